@@ -1,0 +1,29 @@
+//! The ticket system without its surroundings: what a ticket, a message and a notification are, which rules they obey,
+//! and what the system does with them.
+//!
+//! Nothing here reads a clock, draws a random number, opens a connection or knows a wire format. What the use cases
+//! need of the world they ask of the [`ports`]; adapters in other crates answer.
+
+mod message;
+mod notification;
+mod reference;
+mod schedule;
+mod ticket;
+mod values;
+mod which_ticket;
+
+pub mod ports;
+pub mod use_cases;
+
+pub use message::{Content, EmptyMessage, Message};
+pub use notification::{Delivery, Notification, NotificationRecord, NotificationState, Payload};
+pub use reference::{NotAReference, TicketRef, references_in};
+pub use schedule::{NOTIFY_SLOW_RETRIES_MAX, RetrySchedule};
+pub use ticket::{Access, AccessKeys, Customer, Thread, Ticket, TicketLinks, TicketRequest};
+pub use values::{
+    AccessKey, AccessKeyError, Body, Channel, CustomerName, DeliveryState, Email, EmailError, EventKind, ExternalId,
+    IdempotencyKey, IdempotencyKeyError, LeaseToken, MediaUrl, MediaUrlError, MessageId, MessageText, NotificationId,
+    Phone, PhoneError, Priority, Rule, Sender, Status, Subject, TextError, TicketId, Timestamp, TimestampError,
+    UnknownWord,
+};
+pub use which_ticket::{Clue, Managers, TextClue, Which, which_ticket};

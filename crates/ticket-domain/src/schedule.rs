@@ -1,0 +1,94 @@
+//! When a notification that failed is tried again.
+
+use std::time::Duration;
+
+const fn minutes(n: u64) -> Duration {
+    Duration::from_secs(n * 60)
+}
+
+const fn hours(n: u64) -> Duration {
+    minutes(n * 60)
+}
+
+/// The three quick retries, for a receiver that restarts.
+const QUICK: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
+
+/// The slow ones, for an outage: 75 hours and a half in all, so that a failure on Friday evening survives the weekend.
+const SLOW: [Duration; 8] = [
+    minutes(5),
+    minutes(30),
+    hours(2),
+    hours(5),
+    hours(10),
+    hours(14),
+    hours(20),
+    hours(24),
+];
+
+/// The most slow retries there are.
+pub const NOTIFY_SLOW_RETRIES_MAX: u8 = 8;
+
+/// The waits between tries, and how far they are spread so that many do not come together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetrySchedule {
+    slow_retries: u8,
+}
+
+impl RetrySchedule {
+    /// Each wait is up to this share longer or shorter.
+    pub const JITTER: f64 = 0.2;
+
+    /// The quick retries and the first `slow_retries` of the slow ones; there are eight.
+    pub fn new(slow_retries: u8) -> Self {
+        Self {
+            slow_retries: slow_retries.min(NOTIFY_SLOW_RETRIES_MAX),
+        }
+    }
+
+    /// How long to wait after `failures` tries have failed, `None` when that was the last one. `random` is any number,
+    /// all of them equally likely.
+    pub fn wait_after(self, failures: u16, random: u64) -> Option<Duration> {
+        let retry = usize::from(failures.checked_sub(1)?);
+        let slow = &SLOW[..usize::from(self.slow_retries)];
+        let wait = QUICK.iter().chain(slow).nth(retry)?;
+        // 32 of the 64 bits, as a share between 0 and 1.
+        let share = f64::from(u32::try_from(random >> 32).unwrap_or_default()) / f64::from(u32::MAX);
+        Some(wait.mul_f64(1.0 + Self::JITTER * (2.0 * share - 1.0)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIDDLE: u64 = 1 << 63;
+
+    #[test]
+    fn three_quick_retries_and_then_the_slow_ones() {
+        let waits: Vec<u64> = (1..=12)
+            .map_while(|failures| RetrySchedule::new(8).wait_after(failures, MIDDLE))
+            .map(|wait| wait.as_secs_f64().round() as u64)
+            .collect();
+        assert_eq!(
+            waits,
+            [1, 2, 4, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400]
+        );
+        assert_eq!(RetrySchedule::new(8).wait_after(0, MIDDLE), None);
+        assert_eq!(RetrySchedule::new(8).wait_after(12, MIDDLE), None);
+        assert_eq!(RetrySchedule::new(255), RetrySchedule::new(8));
+    }
+
+    #[test]
+    fn without_slow_retries_the_third_is_the_last() {
+        let schedule = RetrySchedule::new(0);
+        assert!(schedule.wait_after(3, MIDDLE).is_some());
+        assert_eq!(schedule.wait_after(4, MIDDLE), None);
+    }
+
+    #[test]
+    fn waits_are_spread_by_a_fifth() {
+        let schedule = RetrySchedule::new(8);
+        assert_eq!(schedule.wait_after(4, 0), Some(Duration::from_secs(240)));
+        assert_eq!(schedule.wait_after(4, u64::MAX), Some(Duration::from_secs(360)));
+    }
+}

@@ -1,0 +1,207 @@
+//! Tickets: what a customer asks for, who may see it, and where it is found.
+
+use sha2::{Digest, Sha256};
+
+use crate::{
+    AccessKey, CustomerName, Delivery, Email, Message, MessageText, Phone, Priority, Status, Subject, TicketId,
+    TicketRef, Timestamp,
+};
+
+/// The person who opened a ticket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Customer {
+    /// How they introduced themselves.
+    pub name: CustomerName,
+    /// Where they can be called, and how a message of theirs is recognised.
+    pub phone: Phone,
+    /// Where they can be written to.
+    pub email: Email,
+}
+
+/// What a customer sends in to open a ticket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TicketRequest {
+    /// Who asks.
+    pub customer: Customer,
+    /// What it is about.
+    pub subject: Subject,
+    /// The first message of the thread.
+    pub message: MessageText,
+    /// How pressing it is.
+    pub priority: Priority,
+}
+
+impl TicketRequest {
+    /// SHA-256 of everything in it: two requests are the same if theirs are equal.
+    pub fn digest(&self) -> [u8; 32] {
+        let fields = [
+            self.customer.name.as_str(),
+            self.customer.phone.as_str(),
+            self.customer.email.as_str(),
+            self.subject.as_str(),
+            self.message.as_str(),
+            self.priority.as_str(),
+        ];
+        let mut hash = Sha256::new();
+        for field in fields {
+            // No field can hold a NUL, so it ends each without doubt.
+            hash.update(field.as_bytes());
+            hash.update([0]);
+        }
+        hash.finalize().into()
+    }
+}
+
+/// The secrets that give access to one ticket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessKeys {
+    /// The customer's: reads, and speaks as the customer.
+    pub customer: AccessKey,
+    /// The manager's link: only reads.
+    pub reader: AccessKey,
+}
+
+impl AccessKeys {
+    /// Whether `given` lets its holder read the ticket.
+    pub fn may_read(&self, given: &str) -> bool {
+        // Both are always compared, so that time tells nothing about which one it was.
+        self.customer.matches(given) | self.reader.matches(given)
+    }
+}
+
+/// One request for help, from its first message to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ticket {
+    /// Its name among programs.
+    pub id: TicketId,
+    /// Its name among people.
+    pub reference: TicketRef,
+    /// Who opened it.
+    pub customer: Customer,
+    /// What it is about.
+    pub subject: Subject,
+    /// How pressing it is.
+    pub priority: Priority,
+    /// Where it stands.
+    pub status: Status,
+    /// Who may see it.
+    pub keys: AccessKeys,
+    /// 1 when it is opened, one more with every change. The store raises it.
+    pub version: u32,
+    /// When it was opened.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// A ticket with everything that was said, oldest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Thread {
+    /// The ticket.
+    pub ticket: Ticket,
+    /// Its messages, in the order in which the store received them.
+    pub messages: Vec<Message>,
+    /// How far the newest notification of the ticket got.
+    pub delivery: Delivery,
+}
+
+/// Who may read a ticket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Whoever knows its reference.
+    Open,
+    /// Whoever has one of its keys, and operators.
+    Private,
+}
+
+/// Where tickets are found on the web.
+#[derive(Debug, Clone)]
+pub struct TicketLinks {
+    base_url: Box<str>,
+    access: Access,
+}
+
+impl TicketLinks {
+    /// Links below `base_url`, which may end with a slash.
+    pub fn new(base_url: &str, access: Access) -> Self {
+        Self {
+            base_url: base_url.trim_end_matches('/').into(),
+            access,
+        }
+    }
+
+    /// The customer's link. It holds the key that proves that they opened the ticket.
+    pub fn for_customer(&self, reference: TicketRef, key: &AccessKey) -> String {
+        format!("{}/ticket/{reference}?key={key}", self.base_url)
+    }
+
+    /// The manager's link: without the customer's key, since a manager reads and does not speak as the customer. Where
+    /// tickets are private it holds the key that only reads.
+    pub fn for_manager(&self, reference: TicketRef, keys: &AccessKeys) -> String {
+        match self.access {
+            Access::Open => format!("{}/ticket/{reference}", self.base_url),
+            Access::Private => format!("{}/ticket/{reference}?key={}", self.base_url, keys.reader),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request() -> TicketRequest {
+        TicketRequest {
+            customer: Customer {
+                name: "John Doe".parse().unwrap(),
+                phone: "+1234567890".parse().unwrap(),
+                email: "john@example.com".parse().unwrap(),
+            },
+            subject: "Bottles".parse().unwrap(),
+            message: "Broken".parse().unwrap(),
+            priority: Priority::High,
+        }
+    }
+
+    #[test]
+    fn requests_are_the_same_only_if_every_field_is() {
+        let same = request().digest();
+        assert_eq!(request().digest(), same);
+        let changes: [fn(&mut TicketRequest); 6] = [
+            |r| r.customer.name = "John  Doe".parse().unwrap(),
+            |r| r.customer.phone = "1234567890".parse().unwrap(),
+            |r| r.customer.email = "jon@example.com".parse().unwrap(),
+            |r| r.subject = "Bottle".parse().unwrap(),
+            |r| r.message = "sBroken".parse().unwrap(),
+            |r| r.priority = Priority::Low,
+        ];
+        for change in changes {
+            let mut other = request();
+            change(&mut other);
+            assert_ne!(other.digest(), same, "{:?}", other.priority);
+        }
+    }
+
+    #[test]
+    fn links_give_each_reader_what_they_need_and_no_more() {
+        let keys = AccessKeys {
+            customer: AccessKey::from_random([1; 16]),
+            reader: AccessKey::from_random([2; 16]),
+        };
+        let reference = "T-20250115-1234".parse().unwrap();
+        let open = TicketLinks::new("https://desk.example/", Access::Open);
+        let private = TicketLinks::new("https://desk.example", Access::Private);
+        let page = "https://desk.example/ticket/T-20250115-1234";
+        assert_eq!(
+            open.for_customer(reference, &keys.customer),
+            format!("{page}?key={}", "01".repeat(16))
+        );
+        assert_eq!(open.for_manager(reference, &keys), page);
+        assert_eq!(
+            private.for_manager(reference, &keys),
+            format!("{page}?key={}", "02".repeat(16))
+        );
+        assert!(keys.may_read(keys.customer.as_str()));
+        assert!(keys.may_read(keys.reader.as_str()));
+        assert!(!keys.may_read(""));
+    }
+}

@@ -1,0 +1,225 @@
+//! What is due goes out.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use uuid::Uuid;
+
+use super::new_id;
+use crate::{
+    LeaseToken, RetrySchedule, Timestamp,
+    ports::{
+        Answer, Claim, Claimed, Clock, Delivering, Failure, FailureKind, Notifier, Outbox, Random, Settled, StoreError,
+        Verdict,
+    },
+};
+
+/// How long a worker has a notification for itself: twice what a try may take, and short enough that a try which a
+/// crash interrupted is made again within a minute.
+pub const LEASE: Duration = Duration::from_secs(30);
+
+/// A receiver that asks for more patience than this is asked again after this.
+const LONGEST_PATIENCE: Duration = Duration::from_secs(60 * 60);
+
+/// While nothing gets through, one waiting notification is tried so often beside the schedule.
+const PROBE_EVERY: Duration = Duration::from_secs(60);
+
+/// What waits is released at most so often. Without it, one notification that always fails among many that do not would
+/// be tried after each of them.
+const RELEASE_EVERY: Duration = Duration::from_secs(60);
+
+/// What was never tried for want of an address, and is older than this, waits for an operator's word.
+const STALE_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Delivers notifications. It does one step at a time; a worker calls the steps.
+pub struct Deliver {
+    outbox: Arc<dyn Outbox>,
+    notifier: Arc<dyn Notifier>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    schedule: RetrySchedule,
+    line: Mutex<Line>,
+}
+
+/// What is known of the line to the receiver.
+#[derive(Debug, Clone, Copy, Default)]
+struct Line {
+    /// The receiver asked to be left alone until then.
+    paused_until: Option<Timestamp>,
+    /// Since when nothing got through. A program that just started knows nothing of what got through before it.
+    failing_since: Option<Timestamp>,
+    /// When this worker last probed.
+    probed_at: Option<Timestamp>,
+    /// When what waited was last released.
+    released_at: Option<Timestamp>,
+}
+
+impl Line {
+    fn is_paused(&self, now: Timestamp) -> bool {
+        // A clock that was set back must not prolong a pause beyond what any receiver is granted.
+        self.paused_until
+            .is_some_and(|until| now < until && until.since(now) <= LONGEST_PATIENCE)
+    }
+
+    fn wants_probe(&self, now: Timestamp) -> bool {
+        self.failing_since.is_some_and(|since| {
+            let last = self.probed_at.map_or(since, |probed| probed.max(since));
+            now.since(last) >= PROBE_EVERY
+        })
+    }
+
+    fn wants_release(&self, now: Timestamp) -> bool {
+        self.failing_since.is_some() && self.released_at.is_none_or(|last| now.since(last) >= RELEASE_EVERY)
+    }
+
+    fn pause(&mut self, until: Timestamp) {
+        self.paused_until = self.paused_until.max(Some(until));
+    }
+}
+
+impl Deliver {
+    /// Delivers what is in `outbox` by `notifier`. What waited for an earlier program is taken to have failed, until
+    /// something gets through.
+    pub fn new(
+        outbox: Arc<dyn Outbox>,
+        notifier: Arc<dyn Notifier>,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+        schedule: RetrySchedule,
+    ) -> Self {
+        let line = Line {
+            failing_since: Some(clock.now()),
+            ..Line::default()
+        };
+        Self {
+            outbox,
+            notifier,
+            clock,
+            random,
+            schedule,
+            line: Mutex::new(line),
+        }
+    }
+
+    /// To be called once before the first claim: holds what waited too long for its first address. Says how many.
+    pub async fn hold_stale(&self) -> Result<u64, StoreError> {
+        self.outbox.hold_unaddressed(self.clock.now().minus(STALE_AFTER)).await
+    }
+
+    /// Takes at most `limit` notifications to send now.
+    pub async fn claim(&self, limit: u16) -> Result<Vec<Claimed>, StoreError> {
+        let now = self.clock.now();
+        let line = *self.line();
+        if limit == 0 || line.is_paused(now) {
+            return Ok(Vec::new());
+        }
+        let mut claimed = self.outbox.claim(self.lease(now), limit).await?;
+        if claimed.len() < usize::from(limit) && line.wants_probe(now) {
+            let probe = self.outbox.claim_probe(self.lease(now), now.minus(PROBE_EVERY)).await?;
+            if probe.is_some() {
+                self.line().probed_at = Some(now);
+            }
+            claimed.extend(probe);
+        }
+        Ok(claimed)
+    }
+
+    /// Makes one try, and judges how it went.
+    pub async fn send(&self, claimed: &Claimed) -> Verdict {
+        let begun = self.clock.now();
+        let delivering = Delivering {
+            id: claimed.id,
+            event: claimed.event,
+            payload: &claimed.payload,
+        };
+        let answer = self.notifier.deliver(delivering).await;
+        let now = self.clock.now();
+        match answer {
+            Answer::Accepted { external_id } => Verdict::Delivered { at: now, external_id },
+            Answer::Failed(failure) => {
+                self.note_failure(&failure, now);
+                self.judge(claimed, failure, begun, now)
+            }
+        }
+    }
+
+    /// Writes the verdict of a try. After the first success of a time of failures, everything that waits becomes due.
+    pub async fn settle(&self, claimed: &Claimed, verdict: Verdict) -> Result<Settled, StoreError> {
+        let delivered_at = match verdict {
+            Verdict::Delivered { at, .. } => Some(at),
+            _ => None,
+        };
+        let settled = self.outbox.settle(claimed.id, claimed.lease, verdict).await?;
+        if let Some(at) = delivered_at {
+            self.note_success(at).await?;
+        }
+        Ok(settled)
+    }
+
+    /// Gives a notification back untried.
+    pub async fn hand_back(&self, claimed: &Claimed) -> Result<Settled, StoreError> {
+        let verdict = Verdict::Returned {
+            due: claimed.scheduled_at,
+            why: None,
+        };
+        self.outbox.settle(claimed.id, claimed.lease, verdict).await
+    }
+
+    fn judge(&self, claimed: &Claimed, failure: Failure, begun: Timestamp, now: Timestamp) -> Verdict {
+        let Failure { why, kind, retry_after } = failure;
+        let earliest = now.plus(retry_after.unwrap_or_default().min(LONGEST_PATIENCE));
+        let beside_schedule = claimed.scheduled_at > begun;
+        if kind == FailureKind::Permanent {
+            return Verdict::Dead { at: now, why };
+        }
+        if beside_schedule {
+            return Verdict::Returned {
+                due: claimed.scheduled_at.max(earliest),
+                why: Some(why),
+            };
+        }
+        match self
+            .schedule
+            .wait_after(claimed.failures.saturating_add(1), self.random.bits())
+        {
+            Some(wait) => Verdict::RetryAt {
+                due: now.plus(wait).max(earliest),
+                why,
+            },
+            None => Verdict::Dead { at: now, why },
+        }
+    }
+
+    fn note_failure(&self, failure: &Failure, now: Timestamp) {
+        let mut line = self.line();
+        line.failing_since.get_or_insert(now);
+        if let (FailureKind::Throttled, Some(patience)) = (failure.kind, failure.retry_after) {
+            line.pause(now.plus(patience.min(LONGEST_PATIENCE)));
+        }
+    }
+
+    async fn note_success(&self, now: Timestamp) -> Result<(), StoreError> {
+        if self.line().wants_release(now) {
+            self.outbox.release_waiting(now).await?;
+            let mut line = self.line();
+            line.failing_since = None;
+            line.released_at = Some(now);
+        }
+        Ok(())
+    }
+
+    fn lease(&self, now: Timestamp) -> Claim {
+        let lease: Uuid = new_id(now, &*self.random);
+        Claim {
+            now,
+            lease: LeaseToken(lease),
+            until: now.plus(LEASE),
+        }
+    }
+
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,68 @@
+//! What the system does.
+
+mod deliver;
+mod open_ticket;
+mod receive_reply;
+mod redeliver;
+mod view_ticket;
+
+use std::sync::Arc;
+
+use uuid::{Builder, Uuid};
+
+pub use deliver::{Deliver, LEASE};
+pub use open_ticket::{OpenError, OpenTicket, OpenedTicket};
+pub use receive_reply::{ReceiveError, ReceiveReply, Received, Reply, TicketName};
+pub use redeliver::Redeliver;
+pub use view_ticket::{Credentials, View, ViewError, ViewTicket};
+
+use crate::{
+    EventKind, Notification, NotificationId, Ticket, TicketLinks, Timestamp,
+    ports::{Clock, Composer, Event, Random, Wake},
+};
+
+/// A name that sorts by the time it was made at (UUID version 7), so that an index grows at its end.
+fn new_id(now: Timestamp, random: &dyn Random) -> Uuid {
+    let millis = u64::try_from(now.unix_micros() / 1_000).unwrap_or_default();
+    Builder::from_unix_timestamp_millis(millis, &random.bytes()).into_uuid()
+}
+
+/// What every use case that changes a ticket needs of its surroundings.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Draws ids, keys and references.
+    pub random: Arc<dyn Random>,
+    /// Writes what the manager is told.
+    pub composer: Arc<dyn Composer>,
+    /// Rouses the delivery.
+    pub wake: Arc<dyn Wake>,
+    /// Where tickets are found on the web.
+    pub links: TicketLinks,
+    /// Whether there is a receiver to send notifications to.
+    pub has_receiver: bool,
+}
+
+impl Surroundings {
+    fn new_id(&self, now: Timestamp) -> Uuid {
+        new_id(now, &*self.random)
+    }
+
+    fn notification(&self, kind: EventKind, ticket: &Ticket, message: &str, now: Timestamp) -> Notification {
+        let ticket_url = self.links.for_manager(ticket.reference, &ticket.keys);
+        let event = Event {
+            kind,
+            ticket,
+            message,
+            ticket_url: &ticket_url,
+        };
+        Notification {
+            id: NotificationId(self.new_id(now)),
+            event: kind,
+            payload: self.composer.compose(event),
+            addressed: self.has_receiver,
+            created_at: now,
+        }
+    }
+}

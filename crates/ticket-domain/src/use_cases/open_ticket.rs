@@ -1,0 +1,200 @@
+//! A customer opens a ticket.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use super::Surroundings;
+use crate::{
+    AccessKey, AccessKeys, Channel, Content, EventKind, IdempotencyKey, Message, MessageId, Sender, Status, Ticket,
+    TicketId, TicketRef, TicketRequest, Timestamp,
+    ports::{Idempotency, Opened, Opening, Precedent, StoreError, TicketStore},
+};
+
+/// How long a key keeps answering with the ticket that it opened.
+const KEY_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// After so many openings the tickets of the day are counted again, to see how wide references must be. With a few
+/// processes at work at once, what they do not know of each other stays far below the sixth of 10,000 that matters.
+const RECOUNT_AFTER: u32 = 64;
+
+/// After so many references in a row that were taken, one digit more is drawn. At the fill that references are allowed
+/// to reach, it happens once in 200 tickets; it also ends any search.
+const WIDEN_AFTER: u8 = 3;
+
+/// Opens tickets.
+pub struct OpenTicket {
+    store: Arc<dyn TicketStore>,
+    around: Surroundings,
+    day: Mutex<Day>,
+}
+
+/// What is known of the number of tickets opened today.
+#[derive(Clone, Copy)]
+struct Day {
+    begins: Timestamp,
+    opened: u64,
+    until_recount: u32,
+}
+
+/// A ticket that was opened, now or by the same request before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenedTicket {
+    /// Its name among programs.
+    pub id: TicketId,
+    /// Its name among people.
+    pub reference: TicketRef,
+    /// The customer's link, with the key.
+    pub url: String,
+    /// Whether the request had been answered before.
+    pub replayed: bool,
+}
+
+/// Why no ticket was opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The key was used for another request.
+    #[error("this idempotency key was used for another request")]
+    KeyReused,
+    /// The store did not take it.
+    #[error("the ticket could not be stored")]
+    Store(#[from] StoreError),
+}
+
+/// Every reference that was drawn is taken. It can't happen by chance.
+#[derive(Debug, thiserror::Error)]
+#[error("no free reference was found in {0} draws")]
+struct NoFreeReference(u8);
+
+impl OpenTicket {
+    /// Opens tickets in `store`.
+    pub fn new(store: Arc<dyn TicketStore>, around: Surroundings) -> Self {
+        let never = Day {
+            begins: around.clock.now().midnight(),
+            opened: 0,
+            until_recount: 0,
+        };
+        Self {
+            store,
+            around,
+            day: Mutex::new(never),
+        }
+    }
+
+    /// Stores a ticket with its first message and the notification of it. The same `key` with the same request gives
+    /// the same ticket for 24 hours.
+    pub async fn open(&self, request: TicketRequest, key: Option<IdempotencyKey>) -> Result<OpenedTicket, OpenError> {
+        let now = self.around.clock.now();
+        let digest = request.digest();
+        let idempotency = key.map(|key| Idempotency {
+            key,
+            digest,
+            expires_at: now.plus(KEY_LIFE),
+        });
+        let digits = TicketRef::digits_for(self.opened_today(now).await?);
+        let draws = WIDEN_AFTER * (TicketRef::MAX_DIGITS - TicketRef::MIN_DIGITS + 1);
+        for draw in 0..draws {
+            let reference = TicketRef::draw(now.date(), digits + draw / WIDEN_AFTER, self.around.random.bits());
+            let opening = self.opening(request.clone(), reference, idempotency.clone(), now);
+            let (id, customer_key) = (opening.ticket.id, opening.ticket.keys.customer.clone());
+            match self.store.open(opening).await? {
+                Opened::Now => {
+                    self.around.wake.wake();
+                    let url = self.around.links.for_customer(reference, &customer_key);
+                    return Ok(OpenedTicket {
+                        id,
+                        reference,
+                        url,
+                        replayed: false,
+                    });
+                }
+                Opened::ReferenceTaken => {}
+                Opened::Before(precedent) => return self.replay(&precedent, digest),
+            }
+        }
+        Err(StoreError::Failed(Arc::new(NoFreeReference(draws))).into())
+    }
+
+    fn opening(
+        &self,
+        request: TicketRequest,
+        reference: TicketRef,
+        idempotency: Option<Idempotency>,
+        now: Timestamp,
+    ) -> Opening {
+        let around = &self.around;
+        let ticket = Ticket {
+            id: TicketId(around.new_id(now)),
+            reference,
+            customer: request.customer,
+            subject: request.subject,
+            priority: request.priority,
+            status: Status::Open,
+            keys: AccessKeys {
+                customer: AccessKey::from_random(around.random.bytes()),
+                reader: AccessKey::from_random(around.random.bytes()),
+            },
+            version: 1,
+            created_at: now,
+            updated_at: now,
+        };
+        let notification = around.notification(EventKind::Created, &ticket, request.message.as_str(), now);
+        let message = Message {
+            id: MessageId(around.new_id(now)),
+            sender: Sender::Customer,
+            channel: Channel::Web,
+            from: None,
+            content: Content::from(request.message),
+            external_id: None,
+            created_at: now,
+        };
+        Opening {
+            ticket,
+            message,
+            notification,
+            idempotency,
+        }
+    }
+
+    fn replay(&self, precedent: &Precedent, digest: [u8; 32]) -> Result<OpenedTicket, OpenError> {
+        if precedent.digest != digest {
+            return Err(OpenError::KeyReused);
+        }
+        Ok(OpenedTicket {
+            id: precedent.id,
+            reference: precedent.reference,
+            url: self
+                .around
+                .links
+                .for_customer(precedent.reference, &precedent.access_key),
+            replayed: true,
+        })
+    }
+
+    /// About how many tickets have been opened today, counting this one.
+    async fn opened_today(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let begins = now.midnight();
+        if let Some(opened) = self.count_on(begins) {
+            return Ok(opened);
+        }
+        let opened = self.store.opened_since(begins).await?;
+        *self.day.lock().unwrap_or_else(PoisonError::into_inner) = Day {
+            begins,
+            opened,
+            until_recount: RECOUNT_AFTER,
+        };
+        Ok(opened)
+    }
+
+    /// One more than was counted before, unless it is another day or time to count anew.
+    fn count_on(&self, begins: Timestamp) -> Option<u64> {
+        let mut day = self.day.lock().unwrap_or_else(PoisonError::into_inner);
+        if day.begins != begins || day.until_recount == 0 {
+            return None;
+        }
+        day.until_recount -= 1;
+        day.opened += 1;
+        Some(day.opened)
+    }
+}

@@ -1,0 +1,58 @@
+//! The values that tickets are made of. Each owns its rule: a value that exists has passed it.
+
+mod email;
+mod external;
+mod ids;
+mod keys;
+mod media;
+mod phone;
+mod text;
+mod timestamp;
+mod words;
+
+pub use email::{Email, EmailError};
+pub use external::ExternalId;
+pub use ids::{LeaseToken, MessageId, NotificationId, TicketId};
+pub use keys::{AccessKey, AccessKeyError, IdempotencyKey, IdempotencyKeyError};
+pub use media::{MediaUrl, MediaUrlError};
+pub use phone::{Phone, PhoneError};
+pub use text::{Body, CustomerName, MessageText, Subject, TextError};
+pub use timestamp::{Timestamp, TimestampError};
+pub use words::{Channel, DeliveryState, EventKind, Priority, Sender, Status, UnknownWord};
+
+/// Why a value was refused, for programs (`code`) as well as for people (`Display`).
+pub trait Rule: std::error::Error {
+    /// A stable word for this fault, such as `too_long`.
+    fn code(&self) -> &'static str;
+}
+
+/// A `Debug` that shows the type's name and nothing of what it holds, since logs must not repeat what people wrote.
+macro_rules! redacted_debug {
+    ($type:ident) => {
+        impl std::fmt::Debug for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(concat!(stringify!($type), "(…)"))
+            }
+        }
+    };
+}
+pub(crate) use redacted_debug;
+
+/// What every value that wraps a text offers: a look at it.
+macro_rules! text_value {
+    ($type:ident) => {
+        impl $type {
+            /// The text itself.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+pub(crate) use text_value;

@@ -1,0 +1,151 @@
+//! Values that are one word out of a few.
+
+use super::Rule;
+
+/// A word that is none of those allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be one of: {}", .allowed.join(", "))]
+pub struct UnknownWord {
+    /// The words that would have been right.
+    pub allowed: &'static [&'static str],
+}
+
+impl Rule for UnknownWord {
+    fn code(&self) -> &'static str {
+        "not_allowed"
+    }
+}
+
+macro_rules! words {
+    ($(#[$doc:meta])* $type:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum $type {
+            $($(#[$variant_doc])* $variant),+
+        }
+
+        impl $type {
+            /// Every word there is.
+            pub const WORDS: &'static [&'static str] = &[$($word),+];
+
+            /// The word as it stands in JSON and in the store.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word),+
+                }
+            }
+        }
+
+        impl std::str::FromStr for $type {
+            type Err = UnknownWord;
+
+            fn from_str(raw: &str) -> Result<Self, UnknownWord> {
+                match raw {
+                    $($word => Ok(Self::$variant),)+
+                    _ => Err(UnknownWord { allowed: Self::WORDS }),
+                }
+            }
+        }
+
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+words! {
+    /// How pressing the customer finds it.
+    Priority {
+        /// It can wait.
+        Low = "low",
+        /// What a ticket has if nobody says otherwise.
+        Medium = "medium",
+        /// Today, please.
+        High = "high",
+        /// Now.
+        Urgent = "urgent",
+    }
+}
+
+impl Default for Priority {
+    fn default() -> Self {
+        Self::Medium
+    }
+}
+
+words! {
+    /// Where a ticket stands.
+    Status {
+        /// Somebody has to act.
+        Open = "open",
+        /// Answered for good, as far as the team knows.
+        Resolved = "resolved",
+        /// Done with.
+        Closed = "closed",
+    }
+}
+
+words! {
+    /// Who wrote a message.
+    Sender {
+        /// The person who opened the ticket.
+        Customer = "customer",
+        /// One of the managers' own numbers.
+        Manager = "manager",
+        /// Anybody else whom the caller vouches for.
+        Agent = "agent",
+    }
+}
+
+words! {
+    /// The way a message came.
+    Channel {
+        /// A form or a page.
+        Web = "web",
+        /// WhatsApp.
+        Whatsapp = "whatsapp",
+    }
+}
+
+words! {
+    /// What a notification tells.
+    EventKind {
+        /// A ticket was opened.
+        Created = "ticket.created",
+        /// The customer added to a ticket.
+        Updated = "ticket.updated",
+    }
+}
+
+words! {
+    /// How far a notification got, as the customer is told.
+    DeliveryState {
+        /// Not yet taken.
+        Waiting = "waiting",
+        /// Handed to the manager's side.
+        Sent = "sent",
+        /// Given up.
+        Failed = "failed",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_parses_back_and_others_say_what_would_be_right() {
+        for word in Priority::WORDS {
+            assert_eq!(word.parse::<Priority>().map(Priority::as_str), Ok(*word));
+        }
+        for word in Status::WORDS {
+            assert_eq!(word.parse::<Status>().map(Status::as_str), Ok(*word));
+        }
+        let error = "HIGH".parse::<Priority>().unwrap_err();
+        assert_eq!(error.to_string(), "must be one of: low, medium, high, urgent");
+        assert!("sms".parse::<Channel>().is_err());
+        assert!("bot".parse::<Sender>().is_err());
+        assert_eq!(Priority::default(), Priority::Medium);
+    }
+}

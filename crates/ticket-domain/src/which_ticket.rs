@@ -1,0 +1,224 @@
+//! Which ticket a message belongs to, and who is speaking: certain, or not at all.
+
+use crate::{Phone, Sender, Ticket, TicketRef};
+
+/// The numbers of the people who answer tickets.
+#[derive(Debug, Clone, Default)]
+pub struct Managers(Vec<Phone>);
+
+impl Managers {
+    /// These numbers. Only ones with their country code ever match.
+    pub fn new(numbers: Vec<Phone>) -> Self {
+        Self(numbers)
+    }
+
+    /// Whether this is one of them.
+    pub fn include(&self, phone: &Phone) -> bool {
+        self.0.iter().any(|manager| manager.identifies(phone))
+    }
+}
+
+/// What one hint at a ticket led to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Clue {
+    /// There is no such hint, or it says nothing.
+    Silent,
+    /// It is a reference that no ticket has.
+    NoSuchTicket,
+    /// It names this ticket.
+    Names(Box<Ticket>),
+}
+
+/// What the references in a message's text led to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TextClue {
+    /// None, or exactly one.
+    One(Clue),
+    /// Two or more different ones.
+    Several,
+}
+
+impl TextClue {
+    /// The one reference that could name a ticket.
+    pub fn candidate(references: &[TicketRef]) -> Option<TicketRef> {
+        match references {
+            [one] => Some(*one),
+            _ => None,
+        }
+    }
+}
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Which {
+    /// This ticket, and its writer is this to it.
+    Certain(Box<Ticket>, Sender),
+    /// Nothing names a ticket, or what does is at odds.
+    NotNamed,
+    /// A ticket was named that does not exist.
+    NotFound,
+}
+
+/// Weighs what is known: `named` by the caller, `quoted` by the writer, and what stands `in_text`.
+///
+/// Managers choose freely. A quote or a text from the ticket's own customer names that customer's ticket only; from
+/// anyone else it names nothing. The caller's word counts for everybody: a stranger is heard as an agent.
+pub fn which_ticket(from: &Phone, managers: &Managers, named: Clue, quoted: Clue, in_text: TextClue) -> Which {
+    let is_manager = managers.include(from);
+    let may_name = |ticket: &Ticket| is_manager || ticket.customer.phone.identifies(from);
+    let certain = |ticket: Box<Ticket>| {
+        let sender = match () {
+            () if is_manager => Sender::Manager,
+            () if ticket.customer.phone.identifies(from) => Sender::Customer,
+            () => Sender::Agent,
+        };
+        Which::Certain(ticket, sender)
+    };
+
+    // A quoted id that nobody knows tells nothing, and neither does a quote by somebody who may not name that ticket.
+    let quoted = match quoted {
+        Clue::Names(ticket) if may_name(&ticket) => Some(ticket),
+        _ => None,
+    };
+    match (named, quoted, in_text) {
+        (Clue::NoSuchTicket, _, _) => Which::NotFound,
+        (Clue::Names(named), Some(quoted), _) if named.id != quoted.id => Which::NotNamed,
+        (Clue::Names(ticket), _, _) | (Clue::Silent, Some(ticket), _) => certain(ticket),
+        (Clue::Silent, None, TextClue::One(Clue::Names(ticket))) if may_name(&ticket) => certain(ticket),
+        (Clue::Silent, None, TextClue::One(Clue::NoSuchTicket)) if is_manager => Which::NotFound,
+        (Clue::Silent, None, _) => Which::NotNamed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::{AccessKey, AccessKeys, Customer, Priority, Status, TicketId, Timestamp};
+
+    const MANAGER: &str = "+919655716000";
+    const CUSTOMER_OF_A: &str = "+1111111111";
+    const CUSTOMER_OF_B: &str = "+2222222222";
+    const STRANGER: &str = "+3333333333";
+
+    fn ticket(name: u8, phone: &str) -> Box<Ticket> {
+        let at = Timestamp::from_unix_micros(0).unwrap();
+        let key = AccessKey::from_random([name; 16]);
+        Box::new(Ticket {
+            id: TicketId(Uuid::from_bytes([name; 16])),
+            reference: TicketRef::draw(at.date(), 4, u64::from(name) << 56),
+            customer: Customer {
+                name: "Somebody".parse().unwrap(),
+                phone: phone.parse().unwrap(),
+                email: "somebody@example.com".parse().unwrap(),
+            },
+            subject: "Something".parse().unwrap(),
+            priority: Priority::Medium,
+            status: Status::Open,
+            keys: AccessKeys {
+                customer: key.clone(),
+                reader: key,
+            },
+            version: 1,
+            created_at: at,
+            updated_at: at,
+        })
+    }
+
+    /// A clue in one letter: a ticket `A`, `B` or `L` (whose customer left a number without country code), `?` for a
+    /// reference that does not exist, `-` for none, `*` for several.
+    fn clue(letter: char) -> Clue {
+        match letter {
+            '-' => Clue::Silent,
+            '?' => Clue::NoSuchTicket,
+            'A' => Clue::Names(ticket(b'A', CUSTOMER_OF_A)),
+            'B' => Clue::Names(ticket(b'B', CUSTOMER_OF_B)),
+            'L' => Clue::Names(ticket(b'L', "4444444444")),
+            other => unreachable!("{other}"),
+        }
+    }
+
+    fn decide(from: &str, clues: &str) -> String {
+        let managers = Managers::new(vec!["+15550000000".parse().unwrap(), MANAGER.parse().unwrap()]);
+        let mut letters = clues.chars();
+        let mut next = || letters.next().unwrap();
+        let (named, quoted) = (clue(next()), clue(next()));
+        let in_text = match next() {
+            '*' => TextClue::Several,
+            letter => TextClue::One(clue(letter)),
+        };
+        match which_ticket(&from.parse().unwrap(), &managers, named, quoted, in_text) {
+            Which::Certain(ticket, sender) => format!("{} {sender}", char::from(ticket.id.0.as_bytes()[0])),
+            Which::NotNamed => "not named".into(),
+            Which::NotFound => "not found".into(),
+        }
+    }
+
+    #[test]
+    fn the_table_of_cases() {
+        // Clues in the order: named by the caller, quoted, in the text.
+        for (from, clues, expected) in [
+            // The caller names it: whoever writes.
+            (MANAGER, "A--", "A manager"),
+            (CUSTOMER_OF_A, "A--", "A customer"),
+            (CUSTOMER_OF_B, "A--", "A agent"),
+            (STRANGER, "A--", "A agent"),
+            (MANAGER, "?--", "not found"),
+            (STRANGER, "?--", "not found"),
+            (MANAGER, "?A-", "not found"),
+            (MANAGER, "?-A", "not found"),
+            (MANAGER, "A-B", "A manager"),
+            (MANAGER, "A-*", "A manager"),
+            (MANAGER, "A-?", "A manager"),
+            // A quote.
+            (MANAGER, "-A-", "A manager"),
+            (MANAGER, "-AB", "A manager"),
+            (MANAGER, "-A*", "A manager"),
+            (CUSTOMER_OF_A, "-A-", "A customer"),
+            (CUSTOMER_OF_B, "-A-", "not named"),
+            (STRANGER, "-A-", "not named"),
+            (MANAGER, "-?-", "not named"),
+            (MANAGER, "-?A", "A manager"),
+            // Both.
+            (MANAGER, "AA-", "A manager"),
+            (MANAGER, "AB-", "not named"),
+            (MANAGER, "ABA", "not named"),
+            (MANAGER, "A?-", "A manager"),
+            (STRANGER, "AB-", "A agent"),
+            (CUSTOMER_OF_A, "BA-", "not named"),
+            (CUSTOMER_OF_A, "AB-", "A customer"),
+            // The text.
+            (MANAGER, "--A", "A manager"),
+            (MANAGER, "--?", "not found"),
+            (MANAGER, "--*", "not named"),
+            (MANAGER, "---", "not named"),
+            (CUSTOMER_OF_A, "--A", "A customer"),
+            (CUSTOMER_OF_A, "--B", "not named"),
+            (CUSTOMER_OF_A, "-BA", "A customer"),
+            (CUSTOMER_OF_A, "--?", "not named"),
+            (CUSTOMER_OF_A, "--*", "not named"),
+            (STRANGER, "--A", "not named"),
+            (STRANGER, "--?", "not named"),
+            (STRANGER, "---", "not named"),
+            // Without its country code a number is nobody's.
+            ("4444444444", "-L-", "not named"),
+            ("4444444444", "--L", "not named"),
+            ("4444444444", "L--", "L agent"),
+            ("919655716000", "--A", "not named"),
+            // Several managers.
+            ("+1 555 000-0000", "-B-", "B manager"),
+        ] {
+            assert_eq!(decide(from, clues), expected, "{from} {clues}");
+        }
+    }
+
+    #[test]
+    fn only_one_reference_in_a_text_is_a_candidate() {
+        let a = "T-20250115-1234".parse().unwrap();
+        let b = "T-20250115-1235".parse().unwrap();
+        assert_eq!(TextClue::candidate(&[]), None);
+        assert_eq!(TextClue::candidate(&[a]), Some(a));
+        assert_eq!(TextClue::candidate(&[a, b]), None);
+    }
+}
