@@ -158,7 +158,7 @@ pub trait TicketStore: Send + Sync {
     /// not written. Answers in the same time however many there are.
     async fn opened_since(&self, since: Timestamp) -> Result<u64, StoreError>;
 
-    /// The ticket that a look-up leads to. An outside id leads to a message's ticket before a notification's.
+    /// The ticket that a look-up leads to. An outside id that leads to several tickets leads to none: nothing is guessed.
     async fn find(&self, look_up: LookUp) -> Result<Option<Ticket>, StoreError>;
 
     /// A ticket with its messages, in the order in which they were written.

@@ -1,0 +1,143 @@
+//! What n8n is told, as JSON.
+
+use serde::Serialize;
+use ticket_domain::{
+    Payload,
+    ports::{Composer, Event},
+};
+
+/// The most characters of the summary.
+const SUMMARY_MAX: usize = 500;
+
+/// Writes events as the JSON bodies that the n8n workflows read.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct N8nComposer;
+
+/// The body. The order of its fields is the order on the wire.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Body<'a> {
+    event: &'static str,
+    ticket_ref: String,
+    ticket_id: String,
+    ticket_url: &'a str,
+    customer_name: &'a str,
+    customer_phone: &'a str,
+    customer_email: &'a str,
+    subject: &'a str,
+    message: &'a str,
+    priority: &'static str,
+    /// When the ticket was opened.
+    created_at: String,
+    summary: String,
+}
+
+impl Composer for N8nComposer {
+    fn compose(&self, event: Event<'_>) -> Payload {
+        let ticket = event.ticket;
+        let body = Body {
+            event: event.kind.as_str(),
+            ticket_ref: ticket.reference.to_string(),
+            ticket_id: ticket.id.to_string(),
+            ticket_url: event.ticket_url,
+            customer_name: ticket.customer.name.as_str(),
+            customer_phone: ticket.customer.phone.as_str(),
+            customer_email: ticket.customer.email.as_str(),
+            subject: ticket.subject.as_str(),
+            message: event.message,
+            priority: ticket.priority.as_str(),
+            created_at: ticket.created_at.to_string(),
+            summary: summary(&event),
+        };
+        // Texts and nothing else: there is nothing in it that JSON could not say.
+        Payload(serde_json::to_vec(&body).unwrap_or_default().into())
+    }
+}
+
+/// The whole event in one line, for a receiver that has room for no more, such as a message template.
+fn summary(event: &Event<'_>) -> String {
+    let ticket = event.ticket;
+    let whole = format!(
+        "{} ({}) {}: {} – {}",
+        ticket.reference, ticket.priority, ticket.customer.name, ticket.subject, event.message
+    );
+    let line = whole.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(SUMMARY_MAX) {
+        None => line,
+        Some(_) => line.chars().take(SUMMARY_MAX - 1).chain(['…']).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ticket_domain::{AccessKey, AccessKeys, Customer, EventKind, Priority, Status, Ticket, TicketId, Timestamp};
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn ticket() -> Ticket {
+        let key = AccessKey::from_random([7; 16]);
+        let at = Timestamp::from_unix_micros(1_736_937_000_000_001).unwrap();
+        Ticket {
+            id: TicketId(Uuid::from_bytes([1; 16])),
+            reference: "T-20250115-1234".parse().unwrap(),
+            customer: Customer {
+                name: "Zoë \"Z\" Doe".parse().unwrap(),
+                phone: "+1234567890".parse().unwrap(),
+                email: "zoe@example.com".parse().unwrap(),
+            },
+            subject: "Bottles 🍾".parse().unwrap(),
+            priority: Priority::High,
+            status: Status::Open,
+            keys: AccessKeys {
+                customer: key.clone(),
+                reader: key,
+            },
+            version: 1,
+            created_at: at,
+            updated_at: at,
+        }
+    }
+
+    fn compose(message: &str) -> serde_json::Value {
+        let ticket = ticket();
+        let event = Event {
+            kind: EventKind::Created,
+            ticket: &ticket,
+            message,
+            ticket_url: "https://desk.example/ticket/x",
+        };
+        let payload = N8nComposer.compose(event);
+        assert_eq!(N8nComposer.compose(event), payload);
+        serde_json::from_slice(&payload.0).unwrap()
+    }
+
+    #[test]
+    fn the_body_has_every_field_of_the_contract_and_no_key() {
+        assert_eq!(
+            compose("two\nare broken"),
+            serde_json::json!({
+                "event": "ticket.created",
+                "ticketRef": "T-20250115-1234",
+                "ticketId": "01010101-0101-0101-0101-010101010101",
+                "ticketUrl": "https://desk.example/ticket/x",
+                "customerName": "Zoë \"Z\" Doe",
+                "customerPhone": "+1234567890",
+                "customerEmail": "zoe@example.com",
+                "subject": "Bottles 🍾",
+                "message": "two\nare broken",
+                "priority": "high",
+                "createdAt": "2025-01-15T10:30:00.000001Z",
+                "summary": "T-20250115-1234 (high) Zoë \"Z\" Doe: Bottles 🍾 – two are broken",
+            })
+        );
+    }
+
+    #[test]
+    fn the_summary_is_one_line_of_at_most_500_characters() {
+        let body = compose(&"ü\n".repeat(2_000));
+        let summary = body["summary"].as_str().unwrap();
+        assert_eq!(summary.chars().count(), 500);
+        assert!(summary.ends_with('…') && !summary.contains('\n'));
+    }
+}

@@ -1,0 +1,187 @@
+//! How n8n is told.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use reqwest::{
+    Client, Response, StatusCode,
+    header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER},
+    redirect,
+};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use ticket_domain::{
+    EventKind, ExternalId,
+    ports::{Answer, Clock, Delivering, Failure, FailureKind, Notifier},
+};
+use url::Url;
+
+/// How long a connection may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long a try may take in all, from the connection to the end of the answer.
+const TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How much of an answer is read.
+const ANSWER_MAX: usize = 64 * 1024;
+
+/// The most characters of an error that are kept.
+const WHY_MAX: usize = 300;
+
+/// Where notifications go.
+#[derive(Debug, Clone)]
+pub struct Receiver {
+    /// For new tickets.
+    pub created: Url,
+    /// For later events of a ticket.
+    pub updated: Url,
+    /// What proves to n8n that it is us, as `x-api-key`.
+    pub secret: SecretString,
+}
+
+/// Sends notifications to n8n webhooks.
+pub struct N8nWebhook {
+    client: Client,
+    receiver: Receiver,
+    key: HeaderValue,
+    clock: Arc<dyn Clock>,
+}
+
+/// Why a webhook can't be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum SetUpError {
+    /// The secret can't stand in a header.
+    #[error("the shared secret must consist of visible ASCII characters")]
+    Secret,
+    /// The HTTP client can't be made.
+    #[error("the HTTP client could not be set up")]
+    Client(#[source] reqwest::Error),
+}
+
+impl N8nWebhook {
+    /// Sends to `receiver`.
+    pub fn new(receiver: Receiver, clock: Arc<dyn Clock>) -> Result<Self, SetUpError> {
+        let mut key = HeaderValue::from_str(receiver.secret.expose_secret()).map_err(|_| SetUpError::Secret)?;
+        key.set_sensitive(true);
+        let client = Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(TIMEOUT)
+            // The key must not follow a redirect to another host, nor go through a proxy that nobody named.
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .user_agent(concat!("ticket-server/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(SetUpError::Client)?;
+        Ok(Self {
+            client,
+            receiver,
+            key,
+            clock,
+        })
+    }
+
+    async fn post(&self, delivering: Delivering<'_>) -> reqwest::Result<Response> {
+        let url = match delivering.event {
+            EventKind::Created => &self.receiver.created,
+            EventKind::Updated => &self.receiver.updated,
+        };
+        let seconds = self.clock.now().unix_micros().div_euclid(1_000_000);
+        self.client
+            .post(url.clone())
+            .header(CONTENT_TYPE, "application/json")
+            .header("x-api-key", self.key.clone())
+            .header("webhook-id", delivering.id.to_string())
+            .header("webhook-timestamp", seconds)
+            .body(delivering.payload.0.to_vec())
+            .send()
+            .await
+    }
+
+    fn refusal(&self, status: StatusCode, headers: &HeaderMap) -> Failure {
+        let kind = match status {
+            StatusCode::GONE => FailureKind::Permanent,
+            StatusCode::TOO_MANY_REQUESTS => FailureKind::Throttled,
+            _ => FailureKind::Temporary,
+        };
+        let note = if status.is_redirection() {
+            "; redirects are not followed"
+        } else {
+            ""
+        };
+        Failure {
+            why: format!("answered HTTP {}{note}", status.as_u16()).into(),
+            kind,
+            retry_after: headers.get(RETRY_AFTER).and_then(|value| self.patience(value)),
+        }
+    }
+
+    /// What `Retry-After` asks for: a number of seconds, or the time from now to a date.
+    fn patience(&self, value: &HeaderValue) -> Option<Duration> {
+        let text = value.to_str().ok()?.trim();
+        if let Ok(seconds) = text.parse() {
+            return Some(Duration::from_secs(seconds));
+        }
+        let then = time::OffsetDateTime::from(httpdate::parse_http_date(text).ok()?);
+        Some(ticket_domain::Timestamp::from(then).since(self.clock.now()))
+    }
+}
+
+#[async_trait]
+impl Notifier for N8nWebhook {
+    async fn deliver(&self, delivering: Delivering<'_>) -> Answer {
+        match self.post(delivering).await {
+            Ok(response) if response.status().is_success() => Answer::Accepted {
+                external_id: external_id(response).await,
+            },
+            Ok(response) => Answer::Failed(self.refusal(response.status(), response.headers())),
+            Err(error) => Answer::Failed(Failure {
+                why: reason(error),
+                kind: FailureKind::Temporary,
+                retry_after: None,
+            }),
+        }
+    }
+}
+
+/// What an answer may say about the message that went out.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Taken {
+    external_id: Option<serde_json::Value>,
+    message_sid: Option<serde_json::Value>,
+    sid: Option<serde_json::Value>,
+}
+
+/// The id of the WhatsApp message, if the answer tells. Whatever happens here, n8n has taken the notification.
+async fn external_id(mut response: Response) -> Option<ExternalId> {
+    let mut body = Vec::new();
+    while let Ok(Some(chunk)) = response.chunk().await {
+        body.extend_from_slice(&chunk);
+        if body.len() > ANSWER_MAX {
+            return None;
+        }
+    }
+    let taken: Taken = serde_json::from_slice(&body).ok()?;
+    [taken.external_id, taken.message_sid, taken.sid]
+        .into_iter()
+        .flatten()
+        .find_map(|id| id.as_str()?.parse().ok())
+}
+
+/// Says why a request failed, without the address: it may hold a secret.
+fn reason(error: reqwest::Error) -> Box<str> {
+    if error.is_timeout() && !error.is_connect() {
+        return format!("no answer within {} s", TIMEOUT.as_secs()).into();
+    }
+    let error = error.without_url();
+    let mut why = error.to_string();
+    let mut source = std::error::Error::source(&error);
+    while let Some(error) = source {
+        let text = error.to_string();
+        if !why.contains(&text) {
+            why = format!("{why}: {text}");
+        }
+        source = error.source();
+    }
+    why.chars().take(WHY_MAX).collect::<String>().into()
+}
