@@ -1,1 +1,15 @@
-//! Stub.
+//! The ticket server, wired together: configuration, adapters, the delivery loop, shutdown, the command line.
+//!
+//! [`Builder`] starts the whole application with any store and any notifier, also inside an integration test.
+
+mod application;
+mod commands;
+mod config;
+mod delivery;
+mod logging;
+mod surroundings;
+
+pub use application::{Application, Builder, EndError, StartError};
+pub use commands::run;
+pub use config::{Config, Database, Fault, Faults, Loaded, LogFormat, LookUp};
+pub use surroundings::{OsRandom, SystemClock};

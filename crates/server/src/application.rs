@@ -1,0 +1,320 @@
+//! The whole application, from a configuration to a running server.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+};
+
+use http_actix::{ApiParts, DeliveryMetrics, Settings};
+use notify_n8n::{N8nComposer, N8nWebhook, SetUpError};
+use secrecy::ExposeSecret;
+use store_diesel::PostgresStore;
+use store_sqlite::SqliteStore;
+use ticket_domain::{
+    Managers, RetrySchedule, TicketLinks,
+    ports::{Clock, Composer, Notifier, Random, Store},
+    use_cases::{Deliver, OpenTicket, ReceiveReply, Redeliver, Surroundings, ViewTicket},
+};
+use tokio::{
+    net::{TcpSocket, lookup_host},
+    task::{JoinError, JoinHandle, spawn_blocking},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::{Config, Database},
+    delivery::Worker,
+    surroundings::{Bell, OsRandom, SystemClock},
+};
+
+/// Why the application did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The embedded store can't be used.
+    #[error("the store named by DATABASE_URL can't be used")]
+    Sqlite(#[from] store_sqlite::OpenError),
+    /// The Postgres server can't be used.
+    #[error("the database named by DATABASE_URL can't be used")]
+    Postgres(#[from] store_diesel::ConnectError),
+    /// The webhook can't be set up.
+    #[error("the webhook can't be set up")]
+    Webhook(#[from] SetUpError),
+    /// The address can't be listened on.
+    #[error("can't listen on {host} port {port} (HOST, PORT)")]
+    Listen {
+        /// The address or name.
+        host: String,
+        /// The port.
+        port: u16,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The HTTP server can't be started.
+    #[error("the HTTP server can't be started")]
+    Http(#[source] io::Error),
+    /// A task of the start broke off.
+    #[error("the start broke off")]
+    BrokeOff(#[from] JoinError),
+}
+
+/// Puts an application together. What is not given comes from the configuration.
+pub struct Builder {
+    config: Config,
+    store: Option<Arc<dyn Store>>,
+    notifier: Option<(Arc<dyn Composer>, Arc<dyn Notifier>)>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+}
+
+impl Builder {
+    /// Starts from a configuration.
+    pub fn new(config: Config) -> Self {
+        Self {
+            config,
+            store: None,
+            notifier: None,
+            clock: Arc::new(SystemClock),
+            random: Arc::new(OsRandom),
+        }
+    }
+
+    /// Keeps tickets here, and not where `DATABASE_URL` says.
+    #[must_use]
+    pub fn store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// Tells the manager this way, and not by n8n.
+    #[must_use]
+    pub fn notifier(mut self, composer: Arc<dyn Composer>, notifier: Arc<dyn Notifier>) -> Self {
+        self.notifier = Some((composer, notifier));
+        self
+    }
+
+    /// Reckons by this clock.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Draws from this source.
+    #[must_use]
+    pub fn random(mut self, random: Arc<dyn Random>) -> Self {
+        self.random = random;
+        self
+    }
+
+    /// Opens the store, listens, and serves until it is stopped.
+    pub async fn start(self) -> Result<Application, StartError> {
+        let store = match self.store.clone() {
+            Some(store) => store,
+            None => open_store(self.config.database.clone()).await?,
+        };
+        let (composer, notifier) = self.telling()?;
+        let listener = listen(&self.config.host, self.config.port).await?;
+        let address = listener.local_addr().map_err(StartError::Http)?;
+        let bell = Arc::new(Bell::default());
+        let around = self.surroundings(composer, bell.clone(), notifier.is_some(), address);
+        let metrics = DeliveryMetrics::default();
+        let worker = notifier.map(|notifier| self.worker(store.clone(), notifier, bell.clone(), metrics.clone()));
+        let parts = self.api(&store, around, bell, metrics);
+
+        let stop = CancellationToken::new();
+        let server = http_actix::serve(listener, parts, stop.clone().cancelled_owned()).map_err(StartError::Http)?;
+        let server = tokio::spawn(until_the_end(stop.clone(), server));
+        let worker = worker.map(|worker| {
+            let stop = stop.clone();
+            tokio::spawn(until_the_end(stop.clone(), async move { worker.run(stop).await }))
+        });
+        Ok(Application {
+            address,
+            stop,
+            server,
+            worker,
+        })
+    }
+
+    /// How events are written, and to whom they go if anywhere.
+    #[expect(clippy::type_complexity, reason = "a pair of ports, named where it is used")]
+    fn telling(&self) -> Result<(Arc<dyn Composer>, Option<Arc<dyn Notifier>>), StartError> {
+        if let Some((composer, notifier)) = self.notifier.clone() {
+            return Ok((composer, Some(notifier)));
+        }
+        let notifier = match self.config.receiver.clone() {
+            Some(receiver) => {
+                let webhook: Arc<dyn Notifier> = Arc::new(N8nWebhook::new(receiver, self.clock.clone())?);
+                Some(webhook)
+            }
+            None => None,
+        };
+        Ok((Arc::new(N8nComposer), notifier))
+    }
+
+    fn surroundings(
+        &self,
+        composer: Arc<dyn Composer>,
+        bell: Arc<Bell>,
+        has_receiver: bool,
+        address: SocketAddr,
+    ) -> Surroundings {
+        let base_url = match &self.config.base_url {
+            Some(url) => url.to_string(),
+            None => format!("http://localhost:{}", address.port()),
+        };
+        Surroundings {
+            clock: self.clock.clone(),
+            random: self.random.clone(),
+            composer,
+            wake: bell,
+            links: TicketLinks::new(&base_url, self.config.access),
+            has_receiver,
+        }
+    }
+
+    fn worker(
+        &self,
+        outbox: Arc<dyn Store>,
+        notifier: Arc<dyn Notifier>,
+        bell: Arc<Bell>,
+        metrics: DeliveryMetrics,
+    ) -> Worker {
+        let schedule = RetrySchedule::new(self.config.slow_retries);
+        let deliver = Deliver::new(outbox, notifier, self.clock.clone(), self.random.clone(), schedule);
+        Worker {
+            deliver: Arc::new(deliver),
+            bell,
+            clock: self.clock.clone(),
+            metrics,
+            concurrency: self.config.notify_concurrency,
+        }
+    }
+
+    fn api(&self, store: &Arc<dyn Store>, around: Surroundings, bell: Arc<Bell>, metrics: DeliveryMetrics) -> ApiParts {
+        let config = &self.config;
+        let managers = Managers::new(config.agent_phones.clone());
+        ApiParts {
+            open_ticket: Arc::new(OpenTicket::new(store.clone(), around.clone())),
+            view_ticket: Arc::new(ViewTicket::new(store.clone(), config.access)),
+            receive_reply: Arc::new(ReceiveReply::new(store.clone(), around, managers)),
+            redeliver: Arc::new(Redeliver::new(store.clone(), self.clock.clone(), bell)),
+            outbox: store.clone(),
+            health: store.clone(),
+            clock: self.clock.clone(),
+            random: self.random.clone(),
+            delivery_metrics: metrics,
+            settings: Settings {
+                access: config.access,
+                inbound_keys: config.inbound_keys.clone(),
+                operator_token: config.operator_token.clone(),
+                allowed_origins: config.allowed_origins.clone(),
+                trusted_proxy_hops: config.trusted_proxy_hops,
+                rate_limits: config.rate_limits,
+                ..Settings::default()
+            },
+        }
+    }
+}
+
+/// Runs a part of the application. When it ends, for whatever reason, the other parts stop too.
+async fn until_the_end<T>(stop: CancellationToken, part: impl Future<Output = T>) -> T {
+    let _guard = stop.drop_guard();
+    part.await
+}
+
+/// Opens the store that the configuration names, and brings its schema up to date.
+pub(crate) async fn open_store(database: Database) -> Result<Arc<dyn Store>, StartError> {
+    spawn_blocking(move || -> Result<Arc<dyn Store>, StartError> {
+        match database {
+            Database::Sqlite(path) => Ok(Arc::new(SqliteStore::open(&path)?)),
+            Database::Postgres { url, pool_size } => {
+                Ok(Arc::new(PostgresStore::connect(url.expose_secret(), pool_size)?))
+            }
+        }
+    })
+    .await?
+}
+
+/// How many connections may wait to be accepted. The usual 128 overflows when a few hundred clients come at once, and
+/// each that is dropped comes again only a second later.
+const BACKLOG: u32 = 1024;
+
+async fn listen(host: &str, port: u16) -> Result<TcpListener, StartError> {
+    let bare_host = host.trim_start_matches('[').trim_end_matches(']');
+    let listening = async {
+        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+        for address in lookup_host((bare_host, port)).await? {
+            match listen_at(address) {
+                Ok(listener) => return Ok(listener),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    };
+    listening.await.map_err(|source| StartError::Listen {
+        host: host.into(),
+        port,
+        source,
+    })
+}
+
+fn listen_at(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()
+    } else {
+        TcpSocket::new_v6()
+    }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)?.into_std()
+}
+
+/// A running application.
+#[derive(Debug)]
+pub struct Application {
+    address: SocketAddr,
+    stop: CancellationToken,
+    server: JoinHandle<io::Result<()>>,
+    worker: Option<JoinHandle<()>>,
+}
+
+/// Why an application ended otherwise than by being stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum EndError {
+    /// The HTTP server failed.
+    #[error("the HTTP server failed")]
+    Http(#[source] io::Error),
+    /// A part of it broke off.
+    #[error("a part of the server broke off")]
+    BrokeOff(#[from] JoinError),
+}
+
+impl Application {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Cancelling this stops it.
+    pub fn stopper(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
+    /// Stops accepting, finishes what is under way, and hands leases back.
+    pub async fn stop(self) -> Result<(), EndError> {
+        self.stop.cancel();
+        self.ended().await
+    }
+
+    /// Waits until it has been stopped.
+    pub async fn ended(self) -> Result<(), EndError> {
+        let served = self.server.await;
+        if let Some(worker) = self.worker {
+            worker.await?;
+        }
+        served?.map_err(EndError::Http)
+    }
+}

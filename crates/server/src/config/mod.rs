@@ -1,0 +1,114 @@
+//! The configuration: read once from the environment into types that can't hold nonsense, with every fault at once.
+
+mod parts;
+mod variables;
+
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+use ticket_domain::{Access, Phone};
+use url::Url;
+
+use variables::Variables;
+pub use variables::{Fault, Faults, LookUp};
+
+/// Everything that can be set.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The address or name to listen on.
+    pub host: String,
+    /// The port to listen on; 0 for any free one.
+    pub port: u16,
+    /// The base of the ticket URLs. `None`: localhost, and the port that is listened on.
+    pub base_url: Option<Url>,
+    /// Where tickets are kept.
+    pub database: Database,
+    /// Where notifications go; if nowhere, they wait.
+    pub receiver: Option<notify_n8n::Receiver>,
+    /// The keys that open the inbound endpoint: none, one, or two while rotating.
+    pub inbound_keys: Vec<SecretString>,
+    /// The managers' numbers.
+    pub agent_phones: Vec<Phone>,
+    /// Who may read a ticket.
+    pub access: Access,
+    /// What opens the operator API.
+    pub operator_token: Option<SecretString>,
+    /// Browser origins that may call the public endpoints.
+    pub allowed_origins: Vec<String>,
+    /// How many proxies in front are ours.
+    pub trusted_proxy_hops: usize,
+    /// Whether clients are limited.
+    pub rate_limits: bool,
+    /// How many slow tries follow the three quick retries.
+    pub slow_retries: u8,
+    /// How many notifications are sent at the same time.
+    pub notify_concurrency: u16,
+    /// How logs look.
+    pub log_format: LogFormat,
+    /// Which log events are shown, in the syntax of `RUST_LOG`.
+    pub log_filter: String,
+}
+
+/// Where tickets are kept.
+#[derive(Debug, Clone)]
+pub enum Database {
+    /// In a file of our own.
+    Sqlite(PathBuf),
+    /// On a Postgres server.
+    Postgres {
+        /// With its password, if it has one.
+        url: SecretString,
+        /// The most connections at a time.
+        pool_size: u32,
+    },
+}
+
+/// How logs look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs: one JSON object a line.
+    Json,
+}
+
+/// A configuration, and what its owner should know about it.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// What works but is likely not meant, one sentence each, naming the variable.
+    pub warnings: Vec<String>,
+}
+
+impl Config {
+    /// Reads the configuration by a look-up of variables. `here` is the folder that relative paths start from;
+    /// `on_terminal` is whether people read the logs as they come.
+    pub fn load(look_up: &LookUp<'_>, here: &Path, on_terminal: bool) -> Result<Loaded, Faults> {
+        let mut vars = Variables::new(look_up);
+        let port = parts::port(&mut vars);
+        let config = Self {
+            host: parts::host(&mut vars),
+            port,
+            base_url: parts::base_url(&mut vars, port),
+            database: parts::database(&mut vars, here),
+            receiver: parts::receiver(&mut vars),
+            inbound_keys: parts::inbound_keys(&mut vars),
+            agent_phones: parts::agent_phones(&mut vars),
+            access: parts::access(&mut vars),
+            operator_token: parts::operator_token(&mut vars),
+            allowed_origins: parts::allowed_origins(&mut vars),
+            trusted_proxy_hops: parts::trusted_proxy_hops(&mut vars),
+            rate_limits: parts::rate_limits(&mut vars),
+            slow_retries: parts::slow_retries(&mut vars),
+            notify_concurrency: parts::notify_concurrency(&mut vars),
+            log_format: parts::log_format(&mut vars, on_terminal),
+            log_filter: parts::log_filter(&mut vars),
+        };
+        let warnings = vars.finish()?;
+        Ok(Loaded { config, warnings })
+    }
+}
+
+#[cfg(test)]
+mod tests;

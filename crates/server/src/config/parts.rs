@@ -1,0 +1,276 @@
+//! What each variable means.
+
+use std::path::{Component, Path, PathBuf};
+
+use notify_n8n::Receiver;
+use secrecy::{ExposeSecret, SecretString};
+use ticket_domain::{Access, NOTIFY_SLOW_RETRIES_MAX, Phone};
+use tracing_subscriber::EnvFilter;
+use url::Url;
+
+use super::{Database, LogFormat, variables::Variables};
+
+/// The number that the system was first made for.
+const DEFAULT_AGENT_PHONE: &str = "+919655716000";
+
+pub(super) fn host(vars: &mut Variables<'_>) -> String {
+    vars.text("HOST").unwrap_or_else(|| "0.0.0.0".into())
+}
+
+pub(super) fn port(vars: &mut Variables<'_>) -> u16 {
+    u16::try_from(vars.number("PORT", 0, 65_535, 8080)).unwrap_or(8080)
+}
+
+pub(super) fn base_url(vars: &mut Variables<'_>, port: u16) -> Option<Url> {
+    let text = vars.text("BASE_URL").or_else(|| {
+        vars.warn("BASE_URL is not set: ticket links will name localhost, which works on this machine only");
+        (port != 0).then(|| format!("http://localhost:{port}"))
+    })?;
+    let url = web_address(&text).filter(|url| url.query().is_none() && url.fragment().is_none());
+    if url.is_none() {
+        vars.fault(
+            "BASE_URL",
+            "must be an address such as https://tickets.example.com, without ? or #",
+        );
+    }
+    url
+}
+
+fn web_address(text: &str) -> Option<Url> {
+    let url = Url::parse(text).ok()?;
+    (matches!(url.scheme(), "http" | "https") && url.has_host()).then_some(url)
+}
+
+pub(super) fn database(vars: &mut Variables<'_>, here: &Path) -> Database {
+    const VARIABLE: &str = "DATABASE_URL";
+    let pool_size = vars.number("DATABASE_POOL_SIZE", 1, 100, 8);
+    let url = vars
+        .secret(VARIABLE)
+        .unwrap_or_else(|| "sqlite://data/tickets.db".to_owned().into());
+    let text = url.expose_secret();
+    if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+        return Database::Postgres { url, pool_size };
+    }
+    let path = match text.strip_prefix("sqlite://") {
+        Some(path) if !path.is_empty() && !path.ends_with('/') && !path.contains(['?', '#']) => path,
+        _ => {
+            vars.fault(
+                VARIABLE,
+                "must be sqlite:// and a file path, or an address that starts with postgres://",
+            );
+            "data/tickets.db"
+        }
+    };
+    let path = here.join(path);
+    check_that_it_lasts(vars, &path, here);
+    Database::Sqlite(path)
+}
+
+/// On Railway only a volume outlives a deployment.
+fn check_that_it_lasts(vars: &mut Variables<'_>, path: &Path, here: &Path) {
+    let on_railway = vars.text("RAILWAY_ENVIRONMENT").is_some();
+    let volume = vars.text("RAILWAY_VOLUME_MOUNT_PATH");
+    let is_accepted = vars.word("ALLOW_EPHEMERAL", &[("1", true), ("0", false)], false);
+    let on_volume = volume.is_some_and(|volume| plain(path).starts_with(plain(&here.join(volume))));
+    if on_railway && !on_volume && !is_accepted {
+        vars.fault(
+            "DATABASE_URL",
+            "names a file outside of RAILWAY_VOLUME_MOUNT_PATH, so the next deployment would erase every ticket; \
+             attach a volume and put the file there, or use Postgres, or set ALLOW_EPHEMERAL=1 to accept the loss",
+        );
+    }
+}
+
+/// The path without `.` and `..`. It need not exist.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                plain.pop();
+            }
+            other => plain.push(other),
+        }
+    }
+    plain
+}
+
+pub(super) fn receiver(vars: &mut Variables<'_>) -> Option<Receiver> {
+    const CREATED: &str = "N8N_TICKET_CREATED_WEBHOOK";
+    const UPDATED: &str = "N8N_TICKET_UPDATED_WEBHOOK";
+    const SECRET: &str = "N8N_SHARED_SECRET";
+    let is_set = vars.text(CREATED).is_some();
+    let created = webhook(vars, CREATED);
+    let updated = webhook(vars, UPDATED);
+    let secret = vars.secret(SECRET);
+    if let Some(secret) = &secret {
+        vars.warn_if_short(SECRET, secret);
+        if !secret.expose_secret().bytes().all(|byte| byte.is_ascii_graphic()) {
+            vars.fault(
+                SECRET,
+                "must consist of visible ASCII characters without spaces, since it travels in a header",
+            );
+        }
+    }
+    if !is_set {
+        if updated.is_some() {
+            vars.fault(CREATED, format!("must be set too when {UPDATED} is"));
+        } else {
+            vars.warn(format!("{CREATED} is not set: notifications wait, stored, until it is"));
+        }
+        return None;
+    }
+    if secret.is_none() {
+        vars.fault(
+            SECRET,
+            format!("must be set when {CREATED} is; make one with `openssl rand -hex 32`"),
+        );
+    }
+    let created = created?;
+    Some(Receiver {
+        updated: updated.unwrap_or_else(|| created.clone()),
+        created,
+        secret: secret?,
+    })
+}
+
+fn webhook(vars: &mut Variables<'_>, variable: &str) -> Option<Url> {
+    let text = vars.text(variable)?;
+    let url = web_address(&text);
+    match &url {
+        None => vars.fault(
+            variable,
+            "must be an address such as https://n8n.example.com/webhook/ticket-created",
+        ),
+        Some(url) if url.path().contains("/webhook-test/") => vars.warn(format!(
+            "{variable} is n8n's test address (/webhook-test/), which is alive for two minutes after \"Execute \
+             workflow\" is pressed; the lasting one has /webhook/ in its place, once the workflow is active"
+        )),
+        Some(_) => {}
+    }
+    url
+}
+
+pub(super) fn inbound_keys(vars: &mut Variables<'_>) -> Vec<SecretString> {
+    const VARIABLE: &str = "RAILWAY_INBOUND_SECRET";
+    let Some(secrets) = vars.secret(VARIABLE) else {
+        vars.warn(format!(
+            "{VARIABLE} is not set: every inbound message will be refused with 401"
+        ));
+        return Vec::new();
+    };
+    let keys: Vec<SecretString> = secrets
+        .expose_secret()
+        .split(',')
+        .map(|key| key.trim().to_owned().into())
+        .collect();
+    if keys.len() > 2 || keys.iter().any(|key| key.expose_secret().is_empty()) {
+        vars.fault(
+            VARIABLE,
+            "must be one secret, or two separated by a comma while rotating",
+        );
+    }
+    for key in &keys {
+        vars.warn_if_short(VARIABLE, key);
+    }
+    keys
+}
+
+pub(super) fn agent_phones(vars: &mut Variables<'_>) -> Vec<Phone> {
+    const VARIABLE: &str = "AGENT_PHONE";
+    let text = vars.text(VARIABLE).unwrap_or_else(|| {
+        vars.warn(format!(
+            "{VARIABLE} is not set: messages from {DEFAULT_AGENT_PHONE} count as the manager's"
+        ));
+        DEFAULT_AGENT_PHONE.into()
+    });
+    let phones: Option<Vec<Phone>> = text
+        .split(',')
+        .map(|number| number.parse().ok().filter(Phone::is_international))
+        .collect();
+    phones.unwrap_or_else(|| {
+        vars.fault(
+            VARIABLE,
+            "must be numbers such as +919655716000, with + and country code, separated by commas",
+        );
+        Vec::new()
+    })
+}
+
+pub(super) fn access(vars: &mut Variables<'_>) -> Access {
+    vars.word(
+        "TICKET_ACCESS",
+        &[("open", Access::Open), ("private", Access::Private)],
+        Access::Open,
+    )
+}
+
+pub(super) fn operator_token(vars: &mut Variables<'_>) -> Option<SecretString> {
+    const VARIABLE: &str = "OPERATOR_TOKEN";
+    let token = vars.secret(VARIABLE)?;
+    vars.warn_if_short(VARIABLE, &token);
+    Some(token)
+}
+
+pub(super) fn allowed_origins(vars: &mut Variables<'_>) -> Vec<String> {
+    const VARIABLE: &str = "ALLOWED_ORIGINS";
+    let Some(text) = vars.text(VARIABLE) else {
+        return Vec::new();
+    };
+    let origins: Option<Vec<String>> = text.split(',').map(|origin| web_origin(origin.trim())).collect();
+    origins.unwrap_or_else(|| {
+        vars.fault(
+            VARIABLE,
+            "must be origins such as https://www.example.com, without a path, separated by commas",
+        );
+        Vec::new()
+    })
+}
+
+/// The origin as a browser writes it.
+fn web_origin(text: &str) -> Option<String> {
+    let url = web_address(text)?;
+    let origin = url.origin().ascii_serialization();
+    (url.as_str().trim_end_matches('/') == origin).then_some(origin)
+}
+
+pub(super) fn trusted_proxy_hops(vars: &mut Variables<'_>) -> usize {
+    let default = u32::from(vars.text("RAILWAY_ENVIRONMENT").is_some());
+    vars.number("TRUSTED_PROXY_HOPS", 0, 16, default) as usize
+}
+
+pub(super) fn rate_limits(vars: &mut Variables<'_>) -> bool {
+    vars.word("RATE_LIMITS", &[("on", true), ("off", false)], true)
+}
+
+pub(super) fn slow_retries(vars: &mut Variables<'_>) -> u8 {
+    let most = NOTIFY_SLOW_RETRIES_MAX;
+    u8::try_from(vars.number("NOTIFY_SLOW_RETRIES", 0, most.into(), most.into())).unwrap_or(most)
+}
+
+pub(super) fn notify_concurrency(vars: &mut Variables<'_>) -> u16 {
+    // A real n8n takes 10 to 25 notifications a second; four at a time keep it busy without a queue in it.
+    u16::try_from(vars.number("NOTIFY_CONCURRENCY", 1, 64, 4)).unwrap_or(4)
+}
+
+pub(super) fn log_format(vars: &mut Variables<'_>, on_terminal: bool) -> LogFormat {
+    let default = if on_terminal { LogFormat::Text } else { LogFormat::Json };
+    vars.word(
+        "LOG_FORMAT",
+        &[("text", LogFormat::Text), ("json", LogFormat::Json)],
+        default,
+    )
+}
+
+pub(super) fn log_filter(vars: &mut Variables<'_>) -> String {
+    const VARIABLE: &str = "RUST_LOG";
+    let filter = vars.text(VARIABLE).unwrap_or_else(|| "info".into());
+    if let Err(error) = filter.parse::<EnvFilter>() {
+        vars.fault(
+            VARIABLE,
+            format!("must be a filter such as info or server=debug: {error}"),
+        );
+    }
+    filter
+}

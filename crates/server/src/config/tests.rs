@@ -1,0 +1,259 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::{collections::HashMap, ffi::OsString, io::Write as _};
+
+use secrecy::ExposeSecret;
+
+use super::*;
+
+const LONG: &str = "0123456789abcdef0123456789abcdef";
+
+fn load(pairs: &[(&str, &str)]) -> Result<Loaded, Faults> {
+    let vars: HashMap<&str, OsString> = pairs
+        .iter()
+        .map(|(name, value)| (*name, OsString::from(value)))
+        .collect();
+    Config::load(&|name| vars.get(name).cloned(), Path::new("/srv/desk"), false)
+}
+
+fn config(pairs: &[(&str, &str)]) -> Config {
+    load(pairs).unwrap().config
+}
+
+fn faulty(pairs: &[(&str, &str)]) -> Vec<String> {
+    load(pairs)
+        .unwrap_err()
+        .0
+        .into_iter()
+        .map(|fault| fault.variable)
+        .collect()
+}
+
+fn warnings(pairs: &[(&str, &str)]) -> Vec<String> {
+    load(pairs).unwrap().warnings
+}
+
+#[test]
+fn nothing_set_runs_on_the_embedded_store_with_warnings() {
+    let Loaded { config, warnings } = load(&[]).unwrap();
+    assert_eq!((config.host.as_str(), config.port), ("0.0.0.0", 8080));
+    assert_eq!(config.base_url.unwrap().as_str(), "http://localhost:8080/");
+    assert!(matches!(config.database, Database::Sqlite(path) if path == Path::new("/srv/desk/data/tickets.db")));
+    assert!(config.receiver.is_none() && config.inbound_keys.is_empty() && config.operator_token.is_none());
+    assert_eq!(
+        config.agent_phones.iter().map(Phone::as_str).collect::<Vec<_>>(),
+        ["+919655716000"]
+    );
+    assert_eq!(
+        (config.access, config.rate_limits, config.trusted_proxy_hops),
+        (Access::Open, true, 0)
+    );
+    assert_eq!((config.slow_retries, config.notify_concurrency), (8, 4));
+    assert_eq!(
+        (config.log_format, config.log_filter.as_str()),
+        (LogFormat::Json, "info")
+    );
+    for variable in [
+        "BASE_URL",
+        "N8N_TICKET_CREATED_WEBHOOK",
+        "RAILWAY_INBOUND_SECRET",
+        "AGENT_PHONE",
+    ] {
+        assert_eq!(
+            warnings.iter().filter(|warning| warning.starts_with(variable)).count(),
+            1,
+            "{warnings:?}"
+        );
+    }
+    assert_eq!(warnings.len(), 4, "{warnings:?}");
+}
+
+#[test]
+fn everything_can_be_set() {
+    let config = config(&[
+        ("HOST", "127.0.0.1"),
+        ("PORT", "9000"),
+        ("BASE_URL", "https://desk.example/help"),
+        ("DATABASE_URL", "postgresql://desk:pw@db.example/desk"),
+        ("DATABASE_POOL_SIZE", "20"),
+        ("N8N_TICKET_CREATED_WEBHOOK", "https://n8n.example/webhook/created"),
+        ("N8N_TICKET_UPDATED_WEBHOOK", "https://n8n.example/webhook/updated"),
+        ("N8N_SHARED_SECRET", LONG),
+        ("RAILWAY_INBOUND_SECRET", &format!("{LONG}, {LONG}x")),
+        ("AGENT_PHONE", "+91 96557 16000, 0049 30 1234567"),
+        ("TICKET_ACCESS", "private"),
+        ("OPERATOR_TOKEN", LONG),
+        ("ALLOWED_ORIGINS", "https://www.example.com, http://localhost:3000/"),
+        ("TRUSTED_PROXY_HOPS", "2"),
+        ("RATE_LIMITS", "off"),
+        ("NOTIFY_SLOW_RETRIES", "0"),
+        ("NOTIFY_CONCURRENCY", "16"),
+        ("LOG_FORMAT", "text"),
+        ("RUST_LOG", "warn,server=debug"),
+    ]);
+    assert_eq!(config.base_url.unwrap().as_str(), "https://desk.example/help");
+    let Database::Postgres { url, pool_size } = config.database else {
+        panic!("not Postgres")
+    };
+    assert_eq!(
+        (url.expose_secret(), pool_size),
+        ("postgresql://desk:pw@db.example/desk", 20)
+    );
+    let receiver = config.receiver.unwrap();
+    assert_eq!(receiver.created.path(), "/webhook/created");
+    assert_eq!(receiver.updated.path(), "/webhook/updated");
+    assert_eq!(config.inbound_keys.len(), 2);
+    assert_eq!(config.inbound_keys[1].expose_secret(), format!("{LONG}x"));
+    assert_eq!(config.agent_phones[1].as_str(), "+49301234567");
+    assert_eq!(config.access, Access::Private);
+    assert_eq!(
+        config.allowed_origins,
+        ["https://www.example.com", "http://localhost:3000"]
+    );
+    assert_eq!((config.trusted_proxy_hops, config.rate_limits), (2, false));
+    assert_eq!((config.slow_retries, config.notify_concurrency), (0, 16));
+    assert_eq!(config.log_format, LogFormat::Text);
+}
+
+#[test]
+fn each_fault_names_its_variable() {
+    for (variable, value) in [
+        ("PORT", "eighty"),
+        ("PORT", "65536"),
+        ("PORT", "-1"),
+        ("BASE_URL", "desk.example"),
+        ("BASE_URL", "ftp://desk.example"),
+        ("BASE_URL", "https://desk.example/?a=b"),
+        ("DATABASE_URL", "mysql://db.example/desk"),
+        ("DATABASE_URL", "sqlite://"),
+        ("DATABASE_URL", "sqlite://data/"),
+        ("DATABASE_URL", "sqlite://a.db?mode=ro"),
+        ("DATABASE_POOL_SIZE", "0"),
+        ("RAILWAY_INBOUND_SECRET", "a,b,c"),
+        ("RAILWAY_INBOUND_SECRET", "a,"),
+        ("AGENT_PHONE", "919655716000"),
+        ("AGENT_PHONE", "+919655716000,"),
+        ("TICKET_ACCESS", "closed"),
+        ("ALLOWED_ORIGINS", "*"),
+        ("ALLOWED_ORIGINS", "https://www.example.com/path"),
+        ("TRUSTED_PROXY_HOPS", "17"),
+        ("RATE_LIMITS", "yes"),
+        ("NOTIFY_SLOW_RETRIES", "9"),
+        ("NOTIFY_CONCURRENCY", "0"),
+        ("LOG_FORMAT", "xml"),
+        ("RUST_LOG", "server=loud"),
+        ("ALLOW_EPHEMERAL", "yes"),
+    ] {
+        assert_eq!(faulty(&[(variable, value)]), [variable], "{value}");
+    }
+    let webhook = "N8N_TICKET_CREATED_WEBHOOK";
+    assert_eq!(
+        faulty(&[(webhook, "n8n.example"), ("N8N_SHARED_SECRET", LONG)]),
+        [webhook]
+    );
+    assert_eq!(
+        faulty(&[(webhook, "https://n8n.example/webhook/x")]),
+        ["N8N_SHARED_SECRET"]
+    );
+    assert_eq!(faulty(&[("N8N_SHARED_SECRET", "two words")]), ["N8N_SHARED_SECRET"]);
+    assert_eq!(
+        faulty(&[
+            ("N8N_TICKET_UPDATED_WEBHOOK", "https://n8n.example/x"),
+            ("N8N_SHARED_SECRET", LONG)
+        ]),
+        [webhook]
+    );
+}
+
+#[test]
+fn all_faults_come_at_once_and_show_no_value() {
+    let faults = load(&[
+        ("PORT", "secret-port"),
+        ("DATABASE_URL", "mysql://user:secret-password@db"),
+        ("RAILWAY_INBOUND_SECRET", "secret-a,secret-b,secret-c"),
+        ("RATE_LIMITS", "secret-limits"),
+    ])
+    .unwrap_err();
+    let text = faults.to_string();
+    assert_eq!(text.lines().count(), 5, "{text}");
+    for variable in ["PORT", "DATABASE_URL", "RAILWAY_INBOUND_SECRET", "RATE_LIMITS"] {
+        assert!(text.contains(&format!("\n  {variable}: ")), "{text}");
+    }
+    assert!(!text.contains("secret-"), "{text}");
+}
+
+#[test]
+fn a_secret_may_come_from_a_file_but_not_from_both() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    writeln!(file, "{LONG}").unwrap();
+    let path = file.path().to_str().unwrap();
+    let config = config(&[("RAILWAY_INBOUND_SECRET_FILE", path), ("OPERATOR_TOKEN_FILE", path)]);
+    assert_eq!(config.inbound_keys[0].expose_secret(), LONG);
+    assert_eq!(config.operator_token.unwrap().expose_secret(), LONG);
+
+    let both = [("OPERATOR_TOKEN", LONG), ("OPERATOR_TOKEN_FILE", path)];
+    assert_eq!(faulty(&both), ["OPERATOR_TOKEN"]);
+    assert_eq!(
+        faulty(&[("OPERATOR_TOKEN_FILE", "/nowhere/token")]),
+        ["OPERATOR_TOKEN_FILE"]
+    );
+    let empty = tempfile::NamedTempFile::new().unwrap();
+    assert_eq!(
+        faulty(&[("OPERATOR_TOKEN_FILE", empty.path().to_str().unwrap())]),
+        ["OPERATOR_TOKEN_FILE"]
+    );
+}
+
+#[test]
+fn blank_counts_as_unset() {
+    assert!(
+        config(&[("OPERATOR_TOKEN", ""), ("N8N_TICKET_CREATED_WEBHOOK", "  ")])
+            .operator_token
+            .is_none()
+    );
+}
+
+#[test]
+fn railway_without_a_volume_is_a_fault_that_can_be_accepted() {
+    let railway = ("RAILWAY_ENVIRONMENT", "production");
+    let volume = ("RAILWAY_VOLUME_MOUNT_PATH", "/data");
+    assert_eq!(faulty(&[railway]), ["DATABASE_URL"]);
+    assert_eq!(faulty(&[railway, volume]), ["DATABASE_URL"]);
+    assert_eq!(
+        faulty(&[railway, volume, ("DATABASE_URL", "sqlite:///data/../tickets.db")]),
+        ["DATABASE_URL"]
+    );
+    assert_eq!(
+        faulty(&[railway, volume, ("DATABASE_URL", "sqlite:///database/tickets.db")]),
+        ["DATABASE_URL"]
+    );
+    let config = config(&[railway, volume, ("DATABASE_URL", "sqlite:///data/./tickets.db")]);
+    assert_eq!(config.trusted_proxy_hops, 1);
+    load(&[railway, ("ALLOW_EPHEMERAL", "1")]).unwrap();
+    load(&[railway, ("DATABASE_URL", "postgres://db.example/desk")]).unwrap();
+}
+
+#[test]
+fn what_works_but_is_likely_not_meant_is_a_warning() {
+    let quiet = [
+        ("BASE_URL", "https://desk.example"),
+        ("N8N_TICKET_CREATED_WEBHOOK", "https://n8n.example/webhook/created"),
+        ("N8N_SHARED_SECRET", LONG),
+        ("RAILWAY_INBOUND_SECRET", LONG),
+        ("AGENT_PHONE", "+15550000000"),
+    ];
+    assert_eq!(warnings(&quiet), Vec::<String>::new());
+    for (variable, value) in [
+        ("N8N_TICKET_CREATED_WEBHOOK", "https://n8n.example/webhook-test/created"),
+        ("N8N_TICKET_UPDATED_WEBHOOK", "https://n8n.example/webhook-test/updated"),
+        ("N8N_SHARED_SECRET", "short-secret"),
+        ("RAILWAY_INBOUND_SECRET", "short-secret"),
+        ("OPERATOR_TOKEN", "short-secret"),
+    ] {
+        let mut pairs = quiet.to_vec();
+        pairs.push((variable, value));
+        let warnings = warnings(&pairs);
+        assert!(warnings.len() == 1 && warnings[0].starts_with(variable), "{warnings:?}");
+        assert!(!warnings[0].contains("short-secret"), "{warnings:?}");
+    }
+}

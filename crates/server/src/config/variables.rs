@@ -1,0 +1,150 @@
+//! How variables are read, and how faults are gathered.
+
+use std::{ffi::OsString, fmt, fs, str::FromStr};
+
+use secrecy::{ExposeSecret, SecretString};
+
+/// Finds a variable of the environment.
+pub type LookUp<'a> = dyn Fn(&str) -> Option<OsString> + 'a;
+
+/// A variable that can't be used as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// Which one.
+    pub variable: String,
+    /// What is wrong with it and what would be right. Never its value.
+    pub problem: String,
+}
+
+/// All that is wrong with a configuration.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct Faults(pub Vec<Fault>);
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the configuration can't be used:")?;
+        for Fault { variable, problem } in &self.0 {
+            write!(f, "\n  {variable}: {problem}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads variables and remembers what was wrong with them.
+pub(super) struct Variables<'a> {
+    look_up: &'a LookUp<'a>,
+    faults: Vec<Fault>,
+    warnings: Vec<String>,
+}
+
+impl<'a> Variables<'a> {
+    pub(super) fn new(look_up: &'a LookUp<'a>) -> Self {
+        Self {
+            look_up,
+            faults: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// The warnings, if there were no faults.
+    pub(super) fn finish(self) -> Result<Vec<String>, Faults> {
+        if self.faults.is_empty() {
+            Ok(self.warnings)
+        } else {
+            Err(Faults(self.faults))
+        }
+    }
+
+    pub(super) fn fault(&mut self, variable: &str, problem: impl Into<String>) {
+        self.faults.push(Fault {
+            variable: variable.into(),
+            problem: problem.into(),
+        });
+    }
+
+    pub(super) fn warn(&mut self, warning: impl Into<String>) {
+        self.warnings.push(warning.into());
+    }
+
+    /// A variable's text, trimmed. Blank counts as unset: a compose file hands on empty variables.
+    pub(super) fn text(&mut self, variable: &str) -> Option<String> {
+        let Ok(value) = (self.look_up)(variable)?.into_string() else {
+            self.fault(variable, "must be UTF-8 text");
+            return None;
+        };
+        let text = value.trim();
+        (!text.is_empty()).then(|| text.to_owned())
+    }
+
+    /// A value of a type that parses itself.
+    pub(super) fn parsed<T: FromStr>(&mut self, variable: &str, wanted: &str) -> Option<T> {
+        let text = self.text(variable)?;
+        let parsed = text.parse().ok();
+        if parsed.is_none() {
+            self.fault(variable, format!("must be {wanted}"));
+        }
+        parsed
+    }
+
+    /// A whole number within bounds.
+    pub(super) fn number(&mut self, variable: &str, least: u32, most: u32, default: u32) -> u32 {
+        let wanted = format!("a whole number from {least} to {most}");
+        match self.parsed(variable, &wanted) {
+            Some(number) if !(least..=most).contains(&number) => {
+                self.fault(variable, format!("must be {wanted}"));
+                default
+            }
+            Some(number) => number,
+            None => default,
+        }
+    }
+
+    /// One word of a few.
+    pub(super) fn word<T: Copy>(&mut self, variable: &str, words: &[(&str, T)], default: T) -> T {
+        let Some(text) = self.text(variable) else {
+            return default;
+        };
+        if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
+            return *value;
+        }
+        let known: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+        self.fault(variable, format!("must be one of: {}", known.join(", ")));
+        default
+    }
+
+    /// A secret, from the variable or from the file that `NAME_FILE` names.
+    pub(super) fn secret(&mut self, variable: &str) -> Option<SecretString> {
+        let file_variable = format!("{variable}_FILE");
+        let inline = self.text(variable);
+        let secret = match (inline, self.text(&file_variable)) {
+            (Some(_), Some(_)) => {
+                self.fault(variable, format!("is set, and {file_variable} too; set one of them"));
+                return None;
+            }
+            (Some(text), None) => text,
+            (None, Some(path)) => match fs::read_to_string(path) {
+                Ok(content) => content.trim().to_owned(),
+                Err(error) => {
+                    self.fault(&file_variable, format!("names a file that can't be read: {error}"));
+                    return None;
+                }
+            },
+            (None, None) => return None,
+        };
+        if secret.is_empty() {
+            self.fault(&file_variable, "names an empty file");
+            return None;
+        }
+        Some(secret.into())
+    }
+
+    /// Warns of a secret that could be guessed.
+    pub(super) fn warn_if_short(&mut self, variable: &str, secret: &SecretString) {
+        let length = secret.expose_secret().chars().count();
+        if length < 32 {
+            self.warn(format!(
+                "{variable} is short ({length} characters); make one with `openssl rand -hex 32`"
+            ));
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! The delivery loop: takes what is due, sends it, and writes down how it went.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use http_actix::DeliveryMetrics;
+use ticket_domain::{
+    Timestamp,
+    ports::{Claimed, Clock, Settled, StoreError, Verdict},
+    use_cases::{Deliver, LEASE},
+};
+use tokio::{
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::surroundings::Bell;
+
+/// How often the store is asked for work that no ring told of: what other replicas or an earlier program left.
+const POLL: Duration = Duration::from_secs(1);
+
+/// How long sends that are under way may take to end after a stop was asked for. A try takes at most 15 s.
+const GRACE: Duration = Duration::from_secs(17);
+
+/// How long to wait before a verdict that the store did not take is written again.
+const SETTLE_AGAIN: Duration = Duration::from_millis(500);
+
+/// Delivers until it is stopped.
+pub(crate) struct Worker {
+    /// What it does.
+    pub(crate) deliver: Arc<Deliver>,
+    /// Tells when something was stored.
+    pub(crate) bell: Arc<Bell>,
+    /// Tells how far the next try is.
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Counts.
+    pub(crate) metrics: DeliveryMetrics,
+    /// How many are sent at the same time.
+    pub(crate) concurrency: u16,
+}
+
+/// What the loop remembers from one round to the next.
+#[derive(Default)]
+struct Rounds {
+    /// The sends under way. Each ends with the moment of the next try, if there is one.
+    under_way: JoinSet<Option<Timestamp>>,
+    /// The next tries that this program knows of.
+    upcoming: BTreeSet<Timestamp>,
+    /// Whether what waited too long for an address has been held.
+    stale_held: bool,
+    /// Whether the store failed in the last round, so that it is logged once.
+    store_failed: bool,
+}
+
+impl Worker {
+    /// Delivers until `stop`; then finishes what is under way, and hands back what does not end in time.
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        let abandon = CancellationToken::new();
+        let mut rounds = Rounds::default();
+        while !stop.is_cancelled() {
+            self.round(&mut rounds, &abandon).await;
+            let has_room = rounds.under_way.len() < usize::from(self.concurrency);
+            let nap = rounds.nap(self.clock.now());
+            tokio::select! {
+                () = stop.cancelled() => {}
+                Some(ended) = rounds.under_way.join_next() => rounds.note(ended),
+                () = self.bell.rung(), if has_room => {}
+                () = sleep(nap) => {}
+            }
+        }
+        let finished = timeout(GRACE, async { while rounds.under_way.join_next().await.is_some() {} }).await;
+        if finished.is_err() {
+            abandon.cancel();
+            while rounds.under_way.join_next().await.is_some() {}
+        }
+    }
+
+    async fn round(&self, rounds: &mut Rounds, abandon: &CancellationToken) {
+        match self.claim(rounds).await {
+            Ok(claimed) => {
+                if std::mem::take(&mut rounds.store_failed) {
+                    tracing::info!("the store answers the delivery loop again");
+                }
+                for claimed in claimed {
+                    let attempt = Attempt {
+                        deliver: self.deliver.clone(),
+                        metrics: self.metrics.clone(),
+                        clock: self.clock.clone(),
+                        claimed,
+                    };
+                    rounds.under_way.spawn(attempt.run(abandon.clone()));
+                }
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut rounds.store_failed, true) {
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "the delivery loop can't reach the store"
+                    );
+                }
+            }
+        }
+    }
+
+    async fn claim(&self, rounds: &mut Rounds) -> Result<Vec<Claimed>, StoreError> {
+        if !rounds.stale_held {
+            let held = self.deliver.hold_stale().await?;
+            if held > 0 {
+                tracing::warn!(
+                    held,
+                    "notifications from before there was a webhook, older than a day, wait for an operator's word"
+                );
+            }
+            rounds.stale_held = true;
+        }
+        let room = usize::from(self.concurrency).saturating_sub(rounds.under_way.len());
+        self.deliver.claim(u16::try_from(room).unwrap_or(u16::MAX)).await
+    }
+}
+
+impl Rounds {
+    fn note(&mut self, ended: Result<Option<Timestamp>, tokio::task::JoinError>) {
+        match ended {
+            Ok(next) => self.upcoming.extend(next),
+            // Its lease ends, and it is tried again.
+            Err(error) => tracing::error!(%error, "a delivery broke off"),
+        }
+    }
+
+    /// Until the next try that is known of, or the next poll.
+    fn nap(&mut self, now: Timestamp) -> Duration {
+        self.upcoming.retain(|at| *at > now);
+        self.upcoming.first().map_or(POLL, |next| next.since(now).min(POLL))
+    }
+}
+
+/// One try of one notification.
+struct Attempt {
+    deliver: Arc<Deliver>,
+    metrics: DeliveryMetrics,
+    clock: Arc<dyn Clock>,
+    claimed: Claimed,
+}
+
+impl Attempt {
+    /// Sends and settles. Gives the moment of the next try, if there is one.
+    async fn run(self, abandon: CancellationToken) -> Option<Timestamp> {
+        let verdict = tokio::select! {
+            verdict = self.deliver.send(&self.claimed) => verdict,
+            () = abandon.cancelled() => {
+                self.hand_back().await;
+                return None;
+            }
+        };
+        self.report(&verdict);
+        self.settle(&verdict).await;
+        match verdict {
+            Verdict::RetryAt { due, .. } => Some(due),
+            _ => None,
+        }
+    }
+
+    async fn hand_back(&self) {
+        if let Err(error) = self.deliver.hand_back(&self.claimed).await {
+            tracing::warn!(
+                notification = %self.claimed.id,
+                error = &error as &dyn std::error::Error,
+                "a notification could not be handed back; it is due again when its lease ends"
+            );
+        }
+    }
+
+    /// Writes the verdict, again and again while the lease holds: a notification that was delivered and not written
+    /// down would be delivered twice.
+    async fn settle(&self, verdict: &Verdict) {
+        let until = self.clock.now().plus(LEASE);
+        loop {
+            match self.deliver.settle(&self.claimed, verdict.clone()).await {
+                Ok(Settled::Yes) => return,
+                Ok(Settled::LeaseLost) => {
+                    tracing::warn!(notification = %self.claimed.id, "a lease ended before its notification was settled");
+                    return;
+                }
+                Err(error) if self.clock.now() < until => {
+                    tracing::debug!(error = &error as &dyn std::error::Error, "a verdict is written again");
+                    sleep(SETTLE_AGAIN).await;
+                }
+                Err(error) => {
+                    tracing::error!(
+                        notification = %self.claimed.id,
+                        error = &error as &dyn std::error::Error,
+                        "a verdict could not be written; the notification will be tried again"
+                    );
+                    return;
+                }
+            }
+        }
+    }
+
+    fn report(&self, verdict: &Verdict) {
+        let Claimed {
+            id, event, failures, ..
+        } = &self.claimed;
+        match verdict {
+            Verdict::Delivered { external_id, .. } => {
+                self.metrics.delivered();
+                let has_id = external_id.is_some();
+                tracing::info!(notification = %id, %event, failures, has_id, "notification delivered");
+            }
+            Verdict::RetryAt { due, why } => {
+                self.metrics.retry();
+                tracing::warn!(notification = %id, %event, failures = failures + 1, %due, %why, "notification failed");
+            }
+            Verdict::Returned { due, why } => {
+                self.metrics.retry();
+                let why = why.as_deref().unwrap_or("not tried");
+                tracing::warn!(notification = %id, %event, failures, %due, %why, "notification failed beside the schedule");
+            }
+            Verdict::Dead { why, .. } => {
+                self.metrics.dead();
+                tracing::error!(notification = %id, %event, failures = failures + 1, %why, "notification given up");
+            }
+        }
+    }
+}

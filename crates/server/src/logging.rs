@@ -1,0 +1,23 @@
+//! Logs: to standard output, for people or for programs.
+
+use tracing_subscriber::{EnvFilter, fmt};
+
+use crate::config::{Config, LogFormat};
+
+/// Starts logging. Does nothing if somebody else did before.
+pub(crate) fn start(config: &Config) {
+    let builder = fmt()
+        .with_env_filter(EnvFilter::new(&config.log_filter))
+        .with_target(true);
+    let started = match config.log_format {
+        LogFormat::Text => builder.try_init(),
+        LogFormat::Json => builder
+            .json()
+            .flatten_event(true)
+            .with_current_span(true)
+            .with_span_list(false)
+            .try_init(),
+    };
+    // The only failure is that another subscriber is there already, as in a test that started its own.
+    drop(started);
+}

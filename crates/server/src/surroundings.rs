@@ -1,0 +1,50 @@
+//! The world as the program finds it: the system's clock and randomness, and a bell between tasks.
+
+use ticket_domain::{
+    Timestamp,
+    ports::{Clock, Random, Wake},
+};
+use time::OffsetDateTime;
+use tokio::sync::Notify;
+
+/// The system's clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[allow(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+    fn now(&self) -> Timestamp {
+        OffsetDateTime::now_utc().into()
+    }
+}
+
+/// The operating system's source of randomness.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OsRandom;
+
+impl Random for OsRandom {
+    #[allow(
+        clippy::expect_used,
+        reason = "without randomness every key could be guessed: better none than those"
+    )]
+    fn fill(&self, bytes: &mut [u8]) {
+        getrandom::fill(bytes).expect("the operating system gives random bytes");
+    }
+}
+
+/// Rings when a notification was stored. Rings that nobody heard yet count as one.
+#[derive(Debug, Default)]
+pub(crate) struct Bell(Notify);
+
+impl Bell {
+    /// Waits for a ring.
+    pub(crate) async fn rung(&self) {
+        self.0.notified().await;
+    }
+}
+
+impl Wake for Bell {
+    fn wake(&self) {
+        self.0.notify_one();
+    }
+}

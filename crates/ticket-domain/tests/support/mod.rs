@@ -1,0 +1,244 @@
+//! A world whose time and chance a test decides, around the in-memory store.
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use store_contract::memory::MemoryStore;
+use ticket_domain::{
+    Access, Channel, Content, Customer, ExternalId, Managers, NotificationId, Payload, Priority, RetrySchedule,
+    TicketLinks, TicketRequest, Timestamp,
+    ports::{Answer, Clock, Composer, Delivering, Event, Failure, FailureKind, Notifier, Random, Store, Verdict, Wake},
+    use_cases::{Deliver, OpenTicket, OpenedTicket, ReceiveReply, Reply, Surroundings, TicketName},
+};
+
+pub const MANAGER: &str = "+919655716000";
+pub const CUSTOMER: &str = "+1234567890";
+
+/// A clock that stands still until it is moved. Begins at 2025-01-15T10:30:00Z.
+pub struct HandClock(AtomicI64);
+
+impl Default for HandClock {
+    fn default() -> Self {
+        Self(AtomicI64::new(1_736_937_000_000_000))
+    }
+}
+
+impl HandClock {
+    pub fn advance(&self, by: Duration) {
+        self.0
+            .fetch_add(i64::try_from(by.as_micros()).unwrap(), Ordering::SeqCst);
+    }
+
+    pub fn set_back(&self, by: Duration) {
+        self.0
+            .fetch_sub(i64::try_from(by.as_micros()).unwrap(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for HandClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_unix_micros(self.0.load(Ordering::SeqCst)).unwrap()
+    }
+}
+
+/// Draws evenly, the same in every run (splitmix64); or what a test laid out first.
+#[derive(Default)]
+pub struct HandRandom {
+    state: AtomicU64,
+    pub next_bits: Mutex<VecDeque<u64>>,
+}
+
+impl Random for HandRandom {
+    fn fill(&self, bytes: &mut [u8]) {
+        if bytes.len() == 8
+            && let Some(bits) = self.next_bits.lock().unwrap().pop_front()
+        {
+            bytes.copy_from_slice(&bits.to_be_bytes());
+            return;
+        }
+        for chunk in bytes.chunks_mut(8) {
+            let mut z = self.state.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::SeqCst);
+            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            chunk.copy_from_slice(&(z ^ (z >> 31)).to_be_bytes()[..chunk.len()]);
+        }
+    }
+}
+
+/// Writes an event as a line.
+pub struct LineComposer;
+
+impl Composer for LineComposer {
+    fn compose(&self, event: Event<'_>) -> Payload {
+        let line = format!(
+            "{} {} {} {}",
+            event.kind, event.ticket.reference, event.ticket_url, event.message
+        );
+        Payload(line.into_bytes().into())
+    }
+}
+
+/// Answers as it was told to, and remembers what came. Takes everything when it was told nothing.
+#[derive(Default)]
+pub struct ScriptedNotifier {
+    pub answers: Mutex<VecDeque<Answer>>,
+    pub otherwise: Mutex<Option<Answer>>,
+    pub received: Mutex<Vec<(NotificationId, Payload)>>,
+}
+
+#[async_trait]
+impl Notifier for ScriptedNotifier {
+    async fn deliver(&self, delivering: Delivering<'_>) -> Answer {
+        self.received
+            .lock()
+            .unwrap()
+            .push((delivering.id, delivering.payload.clone()));
+        let next = self.answers.lock().unwrap().pop_front();
+        next.or_else(|| self.otherwise.lock().unwrap().clone())
+            .unwrap_or(Answer::Accepted { external_id: None })
+    }
+}
+
+#[derive(Default)]
+pub struct CountingBell(pub AtomicU64);
+
+impl Wake for CountingBell {
+    fn wake(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+pub fn failure(kind: FailureKind, retry_after: Option<u64>) -> Answer {
+    Answer::Failed(Failure {
+        why: "it said no".into(),
+        kind,
+        retry_after: retry_after.map(Duration::from_secs),
+    })
+}
+
+pub fn accepted(id: &str) -> Answer {
+    Answer::Accepted {
+        external_id: Some(id.parse().unwrap()),
+    }
+}
+
+pub struct World {
+    pub clock: Arc<HandClock>,
+    pub random: Arc<HandRandom>,
+    pub bell: Arc<CountingBell>,
+    pub notifier: Arc<ScriptedNotifier>,
+    pub store: Arc<dyn Store>,
+    pub has_receiver: bool,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self {
+            clock: Arc::default(),
+            random: Arc::default(),
+            bell: Arc::default(),
+            notifier: Arc::default(),
+            store: Arc::new(MemoryStore::default()),
+            has_receiver: true,
+        }
+    }
+}
+
+impl World {
+    pub fn surroundings(&self) -> Surroundings {
+        Surroundings {
+            clock: self.clock.clone(),
+            random: self.random.clone(),
+            composer: Arc::new(LineComposer),
+            wake: self.bell.clone(),
+            links: TicketLinks::new("https://desk.example", Access::Open),
+            has_receiver: self.has_receiver,
+        }
+    }
+
+    pub fn opener(&self) -> OpenTicket {
+        OpenTicket::new(self.store.clone(), self.surroundings())
+    }
+
+    pub fn receiver(&self) -> ReceiveReply {
+        ReceiveReply::new(
+            self.store.clone(),
+            self.surroundings(),
+            Managers::new(vec![MANAGER.parse().unwrap()]),
+        )
+    }
+
+    pub fn deliver(&self, slow_retries: u8) -> Deliver {
+        let schedule = RetrySchedule::new(slow_retries);
+        Deliver::new(
+            self.store.clone(),
+            self.notifier.clone(),
+            self.clock.clone(),
+            self.random.clone(),
+            schedule,
+        )
+    }
+
+    pub async fn open(&self, message: &str) -> OpenedTicket {
+        self.opener().open(request(message), None).await.unwrap()
+    }
+
+    /// One round of the delivery: claims, sends and settles; gives the verdicts.
+    pub async fn round(&self, deliver: &Deliver) -> Vec<Verdict> {
+        let mut verdicts = Vec::new();
+        for claimed in deliver.claim(100).await.unwrap() {
+            let verdict = deliver.send(&claimed).await;
+            deliver.settle(&claimed, verdict.clone()).await.unwrap();
+            verdicts.push(verdict);
+        }
+        verdicts
+    }
+
+    pub fn tries(&self) -> usize {
+        self.notifier.received.lock().unwrap().len()
+    }
+
+    pub fn fails(&self, answer: Answer) {
+        *self.notifier.otherwise.lock().unwrap() = Some(answer);
+    }
+
+    pub fn works(&self) {
+        *self.notifier.otherwise.lock().unwrap() = None;
+    }
+}
+
+pub fn request(message: &str) -> TicketRequest {
+    TicketRequest {
+        customer: Customer {
+            name: "John Doe".parse().unwrap(),
+            phone: CUSTOMER.parse().unwrap(),
+            email: "john@example.com".parse().unwrap(),
+        },
+        subject: "Bottles".parse().unwrap(),
+        message: message.parse().unwrap(),
+        priority: Priority::High,
+    }
+}
+
+pub fn reply(from: &str, text: &str) -> Reply {
+    Reply {
+        ticket: TicketName::Absent,
+        content: Content::new(ticket_domain::Body::lenient(text), None).unwrap(),
+        from: from.parse().unwrap(),
+        channel: Channel::Whatsapp,
+        external_id: None,
+        replied_to: None,
+    }
+}
+
+pub fn external_id(raw: &str) -> ExternalId {
+    raw.parse().unwrap()
+}

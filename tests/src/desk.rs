@@ -1,0 +1,438 @@
+//! The server as a process.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::PathBuf,
+    process::{ExitStatus, Stdio},
+    sync::{Arc, Mutex, OnceLock},
+    time::Duration,
+};
+
+use reqwest::{Client, Method, header::HeaderMap};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncRead, BufReader},
+    process::{Child, Command},
+    sync::watch,
+    time::timeout,
+};
+
+use crate::{INBOUND_KEY, N8n, OPERATOR_TOKEN, Place, SHARED_SECRET, open_api};
+
+/// Headers that a client may rely on, and that the OpenAPI document therefore announces.
+const RELIED_ON: [&str; 6] = [
+    "location",
+    "etag",
+    "idempotent-replayed",
+    "retry-after",
+    "allow",
+    "x-request-id",
+];
+
+/// Texts of the fixture's tickets that no log may show.
+const PRIVATE: [&str; 9] = [
+    INBOUND_KEY,
+    SHARED_SECRET,
+    OPERATOR_TOKEN,
+    crate::MANAGER,
+    crate::CUSTOMER,
+    "quuxley",
+    "damaged bottles",
+    "?key=",
+    "postgres://",
+];
+
+/// The environment of a process that is to be started.
+pub struct DeskOptions {
+    vars: BTreeMap<String, String>,
+    folder: PathBuf,
+    file_kib: Option<u32>,
+}
+
+impl DeskOptions {
+    /// Sets a variable.
+    #[must_use]
+    pub fn set(mut self, variable: &str, value: &str) -> Self {
+        self.vars.insert(variable.into(), value.into());
+        self
+    }
+
+    /// Sends notifications there.
+    #[must_use]
+    pub fn telling(self, n8n: &N8n) -> Self {
+        self.set("N8N_TICKET_CREATED_WEBHOOK", &n8n.url())
+            .set("N8N_SHARED_SECRET", SHARED_SECRET)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(binary());
+        command
+            .args(arguments)
+            .env_clear()
+            .envs(&self.vars)
+            .current_dir(&self.folder)
+            .kill_on_drop(true);
+        command
+    }
+
+    /// Runs the binary with these arguments to its end: exit status, standard output, standard error.
+    pub async fn run(&self, arguments: &[&str]) -> (ExitStatus, String, String) {
+        let output = timeout(Duration::from_secs(30), self.command(arguments).output());
+        let output = output
+            .await
+            .expect("the command ends within 30 s")
+            .expect("the binary runs");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8 output");
+        (output.status, text(output.stdout), text(output.stderr))
+    }
+
+    /// Starts the server and waits until it listens.
+    pub async fn start(&self) -> Desk {
+        let mut command = self.command(&["serve"]);
+        let mut process = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        let log = Arc::new(Log::default());
+        let readers = [
+            tokio::spawn(log.clone().read(process.stdout.take().expect("a pipe"))),
+            tokio::spawn(log.clone().read(process.stderr.take().expect("a pipe"))),
+        ];
+        let mut address = log.address.subscribe();
+        let listening = timeout(Duration::from_secs(30), address.wait_for(Option::is_some)).await;
+        let Ok(Ok(found)) = listening.map(|found| found.map(|found| *found)) else {
+            panic!("the server did not start:\n{}", log.text());
+        };
+        let client = Client::builder()
+            .no_proxy()
+            .timeout(Duration::from_secs(30))
+            .build()
+            .expect("a client");
+        Desk {
+            process,
+            log,
+            readers,
+            address: found.expect("an address"),
+            client,
+            document: OnceLock::new(),
+        }
+    }
+}
+
+fn binary() -> PathBuf {
+    #[allow(clippy::disallowed_methods, reason = "which binary is tested is the runner's to say")]
+    let named = std::env::var_os("SERVER_BINARY").map(PathBuf::from);
+    let built = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/release/server"));
+    let path = named.unwrap_or_else(built);
+    assert!(
+        path.is_file(),
+        "there is no server at {}: run the tests with `make test`, or build it with `cargo build --release -p server`",
+        path.display()
+    );
+    path.canonicalize().expect("a path")
+}
+
+/// What a process wrote, line by line.
+#[derive(Default)]
+struct Log {
+    lines: Mutex<Vec<String>>,
+    address: watch::Sender<Option<SocketAddr>>,
+    count: watch::Sender<usize>,
+}
+
+impl Log {
+    async fn read(self: Arc<Self>, pipe: impl AsyncRead + Unpin) {
+        let mut lines = BufReader::new(pipe).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            if let Ok(entry) = serde_json::from_str::<Value>(&line)
+                && entry["message"] == "listening"
+            {
+                self.address
+                    .send_replace(entry["address"].as_str().and_then(|address| address.parse().ok()));
+            }
+            self.lines.lock().unwrap().push(line);
+            self.count.send_modify(|count| *count += 1);
+        }
+    }
+
+    fn text(&self) -> String {
+        self.lines.lock().unwrap().join("\n")
+    }
+}
+
+/// A running server.
+pub struct Desk {
+    process: Child,
+    log: Arc<Log>,
+    readers: [tokio::task::JoinHandle<()>; 2],
+    address: SocketAddr,
+    client: Client,
+    document: OnceLock<Value>,
+}
+
+/// An answer of the server.
+#[derive(Debug)]
+pub struct Reply {
+    /// Its status.
+    pub status: u16,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub text: String,
+}
+
+impl Reply {
+    /// The body as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
+    }
+
+    /// A header, or nothing.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().expect("a text"))
+    }
+
+    /// The `code` of a problem, after a look at whether it is one.
+    pub fn problem(&self) -> String {
+        assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
+        let body = self.json();
+        assert_eq!(
+            (&body["ok"], &body["status"]),
+            (&json!(false), &json!(self.status)),
+            "{body}"
+        );
+        for member in ["type", "title", "detail", "code"] {
+            assert!(body[member].is_string(), "{member} in {body}");
+        }
+        body["code"].as_str().expect("a code").to_owned()
+    }
+
+    /// The fields that a problem names, in order.
+    pub fn faulty_fields(&self) -> Vec<String> {
+        let body = self.json();
+        let errors = body["errors"].as_array().cloned().unwrap_or_default();
+        errors
+            .iter()
+            .map(|error| error["field"].as_str().expect("a field").to_owned())
+            .collect()
+    }
+}
+
+impl Desk {
+    /// A server on `place`, on a free port of this machine, without a webhook, with everything else set.
+    pub fn on(place: &Place) -> DeskOptions {
+        DeskOptions {
+            vars: BTreeMap::new(),
+            folder: place.folder().to_owned(),
+        }
+        .set("HOST", "127.0.0.1")
+        .set("PORT", "0")
+        .set("BASE_URL", "https://desk.example")
+        .set("DATABASE_URL", &place.url())
+        .set("RAILWAY_INBOUND_SECRET", INBOUND_KEY)
+        .set("OPERATOR_TOKEN", OPERATOR_TOKEN)
+        .set("AGENT_PHONE", crate::MANAGER)
+        .set("LOG_FORMAT", "json")
+    }
+
+    /// Its address, followed by `path`.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The operating system's number of the process.
+    pub fn pid(&self) -> u32 {
+        self.process.id().expect("a running process")
+    }
+
+    /// Everything it wrote.
+    pub fn log(&self) -> String {
+        self.log.text()
+    }
+
+    /// Waits for a line of the log.
+    pub async fn wait_for_log(&self, part: &str) {
+        let mut count = self.log.count.subscribe();
+        let seen = count.wait_for(|_| self.log.lines.lock().unwrap().iter().any(|line| line.contains(part)));
+        assert!(
+            timeout(Duration::from_secs(30), seen).await.is_ok(),
+            "no line with {part:?} in:\n{}",
+            self.log()
+        );
+    }
+
+    /// Sends a request; holds the answer against the OpenAPI document.
+    pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<Vec<u8>>) -> Reply {
+        let reply = self.try_send(method, path, headers, body).await.expect("an answer");
+        let relied_on = RELIED_ON
+            .iter()
+            .filter(|name| reply.headers.contains_key(**name))
+            .map(ToString::to_string);
+        let relied_on: Vec<String> = relied_on.collect();
+        let document = self.document().await;
+        if let Some(objection) = open_api::objection(document, method, path, reply.status, &relied_on) {
+            panic!("the OpenAPI document is not true: {objection}");
+        }
+        reply
+    }
+
+    /// Sends a request; the server may be gone.
+    pub async fn try_send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<Vec<u8>>,
+    ) -> reqwest::Result<Reply> {
+        let method = Method::from_bytes(method.as_bytes()).expect("a method");
+        let mut request = self.client.request(method, self.url(path));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(body) = body {
+            request = request.body(body);
+        }
+        let response = request.send().await?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Ok(Reply {
+            status,
+            headers,
+            text: response.text().await?,
+        })
+    }
+
+    async fn document(&self) -> &Value {
+        if self.document.get().is_none() {
+            let reply = self
+                .try_send("GET", "/api/openapi.json", &[], None)
+                .await
+                .expect("the document");
+            drop(self.document.set(reply.json()));
+        }
+        self.document.get().expect("the document")
+    }
+
+    /// Reads.
+    pub async fn get(&self, path: &str) -> Reply {
+        self.send("GET", path, &[], None).await
+    }
+
+    /// Reads as an operator.
+    pub async fn get_as_operator(&self, path: &str) -> Reply {
+        self.send(
+            "GET",
+            path,
+            &[("authorization", &format!("Bearer {OPERATOR_TOKEN}"))],
+            None,
+        )
+        .await
+    }
+
+    /// Posts JSON.
+    pub async fn post(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> Reply {
+        let mut all = vec![("content-type", "application/json")];
+        all.extend_from_slice(headers);
+        self.send("POST", path, &all, Some(body.to_string().into_bytes())).await
+    }
+
+    /// Posts a form.
+    pub async fn create(&self, form: &Value) -> Reply {
+        self.post("/api/ticket", &[], form).await
+    }
+
+    /// Opens a ticket; gives its reference.
+    pub async fn open(&self) -> String {
+        let reply = self.create(&crate::ticket()).await;
+        assert_eq!(reply.status, 201, "{reply:?}");
+        reply.json()["ticketRef"].as_str().expect("a reference").to_owned()
+    }
+
+    /// Reads a ticket.
+    pub async fn ticket(&self, reference: &str) -> Value {
+        let reply = self.get(&format!("/api/ticket/{reference}")).await;
+        assert_eq!(reply.status, 200, "{reply:?}");
+        reply.json()
+    }
+
+    /// Calls the inbound endpoint with the right key.
+    pub async fn inbound(&self, body: &Value) -> Reply {
+        self.post("/api/ticket/inbound", &[("x-api-key", INBOUND_KEY)], body)
+            .await
+    }
+
+    /// One number of `/metrics`: the sum of the lines that start with `name`.
+    pub async fn metric(&self, name: &str) -> f64 {
+        let text = self.get("/metrics").await.text;
+        let lines = text.lines().filter(|line| line.starts_with(name));
+        lines
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+            .sum()
+    }
+
+    /// Waits until a metric has a value; asks again and again.
+    pub async fn wait_for_metric(&self, name: &str, wanted: f64) {
+        let reached = timeout(Duration::from_secs(30), async {
+            while (self.metric(name).await - wanted).abs() > f64::EPSILON {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+        assert!(reached.await.is_ok(), "{name} did not become {wanted}");
+    }
+
+    /// Waits until no notification waits or is under way.
+    pub async fn all_settled(&self) {
+        let settled = timeout(Duration::from_secs(60), async {
+            while self.metric("notifications{state=\"waiting\"}").await
+                + self.metric("notifications{state=\"leased\"}").await
+                > 0.0
+            {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+        assert!(settled.await.is_ok(), "notifications still wait");
+    }
+
+    /// Ends it as a power cut would.
+    pub async fn kill(mut self) {
+        self.process.kill().await.expect("the process is killed");
+        self.check_log().await;
+    }
+
+    /// Asks it to stop.
+    pub fn terminate(&self) {
+        let killed = std::process::Command::new("kill")
+            .args(["-TERM", &self.pid().to_string()])
+            .status();
+        assert!(killed.expect("kill runs").success());
+    }
+
+    /// Asks it to stop, and waits for its end.
+    pub async fn stop(mut self) -> ExitStatus {
+        self.terminate();
+        let status = timeout(Duration::from_secs(25), self.process.wait()).await;
+        let status = status.expect("it stops within 25 s").expect("a status");
+        self.check_log().await;
+        status
+    }
+
+    /// No log line may show a secret or what people wrote.
+    async fn check_log(&mut self) {
+        for reader in &mut self.readers {
+            reader.await.expect("the log is read to its end");
+        }
+        let text = self.log.text();
+        for private in PRIVATE {
+            let shown = text.to_lowercase().contains(&private.to_lowercase());
+            assert!(!shown, "the log shows {private:?}:\n{text}");
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! The contract of the outside world, line by line, against the binary that ships, on both stores.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::float_cmp,
+    clippy::too_many_lines,
+    reason = "tests"
+)]
+
+mod command;
+mod create;
+mod faults;
+mod inbound;
+mod notify;
+mod observe;
+mod read;
