@@ -1,1 +1,58 @@
-//! Stub.
+//! The store on Postgres, for those who have a server: diesel over libpq, a pool of connections, and every rule that
+//! concurrency needs in the hands of the database.
+//!
+//! - `connect.rs`: where the server is, how it is reached, and why it can't be.
+//! - `migrate.rs`: the schema.
+//! - `db.rs`: how a call gets a connection, and how long it may take. Blocking lives there and nowhere else.
+//! - `tickets.rs`, `messages.rs`, `outbox.rs`, `health.rs`: what each port call asks of the database.
+//! - `rows.rs`: rows to values and back.
+
+mod connect;
+mod db;
+mod health;
+mod messages;
+mod migrate;
+mod outbox;
+mod rows;
+mod schema;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod tickets;
+
+pub use connect::ConnectError;
+pub use migrate::{Schema, check};
+
+use db::Db;
+
+/// Tickets, messages and notifications in a Postgres database.
+///
+/// Every call ends within 4 seconds, whatever the database does. A call whose connection breaks between sending the
+/// commit and hearing of it ends as unavailable, though it may have been written; repeating a call is harmless wherever
+/// the request carries an idempotency key or the message an outside id.
+#[derive(Clone)]
+pub struct PostgresStore {
+    db: Db,
+}
+
+impl PostgresStore {
+    /// Connects to the database at `url` (`postgres://…`), brings its schema up to date, and keeps at most `pool_size`
+    /// connections. Replicas may do so at the same time. Blocks: about 5 seconds if there is no server, and as long as
+    /// the migrations take.
+    ///
+    /// What a network failure needs is added to the URL unless it says otherwise: `connect_timeout`,
+    /// `tcp_user_timeout` and the keep-alives.
+    pub fn connect(url: &str, pool_size: u32) -> Result<Self, ConnectError> {
+        let address = connect::Address::new(url)?;
+        migrate::migrate(&address)?;
+        Ok(Self {
+            db: Db::new(&address, pool_size),
+        })
+    }
+}
+
+impl std::fmt::Debug for PostgresStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Neither the address nor its password.
+        f.debug_struct("PostgresStore").finish_non_exhaustive()
+    }
+}

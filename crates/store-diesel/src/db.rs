@@ -1,0 +1,349 @@
+//! How a call gets a connection, and how long it may take. Blocking lives here and nowhere else: the wait for a
+//! connection, the queries and the commit are one closure on a blocking thread.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use diesel::{
+    Connection, PgConnection,
+    connection::SimpleConnection,
+    r2d2::{self, ConnectionManager, CustomizeConnection, NopErrorHandler, R2D2Connection},
+    result::{DatabaseErrorKind, Error as QueryError},
+};
+use ticket_domain::ports::{PoolUse, StoreError};
+use tokio::{
+    task::{JoinError, spawn_blocking},
+    time::timeout,
+};
+
+use crate::connect::{Address, ConnectError};
+
+/// How long a call waits for a connection.
+const POOL_WAIT: Duration = Duration::from_millis(2_500);
+
+/// When a call that has not come to its commit is given up.
+const CALL_LIMIT: Duration = Duration::from_millis(3_400);
+
+/// How long a commit that is under way then may still take. With it every call ends within 4 seconds.
+const COMMIT_LIMIT: Duration = Duration::from_millis(500);
+
+/// What the server itself limits, so that it does not go on with what nobody waits for. Set by statements, since
+/// `PgBouncer` refuses it in the connection's options. The last one ends the transaction of a replica that vanished.
+const LIMITS: &str = "SET statement_timeout = '3s'; SET lock_timeout = '3s'; \
+                      SET idle_in_transaction_session_timeout = '5s'";
+
+/// A twin can come first between our look and our commit. Then it is there for the next look, so more than two tries
+/// need twins that end as well.
+const TRIES: u8 = 4;
+
+type Pool = r2d2::Pool<ConnectionManager<PgConnection>>;
+type Pooled = r2d2::PooledConnection<ConnectionManager<PgConnection>>;
+
+/// Why the work of a call ended without an answer. Whatever it wrote is rolled back.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// A query failed.
+    Query(QueryError),
+    /// A row is corrupt, or the call's time is up.
+    Store(StoreError),
+    /// Somebody else came first with the same key or id. The work has to be done again.
+    LostTwin,
+    /// The connection was dead before anything was sent by it, or what was sent only asked. The work can be done again.
+    LostConnection(QueryError),
+}
+
+impl From<QueryError> for Failure {
+    fn from(error: QueryError) -> Self {
+        Self::Query(error)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<Failure> for StoreError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Query(error) if is_passing(&error) => Self::Unavailable(Arc::new(error)),
+            Failure::Query(error) => Self::Failed(Arc::new(error)),
+            Failure::Store(error) => error,
+            Failure::LostTwin => Self::Unavailable(Arc::new(Impediment::Twins)),
+            Failure::LostConnection(error) => Self::Unavailable(Arc::new(error)),
+        }
+    }
+}
+
+/// Why a call ended that no query failed for.
+#[derive(Debug, thiserror::Error)]
+enum Impediment {
+    #[error("no database connection came free in time")]
+    PoolBusy,
+    #[error("no database connection")]
+    NoConnection(#[source] ConnectError),
+    #[error("the database did not answer in time")]
+    TooSlow,
+    #[error("others came first with the same id {TRIES} times in a row")]
+    Twins,
+}
+
+/// The pool of connections.
+#[derive(Clone)]
+pub(crate) struct Db {
+    pool: Pool,
+}
+
+impl Db {
+    /// A pool that opens connections as they are needed. It logs nothing by itself, since libpq's words may hold what
+    /// is secret; a call that gets no connection says why.
+    pub(crate) fn new(address: &Address, size: u32) -> Self {
+        let pool = Pool::builder()
+            .max_size(size.max(1))
+            .min_idle(Some(1))
+            .connection_timeout(POOL_WAIT)
+            // It would cost every call a round trip. A dead connection is noticed by its first statement instead.
+            .test_on_check_out(false)
+            .connection_customizer(Box::new(Limits))
+            .error_handler(Box::new(NopErrorHandler))
+            .build_unchecked(ConnectionManager::new(address.as_str()));
+        Self { pool }
+    }
+
+    /// Runs `work`, which only asks.
+    pub(crate) async fn read<T, W>(&self, work: W) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        W: Fn(&mut PgConnection) -> Result<T, Failure> + Send + 'static,
+    {
+        self.call(move |turn| {
+            turn.attempt(|connection| match work(connection) {
+                // Asking twice does no harm.
+                Err(Failure::Query(error)) if connection.is_broken() => Err(Failure::LostConnection(error)),
+                ended => ended,
+            })
+        })
+        .await
+    }
+
+    /// Runs `work` in a transaction, again if a twin came first.
+    pub(crate) async fn write<T, W>(&self, work: W) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        W: Fn(&mut PgConnection) -> Result<T, Failure> + Send + 'static,
+    {
+        self.call(move |turn| {
+            let mut ended = Err(Failure::LostTwin);
+            for _ in 0..TRIES {
+                ended = turn.attempt(|connection| turn.transaction(connection, &work));
+                if !matches!(ended, Err(Failure::LostTwin)) {
+                    break;
+                }
+            }
+            ended
+        })
+        .await
+    }
+
+    /// How the connections are used.
+    pub(crate) fn pool_use(&self) -> PoolUse {
+        let state = self.pool.state();
+        PoolUse {
+            open: state.connections,
+            idle: state.idle_connections,
+            max: self.pool.max_size(),
+        }
+    }
+
+    /// Runs `work` on a blocking thread. If nobody waits for its end any more, because the caller is gone, it still
+    /// ends as it would have.
+    async fn call<T, W>(&self, work: W) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Turn) -> Result<T, Failure> + Send + 'static,
+    {
+        let turn = Arc::new(Turn {
+            pool: self.pool.clone(),
+            ends: Instant::now() + CALL_LIMIT,
+            decided: AtomicBool::new(false),
+        });
+        let span = tracing::Span::current();
+        let mut task = spawn_blocking({
+            let turn = turn.clone();
+            move || span.in_scope(|| work(&turn).map_err(StoreError::from))
+        });
+        let ended = match timeout(CALL_LIMIT, &mut task).await {
+            Ok(ended) => ended,
+            Err(_) if turn.decide() => return Err(unavailable(Impediment::TooSlow)),
+            Err(_) => timeout(COMMIT_LIMIT, task)
+                .await
+                .map_err(|_| unavailable(Impediment::TooSlow))?,
+        };
+        ended.unwrap_or_else(|panicked: JoinError| Err(StoreError::Failed(Arc::new(panicked))))
+    }
+}
+
+/// One call's way through the pool.
+struct Turn {
+    pool: Pool,
+    /// When the caller stops waiting.
+    ends: Instant,
+    /// Whether it is decided that the work is committed, or that it never will be: whoever sets it decides. So a caller
+    /// that was told "unavailable" does not find it written afterwards.
+    decided: AtomicBool,
+}
+
+impl Turn {
+    /// Whether we are the ones who decide.
+    fn decide(&self) -> bool {
+        !self.decided.swap(true, Ordering::AcqRel)
+    }
+
+    /// Runs `work` on a connection. One that died in the pool, as all do when the server restarts, costs a second try
+    /// on one that answers; r2d2 throws the dead ones away as they come back.
+    fn attempt<T>(&self, work: impl Fn(&mut PgConnection) -> Result<T, Failure>) -> Result<T, Failure> {
+        let ended = work(&mut *self.connection()?);
+        match ended {
+            Err(Failure::LostConnection(_)) => work(&mut *self.answering_connection()?),
+            ended => ended,
+        }
+    }
+
+    /// Runs `work` and commits. If the connection does not even take the BEGIN, nothing of `work` was sent.
+    fn transaction<T>(
+        &self,
+        connection: &mut PgConnection,
+        work: impl Fn(&mut PgConnection) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let mut has_begun = false;
+        let ended = connection.transaction(|connection| {
+            has_begun = true;
+            let answer = work(connection)?;
+            // A try that is repeated for a twin has decided nothing.
+            if self.decide() { Ok(answer) } else { Err(too_slow()) }
+        });
+        match ended {
+            Err(Failure::Query(error)) if !has_begun => Err(Failure::LostConnection(error)),
+            ended => ended,
+        }
+    }
+
+    fn connection(&self) -> Result<Pooled, Failure> {
+        let left = self.ends.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(too_slow());
+        }
+        self.pool.get_timeout(POOL_WAIT.min(left)).map_err(|error| {
+            let message = error.to_string();
+            // r2d2 puts the last failure to connect behind a colon, if there was one.
+            let impediment = match message.split_once(": ") {
+                Some((_, failure)) => Impediment::NoConnection(ConnectError::of(failure)),
+                None => Impediment::PoolBusy,
+            };
+            Failure::Store(unavailable(impediment))
+        })
+    }
+
+    fn answering_connection(&self) -> Result<Pooled, Failure> {
+        loop {
+            let mut connection = self.connection()?;
+            if connection.ping().is_ok() {
+                return Ok(connection);
+            }
+        }
+    }
+}
+
+/// Sets the server's limits on each new connection.
+#[derive(Debug)]
+struct Limits;
+
+impl CustomizeConnection<PgConnection, r2d2::Error> for Limits {
+    fn on_acquire(&self, connection: &mut PgConnection) -> Result<(), r2d2::Error> {
+        connection.batch_execute(LIMITS).map_err(r2d2::Error::QueryError)
+    }
+}
+
+fn unavailable(impediment: Impediment) -> StoreError {
+    StoreError::Unavailable(Arc::new(impediment))
+}
+
+fn too_slow() -> Failure {
+    Failure::Store(unavailable(Impediment::TooSlow))
+}
+
+/// Whether a query may succeed later: the server is gone, stopping, overloaded, full or read-only. diesel tells few of
+/// these apart, so the server's words decide, as they are where its `lc_messages` is English.
+fn is_passing(error: &QueryError) -> bool {
+    const WORDS: [&str; 14] = [
+        "due to statement timeout",
+        "due to lock timeout",
+        "deadlock detected",
+        "terminating connection",
+        "idle-in-transaction timeout",
+        "server closed the connection",
+        "the database system is",
+        "too many clients",
+        "too many connections",
+        "remaining connection slots",
+        "No space left on device",
+        "could not extend file",
+        "out of memory",
+        "out of shared memory",
+    ];
+    match error {
+        QueryError::DatabaseError(kind, information) => match kind {
+            DatabaseErrorKind::ClosedConnection
+            | DatabaseErrorKind::UnableToSendCommand
+            | DatabaseErrorKind::ReadOnlyTransaction
+            | DatabaseErrorKind::SerializationFailure => true,
+            DatabaseErrorKind::Unknown => WORDS.iter().any(|words| information.message().contains(words)),
+            _ => false,
+        },
+        QueryError::BrokenTransactionManager => true,
+        QueryError::RollbackErrorOnCommit { commit_error, .. } => is_passing(commit_error),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_passes_is_told_from_what_does_not() {
+        let failed = |kind, said: &str| QueryError::DatabaseError(kind, Box::new(said.to_owned()));
+        for said in [
+            "canceling statement due to statement timeout",
+            "canceling statement due to lock timeout",
+            "deadlock detected",
+            "terminating connection due to administrator command",
+            "terminating connection due to idle-in-transaction timeout",
+            "the database system is shutting down",
+            "sorry, too many clients already",
+            "could not extend file \"base/5/16384\": No space left on device",
+            "out of shared memory",
+        ] {
+            assert!(is_passing(&failed(DatabaseErrorKind::Unknown, said)), "{said}");
+        }
+        assert!(is_passing(&failed(DatabaseErrorKind::ClosedConnection, "")));
+        assert!(is_passing(&failed(DatabaseErrorKind::ReadOnlyTransaction, "")));
+        assert!(is_passing(&QueryError::BrokenTransactionManager));
+
+        assert!(!is_passing(&failed(
+            DatabaseErrorKind::Unknown,
+            "relation \"tickets\" does not exist"
+        )));
+        assert!(!is_passing(&failed(
+            DatabaseErrorKind::UniqueViolation,
+            "duplicate key value"
+        )));
+        assert!(!is_passing(&QueryError::NotFound));
+    }
+}

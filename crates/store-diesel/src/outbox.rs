@@ -1,0 +1,295 @@
+//! Notifications on their way.
+
+use async_trait::async_trait;
+use diesel::{alias, prelude::*, sql_query, sql_types, update};
+use ticket_domain::{
+    ExternalId, LeaseToken, NotificationId, NotificationRecord, Timestamp,
+    ports::{Claim, Claimed, Outbox, Redelivered, Settled, StoreError, Verdict},
+};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::{
+    PostgresStore,
+    db::Failure,
+    rows::{ClaimedRow, RecordRow, state},
+    schema::{notifications, tickets},
+};
+
+/// By hand, since diesel has no CTEs, and without one the locking sub-select may become the inner side of a nested loop
+/// that runs again for each row and locks beyond its LIMIT. A notification is due if it waits, its time has come, and
+/// no earlier one of its ticket waits; an ended lease is simply due. Workers skip what others are just claiming.
+const CLAIM: &str = "
+    WITH due AS MATERIALIZED (
+        SELECT n.id, n.due_at FROM notifications n
+        WHERE n.due_at <= $1 AND NOT EXISTS (
+            SELECT FROM notifications e WHERE e.ticket_id = n.ticket_id AND e.seq < n.seq AND e.due_at IS NOT NULL)
+        ORDER BY n.due_at LIMIT $2 FOR UPDATE OF n SKIP LOCKED),
+    claimed AS (
+        UPDATE notifications n SET lease = $3, due_at = $4, tried_at = $1
+        FROM due WHERE n.id = due.id
+        RETURNING n.id, n.ticket_id, n.event, n.payload, n.failures, n.scheduled_at, due.due_at AS was_due_at)
+    SELECT id, ticket_id, event, payload, failures, scheduled_at FROM claimed ORDER BY was_due_at, id";
+
+/// The same for one that is not due and that nobody has, the one probed longest ago first; none if one was probed after
+/// `$2`.
+const CLAIM_PROBE: &str = "
+    WITH next AS MATERIALIZED (
+        SELECT n.id FROM notifications n
+        WHERE n.due_at > $1 AND n.lease IS NULL AND NOT EXISTS (
+            SELECT FROM notifications e WHERE e.ticket_id = n.ticket_id AND e.seq < n.seq AND e.due_at IS NOT NULL)
+        AND NOT EXISTS (SELECT FROM notifications p WHERE p.due_at IS NOT NULL AND p.probed_at > $2)
+        ORDER BY n.probed_at NULLS FIRST, n.due_at LIMIT 1 FOR UPDATE OF n SKIP LOCKED)
+    UPDATE notifications n SET lease = $3, due_at = $4, tried_at = $1, probed_at = $1
+    FROM next WHERE n.id = next.id
+    RETURNING n.id, n.ticket_id, n.event, n.payload, n.failures, n.scheduled_at";
+
+/// Under this number, workers that probe take turns. Another than the one for migrations.
+const PROBE_LOCK: i64 = i64::from_be_bytes(*b"probings");
+
+/// How many notifications one transaction releases or holds: some 0.2 s.
+const BATCH: u16 = 10_000;
+
+#[async_trait]
+impl Outbox for PostgresStore {
+    async fn claim(&self, claim: Claim, limit: u16) -> Result<Vec<Claimed>, StoreError> {
+        self.db
+            .write(move |connection| {
+                let rows: Vec<ClaimedRow> = sql_query(CLAIM)
+                    .bind::<sql_types::Timestamptz, _>(OffsetDateTime::from(claim.now))
+                    .bind::<sql_types::BigInt, _>(i64::from(limit))
+                    .bind::<sql_types::Uuid, _>(claim.lease.0)
+                    .bind::<sql_types::Timestamptz, _>(OffsetDateTime::from(claim.until))
+                    .load(connection)?;
+                Ok(rows
+                    .into_iter()
+                    .map(|row| row.parsed(claim))
+                    .collect::<Result<_, _>>()?)
+            })
+            .await
+    }
+
+    async fn claim_probe(&self, claim: Claim, unless_after: Timestamp) -> Result<Option<Claimed>, StoreError> {
+        self.db
+            .write(move |connection| claim_probe(connection, claim, unless_after.into()))
+            .await
+    }
+
+    async fn settle(&self, id: NotificationId, lease: LeaseToken, verdict: Verdict) -> Result<Settled, StoreError> {
+        self.db
+            .write(move |connection| settle(connection, id, lease, &verdict))
+            .await
+    }
+
+    async fn release_waiting(&self, now: Timestamp) -> Result<u64, StoreError> {
+        self.in_batches(move |connection| release(connection, now.into())).await
+    }
+
+    async fn hold_unaddressed(&self, made_before: Timestamp) -> Result<u64, StoreError> {
+        self.in_batches(move |connection| hold(connection, made_before.into()))
+            .await
+    }
+
+    async fn redeliver(&self, id: NotificationId, now: Timestamp) -> Result<Redelivered, StoreError> {
+        self.db
+            .write(move |connection| redeliver(connection, id, now.into()))
+            .await
+    }
+
+    async fn undelivered(&self, limit: u16) -> Result<Vec<NotificationRecord>, StoreError> {
+        self.db
+            .read(move |connection| {
+                let rows: Vec<(RecordRow, String)> = notifications::table
+                    .inner_join(tickets::table)
+                    .filter(notifications::state.ne(state::DELIVERED))
+                    .order((notifications::created_at.desc(), notifications::id.desc()))
+                    .limit(i64::from(limit))
+                    .select((RecordRow::as_select(), tickets::reference))
+                    .load(connection)?;
+                Ok(rows
+                    .into_iter()
+                    .map(|(row, reference)| row.parsed(&reference))
+                    .collect::<Result<_, _>>()?)
+            })
+            .await
+    }
+
+    async fn notification(&self, id: NotificationId) -> Result<Option<NotificationRecord>, StoreError> {
+        self.db
+            .read(move |connection| {
+                let found: Option<(RecordRow, String)> = notifications::table
+                    .inner_join(tickets::table)
+                    .filter(notifications::id.eq(id.0))
+                    .select((RecordRow::as_select(), tickets::reference))
+                    .first(connection)
+                    .optional()?;
+                Ok(found.map(|(row, reference)| row.parsed(&reference)).transpose()?)
+            })
+            .await
+    }
+}
+
+impl PostgresStore {
+    /// Repeats `batch`, each time in a transaction of its own, until there is less than a whole batch to do. An outage
+    /// of days leaves more waiting than one statement may change in its 3 seconds.
+    async fn in_batches(
+        &self,
+        batch: impl Fn(&mut PgConnection) -> QueryResult<usize> + Copy + Send + 'static,
+    ) -> Result<u64, StoreError> {
+        let mut done = 0;
+        loop {
+            let count = self.db.write(move |connection| Ok(batch(connection)?)).await?;
+            done += count as u64;
+            if count < usize::from(BATCH) {
+                return Ok(done);
+            }
+        }
+    }
+}
+
+/// What does not wait has no time.
+const NEVER: Option<OffsetDateTime> = None;
+
+/// What is not being tried has no worker.
+const NOBODY: Option<Uuid> = None;
+
+fn claim_probe(
+    connection: &mut PgConnection,
+    claim: Claim,
+    unless_after: OffsetDateTime,
+) -> Result<Option<Claimed>, Failure> {
+    #[derive(QueryableByName)]
+    struct Lock {
+        #[diesel(sql_type = sql_types::Bool)]
+        taken: bool,
+    }
+    // A statement of its own: the next one must see what the last holder of the lock has written.
+    let lock: Lock = sql_query("SELECT pg_try_advisory_xact_lock($1) AS taken")
+        .bind::<sql_types::BigInt, _>(PROBE_LOCK)
+        .get_result(connection)?;
+    if !lock.taken {
+        return Ok(None);
+    }
+    let row: Option<ClaimedRow> = sql_query(CLAIM_PROBE)
+        .bind::<sql_types::Timestamptz, _>(OffsetDateTime::from(claim.now))
+        .bind::<sql_types::Timestamptz, _>(unless_after)
+        .bind::<sql_types::Uuid, _>(claim.lease.0)
+        .bind::<sql_types::Timestamptz, _>(OffsetDateTime::from(claim.until))
+        .get_result(connection)
+        .optional()?;
+    Ok(row.map(|row| row.parsed(claim)).transpose()?)
+}
+
+/// Makes a batch due. What is being claimed or settled at this moment is left to whoever does it.
+fn release(connection: &mut PgConnection, now: OffsetDateTime) -> QueryResult<usize> {
+    let waiting = alias!(notifications as waiting);
+    let batch = waiting
+        .select(waiting.field(notifications::id))
+        .filter(waiting.field(notifications::due_at).gt(now))
+        .filter(waiting.field(notifications::lease).is_null())
+        .limit(i64::from(BATCH))
+        .for_update()
+        .skip_locked();
+    update(notifications::table.filter(notifications::id.eq_any(batch)))
+        .set(notifications::due_at.eq(now))
+        .execute(connection)
+}
+
+/// Holds a batch.
+fn hold(connection: &mut PgConnection, made_before: OffsetDateTime) -> QueryResult<usize> {
+    let stale = alias!(notifications as stale);
+    let batch = stale
+        .select(stale.field(notifications::id))
+        .filter(stale.field(notifications::due_at).is_not_null())
+        .filter(stale.field(notifications::addressed).eq(false))
+        .filter(stale.field(notifications::tried_at).is_null())
+        .filter(stale.field(notifications::created_at).lt(made_before))
+        .limit(i64::from(BATCH))
+        .for_update()
+        .skip_locked();
+    update(notifications::table.filter(notifications::id.eq_any(batch)))
+        .set((notifications::state.eq(state::HELD), notifications::due_at.eq(NEVER)))
+        .execute(connection)
+}
+
+fn settle(
+    connection: &mut PgConnection,
+    id: NotificationId,
+    lease: LeaseToken,
+    verdict: &Verdict,
+) -> Result<Settled, Failure> {
+    let held = notifications::table.find(id.0).filter(notifications::lease.eq(lease.0));
+    let is_free = notifications::lease.eq(NOBODY);
+    let fails_once_more = notifications::failures.eq(notifications::failures + 1);
+    let settled = match verdict {
+        Verdict::Delivered { at, external_id } => update(held)
+            .set((
+                is_free,
+                notifications::state.eq(state::DELIVERED),
+                notifications::due_at.eq(NEVER),
+                notifications::settled_at.eq(OffsetDateTime::from(*at)),
+                notifications::external_id.eq(external_id.as_ref().map(ExternalId::as_str)),
+            ))
+            .execute(connection)?,
+        Verdict::RetryAt { due, why } => update(held)
+            .set((
+                is_free,
+                fails_once_more,
+                notifications::due_at.eq(OffsetDateTime::from(*due)),
+                notifications::scheduled_at.eq(OffsetDateTime::from(*due)),
+                notifications::last_error.eq(&**why),
+            ))
+            .execute(connection)?,
+        Verdict::Dead { at, why } => update(held)
+            .set((
+                is_free,
+                fails_once_more,
+                notifications::state.eq(state::DEAD),
+                notifications::due_at.eq(NEVER),
+                notifications::settled_at.eq(OffsetDateTime::from(*at)),
+                notifications::last_error.eq(&**why),
+            ))
+            .execute(connection)?,
+        Verdict::Returned { due, why } => update(held)
+            .set((
+                is_free,
+                notifications::due_at.eq(OffsetDateTime::from(*due)),
+                // An update leaves out what is `None`: the last error stays.
+                why.as_ref().map(|why| notifications::last_error.eq(&**why)),
+            ))
+            .execute(connection)?,
+    };
+    Ok(if settled > 0 { Settled::Yes } else { Settled::LeaseLost })
+}
+
+fn redeliver(connection: &mut PgConnection, id: NotificationId, now: OffsetDateTime) -> Result<Redelivered, Failure> {
+    let this = notifications::table.find(id.0);
+    let found = this
+        .select((notifications::state, notifications::lease, notifications::due_at))
+        .for_update()
+        .first::<(String, Option<Uuid>, Option<OffsetDateTime>)>(connection)
+        .optional()?;
+    let is_due = (
+        notifications::state.eq(state::WAITING),
+        notifications::due_at.eq(now),
+        // The operator's word for it was given, so it must not be held again.
+        notifications::addressed.eq(true),
+    );
+    match found {
+        None => return Ok(Redelivered::NotFound),
+        Some((state, ..)) if state == state::DELIVERED => return Ok(Redelivered::DeliveredBefore),
+        Some((_, Some(_), Some(lease_end))) if lease_end > now => return Ok(Redelivered::UnderWay),
+        Some((state, ..)) if state == state::DEAD => {
+            let anew = (
+                notifications::failures.eq(0),
+                notifications::scheduled_at.eq(now),
+                notifications::settled_at.eq(NEVER),
+            );
+            update(this).set((is_due, anew)).execute(connection)?;
+        }
+        Some(_) => {
+            update(this).set(is_due).execute(connection)?;
+        }
+    }
+    Ok(Redelivered::Queued)
+}

@@ -1,0 +1,241 @@
+//! Opening tickets, and finding them.
+
+use async_trait::async_trait;
+use diesel::{QueryableByName, alias, insert_into, prelude::*, sql_query, sql_types, upsert::excluded};
+use ticket_domain::{
+    Message, Thread, Ticket, TicketId, TicketRef, Timestamp,
+    ports::{Append, Appended, Idempotency, LookUp, Opened, Opening, Precedent, StoreError, TicketStore},
+};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::{
+    PostgresStore,
+    db::Failure,
+    messages,
+    rows::{FIRST_VERSION, MessageRow, NewNotificationRow, PrecedentRow, StateRow, TicketRow},
+    schema::{idempotency_keys, messages as messages_table, notifications, tickets},
+};
+
+/// The numbers that tickets got since the first one opened at or after `$1`. A number is drawn a moment before or after
+/// others whose time is close, so the first is sought among those that were opened next, as many as may well be under
+/// way at once.
+const OPENED_SINCE: &str = "
+    SELECT (SELECT last_value FROM tickets_number_seq) - min(number) + 1 AS opened
+    FROM (SELECT number FROM tickets WHERE created_at >= $1 ORDER BY created_at LIMIT 256) AS first";
+
+/// How many ended keys each new one clears away: more than one, so that they never pile up.
+const CLEARED: i64 = 2;
+
+#[async_trait]
+impl TicketStore for PostgresStore {
+    async fn open(&self, opening: Opening) -> Result<Opened, StoreError> {
+        self.db.write(move |connection| open(connection, &opening)).await
+    }
+
+    async fn opened_since(&self, since: Timestamp) -> Result<u64, StoreError> {
+        #[derive(QueryableByName)]
+        struct Count {
+            #[diesel(sql_type = sql_types::Nullable<sql_types::BigInt>)]
+            opened: Option<i64>,
+        }
+        let count: Count = self
+            .db
+            .read(move |connection| {
+                let query = sql_query(OPENED_SINCE).bind::<sql_types::Timestamptz, _>(OffsetDateTime::from(since));
+                Ok(query.get_result(connection)?)
+            })
+            .await?;
+        Ok(count.opened.unwrap_or_default().unsigned_abs())
+    }
+
+    async fn find(&self, look_up: LookUp) -> Result<Option<Ticket>, StoreError> {
+        self.db.read(move |connection| find(connection, &look_up)).await
+    }
+
+    async fn thread(&self, reference: TicketRef) -> Result<Option<Thread>, StoreError> {
+        self.db.read(move |connection| thread(connection, reference)).await
+    }
+
+    async fn append(&self, append: Append) -> Result<Appended, StoreError> {
+        self.db
+            .write(move |connection| messages::append(connection, &append))
+            .await
+    }
+
+    async fn keep_unmatched(&self, message: Message) -> Result<Appended, StoreError> {
+        self.db
+            .write(move |connection| messages::keep(connection, &message))
+            .await
+    }
+}
+
+/// Every writer takes its locks in this order: reference, then key. So twins wait for each other, never in a circle.
+fn open(connection: &mut PgConnection, opening: &Opening) -> Result<Opened, Failure> {
+    let Opening {
+        ticket,
+        message,
+        notification,
+        idempotency,
+    } = opening;
+    if let Some(precedent) = precedent(connection, idempotency.as_ref(), ticket.created_at)? {
+        return Ok(Opened::Before(precedent));
+    }
+    let written = insert_into(tickets::table)
+        .values(TicketRow::new(ticket))
+        .on_conflict(tickets::reference)
+        .do_nothing()
+        .execute(connection)?;
+    if written == 0 {
+        // The ticket that has the reference may be a twin's, which was written after our first look.
+        let precedent = precedent(connection, idempotency.as_ref(), ticket.created_at)?;
+        return Ok(precedent.map_or(Opened::ReferenceTaken, Opened::Before));
+    }
+    insert_into(messages_table::table)
+        .values((
+            MessageRow::new(message),
+            messages_table::ticket_id.eq(ticket.id.0),
+            messages_table::seq.eq(FIRST_VERSION),
+        ))
+        .execute(connection)?;
+    insert_into(notifications::table)
+        .values(NewNotificationRow::new(notification, ticket.id, FIRST_VERSION))
+        .execute(connection)?;
+    if let Some(idempotency) = idempotency {
+        remember(connection, idempotency, ticket.id, ticket.created_at)?;
+    }
+    Ok(Opened::Now)
+}
+
+/// What a key opened, unless its time has ended.
+fn precedent(
+    connection: &mut PgConnection,
+    idempotency: Option<&Idempotency>,
+    now: Timestamp,
+) -> Result<Option<Precedent>, Failure> {
+    let Some(Idempotency { key, .. }) = idempotency else {
+        return Ok(None);
+    };
+    let row = idempotency_keys::table
+        .inner_join(tickets::table)
+        .filter(idempotency_keys::key.eq(key.as_str()))
+        .filter(idempotency_keys::expires_at.gt(OffsetDateTime::from(now)))
+        .select((
+            idempotency_keys::digest,
+            tickets::id,
+            tickets::reference,
+            tickets::customer_key,
+        ))
+        .first::<PrecedentRow>(connection)
+        .optional()?;
+    Ok(row.map(Precedent::try_from).transpose()?)
+}
+
+/// Writes a key, over one whose time has ended. Waits for a twin that is writing the same key.
+fn remember(
+    connection: &mut PgConnection,
+    idempotency: &Idempotency,
+    ticket: TicketId,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    // The `filter` of DO UPDATE; elsewhere it would be mistaken for that of a query.
+    use diesel::query_dsl::methods::FilterDsl;
+
+    let now = OffsetDateTime::from(now);
+    let written = insert_into(idempotency_keys::table)
+        .values((
+            idempotency_keys::key.eq(idempotency.key.as_str()),
+            idempotency_keys::digest.eq(idempotency.digest.as_slice()),
+            idempotency_keys::ticket_id.eq(ticket.0),
+            idempotency_keys::expires_at.eq(OffsetDateTime::from(idempotency.expires_at)),
+        ))
+        .on_conflict(idempotency_keys::key)
+        .do_update()
+        .set((
+            idempotency_keys::digest.eq(excluded(idempotency_keys::digest)),
+            idempotency_keys::ticket_id.eq(excluded(idempotency_keys::ticket_id)),
+            idempotency_keys::expires_at.eq(excluded(idempotency_keys::expires_at)),
+        ))
+        .filter(idempotency_keys::expires_at.le(now))
+        .execute(connection)?;
+    if written == 0 {
+        return Err(Failure::LostTwin);
+    }
+    clear_ended_keys(connection, now)
+}
+
+/// Clears a few keys away whose time has ended. Leaves those that somebody is writing: the only order of locks is kept.
+fn clear_ended_keys(connection: &mut PgConnection, now: OffsetDateTime) -> Result<(), Failure> {
+    let ended = alias!(idempotency_keys as ended);
+    let keys = ended
+        .select(ended.field(idempotency_keys::key))
+        .filter(ended.field(idempotency_keys::expires_at).le(now))
+        .order(ended.field(idempotency_keys::expires_at))
+        .limit(CLEARED)
+        .for_update()
+        .skip_locked();
+    diesel::delete(idempotency_keys::table.filter(idempotency_keys::key.eq_any(keys))).execute(connection)?;
+    Ok(())
+}
+
+fn find(connection: &mut PgConnection, look_up: &LookUp) -> Result<Option<Ticket>, Failure> {
+    let id = match look_up {
+        LookUp::Reference(reference) => return by_reference(connection, *reference),
+        LookUp::Quoted(external_id) => {
+            let of_messages = messages_table::table
+                .filter(messages_table::external_id.eq(external_id.as_str()))
+                .filter(messages_table::ticket_id.is_not_null())
+                .select(messages_table::ticket_id.assume_not_null());
+            let of_notifications = notifications::table
+                .filter(notifications::external_id.eq(external_id.as_str()))
+                .select(notifications::ticket_id);
+            let ids: Vec<Uuid> = of_messages.union(of_notifications).load(connection)?;
+            match ids.as_slice() {
+                [id] => *id,
+                // Nobody's, or of two tickets, and then not certain.
+                _ => return Ok(None),
+            }
+        }
+    };
+    let row = tickets::table
+        .find(id)
+        .select(TicketRow::as_select())
+        .first(connection)
+        .optional()?;
+    Ok(row.map(Ticket::try_from).transpose()?)
+}
+
+fn by_reference(connection: &mut PgConnection, reference: TicketRef) -> Result<Option<Ticket>, Failure> {
+    let row = tickets::table
+        .filter(tickets::reference.eq(reference.to_string()))
+        .select(TicketRow::as_select())
+        .first(connection)
+        .optional()?;
+    Ok(row.map(Ticket::try_from).transpose()?)
+}
+
+/// Reads the ticket first, and of the rest only what its version knows: so the three queries agree without a
+/// transaction.
+fn thread(connection: &mut PgConnection, reference: TicketRef) -> Result<Option<Thread>, Failure> {
+    let Some(ticket) = by_reference(connection, reference)? else {
+        return Ok(None);
+    };
+    let version = i32::try_from(ticket.version).unwrap_or(i32::MAX);
+    let messages = messages_table::table
+        .filter(messages_table::ticket_id.eq(ticket.id.0))
+        .filter(messages_table::seq.le(version))
+        .order(messages_table::seq)
+        .select(MessageRow::as_select())
+        .load(connection)?;
+    let newest: StateRow = notifications::table
+        .filter(notifications::ticket_id.eq(ticket.id.0))
+        .filter(notifications::seq.le(version))
+        .order(notifications::seq.desc())
+        .select(StateRow::as_select())
+        .first(connection)?;
+    Ok(Some(Thread {
+        ticket,
+        messages: messages.into_iter().map(Message::try_from).collect::<Result<_, _>>()?,
+        delivery: newest.try_into()?,
+    }))
+}

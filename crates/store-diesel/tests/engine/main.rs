@@ -1,0 +1,11 @@
+//! What only a real Postgres can show: how it is reached, how it fails, and what lies in it.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "these are tests")]
+
+mod connecting;
+mod corrupt;
+mod crowded;
+mod failing;
+mod fixture;
+mod migrating;
+mod proxy;
