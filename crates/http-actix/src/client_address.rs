@@ -1,0 +1,104 @@
+//! Whose request it is, as far as an address tells.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+use actix_web::http::header::HeaderMap;
+
+/// The address that a request came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ClientAddress {
+    /// A program on this very machine, with no proxy between.
+    Local,
+    /// Somebody at this address. Of IPv6 the first 64 bits count, since a household has all the rest.
+    Remote(IpAddr),
+}
+
+impl ClientAddress {
+    /// The client of a request that `peer` sent, if `hops` proxies in front are ours. Each of our proxies appends who
+    /// called it to `X-Forwarded-For`, so the client is the `hops`-th entry from the right; what stands further left is
+    /// the caller's own invention.
+    pub(crate) fn of(peer: Option<SocketAddr>, headers: &HeaderMap, hops: usize) -> Self {
+        let peer = peer.map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |peer| peer.ip().to_canonical());
+        let forwarded: Vec<&str> = headers
+            .get_all("x-forwarded-for")
+            .flat_map(|value| value.to_str().unwrap_or_default().split(','))
+            .map(str::trim)
+            .collect();
+        if forwarded.is_empty() && peer.is_loopback() {
+            return Self::Local;
+        }
+        let client = match hops {
+            0 => None,
+            hops => forwarded
+                .get(forwarded.len().saturating_sub(hops))
+                .and_then(|entry| address(entry)),
+        };
+        Self::Remote(network(client.unwrap_or(peer)))
+    }
+}
+
+/// An address as proxies write it: with a port or without, in brackets or not.
+fn address(entry: &str) -> Option<IpAddr> {
+    let entry = entry.trim_matches('"');
+    let bare = entry.trim_start_matches('[').trim_end_matches(']');
+    let ip = bare
+        .parse()
+        .ok()
+        .or_else(|| entry.parse::<SocketAddr>().ok().map(|socket| socket.ip()));
+    ip.map(|ip: IpAddr| ip.to_canonical())
+}
+
+fn network(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(_) => ip,
+        IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use actix_web::http::header::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    fn client(peer: &str, forwarded: &[&str], hops: usize) -> String {
+        let mut headers = HeaderMap::new();
+        for value in forwarded {
+            headers.append(
+                HeaderName::from_static("x-forwarded-for"),
+                HeaderValue::from_str(value).unwrap(),
+            );
+        }
+        match ClientAddress::of(Some(peer.parse().unwrap()), &headers, hops) {
+            ClientAddress::Local => "local".into(),
+            ClientAddress::Remote(ip) => ip.to_string(),
+        }
+    }
+
+    #[test]
+    fn the_client_is_whom_our_outermost_proxy_saw() {
+        for (peer, forwarded, hops, expected) in [
+            ("127.0.0.1:9", &[][..], 0, "local"),
+            ("127.0.0.1:9", &[], 1, "local"),
+            ("[::1]:9", &[], 1, "local"),
+            ("[::ffff:127.0.0.1]:9", &[], 1, "local"),
+            ("127.0.0.1:9", &["1.2.3.4"], 0, "127.0.0.1"),
+            ("127.0.0.1:9", &["1.2.3.4"], 1, "1.2.3.4"),
+            ("127.0.0.1:9", &["127.0.0.1"], 1, "127.0.0.1"),
+            ("10.0.0.1:9", &[], 1, "10.0.0.1"),
+            ("10.0.0.1:9", &["6.6.6.6, 1.2.3.4"], 1, "1.2.3.4"),
+            ("10.0.0.1:9", &["6.6.6.6", "1.2.3.4, 5.6.7.8"], 2, "1.2.3.4"),
+            ("10.0.0.1:9", &["1.2.3.4"], 3, "1.2.3.4"),
+            ("10.0.0.1:9", &["unknown"], 1, "10.0.0.1"),
+            ("10.0.0.1:9", &[""], 1, "10.0.0.1"),
+            ("10.0.0.1:9", &["1.2.3.4:5678"], 1, "1.2.3.4"),
+            ("10.0.0.1:9", &["[2001:db8:1:2:3::4]:5678"], 1, "2001:db8:1:2::"),
+            ("10.0.0.1:9", &["2001:db8:1:2:ffff::9"], 1, "2001:db8:1:2::"),
+            ("10.0.0.1:9", &["::ffff:1.2.3.4"], 1, "1.2.3.4"),
+            ("[2001:db8::5]:9", &[], 0, "2001:db8::"),
+        ] {
+            assert_eq!(client(peer, forwarded, hops), expected, "{peer} {forwarded:?} {hops}");
+        }
+    }
+}

@@ -1,0 +1,343 @@
+//! Around every request: its id, its line in the log, its place in the metrics, and the form of its errors.
+
+use std::{
+    panic::AssertUnwindSafe,
+    time::{Duration, Instant},
+};
+
+use actix_web::{
+    Error, HttpResponse, ResponseError,
+    body::{BoxBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    error::InternalError,
+    http::{
+        Method, StatusCode,
+        header::{
+            CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY,
+            X_CONTENT_TYPE_OPTIONS,
+        },
+    },
+    middleware::Next,
+    web,
+};
+use futures_util::FutureExt;
+use ticket_domain::ports::Random;
+use tracing::Instrument;
+use uuid::Builder;
+
+use crate::{
+    api::Api,
+    problem::{self, Code, Problem},
+};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The route of a request that leads nowhere.
+const NO_ROUTE: &str = "none";
+
+/// What is known of a request before it is answered.
+struct Observed {
+    id: HeaderValue,
+    method: &'static str,
+    route: String,
+    began: Instant,
+}
+
+/// The middleware.
+pub(crate) async fn observe(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let Some(api) = request.app_data::<web::Data<Api>>().cloned() else {
+        return Err(Problem::new(Code::Internal).into());
+    };
+    let observed = Observed::of(&request, &*api.random);
+    let span = tracing::info_span!("request", id = observed.id.to_str().unwrap_or_default());
+    async move {
+        let answer = AssertUnwindSafe(async { next.call(request).await })
+            .catch_unwind()
+            .await;
+        match answer {
+            Ok(Ok(response)) => {
+                let mut response = as_problem(response.map_into_boxed_body());
+                observed.finish(&api, response.status(), response.headers_mut());
+                Ok(response)
+            }
+            Ok(Err(error)) => Err(observed.fail(&api, error.error_response())),
+            Err(_panic) => {
+                // The panic hook has told where.
+                tracing::error!(route = observed.route, "the handler panicked");
+                Err(observed.fail(&api, Problem::new(Code::Internal).error_response()))
+            }
+        }
+    }
+    .instrument(span)
+    .await
+}
+
+impl Observed {
+    fn of(request: &ServiceRequest, random: &dyn Random) -> Self {
+        let given = request.headers().get(REQUEST_ID).filter(|id| is_sane(id.as_bytes()));
+        Self {
+            id: given.cloned().unwrap_or_else(|| new_id(random)),
+            method: name_of(request.method()),
+            route: request.match_pattern().unwrap_or_else(|| NO_ROUTE.to_owned()),
+            began: Instant::now(),
+        }
+    }
+
+    /// A response without a request: actix lost it on the way.
+    fn fail(self, api: &Api, response: HttpResponse) -> Error {
+        let mut response = response;
+        let status = response.status();
+        self.finish(api, status, response.headers_mut());
+        InternalError::from_response("the request failed", response).into()
+    }
+
+    fn finish(self, api: &Api, status: StatusCode, headers: &mut HeaderMap) {
+        let took = self.began.elapsed();
+        let ms = milliseconds(took);
+        let Self { id, method, route, .. } = self;
+        api.metrics.count(method, &route, status.as_u16(), took);
+        tracing::info!(
+            method,
+            route,
+            status = status.as_u16(),
+            ms,
+            request_id = id.to_str().unwrap_or_default(),
+            "answered"
+        );
+        headers.insert(REQUEST_ID, id);
+        protect(headers);
+    }
+}
+
+fn milliseconds(took: Duration) -> u64 {
+    u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Few names, whatever callers invent.
+fn name_of(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::OPTIONS => "OPTIONS",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        _ => "other",
+    }
+}
+
+/// Whether an id of the caller's may stand in our logs.
+fn is_sane(id: &[u8]) -> bool {
+    (1..=128).contains(&id.len())
+        && id
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(byte))
+}
+
+fn new_id(random: &dyn Random) -> HeaderValue {
+    let id = Builder::from_random_bytes(random.bytes()).into_uuid();
+    // A UUID is plain ASCII, so this never takes the other way.
+    HeaderValue::from_str(&id.to_string()).unwrap_or(HeaderValue::from_static("unknown"))
+}
+
+/// Headers that keep browsers from doing more with a response than read it. What an endpoint set itself stays.
+fn protect(headers: &mut HeaderMap) {
+    let defaults = [
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+        (REFERRER_POLICY, "no-referrer"),
+        (CACHE_CONTROL, "no-store"),
+    ];
+    for (name, value) in defaults {
+        if !headers.contains_key(&name) {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+    }
+}
+
+/// Turns an error that actix made by itself into a problem. Its headers stay: `Allow`, and those of CORS.
+fn as_problem(mut response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+    let status = response.status();
+    let media_type = response.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    if !(status.is_client_error() || status.is_server_error()) || media_type == Some(problem::MEDIA_TYPE.as_bytes()) {
+        return response;
+    }
+    let problem = Problem::of_status(status);
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(problem::MEDIA_TYPE));
+    response.map_body(|_, _| problem.error_response().into_body())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex, PoisonError};
+
+    use serde_json::json;
+    use ticket_domain::{Timestamp, ports::Clock};
+
+    use super::*;
+    use crate::testing::{Request, Service};
+
+    #[test]
+    fn a_sane_id_comes_back_and_another_is_replaced() {
+        let api = Service::start();
+        let send = |id: &str| api.send(&Request::new("GET", "/health/live").header("x-request-id", id));
+        assert_eq!(send("my-id_1.2").header("x-request-id"), Some("my-id_1.2"));
+        for insane in ["", "a b", "<script>", "schlüssel", &"x".repeat(129)] {
+            let answer = send(insane);
+            let id = answer.header("x-request-id").unwrap_or_default();
+            assert!(uuid::Uuid::try_parse(id).is_ok(), "{insane}: {id}");
+        }
+        let other = api.get("/health/live");
+        assert_ne!(
+            other.header("x-request-id"),
+            api.get("/health/live").header("x-request-id")
+        );
+    }
+
+    #[test]
+    fn what_leads_nowhere_is_a_problem_too() {
+        let api = Service::start();
+        for target in [
+            "/",
+            "/api",
+            "/api/tickets",
+            "/api/ticket/a/b",
+            "/api/ticket/T-20250115-1234/",
+            "/docs/x",
+            "/%ff",
+        ] {
+            let answer = api.get(target);
+            assert_eq!((answer.status, answer.code().as_str()), (404, "not_found"), "{target}");
+        }
+    }
+
+    #[test]
+    fn another_method_is_told_the_right_ones() {
+        let api = Service::start();
+        for (method, target, allowed) in [
+            ("DELETE", "/api/ticket", "POST, GET, HEAD"),
+            ("POST", "/api/ticket/", "GET, HEAD"),
+            ("GET", "/api/ticket/inbound", "POST"),
+            ("PUT", "/api/ticket/T-20250115-1234", "GET, HEAD"),
+            ("OPTIONS", "/api/ticket", "POST, GET, HEAD"),
+            ("POST", "/health/live", "GET, HEAD"),
+            ("BREW", "/docs", "GET, HEAD"),
+        ] {
+            let answer = api.send(&Request::new(method, target));
+            assert_eq!(
+                (answer.status, answer.code().as_str()),
+                (405, "method_not_allowed"),
+                "{method} {target}"
+            );
+            let sorted = |list: &str| {
+                let mut methods: Vec<String> = list.split(',').map(|method| method.trim().to_owned()).collect();
+                methods.sort();
+                methods
+            };
+            assert_eq!(
+                sorted(answer.header("allow").unwrap_or_default()),
+                sorted(allowed),
+                "{method} {target}"
+            );
+        }
+    }
+
+    #[test]
+    fn browsers_are_told_to_do_nothing_with_answers() {
+        let api = Service::start();
+        let answers = [api.get("/health/live"), api.get("/nowhere"), api.get("/api/ticket")];
+        for answer in answers {
+            assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+            assert_eq!(
+                answer.header("content-security-policy"),
+                Some("default-src 'none'; frame-ancestors 'none'")
+            );
+            assert_eq!(answer.header("cache-control"), Some("no-store"));
+            assert_eq!(answer.header("referrer-policy"), Some("no-referrer"));
+        }
+    }
+
+    /// What was logged, by whichever test.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_request_is_one_line_without_its_key() {
+        let log = Log::default();
+        let writer = log.clone();
+        tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .init();
+        let api = Service::start();
+        let target = "/api/ticket/T-20250115-1234?key=0123456789abcdef0123456789abcdef";
+        api.send(&Request::new("GET", target).header("x-request-id", "the-only-request"));
+        drop(api);
+        let text = log.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let text = String::from_utf8_lossy(&text);
+        let lines: Vec<&str> = text.lines().filter(|line| line.contains("the-only-request")).collect();
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        for part in [
+            "method=\"GET\"",
+            "route=\"/api/ticket/{ticketRef}\"",
+            "status=404",
+            "ms=",
+        ] {
+            assert!(lines[0].contains(part), "{part}: {}", lines[0]);
+        }
+        // Other tests' lines may stand here too; none of them has a key either.
+        assert!(!text.contains("key=") && !text.contains("0123456789abcdef"), "{text}");
+    }
+
+    struct BrokenClock;
+
+    impl Clock for BrokenClock {
+        fn now(&self) -> Timestamp {
+            std::panic::panic_any("a fault of our own")
+        }
+    }
+
+    #[test]
+    fn a_panic_is_answered_and_the_next_request_is_served() {
+        let api = Service::with(|setup| setup.clock = Arc::new(BrokenClock));
+        for _ in 0..3 {
+            let answer = api.get("/metrics");
+            assert_eq!((answer.status, answer.code().as_str()), (500, "internal"));
+            assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+        }
+        assert_eq!(api.get("/health/live").json(), json!({ "ok": true }));
+    }
+
+    #[test]
+    fn only_plain_ids_are_taken_over() {
+        for (id, expected) in [
+            ("a", true),
+            ("Root=1-67891233-abc.def_0", false),
+            ("6f1c-A.b_9", true),
+            ("", false),
+            ("a b", false),
+            ("a\u{e9}", false),
+        ] {
+            assert_eq!(is_sane(id.as_bytes()), expected, "{id}");
+        }
+        assert!(is_sane(&[b'x'; 128]));
+        assert!(!is_sane(&[b'x'; 129]));
+    }
+}

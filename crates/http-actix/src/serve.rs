@@ -1,0 +1,112 @@
+//! Answering on a socket.
+
+use std::{io, net::TcpListener, time::Duration};
+
+use actix_web::{App, HttpServer, dev::Server, middleware::from_fn, web};
+
+use crate::{ApiParts, api::Api, request_log::observe};
+
+/// How long an idle connection is kept: longer than the proxies in front keep theirs, so that they close first.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// How long the head of a connection's first request may take.
+const HEAD_DEADLINE: Duration = Duration::from_secs(5);
+/// How long requests that are under way have, once the server is told to stop.
+const SHUTDOWN_SECONDS: u64 = 15;
+/// The most connections of one thread. Further ones wait in the listener's queue.
+const MAX_CONNECTIONS: usize = 10_000;
+
+/// Serves the API on `listener` until `shutdown` ends; then accepts nothing more and finishes what is under way, for at
+/// most 15 seconds.
+///
+/// Nothing is answered before the returned server is awaited or spawned. It handles no signals of its own.
+///
+/// # Errors
+/// If the listener can't be used.
+pub fn serve(
+    listener: TcpListener,
+    parts: ApiParts,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<Server> {
+    let workers = parts.settings.workers;
+    let api = web::Data::new(Api::new(parts).map_err(io::Error::other)?);
+    let mut server = HttpServer::new(move || {
+        App::new()
+            .app_data(api.clone())
+            .configure(|config| api.routes(config))
+            .wrap(from_fn(observe))
+    })
+    .keep_alive(KEEP_ALIVE)
+    .client_request_timeout(HEAD_DEADLINE)
+    .max_connections(MAX_CONNECTIONS)
+    .disable_signals()
+    .shutdown_signal(shutdown)
+    .shutdown_timeout(SHUTDOWN_SECONDS);
+    if let Some(workers) = workers {
+        server = server.workers(workers.max(1));
+    }
+    Ok(server.listen(listener)?.run())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::{
+        io::{Read, Write},
+        net::TcpStream,
+        time::Duration,
+    };
+
+    use crate::testing::{Service, seeds_ticket};
+
+    fn head(body: &str, more: &str) -> String {
+        let length = body.len();
+        format!(
+            "POST /api/ticket HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\n\
+             content-length: {length}\r\n{more}\r\n"
+        )
+    }
+
+    /// Reads until `end` stands at the end of what came.
+    fn read_until(stream: &mut TcpStream, end: &str) -> String {
+        let mut text = String::new();
+        let mut byte = [0];
+        while !text.ends_with(end) {
+            stream.read_exact(&mut byte).unwrap();
+            text.push(char::from(byte[0]));
+        }
+        text
+    }
+
+    #[test]
+    fn a_request_that_is_under_way_is_finished_at_the_end() {
+        for _ in 0..5 {
+            let mut api = Service::with(|setup| setup.settings.body_deadline = Duration::from_secs(10));
+            let body = seeds_ticket().to_string();
+            let mut stream = TcpStream::connect(api.address).unwrap();
+            stream
+                .write_all(head(&body, "expect: 100-continue\r\n").as_bytes())
+                .unwrap();
+            let interim = read_until(&mut stream, "\r\n\r\n");
+            assert!(interim.starts_with("HTTP/1.1 100"), "{interim}");
+            api.stop();
+            stream.write_all(body.as_bytes()).unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+        }
+    }
+
+    #[test]
+    fn a_connection_serves_one_request_after_another() {
+        let api = Service::start();
+        let mut stream = TcpStream::connect(api.address).unwrap();
+        let body = seeds_ticket().to_string();
+        for _ in 0..3 {
+            stream
+                .write_all(format!("{}{body}", head(&body, "")).as_bytes())
+                .unwrap();
+            let answer = read_until(&mut stream, "\"}");
+            assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+        }
+    }
+}

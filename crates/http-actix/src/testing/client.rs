@@ -1,0 +1,201 @@
+//! A client that sends exactly the bytes it is told to.
+
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    time::Duration,
+};
+
+use serde_json::Value;
+
+use super::{Service, documented};
+
+/// A request.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    pub(crate) method: String,
+    pub(crate) target: String,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+    framing: Framing,
+}
+
+/// How the body's end is told.
+#[derive(Debug, Clone, Copy)]
+enum Framing {
+    Length,
+    Chunked,
+    /// The length is announced and the body ends before.
+    Short(usize),
+}
+
+/// A response.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Request {
+    pub(crate) fn new(method: &str, target: &str) -> Self {
+        Self {
+            method: method.to_owned(),
+            target: target.to_owned(),
+            headers: Vec::new(),
+            body: Vec::new(),
+            framing: Framing::Length,
+        }
+    }
+
+    /// A JSON body.
+    pub(crate) fn post(target: &str, body: &Value) -> Self {
+        Self::post_bytes(target, body.to_string())
+    }
+
+    /// Any bytes, said to be JSON.
+    pub(crate) fn post_bytes(target: &str, body: impl Into<Vec<u8>>) -> Self {
+        Self {
+            body: body.into(),
+            ..Self::new("POST", target).header("content-type", "application/json")
+        }
+    }
+
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub(crate) fn without_header(mut self, name: &str) -> Self {
+        self.headers.retain(|(other, _)| other != name);
+        self
+    }
+
+    pub(crate) fn bearer(self, token: &str) -> Self {
+        self.header("authorization", &format!("Bearer {token}"))
+    }
+
+    pub(crate) fn chunked(self) -> Self {
+        Self {
+            framing: Framing::Chunked,
+            ..self
+        }
+    }
+
+    /// Announces so many bytes, and sends only what the body has.
+    pub(crate) fn announcing(self, length: usize) -> Self {
+        Self {
+            framing: Framing::Short(length),
+            ..self
+        }
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        let mut head = format!(
+            "{} {} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n",
+            self.method, self.target
+        );
+        for (name, value) in &self.headers {
+            head.extend([name, ": ", value, "\r\n"]);
+        }
+        let mut body = self.body.clone();
+        match self.framing {
+            Framing::Length => head.extend(["content-length: ", &self.body.len().to_string(), "\r\n"]),
+            Framing::Short(length) => head.extend(["content-length: ", &length.to_string(), "\r\n"]),
+            Framing::Chunked => {
+                head.push_str("transfer-encoding: chunked\r\n");
+                body.clear();
+                for chunk in self.body.chunks(4_000) {
+                    body.extend(format!("{:x}\r\n", chunk.len()).bytes());
+                    body.extend(chunk);
+                    body.extend(b"\r\n");
+                }
+                body.extend(b"0\r\n\r\n");
+            }
+        }
+        [head.as_bytes(), b"\r\n", &body].concat()
+    }
+}
+
+impl Answer {
+    fn parse(bytes: &[u8]) -> Self {
+        let end = bytes
+            .windows(4)
+            .position(|four| four == b"\r\n\r\n")
+            .expect("a whole head");
+        let head = std::str::from_utf8(&bytes[..end]).unwrap();
+        let mut lines = head.split("\r\n");
+        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+        let headers = lines
+            .map(|line| line.split_once(':').unwrap())
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+            .collect();
+        Self {
+            status,
+            headers,
+            body: bytes[end + 4..].to_vec(),
+        }
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(other, _)| other == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// The problem's code; that it is a whole problem is checked as well.
+    pub(crate) fn code(&self) -> String {
+        assert_eq!(
+            self.header("content-type"),
+            Some("application/problem+json"),
+            "{self:?}"
+        );
+        let problem = self.json();
+        assert_eq!(problem["status"], self.status);
+        assert_eq!(problem["ok"], false);
+        let code = problem["code"].as_str().unwrap();
+        assert_eq!(problem["type"], format!("/docs#{code}"));
+        assert!(problem["title"].is_string() && problem["detail"].is_string());
+        code.to_owned()
+    }
+
+    /// The field errors as `field code`, in their order.
+    pub(crate) fn faults(&self) -> Vec<String> {
+        assert_eq!((self.status, self.code().as_str()), (400, "validation_failed"));
+        let problem = self.json();
+        let errors = problem["errors"].as_array().cloned().unwrap_or_default();
+        let words = |error: &Value| {
+            format!(
+                "{} {}",
+                error["field"].as_str().unwrap(),
+                error["code"].as_str().unwrap()
+            )
+        };
+        errors.iter().map(words).collect()
+    }
+}
+
+impl Service {
+    /// Sends a request on a connection of its own, and checks that the answer is documented.
+    pub(crate) fn send(&self, request: &Request) -> Answer {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        // A server that has heard enough may close before it has read everything.
+        let _ = stream.write_all(&request.bytes());
+        let mut bytes = Vec::new();
+        let read = stream.read_to_end(&mut bytes);
+        assert!(!bytes.is_empty(), "no answer: {read:?}");
+        let answer = Answer::parse(&bytes);
+        documented::check(request, &answer);
+        answer
+    }
+}

@@ -1,0 +1,84 @@
+//! A store that is down.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use ticket_domain::{
+    LeaseToken, Message, NotificationId, NotificationRecord, Thread, Ticket, TicketRef, Timestamp,
+    ports::{
+        Append, Appended, Claim, Claimed, LookUp, Opened, Opening, Outbox, PoolUse, Redelivered, Settled, StoreError,
+        StoreHealth, TicketStore, Verdict, Vitals,
+    },
+};
+
+/// Fails at everything.
+pub(crate) struct DownStore;
+
+fn down<T>() -> Result<T, StoreError> {
+    Err(StoreError::Unavailable(Arc::new(std::io::Error::other(
+        "secret-host refused",
+    ))))
+}
+
+#[async_trait]
+impl TicketStore for DownStore {
+    async fn open(&self, _: Opening) -> Result<Opened, StoreError> {
+        down()
+    }
+    async fn opened_since(&self, _: Timestamp) -> Result<u64, StoreError> {
+        down()
+    }
+    async fn find(&self, _: LookUp) -> Result<Option<Ticket>, StoreError> {
+        down()
+    }
+    async fn thread(&self, _: TicketRef) -> Result<Option<Thread>, StoreError> {
+        down()
+    }
+    async fn append(&self, _: Append) -> Result<Appended, StoreError> {
+        down()
+    }
+    async fn keep_unmatched(&self, _: Message) -> Result<Appended, StoreError> {
+        down()
+    }
+}
+
+#[async_trait]
+impl Outbox for DownStore {
+    async fn claim(&self, _: Claim, _: u16) -> Result<Vec<Claimed>, StoreError> {
+        down()
+    }
+    async fn claim_probe(&self, _: Claim, _: Timestamp) -> Result<Option<Claimed>, StoreError> {
+        down()
+    }
+    async fn settle(&self, _: NotificationId, _: LeaseToken, _: Verdict) -> Result<Settled, StoreError> {
+        down()
+    }
+    async fn release_waiting(&self, _: Timestamp) -> Result<u64, StoreError> {
+        down()
+    }
+    async fn hold_unaddressed(&self, _: Timestamp) -> Result<u64, StoreError> {
+        down()
+    }
+    async fn redeliver(&self, _: NotificationId, _: Timestamp) -> Result<Redelivered, StoreError> {
+        down()
+    }
+    async fn undelivered(&self, _: u16) -> Result<Vec<NotificationRecord>, StoreError> {
+        down()
+    }
+    async fn notification(&self, _: NotificationId) -> Result<Option<NotificationRecord>, StoreError> {
+        down()
+    }
+}
+
+#[async_trait]
+impl StoreHealth for DownStore {
+    async fn ping(&self) -> Result<(), StoreError> {
+        down()
+    }
+    async fn vitals(&self, _: Timestamp) -> Result<Vitals, StoreError> {
+        down()
+    }
+    fn pool_use(&self) -> Option<PoolUse> {
+        None
+    }
+}

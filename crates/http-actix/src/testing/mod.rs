@@ -1,0 +1,229 @@
+//! The API as tests see it: served on a socket of this machine, over a real store, and called byte by byte.
+//!
+//! Every answer that a test gets is looked up in the `OpenAPI` document, so that the document can't promise less than
+//! what happens.
+// The tests' surroundings are the real ones, so here is one of the places that ask for the time and for chance.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
+
+mod client;
+mod documented;
+mod down;
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    thread::JoinHandle,
+};
+
+use serde_json::{Value, json};
+use ticket_domain::{
+    Access, Managers, Payload, TicketLinks, Timestamp,
+    ports::{Clock, Composer, Event, Random, Store, Wake},
+    use_cases::{OpenTicket, ReceiveReply, Redeliver, Surroundings, ViewTicket},
+};
+use tokio::sync::oneshot;
+
+pub(crate) use client::{Answer, Request};
+pub(crate) use down::DownStore;
+
+use crate::{ApiParts, DeliveryMetrics, Settings, serve};
+
+/// The key that n8n shows in tests.
+pub(crate) const INBOUND_KEY: &str = "inbound-key-of-the-tests";
+/// The operators' token in tests.
+pub(crate) const OPERATOR_TOKEN: &str = "operator-token-of-the-tests";
+/// The manager's number in tests.
+pub(crate) const MANAGER: &str = "+919655716000";
+
+/// How a test wants its API.
+pub(crate) struct Setup {
+    pub(crate) settings: Settings,
+    pub(crate) access: Access,
+    pub(crate) store: Option<Arc<dyn Store>>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) delivery_metrics: DeliveryMetrics,
+}
+
+/// A running API. Stops when it is dropped.
+pub(crate) struct Service {
+    pub(crate) address: SocketAddr,
+    pub(crate) store: Arc<dyn Store>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<std::io::Result<()>>>,
+    _folder: tempfile::TempDir,
+}
+
+pub(crate) struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        time::OffsetDateTime::now_utc().into()
+    }
+}
+
+struct SystemRandom;
+
+impl Random for SystemRandom {
+    fn fill(&self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(16) {
+            chunk.copy_from_slice(&uuid::Uuid::new_v4().as_bytes()[..chunk.len()]);
+        }
+    }
+}
+
+struct Subjects;
+
+impl Composer for Subjects {
+    fn compose(&self, event: Event<'_>) -> Payload {
+        Payload(event.ticket.subject.as_str().as_bytes().into())
+    }
+}
+
+struct NobodyWakes;
+
+impl Wake for NobodyWakes {
+    fn wake(&self) {}
+}
+
+impl Service {
+    /// With keys, open access, and no caller limited.
+    pub(crate) fn start() -> Self {
+        Self::with(|_| ())
+    }
+
+    pub(crate) fn with(change: impl FnOnce(&mut Setup)) -> Self {
+        let mut setup = Setup {
+            settings: Settings {
+                inbound_keys: vec![INBOUND_KEY.into(), "the-key-before".into()],
+                operator_token: Some(OPERATOR_TOKEN.into()),
+                workers: Some(1),
+                ..Settings::default()
+            },
+            access: Access::Open,
+            store: None,
+            clock: Arc::new(SystemClock),
+            delivery_metrics: DeliveryMetrics::default(),
+        };
+        change(&mut setup);
+        let folder = tempfile::tempdir().unwrap();
+        let store = setup.store.take().unwrap_or_else(|| real_store(folder.path()));
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let parts = parts(setup, &store);
+        let thread = std::thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async {
+                serve(listener, parts, async {
+                    let _ = stopped.await;
+                })?
+                .await
+            })
+        });
+        Self {
+            address,
+            store,
+            stop: Some(stop),
+            thread: Some(thread),
+            _folder: folder,
+        }
+    }
+
+    /// Tells the server to stop, and waits for nothing.
+    pub(crate) fn stop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+    }
+
+    pub(crate) fn get(&self, target: &str) -> Answer {
+        self.send(&Request::new("GET", target))
+    }
+
+    /// Opens the seed's ticket.
+    pub(crate) fn open_ticket(&self) -> Opened {
+        let answer = self.send(&Request::post("/api/ticket", &seeds_ticket()));
+        assert_eq!(answer.status, 201, "{answer:?}");
+        let body = answer.json();
+        let url = body["ticketUrl"].as_str().unwrap();
+        Opened {
+            reference: body["ticketRef"].as_str().unwrap().to_owned(),
+            id: body["ticketId"].as_str().unwrap().to_owned(),
+            key: url.split("?key=").nth(1).unwrap().to_owned(),
+        }
+    }
+
+    /// Sends a message as n8n does.
+    pub(crate) fn receive(&self, message: &Value) -> Answer {
+        self.send(&Request::post("/api/ticket/inbound", message).header("x-api-key", INBOUND_KEY))
+    }
+}
+
+/// A ticket that a test opened.
+pub(crate) struct Opened {
+    pub(crate) reference: String,
+    pub(crate) id: String,
+    pub(crate) key: String,
+}
+
+/// The seed's example.
+pub(crate) fn seeds_ticket() -> Value {
+    json!({
+        "customerName": "John Doe",
+        "customerPhone": "+1234567890",
+        "customerEmail": "john@example.com",
+        "subject": "Product Quality Issue",
+        "message": "I received damaged bottles in my last order.",
+        "priority": "high"
+    })
+}
+
+/// `object` with one field more, or another; without it if the value is none.
+pub(crate) fn changed(mut object: Value, field: &str, value: Option<Value>) -> Value {
+    match value {
+        Some(value) => object[field] = value,
+        None => drop(object.as_object_mut().unwrap().remove(field)),
+    }
+    object
+}
+
+fn real_store(folder: &std::path::Path) -> Arc<dyn Store> {
+    Arc::new(store_sqlite::SqliteStore::open(&folder.join("tickets.db")).unwrap())
+}
+
+fn parts(setup: Setup, store: &Arc<dyn Store>) -> ApiParts {
+    let around = Surroundings {
+        clock: Arc::new(SystemClock),
+        random: Arc::new(SystemRandom),
+        composer: Arc::new(Subjects),
+        wake: Arc::new(NobodyWakes),
+        links: TicketLinks::new("https://desk.example", setup.access),
+        has_receiver: true,
+    };
+    let managers = Managers::new(vec![MANAGER.parse().unwrap()]);
+    ApiParts {
+        open_ticket: Arc::new(OpenTicket::new(store.clone(), around.clone())),
+        view_ticket: Arc::new(ViewTicket::new(store.clone(), setup.access)),
+        receive_reply: Arc::new(ReceiveReply::new(store.clone(), around.clone(), managers)),
+        redeliver: Arc::new(Redeliver::new(store.clone(), around.clock.clone(), around.wake.clone())),
+        outbox: store.clone(),
+        health: store.clone(),
+        clock: setup.clock,
+        random: around.random,
+        delivery_metrics: setup.delivery_metrics,
+        settings: setup.settings,
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.stop();
+        if let Some(thread) = self.thread.take() {
+            let served = thread.join();
+            if !std::thread::panicking() {
+                served
+                    .expect("the server does not panic")
+                    .expect("the server ends well");
+            }
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! The words that some fields are limited to, as the `OpenAPI` document lists them.
+
+use std::borrow::Cow;
+
+use ticket_domain::{Channel, EventKind, Priority, Sender, Status};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, schema::Type},
+};
+
+use crate::problem::Code;
+
+macro_rules! words {
+    ($($(#[doc = $doc:literal])+ $schema:ident as $name:literal: $words:expr;)+) => {
+        $(
+            $(#[doc = $doc])+
+            pub(crate) struct $schema;
+
+            impl PartialSchema for $schema {
+                fn schema() -> RefOr<Schema> {
+                    ObjectBuilder::new()
+                        .schema_type(Type::String)
+                        .description(Some(concat!($($doc, "\n"),+).trim()))
+                        .enum_values(Some($words))
+                        .into()
+                }
+            }
+
+            impl ToSchema for $schema {
+                fn name() -> Cow<'static, str> {
+                    $name.into()
+                }
+            }
+        )+
+    };
+}
+
+words! {
+    /// How pressing the customer finds it.
+    PriorityWord as "Priority": Priority::WORDS.iter().copied();
+    /// Where a ticket stands.
+    StatusWord as "Status": Status::WORDS.iter().copied();
+    /// Who wrote a message.
+    SenderWord as "Sender": Sender::WORDS.iter().copied();
+    /// The way a message came.
+    ChannelWord as "Channel": Channel::WORDS.iter().copied();
+    /// What a notification tells.
+    EventWord as "Event": EventKind::WORDS.iter().copied();
+    /// How far the newest notification of a ticket got. This version reports `waiting`, `sent` and `failed`; the others
+    /// come with WhatsApp's status callbacks.
+    DeliveryWord as "DeliveryState": ["waiting", "sent", "delivered", "read", "failed"];
+    /// Where a notification stands: it will be tried, waits for an operator's word, was given up, or was delivered.
+    NotificationWord as "NotificationState": ["waiting", "held", "dead", "delivered"];
+    /// The kind of a problem, for programs.
+    CodeWord as "ProblemCode": Code::ALL.iter().map(|code| code.as_str());
+}
