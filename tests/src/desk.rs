@@ -65,8 +65,24 @@ impl DeskOptions {
             .set("N8N_SHARED_SECRET", SHARED_SECRET)
     }
 
+    /// Lets no file grow beyond so many KiB: writing more fails, as on a full disk.
+    #[must_use]
+    pub fn with_file_limit(mut self, kib: u32) -> Self {
+        self.file_kib = Some(kib);
+        self
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(binary());
+        let mut command = match self.file_kib {
+            None => Command::new(binary()),
+            Some(kib) => {
+                // A write beyond the limit ends a process, unless the signal is ignored: then it fails.
+                let script = format!("trap '' XFSZ; ulimit -f {kib}; exec \"$0\" \"$@\"");
+                let mut shell = Command::new("/bin/bash");
+                shell.args(["-c", &script]).arg(binary());
+                shell
+            }
+        };
         command
             .args(arguments)
             .env_clear()
@@ -228,6 +244,7 @@ impl Desk {
         DeskOptions {
             vars: BTreeMap::new(),
             folder: place.folder().to_owned(),
+            file_kib: None,
         }
         .set("HOST", "127.0.0.1")
         .set("PORT", "0")

@@ -7,7 +7,7 @@ pub(crate) fn objection(document: &Value, method: &str, path: &str, status: u16,
     let paths = document["paths"].as_object()?;
     let path = path.split('?').next().unwrap_or_default();
     let mut templates: Vec<_> = paths.keys().filter(|template| is_of(path, template)).collect();
-    // `/api/ticket/inbound` is also of the form `/api/ticket/{ref}`; the literal one is meant.
+    // `/api/ticket/inbound` is also of the form `/api/ticket/{ticketRef}`; the literal one is meant.
     templates.sort_by_key(|template| template.matches('{').count());
     let Some(template) = templates.first() else {
         return (status != 404).then(|| format!("{path} is not in the document"));

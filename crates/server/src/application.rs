@@ -207,7 +207,6 @@ impl Builder {
             random: self.random.clone(),
             delivery_metrics: metrics,
             settings: Settings {
-                access: config.access,
                 inbound_keys: config.inbound_keys.clone(),
                 operator_token: config.operator_token.clone(),
                 allowed_origins: config.allowed_origins.clone(),

@@ -1,1 +1,125 @@
-//! Stub.
+//! What every store of tickets must do, as cases that each adapter runs against its real engine.
+//!
+//! The cases are plain functions over the [`Store`](ticket_domain::ports::Store) port; [`store_contract!`] holds the
+//! only list of them and makes each a test. To check a store of your own, say how an empty one is made:
+//!
+//! ```
+//! // tests/contract.rs of your crate, which needs tokio with `macros` and `rt-multi-thread`.
+//! use std::sync::Arc;
+//!
+//! use store_contract::memory::MemoryStore;
+//! use ticket_domain::ports::Store;
+//!
+//! async fn empty_store() -> (Arc<dyn Store>, ()) {
+//!     (Arc::new(MemoryStore::default()), ())
+//! }
+//!
+//! store_contract::store_contract!(empty_store);
+//! ```
+//!
+//! The second value is a guard: anything that removes the store's data when it is dropped at the end of a test, such
+//! as a temporary folder. Each test gets a store of its own. [`memory::MemoryStore`] is the shortest store that keeps the contract, and the
+//! place to begin reading.
+
+// This crate is test code: a case that finds a fault panics.
+#![allow(clippy::expect_used, clippy::missing_panics_doc, clippy::panic, clippy::unwrap_used)]
+
+pub mod cases;
+mod fixture;
+pub mod memory;
+
+pub use fixture::Fixture;
+
+/// Makes every case of the contract a test of the store that the given function makes: an
+/// `async fn() -> (Arc<dyn Store>, guard)`.
+#[macro_export]
+macro_rules! store_contract {
+    ($make:path) => {
+        $crate::store_contract! { @tests $make;
+            opening::a_ticket_reads_back_exactly,
+            opening::every_option_reads_back_as_nothing_too,
+            opening::times_are_exact_to_the_microsecond,
+            opening::a_taken_reference_writes_nothing,
+            opening::equal_references_at_once_make_one_ticket,
+            opening::opened_since_counts_from_a_moment_on,
+            opening::opened_since_is_never_too_few_out_of_order,
+
+            idempotency::a_used_key_answers_the_first_ticket_and_writes_nothing,
+            idempotency::a_used_key_goes_before_a_taken_reference,
+            idempotency::a_key_ends_at_its_time_and_opens_another_ticket,
+            idempotency::a_refused_opening_leaves_its_key_free,
+            idempotency::equal_keys_at_once_make_one_ticket,
+
+            reading::a_ticket_is_found_by_its_reference_only,
+            reading::a_ticket_is_found_by_the_outside_id_of_a_message,
+            reading::a_ticket_is_found_by_the_outside_id_of_a_delivered_notification,
+            reading::an_outside_id_of_two_tickets_leads_to_none,
+            reading::an_outside_id_that_names_one_ticket_twice_leads_to_it,
+            reading::a_thread_tells_how_far_its_newest_notification_got,
+
+            messages::appending_raises_the_version_and_keeps_the_order,
+            messages::appending_reads_back_exactly,
+            messages::reopening_leaves_an_open_ticket_open,
+            messages::an_appended_notification_goes_out_after_the_first,
+            messages::an_outside_id_is_one_message_for_ever,
+            messages::an_outside_id_of_another_ticket_is_answered_with_that_ticket,
+            messages::without_an_outside_id_every_message_is_another,
+            messages::appending_to_no_ticket_is_an_error_and_writes_nothing,
+            messages::equal_outside_ids_at_once_make_one_message,
+            messages::different_messages_at_once_are_all_written,
+
+            unmatched::a_message_is_kept_once_per_outside_id,
+            unmatched::without_an_outside_id_every_message_is_kept,
+            unmatched::equal_outside_ids_kept_at_once_are_one,
+            unmatched::a_kept_message_joins_its_ticket,
+            unmatched::joining_at_once_happens_once,
+            unmatched::what_is_in_a_thread_is_not_kept,
+            unmatched::keeping_and_appending_at_once_end_in_the_thread,
+            unmatched::joining_no_ticket_leaves_the_message_kept,
+
+            claiming::a_claim_tells_everything_about_its_notification,
+            claiming::only_what_is_due_is_claimed_and_the_longest_due_first,
+            claiming::tickets_take_turns_and_their_events_keep_their_order,
+            claiming::what_is_leased_is_claimed_again_only_after_the_lease,
+            claiming::two_workers_share_without_overlap,
+            claiming::eight_workers_share_without_overlap,
+
+            verdicts::delivered_ends_the_notification,
+            verdicts::a_failed_try_counts_and_waits_for_its_time,
+            verdicts::dead_gives_up,
+            verdicts::returned_leaves_failures_and_schedule,
+            verdicts::a_late_verdict_changes_nothing,
+            verdicts::a_verdict_after_the_lease_counts_if_nobody_else_claimed,
+            verdicts::a_lease_is_good_for_one_verdict,
+            verdicts::verdicts_at_once_are_written_once,
+
+            probing::a_probe_takes_only_what_waits_and_is_not_due,
+            probing::a_probe_takes_only_the_first_of_a_ticket,
+            probing::the_one_probed_longest_ago_comes_next,
+            probing::nothing_is_probed_soon_after_a_probe,
+            probing::workers_that_probe_at_once_get_one,
+
+            operating::releasing_makes_what_waits_due_and_keeps_its_schedule,
+            operating::only_the_unaddressed_untried_and_older_are_held,
+            operating::what_is_held_is_not_claimed_and_blocks_nothing,
+            operating::redelivering_makes_what_waits_or_is_held_due,
+            operating::what_an_operator_released_is_not_held_again,
+            operating::redelivering_the_dead_starts_their_schedule_anew,
+            operating::redelivering_leaves_the_delivered_and_those_under_way,
+            operating::the_undelivered_are_listed_newest_first,
+
+            health::an_empty_store_is_well,
+            health::vitals_count_every_state,
+            health::vitals_count_what_is_unmatched,
+        }
+    };
+    (@tests $make:path; $($topic:ident :: $case:ident,)+) => {
+        $(
+            #[tokio::test(flavor = "multi_thread")]
+            async fn $case() {
+                let (store, _guard) = $make().await;
+                $crate::cases::$topic::$case(&$crate::Fixture::new(store)).await;
+            }
+        )+
+    };
+}

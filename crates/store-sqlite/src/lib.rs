@@ -1,1 +1,63 @@
-//! Stub.
+//! The store in a file of its own: SQLite, built in. The default, since there is no service to install.
+//!
+//! - `file.rs`: the folder and the file, private from their first moment.
+//! - `migrate.rs`: the schema; `check.rs`: how far it is.
+//! - `db.rs`: one writer, a few readers. Blocking lives there and nowhere else.
+//! - `tickets.rs`, `messages.rs`, `outbox.rs`, `health.rs`: what each port call asks of the database.
+//! - `rows.rs`: rows to values and back.
+//!
+//! What is committed is on the disk: write-ahead log, `synchronous = FULL`. SQLite has one writer at a time, so no
+//! call needs a lock of its own; what looks first and writes then is safe within its transaction.
+
+// SQLite is a name, not a piece of code.
+#![allow(clippy::doc_markdown)]
+
+mod check;
+mod db;
+mod file;
+mod health;
+mod messages;
+mod migrate;
+mod outbox;
+#[cfg(test)]
+mod plans;
+mod rows;
+mod schema;
+mod tickets;
+
+use std::path::Path;
+
+pub use check::{Schema, check};
+pub use file::OpenError;
+
+use db::Db;
+
+/// Tickets, messages and notifications in one SQLite file.
+///
+/// Every call ends within about 5 seconds: 2.5 to wait for its turn, 2.5 if another process writes to the file.
+#[derive(Clone)]
+pub struct SqliteStore {
+    db: Db,
+}
+
+impl SqliteStore {
+    /// Opens the file at `path`, makes it if there is none, and brings its schema up to date. Other processes may do so
+    /// at the same time: they wait for each other. Blocks, as long as the migrations take.
+    ///
+    /// A new folder gets mode 0700 and a new file 0600: they hold what customers wrote. Beside the file lie `-wal` and
+    /// `-shm` while it is open (SQLite's own; they belong to the file) and `.lock`, empty, which is held while opening.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        let file = file::File::prepare(path)?;
+        // Held until everything is open.
+        let _turn = file.wait_for_turn()?;
+        file.create_if_missing()?;
+        migrate::migrate(&file)?;
+        Ok(Self { db: Db::open(&file)? })
+    }
+}
+
+impl std::fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SqliteStore").finish_non_exhaustive()
+    }
+}

@@ -2,27 +2,19 @@
 
 use std::time::Duration;
 
-const fn minutes(n: u64) -> Duration {
-    Duration::from_secs(n * 60)
-}
-
-const fn hours(n: u64) -> Duration {
-    minutes(n * 60)
-}
-
 /// The three quick retries, for a receiver that restarts.
 const QUICK: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
 
 /// The slow ones, for an outage: 75 hours and a half in all, so that a failure on Friday evening survives the weekend.
 const SLOW: [Duration; 8] = [
-    minutes(5),
-    minutes(30),
-    hours(2),
-    hours(5),
-    hours(10),
-    hours(14),
-    hours(20),
-    hours(24),
+    Duration::from_mins(5),
+    Duration::from_mins(30),
+    Duration::from_hours(2),
+    Duration::from_hours(5),
+    Duration::from_hours(10),
+    Duration::from_hours(14),
+    Duration::from_hours(20),
+    Duration::from_hours(24),
 ];
 
 /// The most slow retries there are.

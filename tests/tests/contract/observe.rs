@@ -27,7 +27,7 @@ async fn health_and_metrics_tell_how_it_is(engine: Engine) {
     assert!(metrics.header("content-type").starts_with("text/plain"), "{metrics:?}");
     for wanted in [
         "http_requests_total{",
-        "route=\"/api/ticket/{ref}\"",
+        "route=\"/api/ticket/{ticketRef}\"",
         "http_request_duration_seconds_bucket{",
         "notifications{state=\"waiting\"} 1",
         "notifications{state=\"dead\"} 0",
@@ -52,7 +52,7 @@ async fn the_documents_are_served(engine: Engine) {
     );
     for path in [
         "/api/ticket",
-        "/api/ticket/{ref}",
+        "/api/ticket/{ticketRef}",
         "/api/ticket/inbound",
         "/api/notifications",
         "/api/notifications/{id}/redeliver",

@@ -21,17 +21,17 @@ use crate::{
 pub const LEASE: Duration = Duration::from_secs(30);
 
 /// A receiver that asks for more patience than this is asked again after this.
-const LONGEST_PATIENCE: Duration = Duration::from_secs(60 * 60);
+const LONGEST_PATIENCE: Duration = Duration::from_hours(1);
 
 /// While nothing gets through, one waiting notification is tried so often beside the schedule.
-const PROBE_EVERY: Duration = Duration::from_secs(60);
+const PROBE_EVERY: Duration = Duration::from_mins(1);
 
 /// What waits is released at most so often. Without it, one notification that always fails among many that do not would
 /// be tried after each of them.
-const RELEASE_EVERY: Duration = Duration::from_secs(60);
+const RELEASE_EVERY: Duration = Duration::from_mins(1);
 
 /// What was never tried for want of an address, and is older than this, waits for an operator's word.
-const STALE_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+const STALE_AFTER: Duration = Duration::from_hours(24);
 
 /// Delivers notifications. It does one step at a time; a worker calls the steps.
 pub struct Deliver {

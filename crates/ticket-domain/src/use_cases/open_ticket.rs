@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// How long a key keeps answering with the ticket that it opened.
-const KEY_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+const KEY_LIFE: Duration = Duration::from_hours(24);
 
 /// After so many openings the tickets of the day are counted again, to see how wide references must be. With a few
 /// processes at work at once, what they do not know of each other stays far below the sixth of 10,000 that matters.

@@ -56,21 +56,17 @@ macro_rules! words {
 }
 words! {
     /// How pressing the customer finds it.
+    #[derive(Default)]
     Priority {
         /// It can wait.
         Low = "low",
         /// What a ticket has if nobody says otherwise.
+        #[default]
         Medium = "medium",
         /// Today, please.
         High = "high",
         /// Now.
         Urgent = "urgent",
-    }
-}
-
-impl Default for Priority {
-    fn default() -> Self {
-        Self::Medium
     }
 }
 

@@ -1,0 +1,37 @@
+# Every everyday act is one word. `make` alone lists them.
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check needs
+
+TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
+SERVER := $(TARGET)/release/server
+
+# libpq and reqwest share one OpenSSL: the system's where its headers are, else one compiled along, which takes minutes.
+ifeq ($(shell pkg-config --exists openssl 2>/dev/null && echo yes),yes)
+export OPENSSL_NO_VENDOR := 1
+endif
+
+# A developer may change a dependency; a build server may not.
+LOCKED := $(if $(CI),--locked)
+
+help: ## list what can be done
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
+
+run: needs ## build the server and run it on this machine, with secrets made once into .env
+	cargo build --release $(LOCKED) -p server
+	@scripts/run-locally $(SERVER)
+
+test: needs ## every test, on SQLite and on a throw-away Postgres, and against the binary that ships
+	cargo build --release $(LOCKED) -p server
+	SERVER_BINARY=$(SERVER) scripts/with-postgres cargo test --workspace $(LOCKED)
+
+check: needs ## format, lints, documentation, licences, layering, scripts
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets $(LOCKED) -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps $(LOCKED)
+	scripts/check-dependencies
+	cargo test $(LOCKED) -p black-box --test layering --test documents --test deploy_files
+	scripts/check-scripts
+
+needs:
+	@scripts/needs

@@ -1,0 +1,234 @@
+//! Messages that join a thread.
+
+use std::collections::BTreeSet;
+
+use ticket_domain::{
+    Channel, Content, EventKind, Message, Sender, Status, Ticket,
+    ports::{Append, Appended},
+};
+
+use crate::{
+    Fixture,
+    fixture::{append_to, at, at_once, delivered, later},
+};
+
+async fn append(fixture: &Fixture, to: &Ticket, message: &Message) -> Appended {
+    fixture.store().append(append_to(to, message.clone())).await.unwrap()
+}
+
+/// Every message raises the version by one and sets the time of change; the thread shows them in the order in which
+/// they were written, whatever their times say.
+pub async fn appending_raises_the_version_and_keeps_the_order(fixture: &Fixture) {
+    let opening = fixture.opened(at(0)).await;
+    let untouched = fixture.opened(at(0)).await;
+    let mut messages = vec![opening.message.clone()];
+    for (version, seconds) in [(2, 5), (3, 7), (4, 6), (5, 7)] {
+        let message = fixture.message(at(seconds));
+        assert_eq!(append(fixture, &opening.ticket, &message).await, Appended::Added);
+        messages.push(message);
+        let thread = fixture.thread(opening.ticket.reference).await;
+        assert_eq!(thread.messages, messages);
+        assert_eq!(
+            thread.ticket,
+            Ticket {
+                version,
+                updated_at: at(seconds),
+                ..opening.ticket.clone()
+            }
+        );
+    }
+    assert_eq!(
+        fixture.thread(untouched.ticket.reference).await.ticket,
+        untouched.ticket
+    );
+}
+
+/// A message reads back as it was written, with every field and with none of those that may be absent.
+pub async fn appending_reads_back_exactly(fixture: &Fixture) {
+    let opening = fixture.opened(at(0)).await;
+    let full = Message {
+        sender: Sender::Agent,
+        content: Content::new(
+            "It's \"done\" 🎉\n\nطيب".parse().unwrap(),
+            Some("https://media.example/ME2".parse().unwrap()),
+        )
+        .unwrap(),
+        ..fixture.message_of(&fixture.external_id(), at(1))
+    };
+    let bare = Message {
+        channel: Channel::Web,
+        sender: Sender::Customer,
+        from: None,
+        ..fixture.message(at(2))
+    };
+    for message in [&full, &bare] {
+        append(fixture, &opening.ticket, message).await;
+    }
+    let read = fixture.thread(opening.ticket.reference).await.messages;
+    assert_eq!(read, [opening.message, full, bare]);
+}
+
+/// A message that reopens finds an open ticket, and leaves it so; one that does not leaves it as well.
+pub async fn reopening_leaves_an_open_ticket_open(fixture: &Fixture) {
+    let opening = fixture.opened(at(0)).await;
+    for reopen in [true, false] {
+        let append = Append {
+            reopen,
+            ..append_to(&opening.ticket, fixture.message(at(1)))
+        };
+        assert_eq!(fixture.store().append(append).await.unwrap(), Appended::Added);
+        let status = fixture.thread(opening.ticket.reference).await.ticket.status;
+        assert_eq!(status, Status::Open);
+    }
+}
+
+/// What the manager is told of a message goes out once its ticket's first notification has.
+pub async fn an_appended_notification_goes_out_after_the_first(fixture: &Fixture) {
+    let opening = fixture.opened(at(0)).await;
+    let second = fixture.updated(&opening.ticket, at(1)).await;
+    let first = fixture.claim_only(opening.notification.id, at(2)).await;
+    fixture.settled(&first, delivered(at(2), None)).await;
+
+    let claimed = fixture.claim_only(second.id, at(2)).await;
+    assert_eq!(claimed.event, EventKind::Updated);
+    assert_eq!(claimed.payload, second.payload);
+    assert_eq!(claimed.scheduled_at, at(1));
+}
+
+/// The same outside id again writes nothing: no message, no notification, no version.
+pub async fn an_outside_id_is_one_message_for_ever(fixture: &Fixture) {
+    let opening = fixture.opened(at(0)).await;
+    let external_id = fixture.external_id();
+    let first = fixture.message_of(&external_id, at(1));
+    assert_eq!(append(fixture, &opening.ticket, &first).await, Appended::Added);
+    let before = fixture.thread(opening.ticket.reference).await;
+    let vitals = fixture.vitals(later()).await;
+
+    let again = Append {
+        notification: Some(fixture.notification(EventKind::Updated, at(2))),
+        ..append_to(&opening.ticket, fixture.message_of(&external_id, at(2)))
+    };
+    let answer = fixture.store().append(again).await.unwrap();
+    assert_eq!(
+        answer,
+        Appended::Before {
+            id: first.id,
+            of: Some(opening.ticket.reference)
+        }
+    );
+    assert_eq!(fixture.thread(opening.ticket.reference).await, before);
+    assert_eq!(fixture.vitals(later()).await, vitals);
+}
+
+/// An outside id that lies in another ticket's thread stays there, and the answer names that ticket.
+pub async fn an_outside_id_of_another_ticket_is_answered_with_that_ticket(fixture: &Fixture) {
+    let here = fixture.opened(at(0)).await;
+    let there = fixture.opened(at(0)).await;
+    let external_id = fixture.external_id();
+    let message = fixture.message_of(&external_id, at(1));
+    append(fixture, &there.ticket, &message).await;
+    let before = fixture.thread(here.ticket.reference).await;
+
+    let answer = append(fixture, &here.ticket, &fixture.message_of(&external_id, at(2))).await;
+    assert_eq!(
+        answer,
+        Appended::Before {
+            id: message.id,
+            of: Some(there.ticket.reference)
+        }
+    );
+    assert_eq!(fixture.thread(here.ticket.reference).await, before);
+}
+
+/// Without an outside id nothing tells two messages apart from one that came twice: both are written.
+pub async fn without_an_outside_id_every_message_is_another(fixture: &Fixture) {
+    let opening = fixture.opened(at(0)).await;
+    let first = fixture.message(at(1));
+    let second = Message {
+        id: fixture.message(at(1)).id,
+        ..first.clone()
+    };
+    for message in [&first, &second] {
+        assert_eq!(append(fixture, &opening.ticket, message).await, Appended::Added);
+    }
+    let messages = fixture.thread(opening.ticket.reference).await.messages;
+    assert_eq!(messages, [opening.message, first, second]);
+}
+
+/// A ticket that does not exist takes no message, and none is left over.
+pub async fn appending_to_no_ticket_is_an_error_and_writes_nothing(fixture: &Fixture) {
+    let nobody = fixture.ticket(at(0));
+    let external_id = fixture.external_id();
+    let lost = Append {
+        notification: Some(fixture.notification(EventKind::Updated, at(1))),
+        ..append_to(&nobody, fixture.message_of(&external_id, at(1)))
+    };
+    let notification = lost.notification.as_ref().unwrap().id;
+    assert!(fixture.store().append(lost).await.is_err());
+
+    assert_eq!(fixture.store().notification(notification).await.unwrap(), None);
+    assert_eq!(fixture.vitals(later()).await.unmatched, 0);
+    // The outside id is free.
+    let opening = fixture.opened(at(0)).await;
+    let free = fixture.message_of(&external_id, at(2));
+    assert_eq!(append(fixture, &opening.ticket, &free).await, Appended::Added);
+}
+
+/// 100 copies of one message at the same moment: one is written, and all others are told which.
+pub async fn equal_outside_ids_at_once_make_one_message(fixture: &Fixture) {
+    for _ in 0..5 {
+        let opening = fixture.opened(at(0)).await;
+        let external_id = fixture.external_id();
+        let appends: Vec<Append> = (0..100)
+            .map(|_| Append {
+                notification: Some(fixture.notification(EventKind::Updated, at(1))),
+                ..append_to(&opening.ticket, fixture.message_of(&external_id, at(1)))
+            })
+            .collect();
+        let waiting = fixture.vitals(later()).await.waiting;
+        let answers = at_once(appends.clone().into_iter().map(|append| {
+            let store = fixture.store();
+            async move { store.append(append).await.unwrap() }
+        }))
+        .await;
+
+        let winner = answers.iter().position(|answer| *answer == Appended::Added).unwrap();
+        let written = appends[winner].message.clone();
+        let before = Appended::Before {
+            id: written.id,
+            of: Some(opening.ticket.reference),
+        };
+        assert_eq!(
+            answers.iter().filter(|answer| **answer == before).count(),
+            99,
+            "{answers:?}"
+        );
+        let thread = fixture.thread(opening.ticket.reference).await;
+        assert_eq!(thread.messages, [opening.message, written]);
+        assert_eq!(thread.ticket.version, 2);
+        assert_eq!(fixture.vitals(later()).await.waiting, waiting + 1);
+    }
+}
+
+/// 20 different messages to one ticket at the same moment are all written, each with a version of its own.
+pub async fn different_messages_at_once_are_all_written(fixture: &Fixture) {
+    for _ in 0..3 {
+        let opening = fixture.opened(at(0)).await;
+        let appends: Vec<Append> = (0..20)
+            .map(|_| append_to(&opening.ticket, fixture.message_of(&fixture.external_id(), at(1))))
+            .collect();
+        let answers = at_once(appends.clone().into_iter().map(|append| {
+            let store = fixture.store();
+            async move { store.append(append).await.unwrap() }
+        }))
+        .await;
+        assert_eq!(answers, vec![Appended::Added; 20]);
+
+        let thread = fixture.thread(opening.ticket.reference).await;
+        assert_eq!(thread.ticket.version, 21);
+        let written: BTreeSet<_> = thread.messages.iter().skip(1).map(|message| message.id).collect();
+        let sent: BTreeSet<_> = appends.iter().map(|append| append.message.id).collect();
+        assert_eq!(thread.messages.len(), 21);
+        assert_eq!(written, sent);
+    }
+}

@@ -1,0 +1,12 @@
+//! The cases, by topic. Each takes a fixture over an empty store and panics if the store breaks its word.
+
+pub mod claiming;
+pub mod health;
+pub mod idempotency;
+pub mod messages;
+pub mod opening;
+pub mod operating;
+pub mod probing;
+pub mod reading;
+pub mod unmatched;
+pub mod verdicts;

@@ -1,0 +1,203 @@
+//! What an operator does with notifications, and what is done to many at once.
+
+use ticket_domain::{
+    NotificationId, NotificationRecord, NotificationState,
+    ports::{Opening, Redelivered},
+};
+
+use crate::{
+    Fixture,
+    fixture::{LEASE, at, dead, delivered, later, retry_at, returned},
+};
+
+/// A ticket that was opened when there was nowhere to send its notification to.
+async fn unaddressed(fixture: &Fixture, seconds: i64) -> Opening {
+    let mut opening = fixture.opening(at(seconds));
+    opening.notification.addressed = false;
+    fixture.open(opening).await
+}
+
+async fn redeliver(fixture: &Fixture, id: NotificationId, seconds: i64) -> Redelivered {
+    fixture.store().redeliver(id, at(seconds)).await.unwrap()
+}
+
+/// After a success everything that waits is due, save what is being tried; schedules stay as they are.
+pub async fn releasing_makes_what_waits_due_and_keeps_its_schedule(fixture: &Fixture) {
+    let store = fixture.store();
+    assert_eq!(store.release_waiting(at(0)).await.unwrap(), 0);
+
+    let ended = fixture.delivered(&fixture.external_id(), at(0)).await;
+    let waits = fixture.opened(at(1)).await.notification.id;
+    let claimed = fixture.claim_only(waits, at(1)).await;
+    fixture.settled(&claimed, retry_at(at(1_000))).await;
+    let future = fixture.opened(at(2_000)).await.notification.id;
+    let tried = fixture.opened(at(2)).await.notification.id;
+    let under_way = fixture.claim_only(tried, at(2)).await;
+    let due = fixture.opened(at(3)).await.notification.id;
+
+    assert_eq!(store.release_waiting(at(4)).await.unwrap(), 2);
+    assert_eq!(store.release_waiting(at(4)).await.unwrap(), 0);
+    let state = async |id| fixture.record(id).await.state;
+    assert_eq!(state(waits).await, NotificationState::Waiting { due: at(4) });
+    assert_eq!(state(future).await, NotificationState::Waiting { due: at(4) });
+    assert_eq!(state(due).await, NotificationState::Waiting { due: at(3) });
+    assert_eq!(state(tried).await, NotificationState::Waiting { due: at(2 + LEASE) });
+    assert!(matches!(
+        state(ended.notification.id).await,
+        NotificationState::Delivered { .. }
+    ));
+
+    let mut schedules: Vec<_> = fixture
+        .claim(at(4))
+        .await
+        .into_iter()
+        .map(|claimed| (claimed.scheduled_at, claimed.failures))
+        .collect();
+    schedules.sort();
+    assert_eq!(schedules, [(at(3), 0), (at(1_000), 1), (at(2_000), 0)]);
+    fixture.settled(&under_way, delivered(at(5), None)).await;
+}
+
+/// Held is only what had no address, was never tried, and is older.
+pub async fn only_the_unaddressed_untried_and_older_are_held(fixture: &Fixture) {
+    let store = fixture.store();
+    let tried = unaddressed(fixture, 0).await.notification.id;
+    let claimed = fixture.claim_only(tried, at(0)).await;
+    fixture.settled(&claimed, retry_at(at(50))).await;
+    let under_way = unaddressed(fixture, 1).await.notification.id;
+    let claimed = fixture.claim_only(under_way, at(1)).await;
+    let old = unaddressed(fixture, 2).await.notification.id;
+    let addressed = fixture.opened(at(2)).await.notification.id;
+    let exactly = unaddressed(fixture, 10).await.notification.id;
+    let young = unaddressed(fixture, 11).await.notification.id;
+
+    assert_eq!(store.hold_unaddressed(at(10)).await.unwrap(), 1);
+    assert_eq!(store.hold_unaddressed(at(10)).await.unwrap(), 0);
+    for id in [tried, under_way, addressed, exactly, young] {
+        let state = fixture.record(id).await.state;
+        assert!(matches!(state, NotificationState::Waiting { .. }), "{state:?}");
+    }
+    let record = fixture.record(old).await;
+    assert_eq!(record.state, NotificationState::Held);
+    assert_eq!(record.failures, 0);
+    assert_eq!(fixture.vitals(later()).await.held, 1);
+    fixture.settled(&claimed, delivered(at(12), None)).await;
+}
+
+/// What is held stays, and lets the later events of its ticket pass.
+pub async fn what_is_held_is_not_claimed_and_blocks_nothing(fixture: &Fixture) {
+    let opening = unaddressed(fixture, 0).await;
+    let second = fixture.updated(&opening.ticket, at(20)).await.id;
+    assert_eq!(fixture.store().hold_unaddressed(at(10)).await.unwrap(), 1);
+    fixture.claim_only(second, at(20)).await;
+    assert_eq!(fixture.claim(at(21)).await, []);
+    assert_eq!(fixture.store().release_waiting(at(21)).await.unwrap(), 0);
+    let state = fixture.record(opening.notification.id).await.state;
+    assert_eq!(state, NotificationState::Held);
+}
+
+/// What waits or is held is due now; its failures and its schedule stay as they are.
+pub async fn redelivering_makes_what_waits_or_is_held_due(fixture: &Fixture) {
+    let waits = fixture.opened(at(0)).await.notification.id;
+    let claimed = fixture.claim_only(waits, at(0)).await;
+    fixture.settled(&claimed, retry_at(at(1_000))).await;
+    assert_eq!(redeliver(fixture, waits, 5).await, Redelivered::Queued);
+    let record = fixture.record(waits).await;
+    assert_eq!(record.state, NotificationState::Waiting { due: at(5) });
+    let claimed = fixture.claim_only(waits, at(5)).await;
+    assert_eq!((claimed.failures, claimed.scheduled_at), (1, at(1_000)));
+    fixture.settled(&claimed, delivered(at(5), None)).await;
+
+    let held = unaddressed(fixture, 6).await.notification.id;
+    fixture.store().hold_unaddressed(at(7)).await.unwrap();
+    assert_eq!(redeliver(fixture, held, 8).await, Redelivered::Queued);
+    assert_eq!(fixture.claim(at(7)).await, []);
+    let claimed = fixture.claim_only(held, at(8)).await;
+    assert_eq!((claimed.failures, claimed.scheduled_at), (0, at(6)));
+}
+
+/// An operator's word holds, also if the program starts again before the try is made.
+pub async fn what_an_operator_released_is_not_held_again(fixture: &Fixture) {
+    let held = unaddressed(fixture, 0).await.notification.id;
+    fixture.store().hold_unaddressed(at(1)).await.unwrap();
+    assert_eq!(redeliver(fixture, held, 2).await, Redelivered::Queued);
+    assert_eq!(fixture.store().hold_unaddressed(at(1)).await.unwrap(), 0);
+    fixture.claim_only(held, at(2)).await;
+}
+
+/// What was given up begins anew, with no failure counted, under its old name; it keeps its place among its ticket's
+/// events.
+pub async fn redelivering_the_dead_starts_their_schedule_anew(fixture: &Fixture) {
+    let opening = fixture.opened(at(0)).await;
+    let id = opening.notification.id;
+    let claimed = fixture.claim_only(id, at(0)).await;
+    fixture.settled(&claimed, retry_at(at(10))).await;
+    let claimed = fixture.claim_only(id, at(10)).await;
+    fixture.settled(&claimed, dead(at(11))).await;
+    let second = fixture.updated(&opening.ticket, at(12)).await.id;
+
+    assert_eq!(redeliver(fixture, id, 20).await, Redelivered::Queued);
+    let record = fixture.record(id).await;
+    assert_eq!(record.state, NotificationState::Waiting { due: at(20) });
+    assert_eq!(record.failures, 0);
+    let claimed = fixture.claim_only(id, at(20)).await;
+    assert_eq!((claimed.failures, claimed.scheduled_at), (0, at(20)));
+    fixture.settled(&claimed, delivered(at(21), None)).await;
+    fixture.claim_only(second, at(21)).await;
+}
+
+/// What is delivered is not sent again, and what is being tried is left to its worker.
+pub async fn redelivering_leaves_the_delivered_and_those_under_way(fixture: &Fixture) {
+    let external_id = fixture.external_id();
+    let ended = fixture.delivered(&external_id, at(0)).await.notification.id;
+    let before = fixture.record(ended).await;
+    assert_eq!(redeliver(fixture, ended, 1).await, Redelivered::DeliveredBefore);
+    assert_eq!(fixture.record(ended).await, before);
+
+    let tried = fixture.opened(at(1)).await.notification.id;
+    fixture.claim_only(tried, at(1)).await;
+    let before = fixture.record(tried).await;
+    for seconds in [2, LEASE] {
+        assert_eq!(redeliver(fixture, tried, seconds).await, Redelivered::UnderWay);
+        assert_eq!(fixture.record(tried).await, before);
+    }
+    // Its worker fell silent.
+    assert_eq!(redeliver(fixture, tried, 1 + LEASE).await, Redelivered::Queued);
+    let claimed = fixture.claim_only(tried, at(1 + LEASE)).await;
+    fixture.settled(&claimed, returned(at(99))).await;
+
+    let unknown = fixture.notification(claimed.event, at(0)).id;
+    assert_eq!(redeliver(fixture, unknown, 2).await, Redelivered::NotFound);
+}
+
+/// Everything that is not delivered is listed, the newest first, as each is told alone.
+pub async fn the_undelivered_are_listed_newest_first(fixture: &Fixture) {
+    let store = fixture.store();
+    assert_eq!(store.undelivered(10).await.unwrap(), []);
+    fixture.delivered(&fixture.external_id(), at(7)).await;
+    let held = unaddressed(fixture, 1).await;
+    store.hold_unaddressed(at(2)).await.unwrap();
+    let given_up = fixture.opened(at(5)).await;
+    let claimed = fixture.claim_only(given_up.notification.id, at(5)).await;
+    fixture.settled(&claimed, dead(at(6))).await;
+    let waits = fixture.opened(at(3)).await;
+    let update = fixture.updated(&waits.ticket, at(9)).await;
+
+    let mut expected: Vec<NotificationRecord> = Vec::new();
+    for id in [
+        update.id,
+        given_up.notification.id,
+        waits.notification.id,
+        held.notification.id,
+    ] {
+        expected.push(fixture.record(id).await);
+    }
+    assert_eq!(store.undelivered(10).await.unwrap(), expected);
+    assert_eq!(store.undelivered(4).await.unwrap(), expected);
+    assert_eq!(store.undelivered(2).await.unwrap(), expected[..2]);
+    assert_eq!(store.undelivered(0).await.unwrap(), []);
+    assert_eq!(expected[0].reference, waits.ticket.reference);
+
+    let unknown = fixture.notification(update.event, at(0)).id;
+    assert_eq!(store.notification(unknown).await.unwrap(), None);
+}

@@ -1,0 +1,117 @@
+//! Finding tickets, certain or not at all.
+
+use ticket_domain::{
+    Delivery, DeliveryState, EventKind,
+    ports::{Append, LookUp},
+};
+
+use crate::{
+    Fixture,
+    fixture::{append_to, at, dead, delivered, retry_at},
+};
+
+/// A reference leads to its ticket; one that no ticket has leads nowhere.
+pub async fn a_ticket_is_found_by_its_reference_only(fixture: &Fixture) {
+    let store = fixture.store();
+    let first = fixture.opened(at(0)).await;
+    let second = fixture.opened(at(0)).await;
+    for ticket in [first.ticket, second.ticket] {
+        let found = store.find(LookUp::Reference(ticket.reference)).await.unwrap();
+        assert_eq!(found, Some(ticket));
+    }
+    let unknown = fixture.reference();
+    assert_eq!(store.find(LookUp::Reference(unknown)).await.unwrap(), None);
+    assert_eq!(store.thread(unknown).await.unwrap(), None);
+}
+
+/// A quoted message leads to its ticket, whether it opened the thread or came later; an unknown one leads nowhere.
+pub async fn a_ticket_is_found_by_the_outside_id_of_a_message(fixture: &Fixture) {
+    let (opened, appended) = (fixture.external_id(), fixture.external_id());
+    let mut opening = fixture.opening(at(0));
+    opening.message.external_id = Some(opened.clone());
+    fixture.open(opening.clone()).await;
+    fixture.opened(at(0)).await;
+    let append = append_to(&opening.ticket, fixture.message_of(&appended, at(1)));
+    fixture.store().append(append).await.unwrap();
+
+    for id in [&opened, &appended] {
+        assert_eq!(fixture.quoted(id).await, Some(opening.ticket.reference), "{id}");
+    }
+    assert_eq!(fixture.quoted(&fixture.external_id()).await, None);
+    let upper_case = "sm-upper".parse().unwrap();
+    let kept = append_to(&opening.ticket, fixture.message_of(&upper_case, at(2)));
+    fixture.store().append(kept).await.unwrap();
+    assert_eq!(fixture.quoted(&"SM-UPPER".parse().unwrap()).await, None);
+}
+
+/// A quoted notification leads to the ticket it told of.
+pub async fn a_ticket_is_found_by_the_outside_id_of_a_delivered_notification(fixture: &Fixture) {
+    let external_id = fixture.external_id();
+    let opening = fixture.delivered(&external_id, at(0)).await;
+    fixture.delivered(&fixture.external_id(), at(1)).await;
+    let found = fixture.store().find(LookUp::Quoted(external_id)).await.unwrap();
+    assert_eq!(found, Some(opening.ticket));
+}
+
+/// Nothing is guessed: an outside id that leads to two tickets leads to none.
+pub async fn an_outside_id_of_two_tickets_leads_to_none(fixture: &Fixture) {
+    let of_two_notifications = fixture.external_id();
+    fixture.delivered(&of_two_notifications, at(0)).await;
+    assert!(fixture.quoted(&of_two_notifications).await.is_some());
+    fixture.delivered(&of_two_notifications, at(1)).await;
+    assert_eq!(fixture.quoted(&of_two_notifications).await, None);
+
+    let of_both = fixture.external_id();
+    let told = fixture.delivered(&of_both, at(2)).await;
+    assert_eq!(fixture.quoted(&of_both).await, Some(told.ticket.reference));
+    let mut written = fixture.opening(at(3));
+    written.message.external_id = Some(of_both.clone());
+    fixture.open(written).await;
+    assert_eq!(fixture.quoted(&of_both).await, None);
+}
+
+/// An outside id that leads to one ticket in several ways is certain.
+pub async fn an_outside_id_that_names_one_ticket_twice_leads_to_it(fixture: &Fixture) {
+    let external_id = fixture.external_id();
+    let opening = fixture.delivered(&external_id, at(0)).await;
+    let append = Append {
+        notification: Some(fixture.notification(EventKind::Updated, at(1))),
+        ..append_to(&opening.ticket, fixture.message_of(&external_id, at(1)))
+    };
+    fixture.store().append(append.clone()).await.unwrap();
+    assert_eq!(fixture.quoted(&external_id).await, Some(opening.ticket.reference));
+
+    let claimed = fixture.claim_only(append.notification.unwrap().id, at(1)).await;
+    fixture.settled(&claimed, delivered(at(1), Some(&external_id))).await;
+    assert_eq!(fixture.quoted(&external_id).await, Some(opening.ticket.reference));
+}
+
+/// The thread tells of its newest notification, not of those before it.
+pub async fn a_thread_tells_how_far_its_newest_notification_got(fixture: &Fixture) {
+    let opening = fixture.opened(at(0)).await;
+    let reference = opening.ticket.reference;
+    let expect = async |state, since| {
+        let delivery = Delivery { state, at: at(since) };
+        assert_eq!(fixture.thread(reference).await.delivery, delivery);
+    };
+    expect(DeliveryState::Waiting, 0).await;
+
+    let first = fixture.claim_only(opening.notification.id, at(1)).await;
+    expect(DeliveryState::Waiting, 0).await;
+    fixture.settled(&first, delivered(at(2), None)).await;
+    expect(DeliveryState::Sent, 2).await;
+
+    let second = fixture.updated(&opening.ticket, at(3)).await;
+    expect(DeliveryState::Waiting, 3).await;
+    let claimed = fixture.claim_only(second.id, at(3)).await;
+    fixture.settled(&claimed, retry_at(at(10))).await;
+    expect(DeliveryState::Waiting, 3).await;
+    let claimed = fixture.claim_only(second.id, at(10)).await;
+    fixture.settled(&claimed, dead(at(11))).await;
+    expect(DeliveryState::Failed, 11).await;
+
+    // A message that nobody has to be told of changes nothing.
+    let silent = append_to(&opening.ticket, fixture.message(at(12)));
+    fixture.store().append(silent).await.unwrap();
+    expect(DeliveryState::Failed, 11).await;
+}

@@ -1,0 +1,219 @@
+//! Messages whose ticket is not known, and how they find it.
+
+use ticket_domain::{
+    EventKind, Message, Sender,
+    ports::{Append, Appended},
+};
+
+use crate::{
+    Fixture,
+    fixture::{append_to, at, at_once, later},
+};
+
+async fn keep(fixture: &Fixture, message: &Message) -> Appended {
+    fixture.store().keep_unmatched(message.clone()).await.unwrap()
+}
+
+async fn unmatched(fixture: &Fixture) -> u64 {
+    fixture.vitals(later()).await.unmatched
+}
+
+/// A message is kept once, however often it comes, and leads to no ticket.
+pub async fn a_message_is_kept_once_per_outside_id(fixture: &Fixture) {
+    let external_id = fixture.external_id();
+    let first = fixture.message_of(&external_id, at(0));
+    assert_eq!(keep(fixture, &first).await, Appended::Added);
+    assert_eq!(unmatched(fixture).await, 1);
+
+    let before = Appended::Before { id: first.id, of: None };
+    for seconds in [1, 2] {
+        assert_eq!(
+            keep(fixture, &fixture.message_of(&external_id, at(seconds))).await,
+            before
+        );
+    }
+    assert_eq!(unmatched(fixture).await, 1);
+    assert_eq!(fixture.quoted(&external_id).await, None);
+
+    let other = fixture.message_of(&fixture.external_id(), at(0));
+    assert_eq!(keep(fixture, &other).await, Appended::Added);
+    assert_eq!(unmatched(fixture).await, 2);
+}
+
+/// Without an outside id each is another message.
+pub async fn without_an_outside_id_every_message_is_kept(fixture: &Fixture) {
+    for number in 1..=3 {
+        assert_eq!(keep(fixture, &fixture.message(at(0))).await, Appended::Added);
+        assert_eq!(unmatched(fixture).await, number);
+    }
+}
+
+/// 50 copies at the same moment: one is kept.
+pub async fn equal_outside_ids_kept_at_once_are_one(fixture: &Fixture) {
+    for round in 1..=3 {
+        let external_id = fixture.external_id();
+        let messages: Vec<Message> = (0..50).map(|_| fixture.message_of(&external_id, at(0))).collect();
+        let answers = at_once(messages.clone().into_iter().map(|message| {
+            let store = fixture.store();
+            async move { store.keep_unmatched(message).await.unwrap() }
+        }))
+        .await;
+        let winner = answers.iter().position(|answer| *answer == Appended::Added).unwrap();
+        let before = Appended::Before {
+            id: messages[winner].id,
+            of: None,
+        };
+        assert_eq!(
+            answers.iter().filter(|answer| **answer == before).count(),
+            49,
+            "{answers:?}"
+        );
+        assert_eq!(unmatched(fixture).await, round);
+    }
+}
+
+/// A kept message that comes again naming its ticket joins it as it was first received, with the sender that it proved
+/// to have, behind what is there already.
+pub async fn a_kept_message_joins_its_ticket(fixture: &Fixture) {
+    let opening = fixture.opened(at(0)).await;
+    let external_id = fixture.external_id();
+    let kept = Message {
+        sender: Sender::Agent,
+        ..fixture.message_of(&external_id, at(1))
+    };
+    keep(fixture, &kept).await;
+    keep(fixture, &fixture.message_of(&fixture.external_id(), at(1))).await;
+    let earlier = fixture.message(at(2));
+    let append = append_to(&opening.ticket, earlier.clone());
+    assert_eq!(fixture.store().append(append).await.unwrap(), Appended::Added);
+
+    let again = Append {
+        message: Message {
+            sender: Sender::Customer,
+            ..fixture.message_of(&external_id, at(3))
+        },
+        notification: Some(fixture.notification(EventKind::Updated, at(3))),
+        ..append_to(&opening.ticket, fixture.message(at(3)))
+    };
+    let waiting = fixture.vitals(later()).await.waiting;
+    let answer = fixture.store().append(again.clone()).await.unwrap();
+    assert_eq!(answer, Appended::Joined(kept.id));
+
+    let thread = fixture.thread(opening.ticket.reference).await;
+    let joined = Message {
+        sender: Sender::Customer,
+        ..kept.clone()
+    };
+    assert_eq!(thread.messages, [opening.message, earlier, joined]);
+    assert_eq!(thread.ticket.version, 3);
+    assert_eq!(thread.ticket.updated_at, at(3));
+    assert_eq!(unmatched(fixture).await, 1);
+    assert_eq!(fixture.vitals(later()).await.waiting, waiting + 1);
+    assert_eq!(fixture.quoted(&external_id).await, Some(opening.ticket.reference));
+
+    let before = Appended::Before {
+        id: kept.id,
+        of: Some(opening.ticket.reference),
+    };
+    assert_eq!(fixture.store().append(again).await.unwrap(), before);
+    assert_eq!(keep(fixture, &fixture.message_of(&external_id, at(4))).await, before);
+    assert_eq!(fixture.thread(opening.ticket.reference).await.ticket.version, 3);
+}
+
+/// 20 copies that name their ticket at the same moment: the kept message joins once.
+pub async fn joining_at_once_happens_once(fixture: &Fixture) {
+    for _ in 0..5 {
+        let opening = fixture.opened(at(0)).await;
+        let external_id = fixture.external_id();
+        let kept = fixture.message_of(&external_id, at(1));
+        keep(fixture, &kept).await;
+        let answers = at_once((0..20).map(|_| {
+            let store = fixture.store();
+            let append = append_to(&opening.ticket, fixture.message_of(&external_id, at(2)));
+            async move { store.append(append).await.unwrap() }
+        }))
+        .await;
+
+        let before = Appended::Before {
+            id: kept.id,
+            of: Some(opening.ticket.reference),
+        };
+        let joined = answers.iter().filter(|answer| **answer == Appended::Joined(kept.id));
+        assert_eq!(joined.count(), 1, "{answers:?}");
+        assert_eq!(
+            answers.iter().filter(|answer| **answer == before).count(),
+            19,
+            "{answers:?}"
+        );
+        let thread = fixture.thread(opening.ticket.reference).await;
+        assert_eq!(thread.messages, [opening.message, kept]);
+        assert_eq!(thread.ticket.version, 2);
+        assert_eq!(unmatched(fixture).await, 0);
+    }
+}
+
+/// A message that is in a thread is answered with its ticket, not kept beside it.
+pub async fn what_is_in_a_thread_is_not_kept(fixture: &Fixture) {
+    let opening = fixture.opened(at(0)).await;
+    let external_id = fixture.external_id();
+    let message = fixture.message_of(&external_id, at(1));
+    let append = append_to(&opening.ticket, message.clone());
+    fixture.store().append(append).await.unwrap();
+
+    let answer = keep(fixture, &fixture.message_of(&external_id, at(2))).await;
+    assert_eq!(
+        answer,
+        Appended::Before {
+            id: message.id,
+            of: Some(opening.ticket.reference)
+        }
+    );
+    assert_eq!(unmatched(fixture).await, 0);
+}
+
+/// Copies that name their ticket and copies that do not, at the same moment: the message ends in the thread, once.
+pub async fn keeping_and_appending_at_once_end_in_the_thread(fixture: &Fixture) {
+    for _ in 0..5 {
+        let opening = fixture.opened(at(0)).await;
+        let external_id = fixture.external_id();
+        let answers = at_once((0..20).map(|number| {
+            let store = fixture.store();
+            let message = fixture.message_of(&external_id, at(1));
+            let append = append_to(&opening.ticket, message.clone());
+            async move {
+                if number % 2 == 0 {
+                    let kept = store.keep_unmatched(message).await.unwrap();
+                    (false, kept)
+                } else {
+                    (true, store.append(append).await.unwrap())
+                }
+            }
+        }))
+        .await;
+
+        let written = |by_append, answer: &Appended| by_append && !matches!(answer, Appended::Before { .. });
+        let entered = answers.iter().filter(|(by_append, answer)| written(*by_append, answer));
+        assert_eq!(entered.count(), 1, "{answers:?}");
+        let thread = fixture.thread(opening.ticket.reference).await;
+        assert_eq!(thread.messages.len(), 2);
+        assert_eq!(thread.messages[1].external_id, Some(external_id));
+        assert_eq!(thread.ticket.version, 2);
+        assert_eq!(unmatched(fixture).await, 0);
+    }
+}
+
+/// A ticket that does not exist takes no kept message either: it stays kept.
+pub async fn joining_no_ticket_leaves_the_message_kept(fixture: &Fixture) {
+    let external_id = fixture.external_id();
+    let kept = fixture.message_of(&external_id, at(0));
+    keep(fixture, &kept).await;
+    let nobody = fixture.ticket(at(0));
+    let append = append_to(&nobody, fixture.message_of(&external_id, at(1)));
+    assert!(fixture.store().append(append).await.is_err());
+    assert_eq!(unmatched(fixture).await, 1);
+
+    let opening = fixture.opened(at(0)).await;
+    let append = append_to(&opening.ticket, fixture.message_of(&external_id, at(2)));
+    assert_eq!(fixture.store().append(append).await.unwrap(), Appended::Joined(kept.id));
+    assert_eq!(fixture.thread(opening.ticket.reference).await.messages[1], kept);
+}

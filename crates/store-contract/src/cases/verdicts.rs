@@ -1,0 +1,174 @@
+//! What becomes of a try, and whose word counts.
+
+use ticket_domain::{
+    NotificationRecord, NotificationState,
+    ports::{Settled, Verdict},
+};
+
+use crate::{
+    Fixture,
+    fixture::{LEASE, at, at_once, dead, delivered, later, retry_at, returned},
+};
+
+/// What was delivered is never tried again, and tells its outside id.
+pub async fn delivered_ends_the_notification(fixture: &Fixture) {
+    for (seconds, external_id) in [(0, Some(fixture.external_id())), (10, None)] {
+        let id = fixture.opened(at(seconds)).await.notification.id;
+        let claimed = fixture.claim_only(id, at(seconds)).await;
+        let before = fixture.record(id).await;
+        let moment = at(seconds + 1);
+        fixture.settled(&claimed, delivered(moment, external_id.as_ref())).await;
+
+        let state = NotificationState::Delivered {
+            at: moment,
+            external_id,
+        };
+        assert_eq!(fixture.record(id).await, NotificationRecord { state, ..before });
+        assert_eq!(fixture.claim(later()).await, []);
+    }
+}
+
+/// A failed try counts; the next one is at its time, and knows.
+pub async fn a_failed_try_counts_and_waits_for_its_time(fixture: &Fixture) {
+    let id = fixture.opened(at(0)).await.notification.id;
+    for failures in 1..=3 {
+        let now = at(i64::from(failures) * 10);
+        let claimed = fixture.claim_only(id, now).await;
+        assert_eq!(claimed.failures, failures - 1);
+        let due = at(i64::from(failures) * 10 + 10);
+        let verdict = Verdict::RetryAt {
+            due,
+            why: format!("Grund {failures}: ü 🎫").into(),
+        };
+        fixture.settled(&claimed, verdict).await;
+
+        let record = fixture.record(id).await;
+        assert_eq!(record.state, NotificationState::Waiting { due });
+        assert_eq!(record.failures, failures);
+        assert_eq!(record.last_error.as_deref(), Some(&*format!("Grund {failures}: ü 🎫")));
+        assert_eq!(fixture.claim(at(i64::from(failures) * 10 + 9)).await, []);
+    }
+    let claimed = fixture.claim_only(id, at(40)).await;
+    assert_eq!((claimed.failures, claimed.scheduled_at), (3, at(40)));
+    fixture.settled(&claimed, delivered(at(41), None)).await;
+    let record = fixture.record(id).await;
+    assert_eq!(record.failures, 3);
+}
+
+/// What was given up counts its last failure, and is tried no more.
+pub async fn dead_gives_up(fixture: &Fixture) {
+    let id = fixture.opened(at(0)).await.notification.id;
+    let claimed = fixture.claim_only(id, at(0)).await;
+    fixture.settled(&claimed, dead(at(1))).await;
+    let record = fixture.record(id).await;
+    assert_eq!(record.state, NotificationState::Dead { at: at(1) });
+    assert_eq!(record.failures, 1);
+    assert_eq!(record.last_error.as_deref(), Some("410 Gone"));
+    assert_eq!(fixture.claim(later()).await, []);
+}
+
+/// What is handed back was not counted; its schedule is as before, and so is its last error unless there is a new one.
+pub async fn returned_leaves_failures_and_schedule(fixture: &Fixture) {
+    let id = fixture.opened(at(0)).await.notification.id;
+    let claimed = fixture.claim_only(id, at(0)).await;
+    fixture.settled(&claimed, retry_at(at(10))).await;
+
+    let claimed = fixture.claim_only(id, at(11)).await;
+    fixture.settled(&claimed, returned(at(12))).await;
+    let record = fixture.record(id).await;
+    assert_eq!(record.state, NotificationState::Waiting { due: at(12) });
+    assert_eq!(record.failures, 1);
+    assert_eq!(record.last_error.as_deref(), Some("503 Service Unavailable"));
+    assert_eq!(fixture.vitals(at(11)).await.leased, 0);
+
+    assert_eq!(fixture.claim(at(11)).await, []);
+    let claimed = fixture.claim_only(id, at(12)).await;
+    assert_eq!((claimed.failures, claimed.scheduled_at), (1, at(10)));
+    let verdict = Verdict::Returned {
+        due: at(20),
+        why: Some("timed out".into()),
+    };
+    fixture.settled(&claimed, verdict).await;
+    let record = fixture.record(id).await;
+    assert_eq!(record.failures, 1);
+    assert_eq!(record.last_error.as_deref(), Some("timed out"));
+}
+
+/// Who was silent past the lease, until another claimed, has no word any more, whatever it says.
+pub async fn a_late_verdict_changes_nothing(fixture: &Fixture) {
+    let id = fixture.opened(at(0)).await.notification.id;
+    let late = fixture.claim_only(id, at(0)).await;
+    let holder = fixture.claim_only(id, at(LEASE)).await;
+    let verdicts = || {
+        [
+            delivered(at(LEASE), Some(&fixture.external_id())),
+            retry_at(at(LEASE)),
+            dead(at(LEASE)),
+            returned(at(LEASE)),
+        ]
+    };
+    let before = fixture.record(id).await;
+    for verdict in verdicts() {
+        assert_eq!(fixture.settle(&late, verdict).await, Settled::LeaseLost);
+        assert_eq!(fixture.record(id).await, before);
+    }
+
+    fixture.settled(&holder, delivered(at(LEASE + 1), None)).await;
+    let before = fixture.record(id).await;
+    for verdict in verdicts() {
+        assert_eq!(fixture.settle(&late, verdict).await, Settled::LeaseLost);
+        assert_eq!(fixture.record(id).await, before);
+    }
+}
+
+/// Who was silent past the lease, but nobody else claimed, is still believed: what went out is not sent twice.
+pub async fn a_verdict_after_the_lease_counts_if_nobody_else_claimed(fixture: &Fixture) {
+    let id = fixture.opened(at(0)).await.notification.id;
+    let claimed = fixture.claim_only(id, at(0)).await;
+    let state = NotificationState::Delivered {
+        at: at(LEASE + 100),
+        external_id: None,
+    };
+    fixture.settled(&claimed, delivered(at(LEASE + 100), None)).await;
+    assert_eq!(fixture.record(id).await.state, state);
+}
+
+/// A lease ends with its verdict, and never holds what it did not claim.
+pub async fn a_lease_is_good_for_one_verdict(fixture: &Fixture) {
+    let id = fixture.opened(at(0)).await.notification.id;
+    let other = fixture.opened(at(5)).await.notification.id;
+    let claimed = fixture.claim_only(id, at(0)).await;
+    fixture.settled(&claimed, retry_at(at(10))).await;
+    assert_eq!(fixture.settle(&claimed, dead(at(1))).await, Settled::LeaseLost);
+    assert_eq!(fixture.record(id).await.failures, 1);
+
+    let store = fixture.store();
+    let unknown = fixture.notification(claimed.event, at(0)).id;
+    for (id, lease) in [
+        (other, claimed.lease),
+        (other, fixture.lease()),
+        (unknown, claimed.lease),
+    ] {
+        let settled = store.settle(id, lease, dead(at(6))).await.unwrap();
+        assert_eq!(settled, Settled::LeaseLost);
+    }
+    let state = NotificationState::Waiting { due: at(5) };
+    assert_eq!(fixture.record(other).await.state, state);
+}
+
+/// Ten verdicts under one lease at the same moment: one is written.
+pub async fn verdicts_at_once_are_written_once(fixture: &Fixture) {
+    for round in 0..5 {
+        let id = fixture.opened(at(round)).await.notification.id;
+        let claimed = fixture.claim_only(id, at(round)).await;
+        let settled = at_once((0..10).map(|_| {
+            let store = fixture.store();
+            let (id, lease) = (claimed.id, claimed.lease);
+            async move { store.settle(id, lease, retry_at(later())).await.unwrap() }
+        }))
+        .await;
+        let written = settled.iter().filter(|settled| **settled == Settled::Yes).count();
+        assert_eq!(written, 1, "{settled:?}");
+        assert_eq!(fixture.record(id).await.failures, 1);
+    }
+}

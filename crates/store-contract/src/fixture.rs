@@ -1,0 +1,300 @@
+//! What the cases work with: a store, and makers of things that are all different.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use ticket_domain::{
+    AccessKey, AccessKeys, Channel, Content, Customer, EventKind, ExternalId, LeaseToken, Message, MessageId,
+    Notification, NotificationId, NotificationRecord, Payload, Priority, Sender, Status, Thread, Ticket, TicketId,
+    TicketRef, Timestamp,
+    ports::{Append, Claim, Claimed, Idempotency, LookUp, Opened, Opening, Settled, Store, Verdict, Vitals},
+};
+use tokio::sync::Barrier;
+use uuid::Uuid;
+
+/// How long a lease of [`Fixture::claim`] lasts, in seconds.
+pub(crate) const LEASE: i64 = 30;
+
+/// So many seconds after the moment at which most cases begin.
+pub(crate) fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_unix_micros(1_736_937_000_123_456 + seconds * 1_000_000).unwrap()
+}
+
+/// Long after everything that happens in a case.
+pub(crate) fn later() -> Timestamp {
+    at(365 * 24 * 3_600)
+}
+
+/// Runs `tasks` at the same moment, as far as the machine can, and gives their results in their order.
+pub(crate) async fn at_once<T>(tasks: impl IntoIterator<Item = T>) -> Vec<T::Output>
+where
+    T: Future<Output: Send + 'static> + Send + 'static,
+{
+    let tasks: Vec<T> = tasks.into_iter().collect();
+    let start = Arc::new(Barrier::new(tasks.len()));
+    let running: Vec<_> = tasks
+        .into_iter()
+        .map(|task| {
+            let start = Arc::clone(&start);
+            tokio::spawn(async move {
+                start.wait().await;
+                task.await
+            })
+        })
+        .collect();
+    let mut ended = Vec::with_capacity(running.len());
+    for task in running {
+        ended.push(task.await.unwrap());
+    }
+    ended
+}
+
+/// A store, and makers of tickets, messages and notifications that differ from all others that it made.
+pub struct Fixture {
+    store: Arc<dyn Store>,
+    made: AtomicU64,
+}
+
+impl Fixture {
+    /// Works on `store`, which must be empty for the cases.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self {
+            store,
+            made: AtomicU64::new(0),
+        }
+    }
+
+    /// The store.
+    pub fn store(&self) -> Arc<dyn Store> {
+        Arc::clone(&self.store)
+    }
+
+    /// A number that was not given before.
+    pub(crate) fn number(&self) -> u64 {
+        self.made.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(crate) fn uuid(&self) -> Uuid {
+        Uuid::from_u128(u128::from(self.number()) + (1 << 100))
+    }
+
+    pub(crate) fn lease(&self) -> LeaseToken {
+        LeaseToken(self.uuid())
+    }
+
+    pub(crate) fn reference(&self) -> TicketRef {
+        format!("T-20250115-{:06}", self.number()).parse().unwrap()
+    }
+
+    /// An outside id that nothing has yet.
+    pub fn external_id(&self) -> ExternalId {
+        format!("SM{:032x}", self.number()).parse().unwrap()
+    }
+
+    /// A record of a new key and a new digest.
+    pub fn idempotency(&self, expires_at: Timestamp) -> Idempotency {
+        let number = self.number();
+        let mut digest = [0xa5; 32];
+        digest[..8].copy_from_slice(&number.to_be_bytes());
+        Idempotency {
+            key: format!("key {number}").parse().unwrap(),
+            digest,
+            expires_at,
+        }
+    }
+
+    fn key(&self) -> AccessKey {
+        AccessKey::from_random(self.uuid().into_bytes())
+    }
+
+    pub(crate) fn ticket(&self, created_at: Timestamp) -> Ticket {
+        Ticket {
+            id: TicketId(self.uuid()),
+            reference: self.reference(),
+            customer: Customer {
+                name: "John Doe".parse().unwrap(),
+                phone: "+1234567890".parse().unwrap(),
+                email: "john@example.com".parse().unwrap(),
+            },
+            subject: "Product Quality Issue".parse().unwrap(),
+            priority: Priority::Medium,
+            status: Status::Open,
+            keys: AccessKeys {
+                customer: self.key(),
+                reader: self.key(),
+            },
+            version: 1,
+            created_at,
+            updated_at: created_at,
+        }
+    }
+
+    /// What a manager wrote, without an outside id.
+    pub fn message(&self, created_at: Timestamp) -> Message {
+        let text = format!("We investigate, no. {}.", self.number());
+        Message {
+            id: MessageId(self.uuid()),
+            sender: Sender::Manager,
+            channel: Channel::Whatsapp,
+            from: Some("+919655716000".parse().unwrap()),
+            content: Content::new(text.parse().unwrap(), None).unwrap(),
+            external_id: None,
+            created_at,
+        }
+    }
+
+    /// What a manager wrote, under an outside id.
+    pub fn message_of(&self, external_id: &ExternalId, created_at: Timestamp) -> Message {
+        Message {
+            external_id: Some(external_id.clone()),
+            ..self.message(created_at)
+        }
+    }
+
+    pub(crate) fn notification(&self, event: EventKind, created_at: Timestamp) -> Notification {
+        let payload = format!("{{\"number\": {}}}", self.number());
+        Notification {
+            id: NotificationId(self.uuid()),
+            event,
+            payload: Payload(payload.into_bytes().into()),
+            addressed: true,
+            created_at,
+        }
+    }
+
+    /// A ticket with a message and a notification, both of the same moment; the notification is due at once. No key.
+    pub fn opening(&self, created_at: Timestamp) -> Opening {
+        Opening {
+            ticket: self.ticket(created_at),
+            message: self.message(created_at),
+            notification: self.notification(EventKind::Created, created_at),
+            idempotency: None,
+        }
+    }
+
+    /// Opens `opening`, which must succeed.
+    pub(crate) async fn open(&self, opening: Opening) -> Opening {
+        assert_eq!(self.store.open(opening.clone()).await.unwrap(), Opened::Now);
+        opening
+    }
+
+    /// Opens a ticket, whose notification is due from `created_at` on.
+    pub(crate) async fn opened(&self, created_at: Timestamp) -> Opening {
+        self.open(self.opening(created_at)).await
+    }
+
+    /// Appends a message with a notification to `ticket`, and gives that notification.
+    pub(crate) async fn updated(&self, ticket: &Ticket, created_at: Timestamp) -> Notification {
+        let notification = self.notification(EventKind::Updated, created_at);
+        let append = Append {
+            notification: Some(notification.clone()),
+            ..append_to(ticket, self.message(created_at))
+        };
+        self.store.append(append).await.unwrap();
+        notification
+    }
+
+    pub(crate) async fn thread(&self, reference: TicketRef) -> Thread {
+        self.store
+            .thread(reference)
+            .await
+            .unwrap()
+            .expect("a ticket of this reference")
+    }
+
+    pub(crate) async fn quoted(&self, external_id: &ExternalId) -> Option<TicketRef> {
+        let found = self.store.find(LookUp::Quoted(external_id.clone())).await.unwrap();
+        found.map(|ticket| ticket.reference)
+    }
+
+    pub(crate) async fn record(&self, id: NotificationId) -> NotificationRecord {
+        self.store
+            .notification(id)
+            .await
+            .unwrap()
+            .expect("a notification of this id")
+    }
+
+    pub(crate) async fn vitals(&self, now: Timestamp) -> Vitals {
+        self.store.vitals(now).await.unwrap()
+    }
+
+    /// A claim under a new lease, for 30 seconds.
+    pub fn claim_at(&self, now: Timestamp) -> Claim {
+        Claim {
+            now,
+            lease: self.lease(),
+            until: now.plus(Duration::from_secs(LEASE.unsigned_abs())),
+        }
+    }
+
+    /// Claims everything that is due, for [`LEASE`] seconds.
+    pub(crate) async fn claim(&self, now: Timestamp) -> Vec<Claimed> {
+        self.store.claim(self.claim_at(now), 1_000).await.unwrap()
+    }
+
+    /// Claims, and expects to get this one alone.
+    pub(crate) async fn claim_only(&self, id: NotificationId, now: Timestamp) -> Claimed {
+        let mut claimed = self.claim(now).await;
+        let ids: Vec<NotificationId> = claimed.iter().map(|claimed| claimed.id).collect();
+        assert_eq!(ids, [id]);
+        claimed.remove(0)
+    }
+
+    pub(crate) async fn settle(&self, claimed: &Claimed, verdict: Verdict) -> Settled {
+        self.store.settle(claimed.id, claimed.lease, verdict).await.unwrap()
+    }
+
+    /// Writes a verdict, which must count.
+    pub(crate) async fn settled(&self, claimed: &Claimed, verdict: Verdict) {
+        assert_eq!(self.settle(claimed, verdict).await, Settled::Yes);
+    }
+
+    /// Opens a ticket at `now` and has its notification delivered under `external_id`.
+    pub(crate) async fn delivered(&self, external_id: &ExternalId, now: Timestamp) -> Opening {
+        let opening = self.opened(now).await;
+        let claimed = self.claim_only(opening.notification.id, now).await;
+        self.settled(&claimed, delivered(now, Some(external_id))).await;
+        opening
+    }
+}
+
+/// `message`, to be added to `ticket` without a notification.
+pub(crate) fn append_to(ticket: &Ticket, message: Message) -> Append {
+    Append {
+        to: ticket.id,
+        message,
+        notification: None,
+        reopen: false,
+    }
+}
+
+pub(crate) fn delivered(at: Timestamp, external_id: Option<&ExternalId>) -> Verdict {
+    Verdict::Delivered {
+        at,
+        external_id: external_id.cloned(),
+    }
+}
+
+pub(crate) fn retry_at(due: Timestamp) -> Verdict {
+    Verdict::RetryAt {
+        due,
+        why: "503 Service Unavailable".into(),
+    }
+}
+
+pub(crate) fn dead(at: Timestamp) -> Verdict {
+    Verdict::Dead {
+        at,
+        why: "410 Gone".into(),
+    }
+}
+
+pub(crate) fn returned(due: Timestamp) -> Verdict {
+    Verdict::Returned { due, why: None }
+}

@@ -1,0 +1,100 @@
+//! A notification and what happens to it.
+
+use ticket_domain::{
+    ExternalId, LeaseToken, Notification, NotificationRecord, NotificationState, TicketId, TicketRef, Timestamp,
+    ports::{Claim, Claimed, Verdict},
+};
+
+/// A notification on its way.
+pub(super) struct Entry {
+    pub(super) notification: Notification,
+    pub(super) state: NotificationState,
+    pub(super) scheduled_at: Timestamp,
+    /// Whose word counts. It stays past its end, until another worker claims.
+    pub(super) lease: Option<LeaseToken>,
+    pub(super) failures: u16,
+    pub(super) last_error: Option<Box<str>>,
+    pub(super) was_tried: bool,
+    pub(super) probed_at: Option<Timestamp>,
+}
+
+impl Entry {
+    /// A notification that is due at once.
+    pub(super) fn new(notification: Notification) -> Self {
+        let due = notification.created_at;
+        Self {
+            notification,
+            state: NotificationState::Waiting { due },
+            scheduled_at: due,
+            lease: None,
+            failures: 0,
+            last_error: None,
+            was_tried: false,
+            probed_at: None,
+        }
+    }
+
+    pub(super) fn due(&self) -> Option<Timestamp> {
+        match self.state {
+            NotificationState::Waiting { due } => Some(due),
+            _ => None,
+        }
+    }
+
+    pub(super) fn is_leased(&self, now: Timestamp) -> bool {
+        self.lease.is_some() && self.due().is_some_and(|due| due > now)
+    }
+
+    pub(super) fn has_outside_id(&self, id: &ExternalId) -> bool {
+        matches!(&self.state, NotificationState::Delivered { external_id, .. } if external_id.as_ref() == Some(id))
+    }
+
+    pub(super) fn lease(&mut self, ticket: TicketId, claim: Claim) -> Claimed {
+        self.lease = Some(claim.lease);
+        self.state = NotificationState::Waiting { due: claim.until };
+        self.was_tried = true;
+        Claimed {
+            id: self.notification.id,
+            lease: claim.lease,
+            ticket,
+            event: self.notification.event,
+            payload: self.notification.payload.clone(),
+            failures: self.failures,
+            scheduled_at: self.scheduled_at,
+        }
+    }
+
+    pub(super) fn settle(&mut self, verdict: Verdict) {
+        self.lease = None;
+        match verdict {
+            Verdict::Delivered { at, external_id } => self.state = NotificationState::Delivered { at, external_id },
+            Verdict::RetryAt { due, why } => {
+                self.state = NotificationState::Waiting { due };
+                self.scheduled_at = due;
+                self.failures += 1;
+                self.last_error = Some(why);
+            }
+            Verdict::Dead { at, why } => {
+                self.state = NotificationState::Dead { at };
+                self.failures += 1;
+                self.last_error = Some(why);
+            }
+            Verdict::Returned { due, why } => {
+                self.state = NotificationState::Waiting { due };
+                self.last_error = why.or(self.last_error.take());
+            }
+        }
+    }
+
+    pub(super) fn record(&self, reference: TicketRef) -> NotificationRecord {
+        NotificationRecord {
+            id: self.notification.id,
+            reference,
+            event: self.notification.event,
+            state: self.state.clone(),
+            failures: self.failures,
+            last_error: self.last_error.clone(),
+            created_at: self.notification.created_at,
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! A store in memory: the contract at its plainest. It keeps nothing beyond its own life, and looks through everything
+//! at every call. Use cases are tested with it, and who writes a store of their own reads it first.
+
+mod entry;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use async_trait::async_trait;
+use ticket_domain::{
+    Delivery, ExternalId, IdempotencyKey, LeaseToken, Message, NotificationId, NotificationRecord, NotificationState,
+    Status, Thread, Ticket, TicketId, TicketRef, Timestamp,
+    ports::{
+        Append, Appended, Claim, Claimed, Idempotency, LookUp, Opened, Opening, Outbox, PoolUse, Precedent,
+        Redelivered, Settled, StoreError, StoreHealth, TicketStore, Verdict, Vitals,
+    },
+};
+
+use entry::Entry;
+
+/// Tickets, messages and notifications, in memory. One lock makes each call happen wholly or not at all.
+#[derive(Default)]
+pub struct MemoryStore {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// In the order in which they were opened.
+    files: Vec<File>,
+    unmatched: Vec<Message>,
+    keys: BTreeMap<IdempotencyKey, (Idempotency, TicketId)>,
+}
+
+/// Everything of one ticket.
+struct File {
+    ticket: Ticket,
+    messages: Vec<Message>,
+    /// In the order in which they have to go out.
+    entries: Vec<Entry>,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("there is no such ticket")]
+struct NoSuchTicket;
+
+impl MemoryStore {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn entries(&mut self) -> impl Iterator<Item = &mut Entry> {
+        self.files.iter_mut().flat_map(|file| &mut file.entries)
+    }
+
+    /// Of each ticket the first notification that waits: the only one that may go out.
+    fn first_waiting(&mut self) -> impl Iterator<Item = (TicketId, &mut Entry)> {
+        self.files.iter_mut().filter_map(|file| {
+            let first = file.entries.iter_mut().find(|entry| entry.due().is_some());
+            first.map(|entry| (file.ticket.id, entry))
+        })
+    }
+
+    fn records(&self) -> impl Iterator<Item = NotificationRecord> {
+        self.files
+            .iter()
+            .flat_map(|file| file.entries.iter().map(|entry| entry.record(file.ticket.reference)))
+    }
+
+    /// The message of this outside id, wherever it is.
+    fn before(&self, external_id: Option<&ExternalId>) -> Option<Appended> {
+        external_id?;
+        let is_it = |message: &&Message| message.external_id.as_ref() == external_id;
+        let in_thread = self.files.iter().find_map(|file| {
+            let message = file.messages.iter().find(is_it)?;
+            Some((message.id, Some(file.ticket.reference)))
+        });
+        let kept = || self.unmatched.iter().find(is_it).map(|message| (message.id, None));
+        in_thread.or_else(kept).map(|(id, of)| Appended::Before { id, of })
+    }
+}
+
+impl File {
+    fn has_outside_id(&self, id: &ExternalId) -> bool {
+        let of_a_message = || {
+            self.messages
+                .iter()
+                .any(|message| message.external_id.as_ref() == Some(id))
+        };
+        self.entries.iter().any(|entry| entry.has_outside_id(id)) || of_a_message()
+    }
+}
+
+#[async_trait]
+impl TicketStore for MemoryStore {
+    async fn open(&self, opening: Opening) -> Result<Opened, StoreError> {
+        let mut state = self.state();
+        let State { files, keys, .. } = &mut *state;
+        let ticket = opening.ticket;
+        if let Some(idempotency) = &opening.idempotency
+            && let Some((used, id)) = keys.get(&idempotency.key)
+            && used.expires_at > ticket.created_at
+            && let Some(file) = files.iter().find(|file| file.ticket.id == *id)
+        {
+            return Ok(Opened::Before(Precedent {
+                digest: used.digest,
+                id: *id,
+                reference: file.ticket.reference,
+                access_key: file.ticket.keys.customer.clone(),
+            }));
+        }
+        if files.iter().any(|file| file.ticket.reference == ticket.reference) {
+            return Ok(Opened::ReferenceTaken);
+        }
+        if let Some(idempotency) = opening.idempotency {
+            keys.insert(idempotency.key.clone(), (idempotency, ticket.id));
+        }
+        files.push(File {
+            ticket,
+            messages: vec![opening.message],
+            entries: vec![Entry::new(opening.notification)],
+        });
+        Ok(Opened::Now)
+    }
+
+    async fn opened_since(&self, since: Timestamp) -> Result<u64, StoreError> {
+        let state = self.state();
+        let opened = state.files.iter().filter(|file| file.ticket.created_at >= since);
+        Ok(opened.count() as u64)
+    }
+
+    async fn find(&self, look_up: LookUp) -> Result<Option<Ticket>, StoreError> {
+        let state = self.state();
+        let mut found = state.files.iter().filter(|file| match &look_up {
+            LookUp::Reference(reference) => file.ticket.reference == *reference,
+            LookUp::Quoted(id) => file.has_outside_id(id),
+        });
+        match (found.next(), found.next()) {
+            (Some(file), None) => Ok(Some(file.ticket.clone())),
+            _ => Ok(None),
+        }
+    }
+
+    async fn thread(&self, reference: TicketRef) -> Result<Option<Thread>, StoreError> {
+        let state = self.state();
+        let Some(file) = state.files.iter().find(|file| file.ticket.reference == reference) else {
+            return Ok(None);
+        };
+        // Opening a ticket writes its first notification, so there is a last one.
+        Ok(file.entries.last().map(|newest| Thread {
+            ticket: file.ticket.clone(),
+            messages: file.messages.clone(),
+            delivery: Delivery::of(&newest.state, newest.notification.created_at),
+        }))
+    }
+
+    async fn append(&self, append: Append) -> Result<Appended, StoreError> {
+        let mut state = self.state();
+        let before = state.before(append.message.external_id.as_ref());
+        let State { files, unmatched, .. } = &mut *state;
+        let Some(file) = files.iter_mut().find(|file| file.ticket.id == append.to) else {
+            return Err(StoreError::Failed(Arc::new(NoSuchTicket)));
+        };
+        let received_at = append.message.created_at;
+        let (message, appended) = match before {
+            None => (append.message, Appended::Added),
+            Some(Appended::Before { id, of: None }) => {
+                let kept = unmatched.iter().position(|message| message.id == id);
+                let joined = kept.map_or(append.message.clone(), |kept| unmatched.remove(kept));
+                let sender = append.message.sender;
+                (Message { sender, ..joined }, Appended::Joined(id))
+            }
+            Some(in_a_thread) => return Ok(in_a_thread),
+        };
+        file.messages.push(message);
+        file.entries.extend(append.notification.map(Entry::new));
+        file.ticket.version += 1;
+        file.ticket.updated_at = received_at;
+        if append.reopen {
+            file.ticket.status = Status::Open;
+        }
+        Ok(appended)
+    }
+
+    async fn keep_unmatched(&self, message: Message) -> Result<Appended, StoreError> {
+        let mut state = self.state();
+        if let Some(before) = state.before(message.external_id.as_ref()) {
+            return Ok(before);
+        }
+        state.unmatched.push(message);
+        Ok(Appended::Added)
+    }
+}
+
+#[async_trait]
+impl Outbox for MemoryStore {
+    async fn claim(&self, claim: Claim, limit: u16) -> Result<Vec<Claimed>, StoreError> {
+        let mut state = self.state();
+        let mut due: Vec<_> = state
+            .first_waiting()
+            .filter(|(_, entry)| entry.due().is_some_and(|due| due <= claim.now))
+            .collect();
+        due.sort_by_key(|(_, entry)| entry.due());
+        let claimed = due.into_iter().take(limit.into());
+        Ok(claimed.map(|(ticket, entry)| entry.lease(ticket, claim)).collect())
+    }
+
+    async fn claim_probe(&self, claim: Claim, unless_after: Timestamp) -> Result<Option<Claimed>, StoreError> {
+        let mut state = self.state();
+        if state
+            .entries()
+            .any(|entry| entry.due().is_some() && entry.probed_at > Some(unless_after))
+        {
+            return Ok(None);
+        }
+        let longest_ago = state
+            .first_waiting()
+            .filter(|(_, entry)| entry.lease.is_none() && entry.due() > Some(claim.now))
+            .min_by_key(|(_, entry)| entry.probed_at);
+        Ok(longest_ago.map(|(ticket, entry)| {
+            entry.probed_at = Some(claim.now);
+            entry.lease(ticket, claim)
+        }))
+    }
+
+    async fn settle(&self, id: NotificationId, lease: LeaseToken, verdict: Verdict) -> Result<Settled, StoreError> {
+        let mut state = self.state();
+        let mut entries = state.entries();
+        let held = entries.find(|entry| entry.notification.id == id && entry.lease == Some(lease));
+        Ok(held.map_or(Settled::LeaseLost, |entry| {
+            entry.settle(verdict);
+            Settled::Yes
+        }))
+    }
+
+    async fn release_waiting(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let mut state = self.state();
+        let waiting = state
+            .entries()
+            .filter(|entry| entry.lease.is_none() && entry.due() > Some(now));
+        Ok(waiting
+            .map(|entry| entry.state = NotificationState::Waiting { due: now })
+            .count() as u64)
+    }
+
+    async fn hold_unaddressed(&self, made_before: Timestamp) -> Result<u64, StoreError> {
+        let mut state = self.state();
+        let untried = state.entries().filter(|entry| {
+            let is_untried = entry.due().is_some() && !entry.was_tried;
+            is_untried && !entry.notification.addressed && entry.notification.created_at < made_before
+        });
+        Ok(untried.map(|entry| entry.state = NotificationState::Held).count() as u64)
+    }
+
+    async fn redeliver(&self, id: NotificationId, now: Timestamp) -> Result<Redelivered, StoreError> {
+        let mut state = self.state();
+        let Some(entry) = state.entries().find(|entry| entry.notification.id == id) else {
+            return Ok(Redelivered::NotFound);
+        };
+        match entry.state {
+            NotificationState::Delivered { .. } => return Ok(Redelivered::DeliveredBefore),
+            NotificationState::Waiting { .. } if entry.is_leased(now) => return Ok(Redelivered::UnderWay),
+            NotificationState::Waiting { .. } | NotificationState::Held => {}
+            NotificationState::Dead { .. } => {
+                entry.failures = 0;
+                entry.scheduled_at = now;
+            }
+        }
+        entry.state = NotificationState::Waiting { due: now };
+        // The operator's word for it was given, so it must not be held again.
+        entry.notification.addressed = true;
+        Ok(Redelivered::Queued)
+    }
+
+    async fn undelivered(&self, limit: u16) -> Result<Vec<NotificationRecord>, StoreError> {
+        let state = self.state();
+        let mut records: Vec<_> = state
+            .records()
+            .filter(|record| !matches!(record.state, NotificationState::Delivered { .. }))
+            .collect();
+        records.sort_by_key(|record| std::cmp::Reverse(record.created_at));
+        records.truncate(limit.into());
+        Ok(records)
+    }
+
+    async fn notification(&self, id: NotificationId) -> Result<Option<NotificationRecord>, StoreError> {
+        Ok(self.state().records().find(|record| record.id == id))
+    }
+}
+
+#[async_trait]
+impl StoreHealth for MemoryStore {
+    async fn ping(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn vitals(&self, now: Timestamp) -> Result<Vitals, StoreError> {
+        let mut state = self.state();
+        let mut vitals = Vitals {
+            unmatched: state.unmatched.len() as u64,
+            ..Vitals::default()
+        };
+        for entry in state.entries() {
+            match entry.state {
+                NotificationState::Waiting { .. } => {
+                    vitals.waiting += 1;
+                    vitals.leased += u64::from(entry.is_leased(now));
+                    let made = entry.notification.created_at;
+                    vitals.oldest_waiting = Some(vitals.oldest_waiting.map_or(made, |oldest| oldest.min(made)));
+                }
+                NotificationState::Held => vitals.held += 1,
+                NotificationState::Dead { .. } => vitals.dead += 1,
+                NotificationState::Delivered { .. } => {}
+            }
+        }
+        Ok(vitals)
+    }
+
+    fn pool_use(&self) -> Option<PoolUse> {
+        None
+    }
+}

@@ -1,0 +1,274 @@
+//! Notifications on their way.
+
+use async_trait::async_trait;
+use diesel::{
+    alias,
+    dsl::{exists, not, sql},
+    expression::BoxableExpression,
+    prelude::*,
+    sql_types::Bool,
+    sqlite::Sqlite,
+    update,
+};
+use ticket_domain::{
+    ExternalId, LeaseToken, NotificationId, NotificationRecord, Timestamp,
+    ports::{Claim, Claimed, Outbox, Redelivered, Settled, StoreError, Verdict},
+};
+
+use crate::{
+    SqliteStore,
+    db::Failure,
+    rows::{ClaimedRow, RecordRow, bytes, state},
+    schema::{notifications, tickets},
+};
+
+#[async_trait]
+impl Outbox for SqliteStore {
+    async fn claim(&self, claim: Claim, limit: u16) -> Result<Vec<Claimed>, StoreError> {
+        self.db
+            .write(move |connection| claim_due(connection, claim, limit))
+            .await
+    }
+
+    async fn claim_probe(&self, claim: Claim, unless_after: Timestamp) -> Result<Option<Claimed>, StoreError> {
+        self.db
+            .write(move |connection| claim_probe(connection, claim, unless_after))
+            .await
+    }
+
+    async fn settle(&self, id: NotificationId, lease: LeaseToken, verdict: Verdict) -> Result<Settled, StoreError> {
+        self.db
+            .write(move |connection| settle(connection, id, lease, &verdict))
+            .await
+    }
+
+    async fn release_waiting(&self, now: Timestamp) -> Result<u64, StoreError> {
+        self.db.write(move |connection| release_waiting(connection, now)).await
+    }
+
+    async fn hold_unaddressed(&self, made_before: Timestamp) -> Result<u64, StoreError> {
+        self.db
+            .write(move |connection| hold_unaddressed(connection, made_before))
+            .await
+    }
+
+    async fn redeliver(&self, id: NotificationId, now: Timestamp) -> Result<Redelivered, StoreError> {
+        self.db.write(move |connection| redeliver(connection, id, now)).await
+    }
+
+    async fn undelivered(&self, limit: u16) -> Result<Vec<NotificationRecord>, StoreError> {
+        self.db.read(move |connection| undelivered(connection, limit)).await
+    }
+
+    async fn notification(&self, id: NotificationId) -> Result<Option<NotificationRecord>, StoreError> {
+        self.db
+            .read(move |connection| {
+                let found: Option<(RecordRow, String)> = notifications::table
+                    .inner_join(tickets::table)
+                    .filter(notifications::id.eq(bytes(id.0)))
+                    .select((RecordRow::as_select(), tickets::reference))
+                    .first(connection)
+                    .optional()?;
+                Ok(found.map(|(row, reference)| row.parsed(&reference)).transpose()?)
+            })
+            .await
+    }
+}
+
+/// What does not wait has no time.
+const NEVER: Option<i64> = None;
+
+/// What is not being tried has no worker.
+const NOBODY: Option<Vec<u8>> = None;
+
+type Condition = Box<dyn BoxableExpression<notifications::table, Sqlite, SqlType = Bool>>;
+
+/// No earlier notification of its ticket waits.
+fn is_first_of_its_ticket() -> Condition {
+    let earlier = alias!(notifications as earlier);
+    Box::new(not(exists(
+        earlier
+            .filter(earlier.field(notifications::ticket_id).eq(notifications::ticket_id))
+            .filter(earlier.field(notifications::seq).lt(notifications::seq))
+            .filter(earlier.field(notifications::due_at).is_not_null()),
+    )))
+}
+
+/// A notification is due if it waits and its time has come; an ended lease is simply due.
+pub(crate) fn claim_due(connection: &mut SqliteConnection, claim: Claim, limit: u16) -> Result<Vec<Claimed>, Failure> {
+    let rows: Vec<ClaimedRow> = notifications::table
+        .filter(notifications::due_at.le(claim.now.unix_micros()))
+        .filter(is_first_of_its_ticket())
+        .order(notifications::due_at)
+        .limit(i64::from(limit))
+        .select(ClaimedRow::as_select())
+        .load(connection)?;
+    rows.into_iter().map(|row| lease(connection, row, claim)).collect()
+}
+
+pub(crate) fn claim_probe(
+    connection: &mut SqliteConnection,
+    claim: Claim,
+    unless_after: Timestamp,
+) -> Result<Option<Claimed>, Failure> {
+    let probed = notifications::due_at
+        .is_not_null()
+        .and(notifications::probed_at.gt(unless_after.unix_micros()));
+    if diesel::select(exists(notifications::table.filter(probed))).get_result(connection)? {
+        return Ok(None);
+    }
+    let row: Option<ClaimedRow> = notifications::table
+        .filter(notifications::due_at.gt(claim.now.unix_micros()))
+        .filter(notifications::lease.is_null())
+        .filter(is_first_of_its_ticket())
+        // To SQLite, never is the longest ago.
+        .order((notifications::probed_at, notifications::due_at))
+        .select(ClaimedRow::as_select())
+        .first(connection)
+        .optional()?;
+    let Some(row) = row else {
+        return Ok(None);
+    };
+    let claimed = lease(connection, row, claim)?;
+    update(notifications::table.find(bytes(claimed.id.0)))
+        .set(notifications::probed_at.eq(claim.now.unix_micros()))
+        .execute(connection)?;
+    Ok(Some(claimed))
+}
+
+fn lease(connection: &mut SqliteConnection, row: ClaimedRow, claim: Claim) -> Result<Claimed, Failure> {
+    let claimed = row.parsed(claim)?;
+    update(notifications::table.find(bytes(claimed.id.0)))
+        .set((
+            notifications::lease.eq(bytes(claim.lease.0)),
+            notifications::due_at.eq(claim.until.unix_micros()),
+            notifications::tried_at.eq(claim.now.unix_micros()),
+        ))
+        .execute(connection)?;
+    Ok(claimed)
+}
+
+pub(crate) fn settle(
+    connection: &mut SqliteConnection,
+    id: NotificationId,
+    lease: LeaseToken,
+    verdict: &Verdict,
+) -> Result<Settled, Failure> {
+    let held = notifications::table
+        .find(bytes(id.0))
+        .filter(notifications::lease.eq(bytes(lease.0)));
+    let is_free = notifications::lease.eq(NOBODY);
+    let fails_once_more = notifications::failures.eq(notifications::failures + 1);
+    let settled = match verdict {
+        Verdict::Delivered { at, external_id } => update(held)
+            .set((
+                is_free,
+                notifications::state.eq(state::DELIVERED),
+                notifications::due_at.eq(NEVER),
+                notifications::settled_at.eq(at.unix_micros()),
+                notifications::external_id.eq(external_id.as_ref().map(ExternalId::as_str)),
+            ))
+            .execute(connection)?,
+        Verdict::RetryAt { due, why } => update(held)
+            .set((
+                is_free,
+                fails_once_more,
+                notifications::due_at.eq(due.unix_micros()),
+                notifications::scheduled_at.eq(due.unix_micros()),
+                notifications::last_error.eq(&**why),
+            ))
+            .execute(connection)?,
+        Verdict::Dead { at, why } => update(held)
+            .set((
+                is_free,
+                fails_once_more,
+                notifications::state.eq(state::DEAD),
+                notifications::due_at.eq(NEVER),
+                notifications::settled_at.eq(at.unix_micros()),
+                notifications::last_error.eq(&**why),
+            ))
+            .execute(connection)?,
+        Verdict::Returned { due, why } => update(held)
+            .set((
+                is_free,
+                notifications::due_at.eq(due.unix_micros()),
+                // An update leaves out what is `None`: the last error stays.
+                why.as_ref().map(|why| notifications::last_error.eq(&**why)),
+            ))
+            .execute(connection)?,
+    };
+    Ok(if settled > 0 { Settled::Yes } else { Settled::LeaseLost })
+}
+
+pub(crate) fn redeliver(
+    connection: &mut SqliteConnection,
+    id: NotificationId,
+    now: Timestamp,
+) -> Result<Redelivered, Failure> {
+    let now = now.unix_micros();
+    let id = bytes(id.0);
+    let this = notifications::table.find(&id);
+    let found = this
+        .select((notifications::state, notifications::lease, notifications::due_at))
+        .first::<(String, Option<Vec<u8>>, Option<i64>)>(connection)
+        .optional()?;
+    let is_due = (
+        notifications::state.eq(state::WAITING),
+        notifications::due_at.eq(now),
+        // The operator's word for it was given, so it must not be held again.
+        notifications::addressed.eq(true),
+    );
+    match found {
+        None => return Ok(Redelivered::NotFound),
+        Some((state, ..)) if state == state::DELIVERED => return Ok(Redelivered::DeliveredBefore),
+        Some((_, Some(_), Some(lease_end))) if lease_end > now => return Ok(Redelivered::UnderWay),
+        Some((state, ..)) if state == state::DEAD => {
+            let anew = (
+                notifications::failures.eq(0),
+                notifications::scheduled_at.eq(now),
+                notifications::settled_at.eq(NEVER),
+            );
+            update(this).set((is_due, anew)).execute(connection)?;
+        }
+        Some(_) => {
+            update(this).set(is_due).execute(connection)?;
+        }
+    }
+    Ok(Redelivered::Queued)
+}
+
+pub(crate) fn release_waiting(connection: &mut SqliteConnection, now: Timestamp) -> Result<u64, Failure> {
+    let now = now.unix_micros();
+    let waiting = notifications::due_at.gt(now).and(notifications::lease.is_null());
+    let released = update(notifications::table.filter(waiting))
+        .set(notifications::due_at.eq(now))
+        .execute(connection)?;
+    Ok(released as u64)
+}
+
+pub(crate) fn hold_unaddressed(connection: &mut SqliteConnection, made_before: Timestamp) -> Result<u64, Failure> {
+    let stale = notifications::due_at
+        .is_not_null()
+        .and(notifications::tried_at.is_null())
+        .and(notifications::created_at.lt(made_before.unix_micros()))
+        .and(not(notifications::addressed));
+    let held = update(notifications::table.filter(stale))
+        .set((notifications::state.eq(state::HELD), notifications::due_at.eq(NEVER)))
+        .execute(connection)?;
+    Ok(held as u64)
+}
+
+pub(crate) fn undelivered(connection: &mut SqliteConnection, limit: u16) -> Result<Vec<NotificationRecord>, Failure> {
+    let rows: Vec<(RecordRow, String)> = notifications::table
+        .inner_join(tickets::table)
+        // Literally as in the index: SQLite does not use it for a bound value.
+        .filter(sql::<Bool>("notifications.state <> 'delivered'"))
+        .order((notifications::created_at.desc(), notifications::id.desc()))
+        .limit(i64::from(limit))
+        .select((RecordRow::as_select(), tickets::reference))
+        .load(connection)?;
+    Ok(rows
+        .into_iter()
+        .map(|(row, reference)| row.parsed(&reference))
+        .collect::<Result<_, _>>()?)
+}

@@ -1,0 +1,334 @@
+//! Rows to values and back. A value that its own type refuses is a corrupt row.
+
+use diesel::{Insertable, Queryable, Selectable, sqlite::Sqlite};
+use ticket_domain::{
+    AccessKeys, Body, Content, Customer, Delivery, EventKind, Message, MessageId, Notification, NotificationId,
+    NotificationRecord, NotificationState, Payload, Ticket, TicketId, Timestamp, UnknownWord,
+    ports::{Claim, Claimed, Precedent, StoreError, parse},
+};
+use uuid::Uuid;
+
+use crate::schema::{messages, notifications, tickets};
+
+/// The words of `notifications.state`.
+pub(crate) mod state {
+    pub(crate) const WAITING: &str = "waiting";
+    pub(crate) const DELIVERED: &str = "delivered";
+    pub(crate) const DEAD: &str = "dead";
+    pub(crate) const HELD: &str = "held";
+    pub(crate) const ALL: &[&str] = &[WAITING, DELIVERED, DEAD, HELD];
+}
+
+/// A UUID as its 16 bytes.
+pub(crate) fn bytes(uuid: Uuid) -> Vec<u8> {
+    uuid.as_bytes().to_vec()
+}
+
+fn uuid(table: &'static str, column: &'static str, bytes: &[u8]) -> Result<Uuid, StoreError> {
+    Uuid::from_slice(bytes).map_err(|error| StoreError::corrupt(table, column, error))
+}
+
+/// A message's id, as it stands in its column.
+pub(crate) fn message_id(bytes: &[u8]) -> Result<MessageId, StoreError> {
+    uuid("messages", "id", bytes).map(MessageId)
+}
+
+/// A time, as it stands in a column: microseconds.
+pub(crate) fn moment(table: &'static str, column: &'static str, micros: i64) -> Result<Timestamp, StoreError> {
+    Timestamp::from_unix_micros(micros).map_err(|error| StoreError::corrupt(table, column, error))
+}
+
+/// A state that needs a time has none.
+#[derive(Debug, thiserror::Error)]
+#[error("must not be null in this state")]
+struct MustNotBeNull;
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = tickets, check_for_backend(Sqlite))]
+pub(crate) struct TicketRow {
+    id: Vec<u8>,
+    reference: String,
+    customer_name: String,
+    customer_phone: String,
+    customer_email: String,
+    subject: String,
+    priority: String,
+    status: String,
+    customer_key: String,
+    reader_key: String,
+    version: i64,
+    created_at: i64,
+    updated_at: i64,
+}
+
+impl TicketRow {
+    /// A new ticket's.
+    pub(crate) fn new(ticket: &Ticket) -> Self {
+        Self {
+            id: bytes(ticket.id.0),
+            reference: ticket.reference.to_string(),
+            customer_name: ticket.customer.name.to_string(),
+            customer_phone: ticket.customer.phone.to_string(),
+            customer_email: ticket.customer.email.to_string(),
+            subject: ticket.subject.to_string(),
+            priority: ticket.priority.to_string(),
+            status: ticket.status.to_string(),
+            customer_key: ticket.keys.customer.to_string(),
+            reader_key: ticket.keys.reader.to_string(),
+            version: FIRST_VERSION,
+            created_at: ticket.created_at.unix_micros(),
+            updated_at: ticket.updated_at.unix_micros(),
+        }
+    }
+}
+
+/// The version of a new ticket.
+pub(crate) const FIRST_VERSION: i64 = 1;
+
+impl TryFrom<TicketRow> for Ticket {
+    type Error = StoreError;
+
+    fn try_from(row: TicketRow) -> Result<Self, StoreError> {
+        const TABLE: &str = "tickets";
+        Ok(Self {
+            id: TicketId(uuid(TABLE, "id", &row.id)?),
+            reference: parse(TABLE, "reference", &row.reference)?,
+            customer: Customer {
+                name: parse(TABLE, "customer_name", &row.customer_name)?,
+                phone: parse(TABLE, "customer_phone", &row.customer_phone)?,
+                email: parse(TABLE, "customer_email", &row.customer_email)?,
+            },
+            subject: parse(TABLE, "subject", &row.subject)?,
+            priority: parse(TABLE, "priority", &row.priority)?,
+            status: parse(TABLE, "status", &row.status)?,
+            keys: AccessKeys {
+                customer: parse(TABLE, "customer_key", &row.customer_key)?,
+                reader: parse(TABLE, "reader_key", &row.reader_key)?,
+            },
+            version: row
+                .version
+                .try_into()
+                .map_err(|error| StoreError::corrupt(TABLE, "version", error))?,
+            created_at: moment(TABLE, "created_at", row.created_at)?,
+            updated_at: moment(TABLE, "updated_at", row.updated_at)?,
+        })
+    }
+}
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = messages, check_for_backend(Sqlite))]
+pub(crate) struct MessageRow {
+    id: Vec<u8>,
+    sender: String,
+    channel: String,
+    from_phone: Option<String>,
+    body: String,
+    media_url: Option<String>,
+    external_id: Option<String>,
+    created_at: i64,
+}
+
+impl MessageRow {
+    /// A message's, wherever it belongs.
+    pub(crate) fn new(message: &Message) -> Self {
+        Self {
+            id: bytes(message.id.0),
+            sender: message.sender.to_string(),
+            channel: message.channel.to_string(),
+            from_phone: message.from.as_ref().map(ToString::to_string),
+            body: message.content.body().to_string(),
+            media_url: message.content.media().map(ToString::to_string),
+            external_id: message.external_id.as_ref().map(ToString::to_string),
+            created_at: message.created_at.unix_micros(),
+        }
+    }
+}
+
+impl TryFrom<MessageRow> for Message {
+    type Error = StoreError;
+
+    fn try_from(row: MessageRow) -> Result<Self, StoreError> {
+        const TABLE: &str = "messages";
+        let body: Body = parse(TABLE, "body", &row.body)?;
+        let media = row.media_url.map(|url| parse(TABLE, "media_url", &url)).transpose()?;
+        Ok(Self {
+            id: message_id(&row.id)?,
+            sender: parse(TABLE, "sender", &row.sender)?,
+            channel: parse(TABLE, "channel", &row.channel)?,
+            from: row
+                .from_phone
+                .map(|phone| parse(TABLE, "from_phone", &phone))
+                .transpose()?,
+            content: Content::new(body, media).map_err(|error| StoreError::corrupt(TABLE, "body", error))?,
+            external_id: row.external_id.map(|id| parse(TABLE, "external_id", &id)).transpose()?,
+            created_at: moment(TABLE, "created_at", row.created_at)?,
+        })
+    }
+}
+
+/// A notification that was never tried, due at once.
+#[derive(Insertable)]
+#[diesel(table_name = notifications, check_for_backend(Sqlite))]
+pub(crate) struct NewNotificationRow {
+    id: Vec<u8>,
+    ticket_id: Vec<u8>,
+    seq: i64,
+    event: String,
+    payload: Vec<u8>,
+    addressed: bool,
+    state: &'static str,
+    due_at: i64,
+    scheduled_at: i64,
+    failures: i64,
+    created_at: i64,
+}
+
+impl NewNotificationRow {
+    /// It tells of the ticket's version `seq`.
+    pub(crate) fn new(notification: &Notification, ticket: TicketId, seq: i64) -> Self {
+        Self {
+            id: bytes(notification.id.0),
+            ticket_id: bytes(ticket.0),
+            seq,
+            event: notification.event.to_string(),
+            payload: notification.payload.0.to_vec(),
+            addressed: notification.addressed,
+            state: state::WAITING,
+            due_at: notification.created_at.unix_micros(),
+            scheduled_at: notification.created_at.unix_micros(),
+            failures: 0,
+            created_at: notification.created_at.unix_micros(),
+        }
+    }
+}
+
+/// Where a notification stands.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = notifications, check_for_backend(Sqlite))]
+pub(crate) struct StateRow {
+    state: String,
+    due_at: Option<i64>,
+    external_id: Option<String>,
+    settled_at: Option<i64>,
+    created_at: i64,
+}
+
+impl StateRow {
+    fn parsed(self) -> Result<NotificationState, StoreError> {
+        const TABLE: &str = "notifications";
+        let at = |column, micros: Option<i64>| {
+            let micros = micros.ok_or_else(|| StoreError::corrupt(TABLE, column, MustNotBeNull))?;
+            moment(TABLE, column, micros)
+        };
+        match self.state.as_str() {
+            state::WAITING => Ok(NotificationState::Waiting {
+                due: at("due_at", self.due_at)?,
+            }),
+            state::DELIVERED => Ok(NotificationState::Delivered {
+                at: at("settled_at", self.settled_at)?,
+                external_id: self
+                    .external_id
+                    .map(|id| parse(TABLE, "external_id", &id))
+                    .transpose()?,
+            }),
+            state::DEAD => Ok(NotificationState::Dead {
+                at: at("settled_at", self.settled_at)?,
+            }),
+            state::HELD => Ok(NotificationState::Held),
+            _ => Err(StoreError::corrupt(TABLE, "state", UnknownWord { allowed: state::ALL })),
+        }
+    }
+}
+
+impl TryFrom<StateRow> for Delivery {
+    type Error = StoreError;
+
+    fn try_from(row: StateRow) -> Result<Self, StoreError> {
+        let created_at = moment("notifications", "created_at", row.created_at)?;
+        Ok(Self::of(&row.parsed()?, created_at))
+    }
+}
+
+/// A notification as an operator sees it, but for its ticket's reference.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = notifications, check_for_backend(Sqlite))]
+pub(crate) struct RecordRow {
+    id: Vec<u8>,
+    event: String,
+    failures: i64,
+    last_error: Option<String>,
+    #[diesel(embed)]
+    state: StateRow,
+}
+
+impl RecordRow {
+    pub(crate) fn parsed(self, reference: &str) -> Result<NotificationRecord, StoreError> {
+        const TABLE: &str = "notifications";
+        Ok(NotificationRecord {
+            id: NotificationId(uuid(TABLE, "id", &self.id)?),
+            reference: parse("tickets", "reference", reference)?,
+            event: parse(TABLE, "event", &self.event)?,
+            failures: self
+                .failures
+                .try_into()
+                .map_err(|error| StoreError::corrupt(TABLE, "failures", error))?,
+            last_error: self.last_error.map(String::into_boxed_str),
+            created_at: moment(TABLE, "created_at", self.state.created_at)?,
+            state: self.state.parsed()?,
+        })
+    }
+}
+
+/// What a worker gets.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = notifications, check_for_backend(Sqlite))]
+pub(crate) struct ClaimedRow {
+    id: Vec<u8>,
+    ticket_id: Vec<u8>,
+    event: String,
+    payload: Vec<u8>,
+    failures: i64,
+    scheduled_at: i64,
+}
+
+impl ClaimedRow {
+    pub(crate) fn parsed(self, claim: Claim) -> Result<Claimed, StoreError> {
+        const TABLE: &str = "notifications";
+        let event: EventKind = parse(TABLE, "event", &self.event)?;
+        Ok(Claimed {
+            id: NotificationId(uuid(TABLE, "id", &self.id)?),
+            lease: claim.lease,
+            ticket: TicketId(uuid(TABLE, "ticket_id", &self.ticket_id)?),
+            event,
+            payload: Payload(self.payload.into()),
+            failures: self
+                .failures
+                .try_into()
+                .map_err(|error| StoreError::corrupt(TABLE, "failures", error))?,
+            scheduled_at: moment(TABLE, "scheduled_at", self.scheduled_at)?,
+        })
+    }
+}
+
+/// The record of an idempotency key, with what is told of its ticket.
+#[derive(Queryable)]
+pub(crate) struct PrecedentRow {
+    digest: Vec<u8>,
+    id: Vec<u8>,
+    reference: String,
+    access_key: String,
+}
+
+impl TryFrom<PrecedentRow> for Precedent {
+    type Error = StoreError;
+
+    fn try_from(row: PrecedentRow) -> Result<Self, StoreError> {
+        let digest = row.digest.as_slice().try_into();
+        Ok(Self {
+            digest: digest.map_err(|error| StoreError::corrupt("idempotency_keys", "digest", error))?,
+            id: TicketId(uuid("tickets", "id", &row.id)?),
+            reference: parse("tickets", "reference", &row.reference)?,
+            access_key: parse("tickets", "customer_key", &row.access_key)?,
+        })
+    }
+}

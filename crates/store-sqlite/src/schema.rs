@@ -1,0 +1,71 @@
+//! The tables as diesel knows them. A test compares them with what the migrations make.
+
+diesel::table! {
+    tickets (id) {
+        number -> BigInt,
+        id -> Binary,
+        reference -> Text,
+        customer_name -> Text,
+        customer_phone -> Text,
+        customer_email -> Text,
+        subject -> Text,
+        priority -> Text,
+        status -> Text,
+        customer_key -> Text,
+        reader_key -> Text,
+        version -> BigInt,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    messages (id) {
+        id -> Binary,
+        ticket_id -> Nullable<Binary>,
+        seq -> Nullable<BigInt>,
+        sender -> Text,
+        channel -> Text,
+        from_phone -> Nullable<Text>,
+        body -> Text,
+        media_url -> Nullable<Text>,
+        external_id -> Nullable<Text>,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    notifications (id) {
+        id -> Binary,
+        ticket_id -> Binary,
+        seq -> BigInt,
+        event -> Text,
+        payload -> Binary,
+        addressed -> Bool,
+        state -> Text,
+        due_at -> Nullable<BigInt>,
+        scheduled_at -> BigInt,
+        lease -> Nullable<Binary>,
+        failures -> BigInt,
+        tried_at -> Nullable<BigInt>,
+        probed_at -> Nullable<BigInt>,
+        last_error -> Nullable<Text>,
+        external_id -> Nullable<Text>,
+        settled_at -> Nullable<BigInt>,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    idempotency_keys (key) {
+        key -> Text,
+        digest -> Binary,
+        ticket_id -> Binary,
+        expires_at -> BigInt,
+    }
+}
+
+diesel::joinable!(messages -> tickets (ticket_id));
+diesel::joinable!(notifications -> tickets (ticket_id));
+diesel::joinable!(idempotency_keys -> tickets (ticket_id));
+diesel::allow_tables_to_appear_in_same_query!(tickets, messages, notifications, idempotency_keys);
