@@ -20,7 +20,7 @@ use tokio::{
 
 use crate::{INBOUND_KEY, N8n, OPERATOR_TOKEN, Place, SHARED_SECRET, open_api};
 
-/// Headers that a client may rely on, and that the OpenAPI document therefore announces.
+/// Headers that a client may rely on, and that the `OpenAPI` document therefore announces.
 const RELIED_ON: [&str; 6] = [
     "location",
     "etag",
@@ -287,7 +287,7 @@ impl Desk {
         );
     }
 
-    /// Sends a request; holds the answer against the OpenAPI document.
+    /// Sends a request; holds the answer against the `OpenAPI` document.
     pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<Vec<u8>>) -> Reply {
         let reply = self.try_send(method, path, headers, body).await.expect("an answer");
         let relied_on = RELIED_ON
@@ -407,7 +407,7 @@ impl Desk {
 
     /// Waits until no notification waits or is under way.
     pub async fn all_settled(&self) {
-        let settled = timeout(Duration::from_secs(60), async {
+        let settled = timeout(Duration::from_mins(1), async {
             while self.metric("notifications{state=\"waiting\"}").await
                 + self.metric("notifications{state=\"leased\"}").await
                 > 0.0

@@ -3,6 +3,7 @@
 //! A [`Place`] is where tickets are kept; it outlives the processes. A [`Desk`] is such a process. [`N8n`] is a real
 //! HTTP server that stands where n8n would.
 #![allow(
+    clippy::missing_panics_doc,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,

@@ -1,11 +1,12 @@
-//! Holds every answer against the server's own OpenAPI document.
+//! Holds every answer against the server's own `OpenAPI` document.
 
 use serde_json::Value;
 
 /// Says what of an answer the document does not announce.
 pub(crate) fn objection(document: &Value, method: &str, path: &str, status: u16, headers: &[String]) -> Option<String> {
     let paths = document["paths"].as_object()?;
-    let path = path.split('?').next().unwrap_or_default();
+    // `/api/ticket/` is answered as `/api/ticket` is.
+    let path = path.split('?').next().unwrap_or_default().trim_end_matches('/');
     let mut templates: Vec<_> = paths.keys().filter(|template| is_of(path, template)).collect();
     // `/api/ticket/inbound` is also of the form `/api/ticket/{ticketRef}`; the literal one is meant.
     templates.sort_by_key(|template| template.matches('{').count());

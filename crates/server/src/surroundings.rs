@@ -23,6 +23,7 @@ impl Clock for SystemClock {
 pub struct OsRandom;
 
 impl Random for OsRandom {
+    #[allow(clippy::disallowed_methods, reason = "the one place that draws")]
     #[allow(
         clippy::expect_used,
         reason = "without randomness every key could be guessed: better none than those"

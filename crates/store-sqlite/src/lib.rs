@@ -9,9 +9,6 @@
 //! What is committed is on the disk: write-ahead log, `synchronous = FULL`. SQLite has one writer at a time, so no
 //! call needs a lock of its own; what looks first and writes then is safe within its transaction.
 
-// SQLite is a name, not a piece of code.
-#![allow(clippy::doc_markdown)]
-
 mod check;
 mod db;
 mod file;

@@ -18,9 +18,9 @@ use ticket_domain::{
     use_cases::{LEASE, Redeliver},
 };
 
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3_600);
-const DAY: Duration = Duration::from_secs(86_400);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
 
 /// Lets time pass in steps, with a round of the delivery at each. Gives the seconds at which a try was made.
 async fn tries_during(
@@ -265,7 +265,7 @@ async fn what_a_crash_interrupted_is_tried_again_within_a_minute_at_the_same_pla
     world.open("Broken").await;
     let lost = deliver.claim(10).await.unwrap();
     assert_eq!((lost.len(), lost[0].failures), (1, 0));
-    world.clock.advance(LEASE - Duration::from_secs(1));
+    world.clock.advance(LEASE.checked_sub(Duration::from_secs(1)).unwrap());
     assert!(deliver.claim(10).await.unwrap().is_empty());
     world.clock.advance(Duration::from_secs(1));
     let again = deliver.claim(10).await.unwrap();
@@ -297,7 +297,7 @@ async fn what_waited_over_a_day_for_its_first_address_waits_for_an_operator() {
         ..World::default()
     };
     world.open("old").await;
-    world.clock.advance(DAY - MINUTE);
+    world.clock.advance(DAY.checked_sub(MINUTE).unwrap());
     world.open("young").await;
     world.clock.advance(2 * MINUTE);
     // Now a webhook is set.

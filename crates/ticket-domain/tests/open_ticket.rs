@@ -64,7 +64,7 @@ async fn references_widen_long_before_a_day_is_full_and_a_second_draw_stays_rare
     assert!((1_600..1_740).contains(&digits[4]), "{digits:?}");
     assert_eq!(digits[4] + digits[5], 2_000);
 
-    world.clock.advance(Duration::from_secs(24 * 60 * 60));
+    world.clock.advance(Duration::from_hours(24));
     let tomorrow = opener.open(request("x"), None).await.unwrap().reference.to_string();
     assert!(
         tomorrow.starts_with("T-20250116-") && tomorrow.len() == 15,

@@ -246,7 +246,7 @@ async fn which_ticket_is_certain_or_not_at_all(engine: Engine) {
             Err(code) => assert_eq!(reply.problem(), code, "{body}"),
         }
     }
-    assert_eq!(unmatched(&desk).await, 11.0);
+    assert_eq!(unmatched(&desk).await, 12.0);
     assert!(desk.stop().await.success());
 }
 

@@ -114,7 +114,8 @@ pub trait Outbox: Send + Sync {
     /// how many.
     async fn hold_unaddressed(&self, made_before: Timestamp) -> Result<u64, StoreError>;
 
-    /// Makes one that waits, is held or is dead due at `now`.
+    /// Makes one that waits, is held or is dead due at `now`. From then on it counts as addressed, so that it is not
+    /// held again.
     async fn redeliver(&self, id: NotificationId, now: Timestamp) -> Result<Redelivered, StoreError>;
 
     /// The notifications that are not delivered, the newest first, at most `limit`.

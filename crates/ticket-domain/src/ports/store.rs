@@ -164,7 +164,8 @@ pub trait TicketStore: Send + Sync {
     /// A ticket with its messages, in the order in which they were written.
     async fn thread(&self, reference: TicketRef) -> Result<Option<Thread>, StoreError>;
 
-    /// Adds a message to a ticket (which must exist), raises the ticket's version and sets its `updated_at` to the message's time.
+    /// Adds a message to a ticket (which must exist), raises the ticket's version and sets its `updated_at` to the time
+    /// of the given message, also where a kept one joins.
     async fn append(&self, append: Append) -> Result<Appended, StoreError>;
 
     /// Keeps a message whose ticket is not known, once per `external_id`.
