@@ -152,7 +152,7 @@ async fn a_store_that_cannot_be_used_is_a_clear_error_at_start() {
         .run(&[])
         .await;
     assert_eq!(status.code(), Some(1));
-    assert!(err.contains("does not exist"), "{err}");
+    assert!(err.contains("no database of this name"), "{err}");
     let (status, _, err) = Desk::on(&place).set("HOST", "256.0.0.1").run(&[]).await;
     assert!(status.code() == Some(1) && err.contains("HOST"), "{err}");
 }
