@@ -1,7 +1,7 @@
 # Every everyday act is one word. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check needs
+.PHONY: help run test bench check needs
 
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 SERVER := $(TARGET)/release/server
@@ -24,6 +24,10 @@ run: needs ## build the server and run it on this machine, with secrets made onc
 test: needs ## every test, on SQLite and on a throw-away Postgres, and against the binary that ships
 	cargo build --release $(LOCKED) -p server
 	SERVER_BINARY=$(SERVER) scripts/with-postgres cargo test --workspace $(LOCKED)
+
+bench: needs ## figures, each beside what it is compared with: creation, start, memory
+	cargo build --release $(LOCKED) -p server
+	SERVER_BINARY=$(SERVER) scripts/with-postgres cargo bench $(LOCKED) -p black-box --bench figures
 
 check: needs ## format, lints, documentation, licences, layering, scripts
 	cargo fmt --all --check

@@ -58,15 +58,14 @@ pub fn run() -> ExitCode {
 fn execute(command: Command) -> Result<ExitCode> {
     let Loaded { config, warnings } = load_config()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    match command {
+    let code = match command {
         Command::Serve => runtime.block_on(serve(config, &warnings)),
-        Command::Migrate => {
-            runtime.block_on(open_store(config.database))?;
-            say("the schema is up to date");
-            Ok(ExitCode::SUCCESS)
-        }
+        Command::Migrate => runtime.block_on(migrate(config.database)),
         Command::Check => Ok(runtime.block_on(check(&config, &warnings))),
-    }
+    };
+    // A call that hangs in the database's library must not hold the end of the program.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    code
 }
 
 /// Reads the configuration from the environment, and from a `.env` file for what the environment leaves open.
@@ -115,6 +114,12 @@ fn stop_on_signal(application: &Application) -> io::Result<()> {
         stop.cancel();
     });
     Ok(())
+}
+
+async fn migrate(database: Database) -> Result<ExitCode> {
+    open_store(database).await?;
+    say("the schema is up to date");
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn check(config: &Config, warnings: &[String]) -> ExitCode {

@@ -59,7 +59,7 @@ macro_rules! store_contract {
 
             messages::appending_raises_the_version_and_keeps_the_order,
             messages::appending_reads_back_exactly,
-            messages::reopening_leaves_an_open_ticket_open,
+            messages::only_a_message_that_reopens_changes_the_status,
             messages::an_appended_notification_goes_out_after_the_first,
             messages::an_outside_id_is_one_message_for_ever,
             messages::an_outside_id_of_another_ticket_is_answered_with_that_ticket,

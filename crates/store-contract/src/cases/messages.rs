@@ -68,17 +68,21 @@ pub async fn appending_reads_back_exactly(fixture: &Fixture) {
     assert_eq!(read, [opening.message, full, bare]);
 }
 
-/// A message that reopens finds an open ticket, and leaves it so; one that does not leaves it as well.
-pub async fn reopening_leaves_an_open_ticket_open(fixture: &Fixture) {
-    let opening = fixture.opened(at(0)).await;
-    for reopen in [true, false] {
-        let append = Append {
-            reopen,
-            ..append_to(&opening.ticket, fixture.message(at(1)))
-        };
-        assert_eq!(fixture.store().append(append).await.unwrap(), Appended::Added);
-        let status = fixture.thread(opening.ticket.reference).await.ticket.status;
-        assert_eq!(status, Status::Open);
+/// A message that reopens leaves its ticket open, whatever it was; one that does not leaves it as it was.
+pub async fn only_a_message_that_reopens_changes_the_status(fixture: &Fixture) {
+    for status in [Status::Open, Status::Resolved, Status::Closed] {
+        for reopen in [false, true] {
+            let mut opening = fixture.opening(at(0));
+            opening.ticket.status = status;
+            let opening = fixture.open(opening).await;
+            let append = Append {
+                reopen,
+                ..append_to(&opening.ticket, fixture.message(at(1)))
+            };
+            assert_eq!(fixture.store().append(append).await.unwrap(), Appended::Added);
+            let expected = if reopen { Status::Open } else { status };
+            assert_eq!(fixture.thread(opening.ticket.reference).await.ticket.status, expected);
+        }
     }
 }
 
