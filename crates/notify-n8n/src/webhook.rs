@@ -183,5 +183,10 @@ fn reason(error: reqwest::Error) -> Box<str> {
         }
         source = error.source();
     }
+    if why.contains("certificate verify failed") {
+        // OpenSSL tells what it did not like in brackets at the end, after much about itself.
+        let detail = why.rfind('(').map_or("", |at| &why[at..]);
+        why = format!("the receiver's certificate is not trusted {detail}");
+    }
     why.chars().take(WHY_MAX).collect::<String>().into()
 }
