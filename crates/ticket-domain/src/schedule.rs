@@ -6,7 +6,7 @@ use std::time::Duration;
 const QUICK: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
 
 /// The slow ones, for an outage: 75 hours and a half in all, so that a failure on Friday evening survives the weekend.
-const SLOW: [Duration; 8] = [
+const SLOW: [Duration; NOTIFY_SLOW_RETRIES_MAX as usize] = [
     Duration::from_mins(5),
     Duration::from_mins(30),
     Duration::from_hours(2),

@@ -1,6 +1,6 @@
 //! Which ticket a message belongs to, and who is speaking: certain, or not at all.
 
-use crate::{Phone, Sender, Ticket, TicketRef};
+use crate::{Phone, Sender, Ticket};
 
 /// The numbers of the people who answer tickets.
 #[derive(Debug, Clone, Default)]
@@ -38,16 +38,6 @@ pub enum TextClue {
     Several,
 }
 
-impl TextClue {
-    /// The one reference that could name a ticket.
-    pub fn candidate(references: &[TicketRef]) -> Option<TicketRef> {
-        match references {
-            [one] => Some(*one),
-            _ => None,
-        }
-    }
-}
-
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Which {
@@ -67,10 +57,12 @@ pub fn which_ticket(from: &Phone, managers: &Managers, named: Clue, quoted: Clue
     let is_manager = managers.include(from);
     let may_name = |ticket: &Ticket| is_manager || ticket.customer.phone.identifies(from);
     let certain = |ticket: Box<Ticket>| {
-        let sender = match () {
-            () if is_manager => Sender::Manager,
-            () if ticket.customer.phone.identifies(from) => Sender::Customer,
-            () => Sender::Agent,
+        let sender = if is_manager {
+            Sender::Manager
+        } else if ticket.customer.phone.identifies(from) {
+            Sender::Customer
+        } else {
+            Sender::Agent
         };
         Which::Certain(ticket, sender)
     };
@@ -95,7 +87,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::{AccessKey, AccessKeys, Customer, Priority, Status, TicketId, Timestamp};
+    use crate::{AccessKey, AccessKeys, Customer, Priority, Status, TicketId, TicketRef, Timestamp};
 
     const MANAGER: &str = "+919655716000";
     const CUSTOMER_OF_A: &str = "+1111111111";
@@ -211,14 +203,5 @@ mod tests {
         ] {
             assert_eq!(decide(from, clues), expected, "{from} {clues}");
         }
-    }
-
-    #[test]
-    fn only_one_reference_in_a_text_is_a_candidate() {
-        let a = "T-20250115-1234".parse().unwrap();
-        let b = "T-20250115-1235".parse().unwrap();
-        assert_eq!(TextClue::candidate(&[]), None);
-        assert_eq!(TextClue::candidate(&[a]), Some(a));
-        assert_eq!(TextClue::candidate(&[a, b]), None);
     }
 }

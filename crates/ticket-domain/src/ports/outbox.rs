@@ -95,7 +95,7 @@ pub enum Redelivered {
 #[async_trait]
 pub trait Outbox: Send + Sync {
     /// Leases the notifications that are due at `claim.now`, the longest due first, at most one a ticket and `limit` in
-    /// all.
+    /// all. One whose row is corrupt keeps no other back: it becomes dead, with the column named as its error.
     async fn claim(&self, claim: Claim, limit: u16) -> Result<Vec<Claimed>, StoreError>;
 
     /// Leases one notification that waits and is not yet due, the one that was probed longest ago or never; none if any
@@ -118,7 +118,8 @@ pub trait Outbox: Send + Sync {
     /// held again.
     async fn redeliver(&self, id: NotificationId, now: Timestamp) -> Result<Redelivered, StoreError>;
 
-    /// The notifications that are not delivered, the newest first, at most `limit`.
+    /// The notifications that are not delivered, the newest first, at most `limit`. A corrupt row is left out, and the
+    /// store logs it.
     async fn undelivered(&self, limit: u16) -> Result<Vec<NotificationRecord>, StoreError>;
 
     /// One notification.

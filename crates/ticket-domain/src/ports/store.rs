@@ -168,6 +168,9 @@ pub trait TicketStore: Send + Sync {
     /// of the given message, also where a kept one joins.
     async fn append(&self, append: Append) -> Result<Appended, StoreError>;
 
+    /// The message that is kept as unmatched under an outside id.
+    async fn kept(&self, external_id: ExternalId) -> Result<Option<Message>, StoreError>;
+
     /// Keeps a message whose ticket is not known, once per `external_id`.
     async fn keep_unmatched(&self, message: Message) -> Result<Appended, StoreError>;
 }

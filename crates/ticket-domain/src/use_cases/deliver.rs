@@ -50,6 +50,8 @@ struct Line {
     paused_until: Option<Timestamp>,
     /// Since when nothing got through. A program that just started knows nothing of what got through before it.
     failing_since: Option<Timestamp>,
+    /// Whether something got through since, and nothing failed after it.
+    is_back: bool,
     /// When this worker last probed.
     probed_at: Option<Timestamp>,
     /// When what waited was last released.
@@ -71,7 +73,9 @@ impl Line {
     }
 
     fn wants_release(&self, now: Timestamp) -> bool {
-        self.failing_since.is_some() && self.released_at.is_none_or(|last| now.since(last) >= RELEASE_EVERY)
+        self.is_back
+            && self.failing_since.is_some()
+            && self.released_at.is_none_or(|last| now.since(last) >= RELEASE_EVERY)
     }
 
     fn pause(&mut self, until: Timestamp) {
@@ -108,13 +112,15 @@ impl Deliver {
         self.outbox.hold_unaddressed(self.clock.now().minus(STALE_AFTER)).await
     }
 
-    /// Takes at most `limit` notifications to send now.
+    /// Takes at most `limit` notifications to send now. After the first success of a time of failures, everything that
+    /// waits is among them.
     pub async fn claim(&self, limit: u16) -> Result<Vec<Claimed>, StoreError> {
         let now = self.clock.now();
         let line = *self.line();
         if limit == 0 || line.is_paused(now) {
             return Ok(Vec::new());
         }
+        self.release_if_back(now).await?;
         let mut claimed = self.outbox.claim(self.lease(now), limit).await?;
         if claimed.len() < usize::from(limit) && line.wants_probe(now) {
             let probe = self.outbox.claim_probe(self.lease(now), now.minus(PROBE_EVERY)).await?;
@@ -137,7 +143,10 @@ impl Deliver {
         let answer = self.notifier.deliver(delivering).await;
         let now = self.clock.now();
         match answer {
-            Answer::Accepted { external_id } => Verdict::Delivered { at: now, external_id },
+            Answer::Accepted { external_id } => {
+                self.line().is_back = true;
+                Verdict::Delivered { at: now, external_id }
+            }
             Answer::Failed(failure) => {
                 self.note_failure(&failure, now);
                 self.judge(claimed, failure, begun, now)
@@ -145,17 +154,9 @@ impl Deliver {
         }
     }
 
-    /// Writes the verdict of a try. After the first success of a time of failures, everything that waits becomes due.
+    /// Writes the verdict of a try.
     pub async fn settle(&self, claimed: &Claimed, verdict: Verdict) -> Result<Settled, StoreError> {
-        let delivered_at = match verdict {
-            Verdict::Delivered { at, .. } => Some(at),
-            _ => None,
-        };
-        let settled = self.outbox.settle(claimed.id, claimed.lease, verdict).await?;
-        if let Some(at) = delivered_at {
-            self.note_success(at).await?;
-        }
-        Ok(settled)
+        self.outbox.settle(claimed.id, claimed.lease, verdict).await
     }
 
     /// Gives a notification back untried.
@@ -195,16 +196,19 @@ impl Deliver {
     fn note_failure(&self, failure: &Failure, now: Timestamp) {
         let mut line = self.line();
         line.failing_since.get_or_insert(now);
+        line.is_back = false;
         if let (FailureKind::Throttled, Some(patience)) = (failure.kind, failure.retry_after) {
             line.pause(now.plus(patience.min(LONGEST_PATIENCE)));
         }
     }
 
-    async fn note_success(&self, now: Timestamp) -> Result<(), StoreError> {
+    /// After the first success of a time of failures, everything that waits becomes due.
+    async fn release_if_back(&self, now: Timestamp) -> Result<(), StoreError> {
         if self.line().wants_release(now) {
             self.outbox.release_waiting(now).await?;
             let mut line = self.line();
             line.failing_since = None;
+            line.is_back = false;
             line.released_at = Some(now);
         }
         Ok(())

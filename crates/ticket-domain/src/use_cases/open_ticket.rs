@@ -172,7 +172,7 @@ impl OpenTicket {
         })
     }
 
-    /// About how many tickets have been opened today, counting this one.
+    /// About how many tickets have been opened today.
     async fn opened_today(&self, now: Timestamp) -> Result<u64, StoreError> {
         let begins = now.midnight();
         if let Some(opened) = self.count_on(begins) {

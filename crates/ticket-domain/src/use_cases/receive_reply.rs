@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::Surroundings;
 use crate::{
-    Channel, Clue, Content, EventKind, ExternalId, Managers, Message, MessageId, Phone, Sender, TextClue, Ticket,
-    TicketRef, Which,
+    Channel, Clue, Content, EventKind, ExternalId, Managers, Message, MessageId, Notification, Phone, Sender, TextClue,
+    Ticket, TicketRef, Which,
     ports::{Append, Appended, LookUp, StoreError, TicketStore},
     references_in, which_ticket,
 };
@@ -110,11 +110,10 @@ impl ReceiveReply {
     }
 
     async fn by_text(&self, text: &str) -> Result<TextClue, StoreError> {
-        let references = references_in(text);
-        match TextClue::candidate(&references) {
-            Some(reference) => self.by_reference(reference).await.map(TextClue::One),
-            None if references.is_empty() => Ok(TextClue::One(Clue::Silent)),
-            None => Ok(TextClue::Several),
+        match references_in(text).as_slice() {
+            [] => Ok(TextClue::One(Clue::Silent)),
+            [one] => self.by_reference(*one).await.map(TextClue::One),
+            _ => Ok(TextClue::Several),
         }
     }
 
@@ -122,17 +121,16 @@ impl ReceiveReply {
         let reference = ticket.reference;
         let message = self.message(reply, sender);
         let id = message.id;
-        let is_customer = sender == Sender::Customer;
-        let notification = is_customer.then(|| {
-            let text = message.content.as_text();
-            self.around
-                .notification(EventKind::Updated, &ticket, &text, message.created_at)
-        });
+        let notification = match sender {
+            Sender::Customer => Some(self.told_of(&message, &ticket).await?),
+            Sender::Manager | Sender::Agent => None,
+        };
+        let is_told = notification.is_some();
         let append = Append {
             to: ticket.id,
             message,
             notification,
-            reopen: is_customer,
+            reopen: sender == Sender::Customer,
         };
         let received = match self.store.append(append).await? {
             Appended::Added => Received {
@@ -153,10 +151,23 @@ impl ReceiveReply {
                 });
             }
         };
-        if is_customer {
+        if is_told {
             self.around.wake.wake();
         }
         Ok(received)
+    }
+
+    /// What the manager is told of a customer's message. If it was kept as unmatched before, its first words are the
+    /// ones that join the thread, and so the ones to tell.
+    async fn told_of(&self, message: &Message, ticket: &Ticket) -> Result<Notification, StoreError> {
+        let kept = match &message.external_id {
+            Some(id) => self.store.kept(id.clone()).await?,
+            None => None,
+        };
+        let text = kept.as_ref().unwrap_or(message).content.as_text();
+        Ok(self
+            .around
+            .notification(EventKind::Updated, ticket, &text, message.created_at))
     }
 
     async fn keep(&self, reply: Reply, why: ReceiveError) -> Result<Received, ReceiveError> {

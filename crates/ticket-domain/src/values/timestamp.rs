@@ -33,7 +33,7 @@ impl Timestamp {
         i64::try_from(self.0.unix_timestamp_nanos() / 1_000).unwrap_or(i64::MAX)
     }
 
-    /// So much later; the end of time where that lies beyond it.
+    /// So much later; the moment itself where that lies beyond the year 9999.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         let micros = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
