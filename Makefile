@@ -30,6 +30,7 @@ bench: needs ## figures, each beside what it is compared with: creation, start, 
 	SERVER_BINARY=$(SERVER) scripts/with-postgres cargo bench $(LOCKED) -p black-box --bench figures
 
 check: needs ## format, lints, documentation, licences, layering, scripts
+	@scripts/needs lints
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets $(LOCKED) -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps $(LOCKED)

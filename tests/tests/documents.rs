@@ -105,6 +105,35 @@ fn operations_explain_log_lines_that_exist() {
     }
 }
 
+/// Whether a document has the heading that a link names as GitHub does: in lower case, with hyphens for blanks.
+fn has_heading(document: &Path, name: &str) -> bool {
+    let anchor = |line: &str| line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+    name.is_empty()
+        || fs::read_to_string(document)
+            .unwrap()
+            .lines()
+            .any(|line| line.starts_with('#') && anchor(line) == name)
+}
+
+/// The text between a line that opens something and the next that holds its end.
+fn between<'t>(text: &'t str, open: &str, end: &str) -> &'t str {
+    text.split_once(open).unwrap().1.split_once(end).unwrap().0
+}
+
+#[test]
+fn operations_name_the_fields_that_n8n_gets() {
+    let source = read("crates/notify-n8n/src/payload.rs");
+    let example = between(&source, "serde_json::json!({", "})");
+    let sent: BTreeSet<&str> = example.lines().filter_map(|line| line.split('"').nth(1)).collect();
+    let document = read("docs/operations.md");
+    let table = between(&document, "| field | value, always a text |", "\n\n");
+    let first_cells = table.lines().filter_map(|line| line.split('|').nth(1));
+    let told: BTreeSet<&str> = first_cells
+        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+        .collect();
+    assert_eq!(told, sent);
+}
+
 #[test]
 fn links_between_documents_lead_somewhere() {
     let folders = ["", "docs", "docs/adr"].map(|folder| fs::read_dir(root().join(folder)).unwrap());
@@ -112,9 +141,14 @@ fn links_between_documents_lead_somewhere() {
     for document in files.filter(|path| path.extension().is_some_and(|extension| extension == "md")) {
         let text = fs::read_to_string(&document).unwrap();
         for link in text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()) {
-            let target = document.parent().unwrap().join(link);
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() {
+                document.clone()
+            } else {
+                document.parent().unwrap().join(file)
+            };
             assert!(
-                link.starts_with("https://") || target.exists(),
+                link.starts_with("https://") || (target.exists() && has_heading(&target, heading)),
                 "{}: {link}",
                 document.display()
             );

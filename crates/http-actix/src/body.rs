@@ -1,6 +1,10 @@
 //! Reading a JSON body within bounds: of type, of size, of time.
 
-use std::{fmt, future::Future, pin::Pin};
+#[cfg(test)]
+pub(crate) mod any_json;
+mod mending;
+
+use std::{borrow::Cow, fmt, future::Future, pin::Pin};
 
 use actix_web::{
     FromRequest, HttpRequest,
@@ -9,6 +13,7 @@ use actix_web::{
     web::{Bytes, BytesMut},
 };
 use futures_util::StreamExt;
+pub(crate) use mending::mended;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
@@ -21,6 +26,11 @@ use crate::{
 pub(crate) trait Document: DeserializeOwned {
     /// The most bytes it may take.
     const MAX_BYTES: usize;
+
+    /// What is parsed of the bytes that came. Strict unless a document has reason to be lenient.
+    fn readable(bytes: &[u8]) -> Cow<'_, [u8]> {
+        Cow::Borrowed(bytes)
+    }
 }
 
 /// A JSON object of at most [`Document::MAX_BYTES`].
@@ -39,7 +49,7 @@ impl<T: Document + 'static> FromRequest for Body<T> {
             let bytes = tokio::time::timeout(deadline?, read(payload, T::MAX_BYTES))
                 .await
                 .map_err(|_| Problem::new(Code::RequestTimeout))??;
-            parse(&bytes).map(Self)
+            parse(&T::readable(&bytes)).map(Self)
         })
     }
 }
@@ -127,7 +137,6 @@ fn invalid(detail: impl fmt::Display) -> Problem {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use serde_json::json;
 
     use super::*;

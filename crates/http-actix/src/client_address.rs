@@ -57,7 +57,6 @@ fn network(ip: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use actix_web::http::header::{HeaderName, HeaderValue};
 
     use super::*;

@@ -14,6 +14,9 @@ use crate::{openapi::openapi, problem::Code};
 const POLICY: &str =
     "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/// The tag of what serves this page and the document, which the page need not tell of.
+const OF_THIS_PAGE: &str = "Documentation";
+
 const STYLE: &str = include_str!("docs.css");
 
 /// The API for people
@@ -106,7 +109,8 @@ fn write_page(document: &Value) -> Result<String, std::fmt::Error> {
         paragraphs(text(info, "description")),
     )?;
     write_contents(&mut page, document)?;
-    for tag in items(document, "tags") {
+    write_keys(&mut page, document)?;
+    for tag in items(document, "tags").filter(|tag| tag["name"] != OF_THIS_PAGE) {
         let name = text(tag, "name");
         writeln!(
             page,
@@ -114,7 +118,10 @@ fn write_page(document: &Value) -> Result<String, std::fmt::Error> {
             html(name),
             html(text(tag, "description"))
         )?;
-        for (path, method, operation) in operations(document).filter(|(.., op)| op["tags"][0] == name) {
+        for (path, method, operation) in operations(document)
+            .into_iter()
+            .filter(|(.., op)| op["tags"][0] == name)
+        {
             write_operation(&mut page, document, path, method, operation)?;
         }
     }
@@ -124,11 +131,50 @@ fn write_page(document: &Value) -> Result<String, std::fmt::Error> {
     Ok(page)
 }
 
-fn operations(document: &Value) -> impl Iterator<Item = (&str, &str, &Value)> {
-    members(document, "paths").flat_map(|(path, item)| {
+/// What a reader may call, with path and method; last, what only explains why it fails.
+fn operations(document: &Value) -> Vec<(&str, &str, &Value)> {
+    let all = members(document, "paths").flat_map(|(path, item)| {
         let methods = item.as_object().into_iter().flat_map(Map::iter);
         methods.map(move |(method, operation)| (path.as_str(), method.as_str(), operation))
-    })
+    });
+    let mut operations: Vec<_> = all.filter(|(.., op)| op["tags"][0] != OF_THIS_PAGE).collect();
+    operations.sort_by_key(|(.., op)| !members(op, "responses").any(|(status, _)| status.starts_with('2')));
+    operations
+}
+
+/// The header that a key is sent in.
+fn header_of(scheme: &Value) -> String {
+    match text(scheme, "scheme") {
+        "" => format!("`{}`", text(scheme, "name")),
+        "bearer" => "`Authorization: Bearer`".into(),
+        other => format!("`Authorization: {other}`"),
+    }
+}
+
+fn write_keys(page: &mut String, document: &Value) -> Written {
+    page.push_str("<h2 id=\"keys\">Keys</h2>\n<table><tr><th>Header<th>Meaning</tr>\n");
+    for (name, scheme) in members(&document["components"], "securitySchemes") {
+        writeln!(
+            page,
+            "<tr id=\"key-{}\"><td>{}<td>{}</tr>",
+            html(name),
+            html(&header_of(scheme)),
+            html(text(scheme, "description")),
+        )?;
+    }
+    page.push_str("</table>\n");
+    Ok(())
+}
+
+/// The key that one of an operation's ways asks for, with a link to what it is.
+fn key_of(document: &Value, way: &Value) -> String {
+    match way.as_object().and_then(|way| way.keys().next()) {
+        None => "none".into(),
+        Some(name) => {
+            let scheme = &document["components"]["securitySchemes"][name];
+            format!("<a href=\"#key-{}\">{}</a>", html(name), html(&header_of(scheme)))
+        }
+    }
 }
 
 fn write_contents(page: &mut String, document: &Value) -> Written {
@@ -143,7 +189,7 @@ fn write_contents(page: &mut String, document: &Value) -> Written {
             html(text(operation, "summary")),
         )?;
     }
-    page.push_str("<li><a href=\"#problems\">Problems</a></li>\n</ul></nav>\n");
+    page.push_str("<li><a href=\"#keys\">Keys</a></li>\n<li><a href=\"#problems\">Problems</a></li>\n</ul></nav>\n");
     Ok(())
 }
 
@@ -157,13 +203,7 @@ fn write_operation(page: &mut String, document: &Value, path: &str, method: &str
         html(text(operation, "summary")),
         paragraphs(text(operation, "description")),
     )?;
-    let keys: Vec<String> = items(operation, "security")
-        .map(|way| {
-            way.as_object()
-                .and_then(|way| way.keys().next())
-                .map_or("nothing".into(), |key| html(key))
-        })
-        .collect();
+    let keys: Vec<String> = items(operation, "security").map(|way| key_of(document, way)).collect();
     if !keys.is_empty() {
         writeln!(page, "<p>Key: {}</p>", keys.join(" or "))?;
     }
@@ -341,7 +381,6 @@ fn write_codes(page: &mut String) -> Written {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
@@ -363,6 +402,33 @@ mod tests {
             api.get("/docs.css").header("content-type"),
             Some("text/css; charset=utf-8")
         );
+    }
+
+    #[test]
+    fn the_page_tells_which_key_goes_in_which_header() {
+        let page = write_page(&serde_json::to_value(openapi()).unwrap()).unwrap();
+        let section = |id: &str| {
+            let from = page.find(&format!("<section id=\"{id}\">")).unwrap();
+            page[from..].split("</section>").next().unwrap()
+        };
+        let inbound = "<p>Key: <a href=\"#key-inboundKey\"><code>x-api-key</code></a></p>";
+        let operator = "<a href=\"#key-operator\"><code>Authorization: Bearer</code></a>";
+        assert!(section("receiveInbound").contains(inbound));
+        assert!(section("listUndelivered").contains(&format!("<p>Key: {operator}</p>")));
+        assert!(section("getTicket").contains(&format!("<p>Key: none or {operator}</p>")));
+        for key in ["RAILWAY_INBOUND_SECRET", "OPERATOR_TOKEN"] {
+            assert!(page.contains(&format!("<code>{key}</code>.</tr>")), "{key}");
+        }
+    }
+
+    #[test]
+    fn the_page_does_not_tell_of_itself() {
+        let document = serde_json::to_value(openapi()).unwrap();
+        let paths: Vec<&str> = operations(&document).into_iter().map(|(path, ..)| path).collect();
+        assert_eq!((paths.len(), paths.last()), (9, Some(&"/api/ticket")));
+        let of_this_page = ["/docs", "/docs.css", "/api/openapi.json"];
+        assert!(of_this_page.iter().all(|path| !paths.contains(path)), "{paths:?}");
+        assert!(!write_page(&document).unwrap().contains("<h2>Documentation"));
     }
 
     #[test]

@@ -89,10 +89,23 @@ pub(crate) fn fault(code: &str, message: impl std::fmt::Display) -> garde::Error
     garde::Error::new(format!("{code}{BETWEEN}{message}"))
 }
 
-/// Walks a request and tells every fault in it.
-pub(crate) fn check<R: Validate<Context = ()>>(request: &R) -> Result<(), Problem> {
-    let Err(report) = request.validate() else { return Ok(()) };
-    let errors = report.iter().map(|(path, error)| {
+/// Walks a request and tells every fault in it, after those that were found `elsewhere`.
+pub(crate) fn check<R: Validate<Context = ()>>(
+    request: &R,
+    elsewhere: impl IntoIterator<Item = FieldError>,
+) -> Result<(), Problem> {
+    let mut errors: Vec<FieldError> = elsewhere.into_iter().collect();
+    if let Err(report) = request.validate() {
+        errors.extend(faults(&report));
+    }
+    if errors.is_empty() {
+        return Ok(());
+    }
+    Err(Problem::fields(errors))
+}
+
+fn faults(report: &garde::Report) -> impl Iterator<Item = FieldError> {
+    report.iter().map(|(path, error)| {
         let text = error.message();
         let (code, message) = text.split_once(BETWEEN).unwrap_or(("invalid", text));
         FieldError {
@@ -100,8 +113,7 @@ pub(crate) fn check<R: Validate<Context = ()>>(request: &R) -> Result<(), Proble
             code: code.to_owned(),
             message: message.to_owned(),
         }
-    });
-    Err(Problem::fields(errors.collect()))
+    })
 }
 
 /// A field's name as JSON has it.
@@ -118,7 +130,6 @@ fn camel_case(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use ticket_domain::Subject;
 
     use super::*;

@@ -230,7 +230,9 @@ pub(crate) async fn get_ticket(request: HttpRequest) -> Result<HttpResponse, Pro
     let shown = view(api, &request, key.as_deref(), is_operator).await;
     let is_proven = shown.as_ref().is_ok_and(|(_, is_proven)| *is_proven);
     if key.is_some() && !is_operator && !is_proven {
+        // A wrong key is a read as well: it buys nothing beyond what the caller has without it.
         api.limit(Kind::WrongKey, &request)?;
+        api.limit(Kind::Read, &request)?;
     }
     let (thread, _) = shown?;
     let tag = entity_tag(thread.ticket.version, thread.delivery);
@@ -287,7 +289,6 @@ pub(crate) async fn missing_reference() -> Result<HttpResponse, Problem> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use std::sync::Arc;
 
     use serde_json::{Value, json};
@@ -476,6 +477,20 @@ mod tests {
             .unwrap();
         assert_eq!((refused.status, refused.code().as_str()), (429, "rate_limited"));
         assert!((0..140).all(|_| read(&opened.key).status == 200));
+    }
+
+    #[test]
+    fn a_wrong_key_buys_no_reads_beyond_the_limit() {
+        let api = Service::with(|setup| setup.settings.trusted_proxy_hops = 1);
+        let target = format!("/api/ticket/{}", api.open_ticket().reference);
+        let read = |target: &str| {
+            let request = Request::new("GET", target).header("x-forwarded-for", "1.2.3.4");
+            api.send(&request).status
+        };
+        let with_key = format!("{target}?key=wrong");
+        assert!((0..1_000).any(|_| read(&with_key) == 429));
+        // One read comes in a second, so a whole minute's worth can't be there.
+        assert!((0..60).any(|_| read(&target) == 429));
     }
 
     #[test]

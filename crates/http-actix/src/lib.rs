@@ -25,6 +25,5 @@ mod testing;
 mod words;
 
 pub use metrics::DeliveryMetrics;
-pub use openapi::openapi;
 pub use serve::serve;
 pub use settings::{ApiParts, Settings};

@@ -146,7 +146,6 @@ pub(crate) async fn redeliver(_: Operator, request: HttpRequest) -> Result<HttpR
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use std::sync::Arc;
 
     use serde_json::json;

@@ -144,7 +144,7 @@ fn problem_content(status: u16, description: &str) -> utoipa::openapi::Content {
 }
 
 /// The `OpenAPI` 3.1 document of the API.
-pub fn openapi() -> utoipa::openapi::OpenApi {
+pub(crate) fn openapi() -> utoipa::openapi::OpenApi {
     Document::openapi()
 }
 
@@ -165,7 +165,6 @@ pub(crate) async fn document() -> HttpResponse {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use std::collections::BTreeSet;
 
     use serde_json::Value;

@@ -1,10 +1,11 @@
 //! `POST /api/ticket/inbound`: n8n hands over a message from WhatsApp.
 
-use std::{convert::Infallible, str::FromStr};
+use std::{borrow::Cow, convert::Infallible, str::FromStr};
 
 use actix_web::{HttpRequest, HttpResponse};
 use garde::Validate;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
+use serde_json::value::RawValue;
 use ticket_domain::{
     Body as Words, Channel, Content, ExternalId, MediaUrl, Phone, PhoneError, Rule,
     use_cases::{Reply, TicketName},
@@ -14,7 +15,7 @@ use uuid::Uuid;
 
 use crate::{
     api::Api,
-    body::{Body, Document},
+    body::{Body, Document, mended},
     field::{Field, blank_is_missing, check, fault, optional, required},
     keys::InboundCaller,
     problem::Problem,
@@ -41,8 +42,9 @@ pub(crate) struct InboundMessage {
     #[garde(custom(a_text))]
     #[schema(value_type = Option<String>, example = "T-20250115-1234")]
     ticket_ref: Field<NamedTicket>,
-    /// Up to 16,000 characters are kept; what is cut is marked. May be absent if there is a `mediaUrl`.
-    #[serde(default, deserialize_with = "blank_is_missing")]
+    /// Up to 16,000 characters are kept; what is cut is marked. May be absent if there is a `mediaUrl`. A number or a
+    /// boolean is taken as it is written. What is no text, such as half of an emoji, becomes U+FFFD.
+    #[serde(default, deserialize_with = "words_as_written")]
     #[garde(custom(words_or(&self.media_url)))]
     #[schema(
         value_type = Option<String>,
@@ -80,6 +82,11 @@ pub(crate) struct InboundMessage {
 
 impl Document for InboundMessage {
     const MAX_BYTES: usize = 256 * 1024;
+
+    /// A reply is never lost over how its text was encoded.
+    fn readable(bytes: &[u8]) -> Cow<'_, [u8]> {
+        mended(bytes)
+    }
 }
 
 /// A reference, or a text that is none.
@@ -101,6 +108,20 @@ impl FromStr for AnyWords {
 
     fn from_str(raw: &str) -> Result<Self, Infallible> {
         Ok(Self(Words::lenient(raw)))
+    }
+}
+
+/// Reads words, and a number or a boolean as they are written: an expression of n8n without quotes around it makes such
+/// of a text like `1234`.
+fn words_as_written<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Field<AnyWords>, D::Error> {
+    // Not as a `Value`, which would round a long number.
+    let raw = Box::<RawValue>::deserialize(deserializer)?;
+    match raw.get().as_bytes() {
+        [b'[' | b'{', ..] => Ok(Field::NotText),
+        [b'"' | b'n', ..] => {
+            blank_is_missing(&mut serde_json::Deserializer::from_str(raw.get())).map_err(Error::custom)
+        }
+        _ => Ok(Field::Good(AnyWords(Words::lenient(raw.get())))),
     }
 }
 
@@ -146,7 +167,7 @@ fn words_or(media: &Field<MediaUrl>) -> impl FnOnce(&Field<AnyWords>, &()) -> ga
 impl InboundMessage {
     /// The message with every fault of it told at once.
     fn checked(self) -> Result<Reply, Problem> {
-        check(&self)?;
+        check(&self, None)?;
         let words = self.message.good().map(|AnyWords(words)| words).unwrap_or_default();
         let Field::Good(SenderNumber(from)) = self.from else {
             return Err(Problem::fields(Vec::new()));
@@ -242,12 +263,15 @@ pub(crate) async fn receive_inbound(
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use std::sync::Arc;
 
+    use proptest::prelude::*;
     use serde_json::{Value, json};
 
-    use crate::testing::{DownStore, INBOUND_KEY, MANAGER, Request, Service, changed};
+    use crate::{
+        body::any_json::any_json,
+        testing::{Answer, DownStore, INBOUND_KEY, MANAGER, Request, Service, changed},
+    };
 
     fn seeds_message(reference: &str) -> Value {
         json!({
@@ -257,6 +281,10 @@ mod tests {
             "channel": "whatsapp",
             "externalId": "SM1234567890abcdef"
         })
+    }
+
+    fn receive_bytes(api: &Service, body: impl Into<Vec<u8>>) -> Answer {
+        api.send(&Request::post_bytes("/api/ticket/inbound", body).header("x-api-key", INBOUND_KEY))
     }
 
     fn last_message(api: &Service, reference: &str) -> Value {
@@ -358,6 +386,7 @@ mod tests {
             ("message", None, Some("required")),
             ("message", Some(json!(" \u{0} ")), Some("required")),
             ("message", Some(json!(["Hello"])), Some("not_text")),
+            ("message", Some(json!({ "text": "Hello" })), Some("not_text")),
             ("mediaUrl", Some(json!("http://plain.example")), None),
             ("mediaUrl", Some(json!(12)), None),
             ("mediaUrl", Some(Value::Null), None),
@@ -419,6 +448,28 @@ mod tests {
     }
 
     #[test]
+    fn no_reply_is_lost_over_how_its_text_is_written() {
+        let api = Service::start();
+        let reference = api.open_ticket().reference;
+        for (message, shown) in [
+            (&br#""cut \ud83d""#[..], "cut \u{fffd}"),
+            (br#""\uDE00 \uD83D\uDE00 \\ud83d""#, "\u{fffd} \u{1f600} \\ud83d"),
+            (b"\"a\xff\xfeb\"", "a\u{fffd}\u{fffd}b"),
+            (b"1234", "1234"),
+            (b"-1.50", "-1.50"),
+            (b"1e999", "1e999"),
+            (b"123456789012345678901234567890", "123456789012345678901234567890"),
+            (b"true", "true"),
+            (b" false ", "false"),
+        ] {
+            let head = format!("{{\"ticketRef\":\"{reference}\",\"from\":\"{MANAGER}\",\"message\":");
+            let answer = receive_bytes(&api, [head.as_bytes(), message, b"}"].concat());
+            assert_eq!(answer.status, 200, "{shown} {answer:?}");
+            assert_eq!(last_message(&api, &reference)["body"], shown);
+        }
+    }
+
+    #[test]
     fn a_message_without_a_certain_ticket_is_kept_and_joins_later() {
         let api = Service::start();
         let reference = api.open_ticket().reference;
@@ -443,5 +494,50 @@ mod tests {
         let api = Service::with(|setup| setup.store = Some(Arc::new(DownStore)));
         let answer = api.receive(&seeds_message("T-20250115-1234"));
         assert_eq!((answer.status, answer.code().as_str()), (500, "storage_unavailable"));
+    }
+
+    #[test]
+    fn no_body_makes_the_server_fail() {
+        let api = Service::start();
+        let reference = api.open_ticket().reference;
+        let mut runner = proptest::test_runner::TestRunner::deterministic();
+        let fields = [
+            "ticketRef",
+            "message",
+            "from",
+            "channel",
+            "externalId",
+            "mediaUrl",
+            "repliedToExternalId",
+        ];
+        let bodies = prop::collection::vec(prop::option::of(any_json()), fields.len());
+        runner
+            .run(&bodies, |values| {
+                let body =
+                    fields
+                        .iter()
+                        .zip(values)
+                        .fold(seeds_message(&reference), |body, (field, value)| match value {
+                            Some(value) => changed(body, field, Some(value)),
+                            None => body,
+                        });
+                prop_assert!(api.receive(&body).status < 500);
+                Ok(())
+            })
+            .unwrap();
+        runner
+            .run(&prop::collection::vec(any::<u8>(), 0..60), |bytes| {
+                for prefix in [&b""[..], b"{", b"{\"message\":"] {
+                    prop_assert_eq!(receive_bytes(&api, [prefix, &bytes].concat()).status, 400);
+                }
+                // In the middle of a text the same bytes may do.
+                for quoted in ["message", "ticketRef", "externalId"] {
+                    let head = format!("{{\"from\":\"{MANAGER}\",\"{quoted}\":\"");
+                    let status = receive_bytes(&api, [head.as_bytes(), &bytes, b"\"}"].concat()).status;
+                    prop_assert!(matches!(status, 200 | 400 | 404), "{}", status);
+                }
+                Ok(())
+            })
+            .unwrap();
     }
 }

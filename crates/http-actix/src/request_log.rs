@@ -52,7 +52,8 @@ pub(crate) async fn observe(
         return Err(Problem::new(Code::Internal).into());
     };
     let observed = Observed::of(&request, &*api.random);
-    let span = tracing::info_span!("request", id = observed.id.to_str().unwrap_or_default());
+    // Of the highest level, so that no filter takes the id from the lines of warnings and errors.
+    let span = tracing::error_span!("request", request_id = observed.id.to_str().unwrap_or_default());
     async move {
         let answer = AssertUnwindSafe(async { next.call(request).await })
             .catch_unwind()
@@ -99,14 +100,8 @@ impl Observed {
         let ms = milliseconds(took);
         let Self { id, method, route, .. } = self;
         api.metrics.count(method, &route, status.as_u16(), took);
-        tracing::info!(
-            method,
-            route,
-            status = status.as_u16(),
-            ms,
-            request_id = id.to_str().unwrap_or_default(),
-            "answered"
-        );
+        // The id stands in the span.
+        tracing::info!(method, route, status = status.as_u16(), ms, "answered");
         headers.insert(REQUEST_ID, id);
         protect(headers);
     }
@@ -294,7 +289,9 @@ mod tests {
         let text = String::from_utf8_lossy(&text);
         let lines: Vec<&str> = text.lines().filter(|line| line.contains("the-only-request")).collect();
         assert_eq!(lines.len(), 1, "{lines:?}");
+        assert_eq!(lines[0].matches("the-only-request").count(), 1, "{}", lines[0]);
         for part in [
+            "request_id=\"the-only-request\"",
             "method=\"GET\"",
             "route=\"/api/ticket/{ticketRef}\"",
             "status=404",

@@ -49,7 +49,6 @@ pub fn serve(
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use std::{
         io::{Read, Write},
         net::TcpStream,

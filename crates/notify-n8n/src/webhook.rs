@@ -51,7 +51,7 @@ pub struct N8nWebhook {
 #[derive(Debug, thiserror::Error)]
 pub enum SetUpError {
     /// The secret can't stand in a header.
-    #[error("the shared secret must consist of visible ASCII characters")]
+    #[error("the shared secret must be one line without control characters")]
     Secret,
     /// The HTTP client can't be made.
     #[error("the HTTP client could not be set up")]
@@ -61,7 +61,8 @@ pub enum SetUpError {
 impl N8nWebhook {
     /// Sends to `receiver`.
     pub fn new(receiver: Receiver, clock: Arc<dyn Clock>) -> Result<Self, SetUpError> {
-        let mut key = HeaderValue::from_str(receiver.secret.expose_secret()).map_err(|_| SetUpError::Secret)?;
+        let mut key =
+            HeaderValue::from_bytes(receiver.secret.expose_secret().as_bytes()).map_err(|_| SetUpError::Secret)?;
         key.set_sensitive(true);
         let client = Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)

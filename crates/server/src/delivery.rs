@@ -20,7 +20,7 @@ use crate::surroundings::Bell;
 const POLL: Duration = Duration::from_secs(1);
 
 /// How long sends that are under way may take to end after a stop was asked for. A try takes at most 15 s.
-const GRACE: Duration = Duration::from_secs(17);
+const GRACE: Duration = Duration::from_secs(16);
 
 /// How long to wait before a verdict that the store did not take is written again.
 const SETTLE_AGAIN: Duration = Duration::from_millis(500);
@@ -79,7 +79,7 @@ impl Worker {
         match self.claim(rounds).await {
             Ok(claimed) => {
                 if std::mem::take(&mut rounds.store_failed) {
-                    tracing::info!("the store answers the delivery loop again");
+                    tracing::info!("the delivery loop can claim notifications again");
                 }
                 for claimed in claimed {
                     let attempt = Attempt {
@@ -95,7 +95,7 @@ impl Worker {
                 if !std::mem::replace(&mut rounds.store_failed, true) {
                     tracing::error!(
                         error = &error as &dyn std::error::Error,
-                        "the delivery loop can't reach the store"
+                        "the delivery loop could not claim notifications"
                     );
                 }
             }
@@ -153,7 +153,7 @@ impl Attempt {
             }
         };
         self.report(&verdict);
-        self.settle(&verdict).await;
+        self.settle(&verdict, &abandon).await;
         match verdict {
             Verdict::RetryAt { due, .. } => Some(due),
             _ => None,
@@ -172,7 +172,7 @@ impl Attempt {
 
     /// Writes the verdict, again and again while the lease holds: a notification that was delivered and not written
     /// down would be delivered twice.
-    async fn settle(&self, verdict: &Verdict) {
+    async fn settle(&self, verdict: &Verdict, abandon: &CancellationToken) {
         let until = self.clock.now().plus(LEASE);
         loop {
             match self.deliver.settle(&self.claimed, verdict.clone()).await {
@@ -181,9 +181,12 @@ impl Attempt {
                     tracing::warn!(notification = %self.claimed.id, "a lease ended before its notification was settled");
                     return;
                 }
-                Err(error) if self.clock.now() < until => {
+                Err(error) if self.clock.now() < until && !abandon.is_cancelled() => {
                     tracing::debug!(error = &error as &dyn std::error::Error, "a verdict is written again");
-                    sleep(SETTLE_AGAIN).await;
+                    tokio::select! {
+                        () = sleep(SETTLE_AGAIN) => {}
+                        () = abandon.cancelled() => {}
+                    }
                 }
                 Err(error) => {
                     tracing::error!(

@@ -230,6 +230,7 @@ impl Fixture {
             now,
             lease: self.lease(),
             until: now.plus(Duration::from_secs(LEASE.unsigned_abs())),
+            first_tries_only: false,
         }
     }
 

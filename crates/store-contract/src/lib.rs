@@ -70,6 +70,7 @@ macro_rules! store_contract {
 
             unmatched::a_message_is_kept_once_per_outside_id,
             unmatched::without_an_outside_id_every_message_is_kept,
+            unmatched::what_is_kept_reads_back_exactly_until_it_joins,
             unmatched::equal_outside_ids_kept_at_once_are_one,
             unmatched::a_kept_message_joins_its_ticket,
             unmatched::joining_at_once_happens_once,

@@ -2,7 +2,7 @@
 
 use diesel::{insert_into, prelude::*, update, upsert::excluded};
 use ticket_domain::{
-    Message, MessageId, Status, TicketId,
+    ExternalId, Message, MessageId, Status, TicketId,
     ports::{Append, Appended, parse},
 };
 use time::OffsetDateTime;
@@ -39,6 +39,17 @@ pub(crate) fn append(connection: &mut PgConnection, append: &Append) -> Result<A
     }
 }
 
+/// The message that is kept aside under an outside id.
+pub(crate) fn kept(connection: &mut PgConnection, external_id: &ExternalId) -> Result<Option<Message>, Failure> {
+    let row = messages::table
+        .filter(messages::external_id.eq(external_id.as_str()))
+        .filter(messages::ticket_id.is_null())
+        .select(MessageRow::as_select())
+        .first(connection)
+        .optional()?;
+    Ok(row.map(Message::try_from).transpose()?)
+}
+
 /// Keeps a message aside, once per outside id.
 pub(crate) fn keep(connection: &mut PgConnection, message: &Message) -> Result<Appended, Failure> {
     let written = insert_into(messages::table)
@@ -50,6 +61,23 @@ pub(crate) fn keep(connection: &mut PgConnection, message: &Message) -> Result<A
         return Ok(Appended::Added);
     }
     before(connection, message)?.ok_or(Failure::LostTwin)
+}
+
+/// Writes a message into a thread, at the place that the ticket's version gives it.
+pub(crate) fn write(
+    connection: &mut PgConnection,
+    message: &Message,
+    ticket: TicketId,
+    version: i32,
+) -> Result<(), Failure> {
+    insert_into(messages::table)
+        .values((
+            MessageRow::new(message),
+            messages::ticket_id.eq(ticket.0),
+            messages::seq.eq(version),
+        ))
+        .execute(connection)?;
+    Ok(())
 }
 
 /// The message that has this one's outside id already.

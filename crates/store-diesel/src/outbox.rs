@@ -19,25 +19,34 @@ use crate::{
 /// By hand, since diesel has no CTEs, and without one the locking sub-select may become the inner side of a nested loop
 /// that runs again for each row and locks beyond its LIMIT. A notification is due if it waits, its time has come, and
 /// no earlier one of its ticket waits; an ended lease is simply due. Workers skip what others are just claiming.
-const CLAIM: &str = "
-    WITH due AS MATERIALIZED (
-        SELECT n.id, n.due_at FROM notifications n
-        WHERE n.due_at <= $1 AND NOT EXISTS (
-            SELECT FROM notifications e WHERE e.ticket_id = n.ticket_id AND e.seq < n.seq AND e.due_at IS NOT NULL)
-        ORDER BY n.due_at LIMIT $2 FOR UPDATE OF n SKIP LOCKED),
-    claimed AS (
-        UPDATE notifications n SET lease = $3, due_at = $4, tried_at = $1
-        FROM due WHERE n.id = due.id
-        RETURNING n.id, n.ticket_id, n.event, n.payload, n.failures, n.scheduled_at, due.due_at AS was_due_at)
-    SELECT id, ticket_id, event, payload, failures, scheduled_at FROM claimed ORDER BY was_due_at, id";
+macro_rules! claim {
+    ($which:literal) => {
+        concat!(
+            "WITH due AS MATERIALIZED (
+                SELECT n.id, n.due_at FROM notifications n
+                WHERE n.due_at <= $1 AND NOT EXISTS (
+                    SELECT FROM notifications e
+                    WHERE e.ticket_id = n.ticket_id AND e.seq < n.seq AND e.state IN ('waiting', 'held'))",
+            $which,
+            " ORDER BY n.due_at LIMIT $2 FOR UPDATE OF n SKIP LOCKED),
+            claimed AS (
+                UPDATE notifications n SET lease = $3, due_at = $4, tried_at = $1
+                FROM due WHERE n.id = due.id
+                RETURNING n.id, n.ticket_id, n.event, n.payload, n.failures, n.scheduled_at, due.due_at AS was_due_at)
+            SELECT id, ticket_id, event, payload, failures, scheduled_at FROM claimed ORDER BY was_due_at, id"
+        )
+    };
+}
+const CLAIM: &str = claim!("");
+const CLAIM_FIRST_TRIES: &str = claim!(" AND n.tried_at IS NULL");
 
 /// The same for one that is not due and that nobody has, the one probed longest ago first; none if one was probed after
 /// `$2`.
 const CLAIM_PROBE: &str = "
     WITH next AS MATERIALIZED (
         SELECT n.id FROM notifications n
-        WHERE n.due_at > $1 AND n.lease IS NULL AND NOT EXISTS (
-            SELECT FROM notifications e WHERE e.ticket_id = n.ticket_id AND e.seq < n.seq AND e.due_at IS NOT NULL)
+        WHERE n.due_at > $4 AND n.lease IS NULL AND NOT EXISTS (
+            SELECT FROM notifications e WHERE e.ticket_id = n.ticket_id AND e.seq < n.seq AND e.state IN ('waiting', 'held'))
         AND NOT EXISTS (SELECT FROM notifications p WHERE p.due_at IS NOT NULL AND p.probed_at > $2)
         ORDER BY n.probed_at NULLS FIRST, n.due_at LIMIT 1 FOR UPDATE OF n SKIP LOCKED)
     UPDATE notifications n SET lease = $3, due_at = $4, tried_at = $1, probed_at = $1
@@ -54,18 +63,7 @@ const BATCH: u16 = 10_000;
 impl Outbox for PostgresStore {
     async fn claim(&self, claim: Claim, limit: u16) -> Result<Vec<Claimed>, StoreError> {
         self.db
-            .write(move |connection| {
-                let rows: Vec<ClaimedRow> = sql_query(CLAIM)
-                    .bind::<sql_types::Timestamptz, _>(OffsetDateTime::from(claim.now))
-                    .bind::<sql_types::BigInt, _>(i64::from(limit))
-                    .bind::<sql_types::Uuid, _>(claim.lease.0)
-                    .bind::<sql_types::Timestamptz, _>(OffsetDateTime::from(claim.until))
-                    .load(connection)?;
-                Ok(rows
-                    .into_iter()
-                    .map(|row| row.parsed(claim))
-                    .collect::<Result<_, _>>()?)
-            })
+            .write(move |connection| claim_due(connection, claim, limit))
             .await
     }
 
@@ -82,11 +80,12 @@ impl Outbox for PostgresStore {
     }
 
     async fn release_waiting(&self, now: Timestamp) -> Result<u64, StoreError> {
-        self.in_batches(move |connection| release(connection, now.into())).await
+        self.in_batches(move |connection| release_waiting(connection, now.into()))
+            .await
     }
 
     async fn hold_unaddressed(&self, made_before: Timestamp) -> Result<u64, StoreError> {
-        self.in_batches(move |connection| hold(connection, made_before.into()))
+        self.in_batches(move |connection| hold_unaddressed(connection, made_before.into()))
             .await
     }
 
@@ -97,35 +96,11 @@ impl Outbox for PostgresStore {
     }
 
     async fn undelivered(&self, limit: u16) -> Result<Vec<NotificationRecord>, StoreError> {
-        self.db
-            .read(move |connection| {
-                let rows: Vec<(RecordRow, String)> = notifications::table
-                    .inner_join(tickets::table)
-                    .filter(notifications::state.ne(state::DELIVERED))
-                    .order((notifications::created_at.desc(), notifications::id.desc()))
-                    .limit(i64::from(limit))
-                    .select((RecordRow::as_select(), tickets::reference))
-                    .load(connection)?;
-                Ok(rows
-                    .into_iter()
-                    .map(|(row, reference)| row.parsed(&reference))
-                    .collect::<Result<_, _>>()?)
-            })
-            .await
+        self.db.read(move |connection| undelivered(connection, limit)).await
     }
 
     async fn notification(&self, id: NotificationId) -> Result<Option<NotificationRecord>, StoreError> {
-        self.db
-            .read(move |connection| {
-                let found: Option<(RecordRow, String)> = notifications::table
-                    .inner_join(tickets::table)
-                    .filter(notifications::id.eq(id.0))
-                    .select((RecordRow::as_select(), tickets::reference))
-                    .first(connection)
-                    .optional()?;
-                Ok(found.map(|(row, reference)| row.parsed(&reference)).transpose()?)
-            })
-            .await
+        self.db.read(move |connection| notification(connection, id)).await
     }
 }
 
@@ -153,6 +128,21 @@ const NEVER: Option<OffsetDateTime> = None;
 /// What is not being tried has no worker.
 const NOBODY: Option<Uuid> = None;
 
+fn claim_due(connection: &mut PgConnection, claim: Claim, limit: u16) -> Result<Vec<Claimed>, Failure> {
+    let statement = if claim.first_tries_only { CLAIM_FIRST_TRIES } else { CLAIM };
+    let rows: Vec<ClaimedRow> = sql_query(statement)
+        .bind::<sql_types::Timestamptz, _>(OffsetDateTime::from(claim.now))
+        .bind::<sql_types::BigInt, _>(i64::from(limit))
+        .bind::<sql_types::Uuid, _>(claim.lease.0)
+        .bind::<sql_types::Timestamptz, _>(OffsetDateTime::from(claim.until))
+        .load(connection)?;
+    let mut claimed = Vec::with_capacity(rows.len());
+    for row in rows {
+        claimed.extend(read_or_bury(connection, row, claim)?);
+    }
+    Ok(claimed)
+}
+
 fn claim_probe(
     connection: &mut PgConnection,
     claim: Claim,
@@ -177,26 +167,56 @@ fn claim_probe(
         .bind::<sql_types::Timestamptz, _>(OffsetDateTime::from(claim.until))
         .get_result(connection)
         .optional()?;
-    Ok(row.map(|row| row.parsed(claim)).transpose()?)
+    // If the row is corrupt, the next probe takes the next: this call ends in its time however many are.
+    match row {
+        Some(row) => read_or_bury(connection, row, claim),
+        None => Ok(None),
+    }
+}
+
+/// What a row says. If it is corrupt, it becomes dead instead, so that it keeps no other back.
+fn read_or_bury(connection: &mut PgConnection, row: ClaimedRow, claim: Claim) -> Result<Option<Claimed>, Failure> {
+    let id = row.id;
+    let error = match row.parsed(claim) {
+        Ok(claimed) => return Ok(Some(claimed)),
+        Err(error) => error,
+    };
+    log_corrupt(id, &error);
+    update(notifications::table.find(id))
+        .set((
+            notifications::lease.eq(NOBODY),
+            notifications::state.eq(state::DEAD),
+            notifications::due_at.eq(NEVER),
+            notifications::settled_at.eq(OffsetDateTime::from(claim.now)),
+            notifications::last_error.eq(error.to_string()),
+        ))
+        .execute(connection)?;
+    Ok(None)
+}
+
+/// Says which column is corrupt, and nothing of what is in it.
+fn log_corrupt(id: Uuid, error: &StoreError) {
+    tracing::error!(notification = %id, %error, "a notification's row is corrupt");
 }
 
 /// Makes a batch due. What is being claimed or settled at this moment is left to whoever does it.
-fn release(connection: &mut PgConnection, now: OffsetDateTime) -> QueryResult<usize> {
+fn release_waiting(connection: &mut PgConnection, now: OffsetDateTime) -> QueryResult<usize> {
     let waiting = alias!(notifications as waiting);
     let batch = waiting
         .select(waiting.field(notifications::id))
         .filter(waiting.field(notifications::due_at).gt(now))
         .filter(waiting.field(notifications::lease).is_null())
+        .filter(waiting.field(notifications::released).eq(false))
         .limit(i64::from(BATCH))
         .for_update()
         .skip_locked();
     update(notifications::table.filter(notifications::id.eq_any(batch)))
-        .set(notifications::due_at.eq(now))
+        .set((notifications::due_at.eq(now), notifications::released.eq(true)))
         .execute(connection)
 }
 
 /// Holds a batch.
-fn hold(connection: &mut PgConnection, made_before: OffsetDateTime) -> QueryResult<usize> {
+fn hold_unaddressed(connection: &mut PgConnection, made_before: OffsetDateTime) -> QueryResult<usize> {
     let stale = alias!(notifications as stale);
     let batch = stale
         .select(stale.field(notifications::id))
@@ -235,6 +255,7 @@ fn settle(
             .set((
                 is_free,
                 fails_once_more,
+                notifications::released.eq(false),
                 notifications::due_at.eq(OffsetDateTime::from(*due)),
                 notifications::scheduled_at.eq(OffsetDateTime::from(*due)),
                 notifications::last_error.eq(&**why),
@@ -292,4 +313,30 @@ fn redeliver(connection: &mut PgConnection, id: NotificationId, now: OffsetDateT
         }
     }
     Ok(Redelivered::Queued)
+}
+
+fn undelivered(connection: &mut PgConnection, limit: u16) -> Result<Vec<NotificationRecord>, Failure> {
+    let rows: Vec<(RecordRow, String)> = notifications::table
+        .inner_join(tickets::table)
+        .filter(notifications::state.ne(state::DELIVERED))
+        .order((notifications::created_at.desc(), notifications::id.desc()))
+        .limit(i64::from(limit))
+        .select((RecordRow::as_select(), tickets::reference))
+        .load(connection)?;
+    let records = rows.into_iter().filter_map(|(row, reference)| {
+        let id = row.id;
+        let record = row.parsed(&reference);
+        record.inspect_err(|error| log_corrupt(id, error)).ok()
+    });
+    Ok(records.collect())
+}
+
+fn notification(connection: &mut PgConnection, id: NotificationId) -> Result<Option<NotificationRecord>, Failure> {
+    let found: Option<(RecordRow, String)> = notifications::table
+        .inner_join(tickets::table)
+        .filter(notifications::id.eq(id.0))
+        .select((RecordRow::as_select(), tickets::reference))
+        .first(connection)
+        .optional()?;
+    Ok(found.map(|(row, reference)| row.parsed(&reference)).transpose()?)
 }

@@ -236,7 +236,7 @@ impl TryFrom<StateRow> for Delivery {
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = notifications, check_for_backend(Pg))]
 pub(crate) struct RecordRow {
-    id: Uuid,
+    pub(crate) id: Uuid,
     event: String,
     failures: i32,
     last_error: Option<String>,
@@ -266,7 +266,7 @@ impl RecordRow {
 #[derive(diesel::QueryableByName)]
 #[diesel(table_name = notifications, check_for_backend(Pg))]
 pub(crate) struct ClaimedRow {
-    id: Uuid,
+    pub(crate) id: Uuid,
     ticket_id: Uuid,
     event: String,
     payload: Vec<u8>,

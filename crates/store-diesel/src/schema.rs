@@ -49,6 +49,7 @@ diesel::table! {
         failures -> Integer,
         tried_at -> Nullable<Timestamptz>,
         probed_at -> Nullable<Timestamptz>,
+        released -> Bool,
         last_error -> Nullable<Text>,
         external_id -> Nullable<Text>,
         settled_at -> Nullable<Timestamptz>,

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use diesel::{QueryableByName, alias, insert_into, prelude::*, sql_query, sql_types, upsert::excluded};
 use ticket_domain::{
-    Message, Thread, Ticket, TicketId, TicketRef, Timestamp,
+    ExternalId, Message, Thread, Ticket, TicketId, TicketRef, Timestamp,
     ports::{Append, Appended, Idempotency, LookUp, Opened, Opening, Precedent, StoreError, TicketStore},
 };
 use time::OffsetDateTime;
@@ -34,19 +34,7 @@ impl TicketStore for PostgresStore {
     }
 
     async fn opened_since(&self, since: Timestamp) -> Result<u64, StoreError> {
-        #[derive(QueryableByName)]
-        struct Count {
-            #[diesel(sql_type = sql_types::Nullable<sql_types::BigInt>)]
-            opened: Option<i64>,
-        }
-        let count: Count = self
-            .db
-            .read(move |connection| {
-                let query = sql_query(OPENED_SINCE).bind::<sql_types::Timestamptz, _>(OffsetDateTime::from(since));
-                Ok(query.get_result(connection)?)
-            })
-            .await?;
-        Ok(count.opened.unwrap_or_default().unsigned_abs())
+        self.db.read(move |connection| opened_since(connection, since)).await
     }
 
     async fn find(&self, look_up: LookUp) -> Result<Option<Ticket>, StoreError> {
@@ -60,6 +48,12 @@ impl TicketStore for PostgresStore {
     async fn append(&self, append: Append) -> Result<Appended, StoreError> {
         self.db
             .write(move |connection| messages::append(connection, &append))
+            .await
+    }
+
+    async fn kept(&self, external_id: ExternalId) -> Result<Option<Message>, StoreError> {
+        self.db
+            .read(move |connection| messages::kept(connection, &external_id))
             .await
     }
 
@@ -91,13 +85,7 @@ fn open(connection: &mut PgConnection, opening: &Opening) -> Result<Opened, Fail
         let precedent = precedent(connection, idempotency.as_ref(), ticket.created_at)?;
         return Ok(precedent.map_or(Opened::ReferenceTaken, Opened::Before));
     }
-    insert_into(messages_table::table)
-        .values((
-            MessageRow::new(message),
-            messages_table::ticket_id.eq(ticket.id.0),
-            messages_table::seq.eq(FIRST_VERSION),
-        ))
-        .execute(connection)?;
+    messages::write(connection, message, ticket.id, FIRST_VERSION)?;
     insert_into(notifications::table)
         .values(NewNotificationRow::new(notification, ticket.id, FIRST_VERSION))
         .execute(connection)?;
@@ -176,6 +164,19 @@ fn clear_ended_keys(connection: &mut PgConnection, now: OffsetDateTime) -> Resul
         .skip_locked();
     diesel::delete(idempotency_keys::table.filter(idempotency_keys::key.eq_any(keys))).execute(connection)?;
     Ok(())
+}
+
+/// The numbers that tickets got since the first one opened at or after `since`.
+fn opened_since(connection: &mut PgConnection, since: Timestamp) -> Result<u64, Failure> {
+    #[derive(QueryableByName)]
+    struct Count {
+        #[diesel(sql_type = sql_types::Nullable<sql_types::BigInt>)]
+        opened: Option<i64>,
+    }
+    let count: Count = sql_query(OPENED_SINCE)
+        .bind::<sql_types::Timestamptz, _>(OffsetDateTime::from(since))
+        .get_result(connection)?;
+    Ok(count.opened.unwrap_or_default().unsigned_abs())
 }
 
 fn find(connection: &mut PgConnection, look_up: &LookUp) -> Result<Option<Ticket>, Failure> {

@@ -1,4 +1,4 @@
-//! A look at a database file that changes nothing.
+//! A look at a database file that leaves everything as it is.
 
 use std::{fmt, path::Path};
 
@@ -34,7 +34,8 @@ impl fmt::Display for Schema {
     }
 }
 
-/// Whether the file at `path` can be used, and how far its schema is. Makes nothing and changes nothing. Blocks.
+/// Whether the file at `path` can be used, and how far its schema is. Leaves everything as it is; where there is no
+/// file yet, it makes an empty one of another name and removes it, since only that tells whether it may. Blocks.
 pub fn check(path: &Path) -> Result<Schema, OpenError> {
     let file = File::named(path)?;
     if !file.exists_or_can_be_made()? {

@@ -196,7 +196,6 @@ fn is_passing(error: &QueryError) -> bool {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use std::sync::Arc;
 

@@ -8,7 +8,6 @@ use std::{
 
 /// Why a database file can't be used, and what would help.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum OpenError {
     /// The path is empty, or is not UTF-8.
     #[error("the database path is not usable: give the path of a file, in UTF-8")]
@@ -86,10 +85,7 @@ impl File {
     /// Makes the folder if there is none.
     pub(crate) fn prepare(path: &Path) -> Result<Self, OpenError> {
         let file = Self::named(path)?;
-        make_private_folder(file.folder()).map_err(|source| OpenError::Folder {
-            folder: file.folder().to_owned(),
-            source,
-        })?;
+        make_private_folder(file.folder()).map_err(|source| file.folder_error(source))?;
         Ok(file)
     }
 
@@ -103,15 +99,14 @@ impl File {
             self.is_writable_file()?;
             return Ok(true);
         }
-        let nearest = self.folder().ancestors().find(|folder| folder.exists());
-        let can_be_made = nearest
-            .and_then(|nearest| fs::metadata(nearest).ok())
-            .is_some_and(|metadata| metadata.is_dir() && !metadata.permissions().readonly());
-        if can_be_made {
-            Ok(false)
-        } else {
-            Err(self.unusable(ErrorKind::PermissionDenied.into()))
+        if self.folder().exists() {
+            try_to_write(self.folder()).map_err(|source| self.unusable(source))?;
+            return Ok(false);
         }
+        let nearest = self.folder().ancestors().find(|folder| folder.exists());
+        let tried = nearest.map_or(Err(ErrorKind::NotFound.into()), try_to_write);
+        tried.map_err(|source| self.folder_error(source))?;
+        Ok(false)
     }
 
     /// What diesel opens.
@@ -177,6 +172,13 @@ impl File {
         }
     }
 
+    fn folder_error(&self, source: io::Error) -> OpenError {
+        OpenError::Folder {
+            folder: self.folder().to_owned(),
+            source,
+        }
+    }
+
     fn unusable(&self, source: io::Error) -> OpenError {
         OpenError::File {
             path: self.path.clone(),
@@ -191,6 +193,22 @@ fn private() -> OpenOptions {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options
+}
+
+/// Whether this user may make something in `folder`. Only trying tells: modes say nothing of owners, of read-only disks
+/// or of rules beyond them. Leaves nothing behind.
+fn try_to_write(folder: &Path) -> io::Result<()> {
+    let process = std::process::id();
+    let mut tries = 0_u32;
+    loop {
+        // Another check may have this name at this moment, or a killed one may have left it.
+        let path = folder.join(format!(".tickets-check-{process}-{tries}"));
+        match private().create_new(true).open(&path) {
+            Ok(_) => return fs::remove_file(path),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && tries < 100 => tries += 1,
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 fn make_private_folder(folder: &Path) -> io::Result<()> {

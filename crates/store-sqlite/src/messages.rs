@@ -2,7 +2,7 @@
 
 use diesel::{insert_into, prelude::*, update};
 use ticket_domain::{
-    Message, MessageId, Status, TicketId, Timestamp,
+    ExternalId, Message, MessageId, Status, TicketId, Timestamp,
     ports::{Append, Appended, parse},
 };
 
@@ -37,6 +37,17 @@ pub(crate) fn append(connection: &mut SqliteConnection, append: &Append) -> Resu
             .execute(connection)?;
     }
     Ok(appended)
+}
+
+/// The message that is kept aside under an outside id.
+pub(crate) fn kept(connection: &mut SqliteConnection, external_id: &ExternalId) -> Result<Option<Message>, Failure> {
+    let row = messages::table
+        .filter(messages::external_id.eq(external_id.as_str()))
+        .filter(messages::ticket_id.is_null())
+        .select(MessageRow::as_select())
+        .first(connection)
+        .optional()?;
+    Ok(row.map(Message::try_from).transpose()?)
 }
 
 /// Keeps a message aside, once per outside id.

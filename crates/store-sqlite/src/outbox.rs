@@ -61,17 +61,7 @@ impl Outbox for SqliteStore {
     }
 
     async fn notification(&self, id: NotificationId) -> Result<Option<NotificationRecord>, StoreError> {
-        self.db
-            .read(move |connection| {
-                let found: Option<(RecordRow, String)> = notifications::table
-                    .inner_join(tickets::table)
-                    .filter(notifications::id.eq(bytes(id.0)))
-                    .select((RecordRow::as_select(), tickets::reference))
-                    .first(connection)
-                    .optional()?;
-                Ok(found.map(|(row, reference)| row.parsed(&reference)).transpose()?)
-            })
-            .await
+        self.db.read(move |connection| notification(connection, id)).await
     }
 }
 
@@ -83,27 +73,36 @@ const NOBODY: Option<Vec<u8>> = None;
 
 type Condition = Box<dyn BoxableExpression<notifications::table, Sqlite, SqlType = Bool>>;
 
-/// No earlier notification of its ticket waits.
+/// No earlier notification of its ticket waits or is held.
 fn is_first_of_its_ticket() -> Condition {
     let earlier = alias!(notifications as earlier);
     Box::new(not(exists(
         earlier
             .filter(earlier.field(notifications::ticket_id).eq(notifications::ticket_id))
             .filter(earlier.field(notifications::seq).lt(notifications::seq))
-            .filter(earlier.field(notifications::due_at).is_not_null()),
+            // Literally as in the index: SQLite does not use it for a bound value.
+            .filter(sql::<Bool>("earlier.state IN ('waiting', 'held')")),
     )))
 }
 
 /// A notification is due if it waits and its time has come; an ended lease is simply due.
 pub(crate) fn claim_due(connection: &mut SqliteConnection, claim: Claim, limit: u16) -> Result<Vec<Claimed>, Failure> {
-    let rows: Vec<ClaimedRow> = notifications::table
+    let due = notifications::table
         .filter(notifications::due_at.le(claim.now.unix_micros()))
         .filter(is_first_of_its_ticket())
         .order(notifications::due_at)
         .limit(i64::from(limit))
-        .select(ClaimedRow::as_select())
-        .load(connection)?;
-    rows.into_iter().map(|row| lease(connection, row, claim)).collect()
+        .select(ClaimedRow::as_select());
+    let rows: Vec<ClaimedRow> = if claim.first_tries_only {
+        due.filter(notifications::tried_at.is_null()).load(connection)?
+    } else {
+        due.load(connection)?
+    };
+    let mut claimed = Vec::with_capacity(rows.len());
+    for row in rows {
+        claimed.extend(lease(connection, row, claim)?);
+    }
+    Ok(claimed)
 }
 
 pub(crate) fn claim_probe(
@@ -118,7 +117,7 @@ pub(crate) fn claim_probe(
         return Ok(None);
     }
     let row: Option<ClaimedRow> = notifications::table
-        .filter(notifications::due_at.gt(claim.now.unix_micros()))
+        .filter(notifications::due_at.gt(claim.until.unix_micros()))
         .filter(notifications::lease.is_null())
         .filter(is_first_of_its_ticket())
         // To SQLite, never is the longest ago.
@@ -126,18 +125,24 @@ pub(crate) fn claim_probe(
         .select(ClaimedRow::as_select())
         .first(connection)
         .optional()?;
+    // If the row is corrupt, the next probe takes the next: this call ends in its time however many are.
     let Some(row) = row else {
         return Ok(None);
     };
-    let claimed = lease(connection, row, claim)?;
+    let Some(claimed) = lease(connection, row, claim)? else {
+        return Ok(None);
+    };
     update(notifications::table.find(bytes(claimed.id.0)))
         .set(notifications::probed_at.eq(claim.now.unix_micros()))
         .execute(connection)?;
     Ok(Some(claimed))
 }
 
-fn lease(connection: &mut SqliteConnection, row: ClaimedRow, claim: Claim) -> Result<Claimed, Failure> {
-    let claimed = row.parsed(claim)?;
+/// Leases the notification of a row, unless the row is corrupt.
+fn lease(connection: &mut SqliteConnection, row: ClaimedRow, claim: Claim) -> Result<Option<Claimed>, Failure> {
+    let Some(claimed) = read_or_bury(connection, row, claim)? else {
+        return Ok(None);
+    };
     update(notifications::table.find(bytes(claimed.id.0)))
         .set((
             notifications::lease.eq(bytes(claim.lease.0)),
@@ -145,7 +150,34 @@ fn lease(connection: &mut SqliteConnection, row: ClaimedRow, claim: Claim) -> Re
             notifications::tried_at.eq(claim.now.unix_micros()),
         ))
         .execute(connection)?;
-    Ok(claimed)
+    Ok(Some(claimed))
+}
+
+/// What a row says. If it is corrupt, it becomes dead instead, so that it keeps no other back.
+fn read_or_bury(connection: &mut SqliteConnection, row: ClaimedRow, claim: Claim) -> Result<Option<Claimed>, Failure> {
+    let id = row.id.clone();
+    let error = match row.parsed(claim) {
+        Ok(claimed) => return Ok(Some(claimed)),
+        Err(error) => error,
+    };
+    log_corrupt(&id, &error);
+    update(notifications::table.find(id))
+        .set((
+            notifications::lease.eq(NOBODY),
+            notifications::state.eq(state::DEAD),
+            notifications::due_at.eq(NEVER),
+            notifications::settled_at.eq(claim.now.unix_micros()),
+            notifications::last_error.eq(error.to_string()),
+        ))
+        .execute(connection)?;
+    Ok(None)
+}
+
+/// Says which column is corrupt, and nothing of what is in it.
+fn log_corrupt(id: &[u8], error: &StoreError) {
+    // The id may be what is corrupt.
+    let id = uuid::Uuid::from_slice(id).ok().map(tracing::field::display);
+    tracing::error!(notification = id, %error, "a notification's row is corrupt");
 }
 
 pub(crate) fn settle(
@@ -173,6 +205,7 @@ pub(crate) fn settle(
             .set((
                 is_free,
                 fails_once_more,
+                notifications::released.eq(false),
                 notifications::due_at.eq(due.unix_micros()),
                 notifications::scheduled_at.eq(due.unix_micros()),
                 notifications::last_error.eq(&**why),
@@ -239,9 +272,12 @@ pub(crate) fn redeliver(
 
 pub(crate) fn release_waiting(connection: &mut SqliteConnection, now: Timestamp) -> Result<u64, Failure> {
     let now = now.unix_micros();
-    let waiting = notifications::due_at.gt(now).and(notifications::lease.is_null());
+    let waiting = notifications::due_at
+        .gt(now)
+        .and(notifications::lease.is_null())
+        .and(not(notifications::released));
     let released = update(notifications::table.filter(waiting))
-        .set(notifications::due_at.eq(now))
+        .set((notifications::due_at.eq(now), notifications::released.eq(true)))
         .execute(connection)?;
     Ok(released as u64)
 }
@@ -267,8 +303,20 @@ pub(crate) fn undelivered(connection: &mut SqliteConnection, limit: u16) -> Resu
         .limit(i64::from(limit))
         .select((RecordRow::as_select(), tickets::reference))
         .load(connection)?;
-    Ok(rows
-        .into_iter()
-        .map(|(row, reference)| row.parsed(&reference))
-        .collect::<Result<_, _>>()?)
+    let records = rows.into_iter().filter_map(|(row, reference)| {
+        let id = row.id.clone();
+        let record = row.parsed(&reference);
+        record.inspect_err(|error| log_corrupt(&id, error)).ok()
+    });
+    Ok(records.collect())
+}
+
+fn notification(connection: &mut SqliteConnection, id: NotificationId) -> Result<Option<NotificationRecord>, Failure> {
+    let found: Option<(RecordRow, String)> = notifications::table
+        .inner_join(tickets::table)
+        .filter(notifications::id.eq(bytes(id.0)))
+        .select((RecordRow::as_select(), tickets::reference))
+        .first(connection)
+        .optional()?;
+    Ok(found.map(|(row, reference)| row.parsed(&reference)).transpose()?)
 }

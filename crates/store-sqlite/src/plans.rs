@@ -1,5 +1,4 @@
 //! No call looks through a whole table: each statement that the store sends is explained by SQLite.
-#![allow(clippy::unwrap_used)]
 
 use std::sync::{Arc, Mutex};
 
@@ -44,6 +43,7 @@ fn statements(connection: &mut SqliteConnection) -> Vec<String> {
     tickets::opened_since(connection, now).unwrap();
     tickets::thread(connection, opening.ticket.reference).unwrap().unwrap();
     messages::keep(connection, &fixture.message_of(&external_id, now)).unwrap();
+    messages::kept(connection, &external_id).unwrap().unwrap();
     for message in [fixture.message(now), fixture.message_of(&external_id, now)] {
         let append = Append {
             to: opening.ticket.id,

@@ -253,7 +253,7 @@ impl TryFrom<StateRow> for Delivery {
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = notifications, check_for_backend(Sqlite))]
 pub(crate) struct RecordRow {
-    id: Vec<u8>,
+    pub(crate) id: Vec<u8>,
     event: String,
     failures: i64,
     last_error: Option<String>,
@@ -283,7 +283,7 @@ impl RecordRow {
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = notifications, check_for_backend(Sqlite))]
 pub(crate) struct ClaimedRow {
-    id: Vec<u8>,
+    pub(crate) id: Vec<u8>,
     ticket_id: Vec<u8>,
     event: String,
     payload: Vec<u8>,

@@ -49,6 +49,7 @@ diesel::table! {
         failures -> BigInt,
         tried_at -> Nullable<BigInt>,
         probed_at -> Nullable<BigInt>,
+        released -> Bool,
         last_error -> Nullable<Text>,
         external_id -> Nullable<Text>,
         settled_at -> Nullable<BigInt>,

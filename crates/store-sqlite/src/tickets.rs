@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use diesel::{alias, dsl::max, insert_into, prelude::*, replace_into};
 use ticket_domain::{
-    Message, Thread, Ticket, TicketId, TicketRef, Timestamp,
+    ExternalId, Message, Thread, Ticket, TicketId, TicketRef, Timestamp,
     ports::{Append, Appended, Idempotency, LookUp, Opened, Opening, Precedent, StoreError, TicketStore},
 };
 
@@ -43,6 +43,12 @@ impl TicketStore for SqliteStore {
     async fn append(&self, append: Append) -> Result<Appended, StoreError> {
         self.db
             .write(move |connection| messages::append(connection, &append))
+            .await
+    }
+
+    async fn kept(&self, external_id: ExternalId) -> Result<Option<Message>, StoreError> {
+        self.db
+            .read(move |connection| messages::kept(connection, &external_id))
             .await
     }
 

@@ -1,13 +1,15 @@
 //! A row that holds what no value type accepts is an error that names its column, and nothing of what is in it.
 #![allow(clippy::unwrap_used)]
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
-use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
+use diesel::{
+    Connection, QueryableByName, RunQueryDsl, SqliteConnection, connection::SimpleConnection, sql_query, sql_types,
+};
 use store_contract::Fixture;
 use store_sqlite::SqliteStore;
 use ticket_domain::{
-    Timestamp,
+    NotificationId, Timestamp,
     ports::{LookUp, Opened, Opening, StoreError, Verdict},
 };
 
@@ -17,14 +19,12 @@ enum Call {
     Find,
     Thread,
     Record,
-    Undelivered,
-    Claim,
     Vitals,
     OpenAgain,
     KeepAgain,
 }
 
-use Call::{Claim, Find, KeepAgain, OpenAgain, Record, Thread, Undelivered, Vitals};
+use Call::{Find, KeepAgain, OpenAgain, Record, Thread, Vitals};
 
 fn now() -> Timestamp {
     Timestamp::from_unix_micros(1_736_937_000_123_456).unwrap()
@@ -37,8 +37,6 @@ async fn make(call: Call, fixture: &Fixture, opening: &Opening) -> Result<(), St
         Find => store.find(LookUp::Reference(reference)).await.map(drop),
         Thread => store.thread(reference).await.map(drop),
         Record => store.notification(id).await.map(drop),
-        Undelivered => store.undelivered(9).await.map(drop),
-        Claim => store.claim(fixture.claim_at(now()), 9).await.map(drop),
         Vitals => store.vitals(now()).await.map(drop),
         OpenAgain => store.open(opening.clone()).await.map(drop),
         KeepAgain => {
@@ -49,8 +47,18 @@ async fn make(call: Call, fixture: &Fixture, opening: &Opening) -> Result<(), St
     }
 }
 
-/// Spoils `table.column` of a store with one ticket, and expects `call`, which succeeds before, to say so. A claim takes
-/// what it claims, so its cases make that due again as well.
+/// Runs SQL past every rule of the schema, and gives the connection.
+fn spoil(path: &Path, sql: &str) -> SqliteConnection {
+    let mut connection = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+    connection
+        .batch_execute(&format!(
+            "PRAGMA busy_timeout = 2500; PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON; {sql}"
+        ))
+        .unwrap();
+    connection
+}
+
+/// Spoils `table.column` of a store with one ticket, and expects `call`, which succeeds before, to say so.
 async fn expect_corrupt(table: &str, column: &str, value: &str, call: Call) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tickets.db");
@@ -71,13 +79,7 @@ async fn expect_corrupt(table: &str, column: &str, value: &str, call: Call) {
     make(call, &fixture, &opening).await.unwrap();
 
     let value = value.trim_start_matches("delivered: ");
-    SqliteConnection::establish(path.to_str().unwrap())
-        .unwrap()
-        .batch_execute(&format!(
-            "PRAGMA busy_timeout = 2500; PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON;
-             UPDATE {table} SET {column} = {value}"
-        ))
-        .unwrap();
+    spoil(&path, &format!("UPDATE {table} SET {column} = {value}"));
     let error = make(call, &fixture, &opening).await.unwrap_err();
     assert!(
         matches!(error, StoreError::Corrupt { .. }),
@@ -132,17 +134,12 @@ async fn a_corrupt_message_is_told() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_corrupt_notification_is_told() {
-    let cases: [(&str, &str, Call); 14] = [
-        ("id", "x'00'", Undelivered),
-        ("ticket_id", "x'00', due_at = 0", Claim),
+    let cases: [(&str, &str, Call); 9] = [
         ("event", "'ticket.lost'", Record),
-        ("event", "'ticket.lost', due_at = 0", Claim),
         ("state", "'lost'", Thread),
         ("due_at", "NULL", Record),
         ("due_at", "9223372036854775807", Record),
-        ("scheduled_at", "9223372036854775807, due_at = 0", Claim),
         ("failures", "-1", Record),
-        ("failures", "65536, due_at = 0", Claim),
         ("external_id", "delivered: ''", Record),
         ("settled_at", "delivered: NULL", Thread),
         ("created_at", "9223372036854775807", Record),
@@ -156,4 +153,105 @@ async fn a_corrupt_notification_is_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_corrupt_key_is_told() {
     expect_corrupt("idempotency_keys", "digest", "x'00'", OpenAgain).await;
+}
+
+/// Opens three tickets, a second apart, and spoils the notification of the first.
+async fn one_spoilt_of_three(
+    path: &Path,
+    column: &str,
+    value: &str,
+) -> (Fixture, [NotificationId; 3], SqliteConnection) {
+    let fixture = Fixture::new(Arc::new(SqliteStore::open(path).unwrap()));
+    let mut ids = Vec::new();
+    for seconds in 0..3 {
+        let opening = fixture.opening(now().plus(Duration::from_secs(seconds)));
+        ids.push(opening.notification.id);
+        assert_eq!(fixture.store().open(opening).await.unwrap(), Opened::Now);
+    }
+    let first = now().unix_micros();
+    let sql = format!("UPDATE notifications SET {column} = {value} WHERE due_at = {first}");
+    (fixture, ids.try_into().unwrap(), spoil(path, &sql))
+}
+
+#[derive(QueryableByName, Debug, PartialEq)]
+struct Dead {
+    #[diesel(sql_type = sql_types::Text)]
+    last_error: String,
+}
+
+/// The only notification that is dead, as it has to be.
+fn dead(connection: &mut SqliteConnection, settled_at: Timestamp) -> Vec<Dead> {
+    sql_query(
+        "SELECT last_error FROM notifications
+         WHERE state = 'dead' AND due_at IS NULL AND lease IS NULL AND settled_at = ?",
+    )
+    .bind::<sql_types::BigInt, _>(settled_at.unix_micros())
+    .load(connection)
+    .unwrap()
+}
+
+const UNCLAIMABLE: [(&str, &str); 6] = [
+    ("id", "x'00'"),
+    ("ticket_id", "x'00'"),
+    ("event", "'ticket.lost'"),
+    ("failures", "-1"),
+    ("failures", "65536"),
+    ("scheduled_at", "9223372036854775807"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_corrupt_one_does_not_keep_the_others_back_from_a_claim() {
+    for (column, value) in UNCLAIMABLE {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tickets.db");
+        let (fixture, [_, second, third], mut connection) = one_spoilt_of_three(&path, column, value).await;
+        let store = fixture.store();
+        let soon = now().plus(Duration::from_secs(5));
+        let claimed = store.claim(fixture.claim_at(soon), 9).await.unwrap();
+        let ids: Vec<NotificationId> = claimed.iter().map(|claimed| claimed.id).collect();
+        assert_eq!(ids, [second, third], "{column}");
+
+        let last_error = format!("notifications.{column} holds a value that the domain refuses");
+        assert_eq!(dead(&mut connection, soon), [Dead { last_error }]);
+        let vitals = store.vitals(soon).await.unwrap();
+        assert_eq!((vitals.waiting, vitals.leased, vitals.dead), (2, 2, 1), "{column}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_corrupt_one_does_not_keep_the_others_back_from_a_probe() {
+    for (column, value) in UNCLAIMABLE {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tickets.db");
+        let (fixture, [_, second, _], mut connection) = one_spoilt_of_three(&path, column, value).await;
+        let store = fixture.store();
+        let before = now().minus(Duration::from_secs(5));
+        let probed = store.claim_probe(fixture.claim_at(before), before).await.unwrap();
+        assert_eq!(probed, None, "{column}");
+        let last_error = format!("notifications.{column} holds a value that the domain refuses");
+        assert_eq!(dead(&mut connection, before), [Dead { last_error }]);
+
+        let probed = store.claim_probe(fixture.claim_at(before), before).await.unwrap();
+        assert_eq!(probed.map(|claimed| claimed.id), Some(second), "{column}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_corrupt_one_does_not_keep_the_others_out_of_the_list() {
+    let cases: [(&str, &str); 6] = [
+        ("id", "x'00'"),
+        ("event", "'ticket.lost'"),
+        ("failures", "-1"),
+        ("created_at", "9223372036854775807"),
+        ("state", "'lost', due_at = NULL"),
+        ("due_at", "-9223372036854775808"),
+    ];
+    for (column, value) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tickets.db");
+        let (fixture, [_, second, third], _) = one_spoilt_of_three(&path, column, value).await;
+        let listed = fixture.store().undelivered(9).await.unwrap();
+        let ids: Vec<NotificationId> = listed.iter().map(|record| record.id).collect();
+        assert_eq!(ids, [third, second], "{column}");
+    }
 }

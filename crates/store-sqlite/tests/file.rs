@@ -187,7 +187,8 @@ fn a_check_tells_how_far_the_file_is_and_makes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("new/tickets.db");
     assert_eq!(check(&path).unwrap(), Schema::Missing);
-    assert!(!path.parent().unwrap().exists());
+    assert_eq!(check(&folder.path().join("tickets.db")).unwrap(), Schema::Missing);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 
     let path = folder.path().join("tickets.db");
     fs::write(&path, "").unwrap();
@@ -201,4 +202,16 @@ fn a_check_tells_how_far_the_file_is_and_makes_nothing() {
     assert!(matches!(error, OpenError::NotADatabase(_)), "{error:?}");
     assert!(check(folder.path()).is_err());
     assert!(check(&path.join("tickets.db")).is_err());
+}
+
+/// A folder whose mode says that its owner may write, and where not even root makes a file.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_check_tells_that_this_user_cannot_write_there() {
+    let folder = Path::new("/sys/kernel");
+    assert!(!fs::metadata(folder).unwrap().permissions().readonly());
+    let error = check(&folder.join("tickets.db")).unwrap_err();
+    assert!(matches!(error, OpenError::File { .. }), "{error:?}");
+    let error = check(&folder.join("new/deep/tickets.db")).unwrap_err();
+    assert!(matches!(error, OpenError::Folder { .. }), "{error:?}");
 }

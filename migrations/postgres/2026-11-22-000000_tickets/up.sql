@@ -64,6 +64,8 @@ CREATE TABLE notifications (
     tried_at     TIMESTAMPTZ,
     -- The last claim beside the schedule.
     probed_at    TIMESTAMPTZ,
+    -- Whether it was made due before its time, after something got through, since its last failure that counts.
+    released     BOOLEAN NOT NULL DEFAULT false,
     last_error   TEXT,
     -- What the manager's message is called outside, so that a quoted reply finds its ticket.
     external_id  TEXT,
@@ -75,7 +77,8 @@ CREATE TABLE notifications (
 );
 -- What is due, and whether an earlier one of the ticket still waits. Both hold only what waits, however much was sent.
 CREATE INDEX notifications_due ON notifications (due_at) WHERE due_at IS NOT NULL;
-CREATE INDEX notifications_waiting ON notifications (ticket_id, seq) WHERE due_at IS NOT NULL;
+CREATE INDEX notifications_first_tries ON notifications (due_at) WHERE due_at IS NOT NULL AND tried_at IS NULL;
+CREATE INDEX notifications_waiting ON notifications (ticket_id, seq) WHERE state IN ('waiting', 'held');
 CREATE INDEX notifications_undelivered ON notifications (created_at) WHERE state <> 'delivered';
 CREATE INDEX notifications_external_id ON notifications (external_id) WHERE external_id IS NOT NULL;
 

@@ -51,7 +51,7 @@ CREATE TABLE notifications (
     seq          INTEGER NOT NULL,
     event        TEXT NOT NULL CHECK (event IN ('ticket.created', 'ticket.updated')),
     payload      BLOB NOT NULL,
-    -- Whether there was anywhere to send it to when it was made, or an operator's word since.
+    -- Whether there was anywhere to send it to when it was made, or an operator has released it since.
     addressed    INTEGER NOT NULL CHECK (addressed IN (0, 1)),
     state        TEXT NOT NULL CHECK (state IN ('waiting', 'delivered', 'dead', 'held')),
     -- The next try; while it is being tried, the end of the lease: an ended lease is simply due.
@@ -65,6 +65,8 @@ CREATE TABLE notifications (
     tried_at     INTEGER,
     -- The last claim beside the schedule.
     probed_at    INTEGER,
+    -- Whether it was made due before its time, after something got through, since its last failure that counts.
+    released     INTEGER NOT NULL DEFAULT 0,
     last_error   TEXT,
     -- What the manager's message is called outside, so that a quoted reply finds its ticket.
     external_id  TEXT,
@@ -76,7 +78,8 @@ CREATE TABLE notifications (
 ) STRICT;
 -- What is due, and whether an earlier one of the ticket still waits. Both hold only what waits, however much was sent.
 CREATE INDEX notifications_due ON notifications (due_at) WHERE due_at IS NOT NULL;
-CREATE INDEX notifications_waiting ON notifications (ticket_id, seq) WHERE due_at IS NOT NULL;
+CREATE INDEX notifications_first_tries ON notifications (due_at) WHERE due_at IS NOT NULL AND tried_at IS NULL;
+CREATE INDEX notifications_waiting ON notifications (ticket_id, seq) WHERE state IN ('waiting', 'held');
 CREATE INDEX notifications_undelivered ON notifications (created_at) WHERE state <> 'delivered';
 CREATE INDEX notifications_external_id ON notifications (external_id) WHERE external_id IS NOT NULL;
 

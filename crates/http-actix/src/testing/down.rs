@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use ticket_domain::{
-    LeaseToken, Message, NotificationId, NotificationRecord, Thread, Ticket, TicketRef, Timestamp,
+    ExternalId, LeaseToken, Message, NotificationId, NotificationRecord, Thread, Ticket, TicketRef, Timestamp,
     ports::{
         Append, Appended, Claim, Claimed, LookUp, Opened, Opening, Outbox, PoolUse, Redelivered, Settled, StoreError,
         StoreHealth, TicketStore, Verdict, Vitals,
@@ -35,6 +35,9 @@ impl TicketStore for DownStore {
         down()
     }
     async fn append(&self, _: Append) -> Result<Appended, StoreError> {
+        down()
+    }
+    async fn kept(&self, _: ExternalId) -> Result<Option<Message>, StoreError> {
         down()
     }
     async fn keep_unmatched(&self, _: Message) -> Result<Appended, StoreError> {

@@ -26,11 +26,15 @@ pub(super) fn base_url(vars: &mut Variables<'_>, port: u16) -> Option<Url> {
         vars.warn("BASE_URL is not set: ticket links will name localhost, which works on this machine only");
         (port != 0).then(|| format!("http://localhost:{port}"))
     })?;
-    let url = web_address(&text).filter(|url| url.query().is_none() && url.fragment().is_none());
+    let is_base = |url: &Url| {
+        let has_user = !url.username().is_empty() || url.password().is_some();
+        !has_user && url.query().is_none() && url.fragment().is_none()
+    };
+    let url = web_address(&text).filter(is_base);
     if url.is_none() {
         vars.fault(
             "BASE_URL",
-            "must be an address such as https://tickets.example.com, without ? or #",
+            "must be an address such as https://tickets.example.com, without a user, ? or #",
         );
     }
     url
@@ -106,15 +110,15 @@ pub(super) fn receiver(vars: &mut Variables<'_>) -> Option<Receiver> {
     let secret = vars.secret(SECRET);
     if let Some(secret) = &secret {
         vars.warn_if_short(SECRET, secret);
-        if !secret.expose_secret().bytes().all(|byte| byte.is_ascii_graphic()) {
+        if secret.expose_secret().chars().any(char::is_control) {
             vars.fault(
                 SECRET,
-                "must consist of visible ASCII characters without spaces, since it travels in a header",
+                "must be one line without control characters, since it travels in a header",
             );
         }
     }
     if !is_set {
-        if updated.is_some() {
+        if vars.text(UPDATED).is_some() {
             vars.fault(CREATED, format!("must be set too when {UPDATED} is"));
         } else {
             vars.warn(format!("{CREATED} is not set: notifications wait, stored, until it is"));
@@ -265,7 +269,7 @@ pub(super) fn log_format(vars: &mut Variables<'_>, on_terminal: bool) -> LogForm
 
 pub(super) fn log_filter(vars: &mut Variables<'_>) -> String {
     const VARIABLE: &str = "RUST_LOG";
-    let filter = vars.text(VARIABLE).unwrap_or_else(|| "info".into());
+    let filter = vars.text(VARIABLE).unwrap_or_else(|| "info,actix_server=warn".into());
     if let Err(error) = filter.parse::<EnvFilter>() {
         vars.fault(
             VARIABLE,

@@ -51,7 +51,7 @@ fn nothing_set_runs_on_the_embedded_store_with_warnings() {
     assert_eq!((config.slow_retries, config.notify_concurrency), (8, 4));
     assert_eq!(
         (config.log_format, config.log_filter.as_str()),
-        (LogFormat::Json, "info")
+        (LogFormat::Json, "info,actix_server=warn")
     );
     for variable in [
         "BASE_URL",
@@ -124,6 +124,7 @@ fn each_fault_names_its_variable() {
         ("BASE_URL", "desk.example"),
         ("BASE_URL", "ftp://desk.example"),
         ("BASE_URL", "https://desk.example/?a=b"),
+        ("BASE_URL", "https://user:pw@desk.example"),
         ("DATABASE_URL", "mysql://db.example/desk"),
         ("DATABASE_URL", "sqlite://"),
         ("DATABASE_URL", "sqlite://data/"),
@@ -155,7 +156,12 @@ fn each_fault_names_its_variable() {
         faulty(&[(webhook, "https://n8n.example/webhook/x")]),
         ["N8N_SHARED_SECRET"]
     );
-    assert_eq!(faulty(&[("N8N_SHARED_SECRET", "two words")]), ["N8N_SHARED_SECRET"]);
+    assert_eq!(faulty(&[("N8N_SHARED_SECRET", "two\nlines")]), ["N8N_SHARED_SECRET"]);
+    assert_eq!(
+        faulty(&[("N8N_TICKET_UPDATED_WEBHOOK", "ftp://x")]),
+        ["N8N_TICKET_UPDATED_WEBHOOK", webhook]
+    );
+    load(&[(webhook, "https://n8n.example/x"), ("N8N_SHARED_SECRET", "my pässword")]).unwrap();
     assert_eq!(
         faulty(&[
             ("N8N_TICKET_UPDATED_WEBHOOK", "https://n8n.example/x"),

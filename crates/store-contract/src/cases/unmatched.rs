@@ -1,7 +1,7 @@
 //! Messages whose ticket is not known, and how they find it.
 
 use ticket_domain::{
-    EventKind, Message, Sender,
+    Channel, Content, EventKind, ExternalId, Message, Sender,
     ports::{Append, Appended},
 };
 
@@ -46,6 +46,47 @@ pub async fn without_an_outside_id_every_message_is_kept(fixture: &Fixture) {
         assert_eq!(keep(fixture, &fixture.message(at(0))).await, Appended::Added);
         assert_eq!(unmatched(fixture).await, number);
     }
+}
+
+/// What is kept reads back as it first came, under its own outside id only, and no more once it is part of a ticket.
+pub async fn what_is_kept_reads_back_exactly_until_it_joins(fixture: &Fixture) {
+    let kept = |external_id: &ExternalId| {
+        let (store, external_id) = (fixture.store(), external_id.clone());
+        async move { store.kept(external_id).await.unwrap() }
+    };
+    let [with_media, plain, written, unknown] = [(); 4].map(|()| fixture.external_id());
+    let first = Message {
+        sender: Sender::Agent,
+        channel: Channel::Web,
+        from: None,
+        content: Content::new(
+            "See the picture".parse().unwrap(),
+            Some("https://media.example/ME3".parse().unwrap()),
+        )
+        .unwrap(),
+        ..fixture.message_of(&with_media, at(1))
+    };
+    let second = fixture.message_of(&plain, at(2));
+    for message in [&first, &second, &fixture.message(at(3))] {
+        keep(fixture, message).await;
+    }
+    // A repetition changes nothing.
+    keep(fixture, &fixture.message_of(&with_media, at(4))).await;
+    let opening = fixture.opened(at(0)).await;
+    let append = append_to(&opening.ticket, fixture.message_of(&written, at(5)));
+    assert_eq!(fixture.store().append(append).await.unwrap(), Appended::Added);
+    assert_eq!(kept(&with_media).await, Some(first.clone()));
+    assert_eq!(kept(&plain).await, Some(second.clone()));
+    assert_eq!(kept(&written).await, None);
+    assert_eq!(kept(&unknown).await, None);
+
+    let append = append_to(&opening.ticket, fixture.message_of(&with_media, at(6)));
+    assert_eq!(
+        fixture.store().append(append).await.unwrap(),
+        Appended::Joined(first.id)
+    );
+    assert_eq!(kept(&with_media).await, None);
+    assert_eq!(kept(&plain).await, Some(second));
 }
 
 /// 50 copies at the same moment: one is kept.

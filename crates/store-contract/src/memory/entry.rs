@@ -16,6 +16,8 @@ pub(super) struct Entry {
     pub(super) last_error: Option<Box<str>>,
     pub(super) was_tried: bool,
     pub(super) probed_at: Option<Timestamp>,
+    /// Since its last failure that counts.
+    pub(super) was_released: bool,
 }
 
 impl Entry {
@@ -31,6 +33,7 @@ impl Entry {
             last_error: None,
             was_tried: false,
             probed_at: None,
+            was_released: false,
         }
     }
 
@@ -71,6 +74,7 @@ impl Entry {
             Verdict::RetryAt { due, why } => {
                 self.state = NotificationState::Waiting { due };
                 self.scheduled_at = due;
+                self.was_released = false;
                 self.failures += 1;
                 self.last_error = Some(why);
             }

@@ -57,10 +57,11 @@ impl State {
         self.files.iter_mut().flat_map(|file| &mut file.entries)
     }
 
-    /// Of each ticket the first notification that waits: the only one that may go out.
+    /// Of each ticket the first notification that waits or is held: the only one that may go out, if it waits.
     fn first_waiting(&mut self) -> impl Iterator<Item = (TicketId, &mut Entry)> {
         self.files.iter_mut().filter_map(|file| {
-            let first = file.entries.iter_mut().find(|entry| entry.due().is_some());
+            let mut entries = file.entries.iter_mut();
+            let first = entries.find(|entry| entry.due().is_some() || entry.state == NotificationState::Held);
             first.map(|entry| (file.ticket.id, entry))
         })
     }
@@ -186,6 +187,14 @@ impl TicketStore for MemoryStore {
         Ok(appended)
     }
 
+    async fn kept(&self, external_id: ExternalId) -> Result<Option<Message>, StoreError> {
+        let state = self.state();
+        let mut kept = state.unmatched.iter();
+        Ok(kept
+            .find(|message| message.external_id.as_ref() == Some(&external_id))
+            .cloned())
+    }
+
     async fn keep_unmatched(&self, message: Message) -> Result<Appended, StoreError> {
         let mut state = self.state();
         if let Some(before) = state.before(message.external_id.as_ref()) {
@@ -203,6 +212,7 @@ impl Outbox for MemoryStore {
         let mut due: Vec<_> = state
             .first_waiting()
             .filter(|(_, entry)| entry.due().is_some_and(|due| due <= claim.now))
+            .filter(|(_, entry)| !(claim.first_tries_only && entry.was_tried))
             .collect();
         due.sort_by_key(|(_, entry)| entry.due());
         let claimed = due.into_iter().take(limit.into());
@@ -219,7 +229,7 @@ impl Outbox for MemoryStore {
         }
         let longest_ago = state
             .first_waiting()
-            .filter(|(_, entry)| entry.lease.is_none() && entry.due() > Some(claim.now))
+            .filter(|(_, entry)| entry.lease.is_none() && entry.due() > Some(claim.until))
             .min_by_key(|(_, entry)| entry.probed_at);
         Ok(longest_ago.map(|(ticket, entry)| {
             entry.probed_at = Some(claim.now);
@@ -241,9 +251,12 @@ impl Outbox for MemoryStore {
         let mut state = self.state();
         let waiting = state
             .entries()
-            .filter(|entry| entry.lease.is_none() && entry.due() > Some(now));
+            .filter(|entry| entry.lease.is_none() && entry.due() > Some(now) && !entry.was_released);
         Ok(waiting
-            .map(|entry| entry.state = NotificationState::Waiting { due: now })
+            .map(|entry| {
+                entry.was_released = true;
+                entry.state = NotificationState::Waiting { due: now };
+            })
             .count() as u64)
     }
 

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
+use diesel::{QueryableByName, RunQueryDsl, sql_query, sql_types};
 use store_diesel::{PostgresStore, testing::TestDatabase};
 use ticket_domain::{
-    LeaseToken,
-    ports::{Claim, Idempotency, LookUp, Opening, Outbox, StoreError, TicketStore},
+    LeaseToken, NotificationId, Timestamp,
+    ports::{Claim, Idempotency, LookUp, Opened, Opening, Outbox, StoreError, StoreHealth, TicketStore},
 };
+use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::fixture::{connect, everything, now, opening};
+use crate::fixture::{connect, connection, everything, now, opening};
 
 /// Every column that is parsed, and what its type refuses.
 const COLUMNS: [(&str, &str, &str); 23] = [
@@ -45,13 +47,6 @@ async fn read_all(store: &PostgresStore, opening: &Opening) -> Result<(), StoreE
     again.idempotency = opening.idempotency.clone();
     store.notification(opening.notification.id).await?;
     store.find(LookUp::Quoted("SM1".parse().unwrap())).await?;
-    store.undelivered(10).await?;
-    let claim = Claim {
-        now: now(),
-        lease: LeaseToken(Uuid::from_u128(7)),
-        until: now().plus(Duration::from_secs(30)),
-    };
-    store.claim(claim, 10).await?;
     store.thread(opening.ticket.reference).await?;
     store.open(again).await?;
     Ok(())
@@ -92,5 +87,110 @@ async fn every_column_that_no_type_accepts_is_named() {
             }
             other => panic!("{table}.{column}: {other:?}"),
         }
+    }
+}
+
+/// Opens three tickets, a second apart, and spoils the notification of the first.
+async fn one_spoilt_of_three(
+    database: &TestDatabase,
+    column: &str,
+    value: &str,
+) -> (PostgresStore, [NotificationId; 3]) {
+    let store = connect(database.url(), 1).await.unwrap();
+    let mut ids = Vec::new();
+    for seconds in 0..3 {
+        let mut written = opening();
+        written.notification.created_at = now().plus(Duration::from_secs(seconds));
+        ids.push(written.notification.id);
+        assert_eq!(store.open(written).await.unwrap(), Opened::Now);
+    }
+    let first = ids[0].0;
+    database
+        .execute(&format!(
+            "ALTER TABLE notifications DROP CONSTRAINT IF EXISTS notifications_{column}_check;
+             UPDATE notifications SET {column} = {value} WHERE id = '{first}'"
+        ))
+        .await;
+    (store, ids.try_into().unwrap())
+}
+
+fn claim_at(now: Timestamp) -> Claim {
+    Claim {
+        now,
+        lease: LeaseToken(Uuid::from_u128(7)),
+        until: now.plus(Duration::from_secs(30)),
+        first_tries_only: false,
+    }
+}
+
+#[derive(QueryableByName, Debug, PartialEq)]
+struct Dead {
+    #[diesel(sql_type = sql_types::Uuid)]
+    id: Uuid,
+    #[diesel(sql_type = sql_types::Text)]
+    last_error: String,
+}
+
+/// The notifications that are dead as they have to be.
+async fn dead(database: &TestDatabase, settled_at: Timestamp) -> Vec<Dead> {
+    sql_query(
+        "SELECT id, last_error FROM notifications
+         WHERE state = 'dead' AND due_at IS NULL AND lease IS NULL AND settled_at = $1",
+    )
+    .bind::<sql_types::Timestamptz, _>(OffsetDateTime::from(settled_at))
+    .load(&mut connection(database.url()).await)
+    .unwrap()
+}
+
+const UNCLAIMABLE: [(&str, &str); 3] = [("event", "'ticket.lost'"), ("failures", "-1"), ("failures", "65536")];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_corrupt_one_does_not_keep_the_others_back_from_a_claim() {
+    for (column, value) in UNCLAIMABLE {
+        let database = TestDatabase::create().await;
+        let (store, [first, second, third]) = one_spoilt_of_three(&database, column, value).await;
+        let soon = now().plus(Duration::from_secs(5));
+        let claimed = store.claim(claim_at(soon), 9).await.unwrap();
+        let ids: Vec<NotificationId> = claimed.iter().map(|claimed| claimed.id).collect();
+        assert_eq!(ids, [second, third], "{column}");
+
+        let last_error = format!("notifications.{column} holds a value that the domain refuses");
+        let id = first.0;
+        assert_eq!(dead(&database, soon).await, [Dead { id, last_error }]);
+        let vitals = store.vitals(soon).await.unwrap();
+        assert_eq!((vitals.waiting, vitals.leased, vitals.dead), (2, 2, 1), "{column}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_corrupt_one_does_not_keep_the_others_back_from_a_probe() {
+    for (column, value) in UNCLAIMABLE {
+        let database = TestDatabase::create().await;
+        let (store, [first, second, _]) = one_spoilt_of_three(&database, column, value).await;
+        let before = now().minus(Duration::from_secs(5));
+        let probed = store.claim_probe(claim_at(before), before).await.unwrap();
+        assert_eq!(probed, None, "{column}");
+        let last_error = format!("notifications.{column} holds a value that the domain refuses");
+        let id = first.0;
+        assert_eq!(dead(&database, before).await, [Dead { id, last_error }]);
+
+        let probed = store.claim_probe(claim_at(before), before).await.unwrap();
+        assert_eq!(probed.map(|claimed| claimed.id), Some(second), "{column}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_corrupt_one_does_not_keep_the_others_out_of_the_list() {
+    let cases = [
+        ("event", "'ticket.lost'"),
+        ("failures", "-1"),
+        ("state", "'lost', due_at = NULL"),
+    ];
+    for (column, value) in cases {
+        let database = TestDatabase::create().await;
+        let (store, [_, second, third]) = one_spoilt_of_three(&database, column, value).await;
+        let listed = store.undelivered(9).await.unwrap();
+        let ids: Vec<NotificationId> = listed.iter().map(|record| record.id).collect();
+        assert_eq!(ids, [third, second], "{column}");
     }
 }

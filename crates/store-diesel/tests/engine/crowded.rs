@@ -40,6 +40,7 @@ async fn more_than_one_statement_may_change_is_released_and_held() {
         now: now(),
         lease: LeaseToken(Uuid::from_u128(7)),
         until: now().plus(Duration::from_secs(30)),
+        first_tries_only: false,
     };
     assert_eq!(store.claim(claim, 100).await.unwrap().len(), 100);
     assert!(

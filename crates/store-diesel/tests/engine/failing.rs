@@ -164,6 +164,7 @@ async fn a_network_that_falls_silent_makes_calls_unavailable() {
         now: now(),
         lease: LeaseToken(Uuid::from_u128(7)),
         until: now().plus(Duration::from_secs(30)),
+        first_tries_only: false,
     };
     unavailable(in_time(store.claim(claim, 10)).await);
     unavailable(in_time(store.ping()).await);

@@ -14,6 +14,8 @@ pub struct Claim {
     pub lease: LeaseToken,
     /// Until when nobody else may have what is claimed. A worker that is silent until then has lost it.
     pub until: Timestamp,
+    /// Whether only notifications that were never tried are wanted.
+    pub first_tries_only: bool,
 }
 
 /// A notification that a worker holds.
@@ -91,23 +93,23 @@ pub enum Redelivered {
 }
 
 /// Notifications waiting to go out. Those of one ticket go in their order: a later one waits until every earlier one
-/// is delivered, dead or held. A lease keeps a claimed one from other workers until it ends.
+/// is delivered or dead. A lease keeps a claimed one from other workers until it ends.
 #[async_trait]
 pub trait Outbox: Send + Sync {
     /// Leases the notifications that are due at `claim.now`, the longest due first, at most one a ticket and `limit` in
     /// all. One whose row is corrupt keeps no other back: it becomes dead, with the column named as its error.
     async fn claim(&self, claim: Claim, limit: u16) -> Result<Vec<Claimed>, StoreError>;
 
-    /// Leases one notification that waits and is not yet due, the one that was probed longest ago or never; none if any
-    /// that waits was probed after `unless_after`. Workers that ask at the same time get one between them.
+    /// Leases one notification that waits and will not be due before `claim.until`, the one that was probed longest ago
+    /// or never; none if any that waits was probed after `unless_after`. Workers that ask at the same time get one between them.
     async fn claim_probe(&self, claim: Claim, unless_after: Timestamp) -> Result<Option<Claimed>, StoreError>;
 
     /// Writes a verdict and ends the lease. Changes nothing unless `lease` still holds `id`, also past its end as long
     /// as nobody else claimed it.
     async fn settle(&self, id: NotificationId, lease: LeaseToken, verdict: Verdict) -> Result<Settled, StoreError>;
 
-    /// Makes everything that waits and is not leased due at `now`; says how many that were not due before. Their
-    /// schedules stay as they are.
+    /// Makes everything that waits and is not leased due at `now`, each only once between two failures that count; says
+    /// how many that were not due before. Their schedules stay as they are.
     async fn release_waiting(&self, now: Timestamp) -> Result<u64, StoreError>;
 
     /// Holds those that had no address when they were made, were never tried, and were made before `made_before`; says

@@ -26,10 +26,6 @@ const LONGEST_PATIENCE: Duration = Duration::from_hours(1);
 /// While nothing gets through, one waiting notification is tried so often beside the schedule.
 const PROBE_EVERY: Duration = Duration::from_mins(1);
 
-/// What waits is released at most so often. Without it, one notification that always fails among many that do not would
-/// be tried after each of them.
-const RELEASE_EVERY: Duration = Duration::from_mins(1);
-
 /// What was never tried for want of an address, and is older than this, waits for an operator's word.
 const STALE_AFTER: Duration = Duration::from_hours(24);
 
@@ -48,14 +44,12 @@ pub struct Deliver {
 struct Line {
     /// The receiver asked to be left alone until then.
     paused_until: Option<Timestamp>,
-    /// Since when nothing got through. A program that just started knows nothing of what got through before it.
+    /// The first failure after the last success.
     failing_since: Option<Timestamp>,
-    /// Whether something got through since, and nothing failed after it.
-    is_back: bool,
     /// When this worker last probed.
     probed_at: Option<Timestamp>,
-    /// When what waited was last released.
-    released_at: Option<Timestamp>,
+    /// Whether something got through after failures, and what waits is to be released.
+    is_back: bool,
 }
 
 impl Line {
@@ -72,20 +66,24 @@ impl Line {
         })
     }
 
-    fn wants_release(&self, now: Timestamp) -> bool {
-        self.is_back
-            && self.failing_since.is_some()
-            && self.released_at.is_none_or(|last| now.since(last) >= RELEASE_EVERY)
+    fn note_failure(&mut self, failure: &Failure, now: Timestamp) {
+        if failure.kind != FailureKind::Permanent {
+            self.failing_since.get_or_insert(now);
+        }
+        if let (FailureKind::Throttled, Some(patience)) = (failure.kind, failure.retry_after) {
+            let until = now.plus(patience.min(LONGEST_PATIENCE));
+            self.paused_until = self.paused_until.max(Some(until));
+        }
     }
 
-    fn pause(&mut self, until: Timestamp) {
-        self.paused_until = self.paused_until.max(Some(until));
+    fn note_success(&mut self) {
+        self.is_back |= self.failing_since.take().is_some();
     }
 }
 
 impl Deliver {
-    /// Delivers what is in `outbox` by `notifier`. What waited for an earlier program is taken to have failed, until
-    /// something gets through.
+    /// Delivers what is in `outbox` by `notifier`. It begins as if nothing had got through for long, since it does not
+    /// know what an earlier program met: it probes, and the first success releases what waits.
     pub fn new(
         outbox: Arc<dyn Outbox>,
         notifier: Arc<dyn Notifier>,
@@ -94,7 +92,7 @@ impl Deliver {
         schedule: RetrySchedule,
     ) -> Self {
         let line = Line {
-            failing_since: Some(clock.now()),
+            failing_since: Some(clock.now().minus(PROBE_EVERY)),
             ..Line::default()
         };
         Self {
@@ -112,8 +110,8 @@ impl Deliver {
         self.outbox.hold_unaddressed(self.clock.now().minus(STALE_AFTER)).await
     }
 
-    /// Takes at most `limit` notifications to send now. After the first success of a time of failures, everything that
-    /// waits is among them.
+    /// Takes at most `limit` notifications to send now. After the first success since something failed, everything
+    /// that waits is among them.
     pub async fn claim(&self, limit: u16) -> Result<Vec<Claimed>, StoreError> {
         let now = self.clock.now();
         let line = *self.line();
@@ -144,11 +142,11 @@ impl Deliver {
         let now = self.clock.now();
         match answer {
             Answer::Accepted { external_id } => {
-                self.line().is_back = true;
+                self.line().note_success();
                 Verdict::Delivered { at: now, external_id }
             }
             Answer::Failed(failure) => {
-                self.note_failure(&failure, now);
+                self.line().note_failure(&failure, now);
                 self.judge(claimed, failure, begun, now)
             }
         }
@@ -193,23 +191,13 @@ impl Deliver {
         }
     }
 
-    fn note_failure(&self, failure: &Failure, now: Timestamp) {
-        let mut line = self.line();
-        line.failing_since.get_or_insert(now);
-        line.is_back = false;
-        if let (FailureKind::Throttled, Some(patience)) = (failure.kind, failure.retry_after) {
-            line.pause(now.plus(patience.min(LONGEST_PATIENCE)));
-        }
-    }
-
-    /// After the first success of a time of failures, everything that waits becomes due.
+    /// After the first success since something failed, everything that waits becomes due. One that then fails while
+    /// others do not is at fault itself, and keeps to its schedule from there on: the store releases each once only
+    /// between two tries of its schedule.
     async fn release_if_back(&self, now: Timestamp) -> Result<(), StoreError> {
-        if self.line().wants_release(now) {
+        if self.line().is_back {
             self.outbox.release_waiting(now).await?;
-            let mut line = self.line();
-            line.failing_since = None;
-            line.is_back = false;
-            line.released_at = Some(now);
+            self.line().is_back = false;
         }
         Ok(())
     }
