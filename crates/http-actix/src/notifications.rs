@@ -172,7 +172,18 @@ mod tests {
         let lease = LeaseToken(Uuid::from_u128(1));
         let until = now.plus(std::time::Duration::from_secs(30));
         actix_web::rt::System::new().block_on(async {
-            let claimed = outbox.claim(Claim { now, lease, until }, 10).await.unwrap();
+            let claimed = outbox
+                .claim(
+                    Claim {
+                        now,
+                        lease,
+                        until,
+                        first_tries_only: false,
+                    },
+                    10,
+                )
+                .await
+                .unwrap();
             assert!(!claimed.is_empty());
             for claimed in claimed {
                 outbox.settle(claimed.id, lease, verdict()).await.unwrap();

@@ -6,7 +6,7 @@ use http_actix::DeliveryMetrics;
 use ticket_domain::{
     Timestamp,
     ports::{Claimed, Clock, Settled, StoreError, Verdict},
-    use_cases::{Deliver, LEASE},
+    use_cases::{Claims, Deliver, LEASE, Room},
 };
 use tokio::{
     task::JoinSet,
@@ -44,6 +44,8 @@ pub(crate) struct Worker {
 struct Rounds {
     /// The sends under way. Each ends with the moment of the next try, if there is one.
     under_way: JoinSet<Option<Timestamp>>,
+    /// Held by each send under way that is not a first try.
+    others: Arc<()>,
     /// The next tries that this program knows of.
     upcoming: BTreeSet<Timestamp>,
     /// Whether what waited too long for an address has been held.
@@ -77,16 +79,22 @@ impl Worker {
 
     async fn round(&self, rounds: &mut Rounds, abandon: &CancellationToken) {
         match self.claim(rounds).await {
-            Ok(claimed) => {
+            Ok(claims) => {
                 if std::mem::take(&mut rounds.store_failed) {
                     tracing::info!("the delivery loop can claim notifications again");
                 }
-                for claimed in claimed {
+                let first_tries = claims.first_tries.into_iter().map(|claimed| (claimed, None));
+                let others = claims
+                    .others
+                    .into_iter()
+                    .map(|claimed| (claimed, Some(rounds.others.clone())));
+                for (claimed, place) in first_tries.chain(others).collect::<Vec<_>>() {
                     let attempt = Attempt {
                         deliver: self.deliver.clone(),
                         metrics: self.metrics.clone(),
                         clock: self.clock.clone(),
                         claimed,
+                        _place: place,
                     };
                     rounds.under_way.spawn(attempt.run(abandon.clone()));
                 }
@@ -102,7 +110,7 @@ impl Worker {
         }
     }
 
-    async fn claim(&self, rounds: &mut Rounds) -> Result<Vec<Claimed>, StoreError> {
+    async fn claim(&self, rounds: &mut Rounds) -> Result<Claims, StoreError> {
         if !rounds.stale_held {
             let held = self.deliver.hold_stale().await?;
             if held > 0 {
@@ -113,8 +121,17 @@ impl Worker {
             }
             rounds.stale_held = true;
         }
-        let room = usize::from(self.concurrency).saturating_sub(rounds.under_way.len());
-        self.deliver.claim(u16::try_from(room).unwrap_or(u16::MAX)).await
+        self.deliver.claim(self.room(rounds)).await
+    }
+
+    /// One place is always kept for first tries: what failed before may take its 15 s to fail again.
+    fn room(&self, rounds: &Rounds) -> Room {
+        let left = |places: u16, taken: usize| places.saturating_sub(u16::try_from(taken).unwrap_or(u16::MAX));
+        let for_others = self.concurrency.saturating_sub(1).max(1);
+        Room {
+            in_all: left(self.concurrency, rounds.under_way.len()),
+            for_others: left(for_others, Arc::strong_count(&rounds.others) - 1),
+        }
     }
 }
 
@@ -140,6 +157,8 @@ struct Attempt {
     metrics: DeliveryMetrics,
     clock: Arc<dyn Clock>,
     claimed: Claimed,
+    /// Counts those that are not first tries, for as long as they last.
+    _place: Option<Arc<()>>,
 }
 
 impl Attempt {

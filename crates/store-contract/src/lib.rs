@@ -80,6 +80,7 @@ macro_rules! store_contract {
 
             claiming::a_claim_tells_everything_about_its_notification,
             claiming::only_what_is_due_is_claimed_and_the_longest_due_first,
+            claiming::first_tries_can_be_asked_for_alone,
             claiming::tickets_take_turns_and_their_events_keep_their_order,
             claiming::what_is_leased_is_claimed_again_only_after_the_lease,
             claiming::two_workers_share_without_overlap,
@@ -102,7 +103,8 @@ macro_rules! store_contract {
 
             operating::releasing_makes_what_waits_due_and_keeps_its_schedule,
             operating::only_the_unaddressed_untried_and_older_are_held,
-            operating::what_is_held_is_not_claimed_and_blocks_nothing,
+            operating::what_is_held_is_not_claimed_and_keeps_its_place,
+            operating::each_is_released_once_between_two_failures_that_count,
             operating::redelivering_makes_what_waits_or_is_held_due,
             operating::what_an_operator_released_is_not_held_again,
             operating::redelivering_the_dead_starts_their_schedule_anew,

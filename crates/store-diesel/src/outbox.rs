@@ -129,7 +129,11 @@ const NEVER: Option<OffsetDateTime> = None;
 const NOBODY: Option<Uuid> = None;
 
 fn claim_due(connection: &mut PgConnection, claim: Claim, limit: u16) -> Result<Vec<Claimed>, Failure> {
-    let statement = if claim.first_tries_only { CLAIM_FIRST_TRIES } else { CLAIM };
+    let statement = if claim.first_tries_only {
+        CLAIM_FIRST_TRIES
+    } else {
+        CLAIM
+    };
     let rows: Vec<ClaimedRow> = sql_query(statement)
         .bind::<sql_types::Timestamptz, _>(OffsetDateTime::from(claim.now))
         .bind::<sql_types::BigInt, _>(i64::from(limit))

@@ -11,11 +11,11 @@ mod support;
 
 use std::time::Duration;
 
-use support::{CUSTOMER, World, failure, reply};
+use support::{CUSTOMER, World, claim, failure, reply};
 use ticket_domain::{
     NotificationState,
     ports::{Clock as _, FailureKind, Redelivered, Settled, Verdict},
-    use_cases::{LEASE, Redeliver},
+    use_cases::{LEASE, Redeliver, Room},
 };
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -207,7 +207,7 @@ async fn one_that_always_fails_among_many_that_do_not_keeps_to_its_schedule() {
         world.clock.advance(Duration::from_secs(1));
         world.works();
         world.open("good").await;
-        for claimed in deliver.claim(100).await.unwrap() {
+        for claimed in claim(&deliver).await {
             if claimed.id == poison {
                 world.fails(failure(FailureKind::Temporary, None));
             } else {
@@ -218,17 +218,56 @@ async fn one_that_always_fails_among_many_that_do_not_keeps_to_its_schedule() {
         }
     }
     let record = world.store.notification(poison).await.unwrap().unwrap();
-    // An hour: at once, three quick ones, five and thirty-five minutes later.
+    // An hour: at once, three quick ones, five and thirty-five minutes later; once more each as others got through.
     assert_eq!(record.failures, 6);
-    let tries = world
-        .notifier
-        .received
-        .lock()
-        .unwrap()
-        .iter()
-        .filter(|(id, _)| *id == poison)
-        .count();
-    assert!(tries <= 6 + 61, "{tries} tries in an hour");
+    let received = world.notifier.received.lock().unwrap();
+    let tries = received.iter().filter(|(id, _)| *id == poison).count();
+    assert!(tries <= 12, "{tries} tries in an hour");
+}
+
+#[tokio::test]
+async fn those_that_fail_again_leave_room_for_first_tries() {
+    let world = World::default();
+    let deliver = world.deliver(8);
+    world.fails(failure(FailureKind::Temporary, None));
+    for _ in 0..8 {
+        world.open("hangs").await;
+    }
+    assert_eq!(world.round(&deliver).await.len(), 8);
+    world.clock.advance(Duration::from_secs(2));
+    world.open("new").await;
+    // A worker with four places keeps one of them.
+    let claims = deliver
+        .claim(Room {
+            in_all: 4,
+            for_others: 3,
+        })
+        .await
+        .unwrap();
+    assert_eq!((claims.first_tries.len(), claims.others.len()), (1, 3));
+    let claims = deliver
+        .claim(Room {
+            in_all: 1,
+            for_others: 0,
+        })
+        .await
+        .unwrap();
+    assert_eq!((claims.first_tries.len(), claims.others.len()), (0, 0));
+}
+
+#[tokio::test]
+async fn the_quick_retries_are_not_doubled_by_probes() {
+    let world = World::default();
+    let deliver = world.deliver(0);
+    world.clock.advance(DAY);
+    world.fails(failure(FailureKind::Temporary, None));
+    world.open("Broken").await;
+    assert_eq!(
+        tries_during(&world, &deliver, MINUTE, Duration::from_millis(100))
+            .await
+            .len(),
+        4
+    );
 }
 
 #[tokio::test]
@@ -263,12 +302,12 @@ async fn what_a_crash_interrupted_is_tried_again_within_a_minute_at_the_same_pla
     let world = World::default();
     let deliver = world.deliver(8);
     world.open("Broken").await;
-    let lost = deliver.claim(10).await.unwrap();
+    let lost = claim(&deliver).await;
     assert_eq!((lost.len(), lost[0].failures), (1, 0));
     world.clock.advance(LEASE.checked_sub(Duration::from_secs(1)).unwrap());
-    assert!(deliver.claim(10).await.unwrap().is_empty());
+    assert!(claim(&deliver).await.is_empty());
     world.clock.advance(Duration::from_secs(1));
-    let again = deliver.claim(10).await.unwrap();
+    let again = claim(&deliver).await;
     assert_eq!((again[0].id, again[0].failures), (lost[0].id, 0));
     assert!(LEASE < MINUTE);
     // The first worker wakes up late: its verdict changes nothing.
@@ -284,9 +323,9 @@ async fn what_is_handed_back_is_due_again_at_once() {
     let world = World::default();
     let deliver = world.deliver(8);
     world.open("Broken").await;
-    let claimed = deliver.claim(10).await.unwrap();
+    let claimed = claim(&deliver).await;
     assert_eq!(deliver.hand_back(&claimed[0]).await.unwrap(), Settled::Yes);
-    let again = deliver.claim(10).await.unwrap();
+    let again = claim(&deliver).await;
     assert_eq!((again[0].id, again[0].failures), (claimed[0].id, 0));
 }
 

@@ -181,3 +181,29 @@ async fn two_references_in_a_text_are_not_certain() {
     ));
     assert_eq!(unmatched(&world).await, 1);
 }
+
+#[tokio::test]
+async fn what_joins_is_what_the_manager_is_told() {
+    let world = World::default();
+    let opened = world.open("Broken").await;
+    let deliver = world.deliver(8);
+    world.round(&deliver).await;
+    let sent = |text: &str| Reply {
+        external_id: Some(external_id("SM1")),
+        ..reply(CUSTOMER, text)
+    };
+    let kept = world.receiver().receive(sent("the green one")).await;
+    assert!(matches!(kept, Err(ReceiveError::NotNamed)));
+    let named = Reply {
+        ticket: TicketName::Reference(opened.reference),
+        ..sent("in other words")
+    };
+    world.receiver().receive(named).await.unwrap();
+    assert_eq!(
+        messages(&world, opened.reference).await[1].content.as_text(),
+        "the green one"
+    );
+    world.round(&deliver).await;
+    let told = world.notifier.received.lock().unwrap()[1].1.clone();
+    assert!(String::from_utf8(told.0.into()).unwrap().ends_with("the green one"));
+}

@@ -66,7 +66,7 @@ CREATE TABLE notifications (
     -- The last claim beside the schedule.
     probed_at    INTEGER,
     -- Whether it was made due before its time, after something got through, since its last failure that counts.
-    released     INTEGER NOT NULL DEFAULT 0,
+    released     INTEGER NOT NULL DEFAULT 0 CHECK (released IN (0, 1)),
     last_error   TEXT,
     -- What the manager's message is called outside, so that a quoted reply finds its ticket.
     external_id  TEXT,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ticket_domain::{
     EventKind, NotificationId, NotificationState,
-    ports::{Claimed, Opening},
+    ports::{Claim, Claimed, Opening},
 };
 
 use crate::{
@@ -51,6 +51,30 @@ pub async fn only_what_is_due_is_claimed_and_the_longest_due_first(fixture: &Fix
     assert_eq!(ids(&second), [due[&3], due[&4]]);
     assert_eq!(fixture.claim(at(4)).await, []);
     fixture.claim_only(due[&5], at(5)).await;
+}
+
+/// Who asks for first tries gets nothing that was tried before, whether it failed or its worker fell silent.
+pub async fn first_tries_can_be_asked_for_alone(fixture: &Fixture) {
+    let store = fixture.store();
+    let failed = fixture.opened(at(0)).await.notification.id;
+    let claimed = fixture.claim_only(failed, at(0)).await;
+    fixture.settled(&claimed, retry_at(at(5))).await;
+    let silent = fixture.opened(at(1)).await.notification.id;
+    fixture.claim_only(silent, at(1)).await;
+    let fresh = fixture.opened(at(2)).await.notification.id;
+
+    let moment = at(LEASE + 10);
+    let only_first = Claim {
+        first_tries_only: true,
+        ..fixture.claim_at(moment)
+    };
+    assert_eq!(ids(&store.claim(only_first, 9).await.unwrap()), [fresh]);
+    let again = Claim {
+        first_tries_only: true,
+        ..fixture.claim_at(moment)
+    };
+    assert_eq!(store.claim(again, 9).await.unwrap(), []);
+    assert_eq!(ids(&fixture.claim(moment).await), [failed, silent]);
 }
 
 /// One event of a ticket at a time, in their order: a later one waits while an earlier one waits or is being tried, and

@@ -84,16 +84,40 @@ pub async fn only_the_unaddressed_untried_and_older_are_held(fixture: &Fixture) 
     fixture.settled(&claimed, delivered(at(12), None)).await;
 }
 
-/// What is held stays, and lets the later events of its ticket pass.
-pub async fn what_is_held_is_not_claimed_and_blocks_nothing(fixture: &Fixture) {
+/// What is held is not claimed or released, and what comes after it in its ticket waits for it: events of a ticket go
+/// in their order.
+pub async fn what_is_held_is_not_claimed_and_keeps_its_place(fixture: &Fixture) {
     let opening = unaddressed(fixture, 0).await;
+    let first = opening.notification.id;
     let second = fixture.updated(&opening.ticket, at(20)).await.id;
-    assert_eq!(fixture.store().hold_unaddressed(at(10)).await.unwrap(), 1);
-    fixture.claim_only(second, at(20)).await;
+    let store = fixture.store();
+    assert_eq!(store.hold_unaddressed(at(10)).await.unwrap(), 1);
     assert_eq!(fixture.claim(at(21)).await, []);
-    assert_eq!(fixture.store().release_waiting(at(21)).await.unwrap(), 0);
-    let state = fixture.record(opening.notification.id).await.state;
-    assert_eq!(state, NotificationState::Held);
+    assert_eq!(store.release_waiting(at(21)).await.unwrap(), 0);
+    assert_eq!(fixture.record(first).await.state, NotificationState::Held);
+
+    assert_eq!(redeliver(fixture, first, 22).await, Redelivered::Queued);
+    let claimed = fixture.claim_only(first, at(22)).await;
+    fixture.settled(&claimed, delivered(at(22), None)).await;
+    fixture.claim_only(second, at(22)).await;
+}
+
+/// One that was released and failed again is not released again before its schedule has had a try of it.
+pub async fn each_is_released_once_between_two_failures_that_count(fixture: &Fixture) {
+    let store = fixture.store();
+    let id = fixture.opened(at(0)).await.notification.id;
+    let claimed = fixture.claim_only(id, at(0)).await;
+    fixture.settled(&claimed, retry_at(at(1_000))).await;
+    assert_eq!(store.release_waiting(at(10)).await.unwrap(), 1);
+    let claimed = fixture.claim_only(id, at(10)).await;
+    fixture.settled(&claimed, returned(at(1_000))).await;
+    assert_eq!(store.release_waiting(at(20)).await.unwrap(), 0);
+    assert_eq!(fixture.claim(at(20)).await, []);
+
+    let claimed = fixture.claim_only(id, at(1_000)).await;
+    fixture.settled(&claimed, retry_at(at(5_000))).await;
+    assert_eq!(store.release_waiting(at(1_010)).await.unwrap(), 1);
+    fixture.claim_only(id, at(1_010)).await;
 }
 
 /// What waits or is held is due now; its failures and its schedule stay as they are.

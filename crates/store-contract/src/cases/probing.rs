@@ -44,6 +44,8 @@ pub async fn a_probe_takes_only_what_waits_and_is_not_due(fixture: &Fixture) {
     let leased = fixture.opened(at(2)).await.notification.id;
     fixture.claim_only(leased, at(2)).await;
     fixture.opened(at(3)).await;
+    // Due before a probe's lease would end: its own time comes soon enough.
+    fixture.opened(at(3 + LEASE)).await;
     assert_eq!(probe_any(fixture, at(3)).await, None);
 
     let opening = fixture.opened(at(DUE)).await;

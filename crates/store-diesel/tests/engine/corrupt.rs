@@ -167,7 +167,7 @@ async fn a_corrupt_one_does_not_keep_the_others_back_from_a_probe() {
     for (column, value) in UNCLAIMABLE {
         let database = TestDatabase::create().await;
         let (store, [first, second, _]) = one_spoilt_of_three(&database, column, value).await;
-        let before = now().minus(Duration::from_secs(5));
+        let before = now().minus(Duration::from_secs(50));
         let probed = store.claim_probe(claim_at(before), before).await.unwrap();
         assert_eq!(probed, None, "{column}");
         let last_error = format!("notifications.{column} holds a value that the domain refuses");

@@ -39,6 +39,24 @@ pub struct Deliver {
     line: Mutex<Line>,
 }
 
+/// How many notifications a worker can send at this moment.
+#[derive(Debug, Clone, Copy)]
+pub struct Room {
+    /// In all.
+    pub in_all: u16,
+    /// Of those, the ones that may be other than first tries.
+    pub for_others: u16,
+}
+
+/// What a worker got to send.
+#[derive(Debug, Default)]
+pub struct Claims {
+    /// Never tried before.
+    pub first_tries: Vec<Claimed>,
+    /// Retries, probes, and what an earlier worker left.
+    pub others: Vec<Claimed>,
+}
+
 /// What is known of the line to the receiver.
 #[derive(Debug, Clone, Copy, Default)]
 struct Line {
@@ -110,24 +128,37 @@ impl Deliver {
         self.outbox.hold_unaddressed(self.clock.now().minus(STALE_AFTER)).await
     }
 
-    /// Takes at most `limit` notifications to send now. After the first success since something failed, everything
-    /// that waits is among them.
-    pub async fn claim(&self, limit: u16) -> Result<Vec<Claimed>, StoreError> {
+    /// Takes notifications to send now, at most as many as there is room for. First tries go first: those that were
+    /// tried before may take long to fail again, and must not keep the others back. After the first success since
+    /// something failed, everything that waits is among them.
+    pub async fn claim(&self, room: Room) -> Result<Claims, StoreError> {
         let now = self.clock.now();
         let line = *self.line();
-        if limit == 0 || line.is_paused(now) {
-            return Ok(Vec::new());
+        let mut claims = Claims::default();
+        if room.in_all == 0 || line.is_paused(now) {
+            return Ok(claims);
         }
         self.release_if_back(now).await?;
-        let mut claimed = self.outbox.claim(self.lease(now), limit).await?;
-        if claimed.len() < usize::from(limit) && line.wants_probe(now) {
+        let first_tries = Claim {
+            first_tries_only: true,
+            ..self.lease(now)
+        };
+        claims.first_tries = self.outbox.claim(first_tries, room.in_all).await?;
+
+        let taken = u16::try_from(claims.first_tries.len()).unwrap_or(u16::MAX);
+        let left = room.in_all.saturating_sub(taken).min(room.for_others);
+        if left == 0 {
+            return Ok(claims);
+        }
+        claims.others = self.outbox.claim(self.lease(now), left).await?;
+        if claims.others.len() < usize::from(left) && line.wants_probe(now) {
             let probe = self.outbox.claim_probe(self.lease(now), now.minus(PROBE_EVERY)).await?;
             if probe.is_some() {
                 self.line().probed_at = Some(now);
             }
-            claimed.extend(probe);
+            claims.others.extend(probe);
         }
-        Ok(claimed)
+        Ok(claims)
     }
 
     /// Makes one try, and judges how it went.
@@ -208,6 +239,7 @@ impl Deliver {
             now,
             lease: LeaseToken(lease),
             until: now.plus(LEASE),
+            first_tries_only: false,
         }
     }
 

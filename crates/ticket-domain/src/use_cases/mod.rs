@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use uuid::{Builder, Uuid};
 
-pub use deliver::{Deliver, LEASE};
+pub use deliver::{Claims, Deliver, LEASE, Room};
 pub use open_ticket::{OpenError, OpenTicket, OpenedTicket};
 pub use receive_reply::{ReceiveError, ReceiveReply, Received, Reply, TicketName};
 pub use redeliver::Redeliver;

@@ -15,8 +15,11 @@ use store_contract::memory::MemoryStore;
 use ticket_domain::{
     Access, Channel, Content, Customer, ExternalId, Managers, NotificationId, Payload, Priority, RetrySchedule,
     TicketLinks, TicketRequest, Timestamp,
-    ports::{Answer, Clock, Composer, Delivering, Event, Failure, FailureKind, Notifier, Random, Store, Verdict, Wake},
-    use_cases::{Deliver, OpenTicket, OpenedTicket, ReceiveReply, Reply, Surroundings, TicketName},
+    ports::{
+        Answer, Claimed, Clock, Composer, Delivering, Event, Failure, FailureKind, Notifier, Random, Store, Verdict,
+        Wake,
+    },
+    use_cases::{Deliver, OpenTicket, OpenedTicket, ReceiveReply, Reply, Room, Surroundings, TicketName},
 };
 
 pub const MANAGER: &str = "+919655716000";
@@ -194,7 +197,7 @@ impl World {
     /// One round of the delivery: claims, sends and settles; gives the verdicts.
     pub async fn round(&self, deliver: &Deliver) -> Vec<Verdict> {
         let mut verdicts = Vec::new();
-        for claimed in deliver.claim(100).await.unwrap() {
+        for claimed in claim(deliver).await {
             let verdict = deliver.send(&claimed).await;
             deliver.settle(&claimed, verdict.clone()).await.unwrap();
             verdicts.push(verdict);
@@ -213,6 +216,16 @@ impl World {
     pub fn works(&self) {
         *self.notifier.otherwise.lock().unwrap() = None;
     }
+}
+
+/// Everything that there is to send now.
+pub async fn claim(deliver: &Deliver) -> Vec<Claimed> {
+    let room = Room {
+        in_all: 100,
+        for_others: 100,
+    };
+    let claims = deliver.claim(room).await.unwrap();
+    claims.first_tries.into_iter().chain(claims.others).collect()
 }
 
 pub fn request(message: &str) -> TicketRequest {
