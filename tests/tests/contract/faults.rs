@@ -220,3 +220,26 @@ async fn a_database_that_is_away_is_a_problem_and_comes_back_by_itself() {
     desk.all_settled().await;
     assert!(desk.stop().await.success());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_ends_in_time_even_if_the_database_is_away() {
+    let place = Place::new(Engine::Postgres).await;
+    let gate = black_box::Gate::before(&place.url()).await;
+    let n8n = N8n::start();
+    n8n.then(Reaction::After(
+        Duration::from_millis(500),
+        Box::new(Reaction::status(200)),
+    ));
+    let options = Desk::on(&place).telling(&n8n);
+    let desk = options.set("DATABASE_URL", gate.url()).start().await;
+    desk.open().await;
+    n8n.wait_for(1, Duration::from_secs(5)).await;
+    gate.close();
+    // `stop` waits for 25 s at the most. What could not be written down is sent again, under the same id.
+    assert!(desk.stop().await.success());
+    let desk = Desk::on(&place).telling(&n8n).start().await;
+    let received = n8n.wait_for(2, Duration::from_mins(1)).await;
+    assert_eq!(received[0].id(), received[1].id());
+    desk.all_settled().await;
+    assert!(desk.stop().await.success());
+}
