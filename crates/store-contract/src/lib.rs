@@ -102,6 +102,7 @@ macro_rules! store_contract {
             probing::workers_that_probe_at_once_get_one,
 
             operating::releasing_makes_what_waits_due_and_keeps_its_schedule,
+            operating::postponing_keeps_what_waits_until_a_moment,
             operating::only_the_unaddressed_untried_and_older_are_held,
             operating::what_is_held_is_not_claimed_and_keeps_its_place,
             operating::each_is_released_once_between_two_failures_that_count,

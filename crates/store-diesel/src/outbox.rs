@@ -84,6 +84,11 @@ impl Outbox for PostgresStore {
             .await
     }
 
+    async fn postpone(&self, until: Timestamp) -> Result<u64, StoreError> {
+        self.in_batches(move |connection| postpone(connection, until.into()))
+            .await
+    }
+
     async fn hold_unaddressed(&self, made_before: Timestamp) -> Result<u64, StoreError> {
         self.in_batches(move |connection| hold_unaddressed(connection, made_before.into()))
             .await
@@ -216,6 +221,21 @@ fn release_waiting(connection: &mut PgConnection, now: OffsetDateTime) -> QueryR
         .skip_locked();
     update(notifications::table.filter(notifications::id.eq_any(batch)))
         .set((notifications::due_at.eq(now), notifications::released.eq(true)))
+        .execute(connection)
+}
+
+/// Postpones a batch.
+fn postpone(connection: &mut PgConnection, until: OffsetDateTime) -> QueryResult<usize> {
+    let earlier = alias!(notifications as earlier);
+    let batch = earlier
+        .select(earlier.field(notifications::id))
+        .filter(earlier.field(notifications::due_at).lt(until))
+        .filter(earlier.field(notifications::lease).is_null())
+        .limit(i64::from(BATCH))
+        .for_update()
+        .skip_locked();
+    update(notifications::table.filter(notifications::id.eq_any(batch)))
+        .set(notifications::due_at.eq(until))
         .execute(connection)
 }
 

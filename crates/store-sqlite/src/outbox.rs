@@ -46,6 +46,10 @@ impl Outbox for SqliteStore {
         self.db.write(move |connection| release_waiting(connection, now)).await
     }
 
+    async fn postpone(&self, until: Timestamp) -> Result<u64, StoreError> {
+        self.db.write(move |connection| postpone(connection, until)).await
+    }
+
     async fn hold_unaddressed(&self, made_before: Timestamp) -> Result<u64, StoreError> {
         self.db
             .write(move |connection| hold_unaddressed(connection, made_before))
@@ -280,6 +284,15 @@ pub(crate) fn release_waiting(connection: &mut SqliteConnection, now: Timestamp)
         .set((notifications::due_at.eq(now), notifications::released.eq(true)))
         .execute(connection)?;
     Ok(released as u64)
+}
+
+pub(crate) fn postpone(connection: &mut SqliteConnection, until: Timestamp) -> Result<u64, Failure> {
+    let until = until.unix_micros();
+    let earlier = notifications::due_at.lt(until).and(notifications::lease.is_null());
+    let postponed = update(notifications::table.filter(earlier))
+        .set(notifications::due_at.eq(until))
+        .execute(connection)?;
+    Ok(postponed as u64)
 }
 
 pub(crate) fn hold_unaddressed(connection: &mut SqliteConnection, made_before: Timestamp) -> Result<u64, Failure> {

@@ -59,6 +59,7 @@ fn statements(connection: &mut SqliteConnection) -> Vec<String> {
     outbox::redeliver(connection, id, now).unwrap();
     outbox::release_waiting(connection, now).unwrap();
     outbox::hold_unaddressed(connection, now).unwrap();
+    outbox::postpone(connection, now).unwrap();
     outbox::claim_probe(connection, fixture.claim_at(now), now).unwrap();
     let claimed = outbox::claim_due(connection, fixture.claim_at(now), 9)
         .unwrap()

@@ -143,15 +143,43 @@ async fn a_429_stops_the_whole_queue_for_as_long_as_it_asks() {
 }
 
 #[tokio::test]
+async fn a_429_is_obeyed_by_other_workers_and_after_a_restart() {
+    let world = World::default();
+    let deliver = world.deliver(8);
+    world.open("one").await;
+    world.open("two").await;
+    world.fails(failure(FailureKind::Throttled, Some(600)));
+    let claims = deliver
+        .claim(Room {
+            in_all: 1,
+            for_others: 1,
+        })
+        .await
+        .unwrap();
+    let verdict = deliver.send(&claims.first_tries[0]).await;
+    deliver.settle(&claims.first_tries[0], verdict).await.unwrap();
+    assert!(claim(&deliver).await.is_empty());
+    world.works();
+    let other = world.deliver(8);
+    world.clock.advance(Duration::from_secs(570));
+    assert!(world.round(&other).await.is_empty());
+    world.clock.advance(Duration::from_secs(30));
+    assert_eq!(world.round(&other).await.len(), 2);
+}
+
+#[tokio::test]
 async fn a_clock_that_is_set_back_does_not_stop_the_queue_for_long() {
     let world = World::default();
     let deliver = world.deliver(8);
     world.fails(failure(FailureKind::Throttled, Some(60)));
     world.open("one").await;
     world.round(&deliver).await;
+    assert!(world.round(&deliver).await.is_empty());
     world.works();
     world.clock.set_back(2 * HOUR);
     world.open("two").await;
+    assert_eq!(world.round(&deliver).await.len(), 1);
+    // What got through releases what was postponed.
     assert_eq!(world.round(&deliver).await.len(), 1);
 }
 

@@ -59,6 +59,9 @@ impl Outbox for DownStore {
     async fn release_waiting(&self, _: Timestamp) -> Result<u64, StoreError> {
         down()
     }
+    async fn postpone(&self, _: Timestamp) -> Result<u64, StoreError> {
+        down()
+    }
     async fn hold_unaddressed(&self, _: Timestamp) -> Result<u64, StoreError> {
         down()
     }

@@ -58,6 +58,33 @@ pub async fn releasing_makes_what_waits_due_and_keeps_its_schedule(fixture: &Fix
     fixture.settled(&under_way, delivered(at(5), None)).await;
 }
 
+/// Nothing that waits is due before a moment, save what is being tried; schedules stay as they are.
+pub async fn postponing_keeps_what_waits_until_a_moment(fixture: &Fixture) {
+    let store = fixture.store();
+    let ended = fixture.delivered(&fixture.external_id(), at(0)).await;
+    let under_way = fixture.opened(at(1)).await.notification.id;
+    let held = fixture.claim_only(under_way, at(1)).await;
+    let due = fixture.opened(at(2)).await.notification.id;
+    let later = fixture.opened(at(500)).await.notification.id;
+    assert_eq!(store.postpone(at(100)).await.unwrap(), 1);
+    assert_eq!(store.postpone(at(100)).await.unwrap(), 0);
+    let state = async |id| fixture.record(id).await.state;
+    assert_eq!(state(due).await, NotificationState::Waiting { due: at(100) });
+    assert_eq!(state(later).await, NotificationState::Waiting { due: at(500) });
+    assert_eq!(
+        state(under_way).await,
+        NotificationState::Waiting { due: at(1 + LEASE) }
+    );
+    assert!(matches!(
+        state(ended.notification.id).await,
+        NotificationState::Delivered { .. }
+    ));
+    fixture.settled(&held, delivered(at(5), None)).await;
+    assert_eq!(fixture.claim(at(99)).await, []);
+    let claimed = fixture.claim_only(due, at(100)).await;
+    assert_eq!((claimed.scheduled_at, claimed.failures), (at(2), 0));
+}
+
 /// Held is only what had no address, was never tried, and is older.
 pub async fn only_the_unaddressed_untried_and_older_are_held(fixture: &Fixture) {
     let store = fixture.store();

@@ -260,6 +260,16 @@ impl Outbox for MemoryStore {
             .count() as u64)
     }
 
+    async fn postpone(&self, until: Timestamp) -> Result<u64, StoreError> {
+        let mut state = self.state();
+        let earlier = state
+            .entries()
+            .filter(|entry| entry.lease.is_none() && entry.due().is_some_and(|due| due < until));
+        Ok(earlier
+            .map(|entry| entry.state = NotificationState::Waiting { due: until })
+            .count() as u64)
+    }
+
     async fn hold_unaddressed(&self, made_before: Timestamp) -> Result<u64, StoreError> {
         let mut state = self.state();
         let untried = state.entries().filter(|entry| {

@@ -112,6 +112,10 @@ pub trait Outbox: Send + Sync {
     /// how many that were not due before. Their schedules stay as they are.
     async fn release_waiting(&self, now: Timestamp) -> Result<u64, StoreError>;
 
+    /// Makes nothing that waits and is not leased due before `until`; says how many were. Their schedules stay as they
+    /// are.
+    async fn postpone(&self, until: Timestamp) -> Result<u64, StoreError>;
+
     /// Holds those that had no address when they were made, were never tried, and were made before `made_before`; says
     /// how many.
     async fn hold_unaddressed(&self, made_before: Timestamp) -> Result<u64, StoreError>;

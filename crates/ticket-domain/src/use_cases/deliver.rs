@@ -62,6 +62,8 @@ pub struct Claims {
 struct Line {
     /// The receiver asked to be left alone until then.
     paused_until: Option<Timestamp>,
+    /// Whether that still has to be told to the store, for other workers and for after a restart.
+    is_pause_new: bool,
     /// The first failure after the last success.
     failing_since: Option<Timestamp>,
     /// When this worker last probed.
@@ -91,6 +93,7 @@ impl Line {
         if let (FailureKind::Throttled, Some(patience)) = (failure.kind, failure.retry_after) {
             let until = now.plus(patience.min(LONGEST_PATIENCE));
             self.paused_until = self.paused_until.max(Some(until));
+            self.is_pause_new = true;
         }
     }
 
@@ -133,6 +136,7 @@ impl Deliver {
     /// something failed, everything that waits is among them.
     pub async fn claim(&self, room: Room) -> Result<Claims, StoreError> {
         let now = self.clock.now();
+        self.spread_pause().await?;
         let line = *self.line();
         let mut claims = Claims::default();
         if room.in_all == 0 || line.is_paused(now) {
@@ -220,6 +224,16 @@ impl Deliver {
             },
             None => Verdict::Dead { at: now, why },
         }
+    }
+
+    /// A receiver that is overwhelmed is left alone by all that waits, whichever worker would send it.
+    async fn spread_pause(&self) -> Result<(), StoreError> {
+        let line = *self.line();
+        if let (true, Some(until)) = (line.is_pause_new, line.paused_until) {
+            self.outbox.postpone(until).await?;
+            self.line().is_pause_new = false;
+        }
+        Ok(())
     }
 
     /// After the first success since something failed, everything that waits becomes due. One that then fails while
