@@ -103,8 +103,8 @@ impl Line {
 }
 
 impl Deliver {
-    /// Delivers what is in `outbox` by `notifier`. It begins as if nothing had got through for long, since it does not
-    /// know what an earlier program met: it probes, and the first success releases what waits.
+    /// Delivers what is in `outbox` by `notifier`. It begins as if something had just failed, since it does not
+    /// know what an earlier program met: it probes after a minute, and the first success releases what waits.
     pub fn new(
         outbox: Arc<dyn Outbox>,
         notifier: Arc<dyn Notifier>,
@@ -113,7 +113,7 @@ impl Deliver {
         schedule: RetrySchedule,
     ) -> Self {
         let line = Line {
-            failing_since: Some(clock.now().minus(PROBE_EVERY)),
+            failing_since: Some(clock.now()),
             ..Line::default()
         };
         Self {
