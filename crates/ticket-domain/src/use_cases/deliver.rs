@@ -137,32 +137,41 @@ impl Deliver {
     pub async fn claim(&self, room: Room) -> Result<Claims, StoreError> {
         let now = self.clock.now();
         self.spread_pause().await?;
-        let line = *self.line();
-        let mut claims = Claims::default();
-        if room.in_all == 0 || line.is_paused(now) {
-            return Ok(claims);
+        if room.in_all == 0 || self.line().is_paused(now) {
+            return Ok(Claims::default());
         }
         self.release_if_back(now).await?;
         let first_tries = Claim {
             first_tries_only: true,
             ..self.lease(now)
         };
-        claims.first_tries = self.outbox.claim(first_tries, room.in_all).await?;
-
-        let taken = u16::try_from(claims.first_tries.len()).unwrap_or(u16::MAX);
+        let first_tries = self.outbox.claim(first_tries, room.in_all).await?;
+        let taken = u16::try_from(first_tries.len()).unwrap_or(u16::MAX);
         let left = room.in_all.saturating_sub(taken).min(room.for_others);
-        if left == 0 {
-            return Ok(claims);
+        // What is leased already must be sent, or it would lie until its lease ends. A store that failed meanwhile fails
+        // the next claim too, and is told of then.
+        let others = match self.claim_others(now, left).await {
+            Err(_) if !first_tries.is_empty() => Vec::new(),
+            others => others?,
+        };
+        Ok(Claims { first_tries, others })
+    }
+
+    /// Takes what is due, or if nothing is, one to probe the line with.
+    async fn claim_others(&self, now: Timestamp, limit: u16) -> Result<Vec<Claimed>, StoreError> {
+        if limit == 0 {
+            return Ok(Vec::new());
         }
-        claims.others = self.outbox.claim(self.lease(now), left).await?;
-        if claims.others.len() < usize::from(left) && line.wants_probe(now) {
-            let probe = self.outbox.claim_probe(self.lease(now), now.minus(PROBE_EVERY)).await?;
-            if probe.is_some() {
-                self.line().probed_at = Some(now);
-            }
-            claims.others.extend(probe);
+        let due = self.outbox.claim(self.lease(now), limit).await?;
+        let wants_probe = self.line().wants_probe(now);
+        if !due.is_empty() || !wants_probe {
+            return Ok(due);
         }
-        Ok(claims)
+        let probe = self.outbox.claim_probe(self.lease(now), now.minus(PROBE_EVERY)).await?;
+        if probe.is_some() {
+            self.line().probed_at = Some(now);
+        }
+        Ok(probe.into_iter().collect())
     }
 
     /// Makes one try, and judges how it went.
