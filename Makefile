@@ -1,7 +1,7 @@
 # Every everyday act is one word. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench check needs
+.PHONY: help demo run test bench check needs
 
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 SERVER := $(TARGET)/release/server
@@ -16,6 +16,10 @@ LOCKED := $(if $(CI),--locked)
 
 help: ## list what can be done
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
+
+demo: needs ## the whole loop to look at and play with: a website, a phone, and the real server between them
+	cargo build --release $(LOCKED) -p demo
+	@$(TARGET)/release/demo
 
 run: needs ## build the server and run it on this machine, with secrets made once into .env
 	cargo build --release $(LOCKED) -p server

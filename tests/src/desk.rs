@@ -386,6 +386,31 @@ impl Desk {
             .await
     }
 
+    /// Tells how far a message got, with the right key.
+    pub async fn status(&self, body: &Value) -> Reply {
+        self.post("/api/ticket/inbound/status", &[("x-api-key", INBOUND_KEY)], body)
+            .await
+    }
+
+    /// How far a ticket's newest notification got.
+    pub async fn delivery(&self, reference: &str) -> String {
+        let ticket = self.ticket(reference).await;
+        ticket["ticket"]["delivery"]["state"]
+            .as_str()
+            .expect("a state")
+            .to_owned()
+    }
+
+    /// Waits until a ticket's newest notification is so far.
+    pub async fn wait_for_delivery(&self, reference: &str, wanted: &str) {
+        let reached = timeout(Duration::from_secs(30), async {
+            while self.delivery(reference).await != wanted {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+        assert!(reached.await.is_ok(), "{reference} did not become {wanted}");
+    }
+
     /// One number of `/metrics`: the sum of the lines that start with `name`.
     pub async fn metric(&self, name: &str) -> f64 {
         let text = self.get("/metrics").await.text;

@@ -15,11 +15,15 @@ mod gate;
 mod n8n;
 mod open_api;
 mod place;
+mod stand_in;
+mod twilio;
 
 pub use desk::{Desk, DeskOptions, Reply};
 pub use gate::Gate;
 pub use n8n::{N8n, Reaction, Received};
 pub use place::{Engine, Place};
+pub use stand_in::{Case, Kind, Row, StandIn};
+pub use twilio::{ACCOUNT_SID, AUTH_TOKEN, Answer, Refusal, Sent, Twilio, WHATSAPP_FROM};
 
 /// What n8n sends as `x-api-key`.
 pub const INBOUND_KEY: &str = "inbound-key-0123456789abcdef0123456789";

@@ -20,6 +20,8 @@ pub enum Reaction {
     Hang,
     /// Answers after a while.
     After(Duration, Box<Reaction>),
+    /// Takes the message, whose outside id is `SM-` and the request's `webhook-id`.
+    TakenByItsId,
 }
 
 impl Reaction {
@@ -103,7 +105,10 @@ impl N8n {
         let app = move || {
             let (script, count) = (script.clone(), count.clone());
             let take = move |request: HttpRequest, body: web::Bytes| {
-                let reaction = note(&script, &count, &request, &body);
+                let reaction = match note(&script, &count, &request, &body) {
+                    Reaction::TakenByItsId => Reaction::taken(&format!("SM-{}", header(&request, "webhook-id"))),
+                    other => other,
+                };
                 react(reaction)
             };
             App::new()
@@ -184,6 +189,11 @@ fn note(script: &Mutex<Script>, count: &watch::Sender<usize>, request: &HttpRequ
         .unwrap_or_else(|| Reaction::status(200))
 }
 
+fn header<'a>(request: &'a HttpRequest, name: &str) -> &'a str {
+    let value = request.headers().get(name);
+    value.and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
 async fn react(mut reaction: Reaction) -> HttpResponse {
     loop {
         match reaction {
@@ -195,6 +205,7 @@ async fn react(mut reaction: Reaction) -> HttpResponse {
                 return response.body(body);
             }
             Reaction::Hang => std::future::pending().await,
+            Reaction::TakenByItsId => return HttpResponse::Ok().finish(),
             Reaction::After(delay, then) => {
                 tokio::time::sleep(delay).await;
                 reaction = *then;

@@ -19,7 +19,7 @@ enum Room {
 }
 
 /// Every crate of the workspace. A new one is placed here.
-const ROOMS: [(&str, Room); 7] = [
+const ROOMS: [(&str, Room); 8] = [
     ("ticket-domain", Room::Domain),
     ("store-diesel", Room::Adapter),
     ("store-sqlite", Room::Adapter),
@@ -27,6 +27,7 @@ const ROOMS: [(&str, Room); 7] = [
     ("http-actix", Room::Adapter),
     ("server", Room::Server),
     ("store-contract", Room::Development),
+    ("demo", Room::Development),
 ];
 
 /// The black-box tests are a development crate too; they live outside of `crates`.

@@ -6,7 +6,7 @@ use actix_cors::Cors;
 use actix_web::{FromRequest, Handler, HttpRequest, Resource, Responder, middleware::Condition, web};
 use ticket_domain::{
     ports::{Clock, Outbox, Random, StoreHealth},
-    use_cases::{OpenTicket, ReceiveReply, Redeliver, ViewTicket},
+    use_cases::{OpenTicket, ReceiveReply, Redeliver, ReportReceipt, ViewTicket},
 };
 
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
     notifications, openapi,
     problem::{Code, Problem},
     rate_limits::{Kind, RateLimits},
-    receive_inbound,
+    receive_inbound, report_status,
 };
 
 /// What the endpoints work with.
@@ -26,6 +26,7 @@ pub(crate) struct Api {
     pub(crate) open_ticket: Arc<OpenTicket>,
     pub(crate) view_ticket: Arc<ViewTicket>,
     pub(crate) receive_reply: Arc<ReceiveReply>,
+    pub(crate) report_receipt: Arc<ReportReceipt>,
     pub(crate) redeliver: Arc<Redeliver>,
     pub(crate) outbox: Arc<dyn Outbox>,
     pub(crate) health: Arc<dyn StoreHealth>,
@@ -55,6 +56,7 @@ impl Api {
             open_ticket: parts.open_ticket,
             view_ticket: parts.view_ticket,
             receive_reply: parts.receive_reply,
+            report_receipt: parts.report_receipt,
             redeliver: parts.redeliver,
             outbox: parts.outbox,
             health: parts.health,
@@ -109,6 +111,7 @@ impl Api {
             )
             .service(readable("/api/ticket/", get_ticket::missing_reference).wrap(self.cors()))
             .service(web::resource("/api/ticket/inbound").route(web::post().to(receive_inbound::receive_inbound)))
+            .service(web::resource("/api/ticket/inbound/status").route(web::post().to(report_status::report_status)))
             .service(readable("/api/ticket/{ticketRef}", get_ticket::get_ticket).wrap(self.cors()))
             .service(readable("/api/notifications", notifications::list_undelivered))
             .service(web::resource("/api/notifications/{id}/redeliver").route(web::post().to(notifications::redeliver)))
@@ -189,6 +192,7 @@ mod tests {
             ("/api/ticket", "https://evil.example"),
             ("/api/ticket", "null"),
             ("/api/ticket/inbound", SITE),
+            ("/api/ticket/inbound/status", SITE),
             ("/api/notifications", SITE),
             ("/metrics", SITE),
         ] {

@@ -260,7 +260,13 @@ fn write_responses(page: &mut String, document: &Value, operation: &Value) -> Wr
     {
         if media_type == "application/json" {
             writeln!(page, "<p>Answer: {}</p>", type_of(&content["schema"]))?;
-            write_example(page, document, &content["schema"])?;
+            if content["examples"].is_null() {
+                write_example(page, document, &content["schema"])?;
+            }
+            for (_, example) in members(content, "examples") {
+                writeln!(page, "<p>{}:</p>", html(text(example, "summary")))?;
+                write_json(page, &example["value"])?;
+            }
         }
     }
     Ok(())
@@ -322,9 +328,13 @@ fn example(document: &Value, schema: &Value) -> Value {
 fn write_example(page: &mut String, document: &Value, schema: &Value) -> Written {
     let example = example(document, schema);
     if example.is_object() {
-        writeln!(page, "<pre><code>{}</code></pre>", html(&format!("{example:#}")))?;
+        write_json(page, &example)?;
     }
     Ok(())
+}
+
+fn write_json(page: &mut String, value: &Value) -> Written {
+    writeln!(page, "<pre><code>{}</code></pre>", html(&format!("{value:#}")))
 }
 
 fn write_schemas(page: &mut String, document: &Value) -> Written {
@@ -380,73 +390,4 @@ fn write_codes(page: &mut String) -> Written {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn text_can_not_become_markup() {
-        assert_eq!(
-            html("<b> & \"`x`\" `y"),
-            "&lt;b&gt; &amp; &quot;<code>x</code>&quot; <code>y</code>"
-        );
-    }
-
-    #[test]
-    fn the_page_and_its_style_are_served() {
-        let api = crate::testing::Service::start();
-        let page = api.get("/docs");
-        assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
-        assert_eq!(page.header("content-security-policy"), Some(POLICY));
-        assert!(page.text().contains("T-20250115-1234"));
-        assert_eq!(
-            api.get("/docs.css").header("content-type"),
-            Some("text/css; charset=utf-8")
-        );
-    }
-
-    #[test]
-    fn the_page_tells_which_key_goes_in_which_header() {
-        let page = write_page(&serde_json::to_value(openapi()).unwrap()).unwrap();
-        let section = |id: &str| {
-            let from = page.find(&format!("<section id=\"{id}\">")).unwrap();
-            page[from..].split("</section>").next().unwrap()
-        };
-        let inbound = "<p>Key: <a href=\"#key-inboundKey\"><code>x-api-key</code></a></p>";
-        let operator = "<a href=\"#key-operator\"><code>Authorization: Bearer</code></a>";
-        assert!(section("receiveInbound").contains(inbound));
-        assert!(section("listUndelivered").contains(&format!("<p>Key: {operator}</p>")));
-        assert!(section("getTicket").contains(&format!("<p>Key: none or {operator}</p>")));
-        for key in ["RAILWAY_INBOUND_SECRET", "OPERATOR_TOKEN"] {
-            assert!(page.contains(&format!("<code>{key}</code>.</tr>")), "{key}");
-        }
-    }
-
-    #[test]
-    fn the_page_does_not_tell_of_itself() {
-        let document = serde_json::to_value(openapi()).unwrap();
-        let paths: Vec<&str> = operations(&document).into_iter().map(|(path, ..)| path).collect();
-        assert_eq!((paths.len(), paths.last()), (9, Some(&"/api/ticket")));
-        let of_this_page = ["/docs", "/docs.css", "/api/openapi.json"];
-        assert!(of_this_page.iter().all(|path| !paths.contains(path)), "{paths:?}");
-        assert!(!write_page(&document).unwrap().contains("<h2>Documentation"));
-    }
-
-    #[test]
-    fn every_link_within_the_page_leads_somewhere() {
-        let page = write_page(&serde_json::to_value(openapi()).unwrap()).unwrap();
-        let targets: Vec<&str> = page
-            .split("href=\"#")
-            .skip(1)
-            .map(|rest| rest.split('"').next().unwrap())
-            .collect();
-        assert!(targets.len() > 20, "{targets:?}");
-        for target in targets {
-            assert!(page.contains(&format!("id=\"{target}\"")), "{target}");
-        }
-        for code in Code::ALL {
-            assert!(page.contains(&format!("id=\"{}\"", code.as_str())));
-        }
-        assert!(!page.contains("<script"));
-        assert!(!page.contains("http://") && !page.contains("src="));
-    }
-}
+mod tests;

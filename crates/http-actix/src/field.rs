@@ -34,9 +34,14 @@ impl<T: FromStr> Field<T> {
         match value {
             Value::Null => Self::Missing,
             Value::String(text) if blank_is_missing && text.trim().is_empty() => Self::Missing,
-            Value::String(text) => text.parse().map_or_else(Self::Bad, Self::Good),
+            Value::String(text) => Self::parsed(&text),
             _ => Self::NotText,
         }
+    }
+
+    /// What a text holds.
+    pub(crate) fn parsed(text: &str) -> Self {
+        text.parse().map_or_else(Self::Bad, Self::Good)
     }
 }
 

@@ -17,6 +17,7 @@ mod openapi;
 mod problem;
 mod rate_limits;
 mod receive_inbound;
+mod report_status;
 mod request_log;
 mod serve;
 mod settings;
@@ -25,5 +26,6 @@ mod testing;
 mod words;
 
 pub use metrics::DeliveryMetrics;
+pub use report_status::log_reported;
 pub use serve::serve;
 pub use settings::{ApiParts, Settings};

@@ -21,7 +21,8 @@ const LISTED: u16 = 200;
 #[serde(rename_all = "camelCase")]
 #[schema(as = Notification)]
 pub(crate) struct NotificationBody {
-    /// Its id, and the `webhook-id` of every try.
+    /// Its id, and the `webhook-id` of every try. A message that went out in place of a refused one has `.1`, `.2` … after
+    /// it.
     id: Uuid,
     #[schema(example = "T-20250115-1234")]
     ticket_ref: String,
@@ -149,12 +150,8 @@ mod tests {
     use std::sync::Arc;
 
     use serde_json::json;
-    use ticket_domain::{
-        LeaseToken,
-        ports::{Claim, Clock, Outbox, Verdict},
-    };
+    use ticket_domain::ports::{Clock, Verdict};
 
-    use super::*;
     use crate::testing::{Answer, DownStore, OPERATOR_TOKEN, Request, Service, SystemClock};
 
     fn list(api: &Service) -> Answer {
@@ -166,36 +163,11 @@ mod tests {
         api.send(&Request::new("POST", &target).bearer(OPERATOR_TOKEN))
     }
 
-    /// Claims what is due and settles it so.
-    fn settle(outbox: &Arc<impl Outbox + ?Sized>, verdict: impl Fn() -> Verdict) {
-        let now = SystemClock.now();
-        let lease = LeaseToken(Uuid::from_u128(1));
-        let until = now.plus(std::time::Duration::from_secs(30));
-        actix_web::rt::System::new().block_on(async {
-            let claimed = outbox
-                .claim(
-                    Claim {
-                        now,
-                        lease,
-                        until,
-                        first_tries_only: false,
-                    },
-                    10,
-                )
-                .await
-                .unwrap();
-            assert!(!claimed.is_empty());
-            for claimed in claimed {
-                outbox.settle(claimed.id, lease, verdict()).await.unwrap();
-            }
-        });
-    }
-
     #[test]
     fn a_dead_notification_is_listed_and_sent_again() {
         let api = Service::start();
         let opened = api.open_ticket();
-        settle(&api.store, || Verdict::Dead {
+        api.settle(|| Verdict::Dead {
             at: SystemClock.now(),
             why: "n8n answered 410".into(),
         });
@@ -229,7 +201,7 @@ mod tests {
         let again = redeliver(&api, id);
         assert_eq!((again.status, &again.json()["queued"]), (200, &json!(true)));
         assert_eq!(again.json()["notification"]["state"], "waiting");
-        settle(&api.store, || Verdict::Delivered {
+        api.settle(|| Verdict::Delivered {
             at: SystemClock.now(),
             external_id: None,
         });

@@ -16,7 +16,7 @@ use utoipa::{
 use crate::{
     create_ticket, docs_page, get_ticket, health, metrics, notifications,
     problem::{Code, MEDIA_TYPE, Problem, ProblemBody},
-    receive_inbound,
+    receive_inbound, report_status,
 };
 
 /// The document.
@@ -35,6 +35,7 @@ use crate::{
         get_ticket::missing_reference,
         get_ticket::get_ticket,
         receive_inbound::receive_inbound,
+        report_status::report_status,
         notifications::list_undelivered,
         notifications::redeliver,
         health::live,
@@ -47,7 +48,7 @@ use crate::{
     components(schemas(ProblemBody)),
     tags(
         (name = "Tickets", description = "For the website."),
-        (name = "n8n", description = "For the workflow that receives WhatsApp messages."),
+        (name = "n8n", description = "For the workflows that hand on what WhatsApp says."),
         (name = "Operators", description = "For those who look after the installation."),
         (name = "Operation", description = "For probes and monitoring."),
         (name = "Documentation", description = "For readers."),
@@ -170,7 +171,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::testing::Service;
+    use crate::testing::{Service, fault};
 
     fn document_as_json() -> Value {
         serde_json::to_value(openapi()).unwrap()
@@ -190,7 +191,7 @@ mod tests {
             .iter()
             .map(|op| op["operationId"].as_str().unwrap())
             .collect();
-        assert_eq!((names.len(), operations.len()), (12, 12));
+        assert_eq!((names.len(), operations.len()), (13, 13));
     }
 
     #[test]
@@ -231,6 +232,59 @@ mod tests {
     }
 
     #[test]
+    fn every_example_is_what_its_schema_says() {
+        let document = document_as_json();
+        let mut seen = 0;
+        let mut check = |schema: &Value, example: &Value| {
+            if !example.is_null() {
+                assert_eq!(fault(&document, schema, example), None);
+                seen += 1;
+            }
+        };
+        for item in document["paths"].as_object().unwrap().values() {
+            for operation in item.as_object().unwrap().values() {
+                let responses = operation["responses"].as_object().unwrap().values();
+                for response in responses.chain([&operation["requestBody"]]) {
+                    for content in response["content"].as_object().into_iter().flat_map(|all| all.values()) {
+                        check(&content["schema"], &content["example"]);
+                        let named = content["examples"].as_object().into_iter().flat_map(|all| all.values());
+                        named.for_each(|example| check(&content["schema"], &example["value"]));
+                    }
+                }
+            }
+        }
+        for schema in document["components"]["schemas"].as_object().unwrap().values() {
+            check(schema, &schema["example"]);
+        }
+        assert!(seen > 30, "{seen}");
+    }
+
+    #[test]
+    fn what_a_schema_does_not_know_is_found() {
+        let document = serde_json::json!({ "components": { "schemas": { "Named": {
+            "type": "object",
+            "required": ["a"],
+            "properties": { "a": { "type": ["integer", "null"] }, "b": { "type": "string", "enum": ["x"] } }
+        } } } });
+        let named = serde_json::json!({ "oneOf": [
+            { "type": "null" },
+            { "type": "array", "items": { "$ref": "#/components/schemas/Named" } }
+        ] });
+        for (value, is_known) in [
+            ("null", true),
+            (r#"[{ "a": 1 }, { "a": null, "b": "x" }]"#, true),
+            (r#"{ "a": 1 }"#, false),
+            (r#"[{ "b": "x" }]"#, false),
+            (r#"[{ "a": "1" }]"#, false),
+            (r#"[{ "a": 1, "b": "y" }]"#, false),
+            (r#"[{ "a": 1, "c": 1 }]"#, false),
+        ] {
+            let fault = fault(&document, &named, &serde_json::from_str(value).unwrap());
+            assert_eq!(fault.is_none(), is_known, "{value} {fault:?}");
+        }
+    }
+
+    #[test]
     fn required_fields_and_examples_are_the_seeds() {
         let document = document_as_json();
         let schemas = &document["components"]["schemas"];
@@ -241,6 +295,13 @@ mod tests {
         let expected = ["customerName", "customerPhone", "customerEmail", "subject", "message"];
         assert_eq!(required("CreateTicket"), expected.map(str::to_owned).into());
         assert_eq!(required("InboundMessage"), ["from".to_owned()].into());
+        let expected = ["externalId", "status"];
+        assert_eq!(required("MessageStatusReport"), expected.map(str::to_owned).into());
+        // Always there, though it may be null; and not always there.
+        let expected = ["duplicate", "messageId", "ok", "ticketRef"];
+        assert_eq!(required("ReceivedMessage"), expected.map(str::to_owned).into());
+        let expected = ["type", "title", "status", "detail", "ok", "code"];
+        assert_eq!(required("Problem"), expected.map(str::to_owned).into());
         assert_eq!(schemas["CreateTicket"]["example"], crate::testing::seeds_ticket());
         // What is shown of a ticket has exactly the fields that a ticket has.
         let api = Service::start();

@@ -21,6 +21,10 @@ use crate::words::CodeWord;
 /// The media type of problems.
 pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
 
+/// A question, for the documentation.
+const ASK_EXAMPLE: &str = "Which ticket is this for?\n\n1. T-20250115-1234 – Product Quality Issue\n\n\
+    Answer with the number alone, or a reference. 0 leaves it for your team.";
+
 macro_rules! codes {
     ($($code:ident = $word:literal, $status:ident, $title:literal, $meaning:literal;)+) => {
         /// Every kind of problem.
@@ -60,7 +64,7 @@ codes! {
     ValidationFailed = "validation_failed", BAD_REQUEST, "The request is not valid",
         "Something in the request breaks a rule. Where it is a field, `errors` lists every fault at once.";
     TicketNotNamed = "ticket_not_named", BAD_REQUEST, "No ticket is named for certain",
-        "The message names no ticket, or two at once. It is kept, and joins its ticket when it is sent again with a `ticketRef`.";
+        "The message names no ticket, or two at once. It is kept, and joins its ticket when it is sent again with a `ticketRef`, or when the manager who wrote it answers `ask`.";
     Unauthorized = "unauthorized", UNAUTHORIZED, "The key is missing or wrong",
         "The operation needs a key, and the request has none or another one.";
     TicketNotFound = "ticket_not_found", NOT_FOUND, "There is no such ticket",
@@ -99,6 +103,16 @@ pub(crate) struct FieldError {
     pub(crate) message: String,
 }
 
+/// What a manager is asked. It holds customers' subjects, so whoever logs a problem does not see it.
+#[derive(Clone)]
+struct Ask(Box<str>);
+
+impl fmt::Debug for Ask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Ask(…)")
+    }
+}
+
 /// A problem on its way to the caller.
 #[derive(Debug, Clone)]
 pub(crate) struct Problem {
@@ -106,6 +120,7 @@ pub(crate) struct Problem {
     status: StatusCode,
     detail: Cow<'static, str>,
     errors: Vec<FieldError>,
+    ask: Option<Ask>,
     retry_after_seconds: Option<u64>,
     asks_for_bearer: bool,
 }
@@ -133,6 +148,11 @@ pub(crate) struct ProblemBody<'a> {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     #[schema(required = false)]
     errors: &'a [FieldError],
+    /// What the manager is to be asked who wrote the message: a short text that lists tickets by number, to be passed
+    /// on as it is. It stands here only where somebody is asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
+    ask: Option<&'a str>,
 }
 
 impl Problem {
@@ -148,6 +168,7 @@ impl Problem {
             status: code.status(),
             detail: detail.into(),
             errors: Vec::new(),
+            ask: None,
             retry_after_seconds: None,
             asks_for_bearer: false,
         }
@@ -174,6 +195,14 @@ impl Problem {
             code: code.to_owned(),
             message: message.to_string(),
         }])
+    }
+
+    /// A message that is kept, and what its writer is asked about it.
+    fn kept(code: Code, detail: String, ask: Option<Box<str>>) -> Self {
+        Self {
+            ask: ask.map(Ask),
+            ..Self::with_detail(code, detail)
+        }
     }
 
     /// Too many requests; the next may come in so many seconds.
@@ -225,6 +254,7 @@ impl Problem {
             ok: false,
             code: self.code.as_str(),
             errors: &self.errors,
+            ask: self.ask.as_ref().map(|Ask(text)| &**text),
         }
     }
 
@@ -236,6 +266,7 @@ impl Problem {
                 "invalid_email",
                 "must be an e-mail address such as name@example.com",
             ),
+            Code::TicketNotNamed => Self::kept(code, code.meaning().to_owned(), Some(ASK_EXAMPLE.into())),
             code => Self::new(code),
         };
         let mut example = serde_json::json!(problem.body());
@@ -296,20 +327,21 @@ impl From<Failure> for Problem {
         match failure {
             Failure::Open(OpenError::KeyReused) => Self::new(Code::IdempotencyKeyReused),
             Failure::View(ViewError::NotFound) => Self::new(Code::TicketNotFound),
-            Failure::Receive(error @ ReceiveError::NotNamed) => {
-                Self::with_detail(Code::TicketNotNamed, sentence(&error))
-            }
-            Failure::Receive(error @ ReceiveError::NotFound) => {
-                Self::with_detail(Code::TicketNotFound, sentence(&error))
-            }
-            Failure::Open(OpenError::Store(error))
-            | Failure::View(ViewError::Store(error))
-            | Failure::Receive(ReceiveError::Store(error))
-            | Failure::Store(error) => {
+            Failure::Receive(error) => not_received(error),
+            Failure::Open(OpenError::Store(error)) | Failure::View(ViewError::Store(error)) | Failure::Store(error) => {
                 log(&error);
                 Self::new(Code::StorageUnavailable)
             }
         }
+    }
+}
+
+fn not_received(error: ReceiveError) -> Problem {
+    let detail = sentence(&error);
+    match error {
+        ReceiveError::NotNamed { ask } => Problem::kept(Code::TicketNotNamed, detail, ask),
+        ReceiveError::NotFound { ask } => Problem::kept(Code::TicketNotFound, detail, ask),
+        ReceiveError::Store(error) => error.into(),
     }
 }
 
@@ -341,48 +373,4 @@ fn sentence(error: &dyn std::error::Error) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-
-    #[test]
-    fn failures_of_use_cases_have_their_status() {
-        let failed = || StoreError::Failed(Arc::new(std::io::Error::other("SELECT secret")));
-        for (problem, status, code) in [
-            (Problem::from(OpenError::KeyReused), 422, "idempotency_key_reused"),
-            (OpenError::Store(failed()).into(), 500, "storage_unavailable"),
-            (ViewError::NotFound.into(), 404, "ticket_not_found"),
-            (ViewError::Store(failed()).into(), 500, "storage_unavailable"),
-            (ReceiveError::NotNamed.into(), 400, "ticket_not_named"),
-            (ReceiveError::NotFound.into(), 404, "ticket_not_found"),
-            (ReceiveError::Store(failed()).into(), 500, "storage_unavailable"),
-            (failed().into(), 500, "storage_unavailable"),
-            (
-                StoreError::Unavailable(Arc::new(std::io::Error::other("x"))).into(),
-                500,
-                "storage_unavailable",
-            ),
-            (
-                StoreError::corrupt("tickets", "email", std::io::Error::other("x")).into(),
-                500,
-                "storage_unavailable",
-            ),
-        ] {
-            let body = serde_json::to_value(problem.body()).unwrap();
-            assert_eq!(
-                (body["status"].as_u64(), body["code"].as_str()),
-                (Some(status), Some(code))
-            );
-            assert_eq!(body["type"], format!("/docs#{code}"));
-            assert_eq!(body["ok"], false);
-            assert!(body.get("errors").is_none());
-            assert!(!body.to_string().contains("SELECT"), "{body}");
-        }
-    }
-
-    #[test]
-    fn words_of_an_error_become_a_sentence() {
-        assert_eq!(sentence(&ViewError::NotFound), "There is no such ticket.");
-    }
-}
+mod tests;

@@ -176,7 +176,7 @@ mod tests {
     use ticket_domain::{Timestamp, ports::Clock};
 
     use super::*;
-    use crate::testing::{Request, Service};
+    use crate::testing::{MANAGER, Request, Service};
 
     #[test]
     fn a_sane_id_comes_back_and_another_is_replaced() {
@@ -219,6 +219,8 @@ mod tests {
             ("DELETE", "/api/ticket", "POST, GET, HEAD"),
             ("POST", "/api/ticket/", "GET, HEAD"),
             ("GET", "/api/ticket/inbound", "POST"),
+            ("GET", "/api/ticket/inbound/status", "POST"),
+            ("PUT", "/api/ticket/inbound/status", "POST"),
             ("PUT", "/api/ticket/T-20250115-1234", "GET, HEAD"),
             ("OPTIONS", "/api/ticket", "POST, GET, HEAD"),
             ("POST", "/health/live", "GET, HEAD"),
@@ -241,6 +243,9 @@ mod tests {
                 "{method} {target}"
             );
         }
+        // HEAD is answered only where GET is.
+        let head = api.send(&Request::new("HEAD", "/api/ticket/inbound/status"));
+        assert_eq!((head.status, head.header("allow")), (405, Some("POST")));
     }
 
     #[test]
@@ -274,7 +279,8 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_one_line_without_its_key() {
+    fn a_request_is_one_line_without_its_key_or_a_subject() {
+        const SUBJECT: &str = "Product Quality Issue";
         let log = Log::default();
         let writer = log.clone();
         tracing_subscriber::fmt()
@@ -284,6 +290,12 @@ mod tests {
         let api = Service::start();
         let target = "/api/ticket/T-20250115-1234?key=0123456789abcdef0123456789abcdef";
         api.send(&Request::new("GET", target).header("x-request-id", "the-only-request"));
+        // What a manager is asked and told holds a customer's subject.
+        api.open_ticket();
+        for (message, holder) in [("Which was it?", "ask"), ("1", "notice")] {
+            let told = api.receive(&json!({ "from": MANAGER, "message": message })).json();
+            assert!(told[holder].as_str().unwrap_or_default().contains(SUBJECT), "{told}");
+        }
         drop(api);
         let text = log.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let text = String::from_utf8_lossy(&text);
@@ -301,6 +313,7 @@ mod tests {
         }
         // Other tests' lines may stand here too; none of them has a key either.
         assert!(!text.contains("key=") && !text.contains("0123456789abcdef"), "{text}");
+        assert!(!text.contains(SUBJECT), "{text}");
     }
 
     struct BrokenClock;

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use secrecy::SecretString;
 use ticket_domain::{
     ports::{Clock, Outbox, Random, StoreHealth},
-    use_cases::{OpenTicket, ReceiveReply, Redeliver, ViewTicket},
+    use_cases::{OpenTicket, ReceiveReply, Redeliver, ReportReceipt, ViewTicket},
 };
 
 use crate::DeliveryMetrics;
@@ -18,6 +18,8 @@ pub struct ApiParts {
     pub view_ticket: Arc<ViewTicket>,
     /// Takes in messages from n8n.
     pub receive_reply: Arc<ReceiveReply>,
+    /// Takes down what WhatsApp says of messages.
+    pub report_receipt: Arc<ReportReceipt>,
     /// Sends notifications again.
     pub redeliver: Arc<Redeliver>,
     /// Lists notifications.

@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use ticket_domain::{Channel, EventKind, Priority, Sender, Status};
+use ticket_domain::{Channel, DeliveryState, EventKind, MessageStatus, Priority, Sender, Status};
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{ObjectBuilder, RefOr, Schema, schema::Type},
 };
 
-use crate::problem::Code;
+use crate::{problem::Code, report_status::IN_BETWEEN};
 
 macro_rules! words {
     ($($(#[doc = $doc:literal])+ $schema:ident as $name:literal: $words:expr;)+) => {
@@ -46,9 +46,11 @@ words! {
     ChannelWord as "Channel": Channel::WORDS.iter().copied();
     /// What a notification tells.
     EventWord as "Event": EventKind::WORDS.iter().copied();
-    /// How far the newest notification of a ticket got. This version reports `waiting`, `sent` and `failed`; the others
-    /// come with WhatsApp's status callbacks.
-    DeliveryWord as "DeliveryState": ["waiting", "sent", "delivered", "read", "failed"];
+    /// How far the newest notification of a ticket got: not taken yet, handed to WhatsApp, on the manager's telephone,
+    /// seen by the manager, or given up.
+    DeliveryWord as "DeliveryState": DeliveryState::WORDS.iter().copied();
+    /// How far WhatsApp got with a message. Twilio's `accepted`, `scheduled` and `sending` count as `queued`.
+    MessageStatusWord as "MessageStatus": MessageStatus::WORDS.iter().chain(IN_BETWEEN).copied();
     /// Where a notification stands: it will be tried, waits for an operator's word, was given up, or was delivered.
     NotificationWord as "NotificationState": ["waiting", "held", "dead", "delivered"];
     /// The kind of a problem, for programs.

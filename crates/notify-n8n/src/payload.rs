@@ -1,8 +1,9 @@
 //! What n8n is told, as JSON.
 
 use serde::Serialize;
+use serde_json::{Map, Value};
 use ticket_domain::{
-    Payload,
+    Payload, Phone, Route,
     ports::{Composer, Event},
 };
 
@@ -10,8 +11,13 @@ use ticket_domain::{
 const SUMMARY_MAX: usize = 500;
 
 /// Writes events as the JSON bodies that the n8n workflows read.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct N8nComposer;
+#[derive(Debug, Clone, Default)]
+pub struct N8nComposer {
+    /// Who gets them. Without it the workflow knows of itself.
+    pub to: Option<Phone>,
+    /// Who gets what the first number can't be reached with.
+    pub backup: Option<Phone>,
+}
 
 /// The body. The order of its fields is the order on the wire.
 #[derive(Serialize)]
@@ -30,6 +36,9 @@ struct Body<'a> {
     /// When the ticket was opened.
     created_at: String,
     summary: String,
+    /// Who gets it, with `+` and country code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<&'a str>,
 }
 
 impl Composer for N8nComposer {
@@ -48,9 +57,29 @@ impl Composer for N8nComposer {
             priority: ticket.priority.as_str(),
             created_at: ticket.created_at.to_string(),
             summary: summary(&event),
+            to: self.to.as_ref().map(Phone::as_str),
         };
         // Texts and nothing else: there is nothing in it that JSON could not say.
         Payload(serde_json::to_vec(&body).unwrap_or_default().into())
+    }
+
+    fn redirect(&self, payload: &Payload, route: Route) -> Option<Payload> {
+        let to = match route {
+            Route::Text | Route::Template => self.to.as_ref(),
+            Route::Backup | Route::BackupTemplate => Some(self.backup.as_ref()?),
+        };
+        let is_template = matches!(route, Route::Template | Route::BackupTemplate);
+        // Bytes of another composer can't be told another way.
+        let mut body: Map<String, Value> = serde_json::from_slice(&payload.0).ok()?;
+        if let Some(to) = to {
+            body.insert("to".into(), to.as_str().into());
+        }
+        if is_template {
+            body.insert("template".into(), true.into());
+        } else {
+            body.remove("template");
+        }
+        Some(Payload(serde_json::to_vec(&body).ok()?.into()))
     }
 }
 
@@ -100,6 +129,10 @@ mod tests {
     }
 
     fn compose(message: &str) -> serde_json::Value {
+        compose_by(&N8nComposer::default(), message)
+    }
+
+    fn compose_by(composer: &N8nComposer, message: &str) -> serde_json::Value {
         let ticket = ticket();
         let event = Event {
             kind: EventKind::Created,
@@ -107,8 +140,8 @@ mod tests {
             message,
             ticket_url: "https://desk.example/ticket/x",
         };
-        let payload = N8nComposer.compose(event);
-        assert_eq!(N8nComposer.compose(event), payload);
+        let payload = composer.compose(event);
+        assert_eq!(composer.compose(event), payload);
         serde_json::from_slice(&payload.0).unwrap()
     }
 
@@ -139,5 +172,41 @@ mod tests {
         let summary = body["summary"].as_str().unwrap();
         assert_eq!(summary.chars().count(), 500);
         assert!(summary.ends_with('…') && !summary.contains('\n'));
+    }
+
+    #[test]
+    fn a_number_that_was_set_is_named_and_a_detour_changes_nothing_else() {
+        let composer = N8nComposer {
+            to: Some("+919655716000".parse().unwrap()),
+            backup: Some("+49301234567".parse().unwrap()),
+        };
+        let mut plain = compose("broken");
+        let first = compose_by(&composer, "broken");
+        let payload = Payload(serde_json::to_vec(&first).unwrap().into());
+        let redirected = |composer: &N8nComposer, payload: &Payload, route: Route| {
+            let payload = composer.redirect(payload, route)?;
+            let body: Value = serde_json::from_slice(&payload.0).unwrap();
+            Some((payload, body))
+        };
+        plain["to"] = "+919655716000".into();
+        assert_eq!(first, plain);
+        let (template, body) = redirected(&composer, &payload, Route::Template).unwrap();
+        plain["template"] = true.into();
+        assert_eq!(body, plain);
+        let (_, body) = redirected(&composer, &template, Route::BackupTemplate).unwrap();
+        plain["to"] = "+49301234567".into();
+        assert_eq!(body, plain);
+        let (_, body) = redirected(&composer, &template, Route::Backup).unwrap();
+        plain.as_object_mut().unwrap().remove("template");
+        assert_eq!(body, plain);
+
+        let alone = N8nComposer::default();
+        assert!(redirected(&alone, &payload, Route::Template).is_some());
+        assert!(redirected(&alone, &payload, Route::Backup).is_none());
+        assert!(
+            alone
+                .redirect(&Payload(Box::from(*b"a line")), Route::Template)
+                .is_none()
+        );
     }
 }

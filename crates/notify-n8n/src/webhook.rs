@@ -81,8 +81,9 @@ impl N8nWebhook {
         })
     }
 
-    async fn post(&self, delivering: Delivering<'_>) -> reqwest::Result<Response> {
-        let url = match delivering.event {
+    /// Posts one message. `id` names it, the same on every try.
+    pub(crate) async fn post(&self, to: EventKind, id: String, body: Vec<u8>) -> reqwest::Result<Response> {
+        let url = match to {
             EventKind::Created => &self.receiver.created,
             EventKind::Updated => &self.receiver.updated,
         };
@@ -91,9 +92,9 @@ impl N8nWebhook {
             .post(url.clone())
             .header(CONTENT_TYPE, "application/json")
             .header("x-api-key", self.key.clone())
-            .header("webhook-id", delivering.id.to_string())
+            .header("webhook-id", id)
             .header("webhook-timestamp", seconds)
-            .body(delivering.payload.0.to_vec())
+            .body(body)
             .send()
             .await
     }
@@ -130,7 +131,11 @@ impl N8nWebhook {
 #[async_trait]
 impl Notifier for N8nWebhook {
     async fn deliver(&self, delivering: Delivering<'_>) -> Answer {
-        match self.post(delivering).await {
+        let id = match delivering.round {
+            0 => delivering.id.to_string(),
+            round => format!("{}.{round}", delivering.id),
+        };
+        match self.post(delivering.event, id, delivering.payload.0.to_vec()).await {
             Ok(response) if response.status().is_success() => Answer::Accepted {
                 external_id: external_id(response).await,
             },
@@ -154,7 +159,16 @@ struct Taken {
 }
 
 /// The id of the WhatsApp message, if the answer tells. Whatever happens here, n8n has taken the notification.
-async fn external_id(mut response: Response) -> Option<ExternalId> {
+async fn external_id(response: Response) -> Option<ExternalId> {
+    let taken: Taken = serde_json::from_slice(&answer_body(response).await?).ok()?;
+    [taken.external_id, taken.message_sid, taken.sid]
+        .into_iter()
+        .flatten()
+        .find_map(|id| id.as_str()?.parse().ok())
+}
+
+/// The body of an answer, as far as it comes; none if it is too long.
+pub(crate) async fn answer_body(mut response: Response) -> Option<Vec<u8>> {
     let mut body = Vec::new();
     while let Ok(Some(chunk)) = response.chunk().await {
         body.extend_from_slice(&chunk);
@@ -162,15 +176,11 @@ async fn external_id(mut response: Response) -> Option<ExternalId> {
             return None;
         }
     }
-    let taken: Taken = serde_json::from_slice(&body).ok()?;
-    [taken.external_id, taken.message_sid, taken.sid]
-        .into_iter()
-        .flatten()
-        .find_map(|id| id.as_str()?.parse().ok())
+    Some(body)
 }
 
 /// Says why a request failed, without the address: it may hold a secret.
-fn reason(error: reqwest::Error) -> Box<str> {
+pub(crate) fn reason(error: reqwest::Error) -> Box<str> {
     if error.is_timeout() && !error.is_connect() {
         return format!("no answer within {} s", TIMEOUT.as_secs()).into();
     }

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use notify_n8n::{N8nWebhook, Receiver, SetUpError};
+use notify_n8n::{Inbound, N8nWebhook, Probed, Receiver, SetUpError};
 use ticket_domain::{
     EventKind, NotificationId, Payload, Timestamp,
     ports::{Answer, Clock, Delivering, Failure, FailureKind, Notifier},
@@ -40,11 +40,16 @@ fn receiver(address: &str) -> Receiver {
 }
 
 async fn deliver_to(address: &str, event: EventKind) -> Answer {
+    deliver_round(address, event, 0).await
+}
+
+async fn deliver_round(address: &str, event: EventKind, round: u16) -> Answer {
     let webhook = N8nWebhook::new(receiver(address), Arc::new(At(NOW))).unwrap();
     let payload = Payload(b"{\"event\":\"x\"}".as_slice().into());
     webhook
         .deliver(Delivering {
             id: NotificationId(Uuid::from_bytes([9; 16])),
+            round,
             event,
             payload: &payload,
         })
@@ -54,7 +59,7 @@ async fn deliver_to(address: &str, event: EventKind) -> Answer {
 async fn read_request(stream: &mut TcpStream) -> String {
     let mut request = Vec::new();
     let mut buffer = [0; 4096];
-    while !String::from_utf8_lossy(&request).ends_with("{\"event\":\"x\"}") {
+    while !String::from_utf8_lossy(&request).ends_with("\"}") {
         let read = stream.read(&mut buffer).await.unwrap();
         assert!(read > 0, "the request ended early");
         request.extend_from_slice(&buffer[..read]);
@@ -122,6 +127,75 @@ async fn a_request_carries_the_key_the_id_the_time_and_the_bytes() {
         }
         assert_eq!(lines.last(), Some(&"{\"event\":\"x\"}"));
     }
+}
+
+#[tokio::test]
+async fn a_message_that_took_the_place_of_another_has_another_id() {
+    let (address, served) = one_answer(b"HTTP/1.1 204 No Content\r\n\r\n".to_vec()).await;
+    assert_eq!(deliver_round(&address, EventKind::Created, 2).await, accepted(None));
+    let request = served.await.unwrap();
+    assert!(
+        request.contains("webhook-id: 09090909-0909-0909-0909-090909090909.2\r\n"),
+        "{request}"
+    );
+}
+
+/// What a probe makes of an answer with this head and body.
+async fn probe_of(head: &str, body: &str) -> Probed {
+    let answer = format!("HTTP/1.1 {head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let (address, served) = one_answer(answer.into_bytes()).await;
+    let webhook = N8nWebhook::new(receiver(&address), Arc::new(At(NOW))).unwrap();
+    let probed = webhook.probe(EventKind::Updated, Uuid::from_bytes([7; 16])).await;
+    let request = served.await.unwrap();
+    assert!(request.starts_with("POST /webhook/updated "), "{request}");
+    assert!(request.contains("x-api-key: the-shared-secret\r\n"), "{request}");
+    assert!(request.ends_with("\r\n\r\n{\"event\":\"probe\"}"), "{request}");
+    probed
+}
+
+#[tokio::test]
+async fn a_probe_says_how_far_it_got() {
+    let workflow = |inbound| Probed::Workflow(inbound);
+    let unreachable = |why: &str| workflow(Inbound::Unreachable(why.into()));
+    for (head, body, expected) in [
+        (
+            "200 OK",
+            r#"{"ok":true,"probe":true,"inbound":{"status":400}}"#,
+            workflow(Inbound::Answered(400)),
+        ),
+        (
+            "200 OK",
+            r#"{"ok":true,"probe":true,"inbound":{"status":401}}"#,
+            workflow(Inbound::Answered(401)),
+        ),
+        (
+            "200 OK",
+            "{\"probe\":true,\"inbound\":{\"status\":null,\"detail\":\"ECONN\\nREFUSED\"}}",
+            unreachable("ECONNREFUSED"),
+        ),
+        (
+            "200 OK",
+            r#"{"probe":true}"#,
+            unreachable("the workflow does not say why"),
+        ),
+        ("200 OK", r#"{"ok":true,"externalId":"SM1"}"#, Probed::Foreign),
+        ("200 OK", "", Probed::Foreign),
+        ("202 Accepted", "thanks", Probed::Foreign),
+        ("401 Unauthorized", "", Probed::KeyRefused),
+        ("403 Forbidden", "", Probed::KeyRefused),
+        ("404 Not Found", "{}", Probed::NoWorkflow),
+        ("500 Internal Server Error", "{}", Probed::WorkflowFailed(500)),
+        ("302 Found", "", Probed::Refused(302)),
+        ("410 Gone", "", Probed::Refused(410)),
+    ] {
+        assert_eq!(probe_of(head, body).await, expected, "{head} {body}");
+    }
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let webhook = N8nWebhook::new(receiver(&closed.to_string()), Arc::new(At(NOW))).unwrap();
+    let Probed::Unreachable(why) = webhook.probe(EventKind::Created, Uuid::nil()).await else {
+        panic!("nobody listens there");
+    };
+    assert!(why.contains("refused") && !why.contains("token"), "{why}");
 }
 
 #[tokio::test]
@@ -330,6 +404,7 @@ async fn a_receiver_whose_certificate_is_not_trusted_gets_nothing() {
     let payload = Payload(b"{}".as_slice().into());
     let delivering = Delivering {
         id: NotificationId(Uuid::from_bytes([9; 16])),
+        round: 0,
         event: EventKind::Created,
         payload: &payload,
     };

@@ -14,7 +14,7 @@ use store_sqlite::SqliteStore;
 use ticket_domain::{
     Managers, RetrySchedule, TicketLinks,
     ports::{Clock, Composer, Notifier, Random, Store},
-    use_cases::{Deliver, OpenTicket, ReceiveReply, Redeliver, Surroundings, ViewTicket},
+    use_cases::{Deliver, OpenTicket, ReceiveReply, Redeliver, ReportReceipt, Surroundings, ViewTicket},
 };
 use tokio::{
     net::{TcpSocket, lookup_host},
@@ -23,7 +23,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::{Config, Database},
+    config::{Agents, Config, Database},
     delivery::Worker,
     surroundings::{Bell, OsRandom, SystemClock},
 };
@@ -120,8 +120,17 @@ impl Builder {
         let bell = Arc::new(Bell::default());
         let around = self.surroundings(composer, bell.clone(), notifier.is_some(), address);
         let metrics = DeliveryMetrics::default();
-        let worker = notifier.map(|notifier| self.worker(store.clone(), notifier, bell.clone(), metrics.clone()));
-        let parts = self.api(&store, around, bell, metrics);
+        let receipts = Arc::new(ReportReceipt::new(
+            store.clone(),
+            around.composer.clone(),
+            self.clock.clone(),
+            bell.clone(),
+        ));
+        let worker = notifier.map(|notifier| {
+            let (bell, metrics) = (bell.clone(), metrics.clone());
+            self.worker(store.clone(), notifier, &around, receipts.clone(), bell, metrics)
+        });
+        let parts = self.api(&store, around, receipts, metrics);
 
         let stop = CancellationToken::new();
         let server = http_actix::serve(listener, parts, stop.clone().cancelled_owned()).map_err(StartError::Http)?;
@@ -151,7 +160,16 @@ impl Builder {
             }
             None => None,
         };
-        Ok((Arc::new(N8nComposer), notifier))
+        let Agents {
+            phones,
+            are_set,
+            backup,
+        } = &self.config.agents;
+        let composer = N8nComposer {
+            to: phones.first().filter(|_| *are_set).cloned(),
+            backup: backup.clone(),
+        };
+        Ok((Arc::new(composer), notifier))
     }
 
     fn surroundings(
@@ -179,13 +197,23 @@ impl Builder {
         &self,
         outbox: Arc<dyn Store>,
         notifier: Arc<dyn Notifier>,
+        around: &Surroundings,
+        receipts: Arc<ReportReceipt>,
         bell: Arc<Bell>,
         metrics: DeliveryMetrics,
     ) -> Worker {
         let schedule = RetrySchedule::new(self.config.slow_retries);
-        let deliver = Deliver::new(outbox, notifier, self.clock.clone(), self.random.clone(), schedule);
+        let deliver = Deliver::new(
+            outbox,
+            around.composer.clone(),
+            notifier,
+            self.clock.clone(),
+            self.random.clone(),
+            schedule,
+        );
         Worker {
             deliver: Arc::new(deliver),
+            receipts,
             bell,
             clock: self.clock.clone(),
             metrics,
@@ -193,14 +221,35 @@ impl Builder {
         }
     }
 
-    fn api(&self, store: &Arc<dyn Store>, around: Surroundings, bell: Arc<Bell>, metrics: DeliveryMetrics) -> ApiParts {
+    /// Who counts as a manager: whoever may be told of tickets.
+    fn managers(&self) -> Managers {
+        let Agents {
+            phones,
+            are_set,
+            backup,
+        } = self.config.agents.clone();
+        if are_set {
+            Managers::new(phones.into_iter().chain(backup).collect())
+        } else {
+            Managers::only_recognised(phones)
+        }
+    }
+
+    fn api(
+        &self,
+        store: &Arc<dyn Store>,
+        around: Surroundings,
+        receipts: Arc<ReportReceipt>,
+        metrics: DeliveryMetrics,
+    ) -> ApiParts {
         let config = &self.config;
-        let managers = Managers::new(config.agent_phones.clone());
+        let redeliver = Redeliver::new(store.clone(), self.clock.clone(), around.wake.clone());
         ApiParts {
             open_ticket: Arc::new(OpenTicket::new(store.clone(), around.clone())),
             view_ticket: Arc::new(ViewTicket::new(store.clone(), config.access)),
-            receive_reply: Arc::new(ReceiveReply::new(store.clone(), around, managers)),
-            redeliver: Arc::new(Redeliver::new(store.clone(), self.clock.clone(), bell)),
+            receive_reply: Arc::new(ReceiveReply::new(store.clone(), store.clone(), around, self.managers())),
+            report_receipt: receipts,
+            redeliver: Arc::new(redeliver),
             outbox: store.clone(),
             health: store.clone(),
             clock: self.clock.clone(),

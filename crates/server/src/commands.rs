@@ -11,12 +11,11 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Parser, Subcommand};
-use secrecy::ExposeSecret as _;
-use tokio::{net::TcpStream, signal::unix, time::timeout};
-use url::Url;
+use tokio::signal::unix;
 
 use crate::{
     application::{Application, Builder, open_store},
+    check::{Probe, check},
     config::{Config, Database, Loaded},
     logging,
 };
@@ -40,7 +39,15 @@ enum Command {
     Migrate,
     /// Check the configuration, and whether the store and the webhook can be reached. Exits with 1 and a list of what
     /// is wrong. Sends no notification and changes nothing.
-    Check,
+    Check {
+        /// Also send a probe round the whole loop, through n8n and back to the running server, and tell link by link
+        /// what answered. Our workflows send no message for it, and nothing is left behind.
+        #[arg(long)]
+        probe: bool,
+        /// Send the probe even so that a workflow which is not ours may make a message of it.
+        #[arg(long, requires = "probe")]
+        yes: bool,
+    },
 }
 
 /// Runs the command line of this process.
@@ -61,7 +68,14 @@ fn execute(command: Command) -> Result<ExitCode> {
     let code = match command {
         Command::Serve => runtime.block_on(serve(config, &warnings)),
         Command::Migrate => runtime.block_on(migrate(config.database)),
-        Command::Check => Ok(runtime.block_on(check(&config, &warnings))),
+        Command::Check { probe, yes } => {
+            let probe = match (probe, yes) {
+                (false, _) => Probe::No,
+                (true, false) => Probe::Unconfirmed,
+                (true, true) => Probe::Yes,
+            };
+            Ok(runtime.block_on(check(&config, &warnings, probe)))
+        }
     };
     // A call that hangs in the database's library must not hold the end of the program.
     runtime.shutdown_timeout(Duration::from_secs(1));
@@ -122,66 +136,11 @@ async fn migrate(database: Database) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn check(config: &Config, warnings: &[String]) -> ExitCode {
-    for warning in warnings {
-        say(&format!("warning  {warning}"));
-    }
-    let mut faults = 0;
-    let mut tell = |what: &str, result: Result<String>| match result {
-        Ok(how) => say(&format!("ok       {what}: {how}")),
-        Err(error) => {
-            faults += 1;
-            complain(&format!("wrong    {what}: {error:#}"));
-        }
-    };
-    tell("configuration", Ok("complete".into()));
-    tell("DATABASE_URL", check_store(&config.database).await);
-    if let Some(receiver) = &config.receiver {
-        tell("N8N_TICKET_CREATED_WEBHOOK", reach(&receiver.created).await);
-        if receiver.updated != receiver.created {
-            tell("N8N_TICKET_UPDATED_WEBHOOK", reach(&receiver.updated).await);
-        }
-    }
-    if faults == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
-}
-
-/// Looks at the store without changing it.
-async fn check_store(database: &Database) -> Result<String> {
-    let database = database.clone();
-    tokio::task::spawn_blocking(move || match database {
-        Database::Sqlite(path) => Ok(store_sqlite::check(&path)?.to_string()),
-        Database::Postgres { url, .. } => Ok(store_diesel::check(url.expose_secret())?.to_string()),
-    })
-    .await?
-}
-
-/// Opens a connection to where an address points, and closes it. Whether n8n would take a notification is not asked: it
-/// would send one.
-async fn reach(url: &Url) -> Result<String> {
-    const PATIENCE: Duration = Duration::from_secs(3);
-    let host = url
-        .host_str()
-        .context("has no host")?
-        .trim_start_matches('[')
-        .trim_end_matches(']')
-        .to_owned();
-    let port = url.port_or_known_default().context("has no port")?;
-    match timeout(PATIENCE, TcpStream::connect((host.as_str(), port))).await {
-        Ok(Ok(_)) => Ok(format!("{host} port {port} can be reached")),
-        Ok(Err(error)) => bail!("{host} port {port} can't be reached: {error}"),
-        Err(_) => bail!("{host} port {port} does not answer within {} s", PATIENCE.as_secs()),
-    }
-}
-
-fn say(line: &str) {
+pub(crate) fn say(line: &str) {
     // A reader that went away wants no more lines.
     drop(writeln!(io::stdout(), "{line}"));
 }
 
-fn complain(line: &str) {
+pub(crate) fn complain(line: &str) {
     drop(writeln!(io::stderr(), "{line}"));
 }

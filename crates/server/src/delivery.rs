@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use http_actix::DeliveryMetrics;
+use http_actix::{DeliveryMetrics, log_reported};
 use ticket_domain::{
     Timestamp,
     ports::{Claimed, Clock, Settled, StoreError, Verdict},
-    use_cases::{Claims, Deliver, LEASE, Room},
+    use_cases::{Claims, Deliver, LEASE, ReportReceipt, Room},
 };
 use tokio::{
     task::JoinSet,
@@ -29,6 +29,8 @@ const SETTLE_AGAIN: Duration = Duration::from_millis(500);
 pub(crate) struct Worker {
     /// What it does.
     pub(crate) deliver: Arc<Deliver>,
+    /// Takes down receipts that came before the message they are for was known.
+    pub(crate) receipts: Arc<ReportReceipt>,
     /// Tells when something was stored.
     pub(crate) bell: Arc<Bell>,
     /// Tells how far the next try is.
@@ -52,6 +54,8 @@ struct Rounds {
     stale_held: bool,
     /// Whether the store failed in the last round, so that it is logged once.
     store_failed: bool,
+    /// When kept receipts were last looked through.
+    caught_up_at: Option<Timestamp>,
 }
 
 impl Worker {
@@ -121,7 +125,21 @@ impl Worker {
             }
             rounds.stale_held = true;
         }
+        self.catch_up(rounds).await?;
         self.deliver.claim(self.room(rounds)).await
+    }
+
+    /// Takes down kept receipts whose message is known by now; not at every round, since they are few and keep.
+    async fn catch_up(&self, rounds: &mut Rounds) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let is_recent = |at: Timestamp| now >= at && now.since(at) < POLL;
+        if !rounds.caught_up_at.is_some_and(is_recent) {
+            for reported in self.receipts.catch_up().await? {
+                log_reported(&reported);
+            }
+            rounds.caught_up_at = Some(now);
+        }
+        Ok(())
     }
 
     /// One place is always kept for first tries: what failed before may take its 15 s to fail again.
@@ -175,6 +193,7 @@ impl Attempt {
         self.settle(&verdict, &abandon).await;
         match verdict {
             Verdict::RetryAt { due, .. } => Some(due),
+            Verdict::Diverted { at, .. } => Some(at),
             _ => None,
         }
     }
@@ -232,6 +251,11 @@ impl Attempt {
             Verdict::RetryAt { due, why } => {
                 self.metrics.retry();
                 tracing::warn!(notification = %id, %event, failures = failures + 1, %due, %why, "notification failed");
+            }
+            Verdict::Diverted { detour, why, .. } => {
+                self.metrics.retry();
+                let route = detour.route;
+                tracing::warn!(notification = %id, %event, failures, %route, %why, "notification refused; it goes another way");
             }
             Verdict::Returned { due, why } => {
                 self.metrics.retry();

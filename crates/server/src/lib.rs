@@ -3,6 +3,7 @@
 //! [`Builder`] starts the whole application with any store and any notifier, also inside an integration test.
 
 mod application;
+mod check;
 mod commands;
 mod config;
 mod delivery;
@@ -11,5 +12,5 @@ mod surroundings;
 
 pub use application::{Application, Builder, EndError, StartError};
 pub use commands::run;
-pub use config::{Config, Database, Fault, Faults, Loaded, LogFormat, LookUp};
+pub use config::{Agents, Config, Database, Fault, Faults, Loaded, LogFormat, LookUp};
 pub use surroundings::{OsRandom, SystemClock};

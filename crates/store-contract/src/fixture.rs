@@ -9,10 +9,13 @@ use std::{
 };
 
 use ticket_domain::{
-    AccessKey, AccessKeys, Channel, Content, Customer, EventKind, ExternalId, LeaseToken, Message, MessageId,
-    Notification, NotificationId, NotificationRecord, Payload, Priority, Sender, Status, Thread, Ticket, TicketId,
-    TicketRef, Timestamp,
-    ports::{Append, Claim, Claimed, Idempotency, LookUp, Opened, Opening, Settled, Store, Verdict, Vitals},
+    AccessKey, AccessKeys, Channel, Content, Customer, Detour, EventKind, ExternalId, LeaseToken, Message, MessageId,
+    Notification, NotificationId, NotificationRecord, Payload, Phone, Priority, Question, QuestionId, Reason, Route,
+    Sender, Status, Thread, Ticket, TicketId, TicketRef, Timestamp,
+    ports::{
+        Append, Asking, Claim, Claimed, Idempotency, Keep, Kept, LookUp, Opened, Opening, Settled, Store, Verdict,
+        Vitals,
+    },
 };
 use tokio::sync::Barrier;
 use uuid::Uuid;
@@ -156,6 +159,52 @@ impl Fixture {
         }
     }
 
+    /// A manager's number that was not given before.
+    pub(crate) fn manager(&self) -> Phone {
+        format!("+9196557{:06}", self.number()).parse().unwrap()
+    }
+
+    /// What this manager wrote, under an outside id of its own.
+    pub(crate) fn message_from(&self, manager: &Phone, created_at: Timestamp) -> Message {
+        Message {
+            from: Some(manager.clone()),
+            ..self.message_of(&self.external_id(), created_at)
+        }
+    }
+
+    /// A question to a manager, with nothing to choose from.
+    pub(crate) fn question(&self, of: &Phone, now: Timestamp) -> Question {
+        Question::new(QuestionId(self.uuid()), of.clone(), Reason::NoHint, &[], now)
+    }
+
+    /// Keeps a new message of a manager who has no open question, and asks about it.
+    pub(crate) async fn asked(&self, manager: &Phone, now: Timestamp) -> (Message, Question) {
+        let message = self.message_from(manager, now);
+        let question = self.question(manager, now);
+        assert_eq!(self.keep(&message, anew(&question, None)).await, Kept::Now);
+        (message, question)
+    }
+
+    /// Asks the same again about a new message, which must be kept.
+    pub(crate) async fn asked_again(&self, question: &Question, now: Timestamp) -> Message {
+        let message = self.message_from(&question.of, now);
+        assert_eq!(self.keep(&message, Asking::Again(question.id)).await, Kept::Now);
+        message
+    }
+
+    pub(crate) async fn keep(&self, message: &Message, asking: Asking) -> Kept {
+        let message = message.clone();
+        self.store.keep_unmatched(Keep { message, asking }).await.unwrap()
+    }
+
+    pub(crate) async fn open_question(&self, of: &Phone) -> Option<Question> {
+        self.store.question(of.clone()).await.unwrap()
+    }
+
+    pub(crate) async fn unmatched(&self) -> u64 {
+        self.vitals(later()).await.unmatched
+    }
+
     pub(crate) fn notification(&self, event: EventKind, created_at: Timestamp) -> Notification {
         let payload = format!("{{\"number\": {}}}", self.number());
         Notification {
@@ -272,6 +321,23 @@ pub(crate) fn append_to(ticket: &Ticket, message: Message) -> Append {
         message,
         notification: None,
         reopen: false,
+        ends_question_of: None,
+    }
+}
+
+/// A new question, in place of the one that is open.
+pub(crate) fn anew(question: &Question, instead_of: Option<&Question>) -> Asking {
+    Asking::Anew {
+        question: question.clone(),
+        instead_of: instead_of.map(|open| open.id),
+    }
+}
+
+/// `message`, to be kept without a question.
+pub(crate) fn keep_silently(message: Message) -> Keep {
+    Keep {
+        message,
+        asking: Asking::Nothing,
     }
 }
 
@@ -298,4 +364,22 @@ pub(crate) fn dead(at: Timestamp) -> Verdict {
 
 pub(crate) fn returned(due: Timestamp) -> Verdict {
     Verdict::Returned { due, why: None }
+}
+
+/// Refused for good on its way; `route` is the other one.
+pub(crate) fn diverted(at: Timestamp, route: Route) -> Verdict {
+    Verdict::Diverted {
+        at,
+        detour: detour(route),
+        why: "410 Gone".into(),
+    }
+}
+
+/// Another way, and words of its own.
+pub(crate) fn detour(route: Route) -> Detour {
+    let payload = format!("{{\"by\": \"{route}\"}}");
+    Detour {
+        route,
+        payload: Payload(payload.into_bytes().into()),
+    }
 }

@@ -4,7 +4,8 @@
 //! - `connect.rs`: where the server is, how it is reached, and why it can't be.
 //! - `migrate.rs`: the schema.
 //! - `db.rs`: how a call gets a connection, and how long it may take. Blocking lives there and nowhere else.
-//! - `tickets.rs`, `messages.rs`, `outbox.rs`, `health.rs`: what each port call asks of the database.
+//! - `tickets.rs`, `messages.rs`, `questions.rs`, `outbox.rs`, `verdicts.rs`, `receipts.rs`, `health.rs`: what each
+//!   port call asks of the database.
 //! - `rows.rs`: rows to values and back.
 
 mod connect;
@@ -13,11 +14,14 @@ mod health;
 mod messages;
 mod migrate;
 mod outbox;
+mod questions;
+mod receipts;
 mod rows;
 mod schema;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod tickets;
+mod verdicts;
 
 pub use connect::ConnectError;
 pub use migrate::{Schema, check};

@@ -2,28 +2,33 @@
 
 use diesel::{insert_into, prelude::*, update, upsert::excluded};
 use ticket_domain::{
-    ExternalId, Message, MessageId, Status, TicketId,
-    ports::{Append, Appended, parse},
+    ExternalId, Message, MessageId, Sender, Status, TicketId, TicketRef,
+    ports::{Append, Appended, Keep, Kept, Known, parse},
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
     db::Failure,
+    questions::{self, Asked},
     rows::{MessageRow, NewNotificationRow},
     schema::{messages, notifications, tickets},
 };
 
-/// Every writer takes its locks in this order: ticket, then outside id.
+/// Every writer takes its locks in this order: question, ticket, outside id.
 pub(crate) fn append(connection: &mut PgConnection, append: &Append) -> Result<Appended, Failure> {
     let Append {
         to,
         message,
         notification,
         reopen,
+        ends_question_of,
     } = append;
-    if let Some(before @ Appended::Before { of: Some(_), .. }) = before(connection, message)? {
-        return Ok(before);
+    if let Some((id, of @ Some(_))) = before(connection, message.external_id.as_ref())? {
+        return Ok(Appended::Before { id, of });
+    }
+    if let Some(of) = ends_question_of {
+        questions::close(connection, of, message.created_at)?;
     }
     let version = raise_version(connection, *to, message.created_at.into(), *reopen)?;
     let written = write_or_join(connection, message, *to, version)?;
@@ -50,17 +55,42 @@ pub(crate) fn kept(connection: &mut PgConnection, external_id: &ExternalId) -> R
     Ok(row.map(Message::try_from).transpose()?)
 }
 
-/// Keeps a message aside, once per outside id.
-pub(crate) fn keep(connection: &mut PgConnection, message: &Message) -> Result<Appended, Failure> {
+/// Keeps a message aside, once per outside id, and asks its writer.
+pub(crate) fn keep(connection: &mut PgConnection, keep: &Keep) -> Result<Kept, Failure> {
+    let Keep { message, asking } = keep;
+    if let Some(known) = known(connection, message.external_id.as_ref())? {
+        return Ok(Kept::Before(known));
+    }
+    let Asked::About(question) = questions::ask(connection, asking, message.created_at)? else {
+        // A twin may have moved it, and is told of first.
+        let known = known(connection, message.external_id.as_ref())?;
+        return Ok(known.map_or(Kept::QuestionMoved, Kept::Before));
+    };
     let written = insert_into(messages::table)
-        .values(MessageRow::new(message))
+        .values((
+            MessageRow::new(message),
+            messages::question_id.eq(question.map(|question| question.0)),
+        ))
         .on_conflict(messages::external_id)
         .do_nothing()
         .execute(connection)?;
+    // What was asked is undone: the message is known by now.
     if written > 0 {
-        return Ok(Appended::Added);
+        Ok(Kept::Now)
+    } else {
+        Err(Failure::LostTwin)
     }
-    before(connection, message)?.ok_or(Failure::LostTwin)
+}
+
+/// Where the message of an outside id is.
+pub(crate) fn known(connection: &mut PgConnection, external_id: Option<&ExternalId>) -> Result<Option<Known>, Failure> {
+    let Some((id, of)) = before(connection, external_id)? else {
+        return Ok(None);
+    };
+    Ok(Some(match of {
+        Some(of) => Known::InThread { id, of },
+        None => Known::Kept(questions::asked_about(connection, id)?),
+    }))
 }
 
 /// Writes a message into a thread, at the place that the ticket's version gives it.
@@ -80,9 +110,12 @@ pub(crate) fn write(
     Ok(())
 }
 
-/// The message that has this one's outside id already.
-fn before(connection: &mut PgConnection, message: &Message) -> Result<Option<Appended>, Failure> {
-    let Some(external_id) = &message.external_id else {
+/// The message that has an outside id already, and its ticket.
+fn before(
+    connection: &mut PgConnection,
+    external_id: Option<&ExternalId>,
+) -> Result<Option<(MessageId, Option<TicketRef>)>, Failure> {
+    let Some(external_id) = external_id else {
         return Ok(None);
     };
     let found: Option<(Uuid, Option<String>)> = messages::table
@@ -97,11 +130,11 @@ fn before(connection: &mut PgConnection, message: &Message) -> Result<Option<App
     let of = reference
         .map(|reference| parse("tickets", "reference", &reference))
         .transpose()?;
-    Ok(Some(Appended::Before { id: MessageId(id), of }))
+    Ok(Some((MessageId(id), of)))
 }
 
 /// Raises the ticket's version, and holds the ticket until the transaction ends, so that versions have no gaps.
-fn raise_version(
+pub(crate) fn raise_version(
     connection: &mut PgConnection,
     ticket: TicketId,
     at: OffsetDateTime,
@@ -149,4 +182,22 @@ fn write_or_join(
         .optional()?;
     // None: the outside id is in a thread now, and was not when we looked.
     id.map(MessageId).ok_or(Failure::LostTwin)
+}
+
+/// Has a message that was kept join a thread, as one of this sender. Its row is locked.
+pub(crate) fn join(
+    connection: &mut PgConnection,
+    kept: Uuid,
+    sender: Sender,
+    ticket: TicketId,
+    version: i32,
+) -> Result<(), Failure> {
+    update(messages::table.find(kept))
+        .set((
+            messages::ticket_id.eq(ticket.0),
+            messages::seq.eq(version),
+            messages::sender.eq(sender.as_str()),
+        ))
+        .execute(connection)?;
+    Ok(())
 }

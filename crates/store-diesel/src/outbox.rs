@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use diesel::{alias, prelude::*, sql_query, sql_types, update};
 use ticket_domain::{
-    ExternalId, LeaseToken, NotificationId, NotificationRecord, Timestamp,
+    LeaseToken, NotificationId, NotificationRecord, Timestamp,
     ports::{Claim, Claimed, Outbox, Redelivered, Settled, StoreError, Verdict},
 };
 use time::OffsetDateTime;
@@ -14,6 +14,7 @@ use crate::{
     db::Failure,
     rows::{ClaimedRow, RecordRow, state},
     schema::{notifications, tickets},
+    verdicts,
 };
 
 /// By hand, since diesel has no CTEs, and without one the locking sub-select may become the inner side of a nested loop
@@ -32,8 +33,8 @@ macro_rules! claim {
             claimed AS (
                 UPDATE notifications n SET lease = $3, due_at = $4, tried_at = $1
                 FROM due WHERE n.id = due.id
-                RETURNING n.id, n.ticket_id, n.event, n.payload, n.failures, n.scheduled_at, due.due_at AS was_due_at)
-            SELECT id, ticket_id, event, payload, failures, scheduled_at FROM claimed ORDER BY was_due_at, id"
+                RETURNING n.id, n.ticket_id, n.event, n.payload, n.route, n.round, n.failures, n.scheduled_at, due.due_at AS was_due_at)
+            SELECT id, ticket_id, event, payload, route, round, failures, scheduled_at FROM claimed ORDER BY was_due_at, id"
         )
     };
 }
@@ -51,7 +52,7 @@ const CLAIM_PROBE: &str = "
         ORDER BY n.probed_at NULLS FIRST, n.due_at LIMIT 1 FOR UPDATE OF n SKIP LOCKED)
     UPDATE notifications n SET lease = $3, due_at = $4, tried_at = $1, probed_at = $1
     FROM next WHERE n.id = next.id
-    RETURNING n.id, n.ticket_id, n.event, n.payload, n.failures, n.scheduled_at";
+    RETURNING n.id, n.ticket_id, n.event, n.payload, n.route, n.round, n.failures, n.scheduled_at";
 
 /// Under this number, workers that probe take turns. Another than the one for migrations.
 const PROBE_LOCK: i64 = i64::from_be_bytes(*b"probings");
@@ -75,7 +76,7 @@ impl Outbox for PostgresStore {
 
     async fn settle(&self, id: NotificationId, lease: LeaseToken, verdict: Verdict) -> Result<Settled, StoreError> {
         self.db
-            .write(move |connection| settle(connection, id, lease, &verdict))
+            .write(move |connection| verdicts::settle(connection, id, lease, &verdict))
             .await
     }
 
@@ -128,10 +129,10 @@ impl PostgresStore {
 }
 
 /// What does not wait has no time.
-const NEVER: Option<OffsetDateTime> = None;
+pub(crate) const NEVER: Option<OffsetDateTime> = None;
 
 /// What is not being tried has no worker.
-const NOBODY: Option<Uuid> = None;
+pub(crate) const NOBODY: Option<Uuid> = None;
 
 fn claim_due(connection: &mut PgConnection, claim: Claim, limit: u16) -> Result<Vec<Claimed>, Failure> {
     let statement = if claim.first_tries_only {
@@ -254,57 +255,6 @@ fn hold_unaddressed(connection: &mut PgConnection, made_before: OffsetDateTime) 
     update(notifications::table.filter(notifications::id.eq_any(batch)))
         .set((notifications::state.eq(state::HELD), notifications::due_at.eq(NEVER)))
         .execute(connection)
-}
-
-fn settle(
-    connection: &mut PgConnection,
-    id: NotificationId,
-    lease: LeaseToken,
-    verdict: &Verdict,
-) -> Result<Settled, Failure> {
-    let held = notifications::table.find(id.0).filter(notifications::lease.eq(lease.0));
-    let is_free = notifications::lease.eq(NOBODY);
-    let fails_once_more = notifications::failures.eq(notifications::failures + 1);
-    let settled = match verdict {
-        Verdict::Delivered { at, external_id } => update(held)
-            .set((
-                is_free,
-                notifications::state.eq(state::DELIVERED),
-                notifications::due_at.eq(NEVER),
-                notifications::settled_at.eq(OffsetDateTime::from(*at)),
-                notifications::external_id.eq(external_id.as_ref().map(ExternalId::as_str)),
-            ))
-            .execute(connection)?,
-        Verdict::RetryAt { due, why } => update(held)
-            .set((
-                is_free,
-                fails_once_more,
-                notifications::released.eq(false),
-                notifications::due_at.eq(OffsetDateTime::from(*due)),
-                notifications::scheduled_at.eq(OffsetDateTime::from(*due)),
-                notifications::last_error.eq(&**why),
-            ))
-            .execute(connection)?,
-        Verdict::Dead { at, why } => update(held)
-            .set((
-                is_free,
-                fails_once_more,
-                notifications::state.eq(state::DEAD),
-                notifications::due_at.eq(NEVER),
-                notifications::settled_at.eq(OffsetDateTime::from(*at)),
-                notifications::last_error.eq(&**why),
-            ))
-            .execute(connection)?,
-        Verdict::Returned { due, why } => update(held)
-            .set((
-                is_free,
-                notifications::due_at.eq(OffsetDateTime::from(*due)),
-                // An update leaves out what is `None`: the last error stays.
-                why.as_ref().map(|why| notifications::last_error.eq(&**why)),
-            ))
-            .execute(connection)?,
-    };
-    Ok(if settled > 0 { Settled::Yes } else { Settled::LeaseLost })
 }
 
 fn redeliver(connection: &mut PgConnection, id: NotificationId, now: OffsetDateTime) -> Result<Redelivered, Failure> {

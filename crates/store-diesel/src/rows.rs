@@ -1,26 +1,24 @@
 //! Rows to values and back. A value that its own type refuses is a corrupt row.
 
+mod notifications;
+mod questions;
+mod receipts;
+
 use diesel::{Insertable, Queryable, Selectable, pg::Pg};
 use ticket_domain::{
-    AccessKeys, Body, Content, Customer, Delivery, EventKind, Message, MessageId, Notification, NotificationId,
-    NotificationRecord, NotificationState, Payload, Ticket, TicketId, Timestamp, UnknownWord,
-    ports::{Claim, Claimed, Precedent, StoreError, parse},
+    AccessKeys, Body, Content, Customer, Message, MessageId, Ticket, TicketId,
+    ports::{Precedent, StoreError, parse},
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::schema::{messages, notifications, tickets};
+pub(crate) use notifications::{ClaimedRow, DetourRow, HandedRow, NewNotificationRow, RecordRow, StateRow, state};
+pub(crate) use questions::{ChoiceRow, PickedRow, QuestionRow};
+pub(crate) use receipts::ReceiptRow;
 
-/// The words of `notifications.state`.
-pub(crate) mod state {
-    pub(crate) const WAITING: &str = "waiting";
-    pub(crate) const DELIVERED: &str = "delivered";
-    pub(crate) const DEAD: &str = "dead";
-    pub(crate) const HELD: &str = "held";
-    pub(crate) const ALL: &[&str] = &[WAITING, DELIVERED, DEAD, HELD];
-}
+use crate::schema::{messages, tickets};
 
-/// A state that needs a time has none.
+/// A state that needs a value has none.
 #[derive(Debug, thiserror::Error)]
 #[error("must not be null in this state")]
 struct MustNotBeNull;
@@ -144,151 +142,6 @@ impl TryFrom<MessageRow> for Message {
             content: Content::new(body, media).map_err(|error| StoreError::corrupt(TABLE, "body", error))?,
             external_id: row.external_id.map(|id| parse(TABLE, "external_id", &id)).transpose()?,
             created_at: row.created_at.into(),
-        })
-    }
-}
-
-/// A notification that was never tried, due at once.
-#[derive(Insertable)]
-#[diesel(table_name = notifications, check_for_backend(Pg))]
-pub(crate) struct NewNotificationRow {
-    id: Uuid,
-    ticket_id: Uuid,
-    seq: i32,
-    event: String,
-    payload: Vec<u8>,
-    addressed: bool,
-    state: &'static str,
-    due_at: OffsetDateTime,
-    scheduled_at: OffsetDateTime,
-    failures: i32,
-    created_at: OffsetDateTime,
-}
-
-impl NewNotificationRow {
-    /// It tells of the ticket's version `seq`.
-    pub(crate) fn new(notification: &Notification, ticket: TicketId, seq: i32) -> Self {
-        Self {
-            id: notification.id.0,
-            ticket_id: ticket.0,
-            seq,
-            event: notification.event.to_string(),
-            payload: notification.payload.0.to_vec(),
-            addressed: notification.addressed,
-            state: state::WAITING,
-            due_at: notification.created_at.into(),
-            scheduled_at: notification.created_at.into(),
-            failures: 0,
-            created_at: notification.created_at.into(),
-        }
-    }
-}
-
-/// Where a notification stands.
-#[derive(Queryable, Selectable)]
-#[diesel(table_name = notifications, check_for_backend(Pg))]
-pub(crate) struct StateRow {
-    state: String,
-    due_at: Option<OffsetDateTime>,
-    external_id: Option<String>,
-    settled_at: Option<OffsetDateTime>,
-    created_at: OffsetDateTime,
-}
-
-impl StateRow {
-    fn parsed(self) -> Result<NotificationState, StoreError> {
-        const TABLE: &str = "notifications";
-        let at = |column, moment: Option<OffsetDateTime>| {
-            moment
-                .map(Timestamp::from)
-                .ok_or_else(|| StoreError::corrupt(TABLE, column, MustNotBeNull))
-        };
-        match self.state.as_str() {
-            state::WAITING => Ok(NotificationState::Waiting {
-                due: at("due_at", self.due_at)?,
-            }),
-            state::DELIVERED => Ok(NotificationState::Delivered {
-                at: at("settled_at", self.settled_at)?,
-                external_id: self
-                    .external_id
-                    .map(|id| parse(TABLE, "external_id", &id))
-                    .transpose()?,
-            }),
-            state::DEAD => Ok(NotificationState::Dead {
-                at: at("settled_at", self.settled_at)?,
-            }),
-            state::HELD => Ok(NotificationState::Held),
-            _ => Err(StoreError::corrupt(TABLE, "state", UnknownWord { allowed: state::ALL })),
-        }
-    }
-}
-
-impl TryFrom<StateRow> for Delivery {
-    type Error = StoreError;
-
-    fn try_from(row: StateRow) -> Result<Self, StoreError> {
-        let created_at = row.created_at.into();
-        Ok(Self::of(&row.parsed()?, created_at))
-    }
-}
-
-/// A notification as an operator sees it, but for its ticket's reference.
-#[derive(Queryable, Selectable)]
-#[diesel(table_name = notifications, check_for_backend(Pg))]
-pub(crate) struct RecordRow {
-    pub(crate) id: Uuid,
-    event: String,
-    failures: i32,
-    last_error: Option<String>,
-    #[diesel(embed)]
-    state: StateRow,
-}
-
-impl RecordRow {
-    pub(crate) fn parsed(self, reference: &str) -> Result<NotificationRecord, StoreError> {
-        const TABLE: &str = "notifications";
-        Ok(NotificationRecord {
-            id: NotificationId(self.id),
-            reference: parse("tickets", "reference", reference)?,
-            event: parse(TABLE, "event", &self.event)?,
-            failures: self
-                .failures
-                .try_into()
-                .map_err(|error| StoreError::corrupt(TABLE, "failures", error))?,
-            last_error: self.last_error.map(String::into_boxed_str),
-            created_at: self.state.created_at.into(),
-            state: self.state.parsed()?,
-        })
-    }
-}
-
-/// What a worker gets.
-#[derive(diesel::QueryableByName)]
-#[diesel(table_name = notifications, check_for_backend(Pg))]
-pub(crate) struct ClaimedRow {
-    pub(crate) id: Uuid,
-    ticket_id: Uuid,
-    event: String,
-    payload: Vec<u8>,
-    failures: i32,
-    scheduled_at: OffsetDateTime,
-}
-
-impl ClaimedRow {
-    pub(crate) fn parsed(self, claim: Claim) -> Result<Claimed, StoreError> {
-        const TABLE: &str = "notifications";
-        let event: EventKind = parse(TABLE, "event", &self.event)?;
-        Ok(Claimed {
-            id: NotificationId(self.id),
-            lease: claim.lease,
-            ticket: TicketId(self.ticket_id),
-            event,
-            payload: Payload(self.payload.into()),
-            failures: self
-                .failures
-                .try_into()
-                .map_err(|error| StoreError::corrupt(TABLE, "failures", error))?,
-            scheduled_at: self.scheduled_at.into(),
         })
     }
 }

@@ -31,6 +31,7 @@ diesel::table! {
         media_url -> Nullable<Text>,
         external_id -> Nullable<Text>,
         created_at -> Timestamptz,
+        question_id -> Nullable<Uuid>,
     }
 }
 
@@ -54,6 +55,9 @@ diesel::table! {
         external_id -> Nullable<Text>,
         settled_at -> Nullable<Timestamptz>,
         created_at -> Timestamptz,
+        progress -> Text,
+        route -> Text,
+        round -> Integer,
     }
 }
 
@@ -66,10 +70,53 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    questions (id) {
+        id -> Uuid,
+        of_phone -> Text,
+        choices -> Text,
+        text -> Text,
+        is_run -> Bool,
+        begun_at -> Timestamptz,
+        asked_at -> Timestamptz,
+        closed_at -> Nullable<Timestamptz>,
+        answered_by -> Nullable<Text>,
+        answered_with -> Nullable<Uuid>,
+        attached -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    earlier_ids (external_id, notification_id) {
+        external_id -> Text,
+        notification_id -> Uuid,
+    }
+}
+
+diesel::table! {
+    receipts (external_id) {
+        external_id -> Text,
+        status -> Text,
+        error_code -> Nullable<BigInt>,
+        at -> Timestamptz,
+    }
+}
+
 diesel::joinable!(messages -> tickets (ticket_id));
 diesel::joinable!(notifications -> tickets (ticket_id));
 diesel::joinable!(idempotency_keys -> tickets (ticket_id));
-diesel::allow_tables_to_appear_in_same_query!(tickets, messages, notifications, idempotency_keys);
+diesel::joinable!(messages -> questions (question_id));
+diesel::joinable!(questions -> tickets (answered_with));
+diesel::joinable!(earlier_ids -> notifications (notification_id));
+diesel::allow_tables_to_appear_in_same_query!(
+    tickets,
+    messages,
+    notifications,
+    idempotency_keys,
+    questions,
+    earlier_ids,
+    receipts,
+);
 
 #[cfg(test)]
 mod tests {

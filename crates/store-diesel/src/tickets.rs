@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use diesel::{QueryableByName, alias, insert_into, prelude::*, sql_query, sql_types, upsert::excluded};
 use ticket_domain::{
     ExternalId, Message, Thread, Ticket, TicketId, TicketRef, Timestamp,
-    ports::{Append, Appended, Idempotency, LookUp, Opened, Opening, Precedent, StoreError, TicketStore},
+    ports::{Append, Appended, Idempotency, Keep, Kept, LookUp, Opened, Opening, Precedent, StoreError, TicketStore},
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -14,7 +14,7 @@ use crate::{
     db::Failure,
     messages,
     rows::{FIRST_VERSION, MessageRow, NewNotificationRow, PrecedentRow, StateRow, TicketRow},
-    schema::{idempotency_keys, messages as messages_table, notifications, tickets},
+    schema::{earlier_ids, idempotency_keys, messages as messages_table, notifications, tickets},
 };
 
 /// The numbers that tickets got since the first one opened at or after `$1`. A number is drawn a moment before or after
@@ -57,10 +57,8 @@ impl TicketStore for PostgresStore {
             .await
     }
 
-    async fn keep_unmatched(&self, message: Message) -> Result<Appended, StoreError> {
-        self.db
-            .write(move |connection| messages::keep(connection, &message))
-            .await
+    async fn keep_unmatched(&self, keep: Keep) -> Result<Kept, StoreError> {
+        self.db.write(move |connection| messages::keep(connection, &keep)).await
     }
 }
 
@@ -190,7 +188,14 @@ fn find(connection: &mut PgConnection, look_up: &LookUp) -> Result<Option<Ticket
             let of_notifications = notifications::table
                 .filter(notifications::external_id.eq(external_id.as_str()))
                 .select(notifications::ticket_id);
-            let ids: Vec<Uuid> = of_messages.union(of_notifications).load(connection)?;
+            let of_earlier_ones = earlier_ids::table
+                .inner_join(notifications::table)
+                .filter(earlier_ids::external_id.eq(external_id.as_str()))
+                .select(notifications::ticket_id);
+            let ids: Vec<Uuid> = of_messages
+                .union(of_notifications)
+                .union(of_earlier_ones)
+                .load(connection)?;
             match ids.as_slice() {
                 [id] => *id,
                 // Nobody's, or of two tickets, and then not certain.

@@ -3,7 +3,8 @@
 //! - `file.rs`: the folder and the file, private from their first moment.
 //! - `migrate.rs`: the schema; `check.rs`: how far it is.
 //! - `db.rs`: one writer, a few readers. Blocking lives there and nowhere else.
-//! - `tickets.rs`, `messages.rs`, `outbox.rs`, `health.rs`: what each port call asks of the database.
+//! - `tickets.rs`, `messages.rs`, `questions.rs`, `outbox.rs`, `verdicts.rs`, `receipts.rs`, `health.rs`: what each
+//!   port call asks of the database.
 //! - `rows.rs`: rows to values and back.
 //!
 //! What is committed is on the disk: write-ahead log, `synchronous = FULL`. SQLite has one writer at a time, so no
@@ -18,9 +19,12 @@ mod migrate;
 mod outbox;
 #[cfg(test)]
 mod plans;
+mod questions;
+mod receipts;
 mod rows;
 mod schema;
 mod tickets;
+mod verdicts;
 
 use std::path::Path;
 

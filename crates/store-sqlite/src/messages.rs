@@ -2,12 +2,13 @@
 
 use diesel::{insert_into, prelude::*, update};
 use ticket_domain::{
-    ExternalId, Message, MessageId, Status, TicketId, Timestamp,
-    ports::{Append, Appended, parse},
+    ExternalId, Message, MessageId, Sender, Status, TicketId, TicketRef, Timestamp,
+    ports::{Append, Appended, Keep, Kept, Known, parse},
 };
 
 use crate::{
     db::Failure,
+    questions::{self, Asked},
     rows::{MessageRow, NewNotificationRow, bytes, message_id},
     schema::{messages, notifications, tickets},
 };
@@ -18,14 +19,18 @@ pub(crate) fn append(connection: &mut SqliteConnection, append: &Append) -> Resu
         message,
         notification,
         reopen,
+        ends_question_of,
     } = append;
-    let before = before(connection, message)?;
-    if let Some(in_a_thread @ Appended::Before { of: Some(_), .. }) = before {
-        return Ok(in_a_thread);
+    let before = before(connection, message.external_id.as_ref())?;
+    if let Some((id, of @ Some(_))) = before {
+        return Ok(Appended::Before { id, of });
+    }
+    if let Some(of) = ends_question_of {
+        questions::close(connection, of, message.created_at)?;
     }
     let version = raise_version(connection, *to, message.created_at, *reopen)?;
-    let appended = if let Some(Appended::Before { id, .. }) = before {
-        join(connection, id, message, *to, version)?;
+    let appended = if let Some((id, _)) = before {
+        join(connection, bytes(id.0), message.sender, *to, version)?;
         Appended::Joined(id)
     } else {
         write(connection, message, *to, version)?;
@@ -50,15 +55,36 @@ pub(crate) fn kept(connection: &mut SqliteConnection, external_id: &ExternalId) 
     Ok(row.map(Message::try_from).transpose()?)
 }
 
-/// Keeps a message aside, once per outside id.
-pub(crate) fn keep(connection: &mut SqliteConnection, message: &Message) -> Result<Appended, Failure> {
-    if let Some(before) = before(connection, message)? {
-        return Ok(before);
+/// Keeps a message aside, once per outside id, and asks its writer.
+pub(crate) fn keep(connection: &mut SqliteConnection, keep: &Keep) -> Result<Kept, Failure> {
+    let Keep { message, asking } = keep;
+    if let Some(known) = known(connection, message.external_id.as_ref())? {
+        return Ok(Kept::Before(known));
     }
+    let Asked::About(question) = questions::ask(connection, asking, message.created_at)? else {
+        return Ok(Kept::QuestionMoved);
+    };
     insert_into(messages::table)
-        .values(MessageRow::new(message))
+        .values((
+            MessageRow::new(message),
+            messages::question_id.eq(question.map(|question| bytes(question.0))),
+        ))
         .execute(connection)?;
-    Ok(Appended::Added)
+    Ok(Kept::Now)
+}
+
+/// Where the message of an outside id is.
+pub(crate) fn known(
+    connection: &mut SqliteConnection,
+    external_id: Option<&ExternalId>,
+) -> Result<Option<Known>, Failure> {
+    let Some((id, of)) = before(connection, external_id)? else {
+        return Ok(None);
+    };
+    Ok(Some(match of {
+        Some(of) => Known::InThread { id, of },
+        None => Known::Kept(questions::asked_about(connection, id)?),
+    }))
 }
 
 /// Writes a message into a thread, at the place that the ticket's version gives it.
@@ -78,9 +104,12 @@ pub(crate) fn write(
     Ok(())
 }
 
-/// The message that has this one's outside id already.
-fn before(connection: &mut SqliteConnection, message: &Message) -> Result<Option<Appended>, Failure> {
-    let Some(external_id) = &message.external_id else {
+/// The message that has an outside id already, and its ticket.
+fn before(
+    connection: &mut SqliteConnection,
+    external_id: Option<&ExternalId>,
+) -> Result<Option<(MessageId, Option<TicketRef>)>, Failure> {
+    let Some(external_id) = external_id else {
         return Ok(None);
     };
     let found: Option<(Vec<u8>, Option<String>)> = messages::table
@@ -95,31 +124,28 @@ fn before(connection: &mut SqliteConnection, message: &Message) -> Result<Option
     let of = reference
         .map(|reference| parse("tickets", "reference", &reference))
         .transpose()?;
-    Ok(Some(Appended::Before {
-        id: message_id(&id)?,
-        of,
-    }))
+    Ok(Some((message_id(&id)?, of)))
 }
 
-/// Has a message that was kept join a thread. Of the newcomer it takes only the sender.
-fn join(
+/// Has a message that was kept join a thread, as one of this sender.
+pub(crate) fn join(
     connection: &mut SqliteConnection,
-    kept: MessageId,
-    newcomer: &Message,
+    kept: Vec<u8>,
+    sender: Sender,
     ticket: TicketId,
     version: i64,
 ) -> Result<(), Failure> {
-    update(messages::table.find(bytes(kept.0)))
+    update(messages::table.find(kept))
         .set((
             messages::ticket_id.eq(bytes(ticket.0)),
             messages::seq.eq(version),
-            messages::sender.eq(newcomer.sender.as_str()),
+            messages::sender.eq(sender.as_str()),
         ))
         .execute(connection)?;
     Ok(())
 }
 
-fn raise_version(
+pub(crate) fn raise_version(
     connection: &mut SqliteConnection,
     ticket: TicketId,
     at: Timestamp,

@@ -11,7 +11,7 @@ use diesel::{
     update,
 };
 use ticket_domain::{
-    ExternalId, LeaseToken, NotificationId, NotificationRecord, Timestamp,
+    LeaseToken, NotificationId, NotificationRecord, Timestamp,
     ports::{Claim, Claimed, Outbox, Redelivered, Settled, StoreError, Verdict},
 };
 
@@ -20,6 +20,7 @@ use crate::{
     db::Failure,
     rows::{ClaimedRow, RecordRow, bytes, state},
     schema::{notifications, tickets},
+    verdicts,
 };
 
 #[async_trait]
@@ -38,7 +39,7 @@ impl Outbox for SqliteStore {
 
     async fn settle(&self, id: NotificationId, lease: LeaseToken, verdict: Verdict) -> Result<Settled, StoreError> {
         self.db
-            .write(move |connection| settle(connection, id, lease, &verdict))
+            .write(move |connection| verdicts::settle(connection, id, lease, &verdict))
             .await
     }
 
@@ -70,10 +71,10 @@ impl Outbox for SqliteStore {
 }
 
 /// What does not wait has no time.
-const NEVER: Option<i64> = None;
+pub(crate) const NEVER: Option<i64> = None;
 
 /// What is not being tried has no worker.
-const NOBODY: Option<Vec<u8>> = None;
+pub(crate) const NOBODY: Option<Vec<u8>> = None;
 
 type Condition = Box<dyn BoxableExpression<notifications::table, Sqlite, SqlType = Bool>>;
 
@@ -182,59 +183,6 @@ fn log_corrupt(id: &[u8], error: &StoreError) {
     // The id may be what is corrupt.
     let id = uuid::Uuid::from_slice(id).ok().map(tracing::field::display);
     tracing::error!(notification = id, %error, "a notification's row is corrupt");
-}
-
-pub(crate) fn settle(
-    connection: &mut SqliteConnection,
-    id: NotificationId,
-    lease: LeaseToken,
-    verdict: &Verdict,
-) -> Result<Settled, Failure> {
-    let held = notifications::table
-        .find(bytes(id.0))
-        .filter(notifications::lease.eq(bytes(lease.0)));
-    let is_free = notifications::lease.eq(NOBODY);
-    let fails_once_more = notifications::failures.eq(notifications::failures + 1);
-    let settled = match verdict {
-        Verdict::Delivered { at, external_id } => update(held)
-            .set((
-                is_free,
-                notifications::state.eq(state::DELIVERED),
-                notifications::due_at.eq(NEVER),
-                notifications::settled_at.eq(at.unix_micros()),
-                notifications::external_id.eq(external_id.as_ref().map(ExternalId::as_str)),
-            ))
-            .execute(connection)?,
-        Verdict::RetryAt { due, why } => update(held)
-            .set((
-                is_free,
-                fails_once_more,
-                notifications::released.eq(false),
-                notifications::due_at.eq(due.unix_micros()),
-                notifications::scheduled_at.eq(due.unix_micros()),
-                notifications::last_error.eq(&**why),
-            ))
-            .execute(connection)?,
-        Verdict::Dead { at, why } => update(held)
-            .set((
-                is_free,
-                fails_once_more,
-                notifications::state.eq(state::DEAD),
-                notifications::due_at.eq(NEVER),
-                notifications::settled_at.eq(at.unix_micros()),
-                notifications::last_error.eq(&**why),
-            ))
-            .execute(connection)?,
-        Verdict::Returned { due, why } => update(held)
-            .set((
-                is_free,
-                notifications::due_at.eq(due.unix_micros()),
-                // An update leaves out what is `None`: the last error stays.
-                why.as_ref().map(|why| notifications::last_error.eq(&**why)),
-            ))
-            .execute(connection)?,
-    };
-    Ok(if settled > 0 { Settled::Yes } else { Settled::LeaseLost })
 }
 
 pub(crate) fn redeliver(

@@ -1,23 +1,21 @@
 //! Rows to values and back. A value that its own type refuses is a corrupt row.
 
+mod notifications;
+mod questions;
+mod receipts;
+
 use diesel::{Insertable, Queryable, Selectable, sqlite::Sqlite};
 use ticket_domain::{
-    AccessKeys, Body, Content, Customer, Delivery, EventKind, Message, MessageId, Notification, NotificationId,
-    NotificationRecord, NotificationState, Payload, Ticket, TicketId, Timestamp, UnknownWord,
-    ports::{Claim, Claimed, Precedent, StoreError, parse},
+    AccessKeys, Body, Content, Customer, Message, MessageId, Ticket, TicketId, Timestamp,
+    ports::{Precedent, StoreError, parse},
 };
 use uuid::Uuid;
 
-use crate::schema::{messages, notifications, tickets};
+pub(crate) use notifications::{ClaimedRow, DetourRow, HandedRow, NewNotificationRow, RecordRow, StateRow, state};
+pub(crate) use questions::{ChoiceRow, PickedRow, QuestionRow};
+pub(crate) use receipts::ReceiptRow;
 
-/// The words of `notifications.state`.
-pub(crate) mod state {
-    pub(crate) const WAITING: &str = "waiting";
-    pub(crate) const DELIVERED: &str = "delivered";
-    pub(crate) const DEAD: &str = "dead";
-    pub(crate) const HELD: &str = "held";
-    pub(crate) const ALL: &[&str] = &[WAITING, DELIVERED, DEAD, HELD];
-}
+use crate::schema::{messages, tickets};
 
 /// A UUID as its 16 bytes.
 pub(crate) fn bytes(uuid: Uuid) -> Vec<u8> {
@@ -38,7 +36,7 @@ pub(crate) fn moment(table: &'static str, column: &'static str, micros: i64) -> 
     Timestamp::from_unix_micros(micros).map_err(|error| StoreError::corrupt(table, column, error))
 }
 
-/// A state that needs a time has none.
+/// A state that needs a value has none.
 #[derive(Debug, thiserror::Error)]
 #[error("must not be null in this state")]
 struct MustNotBeNull;
@@ -162,150 +160,6 @@ impl TryFrom<MessageRow> for Message {
             content: Content::new(body, media).map_err(|error| StoreError::corrupt(TABLE, "body", error))?,
             external_id: row.external_id.map(|id| parse(TABLE, "external_id", &id)).transpose()?,
             created_at: moment(TABLE, "created_at", row.created_at)?,
-        })
-    }
-}
-
-/// A notification that was never tried, due at once.
-#[derive(Insertable)]
-#[diesel(table_name = notifications, check_for_backend(Sqlite))]
-pub(crate) struct NewNotificationRow {
-    id: Vec<u8>,
-    ticket_id: Vec<u8>,
-    seq: i64,
-    event: String,
-    payload: Vec<u8>,
-    addressed: bool,
-    state: &'static str,
-    due_at: i64,
-    scheduled_at: i64,
-    failures: i64,
-    created_at: i64,
-}
-
-impl NewNotificationRow {
-    /// It tells of the ticket's version `seq`.
-    pub(crate) fn new(notification: &Notification, ticket: TicketId, seq: i64) -> Self {
-        Self {
-            id: bytes(notification.id.0),
-            ticket_id: bytes(ticket.0),
-            seq,
-            event: notification.event.to_string(),
-            payload: notification.payload.0.to_vec(),
-            addressed: notification.addressed,
-            state: state::WAITING,
-            due_at: notification.created_at.unix_micros(),
-            scheduled_at: notification.created_at.unix_micros(),
-            failures: 0,
-            created_at: notification.created_at.unix_micros(),
-        }
-    }
-}
-
-/// Where a notification stands.
-#[derive(Queryable, Selectable)]
-#[diesel(table_name = notifications, check_for_backend(Sqlite))]
-pub(crate) struct StateRow {
-    state: String,
-    due_at: Option<i64>,
-    external_id: Option<String>,
-    settled_at: Option<i64>,
-    created_at: i64,
-}
-
-impl StateRow {
-    fn parsed(self) -> Result<NotificationState, StoreError> {
-        const TABLE: &str = "notifications";
-        let at = |column, micros: Option<i64>| {
-            let micros = micros.ok_or_else(|| StoreError::corrupt(TABLE, column, MustNotBeNull))?;
-            moment(TABLE, column, micros)
-        };
-        match self.state.as_str() {
-            state::WAITING => Ok(NotificationState::Waiting {
-                due: at("due_at", self.due_at)?,
-            }),
-            state::DELIVERED => Ok(NotificationState::Delivered {
-                at: at("settled_at", self.settled_at)?,
-                external_id: self
-                    .external_id
-                    .map(|id| parse(TABLE, "external_id", &id))
-                    .transpose()?,
-            }),
-            state::DEAD => Ok(NotificationState::Dead {
-                at: at("settled_at", self.settled_at)?,
-            }),
-            state::HELD => Ok(NotificationState::Held),
-            _ => Err(StoreError::corrupt(TABLE, "state", UnknownWord { allowed: state::ALL })),
-        }
-    }
-}
-
-impl TryFrom<StateRow> for Delivery {
-    type Error = StoreError;
-
-    fn try_from(row: StateRow) -> Result<Self, StoreError> {
-        let created_at = moment("notifications", "created_at", row.created_at)?;
-        Ok(Self::of(&row.parsed()?, created_at))
-    }
-}
-
-/// A notification as an operator sees it, but for its ticket's reference.
-#[derive(Queryable, Selectable)]
-#[diesel(table_name = notifications, check_for_backend(Sqlite))]
-pub(crate) struct RecordRow {
-    pub(crate) id: Vec<u8>,
-    event: String,
-    failures: i64,
-    last_error: Option<String>,
-    #[diesel(embed)]
-    state: StateRow,
-}
-
-impl RecordRow {
-    pub(crate) fn parsed(self, reference: &str) -> Result<NotificationRecord, StoreError> {
-        const TABLE: &str = "notifications";
-        Ok(NotificationRecord {
-            id: NotificationId(uuid(TABLE, "id", &self.id)?),
-            reference: parse("tickets", "reference", reference)?,
-            event: parse(TABLE, "event", &self.event)?,
-            failures: self
-                .failures
-                .try_into()
-                .map_err(|error| StoreError::corrupt(TABLE, "failures", error))?,
-            last_error: self.last_error.map(String::into_boxed_str),
-            created_at: moment(TABLE, "created_at", self.state.created_at)?,
-            state: self.state.parsed()?,
-        })
-    }
-}
-
-/// What a worker gets.
-#[derive(Queryable, Selectable)]
-#[diesel(table_name = notifications, check_for_backend(Sqlite))]
-pub(crate) struct ClaimedRow {
-    pub(crate) id: Vec<u8>,
-    ticket_id: Vec<u8>,
-    event: String,
-    payload: Vec<u8>,
-    failures: i64,
-    scheduled_at: i64,
-}
-
-impl ClaimedRow {
-    pub(crate) fn parsed(self, claim: Claim) -> Result<Claimed, StoreError> {
-        const TABLE: &str = "notifications";
-        let event: EventKind = parse(TABLE, "event", &self.event)?;
-        Ok(Claimed {
-            id: NotificationId(uuid(TABLE, "id", &self.id)?),
-            lease: claim.lease,
-            ticket: TicketId(uuid(TABLE, "ticket_id", &self.ticket_id)?),
-            event,
-            payload: Payload(self.payload.into()),
-            failures: self
-                .failures
-                .try_into()
-                .map_err(|error| StoreError::corrupt(TABLE, "failures", error))?,
-            scheduled_at: moment(TABLE, "scheduled_at", self.scheduled_at)?,
         })
     }
 }

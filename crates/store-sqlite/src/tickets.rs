@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use diesel::{alias, dsl::max, insert_into, prelude::*, replace_into};
 use ticket_domain::{
     ExternalId, Message, Thread, Ticket, TicketId, TicketRef, Timestamp,
-    ports::{Append, Appended, Idempotency, LookUp, Opened, Opening, Precedent, StoreError, TicketStore},
+    ports::{Append, Appended, Idempotency, Keep, Kept, LookUp, Opened, Opening, Precedent, StoreError, TicketStore},
 };
 
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     db::Failure,
     messages,
     rows::{FIRST_VERSION, MessageRow, NewNotificationRow, PrecedentRow, StateRow, TicketRow, bytes},
-    schema::{idempotency_keys, messages as messages_table, notifications, tickets},
+    schema::{earlier_ids, idempotency_keys, messages as messages_table, notifications, tickets},
 };
 
 /// Tickets are written a moment before or after others whose time is close, so the first number is sought among those
@@ -52,10 +52,8 @@ impl TicketStore for SqliteStore {
             .await
     }
 
-    async fn keep_unmatched(&self, message: Message) -> Result<Appended, StoreError> {
-        self.db
-            .write(move |connection| messages::keep(connection, &message))
-            .await
+    async fn keep_unmatched(&self, keep: Keep) -> Result<Kept, StoreError> {
+        self.db.write(move |connection| messages::keep(connection, &keep)).await
     }
 }
 
@@ -163,7 +161,14 @@ pub(crate) fn find(connection: &mut SqliteConnection, look_up: &LookUp) -> Resul
             let of_notifications = notifications::table
                 .filter(notifications::external_id.eq(external_id.as_str()))
                 .select(notifications::ticket_id);
-            let mut ids: Vec<Vec<u8>> = of_messages.union(of_notifications).load(connection)?;
+            let of_earlier_ones = earlier_ids::table
+                .inner_join(notifications::table)
+                .filter(earlier_ids::external_id.eq(external_id.as_str()))
+                .select(notifications::ticket_id);
+            let mut ids: Vec<Vec<u8>> = of_messages
+                .union(of_notifications)
+                .union(of_earlier_ones)
+                .load(connection)?;
             match (ids.pop(), ids.pop()) {
                 (Some(id), None) => id,
                 // Nobody's, or of two tickets, and then not certain.

@@ -1,7 +1,7 @@
 //! A row that holds what no value type accepts is an error that names its column, and nothing of what is in it.
 #![allow(clippy::unwrap_used)]
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, slice, sync::Arc, time::Duration};
 
 use diesel::{
     Connection, QueryableByName, RunQueryDsl, SqliteConnection, connection::SimpleConnection, sql_query, sql_types,
@@ -9,8 +9,8 @@ use diesel::{
 use store_contract::Fixture;
 use store_sqlite::SqliteStore;
 use ticket_domain::{
-    NotificationId, Timestamp,
-    ports::{LookUp, Opened, Opening, StoreError, Verdict},
+    Choice, MessageStatus, NotificationId, QuestionId, Reason, Receipt, Timestamp,
+    ports::{Answered, Asking, Keep, Kept, LookUp, Opened, Opening, Picking, StoreError, Verdict},
 };
 
 /// What is asked of a store that holds one ticket.
@@ -22,9 +22,24 @@ enum Call {
     Vitals,
     OpenAgain,
     KeepAgain,
+    KeptAgain,
+    OpenTickets,
+    Question,
+    PickedBy,
+    HandedAs,
+    KeepReceipt,
+    Overtaken,
 }
 
-use Call::{Find, KeepAgain, OpenAgain, Record, Thread, Vitals};
+use Call::{
+    Find, HandedAs, KeepAgain, KeepReceipt, KeptAgain, OpenAgain, OpenTickets, Overtaken, PickedBy, Question, Record,
+    Thread, Vitals,
+};
+
+/// By which a question was answered, another is open, and a message was handed over.
+const PICK: &str = "SM-pick";
+const ASKED: &str = "SM-asked";
+const HANDED: &str = "SM-handed";
 
 fn now() -> Timestamp {
     Timestamp::from_unix_micros(1_736_937_000_123_456).unwrap()
@@ -39,10 +54,65 @@ async fn make(call: Call, fixture: &Fixture, opening: &Opening) -> Result<(), St
         Record => store.notification(id).await.map(drop),
         Vitals => store.vitals(now()).await.map(drop),
         OpenAgain => store.open(opening.clone()).await.map(drop),
-        KeepAgain => {
-            let external_id = opening.message.external_id.as_ref().unwrap();
-            let message = fixture.message_of(external_id, now());
-            store.keep_unmatched(message).await.map(drop)
+        KeepAgain | KeptAgain => {
+            let in_thread = opening.message.external_id.clone().unwrap();
+            let external_id = if matches!(call, KeepAgain) {
+                in_thread
+            } else {
+                ASKED.parse().unwrap()
+            };
+            let keep = Keep {
+                message: fixture.message_of(&external_id, now()),
+                asking: Asking::Nothing,
+            };
+            store.keep_unmatched(keep).await.map(drop)
+        }
+        OpenTickets => store.open_tickets(5).await.map(drop),
+        Question => store.question(fixture.message(now()).from.unwrap()).await.map(drop),
+        PickedBy => store.picked(PICK.parse().unwrap()).await.map(drop),
+        HandedAs => store.handed(HANDED.parse().unwrap()).await.map(drop),
+        KeepReceipt => store.keep_receipt(receipt(), now()).await,
+        Overtaken => store.overtaken(now(), 9).await.map(drop),
+    }
+}
+
+fn receipt() -> Receipt {
+    Receipt {
+        external_id: HANDED.parse().unwrap(),
+        status: MessageStatus::Delivered,
+        error_code: Some(63_016),
+        at: now(),
+    }
+}
+
+/// Asks two questions, and has the first answered.
+async fn ask(fixture: &Fixture, opening: &Opening) {
+    let store = fixture.store();
+    let choice = Choice {
+        reference: opening.ticket.reference,
+        subject: opening.ticket.subject.clone(),
+    };
+    for is_answered in [true, false] {
+        let message = if is_answered {
+            fixture.message(now())
+        } else {
+            fixture.message_of(&ASKED.parse().unwrap(), now())
+        };
+        let (id, of) = (QuestionId(message.id.0), message.from.clone().unwrap());
+        let question = ticket_domain::Question::new(id, of, Reason::NoHint, slice::from_ref(&choice), now());
+        let asking = Asking::Anew {
+            question,
+            instead_of: None,
+        };
+        assert_eq!(store.keep_unmatched(Keep { message, asking }).await.unwrap(), Kept::Now);
+        if is_answered {
+            let picking = Picking {
+                question: id,
+                by: Some(PICK.parse().unwrap()),
+                ticket: None,
+                at: now(),
+            };
+            assert!(matches!(store.answer(picking).await.unwrap(), Answered::Now(_)));
         }
     }
 }
@@ -68,11 +138,13 @@ async fn expect_corrupt(table: &str, column: &str, value: &str, call: Call) {
     opening.idempotency = Some(fixture.idempotency(now().plus(Duration::from_hours(1))));
     opening.message.external_id = Some(fixture.external_id());
     assert_eq!(store.open(opening.clone()).await.unwrap(), Opened::Now);
+    ask(&fixture, &opening).await;
+    store.keep_receipt(receipt(), now()).await.unwrap();
     if value.starts_with("delivered: ") {
         let claimed = store.claim(fixture.claim_at(now()), 1).await.unwrap().remove(0);
         let verdict = Verdict::Delivered {
             at: now(),
-            external_id: Some(fixture.external_id()),
+            external_id: Some(HANDED.parse().unwrap()),
         };
         store.settle(claimed.id, claimed.lease, verdict).await.unwrap();
     }
@@ -93,13 +165,15 @@ async fn expect_corrupt(table: &str, column: &str, value: &str, call: Call) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_corrupt_ticket_is_told() {
-    let cases: [(&str, &str, Call); 13] = [
+    let cases: [(&str, &str, Call); 15] = [
         ("id", "x'00'", Find),
         ("reference", "'T-1'", Record),
         ("customer_name", "''", Find),
         ("customer_phone", "'none'", Find),
         ("customer_email", "'nobody'", Find),
         ("subject", "'a' || char(10) || 'b'", Find),
+        ("subject", "''", OpenTickets),
+        ("reference", "'T-1'", OpenTickets),
         ("priority", "'extreme'", Find),
         ("status", "'lost'", Find),
         ("customer_key", "'short'", Find),
@@ -115,16 +189,17 @@ async fn a_corrupt_ticket_is_told() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_corrupt_message_is_told() {
-    let cases: [(&str, &str, Call); 10] = [
-        ("id", "x'00'", Thread),
-        ("id", "x'0011'", KeepAgain),
+    let cases: [(&str, &str, Call); 11] = [
+        ("id", "randomblob(5)", PickedBy),
+        ("id", "randomblob(5)", Thread),
+        ("id", "randomblob(5)", KeepAgain),
         ("sender", "'bot'", Thread),
         ("channel", "'fax'", Thread),
         ("from_phone", "'x'", Thread),
         ("body", "'a' || char(7)", Thread),
         ("body", "''", Thread),
         ("media_url", "'http://media.example'", Thread),
-        ("external_id", "' '", Thread),
+        ("external_id", "replace(hex(zeroblob(rowid)), '00', ' ')", Thread),
         ("created_at", "9223372036854775807", Thread),
     ];
     for (column, value, call) in cases {
@@ -134,8 +209,13 @@ async fn a_corrupt_message_is_told() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_corrupt_notification_is_told() {
-    let cases: [(&str, &str, Call); 9] = [
+    let cases: [(&str, &str, Call); 14] = [
         ("event", "'ticket.lost'", Record),
+        ("event", "delivered: 'ticket.lost'", HandedAs),
+        ("id", "delivered: x'00'", HandedAs),
+        ("progress", "delivered: 'lost'", Thread),
+        ("progress", "delivered: 'lost'", HandedAs),
+        ("route", "delivered: 'pigeon'", HandedAs),
         ("state", "'lost'", Thread),
         ("due_at", "NULL", Record),
         ("due_at", "9223372036854775807", Record),
@@ -147,6 +227,37 @@ async fn a_corrupt_notification_is_told() {
     ];
     for (column, value, call) in cases {
         expect_corrupt("notifications", column, value, call).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_corrupt_question_is_told() {
+    let cases: [(&str, &str, Call); 8] = [
+        ("id", "randomblob(5)", Question),
+        ("of_phone", "'x'", KeptAgain),
+        ("choices", "'T-1'", Question),
+        ("begun_at", "9223372036854775807", Question),
+        ("asked_at", "-9223372036854775808", Question),
+        ("attached", "-1", PickedBy),
+        ("attached", "4294967296", PickedBy),
+        ("attached", "NULL", PickedBy),
+    ];
+    for (column, value, call) in cases {
+        expect_corrupt("questions", column, value, call).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_corrupt_receipt_is_told() {
+    let cases: [(&str, &str, Call); 5] = [
+        ("status", "'lost'", KeepReceipt),
+        ("error_code", "-1", KeepReceipt),
+        ("error_code", "delivered: 4294967296", Overtaken),
+        ("status", "delivered: 'lost'", Overtaken),
+        ("at", "delivered: 9223372036854775807", Overtaken),
+    ];
+    for (column, value, call) in cases {
+        expect_corrupt("receipts", column, value, call).await;
     }
 }
 
@@ -190,7 +301,10 @@ fn dead(connection: &mut SqliteConnection, settled_at: Timestamp) -> Vec<Dead> {
     .unwrap()
 }
 
-const UNCLAIMABLE: [(&str, &str); 6] = [
+const UNCLAIMABLE: [(&str, &str); 9] = [
+    ("route", "'pigeon'"),
+    ("round", "-1"),
+    ("round", "65536"),
     ("id", "x'00'"),
     ("ticket_id", "x'00'"),
     ("event", "'ticket.lost'"),

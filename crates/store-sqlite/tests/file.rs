@@ -14,8 +14,8 @@ use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
 use store_contract::Fixture;
 use store_sqlite::{OpenError, Schema, SqliteStore, check};
 use ticket_domain::{
-    Timestamp,
-    ports::{Opened, StoreHealth, TicketStore},
+    Question, QuestionId, Reason, Timestamp,
+    ports::{Asking, Keep, Kept, Opened, StoreHealth, TicketStore},
 };
 
 fn now() -> Timestamp {
@@ -74,11 +74,16 @@ async fn a_restart_keeps_everything() {
     let first = open();
     let opening = first.opening(now());
     assert_eq!(first.store().open(opening.clone()).await.unwrap(), Opened::Now);
-    first
-        .store()
-        .keep_unmatched(first.message_of(&first.external_id(), now()))
-        .await
-        .unwrap();
+    let message = first.message_of(&first.external_id(), now());
+    let of = message.from.clone().unwrap();
+    let id = QuestionId(message.id.0);
+    let question = Question::new(id, of.clone(), Reason::NoHint, &[], now());
+    let asking = Asking::Anew {
+        question: question.clone(),
+        instead_of: None,
+    };
+    let kept = first.store().keep_unmatched(Keep { message, asking }).await;
+    assert_eq!(kept.unwrap(), Kept::Now);
     let thread = first.store().thread(opening.ticket.reference).await.unwrap().unwrap();
     drop(first);
 
@@ -87,6 +92,7 @@ async fn a_restart_keeps_everything() {
     assert_eq!(again, Some(thread));
     let vitals = second.store().vitals(now()).await.unwrap();
     assert_eq!((vitals.waiting, vitals.unmatched), (1, 1));
+    assert_eq!(second.store().question(of).await.unwrap(), Some(question));
     assert_eq!(second.store().opened_since(now()).await.unwrap(), 1);
 }
 
@@ -192,7 +198,8 @@ fn a_check_tells_how_far_the_file_is_and_makes_nothing() {
 
     let path = folder.path().join("tickets.db");
     fs::write(&path, "").unwrap();
-    assert_eq!(check(&path).unwrap(), Schema::Pending(1));
+    let migrations = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../migrations/sqlite")).unwrap();
+    assert_eq!(check(&path).unwrap(), Schema::Pending(migrations.count()));
     assert_eq!(fs::metadata(&path).unwrap().len(), 0);
     SqliteStore::open(&path).unwrap();
     assert_eq!(check(&path).unwrap(), Schema::UpToDate);

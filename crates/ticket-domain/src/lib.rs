@@ -6,6 +6,8 @@
 
 mod message;
 mod notification;
+mod question;
+mod receipt;
 mod reference;
 mod schedule;
 mod ticket;
@@ -17,13 +19,15 @@ pub mod use_cases;
 
 pub use message::{Content, EmptyMessage, Message};
 pub use notification::{Delivery, Notification, NotificationRecord, NotificationState, Payload};
+pub use question::{CHOICES, Choice, Pick, Question, Reason, looks_like_a_pick, notice};
+pub use receipt::{Detour, Meaning, Receipt, Refusal};
 pub use reference::{NotAReference, TicketRef, references_in};
 pub use schedule::{NOTIFY_SLOW_RETRIES_MAX, RetrySchedule};
 pub use ticket::{Access, AccessKeys, Customer, Thread, Ticket, TicketLinks, TicketRequest};
 pub use values::{
     AccessKey, AccessKeyError, Body, Channel, CustomerName, DeliveryState, Email, EmailError, EventKind, ExternalId,
-    IdempotencyKey, IdempotencyKeyError, LeaseToken, MediaUrl, MediaUrlError, MessageId, MessageText, NotificationId,
-    Phone, PhoneError, Priority, Rule, Sender, Status, Subject, TextError, TicketId, Timestamp, TimestampError,
-    UnknownWord,
+    IdempotencyKey, IdempotencyKeyError, LeaseToken, MediaUrl, MediaUrlError, MessageId, MessageStatus, MessageText,
+    NotificationId, Phone, PhoneError, Priority, Progress, QuestionId, Route, Rule, Sender, Status, Subject, TextError,
+    TicketId, Timestamp, TimestampError, UnknownWord,
 };
 pub use which_ticket::{Clue, Managers, TextClue, Which, which_ticket};

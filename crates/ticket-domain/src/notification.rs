@@ -1,8 +1,8 @@
 //! Notifications: what the manager has to be told, and how far that got.
 
-use crate::{DeliveryState, EventKind, ExternalId, NotificationId, TicketRef, Timestamp};
+use crate::{DeliveryState, EventKind, ExternalId, NotificationId, Progress, TicketRef, Timestamp};
 
-/// The bytes of a notification, as the notifier wrote them. They are the same on every try.
+/// The bytes of a notification, as the notifier wrote them. They are the same on every try of one message.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Payload(pub Box<[u8]>);
 
@@ -38,10 +38,12 @@ pub enum NotificationState {
     },
     /// The notifier took it.
     Delivered {
-        /// When.
+        /// Since when it is as far as it is.
         at: Timestamp,
         /// The id that the manager's message got outside.
         external_id: Option<ExternalId>,
+        /// How far it is.
+        progress: Progress,
     },
     /// It was given up. It is kept, and sent again on request.
     Dead {
@@ -80,12 +82,22 @@ pub struct Delivery {
     pub at: Timestamp,
 }
 
+impl From<&Progress> for DeliveryState {
+    fn from(progress: &Progress) -> Self {
+        match progress {
+            Progress::Sent => Self::Sent,
+            Progress::Delivered => Self::Delivered,
+            Progress::Read => Self::Read,
+        }
+    }
+}
+
 impl Delivery {
     /// What `state` means to the customer, of a notification made at `created_at`.
     pub fn of(state: &NotificationState, created_at: Timestamp) -> Self {
         let (state, at) = match state {
             NotificationState::Waiting { .. } | NotificationState::Held => (DeliveryState::Waiting, created_at),
-            NotificationState::Delivered { at, .. } => (DeliveryState::Sent, *at),
+            NotificationState::Delivered { at, progress, .. } => (progress.into(), *at),
             NotificationState::Dead { at } => (DeliveryState::Failed, *at),
         };
         Self { state, at }

@@ -4,17 +4,36 @@ use crate::{Phone, Sender, Ticket};
 
 /// The numbers of the people who answer tickets.
 #[derive(Debug, Clone, Default)]
-pub struct Managers(Vec<Phone>);
+pub struct Managers {
+    numbers: Vec<Phone>,
+    are_asked: bool,
+}
 
 impl Managers {
     /// These numbers. Only ones with their country code ever match.
     pub fn new(numbers: Vec<Phone>) -> Self {
-        Self(numbers)
+        Self {
+            numbers,
+            are_asked: true,
+        }
+    }
+
+    /// These numbers, which nobody chose: whoever writes from them is a manager, and is told nothing of any ticket.
+    pub fn only_recognised(numbers: Vec<Phone>) -> Self {
+        Self {
+            numbers,
+            are_asked: false,
+        }
     }
 
     /// Whether this is one of them.
     pub fn include(&self, phone: &Phone) -> bool {
-        self.0.iter().any(|manager| manager.identifies(phone))
+        self.numbers.iter().any(|manager| manager.identifies(phone))
+    }
+
+    /// Whether this is one of them that may be asked back.
+    pub fn may_be_asked(&self, phone: &Phone) -> bool {
+        self.are_asked && self.include(phone)
     }
 }
 

@@ -43,9 +43,10 @@ async fn a_managers_reply_joins_the_thread_and_tells_nobody() {
     assert_eq!(
         received,
         Received {
-            reference: opened.reference,
+            reference: Some(opened.reference),
             message: thread[1].id,
-            duplicate: false
+            duplicate: false,
+            notice: None,
         }
     );
     assert_eq!((thread.len(), thread[1].sender), (2, Sender::Manager));
@@ -96,11 +97,11 @@ async fn a_quote_of_the_notification_finds_its_ticket() {
             .await
             .unwrap()
             .reference,
-        opened.reference
+        Some(opened.reference)
     );
     assert!(matches!(
         world.receiver().receive(quoting("SM-nobody-knows")).await,
-        Err(ReceiveError::NotNamed)
+        Err(ReceiveError::NotNamed { .. })
     ));
 }
 
@@ -114,7 +115,10 @@ async fn a_message_that_names_no_ticket_is_kept_once_and_joins_when_it_does() {
         ..reply(MANAGER, "ok")
     };
     for _ in 0..2 {
-        assert!(matches!(receiver.receive(bare()).await, Err(ReceiveError::NotNamed)));
+        assert!(matches!(
+            receiver.receive(bare()).await,
+            Err(ReceiveError::NotNamed { .. })
+        ));
         assert_eq!(unmatched(&world).await, 1);
     }
     let named = || Reply {
@@ -141,7 +145,7 @@ async fn a_message_that_names_no_ticket_is_kept_once_and_joins_when_it_does() {
             again,
             Received {
                 duplicate: true,
-                ..joined
+                ..joined.clone()
             }
         );
     }
@@ -164,7 +168,7 @@ async fn a_reference_without_a_ticket_is_not_found_and_the_message_kept() {
     ] {
         assert!(matches!(
             world.receiver().receive(sent).await,
-            Err(ReceiveError::NotFound)
+            Err(ReceiveError::NotFound { .. })
         ));
     }
     assert_eq!(unmatched(&world).await, 3);
@@ -177,7 +181,7 @@ async fn two_references_in_a_text_are_not_certain() {
     let sent = reply(MANAGER, &format!("{} and {}", one.reference, two.reference));
     assert!(matches!(
         world.receiver().receive(sent).await,
-        Err(ReceiveError::NotNamed)
+        Err(ReceiveError::NotNamed { .. })
     ));
     assert_eq!(unmatched(&world).await, 1);
 }
@@ -193,7 +197,7 @@ async fn what_joins_is_what_the_manager_is_told() {
         ..reply(CUSTOMER, text)
     };
     let kept = world.receiver().receive(sent("the green one")).await;
-    assert!(matches!(kept, Err(ReceiveError::NotNamed)));
+    assert!(matches!(kept, Err(ReceiveError::NotNamed { .. })));
     let named = Reply {
         ticket: TicketName::Reference(opened.reference),
         ..sent("in other words")

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use black_box::{Desk, Engine, INBOUND_KEY, N8n, Place, SHARED_SECRET, on_both_stores};
+use black_box::{Desk, Engine, INBOUND_KEY, N8n, Place, Reaction, SHARED_SECRET, on_both_stores};
+use serde_json::json;
 
 on_both_stores!(
     migrate_makes_the_schema_and_check_finds_it,
@@ -32,6 +33,96 @@ async fn migrate_makes_the_schema_and_check_finds_it(engine: Engine) {
         err.contains("N8N_TICKET_CREATED_WEBHOOK") && !err.contains(SHARED_SECRET),
         "{err}"
     );
+}
+
+/// What a workflow of ours answers to a probe, having met this at the inbound endpoint.
+fn probed(inbound: &serde_json::Value) -> Reaction {
+    let answer = json!({ "ok": true, "probe": true, "inbound": inbound });
+    Reaction::Answer(200, Vec::new(), answer.to_string())
+}
+
+#[tokio::test]
+async fn a_probe_goes_round_the_loop_and_tells_link_by_link() {
+    let place = Place::new(Engine::Sqlite).await;
+    let n8n = N8n::start();
+    let desk = Desk::on(&place).telling(&n8n);
+
+    // It wants a word first, since a workflow of somebody else's might make a message of it.
+    let (status, out, err) = desk.run(&["check", "--probe"]).await;
+    assert!(status.code() == Some(1) && err.contains("--yes"), "{out}{err}");
+    assert!(n8n.received().is_empty(), "nothing was sent");
+    let (status, _, err) = desk.run(&["check", "--yes"]).await;
+    assert!(!status.success() && err.contains("--probe"), "{err}");
+
+    n8n.always(probed(&json!({ "status": 400 })));
+    let (status, out, err) = desk.run(&["check", "--probe", "--yes"]).await;
+    assert!(status.success() && err.is_empty(), "{out}{err}");
+    for link in [
+        "DATABASE_URL",
+        "N8N_TICKET_CREATED_WEBHOOK",
+        "N8N_SHARED_SECRET",
+        "RAILWAY_INBOUND_SECRET",
+    ] {
+        assert!(out.contains(&format!("ok       {link}: ")), "{link} in {out}");
+    }
+    let probe = n8n.received().remove(0);
+    assert_eq!(probe.json(), json!({ "event": "probe" }));
+    assert_eq!(probe.headers["x-api-key"], SHARED_SECRET);
+    assert!(!place.file().exists(), "nothing is left behind");
+
+    for (reaction, variable, word) in [
+        (probed(&json!({ "status": 401 })), "RAILWAY_INBOUND_SECRET", "key"),
+        (
+            probed(&json!({ "status": 404 })),
+            "RAILWAY_INBOUND_SECRET",
+            "ticketApiBase",
+        ),
+        (
+            probed(&json!({ "status": null, "detail": "ECONNREFUSED" })),
+            "RAILWAY_INBOUND_SECRET",
+            "ECONNREFUSED",
+        ),
+        (Reaction::status(403), "N8N_SHARED_SECRET", "x-api-key"),
+        (Reaction::status(404), "N8N_TICKET_CREATED_WEBHOOK", "not active"),
+        (Reaction::status(500), "N8N_TICKET_CREATED_WEBHOOK", "credential"),
+        (Reaction::status(302), "N8N_TICKET_CREATED_WEBHOOK", "302"),
+        (
+            Reaction::taken("SM1"),
+            "N8N_TICKET_CREATED_WEBHOOK",
+            "without knowing it",
+        ),
+        (
+            Reaction::status(200),
+            "N8N_TICKET_CREATED_WEBHOOK",
+            "without knowing it",
+        ),
+    ] {
+        n8n.always(reaction.clone());
+        let (status, out, err) = desk.run(&["check", "--probe", "--yes"]).await;
+        assert_eq!(status.code(), Some(1), "{reaction:?}: {out}{err}");
+        let told = err
+            .lines()
+            .any(|line| line.starts_with(&format!("wrong    {variable}: ")) && line.contains(word));
+        assert!(told && err.lines().count() == 1, "{reaction:?}: {err}");
+        assert!(!err.contains(SHARED_SECRET) && !err.contains(INBOUND_KEY), "{err}");
+    }
+    let test_url = n8n.url().replace("/webhook/", "/webhook-test/");
+    n8n.always(Reaction::status(404));
+    let testing = Desk::on(&place)
+        .telling(&n8n)
+        .set("N8N_TICKET_CREATED_WEBHOOK", &test_url);
+    let (_, _, err) = testing.run(&["check", "--probe", "--yes"]).await;
+    assert!(err.contains("Execute workflow"), "{err}");
+    // Two webhooks are two probes.
+    n8n.always(probed(&json!({ "status": 400 })));
+    let before = n8n.received().len();
+    let two = Desk::on(&place)
+        .telling(&n8n)
+        .set("N8N_TICKET_UPDATED_WEBHOOK", &test_url);
+    assert!(two.run(&["check", "--probe", "--yes"]).await.0.success());
+    assert_eq!(n8n.received().len(), before + 2);
+    let (status, _, err) = Desk::on(&place).run(&["check", "--probe", "--yes"]).await;
+    assert!(!status.success() && err.contains("no loop to probe"), "{err}");
 }
 
 async fn every_fault_is_told_at_once(engine: Engine) {

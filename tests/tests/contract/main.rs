@@ -9,10 +9,13 @@
     reason = "tests"
 )]
 
+mod asking;
 mod command;
 mod create;
 mod faults;
 mod inbound;
 mod notify;
 mod observe;
+mod random_replies;
 mod read;
+mod receipts;

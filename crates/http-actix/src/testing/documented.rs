@@ -81,8 +81,64 @@ pub(super) fn check(request: &Request, answer: &Answer) {
         return;
     }
     let media_type = answer.header("content-type").unwrap().split(';').next().unwrap();
-    assert!(
-        response["content"][media_type].is_object(),
-        "undocumented {media_type}: {request:?}"
-    );
+    let content = &response["content"][media_type];
+    assert!(content.is_object(), "undocumented {media_type}: {request:?}");
+    if media_type.ends_with("json") {
+        let fault = fault(&DOCUMENT, &content["schema"], &answer.json());
+        assert_eq!(fault, None, "undocumented: {request:?} {answer:?}");
+    }
+}
+
+/// What of a value its schema in a document does not know: a member, a kind of value, a word.
+pub(crate) fn fault(document: &Value, schema: &Value, value: &Value) -> Option<String> {
+    if let Some(reference) = schema["$ref"].as_str() {
+        let named = document.pointer(reference.strip_prefix('#')?)?;
+        return fault(document, named, value);
+    }
+    if let Some(ways) = schema["oneOf"].as_array() {
+        let mut faults = ways.iter().map(|way| fault(document, way, value));
+        return faults.try_fold(String::new(), |all, fault| fault.map(|fault| all + &fault));
+    }
+    let is_allowed = match &schema["type"] {
+        Value::Array(kinds) => kinds.iter().any(|kind| is_of_kind(value, kind)),
+        kind => is_of_kind(value, kind),
+    };
+    let is_a_word = schema["enum"].as_array().is_none_or(|words| words.contains(value));
+    if !is_allowed || !is_a_word {
+        return Some(format!("{value} is not {schema}"));
+    }
+    match (value, &schema["properties"]) {
+        (Value::Object(members), Value::Object(known)) => {
+            let names = || {
+                schema["required"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .filter_map(Value::as_str)
+            };
+            let missing = names().find(|name| !members.contains_key(*name));
+            let missing = missing.map(|name| format!("{name} is missing in {value}"));
+            missing.or_else(|| {
+                members.iter().find_map(|(name, member)| match known.get(name) {
+                    None => Some(format!("{name} is not known in {value}")),
+                    Some(schema) => fault(document, schema, member),
+                })
+            })
+        }
+        (Value::Array(items), _) => items.iter().find_map(|item| fault(document, &schema["items"], item)),
+        _ => None,
+    }
+}
+
+fn is_of_kind(value: &Value, kind: &Value) -> bool {
+    match kind.as_str() {
+        Some("null") => value.is_null(),
+        Some("boolean") => value.is_boolean(),
+        Some("integer") => value.is_i64() || value.is_u64(),
+        Some("number") => value.is_number(),
+        Some("string") => value.is_string(),
+        Some("array") => value.is_array(),
+        Some("object") => value.is_object(),
+        _ => false,
+    }
 }

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use ticket_domain::{
-    ExternalId, LeaseToken, Message, NotificationId, NotificationRecord, Thread, Ticket, TicketRef, Timestamp,
+    Choice, ExternalId, LeaseToken, Message, NotificationId, NotificationRecord, Phone, Question, Receipt, Thread,
+    Ticket, TicketRef, Timestamp,
     ports::{
-        Append, Appended, Claim, Claimed, LookUp, Opened, Opening, Outbox, PoolUse, Redelivered, Settled, StoreError,
-        StoreHealth, TicketStore, Verdict, Vitals,
+        Advance, Answered, Append, Appended, Claim, Claimed, Handed, Keep, Kept, LookUp, Opened, Opening, Outbox,
+        Picked, Picking, PoolUse, Questions, Receipts, Redelivered, Settled, StoreError, StoreHealth, TicketStore,
+        Verdict, Vitals,
     },
 };
 
@@ -40,7 +42,42 @@ impl TicketStore for DownStore {
     async fn kept(&self, _: ExternalId) -> Result<Option<Message>, StoreError> {
         down()
     }
-    async fn keep_unmatched(&self, _: Message) -> Result<Appended, StoreError> {
+    async fn keep_unmatched(&self, _: Keep) -> Result<Kept, StoreError> {
+        down()
+    }
+}
+
+#[async_trait]
+impl Questions for DownStore {
+    async fn open_tickets(&self, _: u8) -> Result<Vec<Choice>, StoreError> {
+        down()
+    }
+    async fn question(&self, _: Phone) -> Result<Option<Question>, StoreError> {
+        down()
+    }
+    async fn picked(&self, _: ExternalId) -> Result<Option<Picked>, StoreError> {
+        down()
+    }
+    async fn answer(&self, _: Picking) -> Result<Answered, StoreError> {
+        down()
+    }
+}
+
+#[async_trait]
+impl Receipts for DownStore {
+    async fn handed(&self, _: ExternalId) -> Result<Option<Handed>, StoreError> {
+        down()
+    }
+    async fn advance(&self, _: ExternalId, _: Advance, _: Timestamp) -> Result<bool, StoreError> {
+        down()
+    }
+    async fn keep_receipt(&self, _: Receipt, _: Timestamp) -> Result<(), StoreError> {
+        down()
+    }
+    async fn overtaken(&self, _: Timestamp, _: u16) -> Result<Vec<Receipt>, StoreError> {
+        down()
+    }
+    async fn drop_receipt(&self, _: ExternalId) -> Result<(), StoreError> {
         down()
     }
 }

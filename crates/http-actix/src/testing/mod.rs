@@ -17,13 +17,14 @@ use std::{
 
 use serde_json::{Value, json};
 use ticket_domain::{
-    Access, Managers, Payload, TicketLinks, Timestamp,
-    ports::{Clock, Composer, Event, Random, Store, Wake},
-    use_cases::{OpenTicket, ReceiveReply, Redeliver, Surroundings, ViewTicket},
+    Access, LeaseToken, Managers, Payload, Route, TicketLinks, Timestamp,
+    ports::{Claim, Clock, Composer, Event, Random, Store, Verdict, Wake},
+    use_cases::{OpenTicket, ReceiveReply, Redeliver, ReportReceipt, Surroundings, ViewTicket},
 };
 use tokio::sync::oneshot;
 
 pub(crate) use client::{Answer, Request};
+pub(crate) use documented::fault;
 pub(crate) use down::DownStore;
 
 use crate::{ApiParts, DeliveryMetrics, Settings, serve};
@@ -32,13 +33,14 @@ use crate::{ApiParts, DeliveryMetrics, Settings, serve};
 pub(crate) const INBOUND_KEY: &str = "inbound-key-of-the-tests";
 /// The operators' token in tests.
 pub(crate) const OPERATOR_TOKEN: &str = "operator-token-of-the-tests";
-/// The manager's number in tests.
+/// The manager's number in tests, which somebody set: it may be asked back.
 pub(crate) const MANAGER: &str = "+919655716000";
 
 /// How a test wants its API.
 pub(crate) struct Setup {
     pub(crate) settings: Settings,
     pub(crate) access: Access,
+    pub(crate) managers: Managers,
     pub(crate) store: Option<Arc<dyn Store>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) delivery_metrics: DeliveryMetrics,
@@ -71,11 +73,16 @@ impl Random for SystemRandom {
     }
 }
 
+/// Tells subjects, also as a template, and knows no second number.
 struct Subjects;
 
 impl Composer for Subjects {
     fn compose(&self, event: Event<'_>) -> Payload {
         Payload(event.ticket.subject.as_str().as_bytes().into())
+    }
+
+    fn redirect(&self, payload: &Payload, route: Route) -> Option<Payload> {
+        (route == Route::Template).then(|| payload.clone())
     }
 }
 
@@ -100,6 +107,7 @@ impl Service {
                 ..Settings::default()
             },
             access: Access::Open,
+            managers: Managers::new(vec![MANAGER.parse().unwrap()]),
             store: None,
             clock: Arc::new(SystemClock),
             delivery_metrics: DeliveryMetrics::default(),
@@ -152,6 +160,38 @@ impl Service {
         }
     }
 
+    /// Settles what is due as the delivery does.
+    pub(crate) fn settle(&self, verdict: impl Fn() -> Verdict) {
+        let now = SystemClock.now();
+        let claim = Claim {
+            now,
+            lease: LeaseToken(uuid::Uuid::from_u128(1)),
+            until: now.plus(std::time::Duration::from_secs(30)),
+            first_tries_only: false,
+        };
+        actix_web::rt::System::new().block_on(async {
+            let claimed = self.store.claim(claim, 10).await.unwrap();
+            assert!(!claimed.is_empty());
+            for claimed in claimed {
+                self.store.settle(claimed.id, claim.lease, verdict()).await.unwrap();
+            }
+        });
+    }
+
+    /// Settles what is due as taken, under an outside id.
+    pub(crate) fn hand_over(&self, external_id: &str) {
+        self.settle(|| Verdict::Delivered {
+            at: SystemClock.now(),
+            external_id: Some(external_id.parse().unwrap()),
+        });
+    }
+
+    /// How far the newest notification of a ticket got, as the website is told.
+    pub(crate) fn delivery_state(&self, reference: &str) -> String {
+        let thread = self.get(&format!("/api/ticket/{reference}")).json();
+        thread["ticket"]["delivery"]["state"].as_str().unwrap().to_owned()
+    }
+
     /// Sends a message as n8n does.
     pub(crate) fn receive(&self, message: &Value) -> Answer {
         self.send(&Request::post("/api/ticket/inbound", message).header("x-api-key", INBOUND_KEY))
@@ -199,11 +239,21 @@ fn parts(setup: Setup, store: &Arc<dyn Store>) -> ApiParts {
         links: TicketLinks::new("https://desk.example", setup.access),
         has_receiver: true,
     };
-    let managers = Managers::new(vec![MANAGER.parse().unwrap()]);
     ApiParts {
         open_ticket: Arc::new(OpenTicket::new(store.clone(), around.clone())),
         view_ticket: Arc::new(ViewTicket::new(store.clone(), setup.access)),
-        receive_reply: Arc::new(ReceiveReply::new(store.clone(), around.clone(), managers)),
+        receive_reply: Arc::new(ReceiveReply::new(
+            store.clone(),
+            store.clone(),
+            around.clone(),
+            setup.managers,
+        )),
+        report_receipt: Arc::new(ReportReceipt::new(
+            store.clone(),
+            around.composer.clone(),
+            around.clock.clone(),
+            around.wake.clone(),
+        )),
         redeliver: Arc::new(Redeliver::new(store.clone(), around.clock.clone(), around.wake.clone())),
         outbox: store.clone(),
         health: store.clone(),

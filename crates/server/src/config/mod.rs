@@ -28,7 +28,7 @@ pub struct Config {
     /// The keys that open the inbound endpoint: none, one, or two while rotating.
     pub inbound_keys: Vec<SecretString>,
     /// The managers' numbers.
-    pub agent_phones: Vec<Phone>,
+    pub agents: Agents,
     /// Who may read a ticket.
     pub access: Access,
     /// What opens the operator API.
@@ -47,6 +47,17 @@ pub struct Config {
     pub log_format: LogFormat,
     /// Which log events are shown, in the syntax of `RUST_LOG`.
     pub log_filter: String,
+}
+
+/// The managers' numbers.
+#[derive(Debug, Clone)]
+pub struct Agents {
+    /// Who is recognised as a manager. The first is told of tickets, if the numbers were set.
+    pub phones: Vec<Phone>,
+    /// Whether somebody set them. To a number that nobody set nothing is ever sent.
+    pub are_set: bool,
+    /// A manager too, and told what the first can't be reached with.
+    pub backup: Option<Phone>,
 }
 
 /// Where tickets are kept.
@@ -94,7 +105,7 @@ impl Config {
             database: parts::database(&mut vars, here),
             receiver: parts::receiver(&mut vars),
             inbound_keys: parts::inbound_keys(&mut vars),
-            agent_phones: parts::agent_phones(&mut vars),
+            agents: parts::agents(&mut vars),
             access: parts::access(&mut vars),
             operator_token: parts::operator_token(&mut vars),
             allowed_origins: parts::allowed_origins(&mut vars),

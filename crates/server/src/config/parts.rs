@@ -8,7 +8,7 @@ use ticket_domain::{Access, NOTIFY_SLOW_RETRIES_MAX, Phone};
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
-use super::{Database, LogFormat, variables::Variables};
+use super::{Agents, Database, LogFormat, variables::Variables};
 
 /// The number that the system was first made for.
 const DEFAULT_AGENT_PHONE: &str = "+919655716000";
@@ -181,25 +181,50 @@ pub(super) fn inbound_keys(vars: &mut Variables<'_>) -> Vec<SecretString> {
     keys
 }
 
-pub(super) fn agent_phones(vars: &mut Variables<'_>) -> Vec<Phone> {
+pub(super) fn agents(vars: &mut Variables<'_>) -> Agents {
     const VARIABLE: &str = "AGENT_PHONE";
-    let text = vars.text(VARIABLE).unwrap_or_else(|| {
+    const BACKUP: &str = "AGENT_PHONE_BACKUP";
+    let text = vars.text(VARIABLE);
+    let are_set = text.is_some();
+    if !are_set {
         vars.warn(format!(
-            "{VARIABLE} is not set: messages from {DEFAULT_AGENT_PHONE} count as the manager's"
+            "{VARIABLE} is not set: only the number that the documentation names counts as a manager's, and nobody is \
+             asked which ticket a reply is for"
         ));
-        DEFAULT_AGENT_PHONE.into()
-    });
-    let phones: Option<Vec<Phone>> = text
-        .split(',')
-        .map(|number| number.parse().ok().filter(Phone::is_international))
-        .collect();
-    phones.unwrap_or_else(|| {
+    }
+    let text = text.unwrap_or_else(|| DEFAULT_AGENT_PHONE.into());
+    let phones: Option<Vec<Phone>> = text.split(',').map(international).collect();
+    let phones = phones.unwrap_or_else(|| {
         vars.fault(
             VARIABLE,
             "must be numbers such as +919655716000, with + and country code, separated by commas",
         );
         Vec::new()
-    })
+    });
+    let backup = vars.text(BACKUP).and_then(|text| {
+        let backup = international(&text);
+        match &backup {
+            None => vars.fault(
+                BACKUP,
+                "must be one number such as +919655716000, with + and country code",
+            ),
+            Some(_) if !are_set => vars.fault(VARIABLE, format!("must be set too when {BACKUP} is")),
+            Some(backup) if phones.first() == Some(backup) => {
+                vars.fault(BACKUP, format!("must be another number than the first of {VARIABLE}"));
+            }
+            Some(_) => {}
+        }
+        backup
+    });
+    Agents {
+        phones,
+        are_set,
+        backup,
+    }
+}
+
+fn international(number: &str) -> Option<Phone> {
+    number.parse().ok().filter(Phone::is_international)
 }
 
 pub(super) fn access(vars: &mut Variables<'_>) -> Access {

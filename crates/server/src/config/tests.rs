@@ -41,9 +41,10 @@ fn nothing_set_runs_on_the_embedded_store_with_warnings() {
     assert!(matches!(config.database, Database::Sqlite(path) if path == Path::new("/srv/desk/data/tickets.db")));
     assert!(config.receiver.is_none() && config.inbound_keys.is_empty() && config.operator_token.is_none());
     assert_eq!(
-        config.agent_phones.iter().map(Phone::as_str).collect::<Vec<_>>(),
+        config.agents.phones.iter().map(Phone::as_str).collect::<Vec<_>>(),
         ["+919655716000"]
     );
+    assert!(!config.agents.are_set && config.agents.backup.is_none());
     assert_eq!(
         (config.access, config.rate_limits, config.trusted_proxy_hops),
         (Access::Open, true, 0)
@@ -81,6 +82,7 @@ fn everything_can_be_set() {
         ("N8N_SHARED_SECRET", LONG),
         ("RAILWAY_INBOUND_SECRET", &format!("{LONG}, {LONG}x")),
         ("AGENT_PHONE", "+91 96557 16000, 0049 30 1234567"),
+        ("AGENT_PHONE_BACKUP", "+1 555 000 0000"),
         ("TICKET_ACCESS", "private"),
         ("OPERATOR_TOKEN", LONG),
         ("ALLOWED_ORIGINS", "https://www.example.com, http://localhost:3000/"),
@@ -104,7 +106,9 @@ fn everything_can_be_set() {
     assert_eq!(receiver.updated.path(), "/webhook/updated");
     assert_eq!(config.inbound_keys.len(), 2);
     assert_eq!(config.inbound_keys[1].expose_secret(), format!("{LONG}x"));
-    assert_eq!(config.agent_phones[1].as_str(), "+49301234567");
+    assert_eq!(config.agents.phones[1].as_str(), "+49301234567");
+    assert!(config.agents.are_set);
+    assert_eq!(config.agents.backup.as_ref().map(Phone::as_str), Some("+15550000000"));
     assert_eq!(config.access, Access::Private);
     assert_eq!(
         config.allowed_origins,
@@ -134,6 +138,8 @@ fn each_fault_names_its_variable() {
         ("RAILWAY_INBOUND_SECRET", "a,"),
         ("AGENT_PHONE", "919655716000"),
         ("AGENT_PHONE", "+919655716000,"),
+        ("AGENT_PHONE_BACKUP", "919655716000"),
+        ("AGENT_PHONE_BACKUP", "+15550000000,+15550000001"),
         ("TICKET_ACCESS", "closed"),
         ("ALLOWED_ORIGINS", "*"),
         ("ALLOWED_ORIGINS", "https://www.example.com/path"),
@@ -147,6 +153,11 @@ fn each_fault_names_its_variable() {
     ] {
         assert_eq!(faulty(&[(variable, value)]), [variable], "{value}");
     }
+    let backup = ("AGENT_PHONE_BACKUP", "+15550000000");
+    assert_eq!(faulty(&[backup]), ["AGENT_PHONE"]);
+    let same = ("AGENT_PHONE", "+1 555 000 0000,+919655716000");
+    assert_eq!(faulty(&[same, backup]), ["AGENT_PHONE_BACKUP"]);
+    load(&[("AGENT_PHONE", "+919655716000,+15550000000"), backup]).unwrap();
     let webhook = "N8N_TICKET_CREATED_WEBHOOK";
     assert_eq!(
         faulty(&[(webhook, "n8n.example"), ("N8N_SHARED_SECRET", LONG)]),

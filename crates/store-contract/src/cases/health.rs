@@ -4,7 +4,7 @@ use ticket_domain::ports::Vitals;
 
 use crate::{
     Fixture,
-    fixture::{LEASE, append_to, at, dead, later, retry_at},
+    fixture::{LEASE, append_to, at, dead, keep_silently, later, retry_at},
 };
 
 /// It answers, nothing waits, and its pool, if it has one, is within its bounds.
@@ -59,7 +59,7 @@ pub async fn vitals_count_what_is_unmatched(fixture: &Fixture) {
     fixture.store().append(append).await.unwrap();
     for _ in 0..3 {
         let kept = fixture.message_of(&fixture.external_id(), at(1));
-        fixture.store().keep_unmatched(kept).await.unwrap();
+        fixture.store().keep_unmatched(keep_silently(kept)).await.unwrap();
     }
     let vitals = fixture.vitals(at(9)).await;
     assert_eq!((vitals.unmatched, vitals.waiting), (3, 1));

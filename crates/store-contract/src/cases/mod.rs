@@ -1,5 +1,6 @@
 //! The cases, by topic. Each takes a fixture over an empty store and panics if the store breaks its word.
 
+pub mod answers;
 pub mod claiming;
 pub mod health;
 pub mod idempotency;
@@ -7,6 +8,8 @@ pub mod messages;
 pub mod opening;
 pub mod operating;
 pub mod probing;
+pub mod questions;
 pub mod reading;
+pub mod receipts;
 pub mod unmatched;
 pub mod verdicts;

@@ -1,13 +1,13 @@
 //! Finding tickets, certain or not at all.
 
 use ticket_domain::{
-    Delivery, DeliveryState, EventKind,
-    ports::{Append, LookUp},
+    Delivery, DeliveryState, EventKind, Route,
+    ports::{Advance, Append, LookUp},
 };
 
 use crate::{
     Fixture,
-    fixture::{append_to, at, dead, delivered, retry_at},
+    fixture::{append_to, at, dead, delivered, detour, retry_at},
 };
 
 /// A reference leads to its ticket; one that no ticket has leads nowhere.
@@ -84,6 +84,36 @@ pub async fn an_outside_id_that_names_one_ticket_twice_leads_to_it(fixture: &Fix
     let claimed = fixture.claim_only(append.notification.unwrap().id, at(1)).await;
     fixture.settled(&claimed, delivered(at(1), Some(&external_id))).await;
     assert_eq!(fixture.quoted(&external_id).await, Some(opening.ticket.reference));
+}
+
+/// A message that was refused may have been seen all the same: who quotes it still means its ticket.
+pub async fn an_earlier_outside_id_leads_to_its_ticket_still(fixture: &Fixture) {
+    let store = fixture.store();
+    let (first, second, third) = (fixture.external_id(), fixture.external_id(), fixture.external_id());
+    let opening = fixture.delivered(&first, at(0)).await;
+    let reference = Some(opening.ticket.reference);
+    let refused = Advance::Detour(detour(Route::Backup), "63016".into());
+    assert!(store.advance(first.clone(), refused, at(1)).await.unwrap());
+    assert_eq!(fixture.quoted(&first).await, reference);
+
+    let claimed = fixture.claim_only(opening.notification.id, at(1)).await;
+    fixture.settled(&claimed, delivered(at(2), Some(&second))).await;
+    let refused = Advance::Dead("63003".into());
+    assert!(store.advance(second.clone(), refused, at(3)).await.unwrap());
+    store.redeliver(opening.notification.id, at(4)).await.unwrap();
+    let claimed = fixture.claim_only(opening.notification.id, at(4)).await;
+    fixture.settled(&claimed, delivered(at(5), Some(&third))).await;
+    for id in [&first, &second, &third] {
+        assert_eq!(fixture.quoted(id).await, reference);
+    }
+    assert_eq!(fixture.quoted(&fixture.external_id()).await, None);
+
+    // A message of the same ticket and the same id changes nothing, one of another ticket makes it uncertain.
+    let append = append_to(&opening.ticket, fixture.message_of(&first, at(6)));
+    store.append(append).await.unwrap();
+    assert_eq!(fixture.quoted(&first).await, reference);
+    fixture.delivered(&second, at(7)).await;
+    assert_eq!(fixture.quoted(&second).await, None);
 }
 
 /// The thread tells of its newest notification, not of those before it.

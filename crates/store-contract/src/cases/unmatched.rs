@@ -2,16 +2,20 @@
 
 use ticket_domain::{
     Channel, Content, EventKind, ExternalId, Message, Sender,
-    ports::{Append, Appended},
+    ports::{Append, Appended, Kept, Known},
 };
 
 use crate::{
     Fixture,
-    fixture::{append_to, at, at_once, later},
+    fixture::{append_to, at, at_once, keep_silently, later},
 };
 
-async fn keep(fixture: &Fixture, message: &Message) -> Appended {
-    fixture.store().keep_unmatched(message.clone()).await.unwrap()
+async fn keep(fixture: &Fixture, message: &Message) -> Kept {
+    fixture
+        .store()
+        .keep_unmatched(keep_silently(message.clone()))
+        .await
+        .unwrap()
 }
 
 async fn unmatched(fixture: &Fixture) -> u64 {
@@ -22,10 +26,10 @@ async fn unmatched(fixture: &Fixture) -> u64 {
 pub async fn a_message_is_kept_once_per_outside_id(fixture: &Fixture) {
     let external_id = fixture.external_id();
     let first = fixture.message_of(&external_id, at(0));
-    assert_eq!(keep(fixture, &first).await, Appended::Added);
+    assert_eq!(keep(fixture, &first).await, Kept::Now);
     assert_eq!(unmatched(fixture).await, 1);
 
-    let before = Appended::Before { id: first.id, of: None };
+    let before = Kept::Before(Known::Kept(None));
     for seconds in [1, 2] {
         assert_eq!(
             keep(fixture, &fixture.message_of(&external_id, at(seconds))).await,
@@ -36,14 +40,14 @@ pub async fn a_message_is_kept_once_per_outside_id(fixture: &Fixture) {
     assert_eq!(fixture.quoted(&external_id).await, None);
 
     let other = fixture.message_of(&fixture.external_id(), at(0));
-    assert_eq!(keep(fixture, &other).await, Appended::Added);
+    assert_eq!(keep(fixture, &other).await, Kept::Now);
     assert_eq!(unmatched(fixture).await, 2);
 }
 
 /// Without an outside id each is another message.
 pub async fn without_an_outside_id_every_message_is_kept(fixture: &Fixture) {
     for number in 1..=3 {
-        assert_eq!(keep(fixture, &fixture.message(at(0))).await, Appended::Added);
+        assert_eq!(keep(fixture, &fixture.message(at(0))).await, Kept::Now);
         assert_eq!(unmatched(fixture).await, number);
     }
 }
@@ -94,16 +98,17 @@ pub async fn equal_outside_ids_kept_at_once_are_one(fixture: &Fixture) {
     for round in 1..=3 {
         let external_id = fixture.external_id();
         let messages: Vec<Message> = (0..50).map(|_| fixture.message_of(&external_id, at(0))).collect();
-        let answers = at_once(messages.clone().into_iter().map(|message| {
+        let answers = at_once(messages.into_iter().map(|message| {
             let store = fixture.store();
-            async move { store.keep_unmatched(message).await.unwrap() }
+            async move { store.keep_unmatched(keep_silently(message)).await.unwrap() }
         }))
         .await;
-        let winner = answers.iter().position(|answer| *answer == Appended::Added).unwrap();
-        let before = Appended::Before {
-            id: messages[winner].id,
-            of: None,
-        };
+        assert_eq!(
+            answers.iter().filter(|answer| **answer == Kept::Now).count(),
+            1,
+            "{answers:?}"
+        );
+        let before = Kept::Before(Known::Kept(None));
         assert_eq!(
             answers.iter().filter(|answer| **answer == before).count(),
             49,
@@ -157,7 +162,14 @@ pub async fn a_kept_message_joins_its_ticket(fixture: &Fixture) {
         of: Some(opening.ticket.reference),
     };
     assert_eq!(fixture.store().append(again).await.unwrap(), before);
-    assert_eq!(keep(fixture, &fixture.message_of(&external_id, at(4))).await, before);
+    let in_thread = Known::InThread {
+        id: kept.id,
+        of: opening.ticket.reference,
+    };
+    assert_eq!(
+        keep(fixture, &fixture.message_of(&external_id, at(4))).await,
+        Kept::Before(in_thread)
+    );
     assert_eq!(fixture.thread(opening.ticket.reference).await.ticket.version, 3);
 }
 
@@ -202,13 +214,11 @@ pub async fn what_is_in_a_thread_is_not_kept(fixture: &Fixture) {
     fixture.store().append(append).await.unwrap();
 
     let answer = keep(fixture, &fixture.message_of(&external_id, at(2))).await;
-    assert_eq!(
-        answer,
-        Appended::Before {
-            id: message.id,
-            of: Some(opening.ticket.reference)
-        }
-    );
+    let in_thread = Known::InThread {
+        id: message.id,
+        of: opening.ticket.reference,
+    };
+    assert_eq!(answer, Kept::Before(in_thread));
     assert_eq!(unmatched(fixture).await, 0);
 }
 
@@ -223,18 +233,18 @@ pub async fn keeping_and_appending_at_once_end_in_the_thread(fixture: &Fixture) 
             let append = append_to(&opening.ticket, message.clone());
             async move {
                 if number % 2 == 0 {
-                    let kept = store.keep_unmatched(message).await.unwrap();
-                    (false, kept)
+                    store.keep_unmatched(keep_silently(message)).await.unwrap();
+                    None
                 } else {
-                    (true, store.append(append).await.unwrap())
+                    Some(store.append(append).await.unwrap())
                 }
             }
         }))
         .await;
 
-        let written = |by_append, answer: &Appended| by_append && !matches!(answer, Appended::Before { .. });
-        let entered = answers.iter().filter(|(by_append, answer)| written(*by_append, answer));
-        assert_eq!(entered.count(), 1, "{answers:?}");
+        let mut appended = answers.iter().flatten();
+        let written = |answer: &&Appended| !matches!(answer, Appended::Before { .. });
+        assert_eq!(appended.by_ref().filter(written).count(), 1, "{answers:?}");
         let thread = fixture.thread(opening.ticket.reference).await;
         assert_eq!(thread.messages.len(), 2);
         assert_eq!(thread.messages[1].external_id, Some(external_id));

@@ -1,13 +1,13 @@
 //! What becomes of a try, and whose word counts.
 
 use ticket_domain::{
-    NotificationRecord, NotificationState,
-    ports::{Settled, Verdict},
+    NotificationRecord, NotificationState, Progress, Route,
+    ports::{Claim, Claimed, Settled, Verdict},
 };
 
 use crate::{
     Fixture,
-    fixture::{LEASE, at, at_once, dead, delivered, later, retry_at, returned},
+    fixture::{LEASE, at, at_once, dead, delivered, diverted, later, retry_at, returned},
 };
 
 /// What was delivered is never tried again, and tells its outside id.
@@ -22,6 +22,7 @@ pub async fn delivered_ends_the_notification(fixture: &Fixture) {
         let state = NotificationState::Delivered {
             at: moment,
             external_id,
+            progress: Progress::Sent,
         };
         assert_eq!(fixture.record(id).await, NotificationRecord { state, ..before });
         assert_eq!(fixture.claim(later()).await, []);
@@ -104,6 +105,7 @@ pub async fn a_late_verdict_changes_nothing(fixture: &Fixture) {
             delivered(at(LEASE), Some(&fixture.external_id())),
             retry_at(at(LEASE)),
             dead(at(LEASE)),
+            diverted(at(LEASE), Route::Backup),
             returned(at(LEASE)),
         ]
     };
@@ -128,6 +130,7 @@ pub async fn a_verdict_after_the_lease_counts_if_nobody_else_claimed(fixture: &F
     let state = NotificationState::Delivered {
         at: at(LEASE + 100),
         external_id: None,
+        progress: Progress::Sent,
     };
     fixture.settled(&claimed, delivered(at(LEASE + 100), None)).await;
     assert_eq!(fixture.record(id).await.state, state);
@@ -171,4 +174,65 @@ pub async fn verdicts_at_once_are_written_once(fixture: &Fixture) {
         assert_eq!(written, 1, "{settled:?}");
         assert_eq!(fixture.record(id).await.failures, 1);
     }
+}
+
+/// What was refused goes out another way: due at once, as if never tried, as another message in other words.
+pub async fn diverted_goes_another_way(fixture: &Fixture) {
+    let id = fixture.opened(at(0)).await.notification.id;
+    let claimed = fixture.claim_only(id, at(0)).await;
+    fixture.settled(&claimed, retry_at(at(10))).await;
+    assert_eq!(fixture.store().release_waiting(at(5)).await.unwrap(), 1);
+    let before = fixture.record(id).await;
+
+    let mut claimed = fixture.claim_only(id, at(5)).await;
+    for (round, route) in [(1, Route::Template), (2, Route::Backup)] {
+        let now = at(10 * i64::from(round));
+        let verdict = diverted(now, route);
+        let Verdict::Diverted { detour, why, .. } = verdict.clone() else {
+            panic!("it is diverted");
+        };
+        fixture.settled(&claimed, verdict.clone()).await;
+        let record = NotificationRecord {
+            state: NotificationState::Waiting { due: now },
+            failures: 0,
+            last_error: Some(why),
+            ..before.clone()
+        };
+        assert_eq!(fixture.record(id).await, record);
+        assert_eq!(fixture.settle(&claimed, verdict).await, Settled::LeaseLost);
+
+        // It can be released again before it is tried.
+        fixture.store().postpone(at(1_000)).await.unwrap();
+        assert_eq!(fixture.store().release_waiting(now).await.unwrap(), 1);
+        let claim = Claim {
+            first_tries_only: true,
+            ..fixture.claim_at(now)
+        };
+        let again = fixture.store().claim(claim, 9).await.unwrap().remove(0);
+        let expected = Claimed {
+            lease: claim.lease,
+            payload: detour.payload,
+            route,
+            round,
+            failures: 0,
+            scheduled_at: now,
+            ..claimed
+        };
+        assert_eq!(again, expected);
+        claimed = again;
+    }
+    fixture.settled(&claimed, retry_at(at(50))).await;
+    let claimed = fixture.claim_only(id, at(50)).await;
+    assert_eq!((claimed.route, claimed.round, claimed.failures), (Route::Backup, 2, 1));
+}
+
+/// It had an address, for it was refused there.
+pub async fn what_went_another_way_is_not_held(fixture: &Fixture) {
+    let mut opening = fixture.opening(at(0));
+    opening.notification.addressed = false;
+    let id = fixture.open(opening).await.notification.id;
+    let claimed = fixture.claim_only(id, at(0)).await;
+    fixture.settled(&claimed, diverted(at(1), Route::Backup)).await;
+    assert_eq!(fixture.store().hold_unaddressed(later()).await.unwrap(), 0);
+    fixture.claim_only(id, at(1)).await;
 }

@@ -1,8 +1,9 @@
 //! A notification and what happens to it.
 
 use ticket_domain::{
-    ExternalId, LeaseToken, Notification, NotificationRecord, NotificationState, TicketId, TicketRef, Timestamp,
-    ports::{Claim, Claimed, Verdict},
+    Detour, ExternalId, LeaseToken, Notification, NotificationRecord, NotificationState, Progress, Route, TicketId,
+    TicketRef, Timestamp,
+    ports::{Advance, Claim, Claimed, Verdict},
 };
 
 /// A notification on its way.
@@ -18,6 +19,10 @@ pub(super) struct Entry {
     pub(super) probed_at: Option<Timestamp>,
     /// Since its last failure that counts.
     pub(super) was_released: bool,
+    pub(super) route: Route,
+    pub(super) round: u16,
+    /// The outside ids of its messages that were refused.
+    pub(super) earlier_ids: Vec<ExternalId>,
 }
 
 impl Entry {
@@ -34,6 +39,9 @@ impl Entry {
             was_tried: false,
             probed_at: None,
             was_released: false,
+            route: Route::default(),
+            round: 0,
+            earlier_ids: Vec::new(),
         }
     }
 
@@ -49,7 +57,19 @@ impl Entry {
     }
 
     pub(super) fn has_outside_id(&self, id: &ExternalId) -> bool {
+        self.is_delivered_as(id) || self.earlier_ids.contains(id)
+    }
+
+    fn is_delivered_as(&self, id: &ExternalId) -> bool {
         matches!(&self.state, NotificationState::Delivered { external_id, .. } if external_id.as_ref() == Some(id))
+    }
+
+    /// How far the message of this outside id is; none if it is an earlier one.
+    pub(super) fn progress_of(&self, id: &ExternalId) -> Option<Progress> {
+        match &self.state {
+            NotificationState::Delivered { progress, .. } if self.is_delivered_as(id) => Some(*progress),
+            _ => None,
+        }
     }
 
     pub(super) fn lease(&mut self, ticket: TicketId, claim: Claim) -> Claimed {
@@ -62,6 +82,8 @@ impl Entry {
             ticket,
             event: self.notification.event,
             payload: self.notification.payload.clone(),
+            route: self.route,
+            round: self.round,
             failures: self.failures,
             scheduled_at: self.scheduled_at,
         }
@@ -70,7 +92,13 @@ impl Entry {
     pub(super) fn settle(&mut self, verdict: Verdict) {
         self.lease = None;
         match verdict {
-            Verdict::Delivered { at, external_id } => self.state = NotificationState::Delivered { at, external_id },
+            Verdict::Delivered { at, external_id } => {
+                self.state = NotificationState::Delivered {
+                    at,
+                    external_id,
+                    progress: Progress::Sent,
+                };
+            }
             Verdict::RetryAt { due, why } => {
                 self.state = NotificationState::Waiting { due };
                 self.scheduled_at = due;
@@ -83,11 +111,54 @@ impl Entry {
                 self.failures += 1;
                 self.last_error = Some(why);
             }
+            Verdict::Diverted { at, detour, why } => self.divert(detour, why, at),
             Verdict::Returned { due, why } => {
                 self.state = NotificationState::Waiting { due };
                 self.last_error = why.or(self.last_error.take());
             }
         }
+    }
+
+    /// Changes how far the message of this outside id is, unless it is as far by now. Says whether it did.
+    pub(super) fn advance(&mut self, id: &ExternalId, advance: Advance, at: Timestamp) -> bool {
+        let Some(before) = self.progress_of(id) else {
+            return false;
+        };
+        match advance {
+            Advance::To(progress) if progress > before => {
+                self.state = NotificationState::Delivered {
+                    at,
+                    external_id: Some(id.clone()),
+                    progress,
+                };
+            }
+            Advance::Detour(detour, why) if before == Progress::Sent => {
+                self.earlier_ids.push(id.clone());
+                self.divert(detour, why, at);
+            }
+            Advance::Dead(why) if before == Progress::Sent => {
+                self.earlier_ids.push(id.clone());
+                self.round += 1;
+                self.state = NotificationState::Dead { at };
+                self.last_error = Some(why);
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    fn divert(&mut self, detour: Detour, why: Box<str>, at: Timestamp) {
+        self.state = NotificationState::Waiting { due: at };
+        self.notification.payload = detour.payload;
+        // It was sent before, so it had an address.
+        self.notification.addressed = true;
+        self.route = detour.route;
+        self.round += 1;
+        self.scheduled_at = at;
+        self.failures = 0;
+        self.was_tried = false;
+        self.was_released = false;
+        self.last_error = Some(why);
     }
 
     pub(super) fn record(&self, reference: TicketRef) -> NotificationRecord {

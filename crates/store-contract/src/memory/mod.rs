@@ -2,6 +2,8 @@
 //! at every call. Use cases are tested with it, and who writes a store of their own reads it first.
 
 mod entry;
+mod questions;
+mod receipts;
 
 use std::{
     collections::BTreeMap,
@@ -10,15 +12,16 @@ use std::{
 
 use async_trait::async_trait;
 use ticket_domain::{
-    Delivery, ExternalId, IdempotencyKey, LeaseToken, Message, NotificationId, NotificationRecord, NotificationState,
-    Status, Thread, Ticket, TicketId, TicketRef, Timestamp,
+    Delivery, ExternalId, IdempotencyKey, LeaseToken, Message, MessageId, NotificationId, NotificationRecord,
+    NotificationState, Receipt, Sender, Status, Thread, Ticket, TicketId, TicketRef, Timestamp,
     ports::{
-        Append, Appended, Claim, Claimed, Idempotency, LookUp, Opened, Opening, Outbox, PoolUse, Precedent,
-        Redelivered, Settled, StoreError, StoreHealth, TicketStore, Verdict, Vitals,
+        Append, Appended, Claim, Claimed, Idempotency, Keep, Kept, Known, LookUp, Opened, Opening, Outbox, PoolUse,
+        Precedent, Redelivered, Settled, StoreError, StoreHealth, TicketStore, Verdict, Vitals,
     },
 };
 
 use entry::Entry;
+use questions::Asked;
 
 /// Tickets, messages and notifications, in memory. One lock makes each call happen wholly or not at all.
 #[derive(Default)]
@@ -32,6 +35,10 @@ struct State {
     files: Vec<File>,
     unmatched: Vec<Message>,
     keys: BTreeMap<IdempotencyKey, (Idempotency, TicketId)>,
+    /// In the order in which they were asked.
+    questions: Vec<Asked>,
+    /// Receipts whose message was not known.
+    receipts: BTreeMap<ExternalId, Receipt>,
 }
 
 /// Everything of one ticket.
@@ -83,9 +90,39 @@ impl State {
         let kept = || self.unmatched.iter().find(is_it).map(|message| (message.id, None));
         in_thread.or_else(kept).map(|(id, of)| Appended::Before { id, of })
     }
+
+    /// Where the message of this outside id is.
+    fn known(&self, external_id: Option<&ExternalId>) -> Option<Known> {
+        match self.before(external_id)? {
+            Appended::Before { id, of: Some(of) } => Some(Known::InThread { id, of }),
+            Appended::Before { id, of: None } => {
+                let asked = self.questions.iter().find(|asked| asked.is_about(id));
+                Some(Known::Kept(asked.map(|asked| asked.question.clone())))
+            }
+            Appended::Added | Appended::Joined(_) => None,
+        }
+    }
+
+    /// Moves a message that is kept to the end of a ticket's thread.
+    fn join(&mut self, message: MessageId, to: TicketId, sender: Sender, at: Timestamp) -> bool {
+        let kept = self.unmatched.iter().position(|kept| kept.id == message);
+        let file = self.files.iter_mut().find(|file| file.ticket.id == to);
+        let (Some(kept), Some(file)) = (kept, file) else {
+            return false;
+        };
+        let message = self.unmatched.remove(kept);
+        file.add(Message { sender, ..message }, at);
+        true
+    }
 }
 
 impl File {
+    fn add(&mut self, message: Message, at: Timestamp) {
+        self.messages.push(message);
+        self.ticket.version += 1;
+        self.ticket.updated_at = at;
+    }
+
     fn has_outside_id(&self, id: &ExternalId) -> bool {
         let of_a_message = || {
             self.messages
@@ -161,28 +198,32 @@ impl TicketStore for MemoryStore {
 
     async fn append(&self, append: Append) -> Result<Appended, StoreError> {
         let mut state = self.state();
-        let before = state.before(append.message.external_id.as_ref());
-        let State { files, unmatched, .. } = &mut *state;
-        let Some(file) = files.iter_mut().find(|file| file.ticket.id == append.to) else {
+        if !state.files.iter().any(|file| file.ticket.id == append.to) {
             return Err(StoreError::Failed(Arc::new(NoSuchTicket)));
-        };
-        let received_at = append.message.created_at;
-        let (message, appended) = match before {
-            None => (append.message, Appended::Added),
+        }
+        let Message { sender, created_at, .. } = append.message;
+        let appended = match state.before(append.message.external_id.as_ref()) {
             Some(Appended::Before { id, of: None }) => {
-                let kept = unmatched.iter().position(|message| message.id == id);
-                let joined = kept.map_or(append.message.clone(), |kept| unmatched.remove(kept));
-                let sender = append.message.sender;
-                (Message { sender, ..joined }, Appended::Joined(id))
+                state.join(id, append.to, sender, created_at);
+                Appended::Joined(id)
             }
             Some(in_a_thread) => return Ok(in_a_thread),
+            None => {
+                // As a kept message that joins at once.
+                let id = append.message.id;
+                state.unmatched.push(append.message);
+                state.join(id, append.to, sender, created_at);
+                Appended::Added
+            }
         };
-        file.messages.push(message);
-        file.entries.extend(append.notification.map(Entry::new));
-        file.ticket.version += 1;
-        file.ticket.updated_at = received_at;
-        if append.reopen {
-            file.ticket.status = Status::Open;
+        for file in state.files.iter_mut().filter(|file| file.ticket.id == append.to) {
+            file.entries.extend(append.notification.clone().map(Entry::new));
+            if append.reopen {
+                file.ticket.status = Status::Open;
+            }
+        }
+        if let Some(of) = append.ends_question_of {
+            state.close_question_of(&of);
         }
         Ok(appended)
     }
@@ -195,13 +236,16 @@ impl TicketStore for MemoryStore {
             .cloned())
     }
 
-    async fn keep_unmatched(&self, message: Message) -> Result<Appended, StoreError> {
+    async fn keep_unmatched(&self, keep: Keep) -> Result<Kept, StoreError> {
         let mut state = self.state();
-        if let Some(before) = state.before(message.external_id.as_ref()) {
-            return Ok(before);
+        if let Some(known) = state.known(keep.message.external_id.as_ref()) {
+            return Ok(Kept::Before(known));
         }
-        state.unmatched.push(message);
-        Ok(Appended::Added)
+        if !state.ask(keep.asking, &keep.message) {
+            return Ok(Kept::QuestionMoved);
+        }
+        state.unmatched.push(keep.message);
+        Ok(Kept::Now)
     }
 }
 

@@ -1,12 +1,15 @@
 //! A row that no value type accepts is named by table and column, and nothing of it is repeated.
 
-use std::time::Duration;
+use std::{slice, time::Duration};
 
 use diesel::{QueryableByName, RunQueryDsl, sql_query, sql_types};
 use store_diesel::{PostgresStore, testing::TestDatabase};
 use ticket_domain::{
-    LeaseToken, NotificationId, Timestamp,
-    ports::{Claim, Idempotency, LookUp, Opened, Opening, Outbox, StoreError, StoreHealth, TicketStore},
+    Choice, LeaseToken, MessageStatus, NotificationId, Question, QuestionId, Reason, Receipt, Timestamp,
+    ports::{
+        Asking, Claim, Idempotency, Keep, Kept, LookUp, Opened, Opening, Outbox, Picking, Questions, Receipts,
+        StoreError, StoreHealth, TicketStore,
+    },
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -14,7 +17,7 @@ use uuid::Uuid;
 use crate::fixture::{connect, connection, everything, now, opening};
 
 /// Every column that is parsed, and what its type refuses.
-const COLUMNS: [(&str, &str, &str); 23] = [
+const COLUMNS: [(&str, &str, &str); 33] = [
     ("tickets", "reference", "'bad'"),
     ("tickets", "customer_name", "E'bad\\tbad'"),
     ("tickets", "customer_phone", "'bad'"),
@@ -31,13 +34,27 @@ const COLUMNS: [(&str, &str, &str); 23] = [
     ("messages", "body", "E'bad\\x01'"),
     ("messages", "body", "''"),
     ("messages", "media_url", "'bad'"),
-    ("messages", "external_id", "''"),
+    (
+        "messages",
+        "external_id",
+        "CASE external_id WHEN 'SM1' THEN '' ELSE external_id END",
+    ),
     ("notifications", "event", "'bad'"),
     ("notifications", "state", "'bad'"),
     ("notifications", "failures", "-1"),
     ("notifications", "settled_at", "NULL"),
     ("notifications", "external_id", "''"),
+    ("notifications", "progress", "'bad'"),
+    ("notifications", "route", "'bad'"),
     ("idempotency_keys", "digest", "'bad'"),
+    ("questions", "of_phone", "'bad'"),
+    ("questions", "choices", "'T-20250115-1111 bad'"),
+    ("questions", "attached", "-1"),
+    ("questions", "attached", "4294967296"),
+    ("questions", "attached", "NULL"),
+    ("receipts", "status", "'bad'"),
+    ("receipts", "error_code", "-1"),
+    ("receipts", "error_code", "4294967296"),
 ];
 
 /// Asks for everything that there is of a ticket, and gives the first error.
@@ -49,7 +66,55 @@ async fn read_all(store: &PostgresStore, opening: &Opening) -> Result<(), StoreE
     store.find(LookUp::Quoted("SM1".parse().unwrap())).await?;
     store.thread(opening.ticket.reference).await?;
     store.open(again).await?;
+    store.open_tickets(5).await?;
+    store.handed("SM1".parse().unwrap()).await?;
+    store.overtaken(now(), 9).await?;
+    store.keep_receipt(receipt(), now()).await?;
+    store.keep_unmatched(kept("SM2", Asking::Nothing)).await?;
+    store.picked("SM3".parse().unwrap()).await?;
     Ok(())
+}
+
+fn receipt() -> Receipt {
+    Receipt {
+        external_id: "SM1".parse().unwrap(),
+        status: MessageStatus::Sent,
+        error_code: Some(63_016),
+        at: now(),
+    }
+}
+
+/// A message that differs from all others but for its outside id.
+fn kept(external_id: &str, asking: Asking) -> Keep {
+    let mut message = opening().message;
+    message.external_id = Some(external_id.parse().unwrap());
+    Keep { message, asking }
+}
+
+/// Asks two questions about messages `SM2` and `SM4`, and has that of `SM4` answered by `SM3`.
+async fn ask(store: &PostgresStore, opening: &Opening) {
+    let choice = Choice {
+        reference: opening.ticket.reference,
+        subject: opening.ticket.subject.clone(),
+    };
+    for (number, external_id) in [(1, "SM4"), (2, "SM2")] {
+        let id = QuestionId(Uuid::from_u128(number));
+        let of = "+919655716000".parse().unwrap();
+        let question = Question::new(id, of, Reason::NoHint, slice::from_ref(&choice), now());
+        let asking = Asking::Anew {
+            question,
+            instead_of: None,
+        };
+        let kept = store.keep_unmatched(kept(external_id, asking)).await.unwrap();
+        assert_eq!(kept, Kept::Now);
+        let picking = Picking {
+            question: id,
+            by: Some("SM3".parse().unwrap()),
+            ticket: Some(opening.ticket.id),
+            at: now(),
+        };
+        store.answer(picking).await.unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -66,14 +131,22 @@ async fn every_column_that_no_type_accepts_is_named() {
         });
         store.open(written.clone()).await.unwrap();
         database
-            .execute("UPDATE notifications SET state = 'delivered', due_at = NULL, settled_at = created_at")
+            .execute(
+                "UPDATE notifications SET state = 'delivered', due_at = NULL, settled_at = created_at,
+                    external_id = 'SM1'",
+            )
             .await;
+        ask(&store, &written).await;
+        store.keep_receipt(receipt(), now()).await.unwrap();
         read_all(&store, &written).await.unwrap();
 
         // Past the checks, as a hand with SQL or a later version may.
         database
             .execute(&format!(
-                "ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {table}_{column}_check; UPDATE {table} SET {column} = {bad}"
+                "ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {table}_{column}_check;
+                 ALTER TABLE questions DROP CONSTRAINT questions_count_what_an_answer_brought,
+                     DROP CONSTRAINT questions_are_closed_by_an_answer;
+                 UPDATE {table} SET {column} = {bad}"
             ))
             .await;
         match read_all(&store, &written).await {
@@ -142,7 +215,14 @@ async fn dead(database: &TestDatabase, settled_at: Timestamp) -> Vec<Dead> {
     .unwrap()
 }
 
-const UNCLAIMABLE: [(&str, &str); 3] = [("event", "'ticket.lost'"), ("failures", "-1"), ("failures", "65536")];
+const UNCLAIMABLE: [(&str, &str); 6] = [
+    ("event", "'ticket.lost'"),
+    ("failures", "-1"),
+    ("failures", "65536"),
+    ("route", "'pigeon'"),
+    ("round", "-1"),
+    ("round", "65536"),
+];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_corrupt_one_does_not_keep_the_others_back_from_a_claim() {

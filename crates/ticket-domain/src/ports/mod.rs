@@ -3,18 +3,22 @@
 
 mod notifier;
 mod outbox;
+mod questions;
+mod receipts;
 mod store;
 mod surroundings;
 
 pub use notifier::{Answer, Composer, Delivering, Event, Failure, FailureKind, Notifier};
 pub use outbox::{Claim, Claimed, Outbox, Redelivered, Settled, Verdict};
+pub use questions::{Answered, Picked, Picking, Questions};
+pub use receipts::{Advance, Handed, Receipts};
 pub use store::{
-    Append, Appended, Idempotency, LookUp, Opened, Opening, PoolUse, Precedent, Source, StoreError, StoreHealth,
-    TicketStore, Vitals, parse,
+    Append, Appended, Asking, Idempotency, Keep, Kept, Known, LookUp, Opened, Opening, PoolUse, Precedent, Source,
+    StoreError, StoreHealth, TicketStore, Vitals, parse,
 };
 pub use surroundings::{Clock, Random, Wake};
 
 /// Everything that a store offers.
-pub trait Store: TicketStore + Outbox + StoreHealth {}
+pub trait Store: TicketStore + Questions + Outbox + Receipts + StoreHealth {}
 
-impl<T: TicketStore + Outbox + StoreHealth> Store for T {}
+impl<T: TicketStore + Questions + Outbox + Receipts + StoreHealth> Store for T {}

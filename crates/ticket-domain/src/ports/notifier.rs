@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::{EventKind, ExternalId, NotificationId, Payload, Ticket};
+use crate::{EventKind, ExternalId, NotificationId, Payload, Route, Ticket};
 
 /// Something that the manager has to know.
 #[derive(Debug, Clone, Copy)]
@@ -24,13 +24,23 @@ pub struct Event<'a> {
 pub trait Composer: Send + Sync {
     /// The bytes to send.
     fn compose(&self, event: Event<'_>) -> Payload;
+
+    /// The same event on another way; none if there is no such way here, such as a second number.
+    fn redirect(&self, payload: &Payload, route: Route) -> Option<Payload> {
+        let _ = (payload, route);
+        None
+    }
 }
 
 /// One try.
 #[derive(Debug, Clone, Copy)]
 pub struct Delivering<'a> {
-    /// The same on every try of a notification, so that a receiver can tell a repetition.
+    /// The notification.
     pub id: NotificationId,
+    /// Which message of the notification it is: 0 at first, one more whenever an earlier one was refused after it had
+    /// been taken, or went another way. With `id` it is the same on every try of a message, so that a receiver can
+    /// tell a repetition.
+    pub round: u16,
     /// What it tells.
     pub event: EventKind,
     /// What to send.

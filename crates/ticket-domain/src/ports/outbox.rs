@@ -3,7 +3,9 @@
 use async_trait::async_trait;
 
 use super::StoreError;
-use crate::{EventKind, ExternalId, LeaseToken, NotificationId, NotificationRecord, Payload, TicketId, Timestamp};
+use crate::{
+    Detour, EventKind, ExternalId, LeaseToken, NotificationId, NotificationRecord, Payload, Route, TicketId, Timestamp,
+};
 
 /// A worker's wish for work.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +33,10 @@ pub struct Claimed {
     pub event: EventKind,
     /// What is to be sent.
     pub payload: Payload,
+    /// The way that it takes.
+    pub route: Route,
+    /// Which message of the notification it is, the first being 0.
+    pub round: u16,
     /// How many tries of the schedule have failed.
     pub failures: u16,
     /// When the schedule has its next try. If that is still to come, this try is beside the schedule.
@@ -59,6 +65,16 @@ pub enum Verdict {
         /// When.
         at: Timestamp,
         /// Why, without secrets.
+        why: Box<str>,
+    },
+    /// It was refused for good on this way. Another message goes out another way: due at once, with no failure, as if
+    /// never tried, and under one `round` more.
+    Diverted {
+        /// When.
+        at: Timestamp,
+        /// The other way.
+        detour: Detour,
+        /// Why it was refused, without secrets.
         why: Box<str>,
     },
     /// It does not count: not tried after all, or tried beside the schedule and failed. The schedule stays as it is.

@@ -5,8 +5,8 @@ use std::{str::FromStr, sync::Arc};
 use async_trait::async_trait;
 
 use crate::{
-    AccessKey, ExternalId, IdempotencyKey, Message, MessageId, Notification, Thread, Ticket, TicketId, TicketRef,
-    Timestamp,
+    AccessKey, ExternalId, IdempotencyKey, Message, MessageId, Notification, Phone, Question, QuestionId, Thread,
+    Ticket, TicketId, TicketRef, Timestamp,
 };
 
 /// Everything that opening a ticket writes, decided beforehand and written together.
@@ -63,7 +63,7 @@ pub struct Precedent {
 pub enum LookUp {
     /// By its reference.
     Reference(TicketRef),
-    /// By the outside id of one of its messages, or of a notification of it that was delivered.
+    /// By the outside id of one of its messages, or of a message by which a notification of it was handed over.
     Quoted(ExternalId),
 }
 
@@ -79,6 +79,58 @@ pub struct Append {
     pub notification: Option<Notification>,
     /// Whether the ticket becomes open again.
     pub reopen: bool,
+    /// The manager whose open question this message ends, unless nothing is written.
+    pub ends_question_of: Option<Phone>,
+}
+
+/// A message to be kept until its ticket is known.
+#[derive(Debug, Clone)]
+pub struct Keep {
+    /// The message.
+    pub message: Message,
+    /// What its writer is asked.
+    pub asking: Asking,
+}
+
+/// What the writer of a kept message is asked.
+#[derive(Debug, Clone)]
+pub enum Asking {
+    /// Nothing.
+    Nothing,
+    /// The open question, which is now about this message too, and is asked again at the message's time.
+    Again(QuestionId),
+    /// A new question, in place of the one that is open.
+    Anew {
+        /// The question.
+        question: Question,
+        /// The question that is open, as far as the caller knows.
+        instead_of: Option<QuestionId>,
+    },
+}
+
+/// Where a message is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Known {
+    /// Kept, and this was asked about it.
+    Kept(Option<Question>),
+    /// In a thread.
+    InThread {
+        /// The message.
+        id: MessageId,
+        /// Its ticket.
+        of: TicketRef,
+    },
+}
+
+/// What became of a message to be kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kept {
+    /// Written, and its writer's question with it.
+    Now,
+    /// Nothing written: this `external_id` is a message already.
+    Before(Known),
+    /// Nothing written: the writer's open question is another one than the caller knew. Look again.
+    QuestionMoved,
 }
 
 /// What became of a message.
@@ -171,8 +223,8 @@ pub trait TicketStore: Send + Sync {
     /// The message that is kept as unmatched under an outside id.
     async fn kept(&self, external_id: ExternalId) -> Result<Option<Message>, StoreError>;
 
-    /// Keeps a message whose ticket is not known, once per `external_id`.
-    async fn keep_unmatched(&self, message: Message) -> Result<Appended, StoreError>;
+    /// Keeps a message whose ticket is not known, once per `external_id`, and what its writer is asked.
+    async fn keep_unmatched(&self, keep: Keep) -> Result<Kept, StoreError>;
 }
 
 /// What a store says of itself and of what waits in it.

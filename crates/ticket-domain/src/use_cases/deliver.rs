@@ -9,10 +9,10 @@ use uuid::Uuid;
 
 use super::new_id;
 use crate::{
-    LeaseToken, RetrySchedule, Timestamp,
+    Detour, LeaseToken, Refusal, RetrySchedule, Timestamp,
     ports::{
-        Answer, Claim, Claimed, Clock, Delivering, Failure, FailureKind, Notifier, Outbox, Random, Settled, StoreError,
-        Verdict,
+        Answer, Claim, Claimed, Clock, Composer, Delivering, Failure, FailureKind, Notifier, Outbox, Random, Settled,
+        StoreError, Verdict,
     },
 };
 
@@ -32,6 +32,7 @@ const STALE_AFTER: Duration = Duration::from_hours(24);
 /// Delivers notifications. It does one step at a time; a worker calls the steps.
 pub struct Deliver {
     outbox: Arc<dyn Outbox>,
+    composer: Arc<dyn Composer>,
     notifier: Arc<dyn Notifier>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
@@ -103,10 +104,11 @@ impl Line {
 }
 
 impl Deliver {
-    /// Delivers what is in `outbox` by `notifier`. It begins as if something had just failed, since it does not
+    /// Delivers what is in `outbox` by `notifier`, and by another way that `composer` knows where one is refused. It begins as if something had just failed, since it does not
     /// know what an earlier program met: it probes after a minute, and the first success releases what waits.
     pub fn new(
         outbox: Arc<dyn Outbox>,
+        composer: Arc<dyn Composer>,
         notifier: Arc<dyn Notifier>,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
@@ -118,6 +120,7 @@ impl Deliver {
         };
         Self {
             outbox,
+            composer,
             notifier,
             clock,
             random,
@@ -179,6 +182,7 @@ impl Deliver {
         let begun = self.clock.now();
         let delivering = Delivering {
             id: claimed.id,
+            round: claimed.round,
             event: claimed.event,
             payload: &claimed.payload,
         };
@@ -215,7 +219,11 @@ impl Deliver {
         let earliest = now.plus(retry_after.unwrap_or_default().min(LONGEST_PATIENCE));
         let beside_schedule = claimed.scheduled_at > begun;
         if kind == FailureKind::Permanent {
-            return Verdict::Dead { at: now, why };
+            let detour = Detour::after(claimed.route, Refusal::OutOfReach, &claimed.payload, &*self.composer);
+            return match detour {
+                Some(detour) => Verdict::Diverted { at: now, detour, why },
+                None => Verdict::Dead { at: now, why },
+            };
         }
         if beside_schedule {
             return Verdict::Returned {

@@ -4,6 +4,7 @@ mod deliver;
 mod open_ticket;
 mod receive_reply;
 mod redeliver;
+mod report_receipt;
 mod view_ticket;
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ pub use deliver::{Claims, Deliver, LEASE, Room};
 pub use open_ticket::{OpenError, OpenTicket, OpenedTicket};
 pub use receive_reply::{ReceiveError, ReceiveReply, Received, Reply, TicketName};
 pub use redeliver::Redeliver;
+pub use report_receipt::{ReportReceipt, Reported};
 pub use view_ticket::{Credentials, View, ViewError, ViewTicket};
 
 use crate::{

@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use super::Surroundings;
 use crate::{
-    Channel, Clue, Content, EventKind, ExternalId, Managers, Message, MessageId, Notification, Phone, Sender, TextClue,
-    Ticket, TicketRef, Which,
-    ports::{Append, Appended, LookUp, StoreError, TicketStore},
+    CHOICES, Channel, Clue, Content, EventKind, ExternalId, Managers, Message, MessageId, Notification, Phone, Pick,
+    Question, QuestionId, Reason, Sender, TextClue, Ticket, TicketRef, Timestamp, Which, looks_like_a_pick, notice,
+    ports::{
+        Answered, Append, Appended, Asking, Keep, Kept, Known, LookUp, Picked, Picking, Questions, StoreError,
+        TicketStore,
+    },
     references_in, which_ticket,
 };
 
@@ -39,14 +42,16 @@ pub struct Reply {
 }
 
 /// Where a message went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received {
-    /// The ticket whose thread it is in.
-    pub reference: TicketRef,
-    /// The message.
+    /// The ticket whose thread it is in, or that it picked. None only where it left what was asked about to an operator.
+    pub reference: Option<TicketRef>,
+    /// The message; of an answer to a question, the first message that was asked about.
     pub message: MessageId,
     /// Whether it was there before.
     pub duplicate: bool,
+    /// What the writer is told of it.
+    pub notice: Option<String>,
 }
 
 /// Why a message joined no thread.
@@ -54,34 +59,90 @@ pub struct Received {
 pub enum ReceiveError {
     /// Nothing names a ticket for certain. The message is kept for an operator.
     #[error("the message names no ticket for certain; it is kept until its ticket is known")]
-    NotNamed,
+    NotNamed {
+        /// What its writer is asked.
+        ask: Option<Box<str>>,
+    },
     /// It names a ticket that does not exist. The message is kept for an operator.
     #[error("there is no ticket of this reference; the message is kept until its ticket is known")]
-    NotFound,
+    NotFound {
+        /// What its writer is asked.
+        ask: Option<Box<str>>,
+    },
     /// The store did not take it.
     #[error("the message could not be stored")]
     Store(#[from] StoreError),
 }
 
+/// A message could not be placed, since its writer's question was another one at every look. It can't happen by chance.
+#[derive(Debug, thiserror::Error)]
+#[error("the writer's question was another one at each of {0} looks")]
+struct RestlessQuestion(u8);
+
+/// How often a message is placed anew because its writer's other messages came in between.
+const LOOKS: u8 = 16;
+
 /// Receives messages from outside.
 pub struct ReceiveReply {
     store: Arc<dyn TicketStore>,
+    questions: Arc<dyn Questions>,
     around: Surroundings,
     managers: Managers,
 }
 
+/// What is known of a message that its writer's question bears on.
+struct Hints {
+    which: Which,
+    /// Why its writer would be asked.
+    reason: Reason,
+    /// Whether it could be an answer: nothing names a ticket but, perhaps, the text.
+    may_pick: bool,
+}
+
 impl ReceiveReply {
-    /// Receives messages into `store`.
-    pub fn new(store: Arc<dyn TicketStore>, around: Surroundings, managers: Managers) -> Self {
+    /// Receives messages into `store`, and asks managers by `questions`.
+    pub fn new(
+        store: Arc<dyn TicketStore>,
+        questions: Arc<dyn Questions>,
+        around: Surroundings,
+        managers: Managers,
+    ) -> Self {
         Self {
             store,
+            questions,
             around,
             managers,
         }
     }
 
-    /// Adds a message to the thread that it certainly belongs to, or keeps it aside.
+    /// Adds a message to the thread that it certainly belongs to, or keeps it aside and asks its writer, or takes it as
+    /// the answer to what its writer was asked.
     pub async fn receive(&self, reply: Reply) -> Result<Received, ReceiveError> {
+        for _ in 0..LOOKS {
+            let hints = self.hints(&reply).await?;
+            let question = if self.managers.may_be_asked(&reply.from) {
+                let question = self.questions.question(reply.from.clone()).await?;
+                match self.pick(&reply, &hints, question.as_ref()).await? {
+                    Picks::No => question,
+                    Picks::Moved => continue,
+                    Picks::Yes(received) => return Ok(received),
+                    Picks::Kept(question) => return Err(refusal(&hints.which, question)),
+                }
+            } else {
+                None
+            };
+            let placed = match hints.which {
+                Which::Certain(ticket, sender) => self.append(&reply, *ticket, sender).await.map(Some),
+                Which::NotNamed | Which::NotFound => self.keep(&reply, &hints, question).await,
+            };
+            if let Some(received) = placed? {
+                return Ok(received);
+            }
+        }
+        Err(StoreError::Unavailable(Arc::new(RestlessQuestion(LOOKS))).into())
+    }
+
+    async fn hints(&self, reply: &Reply) -> Result<Hints, StoreError> {
         let named = match reply.ticket {
             TicketName::Absent => Clue::Silent,
             TicketName::Unreadable => Clue::NoSuchTicket,
@@ -92,11 +153,19 @@ impl ReceiveReply {
             None => Clue::Silent,
         };
         let in_text = self.by_text(reply.content.body().as_str()).await?;
-        match which_ticket(&reply.from, &self.managers, named, quoted, in_text) {
-            Which::Certain(ticket, sender) => self.append(reply, *ticket, sender).await,
-            Which::NotNamed => self.keep(reply, ReceiveError::NotNamed).await,
-            Which::NotFound => self.keep(reply, ReceiveError::NotFound).await,
-        }
+        let may_pick = (&named, &quoted) == (&Clue::Silent, &Clue::Silent) && reply.content.media().is_none();
+        let has_no_hint = (&named, &quoted, &in_text) == (&Clue::Silent, &Clue::Silent, &TextClue::One(Clue::Silent));
+        let which = which_ticket(&reply.from, &self.managers, named, quoted, in_text);
+        let reason = match which {
+            Which::NotFound => Reason::NoSuchTicket,
+            _ if has_no_hint => Reason::NoHint,
+            _ => Reason::AtOdds,
+        };
+        Ok(Hints {
+            which,
+            reason,
+            may_pick,
+        })
     }
 
     async fn by_reference(&self, reference: TicketRef) -> Result<Clue, StoreError> {
@@ -117,7 +186,47 @@ impl ReceiveReply {
         }
     }
 
-    async fn append(&self, reply: Reply, ticket: Ticket, sender: Sender) -> Result<Received, ReceiveError> {
+    /// Takes a message as the answer to its writer's question, if it is one.
+    async fn pick(&self, reply: &Reply, hints: &Hints, question: Option<&Question>) -> Result<Picks, StoreError> {
+        let text = reply.content.body().as_str();
+        if !hints.may_pick || !looks_like_a_pick(text) {
+            return Ok(Picks::No);
+        }
+        // After the look at the question: what closed it before that look is seen here.
+        if let Some(id) = &reply.external_id
+            && let Some(picked) = self.questions.picked(id.clone()).await?
+        {
+            return Ok(Picks::Yes(answered(&picked, true)));
+        }
+        let now = self.around.clock.now();
+        let Some((question, pick)) = question.and_then(|question| Some((question, question.picked_by(text, now)?)))
+        else {
+            return Ok(Picks::No);
+        };
+        let ticket = match pick {
+            Pick::LeftAside => None,
+            Pick::Ticket(reference) => match self.by_reference(reference).await? {
+                Clue::Names(ticket) => Some(ticket.id),
+                Clue::Silent | Clue::NoSuchTicket => return Ok(Picks::No),
+            },
+        };
+        let picking = Picking {
+            question: question.id,
+            by: reply.external_id.clone(),
+            ticket,
+            at: now,
+        };
+        Ok(match self.questions.answer(picking).await? {
+            Answered::Now(picked) => Picks::Yes(answered(&picked, false)),
+            Answered::Before(picked) => Picks::Yes(answered(&picked, true)),
+            // A message of this id came before it could be an answer.
+            Answered::Message(Known::InThread { id, of }) => Picks::Yes(duplicate(id, of)),
+            Answered::Message(Known::Kept(before)) => Picks::Kept(self.still_asked(before).await?),
+            Answered::Closed => Picks::Moved,
+        })
+    }
+
+    async fn append(&self, reply: &Reply, ticket: Ticket, sender: Sender) -> Result<Received, ReceiveError> {
         let reference = ticket.reference;
         let message = self.message(reply, sender);
         let id = message.id;
@@ -131,30 +240,22 @@ impl ReceiveReply {
             message,
             notification,
             reopen: sender == Sender::Customer,
+            ends_question_of: (sender == Sender::Manager).then(|| reply.from.clone()),
         };
-        let received = match self.store.append(append).await? {
-            Appended::Added => Received {
-                reference,
-                message: id,
-                duplicate: false,
-            },
-            Appended::Joined(message) => Received {
-                reference,
-                message,
-                duplicate: false,
-            },
-            Appended::Before { id, of } => {
-                return Ok(Received {
-                    reference: of.unwrap_or(reference),
-                    message: id,
-                    duplicate: true,
-                });
-            }
+        let message = match self.store.append(append).await? {
+            Appended::Added => id,
+            Appended::Joined(message) => message,
+            Appended::Before { id, of } => return Ok(duplicate(id, of.unwrap_or(reference))),
         };
         if is_told {
             self.around.wake.wake();
         }
-        Ok(received)
+        Ok(Received {
+            reference: Some(reference),
+            message,
+            duplicate: false,
+            notice: None,
+        })
     }
 
     /// What the manager is told of a customer's message. If it was kept as unmatched before, its first words are the
@@ -170,36 +271,119 @@ impl ReceiveReply {
             .notification(EventKind::Updated, ticket, &text, message.created_at))
     }
 
-    async fn keep(&self, reply: Reply, why: ReceiveError) -> Result<Received, ReceiveError> {
+    /// Keeps a message and asks its writer. Nothing comes of it if the writer's question moved meanwhile.
+    async fn keep(
+        &self,
+        reply: &Reply,
+        hints: &Hints,
+        open: Option<Question>,
+    ) -> Result<Option<Received>, ReceiveError> {
         let sender = if self.managers.include(&reply.from) {
             Sender::Manager
         } else {
             Sender::Agent
         };
-        match self.store.keep_unmatched(self.message(reply, sender)).await? {
+        let message = self.message(reply, sender);
+        let asked = if self.managers.may_be_asked(&reply.from) {
+            Some(
+                self.asked(reply, hints.reason, open.as_ref(), message.created_at)
+                    .await?,
+            )
+        } else {
+            None
+        };
+        let asking = match &asked {
+            None => Asking::Nothing,
+            Some(question) if open.as_ref().is_some_and(|open| open.id == question.id) => Asking::Again(question.id),
+            Some(question) => Asking::Anew {
+                question: question.clone(),
+                instead_of: open.as_ref().map(|open| open.id),
+            },
+        };
+        match self.store.keep_unmatched(Keep { message, asking }).await? {
+            Kept::Now => Err(refusal(&hints.which, asked)),
+            Kept::Before(Known::Kept(before)) => Err(refusal(&hints.which, self.still_asked(before).await?)),
             // It joined a thread before, so it is a repetition, whatever it names now.
-            Appended::Before {
-                id,
-                of: Some(reference),
-            } => Ok(Received {
-                reference,
-                message: id,
-                duplicate: true,
-            }),
-            _ => Err(why),
+            Kept::Before(Known::InThread { id, of }) => Ok(Some(duplicate(id, of))),
+            Kept::QuestionMoved => Ok(None),
         }
     }
 
-    fn message(&self, reply: Reply, sender: Sender) -> Message {
+    /// What was asked about a message, to be asked again as it comes again. It is not where another question is open by
+    /// now: the numbers of the one would be taken for those of the other.
+    async fn still_asked(&self, before: Option<Question>) -> Result<Option<Question>, StoreError> {
+        let Some(before) = before.filter(|before| self.managers.may_be_asked(&before.of)) else {
+            return Ok(None);
+        };
+        let open = self.questions.question(before.of.clone()).await?;
+        Ok(Some(before).filter(|before| open.is_none_or(|open| open.id == before.id)))
+    }
+
+    /// What the writer of a message is asked: the same again about a further part of a run, else anew.
+    async fn asked(
+        &self,
+        reply: &Reply,
+        reason: Reason,
+        open: Option<&Question>,
+        now: Timestamp,
+    ) -> Result<Question, StoreError> {
+        if let Some(open) = open.filter(|open| reason == Reason::NoHint && open.takes_more(now)) {
+            return Ok(open.clone());
+        }
+        let choices = self.questions.open_tickets(CHOICES).await?;
+        let id = QuestionId(self.around.new_id(now));
+        Ok(Question::new(id, reply.from.clone(), reason, &choices, now))
+    }
+
+    fn message(&self, reply: &Reply, sender: Sender) -> Message {
         let now = self.around.clock.now();
         Message {
             id: MessageId(self.around.new_id(now)),
             sender,
             channel: reply.channel,
-            from: Some(reply.from),
-            content: reply.content,
-            external_id: reply.external_id,
+            from: Some(reply.from.clone()),
+            content: reply.content.clone(),
+            external_id: reply.external_id.clone(),
             created_at: now,
         }
+    }
+}
+
+/// What a message is to its writer's question.
+enum Picks {
+    /// No answer to it.
+    No,
+    /// An answer, and what came of it.
+    Yes(Received),
+    /// No answer: it is a message that was kept before, and about which this was asked.
+    Kept(Option<Question>),
+    /// It may be one, but the question moved: look again.
+    Moved,
+}
+
+fn answered(picked: &Picked, duplicate: bool) -> Received {
+    Received {
+        reference: picked.to.as_ref().map(|to| to.reference),
+        message: picked.message,
+        duplicate,
+        notice: Some(notice(picked.to.as_ref(), picked.attached)),
+    }
+}
+
+fn duplicate(message: MessageId, of: TicketRef) -> Received {
+    Received {
+        reference: Some(of),
+        message,
+        duplicate: true,
+        notice: None,
+    }
+}
+
+/// The answer to a message that is kept.
+fn refusal(which: &Which, asked: Option<Question>) -> ReceiveError {
+    let ask = asked.map(|question| question.text);
+    match which {
+        Which::NotFound => ReceiveError::NotFound { ask },
+        Which::NotNamed | Which::Certain(..) => ReceiveError::NotNamed { ask },
     }
 }

@@ -32,3 +32,7 @@ id! {
     /// Proves that a worker still holds what it claimed.
     LeaseToken
 }
+id! {
+    /// Names a question that a manager was asked.
+    QuestionId
+}

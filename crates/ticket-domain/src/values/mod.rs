@@ -12,13 +12,15 @@ mod words;
 
 pub use email::{Email, EmailError};
 pub use external::ExternalId;
-pub use ids::{LeaseToken, MessageId, NotificationId, TicketId};
+pub use ids::{LeaseToken, MessageId, NotificationId, QuestionId, TicketId};
 pub use keys::{AccessKey, AccessKeyError, IdempotencyKey, IdempotencyKeyError};
 pub use media::{MediaUrl, MediaUrlError};
 pub use phone::{Phone, PhoneError};
 pub use text::{Body, CustomerName, MessageText, Subject, TextError};
 pub use timestamp::{Timestamp, TimestampError};
-pub use words::{Channel, DeliveryState, EventKind, Priority, Sender, Status, UnknownWord};
+pub use words::{
+    Channel, DeliveryState, EventKind, MessageStatus, Priority, Progress, Route, Sender, Status, UnknownWord,
+};
 
 /// Why a value was refused, for programs (`code`) as well as for people (`Display`).
 pub trait Rule: std::error::Error {

@@ -121,8 +121,60 @@ words! {
         Waiting = "waiting",
         /// Handed to the manager's side.
         Sent = "sent",
-        /// Given up.
+        /// On the manager's telephone.
+        Delivered = "delivered",
+        /// Seen by the manager.
+        Read = "read",
+        /// Given up, or refused on its way.
         Failed = "failed",
+    }
+}
+
+words! {
+    /// How far a notification got that the notifier took. Later words are further.
+    #[derive(Default, PartialOrd, Ord)]
+    Progress {
+        /// Handed over, and nothing heard since.
+        #[default]
+        Sent = "sent",
+        /// On the manager's telephone.
+        Delivered = "delivered",
+        /// Seen by the manager.
+        Read = "read",
+    }
+}
+
+words! {
+    /// What WhatsApp says of a message, as Twilio words it.
+    MessageStatus {
+        /// Twilio has it.
+        Queued = "queued",
+        /// WhatsApp has it.
+        Sent = "sent",
+        /// The telephone has it.
+        Delivered = "delivered",
+        /// It was seen.
+        Read = "read",
+        /// It was refused.
+        Failed = "failed",
+        /// It could not be brought to the telephone.
+        Undelivered = "undelivered",
+    }
+}
+
+words! {
+    /// The way that a notification takes to a manager.
+    #[derive(Default)]
+    Route {
+        /// To the first number, in its own words.
+        #[default]
+        Text = "text",
+        /// To the first number, as a template: the only thing that WhatsApp takes a day after the manager's last word.
+        Template = "template",
+        /// To the second number, in its own words.
+        Backup = "backup",
+        /// To the second number, as a template.
+        BackupTemplate = "backup_template",
     }
 }
 

@@ -13,16 +13,19 @@ use std::{
 use async_trait::async_trait;
 use store_contract::memory::MemoryStore;
 use ticket_domain::{
-    Access, Channel, Content, Customer, ExternalId, Managers, NotificationId, Payload, Priority, RetrySchedule,
+    Access, Channel, Content, Customer, ExternalId, Managers, NotificationId, Payload, Priority, RetrySchedule, Route,
     TicketLinks, TicketRequest, Timestamp,
     ports::{
         Answer, Claimed, Clock, Composer, Delivering, Event, Failure, FailureKind, Notifier, Random, Store, Verdict,
         Wake,
     },
-    use_cases::{Deliver, OpenTicket, OpenedTicket, ReceiveReply, Reply, Room, Surroundings, TicketName},
+    use_cases::{
+        Deliver, OpenTicket, OpenedTicket, ReceiveReply, Reply, ReportReceipt, Room, Surroundings, TicketName,
+    },
 };
 
 pub const MANAGER: &str = "+919655716000";
+pub const OTHER_MANAGER: &str = "+15550000000";
 pub const CUSTOMER: &str = "+1234567890";
 
 /// A clock that stands still until it is moved. Begins at 2025-01-15T10:30:00Z.
@@ -87,7 +90,18 @@ impl Composer for LineComposer {
         );
         Payload(line.into_bytes().into())
     }
+
+    /// Knows every way but the second number; that one only where its mark is in the text.
+    fn redirect(&self, payload: &Payload, route: Route) -> Option<Payload> {
+        let text = String::from_utf8(payload.0.to_vec()).unwrap();
+        let is_backup = matches!(route, Route::Backup | Route::BackupTemplate);
+        let known = !is_backup || text.contains(HAS_BACKUP);
+        known.then(|| Payload(format!("{text} by {route}").into_bytes().into()))
+    }
 }
+
+/// A message of a ticket whose manager has a second number.
+pub const HAS_BACKUP: &str = "second number";
 
 /// Answers as it was told to, and remembers what came. Takes everything when it was told nothing.
 #[derive(Default)]
@@ -95,6 +109,8 @@ pub struct ScriptedNotifier {
     pub answers: Mutex<VecDeque<Answer>>,
     pub otherwise: Mutex<Option<Answer>>,
     pub received: Mutex<Vec<(NotificationId, Payload)>>,
+    /// Which message of its notification each was.
+    pub rounds: Mutex<Vec<u16>>,
 }
 
 #[async_trait]
@@ -104,6 +120,7 @@ impl Notifier for ScriptedNotifier {
             .lock()
             .unwrap()
             .push((delivering.id, delivering.payload.clone()));
+        self.rounds.lock().unwrap().push(delivering.round);
         let next = self.answers.lock().unwrap().pop_front();
         next.or_else(|| self.otherwise.lock().unwrap().clone())
             .unwrap_or(Answer::Accepted { external_id: None })
@@ -172,10 +189,22 @@ impl World {
     }
 
     pub fn receiver(&self) -> ReceiveReply {
-        ReceiveReply::new(
+        self.receiver_for(Managers::new(vec![
+            MANAGER.parse().unwrap(),
+            OTHER_MANAGER.parse().unwrap(),
+        ]))
+    }
+
+    pub fn receiver_for(&self, managers: Managers) -> ReceiveReply {
+        ReceiveReply::new(self.store.clone(), self.store.clone(), self.surroundings(), managers)
+    }
+
+    pub fn receipts(&self) -> ReportReceipt {
+        ReportReceipt::new(
             self.store.clone(),
-            self.surroundings(),
-            Managers::new(vec![MANAGER.parse().unwrap()]),
+            Arc::new(LineComposer),
+            self.clock.clone(),
+            self.bell.clone(),
         )
     }
 
@@ -183,6 +212,7 @@ impl World {
         let schedule = RetrySchedule::new(slow_retries);
         Deliver::new(
             self.store.clone(),
+            Arc::new(LineComposer),
             self.notifier.clone(),
             self.clock.clone(),
             self.random.clone(),

@@ -1,0 +1,232 @@
+//! What there is to be seen: the phones, what went over the wire, and which trouble is on.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use serde::{Deserialize, Serialize};
+use server::SystemClock;
+use ticket_domain::ports::Clock;
+
+use crate::stage::random_hex;
+
+/// The phones, each with its owner: the manager's, and who stands in. The numbers belong to nobody.
+pub(crate) const PHONES: [(&str, &str); 2] = [("+15550100001", "Manager"), ("+15550100002", "Stand-in")];
+
+/// How much of the wire is kept.
+const WIRE_LINES: usize = 80;
+
+/// The pictures that can be attached, by the names of their files.
+pub(crate) const PICTURES: [&str; 3] = ["bottles", "parcel", "label"];
+
+/// Where WhatsApp would keep a picture: an address that exists nowhere, and that nobody fetches.
+pub(crate) fn media_url(picture: &str) -> String {
+    format!("https://media.example/{picture}.jpg")
+}
+
+/// How far a message got, as its ticks tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Ticks {
+    /// It could not be handed on.
+    Failed,
+    /// On its way.
+    Sent,
+    /// It arrived.
+    Delivered,
+    /// Somebody looked at it.
+    Read,
+}
+
+/// Who wrote a bubble.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Author {
+    /// The ticket desk: a notification.
+    Desk,
+    /// The ticket desk, in answer to a message of the manager.
+    Answer,
+    /// Whoever holds the phone.
+    Manager,
+}
+
+/// One bubble of a chat.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Bubble {
+    /// Twilio's id of the message.
+    pub(crate) sid: String,
+    pub(crate) author: Author,
+    pub(crate) text: String,
+    /// The name of an attached picture.
+    pub(crate) picture: Option<String>,
+    /// The id of the message that is quoted.
+    pub(crate) quoting: Option<String>,
+    pub(crate) ticks: Ticks,
+    /// Whether it came as an approved template.
+    pub(crate) template: bool,
+    pub(crate) at: String,
+}
+
+impl Bubble {
+    /// A bubble with nothing but words, written now, with an id as Twilio makes them.
+    pub(crate) fn new(author: Author, text: String) -> Self {
+        Self {
+            sid: format!("SM{}", random_hex()),
+            author,
+            text,
+            picture: None,
+            quoting: None,
+            ticks: Ticks::Sent,
+            template: false,
+            at: now(),
+        }
+    }
+}
+
+/// A phone with its one chat.
+#[derive(Debug, Serialize)]
+pub(crate) struct Phone {
+    pub(crate) number: &'static str,
+    owner: &'static str,
+    pub(crate) bubbles: Vec<Bubble>,
+}
+
+/// One call, as a line of the log. No key, no text.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Line {
+    /// Who called whom.
+    pub(crate) leg: &'static str,
+    pub(crate) method: &'static str,
+    pub(crate) path: String,
+    pub(crate) status: u16,
+    /// What it was about, in a few words.
+    pub(crate) note: String,
+    pub(crate) at: String,
+}
+
+/// Which trouble is on.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Trouble {
+    /// n8n is not there.
+    pub(crate) n8n_down: bool,
+    /// n8n is there, and Twilio refuses what it sends.
+    pub(crate) twilio_refuses: bool,
+    /// The next message of a phone is handed on twice, at once.
+    pub(crate) reply_twice: bool,
+    /// The next notification is taken, and then reported as failed with this error of Twilio.
+    pub(crate) next_fails: Option<u32>,
+}
+
+impl Trouble {
+    /// Whether no notification can get through.
+    pub(crate) fn blocks(self) -> bool {
+        self.n8n_down || self.twilio_refuses
+    }
+}
+
+/// A ticket as the website lists it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Listed {
+    pub(crate) ticket_ref: String,
+    pub(crate) subject: String,
+}
+
+/// Everything on the board.
+#[derive(Debug, Serialize)]
+pub(crate) struct State {
+    /// Grows with every change.
+    pub(crate) version: u64,
+    pub(crate) phones: [Phone; 2],
+    pub(crate) tickets: Vec<Listed>,
+    pub(crate) wire: VecDeque<Line>,
+    pub(crate) trouble: Trouble,
+    /// What n8n sent, by `webhook-id`: the same try again is answered, not sent again.
+    #[serde(skip)]
+    pub(crate) sent: HashMap<String, String>,
+}
+
+impl State {
+    /// The phone of this number; of a number that nobody has, the manager's.
+    pub(crate) fn phone(&mut self, number: &str) -> &mut Phone {
+        let at = PHONES.iter().position(|(known, _)| *known == number).unwrap_or(0);
+        &mut self.phones[at]
+    }
+
+    /// The bubble of this id, with the number of its phone.
+    pub(crate) fn bubble(&mut self, sid: &str) -> Option<(&'static str, &mut Bubble)> {
+        self.phones.iter_mut().find_map(|phone| {
+            let number = phone.number;
+            let bubble = phone.bubbles.iter_mut().find(|bubble| bubble.sid == sid)?;
+            Some((number, bubble))
+        })
+    }
+}
+
+/// The board that everybody writes on.
+pub(crate) struct Board(Mutex<State>);
+
+impl Default for Board {
+    fn default() -> Self {
+        let phones = PHONES.map(|(number, owner)| Phone {
+            number,
+            owner,
+            bubbles: Vec::new(),
+        });
+        Self(Mutex::new(State {
+            version: 1,
+            phones,
+            tickets: Vec::new(),
+            wire: VecDeque::new(),
+            trouble: Trouble::default(),
+            sent: HashMap::new(),
+        }))
+    }
+}
+
+impl Board {
+    /// Looks at it.
+    pub(crate) fn look(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes something.
+    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.look();
+        state.version += 1;
+        change(&mut state)
+    }
+
+    /// Says how far a message got. It never goes back, and what arrived has not failed.
+    pub(crate) fn tick(&self, sid: &str, ticks: Ticks) {
+        self.change(|state| {
+            if let Some((_, bubble)) = state.bubble(sid) {
+                let is_news = ticks > bubble.ticks || bubble.ticks == Ticks::Sent;
+                if is_news {
+                    bubble.ticks = ticks;
+                }
+            }
+        });
+    }
+
+    /// Writes a line of the log.
+    pub(crate) fn log(&self, leg: &'static str, method: &'static str, path: &str, status: u16, note: String) {
+        self.change(|state| {
+            state.wire.truncate(WIRE_LINES - 1);
+            state.wire.push_front(Line {
+                leg,
+                method,
+                path: path.into(),
+                status,
+                note,
+                at: now(),
+            });
+        });
+    }
+}
+
+fn now() -> String {
+    SystemClock.now().to_string()
+}

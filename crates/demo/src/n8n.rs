@@ -1,0 +1,164 @@
+//! n8n with its three workflows: notifications out to WhatsApp, replies and delivery states back to the server.
+
+use std::time::Duration;
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::StatusCode,
+    web::{Bytes, Data, Json},
+};
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use crate::{
+    api::Answer,
+    board::{Author, Bubble, PHONES, Ticks, Trouble, media_url},
+    phone,
+    stage::Stage,
+};
+
+/// Where replies go.
+const INBOUND: &str = "/api/ticket/inbound";
+/// Where delivery states go.
+const STATUS: &str = "/api/ticket/inbound/status";
+/// How long WhatsApp takes from one tick to the next: long enough to be seen.
+const TICK: Duration = Duration::from_millis(400);
+
+/// `POST /webhook/…`: the server tells of a ticket.
+pub(crate) async fn webhook(request: HttpRequest, stage: Data<Stage>, body: Bytes) -> HttpResponse {
+    let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let payload: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let (status, answer) = answer_webhook(&stage, header("x-api-key"), header("webhook-id"), &payload);
+    let note = match status {
+        StatusCode::OK => about(&payload),
+        _ => answer["message"].as_str().unwrap_or_default().into(),
+    };
+    stage
+        .board
+        .log("server → n8n", "POST", request.path(), status.as_u16(), note);
+    HttpResponse::build(status).json(answer)
+}
+
+/// What a notification is about, in a few words.
+fn about(payload: &Value) -> String {
+    let text = |name: &str| payload[name].as_str().unwrap_or_default();
+    let event = text("event").trim_start_matches("ticket.");
+    let template = if payload["template"] == true { ", template" } else { "" };
+    let to_backup = if text("to") == PHONES[1].0 {
+        ", to the second number"
+    } else {
+        ""
+    };
+    format!("{event} {}{template}{to_backup}", text("ticketRef"))
+}
+
+/// What our workflow answers. Refusals are those of a real n8n.
+fn answer_webhook(
+    stage: &Data<Stage>,
+    key: Option<&str>,
+    webhook_id: Option<&str>,
+    payload: &Value,
+) -> (StatusCode, Value) {
+    let trouble = stage.board.look().trouble;
+    if trouble.n8n_down {
+        // What a proxy answers before an n8n that is away.
+        return (StatusCode::SERVICE_UNAVAILABLE, json!({ "message": "n8n is down" }));
+    }
+    if key != Some(stage.webhook_key.as_str()) {
+        return (
+            StatusCode::FORBIDDEN,
+            json!({ "message": "Authorization data is wrong!" }),
+        );
+    }
+    if !payload.is_object() {
+        return (
+            StatusCode::UNPROCESSABLE_ENTITY,
+            json!({ "message": "Failed to parse request body" }),
+        );
+    }
+    if let Some(sid) = webhook_id.and_then(|id| stage.board.look().sent.get(id).cloned()) {
+        return (StatusCode::OK, json!({ "ok": true, "externalId": sid }));
+    }
+    if trouble.twilio_refuses {
+        let answer = json!({ "ok": false, "error": "twilio", "message": "Twilio refuses" });
+        return (StatusCode::BAD_GATEWAY, answer);
+    }
+    let sid = phone::show(stage, payload);
+    if let Some(id) = webhook_id {
+        stage.board.change(|state| state.sent.insert(id.into(), sid.clone()));
+    }
+    (StatusCode::OK, json!({ "ok": true, "externalId": sid }))
+}
+
+/// Hands a reply on to the server, and what it says to the phone. Twilio may call twice with the same message.
+pub(crate) async fn reply(stage: &Stage, number: &'static str, bubble: &Bubble, twice: bool) {
+    if stage.board.look().trouble.n8n_down {
+        return stage.board.tick(&bubble.sid, Ticks::Failed);
+    }
+    let body = json!({
+        "message": bubble.text,
+        "from": format!("whatsapp:{number}"),
+        "channel": "whatsapp",
+        "externalId": bubble.sid,
+        "mediaUrl": bubble.picture.as_deref().map(media_url),
+        "repliedToExternalId": bubble.quoting,
+    });
+    let call = || stage.api.hand_in("n8n → server", INBOUND, &body);
+    if twice {
+        let (first, second) = tokio::join!(call(), call());
+        settle(stage, number, bubble, &first);
+        settle(stage, number, bubble, &second);
+    } else {
+        settle(stage, number, bubble, &call().await);
+    }
+}
+
+/// Gives the phone what the server says to a reply: our workflow answers Twilio with `notice` or `ask` as a message.
+fn settle(stage: &Stage, number: &str, bubble: &Bubble, answer: &Answer) {
+    let ticks = match answer.status {
+        200 => Ticks::Read,
+        // Kept for the team.
+        400 | 404 => Ticks::Delivered,
+        _ => Ticks::Failed,
+    };
+    if let Some(words) = answer.text("notice").or_else(|| answer.text("ask")) {
+        let said = Bubble::new(Author::Answer, words.into());
+        stage.board.change(|state| state.phone(number).bubbles.push(said));
+    }
+    stage.board.tick(&bubble.sid, ticks);
+}
+
+/// Tells the server how far a notification got. Without n8n nobody does, and Twilio does not say it again.
+pub(crate) async fn report(stage: &Stage, sid: &str, status: &str, error: Option<u32>) {
+    if stage.board.look().trouble.n8n_down {
+        return;
+    }
+    let mut body = json!({ "externalId": sid, "status": status });
+    if let Some(error) = error {
+        body["errorCode"] = error.into();
+    }
+    stage.api.hand_in("n8n → server", STATUS, &body).await;
+}
+
+/// Reports what WhatsApp makes of a message that Twilio took: it arrives, or fails with this error.
+pub(crate) async fn report_arrival(stage: Data<Stage>, sid: String, fails: Option<u32>) {
+    sleep(TICK).await;
+    if fails.is_some() {
+        return report(&stage, &sid, "failed", fails).await;
+    }
+    report(&stage, &sid, "sent", None).await;
+    sleep(TICK).await;
+    report(&stage, &sid, "delivered", None).await;
+    stage.board.tick(&sid, Ticks::Delivered);
+}
+
+/// `PUT /trouble`: turns trouble on and off. When the way is free again, an operator has the queue sent at once.
+pub(crate) async fn trouble(stage: Data<Stage>, wanted: Json<Trouble>) -> HttpResponse {
+    let before = stage
+        .board
+        .change(|state| std::mem::replace(&mut state.trouble, wanted.0));
+    if before.blocks() && !wanted.blocks() {
+        stage.api.send_again().await;
+    }
+    HttpResponse::NoContent().finish()
+}

@@ -1,0 +1,124 @@
+//! The phones, and Twilio before them.
+
+use actix_web::{
+    HttpResponse,
+    web::{Data, Json, Path},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{
+    board::{Author, Bubble, PHONES, PICTURES, Ticks},
+    message, n8n,
+    stage::Stage,
+};
+
+/// What is typed into a phone.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Typed {
+    /// The phone.
+    number: String,
+    #[serde(default)]
+    text: String,
+    /// The id of the message that is quoted.
+    quoting: Option<String>,
+    /// The names of attached pictures: WhatsApp makes a message of each.
+    #[serde(default)]
+    pictures: Vec<String>,
+}
+
+/// A phone that is looked at.
+#[derive(Deserialize)]
+pub(crate) struct Looked {
+    number: String,
+}
+
+/// Takes a notification for its phone: the message's id. If it is to fail, no phone shows it.
+pub(crate) fn show(stage: &Data<Stage>, payload: &Value) -> String {
+    let mut bubble = Bubble::new(Author::Desk, message::words(payload));
+    bubble.template = payload["template"] == true;
+    let sid = bubble.sid.clone();
+    let fails = stage.board.change(|state| {
+        let fails = state.trouble.next_fails.take();
+        if fails.is_none() {
+            let number = payload["to"].as_str().unwrap_or(PHONES[0].0);
+            state.phone(number).bubbles.push(bubble);
+        }
+        fails
+    });
+    actix_web::rt::spawn(n8n::report_arrival(stage.clone(), sid.clone(), fails));
+    sid
+}
+
+/// `POST /phone/messages`: somebody presses "send". Answers when the server has been told.
+pub(crate) async fn send(stage: Data<Stage>, typed: Json<Typed>) -> HttpResponse {
+    let Typed {
+        number,
+        text,
+        quoting,
+        pictures,
+    } = typed.into_inner();
+    let is_known = |picture: &String| PICTURES.contains(&picture.as_str());
+    if (text.trim().is_empty() && pictures.is_empty()) || !pictures.iter().all(is_known) {
+        return HttpResponse::BadRequest().finish();
+    }
+    let messages = messages(&text, quoting, pictures);
+    let (number, twice) = stage.board.change(|state| {
+        let phone = state.phone(&number);
+        phone.bubbles.extend(messages.iter().cloned());
+        let number = phone.number;
+        (number, std::mem::take(&mut state.trouble.reply_twice))
+    });
+    for message in &messages {
+        n8n::reply(&stage, number, message, twice).await;
+    }
+    HttpResponse::Ok().json(json!({ "sids": messages.iter().map(|message| &message.sid).collect::<Vec<_>>() }))
+}
+
+/// One message, or one for each picture: the words and the quote go with the first.
+fn messages(text: &str, quoting: Option<String>, pictures: Vec<String>) -> Vec<Bubble> {
+    let mut first = Bubble::new(Author::Manager, text.trim().into());
+    first.quoting = quoting;
+    let mut pictures = pictures.into_iter();
+    first.picture = pictures.next();
+    let further = pictures.map(|picture| Bubble {
+        picture: Some(picture),
+        ..Bubble::new(Author::Manager, String::new())
+    });
+    [first].into_iter().chain(further).collect()
+}
+
+/// `POST /phone/messages/{sid}/again`: Twilio is told to hand on once more a message that n8n did not take.
+pub(crate) async fn send_again(stage: Data<Stage>, sid: Path<String>) -> HttpResponse {
+    let failed = stage.board.change(|state| {
+        let (number, bubble) = state.bubble(&sid)?;
+        (bubble.ticks == Ticks::Failed).then(|| {
+            bubble.ticks = Ticks::Sent;
+            (number, bubble.clone())
+        })
+    });
+    let Some((number, bubble)) = failed else {
+        return HttpResponse::NotFound().finish();
+    };
+    n8n::reply(&stage, number, &bubble, false).await;
+    HttpResponse::NoContent().finish()
+}
+
+/// `POST /phone/read`: somebody looks at a phone. All that arrived on it is read.
+pub(crate) async fn read(stage: Data<Stage>, looked: Json<Looked>) -> HttpResponse {
+    let sids: Vec<String> = stage.board.change(|state| {
+        let bubbles = state.phone(&looked.number).bubbles.iter_mut();
+        let unread = bubbles.filter(|bubble| bubble.author == Author::Desk && bubble.ticks == Ticks::Delivered);
+        unread
+            .map(|bubble| {
+                bubble.ticks = Ticks::Read;
+                bubble.sid.clone()
+            })
+            .collect()
+    });
+    for sid in sids {
+        n8n::report(&stage, &sid, "read", None).await;
+    }
+    HttpResponse::NoContent().finish()
+}

@@ -1,0 +1,182 @@
+//! The demo from its start to its end: which servers there are, and how they know of each other.
+
+use std::{
+    ffi::OsString,
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+};
+
+use actix_web::{
+    App, HttpServer,
+    dev::ServerHandle,
+    web::{self, Data},
+};
+use server::{Application, Builder, Config, EndError, Faults, OsRandom};
+use tempfile::TempDir;
+use ticket_domain::ports::Random;
+use tokio::task::{JoinError, JoinHandle};
+
+use crate::{
+    api::{Api, Keys},
+    board::{self, Board},
+    n8n, page, phone, website,
+};
+
+/// The path that n8n listens at.
+const WEBHOOK: &str = "/webhook/ticket";
+
+/// What every part that is played can reach.
+pub(crate) struct Stage {
+    pub(crate) board: Arc<Board>,
+    pub(crate) api: Api,
+    /// What the server proves itself to n8n with.
+    pub(crate) webhook_key: String,
+}
+
+/// Why the demo did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// There is no room for the store.
+    #[error("no temporary folder can be made")]
+    Folder(#[source] io::Error),
+    /// The demo's own settings are refused.
+    #[error("the server refuses the demo's configuration: {0}")]
+    Configuration(Faults),
+    /// The server did not start.
+    #[error("the server did not start")]
+    Server(#[from] server::StartError),
+    /// The demo's own web server did not start.
+    #[error("the demo's web server did not start")]
+    Web(#[source] io::Error),
+    /// There is no HTTP client.
+    #[error("the HTTP client can't be set up")]
+    Client(#[from] reqwest::Error),
+}
+
+/// Why the demo ended otherwise than it should.
+#[derive(Debug, thiserror::Error)]
+pub enum StopError {
+    /// The server failed.
+    #[error("the server failed")]
+    Server(#[from] EndError),
+    /// The demo's own web server failed.
+    #[error("the demo's web server failed")]
+    Web(#[from] io::Error),
+    /// A part broke off.
+    #[error("a part of the demo broke off")]
+    BrokeOff(#[from] JoinError),
+}
+
+/// A demo that runs.
+pub struct Demo {
+    address: SocketAddr,
+    server: Application,
+    web: ServerHandle,
+    web_task: JoinHandle<io::Result<()>>,
+    /// Where the store is. The folder goes when this goes.
+    folder: TempDir,
+}
+
+impl Demo {
+    /// Starts the server, and around it everything else, which listens on `listener`.
+    pub async fn start(listener: TcpListener) -> Result<Self, StartError> {
+        let address = listener.local_addr().map_err(StartError::Web)?;
+        let folder = tempfile::tempdir().map_err(StartError::Folder)?;
+        let keys = Keys {
+            inbound: secret(),
+            operator: secret(),
+        };
+        let webhook_key = secret();
+        let server = start_server(address, &folder, &keys, &webhook_key).await?;
+        let board = Arc::new(Board::default());
+        let stage = Data::new(Stage {
+            api: Api::new(server.address(), keys, board.clone())?,
+            board,
+            webhook_key,
+        });
+        let web = HttpServer::new(move || App::new().app_data(stage.clone()).configure(routes))
+            // All play on one thread: they share one HTTP client, and there is one spectator.
+            .workers(1)
+            .disable_signals()
+            .shutdown_timeout(5)
+            .listen(listener)
+            .map_err(StartError::Web)?
+            .run();
+        Ok(Self {
+            address,
+            server,
+            web: web.handle(),
+            web_task: tokio::spawn(web),
+            folder,
+        })
+    }
+
+    /// Where the page is.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Ends everything, and removes what was stored.
+    pub async fn stop(self) -> Result<(), StopError> {
+        // The server first: it finishes what it is telling n8n.
+        let served = self.server.stop().await;
+        self.web.stop(true).await;
+        let shown = self.web_task.await?;
+        self.folder.close()?;
+        served?;
+        Ok(shown?)
+    }
+}
+
+/// The server as it ships, with settings as anybody would set them.
+async fn start_server(
+    web: SocketAddr,
+    folder: &TempDir,
+    keys: &Keys,
+    webhook_key: &str,
+) -> Result<Application, StartError> {
+    let look_up = |name: &str| {
+        let value = match name {
+            "HOST" => "127.0.0.1".into(),
+            "PORT" => "0".into(),
+            "BASE_URL" => format!("http://{web}"),
+            "DATABASE_URL" => "sqlite://tickets.db".into(),
+            "N8N_TICKET_CREATED_WEBHOOK" => format!("http://{web}{WEBHOOK}"),
+            "N8N_SHARED_SECRET" => webhook_key.into(),
+            "RAILWAY_INBOUND_SECRET" => keys.inbound.clone(),
+            "OPERATOR_TOKEN" => keys.operator.clone(),
+            "AGENT_PHONE" => board::PHONES[0].0.into(),
+            "AGENT_PHONE_BACKUP" => board::PHONES[1].0.into(),
+            _ => return None,
+        };
+        Some(OsString::from(value))
+    };
+    let config = Config::load(&look_up, folder.path(), false).map_err(StartError::Configuration)?;
+    Ok(Builder::new(config.config).start().await?)
+}
+
+fn routes(config: &mut web::ServiceConfig) {
+    config
+        .route(WEBHOOK, web::post().to(n8n::webhook))
+        .route("/website/tickets", web::post().to(website::open))
+        .route("/website/tickets/{ref}", web::get().to(website::read))
+        .route("/website/tickets/{ref}/messages", web::post().to(website::write))
+        .route("/phone/messages", web::post().to(phone::send))
+        .route("/phone/messages/{sid}/again", web::post().to(phone::send_again))
+        .route("/phone/read", web::post().to(phone::read))
+        .route("/trouble", web::put().to(n8n::trouble))
+        .route("/state", web::get().to(page::state))
+        .default_service(web::get().to(page::file));
+}
+
+/// 32 random bytes, as `openssl rand -hex 32` gives.
+fn secret() -> String {
+    random_hex() + &random_hex()
+}
+
+/// 16 random bytes as 32 hexadecimal digits.
+pub(crate) fn random_hex() -> String {
+    let random: &dyn Random = &OsRandom;
+    format!("{:032x}", u128::from_be_bytes(random.bytes()))
+}

@@ -1,0 +1,397 @@
+//! Managers' answers to what they were asked.
+
+use ticket_domain::{
+    Choice, Message, Question, Sender, Status, Thread, Ticket,
+    ports::{Answered, Append, Appended, Asking, Keep, Kept, Known, Opening, Picked, Picking},
+};
+
+use crate::{
+    Fixture,
+    fixture::{anew, append_to, at, at_once, keep_silently},
+};
+
+/// An answer under a new outside id; without a ticket an operator is to see to it.
+fn picking(fixture: &Fixture, question: &Question, to: Option<&Opening>) -> Picking {
+    Picking {
+        question: question.id,
+        by: Some(fixture.external_id()),
+        ticket: to.map(|opening| opening.ticket.id),
+        at: at(60),
+    }
+}
+
+async fn answer(fixture: &Fixture, picking: &Picking) -> Answered {
+    fixture.store().answer(picking.clone()).await.unwrap()
+}
+
+/// Answers a question, which must be open.
+pub(super) async fn answer_now(fixture: &Fixture, question: &Question, to: Option<&Opening>) -> Picked {
+    match answer(fixture, &picking(fixture, question, to)).await {
+        Answered::Now(picked) => picked,
+        other => panic!("expected `Now`, got {other:?}"),
+    }
+}
+
+fn choice(opening: &Opening) -> Choice {
+    Choice {
+        reference: opening.ticket.reference,
+        subject: opening.ticket.subject.clone(),
+    }
+}
+
+fn as_manager(message: &Message) -> Message {
+    Message {
+        sender: Sender::Manager,
+        ..message.clone()
+    }
+}
+
+/// Everything that was asked about joins the picked ticket behind what is there, in the order in which it came, with the
+/// sender it has proved to have. Each message raises the version; the status stays.
+pub async fn an_answer_brings_everything_to_its_ticket(fixture: &Fixture) {
+    let mut opening = fixture.opening(at(0));
+    opening.ticket.status = Status::Resolved;
+    let opening = fixture.open(opening).await;
+    let manager = fixture.manager();
+    let question = fixture.question(&manager, at(10));
+    let first = Message {
+        sender: Sender::Agent,
+        ..fixture.message_from(&manager, at(10))
+    };
+    assert_eq!(fixture.keep(&first, anew(&question, None)).await, Kept::Now);
+    let third = fixture.asked_again(&question, at(12)).await;
+    // Written last, though it came before.
+    let second = fixture.asked_again(&question, at(11)).await;
+    // Not asked about, or by another question.
+    let silent = fixture.message_from(&manager, at(10));
+    fixture.store().keep_unmatched(keep_silently(silent)).await.unwrap();
+    let (_, of_another) = fixture.asked(&fixture.manager(), at(10)).await;
+    let meanwhile = fixture.message(at(20));
+    let append = append_to(&opening.ticket, meanwhile.clone());
+    assert_eq!(fixture.store().append(append).await.unwrap(), Appended::Added);
+
+    let picking = picking(fixture, &question, Some(&opening));
+    let expected = Picked {
+        to: Some(choice(&opening)),
+        attached: 3,
+        message: first.id,
+    };
+    assert_eq!(answer(fixture, &picking).await, Answered::Now(expected.clone()));
+    let by = picking.by.clone().unwrap();
+    assert_eq!(fixture.store().picked(by.clone()).await.unwrap(), Some(expected));
+    assert_eq!(fixture.store().picked(fixture.external_id()).await.unwrap(), None);
+    assert_eq!(fixture.open_question(&manager).await, None);
+    assert_eq!(fixture.open_question(&of_another.of).await, Some(of_another));
+    assert_eq!(fixture.unmatched().await, 2);
+
+    let reference = opening.ticket.reference;
+    let Thread { ticket, messages, .. } = fixture.thread(reference).await;
+    let joined = [&first, &second, &third].map(as_manager);
+    assert_eq!(messages, [[opening.message, meanwhile].as_slice(), &joined].concat());
+    let changed = Ticket {
+        version: 5,
+        updated_at: at(60),
+        ..opening.ticket
+    };
+    assert_eq!(ticket, changed);
+    assert_eq!(fixture.quoted(&third.external_id.unwrap()).await, Some(reference));
+    // The answer itself is no message.
+    assert_eq!(fixture.quoted(&by).await, None);
+    assert_eq!(fixture.store().kept(by).await.unwrap(), None);
+}
+
+/// The same answer again writes nothing and tells what it did; another one finds the question closed.
+pub async fn a_question_is_answered_once(fixture: &Fixture) {
+    let (opening, other) = (fixture.opened(at(0)).await, fixture.opened(at(0)).await);
+    let (_, question) = fixture.asked(&fixture.manager(), at(1)).await;
+    let first = picking(fixture, &question, Some(&opening));
+    let Answered::Now(picked) = answer(fixture, &first).await else {
+        panic!("the question is open");
+    };
+    let again = Picking {
+        ticket: Some(other.ticket.id),
+        ..first
+    };
+    assert_eq!(answer(fixture, &again).await, Answered::Before(picked));
+    let another = picking(fixture, &question, Some(&other));
+    let nameless = Picking {
+        by: None,
+        ..another.clone()
+    };
+    for late in [another, nameless] {
+        assert_eq!(answer(fixture, &late).await, Answered::Closed);
+    }
+    let unasked = fixture.question(&question.of, at(2));
+    let to_nothing = picking(fixture, &unasked, Some(&other));
+    assert_eq!(answer(fixture, &to_nothing).await, Answered::Closed);
+    assert_eq!(fixture.thread(opening.ticket.reference).await.ticket.version, 2);
+    assert_eq!(fixture.thread(other.ticket.reference).await.ticket, other.ticket);
+}
+
+/// Without an outside id an answer is taken as well.
+pub async fn an_answer_needs_no_outside_id(fixture: &Fixture) {
+    let opening = fixture.opened(at(0)).await;
+    for version in 2..=3 {
+        let (message, question) = fixture.asked(&fixture.manager(), at(1)).await;
+        let nameless = Picking {
+            by: None,
+            ..picking(fixture, &question, Some(&opening))
+        };
+        let picked = Picked {
+            to: Some(choice(&opening)),
+            attached: 1,
+            message: message.id,
+        };
+        assert_eq!(answer(fixture, &nameless).await, Answered::Now(picked));
+        assert_eq!(answer(fixture, &nameless).await, Answered::Closed);
+        assert_eq!(fixture.thread(opening.ticket.reference).await.ticket.version, version);
+    }
+}
+
+/// An answer may leave everything to an operator: it stays kept.
+pub async fn an_answer_can_leave_everything_aside(fixture: &Fixture) {
+    let manager = fixture.manager();
+    let (message, question) = fixture.asked(&manager, at(1)).await;
+    fixture.asked_again(&question, at(2)).await;
+    let aside = picking(fixture, &question, None);
+    let picked = Picked {
+        to: None,
+        attached: 0,
+        message: message.id,
+    };
+    assert_eq!(answer(fixture, &aside).await, Answered::Now(picked.clone()));
+    assert_eq!(answer(fixture, &aside).await, Answered::Before(picked));
+    assert_eq!(fixture.open_question(&manager).await, None);
+    assert_eq!(fixture.unmatched().await, 2);
+    let opening = fixture.opened(at(3)).await;
+    let late = picking(fixture, &question, Some(&opening));
+    assert_eq!(answer(fixture, &late).await, Answered::Closed);
+}
+
+/// What joined a ticket otherwise meanwhile stays there, and does not count.
+pub async fn what_has_a_ticket_already_is_left_where_it_is(fixture: &Fixture) {
+    let (there, here) = (fixture.opened(at(0)).await, fixture.opened(at(0)).await);
+    let join = async |message: &Message| {
+        let again = fixture.message_of(message.external_id.as_ref().unwrap(), at(5));
+        let append = append_to(&there.ticket, again);
+        assert_eq!(
+            fixture.store().append(append).await.unwrap(),
+            Appended::Joined(message.id)
+        );
+    };
+    let (first, question) = fixture.asked(&fixture.manager(), at(1)).await;
+    let second = fixture.asked_again(&question, at(2)).await;
+    join(&first).await;
+    let picked = answer_now(fixture, &question, Some(&here)).await;
+    assert_eq!((picked.attached, picked.message), (1, first.id));
+    let messages = fixture.thread(here.ticket.reference).await.messages;
+    assert_eq!(messages, [here.message.clone(), second]);
+
+    let (only, question) = fixture.asked(&fixture.manager(), at(3)).await;
+    join(&only).await;
+    let before = fixture.thread(here.ticket.reference).await;
+    let picked = answer_now(fixture, &question, Some(&here)).await;
+    assert_eq!((picked.attached, picked.to), (0, Some(choice(&here))));
+    assert_eq!(fixture.thread(here.ticket.reference).await, before);
+    assert_eq!(fixture.thread(there.ticket.reference).await.ticket.version, 3);
+}
+
+/// An outside id that is a message's is no answer: the question stays open, and the message is told.
+pub async fn a_message_is_no_answer(fixture: &Fixture) {
+    let opening = fixture.opened(at(0)).await;
+    let written = fixture.message_of(&fixture.external_id(), at(0));
+    let append = append_to(&opening.ticket, written.clone());
+    fixture.store().append(append).await.unwrap();
+    let silent = fixture.message_of(&fixture.external_id(), at(0));
+    assert_eq!(fixture.keep(&silent, Asking::Nothing).await, Kept::Now);
+    let manager = fixture.manager();
+    let (asked, question) = fixture.asked(&manager, at(1)).await;
+
+    let in_thread = Known::InThread {
+        id: written.id,
+        of: opening.ticket.reference,
+    };
+    for (message, known) in [
+        (&written, in_thread),
+        (&silent, Known::Kept(None)),
+        (&asked, Known::Kept(Some(question.clone()))),
+    ] {
+        let no_answer = Picking {
+            by: message.external_id.clone(),
+            ..picking(fixture, &question, Some(&opening))
+        };
+        assert_eq!(answer(fixture, &no_answer).await, Answered::Message(known));
+    }
+    assert_eq!(fixture.open_question(&manager).await, Some(question));
+    assert_eq!(fixture.thread(opening.ticket.reference).await.ticket.version, 2);
+}
+
+async fn at_once_answered(fixture: &Fixture, pickings: Vec<Picking>) -> Vec<Answered> {
+    at_once(pickings.into_iter().map(|picking| {
+        let store = fixture.store();
+        async move { store.answer(picking).await.unwrap() }
+    }))
+    .await
+}
+
+/// 20 copies of one answer at the same moment: one does it, and all tell the same.
+pub async fn twins_of_an_answer_are_one(fixture: &Fixture) {
+    for _ in 0..5 {
+        let opening = fixture.opened(at(0)).await;
+        let (_, question) = fixture.asked(&fixture.manager(), at(1)).await;
+        fixture.asked_again(&question, at(2)).await;
+        let picking = picking(fixture, &question, Some(&opening));
+        let answers = at_once_answered(fixture, vec![picking.clone(); 20]).await;
+        let picked = fixture.store().picked(picking.by.unwrap()).await.unwrap().unwrap();
+        assert_eq!(picked.attached, 2);
+        let (now, before) = (Answered::Now(picked.clone()), Answered::Before(picked));
+        let count = |expected: &Answered| answers.iter().filter(|answer| *answer == expected).count();
+        assert_eq!((count(&now), count(&before)), (1, 19), "{answers:?}");
+        assert_eq!(fixture.thread(opening.ticket.reference).await.ticket.version, 3);
+    }
+}
+
+/// 20 different answers to one question at the same moment: one is taken.
+pub async fn different_answers_at_once_are_one(fixture: &Fixture) {
+    for _ in 0..5 {
+        let openings = [fixture.opened(at(0)).await, fixture.opened(at(0)).await];
+        let (_, question) = fixture.asked(&fixture.manager(), at(1)).await;
+        let pickings = (0..20).map(|number| picking(fixture, &question, openings.get(number % 3)));
+        let answers = at_once_answered(fixture, pickings.collect()).await;
+        let picked: Vec<&Picked> = answers
+            .iter()
+            .filter_map(|answer| match answer {
+                Answered::Now(picked) => Some(picked),
+                _ => None,
+            })
+            .collect();
+        let closed = answers.iter().filter(|answer| **answer == Answered::Closed).count();
+        assert_eq!((picked.len(), closed), (1, 19), "{answers:?}");
+        for opening in &openings {
+            let is_picked = picked[0].to == Some(choice(opening));
+            let thread = fixture.thread(opening.ticket.reference).await;
+            assert_eq!(thread.messages.len(), if is_picked { 2 } else { 1 });
+        }
+    }
+}
+
+/// One outside id that answers two questions at the same moment answers one.
+pub async fn one_answer_at_once_is_to_one_question(fixture: &Fixture) {
+    for _ in 0..5 {
+        let opening = fixture.opened(at(0)).await;
+        let by = fixture.external_id();
+        let mut pickings = Vec::new();
+        for _ in 0..4 {
+            let (_, question) = fixture.asked(&fixture.manager(), at(1)).await;
+            pickings.push(Picking {
+                by: Some(by.clone()),
+                ..picking(fixture, &question, Some(&opening))
+            });
+        }
+        let answers = at_once_answered(fixture, pickings).await;
+        let picked = fixture.store().picked(by).await.unwrap().unwrap();
+        let (now, before) = (Answered::Now(picked.clone()), Answered::Before(picked));
+        let count = |expected: &Answered| answers.iter().filter(|answer| *answer == expected).count();
+        assert_eq!((count(&now), count(&before)), (1, 3), "{answers:?}");
+        assert_eq!(fixture.thread(opening.ticket.reference).await.ticket.version, 2);
+    }
+}
+
+/// An answer among further parts at the same moment: each part is brought along, or its caller is told that the question
+/// moved. None is left behind.
+pub async fn parts_that_come_as_the_answer_does_are_not_lost(fixture: &Fixture) {
+    for _ in 0..10 {
+        let opening = fixture.opened(at(0)).await;
+        let (_, question) = fixture.asked(&fixture.manager(), at(1)).await;
+        let picking = picking(fixture, &question, Some(&opening));
+        let results = at_once((0..12).map(|number| {
+            let store = fixture.store();
+            let picking = picking.clone();
+            let keep = Keep {
+                message: fixture.message_from(&question.of, at(2)),
+                asking: Asking::Again(question.id),
+            };
+            async move {
+                if number == 6 {
+                    (None, Some(store.answer(picking).await.unwrap()))
+                } else {
+                    (Some(store.keep_unmatched(keep).await.unwrap()), None)
+                }
+            }
+        }))
+        .await;
+        let kept = results.iter().filter(|(kept, _)| *kept == Some(Kept::Now)).count();
+        let moved = results
+            .iter()
+            .filter(|(kept, _)| *kept == Some(Kept::QuestionMoved))
+            .count();
+        assert_eq!(kept + moved, 11, "{results:?}");
+        let Some(Answered::Now(picked)) = &results[6].1 else {
+            panic!("the question is open: {results:?}");
+        };
+        assert_eq!(usize::try_from(picked.attached).unwrap(), kept + 1);
+        assert_eq!(fixture.unmatched().await, 0);
+        let thread = fixture.thread(opening.ticket.reference).await;
+        assert_eq!(thread.messages.len(), kept + 2);
+    }
+}
+
+/// Answers, messages that end the question and messages that join otherwise, of four managers at the same moment and all
+/// about the same two tickets: everything ends, and every message is in one thread or kept.
+pub async fn answers_and_messages_at_once_end(fixture: &Fixture) {
+    for _ in 0..5 {
+        let openings = [fixture.opened(at(0)).await, fixture.opened(at(0)).await];
+        let before = fixture.unmatched().await;
+        let mut appends = Vec::new();
+        let mut pickings = Vec::new();
+        for number in 0..4 {
+            let (here, there) = (&openings[number % 2], &openings[(number + 1) % 2]);
+            let manager = fixture.manager();
+            let (first, question) = fixture.asked(&manager, at(1)).await;
+            fixture.asked_again(&question, at(2)).await;
+            pickings.push(picking(fixture, &question, Some(here)));
+            let again = fixture.message_of(first.external_id.as_ref().unwrap(), at(3));
+            for message in [again, fixture.message_from(&manager, at(3))] {
+                appends.push(Append {
+                    ends_question_of: Some(manager.clone()),
+                    ..append_to(&there.ticket, message)
+                });
+            }
+        }
+        let store = fixture.store();
+        let answering = async {
+            let store = fixture.store();
+            at_once(pickings.into_iter().map(|picking| {
+                let store = store.clone();
+                async move { store.answer(picking).await.unwrap() }
+            }))
+            .await
+        };
+        let appending = at_once(appends.into_iter().map(|append| {
+            let store = store.clone();
+            async move { store.append(append).await.unwrap() }
+        }));
+        let (answered, appended) = tokio::join!(answering, appending);
+
+        let attached = answered.iter().map(|answer| match answer {
+            Answered::Now(picked) => u64::from(picked.attached),
+            Answered::Closed => 0,
+            other => panic!("{other:?}"),
+        });
+        let attached: u64 = attached.sum();
+        let is_written = |appended: &&Appended| !matches!(appended, Appended::Before { .. });
+        let joined = appended
+            .iter()
+            .filter(|appended| matches!(appended, Appended::Joined(_)));
+        let joined = joined.count() as u64;
+        let written = appended.iter().filter(is_written).count() as u64;
+        assert_eq!(fixture.unmatched().await, before + 8 - attached - joined);
+        let mut in_threads = 0;
+        for opening in &openings {
+            let thread = fixture.thread(opening.ticket.reference).await;
+            assert_eq!(thread.messages.len() as u64, u64::from(thread.ticket.version));
+            in_threads += thread.messages.len() as u64 - 1;
+        }
+        assert_eq!(in_threads, attached + written, "{answered:?} {appended:?}");
+    }
+}

@@ -1,0 +1,368 @@
+//! How far messages got that were handed over.
+
+use ticket_domain::{
+    Delivery, DeliveryState, Detour, ExternalId, MessageStatus, NotificationRecord, NotificationState, Progress,
+    Receipt, Route, Timestamp,
+    ports::{Advance, Claimed, Handed, Opening, Redelivered},
+};
+
+use crate::{
+    Fixture,
+    fixture::{at, at_once, delivered, detour, later},
+};
+
+fn refused(route: Route) -> Advance {
+    Advance::Detour(detour(route), "63016".into())
+}
+
+fn refused_for_good() -> Advance {
+    Advance::Dead("63003".into())
+}
+
+async fn advance(fixture: &Fixture, external_id: &ExternalId, advance: &Advance, at: Timestamp) -> bool {
+    let advanced = fixture.store().advance(external_id.clone(), advance.clone(), at).await;
+    advanced.unwrap()
+}
+
+async fn handed(fixture: &Fixture, external_id: &ExternalId) -> Option<Handed> {
+    fixture.store().handed(external_id.clone()).await.unwrap()
+}
+
+async fn state(fixture: &Fixture, opening: &Opening) -> NotificationState {
+    fixture.record(opening.notification.id).await.state
+}
+
+/// A message leads to its notification once that is delivered, under its outside id only.
+pub async fn a_message_that_was_handed_over_is_known(fixture: &Fixture) {
+    let external_id = fixture.external_id();
+    assert_eq!(handed(fixture, &external_id).await, None);
+    let opening = fixture.delivered(&external_id, at(0)).await;
+    fixture.delivered(&fixture.external_id(), at(1)).await;
+    let expected = Handed {
+        id: opening.notification.id,
+        event: opening.notification.event,
+        route: Route::Text,
+        payload: opening.notification.payload,
+        progress: Some(Progress::Sent),
+    };
+    assert_eq!(handed(fixture, &external_id).await, Some(expected));
+    assert_eq!(handed(fixture, &fixture.external_id()).await, None);
+    assert!(!advance(fixture, &fixture.external_id(), &refused_for_good(), at(2)).await);
+}
+
+/// Nothing is guessed: an outside id of two notifications, now or earlier, leads to none and changes none.
+pub async fn an_outside_id_of_two_notifications_leads_to_none(fixture: &Fixture) {
+    let external_id = fixture.external_id();
+    let first = fixture.delivered(&external_id, at(0)).await;
+    assert!(advance(fixture, &external_id, &refused(Route::Backup), at(1)).await);
+    fixture.claim_only(first.notification.id, at(1)).await;
+    assert!(handed(fixture, &external_id).await.is_some());
+    for seconds in [2, 3] {
+        let other = fixture.delivered(&external_id, at(seconds)).await;
+        assert_eq!(handed(fixture, &external_id).await, None);
+        let before = state(fixture, &other).await;
+        for further in [Advance::To(Progress::Read), refused(Route::Backup), refused_for_good()] {
+            assert!(!advance(fixture, &external_id, &further, at(4)).await);
+        }
+        assert_eq!(state(fixture, &other).await, before);
+    }
+}
+
+/// Whatever the order in which a message's receipts come, it is as far as the furthest, since that came.
+pub async fn a_message_never_goes_backwards(fixture: &Fixture) {
+    let all = [Progress::Sent, Progress::Delivered, Progress::Read];
+    let orders = all.into_iter().flat_map(|first| {
+        all.into_iter()
+            .flat_map(move |second| all.into_iter().map(move |third| [first, second, third]))
+    });
+    for order in orders {
+        let external_id = fixture.external_id();
+        let opening = fixture.delivered(&external_id, at(0)).await;
+        let (mut furthest, mut since) = (Progress::Sent, at(0));
+        for (seconds, progress) in (1..).zip(order) {
+            let is_further = progress > furthest;
+            let advanced = advance(fixture, &external_id, &Advance::To(progress), at(seconds)).await;
+            assert_eq!(advanced, is_further, "{order:?}");
+            if is_further {
+                (furthest, since) = (progress, at(seconds));
+            }
+            let expected = NotificationState::Delivered {
+                at: since,
+                external_id: Some(external_id.clone()),
+                progress: furthest,
+            };
+            assert_eq!(state(fixture, &opening).await, expected, "{order:?}");
+            assert_eq!(handed(fixture, &external_id).await.unwrap().progress, Some(furthest));
+        }
+        assert_eq!(fixture.quoted(&external_id).await, Some(opening.ticket.reference));
+    }
+    assert_eq!(fixture.claim(later()).await, []);
+}
+
+/// The customer sees how far the message is, and since when.
+pub async fn the_thread_tells_how_far_the_message_is(fixture: &Fixture) {
+    let external_id = fixture.external_id();
+    let opening = fixture.delivered(&external_id, at(0)).await;
+    let expect = async |state, since| {
+        let delivery = Delivery { state, at: at(since) };
+        assert_eq!(fixture.thread(opening.ticket.reference).await.delivery, delivery);
+    };
+    expect(DeliveryState::Sent, 0).await;
+    for (seconds, progress, state) in [
+        (1, Progress::Delivered, DeliveryState::Delivered),
+        (2, Progress::Read, DeliveryState::Read),
+    ] {
+        assert!(advance(fixture, &external_id, &Advance::To(progress), at(seconds)).await);
+        expect(state, seconds).await;
+    }
+}
+
+/// A message that was refused is followed by another: due at once, as if never tried, under one round more.
+pub async fn a_refused_message_goes_another_way(fixture: &Fixture) {
+    let first = fixture.external_id();
+    let opening = fixture.delivered(&first, at(0)).await;
+    let id = opening.notification.id;
+    let before = fixture.record(id).await;
+    let mut refused_id = first;
+    for (round, route) in [(1, Route::Template), (2, Route::Backup), (3, Route::BackupTemplate)] {
+        let now = at(10 * i64::from(round));
+        assert!(advance(fixture, &refused_id, &refused(route), now).await);
+        let record = NotificationRecord {
+            state: NotificationState::Waiting { due: now },
+            last_error: Some("63016".into()),
+            ..before.clone()
+        };
+        assert_eq!(fixture.record(id).await, record);
+        // Whatever is heard of the earlier message now.
+        for late in [Advance::To(Progress::Read), refused(route), refused_for_good()] {
+            assert!(!advance(fixture, &refused_id, &late, at(99)).await);
+        }
+
+        let claimed = fixture.claim_only(id, now).await;
+        let Detour { payload, .. } = detour(route);
+        let expected = Claimed {
+            id,
+            lease: claimed.lease,
+            ticket: opening.ticket.id,
+            event: opening.notification.event,
+            payload: payload.clone(),
+            route,
+            round,
+            failures: 0,
+            scheduled_at: now,
+        };
+        assert_eq!(claimed, expected);
+        let next = fixture.external_id();
+        fixture.settled(&claimed, delivered(now, Some(&next))).await;
+        let mut expected = Handed {
+            id,
+            event: opening.notification.event,
+            route,
+            payload,
+            progress: Some(Progress::Sent),
+        };
+        assert_eq!(handed(fixture, &next).await, Some(expected.clone()));
+        expected.progress = None;
+        assert_eq!(handed(fixture, &refused_id).await, Some(expected));
+        refused_id = next;
+    }
+}
+
+/// A message that arrived or was seen is not refused any more.
+pub async fn a_message_that_arrived_is_not_refused(fixture: &Fixture) {
+    for progress in [Progress::Delivered, Progress::Read] {
+        let external_id = fixture.external_id();
+        let opening = fixture.delivered(&external_id, at(0)).await;
+        assert!(advance(fixture, &external_id, &Advance::To(progress), at(1)).await);
+        let before = fixture.record(opening.notification.id).await;
+        for late in [refused(Route::Backup), refused_for_good()] {
+            assert!(!advance(fixture, &external_id, &late, at(2)).await);
+        }
+        assert_eq!(fixture.record(opening.notification.id).await, before);
+    }
+}
+
+/// A message that was refused for good is dead. Sent again on request, it is another message the same way.
+pub async fn a_message_refused_for_good_is_dead(fixture: &Fixture) {
+    let external_id = fixture.external_id();
+    let opening = fixture.delivered(&external_id, at(0)).await;
+    let id = opening.notification.id;
+    let before = fixture.record(id).await;
+    assert!(advance(fixture, &external_id, &refused_for_good(), at(5)).await);
+    let record = NotificationRecord {
+        state: NotificationState::Dead { at: at(5) },
+        last_error: Some("63003".into()),
+        ..before
+    };
+    assert_eq!(fixture.record(id).await, record);
+    assert_eq!(handed(fixture, &external_id).await.unwrap().progress, None);
+    assert_eq!(fixture.vitals(later()).await.dead, 1);
+    assert_eq!(fixture.claim(later()).await, []);
+
+    let redelivered = fixture.store().redeliver(id, at(6)).await.unwrap();
+    assert_eq!(redelivered, Redelivered::Queued);
+    let claimed = fixture.claim_only(id, at(6)).await;
+    assert_eq!((claimed.route, claimed.round), (Route::Text, 1));
+    assert_eq!(claimed.payload, opening.notification.payload);
+    let next = fixture.external_id();
+    fixture.settled(&claimed, delivered(at(7), Some(&next))).await;
+    assert_eq!(handed(fixture, &next).await.unwrap().progress, Some(Progress::Sent));
+    assert!(!advance(fixture, &external_id, &Advance::To(Progress::Read), at(8)).await);
+}
+
+/// Ten copies of a receipt at the same moment: one is written.
+pub async fn receipts_at_once_are_written_once(fixture: &Fixture) {
+    for further in [
+        Advance::To(Progress::Delivered),
+        refused(Route::Backup),
+        refused_for_good(),
+    ] {
+        for _ in 0..5 {
+            let external_id = fixture.external_id();
+            let opening = fixture.delivered(&external_id, at(0)).await;
+            let advanced = at_once((0..10).map(|_| {
+                let store = fixture.store();
+                let (external_id, further) = (external_id.clone(), further.clone());
+                async move { store.advance(external_id, further, at(1)).await.unwrap() }
+            }))
+            .await;
+            let written = advanced.iter().filter(|advanced| **advanced).count();
+            assert_eq!(written, 1, "{further:?} {advanced:?}");
+            if !matches!(further, Advance::To(_)) {
+                fixture.store().redeliver(opening.notification.id, at(1)).await.unwrap();
+                assert_eq!(fixture.claim_only(opening.notification.id, at(1)).await.round, 1);
+            }
+        }
+    }
+}
+
+fn receipt(external_id: &ExternalId, status: MessageStatus, heard: Timestamp) -> Receipt {
+    Receipt {
+        external_id: external_id.clone(),
+        status,
+        error_code: None,
+        at: heard,
+    }
+}
+
+/// Keeps a receipt, and forgets those of an hour ago.
+async fn keep(fixture: &Fixture, receipt: &Receipt) {
+    let forget_before = receipt.at.minus(std::time::Duration::from_hours(1));
+    let kept = fixture.store().keep_receipt(receipt.clone(), forget_before).await;
+    kept.unwrap();
+}
+
+/// In the order of their ids.
+async fn overtaken(fixture: &Fixture, since: Timestamp) -> Vec<Receipt> {
+    let mut receipts = fixture.store().overtaken(since, 1_000).await.unwrap();
+    receipts.sort_by(|one, other| one.external_id.as_str().cmp(other.external_id.as_str()));
+    receipts
+}
+
+/// A receipt that came ahead of its message's answer is told once the message is known, as long as it is kept.
+pub async fn a_kept_receipt_reads_back_exactly_once_its_message_is_known(fixture: &Fixture) {
+    let ids: [ExternalId; 4] = std::array::from_fn(|_| fixture.external_id());
+    let mut receipts = [
+        MessageStatus::Failed,
+        MessageStatus::Undelivered,
+        MessageStatus::Sent,
+        MessageStatus::Read,
+    ]
+    .into_iter()
+    .zip((10..).zip(&ids))
+    .map(|(status, (seconds, id))| receipt(id, status, at(seconds)))
+    .collect::<Vec<_>>();
+    (receipts[0].error_code, receipts[1].error_code) = (Some(63_016), Some(u32::MAX));
+    for receipt in &receipts {
+        keep(fixture, receipt).await;
+    }
+    assert_eq!(overtaken(fixture, at(0)).await, []);
+    for id in &ids[..3] {
+        fixture.delivered(id, at(0)).await;
+    }
+    assert_eq!(overtaken(fixture, at(0)).await, receipts[..3]);
+    assert_eq!(overtaken(fixture, at(11)).await, receipts[1..3]);
+    assert_eq!(overtaken(fixture, at(13)).await, []);
+    assert_eq!(fixture.store().overtaken(at(0), 2).await.unwrap().len(), 2);
+    assert_eq!(fixture.store().overtaken(at(0), 0).await.unwrap(), []);
+
+    fixture.store().drop_receipt(ids[1].clone()).await.unwrap();
+    fixture.store().drop_receipt(fixture.external_id()).await.unwrap();
+    assert_eq!(
+        overtaken(fixture, at(0)).await,
+        [receipts[0].clone(), receipts[2].clone()]
+    );
+    // What is written lets go of what was kept, and so does what says nothing new.
+    assert!(advance(fixture, &ids[0], &refused(Route::Backup), at(20)).await);
+    assert!(!advance(fixture, &ids[2], &Advance::To(Progress::Sent), at(20)).await);
+    assert_eq!(overtaken(fixture, at(0)).await, []);
+
+    // An earlier message is known as well.
+    keep(fixture, &receipts[0]).await;
+    assert_eq!(overtaken(fixture, at(0)).await, [receipts[0].clone()]);
+}
+
+/// Whatever the order in which receipts of one message come, the one that says most is kept; of two that say as much, the
+/// first.
+pub async fn the_receipt_that_says_most_stays(fixture: &Fixture) {
+    let statuses = [
+        MessageStatus::Queued,
+        MessageStatus::Sent,
+        MessageStatus::Failed,
+        MessageStatus::Delivered,
+    ];
+    let mut expected = Vec::new();
+    for first in 0..4 {
+        for second in (0..4).filter(|second| *second != first) {
+            let rest = (0..4).filter(|rest| ![first, second].contains(rest));
+            let rest: Vec<usize> = rest.collect();
+            for order in [[first, second, rest[0], rest[1]], [first, second, rest[1], rest[0]]] {
+                let external_id = fixture.external_id();
+                for (seconds, place) in (1..).zip(order) {
+                    let receipt = receipt(&external_id, statuses[place], at(seconds));
+                    keep(fixture, &receipt).await;
+                    expected.extend((place == 3).then_some(receipt));
+                }
+                fixture.delivered(&external_id, at(0)).await;
+            }
+        }
+    }
+    assert_eq!(overtaken(fixture, at(0)).await, expected);
+
+    let external_id = fixture.external_id();
+    let (failed, undelivered) = (MessageStatus::Failed, MessageStatus::Undelivered);
+    for (seconds, status) in [(100, failed), (101, undelivered), (102, failed)] {
+        keep(fixture, &receipt(&external_id, status, at(seconds))).await;
+    }
+    fixture.delivered(&external_id, at(0)).await;
+    let first = receipt(&external_id, failed, at(100));
+    assert_eq!(overtaken(fixture, at(99)).await, [first]);
+}
+
+/// Each receipt that is kept makes the store forget more than one that is too old, so that they never pile up; what is
+/// too old does not count against a new one.
+pub async fn old_receipts_are_forgotten(fixture: &Fixture) {
+    const HOUR: i64 = 3_600;
+    let ids: Vec<ExternalId> = (0..12).map(|_| fixture.external_id()).collect();
+    for id in &ids[..8] {
+        keep(fixture, &receipt(id, MessageStatus::Read, at(0))).await;
+    }
+    let mut fresh = Vec::new();
+    for id in &ids[7..] {
+        let receipt = receipt(id, MessageStatus::Sent, at(HOUR + 1));
+        keep(fixture, &receipt).await;
+        fresh.push(receipt);
+    }
+    for id in &ids {
+        fixture.delivered(id, at(0)).await;
+    }
+    assert_eq!(overtaken(fixture, at(0)).await, fresh);
+
+    // An hour to the microsecond is not too old yet.
+    keep(
+        fixture,
+        &receipt(&fixture.external_id(), MessageStatus::Sent, at(2 * HOUR + 1)),
+    )
+    .await;
+    assert_eq!(overtaken(fixture, at(0)).await, fresh);
+}

@@ -1,0 +1,73 @@
+//! Receipts of messages that were handed over.
+
+use async_trait::async_trait;
+use ticket_domain::{
+    ExternalId, Receipt, Timestamp,
+    ports::{Advance, Handed, Receipts, StoreError},
+};
+
+use super::{MemoryStore, State, entry::Entry};
+
+impl State {
+    /// The notification of this outside id; none if several have it.
+    fn entry_of(&mut self, id: &ExternalId) -> Option<&mut Entry> {
+        let mut found = self.entries().filter(|entry| entry.has_outside_id(id));
+        match (found.next(), found.next()) {
+            (Some(entry), None) => Some(entry),
+            _ => None,
+        }
+    }
+}
+
+#[async_trait]
+impl Receipts for MemoryStore {
+    async fn handed(&self, external_id: ExternalId) -> Result<Option<Handed>, StoreError> {
+        let mut state = self.state();
+        Ok(state.entry_of(&external_id).map(|entry| Handed {
+            id: entry.notification.id,
+            event: entry.notification.event,
+            route: entry.route,
+            payload: entry.notification.payload.clone(),
+            progress: entry.progress_of(&external_id),
+        }))
+    }
+
+    async fn advance(&self, external_id: ExternalId, advance: Advance, at: Timestamp) -> Result<bool, StoreError> {
+        let mut state = self.state();
+        state.receipts.remove(&external_id);
+        Ok(state
+            .entry_of(&external_id)
+            .is_some_and(|entry| entry.advance(&external_id, advance, at)))
+    }
+
+    async fn keep_receipt(&self, receipt: Receipt, forget_before: Timestamp) -> Result<(), StoreError> {
+        let mut state = self.state();
+        state.receipts.retain(|_, kept| kept.at >= forget_before);
+        let kept = state
+            .receipts
+            .entry(receipt.external_id.clone())
+            .or_insert_with(|| receipt.clone());
+        if receipt.weight() > kept.weight() {
+            *kept = receipt;
+        }
+        Ok(())
+    }
+
+    async fn overtaken(&self, since: Timestamp, limit: u16) -> Result<Vec<Receipt>, StoreError> {
+        let mut state = self.state();
+        let mut kept: Vec<Receipt> = state
+            .receipts
+            .values()
+            .filter(|kept| kept.at >= since)
+            .cloned()
+            .collect();
+        kept.retain(|kept| state.entry_of(&kept.external_id).is_some());
+        kept.truncate(limit.into());
+        Ok(kept)
+    }
+
+    async fn drop_receipt(&self, external_id: ExternalId) -> Result<(), StoreError> {
+        self.state().receipts.remove(&external_id);
+        Ok(())
+    }
+}

@@ -1,0 +1,186 @@
+//! How far messages got that were handed over.
+
+use async_trait::async_trait;
+use diesel::{alias, delete, dsl::exists, insert_into, prelude::*, update};
+use ticket_domain::{
+    ExternalId, Progress, Receipt, Timestamp,
+    ports::{Advance, Handed, Receipts, StoreError},
+};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::{
+    PostgresStore,
+    db::Failure,
+    rows::{DetourRow, HandedRow, ReceiptRow, state},
+    schema::{earlier_ids, notifications, receipts},
+};
+
+/// How many receipts each new one forgets whose time has ended: more than one, so that they never pile up.
+const FORGOTTEN: i64 = 2;
+
+#[async_trait]
+impl Receipts for PostgresStore {
+    async fn handed(&self, external_id: ExternalId) -> Result<Option<Handed>, StoreError> {
+        self.db.read(move |connection| handed(connection, &external_id)).await
+    }
+
+    async fn advance(&self, external_id: ExternalId, advance: Advance, at: Timestamp) -> Result<bool, StoreError> {
+        self.db
+            .write(move |connection| self::advance(connection, &external_id, &advance, at))
+            .await
+    }
+
+    async fn keep_receipt(&self, receipt: Receipt, forget_before: Timestamp) -> Result<(), StoreError> {
+        self.db
+            .write(move |connection| keep(connection, &receipt, forget_before))
+            .await
+    }
+
+    async fn overtaken(&self, since: Timestamp, limit: u16) -> Result<Vec<Receipt>, StoreError> {
+        self.db
+            .read(move |connection| overtaken(connection, since, limit))
+            .await
+    }
+
+    async fn drop_receipt(&self, external_id: ExternalId) -> Result<(), StoreError> {
+        self.db.write(move |connection| let_go(connection, &external_id)).await
+    }
+}
+
+/// The notification whose message has this outside id, now or earlier; none if several have it.
+fn notification_of(connection: &mut PgConnection, external_id: &ExternalId) -> Result<Option<Uuid>, Failure> {
+    let now = notifications::table
+        .filter(notifications::external_id.eq(external_id.as_str()))
+        .select(notifications::id);
+    let earlier = earlier_ids::table
+        .filter(earlier_ids::external_id.eq(external_id.as_str()))
+        .select(earlier_ids::notification_id);
+    let mut ids: Vec<Uuid> = now.union(earlier).load(connection)?;
+    Ok(match (ids.pop(), ids.pop()) {
+        (Some(id), None) => Some(id),
+        _ => None,
+    })
+}
+
+fn handed(connection: &mut PgConnection, external_id: &ExternalId) -> Result<Option<Handed>, Failure> {
+    let Some(id) = notification_of(connection, external_id)? else {
+        return Ok(None);
+    };
+    let row = notifications::table
+        .find(id)
+        .select(HandedRow::as_select())
+        .first(connection)?;
+    Ok(Some(row.parsed(external_id)?))
+}
+
+fn advance(
+    connection: &mut PgConnection,
+    external_id: &ExternalId,
+    advance: &Advance,
+    at: Timestamp,
+) -> Result<bool, Failure> {
+    let_go(connection, external_id)?;
+    let Some(id) = notification_of(connection, external_id)? else {
+        return Ok(false);
+    };
+    // Twins write once: the second one finds it further, or under another id.
+    let delivered = notifications::table
+        .find(id)
+        .filter(notifications::state.eq(state::DELIVERED))
+        .filter(notifications::external_id.eq(external_id.as_str()));
+    let refused = delivered.filter(notifications::progress.eq(Progress::Sent.as_str()));
+    let is_another_message = notifications::round.eq(notifications::round + 1);
+    let written = match advance {
+        Advance::To(progress) => update(delivered.filter(notifications::progress.eq_any(behind(*progress))))
+            .set((
+                notifications::progress.eq(progress.as_str()),
+                notifications::settled_at.eq(OffsetDateTime::from(at)),
+            ))
+            .execute(connection)?,
+        Advance::Detour(detour, why) => update(refused)
+            .set((DetourRow::new(detour, why, at), is_another_message))
+            .execute(connection)?,
+        Advance::Dead(why) => update(refused)
+            .set((
+                is_another_message,
+                notifications::state.eq(state::DEAD),
+                notifications::settled_at.eq(OffsetDateTime::from(at)),
+                notifications::last_error.eq(&**why),
+                notifications::external_id.eq(None::<&str>),
+            ))
+            .execute(connection)?,
+    };
+    if written > 0 && !matches!(advance, Advance::To(_)) {
+        insert_into(earlier_ids::table)
+            .values((
+                earlier_ids::external_id.eq(external_id.as_str()),
+                earlier_ids::notification_id.eq(id),
+            ))
+            .on_conflict_do_nothing()
+            .execute(connection)?;
+    }
+    Ok(written > 0)
+}
+
+/// How far a message may be to come as far as `progress` yet.
+fn behind(progress: Progress) -> impl Iterator<Item = &'static str> {
+    let all = [Progress::Sent, Progress::Delivered, Progress::Read];
+    all.into_iter()
+        .filter(move |other| *other < progress)
+        .map(Progress::as_str)
+}
+
+/// Keeps a receipt, over one that says less or whose time has ended.
+fn keep(connection: &mut PgConnection, receipt: &Receipt, forget_before: Timestamp) -> Result<(), Failure> {
+    let this = receipts::table.find(receipt.external_id.as_str());
+    let written = insert_into(receipts::table)
+        .values(ReceiptRow::new(receipt))
+        .on_conflict_do_nothing()
+        .execute(connection)?;
+    if written == 0 {
+        let kept = this
+            .select(ReceiptRow::as_select())
+            .for_update()
+            .first(connection)
+            .optional()?;
+        // None: it was let go between the two statements.
+        let kept = Receipt::try_from(kept.ok_or(Failure::LostTwin)?)?;
+        if kept.at < forget_before || kept.weight() < receipt.weight() {
+            update(this).set(ReceiptRow::new(receipt)).execute(connection)?;
+        }
+    }
+    forget(connection, forget_before)
+}
+
+/// Forgets a few receipts whose time has ended. Leaves those that somebody is writing.
+fn forget(connection: &mut PgConnection, before: Timestamp) -> Result<(), Failure> {
+    let ended = alias!(receipts as ended);
+    let ids = ended
+        .select(ended.field(receipts::external_id))
+        .filter(ended.field(receipts::at).lt(OffsetDateTime::from(before)))
+        .order(ended.field(receipts::at))
+        .limit(FORGOTTEN)
+        .for_update()
+        .skip_locked();
+    delete(receipts::table.filter(receipts::external_id.eq_any(ids))).execute(connection)?;
+    Ok(())
+}
+
+fn overtaken(connection: &mut PgConnection, since: Timestamp, limit: u16) -> Result<Vec<Receipt>, Failure> {
+    let now = notifications::table.filter(notifications::external_id.eq(receipts::external_id.nullable()));
+    let earlier = earlier_ids::table.filter(earlier_ids::external_id.eq(receipts::external_id));
+    let rows = receipts::table
+        .filter(receipts::at.ge(OffsetDateTime::from(since)))
+        .filter(exists(now).or(exists(earlier)))
+        .order(receipts::at)
+        .limit(i64::from(limit))
+        .select(ReceiptRow::as_select())
+        .load(connection)?;
+    Ok(rows.into_iter().map(Receipt::try_from).collect::<Result<_, _>>()?)
+}
+
+fn let_go(connection: &mut PgConnection, external_id: &ExternalId) -> Result<(), Failure> {
+    delete(receipts::table.find(external_id.as_str())).execute(connection)?;
+    Ok(())
+}

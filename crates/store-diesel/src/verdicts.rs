@@ -1,0 +1,73 @@
+//! What becomes of a try.
+
+use diesel::{prelude::*, update};
+use ticket_domain::{
+    ExternalId, LeaseToken, NotificationId, Progress,
+    ports::{Settled, Verdict},
+};
+use time::OffsetDateTime;
+
+use crate::{
+    db::Failure,
+    outbox::{NEVER, NOBODY},
+    rows::{DetourRow, state},
+    schema::notifications,
+};
+
+pub(crate) fn settle(
+    connection: &mut PgConnection,
+    id: NotificationId,
+    lease: LeaseToken,
+    verdict: &Verdict,
+) -> Result<Settled, Failure> {
+    let held = notifications::table.find(id.0).filter(notifications::lease.eq(lease.0));
+    let is_free = notifications::lease.eq(NOBODY);
+    let fails_once_more = notifications::failures.eq(notifications::failures + 1);
+    let settled = match verdict {
+        Verdict::Delivered { at, external_id } => update(held)
+            .set((
+                is_free,
+                notifications::state.eq(state::DELIVERED),
+                notifications::due_at.eq(NEVER),
+                notifications::settled_at.eq(OffsetDateTime::from(*at)),
+                notifications::external_id.eq(external_id.as_ref().map(ExternalId::as_str)),
+                notifications::progress.eq(Progress::Sent.as_str()),
+            ))
+            .execute(connection)?,
+        Verdict::RetryAt { due, why } => update(held)
+            .set((
+                is_free,
+                fails_once_more,
+                notifications::released.eq(false),
+                notifications::due_at.eq(OffsetDateTime::from(*due)),
+                notifications::scheduled_at.eq(OffsetDateTime::from(*due)),
+                notifications::last_error.eq(&**why),
+            ))
+            .execute(connection)?,
+        Verdict::Dead { at, why } => update(held)
+            .set((
+                is_free,
+                fails_once_more,
+                notifications::state.eq(state::DEAD),
+                notifications::due_at.eq(NEVER),
+                notifications::settled_at.eq(OffsetDateTime::from(*at)),
+                notifications::last_error.eq(&**why),
+            ))
+            .execute(connection)?,
+        Verdict::Diverted { at, detour, why } => update(held)
+            .set((
+                DetourRow::new(detour, why, *at),
+                notifications::round.eq(notifications::round + 1),
+            ))
+            .execute(connection)?,
+        Verdict::Returned { due, why } => update(held)
+            .set((
+                is_free,
+                notifications::due_at.eq(OffsetDateTime::from(*due)),
+                // An update leaves out what is `None`: the last error stays.
+                why.as_ref().map(|why| notifications::last_error.eq(&**why)),
+            ))
+            .execute(connection)?,
+    };
+    Ok(if settled > 0 { Settled::Yes } else { Settled::LeaseLost })
+}

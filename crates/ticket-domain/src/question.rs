@@ -1,0 +1,308 @@
+//! Asking a manager back: which ticket is this for?
+
+use std::{fmt::Write as _, time::Duration};
+
+use crate::{Phone, QuestionId, Subject, TicketRef, Timestamp};
+
+/// How many open tickets a question lists: as many as a telephone shows without scrolling.
+pub const CHOICES: u8 = 5;
+
+/// How long a question can be answered.
+const OPEN_FOR: Duration = Duration::from_mins(15);
+
+/// Messages without any hint that follow each other within this time are one answer in several parts, such as an album.
+const RUN_LASTS: Duration = Duration::from_mins(2);
+
+/// The most characters of a subject that a question shows.
+const SUBJECT_SHOWN: usize = 60;
+
+/// A ticket that a message may be for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    /// The ticket.
+    pub reference: TicketRef,
+    /// What it is about.
+    pub subject: Subject,
+}
+
+/// What a manager was asked. At most one question of a manager is open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// Its name.
+    pub id: QuestionId,
+    /// Who was asked.
+    pub of: Phone,
+    /// The tickets to choose from: 1 is the first.
+    pub choices: Vec<TicketRef>,
+    /// The words.
+    pub text: Box<str>,
+    /// Whether it is about messages without any hint, so that more of them may join. Otherwise it is about one message
+    /// alone.
+    pub is_run: bool,
+    /// When it was first asked.
+    pub begun_at: Timestamp,
+    /// When it was last asked.
+    pub asked_at: Timestamp,
+}
+
+/// Why a manager is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// The message has no hint at all.
+    NoHint,
+    /// Its hints are at odds.
+    AtOdds,
+    /// It names a ticket that does not exist.
+    NoSuchTicket,
+}
+
+/// How a manager answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pick {
+    /// A ticket.
+    Ticket(TicketRef),
+    /// None of them: an operator will see to it.
+    LeftAside,
+}
+
+impl Question {
+    /// Asks which of `choices` a message is for.
+    pub fn new(id: QuestionId, of: Phone, reason: Reason, choices: &[Choice], now: Timestamp) -> Self {
+        Self {
+            id,
+            of,
+            choices: choices.iter().map(|choice| choice.reference).collect(),
+            text: words(reason, choices).into(),
+            is_run: reason == Reason::NoHint,
+            begun_at: now,
+            asked_at: now,
+        }
+    }
+
+    /// Whether a message without any hint that comes now is a further part of what was asked about.
+    pub fn takes_more(&self, now: Timestamp) -> bool {
+        self.is_run && now.since(self.begun_at) <= RUN_LASTS
+    }
+
+    /// What `text` picks, if the question can still be answered and the text is nothing but an answer.
+    pub fn picked_by(&self, text: &str, now: Timestamp) -> Option<Pick> {
+        if now.since(self.asked_at) > OPEN_FOR {
+            return None;
+        }
+        match Typed::parse(text)? {
+            Typed::Number(0) => Some(Pick::LeftAside),
+            Typed::Number(number) => self.choices.get(usize::from(number) - 1).copied().map(Pick::Ticket),
+            Typed::Reference(reference) => Some(Pick::Ticket(reference)),
+        }
+    }
+}
+
+/// Whether a text is nothing but an answer to some question, open or not.
+pub fn looks_like_a_pick(text: &str) -> bool {
+    Typed::parse(text).is_some()
+}
+
+enum Typed {
+    Number(u8),
+    Reference(TicketRef),
+}
+
+impl Typed {
+    /// Reads a text that is only one digit or only one reference, as people type them: `2`, `2.`, `#2`, `2️⃣`,
+    /// `*T-20250115-1234*`.
+    fn parse(text: &str) -> Option<Self> {
+        let is_decoration = |c: char| {
+            c.is_whitespace() || matches!(c, '.' | ')' | '(' | '#' | '*' | '_' | '~' | '\u{fe0f}' | '\u{20e3}')
+        };
+        let text = text.trim_matches(is_decoration);
+        if let Ok(reference) = text.parse() {
+            return Some(Self::Reference(reference));
+        }
+        let mut chars = text.chars();
+        let digit = chars.next()?.to_digit(10)?;
+        let is_alone = chars.next().is_none();
+        u8::try_from(digit).ok().filter(|_| is_alone).map(Self::Number)
+    }
+}
+
+fn words(reason: Reason, choices: &[Choice]) -> String {
+    let mut text = String::new();
+    match reason {
+        Reason::NoHint => {}
+        Reason::AtOdds => text.push_str("More than one ticket is named. "),
+        Reason::NoSuchTicket => text.push_str("There is no ticket of that number. "),
+    }
+    if choices.is_empty() {
+        text.push_str(
+            "Which ticket is this for? None is open.\n\nAnswer with its reference (T-…), or with 0 to leave it for your team.",
+        );
+        return text;
+    }
+    text.push_str("Which ticket is this for?\n");
+    for (number, choice) in (1..).zip(choices) {
+        // Writing to a text does not fail.
+        let _ = write!(text, "\n{number}. {} – {}", choice.reference, plain(&choice.subject));
+    }
+    text.push_str("\n\nAnswer with the number alone, or a reference. 0 leaves it for your team.");
+    text
+}
+
+/// What a manager is told after an answer: `attached` messages joined `to`, or nothing was to join.
+pub fn notice(to: Option<&Choice>, attached: u32) -> String {
+    match (to, attached) {
+        (None, _) => "Kept aside. Your team will see to it.".into(),
+        (Some(to), 0) => format!("Nothing was left to add to {}.", to.reference),
+        (Some(to), 1) => format!("Added to {} – {}", to.reference, plain(&to.subject)),
+        (Some(to), several) => format!("{several} messages added to {} – {}", to.reference, plain(&to.subject)),
+    }
+}
+
+/// A customer's subject, which is one line, as it may stand in a message of ours: not too long, and without the signs by
+/// which WhatsApp formats. They are shown by others that look the same.
+fn plain(subject: &Subject) -> String {
+    let line: String = subject
+        .as_str()
+        .chars()
+        .map(|c| match c {
+            '*' => '∗',
+            '_' => 'ˍ',
+            '~' => '∼',
+            '`' => 'ˋ',
+            c if turns_direction(c) => ' ',
+            c => c,
+        })
+        .collect();
+    let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(SUBJECT_SHOWN) {
+        None => line,
+        Some(_) => line.chars().take(SUBJECT_SHOWN - 1).chain(['…']).collect(),
+    }
+}
+
+/// Makes what follows run the other way.
+fn turns_direction(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn choice(number: u32, subject: &str) -> Choice {
+        Choice {
+            reference: format!("T-20250115-{number:04}").parse().unwrap(),
+            subject: subject.parse().unwrap(),
+        }
+    }
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_unix_micros(seconds * 1_000_000).unwrap()
+    }
+
+    fn question(reason: Reason) -> Question {
+        let choices = [choice(1111, "Bottles"), choice(2222, "Caps"), choice(3333, "Labels")];
+        let id = QuestionId(Uuid::from_bytes([1; 16]));
+        Question::new(id, "+919655716000".parse().unwrap(), reason, &choices, at(0))
+    }
+
+    #[test]
+    fn only_an_answer_picks() {
+        let reference = |raw: &str| Some(Pick::Ticket(raw.parse().unwrap()));
+        let (first, second, third) = (
+            reference("T-20250115-1111"),
+            reference("T-20250115-2222"),
+            reference("T-20250115-3333"),
+        );
+        let other = reference("T-20250115-9999");
+        for (text, expected) in [
+            ("1", first),
+            (" 2 ", second),
+            ("2.", second),
+            ("2)", second),
+            ("(2)", second),
+            ("#2", second),
+            ("2\u{fe0f}\u{20e3}", second),
+            ("3\n", third),
+            ("*3*", third),
+            ("0", Some(Pick::LeftAside)),
+            ("T-20250115-2222", second),
+            ("t-20250115-2222.", second),
+            ("*T-20250115-9999*", other),
+            ("4", None),
+            ("9", None),
+            ("12", None),
+            ("-1", None),
+            ("1 2", None),
+            ("2 please", None),
+            ("two", None),
+            ("٢", None),
+            ("²", None),
+            ("", None),
+            ("?", None),
+            ("T-20250115-1111 T-20250115-2222", None),
+            ("for T-20250115-1111", None),
+            ("1111", None),
+        ] {
+            assert_eq!(question(Reason::NoHint).picked_by(text, at(60)), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_question_is_open_for_fifteen_minutes_and_takes_more_for_two() {
+        let asked = question(Reason::NoHint);
+        assert!(asked.picked_by("1", at(15 * 60)).is_some());
+        assert!(asked.picked_by("1", at(15 * 60 + 1)).is_none());
+        assert!(asked.takes_more(at(120)) && !asked.takes_more(at(121)));
+        let again = Question {
+            asked_at: at(120),
+            ..asked
+        };
+        assert!(again.picked_by("1", at(17 * 60)).is_some());
+        assert!(!again.takes_more(at(121)));
+        assert!(!question(Reason::AtOdds).takes_more(at(1)));
+        assert!(!question(Reason::NoSuchTicket).takes_more(at(1)));
+    }
+
+    #[test]
+    fn the_words_list_tickets_by_number() {
+        assert_eq!(
+            &*question(Reason::NoHint).text,
+            "Which ticket is this for?\n\n1. T-20250115-1111 – Bottles\n2. T-20250115-2222 – Caps\n\
+             3. T-20250115-3333 – Labels\n\nAnswer with the number alone, or a reference. 0 leaves it for your team."
+        );
+        let wrong = question(Reason::NoSuchTicket);
+        assert!(
+            wrong
+                .text
+                .starts_with("There is no ticket of that number. Which ticket"),
+            "{}",
+            wrong.text
+        );
+        assert!(words(Reason::NoHint, &[]).contains("None is open"));
+    }
+
+    #[test]
+    fn a_customers_subject_can_neither_format_nor_add_a_line() {
+        let hostile = "*2. T-20250115-9999* _x_ ~y~ `z` 2. T-20250115-8888\u{202e}abc";
+        let text = words(Reason::NoHint, &[choice(1111, hostile)]);
+        let lines: Vec<&str> = text.lines().filter(|line| line.contains("T-")).collect();
+        assert_eq!(lines.len(), 1, "{text}");
+        assert!(!text.contains(['*', '_', '~', '`', '\u{202e}']), "{text}");
+        let long = words(Reason::NoHint, &[choice(1111, &"ü".repeat(200))]);
+        assert!(long.contains(&format!("{}…\n", "ü".repeat(59))), "{long}");
+        let five: Vec<Choice> = (1..=5).map(|n| choice(n, &"🍾".repeat(200))).collect();
+        // Twilio refuses a message of more than 1,600 characters, counted as UTF-16.
+        assert!(words(Reason::NoSuchTicket, &five).encode_utf16().count() < 1_600);
+    }
+
+    #[test]
+    fn the_notice_tells_where_it_went() {
+        let to = choice(1111, "*Bottles*");
+        assert_eq!(notice(Some(&to), 1), "Added to T-20250115-1111 – ∗Bottles∗");
+        assert_eq!(notice(Some(&to), 3), "3 messages added to T-20250115-1111 – ∗Bottles∗");
+        assert_eq!(notice(Some(&to), 0), "Nothing was left to add to T-20250115-1111.");
+        assert_eq!(notice(None, 0), "Kept aside. Your team will see to it.");
+    }
+}

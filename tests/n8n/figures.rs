@@ -1,0 +1,105 @@
+//! How fast it is.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use black_box::{Desk, MANAGER};
+
+use crate::stage::{Stage, texts};
+
+/// How often the loop is measured at rest.
+const ROUNDS: usize = 21;
+/// How many tickets come at once.
+const MANY: usize = 100;
+
+fn median(mut durations: Vec<Duration>) -> Duration {
+    durations.sort_unstable();
+    durations[durations.len() / 2]
+}
+
+/// One ticket at a time: form → WhatsApp, and quoted reply → thread.
+pub(crate) async fn at_rest(stage: &mut Stage) {
+    let (_place, desk) = stage.desk().await;
+    let (mut out, mut back) = (Vec::new(), Vec::new());
+    for round in 0..=ROUNDS {
+        let begun = Instant::now();
+        let reference = desk.open().await;
+        let sent = stage.twilio.wait_for_ticket(&reference, Duration::from_secs(30)).await;
+        let took = sent.at - begun;
+        desk.all_settled().await;
+        let begun = Instant::now();
+        let quote = [("OriginalRepliedMessageSid", sent.sid.as_str())];
+        stage.write(MANAGER, "On its way", &quote).await;
+        assert_eq!(texts(&desk.ticket(&reference).await)[1..], ["On its way"]);
+        // The first one warms up.
+        if round > 0 {
+            out.push(took);
+            back.push(begun.elapsed());
+        }
+    }
+    println!(
+        "       at rest, median of {ROUNDS}: form to WhatsApp {:.0?} (longest {:.0?}), reply to thread {:.0?} (longest {:.0?})",
+        median(out.clone()),
+        out.iter().max().unwrap(),
+        median(back.clone()),
+        back.iter().max().unwrap()
+    );
+    assert!(desk.stop().await.success());
+}
+
+/// Many tickets at once, at the server's own pace of four under way.
+pub(crate) async fn many_at_once(stage: &mut Stage) {
+    let (_place, desk) = stage.desk().await;
+    let begun = Instant::now();
+    let mut references = Vec::new();
+    for _ in 0..MANY {
+        references.push(desk.open().await);
+    }
+    println!("       {MANY} tickets opened in {:.1?}", begun.elapsed());
+    arrive_once(stage, &desk, &references, Duration::from_mins(3)).await;
+    let took = begun.elapsed();
+    println!(
+        "       all of them told after {took:.1?}: {:.1} notifications a second",
+        f64::from(u32::try_from(MANY).unwrap()) / took.as_secs_f64()
+    );
+    assert!(desk.stop().await.success());
+}
+
+/// n8n is killed for a minute while tickets are opened: each of them arrives, and none twice.
+pub(crate) async fn away_for_a_minute(stage: &mut Stage) {
+    let (_place, desk) = stage.desk().await;
+    let mut references = vec![desk.open().await, desk.open().await, desk.open().await, desk.open().await];
+    stage.n8n.kill().await;
+    let killed = Instant::now();
+    while killed.elapsed() < Duration::from_mins(1) {
+        references.push(desk.open().await);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    stage.n8n_works().await;
+    let back = Instant::now();
+    println!("       {} tickets, n8n away for {:.0?}", references.len(), killed.elapsed());
+    arrive_once(stage, &desk, &references, Duration::from_mins(3)).await;
+    println!("       all of them told {:.1?} after it was back", back.elapsed());
+    assert!(desk.stop().await.success());
+}
+
+/// Waits until every ticket was told, and asserts that none was told twice.
+async fn arrive_once(stage: &Stage, desk: &Desk, references: &[String], patience: Duration) {
+    let times = || {
+        let mut times: BTreeMap<String, usize> = references.iter().map(|reference| (reference.clone(), 0)).collect();
+        for sent in stage.twilio.sent() {
+            times.entry(sent.ticket_ref()).and_modify(|count| *count += 1);
+        }
+        times
+    };
+    let begun = Instant::now();
+    while times().values().any(|count| *count == 0) {
+        assert!(begun.elapsed() < patience, "not told of: {:?}", times().iter().filter(|(_, n)| **n == 0).collect::<Vec<_>>());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    desk.all_settled().await;
+    let twice: Vec<_> = times().into_iter().filter(|(_, count)| *count > 1).collect();
+    assert!(twice.is_empty(), "told twice: {twice:?}");
+}

@@ -1,0 +1,166 @@
+//! What every scene needs: a real n8n, a Twilio, and a place for the server.
+
+use std::time::Duration;
+
+use black_box::{CUSTOMER, Desk, DeskOptions, Engine, MANAGER, Place, SHARED_SECRET, Sent, Twilio};
+use serde_json::{Value, json};
+
+use crate::real::{Real, TO_WHATSAPP, free_port};
+
+/// How long the way from the server to Twilio may take when nothing is wrong.
+pub(crate) const SOON: Duration = Duration::from_secs(30);
+
+/// The actors.
+pub(crate) struct Stage {
+    pub(crate) n8n: Real,
+    pub(crate) twilio: Twilio,
+    /// n8n knows the server by its port, so every server of this run has the same one.
+    desk_port: u16,
+    messages: u32,
+    is_published: bool,
+}
+
+impl Stage {
+    /// Sets everything up. n8n does not run yet.
+    pub(crate) async fn set_up() -> Self {
+        let (twilio, desk_port) = (Twilio::start(), free_port());
+        let n8n = Real::set_up(&format!("http://127.0.0.1:{desk_port}"), twilio.url()).await;
+        Self {
+            n8n,
+            twilio,
+            desk_port,
+            messages: 0,
+            is_published: false,
+        }
+    }
+
+    /// Starts n8n without the workflow that takes notifications.
+    pub(crate) async fn start_n8n_inactive(&mut self) -> Vec<(Option<u16>, black_box::Kind)> {
+        self.n8n.start("/webhook/twilio-status", 403).await
+    }
+
+    /// Sees to it that n8n runs, with every workflow active.
+    pub(crate) async fn n8n_works(&mut self) {
+        if !self.is_published {
+            self.n8n.stop().await;
+            self.n8n.publish(TO_WHATSAPP).await;
+            self.is_published = true;
+        }
+        if self.n8n.post("/webhook/ticket-created", &[], "{}").await.is_none() {
+            self.n8n.start("/webhook/ticket-created", 403).await;
+        }
+    }
+
+    /// A server on a place, not yet started, that tells n8n.
+    pub(crate) fn desk_on(&self, place: &Place) -> DeskOptions {
+        Desk::on(place)
+            .set("PORT", &self.desk_port.to_string())
+            .set("N8N_TICKET_CREATED_WEBHOOK", &self.n8n.webhook())
+            .set("N8N_SHARED_SECRET", SHARED_SECRET)
+    }
+
+    /// n8n and a server of its own, started.
+    pub(crate) async fn desk(&mut self) -> (Place, Desk) {
+        self.n8n_works().await;
+        let place = Place::new(Engine::Sqlite).await;
+        let desk = self.desk_on(&place).start().await;
+        (place, desk)
+    }
+
+    /// Opens a ticket; gives its reference and the message that Twilio took, once the server knows of it.
+    pub(crate) async fn open(&self, desk: &Desk) -> (String, Sent) {
+        let reference = desk.open().await;
+        let sent = self.twilio.wait_for_ticket(&reference, SOON).await;
+        desk.all_settled().await;
+        (reference, sent)
+    }
+
+    /// Somebody writes to our number by WhatsApp; gives the id of the message and what n8n answers.
+    pub(crate) async fn write(&mut self, from: &str, text: &str, more: &[(&str, &str)]) -> (String, black_box::Answer) {
+        self.messages += 1;
+        let sid = format!("SMin{:028x}", self.messages);
+        let answer = self.write_again(&sid, from, text, more).await;
+        (sid, answer)
+    }
+
+    /// The same with an id that was used before.
+    pub(crate) async fn write_again(
+        &self,
+        sid: &str,
+        from: &str,
+        text: &str,
+        more: &[(&str, &str)],
+    ) -> black_box::Answer {
+        let from = format!("whatsapp:{from}");
+        let mut params = vec![
+            ("MessageSid", sid),
+            ("SmsMessageSid", sid),
+            ("AccountSid", black_box::ACCOUNT_SID),
+            ("From", from.as_str()),
+            ("To", "whatsapp:+14155238886"),
+            ("Body", text),
+            ("ProfileName", "Zoë & Söhne"),
+        ];
+        if !more.iter().any(|(name, _)| *name == "NumMedia") {
+            params.push(("NumMedia", "0"));
+        }
+        params.extend_from_slice(more);
+        self.twilio.call(&self.n8n.url("/webhook/twilio-whatsapp"), &params).await
+    }
+
+    /// Twilio reports what became of a message.
+    pub(crate) async fn report(&self, sid: &str, status: &str, error: Option<&str>) -> black_box::Answer {
+        let mut params = vec![("MessageSid", sid), ("MessageStatus", status), ("To", "whatsapp:+919655716000")];
+        if let Some(error) = error {
+            params.push(("ErrorCode", error));
+        }
+        self.twilio.call(&self.n8n.url("/webhook/twilio-status"), &params).await
+    }
+}
+
+/// The texts of a ticket's thread.
+pub(crate) fn texts(ticket: &Value) -> Vec<&str> {
+    let messages = ticket["messages"].as_array().unwrap();
+    messages.iter().map(|message| message["body"].as_str().unwrap_or_default()).collect()
+}
+
+/// Where WhatsApp says the newest message of a ticket is.
+pub(crate) fn delivery(ticket: &Value) -> &str {
+    ticket["ticket"]["delivery"]["state"].as_str().unwrap_or("none")
+}
+
+/// Waits until this is true of a ticket; asks again and again.
+pub(crate) async fn until(desk: &Desk, reference: &str, what: &str, is_true: impl Fn(&Value) -> bool) -> Value {
+    let found = tokio::time::timeout(SOON, async {
+        loop {
+            let ticket = desk.ticket(reference).await;
+            if is_true(&ticket) {
+                return ticket;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    match found.await {
+        Ok(ticket) => ticket,
+        Err(_) => panic!("{what} did not come true: {}", desk.ticket(reference).await),
+    }
+}
+
+/// A notification as the server writes it.
+pub(crate) fn payload(reference: &str) -> Value {
+    json!({
+        "event": "ticket.created",
+        "ticketRef": reference,
+        "ticketId": "01010101-0101-0101-0101-010101010101",
+        "ticketUrl": format!("https://desk.example/ticket/{reference}"),
+        "customerName": "Zoë Doe",
+        "customerPhone": CUSTOMER,
+        "customerEmail": "zoe@customer.example",
+        "subject": "Bottles",
+        "message": "Broken.",
+        "priority": "high",
+        "createdAt": "2026-11-22T10:00:00.000001Z",
+        "summary": "Zoë Doe: Bottles – Broken.",
+        "to": MANAGER,
+    })
+}
