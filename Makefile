@@ -1,7 +1,7 @@
 # Every everyday act is one word. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test bench check needs
+.PHONY: help demo run test bench e2e-n8n check needs
 
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 SERVER := $(TARGET)/release/server
@@ -15,7 +15,7 @@ endif
 LOCKED := $(if $(CI),--locked)
 
 help: ## list what can be done
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
 
 demo: needs ## the whole loop to look at and play with: a website, a phone, and the real server between them
 	cargo build --release $(LOCKED) -p demo
@@ -33,13 +33,17 @@ bench: needs ## figures, each beside what it is compared with: creation, start, 
 	cargo build --release $(LOCKED) -p server
 	SERVER_BINARY=$(SERVER) scripts/with-postgres cargo bench $(LOCKED) -p black-box --bench figures
 
+e2e-n8n: needs ## the whole loop with a real n8n, installed once from npm (10 minutes, 3 GB), and a Twilio of this machine
+	cargo build --release $(LOCKED) -p server
+	SERVER_BINARY=$(SERVER) scripts/with-n8n cargo test $(LOCKED) -p black-box --features n8n-e2e --test n8n_e2e
+
 check: needs ## format, lints, documentation, licences, layering, scripts
 	@scripts/needs lints
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets $(LOCKED) -- -D warnings
+	cargo clippy --workspace --all-targets --features black-box/n8n-e2e $(LOCKED) -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps $(LOCKED)
 	scripts/check-dependencies
-	cargo test $(LOCKED) -p black-box --test layering --test documents --test deploy_files
+	cargo test $(LOCKED) -p black-box --test layering --test documents --test deploy_files --test n8n_workflows
 	scripts/check-scripts
 
 needs:

@@ -70,7 +70,12 @@ pub(crate) async fn many_at_once(stage: &mut Stage) {
 /// n8n is killed for a minute while tickets are opened: each of them arrives, and none twice.
 pub(crate) async fn away_for_a_minute(stage: &mut Stage) {
     let (_place, desk) = stage.desk().await;
-    let mut references = vec![desk.open().await, desk.open().await, desk.open().await, desk.open().await];
+    let mut references = vec![
+        desk.open().await,
+        desk.open().await,
+        desk.open().await,
+        desk.open().await,
+    ];
     stage.n8n.kill().await;
     let killed = Instant::now();
     while killed.elapsed() < Duration::from_mins(1) {
@@ -79,7 +84,11 @@ pub(crate) async fn away_for_a_minute(stage: &mut Stage) {
     }
     stage.n8n_works().await;
     let back = Instant::now();
-    println!("       {} tickets, n8n away for {:.0?}", references.len(), killed.elapsed());
+    println!(
+        "       {} tickets, n8n away for {:.0?}",
+        references.len(),
+        killed.elapsed()
+    );
     arrive_once(stage, &desk, &references, Duration::from_mins(3)).await;
     println!("       all of them told {:.1?} after it was back", back.elapsed());
     assert!(desk.stop().await.success());
@@ -96,7 +105,11 @@ async fn arrive_once(stage: &Stage, desk: &Desk, references: &[String], patience
     };
     let begun = Instant::now();
     while times().values().any(|count| *count == 0) {
-        assert!(begun.elapsed() < patience, "not told of: {:?}", times().iter().filter(|(_, n)| **n == 0).collect::<Vec<_>>());
+        assert!(
+            begun.elapsed() < patience,
+            "not told of: {:?}",
+            times().iter().filter(|(_, n)| **n == 0).collect::<Vec<_>>()
+        );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     desk.all_settled().await;

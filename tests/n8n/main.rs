@@ -76,14 +76,26 @@ async fn main() -> ExitCode {
         }
         let begun = Instant::now();
         let is_ok = ends_well(scene(&mut stage)).await;
-        println!("{} {name}, {:.1?}", if is_ok { "ok    " } else { "FAILED" }, begun.elapsed());
+        println!(
+            "{} {name}, {:.1?}",
+            if is_ok { "ok    " } else { "FAILED" },
+            begun.elapsed()
+        );
         if !is_ok {
             failed.push(*name);
         }
     }
     stage.n8n.stop().await;
-    println!("{} scenes failed {failed:?}, {:.0?} in all", failed.len(), begun.elapsed());
-    if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    println!(
+        "{} scenes failed {failed:?}, {:.0?} in all",
+        failed.len(),
+        begun.elapsed()
+    );
+    if failed.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 /// Whether a scene came to its end without a panic.

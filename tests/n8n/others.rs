@@ -28,7 +28,11 @@ pub(crate) fn workflow(id: &str) -> Value {
         webhook["parameters"]["authentication"] = "headerAuth".into();
         webhook["credentials"] = json!({ "httpHeaderAuth": { "id": null, "name": "There is no such credential" } });
     }
-    let script = if id == NEVER_ANSWERS { "return [];" } else { "throw new Error('thrown on purpose');" };
+    let script = if id == NEVER_ANSWERS {
+        "return [];"
+    } else {
+        "throw new Error('thrown on purpose');"
+    };
     let code = json!({
         "id": "code", "name": "Code", "type": "n8n-nodes-base.code", "typeVersion": 2, "position": [220, 0],
         "parameters": { "mode": "runOnceForAllItems", "language": "javaScript", "jsCode": script },
@@ -38,7 +42,11 @@ pub(crate) fn workflow(id: &str) -> Value {
         "position": [440, 0], "parameters": { "respondWith": "noData", "options": {} },
     });
     let to = |name: &str| json!({ "main": [[{ "node": name, "type": "main", "index": 0 }]] });
-    let nodes = if id == AT_ONCE { json!([webhook, code]) } else { json!([webhook, code, respond]) };
+    let nodes = if id == AT_ONCE {
+        json!([webhook, code])
+    } else {
+        json!([webhook, code, respond])
+    };
     let connections = if id == AT_ONCE {
         json!({ "Webhook": to("Code") })
     } else {

@@ -51,7 +51,10 @@ pub(crate) fn free_port() -> u16 {
     listener.local_addr().expect("an address").port()
 }
 
-#[allow(clippy::disallowed_methods, reason = "where n8n was installed is the runner's to say")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "where n8n was installed is the runner's to say"
+)]
 fn program(variable: &str) -> PathBuf {
     let path = std::env::var_os(variable).unwrap_or_else(|| panic!("{variable} is not set: run `make e2e-n8n`"));
     path.into()
@@ -190,12 +193,17 @@ impl Real {
     pub(crate) async fn start(&mut self, path: &str, status: u16) -> Vec<(Option<u16>, Kind)> {
         let log = fs::File::create(self.folder.path().join("log")).unwrap();
         let mut command = self.command(&["start"]);
-        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        command
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log);
         self.process = Some(command.spawn().expect("n8n starts"));
         let (begun, mut seen) = (Instant::now(), Vec::new());
         loop {
             let answer = self.post(path, &[], "{}").await;
-            let kind = answer.as_ref().map_or((None, Kind::Nothing), |(status, body)| (Some(*status), Kind::of(body)));
+            let kind = answer
+                .as_ref()
+                .map_or((None, Kind::Nothing), |(status, body)| (Some(*status), Kind::of(body)));
             if kind.0 == Some(status) && kind.1 != Kind::Html {
                 return seen;
             }
@@ -209,7 +217,10 @@ impl Real {
 
     /// Posts JSON; gives the status and the body, or nothing without an answer.
     pub(crate) async fn post(&self, path: &str, headers: &[(&str, &str)], body: &str) -> Option<(u16, String)> {
-        let mut request = self.client.post(self.url(path)).header("content-type", "application/json");
+        let mut request = self
+            .client
+            .post(self.url(path))
+            .header("content-type", "application/json");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -225,7 +236,9 @@ impl Real {
     /// Posts a notification as the ticket server does.
     pub(crate) async fn notify(&self, id: &str, payload: &Value) -> (u16, Value) {
         let headers = [("x-api-key", SHARED_SECRET), ("webhook-id", id)];
-        let answer = self.post("/webhook/ticket-created", &headers, &payload.to_string()).await;
+        let answer = self
+            .post("/webhook/ticket-created", &headers, &payload.to_string())
+            .await;
         let (status, body) = answer.expect("an answer");
         (status, serde_json::from_str(&body).unwrap_or(json!(body)))
     }
@@ -253,7 +266,9 @@ impl Real {
     fn end_group(&self, signal: &str) {
         if let Some(id) = self.process.as_ref().and_then(Child::id) {
             let group = format!("-{id}");
-            let killed = std::process::Command::new("kill").args(["-s", signal, "--", &group]).status();
+            let killed = std::process::Command::new("kill")
+                .args(["-s", signal, "--", &group])
+                .status();
             assert!(killed.is_ok(), "kill runs");
         }
     }

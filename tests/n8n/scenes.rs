@@ -27,21 +27,38 @@ pub(crate) async fn the_loop_with_a_quoted_reply(stage: &mut Stage) {
     assert_eq!(delivery(&desk.ticket(&reference).await), "sent");
 
     let quote = [("OriginalRepliedMessageSid", sent.sid.as_str())];
-    let (sid, answer) = stage.write(MANAGER, "New ones are on their way & <free> 🎁", &quote).await;
+    let (sid, answer) = stage
+        .write(MANAGER, "New ones are on their way & <free> 🎁", &quote)
+        .await;
     assert_eq!(answer.words(), "");
     let ticket = desk.ticket(&reference).await;
     assert_eq!(texts(&ticket)[1], "New ones are on their way & <free> 🎁");
     assert_eq!(ticket["messages"][1]["sender"], "manager");
     // Twilio repeats what it thinks was lost.
-    stage.write_again(&sid, MANAGER, "New ones are on their way & <free> 🎁", &quote).await;
+    stage
+        .write_again(&sid, MANAGER, "New ones are on their way & <free> 🎁", &quote)
+        .await;
     assert_eq!(texts(&desk.ticket(&reference).await).len(), 2);
 
     stage.write(CUSTOMER, &format!("{reference}: thank you"), &[]).await;
     let told = stage.twilio.wait_for(stage.twilio.sent().len().max(2), SOON).await;
-    until(&desk, &reference, "the customer's message", |ticket| texts(ticket).len() == 3).await;
+    until(&desk, &reference, "the customer's message", |ticket| {
+        texts(ticket).len() == 3
+    })
+    .await;
     desk.all_settled().await;
-    let told = stage.twilio.sent().into_iter().next_back().or(told.into_iter().next_back()).unwrap();
-    assert!(told.field("Body").starts_with("💬 *NEW MESSAGE FROM THE CUSTOMER*\n\n*Ticket:* "), "{told:?}");
+    let told = stage
+        .twilio
+        .sent()
+        .into_iter()
+        .next_back()
+        .or(told.into_iter().next_back())
+        .unwrap();
+    assert!(
+        told.field("Body")
+            .starts_with("💬 *NEW MESSAGE FROM THE CUSTOMER*\n\n*Ticket:* "),
+        "{told:?}"
+    );
     assert!(told.field("Body").contains(": thank you"), "{told:?}");
     assert!(desk.stop().await.success());
 }
@@ -53,10 +70,20 @@ pub(crate) async fn asking_back_and_a_pick(stage: &mut Stage) {
     let (newer, _) = stage.open(&desk).await;
     let (sid, answer) = stage.write(MANAGER, "We send new ones", &[]).await;
     let asked = answer.words();
-    let place = |reference: &str| asked.find(reference).unwrap_or_else(|| panic!("{reference} is not in {asked:?}"));
+    let place = |reference: &str| {
+        asked
+            .find(reference)
+            .unwrap_or_else(|| panic!("{reference} is not in {asked:?}"))
+    };
     assert!(place(&newer) < place(&older), "{asked}");
-    assert_eq!(stage.write_again(&sid, MANAGER, "We send new ones", &[]).await.words(), asked);
-    assert_eq!(texts(&desk.ticket(&older).await).len() + texts(&desk.ticket(&newer).await).len(), 2);
+    assert_eq!(
+        stage.write_again(&sid, MANAGER, "We send new ones", &[]).await.words(),
+        asked
+    );
+    assert_eq!(
+        texts(&desk.ticket(&older).await).len() + texts(&desk.ticket(&newer).await).len(),
+        2
+    );
 
     let (pick, answer) = stage.write(MANAGER, "2", &[]).await;
     let told = answer.words();
@@ -91,9 +118,16 @@ pub(crate) async fn several_media(stage: &mut Stage) {
     ];
     let urls = |ticket: &serde_json::Value| -> Vec<String> {
         let messages = ticket["messages"].as_array().unwrap();
-        messages.iter().filter_map(|message| Some(message["mediaUrl"].as_str()?.to_owned())).collect()
+        messages
+            .iter()
+            .filter_map(|message| Some(message["mediaUrl"].as_str()?.to_owned()))
+            .collect()
     };
-    let all = ["https://api.twilio.example/0", "https://api.twilio.example/1", "https://api.twilio.example/2"];
+    let all = [
+        "https://api.twilio.example/0",
+        "https://api.twilio.example/1",
+        "https://api.twilio.example/2",
+    ];
     let mut quoted = pictures.to_vec();
     quoted.push(("OriginalRepliedMessageSid", &sent.sid));
     let (_, answer) = stage.write(MANAGER, "Like this?", &quoted).await;
@@ -122,7 +156,10 @@ pub(crate) async fn the_probe(stage: &mut Stage) {
     let (place, desk) = stage.desk().await;
     let before = stage.twilio.asked();
     let answer = stage.n8n.notify("probe-1", &json!({ "event": "probe" })).await;
-    assert_eq!(answer, (200, json!({ "ok": true, "probe": true, "inbound": { "status": 400 } })));
+    assert_eq!(
+        answer,
+        (200, json!({ "ok": true, "probe": true, "inbound": { "status": 400 } }))
+    );
     let (status, out, err) = stage.desk_on(&place).run(&["check", "--probe", "--yes"]).await;
     assert!(status.success(), "{out}{err}");
     println!("       {}", out.trim().replace('\n', "\n       "));
@@ -130,9 +167,14 @@ pub(crate) async fn the_probe(stage: &mut Stage) {
 
     // Nothing listens where the workflow looks for the server.
     let (status, answer) = stage.n8n.notify("probe-2", &json!({ "event": "probe" })).await;
-    assert_eq!((status, &answer["inbound"]), (200, &json!({ "status": null, "detail": "ECONNREFUSED" })));
+    assert_eq!(
+        (status, &answer["inbound"]),
+        (200, &json!({ "status": null, "detail": "ECONNREFUSED" }))
+    );
     // Somebody at that address knows another key.
-    let wrong = stage.desk_on(&place).set("RAILWAY_INBOUND_SECRET", "another-inbound-key-0123456789abcdef");
+    let wrong = stage
+        .desk_on(&place)
+        .set("RAILWAY_INBOUND_SECRET", "another-inbound-key-0123456789abcdef");
     let desk = wrong.start().await;
     let (_, answer) = stage.n8n.notify("probe-3", &json!({ "event": "probe" })).await;
     assert_eq!(answer["inbound"], json!({ "status": 401 }));
@@ -191,7 +233,10 @@ pub(crate) async fn long_and_marked_up_texts(stage: &mut Stage) {
         assert_eq!(status, 200, "{answer}");
         let sent = stage.twilio.sent().pop().unwrap();
         let body = sent.field("Body");
-        assert!(body.encode_utf16().count() <= 1_600 && body.contains(ticket["ticketUrl"].as_str().unwrap()), "{body}");
+        assert!(
+            body.encode_utf16().count() <= 1_600 && body.contains(ticket["ticketUrl"].as_str().unwrap()),
+            "{body}"
+        );
         // Nothing was halved: no replacement character, and every family is complete.
         assert!(!body.contains('\u{fffd}'), "{body}");
         assert!(!body.replace(family, "").contains('\u{200d}'), "{body}");
@@ -202,7 +247,10 @@ pub(crate) async fn long_and_marked_up_texts(stage: &mut Stage) {
     assert_eq!(stage.n8n.notify("marks", &ticket).await.0, 200);
     let body = stage.twilio.sent().pop().unwrap().field("Body").to_owned();
     assert!(body.contains("*Subject:* ∗View Ticket:∗ ˍnowˍ second\n"), "{body}");
-    assert!(body.contains("ˋˋˋall\n∗View Ticket:∗ https://evil.example/a_b_c\nme_too@customer.example 2*3*4 ∼no∼\n"), "{body}");
+    assert!(
+        body.contains("ˋˋˋall\n∗View Ticket:∗ https://evil.example/a_b_c\nme_too@customer.example 2*3*4 ∼no∼\n"),
+        "{body}"
+    );
     assert_eq!(body.matches("\n*View Ticket:* ").count(), 1, "{body}");
 }
 
@@ -232,7 +280,10 @@ pub(crate) async fn what_twilio_reports_later(stage: &mut Stage) {
     assert_eq!((template.field("ContentSid"), template.field("Body")), (TEMPLATE, ""));
     assert!(template.field("ContentVariables").contains(&reference), "{template:?}");
     stage.report(&template.sid, "read", None).await;
-    until(&desk, &reference, "the template is read", |ticket| delivery(ticket) == "read").await;
+    until(&desk, &reference, "the template is read", |ticket| {
+        delivery(ticket) == "read"
+    })
+    .await;
 
     // Another failure: the second number.
     let (reference, sent) = stage.open(&desk).await;
@@ -241,14 +292,26 @@ pub(crate) async fn what_twilio_reports_later(stage: &mut Stage) {
     assert_eq!(second.field("To"), format!("whatsapp:{backup}"));
     assert!(second.field("Body").contains(&reference));
     stage.report(&second.sid, "failed", Some("63024")).await;
-    until(&desk, &reference, "nobody could be reached", |ticket| delivery(ticket) == "failed").await;
+    until(&desk, &reference, "nobody could be reached", |ticket| {
+        delivery(ticket) == "failed"
+    })
+    .await;
     assert!(desk.stop().await.success());
 }
 
 /// Waits for a ticket's message that is not this one.
 async fn wait_for_another(stage: &Stage, desk: &Desk, reference: &str, sid: &str) -> black_box::Sent {
-    let newest = || stage.twilio.sent().into_iter().rfind(|sent| sent.ticket_ref() == reference);
-    until(desk, reference, "another message", |_| newest().is_some_and(|sent| sent.sid != sid)).await;
+    let newest = || {
+        stage
+            .twilio
+            .sent()
+            .into_iter()
+            .rfind(|sent| sent.ticket_ref() == reference)
+    };
+    until(desk, reference, "another message", |_| {
+        newest().is_some_and(|sent| sent.sid != sid)
+    })
+    .await;
     desk.all_settled().await;
     newest().unwrap()
 }

@@ -105,12 +105,18 @@ impl Stage {
             params.push(("NumMedia", "0"));
         }
         params.extend_from_slice(more);
-        self.twilio.call(&self.n8n.url("/webhook/twilio-whatsapp"), &params).await
+        self.twilio
+            .call(&self.n8n.url("/webhook/twilio-whatsapp"), &params)
+            .await
     }
 
     /// Twilio reports what became of a message.
     pub(crate) async fn report(&self, sid: &str, status: &str, error: Option<&str>) -> black_box::Answer {
-        let mut params = vec![("MessageSid", sid), ("MessageStatus", status), ("To", "whatsapp:+919655716000")];
+        let mut params = vec![
+            ("MessageSid", sid),
+            ("MessageStatus", status),
+            ("To", "whatsapp:+919655716000"),
+        ];
         if let Some(error) = error {
             params.push(("ErrorCode", error));
         }
@@ -121,7 +127,10 @@ impl Stage {
 /// The texts of a ticket's thread.
 pub(crate) fn texts(ticket: &Value) -> Vec<&str> {
     let messages = ticket["messages"].as_array().unwrap();
-    messages.iter().map(|message| message["body"].as_str().unwrap_or_default()).collect()
+    messages
+        .iter()
+        .map(|message| message["body"].as_str().unwrap_or_default())
+        .collect()
 }
 
 /// Where WhatsApp says the newest message of a ticket is.

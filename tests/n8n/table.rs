@@ -26,7 +26,12 @@ pub(crate) async fn n8n_answers_as_the_table_says(stage: &mut Stage) {
 /// Asserts that an answer is the one of the table.
 pub(crate) fn hold(case: Case, status: Option<u16>, kind: Kind, body: &str) {
     let row = case.row();
-    assert_eq!((row.status, row.kind.as_str()), (status, kind.name()), "{}: {body}", case.name());
+    assert_eq!(
+        (row.status, row.kind.as_str()),
+        (status, kind.name()),
+        "{}: {body}",
+        case.name()
+    );
 }
 
 /// Brings a case about, and gives the answer.
@@ -46,14 +51,23 @@ async fn provoke(stage: &Stage, case: Case) -> Option<(u16, String)> {
         Case::NeverAnswers => other(others::NEVER_ANSWERS).await,
         Case::WrongKey => {
             let missing = n8n.post("/webhook/ticket-created", &[], &ticket).await;
-            let wrong = n8n.post("/webhook/ticket-created", &[("x-api-key", "wrong")], &ticket).await;
-            assert_eq!(missing.as_ref().map(|answer| answer.0), wrong.as_ref().map(|answer| answer.0));
+            let wrong = n8n
+                .post("/webhook/ticket-created", &[("x-api-key", "wrong")], &ticket)
+                .await;
+            assert_eq!(
+                missing.as_ref().map(|answer| answer.0),
+                wrong.as_ref().map(|answer| answer.0)
+            );
             wrong
         }
         Case::Fails => {
             let throws = other(others::THROWS).await;
             let lacks = other(others::NO_CREDENTIAL).await;
-            assert_eq!(throws.as_ref().map(|answer| answer.0), lacks.as_ref().map(|answer| answer.0), "{lacks:?}");
+            assert_eq!(
+                throws.as_ref().map(|answer| answer.0),
+                lacks.as_ref().map(|answer| answer.0),
+                "{lacks:?}"
+            );
             throws
         }
         Case::NotJson => n8n.post("/webhook/ticket-created", &keyed, "{\"event\":").await,
@@ -81,7 +95,10 @@ async fn provoke(stage: &Stage, case: Case) -> Option<(u16, String)> {
             stage.twilio.then(400, 63003, None);
             n8n.post("/webhook/ticket-created", &keyed, &ticket).await
         }
-        Case::Unreadable => n8n.post("/webhook/ticket-created", &keyed, "{\"event\":\"ticket.created\"}").await,
+        Case::Unreadable => {
+            n8n.post("/webhook/ticket-created", &keyed, "{\"event\":\"ticket.created\"}")
+                .await
+        }
         Case::Probe => {
             let probe = json!({ "event": "probe" }).to_string();
             n8n.post("/webhook/ticket-created", &keyed, &probe).await

@@ -41,7 +41,9 @@ pub(crate) async fn inactive_then_active(stage: &mut Stage) {
 pub(crate) async fn a_wrong_key(stage: &mut Stage) {
     stage.n8n_works().await;
     let place = Place::new(Engine::Sqlite).await;
-    let wrong = stage.desk_on(&place).set("N8N_SHARED_SECRET", "not-the-key-0123456789abcdef0123456");
+    let wrong = stage
+        .desk_on(&place)
+        .set("N8N_SHARED_SECRET", "not-the-key-0123456789abcdef0123456");
     let desk = wrong.start().await;
     let reference = desk.open().await;
     desk.wait_for_log("notification failed").await;
@@ -57,7 +59,12 @@ pub(crate) async fn a_wrong_key(stage: &mut Stage) {
 /// Twilio's refusals: later, later, the template, another number, never.
 pub(crate) async fn what_twilio_refuses(stage: &mut Stage) {
     let (_place, desk) = stage.desk().await;
-    for (status, code, retry_after) in [(429, 20429, Some(2)), (429, 20429, None), (500, 20500, None), (401, 20003, None)] {
+    for (status, code, retry_after) in [
+        (429, 20429, Some(2)),
+        (429, 20429, None),
+        (500, 20500, None),
+        (401, 20003, None),
+    ] {
         let asked = stage.twilio.asked();
         stage.twilio.then(status, code, retry_after);
         let (begun, reference) = (Instant::now(), desk.open().await);
@@ -75,7 +82,11 @@ pub(crate) async fn what_twilio_refuses(stage: &mut Stage) {
     let variables: serde_json::Value = serde_json::from_str(sent.field("ContentVariables")).unwrap();
     assert_eq!(variables["1"], reference);
     assert_eq!(delivery(&desk.ticket(&reference).await), "sent");
-    assert!(!desk.log().contains("notification failed\",\"why\":\"HTTP 410"), "{}", desk.log());
+    assert!(
+        !desk.log().contains("notification failed\",\"why\":\"HTTP 410"),
+        "{}",
+        desk.log()
+    );
 
     // For good: not asked again. There is no other number, so it is dead, and seen to be.
     let asked = stage.twilio.asked();
@@ -102,7 +113,10 @@ pub(crate) async fn the_same_webhook_twice(stage: &mut Stage) {
         let mut answers = [&first, &second];
         answers.sort_by_key(|(status, _)| *status);
         assert_eq!(answers[0].0, 200, "{answers:?}");
-        assert!(answers[1].0 == 503 || answers[1].1["externalId"] == answers[0].1["externalId"], "{answers:?}");
+        assert!(
+            answers[1].0 == 503 || answers[1].1["externalId"] == answers[0].1["externalId"],
+            "{answers:?}"
+        );
         assert_eq!(stage.twilio.asked(), asked + 1, "round {round}: {answers:?}");
         let (status, later) = stage.n8n.notify(&id, &ticket).await;
         assert_eq!((status, &later["externalId"]), (200, &answers[0].1["externalId"]));
@@ -142,11 +156,15 @@ pub(crate) async fn the_server_is_away_for_a_reply(stage: &mut Stage) {
     assert!(desk.stop().await.success());
 
     // What the server refuses for good is not repeated, and Twilio hears that it failed.
-    let wrong = stage.desk_on(&place).set("RAILWAY_INBOUND_SECRET", "another-inbound-key-0123456789abcdef");
+    let wrong = stage
+        .desk_on(&place)
+        .set("RAILWAY_INBOUND_SECRET", "another-inbound-key-0123456789abcdef");
     let desk = wrong.start().await;
     let (_, answer) = stage.write(MANAGER, "with another key", &quote).await;
     assert_eq!(answer.status, 502, "{answer:?}");
-    let refused = desk.metric("http_requests_total{method=\"POST\",route=\"/api/ticket/inbound\",status=\"401\"").await;
+    let refused = desk
+        .metric("http_requests_total{method=\"POST\",route=\"/api/ticket/inbound\",status=\"401\"")
+        .await;
     assert!((refused - 1.0).abs() < f64::EPSILON, "{refused} calls");
     assert!(desk.stop().await.success());
 }
@@ -162,7 +180,9 @@ pub(crate) async fn killed_while_sending(stage: &mut Stage) {
     let call = tokio::spawn(async move {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let request = client.post(webhook).header("x-api-key", black_box::SHARED_SECRET);
-        let request = request.header("webhook-id", "killed").header("content-type", "application/json");
+        let request = request
+            .header("webhook-id", "killed")
+            .header("content-type", "application/json");
         request.body(body).send().await.is_ok()
     });
     let begun = Instant::now();

@@ -134,7 +134,9 @@ impl Case {
     pub fn row(self) -> Row {
         let rows = Row::all();
         let mut found = rows.into_iter().filter(|row| row.case == self.name());
-        let row = found.next().unwrap_or_else(|| panic!("no row {:?} in {TABLE}", self.name()));
+        let row = found
+            .next()
+            .unwrap_or_else(|| panic!("no row {:?} in {TABLE}", self.name()));
         assert!(found.next().is_none(), "{:?} stands twice in {TABLE}", self.name());
         row
     }
@@ -208,7 +210,9 @@ impl Row {
     pub fn all() -> Vec<Self> {
         let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/n8n.md");
         let document = fs::read_to_string(document).expect("docs/n8n.md");
-        let section = document.split("\n## ").find(|section| section.starts_with("What n8n answers"));
+        let section = document
+            .split("\n## ")
+            .find(|section| section.starts_with("What n8n answers"));
         let lines = section.expect(TABLE).lines().filter(|line| line.starts_with("| "));
         let row = |line: &str| {
             let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();

@@ -147,8 +147,14 @@ mod tests {
 
     #[test]
     fn the_body_has_every_field_of_the_contract_and_no_key() {
+        let composer = N8nComposer {
+            to: Some("+919655716000".parse().unwrap()),
+            backup: None,
+        };
+        let payload = Payload(compose_by(&composer, "two\nare broken").to_string().into_bytes().into());
+        let template = composer.redirect(&payload, Route::Template).unwrap();
         assert_eq!(
-            compose("two\nare broken"),
+            serde_json::from_slice::<Value>(&template.0).unwrap(),
             serde_json::json!({
                 "event": "ticket.created",
                 "ticketRef": "T-20250115-1234",
@@ -162,6 +168,8 @@ mod tests {
                 "priority": "high",
                 "createdAt": "2025-01-15T10:30:00.000001Z",
                 "summary": "T-20250115-1234 (high) Zoë \"Z\" Doe: Bottles 🍾 – two are broken",
+                "to": "+919655716000",
+                "template": true,
             })
         );
     }

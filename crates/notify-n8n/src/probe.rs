@@ -77,13 +77,11 @@ impl N8nWebhook {
 
 impl From<InboundAnswer> for Inbound {
     fn from(answer: InboundAnswer) -> Self {
-        match answer.status {
-            Some(status) => Self::Answered(status),
-            None => {
-                let detail = answer.detail.unwrap_or_else(|| "the workflow does not say why".into());
-                let printable = detail.chars().filter(|c| !c.is_control());
-                Self::Unreachable(printable.take(DETAIL_MAX).collect::<String>().into())
-            }
+        if let Some(status) = answer.status {
+            return Self::Answered(status);
         }
+        let detail = answer.detail.unwrap_or_else(|| "the workflow does not say why".into());
+        let printable = detail.chars().filter(|c| !c.is_control());
+        Self::Unreachable(printable.take(DETAIL_MAX).collect::<String>().into())
     }
 }

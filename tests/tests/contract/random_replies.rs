@@ -95,14 +95,14 @@ impl Writer {
     }
 
     /// What everything that was asked about now belongs to.
-    fn picks(&mut self, reply: &Reply, ticket: Option<String>) {
+    fn picks(&mut self, reply: &Reply, ticket: Option<&str>) {
         assert_eq!(
             (reply.status, &reply.json()["ticketRef"]),
             (200, &json!(ticket)),
             "{reply:?}"
         );
         for text in std::mem::take(&mut self.asked_about) {
-            self.expected.insert(text, ticket.clone());
+            self.expected.insert(text, ticket.map(str::to_owned));
         }
         self.question.clear();
     }
@@ -124,14 +124,14 @@ impl Writer {
                 let tickets = self.tickets.clone();
                 let ticket = self.draw.one_of(&tickets).reference.clone();
                 let reply = self.send(&ticket.to_lowercase(), json!({})).await;
-                self.picks(&reply, Some(ticket));
+                self.picks(&reply, Some(&ticket));
             }
             _ => {
                 let number = self.draw.below(5);
                 // A swipe of the question itself quotes an id that the server does not know.
                 let quote = json!({ "repliedToExternalId": "SM-of-the-question" });
                 let reply = self.send(&format!("{}", number + 1), quote).await;
-                self.picks(&reply, Some(listed[number].clone()));
+                self.picks(&reply, Some(&listed[number]));
             }
         }
     }

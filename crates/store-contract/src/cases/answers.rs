@@ -351,12 +351,12 @@ pub async fn answers_and_messages_at_once_end(fixture: &Fixture) {
             fixture.asked_again(&question, at(2)).await;
             pickings.push(picking(fixture, &question, Some(here)));
             let again = fixture.message_of(first.external_id.as_ref().unwrap(), at(3));
-            for message in [again, fixture.message_from(&manager, at(3))] {
-                appends.push(Append {
-                    ends_question_of: Some(manager.clone()),
-                    ..append_to(&there.ticket, message)
-                });
-            }
+            // Joins by somebody else's word, and so does not take its turn at the question.
+            appends.push(append_to(&there.ticket, again));
+            appends.push(Append {
+                ends_question_of: Some(manager.clone()),
+                ..append_to(&there.ticket, fixture.message_from(&manager, at(3)))
+            });
         }
         let store = fixture.store();
         let answering = async {
