@@ -413,8 +413,15 @@ impl Desk {
 
     /// One number of `/metrics`: the sum of the lines that start with `name`.
     pub async fn metric(&self, name: &str) -> f64 {
+        self.metrics(&[name]).await
+    }
+
+    /// The sum of several numbers, all of one moment.
+    async fn metrics(&self, names: &[&str]) -> f64 {
         let text = self.get("/metrics").await.text;
-        let lines = text.lines().filter(|line| line.starts_with(name));
+        let lines = text
+            .lines()
+            .filter(|line| names.iter().any(|name| line.starts_with(name)));
         lines
             .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
             .sum()
@@ -433,10 +440,9 @@ impl Desk {
     /// Waits until no notification waits or is under way.
     pub async fn all_settled(&self) {
         let settled = timeout(Duration::from_mins(1), async {
-            while self.metric("notifications{state=\"waiting\"}").await
-                + self.metric("notifications{state=\"leased\"}").await
-                > 0.0
-            {
+            // Of one moment: one whose lease ends between two looks would be seen by neither.
+            let unsettled = ["notifications{state=\"waiting\"}", "notifications{state=\"leased\"}"];
+            while self.metrics(&unsettled).await > 0.0 {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         });

@@ -67,7 +67,8 @@ async fn n8n_is_told_at_once_in_the_words_of_the_contract(engine: Engine) {
         summary.contains(reference) && summary.chars().count() <= 500 && !summary.contains('\n'),
         "{summary}"
     );
-    assert_eq!(told.as_object().unwrap().len(), 12);
+    assert_eq!(told["to"], black_box::MANAGER);
+    assert_eq!(told.as_object().unwrap().len(), 13);
     all_delivered(&desk).await;
     assert_eq!(n8n.received().len(), 1);
     assert!(desk.stop().await.success());
