@@ -75,6 +75,7 @@ async fn main() -> ExitCode {
             continue;
         }
         let begun = Instant::now();
+        stage.twilio.forget();
         let is_ok = ends_well(scene(&mut stage)).await;
         println!(
             "{} {name}, {:.1?}",

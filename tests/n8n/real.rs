@@ -33,6 +33,9 @@ const WORKFLOWS: [(&str, &str); 3] = [
 /// The workflow that takes notifications.
 pub(crate) const TO_WHATSAPP: &str = WORKFLOWS[0].1;
 
+/// The path and the id of a second copy of the workflow for replies, which lets wrong signatures through.
+pub(crate) const REPORT_ONLY: &str = "reportOnly000001";
+
 /// How long n8n may take to start.
 const START: Duration = Duration::from_mins(2);
 
@@ -84,6 +87,10 @@ impl Real {
             let mut workflow: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
             real.configure(&mut workflow, ticket_server, twilio);
             fs::write(input.join(file), workflow.to_string()).unwrap();
+            if file == "whatsapp-to-ticket.json" {
+                let lenient = report_only(&workflow.to_string().replace("twilio-whatsapp", REPORT_ONLY));
+                fs::write(input.join("report-only.json"), lenient.to_string()).unwrap();
+            }
         }
         for workflow in others::ALL.map(others::workflow) {
             let file = format!("{}.json", workflow["id"].as_str().unwrap());
@@ -98,7 +105,7 @@ impl Real {
         for (_, id) in &WORKFLOWS[1..] {
             real.publish(id).await;
         }
-        for id in others::ALL {
+        for id in others::ALL.into_iter().chain([REPORT_ONLY]) {
             real.publish(id).await;
         }
         real
@@ -273,10 +280,34 @@ impl Real {
         }
     }
 
+    /// Waits until it wrote this.
+    pub(crate) async fn wait_for_log(&self, part: &str) {
+        let begun = Instant::now();
+        while !self.log().contains(part) {
+            assert!(begun.elapsed() < START, "no {part:?} in:\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// What it wrote since its last start.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
+}
+
+/// A workflow with that id, told to let wrong signatures through.
+fn report_only(workflow: &str) -> Value {
+    let mut workflow: Value = serde_json::from_str(workflow).unwrap();
+    workflow["id"] = REPORT_ONLY.into();
+    workflow["name"] = REPORT_ONLY.into();
+    let nodes = workflow["nodes"].as_array_mut().unwrap();
+    let config = nodes.iter_mut().find(|node| node["name"] == "Config").unwrap();
+    let fields = config["parameters"]["assignments"]["assignments"]
+        .as_array_mut()
+        .unwrap();
+    let signature = fields.iter_mut().find(|field| field["name"] == "signature").unwrap();
+    signature["value"] = "report-only".into();
+    workflow
 }
 
 /// The example with the secrets of this test in it.

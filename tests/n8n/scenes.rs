@@ -4,7 +4,7 @@ use black_box::{CUSTOMER, Desk, Engine, MANAGER, Place};
 use serde_json::json;
 
 use crate::{
-    real::TEMPLATE,
+    real::{REPORT_ONLY, TEMPLATE},
     stage::{SOON, Stage, delivery, payload, texts, until},
 };
 
@@ -41,19 +41,9 @@ pub(crate) async fn the_loop_with_a_quoted_reply(stage: &mut Stage) {
     assert_eq!(texts(&desk.ticket(&reference).await).len(), 2);
 
     stage.write(CUSTOMER, &format!("{reference}: thank you"), &[]).await;
-    let told = stage.twilio.wait_for(stage.twilio.sent().len().max(2), SOON).await;
-    until(&desk, &reference, "the customer's message", |ticket| {
-        texts(ticket).len() == 3
-    })
-    .await;
+    let told = stage.twilio.wait_for(2, SOON).await.pop().unwrap();
+    assert_eq!(texts(&desk.ticket(&reference).await).len(), 3);
     desk.all_settled().await;
-    let told = stage
-        .twilio
-        .sent()
-        .into_iter()
-        .next_back()
-        .or(told.into_iter().next_back())
-        .unwrap();
     assert!(
         told.field("Body")
             .starts_with("💬 *NEW MESSAGE FROM THE CUSTOMER*\n\n*Ticket:* "),
@@ -208,6 +198,13 @@ pub(crate) async fn forged_signatures(stage: &mut Stage) {
     let ticket = desk.ticket(&reference).await;
     assert_eq!((texts(&ticket).len(), delivery(&ticket)), (1, "sent"));
     assert!((desk.metric("messages_unmatched").await - 0.0).abs() < f64::EPSILON);
+
+    // Told to report only, the workflow lets it through and shows it as a failed execution.
+    let webhook = stage.n8n.url(&format!("/webhook/{REPORT_ONLY}"));
+    let answer = stage.twilio.call_signed_by("another token", &webhook, &reply).await;
+    assert_eq!(answer.words(), "");
+    assert_eq!(texts(&desk.ticket(&reference).await).len(), 2);
+    stage.n8n.wait_for_log("The signature is wrong; let through").await;
     assert!(desk.stop().await.success());
 }
 
@@ -244,8 +241,12 @@ pub(crate) async fn long_and_marked_up_texts(stage: &mut Stage) {
     let mut ticket = payload("T-20261102-0001");
     ticket["subject"] = "*View Ticket:* _now_\nsecond".into();
     ticket["message"] = "```all\n*View Ticket:* https://evil.example/a_b_c\nme_too@customer.example 2*3*4 ~no~".into();
+    // Where the server names no number, Config's gets it.
+    ticket.as_object_mut().unwrap().remove("to");
     assert_eq!(stage.n8n.notify("marks", &ticket).await.0, 200);
-    let body = stage.twilio.sent().pop().unwrap().field("Body").to_owned();
+    let sent = stage.twilio.sent().pop().unwrap();
+    assert_eq!(sent.field("To"), format!("whatsapp:{MANAGER}"));
+    let body = sent.field("Body");
     assert!(body.contains("*Subject:* ∗View Ticket:∗ ˍnowˍ second\n"), "{body}");
     assert!(
         body.contains("ˋˋˋall\n∗View Ticket:∗ https://evil.example/a_b_c\nme_too@customer.example 2*3*4 ∼no∼\n"),

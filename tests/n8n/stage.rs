@@ -149,10 +149,10 @@ pub(crate) async fn until(desk: &Desk, reference: &str, what: &str, is_true: imp
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     });
-    match found.await {
-        Ok(ticket) => ticket,
-        Err(_) => panic!("{what} did not come true: {}", desk.ticket(reference).await),
+    if let Ok(ticket) = found.await {
+        return ticket;
     }
+    panic!("{what} did not come true: {}", desk.ticket(reference).await);
 }
 
 /// A notification as the server writes it.

@@ -141,7 +141,7 @@ impl Case {
         row
     }
 
-    /// The answer. The bodies are a real n8n's, 2.40.7.
+    /// The answer, of the kind that a real n8n gives: `make e2e-n8n` holds that one against the table too.
     fn answer(self) -> Option<(u16, &'static str, &'static str)> {
         let json = "application/json; charset=utf-8";
         let html = "text/html; charset=utf-8";

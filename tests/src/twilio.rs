@@ -66,6 +66,8 @@ pub struct Refusal {
 struct State {
     refusals: VecDeque<Refusal>,
     sent: Vec<Sent>,
+    /// How many were ever taken; their ids are made of it.
+    taken: usize,
     asked: usize,
     /// Requests that have no answer yet.
     waiting: usize,
@@ -145,6 +147,12 @@ impl Twilio {
     /// The messages that were taken.
     pub fn sent(&self) -> Vec<Sent> {
         self.state.lock().unwrap().sent.clone()
+    }
+
+    /// Forgets the messages that were taken: another server may give a reference anew that an earlier one gave.
+    pub fn forget(&self) {
+        self.state.lock().unwrap().sent.clear();
+        self.count.send_replace(0);
     }
 
     /// How often it was asked to take one.
@@ -285,7 +293,8 @@ async fn take(state: &Mutex<State>, count: &watch::Sender<usize>, request: &Http
     if let Some(fault) = fault(request, &form).or_else(|| state.refusals.pop_front()) {
         return refusal(&fault);
     }
-    let sid = format!("SM{:032x}", state.sent.len() + 1);
+    state.taken += 1;
+    let sid = format!("SM{:032x}", state.taken);
     let answer = json!({ "sid": sid, "status": "queued", "to": form["To"], "error_code": null });
     state.sent.push(Sent {
         sid,
