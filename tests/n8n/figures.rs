@@ -46,6 +46,9 @@ pub(crate) async fn at_rest(stage: &mut Stage) {
         median(back.clone()),
         back.iter().max().unwrap()
     );
+    // Loose: a tenth of it is usual. It is the machine's load that may vary, not the order.
+    let longest = median(out).max(median(back));
+    assert!(longest < Duration::from_secs(2), "{longest:?} at rest");
     assert!(desk.stop().await.success());
 }
 
@@ -60,10 +63,9 @@ pub(crate) async fn many_at_once(stage: &mut Stage) {
     println!("       {MANY} tickets opened in {:.1?}", begun.elapsed());
     arrive_once(stage, &desk, &references, Duration::from_mins(3)).await;
     let took = begun.elapsed();
-    println!(
-        "       all of them told after {took:.1?}: {:.1} notifications a second",
-        f64::from(u32::try_from(MANY).unwrap()) / took.as_secs_f64()
-    );
+    let pace = f64::from(u32::try_from(MANY).unwrap()) / took.as_secs_f64();
+    println!("       all of them told after {took:.1?}: {pace:.1} notifications a second");
+    assert!(pace > 3.0, "{pace} a second");
     assert!(desk.stop().await.success());
 }
 

@@ -10,6 +10,8 @@
 )]
 
 mod figures;
+mod impostor;
+mod mishaps;
 mod others;
 mod real;
 mod scenes;
@@ -56,6 +58,12 @@ const SCENES: &[Scene] = &scenes![
     trouble::what_twilio_refuses,
     trouble::the_same_webhook_twice,
     trouble::the_server_is_away_for_a_reply,
+    mishaps::the_server_is_away_for_a_status,
+    mishaps::somebody_else_answers_as_the_server,
+    mishaps::a_slow_server_and_many_media,
+    mishaps::a_reply_that_was_not_taken,
+    mishaps::twilio_is_silent,
+    mishaps::a_careless_config,
     figures::at_rest,
     figures::many_at_once,
     trouble::killed_while_sending,

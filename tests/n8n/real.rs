@@ -36,6 +36,16 @@ pub(crate) const TO_WHATSAPP: &str = WORKFLOWS[0].1;
 /// The path and the id of a second copy of the workflow for replies, which lets wrong signatures through.
 pub(crate) const REPORT_ONLY: &str = "reportOnly000001";
 
+/// The path and the id of a second copy of the workflow for statuses, which tries for 6 seconds, not 10 minutes.
+pub(crate) const IMPATIENT: &str = "impatient0000001";
+
+/// The path and the id of a second copy of the workflow for notifications, whose Config has no number and a
+/// `templateVariables` that is no JSON.
+pub(crate) const CARELESS: &str = "careless00000001";
+
+/// What Twilio is to do when a callback fails; it is no part of what it calls.
+pub(crate) const REPEAT: &str = "#rc=5&rp=all";
+
 /// How long n8n may take to start.
 const START: Duration = Duration::from_mins(2);
 
@@ -87,10 +97,12 @@ impl Real {
             let mut workflow: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
             real.configure(&mut workflow, ticket_server, twilio);
             fs::write(input.join(file), workflow.to_string()).unwrap();
-            if file == "whatsapp-to-ticket.json" {
-                let lenient = report_only(&workflow.to_string().replace("twilio-whatsapp", REPORT_ONLY));
-                fs::write(input.join("report-only.json"), lenient.to_string()).unwrap();
-            }
+            let copy = match file {
+                "whatsapp-to-ticket.json" => copy(&workflow, REPORT_ONLY, &[("signature", "report-only")]),
+                "status-to-ticket.json" => impatient(&copy(&workflow, IMPATIENT, &[])),
+                _ => copy(&workflow, CARELESS, &[("agentPhone", ""), ("templateVariables", "{")]),
+            };
+            fs::write(input.join(format!("copy-of-{file}")), copy.to_string()).unwrap();
         }
         for workflow in others::ALL.map(others::workflow) {
             let file = format!("{}.json", workflow["id"].as_str().unwrap());
@@ -105,7 +117,7 @@ impl Real {
         for (_, id) in &WORKFLOWS[1..] {
             real.publish(id).await;
         }
-        for id in others::ALL.into_iter().chain([REPORT_ONLY]) {
+        for id in others::ALL.into_iter().chain([REPORT_ONLY, IMPATIENT, CARELESS]) {
             real.publish(id).await;
         }
         real
@@ -117,10 +129,11 @@ impl Real {
             ("ticketApiBase", ticket_server.to_owned()),
             ("twilioApiBase", twilio.to_owned()),
             ("twilioAccountSid", ACCOUNT_SID.to_owned()),
-            ("whatsappFrom", WHATSAPP_FROM.to_owned()),
+            // As Twilio's console shows it; the workflow wants the number alone, and makes do with this.
+            ("whatsappFrom", format!("whatsapp:{WHATSAPP_FROM}")),
             ("agentPhone", MANAGER.to_owned()),
             ("templateSid", TEMPLATE.to_owned()),
-            ("statusCallbackUrl", self.url("/webhook/twilio-status")),
+            ("statusCallbackUrl", self.url("/webhook/twilio-status") + REPEAT),
         ]);
         let nodes = workflow["nodes"].as_array_mut().unwrap();
         let path = nodes
@@ -295,19 +308,29 @@ impl Real {
     }
 }
 
-/// A workflow with that id, told to let wrong signatures through.
-fn report_only(workflow: &str) -> Value {
-    let mut workflow: Value = serde_json::from_str(workflow).unwrap();
-    workflow["id"] = REPORT_ONLY.into();
-    workflow["name"] = REPORT_ONLY.into();
+/// A workflow of its own, with another id, webhook and Config.
+fn copy(workflow: &Value, id: &str, config: &[(&str, &str)]) -> Value {
+    let webhook = |node: &Value| node["parameters"]["path"].as_str().map(str::to_owned);
+    let path = workflow["nodes"].as_array().unwrap().iter().find_map(webhook);
+    let text = workflow.to_string().replace(&path.unwrap(), id);
+    let mut workflow: Value = serde_json::from_str(&text).unwrap();
+    workflow["id"] = id.into();
+    workflow["name"] = id.into();
     let nodes = workflow["nodes"].as_array_mut().unwrap();
-    let config = nodes.iter_mut().find(|node| node["name"] == "Config").unwrap();
-    let fields = config["parameters"]["assignments"]["assignments"]
-        .as_array_mut()
-        .unwrap();
-    let signature = fields.iter_mut().find(|field| field["name"] == "signature").unwrap();
-    signature["value"] = "report-only".into();
+    let node = nodes.iter_mut().find(|node| node["name"] == "Config").unwrap();
+    let fields = node["parameters"]["assignments"]["assignments"].as_array_mut().unwrap();
+    for (name, value) in config {
+        let field = fields.iter_mut().find(|field| field["name"] == *name).unwrap();
+        field["value"] = (*value).into();
+    }
     workflow
+}
+
+/// The workflow for statuses with 6 seconds of patience.
+fn impatient(workflow: &Value) -> Value {
+    let text = workflow.to_string();
+    assert_eq!(text.matches("600_000").count(), 1, "ten minutes");
+    serde_json::from_str(&text.replace("600_000", "6_000")).unwrap()
 }
 
 /// The example with the secrets of this test in it.

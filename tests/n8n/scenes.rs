@@ -4,7 +4,7 @@ use black_box::{CUSTOMER, Desk, Engine, MANAGER, Place};
 use serde_json::json;
 
 use crate::{
-    real::{REPORT_ONLY, TEMPLATE},
+    real::{REPEAT, REPORT_ONLY, TEMPLATE},
     stage::{SOON, Stage, delivery, payload, texts, until},
 };
 
@@ -23,7 +23,8 @@ pub(crate) async fn the_loop_with_a_quoted_reply(stage: &mut Stage) {
     );
     assert_eq!(sent.field("To"), format!("whatsapp:{MANAGER}"));
     assert_eq!(sent.field("From"), "whatsapp:+14155238886");
-    assert_eq!(sent.field("StatusCallback"), stage.n8n.url("/webhook/twilio-status"));
+    let callback = stage.n8n.url("/webhook/twilio-status") + REPEAT;
+    assert_eq!(sent.field("StatusCallback"), callback);
     assert_eq!(delivery(&desk.ticket(&reference).await), "sent");
 
     let quote = [("OriginalRepliedMessageSid", sent.sid.as_str())];
@@ -205,6 +206,13 @@ pub(crate) async fn forged_signatures(stage: &mut Stage) {
     assert_eq!(answer.words(), "");
     assert_eq!(texts(&desk.ticket(&reference).await).len(), 2);
     stage.n8n.wait_for_log("The signature is wrong; let through").await;
+    // Ten media are the most; whoever says more is not believed.
+    let mut many = reply.to_vec();
+    many[0].1 = "SMforged2";
+    many[4].1 = "30000000000";
+    let answer = stage.twilio.call_signed_by("another token", &webhook, &many).await;
+    assert_eq!(answer.words(), "");
+    assert!(answer.took < std::time::Duration::from_secs(5), "{answer:?}");
     assert!(desk.stop().await.success());
 }
 
@@ -262,6 +270,8 @@ pub(crate) async fn what_twilio_reports_later(stage: &mut Stage) {
     let backup = "+4915100000001";
     let desk = stage.desk_on(&place).set("AGENT_PHONE_BACKUP", backup).start().await;
     let (reference, sent) = stage.open(&desk).await;
+    // The answer says only that n8n has it; how many the server was told is in its figures.
+    let mut told = 0.0;
     for (status, state) in [
         ("sending", "sent"),
         ("sent", "sent"),
@@ -271,6 +281,8 @@ pub(crate) async fn what_twilio_reports_later(stage: &mut Stage) {
     ] {
         let answer = stage.report(&sent.sid, status, None).await;
         assert_eq!((answer.status, answer.text.as_str()), (204, ""), "{answer:?}");
+        told += f64::from(u8::from(status != "sending"));
+        wait_for_statuses(&desk, told).await;
         assert_eq!(delivery(&desk.ticket(&reference).await), state, "after {status}");
     }
 
@@ -298,6 +310,18 @@ pub(crate) async fn what_twilio_reports_later(stage: &mut Stage) {
     })
     .await;
     assert!(desk.stop().await.success());
+}
+
+/// Waits until the server has taken so many statuses.
+async fn wait_for_statuses(desk: &Desk, count: f64) {
+    let taken = async {
+        let name = "http_requests_total{method=\"POST\",route=\"/api/ticket/inbound/status\",status=\"200\"";
+        while desk.metric(name).await < count {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    let waited = tokio::time::timeout(SOON, taken).await;
+    assert!(waited.is_ok(), "the server was not told of {count} statuses");
 }
 
 /// Waits for a ticket's message that is not this one.

@@ -5,7 +5,10 @@ use std::time::Duration;
 use black_box::{CUSTOMER, Desk, DeskOptions, Engine, MANAGER, Place, SHARED_SECRET, Sent, Twilio};
 use serde_json::{Value, json};
 
-use crate::real::{Real, TO_WHATSAPP, free_port};
+use crate::{
+    impostor::Impostor,
+    real::{Real, TO_WHATSAPP, free_port},
+};
 
 /// How long the way from the server to Twilio may take when nothing is wrong.
 pub(crate) const SOON: Duration = Duration::from_secs(30);
@@ -51,6 +54,11 @@ impl Stage {
         }
     }
 
+    /// Somebody else where n8n looks for the server.
+    pub(crate) async fn impostor(&self) -> Impostor {
+        Impostor::start(self.desk_port).await
+    }
+
     /// A server on a place, not yet started, that tells n8n.
     pub(crate) fn desk_on(&self, place: &Place) -> DeskOptions {
         Desk::on(place)
@@ -91,6 +99,18 @@ impl Stage {
         text: &str,
         more: &[(&str, &str)],
     ) -> black_box::Answer {
+        self.write_to("/webhook/twilio-whatsapp", sid, from, text, more).await
+    }
+
+    /// The same by another address of n8n's.
+    pub(crate) async fn write_to(
+        &self,
+        path: &str,
+        sid: &str,
+        from: &str,
+        text: &str,
+        more: &[(&str, &str)],
+    ) -> black_box::Answer {
         let from = format!("whatsapp:{from}");
         let mut params = vec![
             ("MessageSid", sid),
@@ -105,13 +125,22 @@ impl Stage {
             params.push(("NumMedia", "0"));
         }
         params.extend_from_slice(more);
-        self.twilio
-            .call(&self.n8n.url("/webhook/twilio-whatsapp"), &params)
-            .await
+        self.twilio.call(&self.n8n.url(path), &params).await
     }
 
     /// Twilio reports what became of a message.
     pub(crate) async fn report(&self, sid: &str, status: &str, error: Option<&str>) -> black_box::Answer {
+        self.report_to("/webhook/twilio-status", sid, status, error).await
+    }
+
+    /// The same by another address of n8n's.
+    pub(crate) async fn report_to(
+        &self,
+        path: &str,
+        sid: &str,
+        status: &str,
+        error: Option<&str>,
+    ) -> black_box::Answer {
         let mut params = vec![
             ("MessageSid", sid),
             ("MessageStatus", status),
@@ -120,7 +149,7 @@ impl Stage {
         if let Some(error) = error {
             params.push(("ErrorCode", error));
         }
-        self.twilio.call(&self.n8n.url("/webhook/twilio-status"), &params).await
+        self.twilio.call(&self.n8n.url(path), &params).await
     }
 }
 

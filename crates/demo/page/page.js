@@ -1,6 +1,6 @@
 // Watches the board, and tells the three parts of the page what changed.
 
-import { by } from "/words.js";
+import { by, linksLeadTo } from "/words.js";
 import * as website from "/website.js";
 import * as between from "/between.js";
 import * as phone from "/phone.js";
@@ -9,6 +9,8 @@ import * as phone from "/phone.js";
 const PAUSE = 350;
 
 let etag = "";
+/** Which start of the demo is shown. */
+let run;
 
 async function look() {
   try {
@@ -16,6 +18,10 @@ async function look() {
     if (answer.status === 200) {
       etag = answer.headers.get("etag");
       const state = await answer.json();
+      // It was started anew: nothing of what is shown exists any more.
+      if (run && run !== state.run) return location.reload();
+      run = state.run;
+      linksLeadTo(state.base);
       website.show(state);
       between.show(state);
       phone.show(state);

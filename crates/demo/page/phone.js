@@ -20,6 +20,7 @@ let shown = 0;
 let quoting = null;
 let attached = [];
 let isLookedAt = false;
+let isOff = false;
 /** Whether the newest bubble is in sight, and shall stay so. */
 let isAtEnd = true;
 /** The elements of the bubbles shown, by id. */
@@ -29,6 +30,9 @@ let elements = new Map();
 export function show(state) {
   const isFirst = phones.length > 0 && phones[1].bubbles.length === 0 && state.phones[1].bubbles.length > 0;
   phones = state.phones;
+  isOff = state.trouble.phoneOff;
+  by("phone").inert = isOff;
+  by("off").hidden = !isOff;
   if (isFirst) return hold(1);
   drawTabs();
   drawBubbles();
@@ -157,6 +161,7 @@ function openPictures(isOpen) {
 }
 
 function look() {
+  if (isOff) return;
   const { bubbles, number } = phones[shown] ?? { bubbles: [] };
   if (bubbles.some(({ author, ticks }) => author === "desk" && ticks === "delivered")) send("POST", "/phone/read", { number });
 }

@@ -49,7 +49,8 @@ export function choose(reference) {
   chosen = reference;
   history.replaceState(null, "", reference ? `/ticket/${reference}` : "/");
   by("form").hidden = Boolean(reference);
-  by("thread").hidden = !reference;
+  // Until it is read nothing stands there, least of all another ticket.
+  by("thread").hidden = true;
   list();
   if (!reference) return;
   drawn = "";
@@ -72,6 +73,10 @@ async function read(reference) {
   const before = known.get(reference);
   const answer = await fetch(`/website/tickets/${encodeURIComponent(reference)}`,
     { cache: "no-store", headers: before ? { "if-none-match": before.etag } : {} });
+  if (answer.status === 404 && reference === chosen) {
+    choose(null);
+    say([{ message: "There is no such ticket." }]);
+  }
   if (answer.status !== 200) return;
   known.set(reference, { etag: answer.headers.get("etag"), thread: await answer.json() });
   list();
@@ -85,6 +90,7 @@ function draw() {
   if (!entry || drawn === entry.etag) return;
   const isOther = drawn === "";
   drawn = entry.etag;
+  by("thread").hidden = false;
   const { ticket, messages } = entry.thread;
   const [word, meaning] = STATES[ticket.delivery.state] ?? [ticket.delivery.state, ""];
   by("subject").textContent = ticket.subject;
@@ -132,7 +138,7 @@ function say(errors) {
   }
 }
 
-by("new").addEventListener("click", () => choose(null));
+by("new").addEventListener("click", () => { choose(null); say([]); });
 by("example").addEventListener("click", fillIn);
 
 // The same form sent again, such as after a lost answer, opens no second ticket.

@@ -37,8 +37,16 @@ export function formatted(text) {
   return nodes.filter((node) => node !== "");
 }
 
+/** Where our own links lead. Others may look like them. */
+let base = "";
+
+/** Says where our own links lead. */
+export function linksLeadTo(address) {
+  base = address;
+}
+
 function isOurs(link) {
-  return URL.canParse(link) && new URL(link).pathname.startsWith("/ticket/");
+  return URL.canParse(link) && new URL(link).origin === base && new URL(link).pathname.startsWith("/ticket/");
 }
 
 /** Sends JSON. */

@@ -92,14 +92,13 @@ impl Api {
         answer
     }
 
-    /// Sends one waiting notification again: what an operator does who doesn't want to wait for the server's next try.
+    /// Sends the oldest waiting notification again: what an operator does who doesn't want to wait for the server's next try.
     /// Its success lets all the others follow.
     pub(crate) async fn send_again(&self) {
         let path = "/api/notifications";
         let listed = answer(self.request(Method::GET, path).bearer_auth(&self.keys.operator)).await;
         self.log("operator → server", "GET", path, &listed);
-        let oldest = listed.body["notifications"].as_array().and_then(|all| all.last());
-        if let Some(id) = oldest.and_then(|notification| notification["id"].as_str()) {
+        if let Some(id) = oldest_waiting(&listed.body) {
             let path = format!("{path}/{id}/redeliver");
             let sent = answer(self.request(Method::POST, &path).bearer_auth(&self.keys.operator)).await;
             self.log("operator → server", "POST", &path, &sent);
@@ -132,6 +131,12 @@ async fn answer(request: RequestBuilder) -> Answer {
     }
 }
 
+/// The id of the oldest notification that waits. The list has the newest first, and the dead ones too.
+fn oldest_waiting(listed: &Value) -> Option<&str> {
+    let mut oldest_first = listed["notifications"].as_array()?.iter().rev();
+    oldest_first.find(|notification| notification["state"] == "waiting")?["id"].as_str()
+}
+
 /// Which delivery state is handed in, if any.
 fn reported(body: &Value) -> String {
     let status = body["status"].as_str().unwrap_or_default();
@@ -158,4 +163,23 @@ fn note(body: &Value) -> String {
         queued(),
     ];
     notes.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_what_waits_is_sent_again() {
+        let all = ["waiting 4", "waiting 3", "held 2", "dead 1"].map(|one| one.split_once(' ').unwrap_or_default());
+        let listed = |all: &[(&str, &str)]| {
+            let all = all.iter().map(|(state, id)| json!({ "id": id, "state": state }));
+            json!({ "notifications": all.collect::<Vec<_>>() })
+        };
+        assert_eq!(oldest_waiting(&listed(&all)), Some("3"));
+        assert_eq!(oldest_waiting(&listed(&all[2..])), None);
+        assert_eq!(oldest_waiting(&Value::Null), None);
+    }
 }

@@ -8,6 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use server::SystemClock;
 use ticket_domain::ports::Clock;
+use tokio::sync::Notify;
 
 use crate::stage::random_hex;
 
@@ -111,10 +112,16 @@ pub(crate) struct Line {
 pub(crate) struct Trouble {
     /// n8n is not there.
     pub(crate) n8n_down: bool,
+    /// n8n takes every call, and does not answer.
+    pub(crate) n8n_silent: bool,
     /// n8n is there, and Twilio refuses what it sends.
     pub(crate) twilio_refuses: bool,
     /// The next message of a phone is handed on twice, at once.
     pub(crate) reply_twice: bool,
+    /// The next notification is taken, and the answer is lost: the server sends it again.
+    pub(crate) ticket_twice: bool,
+    /// No phone is on: nothing arrives.
+    pub(crate) phone_off: bool,
     /// The next notification is taken, and then reported as failed with this error of Twilio.
     pub(crate) next_fails: Option<u32>,
 }
@@ -122,7 +129,7 @@ pub(crate) struct Trouble {
 impl Trouble {
     /// Whether no notification can get through.
     pub(crate) fn blocks(self) -> bool {
-        self.n8n_down || self.twilio_refuses
+        self.n8n_down || self.n8n_silent || self.twilio_refuses
     }
 }
 
@@ -137,6 +144,10 @@ pub(crate) struct Listed {
 /// Everything on the board.
 #[derive(Debug, Serialize)]
 pub(crate) struct State {
+    /// Which start of the demo this is.
+    pub(crate) run: String,
+    /// Where the links in messages lead: the server's `BASE_URL`.
+    pub(crate) base: String,
     /// Grows with every change.
     pub(crate) version: u64,
     pub(crate) phones: [Phone; 2],
@@ -166,37 +177,59 @@ impl State {
 }
 
 /// The board that everybody writes on.
-pub(crate) struct Board(Mutex<State>);
+pub(crate) struct Board {
+    state: Mutex<State>,
+    changed: Notify,
+}
 
-impl Default for Board {
-    fn default() -> Self {
+impl Board {
+    /// An empty board of a new start, with links that lead below `base`.
+    pub(crate) fn new(base: String) -> Self {
         let phones = PHONES.map(|(number, owner)| Phone {
             number,
             owner,
             bubbles: Vec::new(),
         });
-        Self(Mutex::new(State {
+        let state = State {
+            run: random_hex(),
+            base,
             version: 1,
             phones,
             tickets: Vec::new(),
             wire: VecDeque::new(),
             trouble: Trouble::default(),
             sent: HashMap::new(),
-        }))
+        };
+        Self {
+            state: Mutex::new(state),
+            changed: Notify::new(),
+        }
     }
-}
 
-impl Board {
     /// Looks at it.
     pub(crate) fn look(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Changes something.
     pub(crate) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.look();
         state.version += 1;
-        change(&mut state)
+        let changed = change(&mut state);
+        self.changed.notify_waiters();
+        changed
+    }
+
+    /// Waits until the trouble is over that `is_over` looks for.
+    pub(crate) async fn until(&self, is_over: impl Fn(Trouble) -> bool) {
+        loop {
+            // Before the look: no change goes unseen.
+            let changed = self.changed.notified();
+            if is_over(self.look().trouble) {
+                return;
+            }
+            changed.await;
+        }
     }
 
     /// Says how far a message got. It never goes back, and what arrived has not failed.

@@ -1,4 +1,4 @@
-//! `make demo`: starts everything, says where to look, and ends on Ctrl-C.
+//! `make demo`: starts everything, says where to look, and ends on Ctrl-C, or with its terminal.
 
 use std::{
     io::{self, Write as _},
@@ -33,6 +33,8 @@ async fn main() -> ExitCode {
 async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
+    // What is left of a terminal that was closed.
+    let mut hangup = signal(SignalKind::hangup())?;
     let demo = Demo::start(listen()?).await?;
     writeln!(
         io::stdout(),
@@ -42,6 +44,7 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
+        _ = hangup.recv() => {}
     }
     demo.stop().await?;
     Ok(())

@@ -8,7 +8,7 @@ use actix_web::{
     web::{Bytes, Data, Json},
 };
 use serde_json::{Value, json};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::{
     api::Answer,
@@ -23,13 +23,25 @@ const INBOUND: &str = "/api/ticket/inbound";
 const STATUS: &str = "/api/ticket/inbound/status";
 /// How long WhatsApp takes from one tick to the next: long enough to be seen.
 const TICK: Duration = Duration::from_millis(400);
+/// How long a call to a silent n8n is held: a little longer than the server and Twilio wait, which is 15 s for both.
+const SILENCE: Duration = Duration::from_secs(16);
 
 /// `POST /webhook/…`: the server tells of a ticket.
 pub(crate) async fn webhook(request: HttpRequest, stage: Data<Stage>, body: Bytes) -> HttpResponse {
     let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
     let payload: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let trouble = stage.board.look().trouble;
+    if trouble.n8n_silent && !trouble.n8n_down {
+        let note = format!("{}, no answer", about(&payload));
+        stage.board.log("server → n8n", "POST", request.path(), 0, note);
+        if !wakes(&stage).await {
+            // Nobody waits for this any more.
+            return HttpResponse::GatewayTimeout().finish();
+        }
+    }
     let (status, answer) = answer_webhook(&stage, header("x-api-key"), header("webhook-id"), &payload);
     let note = match status {
+        StatusCode::OK if answer["repeated"] == true => format!("{}, taken before", about(&payload)),
         StatusCode::OK => about(&payload),
         _ => answer["message"].as_str().unwrap_or_default().into(),
     };
@@ -37,6 +49,12 @@ pub(crate) async fn webhook(request: HttpRequest, stage: Data<Stage>, body: Byte
         .board
         .log("server → n8n", "POST", request.path(), status.as_u16(), note);
     HttpResponse::build(status).json(answer)
+}
+
+/// Waits while n8n is silent: whether that ended in time.
+async fn wakes(stage: &Stage) -> bool {
+    let awake = stage.board.until(|trouble| !trouble.n8n_silent || trouble.n8n_down);
+    timeout(SILENCE, awake).await.is_ok()
 }
 
 /// What a notification is about, in a few words.
@@ -77,7 +95,10 @@ fn answer_webhook(
         );
     }
     if let Some(sid) = webhook_id.and_then(|id| stage.board.look().sent.get(id).cloned()) {
-        return (StatusCode::OK, json!({ "ok": true, "externalId": sid }));
+        return (
+            StatusCode::OK,
+            json!({ "ok": true, "externalId": sid, "repeated": true }),
+        );
     }
     if trouble.twilio_refuses {
         let answer = json!({ "ok": false, "error": "twilio", "message": "Twilio refuses" });
@@ -87,12 +108,20 @@ fn answer_webhook(
     if let Some(id) = webhook_id {
         stage.board.change(|state| state.sent.insert(id.into(), sid.clone()));
     }
+    if stage
+        .board
+        .change(|state| std::mem::take(&mut state.trouble.ticket_twice))
+    {
+        let answer = json!({ "message": "taken, and the answer is lost" });
+        return (StatusCode::GATEWAY_TIMEOUT, answer);
+    }
     (StatusCode::OK, json!({ "ok": true, "externalId": sid }))
 }
 
-/// Hands a reply on to the server, and what it says to the phone. Twilio may call twice with the same message.
+/// Hands a reply on to the server, and what it says to the phone. Twilio may call twice with the same message: when it
+/// got no answer to the first call. So it shows one answer, the second, whatever the first would have been.
 pub(crate) async fn reply(stage: &Stage, number: &'static str, bubble: &Bubble, twice: bool) {
-    if stage.board.look().trouble.n8n_down {
+    if !wakes(stage).await || stage.board.look().trouble.n8n_down {
         return stage.board.tick(&bubble.sid, Ticks::Failed);
     }
     let body = json!({
@@ -104,13 +133,12 @@ pub(crate) async fn reply(stage: &Stage, number: &'static str, bubble: &Bubble, 
         "repliedToExternalId": bubble.quoting,
     });
     let call = || stage.api.hand_in("n8n → server", INBOUND, &body);
-    if twice {
-        let (first, second) = tokio::join!(call(), call());
-        settle(stage, number, bubble, &first);
-        settle(stage, number, bubble, &second);
+    let answer = if twice {
+        tokio::join!(call(), call()).1
     } else {
-        settle(stage, number, bubble, &call().await);
-    }
+        call().await
+    };
+    settle(stage, number, bubble, &answer);
 }
 
 /// Gives the phone what the server says to a reply: our workflow answers Twilio with `notice` or `ask` as a message.
@@ -130,7 +158,8 @@ fn settle(stage: &Stage, number: &str, bubble: &Bubble, answer: &Answer) {
 
 /// Tells the server how far a notification got. Without n8n nobody does, and Twilio does not say it again.
 pub(crate) async fn report(stage: &Stage, sid: &str, status: &str, error: Option<u32>) {
-    if stage.board.look().trouble.n8n_down {
+    let trouble = stage.board.look().trouble;
+    if trouble.n8n_down || trouble.n8n_silent {
         return;
     }
     let mut body = json!({ "externalId": sid, "status": status });
@@ -148,6 +177,8 @@ pub(crate) async fn report_arrival(stage: Data<Stage>, sid: String, fails: Optio
     }
     report(&stage, &sid, "sent", None).await;
     sleep(TICK).await;
+    // WhatsApp keeps it until the phone is on.
+    stage.board.until(|trouble| !trouble.phone_off).await;
     report(&stage, &sid, "delivered", None).await;
     stage.board.tick(&sid, Ticks::Delivered);
 }

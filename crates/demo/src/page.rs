@@ -48,10 +48,10 @@ pub(crate) async fn file(request: HttpRequest) -> HttpResponse {
         .body(*text)
 }
 
-/// `GET /state`: everything on the board; 304 while nothing changes.
+/// `GET /state`: everything on the board; 304 while nothing changes. No tag of an earlier start is one of this.
 pub(crate) async fn state(request: HttpRequest, stage: Data<Stage>) -> HttpResponse {
     let board = stage.board.look();
-    let etag = format!("\"{}\"", board.version);
+    let etag = format!("\"{}-{}\"", board.run, board.version);
     let seen = request.headers().get("if-none-match");
     if seen.is_some_and(|seen| seen.as_bytes() == etag.as_bytes()) {
         return HttpResponse::NotModified().finish();

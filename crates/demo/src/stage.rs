@@ -71,6 +71,7 @@ pub enum StopError {
 /// A demo that runs.
 pub struct Demo {
     address: SocketAddr,
+    board: Arc<Board>,
     server: Application,
     web: ServerHandle,
     web_task: JoinHandle<io::Result<()>>,
@@ -88,11 +89,12 @@ impl Demo {
             operator: secret(),
         };
         let webhook_key = secret();
-        let server = start_server(address, &folder, &keys, &webhook_key).await?;
-        let board = Arc::new(Board::default());
+        let base = format!("http://{address}");
+        let server = start_server(&base, &folder, &keys, &webhook_key).await?;
+        let board = Arc::new(Board::new(base));
         let stage = Data::new(Stage {
             api: Api::new(server.address(), keys, board.clone())?,
-            board,
+            board: board.clone(),
             webhook_key,
         });
         let web = HttpServer::new(move || App::new().app_data(stage.clone()).configure(routes))
@@ -105,6 +107,7 @@ impl Demo {
             .run();
         Ok(Self {
             address,
+            board,
             server,
             web: web.handle(),
             web_task: tokio::spawn(web),
@@ -119,7 +122,8 @@ impl Demo {
 
     /// Ends everything, and removes what was stored.
     pub async fn stop(self) -> Result<(), StopError> {
-        // The server first: it finishes what it is telling n8n.
+        // The server first: it finishes what it is telling n8n, which must not be silent then.
+        self.board.change(|state| state.trouble.n8n_silent = false);
         let served = self.server.stop().await;
         self.web.stop(true).await;
         let shown = self.web_task.await?;
@@ -130,19 +134,14 @@ impl Demo {
 }
 
 /// The server as it ships, with settings as anybody would set them.
-async fn start_server(
-    web: SocketAddr,
-    folder: &TempDir,
-    keys: &Keys,
-    webhook_key: &str,
-) -> Result<Application, StartError> {
+async fn start_server(base: &str, folder: &TempDir, keys: &Keys, webhook_key: &str) -> Result<Application, StartError> {
     let look_up = |name: &str| {
         let value = match name {
             "HOST" => "127.0.0.1".into(),
             "PORT" => "0".into(),
-            "BASE_URL" => format!("http://{web}"),
+            "BASE_URL" => base.into(),
             "DATABASE_URL" => "sqlite://tickets.db".into(),
-            "N8N_TICKET_CREATED_WEBHOOK" => format!("http://{web}{WEBHOOK}"),
+            "N8N_TICKET_CREATED_WEBHOOK" => format!("{base}{WEBHOOK}"),
             "N8N_SHARED_SECRET" => webhook_key.into(),
             "RAILWAY_INBOUND_SECRET" => keys.inbound.clone(),
             "OPERATOR_TOKEN" => keys.operator.clone(),

@@ -49,7 +49,7 @@ impl Drop for Running {
 
 #[test]
 fn it_ends_when_it_is_told_and_leaves_nothing_behind() {
-    for signal in ["-INT", "-TERM"] {
+    for signal in ["-INT", "-TERM", "-HUP"] {
         let folder = tempfile::tempdir().unwrap();
         let demo = Running::start(folder.path());
         assert!(demo.url.starts_with("http://127.0.0.1:"), "{}", demo.url);

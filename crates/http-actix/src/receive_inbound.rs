@@ -172,6 +172,7 @@ impl InboundMessage {
         let Field::Good(SenderNumber(from)) = self.from else {
             return Err(Problem::fields(Vec::new()));
         };
+        let lost_medium = matches!(self.media_url, Field::NotText | Field::Bad(_));
         Ok(Reply {
             ticket: self
                 .ticket_ref
@@ -182,6 +183,7 @@ impl InboundMessage {
             channel: self.channel.good().unwrap_or(Channel::Whatsapp),
             external_id: self.external_id.good(),
             replied_to: self.replied_to_external_id.good(),
+            lost_medium,
         })
     }
 }

@@ -64,10 +64,7 @@ impl Composer for N8nComposer {
     }
 
     fn redirect(&self, payload: &Payload, route: Route) -> Option<Payload> {
-        let to = match route {
-            Route::Text | Route::Template => self.to.as_ref(),
-            Route::Backup | Route::BackupTemplate => Some(self.backup.as_ref()?),
-        };
+        let to = self.number(route).ok()?;
         let is_template = matches!(route, Route::Template | Route::BackupTemplate);
         // Bytes of another composer can't be told another way.
         let mut body: Map<String, Value> = serde_json::from_slice(&payload.0).ok()?;
@@ -80,6 +77,35 @@ impl Composer for N8nComposer {
             body.remove("template");
         }
         Some(Payload(serde_json::to_vec(&body).ok()?.into()))
+    }
+
+    fn readdress(&self, payload: &Payload, route: Route) -> Option<Payload> {
+        let mut body: Map<String, Value> = serde_json::from_slice(&payload.0).ok()?;
+        // One that names nobody goes to whom the workflow knows of itself.
+        let named = body.get("to")?.as_str()?;
+        // Where the second number is gone, the first is the one to tell.
+        let to = self.number(route).unwrap_or(self.to.as_ref()).map(Phone::as_str);
+        if to == Some(named) {
+            return None;
+        }
+        match to {
+            Some(to) => body.insert("to".into(), to.into()),
+            None => body.remove("to"),
+        };
+        Some(Payload(serde_json::to_vec(&body).ok()?.into()))
+    }
+}
+
+/// There is no second number.
+struct NoBackup;
+
+impl N8nComposer {
+    /// Who is told on this route, if anybody is named.
+    fn number(&self, route: Route) -> Result<Option<&Phone>, NoBackup> {
+        match route {
+            Route::Text | Route::Template => Ok(self.to.as_ref()),
+            Route::Backup | Route::BackupTemplate => self.backup.as_ref().map(Some).ok_or(NoBackup),
+        }
     }
 }
 
@@ -216,5 +242,36 @@ mod tests {
                 .redirect(&Payload(Box::from(*b"a line")), Route::Template)
                 .is_none()
         );
+    }
+
+    #[test]
+    fn nothing_goes_to_a_number_that_is_no_longer_set() {
+        let composer = |to: Option<&str>, backup: Option<&str>| N8nComposer {
+            to: to.map(|number| number.parse().unwrap()),
+            backup: backup.map(|number| number.parse().unwrap()),
+        };
+        let (first, second, third) = (Some("+919655716000"), Some("+49301234567"), Some("+15550000000"));
+        let to = |composer: &N8nComposer, payload: &Payload, route: Route| {
+            let payload = composer.readdress(payload, route)?;
+            let body: Value = serde_json::from_slice(&payload.0).unwrap();
+            Some(body["to"].as_str().map(str::to_owned))
+        };
+        let before = composer(first, second);
+        let text = Payload(compose_by(&before, "broken").to_string().into_bytes().into());
+        let backup = before.redirect(&text, Route::Backup).unwrap();
+        let third_text = third.map(str::to_owned);
+        for (now, of_text, of_backup) in [
+            (&before, None, None),
+            (&composer(third, second), Some(third_text.clone()), None),
+            (&composer(first, third), None, Some(third_text)),
+            (&composer(first, None), None, Some(first.map(str::to_owned))),
+            (&composer(None, None), Some(None), Some(None)),
+        ] {
+            assert_eq!(to(now, &text, Route::Text), of_text);
+            assert_eq!(to(now, &backup, Route::Backup), of_backup);
+        }
+        let unaddressed = Payload(compose("broken").to_string().into_bytes().into());
+        assert_eq!(to(&before, &unaddressed, Route::Text), None);
+        assert!(before.readdress(&Payload(Box::from(*b"a line")), Route::Text).is_none());
     }
 }

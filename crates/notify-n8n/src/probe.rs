@@ -1,6 +1,7 @@
 //! A probe that goes round the loop: from here to the workflow, and from there to the inbound endpoint.
 
 use serde::Deserialize;
+use serde_json::Value;
 use ticket_domain::EventKind;
 use uuid::Uuid;
 
@@ -37,6 +38,23 @@ pub enum Inbound {
     Unreachable(Box<str>),
 }
 
+/// n8n answers with a list where a node is set to.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Answers {
+    One(Answer),
+    List(Vec<Answer>),
+}
+
+impl Answers {
+    fn first(self) -> Option<Answer> {
+        match self {
+            Self::One(answer) => Some(answer),
+            Self::List(answers) => answers.into_iter().next(),
+        }
+    }
+}
+
 #[derive(Deserialize)]
 struct Answer {
     #[serde(default)]
@@ -46,7 +64,8 @@ struct Answer {
 
 #[derive(Default, Deserialize)]
 struct InboundAnswer {
-    status: Option<u16>,
+    /// A number, or its digits.
+    status: Option<Value>,
     detail: Option<String>,
 }
 
@@ -68,8 +87,8 @@ impl N8nWebhook {
             status => return Probed::Refused(status),
         }
         let body = answer_body(response).await.unwrap_or_default();
-        match serde_json::from_slice(&body) {
-            Ok(Answer { probe: true, inbound }) => Probed::Workflow(inbound.unwrap_or_default().into()),
+        match serde_json::from_slice(&body).map(Answers::first) {
+            Ok(Some(Answer { probe: true, inbound })) => Probed::Workflow(inbound.unwrap_or_default().into()),
             _ => Probed::Foreign,
         }
     }
@@ -77,7 +96,8 @@ impl N8nWebhook {
 
 impl From<InboundAnswer> for Inbound {
     fn from(answer: InboundAnswer) -> Self {
-        if let Some(status) = answer.status {
+        let digits = |status: &Value| status.as_str().map_or_else(|| status.to_string(), str::to_owned);
+        if let Some(status) = answer.status.and_then(|status| digits(&status).parse().ok()) {
             return Self::Answered(status);
         }
         let detail = answer.detail.unwrap_or_else(|| "the workflow does not say why".into());

@@ -165,7 +165,7 @@ async fn a_probe_says_how_far_it_got() {
         ),
         (
             "200 OK",
-            r#"{"ok":true,"probe":true,"inbound":{"status":401}}"#,
+            r#"[{"ok":true,"probe":true,"inbound":{"status":"401"}}]"#,
             workflow(Inbound::Answered(401)),
         ),
         (

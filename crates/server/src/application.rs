@@ -243,7 +243,12 @@ impl Builder {
         metrics: DeliveryMetrics,
     ) -> ApiParts {
         let config = &self.config;
-        let redeliver = Redeliver::new(store.clone(), self.clock.clone(), around.wake.clone());
+        let redeliver = Redeliver::new(
+            store.clone(),
+            around.composer.clone(),
+            self.clock.clone(),
+            around.wake.clone(),
+        );
         ApiParts {
             open_ticket: Arc::new(OpenTicket::new(store.clone(), around.clone())),
             view_ticket: Arc::new(ViewTicket::new(store.clone(), config.access)),

@@ -162,6 +162,9 @@ fn fault_of(probed: &Probed, url: &Url) -> anyhow::Error {
         Probed::WorkflowFailed(status) => anyhow!(
             "answered HTTP {status}: the workflow failed, or a proxy before it. n8n lists it under Executions; a credential that is missing looks so too"
         ),
+        Probed::Refused(status @ 300..=399) => {
+            anyhow!("answered HTTP {status}: redirects are not followed. Set the address that it leads to")
+        }
         Probed::Refused(status) => anyhow!("answered HTTP {status}, which no workflow of deploy/n8n does"),
         Probed::Foreign | Probed::Workflow(_) => anyhow!(
             "took the probe without knowing it: this is not a workflow of deploy/n8n, or an older one. It may have sent a message to the manager"
@@ -180,7 +183,9 @@ fn inbound_link(inbound: &Inbound) -> Result<String> {
         Inbound::Answered(404) => bail!(
             "the workflow finds no /api/ticket/inbound: ticketApiBase in its Config node is not this server's address"
         ),
-        Inbound::Answered(status) => bail!("the running server answers the workflow with HTTP {status}"),
+        Inbound::Answered(status) => bail!(
+            "the workflow gets HTTP {status}, which /api/ticket/inbound does not answer to a probe: ticketApiBase in its Config node is likely not this server's address"
+        ),
         Inbound::Unreachable(why) => bail!(
             "the workflow does not reach the server ({why}): is it running, and is ticketApiBase in the workflow's Config node its address as n8n sees it?"
         ),

@@ -56,6 +56,8 @@ struct Rounds {
     store_failed: bool,
     /// When kept receipts were last looked through.
     caught_up_at: Option<Timestamp>,
+    /// Whether that failed the last time, so that it is logged once.
+    catch_up_failed: bool,
 }
 
 impl Worker {
@@ -125,21 +127,29 @@ impl Worker {
             }
             rounds.stale_held = true;
         }
-        self.catch_up(rounds).await?;
+        self.catch_up(rounds).await;
         self.deliver.claim(self.room(rounds)).await
     }
 
-    /// Takes down kept receipts whose message is known by now; not at every round, since they are few and keep.
-    async fn catch_up(&self, rounds: &mut Rounds) -> Result<(), StoreError> {
+    /// Takes down kept receipts whose message is known by now; not at every round, since they are few and keep. What
+    /// goes wrong with them keeps no notification back.
+    async fn catch_up(&self, rounds: &mut Rounds) {
         let now = self.clock.now();
         let is_recent = |at: Timestamp| now >= at && now.since(at) < POLL;
-        if !rounds.caught_up_at.is_some_and(is_recent) {
-            for reported in self.receipts.catch_up().await? {
-                log_reported(&reported);
-            }
-            rounds.caught_up_at = Some(now);
+        if rounds.caught_up_at.is_some_and(is_recent) {
+            return;
         }
-        Ok(())
+        rounds.caught_up_at = Some(now);
+        let done = self.receipts.catch_up().await;
+        let failed_before = std::mem::replace(&mut rounds.catch_up_failed, done.is_err());
+        match done {
+            Ok(done) => done.iter().for_each(log_reported),
+            Err(error) if !failed_before => tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "receipts that came early could not be taken down"
+            ),
+            Err(_) => {}
+        }
     }
 
     /// One place is always kept for first tries: what failed before may take its 15 s to fail again.

@@ -13,8 +13,8 @@ use ticket_domain::{
     Notification, NotificationId, NotificationRecord, Payload, Phone, Priority, Question, QuestionId, Reason, Route,
     Sender, Status, Thread, Ticket, TicketId, TicketRef, Timestamp,
     ports::{
-        Append, Asking, Claim, Claimed, Idempotency, Keep, Kept, LookUp, Opened, Opening, Settled, Store, Verdict,
-        Vitals,
+        Append, Asking, Claim, Claimed, Idempotency, Keep, Kept, LookUp, Opened, Opening, Replaced, Settled, Store,
+        Verdict, Vitals,
     },
 };
 use tokio::sync::Barrier;
@@ -329,7 +329,7 @@ pub(crate) fn append_to(ticket: &Ticket, message: Message) -> Append {
 pub(crate) fn anew(question: &Question, instead_of: Option<&Question>) -> Asking {
     Asking::Anew {
         question: question.clone(),
-        instead_of: instead_of.map(|open| open.id),
+        instead_of: Replaced::Only(instead_of.map(|open| open.id)),
     }
 }
 

@@ -83,6 +83,7 @@ macro_rules! store_contract {
             questions::a_question_reads_back_exactly,
             questions::a_question_is_asked_again,
             questions::a_question_takes_only_the_place_that_is_known,
+            questions::a_question_may_take_any_place,
             questions::a_kept_message_tells_its_own_question,
             questions::another_message_ends_the_question,
             questions::a_message_to_no_ticket_leaves_the_question_open,
@@ -101,6 +102,8 @@ macro_rules! store_contract {
             answers::one_answer_at_once_is_to_one_question,
             answers::parts_that_come_as_the_answer_does_are_not_lost,
             answers::answers_and_messages_at_once_end,
+            answers::an_answer_is_no_message,
+            answers::an_outside_id_is_an_answer_or_a_message_and_never_both,
 
             claiming::a_claim_tells_everything_about_its_notification,
             claiming::only_what_is_due_is_claimed_and_the_longest_due_first,
@@ -133,6 +136,8 @@ macro_rules! store_contract {
             receipts::a_kept_receipt_reads_back_exactly_once_its_message_is_known,
             receipts::the_receipt_that_says_most_stays,
             receipts::old_receipts_are_forgotten,
+            receipts::a_message_that_is_called_like_an_earlier_one_is_not_known,
+            receipts::what_is_sent_again_may_go_another_way,
 
             probing::a_probe_takes_only_what_waits_and_is_not_due,
             probing::a_probe_takes_only_the_first_of_a_ticket,

@@ -11,6 +11,7 @@
 mod connect;
 mod db;
 mod health;
+mod holds;
 mod messages;
 mod migrate;
 mod outbox;

@@ -10,12 +10,13 @@ use uuid::Uuid;
 
 use crate::{
     db::Failure,
+    holds::{Held, hold},
     questions::{self, Asked},
     rows::{MessageRow, NewNotificationRow},
     schema::{messages, notifications, tickets},
 };
 
-/// Every writer takes its locks in this order: question, ticket, outside id.
+/// Every writer takes its locks in this order: outside id, who is asked, question, ticket.
 pub(crate) fn append(connection: &mut PgConnection, append: &Append) -> Result<Appended, Failure> {
     let Append {
         to,
@@ -24,10 +25,17 @@ pub(crate) fn append(connection: &mut PgConnection, append: &Append) -> Result<A
         reopen,
         ends_question_of,
     } = append;
-    if let Some((id, of @ Some(_))) = before(connection, message.external_id.as_ref())? {
+    hold_id(connection, message.external_id.as_ref())?;
+    if let Some(external_id) = &message.external_id
+        && let Some(picked) = questions::picked_by(connection, external_id)?
+    {
+        return Ok(Appended::Answer(picked));
+    }
+    let before = before(connection, message.external_id.as_ref())?;
+    if let Some((id, of @ Some(_))) = before {
         return Ok(Appended::Before { id, of });
     }
-    if let Some(of) = ends_question_of {
+    if let (Some(of), None) = (ends_question_of, before) {
         questions::close(connection, of, message.created_at)?;
     }
     let version = raise_version(connection, *to, message.created_at.into(), *reopen)?;
@@ -58,6 +66,7 @@ pub(crate) fn kept(connection: &mut PgConnection, external_id: &ExternalId) -> R
 /// Keeps a message aside, once per outside id, and asks its writer.
 pub(crate) fn keep(connection: &mut PgConnection, keep: &Keep) -> Result<Kept, Failure> {
     let Keep { message, asking } = keep;
+    hold_id(connection, message.external_id.as_ref())?;
     if let Some(known) = known(connection, message.external_id.as_ref())? {
         return Ok(Kept::Before(known));
     }
@@ -82,8 +91,21 @@ pub(crate) fn keep(connection: &mut PgConnection, keep: &Keep) -> Result<Kept, F
     }
 }
 
-/// Where the message of an outside id is.
+/// Holds an outside id until the transaction ends. It is one message or one answer for ever, and no index covers both.
+pub(crate) fn hold_id(connection: &mut PgConnection, id: Option<&ExternalId>) -> Result<(), Failure> {
+    match id {
+        Some(id) => hold(connection, Held::OutsideId, id.as_str()),
+        None => Ok(()),
+    }
+}
+
+/// What an outside id is already.
 pub(crate) fn known(connection: &mut PgConnection, external_id: Option<&ExternalId>) -> Result<Option<Known>, Failure> {
+    if let Some(external_id) = external_id
+        && let Some(picked) = questions::picked_by(connection, external_id)?
+    {
+        return Ok(Some(Known::Answer(picked)));
+    }
     let Some((id, of)) = before(connection, external_id)? else {
         return Ok(None);
     };

@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use diesel::{alias, prelude::*, sql_query, sql_types, update};
 use ticket_domain::{
-    LeaseToken, NotificationId, NotificationRecord, Timestamp,
-    ports::{Claim, Claimed, Outbox, Redelivered, Settled, StoreError, Verdict},
+    Detour, LeaseToken, NotificationId, NotificationRecord, Payload, Timestamp,
+    ports::{Claim, Claimed, Outbox, Redelivered, Settled, StoreError, Verdict, parse},
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -95,10 +95,19 @@ impl Outbox for PostgresStore {
             .await
     }
 
-    async fn redeliver(&self, id: NotificationId, now: Timestamp) -> Result<Redelivered, StoreError> {
+    async fn redeliver(
+        &self,
+        id: NotificationId,
+        now: Timestamp,
+        anew: Option<Detour>,
+    ) -> Result<Redelivered, StoreError> {
         self.db
-            .write(move |connection| redeliver(connection, id, now.into()))
+            .write(move |connection| redeliver(connection, id, now.into(), anew.as_ref()))
             .await
+    }
+
+    async fn way(&self, id: NotificationId) -> Result<Option<Detour>, StoreError> {
+        self.db.read(move |connection| way(connection, id)).await
     }
 
     async fn undelivered(&self, limit: u16) -> Result<Vec<NotificationRecord>, StoreError> {
@@ -257,7 +266,12 @@ fn hold_unaddressed(connection: &mut PgConnection, made_before: OffsetDateTime) 
         .execute(connection)
 }
 
-fn redeliver(connection: &mut PgConnection, id: NotificationId, now: OffsetDateTime) -> Result<Redelivered, Failure> {
+fn redeliver(
+    connection: &mut PgConnection,
+    id: NotificationId,
+    now: OffsetDateTime,
+    anew: Option<&Detour>,
+) -> Result<Redelivered, Failure> {
     let this = notifications::table.find(id.0);
     let found = this
         .select((notifications::state, notifications::lease, notifications::due_at))
@@ -275,12 +289,21 @@ fn redeliver(connection: &mut PgConnection, id: NotificationId, now: OffsetDateT
         Some((state, ..)) if state == state::DELIVERED => return Ok(Redelivered::DeliveredBefore),
         Some((_, Some(_), Some(lease_end))) if lease_end > now => return Ok(Redelivered::UnderWay),
         Some((state, ..)) if state == state::DEAD => {
-            let anew = (
+            let another_message = anew.map(|way| {
+                (
+                    notifications::route.eq(way.route.as_str()),
+                    notifications::payload.eq(&*way.payload.0),
+                    notifications::round.eq(notifications::round + 1),
+                )
+            });
+            let schedule = (
                 notifications::failures.eq(0),
                 notifications::scheduled_at.eq(now),
                 notifications::settled_at.eq(NEVER),
             );
-            update(this).set((is_due, anew)).execute(connection)?;
+            update(this)
+                .set((is_due, schedule, another_message))
+                .execute(connection)?;
         }
         Some(_) => {
             update(this).set(is_due).execute(connection)?;
@@ -313,4 +336,19 @@ fn notification(connection: &mut PgConnection, id: NotificationId) -> Result<Opt
         .first(connection)
         .optional()?;
     Ok(found.map(|(row, reference)| row.parsed(&reference)).transpose()?)
+}
+
+fn way(connection: &mut PgConnection, id: NotificationId) -> Result<Option<Detour>, Failure> {
+    let found: Option<(String, Vec<u8>)> = notifications::table
+        .find(id.0)
+        .select((notifications::route, notifications::payload))
+        .first(connection)
+        .optional()?;
+    let way = found.map(|(route, payload)| -> Result<Detour, StoreError> {
+        Ok(Detour {
+            route: parse("notifications", "route", &route)?,
+            payload: Payload(payload.into()),
+        })
+    });
+    Ok(way.transpose()?)
 }

@@ -11,7 +11,7 @@ use diesel::{
 };
 use ticket_domain::{
     Choice, ExternalId, MessageId, Phone, Question, QuestionId, Sender, TicketId, Timestamp,
-    ports::{Answered, Asking, Picked, Picking, Questions, StoreError},
+    ports::{Answered, Asking, Picked, Picking, Questions, Replaced, StoreError},
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -19,6 +19,7 @@ use uuid::Uuid;
 use crate::{
     PostgresStore,
     db::Failure,
+    holds::{Held, hold},
     messages,
     rows::{ChoiceRow, PickedRow, QuestionRow},
     schema::{messages as messages_table, questions, tickets},
@@ -110,19 +111,24 @@ fn ask_again(connection: &mut PgConnection, id: QuestionId, at: Timestamp) -> Re
 fn ask_anew(
     connection: &mut PgConnection,
     new: &Question,
-    instead_of: Option<QuestionId>,
+    instead_of: Replaced,
     at: Timestamp,
 ) -> Result<Asked, Failure> {
-    if let Some(id) = instead_of {
-        let known = questions::table
-            .find(id.0)
-            .filter(questions::of_phone.eq(new.of.as_str()))
-            .filter(questions::closed_at.is_null());
-        let closed = update(known)
-            .set(questions::closed_at.eq(OffsetDateTime::from(at)))
-            .execute(connection)?;
-        if closed == 0 {
-            return Ok(Asked::Moved);
+    hold_asking(connection, &new.of)?;
+    match instead_of {
+        Replaced::Whichever => close(connection, &new.of, at)?,
+        Replaced::Only(None) => {}
+        Replaced::Only(Some(id)) => {
+            let known = questions::table
+                .find(id.0)
+                .filter(questions::of_phone.eq(new.of.as_str()))
+                .filter(questions::closed_at.is_null());
+            let closed = update(known)
+                .set(questions::closed_at.eq(OffsetDateTime::from(at)))
+                .execute(connection)?;
+            if closed == 0 {
+                return Ok(Asked::Moved);
+            }
         }
     }
     // None is written where the caller knew of no question and there is one.
@@ -137,6 +143,11 @@ fn ask_anew(
     })
 }
 
+/// Has those who ask a manager come one after the other: there may be no row yet that they could meet at.
+fn hold_asking(connection: &mut PgConnection, of: &Phone) -> Result<(), Failure> {
+    hold(connection, Held::Asking, of.as_str())
+}
+
 /// Closes a manager's open question.
 pub(crate) fn close(connection: &mut PgConnection, of: &Phone, at: Timestamp) -> Result<(), Failure> {
     let open = questions::table
@@ -148,8 +159,9 @@ pub(crate) fn close(connection: &mut PgConnection, of: &Phone, at: Timestamp) ->
     Ok(())
 }
 
-/// Every writer takes its locks in this order: question, ticket, outside id.
+/// Every writer takes its locks in this order: outside id, who is asked, question, ticket.
 fn answer(connection: &mut PgConnection, picking: &Picking) -> Result<Answered, Failure> {
+    messages::hold_id(connection, picking.by.as_ref())?;
     let id = picking.question.0;
     let this = questions::table.find(id);
     // Before anything is looked at: what its holders do is seen, and twins come one after the other.
@@ -160,12 +172,7 @@ fn answer(connection: &mut PgConnection, picking: &Picking) -> Result<Answered, 
         .first(connection)
         .optional()?;
     if let Some(known) = messages::known(connection, picking.by.as_ref())? {
-        return Ok(Answered::Message(known));
-    }
-    if let Some(by) = &picking.by
-        && let Some(before) = picked_by(connection, by)?
-    {
-        return Ok(Answered::Before(before));
+        return Ok(Answered::Before(known));
     }
     if open.is_none() {
         return Ok(Answered::Closed);
@@ -213,7 +220,7 @@ fn attach(connection: &mut PgConnection, question: QuestionId, to: TicketId, at:
 }
 
 /// What the answer of an outside id did.
-fn picked_by(connection: &mut PgConnection, by: &ExternalId) -> Result<Option<Picked>, Failure> {
+pub(crate) fn picked_by(connection: &mut PgConnection, by: &ExternalId) -> Result<Option<Picked>, Failure> {
     let question = questions::table
         .filter(questions::answered_by.eq(by.as_str()))
         .select(questions::id)
@@ -232,7 +239,11 @@ fn picked(connection: &mut PgConnection, question: Uuid) -> Result<Picked, Failu
     let row: PickedRow = questions::table
         .left_join(tickets::table)
         .filter(questions::id.eq(question))
-        .select((questions::attached, Option::<ChoiceRow>::as_select()))
+        .select((
+            questions::of_phone,
+            questions::attached,
+            Option::<ChoiceRow>::as_select(),
+        ))
         .first(connection)?;
     Ok(row.parsed(first)?)
 }

@@ -1,7 +1,7 @@
 //! How far messages got that were handed over.
 
 use async_trait::async_trait;
-use diesel::{alias, delete, dsl::exists, insert_into, prelude::*, update};
+use diesel::{alias, delete, dsl::exists, insert_into, prelude::*, select, update};
 use ticket_domain::{
     ExternalId, Progress, Receipt, Timestamp,
     ports::{Advance, Handed, Receipts, StoreError},
@@ -43,8 +43,8 @@ impl Receipts for PostgresStore {
             .await
     }
 
-    async fn drop_receipt(&self, external_id: ExternalId) -> Result<(), StoreError> {
-        self.db.write(move |connection| let_go(connection, &external_id)).await
+    async fn drop_receipt(&self, receipt: Receipt) -> Result<(), StoreError> {
+        self.db.write(move |connection| let_go(connection, &receipt)).await
     }
 }
 
@@ -71,7 +71,14 @@ fn handed(connection: &mut PgConnection, external_id: &ExternalId) -> Result<Opt
         .find(id)
         .select(HandedRow::as_select())
         .first(connection)?;
-    Ok(Some(row.parsed(external_id)?))
+    let is_earlier = select(exists(earlier_ids::table.find((external_id.as_str(), id)))).get_result(connection)?;
+    let kept = receipts::table
+        .find(external_id.as_str())
+        .select(ReceiptRow::as_select())
+        .first(connection)
+        .optional()?;
+    let kept = kept.map(Receipt::try_from).transpose()?;
+    Ok(Some(row.parsed(external_id, is_earlier, kept)?))
 }
 
 fn advance(
@@ -80,7 +87,6 @@ fn advance(
     advance: &Advance,
     at: Timestamp,
 ) -> Result<bool, Failure> {
-    let_go(connection, external_id)?;
     let Some(id) = notification_of(connection, external_id)? else {
         return Ok(false);
     };
@@ -177,10 +183,21 @@ fn overtaken(connection: &mut PgConnection, since: Timestamp, limit: u16) -> Res
         .limit(i64::from(limit))
         .select(ReceiptRow::as_select())
         .load(connection)?;
-    Ok(rows.into_iter().map(Receipt::try_from).collect::<Result<_, _>>()?)
+    let receipts = rows.into_iter().map(Receipt::try_from);
+    // One that is corrupt must not keep the others back. It says which column, and nothing of what is in it.
+    let sound = receipts.filter_map(|receipt| {
+        receipt
+            .inspect_err(|error| tracing::error!(%error, "a receipt's row is corrupt"))
+            .ok()
+    });
+    Ok(sound.collect())
 }
 
-fn let_go(connection: &mut PgConnection, external_id: &ExternalId) -> Result<(), Failure> {
-    delete(receipts::table.find(external_id.as_str())).execute(connection)?;
+fn let_go(connection: &mut PgConnection, receipt: &Receipt) -> Result<(), Failure> {
+    let this = receipts::table
+        .find(receipt.external_id.as_str())
+        .filter(receipts::status.eq(receipt.status.as_str()))
+        .filter(receipts::at.eq(OffsetDateTime::from(receipt.at)));
+    delete(this).execute(connection)?;
     Ok(())
 }

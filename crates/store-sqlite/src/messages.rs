@@ -21,11 +21,16 @@ pub(crate) fn append(connection: &mut SqliteConnection, append: &Append) -> Resu
         reopen,
         ends_question_of,
     } = append;
+    if let Some(external_id) = &message.external_id
+        && let Some(picked) = questions::picked_by(connection, external_id)?
+    {
+        return Ok(Appended::Answer(picked));
+    }
     let before = before(connection, message.external_id.as_ref())?;
     if let Some((id, of @ Some(_))) = before {
         return Ok(Appended::Before { id, of });
     }
-    if let Some(of) = ends_question_of {
+    if let (Some(of), None) = (ends_question_of, before) {
         questions::close(connection, of, message.created_at)?;
     }
     let version = raise_version(connection, *to, message.created_at, *reopen)?;
@@ -73,11 +78,16 @@ pub(crate) fn keep(connection: &mut SqliteConnection, keep: &Keep) -> Result<Kep
     Ok(Kept::Now)
 }
 
-/// Where the message of an outside id is.
+/// What an outside id is already.
 pub(crate) fn known(
     connection: &mut SqliteConnection,
     external_id: Option<&ExternalId>,
 ) -> Result<Option<Known>, Failure> {
+    if let Some(external_id) = external_id
+        && let Some(picked) = questions::picked_by(connection, external_id)?
+    {
+        return Ok(Some(Known::Answer(picked)));
+    }
     let Some((id, of)) = before(connection, external_id)? else {
         return Ok(None);
     };

@@ -11,8 +11,8 @@ use diesel::{
     update,
 };
 use ticket_domain::{
-    LeaseToken, NotificationId, NotificationRecord, Timestamp,
-    ports::{Claim, Claimed, Outbox, Redelivered, Settled, StoreError, Verdict},
+    Detour, LeaseToken, NotificationId, NotificationRecord, Payload, Timestamp,
+    ports::{Claim, Claimed, Outbox, Redelivered, Settled, StoreError, Verdict, parse},
 };
 
 use crate::{
@@ -57,8 +57,19 @@ impl Outbox for SqliteStore {
             .await
     }
 
-    async fn redeliver(&self, id: NotificationId, now: Timestamp) -> Result<Redelivered, StoreError> {
-        self.db.write(move |connection| redeliver(connection, id, now)).await
+    async fn redeliver(
+        &self,
+        id: NotificationId,
+        now: Timestamp,
+        anew: Option<Detour>,
+    ) -> Result<Redelivered, StoreError> {
+        self.db
+            .write(move |connection| redeliver(connection, id, now, anew.as_ref()))
+            .await
+    }
+
+    async fn way(&self, id: NotificationId) -> Result<Option<Detour>, StoreError> {
+        self.db.read(move |connection| way(connection, id)).await
     }
 
     async fn undelivered(&self, limit: u16) -> Result<Vec<NotificationRecord>, StoreError> {
@@ -189,6 +200,7 @@ pub(crate) fn redeliver(
     connection: &mut SqliteConnection,
     id: NotificationId,
     now: Timestamp,
+    anew: Option<&Detour>,
 ) -> Result<Redelivered, Failure> {
     let now = now.unix_micros();
     let id = bytes(id.0);
@@ -208,12 +220,21 @@ pub(crate) fn redeliver(
         Some((state, ..)) if state == state::DELIVERED => return Ok(Redelivered::DeliveredBefore),
         Some((_, Some(_), Some(lease_end))) if lease_end > now => return Ok(Redelivered::UnderWay),
         Some((state, ..)) if state == state::DEAD => {
-            let anew = (
+            let another_message = anew.map(|way| {
+                (
+                    notifications::route.eq(way.route.as_str()),
+                    notifications::payload.eq(&*way.payload.0),
+                    notifications::round.eq(notifications::round + 1),
+                )
+            });
+            let schedule = (
                 notifications::failures.eq(0),
                 notifications::scheduled_at.eq(now),
                 notifications::settled_at.eq(NEVER),
             );
-            update(this).set((is_due, anew)).execute(connection)?;
+            update(this)
+                .set((is_due, schedule, another_message))
+                .execute(connection)?;
         }
         Some(_) => {
             update(this).set(is_due).execute(connection)?;
@@ -280,4 +301,19 @@ fn notification(connection: &mut SqliteConnection, id: NotificationId) -> Result
         .first(connection)
         .optional()?;
     Ok(found.map(|(row, reference)| row.parsed(&reference)).transpose()?)
+}
+
+pub(crate) fn way(connection: &mut SqliteConnection, id: NotificationId) -> Result<Option<Detour>, Failure> {
+    let found: Option<(String, Vec<u8>)> = notifications::table
+        .find(bytes(id.0))
+        .select((notifications::route, notifications::payload))
+        .first(connection)
+        .optional()?;
+    let way = found.map(|(route, payload)| -> Result<Detour, StoreError> {
+        Ok(Detour {
+            route: parse("notifications", "route", &route)?,
+            payload: Payload(payload.into()),
+        })
+    });
+    Ok(way.transpose()?)
 }

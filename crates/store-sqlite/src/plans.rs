@@ -11,7 +11,7 @@ use store_contract::{Fixture, memory::MemoryStore};
 use ticket_domain::{
     Detour, ExternalId, MessageStatus, Payload, Progress, Question, QuestionId, Reason, Receipt, Route, Ticket,
     Timestamp,
-    ports::{Advance, Append, Asking, Keep, Kept, LookUp, Picking, Verdict},
+    ports::{Advance, Append, Asking, Keep, Kept, LookUp, Picking, Replaced, Verdict},
 };
 
 use crate::{health, messages, migrate::MIGRATIONS, outbox, questions, receipts, tickets, verdicts};
@@ -59,7 +59,8 @@ fn statements(connection: &mut SqliteConnection) -> Vec<String> {
     tickets::find(connection, &LookUp::Quoted(external_id))
         .unwrap()
         .unwrap();
-    outbox::redeliver(connection, id, now).unwrap();
+    outbox::redeliver(connection, id, now, None).unwrap();
+    outbox::way(connection, id).unwrap().unwrap();
     outbox::release_waiting(connection, now).unwrap();
     outbox::hold_unaddressed(connection, now).unwrap();
     outbox::postpone(connection, now).unwrap();
@@ -89,7 +90,7 @@ fn asked(connection: &mut SqliteConnection, fixture: &Fixture, external_id: &Ext
     let question = Question::new(id, of, Reason::NoHint, &[], now);
     let asking = Asking::Anew {
         question: question.clone(),
-        instead_of,
+        instead_of: Replaced::Only(instead_of),
     };
     messages::keep(connection, &Keep { message, asking }).unwrap();
     let keep = Keep {
@@ -137,7 +138,8 @@ fn told(connection: &mut SqliteConnection, fixture: &Fixture, now: Timestamp) {
     receipts::keep(connection, &receipt, now).unwrap();
     receipt.status = MessageStatus::Failed;
     receipts::keep(connection, &receipt, now).unwrap();
-    assert_eq!(receipts::overtaken(connection, now, 9).unwrap(), [receipt]);
+    assert_eq!(receipts::overtaken(connection, now, 9).unwrap(), [receipt.clone()]);
+    receipts::let_go(connection, &receipt).unwrap();
     receipts::handed(connection, &external_id).unwrap().unwrap();
     let detour = Detour {
         route: Route::Backup,

@@ -10,7 +10,7 @@ use diesel::{
 };
 use ticket_domain::{
     Choice, ExternalId, MessageId, Phone, Question, QuestionId, Sender, TicketId, Timestamp,
-    ports::{Answered, Asking, Picked, Picking, Questions, StoreError},
+    ports::{Answered, Asking, Picked, Picking, Questions, Replaced, StoreError},
 };
 
 use crate::{
@@ -111,19 +111,23 @@ fn ask_again(connection: &mut SqliteConnection, id: QuestionId, at: Timestamp) -
 fn ask_anew(
     connection: &mut SqliteConnection,
     new: &Question,
-    instead_of: Option<QuestionId>,
+    instead_of: Replaced,
     at: Timestamp,
 ) -> Result<Asked, Failure> {
-    if let Some(id) = instead_of {
-        let known = questions::table
-            .find(bytes(id.0))
-            .filter(questions::of_phone.eq(new.of.as_str()))
-            .filter(questions::closed_at.is_null());
-        let closed = update(known)
-            .set(questions::closed_at.eq(at.unix_micros()))
-            .execute(connection)?;
-        if closed == 0 {
-            return Ok(Asked::Moved);
+    match instead_of {
+        Replaced::Whichever => close(connection, &new.of, at)?,
+        Replaced::Only(None) => {}
+        Replaced::Only(Some(id)) => {
+            let known = questions::table
+                .find(bytes(id.0))
+                .filter(questions::of_phone.eq(new.of.as_str()))
+                .filter(questions::closed_at.is_null());
+            let closed = update(known)
+                .set(questions::closed_at.eq(at.unix_micros()))
+                .execute(connection)?;
+            if closed == 0 {
+                return Ok(Asked::Moved);
+            }
         }
     }
     // None is written where the caller knew of no question and there is one.
@@ -158,12 +162,7 @@ pub(crate) fn answer(connection: &mut SqliteConnection, picking: &Picking) -> Re
         .first(connection)
         .optional()?;
     if let Some(known) = messages::known(connection, picking.by.as_ref())? {
-        return Ok(Answered::Message(known));
-    }
-    if let Some(by) = &picking.by
-        && let Some(before) = picked_by(connection, by)?
-    {
-        return Ok(Answered::Before(before));
+        return Ok(Answered::Before(known));
     }
     if open.is_none() {
         return Ok(Answered::Closed);
@@ -224,7 +223,11 @@ fn picked(connection: &mut SqliteConnection, question: Vec<u8>) -> Result<Picked
     let row: PickedRow = questions::table
         .left_join(tickets::table)
         .filter(questions::id.eq(question))
-        .select((questions::attached, Option::<ChoiceRow>::as_select()))
+        .select((
+            questions::of_phone,
+            questions::attached,
+            Option::<ChoiceRow>::as_select(),
+        ))
         .first(connection)?;
     Ok(row.parsed(&first)?)
 }

@@ -10,7 +10,7 @@ use store_contract::Fixture;
 use store_sqlite::SqliteStore;
 use ticket_domain::{
     Choice, MessageStatus, NotificationId, QuestionId, Reason, Receipt, Timestamp,
-    ports::{Answered, Asking, Keep, Kept, LookUp, Opened, Opening, Picking, StoreError, Verdict},
+    ports::{Answered, Asking, Keep, Kept, LookUp, Opened, Opening, Picking, Replaced, StoreError, Verdict},
 };
 
 /// What is asked of a store that holds one ticket.
@@ -28,12 +28,11 @@ enum Call {
     PickedBy,
     HandedAs,
     KeepReceipt,
-    Overtaken,
 }
 
 use Call::{
-    Find, HandedAs, KeepAgain, KeepReceipt, KeptAgain, OpenAgain, OpenTickets, Overtaken, PickedBy, Question, Record,
-    Thread, Vitals,
+    Find, HandedAs, KeepAgain, KeepReceipt, KeptAgain, OpenAgain, OpenTickets, PickedBy, Question, Record, Thread,
+    Vitals,
 };
 
 /// By which a question was answered, another is open, and a message was handed over.
@@ -72,7 +71,6 @@ async fn make(call: Call, fixture: &Fixture, opening: &Opening) -> Result<(), St
         PickedBy => store.picked(PICK.parse().unwrap()).await.map(drop),
         HandedAs => store.handed(HANDED.parse().unwrap()).await.map(drop),
         KeepReceipt => store.keep_receipt(receipt(), now()).await,
-        Overtaken => store.overtaken(now(), 9).await.map(drop),
     }
 }
 
@@ -102,7 +100,7 @@ async fn ask(fixture: &Fixture, opening: &Opening) {
         let question = ticket_domain::Question::new(id, of, Reason::NoHint, slice::from_ref(&choice), now());
         let asking = Asking::Anew {
             question,
-            instead_of: None,
+            instead_of: Replaced::Only(None),
         };
         assert_eq!(store.keep_unmatched(Keep { message, asking }).await.unwrap(), Kept::Now);
         if is_answered {
@@ -252,13 +250,45 @@ async fn a_corrupt_receipt_is_told() {
     let cases: [(&str, &str, Call); 5] = [
         ("status", "'lost'", KeepReceipt),
         ("error_code", "-1", KeepReceipt),
-        ("error_code", "delivered: 4294967296", Overtaken),
-        ("status", "delivered: 'lost'", Overtaken),
-        ("at", "delivered: 9223372036854775807", Overtaken),
+        ("error_code", "delivered: 4294967296", HandedAs),
+        ("status", "delivered: 'lost'", HandedAs),
+        ("at", "delivered: 9223372036854775807", HandedAs),
     ];
     for (column, value, call) in cases {
         expect_corrupt("receipts", column, value, call).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_corrupt_receipt_keeps_no_other_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tickets.db");
+    let fixture = Fixture::new(Arc::new(SqliteStore::open(&path).unwrap()));
+    let store = fixture.store();
+    let mut receipts = Vec::new();
+    for _ in 0..2 {
+        let opening = fixture.opening(now());
+        assert_eq!(store.open(opening).await.unwrap(), Opened::Now);
+        let external_id = fixture.external_id();
+        let claimed = store.claim(fixture.claim_at(now()), 1).await.unwrap().remove(0);
+        let verdict = Verdict::Delivered {
+            at: now(),
+            external_id: Some(external_id.clone()),
+        };
+        store.settle(claimed.id, claimed.lease, verdict).await.unwrap();
+        let receipt = Receipt {
+            external_id,
+            ..receipt()
+        };
+        store.keep_receipt(receipt.clone(), now()).await.unwrap();
+        receipts.push(receipt);
+    }
+    let first = &receipts[0].external_id;
+    spoil(
+        &path,
+        &format!("UPDATE receipts SET error_code = -5 WHERE external_id = '{first}'"),
+    );
+    assert_eq!(store.overtaken(now(), 9).await.unwrap(), receipts[1..]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

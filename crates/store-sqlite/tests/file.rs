@@ -15,7 +15,7 @@ use store_contract::Fixture;
 use store_sqlite::{OpenError, Schema, SqliteStore, check};
 use ticket_domain::{
     Question, QuestionId, Reason, Timestamp,
-    ports::{Asking, Keep, Kept, Opened, StoreHealth, TicketStore},
+    ports::{Asking, Keep, Kept, Opened, Replaced, StoreHealth, TicketStore},
 };
 
 fn now() -> Timestamp {
@@ -80,7 +80,7 @@ async fn a_restart_keeps_everything() {
     let question = Question::new(id, of.clone(), Reason::NoHint, &[], now());
     let asking = Asking::Anew {
         question: question.clone(),
-        instead_of: None,
+        instead_of: Replaced::Only(None),
     };
     let kept = first.store().keep_unmatched(Keep { message, asking }).await;
     assert_eq!(kept.unwrap(), Kept::Now);

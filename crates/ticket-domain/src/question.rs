@@ -79,6 +79,11 @@ impl Question {
         }
     }
 
+    /// Whether it can be answered now, as far as its time goes.
+    pub fn is_in_time(&self, now: Timestamp) -> bool {
+        now.since(self.asked_at) <= OPEN_FOR
+    }
+
     /// Whether a message without any hint that comes now is a further part of what was asked about.
     pub fn takes_more(&self, now: Timestamp) -> bool {
         self.is_run && now.since(self.begun_at) <= RUN_LASTS
@@ -86,7 +91,7 @@ impl Question {
 
     /// What `text` picks, if the question can still be answered and the text is nothing but an answer.
     pub fn picked_by(&self, text: &str, now: Timestamp) -> Option<Pick> {
-        if now.since(self.asked_at) > OPEN_FOR {
+        if !self.is_in_time(now) {
             return None;
         }
         match Typed::parse(text)? {
@@ -108,11 +113,14 @@ enum Typed {
 }
 
 impl Typed {
-    /// Reads a text that is only one digit or only one reference, as people type them: `2`, `2.`, `#2`, `2️⃣`,
+    /// Reads a text that is only one digit or only one reference, as people type them: `2`, `2.`, `#2`, `2️⃣`, `"2"`,
     /// `*T-20250115-1234*`.
     fn parse(text: &str) -> Option<Self> {
         let is_decoration = |c: char| {
-            c.is_whitespace() || matches!(c, '.' | ')' | '(' | '#' | '*' | '_' | '~' | '\u{fe0f}' | '\u{20e3}')
+            c.is_whitespace()
+                || is_invisible(c)
+                || matches!(c, '\u{fe0f}' | '\u{20e3}')
+                || "#*_~`.,:;!()[]<>\"'“”".contains(c)
         };
         let text = text.trim_matches(is_decoration);
         if let Ok(reference) = text.parse() {
@@ -168,7 +176,7 @@ fn plain(subject: &Subject) -> String {
             '_' => 'ˍ',
             '~' => '∼',
             '`' => 'ˋ',
-            c if turns_direction(c) => ' ',
+            c if is_invisible(c) => ' ',
             c => c,
         })
         .collect();
@@ -179,9 +187,9 @@ fn plain(subject: &Subject) -> String {
     }
 }
 
-/// Makes what follows run the other way.
-fn turns_direction(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+/// Has no width, or makes what follows run the other way.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -226,6 +234,10 @@ mod tests {
             ("2\u{fe0f}\u{20e3}", second),
             ("3\n", third),
             ("*3*", third),
+            ("\"3\"!", third),
+            ("[3],", third),
+            ("\u{200e}3", third),
+            ("<t-20250115-2222>", second),
             ("0", Some(Pick::LeftAside)),
             ("T-20250115-2222", second),
             ("t-20250115-2222.", second),
@@ -285,11 +297,11 @@ mod tests {
 
     #[test]
     fn a_customers_subject_can_neither_format_nor_add_a_line() {
-        let hostile = "*2. T-20250115-9999* _x_ ~y~ `z` 2. T-20250115-8888\u{202e}abc";
+        let hostile = "*2. T-20250115-9999* _x_ ~y~ `z` 2. T-20250115-8888\u{202e}\u{61c}abc";
         let text = words(Reason::NoHint, &[choice(1111, hostile)]);
         let lines: Vec<&str> = text.lines().filter(|line| line.contains("T-")).collect();
         assert_eq!(lines.len(), 1, "{text}");
-        assert!(!text.contains(['*', '_', '~', '`', '\u{202e}']), "{text}");
+        assert!(!text.contains(['*', '_', '~', '`', '\u{202e}', '\u{61c}']), "{text}");
         let long = words(Reason::NoHint, &[choice(1111, &"ü".repeat(200))]);
         assert!(long.contains(&format!("{}…\n", "ü".repeat(59))), "{long}");
         let five: Vec<Choice> = (1..=5).map(|n| choice(n, &"🍾".repeat(200))).collect();

@@ -15,7 +15,7 @@ use support::{CUSTOMER, World, claim, failure, reply};
 use ticket_domain::{
     NotificationState,
     ports::{Clock as _, FailureKind, Redelivered, Settled, Verdict},
-    use_cases::{LEASE, Redeliver, Room},
+    use_cases::{LEASE, Room},
 };
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -59,7 +59,7 @@ async fn a_notification_is_tried_by_the_schedule_and_then_kept_as_dead() {
 
     // The same bytes under the same id on every try, and again on request.
     world.works();
-    let redeliver = Redeliver::new(world.store.clone(), world.clock.clone(), world.bell.clone());
+    let redeliver = world.redeliver();
     assert_eq!(redeliver.redeliver(records[0].id).await.unwrap(), Redelivered::Queued);
     assert_eq!(world.round(&deliver).await.len(), 1);
     let received = world.notifier.received.lock().unwrap();
@@ -373,7 +373,7 @@ async fn what_waited_over_a_day_for_its_first_address_waits_for_an_operator() {
     assert_eq!(world.round(&deliver).await.len(), 1);
     let held = world.store.undelivered(10).await.unwrap();
     assert_eq!((held.len(), &held[0].state), (1, &NotificationState::Held));
-    let redeliver = Redeliver::new(world.store.clone(), world.clock.clone(), world.bell.clone());
+    let redeliver = world.redeliver();
     redeliver.redeliver(held[0].id).await.unwrap();
     assert_eq!(deliver.hold_stale().await.unwrap(), 0);
     assert_eq!(world.round(&deliver).await.len(), 1);

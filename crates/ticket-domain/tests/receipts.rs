@@ -15,7 +15,7 @@ use support::{HAS_BACKUP, MANAGER, World, accepted, external_id, failure, reply}
 use ticket_domain::{
     DeliveryState, MessageStatus, NotificationState, Progress, Route, TicketRef,
     ports::{FailureKind, Redelivered},
-    use_cases::{Redeliver, Reply, Reported},
+    use_cases::{Reply, Reported},
 };
 
 use MessageStatus::{Delivered, Failed, Queued, Read, Sent, Undelivered};
@@ -81,6 +81,69 @@ async fn receipts_that_overtook_the_answer_count_once_it_is_there() {
     assert!(matches!(done[..], [Reported::Further(_, Progress::Read)]), "{done:?}");
     assert_eq!(delivery(&world, reference).await, DeliveryState::Read);
     assert_eq!(receipts.catch_up().await.unwrap(), []);
+}
+
+/// What was heard too early is weighed with what is heard next, whichever of them is taken down first.
+#[tokio::test]
+async fn an_early_receipt_outlasts_the_next_one() {
+    for (early, code, next, expected) in [
+        (Read, None, Delivered, DeliveryState::Read),
+        (Delivered, None, Failed, DeliveryState::Delivered),
+        (Sent, None, Read, DeliveryState::Read),
+        (Failed, Some(63_016), Sent, DeliveryState::Waiting),
+    ] {
+        let world = World::default();
+        let reference = world.open("Broken").await.reference;
+        report(&world, "SM-1", early, code).await;
+        world.notifier.answers.lock().unwrap().push_back(accepted("SM-1"));
+        world.round(&world.deliver(8)).await;
+        report(&world, "SM-1", next, None).await;
+        world.receipts().catch_up().await.unwrap();
+        assert_eq!(delivery(&world, reference).await, expected, "{early} {next}");
+        assert_eq!(world.receipts().catch_up().await.unwrap(), []);
+    }
+}
+
+#[tokio::test]
+async fn who_is_no_longer_to_be_told_is_not() {
+    let world = World::default();
+    world.open(support::WHO_LEFT).await;
+    let deliver = world.deliver(8);
+    for _ in 0..3 {
+        world.round(&deliver).await;
+    }
+    let (round, text) = last_sent(&world);
+    assert!(round == 1 && text.ends_with("to who came"), "{round} {text}");
+    assert_eq!(world.tries(), 1);
+}
+
+#[tokio::test]
+async fn a_receiver_that_calls_every_message_the_same_is_told_of_one_detour() {
+    let (world, reference) = handed_over(HAS_BACKUP).await;
+    let deliver = world.deliver(8);
+    for _ in 0..5 {
+        report(&world, "SM-1", Failed, Some(63_016)).await;
+        world.notifier.answers.lock().unwrap().push_back(accepted("SM-1"));
+        world.round(&deliver).await;
+    }
+    assert_eq!(world.tries(), 2);
+    assert_eq!(delivery(&world, reference).await, DeliveryState::Sent);
+}
+
+#[tokio::test]
+async fn sent_again_it_begins_anew_with_the_first_number() {
+    let (world, _) = handed_over(HAS_BACKUP).await;
+    let first = last_sent(&world).1;
+    let deliver = world.deliver(8);
+    report(&world, "SM-1", Failed, None).await;
+    world.notifier.answers.lock().unwrap().push_back(accepted("SM-2"));
+    world.round(&deliver).await;
+    let Reported::Dead { id, .. } = report(&world, "SM-2", Failed, None).await else {
+        panic!("there is no other way");
+    };
+    assert_eq!(world.redeliver().redeliver(id).await.unwrap(), Redelivered::Queued);
+    world.round(&deliver).await;
+    assert_eq!(last_sent(&world), (3, format!("{first} by backup by text")));
 }
 
 #[tokio::test]
@@ -165,7 +228,7 @@ async fn refused_for_good_is_dead_and_sent_again_as_another_message() {
     assert_eq!(record.last_error, Some(why));
     assert_eq!(report(&world, "SM-1", Failed, Some(63_003)).await, Reported::Nothing);
 
-    let again = Redeliver::new(world.store.clone(), world.clock.clone(), world.bell.clone());
+    let again = world.redeliver();
     assert_eq!(again.redeliver(id).await.unwrap(), Redelivered::Queued);
     world.round(&world.deliver(8)).await;
     assert_eq!(last_sent(&world).0, 1);

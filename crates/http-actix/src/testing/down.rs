@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use ticket_domain::{
-    Choice, ExternalId, LeaseToken, Message, NotificationId, NotificationRecord, Phone, Question, Receipt, Thread,
-    Ticket, TicketRef, Timestamp,
+    Choice, Detour, ExternalId, LeaseToken, Message, NotificationId, NotificationRecord, Phone, Question, Receipt,
+    Thread, Ticket, TicketRef, Timestamp,
     ports::{
         Advance, Answered, Append, Appended, Claim, Claimed, Handed, Keep, Kept, LookUp, Opened, Opening, Outbox,
         Picked, Picking, PoolUse, Questions, Receipts, Redelivered, Settled, StoreError, StoreHealth, TicketStore,
@@ -77,7 +77,7 @@ impl Receipts for DownStore {
     async fn overtaken(&self, _: Timestamp, _: u16) -> Result<Vec<Receipt>, StoreError> {
         down()
     }
-    async fn drop_receipt(&self, _: ExternalId) -> Result<(), StoreError> {
+    async fn drop_receipt(&self, _: Receipt) -> Result<(), StoreError> {
         down()
     }
 }
@@ -102,7 +102,10 @@ impl Outbox for DownStore {
     async fn hold_unaddressed(&self, _: Timestamp) -> Result<u64, StoreError> {
         down()
     }
-    async fn redeliver(&self, _: NotificationId, _: Timestamp) -> Result<Redelivered, StoreError> {
+    async fn redeliver(&self, _: NotificationId, _: Timestamp, _: Option<Detour>) -> Result<Redelivered, StoreError> {
+        down()
+    }
+    async fn way(&self, _: NotificationId) -> Result<Option<Detour>, StoreError> {
         down()
     }
     async fn undelivered(&self, _: u16) -> Result<Vec<NotificationRecord>, StoreError> {

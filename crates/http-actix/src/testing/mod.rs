@@ -254,7 +254,12 @@ fn parts(setup: Setup, store: &Arc<dyn Store>) -> ApiParts {
             around.clock.clone(),
             around.wake.clone(),
         )),
-        redeliver: Arc::new(Redeliver::new(store.clone(), around.clock.clone(), around.wake.clone())),
+        redeliver: Arc::new(Redeliver::new(
+            store.clone(),
+            around.composer.clone(),
+            around.clock.clone(),
+            around.wake.clone(),
+        )),
         outbox: store.clone(),
         health: store.clone(),
         clock: setup.clock,

@@ -72,6 +72,7 @@ pub async fn an_answer_brings_everything_to_its_ticket(fixture: &Fixture) {
 
     let picking = picking(fixture, &question, Some(&opening));
     let expected = Picked {
+        of: manager.clone(),
         to: Some(choice(&opening)),
         attached: 3,
         message: first.id,
@@ -112,7 +113,7 @@ pub async fn a_question_is_answered_once(fixture: &Fixture) {
         ticket: Some(other.ticket.id),
         ..first
     };
-    assert_eq!(answer(fixture, &again).await, Answered::Before(picked));
+    assert_eq!(answer(fixture, &again).await, Answered::Before(Known::Answer(picked)));
     let another = picking(fixture, &question, Some(&other));
     let nameless = Picking {
         by: None,
@@ -138,6 +139,7 @@ pub async fn an_answer_needs_no_outside_id(fixture: &Fixture) {
             ..picking(fixture, &question, Some(&opening))
         };
         let picked = Picked {
+            of: question.of.clone(),
             to: Some(choice(&opening)),
             attached: 1,
             message: message.id,
@@ -155,12 +157,13 @@ pub async fn an_answer_can_leave_everything_aside(fixture: &Fixture) {
     fixture.asked_again(&question, at(2)).await;
     let aside = picking(fixture, &question, None);
     let picked = Picked {
+        of: manager.clone(),
         to: None,
         attached: 0,
         message: message.id,
     };
     assert_eq!(answer(fixture, &aside).await, Answered::Now(picked.clone()));
-    assert_eq!(answer(fixture, &aside).await, Answered::Before(picked));
+    assert_eq!(answer(fixture, &aside).await, Answered::Before(Known::Answer(picked)));
     assert_eq!(fixture.open_question(&manager).await, None);
     assert_eq!(fixture.unmatched().await, 2);
     let opening = fixture.opened(at(3)).await;
@@ -220,7 +223,7 @@ pub async fn a_message_is_no_answer(fixture: &Fixture) {
             by: message.external_id.clone(),
             ..picking(fixture, &question, Some(&opening))
         };
-        assert_eq!(answer(fixture, &no_answer).await, Answered::Message(known));
+        assert_eq!(answer(fixture, &no_answer).await, Answered::Before(known));
     }
     assert_eq!(fixture.open_question(&manager).await, Some(question));
     assert_eq!(fixture.thread(opening.ticket.reference).await.ticket.version, 2);
@@ -244,7 +247,7 @@ pub async fn twins_of_an_answer_are_one(fixture: &Fixture) {
         let answers = at_once_answered(fixture, vec![picking.clone(); 20]).await;
         let picked = fixture.store().picked(picking.by.unwrap()).await.unwrap().unwrap();
         assert_eq!(picked.attached, 2);
-        let (now, before) = (Answered::Now(picked.clone()), Answered::Before(picked));
+        let (now, before) = (Answered::Now(picked.clone()), Answered::Before(Known::Answer(picked)));
         let count = |expected: &Answered| answers.iter().filter(|answer| *answer == expected).count();
         assert_eq!((count(&now), count(&before)), (1, 19), "{answers:?}");
         assert_eq!(fixture.thread(opening.ticket.reference).await.ticket.version, 3);
@@ -290,7 +293,7 @@ pub async fn one_answer_at_once_is_to_one_question(fixture: &Fixture) {
         }
         let answers = at_once_answered(fixture, pickings).await;
         let picked = fixture.store().picked(by).await.unwrap().unwrap();
-        let (now, before) = (Answered::Now(picked.clone()), Answered::Before(picked));
+        let (now, before) = (Answered::Now(picked.clone()), Answered::Before(Known::Answer(picked)));
         let count = |expected: &Answered| answers.iter().filter(|answer| *answer == expected).count();
         assert_eq!((count(&now), count(&before)), (1, 3), "{answers:?}");
         assert_eq!(fixture.thread(opening.ticket.reference).await.ticket.version, 2);
@@ -393,5 +396,47 @@ pub async fn answers_and_messages_at_once_end(fixture: &Fixture) {
             in_threads += thread.messages.len() as u64 - 1;
         }
         assert_eq!(in_threads, attached + written, "{answered:?} {appended:?}");
+    }
+}
+
+/// An answer is not a message: its outside id is neither kept nor written into a thread.
+pub async fn an_answer_is_no_message(fixture: &Fixture) {
+    let opening = fixture.opened(at(0)).await;
+    let (_, question) = fixture.asked(&fixture.manager(), at(1)).await;
+    let picking = picking(fixture, &question, Some(&opening));
+    let Answered::Now(picked) = answer(fixture, &picking).await else {
+        panic!("the question is open");
+    };
+    let again = fixture.message_of(picking.by.as_ref().unwrap(), at(2));
+    let kept = fixture.keep(&again, Asking::Nothing).await;
+    assert_eq!(kept, Kept::Before(Known::Answer(picked.clone())));
+    let appended = fixture.store().append(append_to(&opening.ticket, again)).await.unwrap();
+    assert_eq!(appended, Appended::Answer(picked));
+    assert_eq!(fixture.thread(opening.ticket.reference).await.messages.len(), 2);
+    assert_eq!(fixture.unmatched().await, 0);
+}
+
+/// Whatever comes first under an outside id, it is that and nothing else.
+pub async fn an_outside_id_is_an_answer_or_a_message_and_never_both(fixture: &Fixture) {
+    for round in 0..40 {
+        let opening = fixture.opened(at(round)).await;
+        let (_, question) = fixture.asked(&fixture.manager(), at(round)).await;
+        let picking = picking(fixture, &question, Some(&opening));
+        let twins = [(); 2].map(|()| fixture.message_of(picking.by.as_ref().unwrap(), at(round)));
+        let turns = (0..3).map(|number| {
+            let (store, picking) = (fixture.store(), picking.clone());
+            let [appended, kept] = twins.clone();
+            let append = append_to(&opening.ticket, appended);
+            async move {
+                match number {
+                    0 => matches!(store.answer(picking).await.unwrap(), Answered::Now(_)),
+                    1 => store.append(append).await.unwrap() == Appended::Added,
+                    _ => store.keep_unmatched(keep_silently(kept)).await.unwrap() == Kept::Now,
+                }
+            }
+        });
+        let results = at_once(turns).await;
+        // What was kept first may join the thread after: then both are that one message.
+        assert_eq!(results.iter().filter(|was_first| **was_first).count(), 1, "{results:?}");
     }
 }

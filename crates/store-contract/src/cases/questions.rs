@@ -2,7 +2,7 @@
 
 use ticket_domain::{
     Choice, Phone, Question, QuestionId, Reason, Status,
-    ports::{Append, Appended, Asking, Keep, Kept, Known, Opening},
+    ports::{Append, Appended, Asking, Keep, Kept, Known, Opening, Replaced},
 };
 
 use crate::{
@@ -79,6 +79,27 @@ pub async fn a_question_is_asked_again(fixture: &Fixture) {
         assert_eq!(fixture.open_question(&manager).await, Some(again));
     }
     assert_eq!(fixture.unmatched().await, 4);
+}
+
+/// A question may take the place of whichever is open, also where many do so at once: the last one is open.
+pub async fn a_question_may_take_any_place(fixture: &Fixture) {
+    let manager = fixture.manager();
+    for round in 0..10 {
+        let asks = (0..20).map(|_| {
+            let message = fixture.message_from(&manager, at(round));
+            let asking = Asking::Anew {
+                question: fixture.question(&manager, at(round)),
+                instead_of: Replaced::Whichever,
+            };
+            let store = fixture.store();
+            async move { store.keep_unmatched(Keep { message, asking }).await.unwrap() }
+        });
+        for kept in at_once(asks.collect::<Vec<_>>()).await {
+            assert_eq!(kept, Kept::Now);
+        }
+        assert!(fixture.open_question(&manager).await.is_some());
+    }
+    assert_eq!(fixture.unmatched().await, 200);
 }
 
 /// A question takes the place of the one that the caller knew to be open, and of no other. Otherwise nothing is written.
@@ -184,11 +205,12 @@ pub async fn another_message_ends_the_question(fixture: &Fixture) {
     assert_eq!(store.append(append).await.unwrap(), Appended::Added);
     assert_eq!(fixture.open_question(&manager).await, None);
 
-    let (kept, _) = fixture.asked(&manager, at(3)).await;
+    // One that was kept is not said anew.
+    let (kept, question) = fixture.asked(&manager, at(3)).await;
     let mut append = ending(fixture, &opening, &manager);
     append.message.external_id.clone_from(&kept.external_id);
     assert_eq!(store.append(append).await.unwrap(), Appended::Joined(kept.id));
-    assert_eq!(fixture.open_question(&manager).await, None);
+    assert_eq!(fixture.open_question(&manager).await, Some(question));
 }
 
 /// What is not written ends nothing.

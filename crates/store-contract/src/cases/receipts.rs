@@ -1,14 +1,14 @@
 //! How far messages got that were handed over.
 
 use ticket_domain::{
-    Delivery, DeliveryState, Detour, ExternalId, MessageStatus, NotificationRecord, NotificationState, Progress,
-    Receipt, Route, Timestamp,
+    Delivery, DeliveryState, Detour, ExternalId, MessageStatus, NotificationId, NotificationRecord, NotificationState,
+    Payload, Progress, Receipt, Route, Timestamp,
     ports::{Advance, Claimed, Handed, Opening, Redelivered},
 };
 
 use crate::{
     Fixture,
-    fixture::{at, at_once, delivered, detour, later},
+    fixture::{at, at_once, dead, delivered, detour, later, retry_at},
 };
 
 fn refused(route: Route) -> Advance {
@@ -44,6 +44,7 @@ pub async fn a_message_that_was_handed_over_is_known(fixture: &Fixture) {
         route: Route::Text,
         payload: opening.notification.payload,
         progress: Some(Progress::Sent),
+        kept: None,
     };
     assert_eq!(handed(fixture, &external_id).await, Some(expected));
     assert_eq!(handed(fixture, &fixture.external_id()).await, None);
@@ -160,6 +161,7 @@ pub async fn a_refused_message_goes_another_way(fixture: &Fixture) {
             route,
             payload,
             progress: Some(Progress::Sent),
+            kept: None,
         };
         assert_eq!(handed(fixture, &next).await, Some(expected.clone()));
         expected.progress = None;
@@ -199,7 +201,7 @@ pub async fn a_message_refused_for_good_is_dead(fixture: &Fixture) {
     assert_eq!(fixture.vitals(later()).await.dead, 1);
     assert_eq!(fixture.claim(later()).await, []);
 
-    let redelivered = fixture.store().redeliver(id, at(6)).await.unwrap();
+    let redelivered = fixture.store().redeliver(id, at(6), None).await.unwrap();
     assert_eq!(redelivered, Redelivered::Queued);
     let claimed = fixture.claim_only(id, at(6)).await;
     assert_eq!((claimed.route, claimed.round), (Route::Text, 1));
@@ -229,7 +231,11 @@ pub async fn receipts_at_once_are_written_once(fixture: &Fixture) {
             let written = advanced.iter().filter(|advanced| **advanced).count();
             assert_eq!(written, 1, "{further:?} {advanced:?}");
             if !matches!(further, Advance::To(_)) {
-                fixture.store().redeliver(opening.notification.id, at(1)).await.unwrap();
+                fixture
+                    .store()
+                    .redeliver(opening.notification.id, at(1), None)
+                    .await
+                    .unwrap();
                 assert_eq!(fixture.claim_only(opening.notification.id, at(1)).await.round, 1);
             }
         }
@@ -259,6 +265,49 @@ async fn overtaken(fixture: &Fixture, since: Timestamp) -> Vec<Receipt> {
     receipts
 }
 
+/// A receiver that calls every message the same says nothing of the later ones: what was refused once stays so.
+pub async fn a_message_that_is_called_like_an_earlier_one_is_not_known(fixture: &Fixture) {
+    let external_id = fixture.external_id();
+    let opening = fixture.delivered(&external_id, at(0)).await;
+    assert!(advance(fixture, &external_id, &refused(Route::Template), at(1)).await);
+    let again = fixture.claim_only(opening.notification.id, at(1)).await;
+    fixture.settled(&again, delivered(at(2), Some(&external_id))).await;
+    let told = handed(fixture, &external_id).await.unwrap();
+    assert_eq!((told.id, told.progress), (opening.notification.id, None));
+}
+
+/// One that is dead may begin anew on another way, as another message.
+pub async fn what_is_sent_again_may_go_another_way(fixture: &Fixture) {
+    let external_id = fixture.external_id();
+    let opening = fixture.delivered(&external_id, at(0)).await;
+    let id = opening.notification.id;
+    assert!(advance(fixture, &external_id, &refused(Route::Backup), at(1)).await);
+    let backup = fixture.claim_only(id, at(1)).await;
+    fixture.settled(&backup, dead(at(2))).await;
+    let way = fixture.store().way(id).await.unwrap();
+    assert_eq!(
+        way.map(|way| (way.route, way.payload)),
+        Some((Route::Backup, backup.payload))
+    );
+    let anew = Detour {
+        route: Route::Text,
+        payload: Payload(Box::from(*b"anew")),
+    };
+    let redelivered = fixture.store().redeliver(id, at(3), Some(anew.clone())).await.unwrap();
+    assert_eq!(redelivered, Redelivered::Queued);
+    let claimed = fixture.claim_only(id, at(3)).await;
+    assert_eq!(
+        (claimed.route, &claimed.payload, claimed.round, claimed.failures),
+        (Route::Text, &anew.payload, backup.round + 1, 0)
+    );
+    // What waits goes on as it is.
+    fixture.settled(&claimed, retry_at(at(9))).await;
+    fixture.store().redeliver(id, at(4), Some(anew)).await.unwrap();
+    assert_eq!(fixture.claim_only(id, at(4)).await.round, backup.round + 1);
+    let unknown = NotificationId(uuid::Uuid::from_bytes([0; 16]));
+    assert_eq!(fixture.store().way(unknown).await.unwrap(), None);
+}
+
 /// A receipt that came ahead of its message's answer is told once the message is known, as long as it is kept.
 pub async fn a_kept_receipt_reads_back_exactly_once_its_message_is_known(fixture: &Fixture) {
     let ids: [ExternalId; 4] = std::array::from_fn(|_| fixture.external_id());
@@ -286,15 +335,28 @@ pub async fn a_kept_receipt_reads_back_exactly_once_its_message_is_known(fixture
     assert_eq!(fixture.store().overtaken(at(0), 2).await.unwrap().len(), 2);
     assert_eq!(fixture.store().overtaken(at(0), 0).await.unwrap(), []);
 
-    fixture.store().drop_receipt(ids[1].clone()).await.unwrap();
-    fixture.store().drop_receipt(fixture.external_id()).await.unwrap();
+    let other = Receipt {
+        at: at(12),
+        ..receipts[1].clone()
+    };
+    fixture.store().drop_receipt(other).await.unwrap();
+    assert_eq!(overtaken(fixture, at(0)).await.len(), 3, "only what was read is let go");
+    let told = handed(fixture, &ids[1]).await.unwrap();
+    assert_eq!(told.kept, Some(receipts[1].clone()));
+    for _ in 0..2 {
+        fixture.store().drop_receipt(receipts[1].clone()).await.unwrap();
+    }
+    assert_eq!(handed(fixture, &ids[1]).await.unwrap().kept, None);
     assert_eq!(
         overtaken(fixture, at(0)).await,
         [receipts[0].clone(), receipts[2].clone()]
     );
-    // What is written lets go of what was kept, and so does what says nothing new.
+    // What is written lets go of nothing: what was kept may say more.
     assert!(advance(fixture, &ids[0], &refused(Route::Backup), at(20)).await);
-    assert!(!advance(fixture, &ids[2], &Advance::To(Progress::Sent), at(20)).await);
+    assert_eq!(overtaken(fixture, at(0)).await.len(), 2);
+    for receipt in [&receipts[0], &receipts[2]] {
+        fixture.store().drop_receipt(receipt.clone()).await.unwrap();
+    }
     assert_eq!(overtaken(fixture, at(0)).await, []);
 
     // An earlier message is known as well.

@@ -67,7 +67,11 @@ impl Entry {
     /// How far the message of this outside id is; none if it is an earlier one.
     pub(super) fn progress_of(&self, id: &ExternalId) -> Option<Progress> {
         match &self.state {
-            NotificationState::Delivered { progress, .. } if self.is_delivered_as(id) => Some(*progress),
+            NotificationState::Delivered { progress, .. }
+                if self.is_delivered_as(id) && !self.earlier_ids.contains(id) =>
+            {
+                Some(*progress)
+            }
             _ => None,
         }
     }
@@ -147,13 +151,18 @@ impl Entry {
         true
     }
 
-    fn divert(&mut self, detour: Detour, why: Box<str>, at: Timestamp) {
-        self.state = NotificationState::Waiting { due: at };
+    /// Takes another way from now on, as another message.
+    pub(super) fn go(&mut self, detour: Detour) {
         self.notification.payload = detour.payload;
-        // It was sent before, so it had an address.
-        self.notification.addressed = true;
         self.route = detour.route;
         self.round += 1;
+    }
+
+    fn divert(&mut self, detour: Detour, why: Box<str>, at: Timestamp) {
+        self.state = NotificationState::Waiting { due: at };
+        self.go(detour);
+        // It was sent before, so it had an address.
+        self.notification.addressed = true;
         self.scheduled_at = at;
         self.failures = 0;
         self.was_tried = false;

@@ -12,7 +12,7 @@ use std::{
 
 use async_trait::async_trait;
 use ticket_domain::{
-    Delivery, ExternalId, IdempotencyKey, LeaseToken, Message, MessageId, NotificationId, NotificationRecord,
+    Delivery, Detour, ExternalId, IdempotencyKey, LeaseToken, Message, MessageId, NotificationId, NotificationRecord,
     NotificationState, Receipt, Sender, Status, Thread, Ticket, TicketId, TicketRef, Timestamp,
     ports::{
         Append, Appended, Claim, Claimed, Idempotency, Keep, Kept, Known, LookUp, Opened, Opening, Outbox, PoolUse,
@@ -91,15 +91,18 @@ impl State {
         in_thread.or_else(kept).map(|(id, of)| Appended::Before { id, of })
     }
 
-    /// Where the message of this outside id is.
+    /// What this outside id is.
     fn known(&self, external_id: Option<&ExternalId>) -> Option<Known> {
+        if let Some(picked) = self.picked_by(external_id?) {
+            return Some(Known::Answer(picked));
+        }
         match self.before(external_id)? {
             Appended::Before { id, of: Some(of) } => Some(Known::InThread { id, of }),
             Appended::Before { id, of: None } => {
                 let asked = self.questions.iter().find(|asked| asked.is_about(id));
                 Some(Known::Kept(asked.map(|asked| asked.question.clone())))
             }
-            Appended::Added | Appended::Joined(_) => None,
+            Appended::Added | Appended::Joined(_) | Appended::Answer(_) => None,
         }
     }
 
@@ -201,6 +204,9 @@ impl TicketStore for MemoryStore {
         if !state.files.iter().any(|file| file.ticket.id == append.to) {
             return Err(StoreError::Failed(Arc::new(NoSuchTicket)));
         }
+        if let Some(picked) = append.message.external_id.as_ref().and_then(|id| state.picked_by(id)) {
+            return Ok(Appended::Answer(picked));
+        }
         let Message { sender, created_at, .. } = append.message;
         let appended = match state.before(append.message.external_id.as_ref()) {
             Some(Appended::Before { id, of: None }) => {
@@ -222,7 +228,7 @@ impl TicketStore for MemoryStore {
                 file.ticket.status = Status::Open;
             }
         }
-        if let Some(of) = append.ends_question_of {
+        if let (Some(of), Appended::Added) = (append.ends_question_of, &appended) {
             state.close_question_of(&of);
         }
         Ok(appended)
@@ -323,7 +329,12 @@ impl Outbox for MemoryStore {
         Ok(untried.map(|entry| entry.state = NotificationState::Held).count() as u64)
     }
 
-    async fn redeliver(&self, id: NotificationId, now: Timestamp) -> Result<Redelivered, StoreError> {
+    async fn redeliver(
+        &self,
+        id: NotificationId,
+        now: Timestamp,
+        anew: Option<Detour>,
+    ) -> Result<Redelivered, StoreError> {
         let mut state = self.state();
         let Some(entry) = state.entries().find(|entry| entry.notification.id == id) else {
             return Ok(Redelivered::NotFound);
@@ -335,12 +346,24 @@ impl Outbox for MemoryStore {
             NotificationState::Dead { .. } => {
                 entry.failures = 0;
                 entry.scheduled_at = now;
+                if let Some(way) = anew {
+                    entry.go(way);
+                }
             }
         }
         entry.state = NotificationState::Waiting { due: now };
         // The operator's word for it was given, so it must not be held again.
         entry.notification.addressed = true;
         Ok(Redelivered::Queued)
+    }
+
+    async fn way(&self, id: NotificationId) -> Result<Option<Detour>, StoreError> {
+        let mut state = self.state();
+        let entry = state.entries().find(|entry| entry.notification.id == id);
+        Ok(entry.map(|entry| Detour {
+            route: entry.route,
+            payload: entry.notification.payload.clone(),
+        }))
     }
 
     async fn undelivered(&self, limit: u16) -> Result<Vec<NotificationRecord>, StoreError> {

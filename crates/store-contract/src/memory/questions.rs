@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use ticket_domain::{
     Choice, ExternalId, Message, MessageId, Phone, Question, Sender, Status, TicketId, Timestamp,
-    ports::{Answered, Asking, Picked, Picking, Questions, StoreError},
+    ports::{Answered, Asking, Picked, Picking, Questions, Replaced, StoreError},
 };
 
 use super::{MemoryStore, State};
@@ -60,8 +60,10 @@ impl State {
                 })
             }
             Asking::Anew { question, instead_of } => {
-                let open = self.open_question(&question.of);
-                if open.as_ref().map(|open| open.question.id) != instead_of {
+                let open = self.open_question(&question.of).map(|open| open.question.id);
+                if let Replaced::Only(expected) = instead_of
+                    && open != expected
+                {
                     return false;
                 }
                 self.close_question_of(&question.of);
@@ -88,6 +90,7 @@ impl State {
         self.questions.iter().find_map(|asked| {
             let answer = asked.answer.as_ref().filter(|answer| is_it(asked, answer))?;
             Some(Picked {
+                of: asked.question.of.clone(),
                 to: answer.to.and_then(|to| self.choice(to)),
                 attached: answer.attached,
                 message: asked.about.first()?.1,
@@ -95,7 +98,7 @@ impl State {
         })
     }
 
-    fn picked_by(&self, by: &ExternalId) -> Option<Picked> {
+    pub(super) fn picked_by(&self, by: &ExternalId) -> Option<Picked> {
         self.picked(|_, answer| answer.by.as_ref() == Some(by))
     }
 
@@ -150,10 +153,7 @@ impl Questions for MemoryStore {
     async fn answer(&self, picking: Picking) -> Result<Answered, StoreError> {
         let mut state = self.state();
         if let Some(known) = state.known(picking.by.as_ref()) {
-            return Ok(Answered::Message(known));
-        }
-        if let Some(picked) = picking.by.as_ref().and_then(|by| state.picked_by(by)) {
-            return Ok(Answered::Before(picked));
+            return Ok(Answered::Before(known));
         }
         Ok(state.answer(&picking).map_or(Answered::Closed, Answered::Now))
     }

@@ -23,18 +23,19 @@ impl State {
 impl Receipts for MemoryStore {
     async fn handed(&self, external_id: ExternalId) -> Result<Option<Handed>, StoreError> {
         let mut state = self.state();
+        let kept = state.receipts.get(&external_id).cloned();
         Ok(state.entry_of(&external_id).map(|entry| Handed {
             id: entry.notification.id,
             event: entry.notification.event,
             route: entry.route,
             payload: entry.notification.payload.clone(),
             progress: entry.progress_of(&external_id),
+            kept,
         }))
     }
 
     async fn advance(&self, external_id: ExternalId, advance: Advance, at: Timestamp) -> Result<bool, StoreError> {
         let mut state = self.state();
-        state.receipts.remove(&external_id);
         Ok(state
             .entry_of(&external_id)
             .is_some_and(|entry| entry.advance(&external_id, advance, at)))
@@ -66,8 +67,11 @@ impl Receipts for MemoryStore {
         Ok(kept)
     }
 
-    async fn drop_receipt(&self, external_id: ExternalId) -> Result<(), StoreError> {
-        self.state().receipts.remove(&external_id);
+    async fn drop_receipt(&self, receipt: Receipt) -> Result<(), StoreError> {
+        let mut state = self.state();
+        if state.receipts.get(&receipt.external_id) == Some(&receipt) {
+            state.receipts.remove(&receipt.external_id);
+        }
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use ticket_domain::{
     Choice, LeaseToken, MessageStatus, NotificationId, Question, QuestionId, Reason, Receipt, Timestamp,
     ports::{
         Asking, Claim, Idempotency, Keep, Kept, LookUp, Opened, Opening, Outbox, Picking, Questions, Receipts,
-        StoreError, StoreHealth, TicketStore,
+        Replaced, StoreError, StoreHealth, TicketStore,
     },
 };
 use time::OffsetDateTime;
@@ -103,7 +103,7 @@ async fn ask(store: &PostgresStore, opening: &Opening) {
         let question = Question::new(id, of, Reason::NoHint, slice::from_ref(&choice), now());
         let asking = Asking::Anew {
             question,
-            instead_of: None,
+            instead_of: Replaced::Only(None),
         };
         let kept = store.keep_unmatched(kept(external_id, asking)).await.unwrap();
         assert_eq!(kept, Kept::Now);

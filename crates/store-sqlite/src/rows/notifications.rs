@@ -3,7 +3,7 @@
 use diesel::{AsChangeset, Insertable, Queryable, Selectable, sqlite::Sqlite};
 use ticket_domain::{
     Delivery, Detour, EventKind, ExternalId, Notification, NotificationId, NotificationRecord, NotificationState,
-    Payload, Progress, Route, TicketId, Timestamp, UnknownWord,
+    Payload, Progress, Receipt, Route, TicketId, Timestamp, UnknownWord,
     ports::{Claim, Claimed, Handed, StoreError, parse},
 };
 
@@ -225,17 +225,20 @@ pub(crate) struct HandedRow {
 }
 
 impl HandedRow {
-    /// `by` is the outside id that it was found by.
-    pub(crate) fn parsed(self, by: &ExternalId) -> Result<Handed, StoreError> {
+    /// `by` is the outside id that it was found by; `is_earlier`, whether an earlier message of it was called so;
+    /// `kept`, what was heard of it before.
+    pub(crate) fn parsed(self, by: &ExternalId, is_earlier: bool, kept: Option<Receipt>) -> Result<Handed, StoreError> {
         const TABLE: &str = "notifications";
         let progress: Progress = parse(TABLE, "progress", &self.progress)?;
         let route: Route = parse(TABLE, "route", &self.route)?;
+        let is_current = self.external_id.as_deref() == Some(by.as_str());
         Ok(Handed {
             id: NotificationId(uuid(TABLE, "id", &self.id)?),
             event: parse(TABLE, "event", &self.event)?,
             route,
             payload: Payload(self.payload.into()),
-            progress: (self.external_id.as_deref() == Some(by.as_str())).then_some(progress),
+            progress: (is_current && !is_earlier).then_some(progress),
+            kept,
         })
     }
 }

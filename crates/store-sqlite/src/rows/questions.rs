@@ -79,6 +79,7 @@ impl TryFrom<ChoiceRow> for Choice {
 /// What an answer did, but for the message.
 #[derive(Queryable)]
 pub(crate) struct PickedRow {
+    of_phone: String,
     attached: Option<i64>,
     to: Option<ChoiceRow>,
 }
@@ -90,6 +91,7 @@ impl PickedRow {
             .attached
             .ok_or_else(|| StoreError::corrupt("questions", "attached", MustNotBeNull))?;
         Ok(Picked {
+            of: parse("questions", "of_phone", &self.of_phone)?,
             to: self.to.map(Choice::try_from).transpose()?,
             attached: attached
                 .try_into()

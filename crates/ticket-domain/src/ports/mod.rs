@@ -13,8 +13,8 @@ pub use outbox::{Claim, Claimed, Outbox, Redelivered, Settled, Verdict};
 pub use questions::{Answered, Picked, Picking, Questions};
 pub use receipts::{Advance, Handed, Receipts};
 pub use store::{
-    Append, Appended, Asking, Idempotency, Keep, Kept, Known, LookUp, Opened, Opening, PoolUse, Precedent, Source,
-    StoreError, StoreHealth, TicketStore, Vitals, parse,
+    Append, Appended, Asking, Idempotency, Keep, Kept, Known, LookUp, Opened, Opening, PoolUse, Precedent, Replaced,
+    Source, StoreError, StoreHealth, TicketStore, Vitals, parse,
 };
 pub use surroundings::{Clock, Random, Wake};
 

@@ -30,6 +30,12 @@ pub trait Composer: Send + Sync {
         let _ = (payload, route);
         None
     }
+
+    /// The same message to whom it would go today, if that is somebody else than when it was composed.
+    fn readdress(&self, payload: &Payload, route: Route) -> Option<Payload> {
+        let _ = (payload, route);
+        None
+    }
 }
 
 /// One try.

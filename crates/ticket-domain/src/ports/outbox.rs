@@ -137,8 +137,17 @@ pub trait Outbox: Send + Sync {
     async fn hold_unaddressed(&self, made_before: Timestamp) -> Result<u64, StoreError>;
 
     /// Makes one that waits, is held or is dead due at `now`. From then on it counts as addressed, so that it is not
-    /// held again.
-    async fn redeliver(&self, id: NotificationId, now: Timestamp) -> Result<Redelivered, StoreError>;
+    /// held again. One that is dead starts its schedule anew, and goes `anew` if that is given: as another message, under
+    /// one `round` more.
+    async fn redeliver(
+        &self,
+        id: NotificationId,
+        now: Timestamp,
+        anew: Option<Detour>,
+    ) -> Result<Redelivered, StoreError>;
+
+    /// The way that a notification takes, and what is sent.
+    async fn way(&self, id: NotificationId) -> Result<Option<Detour>, StoreError>;
 
     /// The notifications that are not delivered, the newest first, at most `limit`. A corrupt row is left out, and the
     /// store logs it.

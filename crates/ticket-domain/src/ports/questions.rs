@@ -21,6 +21,8 @@ pub struct Picking {
 /// What an answer did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Picked {
+    /// Who was asked, and picked.
+    pub of: Phone,
     /// The ticket that was picked.
     pub to: Option<Choice>,
     /// How many messages joined it.
@@ -34,10 +36,8 @@ pub struct Picked {
 pub enum Answered {
     /// Everything that was asked about and had no ticket yet has joined the picked one, as a manager's.
     Now(Picked),
-    /// Nothing written: the same answer did this before.
-    Before(Picked),
-    /// Nothing written: this outside id is no answer but a message, which is where this says.
-    Message(Known),
+    /// Nothing written: this outside id is known already.
+    Before(Known),
     /// Nothing written: the question is no longer open.
     Closed,
 }

@@ -16,8 +16,10 @@ pub struct Handed {
     pub route: Route,
     /// What was sent.
     pub payload: Payload,
-    /// How far it is. `None` if this was an earlier message of it, and another is on its way or took its place.
+    /// How far it is. `None` if this was an earlier message of it, also if a later one is called the same.
     pub progress: Option<Progress>,
+    /// What was heard of this outside id before its message was known.
+    pub kept: Option<Receipt>,
 }
 
 /// What a receipt changes.
@@ -39,8 +41,8 @@ pub trait Receipts: Send + Sync {
     async fn handed(&self, external_id: ExternalId) -> Result<Option<Handed>, StoreError>;
 
     /// Changes the notification that is delivered under this outside id, unless it is as far or further by now; a
-    /// message that arrived is not refused any more. Says whether it did. What was refused keeps its outside id as an earlier one, by which a quote still finds the ticket.
-    /// A receipt that is kept under this id is let go.
+    /// message that arrived is not refused any more. Says whether it did. What was refused keeps its outside id as an
+    /// earlier one, by which a quote still finds the ticket.
     async fn advance(&self, external_id: ExternalId, advance: Advance, at: Timestamp) -> Result<bool, StoreError>;
 
     /// Keeps a receipt whose message is not known yet, for it may have overtaken the answer that names it. Of several
@@ -48,9 +50,10 @@ pub trait Receipts: Send + Sync {
     /// `forget_before`, more than one.
     async fn keep_receipt(&self, receipt: Receipt, forget_before: Timestamp) -> Result<(), StoreError>;
 
-    /// Kept receipts that were heard at or after `since` and whose message is known by now, at most `limit`.
+    /// Kept receipts that were heard at or after `since` and whose message is known by now, at most `limit`. A corrupt
+    /// row is left out, and the store logs it.
     async fn overtaken(&self, since: Timestamp, limit: u16) -> Result<Vec<Receipt>, StoreError>;
 
-    /// Lets a kept receipt go.
-    async fn drop_receipt(&self, external_id: ExternalId) -> Result<(), StoreError>;
+    /// Lets a kept receipt go, unless another has taken its place.
+    async fn drop_receipt(&self, receipt: Receipt) -> Result<(), StoreError>;
 }

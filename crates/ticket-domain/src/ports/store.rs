@@ -4,6 +4,7 @@ use std::{str::FromStr, sync::Arc};
 
 use async_trait::async_trait;
 
+use super::Picked;
 use crate::{
     AccessKey, ExternalId, IdempotencyKey, Message, MessageId, Notification, Phone, Question, QuestionId, Thread,
     Ticket, TicketId, TicketRef, Timestamp,
@@ -79,7 +80,7 @@ pub struct Append {
     pub notification: Option<Notification>,
     /// Whether the ticket becomes open again.
     pub reopen: bool,
-    /// The manager whose open question this message ends, unless nothing is written.
+    /// The manager whose open question this message ends, if it is new: neither known nor kept before.
     pub ends_question_of: Option<Phone>,
 }
 
@@ -103,9 +104,18 @@ pub enum Asking {
     Anew {
         /// The question.
         question: Question,
-        /// The question that is open, as far as the caller knows.
-        instead_of: Option<QuestionId>,
+        /// What it takes the place of.
+        instead_of: Replaced,
     },
+}
+
+/// The question that another takes the place of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replaced {
+    /// Whichever is open, if any.
+    Whichever,
+    /// This one, or none; nothing is written if another is open.
+    Only(Option<QuestionId>),
 }
 
 /// Where a message is.
@@ -120,6 +130,8 @@ pub enum Known {
         /// Its ticket.
         of: TicketRef,
     },
+    /// Nowhere: it is the answer to a question, which did this.
+    Answer(Picked),
 }
 
 /// What became of a message to be kept.
@@ -127,7 +139,7 @@ pub enum Known {
 pub enum Kept {
     /// Written, and its writer's question with it.
     Now,
-    /// Nothing written: this `external_id` is a message already.
+    /// Nothing written: this `external_id` is known already.
     Before(Known),
     /// Nothing written: the writer's open question is another one than the caller knew. Look again.
     QuestionMoved,
@@ -147,6 +159,8 @@ pub enum Appended {
         /// Its ticket.
         of: Option<TicketRef>,
     },
+    /// Nothing written: this `external_id` is no message but the answer to a question, which did this.
+    Answer(Picked),
 }
 
 /// What lies beneath a store's error.

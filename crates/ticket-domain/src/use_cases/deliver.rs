@@ -177,9 +177,20 @@ impl Deliver {
         Ok(probe.into_iter().collect())
     }
 
-    /// Makes one try, and judges how it went.
+    /// Makes one try, and judges how it went. What would go to somebody who is no longer the one to be told is not
+    /// sent, and is addressed anew.
     pub async fn send(&self, claimed: &Claimed) -> Verdict {
         let begun = self.clock.now();
+        if let Some(payload) = self.composer.readdress(&claimed.payload, claimed.route) {
+            return Verdict::Diverted {
+                at: begun,
+                detour: Detour {
+                    route: claimed.route,
+                    payload,
+                },
+                why: "another number is set by now".into(),
+            };
+        }
         let delivering = Delivering {
             id: claimed.id,
             round: claimed.round,

@@ -7,8 +7,8 @@ use crate::{
     CHOICES, Channel, Clue, Content, EventKind, ExternalId, Managers, Message, MessageId, Notification, Phone, Pick,
     Question, QuestionId, Reason, Sender, TextClue, Ticket, TicketRef, Timestamp, Which, looks_like_a_pick, notice,
     ports::{
-        Answered, Append, Appended, Asking, Keep, Kept, Known, LookUp, Picked, Picking, Questions, StoreError,
-        TicketStore,
+        Answered, Append, Appended, Asking, Keep, Kept, Known, LookUp, Picked, Picking, Questions, Replaced,
+        StoreError, TicketStore,
     },
     references_in, which_ticket,
 };
@@ -39,6 +39,8 @@ pub struct Reply {
     pub external_id: Option<ExternalId>,
     /// The outside id of the message that it quotes.
     pub replied_to: Option<ExternalId>,
+    /// Whether it had a medium that could not be kept, so that `content` is not all of it.
+    pub lost_medium: bool,
 }
 
 /// Where a message went.
@@ -82,6 +84,9 @@ struct RestlessQuestion(u8);
 /// How often a message is placed anew because its writer's other messages came in between.
 const LOOKS: u8 = 16;
 
+/// After so many looks a new question takes the place of whichever is open.
+const PATIENT_LOOKS: u8 = 4;
+
 /// Receives messages from outside.
 pub struct ReceiveReply {
     store: Arc<dyn TicketStore>,
@@ -118,7 +123,7 @@ impl ReceiveReply {
     /// Adds a message to the thread that it certainly belongs to, or keeps it aside and asks its writer, or takes it as
     /// the answer to what its writer was asked.
     pub async fn receive(&self, reply: Reply) -> Result<Received, ReceiveError> {
-        for _ in 0..LOOKS {
+        for look in 0..LOOKS {
             let hints = self.hints(&reply).await?;
             let question = if self.managers.may_be_asked(&reply.from) {
                 let question = self.questions.question(reply.from.clone()).await?;
@@ -133,7 +138,7 @@ impl ReceiveReply {
             };
             let placed = match hints.which {
                 Which::Certain(ticket, sender) => self.append(&reply, *ticket, sender).await.map(Some),
-                Which::NotNamed | Which::NotFound => self.keep(&reply, &hints, question).await,
+                Which::NotNamed | Which::NotFound => self.keep(&reply, &hints, question, look).await,
             };
             if let Some(received) = placed? {
                 return Ok(received);
@@ -153,7 +158,8 @@ impl ReceiveReply {
             None => Clue::Silent,
         };
         let in_text = self.by_text(reply.content.body().as_str()).await?;
-        let may_pick = (&named, &quoted) == (&Clue::Silent, &Clue::Silent) && reply.content.media().is_none();
+        let has_medium = reply.content.media().is_some() || reply.lost_medium;
+        let may_pick = (&named, &quoted) == (&Clue::Silent, &Clue::Silent) && !has_medium;
         let has_no_hint = (&named, &quoted, &in_text) == (&Clue::Silent, &Clue::Silent, &TextClue::One(Clue::Silent));
         let which = which_ticket(&reply.from, &self.managers, named, quoted, in_text);
         let reason = match which {
@@ -196,7 +202,7 @@ impl ReceiveReply {
         if let Some(id) = &reply.external_id
             && let Some(picked) = self.questions.picked(id.clone()).await?
         {
-            return Ok(Picks::Yes(answered(&picked, true)));
+            return Ok(Picks::Yes(self.answered(reply, &picked, true)));
         }
         let now = self.around.clock.now();
         let Some((question, pick)) = question.and_then(|question| Some((question, question.picked_by(text, now)?)))
@@ -217,11 +223,11 @@ impl ReceiveReply {
             at: now,
         };
         Ok(match self.questions.answer(picking).await? {
-            Answered::Now(picked) => Picks::Yes(answered(&picked, false)),
-            Answered::Before(picked) => Picks::Yes(answered(&picked, true)),
+            Answered::Now(picked) => Picks::Yes(self.answered(reply, &picked, false)),
+            Answered::Before(Known::Answer(picked)) => Picks::Yes(self.answered(reply, &picked, true)),
             // A message of this id came before it could be an answer.
-            Answered::Message(Known::InThread { id, of }) => Picks::Yes(duplicate(id, of)),
-            Answered::Message(Known::Kept(before)) => Picks::Kept(self.still_asked(before).await?),
+            Answered::Before(Known::InThread { id, of }) => Picks::Yes(duplicate(id, of)),
+            Answered::Before(Known::Kept(before)) => Picks::Kept(self.still_asked(reply, before).await?),
             Answered::Closed => Picks::Moved,
         })
     }
@@ -246,6 +252,7 @@ impl ReceiveReply {
             Appended::Added => id,
             Appended::Joined(message) => message,
             Appended::Before { id, of } => return Ok(duplicate(id, of.unwrap_or(reference))),
+            Appended::Answer(picked) => return Ok(self.answered(reply, &picked, true)),
         };
         if is_told {
             self.around.wake.wake();
@@ -277,6 +284,7 @@ impl ReceiveReply {
         reply: &Reply,
         hints: &Hints,
         open: Option<Question>,
+        look: u8,
     ) -> Result<Option<Received>, ReceiveError> {
         let sender = if self.managers.include(&reply.from) {
             Sender::Manager
@@ -295,28 +303,47 @@ impl ReceiveReply {
         let asking = match &asked {
             None => Asking::Nothing,
             Some(question) if open.as_ref().is_some_and(|open| open.id == question.id) => Asking::Again(question.id),
+            // About one message alone, or in too great a bustle, it does not matter what was open.
+            Some(question) if !question.is_run || look >= PATIENT_LOOKS => Asking::Anew {
+                question: question.clone(),
+                instead_of: Replaced::Whichever,
+            },
             Some(question) => Asking::Anew {
                 question: question.clone(),
-                instead_of: open.as_ref().map(|open| open.id),
+                instead_of: Replaced::Only(open.as_ref().map(|open| open.id)),
             },
         };
         match self.store.keep_unmatched(Keep { message, asking }).await? {
             Kept::Now => Err(refusal(&hints.which, asked)),
-            Kept::Before(Known::Kept(before)) => Err(refusal(&hints.which, self.still_asked(before).await?)),
+            Kept::Before(Known::Kept(before)) => Err(refusal(&hints.which, self.still_asked(reply, before).await?)),
             // It joined a thread before, so it is a repetition, whatever it names now.
             Kept::Before(Known::InThread { id, of }) => Ok(Some(duplicate(id, of))),
+            Kept::Before(Known::Answer(picked)) => Ok(Some(self.answered(reply, &picked, true))),
             Kept::QuestionMoved => Ok(None),
         }
     }
 
-    /// What was asked about a message, to be asked again as it comes again. It is not where another question is open by
-    /// now: the numbers of the one would be taken for those of the other.
-    async fn still_asked(&self, before: Option<Question>) -> Result<Option<Question>, StoreError> {
-        let Some(before) = before.filter(|before| self.managers.may_be_asked(&before.of)) else {
+    /// What was asked about a message, to be asked again as it comes again: only as long as it can be answered, since an
+    /// answer that comes to no question, or to another, would be taken for something else.
+    async fn still_asked(&self, reply: &Reply, before: Option<Question>) -> Result<Option<Question>, StoreError> {
+        let is_theirs = |before: &Question| before.of == reply.from && self.managers.may_be_asked(&reply.from);
+        let Some(before) = before.filter(is_theirs) else {
             return Ok(None);
         };
         let open = self.questions.question(before.of.clone()).await?;
-        Ok(Some(before).filter(|before| open.is_none_or(|open| open.id == before.id)))
+        let now = self.around.clock.now();
+        Ok(open.filter(|open| open.id == before.id && open.is_in_time(now)))
+    }
+
+    /// What came of an answer. Only who gave it is told.
+    fn answered(&self, reply: &Reply, picked: &Picked, duplicate: bool) -> Received {
+        let is_told = picked.of == reply.from && self.managers.may_be_asked(&reply.from);
+        Received {
+            reference: picked.to.as_ref().map(|to| to.reference),
+            message: picked.message,
+            duplicate,
+            notice: is_told.then(|| notice(picked.to.as_ref(), picked.attached)),
+        }
     }
 
     /// What the writer of a message is asked: the same again about a further part of a run, else anew.
@@ -359,15 +386,6 @@ enum Picks {
     Kept(Option<Question>),
     /// It may be one, but the question moved: look again.
     Moved,
-}
-
-fn answered(picked: &Picked, duplicate: bool) -> Received {
-    Received {
-        reference: picked.to.as_ref().map(|to| to.reference),
-        message: picked.message,
-        duplicate,
-        notice: Some(notice(picked.to.as_ref(), picked.attached)),
-    }
 }
 
 fn duplicate(message: MessageId, of: TicketRef) -> Received {

@@ -84,11 +84,14 @@ impl ReportReceipt {
             error_code,
             at: now,
         };
-        if let Some(handed) = self.receipts.handed(receipt.external_id.clone()).await? {
-            return self.apply(handed, &receipt).await;
-        }
-        self.receipts.keep_receipt(receipt, now.minus(KEPT_FOR)).await?;
-        Ok(Reported::Unknown)
+        let Some(handed) = self.receipts.handed(receipt.external_id.clone()).await? else {
+            self.receipts.keep_receipt(receipt, now.minus(KEPT_FOR)).await?;
+            return Ok(Reported::Unknown);
+        };
+        let earlier = handed.kept.clone().filter(|kept| now.since(kept.at) <= KEPT_FOR);
+        // What was heard before the message was known may say more than what is heard now.
+        let more = earlier.filter(|earlier| earlier.weight() > receipt.weight());
+        self.apply(handed, more.as_ref().unwrap_or(&receipt)).await
     }
 
     /// Takes down what was kept and whose message is known by now. To be called again and again.
@@ -99,7 +102,7 @@ impl ReportReceipt {
             if let Some(handed) = self.receipts.handed(receipt.external_id.clone()).await? {
                 done.push(self.apply(handed, &receipt).await?);
             }
-            self.receipts.drop_receipt(receipt.external_id).await?;
+            self.receipts.drop_receipt(receipt).await?;
         }
         Ok(done)
     }

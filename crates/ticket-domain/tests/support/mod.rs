@@ -20,7 +20,8 @@ use ticket_domain::{
         Wake,
     },
     use_cases::{
-        Deliver, OpenTicket, OpenedTicket, ReceiveReply, Reply, ReportReceipt, Room, Surroundings, TicketName,
+        Deliver, OpenTicket, OpenedTicket, ReceiveReply, Redeliver, Reply, ReportReceipt, Room, Surroundings,
+        TicketName,
     },
 };
 
@@ -98,7 +99,17 @@ impl Composer for LineComposer {
         let known = !is_backup || text.contains(HAS_BACKUP);
         known.then(|| Payload(format!("{text} by {route}").into_bytes().into()))
     }
+
+    /// Who left is no longer told.
+    fn readdress(&self, payload: &Payload, _: Route) -> Option<Payload> {
+        let text = String::from_utf8(payload.0.to_vec()).unwrap();
+        let readdressed = text.replace(WHO_LEFT, "to who came");
+        (readdressed != text).then(|| Payload(readdressed.into_bytes().into()))
+    }
 }
+
+/// A message for somebody who is no longer the one to be told.
+pub const WHO_LEFT: &str = "to who left";
 
 /// A message of a ticket whose manager has a second number.
 pub const HAS_BACKUP: &str = "second number";
@@ -199,6 +210,15 @@ impl World {
         ReceiveReply::new(self.store.clone(), self.store.clone(), self.surroundings(), managers)
     }
 
+    pub fn redeliver(&self) -> Redeliver {
+        Redeliver::new(
+            self.store.clone(),
+            Arc::new(LineComposer),
+            self.clock.clone(),
+            self.bell.clone(),
+        )
+    }
+
     pub fn receipts(&self) -> ReportReceipt {
         ReportReceipt::new(
             self.store.clone(),
@@ -279,6 +299,7 @@ pub fn reply(from: &str, text: &str) -> Reply {
         channel: Channel::Whatsapp,
         external_id: None,
         replied_to: None,
+        lost_medium: false,
     }
 }
 
