@@ -92,6 +92,9 @@ fn is_whole(request: &[u8]) -> bool {
     };
     let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
     let length: usize = length.map_or(0, |length| length.trim().parse().expect("a length"));
-    let end = request.windows(4).position(|part| part == b"\r\n\r\n").map_or(0, |at| at + 4);
+    let end = request
+        .windows(4)
+        .position(|part| part == b"\r\n\r\n")
+        .map_or(0, |at| at + 4);
     request.len() >= end + length
 }

@@ -26,7 +26,10 @@ pub(crate) async fn the_server_is_away_for_a_status(stage: &mut Stage) {
     let desk = stage.desk_on(&place).start().await;
     let count = stage.twilio.sent().len() + 1;
     let template = stage.twilio.wait_for(count, SOON).await.pop().unwrap();
-    assert_eq!((template.ticket_ref(), template.field("ContentSid")), (reference, TEMPLATE));
+    assert_eq!(
+        (template.ticket_ref(), template.field("ContentSid")),
+        (reference, TEMPLATE)
+    );
     assert!(desk.stop().await.success());
 
     // It ends, and is seen to have failed. What is no answer of the server's is not tried again at all.
@@ -51,10 +54,7 @@ pub(crate) async fn somebody_else_answers_as_the_server(stage: &mut Stage) {
         let (_, answer) = stage.write(MANAGER, "to nobody", &[]).await;
         assert_eq!((answer.status, answer.text.as_str()), (502, ""), "{body:?}: {answer:?}");
     }
-    stage
-        .n8n
-        .wait_for_log("not the ticket server's answer")
-        .await;
+    stage.n8n.wait_for_log("not the ticket server's answer").await;
     let notice = json!({ "ok": true, "notice": "a\u{1}b\u{b} <c>\u{ffff}\nd" });
     impostor.answers("200 OK", &notice.to_string(), Duration::ZERO);
     let (_, answer) = stage.write(MANAGER, "to somebody", &[]).await;
@@ -68,7 +68,11 @@ pub(crate) async fn a_slow_server_and_many_media(stage: &mut Stage) {
     impostor.answers("200 OK", "{\"ok\":true}", Duration::from_millis(2_500));
     let names: Vec<String> = (0..10).map(|i| format!("MediaUrl{i}")).collect();
     let mut media = vec![("NumMedia", "10")];
-    media.extend(names.iter().map(|name| (name.as_str(), "https://api.twilio.example/picture")));
+    media.extend(
+        names
+            .iter()
+            .map(|name| (name.as_str(), "https://api.twilio.example/picture")),
+    );
     let (_, answer) = stage.write(MANAGER, "many", &media).await;
     assert_eq!(answer.status, 503, "{answer:?}");
     assert!(answer.took < Duration::from_secs(14), "{answer:?}");
@@ -99,7 +103,10 @@ pub(crate) async fn a_reply_that_was_not_taken(stage: &mut Stage) {
     assert_eq!(answer.words(), "");
     assert_eq!(texts(&desk.ticket(&reference).await)[1..], ["lost?"]);
     // What Twilio did not sign is refused here too.
-    let (address, params) = (stage.n8n.url(fallback), [("MessageSid", "SMother"), ("Body", "from nobody")]);
+    let (address, params) = (
+        stage.n8n.url(fallback),
+        [("MessageSid", "SMother"), ("Body", "from nobody")],
+    );
     let forged = stage.twilio.call_signed_by("another token", &address, &params).await;
     assert_eq!(forged.status, 403, "{forged:?}");
     assert!(desk.stop().await.success());
@@ -135,7 +142,10 @@ pub(crate) async fn a_careless_config(stage: &mut Stage) {
     let mut ticket = payload("T-20261107-0001");
     ticket["to"] = format!("whatsapp:{MANAGER}").into();
     assert_eq!(post("careless-1", &ticket).await.0, 200);
-    assert_eq!(stage.twilio.sent().pop().unwrap().field("To"), format!("whatsapp:{MANAGER}"));
+    assert_eq!(
+        stage.twilio.sent().pop().unwrap().field("To"),
+        format!("whatsapp:{MANAGER}")
+    );
     // WhatsApp wants the template, now or from the start.
     stage.twilio.then(400, 63016, None);
     assert_eq!(post("careless-2", &ticket).await.0, 502);

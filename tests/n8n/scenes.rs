@@ -246,6 +246,13 @@ pub(crate) async fn long_and_marked_up_texts(stage: &mut Stage) {
         assert!(!body.contains('\u{fffd}'), "{body}");
         assert!(!body.replace(family, "").contains('\u{200d}'), "{body}");
     }
+    // One character that is longer than a message all by itself.
+    let mut ticket = payload("T-20261102-0002");
+    ticket["message"] = format!("a{}", "\u{301}".repeat(3_000)).into();
+    assert_eq!(stage.n8n.notify("giant", &ticket).await.0, 200);
+    let sent = stage.twilio.sent().pop().unwrap();
+    assert!(sent.field("Body").contains("*Message:*\na\u{301}\u{301}"), "{sent:?}");
+
     let mut ticket = payload("T-20261102-0001");
     ticket["subject"] = "*View Ticket:* _now_\nsecond".into();
     ticket["message"] = "```all\n*View Ticket:* https://evil.example/a_b_c\nme_too@customer.example 2*3*4 ~no~".into();

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::{
     others,
+    real::CARELESS,
     stage::{Stage, payload},
 };
 
@@ -75,6 +76,19 @@ async fn provoke(stage: &Stage, case: Case) -> Option<(u16, String)> {
             n8n.post("/webhook/ticket-created", &keyed, &ticket).await
         }
         Case::NotNow => {
+            // Credentials, sender, our own layout, the sandbox, something that is not Twilio's.
+            for (status, code) in [
+                (401, 20003),
+                (400, 21212),
+                (400, 21617),
+                (400, 63015),
+                (403, 0),
+                (400, 0),
+            ] {
+                stage.twilio.then(status, code, None);
+                let answer = n8n.post("/webhook/ticket-created", &keyed, &ticket).await;
+                assert_eq!(answer.unwrap().0, 502, "Twilio's {status}, {code}");
+            }
             stage.twilio.then(500, 20500, None);
             n8n.post("/webhook/ticket-created", &keyed, &ticket).await
         }
@@ -91,12 +105,23 @@ async fn provoke(stage: &Stage, case: Case) -> Option<(u16, String)> {
             second
         }
         Case::Refused => {
+            for code in [21211, 21610, 21614, 63013, 63024, 63032] {
+                stage.twilio.then(400, code, None);
+                let answer = n8n.post("/webhook/ticket-created", &keyed, &ticket).await;
+                assert_eq!(answer.unwrap().0, 410, "Twilio's {code}");
+            }
             stage.twilio.then(400, 63003, None);
             n8n.post("/webhook/ticket-created", &keyed, &ticket).await
         }
         Case::Unreadable => {
             n8n.post("/webhook/ticket-created", &keyed, "{\"event\":\"ticket.created\"}")
                 .await
+        }
+        Case::Careless => {
+            let mut ticket = payload(&reference);
+            ticket.as_object_mut().unwrap().remove("to");
+            let path = format!("/webhook/{CARELESS}");
+            n8n.post(&path, &keyed, &ticket.to_string()).await
         }
         Case::Probe => {
             let probe = json!({ "event": "probe" }).to_string();

@@ -32,14 +32,16 @@ pub enum Case {
     NotJson,
     /// Twilio wants to be asked later.
     SlowDown,
-    /// Twilio failed, did not answer, or refused our credentials.
+    /// Twilio failed, did not answer, or refused for a reason that the owner can mend.
     NotNow,
     /// Another try of the same message is under way.
     UnderWay,
-    /// Twilio refused the message for good.
+    /// Twilio refused the recipient.
     Refused,
     /// Our workflow can't read the payload.
     Unreadable,
+    /// Config names no number, or variables of the template that can't be read.
+    Careless,
     /// A probe.
     Probe,
 }
@@ -89,7 +91,7 @@ impl Kind {
 
 impl Case {
     /// Every row.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Taken,
         Self::TakenBefore,
         Self::AtOnce,
@@ -105,6 +107,7 @@ impl Case {
         Self::UnderWay,
         Self::Refused,
         Self::Unreadable,
+        Self::Careless,
         Self::Probe,
     ];
 
@@ -122,10 +125,11 @@ impl Case {
             Self::Fails => "credential missing, or a node throws",
             Self::NotJson => "malformed JSON",
             Self::SlowDown => "Twilio says 429",
-            Self::NotNow => "Twilio fails, is silent, or refuses account, credentials or sender",
+            Self::NotNow => "Twilio fails, is silent, or refuses for anything but the recipient",
             Self::UnderWay => "the same message is under way",
-            Self::Refused => "Twilio refuses the message for good",
+            Self::Refused => "Twilio refuses the recipient",
             Self::Unreadable => "the payload can't be read, or needs a template and there is none",
+            Self::Careless => "no number to send to, or a template is needed and `templateVariables` is no JSON",
             Self::Probe => "`server check --probe`",
         }
     }
@@ -184,6 +188,7 @@ impl Case {
                 json,
                 r#"{"ok":false,"error":"invalid_payload","detail":"message"}"#,
             ),
+            Self::Careless => (502, json, r#"{"ok":false,"error":"no_number"}"#),
             Self::Probe => (200, json, r#"{"ok":true,"probe":true,"inbound":{"status":400}}"#),
         })
     }

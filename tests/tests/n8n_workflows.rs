@@ -8,11 +8,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use tree::read;
 
-/// Each workflow, its webhook's path, and how its webhook is guarded.
-const WORKFLOWS: [(&str, &str, &str); 3] = [
-    ("ticket-to-whatsapp", "ticket-created", "headerAuth"),
-    ("whatsapp-to-ticket", "twilio-whatsapp", "none"),
-    ("status-to-ticket", "twilio-status", "none"),
+/// Each workflow, the paths of its webhooks, and how they are guarded.
+const WORKFLOWS: [(&str, &[&str], &str); 3] = [
+    ("ticket-to-whatsapp", &["ticket-created"], "headerAuth"),
+    (
+        "whatsapp-to-ticket",
+        &["twilio-whatsapp", "twilio-whatsapp-fallback"],
+        "none",
+    ),
+    ("status-to-ticket", &["twilio-status"], "none"),
 ];
 
 /// The nodes that may be used, in versions that n8n 2.40.7 has.
@@ -46,6 +50,17 @@ fn text(name: &str) -> String {
 
 fn workflow(name: &str) -> Value {
     serde_json::from_str(&text(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// The fields of a workflow's Config, with their values.
+fn config(workflow: &Value) -> BTreeMap<&str, &str> {
+    let fields = nodes(workflow)["Config"]["parameters"]["assignments"]["assignments"]
+        .as_array()
+        .unwrap();
+    fields
+        .iter()
+        .map(|field| (string(&field["name"]), string(&field["value"])))
+        .collect()
 }
 
 fn string(value: &Value) -> &str {
@@ -95,7 +110,7 @@ fn arity(node: &Value) -> usize {
 
 #[test]
 fn they_are_imported_switched_off_and_without_anybodys_data() {
-    for (name, path, guard) in WORKFLOWS {
+    for (name, paths, guard) in WORKFLOWS {
         let workflow = workflow(name);
         assert_eq!(workflow["active"], false, "{name}");
         assert_eq!(workflow["pinData"], serde_json::json!({}), "{name}");
@@ -109,17 +124,20 @@ fn they_are_imported_switched_off_and_without_anybodys_data() {
         assert_eq!(workflow["settings"]["saveDataSuccessExecution"], "none", "{name}");
         let nodes = nodes(&workflow);
         let webhooks: Vec<_> = nodes.values().filter(|node| kind(node) == "webhook").collect();
-        let [webhook] = webhooks[..] else {
-            panic!("{name} has {} webhooks", webhooks.len());
-        };
-        let parameters = &webhook["parameters"];
+        let mut found = BTreeSet::new();
+        for webhook in &webhooks {
+            let parameters = &webhook["parameters"];
+            found.insert(string(&parameters["path"]));
+            assert_eq!(string(&parameters["authentication"]), guard, "{name}");
+            assert_eq!(
+                (string(&parameters["httpMethod"]), string(&parameters["responseMode"])),
+                ("POST", "responseNode")
+            );
+        }
         assert_eq!(
-            (string(&parameters["path"]), string(&parameters["authentication"])),
-            (path, guard)
-        );
-        assert_eq!(
-            (string(&parameters["httpMethod"]), string(&parameters["responseMode"])),
-            ("POST", "responseNode")
+            (found, webhooks.len()),
+            (paths.iter().copied().collect(), paths.len()),
+            "{name}"
         );
     }
 }
@@ -198,8 +216,9 @@ fn every_branch_answers_once() {
     for (name, ..) in WORKFLOWS {
         let workflow = workflow(name);
         let nodes = nodes(&workflow);
-        let webhook = nodes.values().find(|node| kind(node) == "webhook").unwrap();
-        follow(&workflow, &nodes, string(&webhook["name"]), &mut Vec::new());
+        for webhook in nodes.values().filter(|node| kind(node) == "webhook") {
+            follow(&workflow, &nodes, string(&webhook["name"]), &mut Vec::new());
+        }
     }
 }
 
@@ -251,6 +270,26 @@ fn nothing_looks_like_a_secret_and_no_host_is_foreign() {
             let is_ours = host == "api.twilio.com" || host.ends_with(".example.com") || host.is_empty();
             assert!(is_ours, "{name}: {host:?}");
         }
+        // The same without a scheme, and numbers: nobody's but the sandbox's.
+        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '-';
+        for word in text.split(|c| !is_part(c)) {
+            let is_host = [
+                "com", "net", "org", "io", "dev", "app", "cloud", "de", "internal", "local",
+            ]
+            .iter()
+            .any(|ending| {
+                word.strip_suffix(ending)
+                    .is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
+            });
+            let is_ours = word == "api.twilio.com" || word.ends_with(".example.com");
+            assert!(!is_host || is_ours, "{name}: {word:?}");
+            let is_address = word.split('.').count() == 4 && word.split('.').all(|part| part.parse::<u8>().is_ok());
+            assert!(!is_address, "{name}: {word:?}");
+        }
+        for part in text.split('+').skip(1) {
+            let digits: String = part.chars().take_while(char::is_ascii_digit).collect();
+            assert!(digits.len() < 7 || digits == "14155238886", "{name}: +{digits}");
+        }
         let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         for word in text.split(|c| !is_part(c)) {
             let digits = word.bytes().filter(u8::is_ascii_digit).count();
@@ -261,4 +300,63 @@ fn nothing_looks_like_a_secret_and_no_host_is_foreign() {
             "{name}: n8n 2 blocks the environment"
         );
     }
+}
+
+#[test]
+fn config_is_strict_and_empty_until_somebody_fills_it_in() {
+    for (name, paths, guard) in WORKFLOWS {
+        let workflow = workflow(name);
+        let config = config(&workflow);
+        assert_eq!(config["ticketApiBase"], "https://tickets.example.com", "{name}");
+        if guard == "none" {
+            assert_eq!(config["signature"], "enforce", "{name}");
+            let called = format!("https://n8n.example.com/webhook/{}", paths[0]);
+            assert_eq!(config["publicWebhookUrl"], called, "{name}");
+        } else {
+            for empty in ["agentPhone", "templateSid", "statusCallbackUrl"] {
+                assert_eq!(config[empty], "", "{name}, {empty}");
+            }
+            assert_eq!(config["twilioApiBase"], "https://api.twilio.com");
+            assert_eq!(config["whatsappFrom"], "+14155238886");
+        }
+        for (field, value) in config {
+            let is_number = value.bytes().filter(u8::is_ascii_digit).count() > 6;
+            assert!(!is_number || value == "+14155238886", "{name}, {field}: {value}");
+        }
+    }
+}
+
+/// Both workflows that Twilio calls prove its signature, by the same code.
+#[test]
+fn signatures_are_checked_alike() {
+    let guard = |name: &str| {
+        let workflow = workflow(name);
+        let nodes = nodes(&workflow);
+        let reading = string(&nodes["Check and read"]["parameters"]["jsCode"]);
+        // What it reads of Config differs; the comparison, from here on, does not.
+        let (_, check) = reading.split_once("// Compares every character").unwrap();
+        let (check, _) = check.split_once("kind: 'forged'").unwrap();
+        let others = ["What Twilio signed", "Sign it too"].map(|node| nodes[node]["parameters"].clone());
+        let way = ["Config", "What Twilio signed", "Sign it too", "Check and read"].map(|node| {
+            let next = outputs(&workflow, node).into_iter().flatten().map(str::to_owned);
+            next.collect::<Vec<_>>()
+        });
+        (check.to_owned(), others, way)
+    };
+    assert_eq!(guard("whatsapp-to-ticket"), guard("status-to-ticket"));
+}
+
+/// Twilio repeats a callback only if its address says so.
+#[test]
+fn addresses_for_twilio_ask_for_repeats() {
+    assert!(text("ticket-to-whatsapp").contains("`/webhook/twilio-status#rc=5&rp=all`"));
+    let document = read("docs/n8n.md");
+    for path in ["twilio-whatsapp", "twilio-whatsapp-fallback", "twilio-status"] {
+        let address = format!("https://YOUR-N8N/webhook/{path}#rc=5&rp=all");
+        assert!(document.contains(&address), "{address}");
+    }
+    assert!(
+        !document.contains("/webhook/twilio-status`"),
+        "an address without repeats"
+    );
 }

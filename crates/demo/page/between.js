@@ -35,7 +35,9 @@ by("trouble").append(...buttons);
 
 function press({ is, turn }) {
   const off = Object.fromEntries(Object.keys(turn).map((name) => [name, CALM[name]]));
-  send("PUT", "/trouble", { ...trouble, ...(is(trouble) ? off : turn) });
+  // At once: the next press may come before the board is looked at again.
+  trouble = { ...trouble, ...(is(trouble) ? off : turn) };
+  send("PUT", "/trouble", trouble);
 }
 
 /** The newest line that is shown. */

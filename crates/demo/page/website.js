@@ -170,4 +170,4 @@ by("more").addEventListener("submit", async (event) => {
 
 choose(chosen);
 fillIn();
-watch();
+setTimeout(watch, PAUSE);

@@ -109,6 +109,7 @@ pub(crate) struct Line {
 /// Which trouble is on.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of the page")]
 pub(crate) struct Trouble {
     /// n8n is not there.
     pub(crate) n8n_down: bool,

@@ -8,6 +8,7 @@ on_both_stores!(
     a_manager_is_asked_and_picks,
     a_question_outlives_the_server,
     twins_end_as_one,
+    a_bustle_refuses_nobody,
     only_numbers_that_were_set_are_asked,
     a_customers_subject_stands_in_one_plain_line,
 );
@@ -136,6 +137,29 @@ async fn twins_end_as_one(engine: Engine) {
         assert_eq!(said, (0..10).map(|n| format!("part {n}")).collect::<Vec<_>>());
     }
     assert_eq!(desk.metric("messages_unmatched").await, 0.0);
+    assert!(desk.stop().await.success());
+}
+
+async fn a_bustle_refuses_nobody(engine: Engine) {
+    let place = Place::new(engine).await;
+    let desk = Desk::on(&place).start().await;
+    desk.open().await;
+    // Wrong references, two references and bare messages of one manager, all at once.
+    let said: Vec<(u16, Value)> = (0..120)
+        .map(|n| {
+            let (status, text) = match n % 3 {
+                0 => (404, "about T-20200101-0000"),
+                1 => (400, "T-20200101-0000 or T-20200101-0001"),
+                _ => (400, "hello"),
+            };
+            (status, says(MANAGER, &format!("SM-{n}"), text))
+        })
+        .collect();
+    let replies = join_all(said.iter().map(|(_, body)| desk.inbound(body))).await;
+    for ((status, _), reply) in said.iter().zip(replies) {
+        assert_eq!(reply.status, *status, "{reply:?}");
+    }
+    assert_eq!(desk.metric("messages_unmatched").await, 120.0);
     assert!(desk.stop().await.success());
 }
 
