@@ -153,6 +153,9 @@ fn every_node_is_known_to_n8n() {
                 kind(value)
             );
             assert!(value["disabled"].is_null(), "{name}, {node} is switched off");
+            // Without a table, or an answer, the work goes on.
+            let may_fail = ["dataTable", "httpRequest"].contains(&kind(value));
+            assert!(!may_fail || value["onError"].is_string(), "{name}, {node}");
             assert_eq!(value["position"].as_array().map(Vec::len), Some(2), "{name}, {node}");
         }
     }
