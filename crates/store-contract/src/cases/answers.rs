@@ -379,7 +379,7 @@ pub async fn answers_and_messages_at_once_end(fixture: &Fixture) {
         let attached = answered.iter().map(|answer| match answer {
             Answered::Now(picked) => u64::from(picked.attached),
             Answered::Closed => 0,
-            other => panic!("{other:?}"),
+            other @ Answered::Before(_) => panic!("{other:?}"),
         });
         let attached: u64 = attached.sum();
         let is_written = |appended: &&Appended| !matches!(appended, Appended::Before { .. });
