@@ -2,6 +2,7 @@
 //! at every call. Use cases are tested with it, and who writes a store of their own reads it first.
 
 mod entry;
+mod health;
 mod questions;
 mod receipts;
 
@@ -15,8 +16,8 @@ use ticket_domain::{
     Delivery, Detour, ExternalId, IdempotencyKey, LeaseToken, Message, MessageId, NotificationId, NotificationRecord,
     NotificationState, Receipt, Sender, Status, Thread, Ticket, TicketId, TicketRef, Timestamp,
     ports::{
-        Append, Appended, Claim, Claimed, Idempotency, Keep, Kept, Known, LookUp, Opened, Opening, Outbox, PoolUse,
-        Precedent, Redelivered, Settled, StoreError, StoreHealth, TicketStore, Verdict, Vitals,
+        Append, Appended, Claim, Claimed, Idempotency, Keep, Kept, Known, LookUp, Opened, Opening, Outbox, Precedent,
+        Redelivered, Settled, StoreError, TicketStore, Verdict,
     },
 };
 
@@ -379,38 +380,5 @@ impl Outbox for MemoryStore {
 
     async fn notification(&self, id: NotificationId) -> Result<Option<NotificationRecord>, StoreError> {
         Ok(self.state().records().find(|record| record.id == id))
-    }
-}
-
-#[async_trait]
-impl StoreHealth for MemoryStore {
-    async fn ping(&self) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    async fn vitals(&self, now: Timestamp) -> Result<Vitals, StoreError> {
-        let mut state = self.state();
-        let mut vitals = Vitals {
-            unmatched: state.unmatched.len() as u64,
-            ..Vitals::default()
-        };
-        for entry in state.entries() {
-            match entry.state {
-                NotificationState::Waiting { .. } => {
-                    vitals.waiting += 1;
-                    vitals.leased += u64::from(entry.is_leased(now));
-                    let made = entry.notification.created_at;
-                    vitals.oldest_waiting = Some(vitals.oldest_waiting.map_or(made, |oldest| oldest.min(made)));
-                }
-                NotificationState::Held => vitals.held += 1,
-                NotificationState::Dead { .. } => vitals.dead += 1,
-                NotificationState::Delivered { .. } => {}
-            }
-        }
-        Ok(vitals)
-    }
-
-    fn pool_use(&self) -> Option<PoolUse> {
-        None
     }
 }
