@@ -111,7 +111,8 @@ pub(crate) async fn list_undelivered(_: Operator, request: HttpRequest) -> Resul
 
 /// Send a notification again
 ///
-/// One that was given up starts its schedule anew. One that was delivered is not sent twice.
+/// One that was given up starts its schedule anew, in its own words and at the first number. One that was delivered is
+/// not sent twice.
 #[utoipa::path(
     post,
     path = "/api/notifications/{id}/redeliver",

@@ -1,6 +1,7 @@
 //! What the system does.
 
 mod deliver;
+mod hints;
 mod open_ticket;
 mod receive_reply;
 mod redeliver;

@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use super::Surroundings;
+use super::{
+    Surroundings,
+    hints::{Hints, by_reference},
+};
 use crate::{
     CHOICES, Channel, Clue, Content, EventKind, ExternalId, Managers, Message, MessageId, Notification, Phone, Pick,
-    Question, QuestionId, Reason, Sender, TextClue, Ticket, TicketRef, Timestamp, Which, looks_like_a_pick, notice,
+    Question, QuestionId, Reason, Sender, Ticket, TicketRef, Timestamp, Which, looks_like_a_pick, notice,
     ports::{
-        Answered, Append, Appended, Asking, Keep, Kept, Known, LookUp, Picked, Picking, Questions, Replaced,
-        StoreError, TicketStore,
+        Answered, Append, Appended, Asking, Keep, Kept, Known, Picked, Picking, Questions, Replaced, StoreError,
+        TicketStore,
     },
-    references_in, which_ticket,
 };
 
 /// How the caller names the ticket.
@@ -95,15 +97,6 @@ pub struct ReceiveReply {
     managers: Managers,
 }
 
-/// What is known of a message that its writer's question bears on.
-struct Hints {
-    which: Which,
-    /// Why its writer would be asked.
-    reason: Reason,
-    /// Whether it could be an answer: nothing names a ticket but, perhaps, the text.
-    may_pick: bool,
-}
-
 impl ReceiveReply {
     /// Receives messages into `store`, and asks managers by `questions`.
     pub fn new(
@@ -124,7 +117,7 @@ impl ReceiveReply {
     /// the answer to what its writer was asked.
     pub async fn receive(&self, reply: Reply) -> Result<Received, ReceiveError> {
         for look in 0..LOOKS {
-            let hints = self.hints(&reply).await?;
+            let hints = Hints::of(&reply, &*self.store, &self.managers).await?;
             let question = if self.managers.may_be_asked(&reply.from) {
                 let question = self.questions.question(reply.from.clone()).await?;
                 match self.pick(&reply, &hints, question.as_ref()).await? {
@@ -147,51 +140,6 @@ impl ReceiveReply {
         Err(StoreError::Unavailable(Arc::new(RestlessQuestion(LOOKS))).into())
     }
 
-    async fn hints(&self, reply: &Reply) -> Result<Hints, StoreError> {
-        let named = match reply.ticket {
-            TicketName::Absent => Clue::Silent,
-            TicketName::Unreadable => Clue::NoSuchTicket,
-            TicketName::Reference(reference) => self.by_reference(reference).await?,
-        };
-        let quoted = match &reply.replied_to {
-            Some(id) => self.by_quote(id.clone()).await?,
-            None => Clue::Silent,
-        };
-        let in_text = self.by_text(reply.content.body().as_str()).await?;
-        let has_medium = reply.content.media().is_some() || reply.lost_medium;
-        let may_pick = (&named, &quoted) == (&Clue::Silent, &Clue::Silent) && !has_medium;
-        let has_no_hint = (&named, &quoted, &in_text) == (&Clue::Silent, &Clue::Silent, &TextClue::One(Clue::Silent));
-        let which = which_ticket(&reply.from, &self.managers, named, quoted, in_text);
-        let reason = match which {
-            Which::NotFound => Reason::NoSuchTicket,
-            _ if has_no_hint => Reason::NoHint,
-            _ => Reason::AtOdds,
-        };
-        Ok(Hints {
-            which,
-            reason,
-            may_pick,
-        })
-    }
-
-    async fn by_reference(&self, reference: TicketRef) -> Result<Clue, StoreError> {
-        let ticket = self.store.find(LookUp::Reference(reference)).await?;
-        Ok(ticket.map_or(Clue::NoSuchTicket, |ticket| Clue::Names(Box::new(ticket))))
-    }
-
-    async fn by_quote(&self, id: ExternalId) -> Result<Clue, StoreError> {
-        let ticket = self.store.find(LookUp::Quoted(id)).await?;
-        Ok(ticket.map_or(Clue::Silent, |ticket| Clue::Names(Box::new(ticket))))
-    }
-
-    async fn by_text(&self, text: &str) -> Result<TextClue, StoreError> {
-        match references_in(text).as_slice() {
-            [] => Ok(TextClue::One(Clue::Silent)),
-            [one] => self.by_reference(*one).await.map(TextClue::One),
-            _ => Ok(TextClue::Several),
-        }
-    }
-
     /// Takes a message as the answer to its writer's question, if it is one.
     async fn pick(&self, reply: &Reply, hints: &Hints, question: Option<&Question>) -> Result<Picks, StoreError> {
         let text = reply.content.body().as_str();
@@ -211,7 +159,7 @@ impl ReceiveReply {
         };
         let ticket = match pick {
             Pick::LeftAside => None,
-            Pick::Ticket(reference) => match self.by_reference(reference).await? {
+            Pick::Ticket(reference) => match by_reference(&*self.store, reference).await? {
                 Clue::Names(ticket) => Some(ticket.id),
                 Clue::Silent | Clue::NoSuchTicket => return Ok(Picks::No),
             },
