@@ -4,6 +4,7 @@
 //! Nothing here reads a clock, draws a random number, opens a connection or knows a wire format. What the use cases
 //! need of the world they ask of the [`ports`]; adapters in other crates answer.
 
+mod desk;
 mod message;
 mod notification;
 mod question;
@@ -17,17 +18,18 @@ mod which_ticket;
 pub mod ports;
 pub mod use_cases;
 
+pub use desk::{Act, Attention, Entry, Excerpt, Listed, Listing, Oldest, Tickets, Wish};
 pub use message::{Content, EmptyMessage, Message};
 pub use notification::{Delivery, Notification, NotificationRecord, NotificationState, Payload};
 pub use question::{CHOICES, Choice, Pick, Question, Reason, looks_like_a_pick, notice};
 pub use receipt::{Detour, Meaning, Receipt, Refusal};
 pub use reference::{NotAReference, TicketRef, references_in};
 pub use schedule::{NOTIFY_SLOW_RETRIES_MAX, RetrySchedule};
-pub use ticket::{Access, AccessKeys, Customer, Thread, Ticket, TicketLinks, TicketRequest};
+pub use ticket::{Access, AccessKeys, Customer, Standing, Thread, Ticket, TicketLinks, TicketRequest};
 pub use values::{
-    AccessKey, AccessKeyError, Body, Channel, CustomerName, DeliveryState, Email, EmailError, EventKind, ExternalId,
-    IdempotencyKey, IdempotencyKeyError, LeaseToken, MediaUrl, MediaUrlError, MessageId, MessageStatus, MessageText,
-    NotificationId, Phone, PhoneError, Priority, Progress, QuestionId, Route, Rule, Sender, Status, Subject, TextError,
-    TicketId, Timestamp, TimestampError, UnknownWord,
+    AccessKey, AccessKeyError, Awaiting, Body, Channel, CustomerName, DeliveryState, Email, EmailError, EntryId,
+    EventKind, ExternalId, IdempotencyKey, IdempotencyKeyError, LeaseToken, MediaUrl, MediaUrlError, MessageId,
+    MessageStatus, MessageText, NotAPlace, NotificationId, Phone, PhoneError, Place, Priority, Progress, QuestionId,
+    Route, Rule, SearchText, Sender, Status, Subject, TextError, TicketId, Timestamp, TimestampError, UnknownWord,
 };
 pub use which_ticket::{Clue, Managers, TextClue, Which, which_ticket};

@@ -61,11 +61,28 @@ pub struct AccessKeys {
     pub reader: AccessKey,
 }
 
+/// What somebody is to a ticket. Later ones may do more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// Anybody.
+    Anyone,
+    /// Whoever has the manager's link: reads.
+    Reader,
+    /// Whoever has the customer's key: reads, and speaks as the customer.
+    Customer,
+    /// An operator: reads and acts.
+    Operator,
+}
+
 impl AccessKeys {
-    /// Whether `given` lets its holder read the ticket.
-    pub fn may_read(&self, given: &str) -> bool {
+    /// What `given` makes of its holder.
+    pub fn standing(&self, given: &str) -> Standing {
         // Both are always compared, so that time tells nothing about which one it was.
-        self.customer.matches(given) | self.reader.matches(given)
+        match (self.customer.matches(given), self.reader.matches(given)) {
+            (true, _) => Standing::Customer,
+            (false, true) => Standing::Reader,
+            (false, false) => Standing::Anyone,
+        }
     }
 }
 
@@ -200,8 +217,8 @@ mod tests {
             private.for_manager(reference, &keys),
             format!("{page}?key={}", "02".repeat(16))
         );
-        assert!(keys.may_read(keys.customer.as_str()));
-        assert!(keys.may_read(keys.reader.as_str()));
-        assert!(!keys.may_read(""));
+        assert_eq!(keys.standing(keys.customer.as_str()), Standing::Customer);
+        assert_eq!(keys.standing(keys.reader.as_str()), Standing::Reader);
+        assert_eq!(keys.standing(""), Standing::Anyone);
     }
 }

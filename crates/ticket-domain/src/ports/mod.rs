@@ -1,6 +1,8 @@
 //! What the use cases ask of the world. Each port is a trait that an adapter implements; each call is one act that
 //! happens wholly or not at all.
 
+mod desk;
+mod news;
 mod notifier;
 mod outbox;
 mod questions;
@@ -8,17 +10,19 @@ mod receipts;
 mod store;
 mod surroundings;
 
+pub use desk::{Attach, Attached, Changing, Desk};
+pub use news::{Announcements, Follower, News};
 pub use notifier::{Answer, Composer, Delivering, Event, Failure, FailureKind, Notifier};
 pub use outbox::{Claim, Claimed, Outbox, Redelivered, Settled, Verdict};
 pub use questions::{Answered, Picked, Picking, Questions};
 pub use receipts::{Advance, Handed, Receipts};
 pub use store::{
-    Append, Appended, Asking, Idempotency, Keep, Kept, Known, LookUp, Opened, Opening, PoolUse, Precedent, Replaced,
-    Source, StoreError, StoreHealth, TicketStore, Vitals, parse,
+    Append, Appended, Asking, Idempotency, Keep, Kept, Known, LookUp, Note, Opened, Opening, PoolUse, Precedent,
+    Replaced, Source, StoreError, StoreHealth, TicketStore, Vitals, parse,
 };
 pub use surroundings::{Clock, Random, Wake};
 
 /// Everything that a store offers.
-pub trait Store: TicketStore + Questions + Outbox + Receipts + StoreHealth {}
+pub trait Store: TicketStore + Questions + Outbox + Receipts + Desk + Announcements + StoreHealth {}
 
-impl<T: TicketStore + Questions + Outbox + Receipts + StoreHealth> Store for T {}
+impl<T: TicketStore + Questions + Outbox + Receipts + Desk + Announcements + StoreHealth> Store for T {}

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::StoreError;
+use super::{Note, StoreError};
 use crate::{
     Detour, EventKind, ExternalId, LeaseToken, NotificationId, NotificationRecord, Payload, Route, TicketId, Timestamp,
 };
@@ -136,15 +136,17 @@ pub trait Outbox: Send + Sync {
     /// how many.
     async fn hold_unaddressed(&self, made_before: Timestamp) -> Result<u64, StoreError>;
 
-    /// Makes one that waits, is held or is dead due at `now`. From then on it counts as addressed, so that it is not
+    /// Makes one that waits, is held or is dead due at `note.at`, and notes it in the trail. From then on it counts as addressed, so that it is not
     /// held again. One that is dead starts its schedule anew, and goes `anew` if that is given: as another message, under
     /// one `round` more.
-    async fn redeliver(
-        &self,
-        id: NotificationId,
-        now: Timestamp,
-        anew: Option<Detour>,
-    ) -> Result<Redelivered, StoreError>;
+    async fn redeliver(&self, id: NotificationId, note: Note, anew: Option<Detour>) -> Result<Redelivered, StoreError>;
+
+    /// Redelivers, as the wish of one moment, every notification that was given up in its own words at the first number;
+    /// says how many. One entry of the trail counts them, if there is any.
+    async fn redeliver_dead(&self, note: Note) -> Result<u64, StoreError>;
+
+    /// Notifications that were given up on another way, at most `limit`.
+    async fn dead_elsewhere(&self, limit: u16) -> Result<Vec<NotificationId>, StoreError>;
 
     /// The way that a notification takes, and what is sent.
     async fn way(&self, id: NotificationId) -> Result<Option<Detour>, StoreError>;

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 
 use super::Picked;
 use crate::{
-    AccessKey, ExternalId, IdempotencyKey, Message, MessageId, Notification, Phone, Question, QuestionId, Thread,
-    Ticket, TicketId, TicketRef, Timestamp,
+    AccessKey, EntryId, ExternalId, IdempotencyKey, Message, MessageId, Notification, Phone, Question, QuestionId,
+    Thread, Ticket, TicketId, TicketRef, Timestamp,
 };
 
 /// Everything that opening a ticket writes, decided beforehand and written together.
@@ -82,6 +82,20 @@ pub struct Append {
     pub reopen: bool,
     /// The manager whose open question this message ends, if it is new: neither known nor kept before.
     pub ends_question_of: Option<Phone>,
+    /// What makes a repetition of the request harmless. A record whose end is at or before the message's `created_at`
+    /// counts for nothing and is replaced.
+    pub idempotency: Option<Idempotency>,
+    /// What goes into the trail, as an operator's reply, if an operator wrote it.
+    pub note: Option<Note>,
+}
+
+/// What an act's entry in the trail is called, and when it happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Note {
+    /// The entry.
+    pub id: EntryId,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// A message to be kept until its ticket is known.
@@ -161,6 +175,13 @@ pub enum Appended {
     },
     /// Nothing written: this `external_id` is no message but the answer to a question, which did this.
     Answer(Picked),
+    /// Nothing written: the idempotency key was used before.
+    Repeated {
+        /// SHA-256 of the request that came first.
+        digest: [u8; 32],
+        /// The message that it made and its time; none if it made a ticket.
+        message: Option<(MessageId, Timestamp)>,
+    },
 }
 
 /// What lies beneath a store's error.
@@ -231,7 +252,7 @@ pub trait TicketStore: Send + Sync {
     async fn thread(&self, reference: TicketRef) -> Result<Option<Thread>, StoreError>;
 
     /// Adds a message to a ticket (which must exist), raises the ticket's version and sets its `updated_at` to the time
-    /// of the given message, also where a kept one joins.
+    /// of the given message, also where a kept one joins. A used key goes before everything else.
     async fn append(&self, append: Append) -> Result<Appended, StoreError>;
 
     /// The message that is kept as unmatched under an outside id.

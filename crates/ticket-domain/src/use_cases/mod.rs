@@ -1,28 +1,35 @@
 //! What the system does.
 
+mod add_message;
 mod deliver;
 mod hints;
 mod open_ticket;
+mod operate;
 mod receive_reply;
 mod redeliver;
 mod report_receipt;
 mod view_ticket;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use uuid::{Builder, Uuid};
 
+pub use add_message::{AddError, AddMessage, Added};
 pub use deliver::{Claims, Deliver, LEASE, Room};
 pub use open_ticket::{OpenError, OpenTicket, OpenedTicket};
+pub use operate::{AttachedMessage, Operate, OperateError};
 pub use receive_reply::{ReceiveError, ReceiveReply, Received, Reply, TicketName};
 pub use redeliver::Redeliver;
 pub use report_receipt::{ReportReceipt, Reported};
 pub use view_ticket::{Credentials, View, ViewError, ViewTicket};
 
 use crate::{
-    EventKind, Notification, NotificationId, Ticket, TicketLinks, Timestamp,
-    ports::{Clock, Composer, Event, Random, Wake},
+    EntryId, EventKind, Notification, NotificationId, Ticket, TicketLinks, Timestamp,
+    ports::{Clock, Composer, Event, Note, Random, Wake},
 };
+
+/// How long an idempotency key keeps answering with what it made.
+const KEY_LIFE: Duration = Duration::from_hours(24);
 
 /// A name that sorts by the time it was made at (UUID version 7), so that an index grows at its end.
 fn new_id(now: Timestamp, random: &dyn Random) -> Uuid {
@@ -50,6 +57,18 @@ pub struct Surroundings {
 impl Surroundings {
     fn new_id(&self, now: Timestamp) -> Uuid {
         new_id(now, &*self.random)
+    }
+
+    /// What an act of this moment is called in the trail.
+    fn note(&self) -> Note {
+        self.note_at(self.clock.now())
+    }
+
+    fn note_at(&self, at: Timestamp) -> Note {
+        Note {
+            id: EntryId(self.new_id(at)),
+            at,
+        }
     }
 
     fn notification(&self, kind: EventKind, ticket: &Ticket, message: &str, now: Timestamp) -> Notification {

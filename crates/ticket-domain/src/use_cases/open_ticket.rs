@@ -1,19 +1,13 @@
 //! A customer opens a ticket.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use super::Surroundings;
+use super::{KEY_LIFE, Surroundings};
 use crate::{
     AccessKey, AccessKeys, Channel, Content, EventKind, IdempotencyKey, Message, MessageId, Sender, Status, Ticket,
     TicketId, TicketRef, TicketRequest, Timestamp,
     ports::{Idempotency, Opened, Opening, Precedent, StoreError, TicketStore},
 };
-
-/// How long a key keeps answering with the ticket that it opened.
-const KEY_LIFE: Duration = Duration::from_hours(24);
 
 /// After so many openings the tickets of the day are counted again, to see how wide references must be. With a few
 /// processes at work at once, what they do not know of each other stays far below the sixth of 10,000 that matters.

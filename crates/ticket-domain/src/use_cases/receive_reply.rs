@@ -195,9 +195,12 @@ impl ReceiveReply {
             notification,
             reopen: sender == Sender::Customer,
             ends_question_of: (sender == Sender::Manager).then(|| reply.from.clone()),
+            idempotency: None,
+            note: None,
         };
         let message = match self.store.append(append).await? {
-            Appended::Added => id,
+            // It came without a key of that kind.
+            Appended::Added | Appended::Repeated { .. } => id,
             Appended::Joined(message) => message,
             Appended::Before { id, of } => return Ok(duplicate(id, of.unwrap_or(reference))),
             Appended::Answer(picked) => return Ok(self.answered(reply, &picked, true)),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    Access, Thread, TicketRef,
+    Access, AccessKeys, Standing, Thread, TicketRef,
     ports::{StoreError, TicketStore},
 };
 
@@ -22,13 +22,21 @@ pub struct Credentials<'a> {
     pub is_operator: bool,
 }
 
+impl Credentials<'_> {
+    /// What they make of a reader of the ticket with these keys.
+    pub(super) fn standing(&self, keys: &AccessKeys) -> Standing {
+        let by_key = self.key.map_or(Standing::Anyone, |key| keys.standing(key));
+        if self.is_operator { Standing::Operator } else { by_key }
+    }
+}
+
 /// What a reader gets to see.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct View {
     /// The ticket with its messages.
     pub thread: Thread,
-    /// Whether the reader proved to be somebody who may see it, with a key or as an operator.
-    pub proven: bool,
+    /// What the reader proved to be.
+    pub standing: Standing,
 }
 
 /// Why a reader sees nothing.
@@ -51,11 +59,10 @@ impl ViewTicket {
     /// The ticket with its messages.
     pub async fn view(&self, reference: TicketRef, credentials: Credentials<'_>) -> Result<View, ViewError> {
         let thread = self.store.thread(reference).await?.ok_or(ViewError::NotFound)?;
-        let has_key = credentials.key.is_some_and(|key| thread.ticket.keys.may_read(key));
-        let proven = credentials.is_operator || has_key;
+        let standing = credentials.standing(&thread.ticket.keys);
         match self.access {
-            Access::Private if !proven => Err(ViewError::NotFound),
-            Access::Private | Access::Open => Ok(View { thread, proven }),
+            Access::Private if standing == Standing::Anyone => Err(ViewError::NotFound),
+            Access::Private | Access::Open => Ok(View { thread, standing }),
         }
     }
 }

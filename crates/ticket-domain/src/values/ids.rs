@@ -36,3 +36,7 @@ id! {
     /// Names a question that a manager was asked.
     QuestionId
 }
+id! {
+    /// Names an entry of the trail of what operators did.
+    EntryId
+}

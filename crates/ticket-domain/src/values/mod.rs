@@ -6,20 +6,24 @@ mod ids;
 mod keys;
 mod media;
 mod phone;
+mod place;
+mod search;
 mod text;
 mod timestamp;
 mod words;
 
 pub use email::{Email, EmailError};
 pub use external::ExternalId;
-pub use ids::{LeaseToken, MessageId, NotificationId, QuestionId, TicketId};
+pub use ids::{EntryId, LeaseToken, MessageId, NotificationId, QuestionId, TicketId};
 pub use keys::{AccessKey, AccessKeyError, IdempotencyKey, IdempotencyKeyError};
 pub use media::{MediaUrl, MediaUrlError};
 pub use phone::{Phone, PhoneError};
+pub use place::{NotAPlace, Place};
+pub use search::SearchText;
 pub use text::{Body, CustomerName, MessageText, Subject, TextError};
 pub use timestamp::{Timestamp, TimestampError};
 pub use words::{
-    Channel, DeliveryState, EventKind, MessageStatus, Priority, Progress, Route, Sender, Status, UnknownWord,
+    Awaiting, Channel, DeliveryState, EventKind, MessageStatus, Priority, Progress, Route, Sender, Status, UnknownWord,
 };
 
 /// Why a value was refused, for programs (`code`) as well as for people (`Display`).

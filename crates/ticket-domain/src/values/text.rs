@@ -53,7 +53,7 @@ fn is_refused_in_prose(c: char) -> bool {
     c.is_control() && !matches!(c, '\n' | '\t')
 }
 
-fn one_line(raw: &str, max: usize) -> Result<Box<str>, TextError> {
+pub(super) fn one_line(raw: &str, max: usize) -> Result<Box<str>, TextError> {
     let text = tidy(raw);
     if text.chars().any(is_line_break) {
         return Err(TextError::NotOneLine);

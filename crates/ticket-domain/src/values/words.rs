@@ -95,6 +95,27 @@ words! {
 }
 
 words! {
+    /// Who has to say something next.
+    Awaiting {
+        /// The team: the customer spoke last.
+        Manager = "manager",
+        /// The customer: the team spoke last.
+        Customer = "customer",
+    }
+}
+
+impl Awaiting {
+    /// Whom a ticket awaits after `last` spoke. A ticket that is resolved or closed awaits nobody.
+    pub fn after(last: Sender, status: Status) -> Option<Self> {
+        match (status, last) {
+            (Status::Resolved | Status::Closed, _) => None,
+            (Status::Open, Sender::Customer) => Some(Self::Manager),
+            (Status::Open, Sender::Manager | Sender::Agent) => Some(Self::Customer),
+        }
+    }
+}
+
+words! {
     /// The way a message came.
     Channel {
         /// A form or a page.

@@ -211,12 +211,7 @@ impl World {
     }
 
     pub fn redeliver(&self) -> Redeliver {
-        Redeliver::new(
-            self.store.clone(),
-            Arc::new(LineComposer),
-            self.clock.clone(),
-            self.bell.clone(),
-        )
+        Redeliver::new(self.store.clone(), self.surroundings())
     }
 
     pub fn receipts(&self) -> ReportReceipt {

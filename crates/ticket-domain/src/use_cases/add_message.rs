@@ -1,0 +1,158 @@
+//! A customer or an operator writes into a ticket's thread on the web.
+
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::{Credentials, KEY_LIFE, Surroundings};
+use crate::{
+    Access, Channel, Content, EventKind, IdempotencyKey, Message, MessageId, MessageText, Sender, Standing, Ticket,
+    TicketRef, Timestamp,
+    ports::{Append, Appended, Idempotency, LookUp, StoreError, TicketStore},
+};
+
+/// Adds what people write on the web to threads.
+pub struct AddMessage {
+    store: Arc<dyn TicketStore>,
+    around: Surroundings,
+    access: Access,
+}
+
+/// A message that was added, now or by the same request before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Added {
+    /// The ticket.
+    pub reference: TicketRef,
+    /// The message.
+    pub message: MessageId,
+    /// When it was received.
+    pub at: Timestamp,
+    /// Whether the request had been answered before.
+    pub replayed: bool,
+}
+
+/// Why no message was added.
+#[derive(Debug, thiserror::Error)]
+pub enum AddError {
+    /// There is no such ticket, or the writer may not know that there is.
+    #[error("there is no such ticket")]
+    NotFound,
+    /// The writer may see the ticket and not speak in it.
+    #[error("only the customer's key lets its holder write")]
+    NotAllowed,
+    /// The key was used for another request.
+    #[error("this idempotency key was used for another request")]
+    KeyReused,
+    /// The store did not take it.
+    #[error("the message could not be stored")]
+    Store(#[from] StoreError),
+}
+
+impl AddMessage {
+    /// Adds messages to the tickets of `store`.
+    pub fn new(store: Arc<dyn TicketStore>, around: Surroundings, access: Access) -> Self {
+        Self { store, around, access }
+    }
+
+    /// What the holder of the customer's key writes. It opens the ticket again, and the manager is told. The same `key`
+    /// with the same text gives the same message for 24 hours.
+    pub async fn as_customer(
+        &self,
+        reference: TicketRef,
+        access_key: Option<&str>,
+        text: MessageText,
+        key: Option<IdempotencyKey>,
+    ) -> Result<Added, AddError> {
+        let ticket = self.ticket(reference).await?;
+        let credentials = Credentials {
+            key: access_key,
+            is_operator: false,
+        };
+        match (credentials.standing(&ticket.keys), self.access) {
+            (Standing::Customer, _) => self.add(ticket, Sender::Customer, text, key).await,
+            (Standing::Anyone, Access::Private) => Err(AddError::NotFound),
+            _ => Err(AddError::NotAllowed),
+        }
+    }
+
+    /// What an operator writes: an answer of the team, which leaves the ticket's status as it is.
+    pub async fn as_operator(
+        &self,
+        reference: TicketRef,
+        text: MessageText,
+        key: Option<IdempotencyKey>,
+    ) -> Result<Added, AddError> {
+        let ticket = self.ticket(reference).await?;
+        self.add(ticket, Sender::Manager, text, key).await
+    }
+
+    async fn ticket(&self, reference: TicketRef) -> Result<Ticket, AddError> {
+        let found = self.store.find(LookUp::Reference(reference)).await?;
+        found.ok_or(AddError::NotFound)
+    }
+
+    async fn add(
+        &self,
+        ticket: Ticket,
+        sender: Sender,
+        text: MessageText,
+        key: Option<IdempotencyKey>,
+    ) -> Result<Added, AddError> {
+        let around = &self.around;
+        let now = around.clock.now();
+        let digest = digest(&ticket, sender, &text);
+        let is_customer = sender == Sender::Customer;
+        let id = MessageId(around.new_id(now));
+        let append = Append {
+            to: ticket.id,
+            notification: is_customer.then(|| around.notification(EventKind::Updated, &ticket, text.as_str(), now)),
+            message: Message {
+                id,
+                sender,
+                channel: Channel::Web,
+                from: None,
+                content: Content::from(text),
+                external_id: None,
+                created_at: now,
+            },
+            reopen: is_customer,
+            ends_question_of: None,
+            idempotency: key.map(|key| Idempotency {
+                key,
+                digest,
+                expires_at: now.plus(KEY_LIFE),
+            }),
+            note: (!is_customer).then(|| around.note_at(now)),
+        };
+        let (message, at, replayed) = match self.store.append(append).await? {
+            Appended::Repeated {
+                digest: first,
+                message: Some((message, at)),
+            } if first == digest => (message, at, true),
+            Appended::Repeated { .. } => return Err(AddError::KeyReused),
+            // It has no outside id by which it could be known.
+            Appended::Added | Appended::Joined(_) | Appended::Before { .. } | Appended::Answer(_) => (id, now, false),
+        };
+        if is_customer && !replayed {
+            around.wake.wake();
+        }
+        Ok(Added {
+            reference: ticket.reference,
+            message,
+            at,
+            replayed,
+        })
+    }
+}
+
+/// SHA-256 of the request: two are the same if theirs are equal.
+fn digest(ticket: &Ticket, sender: Sender, text: &MessageText) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    // No ticket's digest begins so: a name has no NUL.
+    hash.update(b"\0message\0");
+    hash.update(ticket.id.0.as_bytes());
+    hash.update(sender.as_str());
+    hash.update([0]);
+    hash.update(text.as_str());
+    hash.finalize().into()
+}

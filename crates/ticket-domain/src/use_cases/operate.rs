@@ -1,0 +1,161 @@
+//! An operator looks through the tickets and sets them right.
+
+use std::sync::Arc;
+
+use super::Surroundings;
+use crate::{
+    Attention, Entry, EntryId, EventKind, Listing, Managers, Message, MessageId, Sender, Ticket, TicketRef, Tickets,
+    Wish,
+    ports::{Attach, Attached, Changing, Desk, LookUp, StoreError, TicketStore},
+};
+
+/// What operators do at their desk.
+pub struct Operate {
+    tickets: Arc<dyn TicketStore>,
+    desk: Arc<dyn Desk>,
+    around: Surroundings,
+    managers: Managers,
+}
+
+/// A message that an operator attached, now or before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AttachedMessage {
+    /// The ticket in whose thread it is.
+    pub reference: TicketRef,
+    /// The message.
+    pub message: MessageId,
+    /// Whether it was there before.
+    pub duplicate: bool,
+}
+
+/// Why nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum OperateError {
+    /// There is no such ticket.
+    #[error("there is no such ticket")]
+    NoSuchTicket,
+    /// There is no such message.
+    #[error("there is no such message")]
+    NoSuchMessage,
+    /// The message is in the thread of another ticket.
+    #[error("the message belongs to {0} already")]
+    InAnotherThread(TicketRef),
+    /// The store did not do it.
+    #[error("the store did not do it")]
+    Store(#[from] StoreError),
+}
+
+impl Operate {
+    /// Works on the tickets of a store. `managers` says whose a message is that is attached.
+    pub fn new(tickets: Arc<dyn TicketStore>, desk: Arc<dyn Desk>, around: Surroundings, managers: Managers) -> Self {
+        Self {
+            tickets,
+            desk,
+            around,
+            managers,
+        }
+    }
+
+    /// One page of tickets.
+    pub async fn list(&self, listing: Listing) -> Result<Tickets, StoreError> {
+        self.desk.list(listing).await
+    }
+
+    /// What of the tickets needs an operator.
+    pub async fn attention(&self) -> Result<Attention, StoreError> {
+        self.desk.attention().await
+    }
+
+    /// Gives a ticket another status, another priority, or both; the ticket as it stands then.
+    pub async fn change(&self, reference: TicketRef, wish: Wish) -> Result<Ticket, OperateError> {
+        let ticket = self.ticket(reference).await?;
+        let at = self.around.clock.now();
+        let changing = Changing {
+            ticket: ticket.id,
+            wish,
+            at,
+            entries: [self.around.note_at(at).id, self.around.note_at(at).id],
+        };
+        Ok(self.desk.change(changing).await?)
+    }
+
+    /// Messages whose ticket is not known, the oldest first.
+    pub async fn unmatched(&self, after: Option<MessageId>, limit: u16) -> Result<Vec<Message>, StoreError> {
+        self.desk.unmatched(after, limit).await
+    }
+
+    /// Has a message whose ticket was not known join a ticket. Its own customer's opens it again, and the manager is
+    /// told.
+    pub async fn attach(&self, message: MessageId, reference: TicketRef) -> Result<AttachedMessage, OperateError> {
+        let ticket = self.ticket(reference).await?;
+        let (kept, of) = self.desk.message(message).await?.ok_or(OperateError::NoSuchMessage)?;
+        if let Some(of) = of {
+            return attached_before(message, reference, of);
+        }
+        let sender = self.sender(&kept, &ticket);
+        let is_customer = sender == Sender::Customer;
+        let note = self.around.note();
+        let text = kept.content.as_text();
+        let attach = Attach {
+            message,
+            to: ticket.id,
+            sender,
+            notification: is_customer.then(|| self.around.notification(EventKind::Updated, &ticket, &text, note.at)),
+            reopen: is_customer,
+            note,
+        };
+        match self.desk.attach(attach).await? {
+            Attached::Now => {
+                if is_customer {
+                    self.around.wake.wake();
+                }
+                Ok(AttachedMessage {
+                    reference,
+                    message,
+                    duplicate: false,
+                })
+            }
+            Attached::Before(of) => attached_before(message, reference, of),
+            Attached::NoSuchMessage => Err(OperateError::NoSuchMessage),
+        }
+    }
+
+    /// What operators did, to one ticket or to all, the newest first.
+    pub async fn trail(
+        &self,
+        of: Option<TicketRef>,
+        before: Option<EntryId>,
+        limit: u16,
+    ) -> Result<Vec<Entry>, OperateError> {
+        let of = match of {
+            Some(reference) => Some(self.ticket(reference).await?.id),
+            None => None,
+        };
+        Ok(self.desk.trail(of, before, limit).await?)
+    }
+
+    async fn ticket(&self, reference: TicketRef) -> Result<Ticket, OperateError> {
+        let found = self.tickets.find(LookUp::Reference(reference)).await?;
+        found.ok_or(OperateError::NoSuchTicket)
+    }
+
+    /// What the writer of a kept message is to a ticket.
+    fn sender(&self, message: &Message, ticket: &Ticket) -> Sender {
+        match &message.from {
+            Some(from) if self.managers.include(from) => Sender::Manager,
+            Some(from) if ticket.customer.phone.identifies(from) => Sender::Customer,
+            _ => Sender::Agent,
+        }
+    }
+}
+
+fn attached_before(message: MessageId, wished: TicketRef, of: TicketRef) -> Result<AttachedMessage, OperateError> {
+    if of != wished {
+        return Err(OperateError::InAnotherThread(of));
+    }
+    Ok(AttachedMessage {
+        reference: of,
+        message,
+        duplicate: true,
+    })
+}
