@@ -9,12 +9,12 @@ use std::{
 };
 
 use ticket_domain::{
-    AccessKey, AccessKeys, Channel, Content, Customer, Detour, EventKind, ExternalId, LeaseToken, Message, MessageId,
-    Notification, NotificationId, NotificationRecord, Payload, Phone, Priority, Question, QuestionId, Reason, Route,
-    Sender, Status, Thread, Ticket, TicketId, TicketRef, Timestamp,
+    AccessKey, AccessKeys, Channel, Content, Customer, Detour, EntryId, EventKind, ExternalId, LeaseToken, Message,
+    MessageId, Notification, NotificationId, NotificationRecord, Payload, Phone, Priority, Question, QuestionId,
+    Reason, Route, Sender, Status, Thread, Ticket, TicketId, TicketRef, Timestamp,
     ports::{
-        Append, Asking, Claim, Claimed, Idempotency, Keep, Kept, LookUp, Opened, Opening, Replaced, Settled, Store,
-        Verdict, Vitals,
+        Append, Asking, Claim, Claimed, Idempotency, Keep, Kept, LookUp, Note, Opened, Opening, Replaced, Settled,
+        Store, Verdict, Vitals,
     },
 };
 use tokio::sync::Barrier;
@@ -273,6 +273,14 @@ impl Fixture {
         self.store.vitals(now).await.unwrap()
     }
 
+    /// What an act of this moment is called in the trail.
+    pub fn note(&self, at: Timestamp) -> Note {
+        Note {
+            id: EntryId(self.uuid()),
+            at,
+        }
+    }
+
     /// A claim under a new lease, for 30 seconds.
     pub fn claim_at(&self, now: Timestamp) -> Claim {
         Claim {
@@ -322,6 +330,8 @@ pub(crate) fn append_to(ticket: &Ticket, message: Message) -> Append {
         notification: None,
         reopen: false,
         ends_question_of: None,
+        idempotency: None,
+        note: None,
     }
 }
 

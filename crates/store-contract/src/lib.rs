@@ -159,6 +159,52 @@ macro_rules! store_contract {
             health::an_empty_store_is_well,
             health::vitals_count_every_state,
             health::vitals_count_what_is_unmatched,
+
+            listing::a_list_holds_what_meets_every_condition,
+            listing::pages_hold_every_ticket_once,
+            listing::what_changes_comes_to_the_front,
+            listing::a_list_tells_the_newest_message,
+            listing::who_spoke_last_says_whom_a_ticket_awaits,
+            listing::attention_is_wanted_by_open_tickets_whose_customer_spoke_last,
+
+            search::every_word_is_found_wherever_it_stands,
+            search::only_the_last_word_may_be_begun,
+            search::case_accents_and_punctuation_do_not_count,
+            search::each_message_is_looked_at_with_its_ticket,
+            search::whatever_is_typed_is_only_words,
+            search::results_come_in_pages_and_meet_the_conditions,
+
+            changing::a_wish_comes_true_and_is_noted,
+            changing::a_ticket_that_does_not_exist_is_not_changed,
+            changing::equal_wishes_at_once_come_true_once,
+
+            attaching::what_is_unmatched_is_read_in_pages,
+            attaching::a_message_is_found_with_its_ticket,
+            attaching::an_attached_message_joins_its_ticket,
+            attaching::only_what_is_kept_is_attached,
+            attaching::attaching_at_once_happens_once,
+            attaching::attaching_and_appending_at_once_end_in_one_thread,
+
+            repeating::a_used_key_answers_the_first_message_and_writes_nothing,
+            repeating::a_key_is_used_for_one_thing,
+            repeating::a_key_ends_at_its_time_and_adds_another_message,
+            repeating::a_key_stands_only_for_what_was_written,
+            repeating::a_reply_is_noted,
+            repeating::equal_keys_at_once_make_one_message,
+
+            trail::the_trail_is_read_newest_first_in_pages,
+            trail::what_was_done_to_many_is_in_no_ticket_s_trail,
+            trail::sending_again_is_noted_if_it_was_done,
+            trail::the_dead_are_sent_again_at_once,
+            trail::the_dead_of_other_ways_are_told,
+            trail::the_dead_are_sent_again_once,
+
+            news::tickets_and_messages_are_told,
+            news::what_is_unmatched_is_told,
+            news::changes_are_told,
+            news::how_far_a_notification_got_is_told,
+            news::sending_everything_again_is_told,
+            news::what_happens_at_once_is_all_told,
         }
     };
     (@tests $make:path; $($topic:ident :: $case:ident,)+) => {

@@ -1,7 +1,10 @@
 //! One writer, a few readers. Blocking lives here and nowhere else: the wait for a connection, the queries and the
 //! commit are one closure on a blocking thread.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
 use diesel::{
     Connection, SqliteConnection,
@@ -9,7 +12,7 @@ use diesel::{
     r2d2::{self, ConnectionManager, CustomizeConnection, NopErrorHandler},
     result::{DatabaseErrorKind, Error as QueryError},
 };
-use ticket_domain::ports::{PoolUse, StoreError};
+use ticket_domain::ports::{Follower, News, PoolUse, StoreError};
 use tokio::task::{JoinError, spawn_blocking};
 
 use crate::file::{File, OpenError};
@@ -69,7 +72,11 @@ struct PoolBusy;
 pub(crate) struct Db {
     writer: Pool,
     readers: Pool,
+    followers: Arc<RwLock<Vec<Arc<dyn Follower>>>>,
 }
+
+/// What the work of a call came to, and what is told of it once it is committed.
+pub(crate) type Told<T> = (T, Vec<News>);
 
 impl Db {
     /// Opens all connections.
@@ -77,6 +84,7 @@ impl Db {
         Ok(Self {
             writer: pool(file, 1, Settings { is_reader: false })?,
             readers: pool(file, READERS, Settings { is_reader: true })?,
+            followers: Arc::default(),
         })
     }
 
@@ -96,19 +104,32 @@ impl Db {
         T: Send + 'static,
         W: Fn(&mut SqliteConnection) -> Result<T, Failure> + Send + 'static,
     {
+        run(&self.writer, move |connection| commit(connection, work)).await
+    }
+
+    /// As [`write`](Self::write), and tells the followers. That happens on the thread that committed: a caller who is
+    /// gone by then keeps nobody from the news.
+    pub(crate) async fn write_and_tell<T, W>(&self, work: W) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        W: Fn(&mut SqliteConnection) -> Result<Told<T>, Failure> + Send + 'static,
+    {
+        let followers = Arc::clone(&self.followers);
         run(&self.writer, move |connection| {
-            let mut why = None;
-            let ended = connection.immediate_transaction(|connection| {
-                work(connection).map_err(|failure| {
-                    let error = StoreError::from(failure);
-                    why = Some(error.clone());
-                    Failure::Store(error)
-                })
-            });
-            // On a full disk SQLite rolls back by itself; that the rollback then fails is not what went wrong.
-            ended.map_err(|failure| why.map_or(failure, Failure::Store))
+            let (outcome, news) = commit(connection, work)?;
+            let followers = followers.read().unwrap_or_else(PoisonError::into_inner);
+            for news in news {
+                followers.iter().for_each(|follower| follower.hear(news));
+            }
+            Ok(outcome)
         })
         .await
+    }
+
+    /// From now on `follower` is told.
+    pub(crate) fn follow(&self, follower: Arc<dyn Follower>) {
+        let mut followers = self.followers.write().unwrap_or_else(PoisonError::into_inner);
+        followers.push(follower);
     }
 
     /// How the connections are used, the writer's and the readers'.
@@ -120,6 +141,23 @@ impl Db {
             max: self.writer.max_size() + self.readers.max_size(),
         }
     }
+}
+
+/// Runs `work` in a transaction that no other writer is beside.
+fn commit<T, W>(connection: &mut SqliteConnection, work: W) -> Result<T, Failure>
+where
+    W: Fn(&mut SqliteConnection) -> Result<T, Failure>,
+{
+    let mut why = None;
+    let ended = connection.immediate_transaction(|connection| {
+        work(connection).map_err(|failure| {
+            let error = StoreError::from(failure);
+            why = Some(error.clone());
+            Failure::Store(error)
+        })
+    });
+    // On a full disk SQLite rolls back by itself; that the rollback then fails is not what went wrong.
+    ended.map_err(|failure| why.map_or(failure, Failure::Store))
 }
 
 /// Runs `work` on a blocking thread. If nobody waits for its end any more, because the caller is gone, it still ends as

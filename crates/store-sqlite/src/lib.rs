@@ -3,8 +3,8 @@
 //! - `file.rs`: the folder and the file, private from their first moment.
 //! - `migrate.rs`: the schema; `check.rs`: how far it is.
 //! - `db.rs`: one writer, a few readers. Blocking lives there and nowhere else.
-//! - `tickets.rs`, `messages.rs`, `questions.rs`, `outbox.rs`, `verdicts.rs`, `receipts.rs`, `health.rs`: what each
-//!   port call asks of the database.
+//! - `tickets.rs`, `messages.rs`, `questions.rs`, `outbox.rs`, `verdicts.rs`, `receipts.rs`, `desk.rs`, `listing.rs`,
+//!   `search.rs`, `trail.rs`, `keys.rs`, `health.rs`: what each port call asks of the database.
 //! - `rows.rs`: rows to values and back.
 //!
 //! What is committed is on the disk: write-ahead log, `synchronous = FULL`. SQLite has one writer at a time, so no
@@ -12,8 +12,11 @@
 
 mod check;
 mod db;
+mod desk;
 mod file;
 mod health;
+mod keys;
+mod listing;
 mod messages;
 mod migrate;
 mod outbox;
@@ -23,7 +26,9 @@ mod questions;
 mod receipts;
 mod rows;
 mod schema;
+mod search;
 mod tickets;
+mod trail;
 mod verdicts;
 
 use std::path::Path;

@@ -2,15 +2,17 @@
 
 use diesel::{insert_into, prelude::*, update};
 use ticket_domain::{
-    ExternalId, Message, MessageId, Sender, Status, TicketId, TicketRef, Timestamp,
+    Act, ExternalId, Message, MessageId, Sender, Status, TicketId, TicketRef, Timestamp,
     ports::{Append, Appended, Keep, Kept, Known, parse},
 };
 
 use crate::{
     db::Failure,
+    keys,
     questions::{self, Asked},
     rows::{MessageRow, NewNotificationRow, bytes, message_id},
     schema::{messages, notifications, tickets},
+    trail,
 };
 
 pub(crate) fn append(connection: &mut SqliteConnection, append: &Append) -> Result<Appended, Failure> {
@@ -20,7 +22,15 @@ pub(crate) fn append(connection: &mut SqliteConnection, append: &Append) -> Resu
         notification,
         reopen,
         ends_question_of,
+        idempotency,
+        note,
     } = append;
+    let now = message.created_at;
+    if let Some(idempotency) = idempotency
+        && let Some(repeated) = keys::added(connection, idempotency, now)?
+    {
+        return Ok(repeated);
+    }
     if let Some(external_id) = &message.external_id
         && let Some(picked) = questions::picked_by(connection, external_id)?
     {
@@ -31,20 +41,26 @@ pub(crate) fn append(connection: &mut SqliteConnection, append: &Append) -> Resu
         return Ok(Appended::Before { id, of });
     }
     if let (Some(of), None) = (ends_question_of, before) {
-        questions::close(connection, of, message.created_at)?;
+        questions::close(connection, of, now)?;
     }
-    let version = raise_version(connection, *to, message.created_at, *reopen)?;
-    let appended = if let Some((id, _)) = before {
+    let version = raise_version(connection, *to, now, *reopen)?;
+    let (appended, id) = if let Some((id, _)) = before {
         join(connection, bytes(id.0), message.sender, *to, version)?;
-        Appended::Joined(id)
+        (Appended::Joined(id), id)
     } else {
         write(connection, message, *to, version)?;
-        Appended::Added
+        (Appended::Added, message.id)
     };
     if let Some(notification) = notification {
         insert_into(notifications::table)
             .values(NewNotificationRow::new(notification, *to, version))
             .execute(connection)?;
+    }
+    if let Some(idempotency) = idempotency {
+        keys::remember(connection, idempotency, now, *to, Some(id))?;
+    }
+    if let Some(note) = note {
+        trail::note(connection, *note, Some(*to), &Act::Reply(id))?;
     }
     Ok(appended)
 }

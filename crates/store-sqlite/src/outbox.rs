@@ -11,35 +11,46 @@ use diesel::{
     update,
 };
 use ticket_domain::{
-    Detour, LeaseToken, NotificationId, NotificationRecord, Payload, Timestamp,
-    ports::{Claim, Claimed, Outbox, Redelivered, Settled, StoreError, Verdict, parse},
+    Act, Detour, LeaseToken, NotificationId, NotificationRecord, Payload, Route, TicketId, Timestamp,
+    ports::{Claim, Claimed, News, Note, Outbox, Redelivered, Settled, StoreError, Verdict, parse},
 };
 
 use crate::{
     SqliteStore,
-    db::Failure,
-    rows::{ClaimedRow, RecordRow, bytes, state},
+    db::{Failure, Told},
+    rows::{ClaimedRow, RecordRow, bytes, notification_id, state, ticket_id},
     schema::{notifications, tickets},
-    verdicts,
+    trail, verdicts,
 };
 
 #[async_trait]
 impl Outbox for SqliteStore {
     async fn claim(&self, claim: Claim, limit: u16) -> Result<Vec<Claimed>, StoreError> {
         self.db
-            .write(move |connection| claim_due(connection, claim, limit))
+            .write_and_tell(move |connection| claim_due(connection, claim, limit))
             .await
     }
 
     async fn claim_probe(&self, claim: Claim, unless_after: Timestamp) -> Result<Option<Claimed>, StoreError> {
         self.db
-            .write(move |connection| claim_probe(connection, claim, unless_after))
+            .write_and_tell(move |connection| claim_probe(connection, claim, unless_after))
             .await
     }
 
     async fn settle(&self, id: NotificationId, lease: LeaseToken, verdict: Verdict) -> Result<Settled, StoreError> {
         self.db
-            .write(move |connection| verdicts::settle(connection, id, lease, &verdict))
+            .write_and_tell(move |connection| {
+                let settled = verdicts::settle(connection, id, lease, &verdict)?;
+                let is_further = matches!(
+                    verdict,
+                    Verdict::Delivered { .. } | Verdict::Dead { .. } | Verdict::Diverted { .. }
+                );
+                let news = match settled {
+                    Settled::Yes if is_further => vec![News::Ticket(ticket_of(connection, id)?)],
+                    _ => Vec::new(),
+                };
+                Ok((settled, news))
+            })
             .await
     }
 
@@ -57,15 +68,32 @@ impl Outbox for SqliteStore {
             .await
     }
 
-    async fn redeliver(
-        &self,
-        id: NotificationId,
-        now: Timestamp,
-        anew: Option<Detour>,
-    ) -> Result<Redelivered, StoreError> {
+    async fn redeliver(&self, id: NotificationId, note: Note, anew: Option<Detour>) -> Result<Redelivered, StoreError> {
         self.db
-            .write(move |connection| redeliver(connection, id, now, anew.as_ref()))
+            .write_and_tell(move |connection| {
+                let redelivered = redeliver(connection, id, note.at, anew.as_ref())?;
+                let mut news = Vec::new();
+                if redelivered == Redelivered::Queued {
+                    let ticket = ticket_of(connection, id)?;
+                    trail::note(connection, note, Some(ticket), &Act::Redeliver(id))?;
+                    news.push(News::Ticket(ticket));
+                }
+                Ok((redelivered, news))
+            })
             .await
+    }
+
+    async fn redeliver_dead(&self, note: Note) -> Result<u64, StoreError> {
+        self.db
+            .write_and_tell(move |connection| {
+                let count = redeliver_dead(connection, note)?;
+                Ok((count, Vec::from_iter((count > 0).then_some(News::Missed))))
+            })
+            .await
+    }
+
+    async fn dead_elsewhere(&self, limit: u16) -> Result<Vec<NotificationId>, StoreError> {
+        self.db.read(move |connection| dead_elsewhere(connection, limit)).await
     }
 
     async fn way(&self, id: NotificationId) -> Result<Option<Detour>, StoreError> {
@@ -102,7 +130,11 @@ fn is_first_of_its_ticket() -> Condition {
 }
 
 /// A notification is due if it waits and its time has come; an ended lease is simply due.
-pub(crate) fn claim_due(connection: &mut SqliteConnection, claim: Claim, limit: u16) -> Result<Vec<Claimed>, Failure> {
+pub(crate) fn claim_due(
+    connection: &mut SqliteConnection,
+    claim: Claim,
+    limit: u16,
+) -> Result<Told<Vec<Claimed>>, Failure> {
     let due = notifications::table
         .filter(notifications::due_at.le(claim.now.unix_micros()))
         .filter(is_first_of_its_ticket())
@@ -114,23 +146,26 @@ pub(crate) fn claim_due(connection: &mut SqliteConnection, claim: Claim, limit: 
     } else {
         due.load(connection)?
     };
-    let mut claimed = Vec::with_capacity(rows.len());
+    let due = rows.len();
+    let mut claimed = Vec::with_capacity(due);
     for row in rows {
         claimed.extend(lease(connection, row, claim)?);
     }
-    Ok(claimed)
+    // Those that are corrupt are dead now. Which tickets they are of may be what is corrupt.
+    let news = (claimed.len() < due).then_some(News::Missed);
+    Ok((claimed, Vec::from_iter(news)))
 }
 
 pub(crate) fn claim_probe(
     connection: &mut SqliteConnection,
     claim: Claim,
     unless_after: Timestamp,
-) -> Result<Option<Claimed>, Failure> {
+) -> Result<Told<Option<Claimed>>, Failure> {
     let probed = notifications::due_at
         .is_not_null()
         .and(notifications::probed_at.gt(unless_after.unix_micros()));
     if diesel::select(exists(notifications::table.filter(probed))).get_result(connection)? {
-        return Ok(None);
+        return Ok((None, Vec::new()));
     }
     let row: Option<ClaimedRow> = notifications::table
         .filter(notifications::due_at.gt(claim.until.unix_micros()))
@@ -143,15 +178,15 @@ pub(crate) fn claim_probe(
         .optional()?;
     // If the row is corrupt, the next probe takes the next: this call ends in its time however many are.
     let Some(row) = row else {
-        return Ok(None);
+        return Ok((None, Vec::new()));
     };
     let Some(claimed) = lease(connection, row, claim)? else {
-        return Ok(None);
+        return Ok((None, vec![News::Missed]));
     };
     update(notifications::table.find(bytes(claimed.id.0)))
         .set(notifications::probed_at.eq(claim.now.unix_micros()))
         .execute(connection)?;
-    Ok(Some(claimed))
+    Ok((Some(claimed), Vec::new()))
 }
 
 /// Leases the notification of a row, unless the row is corrupt.
@@ -241,6 +276,50 @@ pub(crate) fn redeliver(
         }
     }
     Ok(Redelivered::Queued)
+}
+
+/// The ticket that a notification, which must exist, tells of.
+pub(crate) fn ticket_of(connection: &mut SqliteConnection, id: NotificationId) -> Result<TicketId, Failure> {
+    let ticket: Vec<u8> = notifications::table
+        .find(bytes(id.0))
+        .select(notifications::ticket_id)
+        .first(connection)?;
+    Ok(ticket_id("notifications", "ticket_id", &ticket)?)
+}
+
+/// Begins anew what was given up in its own words at the first number.
+pub(crate) fn redeliver_dead(connection: &mut SqliteConnection, note: Note) -> Result<u64, Failure> {
+    let now = note.at.unix_micros();
+    let dead = notifications::table
+        // Literally as in the index: SQLite does not use it for a bound value.
+        .filter(sql::<Bool>("notifications.state <> 'delivered'"))
+        .filter(notifications::state.eq(state::DEAD))
+        .filter(notifications::route.eq(Route::Text.as_str()));
+    let count = update(dead)
+        .set((
+            notifications::state.eq(state::WAITING),
+            notifications::due_at.eq(now),
+            notifications::scheduled_at.eq(now),
+            notifications::addressed.eq(true),
+            notifications::failures.eq(0),
+            notifications::settled_at.eq(NEVER),
+        ))
+        .execute(connection)? as u64;
+    if count > 0 {
+        trail::note(connection, note, None, &Act::RedeliverDead(count))?;
+    }
+    Ok(count)
+}
+
+pub(crate) fn dead_elsewhere(connection: &mut SqliteConnection, limit: u16) -> Result<Vec<NotificationId>, Failure> {
+    let ids: Vec<Vec<u8>> = notifications::table
+        .filter(sql::<Bool>("notifications.state <> 'delivered'"))
+        .filter(notifications::state.eq(state::DEAD))
+        .filter(notifications::route.ne(Route::Text.as_str()))
+        .limit(i64::from(limit))
+        .select(notifications::id)
+        .load(connection)?;
+    Ok(ids.iter().map(|id| notification_id(id)).collect::<Result<_, _>>()?)
 }
 
 pub(crate) fn release_waiting(connection: &mut SqliteConnection, now: Timestamp) -> Result<u64, Failure> {

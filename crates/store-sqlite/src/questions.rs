@@ -10,7 +10,7 @@ use diesel::{
 };
 use ticket_domain::{
     Choice, ExternalId, MessageId, Phone, Question, QuestionId, Sender, TicketId, Timestamp,
-    ports::{Answered, Asking, Picked, Picking, Questions, Replaced, StoreError},
+    ports::{Answered, Asking, News, Picked, Picking, Questions, Replaced, StoreError},
 };
 
 use crate::{
@@ -36,7 +36,18 @@ impl Questions for SqliteStore {
     }
 
     async fn answer(&self, picking: Picking) -> Result<Answered, StoreError> {
-        self.db.write(move |connection| answer(connection, &picking)).await
+        self.db
+            .write_and_tell(move |connection| {
+                let answered = answer(connection, &picking)?;
+                let news = match (&answered, picking.ticket) {
+                    (Answered::Now(picked), Some(ticket)) if picked.attached > 0 => {
+                        vec![News::Ticket(ticket), News::Unmatched]
+                    }
+                    _ => Vec::new(),
+                };
+                Ok((answered, news))
+            })
+            .await
     }
 }
 

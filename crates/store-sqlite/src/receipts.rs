@@ -3,14 +3,15 @@
 use async_trait::async_trait;
 use diesel::{alias, delete, dsl::exists, insert_into, prelude::*, select, update};
 use ticket_domain::{
-    ExternalId, Progress, Receipt, Timestamp,
-    ports::{Advance, Handed, Receipts, StoreError},
+    ExternalId, Progress, Receipt, TicketId, Timestamp,
+    ports::{Advance, Handed, News, Receipts, StoreError},
 };
 
 use crate::{
     SqliteStore,
     db::Failure,
-    rows::{DetourRow, HandedRow, ReceiptRow, state},
+    outbox,
+    rows::{DetourRow, HandedRow, ReceiptRow, notification_id, state},
     schema::{earlier_ids, notifications, receipts},
 };
 
@@ -25,7 +26,10 @@ impl Receipts for SqliteStore {
 
     async fn advance(&self, external_id: ExternalId, advance: Advance, at: Timestamp) -> Result<bool, StoreError> {
         self.db
-            .write(move |connection| self::advance(connection, &external_id, &advance, at))
+            .write_and_tell(move |connection| {
+                let ticket = self::advance(connection, &external_id, &advance, at)?;
+                Ok((ticket.is_some(), Vec::from_iter(ticket.map(News::Ticket))))
+            })
             .await
     }
 
@@ -79,14 +83,15 @@ pub(crate) fn handed(connection: &mut SqliteConnection, external_id: &ExternalId
     Ok(Some(row.parsed(external_id, is_earlier, kept)?))
 }
 
+/// The ticket whose notification it changed, if it did.
 pub(crate) fn advance(
     connection: &mut SqliteConnection,
     external_id: &ExternalId,
     advance: &Advance,
     at: Timestamp,
-) -> Result<bool, Failure> {
+) -> Result<Option<TicketId>, Failure> {
     let Some(id) = notification_of(connection, external_id)? else {
-        return Ok(false);
+        return Ok(None);
     };
     // Twins write once: the second one finds it further, or under another id.
     let delivered = notifications::table
@@ -115,16 +120,19 @@ pub(crate) fn advance(
             ))
             .execute(connection)?,
     };
-    if written > 0 && !matches!(advance, Advance::To(_)) {
+    if written == 0 {
+        return Ok(None);
+    }
+    if !matches!(advance, Advance::To(_)) {
         insert_into(earlier_ids::table)
             .values((
                 earlier_ids::external_id.eq(external_id.as_str()),
-                earlier_ids::notification_id.eq(id),
+                earlier_ids::notification_id.eq(&id),
             ))
             .on_conflict_do_nothing()
             .execute(connection)?;
     }
-    Ok(written > 0)
+    Ok(Some(outbox::ticket_of(connection, notification_id(&id)?)?))
 }
 
 /// How far a message may be to come as far as `progress` yet.

@@ -3,17 +3,19 @@
 mod notifications;
 mod questions;
 mod receipts;
+mod trail;
 
 use diesel::{Insertable, Queryable, Selectable, sqlite::Sqlite};
 use ticket_domain::{
-    AccessKeys, Body, Content, Customer, Message, MessageId, Ticket, TicketId, Timestamp,
-    ports::{Precedent, StoreError, parse},
+    AccessKeys, Body, Content, Customer, Message, MessageId, NotificationId, Ticket, TicketId, Timestamp,
+    ports::{Appended, Precedent, StoreError, parse},
 };
 use uuid::Uuid;
 
 pub(crate) use notifications::{ClaimedRow, DetourRow, HandedRow, NewNotificationRow, RecordRow, StateRow, state};
 pub(crate) use questions::{ChoiceRow, PickedRow, QuestionRow};
 pub(crate) use receipts::ReceiptRow;
+pub(crate) use trail::EntryRow;
 
 use crate::schema::{messages, tickets};
 
@@ -29,6 +31,16 @@ fn uuid(table: &'static str, column: &'static str, bytes: &[u8]) -> Result<Uuid,
 /// A message's id, as it stands in its column.
 pub(crate) fn message_id(bytes: &[u8]) -> Result<MessageId, StoreError> {
     uuid("messages", "id", bytes).map(MessageId)
+}
+
+/// A notification's id, as it stands in its column.
+pub(crate) fn notification_id(bytes: &[u8]) -> Result<NotificationId, StoreError> {
+    uuid("notifications", "id", bytes).map(NotificationId)
+}
+
+/// A ticket's id, as it stands in a column.
+pub(crate) fn ticket_id(table: &'static str, column: &'static str, bytes: &[u8]) -> Result<TicketId, StoreError> {
+    uuid(table, column, bytes).map(TicketId)
 }
 
 /// A time, as it stands in a column: microseconds.
@@ -177,12 +189,39 @@ impl TryFrom<PrecedentRow> for Precedent {
     type Error = StoreError;
 
     fn try_from(row: PrecedentRow) -> Result<Self, StoreError> {
-        let digest = row.digest.as_slice().try_into();
         Ok(Self {
-            digest: digest.map_err(|error| StoreError::corrupt("idempotency_keys", "digest", error))?,
+            digest: digest(&row.digest)?,
             id: TicketId(uuid("tickets", "id", &row.id)?),
             reference: parse("tickets", "reference", &row.reference)?,
             access_key: parse("tickets", "customer_key", &row.access_key)?,
         })
     }
+}
+
+/// The record of an idempotency key, with the message that it wrote.
+#[derive(Queryable)]
+pub(crate) struct RepeatedRow {
+    digest: Vec<u8>,
+    id: Option<Vec<u8>>,
+    created_at: Option<i64>,
+}
+
+impl TryFrom<RepeatedRow> for Appended {
+    type Error = StoreError;
+
+    fn try_from(row: RepeatedRow) -> Result<Self, StoreError> {
+        let message = match (row.id, row.created_at) {
+            (Some(id), Some(micros)) => Some((message_id(&id)?, moment("messages", "created_at", micros)?)),
+            _ => None,
+        };
+        Ok(Self::Repeated {
+            digest: digest(&row.digest)?,
+            message,
+        })
+    }
+}
+
+fn digest(bytes: &[u8]) -> Result<[u8; 32], StoreError> {
+    let digest = bytes.try_into();
+    digest.map_err(|error| StoreError::corrupt("idempotency_keys", "digest", error))
 }

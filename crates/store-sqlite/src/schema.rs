@@ -16,6 +16,7 @@ diesel::table! {
         version -> BigInt,
         created_at -> BigInt,
         updated_at -> BigInt,
+        last_sender -> Text,
     }
 }
 
@@ -67,6 +68,7 @@ diesel::table! {
         digest -> Binary,
         ticket_id -> Binary,
         expires_at -> BigInt,
+        message_id -> Nullable<Binary>,
     }
 }
 
@@ -102,9 +104,24 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    trail (id) {
+        id -> Binary,
+        at -> BigInt,
+        ticket_id -> Nullable<Binary>,
+        act -> Text,
+        was -> Nullable<Text>,
+        became -> Nullable<Text>,
+        subject -> Nullable<Binary>,
+        amount -> Nullable<BigInt>,
+    }
+}
+
 diesel::joinable!(messages -> tickets (ticket_id));
 diesel::joinable!(notifications -> tickets (ticket_id));
 diesel::joinable!(idempotency_keys -> tickets (ticket_id));
+diesel::joinable!(idempotency_keys -> messages (message_id));
+diesel::joinable!(trail -> tickets (ticket_id));
 diesel::joinable!(messages -> questions (question_id));
 diesel::joinable!(questions -> tickets (answered_with));
 diesel::joinable!(earlier_ids -> notifications (notification_id));
@@ -116,4 +133,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     questions,
     earlier_ids,
     receipts,
+    trail,
 );

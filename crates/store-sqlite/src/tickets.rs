@@ -1,31 +1,37 @@
 //! Opening tickets, and finding them.
 
 use async_trait::async_trait;
-use diesel::{alias, dsl::max, insert_into, prelude::*, replace_into};
+use diesel::{dsl::max, insert_into, prelude::*};
 use ticket_domain::{
-    ExternalId, Message, Thread, Ticket, TicketId, TicketRef, Timestamp,
-    ports::{Append, Appended, Idempotency, Keep, Kept, LookUp, Opened, Opening, Precedent, StoreError, TicketStore},
+    ExternalId, Message, Thread, Ticket, TicketRef, Timestamp,
+    ports::{Append, Appended, Keep, Kept, LookUp, News, Opened, Opening, StoreError, TicketStore},
 };
 
 use crate::{
     SqliteStore,
     db::Failure,
-    messages,
-    rows::{FIRST_VERSION, MessageRow, NewNotificationRow, PrecedentRow, StateRow, TicketRow, bytes},
-    schema::{earlier_ids, idempotency_keys, messages as messages_table, notifications, tickets},
+    keys, messages,
+    rows::{FIRST_VERSION, MessageRow, NewNotificationRow, StateRow, TicketRow, bytes},
+    schema::{earlier_ids, messages as messages_table, notifications, tickets},
 };
 
 /// Tickets are written a moment before or after others whose time is close, so the first number is sought among those
 /// that were opened next, as many as may well be under way at once.
 const UNDER_WAY: i64 = 256;
 
-/// How many ended keys each new one clears away: more than one, so that they never pile up.
-const CLEARED: i64 = 2;
-
 #[async_trait]
 impl TicketStore for SqliteStore {
     async fn open(&self, opening: Opening) -> Result<Opened, StoreError> {
-        self.db.write(move |connection| open(connection, &opening)).await
+        self.db
+            .write_and_tell(move |connection| {
+                let opened = open(connection, &opening)?;
+                let is_new = opened == Opened::Now;
+                Ok((
+                    opened,
+                    Vec::from_iter(is_new.then_some(News::Ticket(opening.ticket.id))),
+                ))
+            })
+            .await
     }
 
     async fn opened_since(&self, since: Timestamp) -> Result<u64, StoreError> {
@@ -42,7 +48,15 @@ impl TicketStore for SqliteStore {
 
     async fn append(&self, append: Append) -> Result<Appended, StoreError> {
         self.db
-            .write(move |connection| messages::append(connection, &append))
+            .write_and_tell(move |connection| {
+                let appended = messages::append(connection, &append)?;
+                let news = match appended {
+                    Appended::Added => vec![News::Ticket(append.to)],
+                    Appended::Joined(_) => vec![News::Ticket(append.to), News::Unmatched],
+                    Appended::Before { .. } | Appended::Answer(_) | Appended::Repeated { .. } => Vec::new(),
+                };
+                Ok((appended, news))
+            })
             .await
     }
 
@@ -53,7 +67,13 @@ impl TicketStore for SqliteStore {
     }
 
     async fn keep_unmatched(&self, keep: Keep) -> Result<Kept, StoreError> {
-        self.db.write(move |connection| messages::keep(connection, &keep)).await
+        self.db
+            .write_and_tell(move |connection| {
+                let kept = messages::keep(connection, &keep)?;
+                let is_new = kept == Kept::Now;
+                Ok((kept, Vec::from_iter(is_new.then_some(News::Unmatched))))
+            })
+            .await
     }
 }
 
@@ -64,7 +84,9 @@ pub(crate) fn open(connection: &mut SqliteConnection, opening: &Opening) -> Resu
         notification,
         idempotency,
     } = opening;
-    if let Some(precedent) = precedent(connection, idempotency.as_ref(), ticket.created_at)? {
+    if let Some(idempotency) = idempotency
+        && let Some(precedent) = keys::opened(connection, idempotency, ticket.created_at)?
+    {
         return Ok(Opened::Before(precedent));
     }
     let written = insert_into(tickets::table)
@@ -80,59 +102,9 @@ pub(crate) fn open(connection: &mut SqliteConnection, opening: &Opening) -> Resu
         .values(NewNotificationRow::new(notification, ticket.id, FIRST_VERSION))
         .execute(connection)?;
     if let Some(idempotency) = idempotency {
-        clear_ended_keys(connection, ticket.created_at)?;
-        remember(connection, idempotency, ticket.id)?;
+        keys::remember(connection, idempotency, ticket.created_at, ticket.id, None)?;
     }
     Ok(Opened::Now)
-}
-
-/// What a key opened, unless its time has ended.
-fn precedent(
-    connection: &mut SqliteConnection,
-    idempotency: Option<&Idempotency>,
-    now: Timestamp,
-) -> Result<Option<Precedent>, Failure> {
-    let Some(Idempotency { key, .. }) = idempotency else {
-        return Ok(None);
-    };
-    let row = idempotency_keys::table
-        .inner_join(tickets::table)
-        .filter(idempotency_keys::key.eq(key.as_str()))
-        .filter(idempotency_keys::expires_at.gt(now.unix_micros()))
-        .select((
-            idempotency_keys::digest,
-            tickets::id,
-            tickets::reference,
-            tickets::customer_key,
-        ))
-        .first::<PrecedentRow>(connection)
-        .optional()?;
-    Ok(row.map(Precedent::try_from).transpose()?)
-}
-
-/// Writes a key, over one whose time has ended.
-fn remember(connection: &mut SqliteConnection, idempotency: &Idempotency, ticket: TicketId) -> Result<(), Failure> {
-    replace_into(idempotency_keys::table)
-        .values((
-            idempotency_keys::key.eq(idempotency.key.as_str()),
-            idempotency_keys::digest.eq(idempotency.digest.as_slice()),
-            idempotency_keys::ticket_id.eq(bytes(ticket.0)),
-            idempotency_keys::expires_at.eq(idempotency.expires_at.unix_micros()),
-        ))
-        .execute(connection)?;
-    Ok(())
-}
-
-/// Clears a few keys away whose time has ended.
-fn clear_ended_keys(connection: &mut SqliteConnection, now: Timestamp) -> Result<(), Failure> {
-    let ended = alias!(idempotency_keys as ended);
-    let keys = ended
-        .select(ended.field(idempotency_keys::key))
-        .filter(ended.field(idempotency_keys::expires_at).le(now.unix_micros()))
-        .order(ended.field(idempotency_keys::expires_at))
-        .limit(CLEARED);
-    diesel::delete(idempotency_keys::table.filter(idempotency_keys::key.eq_any(keys))).execute(connection)?;
-    Ok(())
 }
 
 /// The numbers that tickets got since the first one opened at or after `since`.

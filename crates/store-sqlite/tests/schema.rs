@@ -4,14 +4,16 @@
 use std::fmt::Write;
 
 use diesel::{
-    Connection, QueryableByName, RunQueryDsl, SqliteConnection, sql_query,
+    Connection, QueryableByName, RunQueryDsl, SqliteConnection,
+    connection::SimpleConnection,
+    sql_query,
     sql_types::{BigInt, Text},
 };
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
 
-const TABLES: [&str; 7] = [
+const TABLES: [&str; 8] = [
     "tickets",
     "messages",
     "notifications",
@@ -19,6 +21,7 @@ const TABLES: [&str; 7] = [
     "questions",
     "earlier_ids",
     "receipts",
+    "trail",
 ];
 
 fn migrated() -> SqliteConnection {
@@ -100,11 +103,13 @@ fn every_foreign_key_leads_an_index() {
         all,
         [
             "earlier_ids.notification_id",
+            "idempotency_keys.message_id",
             "idempotency_keys.ticket_id",
             "messages.question_id",
             "messages.ticket_id",
             "notifications.ticket_id",
-            "questions.answered_with"
+            "questions.answered_with",
+            "trail.ticket_id"
         ]
     );
     let without = lines(
@@ -171,5 +176,55 @@ fn schema_rs_is_as_the_migrations_make_it() {
         let (_, rest) = rest.split_once("{\n").unwrap();
         let (columns, _) = rest.split_once("    }\n").unwrap();
         assert_eq!(columns, described(&mut connection, table), "{table}");
+    }
+}
+
+/// Two tickets as a program of the version before writes them, the second one's messages not in their order.
+const WRITTEN_BEFORE: &str = "
+    INSERT INTO tickets (id, reference, customer_name, customer_phone, customer_email, subject, priority, status,
+        customer_key, reader_key, version, created_at, updated_at)
+    VALUES (x'01', 'T-20250115-0001', 'Anna', '+491', 'a@b.example', 'Parcel', 'low', 'open', '', '', 1, 0, 0),
+        (x'02', 'T-20250115-0002', 'Boris', '+492', 'b@b.example', 'Bottle', 'low', 'open', '', '', 3, 0, 0);
+    INSERT INTO messages (id, ticket_id, seq, sender, channel, body, created_at)
+    VALUES (x'11', x'01', 1, 'customer', 'web', 'where', 0),
+        (x'23', x'02', 3, 'agent', 'web', 'third', 0),
+        (x'22', x'02', 2, 'manager', 'web', 'second', 0),
+        (x'21', x'02', 1, 'customer', 'web', 'first', 0),
+        (x'31', NULL, NULL, 'manager', 'web', 'lost', 0);";
+
+/// What the desk derives, of each ticket: who spoke last, and which of the words are found.
+fn derived(connection: &mut SqliteConnection) -> Vec<String> {
+    lines(
+        connection,
+        "SELECT t.reference || ' ' || t.last_sender || ' ' || coalesce((
+            SELECT group_concat(word.value || ':' || (s.rowid & 1048575), ' ' ORDER BY word.key, s.rowid) FROM json_each(
+                '[\"anna\", \"where\", \"boris\", \"first\", \"second\", \"third\", \"lost\"]') word
+            JOIN ticket_search s ON s.ticket_search MATCH word.value WHERE s.rowid >> 20 = t.number
+        ), '') AS line FROM tickets t ORDER BY t.number",
+    )
+}
+
+/// What is derived is the same whether the rows were there before or are written later, and by whomever: one at a time
+/// or many, in any order.
+#[test]
+fn what_was_written_before_the_desk_is_found_there() {
+    let expected = [
+        "T-20250115-0001 customer anna:1 where:1",
+        "T-20250115-0002 agent boris:1 boris:2 boris:3 first:1 second:2 third:3",
+    ];
+    let mut before = SqliteConnection::establish(":memory:").unwrap();
+    before.run_next_migration(MIGRATIONS).unwrap();
+    before.run_next_migration(MIGRATIONS).unwrap();
+    before.batch_execute(WRITTEN_BEFORE).unwrap();
+    before.run_pending_migrations(MIGRATIONS).unwrap();
+    let mut after = migrated();
+    after.batch_execute(WRITTEN_BEFORE).unwrap();
+    for mut connection in [before, after] {
+        assert_eq!(derived(&mut connection), expected);
+        connection
+            .batch_execute("UPDATE messages SET ticket_id = x'01', seq = 2, sender = 'agent' WHERE id = x'31'")
+            .unwrap();
+        let joined = "T-20250115-0001 agent anna:1 anna:2 where:1 lost:2";
+        assert_eq!(derived(&mut connection), [joined, expected[1]]);
     }
 }

@@ -358,6 +358,8 @@ pub async fn answers_and_messages_at_once_end(fixture: &Fixture) {
             appends.push(append_to(&there.ticket, again));
             appends.push(Append {
                 ends_question_of: Some(manager.clone()),
+                idempotency: None,
+                note: None,
                 ..append_to(&there.ticket, fixture.message_from(&manager, at(3)))
             });
         }

@@ -1,15 +1,22 @@
 //! The cases, by topic. Each takes a fixture over an empty store and panics if the store breaks its word.
 
 pub mod answers;
+pub mod attaching;
+pub mod changing;
 pub mod claiming;
 pub mod health;
 pub mod idempotency;
+pub mod listing;
 pub mod messages;
+pub mod news;
 pub mod opening;
 pub mod operating;
 pub mod probing;
 pub mod questions;
 pub mod reading;
 pub mod receipts;
+pub mod repeating;
+pub mod search;
+pub mod trail;
 pub mod unmatched;
 pub mod verdicts;

@@ -18,7 +18,11 @@ async fn unaddressed(fixture: &Fixture, seconds: i64) -> Opening {
 }
 
 async fn redeliver(fixture: &Fixture, id: NotificationId, seconds: i64) -> Redelivered {
-    fixture.store().redeliver(id, at(seconds), None).await.unwrap()
+    fixture
+        .store()
+        .redeliver(id, fixture.note(at(seconds)), None)
+        .await
+        .unwrap()
 }
 
 /// After a success everything that waits is due, save what is being tried; schedules stay as they are.

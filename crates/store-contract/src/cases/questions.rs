@@ -14,6 +14,8 @@ use crate::{
 fn ending(fixture: &Fixture, opening: &Opening, manager: &Phone) -> Append {
     Append {
         ends_question_of: Some(manager.clone()),
+        idempotency: None,
+        note: None,
         ..append_to(&opening.ticket, fixture.message_from(manager, at(9)))
     }
 }

@@ -100,7 +100,10 @@ pub async fn an_earlier_outside_id_leads_to_its_ticket_still(fixture: &Fixture) 
     fixture.settled(&claimed, delivered(at(2), Some(&second))).await;
     let refused = Advance::Dead("63003".into());
     assert!(store.advance(second.clone(), refused, at(3)).await.unwrap());
-    store.redeliver(opening.notification.id, at(4), None).await.unwrap();
+    store
+        .redeliver(opening.notification.id, fixture.note(at(4)), None)
+        .await
+        .unwrap();
     let claimed = fixture.claim_only(opening.notification.id, at(4)).await;
     fixture.settled(&claimed, delivered(at(5), Some(&third))).await;
     for id in [&first, &second, &third] {

@@ -201,7 +201,7 @@ pub async fn a_message_refused_for_good_is_dead(fixture: &Fixture) {
     assert_eq!(fixture.vitals(later()).await.dead, 1);
     assert_eq!(fixture.claim(later()).await, []);
 
-    let redelivered = fixture.store().redeliver(id, at(6), None).await.unwrap();
+    let redelivered = fixture.store().redeliver(id, fixture.note(at(6)), None).await.unwrap();
     assert_eq!(redelivered, Redelivered::Queued);
     let claimed = fixture.claim_only(id, at(6)).await;
     assert_eq!((claimed.route, claimed.round), (Route::Text, 1));
@@ -233,7 +233,7 @@ pub async fn receipts_at_once_are_written_once(fixture: &Fixture) {
             if !matches!(further, Advance::To(_)) {
                 fixture
                     .store()
-                    .redeliver(opening.notification.id, at(1), None)
+                    .redeliver(opening.notification.id, fixture.note(at(1)), None)
                     .await
                     .unwrap();
                 assert_eq!(fixture.claim_only(opening.notification.id, at(1)).await.round, 1);
@@ -293,7 +293,11 @@ pub async fn what_is_sent_again_may_go_another_way(fixture: &Fixture) {
         route: Route::Text,
         payload: Payload(Box::from(*b"anew")),
     };
-    let redelivered = fixture.store().redeliver(id, at(3), Some(anew.clone())).await.unwrap();
+    let redelivered = fixture
+        .store()
+        .redeliver(id, fixture.note(at(3)), Some(anew.clone()))
+        .await
+        .unwrap();
     assert_eq!(redelivered, Redelivered::Queued);
     let claimed = fixture.claim_only(id, at(3)).await;
     assert_eq!(
@@ -302,7 +306,11 @@ pub async fn what_is_sent_again_may_go_another_way(fixture: &Fixture) {
     );
     // What waits goes on as it is.
     fixture.settled(&claimed, retry_at(at(9))).await;
-    fixture.store().redeliver(id, at(4), Some(anew)).await.unwrap();
+    fixture
+        .store()
+        .redeliver(id, fixture.note(at(4)), Some(anew))
+        .await
+        .unwrap();
     assert_eq!(fixture.claim_only(id, at(4)).await.round, backup.round + 1);
     let unknown = NotificationId(uuid::Uuid::from_bytes([0; 16]));
     assert_eq!(fixture.store().way(unknown).await.unwrap(), None);

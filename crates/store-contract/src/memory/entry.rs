@@ -151,6 +151,24 @@ impl Entry {
         true
     }
 
+    pub(super) fn is_dead(&self) -> bool {
+        matches!(self.state, NotificationState::Dead { .. })
+    }
+
+    /// Is due now, by an operator's word. If it was given up, its schedule begins anew, and it may go another way.
+    pub(super) fn redeliver(&mut self, now: Timestamp, anew: Option<Detour>) {
+        if self.is_dead() {
+            self.failures = 0;
+            self.scheduled_at = now;
+            if let Some(way) = anew {
+                self.go(way);
+            }
+        }
+        self.state = NotificationState::Waiting { due: now };
+        // So it must not be held again.
+        self.notification.addressed = true;
+    }
+
     /// Takes another way from now on, as another message.
     pub(super) fn go(&mut self, detour: Detour) {
         self.notification.payload = detour.payload;

@@ -1,10 +1,13 @@
 //! A store in memory: the contract at its plainest. It keeps nothing beyond its own life, and looks through everything
 //! at every call. Use cases are tested with it, and who writes a store of their own reads it first.
 
+mod desk;
 mod entry;
 mod health;
+mod outbox;
 mod questions;
 mod receipts;
+mod search;
 
 use std::{
     collections::BTreeMap,
@@ -13,11 +16,11 @@ use std::{
 
 use async_trait::async_trait;
 use ticket_domain::{
-    Delivery, Detour, ExternalId, IdempotencyKey, LeaseToken, Message, MessageId, NotificationId, NotificationRecord,
-    NotificationState, Receipt, Sender, Status, Thread, Ticket, TicketId, TicketRef, Timestamp,
+    Act, Delivery, ExternalId, IdempotencyKey, Message, MessageId, Notification, NotificationRecord, NotificationState,
+    Receipt, Sender, Status, Thread, Ticket, TicketId, TicketRef, Timestamp,
     ports::{
-        Append, Appended, Claim, Claimed, Idempotency, Keep, Kept, Known, LookUp, Opened, Opening, Outbox, Precedent,
-        Redelivered, Settled, StoreError, TicketStore, Verdict,
+        Append, Appended, Follower, Idempotency, Keep, Kept, Known, LookUp, News, Note, Opened, Opening, Precedent,
+        StoreError, TicketStore,
     },
 };
 
@@ -28,6 +31,7 @@ use questions::Asked;
 #[derive(Default)]
 pub struct MemoryStore {
     state: Mutex<State>,
+    followers: Mutex<Vec<Arc<dyn Follower>>>,
 }
 
 #[derive(Default)]
@@ -35,11 +39,23 @@ struct State {
     /// In the order in which they were opened.
     files: Vec<File>,
     unmatched: Vec<Message>,
-    keys: BTreeMap<IdempotencyKey, (Idempotency, TicketId)>,
+    keys: BTreeMap<IdempotencyKey, Used>,
     /// In the order in which they were asked.
     questions: Vec<Asked>,
     /// Receipts whose message was not known.
     receipts: BTreeMap<ExternalId, Receipt>,
+    /// What operators did, in the order in which they did it.
+    trail: Vec<ticket_domain::Entry>,
+    /// What the call that has the lock is going to tell.
+    news: Vec<News>,
+}
+
+/// What a key was used for.
+struct Used {
+    idempotency: Idempotency,
+    ticket: TicketId,
+    /// The message that it wrote, if it did not open the ticket.
+    message: Option<(MessageId, Timestamp)>,
 }
 
 /// Everything of one ticket.
@@ -57,6 +73,19 @@ struct NoSuchTicket;
 impl MemoryStore {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs one call that writes, and then tells the followers of it.
+    fn write<T>(&self, call: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.state();
+        let outcome = call(&mut state);
+        let news = std::mem::take(&mut state.news);
+        drop(state);
+        let followers = self.followers.lock().unwrap_or_else(PoisonError::into_inner);
+        for news in news {
+            followers.iter().for_each(|follower| follower.hear(news));
+        }
+        outcome
     }
 }
 
@@ -103,8 +132,43 @@ impl State {
                 let asked = self.questions.iter().find(|asked| asked.is_about(id));
                 Some(Known::Kept(asked.map(|asked| asked.question.clone())))
             }
-            Appended::Added | Appended::Joined(_) | Appended::Answer(_) => None,
+            Appended::Added | Appended::Joined(_) | Appended::Answer(_) | Appended::Repeated { .. } => None,
         }
+    }
+
+    fn file(&mut self, ticket: TicketId) -> Option<&mut File> {
+        self.files.iter_mut().find(|file| file.ticket.id == ticket)
+    }
+
+    /// What a key was used for, unless its time has ended.
+    fn used(&self, idempotency: Option<&Idempotency>, now: Timestamp) -> Option<&Used> {
+        let used = self.keys.get(&idempotency?.key)?;
+        (used.idempotency.expires_at > now).then_some(used)
+    }
+
+    fn remember(
+        &mut self,
+        idempotency: Option<Idempotency>,
+        ticket: TicketId,
+        message: Option<(MessageId, Timestamp)>,
+    ) {
+        if let Some(idempotency) = idempotency {
+            let used = Used {
+                idempotency: idempotency.clone(),
+                ticket,
+                message,
+            };
+            self.keys.insert(idempotency.key, used);
+        }
+    }
+
+    /// Notes an act in the trail; `ticket` is the one that it was done to.
+    fn note(&mut self, note: Note, ticket: Option<TicketId>, act: Act) {
+        let reference = ticket
+            .and_then(|ticket| self.file(ticket))
+            .map(|file| file.ticket.reference);
+        let Note { id, at } = note;
+        self.trail.push(ticket_domain::Entry { id, at, reference, act });
     }
 
     /// Moves a message that is kept to the end of a ticket's thread.
@@ -117,6 +181,86 @@ impl State {
         let message = self.unmatched.remove(kept);
         file.add(Message { sender, ..message }, at);
         true
+    }
+
+    /// Writes what goes along with a message that has joined a ticket.
+    fn follow_up(&mut self, ticket: TicketId, notification: Option<Notification>, reopen: bool) {
+        if let Some(file) = self.file(ticket) {
+            file.entries.extend(notification.map(Entry::new));
+            if reopen {
+                file.ticket.status = Status::Open;
+            }
+        }
+        self.news.push(News::Ticket(ticket));
+    }
+
+    fn open(&mut self, opening: Opening) -> Opened {
+        let ticket = opening.ticket;
+        if let Some(used) = self.used(opening.idempotency.as_ref(), ticket.created_at)
+            && let Some(file) = self.files.iter().find(|file| file.ticket.id == used.ticket)
+        {
+            return Opened::Before(Precedent {
+                digest: used.idempotency.digest,
+                id: used.ticket,
+                reference: file.ticket.reference,
+                access_key: file.ticket.keys.customer.clone(),
+            });
+        }
+        if self.files.iter().any(|file| file.ticket.reference == ticket.reference) {
+            return Opened::ReferenceTaken;
+        }
+        self.remember(opening.idempotency, ticket.id, None);
+        self.news.push(News::Ticket(ticket.id));
+        self.files.push(File {
+            ticket,
+            messages: vec![opening.message],
+            entries: vec![Entry::new(opening.notification)],
+        });
+        Opened::Now
+    }
+
+    fn append(&mut self, append: Append) -> Result<Appended, StoreError> {
+        let Message { sender, created_at, .. } = append.message;
+        if let Some(used) = self.used(append.idempotency.as_ref(), created_at) {
+            return Ok(Appended::Repeated {
+                digest: used.idempotency.digest,
+                message: used.message,
+            });
+        }
+        if self.file(append.to).is_none() {
+            return Err(StoreError::Failed(Arc::new(NoSuchTicket)));
+        }
+        if let Some(picked) = append.message.external_id.as_ref().and_then(|id| self.picked_by(id)) {
+            return Ok(Appended::Answer(picked));
+        }
+        let (appended, id) = match self.before(append.message.external_id.as_ref()) {
+            Some(Appended::Before { id, of: None }) => {
+                self.news.push(News::Unmatched);
+                (Appended::Joined(id), id)
+            }
+            Some(in_a_thread) => return Ok(in_a_thread),
+            None => {
+                // As a kept message that joins at once.
+                let id = append.message.id;
+                self.unmatched.push(append.message);
+                (Appended::Added, id)
+            }
+        };
+        let came = self
+            .unmatched
+            .iter()
+            .find(|kept| kept.id == id)
+            .map(|kept| (id, kept.created_at));
+        self.join(id, append.to, sender, created_at);
+        self.follow_up(append.to, append.notification, append.reopen);
+        if let (Some(of), Appended::Added) = (append.ends_question_of, &appended) {
+            self.close_question_of(&of);
+        }
+        self.remember(append.idempotency, append.to, came);
+        if let Some(note) = append.note {
+            self.note(note, Some(append.to), Act::Reply(id));
+        }
+        Ok(appended)
     }
 }
 
@@ -140,33 +284,7 @@ impl File {
 #[async_trait]
 impl TicketStore for MemoryStore {
     async fn open(&self, opening: Opening) -> Result<Opened, StoreError> {
-        let mut state = self.state();
-        let State { files, keys, .. } = &mut *state;
-        let ticket = opening.ticket;
-        if let Some(idempotency) = &opening.idempotency
-            && let Some((used, id)) = keys.get(&idempotency.key)
-            && used.expires_at > ticket.created_at
-            && let Some(file) = files.iter().find(|file| file.ticket.id == *id)
-        {
-            return Ok(Opened::Before(Precedent {
-                digest: used.digest,
-                id: *id,
-                reference: file.ticket.reference,
-                access_key: file.ticket.keys.customer.clone(),
-            }));
-        }
-        if files.iter().any(|file| file.ticket.reference == ticket.reference) {
-            return Ok(Opened::ReferenceTaken);
-        }
-        if let Some(idempotency) = opening.idempotency {
-            keys.insert(idempotency.key.clone(), (idempotency, ticket.id));
-        }
-        files.push(File {
-            ticket,
-            messages: vec![opening.message],
-            entries: vec![Entry::new(opening.notification)],
-        });
-        Ok(Opened::Now)
+        Ok(self.write(|state| state.open(opening)))
     }
 
     async fn opened_since(&self, since: Timestamp) -> Result<u64, StoreError> {
@@ -201,38 +319,7 @@ impl TicketStore for MemoryStore {
     }
 
     async fn append(&self, append: Append) -> Result<Appended, StoreError> {
-        let mut state = self.state();
-        if !state.files.iter().any(|file| file.ticket.id == append.to) {
-            return Err(StoreError::Failed(Arc::new(NoSuchTicket)));
-        }
-        if let Some(picked) = append.message.external_id.as_ref().and_then(|id| state.picked_by(id)) {
-            return Ok(Appended::Answer(picked));
-        }
-        let Message { sender, created_at, .. } = append.message;
-        let appended = match state.before(append.message.external_id.as_ref()) {
-            Some(Appended::Before { id, of: None }) => {
-                state.join(id, append.to, sender, created_at);
-                Appended::Joined(id)
-            }
-            Some(in_a_thread) => return Ok(in_a_thread),
-            None => {
-                // As a kept message that joins at once.
-                let id = append.message.id;
-                state.unmatched.push(append.message);
-                state.join(id, append.to, sender, created_at);
-                Appended::Added
-            }
-        };
-        for file in state.files.iter_mut().filter(|file| file.ticket.id == append.to) {
-            file.entries.extend(append.notification.clone().map(Entry::new));
-            if append.reopen {
-                file.ticket.status = Status::Open;
-            }
-        }
-        if let (Some(of), Appended::Added) = (append.ends_question_of, &appended) {
-            state.close_question_of(&of);
-        }
-        Ok(appended)
+        self.write(|state| state.append(append))
     }
 
     async fn kept(&self, external_id: ExternalId) -> Result<Option<Message>, StoreError> {
@@ -244,141 +331,16 @@ impl TicketStore for MemoryStore {
     }
 
     async fn keep_unmatched(&self, keep: Keep) -> Result<Kept, StoreError> {
-        let mut state = self.state();
-        if let Some(known) = state.known(keep.message.external_id.as_ref()) {
-            return Ok(Kept::Before(known));
-        }
-        if !state.ask(keep.asking, &keep.message) {
-            return Ok(Kept::QuestionMoved);
-        }
-        state.unmatched.push(keep.message);
-        Ok(Kept::Now)
-    }
-}
-
-#[async_trait]
-impl Outbox for MemoryStore {
-    async fn claim(&self, claim: Claim, limit: u16) -> Result<Vec<Claimed>, StoreError> {
-        let mut state = self.state();
-        let mut due: Vec<_> = state
-            .first_waiting()
-            .filter(|(_, entry)| entry.due().is_some_and(|due| due <= claim.now))
-            .filter(|(_, entry)| !(claim.first_tries_only && entry.was_tried))
-            .collect();
-        due.sort_by_key(|(_, entry)| entry.due());
-        let claimed = due.into_iter().take(limit.into());
-        Ok(claimed.map(|(ticket, entry)| entry.lease(ticket, claim)).collect())
-    }
-
-    async fn claim_probe(&self, claim: Claim, unless_after: Timestamp) -> Result<Option<Claimed>, StoreError> {
-        let mut state = self.state();
-        if state
-            .entries()
-            .any(|entry| entry.due().is_some() && entry.probed_at > Some(unless_after))
-        {
-            return Ok(None);
-        }
-        let longest_ago = state
-            .first_waiting()
-            .filter(|(_, entry)| entry.lease.is_none() && entry.due() > Some(claim.until))
-            .min_by_key(|(_, entry)| entry.probed_at);
-        Ok(longest_ago.map(|(ticket, entry)| {
-            entry.probed_at = Some(claim.now);
-            entry.lease(ticket, claim)
-        }))
-    }
-
-    async fn settle(&self, id: NotificationId, lease: LeaseToken, verdict: Verdict) -> Result<Settled, StoreError> {
-        let mut state = self.state();
-        let mut entries = state.entries();
-        let held = entries.find(|entry| entry.notification.id == id && entry.lease == Some(lease));
-        Ok(held.map_or(Settled::LeaseLost, |entry| {
-            entry.settle(verdict);
-            Settled::Yes
-        }))
-    }
-
-    async fn release_waiting(&self, now: Timestamp) -> Result<u64, StoreError> {
-        let mut state = self.state();
-        let waiting = state
-            .entries()
-            .filter(|entry| entry.lease.is_none() && entry.due() > Some(now) && !entry.was_released);
-        Ok(waiting
-            .map(|entry| {
-                entry.was_released = true;
-                entry.state = NotificationState::Waiting { due: now };
-            })
-            .count() as u64)
-    }
-
-    async fn postpone(&self, until: Timestamp) -> Result<u64, StoreError> {
-        let mut state = self.state();
-        let earlier = state
-            .entries()
-            .filter(|entry| entry.lease.is_none() && entry.due().is_some_and(|due| due < until));
-        Ok(earlier
-            .map(|entry| entry.state = NotificationState::Waiting { due: until })
-            .count() as u64)
-    }
-
-    async fn hold_unaddressed(&self, made_before: Timestamp) -> Result<u64, StoreError> {
-        let mut state = self.state();
-        let untried = state.entries().filter(|entry| {
-            let is_untried = entry.due().is_some() && !entry.was_tried;
-            is_untried && !entry.notification.addressed && entry.notification.created_at < made_before
-        });
-        Ok(untried.map(|entry| entry.state = NotificationState::Held).count() as u64)
-    }
-
-    async fn redeliver(
-        &self,
-        id: NotificationId,
-        now: Timestamp,
-        anew: Option<Detour>,
-    ) -> Result<Redelivered, StoreError> {
-        let mut state = self.state();
-        let Some(entry) = state.entries().find(|entry| entry.notification.id == id) else {
-            return Ok(Redelivered::NotFound);
-        };
-        match entry.state {
-            NotificationState::Delivered { .. } => return Ok(Redelivered::DeliveredBefore),
-            NotificationState::Waiting { .. } if entry.is_leased(now) => return Ok(Redelivered::UnderWay),
-            NotificationState::Waiting { .. } | NotificationState::Held => {}
-            NotificationState::Dead { .. } => {
-                entry.failures = 0;
-                entry.scheduled_at = now;
-                if let Some(way) = anew {
-                    entry.go(way);
-                }
+        Ok(self.write(|state| {
+            if let Some(known) = state.known(keep.message.external_id.as_ref()) {
+                return Kept::Before(known);
             }
-        }
-        entry.state = NotificationState::Waiting { due: now };
-        // The operator's word for it was given, so it must not be held again.
-        entry.notification.addressed = true;
-        Ok(Redelivered::Queued)
-    }
-
-    async fn way(&self, id: NotificationId) -> Result<Option<Detour>, StoreError> {
-        let mut state = self.state();
-        let entry = state.entries().find(|entry| entry.notification.id == id);
-        Ok(entry.map(|entry| Detour {
-            route: entry.route,
-            payload: entry.notification.payload.clone(),
+            if !state.ask(keep.asking, &keep.message) {
+                return Kept::QuestionMoved;
+            }
+            state.unmatched.push(keep.message);
+            state.news.push(News::Unmatched);
+            Kept::Now
         }))
-    }
-
-    async fn undelivered(&self, limit: u16) -> Result<Vec<NotificationRecord>, StoreError> {
-        let state = self.state();
-        let mut records: Vec<_> = state
-            .records()
-            .filter(|record| !matches!(record.state, NotificationState::Delivered { .. }))
-            .collect();
-        records.sort_by_key(|record| std::cmp::Reverse(record.created_at));
-        records.truncate(limit.into());
-        Ok(records)
-    }
-
-    async fn notification(&self, id: NotificationId) -> Result<Option<NotificationRecord>, StoreError> {
-        Ok(self.state().records().find(|record| record.id == id))
     }
 }

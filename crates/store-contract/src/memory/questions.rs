@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use ticket_domain::{
     Choice, ExternalId, Message, MessageId, Phone, Question, Sender, Status, TicketId, Timestamp,
-    ports::{Answered, Asking, Picked, Picking, Questions, Replaced, StoreError},
+    ports::{Answered, Asking, News, Picked, Picking, Questions, Replaced, StoreError},
 };
 
 use super::{MemoryStore, State};
@@ -151,10 +151,17 @@ impl Questions for MemoryStore {
     }
 
     async fn answer(&self, picking: Picking) -> Result<Answered, StoreError> {
-        let mut state = self.state();
-        if let Some(known) = state.known(picking.by.as_ref()) {
-            return Ok(Answered::Before(known));
-        }
-        Ok(state.answer(&picking).map_or(Answered::Closed, Answered::Now))
+        Ok(self.write(|state| {
+            if let Some(known) = state.known(picking.by.as_ref()) {
+                return Answered::Before(known);
+            }
+            let Some(picked) = state.answer(&picking) else {
+                return Answered::Closed;
+            };
+            if let (Some(ticket), 1..) = (picking.ticket, picked.attached) {
+                state.news.extend([News::Ticket(ticket), News::Unmatched]);
+            }
+            Answered::Now(picked)
+        }))
     }
 }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use ticket_domain::{
     ExternalId, Receipt, Timestamp,
-    ports::{Advance, Handed, Receipts, StoreError},
+    ports::{Advance, Handed, News, Receipts, StoreError},
 };
 
 use super::{MemoryStore, State, entry::Entry};
@@ -35,10 +35,15 @@ impl Receipts for MemoryStore {
     }
 
     async fn advance(&self, external_id: ExternalId, advance: Advance, at: Timestamp) -> Result<bool, StoreError> {
-        let mut state = self.state();
-        Ok(state
-            .entry_of(&external_id)
-            .is_some_and(|entry| entry.advance(&external_id, advance, at)))
+        Ok(self.write(|state| {
+            let advanced = state.entry_of(&external_id).and_then(|entry| {
+                let id = entry.notification.id;
+                entry.advance(&external_id, advance, at).then_some(id)
+            });
+            let ticket = advanced.and_then(|id| state.entry(id)).map(|(ticket, _)| ticket);
+            state.news.extend(ticket.map(News::Ticket));
+            ticket.is_some()
+        }))
     }
 
     async fn keep_receipt(&self, receipt: Receipt, forget_before: Timestamp) -> Result<(), StoreError> {

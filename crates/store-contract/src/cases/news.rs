@@ -1,0 +1,247 @@
+//! Who follows hears of everything that is committed, as soon as the call that did it returns, and of nothing else.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex},
+};
+
+use ticket_domain::{
+    Message, Progress, Route, Sender, Status, Ticket, Wish,
+    ports::{Advance, Append, Attach, Changing, Follower, News, Note, Opening, Picking},
+};
+
+use crate::{
+    Fixture,
+    fixture::{append_to, at, at_once, dead, delivered, diverted, keep_silently, retry_at, returned},
+};
+
+/// Writes down what it hears.
+#[derive(Default)]
+struct Recorder(Mutex<HashSet<News>>);
+
+impl Follower for Recorder {
+    fn hear(&self, news: News) {
+        self.0.lock().unwrap().insert(news);
+    }
+}
+
+impl Recorder {
+    fn follows(fixture: &Fixture) -> Arc<Self> {
+        let recorder = Arc::new(Self::default());
+        fixture.store().follow(Arc::clone(&recorder) as Arc<dyn Follower>);
+        recorder
+    }
+
+    /// What was heard since the last time, without its order: several changes may be told as one.
+    fn heard(&self) -> HashSet<News> {
+        std::mem::take(&mut *self.0.lock().unwrap())
+    }
+
+    fn has_heard(&self, expected: &[News]) {
+        assert_eq!(self.heard(), expected.iter().copied().collect());
+    }
+}
+
+fn of(ticket: &Ticket) -> News {
+    News::Ticket(ticket.id)
+}
+
+/// Everybody who follows hears of what is written from then on; what is only read or refused is no news.
+pub async fn tickets_and_messages_are_told(fixture: &Fixture) {
+    let store = fixture.store();
+    let earlier = fixture.opened(at(0)).await;
+    let (first, second) = (Recorder::follows(fixture), Recorder::follows(fixture));
+    first.has_heard(&[]);
+    let opening = Opening {
+        idempotency: Some(fixture.idempotency(at(100))),
+        ..fixture.opening(at(1))
+    };
+    let opening = fixture.open(opening).await;
+    for recorder in [&first, &second] {
+        recorder.has_heard(&[of(&opening.ticket)]);
+    }
+    store.open(opening.clone()).await.unwrap();
+    let mut taken = fixture.opening(at(1));
+    taken.ticket.reference = earlier.ticket.reference;
+    store.open(taken).await.unwrap();
+    fixture.thread(opening.ticket.reference).await;
+    first.has_heard(&[]);
+
+    let external_id = fixture.external_id();
+    let append = Append {
+        idempotency: Some(fixture.idempotency(at(100))),
+        ..append_to(&earlier.ticket, fixture.message_of(&external_id, at(2)))
+    };
+    store.append(append.clone()).await.unwrap();
+    first.has_heard(&[of(&earlier.ticket)]);
+    store.append(append.clone()).await.unwrap();
+    let append = Append {
+        idempotency: None,
+        ..append
+    };
+    store.append(append).await.unwrap();
+    let nobody = append_to(&fixture.ticket(at(0)), fixture.message(at(3)));
+    assert!(store.append(nobody).await.is_err());
+    first.has_heard(&[]);
+    second.has_heard(&[of(&earlier.ticket)]);
+}
+
+/// What is kept is news, and that it found its ticket, whichever way it did.
+pub async fn what_is_unmatched_is_told(fixture: &Fixture) {
+    let store = fixture.store();
+    let opening = fixture.opened(at(0)).await;
+    let recorder = Recorder::follows(fixture);
+    let kept = fixture.message_of(&fixture.external_id(), at(1));
+    for expected in [&[News::Unmatched][..], &[]] {
+        store.keep_unmatched(keep_silently(kept.clone())).await.unwrap();
+        recorder.has_heard(expected);
+    }
+    let joined = [of(&opening.ticket), News::Unmatched];
+    store.append(append_to(&opening.ticket, kept.clone())).await.unwrap();
+    recorder.has_heard(&joined);
+    store.keep_unmatched(keep_silently(kept)).await.unwrap();
+    recorder.has_heard(&[]);
+
+    let kept = fixture.message(at(2));
+    store.keep_unmatched(keep_silently(kept.clone())).await.unwrap();
+    recorder.has_heard(&[News::Unmatched]);
+    let attach = Attach {
+        message: kept.id,
+        to: opening.ticket.id,
+        sender: Sender::Manager,
+        notification: None,
+        reopen: false,
+        note: fixture.note(at(3)),
+    };
+    for expected in [&joined[..], &[]] {
+        store.attach(attach.clone()).await.unwrap();
+        recorder.has_heard(expected);
+    }
+    let unknown = Attach {
+        message: fixture.message(at(0)).id,
+        ..attach
+    };
+    store.attach(unknown).await.unwrap();
+    recorder.has_heard(&[]);
+
+    let manager = fixture.manager();
+    let (_, question) = fixture.asked(&manager, at(4)).await;
+    recorder.has_heard(&[News::Unmatched]);
+    let picking = Picking {
+        question: question.id,
+        by: Some(fixture.external_id()),
+        ticket: Some(opening.ticket.id),
+        at: at(5),
+    };
+    for expected in [&joined[..], &[]] {
+        store.answer(picking.clone()).await.unwrap();
+        recorder.has_heard(expected);
+    }
+}
+
+/// An operator's change is news if it changed anything.
+pub async fn changes_are_told(fixture: &Fixture) {
+    let ticket = fixture.opened(at(0)).await.ticket;
+    let recorder = Recorder::follows(fixture);
+    for (status, expected) in [
+        (Some(Status::Closed), &[of(&ticket)][..]),
+        (Some(Status::Closed), &[]),
+        (None, &[]),
+        (Some(Status::Open), &[of(&ticket)]),
+    ] {
+        let changing = Changing {
+            ticket: ticket.id,
+            wish: Wish { status, priority: None },
+            at: at(1),
+            entries: [fixture.note(at(1)).id, fixture.note(at(1)).id],
+        };
+        fixture.store().change(changing).await.unwrap();
+        recorder.has_heard(expected);
+    }
+}
+
+/// How far a notification got is news of its ticket; a try that ends in another one is not.
+pub async fn how_far_a_notification_got_is_told(fixture: &Fixture) {
+    let store = fixture.store();
+    let opening = fixture.opened(at(0)).await;
+    let (ticket, id) = (&opening.ticket, opening.notification.id);
+    let recorder = Recorder::follows(fixture);
+    let external_id = fixture.external_id();
+    for (seconds, verdict, is_told) in [
+        (0, returned(at(1)), None),
+        (1, retry_at(at(2)), None),
+        (2, diverted(at(2), Route::Backup), Some(true)),
+        (2, dead(at(3)), Some(true)),
+        (4, delivered(at(4), Some(&external_id)), Some(true)),
+    ] {
+        if seconds == 4 {
+            let note: Note = fixture.note(at(4));
+            store.redeliver(id, note, None).await.unwrap();
+            recorder.has_heard(&[of(ticket)]);
+        }
+        let claimed = fixture.claim_only(id, at(seconds)).await;
+        fixture.settled(&claimed, verdict.clone()).await;
+        match is_told {
+            Some(_) => recorder.has_heard(&[of(ticket)]),
+            // It may be told; nobody would see anything new.
+            None => assert!(recorder.heard().is_subset(&HashSet::from([of(ticket)]))),
+        }
+        fixture.settle(&claimed, verdict).await;
+        recorder.has_heard(&[]);
+    }
+    store.redeliver(id, fixture.note(at(5)), None).await.unwrap();
+    recorder.has_heard(&[]);
+    for (progress, expected) in [
+        (Progress::Delivered, &[of(ticket)][..]),
+        (Progress::Delivered, &[]),
+        (Progress::Sent, &[]),
+        (Progress::Read, &[of(ticket)]),
+    ] {
+        let advance = Advance::To(progress);
+        store.advance(external_id.clone(), advance, at(9)).await.unwrap();
+        recorder.has_heard(expected);
+    }
+    let unknown = fixture.external_id();
+    let advance = Advance::To(Progress::Read);
+    store.advance(unknown, advance, at(9)).await.unwrap();
+    recorder.has_heard(&[]);
+}
+
+/// Where much is sent again at once, everything that may have changed is told, or that something was missed.
+pub async fn sending_everything_again_is_told(fixture: &Fixture) {
+    let store = fixture.store();
+    let opening = fixture.opened(at(0)).await;
+    let claimed = fixture.claim_only(opening.notification.id, at(0)).await;
+    fixture.settled(&claimed, dead(at(1))).await;
+    let recorder = Recorder::follows(fixture);
+    store.redeliver_dead(fixture.note(at(2))).await.unwrap();
+    let heard = recorder.heard();
+    assert!(heard == HashSet::from([News::Missed]) || heard == HashSet::from([of(&opening.ticket)]));
+    store.redeliver_dead(fixture.note(at(3))).await.unwrap();
+    recorder.has_heard(&[]);
+}
+
+/// What happens at the same moment is told of every ticket, and can be read by whoever hears of it.
+pub async fn what_happens_at_once_is_all_told(fixture: &Fixture) {
+    let recorder = Recorder::follows(fixture);
+    let openings: Vec<Opening> = (0..20).map(|_| fixture.opening(at(0))).collect();
+    at_once(openings.clone().into_iter().map(|opening| {
+        let store = fixture.store();
+        async move { store.open(opening).await.unwrap() }
+    }))
+    .await;
+    assert_eq!(
+        recorder.heard(),
+        openings.iter().map(|opening| of(&opening.ticket)).collect()
+    );
+    let ticket = &openings[0].ticket;
+    let external_id = fixture.external_id();
+    let message: Message = fixture.message_of(&external_id, at(1));
+    at_once((0..20).map(|_| {
+        let store = fixture.store();
+        let append = append_to(ticket, message.clone());
+        async move { store.append(append).await.unwrap() }
+    }))
+    .await;
+    recorder.has_heard(&[of(ticket)]);
+}

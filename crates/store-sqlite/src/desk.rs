@@ -1,0 +1,185 @@
+//! What operators see and do.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use diesel::{insert_into, prelude::*, update};
+use ticket_domain::{
+    Act, Attention, Entry, EntryId, Listing, Message, MessageId, Ticket, TicketId, TicketRef, Tickets,
+    ports::{Announcements, Attach, Attached, Changing, Desk, Follower, News, Note, StoreError, parse},
+};
+
+use crate::{
+    SqliteStore,
+    db::Failure,
+    listing, messages,
+    rows::{MessageRow, NewNotificationRow, TicketRow, bytes},
+    schema::{messages as messages_table, notifications, tickets},
+    search, trail,
+};
+
+impl Announcements for SqliteStore {
+    fn follow(&self, follower: Arc<dyn Follower>) {
+        self.db.follow(follower);
+    }
+}
+
+#[async_trait]
+impl Desk for SqliteStore {
+    async fn list(&self, listing: Listing) -> Result<Tickets, StoreError> {
+        self.db
+            .read(move |connection| match &listing.text {
+                None => listing::page(connection, &listing),
+                Some(text) => search::page(connection, &listing, text),
+            })
+            .await
+    }
+
+    async fn attention(&self) -> Result<Attention, StoreError> {
+        self.db.read(listing::attention).await
+    }
+
+    async fn change(&self, changing: Changing) -> Result<Ticket, StoreError> {
+        self.db
+            .write_and_tell(move |connection| {
+                let (ticket, is_changed) = change(connection, &changing)?;
+                let news = is_changed.then_some(News::Ticket(ticket.id));
+                Ok((ticket, Vec::from_iter(news)))
+            })
+            .await
+    }
+
+    async fn unmatched(&self, after: Option<MessageId>, limit: u16) -> Result<Vec<Message>, StoreError> {
+        self.db
+            .read(move |connection| unmatched(connection, after, limit))
+            .await
+    }
+
+    async fn message(&self, id: MessageId) -> Result<Option<(Message, Option<TicketRef>)>, StoreError> {
+        self.db.read(move |connection| message(connection, id)).await
+    }
+
+    async fn attach(&self, wish: Attach) -> Result<Attached, StoreError> {
+        self.db
+            .write_and_tell(move |connection| {
+                let attached = attach(connection, &wish)?;
+                let news = match attached {
+                    Attached::Now => vec![News::Ticket(wish.to), News::Unmatched],
+                    Attached::Before(_) | Attached::NoSuchMessage => Vec::new(),
+                };
+                Ok((attached, news))
+            })
+            .await
+    }
+
+    async fn trail(&self, of: Option<TicketId>, before: Option<EntryId>, limit: u16) -> Result<Vec<Entry>, StoreError> {
+        self.db
+            .read(move |connection| trail::read(connection, of, before, limit))
+            .await
+    }
+}
+
+/// The ticket as it stands then, and whether it was changed.
+pub(crate) fn change(connection: &mut SqliteConnection, changing: &Changing) -> Result<(Ticket, bool), Failure> {
+    let Changing {
+        ticket,
+        wish,
+        at,
+        entries: [of_status, of_priority],
+    } = changing;
+    let id = bytes(ticket.0);
+    let this = tickets::table.find(&id);
+    let row = this.select(TicketRow::as_select()).first(connection)?;
+    let before = Ticket::try_from(row)?;
+    let acts = wish.acts(&before);
+    if acts.is_empty() {
+        return Ok((before, false));
+    }
+    messages::raise_version(connection, *ticket, *at, false)?;
+    for act in &acts {
+        let entry = match act {
+            Act::Status { to, .. } => {
+                let status = tickets::status.eq(to.as_str());
+                update(this).set(status).execute(connection)?;
+                *of_status
+            }
+            Act::Priority { to, .. } => {
+                let priority = tickets::priority.eq(to.as_str());
+                update(this).set(priority).execute(connection)?;
+                *of_priority
+            }
+            // A wish is about nothing else.
+            Act::Reply(_) | Act::Attach(_) | Act::Redeliver(_) | Act::RedeliverDead(_) => continue,
+        };
+        trail::note(connection, Note { id: entry, at: *at }, Some(*ticket), act)?;
+    }
+    let row = this.select(TicketRow::as_select()).first(connection)?;
+    Ok((row.try_into()?, true))
+}
+
+/// The messages that are kept, by their ids.
+pub(crate) fn unmatched(
+    connection: &mut SqliteConnection,
+    after: Option<MessageId>,
+    limit: u16,
+) -> Result<Vec<Message>, Failure> {
+    let mut kept = messages_table::table
+        .filter(messages_table::ticket_id.is_null())
+        .order(messages_table::id)
+        .limit(i64::from(limit))
+        .select(MessageRow::as_select())
+        .into_boxed();
+    if let Some(after) = after {
+        kept = kept.filter(messages_table::id.gt(bytes(after.0)));
+    }
+    let rows: Vec<MessageRow> = kept.load(connection)?;
+    Ok(rows.into_iter().map(Message::try_from).collect::<Result<_, _>>()?)
+}
+
+pub(crate) fn message(
+    connection: &mut SqliteConnection,
+    id: MessageId,
+) -> Result<Option<(Message, Option<TicketRef>)>, Failure> {
+    let found: Option<(MessageRow, Option<String>)> = messages_table::table
+        .left_join(tickets::table)
+        .filter(messages_table::id.eq(bytes(id.0)))
+        .select((MessageRow::as_select(), tickets::reference.nullable()))
+        .first(connection)
+        .optional()?;
+    let Some((row, reference)) = found else {
+        return Ok(None);
+    };
+    let reference = reference.map(|raw| parse("tickets", "reference", &raw)).transpose()?;
+    Ok(Some((row.try_into()?, reference)))
+}
+
+pub(crate) fn attach(connection: &mut SqliteConnection, attach: &Attach) -> Result<Attached, Failure> {
+    let Attach {
+        message: id,
+        to,
+        sender,
+        notification,
+        reopen,
+        note,
+    } = attach;
+    let of: Option<Option<String>> = messages_table::table
+        .left_join(tickets::table)
+        .filter(messages_table::id.eq(bytes(id.0)))
+        .select(tickets::reference.nullable())
+        .first(connection)
+        .optional()?;
+    match of {
+        None => return Ok(Attached::NoSuchMessage),
+        Some(Some(of)) => return Ok(Attached::Before(parse("tickets", "reference", &of)?)),
+        Some(None) => {}
+    }
+    let version = messages::raise_version(connection, *to, note.at, *reopen)?;
+    messages::join(connection, bytes(id.0), *sender, *to, version)?;
+    if let Some(notification) = notification {
+        insert_into(notifications::table)
+            .values(NewNotificationRow::new(notification, *to, version))
+            .execute(connection)?;
+    }
+    trail::note(connection, *note, Some(*to), &Act::Attach(*id))?;
+    Ok(Attached::Now)
+}

@@ -1,0 +1,115 @@
+//! Rows of the trail.
+
+use diesel::{Insertable, Queryable, Selectable, sqlite::Sqlite};
+use ticket_domain::{
+    Act, Entry, EntryId, NotificationId, TicketId, UnknownWord,
+    ports::{Note, StoreError, parse},
+};
+use uuid::Uuid;
+
+use super::{MustNotBeNull, bytes, message_id, moment, uuid};
+use crate::schema::trail;
+
+/// The words of `trail.act`.
+mod word {
+    pub(super) const STATUS: &str = "status";
+    pub(super) const PRIORITY: &str = "priority";
+    pub(super) const REPLY: &str = "reply";
+    pub(super) const ATTACH: &str = "attach";
+    pub(super) const REDELIVER: &str = "redeliver";
+    pub(super) const REDELIVER_DEAD: &str = "redeliver_dead";
+    pub(super) const ALL: &[&str] = &[STATUS, PRIORITY, REPLY, ATTACH, REDELIVER, REDELIVER_DEAD];
+}
+
+/// An entry, but for its ticket's reference.
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = trail, check_for_backend(Sqlite))]
+pub(crate) struct EntryRow {
+    id: Vec<u8>,
+    at: i64,
+    ticket_id: Option<Vec<u8>>,
+    act: String,
+    was: Option<String>,
+    became: Option<String>,
+    subject: Option<Vec<u8>>,
+    amount: Option<i64>,
+}
+
+impl EntryRow {
+    /// `ticket` is the one that it was done to.
+    pub(crate) fn new(note: Note, ticket: Option<TicketId>, act: &Act) -> Self {
+        let row = |act: &str| Self {
+            id: bytes(note.id.0),
+            at: note.at.unix_micros(),
+            ticket_id: ticket.map(|ticket| bytes(ticket.0)),
+            act: act.to_owned(),
+            was: None,
+            became: None,
+            subject: None,
+            amount: None,
+        };
+        let changed = |act: &str, from: &str, to: &str| Self {
+            was: Some(from.to_owned()),
+            became: Some(to.to_owned()),
+            ..row(act)
+        };
+        let about = |act: &str, subject: Uuid| Self {
+            subject: Some(bytes(subject)),
+            ..row(act)
+        };
+        match act {
+            Act::Status { from, to } => changed(word::STATUS, from.as_str(), to.as_str()),
+            Act::Priority { from, to } => changed(word::PRIORITY, from.as_str(), to.as_str()),
+            Act::Reply(message) => about(word::REPLY, message.0),
+            Act::Attach(message) => about(word::ATTACH, message.0),
+            Act::Redeliver(notification) => about(word::REDELIVER, notification.0),
+            Act::RedeliverDead(count) => Self {
+                amount: Some(i64::try_from(*count).unwrap_or(i64::MAX)),
+                ..row(word::REDELIVER_DEAD)
+            },
+        }
+    }
+
+    pub(crate) fn parsed(self, reference: Option<&str>) -> Result<Entry, StoreError> {
+        const TABLE: &str = "trail";
+        let id = EntryId(uuid(TABLE, "id", &self.id)?);
+        let at = moment(TABLE, "at", self.at)?;
+        let reference = reference.map(|raw| parse("tickets", "reference", raw)).transpose()?;
+        let act = self.act()?;
+        Ok(Entry { id, at, reference, act })
+    }
+
+    fn act(self) -> Result<Act, StoreError> {
+        const TABLE: &str = "trail";
+        fn present<T>(column: &'static str, value: Option<T>) -> Result<T, StoreError> {
+            value.ok_or_else(|| StoreError::corrupt(TABLE, column, MustNotBeNull))
+        }
+        let Self {
+            act,
+            was,
+            became,
+            subject,
+            amount,
+            ..
+        } = self;
+        let message = |subject: Option<Vec<u8>>| message_id(&present("subject", subject)?);
+        Ok(match act.as_str() {
+            word::STATUS => Act::Status {
+                from: parse(TABLE, "was", &present("was", was)?)?,
+                to: parse(TABLE, "became", &present("became", became)?)?,
+            },
+            word::PRIORITY => Act::Priority {
+                from: parse(TABLE, "was", &present("was", was)?)?,
+                to: parse(TABLE, "became", &present("became", became)?)?,
+            },
+            word::REPLY => Act::Reply(message(subject)?),
+            word::ATTACH => Act::Attach(message(subject)?),
+            word::REDELIVER => Act::Redeliver(NotificationId(uuid(TABLE, "subject", &present("subject", subject)?)?)),
+            word::REDELIVER_DEAD => {
+                let amount = present("amount", amount)?.try_into();
+                Act::RedeliverDead(amount.map_err(|error| StoreError::corrupt(TABLE, "amount", error))?)
+            }
+            _ => return Err(StoreError::corrupt(TABLE, "act", UnknownWord { allowed: word::ALL })),
+        })
+    }
+}

@@ -1,0 +1,11 @@
+DROP INDEX messages_unmatched_id;
+DROP INDEX idempotency_keys_message_id;
+ALTER TABLE idempotency_keys DROP COLUMN message_id;
+DROP TABLE trail;
+DROP TRIGGER messages_joined;
+DROP TRIGGER messages_written;
+DROP VIEW ticket_documents;
+DROP TABLE ticket_words;
+DROP TABLE ticket_search;
+DROP INDEX tickets_listed;
+ALTER TABLE tickets DROP COLUMN last_sender;
