@@ -27,6 +27,7 @@ const PARAMETERS: [(&str, &str); 7] = [
 ];
 
 /// The URL of a database, with a password in it: it is never shown.
+#[derive(Clone)]
 pub(crate) struct Address(String);
 
 impl Address {

@@ -15,13 +15,16 @@ use diesel::{
     r2d2::{self, ConnectionManager, CustomizeConnection, NopErrorHandler, R2D2Connection},
     result::{DatabaseErrorKind, Error as QueryError},
 };
-use ticket_domain::ports::{PoolUse, StoreError};
+use ticket_domain::ports::{News, PoolUse, StoreError};
 use tokio::{
     task::{JoinError, spawn_blocking},
     time::timeout,
 };
 
-use crate::connect::{Address, ConnectError};
+use crate::{
+    announcements::Announcer,
+    connect::{Address, ConnectError},
+};
 
 /// How long a call waits for a connection.
 const POOL_WAIT: Duration = Duration::from_millis(2_500);
@@ -34,7 +37,7 @@ const COMMIT_LIMIT: Duration = Duration::from_millis(500);
 
 /// What the server itself limits, so that it does not go on with what nobody waits for. Set by statements, since
 /// `PgBouncer` refuses it in the connection's options. The last one ends the transaction of a replica that vanished.
-const LIMITS: &str = "SET statement_timeout = '3s'; SET lock_timeout = '3s'; \
+pub(crate) const LIMITS: &str = "SET statement_timeout = '3s'; SET lock_timeout = '3s'; \
                       SET idle_in_transaction_session_timeout = '5s'";
 
 /// A twin can come first between our look and our commit. Then it is there for the next look, so more than two tries
@@ -98,6 +101,7 @@ enum Impediment {
 #[derive(Clone)]
 pub(crate) struct Db {
     pool: Pool,
+    announcer: Arc<Announcer>,
 }
 
 impl Db {
@@ -113,7 +117,10 @@ impl Db {
             .connection_customizer(Box::new(Limits))
             .error_handler(Box::new(NopErrorHandler))
             .build_unchecked(ConnectionManager::new(address.as_str()));
-        Self { pool }
+        Self {
+            pool,
+            announcer: Arc::new(Announcer::new(address.clone())),
+        }
     }
 
     /// Runs `work`, which only asks.
@@ -132,12 +139,24 @@ impl Db {
         .await
     }
 
-    /// Runs `work` in a transaction, again if a twin came first.
+    /// Runs `work` in a transaction, again if a twin came first. Nobody is told.
     pub(crate) async fn write<T, W>(&self, work: W) -> Result<T, StoreError>
     where
         T: Send + 'static,
         W: Fn(&mut PgConnection) -> Result<T, Failure> + Send + 'static,
     {
+        self.write_and_tell(work, |_| Vec::new()).await
+    }
+
+    /// Runs `work` in a transaction, again if a twin came first, and tells what its answer means. That is told by the
+    /// thread that committed: a caller who is gone keeps nobody from hearing it.
+    pub(crate) async fn write_and_tell<T, W, N>(&self, work: W, news: N) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        W: Fn(&mut PgConnection) -> Result<T, Failure> + Send + 'static,
+        N: FnOnce(&T) -> Vec<News> + Send + 'static,
+    {
+        let announcer = self.announcer.clone();
         self.call(move |turn| {
             let mut ended = Err(Failure::LostTwin);
             for _ in 0..TRIES {
@@ -146,9 +165,20 @@ impl Db {
                     break;
                 }
             }
+            match &ended {
+                Ok(answer) => announcer.tell(&news(answer)),
+                // The connection broke before the commit was answered: nobody knows whether it is written.
+                Err(_) if turn.is_committing.load(Ordering::Acquire) => announcer.tell(&[News::Missed]),
+                Err(_) => {}
+            }
             ended
         })
         .await
+    }
+
+    /// Who tells of changes.
+    pub(crate) fn announcer(&self) -> &Announcer {
+        &self.announcer
     }
 
     /// How the connections are used.
@@ -172,6 +202,7 @@ impl Db {
             pool: self.pool.clone(),
             ends: Instant::now() + CALL_LIMIT,
             decided: AtomicBool::new(false),
+            is_committing: AtomicBool::new(false),
         });
         let span = tracing::Span::current();
         let mut task = spawn_blocking({
@@ -197,6 +228,8 @@ struct Turn {
     /// Whether it is decided that the work is committed, or that it never will be: whoever sets it decides. So a caller
     /// that was told "unavailable" does not find it written afterwards.
     decided: AtomicBool,
+    /// Whether the commit was begun.
+    is_committing: AtomicBool,
 }
 
 impl Turn {
@@ -226,7 +259,11 @@ impl Turn {
             has_begun = true;
             let answer = work(connection)?;
             // A try that is repeated for a twin has decided nothing.
-            if self.decide() { Ok(answer) } else { Err(too_slow()) }
+            if !self.decide() {
+                return Err(too_slow());
+            }
+            self.is_committing.store(true, Ordering::Release);
+            Ok(answer)
         });
         match ended {
             Err(Failure::Query(error)) if !has_begun => Err(Failure::LostConnection(error)),

@@ -15,6 +15,8 @@ pub(crate) enum Held {
     OutsideId = 1,
     /// Whoever is asked: there may be no question yet that two could meet at.
     Asking = 2,
+    /// A key: there may be no row yet that two could meet at.
+    Key = 3,
 }
 
 /// Holds `name` until the transaction ends; waits while another does. Names whose hashes are equal wait for each other

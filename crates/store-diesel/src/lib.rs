@@ -4,24 +4,34 @@
 //! - `connect.rs`: where the server is, how it is reached, and why it can't be.
 //! - `migrate.rs`: the schema.
 //! - `db.rs`: how a call gets a connection, and how long it may take. Blocking lives there and nowhere else.
-//! - `tickets.rs`, `messages.rs`, `questions.rs`, `outbox.rs`, `verdicts.rs`, `receipts.rs`, `health.rs`: what each
-//!   port call asks of the database.
+//! - `tickets.rs`, `keys.rs`, `messages.rs`, `questions.rs`, `outbox.rs`, `redelivery.rs`, `verdicts.rs`,
+//!   `receipts.rs`, `desk.rs`, `listing.rs`, `search.rs`, `trail.rs`, `health.rs`: what each port call asks of the
+//!   database.
+//! - `announcements.rs`, `listener.rs`: who is told of changes, here and in other processes.
 //! - `rows.rs`: rows to values and back.
 
+mod announcements;
 mod connect;
 mod db;
+mod desk;
 mod health;
 mod holds;
+mod keys;
+mod listener;
+mod listing;
 mod messages;
 mod migrate;
 mod outbox;
 mod questions;
 mod receipts;
+mod redelivery;
 mod rows;
 mod schema;
+mod search;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod tickets;
+mod trail;
 mod verdicts;
 
 pub use connect::ConnectError;

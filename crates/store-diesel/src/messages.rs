@@ -2,7 +2,7 @@
 
 use diesel::{insert_into, prelude::*, update, upsert::excluded};
 use ticket_domain::{
-    ExternalId, Message, MessageId, Sender, Status, TicketId, TicketRef,
+    Act, ExternalId, Message, MessageId, Sender, Status, TicketId, TicketRef,
     ports::{Append, Appended, Keep, Kept, Known, parse},
 };
 use time::OffsetDateTime;
@@ -11,12 +11,14 @@ use uuid::Uuid;
 use crate::{
     db::Failure,
     holds::{Held, hold},
+    keys,
     questions::{self, Asked},
     rows::{MessageRow, NewNotificationRow},
     schema::{messages, notifications, tickets},
+    trail,
 };
 
-/// Every writer takes its locks in this order: outside id, who is asked, question, ticket.
+/// Every writer takes its locks in this order: key, outside id, who is asked, question, ticket, message.
 pub(crate) fn append(connection: &mut PgConnection, append: &Append) -> Result<Appended, Failure> {
     let Append {
         to,
@@ -24,7 +26,15 @@ pub(crate) fn append(connection: &mut PgConnection, append: &Append) -> Result<A
         notification,
         reopen,
         ends_question_of,
+        idempotency,
+        note,
     } = append;
+    if let Some(idempotency) = idempotency {
+        hold(connection, Held::Key, idempotency.key.as_str())?;
+        if let Some(repeated) = keys::repeated(connection, idempotency, message.created_at)? {
+            return Ok(repeated);
+        }
+    }
     hold_id(connection, message.external_id.as_ref())?;
     if let Some(external_id) = &message.external_id
         && let Some(picked) = questions::picked_by(connection, external_id)?
@@ -45,7 +55,13 @@ pub(crate) fn append(connection: &mut PgConnection, append: &Append) -> Result<A
             .values(NewNotificationRow::new(notification, *to, version))
             .execute(connection)?;
     }
-    if written == message.id {
+    if let Some(idempotency) = idempotency {
+        keys::remember(connection, idempotency, *to, Some(written), message.created_at)?;
+    }
+    if let Some(note) = note {
+        trail::write(connection, *note, Some(*to), Act::Reply(written))?;
+    }
+    if before.is_none() && written == message.id {
         Ok(Appended::Added)
     } else {
         Ok(Appended::Joined(written))

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use diesel::{alias, prelude::*, sql_query, sql_types, update};
 use ticket_domain::{
     Detour, LeaseToken, NotificationId, NotificationRecord, Payload, Timestamp,
-    ports::{Claim, Claimed, Outbox, Redelivered, Settled, StoreError, Verdict, parse},
+    ports::{Claim, Claimed, News, Note, Outbox, Redelivered, Settled, StoreError, Verdict, parse},
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::{
     PostgresStore,
     db::Failure,
+    redelivery,
     rows::{ClaimedRow, RecordRow, state},
     schema::{notifications, tickets},
     verdicts,
@@ -75,9 +76,19 @@ impl Outbox for PostgresStore {
     }
 
     async fn settle(&self, id: NotificationId, lease: LeaseToken, verdict: Verdict) -> Result<Settled, StoreError> {
-        self.db
-            .write(move |connection| verdicts::settle(connection, id, lease, &verdict))
-            .await
+        // The others leave it waiting, as it was, and on the way that it was on.
+        let is_news = matches!(
+            verdict,
+            Verdict::Delivered { .. } | Verdict::Dead { .. } | Verdict::Diverted { .. }
+        );
+        let ticket = self
+            .db
+            .write_and_tell(
+                move |connection| verdicts::settle(connection, id, lease, &verdict),
+                move |ticket| ticket.filter(|_| is_news).map(News::Ticket).into_iter().collect(),
+            )
+            .await?;
+        Ok(ticket.map_or(Settled::LeaseLost, |_| Settled::Yes))
     }
 
     async fn release_waiting(&self, now: Timestamp) -> Result<u64, StoreError> {
@@ -95,14 +106,37 @@ impl Outbox for PostgresStore {
             .await
     }
 
-    async fn redeliver(
-        &self,
-        id: NotificationId,
-        now: Timestamp,
-        anew: Option<Detour>,
-    ) -> Result<Redelivered, StoreError> {
+    async fn redeliver(&self, id: NotificationId, note: Note, anew: Option<Detour>) -> Result<Redelivered, StoreError> {
+        let (redelivered, _) = self
+            .db
+            .write_and_tell(
+                move |connection| redelivery::redeliver(connection, id, note, anew.as_ref()),
+                |(_, ticket)| ticket.map(News::Ticket).into_iter().collect(),
+            )
+            .await?;
+        Ok(redelivered)
+    }
+
+    async fn redeliver_dead(&self, note: Note) -> Result<u64, StoreError> {
+        let mut done = 0;
+        loop {
+            let count = self
+                .db
+                .write_and_tell(
+                    move |connection| redelivery::redeliver_dead(connection, note, BATCH),
+                    |count| if *count > 0 { vec![News::Missed] } else { Vec::new() },
+                )
+                .await?;
+            done += count as u64;
+            if count < usize::from(BATCH) {
+                return Ok(done);
+            }
+        }
+    }
+
+    async fn dead_elsewhere(&self, limit: u16) -> Result<Vec<NotificationId>, StoreError> {
         self.db
-            .write(move |connection| redeliver(connection, id, now.into(), anew.as_ref()))
+            .read(move |connection| redelivery::dead_elsewhere(connection, limit))
             .await
     }
 
@@ -264,52 +298,6 @@ fn hold_unaddressed(connection: &mut PgConnection, made_before: OffsetDateTime) 
     update(notifications::table.filter(notifications::id.eq_any(batch)))
         .set((notifications::state.eq(state::HELD), notifications::due_at.eq(NEVER)))
         .execute(connection)
-}
-
-fn redeliver(
-    connection: &mut PgConnection,
-    id: NotificationId,
-    now: OffsetDateTime,
-    anew: Option<&Detour>,
-) -> Result<Redelivered, Failure> {
-    let this = notifications::table.find(id.0);
-    let found = this
-        .select((notifications::state, notifications::lease, notifications::due_at))
-        .for_update()
-        .first::<(String, Option<Uuid>, Option<OffsetDateTime>)>(connection)
-        .optional()?;
-    let is_due = (
-        notifications::state.eq(state::WAITING),
-        notifications::due_at.eq(now),
-        // The operator's word for it was given, so it must not be held again.
-        notifications::addressed.eq(true),
-    );
-    match found {
-        None => return Ok(Redelivered::NotFound),
-        Some((state, ..)) if state == state::DELIVERED => return Ok(Redelivered::DeliveredBefore),
-        Some((_, Some(_), Some(lease_end))) if lease_end > now => return Ok(Redelivered::UnderWay),
-        Some((state, ..)) if state == state::DEAD => {
-            let another_message = anew.map(|way| {
-                (
-                    notifications::route.eq(way.route.as_str()),
-                    notifications::payload.eq(&*way.payload.0),
-                    notifications::round.eq(notifications::round + 1),
-                )
-            });
-            let schedule = (
-                notifications::failures.eq(0),
-                notifications::scheduled_at.eq(now),
-                notifications::settled_at.eq(NEVER),
-            );
-            update(this)
-                .set((is_due, schedule, another_message))
-                .execute(connection)?;
-        }
-        Some(_) => {
-            update(this).set(is_due).execute(connection)?;
-        }
-    }
-    Ok(Redelivered::Queued)
 }
 
 fn undelivered(connection: &mut PgConnection, limit: u16) -> Result<Vec<NotificationRecord>, Failure> {

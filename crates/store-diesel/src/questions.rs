@@ -11,7 +11,7 @@ use diesel::{
 };
 use ticket_domain::{
     Choice, ExternalId, MessageId, Phone, Question, QuestionId, Sender, TicketId, Timestamp,
-    ports::{Answered, Asking, Picked, Picking, Questions, Replaced, StoreError},
+    ports::{Answered, Asking, News, Picked, Picking, Questions, Replaced, StoreError},
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -40,7 +40,16 @@ impl Questions for PostgresStore {
     }
 
     async fn answer(&self, picking: Picking) -> Result<Answered, StoreError> {
-        self.db.write(move |connection| answer(connection, &picking)).await
+        let ticket = picking.ticket.map(News::Ticket);
+        self.db
+            .write_and_tell(
+                move |connection| answer(connection, &picking),
+                move |answered| match (answered, ticket) {
+                    (Answered::Now(_), Some(ticket)) => vec![ticket, News::Unmatched],
+                    _ => Vec::new(),
+                },
+            )
+            .await
     }
 }
 
@@ -159,7 +168,7 @@ pub(crate) fn close(connection: &mut PgConnection, of: &Phone, at: Timestamp) ->
     Ok(())
 }
 
-/// Every writer takes its locks in this order: outside id, who is asked, question, ticket.
+/// Every writer takes its locks in this order: key, outside id, who is asked, question, ticket, message.
 fn answer(connection: &mut PgConnection, picking: &Picking) -> Result<Answered, Failure> {
     messages::hold_id(connection, picking.by.as_ref())?;
     let id = picking.question.0;

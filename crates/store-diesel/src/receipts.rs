@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use diesel::{alias, delete, dsl::exists, insert_into, prelude::*, select, update};
 use ticket_domain::{
-    ExternalId, Progress, Receipt, Timestamp,
-    ports::{Advance, Handed, Receipts, StoreError},
+    ExternalId, Progress, Receipt, TicketId, Timestamp,
+    ports::{Advance, Handed, News, Receipts, StoreError},
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -26,9 +26,14 @@ impl Receipts for PostgresStore {
     }
 
     async fn advance(&self, external_id: ExternalId, advance: Advance, at: Timestamp) -> Result<bool, StoreError> {
-        self.db
-            .write(move |connection| self::advance(connection, &external_id, &advance, at))
-            .await
+        let ticket = self
+            .db
+            .write_and_tell(
+                move |connection| self::advance(connection, &external_id, &advance, at),
+                |ticket| ticket.map(News::Ticket).into_iter().collect(),
+            )
+            .await?;
+        Ok(ticket.is_some())
     }
 
     async fn keep_receipt(&self, receipt: Receipt, forget_before: Timestamp) -> Result<(), StoreError> {
@@ -81,14 +86,15 @@ fn handed(connection: &mut PgConnection, external_id: &ExternalId) -> Result<Opt
     Ok(Some(row.parsed(external_id, is_earlier, kept)?))
 }
 
+/// The ticket whose notification got further.
 fn advance(
     connection: &mut PgConnection,
     external_id: &ExternalId,
     advance: &Advance,
     at: Timestamp,
-) -> Result<bool, Failure> {
+) -> Result<Option<TicketId>, Failure> {
     let Some(id) = notification_of(connection, external_id)? else {
-        return Ok(false);
+        return Ok(None);
     };
     // Twins write once: the second one finds it further, or under another id.
     let delivered = notifications::table
@@ -97,16 +103,20 @@ fn advance(
         .filter(notifications::external_id.eq(external_id.as_str()));
     let refused = delivered.filter(notifications::progress.eq(Progress::Sent.as_str()));
     let is_another_message = notifications::round.eq(notifications::round + 1);
-    let written = match advance {
+    let ticket: Option<Uuid> = match advance {
         Advance::To(progress) => update(delivered.filter(notifications::progress.eq_any(behind(*progress))))
             .set((
                 notifications::progress.eq(progress.as_str()),
                 notifications::settled_at.eq(OffsetDateTime::from(at)),
             ))
-            .execute(connection)?,
+            .returning(notifications::ticket_id)
+            .get_result(connection)
+            .optional()?,
         Advance::Detour(detour, why) => update(refused)
             .set((DetourRow::new(detour, why, at), is_another_message))
-            .execute(connection)?,
+            .returning(notifications::ticket_id)
+            .get_result(connection)
+            .optional()?,
         Advance::Dead(why) => update(refused)
             .set((
                 is_another_message,
@@ -115,9 +125,11 @@ fn advance(
                 notifications::last_error.eq(&**why),
                 notifications::external_id.eq(None::<&str>),
             ))
-            .execute(connection)?,
+            .returning(notifications::ticket_id)
+            .get_result(connection)
+            .optional()?,
     };
-    if written > 0 && !matches!(advance, Advance::To(_)) {
+    if ticket.is_some() && !matches!(advance, Advance::To(_)) {
         insert_into(earlier_ids::table)
             .values((
                 earlier_ids::external_id.eq(external_id.as_str()),
@@ -126,7 +138,7 @@ fn advance(
             .on_conflict_do_nothing()
             .execute(connection)?;
     }
-    Ok(written > 0)
+    Ok(ticket.map(TicketId))
 }
 
 /// How far a message may be to come as far as `progress` yet.

@@ -1,10 +1,11 @@
 //! Rows to values and back. A value that its own type refuses is a corrupt row.
 
+mod desk;
 mod notifications;
 mod questions;
 mod receipts;
 
-use diesel::{Insertable, Queryable, Selectable, pg::Pg};
+use diesel::{Insertable, Queryable, QueryableByName, Selectable, pg::Pg};
 use ticket_domain::{
     AccessKeys, Body, Content, Customer, Message, MessageId, Ticket, TicketId,
     ports::{Precedent, StoreError, parse},
@@ -12,6 +13,7 @@ use ticket_domain::{
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+pub(crate) use desk::{EntryRow, ListedRow, NewEntryRow};
 pub(crate) use notifications::{ClaimedRow, DetourRow, HandedRow, NewNotificationRow, RecordRow, StateRow, state};
 pub(crate) use questions::{ChoiceRow, PickedRow, QuestionRow};
 pub(crate) use receipts::ReceiptRow;
@@ -23,7 +25,7 @@ use crate::schema::{messages, tickets};
 #[error("must not be null in this state")]
 struct MustNotBeNull;
 
-#[derive(Queryable, Selectable, Insertable)]
+#[derive(Queryable, QueryableByName, Selectable, Insertable)]
 #[diesel(table_name = tickets, check_for_backend(Pg))]
 pub(crate) struct TicketRow {
     id: Uuid,
@@ -159,12 +161,17 @@ impl TryFrom<PrecedentRow> for Precedent {
     type Error = StoreError;
 
     fn try_from(row: PrecedentRow) -> Result<Self, StoreError> {
-        let digest = row.digest.as_slice().try_into();
         Ok(Self {
-            digest: digest.map_err(|error| StoreError::corrupt("idempotency_keys", "digest", error))?,
+            digest: digest(&row.digest)?,
             id: TicketId(row.id),
             reference: parse("tickets", "reference", &row.reference)?,
             access_key: parse("tickets", "customer_key", &row.access_key)?,
         })
     }
+}
+
+/// What a key's request is known by.
+pub(crate) fn digest(raw: &[u8]) -> Result<[u8; 32], StoreError> {
+    raw.try_into()
+        .map_err(|error| StoreError::corrupt("idempotency_keys", "digest", error))
 }

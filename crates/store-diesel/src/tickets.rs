@@ -1,10 +1,10 @@
 //! Opening tickets, and finding them.
 
 use async_trait::async_trait;
-use diesel::{QueryableByName, alias, insert_into, prelude::*, sql_query, sql_types, upsert::excluded};
+use diesel::{QueryableByName, insert_into, prelude::*, sql_query, sql_types};
 use ticket_domain::{
-    ExternalId, Message, Thread, Ticket, TicketId, TicketRef, Timestamp,
-    ports::{Append, Appended, Idempotency, Keep, Kept, LookUp, Opened, Opening, Precedent, StoreError, TicketStore},
+    ExternalId, Message, Thread, Ticket, TicketRef, Timestamp,
+    ports::{Append, Appended, Keep, Kept, LookUp, News, Opened, Opening, StoreError, TicketStore},
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -12,9 +12,9 @@ use uuid::Uuid;
 use crate::{
     PostgresStore,
     db::Failure,
-    messages,
-    rows::{FIRST_VERSION, MessageRow, NewNotificationRow, PrecedentRow, StateRow, TicketRow},
-    schema::{earlier_ids, idempotency_keys, messages as messages_table, notifications, tickets},
+    keys, messages,
+    rows::{FIRST_VERSION, MessageRow, NewNotificationRow, StateRow, TicketRow},
+    schema::{earlier_ids, messages as messages_table, notifications, tickets},
 };
 
 /// The numbers that tickets got since the first one opened at or after `$1`. A number is drawn a moment before or after
@@ -24,13 +24,19 @@ const OPENED_SINCE: &str = "
     SELECT (SELECT last_value FROM tickets_number_seq) - min(number) + 1 AS opened
     FROM (SELECT number FROM tickets WHERE created_at >= $1 ORDER BY created_at LIMIT 256) AS first";
 
-/// How many ended keys each new one clears away: more than one, so that they never pile up.
-const CLEARED: i64 = 2;
-
 #[async_trait]
 impl TicketStore for PostgresStore {
     async fn open(&self, opening: Opening) -> Result<Opened, StoreError> {
-        self.db.write(move |connection| open(connection, &opening)).await
+        let ticket = News::Ticket(opening.ticket.id);
+        self.db
+            .write_and_tell(
+                move |connection| open(connection, &opening),
+                move |opened| match opened {
+                    Opened::Now => vec![ticket],
+                    Opened::ReferenceTaken | Opened::Before(_) => Vec::new(),
+                },
+            )
+            .await
     }
 
     async fn opened_since(&self, since: Timestamp) -> Result<u64, StoreError> {
@@ -46,8 +52,16 @@ impl TicketStore for PostgresStore {
     }
 
     async fn append(&self, append: Append) -> Result<Appended, StoreError> {
+        let ticket = News::Ticket(append.to);
         self.db
-            .write(move |connection| messages::append(connection, &append))
+            .write_and_tell(
+                move |connection| messages::append(connection, &append),
+                move |appended| match appended {
+                    Appended::Added => vec![ticket],
+                    Appended::Joined(_) => vec![ticket, News::Unmatched],
+                    Appended::Before { .. } | Appended::Answer(_) | Appended::Repeated { .. } => Vec::new(),
+                },
+            )
             .await
     }
 
@@ -58,7 +72,15 @@ impl TicketStore for PostgresStore {
     }
 
     async fn keep_unmatched(&self, keep: Keep) -> Result<Kept, StoreError> {
-        self.db.write(move |connection| messages::keep(connection, &keep)).await
+        self.db
+            .write_and_tell(
+                move |connection| messages::keep(connection, &keep),
+                |kept| match kept {
+                    Kept::Now => vec![News::Unmatched],
+                    Kept::Before(_) | Kept::QuestionMoved => Vec::new(),
+                },
+            )
+            .await
     }
 }
 
@@ -70,7 +92,7 @@ fn open(connection: &mut PgConnection, opening: &Opening) -> Result<Opened, Fail
         notification,
         idempotency,
     } = opening;
-    if let Some(precedent) = precedent(connection, idempotency.as_ref(), ticket.created_at)? {
+    if let Some(precedent) = keys::precedent(connection, idempotency.as_ref(), ticket.created_at)? {
         return Ok(Opened::Before(precedent));
     }
     let written = insert_into(tickets::table)
@@ -80,7 +102,7 @@ fn open(connection: &mut PgConnection, opening: &Opening) -> Result<Opened, Fail
         .execute(connection)?;
     if written == 0 {
         // The ticket that has the reference may be a twin's, which was written after our first look.
-        let precedent = precedent(connection, idempotency.as_ref(), ticket.created_at)?;
+        let precedent = keys::precedent(connection, idempotency.as_ref(), ticket.created_at)?;
         return Ok(precedent.map_or(Opened::ReferenceTaken, Opened::Before));
     }
     messages::write(connection, message, ticket.id, FIRST_VERSION)?;
@@ -88,80 +110,9 @@ fn open(connection: &mut PgConnection, opening: &Opening) -> Result<Opened, Fail
         .values(NewNotificationRow::new(notification, ticket.id, FIRST_VERSION))
         .execute(connection)?;
     if let Some(idempotency) = idempotency {
-        remember(connection, idempotency, ticket.id, ticket.created_at)?;
+        keys::remember(connection, idempotency, ticket.id, None, ticket.created_at)?;
     }
     Ok(Opened::Now)
-}
-
-/// What a key opened, unless its time has ended.
-fn precedent(
-    connection: &mut PgConnection,
-    idempotency: Option<&Idempotency>,
-    now: Timestamp,
-) -> Result<Option<Precedent>, Failure> {
-    let Some(Idempotency { key, .. }) = idempotency else {
-        return Ok(None);
-    };
-    let row = idempotency_keys::table
-        .inner_join(tickets::table)
-        .filter(idempotency_keys::key.eq(key.as_str()))
-        .filter(idempotency_keys::expires_at.gt(OffsetDateTime::from(now)))
-        .select((
-            idempotency_keys::digest,
-            tickets::id,
-            tickets::reference,
-            tickets::customer_key,
-        ))
-        .first::<PrecedentRow>(connection)
-        .optional()?;
-    Ok(row.map(Precedent::try_from).transpose()?)
-}
-
-/// Writes a key, over one whose time has ended. Waits for a twin that is writing the same key.
-fn remember(
-    connection: &mut PgConnection,
-    idempotency: &Idempotency,
-    ticket: TicketId,
-    now: Timestamp,
-) -> Result<(), Failure> {
-    // The `filter` of DO UPDATE; elsewhere it would be mistaken for that of a query.
-    use diesel::query_dsl::methods::FilterDsl;
-
-    let now = OffsetDateTime::from(now);
-    let written = insert_into(idempotency_keys::table)
-        .values((
-            idempotency_keys::key.eq(idempotency.key.as_str()),
-            idempotency_keys::digest.eq(idempotency.digest.as_slice()),
-            idempotency_keys::ticket_id.eq(ticket.0),
-            idempotency_keys::expires_at.eq(OffsetDateTime::from(idempotency.expires_at)),
-        ))
-        .on_conflict(idempotency_keys::key)
-        .do_update()
-        .set((
-            idempotency_keys::digest.eq(excluded(idempotency_keys::digest)),
-            idempotency_keys::ticket_id.eq(excluded(idempotency_keys::ticket_id)),
-            idempotency_keys::expires_at.eq(excluded(idempotency_keys::expires_at)),
-        ))
-        .filter(idempotency_keys::expires_at.le(now))
-        .execute(connection)?;
-    if written == 0 {
-        return Err(Failure::LostTwin);
-    }
-    clear_ended_keys(connection, now)
-}
-
-/// Clears a few keys away whose time has ended. Leaves those that somebody is writing: the only order of locks is kept.
-fn clear_ended_keys(connection: &mut PgConnection, now: OffsetDateTime) -> Result<(), Failure> {
-    let ended = alias!(idempotency_keys as ended);
-    let keys = ended
-        .select(ended.field(idempotency_keys::key))
-        .filter(ended.field(idempotency_keys::expires_at).le(now))
-        .order(ended.field(idempotency_keys::expires_at))
-        .limit(CLEARED)
-        .for_update()
-        .skip_locked();
-    diesel::delete(idempotency_keys::table.filter(idempotency_keys::key.eq_any(keys))).execute(connection)?;
-    Ok(())
 }
 
 /// The numbers that tickets got since the first one opened at or after `since`.

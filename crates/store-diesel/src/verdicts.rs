@@ -1,11 +1,9 @@
 //! What becomes of a try.
 
 use diesel::{prelude::*, update};
-use ticket_domain::{
-    ExternalId, LeaseToken, NotificationId, Progress,
-    ports::{Settled, Verdict},
-};
+use ticket_domain::{ExternalId, LeaseToken, NotificationId, Progress, TicketId, ports::Verdict};
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use crate::{
     db::Failure,
@@ -14,16 +12,17 @@ use crate::{
     schema::notifications,
 };
 
+/// The ticket whose notification it was; none if the lease was lost.
 pub(crate) fn settle(
     connection: &mut PgConnection,
     id: NotificationId,
     lease: LeaseToken,
     verdict: &Verdict,
-) -> Result<Settled, Failure> {
+) -> Result<Option<TicketId>, Failure> {
     let held = notifications::table.find(id.0).filter(notifications::lease.eq(lease.0));
     let is_free = notifications::lease.eq(NOBODY);
     let fails_once_more = notifications::failures.eq(notifications::failures + 1);
-    let settled = match verdict {
+    let ticket: Option<Uuid> = match verdict {
         Verdict::Delivered { at, external_id } => update(held)
             .set((
                 is_free,
@@ -33,7 +32,9 @@ pub(crate) fn settle(
                 notifications::external_id.eq(external_id.as_ref().map(ExternalId::as_str)),
                 notifications::progress.eq(Progress::Sent.as_str()),
             ))
-            .execute(connection)?,
+            .returning(notifications::ticket_id)
+            .get_result(connection)
+            .optional()?,
         Verdict::RetryAt { due, why } => update(held)
             .set((
                 is_free,
@@ -43,7 +44,9 @@ pub(crate) fn settle(
                 notifications::scheduled_at.eq(OffsetDateTime::from(*due)),
                 notifications::last_error.eq(&**why),
             ))
-            .execute(connection)?,
+            .returning(notifications::ticket_id)
+            .get_result(connection)
+            .optional()?,
         Verdict::Dead { at, why } => update(held)
             .set((
                 is_free,
@@ -53,13 +56,17 @@ pub(crate) fn settle(
                 notifications::settled_at.eq(OffsetDateTime::from(*at)),
                 notifications::last_error.eq(&**why),
             ))
-            .execute(connection)?,
+            .returning(notifications::ticket_id)
+            .get_result(connection)
+            .optional()?,
         Verdict::Diverted { at, detour, why } => update(held)
             .set((
                 DetourRow::new(detour, why, *at),
                 notifications::round.eq(notifications::round + 1),
             ))
-            .execute(connection)?,
+            .returning(notifications::ticket_id)
+            .get_result(connection)
+            .optional()?,
         Verdict::Returned { due, why } => update(held)
             .set((
                 is_free,
@@ -67,7 +74,9 @@ pub(crate) fn settle(
                 // An update leaves out what is `None`: the last error stays.
                 why.as_ref().map(|why| notifications::last_error.eq(&**why)),
             ))
-            .execute(connection)?,
+            .returning(notifications::ticket_id)
+            .get_result(connection)
+            .optional()?,
     };
-    Ok(if settled > 0 { Settled::Yes } else { Settled::LeaseLost })
+    Ok(ticket.map(TicketId))
 }

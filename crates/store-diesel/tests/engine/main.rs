@@ -2,10 +2,13 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "these are tests")]
 
+mod announcing;
 mod connecting;
 mod corrupt;
 mod crowded;
 mod failing;
 mod fixture;
 mod migrating;
+mod plans;
 mod proxy;
+mod searching;

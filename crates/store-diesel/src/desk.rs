@@ -1,0 +1,166 @@
+//! What operators see and do.
+
+use async_trait::async_trait;
+use diesel::{insert_into, prelude::*, update};
+use ticket_domain::{
+    Act, Attention, Entry, EntryId, Listing, Message, MessageId, Ticket, TicketId, TicketRef, Tickets,
+    ports::{Attach, Attached, Changing, Desk, News, Note, StoreError, parse},
+};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::{
+    PostgresStore,
+    db::Failure,
+    listing, messages,
+    rows::{MessageRow, NewNotificationRow, TicketRow},
+    schema::{messages as messages_table, notifications, tickets},
+    search, trail,
+};
+
+#[async_trait]
+impl Desk for PostgresStore {
+    async fn list(&self, listing: Listing) -> Result<Tickets, StoreError> {
+        self.db
+            .read(move |connection| match &listing.text {
+                None => listing::list(connection, &listing),
+                Some(text) => search::search(connection, &listing, text),
+            })
+            .await
+    }
+
+    async fn attention(&self) -> Result<Attention, StoreError> {
+        self.db.read(listing::attention).await
+    }
+
+    async fn change(&self, changing: Changing) -> Result<Ticket, StoreError> {
+        let (ticket, _) = self
+            .db
+            .write_and_tell(
+                move |connection| change(connection, changing),
+                |(ticket, is_changed)| is_changed.then_some(News::Ticket(ticket.id)).into_iter().collect(),
+            )
+            .await?;
+        Ok(ticket)
+    }
+
+    async fn unmatched(&self, after: Option<MessageId>, limit: u16) -> Result<Vec<Message>, StoreError> {
+        self.db
+            .read(move |connection| unmatched(connection, after, limit))
+            .await
+    }
+
+    async fn message(&self, id: MessageId) -> Result<Option<(Message, Option<TicketRef>)>, StoreError> {
+        self.db.read(move |connection| message(connection, id)).await
+    }
+
+    async fn attach(&self, attach: Attach) -> Result<Attached, StoreError> {
+        let ticket = News::Ticket(attach.to);
+        self.db
+            .write_and_tell(
+                move |connection| self::attach(connection, &attach),
+                move |attached| match attached {
+                    Attached::Now => vec![ticket, News::Unmatched],
+                    Attached::Before(_) | Attached::NoSuchMessage => Vec::new(),
+                },
+            )
+            .await
+    }
+
+    async fn trail(&self, of: Option<TicketId>, before: Option<EntryId>, limit: u16) -> Result<Vec<Entry>, StoreError> {
+        self.db
+            .read(move |connection| trail::read(connection, of, before, limit))
+            .await
+    }
+}
+
+/// The ticket as it stands then, and whether that is another way than before.
+fn change(connection: &mut PgConnection, changing: Changing) -> Result<(Ticket, bool), Failure> {
+    let this = tickets::table.find(changing.ticket.0);
+    let row = this.select(TicketRow::as_select()).for_update().first(connection)?;
+    let ticket = Ticket::try_from(row)?;
+    let acts = changing.wish.acts(&ticket);
+    if acts.is_empty() {
+        return Ok((ticket, false));
+    }
+    let [of_status, of_priority] = changing.entries;
+    for act in acts {
+        let id = if matches!(act, Act::Status { .. }) {
+            of_status
+        } else {
+            of_priority
+        };
+        let note = Note { id, at: changing.at };
+        trail::write(connection, note, Some(ticket.id), act)?;
+    }
+    let row = update(this)
+        .set((
+            // An update leaves out what is `None`.
+            changing.wish.status.map(|status| tickets::status.eq(status.as_str())),
+            changing
+                .wish
+                .priority
+                .map(|priority| tickets::priority.eq(priority.as_str())),
+            tickets::version.eq(tickets::version + 1),
+            tickets::updated_at.eq(OffsetDateTime::from(changing.at)),
+        ))
+        .returning(TicketRow::as_returning())
+        .get_result(connection)?;
+    Ok((row.try_into()?, true))
+}
+
+/// Ids sort by the time at which a message was kept.
+fn unmatched(connection: &mut PgConnection, after: Option<MessageId>, limit: u16) -> Result<Vec<Message>, Failure> {
+    let after = after.map_or(Uuid::nil(), |after| after.0);
+    let rows = messages_table::table
+        .filter(messages_table::ticket_id.is_null())
+        .filter(messages_table::id.gt(after))
+        .order(messages_table::id)
+        .limit(i64::from(limit))
+        .select(MessageRow::as_select())
+        .load(connection)?;
+    Ok(rows.into_iter().map(Message::try_from).collect::<Result<_, _>>()?)
+}
+
+fn message(connection: &mut PgConnection, id: MessageId) -> Result<Option<(Message, Option<TicketRef>)>, Failure> {
+    let found: Option<(MessageRow, Option<String>)> = messages_table::table
+        .left_join(tickets::table)
+        .filter(messages_table::id.eq(id.0))
+        .select((MessageRow::as_select(), tickets::reference.nullable()))
+        .first(connection)
+        .optional()?;
+    let found = found.map(|(row, of)| -> Result<_, StoreError> { Ok((row.try_into()?, reference(of.as_deref())?)) });
+    Ok(found.transpose()?)
+}
+
+/// Every writer takes its locks in this order: key, outside id, who is asked, question, ticket, message.
+fn attach(connection: &mut PgConnection, attach: &Attach) -> Result<Attached, Failure> {
+    let Some((kept, _)) = message(connection, attach.message)? else {
+        return Ok(Attached::NoSuchMessage);
+    };
+    messages::hold_id(connection, kept.external_id.as_ref())?;
+    let ticket = tickets::table.find(attach.to.0);
+    ticket.select(tickets::id).for_update().first::<Uuid>(connection)?;
+    let of: Option<Uuid> = messages_table::table
+        .find(attach.message.0)
+        .select(messages_table::ticket_id)
+        .for_update()
+        .first(connection)?;
+    if let Some(of) = of {
+        let raw: String = tickets::table.find(of).select(tickets::reference).first(connection)?;
+        return Ok(Attached::Before(parse("tickets", "reference", &raw)?));
+    }
+    let version = messages::raise_version(connection, attach.to, attach.note.at.into(), attach.reopen)?;
+    messages::join(connection, attach.message.0, attach.sender, attach.to, version)?;
+    if let Some(notification) = &attach.notification {
+        insert_into(notifications::table)
+            .values(NewNotificationRow::new(notification, attach.to, version))
+            .execute(connection)?;
+    }
+    trail::write(connection, attach.note, Some(attach.to), Act::Attach(attach.message))?;
+    Ok(Attached::Now)
+}
+
+fn reference(raw: Option<&str>) -> Result<Option<TicketRef>, StoreError> {
+    raw.map(|raw| parse("tickets", "reference", raw)).transpose()
+}
