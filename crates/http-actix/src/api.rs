@@ -4,21 +4,19 @@ use std::{sync::Arc, time::Duration};
 
 use actix_cors::Cors;
 use actix_web::{FromRequest, Handler, HttpRequest, Resource, Responder, middleware::Condition, web};
+use door_actix::{Door, Kind, Live};
 use ticket_domain::{
     ports::{Clock, Outbox, Random, StoreHealth},
-    use_cases::{OpenTicket, ReceiveReply, Redeliver, ReportReceipt, ViewTicket},
+    use_cases::{AddMessage, OpenTicket, Operate, ReceiveReply, Redeliver, ReportReceipt, ViewTicket},
 };
 
 use crate::{
-    ApiParts, Settings,
-    client_address::ClientAddress,
-    create_ticket, docs_page, get_ticket, health,
-    keys::Keys,
+    ApiParts, Settings, add_message, attach, change_ticket, create_ticket, docs_page, events, get_ticket, health,
+    list_tickets,
     metrics::{self, Metrics},
     notifications, openapi,
     problem::{Code, Problem},
-    rate_limits::{Kind, RateLimits},
-    receive_inbound, report_status,
+    receive_inbound, redeliver_dead, reply, report_status, trail, unmatched,
 };
 
 /// What the endpoints work with.
@@ -27,47 +25,48 @@ pub(crate) struct Api {
     pub(crate) view_ticket: Arc<ViewTicket>,
     pub(crate) receive_reply: Arc<ReceiveReply>,
     pub(crate) report_receipt: Arc<ReportReceipt>,
+    pub(crate) add_message: Arc<AddMessage>,
+    pub(crate) operate: Arc<Operate>,
     pub(crate) redeliver: Arc<Redeliver>,
     pub(crate) outbox: Arc<dyn Outbox>,
     pub(crate) health: Arc<dyn StoreHealth>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) metrics: Metrics,
-    pub(crate) keys: Keys,
+    pub(crate) door: Arc<Door>,
+    pub(crate) live: Arc<Live>,
     pub(crate) body_deadline: Duration,
+    pub(crate) heartbeat: Duration,
     allowed_origins: Vec<String>,
-    trusted_proxy_hops: usize,
-    limits: Option<RateLimits>,
 }
 
 impl Api {
     /// Puts the parts together. Fails only if the metrics' own names were at odds.
     pub(crate) fn new(parts: ApiParts) -> Result<Self, prometheus::Error> {
         let Settings {
-            inbound_keys,
-            operator_token,
             allowed_origins,
-            trusted_proxy_hops,
-            rate_limits,
             workers: _,
             body_deadline,
+            heartbeat,
         } = parts.settings;
         Ok(Self {
             open_ticket: parts.open_ticket,
             view_ticket: parts.view_ticket,
             receive_reply: parts.receive_reply,
             report_receipt: parts.report_receipt,
+            add_message: parts.add_message,
+            operate: parts.operate,
             redeliver: parts.redeliver,
             outbox: parts.outbox,
             health: parts.health,
             clock: parts.clock,
             random: parts.random,
             metrics: Metrics::new(parts.delivery_metrics)?,
-            keys: Keys::new(&inbound_keys, operator_token.as_ref()),
+            door: parts.door,
+            live: parts.live,
             body_deadline,
+            heartbeat,
             allowed_origins,
-            trusted_proxy_hops,
-            limits: rate_limits.then(RateLimits::new),
         })
     }
 
@@ -81,9 +80,7 @@ impl Api {
 
     /// Counts a request against its sender's limit.
     pub(crate) fn limit(&self, kind: Kind, request: &HttpRequest) -> Result<(), Problem> {
-        let Some(limits) = &self.limits else { return Ok(()) };
-        let client = ClientAddress::of(request.peer_addr(), request.headers(), self.trusted_proxy_hops);
-        limits.take(kind, client)
+        Ok(self.door.limit(kind, request)?)
     }
 
     /// What browsers on other sites may do with a public endpoint.
@@ -94,7 +91,13 @@ impl Api {
             .fold(Cors::default(), |cors, origin| cors.allowed_origin(origin));
         let cors = cors
             .allowed_methods(["GET", "HEAD", "POST"])
-            .allowed_headers(["content-type", "idempotency-key", "if-none-match", "x-request-id"])
+            .allowed_headers([
+                "content-type",
+                "idempotency-key",
+                "if-none-match",
+                "last-event-id",
+                "x-request-id",
+            ])
             .expose_headers(["etag", "location", "idempotent-replayed", "retry-after", "x-request-id"])
             .max_age(3_600);
         Condition::new(!self.allowed_origins.is_empty(), cors)
@@ -102,19 +105,11 @@ impl Api {
 
     /// Which address leads where.
     pub(crate) fn routes(&self, config: &mut web::ServiceConfig) {
-        let create = web::post().to(create_ticket::create_ticket);
+        // n8n's address is of the same form as a ticket's, and goes first.
+        n8n_routes(config);
+        self.public_routes(config);
+        operator_routes(config);
         config
-            .service(
-                readable("/api/ticket", get_ticket::missing_reference)
-                    .route(create)
-                    .wrap(self.cors()),
-            )
-            .service(readable("/api/ticket/", get_ticket::missing_reference).wrap(self.cors()))
-            .service(web::resource("/api/ticket/inbound").route(web::post().to(receive_inbound::receive_inbound)))
-            .service(web::resource("/api/ticket/inbound/status").route(web::post().to(report_status::report_status)))
-            .service(readable("/api/ticket/{ticketRef}", get_ticket::get_ticket).wrap(self.cors()))
-            .service(readable("/api/notifications", notifications::list_undelivered))
-            .service(web::resource("/api/notifications/{id}/redeliver").route(web::post().to(notifications::redeliver)))
             .service(readable("/health/live", health::live))
             .service(readable("/health/ready", health::ready))
             .service(readable("/metrics", metrics::metrics))
@@ -122,9 +117,50 @@ impl Api {
             .service(readable("/docs", docs_page::page))
             .service(readable("/docs.css", docs_page::style));
     }
+
+    /// What websites call. That an operator changes a ticket at one of these addresses is no business of theirs: the
+    /// method is not among those of [`Self::cors`].
+    fn public_routes(&self, config: &mut web::ServiceConfig) {
+        let create = web::post().to(create_ticket::create_ticket);
+        let change = web::patch().to(change_ticket::change_ticket);
+        // Not for HEAD: what a stream will tell is not there yet.
+        let events = web::resource("/api/ticket/{ticketRef}/events").route(web::get().to(events::events));
+        config
+            .service(
+                readable("/api/ticket", get_ticket::missing_reference)
+                    .route(create)
+                    .wrap(self.cors()),
+            )
+            .service(readable("/api/ticket/", get_ticket::missing_reference).wrap(self.cors()))
+            .service(
+                readable("/api/ticket/{ticketRef}", get_ticket::get_ticket)
+                    .route(change)
+                    .wrap(self.cors()),
+            )
+            .service(writable("/api/ticket/{ticketRef}/messages", add_message::add_message).wrap(self.cors()))
+            .service(events.wrap(self.cors()));
+    }
 }
 
-/// An address that GET reads. HEAD is answered wherever GET is.
+fn n8n_routes(config: &mut web::ServiceConfig) {
+    config
+        .service(writable("/api/ticket/inbound", receive_inbound::receive_inbound))
+        .service(writable("/api/ticket/inbound/status", report_status::report_status));
+}
+
+fn operator_routes(config: &mut web::ServiceConfig) {
+    config
+        .service(readable("/api/tickets", list_tickets::list_tickets))
+        .service(writable("/api/ticket/{ticketRef}/replies", reply::reply))
+        .service(readable("/api/notifications", notifications::list_undelivered))
+        .service(writable("/api/notifications/redeliver", redeliver_dead::redeliver_dead))
+        .service(writable("/api/notifications/{id}/redeliver", notifications::redeliver))
+        .service(readable("/api/unmatched", unmatched::list_unmatched))
+        .service(writable("/api/unmatched/{id}/attach", attach::attach))
+        .service(readable("/api/trail", trail::trail));
+}
+
+/// An address that GET reads. HEAD is answered wherever GET is, except where nothing ends.
 fn readable<F, Args>(path: &str, handler: F) -> Resource
 where
     F: Handler<Args, Output: Responder + 'static>,
@@ -135,8 +171,19 @@ where
         .route(web::head().to(handler))
 }
 
+/// An address that POST sends something to.
+fn writable<F, Args>(path: &str, handler: F) -> Resource
+where
+    F: Handler<Args, Output: Responder + 'static>,
+    Args: FromRequest + 'static,
+{
+    web::resource(path).route(web::post().to(handler))
+}
+
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use crate::testing::{Request, Service, seeds_ticket};
 
     const SITE: &str = "https://www.example.com";
@@ -193,7 +240,13 @@ mod tests {
             ("/api/ticket", "null"),
             ("/api/ticket/inbound", SITE),
             ("/api/ticket/inbound/status", SITE),
+            ("/api/tickets", SITE),
+            ("/api/ticket/T-20250115-1234/replies", SITE),
             ("/api/notifications", SITE),
+            ("/api/notifications/redeliver", SITE),
+            ("/api/unmatched", SITE),
+            ("/api/unmatched/x/attach", SITE),
+            ("/api/trail", SITE),
             ("/metrics", SITE),
         ] {
             let asked = api.send(&preflight(target, origin));
@@ -201,6 +254,36 @@ mod tests {
             let called = api.send(&Request::new("GET", target).header("origin", origin));
             assert_eq!(called.header("access-control-allow-origin"), None, "{target} {origin}");
         }
+    }
+
+    #[test]
+    fn a_listed_site_may_write_and_follow_and_not_change() {
+        let api = Service::with(|setup| setup.settings.allowed_origins = vec![SITE.into()]);
+        let opened = api.open_ticket();
+        let ticket = format!("/api/ticket/{}", opened.reference);
+        let asked = |target: &str, method: &str, headers: &str| {
+            let request = Request::new("OPTIONS", target)
+                .header("origin", SITE)
+                .header("access-control-request-method", method)
+                .header("access-control-request-headers", headers);
+            let answer = api.send(&request);
+            (answer.status == 200 && answer.header("access-control-allow-origin") == Some(SITE)).then_some(())
+        };
+        let messages = format!("{ticket}/messages");
+        let events = format!("{ticket}/events");
+        assert!(asked(&messages, "POST", "content-type, idempotency-key").is_some());
+        assert!(asked(&events, "GET", "last-event-id").is_some());
+        assert!(asked(&ticket, "PATCH", "content-type").is_none());
+        assert!(asked(&ticket, "GET", "authorization").is_none());
+
+        let request = Request::post(&opened.messages(), &json!({ "message": "More" })).header("origin", SITE);
+        let added = api.send(&request);
+        assert_eq!(
+            (added.status, added.header("access-control-allow-origin")),
+            (201, Some(SITE))
+        );
+        let followed = api.follow(&Request::new("GET", &events).header("origin", SITE));
+        assert_eq!(followed.head.header("access-control-allow-origin"), Some(SITE));
     }
 
     #[test]

@@ -258,6 +258,9 @@ fn write_responses(page: &mut String, document: &Value, operation: &Value) -> Wr
         .into_iter()
         .flat_map(|(_, response)| members(response, "content"))
     {
+        if media_type == "text/event-stream" {
+            writeln!(page, "<pre>{}</pre>", html(text(content, "example").trim_end()))?;
+        }
         if media_type == "application/json" {
             writeln!(page, "<p>Answer: {}</p>", type_of(&content["schema"]))?;
             if content["examples"].is_null() {

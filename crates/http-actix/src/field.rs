@@ -30,6 +30,11 @@ impl<T: FromStr> Field<T> {
         }
     }
 
+    /// The value of a field that [`check`] found to hold one.
+    pub(crate) fn checked(self) -> Result<T, Problem> {
+        self.good().ok_or_else(|| Problem::fields(Vec::new()))
+    }
+
     fn read(value: Value, blank_is_missing: bool) -> Self {
         match value {
             Value::Null => Self::Missing,
@@ -83,6 +88,16 @@ pub(crate) fn optional<T: FromStr<Err: Rule>>(field: &Field<T>, (): &()) -> gard
         Field::Missing | Field::Good(_) => Ok(()),
         Field::NotText => Err(fault("not_text", "must be a text")),
         Field::Bad(error) => Err(fault(error.code(), error)),
+    }
+}
+
+/// A garde rule: the field must name something. Whether that exists is found out later.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "garde passes its context so")]
+pub(crate) fn named<T: FromStr>(field: &Field<T>, (): &()) -> garde::Result {
+    match field {
+        Field::Missing => Err(fault("required", "must be given")),
+        Field::NotText => Err(fault("not_text", "must be a text")),
+        Field::Bad(_) | Field::Good(_) => Ok(()),
     }
 }
 

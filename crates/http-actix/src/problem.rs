@@ -9,10 +9,11 @@ use actix_web::{
         header::{RETRY_AFTER, WWW_AUTHENTICATE},
     },
 };
+use door_actix::{TooMany, log_store_failure};
 use serde::Serialize;
 use ticket_domain::{
     ports::StoreError,
-    use_cases::{OpenError, ReceiveError, ViewError},
+    use_cases::{AddError, OpenError, OperateError, ReceiveError, ViewError},
 };
 use utoipa::ToSchema;
 
@@ -79,6 +80,8 @@ codes! {
         "The body is larger than the operation accepts.";
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The body is not JSON",
         "The body must be sent as `application/json`, and not compressed.";
+    AlreadyAttached = "already_attached", CONFLICT, "The message belongs to another ticket",
+        "The message is in another ticket's thread already. It stays there.";
     IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, "The idempotency key was used before",
         "The same `Idempotency-Key` came with another request within 24 hours. Use a new key for a new request.";
     RateLimited = "rate_limited", TOO_MANY_REQUESTS, "Too many requests",
@@ -205,14 +208,6 @@ impl Problem {
         }
     }
 
-    /// Too many requests; the next may come in so many seconds.
-    pub(crate) fn rate_limited(seconds: u64) -> Self {
-        Self {
-            retry_after_seconds: Some(seconds),
-            ..Self::new(Code::RateLimited)
-        }
-    }
-
     /// No operator's token.
     pub(crate) fn bearer_needed() -> Self {
         Self {
@@ -223,7 +218,7 @@ impl Problem {
 
     /// The store is down, told to whoever asks for the server's health.
     pub(crate) fn not_ready(error: &StoreError) -> Self {
-        log(error);
+        log_store_failure(error);
         Self {
             status: StatusCode::SERVICE_UNAVAILABLE,
             ..Self::with_detail(Code::StorageUnavailable, "The store does not answer.")
@@ -301,35 +296,49 @@ impl ResponseError for Problem {
     }
 }
 
-/// Logs the store's failure here, once, with everything beneath it: the caller learns none of it.
-pub(crate) fn log(error: &StoreError) {
-    let mut causes = String::new();
-    let mut cause = std::error::Error::source(error);
-    while let Some(source) = cause {
-        causes.push_str(": ");
-        causes.push_str(&source.to_string());
-        cause = source.source();
-    }
-    tracing::error!("{error}{causes}");
-}
-
 /// Everything that a use case can fail with.
 pub(crate) enum Failure {
     Open(OpenError),
     View(ViewError),
+    Add(AddError),
+    Operate(OperateError),
     Receive(ReceiveError),
     Store(StoreError),
+}
+
+impl From<TooMany> for Problem {
+    fn from(TooMany { seconds }: TooMany) -> Self {
+        Self {
+            retry_after_seconds: Some(seconds),
+            ..Self::new(Code::RateLimited)
+        }
+    }
 }
 
 /// The one place where failures become problems.
 impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Open(OpenError::KeyReused) => Self::new(Code::IdempotencyKeyReused),
-            Failure::View(ViewError::NotFound) => Self::new(Code::TicketNotFound),
+            Failure::Open(OpenError::KeyReused) | Failure::Add(AddError::KeyReused) => {
+                Self::new(Code::IdempotencyKeyReused)
+            }
+            Failure::View(ViewError::NotFound)
+            | Failure::Add(AddError::NotFound)
+            | Failure::Operate(OperateError::NoSuchTicket) => Self::new(Code::TicketNotFound),
+            Failure::Add(error @ AddError::NotAllowed) => Self::with_detail(Code::Unauthorized, sentence(&error)),
+            Failure::Operate(error @ OperateError::NoSuchMessage) => {
+                Self::with_detail(Code::NotFound, sentence(&error))
+            }
+            Failure::Operate(error @ OperateError::InAnotherThread(_)) => {
+                Self::with_detail(Code::AlreadyAttached, sentence(&error))
+            }
             Failure::Receive(error) => not_received(error),
-            Failure::Open(OpenError::Store(error)) | Failure::View(ViewError::Store(error)) | Failure::Store(error) => {
-                log(&error);
+            Failure::Open(OpenError::Store(error))
+            | Failure::View(ViewError::Store(error))
+            | Failure::Add(AddError::Store(error))
+            | Failure::Operate(OperateError::Store(error))
+            | Failure::Store(error) => {
+                log_store_failure(&error);
                 Self::new(Code::StorageUnavailable)
             }
         }
@@ -357,6 +366,8 @@ macro_rules! fails_with {
 fails_with!(
     OpenError as Open,
     ViewError as View,
+    AddError as Add,
+    OperateError as Operate,
     ReceiveError as Receive,
     StoreError as Store
 );

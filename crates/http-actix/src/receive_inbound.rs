@@ -169,9 +169,7 @@ impl InboundMessage {
     fn checked(self) -> Result<Reply, Problem> {
         check(&self, None)?;
         let words = self.message.good().map(|AnyWords(words)| words).unwrap_or_default();
-        let Field::Good(SenderNumber(from)) = self.from else {
-            return Err(Problem::fields(Vec::new()));
-        };
+        let SenderNumber(from) = self.from.checked()?;
         let lost_medium = matches!(self.media_url, Field::NotText | Field::Bad(_));
         Ok(Reply {
             ticket: self

@@ -154,11 +154,13 @@ fn protect(headers: &mut HeaderMap) {
     }
 }
 
-/// Turns an error that actix made by itself into a problem. Its headers stay: `Allow`, and those of CORS.
+/// Turns an error that actix made by itself into a problem. A page that tells of one stays. Its headers stay: `Allow`, and those of CORS.
 fn as_problem(mut response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
     let status = response.status();
     let media_type = response.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-    if !(status.is_client_error() || status.is_server_error()) || media_type == Some(problem::MEDIA_TYPE.as_bytes()) {
+    let is_told =
+        media_type.is_some_and(|kind| kind == problem::MEDIA_TYPE.as_bytes() || kind.starts_with(b"text/html"));
+    if !(status.is_client_error() || status.is_server_error()) || is_told {
         return response;
     }
     let problem = Problem::of_status(status);
@@ -199,10 +201,13 @@ mod tests {
     fn what_leads_nowhere_is_a_problem_too() {
         let api = Service::start();
         for target in [
-            "/",
             "/api",
-            "/api/tickets",
+            "/api/tickets/",
+            "/api/tickets/x",
             "/api/ticket/a/b",
+            "/api/ticket/a/events/b",
+            "/api/unmatched/x",
+            "/api/notifications/x",
             "/api/ticket/T-20250115-1234/",
             "/docs/x",
             "/%ff",
@@ -221,7 +226,16 @@ mod tests {
             ("GET", "/api/ticket/inbound", "POST"),
             ("GET", "/api/ticket/inbound/status", "POST"),
             ("PUT", "/api/ticket/inbound/status", "POST"),
-            ("PUT", "/api/ticket/T-20250115-1234", "GET, HEAD"),
+            ("PUT", "/api/ticket/T-20250115-1234", "GET, HEAD, PATCH"),
+            ("GET", "/api/ticket/T-20250115-1234/messages", "POST"),
+            ("POST", "/api/ticket/T-20250115-1234/events", "GET"),
+            ("GET", "/api/ticket/T-20250115-1234/replies", "POST"),
+            ("PATCH", "/api/ticket", "POST, GET, HEAD"),
+            ("POST", "/api/tickets", "GET, HEAD"),
+            ("GET", "/api/notifications/redeliver", "POST"),
+            ("DELETE", "/api/unmatched", "GET, HEAD"),
+            ("GET", "/api/unmatched/x/attach", "POST"),
+            ("PATCH", "/api/trail", "GET, HEAD"),
             ("OPTIONS", "/api/ticket", "POST, GET, HEAD"),
             ("POST", "/health/live", "GET, HEAD"),
             ("BREW", "/docs", "GET, HEAD"),
@@ -243,9 +257,14 @@ mod tests {
                 "{method} {target}"
             );
         }
-        // HEAD is answered only where GET is.
-        let head = api.send(&Request::new("HEAD", "/api/ticket/inbound/status"));
-        assert_eq!((head.status, head.header("allow")), (405, Some("POST")));
+        // HEAD is answered only where GET is, and where it ends.
+        for (target, allowed) in [
+            ("/api/ticket/inbound/status", "POST"),
+            ("/api/ticket/T-20250115-1234/events", "GET"),
+        ] {
+            let head = api.send(&Request::new("HEAD", target));
+            assert_eq!((head.status, head.header("allow")), (405, Some(allowed)), "{target}");
+        }
     }
 
     #[test]

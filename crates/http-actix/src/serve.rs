@@ -18,6 +18,9 @@ const MAX_CONNECTIONS: usize = 10_000;
 /// Serves the API on `listener` until `shutdown` ends; then accepts nothing more and finishes what is under way, for at
 /// most 15 seconds.
 ///
+/// `pages` adds what else is served beside the API, and what answers where nothing is. Streams end at once when the
+/// server is told to stop.
+///
 /// Nothing is answered before the returned server is awaited or spawned. It handles no signals of its own.
 ///
 /// # Errors
@@ -25,14 +28,21 @@ const MAX_CONNECTIONS: usize = 10_000;
 pub fn serve(
     listener: TcpListener,
     parts: ApiParts,
+    pages: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<Server> {
     let workers = parts.settings.workers;
+    let live = parts.live.clone();
+    let shutdown = async move {
+        shutdown.await;
+        live.close();
+    };
     let api = web::Data::new(Api::new(parts).map_err(io::Error::other)?);
     let mut server = HttpServer::new(move || {
         App::new()
             .app_data(api.clone())
             .configure(|config| api.routes(config))
+            .configure(pages.clone())
             .wrap(from_fn(observe))
     })
     .keep_alive(KEEP_ALIVE)
@@ -55,7 +65,9 @@ mod tests {
         time::Duration,
     };
 
-    use crate::testing::{Service, seeds_ticket};
+    use actix_web::{HttpResponse, web};
+
+    use crate::testing::{Request, Service, seeds_ticket};
 
     fn head(body: &str, more: &str) -> String {
         let length = body.len();
@@ -93,6 +105,41 @@ mod tests {
             stream.read_to_string(&mut answer).unwrap();
             assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
         }
+    }
+
+    #[test]
+    fn pages_are_served_beside_the_api_and_take_nothing_from_it() {
+        let api = Service::with(|setup| {
+            setup.pages = |config| {
+                config
+                    .route("/", web::get().to(|| async { HttpResponse::Ok().body("home") }))
+                    .route(
+                        "/api/ticket",
+                        web::get().to(|| async { HttpResponse::Ok().body("not this one") }),
+                    )
+                    .route(
+                        "/gone",
+                        web::get().to(|| async {
+                            HttpResponse::NotFound()
+                                .content_type("text/html; charset=utf-8")
+                                .body("no page")
+                        }),
+                    );
+            };
+        });
+        let exchange = |target: &str| api.exchange(&Request::new("GET", target));
+        let home = exchange("/");
+        assert_eq!((home.status, home.text()), (200, "home"));
+        assert!(home.header("x-request-id").is_some());
+        assert_eq!(home.header("x-content-type-options"), Some("nosniff"));
+        // A page that tells what is wrong is told as it is.
+        let gone = exchange("/gone");
+        assert_eq!((gone.status, gone.text()), (404, "no page"));
+        assert_eq!(api.get("/api/ticket").faults(), ["ticketRef required"]);
+        assert_eq!(exchange("/elsewhere").code(), "not_found");
+        // Without pages there is nothing there.
+        let bare = Service::start();
+        assert_eq!(bare.get("/").code(), "not_found");
     }
 
     #[test]

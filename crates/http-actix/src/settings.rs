@@ -2,10 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use secrecy::SecretString;
+use door_actix::{Door, Live};
 use ticket_domain::{
     ports::{Clock, Outbox, Random, StoreHealth},
-    use_cases::{OpenTicket, ReceiveReply, Redeliver, ReportReceipt, ViewTicket},
+    use_cases::{AddMessage, OpenTicket, Operate, ReceiveReply, Redeliver, ReportReceipt, ViewTicket},
 };
 
 use crate::DeliveryMetrics;
@@ -20,6 +20,10 @@ pub struct ApiParts {
     pub receive_reply: Arc<ReceiveReply>,
     /// Takes down what WhatsApp says of messages.
     pub report_receipt: Arc<ReportReceipt>,
+    /// Adds what people write on the web.
+    pub add_message: Arc<AddMessage>,
+    /// What operators do.
+    pub operate: Arc<Operate>,
     /// Sends notifications again.
     pub redeliver: Arc<Redeliver>,
     /// Lists notifications.
@@ -32,39 +36,34 @@ pub struct ApiParts {
     pub random: Arc<dyn Random>,
     /// What the delivery loop counts, shown with the rest at `/metrics`.
     pub delivery_metrics: DeliveryMetrics,
+    /// Who may come in.
+    pub door: Arc<Door>,
+    /// Tells of changes. The server closes it when it stops.
+    pub live: Arc<Live>,
     /// How the API behaves.
     pub settings: Settings,
 }
 
-/// How the API behaves. The default is closed: no key opens the protected endpoints.
+/// How the API behaves.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The keys that n8n may send as `x-api-key`: one, or two while they are exchanged. None: every call gets 401.
-    pub inbound_keys: Vec<SecretString>,
-    /// The operators' bearer token. None: their API answers 401.
-    pub operator_token: Option<SecretString>,
     /// Browser origins, such as `https://www.example.com`, that may call the public endpoints.
     pub allowed_origins: Vec<String>,
-    /// How many proxies in front are ours.
-    pub trusted_proxy_hops: usize,
-    /// Whether callers are limited.
-    pub rate_limits: bool,
     /// How many threads answer. None: one a processor core.
     pub workers: Option<usize>,
     /// How long a body may take to arrive, else 408.
     pub body_deadline: Duration,
+    /// After so long without an event a stream sends a sign of life, so that no proxy takes it for dead.
+    pub heartbeat: Duration,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            inbound_keys: Vec::new(),
-            operator_token: None,
             allowed_origins: Vec::new(),
-            trusted_proxy_hops: 0,
-            rate_limits: true,
             workers: None,
             body_deadline: Duration::from_secs(10),
+            heartbeat: Duration::from_secs(15),
         }
     }
 }

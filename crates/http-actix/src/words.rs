@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use ticket_domain::{Channel, DeliveryState, EventKind, MessageStatus, Priority, Sender, Status};
+use ticket_domain::{Awaiting, Channel, DeliveryState, EventKind, MessageStatus, Priority, Sender, Status};
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{ObjectBuilder, RefOr, Schema, schema::Type},
 };
 
-use crate::{problem::Code, report_status::IN_BETWEEN};
+use crate::{problem::Code, report_status::IN_BETWEEN, trail::ACTS};
 
 macro_rules! words {
     ($($(#[doc = $doc:literal])+ $schema:ident as $name:literal: $words:expr;)+) => {
@@ -40,6 +40,11 @@ words! {
     PriorityWord as "Priority": Priority::WORDS.iter().copied();
     /// Where a ticket stands.
     StatusWord as "Status": Status::WORDS.iter().copied();
+    /// Who has to say something next.
+    AwaitingWord as "Awaiting": Awaiting::WORDS.iter().copied();
+    /// What an operator did: gave a ticket another status or priority, answered, said which ticket a message belongs to,
+    /// had one notification sent again, or all that were given up.
+    ActWord as "Act": ACTS;
     /// Who wrote a message.
     SenderWord as "Sender": Sender::WORDS.iter().copied();
     /// The way a message came.

@@ -220,7 +220,7 @@ fn the_words_between_count_as_queued() {
 #[test]
 fn the_key_is_asked_before_anything_of_the_body() {
     let api = Service::start();
-    let closed = Service::with(|setup| setup.settings.inbound_keys.clear());
+    let closed = Service::with(|setup| setup.door.inbound_keys.clear());
     // A megabyte is announced and never comes: an answer means that nobody waited for it.
     let post = || Request::new("POST", TARGET).announcing(1_000_000);
     for (api, request) in [
@@ -249,7 +249,7 @@ fn the_key_is_asked_before_anything_of_the_body() {
 
 #[test]
 fn wrong_keys_are_limited() {
-    let api = Service::with(|setup| setup.settings.trusted_proxy_hops = 1);
+    let api = Service::with(|setup| setup.door.trusted_proxy_hops = 1);
     let post = |key: &str| {
         let request = Request::post(TARGET, &json!({})).header("x-api-key", key);
         api.send(&request.header("x-forwarded-for", "2001:db8::1")).status

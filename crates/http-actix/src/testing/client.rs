@@ -53,6 +53,14 @@ impl Request {
         Self::post_bytes(target, body.to_string())
     }
 
+    /// A JSON body that changes something.
+    pub(crate) fn patch(target: &str, body: &Value) -> Self {
+        Self {
+            method: "PATCH".to_owned(),
+            ..Self::post(target, body)
+        }
+    }
+
     /// Any bytes, said to be JSON.
     pub(crate) fn post_bytes(target: &str, body: impl Into<Vec<u8>>) -> Self {
         Self {
@@ -90,9 +98,9 @@ impl Request {
         }
     }
 
-    fn bytes(&self) -> Vec<u8> {
+    pub(super) fn bytes(&self, connection: &str) -> Vec<u8> {
         let mut head = format!(
-            "{} {} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n",
+            "{} {} HTTP/1.1\r\nhost: test\r\nconnection: {connection}\r\n",
             self.method, self.target
         );
         for (name, value) in &self.headers {
@@ -118,7 +126,7 @@ impl Request {
 }
 
 impl Answer {
-    fn parse(bytes: &[u8]) -> Self {
+    pub(super) fn parse(bytes: &[u8]) -> Self {
         let end = bytes
             .windows(4)
             .position(|four| four == b"\r\n\r\n")
@@ -187,15 +195,20 @@ impl Answer {
 impl Service {
     /// Sends a request on a connection of its own, and checks that the answer is documented.
     pub(crate) fn send(&self, request: &Request) -> Answer {
+        let answer = self.exchange(request);
+        documented::check(request, &answer);
+        answer
+    }
+
+    /// Sends a request for something that is no part of the API.
+    pub(crate) fn exchange(&self, request: &Request) -> Answer {
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         // A server that has heard enough may close before it has read everything.
-        let _ = stream.write_all(&request.bytes());
+        let _ = stream.write_all(&request.bytes("close"));
         let mut bytes = Vec::new();
         let read = stream.read_to_end(&mut bytes);
         assert!(!bytes.is_empty(), "no answer: {read:?}");
-        let answer = Answer::parse(&bytes);
-        documented::check(request, &answer);
-        answer
+        Answer::parse(&bytes)
     }
 }

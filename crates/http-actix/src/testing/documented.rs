@@ -18,6 +18,8 @@ const TELLING: &[&str] = &[
     "x-request-id",
 ];
 
+const EVENT_STREAM: &str = "text/event-stream";
+
 fn operation(request: &Request) -> Option<&'static Value> {
     let path = request.target.split('?').next().unwrap();
     let method = match request.method.as_str() {
@@ -42,7 +44,9 @@ fn operation(request: &Request) -> Option<&'static Value> {
             .find(|(template, _)| matches(template))
             .map(|(_, item)| item)
     })?;
-    item.get(&method)
+    let is_stream = item[&method]["responses"]["200"]["content"][EVENT_STREAM].is_object();
+    // A stream is not for HEAD.
+    item.get(&method).filter(|_| !(is_stream && request.method == "HEAD"))
 }
 
 /// Panics unless the document has the answer: its status, its headers and its kind of body.
@@ -87,6 +91,17 @@ pub(super) fn check(request: &Request, answer: &Answer) {
         let fault = fault(&DOCUMENT, &content["schema"], &answer.json());
         assert_eq!(fault, None, "undocumented: {request:?} {answer:?}");
     }
+}
+
+/// Panics unless the data of an event is what the document says of it.
+pub(super) fn check_event(name: &str, data: &Value) {
+    let schema = match name {
+        "ticket" => "Ticket",
+        "message" => "Message",
+        other => panic!("undocumented event: {other}"),
+    };
+    let schema = &DOCUMENT["components"]["schemas"][schema];
+    assert_eq!(fault(&DOCUMENT, schema, data), None, "undocumented: {data}");
 }
 
 /// What of a value its schema in a document does not know: a member, a kind of value, a word.

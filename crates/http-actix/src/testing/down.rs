@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use ticket_domain::{
-    Choice, Detour, ExternalId, LeaseToken, Message, NotificationId, NotificationRecord, Phone, Question, Receipt,
-    Thread, Ticket, TicketRef, Timestamp,
+    Attention, Choice, Detour, Entry, EntryId, ExternalId, LeaseToken, Listing, Message, MessageId, NotificationId,
+    NotificationRecord, Phone, Question, Receipt, Thread, Ticket, TicketId, TicketRef, Tickets, Timestamp,
     ports::{
-        Advance, Answered, Append, Appended, Claim, Claimed, Handed, Keep, Kept, LookUp, Opened, Opening, Outbox,
-        Picked, Picking, PoolUse, Questions, Receipts, Redelivered, Settled, StoreError, StoreHealth, TicketStore,
-        Verdict, Vitals,
+        Advance, Announcements, Answered, Append, Appended, Attach, Attached, Changing, Claim, Claimed, Desk, Follower,
+        Handed, Keep, Kept, LookUp, Note, Opened, Opening, Outbox, Picked, Picking, PoolUse, Questions, Receipts,
+        Redelivered, Settled, StoreError, StoreHealth, TicketStore, Verdict, Vitals,
     },
 };
 
@@ -102,7 +102,13 @@ impl Outbox for DownStore {
     async fn hold_unaddressed(&self, _: Timestamp) -> Result<u64, StoreError> {
         down()
     }
-    async fn redeliver(&self, _: NotificationId, _: Timestamp, _: Option<Detour>) -> Result<Redelivered, StoreError> {
+    async fn redeliver(&self, _: NotificationId, _: Note, _: Option<Detour>) -> Result<Redelivered, StoreError> {
+        down()
+    }
+    async fn redeliver_dead(&self, _: Note) -> Result<u64, StoreError> {
+        down()
+    }
+    async fn dead_elsewhere(&self, _: u16) -> Result<Vec<NotificationId>, StoreError> {
         down()
     }
     async fn way(&self, _: NotificationId) -> Result<Option<Detour>, StoreError> {
@@ -112,6 +118,35 @@ impl Outbox for DownStore {
         down()
     }
     async fn notification(&self, _: NotificationId) -> Result<Option<NotificationRecord>, StoreError> {
+        down()
+    }
+}
+
+impl Announcements for DownStore {
+    fn follow(&self, _: Arc<dyn Follower>) {}
+}
+
+#[async_trait]
+impl Desk for DownStore {
+    async fn list(&self, _: Listing) -> Result<Tickets, StoreError> {
+        down()
+    }
+    async fn attention(&self) -> Result<Attention, StoreError> {
+        down()
+    }
+    async fn change(&self, _: Changing) -> Result<Ticket, StoreError> {
+        down()
+    }
+    async fn unmatched(&self, _: Option<MessageId>, _: u16) -> Result<Vec<Message>, StoreError> {
+        down()
+    }
+    async fn message(&self, _: MessageId) -> Result<Option<(Message, Option<TicketRef>)>, StoreError> {
+        down()
+    }
+    async fn attach(&self, _: Attach) -> Result<Attached, StoreError> {
+        down()
+    }
+    async fn trail(&self, _: Option<TicketId>, _: Option<EntryId>, _: u16) -> Result<Vec<Entry>, StoreError> {
         down()
     }
 }

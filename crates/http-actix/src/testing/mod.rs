@@ -8,6 +8,7 @@
 mod client;
 mod documented;
 mod down;
+mod stream;
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -15,17 +16,20 @@ use std::{
     thread::JoinHandle,
 };
 
+use actix_web::web::ServiceConfig;
+use door_actix::{Door, Live};
 use serde_json::{Value, json};
 use ticket_domain::{
     Access, LeaseToken, Managers, Payload, Route, TicketLinks, Timestamp,
     ports::{Claim, Clock, Composer, Event, Random, Store, Verdict, Wake},
-    use_cases::{OpenTicket, ReceiveReply, Redeliver, ReportReceipt, Surroundings, ViewTicket},
+    use_cases::{AddMessage, OpenTicket, Operate, ReceiveReply, Redeliver, ReportReceipt, Surroundings, ViewTicket},
 };
 use tokio::sync::oneshot;
 
 pub(crate) use client::{Answer, Request};
 pub(crate) use documented::fault;
 pub(crate) use down::DownStore;
+pub(crate) use stream::{EventStream, Piece};
 
 use crate::{ApiParts, DeliveryMetrics, Settings, serve};
 
@@ -39,11 +43,14 @@ pub(crate) const MANAGER: &str = "+919655716000";
 /// How a test wants its API.
 pub(crate) struct Setup {
     pub(crate) settings: Settings,
+    pub(crate) door: door_actix::Settings,
     pub(crate) access: Access,
     pub(crate) managers: Managers,
     pub(crate) store: Option<Arc<dyn Store>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) delivery_metrics: DeliveryMetrics,
+    /// What is served beside the API.
+    pub(crate) pages: fn(&mut ServiceConfig),
 }
 
 /// A running API. Stops when it is dropped.
@@ -101,16 +108,20 @@ impl Service {
     pub(crate) fn with(change: impl FnOnce(&mut Setup)) -> Self {
         let mut setup = Setup {
             settings: Settings {
-                inbound_keys: vec![INBOUND_KEY.into(), "the-key-before".into()],
-                operator_token: Some(OPERATOR_TOKEN.into()),
                 workers: Some(1),
                 ..Settings::default()
+            },
+            door: door_actix::Settings {
+                inbound_keys: vec![INBOUND_KEY.into(), "the-key-before".into()],
+                operator_token: Some(OPERATOR_TOKEN.into()),
+                ..door_actix::Settings::default()
             },
             access: Access::Open,
             managers: Managers::new(vec![MANAGER.parse().unwrap()]),
             store: None,
             clock: Arc::new(SystemClock),
             delivery_metrics: DeliveryMetrics::default(),
+            pages: |_| (),
         };
         change(&mut setup);
         let folder = tempfile::tempdir().unwrap();
@@ -118,10 +129,11 @@ impl Service {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
+        let pages = setup.pages;
         let parts = parts(setup, &store);
         let thread = std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async {
-                serve(listener, parts, async {
+                serve(listener, parts, pages, async {
                     let _ = stopped.await;
                 })?
                 .await
@@ -145,6 +157,32 @@ impl Service {
 
     pub(crate) fn get(&self, target: &str) -> Answer {
         self.send(&Request::new("GET", target))
+    }
+
+    /// Reads as an operator.
+    pub(crate) fn get_as_operator(&self, target: &str) -> Answer {
+        self.as_operator(Request::new("GET", target))
+    }
+
+    /// Sends a request as an operator.
+    pub(crate) fn as_operator(&self, request: Request) -> Answer {
+        self.send(&request.bearer(OPERATOR_TOKEN))
+    }
+
+    /// Gives a ticket another status, as an operator.
+    pub(crate) fn set_status(&self, reference: &str, status: &str) {
+        let body = json!({ "status": status });
+        let answer = self.as_operator(Request::patch(&format!("/api/ticket/{reference}"), &body));
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+
+    /// Has n8n hand over a message that names no ticket; gives its id.
+    pub(crate) fn keep_unmatched(&self, from: &str, text: &str) -> String {
+        let kept = self.receive(&json!({ "from": from, "message": text }));
+        assert_eq!(kept.code(), "ticket_not_named");
+        let list = self.get_as_operator("/api/unmatched?limit=100").json();
+        let messages = list["messages"].as_array().unwrap();
+        messages.last().unwrap()["id"].as_str().unwrap().to_owned()
     }
 
     /// Opens the seed's ticket.
@@ -198,6 +236,13 @@ impl Service {
     }
 }
 
+impl Opened {
+    /// Where its customer adds to it.
+    pub(crate) fn messages(&self) -> String {
+        format!("/api/ticket/{}/messages?key={}", self.reference, self.key)
+    }
+}
+
 /// A ticket that a test opened.
 pub(crate) struct Opened {
     pub(crate) reference: String,
@@ -239,9 +284,21 @@ fn parts(setup: Setup, store: &Arc<dyn Store>) -> ApiParts {
         links: TicketLinks::new("https://desk.example", setup.access),
         has_receiver: true,
     };
+    let view_ticket = Arc::new(ViewTicket::new(store.clone(), setup.access));
+    let live = Arc::new(Live::new(view_ticket.clone()));
+    store.follow(live.clone());
     ApiParts {
         open_ticket: Arc::new(OpenTicket::new(store.clone(), around.clone())),
-        view_ticket: Arc::new(ViewTicket::new(store.clone(), setup.access)),
+        view_ticket,
+        add_message: Arc::new(AddMessage::new(store.clone(), around.clone(), setup.access)),
+        operate: Arc::new(Operate::new(
+            store.clone(),
+            store.clone(),
+            around.clone(),
+            setup.managers.clone(),
+        )),
+        door: Arc::new(Door::new(&setup.door)),
+        live,
         receive_reply: Arc::new(ReceiveReply::new(
             store.clone(),
             store.clone(),
@@ -254,12 +311,7 @@ fn parts(setup: Setup, store: &Arc<dyn Store>) -> ApiParts {
             around.clock.clone(),
             around.wake.clone(),
         )),
-        redeliver: Arc::new(Redeliver::new(
-            store.clone(),
-            around.composer.clone(),
-            around.clock.clone(),
-            around.wake.clone(),
-        )),
+        redeliver: Arc::new(Redeliver::new(store.clone(), around.clone())),
         outbox: store.clone(),
         health: store.clone(),
         clock: setup.clock,

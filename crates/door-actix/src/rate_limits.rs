@@ -11,7 +11,7 @@ use governor::{
     clock::{Clock, DefaultClock},
 };
 
-use crate::{client_address::ClientAddress, problem::Problem};
+use crate::client_address::ClientAddress;
 
 /// How many requests a minute.
 const PER_MINUTE: NonZeroU32 = NonZeroU32::new(60).unwrap();
@@ -27,13 +27,21 @@ const TIDY_EVERY: u32 = 4_096;
 
 /// What is limited, each by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
     /// Tickets being opened.
     Creation,
     /// Tickets being read.
     Read,
     /// Keys being guessed.
     WrongKey,
+}
+
+/// One request too many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("too many requests; the next may come in {seconds} s")]
+pub struct TooMany {
+    /// How long to wait, at least 1.
+    pub seconds: u64,
 }
 
 /// Who is counted as one.
@@ -97,8 +105,8 @@ impl RateLimits {
         }
     }
 
-    /// Counts a request of `client`; a problem if it is one too many.
-    pub(crate) fn take(&self, kind: Kind, client: ClientAddress) -> Result<(), Problem> {
+    /// Counts a request of `client`.
+    pub(crate) fn take(&self, kind: Kind, client: ClientAddress) -> Result<(), TooMany> {
         let limit = match kind {
             Kind::Creation => &self.creations,
             Kind::Read => &self.reads,
@@ -106,7 +114,7 @@ impl RateLimits {
         };
         match client {
             ClientAddress::Local => Ok(()),
-            ClientAddress::Remote(ip) => limit.take(ip).map_err(Problem::rate_limited),
+            ClientAddress::Remote(ip) => limit.take(ip).map_err(|seconds| TooMany { seconds }),
         }
     }
 }

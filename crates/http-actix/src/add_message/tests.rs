@@ -1,0 +1,214 @@
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use ticket_domain::{
+    Access,
+    ports::{Clock, Verdict},
+};
+
+use crate::testing::{Answer, DownStore, Request, Service, SystemClock, changed};
+
+fn body() -> Value {
+    json!({ "message": "The second parcel was broken too." })
+}
+
+fn add(api: &Service, target: &str) -> Answer {
+    api.send(&Request::post(target, &body()))
+}
+
+fn texts(api: &Service, reference: &str) -> Vec<Value> {
+    let thread = api.get(&format!("/api/ticket/{reference}")).json();
+    let messages = thread["messages"].as_array().unwrap().iter();
+    messages.map(|message| message["body"].clone()).collect()
+}
+
+#[test]
+fn the_customer_adds_to_the_thread_and_the_manager_is_told() {
+    let api = Service::start();
+    let opened = api.open_ticket();
+    api.hand_over("SM1");
+    assert_eq!(api.delivery_state(&opened.reference), "sent");
+    let answer = add(&api, &opened.messages().to_lowercase());
+    let added = answer.json();
+    assert_eq!((answer.status, &added["ok"]), (201, &json!(true)));
+    assert_eq!(added["ticketRef"], json!(opened.reference));
+    assert_eq!(answer.header("idempotent-replayed"), None);
+    let thread = api.get(&format!("/api/ticket/{}", opened.reference)).json();
+    let last = &thread["messages"][1];
+    assert_eq!(
+        *last,
+        json!({
+            "id": added["messageId"], "sender": "customer", "channel": "web", "mediaUrl": null,
+            "body": "The second parcel was broken too.", "createdAt": added["createdAt"]
+        })
+    );
+    // The newest notification is the one of this message, and waits.
+    assert_eq!(api.delivery_state(&opened.reference), "waiting");
+    let undelivered = api.get_as_operator("/api/notifications").json();
+    assert_eq!(undelivered["notifications"][0]["event"], "ticket.updated");
+    api.settle(|| Verdict::Delivered {
+        at: SystemClock.now(),
+        external_id: None,
+    });
+    assert_eq!(api.delivery_state(&opened.reference), "sent");
+}
+
+#[test]
+fn a_message_opens_the_ticket_again() {
+    let api = Service::start();
+    let opened = api.open_ticket();
+    for status in ["resolved", "closed"] {
+        api.set_status(&opened.reference, status);
+        assert_eq!(add(&api, &opened.messages()).status, 201);
+        let ticket = api.get(&format!("/api/ticket/{}", opened.reference)).json();
+        assert_eq!(ticket["ticket"]["status"], "open", "{status}");
+    }
+}
+
+#[test]
+fn only_the_customers_key_writes() {
+    for access in [Access::Open, Access::Private] {
+        let api = Service::with(|setup| setup.access = access);
+        let (opened, other) = (api.open_ticket(), api.open_ticket());
+        let reader_key = reader_key(&api, &opened.reference);
+        let target = format!("/api/ticket/{}/messages", opened.reference);
+        let (hidden, refused) = ((404, "ticket_not_found"), (401, "unauthorized"));
+        let by_access = if access == Access::Open { refused } else { hidden };
+        for (target, expected) in [
+            (target.clone(), by_access),
+            (format!("{target}?key="), by_access),
+            (format!("{target}?key={}", "0".repeat(32)), by_access),
+            (format!("{target}?key={}", other.key), by_access),
+            (format!("{target}?key={reader_key}"), refused),
+            (
+                format!("/api/ticket/T-20250115-1234/messages?key={}", opened.key),
+                hidden,
+            ),
+            (format!("/api/ticket/x/messages?key={}", opened.key), hidden),
+            ("/api/ticket/x/messages".into(), hidden),
+        ] {
+            let answer = add(&api, &target);
+            assert_eq!((answer.status, answer.code().as_str()), expected, "{target}");
+            assert_eq!(answer.header("www-authenticate"), None);
+        }
+        // An operator is no customer.
+        let as_operator = api.as_operator(Request::post(&target, &body()));
+        assert_eq!(as_operator.status, by_access.0);
+        assert_eq!(add(&api, &opened.messages()).status, 201);
+    }
+}
+
+/// The key in the manager's link.
+fn reader_key(api: &Service, reference: &str) -> String {
+    let reference = reference.parse().unwrap();
+    let thread = actix_web::rt::System::new().block_on(api.store.thread(reference));
+    thread.unwrap().unwrap().ticket.keys.reader.to_string()
+}
+
+#[test]
+fn each_rule_has_two_sides() {
+    let api = Service::start();
+    let opened = api.open_ticket();
+    let long = |n: usize| Some(json!("\u{1f600}".repeat(n)));
+    for (value, expected) in [
+        (long(5_000), None),
+        (long(5_001), Some("too_long")),
+        (Some(json!("a\r\n\tb")), None),
+        (Some(json!(" \t ")), Some("required")),
+        (Some(json!("bell\u{7}")), Some("control_character")),
+        (Some(json!(1.5)), Some("not_text")),
+        (Some(Value::Null), Some("required")),
+        (None, Some("required")),
+    ] {
+        let body = changed(changed(body(), "message", value.clone()), "other", Some(json!(1)));
+        let answer = api.send(&Request::post(&opened.messages(), &body));
+        match expected {
+            None => assert_eq!(answer.status, 201, "{value:?} {answer:?}"),
+            Some(code) => assert_eq!(answer.faults(), [format!("message {code}")], "{value:?}"),
+        }
+    }
+    assert_eq!(texts(&api, &opened.reference)[2], "a\n\tb");
+    let both = Request::post(&opened.messages(), &json!({})).header("idempotency-key", "");
+    assert_eq!(
+        api.send(&both).faults(),
+        ["Idempotency-Key required", "message required"]
+    );
+    let padded = json!({ "message": "x", "padding": "x".repeat(65_536) });
+    let too_large = api.send(&Request::post(&opened.messages(), &padded));
+    assert_eq!(
+        (too_large.status, too_large.code().as_str()),
+        (413, "payload_too_large")
+    );
+    let form = Request::post(&opened.messages(), &body()).without_header("content-type");
+    assert_eq!(api.send(&form).status, 415);
+}
+
+#[test]
+fn a_repeated_key_repeats_the_answer() {
+    let api = Service::start();
+    let (opened, other) = (api.open_ticket(), api.open_ticket());
+    let send = |target: &str, key: &str, text: &str| {
+        let body = json!({ "message": text });
+        api.send(&Request::post(target, &body).header("idempotency-key", key))
+    };
+    let first = send(&opened.messages(), "key-1", "One");
+    let again = send(&opened.messages(), "key-1", " One ");
+    assert_eq!((first.status, again.status), (201, 201));
+    assert_eq!(first.body, again.body);
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
+    assert_eq!(texts(&api, &opened.reference).len(), 2);
+    for (target, key, text) in [(opened.messages(), "key-1", "Two"), (other.messages(), "key-1", "One")] {
+        let reused = send(&target, key, text);
+        assert_eq!((reused.status, reused.code().as_str()), (422, "idempotency_key_reused"));
+    }
+    // A ticket's key is no message's.
+    let ticket = Request::post("/api/ticket", &crate::testing::seeds_ticket()).header("idempotency-key", "key-2");
+    assert_eq!(api.send(&ticket).status, 201);
+    assert_eq!(send(&opened.messages(), "key-2", "One").status, 422);
+    assert_eq!(send(&opened.messages(), "key-3", "One").status, 201);
+}
+
+#[test]
+fn twins_make_one_message() {
+    let api = Service::with(|setup| setup.settings.workers = Some(2));
+    for round in 0..5 {
+        let opened = api.open_ticket();
+        let request = Request::post(&opened.messages(), &body()).header("idempotency-key", &format!("twin-{round}"));
+        let mut ids: Vec<String> = std::thread::scope(|scope| {
+            let twins: Vec<_> = (0..16).map(|_| scope.spawn(|| api.send(&request))).collect();
+            let answers = twins.into_iter().map(|twin| twin.join().unwrap().json());
+            answers.map(|answer| answer["messageId"].to_string()).collect()
+        });
+        ids.dedup();
+        assert_eq!(ids.len(), 1, "{ids:?}");
+        assert_eq!(texts(&api, &opened.reference).len(), 2);
+    }
+}
+
+#[test]
+fn wrong_keys_are_limited_and_right_ones_are_not() {
+    let api = Service::with(|setup| setup.door.trusted_proxy_hops = 1);
+    let opened = api.open_ticket();
+    let send = |target: &str, address: &str| {
+        let request = Request::post(target, &body()).header("x-forwarded-for", address);
+        api.send(&request).status
+    };
+    let target = format!("/api/ticket/{}/messages", opened.reference);
+    for (query, address) in [("?key=wrong", "1.2.3.4"), ("", "1.2.3.5")] {
+        let target = format!("{target}{query}");
+        let refused = (0..1_000).map(|_| send(&target, address)).find(|status| *status != 401);
+        assert_eq!(refused, Some(429), "{query}");
+    }
+    // What names no ticket is a guess as well.
+    let guess = |_| send("/api/ticket/x/messages?key=wrong", "1.2.3.6");
+    assert_eq!((0..1_000).map(guess).find(|status| *status != 404), Some(429));
+    assert!((0..140).all(|_| send(&opened.messages(), "1.2.3.4") == 201));
+}
+
+#[test]
+fn a_store_that_is_down_is_told_without_its_secrets() {
+    let api = Service::with(|setup| setup.store = Some(Arc::new(DownStore)));
+    let answer = add(&api, "/api/ticket/T-20250115-1234/messages?key=x");
+    assert_eq!((answer.status, answer.code().as_str()), (500, "storage_unavailable"));
+    assert!(!answer.text().contains("secret"), "{}", answer.text());
+}

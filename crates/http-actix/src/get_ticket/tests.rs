@@ -1,0 +1,210 @@
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use ticket_domain::{Access, Delivery, DeliveryState};
+
+use super::*;
+use crate::testing::{DownStore, MANAGER, OPERATOR_TOKEN, Request, Service};
+
+fn keys(value: &Value) -> Vec<&str> {
+    value.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+#[test]
+fn a_ticket_has_the_seeds_shape() {
+    let api = Service::start();
+    let opened = api.open_ticket();
+    let reply = json!({
+        "ticketRef": opened.reference, "message": "We look into it.", "from": MANAGER, "externalId": "SM1",
+        "mediaUrl": "https://media.example/1"
+    });
+    assert_eq!(api.receive(&reply).status, 200);
+    let answer = api.get(&format!("/api/ticket/{}", opened.reference.to_lowercase()));
+    let mut body = answer.json();
+    assert_eq!(answer.status, 200);
+    assert_eq!(keys(&body), ["messages", "ok", "ticket"]);
+    let ticket = &mut body["ticket"];
+    let times = ["createdAt", "updatedAt"].map(|name| ticket[name].take().as_str().unwrap().to_owned());
+    assert!(
+        times.iter().all(|time| time.len() == 27 && time.ends_with('Z')),
+        "{times:?}"
+    );
+    assert!(times[0] < times[1]);
+    assert_eq!(
+        *ticket,
+        json!({
+            "id": opened.id, "ticketRef": opened.reference, "subject": "Product Quality Issue", "status": "open",
+            "customerName": "John Doe", "customerPhone": "+1234567890", "customerEmail": "john@example.com",
+            "priority": "high", "createdAt": null, "updatedAt": null,
+            "delivery": { "state": "waiting", "at": times[0] }
+        })
+    );
+    let messages = body["messages"].as_array().unwrap();
+    let told: Vec<_> = messages
+        .iter()
+        .map(|m| (&m["sender"], &m["channel"], &m["body"], &m["mediaUrl"]))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (
+                &json!("customer"),
+                &json!("web"),
+                &json!("I received damaged bottles in my last order."),
+                &Value::Null
+            ),
+            (
+                &json!("manager"),
+                &json!("whatsapp"),
+                &json!("We look into it."),
+                &json!("https://media.example/1")
+            ),
+        ]
+    );
+    assert_eq!(
+        keys(&messages[0]),
+        ["body", "channel", "createdAt", "id", "mediaUrl", "sender"]
+    );
+    assert_eq!(answer.header("cache-control"), Some("private, no-cache"));
+    assert_eq!(answer.header("referrer-policy"), Some("no-referrer"));
+}
+
+#[test]
+fn a_poller_is_told_only_what_is_new() {
+    let api = Service::start();
+    let opened = api.open_ticket();
+    let target = format!("/api/ticket/{}", opened.reference);
+    let poll = |known: &str| api.send(&Request::new("GET", &target).header("if-none-match", known));
+    let tag = api.get(&target).header("etag").unwrap().to_owned();
+    assert!(tag.starts_with('"'), "strong: {tag}");
+    for (known, status) in [
+        (tag.clone(), 304),
+        (format!("\"other\", {tag}"), 304),
+        (format!("W/{tag}"), 304),
+        ("*".into(), 304),
+        ("\"other\"".into(), 200),
+        ("nonsense".into(), 200),
+        (String::new(), 200),
+    ] {
+        let answer = poll(&known);
+        assert_eq!(
+            (answer.status, answer.header("etag")),
+            (status, Some(tag.as_str())),
+            "{known}"
+        );
+        assert_eq!(answer.body.is_empty(), status == 304);
+    }
+    let reply = json!({ "ticketRef": opened.reference, "message": "Hello", "from": MANAGER });
+    assert_eq!(api.receive(&reply).status, 200);
+    let answer = poll(&tag);
+    assert_eq!(answer.status, 200);
+    assert_ne!(answer.header("etag"), Some(tag.as_str()));
+}
+
+#[test]
+fn a_delivery_changes_the_tag() {
+    let tag = |version, state, micros| {
+        let at = ticket_domain::Timestamp::from_unix_micros(micros).unwrap();
+        state_tag(version, Delivery { state, at })
+    };
+    let first = tag(1, DeliveryState::Waiting, 1);
+    for other in [
+        tag(2, DeliveryState::Waiting, 1),
+        tag(1, DeliveryState::Sent, 1),
+        tag(1, DeliveryState::Waiting, 2),
+    ] {
+        assert_ne!(first, other);
+    }
+}
+
+#[test]
+fn head_is_get_without_a_body() {
+    let api = Service::start();
+    let target = format!("/api/ticket/{}", api.open_ticket().reference);
+    let (get, head) = (api.get(&target), api.send(&Request::new("HEAD", &target)));
+    assert_eq!(head.status, 200);
+    assert!(head.body.is_empty());
+    assert_eq!(head.header("etag"), get.header("etag"));
+    assert_eq!(head.header("content-length"), get.header("content-length"));
+    assert_eq!(api.send(&Request::new("HEAD", "/api/ticket")).status, 400);
+}
+
+#[test]
+fn no_reference_is_a_fault_and_a_wrong_one_is_not_found() {
+    let api = Service::start();
+    for target in ["/api/ticket", "/api/ticket/"] {
+        assert_eq!(api.get(target).faults(), ["ticketRef required"]);
+    }
+    let missing = api.get("/api/ticket/T-20250115-1234");
+    assert_eq!((missing.status, missing.code().as_str()), (404, "ticket_not_found"));
+    for ill_formed in [
+        "x",
+        "T-1",
+        "T-20250115-12345678901",
+        "%00",
+        "%F0%9F%8E%AB",
+        "%ff",
+        "'%20OR%201=1",
+    ] {
+        let answer = api.get(&format!("/api/ticket/{ill_formed}"));
+        assert_eq!((answer.status, &answer.body), (404, &missing.body), "{ill_formed}");
+    }
+}
+
+#[test]
+fn private_tickets_exist_for_their_holders_and_operators_only() {
+    let api = Service::with(|setup| setup.access = Access::Private);
+    let opened = api.open_ticket();
+    let target = format!("/api/ticket/{}", opened.reference);
+    let missing = api.get("/api/ticket/T-20250115-1234");
+    for hidden in [
+        target.clone(),
+        format!("{target}?key="),
+        format!("{target}?key={}", "0".repeat(32)),
+        format!("{target}?%ff&key"),
+    ] {
+        let answer = api.get(&hidden);
+        assert_eq!((answer.status, answer.body), (404, missing.body.clone()), "{hidden}");
+    }
+    assert_eq!(api.get(&format!("{target}?a=b&key={}", opened.key)).status, 200);
+    let as_operator = |token| api.send(&Request::new("GET", &target).bearer(token));
+    assert_eq!(as_operator(OPERATOR_TOKEN).status, 200);
+    assert_eq!(as_operator("wrong").status, 404);
+}
+
+#[test]
+fn wrong_keys_are_limited_and_right_ones_are_not() {
+    let api = Service::with(|setup| setup.door.trusted_proxy_hops = 1);
+    let opened = api.open_ticket();
+    let read = |key: &str| {
+        let target = format!("/api/ticket/{}?key={key}", opened.reference);
+        api.send(&Request::new("GET", &target).header("x-forwarded-for", "1.2.3.4"))
+    };
+    let refused = (0..1_000)
+        .map(|_| read("wrong"))
+        .find(|answer| answer.status != 200)
+        .unwrap();
+    assert_eq!((refused.status, refused.code().as_str()), (429, "rate_limited"));
+    assert!((0..140).all(|_| read(&opened.key).status == 200));
+}
+
+#[test]
+fn a_wrong_key_buys_no_reads_beyond_the_limit() {
+    let api = Service::with(|setup| setup.door.trusted_proxy_hops = 1);
+    let target = format!("/api/ticket/{}", api.open_ticket().reference);
+    let read = |target: &str| {
+        let request = Request::new("GET", target).header("x-forwarded-for", "1.2.3.4");
+        api.send(&request).status
+    };
+    let with_key = format!("{target}?key=wrong");
+    assert!((0..1_000).any(|_| read(&with_key) == 429));
+    // One read comes in a second, so a whole minute's worth can't be there.
+    assert!((0..60).any(|_| read(&target) == 429));
+}
+
+#[test]
+fn a_store_that_is_down_is_not_a_missing_ticket() {
+    let api = Service::with(|setup| setup.store = Some(Arc::new(DownStore)));
+    let answer = api.get("/api/ticket/T-20250115-1234");
+    assert_eq!((answer.status, answer.code().as_str()), (500, "storage_unavailable"));
+}
