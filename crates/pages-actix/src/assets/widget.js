@@ -1,0 +1,218 @@
+// A button and the form, for any page of a site that ALLOWED_ORIGINS names. It keeps nothing in the browser.
+//   <script src="https://desk.example.com/widget.js" defer data-label="Help" data-title="How can we help?"
+//     data-side="right" data-accent="#0b6e5a"></script>
+(() => {
+  "use strict";
+  const MARK = "data-support-desk";
+  const script = document.currentScript
+    || [...document.scripts].find((one) => /\/widget\.js(?:[?#]|$)/.test(one.src) && !one.hasAttribute(MARK));
+  if (!script || !script.src) return;
+  script.setAttribute(MARK, "");
+  const { label = "Help", title = "How can we help?", side, accent = "" } = script.dataset;
+  const at = (path) => new URL(path, script.src).href;
+
+  const STYLE = `
+:host { all: initial; }
+* { box-sizing: border-box; }
+.root { --paper: #fff; --ink: #1d1f23; --muted: #5d636e; --line: #878c95; --accent: #0b6e5a; --on: #fff;
+  --danger: #a8261c; --soft: #fcebe9; color-scheme: light dark; color: var(--ink);
+  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Noto Sans", sans-serif; }
+@media (prefers-color-scheme: dark) { .root { --paper: #1c1f25; --ink: #ececea; --muted: #a2a8b3; --line: #737a86;
+  --accent: #58c9a9; --on: #06231b; --danger: #ff9d92; --soft: #3a1d1a; } }
+button { font: inherit; font-weight: 600; min-height: 44px; padding: 8px 20px; border: 0; border-radius: 12px; cursor: pointer;
+  background: var(--accent); color: var(--on); touch-action: manipulation; }
+button[aria-disabled=true] { opacity: .6; cursor: progress; }
+:focus-visible { outline: 3px solid var(--ink); outline-offset: 2px; }
+.open { position: fixed; z-index: 2147483000; inset-block-end: max(20px, env(safe-area-inset-bottom)); right: 20px;
+  border-radius: 99px; min-height: 52px; padding: 8px 24px; box-shadow: 0 2px 6px rgb(0 0 0 / .2), 0 8px 24px rgb(0 0 0 / .16); }
+.left .open { right: auto; left: 20px; }
+dialog { width: min(460px, 100% - 24px); max-height: calc(100% - 24px); margin: auto; padding: 0; border: 0; border-radius: 18px;
+  background: var(--paper); color: var(--ink); box-shadow: 0 24px 64px rgb(0 0 0 / .3); overflow: auto; overscroll-behavior: contain; }
+dialog::backdrop { background: rgb(10 12 16 / .5); }
+@media (min-width: 600px) { dialog { margin: auto 20px 20px auto; } .left dialog { margin: auto auto 20px 20px; } }
+header { display: flex; align-items: center; justify-content: space-between; gap: 12px; padding: 20px 12px 0 24px; }
+h2 { margin: 0; font-size: 22px; line-height: 1.25; letter-spacing: -.02em; overflow-wrap: anywhere; outline: none; }
+.close { background: transparent; color: var(--muted); padding: 8px 12px; font-weight: 400; }
+form, .done { display: grid; gap: 16px; padding: 16px 24px 24px; }
+.pair { display: grid; gap: 16px; }
+@media (min-width: 420px) { .pair { grid-template-columns: 1fr 1fr; } }
+label { display: block; font-weight: 600; }
+input, textarea, select { display: block; width: 100%; min-height: 44px; margin-block-start: 6px; padding: 9px 12px; font: inherit;
+  color: inherit; background: var(--paper); border: 1px solid var(--line); border-radius: 10px; }
+textarea { min-height: 110px; resize: vertical; }
+[aria-invalid=true] { border-color: var(--danger); box-shadow: inset 0 0 0 1px var(--danger); }
+p { margin: 0; overflow-wrap: anywhere; }
+.help { color: var(--muted); font-size: 14px; font-weight: 400; }
+.fault { margin-block-start: 6px; color: var(--danger); font-size: 14px; font-weight: 600; }
+.word { padding: 12px 16px; border-radius: 10px; background: var(--soft); }
+.done a { color: inherit; font-weight: 600; }
+[hidden] { display: none !important; }`;
+
+  const make = (tag, attributes = {}, ...children) => {
+    const element = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+    element.append(...children);
+    return element;
+  };
+
+  // The accent may be any colour; what stands on it is black or white, whichever reads better.
+  const paint = (root) => {
+    const hex = /^#(?:[0-9a-f]{3}|[0-9a-f]{6})$/i.test(accent.trim()) && accent.trim().slice(1);
+    if (!hex) return;
+    const pairs = hex.length === 3 ? [...hex].map((digit) => digit + digit) : hex.match(/../g);
+    const [red, green, blue] = pairs.map((pair) => {
+      const part = parseInt(pair, 16) / 255;
+      return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+    });
+    const light = 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+    root.style.setProperty("--accent", `#${hex}`);
+    root.style.setProperty("--on", light > 0.179 ? "#000" : "#fff");
+  };
+
+  const FIELDS = [
+    ["subject", "Subject", "input", { type: "text", autocomplete: "off" }],
+    ["message", "Message", "textarea", { rows: "4" }],
+    ["priority", "How urgent is it?", "select", {}],
+    ["customerName", "Name", "input", { type: "text", autocomplete: "name" }],
+    ["customerPhone", "Phone", "input", { type: "tel", autocomplete: "tel" }, "With country code"],
+    ["customerEmail", "E-mail", "input", { type: "email", autocomplete: "email" }],
+  ];
+  const controls = new Map();
+  const field = ([name, text, tag, attributes, help]) => {
+    const control = make(tag, { id: name, name, dir: "auto", ...attributes });
+    if (tag === "select") {
+      for (const word of ["Low", "Medium", "High", "Urgent"]) control.append(new Option(word, word.toLowerCase()));
+      control.value = "medium";
+    } else {
+      control.setAttribute("aria-required", "true");
+    }
+    const fault = make("p", { class: "fault", id: `${name}-fault`, hidden: "" });
+    const caption = make("label", { for: name }, text);
+    if (help) caption.append(" ", make("span", { class: "help" }, help));
+    controls.set(name, { control, fault, text });
+    return make("div", {}, caption, control, fault);
+  };
+  const tell = (name, words) => {
+    const { control, fault } = controls.get(name);
+    fault.textContent = words;
+    fault.hidden = !words;
+    if (words) {
+      control.setAttribute("aria-invalid", "true");
+      control.setAttribute("aria-describedby", fault.id);
+    } else {
+      control.removeAttribute("aria-invalid");
+      control.removeAttribute("aria-describedby");
+    }
+  };
+
+  // The same words, sent again, are the same ticket.
+  let sent = "";
+  let key = "";
+  const keyOf = (body) => {
+    if (body !== sent) {
+      sent = body;
+      key = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    }
+    return key;
+  };
+
+  const ask = async (body) => {
+    const headers = { "content-type": "application/json", "idempotency-key": keyOf(body) };
+    const stop = new AbortController();
+    const timer = setTimeout(() => stop.abort(), 20_000);
+    try {
+      const answer = await fetch(at("api/ticket"), {
+        method: "POST", headers, body, credentials: "omit", referrerPolicy: "origin", signal: stop.signal,
+      });
+      return { status: answer.status, wait: answer.headers.get("retry-after"), said: await answer.json() };
+    } catch {
+      return { status: 0, wait: null, said: {} };
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+
+  const build = () => {
+    if (document.querySelector(`div[${MARK}="${CSS.escape(at("."))}"]`)) return;
+    const host = make("div", { [MARK]: at(".") });
+    const shadow = host.attachShadow({ mode: "closed" });
+    try {
+      const sheet = new CSSStyleSheet();
+      sheet.replaceSync(STYLE);
+      shadow.adoptedStyleSheets = [sheet];
+    } catch {
+      shadow.append(make("style", {}, STYLE));
+    }
+    const root = make("div", { class: side === "left" ? "root left" : "root", lang: "en" });
+    paint(root);
+    const open = make("button", { class: "open", type: "button", "aria-haspopup": "dialog" }, label);
+    const close = make("button", { class: "close", type: "button" }, "Close");
+    const heading = make("h2", { id: "title", tabindex: "-1" }, title);
+    const word = make("p", { class: "word", role: "alert", hidden: "" });
+    const send = make("button", { type: "submit" }, "Send");
+    const [subject, message, priority, name, phone, mail] = FIELDS.map(field);
+    const form = make("form", { novalidate: "" }, word, subject, message, priority, name,
+      make("div", { class: "pair" }, phone, mail), send);
+    const done = make("div", { class: "done", role: "status" });
+    const dialog = make("dialog", { "aria-labelledby": "title" }, make("header", {}, heading, close), form, done);
+    root.append(open, dialog);
+    shadow.append(root);
+    document.body.append(host);
+
+    done.hidden = true;
+    open.addEventListener("click", () => {
+      if (!dialog.showModal) return void window.open(at("."), "_blank", "noopener");
+      dialog.showModal();
+      if (done.hidden) controls.get("subject").control.focus();
+    });
+    close.addEventListener("click", () => dialog.close());
+    dialog.addEventListener("close", () => {
+      open.focus();
+      if (done.hidden) return;
+      heading.textContent = title;
+      done.hidden = true;
+      form.hidden = false;
+    });
+
+    const say = (words) => { word.textContent = words; word.hidden = !words; };
+    const thank = ({ ticketRef, ticketUrl }) => {
+      const link = make("a", { target: "_blank", rel: "noopener" }, "See your request and the answers");
+      if (/^https?:/.test(ticketUrl)) link.href = ticketUrl;
+      heading.textContent = "Thank you";
+      done.replaceChildren(make("p", {}, "We have your request. Its reference is ", make("strong", {}, String(ticketRef)), "."),
+        make("p", {}, link), make("p", { class: "help" }, "Keep that link: it is your way back."));
+      form.reset();
+      controls.get("priority").control.value = "medium";
+      sent = "";
+      form.hidden = true;
+      done.hidden = false;
+      heading.focus();
+    };
+    const refuse = ({ status, wait, said }) => {
+      const errors = Array.isArray(said.errors) ? said.errors : [];
+      const known = errors.filter(({ field }) => controls.has(field));
+      for (const { field, code, message } of known) {
+        const { text } = controls.get(field);
+        tell(field, code === "required" ? "Please fill this in." : `${text} ${message}.`);
+      }
+      const first = [...controls.values()].find(({ fault }) => !fault.hidden);
+      if (first) return first.control.focus();
+      if (status === 429) say(`Very many requests came at once. Please try again in ${Number(wait) || 60} seconds.`);
+      else say("This did not go through. Your words are still here: please try again in a moment.");
+    };
+    form.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      if (send.getAttribute("aria-disabled")) return;
+      send.setAttribute("aria-disabled", "true");
+      send.textContent = "Sending…";
+      say("");
+      for (const name of controls.keys()) tell(name, "");
+      const values = [...controls].map(([name, { control }]) => [name, control.value]);
+      const answer = await ask(JSON.stringify(Object.fromEntries(values)));
+      send.removeAttribute("aria-disabled");
+      send.textContent = "Send";
+      if (answer.status === 201) thank(answer.said); else refuse(answer);
+    });
+  };
+  if (document.body) build(); else addEventListener("DOMContentLoaded", build);
+})();

@@ -1,0 +1,138 @@
+//! The form: `GET /` shows it, `POST /` opens a ticket.
+
+mod request;
+mod view;
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{StatusCode, header::LOCATION},
+    web::Data,
+};
+use door_actix::{Kind, TooMany, log_store_failure};
+use ticket_domain::{
+    ports::StoreError,
+    use_cases::{OpenError, OpenedTicket},
+};
+use url::Url;
+
+use crate::{
+    Pages, again,
+    fault::Faults,
+    form_data::{Form, FormData},
+    origin::Origin,
+    return_to::{self, ReturnTo},
+    trouble,
+};
+use view::{FormPage, Word};
+
+/// Why no ticket was opened. The form is shown again, with everything that was typed.
+enum Refusal {
+    Faults(Faults),
+    /// It can't go back to where it was told to.
+    Return,
+    TooMany(TooMany),
+    Store,
+}
+
+pub(crate) async fn show(request: HttpRequest, pages: Data<Pages>) -> HttpResponse {
+    let query = FormData::parse(request.query_string().as_bytes());
+    let asked = ReturnTo::parse(query.get(return_to::FIELD), &pages.parts.settings);
+    let is_refused = asked.is_err();
+    let return_to = asked.ok().flatten();
+    let page = FormPage {
+        pages: &pages,
+        values: &FormData::default(),
+        faults: &Faults::default(),
+        word: is_refused.then_some(Word::NoWayBack),
+        mark: &again::new_mark(&*pages.parts.random),
+        return_to: return_to.as_ref(),
+    };
+    page.respond(StatusCode::OK)
+}
+
+pub(crate) async fn send(request: HttpRequest, pages: Data<Pages>, Form(form): Form) -> HttpResponse {
+    if Origin::of(&request, &pages.parts.settings) == Origin::Foreign {
+        return trouble::foreign(&pages);
+    }
+    let form = match form {
+        Ok(form) => form,
+        Err(error) => return trouble::unreadable(&pages, error),
+    };
+    let mark = again::mark(&form, &*pages.parts.random);
+    let return_to = ReturnTo::parse(form.get(return_to::FIELD), &pages.parts.settings);
+    let opened = match &return_to {
+        Ok(_) => open(&request, &pages, &form, &mark).await,
+        Err(return_to::NotAllowed) => Err(Refusal::Return),
+    };
+    let return_to = return_to.ok().flatten();
+    match opened {
+        Ok(opened) => on_to(&pages, &opened, return_to),
+        Err(refusal) => again_please(&pages, &form, &mark, return_to.as_ref(), refusal),
+    }
+}
+
+async fn open(request: &HttpRequest, pages: &Pages, form: &FormData, mark: &str) -> Result<OpenedTicket, Refusal> {
+    let parts = &pages.parts;
+    parts.door.limit(Kind::Creation, request).map_err(Refusal::TooMany)?;
+    let ticket = request::read(form).map_err(Refusal::Faults)?;
+    let key = again::key(mark, &[&ticket.digest()]);
+    parts.open_ticket.open(ticket, key).await.map_err(|error| match error {
+        OpenError::Store(error) => not_stored(&error),
+        // The key is made of the content: it comes with no other.
+        OpenError::KeyReused => Refusal::Store,
+    })
+}
+
+fn not_stored(error: &StoreError) -> Refusal {
+    log_store_failure(error);
+    Refusal::Store
+}
+
+/// To the ticket's own page, or back to where the form came from.
+fn on_to(pages: &Pages, opened: &OpenedTicket, return_to: Option<ReturnTo>) -> HttpResponse {
+    let reference = opened.reference.to_string();
+    // Without another address it is on the site that the visitor is on, whichever of its names they used.
+    let here = || {
+        let link = Url::parse(&opened.url).ok();
+        let query = link.as_ref().and_then(Url::query).unwrap_or_default();
+        pages.at(&format!("/ticket/{reference}?{query}"))
+    };
+    let address = return_to.map_or_else(here, |return_to| return_to.telling(&reference, &opened.url));
+    HttpResponse::SeeOther().insert_header((LOCATION, address)).finish()
+}
+
+fn again_please(
+    pages: &Pages,
+    form: &FormData,
+    mark: &str,
+    return_to: Option<&ReturnTo>,
+    refusal: Refusal,
+) -> HttpResponse {
+    let page = |word: Option<Word>, faults: &Faults, status: StatusCode| {
+        let page = FormPage {
+            pages,
+            values: form,
+            faults,
+            word,
+            mark,
+            return_to,
+        };
+        page.respond(status)
+    };
+    let none = Faults::default();
+    match refusal {
+        Refusal::Faults(faults) => page(None, &faults, StatusCode::BAD_REQUEST),
+        Refusal::Return => {
+            let faults = request::read(form).err().unwrap_or_default();
+            page(Some(Word::NoWayBack), &faults, StatusCode::BAD_REQUEST)
+        }
+        Refusal::Store => page(Some(Word::NotStored), &none, StatusCode::INTERNAL_SERVER_ERROR),
+        Refusal::TooMany(error) => {
+            let page = page(Some(Word::TooMany(error)), &none, StatusCode::TOO_MANY_REQUESTS);
+            trouble::retry_after(page, error)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,128 @@
+//! What stands around each page of the inbox: the way to the others, what needs attention, what was just done.
+
+use actix_web::{HttpResponse, http::StatusCode};
+use maud::{Markup, html};
+
+use super::{attention::Counts, done, gate::Operator, refusal::respond};
+
+/// The pages that the head leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Room {
+    Tickets,
+    Unmatched,
+    Notifications,
+    Trail,
+}
+
+impl Room {
+    const ALL: [Self; 4] = [Self::Tickets, Self::Unmatched, Self::Notifications, Self::Trail];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Tickets => "Tickets",
+            Self::Unmatched => "Unmatched",
+            Self::Notifications => "Notifications",
+            Self::Trail => "Trail",
+        }
+    }
+
+    pub(super) fn path(self) -> &'static str {
+        match self {
+            Self::Tickets => "/inbox",
+            Self::Unmatched => "/inbox/unmatched",
+            Self::Notifications => "/inbox/notifications",
+            Self::Trail => "/inbox/trail",
+        }
+    }
+
+    /// How much waits there, and what is counted.
+    fn count(self, counts: &Counts) -> (u64, &'static str) {
+        match self {
+            Self::Tickets => (counts.waiting(), "waiting for you"),
+            Self::Unmatched => (counts.unmatched(), "unmatched"),
+            Self::Notifications => (counts.stuck(), "failed or held"),
+            Self::Trail => (0, ""),
+        }
+    }
+}
+
+/// A page of the inbox.
+pub(super) struct Framed<'a> {
+    pub(super) room: Room,
+    pub(super) title: &'a str,
+    pub(super) counts: &'a Counts,
+    /// Everything within `<main>`.
+    pub(super) main: Markup,
+}
+
+impl Framed<'_> {
+    pub(super) fn respond(self, operator: &Operator, status: StatusCode) -> HttpResponse {
+        let body = html! {
+            a.skip href="#main" { "Skip to content" }
+            div.inbox data-events=(operator.at("/inbox/events")) {
+                (head(operator, self.room, self.counts))
+                div.desk {
+                    (self.counts.line(operator))
+                    (done::notice(&operator.pages, &operator.query))
+                    main #main { (self.main) }
+                }
+            }
+            (keys())
+            p.sr #says aria-live="polite" {}
+        };
+        respond(&operator.pages, status, self.title, body)
+    }
+}
+
+fn head(operator: &Operator, here: Room, counts: &Counts) -> Markup {
+    html! {
+        header.rail {
+            a.brand href=(operator.at("/inbox")) { (operator.pages.parts.settings.site_name) }
+            nav aria-label="Inbox" data-part="nav" {
+                @for room in Room::ALL {
+                    @let (count, what) = room.count(counts);
+                    a href=(operator.at(room.path())) aria-current=[(room == here).then_some("page")] {
+                        (room.name())
+                        @if count > 0 { " " span.count { (count) span.sr { " " (what) } } }
+                    }
+                }
+            }
+            div.rail-end {
+                button.link type="button" data-keys hidden { "Keys" }
+                form method="post" action=(operator.at("/inbox/session/end")) {
+                    (csrf(operator))
+                    button.link { "Sign out" }
+                }
+            }
+        }
+    }
+}
+
+/// The hidden field that every form of the inbox carries.
+pub(super) fn csrf(operator: &Operator) -> Markup {
+    html! { input type="hidden" name="csrf" value=(operator.session.form_code()); }
+}
+
+/// The list of keys, which the script opens.
+fn keys() -> Markup {
+    html! {
+        dialog #keys aria-labelledby="keys-title" {
+            h2 #keys-title { "Keys" }
+            dl {
+                @for (key, does) in [
+                    ("j", "next ticket"),
+                    ("k", "ticket before"),
+                    ("Enter", "open it"),
+                    ("r", "write an answer"),
+                    ("e", "resolve"),
+                    ("/", "search"),
+                    ("Esc", "leave a field"),
+                    ("?", "this list"),
+                ] {
+                    div { dt { kbd { (key) } } dd { (does) } }
+                }
+            }
+            form method="dialog" { button.button.plain.small { "Close" } }
+        }
+    }
+}

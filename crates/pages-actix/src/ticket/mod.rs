@@ -1,0 +1,262 @@
+//! The ticket: `GET /ticket/{ref}` shows it, `POST` to the same address adds what the customer writes.
+
+mod excerpt;
+mod reply;
+mod steps;
+mod view;
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{
+        StatusCode,
+        header::{HeaderName, HeaderValue, LOCATION},
+    },
+    web::Data,
+};
+use door_actix::{Kind, TooMany, log_store_failure};
+use ticket_domain::{
+    MessageText, Standing, TicketRef,
+    ports::StoreError,
+    use_cases::{AddError, Credentials, View, ViewError},
+};
+
+use crate::{
+    Pages, again,
+    fault::Faults,
+    form_data::{Form, FormData},
+    origin::Origin,
+    trouble,
+};
+use reply::{MESSAGE, NotSent, Reply};
+use view::TicketPage;
+
+/// Why somebody sees nothing.
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    #[error("there is no such ticket")]
+    NotFound,
+    #[error("only the customer writes here")]
+    NotTheirs,
+    #[error(transparent)]
+    TooMany(#[from] TooMany),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<ViewError> for Refusal {
+    fn from(error: ViewError) -> Self {
+        match error {
+            ViewError::NotFound => Self::NotFound,
+            ViewError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl From<AddError> for Refusal {
+    fn from(error: AddError) -> Self {
+        match error {
+            AddError::NotFound => Self::NotFound,
+            // The idempotency key is made of the content: it comes with no other.
+            AddError::NotAllowed | AddError::KeyReused => Self::NotTheirs,
+            AddError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl Refusal {
+    fn respond(self, pages: &Pages) -> HttpResponse {
+        match self {
+            Self::NotFound => trouble::no_such_ticket(pages),
+            Self::NotTheirs => trouble::not_yours(pages),
+            Self::TooMany(error) => trouble::too_many(pages, error),
+            Self::Store(error) => {
+                log_store_failure(&error);
+                trouble::out_of_order(pages)
+            }
+        }
+    }
+}
+
+/// What a request brings along.
+struct Visit {
+    reference: Result<TicketRef, Refusal>,
+    key: Option<String>,
+    /// Whether all messages are to be shown, however many.
+    all: bool,
+}
+
+impl Visit {
+    fn of(request: &HttpRequest) -> Self {
+        let query = FormData::parse(request.query_string().as_bytes());
+        Self {
+            reference: request
+                .match_info()
+                .query("ticketRef")
+                .parse()
+                .map_err(|_| Refusal::NotFound),
+            key: query.find("key").map(str::to_owned),
+            all: query.find("all").is_some(),
+        }
+    }
+}
+
+pub(crate) async fn show(request: HttpRequest, pages: Data<Pages>) -> HttpResponse {
+    let Visit { reference, key, all } = Visit::of(&request);
+    match look(&request, &pages, reference, key.as_deref()).await {
+        Ok(view) => {
+            let mark = again::new_mark(&*pages.parts.random);
+            let reply = Reply {
+                text: "",
+                faults: &Faults::default(),
+                mark: &mark,
+            };
+            shown(
+                &TicketPage::new(&pages, &view, key.as_deref(), all, reply),
+                StatusCode::OK,
+            )
+        }
+        Err(refusal) => refusal.respond(&pages),
+    }
+}
+
+pub(crate) async fn send(request: HttpRequest, pages: Data<Pages>, Form(form): Form) -> HttpResponse {
+    if Origin::of(&request, &pages.parts.settings) != Origin::Own {
+        return trouble::foreign(&pages);
+    }
+    let form = match form {
+        Ok(form) => form,
+        Err(error) => return trouble::unreadable(&pages, error),
+    };
+    let Visit { reference, key, all } = Visit::of(&request);
+    let key = key.as_deref();
+    let mark = again::mark(&form, &*pages.parts.random);
+    let mut faults = Faults::default();
+    let Some(text) = faults.take::<MessageText>(MESSAGE, &form) else {
+        return match look(&request, &pages, reference, key).await {
+            Ok(view) if view.standing == Standing::Customer => {
+                let reply = Reply {
+                    text: form.get(MESSAGE.name),
+                    faults: &faults,
+                    mark: &mark,
+                };
+                shown(
+                    &TicketPage::new(&pages, &view, key, all, reply),
+                    StatusCode::BAD_REQUEST,
+                )
+            }
+            Ok(_) => trouble::not_yours(&pages),
+            Err(refusal) => refusal.respond(&pages),
+        };
+    };
+    match add(&request, &pages, reference, key, text, &mark).await {
+        Ok(reference) => {
+            let address = pages.at(&reply::address(reference, key, all));
+            HttpResponse::SeeOther()
+                .insert_header((LOCATION, format!("{address}#end")))
+                .finish()
+        }
+        Err(Refusal::Store(error)) => {
+            log_store_failure(&error);
+            not_sent(&request, &pages, &form, &mark, NotSent::NotStored)
+        }
+        Err(Refusal::TooMany(error)) => {
+            let page = not_sent(&request, &pages, &form, &mark, NotSent::TooMany(error));
+            trouble::retry_after(page, error)
+        }
+        Err(refusal) => refusal.respond(&pages),
+    }
+}
+
+/// The page, kept out of search engines.
+fn shown(page: &TicketPage<'_>, status: StatusCode) -> HttpResponse {
+    let mut response = page.respond(status);
+    let headers = response.headers_mut();
+    headers.insert(
+        HeaderName::from_static("x-robots-tag"),
+        HeaderValue::from_static("noindex"),
+    );
+    response
+}
+
+/// What was written and not stored, with the way to send it once more.
+fn not_sent(request: &HttpRequest, pages: &Pages, form: &FormData, mark: &str, why: NotSent) -> HttpResponse {
+    let Visit { reference, key, all } = Visit::of(request);
+    let reply = Reply {
+        text: form.get(MESSAGE.name),
+        faults: &Faults::default(),
+        mark,
+    };
+    match reference {
+        Ok(reference) => reply::not_sent(pages, reply, &reply::address(reference, key.as_deref(), all), why),
+        Err(refusal) => refusal.respond(pages),
+    }
+}
+
+/// The ticket, within the limits that the API has for reading.
+async fn look(
+    request: &HttpRequest,
+    pages: &Pages,
+    reference: Result<TicketRef, Refusal>,
+    key: Option<&str>,
+) -> Result<View, Refusal> {
+    let parts = &pages.parts;
+    // Without a key there is nothing that could turn out to be right, so the limit comes before the store.
+    if key.is_none() {
+        parts.door.limit(Kind::Read, request)?;
+    }
+    let viewed = match reference {
+        Ok(reference) => {
+            let credentials = Credentials {
+                key,
+                is_operator: false,
+            };
+            parts
+                .view_ticket
+                .view(reference, credentials)
+                .await
+                .map_err(Refusal::from)
+        }
+        Err(refusal) => Err(refusal),
+    };
+    let is_proven = viewed.as_ref().is_ok_and(|view| view.standing > Standing::Anyone);
+    if key.is_some() && !is_proven {
+        count_wrong_key(request, pages)?;
+    }
+    viewed
+}
+
+/// Adds what the customer wrote, within the same limits.
+async fn add(
+    request: &HttpRequest,
+    pages: &Pages,
+    reference: Result<TicketRef, Refusal>,
+    key: Option<&str>,
+    text: MessageText,
+    mark: &str,
+) -> Result<TicketRef, Refusal> {
+    let parts = &pages.parts;
+    if key.is_none() {
+        parts.door.limit(Kind::Read, request)?;
+    }
+    let added = match reference {
+        Ok(reference) => {
+            let once = again::key(mark, &[reference.to_string().as_bytes(), text.as_str().as_bytes()]);
+            let added = parts.add_message.as_customer(reference, key, text, once).await;
+            added.map(|_| reference).map_err(Refusal::from)
+        }
+        Err(refusal) => Err(refusal),
+    };
+    if key.is_some() && added.is_err() {
+        count_wrong_key(request, pages)?;
+    }
+    added
+}
+
+/// A wrong key is a read as well: it buys nothing beyond what the visitor has without it.
+fn count_wrong_key(request: &HttpRequest, pages: &Pages) -> Result<(), TooMany> {
+    pages.parts.door.limit(Kind::WrongKey, request)?;
+    pages.parts.door.limit(Kind::Read, request)
+}
+
+#[cfg(test)]
+mod tests;
