@@ -12,6 +12,8 @@ use tree::{Dependency, Member, members, metadata};
 enum Room {
     Domain,
     Adapter,
+    /// What two adapters stand on; it has no port.
+    Ground,
     /// Wires everything together.
     Server,
     /// Never shipped, and free to use what it likes.
@@ -19,12 +21,14 @@ enum Room {
 }
 
 /// Every crate of the workspace. A new one is placed here.
-const ROOMS: [(&str, Room); 8] = [
+const ROOMS: [(&str, Room); 10] = [
     ("ticket-domain", Room::Domain),
     ("store-diesel", Room::Adapter),
     ("store-sqlite", Room::Adapter),
     ("notify-n8n", Room::Adapter),
+    ("door-actix", Room::Ground),
     ("http-actix", Room::Adapter),
+    ("pages-actix", Room::Adapter),
     ("server", Room::Server),
     ("store-contract", Room::Development),
     ("demo", Room::Development),
@@ -38,7 +42,7 @@ const OWNERS: [(&str, &[&str]); 6] = [
     ("diesel", &["store-diesel", "store-sqlite"]),
     ("pq-sys", &["store-diesel"]),
     ("libsqlite3-sys", &["store-sqlite"]),
-    ("actix", &["http-actix"]),
+    ("actix", &["door-actix", "http-actix", "pages-actix"]),
     ("utoipa", &["http-actix"]),
     ("reqwest", &["notify-n8n"]),
 ];
@@ -79,6 +83,7 @@ fn fault(member: &Member, of: Room, dependency: &Dependency) -> Option<&'static 
         _ if dependency.is_dev => None,
         (_, Some(Room::Development)) => Some("nothing that ships depends on a development crate"),
         (Room::Adapter, Some(Room::Adapter)) => Some("adapters never know each other"),
+        (Room::Ground, Some(Room::Adapter | Room::Ground)) => Some("the ground knows only the domain"),
         (_, Some(Room::Server)) => Some("nothing knows the server"),
         (Room::Domain, None) if NOT_IN_DOMAIN.iter().any(|prefix| dependency.name.starts_with(prefix)) => {
             Some("the domain is pure")

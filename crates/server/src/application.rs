@@ -6,15 +6,19 @@ use std::{
     sync::Arc,
 };
 
+use door_actix::{Door, Live};
 use http_actix::{ApiParts, DeliveryMetrics, Settings};
 use notify_n8n::{N8nComposer, N8nWebhook, SetUpError};
+use pages_actix::{Pages, PagesParts};
 use secrecy::ExposeSecret;
 use store_diesel::PostgresStore;
 use store_sqlite::SqliteStore;
 use ticket_domain::{
     Managers, RetrySchedule, TicketLinks,
     ports::{Clock, Composer, Notifier, Random, Store},
-    use_cases::{Deliver, OpenTicket, ReceiveReply, Redeliver, ReportReceipt, Surroundings, ViewTicket},
+    use_cases::{
+        AddMessage, Deliver, OpenTicket, Operate, ReceiveReply, Redeliver, ReportReceipt, Surroundings, ViewTicket,
+    },
 };
 use tokio::{
     net::{TcpSocket, lookup_host},
@@ -118,7 +122,8 @@ impl Builder {
         let listener = listen(&self.config.host, self.config.port).await?;
         let address = listener.local_addr().map_err(StartError::Http)?;
         let bell = Arc::new(Bell::default());
-        let around = self.surroundings(composer, bell.clone(), notifier.is_some(), address);
+        let base_url = self.base_url(address);
+        let around = self.surroundings(composer, bell.clone(), notifier.is_some(), &base_url);
         let metrics = DeliveryMetrics::default();
         let receipts = Arc::new(ReportReceipt::new(
             store.clone(),
@@ -130,10 +135,18 @@ impl Builder {
             let (bell, metrics) = (bell.clone(), metrics.clone());
             self.worker(store.clone(), notifier, &around, receipts.clone(), bell, metrics)
         });
-        let parts = self.api(&store, around, receipts, metrics);
+        let api = self.api(&store, around, receipts, metrics);
+        let pages = self.pages(&api, &base_url);
+        store.follow(api.live.clone());
 
         let stop = CancellationToken::new();
-        let server = http_actix::serve(listener, parts, stop.clone().cancelled_owned()).map_err(StartError::Http)?;
+        let server = http_actix::serve(
+            listener,
+            api,
+            move |config| pages.routes(config),
+            stop.clone().cancelled_owned(),
+        )
+        .map_err(StartError::Http)?;
         let server = tokio::spawn(until_the_end(stop.clone(), server));
         let worker = worker.map(|worker| {
             let stop = stop.clone();
@@ -172,23 +185,27 @@ impl Builder {
         Ok((Arc::new(composer), notifier))
     }
 
+    /// Without a slash at its end.
+    fn base_url(&self, address: SocketAddr) -> String {
+        match &self.config.base_url {
+            Some(url) => url.as_str().trim_end_matches('/').to_owned(),
+            None => format!("http://localhost:{}", address.port()),
+        }
+    }
+
     fn surroundings(
         &self,
         composer: Arc<dyn Composer>,
         bell: Arc<Bell>,
         has_receiver: bool,
-        address: SocketAddr,
+        base_url: &str,
     ) -> Surroundings {
-        let base_url = match &self.config.base_url {
-            Some(url) => url.to_string(),
-            None => format!("http://localhost:{}", address.port()),
-        };
         Surroundings {
             clock: self.clock.clone(),
             random: self.random.clone(),
             composer,
             wake: bell,
-            links: TicketLinks::new(&base_url, self.config.access),
+            links: TicketLinks::new(base_url, self.config.access),
             has_receiver,
         }
     }
@@ -243,32 +260,64 @@ impl Builder {
         metrics: DeliveryMetrics,
     ) -> ApiParts {
         let config = &self.config;
-        let redeliver = Redeliver::new(
-            store.clone(),
-            around.composer.clone(),
-            self.clock.clone(),
-            around.wake.clone(),
-        );
+        let door = door_actix::Settings {
+            inbound_keys: config.inbound_keys.clone(),
+            operator_token: config.operator_token.clone(),
+            trusted_proxy_hops: config.trusted_proxy_hops,
+            rate_limits: config.rate_limits,
+        };
+        let managers = self.managers();
+        let view_ticket = Arc::new(ViewTicket::new(store.clone(), config.access));
         ApiParts {
             open_ticket: Arc::new(OpenTicket::new(store.clone(), around.clone())),
-            view_ticket: Arc::new(ViewTicket::new(store.clone(), config.access)),
-            receive_reply: Arc::new(ReceiveReply::new(store.clone(), store.clone(), around, self.managers())),
+            add_message: Arc::new(AddMessage::new(store.clone(), around.clone(), config.access)),
+            operate: Arc::new(Operate::new(
+                store.clone(),
+                store.clone(),
+                around.clone(),
+                managers.clone(),
+            )),
+            redeliver: Arc::new(Redeliver::new(store.clone(), around.clone())),
+            receive_reply: Arc::new(ReceiveReply::new(store.clone(), store.clone(), around, managers)),
             report_receipt: receipts,
-            redeliver: Arc::new(redeliver),
+            door: Arc::new(Door::new(&door)),
+            live: Arc::new(Live::new(view_ticket.clone())),
+            view_ticket,
             outbox: store.clone(),
             health: store.clone(),
             clock: self.clock.clone(),
             random: self.random.clone(),
             delivery_metrics: metrics,
             settings: Settings {
-                inbound_keys: config.inbound_keys.clone(),
-                operator_token: config.operator_token.clone(),
                 allowed_origins: config.allowed_origins.clone(),
-                trusted_proxy_hops: config.trusted_proxy_hops,
-                rate_limits: config.rate_limits,
                 ..Settings::default()
             },
         }
+    }
+
+    /// What people look at, over what programs use.
+    fn pages(&self, api: &ApiParts, base_url: &str) -> Arc<Pages> {
+        let settings = pages_actix::Settings {
+            site_name: self.config.site_name.clone(),
+            base_url: base_url.to_owned(),
+            allowed_origins: self.config.allowed_origins.clone(),
+            operator_token: self.config.operator_token.clone(),
+            ..pages_actix::Settings::default()
+        };
+        Arc::new(Pages::new(PagesParts {
+            open_ticket: api.open_ticket.clone(),
+            view_ticket: api.view_ticket.clone(),
+            add_message: api.add_message.clone(),
+            operate: api.operate.clone(),
+            redeliver: api.redeliver.clone(),
+            outbox: api.outbox.clone(),
+            health: api.health.clone(),
+            clock: api.clock.clone(),
+            random: api.random.clone(),
+            door: api.door.clone(),
+            live: api.live.clone(),
+            settings,
+        }))
     }
 }
 

@@ -106,12 +106,21 @@ async fn serve(config: Config, warnings: &[String]) -> Result<ExitCode> {
     for warning in warnings {
         tracing::warn!("{warning}");
     }
+    allow_many_files();
     let application = Builder::new(config).start().await?;
     tracing::info!(address = %application.address(), version = env!("CARGO_PKG_VERSION"), "listening");
     stop_on_signal(&application)?;
     application.ended().await?;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Raises the number of files that may be open to what the system grants: everybody who follows a ticket is one, and most
+/// systems begin with 1,024.
+fn allow_many_files() {
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        tracing::warn!(%error, "the limit of open files could not be raised");
+    }
 }
 
 /// Stops the application at SIGTERM or SIGINT.

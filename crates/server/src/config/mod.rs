@@ -21,6 +21,8 @@ pub struct Config {
     pub port: u16,
     /// The base of the ticket URLs. `None`: localhost, and the port that is listened on.
     pub base_url: Option<Url>,
+    /// What the pages call themselves.
+    pub site_name: String,
     /// Where tickets are kept.
     pub database: Database,
     /// Where notifications go; if nowhere, they wait.
@@ -102,6 +104,7 @@ impl Config {
             host: parts::host(&mut vars),
             port,
             base_url: parts::base_url(&mut vars, port),
+            site_name: parts::site_name(&mut vars),
             database: parts::database(&mut vars, here),
             receiver: parts::receiver(&mut vars),
             inbound_keys: parts::inbound_keys(&mut vars),

@@ -38,6 +38,7 @@ fn nothing_set_runs_on_the_embedded_store_with_warnings() {
     let Loaded { config, warnings } = load(&[]).unwrap();
     assert_eq!((config.host.as_str(), config.port), ("0.0.0.0", 8080));
     assert_eq!(config.base_url.unwrap().as_str(), "http://localhost:8080/");
+    assert_eq!(config.site_name, "Support");
     assert!(matches!(config.database, Database::Sqlite(path) if path == Path::new("/srv/desk/data/tickets.db")));
     assert!(config.receiver.is_none() && config.inbound_keys.is_empty() && config.operator_token.is_none());
     assert_eq!(
@@ -75,6 +76,7 @@ fn everything_can_be_set() {
         ("HOST", "127.0.0.1"),
         ("PORT", "9000"),
         ("BASE_URL", "https://desk.example/help"),
+        ("SITE_NAME", "Bottles & Co"),
         ("DATABASE_URL", "postgresql://desk:pw@db.example/desk"),
         ("DATABASE_POOL_SIZE", "20"),
         ("N8N_TICKET_CREATED_WEBHOOK", "https://n8n.example/webhook/created"),
@@ -94,6 +96,7 @@ fn everything_can_be_set() {
         ("RUST_LOG", "warn,server=debug"),
     ]);
     assert_eq!(config.base_url.unwrap().as_str(), "https://desk.example/help");
+    assert_eq!(config.site_name, "Bottles & Co");
     let Database::Postgres { url, pool_size } = config.database else {
         panic!("not Postgres")
     };
@@ -167,6 +170,9 @@ fn each_fault_names_its_variable() {
         faulty(&[(webhook, "https://n8n.example/webhook/x")]),
         ["N8N_SHARED_SECRET"]
     );
+    for name in [&"ü".repeat(61), "two\nlines"] {
+        assert_eq!(faulty(&[("SITE_NAME", name)]), ["SITE_NAME"]);
+    }
     assert_eq!(faulty(&[("N8N_SHARED_SECRET", "two\nlines")]), ["N8N_SHARED_SECRET"]);
     assert_eq!(
         faulty(&[("N8N_TICKET_UPDATED_WEBHOOK", "ftp://x")]),
