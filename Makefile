@@ -1,7 +1,7 @@
 # Every everyday act is one word. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test bench e2e-n8n check needs
+.PHONY: help demo run test bench bench-lists e2e e2e-n8n check needs
 
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 SERVER := $(TARGET)/release/server
@@ -29,9 +29,18 @@ test: needs ## every test, on SQLite and on a throw-away Postgres, and against t
 	cargo build --release $(LOCKED) -p server
 	SERVER_BINARY=$(SERVER) scripts/with-postgres cargo test --workspace $(LOCKED)
 
-bench: needs ## figures, each beside what it is compared with: creation, start, memory
+bench: needs ## figures, each beside what it is compared with: creation, start, memory, open streams
 	cargo build --release $(LOCKED) -p server
-	SERVER_BINARY=$(SERVER) scripts/with-postgres cargo bench $(LOCKED) -p black-box --bench figures
+	SERVER_BINARY=$(SERVER) scripts/with-postgres cargo bench $(LOCKED) -p black-box --bench figures --bench live
+
+bench-lists: needs ## the inbox's list and search with a million tickets beside ten thousand (half an hour, 6 GB of disk)
+	cargo build --release $(LOCKED) -p server
+	SERVER_BINARY=$(SERVER) scripts/with-postgres cargo bench $(LOCKED) -p black-box --bench lists
+
+e2e: needs ## the pages in a real browser, on both stores (Chromium and axe-core are fetched where they are missing)
+	cargo build --release $(LOCKED) -p server
+	SERVER_BINARY=$(SERVER) scripts/with-postgres scripts/with-browser \
+		cargo test $(LOCKED) -p black-box --features browser-e2e --test browser
 
 e2e-n8n: needs ## the whole loop with a real n8n, installed once from npm (10 minutes, 3 GB), and a Twilio of this machine
 	cargo build --release $(LOCKED) -p server
@@ -40,7 +49,7 @@ e2e-n8n: needs ## the whole loop with a real n8n, installed once from npm (10 mi
 check: needs ## format, lints, documentation, licences, layering, scripts
 	@scripts/needs lints
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --features black-box/n8n-e2e $(LOCKED) -- -D warnings
+	cargo clippy --workspace --all-targets --features black-box/n8n-e2e,black-box/browser-e2e $(LOCKED) -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps $(LOCKED)
 	scripts/check-dependencies
 	cargo test $(LOCKED) -p black-box --test layering --test documents --test deploy_files --test n8n_workflows

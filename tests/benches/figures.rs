@@ -2,12 +2,12 @@
 //! while there is none, start to ready, memory at rest. Run it with `make bench`; it ends within two minutes.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark")]
 
-use std::{
-    fs,
-    time::{Duration, Instant},
-};
+mod measure;
+
+use std::time::{Duration, Instant};
 
 use black_box::{Desk, Engine, N8n, Place, Reaction};
+use measure::{Figures, resident_kib};
 
 /// Creations of each kind. Two desks take turns, so that a busy moment of the machine hits both.
 const CREATIONS: usize = 1_000;
@@ -36,10 +36,9 @@ async fn creation(engine: Engine) {
         with.push(timed(&hanging).await);
     }
     let (without, with) = (Figures::of(without), Figures::of(with));
-    let ratio = with.median.as_secs_f64() / without.median.as_secs_f64();
     println!("  create, no webhook:     {without}");
     println!("  create, n8n hanging:    {with}");
-    println!("  ratio of the medians:   {ratio:.3} (at most 1.1)");
+    println!("  ratio of the medians:   {:.3} (at most 1.1)", with.ratio_to(&without));
     n8n.go_away().await;
     quiet.kill().await;
     hanging.kill().await;
@@ -78,32 +77,4 @@ async fn start_and_rest(engine: Engine) {
         "  resident at rest:       {:.1} MiB, median of {STARTS}",
         f64::from(rests[STARTS / 2]) / 1024.0
     );
-}
-
-/// The resident set of a process in KiB, as the kernel counts it.
-fn resident_kib(pid: u32) -> u32 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
-}
-
-struct Figures {
-    median: Duration,
-    p99: Duration,
-}
-
-impl Figures {
-    fn of(mut times: Vec<Duration>) -> Self {
-        times.sort_unstable();
-        Self {
-            median: times[times.len() / 2],
-            p99: times[times.len() * 99 / 100],
-        }
-    }
-}
-
-impl std::fmt::Display for Figures {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "median {:.2?}, p99 {:.2?}", self.median, self.p99)
-    }
 }

@@ -1,0 +1,211 @@
+//! Every page and state, held against axe-core's rules: narrow and wide, light and dark.
+
+use std::sync::Arc;
+
+use black_box::Reaction;
+use serde_json::{Value, json};
+
+use crate::{
+    acts,
+    browser::{Browser, LAPTOP, PHONE, Scheme},
+    stage::Stage,
+    widget,
+};
+
+/// A narrow phone, at which nothing may have to be moved sideways.
+const NARROW: (u32, u32) = (320, 640);
+
+/// Asserts that a page breaks no rule, in any size and scheme.
+pub(crate) async fn check(browser: &Browser, state: &str) {
+    for size in [PHONE, LAPTOP] {
+        for scheme in [Scheme::Light, Scheme::Dark] {
+            browser.look(size, scheme).await;
+            let violations = axe(browser).await;
+            assert!(
+                violations.is_empty(),
+                "{state}, {} wide, {}:\n{}",
+                size.0,
+                scheme.name(),
+                violations.join("\n")
+            );
+        }
+    }
+    for size in [NARROW, PHONE] {
+        browser.look(size, Scheme::Light).await;
+        let beyond = browser.js("document.documentElement.scrollWidth - innerWidth").await;
+        assert!(
+            beyond.as_f64().is_some_and(|beyond| beyond <= 0.0),
+            "{state}: {beyond} px beyond {}",
+            size.0
+        );
+    }
+    browser.look(LAPTOP, Scheme::Light).await;
+}
+
+/// The rules that the page breaks as it is.
+pub(crate) async fn axe(browser: &Browser) -> Vec<String> {
+    if browser.js("typeof axe").await != json!("object") {
+        browser
+            .driver()
+            .execute(browser.axe.as_ref(), vec![])
+            .await
+            .expect("axe-core");
+    }
+    let run = "const done = arguments[arguments.length - 1];
+        axe.run(document, { resultTypes: ['violations'], rules: { 'target-size': { enabled: true } } }).then(
+            (found) => done(found.violations.map((v) => ({ id: v.id, help: v.help,
+                nodes: v.nodes.map((n) => `${n.target.join(' ')}: ${n.html.slice(0, 160)} (${n.failureSummary})`) }))),
+            (error) => done([{ id: 'axe failed', help: String(error), nodes: [] }]))";
+    let found = browser
+        .driver()
+        .execute_async(run, vec![])
+        .await
+        .expect("axe-core's verdict");
+    let found: Vec<Value> = serde_json::from_value(found.json().clone()).expect("a list");
+    let told = |violation: &Value| format!("{}: {}\n    {}", violation["id"], violation["help"], nodes(violation));
+    found.iter().map(told).collect()
+}
+
+fn nodes(violation: &Value) -> String {
+    let nodes = violation["nodes"].as_array().expect("nodes");
+    let nodes: Vec<&str> = nodes.iter().filter_map(Value::as_str).take(5).collect();
+    nodes.join("\n    ")
+}
+
+pub(crate) async fn of_the_customers_pages(stage: Arc<Stage>) {
+    let world = stage
+        .world_with(|options| options.set("TICKET_ACCESS", "private"))
+        .await;
+    let browser = stage.browser().await;
+    browser.goto(&world.at("/")).await;
+    check(&browser, "the form").await;
+    browser.js("document.querySelector('[name=website]').value = 'x'").await;
+    browser.press("Send").await;
+    browser.find("[role=alert]").await;
+    check(&browser, "the form with faults").await;
+
+    let (reference, path) = world.ticket(json!({ "priority": "urgent" })).await;
+    world.desk.all_settled().await;
+    browser.goto(&world.at(&path)).await;
+    check(&browser, "an open ticket").await;
+    let media = json!({
+        "ticketRef": reference, "message": "", "from": black_box::MANAGER, "mediaUrl": "https://media.example/picture.jpg",
+    });
+    assert_eq!(world.desk.inbound(&media).await.status, 200);
+    let long = format!("https://example.com/{} and {}", "long-".repeat(40), "word".repeat(60));
+    world.manager_says(&reference, &long).await;
+    browser.see("and wordword").await;
+    check(&browser, "a ticket with answers and media").await;
+    browser.press("Send").await;
+    browser.find("[aria-invalid=true]").await;
+    check(&browser, "a reply that is refused").await;
+    for status in ["resolved", "closed"] {
+        world
+            .operator(
+                "PATCH",
+                &format!("/api/ticket/{reference}"),
+                Some(json!({ "status": status })),
+            )
+            .await;
+        browser.goto(&world.at(&path)).await;
+        check(&browser, status).await;
+    }
+    let told = world.n8n.received()[0].json();
+    browser.goto(told["ticketUrl"].as_str().unwrap()).await;
+    check(&browser, "a ticket for who only reads").await;
+    browser.goto(&world.at(&format!("/ticket/{reference}"))).await;
+    check(&browser, "a private ticket without its key").await;
+    browser.goto(&world.at("/nowhere")).await;
+    check(&browser, "a page that is not there").await;
+    world.desk.all_settled().await;
+}
+
+pub(crate) async fn of_the_inbox(stage: Arc<Stage>) {
+    let world = stage.world().await;
+    let browser = stage.browser().await;
+    browser.goto(&world.at("/inbox")).await;
+    check(&browser, "signing in").await;
+    browser.write("token", "wrong").await;
+    browser.press("Sign in").await;
+    browser.see("This is not the token").await;
+    check(&browser, "a wrong token").await;
+    acts::sign_in(&browser, &world).await;
+    check(&browser, "no tickets").await;
+    for (room, state) in [
+        ("unmatched", "nothing unmatched"),
+        ("notifications", "all delivered"),
+        ("trail", "nothing done"),
+    ] {
+        browser.goto(&world.at(&format!("/inbox/{room}"))).await;
+        check(&browser, state).await;
+    }
+
+    world.n8n.always(Reaction::status(410));
+    let mut references = Vec::new();
+    for priority in ["low", "medium", "high", "urgent"] {
+        references.push(world.ticket(json!({ "priority": priority })).await.0);
+    }
+    let stranger = json!({ "message": "Which one is mine?", "from": "+15559990000", "externalId": "SM1" });
+    assert_eq!(world.desk.inbound(&stranger).await.status, 400);
+    world.desk.wait_for_metric("notifications{state=\"dead\"}", 4.0).await;
+    let urgent = &references[3];
+    for (act, body) in [
+        ("replies", json!({ "message": "On its way." })),
+        ("replies", json!({ "message": "It is there." })),
+    ] {
+        world
+            .operator("POST", &format!("/api/ticket/{urgent}/{act}"), Some(body))
+            .await;
+    }
+    world
+        .operator(
+            "PATCH",
+            &format!("/api/ticket/{}", references[0]),
+            Some(json!({ "status": "resolved" })),
+        )
+        .await;
+
+    browser.goto(&world.at("/inbox?status=any")).await;
+    check(&browser, "the list").await;
+    browser.goto(&world.at("/inbox?q=nothing+like+that")).await;
+    check(&browser, "nothing found").await;
+    browser.goto(&world.at(&format!("/inbox/ticket/{urgent}"))).await;
+    check(&browser, "a thread").await;
+    browser.press("What was done here").await;
+    check(&browser, "a thread with its trail").await;
+    browser.keys("?").await;
+    browser.find("dialog[open]").await;
+    check(&browser, "the list of keys").await;
+    for (room, state) in [
+        ("unmatched", "unmatched messages"),
+        ("notifications", "dead notifications"),
+        ("trail", "the trail"),
+    ] {
+        browser.goto(&world.at(&format!("/inbox/{room}"))).await;
+        check(&browser, state).await;
+    }
+    browser.goto(&world.at("/inbox/ticket/T-20200101-0000")).await;
+    check(&browser, "no such ticket at the inbox").await;
+
+    // Without a token, the page says how to get one.
+    let without = stage.world_with(|options| options.set("OPERATOR_TOKEN", "")).await;
+    browser.goto(&without.at("/inbox")).await;
+    browser.see("OPERATOR_TOKEN").await;
+    check(&browser, "nobody can sign in").await;
+}
+
+pub(crate) async fn of_the_widget(stage: Arc<Stage>) {
+    let (world, site) = widget::on_an_allowed_site(&stage).await;
+    let browser = stage.browser().await;
+    browser.expect_failures_of("/api/ticket");
+    widget::visit(&browser, &site).await;
+    check(&browser, "the widget").await;
+    widget::send(&browser).await;
+    widget::until_faults(&browser).await;
+    check(&browser, "the widget with faults").await;
+    widget::fill_in(&browser).await;
+    widget::send(&browser).await;
+    widget::until_sent(&browser).await;
+    check(&browser, "the widget when all is done").await;
+    world.desk.all_settled().await;
+}

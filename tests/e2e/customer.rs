@@ -1,0 +1,108 @@
+//! What a customer goes through.
+
+use std::{sync::Arc, time::Duration};
+
+use serde_json::json;
+
+use crate::{acts, stage::Stage};
+
+/// How soon news must be on a page that is open.
+const SOON: Duration = Duration::from_secs(1);
+
+pub(crate) async fn from_the_form_to_an_answer_on_the_open_page(stage: Arc<Stage>) {
+    let world = stage.world().await;
+    let browser = stage.browser().await;
+    let (reference, path) = acts::open_a_ticket(&browser, &world).await;
+    browser.see(&reference).await;
+    browser.see("Product Quality Issue").await;
+    browser.see("Three of twelve.").await;
+    let source = browser.driver().source().await.unwrap();
+    assert!(
+        !source.contains(black_box::CUSTOMER) && !source.contains("customer.example"),
+        "contact data is shown"
+    );
+
+    let told = world.n8n.wait_for(1, Duration::from_secs(10)).await[0].json();
+    assert_eq!(
+        (&told["event"], &told["ticketRef"], &told["priority"], &told["message"]),
+        (
+            &json!("ticket.created"),
+            &json!(reference),
+            &json!("high"),
+            &json!("I received damaged bottles in my last order.\nThree of twelve.")
+        )
+    );
+    browser.see("Sent to the manager").await;
+
+    // The page stays the same page while the answer comes, and what is being written stays as it is.
+    browser.write("message", "While I wait").await;
+    browser.js("window.stayed = true").await;
+    world
+        .manager_says(&reference, "We send you three new bottles today.")
+        .await;
+    browser.see_within("We send you three new bottles today.", SOON).await;
+    assert_eq!(
+        browser.js("window.stayed").await,
+        json!(true),
+        "the page was loaded again"
+    );
+    assert_eq!(browser.js("document.activeElement.name").await, json!("message"));
+    assert_eq!(browser.value("message").await, "While I wait");
+    let heard =
+        "[...document.querySelectorAll('[role=status], [aria-live]')].some(e => /manager/i.test(e.textContent))";
+    browser.until_true(heard).await;
+
+    browser.write("message", "Thank you! 🙏 <b>Great</b>").await;
+    browser.press("Send").await;
+    browser.see("Thank you! 🙏 <b>Great</b>").await;
+    browser.until_path(&format!("/ticket/{reference}?key=")).await;
+    assert_eq!(browser.path().await.split('#').next(), Some(path.as_str()));
+    assert_eq!(browser.value("message").await, "", "the box is empty again");
+    let told = world.n8n.wait_for(2, Duration::from_secs(10)).await[1].json();
+    assert_eq!(
+        (&told["event"], &told["ticketRef"], &told["message"]),
+        (
+            &json!("ticket.updated"),
+            &json!(reference),
+            &json!("Thank you! 🙏 <b>Great</b>")
+        )
+    );
+    assert_eq!(world.thread(&reference).await.len(), 3);
+
+    // The same page on another screen, and another answer: both show it.
+    let phone = stage.browser().await;
+    phone.look(crate::browser::PHONE, crate::browser::Scheme::Dark).await;
+    phone.goto(&world.at(&path)).await;
+    phone.see("Great").await;
+    world.manager_says(&reference, "You are welcome.").await;
+    browser.see_within("You are welcome.", SOON).await;
+    phone.see_within("You are welcome.", SOON).await;
+    world.desk.all_settled().await;
+}
+
+pub(crate) async fn an_answer_reopens_a_resolved_ticket(stage: Arc<Stage>) {
+    let world = stage.world().await;
+    let browser = stage.browser().await;
+    let (reference, path) = world.ticket(json!({})).await;
+    browser.goto(&world.at(&path)).await;
+    browser.see("Open").await;
+    world
+        .operator(
+            "PATCH",
+            &format!("/api/ticket/{reference}"),
+            Some(json!({ "status": "resolved" })),
+        )
+        .await;
+    browser.see_within("Resolved", SOON).await;
+    browser.write("message", "It is not solved yet.").await;
+    browser.press("Send").await;
+    browser.see("It is not solved yet.").await;
+    browser.see_no_more("Resolved").await;
+    assert_eq!(world.status_of(&reference).await, "open");
+    let told = world.n8n.wait_for(2, Duration::from_secs(10)).await[1].json();
+    assert_eq!(
+        (&told["event"], &told["message"]),
+        (&json!("ticket.updated"), &json!("It is not solved yet."))
+    );
+    world.desk.all_settled().await;
+}

@@ -1,0 +1,131 @@
+//! The pages in a real browser, against the server that ships, on both stores. `make e2e` runs it.
+//!
+//! The scenes share one driver; each has a server, a store and browsers of its own. After each scene every browser is
+//! asked what the pages may never do: see `watch`. Words on the command line choose scenes by parts of their names;
+//! pictures and the pages of failures are left in `target/e2e`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests"
+)]
+
+mod accessibility;
+mod acts;
+mod browser;
+mod checks;
+mod chromedriver;
+mod corpus;
+mod customer;
+mod form;
+mod hosts;
+mod inbox;
+mod keyboard;
+mod looks;
+mod no_script;
+mod private;
+mod stage;
+mod watch;
+mod widget;
+mod world;
+mod xss;
+
+use std::{pin::Pin, process::ExitCode, sync::Arc, time::Instant};
+
+use black_box::Engine;
+use chromedriver::Chromedriver;
+use stage::Stage;
+
+/// What happens in a scene.
+type Acting = Pin<Box<dyn Future<Output = ()>>>;
+
+/// A scene's name and what happens in it.
+type Scene = (&'static str, fn(Arc<Stage>) -> Acting);
+
+/// Writes down a list of scenes.
+macro_rules! scenes {
+    ($($module:ident::$name:ident),+ $(,)?) => {
+        [$((concat!(stringify!($module), "::", stringify!($name)), |stage| Box::pin($module::$name(stage)))),+]
+    };
+}
+
+const SCENES: &[Scene] = &scenes![
+    checks::a_bad_page_is_found,
+    customer::from_the_form_to_an_answer_on_the_open_page,
+    customer::an_answer_reopens_a_resolved_ticket,
+    form::faults_stand_beside_their_fields,
+    form::pressing_twice_makes_one_ticket,
+    form::the_honeypot_says_what_is_in_the_way,
+    no_script::the_customer_needs_no_script,
+    no_script::the_operator_needs_no_script,
+    keyboard::the_form_by_keyboard,
+    keyboard::the_inbox_by_keyboard,
+    private::a_ticket_without_its_key_is_not_found,
+    widget::on_a_page_of_an_allowed_site,
+    widget::refused_on_a_page_of_another_site,
+    widget::a_plain_form_of_an_allowed_site,
+    inbox::signing_in_and_out,
+    inbox::a_ticket_comes_in_and_is_answered,
+    inbox::search_and_filters,
+    inbox::a_message_without_a_ticket_is_attached,
+    inbox::a_dead_notification_is_sent_again,
+    xss::markup_is_text_for_customers,
+    xss::markup_is_text_for_operators,
+    accessibility::of_the_customers_pages,
+    accessibility::of_the_inbox,
+    accessibility::of_the_widget,
+    looks::pictures,
+];
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    // A scene is a task, so that its panic ends nothing else; one that need not move between threads.
+    tokio::task::LocalSet::new().run_until(play()).await
+}
+
+async fn play() -> ExitCode {
+    let begun = Instant::now();
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let driver = Arc::new(Chromedriver::start().await);
+    // Both stores at once: a browser that waits leaves the machine to the other.
+    let stores = [Engine::Sqlite, Engine::Postgres].map(|engine| play_on(engine, &driver, &wanted));
+    let [sqlite, postgres] = stores;
+    let (sqlite, postgres) = tokio::join!(sqlite, postgres);
+    driver.stop().await;
+    let (failed, passed): (Vec<_>, Vec<_>) = sqlite.into_iter().chain(postgres).partition(|(_, is_ok)| !is_ok);
+    for (name, _) in &failed {
+        println!("failed: {name}");
+    }
+    // A choice of words that chooses nothing is a mistake, not a success.
+    let is_ok = failed.is_empty() && !passed.is_empty();
+    println!(
+        "test result: {}. {} scenes in the browser passed; {} failed; finished in {:.0?}",
+        if is_ok { "ok" } else { "FAILED" },
+        passed.len(),
+        failed.len(),
+        begun.elapsed()
+    );
+    if is_ok { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Plays all scenes that are wanted on a store; gives their names and whether they went well.
+async fn play_on(engine: Engine, driver: &Arc<Chromedriver>, wanted: &[String]) -> Vec<(String, bool)> {
+    let mut played = Vec::new();
+    for (name, scene) in SCENES {
+        let name = format!("{engine:?} {name}").to_lowercase();
+        if !wanted.is_empty() && !wanted.iter().any(|part| name.contains(part.as_str())) {
+            continue;
+        }
+        let begun = Instant::now();
+        let stage = Arc::new(Stage::new(driver.clone(), engine, &name));
+        let is_ok = stage.play(*scene).await;
+        println!(
+            "{} {name}, {:.1?}",
+            if is_ok { "ok    " } else { "FAILED" },
+            begun.elapsed()
+        );
+        played.push((name, is_ok));
+    }
+    played
+}

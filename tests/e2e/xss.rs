@@ -1,0 +1,229 @@
+//! Markup in every field is shown as the text that it is, and runs nothing.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::{acts, browser::Browser, corpus::PAYLOADS, stage::Stage, world::World};
+
+/// That nothing ran, and that the page has no element, attribute or link that it does not make itself.
+async fn assert_calm(browser: &Browser, place: &str) {
+    let found = browser
+        .js("(() => {
+            const all = [...document.querySelectorAll('*')];
+            return [
+                ...(window.__xss === undefined ? [] : ['it ran']),
+                ...all.filter((e) => e.matches('main :is(script, img, svg, math, iframe, object, embed, video, marquee, style, base, meta, link), head :is(base, link:not([rel=icon]), meta[http-equiv])')).map((e) => e.outerHTML),
+                ...all.filter((e) => [...e.attributes].some((a) => /^on/i.test(a.name))).map((e) => e.outerHTML),
+                ...all.filter((e) => !e.matches('head > link[rel=icon]') && /^\\s*(javascript|data|vbscript):/i.test(e.getAttribute('href') || e.getAttribute('action') || e.getAttribute('src') || '')).map((e) => e.outerHTML),
+            ];
+        })()")
+        .await;
+    assert_eq!(found, json!([]), "{place}");
+}
+
+/// That elements have exactly this text.
+async fn assert_shown(browser: &Browser, selector: &str, text: &str, place: &str) {
+    let script = format!(
+        "return [...document.querySelectorAll({selector:?})].some((e) => e.textContent.includes(arguments[0]))"
+    );
+    let found = browser.driver().execute(script, vec![json!(text)]).await.unwrap();
+    assert_eq!(
+        found.json(),
+        &json!(true),
+        "{place}: {text:?} is not shown as it was written"
+    );
+}
+
+/// A ticket for each payload, which stands in its name, subject and message.
+async fn tickets(world: &World) -> Vec<(&'static str, String, String)> {
+    let mut tickets = Vec::new();
+    for payload in PAYLOADS {
+        let changes =
+            json!({ "customerName": payload, "subject": payload, "message": format!("{payload}\n{payload}") });
+        let (reference, path) = world.ticket(changes).await;
+        tickets.push((payload, reference, path));
+    }
+    tickets
+}
+
+/// The texts of what a CSS selector finds, on this page and those that follow it. Each page is calm.
+async fn every_page(browser: &Browser, selector: &str, place: &str) -> Vec<String> {
+    let mut seen: Vec<String> = Vec::new();
+    loop {
+        assert_calm(browser, place).await;
+        let texts = browser
+            .js(&format!(
+                "[...document.querySelectorAll({selector:?})].map((e) => e.textContent)"
+            ))
+            .await;
+        seen.extend(
+            texts
+                .as_array()
+                .unwrap()
+                .iter()
+                .filter_map(Value::as_str)
+                .map(str::to_owned),
+        );
+        let next = browser.js("document.querySelector('main a[rel=next]')?.href").await;
+        let Some(next) = next.as_str() else {
+            return seen;
+        };
+        browser.goto(next).await;
+    }
+}
+
+pub(crate) async fn markup_is_text_for_customers(stage: Arc<Stage>) {
+    let world = stage.world().await;
+    let browser = stage.browser().await;
+
+    // The form's error page: every text is given back in its field.
+    let fields = [
+        "customerName",
+        "customerPhone",
+        "customerEmail",
+        "subject",
+        "message",
+        "website",
+    ];
+    browser.goto(&world.at("/")).await;
+    for payload in PAYLOADS {
+        let fill = "for (const name of arguments[1]) document.querySelector(`[name=${name}]`).value = arguments[0]; \
+                    document.querySelector('[name=priority]').value = arguments[0]; \
+                    document.querySelector('[name=priority]').checked = true; \
+                    window.old = true; document.querySelector('main form').requestSubmit()";
+        browser
+            .driver()
+            .execute(fill, vec![json!(payload), json!(fields)])
+            .await
+            .unwrap();
+        browser
+            .until_true("!window.old && document.querySelector('[role=alert]')")
+            .await;
+        for field in fields {
+            assert_eq!(browser.value(field).await, payload, "{field}");
+        }
+        assert_calm(&browser, "the form's error page").await;
+    }
+    // An address to go back to.
+    for payload in PAYLOADS
+        .into_iter()
+        .chain(["javascript:alert(1)", "data:text/html,<script>alert(1)</script>"])
+    {
+        let mut url = url::Url::parse(&world.at("/")).unwrap();
+        url.query_pairs_mut()
+            .append_pair("return", payload)
+            .append_pair("message", payload);
+        browser.goto(url.as_str()).await;
+        assert_calm(&browser, "the form with an address to go back to").await;
+    }
+
+    let tickets = tickets(&world).await;
+    for (payload, _, path) in &tickets {
+        browser.goto(&world.at(path)).await;
+        assert_shown(&browser, "h1", payload, "the ticket's head").await;
+        assert_shown(
+            &browser,
+            ".bubble, [id^='m-']",
+            &format!("{payload}\n{payload}"),
+            "the thread",
+        )
+        .await;
+        assert_calm(&browser, "the ticket").await;
+    }
+
+    // Answers that come into the open page, with media beside them.
+    let (_, reference, path) = &tickets[0];
+    browser.goto(&world.at(path)).await;
+    for payload in PAYLOADS {
+        let media = format!("https://media.example/{payload}");
+        let body = json!({ "ticketRef": reference, "message": payload, "from": black_box::MANAGER, "mediaUrl": media });
+        assert_eq!(world.desk.inbound(&body).await.status, 200);
+    }
+    for media in [
+        "javascript:window.__xss=1",
+        "data:text/html,<script>window.__xss=1</script>",
+        "\u{1}javascript:alert(1)",
+    ] {
+        let body =
+            json!({ "ticketRef": reference, "message": "the last one", "from": black_box::MANAGER, "mediaUrl": media });
+        assert_eq!(world.desk.inbound(&body).await.status, 200);
+    }
+    browser.see("the last one").await;
+    assert_calm(&browser, "the live thread").await;
+    let shown = browser
+        .js("[...document.querySelectorAll('.bubble .text, [id^=\"m-\"] p')].map((e) => e.textContent)")
+        .await;
+    for payload in &PAYLOADS[PAYLOADS.len() - 20..] {
+        let has = shown.as_array().unwrap().iter().any(|text| text == payload);
+        assert!(has, "{payload:?} is not in the live thread");
+    }
+    world.desk.all_settled().await;
+}
+
+pub(crate) async fn markup_is_text_for_operators(stage: Arc<Stage>) {
+    let world = stage.world().await;
+    let browser = stage.browser().await;
+    let tickets = tickets(&world).await;
+    for (index, payload) in PAYLOADS.into_iter().enumerate() {
+        // A stranger, who names no ticket.
+        let media = format!("https://media.example/{payload}");
+        let body = json!({ "message": payload, "from": "+15559990000", "externalId": format!("SM{index}"), "mediaUrl": media });
+        assert_eq!(world.desk.inbound(&body).await.status, 400);
+    }
+    acts::sign_in(&browser, &world).await;
+    browser.goto(&world.at("/inbox?status=any")).await;
+    let seen = every_page(&browser, "[data-ticket]", "the list").await;
+    for payload in PAYLOADS {
+        // The list shortens what is long.
+        let begin: String = payload.chars().take(50).collect();
+        let is_shown = seen.iter().any(|row| row.contains(&begin));
+        assert!(is_shown, "{begin:?} is not in the list");
+    }
+    for (payload, reference, _) in &tickets {
+        browser.goto(&world.at(&format!("/inbox/ticket/{reference}"))).await;
+        assert_shown(&browser, "h1", payload, "the ticket's head").await;
+        assert_shown(
+            &browser,
+            ".bubble, [id^='m-']",
+            &format!("{payload}\n{payload}"),
+            "the thread",
+        )
+        .await;
+        assert_calm(&browser, "the ticket at the inbox").await;
+    }
+    browser.goto(&world.at("/inbox/unmatched")).await;
+    let seen = every_page(&browser, "main li p", "the unmatched messages").await;
+    for payload in PAYLOADS {
+        assert!(
+            seen.iter().any(|text| text == payload),
+            "{payload:?} is not among the unmatched"
+        );
+    }
+    for payload in PAYLOADS {
+        for page in ["/inbox", "/inbox/unmatched", "/inbox/notifications", "/inbox/trail"] {
+            let mut url = url::Url::parse(&world.at(page)).unwrap();
+            for name in [
+                "q", "status", "priority", "awaiting", "after", "before", "done", "ticket", "next",
+            ] {
+                url.query_pairs_mut().append_pair(name, payload);
+            }
+            if page == "/inbox" || payload.starts_with("<img") {
+                browser.goto(url.as_str()).await;
+                assert_calm(&browser, page).await;
+            }
+        }
+    }
+    // What is typed and refused.
+    browser.goto(&world.at("/inbox/unmatched")).await;
+    for payload in &PAYLOADS[..8] {
+        let fill = "const field = document.querySelector('[name=ticketRef]'); field.value = arguments[0]; window.old = true; \
+                    field.form.requestSubmit()";
+        browser.driver().execute(fill, vec![json!(payload)]).await.unwrap();
+        browser
+            .until_true("!window.old && document.querySelector('[role=alert]')")
+            .await;
+        assert_calm(&browser, "a reference that is refused").await;
+    }
+    world.desk.all_settled().await;
+}
