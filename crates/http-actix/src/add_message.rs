@@ -161,11 +161,11 @@ pub(crate) async fn add_message(
     }
 }
 
-/// Whether a key that was shown has not proved right.
+/// Whether a key that was shown proved wrong. While the store is down no key proves anything.
 fn is_wrong_key(error: &AddError) -> bool {
     match error {
-        AddError::NotFound | AddError::NotAllowed | AddError::Store(_) => true,
-        AddError::KeyReused => false,
+        AddError::NotFound | AddError::NotAllowed => true,
+        AddError::KeyReused | AddError::Store(_) => false,
     }
 }
 

@@ -3,14 +3,14 @@
 use actix_web::{HttpRequest, HttpResponse};
 use garde::Validate;
 use serde::{Deserialize, Serialize};
-use ticket_domain::{MessageId, TicketRef};
+use ticket_domain::{MessageId, Sender, TicketRef};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
     api::Api,
     body::{Body, Document},
-    field::{Field, check, named},
+    field::{Field, check, named, optional},
     keys::Operator,
     problem::{Code, Problem},
 };
@@ -25,6 +25,12 @@ pub(crate) struct AttachMessage {
     #[garde(custom(named))]
     #[schema(value_type = String, required = true, example = "T-20250115-1234")]
     ticket_ref: Field<TicketRef>,
+    /// Who speaks: `customer`, `manager` or `agent`. Absent or null: the manager, if it came from a manager's number,
+    /// else the customer.
+    #[serde(default)]
+    #[garde(custom(optional))]
+    #[schema(value_type = Option<crate::words::SenderWord>, required = false, example = "customer")]
+    sender: Field<Sender>,
 }
 
 impl Document for AttachMessage {
@@ -49,8 +55,8 @@ pub(crate) struct AttachedMessage {
 
 /// Attach a message to a ticket
 ///
-/// The message joins the ticket's thread under its own time. If its writer is the ticket's customer, the ticket opens
-/// again and the manager is told.
+/// The message joins the ticket's thread under its own time. A customer's opens the ticket again, and the manager is
+/// told.
 #[utoipa::path(
     post,
     path = "/api/unmatched/{id}/attach",
@@ -85,7 +91,10 @@ pub(crate) async fn attach(
         .map_err(|_| Problem::with_detail(Code::NotFound, "There is no such message."))?;
     let reference = body.0.ticket_ref.good();
     let reference = reference.ok_or(Problem::new(Code::TicketNotFound))?;
-    let attached = Api::of(&request)?.operate.attach(MessageId(id), reference).await?;
+    let attached = Api::of(&request)?
+        .operate
+        .attach(MessageId(id), reference, body.0.sender.good())
+        .await?;
     Ok(HttpResponse::Ok().json(AttachedMessage {
         ok: true,
         ticket_ref: attached.reference.to_string(),

@@ -179,7 +179,11 @@ fn key_of(document: &Value, way: &Value) -> String {
 
 fn write_contents(page: &mut String, document: &Value) -> Written {
     page.push_str("<nav><ul>\n");
-    for (path, method, operation) in operations(document) {
+    // Whom they are for, as the sections below.
+    let tags: Vec<&Value> = items(document, "tags").map(|tag| &tag["name"]).collect();
+    let mut contents = operations(document);
+    contents.sort_by_key(|(_, _, operation)| tags.iter().position(|tag| **tag == operation["tags"][0]));
+    for (path, method, operation) in contents {
         writeln!(
             page,
             "<li><a href=\"#{}\"><code>{} {}</code> {}</a></li>",

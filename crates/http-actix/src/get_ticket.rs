@@ -255,8 +255,12 @@ pub(crate) async fn viewed(request: &HttpRequest) -> Result<Thread, Problem> {
         api.limit(Kind::Read, request)?;
     }
     let shown = view(api, request, key.as_deref(), is_operator).await;
-    let is_proven = shown.as_ref().is_ok_and(|view| view.standing > Standing::Anyone);
-    if key.is_some() && !is_operator && !is_proven {
+    let is_wrong = match &shown {
+        Ok(view) => view.standing == Standing::Anyone,
+        // While the store is down no key proves anything.
+        Err(problem) => !problem.is_ours(),
+    };
+    if key.is_some() && !is_operator && is_wrong {
         limit_wrong_key(api, request)?;
     }
     Ok(shown?.thread)

@@ -240,6 +240,11 @@ impl Problem {
         Self::new(code)
     }
 
+    /// Whether the fault is the server's, whatever the caller sent.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.status.is_server_error()
+    }
+
     fn body(&self) -> ProblemBody<'_> {
         ProblemBody {
             kind: format!("/docs#{}", self.code.as_str()),

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use diesel::{insert_into, prelude::*, update};
 use ticket_domain::{
     Act, Attention, Entry, EntryId, Listing, Message, MessageId, Ticket, TicketId, TicketRef, Tickets,
-    ports::{Attach, Attached, Changing, Desk, News, Note, StoreError, parse},
+    ports::{Attach, Attached, Changing, Desk, News, StoreError, parse},
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -79,18 +79,11 @@ fn change(connection: &mut PgConnection, changing: Changing) -> Result<(Ticket, 
     let this = tickets::table.find(changing.ticket.0);
     let row = this.select(TicketRow::as_select()).for_update().first(connection)?;
     let ticket = Ticket::try_from(row)?;
-    let acts = changing.wish.acts(&ticket);
+    let acts = changing.acts(&ticket);
     if acts.is_empty() {
         return Ok((ticket, false));
     }
-    let [of_status, of_priority] = changing.entries;
-    for act in acts {
-        let id = if matches!(act, Act::Status { .. }) {
-            of_status
-        } else {
-            of_priority
-        };
-        let note = Note { id, at: changing.at };
+    for (note, act) in acts {
         trail::write(connection, note, Some(ticket.id), act)?;
     }
     let row = update(this)

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use diesel::{insert_into, prelude::*, update};
 use ticket_domain::{
     Act, Attention, Entry, EntryId, Listing, Message, MessageId, Ticket, TicketId, TicketRef, Tickets,
-    ports::{Announcements, Attach, Attached, Changing, Desk, Follower, News, Note, StoreError, parse},
+    ports::{Announcements, Attach, Attached, Changing, Desk, Follower, News, StoreError, parse},
 };
 
 use crate::{
@@ -81,38 +81,26 @@ impl Desk for SqliteStore {
 
 /// The ticket as it stands then, and whether it was changed.
 pub(crate) fn change(connection: &mut SqliteConnection, changing: &Changing) -> Result<(Ticket, bool), Failure> {
-    let Changing {
-        ticket,
-        wish,
-        at,
-        entries: [of_status, of_priority],
-    } = changing;
+    let Changing { ticket, wish, at, .. } = changing;
     let id = bytes(ticket.0);
     let this = tickets::table.find(&id);
     let row = this.select(TicketRow::as_select()).first(connection)?;
     let before = Ticket::try_from(row)?;
-    let acts = wish.acts(&before);
+    let acts = changing.acts(&before);
     if acts.is_empty() {
         return Ok((before, false));
     }
-    messages::raise_version(connection, *ticket, *at, false)?;
-    for act in &acts {
-        let entry = match act {
-            Act::Status { to, .. } => {
-                let status = tickets::status.eq(to.as_str());
-                update(this).set(status).execute(connection)?;
-                *of_status
-            }
-            Act::Priority { to, .. } => {
-                let priority = tickets::priority.eq(to.as_str());
-                update(this).set(priority).execute(connection)?;
-                *of_priority
-            }
-            // A wish is about nothing else.
-            Act::Reply(_) | Act::Attach(_) | Act::Redeliver(_) | Act::RedeliverDead(_) => continue,
-        };
-        trail::note(connection, Note { id: entry, at: *at }, Some(*ticket), act)?;
+    for (note, act) in acts {
+        trail::note(connection, note, Some(*ticket), &act)?;
     }
+    messages::raise_version(connection, *ticket, *at, false)?;
+    update(this)
+        .set((
+            // An update leaves out what is `None`.
+            wish.status.map(|to| tickets::status.eq(to.as_str())),
+            wish.priority.map(|to| tickets::priority.eq(to.as_str())),
+        ))
+        .execute(connection)?;
     let row = this.select(TicketRow::as_select()).first(connection)?;
     Ok((row.try_into()?, true))
 }

@@ -126,20 +126,18 @@ pub struct Wish {
 }
 
 impl Wish {
-    /// What has to be done for it to come true: nothing for what is so already.
-    pub fn acts(&self, ticket: &Ticket) -> Vec<Act> {
-        let status = self.status.filter(|to| *to != ticket.status).map(|to| Act::Status {
-            from: ticket.status,
-            to,
-        });
-        let priority = self
-            .priority
-            .filter(|to| *to != ticket.priority)
-            .map(|to| Act::Priority {
-                from: ticket.priority,
-                to,
-            });
-        status.into_iter().chain(priority).collect()
+    /// The change of status that it takes; none if it stands there already.
+    pub fn of_status(&self, ticket: &Ticket) -> Option<Act> {
+        let from = ticket.status;
+        let to = self.status.filter(|to| *to != from)?;
+        Some(Act::Status { from, to })
+    }
+
+    /// The change of priority that it takes; none if it has that already.
+    pub fn of_priority(&self, ticket: &Ticket) -> Option<Act> {
+        let from = ticket.priority;
+        let to = self.priority.filter(|to| *to != from)?;
+        Some(Act::Priority { from, to })
     }
 }
 

@@ -3,8 +3,8 @@
 use sha2::{Digest, Sha256};
 
 use crate::{
-    AccessKey, CustomerName, Delivery, Email, Message, MessageText, Phone, Priority, Status, Subject, TicketId,
-    TicketRef, Timestamp,
+    AccessKey, Awaiting, CustomerName, Delivery, Email, Message, MessageText, Phone, Priority, Status, Subject,
+    TicketId, TicketRef, Timestamp,
 };
 
 /// The person who opened a ticket.
@@ -120,6 +120,15 @@ pub struct Thread {
     pub messages: Vec<Message>,
     /// How far the newest notification of the ticket got.
     pub delivery: Delivery,
+}
+
+impl Thread {
+    /// When the team answered, unless the customer spoke last.
+    pub fn answered_at(&self) -> Option<Timestamp> {
+        let last = self.messages.last()?;
+        let is_answered = Awaiting::after(last.sender, Status::Open) == Some(Awaiting::Customer);
+        is_answered.then_some(last.created_at)
+    }
 }
 
 /// Who may read a ticket.

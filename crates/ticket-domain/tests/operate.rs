@@ -112,10 +112,12 @@ async fn a_change_is_what_differs_and_each_leaves_an_entry() {
 
 #[tokio::test]
 async fn an_attached_message_is_its_writers() {
-    for (from, sender, tells) in [
-        (MANAGER, Sender::Manager, false),
-        (CUSTOMER, Sender::Customer, true),
-        (STRANGER, Sender::Agent, false),
+    for (from, said, sender, tells) in [
+        (MANAGER, None, Sender::Manager, false),
+        (MANAGER, Some(Sender::Customer), Sender::Customer, true),
+        (CUSTOMER, None, Sender::Customer, true),
+        (STRANGER, None, Sender::Customer, true),
+        (STRANGER, Some(Sender::Agent), Sender::Agent, false),
     ] {
         let world = World::default();
         let operate = operate(&world);
@@ -132,7 +134,7 @@ async fn an_attached_message_is_its_writers() {
         let before = rung(&world);
         world.clock.advance(Duration::from_mins(1));
 
-        let attached = operate.attach(kept, reference).await.unwrap();
+        let attached = operate.attach(kept, reference, said).await.unwrap();
         assert_eq!(
             (attached.reference, attached.message, attached.duplicate),
             (reference, kept, false)
@@ -168,20 +170,20 @@ async fn a_message_is_attached_once() {
     let operate = operate(&world);
     let (reference, other) = (world.open("One").await.reference, world.open("Two").await.reference);
     let kept = keep(&world, CUSTOMER, "Hello?").await;
-    operate.attach(kept, reference).await.unwrap();
+    operate.attach(kept, reference, None).await.unwrap();
     let (before, bell) = (thread(&world, reference).await, rung(&world));
 
-    assert!(operate.attach(kept, reference).await.unwrap().duplicate);
-    let elsewhere = operate.attach(kept, other).await;
+    assert!(operate.attach(kept, reference, None).await.unwrap().duplicate);
+    let elsewhere = operate.attach(kept, other, None).await;
     assert!(
         matches!(elsewhere, Err(OperateError::InAnotherThread(of)) if of == reference),
         "{elsewhere:?}"
     );
     // A message that was never without a ticket is in its thread as well.
     let first = before.messages[0].id;
-    assert!(operate.attach(first, reference).await.unwrap().duplicate);
+    assert!(operate.attach(first, reference, None).await.unwrap().duplicate);
     assert!(matches!(
-        operate.attach(first, other).await,
+        operate.attach(first, other, None).await,
         Err(OperateError::InAnotherThread(_))
     ));
     assert_eq!((thread(&world, reference).await, rung(&world)), (before, bell));
@@ -202,13 +204,13 @@ async fn what_does_not_exist_is_not_found_and_changes_nothing() {
         priority: None,
     };
     for error in [
-        operate.attach(kept, nowhere).await.unwrap_err(),
+        operate.attach(kept, nowhere, None).await.unwrap_err(),
         operate.change(nowhere, resolved).await.unwrap_err(),
         operate.trail(Some(nowhere), None, 10).await.unwrap_err(),
     ] {
         assert!(matches!(error, OperateError::NoSuchTicket), "{error:?}");
     }
-    let error = operate.attach(nobody, reference).await.unwrap_err();
+    let error = operate.attach(nobody, reference, None).await.unwrap_err();
     assert!(matches!(error, OperateError::NoSuchMessage), "{error:?}");
     assert_eq!(operate.unmatched(None, 10).await.unwrap().len(), 1);
     assert_eq!(operate.trail(None, None, 10).await.unwrap(), []);
@@ -233,7 +235,7 @@ async fn a_ticket_awaits_whoever_did_not_speak_last_while_it_is_open() {
     assert_eq!(operate.attention().await.unwrap().oldest.unwrap().reference, reference);
 
     let by_manager = keep(&world, MANAGER, "We see").await;
-    operate.attach(by_manager, reference).await.unwrap();
+    operate.attach(by_manager, reference, None).await.unwrap();
     assert_eq!(operate.attention().await.unwrap().awaiting_manager, 0);
     let listed = &operate.list(everything()).await.unwrap().tickets[0];
     assert_eq!(
@@ -248,6 +250,6 @@ async fn a_ticket_awaits_whoever_did_not_speak_last_while_it_is_open() {
     operate.change(reference, closed).await.unwrap();
     assert_eq!(both().await, (false, false));
     let by_customer = keep(&world, CUSTOMER, "No").await;
-    operate.attach(by_customer, reference).await.unwrap();
+    operate.attach(by_customer, reference, None).await.unwrap();
     assert_eq!(both().await, (true, false));
 }

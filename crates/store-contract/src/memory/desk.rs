@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use ticket_domain::{
     Act, Attention, Awaiting, Entry, EntryId, Excerpt, Listed, Listing, Message, MessageId, Oldest, Place, Ticket,
     TicketId, TicketRef, Tickets,
-    ports::{Announcements, Attach, Attached, Changing, Desk, Follower, News, Note, StoreError},
+    ports::{Announcements, Attach, Attached, Changing, Desk, Follower, News, StoreError},
 };
 
 use super::{File, MemoryStore, NoSuchTicket, State, search::Words};
@@ -93,15 +93,12 @@ impl State {
 
     fn change(&mut self, changing: Changing) -> Result<Ticket, StoreError> {
         let Changing {
-            ticket: id,
-            wish,
-            at,
-            entries: [of_status, of_priority],
+            ticket: id, wish, at, ..
         } = changing;
         let Some(file) = self.file(id) else {
             return Err(StoreError::Failed(Arc::new(NoSuchTicket)));
         };
-        let acts = wish.acts(&file.ticket);
+        let acts = changing.acts(&file.ticket);
         if !acts.is_empty() {
             file.ticket.status = wish.status.unwrap_or(file.ticket.status);
             file.ticket.priority = wish.priority.unwrap_or(file.ticket.priority);
@@ -109,12 +106,8 @@ impl State {
             file.ticket.updated_at = at;
         }
         let ticket = file.ticket.clone();
-        for act in acts {
-            let entry = match act {
-                Act::Priority { .. } => of_priority,
-                _ => of_status,
-            };
-            self.note(Note { id: entry, at }, Some(id), act);
+        for (note, act) in acts {
+            self.note(note, Some(id), act);
             self.news.push(News::Ticket(id));
         }
         Ok(ticket)

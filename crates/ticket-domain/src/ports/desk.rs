@@ -4,8 +4,8 @@ use async_trait::async_trait;
 
 use super::{Note, StoreError};
 use crate::{
-    Attention, Entry, EntryId, Listing, Message, MessageId, Notification, Sender, Ticket, TicketId, TicketRef, Tickets,
-    Timestamp, Wish,
+    Act, Attention, Entry, EntryId, Listing, Message, MessageId, Notification, Sender, Ticket, TicketId, TicketRef,
+    Tickets, Timestamp, Wish,
 };
 
 /// An operator's wish for a ticket.
@@ -19,6 +19,16 @@ pub struct Changing {
     pub at: Timestamp,
     /// The names of the entries in the trail: of the change of its status, and of its priority.
     pub entries: [EntryId; 2],
+}
+
+impl Changing {
+    /// What has to be done to a ticket that stands so, each with its entry in the trail; nothing if it is so already.
+    pub fn acts(&self, ticket: &Ticket) -> Vec<(Note, Act)> {
+        let [of_status, of_priority] = self.entries.map(|id| Note { id, at: self.at });
+        let status = self.wish.of_status(ticket).map(|act| (of_status, act));
+        let priority = self.wish.of_priority(ticket).map(|act| (of_priority, act));
+        status.into_iter().chain(priority).collect()
+    }
 }
 
 /// An operator's word on which ticket a kept message belongs to.
@@ -62,7 +72,7 @@ pub trait Desk: Send + Sync {
     /// What of the tickets needs an operator.
     async fn attention(&self) -> Result<Attention, StoreError>;
 
-    /// Makes a ticket (which must exist) what it should be: [`Wish::acts`], an entry of the trail for each, and a
+    /// Makes a ticket (which must exist) what it should be: [`Changing::acts`], an entry of the trail for each, and a
     /// version more if there is any. The ticket as it stands then.
     async fn change(&self, changing: Changing) -> Result<Ticket, StoreError>;
 

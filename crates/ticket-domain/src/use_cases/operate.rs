@@ -84,15 +84,21 @@ impl Operate {
         self.desk.unmatched(after, limit).await
     }
 
-    /// Has a message whose ticket was not known join a ticket. Its own customer's opens it again, and the manager is
-    /// told.
-    pub async fn attach(&self, message: MessageId, reference: TicketRef) -> Result<AttachedMessage, OperateError> {
+    /// Has a message whose ticket was not known join a ticket, as its `writer`'s word. Where the operator does not say
+    /// who that is, a manager's number speaks as the manager and everybody else as the customer, who may well write from
+    /// another telephone. A customer's message opens the ticket again, and the manager is told.
+    pub async fn attach(
+        &self,
+        message: MessageId,
+        reference: TicketRef,
+        writer: Option<Sender>,
+    ) -> Result<AttachedMessage, OperateError> {
         let ticket = self.ticket(reference).await?;
         let (kept, of) = self.desk.message(message).await?.ok_or(OperateError::NoSuchMessage)?;
         if let Some(of) = of {
             return attached_before(message, reference, of);
         }
-        let sender = self.sender(&kept, &ticket);
+        let sender = writer.unwrap_or_else(|| self.writer(&kept));
         let is_customer = sender == Sender::Customer;
         let note = self.around.note();
         let text = kept.content.as_text();
@@ -139,12 +145,11 @@ impl Operate {
         found.ok_or(OperateError::NoSuchTicket)
     }
 
-    /// What the writer of a kept message is to a ticket.
-    fn sender(&self, message: &Message, ticket: &Ticket) -> Sender {
+    /// Who wrote a kept message, as far as its number tells.
+    fn writer(&self, message: &Message) -> Sender {
         match &message.from {
             Some(from) if self.managers.include(from) => Sender::Manager,
-            Some(from) if ticket.customer.phone.identifies(from) => Sender::Customer,
-            _ => Sender::Agent,
+            _ => Sender::Customer,
         }
     }
 }

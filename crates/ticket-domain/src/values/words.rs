@@ -70,6 +70,13 @@ words! {
     }
 }
 
+impl Priority {
+    /// Whether it should catch the eye.
+    pub fn is_pressing(self) -> bool {
+        matches!(self, Self::High | Self::Urgent)
+    }
+}
+
 words! {
     /// Where a ticket stands.
     Status {
