@@ -66,7 +66,7 @@ impl Faults {
 pub(crate) fn words(field: Field, error: &dyn Rule) -> String {
     match error.code() {
         "required" => field.missing.to_owned(),
-        "invalid_email" => "This is not a whole e-mail address. One looks like name@example.com.".to_owned(),
+        "invalid_email" => "This is not a whole e‑mail address. One looks like name@example.com.".to_owned(),
         "invalid_phone" => "This is not a phone number. One looks like +44 20 7946 0000.".to_owned(),
         "control_character" => format!(
             "{} holds characters that can't be shown. Please type it again rather than paste it.",

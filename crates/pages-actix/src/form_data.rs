@@ -11,14 +11,16 @@ use actix_web::{
     },
     web::{BytesMut, Data},
 };
+use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
 use futures_util::StreamExt;
+use percent_encoding::percent_decode;
 
 use crate::Pages;
 
 /// The most bytes of a form: form encoding takes up to 12 bytes for one character.
 const MAX_BYTES: usize = 128 * 1024;
 
-/// The fields of a form. Only what is UTF-8 once decoded; the rest becomes U+FFFD.
+/// The fields of a form.
 #[derive(Debug, Default)]
 pub(crate) struct FormData(Vec<(String, String)>);
 
@@ -58,9 +60,45 @@ impl FormData {
         self.find(name).unwrap_or_default()
     }
 
-    /// Reads form encoding, as it stands in a body or a query string.
+    /// Reads form encoding in UTF-8, as it stands in a query string. What is not UTF-8 becomes U+FFFD.
     pub(crate) fn parse(encoded: &[u8]) -> Self {
         Self(url::form_urlencoded::parse(encoded).into_owned().collect())
+    }
+
+    /// Reads form encoding, as it stands in a body. An old page sends its form in its own encoding and mostly does not say
+    /// which: what is not UTF-8 is in the one that is named, by the form (`_charset_`) or by `charset`, else in the one
+    /// that browsers take such pages for.
+    fn decode(encoded: &[u8], charset: Option<&str>) -> Self {
+        let is_utf8 = encoded
+            .split(|byte| matches!(byte, b'&' | b'='))
+            .all(|part| percent_decode(part).decode_utf8().is_ok());
+        let as_utf8 = Self::parse(encoded);
+        if is_utf8 {
+            return as_utf8;
+        }
+        let named = as_utf8.find("_charset_").or(charset);
+        let encoding = named
+            .and_then(|name| Encoding::for_label(name.as_bytes()))
+            .filter(|encoding| *encoding != UTF_8)
+            .unwrap_or(WINDOWS_1252);
+        let text = |part: &[u8]| {
+            let spaced: Vec<u8> = part
+                .iter()
+                .map(|byte| if *byte == b'+' { b' ' } else { *byte })
+                .collect();
+            let bytes: Vec<u8> = percent_decode(&spaced).collect();
+            encoding.decode_without_bom_handling(&bytes).0.into_owned()
+        };
+        let pairs = encoded.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty());
+        Self(
+            pairs
+                .map(|pair| {
+                    let mut parts = pair.splitn(2, |byte| *byte == b'=');
+                    let mut next = || text(parts.next().unwrap_or_default());
+                    (next(), next())
+                })
+                .collect(),
+        )
     }
 
     /// Reads a request's body.
@@ -72,6 +110,7 @@ impl FormData {
         if !is_form || request.headers().contains_key(CONTENT_ENCODING) {
             return Err(FormError::NotAForm);
         }
+        let charset = kind.and_then(charset_of);
         let deadline = request
             .app_data::<Data<Pages>>()
             .map(|pages| pages.parts.settings.body_deadline)
@@ -90,8 +129,20 @@ impl FormData {
         tokio::time::timeout(deadline, reading)
             .await
             .map_err(|_| FormError::TooSlow)??;
-        Ok(Self::parse(&bytes))
+        Ok(Self::decode(&bytes, charset.as_deref()))
     }
+}
+
+/// The `charset` of a content type.
+fn charset_of(kind: &str) -> Option<String> {
+    let parameters = kind
+        .split(';')
+        .skip(1)
+        .filter_map(|parameter| parameter.split_once('='));
+    let charset = parameters
+        .map(|(name, value)| (name.trim(), value.trim().trim_matches('"')))
+        .find(|(name, _)| name.eq_ignore_ascii_case("charset"));
+    charset.map(|(_, value)| value.to_owned())
 }
 
 /// A form, or why there is none; the page says it.
@@ -105,5 +156,38 @@ impl FromRequest for Form {
         let request = request.clone();
         let mut payload = payload.take();
         Box::pin(async move { Ok(Self(FormData::read(&request, &mut payload).await)) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_is_read_in_the_encoding_that_it_was_written_in() {
+        for (body, charset, expected) in [
+            ("a=caf%C3%A9+%26+co", None, "caf\u{e9} & co"),
+            ("a=caf%E9", None, "caf\u{e9}"),
+            ("a=caf%E9", Some("utf-8"), "caf\u{e9}"),
+            ("a=%CF%F0%E8", Some("windows-1251"), "\u{41f}\u{440}\u{438}"),
+            (
+                "_charset_=windows-1251&a=%CF%F0%E8+%21",
+                None,
+                "\u{41f}\u{440}\u{438} !",
+            ),
+            ("a=x%80", Some("no such"), "x\u{20ac}"),
+            ("a=%F0%9F%8D%BE", Some("iso-8859-1"), "\u{1f37e}"),
+        ] {
+            let form = FormData::decode(body.as_bytes(), charset);
+            assert_eq!(form.get("a"), expected, "{body}");
+        }
+        assert_eq!(FormData::decode(b"a&=b&c=%E9=%E9&&", None).get("c"), "\u{e9}=\u{e9}");
+    }
+
+    #[test]
+    fn the_charset_stands_behind_the_type() {
+        let kind = "application/x-www-form-urlencoded; Charset=\"ISO-8859-1\"";
+        assert_eq!(charset_of(kind).as_deref(), Some("ISO-8859-1"));
+        assert_eq!(charset_of("application/x-www-form-urlencoded"), None);
     }
 }

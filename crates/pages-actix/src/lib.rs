@@ -8,13 +8,15 @@
 //! - `form_data.rs`, `origin.rs`, `return_to.rs`, `again.rs`: what a form sends, from which site, where it leads, and that
 //!   it is harmless to send it twice.
 //! - `control.rs`, `fault.rs`: the controls of forms, and what is wrong with what was typed.
-//! - `thread.rs`: messages as people know them from chat; `words.rs`: states and times in plain words.
+//! - `thread.rs`, `excerpt.rs`: messages as people know them from chat, and which of many are shown at first.
+//! - `words.rs`: states and times in plain words.
 //!
 //! A page calls the same use cases as the API, and holds no rule of its own.
 
 mod again;
 mod assets;
 mod control;
+mod excerpt;
 mod fault;
 mod form_data;
 mod home;
@@ -78,6 +80,8 @@ pub struct Settings {
     pub allowed_origins: Vec<String>,
     /// What opens the inbox. None: nothing does.
     pub operator_token: Option<SecretString>,
+    /// Whether there is anywhere to send notifications to. Without it the inbox says that they wait for a webhook.
+    pub has_receiver: bool,
     /// How long a form may take to arrive.
     pub body_deadline: Duration,
 }
@@ -89,6 +93,7 @@ impl Default for Settings {
             base_url: "http://localhost:8080".into(),
             allowed_origins: Vec::new(),
             operator_token: None,
+            has_receiver: true,
             body_deadline: Duration::from_secs(10),
         }
     }

@@ -5,6 +5,8 @@ use actix_web::{
     http::header::{HOST, ORIGIN},
 };
 
+use url::{Host, Url};
+
 use crate::Settings;
 
 /// Where a request comes from, as the browser says.
@@ -44,9 +46,16 @@ impl Origin {
     }
 }
 
-/// Ours is the site that links lead to, and the one that this very request was sent to.
+/// Ours is the site that links lead to. Who came by an address or as `localhost` is on the site that this very request was
+/// sent to; by another name it proves nothing, since whoever owns a name may have it lead here.
 fn is_own(origin: &str, host: Option<&str>, base_url: &str) -> bool {
+    let Ok(from) = Url::parse(origin) else { return false };
+    let is_linked = Url::parse(base_url).is_ok_and(|base| base.origin() == from.origin());
+    let is_nameless = match from.host() {
+        Some(Host::Ipv4(_) | Host::Ipv6(_)) => true,
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    };
     let authority = origin.split_once("://").map(|(_, authority)| authority);
-    let is_ours = url::Url::parse(base_url).is_ok_and(|base| base.origin().ascii_serialization() == origin);
-    is_ours || (authority.is_some() && authority == host)
+    is_linked || (is_nameless && authority == host)
 }

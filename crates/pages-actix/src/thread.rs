@@ -15,12 +15,7 @@ pub(crate) enum Side {
     Team,
 }
 
-/// All messages of a thread, oldest first.
-pub(crate) fn messages(thread: &Thread, side: Side) -> Markup {
-    some_messages(thread, &thread.messages, side)
-}
-
-/// Those messages of a thread that are to be shown.
+/// Those messages of a thread that are to be shown, oldest first.
 pub(crate) fn some_messages(thread: &Thread, messages: &[Message], side: Side) -> Markup {
     let customer = thread.ticket.customer.name.as_str();
     html! {

@@ -42,7 +42,7 @@ pub(crate) fn delivery(state: DeliveryState) -> &'static str {
 /// What that means for the customer.
 pub(crate) fn delivery_means(state: DeliveryState) -> &'static str {
     match state {
-        DeliveryState::Waiting => "We have it. It is being passed on to the manager’s phone.",
+        DeliveryState::Waiting => "We have it safely. It goes to the manager next.",
         DeliveryState::Sent => "It left for the manager’s phone.",
         DeliveryState::Delivered => "It is on the manager’s phone.",
         DeliveryState::Read => "The manager has seen it.",

@@ -123,7 +123,8 @@ impl Builder {
         let address = listener.local_addr().map_err(StartError::Http)?;
         let bell = Arc::new(Bell::default());
         let base_url = self.base_url(address);
-        let around = self.surroundings(composer, bell.clone(), notifier.is_some(), &base_url);
+        let has_receiver = notifier.is_some();
+        let around = self.surroundings(composer, bell.clone(), has_receiver, &base_url);
         let metrics = DeliveryMetrics::default();
         let receipts = Arc::new(ReportReceipt::new(
             store.clone(),
@@ -136,7 +137,7 @@ impl Builder {
             self.worker(store.clone(), notifier, &around, receipts.clone(), bell, metrics)
         });
         let api = self.api(&store, around, receipts, metrics);
-        let pages = self.pages(&api, &base_url);
+        let pages = self.pages(&api, &base_url, has_receiver);
         store.follow(api.live.clone());
 
         let stop = CancellationToken::new();
@@ -296,12 +297,13 @@ impl Builder {
     }
 
     /// What people look at, over what programs use.
-    fn pages(&self, api: &ApiParts, base_url: &str) -> Arc<Pages> {
+    fn pages(&self, api: &ApiParts, base_url: &str, has_receiver: bool) -> Arc<Pages> {
         let settings = pages_actix::Settings {
             site_name: self.config.site_name.clone(),
             base_url: base_url.to_owned(),
             allowed_origins: self.config.allowed_origins.clone(),
             operator_token: self.config.operator_token.clone(),
+            has_receiver,
             ..pages_actix::Settings::default()
         };
         Arc::new(Pages::new(PagesParts {

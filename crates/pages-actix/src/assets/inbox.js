@@ -12,20 +12,20 @@
   const year = format({ dateStyle: "medium", timeStyle: "short" });
   const day = format({ dateStyle: "medium" });
   const whole = format({ dateStyle: "full", timeStyle: "long" });
-  const age = (at, now) => {
+  const age = (at, now, isSpan) => {
     const minutes = Math.floor((now - at) / 60_000);
-    if (minutes < 1) return "now";
+    if (minutes < 1) return isSpan ? "less than a minute" : "now";
     if (minutes < 60) return `${minutes} min`;
     if (minutes < 1440) return `${Math.floor(minutes / 60)} h`;
     const days = Math.floor(minutes / 1440);
-    return days === 1 ? "1 day" : days < 31 ? `${days} days` : day.format(at);
+    return days === 1 ? "1 day" : isSpan || days < 31 ? `${days} days` : day.format(at);
   };
   const localise = (within) => {
     const now = new Date();
     for (const time of $$("time[datetime]", within)) {
       const at = new Date(time.dateTime.replace(/(\.\d{3})\d*Z$/, "$1Z"));
       if (isNaN(at)) continue;
-      const words = "age" in time.dataset ? age(at, now) : (at.getFullYear() === now.getFullYear() ? short : year).format(at);
+      const words = "age" in time.dataset ? age(at, now, time.dataset.age === "span") : (at.getFullYear() === now.getFullYear() ? short : year).format(at);
       if (time.textContent !== words) time.textContent = words;
       time.title = whole.format(at);
     }
@@ -42,7 +42,9 @@
 
   // The ticket that is open is in sight in the list, and so is its newest message.
   $(".row-link[aria-current]")?.scrollIntoView({ block: "nearest", behavior: "instant" });
-  if (!location.hash) $(".bubble:last-child")?.scrollIntoView({ block: "nearest", behavior: "instant" });
+  if (["", "#message"].includes(location.hash)) $(".bubble:last-child")?.scrollIntoView({ block: "nearest", behavior: "instant" });
+  // Whoever has just answered may write on.
+  if (location.hash === "#message") $("#message")?.focus({ preventScroll: true });
 
   // What was done is said once: the address forgets it.
   const address = new URL(location);
@@ -69,10 +71,16 @@
     if (active) $$("a, button, summary", fresh).find((element) => nameOf(element) === active)?.focus({ preventScroll: true });
     return true;
   };
+  // What needs attention, but for how long it has: that changes by itself.
+  const attention = () => {
+    const line = $(".attention")?.cloneNode(true);
+    for (const time of line ? $$("time", line) : []) time.remove();
+    return line?.textContent;
+  };
   const apply = (page, only) => {
     localise(page);
-    const bubbles = $$(".bubble").length;
-    const line = $(".attention")?.textContent;
+    const known = new Set($$(".bubble").map((bubble) => bubble.id));
+    const line = attention();
     for (const part of $$("[data-part]", page)) {
       const name = part.dataset.part;
       if (part.parentElement.closest("[data-part]") || (only && name !== only)) continue;
@@ -80,9 +88,9 @@
       if (old) swap(old, part);
     }
     if (only) return;
-    const come = $$(".bubble").slice(bubbles);
+    const come = $$(".bubble").filter((bubble) => !known.has(bubble.id));
     if (come.length) say(`New message from ${$(".who", come.at(-1)).textContent}`);
-    else if ($(".attention")?.textContent !== line) say($(".attention").textContent);
+    else if (attention() !== line) say($(".attention").textContent);
   };
 
   let asking = null;
@@ -104,7 +112,7 @@
 
   // Live: whatever changed, the page asks for itself again, at most once a second.
   let due = 0;
-  let last = 0;
+  let last = Date.now();
   const refresh = () => {
     if (due) return;
     due = setTimeout(() => {
@@ -124,6 +132,11 @@
     stream.onerror = () => { lost = true; };
   };
   setInterval(listen, 10_000);
+  // What waits too long is no news that anybody tells, and a stream may not come through: then the page asks by itself.
+  setInterval(() => {
+    const isLive = stream !== null && stream.readyState === EventSource.OPEN;
+    if (!document.hidden && (!isLive || Date.now() - last > 35_000)) refresh();
+  }, 20_000);
   // Browsers allow few connections a site, so a page that nobody sees listens to nothing.
   addEventListener("visibilitychange", () => {
     if (document.hidden) return stream?.close();
@@ -140,6 +153,7 @@
     for (const [name, value] of new FormData(search)) {
       if (value.trim() && !(name === "status" && value === "open")) query.set(name, value.trim());
     }
+    if (new URLSearchParams(location.search).has("all")) query.set("all", "");
     const url = new URL(location.pathname, location.href);
     url.search = query;
     history.replaceState(null, "", url);
@@ -189,6 +203,12 @@
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.defaultPrevented) return;
     const target = event.target;
+    if (event.key === "Escape" && target.id === "q" && target.value) {
+      event.preventDefault();
+      target.value = "";
+      clearTimeout(timer);
+      return find();
+    }
     if (event.key === "Escape" && isField(target)) return target.blur();
     if (isField(target) || target.isContentEditable || keys?.open || event.repeat && event.key === "e") return;
     if (!Object.hasOwn(acts, event.key)) return;

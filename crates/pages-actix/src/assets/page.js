@@ -38,7 +38,6 @@
       button.textContent = words;
     });
   }
-  $$("[autofocus]")[0]?.focus();
 
   // How much room is left, once it gets narrow. Characters are counted as the server does.
   for (const area of $$("[data-max]")) {
@@ -70,6 +69,15 @@
   }
 
   localise(document);
+
+  // A thread opens at its end, unless the address or the browser leads elsewhere. After sending one writes on.
+  addEventListener("load", () => {
+    const end = document.getElementById("end");
+    if (!end) return;
+    const isShort = $$(".bubble").length < 2 || end.getBoundingClientRect().top < innerHeight;
+    if (!location.hash && !scrollY && !isShort) end.scrollIntoView({ behavior: "instant" });
+    if (location.hash === "#end") document.querySelector(".reply textarea")?.focus({ preventScroll: true });
+  });
 
   // The ticket, live.
   const main = document.querySelector("[data-live]");
@@ -125,19 +133,23 @@
     }
   };
 
-  let reading = false;
+  // A connection may die without a word: then it is given up.
+  const get = (url, headers, stop = new AbortController()) => {
+    setTimeout(() => stop.abort(), 20_000);
+    return fetch(url, { headers, cache: "no-store", signal: stop.signal });
+  };
+  let reading = null;
   let again = false;
   const refresh = async () => {
-    if (reading) { again = true; return; }
-    reading = true;
+    again = !!reading;
+    if (again) return;
+    reading = new AbortController();
     try {
-      do {
-        again = false;
-        const answer = await fetch(location.href.split("#")[0], { headers: { accept: "text/html" }, cache: "no-store" });
-        if (answer.ok) apply(new DOMParser().parseFromString(await answer.text(), "text/html"));
-      } while (again);
+      const answer = await get(location.href.split("#")[0], { accept: "text/html" }, reading);
+      if (answer.ok) apply(new DOMParser().parseFromString(await answer.text(), "text/html"));
     } catch { /* The next news, or the next poll, brings it. */ }
-    reading = false;
+    reading = null;
+    if (again) refresh();
   };
 
   // By events where they come; else by asking, less and less often.
@@ -149,13 +161,13 @@
   let tag = "";
   const stopAsking = () => { clearTimeout(timer); timer = 0; wait = FIRST; };
   const askLater = () => {
-    if (timer) return;
+    if (timer || document.hidden) return;
     timer = setTimeout(ask, wait * (0.8 + Math.random() * 0.4));
   };
   const ask = async () => {
     timer = 0;
     try {
-      const answer = await fetch(main.dataset.poll, { cache: "no-store", headers: tag ? { "if-none-match": tag } : {} });
+      const answer = await get(main.dataset.poll, tag ? { "if-none-match": tag } : {});
       if (answer.status === 200) {
         tag = answer.headers.get("etag") || "";
         await refresh();
@@ -170,7 +182,7 @@
     }
   };
   const listen = () => {
-    if (!window.EventSource || (stream && stream.readyState !== EventSource.CLOSED)) return;
+    if (document.hidden || !window.EventSource || (stream && stream.readyState !== EventSource.CLOSED)) return;
     const url = new URL(main.dataset.live, location.href);
     stream = new EventSource(url);
     stream.onopen = () => {
@@ -183,10 +195,22 @@
   };
   const begin = () => { listen(); if (!window.EventSource) askLater(); };
   begin();
-  // A sleeping phone loses its connections without a word.
-  addEventListener("visibilitychange", () => {
+  // Browsers allow few connections a site, so a page that nobody sees listens to nothing. And a phone that slept may
+  // hold a stream that died without a word, so whoever comes back asks and listens anew.
+  const rest = () => {
+    stream?.close();
+    stopAsking();
+    again = false;
+    reading?.abort();
+  };
+  const wake = () => {
+    rest();
     if (document.hidden) return;
-    if (!stream || stream.readyState !== EventSource.OPEN) { refresh(); begin(); }
-  });
-  addEventListener("pageshow", (event) => { if (event.persisted) { refresh(); begin(); } });
+    refresh();
+    begin();
+  };
+  addEventListener("visibilitychange", wake);
+  addEventListener("pagehide", rest);
+  addEventListener("pageshow", (event) => { if (event.persisted) wake(); });
+  addEventListener("online", wake);
 })();

@@ -45,7 +45,7 @@ p { margin: 0; overflow-wrap: anywhere; }
 .help { color: var(--muted); font-size: 14px; font-weight: 400; }
 .fault { margin-block-start: 6px; color: var(--danger); font-size: 14px; font-weight: 600; }
 .word { padding: 12px 16px; border-radius: 10px; background: var(--soft); }
-.done a { color: inherit; font-weight: 600; }
+.done a, .word a { color: inherit; font-weight: 600; }
 [hidden] { display: none !important; }`;
 
   const make = (tag, attributes = {}, ...children) => {
@@ -75,7 +75,7 @@ p { margin: 0; overflow-wrap: anywhere; }
     ["priority", "How urgent is it?", "select", {}],
     ["customerName", "Name", "input", { type: "text", autocomplete: "name" }],
     ["customerPhone", "Phone", "input", { type: "tel", autocomplete: "tel" }, "With country code"],
-    ["customerEmail", "E-mail", "input", { type: "email", autocomplete: "email" }],
+    ["customerEmail", "E\u2011mail", "input", { type: "email", autocomplete: "email" }],
   ];
   const controls = new Map();
   const field = ([name, text, tag, attributes, help]) => {
@@ -174,7 +174,12 @@ p { margin: 0; overflow-wrap: anywhere; }
       form.hidden = false;
     });
 
-    const say = (words) => { word.textContent = words; word.hidden = !words; };
+    const say = (...words) => {
+      word.replaceChildren(...words);
+      word.hidden = !words.length;
+      // It stands above the form, and who sends is below.
+      word.scrollIntoView({ block: "nearest" });
+    };
     const thank = ({ ticketRef, ticketUrl }) => {
       const link = make("a", { target: "_blank", rel: "noopener" }, "See your request and the answers");
       if (/^https?:/.test(ticketUrl)) link.href = ticketUrl;
@@ -198,14 +203,16 @@ p { margin: 0; overflow-wrap: anywhere; }
       const first = [...controls.values()].find(({ fault }) => !fault.hidden);
       if (first) return first.control.focus();
       if (status === 429) say(`Very many requests came at once. Please try again in ${Number(wait) || 60} seconds.`);
-      else say("This did not go through. Your words are still here: please try again in a moment.");
+      // A site that is not allowed is never let through, and the browser does not say that this is why.
+      else say("This did not go through. Your words are still here. Please try again, or ",
+        make("a", { href: at("."), target: "_blank", rel: "noopener" }, "write to us on our own page"), ".");
     };
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
       if (send.getAttribute("aria-disabled")) return;
       send.setAttribute("aria-disabled", "true");
       send.textContent = "Sending…";
-      say("");
+      say();
       for (const name of controls.keys()) tell(name, "");
       const values = [...controls].map(([name, { control }]) => [name, control.value]);
       const answer = await ask(JSON.stringify(Object.fromEntries(values)));

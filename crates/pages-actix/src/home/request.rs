@@ -19,11 +19,12 @@ pub(super) const PHONE: Field = Field {
     called: "Your phone number",
     missing: "Please enter your phone number.",
 };
+// The hyphens are such that no line ends at them.
 pub(super) const EMAIL: Field = Field {
     name: "customerEmail",
-    label: "E-mail",
-    called: "Your e-mail address",
-    missing: "Please enter your e-mail address.",
+    label: "E‑mail",
+    called: "Your e‑mail address",
+    missing: "Please enter your e‑mail address.",
 };
 pub(super) const SUBJECT: Field = Field {
     name: "subject",

@@ -93,7 +93,7 @@ async fn every_fault_is_told_beside_its_field_and_nothing_typed_is_lost() {
         ),
         (
             "customerEmail",
-            "This is not a whole e-mail address. One looks like name@example.com.",
+            "This is not a whole e‑mail address. One looks like name@example.com.",
         ),
         ("subject", "The subject must be at most 200 characters long."),
         ("priority", "Please choose how urgent it is."),

@@ -49,7 +49,7 @@ impl FormPage<'_> {
             main #main.wrap.home tabindex="-1" {
                 div.intro {
                     h1 { "How can we help?" }
-                    p.lead { "Tell us what happened. It goes straight to a manager’s phone, and the answer comes to a page of your own." }
+                    p.lead { "Tell us what happened. It goes to a manager, and the answer comes to a page of your own." }
                 }
                 div.card.stack {
                     @if let Some(word) = self.word { (notice(word)) }
@@ -163,7 +163,7 @@ fn what_happens_next() -> Markup {
             h2 #next { "What happens next" }
             ol {
                 (step("You get a page", "It shows your request and every answer. Keep its link."))
-                (step("A manager reads it", "On their phone. Your page tells you how far it has come."))
+                (step("A manager reads it", "Your page tells you how far it has come."))
                 (step("The answer appears", "Right on your page, by itself. You can write back there."))
             }
         }

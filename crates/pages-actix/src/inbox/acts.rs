@@ -36,7 +36,7 @@ pub(super) async fn reply(act: Act, path: Path<String>) -> Result<HttpResponse, 
     let key = key.and_then(|mark| again::key(mark, &content.each_ref().map(String::as_bytes)));
     let add_message = &operator.pages.parts.add_message;
     match add_message.as_operator(reference, text, key).await {
-        Ok(_) => Ok(operator.did(Done::Replied, &page(reference, "#reply"), &filter(&act))),
+        Ok(_) => Ok(operator.did(Done::Replied, &page(reference, "#message"), &filter(&act))),
         Err(AddError::NotFound | AddError::NotAllowed) => Err(operator.not_found_for("ticket", typed)),
         Err(AddError::KeyReused) => {
             let fault = "This could not be told from another answer. Send it once more.";
@@ -107,7 +107,7 @@ fn in_words(fault: TextError, typed: &str) -> String {
     match fault {
         TextError::Empty => "Write something first.".to_owned(),
         TextError::TooLong { max } => {
-            let length = typed.trim().replace("\r\n", "\n").chars().count();
+            let length = typed.trim().replace("\r\n", "\n").replace('\r', "\n").chars().count();
             format!("An answer has at most {max} characters, and this one has {length}. Send it in two parts.")
         }
         TextError::NotOneLine | TextError::ControlCharacter => format!("An answer {fault}."),

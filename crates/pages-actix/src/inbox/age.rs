@@ -9,11 +9,11 @@ const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
-/// A span, cut to its largest unit: `5 min`, `3 h`, `2 days`.
-pub(super) fn span(span: Duration) -> String {
+/// A span, cut to its largest unit: `less than a minute`, `5 min`, `3 h`, `2 days`.
+fn span(span: Duration) -> String {
     let seconds = span.as_secs();
     match seconds {
-        0..MINUTE => "1 min".to_owned(),
+        0..MINUTE => "less than a minute".to_owned(),
         MINUTE..HOUR => format!("{} min", seconds / MINUTE),
         HOUR..DAY => format!("{} h", seconds / HOUR),
         _ if seconds < 2 * DAY => "1 day".to_owned(),
@@ -34,6 +34,11 @@ pub(super) fn age(at: Timestamp, now: Timestamp) -> Markup {
         iso.get(..10).unwrap_or_default().to_owned()
     };
     html! { time datetime=(iso) data-age { (words) } }
+}
+
+/// For how long something has been so, since `at`. The script keeps it up to date too.
+pub(super) fn since(at: Timestamp, now: Timestamp) -> Markup {
+    html! { time datetime=(at.to_string()) data-age="span" { (span(now.since(at))) } }
 }
 
 /// How long it is until `at`.
@@ -68,6 +73,12 @@ mod tests {
         let later = now.plus(Duration::from_secs(90));
         assert!(age(later, now).into_string().ends_with(">now</time>"));
         assert_eq!(until(later, now), "1 min");
-        assert_eq!(until(now, later), "1 min");
+        assert_eq!(until(now, later), "less than a minute");
+        assert!(
+            since(now, now)
+                .into_string()
+                .ends_with("\"span\">less than a minute</time>")
+        );
+        assert!(since(now, later).into_string().ends_with("\"span\">1 min</time>"));
     }
 }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use maud::{Markup, html};
 use ticket_domain::{
-    Attention,
+    Attention, Timestamp,
     ports::{StoreError, Vitals},
 };
 
-use super::{age::span, filter::Filter, gate::Operator};
+use super::{age::since, filter::Filter, gate::Operator};
 
 /// Notifications that have waited for so long need a look.
 const LONG: Duration = Duration::from_mins(5);
@@ -44,10 +44,12 @@ impl Counts {
         self.vitals.dead
     }
 
-    /// How long the notification has waited that waits for the longest time, if that is long.
-    fn delayed(&self, operator: &Operator) -> Option<Duration> {
-        let waited = operator.now.since(self.vitals.oldest_waiting?);
-        Some(waited).filter(|waited| *waited >= LONG)
+    /// Since when the notification waits that waits for the longest time, if that needs a look: if it is long, or if
+    /// there is nowhere to send it.
+    fn delayed(&self, operator: &Operator) -> Option<Timestamp> {
+        let oldest = self.vitals.oldest_waiting?;
+        let is_long = operator.now.since(oldest) >= LONG;
+        (is_long || !operator.pages.parts.settings.has_receiver).then_some(oldest)
     }
 
     /// The line.
@@ -58,9 +60,15 @@ impl Counts {
         let notifications = operator.at("/inbox/notifications");
         let delayed = self.delayed(operator);
         let is_quiet = self.waiting() == 0 && self.stuck() == 0 && self.unmatched() == 0 && delayed.is_none();
+        let has_receiver = operator.pages.parts.settings.has_receiver;
         html! {
             section.attention data-part="attention" aria-label="What needs attention" {
-                @if is_quiet {
+                @if is_quiet && waiting > 0 {
+                    p {
+                        "For now nobody waits for an answer. "
+                        a href=(notifications) { (counted(waiting, "notification is", "notifications are")) " on the way" } "."
+                    }
+                } @else if is_quiet {
                     p { "All is well: nobody waits for an answer." }
                 } @else {
                     ul {
@@ -68,10 +76,11 @@ impl Counts {
                         @if dead > 0 {
                             li.danger { a href=(notifications) { (counted(dead, "notification", "notifications")) " failed" } }
                         }
-                        @if let Some(waited) = delayed {
+                        @if let Some(oldest) = delayed {
                             li.warn {
+                                @if !has_receiver { "No webhook is set: " }
                                 a href=(notifications) { (counted(waiting, "notification waits", "notifications wait")) }
-                                ", up to " (span(waited))
+                                ", up to " (since(oldest, operator.now))
                             }
                         }
                         @if held > 0 { li.warn { a href=(notifications) { (held) " held" } } }
@@ -99,7 +108,7 @@ impl Counts {
                 a href=(operator.at(&Filter::waiting().query().after(&format!("/inbox/ticket/{}", oldest.reference)))) {
                     "the oldest"
                 }
-                " for " (span(operator.now.since(oldest.since)))
+                " for " (since(oldest.since, operator.now))
             }
         }
     }

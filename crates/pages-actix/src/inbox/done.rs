@@ -76,6 +76,7 @@ impl Done {
                 Self::Priority => "The priority is changed.",
                 Self::Attached(reference) => { "The message is now in " (ticket(reference)) "." },
                 Self::AttachedBefore(reference) => { "The message was in " (ticket(reference)) " already." },
+                Self::Redelivered(Redelivered::Queued) if !pages.parts.settings.has_receiver => "It goes out once a webhook is set.",
                 Self::Redelivered(Redelivered::Queued) => "The notification is on its way again.",
                 Self::Redelivered(Redelivered::DeliveredBefore) => "Nothing to do: the notification has been delivered.",
                 Self::Redelivered(Redelivered::UnderWay) => "The notification is being sent at this moment.",

@@ -5,7 +5,11 @@ use ticket_domain::{Awaiting, Listing, Place, Priority, SearchText, Status, Text
 use crate::form_data::FormData;
 
 /// How many tickets a page has.
-pub(super) const LISTED: u16 = 25;
+const LISTED: usize = 15;
+/// The fewest, however long the query is that each row's address carries.
+const FEWEST: usize = 4;
+/// So many bytes all addresses of a page's rows take at most, so that the page stays below 50 KiB.
+const ADDRESSES: usize = 4 * 1024;
 
 /// A query that is being written.
 #[derive(Debug, Clone, Default)]
@@ -135,13 +139,20 @@ impl Filter {
         if let Some(awaiting) = self.awaiting {
             query = query.with("awaiting", awaiting);
         }
-        if !self.typed.is_empty() {
+        // What can't be looked for stays in its field alone.
+        if !self.typed.is_empty() && self.text.is_ok() {
             query = query.with("q", &self.typed);
         }
         if let Some(after) = self.after {
             query = query.with("after", after);
         }
         query
+    }
+
+    /// How many tickets a page has: fewer where each row's address is long.
+    fn limit(&self) -> u16 {
+        let fitting = ADDRESSES / self.query().after("").len().max(1);
+        fitting.clamp(FEWEST, LISTED).try_into().unwrap_or(1)
     }
 
     /// What is asked of the store.
@@ -152,7 +163,7 @@ impl Filter {
             awaiting: self.awaiting,
             text: self.text.clone().unwrap_or_default(),
             after: self.after,
-            limit: LISTED,
+            limit: self.limit(),
         }
     }
 }

@@ -116,7 +116,7 @@ fn keys() -> Markup {
                     ("r", "write an answer"),
                     ("e", "resolve"),
                     ("/", "search"),
-                    ("Esc", "leave a field"),
+                    ("Esc", "clear the search, leave a field"),
                     ("?", "this list"),
                 ] {
                     div { dt { kbd { (key) } } dd { (does) } }

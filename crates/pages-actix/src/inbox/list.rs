@@ -12,7 +12,7 @@ use super::{
     gate::Operator,
     refusal::Refusal,
 };
-use crate::words;
+use crate::{excerpt::beginning, words};
 
 /// The list beside a ticket, and on a page of its own.
 pub(super) struct List {
@@ -142,10 +142,10 @@ impl List {
             li {
                 a.row-link href=(operator.at(&address)) data-ticket=(ticket.reference) aria-current=[is_here.then_some("true")] {
                     span.first {
-                        span.name { (cut(ticket.customer.name.as_str(), 60)) }
+                        span.name { (cut(ticket.customer.name.as_str(), 40)) }
                         (age(listed.last.at, operator.now))
                     }
-                    span.subject { (cut(ticket.subject.as_str(), 90)) }
+                    span.subject { (cut(ticket.subject.as_str(), 64)) }
                     span.excerpt { b { (writer(listed.last.sender)) ": " } (excerpt(listed)) }
                     (badges(listed))
                 }
@@ -249,7 +249,7 @@ fn option_name(field: &str, word: &str) -> String {
 fn badges(listed: &Listed) -> Markup {
     let Listed { ticket, .. } = listed;
     let waits = listed.awaiting() == Some(Awaiting::Manager);
-    let is_pressing = matches!(ticket.priority, Priority::High | Priority::Urgent);
+    let is_pressing = ticket.priority.is_pressing();
     html! {
         @if waits || is_pressing || ticket.status != Status::Open {
             span.badges {
@@ -284,14 +284,14 @@ fn writer(sender: Sender) -> &'static str {
 fn excerpt(listed: &Listed) -> String {
     match (&*listed.last.text, listed.last.has_medium) {
         ("", true) => "an attachment".to_owned(),
-        (text, _) => cut(text, 110),
+        (text, _) => cut(text, 72),
     }
 }
 
-/// The first `max` characters.
+/// The first `max` characters; fewer of a text that takes more than half as many bytes again in a page.
 pub(super) fn cut(text: &str, max: usize) -> String {
-    match text.char_indices().nth(max) {
-        None => text.to_owned(),
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default().trim_end()),
+    match beginning(text, max, max + max / 2) {
+        whole if whole.len() == text.len() => text.to_owned(),
+        beginning => format!("{}…", beginning.trim_end()),
     }
 }

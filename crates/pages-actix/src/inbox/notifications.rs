@@ -1,12 +1,14 @@
 //! `/inbox/notifications`: what did not reach the manager's phone, and sending it again.
 
+use std::collections::HashSet;
+
 use actix_web::{HttpResponse, http::StatusCode, web::Path};
 use maud::{Markup, html};
-use ticket_domain::{EventKind, NotificationId, NotificationRecord, NotificationState};
+use ticket_domain::{EventKind, NotificationId, NotificationRecord, NotificationState, TicketRef};
 use uuid::Uuid;
 
 use super::{
-    age::{age, span, until},
+    age::{age, since, until},
     attention::{Counts, counted},
     done::Done,
     filter::Query,
@@ -19,16 +21,22 @@ use super::{
 /// So many are read, so that those that failed are found among many that only wait.
 const READ: u16 = 200;
 /// So many are shown.
-const SHOWN: usize = 20;
+const SHOWN: usize = 15;
 
 /// `GET /inbox/notifications`
 pub(super) async fn page(operator: Operator) -> Result<HttpResponse, Refusal> {
     let outbox = &operator.pages.parts.outbox;
     let (counts, mut records) = tokio::try_join!(Counts::read(&operator), outbox.undelivered(READ))
         .map_err(|error| operator.store_down(&error))?;
+    let behind = behind(&records);
     records.sort_by_key(|record| urgency(&record.state));
     let hidden = records.len().saturating_sub(SHOWN);
     records.truncate(SHOWN);
+    let cards = records.iter().map(|record| Card {
+        operator: &operator,
+        record,
+        is_behind: behind.contains(&record.id),
+    });
     let main = html! {
         div.sheet {
             h1 { "Notifications" }
@@ -41,7 +49,7 @@ pub(super) async fn page(operator: Operator) -> Result<HttpResponse, Refusal> {
                     }
                 }
                 @if counts.failed() > 0 { (send_all(&operator, counts.failed())) }
-                ol.cards { @for record in &records { (card(&operator, record)) } }
+                ol.cards { @for card in cards { (card.show()) } }
                 @if hidden > 0 { p.quiet { "And " (hidden) @if records.len() + hidden >= usize::from(READ) { " or more" } " others." } }
             }
         }
@@ -81,6 +89,16 @@ fn did(act: &Act, done: Done) -> HttpResponse {
     act.operator.did(done, "/inbox/notifications", &Query::default())
 }
 
+/// Those that wait for an earlier one of their ticket, of a list that has the newest first.
+fn behind(records: &[NotificationRecord]) -> HashSet<NotificationId> {
+    let mut waiting: HashSet<TicketRef> = HashSet::new();
+    let is_behind = |record: &&NotificationRecord| match record.state {
+        NotificationState::Waiting { .. } | NotificationState::Held => !waiting.insert(record.reference),
+        NotificationState::Dead { .. } | NotificationState::Delivered { .. } => false,
+    };
+    records.iter().rev().filter(is_behind).map(|record| record.id).collect()
+}
+
 /// What needs a word comes first.
 fn urgency(state: &NotificationState) -> u8 {
     match state {
@@ -101,21 +119,67 @@ fn send_all(operator: &Operator, failed: u64) -> Markup {
     }
 }
 
-fn card(operator: &Operator, record: &NotificationRecord) -> Markup {
-    let action = format!("/inbox/notifications/{}/redeliver", record.id);
-    let ticket = operator.at(&format!("/inbox/ticket/{}", record.reference));
-    html! {
-        li.card {
-            p.facts {
-                (badge(&record.state))
-                span { (event(record.event)) " " a.ref href=(ticket) { (record.reference) } }
-                span.quiet { (age(record.created_at, operator.now)) }
+/// A notification in the list.
+struct Card<'a> {
+    operator: &'a Operator,
+    record: &'a NotificationRecord,
+    /// Whether it waits for an earlier one.
+    is_behind: bool,
+}
+
+impl Card<'_> {
+    fn show(&self) -> Markup {
+        let Self { operator, record, .. } = self;
+        let action = format!("/inbox/notifications/{}/redeliver", record.id);
+        let ticket = operator.at(&format!("/inbox/ticket/{}", record.reference));
+        html! {
+            li.card {
+                p.facts {
+                    (badge(&record.state))
+                    span { (event(record.event)) " " a.ref href=(ticket) { (record.reference) } }
+                    span.quiet { (age(record.created_at, operator.now)) }
+                }
+                p { (self.state()) }
+                @if let Some(why) = &record.last_error { p.quiet { "Last try: " (cut(why, 240)) } }
+                @if self.can_go() {
+                    form method="post" action=(operator.at(&action)) {
+                        (csrf(operator))
+                        button.button.plain.small {
+                            @if self.was_tried() { "Send again" } @else { "Send now" }
+                            span.sr { " the notification of " (record.reference) }
+                        }
+                    }
+                }
             }
-            p { (state(record, operator)) }
-            @if let Some(why) = &record.last_error { p.quiet { "Last try: " (cut(why, 240)) } }
-            form method="post" action=(operator.at(&action)) {
-                (csrf(operator))
-                button.button.plain.small { "Send again" span.sr { " the notification of " (record.reference) } }
+        }
+    }
+
+    /// Whether a word changes anything: where there is no webhook, what waits goes on waiting.
+    fn can_go(&self) -> bool {
+        let waits = matches!(self.record.state, NotificationState::Waiting { .. });
+        !waits || self.operator.pages.parts.settings.has_receiver
+    }
+
+    fn was_tried(&self) -> bool {
+        let is_dead = matches!(self.record.state, NotificationState::Dead { .. });
+        is_dead || self.record.failures > 0 || self.record.last_error.is_some()
+    }
+
+    fn state(&self) -> Markup {
+        let record = self.record;
+        let tries = counted(record.failures.into(), "try", "tries");
+        let now = self.operator.now;
+        let has_receiver = self.operator.pages.parts.settings.has_receiver;
+        html! {
+            @match &record.state {
+                NotificationState::Dead { at } => { "Given up " (since(*at, now)) " ago, after " (tries) "." },
+                NotificationState::Delivered { at, .. } => { "Delivered " (age(*at, now)) "." },
+                NotificationState::Waiting { .. } | NotificationState::Held if !has_receiver => "No webhook is set; it waits.",
+                NotificationState::Held => "Made while there was nowhere to send it, and old by now. It goes out when you say so.",
+                NotificationState::Waiting { .. } if self.is_behind => "It waits for the one before.",
+                NotificationState::Waiting { due } if *due <= now => "It is due now.",
+                NotificationState::Waiting { due } if record.failures == 0 => { "The first try is in " (until(*due, now)) "." },
+                NotificationState::Waiting { due } => { (tries) " failed. The next one is in " (until(*due, now)) "." },
             }
         }
     }
@@ -135,21 +199,6 @@ fn badge(state: &NotificationState) -> Markup {
             NotificationState::Held => span.badge.warn { "Held" },
             NotificationState::Waiting { .. } => span.badge.still { "Waiting" },
             NotificationState::Delivered { .. } => span.badge { "Delivered" },
-        }
-    }
-}
-
-fn state(record: &NotificationRecord, operator: &Operator) -> Markup {
-    let tries = counted(record.failures.into(), "try", "tries");
-    let now = operator.now;
-    html! {
-        @match &record.state {
-            NotificationState::Dead { at } => { "Given up " (span(now.since(*at))) " ago, after " (tries) "." },
-            NotificationState::Held => "Made while there was nowhere to send it, and old by now. It goes out when you say so.",
-            NotificationState::Waiting { due } if *due <= now => "It is due now.",
-            NotificationState::Waiting { due } if record.failures == 0 => { "The first try is in " (until(*due, now)) "." },
-            NotificationState::Waiting { due } => { (tries) " failed. The next one is in " (until(*due, now)) "." },
-            NotificationState::Delivered { at, .. } => { "Delivered " (age(*at, now)) "." },
         }
     }
 }

@@ -37,7 +37,7 @@ pub(super) struct Setup {
     pub(super) settings: Settings,
     pub(super) door: door_actix::Settings,
     pub(super) is_down: bool,
-    /// Whether there is anywhere to send notifications to.
+    /// Whether there is anywhere to send notifications to when they are made.
     pub(super) has_receiver: bool,
 }
 
@@ -185,6 +185,10 @@ impl Desk {
 
     /// Keeps a message whose ticket is not known.
     pub(super) async fn unmatched(&self, text: &str) -> MessageId {
+        self.unmatched_from(MANAGER, text).await
+    }
+
+    pub(super) async fn unmatched_from(&self, from: &str, text: &str) -> MessageId {
         self.clock.pass(1);
         let random: &dyn ticket_domain::ports::Random = &*self.pages.parts.random;
         let millis = self.clock.now().unix_micros() / 1_000;
@@ -192,9 +196,12 @@ impl Desk {
         let id = MessageId(id.into_uuid());
         let message = Message {
             id,
-            sender: ticket_domain::Sender::Manager,
+            sender: match from {
+                MANAGER => ticket_domain::Sender::Manager,
+                _ => ticket_domain::Sender::Agent,
+            },
             channel: ticket_domain::Channel::Whatsapp,
-            from: Some(MANAGER.parse().unwrap()),
+            from: Some(from.parse().unwrap()),
             content: ticket_domain::Content::new(ticket_domain::Body::lenient(text), None).unwrap(),
             external_id: None,
             created_at: self.clock.now(),

@@ -10,7 +10,7 @@ use ticket_domain::{
 
 use super::{
     age::age,
-    attention::Counts,
+    attention::{Counts, counted},
     filter::{Filter, Query},
     frame::{Framed, Room, csrf},
     gate::Operator,
@@ -20,12 +20,22 @@ use super::{
 };
 use crate::{
     again,
-    thread::{Side, messages},
+    excerpt::newest_within,
+    thread::{Side, some_messages},
     words,
 };
 
 /// So many entries of its trail are shown.
-const TRAIL: u16 = 30;
+const TRAIL: u16 = 8;
+/// So many bytes the list, the trail and the messages take together, so that the page stays below 50 KiB.
+const BYTES: usize = 18 * 1024;
+/// So many addresses beside those of the list carry its filter.
+const ADDRESSES: usize = 6;
+/// So many bytes of messages are shown however long the list is.
+const TALK: usize = 4 * 1024;
+
+/// The field of the address that asks for all messages.
+const ALL: &str = "all";
 
 /// An answer that is being written.
 #[derive(Default)]
@@ -126,16 +136,20 @@ impl View {
             ticket,
             query: Filter::of(&operator.query).query(),
         };
+        let list = self.list.pane(operator, Some(ticket.reference));
+        let trail = self.trail(operator);
+        let addresses = ADDRESSES * forms.query.after("").len();
+        let left = BYTES.saturating_sub(list.0.len() + trail.0.len() + addresses).max(TALK);
         html! {
             div.panes.opened {
-                (self.list.pane(operator, Some(ticket.reference)))
+                (list)
                 article.case aria-labelledby="subject" {
                     div.about data-part="about" { (about(&forms)) }
                     div.scroll tabindex="-1" {
                         div.inner data-part="talk" {
-                            (messages(&self.thread, Side::Team))
+                            (self.messages(&forms, left))
                             (self.delivery(operator))
-                            (self.trail(operator))
+                            (trail)
                         }
                     }
                     (forms.reply(draft))
@@ -144,17 +158,47 @@ impl View {
         }
     }
 
-    /// How far the customer's newest word got on the way to WhatsApp.
+    /// The newest messages, as many as there is room for, and a link to all.
+    fn messages(&self, forms: &Forms<'_>, bytes: usize) -> Markup {
+        let thread = &self.thread;
+        let (messages, earlier) = if forms.operator.query.find(ALL).is_some() {
+            (thread.messages.as_slice(), 0)
+        } else {
+            newest_within(&thread.messages, bytes)
+        };
+        let path = format!("/inbox/ticket/{}", thread.ticket.reference);
+        let all = forms.query.clone().with(ALL, "").after(&path);
+        html! {
+            @if earlier > 0 {
+                p.earlier {
+                    a href=(forms.operator.at(&all)) {
+                        "Show " (counted(count(earlier), "earlier message", "earlier messages"))
+                    }
+                }
+            }
+            (some_messages(thread, messages, Side::Team))
+        }
+    }
+
+    /// How far the customer's newest word got on the way to WhatsApp. Once somebody answered, that is past.
     fn delivery(&self, operator: &Operator) -> Markup {
         let delivery = self.thread.delivery;
+        let notifications = operator.at("/inbox/notifications");
+        let has_receiver = operator.pages.parts.settings.has_receiver;
         html! {
-            p.delivery.quiet {
-                @if delivery.state == DeliveryState::Failed {
-                    a href=(operator.at("/inbox/notifications")) { "The notification failed" }
-                } @else {
-                    (words::delivery(delivery.state))
+            @if self.thread.answered_at().is_none() {
+                p.delivery.quiet {
+                    "The customer’s message: "
+                    @match delivery.state {
+                        DeliveryState::Failed => a href=(notifications) { "its notification failed" },
+                        DeliveryState::Waiting if !has_receiver => a href=(notifications) { "no webhook is set; it waits" },
+                        DeliveryState::Waiting => "on its way to the manager",
+                        DeliveryState::Sent => "sent to the manager",
+                        DeliveryState::Delivered => "delivered to the manager",
+                        DeliveryState::Read => "read by the manager",
+                    }
+                    " · " (age(delivery.at, operator.now))
                 }
-                " · " (age(delivery.at, operator.now))
             }
         }
     }
@@ -171,6 +215,10 @@ impl View {
             }
         }
     }
+}
+
+fn count(messages: usize) -> u64 {
+    messages.try_into().unwrap_or(u64::MAX)
 }
 
 /// The forms of a ticket.
@@ -249,7 +297,7 @@ fn about(forms: &Forms<'_>) -> Markup {
         p.facts.quiet {
             span.ref { (ticket.reference) }
             (status_badge(ticket.status))
-            @if matches!(ticket.priority, Priority::High | Priority::Urgent) { (priority_badge(ticket.priority)) }
+            @if ticket.priority.is_pressing() { (priority_badge(ticket.priority)) }
             span { "opened " (words::moment(ticket.created_at)) }
         }
         p.facts {

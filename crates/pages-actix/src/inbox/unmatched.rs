@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, http::StatusCode, web::Path};
 use maud::{Markup, html};
 use ticket_domain::{
-    Channel, Listed, Listing, Message, MessageId, TicketRef, ports::StoreError, use_cases::OperateError,
+    Channel, Listed, Listing, Message, MessageId, Sender, TicketRef, ports::StoreError, use_cases::OperateError,
 };
 use uuid::Uuid;
 
@@ -17,18 +17,23 @@ use super::{
     list::cut,
     refusal::Refusal,
 };
+use crate::excerpt::{beginning, size};
 
 /// The most messages of a page.
-const LISTED: u16 = 12;
-/// The most bytes of text of a page, unless its first message alone has more.
+const LISTED: u16 = 10;
+/// The most bytes of messages of a page, unless its first message alone has more: of that, so many are shown at first.
 const TEXT: usize = 8_000;
 /// So many tickets are proposed.
 const PROPOSED: u16 = 15;
 
-/// Why a message was not attached, and what stood in its field.
+/// The field of the address that asks for the whole of a long message.
+const ALL: &str = "all";
+
+/// Why a message was not attached, and what stood in its form.
 struct Fault {
     message: MessageId,
     typed: String,
+    sender: Option<Sender>,
     why: Markup,
 }
 
@@ -45,16 +50,19 @@ pub(super) async fn attach(act: Act, path: Path<String>) -> Result<HttpResponse,
     };
     let message = MessageId(id);
     let typed = form.get("ticketRef");
+    // Without a word on it, the number tells.
+    let sender = form.get("sender").parse().ok();
     let fault = |why: Markup| Fault {
         message,
-        typed: typed.to_owned(),
+        typed: cut(typed, 60),
+        sender,
         why,
     };
     let Ok(reference) = typed.trim().parse::<TicketRef>() else {
         let why = html! { "A reference reads like T-20250115-1234." };
         return show(operator, Some(fault(why))).await;
     };
-    match operator.pages.parts.operate.attach(message, reference).await {
+    match operator.pages.parts.operate.attach(message, reference, sender).await {
         Ok(attached) => {
             let done = if attached.duplicate {
                 Done::AttachedBefore
@@ -75,7 +83,7 @@ pub(super) async fn attach(act: Act, path: Path<String>) -> Result<HttpResponse,
         Err(OperateError::NoSuchMessage) => Err(operator.not_found("message")),
         Err(OperateError::Store(error)) => {
             let path = place(after(operator)).after(&format!("/inbox/unmatched/{id}/attach"));
-            Err(act.store_down(&error, &path, &["ticketRef"]))
+            Err(act.store_down(&error, &path, &["ticketRef", "sender"]))
         }
     }
 }
@@ -139,9 +147,9 @@ async fn show(operator: &Operator, fault: Option<Fault>) -> Result<HttpResponse,
     Ok(framed.respond(operator, status))
 }
 
-/// Ends a page before its texts become too long; whether it did.
+/// Ends a page before its messages become too long; whether it did.
 fn shorten(messages: &mut Vec<Message>) -> bool {
-    let lengths = messages.iter().map(|message| message.content.body().as_str().len());
+    let lengths = messages.iter().map(size);
     let sums = lengths.scan(0, |sum, length| {
         *sum += length;
         Some(*sum)
@@ -166,12 +174,19 @@ fn card(operator: &Operator, message: &Message, fault: Option<&Fault>) -> Markup
     let action = place(after(operator)).after(&format!("/inbox/unmatched/{id}/attach"));
     let (field, help) = (format!("t-{id}"), format!("f-{id}"));
     let body = message.content.body().as_str();
+    let shown = match operator.query.find(ALL) {
+        Some(_) => body,
+        None => beginning(body, body.len(), TEXT),
+    };
+    let is_cut = shown.len() < body.len();
+    let whole = place(after(operator)).with(ALL, "").after("/inbox/unmatched");
     html! {
         li.card {
             p.quiet {
                 (from(message)) " · " (way(message.channel)) " · " (age(message.created_at, operator.now))
             }
-            @if !body.is_empty() { p.text { (body) } }
+            @if !shown.is_empty() { p.text { (shown) @if is_cut { "…" } } }
+            @if is_cut { p { a href=(operator.at(&whole)) { "Show all of it" } } }
             @if let Some(media) = message.content.media() {
                 p { a href=(media) rel="noopener noreferrer nofollow" target="_blank" { "Open the attachment" } }
             }
@@ -185,9 +200,27 @@ fn card(operator: &Operator, message: &Message, fault: Option<&Fault>) -> Markup
                         autofocus[fault.is_some()];
                     button.button.small { "Attach" }
                 }
+                (whose(message, fault))
                 @if let Some(fault) = fault { p.fault id=(help) role="alert" { (fault.why) } }
             }
         }
+    }
+}
+
+/// Whose word it is to be. A manager's number speaks for the team unless the operator knows better.
+fn whose(message: &Message, fault: Option<&Fault>) -> Markup {
+    let (team, usual) = match message.sender {
+        Sender::Manager => (Sender::Manager, Sender::Manager),
+        Sender::Customer | Sender::Agent => (Sender::Agent, Sender::Customer),
+    };
+    let chosen = fault.and_then(|fault| fault.sender).unwrap_or(usual);
+    html! {
+        div.whose role="group" aria-label="Who wrote it" {
+            @for (sender, name) in [(Sender::Customer, "From the customer"), (team, "From the team")] {
+                label { input type="radio" name="sender" value=(sender) checked[sender == chosen]; " " (name) }
+            }
+        }
+        p.quiet.hint { "A customer’s message opens the ticket again, and the manager is told." }
     }
 }
 

@@ -1,6 +1,5 @@
 //! The ticket: `GET /ticket/{ref}` shows it, `POST` to the same address adds what the customer writes.
 
-mod excerpt;
 mod reply;
 mod steps;
 mod view;
@@ -37,6 +36,8 @@ enum Refusal {
     NotFound,
     #[error("only the customer writes here")]
     NotTheirs,
+    #[error("the form was used for another message")]
+    Reused,
     #[error(transparent)]
     TooMany(#[from] TooMany),
     #[error(transparent)]
@@ -56,18 +57,24 @@ impl From<AddError> for Refusal {
     fn from(error: AddError) -> Self {
         match error {
             AddError::NotFound => Self::NotFound,
-            // The idempotency key is made of the content: it comes with no other.
-            AddError::NotAllowed | AddError::KeyReused => Self::NotTheirs,
+            AddError::NotAllowed => Self::NotTheirs,
+            AddError::KeyReused => Self::Reused,
             AddError::Store(error) => Self::Store(error),
         }
     }
 }
 
 impl Refusal {
+    /// Whether it says that the key was wrong. When the store is down nobody knows, and a right key is never limited.
+    fn is_for_the_key(&self) -> bool {
+        matches!(self, Self::NotFound | Self::NotTheirs)
+    }
+
     fn respond(self, pages: &Pages) -> HttpResponse {
         match self {
             Self::NotFound => trouble::no_such_ticket(pages),
             Self::NotTheirs => trouble::not_yours(pages),
+            Self::Reused => trouble::out_of_order(pages),
             Self::TooMany(error) => trouble::too_many(pages, error),
             Self::Store(error) => {
                 log_store_failure(&error);
@@ -81,7 +88,7 @@ impl Refusal {
 struct Visit {
     reference: Result<TicketRef, Refusal>,
     key: Option<String>,
-    /// Whether all messages are to be shown, however many.
+    /// Whether all messages are to be shown, however many: the page then has no greatest size.
     all: bool,
 }
 
@@ -155,6 +162,11 @@ pub(crate) async fn send(request: HttpRequest, pages: Data<Pages>, Form(form): F
                 .insert_header((LOCATION, format!("{address}#end")))
                 .finish()
         }
+        // The idempotency key is made of the content, so it comes with no other; were it otherwise, a new form helps.
+        Err(Refusal::Reused) => {
+            let mark = again::new_mark(&*pages.parts.random);
+            not_sent(&request, &pages, &form, &mark, NotSent::NotStored)
+        }
         Err(Refusal::Store(error)) => {
             log_store_failure(&error);
             not_sent(&request, &pages, &form, &mark, NotSent::NotStored)
@@ -218,8 +230,11 @@ async fn look(
         }
         Err(refusal) => Err(refusal),
     };
-    let is_proven = viewed.as_ref().is_ok_and(|view| view.standing > Standing::Anyone);
-    if key.is_some() && !is_proven {
+    let is_wrong = match &viewed {
+        Ok(view) => view.standing == Standing::Anyone,
+        Err(refusal) => refusal.is_for_the_key(),
+    };
+    if key.is_some() && is_wrong {
         count_wrong_key(request, pages)?;
     }
     viewed
@@ -246,7 +261,7 @@ async fn add(
         }
         Err(refusal) => Err(refusal),
     };
-    if key.is_some() && added.is_err() {
+    if key.is_some() && added.as_ref().is_err_and(Refusal::is_for_the_key) {
         count_wrong_key(request, pages)?;
     }
     added

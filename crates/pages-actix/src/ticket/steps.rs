@@ -1,7 +1,7 @@
 //! How far the customer's last word came, told honestly: what nobody observed is not claimed.
 
 use maud::{Markup, html};
-use ticket_domain::{Delivery, DeliveryState, Sender, Thread, Timestamp};
+use ticket_domain::{Delivery, DeliveryState, Thread};
 
 use crate::words;
 
@@ -38,12 +38,6 @@ impl Reached {
             Self::Ahead => ", not yet",
         }
     }
-}
-
-/// Whether the team spoke last, and when.
-fn answered_at(thread: &Thread) -> Option<Timestamp> {
-    let last = thread.messages.last()?;
-    matches!(last.sender, Sender::Manager | Sender::Agent).then_some(last.created_at)
 }
 
 /// The steps of a word that was not answered yet.
@@ -90,10 +84,19 @@ fn answered(state: DeliveryState) -> Vec<Step> {
         .collect()
 }
 
+/// Where a word stands that was not answered yet. One that waits may wait for long: nothing goes out while the server
+/// knows no receiver, so nothing is promised of it.
+fn stand(state: DeliveryState) -> &'static str {
+    match state {
+        DeliveryState::Waiting => "Received",
+        _ => words::delivery(state),
+    }
+}
+
 /// The way, and where on it things stand, in a sentence.
 pub(super) fn progress(thread: &Thread) -> Markup {
     let Delivery { state, at } = thread.delivery;
-    let answer = answered_at(thread);
+    let answer = thread.answered_at();
     let steps = if answer.is_some() {
         answered(state)
     } else {
@@ -101,7 +104,7 @@ pub(super) fn progress(thread: &Thread) -> Markup {
     };
     let (sentence, more, since) = match answer {
         Some(at) => ("The team answered", None, at),
-        None => (words::delivery(state), Some(words::delivery_means(state)), at),
+        None => (stand(state), Some(words::delivery_means(state)), at),
     };
     html! {
         ol.steps {

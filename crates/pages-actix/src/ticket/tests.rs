@@ -1,3 +1,5 @@
+mod limits;
+
 use ticket_domain::{Access, Status, Wish};
 
 use crate::testing::{Ask, BASE, NASTY, Opened, Setup, Site, escaped, form};
@@ -182,6 +184,25 @@ async fn a_fault_stands_beside_the_box_and_the_words_stay() {
 }
 
 #[actix_web::test]
+async fn after_sending_the_focus_is_where_the_messages_end() {
+    let site = Site::start();
+    let opened = site.open(&[]).await;
+    let page = site.get(&opened.page).await;
+    let end = "<div id=\"end\" tabindex=\"-1\"><span class=\"sr\">End of the messages</span></div>";
+    let at = |words: &str| page.body.find(words).unwrap_or_else(|| panic!("{words}"));
+    assert!(at("</ol>") < at(end) && at(end) < at("<textarea"));
+}
+
+#[actix_web::test]
+async fn of_a_word_that_waits_nothing_is_promised() {
+    let site = Site::start();
+    let opened = site.open(&[]).await;
+    let page = site.get(&opened.page).await;
+    assert!(page.has("<strong>Received</strong>") && page.has("We have it safely. It goes to the manager next."));
+    assert!(!page.has("On its way") && !page.has("phone"), "{}", page.body);
+}
+
+#[actix_web::test]
 async fn resolved_is_explained_and_writing_opens_it_again() {
     let site = Site::start();
     let opened = site.open(&[]).await;
@@ -267,55 +288,6 @@ async fn when_the_store_is_down_the_words_stay_and_can_be_sent_again() {
     site.post(&opened.page, &[("message", "")]).await.assert_page(500);
     site.take_store_away(false);
     assert_eq!(site.post(&opened.page, &fields).await.status, 303);
-}
-
-/// How often in a row `ask` is answered before it is too much.
-async fn answered(site: &Site, ask: impl Fn() -> Ask) -> usize {
-    for count in 0..200 {
-        let answer = site.send(ask()).await;
-        if answer.status == 429 {
-            answer.assert_page(429);
-            assert!(answer.header("retry-after").is_some());
-            return count;
-        }
-    }
-    200
-}
-
-#[actix_web::test]
-async fn readers_without_a_right_key_are_limited_as_by_the_api() {
-    let site = Site::start();
-    let opened = site.open(&[]).await;
-    let reader = readers_page(&site, &opened).await;
-    let wrong = format!("{}?key=wrong", bare(&opened));
-    let get = |page: &str, from: &str| Ask::get(page).afar(from);
-    // One a second comes in again while this runs.
-    let burst = 115..200;
-    assert!(burst.contains(&answered(&site, || get(&bare(&opened), "203.0.113.1")).await));
-    assert!(burst.contains(&answered(&site, || get(&wrong, "203.0.113.2")).await));
-    assert!(burst.contains(&answered(&site, || get("/ticket/nonsense", "203.0.113.3")).await));
-    let post = |page: &str, from: &str| Ask::post(page, &[("message", "")]).afar(from);
-    assert!(burst.contains(&answered(&site, || post(&wrong, "203.0.113.4")).await));
-    assert!(burst.contains(&answered(&site, || post(&bare(&opened), "203.0.113.5")).await));
-    // From all of those addresses, right keys still work.
-    for from in ["203.0.113.1", "203.0.113.2", "203.0.113.4"] {
-        assert_eq!(site.send(get(&opened.page, from)).await.status, 200);
-        assert_eq!(site.send(get(&reader, from)).await.status, 200);
-        let sent = site
-            .send(Ask::post(&opened.page, &[("message", "hello")]).afar(from))
-            .await;
-        assert_eq!(sent.status, 303);
-    }
-    assert_eq!(answered(&site, || get(&opened.page, "203.0.113.6")).await, 200);
-}
-
-#[actix_web::test]
-async fn words_sent_under_a_wrong_key_once_too_often_stay() {
-    let site = Site::start();
-    let opened = site.open(&[]).await;
-    let ask = || Ask::post(&format!("{}?key=wrong", bare(&opened)), &[("message", "kept")]).afar("203.0.113.1");
-    assert!((115..200).contains(&answered(&site, ask).await));
-    assert!(site.send(ask()).await.has("\nkept</textarea>"));
 }
 
 #[actix_web::test]

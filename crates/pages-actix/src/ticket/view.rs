@@ -3,15 +3,15 @@
 use actix_web::{HttpResponse, http::StatusCode};
 use door_actix::Seen;
 use maud::{Markup, html};
-use ticket_domain::{Priority, Standing, Status, Thread, use_cases::View};
+use ticket_domain::{Standing, Status, Thread, use_cases::View};
 
 use super::{
-    excerpt::newest,
     reply::{Reply, address, reply_box},
     steps::progress,
 };
 use crate::{
     Pages,
+    excerpt::newest,
     layout::{Audience, Page, frame},
     thread::{self, Side},
     words,
@@ -51,7 +51,8 @@ impl<'a> TicketPage<'a> {
                 section.card.way aria-label="How far it is" data-part="progress" { (progress(self.thread)) }
                 section.talk aria-label="Messages" {
                     (self.messages())
-                    div #end {}
+                    // Whoever comes here by the fragment has the focus here, before the box.
+                    div #end tabindex="-1" { span.sr { "End of the messages" } }
                     div.state data-part="state" {
                         @if let Some(means) = words::status_means(ticket.status, can_write) { p.notice { (means) } }
                     }
@@ -85,7 +86,7 @@ impl<'a> TicketPage<'a> {
                     span.ref { (ticket.reference) }
                     span data-part="badges" {
                         span class=(tone) { (words::status(ticket.status)) } " "
-                        @if matches!(ticket.priority, Priority::High | Priority::Urgent) {
+                        @if ticket.priority.is_pressing() {
                             span.badge.warn { (words::priority(ticket.priority)) }
                         }
                     }

@@ -25,6 +25,12 @@ async fn only_our_own_and_allowed_sites_send_the_form() {
         (vec![("origin", "https://desk.example.evil.example")], 403),
         (vec![("origin", "https://www.shop.example:8443")], 403),
         (vec![("origin", "http://www.shop.example")], 403),
+        // Whoever owns a name may have it lead here.
+        (vec![("origin", "http://evil.example"), ("host", "evil.example")], 403),
+        (
+            vec![("origin", "http://127.0.0.1:8081"), ("host", "127.0.0.1:8080")],
+            403,
+        ),
         (vec![("origin", "null")], 403),
         (vec![("origin", "")], 403),
         (vec![("sec-fetch-site", "cross-site")], 403),

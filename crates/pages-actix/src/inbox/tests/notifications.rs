@@ -13,16 +13,19 @@ async fn what_failed_is_sent_again() {
         .await
         .shows(&["Everything has been delivered."]);
     let ticket = desk.ticket().await;
-    visitor
-        .get("/inbox/notifications")
-        .await
-        .shows(&[">Waiting</span>", &ticket.to_string(), "Send again"]);
+    visitor.get("/inbox/notifications").await.shows(&[
+        ">Waiting</span>",
+        &ticket.to_string(),
+        "Send now",
+        "It is due now.",
+    ]);
     desk.fail_notifications("n8n answered <503>").await;
     desk.clock.pass(7_200);
     let page = visitor.get("/inbox/notifications").await;
     page.shows(&[
         ">Failed</span>",
-        "Given up 2 h ago, after 1 try.",
+        "data-age=\"span\">2 h</time> ago, after 1 try.",
+        "Send again",
         ">2 h</time>",
         "Last try: n8n answered &lt;503&gt;",
         "1 notification failed</a>",
@@ -43,21 +46,29 @@ async fn what_failed_is_sent_again() {
 
 #[actix_web::test]
 async fn what_waits_for_long_or_for_a_word_is_told() {
-    let desk = Desk::with(|setup| setup.has_receiver = false);
+    let desk = Desk::with(|setup| {
+        setup.has_receiver = false;
+        setup.settings.has_receiver = false;
+    });
     let visitor = desk.sign_in().await;
     let ticket = desk.ticket().await;
-    visitor.get("/inbox").await.lacks(&["notification waits"]);
+    visitor.get("/inbox").await.shows(&["No webhook is set: <a"]);
     desk.clock.pass(600);
-    visitor
-        .get("/inbox")
-        .await
-        .shows(&["1 notification waits</a>, up to 10 min"]);
+    let page = visitor.get("/inbox/notifications").await;
+    page.shows(&[
+        "1 notification waits</a>, up to <time",
+        ">10 min</time>",
+        "No webhook is set; it waits.",
+    ]);
+    page.lacks(&["It is due now", "Send now"]);
+    let thread = visitor.get(&format!("/inbox/ticket/{ticket}")).await;
+    thread.shows(&["The customer’s message: <a href=\"/inbox/notifications\">no webhook is set; it waits</a>"]);
     desk.store.hold_unaddressed(desk.clock.now()).await.unwrap();
     let page = visitor.get("/inbox/notifications").await;
     page.shows(&[
         ">1 held</a>",
         ">Held</span>",
-        "It goes out when you say so.",
+        "No webhook is set; it waits.",
         &ticket.to_string(),
     ]);
     let (_, action) = page.text.split_once("action=\"/inbox/notifications/0").unwrap();
@@ -65,7 +76,44 @@ async fn what_waits_for_long_or_for_a_word_is_told() {
     visitor
         .act(&path, &[])
         .await
-        .shows(&["on its way again", ">Waiting</span>"]);
+        .shows(&["It goes out once a webhook is set.", ">Waiting</span>"]);
+}
+
+#[actix_web::test]
+async fn what_is_held_goes_out_at_a_word_and_what_comes_later_waits_for_it() {
+    // The webhook came later than the ticket.
+    let desk = Desk::with(|setup| setup.has_receiver = false);
+    let visitor = desk.sign_in().await;
+    let ticket = desk.ticket().await;
+    let path = format!("/inbox/ticket/{ticket}/reply");
+    visitor.act(&path, &[("message", "We look into it.")]).await;
+    // Nobody waits for an answer, and yet not everything is done.
+    let page = visitor.get("/inbox").await;
+    page.shows(&[
+        "For now nobody waits for an answer.",
+        "1 notification is on the way</a>",
+    ]);
+    page.lacks(&["All is well"]);
+    desk.clock.pass(60);
+    let message = desk.unmatched("And another thing").await;
+    let fields = [("ticketRef", ticket.to_string()), ("sender", "customer".to_owned())];
+    let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
+    visitor
+        .act(&format!("/inbox/unmatched/{message}/attach"), &fields)
+        .await;
+    let page = visitor.get("/inbox/notifications").await;
+    assert_eq!(page.text.matches("It is due now.").count(), 1, "{}", page.body());
+    assert_eq!(page.text.matches("It waits for the one before.").count(), 1);
+    desk.clock.pass(600);
+    visitor
+        .get("/inbox")
+        .await
+        .shows(&["2 notifications wait</a>, up to <time", ">11 min</time>"]);
+    desk.store.hold_unaddressed(desk.clock.now()).await.unwrap();
+    visitor
+        .get("/inbox/notifications")
+        .await
+        .shows(&["It goes out when you say so.", "Send now"]);
 }
 
 #[actix_web::test]
@@ -75,9 +123,9 @@ async fn all_that_failed_are_sent_again_at_once() {
     for _ in 0..40 {
         desk.ticket().await;
     }
-    desk.fail_notifications(&"it broke ".repeat(50)).await;
+    desk.fail_notifications(&"it \"<&> ".repeat(50)).await;
     let page = visitor.get("/inbox/notifications").await;
-    page.shows(&["40 notifications failed for good.", "And 20 others."]);
+    page.shows(&["40 notifications failed for good.", "And 25 others."]);
     assert!(page.text.len() < 50 * 1024, "{}", page.text.len());
     let page = visitor.act("/inbox/notifications/redeliver", &[]).await;
     page.shows(&["40 notifications are on their way again."]);

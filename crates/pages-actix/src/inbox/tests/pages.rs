@@ -116,6 +116,56 @@ async fn a_full_list_is_one_small_page() {
 }
 
 #[actix_web::test]
+async fn pages_stay_small_whatever_is_written() {
+    let desk = Desk::open();
+    let visitor = desk.sign_in().await;
+    let hostile = |characters: usize| "\"".repeat(characters);
+    let mut last = None;
+    for _ in 0..40 {
+        let ticket = desk
+            .ticket_of(&hostile(100), &hostile(200), &hostile(400), Priority::Urgent)
+            .await;
+        desk.unmatched(&hostile(16_000)).await;
+        desk.unmatched(&hostile(160)).await;
+        last = Some(ticket);
+    }
+    let ticket = last.unwrap();
+    for _ in 0..119 {
+        let fields = [("message", &*hostile(400))];
+        let sent = visitor.post(&format!("/inbox/ticket/{ticket}/reply"), &fields).await;
+        assert_eq!(sent.status, 303);
+    }
+    desk.fail_notifications(&hostile(300)).await;
+    let look_for = format!("q={}", "%22".repeat(200));
+    let too_long = format!("q={}", "%22".repeat(300));
+    for path in [
+        "/inbox".to_owned(),
+        format!("/inbox?{look_for}"),
+        format!("/inbox?{too_long}"),
+        format!("/inbox/ticket/{ticket}"),
+        format!("/inbox/ticket/{ticket}?{look_for}"),
+        "/inbox/notifications".to_owned(),
+        "/inbox/trail".to_owned(),
+    ] {
+        let page = visitor.get(&path).await;
+        assert_eq!(page.status, 200);
+        assert!(page.text.len() < 50 * 1024, "{path} {}", page.text.len());
+    }
+    let mut address = "/inbox/unmatched".to_owned();
+    let mut seen = 0;
+    loop {
+        let page = visitor.get(&address).await;
+        assert!(page.text.len() < 50 * 1024, "{address} {}", page.text.len());
+        seen += page.text.matches("<li class=\"card\">").count();
+        let Some((before, _)) = page.text.split_once("\">Newer</a>") else {
+            break;
+        };
+        before.rsplit_once("href=\"").unwrap().1.clone_into(&mut address);
+    }
+    assert_eq!(seen, 80);
+}
+
+#[actix_web::test]
 async fn a_store_that_is_down_is_told_and_nothing_typed_is_lost() {
     let desk = Desk::with(|setup| setup.is_down = true);
     let visitor = desk.sign_in().await;

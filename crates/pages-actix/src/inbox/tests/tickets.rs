@@ -54,7 +54,8 @@ async fn the_list_shows_what_waits() {
         "data-age>3 h</time>",
         "<span class=\"badge danger\">Urgent</span>",
         "Waiting for an answer: <b>1</b>",
-        "the oldest</a> for 3 h",
+        "the oldest</a> for <time",
+        "data-age=\"span\">3 h</time>",
     ]);
     assert_eq!(page.text.matches(">Waiting for you</span>").count(), 1);
 
@@ -145,7 +146,7 @@ async fn a_ticket_opens_beside_the_list_that_led_to_it() {
         "href=\"tel:+1234567890\"",
         "href=\"mailto:john@example.com\"",
         "I received damaged bottles.",
-        "On its way to the manager",
+        "The customer’s message: on its way to the manager",
         "aria-current=\"true\"",
         "href=\"/inbox?status=any&amp;q=bottles\">Back to tickets",
         &format!("action=\"/inbox/ticket/{ticket}/reply?status=any&amp;q=bottles\""),
@@ -183,8 +184,12 @@ async fn an_answer_is_written_once() {
         ("idempotencyKey", key.as_str()),
     ];
     for _ in 0..2 {
+        let answer = visitor.post(&path, &fields).await;
+        let next = answer.header("location").unwrap().to_owned();
+        assert!(next.ends_with("#message"), "{next}");
         let page = visitor.act(&path, &fields).await;
         page.shows(&["Your answer is in the thread.", "We send new ones.\nToday.", "Wrote <a"]);
+        page.lacks(&["to the manager"]);
         assert_eq!(page.text.matches("class=\"text\"").count(), 2);
     }
     // Whoever goes back and writes something else means it.
@@ -204,11 +209,17 @@ async fn an_answer_that_cant_be_taken_is_not_lost() {
     let ticket = desk.ticket().await;
     let path = format!("/inbox/ticket/{ticket}/reply");
     let long = "ü".repeat(5_001);
+    // As it is counted: line breaks are one character each.
+    let lines = "ü\r".repeat(2_501) + "ü";
     for (typed, says) in [
         ("  ", "Write something first."),
         (
             long.as_str(),
             "An answer has at most 5000 characters, and this one has 5001.",
+        ),
+        (
+            lines.as_str(),
+            "An answer has at most 5000 characters, and this one has 5003.",
         ),
         ("a\u{0}b", "An answer must not contain control characters."),
     ] {
@@ -231,4 +242,34 @@ async fn an_answer_that_cant_be_taken_is_not_lost() {
         .await;
     assert_eq!(gone.status, 404);
     gone.shows(&["There is no such ticket", "typed words"]);
+}
+
+#[actix_web::test]
+async fn a_long_thread_begins_with_its_newest_messages() {
+    let desk = Desk::open();
+    let visitor = desk.sign_in().await;
+    let ticket = desk.ticket().await;
+    let path = format!("/inbox/ticket/{ticket}?status=any");
+    visitor.get(&path).await.lacks(&["earlier message"]);
+    for number in 1..=119 {
+        let text = format!(
+            "Answer {number}. {}",
+            "It comes on Monday, or on Tuesday at the latest. ".repeat(3)
+        );
+        let sent = visitor
+            .post(&format!("/inbox/ticket/{ticket}/reply"), &[("message", &text)])
+            .await;
+        assert_eq!(sent.status, 303);
+    }
+    let page = visitor.get(&path).await;
+    assert!(page.text.len() < 50 * 1024, "{}", page.text.len());
+    page.shows(&["Answer 119.", "Answer 110."]);
+    page.lacks(&["I received damaged bottles.</p>", "Answer 20."]);
+    let shown = page.text.matches("class=\"bubble").count();
+    let name = format!("Show {} earlier messages", 120 - shown);
+    let all = link(&page, &name).unwrap();
+    assert_eq!(all, format!("/inbox/ticket/{ticket}?status=any&all="));
+    let page = visitor.get(&all).await;
+    assert_eq!(page.text.matches("class=\"bubble").count(), 120);
+    page.lacks(&["earlier message"]);
 }
