@@ -106,3 +106,24 @@ pub(crate) async fn an_answer_reopens_a_resolved_ticket(stage: Arc<Stage>) {
     );
     world.desk.all_settled().await;
 }
+
+/// Browsers keep pages that one left, and allow six connections a site: pages that nobody sees must not hold any.
+pub(crate) async fn through_many_tickets_in_one_window(stage: Arc<Stage>) {
+    let world = stage.world().await;
+    let browser = stage.browser().await;
+    for number in 1..=8 {
+        let (reference, path) = world.ticket(json!({ "subject": format!("Matter {number}") })).await;
+        browser.goto(&world.at(&path)).await;
+        browser.see(&format!("Matter {number}")).await;
+        world.manager_says(&reference, "It is done.").await;
+        browser.see_within("It is done.", SOON).await;
+    }
+    // Back at one that was left, news come again.
+    browser.driver().back().await.unwrap();
+    browser.see("Matter 7").await;
+    let path = browser.path().await;
+    let reference = path["/ticket/".len()..].split('?').next().unwrap().to_owned();
+    world.manager_says(&reference, "And once more.").await;
+    browser.see_within("And once more.", SOON).await;
+    world.desk.all_settled().await;
+}

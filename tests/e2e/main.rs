@@ -36,6 +36,7 @@ use std::{pin::Pin, process::ExitCode, sync::Arc, time::Instant};
 use black_box::Engine;
 use chromedriver::Chromedriver;
 use stage::Stage;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// What happens in a scene.
 type Acting = Pin<Box<dyn Future<Output = ()>>>;
@@ -54,6 +55,7 @@ const SCENES: &[Scene] = &scenes![
     checks::a_bad_page_is_found,
     customer::from_the_form_to_an_answer_on_the_open_page,
     customer::an_answer_reopens_a_resolved_ticket,
+    customer::through_many_tickets_in_one_window,
     form::faults_stand_beside_their_fields,
     form::pressing_twice_makes_one_ticket,
     form::the_honeypot_says_what_is_in_the_way,
@@ -81,7 +83,14 @@ const SCENES: &[Scene] = &scenes![
 #[tokio::main]
 async fn main() -> ExitCode {
     // A scene is a task, so that its panic ends nothing else; one that need not move between threads.
-    tokio::task::LocalSet::new().run_until(play()).await
+    let scenes = tokio::task::LocalSet::new();
+    let mut asked_to_end = signal(SignalKind::terminate()).expect("a handler");
+    tokio::select! {
+        code = scenes.run_until(play()) => code,
+        // What is dropped now ends: the driver, and with it the browsers.
+        _ = asked_to_end.recv() => ExitCode::FAILURE,
+        _ = tokio::signal::ctrl_c() => ExitCode::FAILURE,
+    }
 }
 
 async fn play() -> ExitCode {

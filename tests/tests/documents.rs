@@ -216,7 +216,7 @@ fn host() -> String {
 #[test]
 fn licences_are_what_the_crates_say() {
     let document = read("docs/dependencies.md");
-    let graph = metadata(&["--filter-platform", &host()]);
+    let graph = metadata(&["--all-features", "--filter-platform", &host()]);
     let mut licences: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for package in graph["packages"].as_array().unwrap() {
         // A graph may hold several versions of a crate; ours is among them.
