@@ -121,7 +121,7 @@ pub(crate) struct TicketList<'a> {
     ok: bool,
     tickets: Vec<ListedTicket<'a>>,
     /// The `after` of the next page; null on the last one. A page may have fewer tickets than `limit`, or none, and a
-    /// next one.
+    /// next one. Without `q` the last changed come first: a ticket that changes meanwhile moves to the front.
     #[schema(required = true, example = "62bbc6a7b0a40-1f")]
     next: Option<String>,
 }

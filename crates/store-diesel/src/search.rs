@@ -25,28 +25,37 @@ const STRIDES: u8 = 4;
 /// So many rows that have the words are gathered by the index at most.
 const GATHERED: i64 = 10_000;
 
-/// Which of `$3` tickets below the number `$2` have the words of `$1`, and whether they meet the conditions. OFFSET 0
-/// keeps a condition from being tried before it should be: each ticket's words are looked up by its number.
+/// Which of `$3` tickets below the number `$2` have the whole words of `$1`, whether they have the last one too, and
+/// whether they meet the conditions. OFFSET 0 keeps a condition from being tried before it should be: each ticket's words
+/// are looked up by its number.
 const LOOK_THROUGH: &str = "
-    SELECT w.number, $admitted AS is_admitted
+    SELECT w.number, hit.has_all, $admitted AS is_admitted
     FROM (SELECT number, status, priority, last_sender FROM tickets WHERE number < $2 ORDER BY number DESC LIMIT $3) w
     CROSS JOIN LATERAL (
-        SELECT FROM (SELECT words FROM ticket_search WHERE ticket_number = w.number OFFSET 0) s
-        WHERE s.words @@ search_query($1) LIMIT 1) hit
+        SELECT s.words @@ search_query($1) AS has_all
+        FROM (SELECT words FROM ticket_search WHERE ticket_number = w.number OFFSET 0) s
+        WHERE s.words @@ search_whole_words($1) ORDER BY has_all DESC LIMIT 1) hit
     ORDER BY w.number DESC";
 
 /// The number of the `$2`th ticket below the number `$1`.
 const REACHED: &str = "SELECT number FROM tickets WHERE number < $1 ORDER BY number DESC OFFSET $2 - 1 LIMIT 1";
 
 /// The newest `$3` tickets below the number `$2` that have the words of `$1` and meet the conditions, of `$4` rows that
-/// the index gives; and how many those were. The sum keeps the primary key out of it.
+/// the index gives; and how many those were. The sum keeps the primary key out of it. `$index` is what the index is
+/// asked: for a word that is only begun it first gathers all that begin so.
 const GATHER: &str = "
     WITH found AS MATERIALIZED (
-        SELECT ticket_number FROM ticket_search
-        WHERE words @@ search_query($1) AND ticket_number + 0 < $2 LIMIT $4)
+        SELECT ticket_number, words FROM ticket_search
+        WHERE words @@ $index($1) AND ticket_number + 0 < $2 LIMIT $4)
     SELECT (SELECT count(*) FROM found) AS found, ARRAY(
-        SELECT w.number FROM tickets w WHERE w.number IN (SELECT ticket_number FROM found) AND $admitted
+        SELECT w.number FROM tickets w
+        WHERE w.number IN (SELECT ticket_number FROM found WHERE words @@ search_query($1)) AND $admitted
         ORDER BY w.number DESC LIMIT $3) AS numbers";
+
+/// What the index is asked where the whole words are rare: the last one is then looked for among what has those.
+const WHOLE_WORDS: &str = "search_whole_words";
+/// And where they are not.
+const ALL_WORDS: &str = "search_query";
 
 const PAGE: &str = listed!("(SELECT unnest($1) AS number)", "page.number DESC");
 
@@ -55,7 +64,18 @@ struct Hit {
     #[diesel(sql_type = sql_types::BigInt)]
     number: i64,
     #[diesel(sql_type = sql_types::Bool)]
+    has_all: bool,
+    #[diesel(sql_type = sql_types::Bool)]
     is_admitted: bool,
+}
+
+/// How many tickets that were looked through have the words, whatever the conditions.
+#[derive(Clone, Copy)]
+struct Hits {
+    /// The whole ones.
+    whole: usize,
+    /// All of them.
+    all: usize,
 }
 
 #[derive(QueryableByName)]
@@ -134,7 +154,8 @@ impl Search<'_> {
         if self.is_enough() {
             return Ok(true);
         }
-        if hits < COMMON && self.gather()? {
+        let index = if hits.whole < COMMON { WHOLE_WORDS } else { ALL_WORDS };
+        if hits.all < COMMON && self.gather(index)? {
             return Ok(true);
         }
         for _ in 0..STRIDES {
@@ -149,15 +170,19 @@ impl Search<'_> {
         self.numbers.len() >= self.wanted
     }
 
-    /// Looks through the next so many tickets. How many have the words, whatever the conditions; none if these were the
-    /// last.
-    fn look_through(&mut self, count: i64) -> Result<Option<usize>, Failure> {
+    /// Looks through the next so many tickets. None if these were the last.
+    fn look_through(&mut self, count: i64) -> Result<Option<Hits>, Failure> {
         let hits: Vec<Hit> = sql_query(LOOK_THROUGH.replacen("$admitted", &self.conditions, 1))
             .bind::<sql_types::Text, _>(self.text)
             .bind::<sql_types::BigInt, _>(self.below)
             .bind::<sql_types::BigInt, _>(count)
             .load(self.connection)?;
-        let admitted = hits.iter().filter(|hit| hit.is_admitted).map(|hit| hit.number);
+        let all = hits.iter().filter(|hit| hit.has_all);
+        let counted = Hits {
+            whole: hits.len(),
+            all: all.clone().count(),
+        };
+        let admitted = all.filter(|hit| hit.is_admitted).map(|hit| hit.number);
         let room = self.wanted.saturating_sub(self.numbers.len());
         self.numbers.extend(admitted.take(room));
         let reached: Option<Number> = sql_query(REACHED)
@@ -167,13 +192,16 @@ impl Search<'_> {
             .optional()?;
         Ok(reached.map(|reached| {
             self.below = reached.number;
-            hits.len()
+            counted
         }))
     }
 
     /// Gathers by the index what is below. Whether that was all, or else nothing is found: the words are common there.
-    fn gather(&mut self) -> Result<bool, Failure> {
-        let statement = sql_query(GATHER.replacen("$admitted", &self.conditions, 1))
+    fn gather(&mut self, index: &str) -> Result<bool, Failure> {
+        let statement = GATHER
+            .replacen("$index", index, 1)
+            .replacen("$admitted", &self.conditions, 1);
+        let statement = sql_query(statement)
             .bind::<sql_types::Text, _>(self.text)
             .bind::<sql_types::BigInt, _>(self.below)
             .bind::<sql_types::BigInt, _>(i64::try_from(self.wanted - self.numbers.len()).unwrap_or(i64::MAX))

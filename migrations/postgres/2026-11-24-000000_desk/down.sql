@@ -3,6 +3,7 @@ DROP TRIGGER messages_attached ON messages;
 DROP TRIGGER messages_written ON messages;
 DROP FUNCTION message_came_into_its_thread;
 DROP FUNCTION search_vector;
+DROP FUNCTION search_whole_words;
 DROP FUNCTION search_query;
 DROP FUNCTION search_words;
 DROP TABLE ticket_search;

@@ -83,6 +83,15 @@ CREATE OR REPLACE FUNCTION search_query(text) RETURNS tsquery
     FROM search_words($1) AS words, unnest(words) WITH ORDINALITY AS split (word, place)
 $$;
 
+-- Its words without the last one, which may be only begun; if there is no other, that one.
+CREATE OR REPLACE FUNCTION search_whole_words(text) RETURNS tsquery
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    SELECT coalesce(
+        (SELECT string_agg('''' || word || '''', ' & ')::tsquery
+        FROM search_words($1) AS words, unnest(words[:cardinality(words) - 1]) AS word),
+        search_query($1))
+$$;
+
 -- The words by which a message of a ticket is found.
 CREATE OR REPLACE FUNCTION search_vector(of tickets, body text) RETURNS tsvector
     LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
