@@ -33,7 +33,7 @@ bench: needs ## figures, each beside what it is compared with: creation, start, 
 	cargo build --release $(LOCKED) -p server
 	SERVER_BINARY=$(SERVER) scripts/with-postgres cargo bench $(LOCKED) -p black-box --bench figures --bench live
 
-bench-lists: needs ## the inbox's list and search with a million tickets beside ten thousand (half an hour, 6 GB of disk)
+bench-lists: needs ## the inbox's list and search with a million tickets beside ten thousand (a quarter of an hour, 6 GB of disk)
 	cargo build --release $(LOCKED) -p server
 	SERVER_BINARY=$(SERVER) scripts/with-postgres cargo bench $(LOCKED) -p black-box --bench lists
 

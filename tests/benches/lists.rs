@@ -1,5 +1,5 @@
 //! The operators' list and search with a million tickets, each beside the same with ten thousand, in one run. Run it with
-//! `make bench-lists`: it fills two stores of each kind, which takes some minutes and 5 GB of disk.
+//! `make bench-lists`: it fills two stores of each kind, which takes a quarter of an hour and 6 GB of disk.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark")]
 
 mod measure;
