@@ -134,6 +134,10 @@ pub(crate) async fn the_inbox_by_keyboard(stage: Arc<Stage>) {
     browser
         .until_true("document.querySelector('[name=message]').value === ''")
         .await;
+    // Whoever answered may go on writing; Escape leads out of the box.
+    browser.until_true("document.activeElement.name === 'message'").await;
+    browser.key(Key::Escape).await;
+    browser.until_true("document.activeElement.name !== 'message'").await;
 
     browser.keys("/").await;
     browser.until_true("document.activeElement.name === 'q'").await;

@@ -123,13 +123,12 @@
     }, Math.max(100, last + 1_000 - Date.now()));
   };
   let stream = null;
-  let lost = false;
   const listen = () => {
     if (document.hidden || !window.EventSource || (stream && stream.readyState !== EventSource.CLOSED)) return;
     stream = new EventSource(inbox.dataset.events);
     stream.addEventListener("changed", refresh);
-    stream.onopen = () => { if (lost) refresh(); lost = false; };
-    stream.onerror = () => { lost = true; };
+    // What came between the page and the stream was not heard.
+    stream.onopen = refresh;
   };
   setInterval(listen, 10_000);
   // What waits too long is no news that anybody tells, and a stream may not come through: then the page asks by itself.
