@@ -1,8 +1,8 @@
-//! One writer, a few readers. Blocking lives here and nowhere else: the wait for a connection, the queries and the
-//! commit are one closure on a blocking thread.
+//! The connections: one that writes (`writer.rs`), and a few that read what was last committed meanwhile. Blocking lives
+//! in these two and nowhere else.
 
 use std::{
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, PoisonError},
     time::Duration,
 };
 
@@ -13,11 +13,18 @@ use diesel::{
     result::{DatabaseErrorKind, Error as QueryError},
 };
 use ticket_domain::ports::{Follower, News, PoolUse, StoreError};
-use tokio::task::{JoinError, spawn_blocking};
+use tokio::{
+    sync::Semaphore,
+    task::{JoinError, spawn_blocking},
+    time::timeout,
+};
 
-use crate::file::{File, OpenError};
+use crate::{
+    file::{File, OpenError},
+    writer::{Followers, Writer},
+};
 
-/// How long a call waits for a connection.
+/// How long a call waits for a connection to read by.
 const POOL_WAIT: Duration = Duration::from_millis(2_500);
 
 /// How many calls read at the same time.
@@ -30,7 +37,7 @@ pub(crate) const SETTINGS: &str = "PRAGMA busy_timeout = 2500; PRAGMA foreign_ke
 /// A reader that tries to write is a fault of ours.
 const READER_SETTINGS: &str = "PRAGMA query_only = ON;";
 
-type Pool = r2d2::Pool<ConnectionManager<SqliteConnection>>;
+pub(crate) type Pool = r2d2::Pool<ConnectionManager<SqliteConnection>>;
 
 /// Why the work of a call ended without an answer. Whatever it wrote is rolled back.
 #[derive(Debug)]
@@ -67,12 +74,15 @@ impl From<Failure> for StoreError {
 #[error("no database connection came free in time")]
 struct PoolBusy;
 
-/// The connections: one that writes, as SQLite has it, and some that read what was last committed meanwhile.
+/// The connections.
 #[derive(Clone)]
 pub(crate) struct Db {
-    writer: Pool,
+    writer: Arc<Writer>,
+    writers: Pool,
     readers: Pool,
-    followers: Arc<RwLock<Vec<Arc<dyn Follower>>>>,
+    /// As many as there are readers, so that a call waits without a thread.
+    places: Arc<Semaphore>,
+    followers: Followers,
 }
 
 /// What the work of a call came to, and what is told of it once it is committed.
@@ -81,30 +91,54 @@ pub(crate) type Told<T> = (T, Vec<News>);
 impl Db {
     /// Opens all connections.
     pub(crate) fn open(file: &File) -> Result<Self, OpenError> {
+        let writers = pool(file, 1, Settings { is_reader: false })?;
+        let followers = Followers::default();
         Ok(Self {
-            writer: pool(file, 1, Settings { is_reader: false })?,
+            writer: Arc::new(
+                Writer::start(writers.clone(), followers.clone()).map_err(|error| file.failed(error.into()))?,
+            ),
+            writers,
             readers: pool(file, READERS, Settings { is_reader: true })?,
-            followers: Arc::default(),
+            places: Arc::new(Semaphore::new(READERS as usize)),
+            followers,
         })
     }
 
-    /// Runs `work`, which only asks, and sees one state of the store throughout.
+    /// Runs `work`, which only asks, on a blocking thread. It sees one state of the store throughout.
     pub(crate) async fn read<T, W>(&self, work: W) -> Result<T, StoreError>
     where
         T: Send + 'static,
         W: FnOnce(&mut SqliteConnection) -> Result<T, Failure> + Send + 'static,
     {
-        run(&self.readers, move |connection| connection.transaction(work)).await
+        let place = timeout(POOL_WAIT, self.places.clone().acquire_owned()).await;
+        let Ok(Ok(place)) = place else {
+            return Err(StoreError::Unavailable(Arc::new(PoolBusy)));
+        };
+        let readers = self.readers.clone();
+        let span = tracing::Span::current();
+        let task = spawn_blocking(move || {
+            let _place = place;
+            span.in_scope(|| {
+                let mut connection = readers.get().map_err(|_| StoreError::Unavailable(Arc::new(PoolBusy)))?;
+                connection
+                    .transaction(|connection| work(connection))
+                    .map_err(StoreError::from)
+            })
+        });
+        task.await
+            .unwrap_or_else(|panicked: JoinError| Err(StoreError::Failed(Arc::new(panicked))))
     }
 
-    /// Runs `work` in a transaction that no other writer is beside. It is an `Fn`, so that it can share a commit with
-    /// others some day: if that fails, each runs again alone.
+    /// Runs `work` in a transaction that no other writer is beside. It is an `Fn`: if it shares a commit with others and
+    /// that fails, each runs again alone.
     pub(crate) async fn write<T, W>(&self, work: W) -> Result<T, StoreError>
     where
         T: Send + 'static,
         W: Fn(&mut SqliteConnection) -> Result<T, Failure> + Send + 'static,
     {
-        run(&self.writer, move |connection| commit(connection, work)).await
+        self.writer
+            .write(move |connection| Ok((work(connection)?, Vec::new())))
+            .await
     }
 
     /// As [`write`](Self::write), and tells the followers. That happens on the thread that committed: a caller who is
@@ -114,16 +148,7 @@ impl Db {
         T: Send + 'static,
         W: Fn(&mut SqliteConnection) -> Result<Told<T>, Failure> + Send + 'static,
     {
-        let followers = Arc::clone(&self.followers);
-        run(&self.writer, move |connection| {
-            let (outcome, news) = commit(connection, work)?;
-            let followers = followers.read().unwrap_or_else(PoisonError::into_inner);
-            for news in news {
-                followers.iter().for_each(|follower| follower.hear(news));
-            }
-            Ok(outcome)
-        })
-        .await
+        self.writer.write(work).await
     }
 
     /// From now on `follower` is told.
@@ -134,49 +159,13 @@ impl Db {
 
     /// How the connections are used, the writer's and the readers'.
     pub(crate) fn pool_use(&self) -> PoolUse {
-        let (writer, readers) = (self.writer.state(), self.readers.state());
+        let (writer, readers) = (self.writers.state(), self.readers.state());
         PoolUse {
             open: writer.connections + readers.connections,
             idle: writer.idle_connections + readers.idle_connections,
-            max: self.writer.max_size() + self.readers.max_size(),
+            max: self.writers.max_size() + self.readers.max_size(),
         }
     }
-}
-
-/// Runs `work` in a transaction that no other writer is beside.
-fn commit<T, W>(connection: &mut SqliteConnection, work: W) -> Result<T, Failure>
-where
-    W: Fn(&mut SqliteConnection) -> Result<T, Failure>,
-{
-    let mut why = None;
-    let ended = connection.immediate_transaction(|connection| {
-        work(connection).map_err(|failure| {
-            let error = StoreError::from(failure);
-            why = Some(error.clone());
-            Failure::Store(error)
-        })
-    });
-    // On a full disk SQLite rolls back by itself; that the rollback then fails is not what went wrong.
-    ended.map_err(|failure| why.map_or(failure, Failure::Store))
-}
-
-/// Runs `work` on a blocking thread. If nobody waits for its end any more, because the caller is gone, it still ends as
-/// it would have.
-async fn run<T, W>(pool: &Pool, work: W) -> Result<T, StoreError>
-where
-    T: Send + 'static,
-    W: FnOnce(&mut SqliteConnection) -> Result<T, Failure> + Send + 'static,
-{
-    let pool = pool.clone();
-    let span = tracing::Span::current();
-    let task = spawn_blocking(move || {
-        span.in_scope(|| {
-            let mut connection = pool.get().map_err(|_| StoreError::Unavailable(Arc::new(PoolBusy)))?;
-            work(&mut connection).map_err(StoreError::from)
-        })
-    });
-    task.await
-        .unwrap_or_else(|panicked: JoinError| Err(StoreError::Failed(Arc::new(panicked))))
 }
 
 fn pool(file: &File, size: u32, settings: Settings) -> Result<Pool, OpenError> {

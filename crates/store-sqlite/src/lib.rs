@@ -2,7 +2,7 @@
 //!
 //! - `file.rs`: the folder and the file, private from their first moment.
 //! - `migrate.rs`: the schema; `check.rs`: how far it is.
-//! - `db.rs`: one writer, a few readers. Blocking lives there and nowhere else.
+//! - `db.rs`, `writer.rs`: one writer, a few readers. Blocking lives there and nowhere else.
 //! - `tickets.rs`, `messages.rs`, `questions.rs`, `outbox.rs`, `verdicts.rs`, `receipts.rs`, `desk.rs`, `listing.rs`,
 //!   `search.rs`, `trail.rs`, `keys.rs`, `health.rs`: what each port call asks of the database.
 //! - `rows.rs`: rows to values and back.
@@ -30,6 +30,7 @@ mod search;
 mod tickets;
 mod trail;
 mod verdicts;
+mod writer;
 
 use std::path::Path;
 
