@@ -41,6 +41,7 @@ macro_rules! store_contract {
             opening::times_are_exact_to_the_microsecond,
             opening::a_taken_reference_writes_nothing,
             opening::equal_references_at_once_make_one_ticket,
+            opening::openings_at_once_share_no_fate,
             opening::opened_since_counts_from_a_moment_on,
             opening::opened_since_is_never_too_few_out_of_order,
 

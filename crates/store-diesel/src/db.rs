@@ -2,50 +2,46 @@
 //! connection, the queries and the commit are one closure on a blocking thread.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use diesel::{
-    Connection, PgConnection,
+    PgConnection,
     connection::SimpleConnection,
     r2d2::{self, ConnectionManager, CustomizeConnection, NopErrorHandler, R2D2Connection},
     result::{DatabaseErrorKind, Error as QueryError},
 };
-use ticket_domain::ports::{News, PoolUse, StoreError};
+use ticket_domain::ports::{News, Opened, Opening, PoolUse, StoreError};
 use tokio::{
+    sync::Semaphore,
     task::{JoinError, spawn_blocking},
-    time::timeout,
+    time::{timeout, timeout_at},
 };
 
 use crate::{
     announcements::Announcer,
     connect::{Address, ConnectError},
+    opener::Opener,
+    turn::{Decision, TRIES, Turn},
 };
 
 /// How long a call waits for a connection.
-const POOL_WAIT: Duration = Duration::from_millis(2_500);
+pub(crate) const POOL_WAIT: Duration = Duration::from_millis(2_500);
 
 /// When a call that has not come to its commit is given up.
-const CALL_LIMIT: Duration = Duration::from_millis(3_400);
+pub(crate) const CALL_LIMIT: Duration = Duration::from_millis(3_400);
 
 /// How long a commit that is under way then may still take. With it every call ends within 4 seconds.
-const COMMIT_LIMIT: Duration = Duration::from_millis(500);
+pub(crate) const COMMIT_LIMIT: Duration = Duration::from_millis(500);
 
 /// What the server itself limits, so that it does not go on with what nobody waits for. Set by statements, since
 /// `PgBouncer` refuses it in the connection's options. The last one ends the transaction of a replica that vanished.
 pub(crate) const LIMITS: &str = "SET statement_timeout = '3s'; SET lock_timeout = '3s'; \
                       SET idle_in_transaction_session_timeout = '5s'";
 
-/// A twin can come first between our look and our commit. Then it is there for the next look, so more than two tries
-/// need twins that end as well.
-const TRIES: u8 = 4;
-
-type Pool = r2d2::Pool<ConnectionManager<PgConnection>>;
-type Pooled = r2d2::PooledConnection<ConnectionManager<PgConnection>>;
+pub(crate) type Pool = r2d2::Pool<ConnectionManager<PgConnection>>;
+pub(crate) type Pooled = r2d2::PooledConnection<ConnectionManager<PgConnection>>;
 
 /// Why the work of a call ended without an answer. Whatever it wrote is rolled back.
 #[derive(Debug)]
@@ -56,6 +52,8 @@ pub(crate) enum Failure {
     Store(StoreError),
     /// Somebody else came first with the same key or id. The work has to be done again.
     LostTwin,
+    /// A caller stopped waiting before the commit.
+    GivenUp,
     /// The connection was dead before anything was sent by it, or what was sent only asked. The work can be done again.
     LostConnection(QueryError),
 }
@@ -78,6 +76,7 @@ impl From<Failure> for StoreError {
             Failure::Query(error) if is_passing(&error) => Self::Unavailable(Arc::new(error)),
             Failure::Query(error) => Self::Failed(Arc::new(error)),
             Failure::Store(error) => error,
+            Failure::GivenUp => unavailable(Impediment::TooSlow),
             Failure::LostTwin => Self::Unavailable(Arc::new(Impediment::Twins)),
             Failure::LostConnection(error) => Self::Unavailable(Arc::new(error)),
         }
@@ -86,7 +85,7 @@ impl From<Failure> for StoreError {
 
 /// Why a call ended that no query failed for.
 #[derive(Debug, thiserror::Error)]
-enum Impediment {
+pub(crate) enum Impediment {
     #[error("no database connection came free in time")]
     PoolBusy,
     #[error("no database connection")]
@@ -95,12 +94,17 @@ enum Impediment {
     TooSlow,
     #[error("others came first with the same id {TRIES} times in a row")]
     Twins,
+    #[error("the work broke off")]
+    BrokeOff,
 }
 
 /// The pool of connections.
 #[derive(Clone)]
 pub(crate) struct Db {
     pool: Pool,
+    /// As many as there may be connections.
+    places: Arc<Semaphore>,
+    opener: Opener,
     announcer: Arc<Announcer>,
 }
 
@@ -117,9 +121,12 @@ impl Db {
             .connection_customizer(Box::new(Limits))
             .error_handler(Box::new(NopErrorHandler))
             .build_unchecked(ConnectionManager::new(address.as_str()));
+        let announcer = Arc::new(Announcer::new(address.clone()));
         Self {
+            places: Arc::new(Semaphore::new(pool.max_size() as usize)),
+            opener: Opener::new(pool.clone(), announcer.clone()),
             pool,
-            announcer: Arc::new(Announcer::new(address.clone())),
+            announcer,
         }
     }
 
@@ -129,7 +136,7 @@ impl Db {
         T: Send + 'static,
         W: Fn(&mut PgConnection) -> Result<T, Failure> + Send + 'static,
     {
-        self.call(move |turn| {
+        self.call(move |turn, _| {
             turn.attempt(|connection| match work(connection) {
                 // Asking twice does no harm.
                 Err(Failure::Query(error)) if connection.is_broken() => Err(Failure::LostConnection(error)),
@@ -157,23 +164,21 @@ impl Db {
         N: FnOnce(&T) -> Vec<News> + Send + 'static,
     {
         let announcer = self.announcer.clone();
-        self.call(move |turn| {
-            let mut ended = Err(Failure::LostTwin);
-            for _ in 0..TRIES {
-                ended = turn.attempt(|connection| turn.transaction(connection, &work));
-                if !matches!(ended, Err(Failure::LostTwin)) {
-                    break;
-                }
-            }
+        self.call(move |turn, decision| {
+            let ended = turn.write(work, || decision.commit());
             match &ended {
                 Ok(answer) => announcer.tell(&news(answer)),
-                // The connection broke before the commit was answered: nobody knows whether it is written.
-                Err(_) if turn.is_committing.load(Ordering::Acquire) => announcer.tell(&[News::Missed]),
+                Err(_) if turn.is_in_doubt() => announcer.tell(&[News::Missed]),
                 Err(_) => {}
             }
             ended
         })
         .await
+    }
+
+    /// Writes a ticket, in one commit with others that come at the same time.
+    pub(crate) async fn open(&self, opening: Opening) -> Result<Opened, StoreError> {
+        self.opener.open(opening).await
     }
 
     /// Who tells of changes.
@@ -196,104 +201,31 @@ impl Db {
     async fn call<T, W>(&self, work: W) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        W: FnOnce(&Turn) -> Result<T, Failure> + Send + 'static,
+        W: FnOnce(&Turn, &Decision) -> Result<T, Failure> + Send + 'static,
     {
-        let turn = Arc::new(Turn {
-            pool: self.pool.clone(),
-            ends: Instant::now() + CALL_LIMIT,
-            decided: AtomicBool::new(false),
-            is_committing: AtomicBool::new(false),
-        });
+        let ends = Instant::now() + CALL_LIMIT;
+        // Who waits for a connection waits without a thread.
+        let place = timeout(POOL_WAIT, self.places.clone().acquire_owned()).await;
+        let Ok(Ok(place)) = place else {
+            return Err(unavailable(Impediment::PoolBusy));
+        };
+        let decision = Decision::default();
         let span = tracing::Span::current();
         let mut task = spawn_blocking({
-            let turn = turn.clone();
-            move || span.in_scope(|| work(&turn).map_err(StoreError::from))
+            let (pool, decision) = (self.pool.clone(), decision.clone());
+            move || {
+                let _place = place;
+                span.in_scope(|| work(&Turn::new(pool, ends), &decision).map_err(StoreError::from))
+            }
         });
-        let ended = match timeout(CALL_LIMIT, &mut task).await {
+        let ended = match timeout_at(ends.into(), &mut task).await {
             Ok(ended) => ended,
-            Err(_) if turn.decide() => return Err(unavailable(Impediment::TooSlow)),
+            Err(_) if decision.give_up() => return Err(unavailable(Impediment::TooSlow)),
             Err(_) => timeout(COMMIT_LIMIT, task)
                 .await
                 .map_err(|_| unavailable(Impediment::TooSlow))?,
         };
         ended.unwrap_or_else(|panicked: JoinError| Err(StoreError::Failed(Arc::new(panicked))))
-    }
-}
-
-/// One call's way through the pool.
-struct Turn {
-    pool: Pool,
-    /// When the caller stops waiting.
-    ends: Instant,
-    /// Whether it is decided that the work is committed, or that it never will be: whoever sets it decides. So a caller
-    /// that was told "unavailable" does not find it written afterwards.
-    decided: AtomicBool,
-    /// Whether the commit was begun.
-    is_committing: AtomicBool,
-}
-
-impl Turn {
-    /// Whether we are the ones who decide.
-    fn decide(&self) -> bool {
-        !self.decided.swap(true, Ordering::AcqRel)
-    }
-
-    /// Runs `work` on a connection. One that died in the pool, as all do when the server restarts, costs a second try
-    /// on one that answers; r2d2 throws the dead ones away as they come back.
-    fn attempt<T>(&self, work: impl Fn(&mut PgConnection) -> Result<T, Failure>) -> Result<T, Failure> {
-        let ended = work(&mut *self.connection()?);
-        match ended {
-            Err(Failure::LostConnection(_)) => work(&mut *self.answering_connection()?),
-            ended => ended,
-        }
-    }
-
-    /// Runs `work` and commits. If the connection does not even take the BEGIN, nothing of `work` was sent.
-    fn transaction<T>(
-        &self,
-        connection: &mut PgConnection,
-        work: impl Fn(&mut PgConnection) -> Result<T, Failure>,
-    ) -> Result<T, Failure> {
-        let mut has_begun = false;
-        let ended = connection.transaction(|connection| {
-            has_begun = true;
-            let answer = work(connection)?;
-            // A try that is repeated for a twin has decided nothing.
-            if !self.decide() {
-                return Err(too_slow());
-            }
-            self.is_committing.store(true, Ordering::Release);
-            Ok(answer)
-        });
-        match ended {
-            Err(Failure::Query(error)) if !has_begun => Err(Failure::LostConnection(error)),
-            ended => ended,
-        }
-    }
-
-    fn connection(&self) -> Result<Pooled, Failure> {
-        let left = self.ends.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(too_slow());
-        }
-        self.pool.get_timeout(POOL_WAIT.min(left)).map_err(|error| {
-            let message = error.to_string();
-            // r2d2 puts the last failure to connect behind a colon, if there was one.
-            let impediment = match message.split_once(": ") {
-                Some((_, failure)) => Impediment::NoConnection(ConnectError::of(failure)),
-                None => Impediment::PoolBusy,
-            };
-            Failure::Store(unavailable(impediment))
-        })
-    }
-
-    fn answering_connection(&self) -> Result<Pooled, Failure> {
-        loop {
-            let mut connection = self.connection()?;
-            if connection.ping().is_ok() {
-                return Ok(connection);
-            }
-        }
     }
 }
 
@@ -307,17 +239,17 @@ impl CustomizeConnection<PgConnection, r2d2::Error> for Limits {
     }
 }
 
-fn unavailable(impediment: Impediment) -> StoreError {
+pub(crate) fn unavailable(impediment: Impediment) -> StoreError {
     StoreError::Unavailable(Arc::new(impediment))
 }
 
-fn too_slow() -> Failure {
+pub(crate) fn too_slow() -> Failure {
     Failure::Store(unavailable(Impediment::TooSlow))
 }
 
 /// Whether a query may succeed later: the server is gone, stopping, overloaded, full or read-only. diesel tells few of
 /// these apart, so the server's words decide, as they are where its `lc_messages` is English.
-fn is_passing(error: &QueryError) -> bool {
+pub(crate) fn is_passing(error: &QueryError) -> bool {
     const WORDS: [&str; 14] = [
         "due to statement timeout",
         "due to lock timeout",

@@ -1,9 +1,18 @@
 //! What idempotency keys were used for.
 
-use diesel::{alias, insert_into, prelude::*, upsert::excluded};
+use std::collections::HashMap;
+
+use diesel::{
+    alias, insert_into,
+    pg::Pg,
+    prelude::*,
+    query_builder::{AstPass, QueryFragment, QueryId},
+    sql_types::{self, Array, Bytea, Text, Timestamptz},
+    upsert::excluded,
+};
 use ticket_domain::{
     MessageId, TicketId, Timestamp,
-    ports::{Appended, Idempotency, Precedent},
+    ports::{Appended, Idempotency, Opening, Precedent},
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -17,28 +26,103 @@ use crate::{
 /// How many ended keys each new one clears away: more than one, so that they never pile up.
 const CLEARED: i64 = 2;
 
-/// What a key opened, unless its time has ended.
-pub(crate) fn precedent(
+/// What the keys of openings were used for before, by the id of the ticket that was to be opened. A key whose time has
+/// ended counts for nothing.
+pub(crate) fn precedents(
     connection: &mut PgConnection,
-    idempotency: Option<&Idempotency>,
-    now: Timestamp,
-) -> Result<Option<Precedent>, Failure> {
-    let Some(Idempotency { key, .. }) = idempotency else {
-        return Ok(None);
+    openings: &[&Opening],
+) -> Result<HashMap<TicketId, Precedent>, Failure> {
+    let keyed = |opening: &&Opening| {
+        let key = opening.idempotency.as_ref()?.key.as_str().to_owned();
+        Some((key, (opening.ticket.id, opening.ticket.created_at.into())))
     };
-    let row = idempotency_keys::table
+    let keyed: HashMap<String, (TicketId, OffsetDateTime)> = openings.iter().filter_map(keyed).collect();
+    if keyed.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows: Vec<(String, OffsetDateTime, PrecedentRow)> = idempotency_keys::table
         .inner_join(tickets::table)
-        .filter(idempotency_keys::key.eq(key.as_str()))
-        .filter(idempotency_keys::expires_at.gt(OffsetDateTime::from(now)))
+        .filter(idempotency_keys::key.eq_any(keyed.keys().collect::<Vec<_>>()))
         .select((
-            idempotency_keys::digest,
-            tickets::id,
-            tickets::reference,
-            tickets::customer_key,
+            idempotency_keys::key,
+            idempotency_keys::expires_at,
+            (
+                idempotency_keys::digest,
+                tickets::id,
+                tickets::reference,
+                tickets::customer_key,
+            ),
         ))
-        .first::<PrecedentRow>(connection)
-        .optional()?;
-    Ok(row.map(Precedent::try_from).transpose()?)
+        .load(connection)?;
+    let mut precedents = HashMap::new();
+    for (key, expires_at, row) in rows {
+        if let Some((id, opened_at)) = keyed.get(&key)
+            && *opened_at < expires_at
+        {
+            precedents.insert(*id, row.try_into()?);
+        }
+    }
+    Ok(precedents)
+}
+
+/// Writes the keys of openings, over those whose time has ended. Waits for a twin that is writing the same key.
+pub(crate) fn remember_openings(connection: &mut PgConnection, openings: &[&Opening]) -> Result<(), Failure> {
+    let keyed = openings
+        .iter()
+        .filter_map(|opening| Some((opening, opening.idempotency.as_ref()?)));
+    let mut keyed: Vec<(&&Opening, &Idempotency)> = keyed.collect();
+    // The only order of locks.
+    keyed.sort_unstable_by_key(|(_, used)| used.key.as_str());
+    let Some(now) = keyed.iter().map(|(opening, _)| opening.ticket.created_at).min() else {
+        return Ok(());
+    };
+    let written = Remember {
+        keys: keyed.iter().map(|(_, used)| used.key.as_str()).collect(),
+        digests: keyed.iter().map(|(_, used)| used.digest.as_slice()).collect(),
+        tickets: keyed.iter().map(|(opening, _)| opening.ticket.id.0).collect(),
+        ends: keyed.iter().map(|(_, used)| used.expires_at.into()).collect(),
+        now: now.into(),
+    };
+    if written.execute(connection)? < keyed.len() {
+        return Err(Failure::LostTwin);
+    }
+    let ended = CLEARED * i64::try_from(keyed.len()).unwrap_or(CLEARED);
+    clear_ended_keys(connection, now.into(), ended)
+}
+
+/// Many keys by one statement, which is prepared once.
+struct Remember<'a> {
+    keys: Vec<&'a str>,
+    digests: Vec<&'a [u8]>,
+    tickets: Vec<Uuid>,
+    ends: Vec<OffsetDateTime>,
+    now: OffsetDateTime,
+}
+
+impl QueryId for Remember<'_> {
+    type QueryId = Remember<'static>;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl RunQueryDsl<PgConnection> for Remember<'_> {}
+
+impl QueryFragment<Pg> for Remember<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("INSERT INTO idempotency_keys (key, digest, ticket_id, expires_at) SELECT * FROM unnest(");
+        out.push_bind_param::<Array<Text>, _>(&self.keys)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<Bytea>, _>(&self.digests)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<sql_types::Uuid>, _>(&self.tickets)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<Timestamptz>, _>(&self.ends)?;
+        out.push_sql(
+            ") ON CONFLICT (key) DO UPDATE SET digest = excluded.digest, ticket_id = excluded.ticket_id,
+                expires_at = excluded.expires_at, message_id = NULL
+            WHERE idempotency_keys.expires_at <= ",
+        );
+        out.push_bind_param::<Timestamptz, _>(&self.now)
+    }
 }
 
 /// What a message's key was used for, unless its time has ended. It is held.
@@ -67,8 +151,7 @@ pub(crate) fn repeated(
     repeated.transpose()
 }
 
-/// Writes a key, over one whose time has ended: for a message, or for the ticket itself. Waits for a twin that is writing
-/// the same key.
+/// Writes the key of a message, over one whose time has ended. Waits for a twin that is writing the same key.
 pub(crate) fn remember(
     connection: &mut PgConnection,
     idempotency: &Idempotency,
@@ -101,17 +184,17 @@ pub(crate) fn remember(
     if written == 0 {
         return Err(Failure::LostTwin);
     }
-    clear_ended_keys(connection, now)
+    clear_ended_keys(connection, now, CLEARED)
 }
 
 /// Clears a few keys away whose time has ended. Leaves those that somebody is writing: the only order of locks is kept.
-fn clear_ended_keys(connection: &mut PgConnection, now: OffsetDateTime) -> Result<(), Failure> {
+fn clear_ended_keys(connection: &mut PgConnection, now: OffsetDateTime, limit: i64) -> Result<(), Failure> {
     let ended = alias!(idempotency_keys as ended);
     let keys = ended
         .select(ended.field(idempotency_keys::key))
         .filter(ended.field(idempotency_keys::expires_at).le(now))
         .order(ended.field(idempotency_keys::expires_at))
-        .limit(CLEARED)
+        .limit(limit)
         .for_update()
         .skip_locked();
     diesel::delete(idempotency_keys::table.filter(idempotency_keys::key.eq_any(keys))).execute(connection)?;

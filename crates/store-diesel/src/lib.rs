@@ -3,8 +3,9 @@
 //!
 //! - `connect.rs`: where the server is, how it is reached, and why it can't be.
 //! - `migrate.rs`: the schema.
-//! - `db.rs`: how a call gets a connection, and how long it may take. Blocking lives there and nowhere else.
-//! - `tickets.rs`, `keys.rs`, `messages.rs`, `questions.rs`, `outbox.rs`, `redelivery.rs`, `verdicts.rs`,
+//! - `db.rs`, `turn.rs`: how a call gets a connection, and how long it may take. `opener.rs`: how tickets that come at the
+//!   same time get one commit. Blocking lives in these and nowhere else.
+//! - `openings.rs`, `tickets.rs`, `keys.rs`, `messages.rs`, `questions.rs`, `outbox.rs`, `redelivery.rs`, `verdicts.rs`,
 //!   `receipts.rs`, `desk.rs`, `listing.rs`, `search.rs`, `trail.rs`, `health.rs`: what each port call asks of the
 //!   database.
 //! - `announcements.rs`, `listener.rs`: who is told of changes, here and in other processes.
@@ -21,6 +22,8 @@ mod listener;
 mod listing;
 mod messages;
 mod migrate;
+mod opener;
+mod openings;
 mod outbox;
 mod questions;
 mod receipts;
@@ -32,6 +35,7 @@ mod search;
 pub mod testing;
 mod tickets;
 mod trail;
+mod turn;
 mod verdicts;
 
 pub use connect::ConnectError;

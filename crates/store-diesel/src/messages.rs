@@ -131,23 +131,6 @@ pub(crate) fn known(connection: &mut PgConnection, external_id: Option<&External
     }))
 }
 
-/// Writes a message into a thread, at the place that the ticket's version gives it.
-pub(crate) fn write(
-    connection: &mut PgConnection,
-    message: &Message,
-    ticket: TicketId,
-    version: i32,
-) -> Result<(), Failure> {
-    insert_into(messages::table)
-        .values((
-            MessageRow::new(message),
-            messages::ticket_id.eq(ticket.0),
-            messages::seq.eq(version),
-        ))
-        .execute(connection)?;
-    Ok(())
-}
-
 /// The message that has an outside id already, and its ticket.
 fn before(
     connection: &mut PgConnection,

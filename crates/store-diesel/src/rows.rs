@@ -25,7 +25,7 @@ use crate::schema::{messages, tickets};
 #[error("must not be null in this state")]
 struct MustNotBeNull;
 
-#[derive(Queryable, QueryableByName, Selectable, Insertable)]
+#[derive(Queryable, QueryableByName, Selectable)]
 #[diesel(table_name = tickets, check_for_backend(Pg))]
 pub(crate) struct TicketRow {
     id: Uuid,
@@ -42,30 +42,6 @@ pub(crate) struct TicketRow {
     created_at: OffsetDateTime,
     updated_at: OffsetDateTime,
 }
-
-impl TicketRow {
-    /// A new ticket's.
-    pub(crate) fn new(ticket: &Ticket) -> Self {
-        Self {
-            id: ticket.id.0,
-            reference: ticket.reference.to_string(),
-            customer_name: ticket.customer.name.to_string(),
-            customer_phone: ticket.customer.phone.to_string(),
-            customer_email: ticket.customer.email.to_string(),
-            subject: ticket.subject.to_string(),
-            priority: ticket.priority.to_string(),
-            status: ticket.status.to_string(),
-            customer_key: ticket.keys.customer.to_string(),
-            reader_key: ticket.keys.reader.to_string(),
-            version: FIRST_VERSION,
-            created_at: ticket.created_at.into(),
-            updated_at: ticket.updated_at.into(),
-        }
-    }
-}
-
-/// The version of a new ticket.
-pub(crate) const FIRST_VERSION: i32 = 1;
 
 impl TryFrom<TicketRow> for Ticket {
     type Error = StoreError;
@@ -98,7 +74,7 @@ impl TryFrom<TicketRow> for Ticket {
 }
 
 #[derive(Queryable, Selectable, Insertable)]
-#[diesel(table_name = messages, check_for_backend(Pg))]
+#[diesel(table_name = messages, check_for_backend(Pg), treat_none_as_default_value = false)]
 pub(crate) struct MessageRow {
     id: Uuid,
     sender: String,

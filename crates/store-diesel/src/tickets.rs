@@ -1,7 +1,7 @@
 //! Opening tickets, and finding them.
 
 use async_trait::async_trait;
-use diesel::{QueryableByName, insert_into, prelude::*, sql_query, sql_types};
+use diesel::{QueryableByName, prelude::*, sql_query, sql_types};
 use ticket_domain::{
     ExternalId, Message, Thread, Ticket, TicketRef, Timestamp,
     ports::{Append, Appended, Keep, Kept, LookUp, News, Opened, Opening, StoreError, TicketStore},
@@ -12,8 +12,8 @@ use uuid::Uuid;
 use crate::{
     PostgresStore,
     db::Failure,
-    keys, messages,
-    rows::{FIRST_VERSION, MessageRow, NewNotificationRow, StateRow, TicketRow},
+    messages,
+    rows::{MessageRow, StateRow, TicketRow},
     schema::{earlier_ids, messages as messages_table, notifications, tickets},
 };
 
@@ -27,16 +27,7 @@ const OPENED_SINCE: &str = "
 #[async_trait]
 impl TicketStore for PostgresStore {
     async fn open(&self, opening: Opening) -> Result<Opened, StoreError> {
-        let ticket = News::Ticket(opening.ticket.id);
-        self.db
-            .write_and_tell(
-                move |connection| open(connection, &opening),
-                move |opened| match opened {
-                    Opened::Now => vec![ticket],
-                    Opened::ReferenceTaken | Opened::Before(_) => Vec::new(),
-                },
-            )
-            .await
+        self.db.open(opening).await
     }
 
     async fn opened_since(&self, since: Timestamp) -> Result<u64, StoreError> {
@@ -82,37 +73,6 @@ impl TicketStore for PostgresStore {
             )
             .await
     }
-}
-
-/// Every writer takes its locks in this order: reference, then key. So twins wait for each other, never in a circle.
-fn open(connection: &mut PgConnection, opening: &Opening) -> Result<Opened, Failure> {
-    let Opening {
-        ticket,
-        message,
-        notification,
-        idempotency,
-    } = opening;
-    if let Some(precedent) = keys::precedent(connection, idempotency.as_ref(), ticket.created_at)? {
-        return Ok(Opened::Before(precedent));
-    }
-    let written = insert_into(tickets::table)
-        .values(TicketRow::new(ticket))
-        .on_conflict(tickets::reference)
-        .do_nothing()
-        .execute(connection)?;
-    if written == 0 {
-        // The ticket that has the reference may be a twin's, which was written after our first look.
-        let precedent = keys::precedent(connection, idempotency.as_ref(), ticket.created_at)?;
-        return Ok(precedent.map_or(Opened::ReferenceTaken, Opened::Before));
-    }
-    messages::write(connection, message, ticket.id, FIRST_VERSION)?;
-    insert_into(notifications::table)
-        .values(NewNotificationRow::new(notification, ticket.id, FIRST_VERSION))
-        .execute(connection)?;
-    if let Some(idempotency) = idempotency {
-        keys::remember(connection, idempotency, ticket.id, None, ticket.created_at)?;
-    }
-    Ok(Opened::Now)
 }
 
 /// The numbers that tickets got since the first one opened at or after `since`.

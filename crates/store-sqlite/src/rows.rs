@@ -126,7 +126,7 @@ impl TryFrom<TicketRow> for Ticket {
 }
 
 #[derive(Queryable, Selectable, Insertable)]
-#[diesel(table_name = messages, check_for_backend(Sqlite))]
+#[diesel(table_name = messages, check_for_backend(Sqlite), treat_none_as_default_value = false)]
 pub(crate) struct MessageRow {
     id: Vec<u8>,
     sender: String,

@@ -283,3 +283,6 @@ impl Desk {
 fn unavailable(impediment: Impediment) -> StoreError {
     StoreError::Unavailable(Arc::new(impediment))
 }
+
+#[cfg(test)]
+mod tests;

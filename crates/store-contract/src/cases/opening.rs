@@ -176,6 +176,51 @@ pub async fn equal_references_at_once_make_one_ticket(fixture: &Fixture) {
     }
 }
 
+/// Tickets that are opened at the same moment may be written together: each gets its own answer, whatever becomes of the
+/// others.
+pub async fn openings_at_once_share_no_fate(fixture: &Fixture) {
+    for round in 0..5 {
+        let taken = fixture.opened(at(round)).await;
+        let used = Opening {
+            idempotency: Some(fixture.idempotency(at(round + 100))),
+            ..fixture.opening(at(round))
+        };
+        fixture.open(used.clone()).await;
+        let openings: Vec<Opening> = (0..120)
+            .map(|number| {
+                let mut opening = fixture.opening(at(round));
+                match number % 6 {
+                    0 => opening.ticket.reference = taken.ticket.reference,
+                    1 => opening.idempotency.clone_from(&used.idempotency),
+                    2 => opening.idempotency = Some(fixture.idempotency(at(round + 100))),
+                    _ => {}
+                }
+                opening
+            })
+            .collect();
+        let waiting = fixture.vitals(later()).await.waiting;
+        let answers = at_once(openings.clone().into_iter().map(|opening| {
+            let store = fixture.store();
+            async move { store.open(opening).await.unwrap() }
+        }))
+        .await;
+
+        for (number, (opening, answer)) in openings.iter().zip(answers).enumerate() {
+            match number % 6 {
+                0 => assert_eq!(answer, Opened::ReferenceTaken),
+                1 => assert!(matches!(answer, Opened::Before(before) if before.id == used.ticket.id)),
+                _ => {
+                    assert_eq!(answer, Opened::Now);
+                    let thread = fixture.thread(opening.ticket.reference).await;
+                    assert_eq!(thread.ticket, opening.ticket);
+                    assert_eq!(thread.messages, [opening.message.clone()]);
+                }
+            }
+        }
+        assert_eq!(fixture.vitals(later()).await.waiting, waiting + 80);
+    }
+}
+
 /// Tickets are counted from a moment on, that moment included.
 pub async fn opened_since_counts_from_a_moment_on(fixture: &Fixture) {
     let store = fixture.store();

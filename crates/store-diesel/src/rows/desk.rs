@@ -95,7 +95,7 @@ impl From<LastRow> for MessageRow {
 
 /// A new entry of the trail.
 #[derive(Insertable)]
-#[diesel(table_name = trail, check_for_backend(Pg))]
+#[diesel(table_name = trail, check_for_backend(Pg), treat_none_as_default_value = false)]
 pub(crate) struct NewEntryRow {
     id: Uuid,
     at: OffsetDateTime,
@@ -133,7 +133,7 @@ impl NewEntryRow {
 
 /// An entry of the trail, but for its ticket's reference.
 #[derive(Queryable, Selectable)]
-#[diesel(table_name = trail, check_for_backend(Pg))]
+#[diesel(table_name = trail, check_for_backend(Pg), treat_none_as_default_value = false)]
 pub(crate) struct EntryRow {
     id: Uuid,
     at: OffsetDateTime,

@@ -12,7 +12,7 @@ use super::MustNotBeNull;
 use crate::schema::{questions, tickets};
 
 #[derive(Queryable, Selectable, Insertable)]
-#[diesel(table_name = questions, check_for_backend(Pg))]
+#[diesel(table_name = questions, check_for_backend(Pg), treat_none_as_default_value = false)]
 pub(crate) struct QuestionRow {
     id: Uuid,
     of_phone: String,

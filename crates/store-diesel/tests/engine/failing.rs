@@ -72,8 +72,8 @@ async fn after_a_restart_no_call_fails() {
         lock.batch_execute("BEGIN; LOCK TABLE tickets").unwrap();
         let mut calls = JoinSet::new();
         for _ in 0..6 {
-            let store = store.clone();
-            calls.spawn(async move { opens(&store).await });
+            let (store, reference) = (store.clone(), opening().ticket.reference);
+            calls.spawn(async move { assert_eq!(store.find(LookUp::Reference(reference)).await.unwrap(), None) });
         }
         let open = format!(
             "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = '{}'",

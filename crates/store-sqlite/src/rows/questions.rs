@@ -10,7 +10,7 @@ use super::{MustNotBeNull, bytes, message_id, moment, uuid};
 use crate::schema::{questions, tickets};
 
 #[derive(Queryable, Selectable, Insertable)]
-#[diesel(table_name = questions, check_for_backend(Sqlite))]
+#[diesel(table_name = questions, check_for_backend(Sqlite), treat_none_as_default_value = false)]
 pub(crate) struct QuestionRow {
     id: Vec<u8>,
     of_phone: String,

@@ -23,7 +23,7 @@ mod word {
 
 /// An entry, but for its ticket's reference.
 #[derive(Queryable, Selectable, Insertable)]
-#[diesel(table_name = trail, check_for_backend(Sqlite))]
+#[diesel(table_name = trail, check_for_backend(Sqlite), treat_none_as_default_value = false)]
 pub(crate) struct EntryRow {
     id: Vec<u8>,
     at: i64,

@@ -1,0 +1,194 @@
+//! Jobs share commits and never a fate.
+
+use std::{
+    future::poll_fn,
+    panic::resume_unwind,
+    pin::Pin,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU8, Ordering},
+        mpsc,
+    },
+    task::Poll,
+};
+
+use diesel::{
+    Connection, RunQueryDsl, SqliteConnection, connection::SimpleConnection, dsl::count_star,
+    query_dsl::methods::SelectDsl,
+};
+use store_contract::Fixture;
+use ticket_domain::{
+    Timestamp,
+    ports::{Opened, StoreError, StoreHealth, TicketStore},
+};
+use tokio::{sync::oneshot, task::JoinHandle};
+
+use crate::{SqliteStore, db::Failure, schema::receipts};
+
+/// A store whose writer is kept busy until it is let go.
+struct Busy {
+    store: SqliteStore,
+    folder: tempfile::TempDir,
+    release: mpsc::Sender<()>,
+    holding: JoinHandle<Result<(), StoreError>>,
+}
+
+impl Busy {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("tickets.db")).unwrap();
+        let (release, released) = mpsc::channel();
+        let (begin, begun) = oneshot::channel();
+        let begin = Mutex::new(Some(begin));
+        let db = store.db.clone();
+        let holding = tokio::spawn(async move {
+            db.write(move |_| {
+                if let Some(begin) = begin.lock().unwrap().take() {
+                    begin.send(()).unwrap();
+                }
+                released.recv().unwrap();
+                Ok(())
+            })
+            .await
+        });
+        begun.await.unwrap();
+        Self {
+            store,
+            folder,
+            release,
+            holding,
+        }
+    }
+
+    /// Has `work` queued behind what is there.
+    async fn queue<W>(&self, work: W) -> Pin<Box<dyn Future<Output = Result<(), StoreError>> + '_>>
+    where
+        W: Fn(&mut SqliteConnection) -> Result<(), Failure> + Send + 'static,
+    {
+        begun(self.store.db.write(work)).await
+    }
+}
+
+/// A call that has been made.
+async fn begun<'a, T>(call: impl Future<Output = T> + 'a) -> Pin<Box<dyn Future<Output = T> + 'a>> {
+    let mut call: Pin<Box<dyn Future<Output = T>>> = Box::pin(call);
+    let ended = poll_fn(|context| Poll::Ready(call.as_mut().poll(context).is_ready())).await;
+    assert!(!ended);
+    call
+}
+
+/// Writes one row, and counts how often it did.
+fn writing(name: &'static str, times: &Arc<AtomicU8>) -> impl Fn(&mut SqliteConnection) -> Result<(), Failure> + use<> {
+    let times = times.clone();
+    move |connection| {
+        times.fetch_add(1, Ordering::SeqCst);
+        connection.batch_execute(&format!("INSERT INTO receipts VALUES ('{name}', 'sent', NULL, 0)"))?;
+        Ok(())
+    }
+}
+
+fn rows(connection: &mut SqliteConnection) -> i64 {
+    SelectDsl::select(receipts::table, count_star())
+        .get_result(connection)
+        .unwrap()
+}
+
+/// What waits while a commit is under way is one transaction: the second sees what the first wrote, nobody else does.
+#[tokio::test]
+async fn what_waits_shares_a_commit() {
+    let busy = Busy::new().await;
+    let path = busy.folder.path().join("tickets.db");
+    let times = Arc::default();
+    let first = busy.queue(writing("one", &times)).await;
+    let second = busy
+        .queue(move |connection| {
+            assert_eq!(rows(connection), 1);
+            let mut other = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+            assert_eq!(rows(&mut other), 0);
+            Ok(())
+        })
+        .await;
+    busy.release.send(()).unwrap();
+    first.await.unwrap();
+    second.await.unwrap();
+    assert_eq!(times.load(Ordering::SeqCst), 1);
+    assert_eq!(busy.store.db.read(|connection| Ok(rows(connection))).await.unwrap(), 1);
+}
+
+/// One that fails, or panics, is told so, and what it wrote is not there; the others are written.
+#[tokio::test]
+async fn a_job_that_fails_harms_no_other() {
+    let busy = Busy::new().await;
+    let (before, after, bad) = (Arc::default(), Arc::default(), Arc::default());
+    let first = busy.queue(writing("before", &before)).await;
+    let write = writing("bad", &bad);
+    let fails = busy
+        .queue(move |connection| {
+            write(connection)?;
+            Err(Failure::Query(diesel::result::Error::NotFound))
+        })
+        .await;
+    let panics = busy.queue(|_| resume_unwind(Box::new("a fault of ours"))).await;
+    let last = busy.queue(writing("after", &after)).await;
+    busy.release.send(()).unwrap();
+    first.await.unwrap();
+    assert!(matches!(fails.await, Err(StoreError::Failed(_))));
+    assert!(matches!(panics.await, Err(StoreError::Failed(_))));
+    last.await.unwrap();
+    // Together, and then alone.
+    assert_eq!(before.load(Ordering::SeqCst), 2);
+    assert_eq!(bad.load(Ordering::SeqCst), 2);
+    assert_eq!(after.load(Ordering::SeqCst), 1);
+    assert_eq!(busy.store.db.read(|connection| Ok(rows(connection))).await.unwrap(), 2);
+}
+
+/// A disk that fills up in the middle of a shared commit: what was refused is not there, what was acknowledged is.
+#[tokio::test]
+async fn a_full_disk_splits_a_commit_by_what_was_acknowledged() {
+    let busy = Busy::new().await;
+    let now = Timestamp::from_unix_micros(0).unwrap();
+    let fixture = Fixture::new(Arc::new(busy.store.clone()));
+    let openings: Vec<_> = (0..200).map(|_| fixture.opening(now)).collect();
+    let store = busy.store.clone();
+    let limit = busy
+        .queue(|connection| Ok(connection.batch_execute("PRAGMA max_page_count = 60")?))
+        .await;
+    let mut calls = Vec::new();
+    for opening in &openings {
+        calls.push(begun(store.open(opening.clone())).await);
+    }
+    busy.release.send(()).unwrap();
+    limit.await.unwrap();
+    let mut written = 0;
+    for (opening, call) in openings.iter().zip(calls) {
+        let ended = call.await;
+        let is_there = store.thread(opening.ticket.reference).await.unwrap().is_some();
+        match ended {
+            Ok(opened) => assert!(opened == Opened::Now && is_there),
+            Err(error) => assert!(matches!(error, StoreError::Unavailable(_)) && !is_there, "{error:?}"),
+        }
+        written += u64::from(is_there);
+    }
+    assert!((1..200).contains(&written), "{written}");
+    assert_eq!(store.vitals(now).await.unwrap().waiting, written);
+}
+
+/// The store ends with its last handle: everything it was given is written, and the file is closed.
+#[tokio::test]
+async fn the_writer_ends_with_the_store() {
+    let busy = Busy::new().await;
+    let times = Arc::default();
+    let job = busy.queue(writing("last", &times)).await;
+    busy.release.send(()).unwrap();
+    job.await.unwrap();
+    let Busy {
+        store, folder, holding, ..
+    } = busy;
+    holding.await.unwrap().unwrap();
+    let path = folder.path().join("tickets.db");
+    drop(store);
+    // SQLite removes it when the last connection is closed.
+    assert!(!path.with_extension("db-wal").exists());
+    let mut connection = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+    assert_eq!(rows(&mut connection), 1);
+}
