@@ -16,7 +16,7 @@ use std::{
 };
 
 use diesel::SqliteConnection;
-use ticket_domain::ports::{Follower, News, StoreError};
+use ticket_domain::ports::{Follower, StoreError};
 use tokio::{
     sync::{mpsc, oneshot},
     time::timeout,
