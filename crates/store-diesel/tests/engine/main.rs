@@ -8,6 +8,7 @@ mod corrupt;
 mod crowded;
 mod failing;
 mod fixture;
+mod indexing;
 mod migrating;
 mod plans;
 mod proxy;

@@ -24,7 +24,8 @@ const EVERYTHING: &str = "
         FROM pg_sequences WHERE schemaname = 'public'
     UNION SELECT 'other ' || relkind::text || ' ' || relname FROM pg_class
         WHERE relnamespace = 'public'::regnamespace AND relkind NOT IN ('r', 'i', 'S')
-    UNION SELECT 'function ' || proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+    UNION SELECT 'function ' || pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+    UNION SELECT 'trigger ' || pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
     ORDER BY line";
 
 /// The foreign keys whose columns do not stand first in any index. One of all that refer to something does as well.
