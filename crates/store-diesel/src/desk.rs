@@ -143,7 +143,7 @@ fn attach(connection: &mut PgConnection, attach: &Attach) -> Result<Attached, Fa
         let raw: String = tickets::table.find(of).select(tickets::reference).first(connection)?;
         return Ok(Attached::Before(parse("tickets", "reference", &raw)?));
     }
-    let version = messages::raise_version(connection, attach.to, attach.note.at.into(), attach.reopen)?;
+    let version = messages::raise_version(connection, attach.to, attach.note.at.into(), attach.reopen, None)?;
     messages::join(connection, attach.message.0, attach.sender, attach.to, version)?;
     if let Some(notification) = &attach.notification {
         insert_into(notifications::table)

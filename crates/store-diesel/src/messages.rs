@@ -48,7 +48,13 @@ pub(crate) fn append(connection: &mut PgConnection, append: &Append) -> Result<A
     if let (Some(of), None) = (ends_question_of, before) {
         questions::close(connection, of, message.created_at)?;
     }
-    let version = raise_version(connection, *to, message.created_at.into(), *reopen)?;
+    let version = raise_version(
+        connection,
+        *to,
+        message.created_at.into(),
+        *reopen,
+        Some(message.sender),
+    )?;
     let written = write_or_join(connection, message, *to, version)?;
     if let Some(notification) = notification {
         insert_into(notifications::table)
@@ -154,20 +160,24 @@ fn before(
     Ok(Some((MessageId(id), of)))
 }
 
-/// Raises the ticket's version, and holds the ticket until the transaction ends, so that versions have no gaps.
+/// Raises the ticket's version, and holds the ticket until the transaction ends, so that versions have no gaps. If it is
+/// known who writes, the trigger that sees the message need not change the ticket again.
 pub(crate) fn raise_version(
     connection: &mut PgConnection,
     ticket: TicketId,
     at: OffsetDateTime,
     reopen: bool,
+    by: Option<Sender>,
 ) -> Result<i32, Failure> {
     // An update leaves out what is `None`.
     let status = reopen.then(|| tickets::status.eq(Status::Open.as_str()));
+    let last_sender = by.map(|by| tickets::last_sender.eq(by.as_str()));
     let version = update(tickets::table.find(ticket.0))
         .set((
             tickets::version.eq(tickets::version + 1),
             tickets::updated_at.eq(at),
             status,
+            last_sender,
         ))
         .returning(tickets::version)
         .get_result(connection)?;

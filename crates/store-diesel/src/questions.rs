@@ -221,7 +221,7 @@ fn attach(connection: &mut PgConnection, question: QuestionId, to: TicketId, at:
         .load(connection)?;
     let mut attached = 0;
     for message in kept {
-        let version = messages::raise_version(connection, to, at.into(), false)?;
+        let version = messages::raise_version(connection, to, at.into(), false, None)?;
         messages::join(connection, message, Sender::Manager, to, version)?;
         attached += 1;
     }

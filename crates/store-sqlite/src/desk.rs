@@ -93,7 +93,7 @@ pub(crate) fn change(connection: &mut SqliteConnection, changing: &Changing) -> 
     for (note, act) in acts {
         trail::note(connection, note, Some(*ticket), &act)?;
     }
-    messages::raise_version(connection, *ticket, *at, false)?;
+    messages::raise_version(connection, *ticket, *at, false, None)?;
     update(this)
         .set((
             // An update leaves out what is `None`.
@@ -161,7 +161,7 @@ pub(crate) fn attach(connection: &mut SqliteConnection, attach: &Attach) -> Resu
         Some(Some(of)) => return Ok(Attached::Before(parse("tickets", "reference", &of)?)),
         Some(None) => {}
     }
-    let version = messages::raise_version(connection, *to, note.at, *reopen)?;
+    let version = messages::raise_version(connection, *to, note.at, *reopen, None)?;
     messages::join(connection, bytes(id.0), *sender, *to, version)?;
     if let Some(notification) = notification {
         insert_into(notifications::table)

@@ -43,7 +43,7 @@ pub(crate) fn append(connection: &mut SqliteConnection, append: &Append) -> Resu
     if let (Some(of), None) = (ends_question_of, before) {
         questions::close(connection, of, now)?;
     }
-    let version = raise_version(connection, *to, now, *reopen)?;
+    let version = raise_version(connection, *to, now, *reopen, Some(message.sender))?;
     let (appended, id) = if let Some((id, _)) = before {
         join(connection, bytes(id.0), message.sender, *to, version)?;
         (Appended::Joined(id), id)
@@ -171,19 +171,24 @@ pub(crate) fn join(
     Ok(())
 }
 
+/// Raises the ticket's version. If it is known who writes, the trigger that sees the message need not change the ticket
+/// again.
 pub(crate) fn raise_version(
     connection: &mut SqliteConnection,
     ticket: TicketId,
     at: Timestamp,
     reopen: bool,
+    by: Option<Sender>,
 ) -> Result<i64, Failure> {
     // An update leaves out what is `None`.
     let status = reopen.then(|| tickets::status.eq(Status::Open.as_str()));
+    let last_sender = by.map(|by| tickets::last_sender.eq(by.as_str()));
     let version = update(tickets::table.find(bytes(ticket.0)))
         .set((
             tickets::version.eq(tickets::version + 1),
             tickets::updated_at.eq(at.unix_micros()),
             status,
+            last_sender,
         ))
         .returning(tickets::version)
         .get_result(connection)?;

@@ -207,7 +207,7 @@ fn attach(
         .load(connection)?;
     let mut attached = 0;
     for message in kept {
-        let version = messages::raise_version(connection, to, at, false)?;
+        let version = messages::raise_version(connection, to, at, false, None)?;
         messages::join(connection, message, Sender::Manager, to, version)?;
         attached += 1;
     }
