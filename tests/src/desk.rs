@@ -92,6 +92,16 @@ impl DeskOptions {
         command
     }
 
+    /// Starts the binary with these arguments, its standard error going there.
+    pub fn spawn(&self, arguments: &[&str], errors: Stdio) -> Child {
+        let mut command = self.command(arguments);
+        command
+            .stdout(Stdio::null())
+            .stderr(errors)
+            .spawn()
+            .expect("the binary starts")
+    }
+
     /// Runs the binary with these arguments to its end: exit status, standard output, standard error.
     pub async fn run(&self, arguments: &[&str]) -> (ExitStatus, String, String) {
         let output = timeout(Duration::from_secs(30), self.command(arguments).output());

@@ -5,6 +5,7 @@ use std::{
     env,
     ffi::OsString,
     io::{self, IsTerminal as _, Write as _},
+    path::PathBuf,
     process::ExitCode,
     time::Duration,
 };
@@ -17,6 +18,7 @@ use crate::{
     application::{Application, Builder, open_store},
     check::{Probe, check},
     config::{Config, Database, Loaded},
+    copy::{Ends, copy},
     logging,
 };
 
@@ -31,7 +33,7 @@ struct Arguments {
     command: Option<Command>,
 }
 
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Subcommand)]
 enum Command {
     /// Serve the API and deliver notifications (what happens without a command).
     Serve,
@@ -48,6 +50,20 @@ enum Command {
         #[arg(long, requires = "probe")]
         yes: bool,
     },
+    /// Copy everything from the embedded store into an empty Postgres database, and end.
+    ///
+    /// Stop the server first. The file is read and not changed. The database gets the schema; what comes in is one
+    /// transaction, read back and compared before it is committed: if anything goes wrong or is interrupted, the
+    /// database stays empty, and the same command begins anew. No other configuration is read.
+    Copy {
+        /// Where tickets are: sqlite:// and the path of the file, as in DATABASE_URL.
+        #[arg(long, value_name = "URL")]
+        from: String,
+        /// Where they go: the postgres:// address of a database without tickets. To keep a password out of the command
+        /// line, leave it out of the address and set PGPASSWORD or PGPASSFILE.
+        #[arg(long, value_name = "URL")]
+        to: String,
+    },
 }
 
 /// Runs the command line of this process.
@@ -63,18 +79,23 @@ pub fn run() -> ExitCode {
 }
 
 fn execute(command: Command) -> Result<ExitCode> {
-    let Loaded { config, warnings } = load_config()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let code = match command {
-        Command::Serve => runtime.block_on(serve(config, &warnings)),
-        Command::Migrate => runtime.block_on(migrate(config.database)),
-        Command::Check { probe, yes } => {
+        Command::Serve => {
+            load_config().and_then(|Loaded { config, warnings }| runtime.block_on(serve(config, &warnings)))
+        }
+        Command::Migrate => load_config().and_then(|Loaded { config, .. }| runtime.block_on(migrate(config.database))),
+        Command::Check { probe, yes } => load_config().map(|Loaded { config, warnings }| {
             let probe = match (probe, yes) {
                 (false, _) => Probe::No,
                 (true, false) => Probe::Unconfirmed,
                 (true, true) => Probe::Yes,
             };
-            Ok(runtime.block_on(check(&config, &warnings, probe)))
+            runtime.block_on(check(&config, &warnings, probe))
+        }),
+        Command::Copy { from, to } => {
+            let here = working_folder()?;
+            runtime.block_on(copy(Ends::read(&from, &to, &here)?))
         }
     };
     // A call that hangs in the database's library must not hold the end of the program.
@@ -82,10 +103,15 @@ fn execute(command: Command) -> Result<ExitCode> {
     code
 }
 
+/// Where relative paths start from.
+fn working_folder() -> Result<PathBuf> {
+    env::current_dir().context("the working folder can't be found")
+}
+
 /// Reads the configuration from the environment, and from a `.env` file for what the environment leaves open.
 #[allow(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 fn load_config() -> Result<Loaded> {
-    let here = env::current_dir().context("the working folder can't be found")?;
+    let here = working_folder()?;
     let file = match dotenvy::from_path_iter(here.join(".env")) {
         Ok(pairs) => pairs.collect::<Result<HashMap<String, String>, _>>(),
         Err(dotenvy::Error::Io(error)) if error.kind() == io::ErrorKind::NotFound => Ok(HashMap::new()),

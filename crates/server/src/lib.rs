@@ -6,6 +6,7 @@ mod application;
 mod check;
 mod commands;
 mod config;
+mod copy;
 mod delivery;
 mod logging;
 mod surroundings;

@@ -10,6 +10,7 @@
 //!   database.
 //! - `announcements.rs`, `listener.rs`: who is told of changes, here and in other processes.
 //! - `rows.rs`: rows to values and back.
+//! - `transfer.rs`: an empty database that takes everything of another store.
 
 mod announcements;
 mod connect;
@@ -35,11 +36,13 @@ mod search;
 pub mod testing;
 mod tickets;
 mod trail;
+mod transfer;
 mod turn;
 mod verdicts;
 
 pub use connect::ConnectError;
 pub use migrate::{Schema, check};
+pub use transfer::{PostgresTarget, TargetError};
 
 use db::Db;
 

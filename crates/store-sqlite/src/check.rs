@@ -46,6 +46,12 @@ pub fn check(path: &Path) -> Result<Schema, OpenError> {
     connection
         .batch_execute("PRAGMA busy_timeout = 2500; PRAGMA query_only = ON;")
         .map_err(|error| failed(error.into()))?;
+    schema(&file, &mut connection)
+}
+
+/// How far the schema of an open file is.
+pub(crate) fn schema(file: &File, connection: &mut SqliteConnection) -> Result<Schema, OpenError> {
+    let failed = |error: Box<dyn std::error::Error + Send + Sync>| file.failed(error);
     // Also asks diesel's own table, which a file that is empty or somebody else's does not have.
     let is_ours = connection
         .batch_execute("SELECT version FROM __diesel_schema_migrations LIMIT 1")
@@ -58,9 +64,9 @@ pub fn check(path: &Path) -> Result<Schema, OpenError> {
             }
         })?;
     if !is_ours {
-        return Ok(Schema::Pending(all_migrations(&file)?));
+        return Ok(Schema::Pending(all_migrations(file)?));
     }
-    if let Some(version) = unknown(&mut connection).map_err(failed)? {
+    if let Some(version) = unknown(connection).map_err(failed)? {
         return Err(file.newer(version.to_string()));
     }
     match connection.pending_migrations(MIGRATIONS).map_err(failed)?.len() {

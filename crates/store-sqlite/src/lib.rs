@@ -6,6 +6,7 @@
 //! - `tickets.rs`, `messages.rs`, `questions.rs`, `outbox.rs`, `verdicts.rs`, `receipts.rs`, `desk.rs`, `listing.rs`,
 //!   `search.rs`, `trail.rs`, `keys.rs`, `health.rs`: what each port call asks of the database.
 //! - `rows.rs`: rows to values and back.
+//! - `transfer.rs`: everything that a file holds, for another store.
 //!
 //! What is committed is on the disk: write-ahead log, `synchronous = FULL`. SQLite has one writer at a time, so no
 //! call needs a lock of its own; what looks first and writes then is safe within its transaction.
@@ -29,6 +30,7 @@ mod schema;
 mod search;
 mod tickets;
 mod trail;
+mod transfer;
 mod verdicts;
 mod writer;
 
@@ -36,6 +38,7 @@ use std::path::Path;
 
 pub use check::{Schema, check};
 pub use file::OpenError;
+pub use transfer::{SourceError, SqliteSource};
 
 use db::Db;
 

@@ -24,7 +24,7 @@ pub(crate) fn bytes(uuid: Uuid) -> Vec<u8> {
     uuid.as_bytes().to_vec()
 }
 
-fn uuid(table: &'static str, column: &'static str, bytes: &[u8]) -> Result<Uuid, StoreError> {
+pub(crate) fn uuid(table: &'static str, column: &'static str, bytes: &[u8]) -> Result<Uuid, StoreError> {
     Uuid::from_slice(bytes).map_err(|error| StoreError::corrupt(table, column, error))
 }
 

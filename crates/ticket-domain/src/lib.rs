@@ -30,6 +30,7 @@ pub use values::{
     AccessKey, AccessKeyError, Awaiting, Body, Channel, CustomerName, DeliveryState, Email, EmailError, EntryId,
     EventKind, ExternalId, IdempotencyKey, IdempotencyKeyError, LeaseToken, MediaUrl, MediaUrlError, MessageId,
     MessageStatus, MessageText, NotAPlace, NotificationId, Phone, PhoneError, Place, Priority, Progress, QuestionId,
-    Route, Rule, SearchText, Sender, Status, Subject, TextError, TicketId, Timestamp, TimestampError, UnknownWord,
+    Route, Rule, SearchText, Sender, Stage, Status, Subject, TextError, TicketId, Timestamp, TimestampError,
+    UnknownWord,
 };
 pub use which_ticket::{Clue, Managers, TextClue, Which, which_ticket};

@@ -5,7 +5,7 @@ mod variables;
 
 use std::path::{Path, PathBuf};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use ticket_domain::{Access, Phone};
 use url::Url;
 
@@ -74,6 +74,22 @@ pub enum Database {
         /// The most connections at a time.
         pool_size: u32,
     },
+}
+
+impl Database {
+    /// What a URL must be, for whoever gave another.
+    pub(crate) const WANTED: &str = "must be sqlite:// and a file path, or an address that starts with postgres://";
+
+    /// Reads a URL; `here` is the folder that relative paths start from.
+    pub(crate) fn parse(url: SecretString, here: &Path, pool_size: u32) -> Option<Self> {
+        let text = url.expose_secret();
+        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            return Some(Self::Postgres { url, pool_size });
+        }
+        let path = text.strip_prefix("sqlite://")?;
+        let is_path = !path.is_empty() && !path.ends_with('/') && !path.contains(['?', '#']);
+        is_path.then(|| Self::Sqlite(here.join(path)))
+    }
 }
 
 /// How logs look.

@@ -65,23 +65,14 @@ pub(super) fn database(vars: &mut Variables<'_>, here: &Path) -> Database {
     let url = vars
         .secret(VARIABLE)
         .unwrap_or_else(|| "sqlite://data/tickets.db".to_owned().into());
-    let text = url.expose_secret();
-    if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-        return Database::Postgres { url, pool_size };
+    let database = Database::parse(url, here, pool_size).unwrap_or_else(|| {
+        vars.fault(VARIABLE, Database::WANTED);
+        Database::Sqlite(here.join("data/tickets.db"))
+    });
+    if let Database::Sqlite(path) = &database {
+        check_that_it_lasts(vars, path, here);
     }
-    let path = match text.strip_prefix("sqlite://") {
-        Some(path) if !path.is_empty() && !path.ends_with('/') && !path.contains(['?', '#']) => path,
-        _ => {
-            vars.fault(
-                VARIABLE,
-                "must be sqlite:// and a file path, or an address that starts with postgres://",
-            );
-            "data/tickets.db"
-        }
-    };
-    let path = here.join(path);
-    check_that_it_lasts(vars, &path, here);
-    Database::Sqlite(path)
+    database
 }
 
 /// On Railway only a volume outlives a deployment.

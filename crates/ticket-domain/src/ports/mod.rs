@@ -9,6 +9,7 @@ mod questions;
 mod receipts;
 mod store;
 mod surroundings;
+pub mod transfer;
 
 pub use desk::{Attach, Attached, Changing, Desk};
 pub use news::{Announcements, Follower, News};

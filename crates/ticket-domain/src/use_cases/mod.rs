@@ -8,6 +8,7 @@ mod operate;
 mod receive_reply;
 mod redeliver;
 mod report_receipt;
+mod transfer;
 mod view_ticket;
 
 use std::{sync::Arc, time::Duration};
@@ -21,6 +22,7 @@ pub use operate::{AttachedMessage, Operate, OperateError};
 pub use receive_reply::{ReceiveError, ReceiveReply, Received, Reply, TicketName};
 pub use redeliver::Redeliver;
 pub use report_receipt::{ReportReceipt, Reported};
+pub use transfer::transfer;
 pub use view_ticket::{Credentials, View, ViewError, ViewTicket};
 
 use crate::{

@@ -23,7 +23,8 @@ pub use search::SearchText;
 pub use text::{Body, CustomerName, MessageText, Subject, TextError};
 pub use timestamp::{Timestamp, TimestampError};
 pub use words::{
-    Awaiting, Channel, DeliveryState, EventKind, MessageStatus, Priority, Progress, Route, Sender, Status, UnknownWord,
+    Awaiting, Channel, DeliveryState, EventKind, MessageStatus, Priority, Progress, Route, Sender, Stage, Status,
+    UnknownWord,
 };
 
 /// Why a value was refused, for programs (`code`) as well as for people (`Display`).

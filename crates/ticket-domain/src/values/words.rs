@@ -173,6 +173,20 @@ words! {
 }
 
 words! {
+    /// Where a notification stands, in one word.
+    Stage {
+        /// It will be tried.
+        Waiting = "waiting",
+        /// The notifier took it.
+        Delivered = "delivered",
+        /// It was given up.
+        Dead = "dead",
+        /// It waits for an operator's word.
+        Held = "held",
+    }
+}
+
+words! {
     /// What WhatsApp says of a message, as Twilio words it.
     MessageStatus {
         /// Twilio has it.

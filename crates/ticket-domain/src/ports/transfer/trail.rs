@@ -1,0 +1,149 @@
+//! The trail of what operators did, as its columns.
+
+use uuid::Uuid;
+
+use super::super::{StoreError, parse};
+use crate::{Act, EntryId, MessageId, NotificationId, TicketId, Timestamp};
+
+/// An entry of the trail as a store keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredEntry {
+    /// Its name.
+    pub id: EntryId,
+    /// When it happened.
+    pub at: Timestamp,
+    /// The ticket that it was done to, if it was one.
+    pub ticket: Option<TicketId>,
+    /// What was done.
+    pub act: Act,
+}
+
+impl StoredEntry {
+    /// The columns in which every store keeps `act`.
+    pub fn columns(&self) -> ActColumns<'static> {
+        let bare = |act| ActColumns {
+            act,
+            ..ActColumns::default()
+        };
+        let changed = |act, was, became| ActColumns {
+            was: Some(was),
+            became: Some(became),
+            ..bare(act)
+        };
+        let about = |act, subject| ActColumns {
+            subject: Some(subject),
+            ..bare(act)
+        };
+        match self.act {
+            Act::Status { from, to } => changed("status", from.as_str(), to.as_str()),
+            Act::Priority { from, to } => changed("priority", from.as_str(), to.as_str()),
+            Act::Reply(message) => about("reply", message.0),
+            Act::Attach(message) => about("attach", message.0),
+            Act::Redeliver(notification) => about("redeliver", notification.0),
+            Act::RedeliverDead(count) => ActColumns {
+                amount: Some(count),
+                ..bare("redeliver_dead")
+            },
+        }
+    }
+}
+
+/// An act as its columns, which the same words fill in every store.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ActColumns<'a> {
+    /// What was done.
+    pub act: &'a str,
+    /// What was before.
+    pub was: Option<&'a str>,
+    /// What is since.
+    pub became: Option<&'a str>,
+    /// The message or the notification.
+    pub subject: Option<Uuid>,
+    /// How many it was done to.
+    pub amount: Option<u64>,
+}
+
+/// Columns that are no act: one is missing, or one too many is filled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("is not an act, or has other columns than it")]
+pub struct NotAnAct;
+
+impl ActColumns<'_> {
+    /// The act. It is refused if any of them would be written otherwise.
+    pub fn act(self) -> Result<Act, StoreError> {
+        const TABLE: &str = "trail";
+        let Self {
+            act,
+            was,
+            became,
+            subject,
+            amount,
+        } = self;
+        Ok(match (act, was, became, subject, amount) {
+            ("status", Some(was), Some(became), None, None) => Act::Status {
+                from: parse(TABLE, "was", was)?,
+                to: parse(TABLE, "became", became)?,
+            },
+            ("priority", Some(was), Some(became), None, None) => Act::Priority {
+                from: parse(TABLE, "was", was)?,
+                to: parse(TABLE, "became", became)?,
+            },
+            ("reply", None, None, Some(subject), None) => Act::Reply(MessageId(subject)),
+            ("attach", None, None, Some(subject), None) => Act::Attach(MessageId(subject)),
+            ("redeliver", None, None, Some(subject), None) => Act::Redeliver(NotificationId(subject)),
+            ("redeliver_dead", None, None, None, Some(amount)) => Act::RedeliverDead(amount),
+            _ => return Err(StoreError::corrupt(TABLE, "act", NotAnAct)),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Priority, Status};
+
+    #[test]
+    fn every_act_goes_to_its_columns_and_back() {
+        let id = Uuid::from_u128(7);
+        for act in [
+            Act::Status {
+                from: Status::Open,
+                to: Status::Closed,
+            },
+            Act::Priority {
+                from: Priority::Low,
+                to: Priority::Urgent,
+            },
+            Act::Reply(MessageId(id)),
+            Act::Attach(MessageId(id)),
+            Act::Redeliver(NotificationId(id)),
+            Act::RedeliverDead(3),
+        ] {
+            let entry = StoredEntry {
+                id: EntryId(id),
+                at: Timestamp::from_unix_micros(0).unwrap(),
+                ticket: None,
+                act,
+            };
+            let columns = entry.columns();
+            assert_eq!(columns.act().unwrap(), act);
+            // One column too many, and none.
+            let more = match columns.amount {
+                None => ActColumns {
+                    amount: Some(1),
+                    ..columns
+                },
+                Some(_) => ActColumns {
+                    was: Some("open"),
+                    ..columns
+                },
+            };
+            assert!(more.act().is_err(), "{act:?}");
+            let bare = ActColumns {
+                act: columns.act,
+                ..ActColumns::default()
+            };
+            assert!(bare.act().is_err(), "{act:?}");
+        }
+    }
+}

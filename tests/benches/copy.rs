@@ -1,0 +1,121 @@
+//! How fast `server copy` takes tickets from the embedded store to Postgres: everything included, from the start of the
+//! program to its end. The disk is waited for if the server of the tests is told so (fsync on), which is said.
+//!
+//! `COPY_TICKETS=1000000` asks for more than the usual 200,000 (1 GB of disk for each 200,000 while it runs).
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark")]
+
+use std::{
+    path::PathBuf,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use black_box::{Desk, Engine, Place};
+use diesel::{
+    Connection, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection, connection::SimpleConnection, sql_query,
+    sql_types::Text,
+};
+
+/// Tickets, unless somebody asks for more.
+const TICKETS: u32 = 200_000;
+
+/// Tickets a second.
+const BAR: f64 = 20_000.0;
+
+/// Copies, of which the fastest counts: whatever else runs on the machine only slows.
+const TIMES: usize = 3;
+
+#[tokio::main]
+async fn main() {
+    let tickets = asked("COPY_TICKETS").map_or(TICKETS, |number| number.to_str().unwrap().parse().unwrap());
+    let file = Place::new(Engine::Sqlite).await;
+    let (status, _, err) = Desk::on(&file).run(&["migrate"]).await;
+    assert!(status.success(), "{err}");
+    fill(&file, tickets);
+    println!("{tickets} tickets, each with its message and its notification");
+    let mut fastest = Duration::MAX;
+    for _ in 0..TIMES {
+        let postgres = Place::new(Engine::Postgres).await;
+        if fastest == Duration::MAX {
+            println!("  fsync is {}", setting(&postgres, "fsync"));
+        }
+        let begun = Instant::now();
+        let copied = Command::new(binary())
+            .args(["copy", "--from", &file.url(), "--to", &postgres.url()])
+            .current_dir(file.folder())
+            .output()
+            .unwrap();
+        let took = begun.elapsed();
+        let said = String::from_utf8(copied.stdout).unwrap();
+        assert!(
+            copied.status.success(),
+            "{said}{}",
+            String::from_utf8(copied.stderr).unwrap()
+        );
+        println!("  {}", said.lines().find(|line| line.starts_with("took")).unwrap());
+        fastest = fastest.min(took);
+    }
+    let rate = f64::from(tickets) / fastest.as_secs_f64();
+    println!("  the fastest of {TIMES}: {fastest:.2?}, {rate:.0} tickets/s (at least {BAR})");
+    assert!(rate >= BAR, "the copy is too slow");
+}
+
+#[allow(clippy::disallowed_methods, reason = "how much is measured is the runner's to say")]
+fn asked(variable: &str) -> Option<std::ffi::OsString> {
+    std::env::var_os(variable)
+}
+
+fn binary() -> PathBuf {
+    let built = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/release/server"));
+    asked("SERVER_BINARY")
+        .map_or_else(built, PathBuf::from)
+        .canonicalize()
+        .unwrap()
+}
+
+fn setting(place: &Place, name: &str) -> String {
+    #[derive(QueryableByName)]
+    struct Setting {
+        #[diesel(sql_type = Text)]
+        value: String,
+    }
+    let mut connection = PgConnection::establish(&place.url()).unwrap();
+    let setting: Setting = sql_query("SELECT current_setting($1) AS value")
+        .bind::<Text, _>(name)
+        .get_result(&mut connection)
+        .unwrap();
+    setting.value
+}
+
+/// Tickets as people open them, a second apart, with ids that sort by time as ours do.
+fn fill(file: &Place, tickets: u32) {
+    let mut connection = SqliteConnection::establish(&file.file().display().to_string()).unwrap();
+    let id =
+        |table: u8| format!("unhex(printf('%012x7%03x8%015x', 1736937000000 + i * 1000, {table}, abs(random()) >> 4))");
+    let (ticket, message, notification) = (id(1), id(2), id(3));
+    connection
+        .batch_execute(&format!(
+            "PRAGMA synchronous = OFF; PRAGMA cache_size = -200000; BEGIN; \
+             CREATE TEMP TABLE n AS WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {tickets}) \
+                SELECT i, 1736937000000000 + i * 1000000 AS at, {ticket} AS id FROM n; \
+             INSERT INTO tickets (id, reference, customer_name, customer_phone, customer_email, subject, priority, \
+                status, customer_key, reader_key, version, created_at, updated_at) \
+             SELECT id, printf('T-20250115-%07d', i), 'Zoe Customer' || i, printf('+1555%07d', i), \
+                'c' || i || '@customer.example', 'Order ' || (i % 977) || ' came broken', 'high', 'open', \
+                lower(hex(randomblob(16))), lower(hex(randomblob(16))), 1, at, at FROM n; \
+             INSERT INTO messages (id, ticket_id, seq, sender, channel, body, created_at) \
+             SELECT {message}, id, 1, 'customer', 'web', \
+                'The bottles of batch' || (i % 100) || ' are damaged, please send new ones.', at FROM n; \
+             INSERT INTO notifications (id, ticket_id, seq, event, payload, addressed, state, scheduled_at, failures, \
+                settled_at, created_at, progress, external_id) \
+             SELECT {notification}, id, 1, 'ticket.created', CAST('{{\"event\":\"ticket.created\",\"ticketRef\":\"' \
+                || printf('T-20250115-%07d', i) || '\",\"ticketId\":\"0194690a-7a28-7c3e-9d6f-0123456789ab\",\
+                \"ticketUrl\":\"https://desk.example/ticket/T-20250115-0000000\",\"customerName\":\"Zoe Customer' || i \
+                || '\",\"customerPhone\":\"+15550000000\",\"customerEmail\":\"c' || i || '@customer.example\",\
+                \"subject\":\"Order came broken\",\"message\":\"The bottles of batch are damaged, please send new ones.\",\
+                \"priority\":\"high\",\"createdAt\":\"2025-01-15T10:30:00.000000Z\",\"summary\":\"Zoe: Order came \
+                broken\"}}' AS blob), 1, 'delivered', at, 0, at, at, 'read', 'SM' || printf('%032x', i) FROM n; \
+             COMMIT; PRAGMA wal_checkpoint(TRUNCATE)"
+        ))
+        .unwrap();
+}

@@ -1,0 +1,137 @@
+//! What lies in both stores, past every port.
+
+use std::collections::BTreeMap;
+
+use black_box::{Desk, Engine, Place};
+use diesel::{
+    Connection, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection, connection::SimpleConnection, sql_query,
+    sql_types::Text,
+};
+
+pub(crate) const TABLES: [&str; 8] = [
+    "tickets",
+    "questions",
+    "messages",
+    "notifications",
+    "earlier_ids",
+    "idempotency_keys",
+    "receipts",
+    "trail",
+];
+
+#[derive(QueryableByName)]
+struct Line {
+    #[diesel(sql_type = Text)]
+    line: String,
+}
+
+#[derive(QueryableByName)]
+struct Column {
+    #[diesel(sql_type = Text)]
+    name: String,
+    #[diesel(sql_type = Text)]
+    kind: String,
+}
+
+/// Runs SQL in a place.
+pub(crate) fn execute(place: &Place, sql: &str) {
+    let url = place.url();
+    if url.starts_with("sqlite") {
+        sqlite(place).batch_execute(sql).unwrap();
+    } else {
+        PgConnection::establish(&url).unwrap().batch_execute(sql).unwrap();
+    }
+}
+
+fn sqlite(place: &Place) -> SqliteConnection {
+    SqliteConnection::establish(&place.file().display().to_string()).unwrap()
+}
+
+/// One text that a query gives.
+pub(crate) fn ask(place: &Place, query: &str) -> String {
+    let query = sql_query(format!("SELECT CAST(({query}) AS text) AS line"));
+    let line: Line = if place.url().starts_with("sqlite") {
+        query.get_result(&mut sqlite(place)).unwrap()
+    } else {
+        query
+            .get_result(&mut PgConnection::establish(&place.url()).unwrap())
+            .unwrap()
+    };
+    line.line
+}
+
+/// Every row of every table as a text in which every column stands, whichever the catalogue of Postgres knows.
+pub(crate) fn dump(place: &Place, catalogue: &Place) -> BTreeMap<&'static str, Vec<String>> {
+    let mut postgres = PgConnection::establish(&catalogue.url()).unwrap();
+    let is_sqlite = place.url().starts_with("sqlite");
+    let mut tables = BTreeMap::new();
+    for table in TABLES {
+        let columns: Vec<Column> = sql_query(
+            "SELECT column_name AS name, udt_name AS kind FROM information_schema.columns \
+             WHERE table_schema = 'public' AND table_name = $1 ORDER BY column_name",
+        )
+        .bind::<Text, _>(table)
+        .load(&mut postgres)
+        .unwrap();
+        assert!(!columns.is_empty(), "{table}");
+        let written: Vec<String> = columns
+            .iter()
+            .map(|Column { name, kind }| {
+                let text = match (is_sqlite, kind.as_str()) {
+                    (true, "uuid" | "bytea") => format!("lower(hex({name}))"),
+                    (true, _) => format!("CAST({name} AS text)"),
+                    (false, "uuid") => format!("replace({name}::text, '-', '')"),
+                    (false, "bytea") => format!("encode({name}, 'hex')"),
+                    (false, "bool") => format!("{name}::int::text"),
+                    (false, "timestamptz") => format!("(extract(epoch FROM {name}) * 1000000)::bigint::text"),
+                    (false, _) => format!("{name}::text"),
+                };
+                format!("'{name}=' || CASE WHEN {name} IS NULL THEN 'null' ELSE '<' || {text} || '>' END")
+            })
+            .collect();
+        let query = sql_query(format!("SELECT {} AS line FROM {table}", written.join(" || ' ' || ")));
+        let lines: Vec<Line> = if is_sqlite {
+            query.load(&mut sqlite(place)).unwrap()
+        } else {
+            query.load(&mut postgres).unwrap()
+        };
+        let mut lines: Vec<String> = lines.into_iter().map(|line| line.line).collect();
+        lines.sort_unstable();
+        tables.insert(table, lines);
+    }
+    tables
+}
+
+/// Whether there is not one row in a place, nor a word of one.
+pub(crate) fn is_empty(place: &Place) -> bool {
+    TABLES
+        .iter()
+        .chain(&["ticket_search"])
+        .all(|table| ask(place, &format!("SELECT count(*) FROM {table}")) == "0")
+}
+
+/// A file with the schema and so many tickets, each with a message and a notification.
+pub(crate) async fn file_with(tickets: u32) -> Place {
+    let place = Place::new(Engine::Sqlite).await;
+    let (status, _, err) = Desk::on(&place).run(&["migrate"]).await;
+    assert!(status.success(), "{err}");
+    execute(
+        &place,
+        &format!(
+            "BEGIN; \
+             INSERT INTO tickets (id, reference, customer_name, customer_phone, customer_email, subject, priority, \
+                status, customer_key, reader_key, version, created_at, updated_at) \
+             WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {tickets}) \
+             SELECT randomblob(16), printf('T-20250115-%07d', i), 'Zoe', '+15550001111', 'zoe@customer.example', \
+                'Order ' || i, 'high', 'open', lower(hex(randomblob(16))), lower(hex(randomblob(16))), 1, \
+                1736937000000000 + i, 1736937000000000 + i FROM n; \
+             INSERT INTO messages (id, ticket_id, seq, sender, channel, body, created_at) \
+             SELECT randomblob(16), id, 1, 'customer', 'web', 'It came broken.', created_at FROM tickets; \
+             INSERT INTO notifications (id, ticket_id, seq, event, payload, addressed, state, due_at, scheduled_at, \
+                failures, created_at) \
+             SELECT randomblob(16), id, 1, 'ticket.created', x'7b7d', 1, 'waiting', created_at, created_at, 0, created_at \
+             FROM tickets; COMMIT"
+        ),
+    );
+    place
+}
