@@ -22,6 +22,7 @@ mod migrate;
 mod outbox;
 #[cfg(test)]
 mod plans;
+mod prepared;
 mod questions;
 mod receipts;
 mod rows;

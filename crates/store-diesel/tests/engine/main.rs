@@ -9,6 +9,5 @@ mod crowded;
 mod failing;
 mod fixture;
 mod migrating;
-mod plans;
 mod proxy;
 mod searching;
