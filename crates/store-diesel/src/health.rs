@@ -8,7 +8,7 @@ use ticket_domain::{
 };
 use time::OffsetDateTime;
 
-use crate::PostgresStore;
+use crate::{PostgresStore, prepared::prepared};
 
 /// One pass over what is not delivered; everything delivered is out of its index.
 const VITALS: &str = "
@@ -54,7 +54,7 @@ impl StoreHealth for PostgresStore {
     async fn ping(&self) -> Result<(), StoreError> {
         self.db
             .read(|connection| {
-                sql_query("SELECT 1").execute(connection)?;
+                prepared(sql_query("SELECT 1")).execute(connection)?;
                 Ok(())
             })
             .await
@@ -65,7 +65,7 @@ impl StoreHealth for PostgresStore {
             .db
             .read(move |connection| {
                 let query = sql_query(VITALS).bind::<sql_types::Timestamptz, _>(OffsetDateTime::from(now));
-                Ok(query.get_result(connection)?)
+                Ok(prepared(query).get_result(connection)?)
             })
             .await?;
         Ok(row.into())

@@ -4,9 +4,8 @@ use std::collections::HashMap;
 
 use diesel::{
     alias, insert_into,
-    pg::Pg,
     prelude::*,
-    query_builder::{AstPass, QueryFragment, QueryId},
+    sql_query,
     sql_types::{self, Array, Bytea, Text, Timestamptz},
     upsert::excluded,
 };
@@ -19,12 +18,20 @@ use uuid::Uuid;
 
 use crate::{
     db::Failure,
+    prepared::prepared,
     rows::{PrecedentRow, digest},
     schema::{idempotency_keys, messages, tickets},
 };
 
 /// How many ended keys each new one clears away: more than one, so that they never pile up.
 const CLEARED: i64 = 2;
+
+/// Many keys, over those whose time has ended at `$5`.
+const REMEMBER_OPENINGS: &str = "
+    INSERT INTO idempotency_keys (key, digest, ticket_id, expires_at) SELECT * FROM unnest($1, $2, $3, $4)
+    ON CONFLICT (key) DO UPDATE SET digest = excluded.digest, ticket_id = excluded.ticket_id,
+        expires_at = excluded.expires_at, message_id = NULL
+    WHERE idempotency_keys.expires_at <= $5";
 
 /// What the keys of openings were used for before, by the id of the ticket that was to be opened. A key whose time has
 /// ended counts for nothing.
@@ -76,53 +83,22 @@ pub(crate) fn remember_openings(connection: &mut PgConnection, openings: &[&Open
     let Some(now) = keyed.iter().map(|(opening, _)| opening.ticket.created_at).min() else {
         return Ok(());
     };
-    let written = Remember {
-        keys: keyed.iter().map(|(_, used)| used.key.as_str()).collect(),
-        digests: keyed.iter().map(|(_, used)| used.digest.as_slice()).collect(),
-        tickets: keyed.iter().map(|(opening, _)| opening.ticket.id.0).collect(),
-        ends: keyed.iter().map(|(_, used)| used.expires_at.into()).collect(),
-        now: now.into(),
-    };
-    if written.execute(connection)? < keyed.len() {
+    let statement = sql_query(REMEMBER_OPENINGS)
+        .bind::<Array<Text>, _>(keyed.iter().map(|(_, used)| used.key.as_str()).collect::<Vec<_>>())
+        .bind::<Array<Bytea>, _>(keyed.iter().map(|(_, used)| used.digest.as_slice()).collect::<Vec<_>>())
+        .bind::<Array<sql_types::Uuid>, _>(keyed.iter().map(|(opening, _)| opening.ticket.id.0).collect::<Vec<_>>())
+        .bind::<Array<Timestamptz>, _>(
+            keyed
+                .iter()
+                .map(|(_, used)| used.expires_at.into())
+                .collect::<Vec<OffsetDateTime>>(),
+        )
+        .bind::<Timestamptz, _>(OffsetDateTime::from(now));
+    if prepared(statement).execute(connection)? < keyed.len() {
         return Err(Failure::LostTwin);
     }
     let ended = CLEARED * i64::try_from(keyed.len()).unwrap_or(CLEARED);
     clear_ended_keys(connection, now.into(), ended)
-}
-
-/// Many keys by one statement, which is prepared once.
-struct Remember<'a> {
-    keys: Vec<&'a str>,
-    digests: Vec<&'a [u8]>,
-    tickets: Vec<Uuid>,
-    ends: Vec<OffsetDateTime>,
-    now: OffsetDateTime,
-}
-
-impl QueryId for Remember<'_> {
-    type QueryId = Remember<'static>;
-    const HAS_STATIC_QUERY_ID: bool = true;
-}
-
-impl RunQueryDsl<PgConnection> for Remember<'_> {}
-
-impl QueryFragment<Pg> for Remember<'_> {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_sql("INSERT INTO idempotency_keys (key, digest, ticket_id, expires_at) SELECT * FROM unnest(");
-        out.push_bind_param::<Array<Text>, _>(&self.keys)?;
-        out.push_sql(", ");
-        out.push_bind_param::<Array<Bytea>, _>(&self.digests)?;
-        out.push_sql(", ");
-        out.push_bind_param::<Array<sql_types::Uuid>, _>(&self.tickets)?;
-        out.push_sql(", ");
-        out.push_bind_param::<Array<Timestamptz>, _>(&self.ends)?;
-        out.push_sql(
-            ") ON CONFLICT (key) DO UPDATE SET digest = excluded.digest, ticket_id = excluded.ticket_id,
-                expires_at = excluded.expires_at, message_id = NULL
-            WHERE idempotency_keys.expires_at <= ",
-        );
-        out.push_bind_param::<Timestamptz, _>(&self.now)
-    }
 }
 
 /// What a message's key was used for, unless its time has ended. It is held.

@@ -8,6 +8,7 @@
 //! - `openings.rs`, `tickets.rs`, `keys.rs`, `messages.rs`, `questions.rs`, `outbox.rs`, `redelivery.rs`, `verdicts.rs`,
 //!   `receipts.rs`, `desk.rs`, `listing.rs`, `search.rs`, `trail.rs`, `health.rs`: what each port call asks of the
 //!   database.
+//! - `prepared.rs`: statements that a connection keeps.
 //! - `announcements.rs`, `listener.rs`: who is told of changes, here and in other processes.
 //! - `rows.rs`: rows to values and back.
 //! - `transfer.rs`: an empty database that takes everything of another store.
@@ -26,6 +27,9 @@ mod migrate;
 mod opener;
 mod openings;
 mod outbox;
+#[cfg(test)]
+mod plans;
+mod prepared;
 mod questions;
 mod receipts;
 mod redelivery;

@@ -3,17 +3,15 @@
 use std::collections::HashSet;
 
 use diesel::{
-    pg::Pg,
     prelude::*,
-    query_builder::{AstPass, Query, QueryFragment, QueryId},
-    serialize::ToSql,
-    sql_types::{self, Array, Bool, Bytea, HasSqlType, Nullable, Text, Timestamptz},
+    sql_query,
+    sql_types::{self, Array, Bool, Bytea, Nullable, Text, Timestamptz},
 };
 use ticket_domain::ports::{Opened, Opening};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::{db::Failure, keys};
+use crate::{db::Failure, keys, prepared::typed};
 
 /// Opens tickets; says of each what became of it. No two have the same key.
 ///
@@ -24,11 +22,7 @@ pub(crate) fn open(connection: &mut PgConnection, openings: &[&Opening]) -> Resu
     let is_new = |opening: &&&Opening| !precedents.contains_key(&opening.ticket.id);
     let mut new: Vec<&Opening> = openings.iter().filter(is_new).copied().collect();
     new.sort_unstable_by_key(|opening| opening.ticket.reference);
-    let written: HashSet<Uuid> = if new.is_empty() {
-        HashSet::new()
-    } else {
-        Insert::of(&new).load(connection)?.into_iter().collect()
-    };
+    let written = insert(connection, &new)?;
     let (new, refused): (Vec<&Opening>, Vec<&Opening>) = new
         .into_iter()
         .partition(|opening| written.contains(&opening.ticket.id.0));
@@ -45,10 +39,68 @@ pub(crate) fn open(connection: &mut PgConnection, openings: &[&Opening]) -> Resu
     Ok(opened.collect())
 }
 
-/// All rows of many openings by one statement, which is prepared once. Gives the ids of the tickets that were written:
-/// the others' references are taken.
+/// All rows of many openings, however many, by one statement. Gives the ids of the tickets that were written: the others'
+/// references are taken.
+const INSERT: &str = "
+    WITH input AS (SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+        $19, $20, $21, $22, $23, $24, $25) AS input (id, reference, customer_name, customer_phone, customer_email, subject,
+        priority, status, customer_key, reader_key, opened, updated, message_id, sender, channel, from_phone, body,
+        media_url, external_id, said, notification_id, event, payload, addressed, told)),
+    opened AS (
+        INSERT INTO tickets (id, reference, customer_name, customer_phone, customer_email, subject, priority, status,
+            customer_key, reader_key, version, created_at, updated_at)
+        SELECT id, reference, customer_name, customer_phone, customer_email, subject, priority, status, customer_key,
+            reader_key, 1, opened, updated FROM input
+        ON CONFLICT (reference) DO NOTHING RETURNING id),
+    said AS (
+        INSERT INTO messages (id, ticket_id, seq, sender, channel, from_phone, body, media_url, external_id, created_at)
+        SELECT message_id, id, 1, sender, channel, from_phone, body, media_url, external_id, said
+        FROM input JOIN opened USING (id)),
+    told AS (
+        INSERT INTO notifications (id, ticket_id, seq, event, payload, addressed, state, due_at, scheduled_at, failures,
+            created_at)
+        SELECT notification_id, id, 1, event, payload, addressed, 'waiting', told, told, 0, told
+        FROM input JOIN opened USING (id))
+    SELECT id FROM opened";
+
+fn insert(connection: &mut PgConnection, openings: &[&Opening]) -> Result<HashSet<Uuid>, Failure> {
+    if openings.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let rows = Rows::of(openings);
+    let statement = sql_query(INSERT)
+        .bind::<Array<sql_types::Uuid>, _>(rows.ids)
+        .bind::<Array<Text>, _>(rows.references)
+        .bind::<Array<Text>, _>(rows.names)
+        .bind::<Array<Text>, _>(rows.phones)
+        .bind::<Array<Text>, _>(rows.emails)
+        .bind::<Array<Text>, _>(rows.subjects)
+        .bind::<Array<Text>, _>(rows.priorities)
+        .bind::<Array<Text>, _>(rows.statuses)
+        .bind::<Array<Text>, _>(rows.customer_keys)
+        .bind::<Array<Text>, _>(rows.reader_keys)
+        .bind::<Array<Timestamptz>, _>(rows.opened)
+        .bind::<Array<Timestamptz>, _>(rows.updated)
+        .bind::<Array<sql_types::Uuid>, _>(rows.message_ids)
+        .bind::<Array<Text>, _>(rows.senders)
+        .bind::<Array<Text>, _>(rows.channels)
+        .bind::<Array<Nullable<Text>>, _>(rows.from_phones)
+        .bind::<Array<Text>, _>(rows.bodies)
+        .bind::<Array<Nullable<Text>>, _>(rows.media_urls)
+        .bind::<Array<Nullable<Text>>, _>(rows.external_ids)
+        .bind::<Array<Timestamptz>, _>(rows.said)
+        .bind::<Array<sql_types::Uuid>, _>(rows.notification_ids)
+        .bind::<Array<Text>, _>(rows.events)
+        .bind::<Array<Bytea>, _>(rows.payloads)
+        .bind::<Array<Bool>, _>(rows.addressed)
+        .bind::<Array<Timestamptz>, _>(rows.told);
+    let written: Vec<Uuid> = typed::<sql_types::Uuid, _>(statement).load(connection)?;
+    Ok(written.into_iter().collect())
+}
+
+/// The rows of many openings, column by column.
 #[derive(Default)]
-struct Insert<'a> {
+struct Rows<'a> {
     ids: Vec<Uuid>,
     references: Vec<String>,
     names: Vec<&'a str>,
@@ -76,7 +128,7 @@ struct Insert<'a> {
     told: Vec<OffsetDateTime>,
 }
 
-impl<'a> Insert<'a> {
+impl<'a> Rows<'a> {
     fn of(openings: &[&'a Opening]) -> Self {
         let mut rows = Self::default();
         for opening in openings {
@@ -119,84 +171,4 @@ impl<'a> Insert<'a> {
         self.addressed.push(notification.addressed);
         self.told.push(notification.created_at.into());
     }
-}
-
-impl QueryId for Insert<'_> {
-    type QueryId = Insert<'static>;
-    const HAS_STATIC_QUERY_ID: bool = true;
-}
-
-impl Query for Insert<'_> {
-    type SqlType = sql_types::Uuid;
-}
-
-impl RunQueryDsl<PgConnection> for Insert<'_> {}
-
-impl QueryFragment<Pg> for Insert<'_> {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_sql("WITH input AS (SELECT * FROM unnest(");
-        self.walk_input(out.reborrow())?;
-        out.push_sql(
-            ") AS input (id, reference, customer_name, customer_phone, customer_email, subject, priority, status,
-                customer_key, reader_key, opened, updated, message_id, sender, channel, from_phone, body, media_url,
-                external_id, said, notification_id, event, payload, addressed, told)),
-            opened AS (
-                INSERT INTO tickets (id, reference, customer_name, customer_phone, customer_email, subject, priority,
-                    status, customer_key, reader_key, version, created_at, updated_at)
-                SELECT id, reference, customer_name, customer_phone, customer_email, subject, priority, status,
-                    customer_key, reader_key, 1, opened, updated FROM input
-                ON CONFLICT (reference) DO NOTHING RETURNING id),
-            said AS (
-                INSERT INTO messages (id, ticket_id, seq, sender, channel, from_phone, body, media_url, external_id,
-                    created_at)
-                SELECT message_id, id, 1, sender, channel, from_phone, body, media_url, external_id, said
-                FROM input JOIN opened USING (id)),
-            told AS (
-                INSERT INTO notifications (id, ticket_id, seq, event, payload, addressed, state, due_at, scheduled_at,
-                    failures, created_at)
-                SELECT notification_id, id, 1, event, payload, addressed, 'waiting', told, told, 0, told
-                FROM input JOIN opened USING (id))
-            SELECT id FROM opened",
-        );
-        Ok(())
-    }
-}
-
-impl Insert<'_> {
-    fn walk_input<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_bind_param::<Array<sql_types::Uuid>, _>(&self.ids)?;
-        column::<Array<Text>, _>(&mut out, &self.references)?;
-        column::<Array<Text>, _>(&mut out, &self.names)?;
-        column::<Array<Text>, _>(&mut out, &self.phones)?;
-        column::<Array<Text>, _>(&mut out, &self.emails)?;
-        column::<Array<Text>, _>(&mut out, &self.subjects)?;
-        column::<Array<Text>, _>(&mut out, &self.priorities)?;
-        column::<Array<Text>, _>(&mut out, &self.statuses)?;
-        column::<Array<Text>, _>(&mut out, &self.customer_keys)?;
-        column::<Array<Text>, _>(&mut out, &self.reader_keys)?;
-        column::<Array<Timestamptz>, _>(&mut out, &self.opened)?;
-        column::<Array<Timestamptz>, _>(&mut out, &self.updated)?;
-        column::<Array<sql_types::Uuid>, _>(&mut out, &self.message_ids)?;
-        column::<Array<Text>, _>(&mut out, &self.senders)?;
-        column::<Array<Text>, _>(&mut out, &self.channels)?;
-        column::<Array<Nullable<Text>>, _>(&mut out, &self.from_phones)?;
-        column::<Array<Text>, _>(&mut out, &self.bodies)?;
-        column::<Array<Nullable<Text>>, _>(&mut out, &self.media_urls)?;
-        column::<Array<Nullable<Text>>, _>(&mut out, &self.external_ids)?;
-        column::<Array<Timestamptz>, _>(&mut out, &self.said)?;
-        column::<Array<sql_types::Uuid>, _>(&mut out, &self.notification_ids)?;
-        column::<Array<Text>, _>(&mut out, &self.events)?;
-        column::<Array<Bytea>, _>(&mut out, &self.payloads)?;
-        column::<Array<Bool>, _>(&mut out, &self.addressed)?;
-        column::<Array<Timestamptz>, _>(&mut out, &self.told)
-    }
-}
-
-fn column<'b, ST, T>(out: &mut AstPass<'_, 'b, Pg>, values: &'b T) -> QueryResult<()>
-where
-    Pg: HasSqlType<ST>,
-    T: ToSql<ST, Pg>,
-{
-    out.push_sql(", ");
-    out.push_bind_param::<ST, T>(values)
 }

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::{
     PostgresStore,
     db::Failure,
+    prepared::prepared,
     rows::{DetourRow, HandedRow, ReceiptRow, state},
     schema::{earlier_ids, notifications, receipts},
 };
@@ -104,30 +105,36 @@ fn advance(
     let refused = delivered.filter(notifications::progress.eq(Progress::Sent.as_str()));
     let is_another_message = notifications::round.eq(notifications::round + 1);
     let ticket: Option<Uuid> = match advance {
-        Advance::To(progress) => update(delivered.filter(notifications::progress.eq_any(behind(*progress))))
-            .set((
-                notifications::progress.eq(progress.as_str()),
-                notifications::settled_at.eq(OffsetDateTime::from(at)),
-            ))
-            .returning(notifications::ticket_id)
-            .get_result(connection)
-            .optional()?,
-        Advance::Detour(detour, why) => update(refused)
-            .set((DetourRow::new(detour, why, at), is_another_message))
-            .returning(notifications::ticket_id)
-            .get_result(connection)
-            .optional()?,
-        Advance::Dead(why) => update(refused)
-            .set((
-                is_another_message,
-                notifications::state.eq(state::DEAD),
-                notifications::settled_at.eq(OffsetDateTime::from(at)),
-                notifications::last_error.eq(&**why),
-                notifications::external_id.eq(None::<&str>),
-            ))
-            .returning(notifications::ticket_id)
-            .get_result(connection)
-            .optional()?,
+        Advance::To(progress) => prepared(
+            update(delivered.filter(notifications::progress.eq_any(behind(*progress))))
+                .set((
+                    notifications::progress.eq(progress.as_str()),
+                    notifications::settled_at.eq(OffsetDateTime::from(at)),
+                ))
+                .returning(notifications::ticket_id),
+        )
+        .get_result(connection)
+        .optional()?,
+        Advance::Detour(detour, why) => prepared(
+            update(refused)
+                .set((DetourRow::new(detour, why, at), is_another_message))
+                .returning(notifications::ticket_id),
+        )
+        .get_result(connection)
+        .optional()?,
+        Advance::Dead(why) => prepared(
+            update(refused)
+                .set((
+                    is_another_message,
+                    notifications::state.eq(state::DEAD),
+                    notifications::settled_at.eq(OffsetDateTime::from(at)),
+                    notifications::last_error.eq(&**why),
+                    notifications::external_id.eq(None::<&str>),
+                ))
+                .returning(notifications::ticket_id),
+        )
+        .get_result(connection)
+        .optional()?,
     };
     if ticket.is_some() && !matches!(advance, Advance::To(_)) {
         insert_into(earlier_ids::table)

@@ -23,6 +23,7 @@ mod migrate;
 mod outbox;
 #[cfg(test)]
 mod plans;
+mod prepared;
 mod questions;
 mod receipts;
 mod rows;

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use ticket_domain::{
-    Attention, Choice, Detour, Entry, EntryId, ExternalId, LeaseToken, Listing, Message, MessageId, NotificationId,
-    NotificationRecord, Phone, Question, Receipt, Thread, Ticket, TicketId, TicketRef, Tickets, Timestamp,
+    Attention, Choice, Detour, Entry, EntryId, ExternalId, Head, LeaseToken, Listing, Message, MessageId,
+    NotificationId, NotificationRecord, Phone, Question, Receipt, Thread, Ticket, TicketId, TicketRef, Tickets,
+    Timestamp,
     ports::{
         Advance, Announcements, Answered, Append, Appended, Attach, Attached, Changing, Claim, Claimed, Desk, Follower,
         Handed, Keep, Kept, LookUp, Note, Opened, Opening, Outbox, Picked, Picking, PoolUse, Questions, Receipts,
@@ -31,6 +32,9 @@ impl TicketStore for DownStore {
         down()
     }
     async fn find(&self, _: LookUp) -> Result<Option<Ticket>, StoreError> {
+        down()
+    }
+    async fn head(&self, _: TicketRef) -> Result<Option<Head>, StoreError> {
         down()
     }
     async fn thread(&self, _: TicketRef) -> Result<Option<Thread>, StoreError> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use ticket_domain::{
-    Access, Attention, Detour, Entry, EntryId, ExternalId, LeaseToken, Listing, Managers, Message, MessageId,
+    Access, Attention, Detour, Entry, EntryId, ExternalId, Head, LeaseToken, Listing, Managers, Message, MessageId,
     NotificationId, NotificationRecord, Thread, Ticket, TicketId, TicketRef, Tickets, Timestamp,
     ports::{
         Append, Appended, Attach, Attached, Changing, Claim, Claimed, Desk, Keep, Kept, LookUp, Note, Opened, Opening,
@@ -45,6 +45,9 @@ impl TicketStore for DownStore {
         down()
     }
     async fn find(&self, _: LookUp) -> Fails<Option<Ticket>> {
+        down()
+    }
+    async fn head(&self, _: TicketRef) -> Result<Option<Head>, StoreError> {
         down()
     }
     async fn thread(&self, _: TicketRef) -> Fails<Option<Thread>> {
