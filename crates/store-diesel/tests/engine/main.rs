@@ -12,3 +12,4 @@ mod migrating;
 mod plans;
 mod proxy;
 mod searching;
+mod transferring;
