@@ -57,7 +57,7 @@ async fn structure(database: &TestDatabase) -> String {
             SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'
             UNION ALL SELECT conrelid::regclass || ' ' || conname || ' ' || convalidated || ' ' || pg_get_constraintdef(oid)
                 FROM pg_constraint WHERE connamespace = 'public'::regnamespace
-            UNION ALL SELECT pg_get_triggerdef(oid) || ' ' || tgenabled FROM pg_trigger WHERE NOT tgisinternal
+            UNION ALL SELECT pg_get_triggerdef(oid) || ' ' || tgenabled::text FROM pg_trigger WHERE NOT tgisinternal
         ) AS parts (part)";
     let mut connection = connection(database.url()).await;
     let parts: Parts = spawn_blocking(move || sql_query(PARTS).get_result(&mut connection).unwrap())
@@ -96,12 +96,16 @@ async fn what_is_committed_is_there_and_everything_stands_again() {
     spawn_blocking(move || target.commit().unwrap()).await.unwrap();
 
     assert_eq!(structure(&database).await, before);
-    database.execute("DO $$ BEGIN ASSERT (SELECT count(*) FROM ticket_search) = 3; END $$").await;
+    database
+        .execute("DO $$ BEGIN ASSERT (SELECT count(*) FROM ticket_search) = 3; END $$")
+        .await;
     assert!(matches!(open(&database).await, Err(TargetError::NotEmpty(what)) if what.starts_with("3 rows in tickets")));
     // The next ticket has the number after the last one.
     let store = connect(database.url(), 1).await.unwrap();
     assert_eq!(store.open(opening()).await.unwrap(), Opened::Now);
-    database.execute("DO $$ BEGIN ASSERT (SELECT max(number) FROM tickets) = 10; END $$").await;
+    database
+        .execute("DO $$ BEGIN ASSERT (SELECT max(number) FROM tickets) = 10; END $$")
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -122,7 +126,9 @@ async fn until_then_nobody_else_writes_and_without_it_nothing_is_left() {
     assert!(matches!(open(&database).await, Err(TargetError::InUse)));
     drop(target);
     assert_eq!(store.open(opening()).await.unwrap(), Opened::Now);
-    database.execute("DO $$ BEGIN ASSERT (SELECT max(number) FROM tickets) < 3; END $$").await;
+    database
+        .execute("DO $$ BEGIN ASSERT (SELECT max(number) FROM tickets) < 3; END $$")
+        .await;
     assert_eq!(structure(&database).await, before);
 }
 
