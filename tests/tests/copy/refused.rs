@@ -139,7 +139,7 @@ async fn an_interrupted_copy_leaves_nothing_and_begins_anew() {
     let arguments = ["copy", "--from", from.as_str(), "--to", to.as_str()];
     let desk = Desk::on(&file);
     for signal in ["-KILL", "-INT"] {
-        let mut copying = desk.spawn(&arguments, Stdio::piped());
+        let copying = desk.spawn(&arguments, Stdio::piped());
         wait_until_rows_came(&postgres).await;
         let pid = copying.id().expect("it runs").to_string();
         let killed = std::process::Command::new("kill").args([signal, &pid]).status();
@@ -163,7 +163,7 @@ async fn an_interrupted_copy_leaves_nothing_and_begins_anew() {
     assert_eq!(dump(&postgres, &postgres), dump(&file, &postgres));
 }
 
-/// Whether a file of the target's tables has grown, which others see before any row.
+/// Waits until the copy is among the rows, which nobody else sees yet.
 async fn wait_until_rows_came(postgres: &Place) {
     let copying = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
                    AND query LIKE 'COPY %' AND state <> 'idle'";
@@ -175,7 +175,7 @@ async fn wait_until_rows_came(postgres: &Place) {
     came.await.expect("rows come within 25 s");
 }
 
-/// Nobody writes to the target while it is filled; a server that starts meanwhile waits, and finds everything then.
+/// What was taken down to fill the tables stands again.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_schema_is_the_same_afterwards() {
     let (file, postgres, other) = (
@@ -191,7 +191,7 @@ async fn the_schema_is_the_same_afterwards() {
         "SELECT string_agg(indexdef, chr(10) ORDER BY indexdef) FROM pg_indexes WHERE schemaname = 'public'",
         "SELECT string_agg(conrelid::regclass || ' ' || conname || ' ' || convalidated || ' ' || pg_get_constraintdef(oid), \
             chr(10) ORDER BY conrelid::regclass::text, conname) FROM pg_constraint WHERE connamespace = 'public'::regnamespace",
-        "SELECT string_agg(pg_get_triggerdef(oid) || ' ' || tgenabled, chr(10) ORDER BY tgname) FROM pg_trigger \
+        "SELECT string_agg(pg_get_triggerdef(oid) || ' ' || tgenabled::text, chr(10) ORDER BY tgname) FROM pg_trigger \
             WHERE NOT tgisinternal",
         "SELECT string_agg(table_name || ' ' || column_name || ' ' || is_nullable || ' ' || data_type || ' ' \
             || coalesce(column_default, '') || is_identity || coalesce(identity_generation, ''), chr(10) \

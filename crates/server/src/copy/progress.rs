@@ -140,7 +140,7 @@ impl Progress {
                     after: self.phase_begun.elapsed(),
                 };
                 format!(
-                    "{words} {} {} of {} tickets, {} of {} rows, {}",
+                    "{words} {} {} of {} tickets, {} of {} rows{}",
                     rows.bar(),
                     grouped(self.tickets_done),
                     grouped(self.tickets),
@@ -195,11 +195,13 @@ impl Rows {
         (0..BAR).map(|mark| if mark < full { '#' } else { '.' }).collect()
     }
 
+    /// Nothing at the very beginning, when it says nothing yet.
     fn pace(&self) -> String {
         let pace = per_second(self.done, self.after);
-        match self.all.saturating_sub(self.done).checked_div(pace) {
-            Some(left) => format!("{} rows/s, {left} s left", grouped(pace)),
-            None => "0 rows/s".to_owned(),
+        let left = self.all.saturating_sub(self.done).checked_div(pace);
+        match left.filter(|_| self.after >= ON_TERMINAL) {
+            Some(left) => format!(", {} rows/s, {left} s left", grouped(pace)),
+            None => String::new(),
         }
     }
 }
@@ -244,14 +246,14 @@ mod tests {
         assert_eq!(rows(50, 100).bar(), "############............");
         assert_eq!(rows(100, 100).bar(), "#".repeat(24));
         assert_eq!(rows(0, 0).bar(), "#".repeat(24));
-        assert_eq!(rows(2_000, 12_000).pace(), "1,000 rows/s, 10 s left");
-        assert_eq!(rows(0, 10).pace(), "0 rows/s");
+        assert_eq!(rows(2_000, 12_000).pace(), ", 1,000 rows/s, 10 s left");
+        assert_eq!(rows(0, 10).pace(), "");
 
         let mut progress = Progress::begin(&[(Table::Tickets, 4), (Table::Messages, 6)]);
         progress.tell(Step::Written(Table::Tickets, 4));
         progress.tell(Step::Written(Table::Messages, 1));
         let line = progress.line();
-        assert!(line.contains(" 4 of 4 tickets, 5 of 10 rows, "), "{line}");
+        assert!(line.contains(" 4 of 4 tickets, 5 of 10 rows"), "{line}");
         progress.tell(Step::Indexing(3, 25));
         assert_eq!(progress.line(), "building indexes, 3 of 25");
         progress.tell(Step::ReadBack(Table::Tickets, 1));

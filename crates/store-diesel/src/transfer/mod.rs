@@ -28,7 +28,7 @@ use crate::{
 };
 use binary::{Reader, Sheet};
 use rows::Row;
-use structure::Structure;
+use structure::{ROOM, Structure};
 
 /// How many rows are read back together.
 const BATCH: usize = 1_000;
@@ -47,8 +47,8 @@ const SETTINGS: &str = "
     SET LOCAL jit = off;
     SET LOCAL work_mem = '64MB';
     SELECT set_config(name, value, true) FROM pg_settings
-        JOIN (VALUES ('maintenance_work_mem', '256MB'), ('max_parallel_maintenance_workers', '4'),
-            ('client_connection_check_interval', '1s')) AS ours (name, value) USING (name);";
+        JOIN (VALUES ('max_parallel_maintenance_workers', '4'), ('client_connection_check_interval', '1s'))
+            AS ours (name, value) USING (name);";
 
 /// Gathers the words of every message in a thread, as the trigger on messages does.
 const GATHER: &str = "
@@ -108,6 +108,7 @@ impl PostgresTarget {
         migrate::migrate(&address)?;
         let mut connection = address.connect()?;
         connection.batch_execute(SETTINGS)?;
+        connection.batch_execute(ROOM)?;
         let all = Table::ALL.map(Table::as_str);
         connection.batch_execute(&format!(
             "LOCK TABLE {}, {SEARCH} IN ACCESS EXCLUSIVE MODE; SET LOCAL lock_timeout = 0",
@@ -258,6 +259,22 @@ where
 }
 
 fn read<T, R>(
+    connection: &mut PgConnection,
+    from: T,
+    table: Table,
+    together: fn(Vec<R>) -> Rows,
+    take: &mut dyn FnMut(Rows),
+) -> Result<(), TransferError>
+where
+    T: DieselTable + CopyTarget<Table = T>,
+    R: Row,
+{
+    read_rows(connection, from, table, together, take)?;
+    // diesel (2.3) leaves the end of a COPY lying in the connection, where only this kind of statement clears it away.
+    connection.batch_execute("SELECT 1").map_err(failed)
+}
+
+fn read_rows<T, R>(
     connection: &mut PgConnection,
     from: T,
     table: Table,

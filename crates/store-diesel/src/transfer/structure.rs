@@ -27,6 +27,13 @@ const PARTS: &str = "
     WHERE NOT EXISTS (SELECT FROM keys WHERE keys.conindid = i.indexrelid AND keys.contype <> 'f')
     ORDER BY kind, down";
 
+/// What sorting may take, and comparing what rows refer to.
+pub(super) const ROOM: &str = "SET LOCAL maintenance_work_mem = '256MB'";
+
+/// What an index of words may take. Its words are gathered in a tree, which is the slower the less of it the processor has
+/// at hand: with 256 MB it takes 1.8 times as long as with 8.
+const LITTLE_ROOM: &str = "SET LOCAL maintenance_work_mem = '8MB'";
+
 const TRIGGER: i32 = 1;
 const FOREIGN_KEY: i32 = 2;
 
@@ -68,7 +75,11 @@ impl Structure {
         let all = u32::try_from(indexes.len()).unwrap_or(u32::MAX);
         for (number, part) in (1..).zip(indexes) {
             tell(number, all);
-            connection.batch_execute(&part.up)?;
+            if part.up.contains(" USING gin ") {
+                connection.batch_execute(&format!("{LITTLE_ROOM}; {}; {ROOM}", part.up))?;
+            } else {
+                connection.batch_execute(&part.up)?;
+            }
         }
         Ok(())
     }

@@ -13,3 +13,4 @@ mod migrating;
 mod proxy;
 mod searching;
 mod together;
+mod transferring;
