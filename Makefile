@@ -29,9 +29,11 @@ test: needs ## every test, on SQLite and on a throw-away Postgres, and against t
 	cargo build --release $(LOCKED) -p server
 	SERVER_BINARY=$(SERVER) scripts/with-postgres cargo test --workspace $(LOCKED)
 
-bench: needs ## figures, each beside what it is compared with: creation, start, memory, open streams
+bench: needs ## how fast it is, beside pgbench on the same server; writes docs/performance.md (15 minutes)
 	cargo build --release $(LOCKED) -p server
-	SERVER_BINARY=$(SERVER) scripts/with-postgres cargo bench $(LOCKED) -p black-box --bench figures --bench live
+	OHA=$$(scripts/load-generator) SERVER_BINARY=$(SERVER) scripts/with-postgres --durable \
+		cargo bench $(LOCKED) -p black-box --bench load
+	SERVER_BINARY=$(SERVER) scripts/with-postgres cargo bench $(LOCKED) -p black-box --bench live
 
 bench-lists: needs ## the inbox's list and search with a million tickets beside ten thousand (a quarter of an hour, 6 GB of disk)
 	cargo build --release $(LOCKED) -p server
