@@ -166,15 +166,16 @@ fn rates(sqlite: &Findings, postgres: &Findings) -> String {
         (Step::PgbenchThread, "`pgbench`, two selects, 64 clients", postgres),
     ];
     for (step, what, findings) in alone {
-        let mean = findings.outcomes(step).iter().filter_map(|outcome| match outcome {
+        let outcomes = findings.outcomes(step);
+        let means = outcomes.iter().filter_map(|outcome| match outcome {
             Outcome::Run(run) => Some(run.mean.as_secs_f64()),
             Outcome::Load(_) | Outcome::Rate(_) => None,
         });
-        let mean: Vec<f64> = mean.collect();
-        let mean = if mean.is_empty() {
+        let means: Vec<f64> = means.collect();
+        let mean = if means.is_empty() {
             String::new()
         } else {
-            format!("{} (mean)", milliseconds(middle(mean)))
+            format!("{} (mean)", milliseconds(middle(means)))
         };
         let rate = grouped(findings.rate(step));
         text.push_str(&format!("| {what} | {rate} | {mean} | | | |\n"));
