@@ -1,7 +1,7 @@
 # Every everyday act is one word. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test bench bench-lists e2e e2e-n8n check needs
+.PHONY: help demo run test bench bench-growth bench-lists profile e2e e2e-n8n check needs
 
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 SERVER := $(TARGET)/release/server
@@ -29,9 +29,21 @@ test: needs ## every test, on SQLite and on a throw-away Postgres, and against t
 	cargo build --release $(LOCKED) -p server
 	SERVER_BINARY=$(SERVER) scripts/with-postgres cargo test --workspace $(LOCKED)
 
-bench: needs ## figures, each beside what it is compared with: creation, start, memory, open streams
+bench: needs ## how fast it is, beside pgbench on the same server; writes docs/performance.md (15 minutes)
 	cargo build --release $(LOCKED) -p server
-	SERVER_BINARY=$(SERVER) scripts/with-postgres cargo bench $(LOCKED) -p black-box --bench figures --bench live
+	oha=$$(scripts/load-generator) && OHA=$$oha SERVER_BINARY=$(SERVER) scripts/with-postgres --durable \
+		cargo bench $(LOCKED) -p black-box --bench load
+	SERVER_BINARY=$(SERVER) scripts/with-postgres cargo bench $(LOCKED) -p black-box --bench live
+
+bench-growth: needs ## creation, reading, replies, claims with 5,000,000 tickets beside 10,000 (an hour, 15 GB; BENCH_TICKETS=…)
+	cargo build --release $(LOCKED) -p server
+	SERVER_BINARY=$(SERVER) scripts/with-postgres --durable cargo bench $(LOCKED) -p black-box --bench growth
+
+profile: needs ## where the server's time goes while tickets are opened: a flame graph for each store, in target/profile/profiling
+	RUSTFLAGS="-C force-frame-pointers=yes" CFLAGS="-fno-omit-frame-pointer" \
+		cargo build --profile profiling --target-dir $(TARGET)/profile $(LOCKED) -p server
+	oha=$$(scripts/load-generator) && \
+		scripts/with-postgres --durable scripts/profile $(TARGET)/profile/profiling/server $$oha
 
 bench-lists: needs ## the inbox's list and search with a million tickets beside ten thousand (a quarter of an hour, 6 GB of disk)
 	cargo build --release $(LOCKED) -p server

@@ -72,14 +72,15 @@ impl DeskOptions {
         self
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    /// The binary with these arguments, not started yet. It ends when it is dropped.
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = match self.file_kib {
-            None => Command::new(binary()),
+            None => Command::new(server_binary()),
             Some(kib) => {
                 // A write beyond the limit ends a process, unless the signal is ignored: then it fails.
                 let script = format!("trap '' XFSZ; ulimit -f {kib}; exec \"$0\" \"$@\"");
                 let mut shell = Command::new("/bin/bash");
-                shell.args(["-c", &script]).arg(binary());
+                shell.args(["-c", &script]).arg(server_binary());
                 shell
             }
         };
@@ -147,7 +148,8 @@ impl DeskOptions {
     }
 }
 
-fn binary() -> PathBuf {
+/// The server that is tested: the one that `SERVER_BINARY` names, or else the release that was built here.
+pub fn server_binary() -> PathBuf {
     #[allow(clippy::disallowed_methods, reason = "which binary is tested is the runner's to say")]
     let named = std::env::var_os("SERVER_BINARY").map(PathBuf::from);
     let built = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/release/server"));

@@ -18,7 +18,7 @@ mod place;
 mod stand_in;
 mod twilio;
 
-pub use desk::{Desk, DeskOptions, Reply};
+pub use desk::{Desk, DeskOptions, Reply, server_binary};
 pub use gate::Gate;
 pub use n8n::{N8n, Reaction, Received};
 pub use place::{Engine, Place};

@@ -21,9 +21,14 @@ pub struct Place {
 }
 
 impl Place {
-    /// Makes one.
+    /// Makes one, in the system's folder for what is temporary.
     pub async fn new(engine: Engine) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
+        Self::within(&std::env::temp_dir(), engine).await
+    }
+
+    /// Makes one in a new folder below `above`.
+    pub async fn within(above: &Path, engine: Engine) -> Self {
+        let folder = tempfile::tempdir_in(above).expect("a temporary folder");
         let database = match engine {
             Engine::Sqlite => None,
             Engine::Postgres => Some(TestDatabase::create().await),

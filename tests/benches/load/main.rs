@@ -1,0 +1,49 @@
+//! How fast it is, each figure beside what it is compared with, in one run: `make bench`. Writes
+//! `docs/performance.md` and its picture, and fails if a bar is missed. It ends within twelve minutes.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a benchmark"
+)]
+
+mod chart;
+mod commits;
+mod fill;
+mod findings;
+mod form;
+mod machine;
+#[path = "../measure/mod.rs"]
+mod measure;
+mod oha;
+mod pgbench;
+mod report;
+mod rounds;
+
+use std::{process::ExitCode, time::Duration};
+
+use black_box::Engine;
+use tokio::time::timeout;
+
+/// Whatever happens, it ends.
+const LIMIT: Duration = Duration::from_mins(12);
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let measured = timeout(LIMIT, async {
+        (
+            rounds::measure(Engine::Sqlite).await,
+            rounds::measure(Engine::Postgres).await,
+        )
+    });
+    let (sqlite, postgres) = measured.await.expect("it ends within twelve minutes");
+    let bars = report::bars(&sqlite, &postgres);
+    report::write(&bars, &sqlite, &postgres);
+    println!("\n{}", measure::bars::table(&bars));
+    println!("docs/performance.md tells more");
+    if bars.iter().all(measure::bars::Bar::is_met) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}

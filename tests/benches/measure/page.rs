@@ -1,0 +1,19 @@
+//! The page of `docs/` that figures are written into: each command replaces its own part and leaves the rest, which
+//! people write.
+
+use std::{fs, path::PathBuf};
+
+/// A file below `docs/`.
+pub(crate) fn docs(name: &str) -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs")).join(name)
+}
+
+/// Puts `text` into `docs/performance.md`, between the two comments that name `part`.
+pub(crate) fn put(part: &str, text: &str) {
+    let path = docs("performance.md");
+    let page = fs::read_to_string(&path).unwrap();
+    let (begin, end) = (format!("<!-- {part} begins -->\n"), format!("<!-- {part} ends -->"));
+    let (before, rest) = page.split_once(&begin).expect("where the part begins");
+    let (_, after) = rest.split_once(&end).expect("where the part ends");
+    fs::write(path, format!("{before}{begin}{}\n{end}{after}", text.trim_end())).unwrap();
+}
