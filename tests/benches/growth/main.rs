@@ -69,6 +69,10 @@ fn tickets() -> u32 {
 }
 
 async fn measure(engine: Engine, many: u32, bars: &mut Vec<Bar>, rows: &mut Vec<String>) {
+    let store = match engine {
+        Engine::Sqlite => "SQLite",
+        Engine::Postgres => "Postgres",
+    };
     let few_place = filled(engine, FEW).await;
     let many_place = filled(engine, many).await;
     let few = Side::start(engine, &few_place, FEW).await;
@@ -89,14 +93,14 @@ async fn measure(engine: Engine, many: u32, bars: &mut Vec<Bar>, rows: &mut Vec<
         let [few, many] = times.map(Figures::of);
         let ms = |time: Duration| format!("{:.2} ms", time.as_secs_f64() * 1_000.0);
         rows.push(format!(
-            "| {engine:?}: {name} | {} | {} | {} | {} |",
+            "| {store}: {name} | {} | {} | {} | {} |",
             ms(few.median),
             ms(many.median),
             ms(few.p99),
             ms(many.p99)
         ));
         bars.push(Bar {
-            what: format!("{engine:?}: {name}"),
+            what: format!("{store}: {name}"),
             measured: many.ratio_to(&few),
             bound: Bound::RatioTo(1.2),
         });
@@ -104,7 +108,7 @@ async fn measure(engine: Engine, many: u32, bars: &mut Vec<Bar>, rows: &mut Vec<
     few.end().await;
     many.end().await;
     bars.push(Bar {
-        what: format!("{engine:?}: start to ready with so many"),
+        what: format!("{store}: start to ready with so many"),
         measured: start_to_ready(&many_place).await.as_secs_f64() * 1_000.0,
         bound: Bound::MillisecondsTo(300.0),
     });

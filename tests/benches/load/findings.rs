@@ -97,6 +97,16 @@ impl Findings {
         )
     }
 
+    /// How many requests of the whole run were not answered as they had to be.
+    pub(crate) fn failed(&self) -> u32 {
+        let of_rounds = self.rounds.iter().flatten().map(|(_, outcome)| match outcome {
+            Outcome::Load(load) => load.failed,
+            Outcome::Run(_) | Outcome::Rate(_) => 0,
+        });
+        let beside_n8n = self.beside_n8n.iter().flatten().map(|load| load.failed);
+        of_rounds.chain(beside_n8n).sum()
+    }
+
     /// The p99 beside a receiver that hangs, over that without one.
     pub(crate) fn hanging_ratio(&self) -> f64 {
         let ratio = |[quiet, hanging]: &[Load; 2]| hanging.p99.as_secs_f64() / quiet.p99.as_secs_f64();

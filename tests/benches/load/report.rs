@@ -59,6 +59,11 @@ pub(crate) fn bars(sqlite: &Findings, postgres: &Findings) -> Vec<Bar> {
     for (name, findings) in [("SQLite", sqlite), ("Postgres", postgres)] {
         bars.extend([
             bar(
+                &format!("{name}: requests that were not answered as they had to be"),
+                f64::from(findings.failed()),
+                Bound::None,
+            ),
+            bar(
                 &format!("{name}: p99 of create at half of the top rate, n8n hanging, over the same without n8n"),
                 findings.hanging_ratio(),
                 Bound::RatioTo(1.1),

@@ -24,6 +24,8 @@ pub(crate) enum Bound {
     MebibytesTo(f64),
     /// MB, at most so many.
     MegabytesTo(f64),
+    /// None at all.
+    None,
 }
 
 impl Bar {
@@ -31,6 +33,7 @@ impl Bar {
     pub(crate) fn is_met(&self) -> bool {
         match self.bound {
             Bound::RatioFrom(least) => self.measured >= least,
+            Bound::None => self.measured < 1.0,
             Bound::RatioTo(most)
             | Bound::MillisecondsTo(most)
             | Bound::MebibytesTo(most)
@@ -46,6 +49,7 @@ impl Bar {
             Bound::RatioFrom(least) => format!("| {what} | ≥ {least:.1} | {measured:.2} | {met} |"),
             Bound::RatioTo(most) => format!("| {what} | ≤ {most:.1} | {measured:.2} | {met} |"),
             Bound::MillisecondsTo(most) => format!("| {what} | ≤ {most:.0} ms | {measured:.0} ms | {met} |"),
+            Bound::None => format!("| {what} | none | {measured:.0} | {met} |"),
             Bound::MebibytesTo(most) => format!("| {what} | ≤ {most:.0} MiB | {measured:.1} MiB | {met} |"),
             Bound::MegabytesTo(most) => format!("| {what} | ≤ {most:.0} MB | {measured:.1} MB | {met} |"),
         }
