@@ -108,10 +108,11 @@ fn a_file_in_use_is_refused_and_one_that_is_held_lets_nobody_in() {
     drop(source);
     SqliteStore::open(&path).unwrap();
 
-    // One that some program has left without a write-ahead log.
-    execute(&path, "PRAGMA journal_mode = DELETE");
-    let source = SqliteSource::open(&path).unwrap();
-    assert!(SqliteStore::open(&path).is_err());
+    // One without a write-ahead log, as SQLite's own copies are.
+    let plain = path.with_file_name("plain.db");
+    execute(&path, &format!("VACUUM INTO '{}'", plain.display()));
+    let source = SqliteSource::open(&plain).unwrap();
+    assert!(SqliteStore::open(&plain).is_err());
     drop(source);
 }
 
