@@ -56,7 +56,7 @@ enum Command {
     /// transaction, read back and compared before it is committed: if anything goes wrong or is interrupted, the
     /// database stays empty, and the same command begins anew. No other configuration is read.
     Copy {
-        /// Where tickets are: sqlite:// and the path of the file, as in DATABASE_URL.
+        /// Where tickets are: sqlite:// and the path of the file that the server has used.
         #[arg(long, value_name = "URL")]
         from: String,
         /// Where they go: the postgres:// address of a database without tickets. To keep a password out of the command

@@ -3,8 +3,8 @@
 use std::io::BufRead;
 
 use ticket_domain::{
-    AccessKeys, Body, Content, Customer, EntryId, Message, MessageId, NotificationId, Payload, Question, QuestionId,
-    Receipt, Ticket, TicketId, TicketRef,
+    AccessKeys, Body, Content, Customer, EntryId, ExternalId, MediaUrl, Message, MessageId, NotificationId, Payload,
+    Phone, Question, QuestionId, Receipt, Ticket, TicketId, TicketRef,
     ports::{
         Idempotency, StoreError,
         transfer::{
@@ -90,7 +90,7 @@ impl Row for StoredQuestion {
         sheet.moment(question.begun_at);
         sheet.moment(question.asked_at);
         sheet.maybe_moment(self.closed_at);
-        sheet.maybe_text(self.answered_by.as_ref().map(|id| id.as_str()))?;
+        sheet.maybe_text(self.answered_by.as_ref().map(ExternalId::as_str))?;
         sheet.maybe_id(self.answered_with.map(|ticket| ticket.0));
         sheet.maybe_big(self.attached)
     }
@@ -138,10 +138,10 @@ impl Row for StoredMessage {
         sheet.maybe_integer(self.seat.map(|seat| seat.seq))?;
         sheet.text(message.sender.as_str())?;
         sheet.text(message.channel.as_str())?;
-        sheet.maybe_text(message.from.as_ref().map(|phone| phone.as_str()))?;
+        sheet.maybe_text(message.from.as_ref().map(Phone::as_str))?;
         sheet.text(message.content.body().as_str())?;
-        sheet.maybe_text(message.content.media().map(|media| media.as_str()))?;
-        sheet.maybe_text(message.external_id.as_ref().map(|id| id.as_str()))?;
+        sheet.maybe_text(message.content.media().map(MediaUrl::as_str))?;
+        sheet.maybe_text(message.external_id.as_ref().map(ExternalId::as_str))?;
         sheet.moment(message.created_at);
         sheet.maybe_id(self.question.map(|question| question.0));
         Ok(())
@@ -196,7 +196,7 @@ impl Row for StoredNotification {
         sheet.maybe_moment(self.probed_at);
         sheet.truth(self.released);
         sheet.maybe_text(self.last_error.as_deref())?;
-        sheet.maybe_text(self.external_id.as_ref().map(|id| id.as_str()))?;
+        sheet.maybe_text(self.external_id.as_ref().map(ExternalId::as_str))?;
         sheet.maybe_moment(self.settled_at);
         sheet.moment(self.created_at);
         sheet.text(self.progress.as_str())?;

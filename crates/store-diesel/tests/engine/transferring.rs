@@ -36,7 +36,9 @@ fn rows(count: i64) -> Vec<Rows> {
 
 fn tally(rows: &[Rows]) -> Tally {
     let mut tally = Tally::default();
-    rows.iter().for_each(|rows| tally.add(rows));
+    for rows in rows {
+        tally.add(rows);
+    }
     tally
 }
 

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::{
     EarlierId, Rows, StoredEntry, StoredKey, StoredMessage, StoredNotification, StoredQuestion, StoredTicket, Table,
 };
-use crate::{Receipt, Timestamp};
+use crate::{ExternalId, MediaUrl, Phone, Receipt, Timestamp};
 
 /// The tally of one table: its rows, and the sum of their SHA-256 digests, each taken as four numbers of 64 bits.
 ///
@@ -150,7 +150,7 @@ fn question(columns: &mut Columns, row: &StoredQuestion) {
     columns.moment(question.begun_at);
     columns.moment(question.asked_at);
     columns.maybe_moment(row.closed_at);
-    columns.maybe_text(row.answered_by.as_ref().map(|id| id.as_str()));
+    columns.maybe_text(row.answered_by.as_ref().map(ExternalId::as_str));
     columns.maybe_id(row.answered_with.map(|ticket| ticket.0));
     columns.maybe(row.attached, Columns::number);
 }
@@ -164,10 +164,10 @@ fn message(columns: &mut Columns, row: &StoredMessage) {
     });
     columns.text(message.sender.as_str());
     columns.text(message.channel.as_str());
-    columns.maybe_text(message.from.as_ref().map(|phone| phone.as_str()));
+    columns.maybe_text(message.from.as_ref().map(Phone::as_str));
     columns.text(message.content.body().as_str());
-    columns.maybe_text(message.content.media().map(|media| media.as_str()));
-    columns.maybe_text(message.external_id.as_ref().map(|id| id.as_str()));
+    columns.maybe_text(message.content.media().map(MediaUrl::as_str));
+    columns.maybe_text(message.external_id.as_ref().map(ExternalId::as_str));
     columns.moment(message.created_at);
     columns.maybe_id(row.question.map(|question| question.0));
 }
@@ -187,7 +187,7 @@ fn notification(columns: &mut Columns, row: &StoredNotification) {
     columns.maybe_moment(row.probed_at);
     columns.truth(row.released);
     columns.maybe_text(row.last_error.as_ref());
-    columns.maybe_text(row.external_id.as_ref().map(|id| id.as_str()));
+    columns.maybe_text(row.external_id.as_ref().map(ExternalId::as_str));
     columns.maybe_moment(row.settled_at);
     columns.moment(row.created_at);
     columns.text(row.progress.as_str());

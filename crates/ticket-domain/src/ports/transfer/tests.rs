@@ -91,14 +91,14 @@ fn changes_are_seen<T: Clone>(row: &T, rows: fn(Vec<T>) -> Rows, changes: &[fn(&
     let original = rows(vec![row.clone()]);
     let same = tally(&original);
     assert_eq!(tally(&rows(vec![row.clone()])), same);
-    let mut seen = vec![same.clone()];
+    let mut seen = vec![same];
     for (number, change) in changes.iter().enumerate() {
-        let mut changed = row.clone();
-        change(&mut changed);
-        let changed = tally(&rows(vec![changed]));
-        assert_eq!(changed.differences(&same), [original.table()], "change {number}");
-        assert!(!seen.contains(&changed), "change {number} looks like another");
-        seen.push(changed);
+        let mut other = row.clone();
+        change(&mut other);
+        let other = tally(&rows(vec![other]));
+        assert_eq!(other.differences(&same), [original.table()], "change {number}");
+        assert!(!seen.contains(&other), "change {number} looks like another");
+        seen.push(other);
     }
 }
 
