@@ -19,7 +19,7 @@ pub use keys::bearer;
 pub use live::{Following, Live};
 use rate_limits::RateLimits;
 pub use rate_limits::{Kind, TooMany};
-pub use seen::{NotAnEvent, Seen, state_tag};
+pub use seen::{NotAnEvent, Seen, state_of_tag, state_tag};
 pub use store_failure::log_store_failure;
 
 /// Whom the door lets in. The default is closed: no key opens anything.

@@ -2,12 +2,26 @@
 
 use std::{fmt, str::FromStr};
 
-use ticket_domain::{Delivery, Thread};
+use ticket_domain::{Delivery, Thread, ThreadState, Timestamp};
 
-/// Changes whenever what is shown of a ticket does: the version counts what happened to the ticket, and the delivery
-/// goes its own way. It is the ticket's `ETag`.
-pub fn state_tag(version: u32, Delivery { state, at }: Delivery) -> String {
-    format!("{version}-{state}-{}", at.unix_micros())
+/// How a ticket stands, as a text: its `ETag`.
+pub fn state_tag(ThreadState { version, delivery }: ThreadState) -> String {
+    format!("{version}-{}-{}", delivery.state, delivery.at.unix_micros())
+}
+
+/// The state that such a text tells of. None if it is no such text.
+pub fn state_of_tag(tag: &str) -> Option<ThreadState> {
+    let mut parts = tag.splitn(3, '-');
+    let (version, state, at) = (parts.next()?, parts.next()?, parts.next()?);
+    let state = ThreadState {
+        version: version.parse().ok()?,
+        delivery: Delivery {
+            state: state.parse().ok()?,
+            at: Timestamp::from_unix_micros(at.parse().ok()?).ok()?,
+        },
+    };
+    // A number may be written in several ways, and a tag in one.
+    (state_tag(state) == tag).then_some(state)
 }
 
 /// How much of a ticket a reader has been told. As a text it is the `id` of an event: whoever shows it again is told
@@ -30,7 +44,7 @@ impl Seen {
     pub fn all(thread: &Thread) -> Self {
         Self {
             messages: thread.messages.len(),
-            state: state_tag(thread.ticket.version, thread.delivery),
+            state: state_tag(thread.state()),
         }
     }
 }
@@ -57,7 +71,39 @@ impl FromStr for Seen {
 
 #[cfg(test)]
 mod tests {
+    use ticket_domain::DeliveryState;
+
     use super::*;
+
+    #[test]
+    fn a_tag_tells_its_state_and_nothing_else_does() {
+        for micros in [1_736_937_000_000_000, 0, -1] {
+            let state = ThreadState {
+                version: 3,
+                delivery: Delivery {
+                    state: DeliveryState::Sent,
+                    at: Timestamp::from_unix_micros(micros).unwrap(),
+                },
+            };
+            assert_eq!(state_of_tag(&state_tag(state)), Some(state));
+        }
+        for wrong in [
+            "",
+            "3-sent",
+            "3-sent-",
+            "3-gone-0",
+            "03-sent-0",
+            "+3-sent-0",
+            "3-sent-00",
+            "3-sent-+1",
+            "3-sent-0-",
+            "-1-sent-0",
+            "4294967296-sent-0",
+            "3-sent-9223372036854775807",
+        ] {
+            assert_eq!(state_of_tag(wrong), None, "{wrong}");
+        }
+    }
 
     #[test]
     fn what_was_seen_is_written_and_read_back() {

@@ -34,7 +34,7 @@ fn tell(told: &mut Seen, thread: &Thread) -> String {
         *told = Seen::default();
     }
     let mut events = String::new();
-    let state = state_tag(thread.ticket.version, thread.delivery);
+    let state = state_tag(thread.state());
     if told.state != state {
         told.state = state;
         write_event(

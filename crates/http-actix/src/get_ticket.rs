@@ -2,13 +2,13 @@
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{CACHE_CONTROL, ETAG, EntityTag, Header, IfNoneMatch},
+    http::header::{CACHE_CONTROL, ETAG, EntityTag, Header, IF_NONE_MATCH, IfNoneMatch},
 };
-use door_actix::{Kind, state_tag};
+use door_actix::{Kind, state_of_tag, state_tag};
 use serde::Serialize;
 use ticket_domain::{
-    Delivery, Message, Standing, Thread, Ticket, TicketRef,
-    use_cases::{Credentials, View},
+    Delivery, Message, Standing, Thread, ThreadState, Ticket, TicketRef,
+    use_cases::{Credentials, Look, View, ViewError, ViewTicket},
 };
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -189,12 +189,38 @@ impl<'a> From<&'a Message> for MessageBody<'a> {
     }
 }
 
-/// Whether the caller has this version already.
-fn is_known(request: &HttpRequest, tag: &EntityTag) -> bool {
-    match IfNoneMatch::parse(request) {
-        Ok(IfNoneMatch::Any) => request.headers().contains_key("if-none-match"),
-        Ok(IfNoneMatch::Items(known)) => known.iter().any(|known| known.weak_eq(tag)),
-        Err(_) => false,
+/// What the caller has of a ticket already.
+enum Has {
+    Nothing,
+    /// Some version, whichever.
+    Any,
+    /// What has one of these tags.
+    Tagged(Vec<EntityTag>),
+}
+
+impl Has {
+    fn of(request: &HttpRequest) -> Self {
+        match IfNoneMatch::parse(request) {
+            Ok(IfNoneMatch::Any) if request.headers().contains_key(IF_NONE_MATCH) => Self::Any,
+            Ok(IfNoneMatch::Items(tags)) => Self::Tagged(tags),
+            Ok(IfNoneMatch::Any) | Err(_) => Self::Nothing,
+        }
+    }
+
+    /// A state that the ticket may still be in. Who has several is asked for by all of them after the ticket was read.
+    fn state(&self) -> Option<ThreadState> {
+        match self {
+            Self::Tagged(tags) => tags.iter().find_map(|tag| state_of_tag(tag.tag())),
+            Self::Nothing | Self::Any => None,
+        }
+    }
+
+    fn includes(&self, tag: &EntityTag) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Any => true,
+            Self::Tagged(tags) => tags.iter().any(|known| known.weak_eq(tag)),
+        }
     }
 }
 
@@ -228,25 +254,44 @@ fn is_known(request: &HttpRequest, tag: &EntityTag) -> bool {
     )
 )]
 pub(crate) async fn get_ticket(request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let thread = viewed(&request).await?;
-    let tag = EntityTag::new_strong(state_tag(thread.ticket.version, thread.delivery));
-    let is_known = is_known(&request, &tag);
-    let mut response = if is_known {
-        HttpResponse::NotModified()
-    } else {
-        HttpResponse::Ok()
+    let has = Has::of(&request);
+    let known = has.state();
+    let look = async |tickets: &ViewTicket, reference, credentials: Credentials<'_>| {
+        tickets.view_unless(known, reference, credentials).await
+    };
+    let (state, thread) = match shown(&request, look).await? {
+        Look::Unchanged(state) => (state, None),
+        Look::Changed(thread) => (thread.state(), Some(thread)),
+    };
+    let tag = EntityTag::new_strong(state_tag(state));
+    let news = thread.filter(|_| !has.includes(&tag));
+    let mut response = match news {
+        Some(_) => HttpResponse::Ok(),
+        None => HttpResponse::NotModified(),
     };
     response
         .insert_header((ETAG, tag.to_string()))
         .insert_header((CACHE_CONTROL, "private, no-cache"));
-    if is_known {
-        return Ok(response.finish());
-    }
-    Ok(response.json(ThreadBody::from(&thread)))
+    Ok(match news {
+        Some(thread) => response.json(ThreadBody::from(&thread)),
+        None => response.finish(),
+    })
 }
 
 /// The ticket that a request names, if the caller may see it.
 pub(crate) async fn viewed(request: &HttpRequest) -> Result<Thread, Problem> {
+    let view = async |tickets: &ViewTicket, reference, credentials: Credentials<'_>| {
+        let View { thread, standing } = tickets.view(reference, credentials).await?;
+        Ok((thread, standing))
+    };
+    shown(request, view).await
+}
+
+/// What `look` shows of the ticket that a request names.
+async fn shown<T>(
+    request: &HttpRequest,
+    look: impl AsyncFnOnce(&ViewTicket, TicketRef, Credentials<'_>) -> Result<(T, Standing), ViewError>,
+) -> Result<T, Problem> {
     let api = Api::of(request)?;
     let is_operator = is_operator(api, request)?;
     let key = ticket_key(request);
@@ -254,21 +299,25 @@ pub(crate) async fn viewed(request: &HttpRequest) -> Result<Thread, Problem> {
     if !is_operator && key.is_none() {
         api.limit(Kind::Read, request)?;
     }
-    let shown = view(api, request, key.as_deref(), is_operator).await;
+    let credentials = Credentials {
+        key: key.as_deref(),
+        is_operator,
+    };
+    let shown = match reference_of(request) {
+        Ok(reference) => look(&api.view_ticket, reference, credentials)
+            .await
+            .map_err(Problem::from),
+        Err(problem) => Err(problem),
+    };
     let is_wrong = match &shown {
-        Ok(view) => view.standing == Standing::Anyone,
+        Ok((_, standing)) => *standing == Standing::Anyone,
         // While the store is down no key proves anything.
         Err(problem) => !problem.is_ours(),
     };
     if key.is_some() && !is_operator && is_wrong {
         limit_wrong_key(api, request)?;
     }
-    Ok(shown?.thread)
-}
-
-async fn view(api: &Api, request: &HttpRequest, key: Option<&str>, is_operator: bool) -> Result<View, Problem> {
-    let credentials = Credentials { key, is_operator };
-    Ok(api.view_ticket.view(reference_of(request)?, credentials).await?)
+    shown.map(|(shown, _)| shown)
 }
 
 /// The reference in a request's address.

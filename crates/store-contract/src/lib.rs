@@ -25,9 +25,11 @@
 #![allow(clippy::expect_used, clippy::missing_panics_doc, clippy::panic, clippy::unwrap_used)]
 
 pub mod cases;
+mod everything;
 mod fixture;
 pub mod memory;
 
+pub use everything::{call_everything, list_everything};
 pub use fixture::Fixture;
 
 /// Makes every case of the contract a test of the store that the given function makes: an
@@ -58,6 +60,7 @@ macro_rules! store_contract {
             reading::an_outside_id_that_names_one_ticket_twice_leads_to_it,
             reading::an_earlier_outside_id_leads_to_its_ticket_still,
             reading::a_thread_tells_how_far_its_newest_notification_got,
+            reading::a_head_is_that_of_its_thread_whatever_happens,
 
             messages::appending_raises_the_version_and_keeps_the_order,
             messages::appending_reads_back_exactly,
@@ -160,6 +163,11 @@ macro_rules! store_contract {
             health::an_empty_store_is_well,
             health::vitals_count_every_state,
             health::vitals_count_what_is_unmatched,
+
+            housekeeping::what_was_delivered_long_ago_goes_and_the_newest_stays,
+            housekeeping::what_is_not_delivered_is_never_cleared_away,
+            housekeeping::small_steps_come_to_the_end,
+            housekeeping::keys_whose_time_has_ended_go,
 
             listing::a_list_holds_what_meets_every_condition,
             listing::pages_hold_every_ticket_once,

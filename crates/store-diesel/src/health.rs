@@ -8,7 +8,10 @@ use ticket_domain::{
 };
 use time::OffsetDateTime;
 
-use crate::PostgresStore;
+use crate::{
+    PostgresStore,
+    prepared::{prepared, typed},
+};
 
 /// One pass over what is not delivered; everything delivered is out of its index.
 const VITALS: &str = "
@@ -54,7 +57,7 @@ impl StoreHealth for PostgresStore {
     async fn ping(&self) -> Result<(), StoreError> {
         self.db
             .read(|connection| {
-                sql_query("SELECT 1").execute(connection)?;
+                typed::<sql_types::Integer, _>(sql_query("SELECT 1")).get_result::<i32>(connection)?;
                 Ok(())
             })
             .await
@@ -65,7 +68,7 @@ impl StoreHealth for PostgresStore {
             .db
             .read(move |connection| {
                 let query = sql_query(VITALS).bind::<sql_types::Timestamptz, _>(OffsetDateTime::from(now));
-                Ok(query.get_result(connection)?)
+                Ok(prepared(query).get_result(connection)?)
             })
             .await?;
         Ok(row.into())

@@ -4,7 +4,7 @@ use diesel::{prelude::*, sql_query, sql_types};
 use ticket_domain::{Attention, Awaiting, Listed, Listing, Oldest, Priority, Sender, Status, Tickets, ports::parse};
 use time::{OffsetDateTime, PrimitiveDateTime};
 
-use crate::{db::Failure, rows::ListedRow};
+use crate::{db::Failure, prepared::prepared, rows::ListedRow};
 
 const STATUSES: [Status; 3] = [Status::Open, Status::Resolved, Status::Closed];
 const SENDERS: [Sender; 3] = [Sender::Customer, Sender::Manager, Sender::Agent];
@@ -54,11 +54,11 @@ pub(crate) fn list(connection: &mut PgConnection, listing: &Listing) -> Result<T
     let Some(sql) = page(listing) else {
         return Ok(Tickets::default());
     };
-    let rows: Vec<ListedRow> = sql_query(sql)
+    let statement = sql_query(sql)
         .bind::<sql_types::BigInt, _>(i64::from(listing.limit) + 1)
         .bind::<sql_types::Timestamptz, _>(listing.after.map_or(BEGINNING, |after| after.at.into()))
-        .bind::<sql_types::BigInt, _>(listing.after.map_or(i64::MAX, |after| after.number))
-        .load(connection)?;
+        .bind::<sql_types::BigInt, _>(listing.after.map_or(i64::MAX, |after| after.number));
+    let rows: Vec<ListedRow> = prepared(statement).load(connection)?;
     Ok(tickets(rows, listing.limit))
 }
 
@@ -127,10 +127,11 @@ fn kinds(listing: &Listing) -> Vec<String> {
 
 /// What needs an operator.
 pub(crate) fn attention(connection: &mut PgConnection) -> Result<Attention, Failure> {
-    let Count { count } = sql_query(AWAITING_MANAGER)
-        .bind::<sql_types::BigInt, _>(i64::from(Attention::COUNTED))
-        .get_result(connection)?;
-    let oldest: Option<OldestRow> = sql_query(oldest_awaiting_manager()).get_result(connection).optional()?;
+    let counted = sql_query(AWAITING_MANAGER).bind::<sql_types::BigInt, _>(i64::from(Attention::COUNTED));
+    let Count { count } = prepared(counted).get_result(connection)?;
+    let oldest: Option<OldestRow> = prepared(sql_query(oldest_awaiting_manager()))
+        .get_result(connection)
+        .optional()?;
     let oldest = oldest.map(|row| {
         Ok::<_, Failure>(Oldest {
             reference: parse("tickets", "reference", &row.reference)?,

@@ -1,7 +1,7 @@
 //! Notifications on their way.
 
 use async_trait::async_trait;
-use diesel::{alias, prelude::*, sql_query, sql_types, update};
+use diesel::{alias, dsl::sql, prelude::*, sql_query, sql_types, update};
 use ticket_domain::{
     Detour, LeaseToken, NotificationId, NotificationRecord, Payload, Timestamp,
     ports::{Claim, Claimed, News, Note, Outbox, Redelivered, Settled, StoreError, Verdict, parse},
@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::{
     PostgresStore,
     db::Failure,
+    prepared::prepared,
     redelivery,
     rows::{ClaimedRow, RecordRow, state},
     schema::{notifications, tickets},
@@ -20,7 +21,8 @@ use crate::{
 
 /// By hand, since diesel has no CTEs, and without one the locking sub-select may become the inner side of a nested loop
 /// that runs again for each row and locks beyond its LIMIT. A notification is due if it waits, its time has come, and
-/// no earlier one of its ticket waits; an ended lease is simply due. Workers skip what others are just claiming.
+/// no earlier one of its ticket waits; an ended lease is simply due. Workers skip what others are just claiming. What is
+/// due is an array to the UPDATE: planned for any limit, a join would read the whole table.
 macro_rules! claim {
     ($which:literal) => {
         concat!(
@@ -33,9 +35,10 @@ macro_rules! claim {
             " ORDER BY n.due_at LIMIT $2 FOR UPDATE OF n SKIP LOCKED),
             claimed AS (
                 UPDATE notifications n SET lease = $3, due_at = $4, tried_at = $1
-                FROM due WHERE n.id = due.id
-                RETURNING n.id, n.ticket_id, n.event, n.payload, n.route, n.round, n.failures, n.scheduled_at, due.due_at AS was_due_at)
-            SELECT id, ticket_id, event, payload, route, round, failures, scheduled_at FROM claimed ORDER BY was_due_at, id"
+                WHERE n.id = ANY (ARRAY(SELECT id FROM due))
+                RETURNING n.id, n.ticket_id, n.event, n.payload, n.route, n.round, n.failures, n.scheduled_at)
+            SELECT c.id, ticket_id, event, payload, route, round, failures, scheduled_at
+            FROM claimed c JOIN due ON due.id = c.id ORDER BY due.due_at, c.id"
         )
     };
 }
@@ -183,12 +186,12 @@ fn claim_due(connection: &mut PgConnection, claim: Claim, limit: u16) -> Result<
     } else {
         CLAIM
     };
-    let rows: Vec<ClaimedRow> = sql_query(statement)
+    let statement = sql_query(statement)
         .bind::<sql_types::Timestamptz, _>(OffsetDateTime::from(claim.now))
         .bind::<sql_types::BigInt, _>(i64::from(limit))
         .bind::<sql_types::Uuid, _>(claim.lease.0)
-        .bind::<sql_types::Timestamptz, _>(OffsetDateTime::from(claim.until))
-        .load(connection)?;
+        .bind::<sql_types::Timestamptz, _>(OffsetDateTime::from(claim.until));
+    let rows: Vec<ClaimedRow> = prepared(statement).load(connection)?;
     let mut claimed = Vec::with_capacity(rows.len());
     for row in rows {
         claimed.extend(read_or_bury(connection, row, claim)?);
@@ -207,19 +210,17 @@ fn claim_probe(
         taken: bool,
     }
     // A statement of its own: the next one must see what the last holder of the lock has written.
-    let lock: Lock = sql_query("SELECT pg_try_advisory_xact_lock($1) AS taken")
-        .bind::<sql_types::BigInt, _>(PROBE_LOCK)
-        .get_result(connection)?;
+    let lock = sql_query("SELECT pg_try_advisory_xact_lock($1) AS taken").bind::<sql_types::BigInt, _>(PROBE_LOCK);
+    let lock: Lock = prepared(lock).get_result(connection)?;
     if !lock.taken {
         return Ok(None);
     }
-    let row: Option<ClaimedRow> = sql_query(CLAIM_PROBE)
+    let statement = sql_query(CLAIM_PROBE)
         .bind::<sql_types::Timestamptz, _>(OffsetDateTime::from(claim.now))
         .bind::<sql_types::Timestamptz, _>(unless_after)
         .bind::<sql_types::Uuid, _>(claim.lease.0)
-        .bind::<sql_types::Timestamptz, _>(OffsetDateTime::from(claim.until))
-        .get_result(connection)
-        .optional()?;
+        .bind::<sql_types::Timestamptz, _>(OffsetDateTime::from(claim.until));
+    let row: Option<ClaimedRow> = prepared(statement).get_result(connection).optional()?;
     // If the row is corrupt, the next probe takes the next: this call ends in its time however many are.
     match row {
         Some(row) => read_or_bury(connection, row, claim),
@@ -301,13 +302,14 @@ fn hold_unaddressed(connection: &mut PgConnection, made_before: OffsetDateTime) 
 }
 
 fn undelivered(connection: &mut PgConnection, limit: u16) -> Result<Vec<NotificationRecord>, Failure> {
-    let rows: Vec<(RecordRow, String)> = notifications::table
+    let undelivered = notifications::table
         .inner_join(tickets::table)
-        .filter(notifications::state.ne(state::DELIVERED))
+        // Literally as in the index: a plan for any value would not use it.
+        .filter(sql::<sql_types::Bool>("notifications.state <> 'delivered'"))
         .order((notifications::created_at.desc(), notifications::id.desc()))
         .limit(i64::from(limit))
-        .select((RecordRow::as_select(), tickets::reference))
-        .load(connection)?;
+        .select((RecordRow::as_select(), tickets::reference));
+    let rows: Vec<(RecordRow, String)> = prepared(undelivered).load(connection)?;
     let records = rows.into_iter().filter_map(|(row, reference)| {
         let id = row.id;
         let record = row.parsed(&reference);

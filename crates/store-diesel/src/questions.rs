@@ -21,6 +21,7 @@ use crate::{
     db::Failure,
     holds::{Held, hold},
     messages,
+    prepared::prepared,
     rows::{ChoiceRow, PickedRow, QuestionRow},
     schema::{messages as messages_table, questions, tickets},
 };
@@ -55,13 +56,13 @@ impl Questions for PostgresStore {
 
 /// The newest open tickets.
 fn open_tickets(connection: &mut PgConnection, limit: u8) -> Result<Vec<Choice>, Failure> {
-    let rows = tickets::table
+    let open = tickets::table
         // Literally as in the index: a plan for any value would not use it.
         .filter(sql::<Bool>("tickets.status = 'open'"))
         .order((tickets::created_at.desc(), tickets::number.desc()))
         .limit(i64::from(limit))
-        .select(ChoiceRow::as_select())
-        .load(connection)?;
+        .select(ChoiceRow::as_select());
+    let rows: Vec<ChoiceRow> = prepared(open).load(connection)?;
     Ok(rows.into_iter().map(Choice::try_from).collect::<Result<_, _>>()?)
 }
 
@@ -162,9 +163,10 @@ pub(crate) fn close(connection: &mut PgConnection, of: &Phone, at: Timestamp) ->
     let open = questions::table
         .filter(questions::of_phone.eq(of.as_str()))
         .filter(questions::closed_at.is_null());
-    update(open)
+    let closed = update(open)
         .set(questions::closed_at.eq(OffsetDateTime::from(at)))
-        .execute(connection)?;
+        .returning(questions::id);
+    prepared(closed).load::<Uuid>(connection)?;
     Ok(())
 }
 

@@ -7,7 +7,7 @@ mod receipts;
 
 use diesel::{Insertable, Queryable, QueryableByName, Selectable, pg::Pg};
 use ticket_domain::{
-    AccessKeys, Body, Content, Customer, Message, MessageId, Ticket, TicketId,
+    AccessKeys, Body, Content, Customer, Delivery, Head, Message, MessageId, ThreadState, Ticket, TicketId,
     ports::{Precedent, StoreError, parse},
 };
 use time::OffsetDateTime;
@@ -71,6 +71,48 @@ impl TryFrom<TicketRow> for Ticket {
             updated_at: row.updated_at.into(),
         })
     }
+}
+
+/// What a reader who has the rest asks of a ticket.
+#[derive(Queryable)]
+pub(crate) struct HeadRow {
+    customer_key: String,
+    reader_key: String,
+    version: i32,
+    newest: Option<StateRow>,
+}
+
+impl TryFrom<HeadRow> for Head {
+    type Error = StoreError;
+
+    fn try_from(row: HeadRow) -> Result<Self, StoreError> {
+        const TABLE: &str = "tickets";
+        Ok(Self {
+            keys: AccessKeys {
+                customer: parse(TABLE, "customer_key", &row.customer_key)?,
+                reader: parse(TABLE, "reader_key", &row.reader_key)?,
+            },
+            state: ThreadState {
+                version: row
+                    .version
+                    .try_into()
+                    .map_err(|error| StoreError::corrupt(TABLE, "version", error))?,
+                delivery: delivery(row.newest)?,
+            },
+        })
+    }
+}
+
+/// A ticket without a notification.
+#[derive(Debug, thiserror::Error)]
+#[error("a ticket has at least one")]
+struct NoNotification;
+
+/// How far a ticket's newest notification got.
+pub(crate) fn delivery(newest: Option<StateRow>) -> Result<Delivery, StoreError> {
+    newest
+        .ok_or_else(|| StoreError::corrupt("notifications", "ticket_id", NoNotification))?
+        .try_into()
 }
 
 #[derive(Queryable, Selectable, Insertable)]

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use diesel::{QueryableByName, prelude::*, sql_query, sql_types};
 use ticket_domain::{
-    ExternalId, Message, Thread, Ticket, TicketRef, Timestamp,
+    ExternalId, Head, Message, Thread, Ticket, TicketRef, Timestamp,
     ports::{Append, Appended, Keep, Kept, LookUp, News, Opened, Opening, StoreError, TicketStore},
 };
 use time::OffsetDateTime;
@@ -13,7 +13,8 @@ use crate::{
     PostgresStore,
     db::Failure,
     messages,
-    rows::{MessageRow, StateRow, TicketRow},
+    prepared::{Columns, prepared, typed},
+    rows::{HeadRow, MessageRow, StateRow, TicketRow, delivery},
     schema::{earlier_ids, messages as messages_table, notifications, tickets},
 };
 
@@ -23,6 +24,41 @@ use crate::{
 const OPENED_SINCE: &str = "
     SELECT (SELECT last_value FROM tickets_number_seq) - min(number) + 1 AS opened
     FROM (SELECT number FROM tickets WHERE created_at >= $1 ORDER BY created_at LIMIT 256) AS first";
+
+/// Where the newest notification of the ticket `t` stands, in the order of [`StateRow`].
+macro_rules! newest {
+    () => {
+        "LEFT JOIN LATERAL (
+            SELECT state, due_at, external_id, settled_at, progress, created_at FROM notifications
+            WHERE ticket_id = t.id ORDER BY seq DESC LIMIT 1) AS n ON true"
+    };
+}
+
+/// In the order of [`HeadRow`].
+const HEAD: &str = concat!(
+    "SELECT t.customer_key, t.reader_key, t.version,
+        n.state, n.due_at, n.external_id, n.settled_at, n.progress, n.created_at
+    FROM tickets t ",
+    newest!(),
+    " WHERE t.reference = $1"
+);
+
+/// A row for each message, in the orders of [`TicketRow`], [`StateRow`] and [`MessageRow`]; the ticket and its newest
+/// notification stand beside the first one only. One statement, so that all of it is of one moment.
+const THREAD: &str = concat!(
+    "WITH opened AS MATERIALIZED (
+        SELECT t.id, t.reference, t.customer_name, t.customer_phone, t.customer_email, t.subject, t.priority, t.status,
+            t.customer_key, t.reader_key, t.version, t.created_at, t.updated_at,
+            n.state, n.due_at, n.external_id, n.settled_at, n.progress, n.created_at AS notified_at
+        FROM tickets t ",
+    newest!(),
+    "   WHERE t.reference = $1)
+    SELECT o.*, m.id, m.sender, m.channel, m.from_phone, m.body, m.media_url, m.external_id, m.created_at
+    FROM opened w
+    LEFT JOIN messages m ON m.ticket_id = w.id
+    LEFT JOIN opened o ON m.seq = 1 OR m.seq IS NULL
+    ORDER BY m.seq"
+);
 
 #[async_trait]
 impl TicketStore for PostgresStore {
@@ -36,6 +72,10 @@ impl TicketStore for PostgresStore {
 
     async fn find(&self, look_up: LookUp) -> Result<Option<Ticket>, StoreError> {
         self.db.read(move |connection| find(connection, &look_up)).await
+    }
+
+    async fn head(&self, reference: TicketRef) -> Result<Option<Head>, StoreError> {
+        self.db.read(move |connection| head(connection, reference)).await
     }
 
     async fn thread(&self, reference: TicketRef) -> Result<Option<Thread>, StoreError> {
@@ -82,9 +122,8 @@ fn opened_since(connection: &mut PgConnection, since: Timestamp) -> Result<u64, 
         #[diesel(sql_type = sql_types::Nullable<sql_types::BigInt>)]
         opened: Option<i64>,
     }
-    let count: Count = sql_query(OPENED_SINCE)
-        .bind::<sql_types::Timestamptz, _>(OffsetDateTime::from(since))
-        .get_result(connection)?;
+    let counted = sql_query(OPENED_SINCE).bind::<sql_types::Timestamptz, _>(OffsetDateTime::from(since));
+    let count: Count = prepared(counted).get_result(connection)?;
     Ok(count.opened.unwrap_or_default().unsigned_abs())
 }
 
@@ -131,28 +170,40 @@ fn by_reference(connection: &mut PgConnection, reference: TicketRef) -> Result<O
     Ok(row.map(Ticket::try_from).transpose()?)
 }
 
-/// Reads the ticket first, and of the rest only what its version knows: so the three queries agree without a
-/// transaction.
+fn head(connection: &mut PgConnection, reference: TicketRef) -> Result<Option<Head>, Failure> {
+    type Answer = (
+        sql_types::Text,
+        sql_types::Text,
+        sql_types::Integer,
+        sql_types::Nullable<Columns<StateRow>>,
+    );
+    let row: Option<HeadRow> = typed::<Answer, _>(sql_query(HEAD).bind::<sql_types::Text, _>(reference.to_string()))
+        .get_result(connection)
+        .optional()?;
+    Ok(row.map(Head::try_from).transpose()?)
+}
+
 fn thread(connection: &mut PgConnection, reference: TicketRef) -> Result<Option<Thread>, Failure> {
-    let Some(ticket) = by_reference(connection, reference)? else {
+    type Answer = (
+        sql_types::Nullable<Columns<TicketRow>>,
+        sql_types::Nullable<Columns<StateRow>>,
+        sql_types::Nullable<Columns<MessageRow>>,
+    );
+    type Row = (Option<TicketRow>, Option<StateRow>, Option<MessageRow>);
+    let rows: Vec<Row> =
+        typed::<Answer, _>(sql_query(THREAD).bind::<sql_types::Text, _>(reference.to_string())).load(connection)?;
+    let mut messages = Vec::with_capacity(rows.len());
+    let mut first = None;
+    for (ticket, newest, message) in rows {
+        first = first.or(ticket.map(|ticket| (ticket, newest)));
+        messages.extend(message.map(Message::try_from).transpose()?);
+    }
+    let Some((ticket, newest)) = first else {
         return Ok(None);
     };
-    let version = i32::try_from(ticket.version).unwrap_or(i32::MAX);
-    let messages = messages_table::table
-        .filter(messages_table::ticket_id.eq(ticket.id.0))
-        .filter(messages_table::seq.le(version))
-        .order(messages_table::seq)
-        .select(MessageRow::as_select())
-        .load(connection)?;
-    let newest: StateRow = notifications::table
-        .filter(notifications::ticket_id.eq(ticket.id.0))
-        .filter(notifications::seq.le(version))
-        .order(notifications::seq.desc())
-        .select(StateRow::as_select())
-        .first(connection)?;
     Ok(Some(Thread {
-        ticket,
-        messages: messages.into_iter().map(Message::try_from).collect::<Result<_, _>>()?,
-        delivery: newest.try_into()?,
+        ticket: ticket.try_into()?,
+        messages,
+        delivery: delivery(newest)?,
     }))
 }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::{
     db::Failure,
     outbox::{NEVER, NOBODY},
+    prepared::prepared,
     rows::{DetourRow, state},
     schema::notifications,
 };
@@ -23,60 +24,70 @@ pub(crate) fn settle(
     let is_free = notifications::lease.eq(NOBODY);
     let fails_once_more = notifications::failures.eq(notifications::failures + 1);
     let ticket: Option<Uuid> = match verdict {
-        Verdict::Delivered { at, external_id } => update(held)
-            .set((
-                is_free,
-                notifications::state.eq(state::DELIVERED),
-                notifications::due_at.eq(NEVER),
-                notifications::settled_at.eq(OffsetDateTime::from(*at)),
-                notifications::external_id.eq(external_id.as_ref().map(ExternalId::as_str)),
-                notifications::progress.eq(Progress::Sent.as_str()),
-            ))
-            .returning(notifications::ticket_id)
-            .get_result(connection)
-            .optional()?,
-        Verdict::RetryAt { due, why } => update(held)
-            .set((
-                is_free,
-                fails_once_more,
-                notifications::released.eq(false),
-                notifications::due_at.eq(OffsetDateTime::from(*due)),
-                notifications::scheduled_at.eq(OffsetDateTime::from(*due)),
-                notifications::last_error.eq(&**why),
-            ))
-            .returning(notifications::ticket_id)
-            .get_result(connection)
-            .optional()?,
-        Verdict::Dead { at, why } => update(held)
-            .set((
-                is_free,
-                fails_once_more,
-                notifications::state.eq(state::DEAD),
-                notifications::due_at.eq(NEVER),
-                notifications::settled_at.eq(OffsetDateTime::from(*at)),
-                notifications::last_error.eq(&**why),
-            ))
-            .returning(notifications::ticket_id)
-            .get_result(connection)
-            .optional()?,
-        Verdict::Diverted { at, detour, why } => update(held)
-            .set((
-                DetourRow::new(detour, why, *at),
-                notifications::round.eq(notifications::round + 1),
-            ))
-            .returning(notifications::ticket_id)
-            .get_result(connection)
-            .optional()?,
-        Verdict::Returned { due, why } => update(held)
-            .set((
-                is_free,
-                notifications::due_at.eq(OffsetDateTime::from(*due)),
-                // An update leaves out what is `None`: the last error stays.
-                why.as_ref().map(|why| notifications::last_error.eq(&**why)),
-            ))
-            .returning(notifications::ticket_id)
-            .get_result(connection)
-            .optional()?,
+        Verdict::Delivered { at, external_id } => prepared(
+            update(held)
+                .set((
+                    is_free,
+                    notifications::state.eq(state::DELIVERED),
+                    notifications::due_at.eq(NEVER),
+                    notifications::settled_at.eq(OffsetDateTime::from(*at)),
+                    notifications::external_id.eq(external_id.as_ref().map(ExternalId::as_str)),
+                    notifications::progress.eq(Progress::Sent.as_str()),
+                ))
+                .returning(notifications::ticket_id),
+        )
+        .get_result(connection)
+        .optional()?,
+        Verdict::RetryAt { due, why } => prepared(
+            update(held)
+                .set((
+                    is_free,
+                    fails_once_more,
+                    notifications::released.eq(false),
+                    notifications::due_at.eq(OffsetDateTime::from(*due)),
+                    notifications::scheduled_at.eq(OffsetDateTime::from(*due)),
+                    notifications::last_error.eq(&**why),
+                ))
+                .returning(notifications::ticket_id),
+        )
+        .get_result(connection)
+        .optional()?,
+        Verdict::Dead { at, why } => prepared(
+            update(held)
+                .set((
+                    is_free,
+                    fails_once_more,
+                    notifications::state.eq(state::DEAD),
+                    notifications::due_at.eq(NEVER),
+                    notifications::settled_at.eq(OffsetDateTime::from(*at)),
+                    notifications::last_error.eq(&**why),
+                ))
+                .returning(notifications::ticket_id),
+        )
+        .get_result(connection)
+        .optional()?,
+        Verdict::Diverted { at, detour, why } => prepared(
+            update(held)
+                .set((
+                    DetourRow::new(detour, why, *at),
+                    notifications::round.eq(notifications::round + 1),
+                ))
+                .returning(notifications::ticket_id),
+        )
+        .get_result(connection)
+        .optional()?,
+        Verdict::Returned { due, why } => prepared(
+            update(held)
+                .set((
+                    is_free,
+                    notifications::due_at.eq(OffsetDateTime::from(*due)),
+                    // An update leaves out what is `None`: the last error stays.
+                    why.as_ref().map(|why| notifications::last_error.eq(&**why)),
+                ))
+                .returning(notifications::ticket_id),
+        )
+        .get_result(connection)
+        .optional()?,
     };
     Ok(ticket.map(TicketId))
 }

@@ -4,7 +4,8 @@
 //! - `migrate.rs`: the schema; `check.rs`: how far it is.
 //! - `db.rs`, `writer.rs`: one writer, a few readers. Blocking lives there and nowhere else.
 //! - `tickets.rs`, `messages.rs`, `questions.rs`, `outbox.rs`, `verdicts.rs`, `receipts.rs`, `desk.rs`, `listing.rs`,
-//!   `search.rs`, `trail.rs`, `keys.rs`, `health.rs`: what each port call asks of the database.
+//!   `search.rs`, `trail.rs`, `keys.rs`, `health.rs`, `housekeeping.rs`: what each port call asks of the database.
+//! - `prepared.rs`: statements that a connection keeps.
 //! - `rows.rs`: rows to values and back.
 //!
 //! What is committed is on the disk: write-ahead log, `synchronous = FULL`. SQLite has one writer at a time, so no
@@ -15,6 +16,7 @@ mod db;
 mod desk;
 mod file;
 mod health;
+mod housekeeping;
 mod keys;
 mod listing;
 mod messages;
@@ -22,6 +24,7 @@ mod migrate;
 mod outbox;
 #[cfg(test)]
 mod plans;
+mod prepared;
 mod questions;
 mod receipts;
 mod rows;

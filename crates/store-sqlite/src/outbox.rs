@@ -18,6 +18,7 @@ use ticket_domain::{
 use crate::{
     SqliteStore,
     db::{Failure, Told},
+    prepared::prepared,
     rows::{ClaimedRow, RecordRow, bytes, notification_id, state, ticket_id},
     schema::{notifications, tickets},
     trail, verdicts,
@@ -142,9 +143,9 @@ pub(crate) fn claim_due(
         .limit(i64::from(limit))
         .select(ClaimedRow::as_select());
     let rows: Vec<ClaimedRow> = if claim.first_tries_only {
-        due.filter(notifications::tried_at.is_null()).load(connection)?
+        prepared(due.filter(notifications::tried_at.is_null())).load(connection)?
     } else {
-        due.load(connection)?
+        prepared(due).load(connection)?
     };
     let due = rows.len();
     let mut claimed = Vec::with_capacity(due);
@@ -167,15 +168,15 @@ pub(crate) fn claim_probe(
     if diesel::select(exists(notifications::table.filter(probed))).get_result(connection)? {
         return Ok((None, Vec::new()));
     }
-    let row: Option<ClaimedRow> = notifications::table
+    let next = notifications::table
         .filter(notifications::due_at.gt(claim.until.unix_micros()))
         .filter(notifications::lease.is_null())
         .filter(is_first_of_its_ticket())
         // To SQLite, never is the longest ago.
         .order((notifications::probed_at, notifications::due_at))
-        .select(ClaimedRow::as_select())
-        .first(connection)
-        .optional()?;
+        .limit(1)
+        .select(ClaimedRow::as_select());
+    let row: Option<ClaimedRow> = prepared(next).get_result(connection).optional()?;
     // If the row is corrupt, the next probe takes the next: this call ends in its time however many are.
     let Some(row) = row else {
         return Ok((None, Vec::new()));
@@ -194,13 +195,12 @@ fn lease(connection: &mut SqliteConnection, row: ClaimedRow, claim: Claim) -> Re
     let Some(claimed) = read_or_bury(connection, row, claim)? else {
         return Ok(None);
     };
-    update(notifications::table.find(bytes(claimed.id.0)))
-        .set((
-            notifications::lease.eq(bytes(claim.lease.0)),
-            notifications::due_at.eq(claim.until.unix_micros()),
-            notifications::tried_at.eq(claim.now.unix_micros()),
-        ))
-        .execute(connection)?;
+    let leased = update(notifications::table.find(bytes(claimed.id.0))).set((
+        notifications::lease.eq(bytes(claim.lease.0)),
+        notifications::due_at.eq(claim.until.unix_micros()),
+        notifications::tried_at.eq(claim.now.unix_micros()),
+    ));
+    prepared(leased.returning(notifications::failures)).load::<i64>(connection)?;
     Ok(Some(claimed))
 }
 
@@ -356,14 +356,14 @@ pub(crate) fn hold_unaddressed(connection: &mut SqliteConnection, made_before: T
 }
 
 pub(crate) fn undelivered(connection: &mut SqliteConnection, limit: u16) -> Result<Vec<NotificationRecord>, Failure> {
-    let rows: Vec<(RecordRow, String)> = notifications::table
+    let undelivered = notifications::table
         .inner_join(tickets::table)
         // Literally as in the index: SQLite does not use it for a bound value.
         .filter(sql::<Bool>("notifications.state <> 'delivered'"))
         .order((notifications::created_at.desc(), notifications::id.desc()))
         .limit(i64::from(limit))
-        .select((RecordRow::as_select(), tickets::reference))
-        .load(connection)?;
+        .select((RecordRow::as_select(), tickets::reference));
+    let rows: Vec<(RecordRow, String)> = prepared(undelivered).load(connection)?;
     let records = rows.into_iter().filter_map(|(row, reference)| {
         let id = row.id.clone();
         let record = row.parsed(&reference);

@@ -17,6 +17,7 @@ use crate::{
     SqliteStore,
     db::Failure,
     messages,
+    prepared::prepared,
     rows::{ChoiceRow, PickedRow, QuestionRow, bytes},
     schema::{messages as messages_table, questions, tickets},
 };
@@ -53,13 +54,13 @@ impl Questions for SqliteStore {
 
 /// The newest open tickets.
 pub(crate) fn open_tickets(connection: &mut SqliteConnection, limit: u8) -> Result<Vec<Choice>, Failure> {
-    let rows = tickets::table
+    let open = tickets::table
         // Literally as in the index: SQLite does not use it for a bound value.
         .filter(sql::<Bool>("tickets.status = 'open'"))
         .order((tickets::created_at.desc(), tickets::number.desc()))
         .limit(i64::from(limit))
-        .select(ChoiceRow::as_select())
-        .load(connection)?;
+        .select(ChoiceRow::as_select());
+    let rows: Vec<ChoiceRow> = prepared(open).load(connection)?;
     Ok(rows.into_iter().map(Choice::try_from).collect::<Result<_, _>>()?)
 }
 
@@ -158,9 +159,10 @@ pub(crate) fn close(connection: &mut SqliteConnection, of: &Phone, at: Timestamp
     let open = questions::table
         .filter(questions::of_phone.eq(of.as_str()))
         .filter(questions::closed_at.is_null());
-    update(open)
+    let closed = update(open)
         .set(questions::closed_at.eq(at.unix_micros()))
-        .execute(connection)?;
+        .returning(questions::id);
+    prepared(closed).load::<Vec<u8>>(connection)?;
     Ok(())
 }
 

@@ -7,7 +7,8 @@ mod trail;
 
 use diesel::{Insertable, Queryable, Selectable, sqlite::Sqlite};
 use ticket_domain::{
-    AccessKeys, Body, Content, Customer, Message, MessageId, NotificationId, Ticket, TicketId, Timestamp,
+    AccessKeys, Body, Content, Customer, Delivery, Head, Message, MessageId, NotificationId, ThreadState, Ticket,
+    TicketId, Timestamp,
     ports::{Appended, Precedent, StoreError, parse},
 };
 use uuid::Uuid;
@@ -123,6 +124,48 @@ impl TryFrom<TicketRow> for Ticket {
             updated_at: moment(TABLE, "updated_at", row.updated_at)?,
         })
     }
+}
+
+/// What a reader who has the rest asks of a ticket.
+#[derive(Queryable)]
+pub(crate) struct HeadRow {
+    customer_key: String,
+    reader_key: String,
+    version: i64,
+    newest: Option<StateRow>,
+}
+
+impl TryFrom<HeadRow> for Head {
+    type Error = StoreError;
+
+    fn try_from(row: HeadRow) -> Result<Self, StoreError> {
+        const TABLE: &str = "tickets";
+        Ok(Self {
+            keys: AccessKeys {
+                customer: parse(TABLE, "customer_key", &row.customer_key)?,
+                reader: parse(TABLE, "reader_key", &row.reader_key)?,
+            },
+            state: ThreadState {
+                version: row
+                    .version
+                    .try_into()
+                    .map_err(|error| StoreError::corrupt(TABLE, "version", error))?,
+                delivery: delivery(row.newest)?,
+            },
+        })
+    }
+}
+
+/// A ticket without a notification.
+#[derive(Debug, thiserror::Error)]
+#[error("a ticket has at least one")]
+struct NoNotification;
+
+/// How far a ticket's newest notification got.
+pub(crate) fn delivery(newest: Option<StateRow>) -> Result<Delivery, StoreError> {
+    newest
+        .ok_or_else(|| StoreError::corrupt("notifications", "ticket_id", NoNotification))?
+        .try_into()
 }
 
 #[derive(Queryable, Selectable, Insertable)]

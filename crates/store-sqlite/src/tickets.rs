@@ -1,9 +1,15 @@
 //! Opening tickets, and finding them.
 
 use async_trait::async_trait;
-use diesel::{dsl::max, insert_into, prelude::*};
+use diesel::{
+    dsl::max,
+    insert_into,
+    prelude::*,
+    sql_query,
+    sql_types::{BigInt, Nullable, Text},
+};
 use ticket_domain::{
-    ExternalId, Message, Thread, Ticket, TicketRef, Timestamp,
+    ExternalId, Head, Message, Thread, Ticket, TicketRef, Timestamp,
     ports::{Append, Appended, Keep, Kept, LookUp, News, Opened, Opening, StoreError, TicketStore},
 };
 
@@ -11,13 +17,37 @@ use crate::{
     SqliteStore,
     db::Failure,
     keys, messages,
-    rows::{FIRST_VERSION, MessageRow, NewNotificationRow, StateRow, TicketRow, bytes},
+    prepared::{Columns, typed},
+    rows::{FIRST_VERSION, HeadRow, MessageRow, NewNotificationRow, StateRow, TicketRow, bytes, delivery},
     schema::{earlier_ids, messages as messages_table, notifications, tickets},
 };
 
 /// Tickets are written a moment before or after others whose time is close, so the first number is sought among those
 /// that were opened next, as many as may well be under way at once.
 const UNDER_WAY: i64 = 256;
+
+/// The ticket `t`, and where its newest notification stands, in the order of [`StateRow`].
+macro_rules! with_newest {
+    ($columns:literal) => {
+        concat!(
+            "SELECT ",
+            $columns,
+            ", n.state, n.due_at, n.external_id, n.settled_at, n.progress, n.created_at
+            FROM tickets t LEFT JOIN notifications n ON n.ticket_id = t.id
+                AND n.seq = (SELECT max(seq) FROM notifications WHERE ticket_id = t.id)
+            WHERE t.reference = ?1"
+        )
+    };
+}
+
+/// In the order of [`HeadRow`].
+const HEAD: &str = with_newest!("t.customer_key, t.reader_key, t.version");
+
+/// In the order of [`TicketRow`].
+const WITH_NEWEST: &str = with_newest!(
+    "t.id, t.reference, t.customer_name, t.customer_phone, t.customer_email, t.subject, t.priority, t.status,
+    t.customer_key, t.reader_key, t.version, t.created_at, t.updated_at"
+);
 
 #[async_trait]
 impl TicketStore for SqliteStore {
@@ -40,6 +70,10 @@ impl TicketStore for SqliteStore {
 
     async fn find(&self, look_up: LookUp) -> Result<Option<Ticket>, StoreError> {
         self.db.read(move |connection| find(connection, &look_up)).await
+    }
+
+    async fn head(&self, reference: TicketRef) -> Result<Option<Head>, StoreError> {
+        self.db.read(move |connection| head(connection, reference)).await
     }
 
     async fn thread(&self, reference: TicketRef) -> Result<Option<Thread>, StoreError> {
@@ -165,23 +199,32 @@ fn by_reference(connection: &mut SqliteConnection, reference: TicketRef) -> Resu
     Ok(row.map(Ticket::try_from).transpose()?)
 }
 
+pub(crate) fn head(connection: &mut SqliteConnection, reference: TicketRef) -> Result<Option<Head>, Failure> {
+    type Answer = (Text, Text, BigInt, Nullable<Columns<StateRow>>);
+    let row: Option<HeadRow> = typed::<Answer, _>(sql_query(HEAD).bind::<Text, _>(reference.to_string()))
+        .get_result(connection)
+        .optional()?;
+    Ok(row.map(Head::try_from).transpose()?)
+}
+
 pub(crate) fn thread(connection: &mut SqliteConnection, reference: TicketRef) -> Result<Option<Thread>, Failure> {
-    let Some(ticket) = by_reference(connection, reference)? else {
+    type Answer = (Columns<TicketRow>, Nullable<Columns<StateRow>>);
+    let found: Option<(TicketRow, Option<StateRow>)> =
+        typed::<Answer, _>(sql_query(WITH_NEWEST).bind::<Text, _>(reference.to_string()))
+            .get_result(connection)
+            .optional()?;
+    let Some((ticket, newest)) = found else {
         return Ok(None);
     };
+    let ticket = Ticket::try_from(ticket)?;
     let messages = messages_table::table
         .filter(messages_table::ticket_id.eq(bytes(ticket.id.0)))
         .order(messages_table::seq)
         .select(MessageRow::as_select())
         .load(connection)?;
-    let newest: StateRow = notifications::table
-        .filter(notifications::ticket_id.eq(bytes(ticket.id.0)))
-        .order(notifications::seq.desc())
-        .select(StateRow::as_select())
-        .first(connection)?;
     Ok(Some(Thread {
         ticket,
         messages: messages.into_iter().map(Message::try_from).collect::<Result<_, _>>()?,
-        delivery: newest.try_into()?,
+        delivery: delivery(newest)?,
     }))
 }

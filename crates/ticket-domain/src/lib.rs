@@ -25,7 +25,9 @@ pub use question::{CHOICES, Choice, Pick, Question, Reason, looks_like_a_pick, n
 pub use receipt::{Detour, Meaning, Receipt, Refusal};
 pub use reference::{NotAReference, TicketRef, references_in};
 pub use schedule::{NOTIFY_SLOW_RETRIES_MAX, RetrySchedule};
-pub use ticket::{Access, AccessKeys, Customer, Standing, Thread, Ticket, TicketLinks, TicketRequest};
+pub use ticket::{
+    Access, AccessKeys, Customer, Head, Standing, Thread, ThreadState, Ticket, TicketLinks, TicketRequest,
+};
 pub use values::{
     AccessKey, AccessKeyError, Awaiting, Body, Channel, CustomerName, DeliveryState, Email, EmailError, EntryId,
     EventKind, ExternalId, IdempotencyKey, IdempotencyKeyError, LeaseToken, MediaUrl, MediaUrlError, MessageId,

@@ -122,7 +122,34 @@ pub struct Thread {
     pub delivery: Delivery,
 }
 
+/// What of a ticket its readers are shown, as it stands: another one whenever that changes. The version counts what
+/// happened to the ticket, and the delivery goes its own way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ThreadState {
+    /// The ticket's version.
+    pub version: u32,
+    /// How far its newest notification got.
+    pub delivery: Delivery,
+}
+
+/// Who may see a ticket, and whether it has changed: enough for a reader who has the rest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// Who may see it.
+    pub keys: AccessKeys,
+    /// How it stands.
+    pub state: ThreadState,
+}
+
 impl Thread {
+    /// How it stands.
+    pub fn state(&self) -> ThreadState {
+        ThreadState {
+            version: self.ticket.version,
+            delivery: self.delivery,
+        }
+    }
+
     /// When the team answered, unless the customer spoke last.
     pub fn answered_at(&self) -> Option<Timestamp> {
         let last = self.messages.last()?;

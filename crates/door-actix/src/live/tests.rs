@@ -3,7 +3,7 @@ use std::{future::Future, sync::atomic::AtomicUsize};
 use async_trait::async_trait;
 use store_contract::{Fixture, memory::MemoryStore};
 use ticket_domain::{
-    Access, ExternalId, Message, Status, Ticket, Timestamp,
+    Access, ExternalId, Head, Message, Status, Ticket, Timestamp,
     ports::{Append, Appended, Keep, Kept, LookUp, Opened, Opening, TicketStore},
 };
 
@@ -79,6 +79,9 @@ impl TicketStore for Watched {
             State::Forgetful => Ok(None),
             State::Panicking => panic!("a fault of the store's own"),
         }
+    }
+    async fn head(&self, reference: TicketRef) -> Result<Option<Head>, StoreError> {
+        self.inner.head(reference).await
     }
     async fn open(&self, opening: Opening) -> Result<Opened, StoreError> {
         self.inner.open(opening).await

@@ -105,7 +105,10 @@ fn a_poller_is_told_only_what_is_new() {
 fn a_delivery_changes_the_tag() {
     let tag = |version, state, micros| {
         let at = ticket_domain::Timestamp::from_unix_micros(micros).unwrap();
-        state_tag(version, Delivery { state, at })
+        state_tag(ThreadState {
+            version,
+            delivery: Delivery { state, at },
+        })
     };
     let first = tag(1, DeliveryState::Waiting, 1);
     for other in [
@@ -170,6 +173,24 @@ fn private_tickets_exist_for_their_holders_and_operators_only() {
     let as_operator = |token| api.send(&Request::new("GET", &target).bearer(token));
     assert_eq!(as_operator(OPERATOR_TOKEN).status, 200);
     assert_eq!(as_operator("wrong").status, 404);
+
+    // Nor is anybody else told that what they know is still so.
+    let tag = as_operator(OPERATOR_TOKEN).header("etag").unwrap().to_owned();
+    let poll = |target: String| Request::new("GET", &target).header("if-none-match", &tag);
+    for (request, status) in [
+        (poll(target.clone()), 404),
+        (poll(format!("{target}?key={}", "0".repeat(32))), 404),
+        (poll(target.clone()).bearer("wrong"), 404),
+        (poll("/api/ticket/T-20250115-1234".into()), 404),
+        (poll(format!("{target}?key={}", opened.key)), 304),
+        (poll(target.clone()).bearer(OPERATOR_TOKEN), 304),
+    ] {
+        let answer = api.send(&request);
+        assert_eq!(answer.status, status, "{request:?}");
+        if status == 404 {
+            assert_eq!((answer.header("etag"), &answer.body), (None, &missing.body));
+        }
+    }
 }
 
 #[test]
@@ -186,6 +207,21 @@ fn wrong_keys_are_limited_and_right_ones_are_not() {
         .unwrap();
     assert_eq!((refused.status, refused.code().as_str()), (429, "rate_limited"));
     assert!((0..140).all(|_| read(&opened.key).status == 200));
+}
+
+#[test]
+fn wrong_keys_are_limited_also_where_nothing_is_new() {
+    let api = Service::with(|setup| setup.door.trusted_proxy_hops = 1);
+    let opened = api.open_ticket();
+    let read = |key: &str, tag: &str| {
+        let target = format!("/api/ticket/{}?key={key}", opened.reference);
+        let request = Request::new("GET", &target).header("x-forwarded-for", "1.2.3.4");
+        api.send(&request.header("if-none-match", tag))
+    };
+    let tag = read(&opened.key, "").header("etag").unwrap().to_owned();
+    assert_eq!(read("wrong", &tag).status, 304);
+    assert!((0..1_000).any(|_| read("wrong", &tag).status == 429));
+    assert!((0..140).all(|_| read(&opened.key, &tag).status == 304));
 }
 
 #[test]

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use ticket_domain::{
-    Attention, Choice, Detour, Entry, EntryId, ExternalId, LeaseToken, Listing, Message, MessageId, NotificationId,
-    NotificationRecord, Phone, Question, Receipt, Thread, Ticket, TicketId, TicketRef, Tickets, Timestamp,
+    Attention, Choice, Detour, Entry, EntryId, ExternalId, Head, LeaseToken, Listing, Message, MessageId,
+    NotificationId, NotificationRecord, Phone, Question, Receipt, Thread, Ticket, TicketId, TicketRef, Tickets,
+    Timestamp,
     ports::{
         Advance, Announcements, Answered, Append, Appended, Attach, Attached, Changing, Claim, Claimed, Desk, Follower,
-        Handed, Keep, Kept, LookUp, Note, Opened, Opening, Outbox, Picked, Picking, PoolUse, Questions, Receipts,
-        Redelivered, Settled, StoreError, StoreHealth, TicketStore, Verdict, Vitals,
+        Handed, Housekeeping, Keep, Kept, LookUp, Note, Opened, Opening, Outbox, Picked, Picking, PoolUse, Purge,
+        Purged, Questions, Receipts, Redelivered, Settled, StoreError, StoreHealth, TicketStore, Verdict, Vitals,
     },
 };
 
@@ -31,6 +32,9 @@ impl TicketStore for DownStore {
         down()
     }
     async fn find(&self, _: LookUp) -> Result<Option<Ticket>, StoreError> {
+        down()
+    }
+    async fn head(&self, _: TicketRef) -> Result<Option<Head>, StoreError> {
         down()
     }
     async fn thread(&self, _: TicketRef) -> Result<Option<Thread>, StoreError> {
@@ -147,6 +151,16 @@ impl Desk for DownStore {
         down()
     }
     async fn trail(&self, _: Option<TicketId>, _: Option<EntryId>, _: u16) -> Result<Vec<Entry>, StoreError> {
+        down()
+    }
+}
+
+#[async_trait]
+impl Housekeeping for DownStore {
+    async fn purge(&self, _: Purge) -> Result<Purged, StoreError> {
+        down()
+    }
+    async fn purge_keys(&self, _: Timestamp, _: u16) -> Result<u64, StoreError> {
         down()
     }
 }

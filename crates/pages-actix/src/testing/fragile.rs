@@ -8,7 +8,7 @@ use std::sync::{
 use async_trait::async_trait;
 use store_sqlite::SqliteStore;
 use ticket_domain::{
-    ExternalId, Message, Thread, Ticket, TicketRef, Timestamp,
+    ExternalId, Head, Message, Thread, Ticket, TicketRef, Timestamp,
     ports::{Append, Appended, Keep, Kept, LookUp, Opened, Opening, StoreError, TicketStore},
 };
 
@@ -47,6 +47,9 @@ impl TicketStore for Fragile {
     }
     async fn find(&self, what: LookUp) -> Result<Option<Ticket>, StoreError> {
         self.up()?.find(what).await
+    }
+    async fn head(&self, reference: TicketRef) -> Result<Option<Head>, StoreError> {
+        self.up()?.head(reference).await
     }
     async fn thread(&self, reference: TicketRef) -> Result<Option<Thread>, StoreError> {
         self.up()?.thread(reference).await

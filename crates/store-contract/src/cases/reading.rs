@@ -1,7 +1,7 @@
 //! Finding tickets, certain or not at all.
 
 use ticket_domain::{
-    Delivery, DeliveryState, EventKind, Route,
+    Delivery, DeliveryState, EventKind, Progress, Route,
     ports::{Advance, Append, LookUp},
 };
 
@@ -147,4 +147,35 @@ pub async fn a_thread_tells_how_far_its_newest_notification_got(fixture: &Fixtur
     let silent = append_to(&opening.ticket, fixture.message(at(12)));
     fixture.store().append(silent).await.unwrap();
     expect(DeliveryState::Failed, 11).await;
+}
+
+/// The head says of every state what the thread says, and is another one after every change.
+pub async fn a_head_is_that_of_its_thread_whatever_happens(fixture: &Fixture) {
+    let store = fixture.store();
+    assert_eq!(store.head(fixture.reference()).await.unwrap(), None);
+    let (opening, external_id) = (fixture.opened(at(0)).await, fixture.external_id());
+    fixture.opened(at(100)).await;
+    let mut states = Vec::new();
+    let mut look = async || {
+        let thread = fixture.thread(opening.ticket.reference).await;
+        let head = store.head(opening.ticket.reference).await.unwrap().unwrap();
+        assert_eq!((head.keys, head.state), (thread.ticket.keys.clone(), thread.state()));
+        assert!(!states.contains(&head.state), "{:?}", head.state);
+        states.push(head.state);
+    };
+    look().await;
+    let claimed = fixture.claim_only(opening.notification.id, at(1)).await;
+    fixture.settled(&claimed, delivered(at(2), Some(&external_id))).await;
+    look().await;
+    let read = Advance::To(Progress::Read);
+    assert!(store.advance(external_id, read, at(3)).await.unwrap());
+    look().await;
+    let silent = append_to(&opening.ticket, fixture.message(at(4)));
+    store.append(silent).await.unwrap();
+    look().await;
+    let second = fixture.updated(&opening.ticket, at(5)).await;
+    look().await;
+    let claimed = fixture.claim_only(second.id, at(6)).await;
+    fixture.settled(&claimed, dead(at(7))).await;
+    look().await;
 }

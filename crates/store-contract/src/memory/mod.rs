@@ -4,6 +4,7 @@
 mod desk;
 mod entry;
 mod health;
+mod housekeeping;
 mod outbox;
 mod questions;
 mod receipts;
@@ -16,8 +17,8 @@ use std::{
 
 use async_trait::async_trait;
 use ticket_domain::{
-    Act, Delivery, ExternalId, IdempotencyKey, Message, MessageId, Notification, NotificationRecord, NotificationState,
-    Receipt, Sender, Status, Thread, Ticket, TicketId, TicketRef, Timestamp,
+    Act, Delivery, ExternalId, Head, IdempotencyKey, Message, MessageId, Notification, NotificationRecord,
+    NotificationState, Receipt, Sender, Status, Thread, Ticket, TicketId, TicketRef, Timestamp,
     ports::{
         Append, Appended, Follower, Idempotency, Keep, Kept, Known, LookUp, News, Note, Opened, Opening, Precedent,
         StoreError, TicketStore,
@@ -303,6 +304,14 @@ impl TicketStore for MemoryStore {
             (Some(file), None) => Ok(Some(file.ticket.clone())),
             _ => Ok(None),
         }
+    }
+
+    async fn head(&self, reference: TicketRef) -> Result<Option<Head>, StoreError> {
+        let thread = self.thread(reference).await?;
+        Ok(thread.map(|thread| Head {
+            state: thread.state(),
+            keys: thread.ticket.keys,
+        }))
     }
 
     async fn thread(&self, reference: TicketRef) -> Result<Option<Thread>, StoreError> {

@@ -10,7 +10,6 @@ mod failing;
 mod fixture;
 mod indexing;
 mod migrating;
-mod plans;
 mod proxy;
 mod searching;
 mod together;

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 
 use super::Picked;
 use crate::{
-    AccessKey, EntryId, ExternalId, IdempotencyKey, Message, MessageId, Notification, Phone, Question, QuestionId,
-    Thread, Ticket, TicketId, TicketRef, Timestamp,
+    AccessKey, EntryId, ExternalId, Head, IdempotencyKey, Message, MessageId, Notification, Phone, Question,
+    QuestionId, Thread, Ticket, TicketId, TicketRef, Timestamp,
 };
 
 /// Everything that opening a ticket writes, decided beforehand and written together.
@@ -247,6 +247,9 @@ pub trait TicketStore: Send + Sync {
 
     /// The ticket that a look-up leads to. An outside id that leads to several tickets leads to none: nothing is guessed.
     async fn find(&self, look_up: LookUp) -> Result<Option<Ticket>, StoreError>;
+
+    /// The head of a ticket, for much less than the whole thread.
+    async fn head(&self, reference: TicketRef) -> Result<Option<Head>, StoreError>;
 
     /// A ticket with its messages, in the order in which they were written.
     async fn thread(&self, reference: TicketRef) -> Result<Option<Thread>, StoreError>;

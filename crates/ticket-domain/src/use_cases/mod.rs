@@ -21,7 +21,7 @@ pub use operate::{AttachedMessage, Operate, OperateError};
 pub use receive_reply::{ReceiveError, ReceiveReply, Received, Reply, TicketName};
 pub use redeliver::Redeliver;
 pub use report_receipt::{ReportReceipt, Reported};
-pub use view_ticket::{Credentials, View, ViewError, ViewTicket};
+pub use view_ticket::{Credentials, Look, View, ViewError, ViewTicket};
 
 use crate::{
     EntryId, EventKind, Notification, NotificationId, Ticket, TicketLinks, Timestamp,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    Access, AccessKeys, Standing, Thread, TicketRef,
+    Access, AccessKeys, Standing, Thread, ThreadState, TicketRef,
     ports::{StoreError, TicketStore},
 };
 
@@ -39,6 +39,15 @@ pub struct View {
     pub standing: Standing,
 }
 
+/// What a reader gets to see who knows how the ticket stood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Look {
+    /// Nothing new: it stands so still.
+    Unchanged(ThreadState),
+    /// All of it.
+    Changed(Thread),
+}
+
 /// Why a reader sees nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum ViewError {
@@ -59,10 +68,35 @@ impl ViewTicket {
     /// The ticket with its messages.
     pub async fn view(&self, reference: TicketRef, credentials: Credentials<'_>) -> Result<View, ViewError> {
         let thread = self.store.thread(reference).await?.ok_or(ViewError::NotFound)?;
-        let standing = credentials.standing(&thread.ticket.keys);
+        let standing = self.admit(&thread.ticket.keys, credentials)?;
+        Ok(View { thread, standing })
+    }
+
+    /// The same, unless it stands as the reader knows: then the messages are not even read. And what the reader proved
+    /// to be.
+    pub async fn view_unless(
+        &self,
+        known: Option<ThreadState>,
+        reference: TicketRef,
+        credentials: Credentials<'_>,
+    ) -> Result<(Look, Standing), ViewError> {
+        if let Some(known) = known {
+            let head = self.store.head(reference).await?.ok_or(ViewError::NotFound)?;
+            let standing = self.admit(&head.keys, credentials)?;
+            if head.state == known {
+                return Ok((Look::Unchanged(known), standing));
+            }
+        }
+        let View { thread, standing } = self.view(reference, credentials).await?;
+        Ok((Look::Changed(thread), standing))
+    }
+
+    /// What the reader is to the ticket with these keys, if that is enough to see it.
+    fn admit(&self, keys: &AccessKeys, credentials: Credentials<'_>) -> Result<Standing, ViewError> {
+        let standing = credentials.standing(keys);
         match self.access {
             Access::Private if standing == Standing::Anyone => Err(ViewError::NotFound),
-            Access::Private | Access::Open => Ok(View { thread, standing }),
+            Access::Private | Access::Open => Ok(standing),
         }
     }
 }

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use ticket_domain::{
-    Access, Attention, Detour, Entry, EntryId, ExternalId, LeaseToken, Listing, Managers, Message, MessageId,
+    Access, Attention, Detour, Entry, EntryId, ExternalId, Head, LeaseToken, Listing, Managers, Message, MessageId,
     NotificationId, NotificationRecord, Thread, Ticket, TicketId, TicketRef, Tickets, Timestamp,
     ports::{
-        Append, Appended, Attach, Attached, Changing, Claim, Claimed, Desk, Keep, Kept, LookUp, Note, Opened, Opening,
-        Outbox, PoolUse, Redelivered, Settled, StoreError, StoreHealth, TicketStore, Verdict, Vitals,
+        Append, Appended, Attach, Attached, Changing, Claim, Claimed, Desk, Housekeeping, Keep, Kept, LookUp, Note,
+        Opened, Opening, Outbox, PoolUse, Purge, Purged, Redelivered, Settled, StoreError, StoreHealth, TicketStore,
+        Verdict, Vitals,
     },
     use_cases::{AddMessage, Operate, Redeliver, Surroundings, ViewTicket},
 };
@@ -45,6 +46,9 @@ impl TicketStore for DownStore {
         down()
     }
     async fn find(&self, _: LookUp) -> Fails<Option<Ticket>> {
+        down()
+    }
+    async fn head(&self, _: TicketRef) -> Result<Option<Head>, StoreError> {
         down()
     }
     async fn thread(&self, _: TicketRef) -> Fails<Option<Thread>> {
@@ -122,6 +126,16 @@ impl Outbox for DownStore {
         down()
     }
     async fn notification(&self, _: NotificationId) -> Fails<Option<NotificationRecord>> {
+        down()
+    }
+}
+
+#[async_trait]
+impl Housekeeping for DownStore {
+    async fn purge(&self, _: Purge) -> Result<Purged, StoreError> {
+        down()
+    }
+    async fn purge_keys(&self, _: Timestamp, _: u16) -> Result<u64, StoreError> {
         down()
     }
 }

@@ -1,0 +1,248 @@
+//! Every call of the port, one after the other: for stores that look at what their calls ask of a database.
+
+use std::time::Duration;
+
+use ticket_domain::{
+    Awaiting, Detour, EventKind, Listing, MessageStatus, Payload, Priority, Progress, Question, Receipt, Route, Sender,
+    Status, Ticket, Timestamp, Wish,
+    ports::{Advance, Append, Attach, Changing, LookUp, Opening, Picking, Purge, Verdict},
+};
+
+use crate::{
+    Fixture,
+    fixture::{append_to, dead, delivered, keep_silently, retry_at, returned},
+};
+
+/// Calls everything once or more, as at `now`, on a store that may hold whatever else. May be repeated.
+pub async fn call_everything(fixture: &Fixture, now: Timestamp) {
+    let opening = opened(fixture, now).await;
+    asked(fixture, &opening.ticket, now).await;
+    delivered_and_told(fixture, &opening.ticket, now).await;
+    sent_again(fixture, now).await;
+    operated(fixture, &opening.ticket, now).await;
+    let store = fixture.store();
+    let purge = Purge {
+        after: None,
+        settled_before: Timestamp::from_unix_micros(0).unwrap(),
+        limit: 500,
+    };
+    assert_eq!(store.purge(purge).await.unwrap().gone, 0);
+    store.purge_keys(now, 500).await.unwrap();
+    store.ping().await.unwrap();
+    store.vitals(now).await.unwrap();
+    store.attention().await.unwrap();
+}
+
+/// Opens a ticket, twice by its key, and reads it.
+async fn opened(fixture: &Fixture, now: Timestamp) -> Opening {
+    let store = fixture.store();
+    let mut opening = fixture.opening(now);
+    opening.idempotency = Some(fixture.idempotency(now.plus(Duration::from_hours(24))));
+    for opening in [fixture.opening(now), opening.clone(), opening.clone()] {
+        store.open(opening).await.unwrap();
+    }
+    store.opened_since(now).await.unwrap();
+    let reference = opening.ticket.reference;
+    store.head(reference).await.unwrap().unwrap();
+    store.thread(reference).await.unwrap().unwrap();
+    store.find(LookUp::Reference(reference)).await.unwrap().unwrap();
+    opening
+}
+
+/// Keeps messages, asks about them and takes the answer; adds others to the ticket, each twice.
+async fn asked(fixture: &Fixture, ticket: &Ticket, now: Timestamp) {
+    let store = fixture.store();
+    store.open_tickets(5).await.unwrap();
+    let manager = fixture.manager();
+    let (kept, question): (_, Question) = fixture.asked(&manager, now).await;
+    fixture.asked_again(&question, now).await;
+    store.question(manager.clone()).await.unwrap().unwrap();
+    let external_id = fixture.external_id();
+    let known = fixture.message_of(&external_id, now);
+    for _ in 0..2 {
+        store.keep_unmatched(keep_silently(known.clone())).await.unwrap();
+    }
+    store.kept(external_id.clone()).await.unwrap().unwrap();
+    let picking = Picking {
+        question: question.id,
+        by: Some(fixture.external_id()),
+        ticket: Some(ticket.id),
+        at: now,
+    };
+    for _ in 0..2 {
+        store.answer(picking.clone()).await.unwrap();
+    }
+    store.picked(picking.by.unwrap()).await.unwrap().unwrap();
+    store.message(kept.id).await.unwrap().unwrap();
+    for message in [known, fixture.message_of(&fixture.external_id(), now)] {
+        let append = Append {
+            notification: Some(fixture.notification(EventKind::Updated, now)),
+            reopen: true,
+            ends_question_of: Some(manager.clone()),
+            idempotency: Some(fixture.idempotency(now.plus(Duration::from_hours(24)))),
+            note: Some(fixture.note(now)),
+            ..append_to(ticket, message)
+        };
+        for _ in 0..2 {
+            store.append(append.clone()).await.unwrap();
+        }
+        let repeated = Append {
+            idempotency: None,
+            ..append
+        };
+        store.append(repeated).await.unwrap();
+    }
+    store.find(LookUp::Quoted(external_id)).await.unwrap().unwrap();
+}
+
+/// Claims what is due, comes to every verdict, and hears of what was delivered.
+async fn delivered_and_told(fixture: &Fixture, ticket: &Ticket, now: Timestamp) {
+    let store = fixture.store();
+    let external_id = fixture.external_id();
+    let detour = || Detour {
+        route: Route::Backup,
+        payload: Payload(b"{}".to_vec().into()),
+    };
+    for verdict in [
+        retry_at(now),
+        returned(now),
+        Verdict::Diverted {
+            at: now,
+            detour: detour(),
+            why: "refused".into(),
+        },
+        delivered(now, Some(&external_id)),
+    ] {
+        let mut claim = fixture.claim_at(now);
+        claim.first_tries_only = matches!(verdict, Verdict::RetryAt { .. });
+        // What others hold may stand before it; the ticket's own first one is due.
+        let claimed = store.claim(claim, u16::MAX).await.unwrap();
+        for held in claimed {
+            let verdict = if held.ticket == ticket.id {
+                verdict.clone()
+            } else {
+                delivered(now, None)
+            };
+            store.settle(held.id, held.lease, verdict).await.unwrap();
+        }
+    }
+    store.find(LookUp::Quoted(external_id.clone())).await.unwrap().unwrap();
+    store.handed(external_id.clone()).await.unwrap().unwrap();
+    let mut receipt = Receipt {
+        external_id: external_id.clone(),
+        status: MessageStatus::Sent,
+        error_code: None,
+        at: now,
+    };
+    store.keep_receipt(receipt.clone(), now).await.unwrap();
+    receipt.status = MessageStatus::Read;
+    store.keep_receipt(receipt.clone(), now).await.unwrap();
+    store.overtaken(now, 9).await.unwrap();
+    store.drop_receipt(receipt).await.unwrap();
+    let refused = Advance::Detour(detour(), "refused".into());
+    assert!(store.advance(external_id.clone(), refused, now).await.unwrap());
+    store.find(LookUp::Quoted(external_id)).await.unwrap().unwrap();
+    let external_id = fixture.external_id();
+    let claimed = store.claim(fixture.claim_at(now), u16::MAX).await.unwrap();
+    for held in claimed {
+        store
+            .settle(held.id, held.lease, delivered(now, Some(&external_id)))
+            .await
+            .unwrap();
+    }
+    for advance in [Advance::To(Progress::Delivered), Advance::Dead("refused".into())] {
+        store.advance(external_id.clone(), advance, now).await.unwrap();
+    }
+}
+
+/// Everything that brings a notification back, or keeps it.
+async fn sent_again(fixture: &Fixture, now: Timestamp) {
+    let store = fixture.store();
+    let opening = fixture.open(fixture.opening(now)).await;
+    let id = opening.notification.id;
+    store.notification(id).await.unwrap().unwrap();
+    store.way(id).await.unwrap().unwrap();
+    store.undelivered(50).await.unwrap();
+    let later = now.plus(Duration::from_hours(1));
+    store.postpone(later).await.unwrap();
+    store.claim_probe(fixture.claim_at(now), now).await.unwrap();
+    store.release_waiting(later).await.unwrap();
+    store.hold_unaddressed(now).await.unwrap();
+    store.redeliver(id, fixture.note(later), None).await.unwrap();
+    for held in store.claim(fixture.claim_at(later), u16::MAX).await.unwrap() {
+        store.settle(held.id, held.lease, dead(later)).await.unwrap();
+    }
+    store.redeliver(id, fixture.note(later), None).await.unwrap();
+    store.redeliver_dead(fixture.note(later)).await.unwrap();
+    store.dead_elsewhere(50).await.unwrap();
+    for held in store.claim(fixture.claim_at(later), u16::MAX).await.unwrap() {
+        store.settle(held.id, held.lease, delivered(later, None)).await.unwrap();
+    }
+}
+
+/// Changes a ticket, attaches a message to it and reads the trail.
+async fn operated(fixture: &Fixture, ticket: &Ticket, now: Timestamp) {
+    let store = fixture.store();
+    let changing = Changing {
+        ticket: ticket.id,
+        wish: Wish {
+            status: Some(Status::Closed),
+            priority: Some(Priority::Low),
+        },
+        at: now,
+        entries: [fixture.note(now).id, fixture.note(now).id],
+    };
+    store.change(changing).await.unwrap();
+    let kept = fixture.message(now);
+    store.keep_unmatched(keep_silently(kept.clone())).await.unwrap();
+    store.unmatched(None, 50).await.unwrap();
+    store.unmatched(Some(kept.id), 50).await.unwrap();
+    let attach = Attach {
+        message: kept.id,
+        to: ticket.id,
+        sender: Sender::Customer,
+        notification: Some(fixture.notification(EventKind::Updated, now)),
+        reopen: true,
+        note: fixture.note(now),
+    };
+    for _ in 0..2 {
+        store.attach(attach.clone()).await.unwrap();
+    }
+    store.message(kept.id).await.unwrap().unwrap();
+    for of in [None, Some(ticket.id)] {
+        for before in [None, Some(fixture.note(now).id)] {
+            assert!(store.trail(of, before, 50).await.unwrap().len() > 3);
+        }
+    }
+}
+
+/// Asks for every list in every way, and for its second page.
+pub async fn list_everything(fixture: &Fixture) {
+    let store = fixture.store();
+    for status in [None, Some(Status::Open), Some(Status::Closed)] {
+        for priority in [None, Some(Priority::Urgent)] {
+            for awaiting in [None, Some(Awaiting::Manager), Some(Awaiting::Customer)] {
+                for text in [
+                    None,
+                    Some("common"),
+                    Some("rare"),
+                    Some("old"),
+                    Some("ol"),
+                    Some("none"),
+                ] {
+                    let listing = Listing {
+                        status,
+                        priority,
+                        awaiting,
+                        text: text.map(|text| text.parse().unwrap()),
+                        after: None,
+                        limit: 50,
+                    };
+                    let after = store.list(listing.clone()).await.unwrap().next;
+                    store.list(Listing { after, ..listing }).await.unwrap();
+                }
+            }
+        }
+    }
+    store.attention().await.unwrap();
+}
