@@ -29,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     config::{Agents, Config, Database},
     delivery::Worker,
+    housekeeping::Housekeeper,
     surroundings::{Bell, OsRandom, SystemClock},
 };
 
@@ -136,6 +137,7 @@ impl Builder {
             let (bell, metrics) = (bell.clone(), metrics.clone());
             self.worker(store.clone(), notifier, &around, receipts.clone(), bell, metrics)
         });
+        let housekeeper = Housekeeper::new(store.clone(), self.clock.clone(), self.config.notification_retention);
         let api = self.api(&store, around, receipts, metrics);
         let pages = self.pages(&api, &base_url, has_receiver);
         store.follow(api.live.clone());
@@ -153,11 +155,13 @@ impl Builder {
             let stop = stop.clone();
             tokio::spawn(until_the_end(stop.clone(), async move { worker.run(stop).await }))
         });
+        let housekeeper = tokio::spawn(until_the_end(stop.clone(), housekeeper.run(stop.clone())));
         Ok(Application {
             address,
             stop,
             server,
             worker,
+            housekeeper,
         })
     }
 
@@ -334,8 +338,10 @@ pub(crate) async fn open_store(database: Database) -> Result<Arc<dyn Store>, Sta
     spawn_blocking(move || -> Result<Arc<dyn Store>, StartError> {
         match database {
             Database::Sqlite(path) => Ok(Arc::new(SqliteStore::open(&path)?)),
-            Database::Postgres { url, pool_size } => {
-                Ok(Arc::new(PostgresStore::connect(url.expose_secret(), pool_size)?))
+            Database::Postgres { url, direct, pool_size } => {
+                let url = url.expose_secret();
+                let direct = direct.as_ref().map_or(url, |direct| direct.expose_secret());
+                Ok(Arc::new(PostgresStore::connect_past(direct, url, pool_size)?))
             }
         }
     })
@@ -383,6 +389,7 @@ pub struct Application {
     stop: CancellationToken,
     server: JoinHandle<io::Result<()>>,
     worker: Option<JoinHandle<()>>,
+    housekeeper: JoinHandle<()>,
 }
 
 /// Why an application ended otherwise than by being stopped.
@@ -419,6 +426,7 @@ impl Application {
         if let Some(worker) = self.worker {
             worker.await?;
         }
+        self.housekeeper.await?;
         served?.map_err(EndError::Http)
     }
 }

@@ -86,7 +86,12 @@ async fn check_store(database: &Database) -> Result<String> {
     let database = database.clone();
     tokio::task::spawn_blocking(move || match database {
         Database::Sqlite(path) => Ok(store_sqlite::check(&path)?.to_string()),
-        Database::Postgres { url, .. } => Ok(store_diesel::check(url.expose_secret())?.to_string()),
+        Database::Postgres { url, direct, .. } => {
+            if let Some(direct) = direct {
+                store_diesel::check(direct.expose_secret()).context("past the pooler, by DATABASE_DIRECT_URL")?;
+            }
+            Ok(store_diesel::check(url.expose_secret())?.to_string())
+        }
     })
     .await?
 }

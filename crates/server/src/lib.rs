@@ -1,4 +1,5 @@
-//! The ticket server, wired together: configuration, adapters, the delivery loop, shutdown, the command line.
+//! The ticket server, wired together: configuration, adapters, the delivery loop, housekeeping,
+//! shutdown, the command line.
 //!
 //! [`Builder`] starts the whole application with any store and any notifier, also inside an integration test.
 
@@ -8,6 +9,7 @@ mod commands;
 mod config;
 mod copy;
 mod delivery;
+mod housekeeping;
 mod logging;
 mod surroundings;
 

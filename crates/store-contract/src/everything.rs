@@ -5,7 +5,7 @@ use std::time::Duration;
 use ticket_domain::{
     Awaiting, Detour, EventKind, Listing, MessageStatus, Payload, Priority, Progress, Question, Receipt, Route, Sender,
     Status, Ticket, Timestamp, Wish,
-    ports::{Advance, Append, Attach, Changing, LookUp, Opening, Picking, Verdict},
+    ports::{Advance, Append, Attach, Changing, LookUp, Opening, Picking, Purge, Verdict},
 };
 
 use crate::{
@@ -20,10 +20,17 @@ pub async fn call_everything(fixture: &Fixture, now: Timestamp) {
     delivered_and_told(fixture, &opening.ticket, now).await;
     sent_again(fixture, now).await;
     operated(fixture, &opening.ticket, now).await;
-    listed(fixture).await;
     let store = fixture.store();
+    let purge = Purge {
+        after: None,
+        settled_before: Timestamp::from_unix_micros(0).unwrap(),
+        limit: 500,
+    };
+    assert_eq!(store.purge(purge).await.unwrap().gone, 0);
+    store.purge_keys(now, 500).await.unwrap();
     store.ping().await.unwrap();
     store.vitals(now).await.unwrap();
+    store.attention().await.unwrap();
 }
 
 /// Opens a ticket, twice by its key, and reads it.
@@ -210,7 +217,7 @@ async fn operated(fixture: &Fixture, ticket: &Ticket, now: Timestamp) {
 }
 
 /// Asks for every list in every way, and for its second page.
-async fn listed(fixture: &Fixture) {
+pub async fn list_everything(fixture: &Fixture) {
     let store = fixture.store();
     for status in [None, Some(Status::Open), Some(Status::Closed)] {
         for priority in [None, Some(Priority::Urgent)] {

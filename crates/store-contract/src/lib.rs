@@ -29,7 +29,7 @@ mod everything;
 mod fixture;
 pub mod memory;
 
-pub use everything::call_everything;
+pub use everything::{call_everything, list_everything};
 pub use fixture::Fixture;
 
 /// Makes every case of the contract a test of the store that the given function makes: an
@@ -163,6 +163,11 @@ macro_rules! store_contract {
             health::an_empty_store_is_well,
             health::vitals_count_every_state,
             health::vitals_count_what_is_unmatched,
+
+            housekeeping::what_was_delivered_long_ago_goes_and_the_newest_stays,
+            housekeeping::what_is_not_delivered_is_never_cleared_away,
+            housekeeping::small_steps_come_to_the_end,
+            housekeeping::keys_whose_time_has_ended_go,
 
             listing::a_list_holds_what_meets_every_condition,
             listing::pages_hold_every_ticket_once,

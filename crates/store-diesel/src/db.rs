@@ -111,7 +111,7 @@ pub(crate) struct Db {
 impl Db {
     /// A pool that opens connections as they are needed. It logs nothing by itself, since libpq's words may hold what
     /// is secret; a call that gets no connection says why.
-    pub(crate) fn new(address: &Address, size: u32) -> Self {
+    pub(crate) fn new(address: &Address, direct: &Address, size: u32) -> Self {
         let pool = Pool::builder()
             .max_size(size.max(1))
             .min_idle(Some(1))
@@ -121,7 +121,7 @@ impl Db {
             .connection_customizer(Box::new(Limits))
             .error_handler(Box::new(NopErrorHandler))
             .build_unchecked(ConnectionManager::new(address.as_str()));
-        let announcer = Arc::new(Announcer::new(address.clone()));
+        let announcer = Arc::new(Announcer::new(direct.clone()));
         Self {
             places: Arc::new(Semaphore::new(pool.max_size() as usize)),
             opener: Opener::new(pool.clone(), announcer.clone()),

@@ -13,6 +13,7 @@ use crate::{
     PostgresStore,
     db::Failure,
     listing, messages,
+    prepared::prepared,
     rows::{MessageRow, NewNotificationRow, TicketRow},
     schema::{messages as messages_table, notifications, tickets},
     search, trail,
@@ -146,9 +147,10 @@ fn attach(connection: &mut PgConnection, attach: &Attach) -> Result<Attached, Fa
     let version = messages::raise_version(connection, attach.to, attach.note.at.into(), attach.reopen, None)?;
     messages::join(connection, attach.message.0, attach.sender, attach.to, version)?;
     if let Some(notification) = &attach.notification {
-        insert_into(notifications::table)
+        let told = insert_into(notifications::table)
             .values(NewNotificationRow::new(notification, attach.to, version))
-            .execute(connection)?;
+            .returning(notifications::id);
+        prepared(told).get_result::<Uuid>(connection)?;
     }
     trail::write(connection, attach.note, Some(attach.to), Act::Attach(attach.message))?;
     Ok(Attached::Now)

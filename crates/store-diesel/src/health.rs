@@ -8,7 +8,10 @@ use ticket_domain::{
 };
 use time::OffsetDateTime;
 
-use crate::{PostgresStore, prepared::prepared};
+use crate::{
+    PostgresStore,
+    prepared::{prepared, typed},
+};
 
 /// One pass over what is not delivered; everything delivered is out of its index.
 const VITALS: &str = "
@@ -54,7 +57,7 @@ impl StoreHealth for PostgresStore {
     async fn ping(&self) -> Result<(), StoreError> {
         self.db
             .read(|connection| {
-                prepared(sql_query("SELECT 1")).execute(connection)?;
+                typed::<sql_types::Integer, _>(sql_query("SELECT 1")).get_result::<i32>(connection)?;
                 Ok(())
             })
             .await

@@ -6,7 +6,7 @@ use diesel::{
     sql_types::{Integer, Text},
 };
 
-use crate::{db::Failure, prepared::prepared};
+use crate::{db::Failure, prepared::typed};
 
 /// What is held.
 #[derive(Debug, Clone, Copy)]
@@ -22,9 +22,10 @@ pub(crate) enum Held {
 /// Holds `name` until the transaction ends; waits while another does. Names whose hashes are equal wait for each other
 /// too, which costs a moment and nothing else.
 pub(crate) fn hold(connection: &mut PgConnection, what: Held, name: &str) -> Result<(), Failure> {
-    let lock = sql_query("SELECT pg_advisory_xact_lock($1, hashtext($2))")
+    let lock = sql_query("SELECT pg_advisory_xact_lock($1, hashtext($2))::text")
         .bind::<Integer, _>(what as i32)
         .bind::<Text, _>(name);
-    prepared(lock).execute(connection)?;
+    // It answers with nothing, in a row.
+    typed::<Text, _>(lock).get_result::<String>(connection)?;
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use diesel::{
-    alias, insert_into,
+    insert_into,
     prelude::*,
     sql_query,
     sql_types::{self, Array, Bytea, Text, Timestamptz},
@@ -18,20 +18,17 @@ use uuid::Uuid;
 
 use crate::{
     db::Failure,
-    prepared::prepared,
+    prepared::typed,
     rows::{PrecedentRow, digest},
     schema::{idempotency_keys, messages, tickets},
 };
-
-/// How many ended keys each new one clears away: more than one, so that they never pile up.
-const CLEARED: i64 = 2;
 
 /// Many keys, over those whose time has ended at `$5`.
 const REMEMBER_OPENINGS: &str = "
     INSERT INTO idempotency_keys (key, digest, ticket_id, expires_at) SELECT * FROM unnest($1, $2, $3, $4)
     ON CONFLICT (key) DO UPDATE SET digest = excluded.digest, ticket_id = excluded.ticket_id,
         expires_at = excluded.expires_at, message_id = NULL
-    WHERE idempotency_keys.expires_at <= $5";
+    WHERE idempotency_keys.expires_at <= $5 RETURNING key";
 
 /// What the keys of openings were used for before, by the id of the ticket that was to be opened. A key whose time has
 /// ended counts for nothing.
@@ -94,11 +91,11 @@ pub(crate) fn remember_openings(connection: &mut PgConnection, openings: &[&Open
                 .collect::<Vec<OffsetDateTime>>(),
         )
         .bind::<Timestamptz, _>(OffsetDateTime::from(now));
-    if prepared(statement).execute(connection)? < keyed.len() {
+    let written: Vec<String> = typed::<Text, _>(statement).load(connection)?;
+    if written.len() < keyed.len() {
         return Err(Failure::LostTwin);
     }
-    let ended = CLEARED * i64::try_from(keyed.len()).unwrap_or(CLEARED);
-    clear_ended_keys(connection, now.into(), ended)
+    Ok(())
 }
 
 /// What a message's key was used for, unless its time has ended. It is held.
@@ -160,19 +157,5 @@ pub(crate) fn remember(
     if written == 0 {
         return Err(Failure::LostTwin);
     }
-    clear_ended_keys(connection, now, CLEARED)
-}
-
-/// Clears a few keys away whose time has ended. Leaves those that somebody is writing: the only order of locks is kept.
-fn clear_ended_keys(connection: &mut PgConnection, now: OffsetDateTime, limit: i64) -> Result<(), Failure> {
-    let ended = alias!(idempotency_keys as ended);
-    let keys = ended
-        .select(ended.field(idempotency_keys::key))
-        .filter(ended.field(idempotency_keys::expires_at).le(now))
-        .order(ended.field(idempotency_keys::expires_at))
-        .limit(limit)
-        .for_update()
-        .skip_locked();
-    diesel::delete(idempotency_keys::table.filter(idempotency_keys::key.eq_any(keys))).execute(connection)?;
     Ok(())
 }

@@ -6,8 +6,8 @@
 //! - `db.rs`, `turn.rs`: how a call gets a connection, and how long it may take. `opener.rs`: how tickets that come at the
 //!   same time get one commit. Blocking lives in these and nowhere else.
 //! - `openings.rs`, `tickets.rs`, `keys.rs`, `messages.rs`, `questions.rs`, `outbox.rs`, `redelivery.rs`, `verdicts.rs`,
-//!   `receipts.rs`, `desk.rs`, `listing.rs`, `search.rs`, `trail.rs`, `health.rs`: what each port call asks of the
-//!   database.
+//!   `receipts.rs`, `desk.rs`, `listing.rs`, `search.rs`, `trail.rs`, `health.rs`, `housekeeping.rs`: what each port call asks
+//!   of the database.
 //! - `prepared.rs`: statements that a connection keeps.
 //! - `announcements.rs`, `listener.rs`: who is told of changes, here and in other processes.
 //! - `rows.rs`: rows to values and back.
@@ -19,6 +19,7 @@ mod db;
 mod desk;
 mod health;
 mod holds;
+mod housekeeping;
 mod keys;
 mod listener;
 mod listing;
@@ -68,10 +69,17 @@ impl PostgresStore {
     /// What a network failure needs is added to the URL unless it says otherwise: `connect_timeout`,
     /// `tcp_user_timeout` and the keep-alives.
     pub fn connect(url: &str, pool_size: u32) -> Result<Self, ConnectError> {
+        Self::connect_past(url, url, pool_size)
+    }
+
+    /// The same where `url` leads through a pooler that shares connections between transactions: the migrations' lock,
+    /// and hearing of other replicas' changes, need a connection of their own, which `direct` leads to.
+    pub fn connect_past(direct: &str, url: &str, pool_size: u32) -> Result<Self, ConnectError> {
         let address = connect::Address::new(url)?;
-        migrate::migrate(&address)?;
+        let direct = connect::Address::new(direct)?;
+        migrate::migrate(&direct)?;
         Ok(Self {
-            db: Db::new(&address, pool_size),
+            db: Db::new(&address, &direct, pool_size),
         })
     }
 }

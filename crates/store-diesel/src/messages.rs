@@ -12,6 +12,7 @@ use crate::{
     db::Failure,
     holds::{Held, hold},
     keys,
+    prepared::prepared,
     questions::{self, Asked},
     rows::{MessageRow, NewNotificationRow},
     schema::{messages, notifications, tickets},
@@ -57,9 +58,10 @@ pub(crate) fn append(connection: &mut PgConnection, append: &Append) -> Result<A
     )?;
     let written = write_or_join(connection, message, *to, version)?;
     if let Some(notification) = notification {
-        insert_into(notifications::table)
+        let told = insert_into(notifications::table)
             .values(NewNotificationRow::new(notification, *to, version))
-            .execute(connection)?;
+            .returning(notifications::id);
+        prepared(told).get_result::<Uuid>(connection)?;
     }
     if let Some(idempotency) = idempotency {
         keys::remember(connection, idempotency, *to, Some(written), message.created_at)?;
@@ -97,16 +99,17 @@ pub(crate) fn keep(connection: &mut PgConnection, keep: &Keep) -> Result<Kept, F
         let known = known(connection, message.external_id.as_ref())?;
         return Ok(known.map_or(Kept::QuestionMoved, Kept::Before));
     };
-    let written = insert_into(messages::table)
+    let kept = insert_into(messages::table)
         .values((
             MessageRow::new(message),
             messages::question_id.eq(question.map(|question| question.0)),
         ))
         .on_conflict(messages::external_id)
         .do_nothing()
-        .execute(connection)?;
+        .returning(messages::id);
+    let kept: Vec<Uuid> = prepared(kept).load(connection)?;
     // What was asked is undone: the message is known by now.
-    if written > 0 {
+    if kept.len() == 1 {
         Ok(Kept::Now)
     } else {
         Err(Failure::LostTwin)
@@ -172,16 +175,15 @@ pub(crate) fn raise_version(
     // An update leaves out what is `None`.
     let status = reopen.then(|| tickets::status.eq(Status::Open.as_str()));
     let last_sender = by.map(|by| tickets::last_sender.eq(by.as_str()));
-    let version = update(tickets::table.find(ticket.0))
+    let raised = update(tickets::table.find(ticket.0))
         .set((
             tickets::version.eq(tickets::version + 1),
             tickets::updated_at.eq(at),
             status,
             last_sender,
         ))
-        .returning(tickets::version)
-        .get_result(connection)?;
-    Ok(version)
+        .returning(tickets::version);
+    Ok(prepared(raised).get_result(connection)?)
 }
 
 /// Writes a message into a thread, or has the one that was kept under its outside id join it. Says which is there now.
@@ -194,7 +196,7 @@ fn write_or_join(
     // The `filter` of DO UPDATE; elsewhere it would be mistaken for that of a query.
     use diesel::query_dsl::methods::FilterDsl;
 
-    let id = insert_into(messages::table)
+    let written = insert_into(messages::table)
         .values((
             MessageRow::new(message),
             messages::ticket_id.eq(ticket.0),
@@ -208,9 +210,8 @@ fn write_or_join(
             messages::sender.eq(excluded(messages::sender)),
         ))
         .filter(messages::ticket_id.is_null())
-        .returning(messages::id)
-        .get_result(connection)
-        .optional()?;
+        .returning(messages::id);
+    let id = prepared(written).get_result(connection).optional()?;
     // None: the outside id is in a thread now, and was not when we looked.
     id.map(MessageId).ok_or(Failure::LostTwin)
 }

@@ -21,7 +21,8 @@ use crate::{
 
 /// By hand, since diesel has no CTEs, and without one the locking sub-select may become the inner side of a nested loop
 /// that runs again for each row and locks beyond its LIMIT. A notification is due if it waits, its time has come, and
-/// no earlier one of its ticket waits; an ended lease is simply due. Workers skip what others are just claiming.
+/// no earlier one of its ticket waits; an ended lease is simply due. Workers skip what others are just claiming. What is
+/// due is an array to the UPDATE: planned for any limit, a join would read the whole table.
 macro_rules! claim {
     ($which:literal) => {
         concat!(
@@ -34,9 +35,10 @@ macro_rules! claim {
             " ORDER BY n.due_at LIMIT $2 FOR UPDATE OF n SKIP LOCKED),
             claimed AS (
                 UPDATE notifications n SET lease = $3, due_at = $4, tried_at = $1
-                FROM due WHERE n.id = due.id
-                RETURNING n.id, n.ticket_id, n.event, n.payload, n.route, n.round, n.failures, n.scheduled_at, due.due_at AS was_due_at)
-            SELECT id, ticket_id, event, payload, route, round, failures, scheduled_at FROM claimed ORDER BY was_due_at, id"
+                WHERE n.id = ANY (ARRAY(SELECT id FROM due))
+                RETURNING n.id, n.ticket_id, n.event, n.payload, n.route, n.round, n.failures, n.scheduled_at)
+            SELECT c.id, ticket_id, event, payload, route, round, failures, scheduled_at
+            FROM claimed c JOIN due ON due.id = c.id ORDER BY due.due_at, c.id"
         )
     };
 }

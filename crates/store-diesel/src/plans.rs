@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use diesel::{
     Connection, PgConnection, QueryableByName, RunQueryDsl, connection::InstrumentationEvent, sql_query, sql_types,
 };
-use store_contract::{Fixture, call_everything};
+use store_contract::{Fixture, call_everything, list_everything};
 use store_diesel::testing::TestDatabase;
 use ticket_domain::Timestamp;
 use tokio::task::spawn_blocking;
@@ -50,27 +50,52 @@ const CROWD: &str = "
     SELECT md5('q' || n)::uuid, '+919655716000', '', 'Which one?', false, to_timestamp(n), to_timestamp(n), to_timestamp(n)
     FROM generate_series(1, 20000) AS n;
     ANALYZE;
-    SELECT pg_stat_reset()";
+    SELECT pg_stat_force_next_flush()";
+
+/// The tables that are asked.
+const TABLES: [&str; 9] = [
+    "earlier_ids",
+    "idempotency_keys",
+    "messages",
+    "notifications",
+    "questions",
+    "receipts",
+    "ticket_search",
+    "tickets",
+    "trail",
+];
 
 /// From the sixth time on a statement may be planned for any value.
 const ROUNDS: usize = 7;
 
-/// What is asked seldom, or is planned better when its values are known: the search looks for the words it is given.
-/// Nobody waits long for how it is prepared.
-const SELDOM: [&str; 12] = [
+/// What is asked seldom, or one of many at once; and what is planned better when its values are known: the search looks
+/// for the words that it is given.
+const SELDOM: [&str; 22] = [
     "BEGIN",
     "COMMIT",
     "SET LOCAL enable_seqscan",
     "search_query",
     "SELECT number FROM tickets WHERE number <",
     "(SELECT unnest($1) AS number)",
-    // Operators' batches.
-    "\"notifications\" AS \"waiting\"",
-    "\"notifications\" AS \"earlier\"",
-    "\"notifications\" AS \"stale\"",
+    // By the commit of many.
+    "INSERT INTO \"idempotency_keys\"",
+    "DELETE FROM \"idempotency_keys\"",
+    "WITH ended",
+    "DELETE FROM \"receipts\"",
+    "UPDATE \"receipts\"",
+    // Operators, and managers who are asked back.
+    "INSERT INTO \"trail\"",
+    "INSERT INTO \"questions\"",
+    "UPDATE \"questions\" SET \"asked_at\"",
+    "UPDATE \"questions\" SET \"closed_at\" = $1, \"answered_by\"",
+    "UPDATE \"messages\" SET \"ticket_id\"",
+    "UPDATE \"notifications\" SET \"state\" = $1, \"due_at\" = $2, \"addressed\"",
+    "UPDATE \"tickets\" SET \"status\" = $1, \"priority\"",
+    "INSERT INTO \"earlier_ids\"",
+    // Batches.
+    "\"notifications\" AS",
     "WHERE state <> 'delivered' AND state = 'dead'",
-    "(state <> 'delivered' AND state = 'dead' AND route <> 'text')",
-    "SET \"addressed\"",
+    "state <> 'delivered' AND state = 'dead' AND route <> 'text'",
 ];
 
 #[derive(QueryableByName, Debug)]
@@ -84,21 +109,6 @@ fn lines(connection: &mut PgConnection, sql: &str) -> Vec<String> {
     lines.into_iter().map(|Line { line }| line).collect()
 }
 
-/// A store with one connection, and a crowd in it.
-async fn crowded(database: &TestDatabase) -> (PostgresStore, Fixture) {
-    database.execute(CROWD).await;
-    let url = database.url().to_owned();
-    let store = spawn_blocking(move || PostgresStore::connect(&url, 1).unwrap())
-        .await
-        .unwrap();
-    let fixture = Fixture::new(Arc::new(store.clone()));
-    for _ in 0..ROUNDS {
-        // Later than the crowd.
-        call_everything(&fixture, Timestamp::from_unix_micros(1_736_937_000_000_000).unwrap()).await;
-    }
-    (store, fixture)
-}
-
 /// Asks by the store's one connection.
 async fn ask(store: &PostgresStore, sql: &'static str) -> Vec<String> {
     let asked = store
@@ -107,59 +117,95 @@ async fn ask(store: &PostgresStore, sql: &'static str) -> Vec<String> {
     asked.await.unwrap()
 }
 
-const WHOLE: &str =
-    "SELECT relname || ' ' || seq_scan AS line FROM pg_stat_user_tables WHERE seq_scan > 0 ORDER BY line";
+/// From then on, every statement that the store's one connection sends.
+async fn overhear(store: &PostgresStore) -> Arc<Mutex<Vec<String>>> {
+    let sent = Arc::new(Mutex::new(Vec::new()));
+    let log = sent.clone();
+    let overheard = store.db.read(move |connection| {
+        let log = log.clone();
+        connection.set_instrumentation(move |event: InstrumentationEvent<'_>| {
+            if let InstrumentationEvent::StartQuery { query, .. } = event {
+                // The statement as it is sent, and its values behind it.
+                let query = query.to_string();
+                let statement = query.split(" -- binds: ").next().unwrap_or_default();
+                log.lock().unwrap().push(statement.to_owned());
+            }
+        });
+        Ok::<_, Failure>(())
+    });
+    overheard.await.unwrap();
+    sent
+}
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_table_is_read_from_end_to_end() {
+async fn indexes_answer_what_is_asked_and_what_is_asked_often_stays_prepared() {
     let database = TestDatabase::create().await;
-    let (store, _) = crowded(&database).await;
-    ask(&store, "SELECT pg_stat_force_next_flush()::text AS line").await;
-    assert_eq!(ask(&store, WHOLE).await, Vec::<String>::new());
-    assert_eq!(
-        ask(
-            &store,
-            "SELECT count(*) || '' AS line FROM pg_stat_user_tables WHERE idx_scan > 0"
-        )
-        .await,
-        ["9"]
-    );
+    database.execute(CROWD).await;
+    database.execute("SELECT pg_stat_reset()").await;
+    let url = database.url().to_owned();
+    let store = spawn_blocking(move || PostgresStore::connect(&url, 1).unwrap())
+        .await
+        .unwrap();
+    let fixture = Fixture::new(Arc::new(store.clone()));
+    // Later than the crowd.
+    let now = Timestamp::from_unix_micros(1_736_937_000_000_000).unwrap();
+    for _ in 1..ROUNDS {
+        call_everything(&fixture, now).await;
+    }
+    list_everything(&fixture).await;
+    let sent = overhear(&store).await;
+    call_everything(&fixture, now).await;
+    let sent = sent.lock().unwrap().clone();
+
+    no_table_was_read_from_end_to_end(&store).await;
+    what_is_prepared_is_planned_by_indexes(&store).await;
+    what_is_asked_often_is_prepared(&store, sent).await;
+}
+
+async fn no_table_was_read_from_end_to_end(store: &PostgresStore) {
+    // Of diesel's own table, the few rows are read at the start.
+    const WHOLE: &str = "SELECT relname || ' ' || seq_scan AS line FROM pg_stat_user_tables
+        WHERE seq_scan > 0 AND relname <> '__diesel_schema_migrations' ORDER BY line";
+    const BY_INDEX: &str = "SELECT relname::text AS line FROM pg_stat_user_tables WHERE idx_scan > 0 ORDER BY line";
+    ask(store, "SELECT pg_stat_force_next_flush()::text AS line").await;
+    assert_eq!(ask(store, WHOLE).await, Vec::<String>::new());
+    assert_eq!(ask(store, BY_INDEX).await, TABLES);
 
     // The question itself must be able to see it.
     ask(
-        &store,
+        store,
         "SELECT count(*) || pg_stat_force_next_flush()::text AS line FROM trail WHERE act = 'reply'",
     )
     .await;
-    assert_eq!(ask(&store, WHOLE).await, ["trail 1"]);
+    assert_eq!(ask(store, WHOLE).await, ["trail 1"]);
 }
 
-/// Also where a statement is planned for any value, which the server chooses to do by itself.
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_prepared_is_planned_by_indexes() {
+/// Also where a statement is planned for any value, as the server does when it finds that no worse.
+async fn what_is_prepared_is_planned_by_indexes(store: &PostgresStore) {
     const PREPARED: &str = "
         SELECT 'EXPLAIN EXECUTE ' || name || CASE WHEN parameter_types = '{}' THEN '' ELSE '('
             || (SELECT string_agg('NULL::' || type::text, ', ') FROM unnest(parameter_types) AS type) || ')' END AS line
         FROM pg_prepared_statements WHERE NOT from_sql";
-    let database = TestDatabase::create().await;
-    let (store, _) = crowded(&database).await;
-    let plans = store.db.read(|connection| {
-        lines(
-            connection,
-            "SELECT set_config('plan_cache_mode', 'force_generic_plan', false) AS line",
-        );
+    ask(
+        store,
+        "SELECT set_config('plan_cache_mode', 'force_generic_plan', false) AS line",
+    )
+    .await;
+    let explained = store.db.read(|connection| {
         let prepared = lines(connection, PREPARED);
-        assert!(prepared.len() > 70, "{}", prepared.len());
-        Ok::<_, Failure>(
-            prepared
-                .iter()
-                .map(|explain| plan(connection, explain))
-                .collect::<Vec<_>>(),
-        )
+        Ok::<_, Failure>(prepared.iter().map(|one| plan(connection, one)).collect::<Vec<_>>())
     });
-    for plan in plans.await.unwrap() {
-        assert!(!plan.contains("Seq Scan"), "{plan}");
-    }
+    let plans = explained.await.unwrap();
+    assert!(plans.len() > 60, "{}", plans.len());
+    // A sequence is one row. The two that clear a few away have a small limit, which a plan for any value does not know;
+    // so the server plans them by their values, and the counters above show that it does.
+    let is_fine = |plan: &String| {
+        let whole = plan.replace("Seq Scan on tickets_number_seq", "");
+        let is_clearing = plan.contains("Delete on receipts ") || plan.contains("Delete on idempotency_keys ");
+        !whole.contains("Seq Scan") || is_clearing
+    };
+    let whole: Vec<_> = plans.into_iter().filter(|plan| !is_fine(plan)).collect();
+    assert!(whole.is_empty(), "{}", whole.join("\n\n"));
 }
 
 fn plan(connection: &mut PgConnection, explain: &str) -> String {
@@ -173,33 +219,13 @@ fn plan(connection: &mut PgConnection, explain: &str) -> String {
     format!("{explain}\n{}", steps.join("\n"))
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_asked_often_stays_prepared() {
-    let database = TestDatabase::create().await;
-    let (store, fixture) = crowded(&database).await;
-    let sent = Arc::new(Mutex::new(Vec::new()));
-    let log = sent.clone();
-    let listen = store.db.read(move |connection| {
-        let log = log.clone();
-        connection.set_instrumentation(move |event: InstrumentationEvent<'_>| {
-            if let InstrumentationEvent::StartQuery { query, .. } = event {
-                // The statement as it is sent, and its values behind it.
-                let query = query.to_string();
-                let statement = query.split(" -- binds: ").next().unwrap_or_default();
-                log.lock().unwrap().push(statement.to_owned());
-            }
-        });
-        Ok::<_, Failure>(())
-    });
-    listen.await.unwrap();
-    call_everything(&fixture, Timestamp::from_unix_micros(1_736_937_001_000_000).unwrap()).await;
-    let sent = sent.lock().unwrap().clone();
-    let prepared = ask(&store, "SELECT statement AS line FROM pg_prepared_statements").await;
-    assert!(sent.len() > 300, "{}", sent.len());
-    let seldom = |statement: &str| SELDOM.iter().any(|words| statement.contains(words));
+async fn what_is_asked_often_is_prepared(store: &PostgresStore, sent: Vec<String>) {
+    let prepared = ask(store, "SELECT statement AS line FROM pg_prepared_statements").await;
+    assert!(sent.len() > 100, "{}", sent.len());
+    let is_seldom = |statement: &str| SELDOM.iter().any(|words| statement.contains(words));
     let mut anew: Vec<_> = sent
         .into_iter()
-        .filter(|statement| !prepared.contains(statement) && !seldom(statement))
+        .filter(|statement| !prepared.contains(statement) && !is_seldom(statement))
         .collect();
     anew.sort_unstable();
     anew.dedup();

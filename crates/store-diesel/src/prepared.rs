@@ -16,7 +16,8 @@ use diesel::{
 /// A statement that stays prepared for as long as its connection lives. It is known by its text.
 pub(crate) struct Prepared<Q>(Q);
 
-/// Has the connection keep `statement`, of which there must be only one, or a few that differ.
+/// Has the connection keep `statement`, of which there must be only one, or a few that differ. It must give rows, and they
+/// must be loaded: `execute` hands diesel a reference, and by that it is prepared anew.
 pub(crate) fn prepared<Q>(statement: Q) -> Prepared<Q> {
     Prepared(statement)
 }

@@ -163,7 +163,10 @@ pub(crate) fn close(connection: &mut PgConnection, of: &Phone, at: Timestamp) ->
     let open = questions::table
         .filter(questions::of_phone.eq(of.as_str()))
         .filter(questions::closed_at.is_null());
-    prepared(update(open).set(questions::closed_at.eq(OffsetDateTime::from(at)))).execute(connection)?;
+    let closed = update(open)
+        .set(questions::closed_at.eq(OffsetDateTime::from(at)))
+        .returning(questions::id);
+    prepared(closed).load::<Uuid>(connection)?;
     Ok(())
 }
 

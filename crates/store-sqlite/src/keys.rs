@@ -1,6 +1,6 @@
 //! The keys that make a request's repetition harmless.
 
-use diesel::{alias, delete, prelude::*, replace_into};
+use diesel::{prelude::*, replace_into};
 use ticket_domain::{
     MessageId, TicketId, Timestamp,
     ports::{Appended, Idempotency, Precedent},
@@ -11,9 +11,6 @@ use crate::{
     rows::{PrecedentRow, RepeatedRow, bytes},
     schema::{idempotency_keys, messages, tickets},
 };
-
-/// How many ended keys each new one clears away: more than one, so that they never pile up.
-const CLEARED: i64 = 2;
 
 /// The ticket that a key opened, or to which it wrote, unless the key's time has ended.
 pub(crate) fn opened(
@@ -56,16 +53,13 @@ pub(crate) fn added(
     Ok(row.map(Appended::try_from).transpose()?)
 }
 
-/// Writes a key, over one whose time has ended, and what it was used for: the message, or else the whole ticket. Clears
-/// a few away whose time has ended.
+/// Writes a key, over one whose time has ended, and what it was used for: the message, or else the whole ticket.
 pub(crate) fn remember(
     connection: &mut SqliteConnection,
     idempotency: &Idempotency,
-    now: Timestamp,
     ticket: TicketId,
     message: Option<MessageId>,
 ) -> Result<(), Failure> {
-    clear_ended(connection, now)?;
     replace_into(idempotency_keys::table)
         .values((
             idempotency_keys::key.eq(idempotency.key.as_str()),
@@ -75,16 +69,5 @@ pub(crate) fn remember(
             idempotency_keys::message_id.eq(message.map(|message| bytes(message.0))),
         ))
         .execute(connection)?;
-    Ok(())
-}
-
-fn clear_ended(connection: &mut SqliteConnection, now: Timestamp) -> Result<(), Failure> {
-    let ended = alias!(idempotency_keys as ended);
-    let keys = ended
-        .select(ended.field(idempotency_keys::key))
-        .filter(ended.field(idempotency_keys::expires_at).le(now.unix_micros()))
-        .order(ended.field(idempotency_keys::expires_at))
-        .limit(CLEARED);
-    delete(idempotency_keys::table.filter(idempotency_keys::key.eq_any(keys))).execute(connection)?;
     Ok(())
 }

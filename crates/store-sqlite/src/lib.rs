@@ -4,7 +4,8 @@
 //! - `migrate.rs`: the schema; `check.rs`: how far it is.
 //! - `db.rs`, `writer.rs`: one writer, a few readers. Blocking lives there and nowhere else.
 //! - `tickets.rs`, `messages.rs`, `questions.rs`, `outbox.rs`, `verdicts.rs`, `receipts.rs`, `desk.rs`, `listing.rs`,
-//!   `search.rs`, `trail.rs`, `keys.rs`, `health.rs`: what each port call asks of the database.
+//!   `search.rs`, `trail.rs`, `keys.rs`, `health.rs`, `housekeeping.rs`: what each port call asks of the database.
+//! - `prepared.rs`: statements that a connection keeps.
 //! - `rows.rs`: rows to values and back.
 //! - `transfer.rs`: everything that a file holds, for another store.
 //!
@@ -16,6 +17,7 @@ mod db;
 mod desk;
 mod file;
 mod health;
+mod housekeeping;
 mod keys;
 mod listing;
 mod messages;

@@ -57,7 +57,7 @@ pub(crate) fn append(connection: &mut SqliteConnection, append: &Append) -> Resu
             .execute(connection)?;
     }
     if let Some(idempotency) = idempotency {
-        keys::remember(connection, idempotency, now, *to, Some(id))?;
+        keys::remember(connection, idempotency, *to, Some(id))?;
     }
     if let Some(note) = note {
         trail::note(connection, *note, Some(*to), &Act::Reply(id))?;

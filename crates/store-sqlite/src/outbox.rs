@@ -200,7 +200,7 @@ fn lease(connection: &mut SqliteConnection, row: ClaimedRow, claim: Claim) -> Re
         notifications::due_at.eq(claim.until.unix_micros()),
         notifications::tried_at.eq(claim.now.unix_micros()),
     ));
-    prepared(leased).execute(connection)?;
+    prepared(leased.returning(notifications::failures)).load::<i64>(connection)?;
     Ok(Some(claimed))
 }
 

@@ -11,11 +11,12 @@ use store_contract::{Fixture, memory::MemoryStore};
 use ticket_domain::{
     Awaiting, Detour, ExternalId, Listing, MessageStatus, Payload, Place, Priority, Progress, Question, QuestionId,
     Reason, Receipt, Route, Sender, Status, Ticket, Timestamp, Wish,
-    ports::{Advance, Append, Asking, Attach, Changing, Keep, Kept, LookUp, Picking, Replaced, Verdict},
+    ports::{Advance, Append, Asking, Attach, Changing, Keep, Kept, LookUp, Picking, Purge, Replaced, Verdict},
 };
 
 use crate::{
-    desk, health, listing, messages, migrate::MIGRATIONS, outbox, questions, receipts, search, tickets, trail, verdicts,
+    desk, health, housekeeping, listing, messages, migrate::MIGRATIONS, outbox, questions, receipts, search, tickets,
+    trail, verdicts,
 };
 
 /// They hold only what waits, is not delivered, is not matched or is open, however much was sent; of the open, and of the
@@ -55,6 +56,7 @@ fn statements(connection: &mut SqliteConnection) -> Vec<String> {
 
     tickets::open(connection, &opening).unwrap();
     tickets::opened_since(connection, now).unwrap();
+    tickets::head(connection, opening.ticket.reference).unwrap().unwrap();
     tickets::thread(connection, opening.ticket.reference).unwrap().unwrap();
     let question = asked(connection, &fixture, &external_id, now);
     messages::kept(connection, &external_id).unwrap().unwrap();
@@ -90,6 +92,15 @@ fn statements(connection: &mut SqliteConnection) -> Vec<String> {
     answered(connection, &fixture, &opening.ticket, now);
     told(connection, &fixture, now);
     health::vitals(connection, now).unwrap();
+    for after in [None, Some(id)] {
+        let purge = Purge {
+            after,
+            settled_before: now.plus(std::time::Duration::from_secs(1)),
+            limit: 9,
+        };
+        housekeeping::purge(connection, purge).unwrap();
+    }
+    housekeeping::purge_keys(connection, now, 9).unwrap();
     operated(connection, &fixture, &opening.ticket, now);
     std::mem::take(&mut *sent.lock().unwrap())
 }

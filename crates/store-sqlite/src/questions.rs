@@ -159,7 +159,10 @@ pub(crate) fn close(connection: &mut SqliteConnection, of: &Phone, at: Timestamp
     let open = questions::table
         .filter(questions::of_phone.eq(of.as_str()))
         .filter(questions::closed_at.is_null());
-    prepared(update(open).set(questions::closed_at.eq(at.unix_micros()))).execute(connection)?;
+    let closed = update(open)
+        .set(questions::closed_at.eq(at.unix_micros()))
+        .returning(questions::id);
+    prepared(closed).load::<Vec<u8>>(connection)?;
     Ok(())
 }
 

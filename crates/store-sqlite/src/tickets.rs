@@ -136,7 +136,7 @@ pub(crate) fn open(connection: &mut SqliteConnection, opening: &Opening) -> Resu
         .values(NewNotificationRow::new(notification, ticket.id, FIRST_VERSION))
         .execute(connection)?;
     if let Some(idempotency) = idempotency {
-        keys::remember(connection, idempotency, ticket.created_at, ticket.id, None)?;
+        keys::remember(connection, idempotency, ticket.id, None)?;
     }
     Ok(Opened::Now)
 }

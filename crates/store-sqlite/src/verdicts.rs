@@ -25,46 +25,70 @@ pub(crate) fn settle(
         .filter(notifications::lease.eq(bytes(lease.0)));
     let is_free = notifications::lease.eq(NOBODY);
     let fails_once_more = notifications::failures.eq(notifications::failures + 1);
-    let settled = match verdict {
-        Verdict::Delivered { at, external_id } => prepared(update(held).set((
-            is_free,
-            notifications::state.eq(state::DELIVERED),
-            notifications::due_at.eq(NEVER),
-            notifications::settled_at.eq(at.unix_micros()),
-            notifications::external_id.eq(external_id.as_ref().map(ExternalId::as_str)),
-            notifications::progress.eq(Progress::Sent.as_str()),
-        )))
-        .execute(connection)?,
-        Verdict::RetryAt { due, why } => prepared(update(held).set((
-            is_free,
-            fails_once_more,
-            notifications::released.eq(false),
-            notifications::due_at.eq(due.unix_micros()),
-            notifications::scheduled_at.eq(due.unix_micros()),
-            notifications::last_error.eq(&**why),
-        )))
-        .execute(connection)?,
-        Verdict::Dead { at, why } => prepared(update(held).set((
-            is_free,
-            fails_once_more,
-            notifications::state.eq(state::DEAD),
-            notifications::due_at.eq(NEVER),
-            notifications::settled_at.eq(at.unix_micros()),
-            notifications::last_error.eq(&**why),
-        )))
-        .execute(connection)?,
-        Verdict::Diverted { at, detour, why } => prepared(update(held).set((
-            DetourRow::new(detour, why, *at),
-            notifications::round.eq(notifications::round + 1),
-        )))
-        .execute(connection)?,
-        Verdict::Returned { due, why } => prepared(update(held).set((
-            is_free,
-            notifications::due_at.eq(due.unix_micros()),
-            // An update leaves out what is `None`: the last error stays.
-            why.as_ref().map(|why| notifications::last_error.eq(&**why)),
-        )))
-        .execute(connection)?,
+    let settled: Vec<Vec<u8>> = match verdict {
+        Verdict::Delivered { at, external_id } => prepared(
+            update(held)
+                .set((
+                    is_free,
+                    notifications::state.eq(state::DELIVERED),
+                    notifications::due_at.eq(NEVER),
+                    notifications::settled_at.eq(at.unix_micros()),
+                    notifications::external_id.eq(external_id.as_ref().map(ExternalId::as_str)),
+                    notifications::progress.eq(Progress::Sent.as_str()),
+                ))
+                .returning(notifications::id),
+        )
+        .load(connection)?,
+        Verdict::RetryAt { due, why } => prepared(
+            update(held)
+                .set((
+                    is_free,
+                    fails_once_more,
+                    notifications::released.eq(false),
+                    notifications::due_at.eq(due.unix_micros()),
+                    notifications::scheduled_at.eq(due.unix_micros()),
+                    notifications::last_error.eq(&**why),
+                ))
+                .returning(notifications::id),
+        )
+        .load(connection)?,
+        Verdict::Dead { at, why } => prepared(
+            update(held)
+                .set((
+                    is_free,
+                    fails_once_more,
+                    notifications::state.eq(state::DEAD),
+                    notifications::due_at.eq(NEVER),
+                    notifications::settled_at.eq(at.unix_micros()),
+                    notifications::last_error.eq(&**why),
+                ))
+                .returning(notifications::id),
+        )
+        .load(connection)?,
+        Verdict::Diverted { at, detour, why } => prepared(
+            update(held)
+                .set((
+                    DetourRow::new(detour, why, *at),
+                    notifications::round.eq(notifications::round + 1),
+                ))
+                .returning(notifications::id),
+        )
+        .load(connection)?,
+        Verdict::Returned { due, why } => prepared(
+            update(held)
+                .set((
+                    is_free,
+                    notifications::due_at.eq(due.unix_micros()),
+                    // An update leaves out what is `None`: the last error stays.
+                    why.as_ref().map(|why| notifications::last_error.eq(&**why)),
+                ))
+                .returning(notifications::id),
+        )
+        .load(connection)?,
     };
-    Ok(if settled > 0 { Settled::Yes } else { Settled::LeaseLost })
+    Ok(if settled.len() == 1 {
+        Settled::Yes
+    } else {
+        Settled::LeaseLost
+    })
 }

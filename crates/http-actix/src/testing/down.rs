@@ -9,8 +9,8 @@ use ticket_domain::{
     Timestamp,
     ports::{
         Advance, Announcements, Answered, Append, Appended, Attach, Attached, Changing, Claim, Claimed, Desk, Follower,
-        Handed, Keep, Kept, LookUp, Note, Opened, Opening, Outbox, Picked, Picking, PoolUse, Questions, Receipts,
-        Redelivered, Settled, StoreError, StoreHealth, TicketStore, Verdict, Vitals,
+        Handed, Housekeeping, Keep, Kept, LookUp, Note, Opened, Opening, Outbox, Picked, Picking, PoolUse, Purge,
+        Purged, Questions, Receipts, Redelivered, Settled, StoreError, StoreHealth, TicketStore, Verdict, Vitals,
     },
 };
 
@@ -151,6 +151,16 @@ impl Desk for DownStore {
         down()
     }
     async fn trail(&self, _: Option<TicketId>, _: Option<EntryId>, _: u16) -> Result<Vec<Entry>, StoreError> {
+        down()
+    }
+}
+
+#[async_trait]
+impl Housekeeping for DownStore {
+    async fn purge(&self, _: Purge) -> Result<Purged, StoreError> {
+        down()
+    }
+    async fn purge_keys(&self, _: Timestamp, _: u16) -> Result<u64, StoreError> {
         down()
     }
 }

@@ -3,7 +3,10 @@
 mod parts;
 mod variables;
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use secrecy::{ExposeSecret as _, SecretString};
 use ticket_domain::{Access, Phone};
@@ -43,6 +46,8 @@ pub struct Config {
     pub rate_limits: bool,
     /// How many slow tries follow the three quick retries.
     pub slow_retries: u8,
+    /// How long a notification is kept that was delivered and is not its ticket's newest. `None`: for ever.
+    pub notification_retention: Option<Duration>,
     /// How many notifications are sent at the same time.
     pub notify_concurrency: u16,
     /// How logs look.
@@ -71,6 +76,8 @@ pub enum Database {
     Postgres {
         /// With its password, if it has one.
         url: SecretString,
+        /// The same database past a pooler that shares connections between transactions, if there is one.
+        direct: Option<SecretString>,
         /// The most connections at a time.
         pool_size: u32,
     },
@@ -82,13 +89,21 @@ impl Database {
 
     /// Reads a URL; `here` is the folder that relative paths start from.
     pub(crate) fn parse(url: SecretString, here: &Path, pool_size: u32) -> Option<Self> {
-        let text = url.expose_secret();
-        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-            return Some(Self::Postgres { url, pool_size });
+        if Self::is_postgres(&url) {
+            return Some(Self::Postgres {
+                url,
+                direct: None,
+                pool_size,
+            });
         }
-        let path = text.strip_prefix("sqlite://")?;
+        let path = url.expose_secret().strip_prefix("sqlite://")?;
         let is_path = !path.is_empty() && !path.ends_with('/') && !path.contains(['?', '#']);
         is_path.then(|| Self::Sqlite(here.join(path)))
+    }
+
+    fn is_postgres(url: &SecretString) -> bool {
+        let text = url.expose_secret();
+        text.starts_with("postgres://") || text.starts_with("postgresql://")
     }
 }
 
@@ -131,6 +146,7 @@ impl Config {
             trusted_proxy_hops: parts::trusted_proxy_hops(&mut vars),
             rate_limits: parts::rate_limits(&mut vars),
             slow_retries: parts::slow_retries(&mut vars),
+            notification_retention: parts::notification_retention(&mut vars),
             notify_concurrency: parts::notify_concurrency(&mut vars),
             log_format: parts::log_format(&mut vars, on_terminal),
             log_filter: parts::log_filter(&mut vars),

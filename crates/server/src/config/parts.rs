@@ -1,6 +1,9 @@
 //! What each variable means.
 
-use std::path::{Component, Path, PathBuf};
+use std::{
+    path::{Component, Path, PathBuf},
+    time::Duration,
+};
 
 use notify_n8n::Receiver;
 use secrecy::{ExposeSecret, SecretString};
@@ -61,16 +64,29 @@ fn web_address(text: &str) -> Option<Url> {
 
 pub(super) fn database(vars: &mut Variables<'_>, here: &Path) -> Database {
     const VARIABLE: &str = "DATABASE_URL";
+    const DIRECT: &str = "DATABASE_DIRECT_URL";
     let pool_size = vars.number("DATABASE_POOL_SIZE", 1, 100, 8);
     let url = vars
         .secret(VARIABLE)
         .unwrap_or_else(|| "sqlite://data/tickets.db".to_owned().into());
-    let database = Database::parse(url, here, pool_size).unwrap_or_else(|| {
+    let direct = vars.secret(DIRECT);
+    let mut database = Database::parse(url, here, pool_size).unwrap_or_else(|| {
         vars.fault(VARIABLE, Database::WANTED);
         Database::Sqlite(here.join("data/tickets.db"))
     });
-    if let Database::Sqlite(path) = &database {
-        check_that_it_lasts(vars, path, here);
+    match &mut database {
+        Database::Postgres { direct: unset, .. } => {
+            if direct.as_ref().is_some_and(|url| !Database::is_postgres(url)) {
+                vars.fault(DIRECT, "must be an address that starts with postgres://");
+            }
+            *unset = direct;
+        }
+        Database::Sqlite(path) => {
+            if direct.is_some() {
+                vars.fault(DIRECT, "goes with a DATABASE_URL that starts with postgres://");
+            }
+            check_that_it_lasts(vars, path, here);
+        }
     }
     database
 }
@@ -281,6 +297,11 @@ pub(super) fn rate_limits(vars: &mut Variables<'_>) -> bool {
 pub(super) fn slow_retries(vars: &mut Variables<'_>) -> u8 {
     let most = NOTIFY_SLOW_RETRIES_MAX;
     u8::try_from(vars.number("NOTIFY_SLOW_RETRIES", 0, most.into(), most.into())).unwrap_or(most)
+}
+
+pub(super) fn notification_retention(vars: &mut Variables<'_>) -> Option<Duration> {
+    let days = vars.number("NOTIFICATION_RETENTION_DAYS", 0, 36_500, 30);
+    (days > 0).then(|| Duration::from_hours(24 * u64::from(days)))
 }
 
 pub(super) fn notify_concurrency(vars: &mut Variables<'_>) -> u16 {

@@ -92,17 +92,24 @@ fn everything_can_be_set() {
         ("RATE_LIMITS", "off"),
         ("NOTIFY_SLOW_RETRIES", "0"),
         ("NOTIFY_CONCURRENCY", "16"),
+        ("NOTIFICATION_RETENTION_DAYS", "90"),
+        ("DATABASE_DIRECT_URL", "postgres://desk:pw@db.example:5433/desk"),
         ("LOG_FORMAT", "text"),
         ("RUST_LOG", "warn,server=debug"),
     ]);
     assert_eq!(config.base_url.unwrap().as_str(), "https://desk.example/help");
     assert_eq!(config.site_name, "Bottles & Co");
-    let Database::Postgres { url, pool_size } = config.database else {
+    assert_eq!(config.notification_retention, Some(Duration::from_hours(24 * 90)));
+    let Database::Postgres { url, direct, pool_size } = config.database else {
         panic!("not Postgres")
     };
     assert_eq!(
         (url.expose_secret(), pool_size),
         ("postgresql://desk:pw@db.example/desk", 20)
+    );
+    assert_eq!(
+        direct.unwrap().expose_secret(),
+        "postgres://desk:pw@db.example:5433/desk"
     );
     let receiver = config.receiver.unwrap();
     assert_eq!(receiver.created.path(), "/webhook/created");

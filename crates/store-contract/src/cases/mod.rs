@@ -5,6 +5,7 @@ pub mod attaching;
 pub mod changing;
 pub mod claiming;
 pub mod health;
+pub mod housekeeping;
 pub mod idempotency;
 pub mod listing;
 pub mod messages;

@@ -4,6 +4,7 @@
 mod desk;
 mod entry;
 mod health;
+mod housekeeping;
 mod outbox;
 mod questions;
 mod receipts;

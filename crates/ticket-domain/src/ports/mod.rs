@@ -2,6 +2,7 @@
 //! happens wholly or not at all.
 
 mod desk;
+mod housekeeping;
 mod news;
 mod notifier;
 mod outbox;
@@ -12,6 +13,7 @@ mod surroundings;
 pub mod transfer;
 
 pub use desk::{Attach, Attached, Changing, Desk};
+pub use housekeeping::{Housekeeping, Purge, Purged};
 pub use news::{Announcements, Follower, News};
 pub use notifier::{Answer, Composer, Delivering, Event, Failure, FailureKind, Notifier};
 pub use outbox::{Claim, Claimed, Outbox, Redelivered, Settled, Verdict};
@@ -24,6 +26,9 @@ pub use store::{
 pub use surroundings::{Clock, Random, Wake};
 
 /// Everything that a store offers.
-pub trait Store: TicketStore + Questions + Outbox + Receipts + Desk + Announcements + StoreHealth {}
+pub trait Store:
+    TicketStore + Questions + Outbox + Receipts + Desk + Announcements + Housekeeping + StoreHealth
+{
+}
 
-impl<T: TicketStore + Questions + Outbox + Receipts + Desk + Announcements + StoreHealth> Store for T {}
+impl<T: TicketStore + Questions + Outbox + Receipts + Desk + Announcements + Housekeeping + StoreHealth> Store for T {}

@@ -7,8 +7,9 @@ use ticket_domain::{
     Access, Attention, Detour, Entry, EntryId, ExternalId, Head, LeaseToken, Listing, Managers, Message, MessageId,
     NotificationId, NotificationRecord, Thread, Ticket, TicketId, TicketRef, Tickets, Timestamp,
     ports::{
-        Append, Appended, Attach, Attached, Changing, Claim, Claimed, Desk, Keep, Kept, LookUp, Note, Opened, Opening,
-        Outbox, PoolUse, Redelivered, Settled, StoreError, StoreHealth, TicketStore, Verdict, Vitals,
+        Append, Appended, Attach, Attached, Changing, Claim, Claimed, Desk, Housekeeping, Keep, Kept, LookUp, Note,
+        Opened, Opening, Outbox, PoolUse, Purge, Purged, Redelivered, Settled, StoreError, StoreHealth, TicketStore,
+        Verdict, Vitals,
     },
     use_cases::{AddMessage, Operate, Redeliver, Surroundings, ViewTicket},
 };
@@ -125,6 +126,16 @@ impl Outbox for DownStore {
         down()
     }
     async fn notification(&self, _: NotificationId) -> Fails<Option<NotificationRecord>> {
+        down()
+    }
+}
+
+#[async_trait]
+impl Housekeeping for DownStore {
+    async fn purge(&self, _: Purge) -> Result<Purged, StoreError> {
+        down()
+    }
+    async fn purge_keys(&self, _: Timestamp, _: u16) -> Result<u64, StoreError> {
         down()
     }
 }
