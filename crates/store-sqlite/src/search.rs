@@ -27,13 +27,16 @@ const INDEXED: usize = 6;
 /// Up to so many words of one longer beginning are looked for one by one, which is as quick however often each occurs.
 const ONE_BY_ONE: usize = 24;
 
+/// Up to so many documents that have the whole words are looked into for the one that is only begun.
+const LOOKED_INTO: usize = 64;
+
 /// One page, the newest ticket first.
 pub(crate) fn page(
     connection: &mut SqliteConnection,
     listing: &Listing,
     text: &SearchText,
 ) -> Result<Tickets, Failure> {
-    let (Some(query), Some(wanted)) = (query(listing), expression(connection, &words(text)?)?) else {
+    let (Some(query), Some(wanted)) = (query(listing), expression(connection, text)?) else {
         return Ok(Tickets::default());
     };
     let mut tickets = Vec::new();
@@ -116,24 +119,74 @@ fn documents(
 }
 
 /// What the index is asked: every word, the last one perhaps only begun. None if nothing can be found.
-fn expression(connection: &mut SqliteConnection, words: &[String]) -> Result<Option<String>, Failure> {
+fn expression(connection: &mut SqliteConnection, text: &SearchText) -> Result<Option<String>, Failure> {
+    let mut tokenizer = Tokenizer::new()?;
+    let words = tokenizer.words(text.as_str())?;
     let Some((begun, whole)) = words.split_last() else {
         return Ok(None);
     };
-    // A word holds no quotation mark: it separates words.
-    let quoted = |word: &String| format!("\"{word}\"");
+    let whole = whole.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" AND ");
     let begun = if begun.chars().count() <= INDEXED {
         format!("{} *", quoted(begun))
     } else {
-        let known = beginning_with(connection, begun)?;
+        let known = match beginning_among(connection, &mut tokenizer, &whole, begun)? {
+            Some(known) => known,
+            None => beginning_with(connection, begun)?,
+        };
         match known.len() {
             0 => return Ok(None),
-            1..=ONE_BY_ONE => format!("({})", known.iter().map(quoted).collect::<Vec<_>>().join(" OR ")),
+            1..=ONE_BY_ONE => {
+                let known: Vec<String> = known.iter().map(|word| quoted(word)).collect();
+                format!("({})", known.join(" OR "))
+            }
             _ => format!("{} *", quoted(begun)),
         }
     };
-    let all: Vec<String> = whole.iter().map(quoted).chain([begun]).collect();
-    Ok(Some(all.join(" AND ")))
+    Ok(Some(if whole.is_empty() {
+        begun
+    } else {
+        format!("{whole} AND {begun}")
+    }))
+}
+
+/// A word holds no quotation mark: it separates words.
+fn quoted(word: &str) -> String {
+    format!("\"{word}\"")
+}
+
+/// The words that begin so in the documents that have the whole words. None if those are many, or there is no whole word:
+/// then the index itself is asked, where stepping over a word takes the longer, the more documents have it.
+fn beginning_among(
+    connection: &mut SqliteConnection,
+    tokenizer: &mut Tokenizer,
+    whole: &str,
+    begun: &str,
+) -> Result<Option<Vec<String>>, Failure> {
+    #[derive(QueryableByName)]
+    struct Looked {
+        #[diesel(sql_type = Text)]
+        text: String,
+    }
+    if whole.is_empty() {
+        return Ok(None);
+    }
+    let looked: Vec<Looked> = sql_query(format!(
+        "SELECT d.text FROM (SELECT rowid FROM ticket_search WHERE ticket_search MATCH ?1 LIMIT {LOOKED_INTO} + 1) AS found
+            CROSS JOIN tickets t ON t.number = found.rowid >> {SEQ_BITS}
+            CROSS JOIN messages m ON m.ticket_id = t.id AND m.seq = found.rowid & (1 << {SEQ_BITS}) - 1
+            CROSS JOIN ticket_documents d ON d.message_id = m.id"
+    ))
+    .bind::<Text, _>(whole)
+    .load(connection)?;
+    if looked.len() > LOOKED_INTO {
+        return Ok(None);
+    }
+    let texts: Vec<String> = looked.into_iter().map(|looked| looked.text).collect();
+    let mut words = tokenizer.words(&texts.join("\n"))?;
+    words.retain(|word| word.starts_with(begun));
+    words.sort_unstable();
+    words.dedup();
+    Ok(Some(words))
 }
 
 /// The words of the index that begin so, one more than [`ONE_BY_ONE`] at most.
@@ -161,21 +214,34 @@ struct Word {
     term: String,
 }
 
-/// The words of a text as the index has them, in their order: only SQLite's own tokenizer splits and folds as itself.
-/// It can be used by nothing but a table, so there is one for this text alone.
-fn words(text: &SearchText) -> Result<Vec<String>, Failure> {
-    let mut scratch = SqliteConnection::establish(":memory:").map_err(|error| StoreError::Failed(Arc::new(error)))?;
-    scratch.batch_execute(
-        "CREATE VIRTUAL TABLE texts USING fts5 (text, content = '',
-            tokenize = \"unicode61 remove_diacritics 2 categories 'L* N* Co Mn Mc'\");
-        CREATE VIRTUAL TABLE words USING fts5vocab (texts, instance);",
-    )?;
-    sql_query("INSERT INTO texts (text) VALUES (?1)")
-        .bind::<Text, _>(text.as_str())
-        .execute(&mut scratch)?;
-    // Of a lone accent nothing is left.
-    let words: Vec<Word> = sql_query("SELECT term FROM words WHERE term <> '' ORDER BY offset").load(&mut scratch)?;
-    Ok(words.into_iter().map(|word| word.term).collect())
+/// Splits texts into words as the index has them: only SQLite's own tokenizer splits and folds as itself. It can be used
+/// by nothing but a table, so there is one of one text.
+struct Tokenizer(SqliteConnection);
+
+impl Tokenizer {
+    fn new() -> Result<Self, Failure> {
+        let mut scratch =
+            SqliteConnection::establish(":memory:").map_err(|error| StoreError::Failed(Arc::new(error)))?;
+        scratch.batch_execute(
+            "CREATE VIRTUAL TABLE texts USING fts5 (text, content = '',
+                tokenize = \"unicode61 remove_diacritics 2 categories 'L* N* Co Mn Mc'\");
+            CREATE VIRTUAL TABLE words USING fts5vocab (texts, instance);",
+        )?;
+        Ok(Self(scratch))
+    }
+
+    /// The words of a text, in their order.
+    fn words(&mut self, text: &str) -> Result<Vec<String>, Failure> {
+        self.0
+            .batch_execute("INSERT INTO texts (texts) VALUES ('delete-all')")?;
+        sql_query("INSERT INTO texts (text) VALUES (?1)")
+            .bind::<Text, _>(text)
+            .execute(&mut self.0)?;
+        // Of a lone accent nothing is left.
+        let words: Vec<Word> =
+            sql_query("SELECT term FROM words WHERE term <> '' ORDER BY offset").load(&mut self.0)?;
+        Ok(words.into_iter().map(|word| word.term).collect())
+    }
 }
 
 #[cfg(test)]
@@ -243,6 +309,51 @@ mod tests {
             let (listing, text) = looking_for(&text);
             super::page(&mut connection, &listing, &text).unwrap();
         }
+    }
+
+    /// Whether few or many documents have the whole words, the same is found: all that begins so, and nothing else.
+    #[test]
+    fn a_long_word_that_is_only_begun_is_found_beside_rare_and_common_ones() {
+        let many = u32::try_from(LOOKED_INTO).unwrap() + 40;
+        let mut connection = with_tickets(many);
+        connection
+            .batch_execute(
+                "INSERT INTO messages (id, ticket_id, seq, sender, channel, body, created_at)
+                SELECT randomblob(16), id, 2, 'customer', 'web', iif(number % 40 = 2, 'rare ', '')
+                    || CASE number % 4 WHEN 0 THEN 'damaging' WHEN 1 THEN 'Damáged' WHEN 2 THEN 'damages' ELSE 'damag' END,
+                    created_at FROM tickets WHERE number > 1",
+            )
+            .unwrap();
+        let every = |step: u32, first: u32| {
+            (first..=many)
+                .rev()
+                .filter(|n| n % step == first % step)
+                .collect::<Vec<_>>()
+        };
+        for (text, expected) in [
+            ("damagin", every(4, 4)),
+            ("john damaged", every(4, 5)),
+            ("rare damages", every(40, 2)),
+            ("rare john DAMAGES", every(40, 2)),
+            ("rare damaged", Vec::new()),
+            ("nowhere damages", Vec::new()),
+        ] {
+            let (mut listing, text) = looking_for(text);
+            listing.status = None;
+            listing.limit = 100;
+            let page = super::page(&mut connection, &listing, &text).unwrap();
+            let found: Vec<u32> = page
+                .tickets
+                .iter()
+                .map(|listed| number(&listed.ticket.reference.to_string()))
+                .collect();
+            assert_eq!(found, expected, "{}", text.as_str());
+        }
+    }
+
+    /// The last part of a reference.
+    fn number(reference: &str) -> u32 {
+        reference.rsplit('-').next().unwrap().parse().unwrap()
     }
 
     #[test]
