@@ -55,7 +55,7 @@ pub(crate) struct Load {
 pub(crate) async fn press(server: &Server, ask: Ask<'_>, pressure: Pressure) -> Load {
     let before = server.processor_time();
     let report = run(server, ask, pressure).await;
-    let used = server.processor_time() - before;
+    let used = server.processor_time().saturating_sub(before);
     let wanted = match ask {
         Ask::Create(_) => "201",
         Ask::Read(_) => "200",

@@ -91,7 +91,9 @@ impl Pgbench {
             // More threads than processors only get in each other's way.
             .arg(format!("--jobs={}", clients.min(2)))
             .arg(format!("--time={}", time.as_secs()))
-            .arg(format!("--define=run={}", self.runs));
+            .arg(format!("--define=run={}", self.runs))
+            // Each client goes on counting from here.
+            .arg("--define=i=0");
         for variable in variables {
             command.arg(format!("--define={variable}"));
         }

@@ -1,6 +1,6 @@
 //! What people read of it: `docs/performance.md`, and the picture in it.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fmt::Write as _, fs, path::Path, time::Duration};
 
 use black_box::server_binary;
 
@@ -183,7 +183,7 @@ fn rates(sqlite: &Findings, postgres: &Findings) -> String {
             format!("{} (mean)", milliseconds(middle(means)))
         };
         let rate = grouped(findings.rate(step));
-        text.push_str(&format!("| {what} | {rate} | {mean} | | | |\n"));
+        writeln!(text, "| {what} | {rate} | {mean} | | | |").unwrap();
     }
     text
 }
