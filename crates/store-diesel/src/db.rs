@@ -40,6 +40,11 @@ pub(crate) const COMMIT_LIMIT: Duration = Duration::from_millis(500);
 pub(crate) const LIMITS: &str = "SET statement_timeout = '3s'; SET lock_timeout = '3s'; \
                       SET idle_in_transaction_session_timeout = '5s'";
 
+/// How the server plans. What a statement asks is found by an index, and a plan is kept: one that was made while a table
+/// was small, for a statement of ours or for a foreign key, would go on to read the whole table when it is large. What costs
+/// so much that compiling it would pay is not asked.
+pub(crate) const PLANS: &str = "SET enable_seqscan = off; SET jit = off";
+
 pub(crate) type Pool = r2d2::Pool<ConnectionManager<PgConnection>>;
 pub(crate) type Pooled = r2d2::PooledConnection<ConnectionManager<PgConnection>>;
 
@@ -118,7 +123,7 @@ impl Db {
             .connection_timeout(POOL_WAIT)
             // It would cost every call a round trip. A dead connection is noticed by its first statement instead.
             .test_on_check_out(false)
-            .connection_customizer(Box::new(Limits))
+            .connection_customizer(Box::new(Settings))
             .error_handler(Box::new(NopErrorHandler))
             .build_unchecked(ConnectionManager::new(address.as_str()));
         let announcer = Arc::new(Announcer::new(direct.clone()));
@@ -229,13 +234,14 @@ impl Db {
     }
 }
 
-/// Sets the server's limits on each new connection.
+/// Tells each new connection what it needs.
 #[derive(Debug)]
-struct Limits;
+struct Settings;
 
-impl CustomizeConnection<PgConnection, r2d2::Error> for Limits {
+impl CustomizeConnection<PgConnection, r2d2::Error> for Settings {
     fn on_acquire(&self, connection: &mut PgConnection) -> Result<(), r2d2::Error> {
-        connection.batch_execute(LIMITS).map_err(r2d2::Error::QueryError)
+        let settings = format!("{LIMITS}; {PLANS}");
+        connection.batch_execute(&settings).map_err(r2d2::Error::QueryError)
     }
 }
 

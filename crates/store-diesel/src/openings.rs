@@ -40,7 +40,8 @@ pub(crate) fn open(connection: &mut PgConnection, openings: &[&Opening]) -> Resu
 }
 
 /// All rows of many openings, however many, by one statement. Gives the ids of the tickets that were written: the others'
-/// references are taken.
+/// references are taken. Neither Postgres nor we know beforehand how many rows there are: IS TRUE makes it look them up in a
+/// hash, where a join would compare each with each.
 const INSERT: &str = "
     WITH input AS (SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
         $19, $20, $21, $22, $23, $24, $25) AS input (id, reference, customer_name, customer_phone, customer_email, subject,
@@ -55,12 +56,12 @@ const INSERT: &str = "
     said AS (
         INSERT INTO messages (id, ticket_id, seq, sender, channel, from_phone, body, media_url, external_id, created_at)
         SELECT message_id, id, 1, sender, channel, from_phone, body, media_url, external_id, said
-        FROM input JOIN opened USING (id)),
+        FROM input WHERE (id IN (SELECT id FROM opened)) IS TRUE),
     told AS (
         INSERT INTO notifications (id, ticket_id, seq, event, payload, addressed, state, due_at, scheduled_at, failures,
             created_at)
         SELECT notification_id, id, 1, event, payload, addressed, 'waiting', told, told, 0, told
-        FROM input JOIN opened USING (id))
+        FROM input WHERE (id IN (SELECT id FROM opened)) IS TRUE)
     SELECT id FROM opened";
 
 fn insert(connection: &mut PgConnection, openings: &[&Opening]) -> Result<HashSet<Uuid>, Failure> {

@@ -1,6 +1,6 @@
 //! A customer opens a ticket.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{KEY_LIFE, Surroundings};
 use crate::{
@@ -169,26 +169,64 @@ impl OpenTicket {
     /// About how many tickets have been opened today.
     async fn opened_today(&self, now: Timestamp) -> Result<u64, StoreError> {
         let begins = now.midnight();
-        if let Some(opened) = self.count_on(begins) {
+        if let Some(opened) = self.day().count_on(begins) {
             return Ok(opened);
         }
-        let opened = self.store.opened_since(begins).await?;
-        *self.day.lock().unwrap_or_else(PoisonError::into_inner) = Day {
-            begins,
-            opened,
-            until_recount: RECOUNT_AFTER,
-        };
-        Ok(opened)
+        let counted = self.store.opened_since(begins).await;
+        let mut day = self.day();
+        match &counted {
+            Ok(opened) => {
+                *day = Day {
+                    begins,
+                    opened: *opened,
+                    until_recount: RECOUNT_AFTER,
+                }
+            }
+            Err(_) => day.until_recount = 0,
+        }
+        counted
     }
 
-    /// One more than was counted before, unless it is another day or time to count anew.
-    fn count_on(&self, begins: Timestamp) -> Option<u64> {
-        let mut day = self.day.lock().unwrap_or_else(PoisonError::into_inner);
-        if day.begins != begins || day.until_recount == 0 {
+    fn day(&self) -> MutexGuard<'_, Day> {
+        self.day.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Day {
+    /// One more than was counted before. None if it is another day or time to count anew: whoever is told so counts, and
+    /// all others go on meanwhile.
+    fn count_on(&mut self, begins: Timestamp) -> Option<u64> {
+        if self.begins != begins {
             return None;
         }
-        day.until_recount -= 1;
-        day.opened += 1;
-        Some(day.opened)
+        if self.until_recount == 0 {
+            self.until_recount = RECOUNT_AFTER;
+            return None;
+        }
+        self.until_recount -= 1;
+        self.opened += 1;
+        Some(self.opened)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn one_recounts_while_the_others_go_on() {
+        let begins = Timestamp::from_unix_micros(1_736_899_200_000_000).unwrap();
+        let mut day = Day {
+            begins,
+            opened: 10,
+            until_recount: 2,
+        };
+        let counts: Vec<_> = (0..5).map(|_| day.count_on(begins)).collect();
+        assert_eq!(counts, [Some(11), Some(12), None, Some(13), Some(14)]);
+        // On another day nobody knows how many there are until somebody has counted.
+        let next = begins.plus(Duration::from_hours(24));
+        assert_eq!([day.count_on(next), day.count_on(next)], [None, None]);
     }
 }
