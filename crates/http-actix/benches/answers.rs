@@ -20,7 +20,7 @@ use http_actix::{ApiParts, DeliveryMetrics, Settings, serve};
 use serde_json::{Value, json};
 use store_contract::memory::MemoryStore;
 use ticket_domain::{
-    Access, Delivery, DeliveryState, Managers, Payload, Route, TicketLinks, Timestamp,
+    Access, Delivery, DeliveryState, Managers, Payload, Route, ThreadState, TicketLinks, Timestamp,
     ports::{Clock, Composer, Event, Random, Store, Wake},
     use_cases::{AddMessage, OpenTicket, Operate, ReceiveReply, Redeliver, ReportReceipt, Surroundings, ViewTicket},
 };
@@ -224,12 +224,15 @@ fn benches(criterion: &mut Criterion) {
         });
     }
 
-    let delivery = Delivery {
-        state: DeliveryState::Sent,
-        at: Stopped.now(),
+    let state = ThreadState {
+        version: 3,
+        delivery: Delivery {
+            state: DeliveryState::Sent,
+            at: Stopped.now(),
+        },
     };
     criterion.bench_function("the tag of a version", |bencher| {
-        bencher.iter(|| state_tag(black_box(3), black_box(delivery)));
+        bencher.iter(|| state_tag(black_box(state)));
     });
 }
 

@@ -7,7 +7,10 @@ use diesel::{
     sql_query,
     sql_types::{self, Array, Bool, Bytea, Nullable, Text, Timestamptz},
 };
-use ticket_domain::ports::{Opened, Opening};
+use ticket_domain::{
+    ExternalId, MediaUrl, Phone,
+    ports::{Opened, Opening},
+};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -160,11 +163,11 @@ impl<'a> Rows<'a> {
         self.message_ids.push(message.id.0);
         self.senders.push(message.sender.as_str());
         self.channels.push(message.channel.as_str());
-        self.from_phones.push(message.from.as_ref().map(|phone| phone.as_str()));
+        self.from_phones.push(message.from.as_ref().map(Phone::as_str));
         self.bodies.push(message.content.body().as_str());
-        self.media_urls.push(message.content.media().map(|url| url.as_str()));
+        self.media_urls.push(message.content.media().map(MediaUrl::as_str));
         self.external_ids
-            .push(message.external_id.as_ref().map(|id| id.as_str()));
+            .push(message.external_id.as_ref().map(ExternalId::as_str));
         self.said.push(message.created_at.into());
         self.notification_ids.push(notification.id.0);
         self.events.push(notification.event.as_str());

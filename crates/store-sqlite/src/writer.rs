@@ -173,7 +173,9 @@ where
         let told = committed.and_then(|()| told.ok_or_else(|| unavailable(Impediment::Gone)));
         let ended = told.map(|(outcome, news)| {
             for news in news {
-                followers.iter().for_each(|follower| follower.hear(news));
+                for follower in followers {
+                    follower.hear(news);
+                }
             }
             outcome
         });

@@ -65,7 +65,7 @@ fn benches(criterion: &mut Criterion) {
 
     let parsed = request();
     criterion.bench_function("digest of a form", |bencher| {
-        bencher.iter(|| black_box(&parsed).digest())
+        bencher.iter(|| black_box(&parsed).digest());
     });
 
     criterion.bench_function("parse a reference", |bencher| {

@@ -13,7 +13,7 @@ pub(crate) fn put(part: &str, text: &str) {
     let path = docs("performance.md");
     let page = fs::read_to_string(&path).unwrap();
     let (begin, end) = (format!("<!-- {part} begins -->\n"), format!("<!-- {part} ends -->"));
-    let (before, rest) = page.split_once(&begin).expect("where the part begins");
-    let (_, after) = rest.split_once(&end).expect("where the part ends");
+    let (before, rest) = page.split_once(&begin).unwrap();
+    let (_, after) = rest.split_once(&end).unwrap();
     fs::write(path, format!("{before}{begin}{}\n{end}{after}", text.trim_end())).unwrap();
 }

@@ -213,7 +213,7 @@ pub async fn openings_at_once_share_no_fate(fixture: &Fixture) {
                     assert_eq!(answer, Opened::Now);
                     let thread = fixture.thread(opening.ticket.reference).await;
                     assert_eq!(thread.ticket, opening.ticket);
-                    assert_eq!(thread.messages, [opening.message.clone()]);
+                    assert_eq!(thread.messages, std::slice::from_ref(&opening.message));
                 }
             }
         }

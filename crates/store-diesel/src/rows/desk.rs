@@ -95,7 +95,7 @@ impl From<LastRow> for MessageRow {
 
 /// A new entry of the trail.
 #[derive(Insertable)]
-#[diesel(table_name = trail, check_for_backend(Pg), treat_none_as_default_value = false)]
+#[diesel(table_name = trail, check_for_backend(Pg))]
 pub(crate) struct NewEntryRow {
     id: Uuid,
     at: OffsetDateTime,

@@ -38,20 +38,20 @@ impl Busy {
         let folder = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(&folder.path().join("tickets.db")).unwrap();
         let (release, released) = mpsc::channel();
-        let (begin, begun) = oneshot::channel();
-        let begin = Mutex::new(Some(begin));
+        let (tell, is_held) = oneshot::channel();
+        let tell = Mutex::new(Some(tell));
         let db = store.db.clone();
         let holding = tokio::spawn(async move {
             db.write(move |_| {
-                if let Some(begin) = begin.lock().unwrap().take() {
-                    begin.send(()).unwrap();
+                if let Some(tell) = tell.lock().unwrap().take() {
+                    tell.send(()).unwrap();
                 }
                 released.recv().unwrap();
                 Ok(())
             })
             .await
         });
-        begun.await.unwrap();
+        is_held.await.unwrap();
         Self {
             store,
             folder,
