@@ -1,7 +1,7 @@
 # Every everyday act is one word. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test bench bench-growth bench-lists profile e2e e2e-n8n check needs
+.PHONY: help demo run test bench bench-growth bench-copy bench-lists profile e2e e2e-n8n check needs
 
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 SERVER := $(TARGET)/release/server
@@ -44,6 +44,10 @@ profile: needs ## where the server's time goes while tickets are opened: a flame
 		cargo build --profile profiling --target-dir $(TARGET)/profile $(LOCKED) -p server
 	oha=$$(scripts/load-generator) && \
 		scripts/with-postgres --durable scripts/profile $(TARGET)/profile/profiling/server $$oha
+
+bench-copy: needs ## how many tickets a second go from SQLite to Postgres (200,000; 2 GB)
+	cargo build --release $(LOCKED) -p server
+	SERVER_BINARY=$(SERVER) scripts/with-postgres --durable cargo bench $(LOCKED) -p black-box --bench copy
 
 bench-lists: needs ## the inbox's list and search with a million tickets beside ten thousand (a quarter of an hour, 6 GB of disk)
 	cargo build --release $(LOCKED) -p server

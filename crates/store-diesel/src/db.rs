@@ -144,7 +144,7 @@ impl Db {
         self.call(move |turn, _| {
             turn.attempt(|connection| match work(connection) {
                 // Asking twice does no harm.
-                Err(Failure::Query(error)) if connection.is_broken() => Err(Failure::LostConnection(error)),
+                Err(Failure::Query(error)) if is_lost(connection, &error) => Err(Failure::LostConnection(error)),
                 ended => ended,
             })
         })
@@ -251,6 +251,19 @@ pub(crate) fn unavailable(impediment: Impediment) -> StoreError {
 
 pub(crate) fn too_slow() -> Failure {
     Failure::Store(unavailable(Impediment::TooSlow))
+}
+
+/// Whether a query failed because its connection is dead. diesel does not notice that of a statement which could not even
+/// be prepared, and the pool would keep the connection; what it asks then does notice.
+fn is_lost(connection: &mut PgConnection, error: &QueryError) -> bool {
+    let is_closed = matches!(
+        error,
+        QueryError::DatabaseError(
+            DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand,
+            _
+        )
+    );
+    connection.is_broken() || (is_closed && connection.ping().is_err())
 }
 
 /// Whether a query may succeed later: the server is gone, stopping, overloaded, full or read-only. diesel tells few of

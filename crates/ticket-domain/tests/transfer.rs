@@ -100,6 +100,15 @@ impl<F: FnMut(&mut Vec<Receipt>)> TransferTarget for Box<F> {
 
 /// Transfers; says also whether it was committed.
 fn run(shelf: &mut Shelf, spoil: fn(&mut Vec<Receipt>), fails_after: usize) -> (Result<u64, TransferError>, bool) {
+    run_unless(shelf, spoil, fails_after, false)
+}
+
+fn run_unless(
+    shelf: &mut Shelf,
+    spoil: fn(&mut Vec<Receipt>),
+    fails_after: usize,
+    is_called_off: bool,
+) -> (Result<u64, TransferError>, bool) {
     let committed = Rc::new(Cell::new(false));
     let target = Box {
         kept: Vec::new(),
@@ -107,7 +116,7 @@ fn run(shelf: &mut Shelf, spoil: fn(&mut Vec<Receipt>), fails_after: usize) -> (
         fails_after,
         committed: committed.clone(),
     };
-    let copied = transfer(shelf, target, &mut |_| {});
+    let copied = transfer(shelf, target, &mut |_| {}, || !is_called_off);
     (copied.map(|tally| tally.of(Table::Receipts).rows), committed.get())
 }
 
@@ -115,6 +124,15 @@ fn run(shelf: &mut Shelf, spoil: fn(&mut Vec<Receipt>), fails_after: usize) -> (
 fn everything_is_written_found_again_and_committed() {
     let (copied, committed) = run(&mut Shelf::of(100), |_| {}, usize::MAX);
     assert_eq!((copied.unwrap(), committed), (100, true));
+}
+
+#[test]
+fn what_is_called_off_is_not_committed() {
+    let (copied, committed) = run_unless(&mut Shelf::of(100), |_| {}, usize::MAX, true);
+    assert!(
+        matches!(copied, Err(TransferError::CalledOff)) && !committed,
+        "{copied:?}"
+    );
 }
 
 #[test]

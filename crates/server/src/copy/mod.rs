@@ -2,7 +2,12 @@
 
 mod progress;
 
-use std::{fmt, io, path::Path, process::ExitCode};
+use std::{
+    fmt, io,
+    path::Path,
+    process::ExitCode,
+    sync::{Arc, OnceLock},
+};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -53,20 +58,30 @@ impl Ends {
     }
 }
 
-/// Copies, and says what comes next. An interruption ends it at once: the database undoes what it was told so far.
+/// Copies, and says what comes next. An interruption ends it at once, unless it is just being committed: the database
+/// undoes what it was told so far.
 pub(crate) async fn copy(ends: Ends) -> Result<ExitCode> {
     let (Database::Sqlite(file), Database::Postgres { url, .. }) = (ends.from, ends.to) else {
         bail!("can't copy this way: only from sqlite:// to postgres:// (--from sqlite://FILE --to postgres://…)");
     };
     let interrupted = interruption()?;
-    let copying = tokio::task::spawn_blocking(move || from_file_to_postgres(&file, &url));
-    tokio::select! {
-        copied = copying => copied?.map(|()| ExitCode::SUCCESS),
+    // Whether it is committed: whoever comes first decides, the copy or who interrupts it.
+    let is_to_be_committed = Arc::new(OnceLock::new());
+    let mut copying = tokio::task::spawn_blocking({
+        let decision = is_to_be_committed.clone();
+        move || from_file_to_postgres(&file, &url, || *decision.get_or_init(|| true))
+    });
+    let copied = tokio::select! {
+        copied = &mut copying => copied,
         () = interrupted => {
-            complain(&format!("\ninterrupted: {NOTHING_COPIED}"));
-            Ok(ExitCode::from(INTERRUPTED))
+            if !*is_to_be_committed.get_or_init(|| false) {
+                complain(&format!("\ninterrupted: {NOTHING_COPIED}"));
+                return Ok(ExitCode::from(INTERRUPTED));
+            }
+            copying.await
         }
-    }
+    };
+    copied?.map(|()| ExitCode::SUCCESS)
 }
 
 /// Ends at SIGINT or SIGTERM.
@@ -81,7 +96,7 @@ fn interruption() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-fn from_file_to_postgres(file: &Path, url: &SecretString) -> Result<()> {
+fn from_file_to_postgres(file: &Path, url: &SecretString, may_commit: impl FnOnce() -> bool) -> Result<()> {
     let place = Place(url.expose_secret());
     let mut source = SqliteSource::open(file).context("--from can't be used")?;
     let target = PostgresTarget::open(url.expose_secret()).with_context(|| format!("--to ({place}) can't be used"))?;
@@ -91,7 +106,7 @@ fn from_file_to_postgres(file: &Path, url: &SecretString) -> Result<()> {
         all.push((table, source.count(table)?));
     }
     let mut progress = Progress::begin(&all);
-    let copied = transfer(&mut source, target, &mut |step: Step| progress.tell(step));
+    let copied = transfer(&mut source, target, &mut |step: Step| progress.tell(step), may_commit);
     let tally = match copied {
         Ok(tally) => tally,
         Err(error) => {

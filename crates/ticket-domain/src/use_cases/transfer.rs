@@ -8,13 +8,14 @@ use crate::ports::transfer::{Rows, Step, Table, Tally, TransferError, TransferSo
 const ON_THE_WAY: usize = 4;
 
 /// Copies everything from `source` to `target`, and commits it once what was read back of the target is, row by row, what
-/// was read of the source. Says what was copied. Blocks.
+/// was read of the source, and `may_commit` agrees. Says what was copied. Blocks.
 ///
 /// Reading has a thread of its own, so that a source and a target that work at the same time keep each other busy.
 pub fn transfer(
     source: &mut dyn TransferSource,
     mut target: impl TransferTarget,
     tell: &mut dyn FnMut(Step),
+    may_commit: impl FnOnce() -> bool,
 ) -> Result<Tally, TransferError> {
     let read = carry(source, &mut target, tell)?;
     target.complete(tell)?;
@@ -29,6 +30,9 @@ pub fn transfer(
             read: read.of(*table).rows,
             written: written.of(*table).rows,
         });
+    }
+    if !may_commit() {
+        return Err(TransferError::CalledOff);
     }
     tell(Step::Committing);
     target.commit()?;

@@ -100,6 +100,9 @@ pub enum TransferError {
     /// Nobody heard whether the target took it.
     #[error("the connection broke while everything was being committed")]
     Unsure(#[source] Source),
+    /// It was called off before it was committed.
+    #[error("it was interrupted")]
+    CalledOff,
     /// The part that reads broke off.
     #[error("the part that reads broke off")]
     BrokeOff,
