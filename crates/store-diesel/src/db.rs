@@ -12,7 +12,10 @@ use diesel::{
     r2d2::{self, ConnectionManager, CustomizeConnection, NopErrorHandler, R2D2Connection},
     result::{DatabaseErrorKind, Error as QueryError},
 };
-use ticket_domain::ports::{News, Opened, Opening, PoolUse, StoreError};
+use ticket_domain::{
+    Head, Thread, TicketRef,
+    ports::{News, Opened, Opening, PoolUse, StoreError},
+};
 use tokio::{
     sync::Semaphore,
     task::{JoinError, spawn_blocking},
@@ -23,6 +26,8 @@ use crate::{
     announcements::Announcer,
     connect::{Address, ConnectError},
     opener::Opener,
+    reader::Reader,
+    tickets,
     turn::{Decision, TRIES, Turn},
 };
 
@@ -44,6 +49,12 @@ pub(crate) const LIMITS: &str = "SET statement_timeout = '3s'; SET lock_timeout 
 /// was small, for a statement of ours or for a foreign key, would go on to read the whole table when it is large. What costs
 /// so much that compiling it would pay is not asked.
 pub(crate) const PLANS: &str = "SET enable_seqscan = off; SET jit = off";
+
+/// How many heads of tickets one statement asks for at most: a few hundred bytes each.
+const HEADS_TOGETHER: usize = 256;
+
+/// How many threads. They may be long, and nobody is to wait for those of many others.
+const THREADS_TOGETHER: usize = 32;
 
 pub(crate) type Pool = r2d2::Pool<ConnectionManager<PgConnection>>;
 pub(crate) type Pooled = r2d2::PooledConnection<ConnectionManager<PgConnection>>;
@@ -110,6 +121,8 @@ pub(crate) struct Db {
     /// As many as there may be connections.
     places: Arc<Semaphore>,
     opener: Opener,
+    heads: Reader<Head>,
+    threads: Reader<Thread>,
     announcer: Arc<Announcer>,
 }
 
@@ -130,6 +143,8 @@ impl Db {
         Self {
             places: Arc::new(Semaphore::new(pool.max_size() as usize)),
             opener: Opener::new(pool.clone(), announcer.clone()),
+            heads: Reader::new(pool.clone(), 2, HEADS_TOGETHER, tickets::heads),
+            threads: Reader::new(pool.clone(), 2, THREADS_TOGETHER, tickets::threads),
             pool,
             announcer,
         }
@@ -141,14 +156,7 @@ impl Db {
         T: Send + 'static,
         W: Fn(&mut PgConnection) -> Result<T, Failure> + Send + 'static,
     {
-        self.call(move |turn, _| {
-            turn.attempt(|connection| match work(connection) {
-                // Asking twice does no harm.
-                Err(Failure::Query(error)) if is_lost(connection, &error) => Err(Failure::LostConnection(error)),
-                ended => ended,
-            })
-        })
-        .await
+        self.call(move |turn, _| turn.read(work)).await
     }
 
     /// Runs `work` in a transaction, again if a twin came first. Nobody is told.
@@ -179,6 +187,16 @@ impl Db {
             ended
         })
         .await
+    }
+
+    /// Reads who may see a ticket and how it stands, together with others that are asked for at the same time.
+    pub(crate) async fn head(&self, reference: TicketRef) -> Result<Option<Head>, StoreError> {
+        self.heads.read(reference).await
+    }
+
+    /// Reads a thread, together with others that are asked for at the same time.
+    pub(crate) async fn thread(&self, reference: TicketRef) -> Result<Option<Thread>, StoreError> {
+        self.threads.read(reference).await
     }
 
     /// Writes a ticket, in one commit with others that come at the same time.
@@ -255,7 +273,7 @@ pub(crate) fn too_slow() -> Failure {
 
 /// Whether a query failed because its connection is dead. diesel does not notice that of a statement which could not even
 /// be prepared, and the pool would keep the connection; what it asks then does notice.
-fn is_lost(connection: &mut PgConnection, error: &QueryError) -> bool {
+pub(crate) fn is_lost(connection: &mut PgConnection, error: &QueryError) -> bool {
     let is_closed = matches!(
         error,
         QueryError::DatabaseError(

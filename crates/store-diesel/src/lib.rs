@@ -15,6 +15,7 @@
 
 mod announcements;
 mod connect;
+mod crew;
 mod db;
 mod desk;
 mod health;
@@ -32,6 +33,7 @@ mod outbox;
 mod plans;
 mod prepared;
 mod questions;
+mod reader;
 mod receipts;
 mod redelivery;
 mod rows;

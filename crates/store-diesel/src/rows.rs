@@ -76,6 +76,7 @@ impl TryFrom<TicketRow> for Ticket {
 /// What a reader who has the rest asks of a ticket.
 #[derive(Queryable)]
 pub(crate) struct HeadRow {
+    pub(crate) reference: String,
     customer_key: String,
     reader_key: String,
     version: i32,

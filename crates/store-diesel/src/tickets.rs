@@ -1,10 +1,12 @@
 //! Opening tickets, and finding them.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use diesel::{QueryableByName, prelude::*, sql_query, sql_types};
 use ticket_domain::{
     ExternalId, Head, Message, Thread, Ticket, TicketRef, Timestamp,
-    ports::{Append, Appended, Keep, Kept, LookUp, News, Opened, Opening, StoreError, TicketStore},
+    ports::{Append, Appended, Keep, Kept, LookUp, News, Opened, Opening, StoreError, TicketStore, parse},
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -14,6 +16,7 @@ use crate::{
     db::Failure,
     messages,
     prepared::{Columns, typed},
+    reader::Found,
     rows::{HeadRow, MessageRow, StateRow, TicketRow, delivery},
     schema::{earlier_ids, messages as messages_table, notifications, tickets},
 };
@@ -34,30 +37,30 @@ macro_rules! newest {
     };
 }
 
-/// In the order of [`HeadRow`].
-const HEAD: &str = concat!(
-    "SELECT t.customer_key, t.reader_key, t.version,
+/// Of many tickets, in the order of [`HeadRow`].
+const HEADS: &str = concat!(
+    "SELECT t.reference, t.customer_key, t.reader_key, t.version,
         n.state, n.due_at, n.external_id, n.settled_at, n.progress, n.created_at
     FROM tickets t ",
     newest!(),
-    " WHERE t.reference = $1"
+    " WHERE t.reference = ANY ($1)"
 );
 
-/// A row for each message, in the orders of [`TicketRow`], [`StateRow`] and [`MessageRow`]; the ticket and its newest
-/// notification stand beside the first one only. One statement, so that all of it is of one moment.
-const THREAD: &str = concat!(
+/// Of many tickets, a row for each message, in the orders of [`TicketRow`], [`StateRow`] and [`MessageRow`]; the ticket and
+/// its newest notification stand beside its first message only. One statement, so that all of it is of one moment.
+const THREADS: &str = concat!(
     "WITH opened AS MATERIALIZED (
         SELECT t.id, t.reference, t.customer_name, t.customer_phone, t.customer_email, t.subject, t.priority, t.status,
             t.customer_key, t.reader_key, t.version, t.created_at, t.updated_at,
             n.state, n.due_at, n.external_id, n.settled_at, n.progress, n.created_at AS notified_at
         FROM tickets t ",
     newest!(),
-    "   WHERE t.reference = $1)
-    SELECT o.*, m.id, m.sender, m.channel, m.from_phone, m.body, m.media_url, m.external_id, m.created_at
+    "   WHERE t.reference = ANY ($1))
+    SELECT w.reference, o.*, m.id, m.sender, m.channel, m.from_phone, m.body, m.media_url, m.external_id, m.created_at
     FROM opened w
     LEFT JOIN messages m ON m.ticket_id = w.id
-    LEFT JOIN opened o ON m.seq = 1 OR m.seq IS NULL
-    ORDER BY m.seq"
+    LEFT JOIN opened o ON o.id = w.id AND (m.seq = 1 OR m.seq IS NULL)
+    ORDER BY w.reference, m.seq"
 );
 
 #[async_trait]
@@ -75,11 +78,11 @@ impl TicketStore for PostgresStore {
     }
 
     async fn head(&self, reference: TicketRef) -> Result<Option<Head>, StoreError> {
-        self.db.read(move |connection| head(connection, reference)).await
+        self.db.head(reference).await
     }
 
     async fn thread(&self, reference: TicketRef) -> Result<Option<Thread>, StoreError> {
-        self.db.read(move |connection| thread(connection, reference)).await
+        self.db.thread(reference).await
     }
 
     async fn append(&self, append: Append) -> Result<Appended, StoreError> {
@@ -172,40 +175,59 @@ fn by_reference(connection: &mut PgConnection, reference: TicketRef) -> Result<O
     Ok(row.map(Ticket::try_from).transpose()?)
 }
 
-fn head(connection: &mut PgConnection, reference: TicketRef) -> Result<Option<Head>, Failure> {
+/// The heads of those tickets that there are.
+pub(crate) fn heads(connection: &mut PgConnection, references: &[TicketRef]) -> Result<Found<Head>, Failure> {
     type Answer = (
+        sql_types::Text,
         sql_types::Text,
         sql_types::Text,
         sql_types::Integer,
         sql_types::Nullable<Columns<StateRow>>,
     );
-    let row: Option<HeadRow> = typed::<Answer, _>(sql_query(HEAD).bind::<sql_types::Text, _>(reference.to_string()))
-        .get_result(connection)
-        .optional()?;
-    Ok(row.map(Head::try_from).transpose()?)
+    let rows: Vec<HeadRow> =
+        typed::<Answer, _>(sql_query(HEADS).bind::<Texts, _>(words(references))).load(connection)?;
+    let heads = rows.into_iter().map(|row| {
+        let reference = parse("tickets", "reference", &row.reference)?;
+        Ok((reference, row.try_into()))
+    });
+    heads.collect()
 }
 
-fn thread(connection: &mut PgConnection, reference: TicketRef) -> Result<Option<Thread>, Failure> {
+/// The threads of those tickets that there are.
+pub(crate) fn threads(connection: &mut PgConnection, references: &[TicketRef]) -> Result<Found<Thread>, Failure> {
     type Answer = (
+        sql_types::Text,
         sql_types::Nullable<Columns<TicketRow>>,
         sql_types::Nullable<Columns<StateRow>>,
         sql_types::Nullable<Columns<MessageRow>>,
     );
-    type Row = (Option<TicketRow>, Option<StateRow>, Option<MessageRow>);
-    let rows: Vec<Row> =
-        typed::<Answer, _>(sql_query(THREAD).bind::<sql_types::Text, _>(reference.to_string())).load(connection)?;
-    let mut messages = Vec::with_capacity(rows.len());
-    let mut first = None;
-    for (ticket, newest, message) in rows {
-        first = first.or(ticket.map(|ticket| (ticket, newest)));
-        messages.extend(message.map(Message::try_from).transpose()?);
+    type Row = (String, Option<TicketRow>, Option<StateRow>, Option<MessageRow>);
+    let rows: Vec<Row> = typed::<Answer, _>(sql_query(THREADS).bind::<Texts, _>(words(references))).load(connection)?;
+    let mut threads = HashMap::new();
+    let mut rows = rows.into_iter().peekable();
+    while let Some((raw, ticket, newest, message)) = rows.next() {
+        let mut messages: Vec<MessageRow> = message.into_iter().collect();
+        while let Some((.., message)) = rows.next_if(|(next, ..)| *next == raw) {
+            messages.extend(message);
+        }
+        // Without one, the first message is not the one that opened the ticket.
+        if let Some(ticket) = ticket {
+            threads.insert(parse("tickets", "reference", &raw)?, thread(ticket, newest, messages));
+        }
     }
-    let Some((ticket, newest)) = first else {
-        return Ok(None);
-    };
-    Ok(Some(Thread {
+    Ok(threads)
+}
+
+fn thread(ticket: TicketRow, newest: Option<StateRow>, messages: Vec<MessageRow>) -> Result<Thread, StoreError> {
+    Ok(Thread {
         ticket: ticket.try_into()?,
-        messages,
+        messages: messages.into_iter().map(Message::try_from).collect::<Result<_, _>>()?,
         delivery: delivery(newest)?,
-    }))
+    })
+}
+
+type Texts = sql_types::Array<sql_types::Text>;
+
+fn words(references: &[TicketRef]) -> Vec<String> {
+    references.iter().map(ToString::to_string).collect()
 }

@@ -10,7 +10,7 @@ use diesel::{Connection, PgConnection, r2d2::R2D2Connection};
 
 use crate::{
     connect::ConnectError,
-    db::{Failure, Impediment, POOL_WAIT, Pool, Pooled, too_slow, unavailable},
+    db::{Failure, Impediment, POOL_WAIT, Pool, Pooled, is_lost, too_slow, unavailable},
 };
 
 /// A twin can come first between our look and our commit. Then it is there for the next look, so more than two tries
@@ -81,9 +81,18 @@ impl Turn {
         ended
     }
 
+    /// Runs `work`, which only asks.
+    pub(crate) fn read<T>(&self, work: impl Fn(&mut PgConnection) -> Result<T, Failure>) -> Result<T, Failure> {
+        self.attempt(|connection| match work(connection) {
+            // Asking twice does no harm.
+            Err(Failure::Query(error)) if is_lost(connection, &error) => Err(Failure::LostConnection(error)),
+            ended => ended,
+        })
+    }
+
     /// Runs `work` on a connection. One that died in the pool, as all do when the server restarts, costs a second try
     /// on one that answers; r2d2 throws the dead ones away as they come back.
-    pub(crate) fn attempt<T>(&self, work: impl Fn(&mut PgConnection) -> Result<T, Failure>) -> Result<T, Failure> {
+    fn attempt<T>(&self, work: impl Fn(&mut PgConnection) -> Result<T, Failure>) -> Result<T, Failure> {
         let ended = work(&mut *self.connection()?);
         match ended {
             Err(Failure::LostConnection(_)) => work(&mut *self.answering_connection()?),
