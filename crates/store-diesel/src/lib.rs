@@ -3,8 +3,9 @@
 //!
 //! - `connect.rs`: where the server is, how it is reached, and why it can't be.
 //! - `migrate.rs`: the schema.
-//! - `db.rs`, `turn.rs`: how a call gets a connection, and how long it may take. `opener.rs`: how tickets that come at the
-//!   same time get one commit. Blocking lives in these and nowhere else.
+//! - `db.rs`, `turn.rs`: how a call gets a connection, and how long it may take. `opener.rs`, `reader.rs`: how
+//!   tickets that are opened or read at the same time share a commit or a statement, by the threads of `crew.rs`. Blocking
+//!   lives in these and nowhere else.
 //! - `openings.rs`, `tickets.rs`, `keys.rs`, `messages.rs`, `questions.rs`, `outbox.rs`, `redelivery.rs`, `verdicts.rs`,
 //!   `receipts.rs`, `desk.rs`, `listing.rs`, `search.rs`, `trail.rs`, `health.rs`, `housekeeping.rs`: what each port call asks
 //!   of the database.

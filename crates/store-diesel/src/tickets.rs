@@ -37,13 +37,20 @@ macro_rules! newest {
     };
 }
 
+/// The tickets `t` that are asked for. The sub-select keeps from the planner how many they are: it would plan anew each time.
+macro_rules! these {
+    () => {
+        " WHERE t.reference = ANY (ARRAY(SELECT unnest($1)))"
+    };
+}
+
 /// Of many tickets, in the order of [`HeadRow`].
 const HEADS: &str = concat!(
     "SELECT t.reference, t.customer_key, t.reader_key, t.version,
         n.state, n.due_at, n.external_id, n.settled_at, n.progress, n.created_at
     FROM tickets t ",
     newest!(),
-    " WHERE t.reference = ANY ($1)"
+    these!()
 );
 
 /// Of many tickets, a row for each message, in the orders of [`TicketRow`], [`StateRow`] and [`MessageRow`]; the ticket and
@@ -55,7 +62,8 @@ const THREADS: &str = concat!(
             n.state, n.due_at, n.external_id, n.settled_at, n.progress, n.created_at AS notified_at
         FROM tickets t ",
     newest!(),
-    "   WHERE t.reference = ANY ($1))
+    these!(),
+    ")
     SELECT w.reference, o.*, m.id, m.sender, m.channel, m.from_phone, m.body, m.media_url, m.external_id, m.created_at
     FROM opened w
     LEFT JOIN messages m ON m.ticket_id = w.id

@@ -196,8 +196,12 @@ async fn a_server_that_goes_away_is_told_without_secrets() {
     for said in said {
         assert!(!said.contains("hunter2") && !said.contains(database.name()), "{said}");
     }
-    let said = unavailable(in_time(store.ping()).await);
-    assert!(said.contains("no database server answers"), "{said}");
+    // A call that waits beside others may hear only that it got no connection; one of them hears why.
+    timeout(Duration::from_secs(15), async {
+        while !unavailable(in_time(store.ping()).await).contains("no database server answers") {}
+    })
+    .await
+    .expect("a call that says why");
 }
 
 #[tokio::test(flavor = "multi_thread")]
