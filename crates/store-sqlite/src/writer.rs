@@ -174,7 +174,10 @@ where
         let ended = told.map(|(outcome, news)| {
             for news in news {
                 for follower in followers {
-                    follower.hear(news);
+                    // It is committed, whatever becomes of telling it; and there is no other writer.
+                    if catch_unwind(AssertUnwindSafe(|| follower.hear(news))).is_err() {
+                        tracing::error!("a follower of changes panicked");
+                    }
                 }
             }
             outcome

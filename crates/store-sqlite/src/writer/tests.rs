@@ -19,7 +19,7 @@ use diesel::{
 use store_contract::Fixture;
 use ticket_domain::{
     Timestamp,
-    ports::{Opened, StoreError, StoreHealth, TicketStore},
+    ports::{Announcements, Follower, News, Opened, StoreError, StoreHealth, TicketStore},
 };
 use tokio::{sync::oneshot, task::JoinHandle};
 
@@ -191,4 +191,26 @@ async fn the_writer_ends_with_the_store() {
     assert!(!path.with_extension("db-wal").exists());
     let mut connection = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
     assert_eq!(rows(&mut connection), 1);
+}
+
+/// Who can't hear.
+struct Deaf;
+
+impl Follower for Deaf {
+    fn hear(&self, _: News) {
+        resume_unwind(Box::new("a fault of a follower"));
+    }
+}
+
+/// What is committed is answered so, whatever becomes of telling it, and the writer goes on.
+#[tokio::test]
+async fn a_follower_that_panics_ends_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&folder.path().join("tickets.db")).unwrap();
+    store.follow(Arc::new(Deaf));
+    let fixture = Fixture::new(Arc::new(store.clone()));
+    for _ in 0..2 {
+        let opening = fixture.opening(Timestamp::from_unix_micros(0).unwrap());
+        assert_eq!(store.open(opening).await.unwrap(), Opened::Now);
+    }
 }
