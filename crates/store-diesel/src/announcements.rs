@@ -7,6 +7,7 @@
 use std::{
     collections::HashSet,
     mem,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
     time::Duration,
@@ -86,7 +87,7 @@ impl Announcer {
             return;
         }
         for &news in news {
-            followers.iter().for_each(|follower| follower.hear(news));
+            followers.iter().for_each(|follower| tell(&**follower, news));
         }
         self.exchange.remember(news.iter().copied());
     }
@@ -102,7 +103,7 @@ impl Drop for Announcer {
 impl Exchange {
     /// Tells those in this process.
     pub(crate) fn hear(&self, news: News) {
-        self.followers().iter().for_each(|follower| follower.hear(news));
+        self.followers().iter().for_each(|follower| tell(&**follower, news));
     }
 
     /// Has the others told, next time.
@@ -156,12 +157,40 @@ impl Exchange {
     }
 }
 
+/// Tells one who follows. What is told is committed, whatever becomes of telling it.
+fn tell(follower: &dyn Follower, news: News) {
+    if catch_unwind(AssertUnwindSafe(|| follower.hear(news))).is_err() {
+        tracing::error!("a follower of changes panicked");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use ticket_domain::TicketId;
     use uuid::Uuid;
 
     use super::*;
+
+    #[test]
+    fn a_follower_that_panics_keeps_nobody_from_hearing() {
+        struct Deaf;
+        impl Follower for Deaf {
+            fn hear(&self, _: News) {
+                std::panic::resume_unwind(Box::new("a fault of a follower"));
+            }
+        }
+        #[derive(Default)]
+        struct Heard(Mutex<Vec<News>>);
+        impl Follower for Heard {
+            fn hear(&self, news: News) {
+                self.0.lock().unwrap().push(news);
+            }
+        }
+        let (exchange, heard) = (Exchange::default(), Arc::new(Heard::default()));
+        *exchange.followers.lock().unwrap() = Arc::new([Arc::new(Deaf), heard.clone()]);
+        exchange.hear(News::Unmatched);
+        assert_eq!(*heard.0.lock().unwrap(), [News::Unmatched]);
+    }
 
     #[test]
     fn more_than_can_be_remembered_is_told_as_missed() {
