@@ -48,6 +48,7 @@ pub struct DeskOptions {
     vars: BTreeMap<String, String>,
     folder: PathBuf,
     file_kib: Option<u32>,
+    program: Option<PathBuf>,
 }
 
 impl DeskOptions {
@@ -72,15 +73,23 @@ impl DeskOptions {
         self
     }
 
+    /// Runs another program than the shipped binary.
+    #[must_use]
+    pub fn run_by(mut self, program: PathBuf) -> Self {
+        self.program = Some(program);
+        self
+    }
+
     /// The binary with these arguments, not started yet. It ends when it is dropped.
     pub fn command(&self, arguments: &[&str]) -> Command {
+        let program = self.program.clone().unwrap_or_else(server_binary);
         let mut command = match self.file_kib {
-            None => Command::new(server_binary()),
+            None => Command::new(program),
             Some(kib) => {
                 // A write beyond the limit ends a process, unless the signal is ignored: then it fails.
                 let script = format!("trap '' XFSZ; ulimit -f {kib}; exec \"$0\" \"$@\"");
                 let mut shell = Command::new("/bin/bash");
-                shell.args(["-c", &script]).arg(server_binary());
+                shell.args(["-c", &script]).arg(program);
                 shell
             }
         };
@@ -257,6 +266,7 @@ impl Desk {
             vars: BTreeMap::new(),
             folder: place.folder().to_owned(),
             file_kib: None,
+            program: None,
         }
         .set("HOST", "127.0.0.1")
         .set("PORT", "0")

@@ -6,8 +6,8 @@ use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::config::{Config, LogFormat};
 
-/// Starts logging. Does nothing if somebody else did before.
-pub(crate) fn start(config: &Config) {
+/// Starts logging as `config` says, to standard output. Does nothing if somebody else did before.
+pub fn start(config: &Config) {
     let on_terminal = std::io::stdout().is_terminal();
     let builder = fmt()
         .with_env_filter(EnvFilter::new(&config.log_filter))

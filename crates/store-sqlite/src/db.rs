@@ -89,13 +89,13 @@ pub(crate) struct Db {
 pub(crate) type Told<T> = (T, Vec<News>);
 
 impl Db {
-    /// Opens all connections.
-    pub(crate) fn open(file: &File) -> Result<Self, OpenError> {
+    /// Opens all connections. At most `together` calls that write share a commit.
+    pub(crate) fn open(file: &File, together: usize) -> Result<Self, OpenError> {
         let writers = pool(file, 1, Settings { is_reader: false })?;
         let followers = Followers::default();
         Ok(Self {
             writer: Arc::new(
-                Writer::start(writers.clone(), followers.clone()).map_err(|error| file.failed(error.into()))?,
+                Writer::start(writers.clone(), followers.clone(), together).map_err(|error| file.failed(error.into()))?,
             ),
             writers,
             readers: pool(file, READERS, Settings { is_reader: true })?,

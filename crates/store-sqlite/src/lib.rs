@@ -44,6 +44,7 @@ pub use file::OpenError;
 pub use transfer::{SourceError, SqliteSource};
 
 use db::Db;
+use writer::TOGETHER;
 
 /// Tickets, messages and notifications in one SQLite file.
 ///
@@ -60,12 +61,22 @@ impl SqliteStore {
     /// A new folder gets mode 0700 and a new file 0600: they hold what customers wrote. Beside the file lie `-wal` and
     /// `-shm` while it is open (SQLite's own; they belong to the file) and `.lock`, empty, which is held while opening.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
+        Self::open_writing(path, TOGETHER)
+    }
+
+    /// As [`open`](Self::open), but each call that writes gets a commit of its own: what sharing commits is compared with.
+    #[cfg(feature = "testing")]
+    pub fn open_one_by_one(path: &Path) -> Result<Self, OpenError> {
+        Self::open_writing(path, 1)
+    }
+
+    fn open_writing(path: &Path, together: usize) -> Result<Self, OpenError> {
         let file = file::File::prepare(path)?;
         // Held until everything is open.
         let _turn = file.wait_for_turn()?;
         file.create_if_missing()?;
         migrate::migrate(&file)?;
-        Ok(Self { db: Db::open(&file)? })
+        Ok(Self { db: Db::open(&file, together)? })
     }
 }
 

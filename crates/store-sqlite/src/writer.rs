@@ -29,7 +29,7 @@ use crate::db::{Failure, Pool, Told};
 const PATIENCE: Duration = Duration::from_millis(2_500);
 
 /// How many jobs one commit has at most: some 20 ms of work.
-const TOGETHER: usize = 256;
+pub(crate) const TOGETHER: usize = 256;
 
 /// How many jobs wait at most. Who comes then waits to be let in.
 const QUEUE: usize = 1_024;
@@ -58,13 +58,14 @@ enum Impediment {
 }
 
 impl Writer {
-    /// Starts the thread. It takes its connection from `pool` for each commit, so that one that broke is replaced.
-    pub(crate) fn start(pool: Pool, followers: Followers) -> std::io::Result<Self> {
+    /// Starts the thread. At most `together` jobs share a commit. It takes its connection from `pool` for each commit, so that one that broke is replaced.
+    pub(crate) fn start(pool: Pool, followers: Followers, together: usize) -> std::io::Result<Self> {
         let (queue, waiting) = mpsc::channel(QUEUE);
         let desk = Desk {
             pool,
             waiting,
             followers,
+            together,
         };
         let thread = thread::Builder::new()
             .name("tickets-writer".to_owned())
@@ -203,12 +204,13 @@ struct Desk {
     pool: Pool,
     waiting: mpsc::Receiver<Box<dyn Job>>,
     followers: Followers,
+    together: usize,
 }
 
 impl Desk {
     fn run(mut self) {
         let mut jobs = Jobs::new();
-        while self.waiting.blocking_recv_many(&mut jobs, TOGETHER) > 0 {
+        while self.waiting.blocking_recv_many(&mut jobs, self.together) > 0 {
             jobs.retain(|job| job.is_wanted());
             self.write(std::mem::take(&mut jobs));
         }

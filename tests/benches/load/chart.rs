@@ -56,7 +56,7 @@ pub(crate) fn draw(sqlite: &Findings, postgres: &Findings) -> String {
         (
             "Tickets opened a second, SQLite",
             vec![
-                bar("a commit a ticket, without HTTP", sqlite, Step::Commits(1), false),
+                bar("with a commit for each", sqlite, Step::OneByOne, false),
                 bar("server, 64 connections", sqlite, Step::Create(MANY), true),
                 bar("server, 256 connections", sqlite, Step::Create(MOST), true),
             ],

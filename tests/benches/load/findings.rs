@@ -22,8 +22,8 @@ pub(crate) enum Step {
     PgbenchCreate(u16),
     /// `pgbench` reads threads.
     PgbenchThread,
-    /// The embedded store is called by so many tasks.
-    Commits(u16),
+    /// Tickets are opened in a server that puts one into each commit.
+    OneByOne,
 }
 
 /// What a step came to.
@@ -33,8 +33,6 @@ pub(crate) enum Outcome {
     Load(Load),
     /// Of `pgbench`.
     Run(Run),
-    /// Of the store alone: tickets a second.
-    Rate(f64),
 }
 
 impl Outcome {
@@ -43,7 +41,6 @@ impl Outcome {
         match self {
             Self::Load(load) => load.rate,
             Self::Run(run) => run.rate,
-            Self::Rate(rate) => *rate,
         }
     }
 }
@@ -75,7 +72,7 @@ impl Findings {
     pub(crate) fn loads(&self, step: Step) -> Vec<Load> {
         let load = |outcome: Outcome| match outcome {
             Outcome::Load(load) => Some(load),
-            Outcome::Run(_) | Outcome::Rate(_) => None,
+            Outcome::Run(_) => None,
         };
         self.outcomes(step).into_iter().filter_map(load).collect()
     }
@@ -101,7 +98,7 @@ impl Findings {
     pub(crate) fn failed(&self) -> u32 {
         let of_rounds = self.rounds.iter().flatten().map(|(_, outcome)| match outcome {
             Outcome::Load(load) => load.failed,
-            Outcome::Run(_) | Outcome::Rate(_) => 0,
+            Outcome::Run(_) => 0,
         });
         let beside_n8n = self.beside_n8n.iter().flatten().map(|load| load.failed);
         of_rounds.chain(beside_n8n).sum()

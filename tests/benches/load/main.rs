@@ -8,7 +8,6 @@
 )]
 
 mod chart;
-mod commits;
 mod fill;
 mod findings;
 mod form;
@@ -16,11 +15,12 @@ mod machine;
 #[path = "../measure/mod.rs"]
 mod measure;
 mod oha;
+mod one_by_one;
 mod pgbench;
 mod report;
 mod rounds;
 
-use std::{process::ExitCode, time::Duration};
+use std::{env, process::ExitCode, time::Duration};
 
 use black_box::Engine;
 use tokio::time::timeout;
@@ -28,8 +28,16 @@ use tokio::time::timeout;
 /// Whatever happens, it ends.
 const LIMIT: Duration = Duration::from_mins(12);
 
+fn main() -> ExitCode {
+    if env::args().nth(1).as_deref() == Some("serve") {
+        one_by_one::serve();
+        return ExitCode::SUCCESS;
+    }
+    compare()
+}
+
 #[tokio::main]
-async fn main() -> ExitCode {
+async fn compare() -> ExitCode {
     let measured = timeout(LIMIT, async {
         (
             rounds::measure(Engine::Sqlite).await,

@@ -13,11 +13,12 @@ use diesel::{
 use tokio::task::spawn_blocking;
 
 use crate::{
-    commits, fill,
+    fill,
     findings::{Findings, MANY, MOST, Outcome, Step},
     form,
     measure::server::Server,
     oha::{Ask, Load, Pressure, press},
+    one_by_one,
     pgbench::{Pgbench, Ticket},
 };
 
@@ -29,11 +30,10 @@ const WARM_UP: Duration = Duration::from_secs(1);
 /// Short and many, since a percentile of so few requests jumps.
 const N8N_ROUNDS: usize = 5;
 
-const OF_SQLITE: [Step; 7] = [
+const OF_SQLITE: [Step; 6] = [
     Step::Create(1),
-    Step::Commits(1),
     Step::Create(MANY),
-    Step::Commits(MANY),
+    Step::OneByOne,
     Step::Thread,
     Step::ThreadAgain,
     Step::Create(MOST),
@@ -70,6 +70,8 @@ struct Bench {
     bodies: PathBuf,
     addresses: PathBuf,
     pgbench: Option<Pgbench>,
+    /// Where the server with a commit for each ticket works.
+    aside: Option<Place>,
 }
 
 impl Bench {
@@ -79,11 +81,17 @@ impl Bench {
         form::write_all(&bodies);
         let server = start(&place).await;
         fill::write_threads(engine, &place).await;
-        let pgbench = match engine {
-            Engine::Sqlite => None,
+        let (pgbench, aside) = match engine {
+            Engine::Sqlite => {
+                let aside = on_disk(engine).await;
+                let server = one_by_one::start(&aside).await;
+                fill::write_threads(engine, &aside).await;
+                server.kill().await;
+                (None, Some(aside))
+            }
             Engine::Postgres => {
                 let ticket = one_ticket(&server, &place).await;
-                Some(Pgbench::new(place.url(), place.folder(), &ticket))
+                (Some(Pgbench::new(place.url(), place.folder(), &ticket)), None)
             }
         };
         server.kill().await;
@@ -93,6 +101,7 @@ impl Bench {
             place,
             bodies,
             pgbench,
+            aside,
         }
     }
 
@@ -112,7 +121,7 @@ impl Bench {
         let mut outcomes = Vec::new();
         for step in steps {
             self.settle().await;
-            let outcome = self.step(&server, step, &tag, round).await;
+            let outcome = self.step(&server, step, &tag).await;
             println!("  round {}: {step:?}: {:.0}/s", round + 1, outcome.rate());
             outcomes.push((step, outcome));
         }
@@ -128,7 +137,7 @@ impl Bench {
         }
     }
 
-    async fn step(&mut self, server: &Server, step: Step, tag: &str, round: usize) -> Outcome {
+    async fn step(&mut self, server: &Server, step: Step, tag: &str) -> Outcome {
         let read = |ask| press(server, ask, pressure(MANY, STEP_TIME, None));
         match step {
             Step::Create(connections) => {
@@ -143,9 +152,12 @@ impl Bench {
                 let pgbench = self.pgbench.as_mut().unwrap();
                 Outcome::Run(pgbench.thread(MANY, STEP_TIME, fill::THREADS).await)
             }
-            Step::Commits(tasks) => {
-                let file = self.place.folder().join(format!("commits-{round}-{tasks}.db"));
-                Outcome::Rate(commits::opened(&file, tasks, STEP_TIME).await)
+            Step::OneByOne => {
+                let server = one_by_one::start(self.aside.as_ref().unwrap()).await;
+                create(&server, &self.bodies, MANY, WARM_UP, None).await;
+                let load = create(&server, &self.bodies, MANY, STEP_TIME, None).await;
+                server.kill().await;
+                Outcome::Load(load)
             }
         }
     }

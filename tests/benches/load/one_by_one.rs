@@ -1,0 +1,38 @@
+//! The same server with a commit for each ticket: what sharing commits is compared with. This benchmark is that server,
+//! when it is started with `serve`.
+
+use std::{env, sync::Arc};
+
+use black_box::{Desk, Place};
+use server::{Builder, Config, Database, start_logging};
+use store_sqlite::SqliteStore;
+use tokio::runtime;
+
+use crate::measure::server::Server;
+
+/// Serves what the environment says until it is killed.
+#[allow(clippy::disallowed_methods, reason = "configured as the server is")]
+pub(crate) fn serve() {
+    let here = env::current_dir().unwrap();
+    let config = Config::load(&|name| env::var_os(name), &here, false).unwrap().config;
+    start_logging(&config);
+    let Database::Sqlite(file) = &config.database else {
+        panic!("only of the embedded store");
+    };
+    let store = SqliteStore::open_one_by_one(file).unwrap();
+    let serving = async {
+        let application = Builder::new(config).store(Arc::new(store)).start().await.unwrap();
+        application.ended().await.unwrap();
+    };
+    runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(serving);
+}
+
+/// Starts it on `place`, as a process of its own.
+pub(crate) async fn start(place: &Place) -> Server {
+    let options = Desk::on(place).run_by(env::current_exe().unwrap());
+    Server::start(options, &place.folder().join("log")).await
+}
