@@ -22,7 +22,9 @@ pub(crate) enum Step {
     PgbenchCreate(u16),
     /// `pgbench` reads threads.
     PgbenchThread,
-    /// Tickets are opened in a server that puts one into each commit.
+    /// Tickets are opened in a fresh store.
+    Together,
+    /// The same, by a server that puts one into each commit.
     OneByOne,
 }
 

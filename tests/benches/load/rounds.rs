@@ -30,9 +30,10 @@ const WARM_UP: Duration = Duration::from_secs(1);
 /// Short and many, since a percentile of so few requests jumps.
 const N8N_ROUNDS: usize = 5;
 
-const OF_SQLITE: [Step; 6] = [
+const OF_SQLITE: [Step; 7] = [
     Step::Create(1),
     Step::Create(MANY),
+    Step::Together,
     Step::OneByOne,
     Step::Thread,
     Step::ThreadAgain,
@@ -70,8 +71,6 @@ struct Bench {
     bodies: PathBuf,
     addresses: PathBuf,
     pgbench: Option<Pgbench>,
-    /// Where the server with a commit for each ticket works.
-    aside: Option<Place>,
 }
 
 impl Bench {
@@ -81,17 +80,11 @@ impl Bench {
         form::write_all(&bodies);
         let server = start(&place).await;
         fill::write_threads(engine, &place).await;
-        let (pgbench, aside) = match engine {
-            Engine::Sqlite => {
-                let aside = on_disk(engine).await;
-                let server = one_by_one::start(&aside).await;
-                fill::write_threads(engine, &aside).await;
-                server.kill().await;
-                (None, Some(aside))
-            }
+        let pgbench = match engine {
+            Engine::Sqlite => None,
             Engine::Postgres => {
                 let ticket = one_ticket(&server, &place).await;
-                (Some(Pgbench::new(place.url(), place.folder(), &ticket)), None)
+                Some(Pgbench::new(place.url(), place.folder(), &ticket))
             }
         };
         server.kill().await;
@@ -101,7 +94,6 @@ impl Bench {
             place,
             bodies,
             pgbench,
-            aside,
         }
     }
 
@@ -152,8 +144,13 @@ impl Bench {
                 let pgbench = self.pgbench.as_mut().unwrap();
                 Outcome::Run(pgbench.thread(MANY, STEP_TIME, fill::THREADS).await)
             }
-            Step::OneByOne => {
-                let server = one_by_one::start(self.aside.as_ref().unwrap()).await;
+            Step::Together | Step::OneByOne => {
+                // Of a fresh store both: the one that opens more would soon have the larger one.
+                let place = on_disk(Engine::Sqlite).await;
+                let server = match step {
+                    Step::OneByOne => one_by_one::start(&place).await,
+                    _ => start(&place).await,
+                };
                 create(&server, &self.bodies, MANY, WARM_UP, None).await;
                 let load = create(&server, &self.bodies, MANY, STEP_TIME, None).await;
                 server.kill().await;
