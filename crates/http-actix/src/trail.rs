@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The words for what operators do.
-pub(crate) const ACTS: [&str; 6] = ["status", "priority", "reply", "attach", "redeliver", "redeliver_dead"];
+pub(crate) const ACTS: [&str; 7] = ["status", "priority", "reply", "attach", "redeliver", "redeliver_dead", "erase"];
 
 /// Which entries are wanted. An empty parameter counts as absent.
 #[derive(Deserialize, Validate, IntoParams)]
@@ -66,14 +66,14 @@ pub(crate) struct TrailEntry {
     /// The notification that was sent again.
     #[schema(required = true)]
     notification_id: Option<Uuid>,
-    /// How many notifications were sent again at once.
+    /// How many notifications were sent again at once, or how many messages were erased.
     #[schema(required = true, example = json!(null))]
     count: Option<u64>,
 }
 
 impl From<&Entry> for TrailEntry {
     fn from(entry: &Entry) -> Self {
-        let [status, priority, reply, attach, redeliver, redeliver_dead] = ACTS;
+        let [status, priority, reply, attach, redeliver, redeliver_dead, erase] = ACTS;
         let did = |act| Self {
             id: entry.id.0,
             at: entry.at.to_string(),
@@ -108,6 +108,10 @@ impl From<&Entry> for TrailEntry {
             Act::RedeliverDead(count) => Self {
                 count: Some(count),
                 ..did(redeliver_dead)
+            },
+            Act::Erase(count) => Self {
+                count: Some(count),
+                ..did(erase)
             },
         }
     }

@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     config::{Agents, Config, Database},
     delivery::Worker,
-    housekeeping::Housekeeper,
+    housekeeping::{Housekeeper, Retention},
     surroundings::{Bell, OsRandom, SystemClock},
 };
 
@@ -137,7 +137,15 @@ impl Builder {
             let (bell, metrics) = (bell.clone(), metrics.clone());
             self.worker(store.clone(), notifier, &around, receipts.clone(), bell, metrics)
         });
-        let housekeeper = Housekeeper::new(store.clone(), self.clock.clone(), self.config.notification_retention);
+        let housekeeper = Housekeeper::new(
+            store.clone(),
+            self.clock.clone(),
+            self.random.clone(),
+            Retention {
+                notifications: self.config.notification_retention,
+                tickets: self.config.ticket_retention,
+            },
+        );
         let api = self.api(&store, around, receipts, metrics);
         let pages = self.pages(&api, &base_url, has_receiver);
         store.follow(api.live.clone());

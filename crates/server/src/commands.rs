@@ -16,9 +16,11 @@ use tokio::signal::unix;
 
 use crate::{
     application::{Application, Builder, open_store},
+    backup::{backup, restore},
     check::{Probe, check},
     config::{Config, Database, Loaded},
     copy::{Ends, copy},
+    customers::{erase, export},
     logging,
 };
 
@@ -64,6 +66,41 @@ enum Command {
         #[arg(long, value_name = "URL")]
         to: String,
     },
+    /// Write everything that the store holds into one new file, verified, while the server goes on.
+    ///
+    /// It is the store as it is at one moment, whichever store it is. The file is an embedded store's own: `restore`
+    /// reads it back, and it can be looked into with SQLite. If it breaks off there is no file of this name.
+    Backup {
+        /// The file to make. It must not be there.
+        file: PathBuf,
+    },
+    /// Read a backup back into the store, which must be empty, and end.
+    ///
+    /// Stop the server first. What comes in is one transaction, read back and compared before it is committed: if
+    /// anything goes wrong or is interrupted, the store stays empty, and the same command begins anew.
+    Restore {
+        /// The file that `backup` made.
+        file: PathBuf,
+    },
+    /// Write everything that is kept of a customer to standard output, as JSON.
+    Export {
+        /// Their e-mail address, or their number with + and country code. For one who has used several, once each.
+        #[arg(long, value_name = "EMAIL|PHONE")]
+        customer: String,
+    },
+    /// Erase everything that says who a customer is and what was written in their tickets, for good.
+    ///
+    /// In tickets, messages, what is kept unmatched, notifications, idempotency records, search and what managers were
+    /// asked. What was not sent yet is not sent any more. References, times, counts and outside ids stay, and the trail
+    /// says that it was done. It may be done while the server runs. If it breaks off, doing it again does the rest.
+    Erase {
+        /// Their e-mail address, or their number with + and country code. For one who has used several, once each.
+        #[arg(long, value_name = "EMAIL|PHONE")]
+        customer: String,
+        /// Without being asked again.
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 /// Runs the command line of this process.
@@ -96,6 +133,18 @@ fn execute(command: Command) -> Result<ExitCode> {
         Command::Copy { from, to } => {
             let here = working_folder()?;
             runtime.block_on(copy(Ends::read(&from, &to, &here)?))
+        }
+        Command::Backup { file } => {
+            load_config().and_then(|Loaded { config, .. }| runtime.block_on(backup(config.database, file)))
+        }
+        Command::Restore { file } => {
+            load_config().and_then(|Loaded { config, .. }| runtime.block_on(restore(config.database, file)))
+        }
+        Command::Export { customer } => {
+            load_config().and_then(|Loaded { config, .. }| runtime.block_on(export(config.database, &customer)))
+        }
+        Command::Erase { customer, yes } => {
+            load_config().and_then(|Loaded { config, .. }| runtime.block_on(erase(config.database, &customer, yes)))
         }
     };
     // A call that hangs in the database's library must not hold the end of the program.

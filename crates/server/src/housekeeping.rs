@@ -4,7 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use ticket_domain::{
     NotificationId,
-    ports::{Clock, Purge, Store, StoreError},
+    ports::{Clock, Purge, Random, Store, StoreError},
+    use_cases::Customers,
 };
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -25,19 +26,55 @@ const WALK: Duration = Duration::from_hours(24);
 pub(crate) struct Housekeeper {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
-    /// How long delivered notifications are kept. `None`: for ever.
-    retention: Option<Duration>,
+    customers: Customers,
+    retention: Retention,
 }
 
-/// Where it is on its way through the notifications.
+/// How long what is kept is kept. `None`: for ever.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Retention {
+    /// Delivered notifications.
+    pub(crate) notifications: Option<Duration>,
+    /// Who wrote and what, in tickets to which nothing happens any more, and in messages that never got a ticket.
+    pub(crate) tickets: Option<Duration>,
+}
+
+/// Where it is on its way through the notifications and the tickets.
 struct Walk {
     begun: Instant,
-    after: Option<NotificationId>,
+    notification: Option<NotificationId>,
+    /// None once all that is old was looked at.
+    ticket: Option<i64>,
+}
+
+impl Walk {
+    fn begin() -> Self {
+        Self {
+            begun: Instant::now(),
+            notification: None,
+            ticket: Some(0),
+        }
+    }
+}
+
+/// What went.
+#[derive(Debug, Clone, Copy, Default)]
+struct Cleared {
+    notifications: u64,
+    keys: u64,
+    tickets: u64,
+    unmatched: u64,
 }
 
 impl Housekeeper {
-    pub(crate) fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, retention: Option<Duration>) -> Self {
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+        retention: Retention,
+    ) -> Self {
         Self {
+            customers: Customers::new(store.clone(), clock.clone(), random),
             store,
             clock,
             retention,
@@ -47,10 +84,7 @@ impl Housekeeper {
     /// Looks every few minutes until `stop`.
     pub(crate) async fn run(self, stop: CancellationToken) {
         let work = async {
-            let mut walk = Walk {
-                begun: Instant::now(),
-                after: None,
-            };
+            let mut walk = Walk::begin();
             let mut has_failed = false;
             loop {
                 sleep(BETWEEN_LOOKS).await;
@@ -65,51 +99,101 @@ impl Housekeeper {
         }
     }
 
-    /// Clears away all that has become old by now. How many notifications and how many keys went.
-    async fn look(&self, walk: &mut Walk) -> Result<(u64, u64), StoreError> {
-        let now = self.clock.now();
-        let (mut notifications, mut keys) = (0, 0);
+    /// Clears away all that has become old by now.
+    async fn look(&self, walk: &mut Walk) -> Result<Cleared, StoreError> {
+        if walk.begun.elapsed() > WALK {
+            *walk = Walk::begin();
+        }
+        let mut cleared = Cleared::default();
+        self.clear_keys(&mut cleared).await?;
+        if let Some(retention) = self.retention.notifications {
+            self.clear_notifications(retention, walk, &mut cleared).await?;
+        }
+        if let Some(retention) = self.retention.tickets {
+            self.erase_tickets(retention, walk, &mut cleared).await?;
+            self.erase_unmatched(retention, &mut cleared).await?;
+        }
+        Ok(cleared)
+    }
+
+    async fn clear_keys(&self, cleared: &mut Cleared) -> Result<(), StoreError> {
         loop {
-            let gone = self.store.purge_keys(now, STEP).await?;
-            keys += gone;
+            let gone = self.store.purge_keys(self.clock.now(), STEP).await?;
+            cleared.keys += gone;
             if gone < u64::from(STEP) {
-                break;
+                return Ok(());
             }
             sleep(BETWEEN_STEPS).await;
         }
-        let Some(retention) = self.retention else {
-            return Ok((notifications, keys));
-        };
-        if walk.begun.elapsed() > WALK {
-            *walk = Walk {
-                begun: Instant::now(),
-                after: None,
-            };
-        }
+    }
+
+    async fn clear_notifications(
+        &self,
+        retention: Duration,
+        walk: &mut Walk,
+        cleared: &mut Cleared,
+    ) -> Result<(), StoreError> {
         loop {
             let purge = Purge {
-                after: walk.after,
-                settled_before: now.minus(retention),
+                after: walk.notification,
+                settled_before: self.clock.now().minus(retention),
                 limit: STEP,
             };
             let purged = self.store.purge(purge).await?;
-            notifications += purged.gone;
+            cleared.notifications += purged.gone;
             let Some(next) = purged.next else {
-                return Ok((notifications, keys));
+                return Ok(());
             };
-            walk.after = Some(next);
+            walk.notification = Some(next);
+            sleep(BETWEEN_STEPS).await;
+        }
+    }
+
+    /// Once a walk: a ticket that was looked at too early is old a day later at most.
+    async fn erase_tickets(
+        &self,
+        retention: Duration,
+        walk: &mut Walk,
+        cleared: &mut Cleared,
+    ) -> Result<(), StoreError> {
+        while let Some(after) = walk.ticket {
+            let since = self.clock.now().minus(retention);
+            let (removed, next) = self.customers.erase_stale(after, since, STEP).await?;
+            cleared.tickets += removed.tickets;
+            walk.ticket = next;
+            sleep(BETWEEN_STEPS).await;
+        }
+        Ok(())
+    }
+
+    async fn erase_unmatched(&self, retention: Duration, cleared: &mut Cleared) -> Result<(), StoreError> {
+        loop {
+            let before = self.clock.now().minus(retention);
+            let gone = self.customers.erase_unmatched(before, STEP).await?;
+            cleared.unmatched += gone;
+            if gone < u64::from(STEP) {
+                return Ok(());
+            }
             sleep(BETWEEN_STEPS).await;
         }
     }
 }
 
 /// Says what went, and a failure once until it is over.
-fn log(looked: &Result<(u64, u64), StoreError>, has_failed: &mut bool) {
+fn log(looked: &Result<Cleared, StoreError>, has_failed: &mut bool) {
     match looked {
-        Ok((notifications, keys)) => {
+        Ok(Cleared {
+            notifications,
+            keys,
+            tickets,
+            unmatched,
+        }) => {
             *has_failed = false;
             if notifications + keys > 0 {
                 tracing::info!(notifications, keys, "cleared away what is old");
+            }
+            if tickets + unmatched > 0 {
+                tracing::info!(tickets, unmatched, "erased who wrote and what, in what is old");
             }
         }
         Err(error) => {
@@ -130,10 +214,11 @@ mod tests {
     use store_contract::{Fixture, memory::MemoryStore};
     use ticket_domain::{
         EventKind, Message, Timestamp,
-        ports::{Append, Claim, Verdict},
+        ports::{Append, Asking, Claim, Keep, Verdict},
     };
 
     use super::*;
+    use crate::surroundings::OsRandom;
 
     const DAY: Duration = Duration::from_hours(24);
 
@@ -190,7 +275,11 @@ mod tests {
         let ids = two_delivered(&fixture).await;
         let store = fixture.store();
         let stop = CancellationToken::new();
-        let housekeeper = Housekeeper::new(store.clone(), Arc::new(Stopped(now)), retention);
+        let retention = Retention {
+            notifications: retention,
+            tickets: None,
+        };
+        let housekeeper = Housekeeper::new(store.clone(), Arc::new(Stopped(now)), Arc::new(OsRandom), retention);
         let running = tokio::spawn(housekeeper.run(stop.clone()));
         sleep(2 * DAY).await;
         stop.cancel();
@@ -214,5 +303,57 @@ mod tests {
         assert_eq!(left_on(day(31), month).await, [false, true]);
         assert_eq!(left_on(day(3_000), month).await, [false, true]);
         assert_eq!(left_on(day(3_000), None).await, [true, true]);
+    }
+
+    /// Whether the customers of a ticket of day 0 and of one of day 0 that something happened to on day 10, and what was
+    /// kept on day 0, are erased on a day.
+    async fn erased_on(now: Timestamp, tickets: Option<Duration>) -> [bool; 3] {
+        let fixture = Fixture::new(Arc::new(MemoryStore::default()));
+        let store = fixture.store();
+        let (old, alive) = (fixture.opening(day(0)), fixture.opening(day(0)));
+        for opening in [&old, &alive] {
+            store.open(opening.clone()).await.unwrap();
+        }
+        let append = Append {
+            to: alive.ticket.id,
+            message: fixture.message(day(10)),
+            notification: None,
+            reopen: false,
+            ends_question_of: None,
+            idempotency: None,
+            note: None,
+        };
+        store.append(append).await.unwrap();
+        let keep = Keep {
+            message: fixture.message(day(0)),
+            asking: Asking::Nothing,
+        };
+        store.keep_unmatched(keep).await.unwrap();
+        let retention = Retention {
+            notifications: None,
+            tickets,
+        };
+        let stop = CancellationToken::new();
+        let housekeeper = Housekeeper::new(store.clone(), Arc::new(Stopped(now)), Arc::new(OsRandom), retention);
+        let running = tokio::spawn(housekeeper.run(stop.clone()));
+        sleep(Duration::from_hours(1)).await;
+        stop.cancel();
+        running.await.unwrap();
+        let mut erased = [false; 3];
+        for (erased, opening) in erased.iter_mut().zip([old, alive]) {
+            let thread = store.thread(opening.ticket.reference).await.unwrap().unwrap();
+            *erased = thread.ticket.is_erased();
+        }
+        erased[2] = store.unmatched(None, 9).await.unwrap().is_empty();
+        erased
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_wrote_and_what_is_erased_after_its_time_if_that_is_wanted() {
+        let year = Some(365 * DAY);
+        assert_eq!(erased_on(day(365), year).await, [false, false, false]);
+        assert_eq!(erased_on(day(366), year).await, [true, false, true]);
+        assert_eq!(erased_on(day(376), year).await, [true, true, true]);
+        assert_eq!(erased_on(day(3_000), None).await, [false, false, false]);
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ticket_domain::{
     Awaiting, Detour, EventKind, Listing, MessageStatus, Payload, Priority, Progress, Question, Receipt, Route, Sender,
     Status, Ticket, Timestamp, Wish,
-    ports::{Advance, Append, Attach, Changing, LookUp, Opening, Picking, Purge, Verdict},
+    ports::{Advance, Append, Attach, Changing, Erasure, LookUp, Opening, Picking, Purge, Stale, Verdict},
 };
 
 use crate::{
@@ -28,9 +28,34 @@ pub async fn call_everything(fixture: &Fixture, now: Timestamp) {
     };
     assert_eq!(store.purge(purge).await.unwrap().gone, 0);
     store.purge_keys(now, 500).await.unwrap();
+    forgotten(fixture, now).await;
     store.ping().await.unwrap();
     store.vitals(now).await.unwrap();
     store.attention().await.unwrap();
+}
+
+/// Looks for what is a customer's, and erases it.
+async fn forgotten(fixture: &Fixture, now: Timestamp) {
+    let store = fixture.store();
+    let opening = fixture.opening(now);
+    let phone = opening.ticket.customer.phone.clone();
+    store.open(opening.clone()).await.unwrap();
+    store.messages_from(phone).await.unwrap();
+    let stale = Stale {
+        after: 0,
+        unchanged_since: Timestamp::from_unix_micros(0).unwrap(),
+        limit: 500,
+    };
+    assert_eq!(store.stale(stale).await.unwrap().tickets, []);
+    let kept = fixture.message(now);
+    store.keep_unmatched(keep_silently(kept.clone())).await.unwrap();
+    let erasure = Erasure {
+        tickets: vec![(opening.ticket.id, fixture.note(now).id)],
+        messages: vec![kept.id],
+        entry: fixture.note(now).id,
+        at: now,
+    };
+    assert_eq!(store.erase(erasure).await.unwrap().messages, 2);
 }
 
 /// Opens a ticket, twice by its key, and reads it.

@@ -208,6 +208,13 @@ macro_rules! store_contract {
             trail::the_dead_of_other_ways_are_told,
             trail::the_dead_are_sent_again_once,
 
+            erasing::what_is_erased_says_nothing_of_anybody,
+            erasing::nobody_is_erased_twice,
+            erasing::what_is_being_sent_is_erased_too,
+            erasing::messages_are_found_by_their_number_and_erased,
+            erasing::questions_about_an_erased_ticket_are_closed,
+            erasing::a_walk_finds_what_is_stale,
+
             news::tickets_and_messages_are_told,
             news::what_is_unmatched_is_told,
             news::changes_are_told,

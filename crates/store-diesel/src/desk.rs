@@ -1,7 +1,7 @@
 //! What operators see and do.
 
 use async_trait::async_trait;
-use diesel::{insert_into, prelude::*, update};
+use diesel::{dsl::not, insert_into, prelude::*, update};
 use ticket_domain::{
     Act, Attention, Entry, EntryId, Listing, Message, MessageId, Ticket, TicketId, TicketRef, Tickets,
     ports::{Attach, Attached, Changing, Desk, News, StoreError, parse},
@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     PostgresStore,
+    customer_data::is_erased,
     db::Failure,
     listing, messages,
     prepared::prepared,
@@ -108,6 +109,7 @@ fn unmatched(connection: &mut PgConnection, after: Option<MessageId>, limit: u16
     let after = after.map_or(Uuid::nil(), |after| after.0);
     let rows = messages_table::table
         .filter(messages_table::ticket_id.is_null())
+        .filter(not(is_erased()))
         .filter(messages_table::id.gt(after))
         .order(messages_table::id)
         .limit(i64::from(limit))

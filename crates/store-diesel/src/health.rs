@@ -18,9 +18,10 @@ const VITALS: &str = "
     SELECT count(*) FILTER (WHERE state = 'waiting') AS waiting,
         count(*) FILTER (WHERE state = 'waiting' AND lease IS NOT NULL AND due_at > $1) AS leased,
         count(*) FILTER (WHERE state = 'held') AS held,
-        count(*) FILTER (WHERE state = 'dead') AS dead,
+        count(*) FILTER (WHERE state = 'dead' AND payload <> '') AS dead,
         min(created_at) FILTER (WHERE state = 'waiting') AS oldest_waiting,
-        (SELECT count(*) FROM messages WHERE ticket_id IS NULL) AS unmatched
+        (SELECT count(*) FROM messages
+            WHERE ticket_id IS NULL AND NOT (from_phone IS NULL AND body = '[erased]')) AS unmatched
     FROM notifications WHERE state <> 'delivered'";
 
 #[derive(QueryableByName)]

@@ -7,16 +7,17 @@
 //!   tickets that are opened or read at the same time share a commit or a statement, by the threads of `crew.rs`. Blocking
 //!   lives in these and nowhere else.
 //! - `openings.rs`, `tickets.rs`, `keys.rs`, `messages.rs`, `questions.rs`, `outbox.rs`, `redelivery.rs`, `verdicts.rs`,
-//!   `receipts.rs`, `desk.rs`, `listing.rs`, `search.rs`, `trail.rs`, `health.rs`, `housekeeping.rs`: what each port call asks
-//!   of the database.
+//!   `receipts.rs`, `desk.rs`, `listing.rs`, `search.rs`, `trail.rs`, `health.rs`, `housekeeping.rs`,
+//!   `customer_data.rs`: what each port call asks of the database.
 //! - `prepared.rs`: statements that a connection keeps.
 //! - `announcements.rs`, `listener.rs`: who is told of changes, here and in other processes.
 //! - `rows.rs`: rows to values and back.
-//! - `transfer.rs`: an empty database that takes everything of another store.
+//! - `transfer.rs`: a database that gives everything, and an empty one that takes everything of another store.
 
 mod announcements;
 mod connect;
 mod crew;
+mod customer_data;
 mod db;
 mod desk;
 mod health;
@@ -50,7 +51,7 @@ mod verdicts;
 
 pub use connect::ConnectError;
 pub use migrate::{Schema, check};
-pub use transfer::{PostgresTarget, TargetError};
+pub use transfer::{PostgresSource, PostgresTarget, SourceError, TargetError};
 
 use db::Db;
 

@@ -177,6 +177,9 @@ impl PostgresStore {
 /// What does not wait has no time.
 pub(crate) const NEVER: Option<OffsetDateTime> = None;
 
+/// What an erased notification sends.
+pub(crate) const NOTHING: &[u8] = &[];
+
 /// What is not being tried has no worker.
 pub(crate) const NOBODY: Option<Uuid> = None;
 
@@ -306,6 +309,7 @@ fn undelivered(connection: &mut PgConnection, limit: u16) -> Result<Vec<Notifica
         .inner_join(tickets::table)
         // Literally as in the index: a plan for any value would not use it.
         .filter(sql::<sql_types::Bool>("notifications.state <> 'delivered'"))
+        .filter(notifications::payload.ne(NOTHING))
         .order((notifications::created_at.desc(), notifications::id.desc()))
         .limit(i64::from(limit))
         .select((RecordRow::as_select(), tickets::reference));

@@ -8,7 +8,7 @@ use ticket_domain::{
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::{db::Failure, outbox::NEVER, rows::state, schema::notifications, trail};
+use crate::{db::Failure, outbox::{NEVER, NOTHING}, rows::state, schema::notifications, trail};
 
 /// What was given up is sought among what is not delivered. The words stand here literally, as in the index: a plan for
 /// any value would not use it.
@@ -16,9 +16,9 @@ const REDELIVER_DEAD: &str = "
     UPDATE notifications
     SET state = 'waiting', due_at = $1, scheduled_at = $1, failures = 0, settled_at = NULL, addressed = true
     WHERE id IN (
-        SELECT id FROM notifications WHERE state <> 'delivered' AND state = 'dead' AND route = 'text'
+        SELECT id FROM notifications WHERE state <> 'delivered' AND state = 'dead' AND payload <> '' AND route = 'text'
         LIMIT $2 FOR UPDATE SKIP LOCKED)";
-const DEAD_ELSEWHERE: &str = "state <> 'delivered' AND state = 'dead' AND route <> 'text'";
+const DEAD_ELSEWHERE: &str = "state <> 'delivered' AND state = 'dead' AND payload <> '' AND route <> 'text'";
 
 /// Makes one due, and says whose it is if it was made so.
 pub(crate) fn redeliver(
@@ -30,6 +30,8 @@ pub(crate) fn redeliver(
     let now = OffsetDateTime::from(note.at);
     let this = notifications::table.find(id.0);
     let found = this
+        // What was erased can't be sent.
+        .filter(notifications::payload.ne(NOTHING))
         .select((
             notifications::ticket_id,
             notifications::state,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use diesel::{insert_into, prelude::*, update};
+use diesel::{dsl::not, insert_into, prelude::*, update};
 use ticket_domain::{
     Act, Attention, Entry, EntryId, Listing, Message, MessageId, Ticket, TicketId, TicketRef, Tickets,
     ports::{Announcements, Attach, Attached, Changing, Desk, Follower, News, StoreError, parse},
@@ -11,6 +11,7 @@ use ticket_domain::{
 
 use crate::{
     SqliteStore,
+    customer_data::is_erased,
     db::Failure,
     listing, messages,
     rows::{MessageRow, NewNotificationRow, TicketRow, bytes},
@@ -113,6 +114,7 @@ pub(crate) fn unmatched(
 ) -> Result<Vec<Message>, Failure> {
     let mut kept = messages_table::table
         .filter(messages_table::ticket_id.is_null())
+        .filter(not(is_erased()))
         .order(messages_table::id)
         .limit(i64::from(limit))
         .select(MessageRow::as_select())

@@ -4,15 +4,17 @@
 //! - `migrate.rs`: the schema; `check.rs`: how far it is.
 //! - `db.rs`, `writer.rs`: one writer, a few readers. Blocking lives there and nowhere else.
 //! - `tickets.rs`, `messages.rs`, `questions.rs`, `outbox.rs`, `verdicts.rs`, `receipts.rs`, `desk.rs`, `listing.rs`,
-//!   `search.rs`, `trail.rs`, `keys.rs`, `health.rs`, `housekeeping.rs`: what each port call asks of the database.
+//!   `search.rs`, `trail.rs`, `keys.rs`, `health.rs`, `housekeeping.rs`, `customer_data.rs`: what each port call asks of the
+//!   database.
 //! - `prepared.rs`: statements that a connection keeps.
 //! - `rows.rs`: rows to values and back.
-//! - `transfer.rs`: everything that a file holds, for another store.
+//! - `transfer.rs`: everything that a file holds, for another store, and an empty file that takes it.
 //!
 //! What is committed is on the disk: write-ahead log, `synchronous = FULL`. SQLite has one writer at a time, so no
 //! call needs a lock of its own; what looks first and writes then is safe within its transaction.
 
 mod check;
+mod customer_data;
 mod db;
 mod desk;
 mod file;
@@ -41,7 +43,7 @@ use std::path::Path;
 
 pub use check::{Schema, check};
 pub use file::OpenError;
-pub use transfer::{SourceError, SqliteSource};
+pub use transfer::{BackupError, SourceError, SqliteBackup, SqliteSource, SqliteTarget, TargetError};
 
 use db::Db;
 use writer::TOGETHER;

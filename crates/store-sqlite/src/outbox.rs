@@ -116,6 +116,9 @@ pub(crate) const NEVER: Option<i64> = None;
 /// What is not being tried has no worker.
 pub(crate) const NOBODY: Option<Vec<u8>> = None;
 
+/// What an erased notification sends.
+pub(crate) const NOTHING: &[u8] = &[];
+
 type Condition = Box<dyn BoxableExpression<notifications::table, Sqlite, SqlType = Bool>>;
 
 /// No earlier notification of its ticket waits or is held.
@@ -241,6 +244,8 @@ pub(crate) fn redeliver(
     let id = bytes(id.0);
     let this = notifications::table.find(&id);
     let found = this
+        // What was erased can't be sent.
+        .filter(notifications::payload.ne(NOTHING))
         .select((notifications::state, notifications::lease, notifications::due_at))
         .first::<(String, Option<Vec<u8>>, Option<i64>)>(connection)
         .optional()?;
@@ -294,6 +299,7 @@ pub(crate) fn redeliver_dead(connection: &mut SqliteConnection, note: Note) -> R
         // Literally as in the index: SQLite does not use it for a bound value.
         .filter(sql::<Bool>("notifications.state <> 'delivered'"))
         .filter(notifications::state.eq(state::DEAD))
+        .filter(notifications::payload.ne(NOTHING))
         .filter(notifications::route.eq(Route::Text.as_str()));
     let count = update(dead)
         .set((
@@ -315,6 +321,7 @@ pub(crate) fn dead_elsewhere(connection: &mut SqliteConnection, limit: u16) -> R
     let ids: Vec<Vec<u8>> = notifications::table
         .filter(sql::<Bool>("notifications.state <> 'delivered'"))
         .filter(notifications::state.eq(state::DEAD))
+        .filter(notifications::payload.ne(NOTHING))
         .filter(notifications::route.ne(Route::Text.as_str()))
         .limit(i64::from(limit))
         .select(notifications::id)
@@ -360,6 +367,7 @@ pub(crate) fn undelivered(connection: &mut SqliteConnection, limit: u16) -> Resu
         .inner_join(tickets::table)
         // Literally as in the index: SQLite does not use it for a bound value.
         .filter(sql::<Bool>("notifications.state <> 'delivered'"))
+        .filter(notifications::payload.ne(NOTHING))
         .order((notifications::created_at.desc(), notifications::id.desc()))
         .limit(i64::from(limit))
         .select((RecordRow::as_select(), tickets::reference));

@@ -166,6 +166,8 @@ pub enum Act {
     Redeliver(NotificationId),
     /// Had so many that were given up sent again at once.
     RedeliverDead(u64),
+    /// Had everything erased that says who the customer is and what was written: so many messages.
+    Erase(u64),
 }
 
 /// An entry of the trail.

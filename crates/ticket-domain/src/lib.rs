@@ -5,6 +5,7 @@
 //! need of the world they ask of the [`ports`]; adapters in other crates answer.
 
 mod desk;
+mod erasure;
 mod message;
 mod notification;
 mod question;
@@ -19,6 +20,7 @@ pub mod ports;
 pub mod use_cases;
 
 pub use desk::{Act, Attention, Entry, Excerpt, Listed, Listing, Oldest, Tickets, Wish};
+pub use erasure::{Contact, ContactError, Erased};
 pub use message::{Content, EmptyMessage, Message};
 pub use notification::{Delivery, Notification, NotificationRecord, NotificationState, Payload};
 pub use question::{CHOICES, Choice, Pick, Question, Reason, looks_like_a_pick, notice};

@@ -6,6 +6,13 @@ use crate::{DeliveryState, EventKind, ExternalId, NotificationId, Progress, Tick
 #[derive(Clone, PartialEq, Eq)]
 pub struct Payload(pub Box<[u8]>);
 
+impl Payload {
+    /// Whether what it said was erased, so that there is nothing to send any more.
+    pub fn is_erased(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 impl std::fmt::Debug for Payload {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Payload({} bytes)", self.0.len())

@@ -101,6 +101,7 @@ fn what(operator: &Operator, entry: &Entry) -> Markup {
             Act::RedeliverDead(count) => {
                 "Had " (counted(count, "notification", "notifications")) " sent again that had failed"
             },
+            Act::Erase(count) => { "Erased the customer’s data, " (counted(count, "message", "messages")) },
         }
     }
 }

@@ -48,6 +48,8 @@ pub struct Config {
     pub slow_retries: u8,
     /// How long a notification is kept that was delivered and is not its ticket's newest. `None`: for ever.
     pub notification_retention: Option<Duration>,
+    /// How long it is kept who wrote a ticket and what, from when something last happened to it. `None`: for ever.
+    pub ticket_retention: Option<Duration>,
     /// How many notifications are sent at the same time.
     pub notify_concurrency: u16,
     /// How logs look.
@@ -147,6 +149,7 @@ impl Config {
             rate_limits: parts::rate_limits(&mut vars),
             slow_retries: parts::slow_retries(&mut vars),
             notification_retention: parts::notification_retention(&mut vars),
+            ticket_retention: parts::ticket_retention(&mut vars),
             notify_concurrency: parts::notify_concurrency(&mut vars),
             log_format: parts::log_format(&mut vars, on_terminal),
             log_filter: parts::log_filter(&mut vars),

@@ -304,6 +304,11 @@ pub(super) fn notification_retention(vars: &mut Variables<'_>) -> Option<Duratio
     (days > 0).then(|| Duration::from_hours(24 * u64::from(days)))
 }
 
+pub(super) fn ticket_retention(vars: &mut Variables<'_>) -> Option<Duration> {
+    let days = vars.number("TICKET_RETENTION_DAYS", 0, 36_500, 0);
+    (days > 0).then(|| Duration::from_hours(24 * u64::from(days)))
+}
+
 pub(super) fn notify_concurrency(vars: &mut Variables<'_>) -> u16 {
     // A real n8n takes 10 to 25 notifications a second; four at a time keep it busy without a queue in it.
     u16::try_from(vars.number("NOTIFY_CONCURRENCY", 1, 64, 4)).unwrap_or(4)

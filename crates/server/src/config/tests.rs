@@ -93,6 +93,7 @@ fn everything_can_be_set() {
         ("NOTIFY_SLOW_RETRIES", "0"),
         ("NOTIFY_CONCURRENCY", "16"),
         ("NOTIFICATION_RETENTION_DAYS", "90"),
+        ("TICKET_RETENTION_DAYS", "365"),
         ("DATABASE_DIRECT_URL", "postgres://desk:pw@db.example:5433/desk"),
         ("LOG_FORMAT", "text"),
         ("RUST_LOG", "warn,server=debug"),
@@ -100,6 +101,7 @@ fn everything_can_be_set() {
     assert_eq!(config.base_url.unwrap().as_str(), "https://desk.example/help");
     assert_eq!(config.site_name, "Bottles & Co");
     assert_eq!(config.notification_retention, Some(Duration::from_hours(24 * 90)));
+    assert_eq!(config.ticket_retention, Some(Duration::from_hours(24 * 365)));
     let Database::Postgres { url, direct, pool_size } = config.database else {
         panic!("not Postgres")
     };

@@ -4,6 +4,7 @@ pub mod answers;
 pub mod attaching;
 pub mod changing;
 pub mod claiming;
+pub mod erasing;
 pub mod health;
 pub mod housekeeping;
 pub mod idempotency;

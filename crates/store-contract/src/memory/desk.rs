@@ -143,7 +143,7 @@ impl Desk for MemoryStore {
 
     async fn unmatched(&self, after: Option<MessageId>, limit: u16) -> Result<Vec<Message>, StoreError> {
         let mut kept = self.state().unmatched.clone();
-        kept.retain(|message| after.is_none_or(|after| message.id > after));
+        kept.retain(|message| !message.is_erased() && after.is_none_or(|after| message.id > after));
         kept.sort_by_key(|message| message.id);
         kept.truncate(limit.into());
         Ok(kept)

@@ -151,6 +151,11 @@ impl Entry {
         true
     }
 
+    /// Whether there is nothing to send any more.
+    pub(super) fn is_erased(&self) -> bool {
+        self.notification.payload.is_erased()
+    }
+
     pub(super) fn is_dead(&self) -> bool {
         matches!(self.state, NotificationState::Dead { .. })
     }

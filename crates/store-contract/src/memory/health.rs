@@ -17,7 +17,7 @@ impl StoreHealth for MemoryStore {
     async fn vitals(&self, now: Timestamp) -> Result<Vitals, StoreError> {
         let mut state = self.state();
         let mut vitals = Vitals {
-            unmatched: state.unmatched.len() as u64,
+            unmatched: state.unmatched.iter().filter(|kept| !kept.is_erased()).count() as u64,
             ..Vitals::default()
         };
         for entry in state.entries() {
@@ -29,7 +29,7 @@ impl StoreHealth for MemoryStore {
                     vitals.oldest_waiting = Some(vitals.oldest_waiting.map_or(made, |oldest| oldest.min(made)));
                 }
                 NotificationState::Held => vitals.held += 1,
-                NotificationState::Dead { .. } => vitals.dead += 1,
+                NotificationState::Dead { .. } => vitals.dead += u64::from(!entry.is_erased()),
                 NotificationState::Delivered { .. } => {}
             }
         }

@@ -1,6 +1,7 @@
 //! A store in memory: the contract at its plainest. It keeps nothing beyond its own life, and looks through everything
 //! at every call. Use cases are tested with it, and who writes a store of their own reads it first.
 
+mod customer_data;
 mod desk;
 mod entry;
 mod health;
@@ -108,6 +109,14 @@ impl State {
         self.files
             .iter()
             .flat_map(|file| file.entries.iter().map(|entry| entry.record(file.ticket.reference)))
+    }
+
+    /// Those of which something can still be sent.
+    fn open_records(&self) -> impl Iterator<Item = NotificationRecord> {
+        self.files.iter().flat_map(|file| {
+            let entries = file.entries.iter().filter(|entry| !entry.is_erased());
+            entries.map(|entry| entry.record(file.ticket.reference))
+        })
     }
 
     /// The message of this outside id, wherever it is.

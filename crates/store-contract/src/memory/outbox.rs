@@ -100,7 +100,7 @@ impl Outbox for MemoryStore {
 
     async fn redeliver(&self, id: NotificationId, note: Note, anew: Option<Detour>) -> Result<Redelivered, StoreError> {
         Ok(self.write(|state| {
-            let Some((ticket, entry)) = state.entry(id) else {
+            let Some((ticket, entry)) = state.entry(id).filter(|(_, entry)| !entry.is_erased()) else {
                 return Redelivered::NotFound;
             };
             match entry.state {
@@ -120,7 +120,7 @@ impl Outbox for MemoryStore {
         Ok(self.write(|state| {
             let dead = state
                 .entries()
-                .filter(|entry| entry.is_dead() && entry.route == Route::Text);
+                .filter(|entry| entry.is_dead() && !entry.is_erased() && entry.route == Route::Text);
             let count = dead.map(|entry| entry.redeliver(note.at, None)).count() as u64;
             if count > 0 {
                 state.note(note, None, Act::RedeliverDead(count));
@@ -134,7 +134,7 @@ impl Outbox for MemoryStore {
         let mut state = self.state();
         let dead = state
             .entries()
-            .filter(|entry| entry.is_dead() && entry.route != Route::Text);
+            .filter(|entry| entry.is_dead() && !entry.is_erased() && entry.route != Route::Text);
         Ok(dead.map(|entry| entry.notification.id).take(limit.into()).collect())
     }
 
@@ -150,7 +150,7 @@ impl Outbox for MemoryStore {
     async fn undelivered(&self, limit: u16) -> Result<Vec<NotificationRecord>, StoreError> {
         let state = self.state();
         let mut records: Vec<_> = state
-            .records()
+            .open_records()
             .filter(|record| !matches!(record.state, NotificationState::Delivered { .. }))
             .collect();
         records.sort_by_key(|record| std::cmp::Reverse(record.created_at));

@@ -29,6 +29,14 @@ impl Asked {
         self.about.insert(place, (message.created_at, message.id));
     }
 
+    /// Shows nothing of a ticket any more, if it is one of those to choose from, and can't be answered then.
+    pub(super) fn forget(&mut self, ticket: TicketRef) {
+        if self.question.choices.contains(&ticket) {
+            self.question.text = Erased::TEXT.into();
+            self.is_open = false;
+        }
+    }
+
     pub(super) fn is_about(&self, message: MessageId) -> bool {
         self.about.iter().any(|(_, id)| *id == message)
     }

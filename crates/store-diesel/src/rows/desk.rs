@@ -19,7 +19,8 @@ mod act {
     pub(super) const ATTACH: &str = "attach";
     pub(super) const REDELIVER: &str = "redeliver";
     pub(super) const REDELIVER_DEAD: &str = "redeliver_dead";
-    pub(super) const ALL: &[&str] = &[STATUS, PRIORITY, REPLY, ATTACH, REDELIVER, REDELIVER_DEAD];
+    pub(super) const ERASE: &str = "erase";
+    pub(super) const ALL: &[&str] = &[STATUS, PRIORITY, REPLY, ATTACH, REDELIVER, REDELIVER_DEAD, ERASE];
 }
 
 /// A ticket in a list, with its newest message.
@@ -117,6 +118,7 @@ impl NewEntryRow {
             Act::Attach(message) => (act::ATTACH, None, Some(message.0), None),
             Act::Redeliver(notification) => (act::REDELIVER, None, Some(notification.0), None),
             Act::RedeliverDead(count) => (act::REDELIVER_DEAD, None, None, Some(count)),
+            Act::Erase(count) => (act::ERASE, None, None, Some(count)),
         };
         Self {
             id: note.id.0,
@@ -173,13 +175,16 @@ impl EntryRow {
             act::REPLY => Act::Reply(MessageId(subject?)),
             act::ATTACH => Act::Attach(MessageId(subject?)),
             act::REDELIVER => Act::Redeliver(NotificationId(subject?)),
-            act::REDELIVER_DEAD => {
-                let amount = u64::try_from(given("amount", self.amount)?);
-                Act::RedeliverDead(amount.map_err(|error| StoreError::corrupt(TRAIL, "amount", error))?)
-            }
+            act::REDELIVER_DEAD => Act::RedeliverDead(count(self.amount)?),
+            act::ERASE => Act::Erase(count(self.amount)?),
             _ => return Err(StoreError::corrupt(TRAIL, "act", UnknownWord { allowed: act::ALL })),
         })
     }
+}
+
+fn count(amount: Option<i64>) -> Result<u64, StoreError> {
+    let amount = u64::try_from(given("amount", amount)?);
+    amount.map_err(|error| StoreError::corrupt(TRAIL, "amount", error))
 }
 
 /// What this kind of entry must have.

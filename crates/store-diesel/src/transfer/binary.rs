@@ -150,8 +150,6 @@ pub(super) struct Reader<R> {
 enum Malformed {
     #[error("must not be null")]
     Null,
-    #[error("must be null")]
-    NotNull,
     #[error("has another length than its type")]
     WrongLength,
     #[error("is not UTF-8")]
@@ -208,14 +206,6 @@ impl<R: BufRead> Reader<R> {
     /// A field that must not be NULL.
     fn present<T>(&self, column: &'static str, value: Option<T>) -> Result<T, StoreError> {
         value.ok_or_else(|| self.corrupt(column, Malformed::Null))
-    }
-
-    /// A field that must be NULL.
-    pub(super) fn nothing(&mut self, column: &'static str) -> Result<(), StoreError> {
-        if self.next()? {
-            return Err(self.corrupt(column, Malformed::NotNull));
-        }
-        Ok(())
     }
 
     /// A field of always the same length.

@@ -3,10 +3,12 @@
 //! them is put up afterwards.
 
 mod binary;
+mod reading;
 mod rows;
+mod source;
 mod structure;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, ops::ControlFlow, sync::Arc};
 
 use diesel::{
     PgConnection, QueryableByName, RunQueryDsl, Table as DieselTable,
@@ -16,22 +18,18 @@ use diesel::{
     result::{DatabaseErrorKind, Error as QueryError},
     sql_query, sql_types,
 };
-use ticket_domain::ports::{
-    StoreError,
-    transfer::{Rows, Step, Table, TransferError, TransferTarget},
-};
+use ticket_domain::ports::transfer::{Rows, Step, Table, TransferError, TransferTarget};
 
 use crate::{
     connect::{Address, ConnectError},
     migrate,
     schema::{earlier_ids, idempotency_keys, messages, notifications, questions, receipts, tickets, trail},
 };
-use binary::{Reader, Sheet};
+use binary::Sheet;
+use reading::Reading;
 use rows::Row;
+pub use source::{PostgresSource, SourceError};
 use structure::{ROOM, Structure};
-
-/// How many rows are read back together.
-const BATCH: usize = 1_000;
 
 /// The table that is made of the others.
 const SEARCH: &str = "ticket_search";
@@ -158,20 +156,6 @@ impl PostgresTarget {
         }
         Err(TransferError::Target(Arc::new(WordsMissing { words, messages })))
     }
-
-    fn read_table(&mut self, table: Table, take: &mut dyn FnMut(Rows)) -> Result<(), TransferError> {
-        let connection = &mut self.connection;
-        match table {
-            Table::Tickets => read(connection, tickets::table, table, Rows::Tickets, take),
-            Table::Questions => read(connection, questions::table, table, Rows::Questions, take),
-            Table::Messages => read(connection, messages::table, table, Rows::Messages, take),
-            Table::Notifications => read(connection, notifications::table, table, Rows::Notifications, take),
-            Table::EarlierIds => read(connection, earlier_ids::table, table, Rows::EarlierIds, take),
-            Table::IdempotencyKeys => read(connection, idempotency_keys::table, table, Rows::IdempotencyKeys, take),
-            Table::Receipts => read(connection, receipts::table, table, Rows::Receipts, take),
-            Table::Trail => read(connection, trail::table, table, Rows::Trail, take),
-        }
-    }
 }
 
 impl TransferTarget for PostgresTarget {
@@ -206,9 +190,14 @@ impl TransferTarget for PostgresTarget {
     }
 
     fn read_back(&mut self, take: &mut dyn FnMut(Rows)) -> Result<(), TransferError> {
-        Table::ALL
-            .into_iter()
-            .try_for_each(|table| self.read_table(table, take))
+        let reading = Reading {
+            connection: &mut self.connection,
+            fault: TransferError::Target,
+        };
+        reading.all(&mut |rows| {
+            take(rows);
+            ControlFlow::Continue(())
+        })
     }
 
     fn commit(mut self) -> Result<(), TransferError> {
@@ -256,60 +245,6 @@ where
         .with_freeze(true)
         .execute(connection);
     written.map(drop).map_err(failed)
-}
-
-fn read<T, R>(
-    connection: &mut PgConnection,
-    from: T,
-    table: Table,
-    together: fn(Vec<R>) -> Rows,
-    take: &mut dyn FnMut(Rows),
-) -> Result<(), TransferError>
-where
-    T: DieselTable + CopyTarget<Table = T>,
-    R: Row,
-{
-    read_rows(connection, from, table, together, take)?;
-    // diesel (2.3) leaves the end of a COPY lying in the connection, where only this kind of statement clears it away.
-    connection.batch_execute("SELECT 1").map_err(failed)
-}
-
-fn read_rows<T, R>(
-    connection: &mut PgConnection,
-    from: T,
-    table: Table,
-    together: fn(Vec<R>) -> Rows,
-    take: &mut dyn FnMut(Rows),
-) -> Result<(), TransferError>
-where
-    T: DieselTable + CopyTarget<Table = T>,
-    R: Row,
-{
-    let input = diesel::copy_to(from)
-        .with_format(CopyFormat::Binary)
-        .load_raw(connection)
-        .map_err(failed)?;
-    let mut count = 0_u64;
-    let of_row = |error: StoreError, number: u64| {
-        TransferError::of_row(
-            error,
-            format!("number {number} of those read back"),
-            TransferError::Target,
-        )
-    };
-    let mut reader = Reader::new(table.as_str(), input).map_err(|error| of_row(error, count))?;
-    let mut batch = Vec::with_capacity(BATCH);
-    while reader.has_row(R::COLUMNS).map_err(|error| of_row(error, count))? {
-        count += 1;
-        batch.push(R::read(&mut reader).map_err(|error| of_row(error, count))?);
-        if batch.len() == BATCH {
-            take(together(std::mem::replace(&mut batch, Vec::with_capacity(BATCH))));
-        }
-    }
-    if !batch.is_empty() {
-        take(together(batch));
-    }
-    Ok(())
 }
 
 fn failed(error: QueryError) -> TransferError {

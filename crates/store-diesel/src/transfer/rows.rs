@@ -9,7 +9,7 @@ use ticket_domain::{
         Idempotency, StoreError,
         transfer::{
             ActColumns, EarlierId, Seat, StoredEntry, StoredKey, StoredMessage, StoredNotification, StoredQuestion,
-            StoredTicket, WrittenOtherwise, parse_exactly,
+            StoredTicket, WrittenOtherwise, handed_back, parse_exactly,
         },
     },
 };
@@ -205,21 +205,30 @@ impl Row for StoredNotification {
     }
 
     fn read<R: BufRead>(reader: &mut Reader<R>) -> Result<Self, StoreError> {
+        let id = NotificationId(reader.id("id")?);
+        let ticket = TicketId(reader.id("ticket_id")?);
+        let seq = reader.integer("seq")?;
+        let event = reader.text("event")?;
+        let payload = Payload(reader.bytes("payload")?);
+        let addressed = reader.truth("addressed")?;
+        let state = reader.text("state")?;
+        let due_at = reader.maybe_moment("due_at")?;
+        let scheduled_at = reader.moment("scheduled_at")?;
+        let lease: Option<Uuid> = reader.maybe_id("lease")?;
+        let failures = reader.integer("failures")?;
+        let tried_at = reader.maybe_moment("tried_at")?;
         Ok(Self {
-            id: NotificationId(reader.id("id")?),
-            ticket: TicketId(reader.id("ticket_id")?),
-            seq: reader.integer("seq")?,
-            event: reader.text("event")?,
-            payload: Payload(reader.bytes("payload")?),
-            addressed: reader.truth("addressed")?,
-            state: reader.text("state")?,
-            due_at: reader.maybe_moment("due_at")?,
-            scheduled_at: reader.moment("scheduled_at")?,
-            failures: {
-                reader.nothing("lease")?;
-                reader.integer("failures")?
-            },
-            tried_at: reader.maybe_moment("tried_at")?,
+            id,
+            ticket,
+            seq,
+            event,
+            payload,
+            addressed,
+            state,
+            due_at: handed_back(lease.is_some(), due_at, tried_at),
+            scheduled_at,
+            failures,
+            tried_at,
             probed_at: reader.maybe_moment("probed_at")?,
             released: reader.truth("released")?,
             last_error: reader.maybe_free_text("last_error")?,

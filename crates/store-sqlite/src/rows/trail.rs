@@ -18,7 +18,8 @@ mod word {
     pub(super) const ATTACH: &str = "attach";
     pub(super) const REDELIVER: &str = "redeliver";
     pub(super) const REDELIVER_DEAD: &str = "redeliver_dead";
-    pub(super) const ALL: &[&str] = &[STATUS, PRIORITY, REPLY, ATTACH, REDELIVER, REDELIVER_DEAD];
+    pub(super) const ERASE: &str = "erase";
+    pub(super) const ALL: &[&str] = &[STATUS, PRIORITY, REPLY, ATTACH, REDELIVER, REDELIVER_DEAD, ERASE];
 }
 
 /// An entry, but for its ticket's reference.
@@ -57,16 +58,18 @@ impl EntryRow {
             subject: Some(bytes(subject)),
             ..row(act)
         };
+        let counted = |act: &str, count: u64| Self {
+            amount: Some(i64::try_from(count).unwrap_or(i64::MAX)),
+            ..row(act)
+        };
         match act {
             Act::Status { from, to } => changed(word::STATUS, from.as_str(), to.as_str()),
             Act::Priority { from, to } => changed(word::PRIORITY, from.as_str(), to.as_str()),
             Act::Reply(message) => about(word::REPLY, message.0),
             Act::Attach(message) => about(word::ATTACH, message.0),
             Act::Redeliver(notification) => about(word::REDELIVER, notification.0),
-            Act::RedeliverDead(count) => Self {
-                amount: Some(i64::try_from(*count).unwrap_or(i64::MAX)),
-                ..row(word::REDELIVER_DEAD)
-            },
+            Act::RedeliverDead(count) => counted(word::REDELIVER_DEAD, *count),
+            Act::Erase(count) => counted(word::ERASE, *count),
         }
     }
 
@@ -92,6 +95,10 @@ impl EntryRow {
             amount,
             ..
         } = self;
+        let count = |amount: Option<i64>| {
+            let amount = u64::try_from(present("amount", amount)?);
+            amount.map_err(|error| StoreError::corrupt(TABLE, "amount", error))
+        };
         let message = |subject: Option<Vec<u8>>| message_id(&present("subject", subject)?);
         Ok(match act.as_str() {
             word::STATUS => Act::Status {
@@ -105,10 +112,8 @@ impl EntryRow {
             word::REPLY => Act::Reply(message(subject)?),
             word::ATTACH => Act::Attach(message(subject)?),
             word::REDELIVER => Act::Redeliver(NotificationId(uuid(TABLE, "subject", &present("subject", subject)?)?)),
-            word::REDELIVER_DEAD => {
-                let amount = present("amount", amount)?.try_into();
-                Act::RedeliverDead(amount.map_err(|error| StoreError::corrupt(TABLE, "amount", error))?)
-            }
+            word::REDELIVER_DEAD => Act::RedeliverDead(count(amount)?),
+            word::ERASE => Act::Erase(count(amount)?),
             _ => return Err(StoreError::corrupt(TABLE, "act", UnknownWord { allowed: word::ALL })),
         })
     }

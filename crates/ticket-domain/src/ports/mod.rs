@@ -1,6 +1,7 @@
 //! What the use cases ask of the world. Each port is a trait that an adapter implements; each call is one act that
 //! happens wholly or not at all.
 
+mod customer_data;
 mod desk;
 mod housekeeping;
 mod news;
@@ -12,6 +13,7 @@ mod store;
 mod surroundings;
 pub mod transfer;
 
+pub use customer_data::{CustomerData, Erasure, Removed, Stale, StaleTickets};
 pub use desk::{Attach, Attached, Changing, Desk};
 pub use housekeeping::{Housekeeping, Purge, Purged};
 pub use news::{Announcements, Follower, News};
@@ -27,8 +29,11 @@ pub use surroundings::{Clock, Random, Wake};
 
 /// Everything that a store offers.
 pub trait Store:
-    TicketStore + Questions + Outbox + Receipts + Desk + Announcements + Housekeeping + StoreHealth
+    TicketStore + Questions + Outbox + Receipts + Desk + Announcements + Housekeeping + CustomerData + StoreHealth
 {
 }
 
-impl<T: TicketStore + Questions + Outbox + Receipts + Desk + Announcements + Housekeeping + StoreHealth> Store for T {}
+impl<T> Store for T where
+    T: TicketStore + Questions + Outbox + Receipts + Desk + Announcements + Housekeeping + CustomerData + StoreHealth
+{
+}

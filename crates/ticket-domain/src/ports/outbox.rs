@@ -104,7 +104,7 @@ pub enum Redelivered {
     DeliveredBefore,
     /// Nothing was written: it is being tried at this moment.
     UnderWay,
-    /// There is none of this id.
+    /// There is none of this id, or what it said was erased.
     NotFound,
 }
 

@@ -1,6 +1,7 @@
 //! What the system does.
 
 mod add_message;
+mod customers;
 mod deliver;
 mod hints;
 mod open_ticket;
@@ -16,6 +17,7 @@ use std::{sync::Arc, time::Duration};
 use uuid::{Builder, Uuid};
 
 pub use add_message::{AddError, AddMessage, Added};
+pub use customers::{Customers, Records};
 pub use deliver::{Claims, Deliver, LEASE, Room};
 pub use open_ticket::{OpenError, OpenTicket, OpenedTicket};
 pub use operate::{AttachedMessage, Operate, OperateError};

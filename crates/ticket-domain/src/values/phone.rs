@@ -47,6 +47,11 @@ impl Phone {
         self.is_international() && self == other
     }
 
+    /// Whether both have the same digits, one of them perhaps without its `+`.
+    pub fn is_called_as(&self, other: &Self) -> bool {
+        self.0.trim_start_matches('+') == other.0.trim_start_matches('+')
+    }
+
     /// Whether it starts with `+` and so names one subscriber in the world.
     pub fn is_international(&self) -> bool {
         self.0.starts_with('+')

@@ -34,16 +34,18 @@ impl StoredEntry {
             subject: Some(subject),
             ..bare(act)
         };
+        let counted = |act, count| ActColumns {
+            amount: Some(count),
+            ..bare(act)
+        };
         match self.act {
             Act::Status { from, to } => changed("status", from.as_str(), to.as_str()),
             Act::Priority { from, to } => changed("priority", from.as_str(), to.as_str()),
             Act::Reply(message) => about("reply", message.0),
             Act::Attach(message) => about("attach", message.0),
             Act::Redeliver(notification) => about("redeliver", notification.0),
-            Act::RedeliverDead(count) => ActColumns {
-                amount: Some(count),
-                ..bare("redeliver_dead")
-            },
+            Act::RedeliverDead(count) => counted("redeliver_dead", count),
+            Act::Erase(count) => counted("erase", count),
         }
     }
 }
@@ -92,6 +94,7 @@ impl ActColumns<'_> {
             ("attach", None, None, Some(subject), None) => Act::Attach(MessageId(subject)),
             ("redeliver", None, None, Some(subject), None) => Act::Redeliver(NotificationId(subject)),
             ("redeliver_dead", None, None, None, Some(amount)) => Act::RedeliverDead(amount),
+            ("erase", None, None, None, Some(amount)) => Act::Erase(amount),
             _ => return Err(StoreError::corrupt(TABLE, "act", NotAnAct)),
         })
     }
@@ -118,6 +121,7 @@ mod tests {
             Act::Attach(MessageId(id)),
             Act::Redeliver(NotificationId(id)),
             Act::RedeliverDead(3),
+            Act::Erase(3),
         ] {
             let entry = StoredEntry {
                 id: EntryId(id),

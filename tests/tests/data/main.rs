@@ -1,4 +1,4 @@
-//! `server copy`: everything from the embedded store into Postgres, or nothing.
+//! Everything of a store at once, or of a person: `server copy`, `backup`, `restore`, `export` and `erase`.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -8,6 +8,8 @@
     reason = "tests"
 )]
 
+mod backup;
 mod everything;
+mod person;
 mod refused;
 mod stores;

@@ -1,0 +1,264 @@
+//! What is kept of a person is found, and goes.
+
+use ticket_domain::{
+    Act, Channel, Choice, Content, DeliveryState, EntryId, Erased, Listing, Message, Phone, Question, QuestionId,
+    Reason, Sender, Thread, Ticket, TicketRef,
+    ports::{Erasure, Keep, Opened, Redelivered, Removed, Settled, Stale, StaleTickets},
+};
+
+use crate::{
+    Fixture,
+    fixture::{anew, append_to, at, dead, delivered, keep_silently},
+};
+
+fn of_tickets(fixture: &Fixture, tickets: &[&Ticket]) -> Erasure {
+    let tickets = tickets.iter();
+    Erasure {
+        tickets: tickets.map(|ticket| (ticket.id, EntryId(fixture.uuid()))).collect(),
+        messages: Vec::new(),
+        entry: EntryId(fixture.uuid()),
+        at: at(50),
+    }
+}
+
+async fn found(fixture: &Fixture, text: &str) -> Vec<TicketRef> {
+    let listing = Listing {
+        status: None,
+        priority: None,
+        awaiting: None,
+        text: Some(text.parse().unwrap()),
+        after: None,
+        limit: 100,
+    };
+    let page = fixture.store().list(listing).await.unwrap();
+    page.tickets.iter().map(|listed| listed.ticket.reference).collect()
+}
+
+fn assert_erased(thread: &Thread) {
+    assert!(thread.ticket.is_erased());
+    assert_eq!(thread.ticket.customer.name.as_str(), Erased::TEXT);
+    assert_eq!(thread.ticket.customer.phone.as_str(), Erased::PHONE);
+    for message in &thread.messages {
+        assert_eq!(message.content.as_text(), Erased::TEXT);
+        assert_eq!(message.from.is_some(), message.sender == Sender::Manager);
+    }
+}
+
+/// A message by WhatsApp from a number that is no manager's.
+fn from(fixture: &Fixture, phone: &str, seconds: i64) -> Message {
+    Message {
+        sender: Sender::Agent,
+        channel: Channel::Whatsapp,
+        from: Some(phone.parse().unwrap()),
+        content: Content::new("It was me.".parse().unwrap(), Some("https://media.example/1".parse().unwrap())).unwrap(),
+        ..fixture.message_of(&fixture.external_id(), at(seconds))
+    }
+}
+
+/// Nothing that says who the customer is or what was written is left anywhere; what counts and names stays.
+pub async fn what_is_erased_says_nothing_of_anybody(fixture: &Fixture) {
+    let store = fixture.store();
+    let outside = fixture.external_id();
+    let mut opening = fixture.opening(at(0));
+    opening.idempotency = Some(fixture.idempotency(at(10_000)));
+    let opening = fixture.open(opening).await;
+    let ticket = &opening.ticket;
+    let claimed = fixture.claim_only(opening.notification.id, at(0)).await;
+    fixture.settled(&claimed, delivered(at(1), Some(&outside))).await;
+    let waiting = fixture.updated(ticket, at(2)).await;
+    let said = from(fixture, "+15550009999", 3);
+    store.append(append_to(ticket, said.clone())).await.unwrap();
+    let other = fixture.opened(at(4)).await;
+    let before = fixture.thread(ticket.reference).await;
+    assert_eq!(found(fixture, "john@example.com").await.len(), 2);
+
+    let removed = store.erase(of_tickets(fixture, &[ticket])).await.unwrap();
+    let expected = Removed {
+        tickets: 1,
+        messages: 3,
+        cancelled: 1,
+    };
+    assert_eq!(removed, expected);
+
+    let thread = fixture.thread(ticket.reference).await;
+    assert_erased(&thread);
+    assert_eq!(thread.ticket.version, before.ticket.version + 1);
+    assert_eq!(thread.ticket.updated_at, before.ticket.updated_at);
+    assert_eq!(thread.ticket.status, before.ticket.status);
+    assert_eq!(thread.delivery.state, DeliveryState::Failed);
+    let kept = |thread: &Thread| -> Vec<_> {
+        let messages = thread.messages.iter();
+        messages
+            .map(|message| (message.id, message.external_id.clone(), message.created_at))
+            .collect()
+    };
+    assert_eq!(kept(&thread), kept(&before));
+    assert_eq!(fixture.quoted(&outside).await, Some(ticket.reference));
+    assert_eq!(fixture.quoted(&said.external_id.unwrap()).await, Some(ticket.reference));
+
+    for words in ["john@example.com", "John Doe", "1234567890", "Product Quality Issue", "We investigate"] {
+        assert_eq!(found(fixture, words).await, [other.ticket.reference], "{words}");
+    }
+    assert_eq!(found(fixture, "It was me").await, []);
+    assert_eq!(found(fixture, &ticket.reference.to_string()).await, [ticket.reference]);
+    for id in [opening.notification.id, waiting.id] {
+        let way = store.way(id).await.unwrap().unwrap();
+        assert!(way.payload.is_erased());
+        let again = store.redeliver(id, fixture.note(at(60)), None).await.unwrap();
+        assert_eq!(again, Redelivered::NotFound);
+    }
+    assert_eq!(store.redeliver_dead(fixture.note(at(60))).await.unwrap(), 0);
+    let vitals = fixture.vitals(at(60)).await;
+    assert_eq!((vitals.dead, vitals.waiting), (0, 1));
+    let undelivered: Vec<_> = store.undelivered(9).await.unwrap().iter().map(|record| record.id).collect();
+    assert_eq!(undelivered, [other.notification.id]);
+
+    // The key is free: nothing tells what it was used for.
+    let again = ticket_domain::ports::Opening {
+        idempotency: opening.idempotency.clone(),
+        ..fixture.opening(at(61))
+    };
+    assert_eq!(store.open(again).await.unwrap(), Opened::Now);
+    let trail = store.trail(Some(ticket.id), None, 9).await.unwrap();
+    assert_eq!((trail.len(), trail[0].act, trail[0].at), (1, Act::Erase(3), at(50)));
+    // Nothing of the other one is changed.
+    let untouched = fixture.thread(other.ticket.reference).await;
+    assert_eq!((&untouched.ticket, &untouched.messages[0]), (&other.ticket, &other.message));
+}
+
+/// What is erased, or does not exist, is passed over; erasing at once erases once.
+pub async fn nobody_is_erased_twice(fixture: &Fixture) {
+    let store = fixture.store();
+    let opening = fixture.opened(at(0)).await;
+    let unknown = fixture.ticket(at(0));
+    let removed = store.erase(of_tickets(fixture, &[&unknown, &opening.ticket])).await.unwrap();
+    assert_eq!((removed.tickets, removed.messages, removed.cancelled), (1, 1, 1));
+    let thread = fixture.thread(opening.ticket.reference).await;
+    let again = store.erase(of_tickets(fixture, &[&opening.ticket])).await.unwrap();
+    assert_eq!(again, Removed::default());
+    assert_eq!(fixture.thread(opening.ticket.reference).await, thread);
+    assert_eq!(store.trail(None, None, 9).await.unwrap().len(), 1);
+}
+
+/// Who is just sending a notification that is erased finds its lease gone.
+pub async fn what_is_being_sent_is_erased_too(fixture: &Fixture) {
+    let store = fixture.store();
+    let opening = fixture.opened(at(0)).await;
+    let claimed = fixture.claim_only(opening.notification.id, at(1)).await;
+    store.erase(of_tickets(fixture, &[&opening.ticket])).await.unwrap();
+    assert_eq!(fixture.settle(&claimed, dead(at(2))).await, Settled::LeaseLost);
+    assert_eq!(fixture.claim(at(100)).await, []);
+}
+
+/// Messages of a number are found wherever they are, but for managers', and erased one by one.
+pub async fn messages_are_found_by_their_number_and_erased(fixture: &Fixture) {
+    let store = fixture.store();
+    let phone: Phone = "+15550009999".parse().unwrap();
+    let opening = fixture.opened(at(0)).await;
+    let (kept, told) = (from(fixture, "+15550009999", 1), from(fixture, "15550009999", 2));
+    let stranger = from(fixture, "+25550009999", 3);
+    store.append(append_to(&opening.ticket, told.clone())).await.unwrap();
+    for message in [&kept, &stranger] {
+        store.keep_unmatched(keep_silently(message.clone())).await.unwrap();
+    }
+    let manager = fixture.message_from(&phone, at(4));
+    store.append(append_to(&opening.ticket, manager.clone())).await.unwrap();
+
+    let mut all = store.messages_from("15550009999".parse().unwrap()).await.unwrap();
+    all.sort_by_key(|(message, _)| message.created_at);
+    let expected = [(kept.clone(), None), (told.clone(), Some(opening.ticket.reference))];
+    assert_eq!(all, expected);
+    assert_eq!(store.messages_from(phone.clone()).await.unwrap().len(), 2);
+
+    let before = fixture.thread(opening.ticket.reference).await;
+    let entry = EntryId(fixture.uuid());
+    let erasure = Erasure {
+        tickets: Vec::new(),
+        messages: vec![kept.id, told.id],
+        entry,
+        at: at(50),
+    };
+    let removed = store.erase(erasure).await.unwrap();
+    assert_eq!((removed.tickets, removed.messages), (0, 2));
+    assert_eq!(store.messages_from(phone).await.unwrap(), []);
+    assert_eq!(fixture.unmatched().await, 1);
+    let waiting = store.unmatched(None, 9).await.unwrap();
+    assert_eq!(waiting, [stranger]);
+    // Its outside id is still known.
+    let again = Keep {
+        message: Message {
+            id: fixture.message(at(60)).id,
+            ..kept.clone()
+        },
+        ..keep_silently(kept.clone())
+    };
+    assert!(matches!(
+        store.keep_unmatched(again).await.unwrap(),
+        ticket_domain::ports::Kept::Before(_)
+    ));
+    let thread = fixture.thread(opening.ticket.reference).await;
+    assert_eq!(thread.ticket.version, before.ticket.version + 1);
+    assert_eq!(thread.ticket.customer, opening.ticket.customer);
+    assert_eq!(thread.messages[1].content.as_text(), Erased::TEXT);
+    assert_eq!(thread.messages[2], manager);
+    assert_eq!(found(fixture, "It was me").await, []);
+    let trail = store.trail(None, None, 9).await.unwrap();
+    assert_eq!((trail.len(), trail[0].id, trail[0].act), (1, entry, Act::Erase(2)));
+}
+
+/// What managers were asked shows subjects, so it goes too, and only that.
+pub async fn questions_about_an_erased_ticket_are_closed(fixture: &Fixture) {
+    let store = fixture.store();
+    let (one, other) = (fixture.opened(at(0)).await, fixture.opened(at(0)).await);
+    let mut asked = Vec::new();
+    for opening in [&one, &other] {
+        let manager = fixture.manager();
+        let choice = Choice {
+            reference: opening.ticket.reference,
+            subject: opening.ticket.subject.clone(),
+        };
+        let id = QuestionId(fixture.uuid());
+        let question = Question::new(id, manager.clone(), Reason::NoHint, &[choice], at(1));
+        let message = fixture.message_from(&manager, at(1));
+        fixture.keep(&message, anew(&question, None)).await;
+        asked.push((manager, message, question));
+    }
+    store.erase(of_tickets(fixture, &[&one.ticket])).await.unwrap();
+    assert_eq!(fixture.open_question(&asked[0].0).await, None);
+    let (manager, _, question) = &asked[1];
+    assert_eq!(fixture.open_question(manager).await.as_ref(), Some(question));
+    let about = asked[0].1.external_id.clone().unwrap();
+    let twin = fixture.message_of(&about, at(2));
+    let known = store.keep_unmatched(keep_silently(twin)).await.unwrap();
+    let ticket_domain::ports::Kept::Before(ticket_domain::ports::Known::Kept(Some(question))) = known else {
+        panic!("{known:?}");
+    };
+    assert_eq!(&*question.text, Erased::TEXT);
+}
+
+/// A walk finds every ticket to which nothing happened for long, once, and none that is erased.
+pub async fn a_walk_finds_what_is_stale(fixture: &Fixture) {
+    let store = fixture.store();
+    let mut tickets = Vec::new();
+    for seconds in [0, 1, 2, 3, 100] {
+        tickets.push(fixture.opened(at(seconds)).await.ticket);
+    }
+    fixture.updated(&tickets[1], at(100)).await;
+    store.erase(of_tickets(fixture, &[&tickets[2]])).await.unwrap();
+    for limit in [1, 2, 9] {
+        let (mut after, mut seen) = (0, Vec::new());
+        for _ in 0..9 {
+            let stale = Stale {
+                after,
+                unchanged_since: at(50),
+                limit,
+            };
+            let StaleTickets { tickets, next } = store.stale(stale).await.unwrap();
+            seen.extend(tickets);
+            let Some(next) = next else { break };
+            assert!(next > after);
+            after = next;
+        }
+        assert_eq!(seen, [tickets[0].id, tickets[3].id], "{limit}");
+    }
+}

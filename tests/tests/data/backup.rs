@@ -1,0 +1,186 @@
+//! What is backed up is what there was, and comes back as that, or not at all.
+
+use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf, process::Stdio, time::Duration};
+
+use black_box::{Desk, DeskOptions, Engine, Place, on_both_stores};
+use tokio::time::{sleep, timeout};
+
+use crate::stores::{ask, dump, execute, file_with, is_empty};
+
+on_both_stores!(
+    a_backup_of_a_running_server_is_whole,
+    a_store_that_is_not_empty_takes_nothing,
+    whatever_ends_a_restore_the_store_stays_empty,
+);
+
+fn backup_in(place: &Place) -> PathBuf {
+    place.folder().join("backup.db")
+}
+
+async fn run(options: &DeskOptions, command: &str, file: &str) -> (i32, String, String) {
+    let (status, out, err) = options.run(&[command, file]).await;
+    (status.code().unwrap(), out, err)
+}
+
+/// While tickets come in, what is backed up is one state of the store; restored into either kind of store it is the same.
+async fn a_backup_of_a_running_server_is_whole(engine: Engine) {
+    let (place, catalogue) = (Place::new(engine).await, Place::new(Engine::Postgres).await);
+    let options = Desk::on(&place);
+    let desk = options.start().await;
+    for _ in 0..20 {
+        desk.open().await;
+    }
+    let path = backup_in(&place);
+    let name = path.display().to_string();
+    let opening = async {
+        loop {
+            desk.open().await;
+        }
+    };
+    let (code, out, err) = tokio::select! {
+        ended = run(&options, "backup", &name) => ended,
+        () = opening => unreachable!(),
+    };
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(out.contains("backed up and verified: "), "{out}");
+    assert!(!format!("{out}{err}").contains("postgres://"), "{out}{err}");
+    assert!(desk.stop().await.success());
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let left: Vec<_> = fs::read_dir(place.folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.starts_with("backup.db"))
+        .collect();
+    assert_eq!(left, ["backup.db"]);
+
+    let mut restored = Vec::new();
+    for into in [Engine::Sqlite, Engine::Postgres] {
+        let place = Place::new(into).await;
+        let (code, out, err) = run(&Desk::on(&place), "restore", &name).await;
+        assert_eq!(code, 0, "{out}{err}");
+        restored.push(dump(&place, &catalogue));
+        // It goes on, and everything can be found.
+        let desk = Desk::on(&place).start().await;
+        let found = desk.get_as_operator("/api/tickets?q=quuxley&limit=100").await.json();
+        let count: usize = ask(&place, "SELECT count(*) FROM tickets").parse().unwrap();
+        assert!(count >= 20, "{count}");
+        assert_eq!(found["tickets"].as_array().unwrap().len(), count.min(100));
+        let newest = desk.open().await;
+        let number = ask(&place, &format!("SELECT number FROM tickets WHERE reference = '{newest}'"));
+        assert_eq!(number, (count + 1).to_string());
+        assert!(desk.stop().await.success());
+    }
+    assert_eq!(restored[0], restored[1]);
+    // Every ticket has its message and its notification: it is one state.
+    assert_eq!(restored[0]["tickets"].len(), restored[0]["messages"].len());
+    assert_eq!(restored[0]["tickets"].len(), restored[0]["notifications"].len());
+
+    let (code, _, err) = run(&options, "backup", &name).await;
+    assert_eq!(code, 1);
+    assert!(err.contains("is there already"), "{err}");
+}
+
+async fn a_store_that_is_not_empty_takes_nothing(engine: Engine) {
+    let (full, catalogue) = (Place::new(engine).await, Place::new(Engine::Postgres).await);
+    let options = Desk::on(&full);
+    let desk = options.start().await;
+    desk.open().await;
+    assert!(desk.stop().await.success());
+    let before = dump(&full, &catalogue);
+    let file = file_with(3).await;
+    // The file that a server has used will do as well.
+    let (code, _, err) = run(&options, "restore", &file.file().display().to_string()).await;
+    assert_eq!(code, 1);
+    assert!(err.contains("not empty") && err.contains("1 rows in tickets"), "{err}");
+    assert_eq!(dump(&full, &catalogue), before);
+}
+
+async fn whatever_ends_a_restore_the_store_stays_empty(engine: Engine) {
+    let (file, place) = (file_with(60_000).await, Place::new(engine).await);
+    let catalogue = Place::new(Engine::Postgres).await;
+    let name = file.file().display().to_string();
+    let options = Desk::on(&place);
+    assert!(options.run(&["migrate"]).await.0.success());
+    for (signal, after) in [("-KILL", 300), ("-KILL", 900), ("-INT", 600), ("-TERM", 600)] {
+        let restoring = options
+            .command(&["restore", &name])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        sleep(Duration::from_millis(after)).await;
+        let pid = restoring.id().unwrap().to_string();
+        assert!(std::process::Command::new("kill").args([signal, &pid]).status().unwrap().success());
+        let ended = timeout(Duration::from_secs(30), restoring.wait_with_output()).await;
+        let output = ended.unwrap().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success(), "it was too fast: {said}");
+        if signal != "-KILL" {
+            assert_eq!(output.status.code(), Some(130), "{said}");
+            assert!(said.contains("nothing was restored"), "{said}");
+        }
+        assert!(is_empty(&place), "{signal}");
+    }
+    let (code, out, err) = run(&options, "restore", &name).await;
+    assert_eq!(code, 0, "{out}{err}");
+    assert_eq!(dump(&place, &catalogue), dump(&file, &catalogue));
+}
+
+/// What a killed backup left is no obstacle, and is never taken for a backup.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_was_killed_has_no_name() {
+    let file = file_with(60_000).await;
+    let options = Desk::on(&file);
+    let path = backup_in(&file);
+    let name = path.display().to_string();
+    for signal in ["-KILL", "-INT"] {
+        let writing = options
+            .command(&["backup", &name])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        sleep(Duration::from_millis(500)).await;
+        let pid = writing.id().unwrap().to_string();
+        assert!(std::process::Command::new("kill").args([signal, &pid]).status().unwrap().success());
+        let output = timeout(Duration::from_secs(30), writing.wait_with_output()).await;
+        assert!(!output.unwrap().unwrap().status.success());
+        assert!(!path.exists());
+    }
+    let (code, out, err) = run(&options, "backup", &name).await;
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(path.exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_t_be_restored_is_said() {
+    let place = Place::new(Engine::Sqlite).await;
+    let options = Desk::on(&place);
+    let missing = place.folder().join("none.db").display().to_string();
+    let (code, _, err) = run(&options, "restore", &missing).await;
+    assert_eq!(code, 1);
+    assert!(err.contains("there is no file"), "{err}");
+    let text = place.folder().join("text.db");
+    fs::write(&text, "a text, long enough to be taken for a header of something else altogether").unwrap();
+    let (code, _, err) = run(&options, "restore", &text.display().to_string()).await;
+    assert_eq!(code, 1);
+    assert!(err.contains("not an SQLite database"), "{err}");
+    // A row that the program would never write.
+    let file = file_with(2).await;
+    execute(&file, "UPDATE tickets SET customer_phone = 'nobody' WHERE number = 2");
+    let (code, _, err) = run(&options, "restore", &file.file().display().to_string()).await;
+    assert_eq!(code, 1);
+    assert!(err.contains("tickets.customer_phone of the row with rowid 2"), "{err}");
+    assert!(is_empty(&place));
+}
+
+/// A server that has the file open keeps a restore out.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_server_s_file_is_not_restored_into() {
+    let (file, place) = (file_with(2).await, Place::new(Engine::Sqlite).await);
+    let desk = Desk::on(&place).start().await;
+    let (code, _, err) = run(&Desk::on(&place), "restore", &file.file().display().to_string()).await;
+    assert_eq!(code, 1);
+    assert!(err.contains("stop the server first"), "{err}");
+    assert!(desk.stop().await.success());
+}

@@ -1,0 +1,180 @@
+//! What is kept of a person is told, and goes, from every table and from the file itself.
+
+use std::{fs, process::Stdio, time::Duration};
+
+use black_box::{Desk, Engine, MANAGER, N8n, Place, Reaction, on_both_stores, ticket};
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use crate::stores::{TABLES, ask, dump, execute};
+
+on_both_stores!(
+    everything_of_a_person_is_told_and_erased,
+    who_is_not_there_is_said,
+    an_erasure_that_is_killed_is_done_by_the_next,
+);
+
+const EMAIL: &str = "ada@lovelace.example";
+const PHONE: &str = "+15557771234";
+
+/// Words by which the person or what was written would be known.
+const TRACES: [&str; 7] = ["lovelace", "Ada", "15557771234", "punched", "riddle", "mollify", "example/ada"];
+
+fn form() -> Value {
+    let mut form = ticket();
+    form["customerName"] = json!("Ada Lovelace");
+    form["customerEmail"] = json!(EMAIL);
+    form["customerPhone"] = json!(PHONE);
+    form["subject"] = json!("A riddle of engines");
+    form["message"] = json!("My punched cards are gone.");
+    form
+}
+
+async fn open(desk: &Desk, form: &Value) -> String {
+    let key = [("idempotency-key", "ada's own")];
+    let reply = desk.post("/api/ticket", &key, form).await;
+    assert_eq!(reply.status, 201);
+    reply.json()["ticketRef"].as_str().unwrap().to_owned()
+}
+
+async fn everything_of_a_person_is_told_and_erased(engine: Engine) {
+    let (place, catalogue) = (Place::new(engine).await, Place::new(Engine::Postgres).await);
+    let n8n = N8n::start();
+    n8n.always(Reaction::taken("SM-told"));
+    let options = Desk::on(&place).telling(&n8n);
+    let desk = options.start().await;
+    let reference = open(&desk, &form()).await;
+    desk.all_settled().await;
+    let others = desk.open().await;
+    desk.all_settled().await;
+    n8n.always(Reaction::status(500));
+    let answer = json!({ "ticketRef": reference, "from": MANAGER, "message": "I mollify you, Ada", "externalId": "SM-1",
+        "mediaUrl": "https://media.example/ada" });
+    assert_eq!(desk.inbound(&answer).await.status, 200);
+    let said = json!({ "ticketRef": reference, "from": PHONE, "message": "punched again", "externalId": "SM-2" });
+    assert_eq!(desk.inbound(&said).await.status, 200);
+    // Without a ticket, and asked about.
+    let lost = json!({ "from": PHONE, "message": "lovelace here", "externalId": "SM-lost" });
+    assert_eq!(desk.inbound(&lost).await.status, 400);
+    let bare = json!({ "from": MANAGER, "message": "which one?", "externalId": "SM-bare" });
+    assert_eq!(desk.inbound(&bare).await.status, 400);
+    let untouched = desk.ticket(&others).await;
+
+    let (status, out, err) = options.run(&["export", "--customer", "ADA@Lovelace.example"]).await;
+    assert!(status.success(), "{err}");
+    let told: Value = serde_json::from_str(&out).unwrap();
+    let tickets = told["tickets"].as_array().unwrap();
+    assert_eq!((tickets.len(), &tickets[0]["ticketRef"]), (1, &json!(reference)));
+    assert_eq!(tickets[0]["customerPhone"], PHONE);
+    let texts: Vec<&str> = tickets[0]["messages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|message| message["message"].as_str().unwrap())
+        .collect();
+    assert_eq!(texts, ["My punched cards are gone.", "I mollify you, Ada", "punched again"]);
+    let elsewhere = told["otherMessages"].as_array().unwrap();
+    assert_eq!((elsewhere.len(), &elsewhere[0]["message"]), (1, &json!("lovelace here")));
+    assert_eq!(elsewhere[0]["ticketRef"], json!(null));
+
+    let (status, _, err) = options.run(&["erase", "--customer", EMAIL]).await;
+    assert_eq!(status.code(), Some(1));
+    assert!(err.contains("1 tickets with 4 messages") && err.contains("--yes"), "{err}");
+    let (status, out, err) = options.run(&["erase", "--customer", EMAIL, "--yes"]).await;
+    assert!(status.success(), "{out}{err}");
+    assert!(out.contains("erased: 1 tickets, 4 messages; 1 notifications"), "{out}");
+    assert!(out.contains("Twilio") && out.contains("backups"), "{out}");
+    assert!(!format!("{out}{err}").contains("lovelace"), "{out}{err}");
+
+    // The server goes on, and tells nothing.
+    let now = desk.ticket(&reference).await;
+    assert_eq!(now["ticket"]["customerName"], "[erased]");
+    assert!(now["messages"].as_array().unwrap().iter().all(|message| message["message"] == "[erased]"));
+    assert_eq!(desk.ticket(&others).await["messages"], untouched["messages"]);
+    for trace in TRACES {
+        let found = desk.get_as_operator(&format!("/api/tickets?q={trace}")).await.json();
+        assert_eq!(found["tickets"], json!([]), "{trace}");
+    }
+    let unmatched = desk.get_as_operator("/api/unmatched").await.json();
+    assert!(!unmatched.to_string().contains("lovelace"), "{unmatched}");
+    let trail = desk.get_as_operator(&format!("/api/trail?ticketRef={reference}")).await.json();
+    assert_eq!(trail["entries"][0]["act"], "erase");
+    // What was done once is not done again.
+    assert_eq!(desk.inbound(&said).await.json()["duplicate"], true);
+    assert_eq!(desk.inbound(&lost).await.status, 400);
+    assert_eq!(open(&desk, &form()).await == reference, false, "its key is forgotten");
+    assert!(desk.stop().await.success());
+    let (status, out, _) = options.run(&["erase", "--customer", PHONE, "--yes"]).await;
+    assert!(status.success() && out.contains("erased: 1 tickets, 1 messages"), "{out}");
+    n8n.go_away().await;
+
+    let rows = dump(&place, &catalogue);
+    for table in TABLES {
+        for row in &rows[table] {
+            // Bytes stand there as hexadecimal digits.
+            for trace in TRACES {
+                let hex: String = trace.bytes().map(|byte| format!("{byte:02x}")).collect();
+                assert!(!row.contains(trace) && !row.contains(&hex), "{trace} in {table}: {row}");
+            }
+        }
+    }
+    if engine == Engine::Sqlite {
+        execute(&place, "PRAGMA wal_checkpoint(TRUNCATE)");
+        let bytes = fs::read(place.file()).unwrap();
+        for trace in ["Lovelace", "15557771234", "punched cards", "mollify you", "example/ada"] {
+            let is_there = bytes.windows(trace.len()).any(|window| window == trace.as_bytes());
+            assert!(!is_there, "{trace} is left in the file");
+        }
+    }
+}
+
+async fn who_is_not_there_is_said(engine: Engine) {
+    let place = Place::new(engine).await;
+    let options = Desk::on(&place);
+    let (status, out, err) = options.run(&["export", "--customer", EMAIL]).await;
+    assert!(status.success());
+    assert_eq!(serde_json::from_str::<Value>(&out).unwrap()["tickets"], json!([]));
+    assert!(err.contains("nothing is kept"), "{err}");
+    let (status, out, _) = options.run(&["erase", "--customer", EMAIL, "--yes"]).await;
+    assert!(status.success() && out.contains("nothing is kept"), "{out}");
+    for wrong in ["Ada", "ada@", "123"] {
+        for command in [&["export", "--customer", wrong][..], &["erase", "--yes", "--customer", wrong]] {
+            let (status, _, err) = options.run(command).await;
+            assert_eq!(status.code(), Some(1));
+            assert!(err.contains("--customer must"), "{err}");
+        }
+    }
+}
+
+async fn an_erasure_that_is_killed_is_done_by_the_next(engine: Engine) {
+    let place = Place::new(engine).await;
+    let options = Desk::on(&place);
+    let desk = options.start().await;
+    for n in 0..120 {
+        let mut form = form();
+        form["subject"] = json!(format!("riddle {n}"));
+        assert_eq!(desk.create(&form).await.status, 201);
+    }
+    let left = || -> u32 {
+        ask(&place, &format!("SELECT count(*) FROM tickets WHERE customer_email = '{EMAIL}'"))
+            .parse()
+            .unwrap()
+    };
+    for delay in [30, 60, 120] {
+        let mut erasing = options.spawn(&["erase", "--customer", PHONE, "--yes"], Stdio::null());
+        sleep(Duration::from_millis(delay)).await;
+        // It may have come to its end.
+        drop(erasing.kill().await);
+        drop(erasing.wait().await);
+        assert_eq!(
+            ask(&place, &format!("SELECT count(*) FROM messages WHERE body = 'My punched cards are gone.'")),
+            left().to_string(),
+            "a ticket is erased wholly or not at all"
+        );
+    }
+    let (status, out, err) = options.run(&["erase", "--customer", PHONE, "--yes"]).await;
+    assert!(status.success(), "{out}{err}");
+    assert_eq!(left(), 0);
+    assert_eq!(ask(&place, "SELECT count(*) FROM messages WHERE body <> '[erased]'"), "0");
+    assert!(desk.stop().await.success());
+}
