@@ -17,7 +17,15 @@ use crate::{
 };
 
 /// The words for what operators do.
-pub(crate) const ACTS: [&str; 7] = ["status", "priority", "reply", "attach", "redeliver", "redeliver_dead", "erase"];
+pub(crate) const ACTS: [&str; 7] = [
+    "status",
+    "priority",
+    "reply",
+    "attach",
+    "redeliver",
+    "redeliver_dead",
+    "erase",
+];
 
 /// Which entries are wanted. An empty parameter counts as absent.
 #[derive(Deserialize, Validate, IntoParams)]

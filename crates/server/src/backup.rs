@@ -32,17 +32,15 @@ const RESTORE: Words = Words {
 
 /// Writes everything that the store holds at this moment into a new file. Servers go on meanwhile.
 pub(crate) async fn backup(database: Database, file: PathBuf) -> Result<ExitCode> {
-    unless_interrupted(BACKUP, move |may_commit| {
-        match database {
-            Database::Sqlite(path) => {
-                let mut source = SqliteSource::snapshot(&path).context(STORE)?;
-                into_file(&mut source, file, may_commit)
-            }
-            Database::Postgres { url, direct, .. } => {
-                let url = direct.as_ref().unwrap_or(&url).expose_secret();
-                let mut source = PostgresSource::open(url).with_context(|| format!("{STORE} ({})", Place(url)))?;
-                into_file(&mut source, file, may_commit)
-            }
+    unless_interrupted(BACKUP, move |may_commit| match database {
+        Database::Sqlite(path) => {
+            let mut source = SqliteSource::snapshot(&path).context(STORE)?;
+            into_file(&mut source, file, may_commit)
+        }
+        Database::Postgres { url, direct, .. } => {
+            let url = direct.as_ref().unwrap_or(&url).expose_secret();
+            let mut source = PostgresSource::open(url).with_context(|| format!("{STORE} ({})", Place(url)))?;
+            into_file(&mut source, file, may_commit)
         }
     })
     .await

@@ -71,9 +71,7 @@ pub(crate) async fn erase(database: Database, contact: &str, is_agreed: bool) ->
 
 fn parse(contact: &str) -> Result<Contact> {
     // The value itself is not repeated: it is somebody's.
-    contact
-        .parse()
-        .map_err(|error| anyhow::anyhow!("--customer {error}"))
+    contact.parse().map_err(|error| anyhow::anyhow!("--customer {error}"))
 }
 
 fn agree(tickets: usize, messages: usize) -> Result<bool> {

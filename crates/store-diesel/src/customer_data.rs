@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use diesel::{
     QueryableByName, delete,
     dsl::sql,
+    expression::SqlLiteral,
     prelude::*,
     sql_query,
     sql_types::{self, Array, Bool, Text},
@@ -45,14 +46,7 @@ const GATHER_ANEW: &str = "
 
 #[async_trait]
 impl CustomerData for PostgresStore {
-    async /// Whether a message that is kept was erased, and so waits for nothing.
-#[diesel::dsl::auto_type(no_type_alias)]
-pub(crate) fn is_erased() -> _ {
-    let is_empty = messages::body.eq(Erased::TEXT);
-    messages::from_phone.is_null().and(is_empty)
-}
-
-fn messages_from(&self, phone: Phone) -> Result<Vec<(Message, Option<TicketRef>)>, StoreError> {
+    async fn messages_from(&self, phone: Phone) -> Result<Vec<(Message, Option<TicketRef>)>, StoreError> {
         self.db.read(move |connection| messages_from(connection, &phone)).await
     }
 
@@ -63,19 +57,18 @@ fn messages_from(&self, phone: Phone) -> Result<Vec<(Message, Option<TicketRef>)
     async fn erase(&self, erasure: Erasure) -> Result<Removed, StoreError> {
         let (removed, _) = self
             .db
-            .write_and_tell(
-                move |connection| erase(connection, &erasure),
-                |(_, news)| news.clone(),
-            )
+            .write_and_tell(move |connection| erase(connection, &erasure), |(_, news)| news.clone())
             .await?;
         Ok(removed)
     }
 }
 
-fn messages_from(
-    connection: &mut PgConnection,
-    phone: &Phone,
-) -> Result<Vec<(Message, Option<TicketRef>)>, Failure> {
+/// Whether a message that is kept was erased, and so waits for nothing.
+pub(crate) fn is_erased() -> SqlLiteral<Bool> {
+    sql("(messages.from_phone IS NULL AND messages.body = '[erased]')")
+}
+
+fn messages_from(connection: &mut PgConnection, phone: &Phone) -> Result<Vec<(Message, Option<TicketRef>)>, Failure> {
     let digits = phone.as_str().trim_start_matches('+');
     let rows: Vec<(MessageRow, Option<String>)> = messages::table
         .left_join(tickets::table)
@@ -107,7 +100,9 @@ fn stale(connection: &mut PgConnection, stale: Stale) -> Result<StaleTickets, Fa
         ))
         .load(connection)?;
     let is_more = looked_at.len() == usize::from(stale.limit);
-    let last = looked_at.last().filter(|(_, _, created_at, ..)| is_more && *created_at < since);
+    let last = looked_at
+        .last()
+        .filter(|(_, _, created_at, ..)| is_more && *created_at < since);
     let next = last.map(|(number, ..)| *number);
     let old = looked_at
         .into_iter()
@@ -176,9 +171,8 @@ fn forget_questions(connection: &mut PgConnection, references: &[String], at: Of
     if references.is_empty() {
         return Ok(());
     }
-    let about = || {
-        sql::<Bool>("string_to_array(questions.choices, ' ') && ").bind::<Array<Text>, _>(references.to_vec())
-    };
+    let about =
+        || sql::<Bool>("string_to_array(questions.choices, ' ') && ").bind::<Array<Text>, _>(references.to_vec());
     update(questions::table.filter(about()).filter(questions::closed_at.is_null()))
         .set(questions::closed_at.eq(at))
         .execute(connection)?;
@@ -229,7 +223,9 @@ fn overwrite(
             messages::body.eq(Erased::TEXT),
             messages::media_url.eq(None::<String>),
             // A manager's number says nothing of the customer.
-            messages::from_phone.eq(sql("CASE WHEN sender = 'manager' AND ticket_id IS NOT NULL THEN from_phone END")),
+            messages::from_phone.eq(sql(
+                "CASE WHEN sender = 'manager' AND ticket_id IS NOT NULL THEN from_phone END",
+            )),
         ))
         .execute(connection)?;
     sql_query(GATHER_ANEW)

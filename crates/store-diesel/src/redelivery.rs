@@ -8,7 +8,13 @@ use ticket_domain::{
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::{db::Failure, outbox::{NEVER, NOTHING}, rows::state, schema::notifications, trail};
+use crate::{
+    db::Failure,
+    outbox::{NEVER, NOTHING},
+    rows::state,
+    schema::notifications,
+    trail,
+};
 
 /// What was given up is sought among what is not delivered. The words stand here literally, as in the index: a plan for
 /// any value would not use it.

@@ -1,7 +1,14 @@
 //! What is kept of a person, and its end.
 
 use async_trait::async_trait;
-use diesel::{connection::SimpleConnection, delete, dsl::{not, sql}, prelude::*, sql_query, sql_types, update};
+use diesel::{
+    connection::SimpleConnection,
+    delete,
+    dsl::{not, sql},
+    expression::SqlLiteral,
+    prelude::*,
+    sql_query, sql_types, update,
+};
 use ticket_domain::{
     Act, Erased, Message, MessageId, Phone, Sender, TicketId, TicketRef,
     ports::{CustomerData, Erasure, News, Note, Removed, Stale, StaleTickets, StoreError, parse},
@@ -51,10 +58,8 @@ impl CustomerData for SqliteStore {
 }
 
 /// Whether a message that is kept was erased, and so waits for nothing.
-#[diesel::dsl::auto_type(no_type_alias)]
-pub(crate) fn is_erased() -> _ {
-    let is_empty = messages::body.eq(Erased::TEXT);
-    messages::from_phone.is_null().and(is_empty)
+pub(crate) fn is_erased() -> SqlLiteral<sql_types::Bool> {
+    sql("(messages.from_phone IS NULL AND messages.body = '[erased]')")
 }
 
 pub(crate) fn messages_from(
@@ -92,7 +97,9 @@ pub(crate) fn stale(connection: &mut SqliteConnection, stale: Stale) -> Result<S
         ))
         .load(connection)?;
     let is_more = looked_at.len() == usize::from(stale.limit);
-    let last = looked_at.last().filter(|(_, _, created_at, ..)| is_more && *created_at < since);
+    let last = looked_at
+        .last()
+        .filter(|(_, _, created_at, ..)| is_more && *created_at < since);
     let next = last.map(|(number, ..)| *number);
     let old = looked_at
         .iter()
@@ -137,23 +144,23 @@ fn erase(connection: &mut SqliteConnection, erasure: &Erasure) -> Result<(Remove
 }
 
 /// None if there is no such ticket, or nobody in it.
-fn erase_ticket(
-    connection: &mut SqliteConnection,
-    ticket: TicketId,
-    note: Note,
-) -> Result<Option<Removed>, Failure> {
+fn erase_ticket(connection: &mut SqliteConnection, ticket: TicketId, note: Note) -> Result<Option<Removed>, Failure> {
     let id = bytes(ticket.0);
-    let reference: Option<String> = update(tickets::table.find(&id).filter(tickets::customer_email.ne(Erased::EMAIL)))
-        .set((
-            tickets::customer_name.eq(Erased::TEXT),
-            tickets::customer_phone.eq(Erased::PHONE),
-            tickets::customer_email.eq(Erased::EMAIL),
-            tickets::subject.eq(Erased::TEXT),
-            tickets::version.eq(tickets::version + 1),
-        ))
-        .returning(tickets::reference)
-        .get_result(connection)
-        .optional()?;
+    let reference: Option<String> = update(
+        tickets::table
+            .find(&id)
+            .filter(tickets::customer_email.ne(Erased::EMAIL)),
+    )
+    .set((
+        tickets::customer_name.eq(Erased::TEXT),
+        tickets::customer_phone.eq(Erased::PHONE),
+        tickets::customer_email.eq(Erased::EMAIL),
+        tickets::subject.eq(Erased::TEXT),
+        tickets::version.eq(tickets::version + 1),
+    ))
+    .returning(tickets::reference)
+    .get_result(connection)
+    .optional()?;
     let Some(reference) = reference else {
         return Ok(None);
     };
@@ -207,9 +214,13 @@ fn overwrite(connection: &mut SqliteConnection, message: &[u8]) -> Result<(), Fa
         .execute(connection)?;
     // A manager's number says nothing of the customer.
     let is_of_manager = messages::sender.eq(Sender::Manager.as_str());
-    update(messages::table.find(message).filter(messages::ticket_id.is_null().or(not(is_of_manager))))
-        .set(messages::from_phone.eq(None::<String>))
-        .execute(connection)?;
+    update(
+        messages::table
+            .find(message)
+            .filter(messages::ticket_id.is_null().or(not(is_of_manager))),
+    )
+    .set(messages::from_phone.eq(None::<String>))
+    .execute(connection)?;
     sql_query(PUT_IN)
         .bind::<sql_types::Binary, _>(message)
         .execute(connection)?;

@@ -64,7 +64,7 @@ impl Erased {
     /// In the place of names, subjects and texts.
     pub const TEXT: &str = "[erased]";
     /// In the place of numbers. Without `+` it is never anybody's.
-    pub const PHONE: &str = "0000000";
+    pub const PHONE: &str = "0100000";
     /// In the place of addresses: a domain that never exists (RFC 2606, 2).
     pub const EMAIL: &str = "erased@erased.invalid";
 
@@ -128,7 +128,10 @@ mod tests {
             parsed(" zoe@customer.example "),
             Ok(Contact::Email("zoe@customer.example".parse().unwrap()))
         );
-        assert_eq!(parsed("00 1 (234) 567-890"), Ok(Contact::Phone("+1234567890".parse().unwrap())));
+        assert_eq!(
+            parsed("00 1 (234) 567-890"),
+            Ok(Contact::Phone("+1234567890".parse().unwrap()))
+        );
         assert_eq!(parsed("zoe@"), Err(ContactError::Email(EmailError::NotAnAddress)));
         assert_eq!(parsed("zoe"), Err(ContactError::Phone(PhoneError::NotANumber)));
         assert_eq!(parsed(""), Err(ContactError::Phone(PhoneError::Empty)));

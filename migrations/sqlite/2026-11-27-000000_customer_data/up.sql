@@ -4,7 +4,9 @@
 CREATE INDEX messages_from_phone ON messages (from_phone) WHERE from_phone IS NOT NULL AND sender <> 'manager';
 
 -- As before, and `erase`.
-CREATE TABLE trail_with_erase (
+CREATE TEMP TABLE trail_before AS SELECT id, at, ticket_id, act, was, became, subject, amount FROM trail ORDER BY id;
+DROP TABLE trail;
+CREATE TABLE trail (
     id        BLOB PRIMARY KEY NOT NULL,
     at        INTEGER NOT NULL,
     -- Null if it was done to several.
@@ -18,8 +20,7 @@ CREATE TABLE trail_with_erase (
     -- How many it was done to.
     amount    INTEGER
 ) STRICT;
-INSERT INTO trail_with_erase (id, at, ticket_id, act, was, became, subject, amount)
-    SELECT id, at, ticket_id, act, was, became, subject, amount FROM trail ORDER BY id;
-DROP TABLE trail;
-ALTER TABLE trail_with_erase RENAME TO trail;
+INSERT INTO trail (id, at, ticket_id, act, was, became, subject, amount)
+    SELECT id, at, ticket_id, act, was, became, subject, amount FROM trail_before;
+DROP TABLE trail_before;
 CREATE INDEX trail_ticket_id ON trail (ticket_id, id);

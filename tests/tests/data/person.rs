@@ -6,7 +6,7 @@ use black_box::{Desk, Engine, MANAGER, N8n, Place, Reaction, on_both_stores, tic
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::stores::{TABLES, ask, dump, execute};
+use crate::stores::{TABLES, ask, execute, rows};
 
 on_both_stores!(
     everything_of_a_person_is_told_and_erased,
@@ -18,7 +18,15 @@ const EMAIL: &str = "ada@lovelace.example";
 const PHONE: &str = "+15557771234";
 
 /// Words by which the person or what was written would be known.
-const TRACES: [&str; 7] = ["lovelace", "Ada", "15557771234", "punched", "riddle", "mollify", "example/ada"];
+const TRACES: [&str; 7] = [
+    "lovelace",
+    "Ada",
+    "15557771234",
+    "punched",
+    "riddle",
+    "mollify",
+    "example/ada",
+];
 
 fn form() -> Value {
     let mut form = ticket();
@@ -72,14 +80,23 @@ async fn everything_of_a_person_is_told_and_erased(engine: Engine) {
         .iter()
         .map(|message| message["message"].as_str().unwrap())
         .collect();
-    assert_eq!(texts, ["My punched cards are gone.", "I mollify you, Ada", "punched again"]);
+    assert_eq!(
+        texts,
+        ["My punched cards are gone.", "I mollify you, Ada", "punched again"]
+    );
     let elsewhere = told["otherMessages"].as_array().unwrap();
-    assert_eq!((elsewhere.len(), &elsewhere[0]["message"]), (1, &json!("lovelace here")));
+    assert_eq!(
+        (elsewhere.len(), &elsewhere[0]["message"]),
+        (1, &json!("lovelace here"))
+    );
     assert_eq!(elsewhere[0]["ticketRef"], json!(null));
 
     let (status, _, err) = options.run(&["erase", "--customer", EMAIL]).await;
     assert_eq!(status.code(), Some(1));
-    assert!(err.contains("1 tickets with 4 messages") && err.contains("--yes"), "{err}");
+    assert!(
+        err.contains("1 tickets with 4 messages") && err.contains("--yes"),
+        "{err}"
+    );
     let (status, out, err) = options.run(&["erase", "--customer", EMAIL, "--yes"]).await;
     assert!(status.success(), "{out}{err}");
     assert!(out.contains("erased: 1 tickets, 4 messages; 1 notifications"), "{out}");
@@ -89,7 +106,13 @@ async fn everything_of_a_person_is_told_and_erased(engine: Engine) {
     // The server goes on, and tells nothing.
     let now = desk.ticket(&reference).await;
     assert_eq!(now["ticket"]["customerName"], "[erased]");
-    assert!(now["messages"].as_array().unwrap().iter().all(|message| message["message"] == "[erased]"));
+    assert!(
+        now["messages"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|message| message["message"] == "[erased]")
+    );
     assert_eq!(desk.ticket(&others).await["messages"], untouched["messages"]);
     for trace in TRACES {
         let found = desk.get_as_operator(&format!("/api/tickets?q={trace}")).await.json();
@@ -97,7 +120,10 @@ async fn everything_of_a_person_is_told_and_erased(engine: Engine) {
     }
     let unmatched = desk.get_as_operator("/api/unmatched").await.json();
     assert!(!unmatched.to_string().contains("lovelace"), "{unmatched}");
-    let trail = desk.get_as_operator(&format!("/api/trail?ticketRef={reference}")).await.json();
+    let trail = desk
+        .get_as_operator(&format!("/api/trail?ticketRef={reference}"))
+        .await
+        .json();
     assert_eq!(trail["entries"][0]["act"], "erase");
     // What was done once is not done again.
     assert_eq!(desk.inbound(&said).await.json()["duplicate"], true);
@@ -105,10 +131,13 @@ async fn everything_of_a_person_is_told_and_erased(engine: Engine) {
     assert_eq!(open(&desk, &form()).await == reference, false, "its key is forgotten");
     assert!(desk.stop().await.success());
     let (status, out, _) = options.run(&["erase", "--customer", PHONE, "--yes"]).await;
-    assert!(status.success() && out.contains("erased: 1 tickets, 1 messages"), "{out}");
+    assert!(
+        status.success() && out.contains("erased: 1 tickets, 1 messages"),
+        "{out}"
+    );
     n8n.go_away().await;
 
-    let rows = dump(&place, &catalogue);
+    let rows = rows(&place, &catalogue);
     for table in TABLES {
         for row in &rows[table] {
             // Bytes stand there as hexadecimal digits.
@@ -138,7 +167,10 @@ async fn who_is_not_there_is_said(engine: Engine) {
     let (status, out, _) = options.run(&["erase", "--customer", EMAIL, "--yes"]).await;
     assert!(status.success() && out.contains("nothing is kept"), "{out}");
     for wrong in ["Ada", "ada@", "123"] {
-        for command in [&["export", "--customer", wrong][..], &["erase", "--yes", "--customer", wrong]] {
+        for command in [
+            &["export", "--customer", wrong][..],
+            &["erase", "--yes", "--customer", wrong],
+        ] {
             let (status, _, err) = options.run(command).await;
             assert_eq!(status.code(), Some(1));
             assert!(err.contains("--customer must"), "{err}");
@@ -156,9 +188,12 @@ async fn an_erasure_that_is_killed_is_done_by_the_next(engine: Engine) {
         assert_eq!(desk.create(&form).await.status, 201);
     }
     let left = || -> u32 {
-        ask(&place, &format!("SELECT count(*) FROM tickets WHERE customer_email = '{EMAIL}'"))
-            .parse()
-            .unwrap()
+        ask(
+            &place,
+            &format!("SELECT count(*) FROM tickets WHERE customer_email = '{EMAIL}'"),
+        )
+        .parse()
+        .unwrap()
     };
     for delay in [30, 60, 120] {
         let mut erasing = options.spawn(&["erase", "--customer", PHONE, "--yes"], Stdio::null());
@@ -167,7 +202,10 @@ async fn an_erasure_that_is_killed_is_done_by_the_next(engine: Engine) {
         drop(erasing.kill().await);
         drop(erasing.wait().await);
         assert_eq!(
-            ask(&place, &format!("SELECT count(*) FROM messages WHERE body = 'My punched cards are gone.'")),
+            ask(
+                &place,
+                &format!("SELECT count(*) FROM messages WHERE body = 'My punched cards are gone.'")
+            ),
             left().to_string(),
             "a ticket is erased wholly or not at all"
         );
@@ -175,6 +213,9 @@ async fn an_erasure_that_is_killed_is_done_by_the_next(engine: Engine) {
     let (status, out, err) = options.run(&["erase", "--customer", PHONE, "--yes"]).await;
     assert!(status.success(), "{out}{err}");
     assert_eq!(left(), 0);
-    assert_eq!(ask(&place, "SELECT count(*) FROM messages WHERE body <> '[erased]'"), "0");
+    assert_eq!(
+        ask(&place, "SELECT count(*) FROM messages WHERE body <> '[erased]'"),
+        "0"
+    );
     assert!(desk.stop().await.success());
 }

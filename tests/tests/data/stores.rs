@@ -102,6 +102,12 @@ pub(crate) fn dump(place: &Place, catalogue: &Place) -> BTreeMap<&'static str, V
     tables
 }
 
+/// [`dump`] of either kind of place; `catalogue` is any place on Postgres.
+pub(crate) fn rows(place: &Place, catalogue: &Place) -> BTreeMap<&'static str, Vec<String>> {
+    let is_sqlite = place.url().starts_with("sqlite");
+    dump(place, if is_sqlite { catalogue } else { place })
+}
+
 /// Whether there is not one row in a place, nor a word of one.
 pub(crate) fn is_empty(place: &Place) -> bool {
     TABLES

@@ -8,9 +8,10 @@ use ticket_domain::{
     NotificationId, NotificationRecord, Phone, Question, Receipt, Thread, Ticket, TicketId, TicketRef, Tickets,
     Timestamp,
     ports::{
-        Advance, Announcements, Answered, Append, Appended, Attach, Attached, Changing, Claim, Claimed, Desk, Follower,
-        Handed, Housekeeping, Keep, Kept, LookUp, Note, Opened, Opening, Outbox, Picked, Picking, PoolUse, Purge,
-        Purged, Questions, Receipts, Redelivered, Settled, StoreError, StoreHealth, TicketStore, Verdict, Vitals,
+        Advance, Announcements, Answered, Append, Appended, Attach, Attached, Changing, Claim, Claimed, CustomerData,
+        Desk, Erasure, Follower, Handed, Housekeeping, Keep, Kept, LookUp, Note, Opened, Opening, Outbox, Picked,
+        Picking, PoolUse, Purge, Purged, Questions, Receipts, Redelivered, Removed, Settled, Stale, StaleTickets,
+        StoreError, StoreHealth, TicketStore, Verdict, Vitals,
     },
 };
 
@@ -161,6 +162,19 @@ impl Housekeeping for DownStore {
         down()
     }
     async fn purge_keys(&self, _: Timestamp, _: u16) -> Result<u64, StoreError> {
+        down()
+    }
+}
+
+#[async_trait]
+impl CustomerData for DownStore {
+    async fn messages_from(&self, _: Phone) -> Result<Vec<(Message, Option<TicketRef>)>, StoreError> {
+        down()
+    }
+    async fn stale(&self, _: Stale) -> Result<StaleTickets, StoreError> {
+        down()
+    }
+    async fn erase(&self, _: Erasure) -> Result<Removed, StoreError> {
         down()
     }
 }

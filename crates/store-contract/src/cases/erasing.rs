@@ -50,7 +50,11 @@ fn from(fixture: &Fixture, phone: &str, seconds: i64) -> Message {
         sender: Sender::Agent,
         channel: Channel::Whatsapp,
         from: Some(phone.parse().unwrap()),
-        content: Content::new("It was me.".parse().unwrap(), Some("https://media.example/1".parse().unwrap())).unwrap(),
+        content: Content::new(
+            "It was me.".parse().unwrap(),
+            Some("https://media.example/1".parse().unwrap()),
+        )
+        .unwrap(),
         ..fixture.message_of(&fixture.external_id(), at(seconds))
     }
 }
@@ -96,7 +100,13 @@ pub async fn what_is_erased_says_nothing_of_anybody(fixture: &Fixture) {
     assert_eq!(fixture.quoted(&outside).await, Some(ticket.reference));
     assert_eq!(fixture.quoted(&said.external_id.unwrap()).await, Some(ticket.reference));
 
-    for words in ["john@example.com", "John Doe", "1234567890", "Product Quality Issue", "We investigate"] {
+    for words in [
+        "john@example.com",
+        "John Doe",
+        "1234567890",
+        "Product Quality Issue",
+        "We investigate",
+    ] {
         assert_eq!(found(fixture, words).await, [other.ticket.reference], "{words}");
     }
     assert_eq!(found(fixture, "It was me").await, []);
@@ -110,7 +120,13 @@ pub async fn what_is_erased_says_nothing_of_anybody(fixture: &Fixture) {
     assert_eq!(store.redeliver_dead(fixture.note(at(60))).await.unwrap(), 0);
     let vitals = fixture.vitals(at(60)).await;
     assert_eq!((vitals.dead, vitals.waiting), (0, 1));
-    let undelivered: Vec<_> = store.undelivered(9).await.unwrap().iter().map(|record| record.id).collect();
+    let undelivered: Vec<_> = store
+        .undelivered(9)
+        .await
+        .unwrap()
+        .iter()
+        .map(|record| record.id)
+        .collect();
     assert_eq!(undelivered, [other.notification.id]);
 
     // The key is free: nothing tells what it was used for.
@@ -123,7 +139,10 @@ pub async fn what_is_erased_says_nothing_of_anybody(fixture: &Fixture) {
     assert_eq!((trail.len(), trail[0].act, trail[0].at), (1, Act::Erase(3), at(50)));
     // Nothing of the other one is changed.
     let untouched = fixture.thread(other.ticket.reference).await;
-    assert_eq!((&untouched.ticket, &untouched.messages[0]), (&other.ticket, &other.message));
+    assert_eq!(
+        (&untouched.ticket, &untouched.messages[0]),
+        (&other.ticket, &other.message)
+    );
 }
 
 /// What is erased, or does not exist, is passed over; erasing at once erases once.
@@ -131,7 +150,10 @@ pub async fn nobody_is_erased_twice(fixture: &Fixture) {
     let store = fixture.store();
     let opening = fixture.opened(at(0)).await;
     let unknown = fixture.ticket(at(0));
-    let removed = store.erase(of_tickets(fixture, &[&unknown, &opening.ticket])).await.unwrap();
+    let removed = store
+        .erase(of_tickets(fixture, &[&unknown, &opening.ticket]))
+        .await
+        .unwrap();
     assert_eq!((removed.tickets, removed.messages, removed.cancelled), (1, 1, 1));
     let thread = fixture.thread(opening.ticket.reference).await;
     let again = store.erase(of_tickets(fixture, &[&opening.ticket])).await.unwrap();

@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use ticket_domain::{
-    Act, EntryId, Erased, Message, MessageId, NotificationState, Payload, Phone, Sender, TicketId, TicketRef, Timestamp,
+    Act, EntryId, Erased, Message, MessageId, NotificationState, Payload, Phone, Sender, TicketId, TicketRef,
+    Timestamp,
     ports::{CustomerData, Erasure, News, Note, Removed, Stale, StaleTickets, StoreError},
 };
 
@@ -104,7 +105,11 @@ impl CustomerData for MemoryStore {
             for (ticket, entry) in erasure.tickets {
                 removed += state.erase_ticket(ticket, entry, erasure.at).unwrap_or_default();
             }
-            let count = erasure.messages.iter().filter_map(|id| state.erase_message(*id)).count() as u64;
+            let count = erasure
+                .messages
+                .iter()
+                .filter_map(|id| state.erase_message(*id))
+                .count() as u64;
             if count > 0 {
                 let note = Note {
                     id: erasure.entry,

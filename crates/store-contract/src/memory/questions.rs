@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use ticket_domain::{
-    Choice, ExternalId, Message, MessageId, Phone, Question, Sender, Status, TicketId, Timestamp,
+    Choice, Erased, ExternalId, Message, MessageId, Phone, Question, Sender, Status, TicketId, TicketRef, Timestamp,
     ports::{Answered, Asking, News, Picked, Picking, Questions, Replaced, StoreError},
 };
 

@@ -18,8 +18,8 @@ use crate::{
     check::{Schema, schema},
     file::{File, OpenError},
 };
-use reading::{Reading, Take};
 pub use backup::{BackupError, SqliteBackup};
+use reading::{Reading, Take};
 pub use target::{SqliteTarget, TargetError};
 
 /// What keeps everybody else out. With a write-ahead log the file is taken for good at the first look, and that fails
@@ -107,4 +107,3 @@ impl TransferSource for SqliteSource {
         Reading::of_source(&mut self.connection).all(take)
     }
 }
-

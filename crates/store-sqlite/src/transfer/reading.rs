@@ -3,11 +3,7 @@
 use std::{ops::ControlFlow, sync::Arc};
 
 use diesel::{
-    SqliteConnection,
-    connection::DefaultLoadingMode,
-    dsl::sql,
-    prelude::*,
-    result::Error as QueryError,
+    SqliteConnection, connection::DefaultLoadingMode, dsl::sql, prelude::*, result::Error as QueryError,
     sql_types::BigInt,
 };
 use ticket_domain::ports::{
@@ -97,9 +93,11 @@ impl<'c> Reading<'c> {
             Table::Tickets => batches.give(rows_of!(tickets, TicketRow, self), Rows::Tickets, take),
             Table::Questions => batches.give(rows_of!(questions, QuestionRow, self), Rows::Questions, take),
             Table::Messages => batches.give(rows_of!(messages, MessageRow, self), Rows::Messages, take),
-            Table::Notifications => {
-                batches.give(rows_of!(notifications, NotificationRow, self), Rows::Notifications, take)
-            }
+            Table::Notifications => batches.give(
+                rows_of!(notifications, NotificationRow, self),
+                Rows::Notifications,
+                take,
+            ),
             Table::EarlierIds => batches.give(rows_of!(earlier_ids, EarlierIdRow, self), Rows::EarlierIds, take),
             Table::IdempotencyKeys => {
                 batches.give(rows_of!(idempotency_keys, KeyRow, self), Rows::IdempotencyKeys, take)

@@ -1,7 +1,12 @@
 //! An empty file that takes everything of another store, in one transaction: until it is committed nobody sees any of it,
 //! and nothing is left of it however it breaks off.
 
-use std::{fmt, ops::ControlFlow, path::{Path, PathBuf}, sync::Arc};
+use std::{
+    fmt,
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use diesel::{
     Connection, QueryableByName, RunQueryDsl, SqliteConnection, connection::SimpleConnection, insert_into,
@@ -24,7 +29,8 @@ use crate::{
 const HOLD: &str = "PRAGMA locking_mode = EXCLUSIVE; PRAGMA cache_size = -65536; BEGIN EXCLUSIVE;";
 
 /// All documents of the search at once, and not as each message comes.
-const GATHER: &str = "INSERT INTO ticket_search (rowid, text) SELECT number, text FROM ticket_documents ORDER BY number";
+const GATHER: &str =
+    "INSERT INTO ticket_search (rowid, text) SELECT number, text FROM ticket_documents ORDER BY number";
 
 /// Why a file takes nothing.
 #[derive(Debug, thiserror::Error)]

@@ -145,7 +145,11 @@ impl Customers {
         let mut messages = Vec::new();
         for phone in phones {
             let found = self.store.messages_from(phone.clone()).await?;
-            messages.extend(found.into_iter().filter(|(_, of)| of.is_none_or(|of| !own.contains(&of))));
+            messages.extend(
+                found
+                    .into_iter()
+                    .filter(|(_, of)| of.is_none_or(|of| !own.contains(&of))),
+            );
         }
         Ok(messages)
     }
