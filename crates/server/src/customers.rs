@@ -128,7 +128,7 @@ fn message(message: &Message) -> Value {
         "sender": message.sender.as_str(),
         "channel": message.channel.as_str(),
         "from": message.from.as_ref().map(|from| from.as_str()),
-        "message": message.content.body().as_str(),
+        "body": message.content.body().as_str(),
         "mediaUrl": message.content.media().map(|media| media.as_str()),
         "externalId": message.external_id.as_ref().map(|id| id.as_str()),
         "createdAt": message.created_at.to_string(),

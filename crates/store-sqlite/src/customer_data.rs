@@ -112,7 +112,7 @@ pub(crate) fn stale(connection: &mut SqliteConnection, stale: Stale) -> Result<S
     })
 }
 
-fn erase(connection: &mut SqliteConnection, erasure: &Erasure) -> Result<(Removed, Vec<News>), Failure> {
+pub(crate) fn erase(connection: &mut SqliteConnection, erasure: &Erasure) -> Result<(Removed, Vec<News>), Failure> {
     let mut removed = Removed::default();
     let mut news = Vec::new();
     for (ticket, entry) in &erasure.tickets {

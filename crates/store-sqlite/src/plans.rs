@@ -11,12 +11,15 @@ use store_contract::{Fixture, memory::MemoryStore};
 use ticket_domain::{
     Awaiting, Detour, ExternalId, Listing, MessageStatus, Payload, Place, Priority, Progress, Question, QuestionId,
     Reason, Receipt, Route, Sender, Status, Ticket, Timestamp, Wish,
-    ports::{Advance, Append, Asking, Attach, Changing, Keep, Kept, LookUp, Picking, Purge, Replaced, Verdict},
+    ports::{
+        Advance, Append, Asking, Attach, Changing, Erasure, Keep, Kept, LookUp, Picking, Purge, Replaced, Stale,
+        Verdict,
+    },
 };
 
 use crate::{
-    desk, health, housekeeping, listing, messages, migrate::MIGRATIONS, outbox, questions, receipts, search, tickets,
-    trail, verdicts,
+    customer_data, desk, health, housekeeping, listing, messages, migrate::MIGRATIONS, outbox, questions, receipts,
+    search, tickets, trail, verdicts,
 };
 
 /// They hold only what waits, is not delivered, is not matched or is open, however much was sent; of the open, and of the
@@ -102,7 +105,32 @@ fn statements(connection: &mut SqliteConnection) -> Vec<String> {
     }
     housekeeping::purge_keys(connection, now, 9).unwrap();
     operated(connection, &fixture, &opening.ticket, now);
+    forgotten(connection, &fixture, &opening.ticket, now);
     std::mem::take(&mut *sent.lock().unwrap())
+}
+
+/// Looks for what is a customer's, and erases it.
+fn forgotten(connection: &mut SqliteConnection, fixture: &Fixture, ticket: &Ticket, now: Timestamp) {
+    customer_data::messages_from(connection, &ticket.customer.phone).unwrap();
+    let stale = Stale {
+        after: 0,
+        unchanged_since: now,
+        limit: 9,
+    };
+    customer_data::stale(connection, stale).unwrap();
+    let kept = fixture.message(now);
+    let keep = Keep {
+        message: kept.clone(),
+        asking: Asking::Nothing,
+    };
+    messages::keep(connection, &keep).unwrap();
+    let erasure = Erasure {
+        tickets: vec![(ticket.id, fixture.note(now).id)],
+        messages: vec![kept.id],
+        entry: fixture.note(now).id,
+        at: now,
+    };
+    customer_data::erase(connection, &erasure).unwrap();
 }
 
 /// Keeps a message under an outside id, and asks about it.
@@ -285,8 +313,10 @@ fn every_statement_finds_its_rows_by_an_index() {
             let is_no_table = ["SCAN CONSTANT ROW", "SCAN d", "SCAN found"].contains(&detail.as_str())
                 || detail.starts_with("SCAN (subquery")
                 || detail.ends_with("-ROW VALUES CLAUSE");
+            // What managers were asked about a ticket is looked for when it is erased: by hand, or in old ones once a day.
+            let is_rare = detail == "SCAN questions";
             assert!(
-                !detail.starts_with("SCAN") || is_small || is_sought || is_no_table,
+                !detail.starts_with("SCAN") || is_small || is_sought || is_no_table || is_rare,
                 "{detail}\n{statement}"
             );
         }

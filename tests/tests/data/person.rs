@@ -78,17 +78,14 @@ async fn everything_of_a_person_is_told_and_erased(engine: Engine) {
         .as_array()
         .unwrap()
         .iter()
-        .map(|message| message["message"].as_str().unwrap())
+        .map(|message| message["body"].as_str().unwrap())
         .collect();
     assert_eq!(
         texts,
         ["My punched cards are gone.", "I mollify you, Ada", "punched again"]
     );
     let elsewhere = told["otherMessages"].as_array().unwrap();
-    assert_eq!(
-        (elsewhere.len(), &elsewhere[0]["message"]),
-        (1, &json!("lovelace here"))
-    );
+    assert_eq!((elsewhere.len(), &elsewhere[0]["body"]), (1, &json!("lovelace here")));
     assert_eq!(elsewhere[0]["ticketRef"], json!(null));
 
     let (status, _, err) = options.run(&["erase", "--customer", EMAIL]).await;
@@ -111,7 +108,7 @@ async fn everything_of_a_person_is_told_and_erased(engine: Engine) {
             .as_array()
             .unwrap()
             .iter()
-            .all(|message| message["message"] == "[erased]")
+            .all(|message| message["body"] == "[erased]")
     );
     assert_eq!(desk.ticket(&others).await["messages"], untouched["messages"]);
     for trace in TRACES {
@@ -128,7 +125,7 @@ async fn everything_of_a_person_is_told_and_erased(engine: Engine) {
     // What was done once is not done again.
     assert_eq!(desk.inbound(&said).await.json()["duplicate"], true);
     assert_eq!(desk.inbound(&lost).await.status, 400);
-    assert_eq!(open(&desk, &form()).await == reference, false, "its key is forgotten");
+    assert_ne!(open(&desk, &form()).await, reference, "its key is forgotten");
     assert!(desk.stop().await.success());
     let (status, out, _) = options.run(&["erase", "--customer", PHONE, "--yes"]).await;
     assert!(
@@ -204,7 +201,7 @@ async fn an_erasure_that_is_killed_is_done_by_the_next(engine: Engine) {
         assert_eq!(
             ask(
                 &place,
-                &format!("SELECT count(*) FROM messages WHERE body = 'My punched cards are gone.'")
+                "SELECT count(*) FROM messages WHERE body = 'My punched cards are gone.'"
             ),
             left().to_string(),
             "a ticket is erased wholly or not at all"
