@@ -1,6 +1,9 @@
 //! `server backup` and `server restore`: everything of the store into one file, and back.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::{Context as _, Result};
 use secrecy::ExposeSecret as _;
@@ -35,12 +38,12 @@ pub(crate) async fn backup(database: Database, file: PathBuf) -> Result<ExitCode
     unless_interrupted(BACKUP, move |may_commit| match database {
         Database::Sqlite(path) => {
             let mut source = SqliteSource::snapshot(&path).context(STORE)?;
-            into_file(&mut source, file, may_commit)
+            into_file(&mut source, &file, may_commit)
         }
         Database::Postgres { url, direct, .. } => {
             let url = direct.as_ref().unwrap_or(&url).expose_secret();
             let mut source = PostgresSource::open(url).with_context(|| format!("{STORE} ({})", Place(url)))?;
-            into_file(&mut source, file, may_commit)
+            into_file(&mut source, &file, may_commit)
         }
     })
     .await
@@ -49,8 +52,8 @@ pub(crate) async fn backup(database: Database, file: PathBuf) -> Result<ExitCode
 /// The beginning of what can be wrong with the store.
 const STORE: &str = "the store named by DATABASE_URL can't be used";
 
-fn into_file(source: &mut dyn TransferSource, file: PathBuf, may_commit: MayCommit) -> Result<()> {
-    let target = SqliteBackup::create(&file).context("the backup can't be written")?;
+fn into_file(source: &mut dyn TransferSource, file: &Path, may_commit: MayCommit) -> Result<()> {
+    let target = SqliteBackup::create(file).context("the backup can't be written")?;
     carry(source, target, may_commit, BACKUP)?;
     say(&format!(
         "{} holds everything that customers wrote: keep it where only you can read it",

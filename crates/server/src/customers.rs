@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
 use ticket_domain::{
-    Contact, Message, Thread, TicketRef,
+    Contact, ExternalId, MediaUrl, Message, Phone, Thread, TicketRef,
     ports::Clock as _,
     use_cases::{Customers, Records},
 };
@@ -127,10 +127,10 @@ fn message(message: &Message) -> Value {
         "messageId": message.id.0.to_string(),
         "sender": message.sender.as_str(),
         "channel": message.channel.as_str(),
-        "from": message.from.as_ref().map(|from| from.as_str()),
+        "from": message.from.as_ref().map(Phone::as_str),
         "body": message.content.body().as_str(),
-        "mediaUrl": message.content.media().map(|media| media.as_str()),
-        "externalId": message.external_id.as_ref().map(|id| id.as_str()),
+        "mediaUrl": message.content.media().map(MediaUrl::as_str),
+        "externalId": message.external_id.as_ref().map(ExternalId::as_str),
         "createdAt": message.created_at.to_string(),
     })
 }

@@ -77,22 +77,22 @@ impl CustomerData for MemoryStore {
         Ok(found)
     }
 
-    async fn stale(&self, stale: Stale) -> Result<StaleTickets, StoreError> {
+    async fn stale(&self, step: Stale) -> Result<StaleTickets, StoreError> {
         let state = self.state();
         let looked_at: Vec<_> = (1_i64..)
             .zip(&state.files)
-            .filter(|(number, _)| *number > stale.after)
-            .take(stale.limit.into())
+            .filter(|(number, _)| *number > step.after)
+            .take(step.limit.into())
             .collect();
-        let is_more = looked_at.len() == usize::from(stale.limit);
+        let is_more = looked_at.len() == usize::from(step.limit);
         let last = looked_at
             .last()
-            .filter(|(_, file)| is_more && file.ticket.created_at < stale.unchanged_since);
+            .filter(|(_, file)| is_more && file.ticket.created_at < step.unchanged_since);
         let next = last.map(|(number, _)| *number);
         let old = looked_at
             .into_iter()
             .map(|(_, file)| &file.ticket)
-            .filter(|ticket| ticket.updated_at < stale.unchanged_since && !ticket.is_erased());
+            .filter(|ticket| ticket.updated_at < step.unchanged_since && !ticket.is_erased());
         Ok(StaleTickets {
             tickets: old.map(|ticket| ticket.id).collect(),
             next,
