@@ -115,15 +115,6 @@ impl Stage {
 
     /// The cause is over since then. Opens tickets until one is acknowledged, read and told: so long did it take.
     pub(crate) async fn recovers(&mut self, since: Instant) {
-        self.recovers_and(since, true).await;
-    }
-
-    /// The same, where n8n need not be told.
-    pub(crate) async fn recovers_without_n8n(&mut self, since: Instant) {
-        self.recovers_and(since, false).await;
-    }
-
-    async fn recovers_and(&mut self, since: Instant, is_told: bool) {
         let (clients, n8n) = (&self.clients, &self.n8n);
         let whole = timeout(PATIENCE, async {
             let Some(reference) = clients.form().await else {
@@ -133,7 +124,7 @@ impl Stage {
             while !matches!(clients.ask(Method::GET, &path, &[], None).await, Some((200, _))) {
                 sleep(Duration::from_millis(20)).await;
             }
-            while is_told && !n8n.has(|received| received.ticket_ref() == reference) {
+            while !n8n.has(|received| received.ticket_ref() == reference) {
                 sleep(Duration::from_millis(20)).await;
             }
         });
