@@ -15,7 +15,7 @@ use openssl::{
     },
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt, copy, copy_bidirectional, sink, split},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy, copy_bidirectional, split},
     net::{TcpListener, TcpStream},
     sync::watch,
     time::sleep,
@@ -186,7 +186,11 @@ async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, n8n: SocketAddr
     }
     // n8n takes what comes; what it answers is replaced.
     let ((mut asks, mut hears), (mut answers, mut takes)) = (split(stream), there.split());
-    let (mut nowhere, answered) = (sink(), async {
+    let answered = async {
+        // Only what n8n has taken is answered.
+        if answers.read_u8().await.is_err() {
+            return;
+        }
         if way == Way::Slow {
             for byte in format!("{head}{{\"ok\":true}}").bytes() {
                 sleep(Duration::from_secs(1)).await;
@@ -202,9 +206,9 @@ async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, n8n: SocketAddr
                 }
             }
         }
-    });
+    };
     tokio::select! {
-        _ = async { tokio::join!(copy(&mut asks, &mut takes), copy(&mut answers, &mut nowhere)) } => {}
+        _ = copy(&mut asks, &mut takes) => {}
         () = answered => {}
     }
 }

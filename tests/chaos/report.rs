@@ -41,11 +41,11 @@ impl Row {
             repeated,
         } = counts;
         let mut line = format!(
-            "{} {} on {:?}: {times}×, {acknowledged} acknowledged, {lost} lost, {doubled} doubled, {misplaced} \
+            "{} {} on {}: {times}×, {acknowledged} acknowledged, {lost} lost, {doubled} doubled, {misplaced} \
              misplaced, {repeated} told again, slowest answer {slowest:.1?}, recovery {}, memory {}; {:.0?}",
             if self.passes() { "ok    " } else { "FAILED" },
             self.name,
-            self.engine,
+            store(self.engine),
             seconds(*recovery),
             memory.map_or("-".to_owned(), |memory| format!("{memory:?}")),
             took.unwrap_or_default(),
@@ -54,6 +54,13 @@ impl Row {
             write!(line, "\n       {objection}").unwrap();
         }
         line
+    }
+}
+
+fn store(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Sqlite => "SQLite",
+        Engine::Postgres => "Postgres",
     }
 }
 
@@ -81,10 +88,10 @@ pub(crate) fn table(rows: &[Row]) -> String {
         });
         writeln!(
             table,
-            "| `{}` | {} | {:?} | {times} | {} | {} | {} | {} | {} | {:.1} s | {} | {memory} |",
+            "| `{}` | {} | {} | {times} | {} | {} | {} | {} | {} | {:.1} s | {} | {memory} |",
             row.name,
             row.what,
-            row.engine,
+            store(row.engine),
             counts.acknowledged,
             counts.lost,
             counts.doubled,
@@ -95,15 +102,13 @@ pub(crate) fn table(rows: &[Row]) -> String {
         )
         .unwrap();
     }
-    for row in rows {
-        for objection in row.outcome.objections() {
-            write!(
-                table,
-                "\n**Does not pass:** `{}` on {:?}: {objection}\n",
-                row.name, row.engine
-            )
-            .unwrap();
-        }
+    let failed: Vec<&Row> = rows.iter().filter(|row| !row.passes()).collect();
+    if !failed.is_empty() {
+        table.push_str("\nWhat does not pass:\n\n");
+    }
+    for row in failed {
+        let objections = row.outcome.objections().join("; ");
+        writeln!(table, "- `{}` on {}: {objections}", row.name, store(row.engine)).unwrap();
     }
     table
 }
