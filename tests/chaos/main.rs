@@ -30,6 +30,7 @@ mod replicas;
 mod report;
 mod sqlite;
 mod stage;
+mod tampered;
 
 use std::{process::ExitCode, time::Instant};
 
@@ -63,6 +64,7 @@ async fn run() -> ExitCode {
         let is_named = |name: &&str| experiment.name == *name;
         is_in_part && (names.is_empty() || names.iter().any(is_named))
     };
+    tampered::is_noticed().await;
     let mut rows = Vec::new();
     for group in ALL {
         rows.extend(run_together(group.iter().filter(|experiment| wanted(experiment))).await);
