@@ -98,7 +98,7 @@ async fn pages(clients: &Clients, path: &str, what: &str) -> Vec<Value> {
             .await;
         all.extend(page[what].as_array().cloned().unwrap_or_default());
         match page["next"].as_str() {
-            Some(next) => after = next.to_owned(),
+            Some(next) => next.clone_into(&mut after),
             None => return all,
         }
     }

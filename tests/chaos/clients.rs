@@ -75,7 +75,7 @@ impl Clients {
             let turn = self.turn.fetch_add(1, Ordering::Relaxed);
             *servers.get(turn % servers.len().max(1))?
         };
-        let mut request = self.http.request(method, format!("http://{server}{path}"));
+        let mut request = self.http.request(method.clone(), format!("http://{server}{path}"));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -87,13 +87,14 @@ impl Clients {
             Ok(response) => {
                 let status = response.status().as_u16();
                 let text = response.text().await.ok()?;
-                self.ledger().waited(begun.elapsed());
+                self.ledger()
+                    .waited(begun.elapsed(), format!("{method} {path}: {status}"));
                 Some((status, serde_json::from_str(&text).unwrap_or_default()))
             }
             Err(error) => {
                 // Whoever is refused or cut off knows it at once; this is silence.
                 if error.is_timeout() {
-                    self.ledger().waited(begun.elapsed());
+                    self.ledger().waited(begun.elapsed(), format!("{method} {path}: none"));
                 }
                 None
             }
@@ -135,7 +136,7 @@ impl Clients {
                     self.ledger().wonder(format!("form {number} got {answer:?}"));
                     return None;
                 }
-                _ => sleep(AGAIN).await,
+                answer => self.be_refused(answer.as_ref()).await,
             }
         }
     }
@@ -175,9 +176,17 @@ impl Clients {
                         .wonder(format!("message {number} for {reference} got {answer:?}"));
                     return;
                 }
-                _ => sleep(AGAIN).await,
+                answer => self.be_refused(answer.as_ref()).await,
             }
         }
+    }
+
+    /// Waits a little before the next try.
+    async fn be_refused(&self, answer: Option<&Answer>) {
+        if answer.is_some() {
+            self.ledger().refused += 1;
+        }
+        sleep(AGAIN).await;
     }
 
     /// A ticket that was acknowledged, each as likely.

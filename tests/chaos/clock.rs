@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use black_box::Engine;
+use black_box::{Engine, Reaction};
 use futures_util::{StreamExt, stream};
 use server::{Application, Builder, Config, SystemClock};
 use ticket_domain::{Timestamp, ports::Clock};
@@ -82,6 +82,9 @@ async fn start(stage: &Stage, clock: Arc<MovedClock>) -> Application {
 /// The clock jumps an hour forth, back, and back again, and so on, under load.
 pub(crate) async fn jumps(engine: Engine, times: u32) -> Outcome {
     let mut stage = Stage::new(engine).await;
+    // So slow that something waits for its first try at every jump.
+    let taken = Reaction::After(Duration::from_millis(350), Box::new(Reaction::TakenByItsId));
+    stage.n8n.always(taken);
     let clock = Arc::new(MovedClock::default());
     let application = start(&stage, clock.clone()).await;
     let load = stage.load(10, 5);

@@ -38,7 +38,7 @@ pub(crate) async fn fills_up(engine: Engine, times: u32) -> Outcome {
         let until = Instant::now() + LASTS;
         while Instant::now() < until {
             // Whatever was freed is taken.
-            disk.fill_on(&filler);
+            fill(&filler);
             sleep(Duration::from_millis(100)).await;
         }
         fs::remove_file(filler).expect("room");
@@ -53,6 +53,7 @@ pub(crate) async fn fills_up(engine: Engine, times: u32) -> Outcome {
     }
     load.end().await;
     stage.settles().await;
+    stage.was_felt();
     stage.look_at_memory(&desk);
     let outcome = stage.counted().await;
     desk.stop().await;
@@ -89,15 +90,16 @@ impl Disk {
     /// Takes all the room; gives the file that did.
     fn fill(&self) -> PathBuf {
         let filler = self.folder().join("filler");
-        self.fill_on(&filler);
+        fill(&filler);
         filler
     }
+}
 
-    fn fill_on(&self, filler: &Path) {
-        let mut file = File::options().create(true).append(true).open(filler).expect("a file");
-        let page = [0; 4_096];
-        while file.write_all(&page).is_ok() {}
-    }
+/// Makes a file as large as there is room for.
+fn fill(filler: &Path) {
+    let mut file = File::options().create(true).append(true).open(filler).expect("a file");
+    let page = [0; 4_096];
+    while file.write_all(&page).is_ok() {}
 }
 
 impl Drop for Disk {

@@ -123,7 +123,7 @@ async fn accept(
         tokio::select! {
             stream = next => {
                 let (certificates, ways) = (certificates.clone(), ways.clone());
-                tokio::spawn(async move { serve(stream, n8n, &certificates, ways).await });
+                tokio::spawn(async move { serve(stream, n8n, (*certificates).as_ref(), ways).await });
             }
             changed = ways.changed() => if changed.is_err() { return },
         }
@@ -133,7 +133,7 @@ async fn accept(
 async fn serve(
     stream: TcpStream,
     n8n: SocketAddr,
-    certificates: &Option<Certificates>,
+    certificates: Option<&Certificates>,
     mut ways: watch::Receiver<Way>,
 ) {
     let way = *ways.borrow_and_update();

@@ -35,16 +35,20 @@ pub(crate) struct Ledger {
     pub(crate) messages: BTreeMap<u32, u32>,
     /// The messages that were kept aside, since their ticket was not certain.
     pub(crate) kept: BTreeSet<u32>,
-    /// The longest that anybody waited for an answer.
-    pub(crate) slowest: Duration,
+    /// The longest that anybody waited for an answer, and for which.
+    pub(crate) slowest: (Duration, String),
+    /// How many answers were that the store is not available.
+    pub(crate) refused: usize,
     /// What nobody should see.
     pub(crate) oddities: Vec<String>,
 }
 
 impl Ledger {
-    /// Who has an answer waited so long for it.
-    pub(crate) fn waited(&mut self, time: Duration) {
-        self.slowest = self.slowest.max(time);
+    /// Who has this answer waited so long for it.
+    pub(crate) fn waited(&mut self, time: Duration, answer: String) {
+        if time > self.slowest.0 {
+            self.slowest = (time, answer);
+        }
     }
 
     /// Takes down what nobody should see; the first few of them tell enough.

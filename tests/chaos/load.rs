@@ -11,7 +11,7 @@ use tokio::{
 use crate::clients::Clients;
 
 /// How long whoever has no answer yet may take for it once no more come.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Clients that keep coming until it is ended.
 pub(crate) struct Load {

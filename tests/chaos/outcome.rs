@@ -49,7 +49,8 @@ pub(crate) struct Outcome {
     /// How often something was broken.
     pub(crate) times: u32,
     pub(crate) counts: Counts,
-    pub(crate) slowest: Duration,
+    /// The slowest answer, and what it was.
+    pub(crate) slowest: (Duration, String),
     /// The longest from when the cause was over until a new ticket was acknowledged, read and told.
     pub(crate) recovery: Option<Duration>,
     pub(crate) memory: Option<Memory>,
@@ -86,8 +87,8 @@ impl Outcome {
         demand(doubled == 0, format!("{doubled} doubled"));
         demand(misplaced == 0, format!("{misplaced} misplaced"));
         demand(
-            self.slowest <= ANSWER_WITHIN,
-            format!("an answer took {:.1?}", self.slowest),
+            self.slowest.0 <= ANSWER_WITHIN,
+            format!("an answer took {:.1?} ({})", self.slowest.0, self.slowest.1),
         );
         if let Some(recovery) = self.recovery {
             demand(recovery <= RECOVER_WITHIN, format!("recovery took {recovery:.1?}"));

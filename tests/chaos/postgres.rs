@@ -50,6 +50,7 @@ pub(crate) async fn is_silent() -> Outcome {
     stage.recovers(Instant::now()).await;
     load.end().await;
     stage.settles().await;
+    stage.was_felt();
     stage.look_at_memory(&desk);
     let outcome = stage.counted().await;
     desk.stop().await;
@@ -77,6 +78,7 @@ pub(crate) async fn has_a_locked_table(table: &'static str) -> Outcome {
     stage.recovers(Instant::now()).await;
     load.end().await;
     stage.settles().await;
+    stage.was_felt();
     stage.look_at_memory(&desk);
     let outcome = stage.counted().await;
     desk.stop().await;

@@ -42,10 +42,11 @@ impl Row {
         } = counts;
         let mut line = format!(
             "{} {} on {}: {times}×, {acknowledged} acknowledged, {lost} lost, {doubled} doubled, {misplaced} \
-             misplaced, {repeated} told again, slowest answer {slowest:.1?}, recovery {}, memory {}; {:.0?}",
+             misplaced, {repeated} told again, slowest answer {:.1?}, recovery {}, memory {}; {:.0?}",
             if self.passes() { "ok    " } else { "FAILED" },
             self.name,
             store(self.engine),
+            slowest.0,
             seconds(*recovery),
             memory.map_or("-".to_owned(), |memory| format!("{memory:?}")),
             took.unwrap_or_default(),
@@ -97,7 +98,7 @@ pub(crate) fn table(rows: &[Row]) -> String {
             counts.doubled,
             counts.misplaced,
             counts.repeated,
-            slowest.as_secs_f64(),
+            slowest.0.as_secs_f64(),
             seconds(*recovery),
         )
         .unwrap();

@@ -113,6 +113,13 @@ impl Stage {
         self.outcome.faults.push(what.into());
     }
 
+    /// What is broken is such that somebody is refused. If nobody was, it was not broken.
+    pub(crate) fn was_felt(&mut self) {
+        if self.clients.ledger().refused == 0 {
+            self.fault("nobody felt it");
+        }
+    }
+
     /// The cause is over since then. Opens tickets until one is acknowledged, read and told: so long did it take.
     pub(crate) async fn recovers(&mut self, since: Instant) {
         let (clients, n8n) = (&self.clients, &self.n8n);
@@ -157,7 +164,7 @@ impl Stage {
         let (counts, faults) = audit(&self.clients, &self.n8n, &repeats).await;
         let ledger = self.clients.ledger();
         self.outcome.counts = counts;
-        self.outcome.slowest = ledger.slowest;
+        self.outcome.slowest = ledger.slowest.clone();
         self.outcome.faults.extend(faults);
         self.outcome.faults.extend(ledger.oddities.iter().cloned());
         drop(ledger);

@@ -25,7 +25,14 @@ pub(crate) async fn is_noticed() {
     assert_eq!((sound.lost, sound.doubled, sound.misplaced), (0, 0, 0), "{faults:?}");
 
     let managers = |number: &&u32| matches!(*number % 5, 0 | 4);
-    let numbers: Vec<u32> = stage.clients.ledger().messages.keys().filter(managers).copied().collect();
+    let numbers: Vec<u32> = stage
+        .clients
+        .ledger()
+        .messages
+        .keys()
+        .filter(managers)
+        .copied()
+        .collect();
     let [lost, doubled, misplaced, ..] = numbers[..] else {
         panic!("too few messages: {numbers:?}");
     };
@@ -50,14 +57,20 @@ pub(crate) async fn is_noticed() {
 
     let (counts, faults) = audit(&stage.clients, &stage.n8n, &once).await;
     assert_eq!((counts.lost, counts.doubled, counts.misplaced), (1, 2, 1), "{faults:?}");
-    assert!(faults.iter().any(|fault| fault.contains("T-20200101-0000")), "{faults:?}");
+    assert!(
+        faults.iter().any(|fault| fault.contains("T-20200101-0000")),
+        "{faults:?}"
+    );
     desk.stop().await;
 }
 
 /// Tells n8n something, as the server would.
 async fn tell(stage: &Stage, id: &str, body: &[u8]) {
     let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-    let request = client.post(stage.n8n.url()).header("webhook-id", id).body(body.to_vec());
+    let request = client
+        .post(stage.n8n.url())
+        .header("webhook-id", id)
+        .body(body.to_vec());
     let answer = request.send().await.expect("an answer");
     assert!(answer.status().is_success(), "{answer:?}");
 }
