@@ -144,7 +144,7 @@ async fn tries(stage: &mut Stage, wanted: u32) {
         }
     });
     if tried.await.is_err() {
-        let tries = stage.clients.metric(&names).await;
-        stage.fault(format!("{tries:?} of {wanted} tries came"));
+        let came = stage.clients.metric(&names).await;
+        stage.fault(format!("{came:?} of {wanted} tries came"));
     }
 }

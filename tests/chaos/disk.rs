@@ -19,11 +19,11 @@ const LASTS: Duration = Duration::from_secs(5);
 
 /// The disk of the store fills up under load, and has room again.
 pub(crate) async fn fills_up(engine: Engine, times: u32) -> Outcome {
-    let disk = Disk::new(128);
-    let mut stage = Stage::on(Place::within(disk.folder(), Engine::Sqlite).await);
+    let small = Disk::new(128);
+    let mut stage = Stage::on(Place::within(small.folder(), Engine::Sqlite).await);
     let mut cluster = match engine {
         Engine::Sqlite => None,
-        Engine::Postgres => Some(Cluster::start_within(disk.folder()).await),
+        Engine::Postgres => Some(Cluster::start_within(small.folder()).await),
     };
     let mut options = stage.options();
     if let Some(cluster) = &cluster {
@@ -34,7 +34,7 @@ pub(crate) async fn fills_up(engine: Engine, times: u32) -> Outcome {
     stage.warm_up(&desk).await;
     for _ in 0..times {
         stage.broken();
-        let filler = disk.fill();
+        let filler = small.fill();
         let until = Instant::now() + LASTS;
         while Instant::now() < until {
             // Whatever was freed is taken.
