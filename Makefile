@@ -1,7 +1,7 @@
 # Every everyday act is one word. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test bench bench-growth bench-copy bench-lists profile e2e e2e-n8n check needs
+.PHONY: help demo run test bench bench-growth bench-copy bench-lists profile e2e e2e-n8n chaos check needs
 
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 SERVER := $(TARGET)/release/server
@@ -62,10 +62,15 @@ e2e-n8n: needs ## the whole loop with a real n8n, installed once from npm (10 mi
 	cargo build --release $(LOCKED) -p server
 	SERVER_BINARY=$(SERVER) scripts/with-n8n cargo test $(LOCKED) -p black-box --features n8n-e2e --test n8n_e2e
 
+chaos: needs ## what happens when things break: kills, full disks, outages; writes docs/reliability.md (20 minutes; ONLY=…, PART=ci)
+	cargo build --release $(LOCKED) -p server
+	SERVER_BINARY=$(SERVER) scripts/with-postgres cargo test $(LOCKED) -p black-box --features chaos --test chaos \
+		-- $(ONLY) $(if $(PART),part=$(PART))
+
 check: needs ## format, lints, documentation, licences, layering, scripts
 	@scripts/needs lints
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --features black-box/n8n-e2e,black-box/browser-e2e $(LOCKED) -- -D warnings
+	cargo clippy --workspace --all-targets --features black-box/n8n-e2e,black-box/browser-e2e,black-box/chaos $(LOCKED) -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps $(LOCKED)
 	scripts/check-dependencies
 	cargo test $(LOCKED) -p black-box --test layering --test documents --test deploy_files --test n8n_workflows

@@ -59,6 +59,11 @@ impl DeskOptions {
         self
     }
 
+    /// What a variable is set to.
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.vars.get(name).map(String::as_str)
+    }
+
     /// Sends notifications there.
     #[must_use]
     pub fn telling(self, n8n: &N8n) -> Self {

@@ -105,11 +105,8 @@ impl N8n {
         let app = move || {
             let (script, count) = (script.clone(), count.clone());
             let take = move |request: HttpRequest, body: web::Bytes| {
-                let reaction = match note(&script, &count, &request, &body) {
-                    Reaction::TakenByItsId => Reaction::taken(&format!("SM-{}", header(&request, "webhook-id"))),
-                    other => other,
-                };
-                react(reaction)
+                let reaction = note(&script, &count, &request, &body);
+                react(reaction, format!("SM-{}", header(&request, "webhook-id")))
             };
             App::new()
                 .app_data(web::PayloadConfig::new(1 << 20))
@@ -124,6 +121,11 @@ impl N8n {
     /// Where it takes notifications.
     pub fn url(&self) -> String {
         format!("http://{}/webhook/ticket-created", self.address)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// From now on it behaves so.
@@ -157,6 +159,16 @@ impl N8n {
     /// What came so far.
     pub fn received(&self) -> Vec<Received> {
         self.script.lock().unwrap().received.clone()
+    }
+
+    /// Whether something came for which `wanted` says so; the newest is looked at first.
+    pub fn has(&self, wanted: impl Fn(&Received) -> bool) -> bool {
+        self.script.lock().unwrap().received.iter().rev().any(wanted)
+    }
+
+    /// How many requests came so far.
+    pub fn count(&self) -> usize {
+        *self.count.borrow()
     }
 
     /// Waits until `count` requests came, in all.
@@ -194,7 +206,7 @@ fn header<'a>(request: &'a HttpRequest, name: &str) -> &'a str {
     value.and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-async fn react(mut reaction: Reaction) -> HttpResponse {
+async fn react(mut reaction: Reaction, external_id: String) -> HttpResponse {
     loop {
         match reaction {
             Reaction::Answer(status, headers, body) => {
@@ -205,7 +217,7 @@ async fn react(mut reaction: Reaction) -> HttpResponse {
                 return response.body(body);
             }
             Reaction::Hang => std::future::pending().await,
-            Reaction::TakenByItsId => return HttpResponse::Ok().finish(),
+            Reaction::TakenByItsId => reaction = Reaction::taken(&external_id),
             Reaction::After(delay, then) => {
                 tokio::time::sleep(delay).await;
                 reaction = *then;

@@ -20,6 +20,7 @@ use crate::{
     get_ticket::reference_of,
     idempotency,
     keys::{limit_wrong_key, ticket_key},
+    patience::in_time,
     problem::{FieldError, Problem},
 };
 
@@ -144,9 +145,10 @@ pub(crate) async fn add_message(
             let adding = api
                 .add_message
                 .as_customer(reference, key.as_deref(), text, idempotency_key);
-            adding
-                .await
-                .map_err(|error| (is_wrong_key(&error), Problem::from(error)))
+            match in_time(async { Ok::<_, Problem>(adding.await) }).await {
+                Ok(added) => added.map_err(|error| (is_wrong_key(&error), Problem::from(error))),
+                Err(too_slow) => Err((false, too_slow)),
+            }
         }
         Err(problem) => Err((true, problem)),
     };

@@ -12,6 +12,7 @@ use crate::{
     body::{Body, Document},
     field::{Field, check, named, optional},
     keys::Operator,
+    patience::in_time,
     problem::{Code, Problem},
 };
 
@@ -91,10 +92,8 @@ pub(crate) async fn attach(
         .map_err(|_| Problem::with_detail(Code::NotFound, "There is no such message."))?;
     let reference = body.0.ticket_ref.good();
     let reference = reference.ok_or(Problem::new(Code::TicketNotFound))?;
-    let attached = Api::of(&request)?
-        .operate
-        .attach(MessageId(id), reference, body.0.sender.good())
-        .await?;
+    let operate = &Api::of(&request)?.operate;
+    let attached = in_time(operate.attach(MessageId(id), reference, body.0.sender.good())).await?;
     Ok(HttpResponse::Ok().json(AttachedMessage {
         ok: true,
         ticket_ref: attached.reference.to_string(),

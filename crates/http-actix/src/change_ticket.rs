@@ -12,6 +12,7 @@ use crate::{
     field::{Field, check, fault, optional},
     get_ticket::{TicketFacts, reference_of},
     keys::Operator,
+    patience::in_time,
     problem::Problem,
     words::{PriorityWord, StatusWord},
 };
@@ -97,7 +98,7 @@ pub(crate) async fn change_ticket(
 ) -> Result<HttpResponse, Problem> {
     let wish = body.0.checked()?;
     let operate = &Api::of(&request)?.operate;
-    let ticket = operate.change(reference_of(&request)?, wish).await?;
+    let ticket = in_time(operate.change(reference_of(&request)?, wish)).await?;
     Ok(HttpResponse::Ok().json(ChangedTicket {
         ok: true,
         ticket: TicketFacts::from(&ticket),

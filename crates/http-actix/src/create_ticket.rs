@@ -16,6 +16,7 @@ use crate::{
     field::{Field, check, optional, required},
     idempotency,
     keys::is_operator,
+    patience::in_time,
     problem::{FieldError, Problem},
 };
 
@@ -163,7 +164,7 @@ pub(crate) async fn create_ticket(
 ) -> Result<HttpResponse, Problem> {
     let (key, key_fault) = idempotency::given(&request);
     let ticket = body.0.checked(key_fault)?;
-    let opened = Api::of(&request)?.open_ticket.open(ticket, key).await?;
+    let opened = in_time(Api::of(&request)?.open_ticket.open(ticket, key)).await?;
     let mut response = HttpResponse::Created();
     idempotency::mark(&mut response, opened.replayed);
     response.insert_header((LOCATION, format!("/api/ticket/{}", opened.reference)));

@@ -20,6 +20,7 @@ mod list_tickets;
 mod metrics;
 mod notifications;
 mod openapi;
+mod patience;
 mod problem;
 mod receive_inbound;
 mod redeliver_dead;

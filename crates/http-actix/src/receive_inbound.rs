@@ -18,6 +18,7 @@ use crate::{
     body::{Body, Document, mended},
     field::{Field, blank_is_missing, check, fault, optional, required},
     keys::InboundCaller,
+    patience::in_time,
     problem::Problem,
     words::ChannelWord,
 };
@@ -315,7 +316,7 @@ pub(crate) async fn receive_inbound(
     body: Body<InboundMessage>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let received = Api::of(&request)?.receive_reply.receive(body.0.checked()?).await?;
+    let received = in_time(Api::of(&request)?.receive_reply.receive(body.0.checked()?)).await?;
     Ok(HttpResponse::Ok().json(ReceivedMessage::from(received)))
 }
 

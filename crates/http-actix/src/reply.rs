@@ -9,6 +9,7 @@ use crate::{
     get_ticket::reference_of,
     idempotency,
     keys::Operator,
+    patience::in_time,
     problem::Problem,
 };
 
@@ -48,7 +49,7 @@ pub(crate) async fn reply(_: Operator, body: Body<NewMessage>, request: HttpRequ
     let (key, key_fault) = idempotency::given(&request);
     let text = body.0.checked(key_fault)?;
     let add_message = &Api::of(&request)?.add_message;
-    let added = add_message.as_operator(reference_of(&request)?, text, key).await?;
+    let added = in_time(add_message.as_operator(reference_of(&request)?, text, key)).await?;
     Ok(created(&added))
 }
 

@@ -20,6 +20,7 @@ use crate::{
     body::{Body, Document},
     field::{Field, blank_is_missing, check, optional, required},
     keys::InboundCaller,
+    patience::in_time,
     problem::Problem,
     words::MessageStatusWord,
 };
@@ -178,10 +179,8 @@ pub(crate) async fn report_status(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let (external_id, status, error_code) = body.0.checked()?;
-    let reported = Api::of(&request)?
-        .report_receipt
-        .report(external_id, status, error_code)
-        .await?;
+    let api = Api::of(&request)?;
+    let reported = in_time(api.report_receipt.report(external_id, status, error_code)).await?;
     log_reported(&reported);
     Ok(HttpResponse::Ok().json(ReportedStatus {
         ok: true,

@@ -104,6 +104,17 @@ async fn slow_tries_reach_over_three_days_and_probes_do_not_count() {
 }
 
 #[tokio::test]
+async fn what_waits_for_its_first_try_does_not_wait_out_a_clock_that_was_set_back() {
+    let world = World::default();
+    let deliver = world.deliver(8);
+    assert!(world.round(&deliver).await.is_empty());
+    world.open("Broken").await;
+    world.clock.set_back(HOUR);
+    let verdicts = world.round(&deliver).await;
+    assert!(matches!(&verdicts[..], [Verdict::Delivered { .. }]), "{verdicts:?}");
+}
+
+#[tokio::test]
 async fn a_receiver_that_says_never_is_believed() {
     let world = World::default();
     world.fails(failure(FailureKind::Permanent, None));

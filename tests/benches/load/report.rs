@@ -118,7 +118,7 @@ pub(crate) fn write(bars: &[Bar], sqlite: &Findings, postgres: &Findings) {
         rates(sqlite, postgres),
         besides(sqlite, postgres),
     );
-    page::put("make bench", &text);
+    page::put("performance.md", "make bench", &text);
 }
 
 fn measured_on(machine: &Machine) -> String {

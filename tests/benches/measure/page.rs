@@ -8,9 +8,9 @@ pub(crate) fn docs(name: &str) -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs")).join(name)
 }
 
-/// Puts `text` into `docs/performance.md`, between the two comments that name `part`.
-pub(crate) fn put(part: &str, text: &str) {
-    let path = docs("performance.md");
+/// Puts `text` into a page below `docs/`, between the two comments that name `part`.
+pub(crate) fn put(page: &str, part: &str, text: &str) {
+    let path = docs(page);
     let page = fs::read_to_string(&path).unwrap();
     let (begin, end) = (format!("<!-- {part} begins -->\n"), format!("<!-- {part} ends -->"));
     let (before, rest) = page.split_once(&begin).unwrap();

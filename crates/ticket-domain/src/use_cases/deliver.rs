@@ -29,6 +29,10 @@ const PROBE_EVERY: Duration = Duration::from_mins(1);
 /// What was never tried for want of an address, and is older than this, waits for an operator's word.
 const STALE_AFTER: Duration = Duration::from_hours(24);
 
+/// A clock that was set back by more than this leaves what was due waiting for too long. Less is a delay that nobody
+/// minds.
+const SET_BACK: Duration = Duration::from_secs(5);
+
 /// Delivers notifications. It does one step at a time; a worker calls the steps.
 pub struct Deliver {
     outbox: Arc<dyn Outbox>,
@@ -69,8 +73,10 @@ struct Line {
     failing_since: Option<Timestamp>,
     /// When this worker last probed.
     probed_at: Option<Timestamp>,
-    /// Whether something got through after failures, and what waits is to be released.
+    /// Whether something got through after failures, or the clock was set back, and what waits is to be released.
     is_back: bool,
+    /// When this worker last looked for work.
+    looked_at: Option<Timestamp>,
 }
 
 impl Line {
@@ -96,6 +102,12 @@ impl Line {
             self.paused_until = self.paused_until.max(Some(until));
             self.is_pause_new = true;
         }
+    }
+
+    /// What was due before the clock was set back is in its future now, and would wait for as long as it was set back.
+    fn note_time(&mut self, now: Timestamp) {
+        self.is_back |= self.looked_at.is_some_and(|last| last.since(now) > SET_BACK);
+        self.looked_at = Some(now);
     }
 
     fn note_success(&mut self) {
@@ -136,9 +148,10 @@ impl Deliver {
 
     /// Takes notifications to send now, at most as many as there is room for. First tries go first: those that were
     /// tried before may take long to fail again, and must not keep the others back. After the first success since
-    /// something failed, everything that waits is among them.
+    /// something failed, and after the clock was set back, everything that waits is among them.
     pub async fn claim(&self, room: Room) -> Result<Claims, StoreError> {
         let now = self.clock.now();
+        self.line().note_time(now);
         self.spread_pause().await?;
         if room.in_all == 0 || self.line().is_paused(now) {
             return Ok(Claims::default());

@@ -1,0 +1,240 @@
+//! Reads everything back, from the store by the API and from n8n's side, and counts.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    time::{Duration, Instant},
+};
+
+use black_box::{N8n, Received};
+use futures_util::{StreamExt, stream};
+use reqwest::Method;
+use serde_json::Value;
+
+use crate::{
+    clients::Clients,
+    ledger::{Ledger, form_of, message_of},
+    outcome::Counts,
+};
+
+/// How often n8n may be told the same.
+#[derive(Debug, Clone)]
+pub(crate) enum Repeats {
+    /// Once more for each of these moments at which a try may have been cut off.
+    OnceFor(Vec<Instant>),
+    /// As often as it refuses.
+    AsTheyFail,
+}
+
+/// A moment before a crash may still be after what n8n noted, by so much.
+const BLUR: Duration = Duration::from_millis(100);
+
+/// Counts, and tells what else is wrong.
+pub(crate) async fn audit(clients: &Clients, n8n: &N8n, repeats: &Repeats) -> (Counts, Vec<String>) {
+    let threads = threads(clients).await;
+    let kept = kept(clients).await;
+    let ledger = clients.ledger();
+    let mut audit = Audit {
+        counts: Counts {
+            acknowledged: ledger.forms.len() + ledger.messages.len() + ledger.kept.len(),
+            ..Counts::default()
+        },
+        faults: Vec::new(),
+    };
+    audit.store(&ledger, &threads, &kept);
+    audit.told(&threads, &n8n.received(), repeats);
+    (audit.counts, audit.faults)
+}
+
+/// The texts of each ticket's thread, the oldest first, by its reference.
+type Threads = BTreeMap<String, Vec<Said>>;
+
+struct Said {
+    text: String,
+    by_customer: bool,
+}
+
+/// Every ticket that there is.
+async fn threads(clients: &Clients) -> Threads {
+    let mut references: BTreeSet<String> = clients.ledger().forms.values().cloned().collect();
+    for ticket in pages(clients, "/api/tickets", "tickets").await {
+        references.extend(ticket["ticketRef"].as_str().map(str::to_owned));
+    }
+    let read = stream::iter(references).map(async |reference| {
+        let path = format!("/api/ticket/{reference}");
+        let answer = clients.ask(Method::GET, &path, &[], None).await;
+        (reference, answer)
+    });
+    let mut threads = Threads::new();
+    let mut read = std::pin::pin!(read.buffer_unordered(8));
+    while let Some((reference, answer)) = read.next().await {
+        // One that can't be read is not there: it is counted as lost.
+        if let Some((200, thread)) = answer {
+            let messages = thread["messages"].as_array().cloned().unwrap_or_default();
+            let said = messages.iter().map(|message| Said {
+                text: text(&message["body"]),
+                by_customer: message["sender"] == "customer",
+            });
+            threads.insert(reference, said.collect());
+        }
+    }
+    threads
+}
+
+/// The numbers of the messages that were kept aside, as often as each is there.
+async fn kept(clients: &Clients) -> Vec<u32> {
+    let messages = pages(clients, "/api/unmatched", "messages").await;
+    let numbers = messages
+        .iter()
+        .filter_map(|message| message_of(&text(&message["body"])));
+    numbers.map(|(number, _)| number).collect()
+}
+
+async fn pages(clients: &Clients, path: &str, what: &str) -> Vec<Value> {
+    let mut all = Vec::new();
+    let mut after = String::new();
+    loop {
+        let page = clients
+            .operate(Method::GET, &format!("{path}?limit=100&after={after}"))
+            .await;
+        all.extend(page[what].as_array().cloned().unwrap_or_default());
+        match page["next"].as_str() {
+            Some(next) => next.clone_into(&mut after),
+            None => return all,
+        }
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+struct Audit {
+    counts: Counts,
+    faults: Vec<String>,
+}
+
+impl Audit {
+    fn fault(&mut self, what: String) {
+        if self.faults.len() < 5 {
+            self.faults.push(what);
+        }
+    }
+
+    /// What clients know beside what is there.
+    fn store(&mut self, ledger: &Ledger, threads: &Threads, kept: &[u32]) {
+        let mut forms: HashMap<u32, Vec<&str>> = HashMap::new();
+        let mut messages: HashMap<u32, u32> = HashMap::new();
+        for (reference, said) in threads {
+            let form = said.first().and_then(|said| form_of(&said.text));
+            let Some(form) = form else {
+                self.fault(format!("{reference} begins with no form"));
+                continue;
+            };
+            forms.entry(form).or_default().push(reference);
+            for said in &said[1..] {
+                match message_of(&said.text) {
+                    Some((number, meant)) => {
+                        *messages.entry(number).or_default() += 1;
+                        if meant != form {
+                            self.counts.misplaced += 1;
+                            self.fault(format!(
+                                "message {number} for form {meant} is in {reference}, of form {form}"
+                            ));
+                        }
+                    }
+                    None => self.fault(format!("{reference} holds what nobody sent")),
+                }
+            }
+        }
+        for (form, reference) in &ledger.forms {
+            if !forms.get(form).is_some_and(|found| found.contains(&reference.as_str())) {
+                self.counts.lost += 1;
+                self.fault(format!("form {form}, acknowledged as {reference}, is not there"));
+            }
+        }
+        for message in ledger.messages.keys().filter(|message| !messages.contains_key(message)) {
+            self.counts.lost += 1;
+            self.fault(format!("message {message}, acknowledged, is in no thread"));
+        }
+        for message in kept {
+            *messages.entry(*message).or_default() += 1;
+        }
+        for message in ledger.kept.iter().filter(|message| !messages.contains_key(message)) {
+            self.counts.lost += 1;
+            self.fault(format!("message {message}, kept aside, is nowhere"));
+        }
+        for (form, found) in forms.iter().filter(|(_, found)| found.len() > 1) {
+            self.counts.doubled += found.len() - 1;
+            self.fault(format!("form {form} made {found:?}"));
+        }
+        for (message, count) in messages.iter().filter(|(_, count)| **count > 1) {
+            self.counts.doubled += 1;
+            self.fault(format!("message {message} is there {count} times"));
+        }
+    }
+
+    /// What n8n was told beside what is there.
+    fn told(&mut self, threads: &Threads, received: &[Received], repeats: &Repeats) {
+        let mut by_id: BTreeMap<&str, Vec<&Received>> = BTreeMap::new();
+        for received in received {
+            by_id.entry(received.id()).or_default().push(received);
+        }
+        // The texts that were told of each ticket, in the order in which they first came.
+        let mut firsts: Vec<&Received> = by_id.values().map(|tries| tries[0]).collect();
+        firsts.sort_by_key(|received| received.at);
+        let mut told: HashMap<String, Vec<String>> = HashMap::new();
+        for first in firsts {
+            let (reference, message) = (first.ticket_ref(), text(&first.json()["message"]));
+            if !threads.contains_key(&reference) {
+                self.fault(format!("n8n was told of {reference}, which is not there"));
+            }
+            told.entry(reference).or_default().push(message);
+        }
+        for (id, tries) in by_id {
+            self.counts.repeated += tries.len() - 1;
+            if tries.iter().any(|again| again.body != tries[0].body) {
+                self.fault(format!("{id} came with other bytes"));
+            }
+            if let Repeats::OnceFor(moments) = repeats {
+                let (first, last) = (tries[0].at, tries[tries.len() - 1].at);
+                let between = moments.iter().filter(|at| **at + BLUR >= first && **at <= last).count();
+                if tries.len() - 1 > between {
+                    self.counts.doubled += 1;
+                    self.fault(format!("{id} came {} times beside {between} cuts", tries.len()));
+                }
+            }
+        }
+        for (reference, said) in threads {
+            let wanted: Vec<&str> = said
+                .iter()
+                .filter(|said| said.by_customer)
+                .map(|said| said.text.as_str())
+                .collect();
+            self.ticket_told(reference, &wanted, told.get(reference).map_or(&[], Vec::as_slice));
+        }
+    }
+
+    /// Each of a customer's texts has to be told once, in their order.
+    fn ticket_told(&mut self, reference: &str, wanted: &[&str], told: &[String]) {
+        for text in wanted {
+            match told.iter().filter(|told| told == text).count() {
+                0 => {
+                    self.counts.lost += 1;
+                    self.fault(format!("n8n was never told {text:?} of {reference}"));
+                }
+                1 => {}
+                more => {
+                    self.counts.doubled += more - 1;
+                    self.fault(format!("{text:?} of {reference} has {more} notifications"));
+                }
+            }
+        }
+        for text in told.iter().filter(|told| !wanted.contains(&told.as_str())) {
+            self.counts.misplaced += 1;
+            self.fault(format!("n8n was told {text:?} of {reference}, which is not in it"));
+        }
+        if told.len() == wanted.len() && told != wanted {
+            self.fault(format!("n8n was told of {reference} in another order: {told:?}"));
+        }
+    }
+}

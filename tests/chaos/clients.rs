@@ -1,0 +1,263 @@
+//! Clients as real ones are. A website repeats a form under its `Idempotency-Key` until it knows what became of it; n8n
+//! repeats a call under its `externalId`. Neither repeats what was refused for good.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, RwLock,
+        atomic::{AtomicU32, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use black_box::{CUSTOMER, INBOUND_KEY, MANAGER, N8n, OPERATOR_TOKEN};
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+use tokio::time::{sleep, timeout};
+
+use crate::ledger::{Ledger, form_text, message_text};
+
+/// How long a client waits before it tries again.
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// How long a client waits for an answer. Nobody should ever wait so long.
+const NO_ANSWER: Duration = Duration::from_secs(10);
+
+/// What came back: a status and JSON, which is null where the body is none.
+pub(crate) type Answer = (u16, Value);
+
+/// Everybody who speaks to the servers.
+pub(crate) struct Clients {
+    http: Client,
+    servers: RwLock<Vec<SocketAddr>>,
+    turn: AtomicUsize,
+    forms: AtomicU32,
+    messages: AtomicU32,
+    ledger: Mutex<Ledger>,
+    n8n: Arc<N8n>,
+}
+
+impl Clients {
+    /// Clients that can quote what `n8n` took.
+    pub(crate) fn new(n8n: Arc<N8n>) -> Self {
+        let http = Client::builder().no_proxy().timeout(NO_ANSWER).build();
+        Self {
+            http: http.expect("a client"),
+            servers: RwLock::default(),
+            turn: AtomicUsize::new(0),
+            forms: AtomicU32::new(0),
+            messages: AtomicU32::new(0),
+            ledger: Mutex::default(),
+            n8n,
+        }
+    }
+
+    /// From now on they go to these servers, in turns.
+    pub(crate) fn go_to(&self, servers: &[SocketAddr]) {
+        *self.servers.write().unwrap() = servers.to_vec();
+    }
+
+    /// What they know.
+    pub(crate) fn ledger(&self) -> std::sync::MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap()
+    }
+
+    /// Asks once. Nothing is an answer that broke off or did not come.
+    pub(crate) async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Option<Answer> {
+        let server = {
+            let servers = self.servers.read().unwrap();
+            let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+            *servers.get(turn % servers.len().max(1))?
+        };
+        let mut request = self.http.request(method.clone(), format!("http://{server}{path}"));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let begun = Instant::now();
+        match request.send().await {
+            Ok(response) => {
+                let status = response.status().as_u16();
+                let text = response.text().await.ok()?;
+                self.ledger()
+                    .waited(begun.elapsed(), format!("{method} {path}: {status}"));
+                Some((status, serde_json::from_str(&text).unwrap_or_default()))
+            }
+            Err(error) => {
+                // Whoever is refused or cut off knows it at once; this is silence.
+                if error.is_timeout() {
+                    self.ledger().waited(begun.elapsed(), format!("{method} {path}: none"));
+                }
+                None
+            }
+        }
+    }
+
+    /// Asks as an operator, again and again until the answer is 200.
+    pub(crate) async fn operate(&self, method: Method, path: &str) -> Value {
+        let key = format!("Bearer {OPERATOR_TOKEN}");
+        let asked = timeout(Duration::from_secs(30), async {
+            loop {
+                let answer = self.ask(method.clone(), path, &[("authorization", &key)], None).await;
+                if let Some((200, body)) = answer {
+                    return body;
+                }
+                sleep(AGAIN).await;
+            }
+        });
+        asked.await.unwrap_or_else(|_| panic!("{path} is not answered"))
+    }
+
+    /// Fills in a form, and repeats it until it is known what became of it. Gives the reference.
+    pub(crate) async fn form(&self) -> Option<String> {
+        let number = self.forms.fetch_add(1, Ordering::Relaxed);
+        let mut form = black_box::ticket();
+        form["message"] = json!(form_text(number));
+        let key = format!("form-{number}");
+        loop {
+            let answer = self
+                .ask(Method::POST, "/api/ticket", &[("idempotency-key", &key)], Some(&form))
+                .await;
+            match answer {
+                Some((201, body)) => {
+                    let reference = body["ticketRef"].as_str()?.to_owned();
+                    self.ledger().forms.insert(number, reference.clone());
+                    return Some(reference);
+                }
+                Some(answer) if !is_passing(&answer) => {
+                    self.ledger().wonder(format!("form {number} got {answer:?}"));
+                    return None;
+                }
+                answer => self.be_refused(answer.as_ref()).await,
+            }
+        }
+    }
+
+    /// Sends a message for one of the tickets that are known, and repeats it until it is known what became of it.
+    pub(crate) async fn message(&self) {
+        let number = self.messages.fetch_add(1, Ordering::Relaxed);
+        let Some((form, reference)) = self.any_ticket(number) else {
+            return;
+        };
+        let body = self.message_body(number, form, &reference);
+        loop {
+            let answer = self
+                .ask(
+                    Method::POST,
+                    "/api/ticket/inbound",
+                    &[("x-api-key", INBOUND_KEY)],
+                    Some(&body),
+                )
+                .await;
+            match answer {
+                Some((200, answer)) => {
+                    let mut ledger = self.ledger();
+                    if answer["ticketRef"] != *reference {
+                        ledger.wonder(format!("message {number} for {reference} got {answer}"));
+                    }
+                    ledger.messages.insert(number, form);
+                    return;
+                }
+                // What it quotes is not known yet: it is kept, for the team to attach.
+                Some((400, answer)) if answer["code"] == "ticket_not_named" => {
+                    self.ledger().kept.insert(number);
+                    return;
+                }
+                Some(answer) if !is_passing(&answer) => {
+                    self.ledger()
+                        .wonder(format!("message {number} for {reference} got {answer:?}"));
+                    return;
+                }
+                answer => self.be_refused(answer.as_ref()).await,
+            }
+        }
+    }
+
+    /// Waits a little before the next try.
+    async fn be_refused(&self, answer: Option<&Answer>) {
+        if answer.is_some() {
+            self.ledger().refused += 1;
+        }
+        sleep(AGAIN).await;
+    }
+
+    /// A ticket that was acknowledged, each as likely.
+    fn any_ticket(&self, number: u32) -> Option<(u32, String)> {
+        let ledger = self.ledger();
+        // Knuth's multiplicative hash: scattered, and the same in every run.
+        let at = number.wrapping_mul(2_654_435_761) as usize % ledger.forms.len().max(1);
+        let found = ledger.forms.iter().nth(at);
+        found.map(|(form, reference)| (*form, reference.clone()))
+    }
+
+    /// In turns: n8n names the ticket; the manager names it, quotes, or the customer writes. The text says for which form
+    /// it is meant, so that a message in another thread is seen.
+    fn message_body(&self, number: u32, form: u32, reference: &str) -> Value {
+        let text = message_text(number, form);
+        let mut body = json!({ "message": text, "from": MANAGER, "externalId": format!("SM-chaos-{number}") });
+        let quoted = if number % 5 == 1 {
+            self.quotable(reference)
+        } else {
+            None
+        };
+        match (number % 5, quoted) {
+            (1, Some(quoted)) => body["repliedToExternalId"] = json!(quoted),
+            (2, _) => body["message"] = json!(format!("{text} {reference}")),
+            (3, _) => {
+                body["ticketRef"] = json!(reference);
+                body["from"] = json!(CUSTOMER);
+            }
+            _ => body["ticketRef"] = json!(reference),
+        }
+        body
+    }
+
+    /// The outside id of what n8n made of the ticket's first notification.
+    fn quotable(&self, reference: &str) -> Option<String> {
+        let taken = Mutex::new(None);
+        self.n8n.has(|received| {
+            let is_it = received.ticket_ref() == reference;
+            if is_it {
+                *taken.lock().unwrap() = Some(format!("SM-{}", received.id()));
+            }
+            is_it
+        });
+        taken.into_inner().unwrap()
+    }
+
+    /// One number of `/metrics`: the sum of the lines that start with one of `names`. Nothing while the store is away.
+    pub(crate) async fn metric(&self, names: &[&str]) -> Option<f64> {
+        let server = *self.servers.read().unwrap().first()?;
+        let response = self.http.get(format!("http://{server}/metrics")).send().await.ok()?;
+        let text = response.text().await.ok()?;
+        let lines = text
+            .lines()
+            .filter(|line| names.iter().any(|name| line.starts_with(name)));
+        let numbers: Vec<f64> = lines.filter_map(|line| line.rsplit(' ').next()?.parse().ok()).collect();
+        (!numbers.is_empty()).then(|| numbers.iter().sum())
+    }
+
+    /// Waits until no notification waits or is under way; tells whether it came to that.
+    pub(crate) async fn settled(&self, patience: Duration) -> bool {
+        let unsettled = ["notifications{state=\"waiting\"}", "notifications{state=\"leased\"}"];
+        let settled = timeout(patience, async {
+            while self.metric(&unsettled).await != Some(0.0) {
+                sleep(Duration::from_millis(50)).await;
+            }
+        });
+        settled.await.is_ok()
+    }
+}
+
+/// Whether a client repeats what got this answer.
+fn is_passing((status, body): &Answer) -> bool {
+    *status == 500 && body["code"] == "storage_unavailable"
+}

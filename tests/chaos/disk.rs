@@ -1,0 +1,113 @@
+//! The disk fills up.
+
+use std::{
+    fs::{self, File},
+    io::Write,
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use black_box::{Engine, Place};
+use tempfile::TempDir;
+use tokio::time::sleep;
+
+use crate::{cluster::Cluster, outcome::Outcome, stage::Stage};
+
+/// How long it is full.
+const LASTS: Duration = Duration::from_secs(5);
+
+/// The disk of the store fills up under load, and has room again.
+pub(crate) async fn fills_up(engine: Engine, times: u32) -> Outcome {
+    let small = Disk::new(128);
+    let mut stage = Stage::on(Place::within(small.folder(), Engine::Sqlite).await);
+    let mut cluster = match engine {
+        Engine::Sqlite => None,
+        Engine::Postgres => Some(Cluster::start_within(small.folder()).await),
+    };
+    let mut options = stage.options();
+    if let Some(cluster) = &cluster {
+        options = options.set("DATABASE_URL", &cluster.url());
+    }
+    let desk = stage.start_with(&options).await;
+    let load = stage.load(10, 5);
+    stage.warm_up(&desk).await;
+    for _ in 0..times {
+        stage.broken();
+        let filler = small.fill();
+        let until = Instant::now() + LASTS;
+        while Instant::now() < until {
+            // Whatever was freed is taken.
+            fill(&filler);
+            sleep(Duration::from_millis(100)).await;
+        }
+        fs::remove_file(filler).expect("room");
+        if let Some(cluster) = &mut cluster
+            && !cluster.is_running()
+        {
+            // Without room for its log it ends, and somebody has to start it.
+            cluster.start().await;
+        }
+        stage.recovers(Instant::now()).await;
+        sleep(Duration::from_millis(500)).await;
+    }
+    load.end().await;
+    stage.settles().await;
+    stage.was_felt();
+    stage.look_at_memory(&desk);
+    let outcome = stage.counted().await;
+    desk.stop().await;
+    if let Some(cluster) = cluster {
+        cluster.stop().await;
+    }
+    outcome
+}
+
+/// A small disk, in memory.
+struct Disk {
+    folder: TempDir,
+}
+
+impl Disk {
+    /// One of so many MiB. Only root may make one.
+    fn new(mib: u32) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={mib}m,mode=755"), "chaos"])
+            .arg(folder.path())
+            .status();
+        assert!(
+            mounted.is_ok_and(|status| status.success()),
+            "a small disk can't be mounted: run this as root, or leave it out by naming others with ONLY="
+        );
+        Self { folder }
+    }
+
+    fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Takes all the room; gives the file that did.
+    fn fill(&self) -> PathBuf {
+        let filler = self.folder().join("filler");
+        fill(&filler);
+        filler
+    }
+}
+
+/// Makes a file as large as there is room for.
+fn fill(filler: &Path) {
+    let mut file = File::options().create(true).append(true).open(filler).expect("a file");
+    let page = [0; 4_096];
+    while file.write_all(&page).is_ok() {}
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // Whoever still has a file open there is about to end.
+        let unmounted = Command::new("umount").arg("--lazy").arg(self.folder.path()).status();
+        if !unmounted.is_ok_and(|status| status.success()) {
+            println!("{} is left behind", self.folder.path().display());
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Breaks the system on purpose and counts. `make chaos` runs all of it, on both stores where it applies; words on the
+//! command line choose experiments by name, `part=ci` those that a build server runs.
+//!
+//! Only the database, n8n and the clients are played, all on this machine; the server is the one that ships, except
+//! where its clock is moved.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests"
+)]
+
+mod audit;
+mod clients;
+mod clock;
+mod cluster;
+mod disk;
+mod experiments;
+mod front;
+mod kill;
+mod ledger;
+mod load;
+#[path = "../benches/measure/mod.rs"]
+mod measure;
+mod n8n;
+mod outcome;
+mod postgres;
+mod replicas;
+mod report;
+mod sqlite;
+mod stage;
+mod tampered;
+
+use std::{process::ExitCode, time::Instant};
+
+use black_box::Engine;
+use experiments::{ALL, Experiment};
+use outcome::Outcome;
+use report::Row;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    task::JoinSet,
+};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    rlimit::increase_nofile_limit(u64::MAX).expect("a limit of open files");
+    let mut asked_to_end = signal(SignalKind::terminate()).expect("a handler");
+    // What is dropped at the end of either ends its processes too.
+    tokio::select! {
+        code = run() => code,
+        _ = asked_to_end.recv() => ExitCode::FAILURE,
+        _ = tokio::signal::ctrl_c() => ExitCode::FAILURE,
+    }
+}
+
+async fn run() -> ExitCode {
+    let begun = Instant::now();
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let (parts, names): (Vec<&str>, Vec<&str>) = words.iter().map(String::as_str).partition(|word| word.contains('='));
+    let wanted = |experiment: &Experiment| {
+        let is_in_part = parts.iter().all(|part| *part == "part=ci" && experiment.in_ci);
+        let is_named = |name: &&str| experiment.name == *name;
+        is_in_part && (names.is_empty() || names.iter().any(is_named))
+    };
+    tampered::is_noticed().await;
+    let mut rows = Vec::new();
+    for group in ALL {
+        rows.extend(run_together(group.iter().filter(|experiment| wanted(experiment))).await);
+    }
+    let failed = rows.iter().filter(|row| !row.passes()).count();
+    if words.is_empty() {
+        report::write(&rows);
+    }
+    println!("\n{}", report::table(&rows));
+    // A choice of words that chooses nothing is a mistake, not a success.
+    let is_ok = failed == 0 && !rows.is_empty();
+    println!(
+        "test result: {}. {} experiments passed; {failed} failed; finished in {:.0?}",
+        if is_ok { "ok" } else { "FAILED" },
+        rows.len() - failed,
+        begun.elapsed()
+    );
+    if is_ok { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Runs experiments side by side, each on its stores at once: most of them mostly wait. Each is a task, so that its
+/// panic ends nothing else.
+async fn run_together<'a>(experiments: impl Iterator<Item = &'a Experiment>) -> Vec<Row> {
+    let mut running = JoinSet::new();
+    let mut places: Vec<(&Experiment, Engine, tokio::task::Id)> = Vec::new();
+    for experiment in experiments {
+        for engine in experiment.engines {
+            let begun = Instant::now();
+            let acting = (experiment.run)(*engine);
+            let handle = running.spawn(async move { (acting.await, begun.elapsed()) });
+            places.push((experiment, *engine, handle.id()));
+        }
+    }
+    let mut rows = Vec::new();
+    while let Some(ended) = running.join_next_with_id().await {
+        let (id, outcome, time) = match ended {
+            Ok((id, (outcome, time))) => (id, outcome, Some(time)),
+            Err(error) => (error.id(), Outcome::broken_off(error.to_string()), None),
+        };
+        let at = places.iter().position(|(_, _, place)| *place == id);
+        let at = at.expect("a task of ours");
+        let (experiment, engine, _) = places[at];
+        let row = Row {
+            name: experiment.name,
+            what: experiment.what,
+            engine,
+            outcome,
+        };
+        println!("{}", row.line(time));
+        rows.push((at, row));
+    }
+    rows.sort_by_key(|(at, _)| *at);
+    rows.into_iter().map(|(_, row)| row).collect()
+}

@@ -1,0 +1,38 @@
+//! Another process locks the embedded store.
+
+use std::time::{Duration, Instant};
+
+use black_box::Engine;
+use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
+use tokio::{task::spawn_blocking, time::sleep};
+
+use crate::{outcome::Outcome, stage::Stage};
+
+/// Another process writes for so long without a commit.
+pub(crate) async fn is_locked(time: Duration, times: u32) -> Outcome {
+    let mut stage = Stage::new(Engine::Sqlite).await;
+    let desk = stage.start().await;
+    let load = stage.load(10, 5);
+    stage.warm_up(&desk).await;
+    for _ in 0..times {
+        let file = stage.place.file();
+        let locked = spawn_blocking(move || {
+            let mut connection = SqliteConnection::establish(file.to_str().expect("a path")).expect("a connection");
+            let lock = "PRAGMA busy_timeout = 5000; BEGIN IMMEDIATE";
+            connection.batch_execute(lock).expect("a lock");
+            connection
+        });
+        let mut connection = locked.await.expect("a lock");
+        stage.broken();
+        sleep(time).await;
+        let unlocked = spawn_blocking(move || connection.batch_execute("ROLLBACK"));
+        unlocked.await.expect("no panic").expect("the lock's end");
+        stage.recovers(Instant::now()).await;
+    }
+    load.end().await;
+    stage.settles().await;
+    stage.look_at_memory(&desk);
+    let outcome = stage.counted().await;
+    desk.stop().await;
+    outcome
+}

@@ -1,0 +1,184 @@
+//! Where an experiment takes place: a store, n8n's side, clients, and what was broken when.
+
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use black_box::{Desk, DeskOptions, Engine, N8n, Place, Reaction};
+use reqwest::Method;
+use tokio::time::{sleep, timeout};
+
+use crate::{
+    audit::{Repeats, audit},
+    clients::Clients,
+    load::Load,
+    measure::{peak_kib, resident_kib},
+    outcome::{Memory, Outcome},
+};
+
+/// How long anything may take to go on again before it is given up. Much less is what passes.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// How long notifications may take until none waits: a try that was cut off is made again within a minute.
+const UNTIL_SETTLED: Duration = Duration::from_secs(75);
+
+/// How long a server works before its memory is looked at.
+const WARM_UP: Duration = Duration::from_secs(2);
+
+/// Where an experiment takes place.
+pub(crate) struct Stage {
+    pub(crate) place: Place,
+    pub(crate) n8n: Arc<N8n>,
+    pub(crate) clients: Arc<Clients>,
+    outcome: Outcome,
+    cuts: Vec<Instant>,
+}
+
+impl Stage {
+    /// With an empty store, and an n8n that takes everything.
+    pub(crate) async fn new(engine: Engine) -> Self {
+        Self::on(Place::new(engine).await)
+    }
+
+    /// With this store.
+    pub(crate) fn on(place: Place) -> Self {
+        let n8n = Arc::new(N8n::start());
+        n8n.always(Reaction::TakenByItsId);
+        Self {
+            place,
+            clients: Arc::new(Clients::new(n8n.clone())),
+            n8n,
+            outcome: Outcome::default(),
+            cuts: Vec::new(),
+        }
+    }
+
+    /// How a server is started here.
+    pub(crate) fn options(&self) -> DeskOptions {
+        Desk::on(&self.place).telling(&self.n8n)
+    }
+
+    /// Starts a server, to which all clients go.
+    pub(crate) async fn start(&self) -> Desk {
+        self.start_with(&self.options()).await
+    }
+
+    /// The same, started so.
+    pub(crate) async fn start_with(&self, options: &DeskOptions) -> Desk {
+        let desk = options.start().await;
+        self.clients.go_to(&[desk.address()]);
+        desk
+    }
+
+    /// So many forms and messages a second.
+    pub(crate) fn load(&self, forms: u32, messages: u32) -> Load {
+        Load::start(&self.clients, forms, messages)
+    }
+
+    /// Lets a server work for a moment, and looks at its memory.
+    pub(crate) async fn warm_up(&mut self, desk: &Desk) {
+        sleep(WARM_UP).await;
+        let warm = resident_kib(desk.pid());
+        self.outcome.memory = Some(Memory {
+            warm,
+            end: warm,
+            peak: warm,
+        });
+    }
+
+    /// Looks at the memory again.
+    pub(crate) fn look_at_memory(&mut self, desk: &Desk) {
+        if let Some(memory) = &mut self.outcome.memory {
+            (memory.end, memory.peak) = (resident_kib(desk.pid()), peak_kib(desk.pid()));
+        }
+    }
+
+    /// Something is broken now.
+    pub(crate) fn broken(&mut self) -> Instant {
+        self.outcome.times += 1;
+        Instant::now()
+    }
+
+    /// Something is broken now that may cut a try off.
+    pub(crate) fn cut(&mut self) -> Instant {
+        let now = self.broken();
+        self.cuts.push(now);
+        now
+    }
+
+    /// What should not be.
+    pub(crate) fn fault(&mut self, what: impl Into<String>) {
+        self.outcome.faults.push(what.into());
+    }
+
+    /// What is broken is such that somebody is refused. If nobody was, it was not broken.
+    pub(crate) fn was_felt(&mut self) {
+        if self.clients.ledger().refused == 0 {
+            self.fault("nobody felt it");
+        }
+    }
+
+    /// The cause is over since then. Opens tickets until one is acknowledged, read and told: so long did it take.
+    pub(crate) async fn recovers(&mut self, since: Instant) {
+        let (clients, n8n) = (&self.clients, &self.n8n);
+        let whole = timeout(PATIENCE, async {
+            let Some(reference) = clients.form().await else {
+                return;
+            };
+            let path = format!("/api/ticket/{reference}");
+            while !matches!(clients.ask(Method::GET, &path, &[], None).await, Some((200, _))) {
+                sleep(Duration::from_millis(20)).await;
+            }
+            while !n8n.has(|received| received.ticket_ref() == reference) {
+                sleep(Duration::from_millis(20)).await;
+            }
+        });
+        if whole.await.is_err() {
+            self.fault("it did not recover");
+        }
+        self.outcome.recovery = self.outcome.recovery.max(Some(since.elapsed()));
+    }
+
+    /// Waits until no notification waits.
+    pub(crate) async fn settles(&mut self) {
+        if !self.clients.settled(UNTIL_SETTLED).await {
+            let why = self.clients.operate(Method::GET, "/api/notifications").await;
+            self.fault(format!("notifications still wait: {}", first(&why)));
+        }
+        let dead = self.clients.metric(&["notifications{state=\"dead\"}"]).await;
+        if dead != Some(0.0) {
+            self.fault(format!("{dead:?} notifications are dead"));
+        }
+    }
+
+    /// Counts. A try may be repeated for each cut.
+    pub(crate) async fn counted(self) -> Outcome {
+        let repeats = Repeats::OnceFor(self.cuts.clone());
+        self.counted_with(repeats).await
+    }
+
+    /// Counts, where n8n refused some tries.
+    pub(crate) async fn counted_with(mut self, repeats: Repeats) -> Outcome {
+        let (counts, faults) = audit(&self.clients, &self.n8n, &repeats).await;
+        let ledger = self.clients.ledger();
+        self.outcome.counts = counts;
+        self.outcome.slowest = ledger.slowest.clone();
+        self.outcome.faults.extend(faults);
+        self.outcome.faults.extend(ledger.oddities.iter().cloned());
+        drop(ledger);
+        self.outcome
+    }
+
+    /// All clients go to these servers, in turns.
+    pub(crate) fn go_to(&self, servers: &[&Desk]) {
+        let addresses: Vec<SocketAddr> = servers.iter().map(|desk| desk.address()).collect();
+        self.clients.go_to(&addresses);
+    }
+}
+
+/// The beginning of what an operator is told.
+fn first(told: &serde_json::Value) -> String {
+    told.to_string().chars().take(600).collect()
+}
