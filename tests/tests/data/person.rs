@@ -139,7 +139,8 @@ async fn everything_of_a_person_is_told_and_erased(engine: Engine) {
         for row in &rows[table] {
             // Bytes stand there as hexadecimal digits.
             for trace in TRACES {
-                let hex: String = trace.bytes().map(|byte| format!("{byte:02x}")).collect();
+                let digits: Vec<String> = trace.bytes().map(|byte| format!("{byte:02x}")).collect();
+                let hex = digits.concat();
                 assert!(!row.contains(trace) && !row.contains(&hex), "{trace} in {table}: {row}");
             }
         }
