@@ -107,14 +107,14 @@ fn change(connection: &mut PgConnection, changing: Changing) -> Result<(Ticket, 
 /// Ids sort by the time at which a message was kept.
 fn unmatched(connection: &mut PgConnection, after: Option<MessageId>, limit: u16) -> Result<Vec<Message>, Failure> {
     let after = after.map_or(Uuid::nil(), |after| after.0);
-    let rows = messages_table::table
+    let kept = messages_table::table
         .filter(messages_table::ticket_id.is_null())
         .filter(not(is_erased()))
         .filter(messages_table::id.gt(after))
         .order(messages_table::id)
         .limit(i64::from(limit))
-        .select(MessageRow::as_select())
-        .load(connection)?;
+        .select(MessageRow::as_select());
+    let rows: Vec<MessageRow> = prepared(kept).load(connection)?;
     Ok(rows.into_iter().map(Message::try_from).collect::<Result<_, _>>()?)
 }
 
