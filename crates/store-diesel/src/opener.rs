@@ -55,6 +55,13 @@ impl Waiting {
     }
 }
 
+/// What could not be written.
+struct Unwritten {
+    batch: Vec<Waiting>,
+    failure: Failure,
+    is_in_doubt: bool,
+}
+
 impl Opener {
     /// Takes its connections from `pool`, and has `announcer` tell of new tickets.
     pub(crate) fn new(pool: Pool, announcer: Arc<Announcer>) -> Self {
@@ -100,31 +107,66 @@ impl Opener {
 
     /// Writes tickets by one commit, or else each by its own.
     fn write(&self, batch: Vec<Waiting>) {
-        if batch.is_empty() {
+        // By then everybody who waits for one of these has given up.
+        let ends = Instant::now() + CALL_LIMIT;
+        let Err(unwritten) = self.commit(batch, ends) else {
             return;
+        };
+        if unwritten.batch.len() > 1 && !unwritten.is_in_doubt && may_be_of_one(&unwritten.failure) {
+            self.write_each(unwritten.batch, ends);
+        } else {
+            self.refuse(unwritten);
         }
-        let turn = Turn::new(self.pool.clone(), Instant::now() + CALL_LIMIT);
-        let openings: Vec<&Opening> = batch.iter().map(|waiting| &waiting.opening).collect();
-        let ended = turn.write(
-            |connection| openings::open(connection, &openings),
-            || batch.iter().all(|waiting| waiting.decision.commit()),
-        );
-        match ended {
-            Ok(opened) => self.end(batch, opened),
-            Err(failure) if batch.len() > 1 && !turn.is_in_doubt() && may_be_of_one(&failure) => {
-                for alone in batch {
-                    self.write(vec![alone]);
+    }
+
+    fn write_each(&self, batch: Vec<Waiting>, ends: Instant) {
+        let mut batch = batch.into_iter();
+        while let Some(alone) = batch.next() {
+            if let Err(mut unwritten) = self.commit(vec![alone], ends) {
+                // What is not of this one, the rest would wait for too.
+                if !may_be_of_one(&unwritten.failure) {
+                    unwritten.batch.extend(batch.by_ref());
+                }
+                self.refuse(unwritten);
+            }
+        }
+    }
+
+    /// Writes those of the tickets by one commit that somebody waits for.
+    fn commit(&self, mut batch: Vec<Waiting>, ends: Instant) -> Result<(), Unwritten> {
+        loop {
+            batch.retain(|waiting| !waiting.decision.is_given_up());
+            if batch.is_empty() {
+                return Ok(());
+            }
+            let turn = Turn::new(self.pool.clone(), ends);
+            let openings: Vec<&Opening> = batch.iter().map(|waiting| &waiting.opening).collect();
+            let ended = turn.write(|connection| openings::open(connection, &openings), || decide(&batch));
+            match ended {
+                Ok(opened) => {
+                    self.end(batch, opened);
+                    return Ok(());
+                }
+                // Without whoever gave up meanwhile. Those who are decided wait for nothing but this.
+                Err(Failure::GivenUp) => {}
+                Err(failure) => {
+                    return Err(Unwritten {
+                        batch,
+                        failure,
+                        is_in_doubt: turn.is_in_doubt(),
+                    });
                 }
             }
-            Err(failure) => {
-                if turn.is_in_doubt() {
-                    self.announcer.tell(&[News::Missed]);
-                }
-                let error = StoreError::from(failure);
-                for waiting in batch {
-                    waiting.end(Err(error.clone()));
-                }
-            }
+        }
+    }
+
+    fn refuse(&self, unwritten: Unwritten) {
+        if unwritten.is_in_doubt {
+            self.announcer.tell(&[News::Missed]);
+        }
+        let error = StoreError::from(unwritten.failure);
+        for waiting in unwritten.batch {
+            waiting.end(Err(error.clone()));
         }
     }
 
@@ -162,11 +204,20 @@ fn pick(waiting: &mut VecDeque<Waiting>) -> Vec<Waiting> {
     batch
 }
 
+/// Whether all are to be committed. Nobody is decided while another has given up: it would be rolled back with that one.
+fn decide(batch: &[Waiting]) -> bool {
+    !batch.iter().any(|waiting| waiting.decision.is_given_up())
+        && batch.iter().all(|waiting| waiting.decision.commit())
+}
+
 /// Whether a failure may be the fault of one opening among several.
 fn may_be_of_one(failure: &Failure) -> bool {
     match failure {
-        Failure::LostTwin | Failure::GivenUp | Failure::Store(StoreError::Corrupt { .. }) => true,
+        Failure::LostTwin | Failure::Store(StoreError::Corrupt { .. }) => true,
         Failure::Query(error) => !is_passing(error),
-        Failure::Store(_) | Failure::LostConnection(_) => false,
+        Failure::Store(_) | Failure::LostConnection(_) | Failure::GivenUp => false,
     }
 }
+
+#[cfg(test)]
+mod tests;
