@@ -15,7 +15,7 @@ use ticket_domain::{
 };
 
 use crate::{
-    desk, health, housekeeping, listing, messages, migrate::MIGRATIONS, outbox, questions, receipts, search, tickets,
+    desk, health, housekeeping, listing, messages, migrate::MIGRATIONS, outbox, questions, receipts, redelivery, search, tickets,
     trail, verdicts,
 };
 
@@ -75,7 +75,7 @@ fn statements(connection: &mut SqliteConnection) -> Vec<String> {
     tickets::find(connection, &LookUp::Quoted(external_id))
         .unwrap()
         .unwrap();
-    outbox::redeliver(connection, id, now, None).unwrap();
+    redelivery::redeliver(connection, id, now, None).unwrap();
     outbox::way(connection, id).unwrap().unwrap();
     outbox::release_waiting(connection, now).unwrap();
     outbox::hold_unaddressed(connection, now).unwrap();
@@ -247,8 +247,8 @@ fn operated(connection: &mut SqliteConnection, fixture: &Fixture, ticket: &Ticke
         note: Some(fixture.note(now)),
     };
     messages::append(connection, &append).unwrap();
-    outbox::redeliver_dead(connection, fixture.note(now)).unwrap();
-    outbox::dead_elsewhere(connection, 9).unwrap();
+    redelivery::redeliver_dead(connection, fixture.note(now)).unwrap();
+    redelivery::dead_elsewhere(connection, 9).unwrap();
     for of in [None, Some(ticket.id)] {
         for before in [None, Some(fixture.note(now).id)] {
             assert!(trail::read(connection, of, before, 9).unwrap().len() > 3);
