@@ -74,6 +74,17 @@ pub(crate) enum Failure {
     LostConnection(QueryError),
 }
 
+impl Failure {
+    /// Whether it may be the fault of one among several that share a transaction or a statement.
+    pub(crate) fn may_be_of_one(&self) -> bool {
+        match self {
+            Self::LostTwin | Self::Store(StoreError::Corrupt { .. }) => true,
+            Self::Query(error) => !is_passing(error),
+            Self::Store(_) | Self::GivenUp | Self::LostConnection(_) => false,
+        }
+    }
+}
+
 impl From<QueryError> for Failure {
     fn from(error: QueryError) -> Self {
         Self::Query(error)
@@ -127,18 +138,9 @@ pub(crate) struct Db {
 }
 
 impl Db {
-    /// A pool that opens connections as they are needed. It logs nothing by itself, since libpq's words may hold what
-    /// is secret; a call that gets no connection says why.
+    /// At most `size` connections to `address`, and the one to `direct` by which it is told of changes.
     pub(crate) fn new(address: &Address, direct: &Address, size: u32) -> Self {
-        let pool = Pool::builder()
-            .max_size(size.max(1))
-            .min_idle(Some(1))
-            .connection_timeout(POOL_WAIT)
-            // It would cost every call a round trip. A dead connection is noticed by its first statement instead.
-            .test_on_check_out(false)
-            .connection_customizer(Box::new(Settings))
-            .error_handler(Box::new(NopErrorHandler))
-            .build_unchecked(ConnectionManager::new(address.as_str()));
+        let pool = pool(address, size);
         let announcer = Arc::new(Announcer::new(direct.clone()));
         Self {
             places: Arc::new(Semaphore::new(pool.max_size() as usize)),
@@ -250,6 +252,20 @@ impl Db {
         };
         ended.unwrap_or_else(|panicked: JoinError| Err(StoreError::Failed(Arc::new(panicked))))
     }
+}
+
+/// A pool that opens connections as they are needed. It logs nothing by itself, since libpq's words may hold what is secret;
+/// a call that gets no connection says why.
+pub(crate) fn pool(address: &Address, size: u32) -> Pool {
+    Pool::builder()
+        .max_size(size.max(1))
+        .min_idle(Some(1))
+        .connection_timeout(POOL_WAIT)
+        // It would cost every call a round trip. A dead connection is noticed by its first statement instead.
+        .test_on_check_out(false)
+        .connection_customizer(Box::new(Settings))
+        .error_handler(Box::new(NopErrorHandler))
+        .build_unchecked(ConnectionManager::new(address.as_str()))
 }
 
 /// Tells each new connection what it needs.

@@ -18,7 +18,7 @@ use tokio::{
 use crate::{
     announcements::Announcer,
     crew::{Crew, Worker},
-    db::{CALL_LIMIT, COMMIT_LIMIT, Failure, Impediment, POOL_WAIT, Pool, is_passing, unavailable},
+    db::{CALL_LIMIT, COMMIT_LIMIT, Failure, Impediment, POOL_WAIT, Pool, unavailable},
     openings,
     turn::{Decision, Turn},
 };
@@ -112,7 +112,7 @@ impl Opener {
         let Err(unwritten) = self.commit(batch, ends) else {
             return;
         };
-        if unwritten.batch.len() > 1 && !unwritten.is_in_doubt && may_be_of_one(&unwritten.failure) {
+        if unwritten.batch.len() > 1 && !unwritten.is_in_doubt && unwritten.failure.may_be_of_one() {
             self.write_each(unwritten.batch, ends);
         } else {
             self.refuse(unwritten);
@@ -124,7 +124,7 @@ impl Opener {
         while let Some(alone) = batch.next() {
             if let Err(mut unwritten) = self.commit(vec![alone], ends) {
                 // What is not of this one, the rest would wait for too.
-                if !may_be_of_one(&unwritten.failure) {
+                if !unwritten.failure.may_be_of_one() {
                     unwritten.batch.extend(batch.by_ref());
                 }
                 self.refuse(unwritten);
@@ -208,15 +208,6 @@ fn pick(waiting: &mut VecDeque<Waiting>) -> Vec<Waiting> {
 fn decide(batch: &[Waiting]) -> bool {
     !batch.iter().any(|waiting| waiting.decision.is_given_up())
         && batch.iter().all(|waiting| waiting.decision.commit())
-}
-
-/// Whether a failure may be the fault of one opening among several.
-fn may_be_of_one(failure: &Failure) -> bool {
-    match failure {
-        Failure::LostTwin | Failure::Store(StoreError::Corrupt { .. }) => true,
-        Failure::Query(error) => !is_passing(error),
-        Failure::Store(_) | Failure::LostConnection(_) | Failure::GivenUp => false,
-    }
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
 //! Openings share commits and never a fate.
 
-use diesel::{Connection, QueryableByName, RunQueryDsl, connection::SimpleConnection, r2d2::ConnectionManager, sql_query};
+use diesel::{Connection, QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_query};
 use store_contract::{Fixture, memory::MemoryStore};
 use store_diesel::testing::TestDatabase;
 use ticket_domain::{Timestamp, ports::TicketStore};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::*;
-use crate::{PostgresStore, connect::Address};
+use crate::{PostgresStore, connect::Address, db::pool};
 
 type Answer = oneshot::Receiver<Result<Opened, StoreError>>;
 
@@ -27,10 +27,7 @@ fn now() -> Timestamp {
 
 fn opener(url: &str) -> Opener {
     let address = Address::new(url).unwrap();
-    let pool = Pool::builder()
-        .max_size(2)
-        .min_idle(Some(0))
-        .build_unchecked(ConnectionManager::new(address.as_str()));
+    let pool = pool(&address, 2);
     Opener::new(pool, Arc::new(Announcer::new(address)))
 }
 
