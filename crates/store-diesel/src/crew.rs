@@ -3,11 +3,11 @@
 
 use std::{
     collections::VecDeque,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use tokio::task::spawn_blocking;
-use tracing::Span;
 
 /// The threads that do one kind of call, a few at a time, and what waits for them.
 pub(crate) struct Crew<J> {
@@ -34,19 +34,31 @@ impl<J: Send + 'static> Crew<J> {
         })
     }
 
-    /// Puts a job where the next worker finds it, and sets one to `work` if not all are.
-    pub(crate) fn hand_in(self: &Arc<Self>, job: J, work: impl FnOnce(Worker<J>) + Send + 'static) {
+    /// Puts a job where the next worker finds it, and sets one to `work` if not all are. It belongs to no request's span:
+    /// what it does, it does for many.
+    pub(crate) fn hand_in(self: &Arc<Self>, job: J, work: impl Fn(&mut Worker<J>) + Send + 'static) {
+        if !self.is_one_wanted(job) {
+            return;
+        }
+        let mut worker = Worker {
+            crew: self.clone(),
+            is_counted: true,
+        };
+        spawn_blocking(move || {
+            // Who waits is not to wait for the next call.
+            while catch_unwind(AssertUnwindSafe(|| work(&mut worker))).is_err() {
+                tracing::error!("a worker of the store panicked");
+            }
+        });
+    }
+
+    /// Puts a job where the next worker finds it, and says whether one more is to come. If so, it counts from now on.
+    fn is_one_wanted(&self, job: J) -> bool {
         let mut desk = self.desk();
         desk.waiting.push_back(job);
-        if desk.workers < self.size {
-            desk.workers += 1;
-            let worker = Worker {
-                crew: self.clone(),
-                is_counted: true,
-            };
-            let span = Span::current();
-            spawn_blocking(move || span.in_scope(|| work(worker)));
-        }
+        let is_one_wanted = desk.workers < self.size;
+        desk.workers += u8::from(is_one_wanted);
+        is_one_wanted
     }
 
     fn desk(&self) -> MutexGuard<'_, Desk<J>> {
@@ -54,7 +66,7 @@ impl<J: Send + 'static> Crew<J> {
     }
 }
 
-/// One thread at work. It counts until it finds nothing to do, or panics.
+/// One thread at work. It counts until it finds nothing to do, or is never begun.
 pub(crate) struct Worker<J: Send + 'static> {
     crew: Arc<Crew<J>>,
     is_counted: bool,
@@ -80,5 +92,56 @@ impl<J: Send + 'static> Drop for Worker<J> {
         if self.is_counted {
             self.crew.desk().workers -= 1;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::mpsc, thread, time::Duration};
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    fn one(waiting: &mut VecDeque<u8>) -> Vec<u8> {
+        waiting.pop_front().into_iter().collect()
+    }
+
+    /// What waits behind a job that panics is done without a further call.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_worker_that_panics_goes_on_with_the_next() {
+        let crew = Crew::new(1);
+        let (done, dones) = mpsc::channel();
+        let (go, gone) = mpsc::channel();
+        let gone = Mutex::new(gone);
+        let work = move |worker: &mut Worker<u8>| {
+            while let Some(jobs) = worker.next(one) {
+                if jobs == [1] {
+                    gone.lock().unwrap().recv().unwrap();
+                    std::panic::resume_unwind(Box::new("a fault of ours"));
+                }
+                done.send(jobs).unwrap();
+            }
+        };
+        crew.hand_in(1, work);
+        crew.hand_in(2, |_: &mut Worker<u8>| unreachable!("one is at work"));
+        go.send(()).unwrap();
+        assert_eq!(dones.recv_timeout(PATIENCE).unwrap(), [2]);
+    }
+
+    /// A runtime that is stopping runs nothing new: then there is no worker, and nobody waits for one for ever.
+    #[test]
+    fn a_worker_that_is_never_begun_holds_nothing_up() {
+        let (done, dones) = mpsc::channel();
+        thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let handle = runtime.handle().clone();
+            runtime.shutdown_background();
+            let _entered = handle.enter();
+            let crew = Crew::new(1);
+            crew.hand_in(1, |_: &mut Worker<u8>| {});
+            done.send(crew.desk().workers).unwrap();
+        });
+        assert_eq!(dones.recv_timeout(PATIENCE).unwrap(), 0);
     }
 }

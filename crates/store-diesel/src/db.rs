@@ -70,6 +70,8 @@ pub(crate) enum Failure {
     LostTwin,
     /// A caller stopped waiting before the commit.
     GivenUp,
+    /// The work panicked.
+    Panicked,
     /// The connection was dead before anything was sent by it, or what was sent only asked. The work can be done again.
     LostConnection(QueryError),
 }
@@ -78,7 +80,7 @@ impl Failure {
     /// Whether it may be the fault of one among several that share a transaction or a statement.
     pub(crate) fn may_be_of_one(&self) -> bool {
         match self {
-            Self::LostTwin | Self::Store(StoreError::Corrupt { .. }) => true,
+            Self::LostTwin | Self::Panicked | Self::Store(StoreError::Corrupt { .. }) => true,
             Self::Query(error) => !is_passing(error),
             Self::Store(_) | Self::GivenUp | Self::LostConnection(_) => false,
         }
@@ -105,6 +107,7 @@ impl From<Failure> for StoreError {
             Failure::Store(error) => error,
             Failure::GivenUp => unavailable(Impediment::TooSlow),
             Failure::LostTwin => Self::Unavailable(Arc::new(Impediment::Twins)),
+            Failure::Panicked => Self::Failed(Arc::new(Impediment::Panicked)),
             Failure::LostConnection(error) => Self::Unavailable(Arc::new(error)),
         }
     }
@@ -121,6 +124,8 @@ pub(crate) enum Impediment {
     TooSlow,
     #[error("others came first with the same id {TRIES} times in a row")]
     Twins,
+    #[error("the work panicked")]
+    Panicked,
     #[error("the work broke off")]
     BrokeOff,
 }

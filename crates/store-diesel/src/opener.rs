@@ -99,7 +99,7 @@ impl Opener {
     }
 
     /// Writes until nothing waits.
-    fn run(&self, mut worker: Worker<Waiting>) {
+    fn run(&self, worker: &mut Worker<Waiting>) {
         while let Some(batch) = worker.next(pick) {
             self.write(batch);
         }

@@ -70,7 +70,7 @@ impl<A: Clone + Send + 'static> Reader<A> {
         }
     }
 
-    fn run(&self, mut worker: Worker<Asked<A>>) {
+    fn run(&self, worker: &mut Worker<Asked<A>>) {
         while let Some(asked) = worker.next(|waiting| {
             let count = waiting.len().min(self.together);
             waiting.drain(..count).collect()
@@ -181,5 +181,24 @@ mod tests {
             "{ended:?}"
         );
         assert_eq!(ended[2].as_ref().unwrap().as_ref().unwrap().ticket, openings[2].ticket);
+    }
+
+    /// No other is read by the statement that panics, and so none is answered by it.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_panic_is_its_ticket_s_fault_alone() {
+        fn panicking(connection: &mut PgConnection, references: &[TicketRef]) -> Result<Found<Thread>, Failure> {
+            let found = tickets::threads(connection, references)?;
+            if found.len() < references.len() {
+                std::panic::resume_unwind(Box::new("a fault of ours"));
+            }
+            Ok(found)
+        }
+        let openings = openings::<3>();
+        let database = database(&openings).await;
+        let ended = read(&database, &openings, panicking).await;
+        assert!(
+            matches!(&ended[..], [Ok(Some(_)), Ok(Some(_)), Err(StoreError::Failed(_))]),
+            "{ended:?}"
+        );
     }
 }
