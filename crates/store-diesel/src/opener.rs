@@ -184,22 +184,25 @@ impl Opener {
     }
 }
 
-/// As much as one commit may have. An idempotency key is in it once: its next use is to find the first one written.
+/// As much as one commit may have. An idempotency key is in it once: its next use keeps its place, and is to find the first
+/// one written.
 fn pick(waiting: &mut VecDeque<Waiting>) -> Vec<Waiting> {
     let mut batch = Vec::new();
     let mut keys = HashSet::new();
+    let mut place = 0;
     while batch.len() < TOGETHER
-        && let Some(next) = waiting.front()
+        && let Some(next) = waiting.get(place)
     {
-        let key = next
-            .opening
-            .idempotency
-            .as_ref()
-            .map(|used| used.key.as_str().to_owned());
-        if key.is_some_and(|key| !keys.insert(key)) {
-            break;
+        if next.decision.is_given_up() {
+            waiting.remove(place);
+            continue;
         }
-        batch.extend(waiting.pop_front().filter(|next| !next.decision.is_given_up()));
+        let used = next.opening.idempotency.as_ref();
+        if used.is_some_and(|used| !keys.insert(used.key.as_str().to_owned())) {
+            place += 1;
+        } else {
+            batch.extend(waiting.remove(place));
+        }
     }
     batch
 }

@@ -117,6 +117,29 @@ fn nobody_is_decided_while_another_has_given_up() {
     assert!(decide(&queued(&openings::<3>(&fixture())).0));
 }
 
+/// Its repetition waits for the first, and holds nobody up.
+#[test]
+fn a_key_is_in_a_batch_once_and_what_is_behind_its_repetition_too() {
+    let fixture = fixture();
+    let mut openings = openings::<6>(&fixture);
+    let key = Some(fixture.idempotency(now()));
+    for place in [0, 1, 4] {
+        openings[place].idempotency.clone_from(&key);
+    }
+    let (waiting, _answers) = queued(&openings);
+    assert!(waiting[2].decision.give_up());
+    let mut waiting = VecDeque::from(waiting);
+    let mut picked = || {
+        let batch = pick(&mut waiting);
+        let place = |picked: &Waiting| openings.iter().position(|opening| opening.ticket.id == picked.opening.ticket.id);
+        batch.iter().map(|picked| place(picked).unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(picked(), [0, 3, 5]);
+    assert_eq!(picked(), [1]);
+    assert_eq!(picked(), [4]);
+    assert!(picked().is_empty());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_fails_harms_no_other() {
     let database = TestDatabase::create().await;
