@@ -147,11 +147,12 @@ impl Db {
     pub(crate) fn new(address: &Address, direct: &Address, size: u32) -> Self {
         let pool = pool(address, size);
         let announcer = Arc::new(Announcer::new(direct.clone()));
+        let places = Arc::new(Semaphore::new(pool.max_size() as usize));
         Self {
-            places: Arc::new(Semaphore::new(pool.max_size() as usize)),
-            opener: Opener::new(pool.clone(), announcer.clone()),
-            heads: Reader::new(pool.clone(), 2, HEADS_TOGETHER, tickets::heads),
-            threads: Reader::new(pool.clone(), 2, THREADS_TOGETHER, tickets::threads),
+            opener: Opener::new(pool.clone(), places.clone(), announcer.clone()),
+            heads: Reader::new(pool.clone(), places.clone(), 2, HEADS_TOGETHER, tickets::heads),
+            threads: Reader::new(pool.clone(), places.clone(), 2, THREADS_TOGETHER, tickets::threads),
+            places,
             pool,
             announcer,
         }

@@ -37,7 +37,8 @@ const QUEUE: usize = 1_024;
 pub(crate) struct Opener {
     pool: Pool,
     announcer: Arc<Announcer>,
-    places: Arc<Semaphore>,
+    /// Places to wait at.
+    queue: Arc<Semaphore>,
     crew: Arc<Crew<Waiting>>,
 }
 
@@ -63,20 +64,20 @@ struct Unwritten {
 }
 
 impl Opener {
-    /// Takes its connections from `pool`, and has `announcer` tell of new tickets.
-    pub(crate) fn new(pool: Pool, announcer: Arc<Announcer>) -> Self {
+    /// Takes its connections from `pool`, at one of the `places` each, and has `announcer` tell of new tickets.
+    pub(crate) fn new(pool: Pool, places: Arc<Semaphore>, announcer: Arc<Announcer>) -> Self {
         Self {
             pool,
             announcer,
-            places: Arc::new(Semaphore::new(QUEUE)),
-            crew: Crew::new(WRITERS),
+            queue: Arc::new(Semaphore::new(QUEUE)),
+            crew: Crew::new(WRITERS, places),
         }
     }
 
     /// Writes a ticket. If the caller is gone, it ends as it would have.
     pub(crate) async fn open(&self, opening: Opening) -> Result<Opened, StoreError> {
         let ends = Instant::now() + CALL_LIMIT;
-        let Ok(Ok(_place)) = timeout(POOL_WAIT, self.places.acquire()).await else {
+        let Ok(Ok(_place)) = timeout(POOL_WAIT, self.queue.acquire()).await else {
             return Err(unavailable(Impediment::PoolBusy));
         };
         let decision = Decision::default();
@@ -100,7 +101,7 @@ impl Opener {
 
     /// Writes until nothing waits.
     fn run(&self, worker: &mut Worker<Waiting>) {
-        while let Some(batch) = worker.next(pick) {
+        while let Some((batch, _place)) = worker.next(pick) {
             self.write(batch);
         }
     }

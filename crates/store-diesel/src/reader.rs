@@ -5,7 +5,10 @@ use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use diesel::PgConnection;
 use ticket_domain::{TicketRef, ports::StoreError};
-use tokio::{sync::oneshot, time::timeout};
+use tokio::{
+    sync::{Semaphore, oneshot},
+    time::timeout,
+};
 
 use crate::{
     crew::{Crew, Worker},
@@ -42,9 +45,10 @@ impl<A: Send + 'static> Clone for Reader<A> {
 }
 
 impl<A: Clone + Send + 'static> Reader<A> {
-    /// Reads by `read`, from at most `size` threads, so many tickets `together`.
+    /// Reads by `read`, from at most `size` threads at one of the `places` each, so many tickets `together`.
     pub(crate) fn new(
         pool: Pool,
+        places: Arc<Semaphore>,
         size: u8,
         together: usize,
         read: fn(&mut PgConnection, &[TicketRef]) -> Result<Found<A>, Failure>,
@@ -53,7 +57,7 @@ impl<A: Clone + Send + 'static> Reader<A> {
             pool,
             read,
             together,
-            crew: Crew::new(size),
+            crew: Crew::new(size, places),
         }
     }
 
@@ -71,7 +75,7 @@ impl<A: Clone + Send + 'static> Reader<A> {
     }
 
     fn run(&self, worker: &mut Worker<Asked<A>>) {
-        while let Some(asked) = worker.next(|waiting| {
+        while let Some((asked, _place)) = worker.next(|waiting| {
             let count = waiting.len().min(self.together);
             waiting.drain(..count).collect()
         }) {
@@ -148,7 +152,8 @@ mod tests {
         openings: &[Opening],
         by: fn(&mut PgConnection, &[TicketRef]) -> Result<Found<Thread>, Failure>,
     ) -> Vec<Result<Option<Thread>, StoreError>> {
-        let reader = Reader::new(pool(&Address::new(database.url()).unwrap(), 2), 2, 32, by);
+        let pool = pool(&Address::new(database.url()).unwrap(), 2);
+        let reader = Reader::new(pool, Arc::new(Semaphore::new(2)), 2, 32, by);
         let (asked, answers): (Vec<Asked<Thread>>, Vec<Answer>) = openings
             .iter()
             .map(|opening| {

@@ -28,7 +28,7 @@ fn now() -> Timestamp {
 fn opener(url: &str) -> Opener {
     let address = Address::new(url).unwrap();
     let pool = pool(&address, 2);
-    Opener::new(pool, Arc::new(Announcer::new(address)))
+    Opener::new(pool, Arc::new(Semaphore::new(2)), Arc::new(Announcer::new(address)))
 }
 
 /// What waits, and where its answers come.
