@@ -154,13 +154,13 @@ async fn indexes_answer_what_is_asked_and_what_is_asked_often_stays_prepared() {
     for _ in 1..ROUNDS {
         call_everything(&fixture, now).await;
     }
+    no_index_was_read_from_end_to_end(&store).await;
     list_everything(&fixture).await;
     let sent = overhear(&store).await;
     call_everything(&fixture, now).await;
     let sent = sent.lock().unwrap().clone();
 
     no_table_was_read_from_end_to_end(&store).await;
-    no_index_was_read_from_end_to_end(&store).await;
     what_is_prepared_is_planned_by_indexes(&store).await;
     what_is_asked_often_is_prepared(&store, sent).await;
 }
@@ -183,17 +183,14 @@ async fn no_table_was_read_from_end_to_end(store: &PostgresStore) {
     assert_eq!(ask(store, WHOLE).await, ["trail 1"]);
 }
 
-/// A statement that lost its index would not read the table, which sessions avoid, but all of another index. The search
-/// apart: it asks for words that every message has.
+/// A statement that lost its index would not read the table, which sessions avoid, but all of another index, in every round.
+/// Lists and the search come later: they walk the tickets by their numbers, a few steps at a time.
 async fn no_index_was_read_from_end_to_end(store: &PostgresStore) {
+    // What is heard of messages that are not known yet, all of the last ten minutes, is looked through.
     const WALKED: &str = "SELECT indexrelname || ' ' || idx_tup_read AS line FROM pg_stat_user_indexes
-        WHERE idx_tup_read > 5000 AND relname <> 'ticket_search' ORDER BY line";
+        WHERE idx_tup_read > 20000 AND indexrelname <> 'receipts_at' ORDER BY line";
+    ask(store, "SELECT pg_stat_force_next_flush()::text AS line").await;
     assert_eq!(ask(store, WALKED).await, Vec::<String>::new());
-
-    // The question itself must be able to see it.
-    ask(store, "SELECT count(id) || pg_stat_force_next_flush()::text AS line FROM trail").await;
-    let walked = ask(store, WALKED).await;
-    assert!(walked.len() == 1 && walked[0].starts_with("trail_pkey "), "{walked:?}");
 }
 
 /// Also where a statement is planned for any value, as the server does when it finds that no worse.

@@ -13,7 +13,26 @@ use ticket_domain::Timestamp;
 use crate::{SqliteStore, db::Failure};
 
 /// What is asked seldom, or one of many at once.
-const SELDOM: [&str; 2] = ["BEGIN", "COMMIT"];
+const SELDOM: [&str; 14] = [
+    "BEGIN",
+    "COMMIT",
+    // Once a look at the metrics.
+    "count(*) FILTER",
+    // Operators, and managers who are asked back.
+    "INSERT INTO `trail`",
+    "UPDATE `questions`",
+    "UPDATE `messages` SET `ticket_id`",
+    "UPDATE `tickets` SET `status` = ?, `priority`",
+    "UPDATE `notifications` SET `state` = ?, `due_at` = ?, `addressed`",
+    "`notifications`.`route` != ?",
+    // Batches.
+    "WHERE (`notifications`.`id` IN (SELECT",
+    // What goes wrong: probes, messages that are refused, receipts that overtake.
+    "SET `probed_at`",
+    "SET `payload`",
+    "SET `round`",
+    "UPDATE `receipts`",
+];
 
 /// What was heard.
 #[derive(Default)]
