@@ -25,7 +25,7 @@ use crate::{
     trail, verdicts,
 };
 
-/// How many notifications one job releases, postpones, holds or begins anew at most: some 10 ms.
+/// How many notifications one job releases, postpones, holds or begins anew at most: some 30 ms.
 pub(crate) const BATCH: u16 = 1_000;
 
 #[async_trait]
@@ -60,17 +60,17 @@ impl Outbox for SqliteStore {
     }
 
     async fn release_waiting(&self, now: Timestamp) -> Result<u64, StoreError> {
-        self.in_batches(move |connection| Ok((release_waiting(connection, now)?, Vec::new())))
+        self.in_batches(move |connection| release_waiting(connection, now))
             .await
     }
 
     async fn postpone(&self, until: Timestamp) -> Result<u64, StoreError> {
-        self.in_batches(move |connection| Ok((postpone(connection, until)?, Vec::new())))
+        self.in_batches(move |connection| postpone(connection, until))
             .await
     }
 
     async fn hold_unaddressed(&self, made_before: Timestamp) -> Result<u64, StoreError> {
-        self.in_batches(move |connection| Ok((hold_unaddressed(connection, made_before)?, Vec::new())))
+        self.in_batches(move |connection| hold_unaddressed(connection, made_before))
             .await
     }
 
@@ -90,8 +90,18 @@ impl Outbox for SqliteStore {
     }
 
     async fn redeliver_dead(&self, note: Note) -> Result<u64, StoreError> {
-        self.in_batches(move |connection| redelivery::redeliver_dead(connection, note))
-            .await
+        let (mut done, mut since) = (0, i64::MIN);
+        loop {
+            let step = self
+                .db
+                .write_and_tell(move |connection| redelivery::redeliver_dead(connection, note, since));
+            let count;
+            (count, since) = step.await?;
+            done += count as u64;
+            if count < usize::from(BATCH) {
+                return Ok(done);
+            }
+        }
     }
 
     async fn dead_elsewhere(&self, limit: u16) -> Result<Vec<NotificationId>, StoreError> {
@@ -116,11 +126,11 @@ impl SqliteStore {
     /// and nobody is to wait until an outage of days is put in order.
     async fn in_batches(
         &self,
-        batch: impl Fn(&mut SqliteConnection) -> Result<Told<usize>, Failure> + Copy + Send + 'static,
+        batch: impl Fn(&mut SqliteConnection) -> Result<usize, Failure> + Copy + Send + 'static,
     ) -> Result<u64, StoreError> {
         let mut done = 0;
         loop {
-            let count = self.db.write_and_tell(batch).await?;
+            let count = self.db.write(batch).await?;
             done += count as u64;
             if count < usize::from(BATCH) {
                 return Ok(done);

@@ -247,7 +247,7 @@ fn operated(connection: &mut SqliteConnection, fixture: &Fixture, ticket: &Ticke
         note: Some(fixture.note(now)),
     };
     messages::append(connection, &append).unwrap();
-    redelivery::redeliver_dead(connection, fixture.note(now)).unwrap();
+    redelivery::redeliver_dead(connection, fixture.note(now), 0).unwrap();
     redelivery::dead_elsewhere(connection, 9).unwrap();
     for of in [None, Some(ticket.id)] {
         for before in [None, Some(fixture.note(now).id)] {

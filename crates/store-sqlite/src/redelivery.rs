@@ -61,18 +61,26 @@ pub(crate) fn redeliver(
     Ok(Redelivered::Queued)
 }
 
-/// Begins anew a batch of what was given up in its own words at the first number, and counts it in the trail.
-pub(crate) fn redeliver_dead(connection: &mut SqliteConnection, note: Note) -> Result<Told<usize>, Failure> {
+/// Begins anew a batch of what was given up in its own words at the first number, the oldest made at or after `since`, and
+/// counts it in the trail. Says how many, and since when there may be more: what is begun anew stays in the index, and a
+/// batch is not to step over all those before it.
+pub(crate) fn redeliver_dead(
+    connection: &mut SqliteConnection,
+    note: Note,
+    since: i64,
+) -> Result<Told<(usize, i64)>, Failure> {
     let now = note.at.unix_micros();
     let dead = alias!(notifications as dead);
     let batch = dead
         .select(dead.field(notifications::id))
         // Literally as in the index: SQLite does not use it for a bound value.
         .filter(sql::<Bool>("dead.state <> 'delivered'"))
+        .filter(dead.field(notifications::created_at).ge(since))
         .filter(dead.field(notifications::state).eq(state::DEAD))
         .filter(dead.field(notifications::route).eq(Route::Text.as_str()))
+        .order(dead.field(notifications::created_at))
         .limit(i64::from(BATCH));
-    let count = update(notifications::table.filter(notifications::id.eq_any(batch)))
+    let begun: Vec<i64> = update(notifications::table.filter(notifications::id.eq_any(batch)))
         .set((
             notifications::state.eq(state::WAITING),
             notifications::due_at.eq(now),
@@ -81,11 +89,13 @@ pub(crate) fn redeliver_dead(connection: &mut SqliteConnection, note: Note) -> R
             notifications::failures.eq(0),
             notifications::settled_at.eq(NEVER),
         ))
-        .execute(connection)?;
-    if count > 0 {
-        trail::note(connection, note, None, &Act::RedeliverDead(count as u64))?;
-    }
-    Ok((count, Vec::from_iter((count > 0).then_some(News::Missed))))
+        .returning(notifications::created_at)
+        .load(connection)?;
+    let Some(last) = begun.iter().max() else {
+        return Ok(((0, since), Vec::new()));
+    };
+    trail::note(connection, note, None, &Act::RedeliverDead(begun.len() as u64))?;
+    Ok(((begun.len(), *last), vec![News::Missed]))
 }
 
 pub(crate) fn dead_elsewhere(connection: &mut SqliteConnection, limit: u16) -> Result<Vec<NotificationId>, Failure> {
