@@ -8,7 +8,11 @@
 #[path = "measure/mod.rs"]
 mod measure;
 
-use std::{path::PathBuf, process::{Command, ExitCode}, time::Instant};
+use std::{
+    path::PathBuf,
+    process::{Command, ExitCode},
+    time::Instant,
+};
 
 use black_box::{Desk, Engine, Place};
 use diesel::{
@@ -63,7 +67,11 @@ async fn main() -> ExitCode {
     );
     println!("\n{text}");
     page::put("make bench-copy", &text);
-    if rate >= BAR { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if rate >= BAR {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 #[allow(clippy::disallowed_methods, reason = "how much is measured is the runner's to say")]

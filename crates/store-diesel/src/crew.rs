@@ -90,7 +90,9 @@ impl<J: Send + 'static> Worker<J> {
             return None;
         }
         // There is one within seconds, as every call ends; and nobody closes them.
-        let place = Handle::current().block_on(self.crew.places.clone().acquire_owned()).ok();
+        let place = Handle::current()
+            .block_on(self.crew.places.clone().acquire_owned())
+            .ok();
         Some((pick(&mut self.crew.desk().waiting), place))
     }
 

@@ -210,8 +210,7 @@ fn pick(waiting: &mut VecDeque<Waiting>) -> Vec<Waiting> {
 
 /// Whether all are to be committed. Nobody is decided while another has given up: it would be rolled back with that one.
 fn decide(batch: &[Waiting]) -> bool {
-    !batch.iter().any(|waiting| waiting.decision.is_given_up())
-        && batch.iter().all(|waiting| waiting.decision.commit())
+    !batch.iter().any(|waiting| waiting.decision.is_given_up()) && batch.iter().all(|waiting| waiting.decision.commit())
 }
 
 #[cfg(test)]

@@ -99,7 +99,10 @@ impl<A: Clone + Send + 'static> Reader<A> {
             && failure.may_be_of_one()
         {
             for reference in references {
-                self.answer(asked.extract_if(.., |asked| asked.reference == reference).collect(), ends);
+                self.answer(
+                    asked.extract_if(.., |asked| asked.reference == reference).collect(),
+                    ends,
+                );
             }
             return;
         }
@@ -139,7 +142,9 @@ mod tests {
     async fn database(openings: &[Opening]) -> TestDatabase {
         let database = TestDatabase::create().await;
         let url = database.url().to_owned();
-        let store = spawn_blocking(move || PostgresStore::connect(&url, 2).unwrap()).await.unwrap();
+        let store = spawn_blocking(move || PostgresStore::connect(&url, 2).unwrap())
+            .await
+            .unwrap();
         for opening in &openings[..openings.len() - 1] {
             store.open(opening.clone()).await.unwrap();
         }
@@ -182,7 +187,10 @@ mod tests {
         database.execute(&infinite).await;
         let ended = read(&database, &openings, tickets::threads).await;
         assert!(
-            matches!(&ended[..], [Ok(Some(_)), Err(StoreError::Failed(_)), Ok(Some(_)), Ok(None)]),
+            matches!(
+                &ended[..],
+                [Ok(Some(_)), Err(StoreError::Failed(_)), Ok(Some(_)), Ok(None)]
+            ),
             "{ended:?}"
         );
         assert_eq!(ended[2].as_ref().unwrap().as_ref().unwrap().ticket, openings[2].ticket);

@@ -97,7 +97,8 @@ impl Db {
         let followers = Followers::default();
         Ok(Self {
             writer: Arc::new(
-                Writer::start(writers.clone(), followers.clone(), together).map_err(|error| file.failed(error.into()))?,
+                Writer::start(writers.clone(), followers.clone(), together)
+                    .map_err(|error| file.failed(error.into()))?,
             ),
             writers,
             readers: pool(file, READERS, Settings { is_reader: true })?,

@@ -77,7 +77,9 @@ impl SqliteStore {
         let _turn = file.wait_for_turn()?;
         file.create_if_missing()?;
         migrate::migrate(&file)?;
-        Ok(Self { db: Db::open(&file, together)? })
+        Ok(Self {
+            db: Db::open(&file, together)?,
+        })
     }
 }
 

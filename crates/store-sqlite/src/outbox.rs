@@ -65,8 +65,7 @@ impl Outbox for SqliteStore {
     }
 
     async fn postpone(&self, until: Timestamp) -> Result<u64, StoreError> {
-        self.in_batches(move |connection| postpone(connection, until))
-            .await
+        self.in_batches(move |connection| postpone(connection, until)).await
     }
 
     async fn hold_unaddressed(&self, made_before: Timestamp) -> Result<u64, StoreError> {
@@ -105,7 +104,9 @@ impl Outbox for SqliteStore {
     }
 
     async fn dead_elsewhere(&self, limit: u16) -> Result<Vec<NotificationId>, StoreError> {
-        self.db.read(move |connection| redelivery::dead_elsewhere(connection, limit)).await
+        self.db
+            .read(move |connection| redelivery::dead_elsewhere(connection, limit))
+            .await
     }
 
     async fn way(&self, id: NotificationId) -> Result<Option<Detour>, StoreError> {

@@ -15,8 +15,8 @@ use ticket_domain::{
 };
 
 use crate::{
-    desk, health, housekeeping, listing, messages, migrate::MIGRATIONS, outbox, questions, receipts, redelivery, search, tickets,
-    trail, verdicts,
+    desk, health, housekeeping, listing, messages, migrate::MIGRATIONS, outbox, questions, receipts, redelivery,
+    search, tickets, trail, verdicts,
 };
 
 /// They hold only what waits, is not delivered, is not matched or is open, however much was sent; of the open, and of the

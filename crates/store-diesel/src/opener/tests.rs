@@ -92,7 +92,9 @@ async fn who_gives_up_meanwhile_is_left_out_and_the_others_share_a_commit() {
     let (batch, mut answers) = queued(&openings::<5>(&fixture()));
     let decisions: Vec<Decision> = batch.iter().map(|waiting| waiting.decision.clone()).collect();
     let mut holder = diesel::PgConnection::establish(database.url()).unwrap();
-    holder.batch_execute("BEGIN; LOCK TABLE tickets IN EXCLUSIVE MODE").unwrap();
+    holder
+        .batch_execute("BEGIN; LOCK TABLE tickets IN EXCLUSIVE MODE")
+        .unwrap();
     let writing = write(&opener(database.url()), batch);
     while count(&database, "(SELECT count(*) FROM pg_locks WHERE NOT granted)").await == 0 {
         tokio::task::yield_now().await;
@@ -131,7 +133,11 @@ fn a_key_is_in_a_batch_once_and_what_is_behind_its_repetition_too() {
     let mut waiting = VecDeque::from(waiting);
     let mut picked = || {
         let batch = pick(&mut waiting);
-        let place = |picked: &Waiting| openings.iter().position(|opening| opening.ticket.id == picked.opening.ticket.id);
+        let place = |picked: &Waiting| {
+            openings
+                .iter()
+                .position(|opening| opening.ticket.id == picked.opening.ticket.id)
+        };
         batch.iter().map(|picked| place(picked).unwrap()).collect::<Vec<_>>()
     };
     assert_eq!(picked(), [0, 3, 5]);
@@ -153,7 +159,13 @@ async fn one_that_fails_harms_no_other() {
     for answer in answers {
         ended.push(answer.await.unwrap());
     }
-    assert!(matches!(ended[..], [Ok(Opened::Now), Err(StoreError::Failed(_)), Ok(Opened::Now)]), "{ended:?}");
+    assert!(
+        matches!(
+            ended[..],
+            [Ok(Opened::Now), Err(StoreError::Failed(_)), Ok(Opened::Now)]
+        ),
+        "{ended:?}"
+    );
     assert_eq!(tickets(&database).await, 2);
 }
 
@@ -202,7 +214,11 @@ async fn batches_that_cross_wait_for_each_other_in_no_circle() {
         let (ours_ended, twins_ended) = (ours_ended.await.unwrap(), twins_ended.await.unwrap());
         let pairs = ours.iter().zip(ours_ended).zip(twins.iter().zip(twins_ended).rev());
         for (number, (ours, twin)) in pairs.enumerate() {
-            let (winner, loser) = if ours.1 == Opened::Now { (ours, twin) } else { (twin, ours) };
+            let (winner, loser) = if ours.1 == Opened::Now {
+                (ours, twin)
+            } else {
+                (twin, ours)
+            };
             assert_eq!(winner.1, Opened::Now);
             match loser.1 {
                 Opened::ReferenceTaken => assert_eq!(number % 2, 0),

@@ -81,6 +81,12 @@ async fn everything_is_begun_anew_in_steps() {
     assert_eq!(once(&store, step).await, usize::from(BATCH));
     assert_eq!(store.redeliver_dead(note).await.unwrap(), MANY - u64::from(BATCH));
     assert_eq!(store.redeliver_dead(fixture.note(at(301))).await.unwrap(), 0);
-    let acts: Vec<Act> = store.trail(None, None, 9).await.unwrap().into_iter().map(|entry| entry.act).collect();
+    let acts: Vec<Act> = store
+        .trail(None, None, 9)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|entry| entry.act)
+        .collect();
     assert_eq!(acts, [Act::RedeliverDead(MANY)]);
 }
