@@ -15,6 +15,6 @@ mod surroundings;
 
 pub use application::{Application, Builder, EndError, StartError};
 pub use commands::run;
-pub use config::{Agents, Config, Database, Fault, Faults, Loaded, LogFormat, LookUp};
 pub use logging::start as start_logging;
+pub use config::{Agents, Config, Database, Fault, Faults, Loaded, LogFormat, LookUp};
 pub use surroundings::{OsRandom, SystemClock};
