@@ -45,7 +45,7 @@ profile: needs ## where the server's time goes while tickets are opened: a flame
 	oha=$$(scripts/load-generator) && \
 		scripts/with-postgres --durable scripts/profile $(TARGET)/profile/profiling/server $$oha
 
-bench-copy: needs ## how many tickets a second go from SQLite to Postgres (200,000; 2 GB)
+bench-copy: needs ## how many tickets a second go from SQLite to Postgres; writes docs/performance.md (200,000; 2 GB)
 	cargo build --release $(LOCKED) -p server
 	SERVER_BINARY=$(SERVER) scripts/with-postgres --durable cargo bench $(LOCKED) -p black-box --bench copy
 

@@ -154,7 +154,7 @@ impl FromRequest for WithinLimit {
         (status = 415, description = "`unsupported_media_type`"),
         (status = 422, description = "`idempotency_key_reused`: the key came with another request."),
         (status = 429, description = "`rate_limited`"),
-        (status = 500, description = "`storage_unavailable` or `internal`: nothing was stored."),
+        (status = 500, description = "`storage_unavailable` or `internal`: most likely nothing was stored; repeated with the same `Idempotency-Key`, it is one ticket."),
     )
 )]
 pub(crate) async fn create_ticket(

@@ -87,7 +87,7 @@ codes! {
     RateLimited = "rate_limited", TOO_MANY_REQUESTS, "Too many requests",
         "The caller's address sent too many requests. Wait for as many seconds as `Retry-After` says.";
     StorageUnavailable = "storage_unavailable", INTERNAL_SERVER_ERROR, "The store did not answer",
-        "Nothing was written. The request may be sent again later.";
+        "Most likely nothing was written. The request may be sent again, with the same `Idempotency-Key` or `externalId` if it had one.";
     Internal = "internal", INTERNAL_SERVER_ERROR, "Something went wrong",
         "A fault of the server's own. Its log has the request's id.";
 }

@@ -308,7 +308,7 @@ impl From<Received> for ReceivedMessage {
         (status = 413, description = "`payload_too_large`: more than 256 KiB."),
         (status = 415, description = "`unsupported_media_type`"),
         (status = 429, description = "`rate_limited`: too many wrong keys."),
-        (status = 500, description = "`storage_unavailable` or `internal`: nothing was stored."),
+        (status = 500, description = "`storage_unavailable` or `internal`: most likely nothing was stored; repeated with the same `externalId`, it is one message."),
     )
 )]
 pub(crate) async fn receive_inbound(

@@ -42,7 +42,7 @@ use crate::{
         (status = 415, description = "`unsupported_media_type`"),
         (status = 422, description = "`idempotency_key_reused`: the key came with another request."),
         (status = 429, description = "`rate_limited`: too many wrong tokens."),
-        (status = 500, description = "`storage_unavailable` or `internal`: nothing was stored."),
+        (status = 500, description = "`storage_unavailable` or `internal`: most likely nothing was stored; repeated with the same `Idempotency-Key`, it is one message."),
     )
 )]
 pub(crate) async fn reply(_: Operator, body: Body<NewMessage>, request: HttpRequest) -> Result<HttpResponse, Problem> {

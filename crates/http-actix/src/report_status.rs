@@ -170,7 +170,7 @@ pub(crate) struct ReportedStatus {
         (status = 413, description = "`payload_too_large`: more than 64 KiB."),
         (status = 415, description = "`unsupported_media_type`"),
         (status = 429, description = "`rate_limited`: too many wrong keys."),
-        (status = 500, description = "`storage_unavailable` or `internal`: nothing was stored."),
+        (status = 500, description = "`storage_unavailable` or `internal`: most likely nothing was stored; it may be repeated."),
     )
 )]
 pub(crate) async fn report_status(

@@ -70,8 +70,21 @@ pub(crate) enum Failure {
     LostTwin,
     /// A caller stopped waiting before the commit.
     GivenUp,
+    /// The work panicked.
+    Panicked,
     /// The connection was dead before anything was sent by it, or what was sent only asked. The work can be done again.
     LostConnection(QueryError),
+}
+
+impl Failure {
+    /// Whether it may be the fault of one among several that share a transaction or a statement.
+    pub(crate) fn may_be_of_one(&self) -> bool {
+        match self {
+            Self::LostTwin | Self::Panicked | Self::Store(StoreError::Corrupt { .. }) => true,
+            Self::Query(error) => !is_passing(error),
+            Self::Store(_) | Self::GivenUp | Self::LostConnection(_) => false,
+        }
+    }
 }
 
 impl From<QueryError> for Failure {
@@ -94,6 +107,7 @@ impl From<Failure> for StoreError {
             Failure::Store(error) => error,
             Failure::GivenUp => unavailable(Impediment::TooSlow),
             Failure::LostTwin => Self::Unavailable(Arc::new(Impediment::Twins)),
+            Failure::Panicked => Self::Failed(Arc::new(Impediment::Panicked)),
             Failure::LostConnection(error) => Self::Unavailable(Arc::new(error)),
         }
     }
@@ -110,6 +124,8 @@ pub(crate) enum Impediment {
     TooSlow,
     #[error("others came first with the same id {TRIES} times in a row")]
     Twins,
+    #[error("the work panicked")]
+    Panicked,
     #[error("the work broke off")]
     BrokeOff,
 }
@@ -127,24 +143,16 @@ pub(crate) struct Db {
 }
 
 impl Db {
-    /// A pool that opens connections as they are needed. It logs nothing by itself, since libpq's words may hold what
-    /// is secret; a call that gets no connection says why.
+    /// At most `size` connections to `address`, and the one to `direct` by which it is told of changes.
     pub(crate) fn new(address: &Address, direct: &Address, size: u32) -> Self {
-        let pool = Pool::builder()
-            .max_size(size.max(1))
-            .min_idle(Some(1))
-            .connection_timeout(POOL_WAIT)
-            // It would cost every call a round trip. A dead connection is noticed by its first statement instead.
-            .test_on_check_out(false)
-            .connection_customizer(Box::new(Settings))
-            .error_handler(Box::new(NopErrorHandler))
-            .build_unchecked(ConnectionManager::new(address.as_str()));
+        let pool = pool(address, size);
         let announcer = Arc::new(Announcer::new(direct.clone()));
+        let places = Arc::new(Semaphore::new(pool.max_size() as usize));
         Self {
-            places: Arc::new(Semaphore::new(pool.max_size() as usize)),
-            opener: Opener::new(pool.clone(), announcer.clone()),
-            heads: Reader::new(pool.clone(), 2, HEADS_TOGETHER, tickets::heads),
-            threads: Reader::new(pool.clone(), 2, THREADS_TOGETHER, tickets::threads),
+            opener: Opener::new(pool.clone(), places.clone(), announcer.clone()),
+            heads: Reader::new(pool.clone(), places.clone(), 2, HEADS_TOGETHER, tickets::heads),
+            threads: Reader::new(pool.clone(), places.clone(), 2, THREADS_TOGETHER, tickets::threads),
+            places,
             pool,
             announcer,
         }
@@ -250,6 +258,20 @@ impl Db {
         };
         ended.unwrap_or_else(|panicked: JoinError| Err(StoreError::Failed(Arc::new(panicked))))
     }
+}
+
+/// A pool that opens connections as they are needed. It logs nothing by itself, since libpq's words may hold what is secret;
+/// a call that gets no connection says why.
+pub(crate) fn pool(address: &Address, size: u32) -> Pool {
+    Pool::builder()
+        .max_size(size.max(1))
+        .min_idle(Some(1))
+        .connection_timeout(POOL_WAIT)
+        // It would cost every call a round trip. A dead connection is noticed by its first statement instead.
+        .test_on_check_out(false)
+        .connection_customizer(Box::new(Settings))
+        .error_handler(Box::new(NopErrorHandler))
+        .build_unchecked(ConnectionManager::new(address.as_str()))
 }
 
 /// Tells each new connection what it needs.

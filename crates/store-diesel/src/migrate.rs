@@ -62,8 +62,9 @@ fn lock(connection: &mut PgConnection) -> diesel::QueryResult<()> {
         #[diesel(sql_type = sql_types::Bool)]
         taken: bool,
     }
-    // A server may be set up with limits of its own.
-    connection.batch_execute("SET statement_timeout = 0; SET lock_timeout = 0")?;
+    // A server, or the role that we are, may be set up with limits and plans of its own: those of a connection that serves,
+    // behind a pooler. What reads a whole table here has to.
+    connection.batch_execute("SET statement_timeout = 0; SET lock_timeout = 0; SET enable_seqscan = on")?;
     let lock: Lock = sql_query("SELECT pg_try_advisory_lock($1) AS taken")
         .bind::<sql_types::BigInt, _>(LOCK)
         .get_result(connection)?;

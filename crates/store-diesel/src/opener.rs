@@ -18,7 +18,7 @@ use tokio::{
 use crate::{
     announcements::Announcer,
     crew::{Crew, Worker},
-    db::{CALL_LIMIT, COMMIT_LIMIT, Failure, Impediment, POOL_WAIT, Pool, is_passing, unavailable},
+    db::{CALL_LIMIT, COMMIT_LIMIT, Failure, Impediment, POOL_WAIT, Pool, unavailable},
     openings,
     turn::{Decision, Turn},
 };
@@ -37,7 +37,8 @@ const QUEUE: usize = 1_024;
 pub(crate) struct Opener {
     pool: Pool,
     announcer: Arc<Announcer>,
-    places: Arc<Semaphore>,
+    /// Places to wait at.
+    queue: Arc<Semaphore>,
     crew: Arc<Crew<Waiting>>,
 }
 
@@ -55,21 +56,28 @@ impl Waiting {
     }
 }
 
+/// What could not be written.
+struct Unwritten {
+    batch: Vec<Waiting>,
+    failure: Failure,
+    is_in_doubt: bool,
+}
+
 impl Opener {
-    /// Takes its connections from `pool`, and has `announcer` tell of new tickets.
-    pub(crate) fn new(pool: Pool, announcer: Arc<Announcer>) -> Self {
+    /// Takes its connections from `pool`, at one of the `places` each, and has `announcer` tell of new tickets.
+    pub(crate) fn new(pool: Pool, places: Arc<Semaphore>, announcer: Arc<Announcer>) -> Self {
         Self {
             pool,
             announcer,
-            places: Arc::new(Semaphore::new(QUEUE)),
-            crew: Crew::new(WRITERS),
+            queue: Arc::new(Semaphore::new(QUEUE)),
+            crew: Crew::new(WRITERS, places),
         }
     }
 
     /// Writes a ticket. If the caller is gone, it ends as it would have.
     pub(crate) async fn open(&self, opening: Opening) -> Result<Opened, StoreError> {
         let ends = Instant::now() + CALL_LIMIT;
-        let Ok(Ok(_place)) = timeout(POOL_WAIT, self.places.acquire()).await else {
+        let Ok(Ok(_place)) = timeout(POOL_WAIT, self.queue.acquire()).await else {
             return Err(unavailable(Impediment::PoolBusy));
         };
         let decision = Decision::default();
@@ -92,39 +100,74 @@ impl Opener {
     }
 
     /// Writes until nothing waits.
-    fn run(&self, mut worker: Worker<Waiting>) {
-        while let Some(batch) = worker.next(pick) {
+    fn run(&self, worker: &mut Worker<Waiting>) {
+        while let Some((batch, _place)) = worker.next(pick) {
             self.write(batch);
         }
     }
 
     /// Writes tickets by one commit, or else each by its own.
     fn write(&self, batch: Vec<Waiting>) {
-        if batch.is_empty() {
+        // By then everybody who waits for one of these has given up.
+        let ends = Instant::now() + CALL_LIMIT;
+        let Err(unwritten) = self.commit(batch, ends) else {
             return;
+        };
+        if unwritten.batch.len() > 1 && !unwritten.is_in_doubt && unwritten.failure.may_be_of_one() {
+            self.write_each(unwritten.batch, ends);
+        } else {
+            self.refuse(unwritten);
         }
-        let turn = Turn::new(self.pool.clone(), Instant::now() + CALL_LIMIT);
-        let openings: Vec<&Opening> = batch.iter().map(|waiting| &waiting.opening).collect();
-        let ended = turn.write(
-            |connection| openings::open(connection, &openings),
-            || batch.iter().all(|waiting| waiting.decision.commit()),
-        );
-        match ended {
-            Ok(opened) => self.end(batch, opened),
-            Err(failure) if batch.len() > 1 && !turn.is_in_doubt() && may_be_of_one(&failure) => {
-                for alone in batch {
-                    self.write(vec![alone]);
+    }
+
+    fn write_each(&self, batch: Vec<Waiting>, ends: Instant) {
+        let mut batch = batch.into_iter();
+        while let Some(alone) = batch.next() {
+            if let Err(mut unwritten) = self.commit(vec![alone], ends) {
+                // What is not of this one, the rest would wait for too.
+                if !unwritten.failure.may_be_of_one() {
+                    unwritten.batch.extend(batch.by_ref());
+                }
+                self.refuse(unwritten);
+            }
+        }
+    }
+
+    /// Writes those of the tickets by one commit that somebody waits for.
+    fn commit(&self, mut batch: Vec<Waiting>, ends: Instant) -> Result<(), Unwritten> {
+        loop {
+            batch.retain(|waiting| !waiting.decision.is_given_up());
+            if batch.is_empty() {
+                return Ok(());
+            }
+            let turn = Turn::new(self.pool.clone(), ends);
+            let openings: Vec<&Opening> = batch.iter().map(|waiting| &waiting.opening).collect();
+            let ended = turn.write(|connection| openings::open(connection, &openings), || decide(&batch));
+            match ended {
+                Ok(opened) => {
+                    self.end(batch, opened);
+                    return Ok(());
+                }
+                // Without whoever gave up meanwhile. Those who are decided wait for nothing but this.
+                Err(Failure::GivenUp) => {}
+                Err(failure) => {
+                    return Err(Unwritten {
+                        batch,
+                        failure,
+                        is_in_doubt: turn.is_in_doubt(),
+                    });
                 }
             }
-            Err(failure) => {
-                if turn.is_in_doubt() {
-                    self.announcer.tell(&[News::Missed]);
-                }
-                let error = StoreError::from(failure);
-                for waiting in batch {
-                    waiting.end(Err(error.clone()));
-                }
-            }
+        }
+    }
+
+    fn refuse(&self, unwritten: Unwritten) {
+        if unwritten.is_in_doubt {
+            self.announcer.tell(&[News::Missed]);
+        }
+        let error = StoreError::from(unwritten.failure);
+        for waiting in unwritten.batch {
+            waiting.end(Err(error.clone()));
         }
     }
 
@@ -142,31 +185,33 @@ impl Opener {
     }
 }
 
-/// As much as one commit may have. An idempotency key is in it once: its next use is to find the first one written.
+/// As much as one commit may have. An idempotency key is in it once: its next use keeps its place, and is to find the first
+/// one written.
 fn pick(waiting: &mut VecDeque<Waiting>) -> Vec<Waiting> {
     let mut batch = Vec::new();
     let mut keys = HashSet::new();
+    let mut place = 0;
     while batch.len() < TOGETHER
-        && let Some(next) = waiting.front()
+        && let Some(next) = waiting.get(place)
     {
-        let key = next
-            .opening
-            .idempotency
-            .as_ref()
-            .map(|used| used.key.as_str().to_owned());
-        if key.is_some_and(|key| !keys.insert(key)) {
-            break;
+        if next.decision.is_given_up() {
+            waiting.remove(place);
+            continue;
         }
-        batch.extend(waiting.pop_front().filter(|next| !next.decision.is_given_up()));
+        let used = next.opening.idempotency.as_ref();
+        if used.is_some_and(|used| !keys.insert(used.key.as_str().to_owned())) {
+            place += 1;
+        } else {
+            batch.extend(waiting.remove(place));
+        }
     }
     batch
 }
 
-/// Whether a failure may be the fault of one opening among several.
-fn may_be_of_one(failure: &Failure) -> bool {
-    match failure {
-        Failure::LostTwin | Failure::GivenUp | Failure::Store(StoreError::Corrupt { .. }) => true,
-        Failure::Query(error) => !is_passing(error),
-        Failure::Store(_) | Failure::LostConnection(_) => false,
-    }
+/// Whether all are to be committed. Nobody is decided while another has given up: it would be rolled back with that one.
+fn decide(batch: &[Waiting]) -> bool {
+    !batch.iter().any(|waiting| waiting.decision.is_given_up()) && batch.iter().all(|waiting| waiting.decision.commit())
 }
+
+#[cfg(test)]
+mod tests;

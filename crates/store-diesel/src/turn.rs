@@ -2,6 +2,7 @@
 
 use std::{
     cell::Cell,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, OnceLock},
     time::Instant,
 };
@@ -93,9 +94,9 @@ impl Turn {
     /// Runs `work` on a connection. One that died in the pool, as all do when the server restarts, costs a second try
     /// on one that answers; r2d2 throws the dead ones away as they come back.
     fn attempt<T>(&self, work: impl Fn(&mut PgConnection) -> Result<T, Failure>) -> Result<T, Failure> {
-        let ended = work(&mut *self.connection()?);
+        let ended = caught(|| work(&mut *self.connection()?));
         match ended {
-            Err(Failure::LostConnection(_)) => work(&mut *self.answering_connection()?),
+            Err(Failure::LostConnection(_)) => caught(|| work(&mut *self.answering_connection()?)),
             ended => ended,
         }
     }
@@ -149,4 +150,9 @@ impl Turn {
             }
         }
     }
+}
+
+/// What `work` comes to, a panic included: others may wait for the thread that does it. r2d2 throws its connection away.
+fn caught<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Failure::Panicked))
 }

@@ -31,8 +31,10 @@ const POOL_WAIT: Duration = Duration::from_millis(2_500);
 const READERS: u32 = 4;
 
 /// What each connection needs to be told. Another process (a backup, an operator's shell) may hold the file for a
-/// moment; a commit is on the disk when it returns.
-pub(crate) const SETTINGS: &str = "PRAGMA busy_timeout = 2500; PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL;";
+/// moment; a commit is on the disk when it returns. While somebody reads for minutes the write-ahead log grows; as soon as it
+/// begins anew, what is beyond 64 MiB is given back.
+pub(crate) const SETTINGS: &str = "PRAGMA busy_timeout = 2500; PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL;
+    PRAGMA journal_size_limit = 67108864;";
 
 /// A reader that tries to write is a fault of ours.
 const READER_SETTINGS: &str = "PRAGMA query_only = ON;";

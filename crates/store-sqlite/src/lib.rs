@@ -3,9 +3,9 @@
 //! - `file.rs`: the folder and the file, private from their first moment.
 //! - `migrate.rs`: the schema; `check.rs`: how far it is.
 //! - `db.rs`, `writer.rs`: one writer, a few readers. Blocking lives there and nowhere else.
-//! - `tickets.rs`, `messages.rs`, `questions.rs`, `outbox.rs`, `verdicts.rs`, `receipts.rs`, `desk.rs`, `listing.rs`,
-//!   `search.rs`, `trail.rs`, `keys.rs`, `health.rs`, `housekeeping.rs`, `customer_data.rs`: what each port call asks of the
-//!   database.
+//! - `tickets.rs`, `messages.rs`, `questions.rs`, `outbox.rs`, `redelivery.rs`, `verdicts.rs`, `receipts.rs`, `desk.rs`,
+//!   `listing.rs`, `search.rs`, `trail.rs`, `keys.rs`, `health.rs`, `housekeeping.rs`, `customer_data.rs`: what each port call
+//!   asks of the database.
 //! - `prepared.rs`: statements that a connection keeps.
 //! - `rows.rs`: rows to values and back.
 //! - `transfer.rs`: everything that a file holds, for another store, and an empty file that takes it.
@@ -30,6 +30,7 @@ mod plans;
 mod prepared;
 mod questions;
 mod receipts;
+mod redelivery;
 mod rows;
 mod schema;
 mod search;

@@ -9,6 +9,7 @@ use ticket_domain::{
 use crate::{
     db::Failure,
     keys,
+    prepared::prepared,
     questions::{self, Asked},
     rows::{MessageRow, NewNotificationRow, bytes, message_id},
     schema::{messages, notifications, tickets},
@@ -183,14 +184,13 @@ pub(crate) fn raise_version(
     // An update leaves out what is `None`.
     let status = reopen.then(|| tickets::status.eq(Status::Open.as_str()));
     let last_sender = by.map(|by| tickets::last_sender.eq(by.as_str()));
-    let version = update(tickets::table.find(bytes(ticket.0)))
+    let raised = update(tickets::table.find(bytes(ticket.0)))
         .set((
             tickets::version.eq(tickets::version + 1),
             tickets::updated_at.eq(at.unix_micros()),
             status,
             last_sender,
         ))
-        .returning(tickets::version)
-        .get_result(connection)?;
-    Ok(version)
+        .returning(tickets::version);
+    Ok(prepared(raised).get_result(connection)?)
 }

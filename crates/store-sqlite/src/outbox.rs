@@ -11,7 +11,7 @@ use diesel::{
     update,
 };
 use ticket_domain::{
-    Act, Detour, LeaseToken, NotificationId, NotificationRecord, Payload, Route, TicketId, Timestamp,
+    Act, Detour, LeaseToken, NotificationId, NotificationRecord, Payload, TicketId, Timestamp,
     ports::{Claim, Claimed, News, Note, Outbox, Redelivered, Settled, StoreError, Verdict, parse},
 };
 
@@ -19,10 +19,14 @@ use crate::{
     SqliteStore,
     db::{Failure, Told},
     prepared::prepared,
-    rows::{ClaimedRow, RecordRow, bytes, notification_id, state, ticket_id},
+    redelivery,
+    rows::{ClaimedRow, RecordRow, bytes, state, ticket_id},
     schema::{notifications, tickets},
     trail, verdicts,
 };
+
+/// How many notifications one job releases, postpones, holds or begins anew at most: some 30 ms.
+pub(crate) const BATCH: u16 = 1_000;
 
 #[async_trait]
 impl Outbox for SqliteStore {
@@ -56,23 +60,23 @@ impl Outbox for SqliteStore {
     }
 
     async fn release_waiting(&self, now: Timestamp) -> Result<u64, StoreError> {
-        self.db.write(move |connection| release_waiting(connection, now)).await
+        self.in_batches(move |connection| release_waiting(connection, now))
+            .await
     }
 
     async fn postpone(&self, until: Timestamp) -> Result<u64, StoreError> {
-        self.db.write(move |connection| postpone(connection, until)).await
+        self.in_batches(move |connection| postpone(connection, until)).await
     }
 
     async fn hold_unaddressed(&self, made_before: Timestamp) -> Result<u64, StoreError> {
-        self.db
-            .write(move |connection| hold_unaddressed(connection, made_before))
+        self.in_batches(move |connection| hold_unaddressed(connection, made_before))
             .await
     }
 
     async fn redeliver(&self, id: NotificationId, note: Note, anew: Option<Detour>) -> Result<Redelivered, StoreError> {
         self.db
             .write_and_tell(move |connection| {
-                let redelivered = redeliver(connection, id, note.at, anew.as_ref())?;
+                let redelivered = redelivery::redeliver(connection, id, note.at, anew.as_ref())?;
                 let mut news = Vec::new();
                 if redelivered == Redelivered::Queued {
                     let ticket = ticket_of(connection, id)?;
@@ -85,16 +89,24 @@ impl Outbox for SqliteStore {
     }
 
     async fn redeliver_dead(&self, note: Note) -> Result<u64, StoreError> {
-        self.db
-            .write_and_tell(move |connection| {
-                let count = redeliver_dead(connection, note)?;
-                Ok((count, Vec::from_iter((count > 0).then_some(News::Missed))))
-            })
-            .await
+        let (mut done, mut since) = (0, i64::MIN);
+        loop {
+            let step = self
+                .db
+                .write_and_tell(move |connection| redelivery::redeliver_dead(connection, note, since));
+            let count;
+            (count, since) = step.await?;
+            done += count as u64;
+            if count < usize::from(BATCH) {
+                return Ok(done);
+            }
+        }
     }
 
     async fn dead_elsewhere(&self, limit: u16) -> Result<Vec<NotificationId>, StoreError> {
-        self.db.read(move |connection| dead_elsewhere(connection, limit)).await
+        self.db
+            .read(move |connection| redelivery::dead_elsewhere(connection, limit))
+            .await
     }
 
     async fn way(&self, id: NotificationId) -> Result<Option<Detour>, StoreError> {
@@ -107,6 +119,24 @@ impl Outbox for SqliteStore {
 
     async fn notification(&self, id: NotificationId) -> Result<Option<NotificationRecord>, StoreError> {
         self.db.read(move |connection| notification(connection, id)).await
+    }
+}
+
+impl SqliteStore {
+    /// Repeats `batch`, each time as a job of its own, until there is less than a whole batch to do. There is one writer,
+    /// and nobody is to wait until an outage of days is put in order.
+    async fn in_batches(
+        &self,
+        batch: impl Fn(&mut SqliteConnection) -> Result<usize, Failure> + Copy + Send + 'static,
+    ) -> Result<u64, StoreError> {
+        let mut done = 0;
+        loop {
+            let count = self.db.write(batch).await?;
+            done += count as u64;
+            if count < usize::from(BATCH) {
+                return Ok(done);
+            }
+        }
     }
 }
 
@@ -234,55 +264,6 @@ fn log_corrupt(id: &[u8], error: &StoreError) {
     tracing::error!(notification = id, %error, "a notification's row is corrupt");
 }
 
-pub(crate) fn redeliver(
-    connection: &mut SqliteConnection,
-    id: NotificationId,
-    now: Timestamp,
-    anew: Option<&Detour>,
-) -> Result<Redelivered, Failure> {
-    let now = now.unix_micros();
-    let id = bytes(id.0);
-    let this = notifications::table.find(&id);
-    let found = this
-        // What was erased can't be sent.
-        .filter(notifications::payload.ne(NOTHING))
-        .select((notifications::state, notifications::lease, notifications::due_at))
-        .first::<(String, Option<Vec<u8>>, Option<i64>)>(connection)
-        .optional()?;
-    let is_due = (
-        notifications::state.eq(state::WAITING),
-        notifications::due_at.eq(now),
-        // The operator's word for it was given, so it must not be held again.
-        notifications::addressed.eq(true),
-    );
-    match found {
-        None => return Ok(Redelivered::NotFound),
-        Some((state, ..)) if state == state::DELIVERED => return Ok(Redelivered::DeliveredBefore),
-        Some((_, Some(_), Some(lease_end))) if lease_end > now => return Ok(Redelivered::UnderWay),
-        Some((state, ..)) if state == state::DEAD => {
-            let another_message = anew.map(|way| {
-                (
-                    notifications::route.eq(way.route.as_str()),
-                    notifications::payload.eq(&*way.payload.0),
-                    notifications::round.eq(notifications::round + 1),
-                )
-            });
-            let schedule = (
-                notifications::failures.eq(0),
-                notifications::scheduled_at.eq(now),
-                notifications::settled_at.eq(NEVER),
-            );
-            update(this)
-                .set((is_due, schedule, another_message))
-                .execute(connection)?;
-        }
-        Some(_) => {
-            update(this).set(is_due).execute(connection)?;
-        }
-    }
-    Ok(Redelivered::Queued)
-}
-
 /// The ticket that a notification, which must exist, tells of.
 pub(crate) fn ticket_of(connection: &mut SqliteConnection, id: NotificationId) -> Result<TicketId, Failure> {
     let ticket: Vec<u8> = notifications::table
@@ -292,74 +273,51 @@ pub(crate) fn ticket_of(connection: &mut SqliteConnection, id: NotificationId) -
     Ok(ticket_id("notifications", "ticket_id", &ticket)?)
 }
 
-/// Begins anew what was given up in its own words at the first number.
-pub(crate) fn redeliver_dead(connection: &mut SqliteConnection, note: Note) -> Result<u64, Failure> {
-    let now = note.at.unix_micros();
-    let dead = notifications::table
-        // Literally as in the index: SQLite does not use it for a bound value.
-        .filter(sql::<Bool>("notifications.state <> 'delivered'"))
-        .filter(notifications::state.eq(state::DEAD))
-        .filter(notifications::payload.ne(NOTHING))
-        .filter(notifications::route.eq(Route::Text.as_str()));
-    let count = update(dead)
-        .set((
-            notifications::state.eq(state::WAITING),
-            notifications::due_at.eq(now),
-            notifications::scheduled_at.eq(now),
-            notifications::addressed.eq(true),
-            notifications::failures.eq(0),
-            notifications::settled_at.eq(NEVER),
-        ))
-        .execute(connection)? as u64;
-    if count > 0 {
-        trail::note(connection, note, None, &Act::RedeliverDead(count))?;
-    }
-    Ok(count)
-}
-
-pub(crate) fn dead_elsewhere(connection: &mut SqliteConnection, limit: u16) -> Result<Vec<NotificationId>, Failure> {
-    let ids: Vec<Vec<u8>> = notifications::table
-        .filter(sql::<Bool>("notifications.state <> 'delivered'"))
-        .filter(notifications::state.eq(state::DEAD))
-        .filter(notifications::payload.ne(NOTHING))
-        .filter(notifications::route.ne(Route::Text.as_str()))
-        .limit(i64::from(limit))
-        .select(notifications::id)
-        .load(connection)?;
-    Ok(ids.iter().map(|id| notification_id(id)).collect::<Result<_, _>>()?)
-}
-
-pub(crate) fn release_waiting(connection: &mut SqliteConnection, now: Timestamp) -> Result<u64, Failure> {
+/// Makes a batch due.
+pub(crate) fn release_waiting(connection: &mut SqliteConnection, now: Timestamp) -> Result<usize, Failure> {
     let now = now.unix_micros();
-    let waiting = notifications::due_at
-        .gt(now)
-        .and(notifications::lease.is_null())
-        .and(not(notifications::released));
-    let released = update(notifications::table.filter(waiting))
+    let waiting = alias!(notifications as waiting);
+    let batch = waiting
+        .select(waiting.field(notifications::id))
+        .filter(waiting.field(notifications::due_at).gt(now))
+        .filter(waiting.field(notifications::lease).is_null())
+        .filter(not(waiting.field(notifications::released)))
+        .limit(i64::from(BATCH));
+    let released = update(notifications::table.filter(notifications::id.eq_any(batch)))
         .set((notifications::due_at.eq(now), notifications::released.eq(true)))
         .execute(connection)?;
-    Ok(released as u64)
+    Ok(released)
 }
 
-pub(crate) fn postpone(connection: &mut SqliteConnection, until: Timestamp) -> Result<u64, Failure> {
+/// Postpones a batch.
+pub(crate) fn postpone(connection: &mut SqliteConnection, until: Timestamp) -> Result<usize, Failure> {
     let until = until.unix_micros();
-    let earlier = notifications::due_at.lt(until).and(notifications::lease.is_null());
-    let postponed = update(notifications::table.filter(earlier))
+    let earlier = alias!(notifications as earlier);
+    let batch = earlier
+        .select(earlier.field(notifications::id))
+        .filter(earlier.field(notifications::due_at).lt(until))
+        .filter(earlier.field(notifications::lease).is_null())
+        .limit(i64::from(BATCH));
+    let postponed = update(notifications::table.filter(notifications::id.eq_any(batch)))
         .set(notifications::due_at.eq(until))
         .execute(connection)?;
-    Ok(postponed as u64)
+    Ok(postponed)
 }
 
-pub(crate) fn hold_unaddressed(connection: &mut SqliteConnection, made_before: Timestamp) -> Result<u64, Failure> {
-    let stale = notifications::due_at
-        .is_not_null()
-        .and(notifications::tried_at.is_null())
-        .and(notifications::created_at.lt(made_before.unix_micros()))
-        .and(not(notifications::addressed));
-    let held = update(notifications::table.filter(stale))
+/// Holds a batch.
+pub(crate) fn hold_unaddressed(connection: &mut SqliteConnection, made_before: Timestamp) -> Result<usize, Failure> {
+    let stale = alias!(notifications as stale);
+    let batch = stale
+        .select(stale.field(notifications::id))
+        .filter(stale.field(notifications::due_at).is_not_null())
+        .filter(stale.field(notifications::tried_at).is_null())
+        .filter(stale.field(notifications::created_at).lt(made_before.unix_micros()))
+        .filter(not(stale.field(notifications::addressed)))
+        .limit(i64::from(BATCH));
+    let held = update(notifications::table.filter(notifications::id.eq_any(batch)))
         .set((notifications::state.eq(state::HELD), notifications::due_at.eq(NEVER)))
         .execute(connection)?;
-    Ok(held as u64)
+    Ok(held)
 }
 
 pub(crate) fn undelivered(connection: &mut SqliteConnection, limit: u16) -> Result<Vec<NotificationRecord>, Failure> {
@@ -404,3 +362,6 @@ pub(crate) fn way(connection: &mut SqliteConnection, id: NotificationId) -> Resu
     });
     Ok(way.transpose()?)
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,7 +19,7 @@ use ticket_domain::{
 
 use crate::{
     customer_data, desk, health, housekeeping, listing, messages, migrate::MIGRATIONS, outbox, questions, receipts,
-    search, tickets, trail, verdicts,
+    redelivery, search, tickets, trail, verdicts,
 };
 
 /// They hold only what waits, is not delivered, is not matched or is open, however much was sent; of the open, and of the
@@ -78,7 +78,7 @@ fn statements(connection: &mut SqliteConnection) -> Vec<String> {
     tickets::find(connection, &LookUp::Quoted(external_id))
         .unwrap()
         .unwrap();
-    outbox::redeliver(connection, id, now, None).unwrap();
+    redelivery::redeliver(connection, id, now, None).unwrap();
     outbox::way(connection, id).unwrap().unwrap();
     outbox::release_waiting(connection, now).unwrap();
     outbox::hold_unaddressed(connection, now).unwrap();
@@ -275,8 +275,8 @@ fn operated(connection: &mut SqliteConnection, fixture: &Fixture, ticket: &Ticke
         note: Some(fixture.note(now)),
     };
     messages::append(connection, &append).unwrap();
-    outbox::redeliver_dead(connection, fixture.note(now)).unwrap();
-    outbox::dead_elsewhere(connection, 9).unwrap();
+    redelivery::redeliver_dead(connection, fixture.note(now), 0).unwrap();
+    redelivery::dead_elsewhere(connection, 9).unwrap();
     for of in [None, Some(ticket.id)] {
         for before in [None, Some(fixture.note(now).id)] {
             assert!(trail::read(connection, of, before, 9).unwrap().len() > 3);

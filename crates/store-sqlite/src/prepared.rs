@@ -64,3 +64,6 @@ impl<Q: QueryFragment<Sqlite>, T> QueryFragment<Sqlite> for Typed<Q, T> {
 impl<Q, T> Query for Typed<Q, T> {
     type SqlType = T;
 }
+
+#[cfg(test)]
+mod tests;

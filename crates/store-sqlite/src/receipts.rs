@@ -11,6 +11,7 @@ use crate::{
     SqliteStore,
     db::Failure,
     outbox,
+    prepared::prepared,
     rows::{DetourRow, HandedRow, ReceiptRow, notification_id, state},
     schema::{earlier_ids, notifications, receipts},
 };
@@ -101,12 +102,16 @@ pub(crate) fn advance(
     let refused = delivered.filter(notifications::progress.eq(Progress::Sent.as_str()));
     let is_another_message = notifications::round.eq(notifications::round + 1);
     let written = match advance {
-        Advance::To(progress) => update(delivered.filter(notifications::progress.eq_any(behind(*progress))))
-            .set((
-                notifications::progress.eq(progress.as_str()),
-                notifications::settled_at.eq(at.unix_micros()),
-            ))
-            .execute(connection)?,
+        Advance::To(progress) => prepared(
+            update(delivered.filter(notifications::progress.eq_any(behind(*progress))))
+                .set((
+                    notifications::progress.eq(progress.as_str()),
+                    notifications::settled_at.eq(at.unix_micros()),
+                ))
+                .returning(notifications::id),
+        )
+        .load::<Vec<u8>>(connection)?
+        .len(),
         Advance::Detour(detour, why) => update(refused)
             .set((DetourRow::new(detour, why, at), is_another_message))
             .execute(connection)?,

@@ -1,6 +1,6 @@
 //! What operators did.
 
-use diesel::{insert_into, prelude::*};
+use diesel::{insert_into, prelude::*, upsert::excluded};
 use ticket_domain::{Act, Entry, EntryId, TicketId, ports::Note};
 
 use crate::{
@@ -9,16 +9,24 @@ use crate::{
     schema::{tickets, trail},
 };
 
-/// Writes an entry; `ticket` is the one that it was done to.
+/// Writes an entry; `ticket` is the one that it was done to. What is done to several in more than one transaction is one
+/// entry, which counts them all.
 pub(crate) fn note(
     connection: &mut SqliteConnection,
     note: Note,
     ticket: Option<TicketId>,
     act: &Act,
 ) -> Result<(), Failure> {
-    insert_into(trail::table)
-        .values(EntryRow::new(note, ticket, act))
-        .execute(connection)?;
+    let entry = insert_into(trail::table).values(EntryRow::new(note, ticket, act));
+    if let Act::RedeliverDead(_) = act {
+        entry
+            .on_conflict(trail::id)
+            .do_update()
+            .set(trail::amount.eq(trail::amount + excluded(trail::amount)))
+            .execute(connection)?;
+    } else {
+        entry.execute(connection)?;
+    }
     Ok(())
 }
 

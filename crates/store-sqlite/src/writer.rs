@@ -113,7 +113,7 @@ impl Drop for Writer {
     fn drop(&mut self) {
         self.queue = None;
         if let Some(thread) = self.thread.take() {
-            // It can't panic outside of the jobs, whose panics are answered.
+            // It goes on after a panic.
             drop(thread.join());
         }
     }
@@ -208,7 +208,15 @@ struct Desk {
 }
 
 impl Desk {
+    /// Writes until the store ends. The callers of jobs that were under way at a panic hear that the writer is gone; those
+    /// that come later are served, since there is no other.
     fn run(mut self) {
+        while catch_unwind(AssertUnwindSafe(|| self.write_what_comes())).is_err() {
+            tracing::error!("the writer panicked");
+        }
+    }
+
+    fn write_what_comes(&mut self) {
         let mut jobs = Jobs::new();
         while self.waiting.blocking_recv_many(&mut jobs, self.together) > 0 {
             jobs.retain(|job| job.is_wanted());

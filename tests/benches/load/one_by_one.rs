@@ -17,7 +17,7 @@ pub(crate) fn serve() {
     let config = Config::load(&|name| env::var_os(name), &here, false).unwrap().config;
     start_logging(&config);
     let Database::Sqlite(file) = &config.database else {
-        panic!("only of the embedded store");
+        unreachable!("only of the embedded store");
     };
     let store = SqliteStore::open_one_by_one(file).unwrap();
     let serving = async {

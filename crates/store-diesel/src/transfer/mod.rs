@@ -43,6 +43,7 @@ const SETTINGS: &str = "
     SET LOCAL idle_in_transaction_session_timeout = 0;
     SET LOCAL lock_timeout = '5s';
     SET LOCAL jit = off;
+    SET LOCAL enable_seqscan = on;
     SET LOCAL work_mem = '64MB';
     SELECT set_config(name, value, true) FROM pg_settings
         JOIN (VALUES ('max_parallel_maintenance_workers', '4'), ('client_connection_check_interval', '1s'))

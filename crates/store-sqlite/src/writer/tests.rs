@@ -214,3 +214,27 @@ async fn a_follower_that_panics_ends_nothing() {
         assert_eq!(store.open(opening).await.unwrap(), Opened::Now);
     }
 }
+
+/// What panics on the writer's thread when nobody takes it.
+struct Unwanted;
+
+impl Drop for Unwanted {
+    fn drop(&mut self) {
+        if std::thread::current().name() == Some("tickets-writer") {
+            resume_unwind(Box::new("a fault of ours"));
+        }
+    }
+}
+
+/// Even what panics outside of the work is no end of the only writer.
+#[tokio::test]
+async fn the_writer_goes_on_after_a_panic() {
+    let busy = Busy::new().await;
+    let times = Arc::default();
+    let committed = busy.queue(writing("before", &times)).await;
+    drop(begun(busy.store.db.write(|_| Ok(Unwanted))).await);
+    busy.release.send(()).unwrap();
+    committed.await.unwrap();
+    busy.store.db.write(writing("after", &times)).await.unwrap();
+    assert_eq!(busy.store.db.read(|connection| Ok(rows(connection))).await.unwrap(), 2);
+}

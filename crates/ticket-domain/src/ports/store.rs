@@ -187,8 +187,8 @@ pub enum Appended {
 /// What lies beneath a store's error.
 pub type Source = Arc<dyn std::error::Error + Send + Sync>;
 
-/// Why a store did not do what it was asked. Nothing was written. Cloneable, so that one failed commit can be told to
-/// every request that was in it.
+/// Why a store did not do what it was asked. Nothing was written, unless the answer to a commit was lost on its way.
+/// Cloneable, so that one failed commit can be told to every request that was in it.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
     /// No connection in time, or the store cannot take writes now. Asking again later may help.
