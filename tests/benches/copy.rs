@@ -66,7 +66,7 @@ async fn main() -> ExitCode {
          | what | bar | measured | |\n|-|-|-|-|\n| tickets copied a second | ≥ {BAR:.0} | {rate:.0} | {met} |"
     );
     println!("\n{text}");
-    page::put("make bench-copy", &text);
+    page::put("performance.md", "make bench-copy", &text);
     if rate >= BAR {
         ExitCode::SUCCESS
     } else {
