@@ -12,6 +12,7 @@
 mod asking;
 mod command;
 mod create;
+mod door;
 mod faults;
 mod inbound;
 mod messages;
@@ -21,3 +22,5 @@ mod operators;
 mod random_replies;
 mod read;
 mod receipts;
+mod slow;
+mod wire;
