@@ -14,6 +14,8 @@ use crate::{ApiParts, Settings, api::Api, connection::Connection, request_log::o
 const SHUTDOWN_SECONDS: u64 = 15;
 /// How long a client that is sending still may read the answer to what it sent before.
 const LINGER: Duration = Duration::from_secs(1);
+/// More than these the server does not start.
+const MAX_WORKERS: usize = 512;
 /// Told to whoever has as many connections as one client address may have.
 const TOO_MANY: &[u8] =
     b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 30\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
@@ -41,9 +43,10 @@ pub fn serve(
     } = parts.settings;
     let door = parts.door.clone();
     let workers = match parts.settings.workers {
-        Some(workers) => workers.max(1),
+        Some(workers) => workers,
         None => available_parallelism()?.get(),
     };
+    let workers = workers.clamp(1, MAX_WORKERS);
     let live = parts.live.clone();
     let shutdown = async move {
         shutdown.await;

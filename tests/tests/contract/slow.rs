@@ -19,6 +19,9 @@ const WATCHED: Duration = Duration::from_secs(4);
 /// No answer to the others may take longer, but one in a hundred.
 const P99: Duration = Duration::from_millis(500);
 
+/// A header that never ends.
+const HALF_A_HEAD: &str = "GET / HTTP/1.1\r\nhost: desk.example\r\nx: ";
+
 on_both_stores!(slow_clients_keep_nobody_else_waiting);
 
 /// How a client keeps the server waiting.
@@ -47,11 +50,11 @@ impl Way {
             _ => connect(address).await,
         };
         match self {
-            Self::FirstHead => write(&mut stream, "GET /").await,
+            Self::FirstHead => write(&mut stream, HALF_A_HEAD).await,
             Self::SecondHead => {
                 write(&mut stream, &get("/health/live")).await;
                 assert_eq!(answer(&mut stream).await.status, 200);
-                write(&mut stream, "GET /").await;
+                write(&mut stream, HALF_A_HEAD).await;
             }
             Self::Body => {
                 let lines = "content-type: application/json\r\ncontent-length: 1000\r\n";
@@ -78,7 +81,7 @@ impl Way {
 async fn keep_waiting(way: Way, mut stream: TcpStream, end: Instant) {
     let begun = Instant::now();
     while Instant::now() < end {
-        if way.trickles() && tokio::io::AsyncWriteExt::write_all(&mut stream, b" ").await.is_err() {
+        if way.trickles() && tokio::io::AsyncWriteExt::write_all(&mut stream, b"x").await.is_err() {
             return;
         }
         sleep(Duration::from_millis(500)).await;
