@@ -214,7 +214,7 @@ impl AsyncRead for Connection {
                 buffer.set_filled(before);
                 this.nothing_read(Some(Overdue::Head))
             }
-            read => read,
+            read @ Poll::Ready(_) => read,
         }
     }
 }

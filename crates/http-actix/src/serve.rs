@@ -86,13 +86,12 @@ pub fn serve(
         let door = door.clone();
         fn_service(move |io: TcpStream| {
             let peer = io.peer_addr().ok();
-            let connected = match door.connect(peer) {
-                Ok(place) => Ok((Connection::new(io, deadlines, place), peer)),
-                Err(_) => {
-                    // Whether it is heard or not, the connection ends.
-                    let _ = io.try_write(TOO_MANY);
-                    Err(DispatchError::Io(io::ErrorKind::ConnectionRefused.into()))
-                }
+            let connected = if let Ok(place) = door.connect(peer) {
+                Ok((Connection::new(io, deadlines, place), peer))
+            } else {
+                // Whether it is heard or not, the connection ends.
+                let _ = io.try_write(TOO_MANY);
+                Err(DispatchError::Io(io::ErrorKind::ConnectionRefused.into()))
             };
             ready(connected)
         })

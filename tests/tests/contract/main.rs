@@ -5,6 +5,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::float_cmp,
+    clippy::print_stdout,
     clippy::too_many_lines,
     reason = "tests"
 )]
