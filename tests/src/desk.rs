@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
     process::{ExitStatus, Stdio},
     sync::{Arc, Mutex, OnceLock},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use reqwest::{Client, Method, header::HeaderMap};
@@ -158,6 +158,7 @@ impl DeskOptions {
             address: found.expect("an address"),
             client,
             document: OnceLock::new(),
+            metrics_asked: tokio::sync::Mutex::default(),
         }
     }
 }
@@ -212,6 +213,7 @@ pub struct Desk {
     address: SocketAddr,
     client: Client,
     document: OnceLock<Value>,
+    metrics_asked: tokio::sync::Mutex<Option<Instant>>,
 }
 
 /// An answer of the server.
@@ -443,9 +445,16 @@ impl Desk {
         self.metrics(&[name]).await
     }
 
-    /// The sum of several numbers, all of one moment.
+    /// The sum of several numbers, all of one moment, which is not before the call: what the store is asked for may be a
+    /// second old, so nobody asks sooner than that.
     async fn metrics(&self, names: &[&str]) -> f64 {
+        let mut asked = self.metrics_asked.lock().await;
+        if let Some(asked) = *asked {
+            tokio::time::sleep_until((asked + Duration::from_millis(1_050)).into()).await;
+        }
         let text = self.get("/metrics").await.text;
+        *asked = Some(Instant::now());
+        drop(asked);
         let lines = text
             .lines()
             .filter(|line| names.iter().any(|name| line.starts_with(name)));

@@ -16,13 +16,14 @@ pub(crate) enum ClientAddress {
 impl ClientAddress {
     /// The client of a request that `peer` sent, if `hops` proxies in front are ours. Each of our proxies appends who
     /// called it to `X-Forwarded-For`, so the client is the `hops`-th entry from the right; what stands further left is
-    /// the caller's own invention.
+    /// the caller's own invention. Where there are fewer entries, the request came past some of our proxies, and nobody
+    /// of ours vouches for any of them.
     pub(crate) fn of(peer: Option<SocketAddr>, headers: &HeaderMap, hops: usize) -> Self {
         let peer = peer.map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |peer| peer.ip().to_canonical());
-        let forwarded: Vec<&str> = headers
+        // As bytes: what a caller wrote to the left need not even be text.
+        let forwarded: Vec<&[u8]> = headers
             .get_all("x-forwarded-for")
-            .flat_map(|value| value.to_str().unwrap_or_default().split(','))
-            .map(str::trim)
+            .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
             .collect();
         if forwarded.is_empty() && peer.is_loopback() {
             return Self::Local;
@@ -30,10 +31,20 @@ impl ClientAddress {
         let client = match hops {
             0 => None,
             hops => forwarded
-                .get(forwarded.len().saturating_sub(hops))
-                .and_then(|entry| address(entry)),
+                .len()
+                .checked_sub(hops)
+                .and_then(|place| std::str::from_utf8(forwarded[place]).ok())
+                .and_then(|entry| address(entry.trim())),
         };
         Self::Remote(network(client.unwrap_or(peer)))
+    }
+
+    /// Where it is, if it is not on this machine.
+    pub(crate) fn remote(self) -> Option<IpAddr> {
+        match self {
+            Self::Local => None,
+            Self::Remote(ip) => Some(ip),
+        }
     }
 }
 
@@ -66,7 +77,7 @@ mod tests {
         for value in forwarded {
             headers.append(
                 HeaderName::from_static("x-forwarded-for"),
-                HeaderValue::from_str(value).unwrap(),
+                HeaderValue::from_bytes(value.as_bytes()).unwrap(),
             );
         }
         match ClientAddress::of(Some(peer.parse().unwrap()), &headers, hops) {
@@ -88,7 +99,13 @@ mod tests {
             ("10.0.0.1:9", &[], 1, "10.0.0.1"),
             ("10.0.0.1:9", &["6.6.6.6, 1.2.3.4"], 1, "1.2.3.4"),
             ("10.0.0.1:9", &["6.6.6.6", "1.2.3.4, 5.6.7.8"], 2, "1.2.3.4"),
-            ("10.0.0.1:9", &["1.2.3.4"], 3, "1.2.3.4"),
+            // Past one of our proxies, or all of them: whatever stands there is an invention.
+            ("10.0.0.1:9", &["1.2.3.4"], 3, "10.0.0.1"),
+            ("10.0.0.1:9", &["6.6.6.6", "1.2.3.4"], 3, "10.0.0.1"),
+            ("127.0.0.1:9", &["1.2.3.4"], 2, "127.0.0.1"),
+            ("10.0.0.1:9", &["\u{e9}, 1.2.3.4"], 1, "1.2.3.4"),
+            ("10.0.0.1:9", &["1.2.3.4, \u{e9}"], 1, "10.0.0.1"),
+            ("10.0.0.1:9", &["\u{e9}", "6.6.6.6, 1.2.3.4 , 5.6.7.8"], 2, "1.2.3.4"),
             ("10.0.0.1:9", &["unknown"], 1, "10.0.0.1"),
             ("10.0.0.1:9", &[""], 1, "10.0.0.1"),
             ("10.0.0.1:9", &["1.2.3.4:5678"], 1, "1.2.3.4"),

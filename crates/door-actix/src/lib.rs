@@ -6,17 +6,28 @@
 mod client_address;
 mod keys;
 mod live;
+mod places;
+mod rate;
 mod rate_limits;
 mod seen;
 mod store_failure;
 
-use actix_web::HttpRequest;
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
+
+use actix_web::{HttpRequest, http::header::HeaderMap};
 use secrecy::SecretString;
+use ticket_domain::{Standing, TicketId};
 
 use client_address::ClientAddress;
 use keys::Keys;
 pub use keys::bearer;
 pub use live::{Following, Live};
+pub use places::{ConnectionPlace, MostStreams, NoPlace, StreamPlace};
+use places::{Places, Streams};
+pub use rate::{NotARate, Rate, Rates};
 use rate_limits::RateLimits;
 pub use rate_limits::{Kind, TooMany};
 pub use seen::{NotAnEvent, Seen, state_of_tag, state_tag};
@@ -33,6 +44,13 @@ pub struct Settings {
     pub trusted_proxy_hops: usize,
     /// Whether callers are limited.
     pub rate_limits: bool,
+    /// What they are limited to.
+    pub rates: Rates,
+    /// How many connections one client address may have, where no proxy is in front that all of them come from. A
+    /// program on this machine may have any number.
+    pub connections_of_one: usize,
+    /// How many streams of events may be open.
+    pub streams: MostStreams,
 }
 
 impl Default for Settings {
@@ -42,6 +60,9 @@ impl Default for Settings {
             operator_token: None,
             trusted_proxy_hops: 0,
             rate_limits: true,
+            rates: Rates::default(),
+            connections_of_one: 256,
+            streams: MostStreams::default(),
         }
     }
 }
@@ -51,6 +72,9 @@ pub struct Door {
     keys: Keys,
     trusted_proxy_hops: usize,
     limits: Option<RateLimits>,
+    /// None where a proxy is in front.
+    connections: Option<Arc<Places<IpAddr>>>,
+    streams: Streams,
 }
 
 impl Door {
@@ -59,15 +83,90 @@ impl Door {
         Self {
             keys: Keys::new(&settings.inbound_keys, settings.operator_token.as_ref()),
             trusted_proxy_hops: settings.trusted_proxy_hops,
-            limits: settings.rate_limits.then(RateLimits::new),
+            limits: settings.rate_limits.then(|| RateLimits::new(&settings.rates)),
+            connections: (settings.trusted_proxy_hops == 0).then(|| Places::new(settings.connections_of_one)),
+            streams: Streams::new(settings.streams),
         }
+    }
+
+    fn client(&self, request: &HttpRequest) -> ClientAddress {
+        ClientAddress::of(request.peer_addr(), request.headers(), self.trusted_proxy_hops)
     }
 
     /// Counts a request against its sender's limit.
     pub fn limit(&self, kind: Kind, request: &HttpRequest) -> Result<(), TooMany> {
-        let Some(limits) = &self.limits else { return Ok(()) };
-        let client = ClientAddress::of(request.peer_addr(), request.headers(), self.trusted_proxy_hops);
-        limits.take(kind, client)
+        match &self.limits {
+            Some(limits) => limits.take(kind, self.client(request)),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether a request would be one too many for its sender. It is not counted.
+    pub fn has_left(&self, kind: Kind, request: &HttpRequest) -> Result<(), TooMany> {
+        match &self.limits {
+            Some(limits) => limits.look(kind, self.client(request)),
+            None => Ok(()),
+        }
+    }
+
+    /// Before a ticket is looked for. Without a key there is nothing that could turn out to be right: whoever has read, or
+    /// guessed, as much as they may is refused before the store is asked.
+    pub fn before_ticket(&self, request: &HttpRequest, has_key: bool) -> Result<(), TooMany> {
+        if has_key {
+            return Ok(());
+        }
+        self.has_left(Kind::Miss, request)?;
+        self.limit(Kind::Read, request)
+    }
+
+    /// After a ticket was looked for by a caller who proved nothing. A wrong key is a read as well: it buys nothing beyond
+    /// what the caller has without it. What is missing may have been guessed.
+    pub fn after_ticket(&self, request: &HttpRequest, has_key: bool, is_missing: bool) -> Result<(), TooMany> {
+        if has_key {
+            self.limit(Kind::WrongKey, request)?;
+            self.limit(Kind::Read, request)?;
+        }
+        if is_missing {
+            self.limit(Kind::Miss, request)?;
+        }
+        Ok(())
+    }
+
+    /// Whether `given` is the operators' token. Nothing is counted.
+    pub fn knows_operator(&self, given: &[u8]) -> bool {
+        self.keys.is_operator(given)
+    }
+
+    /// A place for a connection from `peer`.
+    pub fn connect(&self, peer: Option<SocketAddr>) -> Result<ConnectionPlace, NoPlace> {
+        let address = ClientAddress::of(peer, &HeaderMap::new(), 0).remote();
+        let place = self.connections.as_ref().zip(address);
+        let place = place.map(|(connections, address)| connections.take(address));
+        Ok(ConnectionPlace {
+            _of_one: place.transpose()?,
+        })
+    }
+
+    /// A place for a stream of a ticket's events. The address of somebody with a right key is not looked at: they may be
+    /// many, in one office.
+    pub fn open_stream(
+        &self,
+        request: &HttpRequest,
+        ticket: TicketId,
+        standing: Standing,
+    ) -> Result<StreamPlace, NoPlace> {
+        match self.client(request) {
+            ClientAddress::Local => self.streams.take(None, None),
+            ClientAddress::Remote(ip) => {
+                let counted = (standing == Standing::Anyone).then_some(ip);
+                self.streams.take(counted, Some(ticket))
+            }
+        }
+    }
+
+    /// A place for a stream of an operator's: they share an office, and so an address, and are counted only in all.
+    pub fn open_operator_stream(&self) -> Result<StreamPlace, NoPlace> {
+        self.streams.take(None, None)
     }
 
     /// Whether `given` is the operators' token. A wrong one counts against the caller's limit.
@@ -85,5 +184,53 @@ impl Door {
             self.limit(Kind::WrongKey, request)?;
         }
         Ok(is_right)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_has_so_many_connections_where_no_proxy_is_in_front() {
+        let door = |trusted_proxy_hops| {
+            Door::new(&Settings {
+                trusted_proxy_hops,
+                connections_of_one: 2,
+                ..Settings::default()
+            })
+        };
+        let connect = |door: &Door, peers: &[&str]| {
+            let places: Vec<_> = peers
+                .iter()
+                .map(|peer| door.connect(Some(peer.parse().unwrap())))
+                .collect();
+            places.iter().filter(|place| place.is_ok()).count()
+        };
+        for (hops, peers, expected) in [
+            (
+                0,
+                &["203.0.113.1:1", "203.0.113.1:2", "203.0.113.1:3", "203.0.113.2:1"][..],
+                3,
+            ),
+            (
+                0,
+                &[
+                    "[2001:db8::1]:1",
+                    "[2001:db8::2]:1",
+                    "[2001:db8::3]:1",
+                    "[2001:db8:0:1::1]:1",
+                ],
+                3,
+            ),
+            (0, &["127.0.0.1:1", "127.0.0.1:2", "[::1]:3", "[::ffff:127.0.0.1]:4"], 4),
+            // All of them are the proxy's.
+            (1, &["203.0.113.1:1", "203.0.113.1:2", "203.0.113.1:3"], 3),
+        ] {
+            let door = door(hops);
+            assert_eq!(connect(&door, peers), expected, "{peers:?}");
+            // They are gone again.
+            assert_eq!(connect(&door, peers), expected, "{peers:?}");
+        }
     }
 }

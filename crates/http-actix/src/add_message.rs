@@ -3,7 +3,6 @@
 use std::future::{Ready, ready};
 
 use actix_web::{FromRequest, HttpRequest, HttpResponse, dev::Payload};
-use door_actix::Kind;
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 use ticket_domain::{
@@ -19,7 +18,7 @@ use crate::{
     field::{Field, check, required},
     get_ticket::reference_of,
     idempotency,
-    keys::{limit_wrong_key, ticket_key},
+    keys::ticket_key,
     patience::in_time,
     problem::{FieldError, Problem},
 };
@@ -87,9 +86,7 @@ impl FromRequest for Writer {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let check = || {
             let key = ticket_key(request);
-            if key.is_none() {
-                Api::of(request)?.limit(Kind::Read, request)?;
-            }
+            Api::of(request)?.door.before_ticket(request, key.is_some())?;
             Ok(Self(key))
         };
         ready(check())
@@ -140,34 +137,32 @@ pub(crate) async fn add_message(
     let api = Api::of(&request)?;
     let (idempotency_key, key_fault) = idempotency::given(&request);
     let text = body.0.checked(key_fault)?;
-    let added = match reference_of(&request) {
+    let adding = match reference_of(&request) {
         Ok(reference) => {
             let adding = api
                 .add_message
                 .as_customer(reference, key.as_deref(), text, idempotency_key);
-            match in_time(async { Ok::<_, Problem>(adding.await) }).await {
-                Ok(added) => added.map_err(|error| (is_wrong_key(&error), Problem::from(error))),
-                Err(too_slow) => Err((false, too_slow)),
-            }
+            in_time(async { Ok::<_, Problem>(adding.await) }).await?
         }
-        Err(problem) => Err((true, problem)),
+        Err(_) => Err(AddError::NotFound),
     };
-    match added {
+    match adding {
         Ok(added) => Ok(created(&added)),
-        Err((is_wrong_key, problem)) => {
-            if is_wrong_key && key.is_some() {
-                limit_wrong_key(api, &request)?;
+        Err(error) => {
+            if let Some(is_missing) = proves_nothing(&error) {
+                api.door.after_ticket(&request, key.is_some(), is_missing)?;
             }
-            Err(problem)
+            Err(error.into())
         }
     }
 }
 
-/// Whether a key that was shown proved wrong. While the store is down no key proves anything.
-fn is_wrong_key(error: &AddError) -> bool {
+/// Whether the ticket is missing, where the caller proved nothing. While the store is down no key proves anything.
+fn proves_nothing(error: &AddError) -> Option<bool> {
     match error {
-        AddError::NotFound | AddError::NotAllowed => true,
-        AddError::KeyReused | AddError::Store(_) => false,
+        AddError::NotFound => Some(true),
+        AddError::NotAllowed => Some(false),
+        AddError::KeyReused | AddError::Store(_) => None,
     }
 }
 

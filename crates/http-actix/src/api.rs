@@ -6,13 +6,15 @@ use actix_cors::Cors;
 use actix_web::{FromRequest, Handler, HttpRequest, Resource, Responder, middleware::Condition, web};
 use door_actix::{Door, Kind, Live};
 use ticket_domain::{
-    ports::{Clock, Outbox, Random, StoreHealth},
+    Timestamp,
+    ports::{Clock, Outbox, Random, StoreHealth, Vitals},
     use_cases::{AddMessage, OpenTicket, Operate, ReceiveReply, Redeliver, ReportReceipt, ViewTicket},
 };
 
 use crate::{
-    ApiParts, Settings, add_message, attach, change_ticket, create_ticket, docs_page, events, get_ticket, health,
-    list_tickets,
+    ApiParts, Settings, add_message, attach, change_ticket, create_ticket, docs_page, events,
+    fresh::Fresh,
+    get_ticket, health, list_tickets,
     metrics::{self, Metrics},
     notifications, openapi,
     problem::{Code, Problem},
@@ -33,8 +35,11 @@ pub(crate) struct Api {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) metrics: Metrics,
+    pub(crate) is_ready: Fresh<bool>,
+    pub(crate) vitals: Fresh<Option<(Vitals, Timestamp)>>,
     pub(crate) door: Arc<Door>,
     pub(crate) live: Arc<Live>,
+    pub(crate) is_https: bool,
     pub(crate) body_deadline: Duration,
     pub(crate) heartbeat: Duration,
     allowed_origins: Vec<String>,
@@ -45,7 +50,10 @@ impl Api {
     pub(crate) fn new(parts: ApiParts) -> Result<Self, prometheus::Error> {
         let Settings {
             allowed_origins,
+            is_https,
             workers: _,
+            max_connections: _,
+            deadlines: _,
             body_deadline,
             heartbeat,
         } = parts.settings;
@@ -62,8 +70,11 @@ impl Api {
             clock: parts.clock,
             random: parts.random,
             metrics: Metrics::new(parts.delivery_metrics)?,
+            is_ready: Fresh::default(),
+            vitals: Fresh::default(),
             door: parts.door,
             live: parts.live,
+            is_https,
             body_deadline,
             heartbeat,
             allowed_origins,

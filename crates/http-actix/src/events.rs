@@ -115,7 +115,9 @@ fn told_before(request: &HttpRequest) -> Seen {
 /// Server-sent events, for `EventSource`: `ticket` with the ticket, and `message` with one message each, both as when the
 /// ticket is read; first everything that there is, then whatever comes. Each event's `id` is enough to go on after it:
 /// what came before is not told again. Between events there are comments, at most 15 seconds apart. Who may read the
-/// ticket may follow it. The stream ends when the server stops; come again then.
+/// ticket may follow it. The stream ends when the server stops; come again then. Only so many streams are open at a time:
+/// of one address, if it shows no right key, of one ticket, and in all. Read the ticket now and then where there is none
+/// to be had.
 #[utoipa::path(
     get,
     path = "/api/ticket/{ticketRef}/events",
@@ -144,13 +146,14 @@ fn told_before(request: &HttpRequest) -> Seen {
             example = json!("retry: 2000\n\nevent: message\nid: 2.3-sent-1736937000000000\ndata: {…}\n\n"),
         ),
         (status = 404, description = "`ticket_not_found`"),
-        (status = 429, description = "`rate_limited`"),
+        (status = 429, description = "`rate_limited`: too many requests without a right key, or too many streams are open."),
         (status = 500, description = "`storage_unavailable` or `internal`"),
     )
 )]
 pub(crate) async fn events(request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let thread = viewed(&request).await?;
+    let (thread, standing) = viewed(&request).await?;
     let api = Api::of(&request)?;
+    let place = api.door.open_stream(&request, thread.ticket.id, standing)?;
     let following = api.live.follow(thread.ticket.reference, thread.ticket.id);
     let mut told = told_before(&request);
     let first = format!("{RETRY}{}", tell(&mut told, &thread));
@@ -160,7 +163,7 @@ pub(crate) async fn events(request: HttpRequest) -> Result<HttpResponse, Problem
         version: thread.ticket.version,
         following,
         heartbeat: api.heartbeat,
-        _open: api.metrics.open_stream(),
+        _open: api.metrics.open_stream(place),
     };
     Ok(HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "text/event-stream"))

@@ -4,18 +4,18 @@ use actix_web::{
     HttpRequest, HttpResponse,
     http::header::{CACHE_CONTROL, ETAG, EntityTag, Header, IF_NONE_MATCH, IfNoneMatch},
 };
-use door_actix::{Kind, state_of_tag, state_tag};
+use door_actix::{state_of_tag, state_tag};
 use serde::Serialize;
 use ticket_domain::{
     Delivery, Message, Standing, Thread, ThreadState, Ticket, TicketRef,
-    use_cases::{Credentials, Look, View, ViewError, ViewTicket},
+    use_cases::{View, ViewError},
 };
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
     api::Api,
-    keys::{is_operator, limit_wrong_key, ticket_key},
+    keys::Visitor,
     problem::{Code, Problem},
     words::{ChannelWord, DeliveryWord, PriorityWord, SenderWord, StatusWord},
 };
@@ -255,14 +255,7 @@ impl Has {
 )]
 pub(crate) async fn get_ticket(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let has = Has::of(&request);
-    let known = has.state();
-    let look = async |tickets: &ViewTicket, reference, credentials: Credentials<'_>| {
-        tickets.view_unless(known, reference, credentials).await
-    };
-    let (state, thread) = match shown(&request, look).await? {
-        Look::Unchanged(state) => (state, None),
-        Look::Changed(thread) => (thread.state(), Some(thread)),
-    };
+    let Shown { state, thread, .. } = shown(&request, has.state()).await?;
     let tag = EntityTag::new_strong(state_tag(state));
     let news = thread.filter(|_| !has.includes(&tag));
     let mut response = match news {
@@ -278,46 +271,54 @@ pub(crate) async fn get_ticket(request: HttpRequest) -> Result<HttpResponse, Pro
     })
 }
 
-/// The ticket that a request names, if the caller may see it.
-pub(crate) async fn viewed(request: &HttpRequest) -> Result<Thread, Problem> {
-    let view = async |tickets: &ViewTicket, reference, credentials: Credentials<'_>| {
-        let View { thread, standing } = tickets.view(reference, credentials).await?;
-        Ok((thread, standing))
-    };
-    shown(request, view).await
+/// What a caller is shown of a ticket.
+struct Shown {
+    /// How it stands.
+    state: ThreadState,
+    /// All of it, unless it stands as the caller knows.
+    thread: Option<Thread>,
+    standing: Standing,
 }
 
-/// What `look` shows of the ticket that a request names.
-async fn shown<T>(
-    request: &HttpRequest,
-    look: impl AsyncFnOnce(&ViewTicket, TicketRef, Credentials<'_>) -> Result<(T, Standing), ViewError>,
-) -> Result<T, Problem> {
+/// The ticket that a request names, if the caller may see it. All of it is read unless it stands as is `known`.
+async fn shown(request: &HttpRequest, known: Option<ThreadState>) -> Result<Shown, Problem> {
     let api = Api::of(request)?;
-    let is_operator = is_operator(api, request)?;
-    let key = ticket_key(request);
-    // Without a key there is nothing that could turn out to be right, so the limit comes before the store.
-    if !is_operator && key.is_none() {
-        api.limit(Kind::Read, request)?;
-    }
-    let credentials = Credentials {
-        key: key.as_deref(),
-        is_operator,
-    };
-    let shown = match reference_of(request) {
-        Ok(reference) => look(&api.view_ticket, reference, credentials)
-            .await
-            .map_err(Problem::from),
-        Err(problem) => Err(problem),
-    };
-    let is_wrong = match &shown {
-        Ok((_, standing)) => *standing == Standing::Anyone,
+    let visitor = Visitor::of(api, request)?;
+    let refused = |error: ViewError| match error {
+        ViewError::NotFound => visitor
+            .count(api, request, None)
+            .err()
+            .unwrap_or_else(|| ViewError::NotFound.into()),
         // While the store is down no key proves anything.
-        Err(problem) => !problem.is_ours(),
+        ViewError::Store(_) => error.into(),
     };
-    if key.is_some() && !is_operator && is_wrong {
-        limit_wrong_key(api, request)?;
+    let Ok(reference) = reference_of(request) else {
+        return Err(refused(ViewError::NotFound));
+    };
+    let tickets = &api.view_ticket;
+    let admitting = tickets.admit(reference, visitor.credentials(), known.is_some());
+    let admitted = admitting.await.map_err(refused)?;
+    let standing = admitted.standing();
+    visitor.count(api, request, Some(standing))?;
+    if let Some(known) = known.filter(|known| admitted.state() == Some(*known)) {
+        return Ok(Shown {
+            state: known,
+            thread: None,
+            standing,
+        });
     }
-    shown.map(|(shown, _)| shown)
+    let View { thread, .. } = tickets.read(admitted).await.map_err(refused)?;
+    Ok(Shown {
+        state: thread.state(),
+        thread: Some(thread),
+        standing,
+    })
+}
+
+/// All of the ticket that a request names, if the caller may see it, and what they proved to be.
+pub(crate) async fn viewed(request: &HttpRequest) -> Result<(Thread, Standing), Problem> {
+    let Shown { thread, standing, .. } = shown(request, None).await?;
+    Ok((thread.ok_or_else(|| Problem::new(Code::Internal))?, standing))
 }
 
 /// The reference in a request's address.

@@ -1,6 +1,7 @@
 //! `/health/live` and `/health/ready`: for whoever restarts the process, and whoever sends it traffic.
 
 use actix_web::{HttpRequest, HttpResponse};
+use door_actix::log_store_failure;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -28,7 +29,8 @@ pub(crate) async fn live() -> HttpResponse {
 
 /// Can it serve requests?
 ///
-/// It can while the store answers. n8n being down does not matter: notifications wait.
+/// It can while the store answers, which is asked once a second at most. n8n being down does not matter: notifications
+/// wait.
 #[utoipa::path(
     get,
     path = "/health/ready",
@@ -40,9 +42,12 @@ pub(crate) async fn live() -> HttpResponse {
     )
 )]
 pub(crate) async fn ready(request: HttpRequest) -> Result<HttpResponse, Problem> {
-    match Api::of(&request)?.health.ping().await {
-        Ok(()) => Ok(HttpResponse::Ok().json(Healthy { ok: true })),
-        Err(error) => Err(Problem::not_ready(&error)),
+    let api = Api::of(&request)?;
+    let ask = async { api.health.ping().await.inspect_err(log_store_failure).is_ok() };
+    if api.is_ready.get(ask).await {
+        Ok(HttpResponse::Ok().json(Healthy { ok: true }))
+    } else {
+        Err(Problem::not_ready())
     }
 }
 

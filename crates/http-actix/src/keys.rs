@@ -4,6 +4,7 @@ use std::future::{Ready, ready};
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, web::Query};
 use door_actix::{Kind, bearer};
+use ticket_domain::{Standing, use_cases::Credentials};
 
 use crate::{
     api::Api,
@@ -32,10 +33,54 @@ pub(crate) fn ticket_key(request: &HttpRequest) -> Option<String> {
     parameter(request, "key")
 }
 
-/// Counts a ticket's key that was wrong. It is a read as well: it buys nothing beyond what the caller has without it.
-pub(crate) fn limit_wrong_key(api: &Api, request: &HttpRequest) -> Result<(), Problem> {
-    api.limit(Kind::WrongKey, request)?;
-    api.limit(Kind::Read, request)
+/// Whoever wants to see a ticket, and what they show for it.
+pub(crate) struct Visitor {
+    pub(crate) key: Option<String>,
+    pub(crate) is_operator: bool,
+    shows_wrong_token: bool,
+}
+
+impl Visitor {
+    /// The sender of a request, unless they have spent their limits and show no key that could turn out to be right.
+    pub(crate) fn of(api: &Api, request: &HttpRequest) -> Result<Self, Problem> {
+        let key = ticket_key(request);
+        let token = bearer(request);
+        let is_operator = token.is_some_and(|token| api.door.knows_operator(token));
+        let shows_wrong_token = token.is_some() && !is_operator;
+        if !is_operator {
+            if shows_wrong_token && key.is_none() {
+                api.limit(Kind::WrongKey, request)?;
+            }
+            api.door.before_ticket(request, key.is_some())?;
+        }
+        Ok(Self {
+            key,
+            is_operator,
+            shows_wrong_token,
+        })
+    }
+
+    pub(crate) fn credentials(&self) -> Credentials<'_> {
+        Credentials {
+            key: self.key.as_deref(),
+            is_operator: self.is_operator,
+        }
+    }
+
+    /// Counts what the visitor proved to be; nothing if no ticket was found. A wrong key, and a ticket that is not
+    /// there, count against the limits of whoever is no operator.
+    pub(crate) fn count(&self, api: &Api, request: &HttpRequest, found: Option<Standing>) -> Result<(), Problem> {
+        match found {
+            _ if self.is_operator => {}
+            None | Some(Standing::Anyone) => {
+                api.door.after_ticket(request, self.key.is_some(), found.is_none())?;
+            }
+            // A right key opens, whatever token stands beside it.
+            Some(_) if self.shows_wrong_token => drop(api.limit(Kind::WrongKey, request)),
+            Some(_) => {}
+        }
+        Ok(())
+    }
 }
 
 /// Proof that the caller is n8n. It stands first among a handler's arguments, so that nothing of the body is looked at
@@ -128,5 +173,39 @@ mod tests {
             let answer = api.send(&Request::new(method, &target).bearer(&opened.key));
             assert_eq!(answer.status, 401, "{target}");
         }
+    }
+
+    #[test]
+    fn guessing_the_token_comes_to_an_end_and_the_right_one_comes_in() {
+        let api = Service::with(|setup| setup.door.trusted_proxy_hops = 1);
+        for (number, (method, target)) in OPERATORS.into_iter().enumerate() {
+            let address = format!("1.2.3.{number}");
+            let ask = |token: &str| {
+                let request = Request::new(method, target).header("x-forwarded-for", &address);
+                api.send(&request.bearer(token))
+            };
+            let guessed = (0..200).take_while(|_| ask("guess").status == 401).count();
+            assert!((120..150).contains(&guessed), "{target} {guessed}");
+            let refused = ask("guess");
+            assert_eq!((refused.status, refused.code().as_str()), (429, "rate_limited"));
+            assert!(refused.header("retry-after").is_some());
+            assert!(!matches!(ask(OPERATOR_TOKEN).status, 401 | 429), "{target}");
+        }
+    }
+
+    #[test]
+    fn a_right_key_opens_whatever_token_stands_beside_it() {
+        let api = Service::with(|setup| setup.door.trusted_proxy_hops = 1);
+        let opened = api.open_ticket();
+        let ask = |target: &str| {
+            let request = Request::new("GET", target).header("x-forwarded-for", "1.2.3.4");
+            api.send(&request.bearer("guess")).status
+        };
+        assert!((0..200).any(|_| ask("/api/tickets") == 429));
+        let ticket = format!("/api/ticket/{}", opened.reference);
+        assert!((0..200).all(|_| ask(&format!("{ticket}?key={}", opened.key)) == 200));
+        // Without one, a wrong token is one guess too many.
+        assert_eq!(ask(&ticket), 429);
+        assert_eq!(ask(&format!("{ticket}?key=guess")), 429);
     }
 }

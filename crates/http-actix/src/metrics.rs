@@ -9,6 +9,7 @@ use std::{
 };
 
 use actix_web::{HttpRequest, HttpResponse};
+use door_actix::{StreamPlace, log_store_failure};
 use prometheus::{
     Encoder, Error, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
@@ -65,11 +66,14 @@ pub(crate) struct Metrics {
 }
 
 /// An event stream that is open, for as long as this lives.
-pub(crate) struct OpenStream(IntGauge);
+pub(crate) struct OpenStream {
+    gauge: IntGauge,
+    _place: StreamPlace,
+}
 
 impl Drop for OpenStream {
     fn drop(&mut self) {
-        self.0.dec();
+        self.gauge.dec();
     }
 }
 
@@ -105,10 +109,13 @@ impl Metrics {
         self.durations.with_label_values(labels).observe(took.as_secs_f64());
     }
 
-    /// Counts an event stream until what is given back is dropped.
-    pub(crate) fn open_stream(&self) -> OpenStream {
+    /// Counts an event stream, which has a place, until what is given back is dropped.
+    pub(crate) fn open_stream(&self, place: StreamPlace) -> OpenStream {
         self.streams.inc();
-        OpenStream(self.streams.clone())
+        OpenStream {
+            gauge: self.streams.clone(),
+            _place: place,
+        }
     }
 
     fn text(&self, vitals: Option<(&Vitals, Timestamp)>, pool: Option<PoolUse>) -> Result<Vec<u8>, Error> {
@@ -197,7 +204,7 @@ fn show_pool(registry: &Registry, pool: PoolUse) -> Result<(), Error> {
 
 /// Counts for Prometheus
 ///
-/// If the store does not answer, what it would tell is left out.
+/// If the store does not answer, what it would tell is left out. It is asked once a second at most.
 #[utoipa::path(
     get,
     path = "/metrics",
@@ -210,16 +217,14 @@ fn show_pool(registry: &Registry, pool: PoolUse) -> Result<(), Error> {
 )]
 pub(crate) async fn metrics(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let api = Api::of(&request)?;
-    let now = api.clock.now();
-    let vitals = api
-        .health
-        .vitals(now)
-        .await
-        .inspect_err(door_actix::log_store_failure)
-        .ok();
-    let text = api
-        .metrics
-        .text(vitals.as_ref().map(|vitals| (vitals, now)), api.health.pool_use());
+    let ask = async {
+        let now = api.clock.now();
+        let vitals = api.health.vitals(now).await.inspect_err(log_store_failure);
+        vitals.ok().map(|vitals| (vitals, now))
+    };
+    let vitals = api.vitals.get(ask).await;
+    let vitals = vitals.as_ref().map(|(vitals, at)| (vitals, *at));
+    let text = api.metrics.text(vitals, api.health.pool_use());
     let text = text.map_err(|error| {
         tracing::error!("the metrics could not be written: {error}");
         Problem::new(Code::Internal)

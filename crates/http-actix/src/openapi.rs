@@ -28,7 +28,9 @@ use crate::{
         description = "Customers open tickets on a website, managers answer from WhatsApp, and both read the same \
             thread.\n\nJSON in and out, in UTF-8. Times are UTC in RFC 3339 with six decimals. Unknown fields are \
             ignored. HEAD is answered wherever GET is, streams aside. Every error is a problem (RFC 9457) with a stable `code`; \
-            any other address answers 404 `not_found`, and any other method 405 `method_not_allowed`.",
+            any other address answers 404 `not_found`, and any other method 405 `method_not_allowed`. What is no HTTP, or \
+            does not come in time, is answered with a bare status (400, 408, 431), as are connections beyond those \
+            that one address may have (429), and the connection ends.",
         license(name = "MIT OR Apache-2.0"),
     ),
     paths(

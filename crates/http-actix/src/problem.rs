@@ -9,7 +9,7 @@ use actix_web::{
         header::{RETRY_AFTER, WWW_AUTHENTICATE},
     },
 };
-use door_actix::{TooMany, log_store_failure};
+use door_actix::{NoPlace, TooMany, log_store_failure};
 use serde::Serialize;
 use ticket_domain::{
     ports::StoreError,
@@ -217,8 +217,7 @@ impl Problem {
     }
 
     /// The store is down, told to whoever asks for the server's health.
-    pub(crate) fn not_ready(error: &StoreError) -> Self {
-        log_store_failure(error);
+    pub(crate) fn not_ready() -> Self {
         Self {
             status: StatusCode::SERVICE_UNAVAILABLE,
             ..Self::with_detail(Code::StorageUnavailable, "The store does not answer.")
@@ -238,11 +237,6 @@ impl Problem {
             _ => Code::Internal,
         };
         Self::new(code)
-    }
-
-    /// Whether the fault is the server's, whatever the caller sent.
-    pub(crate) fn is_ours(&self) -> bool {
-        self.status.is_server_error()
     }
 
     fn body(&self) -> ProblemBody<'_> {
@@ -316,6 +310,18 @@ impl From<TooMany> for Problem {
         Self {
             retry_after_seconds: Some(seconds),
             ..Self::new(Code::RateLimited)
+        }
+    }
+}
+
+impl From<NoPlace> for Problem {
+    fn from(NoPlace { seconds }: NoPlace) -> Self {
+        Self {
+            retry_after_seconds: Some(seconds),
+            ..Self::with_detail(
+                Code::RateLimited,
+                "Too many event streams are open. Read the ticket now and then instead, or come again.",
+            )
         }
     }
 }

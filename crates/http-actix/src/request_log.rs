@@ -12,10 +12,7 @@ use actix_web::{
     error::InternalError,
     http::{
         Method, StatusCode,
-        header::{
-            CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY,
-            X_CONTENT_TYPE_OPTIONS,
-        },
+        header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
     },
     middleware::Next,
     web,
@@ -27,7 +24,9 @@ use uuid::Builder;
 
 use crate::{
     api::Api,
+    connection::{AnswerBody, Answering},
     problem::{self, Code, Problem},
+    protect::{is_public, protect},
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -40,6 +39,7 @@ struct Observed {
     id: HeaderValue,
     method: &'static str,
     route: String,
+    is_public: bool,
     began: Instant,
 }
 
@@ -47,7 +47,8 @@ struct Observed {
 pub(crate) async fn observe(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<BoxBody>, Error> {
+) -> Result<ServiceResponse<AnswerBody>, Error> {
+    let answering = Answering::begin(request.request());
     let Some(api) = request.app_data::<web::Data<Api>>().cloned() else {
         return Err(Problem::new(Code::Internal).into());
     };
@@ -62,7 +63,7 @@ pub(crate) async fn observe(
             Ok(Ok(response)) => {
                 let mut response = as_problem(response.map_into_boxed_body());
                 observed.finish(&api, response.status(), response.headers_mut());
-                Ok(response)
+                Ok(response.map_body(|_, body| AnswerBody::new(body, answering)))
             }
             Ok(Err(error)) => Err(observed.fail(&api, error.error_response())),
             Err(_panic) => {
@@ -83,6 +84,7 @@ impl Observed {
             id: given.cloned().unwrap_or_else(|| new_id(random)),
             method: name_of(request.method()),
             route: request.match_pattern().unwrap_or_else(|| NO_ROUTE.to_owned()),
+            is_public: is_public(request.path()),
             began: Instant::now(),
         }
     }
@@ -98,12 +100,18 @@ impl Observed {
     fn finish(self, api: &Api, status: StatusCode, headers: &mut HeaderMap) {
         let took = self.began.elapsed();
         let ms = milliseconds(took);
-        let Self { id, method, route, .. } = self;
+        let Self {
+            id,
+            method,
+            route,
+            is_public,
+            ..
+        } = self;
         api.metrics.count(method, &route, status.as_u16(), took);
         // The id stands in the span.
         tracing::info!(method, route, status = status.as_u16(), ms, "answered");
         headers.insert(REQUEST_ID, id);
-        protect(headers);
+        protect(headers, api.is_https, is_public);
     }
 }
 
@@ -137,21 +145,6 @@ fn new_id(random: &dyn Random) -> HeaderValue {
     let id = Builder::from_random_bytes(random.bytes()).into_uuid();
     // A UUID is plain ASCII, so this never takes the other way.
     HeaderValue::from_str(&id.to_string()).unwrap_or(HeaderValue::from_static("unknown"))
-}
-
-/// Headers that keep browsers from doing more with a response than read it. What an endpoint set itself stays.
-fn protect(headers: &mut HeaderMap) {
-    let defaults = [
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
-        (REFERRER_POLICY, "no-referrer"),
-        (CACHE_CONTROL, "no-store"),
-    ];
-    for (name, value) in defaults {
-        if !headers.contains_key(&name) {
-            headers.insert(name, HeaderValue::from_static(value));
-        }
-    }
 }
 
 /// Turns an error that actix made by itself into a problem. A page that tells of one stays. Its headers stay: `Allow`, and those of CORS.
@@ -264,21 +257,6 @@ mod tests {
         ] {
             let head = api.send(&Request::new("HEAD", target));
             assert_eq!((head.status, head.header("allow")), (405, Some(allowed)), "{target}");
-        }
-    }
-
-    #[test]
-    fn browsers_are_told_to_do_nothing_with_answers() {
-        let api = Service::start();
-        let answers = [api.get("/health/live"), api.get("/nowhere"), api.get("/api/ticket")];
-        for answer in answers {
-            assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
-            assert_eq!(
-                answer.header("content-security-policy"),
-                Some("default-src 'none'; frame-ancestors 'none'")
-            );
-            assert_eq!(answer.header("cache-control"), Some("no-store"));
-            assert_eq!(answer.header("referrer-policy"), Some("no-referrer"));
         }
     }
 

@@ -1,19 +1,24 @@
 //! Answering on a socket.
 
-use std::{io, net::TcpListener, time::Duration};
+use std::{future::ready, io, net::TcpListener, thread::available_parallelism, time::Duration};
 
-use actix_web::{App, HttpServer, dev::Server, middleware::from_fn, web};
+use actix_http::{HttpService, KeepAlive, error::DispatchError};
+use actix_server::Server;
+use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
+use actix_web::{App, dev::AppConfig, middleware::from_fn, web};
+use tokio::net::TcpStream;
 
-use crate::{ApiParts, api::Api, request_log::observe};
+use crate::{ApiParts, Settings, api::Api, connection::Connection, request_log::observe};
 
-/// How long an idle connection is kept: longer than the proxies in front keep theirs, so that they close first.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// How long the head of a connection's first request may take.
-const HEAD_DEADLINE: Duration = Duration::from_secs(5);
 /// How long requests that are under way have, once the server is told to stop.
 const SHUTDOWN_SECONDS: u64 = 15;
-/// The most connections of one thread. Further ones wait in the listener's queue.
-const MAX_CONNECTIONS: usize = 10_000;
+/// How long a client that is sending still may read the answer to what it sent before.
+const LINGER: Duration = Duration::from_secs(1);
+/// More than these the server does not start.
+const MAX_WORKERS: usize = 512;
+/// Told to whoever has as many connections as one client address may have.
+const TOO_MANY: &[u8] =
+    b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 30\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
 /// Serves the API on `listener` until `shutdown` ends; then accepts nothing more and finishes what is under way, for at
 /// most 15 seconds.
@@ -31,30 +36,68 @@ pub fn serve(
     pages: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<Server> {
-    let workers = parts.settings.workers;
+    let Settings {
+        deadlines,
+        max_connections,
+        ..
+    } = parts.settings;
+    let door = parts.door.clone();
+    let workers = match parts.settings.workers {
+        Some(workers) => workers,
+        None => available_parallelism()?.get(),
+    };
+    let workers = workers.clamp(1, MAX_WORKERS);
     let live = parts.live.clone();
     let shutdown = async move {
         shutdown.await;
         live.close();
     };
     let api = web::Data::new(Api::new(parts).map_err(io::Error::other)?);
-    let mut server = HttpServer::new(move || {
-        App::new()
+    let builder = Server::build()
+        .workers(workers)
+        .max_concurrent_connections(max_connections.div_ceil(workers))
+        .disable_signals()
+        .shutdown_signal(shutdown)
+        .shutdown_timeout(SHUTDOWN_SECONDS);
+    let stopping = builder.graceful_shutdown_signal();
+    // What `HttpServer` puts together, around another kind of connection.
+    let service = move || {
+        let api = api.clone();
+        let app = App::new()
             .app_data(api.clone())
             .configure(|config| api.routes(config))
             .configure(pages.clone())
-            .wrap(from_fn(observe))
-    })
-    .keep_alive(KEEP_ALIVE)
-    .client_request_timeout(HEAD_DEADLINE)
-    .max_connections(MAX_CONNECTIONS)
-    .disable_signals()
-    .shutdown_signal(shutdown)
-    .shutdown_timeout(SHUTDOWN_SECONDS);
-    if let Some(workers) = workers {
-        server = server.workers(workers.max(1));
-    }
-    Ok(server.listen(listener)?.run())
+            .wrap(from_fn(observe));
+        let app = app.into_factory().map_err(|error| error.error_response());
+        let stopping = stopping.clone();
+        let http = HttpService::build()
+            .graceful_shutdown_signal(move || {
+                let stopping = stopping.clone();
+                async move { stopping.notified().await }
+            })
+            // The connection has deadlines of its own for both.
+            .keep_alive(KeepAlive::Os)
+            .client_request_timeout(Duration::ZERO)
+            .client_disconnect_timeout(LINGER)
+            .on_connect_ext(|connection: &Connection, data| {
+                data.insert(connection.watch());
+            })
+            .h1(map_config(app, |()| AppConfig::default()));
+        let door = door.clone();
+        fn_service(move |io: TcpStream| {
+            let peer = io.peer_addr().ok();
+            let connected = if let Ok(place) = door.connect(peer) {
+                Ok((Connection::new(io, deadlines, place), peer))
+            } else {
+                // Whether it is heard or not, the connection ends.
+                let _ = io.try_write(TOO_MANY);
+                Err(DispatchError::Io(io::ErrorKind::ConnectionRefused.into()))
+            };
+            ready(connected)
+        })
+        .and_then(http)
+    };
+    Ok(builder.listen("http", listener, service)?.run())
 }
 
 #[cfg(test)]

@@ -49,8 +49,14 @@ pub struct ApiParts {
 pub struct Settings {
     /// Browser origins, such as `https://www.example.com`, that may call the public endpoints.
     pub allowed_origins: Vec<String>,
+    /// Whether browsers come by https, so that they are told to stay with it.
+    pub is_https: bool,
     /// How many threads answer. None: one a processor core.
     pub workers: Option<usize>,
+    /// The most connections, of all threads together. Further ones wait in the listener's queue.
+    pub max_connections: usize,
+    /// How long a client may keep a connection waiting.
+    pub deadlines: Deadlines,
     /// How long a body may take to arrive, else 408.
     pub body_deadline: Duration,
     /// After so long without an event a stream sends a sign of life, so that no proxy takes it for dead.
@@ -61,9 +67,33 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             allowed_origins: Vec::new(),
+            is_https: false,
             workers: None,
+            max_connections: 10_000,
+            deadlines: Deadlines::default(),
             body_deadline: Duration::from_secs(10),
             heartbeat: Duration::from_secs(15),
+        }
+    }
+}
+
+/// How long a client may keep a connection waiting before it is closed. They hold for each request of a connection.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadlines {
+    /// From the first byte of a request's head to its last.
+    pub head: Duration,
+    /// Between two requests. Longer than the proxies in front keep their idle connections, so that they close first.
+    pub idle: Duration,
+    /// While not a byte more of an answer is taken.
+    pub write: Duration,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self {
+            head: Duration::from_secs(5),
+            idle: Duration::from_secs(75),
+            write: Duration::from_secs(30),
         }
     }
 }

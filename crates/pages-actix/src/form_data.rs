@@ -1,24 +1,32 @@
 //! What a form sends, within bounds: of type, of size, of time.
 
-use std::{future::Future, pin::Pin};
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+    time::Duration,
+};
 
 use actix_web::{
     FromRequest, HttpRequest,
     dev::Payload,
     http::{
         StatusCode,
-        header::{CONTENT_ENCODING, CONTENT_TYPE},
+        header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue},
     },
     web::{BytesMut, Data},
 };
 use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
 use futures_util::StreamExt;
 use percent_encoding::percent_decode;
+use tokio::time::timeout;
 
 use crate::Pages;
 
 /// The most bytes of a form: form encoding takes up to 12 bytes for one character.
 const MAX_BYTES: usize = 128 * 1024;
+/// The most bytes that are read of a form only to give back what was typed, and for how long.
+const TYPED_BYTES: usize = 32 * 1024;
+const TYPED_DEADLINE: Duration = Duration::from_secs(2);
 
 /// The fields of a form.
 #[derive(Debug, Default)]
@@ -100,37 +108,6 @@ impl FormData {
                 .collect(),
         )
     }
-
-    /// Reads a request's body.
-    pub(crate) async fn read(request: &HttpRequest, payload: &mut Payload) -> Result<Self, FormError> {
-        let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-        let is_form = kind
-            .and_then(|kind| kind.split(';').next())
-            .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"));
-        if !is_form || request.headers().contains_key(CONTENT_ENCODING) {
-            return Err(FormError::NotAForm);
-        }
-        let charset = kind.and_then(charset_of);
-        let deadline = request
-            .app_data::<Data<Pages>>()
-            .map(|pages| pages.parts.settings.body_deadline)
-            .unwrap_or_default();
-        let mut bytes = BytesMut::new();
-        let reading = async {
-            while let Some(chunk) = payload.next().await {
-                let chunk = chunk.map_err(|_| FormError::BrokeOff)?;
-                if bytes.len() + chunk.len() > MAX_BYTES {
-                    return Err(FormError::TooLarge);
-                }
-                bytes.extend_from_slice(&chunk);
-            }
-            Ok(())
-        };
-        tokio::time::timeout(deadline, reading)
-            .await
-            .map_err(|_| FormError::TooSlow)??;
-        Ok(Self::decode(&bytes, charset.as_deref()))
-    }
 }
 
 /// The `charset` of a content type.
@@ -145,17 +122,69 @@ fn charset_of(kind: &str) -> Option<String> {
     charset.map(|(_, value)| value.to_owned())
 }
 
-/// A form, or why there is none; the page says it.
-pub(crate) struct Form(pub(crate) Result<FormData, FormError>);
+/// A form that has not been read: what the head of its request tells is judged first.
+pub(crate) struct Form {
+    request: HttpRequest,
+    payload: Payload,
+}
 
 impl FromRequest for Form {
-    type Error = actix_web::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self, Self::Error>>>>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self, Infallible>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let request = request.clone();
-        let mut payload = payload.take();
-        Box::pin(async move { Ok(Self(FormData::read(&request, &mut payload).await)) })
+        ready(Ok(Self {
+            request: request.clone(),
+            payload: payload.take(),
+        }))
+    }
+}
+
+impl Form {
+    /// Reads it.
+    pub(crate) async fn read(self) -> Result<FormData, FormError> {
+        let deadline = self
+            .request
+            .app_data::<Data<Pages>>()
+            .map(|pages| pages.parts.settings.body_deadline)
+            .unwrap_or_default();
+        self.read_within(MAX_BYTES, deadline).await
+    }
+
+    /// What somebody typed whose form is refused whatever it says, to be given back to them. Nothing, if it is more than
+    /// people type or comes slowly: those who send such forms are not worth the wait.
+    pub(crate) async fn typed(self) -> FormData {
+        self.read_within(TYPED_BYTES, TYPED_DEADLINE).await.unwrap_or_default()
+    }
+
+    async fn read_within(mut self, max_bytes: usize, deadline: Duration) -> Result<FormData, FormError> {
+        let headers = self.request.headers();
+        let header = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+        let kind = header(CONTENT_TYPE);
+        let is_form = kind
+            .and_then(|kind| kind.split(';').next())
+            .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"));
+        if !is_form || headers.contains_key(CONTENT_ENCODING) {
+            return Err(FormError::NotAForm);
+        }
+        let length = header(CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
+        if length.is_some_and(|length| length > max_bytes as u64) {
+            return Err(FormError::TooLarge);
+        }
+        let charset = kind.and_then(charset_of);
+        let mut bytes = BytesMut::new();
+        let reading = async {
+            while let Some(chunk) = self.payload.next().await {
+                let chunk = chunk.map_err(|_| FormError::BrokeOff)?;
+                if bytes.len() + chunk.len() > max_bytes {
+                    return Err(FormError::TooLarge);
+                }
+                bytes.extend_from_slice(&chunk);
+            }
+            Ok(())
+        };
+        timeout(deadline, reading).await.map_err(|_| FormError::TooSlow)??;
+        Ok(FormData::decode(&bytes, charset.as_deref()))
     }
 }
 

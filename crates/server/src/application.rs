@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use door_actix::{Door, Live};
+use door_actix::{Door, Live, MostStreams};
 use http_actix::{ApiParts, DeliveryMetrics, Settings};
 use notify_n8n::{N8nComposer, N8nWebhook, SetUpError};
 use pages_actix::{Pages, PagesParts};
@@ -27,7 +27,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::{Agents, Config, Database},
+    config::{
+        Agents, Config, Database,
+        limits::{MAX_CONNECTIONS, with_room},
+    },
     delivery::Worker,
     housekeeping::{Housekeeper, Retention},
     surroundings::{Bell, OsRandom, SystemClock},
@@ -273,11 +276,19 @@ impl Builder {
         metrics: DeliveryMetrics,
     ) -> ApiParts {
         let config = &self.config;
+        let max_connections = max_connections(config.max_connections);
         let door = door_actix::Settings {
             inbound_keys: config.inbound_keys.clone(),
             operator_token: config.operator_token.clone(),
             trusted_proxy_hops: config.trusted_proxy_hops,
             rate_limits: config.rate_limits,
+            rates: config.rates,
+            connections_of_one: config.connections_of_one,
+            streams: MostStreams {
+                // The rest is for requests.
+                in_all: max_connections * 3 / 4,
+                ..MostStreams::default()
+            },
         };
         let managers = self.managers();
         let view_ticket = Arc::new(ViewTicket::new(store.clone(), config.access));
@@ -303,6 +314,8 @@ impl Builder {
             delivery_metrics: metrics,
             settings: Settings {
                 allowed_origins: config.allowed_origins.clone(),
+                is_https: config.base_url.as_ref().is_some_and(|url| url.scheme() == "https"),
+                max_connections,
                 ..Settings::default()
             },
         }
@@ -333,6 +346,21 @@ impl Builder {
             settings,
         }))
     }
+}
+
+/// The most connections that are accepted: so many as are set, or usual, and as the files that may be open allow.
+fn max_connections(set: Option<u32>) -> usize {
+    // Where the limit of open files can't be read there is likely none.
+    let files = rlimit::Resource::NOFILE.get_soft().unwrap_or(u64::MAX);
+    let room = with_room(set.unwrap_or(MAX_CONNECTIONS), files);
+    if let Some(set) = set.filter(|set| room < *set as usize) {
+        tracing::warn!(
+            files,
+            room,
+            "MAX_CONNECTIONS is {set}, and there is room for fewer: more files would have to be open than the system grants"
+        );
+    }
+    room
 }
 
 /// Runs a part of the application. When it ends, for whatever reason, the other parts stop too.

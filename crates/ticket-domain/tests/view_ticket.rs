@@ -11,14 +11,15 @@ use store_contract::{Fixture, memory::MemoryStore};
 use ticket_domain::{
     Access, ExternalId, Head, Message, Standing, Thread, ThreadState, Ticket, TicketRef, Timestamp,
     ports::{Append, Appended, Keep, Kept, LookUp, Opened, Opening, StoreError, TicketStore},
-    use_cases::{Credentials, Look, ViewError, ViewTicket},
+    use_cases::{Admitted, Credentials, ViewError, ViewTicket},
 };
 
-/// Counts how many threads are read.
+/// Counts how many threads and heads are read.
 #[derive(Default)]
 struct Counted {
     inner: Arc<MemoryStore>,
     threads: AtomicUsize,
+    heads: AtomicUsize,
 }
 
 #[async_trait]
@@ -33,6 +34,7 @@ impl TicketStore for Counted {
         self.inner.find(look_up).await
     }
     async fn head(&self, reference: TicketRef) -> Result<Option<Head>, StoreError> {
+        self.heads.fetch_add(1, SeqCst);
         self.inner.head(reference).await
     }
     async fn thread(&self, reference: TicketRef) -> Result<Option<Thread>, StoreError> {
@@ -73,58 +75,93 @@ impl World {
         }
     }
 
-    async fn look(&self, known: Option<ThreadState>, key: Option<&str>) -> Result<(Look, Standing), ViewError> {
+    async fn admit(&self, key: Option<&str>, looks: bool) -> Result<Admitted, ViewError> {
         let credentials = Credentials {
             key,
             is_operator: false,
         };
-        self.view.view_unless(known, self.ticket.reference, credentials).await
+        self.view.admit(self.ticket.reference, credentials, looks).await
     }
 
-    fn threads(&self) -> usize {
-        self.store.threads.load(SeqCst)
+    /// How many heads and how many threads were read since the last time.
+    fn read(&self) -> (usize, usize) {
+        (self.store.heads.swap(0, SeqCst), self.store.threads.swap(0, SeqCst))
     }
 }
 
 #[tokio::test]
 async fn who_knows_how_a_ticket_stands_has_no_thread_read() {
     let world = World::new(Access::Open).await;
-    let (look, standing) = world.look(Some(world.state), None).await.unwrap();
-    assert_eq!((look, standing), (Look::Unchanged(world.state), Standing::Anyone));
-    assert_eq!(world.threads(), 0);
-
-    let older = ThreadState {
-        version: 0,
-        ..world.state
-    };
-    for known in [None, Some(older)] {
-        let (look, _) = world.look(known, None).await.unwrap();
-        assert!(
-            matches!(look, Look::Changed(thread) if thread.state() == world.state),
-            "{known:?}"
-        );
-    }
-    assert_eq!(world.threads(), 2);
+    world.read();
+    let admitted = world.admit(None, true).await.unwrap();
+    assert_eq!(
+        (admitted.state(), admitted.standing()),
+        (Some(world.state), Standing::Anyone)
+    );
+    assert_eq!(world.read(), (1, 0));
+    let view = world.view.read(admitted).await.unwrap();
+    assert_eq!((view.thread.state(), view.standing), (world.state, Standing::Anyone));
+    assert_eq!(world.read(), (0, 1));
 }
 
 #[tokio::test]
-async fn a_private_ticket_does_not_even_say_that_nothing_changed() {
-    let world = World::new(Access::Private).await;
-    let keys = &world.ticket.keys;
-    for (key, expected) in [
-        (None, None),
-        (Some("wrong"), None),
-        (Some(keys.reader.as_str()), Some(Standing::Reader)),
-        (Some(keys.customer.as_str()), Some(Standing::Customer)),
-    ] {
-        let looked = world.look(Some(world.state), key).await;
-        match (looked, expected) {
-            (Ok((Look::Unchanged(state), standing)), Some(expected)) => {
-                assert_eq!((state, standing), (world.state, expected));
+async fn where_there_is_nothing_to_compare_the_thread_is_enough() {
+    let world = World::new(Access::Open).await;
+    world.read();
+    let admitted = world.admit(None, false).await.unwrap();
+    assert_eq!((admitted.state(), admitted.standing()), (None, Standing::Anyone));
+    world.view.read(admitted).await.unwrap();
+    assert_eq!(world.read(), (0, 1));
+    for access in [Access::Open, Access::Private] {
+        let world = World::new(access).await;
+        world.read();
+        let operator = Credentials {
+            key: Some("whatever"),
+            is_operator: true,
+        };
+        let view = world.view.view(world.ticket.reference, operator).await.unwrap();
+        assert_eq!((view.standing, world.read()), (Standing::Operator, (0, 1)));
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_compared_before_the_thread_is_read() {
+    for access in [Access::Open, Access::Private] {
+        let world = World::new(access).await;
+        let keys = world.ticket.keys.clone();
+        world.read();
+        for (key, expected) in [
+            (Some("wrong"), Standing::Anyone),
+            (Some(keys.reader.as_str()), Standing::Reader),
+            (Some(keys.customer.as_str()), Standing::Customer),
+        ] {
+            match (world.admit(key, false).await, access, expected) {
+                (Err(ViewError::NotFound), Access::Private, Standing::Anyone) => {}
+                (Ok(admitted), _, _) => {
+                    assert_eq!((admitted.standing(), admitted.state()), (expected, Some(world.state)));
+                }
+                (admitted, ..) => panic!("{access:?} {admitted:?}"),
             }
-            (Err(ViewError::NotFound), None) => {}
-            (looked, _) => panic!("{looked:?}"),
+            assert_eq!(world.read(), (1, 0), "{access:?} {expected:?}");
         }
     }
-    assert_eq!(world.threads(), 0);
+}
+
+#[tokio::test]
+async fn a_private_ticket_costs_and_tells_whoever_has_no_key_no_more_than_one_that_is_not_there() {
+    let world = World::new(Access::Private).await;
+    let missing = "T-19700101-0000".parse::<TicketRef>().unwrap();
+    assert_ne!(missing, world.ticket.reference);
+    world.read();
+    for key in [None, Some("wrong")] {
+        let credentials = Credentials {
+            key,
+            is_operator: false,
+        };
+        for reference in [world.ticket.reference, missing] {
+            let viewed = world.view.view(reference, credentials).await;
+            assert!(matches!(viewed, Err(ViewError::NotFound)), "{viewed:?}");
+            assert_eq!(world.read(), (1, 0), "{key:?} {reference}");
+        }
+    }
 }

@@ -298,15 +298,22 @@ async fn callers_are_limited_each_by_its_address(engine: Engine) {
     let place = Place::new(engine).await;
     let desk = Desk::on(&place).set("TRUSTED_PROXY_HOPS", "1").start().await;
     let from = |address: &'static str| [("x-forwarded-for", address)];
-    for _ in 0..120 {
-        assert_eq!(
-            desk.post("/api/ticket", &from("9.9.9.9, 203.0.113.7"), &ticket())
-                .await
-                .status,
-            201
-        );
-    }
-    let limited = desk.post("/api/ticket", &from("8.8.8.8, 203.0.113.7"), &ticket()).await;
+    // One more comes in for each second that this takes.
+    let burst = 120..150;
+    let mut opened = 0;
+    let limited = loop {
+        // Whatever stands further left is the caller's own invention.
+        let forwarded = [(
+            "x-forwarded-for",
+            ["9.9.9.9, 203.0.113.7", "8.8.8.8, 203.0.113.7"][opened % 2],
+        )];
+        let reply = desk.post("/api/ticket", &forwarded, &ticket()).await;
+        if reply.status != 201 {
+            break reply;
+        }
+        opened += 1;
+    };
+    assert!(burst.contains(&opened), "{opened}");
     assert_eq!((limited.status, limited.problem().as_str()), (429, "rate_limited"));
     assert!(limited.header("retry-after").parse::<u32>().unwrap() >= 1);
     assert_eq!(
@@ -316,10 +323,11 @@ async fn callers_are_limited_each_by_its_address(engine: Engine) {
     // Reading has a limit of its own, and a right key or token none.
     let created = desk.post("/api/ticket", &from("203.0.113.9"), &ticket()).await.json();
     let path = format!("/api/ticket/{}", created["ticketRef"].as_str().unwrap());
-    for _ in 0..120 {
-        assert_eq!(desk.send("GET", &path, &from("203.0.113.7"), None).await.status, 200);
+    let mut read = 0;
+    while desk.send("GET", &path, &from("203.0.113.7"), None).await.status == 200 {
+        read += 1;
     }
-    assert_eq!(desk.send("GET", &path, &from("203.0.113.7"), None).await.status, 429);
+    assert!(burst.contains(&read), "{read}");
     let key = created["ticketUrl"]
         .as_str()
         .unwrap()
@@ -337,12 +345,12 @@ async fn callers_are_limited_each_by_its_address(engine: Engine) {
     let as_operator = [("x-forwarded-for", "203.0.113.7"), ("authorization", bearer.as_str())];
     assert_eq!(desk.send("GET", &path, &as_operator, None).await.status, 200);
     // Wrong keys are counted too; the right one always passes.
-    for _ in 0..120 {
-        let headers = [("x-forwarded-for", "203.0.113.7"), ("x-api-key", "wrong")];
-        assert_eq!(desk.post("/api/ticket/inbound", &headers, &json!({})).await.status, 401);
-    }
     let headers = [("x-forwarded-for", "203.0.113.7"), ("x-api-key", "wrong")];
-    assert_eq!(desk.post("/api/ticket/inbound", &headers, &json!({})).await.status, 429);
+    let mut guessed = 0;
+    while desk.post("/api/ticket/inbound", &headers, &json!({})).await.status == 401 {
+        guessed += 1;
+    }
+    assert!(burst.contains(&guessed), "{guessed}");
     let headers = [
         ("x-forwarded-for", "203.0.113.7"),
         ("x-api-key", black_box::INBOUND_KEY),

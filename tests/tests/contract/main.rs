@@ -5,6 +5,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::float_cmp,
+    clippy::print_stdout,
     clippy::too_many_lines,
     reason = "tests"
 )]
@@ -12,6 +13,7 @@
 mod asking;
 mod command;
 mod create;
+mod door;
 mod faults;
 mod inbound;
 mod messages;
@@ -21,3 +23,5 @@ mod operators;
 mod random_replies;
 mod read;
 mod receipts;
+mod slow;
+mod wire;

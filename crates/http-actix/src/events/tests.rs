@@ -3,6 +3,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use door_actix::MostStreams;
 use serde_json::{Value, json};
 use ticket_domain::{
     Access,
@@ -274,4 +275,55 @@ fn a_store_that_is_down_is_not_a_missing_ticket() {
     let api = Service::with(|setup| setup.store = Some(Arc::new(DownStore)));
     let answer = api.get("/api/ticket/T-20250115-1234/events");
     assert_eq!((answer.status, answer.code().as_str()), (500, "storage_unavailable"));
+}
+
+#[test]
+fn only_so_many_streams_are_open_at_a_time() {
+    let api = Service::with(|setup| {
+        setup.door.trusted_proxy_hops = 1;
+        setup.door.streams = MostStreams {
+            in_all: 6,
+            of_one: 2,
+            of_ticket: 3,
+        };
+        setup.settings.heartbeat = Duration::from_millis(20);
+    });
+    let tickets = [api.open_ticket(), api.open_ticket()];
+    let events = |ticket: usize, address: &str, has_key: bool| {
+        let Opened { reference, key, .. } = &tickets[ticket];
+        let key = if has_key { key } else { "" };
+        let request = Request::new("GET", &format!("/api/ticket/{reference}/events?key={key}"));
+        match address {
+            "" => request,
+            address => request.header("x-forwarded-for", address),
+        }
+    };
+    let mut open = Vec::new();
+    for (ticket, address) in [(0, "1.2.3.4"), (1, "1.2.3.4"), (0, "1.2.3.5")] {
+        open.push(api.follow(&events(ticket, address, false)));
+    }
+    let refused = |ticket, address, has_key| {
+        let answer = api.send(&events(ticket, address, has_key));
+        assert_eq!((answer.status, answer.code().as_str()), (429, "rate_limited"));
+        assert_eq!(answer.header("retry-after"), Some("30"));
+        assert!(answer.text().contains("Too many event streams"), "{answer:?}");
+    };
+    // Of one address, unless it has a right key.
+    refused(0, "1.2.3.4", false);
+    open.push(api.follow(&events(0, "1.2.3.4", true)));
+    // Of one ticket.
+    refused(0, "1.2.3.7", true);
+    // A program on this machine is only counted in all.
+    for _ in 0..2 {
+        open.push(api.follow(&events(0, "", false)));
+    }
+    refused(0, "", true);
+    refused(1, "1.2.3.8", true);
+    // Who goes makes room, as soon as the server sees it.
+    drop(open);
+    let begin = Instant::now();
+    while !api.get("/metrics").text().contains("event_streams_open 0\n") {
+        assert!(begin.elapsed() < Duration::from_secs(10));
+    }
+    drop(api.follow(&events(0, "1.2.3.7", false)));
 }

@@ -50,19 +50,25 @@ pub(crate) async fn show(request: HttpRequest, pages: Data<Pages>) -> HttpRespon
     page.respond(StatusCode::OK)
 }
 
-pub(crate) async fn send(request: HttpRequest, pages: Data<Pages>, Form(form): Form) -> HttpResponse {
+pub(crate) async fn send(request: HttpRequest, pages: Data<Pages>, form: Form) -> HttpResponse {
     if Origin::of(&request, &pages.parts.settings) == Origin::Foreign {
         return trouble::foreign(&pages);
     }
+    let limited = pages.parts.door.limit(Kind::Creation, &request);
+    let form = match limited {
+        Ok(()) => form.read().await,
+        Err(_) => Ok(form.typed().await),
+    };
     let form = match form {
         Ok(form) => form,
         Err(error) => return trouble::unreadable(&pages, error),
     };
     let mark = again::mark(&form, &*pages.parts.random);
     let return_to = ReturnTo::parse(form.get(return_to::FIELD), &pages.parts.settings);
-    let opened = match &return_to {
-        Ok(_) => open(&request, &pages, &form, &mark).await,
-        Err(return_to::NotAllowed) => Err(Refusal::Return),
+    let opened = match (&return_to, limited) {
+        (Err(return_to::NotAllowed), _) => Err(Refusal::Return),
+        (Ok(_), Err(error)) => Err(Refusal::TooMany(error)),
+        (Ok(_), Ok(())) => open(&pages, &form, &mark).await,
     };
     let return_to = return_to.ok().flatten();
     match opened {
@@ -71,16 +77,19 @@ pub(crate) async fn send(request: HttpRequest, pages: Data<Pages>, Form(form): F
     }
 }
 
-async fn open(request: &HttpRequest, pages: &Pages, form: &FormData, mark: &str) -> Result<OpenedTicket, Refusal> {
-    let parts = &pages.parts;
-    parts.door.limit(Kind::Creation, request).map_err(Refusal::TooMany)?;
+async fn open(pages: &Pages, form: &FormData, mark: &str) -> Result<OpenedTicket, Refusal> {
     let ticket = request::read(form).map_err(Refusal::Faults)?;
     let key = again::key(mark, &[&ticket.digest()]);
-    parts.open_ticket.open(ticket, key).await.map_err(|error| match error {
-        OpenError::Store(error) => not_stored(&error),
-        // The key is made of the content: it comes with no other.
-        OpenError::KeyReused => Refusal::Store,
-    })
+    pages
+        .parts
+        .open_ticket
+        .open(ticket, key)
+        .await
+        .map_err(|error| match error {
+            OpenError::Store(error) => not_stored(&error),
+            // The key is made of the content: it comes with no other.
+            OpenError::KeyReused => Refusal::Store,
+        })
 }
 
 fn not_stored(error: &StoreError) -> Refusal {

@@ -4,9 +4,10 @@ use std::{convert::Infallible, time::Duration};
 
 use actix_web::{
     HttpResponse,
-    http::header::{CACHE_CONTROL, CONTENT_TYPE},
+    http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER},
     web::Bytes,
 };
+use door_actix::{NoPlace, StreamPlace};
 use futures_util::{Stream, stream};
 use tokio::{
     sync::watch,
@@ -36,10 +37,19 @@ struct Listener {
     /// When the next event may go out.
     next: Instant,
     has_begun: bool,
+    _place: Option<StreamPlace>,
 }
 
-/// `GET /inbox/events`
+/// `GET /inbox/events`. Where there is no place for one more, the page asks for itself now and then.
 pub(super) async fn stream(operator: Operator) -> HttpResponse {
+    let place = match operator.pages.parts.door.open_operator_stream() {
+        Ok(place) => place,
+        Err(NoPlace { seconds }) => {
+            return HttpResponse::TooManyRequests()
+                .insert_header((RETRY_AFTER, seconds.to_string()))
+                .finish();
+        }
+    };
     let live = &operator.pages.parts.live;
     let listener = Listener {
         news: live.any(),
@@ -49,6 +59,7 @@ pub(super) async fn stream(operator: Operator) -> HttpResponse {
         pause: PAUSE,
         next: Instant::now(),
         has_begun: false,
+        _place: Some(place),
     };
     HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "text/event-stream"))
@@ -118,6 +129,7 @@ mod tests {
             pause,
             next: Instant::now(),
             has_begun: true,
+            _place: None,
         };
         let ends = Ends {
             news,

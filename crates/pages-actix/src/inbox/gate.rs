@@ -28,7 +28,12 @@ impl Pages {
     }
 
     fn session(&self, request: &HttpRequest) -> Option<Session> {
-        Session::of(request, self.token()?, self.now())
+        Session::of(request, self.is_https(), self.token()?, self.now())
+    }
+
+    /// Whether browsers come by https.
+    pub(super) fn is_https(&self) -> bool {
+        self.parts.settings.base_url.starts_with("https:")
     }
 }
 
@@ -96,17 +101,18 @@ impl FromRequest for Act {
         let form = Form::from_request(request, payload);
         let request = request.clone();
         Box::pin(async move {
+            let Ok(form) = form.await;
             let pages = pages_of(&request)?;
             if Origin::of(&request, &pages.parts.settings) != Origin::Own {
                 return Err(Refusal::foreign(&pages));
             }
-            let form = match form.await {
-                Ok(Form(Ok(form))) => form,
-                Ok(Form(Err(error))) => return Err(Refusal::not_a_form(&pages, error)),
-                Err(_) => return Err(Refusal::internal()),
-            };
             let Some(session) = pages.session(&request) else {
+                let form = form.typed().await;
                 return Err(sign_in::asked(&pages, &request, Some(form.get("message"))));
+            };
+            let form = match form.read().await {
+                Ok(form) => form,
+                Err(error) => return Err(Refusal::not_a_form(&pages, error)),
             };
             if !session.wrote(form.get("csrf")) {
                 return Err(Refusal::stale(&pages, form.get("message")));

@@ -16,8 +16,10 @@ use ticket_domain::{Timestamp, ports::Random};
 /// How long a session lasts.
 const LIFE: Duration = Duration::from_hours(7 * 24);
 
-/// The cookie's name.
-const NAME: &str = "session";
+/// The cookie's name. Under https no page that came by http can set one that begins so.
+fn name(is_https: bool) -> &'static str {
+    if is_https { "__Secure-session" } else { "session" }
+}
 
 /// What the code that is computed of a session is for. No code is of use for anything else.
 #[derive(Debug, Clone, Copy)]
@@ -52,12 +54,13 @@ impl Session {
     }
 
     /// The session of a request, if one of its cookies is good at `now`.
-    pub(super) fn of(request: &HttpRequest, token: &SecretString, now: Timestamp) -> Option<Self> {
+    pub(super) fn of(request: &HttpRequest, is_https: bool, token: &SecretString, now: Timestamp) -> Option<Self> {
+        let name = name(is_https);
         let headers = request.headers().get_all(COOKIE);
         headers
             .filter_map(|header| header.to_str().ok())
             .flat_map(|header| header.split(';'))
-            .filter_map(|cookie| cookie.trim().strip_prefix(NAME)?.strip_prefix('='))
+            .filter_map(|cookie| cookie.trim().strip_prefix(name)?.strip_prefix('='))
             .find_map(|value| Self::read(value, token, now))
     }
 
@@ -106,8 +109,9 @@ fn seconds(at: Timestamp) -> u64 {
 }
 
 fn set_cookie(value: &str, path: &str, is_https: bool, max_age: u64) -> String {
+    let name = name(is_https);
     let secure = if is_https { "; Secure" } else { "" };
-    format!("{NAME}={value}; Path={path}; Max-Age={max_age}; HttpOnly; SameSite=Strict{secure}")
+    format!("{name}={value}; Path={path}; Max-Age={max_age}; HttpOnly; SameSite=Strict{secure}")
 }
 
 /// HMAC-SHA256 in 43 letters (base64url). The key is the token's SHA-256, which fits into a block however long it is.
@@ -214,11 +218,11 @@ mod tests {
         );
         assert_eq!(
             session.cookie("/desk/inbox", true),
-            plain.replace("/inbox", "/desk/inbox") + "; Secure"
+            format!("__Secure-{}; Secure", plain.replace("/inbox", "/desk/inbox"))
         );
         assert_eq!(
             Session::no_cookie("/inbox", true),
-            "session=; Path=/inbox; Max-Age=0; HttpOnly; SameSite=Strict; Secure"
+            "__Secure-session=; Path=/inbox; Max-Age=0; HttpOnly; SameSite=Strict; Secure"
         );
     }
 
@@ -236,8 +240,11 @@ mod tests {
             let request = headers.iter().fold(TestRequest::default(), |request, header| {
                 request.append_header((COOKIE, header.as_str()))
             });
-            let found = Session::of(&request.to_http_request(), &token(), at(1_000)).is_some();
-            assert_eq!(found, expected, "{headers:?}");
+            let request = request.to_http_request();
+            let found = |is_https| Session::of(&request, is_https, &token(), at(1_000)).is_some();
+            assert_eq!(found(false), expected, "{headers:?}");
+            // One that anybody could have set is none.
+            assert!(!found(true), "{headers:?}");
         }
     }
 }

@@ -41,7 +41,7 @@ pub(super) async fn begin(pages: Data<Pages>, request: HttpRequest, form: Form) 
     if Origin::of(&request, &pages.parts.settings) != Origin::Own {
         return Err(Refusal::foreign(&pages));
     }
-    let given = form.0.map_err(|error| Refusal::not_a_form(&pages, error))?;
+    let given = form.read().await.map_err(|error| Refusal::not_a_form(&pages, error))?;
     let next = given.get("next");
     let is_right = match pages
         .parts
@@ -57,14 +57,14 @@ pub(super) async fn begin(pages: Data<Pages>, request: HttpRequest, form: Form) 
     };
     let random: &dyn Random = &*pages.parts.random;
     let session = Session::begin(token, pages.now(), random);
-    let cookie = session.cookie(&pages.at("/inbox"), is_https(&pages));
+    let cookie = session.cookie(&pages.at("/inbox"), pages.is_https());
     Ok(with_cookie(see_other(&pages.at(&within_inbox(next))), &cookie))
 }
 
 /// `POST /inbox/session/end`
 pub(super) async fn end(act: Act) -> HttpResponse {
     let pages = &act.operator.pages;
-    let cookie = Session::no_cookie(&pages.at("/inbox"), is_https(pages));
+    let cookie = Session::no_cookie(&pages.at("/inbox"), pages.is_https());
     with_cookie(see_other(&pages.at("/inbox")), &cookie)
 }
 
@@ -73,10 +73,6 @@ fn with_cookie(mut response: HttpResponse, cookie: &str) -> HttpResponse {
         response.headers_mut().insert(SET_COOKIE, cookie);
     }
     response
-}
-
-fn is_https(pages: &Pages) -> bool {
-    pages.parts.settings.base_url.starts_with("https:")
 }
 
 /// The address of a page of the inbox, as it was asked for; the inbox itself for anything else.

@@ -244,6 +244,7 @@ impl Desk {
         };
         let session = super::session::Session::of(
             &visitor.ask(Ask::get("/inbox")).0.to_http_request(),
+            false,
             &TOKEN.into(),
             self.clock.now(),
         );

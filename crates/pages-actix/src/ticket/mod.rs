@@ -12,7 +12,7 @@ use actix_web::{
     },
     web::Data,
 };
-use door_actix::{Kind, TooMany, log_store_failure};
+use door_actix::{TooMany, log_store_failure};
 use ticket_domain::{
     MessageText, Standing, TicketRef,
     ports::StoreError,
@@ -65,9 +65,14 @@ impl From<AddError> for Refusal {
 }
 
 impl Refusal {
-    /// Whether it says that the key was wrong. When the store is down nobody knows, and a right key is never limited.
-    fn is_for_the_key(&self) -> bool {
-        matches!(self, Self::NotFound | Self::NotTheirs)
+    /// Whether the ticket is missing, where the visitor proved nothing. When the store is down nobody knows, and a right
+    /// key is never limited.
+    fn proves_nothing(&self) -> Option<bool> {
+        match self {
+            Self::NotFound => Some(true),
+            Self::NotTheirs => Some(false),
+            Self::Reused | Self::TooMany(_) | Self::Store(_) => None,
+        }
     }
 
     fn respond(self, pages: &Pages) -> HttpResponse {
@@ -109,6 +114,9 @@ impl Visit {
 
 pub(crate) async fn show(request: HttpRequest, pages: Data<Pages>) -> HttpResponse {
     let Visit { reference, key, all } = Visit::of(&request);
+    if let Err(too_many) = pages.parts.door.before_ticket(&request, key.is_some()) {
+        return trouble::too_many(&pages, too_many);
+    }
     match look(&request, &pages, reference, key.as_deref()).await {
         Ok(view) => {
             let mark = again::new_mark(&*pages.parts.random);
@@ -126,16 +134,19 @@ pub(crate) async fn show(request: HttpRequest, pages: Data<Pages>) -> HttpRespon
     }
 }
 
-pub(crate) async fn send(request: HttpRequest, pages: Data<Pages>, Form(form): Form) -> HttpResponse {
+pub(crate) async fn send(request: HttpRequest, pages: Data<Pages>, form: Form) -> HttpResponse {
     if Origin::of(&request, &pages.parts.settings) != Origin::Own {
         return trouble::foreign(&pages);
     }
-    let form = match form {
+    let Visit { reference, key, all } = Visit::of(&request);
+    let key = key.as_deref();
+    if let Err(too_many) = pages.parts.door.before_ticket(&request, key.is_some()) {
+        return trouble::too_many(&pages, too_many);
+    }
+    let form = match form.read().await {
         Ok(form) => form,
         Err(error) => return trouble::unreadable(&pages, error),
     };
-    let Visit { reference, key, all } = Visit::of(&request);
-    let key = key.as_deref();
     let mark = again::mark(&form, &*pages.parts.random);
     let mut faults = Faults::default();
     let Some(text) = faults.take::<MessageText>(MESSAGE, &form) else {
@@ -204,7 +215,7 @@ fn not_sent(request: &HttpRequest, pages: &Pages, form: &FormData, mark: &str, w
     }
 }
 
-/// The ticket, within the limits that the API has for reading.
+/// The ticket, within the limits that the API has for reading, as far as they are not judged before. The key is judged before any message is read.
 async fn look(
     request: &HttpRequest,
     pages: &Pages,
@@ -212,32 +223,18 @@ async fn look(
     key: Option<&str>,
 ) -> Result<View, Refusal> {
     let parts = &pages.parts;
-    // Without a key there is nothing that could turn out to be right, so the limit comes before the store.
-    if key.is_none() {
-        parts.door.limit(Kind::Read, request)?;
-    }
-    let viewed = match reference {
-        Ok(reference) => {
-            let credentials = Credentials {
-                key,
-                is_operator: false,
-            };
-            parts
-                .view_ticket
-                .view(reference, credentials)
-                .await
-                .map_err(Refusal::from)
+    let looking = async {
+        let credentials = Credentials {
+            key,
+            is_operator: false,
+        };
+        let admitted = parts.view_ticket.admit(reference?, credentials, false).await?;
+        if admitted.standing() == Standing::Anyone {
+            parts.door.after_ticket(request, key.is_some(), false)?;
         }
-        Err(refusal) => Err(refusal),
+        Ok(parts.view_ticket.read(admitted).await?)
     };
-    let is_wrong = match &viewed {
-        Ok(view) => view.standing == Standing::Anyone,
-        Err(refusal) => refusal.is_for_the_key(),
-    };
-    if key.is_some() && is_wrong {
-        count_wrong_key(request, pages)?;
-    }
-    viewed
+    counted(request, pages, key, looking.await)
 }
 
 /// Adds what the customer wrote, within the same limits.
@@ -250,27 +247,26 @@ async fn add(
     mark: &str,
 ) -> Result<TicketRef, Refusal> {
     let parts = &pages.parts;
-    if key.is_none() {
-        parts.door.limit(Kind::Read, request)?;
-    }
-    let added = match reference {
-        Ok(reference) => {
-            let once = again::key(mark, &[reference.to_string().as_bytes(), text.as_str().as_bytes()]);
-            let added = parts.add_message.as_customer(reference, key, text, once).await;
-            added.map(|_| reference).map_err(Refusal::from)
-        }
-        Err(refusal) => Err(refusal),
+    let adding = async {
+        let reference = reference?;
+        let once = again::key(mark, &[reference.to_string().as_bytes(), text.as_str().as_bytes()]);
+        parts.add_message.as_customer(reference, key, text, once).await?;
+        Ok(reference)
     };
-    if key.is_some() && added.as_ref().is_err_and(Refusal::is_for_the_key) {
-        count_wrong_key(request, pages)?;
-    }
-    added
+    counted(request, pages, key, adding.await)
 }
 
-/// A wrong key is a read as well: it buys nothing beyond what the visitor has without it.
-fn count_wrong_key(request: &HttpRequest, pages: &Pages) -> Result<(), TooMany> {
-    pages.parts.door.limit(Kind::WrongKey, request)?;
-    pages.parts.door.limit(Kind::Read, request)
+/// Counts a refusal against the limits of a visitor who proved nothing.
+fn counted<T>(
+    request: &HttpRequest,
+    pages: &Pages,
+    key: Option<&str>,
+    result: Result<T, Refusal>,
+) -> Result<T, Refusal> {
+    if let Some(is_missing) = result.as_ref().err().and_then(Refusal::proves_nothing) {
+        pages.parts.door.after_ticket(request, key.is_some(), is_missing)?;
+    }
+    result
 }
 
 #[cfg(test)]

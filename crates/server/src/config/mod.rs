@@ -1,5 +1,6 @@
 //! The configuration: read once from the environment into types that can't hold nonsense, with every fault at once.
 
+pub(crate) mod limits;
 mod parts;
 mod variables;
 
@@ -8,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use door_actix::Rates;
 use secrecy::{ExposeSecret as _, SecretString};
 use ticket_domain::{Access, Phone};
 use url::Url;
@@ -44,6 +46,12 @@ pub struct Config {
     pub trusted_proxy_hops: usize,
     /// Whether clients are limited.
     pub rate_limits: bool,
+    /// What they are limited to.
+    pub rates: Rates,
+    /// The most connections. `None`: as many as are usual and fit.
+    pub max_connections: Option<u32>,
+    /// The most connections of one client address, where no proxy is in front.
+    pub connections_of_one: usize,
     /// How many slow tries follow the three quick retries.
     pub slow_retries: u8,
     /// How long a notification is kept that was delivered and is not its ticket's newest. `None`: for ever.
@@ -146,7 +154,10 @@ impl Config {
             operator_token: parts::operator_token(&mut vars),
             allowed_origins: parts::allowed_origins(&mut vars),
             trusted_proxy_hops: parts::trusted_proxy_hops(&mut vars),
-            rate_limits: parts::rate_limits(&mut vars),
+            rate_limits: limits::rate_limits(&mut vars),
+            rates: limits::rates(&mut vars),
+            max_connections: limits::max_connections(&mut vars),
+            connections_of_one: limits::connections_of_one(&mut vars),
             slow_retries: parts::slow_retries(&mut vars),
             notification_retention: parts::notification_retention(&mut vars),
             ticket_retention: parts::ticket_retention(&mut vars),

@@ -290,10 +290,6 @@ pub(super) fn trusted_proxy_hops(vars: &mut Variables<'_>) -> usize {
     vars.number("TRUSTED_PROXY_HOPS", 0, 16, default) as usize
 }
 
-pub(super) fn rate_limits(vars: &mut Variables<'_>) -> bool {
-    vars.word("RATE_LIMITS", &[("on", true), ("off", false)], true)
-}
-
 pub(super) fn slow_retries(vars: &mut Variables<'_>) -> u8 {
     let most = NOTIFY_SLOW_RETRIES_MAX;
     u8::try_from(vars.number("NOTIFY_SLOW_RETRIES", 0, most.into(), most.into())).unwrap_or(most)

@@ -50,6 +50,8 @@ fn nothing_set_runs_on_the_embedded_store_with_warnings() {
         (config.access, config.rate_limits, config.trusted_proxy_hops),
         (Access::Open, true, 0)
     );
+    assert_eq!(config.rates, Rates::default());
+    assert_eq!((config.max_connections, config.connections_of_one), (None, 256));
     assert_eq!((config.slow_retries, config.notify_concurrency), (8, 4));
     assert_eq!(
         (config.log_format, config.log_filter.as_str()),
@@ -90,6 +92,12 @@ fn everything_can_be_set() {
         ("ALLOWED_ORIGINS", "https://www.example.com, http://localhost:3000/"),
         ("TRUSTED_PROXY_HOPS", "2"),
         ("RATE_LIMITS", "off"),
+        ("RATE_LIMIT_CREATIONS", "1/2"),
+        ("RATE_LIMIT_READS", "3/4"),
+        ("RATE_LIMIT_MISSES", "5/6"),
+        ("RATE_LIMIT_WRONG_KEYS", "7 / 8"),
+        ("MAX_CONNECTIONS", "50000"),
+        ("MAX_CONNECTIONS_PER_ADDRESS", "32"),
         ("NOTIFY_SLOW_RETRIES", "0"),
         ("NOTIFY_CONCURRENCY", "16"),
         ("NOTIFICATION_RETENTION_DAYS", "90"),
@@ -127,6 +135,17 @@ fn everything_can_be_set() {
         ["https://www.example.com", "http://localhost:3000"]
     );
     assert_eq!((config.trusted_proxy_hops, config.rate_limits), (2, false));
+    let Rates {
+        creations,
+        reads,
+        misses,
+        wrong_keys,
+    } = config.rates;
+    assert_eq!(
+        [creations, reads, misses, wrong_keys].map(|rate| rate.to_string()),
+        ["1/2", "3/4", "5/6", "7/8"]
+    );
+    assert_eq!((config.max_connections, config.connections_of_one), (Some(50_000), 32));
     assert_eq!((config.slow_retries, config.notify_concurrency), (0, 16));
     assert_eq!(config.log_format, LogFormat::Text);
 }
@@ -157,6 +176,12 @@ fn each_fault_names_its_variable() {
         ("ALLOWED_ORIGINS", "https://www.example.com/path"),
         ("TRUSTED_PROXY_HOPS", "17"),
         ("RATE_LIMITS", "yes"),
+        ("RATE_LIMIT_CREATIONS", "60"),
+        ("RATE_LIMIT_READS", "0/120"),
+        ("RATE_LIMIT_MISSES", "off"),
+        ("RATE_LIMIT_WRONG_KEYS", "60/120/1"),
+        ("MAX_CONNECTIONS", "15"),
+        ("MAX_CONNECTIONS_PER_ADDRESS", "0"),
         ("NOTIFY_SLOW_RETRIES", "9"),
         ("NOTIFY_CONCURRENCY", "0"),
         ("LOG_FORMAT", "xml"),
@@ -194,6 +219,15 @@ fn each_fault_names_its_variable() {
             ("N8N_SHARED_SECRET", LONG)
         ]),
         [webhook]
+    );
+}
+
+#[test]
+fn a_rate_that_is_none_is_told_what_one_is() {
+    let faults = load(&[("RATE_LIMIT_MISSES", "10")]).unwrap_err().to_string();
+    assert!(
+        faults.contains("RATE_LIMIT_MISSES: must be how many a minute, a slash, and how many at once, such as 20/40"),
+        "{faults}"
     );
 }
 

@@ -25,7 +25,7 @@ pub use receive_reply::{ReceiveError, ReceiveReply, Received, Reply, TicketName}
 pub use redeliver::Redeliver;
 pub use report_receipt::{ReportReceipt, Reported};
 pub use transfer::transfer;
-pub use view_ticket::{Credentials, Look, View, ViewError, ViewTicket};
+pub use view_ticket::{Admitted, Credentials, View, ViewError, ViewTicket};
 
 use crate::{
     EntryId, EventKind, Notification, NotificationId, Ticket, TicketLinks, Timestamp,

@@ -116,7 +116,9 @@ async fn under_https_and_below_a_path_the_cookie_is_for_there() {
     assert_eq!(answer.header("location"), Some("/help/inbox/trail"));
     let cookie = answer.header("set-cookie").unwrap();
     assert!(
-        cookie.contains("; Path=/help/inbox;") && cookie.ends_with("; Secure"),
+        cookie.starts_with("__Secure-session=")
+            && cookie.contains("; Path=/help/inbox;")
+            && cookie.ends_with("; Secure"),
         "{cookie}"
     );
     let page = desk.send(Ask::get("/inbox")).await;

@@ -27,12 +27,17 @@ async fn readers_without_a_right_key_are_limited_as_by_the_api() {
     let burst = 115..200;
     assert!(burst.contains(&answered(&site, || get(&bare(&opened), "203.0.113.1")).await));
     assert!(burst.contains(&answered(&site, || get(&wrong, "203.0.113.2")).await));
-    assert!(burst.contains(&answered(&site, || get("/ticket/nonsense", "203.0.113.3")).await));
+    // Guessing comes to its end sooner.
+    let guess = || get("/ticket/nonsense", "203.0.113.3");
+    assert!((40..60).contains(&answered(&site, guess).await));
+    for page in ["/ticket/T-20250115-1234", "/ticket/T-20250115-1234?key=guess"] {
+        assert_eq!(site.send(get(page, "203.0.113.3")).await.status, 429, "{page}");
+    }
     let post = |page: &str, from: &str| Ask::post(page, &[("message", "")]).afar(from);
     assert!(burst.contains(&answered(&site, || post(&wrong, "203.0.113.4")).await));
     assert!(burst.contains(&answered(&site, || post(&bare(&opened), "203.0.113.5")).await));
     // From all of those addresses, right keys still work.
-    for from in ["203.0.113.1", "203.0.113.2", "203.0.113.4"] {
+    for from in ["203.0.113.1", "203.0.113.2", "203.0.113.3", "203.0.113.4"] {
         assert_eq!(site.send(get(&opened.page, from)).await.status, 200);
         assert_eq!(site.send(get(&reader, from)).await.status, 200);
         let sent = site
@@ -64,4 +69,25 @@ async fn words_sent_under_a_wrong_key_once_too_often_stay() {
     let ask = || Ask::post(&format!("{}?key=wrong", bare(&opened)), &[("message", "kept")]).afar("203.0.113.1");
     assert!((115..200).contains(&answered(&site, ask).await));
     assert!(site.send(ask()).await.has("\nkept</textarea>"));
+}
+
+#[actix_web::test]
+async fn whoever_has_guessed_too_much_reads_nothing_without_a_key() {
+    let site = Site::start();
+    let opened = site.open(&[]).await;
+    let get = |page: &str| Ask::get(page).afar("203.0.113.1");
+    answered(&site, || get("/ticket/T-20250115-1234")).await;
+    // Else the answers would still tell which references are right.
+    assert_eq!(site.send(get(&bare(&opened))).await.status, 429);
+    let write = Ask::post(&bare(&opened), &[("message", "hello")]).afar("203.0.113.1");
+    assert_eq!(site.send(write).await.status, 429);
+    // And the store, which is down, is not even asked.
+    site.take_store_away(true);
+    assert_eq!(site.send(get(&bare(&opened))).await.status, 429);
+    site.take_store_away(false);
+    assert_eq!(site.send(get(&opened.page)).await.status, 200);
+    assert_eq!(
+        site.send(Ask::get(&bare(&opened)).afar("203.0.113.2")).await.status,
+        200
+    );
 }

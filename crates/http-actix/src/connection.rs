@@ -1,0 +1,254 @@
+//! A connection that is closed when its client keeps it waiting for too long.
+//!
+//! actix times the head of a connection's first request only, and how long a connection idles that not a byte comes from.
+//! The deadlines here hold for every request: for its head once it has begun, for the pause before it, for each write of
+//! its answer. How long a body may take is for those who read bodies.
+
+use std::{
+    cell::Cell,
+    io,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+};
+
+use actix_web::{
+    HttpRequest,
+    body::{BodySize, BoxBody, MessageBody},
+    web::Bytes,
+};
+use door_actix::ConnectionPlace;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    time::{Instant, Sleep, sleep_until},
+};
+
+use crate::Deadlines;
+
+/// Told to whoever does not finish a head.
+const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+/// What a connection is waiting for its client to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// To begin a request, until then.
+    Idle(Instant),
+    /// To finish a request's head, until then.
+    Head(Instant),
+    /// Nothing but to take the answer.
+    Answering,
+}
+
+/// Where a connection stands: what its bytes tell, and what those who answer its requests tell.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    phase: Cell<Phase>,
+    deadlines: Deadlines,
+}
+
+impl Watch {
+    fn new(deadlines: Deadlines) -> Self {
+        Self {
+            // Who connects has something to say.
+            phase: Cell::new(Phase::Head(Instant::now() + deadlines.head)),
+            deadlines,
+        }
+    }
+
+    /// Bytes came. False if they are part of a head that should have been complete by now.
+    fn hear(&self) -> bool {
+        match self.phase.get() {
+            Phase::Idle(_) => {
+                let until = Instant::now() + self.deadlines.head;
+                self.phase.set(Phase::Head(until));
+                true
+            }
+            Phase::Head(until) => Instant::now() < until,
+            Phase::Answering => true,
+        }
+    }
+
+    fn until(&self) -> Option<Instant> {
+        match self.phase.get() {
+            Phase::Idle(until) | Phase::Head(until) => Some(until),
+            Phase::Answering => None,
+        }
+    }
+}
+
+/// A request is being answered, for as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Answering(Option<Rc<Watch>>);
+
+impl Answering {
+    /// The head of a request is complete.
+    pub(crate) fn begin(request: &HttpRequest) -> Self {
+        let watch = request.conn_data::<Rc<Watch>>().cloned();
+        if let Some(watch) = &watch {
+            watch.phase.set(Phase::Answering);
+        }
+        Self(watch)
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        if let Some(watch) = &self.0 {
+            watch.phase.set(Phase::Idle(Instant::now() + watch.deadlines.idle));
+        }
+    }
+}
+
+/// The body of an answer: when its end was taken from it, so was the answer.
+pub(crate) struct AnswerBody {
+    body: BoxBody,
+    _answering: Answering,
+}
+
+impl AnswerBody {
+    pub(crate) fn new(body: BoxBody, answering: Answering) -> Self {
+        Self {
+            body,
+            _answering: answering,
+        }
+    }
+}
+
+impl MessageBody for AnswerBody {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.body).poll_next(cx)
+    }
+}
+
+/// What a client has not done in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Overdue {
+    Idle,
+    Head,
+    Write,
+}
+
+/// A client's connection, with deadlines.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    io: TcpStream,
+    watch: Rc<Watch>,
+    /// Wakes when something may be overdue. To set a timer costs more than to read a clock: it is set anew only for what
+    /// is due before it rings, and where it rings too early it is set again.
+    timer: Pin<Box<Sleep>>,
+    /// Until when some of what is to be written must be taken, while none is.
+    write_until: Option<Instant>,
+    _place: ConnectionPlace,
+}
+
+impl Connection {
+    pub(crate) fn new(io: TcpStream, deadlines: Deadlines, place: ConnectionPlace) -> Self {
+        Self {
+            io,
+            watch: Rc::new(Watch::new(deadlines)),
+            timer: Box::pin(sleep_until(Instant::now())),
+            write_until: None,
+            _place: place,
+        }
+    }
+
+    /// For those who answer the requests of this connection.
+    pub(crate) fn watch(&self) -> Rc<Watch> {
+        self.watch.clone()
+    }
+
+    /// Whether the client is too late with something; if not, the task is woken when it may be.
+    fn overdue(&mut self, cx: &mut Context<'_>) -> Option<Overdue> {
+        let read_until = self.watch.until();
+        let until = [read_until, self.write_until].into_iter().flatten().min()?;
+        if Instant::now() >= until {
+            return Some(match self.watch.phase.get() {
+                _ if self.write_until == Some(until) => Overdue::Write,
+                Phase::Head(_) => Overdue::Head,
+                Phase::Idle(_) | Phase::Answering => Overdue::Idle,
+            });
+        }
+        if self.timer.is_elapsed() || self.timer.deadline() > until {
+            self.timer.as_mut().reset(until);
+        }
+        if self.timer.as_mut().poll(cx).is_ready() {
+            cx.waker().wake_by_ref();
+        }
+        None
+    }
+
+    /// What a read answers when nothing came, or nothing that counts.
+    fn nothing_read(&mut self, overdue: Option<Overdue>) -> Poll<io::Result<()>> {
+        match overdue {
+            None => Poll::Pending,
+            Some(Overdue::Write) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            Some(overdue) => {
+                if overdue == Overdue::Head {
+                    // Whether it is heard or not, the connection ends.
+                    let _ = self.io.try_write(TOO_SLOW);
+                }
+                // As if the client had closed it.
+                Poll::Ready(Ok(()))
+            }
+        }
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buffer.filled().len();
+        match Pin::new(&mut this.io).poll_read(cx, buffer) {
+            Poll::Pending => {
+                let overdue = this.overdue(cx);
+                this.nothing_read(overdue)
+            }
+            Poll::Ready(Ok(())) if buffer.filled().len() > before && !this.watch.hear() => {
+                buffer.set_filled(before);
+                this.nothing_read(Some(Overdue::Head))
+            }
+            read @ Poll::Ready(_) => read,
+        }
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.io).poll_write(cx, bytes);
+        if written.is_ready() {
+            this.write_until = None;
+            return written;
+        }
+        if this.write_until.is_none() {
+            this.write_until = Some(Instant::now() + this.watch.deadlines.write);
+        }
+        match this.overdue(cx) {
+            Some(Overdue::Write) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            _ => Poll::Pending,
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        // The end of an answer begins a pause: nothing may be read before its end.
+        if this.overdue(cx).is_some() {
+            cx.waker().wake_by_ref();
+        }
+        Pin::new(&mut this.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().io).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests;

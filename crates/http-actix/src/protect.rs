@@ -1,0 +1,92 @@
+//! Headers that keep browsers, and those who look through the web, from doing more with an answer than it is for.
+
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY,
+    STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+
+/// What stands in every answer, where an endpoint set nothing else.
+const DEFAULTS: [(HeaderName, &str); 8] = [
+    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    // What `frame-ancestors` says, for browsers that don't know it.
+    (X_FRAME_OPTIONS, "DENY"),
+    (REFERRER_POLICY, "no-referrer"),
+    (CACHE_CONTROL, "no-store"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (
+        HeaderName::from_static("permissions-policy"),
+        "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    ),
+];
+
+/// A year, as browsers and their lists ask for.
+const HTTPS_ONLY: &str = "max-age=31536000";
+
+const ROBOTS: HeaderName = HeaderName::from_static("x-robots-tag");
+
+/// Adds what an answer lacks. `is_https` is whether browsers come by https, `is_public` whether it is for everybody to
+/// find.
+pub(crate) fn protect(headers: &mut HeaderMap, is_https: bool, is_public: bool) {
+    let https = is_https.then_some((STRICT_TRANSPORT_SECURITY, HTTPS_ONLY));
+    let robots = (!is_public).then_some((ROBOTS, "noindex"));
+    for (name, value) in DEFAULTS.into_iter().chain(https).chain(robots) {
+        if !headers.contains_key(&name) {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+    }
+}
+
+/// Whether what stands at a path is for everybody to find: the form, and the documentation.
+pub(crate) fn is_public(path: &str) -> bool {
+    matches!(path, "/" | "/docs")
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{Request, Service};
+
+    #[test]
+    fn browsers_are_told_to_do_nothing_with_answers() {
+        let api = Service::start();
+        for target in ["/health/live", "/nowhere", "/api/ticket", "/docs", "/metrics"] {
+            let answer = api.get(target);
+            for (name, value) in [
+                ("x-content-type-options", "nosniff"),
+                ("x-frame-options", "DENY"),
+                ("referrer-policy", "no-referrer"),
+                ("cross-origin-resource-policy", "same-origin"),
+                ("cross-origin-opener-policy", "same-origin"),
+            ] {
+                assert_eq!(answer.header(name), Some(value), "{target}");
+            }
+            assert!(answer.header("permissions-policy").is_some());
+            assert_eq!(answer.header("strict-transport-security"), None);
+        }
+        let answer = api.get("/health/live");
+        assert_eq!(
+            answer.header("content-security-policy"),
+            Some("default-src 'none'; frame-ancestors 'none'")
+        );
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+    }
+
+    #[test]
+    fn browsers_that_came_by_https_stay_with_it() {
+        let api = Service::with(|setup| setup.settings.is_https = true);
+        for request in [Request::new("GET", "/health/live"), Request::new("PUT", "/docs")] {
+            let answer = api.send(&request);
+            assert_eq!(answer.header("strict-transport-security"), Some("max-age=31536000"));
+        }
+    }
+
+    #[test]
+    fn search_engines_find_what_is_for_everybody() {
+        let api = Service::start();
+        assert_eq!(api.get("/docs").header("x-robots-tag"), None);
+        for target in ["/api/ticket/T-20250115-1234", "/metrics", "/inbox", "/ticket/x"] {
+            assert_eq!(api.get(target).header("x-robots-tag"), Some("noindex"), "{target}");
+        }
+    }
+}
