@@ -11,6 +11,7 @@
 
 mod asking;
 mod command;
+mod content;
 mod create;
 mod faults;
 mod inbound;

@@ -44,6 +44,8 @@ pub struct Reply {
     /// Whether it had a medium that could not be kept, so that `content` is not all of it.
     pub lost_medium: bool,
 }
+    /// Whether its writer passed on what somebody else wrote: then its text names no ticket, and answers nothing.
+    pub is_forwarded: bool,
 
 /// Where a message went.
 #[derive(Debug, Clone, PartialEq, Eq)]
