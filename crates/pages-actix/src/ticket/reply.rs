@@ -22,7 +22,7 @@ pub(super) const MESSAGE: Field = Field {
 };
 
 /// What stands in the reply box.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(super) struct Reply<'a> {
     /// What was typed before.
     pub(super) text: &'a str,
