@@ -18,9 +18,12 @@ use yaml_rust2::{Yaml, YamlLoader};
 const STOPS_WITHIN: u64 = 25;
 
 /// Variables whose value may lie in a file.
-const SECRETS: [&str; 4] = [
+const SECRETS: [&str; 7] = [
+    "DATABASE_DIRECT_URL",
     "DATABASE_URL",
     "N8N_SHARED_SECRET",
+    "N8N_TICKET_CREATED_WEBHOOK",
+    "N8N_TICKET_UPDATED_WEBHOOK",
     "OPERATOR_TOKEN",
     "RAILWAY_INBOUND_SECRET",
 ];

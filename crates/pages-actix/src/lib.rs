@@ -78,8 +78,9 @@ pub struct Settings {
     pub base_url: String,
     /// Origins, such as `https://www.example.com`, whose pages may send the form.
     pub allowed_origins: Vec<String>,
-    /// What opens the inbox. None: nothing does.
-    pub operator_token: Option<SecretString>,
+    /// What opens the inbox: one token, or two while they are exchanged. Sessions begin under the first. None: nothing
+    /// opens it.
+    pub operator_tokens: Vec<SecretString>,
     /// Whether there is anywhere to send notifications to. Without it the inbox says that they wait for a webhook.
     pub has_receiver: bool,
     /// How long a form may take to arrive.
@@ -92,7 +93,7 @@ impl Default for Settings {
             site_name: "Support".into(),
             base_url: "http://localhost:8080".into(),
             allowed_origins: Vec::new(),
-            operator_token: None,
+            operator_tokens: Vec::new(),
             has_receiver: true,
             body_deadline: Duration::from_secs(10),
         }
