@@ -10,6 +10,8 @@ mod rate_limits;
 mod seen;
 mod store_failure;
 
+use std::net::IpAddr;
+
 use actix_web::HttpRequest;
 use secrecy::SecretString;
 

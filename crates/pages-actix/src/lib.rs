@@ -7,6 +7,7 @@
 //!   `assets.rs`; among them the form for other people's websites.
 //! - `form_data.rs`, `origin.rs`, `return_to.rs`, `again.rs`: what a form sends, from which site, where it leads, and that
 //!   it is harmless to send it twice.
+//! - `stamp.rs`, `repeats.rs`: what holds programs back that fill in forms: how long it took, and the same words again.
 //! - `control.rs`, `fault.rs`: the controls of forms, and what is wrong with what was typed.
 //! - `thread.rs`, `excerpt.rs`: messages as people know them from chat, and which of many are shown at first.
 //! - `words.rs`: states and times in plain words.
@@ -23,7 +24,9 @@ mod home;
 mod inbox;
 mod layout;
 mod origin;
+mod repeats;
 mod return_to;
+mod stamp;
 #[cfg(test)]
 mod testing;
 mod thread;
@@ -40,6 +43,8 @@ use ticket_domain::{
     ports::{Clock, Outbox, Random, StoreHealth},
     use_cases::{AddMessage, OpenTicket, Operate, Redeliver, ViewTicket},
 };
+
+use crate::{repeats::Repeats, stamp::Stamps};
 
 /// Everything that the pages work with.
 pub struct PagesParts {
@@ -105,6 +110,10 @@ pub struct Pages {
     parts: PagesParts,
     /// The path of the base URL, without a slash at its end: a proxy in front takes it away.
     prefix: String,
+    /// When forms were shown.
+    stamps: Stamps,
+    /// What was sent lately.
+    repeats: Repeats,
 }
 
 impl Pages {
@@ -113,7 +122,12 @@ impl Pages {
         let prefix = url::Url::parse(&parts.settings.base_url)
             .map(|base| base.path().trim_end_matches('/').to_owned())
             .unwrap_or_default();
-        Self { parts, prefix }
+        Self {
+            stamps: Stamps::new(&*parts.random),
+            repeats: Repeats::default(),
+            parts,
+            prefix,
+        }
     }
 
     /// The address of something on this site, for links and forms: `path` below the path of the base URL, if it has one.

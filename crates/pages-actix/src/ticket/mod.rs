@@ -40,6 +40,8 @@ enum Refusal {
     Reused,
     #[error(transparent)]
     TooMany(#[from] TooMany),
+    #[error("the same words came twice, and are stored")]
+    Known(TooMany),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -75,7 +77,7 @@ impl Refusal {
             Self::NotFound => trouble::no_such_ticket(pages),
             Self::NotTheirs => trouble::not_yours(pages),
             Self::Reused => trouble::out_of_order(pages),
-            Self::TooMany(error) => trouble::too_many(pages, error),
+            Self::TooMany(error) | Self::Known(error) => trouble::too_many(pages, error),
             Self::Store(error) => {
                 log_store_failure(&error);
                 trouble::out_of_order(pages)
@@ -175,6 +177,10 @@ pub(crate) async fn send(request: HttpRequest, pages: Data<Pages>, Form(form): F
             let page = not_sent(&request, &pages, &form, &mark, NotSent::TooMany(error));
             trouble::retry_after(page, error)
         }
+        Err(Refusal::Known(error)) => {
+            let page = not_sent(&request, &pages, &form, &mark, NotSent::Known(error));
+            trouble::retry_after(page, error)
+        }
         Err(refusal) => refusal.respond(&pages),
     }
 }
@@ -255,8 +261,15 @@ async fn add(
     }
     let added = match reference {
         Ok(reference) => {
-            let once = again::key(mark, &[reference.to_string().as_bytes(), text.as_str().as_bytes()]);
+            let name = reference.to_string();
+            let once = again::key(mark, &[name.as_bytes(), text.as_str().as_bytes()]);
+            let (caller, now) = (parts.door.caller(request), parts.clock.now());
+            let taken = pages.repeats.take(caller, &[&name, text.as_str()], once.as_ref(), now);
+            let taken = taken.map_err(Refusal::Known)?;
             let added = parts.add_message.as_customer(reference, key, text, once).await;
+            if added.is_err() {
+                pages.repeats.forget(taken);
+            }
             added.map(|_| reference).map_err(Refusal::from)
         }
         Err(refusal) => Err(refusal),
