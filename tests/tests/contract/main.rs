@@ -22,3 +22,4 @@ mod operators;
 mod random_replies;
 mod read;
 mod receipts;
+mod secrecy;
