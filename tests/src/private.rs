@@ -112,7 +112,7 @@ impl Private {
     pub(crate) fn body(&self, body: &[u8]) {
         match serde_json::from_slice::<Value>(body) {
             Ok(value) => self.json("", &value),
-            Err(_) if body.iter().all(|byte| byte.is_ascii_graphic()) => {
+            Err(_) if body.iter().all(u8::is_ascii_graphic) => {
                 self.query(str::from_utf8(body).unwrap_or_default());
             }
             Err(_) => {}

@@ -251,7 +251,7 @@ fn compose_starts_the_loop_with_secrets_in_files_and_few_rights() {
         assert!(texts(&service["tmpfs"])[0].starts_with("/tmp:size="), "{name}");
         let memory = service["mem_limit"].as_str().unwrap();
         assert!(memory.ends_with(['m', 'g']), "{name}: {memory}");
-        assert!((64..=1024).contains(&service["pids_limit"].as_i64().unwrap()), "{name}");
+        assert!((64..=2048).contains(&service["pids_limit"].as_i64().unwrap()), "{name}");
         assert_eq!(service["ulimits"]["core"].as_i64(), Some(0), "{name}: no core dump");
         if let Some(image) = service["image"].as_str() {
             let tag = image
@@ -366,7 +366,7 @@ const UNIT: [(&str, &str); 39] = [
     ("WorkingDirectory", "%S/tickets"),
     ("UMask", "0077"),
     ("LimitNOFILE", "65536"),
-    ("TasksMax", "512"),
+    ("TasksMax", "2048"),
     ("MemoryMax", "1G"),
     ("LimitCORE", "0"),
     ("CapabilityBoundingSet", ""),
@@ -429,7 +429,8 @@ fn the_systemd_unit_keeps_its_tickets_and_little_else() {
         .map(|(key, value)| (key.as_str(), value.as_str()))
         .collect();
     assert_eq!(settings, UNIT);
-    assert_eq!(all("SystemCallFilter"), ["@system-service", "~@privileged @resources"]);
+    let filters = ["@system-service", "~@privileged @resources", "prlimit64"];
+    assert_eq!(all("SystemCallFilter"), filters);
     assert!(one("TimeoutStopSec").parse::<u64>().unwrap() > STOPS_WITHIN);
     assert!(one("ExecStart").ends_with("/server serve"));
 
