@@ -1,9 +1,6 @@
 //! What customers write can do nothing but be read.
 
-use std::{
-    net::TcpListener,
-    time::{Duration, Instant},
-};
+use std::{net::TcpListener, time::Duration};
 
 use black_box::{CUSTOMER, Desk, Engine, MANAGER, N8n, Place, on_both_stores, ticket};
 use serde_json::json;
@@ -160,10 +157,6 @@ async fn a_medium_is_shown_and_never_fetched(engine: Engine) {
     assert_eq!(page.text.matches("<img").count(), 0);
     assert_eq!(desk.get_as_operator("/api/unmatched").await.status, 200);
     assert!(desk.stop().await.success());
-    // The server is gone, so nothing more can come; what came would be waiting here.
-    let end = Instant::now() + Duration::from_millis(200);
-    while Instant::now() < end {
-        assert!(listener.accept().is_err(), "somebody fetched the medium");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    // The server is gone: whatever it had opened would be waiting here.
+    assert!(listener.accept().is_err(), "somebody fetched the medium");
 }
