@@ -15,6 +15,7 @@ mod gate;
 mod n8n;
 mod open_api;
 mod place;
+mod private;
 mod stand_in;
 mod twilio;
 

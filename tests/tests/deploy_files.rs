@@ -18,9 +18,12 @@ use yaml_rust2::{Yaml, YamlLoader};
 const STOPS_WITHIN: u64 = 25;
 
 /// Variables whose value may lie in a file.
-const SECRETS: [&str; 4] = [
+const SECRETS: [&str; 7] = [
+    "DATABASE_DIRECT_URL",
     "DATABASE_URL",
     "N8N_SHARED_SECRET",
+    "N8N_TICKET_CREATED_WEBHOOK",
+    "N8N_TICKET_UPDATED_WEBHOOK",
     "OPERATOR_TOKEN",
     "RAILWAY_INBOUND_SECRET",
 ];
@@ -239,6 +242,17 @@ fn compose_starts_the_loop_with_secrets_in_files_and_few_rights() {
         let service = &services[name.as_str()];
         assert_eq!(texts(&service["cap_drop"]), ["ALL"], "{name}");
         assert_eq!(texts(&service["security_opt"]), ["no-new-privileges:true"], "{name}");
+        // Bounds, and, but for n8n, nothing to write to except memory and volumes.
+        assert_eq!(
+            service["read_only"].as_bool(),
+            (name != "n8n").then_some(true),
+            "{name}"
+        );
+        assert!(texts(&service["tmpfs"])[0].starts_with("/tmp:size="), "{name}");
+        let memory = service["mem_limit"].as_str().unwrap();
+        assert!(memory.ends_with(['m', 'g']), "{name}: {memory}");
+        assert!((64..=2048).contains(&service["pids_limit"].as_i64().unwrap()), "{name}");
+        assert_eq!(service["ulimits"]["core"].as_i64(), Some(0), "{name}: no core dump");
         if let Some(image) = service["image"].as_str() {
             let tag = image
                 .rsplit_once(':')
@@ -272,14 +286,23 @@ fn compose_starts_the_loop_with_secrets_in_files_and_few_rights() {
     }
     let server = &services["server"];
     assert_eq!(server["build"]["dockerfile"].as_str(), Some("deploy/Dockerfile"));
-    assert_eq!(server["read_only"].as_bool(), Some(true));
     assert_eq!(
         server["depends_on"]["postgres"]["condition"].as_str(),
         Some("service_healthy")
     );
     assert!(seconds(&server["stop_grace_period"]) > STOPS_WITHIN);
-    for variable in keys(&server["environment"]) {
-        assert_known(&variable);
+    let variables = keys(&server["environment"]);
+    for variable in &variables {
+        assert_known(variable);
+    }
+    // What protects whoever runs it can be set from outside; blank is as if it were not there.
+    for variable in ["TICKET_ACCESS", "ALLOWED_ORIGINS", "TRUSTED_PROXY_HOPS", "RATE_LIMITS"] {
+        let handed_on = format!("${{{variable}:-}}");
+        assert_eq!(
+            server["environment"][variable].as_str(),
+            Some(handed_on.as_str()),
+            "{variable}"
+        );
     }
 }
 
@@ -332,11 +355,54 @@ fn section(unit: &str, name: &str) -> Vec<(String, String)> {
         .collect()
 }
 
+/// How the unit runs: nothing that can be written to but its own folder, no rights, bounds, and no memory on disk.
+const UNIT: [(&str, &str); 39] = [
+    ("Type", "exec"),
+    ("Restart", "on-failure"),
+    ("RestartSec", "5"),
+    ("EnvironmentFile", "/etc/tickets/environment"),
+    ("DynamicUser", "yes"),
+    ("StateDirectoryMode", "0700"),
+    ("WorkingDirectory", "%S/tickets"),
+    ("UMask", "0077"),
+    ("LimitNOFILE", "65536"),
+    ("TasksMax", "2048"),
+    ("MemoryMax", "1G"),
+    ("LimitCORE", "0"),
+    ("CapabilityBoundingSet", ""),
+    ("AmbientCapabilities", ""),
+    ("DevicePolicy", "closed"),
+    ("KeyringMode", "private"),
+    ("NoNewPrivileges", "yes"),
+    ("LockPersonality", "yes"),
+    ("MemoryDenyWriteExecute", "yes"),
+    ("PrivateDevices", "yes"),
+    ("PrivateTmp", "yes"),
+    ("PrivateUsers", "yes"),
+    ("ProcSubset", "pid"),
+    ("ProtectClock", "yes"),
+    ("ProtectControlGroups", "yes"),
+    ("ProtectHome", "yes"),
+    ("ProtectHostname", "yes"),
+    ("ProtectKernelLogs", "yes"),
+    ("ProtectKernelModules", "yes"),
+    ("ProtectKernelTunables", "yes"),
+    ("ProtectProc", "invisible"),
+    ("ProtectSystem", "strict"),
+    ("RemoveIPC", "yes"),
+    ("RestrictAddressFamilies", "AF_INET AF_INET6 AF_UNIX"),
+    ("RestrictNamespaces", "yes"),
+    ("RestrictRealtime", "yes"),
+    ("RestrictSUIDSGID", "yes"),
+    ("SystemCallArchitectures", "native"),
+    ("SystemCallErrorNumber", "EPERM"),
+];
+
 #[test]
 fn the_systemd_unit_keeps_its_tickets_and_little_else() {
     let unit = read("deploy/tickets.service");
     let service = section(&unit, "Service");
-    let all = |key: &str| {
+    let all = |key: &str| -> Vec<&str> {
         service
             .iter()
             .filter(|(this, _)| this == key)
@@ -348,18 +414,23 @@ fn the_systemd_unit_keeps_its_tickets_and_little_else() {
         assert_eq!(values.len(), 1, "{key}");
         values[0]
     };
-    for (key, value) in [
-        ("DynamicUser", "yes"),
-        ("NoNewPrivileges", "yes"),
-        ("PrivateTmp", "yes"),
-        ("ProtectHome", "yes"),
-        ("ProtectSystem", "strict"),
-        ("CapabilityBoundingSet", ""),
-        ("EnvironmentFile", "/etc/tickets/environment"),
-        ("Restart", "on-failure"),
-    ] {
-        assert_eq!(one(key), value, "{key}");
-    }
+    // All of it: what goes, and what comes, wants a reason.
+    let described = [
+        "ExecStart",
+        "TimeoutStopSec",
+        "Environment",
+        "LoadCredential",
+        "StateDirectory",
+        "SystemCallFilter",
+    ];
+    let settings: Vec<(&str, &str)> = service
+        .iter()
+        .filter(|(key, _)| !described.contains(&key.as_str()))
+        .map(|(key, value)| (key.as_str(), value.as_str()))
+        .collect();
+    assert_eq!(settings, UNIT);
+    let filters = ["@system-service", "~@privileged @resources", "prlimit64"];
+    assert_eq!(all("SystemCallFilter"), filters);
     assert!(one("TimeoutStopSec").parse::<u64>().unwrap() > STOPS_WITHIN);
     assert!(one("ExecStart").ends_with("/server serve"));
 

@@ -1,13 +1,14 @@
 //! A notification as the manager reads it, in the same words as our n8n workflow.
 
 use serde_json::Value;
+use ticket_domain::plain;
 
 /// The most characters that Twilio takes.
 const MAX: usize = 1_600;
 
 /// The message for WhatsApp.
 pub(crate) fn words(payload: &Value) -> String {
-    let text = |name: &str| plain(payload[name].as_str().unwrap_or_default());
+    let text = |name: &str| plain::without_marks(payload[name].as_str().unwrap_or_default());
     let url = payload["ticketUrl"].as_str().unwrap_or_default();
     let tail = format!("\n\n*View Ticket:* {url}\n\nReply to this message to respond to the ticket.");
     let (head, said) = if payload["template"] == true {
@@ -30,34 +31,7 @@ pub(crate) fn words(payload: &Value) -> String {
         (head, text("message"))
     };
     let room = MAX.saturating_sub(head.chars().count() + tail.chars().count());
-    format!("{head}{}{tail}", cut(said, room))
-}
-
-/// A customer's words, with look-alikes for the marks of WhatsApp's formatting: they must not look like our own lines.
-fn plain(text: &str) -> String {
-    let is_edge = |other: Option<char>| !other.is_some_and(char::is_alphanumeric);
-    let mut before = None;
-    let mut rest = text.chars().peekable();
-    let mut plain = String::with_capacity(text.len());
-    while let Some(c) = rest.next() {
-        let at_edge = is_edge(before) || is_edge(rest.peek().copied());
-        plain.push(match c {
-            '`' => 'ˋ',
-            '*' if at_edge => '∗',
-            '_' if at_edge => 'ˍ',
-            '~' if at_edge => '∼',
-            c => c,
-        });
-        before = Some(c);
-    }
-    plain
-}
-
-fn cut(text: String, room: usize) -> String {
-    if text.chars().count() <= room {
-        return text;
-    }
-    text.chars().take(room.saturating_sub(1)).chain(['…']).collect()
+    format!("{head}{}{tail}", plain::cut(said, room))
 }
 
 #[cfg(test)]
@@ -80,6 +54,32 @@ mod tests {
              T-20250115-9999\nof snake_case\n\n*View Ticket:* http://x/ticket/_y_\n\n\
              Reply to this message to respond to the ticket."
         );
+    }
+
+    /// The same corpus as the composer's and the workflow's.
+    #[test]
+    fn customers_texts_are_shown_as_the_workflow_shows_them() {
+        let corpus: Value = serde_json::from_str(include_str!("../../../tests/corpus/notifications.json")).unwrap();
+        for case in corpus["cases"].as_array().unwrap() {
+            let mut payload = json!({
+                "event": "ticket.created", "priority": "high",
+                "ticketRef": corpus["ticketRef"], "ticketUrl": corpus["ticketUrl"],
+            });
+            let layer = |onto: &mut Value, part: &Value| {
+                let part = part.as_object().cloned().unwrap_or_default();
+                onto.as_object_mut().unwrap().extend(part);
+            };
+            for part in [&corpus["customer"], &case["customer"], &case["payload"]] {
+                layer(&mut payload, part);
+            }
+            let mut shown = payload.clone();
+            layer(&mut shown, &case["shown"]);
+            let layout = corpus["layout"].as_str().unwrap().to_owned();
+            let expected = shown.as_object().unwrap().iter().fold(layout, |text, (name, value)| {
+                text.replace(&format!("{{{name}}}"), value.as_str().unwrap())
+            });
+            assert_eq!(words(&payload), expected, "{}", case["why"]);
+        }
     }
 
     #[test]

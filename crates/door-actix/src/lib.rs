@@ -38,8 +38,8 @@ pub use store_failure::log_store_failure;
 pub struct Settings {
     /// The keys that n8n may send as `x-api-key`: one, or two while they are exchanged. None: every call gets 401.
     pub inbound_keys: Vec<SecretString>,
-    /// The operators' token. None: what is theirs answers 401.
-    pub operator_token: Option<SecretString>,
+    /// The operators' tokens: one, or two while they are exchanged. None: what is theirs answers 401.
+    pub operator_tokens: Vec<SecretString>,
     /// How many proxies in front are ours.
     pub trusted_proxy_hops: usize,
     /// Whether callers are limited.
@@ -57,7 +57,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             inbound_keys: Vec::new(),
-            operator_token: None,
+            operator_tokens: Vec::new(),
             trusted_proxy_hops: 0,
             rate_limits: true,
             rates: Rates::default(),
@@ -81,7 +81,7 @@ impl Door {
     /// Hangs the door.
     pub fn new(settings: &Settings) -> Self {
         Self {
-            keys: Keys::new(&settings.inbound_keys, settings.operator_token.as_ref()),
+            keys: Keys::new(&settings.inbound_keys, &settings.operator_tokens),
             trusted_proxy_hops: settings.trusted_proxy_hops,
             limits: settings.rate_limits.then(|| RateLimits::new(&settings.rates)),
             connections: (settings.trusted_proxy_hops == 0).then(|| Places::new(settings.connections_of_one)),
@@ -169,7 +169,14 @@ impl Door {
         self.streams.take(None, None)
     }
 
-    /// Whether `given` is the operators' token. A wrong one counts against the caller's limit.
+    /// Who is counted as one caller, for what else is held back from whoever does too much of it. Nobody, where callers are
+    /// not limited: programs on this machine, and where limits are off.
+    pub fn caller(&self, request: &HttpRequest) -> Option<IpAddr> {
+        self.limits.as_ref()?;
+        self.client(request).remote()
+    }
+
+    /// Whether `given` is one of the operators' tokens. A wrong one counts against the caller's limit.
     pub fn is_operator(&self, given: &[u8], request: &HttpRequest) -> Result<bool, TooMany> {
         self.judge(self.keys.is_operator(given), request)
     }

@@ -6,7 +6,7 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse, dev::Payload, http::head
 use door_actix::Kind;
 use garde::Validate;
 use serde::{Deserialize, Serialize};
-use ticket_domain::{Customer, CustomerName, Email, MessageText, Phone, Priority, Subject, TicketRequest};
+use ticket_domain::{Customer, CustomerName, Email, MessageText, New, Phone, Priority, Subject, TicketRequest};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -20,7 +20,8 @@ use crate::{
     problem::{FieldError, Problem},
 };
 
-/// What a customer sends in. Texts are trimmed first, and CR LF becomes LF. Lengths count characters.
+/// What a customer sends in. Texts are trimmed first, and CR LF becomes LF. Lengths count characters. A line of which
+/// nothing can be seen counts as missing.
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = CreateTicket, example = json!({
@@ -36,7 +37,7 @@ pub(crate) struct CreateTicket {
     #[serde(default)]
     #[garde(custom(required))]
     #[schema(value_type = String, required = true, min_length = 1, max_length = 200, example = "John Doe")]
-    customer_name: Field<CustomerName>,
+    customer_name: Field<New<CustomerName>>,
     /// 7–15 digits, with or without `+`, once spaces, dots, dashes and brackets are taken away. A leading `00` becomes
     /// `+`.
     #[serde(default)]
@@ -52,7 +53,7 @@ pub(crate) struct CreateTicket {
     #[serde(default)]
     #[garde(custom(required))]
     #[schema(value_type = String, required = true, min_length = 1, max_length = 200, example = "Product Quality Issue")]
-    subject: Field<Subject>,
+    subject: Field<New<Subject>>,
     /// 1–5,000 characters. Line breaks and tabs are welcome.
     #[serde(default)]
     #[garde(custom(required))]
@@ -78,11 +79,11 @@ impl CreateTicket {
         check(&self, key_fault)?;
         Ok(TicketRequest {
             customer: Customer {
-                name: self.customer_name.checked()?,
+                name: self.customer_name.checked()?.0,
                 phone: self.customer_phone.checked()?,
                 email: self.customer_email.checked()?,
             },
-            subject: self.subject.checked()?,
+            subject: self.subject.checked()?.0,
             message: self.message.checked()?,
             priority: self.priority.good().unwrap_or_default(),
         })

@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn only_operators_come_in() {
         let api = Service::start();
-        let closed = Service::with(|setup| setup.door.operator_token = None);
+        let closed = Service::with(|setup| setup.door.operator_tokens.clear());
         for (api, authorization) in [
             (&api, None),
             (&api, Some("Bearer wrong")),

@@ -5,9 +5,9 @@ use std::{borrow::Cow, convert::Infallible, str::FromStr};
 use actix_web::{HttpRequest, HttpResponse};
 use garde::Validate;
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 use ticket_domain::{
-    Body as Words, Channel, Content, ExternalId, MediaUrl, Phone, PhoneError, Rule,
+    Body as Words, Channel, Content, ExternalId, MediaUrl, New, Phone, PhoneError, Rule,
     use_cases::{Received, Reply, TicketName},
 };
 use utoipa::ToSchema;
@@ -73,12 +73,18 @@ pub(crate) struct InboundMessage {
     #[serde(default, deserialize_with = "blank_is_missing")]
     #[garde(skip)]
     #[schema(value_type = Option<String>, max_length = 2_048)]
-    media_url: Field<MediaUrl>,
+    media_url: Field<New<MediaUrl>>,
     /// The outside id of the message that is quoted. One that nobody knows tells nothing.
     #[serde(default, deserialize_with = "blank_is_missing")]
     #[garde(skip)]
     #[schema(value_type = Option<String>)]
     replied_to_external_id: Field<ExternalId>,
+    /// Whether the message was forwarded, as Twilio's `Forwarded` says: the text is then somebody else's, and a reference
+    /// in it names nothing. `true` counts; anything else does not.
+    #[serde(default, deserialize_with = "is_true")]
+    #[garde(skip)]
+    #[schema(value_type = Option<bool>, example = false)]
+    forwarded: bool,
 }
 
 impl Document for InboundMessage {
@@ -126,6 +132,13 @@ fn words_as_written<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Field<
     }
 }
 
+/// Reads `true`, or Twilio's text of it. No reply is lost over anything else.
+fn is_true<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    let is_true = |text: &str| text.trim().eq_ignore_ascii_case("true");
+    Ok(value.as_bool().unwrap_or_else(|| value.as_str().is_some_and(is_true)))
+}
+
 /// A number as Twilio writes it.
 struct SenderNumber(Phone);
 
@@ -154,7 +167,7 @@ fn a_text<T: FromStr<Err = Infallible>>(field: &Field<T>, (): &()) -> garde::Res
 }
 
 /// A garde rule: words may be missing only if a medium came, usable or not.
-fn words_or(media: &Field<MediaUrl>) -> impl FnOnce(&Field<AnyWords>, &()) -> garde::Result + '_ {
+fn words_or(media: &Field<New<MediaUrl>>) -> impl FnOnce(&Field<AnyWords>, &()) -> garde::Result + '_ {
     move |field, context| {
         let has_words = matches!(field, Field::Good(AnyWords(words)) if !words.is_empty());
         let is_text = !matches!(field, Field::NotText);
@@ -183,12 +196,13 @@ impl InboundMessage {
             external_id: self.external_id.good(),
             replied_to: self.replied_to_external_id.good(),
             lost_medium,
+            is_forwarded: self.forwarded,
         })
     }
 }
 
 /// The words, and the medium if its address is usable. A reply is never lost over its medium.
-fn content(words: Words, media: Field<MediaUrl>) -> Result<Content, Problem> {
+fn content(words: Words, media: Field<New<MediaUrl>>) -> Result<Content, Problem> {
     let why = match &media {
         Field::Missing | Field::Good(_) => None,
         Field::NotText => Some("not_text"),
@@ -201,7 +215,8 @@ fn content(words: Words, media: Field<MediaUrl>) -> Result<Content, Problem> {
     if let Some(why) = why {
         tracing::warn!(why, "a message's mediaUrl is unusable and was dropped");
     }
-    Content::new(words, media.good()).map_err(|error| Problem::field("message", "required", error))
+    Content::new(words, media.good().map(|New(address)| address))
+        .map_err(|error| Problem::field("message", "required", error))
 }
 
 /// Where the message went.

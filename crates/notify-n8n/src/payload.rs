@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 use ticket_domain::{
-    Payload, Phone, Route,
+    Payload, Phone, Route, plain,
     ports::{Composer, Event},
 };
 
@@ -27,11 +27,11 @@ struct Body<'a> {
     ticket_ref: String,
     ticket_id: String,
     ticket_url: &'a str,
-    customer_name: &'a str,
+    customer_name: String,
     customer_phone: &'a str,
-    customer_email: &'a str,
-    subject: &'a str,
-    message: &'a str,
+    customer_email: String,
+    subject: String,
+    message: String,
     priority: &'static str,
     /// When the ticket was opened.
     created_at: String,
@@ -44,16 +44,18 @@ struct Body<'a> {
 impl Composer for N8nComposer {
     fn compose(&self, event: Event<'_>) -> Payload {
         let ticket = event.ticket;
+        // A manager may send any of these texts back, alone: then it must name no other ticket.
+        let line = |text: &str| plain::line(text, Some(ticket.reference));
         let body = Body {
             event: event.kind.as_str(),
             ticket_ref: ticket.reference.to_string(),
             ticket_id: ticket.id.to_string(),
             ticket_url: event.ticket_url,
-            customer_name: ticket.customer.name.as_str(),
+            customer_name: line(ticket.customer.name.as_str()),
             customer_phone: ticket.customer.phone.as_str(),
-            customer_email: ticket.customer.email.as_str(),
-            subject: ticket.subject.as_str(),
-            message: event.message,
+            customer_email: line(ticket.customer.email.as_str()),
+            subject: line(ticket.subject.as_str()),
+            message: plain::prose(event.message, Some(ticket.reference)),
             priority: ticket.priority.as_str(),
             created_at: ticket.created_at.to_string(),
             summary: summary(&event),
@@ -116,11 +118,7 @@ fn summary(event: &Event<'_>) -> String {
         "{} ({}) {}: {} – {}",
         ticket.reference, ticket.priority, ticket.customer.name, ticket.subject, event.message
     );
-    let line = whole.split_whitespace().collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(SUMMARY_MAX) {
-        None => line,
-        Some(_) => line.chars().take(SUMMARY_MAX - 1).chain(['…']).collect(),
-    }
+    plain::cut(plain::line(&whole, Some(ticket.reference)), SUMMARY_MAX)
 }
 
 #[cfg(test)]
@@ -198,6 +196,46 @@ mod tests {
                 "template": true,
             })
         );
+    }
+
+    /// The same corpus as the demo's and the workflow's.
+    #[test]
+    fn customers_texts_are_composed_as_the_corpus_says() {
+        let corpus: Value = serde_json::from_str(include_str!("../../../tests/corpus/notifications.json")).unwrap();
+        for case in corpus["cases"].as_array().unwrap() {
+            let text = |name: &str, parts: &[&Value]| {
+                let found = parts.iter().find_map(|part| part[name].as_str());
+                found.unwrap_or_else(|| panic!("{name}")).to_owned()
+            };
+            let written = |name: &str| text(name, &[&case["customer"], &corpus["customer"]]);
+            let mut ticket = ticket();
+            ticket.reference = corpus["ticketRef"].as_str().unwrap().parse().unwrap();
+            ticket.customer.name = written("customerName").parse().unwrap();
+            ticket.customer.email = written("customerEmail").parse().unwrap();
+            ticket.subject = written("subject").parse().unwrap();
+            let event = Event {
+                kind: EventKind::Created,
+                ticket: &ticket,
+                message: &written("message"),
+                ticket_url: "https://desk.example/ticket/x",
+            };
+            let payload: Value = serde_json::from_slice(&N8nComposer::default().compose(event).0).unwrap();
+            for name in ["customerName", "customerEmail", "subject", "message"] {
+                let expected = text(name, &[&case["payload"], &case["customer"], &corpus["customer"]]);
+                assert_eq!(payload[name], expected, "{}", case["why"]);
+            }
+            for (name, value) in payload.as_object().unwrap() {
+                let text = value.as_str().unwrap();
+                let named = ticket_domain::references_in(text);
+                assert!(named.iter().all(|named| *named == ticket.reference), "{name}: {text}");
+                assert!(
+                    !text.contains(|c| ('\u{202a}'..='\u{202e}').contains(&c)),
+                    "{name}: {text:?}"
+                );
+            }
+            let summary = payload["summary"].as_str().unwrap();
+            assert_eq!(ticket_domain::plain::without_marks(summary), summary, "{}", case["why"]);
+        }
     }
 
     #[test]

@@ -106,6 +106,25 @@ fn failed(why: &str, kind: FailureKind, retry_after: Option<u64>) -> Answer {
     })
 }
 
+#[test]
+fn debug_shows_no_secret() {
+    let receiver = Receiver {
+        created: "https://user:canary@n8n.example/webhook/canary?token=canary"
+            .parse()
+            .unwrap(),
+        ..receiver("n8n.example")
+    };
+    for shown in [format!("{receiver:?}"), format!("{receiver:#?}")] {
+        assert!(
+            !["canary", "in-the-url", "the-shared-secret"]
+                .iter()
+                .any(|secret| shown.contains(secret)),
+            "{shown}"
+        );
+        assert!(shown.contains("n8n.example"), "{shown}");
+    }
+}
+
 #[tokio::test]
 async fn a_request_carries_the_key_the_id_the_time_and_the_bytes() {
     for (event, path) in [

@@ -105,8 +105,13 @@ mod tests {
         let widget = site.get("/widget.js").await;
         assert_eq!(widget.header("cross-origin-resource-policy"), Some("cross-origin"));
         assert_eq!(widget.header("access-control-allow-origin"), Some("*"));
+        // What programs fall into.
+        assert!(
+            widget.has("\"website\", \"Leave this empty\"")
+                && widget.has("Please empty this field: it tells people from programs.")
+        );
         // Well below 15 KiB even before it is compressed.
-        assert!(widget.body.len() < 12 * 1024, "{}", widget.body.len());
+        assert!(widget.body.len() < 13 * 1024, "{}", widget.body.len());
         for forbidden in ["innerHTML", "localStorage", "cookie", "eval("] {
             assert!(!widget.has(forbidden), "{forbidden}");
         }

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use crate::fault::{Fault, Faults, Field};
 
 /// One control.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(crate) struct Control<'a> {
     pub(crate) field: Field,
     /// What was typed before.

@@ -7,6 +7,7 @@
 //!   `assets.rs`; among them the form for other people's websites.
 //! - `form_data.rs`, `origin.rs`, `return_to.rs`, `again.rs`: what a form sends, from which site, where it leads, and that
 //!   it is harmless to send it twice.
+//! - `stamp.rs`, `repeats.rs`: what holds programs back that fill in forms: how long it took, and the same words again.
 //! - `control.rs`, `fault.rs`: the controls of forms, and what is wrong with what was typed.
 //! - `thread.rs`, `excerpt.rs`: messages as people know them from chat, and which of many are shown at first.
 //! - `words.rs`: states and times in plain words.
@@ -23,7 +24,9 @@ mod home;
 mod inbox;
 mod layout;
 mod origin;
+mod repeats;
 mod return_to;
+mod stamp;
 #[cfg(test)]
 mod testing;
 mod thread;
@@ -40,6 +43,8 @@ use ticket_domain::{
     ports::{Clock, Outbox, Random, StoreHealth},
     use_cases::{AddMessage, OpenTicket, Operate, Redeliver, ViewTicket},
 };
+
+use crate::{repeats::Repeats, stamp::Stamps};
 
 /// Everything that the pages work with.
 pub struct PagesParts {
@@ -78,8 +83,9 @@ pub struct Settings {
     pub base_url: String,
     /// Origins, such as `https://www.example.com`, whose pages may send the form.
     pub allowed_origins: Vec<String>,
-    /// What opens the inbox. None: nothing does.
-    pub operator_token: Option<SecretString>,
+    /// What opens the inbox: one token, or two while they are exchanged. Sessions begin under the first. None: nothing
+    /// opens it.
+    pub operator_tokens: Vec<SecretString>,
     /// Whether there is anywhere to send notifications to. Without it the inbox says that they wait for a webhook.
     pub has_receiver: bool,
     /// How long a form may take to arrive.
@@ -92,7 +98,7 @@ impl Default for Settings {
             site_name: "Support".into(),
             base_url: "http://localhost:8080".into(),
             allowed_origins: Vec::new(),
-            operator_token: None,
+            operator_tokens: Vec::new(),
             has_receiver: true,
             body_deadline: Duration::from_secs(10),
         }
@@ -104,6 +110,10 @@ pub struct Pages {
     parts: PagesParts,
     /// The path of the base URL, without a slash at its end: a proxy in front takes it away.
     prefix: String,
+    /// When forms were shown.
+    stamps: Stamps,
+    /// What was sent lately.
+    repeats: Repeats,
 }
 
 impl Pages {
@@ -112,7 +122,12 @@ impl Pages {
         let prefix = url::Url::parse(&parts.settings.base_url)
             .map(|base| base.path().trim_end_matches('/').to_owned())
             .unwrap_or_default();
-        Self { parts, prefix }
+        Self {
+            stamps: Stamps::new(&*parts.random),
+            repeats: Repeats::default(),
+            parts,
+            prefix,
+        }
     }
 
     /// The address of something on this site, for links and forms: `path` below the path of the base URL, if it has one.

@@ -1,7 +1,7 @@
 //! Messages as people know them from chat.
 
 use maud::{Markup, html};
-use ticket_domain::{Message, Sender, Thread};
+use ticket_domain::{MediaUrl, Message, Sender, Thread};
 
 use crate::words;
 
@@ -25,6 +25,14 @@ pub(crate) fn some_messages(thread: &Thread, messages: &[Message], side: Side) -
     }
 }
 
+/// A link to a medium, and the host that it leads to: it may be anybody's.
+pub(crate) fn attachment(media: &MediaUrl) -> Markup {
+    html! {
+        a href=(media) rel="noopener noreferrer nofollow" target="_blank" { "Open the attachment" }
+        @if let Some(host) = media.host() { " " span.quiet { "at " (host) } }
+    }
+}
+
 fn bubble(message: &Message, customer: &str, side: Side) -> Markup {
     let is_customers = message.sender == Sender::Customer;
     let is_own = is_customers == (side != Side::Team);
@@ -37,9 +45,7 @@ fn bubble(message: &Message, customer: &str, side: Side) -> Markup {
         li.bubble .own[is_own] id=(format!("m-{}", message.id)) {
             p.who { b dir="auto" { (name) } " " (words::moment(message.created_at)) }
             @if !body.is_empty() { p.text dir="auto" { (body) } }
-            @if let Some(media) = message.content.media() {
-                p.media { a href=(media) rel="noopener noreferrer nofollow" target="_blank" { "Open the attachment" } }
-            }
+            @if let Some(media) = message.content.media() { p.media { (attachment(media)) } }
         }
     }
 }

@@ -279,7 +279,7 @@ impl Builder {
         let max_connections = max_connections(config.max_connections);
         let door = door_actix::Settings {
             inbound_keys: config.inbound_keys.clone(),
-            operator_token: config.operator_token.clone(),
+            operator_tokens: config.operator_tokens.clone(),
             trusted_proxy_hops: config.trusted_proxy_hops,
             rate_limits: config.rate_limits,
             rates: config.rates,
@@ -327,7 +327,7 @@ impl Builder {
             site_name: self.config.site_name.clone(),
             base_url: base_url.to_owned(),
             allowed_origins: self.config.allowed_origins.clone(),
-            operator_token: self.config.operator_token.clone(),
+            operator_tokens: self.config.operator_tokens.clone(),
             has_receiver,
             ..pages_actix::Settings::default()
         };

@@ -13,6 +13,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use clap::{Parser, Subcommand};
 use tokio::signal::unix;
+use zeroize::Zeroizing;
 
 use crate::{
     application::{Application, Builder, open_store},
@@ -162,7 +163,9 @@ fn working_folder() -> Result<PathBuf> {
 fn load_config() -> Result<Loaded> {
     let here = working_folder()?;
     let file = match dotenvy::from_path_iter(here.join(".env")) {
-        Ok(pairs) => pairs.collect::<Result<HashMap<String, String>, _>>(),
+        Ok(pairs) => pairs
+            .map(|pair| pair.map(|(name, value)| (name, Zeroizing::new(value))))
+            .collect::<Result<HashMap<_, _>, _>>(),
         Err(dotenvy::Error::Io(error)) if error.kind() == io::ErrorKind::NotFound => Ok(HashMap::new()),
         Err(error) => Err(error),
     };
@@ -172,7 +175,7 @@ fn load_config() -> Result<Loaded> {
         Err(dotenvy::Error::Io(error)) => bail!("the file .env can't be read: {error}"),
         Err(_) => bail!("the file .env can't be read: every line must be NAME=value, a value with blanks in quotes"),
     };
-    let look_up = |name: &str| env::var_os(name).or_else(|| file.get(name).map(OsString::from));
+    let look_up = |name: &str| env::var_os(name).or_else(|| file.get(name).map(|value| OsString::from(value.as_str())));
     Ok(Config::load(&look_up, &here, io::stdout().is_terminal())?)
 }
 

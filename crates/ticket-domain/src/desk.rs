@@ -2,7 +2,7 @@
 
 use crate::{
     Awaiting, EntryId, Message, MessageId, NotificationId, Place, Priority, SearchText, Sender, Status, Ticket,
-    TicketRef, Timestamp,
+    TicketRef, Timestamp, values::partly_redacted_debug,
 };
 
 /// Which tickets an operator wants to see. Every condition that is given must hold.
@@ -34,7 +34,7 @@ impl Listing {
 }
 
 /// The beginning of a ticket's newest message.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Excerpt {
     /// Who wrote it.
     pub sender: Sender,
@@ -45,6 +45,8 @@ pub struct Excerpt {
     /// When it was received.
     pub at: Timestamp,
 }
+
+partly_redacted_debug!(Excerpt, shows sender, has_medium, at; hides text);
 
 impl Excerpt {
     /// The most characters.

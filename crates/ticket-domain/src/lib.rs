@@ -16,6 +16,7 @@ mod ticket;
 mod values;
 mod which_ticket;
 
+pub mod plain;
 pub mod ports;
 pub mod use_cases;
 
@@ -33,8 +34,8 @@ pub use ticket::{
 pub use values::{
     AccessKey, AccessKeyError, Awaiting, Body, Channel, CustomerName, DeliveryState, Email, EmailError, EntryId,
     EventKind, ExternalId, IdempotencyKey, IdempotencyKeyError, LeaseToken, MediaUrl, MediaUrlError, MessageId,
-    MessageStatus, MessageText, NotAPlace, NotificationId, Phone, PhoneError, Place, Priority, Progress, QuestionId,
-    Route, Rule, SearchText, Sender, Stage, Status, Subject, TextError, TicketId, Timestamp, TimestampError,
-    UnknownWord,
+    MessageStatus, MessageText, New, NotAPlace, NotificationId, Phone, PhoneError, Place, Priority, Progress,
+    QuestionId, Route, Rule, SearchText, Sender, Stage, Status, Subject, TextError, TicketId, Timestamp,
+    TimestampError, UnknownWord,
 };
 pub use which_ticket::{Clue, Managers, TextClue, Which, which_ticket};

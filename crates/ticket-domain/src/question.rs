@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, time::Duration};
 
-use crate::{Phone, QuestionId, Subject, TicketRef, Timestamp};
+use crate::{Phone, QuestionId, Subject, TicketRef, Timestamp, plain, values::partly_redacted_debug};
 
 /// How many open tickets a question lists: as many as a telephone shows without scrolling.
 pub const CHOICES: u8 = 5;
@@ -26,7 +26,7 @@ pub struct Choice {
 }
 
 /// What a manager was asked. At most one question of a manager is open.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Question {
     /// Its name.
     pub id: QuestionId,
@@ -44,6 +44,8 @@ pub struct Question {
     /// When it was last asked.
     pub asked_at: Timestamp,
 }
+
+partly_redacted_debug!(Question, shows id, of, choices, is_run, begun_at, asked_at; hides text);
 
 /// Why a manager is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,7 +120,7 @@ impl Typed {
     fn parse(text: &str) -> Option<Self> {
         let is_decoration = |c: char| {
             c.is_whitespace()
-                || is_invisible(c)
+                || plain::is_invisible(c)
                 || matches!(c, '\u{fe0f}' | '\u{20e3}')
                 || "#*_~`.,:;!()[]<>\"'“”".contains(c)
         };
@@ -149,7 +151,7 @@ fn words(reason: Reason, choices: &[Choice]) -> String {
     text.push_str("Which ticket is this for?\n");
     for (number, choice) in (1..).zip(choices) {
         // Writing to a text does not fail.
-        let _ = write!(text, "\n{number}. {} – {}", choice.reference, plain(&choice.subject));
+        let _ = write!(text, "\n{number}. {} – {}", choice.reference, shown(choice));
     }
     text.push_str("\n\nAnswer with the number alone, or a reference. 0 leaves it for your team.");
     text
@@ -160,36 +162,18 @@ pub fn notice(to: Option<&Choice>, attached: u32) -> String {
     match (to, attached) {
         (None, _) => "Kept aside. Your team will see to it.".into(),
         (Some(to), 0) => format!("Nothing was left to add to {}.", to.reference),
-        (Some(to), 1) => format!("Added to {} – {}", to.reference, plain(&to.subject)),
-        (Some(to), several) => format!("{several} messages added to {} – {}", to.reference, plain(&to.subject)),
+        (Some(to), 1) => format!("Added to {} – {}", to.reference, shown(to)),
+        (Some(to), several) => format!("{several} messages added to {} – {}", to.reference, shown(to)),
     }
 }
 
-/// A customer's subject, which is one line, as it may stand in a message of ours: not too long, and without the signs by
-/// which WhatsApp formats. They are shown by others that look the same.
-fn plain(subject: &Subject) -> String {
-    let line: String = subject
-        .as_str()
-        .chars()
-        .map(|c| match c {
-            '*' => '∗',
-            '_' => 'ˍ',
-            '~' => '∼',
-            '`' => 'ˋ',
-            c if is_invisible(c) => ' ',
-            c => c,
-        })
-        .collect();
-    let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(SUBJECT_SHOWN) {
-        None => line,
-        Some(_) => line.chars().take(SUBJECT_SHOWN - 1).chain(['…']).collect(),
-    }
-}
-
-/// Has no width, or makes what follows run the other way.
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+/// A customer's subject as it may stand in a message of ours: not too long, without formatting, and without the
+/// references of other tickets.
+fn shown(choice: &Choice) -> String {
+    plain::cut(
+        plain::line(choice.subject.as_str(), Some(choice.reference)),
+        SUBJECT_SHOWN,
+    )
 }
 
 #[cfg(test)]

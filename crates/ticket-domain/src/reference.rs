@@ -134,6 +134,44 @@ pub fn references_in(text: &str) -> Vec<TicketRef> {
     found
 }
 
+/// The same text with every reference but `own` written so that nobody reads it: with hyphens that only look the same.
+/// That goes for whatever begins like one, since it may be cut off later.
+pub(crate) fn hide_references(text: &str, own: Option<TicketRef>) -> String {
+    let mut hidden = String::with_capacity(text.len());
+    let (mut before, mut rest) = (None, text);
+    while let Some(c) = rest.chars().next() {
+        let starts_word = before.is_none_or(|c: char| !c.is_alphanumeric() && c != '-');
+        let is_own = || starts_word && TicketRef::at_start(rest).is_some_and(|(found, _)| Some(found) == own);
+        let length = match shaped_like_one(rest) {
+            Some(length) if !is_own() => {
+                hidden.push_str(&rest[..length].replace('-', NO_HYPHEN));
+                length
+            }
+            _ => {
+                hidden.push(c);
+                c.len_utf8()
+            }
+        };
+        before = rest[..length].chars().next_back();
+        rest = &rest[length..];
+    }
+    hidden
+}
+
+/// Looks like a hyphen, and is none in a reference.
+const NO_HYPHEN: &str = "\u{2011}";
+
+/// How long what stands at the start of `text` is if it begins as the shortest reference does, whatever follows.
+fn shaped_like_one(text: &str) -> Option<usize> {
+    const SHAPE: &[u8] = b"T-dddddddd-dddd";
+    let fits = |(byte, shape): (&u8, &u8)| match shape {
+        b'd' => byte.is_ascii_digit(),
+        other => byte.eq_ignore_ascii_case(other),
+    };
+    let start = text.as_bytes().get(..SHAPE.len())?;
+    start.iter().zip(SHAPE).all(fits).then_some(SHAPE.len())
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;

@@ -12,6 +12,7 @@
 
 mod asking;
 mod command;
+mod content;
 mod create;
 mod door;
 mod faults;
@@ -23,5 +24,6 @@ mod operators;
 mod random_replies;
 mod read;
 mod receipts;
+mod secrecy;
 mod slow;
 mod wire;

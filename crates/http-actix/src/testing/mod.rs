@@ -113,7 +113,7 @@ impl Service {
             },
             door: door_actix::Settings {
                 inbound_keys: vec![INBOUND_KEY.into(), "the-key-before".into()],
-                operator_token: Some(OPERATOR_TOKEN.into()),
+                operator_tokens: vec![OPERATOR_TOKEN.into()],
                 ..door_actix::Settings::default()
             },
             access: Access::Open,

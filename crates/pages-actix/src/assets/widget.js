@@ -46,6 +46,7 @@ p { margin: 0; overflow-wrap: anywhere; }
 .fault { margin-block-start: 6px; color: var(--danger); font-size: 14px; font-weight: 600; }
 .word { padding: 12px 16px; border-radius: 10px; background: var(--soft); }
 .done a, .word a { color: inherit; font-weight: 600; }
+.trap { position: absolute; inset-inline-start: -200vw; width: 1px; overflow: hidden; }
 [hidden] { display: none !important; }`;
 
   const make = (tag, attributes = {}, ...children) => {
@@ -76,6 +77,8 @@ p { margin: 0; overflow-wrap: anywhere; }
     ["customerName", "Name", "input", { type: "text", autocomplete: "name" }],
     ["customerPhone", "Phone", "input", { type: "tel", autocomplete: "tel" }, "With country code"],
     ["customerEmail", "E\u2011mail", "input", { type: "email", autocomplete: "email" }],
+    // People don't see it. Programs that fill in whatever they find do.
+    ["website", "Leave this empty", "input", { type: "text", autocomplete: "off", tabindex: "-1" }],
   ];
   const controls = new Map();
   const field = ([name, text, tag, attributes, help]) => {
@@ -150,9 +153,11 @@ p { margin: 0; overflow-wrap: anywhere; }
     const heading = make("h2", { id: "title", tabindex: "-1" }, title);
     const word = make("p", { class: "word", role: "alert", hidden: "" });
     const send = make("button", { type: "submit" }, "Send");
-    const [subject, message, priority, name, phone, mail] = FIELDS.map(field);
+    const [subject, message, priority, name, phone, mail, trap] = FIELDS.map(field);
+    controls.get("website").control.removeAttribute("aria-required");
+    trap.className = "trap";
     const form = make("form", { novalidate: "" }, word, subject, message, priority, name,
-      make("div", { class: "pair" }, phone, mail), send);
+      make("div", { class: "pair" }, phone, mail), trap, send);
     const done = make("div", { class: "done", role: "status" });
     const dialog = make("dialog", { "aria-labelledby": "title" }, make("header", {}, heading, close), form, done);
     root.append(open, dialog);
@@ -207,6 +212,10 @@ p { margin: 0; overflow-wrap: anywhere; }
       else say("This did not go through. Your words are still here. Please try again, or ",
         make("a", { href: at("."), target: "_blank", rel: "noopener" }, "write to us on our own page"), ".");
     };
+    const release = () => {
+      send.removeAttribute("aria-disabled");
+      send.textContent = "Send";
+    };
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
       if (send.getAttribute("aria-disabled")) return;
@@ -214,10 +223,15 @@ p { margin: 0; overflow-wrap: anywhere; }
       send.textContent = "Sending…";
       say();
       for (const name of controls.keys()) tell(name, "");
+      if (controls.get("website").control.value) {
+        trap.className = "";
+        tell("website", "Please empty this field: it tells people from programs. Then send again.");
+        controls.get("website").control.focus();
+        return release();
+      }
       const values = [...controls].map(([name, { control }]) => [name, control.value]);
       const answer = await ask(JSON.stringify(Object.fromEntries(values)));
-      send.removeAttribute("aria-disabled");
-      send.textContent = "Send";
+      release();
       if (answer.status === 201) thank(answer.said); else refuse(answer);
     });
   };

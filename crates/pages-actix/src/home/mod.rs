@@ -21,7 +21,7 @@ use crate::{
     form_data::{Form, FormData},
     origin::Origin,
     return_to::{self, ReturnTo},
-    trouble,
+    stamp, trouble,
 };
 use view::{FormPage, Word};
 
@@ -31,6 +31,10 @@ enum Refusal {
     /// It can't go back to where it was told to.
     Return,
     TooMany(TooMany),
+    /// It was filled in faster than people do.
+    Quick,
+    /// The same words came twice from there, and are stored.
+    Known(TooMany),
     Store,
 }
 
@@ -45,6 +49,7 @@ pub(crate) async fn show(request: HttpRequest, pages: Data<Pages>) -> HttpRespon
         faults: &Faults::default(),
         word: is_refused.then_some(Word::NoWayBack),
         mark: &again::new_mark(&*pages.parts.random),
+        shown: &pages.stamps.at(pages.parts.clock.now()),
         return_to: return_to.as_ref(),
     };
     page.respond(StatusCode::OK)
@@ -68,7 +73,7 @@ pub(crate) async fn send(request: HttpRequest, pages: Data<Pages>, form: Form) -
     let opened = match (&return_to, limited) {
         (Err(return_to::NotAllowed), _) => Err(Refusal::Return),
         (Ok(_), Err(error)) => Err(Refusal::TooMany(error)),
-        (Ok(_), Ok(())) => open(&pages, &form, &mark).await,
+        (Ok(_), Ok(())) => open(&request, &pages, &form, &mark).await,
     };
     let return_to = return_to.ok().flatten();
     match opened {
@@ -77,19 +82,28 @@ pub(crate) async fn send(request: HttpRequest, pages: Data<Pages>, form: Form) -
     }
 }
 
-async fn open(pages: &Pages, form: &FormData, mark: &str) -> Result<OpenedTicket, Refusal> {
+async fn open(request: &HttpRequest, pages: &Pages, form: &FormData, mark: &str) -> Result<OpenedTicket, Refusal> {
+    let parts = &pages.parts;
     let ticket = request::read(form).map_err(Refusal::Faults)?;
+    let now = parts.clock.now();
+    let caller = parts.door.caller(request);
+    if caller.is_some() && pages.stamps.is_too_soon(form.get(stamp::FIELD), now) {
+        return Err(Refusal::Quick);
+    }
     let key = again::key(mark, &[&ticket.digest()]);
-    pages
-        .parts
-        .open_ticket
-        .open(ticket, key)
-        .await
-        .map_err(|error| match error {
+    let words = [ticket.subject.as_str(), ticket.message.as_str()];
+    let taken = pages
+        .repeats
+        .take(caller, &words, key.as_ref(), now)
+        .map_err(Refusal::Known)?;
+    parts.open_ticket.open(ticket, key).await.map_err(|error| {
+        pages.repeats.forget(taken);
+        match error {
             OpenError::Store(error) => not_stored(&error),
             // The key is made of the content: it comes with no other.
             OpenError::KeyReused => Refusal::Store,
-        })
+        }
+    })
 }
 
 fn not_stored(error: &StoreError) -> Refusal {
@@ -117,6 +131,8 @@ fn again_please(
     return_to: Option<&ReturnTo>,
     refusal: Refusal,
 ) -> HttpResponse {
+    // Whoever was shown the form a while ago has taken their time.
+    let shown = pages.stamps.of(form.get(stamp::FIELD), pages.parts.clock.now());
     let page = |word: Option<Word>, faults: &Faults, status: StatusCode| {
         let page = FormPage {
             pages,
@@ -124,6 +140,7 @@ fn again_please(
             faults,
             word,
             mark,
+            shown: &shown,
             return_to,
         };
         page.respond(status)
@@ -134,6 +151,11 @@ fn again_please(
         Refusal::Return => {
             let faults = request::read(form).err().unwrap_or_default();
             page(Some(Word::NoWayBack), &faults, StatusCode::BAD_REQUEST)
+        }
+        Refusal::Quick => page(Some(Word::Quick), &none, StatusCode::BAD_REQUEST),
+        Refusal::Known(error) => {
+            let page = page(Some(Word::Known(error)), &none, StatusCode::TOO_MANY_REQUESTS);
+            trouble::retry_after(page, error)
         }
         Refusal::Store => page(Some(Word::NotStored), &none, StatusCode::INTERNAL_SERVER_ERROR),
         Refusal::TooMany(error) => {

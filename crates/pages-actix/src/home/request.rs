@@ -1,6 +1,6 @@
 //! What the form asks for, and what comes of it.
 
-use ticket_domain::{Customer, Priority, TicketRequest};
+use ticket_domain::{Customer, CustomerName, New, Priority, Subject, TicketRequest};
 
 use crate::{
     fault::{Faults, Field},
@@ -56,7 +56,7 @@ pub(super) const TRAP: Field = Field {
 pub(super) fn read(form: &FormData) -> Result<TicketRequest, Faults> {
     // In the order in which they stand in the form.
     let mut faults = Faults::default();
-    let subject = faults.take(SUBJECT, form);
+    let subject = faults.take::<New<Subject>>(SUBJECT, form);
     let message = faults.take(MESSAGE, form);
     let priority = if form.get(PRIORITY.name).is_empty() {
         Some(Priority::default())
@@ -67,7 +67,7 @@ pub(super) fn read(form: &FormData) -> Result<TicketRequest, Faults> {
         }
         priority
     };
-    let name = faults.take(NAME, form);
+    let name = faults.take::<New<CustomerName>>(NAME, form);
     let phone = faults.take(PHONE, form);
     let email = faults.take(EMAIL, form);
     if !form.get(TRAP.name).is_empty() {
@@ -77,7 +77,9 @@ pub(super) fn read(form: &FormData) -> Result<TicketRequest, Faults> {
         );
     }
     match (name, phone, email, subject, message, priority) {
-        (Some(name), Some(phone), Some(email), Some(subject), Some(message), Some(priority)) if faults.is_empty() => {
+        (Some(New(name)), Some(phone), Some(email), Some(New(subject)), Some(message), Some(priority))
+            if faults.is_empty() =>
+        {
             Ok(TicketRequest {
                 customer: Customer { name, phone, email },
                 subject,

@@ -1,3 +1,4 @@
+mod programs;
 mod sites;
 
 use crate::testing::{Ask, NASTY, Site, escaped, form};

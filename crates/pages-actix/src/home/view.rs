@@ -13,7 +13,7 @@ use crate::{
     form_data::FormData,
     layout::{Audience, Page, frame},
     return_to::{self, ReturnTo},
-    trouble, words,
+    stamp, trouble, words,
 };
 
 /// A word above the form.
@@ -25,6 +25,10 @@ pub(super) enum Word {
     NotStored,
     /// Too many came at once.
     TooMany(TooMany),
+    /// It was filled in faster than people do.
+    Quick,
+    /// The same words are stored already, twice.
+    Known(TooMany),
 }
 
 /// The page with the form.
@@ -35,6 +39,8 @@ pub(super) struct FormPage<'a> {
     pub(super) faults: &'a Faults,
     pub(super) word: Option<Word>,
     pub(super) mark: &'a str,
+    /// When it was shown first.
+    pub(super) shown: &'a str,
     pub(super) return_to: Option<&'a ReturnTo>,
 }
 
@@ -73,6 +79,7 @@ impl FormPage<'_> {
             // The rules are the server's: a browser's own would refuse some of what they allow.
             form.form method="post" action=(self.pages.at("/")) novalidate data-once {
                 input type="hidden" name=(again::FIELD) value=(self.mark);
+                input type="hidden" name=(stamp::FIELD) value=(self.shown);
                 @if let Some(address) = self.return_to {
                     input type="hidden" name=(return_to::FIELD) value=(address);
                 }
@@ -151,6 +158,14 @@ fn notice(word: Word) -> Markup {
         Word::TooMany(error) => (
             "One moment, please",
             format!("Very many requests came from your connection. {} Everything that you typed is still here.", trouble::wait(error)),
+        ),
+        Word::Quick => (
+            "That was quick",
+            "Programs fill in forms in no time, and this looked like one. Please press Send once more. Everything that you typed is still here.".to_owned(),
+        ),
+        Word::Known(error) => (
+            "We have this already",
+            format!("The same words came twice from your connection, and both are with us. To ask about something else, please say what. {} Everything that you typed is still here.", trouble::wait(error)),
         ),
     };
     html! { div.notice.warn role="alert" tabindex="-1" autofocus { h2 { (title) } p { (text) } } }

@@ -12,7 +12,7 @@ const FEWEST: usize = 4;
 const ADDRESSES: usize = 4 * 1024;
 
 /// A query that is being written.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Query(Vec<(&'static str, String)>);
 
 impl Query {
@@ -39,7 +39,7 @@ impl Query {
 }
 
 /// What the operator wants to see. Words that are unknown, as in an old link, are as if they were not there.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Filter {
     /// None: any.
     pub(super) status: Option<Status>,

@@ -18,9 +18,14 @@ use crate::{
 
 impl Pages {
     /// What opens the inbox, if anything does.
+    fn tokens(&self) -> impl Iterator<Item = &SecretString> {
+        let tokens = self.parts.settings.operator_tokens.iter();
+        tokens.filter(|token| !token.expose_secret().is_empty())
+    }
+
+    /// What sessions begin under: the newer of two tokens that are being exchanged.
     pub(super) fn token(&self) -> Option<&SecretString> {
-        let token = self.parts.settings.operator_token.as_ref();
-        token.filter(|token| !token.expose_secret().is_empty())
+        self.tokens().next()
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -28,7 +33,7 @@ impl Pages {
     }
 
     fn session(&self, request: &HttpRequest) -> Option<Session> {
-        Session::of(request, self.is_https(), self.token()?, self.now())
+        Session::of(request, self.is_https(), self.tokens(), self.now())
     }
 
     /// Whether browsers come by https.

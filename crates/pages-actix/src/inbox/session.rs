@@ -1,7 +1,8 @@
 //! An operator's session: a cookie that proves itself, so that nothing has to be kept.
 //!
 //! It reads `end.nonce.mac`: the end in seconds since 1970, 16 random bytes, and the HMAC-SHA256 of both under the
-//! operators' token. Another token makes every session invalid.
+//! operators' token. While two tokens are exchanged, sessions begin under the newer one, and those of both are good. Another
+//! token makes every session invalid.
 
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use ticket_domain::{Timestamp, ports::Random};
+use zeroize::Zeroizing;
 
 /// How long a session lasts.
 const LIFE: Duration = Duration::from_hours(7 * 24);
@@ -54,14 +56,21 @@ impl Session {
     }
 
     /// The session of a request, if one of its cookies is good at `now`.
-    pub(super) fn of(request: &HttpRequest, is_https: bool, token: &SecretString, now: Timestamp) -> Option<Self> {
+    pub(super) fn of<'t>(
+        request: &HttpRequest,
+        is_https: bool,
+        mut tokens: impl Iterator<Item = &'t SecretString>,
+        now: Timestamp,
+    ) -> Option<Self> {
         let name = name(is_https);
-        let headers = request.headers().get_all(COOKIE);
-        headers
-            .filter_map(|header| header.to_str().ok())
-            .flat_map(|header| header.split(';'))
-            .filter_map(|cookie| cookie.trim().strip_prefix(name)?.strip_prefix('='))
-            .find_map(|value| Self::read(value, token, now))
+        tokens.find_map(|token| {
+            let headers = request.headers().get_all(COOKIE);
+            headers
+                .filter_map(|header| header.to_str().ok())
+                .flat_map(|header| header.split(';'))
+                .filter_map(|cookie| cookie.trim().strip_prefix(name)?.strip_prefix('='))
+                .find_map(|value| Self::read(value, token, now))
+        })
     }
 
     fn read(value: &str, token: &SecretString, now: Timestamp) -> Option<Self> {
@@ -116,13 +125,13 @@ fn set_cookie(value: &str, path: &str, is_https: bool, max_age: u64) -> String {
 
 /// HMAC-SHA256 in 43 letters (base64url). The key is the token's SHA-256, which fits into a block however long it is.
 fn code(token: &SecretString, purpose: Purpose, claim: &str) -> String {
-    let mut key = [0; 64];
+    let mut key = Zeroizing::new([0; 64]);
     key[..32].copy_from_slice(&Sha256::digest(token.expose_secret()));
     let purpose = match purpose {
         Purpose::Session => "inbox session\0",
         Purpose::Form => "inbox form\0",
     };
-    let mac = Hmac::<Sha256>::new(&key.into())
+    let mac = Hmac::<Sha256>::new((&*key).into())
         .chain_update(purpose)
         .chain_update(claim)
         .finalize()
@@ -167,6 +176,21 @@ mod tests {
         assert!(!is_good(&session.value, &token(), at(end)));
         assert_eq!(session.left(at(end - 5)), Duration::from_secs(5));
         assert_eq!(session.left(at(end + 5)), Duration::ZERO);
+    }
+
+    #[test]
+    fn while_tokens_are_exchanged_sessions_of_both_are_good() {
+        let (new, old) = (SecretString::from("the-new-token"), token());
+        let is_good = |session: &Session, tokens: &[SecretString]| {
+            let request = TestRequest::default().append_header((COOKIE, format!("session={}", session.value)));
+            Session::of(&request.to_http_request(), false, tokens.iter(), at(1_000))
+                .is_some_and(|found| found.wrote(session.form_code()))
+        };
+        let before = begun();
+        let after = Session::begin(&new, at(1_000), &Counting::default());
+        let both = [new.clone(), old.clone()];
+        assert!(is_good(&before, &both) && is_good(&after, &both));
+        assert!(!is_good(&before, &[new]) && !is_good(&after, &[old]));
     }
 
     #[test]
@@ -241,7 +265,7 @@ mod tests {
                 request.append_header((COOKIE, header.as_str()))
             });
             let request = request.to_http_request();
-            let found = |is_https| Session::of(&request, is_https, &token(), at(1_000)).is_some();
+            let found = |is_https| Session::of(&request, is_https, [token()].iter(), at(1_000)).is_some();
             assert_eq!(found(false), expected, "{headers:?}");
             // One that anybody could have set is none.
             assert!(!found(true), "{headers:?}");

@@ -71,11 +71,11 @@ impl Desk {
             settings: Settings {
                 base_url: format!("http://{OWN}"),
                 allowed_origins: vec!["https://shop.example".into()],
-                operator_token: Some(TOKEN.into()),
+                operator_tokens: vec![TOKEN.into()],
                 ..Settings::default()
             },
             door: door_actix::Settings {
-                operator_token: Some(TOKEN.into()),
+                operator_tokens: vec![TOKEN.into()],
                 ..door_actix::Settings::default()
             },
             is_down: false,
@@ -245,7 +245,7 @@ impl Desk {
         let session = super::session::Session::of(
             &visitor.ask(Ask::get("/inbox")).0.to_http_request(),
             false,
-            &TOKEN.into(),
+            [TOKEN.into()].iter(),
             self.clock.now(),
         );
         session.unwrap().form_code().clone_into(&mut visitor.csrf);

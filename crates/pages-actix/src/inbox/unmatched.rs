@@ -17,7 +17,10 @@ use super::{
     list::cut,
     refusal::Refusal,
 };
-use crate::excerpt::{beginning, size};
+use crate::{
+    excerpt::{beginning, size},
+    thread::attachment,
+};
 
 /// The most messages of a page.
 const LISTED: u16 = 10;
@@ -188,7 +191,7 @@ fn card(operator: &Operator, message: &Message, fault: Option<&Fault>) -> Markup
             @if !shown.is_empty() { p.text { (shown) @if is_cut { "…" } } }
             @if is_cut { p { a href=(operator.at(&whole)) { "Show all of it" } } }
             @if let Some(media) = message.content.media() {
-                p { a href=(media) rel="noopener noreferrer nofollow" target="_blank" { "Open the attachment" } }
+                p { (attachment(media)) }
             }
             form method="post" action=(operator.at(&action)) {
                 (csrf(operator))

@@ -233,6 +233,11 @@ impl Site {
         self.store.opened_since(always).await.unwrap()
     }
 
+    /// A stamp of a form that was shown so long ago.
+    pub(crate) fn shown(&self, ago: std::time::Duration) -> String {
+        self.pages.stamps.at(SystemClock.now().minus(ago))
+    }
+
     /// What operators do.
     pub(crate) fn operate(&self) -> &Operate {
         &self.pages.parts.operate

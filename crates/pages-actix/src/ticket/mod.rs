@@ -40,6 +40,8 @@ enum Refusal {
     Reused,
     #[error(transparent)]
     TooMany(#[from] TooMany),
+    #[error("the same words came twice, and are stored")]
+    Known(TooMany),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -71,7 +73,7 @@ impl Refusal {
         match self {
             Self::NotFound => Some(true),
             Self::NotTheirs => Some(false),
-            Self::Reused | Self::TooMany(_) | Self::Store(_) => None,
+            Self::Reused | Self::TooMany(_) | Self::Known(_) | Self::Store(_) => None,
         }
     }
 
@@ -80,7 +82,7 @@ impl Refusal {
             Self::NotFound => trouble::no_such_ticket(pages),
             Self::NotTheirs => trouble::not_yours(pages),
             Self::Reused => trouble::out_of_order(pages),
-            Self::TooMany(error) => trouble::too_many(pages, error),
+            Self::TooMany(error) | Self::Known(error) => trouble::too_many(pages, error),
             Self::Store(error) => {
                 log_store_failure(&error);
                 trouble::out_of_order(pages)
@@ -186,6 +188,10 @@ pub(crate) async fn send(request: HttpRequest, pages: Data<Pages>, form: Form) -
             let page = not_sent(&request, &pages, &form, &mark, NotSent::TooMany(error));
             trouble::retry_after(page, error)
         }
+        Err(Refusal::Known(error)) => {
+            let page = not_sent(&request, &pages, &form, &mark, NotSent::Known(error));
+            trouble::retry_after(page, error)
+        }
         Err(refusal) => refusal.respond(&pages),
     }
 }
@@ -249,8 +255,16 @@ async fn add(
     let parts = &pages.parts;
     let adding = async {
         let reference = reference?;
-        let once = again::key(mark, &[reference.to_string().as_bytes(), text.as_str().as_bytes()]);
-        parts.add_message.as_customer(reference, key, text, once).await?;
+        let name = reference.to_string();
+        let once = again::key(mark, &[name.as_bytes(), text.as_str().as_bytes()]);
+        let (caller, now) = (parts.door.caller(request), parts.clock.now());
+        let taken = pages.repeats.take(caller, &[&name, text.as_str()], once.as_ref(), now);
+        let taken = taken.map_err(Refusal::Known)?;
+        let added = parts.add_message.as_customer(reference, key, text, once).await;
+        if added.is_err() {
+            pages.repeats.forget(taken);
+        }
+        added?;
         Ok(reference)
     };
     counted(request, pages, key, adding.await)

@@ -22,7 +22,7 @@ pub(super) const MESSAGE: Field = Field {
 };
 
 /// What stands in the reply box.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(super) struct Reply<'a> {
     /// What was typed before.
     pub(super) text: &'a str,
@@ -35,6 +35,8 @@ pub(super) struct Reply<'a> {
 pub(super) enum NotSent {
     NotStored,
     TooMany(TooMany),
+    /// The same words are in the ticket already, twice.
+    Known(TooMany),
 }
 
 /// A ticket's page, below the base URL.
@@ -80,6 +82,13 @@ pub(super) fn not_sent(pages: &Pages, reply: Reply<'_>, address: &str, why: NotS
         NotSent::TooMany(error) => (
             StatusCode::TOO_MANY_REQUESTS,
             format!("Very many requests came from your connection. {}", trouble::wait(error)),
+        ),
+        NotSent::Known(error) => (
+            StatusCode::TOO_MANY_REQUESTS,
+            format!(
+                "We have this already: the same words came twice, and both are in your ticket. {}",
+                trouble::wait(error)
+            ),
         ),
     };
     let title = "Your message is not sent yet";

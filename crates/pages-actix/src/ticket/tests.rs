@@ -49,7 +49,8 @@ async fn the_customer_reads_the_thread_and_can_write_back() {
     assert!(page.has("<b dir=\"auto\">You</b>") && page.has("<b dir=\"auto\">Manager</b>") && !page.has("John Doe"));
     assert_eq!(page.body.matches("class=\"bubble own\"").count(), 1);
     assert!(page.has(
-        "<a href=\"https://media.example/1?a=1&amp;b=2\" rel=\"noopener noreferrer nofollow\" target=\"_blank\">"
+        "<a href=\"https://media.example/1?a=1&amp;b=2\" rel=\"noopener noreferrer nofollow\" target=\"_blank\">\
+         Open the attachment</a> <span class=\"quiet\">at media.example</span>"
     ));
     assert!(page.has(&format!(
         "<form class=\"form reply\" method=\"post\" action=\"{}\"",

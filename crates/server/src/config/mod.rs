@@ -38,8 +38,8 @@ pub struct Config {
     pub agents: Agents,
     /// Who may read a ticket.
     pub access: Access,
-    /// What opens the operator API.
-    pub operator_token: Option<SecretString>,
+    /// What opens the inbox and the operator API: none, one, or two while rotating.
+    pub operator_tokens: Vec<SecretString>,
     /// Browser origins that may call the public endpoints.
     pub allowed_origins: Vec<String>,
     /// How many proxies in front are ours.
@@ -151,7 +151,7 @@ impl Config {
             inbound_keys: parts::inbound_keys(&mut vars),
             agents: parts::agents(&mut vars),
             access: parts::access(&mut vars),
-            operator_token: parts::operator_token(&mut vars),
+            operator_tokens: parts::operator_tokens(&mut vars),
             allowed_origins: parts::allowed_origins(&mut vars),
             trusted_proxy_hops: parts::trusted_proxy_hops(&mut vars),
             rate_limits: limits::rate_limits(&mut vars),

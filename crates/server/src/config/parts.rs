@@ -125,7 +125,7 @@ pub(super) fn receiver(vars: &mut Variables<'_>) -> Option<Receiver> {
     const CREATED: &str = "N8N_TICKET_CREATED_WEBHOOK";
     const UPDATED: &str = "N8N_TICKET_UPDATED_WEBHOOK";
     const SECRET: &str = "N8N_SHARED_SECRET";
-    let is_set = vars.text(CREATED).is_some();
+    let is_set = vars.is_set(CREATED);
     let created = webhook(vars, CREATED);
     let updated = webhook(vars, UPDATED);
     let secret = vars.secret(SECRET);
@@ -139,7 +139,7 @@ pub(super) fn receiver(vars: &mut Variables<'_>) -> Option<Receiver> {
         }
     }
     if !is_set {
-        if vars.text(UPDATED).is_some() {
+        if vars.is_set(UPDATED) {
             vars.fault(CREATED, format!("must be set too when {UPDATED} is"));
         } else {
             vars.warn(format!("{CREATED} is not set: notifications wait, stored, until it is"));
@@ -161,8 +161,8 @@ pub(super) fn receiver(vars: &mut Variables<'_>) -> Option<Receiver> {
 }
 
 fn webhook(vars: &mut Variables<'_>, variable: &str) -> Option<Url> {
-    let text = vars.text(variable)?;
-    let url = web_address(&text);
+    let text = vars.secret(variable)?;
+    let url = web_address(text.expose_secret());
     match &url {
         None => vars.fault(
             variable,
@@ -185,21 +185,26 @@ pub(super) fn inbound_keys(vars: &mut Variables<'_>) -> Vec<SecretString> {
         ));
         return Vec::new();
     };
-    let keys: Vec<SecretString> = secrets
+    one_or_two(vars, VARIABLE, &secrets)
+}
+
+/// A secret, or the new one and the old one while they are exchanged.
+fn one_or_two(vars: &mut Variables<'_>, variable: &str, secrets: &SecretString) -> Vec<SecretString> {
+    let secrets: Vec<SecretString> = secrets
         .expose_secret()
         .split(',')
-        .map(|key| key.trim().to_owned().into())
+        .map(|secret| secret.trim().to_owned().into())
         .collect();
-    if keys.len() > 2 || keys.iter().any(|key| key.expose_secret().is_empty()) {
+    if secrets.len() > 2 || secrets.iter().any(|secret| secret.expose_secret().is_empty()) {
         vars.fault(
-            VARIABLE,
+            variable,
             "must be one secret, or two separated by a comma while rotating",
         );
     }
-    for key in &keys {
-        vars.warn_if_short(VARIABLE, key);
+    for secret in &secrets {
+        vars.warn_if_short(variable, secret);
     }
-    keys
+    secrets
 }
 
 pub(super) fn agents(vars: &mut Variables<'_>) -> Agents {
@@ -256,11 +261,12 @@ pub(super) fn access(vars: &mut Variables<'_>) -> Access {
     )
 }
 
-pub(super) fn operator_token(vars: &mut Variables<'_>) -> Option<SecretString> {
+pub(super) fn operator_tokens(vars: &mut Variables<'_>) -> Vec<SecretString> {
     const VARIABLE: &str = "OPERATOR_TOKEN";
-    let token = vars.secret(VARIABLE)?;
-    vars.warn_if_short(VARIABLE, &token);
-    Some(token)
+    match vars.secret(VARIABLE) {
+        Some(tokens) => one_or_two(vars, VARIABLE, &tokens),
+        None => Vec::new(),
+    }
 }
 
 pub(super) fn allowed_origins(vars: &mut Variables<'_>) -> Vec<String> {

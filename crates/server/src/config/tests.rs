@@ -40,7 +40,7 @@ fn nothing_set_runs_on_the_embedded_store_with_warnings() {
     assert_eq!(config.base_url.unwrap().as_str(), "http://localhost:8080/");
     assert_eq!(config.site_name, "Support");
     assert!(matches!(config.database, Database::Sqlite(path) if path == Path::new("/srv/desk/data/tickets.db")));
-    assert!(config.receiver.is_none() && config.inbound_keys.is_empty() && config.operator_token.is_none());
+    assert!(config.receiver.is_none() && config.inbound_keys.is_empty() && config.operator_tokens.is_empty());
     assert_eq!(
         config.agents.phones.iter().map(Phone::as_str).collect::<Vec<_>>(),
         ["+919655716000"]
@@ -88,7 +88,7 @@ fn everything_can_be_set() {
         ("AGENT_PHONE", "+91 96557 16000, 0049 30 1234567"),
         ("AGENT_PHONE_BACKUP", "+1 555 000 0000"),
         ("TICKET_ACCESS", "private"),
-        ("OPERATOR_TOKEN", LONG),
+        ("OPERATOR_TOKEN", &format!("{LONG}y,{LONG}")),
         ("ALLOWED_ORIGINS", "https://www.example.com, http://localhost:3000/"),
         ("TRUSTED_PROXY_HOPS", "2"),
         ("RATE_LIMITS", "off"),
@@ -126,6 +126,8 @@ fn everything_can_be_set() {
     assert_eq!(receiver.updated.path(), "/webhook/updated");
     assert_eq!(config.inbound_keys.len(), 2);
     assert_eq!(config.inbound_keys[1].expose_secret(), format!("{LONG}x"));
+    let tokens: Vec<&str> = config.operator_tokens.iter().map(ExposeSecret::expose_secret).collect();
+    assert_eq!(tokens, [&format!("{LONG}y"), LONG]);
     assert_eq!(config.agents.phones[1].as_str(), "+49301234567");
     assert!(config.agents.are_set);
     assert_eq!(config.agents.backup.as_ref().map(Phone::as_str), Some("+15550000000"));
@@ -167,6 +169,8 @@ fn each_fault_names_its_variable() {
         ("DATABASE_POOL_SIZE", "0"),
         ("RAILWAY_INBOUND_SECRET", "a,b,c"),
         ("RAILWAY_INBOUND_SECRET", "a,"),
+        ("OPERATOR_TOKEN", "a,b,c"),
+        ("OPERATOR_TOKEN", ",a"),
         ("AGENT_PHONE", "919655716000"),
         ("AGENT_PHONE", "+919655716000,"),
         ("AGENT_PHONE_BACKUP", "919655716000"),
@@ -255,7 +259,7 @@ fn a_secret_may_come_from_a_file_but_not_from_both() {
     let path = file.path().to_str().unwrap();
     let config = config(&[("RAILWAY_INBOUND_SECRET_FILE", path), ("OPERATOR_TOKEN_FILE", path)]);
     assert_eq!(config.inbound_keys[0].expose_secret(), LONG);
-    assert_eq!(config.operator_token.unwrap().expose_secret(), LONG);
+    assert_eq!(config.operator_tokens[0].expose_secret(), LONG);
 
     let both = [("OPERATOR_TOKEN", LONG), ("OPERATOR_TOKEN_FILE", path)];
     assert_eq!(faulty(&both), ["OPERATOR_TOKEN"]);
@@ -271,11 +275,60 @@ fn a_secret_may_come_from_a_file_but_not_from_both() {
 }
 
 #[test]
+fn a_webhook_may_come_from_a_file() {
+    let file = |text: &str| {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        writeln!(file, "{text}").unwrap();
+        file
+    };
+    let (created, updated) = (
+        file("https://n8n.example/webhook/c"),
+        file("https://u:pw@n8n.example/webhook/u"),
+    );
+    let paths = [&created, &updated].map(|file| file.path().to_str().unwrap());
+    let both = [
+        ("N8N_TICKET_CREATED_WEBHOOK_FILE", paths[0]),
+        ("N8N_TICKET_UPDATED_WEBHOOK_FILE", paths[1]),
+        ("N8N_SHARED_SECRET", LONG),
+    ];
+    let receiver = config(&both).receiver.unwrap();
+    assert_eq!(
+        (receiver.created.path(), receiver.updated.password()),
+        ("/webhook/c", Some("pw"))
+    );
+    assert_eq!(faulty(&both[1..]), ["N8N_TICKET_CREATED_WEBHOOK"]);
+    let mut twice = both.to_vec();
+    twice.push(("N8N_TICKET_CREATED_WEBHOOK", "https://n8n.example/webhook/c"));
+    assert_eq!(faulty(&twice), ["N8N_TICKET_CREATED_WEBHOOK"]);
+}
+
+#[test]
+fn debug_shows_no_secret() {
+    let config = config(&[
+        ("DATABASE_URL", "postgres://desk:canary@db.example/desk"),
+        ("DATABASE_DIRECT_URL", "postgres://desk:canary@db.example/desk"),
+        (
+            "N8N_TICKET_CREATED_WEBHOOK",
+            "https://canary:canary@n8n.example/webhook/canary?canary",
+        ),
+        ("N8N_SHARED_SECRET", "canary"),
+        ("RAILWAY_INBOUND_SECRET", "canary,canary"),
+        ("OPERATOR_TOKEN", "canary,canary"),
+        ("AGENT_PHONE", "+15550001234"),
+        ("AGENT_PHONE_BACKUP", "+15550001235"),
+    ]);
+    for shown in [format!("{config:?}"), format!("{config:#?}")] {
+        assert!(!shown.contains("canary") && !shown.contains("5550001"), "{shown}");
+        assert!(shown.contains("n8n.example"), "{shown}");
+    }
+}
+
+#[test]
 fn blank_counts_as_unset() {
     assert!(
         config(&[("OPERATOR_TOKEN", ""), ("N8N_TICKET_CREATED_WEBHOOK", "  ")])
-            .operator_token
-            .is_none()
+            .operator_tokens
+            .is_empty()
     );
 }
 

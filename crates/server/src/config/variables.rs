@@ -3,6 +3,7 @@
 use std::{ffi::OsString, fmt, fs, str::FromStr};
 
 use secrecy::{ExposeSecret, SecretString};
+use zeroize::Zeroizing;
 
 /// Finds a variable of the environment.
 pub type LookUp<'a> = dyn Fn(&str) -> Option<OsString> + 'a;
@@ -72,6 +73,8 @@ impl<'a> Variables<'a> {
             self.fault(variable, "must be UTF-8 text");
             return None;
         };
+        // It may be a secret.
+        let value = Zeroizing::new(value);
         let text = value.trim();
         (!text.is_empty()).then(|| text.to_owned())
     }
@@ -112,10 +115,15 @@ impl<'a> Variables<'a> {
         default
     }
 
-    /// A secret, from the variable or from the file that `NAME_FILE` names.
+    /// Whether there is something in the variable, or in `NAME_FILE`.
+    pub(super) fn is_set(&mut self, variable: &str) -> bool {
+        self.text(variable).is_some() || self.text(&format!("{variable}_FILE")).is_some()
+    }
+
+    /// A secret, from the variable or from the file that `NAME_FILE` names. What is copied on the way is overwritten.
     pub(super) fn secret(&mut self, variable: &str) -> Option<SecretString> {
         let file_variable = format!("{variable}_FILE");
-        let inline = self.text(variable);
+        let inline = self.text(variable).map(Zeroizing::new);
         let secret = match (inline, self.text(&file_variable)) {
             (Some(_), Some(_)) => {
                 self.fault(variable, format!("is set, and {file_variable} too; set one of them"));
@@ -123,7 +131,7 @@ impl<'a> Variables<'a> {
             }
             (Some(text), None) => text,
             (None, Some(path)) => match fs::read_to_string(path) {
-                Ok(content) => content.trim().to_owned(),
+                Ok(content) => Zeroizing::new(Zeroizing::new(content).trim().to_owned()),
                 Err(error) => {
                     self.fault(&file_variable, format!("names a file that can't be read: {error}"));
                     return None;
@@ -135,7 +143,7 @@ impl<'a> Variables<'a> {
             self.fault(&file_variable, "names an empty file");
             return None;
         }
-        Some(secret.into())
+        Some(secret.as_str().into())
     }
 
     /// Warns of a secret that could be guessed.

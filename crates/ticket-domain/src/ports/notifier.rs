@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::{EventKind, ExternalId, NotificationId, Payload, Route, Ticket};
+use crate::{EventKind, ExternalId, NotificationId, Payload, Route, Ticket, values::partly_redacted_debug};
 
 /// Something that the manager has to know.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Event<'a> {
     /// What happened.
     pub kind: EventKind,
@@ -18,6 +18,8 @@ pub struct Event<'a> {
     /// The manager's link to the ticket.
     pub ticket_url: &'a str,
 }
+
+partly_redacted_debug!(Event<'_>, shows kind, ticket; hides message, ticket_url);
 
 /// Puts an event into the words of a notifier. Pure: the bytes are made once, stored with the event, and sent as they
 /// are.

@@ -29,9 +29,14 @@ impl Hints {
             Some(id) => by_quote(store, id.clone()).await?,
             None => Clue::Silent,
         };
-        let in_text = by_text(store, reply.content.body().as_str()).await?;
+        let in_text = if reply.is_forwarded {
+            TextClue::One(Clue::Silent)
+        } else {
+            by_text(store, reply.content.body().as_str()).await?
+        };
         let has_medium = reply.content.media().is_some() || reply.lost_medium;
-        let may_pick = (&named, &quoted) == (&Clue::Silent, &Clue::Silent) && !has_medium;
+        let is_theirs_alone = (&named, &quoted) == (&Clue::Silent, &Clue::Silent) && !reply.is_forwarded;
+        let may_pick = is_theirs_alone && !has_medium;
         let has_no_hint = (&named, &quoted, &in_text) == (&Clue::Silent, &Clue::Silent, &TextClue::One(Clue::Silent));
         let which = which_ticket(&reply.from, managers, named, quoted, in_text);
         let reason = match which {

@@ -7,6 +7,7 @@ use crate::{
     AccessKey, AccessKeys, Channel, Content, EventKind, IdempotencyKey, Message, MessageId, Sender, Status, Ticket,
     TicketId, TicketRef, TicketRequest, Timestamp,
     ports::{Idempotency, Opened, Opening, Precedent, StoreError, TicketStore},
+    values::partly_redacted_debug,
 };
 
 /// After so many openings the tickets of the day are counted again, to see how wide references must be. With a few
@@ -33,7 +34,7 @@ struct Day {
 }
 
 /// A ticket that was opened, now or by the same request before.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct OpenedTicket {
     /// Its name among programs.
     pub id: TicketId,
@@ -44,6 +45,8 @@ pub struct OpenedTicket {
     /// Whether the request had been answered before.
     pub replayed: bool,
 }
+
+partly_redacted_debug!(OpenedTicket, shows id, reference, replayed; hides url);
 
 /// Why no ticket was opened.
 #[derive(Debug, thiserror::Error)]

@@ -13,6 +13,7 @@ use crate::{
         Answered, Append, Appended, Asking, Keep, Kept, Known, Picked, Picking, Questions, Replaced, StoreError,
         TicketStore,
     },
+    values::partly_redacted_debug,
 };
 
 /// How the caller names the ticket.
@@ -43,10 +44,12 @@ pub struct Reply {
     pub replied_to: Option<ExternalId>,
     /// Whether it had a medium that could not be kept, so that `content` is not all of it.
     pub lost_medium: bool,
+    /// Whether its writer passed on what somebody else wrote: then its text names no ticket, and answers nothing.
+    pub is_forwarded: bool,
 }
 
 /// Where a message went.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Received {
     /// The ticket whose thread it is in, or that it picked. None only where it left what was asked about to an operator.
     pub reference: Option<TicketRef>,
@@ -58,8 +61,10 @@ pub struct Received {
     pub notice: Option<String>,
 }
 
+partly_redacted_debug!(Received, shows reference, message, duplicate; hides notice);
+
 /// Why a message joined no thread.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum ReceiveError {
     /// Nothing names a ticket for certain. The message is kept for an operator.
     #[error("the message names no ticket for certain; it is kept until its ticket is known")]
@@ -76,6 +81,17 @@ pub enum ReceiveError {
     /// The store did not take it.
     #[error("the message could not be stored")]
     Store(#[from] StoreError),
+}
+
+impl std::fmt::Debug for ReceiveError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // What its writer is asked has customers' subjects in it.
+        match self {
+            Self::NotNamed { .. } => f.write_str("NotNamed"),
+            Self::NotFound { .. } => f.write_str("NotFound"),
+            Self::Store(error) => f.debug_tuple("Store").field(error).finish(),
+        }
+    }
 }
 
 /// A message could not be placed, since its writer's question was another one at every look. It can't happen by chance.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::{
     Access, AccessKeys, Standing, Thread, ThreadState, TicketRef,
     ports::{StoreError, TicketStore},
+    values::partly_redacted_debug,
 };
 
 /// Shows tickets to those who may see them.
@@ -14,13 +15,15 @@ pub struct ViewTicket {
 }
 
 /// What a reader brings along.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Clone, Copy, Default)]
 pub struct Credentials<'a> {
     /// A key, right or wrong.
     pub key: Option<&'a str>,
     /// Whether they are an operator.
     pub is_operator: bool,
 }
+
+partly_redacted_debug!(Credentials<'_>, shows is_operator; hides key);
 
 impl Credentials<'_> {
     /// What they make of a reader of the ticket with these keys.

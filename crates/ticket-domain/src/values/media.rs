@@ -13,6 +13,12 @@ pub struct MediaUrl(Box<str>);
 impl MediaUrl {
     /// The most characters it may have.
     pub const MAX: usize = 2_048;
+
+    /// The host that it lies at, for people to see before they go there: in ASCII, so that no letter of another script
+    /// poses as one of ours.
+    pub fn host(&self) -> Option<String> {
+        Url::parse(&self.0).ok()?.host_str().map(str::to_owned)
+    }
 }
 
 /// Why an address was refused.
@@ -24,13 +30,16 @@ pub enum MediaUrlError {
     /// Not an absolute `https` address.
     #[error("must be an address that starts with https://")]
     NotHttps,
+    /// It seems to lead elsewhere than it does: by a user name before its host, or by characters that cannot be seen.
+    #[error("must show where it leads: without a user name and without invisible characters")]
+    Disguised,
 }
 
 impl Rule for MediaUrlError {
     fn code(&self) -> &'static str {
         match self {
             Self::TooLong => "too_long",
-            Self::NotHttps => "invalid_url",
+            Self::NotHttps | Self::Disguised => "invalid_url",
         }
     }
 }
@@ -84,6 +93,17 @@ mod tests {
                 expected.map(str::to_owned),
                 "{raw:?}"
             );
+        }
+    }
+
+    #[test]
+    fn the_host_is_where_it_leads() {
+        for (raw, host) in [
+            ("https://API.twilio.com/a", "api.twilio.com"),
+            ("https://bank.example@evil.example/a", "evil.example"),
+            ("https://b\u{e4}nk.example/a", "xn--bnk-qla.example"),
+        ] {
+            assert_eq!(raw.parse::<MediaUrl>().unwrap().host().as_deref(), Some(host));
         }
     }
 

@@ -5,6 +5,7 @@ mod external;
 mod ids;
 mod keys;
 mod media;
+mod new;
 mod phone;
 mod place;
 mod search;
@@ -17,6 +18,7 @@ pub use external::ExternalId;
 pub use ids::{EntryId, LeaseToken, MessageId, NotificationId, QuestionId, TicketId};
 pub use keys::{AccessKey, AccessKeyError, IdempotencyKey, IdempotencyKeyError};
 pub use media::{MediaUrl, MediaUrlError};
+pub use new::New;
 pub use phone::{Phone, PhoneError};
 pub use place::{NotAPlace, Place};
 pub use search::SearchText;
@@ -44,6 +46,23 @@ macro_rules! redacted_debug {
     };
 }
 pub(crate) use redacted_debug;
+
+/// A `Debug` that shows some fields, and that there are others.
+macro_rules! partly_redacted_debug {
+    ($type:ty, shows $($shown:ident),*; hides $($hidden:ident),+) => {
+        impl std::fmt::Debug for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                // So that a field which goes is missed here.
+                $(let _ = &self.$hidden;)+
+                f.debug_struct(stringify!($type))
+                    $(.field(stringify!($shown), &self.$shown))*
+                    $(.field(stringify!($hidden), &format_args!("…")))+
+                    .finish()
+            }
+        }
+    };
+}
+pub(crate) use partly_redacted_debug;
 
 /// What every value that wraps a text offers: a look at it.
 macro_rules! text_value {

@@ -295,6 +295,7 @@ pub fn reply(from: &str, text: &str) -> Reply {
         external_id: None,
         replied_to: None,
         lost_medium: false,
+        is_forwarded: false,
     }
 }
 

@@ -193,7 +193,7 @@ async fn another_site_signs_nobody_in() {
 async fn another_token_ends_every_session() {
     let desk = Desk::open();
     let cookie = desk.sign_in().await.cookie;
-    let other = Desk::with(|setup| setup.settings.operator_token = Some("another-token".into()));
+    let other = Desk::with(|setup| setup.settings.operator_tokens = vec!["another-token".into()]);
     assert_eq!(
         other.send(Ask::get("/inbox").header("cookie", &cookie)).await.status,
         401
@@ -201,11 +201,46 @@ async fn another_token_ends_every_session() {
 }
 
 #[actix_web::test]
+async fn while_tokens_are_exchanged_both_open_the_inbox() {
+    let before = Desk::open().sign_in().await.cookie;
+    let both = vec!["the-new-token".into(), TOKEN.into()];
+    let desk = Desk::with(|setup| {
+        setup.settings.operator_tokens.clone_from(&both);
+        setup.door.operator_tokens.clone_from(&both);
+    });
+    assert_eq!(
+        desk.send(Ask::get("/inbox").header("cookie", &before)).await.status,
+        200
+    );
+    let after = Desk::with(|setup| setup.settings.operator_tokens = vec!["the-new-token".into()]);
+    for token in ["the-new-token", TOKEN] {
+        let answer = desk.send(Ask::post("/inbox/session", &[("token", token)])).await;
+        assert_eq!(answer.status, 303, "{token}");
+        // Whichever was typed, the session outlives the exchange.
+        let cookie = answer
+            .header("set-cookie")
+            .unwrap()
+            .split(';')
+            .next()
+            .unwrap()
+            .to_owned();
+        assert_eq!(
+            after.send(Ask::get("/inbox").header("cookie", &cookie)).await.status,
+            200
+        );
+    }
+    assert_eq!(
+        after.send(Ask::get("/inbox").header("cookie", &before)).await.status,
+        401
+    );
+}
+
+#[actix_web::test]
 async fn without_a_token_the_page_says_how_to_set_one() {
-    for none in [None, Some(String::new().into())] {
+    for none in [vec![], vec![String::new().into()]] {
         let desk = Desk::with(|setup| {
-            setup.settings.operator_token.clone_from(&none);
-            setup.door.operator_token.clone_from(&none);
+            setup.settings.operator_tokens.clone_from(&none);
+            setup.door.operator_tokens.clone_from(&none);
         });
         for ask in [Ask::get("/inbox"), Ask::post("/inbox/session", &[("token", "")])] {
             let answer = desk.send(ask).await;

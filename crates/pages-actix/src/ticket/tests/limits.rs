@@ -91,3 +91,23 @@ async fn whoever_has_guessed_too_much_reads_nothing_without_a_key() {
         200
     );
 }
+
+#[actix_web::test]
+async fn the_same_words_are_stored_twice_and_then_held_back() {
+    let site = Site::start();
+    let opened = site.open(&[]).await;
+    let post = |page: &str, text: &str, mark: &str| {
+        Ask::post(page, &[("message", text), ("idempotencyKey", mark)]).afar("203.0.113.1")
+    };
+    for (text, mark) in [("Any news?", "one"), ("any  news?", "two"), ("any  news?", "two")] {
+        assert_eq!(site.send(post(&opened.page, text, mark)).await.status, 303);
+    }
+    let page = site.send(post(&opened.page, "Any news?", "three")).await;
+    page.assert_page(429);
+    assert!(page.has("We have this already") && page.has("\nAny news?</textarea>"));
+    assert!(page.header("retry-after").is_some());
+    assert_eq!(site.send(post(&opened.page, "Hello?", "four")).await.status, 303);
+    assert_eq!(site.thread(&opened.reference).await.messages.len(), 4);
+    let other = site.open(&[]).await;
+    assert_eq!(site.send(post(&other.page, "Any news?", "five")).await.status, 303);
+}
