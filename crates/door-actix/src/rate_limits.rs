@@ -239,7 +239,7 @@ mod tests {
     #[test]
     fn those_who_are_known_keep_their_place_when_it_gets_crowded() {
         let (limit, now) = limit(PARTS);
-        let known: Vec<IpAddr> = (0..PARTS as u32 * 20)
+        let known: Vec<IpAddr> = (0..u32::try_from(PARTS * 20).unwrap())
             .map(ip)
             .filter(|ip| {
                 let before = callers(&limit);
@@ -249,7 +249,7 @@ mod tests {
             .collect();
         assert_eq!(known.len(), PARTS);
         // Strangers spend all that they share.
-        for number in 1_000_000..1_000_000 + 200 * SHARED as u32 {
+        for number in 1_000_000..1_000_000 + u32::try_from(200 * SHARED).unwrap() {
             let _ = limit.take(ip(number), now, Taking::Count);
         }
         assert!((0..100).all(|number| limit.take(ip(9_000_000 + number), now, Taking::Count).is_err()));

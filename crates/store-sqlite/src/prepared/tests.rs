@@ -71,9 +71,15 @@ async fn what_is_asked_often_is_prepared_once() {
     let heard = Arc::<Mutex<Heard>>::default();
     // One call after the other has the same connection to read by, the one that was put back last.
     let (writer, reader) = (heard.clone(), heard.clone());
-    let work = move |connection: &mut SqliteConnection| Ok::<_, Failure>(overhear(connection, &writer));
+    let work = move |connection: &mut SqliteConnection| {
+        overhear(connection, &writer);
+        Ok::<_, Failure>(())
+    };
     store.db.write(work).await.unwrap();
-    let work = move |connection: &mut SqliteConnection| Ok::<_, Failure>(overhear(connection, &reader));
+    let work = move |connection: &mut SqliteConnection| {
+        overhear(connection, &reader);
+        Ok::<_, Failure>(())
+    };
     store.db.read(work).await.unwrap();
 
     call_everything(&fixture, now).await;
