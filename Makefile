@@ -1,7 +1,7 @@
 # Every everyday act is one word. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test bench bench-growth bench-copy bench-lists profile e2e e2e-n8n check needs
+.PHONY: help demo run test bench bench-growth bench-copy bench-lists profile e2e e2e-n8n fuzz schemathesis sbom check needs
 
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 SERVER := $(TARGET)/release/server
@@ -61,6 +61,16 @@ e2e: needs ## the pages in a real browser, on both stores (Chromium and axe-core
 e2e-n8n: needs ## the whole loop with a real n8n, installed once from npm (10 minutes, 3 GB), and a Twilio of this machine
 	cargo build --release $(LOCKED) -p server
 	SERVER_BINARY=$(SERVER) scripts/with-n8n cargo test $(LOCKED) -p black-box --features n8n-e2e --test n8n_e2e
+
+fuzz: needs ## what outsiders reach, fed with what breaks it for a minute (SECONDS=…, and one FUZZ_TARGET=…)
+	@scripts/fuzz $(or $(SECONDS),60) $(FUZZ_TARGET)
+
+schemathesis: needs ## the server that ships held against its OpenAPI document for a minute (SECONDS=…)
+	cargo build --release $(LOCKED) -p server
+	@SERVER_BINARY=$(SERVER) scripts/schemathesis $(or $(SECONDS),60)
+
+sbom: needs ## what the server is made of, as CycloneDX, in target/sbom/server.cdx.json
+	@scripts/sbom
 
 check: needs ## format, lints, documentation, licences, layering, scripts
 	@scripts/needs lints

@@ -14,6 +14,8 @@ use actix_web::HttpRequest;
 use secrecy::SecretString;
 
 use client_address::ClientAddress;
+#[cfg(fuzzing)]
+pub use client_address::client_of;
 use keys::Keys;
 pub use keys::bearer;
 pub use live::{Following, Live};

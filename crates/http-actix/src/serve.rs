@@ -2,7 +2,13 @@
 
 use std::{io, net::TcpListener, time::Duration};
 
-use actix_web::{App, HttpServer, dev::Server, middleware::from_fn, web};
+use actix_web::{
+    App, Error, HttpServer,
+    body::BoxBody,
+    dev::{Server, ServiceFactory, ServiceRequest, ServiceResponse},
+    middleware::from_fn,
+    web,
+};
 
 use crate::{ApiParts, api::Api, request_log::observe};
 
@@ -38,23 +44,51 @@ pub fn serve(
         live.close();
     };
     let api = web::Data::new(Api::new(parts).map_err(io::Error::other)?);
-    let mut server = HttpServer::new(move || {
-        App::new()
-            .app_data(api.clone())
-            .configure(|config| api.routes(config))
-            .configure(pages.clone())
-            .wrap(from_fn(observe))
-    })
-    .keep_alive(KEEP_ALIVE)
-    .client_request_timeout(HEAD_DEADLINE)
-    .max_connections(MAX_CONNECTIONS)
-    .disable_signals()
-    .shutdown_signal(shutdown)
-    .shutdown_timeout(SHUTDOWN_SECONDS);
+    let mut server = HttpServer::new(move || application(api.clone(), pages.clone()))
+        .keep_alive(KEEP_ALIVE)
+        .client_request_timeout(HEAD_DEADLINE)
+        .max_connections(MAX_CONNECTIONS)
+        .disable_signals()
+        .shutdown_signal(shutdown)
+        .shutdown_timeout(SHUTDOWN_SECONDS);
     if let Some(workers) = workers {
         server = server.workers(workers.max(1));
     }
     Ok(server.listen(listener)?.run())
+}
+
+/// What every thread of the server answers with.
+fn application(
+    api: web::Data<Api>,
+    pages: impl FnOnce(&mut web::ServiceConfig),
+) -> App<
+    impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<BoxBody>, Error = Error, InitError = ()>,
+> {
+    App::new()
+        .app_data(api.clone())
+        .configure(|config| api.routes(config))
+        .configure(pages)
+        .wrap(from_fn(observe))
+}
+
+/// What [`serve`] answers with, without a socket.
+#[cfg(fuzzing)]
+pub fn unserved(
+    parts: ApiParts,
+    pages: impl FnOnce(&mut web::ServiceConfig),
+) -> io::Result<
+    App<
+        impl ServiceFactory<
+            ServiceRequest,
+            Config = (),
+            Response = ServiceResponse<BoxBody>,
+            Error = Error,
+            InitError = (),
+        >,
+    >,
+> {
+    let api = web::Data::new(Api::new(parts).map_err(io::Error::other)?);
+    Ok(application(api, pages))
 }
 
 #[cfg(test)]
