@@ -78,13 +78,7 @@ pub fn unserved(
     pages: impl FnOnce(&mut web::ServiceConfig),
 ) -> io::Result<
     App<
-        impl ServiceFactory<
-            ServiceRequest,
-            Config = (),
-            Response = ServiceResponse<BoxBody>,
-            Error = Error,
-            InitError = (),
-        >,
+        impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<BoxBody>, Error = Error, InitError = ()>,
     >,
 > {
     let api = web::Data::new(Api::new(parts).map_err(io::Error::other)?);

@@ -114,7 +114,10 @@ impl<'f> Outbox<'f> {
                 self.add(notification.id, ticket, true);
             }
             Step::Pass(seconds) => self.now += seconds,
-            Step::Claim { limit, first_tries_only } => self.claim(*limit, *first_tries_only).await?,
+            Step::Claim {
+                limit,
+                first_tries_only,
+            } => self.claim(*limit, *first_tries_only).await?,
             Step::ClaimTogether => self.claim_together().await?,
             Step::Probe => self.probe().await?,
             Step::Settle(..) if self.given.is_empty() => {}
@@ -148,7 +151,9 @@ impl<'f> Outbox<'f> {
                 prop_assert_eq!(store.redeliver_dead(self.fixture.note(now)).await.unwrap(), count);
             }
             Step::Receipt(index, heard) => {
-                let sent: Vec<usize> = (0..self.rows.len()).filter(|row| !self.rows[*row].outside.is_empty()).collect();
+                let sent: Vec<usize> = (0..self.rows.len())
+                    .filter(|row| !self.rows[*row].outside.is_empty())
+                    .collect();
                 if !sent.is_empty() {
                     self.receive(sent[index.index(sent.len())], index, *heard).await?;
                 }
@@ -210,11 +215,19 @@ impl<'f> Outbox<'f> {
         let due = self.due(first_tries_only);
         let claimed = self.fixture.store().claim(claim, limit).await.unwrap();
         prop_assert_eq!(claimed.len(), due.len().min(limit.into()));
-        let waited: Vec<_> = claimed.iter().map(|claimed| self.row(claimed.id).and_then(|row| self.rows[row].due())).collect();
+        let waited: Vec<_> = claimed
+            .iter()
+            .map(|claimed| self.row(claimed.id).and_then(|row| self.rows[row].due()))
+            .collect();
         prop_assert!(waited.is_sorted(), "not the longest due first");
-        let left = due.iter().filter(|row| !claimed.iter().any(|claimed| claimed.id == self.rows[**row].id));
+        let left = due
+            .iter()
+            .filter(|row| !claimed.iter().any(|claimed| claimed.id == self.rows[**row].id));
         let next = left.filter_map(|row| self.rows[*row].due()).min();
-        prop_assert!(next.is_none_or(|next| waited.iter().all(|due| *due <= Some(next))), "another was due longer");
+        prop_assert!(
+            next.is_none_or(|next| waited.iter().all(|due| *due <= Some(next))),
+            "another was due longer"
+        );
         self.give(claim, claimed, &due)
     }
 
@@ -228,7 +241,11 @@ impl<'f> Outbox<'f> {
         .await;
         // What the first was given, the second may not have: it is due no more by then.
         for (claim, claimed) in claims.into_iter().zip(claimed) {
-            let still: Vec<usize> = due.iter().copied().filter(|row| self.rows[*row].holder != Some(claims[0].lease)).collect();
+            let still: Vec<usize> = due
+                .iter()
+                .copied()
+                .filter(|row| self.rows[*row].holder != Some(claims[0].lease))
+                .collect();
             self.give(claim, claimed, &still)?;
         }
         Ok(())
@@ -328,7 +345,11 @@ impl<'f> Outbox<'f> {
             _ => Redelivered::Queued,
         };
         let way = anew.then(|| detour(Route::Backup));
-        let redelivered = self.fixture.store().redeliver(row.id, self.fixture.note(now), way).await;
+        let redelivered = self
+            .fixture
+            .store()
+            .redeliver(row.id, self.fixture.note(now), way)
+            .await;
         prop_assert_eq!(redelivered.unwrap(), expected);
         if expected == Redelivered::Queued {
             row.redeliver(now, anew);
@@ -341,23 +362,35 @@ impl<'f> Outbox<'f> {
         let (now, row) = (at(self.now), &mut self.rows[row]);
         let of = which.get(&row.outside).clone();
         let reached = match &row.state {
-            NotificationState::Delivered { external_id, progress, .. } if *external_id == Some(of.clone()) => Some(*progress),
+            NotificationState::Delivered {
+                external_id, progress, ..
+            } if *external_id == Some(of.clone()) => Some(*progress),
             _ => None,
         };
         let (advance, counts) = match heard {
             Heard::Further(progress) => (Advance::To(progress), reached.is_some_and(|reached| reached < progress)),
             Heard::Refused => {
                 let why = "WhatsApp reports: failed".into();
-                (Advance::Detour(detour(Route::Template), why), reached == Some(Progress::Sent))
+                (
+                    Advance::Detour(detour(Route::Template), why),
+                    reached == Some(Progress::Sent),
+                )
             }
-            Heard::RefusedForGood => (Advance::Dead("WhatsApp reports: failed".into()), reached == Some(Progress::Sent)),
+            Heard::RefusedForGood => (
+                Advance::Dead("WhatsApp reports: failed".into()),
+                reached == Some(Progress::Sent),
+            ),
         };
         let advanced = self.fixture.store().advance(of.clone(), advance, now).await.unwrap();
         prop_assert_eq!(advanced, counts);
         match heard {
             _ if !counts => {}
             Heard::Further(progress) => {
-                row.state = NotificationState::Delivered { at: now, external_id: Some(of), progress };
+                row.state = NotificationState::Delivered {
+                    at: now,
+                    external_id: Some(of),
+                    progress,
+                };
             }
             Heard::Refused => row.divert(now),
             Heard::RefusedForGood => {
@@ -386,7 +419,10 @@ impl<'f> Outbox<'f> {
             );
         }
         // A lease that has not ended is the only one, and keeps its notification waiting for its end.
-        let leased = self.rows.iter().filter(|row| row.holder.is_some() && row.due() > Some(at(self.now)));
+        let leased = self
+            .rows
+            .iter()
+            .filter(|row| row.holder.is_some() && row.due() > Some(at(self.now)));
         prop_assert!(leased.clone().all(|row| row.due() <= Some(at(self.now + LEASE))));
         prop_assert_eq!(self.fixture.vitals(at(self.now)).await.leased, leased.count() as u64);
         Ok(())
