@@ -2,6 +2,7 @@
 
 use std::{
     cell::RefCell,
+    mem::ManuallyDrop,
     pin::Pin,
     rc::Rc,
     sync::{
@@ -115,15 +116,16 @@ impl Wake for NobodyWakes {
 }
 
 thread_local! {
-    static SITE: RefCell<Option<Site>> = const { RefCell::new(None) };
+    // Never dropped at the end of the process: what actix keeps by thread is gone by then.
+    static SITE: RefCell<ManuallyDrop<Option<Site>>> = const { RefCell::new(ManuallyDrop::new(None)) };
 }
 
 /// Does something with a site, which others may have used before.
 pub fn on_a_site(act: impl FnOnce(&mut Site)) {
     SITE.with_borrow_mut(|site| {
         if site.as_ref().is_none_or(|site| site.answered >= LIFE) {
-            *site = None;
-            *site = Some(Site::new());
+            **site = None;
+            **site = Some(Site::new());
         }
         act(site.as_mut().expect("a site"));
     });
@@ -227,7 +229,8 @@ impl Site {
     /// What the document says of the answers to such a request, if it knows it.
     fn responses(&self, request: &Typed) -> Option<&Value> {
         let path: Vec<&str> = request.uri.path().split('/').collect();
-        let method = request.method.as_str().to_ascii_lowercase();
+        // A method in other letters is another one.
+        let method = ["GET", "POST", "PATCH"].into_iter().find(|method| *method == request.method.as_str())?;
         let fits = |template: &&String| {
             let template: Vec<&str> = template.split('/').collect();
             template.len() == path.len()
@@ -239,7 +242,7 @@ impl Site {
         let paths = self.document["paths"].as_object()?;
         // An address without a parameter goes before one with.
         let template = paths.keys().filter(fits).min_by_key(|template| template.matches('{').count())?;
-        paths[template][&method].get("responses")
+        paths[template][method.to_ascii_lowercase()].get("responses")
     }
 }
 

@@ -49,7 +49,8 @@ fuzz_target!(|data: &[u8]| -> Corpus {
         let counts = entries.iter().rev().nth(hops - 1).or(entries.first()).map_or("", String::as_str);
         match plainly(counts) {
             Some(ip) => assert_eq!(client, Some(network(ip)), "{counts:?}"),
-            None => assert!(fallback || counts.starts_with(['[', '"']), "{counts:?}"),
+            // Quotes and brackets around it are taken away, however many there are.
+            None => assert!(fallback || counts.contains(['[', ']', '"']), "{counts:?}"),
         }
         if entries.len() >= hops {
             let invented = HeaderValue::from_static("6.6.6.6, 7.7.7.7");

@@ -30,7 +30,7 @@ struct Found {
 }
 
 static FOUND: LazyLock<Found> = LazyLock::new(|| {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     let folder = tempfile::tempdir().expect("a folder");
     let store = SqliteStore::open(&folder.path().join("tickets.db")).expect("a store");
     let fixture = Fixture::new(Arc::new(MemoryStore::default()));
