@@ -1,7 +1,8 @@
 # Every everyday act is one word. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test bench bench-growth bench-copy bench-lists profile e2e e2e-n8n chaos check needs
+.PHONY: help demo run test bench bench-growth bench-copy bench-lists profile e2e e2e-n8n chaos fuzz schemathesis sbom check \
+	needs
 
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 SERVER := $(TARGET)/release/server
@@ -66,6 +67,16 @@ chaos: needs ## what happens when things break: kills, full disks, outages; writ
 	cargo build --release $(LOCKED) -p server
 	SERVER_BINARY=$(SERVER) scripts/with-postgres cargo test $(LOCKED) -p black-box --features chaos --test chaos \
 		-- $(ONLY) $(if $(PART),part=$(PART))
+
+fuzz: needs ## what outsiders reach, fed with what breaks it for a minute (SECONDS=…, and one FUZZ_TARGET=…)
+	@scripts/fuzz $(or $(SECONDS),60) $(FUZZ_TARGET)
+
+schemathesis: needs ## the server that ships held against its OpenAPI document for a minute (SECONDS=…)
+	cargo build --release $(LOCKED) -p server
+	@SERVER_BINARY=$(SERVER) scripts/schemathesis $(or $(SECONDS),60)
+
+sbom: needs ## what the server is made of, as CycloneDX, in target/sbom/server.cdx.json
+	@scripts/sbom
 
 check: needs ## format, lints, documentation, licences, layering, scripts
 	@scripts/needs lints

@@ -48,6 +48,15 @@ impl ClientAddress {
     }
 }
 
+/// Whom a request is from; none if it is a program on this very machine.
+#[cfg(fuzzing)]
+pub fn client_of(peer: SocketAddr, headers: &HeaderMap, hops: usize) -> Option<IpAddr> {
+    match ClientAddress::of(Some(peer), headers, hops) {
+        ClientAddress::Local => None,
+        ClientAddress::Remote(ip) => Some(ip),
+    }
+}
+
 /// An address as proxies write it: with a port or without, in brackets or not.
 fn address(entry: &str) -> Option<IpAddr> {
     let entry = entry.trim_matches('"');

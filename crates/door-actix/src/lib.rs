@@ -22,6 +22,8 @@ use secrecy::SecretString;
 use ticket_domain::{Standing, TicketId};
 
 use client_address::ClientAddress;
+#[cfg(fuzzing)]
+pub use client_address::client_of;
 use keys::Keys;
 pub use keys::bearer;
 pub use live::{Following, Live};

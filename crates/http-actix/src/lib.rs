@@ -41,4 +41,6 @@ mod words;
 pub use metrics::DeliveryMetrics;
 pub use report_status::log_reported;
 pub use serve::serve;
+#[cfg(fuzzing)]
+pub use serve::unserved;
 pub use settings::{ApiParts, Deadlines, Settings};

@@ -1,5 +1,7 @@
 //! `GET /api/openapi.json`: the API as a document for programs.
 
+mod texts;
+
 use std::{collections::BTreeMap, sync::LazyLock};
 
 use actix_web::{HttpResponse, http::header::CONTENT_TYPE};
@@ -12,6 +14,8 @@ use utoipa::{
         security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
+
+use texts::Texts;
 
 use crate::{
     add_message, attach, change_ticket, create_ticket, docs_page, events, get_ticket, health, list_tickets, metrics,
@@ -65,7 +69,7 @@ use crate::{
         (name = "Operation", description = "For probes and monitoring."),
         (name = "Documentation", description = "For readers."),
     ),
-    modifiers(&Keys, &EveryResponse, &Whole)
+    modifiers(&Keys, &EveryResponse, &Whole, &Texts)
 )]
 struct Document;
 

@@ -62,7 +62,7 @@ fn error_code_schema() -> Object {
         ))
         .minimum(Some(0))
         .maximum(Some(u32::MAX))
-        .pattern(Some("^[0-9]*$"))
+        .pattern(Some(r"^\s*0*[0-9]{0,9}\s*$"))
         .examples([json!(63_016)])
         .build()
 }

@@ -5,7 +5,13 @@ use std::{future::ready, io, net::TcpListener, thread::available_parallelism, ti
 use actix_http::{HttpService, KeepAlive, error::DispatchError};
 use actix_server::Server;
 use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
-use actix_web::{App, dev::AppConfig, middleware::from_fn, web};
+use actix_web::{
+    App, Error,
+    body::BoxBody,
+    dev::{AppConfig, ServiceFactory, ServiceRequest, ServiceResponse},
+    middleware::from_fn,
+    web,
+};
 use tokio::net::TcpStream;
 
 use crate::{ApiParts, Settings, api::Api, connection::Connection, request_log::observe};
@@ -62,12 +68,7 @@ pub fn serve(
     let stopping = builder.graceful_shutdown_signal();
     // What `HttpServer` puts together, around another kind of connection.
     let service = move || {
-        let api = api.clone();
-        let app = App::new()
-            .app_data(api.clone())
-            .configure(|config| api.routes(config))
-            .configure(pages.clone())
-            .wrap(from_fn(observe));
+        let app = application(api.clone(), pages.clone());
         let app = app.into_factory().map_err(|error| error.error_response());
         let stopping = stopping.clone();
         let http = HttpService::build()
@@ -98,6 +99,34 @@ pub fn serve(
         .and_then(http)
     };
     Ok(builder.listen("http", listener, service)?.run())
+}
+
+/// What every thread of the server answers with.
+fn application(
+    api: web::Data<Api>,
+    pages: impl FnOnce(&mut web::ServiceConfig),
+) -> App<
+    impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<BoxBody>, Error = Error, InitError = ()>,
+> {
+    App::new()
+        .app_data(api.clone())
+        .configure(|config| api.routes(config))
+        .configure(pages)
+        .wrap(from_fn(observe))
+}
+
+/// What [`serve`] answers with, without a socket.
+#[cfg(fuzzing)]
+pub fn unserved(
+    parts: ApiParts,
+    pages: impl FnOnce(&mut web::ServiceConfig),
+) -> io::Result<
+    App<
+        impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<BoxBody>, Error = Error, InitError = ()>,
+    >,
+> {
+    let api = web::Data::new(Api::new(parts).map_err(io::Error::other)?);
+    Ok(application(api, pages))
 }
 
 #[cfg(test)]

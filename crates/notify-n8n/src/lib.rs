@@ -8,3 +8,5 @@ mod webhook;
 pub use payload::N8nComposer;
 pub use probe::{Inbound, Probed};
 pub use webhook::{N8nWebhook, Receiver, SetUpError};
+#[cfg(fuzzing)]
+pub use webhook::{id_in_answer, patience_of};

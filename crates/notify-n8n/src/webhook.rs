@@ -11,7 +11,7 @@ use reqwest::{
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use ticket_domain::{
-    EventKind, ExternalId,
+    EventKind, ExternalId, Timestamp,
     ports::{Answer, Clock, Delivering, Failure, FailureKind, Notifier},
 };
 use url::Url;
@@ -123,19 +123,21 @@ impl N8nWebhook {
         Failure {
             why: format!("answered HTTP {}{note}", status.as_u16()).into(),
             kind,
-            retry_after: headers.get(RETRY_AFTER).and_then(|value| self.patience(value)),
+            retry_after: headers
+                .get(RETRY_AFTER)
+                .and_then(|value| patience(value, self.clock.now())),
         }
     }
+}
 
-    /// What `Retry-After` asks for: a number of seconds, or the time from now to a date.
-    fn patience(&self, value: &HeaderValue) -> Option<Duration> {
-        let text = value.to_str().ok()?.trim();
-        if let Ok(seconds) = text.parse() {
-            return Some(Duration::from_secs(seconds));
-        }
-        let then = time::OffsetDateTime::from(httpdate::parse_http_date(text).ok()?);
-        Some(ticket_domain::Timestamp::from(then).since(self.clock.now()))
+/// What `Retry-After` asks for: a number of seconds, or the time from now to a date.
+fn patience(value: &HeaderValue, now: Timestamp) -> Option<Duration> {
+    let text = value.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
     }
+    let then = time::OffsetDateTime::from(httpdate::parse_http_date(text).ok()?);
+    Some(Timestamp::from(then).since(now))
 }
 
 #[async_trait]
@@ -170,11 +172,27 @@ struct Taken {
 
 /// The id of the WhatsApp message, if the answer tells. Whatever happens here, n8n has taken the notification.
 async fn external_id(response: Response) -> Option<ExternalId> {
-    let taken: Taken = serde_json::from_slice(&answer_body(response).await?).ok()?;
+    id_in(&answer_body(response).await?)
+}
+
+fn id_in(answer: &[u8]) -> Option<ExternalId> {
+    let taken: Taken = serde_json::from_slice(answer).ok()?;
     [taken.external_id, taken.message_sid, taken.sid]
         .into_iter()
         .flatten()
         .find_map(|id| id.as_str()?.parse().ok())
+}
+
+/// The outside id that an answer tells.
+#[cfg(fuzzing)]
+pub fn id_in_answer(answer: &[u8]) -> Option<ExternalId> {
+    id_in(answer)
+}
+
+/// What a `Retry-After` asks for at this moment.
+#[cfg(fuzzing)]
+pub fn patience_of(value: &HeaderValue, now: Timestamp) -> Option<Duration> {
+    patience(value, now)
 }
 
 /// The body of an answer, as far as it comes; none if it is too long.

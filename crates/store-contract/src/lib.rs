@@ -160,6 +160,8 @@ macro_rules! store_contract {
             operating::redelivering_leaves_the_delivered_and_those_under_way,
             operating::the_undelivered_are_listed_newest_first,
 
+            model::the_outbox_does_what_its_model_does,
+
             health::an_empty_store_is_well,
             health::vitals_count_every_state,
             health::vitals_count_what_is_unmatched,
@@ -182,6 +184,7 @@ macro_rules! store_contract {
             search::each_message_is_looked_at_with_its_ticket,
             search::whatever_is_typed_is_only_words,
             search::results_come_in_pages_and_meet_the_conditions,
+            searching::anything_may_be_looked_for,
 
             changing::a_wish_comes_true_and_is_noted,
             changing::a_ticket_that_does_not_exist_is_not_changed,
