@@ -35,6 +35,21 @@ pub fn has_controls(text: &str) -> bool {
     text.chars().any(|char| char.is_control() && char != '\n' && char != '\t')
 }
 
+/// Whether a text has a mark by which WhatsApp formats: one that does not stand between two letters or digits.
+pub fn formats(text: &str) -> bool {
+    let chars: Vec<char> = text.chars().collect();
+    let is_inner = |at: Option<usize>| at.and_then(|at| chars.get(at)).is_some_and(char::is_ascii_alphanumeric);
+    (0..chars.len()).any(|at| {
+        let is_mark = ['*', '_', '~'].contains(&chars[at]);
+        chars[at] == '`' || (is_mark && !(is_inner(at.checked_sub(1)) && is_inner(Some(at + 1))))
+    })
+}
+
+/// Whether a text has characters that turn the order of others around.
+pub fn turns_around(text: &str) -> bool {
+    text.chars().any(|char| matches!(char, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'))
+}
+
 /// The references in a text: every part of it that is one, tried one by one.
 pub fn references(text: &str) -> Vec<String> {
     let chars: Vec<char> = text.chars().collect();

@@ -316,7 +316,7 @@ async fn serve(memory: &Arc<MemoryStore>) -> Box<dyn Fn(Request) -> Answering> {
     let redeliver = Arc::new(Redeliver::new(store.clone(), around.clone()));
     let door = Arc::new(Door::new(&door_actix::Settings {
         inbound_keys: vec![INBOUND_KEY.into()],
-        operator_token: Some(OPERATOR_TOKEN.into()),
+        operator_tokens: vec![OPERATOR_TOKEN.into()],
         rate_limits: false,
         ..door_actix::Settings::default()
     }));
@@ -333,7 +333,7 @@ async fn serve(memory: &Arc<MemoryStore>) -> Box<dyn Fn(Request) -> Answering> {
         door: door.clone(),
         live: live.clone(),
         settings: pages_actix::Settings {
-            operator_token: Some(OPERATOR_TOKEN.into()),
+            operator_tokens: vec![OPERATOR_TOKEN.into()],
             ..pages_actix::Settings::default()
         },
     }));
@@ -363,6 +363,6 @@ async fn serve(memory: &Arc<MemoryStore>) -> Box<dyn Fn(Request) -> Answering> {
     let service = Rc::new(init_service(app).await);
     Box::new(move |request| {
         let service = service.clone();
-        Box::pin(async move { service.call(request).await })
+        Box::pin(async move { service.call(request).await.map(ServiceResponse::map_into_boxed_body) })
     })
 }

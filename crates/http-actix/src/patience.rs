@@ -7,9 +7,9 @@ use tokio::time::timeout;
 
 use crate::problem::Problem;
 
-/// An answer comes within 4 seconds, whatever is down, also on a busy machine: half a second is left for the way to us and
-/// back. One call to the store mostly ends before; several in a row have no more together.
-const PATIENCE: Duration = Duration::from_millis(3_500);
+/// An answer comes within 4 seconds, whatever is down, also on a busy machine: what is left of them is for the way to us
+/// and back. One call to the store mostly ends before; several in a row have no more together.
+const PATIENCE: Duration = Duration::from_millis(3_300);
 
 /// Why an answer is given that is none.
 #[derive(Debug, thiserror::Error)]

@@ -7,7 +7,7 @@ use actix_server::Server;
 use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
 use actix_web::{
     App, Error,
-    body::BoxBody,
+    body::MessageBody,
     dev::{AppConfig, ServiceFactory, ServiceRequest, ServiceResponse},
     middleware::from_fn,
     web,
@@ -106,7 +106,7 @@ fn application(
     api: web::Data<Api>,
     pages: impl FnOnce(&mut web::ServiceConfig),
 ) -> App<
-    impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<BoxBody>, Error = Error, InitError = ()>,
+    impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<impl MessageBody>, Error = Error, InitError = ()>,
 > {
     App::new()
         .app_data(api.clone())
@@ -122,7 +122,7 @@ pub fn unserved(
     pages: impl FnOnce(&mut web::ServiceConfig),
 ) -> io::Result<
     App<
-        impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<BoxBody>, Error = Error, InitError = ()>,
+        impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<impl MessageBody>, Error = Error, InitError = ()>,
     >,
 > {
     let api = web::Data::new(Api::new(parts).map_err(io::Error::other)?);
