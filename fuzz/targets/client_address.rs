@@ -46,7 +46,12 @@ fuzz_target!(|data: &[u8]| -> Corpus {
     }
     // The entry that counts is ours; what a caller invents further left changes nothing.
     if hops > 0 && !entries.is_empty() {
-        let counts = entries.iter().rev().nth(hops - 1).or(entries.first()).map_or("", String::as_str);
+        let counts = entries
+            .iter()
+            .rev()
+            .nth(hops - 1)
+            .or(entries.first())
+            .map_or("", String::as_str);
         match plainly(counts) {
             Some(ip) => assert_eq!(client, Some(network(ip)), "{counts:?}"),
             // Quotes and brackets around it are taken away, however many there are.
@@ -62,7 +67,10 @@ fuzz_target!(|data: &[u8]| -> Corpus {
 
 /// An address with a port or without.
 fn plainly(entry: &str) -> Option<IpAddr> {
-    entry.parse().ok().or_else(|| entry.parse::<SocketAddr>().ok().map(|socket| socket.ip()))
+    entry
+        .parse()
+        .ok()
+        .or_else(|| entry.parse::<SocketAddr>().ok().map(|socket| socket.ip()))
 }
 
 fn network(ip: IpAddr) -> IpAddr {

@@ -44,7 +44,7 @@ pub fn serve(
         live.close();
     };
     let api = web::Data::new(Api::new(parts).map_err(io::Error::other)?);
-    let mut server = HttpServer::new(move || application(api.clone(), pages.clone()))
+    let mut server = HttpServer::new(move || application(&api, pages.clone()))
         .keep_alive(KEEP_ALIVE)
         .client_request_timeout(HEAD_DEADLINE)
         .max_connections(MAX_CONNECTIONS)
@@ -58,11 +58,12 @@ pub fn serve(
 }
 
 /// What every thread of the server answers with.
-fn application(
-    api: web::Data<Api>,
-    pages: impl FnOnce(&mut web::ServiceConfig),
+fn application<P: FnOnce(&mut web::ServiceConfig)>(
+    api: &web::Data<Api>,
+    pages: P,
 ) -> App<
-    impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<BoxBody>, Error = Error, InitError = ()>,
+    impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<BoxBody>, Error = Error, InitError = ()>
+    + use<P>,
 > {
     App::new()
         .app_data(api.clone())
@@ -73,16 +74,17 @@ fn application(
 
 /// What [`serve`] answers with, without a socket.
 #[cfg(fuzzing)]
-pub fn unserved(
+pub fn unserved<P: FnOnce(&mut web::ServiceConfig)>(
     parts: ApiParts,
-    pages: impl FnOnce(&mut web::ServiceConfig),
+    pages: P,
 ) -> io::Result<
     App<
-        impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<BoxBody>, Error = Error, InitError = ()>,
+        impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<BoxBody>, Error = Error, InitError = ()>
+        + use<P>,
     >,
 > {
     let api = web::Data::new(Api::new(parts).map_err(io::Error::other)?);
-    Ok(application(api, pages))
+    Ok(application(&api, pages))
 }
 
 #[cfg(test)]
