@@ -35,7 +35,10 @@ fuzz_target!(|data: &[u8]| {
         let has_error = match &error {
             Value::Null => true,
             Value::String(text) => text.trim().is_empty() || text.trim().bytes().all(|byte| byte.is_ascii_digit()),
-            other => other.as_u64().is_some_and(|code| u32::try_from(code).is_ok()),
+            Value::Number(number) => number
+                .as_f64()
+                .is_some_and(|code| code.fract() == 0.0 && code.is_sign_positive() && code <= f64::from(u32::MAX)),
+            _ => false,
         };
         let is_short = !error
             .as_str()
