@@ -81,6 +81,7 @@ sbom: needs ## what the server is made of, as CycloneDX, in target/sbom/server.c
 check: needs ## format, lints, documentation, licences, layering, scripts
 	@scripts/needs lints
 	cargo fmt --all --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --workspace --all-targets --features black-box/n8n-e2e,black-box/browser-e2e,black-box/chaos $(LOCKED) -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps $(LOCKED)
 	scripts/check-dependencies

@@ -26,13 +26,16 @@ pub fn line(raw: &str, max: usize) -> Option<String> {
 /// Prose of at most `max` characters, if that is what `raw` holds.
 pub fn prose(raw: &str, max: usize) -> Option<String> {
     let text = tidy(raw);
-    let is_prose = text.chars().all(|char| !char.is_control() || char == '\n' || char == '\t');
+    let is_prose = text
+        .chars()
+        .all(|char| !char.is_control() || char == '\n' || char == '\t');
     (is_prose && (1..=max).contains(&text.chars().count())).then_some(text)
 }
 
 /// Whether a text has control characters other than line breaks and tabs.
 pub fn has_controls(text: &str) -> bool {
-    text.chars().any(|char| char.is_control() && char != '\n' && char != '\t')
+    text.chars()
+        .any(|char| char.is_control() && char != '\n' && char != '\t')
 }
 
 /// Whether a text has a mark by which WhatsApp formats: one that does not stand between two letters or digits.
@@ -47,7 +50,8 @@ pub fn formats(text: &str) -> bool {
 
 /// Whether a text has characters that turn the order of others around.
 pub fn turns_around(text: &str) -> bool {
-    text.chars().any(|char| matches!(char, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'))
+    text.chars()
+        .any(|char| matches!(char, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'))
 }
 
 /// The references in a text: every part of it that is one, tried one by one.
@@ -82,5 +86,8 @@ fn is_reference(chars: &[char]) -> bool {
 /// The words that a search is made of, where all of it is ASCII.
 pub fn words(text: &str) -> Vec<String> {
     let words = text.split(|char: char| !char.is_ascii_alphanumeric());
-    words.filter(|word| !word.is_empty()).map(str::to_ascii_lowercase).collect()
+    words
+        .filter(|word| !word.is_empty())
+        .map(str::to_ascii_lowercase)
+        .collect()
 }

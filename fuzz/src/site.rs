@@ -150,11 +150,19 @@ impl Site {
         let sign_in = "POST /inbox/session\ncontent-type: application/x-www-form-urlencoded\n\ntoken=";
         let sign_in = Typed::read(format!("{sign_in}{OPERATOR_TOKEN}").as_bytes()).expect("a sound request");
         let entered = site.send(&sign_in);
-        let cookie = entered.headers.get("set-cookie").expect("a cookie").to_str().expect("ASCII");
+        let cookie = entered
+            .headers
+            .get("set-cookie")
+            .expect("a cookie")
+            .to_str()
+            .expect("ASCII");
         site.cookie = cookie.split(';').next().unwrap_or_default().to_owned();
         let page = site.send_with_keys(Typed::get(&format!("/inbox/ticket/{REFERENCE}")));
         let page = String::from_utf8(page.body).expect("UTF-8");
-        let csrf = page.split("name=\"csrf\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
+        let csrf = page
+            .split("name=\"csrf\" value=\"")
+            .nth(1)
+            .and_then(|rest| rest.split('"').next());
         site.csrf = csrf.expect("a form").to_owned();
         site
     }
@@ -195,7 +203,10 @@ impl Site {
             let body = if media_type == "text/event-stream" {
                 Vec::new()
             } else {
-                actix_web::body::to_bytes(response.into_body()).await.expect("a body").to_vec()
+                actix_web::body::to_bytes(response.into_body())
+                    .await
+                    .expect("a body")
+                    .to_vec()
             };
             Answer {
                 status,
@@ -230,7 +241,9 @@ impl Site {
     fn responses(&self, request: &Typed) -> Option<&Value> {
         let path: Vec<&str> = request.uri.path().split('/').collect();
         // A method in other letters is another one.
-        let method = ["GET", "POST", "PATCH"].into_iter().find(|method| *method == request.method.as_str())?;
+        let method = ["GET", "POST", "PATCH"]
+            .into_iter()
+            .find(|method| *method == request.method.as_str())?;
         let fits = |template: &&String| {
             let template: Vec<&str> = template.split('/').collect();
             template.len() == path.len()
@@ -241,7 +254,10 @@ impl Site {
         };
         let paths = self.document["paths"].as_object()?;
         // An address without a parameter goes before one with.
-        let template = paths.keys().filter(fits).min_by_key(|template| template.matches('{').count())?;
+        let template = paths
+            .keys()
+            .filter(fits)
+            .min_by_key(|template| template.matches('{').count())?;
         paths[template][method.to_ascii_lowercase()].get("responses")
     }
 }
@@ -340,7 +356,12 @@ async fn serve(memory: &Arc<MemoryStore>) -> Box<dyn Fn(Request) -> Answering> {
     let parts = ApiParts {
         open_ticket,
         view_ticket,
-        receive_reply: Arc::new(ReceiveReply::new(store.clone(), store.clone(), around.clone(), managers)),
+        receive_reply: Arc::new(ReceiveReply::new(
+            store.clone(),
+            store.clone(),
+            around.clone(),
+            managers,
+        )),
         report_receipt: Arc::new(ReportReceipt::new(
             store.clone(),
             around.composer.clone(),

@@ -37,7 +37,10 @@ impl Typed {
     }
 
     pub fn header(&self, name: &str) -> Option<&HeaderValue> {
-        self.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value)
+        self.headers
+            .iter()
+            .find(|(other, _)| other == name)
+            .map(|(_, value)| value)
     }
 
     /// None for what the HTTP parser in front would not let through.

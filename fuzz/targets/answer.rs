@@ -14,7 +14,11 @@ fuzz_target!(|data: &[u8]| -> Corpus {
     let now = Timestamp::from_unix_micros(1_736_937_000_000_000).expect("a moment");
     if let Ok(value) = reqwest::header::HeaderValue::from_bytes(&data[..end]) {
         let wait = patience_of(&value, now);
-        let digits = value.to_str().ok().map(str::trim).filter(|text| !text.is_empty() && text.len() < 19);
+        let digits = value
+            .to_str()
+            .ok()
+            .map(str::trim)
+            .filter(|text| !text.is_empty() && text.len() < 19);
         if let Some(digits) = digits.filter(|text| text.bytes().all(|byte| byte.is_ascii_digit())) {
             assert_eq!(wait, digits.parse().ok().map(Duration::from_secs));
         }

@@ -62,7 +62,10 @@ fuzz_target!(|data: &[u8]| -> Corpus {
 
 /// An address with a port or without.
 fn plainly(entry: &str) -> Option<IpAddr> {
-    entry.parse().ok().or_else(|| entry.parse::<SocketAddr>().ok().map(|socket| socket.ip()))
+    entry
+        .parse()
+        .ok()
+        .or_else(|| entry.parse::<SocketAddr>().ok().map(|socket| socket.ip()))
 }
 
 fn network(ip: IpAddr) -> IpAddr {

@@ -5,7 +5,14 @@ use fuzz::{plain, site::on_a_site, typed::Typed};
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Map, Value};
 
-const FIELDS: [&str; 6] = ["customerName", "customerPhone", "customerEmail", "subject", "message", "priority"];
+const FIELDS: [&str; 6] = [
+    "customerName",
+    "customerPhone",
+    "customerEmail",
+    "subject",
+    "message",
+    "priority",
+];
 
 /// The texts of a ticket, if nothing about them is doubtful.
 fn certain(body: &Map<String, Value>) -> Option<[String; 3]> {

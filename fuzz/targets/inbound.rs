@@ -25,7 +25,9 @@ fn is_message(body: &Map<String, Value>) -> bool {
     let has_channel = channel.is_null() || channel == "web" || channel == "whatsapp";
     let id = body.get("externalId").and_then(Value::as_str).unwrap_or_default();
     let has_id = id.chars().count() <= 128 && !id.chars().any(char::is_control);
-    let texts = ["ticketRef", "message", "channel", "externalId"].into_iter().all(is_text);
+    let texts = ["ticketRef", "message", "channel", "externalId"]
+        .into_iter()
+        .all(is_text);
     is_sender && !digits.starts_with("00") && has_words && has_channel && has_id && texts
 }
 
@@ -43,9 +45,18 @@ fuzz_target!(|data: &[u8]| {
         if status == 400 && answer["code"] == "validation_failed" {
             return;
         }
-        assert!(["ticket_not_named", "ticket_not_found"].iter().any(|code| answer["code"] == *code) || status == 200);
+        assert!(
+            ["ticket_not_named", "ticket_not_found"]
+                .iter()
+                .any(|code| answer["code"] == *code)
+                || status == 200
+        );
         // A repeat is the same message, wherever the first one is.
-        if body.get("externalId").and_then(Value::as_str).is_some_and(|id| !id.trim().is_empty()) {
+        if body
+            .get("externalId")
+            .and_then(Value::as_str)
+            .is_some_and(|id| !id.trim().is_empty())
+        {
             let (again, repeated) = receive(site, body_text.as_bytes());
             assert_eq!((again, &repeated["messageId"]), (status, &answer["messageId"]));
             assert!(status != 200 || repeated["duplicate"] == true);

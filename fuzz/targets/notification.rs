@@ -77,7 +77,10 @@ fuzz_target!(|data: &[u8]| -> Corpus {
         assert!(!plain::has_controls(value), "{field}");
         assert!(!plain::turns_around(value), "{field}");
         // Whatever a manager passes on of it leads to this ticket or to none.
-        assert!(plain::references(value).iter().all(|found| found == "T-20250115-1234"), "{field}: {value:?}");
+        assert!(
+            plain::references(value).iter().all(|found| found == "T-20250115-1234"),
+            "{field}: {value:?}"
+        );
         assert!(field == "message" || !value.contains(['\n', '\r', '\t']), "{field}");
     }
     let summary = body["summary"].as_str().expect("a summary");

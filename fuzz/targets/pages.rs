@@ -16,7 +16,10 @@ fuzz_target!(|data: &[u8]| -> Corpus {
             let location = location.to_str().expect("ASCII");
             let base = url::Url::parse("https://desk.example").expect("a base");
             let target = base.join(location).expect("an address");
-            assert!(target.origin() == base.origin() || target.as_str().starts_with("http://localhost:8080/"), "{location}");
+            assert!(
+                target.origin() == base.origin() || target.as_str().starts_with("http://localhost:8080/"),
+                "{location}"
+            );
         }
     });
     Corpus::Keep

@@ -30,7 +30,10 @@ struct Found {
 }
 
 static FOUND: LazyLock<Found> = LazyLock::new(|| {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .expect("a runtime");
     let folder = tempfile::tempdir().expect("a folder");
     let store = SqliteStore::open(&folder.path().join("tickets.db")).expect("a store");
     let fixture = Fixture::new(Arc::new(MemoryStore::default()));
@@ -92,7 +95,11 @@ fuzz_target!(|data: &[u8]| -> Corpus {
             .filter(|(_, there)| has_all(there))
             .map(|(reference, _)| reference.as_str())
             .collect();
-        let listed: Vec<String> = page.tickets.iter().map(|listed| listed.ticket.reference.to_string()).collect();
+        let listed: Vec<String> = page
+            .tickets
+            .iter()
+            .map(|listed| listed.ticket.reference.to_string())
+            .collect();
         assert_eq!(listed, expected);
     }
     Corpus::Keep

@@ -18,7 +18,9 @@ fuzz_target!(|data: &[u8]| -> Corpus {
         }
         Err(_) => {
             let number = text.split_once('.').map(|(number, _)| number);
-            assert!(!number.is_some_and(|number| !number.is_empty() && number.len() < 10 && number.bytes().all(|b| b.is_ascii_digit())));
+            assert!(!number.is_some_and(|number| !number.is_empty()
+                && number.len() < 10
+                && number.bytes().all(|b| b.is_ascii_digit())));
         }
     }
     Corpus::Keep

@@ -6,7 +6,15 @@ use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 
 const WORDS: [&str; 9] = [
-    "accepted", "scheduled", "sending", "queued", "sent", "delivered", "read", "failed", "undelivered",
+    "accepted",
+    "scheduled",
+    "sending",
+    "queued",
+    "sent",
+    "delivered",
+    "read",
+    "failed",
+    "undelivered",
 ];
 
 fuzz_target!(|data: &[u8]| {
@@ -15,16 +23,26 @@ fuzz_target!(|data: &[u8]| {
         let Ok(Value::Object(body)) = serde_json::from_slice(data) else {
             return;
         };
-        let id = body.get("externalId").and_then(Value::as_str).unwrap_or_default().trim().to_owned();
+        let id = body
+            .get("externalId")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .trim()
+            .to_owned();
         let has_id = (1..=128).contains(&id.chars().count()) && !id.chars().any(char::is_control);
         let has_status = WORDS.iter().any(|word| body.get("status") == Some(&Value::from(*word)));
         let error = body.get("errorCode").cloned().unwrap_or_default();
         let has_error = match &error {
             Value::Null => true,
             Value::String(text) => text.trim().is_empty() || text.trim().bytes().all(|byte| byte.is_ascii_digit()),
-            other => other.as_u64().is_some_and(|code| u32::try_from(code).is_ok()),
+            Value::Number(number) => number
+                .as_f64()
+                .is_some_and(|code| code.fract() == 0.0 && code.is_sign_positive() && code <= f64::from(u32::MAX)),
+            _ => false,
         };
-        let is_short = !error.as_str().is_some_and(|text| text.trim().trim_start_matches('0').len() > 9);
+        let is_short = !error
+            .as_str()
+            .is_some_and(|text| text.trim().trim_start_matches('0').len() > 9);
         let text = Value::Object(body).to_string();
         let answer = site.send_with_keys(Typed::post("/api/ticket/inbound/status", text.as_bytes()));
         match (has_id && has_status && has_error, is_short) {

@@ -38,7 +38,11 @@ fuzz_target!(|data: &[u8]| -> Corpus {
     phone(text);
     if let Some(email) = shown::<Email>(text) {
         assert!((3..=254).contains(&email.chars().count()) && email.trim() == email);
-        assert!(email.rsplit_once('@').is_some_and(|(name, domain)| !name.is_empty() && domain.contains('.')));
+        assert!(
+            email
+                .rsplit_once('@')
+                .is_some_and(|(name, domain)| !name.is_empty() && domain.contains('.'))
+        );
         assert!(!email.chars().any(char::is_control));
     }
     if let Some(url) = shown::<MediaUrl>(text) {
@@ -59,9 +63,18 @@ fuzz_target!(|data: &[u8]| -> Corpus {
         assert_eq!(reference, text.trim().to_uppercase());
     }
     shown::<Place>(text);
-    assert_eq!(shown::<Priority>(text).is_some(), ["low", "medium", "high", "urgent"].contains(&text));
-    assert_eq!(shown::<Status>(text).is_some(), ["open", "resolved", "closed"].contains(&text));
-    assert_eq!(shown::<Sender>(text).is_some(), ["customer", "manager", "agent"].contains(&text));
+    assert_eq!(
+        shown::<Priority>(text).is_some(),
+        ["low", "medium", "high", "urgent"].contains(&text)
+    );
+    assert_eq!(
+        shown::<Status>(text).is_some(),
+        ["open", "resolved", "closed"].contains(&text)
+    );
+    assert_eq!(
+        shown::<Sender>(text).is_some(),
+        ["customer", "manager", "agent"].contains(&text)
+    );
     Corpus::Keep
 });
 

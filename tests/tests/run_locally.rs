@@ -241,7 +241,7 @@ fn an_unmatched_message_is_attached_as_operations_tell() {
     let answers = server.paste(&attach.replace("T-20250115-1234", &reference));
     assert_has(&answers, &["\"We will send new ones.\"", "\"duplicate\":false"]);
     // What metrics tell of the store is up to a second old.
-    std::thread::sleep(std::time::Duration::from_millis(1_100));
+    server.paste("sleep 1.1");
     assert_has(&unmatched(), &["\nmessages_unmatched 0\n"]);
     let thread = server.paste(&format!("curl -s localhost:8080/api/ticket/{reference}"));
     assert_has(&thread, &["\"We will send new ones.\""]);

@@ -115,8 +115,11 @@ fn number_or_digits<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Field<
         Value::Null => Field::Missing,
         Value::String(text) if text.trim().is_empty() => Field::Missing,
         Value::String(text) => Field::parsed(&text),
-        // As it is written, which only a whole number's digits survive.
-        other => Field::parsed(&other.to_string()),
+        // As it is written, which only a whole number's digits survive. `63016.0` is one as well.
+        other => {
+            let written = other.to_string();
+            Field::parsed(written.strip_suffix(".0").unwrap_or(&written))
+        }
     })
 }
 

@@ -68,7 +68,7 @@ pub fn serve(
     let stopping = builder.graceful_shutdown_signal();
     // What `HttpServer` puts together, around another kind of connection.
     let service = move || {
-        let app = application(api.clone(), pages.clone());
+        let app = application(&api, pages.clone());
         let app = app.into_factory().map_err(|error| error.error_response());
         let stopping = stopping.clone();
         let http = HttpService::build()
@@ -102,11 +102,17 @@ pub fn serve(
 }
 
 /// What every thread of the server answers with.
-fn application(
-    api: web::Data<Api>,
-    pages: impl FnOnce(&mut web::ServiceConfig),
+fn application<P: FnOnce(&mut web::ServiceConfig)>(
+    api: &web::Data<Api>,
+    pages: P,
 ) -> App<
-    impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<impl MessageBody>, Error = Error, InitError = ()>,
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<impl MessageBody + use<P>>,
+        Error = Error,
+        InitError = (),
+    > + use<P>,
 > {
     App::new()
         .app_data(api.clone())
@@ -117,16 +123,22 @@ fn application(
 
 /// What [`serve`] answers with, without a socket.
 #[cfg(fuzzing)]
-pub fn unserved(
+pub fn unserved<P: FnOnce(&mut web::ServiceConfig)>(
     parts: ApiParts,
-    pages: impl FnOnce(&mut web::ServiceConfig),
+    pages: P,
 ) -> io::Result<
     App<
-        impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<impl MessageBody>, Error = Error, InitError = ()>,
+        impl ServiceFactory<
+            ServiceRequest,
+            Config = (),
+            Response = ServiceResponse<impl MessageBody + use<P>>,
+            Error = Error,
+            InitError = (),
+        > + use<P>,
     >,
 > {
     let api = web::Data::new(Api::new(parts).map_err(io::Error::other)?);
-    Ok(application(api, pages))
+    Ok(application(&api, pages))
 }
 
 #[cfg(test)]

@@ -136,6 +136,7 @@ fn each_rule_has_two_sides() {
         ("status", Some(json!(true)), Some("not_text")),
         ("status", None, Some("required")),
         ("errorCode", Some(json!(63_016)), None),
+        ("errorCode", Some(json!(63_016.0)), None),
         ("errorCode", Some(json!("63016")), None),
         ("errorCode", Some(json!(" 0063016 ")), None),
         ("errorCode", Some(json!(0)), None),

@@ -25,6 +25,7 @@ const APART: i64 = 100 * 24 * 3_600;
 
 /// Whatever comes in whatever order: no two workers have one notification, those of a ticket go in their order, none is
 /// lost or sent again unasked, and each is tried when its schedule says.
+#[allow(clippy::unused_async)] // As every case; the runner of the sequences is none.
 pub async fn the_outbox_does_what_its_model_does(fixture: &Fixture) {
     // A seed that failed is shown with its shortest sequence; a file of it would lie in another crate's folder.
     let config = Config {
