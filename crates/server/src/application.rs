@@ -1,10 +1,6 @@
 //! The whole application, from a configuration to a running server.
 
-use std::{
-    io,
-    net::{SocketAddr, TcpListener},
-    sync::Arc,
-};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use door_actix::{Door, Live, MostStreams};
 use http_actix::{ApiParts, DeliveryMetrics, Settings};
@@ -20,10 +16,7 @@ use ticket_domain::{
         AddMessage, Deliver, OpenTicket, Operate, ReceiveReply, Redeliver, ReportReceipt, Surroundings, ViewTicket,
     },
 };
-use tokio::{
-    net::{TcpSocket, lookup_host},
-    task::{JoinError, JoinHandle, spawn_blocking},
-};
+use tokio::task::{JoinError, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -33,6 +26,8 @@ use crate::{
     },
     delivery::Worker,
     housekeeping::{Housekeeper, Retention},
+    listening::listen,
+    running::Application,
     surroundings::{Bell, OsRandom, SystemClock},
 };
 
@@ -382,87 +377,4 @@ pub(crate) async fn open_store(database: Database) -> Result<Arc<dyn Store>, Sta
         }
     })
     .await?
-}
-
-/// How many connections may wait to be accepted. The usual 128 overflows when a few hundred clients come at once, and
-/// each that is dropped comes again only a second later.
-const BACKLOG: u32 = 1024;
-
-async fn listen(host: &str, port: u16) -> Result<TcpListener, StartError> {
-    let bare_host = host.trim_start_matches('[').trim_end_matches(']');
-    let listening = async {
-        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-        for address in lookup_host((bare_host, port)).await? {
-            match listen_at(address) {
-                Ok(listener) => return Ok(listener),
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
-    };
-    listening.await.map_err(|source| StartError::Listen {
-        host: host.into(),
-        port,
-        source,
-    })
-}
-
-fn listen_at(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() {
-        TcpSocket::new_v4()
-    } else {
-        TcpSocket::new_v6()
-    }?;
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)?.into_std()
-}
-
-/// A running application.
-#[derive(Debug)]
-pub struct Application {
-    address: SocketAddr,
-    stop: CancellationToken,
-    server: JoinHandle<io::Result<()>>,
-    worker: Option<JoinHandle<()>>,
-    housekeeper: JoinHandle<()>,
-}
-
-/// Why an application ended otherwise than by being stopped.
-#[derive(Debug, thiserror::Error)]
-pub enum EndError {
-    /// The HTTP server failed.
-    #[error("the HTTP server failed")]
-    Http(#[source] io::Error),
-    /// A part of it broke off.
-    #[error("a part of the server broke off")]
-    BrokeOff(#[from] JoinError),
-}
-
-impl Application {
-    /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// Cancelling this stops it.
-    pub fn stopper(&self) -> CancellationToken {
-        self.stop.clone()
-    }
-
-    /// Stops accepting, finishes what is under way, and hands leases back.
-    pub async fn stop(self) -> Result<(), EndError> {
-        self.stop.cancel();
-        self.ended().await
-    }
-
-    /// Waits until it has been stopped.
-    pub async fn ended(self) -> Result<(), EndError> {
-        let served = self.server.await;
-        if let Some(worker) = self.worker {
-            worker.await?;
-        }
-        self.housekeeper.await?;
-        served?.map_err(EndError::Http)
-    }
 }

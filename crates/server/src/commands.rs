@@ -16,13 +16,14 @@ use tokio::signal::unix;
 use zeroize::Zeroizing;
 
 use crate::{
-    application::{Application, Builder, open_store},
+    application::{Builder, open_store},
     backup::{backup, restore},
     check::{Probe, check},
     config::{Config, Database, Loaded},
     copy::{Ends, copy},
     customers::{erase, export},
     logging,
+    running::Application,
 };
 
 /// Support tickets that reach a manager on WhatsApp, and whose answers come back.

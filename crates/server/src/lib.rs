@@ -12,11 +12,14 @@ mod copy;
 mod customers;
 mod delivery;
 mod housekeeping;
+mod listening;
 mod logging;
+mod running;
 mod surroundings;
 
-pub use application::{Application, Builder, EndError, StartError};
+pub use application::{Builder, StartError};
 pub use commands::run;
 pub use config::{Agents, Config, Database, Fault, Faults, Loaded, LogFormat, LookUp};
 pub use logging::start as start_logging;
+pub use running::{Application, EndError};
 pub use surroundings::{OsRandom, SystemClock};

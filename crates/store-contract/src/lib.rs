@@ -213,6 +213,7 @@ macro_rules! store_contract {
 
             erasing::what_is_erased_says_nothing_of_anybody,
             erasing::nobody_is_erased_twice,
+            erasing::a_made_up_address_protects_nobody,
             erasing::what_is_being_sent_is_erased_too,
             erasing::messages_are_found_by_their_number_and_erased,
             erasing::questions_about_an_erased_ticket_are_closed,

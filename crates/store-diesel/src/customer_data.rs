@@ -63,6 +63,16 @@ impl CustomerData for PostgresStore {
     }
 }
 
+/// Whether somebody is left in a ticket.
+fn has_somebody() -> SqlLiteral<Bool> {
+    sql(&format!(
+        "(customer_name, customer_phone, customer_email, subject) <> ('{text}', '{phone}', '{email}', '{text}')",
+        text = Erased::TEXT,
+        phone = Erased::PHONE,
+        email = Erased::EMAIL,
+    ))
+}
+
 /// Whether a message that is kept was erased, and so waits for nothing.
 pub(crate) fn is_erased() -> SqlLiteral<Bool> {
     sql("(messages.from_phone IS NULL AND messages.body = '[erased]')")
@@ -87,7 +97,7 @@ fn messages_from(connection: &mut PgConnection, phone: &Phone) -> Result<Vec<(Me
 
 fn stale(connection: &mut PgConnection, stale: Stale) -> Result<StaleTickets, Failure> {
     let since = OffsetDateTime::from(stale.unchanged_since);
-    let looked_at: Vec<(i64, Uuid, OffsetDateTime, OffsetDateTime, String)> = tickets::table
+    let looked_at: Vec<(i64, Uuid, OffsetDateTime, OffsetDateTime, bool)> = tickets::table
         .filter(tickets::number.gt(stale.after))
         .order(tickets::number)
         .limit(i64::from(stale.limit))
@@ -96,7 +106,7 @@ fn stale(connection: &mut PgConnection, stale: Stale) -> Result<StaleTickets, Fa
             tickets::id,
             tickets::created_at,
             tickets::updated_at,
-            tickets::customer_email,
+            has_somebody(),
         ))
         .load(connection)?;
     let is_more = looked_at.len() == usize::from(stale.limit);
@@ -106,7 +116,7 @@ fn stale(connection: &mut PgConnection, stale: Stale) -> Result<StaleTickets, Fa
     let next = last.map(|(number, ..)| *number);
     let old = looked_at
         .into_iter()
-        .filter(|(_, _, _, updated_at, email)| *updated_at < since && email != Erased::EMAIL);
+        .filter(|(_, _, _, updated_at, has_somebody)| *updated_at < since && *has_somebody);
     Ok(StaleTickets {
         tickets: old.map(|(_, id, ..)| TicketId(id)).collect(),
         next,
@@ -159,7 +169,7 @@ fn still_somebody(connection: &mut PgConnection, erasure: &Erasure) -> Result<(V
     let wanted: Vec<Uuid> = erasure.tickets.iter().map(|(ticket, _)| ticket.0).collect();
     let found: Vec<(Uuid, String)> = tickets::table
         .filter(tickets::id.eq_any(wanted))
-        .filter(tickets::customer_email.ne(Erased::EMAIL))
+        .filter(has_somebody())
         .order(tickets::id)
         .select((tickets::id, tickets::reference))
         .load(connection)?;

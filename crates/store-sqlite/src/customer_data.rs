@@ -57,6 +57,16 @@ impl CustomerData for SqliteStore {
     }
 }
 
+/// Whether somebody is left in a ticket.
+fn has_somebody() -> SqlLiteral<sql_types::Bool> {
+    sql(&format!(
+        "(customer_name, customer_phone, customer_email, subject) <> ('{text}', '{phone}', '{email}', '{text}')",
+        text = Erased::TEXT,
+        phone = Erased::PHONE,
+        email = Erased::EMAIL,
+    ))
+}
+
 /// Whether a message that is kept was erased, and so waits for nothing.
 pub(crate) fn is_erased() -> SqlLiteral<sql_types::Bool> {
     sql("(messages.from_phone IS NULL AND messages.body = '[erased]')")
@@ -84,7 +94,7 @@ pub(crate) fn messages_from(
 
 pub(crate) fn stale(connection: &mut SqliteConnection, stale: Stale) -> Result<StaleTickets, Failure> {
     let since = stale.unchanged_since.unix_micros();
-    let looked_at: Vec<(i64, Vec<u8>, i64, i64, String)> = tickets::table
+    let looked_at: Vec<(i64, Vec<u8>, i64, i64, bool)> = tickets::table
         .filter(tickets::number.gt(stale.after))
         .order(tickets::number)
         .limit(i64::from(stale.limit))
@@ -93,7 +103,7 @@ pub(crate) fn stale(connection: &mut SqliteConnection, stale: Stale) -> Result<S
             tickets::id,
             tickets::created_at,
             tickets::updated_at,
-            tickets::customer_email,
+            has_somebody(),
         ))
         .load(connection)?;
     let is_more = looked_at.len() == usize::from(stale.limit);
@@ -103,7 +113,7 @@ pub(crate) fn stale(connection: &mut SqliteConnection, stale: Stale) -> Result<S
     let next = last.map(|(number, ..)| *number);
     let old = looked_at
         .iter()
-        .filter(|(_, _, _, updated_at, email)| *updated_at < since && email != Erased::EMAIL);
+        .filter(|(_, _, _, updated_at, has_somebody)| *updated_at < since && *has_somebody);
     Ok(StaleTickets {
         tickets: old
             .map(|(_, id, ..)| ticket_id("tickets", "id", id))
@@ -146,21 +156,17 @@ pub(crate) fn erase(connection: &mut SqliteConnection, erasure: &Erasure) -> Res
 /// None if there is no such ticket, or nobody in it.
 fn erase_ticket(connection: &mut SqliteConnection, ticket: TicketId, note: Note) -> Result<Option<Removed>, Failure> {
     let id = bytes(ticket.0);
-    let reference: Option<String> = update(
-        tickets::table
-            .find(&id)
-            .filter(tickets::customer_email.ne(Erased::EMAIL)),
-    )
-    .set((
-        tickets::customer_name.eq(Erased::TEXT),
-        tickets::customer_phone.eq(Erased::PHONE),
-        tickets::customer_email.eq(Erased::EMAIL),
-        tickets::subject.eq(Erased::TEXT),
-        tickets::version.eq(tickets::version + 1),
-    ))
-    .returning(tickets::reference)
-    .get_result(connection)
-    .optional()?;
+    let reference: Option<String> = update(tickets::table.find(&id).filter(has_somebody()))
+        .set((
+            tickets::customer_name.eq(Erased::TEXT),
+            tickets::customer_phone.eq(Erased::PHONE),
+            tickets::customer_email.eq(Erased::EMAIL),
+            tickets::subject.eq(Erased::TEXT),
+            tickets::version.eq(tickets::version + 1),
+        ))
+        .returning(tickets::reference)
+        .get_result(connection)
+        .optional()?;
     let Some(reference) = reference else {
         return Ok(None);
     };

@@ -162,6 +162,24 @@ pub async fn nobody_is_erased_twice(fixture: &Fixture) {
     assert_eq!(store.trail(None, None, 9).await.unwrap().len(), 1);
 }
 
+/// A customer who gave the address that stands in the place of erased ones is erased as any other.
+pub async fn a_made_up_address_protects_nobody(fixture: &Fixture) {
+    let store = fixture.store();
+    let mut opening = fixture.opening(at(0));
+    opening.ticket.customer.email = Erased::EMAIL.parse().unwrap();
+    let opening = fixture.open(opening).await;
+    let stale = Stale {
+        after: 0,
+        unchanged_since: at(50),
+        limit: 9,
+    };
+    assert_eq!(store.stale(stale).await.unwrap().tickets, [opening.ticket.id]);
+    let removed = store.erase(of_tickets(fixture, &[&opening.ticket])).await.unwrap();
+    assert_eq!((removed.tickets, removed.messages), (1, 1));
+    assert_erased(&fixture.thread(opening.ticket.reference).await);
+    assert_eq!(store.stale(stale).await.unwrap().tickets, []);
+}
+
 /// Who is just sending a notification that is erased finds its lease gone.
 pub async fn what_is_being_sent_is_erased_too(fixture: &Fixture) {
     let store = fixture.store();

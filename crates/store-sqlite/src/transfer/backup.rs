@@ -91,8 +91,15 @@ impl TransferTarget for SqliteBackup {
 
 /// Gives a whole file its name, unless something got it meanwhile.
 fn put_in_place(partial: &Path, path: &Path) -> io::Result<()> {
-    fs::hard_link(partial, path)?;
-    remove_all(partial)?;
+    match fs::hard_link(partial, path) {
+        Ok(()) => remove_all(partial)?,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(error),
+        // Not every file system has links. There, somebody who made the file a moment ago would lose it.
+        Err(_) => {
+            fs::rename(partial, path)?;
+            remove_all(partial)?;
+        }
+    }
     // The name lasts too.
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()

@@ -1,0 +1,55 @@
+//! An application that runs, and its end.
+
+use std::{io, net::SocketAddr};
+
+use tokio::task::{JoinError, JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+/// A running application.
+#[derive(Debug)]
+pub struct Application {
+    pub(crate) address: SocketAddr,
+    pub(crate) stop: CancellationToken,
+    pub(crate) server: JoinHandle<io::Result<()>>,
+    pub(crate) worker: Option<JoinHandle<()>>,
+    pub(crate) housekeeper: JoinHandle<()>,
+}
+
+/// Why an application ended otherwise than by being stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum EndError {
+    /// The HTTP server failed.
+    #[error("the HTTP server failed")]
+    Http(#[source] io::Error),
+    /// A part of it broke off.
+    #[error("a part of the server broke off")]
+    BrokeOff(#[from] JoinError),
+}
+
+impl Application {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Cancelling this stops it.
+    pub fn stopper(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
+    /// Stops accepting, finishes what is under way, and hands leases back.
+    pub async fn stop(self) -> Result<(), EndError> {
+        self.stop.cancel();
+        self.ended().await
+    }
+
+    /// Waits until it has been stopped.
+    pub async fn ended(self) -> Result<(), EndError> {
+        let served = self.server.await;
+        if let Some(worker) = self.worker {
+            worker.await?;
+        }
+        self.housekeeper.await?;
+        served?.map_err(EndError::Http)
+    }
+}
