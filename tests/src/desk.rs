@@ -298,6 +298,13 @@ impl Desk {
         self.process.id().expect("a running process")
     }
 
+    /// Its resident set in KiB, as the kernel counts it.
+    pub fn resident_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
     /// Everything it wrote.
     pub fn log(&self) -> String {
         self.log.text()

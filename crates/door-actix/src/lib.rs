@@ -121,6 +121,14 @@ impl Door {
         self.limit(Kind::Read, request)
     }
 
+    /// Whether a caller may try a key on all of a ticket at once: should it be wrong, what was read is within what they may
+    /// read. From others the key is judged before anything else is read.
+    pub fn may_try_key(&self, request: &HttpRequest) -> bool {
+        [Kind::WrongKey, Kind::Read]
+            .into_iter()
+            .all(|kind| self.has_left(kind, request).is_ok())
+    }
+
     /// After a ticket was looked for by a caller who proved nothing. A wrong key is a read as well: it buys nothing beyond
     /// what the caller has without it. What is missing may have been guessed.
     pub fn after_ticket(&self, request: &HttpRequest, has_key: bool, is_missing: bool) -> Result<(), TooMany> {

@@ -3,9 +3,13 @@
 //! actix times the head of a connection's first request only, and how long a connection idles that not a byte comes from.
 //! The deadlines here hold for every request: for its head once it has begun, for the pause before it, for each write of
 //! its answer. How long a body may take is for those who read bodies.
+//!
+//! Nor does a client that sends one request behind the other and takes no answer fill our memory: after a few answers the
+//! next request waits until they are written, and no more is read meanwhile.
 
 use std::{
     cell::Cell,
+    future::poll_fn,
     io,
     pin::Pin,
     rc::Rc,
@@ -29,6 +33,12 @@ use crate::Deadlines;
 /// Told to whoever does not finish a head.
 const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
+/// So many answers are made before they must be written, so that requests that come at once are answered in one write.
+const UNWRITTEN_AT_MOST: u8 = 16;
+
+/// After so many bytes what they ask for is looked at before more is read: they may hold a hundred requests.
+const READ_AT_ONCE: usize = 4 * 1024;
+
 /// What a connection is waiting for its client to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -44,6 +54,10 @@ enum Phase {
 #[derive(Debug)]
 pub(crate) struct Watch {
     phase: Cell<Phase>,
+    /// Answers that were begun since all that there was had been written.
+    unwritten: Cell<u8>,
+    /// Whether a request waits for that.
+    is_held: Cell<bool>,
     deadlines: Deadlines,
 }
 
@@ -52,6 +66,8 @@ impl Watch {
         Self {
             // Who connects has something to say.
             phase: Cell::new(Phase::Head(Instant::now() + deadlines.head)),
+            unwritten: Cell::new(0),
+            is_held: Cell::new(false),
             deadlines,
         }
     }
@@ -69,6 +85,20 @@ impl Watch {
         }
     }
 
+    /// Waits until a few answers at most are still to be written.
+    async fn turn(&self) {
+        poll_fn(|cx| {
+            let is_held = self.unwritten.get() >= UNWRITTEN_AT_MOST;
+            if self.is_held.replace(is_held) && !is_held {
+                // What was not read meanwhile is read now.
+                cx.waker().wake_by_ref();
+            }
+            if is_held { Poll::Pending } else { Poll::Ready(()) }
+        })
+        .await;
+        self.unwritten.update(|unwritten| unwritten + 1);
+    }
+
     fn until(&self) -> Option<Instant> {
         match self.phase.get() {
             Phase::Idle(until) | Phase::Head(until) => Some(until),
@@ -82,11 +112,12 @@ impl Watch {
 pub(crate) struct Answering(Option<Rc<Watch>>);
 
 impl Answering {
-    /// The head of a request is complete.
-    pub(crate) fn begin(request: &HttpRequest) -> Self {
+    /// The head of a request is complete. It may have to wait until others are answered.
+    pub(crate) async fn begin(request: &HttpRequest) -> Self {
         let watch = request.conn_data::<Rc<Watch>>().cloned();
         if let Some(watch) = &watch {
             watch.phase.set(Phase::Answering);
+            watch.turn().await;
         }
         Self(watch)
     }
@@ -145,6 +176,8 @@ pub(crate) struct Connection {
     timer: Pin<Box<Sleep>>,
     /// Until when some of what is to be written must be taken, while none is.
     write_until: Option<Instant>,
+    /// Bytes that were read since it was last said that there are no more for now.
+    read_at_once: usize,
     _place: ConnectionPlace,
 }
 
@@ -155,6 +188,7 @@ impl Connection {
             watch: Rc::new(Watch::new(deadlines)),
             timer: Box::pin(sleep_until(Instant::now())),
             write_until: None,
+            read_at_once: 0,
             _place: place,
         }
     }
@@ -205,8 +239,23 @@ impl AsyncRead for Connection {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buffer.filled().len();
-        match Pin::new(&mut this.io).poll_read(cx, buffer) {
+        let read = if this.watch.is_held.get() {
+            // Who is held wakes us.
+            Poll::Pending
+        } else if this.read_at_once >= READ_AT_ONCE {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        } else {
+            let room = buffer.remaining().min(READ_AT_ONCE - this.read_at_once);
+            let mut piece = ReadBuf::new(buffer.initialize_unfilled_to(room));
+            let read = Pin::new(&mut this.io).poll_read(cx, &mut piece);
+            let came = piece.filled().len();
+            buffer.advance(came);
+            read
+        };
+        match read {
             Poll::Pending => {
+                this.read_at_once = 0;
                 let overdue = this.overdue(cx);
                 this.nothing_read(overdue)
             }
@@ -214,7 +263,11 @@ impl AsyncRead for Connection {
                 buffer.set_filled(before);
                 this.nothing_read(Some(Overdue::Head))
             }
-            read @ Poll::Ready(_) => read,
+            Poll::Ready(Ok(())) => {
+                this.read_at_once += buffer.filled().len() - before;
+                Poll::Ready(Ok(()))
+            }
+            failed @ Poll::Ready(Err(_)) => failed,
         }
     }
 }
@@ -238,6 +291,11 @@ impl AsyncWrite for Connection {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        // All that there was is written.
+        this.watch.unwritten.set(0);
+        if this.watch.is_held.get() {
+            cx.waker().wake_by_ref();
+        }
         // The end of an answer begins a pause: nothing may be read before its end.
         if this.overdue(cx).is_some() {
             cx.waker().wake_by_ref();

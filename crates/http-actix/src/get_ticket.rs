@@ -296,6 +296,15 @@ async fn shown(request: &HttpRequest, known: Option<ThreadState>) -> Result<Show
         return Err(refused(ViewError::NotFound));
     };
     let tickets = &api.view_ticket;
+    if known.is_none() && visitor.may_try_key(api, request) {
+        let View { thread, standing } = tickets.view(reference, visitor.credentials()).await.map_err(refused)?;
+        visitor.count(api, request, Some(standing))?;
+        return Ok(Shown {
+            state: thread.state(),
+            thread: Some(thread),
+            standing,
+        });
+    }
     let admitting = tickets.admit(reference, visitor.credentials(), known.is_some());
     let admitted = admitting.await.map_err(refused)?;
     let standing = admitted.standing();

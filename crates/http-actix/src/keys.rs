@@ -67,6 +67,11 @@ impl Visitor {
         }
     }
 
+    /// Whether they show a key that may be tried on all of a ticket at once.
+    pub(crate) fn may_try_key(&self, api: &Api, request: &HttpRequest) -> bool {
+        self.key.is_some() && api.door.may_try_key(request)
+    }
+
     /// Counts what the visitor proved to be; nothing if no ticket was found. A wrong key, and a ticket that is not
     /// there, count against the limits of whoever is no operator.
     pub(crate) fn count(&self, api: &Api, request: &HttpRequest, found: Option<Standing>) -> Result<(), Problem> {

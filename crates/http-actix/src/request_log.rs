@@ -48,7 +48,7 @@ pub(crate) async fn observe(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<AnswerBody>, Error> {
-    let answering = Answering::begin(request.request());
+    let answering = Answering::begin(request.request()).await;
     let Some(api) = request.app_data::<web::Data<Api>>().cloned() else {
         return Err(Problem::new(Code::Internal).into());
     };

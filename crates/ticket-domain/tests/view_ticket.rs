@@ -148,6 +148,26 @@ async fn a_key_is_compared_before_the_thread_is_read() {
 }
 
 #[tokio::test]
+async fn where_everybody_may_read_a_key_costs_no_second_look() {
+    let world = World::new(Access::Open).await;
+    let keys = world.ticket.keys.clone();
+    world.read();
+    for (key, expected) in [
+        (Some("wrong"), Standing::Anyone),
+        (Some(keys.reader.as_str()), Standing::Reader),
+        (Some(keys.customer.as_str()), Standing::Customer),
+    ] {
+        let credentials = Credentials {
+            key,
+            is_operator: false,
+        };
+        let view = world.view.view(world.ticket.reference, credentials).await.unwrap();
+        assert_eq!((view.standing, view.thread.state()), (expected, world.state));
+        assert_eq!(world.read(), (0, 1), "{expected:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_private_ticket_costs_and_tells_whoever_has_no_key_no_more_than_one_that_is_not_there() {
     let world = World::new(Access::Private).await;
     let missing = "T-19700101-0000".parse::<TicketRef>().unwrap();

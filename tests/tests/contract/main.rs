@@ -26,4 +26,5 @@ mod read;
 mod receipts;
 mod secrecy;
 mod slow;
+mod unread;
 mod wire;

@@ -221,7 +221,7 @@ fn not_sent(request: &HttpRequest, pages: &Pages, form: &FormData, mark: &str, w
     }
 }
 
-/// The ticket, within the limits that the API has for reading, as far as they are not judged before. The key is judged before any message is read.
+/// The ticket, within the limits that the API has for reading, as far as they are not judged before.
 async fn look(
     request: &HttpRequest,
     pages: &Pages,
@@ -234,11 +234,19 @@ async fn look(
             key,
             is_operator: false,
         };
-        let admitted = parts.view_ticket.admit(reference?, credentials, false).await?;
-        if admitted.standing() == Standing::Anyone {
-            parts.door.after_ticket(request, key.is_some(), false)?;
+        let (reference, tickets) = (reference?, &parts.view_ticket);
+        let count_stranger = |standing| match standing {
+            Standing::Anyone => parts.door.after_ticket(request, key.is_some(), false),
+            Standing::Reader | Standing::Customer | Standing::Operator => Ok(()),
+        };
+        if key.is_some() && parts.door.may_try_key(request) {
+            let view = tickets.view(reference, credentials).await?;
+            count_stranger(view.standing)?;
+            return Ok(view);
         }
-        Ok(parts.view_ticket.read(admitted).await?)
+        let admitted = tickets.admit(reference, credentials, false).await?;
+        count_stranger(admitted.standing())?;
+        Ok(tickets.read(admitted).await?)
     };
     counted(request, pages, key, looking.await)
 }
