@@ -21,7 +21,7 @@ use crate::{
     check::{Probe, check},
     config::{Config, Database, Loaded},
     copy::{Ends, copy},
-    customers::{erase, export},
+    customers::{Manner, Whom, erase, export},
     logging,
     running::Application,
 };
@@ -97,11 +97,18 @@ enum Command {
     /// says that it was done. It may be done while the server runs. If it breaks off, doing it again does the rest.
     Erase {
         /// Their e-mail address, or their number with + and country code. For one who has used several, once each.
-        #[arg(long, value_name = "EMAIL|PHONE")]
-        customer: String,
+        #[arg(long, value_name = "EMAIL|PHONE", required_unless_present = "ticket")]
+        customer: Option<String>,
+        /// Instead: one ticket, whosever it is or was.
+        #[arg(long, value_name = "REFERENCE", conflicts_with = "customer")]
+        ticket: Option<String>,
         /// Without being asked again.
         #[arg(long)]
         yes: bool,
+        /// Rewrite an embedded store's file even if it is larger than 100 MB, so that no remnants are left in it. Whoever
+        /// writes waits meanwhile.
+        #[arg(long)]
+        vacuum: bool,
     },
 }
 
@@ -145,9 +152,16 @@ fn execute(command: Command) -> Result<ExitCode> {
         Command::Export { customer } => {
             load_config().and_then(|Loaded { config, .. }| runtime.block_on(export(config.database, &customer)))
         }
-        Command::Erase { customer, yes } => {
-            load_config().and_then(|Loaded { config, .. }| runtime.block_on(erase(config.database, &customer, yes)))
-        }
+        Command::Erase {
+            customer,
+            ticket,
+            yes,
+            vacuum,
+        } => load_config().and_then(|Loaded { config, .. }| {
+            let whom = Whom::read(customer.as_deref(), ticket.as_deref())?;
+            let manner = Manner { is_agreed: yes, vacuum };
+            runtime.block_on(erase(config.database, whom, manner))
+        }),
     };
     // A call that hangs in the database's library must not hold the end of the program.
     runtime.shutdown_timeout(Duration::from_secs(1));

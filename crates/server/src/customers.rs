@@ -1,18 +1,22 @@
 //! `server export` and `server erase`: what is kept of a person, given back or gone.
 
 use std::{
+    fs,
     io::{self, BufRead as _, IsTerminal as _, Write as _},
+    path::Path,
     process::ExitCode,
     sync::Arc,
+    time::Duration,
 };
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 use ticket_domain::{
-    Contact, ExternalId, MediaUrl, Message, Phone, Thread, TicketRef,
-    ports::Clock as _,
+    Contact, ExternalId, MediaUrl, Message, Phone, Thread, TicketId, TicketRef,
+    ports::{Clock as _, Removed},
     use_cases::{Customers, Records},
 };
+use tokio::{task::spawn_blocking, time::sleep};
 
 use crate::{
     application::open_store,
@@ -21,12 +25,28 @@ use crate::{
     surroundings::{OsRandom, SystemClock},
 };
 
+/// Said where nobody is found.
+const NOBODY: &str = "nothing is kept under this address or number";
+
 /// What an erasure does not reach.
 const BEYOND: &str = "not reached by this: n8n (its executions), Twilio and WhatsApp (the messages that were sent), \
-                      backups made before, and logs of others. The database may hold remnants in space that is free \
-                      until it is used again: VACUUM clears it.";
+                      backups made before, and logs of others.";
+
+/// Who wrote just when somebody was erased has had an answer by then: no call takes longer than 5 seconds.
+const CALLS_END: Duration = Duration::from_secs(6);
+
+/// So large a file is rewritten in a second or two, which those who write meanwhile have the patience for.
+const SOON_REWRITTEN: u64 = 100_000_000;
 
 async fn customers(database: Database) -> Result<Customers> {
+    if let Database::Sqlite(path) = &database
+        && !path.exists()
+    {
+        bail!(
+            "there is no store at {}: run this in the server's folder, or set DATABASE_URL as it is set there",
+            path.display()
+        );
+    }
     let store = open_store(database).await?;
     Ok(Customers::new(store, Arc::new(SystemClock), Arc::new(OsRandom)))
 }
@@ -36,37 +56,129 @@ pub(crate) async fn export(database: Database, contact: &str) -> Result<ExitCode
     let contact = parse(contact)?;
     let records = customers(database).await?.records(&contact).await?;
     let mut out = io::stdout().lock();
-    serde_json::to_writer_pretty(&mut out, &told(&records))?;
+    serde_json::to_writer_pretty(&mut out, &told(&records, &contact))?;
     writeln!(out)?;
     if records.threads.is_empty() && records.messages.is_empty() {
-        complain("nothing is kept under this address or number");
+        complain(NOBODY);
+    }
+    for hint in hints(&records) {
+        complain(&hint);
     }
     Ok(ExitCode::SUCCESS)
 }
 
+/// How an erasure is done.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Manner {
+    /// Nobody has to agree.
+    pub(crate) is_agreed: bool,
+    /// A large file is rewritten, too.
+    pub(crate) vacuum: bool,
+}
+
+/// Who or what is erased.
+#[derive(Debug)]
+pub(crate) enum Whom {
+    /// A person.
+    Customer(Contact),
+    /// Whoever is in a ticket.
+    Ticket(TicketRef),
+}
+
+impl Whom {
+    /// One of the two is given.
+    pub(crate) fn read(customer: Option<&str>, ticket: Option<&str>) -> Result<Self> {
+        match ticket {
+            Some(reference) => reference
+                .parse()
+                .map(Self::Ticket)
+                .map_err(|_| anyhow::anyhow!("--ticket must be a reference such as T-20250115-1234")),
+            None => parse(customer.unwrap_or_default()).map(Self::Customer),
+        }
+    }
+}
+
 /// Erases everything that says who a person is and what they wrote, once somebody has agreed.
-pub(crate) async fn erase(database: Database, contact: &str, is_agreed: bool) -> Result<ExitCode> {
-    let contact = parse(contact)?;
+pub(crate) async fn erase(database: Database, whom: Whom, manner: Manner) -> Result<ExitCode> {
+    let file = match &database {
+        Database::Sqlite(path) => Some(path.clone()),
+        Database::Postgres { .. } => None,
+    };
     let customers = customers(database).await?;
-    let records = customers.records(&contact).await?;
+    let records = match &whom {
+        Whom::Customer(contact) => customers.records(contact).await?,
+        Whom::Ticket(reference) => customers.records_of(*reference).await?,
+    };
     let messages: usize = records.threads.iter().map(|thread| thread.messages.len()).sum();
     let (tickets, messages) = (records.threads.len(), messages + records.messages.len());
     if tickets + messages == 0 {
-        say("nothing is kept under this address or number");
+        say(match whom {
+            Whom::Customer(_) => NOBODY,
+            Whom::Ticket(_) => "there is no such ticket",
+        });
         return Ok(ExitCode::SUCCESS);
     }
-    if !is_agreed && !agree(tickets, messages)? {
+    if !manner.is_agreed && !agree(tickets, messages)? {
         say("nothing was erased");
         return Ok(ExitCode::FAILURE);
     }
-    let removed = customers.erase(&contact).await?;
+    let mut removed = Removed::default();
+    let mut tickets: Vec<TicketId> = records.threads.iter().map(|thread| thread.ticket.id).collect();
+    match &whom {
+        Whom::Customer(contact) => {
+            let gone = customers.erase(contact).await?;
+            removed += gone.removed;
+            tickets.extend(gone.tickets);
+        }
+        Whom::Ticket(_) => removed += customers.erase_tickets(&tickets).await?,
+    }
+    if !tickets.is_empty() {
+        sleep(CALLS_END).await;
+        removed += customers.erase_tickets(&tickets).await?;
+    }
     say(&format!(
-        "erased: {} tickets, {} messages; {} notifications will not be sent. References, times and outside ids stay, and \
-         the trail says that it was done.",
+        "erased: {} tickets, {} messages; {} notifications will not be sent, unless one was just on its way. References, \
+         times and outside ids stay, and the trail says that it was done.",
         removed.tickets, removed.messages, removed.cancelled
     ));
+    for hint in hints(&records) {
+        say(&hint);
+    }
     say(BEYOND);
+    match file {
+        Some(file) => clear_file(&file, manner.vacuum).await?,
+        None => say("the rows as they were stay in Postgres' files until its vacuum, which runs by itself."),
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Rewrites the store's file, at once if that is done soon.
+async fn clear_file(file: &Path, is_wanted: bool) -> Result<()> {
+    let size = fs::metadata(file).map_or(0, |file| file.len());
+    if size > SOON_REWRITTEN && !is_wanted {
+        say(
+            "the file still has remnants in space that is free until it is used again, and single words in the search's \
+             index. It is large: add --vacuum at a quiet hour, since who writes waits while it is rewritten.",
+        );
+        return Ok(());
+    }
+    let path = file.to_owned();
+    let rewritten = spawn_blocking(move || store_sqlite::scrub(&path)).await?;
+    rewritten.context("all of it is erased, but the file, which has remnants, could not be rewritten; do the same again with --vacuum")?;
+    say("the file was rewritten: no remnants are left in it.");
+    Ok(())
+}
+
+/// What else may be theirs.
+fn hints(records: &Records) -> impl Iterator<Item = String> {
+    let numbers = records.other_numbers.iter();
+    numbers.map(|(phone, count)| {
+        format!(
+            "{count} other messages came from {}, a number in these tickets. Whether it is theirs, nobody has proved; if it \
+             is, do the same with --customer and the number.",
+            phone.as_str()
+        )
+    })
 }
 
 fn parse(contact: &str) -> Result<Contact> {
@@ -89,10 +201,10 @@ fn agree(tickets: usize, messages: usize) -> Result<bool> {
     Ok(answer.trim() == "yes")
 }
 
-fn told(records: &Records) -> Value {
-    let threads: Vec<Value> = records.threads.iter().map(thread).collect();
+fn told(records: &Records, contact: &Contact) -> Value {
+    let threads: Vec<Value> = records.threads.iter().map(|of| thread(of, contact)).collect();
     let elsewhere = records.messages.iter().map(|(said, of)| {
-        let mut told = message(said);
+        let mut told = message(said, |_| true);
         told["ticketRef"] = json!(of.as_ref().map(TicketRef::to_string));
         told
     });
@@ -103,9 +215,13 @@ fn told(records: &Records) -> Value {
     })
 }
 
-fn thread(thread: &Thread) -> Value {
+fn thread(thread: &Thread, contact: &Contact) -> Value {
     let ticket = &thread.ticket;
-    let messages: Vec<Value> = thread.messages.iter().map(message).collect();
+    let is_theirs = |phone: &Phone| {
+        let is_asked_for = matches!(contact, Contact::Phone(asked) if asked.is_called_as(phone));
+        is_asked_for || ticket.customer.phone.is_called_as(phone)
+    };
+    let messages: Vec<Value> = thread.messages.iter().map(|said| message(said, is_theirs)).collect();
     json!({
         "ticketRef": ticket.reference.to_string(),
         "ticketId": ticket.id.0.to_string(),
@@ -122,12 +238,14 @@ fn thread(thread: &Thread) -> Value {
     })
 }
 
-fn message(message: &Message) -> Value {
+/// A message; the number that it came from only where that is the person's own.
+fn message(message: &Message, is_theirs: impl Fn(&Phone) -> bool) -> Value {
+    let from = message.from.as_ref().filter(|from| is_theirs(from));
     json!({
         "messageId": message.id.0.to_string(),
         "sender": message.sender.as_str(),
         "channel": message.channel.as_str(),
-        "from": message.from.as_ref().map(Phone::as_str),
+        "from": from.map(Phone::as_str),
         "body": message.content.body().as_str(),
         "mediaUrl": message.content.media().map(MediaUrl::as_str),
         "externalId": message.external_id.as_ref().map(ExternalId::as_str),

@@ -110,8 +110,8 @@ impl Housekeeper {
             self.clear_notifications(retention, walk, &mut cleared).await?;
         }
         if let Some(retention) = self.retention.tickets {
-            self.erase_tickets(retention, walk, &mut cleared).await?;
             self.erase_unmatched(retention, &mut cleared).await?;
+            self.erase_tickets(retention, walk, &mut cleared).await?;
         }
         Ok(cleared)
     }

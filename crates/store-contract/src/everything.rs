@@ -5,7 +5,7 @@ use std::time::Duration;
 use ticket_domain::{
     Awaiting, Detour, EventKind, Listing, MessageStatus, Payload, Priority, Progress, Question, Receipt, Route, Sender,
     Status, Ticket, Timestamp, Wish,
-    ports::{Advance, Append, Attach, Changing, Erasure, LookUp, Opening, Picking, Purge, Stale, Verdict},
+    ports::{Advance, Append, Attach, Changing, Erasing, Erasure, LookUp, Opening, Picking, Purge, Stale, Verdict},
 };
 
 use crate::{
@@ -49,13 +49,19 @@ async fn forgotten(fixture: &Fixture, now: Timestamp) {
     assert_eq!(store.stale(stale).await.unwrap().tickets, []);
     let kept = fixture.message(now);
     store.keep_unmatched(keep_silently(kept.clone())).await.unwrap();
-    let erasure = Erasure {
-        tickets: vec![(opening.ticket.id, fixture.note(now).id)],
-        messages: vec![kept.id],
-        entry: fixture.note(now).id,
-        at: now,
+    let whole = Erasing::Ticket {
+        id: opening.ticket.id,
+        after: 0,
+        limit: 300,
     };
-    assert_eq!(store.erase(erasure).await.unwrap().messages, 2);
+    for what in [whole, Erasing::Messages(vec![kept.id])] {
+        let erasure = Erasure {
+            what,
+            entry: fixture.note(now).id,
+            at: now,
+        };
+        assert_eq!(store.erase(erasure).await.unwrap().messages, 1);
+    }
 }
 
 /// Opens a ticket, twice by its key, and reads it.

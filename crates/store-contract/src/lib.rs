@@ -213,6 +213,9 @@ macro_rules! store_contract {
 
             erasing::what_is_erased_says_nothing_of_anybody,
             erasing::nobody_is_erased_twice,
+            erasing::a_ticket_is_erased_in_steps,
+            erasing::what_came_since_is_erased_too,
+            erasing::what_is_told_of_an_erased_message_goes_with_it,
             erasing::a_made_up_address_protects_nobody,
             erasing::what_is_being_sent_is_erased_too,
             erasing::messages_are_found_by_their_number_and_erased,

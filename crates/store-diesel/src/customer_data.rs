@@ -1,7 +1,5 @@
 //! What is kept of a person, and its end.
 
-use std::collections::BTreeMap;
-
 use async_trait::async_trait;
 use diesel::{
     QueryableByName, delete,
@@ -13,8 +11,8 @@ use diesel::{
     update,
 };
 use ticket_domain::{
-    Act, Erased, Message, Phone, TicketId, TicketRef,
-    ports::{CustomerData, Erasure, News, Note, Removed, Stale, StaleTickets, StoreError, parse},
+    Act, Erased, Message, MessageId, Phone, TicketId, TicketRef,
+    ports::{CustomerData, Erasing, Erasure, News, Note, Removed, Stale, StaleTickets, StoreError, parse},
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -27,10 +25,12 @@ use crate::{
     trail,
 };
 
-/// What was not sent yet is given up, and nothing of it is left. Who is just sending it finds its lease gone.
+/// What was not sent yet of these messages is given up, and nothing of it is left. Who is just sending it finds its lease
+/// gone.
 const CANCEL: &str = "
     WITH told AS MATERIALIZED (
-        SELECT id, state FROM notifications WHERE ticket_id = ANY ($1) ORDER BY id FOR UPDATE)
+        SELECT n.id, n.state FROM messages m JOIN notifications n ON n.ticket_id = m.ticket_id AND n.seq = m.seq
+        WHERE m.id = ANY ($1) ORDER BY n.id FOR UPDATE OF n)
     UPDATE notifications n
     SET payload = '', last_error = NULL, lease = NULL, due_at = NULL,
         state = CASE WHEN told.state IN ('waiting', 'held') THEN 'dead' ELSE told.state END,
@@ -41,6 +41,11 @@ const CANCEL: &str = "
 /// The words by which messages are found, made anew of what the rows say now.
 const GATHER_ANEW: &str = "
     UPDATE ticket_search s SET words = search_vector(t, m.body)
+    FROM messages m JOIN tickets t ON t.id = m.ticket_id
+    WHERE m.id = ANY ($1) AND s.ticket_number = t.number AND s.seq = m.seq";
+/// The same of a ticket that will have no customer.
+const GATHER_OF_NOBODY: &str = "
+    UPDATE ticket_search s SET words = array_to_tsvector(search_words(t.reference || ' [erased]'))
     FROM messages m JOIN tickets t ON t.id = m.ticket_id
     WHERE m.id = ANY ($1) AND s.ticket_number = t.number AND s.seq = m.seq";
 
@@ -63,13 +68,17 @@ impl CustomerData for PostgresStore {
     }
 }
 
-/// Whether somebody is left in a ticket.
-fn has_somebody() -> SqlLiteral<Bool> {
+/// Whether somebody is left in a ticket: its words are not those of [`Erased`].
+const SOMEBODY: &str = "((customer_name, customer_phone, customer_email, subject) <> \
+    ('[erased]', '0100000', 'erased@erased.invalid', '[erased]'))";
+/// Whether there is something in a message to erase.
+const SOMETHING: &str = "(messages.body <> '[erased]' OR messages.media_url IS NOT NULL
+    OR (messages.from_phone IS NOT NULL AND messages.sender <> 'manager'))";
+
+/// Whether there is something in a ticket to erase: somebody, or what was written since nobody is left.
+fn has_something() -> SqlLiteral<Bool> {
     sql(&format!(
-        "(customer_name, customer_phone, customer_email, subject) <> ('{text}', '{phone}', '{email}', '{text}')",
-        text = Erased::TEXT,
-        phone = Erased::PHONE,
-        email = Erased::EMAIL,
+        "({SOMEBODY} OR EXISTS (SELECT 1 FROM messages WHERE messages.ticket_id = tickets.id AND {SOMETHING}))"
     ))
 }
 
@@ -106,7 +115,7 @@ fn stale(connection: &mut PgConnection, stale: Stale) -> Result<StaleTickets, Fa
             tickets::id,
             tickets::created_at,
             tickets::updated_at,
-            has_somebody(),
+            has_something(),
         ))
         .load(connection)?;
     let is_more = looked_at.len() == usize::from(stale.limit);
@@ -116,7 +125,7 @@ fn stale(connection: &mut PgConnection, stale: Stale) -> Result<StaleTickets, Fa
     let next = last.map(|(number, ..)| *number);
     let old = looked_at
         .into_iter()
-        .filter(|(_, _, _, updated_at, has_somebody)| *updated_at < since && *has_somebody);
+        .filter(|(_, _, _, updated_at, has_something)| *updated_at < since && *has_something);
     Ok(StaleTickets {
         tickets: old.map(|(_, id, ..)| TicketId(id)).collect(),
         next,
@@ -125,64 +134,103 @@ fn stale(connection: &mut PgConnection, stale: Stale) -> Result<StaleTickets, Fa
 
 /// Every writer takes its locks in this order: key, outside id, who is asked, question, ticket, message.
 fn erase(connection: &mut PgConnection, erasure: &Erasure) -> Result<(Removed, Vec<News>), Failure> {
-    let at = OffsetDateTime::from(erasure.at);
-    let (ids, references) = still_somebody(connection, erasure)?;
-    delete(idempotency_keys::table.filter(idempotency_keys::ticket_id.eq_any(&ids))).execute(connection)?;
-    forget_questions(connection, &references, at)?;
-    let loose: Vec<Uuid> = erasure.messages.iter().map(|message| message.0).collect();
-    let changed = raise_versions(connection, &ids, &loose)?;
-    update(tickets::table.filter(tickets::id.eq_any(&ids)))
-        .set((
-            tickets::customer_name.eq(Erased::TEXT),
-            tickets::customer_phone.eq(Erased::PHONE),
-            tickets::customer_email.eq(Erased::EMAIL),
-            tickets::subject.eq(Erased::TEXT),
-        ))
-        .execute(connection)?;
-    let overwritten = overwrite(connection, &ids, &loose)?;
-    let cancelled = cancel(connection, &ids, at)?;
-
-    let note = |id| Note { id, at: erasure.at };
-    let of_ticket = |ticket: Uuid| overwritten.get(&Some(ticket)).copied().unwrap_or_default();
-    let mut in_tickets = 0;
-    for (ticket, entry) in erasure.tickets.iter().filter(|(ticket, _)| ids.contains(&ticket.0)) {
-        let count = of_ticket(ticket.0);
-        in_tickets += count;
-        trail::write(connection, note(*entry), Some(*ticket), Act::Erase(count))?;
-    }
-    let all: u64 = overwritten.values().sum();
-    if all > in_tickets {
-        trail::write(connection, note(erasure.entry), None, Act::Erase(all - in_tickets))?;
-    }
-    let removed = Removed {
-        tickets: ids.len() as u64,
-        messages: all,
-        cancelled,
+    let note = Note {
+        id: erasure.entry,
+        at: erasure.at,
     };
-    let unmatched = overwritten.contains_key(&None).then_some(News::Unmatched);
-    let news = changed.into_iter().map(|ticket| News::Ticket(TicketId(ticket)));
-    Ok((removed, news.chain(unmatched).collect()))
+    match &erasure.what {
+        Erasing::Ticket { id, after, limit } => erase_ticket(connection, *id, *after, *limit, note),
+        Erasing::Messages(messages) => erase_messages(connection, messages, note),
+    }
 }
 
-/// Those of the tickets that are not erased yet, and their references.
-fn still_somebody(connection: &mut PgConnection, erasure: &Erasure) -> Result<(Vec<Uuid>, Vec<String>), Failure> {
-    let wanted: Vec<Uuid> = erasure.tickets.iter().map(|(ticket, _)| ticket.0).collect();
-    let found: Vec<(Uuid, String)> = tickets::table
-        .filter(tickets::id.eq_any(wanted))
-        .filter(has_somebody())
-        .order(tickets::id)
-        .select((tickets::id, tickets::reference))
+fn erase_ticket(
+    connection: &mut PgConnection,
+    ticket: TicketId,
+    after: u64,
+    limit: u16,
+    note: Note,
+) -> Result<(Removed, Vec<News>), Failure> {
+    let found: Option<(String, bool)> = tickets::table
+        .find(ticket.0)
+        .select((tickets::reference, has_something()))
+        .first(connection)
+        .optional()?;
+    let Some((reference, _)) = found.filter(|(_, has_something)| after > 0 || *has_something) else {
+        return Ok(Default::default());
+    };
+    delete(idempotency_keys::table.filter(idempotency_keys::ticket_id.eq(ticket.0))).execute(connection)?;
+    forget_questions(connection, reference, note.at.into())?;
+    // From here on nobody writes into it.
+    let has_somebody: bool = update(tickets::table.find(ticket.0))
+        .set(tickets::version.eq(tickets::version + 1))
+        .returning(sql::<Bool>(SOMEBODY))
+        .get_result(connection)?;
+    let written: Vec<(Uuid, Option<i32>, bool)> = messages::table
+        .filter(messages::ticket_id.eq(ticket.0))
+        .filter(messages::seq.gt(i32::try_from(after).unwrap_or(i32::MAX)))
+        .order(messages::seq)
+        .limit(limit.into())
+        .for_update()
+        .select((messages::id, messages::seq, sql::<Bool>(SOMETHING)))
         .load(connection)?;
-    Ok(found.into_iter().unzip())
+    let is_last = written.len() < usize::from(limit);
+    let last = written.last().and_then(|(_, seq, _)| u64::try_from((*seq)?).ok());
+    let ids: Vec<Uuid> = written.iter().map(|(id, ..)| *id).collect();
+    overwrite(connection, &ids, GATHER_OF_NOBODY)?;
+    let removed = Removed {
+        tickets: u64::from(is_last && has_somebody),
+        messages: written.iter().filter(|(.., says_something)| *says_something).count() as u64,
+        cancelled: cancel(connection, &ids, note.at.into())?,
+        next: last.filter(|_| !is_last),
+    };
+    if is_last {
+        update(tickets::table.find(ticket.0))
+            .set((
+                tickets::customer_name.eq(Erased::TEXT),
+                tickets::customer_phone.eq(Erased::PHONE),
+                tickets::customer_email.eq(Erased::EMAIL),
+                tickets::subject.eq(Erased::TEXT),
+            ))
+            .execute(connection)?;
+    }
+    trail::write(connection, note, Some(ticket), Act::Erase(removed.messages))?;
+    Ok((removed, vec![News::Ticket(ticket)]))
+}
+
+fn erase_messages(
+    connection: &mut PgConnection,
+    wanted: &[MessageId],
+    note: Note,
+) -> Result<(Removed, Vec<News>), Failure> {
+    let wanted: Vec<Uuid> = wanted.iter().map(|message| message.0).collect();
+    let changed = raise_versions(connection, &wanted)?;
+    let written: Vec<(Uuid, Option<Uuid>)> = messages::table
+        .filter(messages::id.eq_any(&wanted))
+        .order(messages::id)
+        .for_update()
+        .select((messages::id, messages::ticket_id))
+        .load(connection)?;
+    let ids: Vec<Uuid> = written.iter().map(|(id, _)| *id).collect();
+    overwrite(connection, &ids, GATHER_ANEW)?;
+    let removed = Removed {
+        messages: ids.len() as u64,
+        cancelled: cancel(connection, &ids, note.at.into())?,
+        ..Removed::default()
+    };
+    if removed.messages > 0 {
+        trail::write(connection, note, None, Act::Erase(removed.messages))?;
+    }
+    let is_unmatched = written.iter().any(|(_, of)| of.is_none());
+    let news = changed.into_iter().map(|ticket| News::Ticket(TicketId(ticket)));
+    Ok((removed, news.chain(is_unmatched.then_some(News::Unmatched)).collect()))
 }
 
 /// What managers were asked shows subjects. It can't be answered any more.
-fn forget_questions(connection: &mut PgConnection, references: &[String], at: OffsetDateTime) -> Result<(), Failure> {
-    if references.is_empty() {
-        return Ok(());
-    }
+fn forget_questions(connection: &mut PgConnection, reference: String, at: OffsetDateTime) -> Result<(), Failure> {
+    let references = vec![reference];
     let about =
-        || sql::<Bool>("string_to_array(questions.choices, ' ') && ").bind::<Array<Text>, _>(references.to_vec());
+        || sql::<Bool>("string_to_array(questions.choices, ' ') && ").bind::<Array<Text>, _>(references.clone());
     update(questions::table.filter(about()).filter(questions::closed_at.is_null()))
         .set(questions::closed_at.eq(at))
         .execute(connection)?;
@@ -192,15 +240,15 @@ fn forget_questions(connection: &mut PgConnection, references: &[String], at: Of
     Ok(())
 }
 
-/// One version more for each of the tickets, and for those in whose threads the messages are; says which they are. Locks
-/// them in the order of their ids.
-fn raise_versions(connection: &mut PgConnection, ids: &[Uuid], loose: &[Uuid]) -> Result<Vec<Uuid>, Failure> {
+/// One version more for each of the tickets in whose threads these messages are; says which they are. Locks them in the
+/// order of their ids.
+fn raise_versions(connection: &mut PgConnection, loose: &[Uuid]) -> Result<Vec<Uuid>, Failure> {
     let of_loose: Vec<Option<Uuid>> = messages::table
         .filter(messages::id.eq_any(loose))
         .filter(messages::ticket_id.is_not_null())
         .select(messages::ticket_id)
         .load(connection)?;
-    let all: Vec<Uuid> = ids.iter().copied().chain(of_loose.into_iter().flatten()).collect();
+    let all: Vec<Uuid> = of_loose.into_iter().flatten().collect();
     let held: Vec<Uuid> = tickets::table
         .filter(tickets::id.eq_any(all))
         .order(tickets::id)
@@ -213,22 +261,9 @@ fn raise_versions(connection: &mut PgConnection, ids: &[Uuid], loose: &[Uuid]) -
     Ok(held)
 }
 
-/// Puts nothing in the place of what messages said, and of what they are found by. How many of each ticket, and how many
-/// of none.
-fn overwrite(
-    connection: &mut PgConnection,
-    ids: &[Uuid],
-    loose: &[Uuid],
-) -> Result<BTreeMap<Option<Uuid>, u64>, Failure> {
-    let these = messages::ticket_id.eq_any(ids).or(messages::id.eq_any(loose));
-    let written: Vec<(Uuid, Option<Uuid>)> = messages::table
-        .filter(these.assume_not_null())
-        .order(messages::id)
-        .for_update()
-        .select((messages::id, messages::ticket_id))
-        .load(connection)?;
-    let all: Vec<Uuid> = written.iter().map(|(id, _)| *id).collect();
-    update(messages::table.filter(messages::id.eq_any(&all)))
+/// Puts nothing in the place of what messages said, and of what they are found by.
+fn overwrite(connection: &mut PgConnection, ids: &[Uuid], gather: &str) -> Result<(), Failure> {
+    update(messages::table.filter(messages::id.eq_any(ids)))
         .set((
             messages::body.eq(Erased::TEXT),
             messages::media_url.eq(None::<String>),
@@ -238,14 +273,10 @@ fn overwrite(
             )),
         ))
         .execute(connection)?;
-    sql_query(GATHER_ANEW)
-        .bind::<Array<sql_types::Uuid>, _>(&all)
+    sql_query(gather)
+        .bind::<Array<sql_types::Uuid>, _>(ids)
         .execute(connection)?;
-    let mut counts = BTreeMap::new();
-    for (_, ticket) in written {
-        *counts.entry(ticket).or_default() += 1;
-    }
-    Ok(counts)
+    Ok(())
 }
 
 fn cancel(connection: &mut PgConnection, ids: &[Uuid], at: OffsetDateTime) -> Result<u64, Failure> {

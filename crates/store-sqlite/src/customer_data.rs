@@ -10,8 +10,8 @@ use diesel::{
     sql_query, sql_types, update,
 };
 use ticket_domain::{
-    Act, Erased, Message, MessageId, Phone, Sender, TicketId, TicketRef,
-    ports::{CustomerData, Erasure, News, Note, Removed, Stale, StaleTickets, StoreError, parse},
+    Act, Erased, Message, MessageId, Phone, Sender, TicketId, TicketRef, Timestamp,
+    ports::{CustomerData, Erasing, Erasure, News, Note, Removed, Stale, StaleTickets, StoreError, parse},
 };
 
 use crate::{
@@ -34,6 +34,10 @@ const TAKE_OUT: &str = "
         WHERE m.id = ? AND m.seq < 1 << 20)";
 const PUT_IN: &str = "
     INSERT INTO ticket_search (rowid, text) SELECT number, text FROM ticket_documents WHERE message_id = ?";
+/// The same of a ticket that will have no customer.
+const PUT_IN_OF_NOBODY: &str = "
+    INSERT INTO ticket_search (rowid, text) SELECT t.number << 20 | m.seq, t.reference || ' [erased]'
+    FROM messages m JOIN tickets t ON t.id = m.ticket_id WHERE m.id = ? AND m.seq < 1 << 20";
 
 #[async_trait]
 impl CustomerData for SqliteStore {
@@ -57,13 +61,17 @@ impl CustomerData for SqliteStore {
     }
 }
 
-/// Whether somebody is left in a ticket.
-fn has_somebody() -> SqlLiteral<sql_types::Bool> {
+/// Whether somebody is left in a ticket: its words are not those of [`Erased`].
+const SOMEBODY: &str = "((customer_name, customer_phone, customer_email, subject) <> \
+    ('[erased]', '0100000', 'erased@erased.invalid', '[erased]'))";
+/// Whether there is something in a message to erase.
+const SOMETHING: &str = "(messages.body <> '[erased]' OR messages.media_url IS NOT NULL
+    OR (messages.from_phone IS NOT NULL AND messages.sender <> 'manager'))";
+
+/// Whether there is something in a ticket to erase: somebody, or what was written since nobody is left.
+fn has_something() -> SqlLiteral<sql_types::Bool> {
     sql(&format!(
-        "(customer_name, customer_phone, customer_email, subject) <> ('{text}', '{phone}', '{email}', '{text}')",
-        text = Erased::TEXT,
-        phone = Erased::PHONE,
-        email = Erased::EMAIL,
+        "({SOMEBODY} OR EXISTS (SELECT 1 FROM messages WHERE messages.ticket_id = tickets.id AND {SOMETHING}))"
     ))
 }
 
@@ -103,7 +111,7 @@ pub(crate) fn stale(connection: &mut SqliteConnection, stale: Stale) -> Result<S
             tickets::id,
             tickets::created_at,
             tickets::updated_at,
-            has_somebody(),
+            has_something(),
         ))
         .load(connection)?;
     let is_more = looked_at.len() == usize::from(stale.limit);
@@ -113,7 +121,7 @@ pub(crate) fn stale(connection: &mut SqliteConnection, stale: Stale) -> Result<S
     let next = last.map(|(number, ..)| *number);
     let old = looked_at
         .iter()
-        .filter(|(_, _, _, updated_at, has_somebody)| *updated_at < since && *has_somebody);
+        .filter(|(_, _, _, updated_at, has_something)| *updated_at < since && *has_something);
     Ok(StaleTickets {
         tickets: old
             .map(|(_, id, ..)| ticket_id("tickets", "id", id))
@@ -123,95 +131,121 @@ pub(crate) fn stale(connection: &mut SqliteConnection, stale: Stale) -> Result<S
 }
 
 pub(crate) fn erase(connection: &mut SqliteConnection, erasure: &Erasure) -> Result<(Removed, Vec<News>), Failure> {
-    let mut removed = Removed::default();
-    let mut news = Vec::new();
-    for (ticket, entry) in &erasure.tickets {
-        let note = Note {
-            id: *entry,
-            at: erasure.at,
-        };
-        if let Some(of_ticket) = erase_ticket(connection, *ticket, note)? {
-            removed += of_ticket;
-            news.push(News::Ticket(*ticket));
-        }
+    let note = Note {
+        id: erasure.entry,
+        at: erasure.at,
+    };
+    match &erasure.what {
+        Erasing::Ticket { id, after, limit } => erase_ticket(connection, *id, *after, *limit, note),
+        Erasing::Messages(messages) => erase_messages(connection, messages, note),
     }
-    let mut count = 0;
-    for message in &erasure.messages {
-        if let Some(told) = erase_message(connection, *message)? {
-            count += 1;
+}
+
+fn erase_ticket(
+    connection: &mut SqliteConnection,
+    ticket: TicketId,
+    after: u64,
+    limit: u16,
+    note: Note,
+) -> Result<(Removed, Vec<News>), Failure> {
+    let id = bytes(ticket.0);
+    let found: Option<(String, bool, bool)> = tickets::table
+        .filter(tickets::id.eq(&id))
+        .select((tickets::reference, sql::<sql_types::Bool>(SOMEBODY), has_something()))
+        .first(connection)
+        .optional()?;
+    let Some((reference, has_somebody, _)) = found.filter(|(.., has_something)| after > 0 || *has_something) else {
+        return Ok(Default::default());
+    };
+    let written: Vec<(Vec<u8>, Option<i64>, bool)> = messages::table
+        .filter(messages::ticket_id.eq(&id))
+        .filter(messages::seq.gt(i64::try_from(after).unwrap_or(i64::MAX)))
+        .order(messages::seq)
+        .limit(limit.into())
+        .select((messages::id, messages::seq, sql::<sql_types::Bool>(SOMETHING)))
+        .load(connection)?;
+    let is_last = written.len() < usize::from(limit);
+    let last = written.last().and_then(|(_, seq, _)| u64::try_from((*seq)?).ok());
+    let mut removed = Removed {
+        tickets: u64::from(is_last && has_somebody),
+        messages: written.iter().filter(|(.., says_something)| *says_something).count() as u64,
+        cancelled: 0,
+        next: last.filter(|_| !is_last),
+    };
+    delete(idempotency_keys::table.filter(idempotency_keys::ticket_id.eq(&id))).execute(connection)?;
+    forget_questions(connection, &reference, note)?;
+    for (message, seq, _) in &written {
+        overwrite(connection, message, PUT_IN_OF_NOBODY)?;
+        removed.cancelled += cancel(connection, &id, *seq, note.at)?;
+    }
+    let this = tickets::table.filter(tickets::id.eq(&id));
+    update(this)
+        .set(tickets::version.eq(tickets::version + 1))
+        .execute(connection)?;
+    if is_last {
+        update(this)
+            .set((
+                tickets::customer_name.eq(Erased::TEXT),
+                tickets::customer_phone.eq(Erased::PHONE),
+                tickets::customer_email.eq(Erased::EMAIL),
+                tickets::subject.eq(Erased::TEXT),
+            ))
+            .execute(connection)?;
+    }
+    trail::note(connection, note, Some(ticket), &Act::Erase(removed.messages))?;
+    Ok((removed, vec![News::Ticket(ticket)]))
+}
+
+fn erase_messages(
+    connection: &mut SqliteConnection,
+    messages: &[MessageId],
+    note: Note,
+) -> Result<(Removed, Vec<News>), Failure> {
+    let (mut removed, mut news) = (Removed::default(), Vec::new());
+    for message in messages {
+        if let Some((told, cancelled)) = erase_message(connection, *message, note.at)? {
+            removed.messages += 1;
+            removed.cancelled += cancelled;
             news.push(told);
         }
     }
-    if count > 0 {
-        let note = Note {
-            id: erasure.entry,
-            at: erasure.at,
-        };
-        trail::note(connection, note, None, &Act::Erase(count))?;
-        removed.messages += count;
+    if removed.messages > 0 {
+        trail::note(connection, note, None, &Act::Erase(removed.messages))?;
     }
     Ok((removed, news))
 }
 
-/// None if there is no such ticket, or nobody in it.
-fn erase_ticket(connection: &mut SqliteConnection, ticket: TicketId, note: Note) -> Result<Option<Removed>, Failure> {
-    let id = bytes(ticket.0);
-    let reference: Option<String> = update(tickets::table.find(&id).filter(has_somebody()))
-        .set((
-            tickets::customer_name.eq(Erased::TEXT),
-            tickets::customer_phone.eq(Erased::PHONE),
-            tickets::customer_email.eq(Erased::EMAIL),
-            tickets::subject.eq(Erased::TEXT),
-            tickets::version.eq(tickets::version + 1),
-        ))
-        .returning(tickets::reference)
-        .get_result(connection)
-        .optional()?;
-    let Some(reference) = reference else {
-        return Ok(None);
-    };
-    let written: Vec<Vec<u8>> = messages::table
-        .filter(messages::ticket_id.eq(&id))
-        .select(messages::id)
-        .load(connection)?;
-    for message in &written {
-        overwrite(connection, message)?;
-    }
-    delete(idempotency_keys::table.filter(idempotency_keys::ticket_id.eq(&id))).execute(connection)?;
-    forget_questions(connection, &reference, note)?;
-    let cancelled = cancel(connection, &id, note)?;
-    let count = written.len() as u64;
-    trail::note(connection, note, Some(ticket), &Act::Erase(count))?;
-    Ok(Some(Removed {
-        tickets: 1,
-        messages: count,
-        cancelled,
-    }))
-}
-
-/// A message outside of the tickets that are erased. None if there is no such message.
-fn erase_message(connection: &mut SqliteConnection, message: MessageId) -> Result<Option<News>, Failure> {
+/// A message in whosever ticket, and how many notifications of it are not sent any more. None if there is no such message.
+fn erase_message(
+    connection: &mut SqliteConnection,
+    message: MessageId,
+    at: Timestamp,
+) -> Result<Option<(News, u64)>, Failure> {
     let id = bytes(message.0);
-    let found: Option<Option<Vec<u8>>> = messages::table
+    let found: Option<(Option<Vec<u8>>, Option<i64>)> = messages::table
         .find(&id)
-        .select(messages::ticket_id)
+        .select((messages::ticket_id, messages::seq))
         .first(connection)
         .optional()?;
-    let Some(of) = found else {
+    let Some((of, seq)) = found else {
         return Ok(None);
     };
-    overwrite(connection, &id)?;
+    overwrite(connection, &id, PUT_IN)?;
     let Some(of) = of else {
-        return Ok(Some(News::Unmatched));
+        return Ok(Some((News::Unmatched, 0)));
     };
-    update(tickets::table.find(&of))
+    let cancelled = cancel(connection, &of, seq, at)?;
+    update(tickets::table.filter(tickets::id.eq(&of)))
         .set(tickets::version.eq(tickets::version + 1))
         .execute(connection)?;
-    Ok(Some(News::Ticket(ticket_id("messages", "ticket_id", &of)?)))
+    Ok(Some((
+        News::Ticket(ticket_id("messages", "ticket_id", &of)?),
+        cancelled,
+    )))
 }
 
 /// Puts nothing in the place of what a message said, and of what it is found by.
-fn overwrite(connection: &mut SqliteConnection, message: &[u8]) -> Result<(), Failure> {
+fn overwrite(connection: &mut SqliteConnection, message: &[u8], put_in: &str) -> Result<(), Failure> {
     sql_query(TAKE_OUT)
         .bind::<sql_types::Binary, _>(message)
         .execute(connection)?;
@@ -227,7 +261,7 @@ fn overwrite(connection: &mut SqliteConnection, message: &[u8]) -> Result<(), Fa
     )
     .set(messages::from_phone.eq(None::<String>))
     .execute(connection)?;
-    sql_query(PUT_IN)
+    sql_query(put_in)
         .bind::<sql_types::Binary, _>(message)
         .execute(connection)?;
     Ok(())
@@ -251,19 +285,23 @@ fn forget_questions(connection: &mut SqliteConnection, reference: &str, note: No
     Ok(())
 }
 
-/// Empties what is sent; what was not sent yet is given up. Who is just sending it finds its lease gone.
-fn cancel(connection: &mut SqliteConnection, ticket: &[u8], note: Note) -> Result<u64, Failure> {
-    let of_ticket = notifications::table.filter(notifications::ticket_id.eq(ticket));
+/// Empties what is sent of the message at this place; if it was not sent yet it is given up. Who is just sending it finds
+/// its lease gone.
+fn cancel(connection: &mut SqliteConnection, ticket: &[u8], seq: Option<i64>, at: Timestamp) -> Result<u64, Failure> {
+    let Some(seq) = seq else { return Ok(0) };
+    let of_message = notifications::table
+        .filter(notifications::ticket_id.eq(ticket))
+        .filter(notifications::seq.eq(seq));
     let is_to_go = notifications::state.eq_any([state::WAITING, state::HELD]);
-    let cancelled = update(of_ticket.filter(is_to_go))
+    let cancelled = update(of_message.filter(is_to_go))
         .set((
             notifications::state.eq(state::DEAD),
             notifications::due_at.eq(NEVER),
             notifications::lease.eq(NOBODY),
-            notifications::settled_at.eq(note.at.unix_micros()),
+            notifications::settled_at.eq(at.unix_micros()),
         ))
         .execute(connection)?;
-    update(of_ticket)
+    update(of_message)
         .set((
             notifications::payload.eq(NOTHING),
             notifications::last_error.eq(None::<String>),

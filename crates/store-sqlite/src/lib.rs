@@ -7,6 +7,7 @@
 //!   `listing.rs`, `search.rs`, `trail.rs`, `keys.rs`, `health.rs`, `housekeeping.rs`, `customer_data.rs`: what each port call
 //!   asks of the database.
 //! - `prepared.rs`: statements that a connection keeps.
+//! - `scrub.rs`: the file itself, after an erasure.
 //! - `rows.rs`: rows to values and back.
 //! - `transfer.rs`: everything that a file holds, for another store, and an empty file that takes it.
 //!
@@ -33,6 +34,7 @@ mod receipts;
 mod redelivery;
 mod rows;
 mod schema;
+mod scrub;
 mod search;
 mod tickets;
 mod trail;
@@ -44,6 +46,7 @@ use std::path::Path;
 
 pub use check::{Schema, check};
 pub use file::OpenError;
+pub use scrub::scrub;
 pub use transfer::{BackupError, SourceError, SqliteBackup, SqliteSource, SqliteTarget, TargetError};
 
 use db::Db;

@@ -12,8 +12,8 @@ use ticket_domain::{
     Awaiting, Detour, ExternalId, Listing, MessageStatus, Payload, Place, Priority, Progress, Question, QuestionId,
     Reason, Receipt, Route, Sender, Status, Ticket, Timestamp, Wish,
     ports::{
-        Advance, Append, Asking, Attach, Changing, Erasure, Keep, Kept, LookUp, Picking, Purge, Replaced, Stale,
-        Verdict,
+        Advance, Append, Asking, Attach, Changing, Erasing, Erasure, Keep, Kept, LookUp, Picking, Purge, Replaced,
+        Stale, Verdict,
     },
 };
 
@@ -124,13 +124,19 @@ fn forgotten(connection: &mut SqliteConnection, fixture: &Fixture, ticket: &Tick
         asking: Asking::Nothing,
     };
     messages::keep(connection, &keep).unwrap();
-    let erasure = Erasure {
-        tickets: vec![(ticket.id, fixture.note(now).id)],
-        messages: vec![kept.id],
-        entry: fixture.note(now).id,
-        at: now,
+    let whole = Erasing::Ticket {
+        id: ticket.id,
+        after: 0,
+        limit: 300,
     };
-    customer_data::erase(connection, &erasure).unwrap();
+    for what in [whole, Erasing::Messages(vec![kept.id])] {
+        let erasure = Erasure {
+            what,
+            entry: fixture.note(now).id,
+            at: now,
+        };
+        customer_data::erase(connection, &erasure).unwrap();
+    }
 }
 
 /// Keeps a message under an outside id, and asks about it.

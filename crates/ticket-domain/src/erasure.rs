@@ -105,6 +105,12 @@ impl Ticket {
 }
 
 impl Message {
+    /// Whether there is nothing in it to erase.
+    pub fn says_nothing(&self) -> bool {
+        let is_known = self.from.is_some() && self.sender != Sender::Manager;
+        !is_known && self.content.media().is_none() && self.content.body().as_str() == Erased::TEXT
+    }
+
     /// Whether it waits for its ticket no more, being erased: every other message that is kept has the number that it
     /// came from.
     pub fn is_erased(&self) -> bool {

@@ -1,9 +1,9 @@
 //! What is kept of a person is found, and goes.
 
 use ticket_domain::{
-    Act, Channel, Choice, Content, DeliveryState, EntryId, Erased, Listing, Message, Phone, Question, QuestionId,
-    Reason, Sender, Thread, Ticket, TicketRef,
-    ports::{Erasure, Keep, Opened, Redelivered, Removed, Settled, Stale, StaleTickets},
+    Act, Channel, Choice, Content, DeliveryState, EntryId, Erased, EventKind, Listing, Message, Phone, Question,
+    QuestionId, Reason, Sender, Thread, Ticket, TicketRef,
+    ports::{Append, Erasing, Erasure, Keep, Opened, Redelivered, Removed, Settled, Stale, StaleTickets},
 };
 
 use crate::{
@@ -11,14 +11,28 @@ use crate::{
     fixture::{anew, append_to, at, dead, delivered, keep_silently},
 };
 
-fn of_tickets(fixture: &Fixture, tickets: &[&Ticket]) -> Erasure {
-    let tickets = tickets.iter();
-    Erasure {
-        tickets: tickets.map(|ticket| (ticket.id, EntryId(fixture.uuid()))).collect(),
-        messages: Vec::new(),
+/// Erases all of these tickets, in steps of so many messages.
+async fn erase(fixture: &Fixture, tickets: &[&Ticket], limit: u16) -> Removed {
+    let mut removed = Removed::default();
+    for ticket in tickets {
+        let mut next = Some(0);
+        while let Some(after) = next {
+            let id = ticket.id;
+            removed += act(fixture, Erasing::Ticket { id, after, limit }).await;
+            assert!(removed.next.is_none_or(|next| next > after));
+            next = removed.next;
+        }
+    }
+    removed
+}
+
+async fn act(fixture: &Fixture, what: Erasing) -> Removed {
+    let erasure = Erasure {
+        what,
         entry: EntryId(fixture.uuid()),
         at: at(50),
-    }
+    };
+    fixture.store().erase(erasure).await.unwrap()
 }
 
 async fn found(fixture: &Fixture, text: &str) -> Vec<TicketRef> {
@@ -76,11 +90,12 @@ pub async fn what_is_erased_says_nothing_of_anybody(fixture: &Fixture) {
     let before = fixture.thread(ticket.reference).await;
     assert_eq!(found(fixture, "john@example.com").await.len(), 2);
 
-    let removed = store.erase(of_tickets(fixture, &[ticket])).await.unwrap();
+    let removed = erase(fixture, &[ticket], 300).await;
     let expected = Removed {
         tickets: 1,
         messages: 3,
         cancelled: 1,
+        next: None,
     };
     assert_eq!(removed, expected);
 
@@ -150,16 +165,97 @@ pub async fn nobody_is_erased_twice(fixture: &Fixture) {
     let store = fixture.store();
     let opening = fixture.opened(at(0)).await;
     let unknown = fixture.ticket(at(0));
-    let removed = store
-        .erase(of_tickets(fixture, &[&unknown, &opening.ticket]))
-        .await
-        .unwrap();
+    let removed = erase(fixture, &[&unknown, &opening.ticket], 300).await;
     assert_eq!((removed.tickets, removed.messages, removed.cancelled), (1, 1, 1));
     let thread = fixture.thread(opening.ticket.reference).await;
-    let again = store.erase(of_tickets(fixture, &[&opening.ticket])).await.unwrap();
+    let again = erase(fixture, &[&opening.ticket], 300).await;
     assert_eq!(again, Removed::default());
     assert_eq!(fixture.thread(opening.ticket.reference).await, thread);
     assert_eq!(store.trail(None, None, 9).await.unwrap().len(), 1);
+}
+
+/// A long ticket is erased a few messages at a time, and is its customer's until the last of them.
+pub async fn a_ticket_is_erased_in_steps(fixture: &Fixture) {
+    let store = fixture.store();
+    let opening = fixture.opened(at(0)).await;
+    let ticket = &opening.ticket;
+    for seconds in 1..5 {
+        fixture.updated(ticket, at(seconds)).await;
+    }
+    // Found by its customer until then, also where a message says what erased ones say.
+    let mut bare = fixture.message_of(&fixture.external_id(), at(5));
+    bare.content = Content::new(Erased::TEXT.parse().unwrap(), None).unwrap();
+    store.append(append_to(ticket, bare)).await.unwrap();
+    let step = |after| {
+        let id = ticket.id;
+        act(fixture, Erasing::Ticket { id, after, limit: 2 })
+    };
+    let mut after = 0;
+    for _ in 0..3 {
+        assert_eq!(found(fixture, "john@example.com").await, [ticket.reference]);
+        let thread = fixture.thread(ticket.reference).await;
+        assert_eq!(thread.ticket.customer, ticket.customer);
+        let removed = step(after).await;
+        assert_eq!(removed.tickets, 0);
+        after = removed.next.unwrap();
+    }
+    let removed = step(after).await;
+    assert_eq!((removed.tickets, removed.messages, removed.next), (1, 0, None));
+    assert_erased(&fixture.thread(ticket.reference).await);
+    assert_eq!(found(fixture, "john@example.com").await, []);
+    assert_eq!(found(fixture, &ticket.reference.to_string()).await, [ticket.reference]);
+    let trail = store.trail(Some(ticket.id), None, 9).await.unwrap();
+    let counts: Vec<_> = trail.iter().rev().map(|entry| entry.act).collect();
+    let expected = [2, 2, 1, 0].map(Act::Erase);
+    assert_eq!(counts, expected);
+}
+
+/// What was written into an erased ticket, and what was decided before and came after, goes by the next erasure.
+pub async fn what_came_since_is_erased_too(fixture: &Fixture) {
+    let store = fixture.store();
+    let opening = fixture.opened(at(0)).await;
+    let ticket = &opening.ticket;
+    // It names the customer as they were when it was decided.
+    let late = fixture.message_of(&fixture.external_id(), at(1));
+    let late = Append {
+        notification: Some(fixture.notification(EventKind::Updated, at(1))),
+        ..append_to(ticket, late)
+    };
+    let told = late.notification.as_ref().unwrap().id;
+    erase(fixture, &[ticket], 300).await;
+    store.append(late).await.unwrap();
+    let stale = Stale {
+        after: 0,
+        unchanged_since: at(100),
+        limit: 9,
+    };
+    assert_eq!(store.stale(stale).await.unwrap().tickets, [ticket.id]);
+    let removed = erase(fixture, &[ticket], 300).await;
+    assert_eq!((removed.tickets, removed.messages, removed.cancelled), (0, 1, 1));
+    assert_erased(&fixture.thread(ticket.reference).await);
+    assert!(store.way(told).await.unwrap().unwrap().payload.is_erased());
+    assert_eq!(store.stale(stale).await.unwrap().tickets, []);
+    assert_eq!(fixture.claim(at(200)).await, []);
+}
+
+/// A person's message in somebody else's ticket goes with what the manager was to be told of it, and nothing else does.
+pub async fn what_is_told_of_an_erased_message_goes_with_it(fixture: &Fixture) {
+    let store = fixture.store();
+    let opening = fixture.opened(at(0)).await;
+    let said = from(fixture, "+15550009999", 1);
+    let notification = fixture.notification(EventKind::Updated, at(1));
+    let told = notification.id;
+    let append = Append {
+        notification: Some(notification),
+        ..append_to(&opening.ticket, said.clone())
+    };
+    store.append(append).await.unwrap();
+    let removed = act(fixture, Erasing::Messages(vec![said.id])).await;
+    assert_eq!((removed.tickets, removed.messages, removed.cancelled), (0, 1, 1));
+    assert!(store.way(told).await.unwrap().unwrap().payload.is_erased());
+    let first = store.way(opening.notification.id).await.unwrap().unwrap();
+    assert!(!first.payload.is_erased());
+    assert_eq!(fixture.vitals(at(60)).await.waiting, 1);
 }
 
 /// A customer who gave the address that stands in the place of erased ones is erased as any other.
@@ -174,7 +270,7 @@ pub async fn a_made_up_address_protects_nobody(fixture: &Fixture) {
         limit: 9,
     };
     assert_eq!(store.stale(stale).await.unwrap().tickets, [opening.ticket.id]);
-    let removed = store.erase(of_tickets(fixture, &[&opening.ticket])).await.unwrap();
+    let removed = erase(fixture, &[&opening.ticket], 300).await;
     assert_eq!((removed.tickets, removed.messages), (1, 1));
     assert_erased(&fixture.thread(opening.ticket.reference).await);
     assert_eq!(store.stale(stale).await.unwrap().tickets, []);
@@ -182,10 +278,9 @@ pub async fn a_made_up_address_protects_nobody(fixture: &Fixture) {
 
 /// Who is just sending a notification that is erased finds its lease gone.
 pub async fn what_is_being_sent_is_erased_too(fixture: &Fixture) {
-    let store = fixture.store();
     let opening = fixture.opened(at(0)).await;
     let claimed = fixture.claim_only(opening.notification.id, at(1)).await;
-    store.erase(of_tickets(fixture, &[&opening.ticket])).await.unwrap();
+    erase(fixture, &[&opening.ticket], 300).await;
     assert_eq!(fixture.settle(&claimed, dead(at(2))).await, Settled::LeaseLost);
     assert_eq!(fixture.claim(at(100)).await, []);
 }
@@ -211,14 +306,7 @@ pub async fn messages_are_found_by_their_number_and_erased(fixture: &Fixture) {
     assert_eq!(store.messages_from(phone.clone()).await.unwrap().len(), 2);
 
     let before = fixture.thread(opening.ticket.reference).await;
-    let entry = EntryId(fixture.uuid());
-    let erasure = Erasure {
-        tickets: Vec::new(),
-        messages: vec![kept.id, told.id],
-        entry,
-        at: at(50),
-    };
-    let removed = store.erase(erasure).await.unwrap();
+    let removed = act(fixture, Erasing::Messages(vec![kept.id, told.id])).await;
     assert_eq!((removed.tickets, removed.messages), (0, 2));
     assert_eq!(store.messages_from(phone).await.unwrap(), []);
     assert_eq!(fixture.unmatched().await, 1);
@@ -243,7 +331,7 @@ pub async fn messages_are_found_by_their_number_and_erased(fixture: &Fixture) {
     assert_eq!(thread.messages[2], manager);
     assert_eq!(found(fixture, "It was me").await, []);
     let trail = store.trail(None, None, 9).await.unwrap();
-    assert_eq!((trail.len(), trail[0].id, trail[0].act), (1, entry, Act::Erase(2)));
+    assert_eq!((trail.len(), trail[0].act), (1, Act::Erase(2)));
 }
 
 /// What managers were asked shows subjects, so it goes too, and only that.
@@ -263,7 +351,7 @@ pub async fn questions_about_an_erased_ticket_are_closed(fixture: &Fixture) {
         fixture.keep(&message, anew(&question, None)).await;
         asked.push((manager, message, question));
     }
-    store.erase(of_tickets(fixture, &[&one.ticket])).await.unwrap();
+    erase(fixture, &[&one.ticket], 300).await;
     assert_eq!(fixture.open_question(&asked[0].0).await, None);
     let (manager, _, question) = &asked[1];
     assert_eq!(fixture.open_question(manager).await.as_ref(), Some(question));
@@ -284,7 +372,7 @@ pub async fn a_walk_finds_what_is_stale(fixture: &Fixture) {
         tickets.push(fixture.opened(at(seconds)).await.ticket);
     }
     fixture.updated(&tickets[1], at(100)).await;
-    store.erase(of_tickets(fixture, &[&tickets[2]])).await.unwrap();
+    erase(fixture, &[&tickets[2]], 300).await;
     for limit in [1, 2, 9] {
         let (mut after, mut seen) = (0, Vec::new());
         for _ in 0..9 {

@@ -2,60 +2,101 @@
 
 use async_trait::async_trait;
 use ticket_domain::{
-    Act, EntryId, Erased, Message, MessageId, NotificationState, Payload, Phone, Sender, TicketId, TicketRef,
-    Timestamp,
-    ports::{CustomerData, Erasure, News, Note, Removed, Stale, StaleTickets, StoreError},
+    Act, Erased, Message, MessageId, NotificationState, Payload, Phone, Sender, TicketId, TicketRef, Timestamp,
+    ports::{CustomerData, Erasing, Erasure, News, Note, Removed, Stale, StaleTickets, StoreError},
 };
 
-use super::{MemoryStore, State};
+use super::{File, MemoryStore, State, entry::Entry};
 
-impl State {
-    /// None if there is no such ticket, or nobody in it.
-    fn erase_ticket(&mut self, ticket: TicketId, entry: EntryId, at: Timestamp) -> Option<Removed> {
-        let file = self.file(ticket).filter(|file| !file.ticket.is_erased())?;
-        Erased::ticket(&mut file.ticket);
-        file.messages.iter_mut().for_each(Erased::message);
-        let mut cancelled = 0;
-        for entry in &mut file.entries {
-            entry.notification.payload = Payload([].into());
-            entry.last_error = None;
-            if let NotificationState::Waiting { .. } | NotificationState::Held = entry.state {
-                entry.state = NotificationState::Dead { at };
-                entry.lease = None;
-                cancelled += 1;
+impl Entry {
+    /// Empties it; says whether it was still to be sent.
+    fn erase(&mut self, at: Timestamp) -> bool {
+        self.notification.payload = Payload([].into());
+        self.last_error = None;
+        let is_to_go = matches!(self.state, NotificationState::Waiting { .. } | NotificationState::Held);
+        if is_to_go {
+            self.state = NotificationState::Dead { at };
+            self.lease = None;
+        }
+        is_to_go
+    }
+}
+
+impl File {
+    fn has_something(&self) -> bool {
+        !self.ticket.is_erased() || !self.messages.iter().all(Message::says_nothing)
+    }
+
+    /// Erases messages, as many as there are in this step, and what was told of them. Whether those were the last.
+    fn erase_messages(&mut self, after: usize, limit: usize, at: Timestamp) -> (Removed, bool) {
+        let mut removed = Removed::default();
+        for message in self.messages.iter_mut().skip(after).take(limit) {
+            removed.messages += u64::from(!message.says_nothing());
+            Erased::message(message);
+            for entry in self.entries.iter_mut().filter(|entry| entry.message == message.id) {
+                removed.cancelled += u64::from(entry.erase(at));
             }
         }
-        let messages = file.messages.len() as u64;
+        (removed, self.messages.len() < after + limit)
+    }
+}
+
+impl State {
+    /// None if there is no such ticket, or nothing in it.
+    fn erase_ticket(&mut self, ticket: TicketId, after: u64, limit: u16, note: Note) -> Option<Removed> {
+        let file = self.file(ticket).filter(|file| after > 0 || file.has_something())?;
+        let done = usize::try_from(after).unwrap_or(usize::MAX);
+        let (mut removed, is_last) = file.erase_messages(done, limit.into(), note.at);
+        let version = file.ticket.version + 1;
+        if is_last {
+            removed.tickets = u64::from(!file.ticket.is_erased());
+            Erased::ticket(&mut file.ticket);
+        } else {
+            removed.next = Some(after + u64::from(limit));
+        }
+        file.ticket.version = version;
         let reference = file.ticket.reference;
         self.keys.retain(|_, used| used.ticket != ticket);
         for asked in &mut self.questions {
             asked.forget(reference);
         }
-        self.note(Note { id: entry, at }, Some(ticket), Act::Erase(messages));
+        self.note(note, Some(ticket), Act::Erase(removed.messages));
         self.news.push(News::Ticket(ticket));
-        Some(Removed {
-            tickets: 1,
-            messages,
-            cancelled,
-        })
+        Some(removed)
     }
 
-    fn erase_message(&mut self, id: MessageId) -> Option<()> {
+    /// Whether its notification was still to be sent. None if there is no such message.
+    fn erase_message(&mut self, id: MessageId, at: Timestamp) -> Option<bool> {
         if let Some(kept) = self.unmatched.iter_mut().find(|kept| kept.id == id) {
             Erased::message(kept);
             kept.from = None;
             self.news.push(News::Unmatched);
-            return Some(());
+            return Some(false);
         }
         for file in &mut self.files {
             if let Some(message) = file.messages.iter_mut().find(|message| message.id == id) {
                 Erased::message(message);
+                let entry = file.entries.iter_mut().find(|entry| entry.message == id);
                 file.ticket.version += 1;
                 self.news.push(News::Ticket(file.ticket.id));
-                return Some(());
+                return Some(entry.is_some_and(|entry| entry.erase(at)));
             }
         }
         None
+    }
+
+    fn erase_messages(&mut self, messages: &[MessageId], note: Note) -> Removed {
+        let erased = messages.iter().filter_map(|id| self.erase_message(*id, note.at));
+        let cancelled: Vec<bool> = erased.collect();
+        let messages = cancelled.len() as u64;
+        if messages > 0 {
+            self.note(note, None, Act::Erase(messages));
+        }
+        Removed {
+            messages,
+            cancelled: cancelled.into_iter().filter(|was_to_go| *was_to_go).count() as u64,
+            ..Removed::default()
+        }
     }
 }
 
@@ -91,34 +132,22 @@ impl CustomerData for MemoryStore {
         let next = last.map(|(number, _)| *number);
         let old = looked_at
             .into_iter()
-            .map(|(_, file)| &file.ticket)
-            .filter(|ticket| ticket.updated_at < step.unchanged_since && !ticket.is_erased());
+            .map(|(_, file)| file)
+            .filter(|file| file.ticket.updated_at < step.unchanged_since && file.has_something());
         Ok(StaleTickets {
-            tickets: old.map(|ticket| ticket.id).collect(),
+            tickets: old.map(|file| file.ticket.id).collect(),
             next,
         })
     }
 
     async fn erase(&self, erasure: Erasure) -> Result<Removed, StoreError> {
-        Ok(self.write(|state| {
-            let mut removed = Removed::default();
-            for (ticket, entry) in erasure.tickets {
-                removed += state.erase_ticket(ticket, entry, erasure.at).unwrap_or_default();
-            }
-            let count = erasure
-                .messages
-                .iter()
-                .filter_map(|id| state.erase_message(*id))
-                .count() as u64;
-            if count > 0 {
-                let note = Note {
-                    id: erasure.entry,
-                    at: erasure.at,
-                };
-                state.note(note, None, Act::Erase(count));
-                removed.messages += count;
-            }
-            removed
+        let note = Note {
+            id: erasure.entry,
+            at: erasure.at,
+        };
+        Ok(self.write(|state| match erasure.what {
+            Erasing::Ticket { id, after, limit } => state.erase_ticket(id, after, limit, note).unwrap_or_default(),
+            Erasing::Messages(messages) => state.erase_messages(&messages, note),
         }))
     }
 }

@@ -1,14 +1,16 @@
 //! A notification and what happens to it.
 
 use ticket_domain::{
-    Detour, ExternalId, LeaseToken, Notification, NotificationRecord, NotificationState, Progress, Route, TicketId,
-    TicketRef, Timestamp,
+    Detour, ExternalId, LeaseToken, MessageId, Notification, NotificationRecord, NotificationState, Progress, Route,
+    TicketId, TicketRef, Timestamp,
     ports::{Advance, Claim, Claimed, Verdict},
 };
 
 /// A notification on its way.
 pub(super) struct Entry {
     pub(super) notification: Notification,
+    /// What it tells of.
+    pub(super) message: MessageId,
     pub(super) state: NotificationState,
     pub(super) scheduled_at: Timestamp,
     /// Whose word counts. It stays past its end, until another worker claims.
@@ -27,10 +29,11 @@ pub(super) struct Entry {
 
 impl Entry {
     /// A notification that is due at once.
-    pub(super) fn new(notification: Notification) -> Self {
+    pub(super) fn new(notification: Notification, message: MessageId) -> Self {
         let due = notification.created_at;
         Self {
             notification,
+            message,
             state: NotificationState::Waiting { due },
             scheduled_at: due,
             lease: None,

@@ -196,7 +196,10 @@ impl State {
     /// Writes what goes along with a message that has joined a ticket.
     fn follow_up(&mut self, ticket: TicketId, notification: Option<Notification>, reopen: bool) {
         if let Some(file) = self.file(ticket) {
-            file.entries.extend(notification.map(Entry::new));
+            // The message is the last one.
+            let entry = file.messages.last().zip(notification);
+            file.entries
+                .extend(entry.map(|(message, notification)| Entry::new(notification, message.id)));
             if reopen {
                 file.ticket.status = Status::Open;
             }
@@ -223,8 +226,8 @@ impl State {
         self.news.push(News::Ticket(ticket.id));
         self.files.push(File {
             ticket,
+            entries: vec![Entry::new(opening.notification, opening.message.id)],
             messages: vec![opening.message],
-            entries: vec![Entry::new(opening.notification)],
         });
         Opened::Now
     }

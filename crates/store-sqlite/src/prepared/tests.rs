@@ -13,7 +13,7 @@ use ticket_domain::Timestamp;
 use crate::{SqliteStore, db::Failure};
 
 /// What is asked seldom, or one of many at once.
-const SELDOM: [&str; 24] = [
+const SELDOM: [&str; 25] = [
     "BEGIN",
     "COMMIT",
     // Once a look at the metrics.
@@ -34,7 +34,8 @@ const SELDOM: [&str; 24] = [
     "questions.choices",
     "UPDATE `messages` SET `body`",
     "UPDATE `messages` SET `from_phone`",
-    "UPDATE `notifications` SET `state` = ?, `due_at` = ?, `lease` = ?, `settled_at` = ? WHERE ((`notifications`.`ticket_id`",
+    "UPDATE `notifications` SET `state` = ?, `due_at` = ?, `lease` = ?, `settled_at` = ? WHERE (((`notifications`.`ticket_id`",
+    "UPDATE `tickets` SET `version` = (`tickets`.`version` + ?) WHERE (`tickets`.`id`",
     "UPDATE `tickets` SET `customer_name`",
     // Batches.
     "WHERE (`notifications`.`id` IN (SELECT",

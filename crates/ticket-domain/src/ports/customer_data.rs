@@ -8,15 +8,29 @@ use crate::{EntryId, Message, MessageId, Phone, TicketId, TicketRef, Timestamp};
 /// What is to be erased, in one act.
 #[derive(Debug, Clone)]
 pub struct Erasure {
-    /// Tickets, each with the name of its entry in the trail. One that is erased already, or does not exist, is passed
-    /// over.
-    pub tickets: Vec<(TicketId, EntryId)>,
-    /// Messages outside of these tickets.
-    pub messages: Vec<MessageId>,
-    /// The name of the entry that counts these messages, if there are any.
+    /// What.
+    pub what: Erasing,
+    /// The name of its entry in the trail.
     pub entry: EntryId,
     /// When.
     pub at: Timestamp,
+}
+
+/// What an act of erasing is about.
+#[derive(Debug, Clone)]
+pub enum Erasing {
+    /// A step through a ticket. One that does not exist is passed over, and so is one of which nothing is left to erase.
+    /// Who its customer is goes with the last step: until then it is found as theirs.
+    Ticket {
+        /// Which.
+        id: TicketId,
+        /// Where the last step ended; 0 at the beginning.
+        after: u64,
+        /// So many messages at most. It bounds how long the step takes.
+        limit: u16,
+    },
+    /// Messages, in whosever tickets they are.
+    Messages(Vec<MessageId>),
 }
 
 /// What went.
@@ -28,6 +42,8 @@ pub struct Removed {
     pub messages: u64,
     /// Notifications that will not be sent any more.
     pub cancelled: u64,
+    /// Where the next step through the ticket begins. None after the last.
+    pub next: Option<u64>,
 }
 
 impl std::ops::AddAssign for Removed {
@@ -35,6 +51,7 @@ impl std::ops::AddAssign for Removed {
         self.tickets += more.tickets;
         self.messages += more.messages;
         self.cancelled += more.cancelled;
+        self.next = more.next;
     }
 }
 
@@ -52,7 +69,7 @@ pub struct Stale {
 /// What a step found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StaleTickets {
-    /// Those that are not erased yet.
+    /// Those of which something is left to erase.
     pub tickets: Vec<TicketId>,
     /// Where the next step begins. None if all that is old was looked at.
     pub next: Option<i64>,
@@ -68,9 +85,9 @@ pub trait CustomerData: Send + Sync {
     /// Finds tickets to which nothing happened for long.
     async fn stale(&self, stale: Stale) -> Result<StaleTickets, StoreError>;
 
-    /// Puts [`Erased`](crate::Erased) in the place of everything that says who the customers of these tickets are and
-    /// what was written, in all that is kept: tickets and their messages, search, payloads, idempotency records and what
-    /// managers were asked, which then counts as closed. What was not sent yet is not sent any more. References, times,
-    /// counts and outside ids stay; the tickets get one version more. The messages are erased likewise.
+    /// Puts [`Erased`](crate::Erased) in the place of everything that says who the customer of a ticket is and what was
+    /// written, in all that is kept: the ticket and its messages, search, payloads, idempotency records and what managers
+    /// were asked, which then counts as closed. What was not sent yet is not sent any more. References, times, counts and
+    /// outside ids stay; the ticket gets one version more. Messages are erased likewise, with what was told of them.
     async fn erase(&self, erasure: Erasure) -> Result<Removed, StoreError>;
 }

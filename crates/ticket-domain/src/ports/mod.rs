@@ -13,7 +13,7 @@ mod store;
 mod surroundings;
 pub mod transfer;
 
-pub use customer_data::{CustomerData, Erasure, Removed, Stale, StaleTickets};
+pub use customer_data::{CustomerData, Erasing, Erasure, Removed, Stale, StaleTickets};
 pub use desk::{Attach, Attached, Changing, Desk};
 pub use housekeeping::{Housekeeping, Purge, Purged};
 pub use news::{Announcements, Follower, News};

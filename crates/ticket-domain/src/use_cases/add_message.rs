@@ -69,6 +69,8 @@ impl AddMessage {
             is_operator: false,
         };
         match (credentials.standing(&ticket.keys), self.access) {
+            // Where the customer was erased, nobody is left who could be answered.
+            (Standing::Customer, _) if ticket.is_erased() => Err(AddError::NotAllowed),
             (Standing::Customer, _) => self.add(ticket, Sender::Customer, text, key).await,
             (Standing::Anyone, Access::Private) => Err(AddError::NotFound),
             _ => Err(AddError::NotAllowed),

@@ -6,22 +6,34 @@ use super::new_id;
 use crate::{
     Contact, EntryId, Listing, Message, MessageId, Phone, Place, SearchText, Thread, Ticket, TicketId, TicketRef,
     Timestamp,
-    ports::{Clock, Erasure, Random, Removed, Stale, Store, StoreError},
+    ports::{Clock, Erasing, Erasure, Random, Removed, Stale, Store, StoreError},
 };
 
 /// Tickets of one page that are looked through.
 const PAGE: u16 = 100;
 
-/// Tickets that are erased in one act, so that nobody waits for it.
-const TOGETHER: usize = 20;
+/// Messages that are erased in one act, so that nobody waits for it.
+const TOGETHER: u16 = 300;
 
 /// Everything that is kept of a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Records {
     /// Their tickets, the newest first.
     pub threads: Vec<Thread>,
-    /// Messages of their numbers elsewhere: kept without a ticket, or in somebody else's.
+    /// Messages of their number elsewhere: kept without a ticket, or in somebody else's.
     pub messages: Vec<(Message, Option<TicketRef>)>,
+    /// For an address: the numbers in its tickets from which other messages came, and how many. Nobody has proved that
+    /// they are the same person's.
+    pub other_numbers: Vec<(Phone, usize)>,
+}
+
+/// What was erased of a person, and where.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Gone {
+    /// How much.
+    pub removed: Removed,
+    /// The tickets.
+    pub tickets: Vec<TicketId>,
 }
 
 /// Gives back and erases.
@@ -37,35 +49,49 @@ impl Customers {
         Self { store, clock, random }
     }
 
-    /// Everything that is kept of a person.
+    /// Everything that is kept of a person. An address has its tickets; a number has its tickets, and what it sent
+    /// elsewhere.
     pub async fn records(&self, contact: &Contact) -> Result<Records, StoreError> {
         let tickets = self.tickets_of(contact).await?;
         let mut threads = Vec::with_capacity(tickets.len());
         for ticket in &tickets {
             threads.extend(self.store.thread(ticket.reference).await?);
         }
-        let messages = self.messages_elsewhere(contact, &tickets).await?;
-        Ok(Records { threads, messages })
+        Ok(Records {
+            threads,
+            messages: self.messages_elsewhere(contact, &tickets).await?,
+            other_numbers: self.other_numbers(contact, &tickets).await?,
+        })
     }
 
     /// Erases what [`records`](Self::records) gives. If it breaks off, doing it again does the rest.
-    pub async fn erase(&self, contact: &Contact) -> Result<Removed, StoreError> {
-        let mut removed = Removed::default();
+    ///
+    /// What was decided before and is written just now, as a notification that names the customer, may come after it. Every
+    /// call ends within seconds: [`erase_tickets`](Self::erase_tickets) after them erases that too.
+    pub async fn erase(&self, contact: &Contact) -> Result<Gone, StoreError> {
+        let mut gone = Gone::default();
         loop {
             let tickets = self.tickets_of(contact).await?;
             let messages = self.messages_elsewhere(contact, &tickets).await?;
             if tickets.is_empty() && messages.is_empty() {
-                return Ok(removed);
+                return Ok(gone);
             }
-            // First what is found by the tickets' numbers, which are gone afterwards.
-            let messages = messages.into_iter().map(|(message, _)| message.id).collect();
-            removed += self.store.erase(self.erasure(&[], messages)).await?;
-            let ids: Vec<TicketId> = tickets.iter().map(|ticket| ticket.id).collect();
-            for some in ids.chunks(TOGETHER) {
-                removed += self.store.erase(self.erasure(some, Vec::new())).await?;
-            }
+            let messages: Vec<MessageId> = messages.into_iter().map(|(message, _)| message.id).collect();
+            gone.removed += self.erase_messages(&messages).await?;
+            let tickets: Vec<TicketId> = tickets.iter().map(|ticket| ticket.id).collect();
+            gone.removed += self.erase_tickets(&tickets).await?;
+            gone.tickets.extend(tickets);
             // Once more: others may have come meanwhile.
         }
+    }
+
+    /// Everything of one ticket, whosever it is or was; nothing if there is none.
+    pub async fn records_of(&self, reference: TicketRef) -> Result<Records, StoreError> {
+        Ok(Records {
+            threads: self.store.thread(reference).await?.into_iter().collect(),
+            messages: Vec::new(),
+            other_numbers: Vec::new(),
+        })
     }
 
     /// Erases tickets to which nothing happened since `unchanged_since`, among the next few after `after`. What went, and
@@ -82,11 +108,7 @@ impl Customers {
             limit,
         };
         let found = self.store.stale(stale).await?;
-        let mut removed = Removed::default();
-        for some in found.tickets.chunks(TOGETHER) {
-            removed += self.store.erase(self.erasure(some, Vec::new())).await?;
-        }
-        Ok((removed, found.next))
+        Ok((self.erase_tickets(&found.tickets).await?, found.next))
     }
 
     /// Erases messages that were kept before `kept_before` and never got a ticket; at most `limit`. How many.
@@ -97,7 +119,7 @@ impl Customers {
         if old.is_empty() {
             return Ok(0);
         }
-        Ok(self.store.erase(self.erasure(&[], old)).await?.messages)
+        Ok(self.erase_messages(&old).await?.messages)
     }
 
     /// Their tickets that are not erased yet, the newest first. Found by their words, and then looked at closely.
@@ -125,44 +147,77 @@ impl Customers {
         Ok(tickets)
     }
 
-    /// Messages of a person's numbers outside of these tickets, which are theirs.
+    /// Messages of a person's number outside of these tickets, which are theirs.
     async fn messages_elsewhere(
         &self,
         contact: &Contact,
         tickets: &[Ticket],
     ) -> Result<Vec<(Message, Option<TicketRef>)>, StoreError> {
-        let own: BTreeSet<TicketRef> = tickets.iter().map(|ticket| ticket.reference).collect();
-        let mut phones: Vec<&Phone> = match contact {
-            Contact::Phone(phone) => vec![phone],
-            Contact::Email(_) => Vec::new(),
-        };
-        for ticket in tickets {
-            let phone = &ticket.customer.phone;
-            if phone.is_international() && !phones.iter().any(|known| known.is_called_as(phone)) {
-                phones.push(phone);
-            }
+        match contact {
+            Contact::Phone(phone) => self.messages_outside(phone, tickets).await,
+            // Anybody can write anybody's number into a form.
+            Contact::Email(_) => Ok(Vec::new()),
         }
-        let mut messages = Vec::new();
-        for phone in phones {
-            let found = self.store.messages_from(phone.clone()).await?;
-            messages.extend(
-                found
-                    .into_iter()
-                    .filter(|(_, of)| of.is_none_or(|of| !own.contains(&of))),
-            );
-        }
-        Ok(messages)
     }
 
-    fn erasure(&self, tickets: &[TicketId], messages: Vec<MessageId>) -> Erasure {
-        let at = self.clock.now();
-        let entry = || EntryId(new_id(at, &*self.random));
-        Erasure {
-            tickets: tickets.iter().map(|ticket| (*ticket, entry())).collect(),
-            messages,
-            entry: entry(),
-            at,
+    async fn other_numbers(&self, contact: &Contact, tickets: &[Ticket]) -> Result<Vec<(Phone, usize)>, StoreError> {
+        let mut others: Vec<(Phone, usize)> = Vec::new();
+        if let Contact::Phone(_) = contact {
+            return Ok(others);
         }
+        for ticket in tickets {
+            let phone = &ticket.customer.phone;
+            if others.iter().any(|(known, _)| known.is_called_as(phone)) {
+                continue;
+            }
+            let count = self.messages_outside(phone, tickets).await?.len();
+            others.push((phone.clone(), count));
+        }
+        others.retain(|(_, count)| *count > 0);
+        Ok(others)
+    }
+
+    async fn messages_outside(
+        &self,
+        phone: &Phone,
+        tickets: &[Ticket],
+    ) -> Result<Vec<(Message, Option<TicketRef>)>, StoreError> {
+        let own: BTreeSet<TicketRef> = tickets.iter().map(|ticket| ticket.reference).collect();
+        let mut found = self.store.messages_from(phone.clone()).await?;
+        found.retain(|(_, of)| of.is_none_or(|of| !own.contains(&of)));
+        Ok(found)
+    }
+
+    async fn erase_messages(&self, messages: &[MessageId]) -> Result<Removed, StoreError> {
+        let mut removed = Removed::default();
+        for some in messages.chunks(TOGETHER.into()) {
+            removed += self.act(Erasing::Messages(some.to_vec())).await?;
+        }
+        Ok(removed)
+    }
+
+    /// Erases these tickets, or what was written into them since they were erased.
+    pub async fn erase_tickets(&self, tickets: &[TicketId]) -> Result<Removed, StoreError> {
+        let mut removed = Removed::default();
+        for id in tickets {
+            let mut next = Some(0);
+            while let Some(after) = next {
+                let step = Erasing::Ticket {
+                    id: *id,
+                    after,
+                    limit: TOGETHER,
+                };
+                removed += self.act(step).await?;
+                next = removed.next;
+            }
+        }
+        Ok(removed)
+    }
+
+    async fn act(&self, what: Erasing) -> Result<Removed, StoreError> {
+        let at = self.clock.now();
+        let entry = EntryId(new_id(at, &*self.random));
+        self.store.erase(Erasure { what, entry, at }).await
     }
 }
 

@@ -17,7 +17,7 @@ use std::{sync::Arc, time::Duration};
 use uuid::{Builder, Uuid};
 
 pub use add_message::{AddError, AddMessage, Added};
-pub use customers::{Customers, Records};
+pub use customers::{Customers, Gone, Records};
 pub use deliver::{Claims, Deliver, LEASE, Room};
 pub use open_ticket::{OpenError, OpenTicket, OpenedTicket};
 pub use operate::{AttachedMessage, Operate, OperateError};
