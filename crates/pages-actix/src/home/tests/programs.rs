@@ -73,6 +73,9 @@ async fn the_same_words_are_stored_twice_and_then_held_back() {
     }
     assert_eq!(site.count().await, 2);
     assert_eq!(site.send(from_afar(&[("message", "Something else")])).await.status, 303);
+    // Somebody else of the same office, with the same trouble.
+    let other = site.send(from_afar(&[("customerEmail", "jane@example.com")])).await;
+    assert_eq!(other.status, 303);
     let elsewhere = Ask::post("/", &form(&[])).afar("203.0.113.8");
     assert_eq!(site.send(elsewhere).await.status, 303);
 }
