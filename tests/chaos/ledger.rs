@@ -35,7 +35,7 @@ pub(crate) struct Ledger {
     pub(crate) messages: BTreeMap<u32, u32>,
     /// The messages that were kept aside, since their ticket was not certain.
     pub(crate) kept: BTreeSet<u32>,
-    /// The longest that anybody waited for an answer, and for which.
+    /// The longest that anybody waited until an answer was there whole or did not come, and for which.
     pub(crate) slowest: (Duration, String),
     /// How many answers were that the store is not available.
     pub(crate) refused: usize,

@@ -1,16 +1,28 @@
 //! An audit that notices nothing would pass everything. So before anything is broken, a store is tampered with, and the
 //! audit has to count exactly what was done to it.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use black_box::{Engine, Reaction};
+use black_box::{Engine, N8n, Reaction};
 use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
-use tokio::time::sleep;
+use reqwest::Method;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+    time::sleep,
+};
 
 use crate::{
     audit::{Repeats, audit},
+    clients::Clients,
     stage::Stage,
 };
+
+/// How long an answer breaks off after it began.
+const STALLS: Duration = Duration::from_millis(300);
 
 /// Fails unless the audit notices a lost, a doubled and a misplaced message, and what n8n should not have been told.
 pub(crate) async fn is_noticed() {
@@ -75,6 +87,7 @@ pub(crate) async fn is_noticed() {
         "{faults:?}"
     );
     desk.stop().await;
+    is_slow().await;
 }
 
 /// Fails unless the audit counts so many lost, doubled and misplaced.
@@ -82,6 +95,26 @@ async fn counts(stage: &Stage, repeats: &Repeats, wanted: [usize; 3]) {
     let (counts, faults) = audit(&stage.clients, &stage.n8n, repeats).await;
     let counted = [counts.lost, counts.doubled, counts.misplaced];
     assert_eq!(counted, wanted, "{repeats:?}: {faults:?}");
+}
+
+/// Fails unless an answer counts until it has ended, also one that breaks off, and none at all.
+async fn is_slow() {
+    for sent in ["", "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{"] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let clients = Clients::new(Arc::new(N8n::start()));
+        clients.go_to(&[listener.local_addr().expect("an address")]);
+        let asking = clients.ask(Method::GET, "/", &[], None);
+        let answering = async {
+            let (mut stream, _) = listener.accept().await.expect("a connection");
+            stream.read_u8().await.expect("a request");
+            stream.write_all(sent.as_bytes()).await.expect("a connection");
+            sleep(STALLS).await;
+        };
+        let (answer, ()) = tokio::join!(asking, answering);
+        assert_eq!(answer, None);
+        let slowest = clients.ledger().slowest.clone();
+        assert!(slowest.0 >= STALLS, "{slowest:?} after {sent:?}");
+    }
 }
 
 /// Tells n8n something, as the server would.
