@@ -93,6 +93,7 @@ impl Clients {
     /// is killed, knows it at once, so that nothing has to be left out. Who waited too long before that, waited too long.
     async fn fetch(&self, request: RequestBuilder, what: &str) -> Option<(u16, String)> {
         let begun = Instant::now();
+        self.ledger().begin();
         let fetched = async {
             let response = request.send().await.map_err(|_| "no answer".to_owned())?;
             let status = response.status().as_u16();

@@ -1,28 +1,21 @@
-//! The clock jumps, or days go by. The server runs within this program here, since only so can its clock be moved.
+//! The clock jumps, or days go by.
 
-use std::{
-    ffi::OsString,
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use black_box::{Engine, Reaction};
 use futures_util::{StreamExt, stream};
-use server::{Application, Builder, Config, SystemClock};
-use ticket_domain::{Timestamp, ports::Clock};
 use tokio::time::{sleep, timeout};
 
-use crate::{outcome::Outcome, stage::Stage};
+use crate::{moved::MovedServer, outcome::Outcome, stage::Stage};
 
 /// How far the clock jumps.
 const JUMP: Duration = Duration::from_hours(1);
 
 /// Tickets whose notifications wait out the outage.
 const WAITING: u32 = 1_000;
+
+/// The first try, and the three quick retries.
+const QUICK_TRIES: u16 = 4;
 
 /// What passes between two looks at them: past the first five slow tries, each with its fifth of jitter.
 const NIGHTS: [Duration; 5] = [
@@ -36,47 +29,11 @@ const NIGHTS: [Duration; 5] = [
 /// How long all that waited may take when n8n is back: twice as many as go out within two minutes by contract.
 const OUT_WITHIN: Duration = Duration::from_mins(4);
 
-/// The system's clock, moved.
-#[derive(Default)]
-struct MovedClock(AtomicI64);
-
-impl MovedClock {
-    fn forth(&self, by: Duration) {
-        self.0.fetch_add(micros(by), Ordering::SeqCst);
-    }
-
-    fn back(&self, by: Duration) {
-        self.0.fetch_sub(micros(by), Ordering::SeqCst);
-    }
-}
-
-impl Clock for MovedClock {
-    fn now(&self) -> Timestamp {
-        let moved = self.0.load(Ordering::SeqCst);
-        let by = Duration::from_micros(moved.unsigned_abs());
-        if moved < 0 {
-            SystemClock.now().minus(by)
-        } else {
-            SystemClock.now().plus(by)
-        }
-    }
-}
-
-fn micros(time: Duration) -> i64 {
-    i64::try_from(time.as_micros()).expect("a short time")
-}
-
-/// Starts a server that reckons by `clock`, to which all clients go.
-async fn start(stage: &Stage, clock: Arc<MovedClock>) -> Application {
-    let options = stage.options();
-    let look_up = |name: &str| options.variable(name).map(OsString::from);
-    let config = Config::load(&look_up, Path::new("."), false)
-        .expect("a configuration")
-        .config;
-    let started = Builder::new(config).clock(clock).start().await;
-    let application = started.expect("a server");
-    stage.clients.go_to(&[application.address()]);
-    application
+/// Starts a server whose clock can be moved, to which all clients go.
+async fn start(stage: &Stage) -> MovedServer {
+    let server = MovedServer::start(&stage.options()).await;
+    stage.clients.go_to(&[server.address()]);
+    server
 }
 
 /// The clock jumps an hour forth, back, and back again, and so on, under load.
@@ -85,54 +42,63 @@ pub(crate) async fn jumps(engine: Engine, times: u32) -> Outcome {
     // So slow that something waits for its first try at every jump.
     let taken = Reaction::After(Duration::from_millis(350), Box::new(Reaction::TakenByItsId));
     stage.n8n.always(taken);
-    let clock = Arc::new(MovedClock::default());
-    let application = start(&stage, clock.clone()).await;
+    let mut server = start(&stage).await;
     let load = stage.load(10, 5);
+    stage.warm_up(&[server.pid()]).await;
     for time in 0..times {
         sleep(Duration::from_millis(u64::from(300 + time * 37 % 250))).await;
         // A jump forth may end a lease while n8n is still being told.
         let jumped = stage.cut();
         match time % 4 {
-            0 | 3 => clock.forth(JUMP),
-            _ => clock.back(JUMP),
+            0 | 3 => server.forth(JUMP).await,
+            _ => server.back(JUMP).await,
         }
         stage.recovers(jumped).await;
     }
     load.end().await;
     stage.settles().await;
+    stage.look_at_memory();
     let outcome = stage.counted().await;
-    application.stop().await.expect("a proper end");
+    server.stop().await;
     outcome
 }
 
 /// n8n is away while many notifications come and the slow tries pass; then it is back.
 pub(crate) async fn outage(engine: Engine) -> Outcome {
     let mut stage = Stage::new(engine).await;
-    let clock = Arc::new(MovedClock::default());
-    let application = start(&stage, clock.clone()).await;
+    let mut server = start(&stage).await;
+    let load = stage.load(10, 5);
+    stage.warm_up(&[server.pid()]).await;
+    load.end().await;
+    stage.settles().await;
+
     stage.broken();
     stage.n8n.go_away().await;
-    let forms = stream::iter(0..WAITING).map(|_| stage.clients.form());
-    forms.buffer_unordered(16).for_each(async |_| ()).await;
-    let mut wanted = 4 * WAITING;
-    tries(&mut stage, wanted).await;
+    let mut wanted = comes(&mut stage, WAITING).await;
     for night in NIGHTS {
-        clock.forth(night);
+        server.forth(night).await;
         wanted += WAITING;
         tries(&mut stage, wanted).await;
     }
     stage.n8n.come_back();
     let back = Instant::now();
     stage.recovers(back).await;
-    let all_out = stage.clients.settled(OUT_WITHIN).await;
-    if !all_out {
-        stage.fault(format!("not all that waited went out within {OUT_WITHIN:?}"));
-    }
+    stage.settles_within(OUT_WITHIN).await;
     println!("       on {engine:?}, {WAITING} went out in {:.1?}", back.elapsed());
-    stage.settles().await;
+    stage.look_at_memory();
     let outcome = stage.counted().await;
-    application.stop().await.expect("a proper end");
+    server.stop().await;
     outcome
+}
+
+/// So many tickets are opened while n8n is away, and each is tried as often as it is without a slow retry. Gives how many
+/// tries have failed by then, in all.
+async fn comes(stage: &mut Stage, tickets: u32) -> u32 {
+    let forms = stream::iter(0..tickets).map(|_| stage.clients.form());
+    forms.buffer_unordered(16).for_each(async |_| ()).await;
+    let wanted = u32::from(QUICK_TRIES) * tickets;
+    tries(stage, wanted).await;
+    wanted
 }
 
 /// Waits until so many tries have failed in all.

@@ -73,13 +73,13 @@ pub(crate) const ALL: &[&[Experiment]] = &[
             |_| sqlite::is_locked(Duration::from_millis(1_500), 3);
     ],
     group![
-        "postgres-silent", "nothing comes through to Postgres for 30 s", POSTGRES, |_| postgres::is_silent();
+        "postgres-silent", "nothing comes through to Postgres for 30 s", POSTGRES, |_| postgres::is_silent(2);
         "postgres-locked-tickets", "the table `tickets` is locked for 20 s", POSTGRES,
-            |_| postgres::has_a_locked_table("tickets");
+            |_| postgres::has_a_locked_table("tickets", 2);
         "postgres-locked-messages", "the table `messages` is locked for 20 s", POSTGRES,
-            |_| postgres::has_a_locked_table("messages");
+            |_| postgres::has_a_locked_table("messages", 2);
         "postgres-locked-notifications", "the table `notifications` is locked for 20 s", POSTGRES,
-            |_| postgres::has_a_locked_table("notifications");
+            |_| postgres::has_a_locked_table("notifications", 2);
         "sqlite-locked-long", "another process locks the file for 10 s", SQLITE,
             |_| sqlite::is_locked(Duration::from_secs(10), 2);
     ],

@@ -83,7 +83,7 @@ pub(crate) async fn fails(engine: Engine, fault: Fault) -> Outcome {
         .set("SSL_CERT_FILE", authority.to_str().expect("a path"));
     let desk = stage.start_with(&options).await;
     let load = stage.load(5, 3);
-    stage.warm_up(&desk).await;
+    stage.warm_up(&[desk.pid()]).await;
     stage.broken();
     stage.n8n.always(fault.reaction(&elsewhere));
     let breaks = front.go(fault.way());
@@ -103,7 +103,7 @@ pub(crate) async fn fails(engine: Engine, fault: Fault) -> Outcome {
     if elsewhere.count() > 0 {
         stage.fault("a redirect was followed");
     }
-    stage.look_at_memory(&desk);
+    stage.look_at_memory();
     let broken_off = breaks.into_iter().chain(mends).collect();
     let outcome = stage.counted_with(Repeats::AsTheyFail(broken_off)).await;
     desk.stop().await;
