@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use black_box::{Engine, Reaction};
 use futures_util::{StreamExt, stream};
+use reqwest::Method;
 use tokio::time::{sleep, timeout};
 
 use crate::{moved::MovedServer, outcome::Outcome, stage::Stage};
@@ -14,17 +15,26 @@ const JUMP: Duration = Duration::from_hours(1);
 /// Tickets whose notifications wait out the outage.
 const WAITING: u32 = 1_000;
 
+/// Tickets whose notifications are given up.
+const GIVEN_UP: u32 = 50;
+
 /// The first try, and the three quick retries.
 const QUICK_TRIES: u16 = 4;
 
-/// What passes between two looks at them: past the first five slow tries, each with its fifth of jitter.
-const NIGHTS: [Duration; 5] = [
+/// What passes between two looks at them: past each of the eight slow tries, with its fifth of jitter.
+const NIGHTS: [Duration; 8] = [
     Duration::from_mins(6),
     Duration::from_mins(36),
     Duration::from_mins(150),
     Duration::from_mins(370),
     Duration::from_mins(730),
+    Duration::from_hours(17),
+    Duration::from_hours(25),
+    Duration::from_hours(29),
 ];
+
+/// How long tries may take that are due.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How long all that waited may take when n8n is back: twice as many as go out within two minutes by contract.
 const OUT_WITHIN: Duration = Duration::from_mins(4);
@@ -63,7 +73,8 @@ pub(crate) async fn jumps(engine: Engine, times: u32) -> Outcome {
     outcome
 }
 
-/// n8n is away while many notifications come and the slow tries pass; then it is back.
+/// n8n is away while many notifications come, until all slow tries but the last have passed; then it is back. Then it is
+/// away for longer than that.
 pub(crate) async fn outage(engine: Engine) -> Outcome {
     let mut stage = Stage::new(engine).await;
     let mut server = start(&stage).await;
@@ -75,8 +86,8 @@ pub(crate) async fn outage(engine: Engine) -> Outcome {
     stage.broken();
     stage.n8n.go_away().await;
     let mut wanted = comes(&mut stage, WAITING).await;
-    for night in NIGHTS {
-        server.forth(night).await;
+    for night in &NIGHTS[..NIGHTS.len() - 1] {
+        server.forth(*night).await;
         wanted += WAITING;
         tries(&mut stage, wanted).await;
     }
@@ -85,10 +96,50 @@ pub(crate) async fn outage(engine: Engine) -> Outcome {
     stage.recovers(back).await;
     stage.settles_within(OUT_WITHIN).await;
     println!("       on {engine:?}, {WAITING} went out in {:.1?}", back.elapsed());
+
+    let begun = Instant::now();
+    is_given_up(&mut stage, &mut server).await;
+    stage.settles().await;
+    println!(
+        "       on {engine:?}, {GIVEN_UP} were given up and sent again in {:.0?}",
+        begun.elapsed()
+    );
     stage.look_at_memory();
     let outcome = stage.counted().await;
     server.stop().await;
     outcome
+}
+
+/// n8n is away until the last try has failed, and an operator has all sent again.
+async fn is_given_up(stage: &mut Stage, server: &mut MovedServer) {
+    stage.broken();
+    stage.n8n.go_away().await;
+    comes(stage, GIVEN_UP).await;
+    let mut failures = QUICK_TRIES;
+    for night in NIGHTS {
+        fail(stage, failures).await;
+        server.forth(night).await;
+        failures += 1;
+    }
+    fail(stage, failures).await;
+    let dead = ["notifications{state=\"dead\"}"];
+    let all_dead = timeout(PATIENCE, async {
+        while stage.clients.metric(&dead).await != Some(f64::from(GIVEN_UP)) {
+            sleep(Duration::from_millis(100)).await;
+        }
+    });
+    if all_dead.await.is_err() {
+        stage.fault(format!("after {failures} failures not all are given up"));
+    }
+    stage.n8n.come_back();
+    stage.recovers(Instant::now()).await;
+    let redeliver = "/api/notifications/redeliver";
+    let answer = stage.clients.operate(Method::POST, redeliver).await;
+    if answer["queued"] != GIVEN_UP {
+        stage.fault(format!(
+            "of {GIVEN_UP} that were given up, an operator sent {answer} again"
+        ));
+    }
 }
 
 /// So many tickets are opened while n8n is away, and each is tried as often as it is without a slow retry. Gives how many
@@ -99,6 +150,24 @@ async fn comes(stage: &mut Stage, tickets: u32) -> u32 {
     let wanted = u32::from(QUICK_TRIES) * tickets;
     tries(stage, wanted).await;
     wanted
+}
+
+/// Waits until everything that waits has failed so often by its schedule.
+async fn fail(stage: &mut Stage, failures: u16) {
+    let failed = timeout(PATIENCE, async {
+        loop {
+            let listed = stage.clients.operate(Method::GET, "/api/notifications").await;
+            let listed = listed["notifications"].as_array().cloned().unwrap_or_default();
+            let is_so_far = |one: &serde_json::Value| one["failures"] == failures;
+            if listed.len() == GIVEN_UP as usize && listed.iter().all(is_so_far) {
+                return;
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+    });
+    if failed.await.is_err() {
+        stage.fault(format!("not everything was tried {failures} times"));
+    }
 }
 
 /// Waits until so many tries have failed in all.

@@ -90,7 +90,7 @@ pub(crate) const ALL: &[&[Experiment]] = &[
         "clock", "the clock jumps an hour forth and back", BOTH, |engine| clock::jumps(engine, 40);
     ],
     group![
-        "outage", "n8n is away for 20 hours while 1,000 notifications wait", BOTH, clock::outage;
+        "outage", "n8n is away for 63 hours while 1,000 notifications wait; then until 50 are given up, and sent again", BOTH, clock::outage;
     ],
     group![
         "n8n-refuses", "n8n refuses connections", BOTH, |engine| n8n::fails(engine, Fault::Refuses);
