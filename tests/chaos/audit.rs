@@ -19,13 +19,39 @@ use crate::{
 /// How often n8n may be told the same.
 #[derive(Debug, Clone)]
 pub(crate) enum Repeats {
-    /// Once more for each of these moments at which a try may have been cut off.
+    /// Once more for each of these moments at which a try may have been cut off, or what became of it not written down.
     OnceFor(Vec<Instant>),
-    /// As often as it refuses.
-    AsTheyFail,
+    /// As often as it refuses. What it took with a 2xx it is not told again, unless the answer was on its way at one of
+    /// these moments, at which connections were broken off.
+    AsTheyFail(Vec<Instant>),
 }
 
-/// A moment before a crash may still be after what n8n noted, by so much.
+impl Repeats {
+    /// How many of these tries of one notification there may not be, the first being the oldest.
+    fn too_many(&self, tries: &[&Received]) -> usize {
+        let last = tries[tries.len() - 1].at;
+        let too_many = tries.iter().enumerate().map(|(number, one)| {
+            let later = tries.len() - 1 - number;
+            let allowed = match self {
+                Self::OnceFor(moments) => moments
+                    .iter()
+                    .filter(|at| **at + BLUR >= one.at && **at <= last)
+                    .count(),
+                Self::AsTheyFail(moments) => {
+                    let was_seen = one.taken.is_some_and(|taken| {
+                        let is_within = |at: &Instant| *at + BLUR >= one.at && *at <= taken + BLUR;
+                        !moments.iter().any(is_within)
+                    });
+                    if was_seen { 0 } else { later }
+                }
+            };
+            later.saturating_sub(allowed)
+        });
+        too_many.max().unwrap_or_default()
+    }
+}
+
+/// A moment that was noted here, and what n8n noted at the same time, may be apart by so much.
 const BLUR: Duration = Duration::from_millis(100);
 
 /// Counts, and tells what else is wrong.
@@ -195,13 +221,14 @@ impl Audit {
             if tries.iter().any(|again| again.body != tries[0].body) {
                 self.fault(format!("{id} came with other bytes"));
             }
-            if let Repeats::OnceFor(moments) = repeats {
-                let (first, last) = (tries[0].at, tries[tries.len() - 1].at);
-                let between = moments.iter().filter(|at| **at + BLUR >= first && **at <= last).count();
-                if tries.len() - 1 > between {
-                    self.counts.doubled += 1;
-                    self.fault(format!("{id} came {} times beside {between} cuts", tries.len()));
-                }
+            if !tries.iter().any(|one| one.taken.is_some()) {
+                self.counts.lost += 1;
+                self.fault(format!("n8n took none of the {} tries of {id}", tries.len()));
+            }
+            let too_many = repeats.too_many(&tries);
+            if too_many > 0 {
+                self.counts.doubled += 1;
+                self.fault(format!("{id} came {} times, {too_many} too many", tries.len()));
             }
         }
         for (reference, said) in threads {

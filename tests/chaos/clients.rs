@@ -11,7 +11,7 @@ use std::{
 };
 
 use black_box::{CUSTOMER, INBOUND_KEY, MANAGER, N8n, OPERATOR_TOKEN};
-use reqwest::{Client, Method};
+use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
@@ -22,6 +22,9 @@ const AGAIN: Duration = Duration::from_millis(200);
 
 /// How long a client waits for an answer. Nobody should ever wait so long.
 const NO_ANSWER: Duration = Duration::from_secs(10);
+
+/// How old the numbers of notifications in `/metrics` may be.
+const COUNTED_ANEW_AFTER: Duration = Duration::from_millis(1_050);
 
 /// What came back: a status and JSON, which is null where the body is none.
 pub(crate) type Answer = (u16, Value);
@@ -82,23 +85,28 @@ impl Clients {
         if let Some(body) = body {
             request = request.json(body);
         }
+        let (status, text) = self.fetch(request, &format!("{method} {path}")).await?;
+        Some((status, serde_json::from_str(&text).unwrap_or_default()))
+    }
+
+    /// The status and the whole body. However it ends, it counts until it has ended: whoever is refused, or whose server
+    /// is killed, knows it at once, so that nothing has to be left out. Who waited too long before that, waited too long.
+    async fn fetch(&self, request: RequestBuilder, what: &str) -> Option<(u16, String)> {
         let begun = Instant::now();
-        match request.send().await {
-            Ok(response) => {
-                let status = response.status().as_u16();
-                let text = response.text().await.ok()?;
-                self.ledger()
-                    .waited(begun.elapsed(), format!("{method} {path}: {status}"));
-                Some((status, serde_json::from_str(&text).unwrap_or_default()))
-            }
-            Err(error) => {
-                // Whoever is refused or cut off knows it at once; this is silence.
-                if error.is_timeout() {
-                    self.ledger().waited(begun.elapsed(), format!("{method} {path}: none"));
-                }
-                None
-            }
-        }
+        self.ledger().begin();
+        let fetched = async {
+            let response = request.send().await.map_err(|_| "no answer".to_owned())?;
+            let status = response.status().as_u16();
+            let text = response.text().await.map_err(|_| format!("{status}, broken off"))?;
+            Ok((status, text))
+        };
+        let fetched: Result<_, String> = fetched.await;
+        let end = match &fetched {
+            Ok((status, _)) => status.to_string(),
+            Err(end) => end.clone(),
+        };
+        self.ledger().waited(begun.elapsed(), format!("{what}: {end}"));
+        fetched.ok()
     }
 
     /// Asks as an operator, again and again until the answer is 200.
@@ -236,8 +244,8 @@ impl Clients {
     /// One number of `/metrics`: the sum of the lines that start with one of `names`. Nothing while the store is away.
     pub(crate) async fn metric(&self, names: &[&str]) -> Option<f64> {
         let server = *self.servers.read().unwrap().first()?;
-        let response = self.http.get(format!("http://{server}/metrics")).send().await.ok()?;
-        let text = response.text().await.ok()?;
+        let request = self.http.get(format!("http://{server}/metrics"));
+        let (_, text) = self.fetch(request, "GET /metrics").await?;
         let lines = text
             .lines()
             .filter(|line| names.iter().any(|name| line.starts_with(name)));
@@ -247,6 +255,8 @@ impl Clients {
 
     /// Waits until no notification waits or is under way; tells whether it came to that.
     pub(crate) async fn settled(&self, patience: Duration) -> bool {
+        // What was counted before the call tells nothing.
+        sleep(COUNTED_ANEW_AFTER).await;
         let unsettled = ["notifications{state=\"waiting\"}", "notifications{state=\"leased\"}"];
         let settled = timeout(patience, async {
             while self.metric(&unsettled).await != Some(0.0) {

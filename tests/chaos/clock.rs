@@ -1,22 +1,13 @@
-//! The clock jumps, or days go by. The server runs within this program here, since only so can its clock be moved.
+//! The clock jumps, or days go by.
 
-use std::{
-    ffi::OsString,
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use black_box::{Engine, Reaction};
 use futures_util::{StreamExt, stream};
-use server::{Application, Builder, Config, SystemClock};
-use ticket_domain::{Timestamp, ports::Clock};
+use reqwest::Method;
 use tokio::time::{sleep, timeout};
 
-use crate::{outcome::Outcome, stage::Stage};
+use crate::{moved::MovedServer, outcome::Outcome, stage::Stage};
 
 /// How far the clock jumps.
 const JUMP: Duration = Duration::from_hours(1);
@@ -24,59 +15,35 @@ const JUMP: Duration = Duration::from_hours(1);
 /// Tickets whose notifications wait out the outage.
 const WAITING: u32 = 1_000;
 
-/// What passes between two looks at them: past the first five slow tries, each with its fifth of jitter.
-const NIGHTS: [Duration; 5] = [
+/// Tickets whose notifications are given up.
+const GIVEN_UP: u32 = 50;
+
+/// The first try, and the three quick retries.
+const QUICK_TRIES: u16 = 4;
+
+/// What passes between two looks at them: past each of the eight slow tries, with its fifth of jitter.
+const NIGHTS: [Duration; 8] = [
     Duration::from_mins(6),
     Duration::from_mins(36),
     Duration::from_mins(150),
     Duration::from_mins(370),
     Duration::from_mins(730),
+    Duration::from_hours(17),
+    Duration::from_hours(25),
+    Duration::from_hours(29),
 ];
+
+/// How long tries may take that are due.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How long all that waited may take when n8n is back: twice as many as go out within two minutes by contract.
 const OUT_WITHIN: Duration = Duration::from_mins(4);
 
-/// The system's clock, moved.
-#[derive(Default)]
-struct MovedClock(AtomicI64);
-
-impl MovedClock {
-    fn forth(&self, by: Duration) {
-        self.0.fetch_add(micros(by), Ordering::SeqCst);
-    }
-
-    fn back(&self, by: Duration) {
-        self.0.fetch_sub(micros(by), Ordering::SeqCst);
-    }
-}
-
-impl Clock for MovedClock {
-    fn now(&self) -> Timestamp {
-        let moved = self.0.load(Ordering::SeqCst);
-        let by = Duration::from_micros(moved.unsigned_abs());
-        if moved < 0 {
-            SystemClock.now().minus(by)
-        } else {
-            SystemClock.now().plus(by)
-        }
-    }
-}
-
-fn micros(time: Duration) -> i64 {
-    i64::try_from(time.as_micros()).expect("a short time")
-}
-
-/// Starts a server that reckons by `clock`, to which all clients go.
-async fn start(stage: &Stage, clock: Arc<MovedClock>) -> Application {
-    let options = stage.options();
-    let look_up = |name: &str| options.variable(name).map(OsString::from);
-    let config = Config::load(&look_up, Path::new("."), false)
-        .expect("a configuration")
-        .config;
-    let started = Builder::new(config).clock(clock).start().await;
-    let application = started.expect("a server");
-    stage.clients.go_to(&[application.address()]);
-    application
+/// Starts a server whose clock can be moved, to which all clients go.
+async fn start(stage: &Stage) -> MovedServer {
+    let server = MovedServer::start(&stage.options()).await;
+    stage.clients.go_to(&[server.address()]);
+    server
 }
 
 /// The clock jumps an hour forth, back, and back again, and so on, under load.
@@ -85,54 +52,122 @@ pub(crate) async fn jumps(engine: Engine, times: u32) -> Outcome {
     // So slow that something waits for its first try at every jump.
     let taken = Reaction::After(Duration::from_millis(350), Box::new(Reaction::TakenByItsId));
     stage.n8n.always(taken);
-    let clock = Arc::new(MovedClock::default());
-    let application = start(&stage, clock.clone()).await;
+    let mut server = start(&stage).await;
     let load = stage.load(10, 5);
+    stage.warm_up(&[server.pid()]).await;
     for time in 0..times {
         sleep(Duration::from_millis(u64::from(300 + time * 37 % 250))).await;
         // A jump forth may end a lease while n8n is still being told.
         let jumped = stage.cut();
         match time % 4 {
-            0 | 3 => clock.forth(JUMP),
-            _ => clock.back(JUMP),
+            0 | 3 => server.forth(JUMP).await,
+            _ => server.back(JUMP).await,
         }
         stage.recovers(jumped).await;
     }
     load.end().await;
     stage.settles().await;
+    stage.look_at_memory();
     let outcome = stage.counted().await;
-    application.stop().await.expect("a proper end");
+    server.stop().await;
     outcome
 }
 
-/// n8n is away while many notifications come and the slow tries pass; then it is back.
+/// n8n is away while many notifications come, until all slow tries but the last have passed; then it is back. Then it is
+/// away for longer than that.
 pub(crate) async fn outage(engine: Engine) -> Outcome {
     let mut stage = Stage::new(engine).await;
-    let clock = Arc::new(MovedClock::default());
-    let application = start(&stage, clock.clone()).await;
+    let mut server = start(&stage).await;
+    let load = stage.load(10, 5);
+    stage.warm_up(&[server.pid()]).await;
+    load.end().await;
+    stage.settles().await;
+
     stage.broken();
     stage.n8n.go_away().await;
-    let forms = stream::iter(0..WAITING).map(|_| stage.clients.form());
-    forms.buffer_unordered(16).for_each(async |_| ()).await;
-    let mut wanted = 4 * WAITING;
-    tries(&mut stage, wanted).await;
-    for night in NIGHTS {
-        clock.forth(night);
+    let mut wanted = comes(&mut stage, WAITING).await;
+    for night in &NIGHTS[..NIGHTS.len() - 1] {
+        server.forth(*night).await;
         wanted += WAITING;
         tries(&mut stage, wanted).await;
     }
     stage.n8n.come_back();
     let back = Instant::now();
     stage.recovers(back).await;
-    let all_out = stage.clients.settled(OUT_WITHIN).await;
-    if !all_out {
-        stage.fault(format!("not all that waited went out within {OUT_WITHIN:?}"));
-    }
+    stage.settles_within(OUT_WITHIN).await;
     println!("       on {engine:?}, {WAITING} went out in {:.1?}", back.elapsed());
+
+    let begun = Instant::now();
+    is_given_up(&mut stage, &mut server).await;
     stage.settles().await;
+    println!(
+        "       on {engine:?}, {GIVEN_UP} were given up and sent again in {:.0?}",
+        begun.elapsed()
+    );
+    stage.look_at_memory();
     let outcome = stage.counted().await;
-    application.stop().await.expect("a proper end");
+    server.stop().await;
     outcome
+}
+
+/// n8n is away until the last try has failed, and an operator has all sent again.
+async fn is_given_up(stage: &mut Stage, server: &mut MovedServer) {
+    stage.broken();
+    stage.n8n.go_away().await;
+    comes(stage, GIVEN_UP).await;
+    let mut failures = QUICK_TRIES;
+    for night in NIGHTS {
+        fail(stage, failures).await;
+        server.forth(night).await;
+        failures += 1;
+    }
+    fail(stage, failures).await;
+    let dead = ["notifications{state=\"dead\"}"];
+    let all_dead = timeout(PATIENCE, async {
+        while stage.clients.metric(&dead).await != Some(f64::from(GIVEN_UP)) {
+            sleep(Duration::from_millis(100)).await;
+        }
+    });
+    if all_dead.await.is_err() {
+        stage.fault(format!("after {failures} failures not all are given up"));
+    }
+    stage.n8n.come_back();
+    stage.recovers(Instant::now()).await;
+    let redeliver = "/api/notifications/redeliver";
+    let answer = stage.clients.operate(Method::POST, redeliver).await;
+    if answer["queued"] != GIVEN_UP {
+        stage.fault(format!(
+            "of {GIVEN_UP} that were given up, an operator sent {answer} again"
+        ));
+    }
+}
+
+/// So many tickets are opened while n8n is away, and each is tried as often as it is without a slow retry. Gives how many
+/// tries have failed by then, in all.
+async fn comes(stage: &mut Stage, tickets: u32) -> u32 {
+    let forms = stream::iter(0..tickets).map(|_| stage.clients.form());
+    forms.buffer_unordered(16).for_each(async |_| ()).await;
+    let wanted = u32::from(QUICK_TRIES) * tickets;
+    tries(stage, wanted).await;
+    wanted
+}
+
+/// Waits until everything that waits has failed so often by its schedule.
+async fn fail(stage: &mut Stage, failures: u16) {
+    let failed = timeout(PATIENCE, async {
+        loop {
+            let listed = stage.clients.operate(Method::GET, "/api/notifications").await;
+            let listed = listed["notifications"].as_array().cloned().unwrap_or_default();
+            let is_so_far = |one: &serde_json::Value| one["failures"] == failures;
+            if listed.len() == GIVEN_UP as usize && listed.iter().all(is_so_far) {
+                return;
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+    });
+    if failed.await.is_err() {
+        stage.fault(format!("not everything was tried {failures} times"));
+    }
 }
 
 /// Waits until so many tries have failed in all.

@@ -31,7 +31,7 @@ pub(crate) async fn fills_up(engine: Engine, times: u32) -> Outcome {
     }
     let desk = stage.start_with(&options).await;
     let load = stage.load(10, 5);
-    stage.warm_up(&desk).await;
+    stage.warm_up(&[desk.pid()]).await;
     for _ in 0..times {
         stage.broken();
         let filler = small.fill();
@@ -54,7 +54,7 @@ pub(crate) async fn fills_up(engine: Engine, times: u32) -> Outcome {
     load.end().await;
     stage.settles().await;
     stage.was_felt();
-    stage.look_at_memory(&desk);
+    stage.look_at_memory();
     let outcome = stage.counted().await;
     desk.stop().await;
     if let Some(cluster) = cluster {

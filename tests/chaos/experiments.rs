@@ -73,13 +73,13 @@ pub(crate) const ALL: &[&[Experiment]] = &[
             |_| sqlite::is_locked(Duration::from_millis(1_500), 3);
     ],
     group![
-        "postgres-silent", "nothing comes through to Postgres for 30 s", POSTGRES, |_| postgres::is_silent();
+        "postgres-silent", "nothing comes through to Postgres for 30 s", POSTGRES, |_| postgres::is_silent(2);
         "postgres-locked-tickets", "the table `tickets` is locked for 20 s", POSTGRES,
-            |_| postgres::has_a_locked_table("tickets");
+            |_| postgres::has_a_locked_table("tickets", 2);
         "postgres-locked-messages", "the table `messages` is locked for 20 s", POSTGRES,
-            |_| postgres::has_a_locked_table("messages");
+            |_| postgres::has_a_locked_table("messages", 2);
         "postgres-locked-notifications", "the table `notifications` is locked for 20 s", POSTGRES,
-            |_| postgres::has_a_locked_table("notifications");
+            |_| postgres::has_a_locked_table("notifications", 2);
         "sqlite-locked-long", "another process locks the file for 10 s", SQLITE,
             |_| sqlite::is_locked(Duration::from_secs(10), 2);
     ],
@@ -90,7 +90,7 @@ pub(crate) const ALL: &[&[Experiment]] = &[
         "clock", "the clock jumps an hour forth and back", BOTH, |engine| clock::jumps(engine, 40);
     ],
     group![
-        "outage", "n8n is away for 20 hours while 1,000 notifications wait", BOTH, clock::outage;
+        "outage", "n8n is away for 63 hours while 1,000 notifications wait; then until 50 are given up, and sent again", BOTH, clock::outage;
     ],
     group![
         "n8n-refuses", "n8n refuses connections", BOTH, |engine| n8n::fails(engine, Fault::Refuses);

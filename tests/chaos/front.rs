@@ -1,6 +1,10 @@
 //! What stands before n8n and can behave as no web server does.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use black_box::N8n;
 use openssl::{
@@ -94,9 +98,12 @@ impl Front {
         &self.authority
     }
 
-    /// From now on connections go this way; all that stand break off, but for those that wait in silence.
-    pub(crate) fn go(&self, way: Way) {
-        self.way.send_replace(way);
+    /// From now on connections go this way; if it is another one, all that stand break off, but for those that wait in
+    /// silence. Gives the moment at which they do.
+    pub(crate) fn go(&self, way: Way) -> Option<Instant> {
+        let now = Instant::now();
+        let is_other = self.way.send_if_modified(|went| std::mem::replace(went, way) != way);
+        is_other.then_some(now)
     }
 }
 

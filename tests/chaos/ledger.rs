@@ -35,8 +35,12 @@ pub(crate) struct Ledger {
     pub(crate) messages: BTreeMap<u32, u32>,
     /// The messages that were kept aside, since their ticket was not certain.
     pub(crate) kept: BTreeSet<u32>,
-    /// The longest that anybody waited for an answer, and for which.
+    /// The longest that anybody waited until an answer was there whole or did not come, and for which.
     pub(crate) slowest: (Duration, String),
+    /// How many wait for an answer.
+    waiting: usize,
+    /// The most who ever waited for an answer at once.
+    pub(crate) crowd: usize,
     /// How many answers were that the store is not available.
     pub(crate) refused: usize,
     /// What nobody should see.
@@ -44,8 +48,15 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
+    /// One more waits for an answer.
+    pub(crate) fn begin(&mut self) {
+        self.waiting += 1;
+        self.crowd = self.crowd.max(self.waiting);
+    }
+
     /// Who has this answer waited so long for it.
     pub(crate) fn waited(&mut self, time: Duration, answer: String) {
+        self.waiting = self.waiting.saturating_sub(1);
         if time > self.slowest.0 {
             self.slowest = (time, answer);
         }

@@ -23,6 +23,7 @@ mod ledger;
 mod load;
 #[path = "../benches/measure/mod.rs"]
 mod measure;
+mod moved;
 mod n8n;
 mod outcome;
 mod postgres;
@@ -45,6 +46,9 @@ use tokio::{
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some(moved::SERVE) {
+        return moved::serve().await;
+    }
     rlimit::increase_nofile_limit(u64::MAX).expect("a limit of open files");
     let mut asked_to_end = signal(SignalKind::terminate()).expect("a handler");
     // What is dropped at the end of either ends its processes too.

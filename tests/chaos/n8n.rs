@@ -63,15 +63,9 @@ impl Fault {
                 vec![("content-type", "application/json".to_owned())],
                 "<html>\u{0}{\"externalId\": [[[[".to_owned(),
             ),
+            // The front answers instead, so slowly that nobody waits for its status: it has taken nothing.
+            Self::Slow => Reaction::status(500),
             _ => Reaction::TakenByItsId,
-        }
-    }
-
-    /// How often n8n may be told the same: what it took, it is not told again.
-    fn repeats(self) -> Repeats {
-        match self {
-            Self::NonsenseBody | Self::Floods => Repeats::OnceFor(Vec::new()),
-            _ => Repeats::AsTheyFail,
         }
     }
 }
@@ -89,13 +83,13 @@ pub(crate) async fn fails(engine: Engine, fault: Fault) -> Outcome {
         .set("SSL_CERT_FILE", authority.to_str().expect("a path"));
     let desk = stage.start_with(&options).await;
     let load = stage.load(5, 3);
-    stage.warm_up(&desk).await;
+    stage.warm_up(&[desk.pid()]).await;
     stage.broken();
-    front.go(fault.way());
     stage.n8n.always(fault.reaction(&elsewhere));
+    let breaks = front.go(fault.way());
     sleep(LASTS).await;
     stage.n8n.always(Reaction::TakenByItsId);
-    front.go(Way::Through);
+    let mends = front.go(Way::Through);
     stage.recovers(Instant::now()).await;
     load.end().await;
     if fault == Fault::Status(410) {
@@ -109,8 +103,9 @@ pub(crate) async fn fails(engine: Engine, fault: Fault) -> Outcome {
     if elsewhere.count() > 0 {
         stage.fault("a redirect was followed");
     }
-    stage.look_at_memory(&desk);
-    let outcome = stage.counted_with(fault.repeats()).await;
+    stage.look_at_memory();
+    let broken_off = breaks.into_iter().chain(mends).collect();
+    let outcome = stage.counted_with(Repeats::AsTheyFail(broken_off)).await;
     desk.stop().await;
     outcome
 }

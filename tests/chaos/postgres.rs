@@ -8,6 +8,9 @@ use tokio::{task::spawn_blocking, time::sleep};
 
 use crate::{cluster::Cluster, outcome::Outcome, stage::Stage};
 
+/// How long all goes well before each time.
+const BETWEEN: Duration = Duration::from_secs(3);
+
 /// Restarted with `-m immediate`, again and again.
 pub(crate) async fn restarts(times: u32) -> Outcome {
     // The folder is the embedded store's; the store is not used.
@@ -17,7 +20,7 @@ pub(crate) async fn restarts(times: u32) -> Outcome {
         .start_with(&stage.options().set("DATABASE_URL", &cluster.url()))
         .await;
     let load = stage.load(10, 5);
-    stage.warm_up(&desk).await;
+    stage.warm_up(&[desk.pid()]).await;
     for time in 0..times {
         sleep(Duration::from_millis(u64::from(500 + time * 37))).await;
         stage.broken();
@@ -28,58 +31,65 @@ pub(crate) async fn restarts(times: u32) -> Outcome {
     }
     load.end().await;
     stage.settles().await;
-    stage.look_at_memory(&desk);
+    stage.look_at_memory();
     let outcome = stage.counted().await;
     desk.stop().await;
     cluster.stop().await;
     outcome
 }
 
-/// Nothing comes through for half a minute, and nothing breaks off.
-pub(crate) async fn is_silent() -> Outcome {
+/// Nothing comes through for half a minute, and nothing breaks off. It happens again: so it is seen whether
+/// memory grows each time.
+pub(crate) async fn is_silent(times: u32) -> Outcome {
     let mut stage = Stage::new(Engine::Postgres).await;
     let gate = Gate::before(&stage.place.url()).await;
     let desk = stage.start_with(&stage.options().set("DATABASE_URL", gate.url())).await;
     let load = stage.load(10, 5);
-    stage.warm_up(&desk).await;
-    // For as long as a lease: what n8n took then may not be written down in time.
-    stage.cut();
-    gate.fall_silent();
-    sleep(Duration::from_secs(30)).await;
-    gate.open();
-    stage.recovers(Instant::now()).await;
+    stage.warm_up(&[desk.pid()]).await;
+    for _ in 0..times {
+        sleep(BETWEEN).await;
+        // For as long as a lease: what n8n took then may not be written down in time.
+        stage.cut();
+        gate.fall_silent();
+        sleep(Duration::from_secs(30)).await;
+        gate.open();
+        stage.recovers(Instant::now()).await;
+    }
     load.end().await;
     stage.settles().await;
     stage.was_felt();
-    stage.look_at_memory(&desk);
+    stage.look_at_memory();
     let outcome = stage.counted().await;
     desk.stop().await;
     outcome
 }
 
-/// Somebody locks a table for 20 seconds, as a careless `ALTER TABLE` would.
-pub(crate) async fn has_a_locked_table(table: &'static str) -> Outcome {
+/// Somebody locks a table for 20 seconds, as a careless `ALTER TABLE` would, and again.
+pub(crate) async fn has_a_locked_table(table: &'static str, times: u32) -> Outcome {
     let mut stage = Stage::new(Engine::Postgres).await;
     let desk = stage.start().await;
     let load = stage.load(10, 5);
-    stage.warm_up(&desk).await;
-    let url = stage.place.url();
-    stage.broken();
-    let locked = spawn_blocking(move || {
-        let mut connection = PgConnection::establish(&url).expect("a connection");
-        let lock = format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE");
-        connection.batch_execute(&lock).expect("a lock");
-        connection
-    });
-    let mut connection = locked.await.expect("a lock");
-    sleep(Duration::from_secs(20)).await;
-    let unlocked = spawn_blocking(move || connection.batch_execute("ROLLBACK"));
-    unlocked.await.expect("no panic").expect("the lock's end");
-    stage.recovers(Instant::now()).await;
+    stage.warm_up(&[desk.pid()]).await;
+    for _ in 0..times {
+        sleep(BETWEEN).await;
+        let url = stage.place.url();
+        stage.broken();
+        let locked = spawn_blocking(move || {
+            let mut connection = PgConnection::establish(&url).expect("a connection");
+            let lock = format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE");
+            connection.batch_execute(&lock).expect("a lock");
+            connection
+        });
+        let mut connection = locked.await.expect("a lock");
+        sleep(Duration::from_secs(20)).await;
+        let unlocked = spawn_blocking(move || connection.batch_execute("ROLLBACK"));
+        unlocked.await.expect("no panic").expect("the lock's end");
+        stage.recovers(Instant::now()).await;
+    }
     load.end().await;
     stage.settles().await;
     stage.was_felt();
-    stage.look_at_memory(&desk);
+    stage.look_at_memory();
     let outcome = stage.counted().await;
     desk.stop().await;
     outcome

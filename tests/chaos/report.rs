@@ -30,6 +30,8 @@ impl Row {
             counts,
             slowest,
             recovery,
+            settled,
+            crowd,
             memory,
             ..
         } = &self.outcome;
@@ -42,13 +44,13 @@ impl Row {
         } = counts;
         let mut line = format!(
             "{} {} on {}: {times}×, {acknowledged} acknowledged, {lost} lost, {doubled} doubled, {misplaced} \
-             misplaced, {repeated} told again, slowest answer {:.1?}, recovery {}, memory {}; {:.0?}",
+             misplaced, {repeated} told again, slowest answer {:.1?}, recovery {}, all told after {}, {crowd} callers at once, memory {memory:?}; {:.0?}",
             if self.passes() { "ok    " } else { "FAILED" },
             self.name,
             store(self.engine),
             slowest.0,
             seconds(*recovery),
-            memory.map_or("-".to_owned(), |memory| format!("{memory:?}")),
+            seconds(*settled),
             took.unwrap_or_default(),
         );
         for objection in self.outcome.objections() {
@@ -84,6 +86,10 @@ pub(crate) fn table(rows: &[Row]) -> String {
             ..
         } = &row.outcome;
         let mib = |kib: u32| f64::from(kib) / 1024.0;
+        // Of several servers, the one that grew most.
+        let memory = memory
+            .iter()
+            .max_by_key(|memory| memory.end.saturating_sub(memory.warm));
         let memory = memory.map_or("–".to_owned(), |memory| {
             format!("{:.0} → {:.0}", mib(memory.warm), mib(memory.end))
         });

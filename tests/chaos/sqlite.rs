@@ -13,7 +13,7 @@ pub(crate) async fn is_locked(time: Duration, times: u32) -> Outcome {
     let mut stage = Stage::new(Engine::Sqlite).await;
     let desk = stage.start().await;
     let load = stage.load(10, 5);
-    stage.warm_up(&desk).await;
+    stage.warm_up(&[desk.pid()]).await;
     for _ in 0..times {
         let file = stage.place.file();
         let locked = spawn_blocking(move || {
@@ -31,7 +31,7 @@ pub(crate) async fn is_locked(time: Duration, times: u32) -> Outcome {
     }
     load.end().await;
     stage.settles().await;
-    stage.look_at_memory(&desk);
+    stage.look_at_memory();
     let outcome = stage.counted().await;
     desk.stop().await;
     outcome

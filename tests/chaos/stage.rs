@@ -15,14 +15,17 @@ use crate::{
     clients::Clients,
     load::Load,
     measure::{peak_kib, resident_kib},
-    outcome::{Memory, Outcome},
+    outcome::{Memory, Outcome, RECOVER_WITHIN},
 };
 
 /// How long anything may take to go on again before it is given up. Much less is what passes.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// How long notifications may take until none waits: a try that was cut off is made again within a minute.
+/// How long notifications may take until none waits before it is given up. Less is what passes.
 const UNTIL_SETTLED: Duration = Duration::from_secs(75);
+
+/// A try that was cut off is made again within this time: its lease has to end first.
+const TRIED_AGAIN_WITHIN: Duration = Duration::from_mins(1);
 
 /// How long a server works before its memory is looked at.
 const WARM_UP: Duration = Duration::from_secs(2);
@@ -34,6 +37,8 @@ pub(crate) struct Stage {
     pub(crate) clients: Arc<Clients>,
     outcome: Outcome,
     cuts: Vec<Instant>,
+    mended: Option<Instant>,
+    watched: Vec<u32>,
 }
 
 impl Stage {
@@ -52,6 +57,8 @@ impl Stage {
             n8n,
             outcome: Outcome::default(),
             cuts: Vec::new(),
+            mended: None,
+            watched: Vec::new(),
         }
     }
 
@@ -77,21 +84,24 @@ impl Stage {
         Load::start(&self.clients, forms, messages)
     }
 
-    /// Lets a server work for a moment, and looks at its memory.
-    pub(crate) async fn warm_up(&mut self, desk: &Desk) {
+    /// Lets servers work for a moment, and looks at their memory.
+    pub(crate) async fn warm_up(&mut self, pids: &[u32]) {
         sleep(WARM_UP).await;
-        let warm = resident_kib(desk.pid());
-        self.outcome.memory = Some(Memory {
-            warm,
-            end: warm,
-            peak: warm,
-        });
+        for pid in pids {
+            let warm = resident_kib(*pid);
+            self.watched.push(*pid);
+            self.outcome.memory.push(Memory {
+                warm,
+                end: warm,
+                peak: warm,
+            });
+        }
     }
 
-    /// Looks at the memory again.
-    pub(crate) fn look_at_memory(&mut self, desk: &Desk) {
-        if let Some(memory) = &mut self.outcome.memory {
-            (memory.end, memory.peak) = (resident_kib(desk.pid()), peak_kib(desk.pid()));
+    /// Looks at the memory of the same again.
+    pub(crate) fn look_at_memory(&mut self) {
+        for (memory, pid) in self.outcome.memory.iter_mut().zip(&self.watched) {
+            (memory.end, memory.peak) = (resident_kib(*pid), peak_kib(*pid));
         }
     }
 
@@ -122,6 +132,7 @@ impl Stage {
 
     /// The cause is over since then. Opens tickets until one is acknowledged, read and told: so long did it take.
     pub(crate) async fn recovers(&mut self, since: Instant) {
+        self.mended = Some(since);
         let (clients, n8n) = (&self.clients, &self.n8n);
         let whole = timeout(PATIENCE, async {
             let Some(reference) = clients.form().await else {
@@ -141,11 +152,28 @@ impl Stage {
         self.outcome.recovery = self.outcome.recovery.max(Some(since.elapsed()));
     }
 
-    /// Waits until no notification waits.
+    /// Waits until no notification waits: what waited goes out as soon as a new ticket is told, unless a try was cut off.
     pub(crate) async fn settles(&mut self) {
-        if !self.clients.settled(UNTIL_SETTLED).await {
+        let limit = if self.cuts.is_empty() {
+            RECOVER_WITHIN
+        } else {
+            TRIED_AGAIN_WITHIN
+        };
+        self.settles_within(limit).await;
+    }
+
+    /// The same, so long after the cause was over, where there was one.
+    pub(crate) async fn settles_within(&mut self, limit: Duration) {
+        if !self.clients.settled(UNTIL_SETTLED.max(limit)).await {
             let why = self.clients.operate(Method::GET, "/api/notifications").await;
             self.fault(format!("notifications still wait: {}", first(&why)));
+        }
+        if let Some(mended) = self.mended {
+            let settled = mended.elapsed();
+            self.outcome.settled = self.outcome.settled.max(Some(settled));
+            if settled > limit {
+                self.fault(format!("what waited took {settled:.1?}, not {limit:.0?}"));
+            }
         }
         let dead = self.clients.metric(&["notifications{state=\"dead\"}"]).await;
         if dead != Some(0.0) {
@@ -164,6 +192,7 @@ impl Stage {
         let (counts, faults) = audit(&self.clients, &self.n8n, &repeats).await;
         let ledger = self.clients.ledger();
         self.outcome.counts = counts;
+        self.outcome.crowd = ledger.crowd;
         self.outcome.slowest = ledger.slowest.clone();
         self.outcome.faults.extend(faults);
         self.outcome.faults.extend(ledger.oddities.iter().cloned());

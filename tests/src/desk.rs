@@ -46,9 +46,9 @@ impl DeskOptions {
         self
     }
 
-    /// What a variable is set to.
-    pub fn variable(&self, name: &str) -> Option<&str> {
-        self.vars.get(name).map(String::as_str)
+    /// All variables.
+    pub fn variables(&self) -> &BTreeMap<String, String> {
+        &self.vars
     }
 
     /// Sends notifications there.

@@ -51,6 +51,8 @@ pub struct Received {
     pub body: Vec<u8>,
     /// When it came.
     pub at: Instant,
+    /// When it was answered with a 2xx, all of it at once.
+    pub taken: Option<Instant>,
 }
 
 impl Received {
@@ -105,8 +107,16 @@ impl N8n {
         let app = move || {
             let (script, count) = (script.clone(), count.clone());
             let take = move |request: HttpRequest, body: web::Bytes| {
-                let reaction = note(&script, &count, &request, &body);
-                react(reaction, format!("SM-{}", header(&request, "webhook-id")))
+                let (number, reaction) = note(&script, &count, &request, &body);
+                let external_id = format!("SM-{}", header(&request, "webhook-id"));
+                let script = script.clone();
+                async move {
+                    let answer = react(reaction, external_id).await;
+                    if answer.status().is_success() {
+                        script.lock().unwrap().received[number].taken = Some(Instant::now());
+                    }
+                    answer
+                }
             };
             App::new()
                 .app_data(web::PayloadConfig::new(1 << 20))
@@ -185,20 +195,23 @@ impl N8n {
     }
 }
 
-fn note(script: &Mutex<Script>, count: &watch::Sender<usize>, request: &HttpRequest, body: &[u8]) -> Reaction {
+/// Takes a request down: which one it is, and how the server is to behave.
+fn note(script: &Mutex<Script>, count: &watch::Sender<usize>, request: &HttpRequest, body: &[u8]) -> (usize, Reaction) {
     let headers = request.headers().iter();
     let headers = headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned()));
     let mut script = script.lock().unwrap();
+    let number = script.received.len();
     script.received.push(Received {
         path: request.uri().to_string(),
         headers: headers.collect(),
         body: body.to_vec(),
         at: Instant::now(),
+        taken: None,
     });
     count.send_modify(|count| *count += 1);
     let next = script.next.pop_front();
-    next.or_else(|| script.otherwise.clone())
-        .unwrap_or_else(|| Reaction::status(200))
+    let reaction = next.or_else(|| script.otherwise.clone());
+    (number, reaction.unwrap_or_else(|| Reaction::status(200)))
 }
 
 fn header<'a>(request: &'a HttpRequest, name: &str) -> &'a str {
