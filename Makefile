@@ -26,9 +26,11 @@ run: needs ## build the server and run it on this machine, with secrets made onc
 	cargo build --release $(LOCKED) -p server
 	@scripts/run-locally $(SERVER)
 
+# Most tests wait for something, so more of them run at the same time than there are processors.
 test: needs ## every test, on SQLite and on a throw-away Postgres, and against the binary that ships
 	cargo build --release $(LOCKED) -p server
-	SERVER_BINARY=$(SERVER) scripts/with-postgres cargo test --workspace $(LOCKED)
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$$(($$(nproc) * 2))} SERVER_BINARY=$(SERVER) \
+		scripts/with-postgres cargo test --workspace $(LOCKED)
 
 bench: needs ## how fast it is, beside pgbench on the same server; writes docs/performance.md (15 minutes)
 	cargo build --release $(LOCKED) -p server

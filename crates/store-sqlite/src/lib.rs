@@ -9,6 +9,7 @@
 //! - `prepared.rs`: statements that a connection keeps.
 //! - `scrub.rs`: the file itself, after an erasure.
 //! - `rows.rs`: rows to values and back.
+//! - `seal.rs`: what a backup says of its own rows.
 //! - `transfer.rs`: everything that a file holds, for another store, and an empty file that takes it.
 //!
 //! What is committed is on the disk: write-ahead log, `synchronous = FULL`. SQLite has one writer at a time, so no
@@ -35,6 +36,7 @@ mod redelivery;
 mod rows;
 mod schema;
 mod scrub;
+mod seal;
 mod search;
 mod tickets;
 mod trail;

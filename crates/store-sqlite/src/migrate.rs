@@ -16,6 +16,7 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use crate::{
     db::SETTINGS,
     file::{File, OpenError},
+    seal,
 };
 
 pub(crate) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
@@ -45,7 +46,7 @@ pub(crate) fn migrate(file: &File) -> Result<(), OpenError> {
     for version in done {
         tracing::info!(%version, "migrated the database");
     }
-    Ok(())
+    seal::lift(&mut connection).map_err(|error| file.failed(error.into()))
 }
 
 /// Turns the write-ahead log on, for ever: the file remembers. Says what is on then.

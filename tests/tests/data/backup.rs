@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf, process::Stdio, time::Duration};
 
-use black_box::{Desk, DeskOptions, Engine, Place, on_both_stores};
+use black_box::{Desk, DeskOptions, Engine, Place, on_both_stores, ticket};
 use tokio::time::{sleep, timeout};
 
 use crate::stores::{ask, execute, file_with, is_empty, rows};
@@ -191,6 +191,33 @@ async fn what_can_t_be_restored_is_said() {
     assert_eq!(code, 1);
     assert!(err.contains("tickets.customer_phone of the row with rowid 2"), "{err}");
     assert!(is_empty(&place));
+}
+
+/// A bit that flipped where the backup lay is found, whether or not a value type would refuse it. A file on which a server
+/// has run since is a store like any other.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_changed_is_not_restored() {
+    let (file, place) = (file_with(2).await, Place::new(Engine::Sqlite).await);
+    let backup = place.folder().join("backup.db").display().to_string();
+    let (code, _, err) = run(&Desk::on(&file), "backup", &backup).await;
+    assert_eq!(code, 0, "{err}");
+    let whole = fs::read(&backup).unwrap();
+    let text = b"It came broken.";
+    let at = whole.windows(text.len()).position(|window| window == text).unwrap();
+    let mut damaged = whole.clone();
+    damaged[at] ^= 1;
+    fs::write(&backup, damaged).unwrap();
+    let (code, _, err) = run(&Desk::on(&place), "restore", &backup).await;
+    assert_eq!(code, 1);
+    assert!(err.contains("no longer those that were put into it"), "{err}");
+    assert!(is_empty(&place));
+    fs::write(&backup, whole).unwrap();
+    let on_it = Desk::on(&place).set("DATABASE_URL", &format!("sqlite://{backup}"));
+    let desk = on_it.start().await;
+    assert_eq!(desk.create(&ticket()).await.status, 201);
+    assert!(desk.stop().await.success());
+    let (code, out, err) = run(&Desk::on(&place), "restore", &backup).await;
+    assert_eq!((code, out.contains("3 tickets")), (0, true), "{out}{err}");
 }
 
 /// A server that has the file open keeps a restore out.

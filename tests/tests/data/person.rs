@@ -6,7 +6,7 @@ use black_box::{Desk, Engine, MANAGER, N8n, OPERATOR_TOKEN, Place, Reaction, on_
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::stores::{TABLES, ask, execute, rows};
+use crate::stores::{TABLES, ask, rows};
 
 on_both_stores!(
     everything_of_a_person_is_told_and_erased,
@@ -186,7 +186,7 @@ async fn an_erased_ticket_is_erased_again(engine: Engine) {
     let path = format!("/api/ticket/{reference}/messages?key={key}");
     assert_eq!(
         desk.post(&path, &[], &json!({ "message": "punched" })).await.status,
-        403
+        401
     );
     let answer = json!({ "ticketRef": reference, "from": MANAGER, "message": "Dear Ada", "externalId": "SM-1" });
     assert_eq!(desk.inbound(&answer).await.status, 200);

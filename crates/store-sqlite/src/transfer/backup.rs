@@ -8,9 +8,10 @@ use std::{
 };
 
 use diesel::connection::SimpleConnection;
-use ticket_domain::ports::transfer::{Rows, Step, TransferError, TransferTarget};
+use ticket_domain::ports::transfer::{Rows, Step, Tally, TransferError, TransferTarget};
 
 use super::target::{SqliteTarget, TargetError};
+use crate::seal;
 
 /// Why a backup is not begun.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +37,7 @@ pub enum BackupError {
 #[derive(Debug)]
 pub struct SqliteBackup {
     target: SqliteTarget,
+    tally: Tally,
     partial: PathBuf,
     path: PathBuf,
 }
@@ -54,6 +56,7 @@ impl SqliteBackup {
         })?;
         Ok(Self {
             target: SqliteTarget::open(&partial)?,
+            tally: Tally::default(),
             partial,
             path: path.to_owned(),
         })
@@ -62,6 +65,7 @@ impl SqliteBackup {
 
 impl TransferTarget for SqliteBackup {
     fn write(&mut self, rows: Rows) -> Result<(), TransferError> {
+        self.tally.add(&rows);
         self.target.write(rows)
     }
 
@@ -76,9 +80,12 @@ impl TransferTarget for SqliteBackup {
     fn commit(self) -> Result<(), TransferError> {
         let Self {
             mut target,
+            tally,
             partial,
             path,
         } = self;
+        let sealed = seal::set(&mut target.connection, tally.seal());
+        sealed.map_err(|error| TransferError::Target(Arc::new(error)))?;
         target.end()?;
         // Without the log beside it, it is one file that can be carried about.
         let alone = target.connection.batch_execute("PRAGMA journal_mode = DELETE");

@@ -9,14 +9,16 @@ mod target;
 use std::{
     fmt,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
-use ticket_domain::ports::transfer::{Table, TransferError, TransferSource};
+use ticket_domain::ports::transfer::{Table, Tally, TransferError, TransferSource};
 
 use crate::{
     check::{Schema, schema},
     file::{File, OpenError},
+    seal,
 };
 pub use backup::{BackupError, SqliteBackup};
 use reading::{Reading, Take};
@@ -53,6 +55,10 @@ pub enum SourceError {
     #[error(transparent)]
     Unusable(#[from] OpenError),
 }
+
+#[derive(Debug, thiserror::Error)]
+#[error("it is a backup whose rows are no longer those that were put into it: it was damaged or changed; take another")]
+struct Changed;
 
 /// A file that is read once, as it was at one moment.
 pub struct SqliteSource {
@@ -104,6 +110,19 @@ impl TransferSource for SqliteSource {
     }
 
     fn read(&mut self, take: &mut Take<'_>) -> Result<(), TransferError> {
-        Reading::of_source(&mut self.connection).all(take)
+        let fault = |error| TransferError::Source(Arc::new(error));
+        let seal = seal::get(&mut self.connection).map_err(fault)?;
+        if seal == 0 {
+            return Reading::of_source(&mut self.connection).all(take);
+        }
+        let mut tally = Tally::default();
+        Reading::of_source(&mut self.connection).all(&mut |rows| {
+            tally.add(&rows);
+            take(rows)
+        })?;
+        if seal != tally.seal() {
+            return Err(TransferError::Source(Arc::new(Changed)));
+        }
+        Ok(())
     }
 }
