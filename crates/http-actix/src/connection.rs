@@ -39,6 +39,10 @@ const UNWRITTEN_AT_MOST: u8 = 16;
 /// After so many bytes what they ask for is looked at before more is read: they may hold a hundred requests.
 const READ_AT_ONCE: usize = 4 * 1024;
 
+/// So many bytes may come while a stream of events goes to a client, which has nothing to say. actix would keep them, and try
+/// again and again to make requests of them.
+const BESIDE_A_STREAM: usize = 8 * 1024;
+
 /// What a connection is waiting for its client to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -48,6 +52,8 @@ enum Phase {
     Head(Instant),
     /// Nothing but to take the answer.
     Answering,
+    /// To take what has no end; so many bytes came meanwhile.
+    Streaming(usize),
 }
 
 /// Where a connection stands: what its bytes tell, and what those who answer its requests tell.
@@ -72,8 +78,9 @@ impl Watch {
         }
     }
 
-    /// Bytes came. False if they are part of a head that should have been complete by now.
-    fn hear(&self) -> bool {
+    /// So many bytes came. False if the connection ends with them: they are part of a head that should have been complete by
+    /// now, or of what nobody waits for.
+    fn hear(&self, count: usize) -> bool {
         match self.phase.get() {
             Phase::Idle(_) => {
                 let until = Instant::now() + self.deadlines.head;
@@ -82,6 +89,10 @@ impl Watch {
             }
             Phase::Head(until) => Instant::now() < until,
             Phase::Answering => true,
+            Phase::Streaming(before) => {
+                self.phase.set(Phase::Streaming(before + count));
+                before + count <= BESIDE_A_STREAM
+            }
         }
     }
 
@@ -102,7 +113,7 @@ impl Watch {
     fn until(&self) -> Option<Instant> {
         match self.phase.get() {
             Phase::Idle(until) | Phase::Head(until) => Some(until),
-            Phase::Answering => None,
+            Phase::Answering | Phase::Streaming(_) => None,
         }
     }
 }
@@ -139,6 +150,9 @@ pub(crate) struct AnswerBody {
 
 impl AnswerBody {
     pub(crate) fn new(body: BoxBody, answering: Answering) -> Self {
+        if let (BodySize::Stream, Some(watch)) = (body.size(), &answering.0) {
+            watch.phase.set(Phase::Streaming(0));
+        }
         Self {
             body,
             _answering: answering,
@@ -206,7 +220,7 @@ impl Connection {
             return Some(match self.watch.phase.get() {
                 _ if self.write_until == Some(until) => Overdue::Write,
                 Phase::Head(_) => Overdue::Head,
-                Phase::Idle(_) | Phase::Answering => Overdue::Idle,
+                Phase::Idle(_) | Phase::Answering | Phase::Streaming(_) => Overdue::Idle,
             });
         }
         if self.timer.is_elapsed() || self.timer.deadline() > until {
@@ -259,9 +273,15 @@ impl AsyncRead for Connection {
                 let overdue = this.overdue(cx);
                 this.nothing_read(overdue)
             }
-            Poll::Ready(Ok(())) if buffer.filled().len() > before && !this.watch.hear() => {
+            Poll::Ready(Ok(()))
+                if buffer.filled().len() > before && !this.watch.hear(buffer.filled().len() - before) =>
+            {
                 buffer.set_filled(before);
-                this.nothing_read(Some(Overdue::Head))
+                match this.watch.phase.get() {
+                    // A half-closed connection would go on.
+                    Phase::Streaming(_) => Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
+                    Phase::Idle(_) | Phase::Head(_) | Phase::Answering => this.nothing_read(Some(Overdue::Head)),
+                }
             }
             Poll::Ready(Ok(())) => {
                 this.read_at_once += buffer.filled().len() - before;

@@ -116,6 +116,10 @@ pub(crate) async fn erase(database: Database, whom: Whom, manner: Manner) -> Res
             Whom::Customer(_) => NOBODY,
             Whom::Ticket(_) => "there is no such ticket",
         });
+        // Perhaps what is to be cleared away was erased before.
+        if let Some(file) = file.filter(|_| manner.vacuum) {
+            clear_file(&file, manner.vacuum).await?;
+        }
         return Ok(ExitCode::SUCCESS);
     }
     if !manner.is_agreed && !agree(tickets, messages)? {

@@ -75,10 +75,11 @@ const SOMEBODY: &str = "((customer_name, customer_phone, customer_email, subject
 const SOMETHING: &str = "(messages.body <> '[erased]' OR messages.media_url IS NOT NULL
     OR (messages.from_phone IS NOT NULL AND messages.sender <> 'manager'))";
 
-/// Whether there is something in a ticket to erase: somebody, or what was written since nobody is left.
+/// Whether there is something in a ticket to erase: somebody, or what was written or told since nobody is left.
 fn has_something() -> SqlLiteral<Bool> {
     sql(&format!(
-        "({SOMEBODY} OR EXISTS (SELECT 1 FROM messages WHERE messages.ticket_id = tickets.id AND {SOMETHING}))"
+        "({SOMEBODY} OR EXISTS (SELECT 1 FROM messages WHERE messages.ticket_id = tickets.id AND {SOMETHING})
+            OR EXISTS (SELECT 1 FROM notifications n WHERE n.ticket_id = tickets.id AND n.payload <> ''))"
     ))
 }
 
@@ -132,7 +133,7 @@ fn stale(connection: &mut PgConnection, stale: Stale) -> Result<StaleTickets, Fa
     })
 }
 
-/// Every writer takes its locks in this order: key, outside id, who is asked, question, ticket, message.
+/// Every writer takes its locks in this order: key, outside id, who is asked, question, ticket, message, notification.
 fn erase(connection: &mut PgConnection, erasure: &Erasure) -> Result<(Removed, Vec<News>), Failure> {
     let note = Note {
         id: erasure.entry,
@@ -156,25 +157,30 @@ fn erase_ticket(
         .select((tickets::reference, has_something()))
         .first(connection)
         .optional()?;
-    let Some((reference, _)) = found.filter(|(_, has_something)| after > 0 || *has_something) else {
+    let Some((reference, has_something)) = found else {
         return Ok(Default::default());
     };
     delete(idempotency_keys::table.filter(idempotency_keys::ticket_id.eq(ticket.0))).execute(connection)?;
     forget_questions(connection, reference, note.at.into())?;
+    if after == 0 && !has_something {
+        return Ok(Default::default());
+    }
     // From here on nobody writes into it.
     let has_somebody: bool = update(tickets::table.find(ticket.0))
         .set(tickets::version.eq(tickets::version + 1))
         .returning(sql::<Bool>(SOMEBODY))
         .get_result(connection)?;
-    let written: Vec<(Uuid, Option<i32>, bool)> = messages::table
+    // One more, so that none is left for a last step of its own: without any, it would be found by nobody's name.
+    let mut written: Vec<(Uuid, Option<i32>, bool)> = messages::table
         .filter(messages::ticket_id.eq(ticket.0))
         .filter(messages::seq.gt(i32::try_from(after).unwrap_or(i32::MAX)))
         .order(messages::seq)
-        .limit(limit.into())
+        .limit(i64::from(limit) + 1)
         .for_update()
         .select((messages::id, messages::seq, sql::<Bool>(SOMETHING)))
         .load(connection)?;
-    let is_last = written.len() < usize::from(limit);
+    let is_last = written.len() <= usize::from(limit);
+    written.truncate(limit.into());
     let last = written.last().and_then(|(_, seq, _)| u64::try_from((*seq)?).ok());
     let ids: Vec<Uuid> = written.iter().map(|(id, ..)| *id).collect();
     overwrite(connection, &ids, GATHER_OF_NOBODY)?;
@@ -252,7 +258,8 @@ fn raise_versions(connection: &mut PgConnection, loose: &[Uuid]) -> Result<Vec<U
     let held: Vec<Uuid> = tickets::table
         .filter(tickets::id.eq_any(all))
         .order(tickets::id)
-        .for_update()
+        // As an UPDATE takes it: entries of the trail may refer to them meanwhile.
+        .for_no_key_update()
         .select(tickets::id)
         .load(connection)?;
     update(tickets::table.filter(tickets::id.eq_any(&held)))

@@ -20,6 +20,7 @@ use uuid::Uuid;
 use crate::{
     PostgresStore,
     db::Failure,
+    outbox,
     prepared::{Columns, prepared, typed},
     rows::{DetourRow, HandedRow, ReceiptRow, state},
     schema::{earlier_ids, notifications, receipts},
@@ -120,6 +121,8 @@ fn advance(
         .filter(notifications::state.eq(state::DELIVERED))
         .filter(notifications::external_id.eq(external_id.as_str()));
     let refused = delivered.filter(notifications::progress.eq(Progress::Sent.as_str()));
+    // What was erased since it was read is not sent again.
+    let diverted = refused.filter(notifications::payload.ne(outbox::NOTHING));
     let is_another_message = notifications::round.eq(notifications::round + 1);
     let ticket: Option<Uuid> = match advance {
         Advance::To(progress) => prepared(
@@ -133,7 +136,7 @@ fn advance(
         .get_result(connection)
         .optional()?,
         Advance::Detour(detour, why) => prepared(
-            update(refused)
+            update(diverted)
                 .set((DetourRow::new(detour, why, at), is_another_message))
                 .returning(notifications::ticket_id),
         )

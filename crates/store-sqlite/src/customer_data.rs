@@ -68,10 +68,11 @@ const SOMEBODY: &str = "((customer_name, customer_phone, customer_email, subject
 const SOMETHING: &str = "(messages.body <> '[erased]' OR messages.media_url IS NOT NULL
     OR (messages.from_phone IS NOT NULL AND messages.sender <> 'manager'))";
 
-/// Whether there is something in a ticket to erase: somebody, or what was written since nobody is left.
+/// Whether there is something in a ticket to erase: somebody, or what was written or told since nobody is left.
 fn has_something() -> SqlLiteral<sql_types::Bool> {
     sql(&format!(
-        "({SOMEBODY} OR EXISTS (SELECT 1 FROM messages WHERE messages.ticket_id = tickets.id AND {SOMETHING}))"
+        "({SOMEBODY} OR EXISTS (SELECT 1 FROM messages WHERE messages.ticket_id = tickets.id AND {SOMETHING})
+            OR EXISTS (SELECT 1 FROM notifications n WHERE n.ticket_id = tickets.id AND n.payload <> x''))"
     ))
 }
 
@@ -154,17 +155,24 @@ fn erase_ticket(
         .select((tickets::reference, sql::<sql_types::Bool>(SOMEBODY), has_something()))
         .first(connection)
         .optional()?;
-    let Some((reference, has_somebody, _)) = found.filter(|(.., has_something)| after > 0 || *has_something) else {
+    let Some((reference, has_somebody, has_something)) = found else {
         return Ok(Default::default());
     };
-    let written: Vec<(Vec<u8>, Option<i64>, bool)> = messages::table
+    delete(idempotency_keys::table.filter(idempotency_keys::ticket_id.eq(&id))).execute(connection)?;
+    forget_questions(connection, &reference, note)?;
+    if after == 0 && !has_something {
+        return Ok(Default::default());
+    }
+    // One more, so that none is left for a last step of its own: without any, it would be found by nobody's name.
+    let mut written: Vec<(Vec<u8>, Option<i64>, bool)> = messages::table
         .filter(messages::ticket_id.eq(&id))
         .filter(messages::seq.gt(i64::try_from(after).unwrap_or(i64::MAX)))
         .order(messages::seq)
-        .limit(limit.into())
+        .limit(i64::from(limit) + 1)
         .select((messages::id, messages::seq, sql::<sql_types::Bool>(SOMETHING)))
         .load(connection)?;
-    let is_last = written.len() < usize::from(limit);
+    let is_last = written.len() <= usize::from(limit);
+    written.truncate(limit.into());
     let last = written.last().and_then(|(_, seq, _)| u64::try_from((*seq)?).ok());
     let mut removed = Removed {
         tickets: u64::from(is_last && has_somebody),
@@ -172,8 +180,6 @@ fn erase_ticket(
         cancelled: 0,
         next: last.filter(|_| !is_last),
     };
-    delete(idempotency_keys::table.filter(idempotency_keys::ticket_id.eq(&id))).execute(connection)?;
-    forget_questions(connection, &reference, note)?;
     for (message, seq, _) in &written {
         overwrite(connection, message, PUT_IN_OF_NOBODY)?;
         removed.cancelled += cancel(connection, &id, *seq, note.at)?;

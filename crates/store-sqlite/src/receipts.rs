@@ -100,6 +100,8 @@ pub(crate) fn advance(
         .filter(notifications::state.eq(state::DELIVERED))
         .filter(notifications::external_id.eq(external_id.as_str()));
     let refused = delivered.filter(notifications::progress.eq(Progress::Sent.as_str()));
+    // What was erased since it was read is not sent again.
+    let diverted = refused.filter(notifications::payload.ne(outbox::NOTHING));
     let is_another_message = notifications::round.eq(notifications::round + 1);
     let written = match advance {
         Advance::To(progress) => prepared(
@@ -112,7 +114,7 @@ pub(crate) fn advance(
         )
         .load::<Vec<u8>>(connection)?
         .len(),
-        Advance::Detour(detour, why) => update(refused)
+        Advance::Detour(detour, why) => update(diverted)
             .set((DetourRow::new(detour, why, at), is_another_message))
             .execute(connection)?,
         Advance::Dead(why) => update(refused)

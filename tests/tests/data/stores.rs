@@ -43,7 +43,7 @@ pub(crate) fn execute(place: &Place, sql: &str) {
     }
 }
 
-fn sqlite(place: &Place) -> SqliteConnection {
+pub(crate) fn sqlite(place: &Place) -> SqliteConnection {
     SqliteConnection::establish(&place.file().display().to_string()).unwrap()
 }
 

@@ -231,6 +231,28 @@ fn a_stream_of_events_goes_on() {
 }
 
 #[test]
+fn whoever_follows_a_ticket_has_nothing_to_say() {
+    let api = service(|_| {});
+    let opened = api.open_ticket();
+    let mut stream = connect(&api);
+    let follow = format!(
+        "GET /api/ticket/{}/events HTTP/1.1\r\nhost: test\r\n\r\n",
+        opened.reference
+    );
+    stream.write_all(follow.as_bytes()).unwrap();
+    read_answer(&mut stream, "\r\n\r\n");
+    // One more request may be on its way already.
+    stream.write_all(GET).unwrap();
+    std::thread::park_timeout(SHORT / 4);
+    assert!(is_open(api.address.port(), stream.local_addr().unwrap().port()));
+    stream.set_write_timeout(Some(SHORT)).unwrap();
+    for _ in 0..10 {
+        drop(stream.write_all(&GET.repeat(100)));
+    }
+    wait_until_closed(&api, &stream);
+}
+
+#[test]
 fn requests_may_come_one_behind_the_other() {
     let api = service(|deadlines| deadlines.head = SHORT);
     let mut stream = connect(&api);

@@ -24,7 +24,9 @@ impl Entry {
 
 impl File {
     fn has_something(&self) -> bool {
-        !self.ticket.is_erased() || !self.messages.iter().all(Message::says_nothing)
+        !self.ticket.is_erased()
+            || !self.messages.iter().all(Message::says_nothing)
+            || !self.entries.iter().all(Entry::is_erased)
     }
 
     /// Erases messages, as many as there are in this step, and what was told of them. Whether those were the last.
@@ -37,13 +39,18 @@ impl File {
                 removed.cancelled += u64::from(entry.erase(at));
             }
         }
-        (removed, self.messages.len() < after + limit)
+        (removed, self.messages.len() <= after + limit)
     }
 }
 
 impl State {
     /// None if there is no such ticket, or nothing in it.
     fn erase_ticket(&mut self, ticket: TicketId, after: u64, limit: u16, note: Note) -> Option<Removed> {
+        let reference = self.file(ticket)?.ticket.reference;
+        self.keys.retain(|_, used| used.ticket != ticket);
+        for asked in &mut self.questions {
+            asked.forget(reference);
+        }
         let file = self.file(ticket).filter(|file| after > 0 || file.has_something())?;
         let done = usize::try_from(after).unwrap_or(usize::MAX);
         let (mut removed, is_last) = file.erase_messages(done, limit.into(), note.at);
@@ -55,11 +62,6 @@ impl State {
             removed.next = Some(after + u64::from(limit));
         }
         file.ticket.version = version;
-        let reference = file.ticket.reference;
-        self.keys.retain(|_, used| used.ticket != ticket);
-        for asked in &mut self.questions {
-            asked.forget(reference);
-        }
         self.note(note, Some(ticket), Act::Erase(removed.messages));
         self.news.push(News::Ticket(ticket));
         Some(removed)

@@ -139,7 +139,8 @@ impl Entry {
                     progress,
                 };
             }
-            Advance::Detour(detour, why) if before == Progress::Sent => {
+            // What was erased since it was read is not sent again.
+            Advance::Detour(detour, why) if before == Progress::Sent && !self.is_erased() => {
                 self.earlier_ids.push(id.clone());
                 self.divert(detour, why, at);
             }
