@@ -6,7 +6,11 @@ use black_box::{Engine, Gate, Place};
 use diesel::{Connection, PgConnection, connection::SimpleConnection};
 use tokio::{task::spawn_blocking, time::sleep};
 
-use crate::{cluster::Cluster, outcome::Outcome, stage::Stage};
+use crate::{
+    cluster::Cluster,
+    outcome::Outcome,
+    stage::{Stage, TRIED_AGAIN_WITHIN},
+};
 
 /// How long all goes well before each time.
 const BETWEEN: Duration = Duration::from_secs(3);
@@ -30,7 +34,7 @@ pub(crate) async fn restarts(times: u32) -> Outcome {
         stage.recovers(Instant::now()).await;
     }
     load.end().await;
-    stage.settles().await;
+    stage.settles_within(TRIED_AGAIN_WITHIN).await;
     stage.look_at_memory();
     let outcome = stage.counted().await;
     desk.stop().await;
@@ -56,7 +60,7 @@ pub(crate) async fn is_silent(times: u32) -> Outcome {
         stage.recovers(Instant::now()).await;
     }
     load.end().await;
-    stage.settles().await;
+    stage.settles_within(TRIED_AGAIN_WITHIN).await;
     stage.was_felt();
     stage.look_at_memory();
     let outcome = stage.counted().await;

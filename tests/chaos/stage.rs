@@ -24,8 +24,9 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// How long notifications may take until none waits before it is given up. Less is what passes.
 const UNTIL_SETTLED: Duration = Duration::from_secs(75);
 
-/// A try that was cut off is made again within this time: its lease has to end first.
-const TRIED_AGAIN_WITHIN: Duration = Duration::from_mins(1);
+/// A try that was cut off is made again within this time: its lease has to end first. So does one whose claim was committed
+/// just before the database went away with the answer.
+pub(crate) const TRIED_AGAIN_WITHIN: Duration = Duration::from_mins(1);
 
 /// How long a server works before its memory is looked at.
 const WARM_UP: Duration = Duration::from_secs(2);
