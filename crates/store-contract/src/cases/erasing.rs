@@ -337,29 +337,30 @@ pub async fn messages_are_found_by_their_number_and_erased(fixture: &Fixture) {
     assert_eq!((trail.len(), trail[0].act), (1, Act::Erase(2)));
 }
 
+/// A manager is asked whether a message of theirs is for this ticket.
+async fn asked(fixture: &Fixture, about: &Ticket, seconds: i64) -> (Message, Question) {
+    let choice = Choice {
+        reference: about.reference,
+        subject: about.subject.clone(),
+    };
+    let manager = fixture.manager();
+    let id = QuestionId(fixture.uuid());
+    let question = Question::new(id, manager.clone(), Reason::NoHint, &[choice], at(seconds));
+    let message = fixture.message_from(&manager, at(seconds));
+    fixture.keep(&message, anew(&question, None)).await;
+    (message, question)
+}
+
 /// What managers were asked shows subjects, so it goes too, and only that.
 pub async fn questions_about_an_erased_ticket_are_closed(fixture: &Fixture) {
     let store = fixture.store();
-    let (one, other) = (fixture.opened(at(0)).await, fixture.opened(at(0)).await);
-    let mut asked = Vec::new();
-    for opening in [&one, &other] {
-        let manager = fixture.manager();
-        let choice = Choice {
-            reference: opening.ticket.reference,
-            subject: opening.ticket.subject.clone(),
-        };
-        let id = QuestionId(fixture.uuid());
-        let question = Question::new(id, manager.clone(), Reason::NoHint, &[choice], at(1));
-        let message = fixture.message_from(&manager, at(1));
-        fixture.keep(&message, anew(&question, None)).await;
-        asked.push((manager, message, question));
-    }
-    erase(fixture, &[&one.ticket], 300).await;
-    assert_eq!(fixture.open_question(&asked[0].0).await, None);
-    let (manager, _, question) = &asked[1];
-    assert_eq!(fixture.open_question(manager).await.as_ref(), Some(question));
-    let about = asked[0].1.external_id.clone().unwrap();
-    let twin = fixture.message_of(&about, at(2));
+    let (one, other) = (fixture.opened(at(0)).await.ticket, fixture.opened(at(0)).await.ticket);
+    let (message, first) = asked(fixture, &one, 1).await;
+    let (_, untouched) = asked(fixture, &other, 1).await;
+    erase(fixture, &[&one], 300).await;
+    assert_eq!(fixture.open_question(&first.of).await, None);
+    assert_eq!(fixture.open_question(&untouched.of).await.as_ref(), Some(&untouched));
+    let twin = fixture.message_of(&message.external_id.unwrap(), at(2));
     let known = store.keep_unmatched(keep_silently(twin)).await.unwrap();
     let ticket_domain::ports::Kept::Before(ticket_domain::ports::Known::Kept(Some(question))) = known else {
         panic!("{known:?}");
@@ -367,18 +368,10 @@ pub async fn questions_about_an_erased_ticket_are_closed(fixture: &Fixture) {
     assert_eq!(&*question.text, Erased::TEXT);
 
     // One that was put together before, and is asked after it.
-    let manager = fixture.manager();
-    let choice = Choice {
-        reference: one.ticket.reference,
-        subject: one.ticket.subject.clone(),
-    };
-    let id = QuestionId(fixture.uuid());
-    let late = Question::new(id, manager.clone(), Reason::NoHint, &[choice], at(51));
-    let message = fixture.message_from(&manager, at(51));
-    fixture.keep(&message, anew(&late, None)).await;
-    let removed = erase(fixture, &[&one.ticket], 300).await;
+    let (_, late) = asked(fixture, &one, 51).await;
+    let removed = erase(fixture, &[&one], 300).await;
     assert_eq!(removed, Removed::default());
-    assert_eq!(fixture.open_question(&manager).await, None);
+    assert_eq!(fixture.open_question(&late.of).await, None);
 }
 
 /// A walk finds every ticket to which nothing happened for long, once, and none that is erased.
