@@ -20,7 +20,7 @@ use crate::{
     outbox::{NEVER, NOBODY, NOTHING},
     rows::{MessageRow, bytes, state, ticket_id},
     schema::{idempotency_keys, messages, notifications, questions, tickets},
-    trail,
+    search, trail,
 };
 
 /// What is overwritten or deleted meanwhile leaves nothing behind in the file.
@@ -52,6 +52,8 @@ impl CustomerData for SqliteStore {
     async fn erase(&self, erasure: Erasure) -> Result<Removed, StoreError> {
         self.db
             .write_and_tell(move |connection| {
+                // What shares this commit is found by its words now, or they would be put back after it.
+                search::catch_up(connection)?;
                 connection.batch_execute(SECURELY)?;
                 let erased = erase(connection, &erasure);
                 connection.batch_execute(AS_ALWAYS)?;

@@ -23,7 +23,10 @@ use tokio::{
 };
 use tracing::Span;
 
-use crate::db::{Failure, Pool, Told};
+use crate::{
+    db::{Failure, Pool, Told},
+    search,
+};
 
 /// How long a call waits for its turn.
 const PATIENCE: Duration = Duration::from_millis(2_500);
@@ -260,12 +263,11 @@ impl Desk {
         let mut failed = None;
         let ended = connection.immediate_transaction(|connection| {
             has_begun = true;
-            jobs.iter_mut().try_for_each(|job| {
-                job.run(connection).map_err(|failure| {
-                    let error = StoreError::from(failure);
-                    failed = Some(error.clone());
-                    Failure::Store(error)
-                })
+            let ran = jobs.iter_mut().try_for_each(|job| job.run(connection));
+            ran.and_then(|()| search::catch_up(connection)).map_err(|failure| {
+                let error = StoreError::from(failure);
+                failed = Some(error.clone());
+                Failure::Store(error)
             })
         });
         match (ended, failed) {

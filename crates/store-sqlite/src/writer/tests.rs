@@ -13,13 +13,15 @@ use std::{
 };
 
 use diesel::{
-    Connection, RunQueryDsl, SqliteConnection, connection::SimpleConnection, dsl::count_star,
-    query_dsl::methods::SelectDsl,
+    Connection, QueryableByName, RunQueryDsl, SqliteConnection, connection::SimpleConnection, dsl::count_star,
+    query_dsl::methods::SelectDsl, sql_query, sql_types::BigInt,
 };
 use store_contract::Fixture;
 use ticket_domain::{
     Timestamp,
-    ports::{Announcements, Follower, News, Opened, StoreError, StoreHealth, TicketStore},
+    ports::{
+        Announcements, CustomerData, Erasing, Erasure, Follower, News, Opened, StoreError, StoreHealth, TicketStore,
+    },
 };
 use tokio::{sync::oneshot, task::JoinHandle};
 
@@ -171,6 +173,75 @@ async fn a_full_disk_splits_a_commit_by_what_was_acknowledged() {
     }
     assert!((1..200).contains(&written), "{written}");
     assert_eq!(store.vitals(now).await.unwrap().waiting, written);
+}
+
+/// Tickets that share a commit are one part of the search's index, which need not be merged with others later.
+#[tokio::test]
+async fn what_shares_a_commit_goes_into_the_search_together() {
+    let busy = Busy::new().await;
+    let fixture = Fixture::new(Arc::new(busy.store.clone()));
+    let mut calls = Vec::new();
+    for _ in 0..12 {
+        let opening = fixture.opening(Timestamp::from_unix_micros(0).unwrap());
+        calls.push(begun(busy.store.open(opening)).await);
+    }
+    busy.release.send(()).unwrap();
+    for call in calls {
+        call.await.unwrap();
+    }
+    assert_eq!(found(&busy, "john").await, (12, 1));
+}
+
+/// What was not in the index yet when it was erased does not come into it with the commit that both share.
+#[tokio::test]
+async fn what_is_erased_by_the_commit_that_wrote_it_is_not_found() {
+    let busy = Busy::new().await;
+    let now = Timestamp::from_unix_micros(0).unwrap();
+    let fixture = Fixture::new(Arc::new(busy.store.clone()));
+    let openings = [fixture.opening(now), fixture.opening(now)];
+    let [kept, erased] = &openings;
+    let erasure = Erasure {
+        what: Erasing::Ticket {
+            id: erased.ticket.id,
+            after: 0,
+            limit: 9,
+        },
+        entry: fixture.note(now).id,
+        at: now,
+    };
+    let mut opened = Vec::new();
+    for opening in [kept, erased] {
+        opened.push(begun(busy.store.open(opening.clone())).await);
+    }
+    let erasing = begun(busy.store.erase(erasure)).await;
+    busy.release.send(()).unwrap();
+    for call in opened {
+        call.await.unwrap();
+    }
+    assert_eq!(erasing.await.unwrap().tickets, 1);
+    assert_eq!(found(&busy, "john").await.0, 1);
+    assert_eq!(found(&busy, "erased").await.0, 1);
+}
+
+/// How many documents have a word, and of how many parts the index is.
+async fn found(busy: &Busy, word: &str) -> (i64, i64) {
+    #[derive(QueryableByName)]
+    struct Found {
+        #[diesel(sql_type = BigInt)]
+        documents: i64,
+        #[diesel(sql_type = BigInt)]
+        parts: i64,
+    }
+    let found = sql_query(format!(
+        "SELECT (SELECT count(*) FROM ticket_search('{word}')) AS documents,
+            (SELECT count(DISTINCT segid) FROM ticket_search_idx) AS parts"
+    ));
+    let read = busy
+        .store
+        .db
+        .read(move |connection| Ok(found.get_result::<Found>(connection)?));
+    let Found { documents, parts } = read.await.unwrap();
+    (documents, parts)
 }
 
 /// The store ends with its last handle: everything it was given is written, and the file is closed.
