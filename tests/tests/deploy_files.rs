@@ -151,11 +151,11 @@ fn the_build_gets_every_crate_and_no_secret() {
     let ignore = read(".dockerignore");
     let rules: Vec<&str> = ignore.lines().filter(|line| !line.starts_with('#')).collect();
     assert_eq!(rules[0], "*", "what is not named stays outside");
-    for name in ["Cargo.toml", "Cargo.lock", "crates", "migrations", "tests"] {
+    for name in ["Cargo.toml", "Cargo.lock", ".cargo", "crates", "migrations", "tests"] {
         assert!(rules.contains(&format!("!{name}").as_str()), "{name}");
         assert!(root().join(name).exists(), "{name}");
     }
-    assert_eq!(rules.len(), 6);
+    assert_eq!(rules.len(), 7);
     let ignored = read(".gitignore") + &read("deploy/.gitignore");
     for secret in ["/.env", "/secrets/"] {
         assert!(

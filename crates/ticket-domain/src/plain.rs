@@ -17,9 +17,8 @@ pub fn line(text: &str, own: Option<TicketRef>) -> String {
 
 /// A text of several lines, word for word, in which nothing runs backwards and no ticket is named but `own`.
 pub fn prose(text: &str, own: Option<TicketRef>) -> String {
-    let is_override = |c: &char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let forwards: String = text.chars().filter(|c| !is_override(c)).collect();
-    something(hide_references(&forwards, own))
+    let is_override = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    something(hide_references(&text.replace(is_override, ""), own))
 }
 
 fn something(text: String) -> String {
@@ -41,6 +40,10 @@ pub fn cut(text: String, max: usize) -> String {
 /// The signs by which WhatsApp formats, shown by others that look the same; in a link by their codes, so that it still
 /// leads where it led. Between two letters or digits they do nothing, and stay.
 pub fn without_marks(text: &str) -> String {
+    // As most texts are.
+    if !text.contains(['*', '_', '~', '`']) {
+        return text.to_owned();
+    }
     let is_edge = |other: Option<char>| !other.is_some_and(|c| c.is_ascii_alphanumeric());
     let mut plain = String::with_capacity(text.len());
     let (mut before, mut is_link) = (None, false);
@@ -85,6 +88,9 @@ pub(crate) fn is_blank(text: &str) -> bool {
 
 /// A text without what cannot be seen. What joins two signs of an emoji, or of a script beyond ASCII, stays.
 fn visible(text: &str) -> String {
+    if !text.contains(is_invisible) {
+        return text.to_owned();
+    }
     let mut kept = String::with_capacity(text.len());
     let mut rest = text.chars().peekable();
     while let Some(c) = rest.next() {
@@ -114,7 +120,7 @@ fn visible(text: &str) -> String {
 /// direction, and letters that are blank.
 pub(crate) fn is_invisible(c: char) -> bool {
     matches!(
-        c,
+    c,
         '\u{ad}'
             | '\u{34f}'
             | '\u{61c}'

@@ -138,23 +138,27 @@ pub fn references_in(text: &str) -> Vec<TicketRef> {
 /// That goes for whatever begins like one, since it may be cut off later.
 pub(crate) fn hide_references(text: &str, own: Option<TicketRef>) -> String {
     let mut hidden = String::with_capacity(text.len());
-    let (mut before, mut rest) = (None, text);
-    while let Some(c) = rest.chars().next() {
-        let starts_word = before.is_none_or(|c: char| !c.is_alphanumeric() && c != '-');
-        let is_own = || starts_word && TicketRef::at_start(rest).is_some_and(|(found, _)| Some(found) == own);
-        let length = match shaped_like_one(rest) {
-            Some(length) if !is_own() => {
-                hidden.push_str(&rest[..length].replace('-', NO_HYPHEN));
-                length
-            }
-            _ => {
-                hidden.push(c);
-                c.len_utf8()
-            }
+    let (mut copied, mut from) = (0, 0);
+    while let Some(place) = text.as_bytes()[from..]
+        .iter()
+        .position(|byte| matches!(byte, b'T' | b't'))
+    {
+        let at = from + place;
+        from = at + 1;
+        let Some(length) = shaped_like_one(&text[at..]) else {
+            continue;
         };
-        before = rest[..length].chars().next_back();
-        rest = &rest[length..];
+        let before = text[..at].chars().next_back();
+        let starts_word = before.is_none_or(|c| !c.is_alphanumeric() && c != '-');
+        if starts_word && TicketRef::at_start(&text[at..]).is_some_and(|(found, _)| Some(found) == own) {
+            continue;
+        }
+        from = at + length;
+        hidden.push_str(&text[copied..at]);
+        hidden.push_str(&text[at..from].replace('-', NO_HYPHEN));
+        copied = from;
     }
+    hidden.push_str(&text[copied..]);
     hidden
 }
 

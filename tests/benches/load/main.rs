@@ -24,7 +24,12 @@ mod rounds;
 use std::{env, process::ExitCode, time::Duration};
 
 use black_box::Engine;
+use mimalloc::MiMalloc;
 use tokio::time::timeout;
+
+/// That of the server, which this is as well: `one_by_one.rs`.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Whatever happens, it ends.
 const LIMIT: Duration = Duration::from_mins(12);
