@@ -53,7 +53,7 @@ impl CustomerData for SqliteStore {
         self.db
             .write_and_tell(move |connection| {
                 // What shares this commit is found by its words now, or they would be put back after it.
-                search::catch_up(connection)?;
+                while search::catch_up(connection)? {}
                 connection.batch_execute(SECURELY)?;
                 let erased = erase(connection, &erasure);
                 connection.batch_execute(AS_ALWAYS)?;

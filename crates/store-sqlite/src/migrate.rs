@@ -12,11 +12,12 @@ use diesel::{
     sqlite::Sqlite,
 };
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use ticket_domain::ports::StoreError;
 
 use crate::{
     db::SETTINGS,
     file::{File, OpenError},
-    seal,
+    seal, search,
 };
 
 pub(crate) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
@@ -46,6 +47,11 @@ pub(crate) fn migrate(file: &File) -> Result<(), OpenError> {
     for version in done {
         tracing::info!(%version, "migrated the database");
     }
+    // What somebody wrote by hand while no server ran.
+    while connection
+        .immediate_transaction(search::catch_up)
+        .map_err(|failure| file.failed(StoreError::from(failure).into()))?
+    {}
     seal::lift(&mut connection).map_err(|error| file.failed(error.into()))
 }
 

@@ -33,27 +33,31 @@ const LOOKED_INTO: usize = 64;
 /// Whether a message is not in the index yet.
 const PENDING: &str = "SELECT document FROM search_pending LIMIT 1";
 
-/// In the order of their numbers: where FTS5 is given a lower one it puts on the disk what it has gathered.
-const GATHER: &str = "INSERT INTO ticket_search (rowid, text)
-    SELECT d.number, d.text FROM search_pending p
-    CROSS JOIN ticket_documents d ON d.ticket_number = p.document >> 20 AND d.seq = p.document & (1 << 20) - 1
-    ORDER BY p.document";
+/// More than one commit has, and so many that it takes some 50 ms: rows may have been written by hand, a million at once.
+const PORTION: &str = "(SELECT document FROM search_pending ORDER BY document LIMIT 1024)";
 
-const GATHERED: &str = "DELETE FROM search_pending";
-
-/// Puts into the index what was written since the last time, all of it at once. Whoever writes messages calls it before the
-/// commit, so that they are found as soon as they are there.
-pub(crate) fn catch_up(connection: &mut SqliteConnection) -> Result<(), Failure> {
+/// Puts into the index what was written since the last time, together. Whoever writes messages calls it before the commit, so
+/// that they are found as soon as they are there. Says whether there was anything.
+pub(crate) fn catch_up(connection: &mut SqliteConnection) -> Result<bool, Failure> {
     if typed::<BigInt, _>(sql_query(PENDING))
         .load::<i64>(connection)?
         .is_empty()
     {
-        return Ok(());
+        return Ok(false);
     }
-    // These give no rows.
-    typed::<BigInt, _>(sql_query(GATHER)).load::<i64>(connection)?;
-    typed::<BigInt, _>(sql_query(GATHERED)).load::<i64>(connection)?;
-    Ok(())
+    // In the order of their numbers: where FTS5 is given a lower one it puts on the disk what it has gathered.
+    let gather = format!(
+        "INSERT INTO ticket_search (rowid, text)
+        SELECT d.number, d.text FROM {PORTION} p CROSS JOIN ticket_documents d
+            ON d.ticket_number = p.document >> {SEQ_BITS} AND d.seq = p.document & (1 << {SEQ_BITS}) - 1
+        ORDER BY p.document"
+    );
+    let gathered = format!("DELETE FROM search_pending WHERE document IN {PORTION}");
+    for statement in [gather, gathered] {
+        // It gives no rows.
+        typed::<BigInt, _>(sql_query(statement)).load::<i64>(connection)?;
+    }
+    Ok(true)
 }
 
 /// One page, the newest ticket first.
@@ -293,7 +297,7 @@ mod tests {
                 SELECT id, id, 1, 'customer', 'web', 'Bottles', created_at FROM tickets;"
             ))
             .unwrap();
-        catch_up(&mut connection).unwrap();
+        while catch_up(&mut connection).unwrap() {}
         connection
     }
 
@@ -350,7 +354,7 @@ mod tests {
                     created_at FROM tickets WHERE number > 1",
             )
             .unwrap();
-        catch_up(&mut connection).unwrap();
+        while catch_up(&mut connection).unwrap() {}
         let every = |step: u32, first: u32| {
             (first..=many)
                 .rev()

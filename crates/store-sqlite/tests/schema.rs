@@ -1,7 +1,7 @@
 //! The migrations, and what they make: the same whichever way it was reached, indexed, and as `schema.rs` has it.
 #![allow(clippy::unwrap_used)]
 
-use std::{fmt::Write, path::Path};
+use std::fmt::Write;
 
 use diesel::{
     Connection, QueryableByName, RunQueryDsl, SqliteConnection,
@@ -208,15 +208,6 @@ fn derived(connection: &mut SqliteConnection) -> Vec<String> {
     )
 }
 
-/// Has the server write something, whatever it is.
-async fn serve(file: &Path) {
-    let store = SqliteStore::open(file).unwrap();
-    store
-        .release_waiting(Timestamp::from_unix_micros(0).unwrap())
-        .await
-        .unwrap();
-}
-
 /// What is derived is the same whether the rows were there before or are written later, and by whomever: one at a time
 /// or many, in any order.
 #[tokio::test]
@@ -234,12 +225,16 @@ async fn what_was_written_before_the_desk_is_found_there() {
             connection.run_next_migration(MIGRATIONS).unwrap();
         }
         connection.batch_execute(WRITTEN_BEFORE).unwrap();
-        serve(&file).await;
+        let store = SqliteStore::open(&file).unwrap();
         assert_eq!(derived(&mut connection), expected, "{migrations}");
         connection
             .batch_execute("UPDATE messages SET ticket_id = x'01', seq = 2, sender = 'agent' WHERE id = x'31'")
             .unwrap();
-        serve(&file).await;
+        // With the next commit, whatever that is about.
+        store
+            .release_waiting(Timestamp::from_unix_micros(0).unwrap())
+            .await
+            .unwrap();
         let joined = "T-20250115-0001 agent anna:1 anna:2 where:1 lost:2";
         assert_eq!(derived(&mut connection), [joined, expected[1]], "{migrations}");
     }

@@ -9,6 +9,7 @@ use diesel::{
     Connection, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection, connection::SimpleConnection, sql_query,
     sql_types,
 };
+use store_sqlite::SqliteStore;
 use tokio::task::spawn_blocking;
 
 /// Rows of one transaction.
@@ -38,10 +39,12 @@ pub(crate) async fn fill(engine: Engine, place: &Place, tickets: u32) {
     let (file, url) = (place.file(), place.url());
     let begun = Instant::now();
     spawn_blocking(move || match engine {
-        Engine::Sqlite => fill_sqlite(
-            &mut SqliteConnection::establish(&file.display().to_string()).unwrap(),
-            tickets,
-        ),
+        Engine::Sqlite => {
+            let mut connection = SqliteConnection::establish(&file.display().to_string()).unwrap();
+            fill_sqlite(&mut connection, tickets);
+            // What was written by hand goes into the search as soon as the store is opened.
+            drop(SqliteStore::open(&file).unwrap());
+        }
         Engine::Postgres => fill_postgres(&mut PgConnection::establish(&url).unwrap(), tickets),
     })
     .await

@@ -5,6 +5,7 @@ use std::{fmt::Write as _, fs, path::Path};
 
 use black_box::{Engine, Place};
 use diesel::{Connection, PgConnection, SqliteConnection, connection::SimpleConnection};
+use store_sqlite::SqliteStore;
 use tokio::task::spawn_blocking;
 
 use crate::measure::server::Server;
@@ -19,6 +20,8 @@ pub(crate) async fn write_threads(engine: Engine, place: &Place) {
         Engine::Sqlite => {
             let mut connection = SqliteConnection::establish(&file.display().to_string()).unwrap();
             connection.batch_execute(&sqlite()).unwrap();
+            // What was written by hand goes into the search as soon as the store is opened.
+            drop(SqliteStore::open(&file).unwrap());
         }
         Engine::Postgres => {
             let mut connection = PgConnection::establish(&url).unwrap();
