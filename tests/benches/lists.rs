@@ -94,7 +94,7 @@ fn engines() -> Vec<Engine> {
     }
 }
 
-/// A store with so many tickets. The tables' own triggers do the rest.
+/// A store with so many tickets. The tables' own triggers do the rest, and on SQLite opening the store.
 async fn filled(engine: Engine, tickets: u32) -> Place {
     let place = Place::new(engine).await;
     // Makes the schema.

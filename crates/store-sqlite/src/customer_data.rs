@@ -20,13 +20,17 @@ use crate::{
     outbox::{NEVER, NOBODY, NOTHING},
     rows::{MessageRow, bytes, state, ticket_id},
     schema::{idempotency_keys, messages, notifications, questions, tickets},
-    search, trail,
+    trail,
 };
 
 /// What is overwritten or deleted meanwhile leaves nothing behind in the file.
 const SECURELY: &str = "PRAGMA secure_delete = ON";
 const AS_ALWAYS: &str = "PRAGMA secure_delete = OFF";
 
+/// What is put in here is not to be put in once more: FTS5 would keep both, and take out only the later one.
+const NOT_LATER: &str = "
+    DELETE FROM search_pending WHERE document IN (
+        SELECT t.number << 20 | m.seq FROM messages m JOIN tickets t ON t.id = m.ticket_id WHERE m.id = ?)";
 /// The documents of a ticket by which it is found, made anew of what the rows say now. Only whole ones are taken out.
 const TAKE_OUT: &str = "
     DELETE FROM ticket_search WHERE rowid IN (
@@ -52,8 +56,6 @@ impl CustomerData for SqliteStore {
     async fn erase(&self, erasure: Erasure) -> Result<Removed, StoreError> {
         self.db
             .write_and_tell(move |connection| {
-                // What shares this commit is found by its words now, or they would be put back after it.
-                while search::catch_up(connection)? {}
                 connection.batch_execute(SECURELY)?;
                 let erased = erase(connection, &erasure);
                 connection.batch_execute(AS_ALWAYS)?;
@@ -254,9 +256,11 @@ fn erase_message(
 
 /// Puts nothing in the place of what a message said, and of what it is found by.
 fn overwrite(connection: &mut SqliteConnection, message: &[u8], put_in: &str) -> Result<(), Failure> {
-    sql_query(TAKE_OUT)
-        .bind::<sql_types::Binary, _>(message)
-        .execute(connection)?;
+    for statement in [NOT_LATER, TAKE_OUT] {
+        sql_query(statement)
+            .bind::<sql_types::Binary, _>(message)
+            .execute(connection)?;
+    }
     update(messages::table.find(message))
         .set((messages::body.eq(Erased::TEXT), messages::media_url.eq(None::<String>)))
         .execute(connection)?;

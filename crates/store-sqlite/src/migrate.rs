@@ -15,7 +15,7 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use ticket_domain::ports::StoreError;
 
 use crate::{
-    db::SETTINGS,
+    db::{Failure, SETTINGS},
     file::{File, OpenError},
     seal, search,
 };
@@ -47,12 +47,16 @@ pub(crate) fn migrate(file: &File) -> Result<(), OpenError> {
     for version in done {
         tracing::info!(%version, "migrated the database");
     }
-    // What somebody wrote by hand while no server ran.
-    while connection
-        .immediate_transaction(search::catch_up)
-        .map_err(|failure| file.failed(StoreError::from(failure).into()))?
-    {}
+    gather(&mut connection).map_err(|failure| file.failed(StoreError::from(failure).into()))?;
     seal::lift(&mut connection).map_err(|error| file.failed(error.into()))
+}
+
+/// Puts into the search what somebody wrote by hand while no server ran. Where there is nothing, nothing is locked.
+fn gather(connection: &mut SqliteConnection) -> Result<(), Failure> {
+    while search::is_behind(connection)? {
+        connection.immediate_transaction(search::catch_up)?;
+    }
+    Ok(())
 }
 
 /// Turns the write-ahead log on, for ever: the file remembers. Says what is on then.

@@ -36,14 +36,18 @@ const PENDING: &str = "SELECT document FROM search_pending LIMIT 1";
 /// More than one commit has, and so many that it takes some 50 ms: rows may have been written by hand, a million at once.
 const PORTION: &str = "(SELECT document FROM search_pending ORDER BY document LIMIT 1024)";
 
-/// Puts into the index what was written since the last time, together. Whoever writes messages calls it before the commit, so
-/// that they are found as soon as they are there. Says whether there was anything.
-pub(crate) fn catch_up(connection: &mut SqliteConnection) -> Result<bool, Failure> {
-    if typed::<BigInt, _>(sql_query(PENDING))
+/// Whether there is anything to put into the index.
+pub(crate) fn is_behind(connection: &mut SqliteConnection) -> Result<bool, Failure> {
+    Ok(!typed::<BigInt, _>(sql_query(PENDING))
         .load::<i64>(connection)?
-        .is_empty()
-    {
-        return Ok(false);
+        .is_empty())
+}
+
+/// Puts into the index what was written since the last time, together. Whoever writes messages calls it before the commit, so
+/// that they are found as soon as they are there.
+pub(crate) fn catch_up(connection: &mut SqliteConnection) -> Result<(), Failure> {
+    if !is_behind(connection)? {
+        return Ok(());
     }
     // In the order of their numbers: where FTS5 is given a lower one it puts on the disk what it has gathered.
     let gather = format!(
@@ -57,7 +61,7 @@ pub(crate) fn catch_up(connection: &mut SqliteConnection) -> Result<bool, Failur
         // It gives no rows.
         typed::<BigInt, _>(sql_query(statement)).load::<i64>(connection)?;
     }
-    Ok(true)
+    Ok(())
 }
 
 /// One page, the newest ticket first.
@@ -297,7 +301,9 @@ mod tests {
                 SELECT id, id, 1, 'customer', 'web', 'Bottles', created_at FROM tickets;"
             ))
             .unwrap();
-        while catch_up(&mut connection).unwrap() {}
+        while is_behind(&mut connection).unwrap() {
+            catch_up(&mut connection).unwrap();
+        }
         connection
     }
 
@@ -354,7 +360,9 @@ mod tests {
                     created_at FROM tickets WHERE number > 1",
             )
             .unwrap();
-        while catch_up(&mut connection).unwrap() {}
+        while is_behind(&mut connection).unwrap() {
+            catch_up(&mut connection).unwrap();
+        }
         let every = |step: u32, first: u32| {
             (first..=many)
                 .rev()

@@ -264,12 +264,11 @@ impl Desk {
         let ended = connection.immediate_transaction(|connection| {
             has_begun = true;
             let ran = jobs.iter_mut().try_for_each(|job| job.run(connection));
-            ran.and_then(|()| search::catch_up(connection).map(drop))
-                .map_err(|failure| {
-                    let error = StoreError::from(failure);
-                    failed = Some(error.clone());
-                    Failure::Store(error)
-                })
+            ran.and_then(|()| search::catch_up(connection)).map_err(|failure| {
+                let error = StoreError::from(failure);
+                failed = Some(error.clone());
+                Failure::Store(error)
+            })
         });
         match (ended, failed) {
             (Ok(()), _) => Ok(()),

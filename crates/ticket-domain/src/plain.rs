@@ -120,7 +120,7 @@ fn visible(text: &str) -> String {
 /// direction, and letters that are blank.
 pub(crate) fn is_invisible(c: char) -> bool {
     matches!(
-    c,
+        c,
         '\u{ad}'
             | '\u{34f}'
             | '\u{61c}'

@@ -13,7 +13,7 @@ use ticket_domain::Timestamp;
 use crate::{SqliteStore, db::Failure};
 
 /// What is asked seldom, or one of many at once.
-const SELDOM: [&str; 25] = [
+const SELDOM: [&str; 26] = [
     "BEGIN",
     "COMMIT",
     // Once a look at the metrics.
@@ -30,6 +30,7 @@ const SELDOM: [&str; 25] = [
     "messages.sender <> 'manager'",
     "(customer_name, customer_phone, customer_email, subject) <>",
     "ticket_search",
+    "DELETE FROM search_pending WHERE document IN (\n        SELECT t.number",
     "PRAGMA secure_delete",
     "questions.choices",
     "UPDATE `messages` SET `body`",

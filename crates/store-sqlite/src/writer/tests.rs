@@ -20,7 +20,8 @@ use store_contract::Fixture;
 use ticket_domain::{
     Timestamp,
     ports::{
-        Announcements, CustomerData, Erasing, Erasure, Follower, News, Opened, StoreError, StoreHealth, TicketStore,
+        Announcements, Append, CustomerData, Erasing, Erasure, Follower, News, Opened, StoreError, StoreHealth,
+        TicketStore,
     },
 };
 use tokio::{sync::oneshot, task::JoinHandle};
@@ -198,29 +199,37 @@ async fn what_is_erased_by_the_commit_that_wrote_it_is_not_found() {
     let busy = Busy::new().await;
     let now = Timestamp::from_unix_micros(0).unwrap();
     let fixture = Fixture::new(Arc::new(busy.store.clone()));
-    let openings = [fixture.opening(now), fixture.opening(now)];
-    let [kept, erased] = &openings;
-    let erasure = Erasure {
+    let opening = fixture.opening(now);
+    let append = Append {
+        to: opening.ticket.id,
+        message: fixture.message(now),
+        notification: None,
+        reopen: false,
+        ends_question_of: None,
+        idempotency: None,
+        note: None,
+    };
+    // The first step leaves the customer's name.
+    let step = |after| Erasure {
         what: Erasing::Ticket {
-            id: erased.ticket.id,
-            after: 0,
-            limit: 9,
+            id: opening.ticket.id,
+            after,
+            limit: 1,
         },
         entry: fixture.note(now).id,
         at: now,
     };
-    let mut opened = Vec::new();
-    for opening in [kept, erased] {
-        opened.push(begun(busy.store.open(opening.clone())).await);
-    }
-    let erasing = begun(busy.store.erase(erasure)).await;
+    let opened = begun(busy.store.open(opening.clone())).await;
+    let appended = begun(busy.store.append(append)).await;
+    let erasing = begun(busy.store.erase(step(0))).await;
     busy.release.send(()).unwrap();
-    for call in opened {
-        call.await.unwrap();
-    }
-    assert_eq!(erasing.await.unwrap().tickets, 1);
+    opened.await.unwrap();
+    appended.await.unwrap();
+    assert_eq!(erasing.await.unwrap().next, Some(1));
     assert_eq!(found(&busy, "john").await.0, 1);
-    assert_eq!(found(&busy, "erased").await.0, 1);
+    assert_eq!(busy.store.erase(step(1)).await.unwrap().next, None);
+    assert_eq!(found(&busy, "john").await.0, 0);
+    assert_eq!(found(&busy, "erased").await.0, 2);
 }
 
 /// How many documents have a word, and of how many parts the index is.
