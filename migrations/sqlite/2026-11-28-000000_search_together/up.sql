@@ -3,7 +3,8 @@
 -- part of the index of its own, to be merged with others later.
 
 -- Documents that are not in the index yet. Who commits for the server puts them there in the same transaction, so this
--- is empty whenever nobody writes; rows that somebody writes by hand are found after the server's next commit.
+-- is empty whenever nobody writes; rows that somebody writes by hand go there in portions of 1,024, with the
+-- server's next commits, and all of them when the store is opened.
 CREATE TABLE search_pending (document INTEGER PRIMARY KEY) STRICT;
 
 DROP TRIGGER messages_written;
