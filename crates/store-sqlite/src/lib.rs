@@ -22,6 +22,7 @@ mod desk;
 mod file;
 mod health;
 mod housekeeping;
+mod indexing;
 mod keys;
 mod listing;
 mod messages;

@@ -17,7 +17,7 @@ use ticket_domain::ports::StoreError;
 use crate::{
     db::{Failure, SETTINGS},
     file::{File, OpenError},
-    seal, search,
+    indexing, seal,
 };
 
 pub(crate) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
@@ -53,8 +53,11 @@ pub(crate) fn migrate(file: &File) -> Result<(), OpenError> {
 
 /// Puts into the search what somebody wrote by hand while no server ran. Where there is nothing, nothing is locked.
 fn gather(connection: &mut SqliteConnection) -> Result<(), Failure> {
-    while search::is_behind(connection)? {
-        connection.immediate_transaction(search::catch_up)?;
+    if indexing::is_behind(connection)? {
+        tracing::info!("putting messages into the search that were written without it");
+    }
+    while indexing::is_behind(connection)? {
+        connection.immediate_transaction(indexing::catch_up)?;
     }
     Ok(())
 }

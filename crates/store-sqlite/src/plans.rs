@@ -18,8 +18,8 @@ use ticket_domain::{
 };
 
 use crate::{
-    customer_data, desk, health, housekeeping, listing, messages, migrate::MIGRATIONS, outbox, questions, receipts,
-    redelivery, search, tickets, trail, verdicts,
+    customer_data, desk, health, housekeeping, indexing, listing, messages, migrate::MIGRATIONS, outbox, questions,
+    receipts, redelivery, search, tickets, trail, verdicts,
 };
 
 /// They hold only what waits, is not delivered, is not matched or is open, however much was sent; of the open, and of the
@@ -58,7 +58,7 @@ fn statements(connection: &mut SqliteConnection) -> Vec<String> {
     let external_id = fixture.external_id();
 
     tickets::open(connection, &opening).unwrap();
-    search::catch_up(connection).unwrap();
+    indexing::catch_up(connection).unwrap();
     tickets::opened_since(connection, now).unwrap();
     tickets::head(connection, opening.ticket.reference).unwrap().unwrap();
     tickets::thread(connection, opening.ticket.reference).unwrap().unwrap();
@@ -318,12 +318,12 @@ fn every_statement_finds_its_rows_by_an_index() {
             ];
             let is_sought = is_sought.iter().any(|sought| detail.contains(sought));
             // A subquery's own steps stand beside it: `d` is one.
-            // Before a commit, what is new in it stands in `search_pending`, `p`.
+            // `search_pending` holds what is new in one commit.
             let is_no_table = [
                 "SCAN CONSTANT ROW",
                 "SCAN d",
                 "SCAN found",
-                "SCAN p",
+                "SCAN pending",
                 "SCAN search_pending",
             ]
             .contains(&detail.as_str())

@@ -10,10 +10,10 @@ use diesel::{
 };
 use ticket_domain::{Listed, Listing, Place, SearchText, Tickets, ports::StoreError};
 
-use crate::{db::Failure, listing, prepared::typed, rows::moment};
+use crate::{db::Failure, listing, rows::moment};
 
 /// A document's rowid is its ticket's number and, below so many bits, its message's seq.
-const SEQ_BITS: u32 = 20;
+pub(crate) const SEQ_BITS: u32 = 20;
 
 /// So many documents are looked up at once.
 const CHUNK: u8 = 128;
@@ -29,40 +29,6 @@ const ONE_BY_ONE: usize = 24;
 
 /// Up to so many documents that have the whole words are looked into for the one that is only begun.
 const LOOKED_INTO: usize = 64;
-
-/// Whether a message is not in the index yet.
-const PENDING: &str = "SELECT document FROM search_pending LIMIT 1";
-
-/// More than one commit has, and so many that it takes some 50 ms: rows may have been written by hand, a million at once.
-const PORTION: &str = "(SELECT document FROM search_pending ORDER BY document LIMIT 1024)";
-
-/// Whether there is anything to put into the index.
-pub(crate) fn is_behind(connection: &mut SqliteConnection) -> Result<bool, Failure> {
-    Ok(!typed::<BigInt, _>(sql_query(PENDING))
-        .load::<i64>(connection)?
-        .is_empty())
-}
-
-/// Puts into the index what was written since the last time, together. Whoever writes messages calls it before the commit, so
-/// that they are found as soon as they are there.
-pub(crate) fn catch_up(connection: &mut SqliteConnection) -> Result<(), Failure> {
-    if !is_behind(connection)? {
-        return Ok(());
-    }
-    // In the order of their numbers: where FTS5 is given a lower one it puts on the disk what it has gathered.
-    let gather = format!(
-        "INSERT INTO ticket_search (rowid, text)
-        SELECT d.number, d.text FROM {PORTION} p CROSS JOIN ticket_documents d
-            ON d.ticket_number = p.document >> {SEQ_BITS} AND d.seq = p.document & (1 << {SEQ_BITS}) - 1
-        ORDER BY p.document"
-    );
-    let gathered = format!("DELETE FROM search_pending WHERE document IN {PORTION}");
-    for statement in [gather, gathered] {
-        // It gives no rows.
-        typed::<BigInt, _>(sql_query(statement)).load::<i64>(connection)?;
-    }
-    Ok(())
-}
 
 /// One page, the newest ticket first.
 pub(crate) fn page(
@@ -283,7 +249,7 @@ mod tests {
     use ticket_domain::{Priority, Status};
 
     use super::*;
-    use crate::migrate::MIGRATIONS;
+    use crate::{indexing, migrate::MIGRATIONS};
 
     /// So many tickets, all of one customer who writes of bottles. Only the first is closed.
     fn with_tickets(count: u32) -> SqliteConnection {
@@ -301,8 +267,8 @@ mod tests {
                 SELECT id, id, 1, 'customer', 'web', 'Bottles', created_at FROM tickets;"
             ))
             .unwrap();
-        while is_behind(&mut connection).unwrap() {
-            catch_up(&mut connection).unwrap();
+        while indexing::is_behind(&mut connection).unwrap() {
+            indexing::catch_up(&mut connection).unwrap();
         }
         connection
     }
@@ -360,8 +326,8 @@ mod tests {
                     created_at FROM tickets WHERE number > 1",
             )
             .unwrap();
-        while is_behind(&mut connection).unwrap() {
-            catch_up(&mut connection).unwrap();
+        while indexing::is_behind(&mut connection).unwrap() {
+            indexing::catch_up(&mut connection).unwrap();
         }
         let every = |step: u32, first: u32| {
             (first..=many)

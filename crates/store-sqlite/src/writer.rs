@@ -25,7 +25,7 @@ use tracing::Span;
 
 use crate::{
     db::{Failure, Pool, Told},
-    search,
+    indexing,
 };
 
 /// How long a call waits for its turn.
@@ -264,7 +264,7 @@ impl Desk {
         let ended = connection.immediate_transaction(|connection| {
             has_begun = true;
             let ran = jobs.iter_mut().try_for_each(|job| job.run(connection));
-            ran.and_then(|()| search::catch_up(connection)).map_err(|failure| {
+            ran.and_then(|()| indexing::catch_up(connection)).map_err(|failure| {
                 let error = StoreError::from(failure);
                 failed = Some(error.clone());
                 Failure::Store(error)
