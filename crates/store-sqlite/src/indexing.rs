@@ -10,7 +10,7 @@ use crate::{db::Failure, prepared::typed, search::SEQ_BITS};
 /// Whether a message is not in the index yet.
 const PENDING: &str = "SELECT document FROM search_pending LIMIT 1";
 
-/// More than one commit has, and so many that it takes some 50 ms: rows may have been written by hand, a million at once.
+/// More than one commit has, and so many that they take 50 ms at most: rows may have been written by hand, a million at once.
 const PORTION: &str = "(SELECT document FROM search_pending ORDER BY document LIMIT 1024)";
 
 /// Whether there is anything to put into the index.
