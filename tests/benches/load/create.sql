@@ -1,5 +1,6 @@
 \set i :i + 1
 \set n :run * 100000000 + :client_id * 1000000 + :i
+\set form random(1000, 1999)
 BEGIN;
 INSERT INTO tickets (id, reference, customer_name, customer_phone, customer_email, subject, priority, status, customer_key, reader_key, version, created_at, updated_at) VALUES (md5('t' || :n)::uuid, 'T-20250116-' || :n, '{customerName}', '{customerPhone}', '{customerEmail}', '{subject}', '{priority}', 'open', md5('c' || :n), md5('r' || :n), 1, now(), now()) ON CONFLICT (reference) DO NOTHING;
 INSERT INTO messages (id, ticket_id, seq, sender, channel, from_phone, body, media_url, external_id, created_at) VALUES (md5('m' || :n)::uuid, md5('t' || :n)::uuid, 1, 'customer', 'web', NULL, '{message}', NULL, NULL, now());

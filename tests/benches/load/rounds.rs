@@ -19,7 +19,7 @@ use crate::{
     measure::server::Server,
     oha::{Ask, Load, Pressure, press},
     one_by_one,
-    pgbench::{Pgbench, Ticket},
+    pgbench::{self, Pgbench, Ticket},
 };
 
 const ROUNDS: usize = 3;
@@ -232,7 +232,7 @@ async fn one_ticket(server: &Server, place: &Place) -> Ticket {
         #[diesel(sql_type = sql_types::Text)]
         payload: String,
     }
-    let form = form::form(0);
+    let form = form::form(pgbench::NUMBER);
     let reply = server.post("/api/ticket", form.to_string()).send().await.unwrap();
     assert_eq!(reply.status(), 201);
     let url = place.url();

@@ -57,7 +57,13 @@ fn texts() -> Vec<String> {
     for letter in ["x", "X", "é", "ß", "日", "م", "🙂", "e\u{301}", "ﷺ", "İ", "ﬃ", "한"] {
         for count in [14, 15, 85, 127, 128, 254, 255, 256, 257, 600] {
             let word = letter.repeat(count);
-            texts.extend([format!("{word} z"), format!("Z {word}, {word}{word}"), word]);
+            let short = "z ".repeat(60);
+            texts.extend([
+                format!("{word} z"),
+                format!("Z {word}, {word}{word}"),
+                format!("{short}{word} {short}"),
+            ]);
+            texts.push(word);
         }
     }
     texts.extend(mixtures());
