@@ -38,7 +38,7 @@ bench: needs ## how fast it is, beside pgbench on the same server; writes docs/p
 		cargo bench $(LOCKED) -p black-box --bench load
 	SERVER_BINARY=$(SERVER) scripts/with-postgres cargo bench $(LOCKED) -p black-box --bench live
 
-bench-growth: needs ## creation, reading, replies, claims with 5,000,000 tickets beside 10,000 (an hour, 15 GB; BENCH_TICKETS=…)
+bench-growth: needs ## creation, reading, replies, claims with 5,000,000 tickets beside 10,000 (a quarter of an hour, 15 GB; BENCH_TICKETS=…)
 	cargo build --release $(LOCKED) -p server
 	SERVER_BINARY=$(SERVER) scripts/with-postgres --durable cargo bench $(LOCKED) -p black-box --bench growth
 

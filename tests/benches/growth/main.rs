@@ -1,6 +1,6 @@
 //! What people wait for, with millions of tickets beside ten thousand: `make bench-growth`. Writes its part of
-//! `docs/performance.md`, and fails if a bar is missed. With five million it takes about three quarters of an hour and
-//! 15 GB of disk; `BENCH_TICKETS` makes it fewer.
+//! `docs/performance.md`, and fails if a bar is missed. With five million it takes about a quarter of an hour and 15 GB of
+//! disk; `BENCH_TICKETS` makes it fewer.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
