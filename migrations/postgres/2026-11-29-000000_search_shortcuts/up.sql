@@ -1,4 +1,4 @@
--- Opening a ticket costs a tenth less: what is found, and by what, stays the same. Programs of the version before run on
+-- Opening a ticket costs less: what is found, and by what, stays the same. Programs of the version before run on
 -- beside this.
 
 DO $do$
@@ -30,7 +30,7 @@ BEGIN
             END IF;
             plain := regexp_replace(plain COLLATE "C", %L, '' '', ''g'');
             words := array_remove(string_to_array(plain, '' ''), '''');
-            -- One too long leaves two characters for each of the others, it and a blank, which few texts do. The rest is
+            -- One too long leaves two characters for each of the others, it and a blank, which a short text has not. The rest is
             -- asked of the text: a query in a condition costs as much as half of all this.
             IF length(plain) - 2 * (cardinality(words) - 1) > 255 AND plain COLLATE "C" ~ ''[^ ]{255}[^ ]'' THEN
                 words := ARRAY(
@@ -46,7 +46,7 @@ CREATE OR REPLACE FUNCTION messages_came_into_their_threads() RETURNS trigger LA
 DECLARE
     newest RECORD;
 BEGIN
-    -- A ticket begins with its customer as who wrote last: what opens one changes nothing, and most messages do.
+    -- A ticket begins with its customer as who wrote last: what opens one changes nothing.
     IF EXISTS (SELECT FROM came WHERE seq > 1 OR sender <> 'customer') THEN
         -- Each ticket is looked up by its id, whatever plan seemed best when the tables were small: so says OFFSET 0.
         FOR newest IN
