@@ -9,7 +9,8 @@ use serde_json::Value;
 use tokio::{process::Command, time::timeout};
 
 /// What an unbatched creation writes, with places for what a customer sent. What differs from ticket to ticket is
-/// reckoned from a number that no other transaction has, `n`: `run` is another one each time. Forms differ by `form`.
+/// reckoned from a number that no other transaction has, `n`: `run` is another one each time. Ids begin with the moment, as
+/// ours do, and forms differ by `form`.
 const CREATE: &str = include_str!("create.sql");
 
 /// What a reader of a thread asks at the least. `tickets` is how many there are to read.
@@ -42,10 +43,12 @@ impl Ticket {
         let number = NUMBER.to_string();
         for (field, value) in self.form.as_object().unwrap() {
             let value = value.as_str().unwrap().replace('\n', " ");
-            // Each client has texts as different as those that we are sent: the index of words has that to do.
+            // Texts are as different as those that we are sent: the index of words has that to do.
             let value = value.replace(&number, "' || :form || '");
             sql = sql.replace(&format!("{{{field}}}"), &value);
         }
+        // In a name, a number, an address, a subject and a message.
+        assert_eq!(sql.matches(":form").count(), 5, "{sql}");
         sql
     }
 }

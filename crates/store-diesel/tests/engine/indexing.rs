@@ -255,3 +255,32 @@ async fn messages_of_one_statement_come_each_into_its_thread() {
     assert!(indexed.iter().all(|line| line.ends_with(" true")), "{indexed:?}");
     assert!(indexed.contains(&"T-20250115-000002 6 true".to_owned()), "{indexed:?}");
 }
+
+/// A statement with nothing else in it: then the trigger looks at no ticket if it need not.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_message_says_who_wrote_last() {
+    let database = TestDatabase::create_empty().await;
+    let mut connection = connection(database.url()).await;
+    migrate(&mut connection);
+    for (ticket, sender) in [(1, "customer"), (2, "agent"), (3, "manager")] {
+        sql_query(format!(
+            "WITH t AS (
+                INSERT INTO tickets (id, reference, customer_name, customer_phone, customer_email, subject, priority, status,
+                    customer_key, reader_key, version, created_at, updated_at)
+                VALUES (gen_random_uuid(), 'T-20250115-00000{ticket}', 'Zoë Ünlü', '+1234567890', 'zoe@example.com',
+                    'Bottles', 'high', 'open', repeat('0', 32), repeat('1', 32), 1, now(), now()) RETURNING id)
+            INSERT INTO messages (id, ticket_id, seq, sender, channel, body, created_at)
+            SELECT gen_random_uuid(), id, 1, '{sender}', 'web', 'First', now() FROM t"
+        ))
+        .execute(&mut connection)
+        .unwrap();
+    }
+    assert_eq!(
+        lines(&mut connection, LAST_SENDERS),
+        [
+            "T-20250115-000001 customer",
+            "T-20250115-000002 agent",
+            "T-20250115-000003 manager"
+        ]
+    );
+}
