@@ -112,7 +112,7 @@ impl Bench {
         create(&server, &self.bodies, MANY, WARM_UP, None).await;
         let mut outcomes = Vec::new();
         for step in steps {
-            self.settle().await;
+            settle(self.engine, &self.place).await;
             let outcome = self.step(&server, step, &tag).await;
             println!("  round {}: {step:?}: {:.0}/s", round + 1, outcome.rate());
             outcomes.push((step, outcome));
@@ -120,13 +120,6 @@ impl Bench {
         findings.rounds.push(outcomes);
         findings.at_most.push(server.peak_kib());
         server.kill().await;
-    }
-
-    /// Whatever was put off is written now, and not into what is measured next.
-    async fn settle(&self) {
-        if self.engine == Engine::Postgres {
-            execute(&self.place, "CHECKPOINT").await;
-        }
     }
 
     async fn step(&mut self, server: &Server, step: Step, tag: &str) -> Outcome {
@@ -179,6 +172,8 @@ async fn beside_n8n(engine: Engine, bodies: &Path, rate: f64) -> Vec<[Load; 2]> 
             servers.reverse();
         }
         for server in servers {
+            // Of the whole server, whichever of its databases asks.
+            settle(engine, &quiet_place).await;
             loads.push(create(server, bodies, MANY, STEP_TIME, Some(rate)).await);
         }
         if round % 2 == 1 {
@@ -216,6 +211,13 @@ fn pressure(connections: u16, time: Duration, rate: Option<f64>) -> Pressure {
         connections,
         time,
         rate,
+    }
+}
+
+/// Whatever was put off is written now, and not into what is measured next.
+async fn settle(engine: Engine, place: &Place) {
+    if engine == Engine::Postgres {
+        execute(place, "CHECKPOINT").await;
     }
 }
 
