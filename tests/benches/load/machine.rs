@@ -34,7 +34,7 @@ impl Machine {
             rust: said("rustc", &["--version"]),
             postgres: said(&pgbench.display().to_string(), &["--version"]),
             oha: said(&oha.display().to_string(), &["--version"]),
-            revision: said("git", &["rev-parse", "--short", "HEAD"]),
+            revision: said("git", &["describe", "--always", "--dirty", "--exclude", "*"]),
         }
     }
 }

@@ -27,8 +27,7 @@ const STEP_TIME: Duration = Duration::from_secs(6);
 /// Before anything is measured: connections are opened, caches filled.
 const WARM_UP: Duration = Duration::from_secs(1);
 
-/// Short and many, since a percentile of so few requests jumps.
-const N8N_ROUNDS: usize = 7;
+const N8N_ROUNDS: usize = 5;
 
 const OF_SQLITE: [Step; 7] = [
     Step::Create(1),
