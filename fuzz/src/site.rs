@@ -18,7 +18,7 @@ use actix_web::{
     rt::{System, SystemRunner},
     test::init_service,
 };
-use door_actix::{Door, Live};
+use door_actix::{AccessControl, TicketSubscriptions};
 use http_actix::{ApiParts, DeliveryMetrics};
 use notify_n8n::N8nComposer;
 use pages_actix::{Pages, PagesParts};
@@ -27,8 +27,8 @@ use store_contract::memory::MemoryStore;
 use ticket_domain::{
     Access, AccessKey, AccessKeys, Channel, Content, Customer, EventKind, Managers, Message, MessageId, Notification,
     NotificationId, Payload, Priority, Sender, Status, Ticket, TicketId, TicketLinks, Timestamp,
-    ports::{Clock, Opening, Random, Store, Wake},
-    use_cases::{AddMessage, OpenTicket, Operate, ReceiveReply, Redeliver, ReportReceipt, Surroundings, ViewTicket},
+    ports::{Clock, Opening, Random, Store, WakeSignal},
+    use_cases::{AddMessage, Context, OpenTicket, Operate, ReceiveReply, Redeliver, ReportReceipt, ViewTicket},
 };
 use uuid::Uuid;
 
@@ -111,7 +111,7 @@ impl Random for Counting {
 
 struct NobodyWakes;
 
-impl Wake for NobodyWakes {
+impl WakeSignal for NobodyWakes {
     fn wake(&self) {}
 }
 
@@ -311,7 +311,7 @@ async fn store_ticket(store: &MemoryStore) {
 async fn serve(memory: &Arc<MemoryStore>) -> Box<dyn Fn(Request) -> Answering> {
     let store: Arc<dyn Store> = memory.clone();
     let to = |number: &str| number.parse().expect("a number");
-    let around = Surroundings {
+    let around = Context {
         clock: Arc::new(Ticking(AtomicI64::new(60_000_000))),
         random: Arc::new(Counting(AtomicU64::new(1))),
         composer: Arc::new(N8nComposer {
@@ -324,13 +324,13 @@ async fn serve(memory: &Arc<MemoryStore>) -> Box<dyn Fn(Request) -> Answering> {
     };
     let managers = Managers::new(vec![to(MANAGER)]);
     let view_ticket = Arc::new(ViewTicket::new(store.clone(), Access::Open));
-    let live = Arc::new(Live::new(view_ticket.clone()));
+    let live = Arc::new(TicketSubscriptions::new(view_ticket.clone()));
     let open_ticket = Arc::new(OpenTicket::new(store.clone(), around.clone()));
     let add_message = Arc::new(AddMessage::new(store.clone(), around.clone(), Access::Open));
     let operate = Operate::new(store.clone(), store.clone(), around.clone(), managers.clone());
     let operate = Arc::new(operate);
     let redeliver = Arc::new(Redeliver::new(store.clone(), around.clone()));
-    let door = Arc::new(Door::new(&door_actix::Settings {
+    let access = Arc::new(AccessControl::new(&door_actix::Settings {
         inbound_keys: vec![INBOUND_KEY.into()],
         operator_tokens: vec![OPERATOR_TOKEN.into()],
         rate_limits: false,
@@ -346,7 +346,7 @@ async fn serve(memory: &Arc<MemoryStore>) -> Box<dyn Fn(Request) -> Answering> {
         health: store.clone(),
         clock: around.clock.clone(),
         random: around.random.clone(),
-        door: door.clone(),
+        access: access.clone(),
         live: live.clone(),
         settings: pages_actix::Settings {
             operator_tokens: vec![OPERATOR_TOKEN.into()],
@@ -376,7 +376,7 @@ async fn serve(memory: &Arc<MemoryStore>) -> Box<dyn Fn(Request) -> Answering> {
         clock: around.clock.clone(),
         random: around.random.clone(),
         delivery_metrics: DeliveryMetrics::default(),
-        door,
+        access,
         live,
         settings: http_actix::Settings::default(),
     };

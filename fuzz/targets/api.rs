@@ -26,5 +26,5 @@ fuzz_target!(|data: &[u8]| -> Corpus {
             }
         }
     });
-    Corpus::Keep
+    Corpus::StoreUnmatched
 });

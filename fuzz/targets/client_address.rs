@@ -57,7 +57,7 @@ fuzz_target!(|data: &[u8]| -> Corpus {
             assert_eq!(of(&[&[invented], values.as_slice()].concat()), client);
         }
     }
-    Corpus::Keep
+    Corpus::StoreUnmatched
 });
 
 /// An address with a port or without.

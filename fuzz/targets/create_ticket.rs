@@ -28,9 +28,9 @@ fn certain(body: &Map<String, Value>) -> Option<[String; 3]> {
     text("customerPhone").filter(|phone| is_number(phone) && !phone.starts_with("00"))?;
     text("customerEmail").filter(|email| is_address(email))?;
     let texts = [
-        plain::line(text("customerName")?, 200)?,
-        plain::line(text("subject")?, 200)?,
-        plain::prose(text("message")?, 5_000)?,
+        sanitize::line(text("customerName")?, 200)?,
+        sanitize::line(text("subject")?, 200)?,
+        sanitize::prose(text("message")?, 5_000)?,
     ];
     is_priority.then_some(texts)
 }
@@ -64,7 +64,7 @@ fuzz_target!(|data: &[u8]| {
             assert_eq!(stored, texts.each_ref().map(|text| Some(text.as_str())));
         }
         for text in stored.into_iter().flatten() {
-            assert!(!text.is_empty() && !plain::has_controls(text));
+            assert!(!text.is_empty() && !sanitize::has_controls(text));
         }
     });
 });

@@ -6,8 +6,8 @@ use libfuzzer_sys::{Corpus, fuzz_target};
 use notify_n8n::N8nComposer;
 use serde_json::Value;
 use ticket_domain::{
-    AccessKey, AccessKeys, Body, Customer, EventKind, MessageText, Payload, Priority, Route, Status, Ticket, TicketId,
-    Timestamp,
+    AccessKey, AccessKeys, Customer, DeliveryRoute, EventKind, MessageBody, MessageText, Payload, Priority, Status,
+    Ticket, TicketId, Timestamp,
     ports::{Composer, Event},
 };
 use uuid::Uuid;
@@ -48,12 +48,12 @@ fuzz_target!(|data: &[u8]| -> Corpus {
     let mut next = || lines.next().unwrap_or("x");
     let (name, phone, email, subject, words) = (next(), next(), next(), next(), next());
     let Some(ticket) = ticket(name, phone, email, subject) else {
-        return Corpus::Keep;
+        return Corpus::StoreUnmatched;
     };
     let message = match words.parse::<MessageText>() {
         Ok(message) => message.to_string(),
         // From WhatsApp anything may come.
-        Err(_) => Body::lenient(words).to_string(),
+        Err(_) => MessageBody::lenient(words).to_string(),
     };
     let composer = N8nComposer {
         to: Some("+919655716000".parse().expect("a number")),
@@ -70,15 +70,15 @@ fuzz_target!(|data: &[u8]| -> Corpus {
     // Nothing is bold or struck through that nobody of ours made so.
     for field in ["customerName", "customerEmail", "subject", "summary"] {
         let value = body[field].as_str().expect("a text");
-        assert!(!plain::formats(value), "{field}: {value:?}");
+        assert!(!sanitize::formats(value), "{field}: {value:?}");
     }
     for (field, value) in body.as_object().expect("an object") {
         let value = value.as_str().expect("a text");
-        assert!(!plain::has_controls(value), "{field}");
-        assert!(!plain::turns_around(value), "{field}");
+        assert!(!sanitize::has_controls(value), "{field}");
+        assert!(!sanitize::turns_around(value), "{field}");
         // Whatever a manager passes on of it leads to this ticket or to none.
         assert!(
-            plain::references(value).iter().all(|found| found == "T-20250115-1234"),
+            sanitize::references(value).iter().all(|found| found == "T-20250115-1234"),
             "{field}: {value:?}"
         );
         assert!(field == "message" || !value.contains(['\n', '\r', '\t']), "{field}");
@@ -89,9 +89,9 @@ fuzz_target!(|data: &[u8]| -> Corpus {
 
     // Another way changes whom it goes to, and nothing else.
     for (route, to, is_template) in [
-        (Route::Template, "+919655716000", true),
-        (Route::Backup, "+49301234567", false),
-        (Route::BackupTemplate, "+49301234567", true),
+        (DeliveryRoute::Template, "+919655716000", true),
+        (DeliveryRoute::Backup, "+49301234567", false),
+        (DeliveryRoute::BackupTemplate, "+49301234567", true),
     ] {
         let mut other = read(&composer.redirect(&payload, route).expect("a way"));
         assert_eq!(other["to"], to);
@@ -100,5 +100,5 @@ fuzz_target!(|data: &[u8]| -> Corpus {
         other["to"] = body["to"].clone();
         assert_eq!(other, body);
     }
-    Corpus::Keep
+    Corpus::StoreUnmatched
 });

@@ -22,5 +22,5 @@ fuzz_target!(|data: &[u8]| -> Corpus {
             );
         }
     });
-    Corpus::Keep
+    Corpus::StoreUnmatched
 });

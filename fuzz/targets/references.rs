@@ -3,17 +3,17 @@
 
 use fuzz::plain;
 use libfuzzer_sys::{Corpus, fuzz_target};
-use ticket_domain::{looks_like_a_pick, references_in};
+use ticket_domain::{looks_like_a_choice, references_in};
 
 fuzz_target!(|data: &[u8]| -> Corpus {
     let Ok(text) = std::str::from_utf8(data) else {
         return Corpus::Reject;
     };
     let found: Vec<String> = references_in(text).iter().map(ToString::to_string).collect();
-    assert_eq!(found, plain::references(text));
+    assert_eq!(found, sanitize::references(text));
     // An answer to a question is a number or a reference and nothing else.
-    if looks_like_a_pick(text) {
+    if looks_like_a_choice(text) {
         assert!(found.len() <= 1);
     }
-    Corpus::Keep
+    Corpus::StoreUnmatched
 });

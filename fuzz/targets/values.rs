@@ -6,8 +6,8 @@ use std::str::FromStr;
 use fuzz::plain;
 use libfuzzer_sys::{Corpus, fuzz_target};
 use ticket_domain::{
-    AccessKey, Body, CustomerName, Email, ExternalId, IdempotencyKey, MediaUrl, MessageText, Phone, Place, Priority,
-    SearchText, Sender, Status, Subject, TicketRef,
+    AccessKey, Cursor, CustomerName, Email, ExternalId, IdempotencyKey, MediaUrl, MessageBody, MessageText, Phone,
+    Priority, SearchText, Sender, Status, Subject, TicketRef,
 };
 
 /// A text as the value that it reads as, if it does, and as it is shown then: which must read as the same.
@@ -22,16 +22,16 @@ fuzz_target!(|data: &[u8]| -> Corpus {
     let Ok(text) = std::str::from_utf8(data) else {
         return Corpus::Reject;
     };
-    assert_eq!(shown::<CustomerName>(text), plain::line(text, 200));
-    assert_eq!(shown::<Subject>(text), plain::line(text, 200));
-    assert_eq!(shown::<SearchText>(text), plain::line(text, 200));
-    assert_eq!(shown::<MessageText>(text), plain::prose(text, 5_000));
+    assert_eq!(shown::<CustomerName>(text), sanitize::line(text, 200));
+    assert_eq!(shown::<Subject>(text), sanitize::line(text, 200));
+    assert_eq!(shown::<SearchText>(text), sanitize::line(text, 200));
+    assert_eq!(shown::<MessageText>(text), sanitize::prose(text, 5_000));
 
-    let body = Body::lenient(text).to_string();
-    assert_eq!(shown::<Body>(&body), Some(body.clone()));
-    assert!(!plain::has_controls(&body) && body.trim() == body);
-    assert!(body.chars().count() <= Body::MAX + Body::CUT_MARK.chars().count());
-    if let Some(prose) = plain::prose(text, Body::MAX) {
+    let body = MessageBody::lenient(text).to_string();
+    assert_eq!(shown::<MessageBody>(&body), Some(body.clone()));
+    assert!(!sanitize::has_controls(&body) && body.trim() == body);
+    assert!(body.chars().count() <= MessageBody::MAX + MessageBody::CUT_MARK.chars().count());
+    if let Some(prose) = sanitize::prose(text, MessageBody::MAX) {
         assert_eq!(body, prose);
     }
 
@@ -62,7 +62,7 @@ fuzz_target!(|data: &[u8]| -> Corpus {
     if let Some(reference) = shown::<TicketRef>(text) {
         assert_eq!(reference, text.trim().to_uppercase());
     }
-    shown::<Place>(text);
+    shown::<Cursor>(text);
     assert_eq!(
         shown::<Priority>(text).is_some(),
         ["low", "medium", "high", "urgent"].contains(&text)
@@ -75,7 +75,7 @@ fuzz_target!(|data: &[u8]| -> Corpus {
         shown::<Sender>(text).is_some(),
         ["customer", "manager", "agent"].contains(&text)
     );
-    Corpus::Keep
+    Corpus::StoreUnmatched
 });
 
 /// A number has the digits that were typed, and nothing else.

@@ -14,7 +14,7 @@ use std::{
     time::Instant,
 };
 
-use black_box::{Desk, Engine, Place};
+use black_box::{Engine, TempStore, TestServer};
 use diesel::{
     Connection, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection, connection::SimpleConnection, sql_query,
     sql_types::Text,
@@ -33,14 +33,14 @@ const TIMES: usize = 5;
 #[tokio::main]
 async fn main() -> ExitCode {
     let tickets = asked("COPY_TICKETS").map_or(TICKETS, |number| number.to_str().unwrap().parse().unwrap());
-    let file = Place::new(Engine::Sqlite).await;
-    let (status, _, err) = Desk::on(&file).run(&["migrate"]).await;
+    let file = TempStore::new(Engine::Sqlite).await;
+    let (status, _, err) = TestServer::on(&file).run(&["migrate"]).await;
     assert!(status.success(), "{err}");
     fill(&file, tickets);
     println!("{tickets} tickets, each with its message and its notification");
     let (mut times, mut fsync) = (Vec::new(), String::new());
     for _ in 0..TIMES {
-        let postgres = Place::new(Engine::Postgres).await;
+        let postgres = TempStore::new(Engine::Postgres).await;
         fsync = setting(&postgres, "fsync");
         let begun = Instant::now();
         let copied = Command::new(binary())
@@ -87,7 +87,7 @@ fn binary() -> PathBuf {
         .unwrap()
 }
 
-fn setting(place: &Place, name: &str) -> String {
+fn setting(place: &TempStore, name: &str) -> String {
     #[derive(QueryableByName)]
     struct Setting {
         #[diesel(sql_type = Text)]
@@ -102,7 +102,7 @@ fn setting(place: &Place, name: &str) -> String {
 }
 
 /// Tickets as people open them, a second apart, with ids that sort by time as ours do.
-fn fill(file: &Place, tickets: u32) {
+fn fill(file: &TempStore, tickets: u32) {
     let mut connection = SqliteConnection::establish(&file.file().display().to_string()).unwrap();
     let id =
         |table: u8| format!("unhex(printf('%012x7%03x8%015x', 1736937000000 + i * 1000, {table}, abs(random()) >> 4))");

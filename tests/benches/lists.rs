@@ -8,7 +8,7 @@ mod measure;
 
 use std::{path::Path, time::Instant};
 
-use black_box::{Desk, Engine, Place};
+use black_box::{Engine, TempStore, TestServer};
 use diesel::{Connection, PgConnection, SqliteConnection, connection::SimpleConnection};
 use measure::Figures;
 use store_sqlite::SqliteStore;
@@ -49,8 +49,8 @@ async fn main() {
     for engine in engines() {
         println!("{engine:?}, {FEW} and {MANY} tickets");
         let (few, many) = (filled(engine, FEW).await, filled(engine, MANY).await);
-        let few_desk = Desk::on(&few).start().await;
-        let many_desk = Desk::on(&many).start().await;
+        let few_desk = TestServer::on(&few).start().await;
+        let many_desk = TestServer::on(&many).start().await;
         for (name, path) in ASKED {
             let mut times = [Vec::new(), Vec::new()];
             for _ in 0..TIMES {
@@ -95,10 +95,10 @@ fn engines() -> Vec<Engine> {
 }
 
 /// A store with so many tickets. The tables' own triggers do the rest, and on SQLite opening the store.
-async fn filled(engine: Engine, tickets: u32) -> Place {
-    let place = Place::new(engine).await;
+async fn filled(engine: Engine, tickets: u32) -> TempStore {
+    let place = TempStore::new(engine).await;
     // Makes the schema.
-    Desk::on(&place).start().await.kill().await;
+    TestServer::on(&place).start().await.kill().await;
     let (file, url) = (place.file(), place.url());
     let begun = Instant::now();
     spawn_blocking(move || fill(engine, &file, &url, tickets))

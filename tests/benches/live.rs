@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use black_box::{Desk, Engine, Place};
+use black_box::{Engine, TempStore, TestServer};
 use measure::{Figures, open_files, resident_kib};
 use serde_json::json;
 use tokio::{
@@ -34,9 +34,9 @@ async fn main() {
     rlimit::increase_nofile_limit(u64::MAX).unwrap();
     for engine in [Engine::Sqlite, Engine::Postgres] {
         println!("{engine:?}");
-        let (quiet_place, busy_place) = (Place::new(engine).await, Place::new(engine).await);
-        let quiet = Desk::on(&quiet_place).start().await;
-        let busy = Desk::on(&busy_place).start().await;
+        let (quiet_place, busy_place) = (TempStore::new(engine).await, TempStore::new(engine).await);
+        let quiet = TestServer::on(&quiet_place).start().await;
+        let busy = TestServer::on(&busy_place).start().await;
         let mut tickets = Vec::new();
         for _ in 0..=STREAMS / 2 {
             tickets.push(busy.open().await);
@@ -54,12 +54,12 @@ async fn main() {
 /// When the news came, of the ticket that was followed.
 type Heard = (String, Instant);
 
-async fn open_streams(desk: &Desk, tickets: &[String]) -> JoinSet<Heard> {
+async fn open_streams(desk: &TestServer, tickets: &[String]) -> JoinSet<Heard> {
     let (memory, files) = (resident_kib(desk.pid()), open_files(desk.pid()));
     let mut streams = JoinSet::new();
     for reference in tickets.iter().chain(repeat_n(&tickets[0], STREAMS - tickets.len())) {
         let stream = open_stream(desk, reference).await;
-        streams.spawn(hear(stream, reference.clone()));
+        streams.spawn(on_change(stream, reference.clone()));
     }
     println!(
         "  {STREAMS} streams:           {:.1} KiB of memory each, {} open files more",
@@ -70,7 +70,7 @@ async fn open_streams(desk: &Desk, tickets: &[String]) -> JoinSet<Heard> {
 }
 
 /// A stream that has told everything so far.
-async fn open_stream(desk: &Desk, reference: &str) -> BufReader<TcpStream> {
+async fn open_stream(desk: &TestServer, reference: &str) -> BufReader<TcpStream> {
     let mut stream = BufReader::new(TcpStream::connect(desk.address()).await.unwrap());
     let head = format!("GET /api/ticket/{reference}/events HTTP/1.1\r\nhost: desk.example\r\n\r\n");
     stream.write_all(head.as_bytes()).await.unwrap();
@@ -78,7 +78,7 @@ async fn open_stream(desk: &Desk, reference: &str) -> BufReader<TcpStream> {
     stream
 }
 
-async fn hear(mut stream: BufReader<TcpStream>, reference: String) -> Heard {
+async fn on_change(mut stream: BufReader<TcpStream>, reference: String) -> Heard {
     read_until(&mut stream, NEWS).await;
     (reference, Instant::now())
 }
@@ -92,7 +92,7 @@ async fn read_until(stream: &mut BufReader<TcpStream>, part: &str) {
     }
 }
 
-async fn creations(quiet: &Desk, busy: &Desk) {
+async fn creations(quiet: &TestServer, busy: &TestServer) {
     let (mut without, mut with) = (Vec::new(), Vec::new());
     for _ in 0..CREATIONS {
         for (desk, times) in [(quiet, &mut without), (busy, &mut with)] {
@@ -110,7 +110,7 @@ async fn creations(quiet: &Desk, busy: &Desk) {
 }
 
 /// One answer to each ticket, one after the other, the first to half of all streams.
-async fn news(desk: &Desk, tickets: &[String], mut streams: JoinSet<Heard>) {
+async fn news(desk: &TestServer, tickets: &[String], mut streams: JoinSet<Heard>) {
     let mut sent = HashMap::new();
     for reference in tickets {
         sent.insert(reference.clone(), Instant::now());

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use black_box::{Engine, Place};
+use black_box::{Engine, TempStore};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
@@ -20,7 +20,7 @@ const LASTS: Duration = Duration::from_secs(5);
 /// The disk of the store fills up under load, and has room again.
 pub(crate) async fn fills_up(engine: Engine, times: u32) -> Outcome {
     let small = Disk::new(128);
-    let mut stage = Stage::on(Place::within(small.folder(), Engine::Sqlite).await);
+    let mut stage = Stage::on(TempStore::within(small.folder(), Engine::Sqlite).await);
     let mut cluster = match engine {
         Engine::Sqlite => None,
         Engine::Postgres => Some(Cluster::start_within(small.folder()).await),

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use black_box::{Engine, Gate, Place};
+use black_box::{Engine, Gate, TempStore};
 use diesel::{Connection, PgConnection, connection::SimpleConnection};
 use tokio::{task::spawn_blocking, time::sleep};
 
@@ -18,7 +18,7 @@ const BETWEEN: Duration = Duration::from_secs(3);
 /// Restarted with `-m immediate`, again and again.
 pub(crate) async fn restarts(times: u32) -> Outcome {
     // The folder is the embedded store's; the store is not used.
-    let mut stage = Stage::on(Place::new(Engine::Sqlite).await);
+    let mut stage = Stage::on(TempStore::new(Engine::Sqlite).await);
     let mut cluster = Cluster::start_within(&std::env::temp_dir()).await;
     let desk = stage
         .start_with(&stage.options().set("DATABASE_URL", &cluster.url()))

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use black_box::{Desk, Engine, Reaction};
+use black_box::{Engine, Reaction, TestServer};
 use futures_util::{StreamExt, future::join_all, stream};
 use tokio::time::sleep;
 
@@ -25,7 +25,9 @@ pub(crate) async fn deliver_each_once(engine: Engine, replicas: u32) -> Outcome 
     .await;
     stage.go_to(&desks.iter().collect::<Vec<_>>());
     let load = stage.load(10, 5);
-    stage.warm_up(&desks.iter().map(Desk::pid).collect::<Vec<_>>()).await;
+    stage
+        .warm_up(&desks.iter().map(TestServer::pid).collect::<Vec<_>>())
+        .await;
     load.end().await;
     let forms = stream::iter(0..TICKETS).map(|_| stage.clients.form());
     forms.buffer_unordered(32).for_each(async |_| ()).await;
@@ -86,7 +88,7 @@ pub(crate) async fn one_stands_still(engine: Engine) -> Outcome {
     outcome
 }
 
-fn signal(desk: &Desk, name: &str) {
+fn signal(desk: &TestServer, name: &str) {
     let sent = std::process::Command::new("kill")
         .args([&format!("-{name}"), &desk.pid().to_string()])
         .status();

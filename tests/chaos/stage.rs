@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use black_box::{Desk, DeskOptions, Engine, N8n, Place, Reaction};
+use black_box::{DeskOptions, Engine, N8n, Reaction, TempStore, TestServer};
 use reqwest::Method;
 use tokio::time::{sleep, timeout};
 
@@ -33,7 +33,7 @@ const WARM_UP: Duration = Duration::from_secs(2);
 
 /// Where an experiment takes place.
 pub(crate) struct Stage {
-    pub(crate) place: Place,
+    pub(crate) place: TempStore,
     pub(crate) n8n: Arc<N8n>,
     pub(crate) clients: Arc<Clients>,
     outcome: Outcome,
@@ -45,11 +45,11 @@ pub(crate) struct Stage {
 impl Stage {
     /// With an empty store, and an n8n that takes everything.
     pub(crate) async fn new(engine: Engine) -> Self {
-        Self::on(Place::new(engine).await)
+        Self::on(TempStore::new(engine).await)
     }
 
     /// With this store.
-    pub(crate) fn on(place: Place) -> Self {
+    pub(crate) fn on(place: TempStore) -> Self {
         let n8n = Arc::new(N8n::start());
         n8n.always(Reaction::TakenByItsId);
         Self {
@@ -65,16 +65,16 @@ impl Stage {
 
     /// How a server is started here.
     pub(crate) fn options(&self) -> DeskOptions {
-        Desk::on(&self.place).telling(&self.n8n)
+        TestServer::on(&self.place).telling(&self.n8n)
     }
 
     /// Starts a server, to which all clients go.
-    pub(crate) async fn start(&self) -> Desk {
+    pub(crate) async fn start(&self) -> TestServer {
         self.start_with(&self.options()).await
     }
 
     /// The same, started so.
-    pub(crate) async fn start_with(&self, options: &DeskOptions) -> Desk {
+    pub(crate) async fn start_with(&self, options: &DeskOptions) -> TestServer {
         let desk = options.start().await;
         self.clients.go_to(&[desk.address()]);
         desk
@@ -202,7 +202,7 @@ impl Stage {
     }
 
     /// All clients go to these servers, in turns.
-    pub(crate) fn go_to(&self, servers: &[&Desk]) {
+    pub(crate) fn go_to(&self, servers: &[&TestServer]) {
         let addresses: Vec<SocketAddr> = servers.iter().map(|desk| desk.address()).collect();
         self.clients.go_to(&addresses);
     }

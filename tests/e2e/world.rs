@@ -8,18 +8,18 @@ use std::{
     },
 };
 
-use black_box::{Desk, DeskOptions, Engine, N8n, Place, Reply};
+use black_box::{DeskOptions, Engine, N8n, Reply, TempStore, TestServer};
 use serde_json::{Value, json};
 
 /// Everything but the browser.
 pub(crate) struct World {
     /// The server.
-    pub(crate) desk: Desk,
+    pub(crate) desk: TestServer,
     /// Where it sends notifications.
     pub(crate) n8n: N8n,
     /// The scheme, host and port by which browsers know it.
     pub(crate) base: String,
-    place: Place,
+    place: TempStore,
 }
 
 /// A port that nobody listens at. The server has to know its own address before it starts, so it can't choose one
@@ -40,11 +40,11 @@ pub(crate) fn free_port() -> u16 {
 
 impl World {
     pub(crate) async fn new(engine: Engine, settings: impl FnOnce(DeskOptions) -> DeskOptions) -> Self {
-        let place = Place::new(engine).await;
+        let place = TempStore::new(engine).await;
         let n8n = N8n::start();
         let port = free_port();
         let base = format!("http://127.0.0.1:{port}");
-        let options = Desk::on(&place)
+        let options = TestServer::on(&place)
             .telling(&n8n)
             .set("PORT", &port.to_string())
             .set("BASE_URL", &base);

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use black_box::{Desk, MANAGER};
+use black_box::{MANAGER, TestServer};
 
 use crate::stage::{Stage, texts};
 
@@ -97,7 +97,7 @@ pub(crate) async fn away_for_a_minute(stage: &mut Stage) {
 }
 
 /// Waits until every ticket was told, and asserts that none was told twice.
-async fn arrive_once(stage: &Stage, desk: &Desk, references: &[String], patience: Duration) {
+async fn arrive_once(stage: &Stage, desk: &TestServer, references: &[String], patience: Duration) {
     let times = || {
         let mut times: BTreeMap<String, usize> = references.iter().map(|reference| (reference.clone(), 0)).collect();
         for sent in stage.twilio.sent() {

@@ -1,6 +1,6 @@
 //! The loop when everything works.
 
-use black_box::{CUSTOMER, Desk, Engine, MANAGER, Place};
+use black_box::{CUSTOMER, Engine, MANAGER, TempStore, TestServer};
 use serde_json::json;
 
 use crate::{
@@ -273,7 +273,7 @@ pub(crate) async fn long_and_marked_up_texts(stage: &mut Stage) {
 /// Status callbacks, in order and out of order; what failed goes another way.
 pub(crate) async fn what_twilio_reports_later(stage: &mut Stage) {
     stage.n8n_works().await;
-    let place = Place::new(Engine::Sqlite).await;
+    let place = TempStore::new(Engine::Sqlite).await;
     let backup = "+4915100000001";
     let desk = stage.desk_on(&place).set("AGENT_PHONE_BACKUP", backup).start().await;
     let (reference, sent) = stage.open(&desk).await;
@@ -320,7 +320,7 @@ pub(crate) async fn what_twilio_reports_later(stage: &mut Stage) {
 }
 
 /// Waits until the server has taken so many statuses.
-async fn wait_for_statuses(desk: &Desk, count: f64) {
+async fn wait_for_statuses(desk: &TestServer, count: f64) {
     let taken = async {
         let name = "http_requests_total{method=\"POST\",route=\"/api/ticket/inbound/status\",status=\"200\"";
         while desk.metric(name).await < count {
@@ -332,7 +332,7 @@ async fn wait_for_statuses(desk: &Desk, count: f64) {
 }
 
 /// Waits for a ticket's message that is not this one.
-async fn wait_for_another(stage: &Stage, desk: &Desk, reference: &str, sid: &str) -> black_box::Sent {
+async fn wait_for_another(stage: &Stage, desk: &TestServer, reference: &str, sid: &str) -> black_box::Sent {
     let newest = || {
         stage
             .twilio

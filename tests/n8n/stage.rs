@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use black_box::{CUSTOMER, Desk, DeskOptions, Engine, MANAGER, Place, SHARED_SECRET, Sent, Twilio};
+use black_box::{CUSTOMER, DeskOptions, Engine, MANAGER, SHARED_SECRET, Sent, TempStore, TestServer, Twilio};
 use serde_json::{Value, json};
 
 use crate::{
@@ -60,23 +60,23 @@ impl Stage {
     }
 
     /// A server on a place, not yet started, that tells n8n.
-    pub(crate) fn desk_on(&self, place: &Place) -> DeskOptions {
-        Desk::on(place)
+    pub(crate) fn desk_on(&self, place: &TempStore) -> DeskOptions {
+        TestServer::on(place)
             .set("PORT", &self.desk_port.to_string())
             .set("N8N_TICKET_CREATED_WEBHOOK", &self.n8n.webhook())
             .set("N8N_SHARED_SECRET", SHARED_SECRET)
     }
 
     /// n8n and a server of its own, started.
-    pub(crate) async fn desk(&mut self) -> (Place, Desk) {
+    pub(crate) async fn desk(&mut self) -> (TempStore, TestServer) {
         self.n8n_works().await;
-        let place = Place::new(Engine::Sqlite).await;
+        let place = TempStore::new(Engine::Sqlite).await;
         let desk = self.desk_on(&place).start().await;
         (place, desk)
     }
 
     /// Opens a ticket; gives its reference and the message that Twilio took, once the server knows of it.
-    pub(crate) async fn open(&self, desk: &Desk) -> (String, Sent) {
+    pub(crate) async fn open(&self, desk: &TestServer) -> (String, Sent) {
         let reference = desk.open().await;
         let sent = self.twilio.wait_for_ticket(&reference, SOON).await;
         desk.all_settled().await;
@@ -168,7 +168,7 @@ pub(crate) fn delivery(ticket: &Value) -> &str {
 }
 
 /// Waits until this is true of a ticket; asks again and again.
-pub(crate) async fn until(desk: &Desk, reference: &str, what: &str, is_true: impl Fn(&Value) -> bool) -> Value {
+pub(crate) async fn until(desk: &TestServer, reference: &str, what: &str, is_true: impl Fn(&Value) -> bool) -> Value {
     let found = tokio::time::timeout(SOON, async {
         loop {
             let ticket = desk.ticket(reference).await;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use black_box::{Case, Engine, Kind, MANAGER, Place};
+use black_box::{Case, Engine, Kind, MANAGER, TempStore};
 
 use crate::{
     real::TEMPLATE,
@@ -23,7 +23,7 @@ pub(crate) async fn inactive_then_active(stage: &mut Stage) {
     let (status, body) = stage.n8n.post("/webhook/ticket-created", &[], "{}").await.unwrap();
     hold(Case::Inactive, Some(status), Kind::of(&body), &body);
 
-    let place = Place::new(Engine::Sqlite).await;
+    let place = TempStore::new(Engine::Sqlite).await;
     let desk = stage.desk_on(&place).start().await;
     let reference = desk.open().await;
     desk.wait_for_log("notification failed").await;
@@ -39,7 +39,7 @@ pub(crate) async fn inactive_then_active(stage: &mut Stage) {
 /// A wrong key is refused by n8n; nothing is lost until it is right.
 pub(crate) async fn a_wrong_key(stage: &mut Stage) {
     stage.n8n_works().await;
-    let place = Place::new(Engine::Sqlite).await;
+    let place = TempStore::new(Engine::Sqlite).await;
     let wrong = stage
         .desk_on(&place)
         .set("N8N_SHARED_SECRET", "not-the-key-0123456789abcdef0123456");

@@ -18,7 +18,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{INBOUND_KEY, N8n, OPERATOR_TOKEN, Place, SHARED_SECRET, open_api, private::Private};
+use crate::{INBOUND_KEY, N8n, OPERATOR_TOKEN, SHARED_SECRET, TempStore, open_api, private::Private};
 
 /// Headers that a client may rely on, and that the `OpenAPI` document therefore announces.
 const RELIED_ON: [&str; 6] = [
@@ -116,7 +116,7 @@ impl DeskOptions {
     }
 
     /// Starts the server and waits until it listens.
-    pub async fn start(&self) -> Desk {
+    pub async fn start(&self) -> TestServer {
         let mut command = self.command(&["serve"]);
         let mut process = command
             .stdout(Stdio::piped())
@@ -144,7 +144,7 @@ impl DeskOptions {
         for (variable, value) in &self.vars {
             private.note(variable, value);
         }
-        Desk {
+        TestServer {
             process,
             log,
             private,
@@ -201,7 +201,7 @@ impl Log {
 }
 
 /// A running server.
-pub struct Desk {
+pub struct TestServer {
     process: Child,
     log: Arc<Log>,
     /// What it was told, and told.
@@ -264,9 +264,9 @@ impl Reply {
     }
 }
 
-impl Desk {
+impl TestServer {
     /// A server on `place`, on a free port of this machine, without a webhook, with everything else set.
-    pub fn on(place: &Place) -> DeskOptions {
+    pub fn on(place: &TempStore) -> DeskOptions {
         DeskOptions {
             vars: BTreeMap::new(),
             folder: place.folder().to_owned(),
@@ -534,7 +534,7 @@ impl Desk {
 }
 
 /// A test may end without stopping its server; what that wrote until then is looked at all the same.
-impl Drop for Desk {
+impl Drop for TestServer {
     fn drop(&mut self) {
         if !self.is_checked && !std::thread::panicking() {
             self.object_to_log();

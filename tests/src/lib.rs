@@ -1,6 +1,6 @@
 //! Tests of the binary that ships, from outside: it is started as a process, spoken to over HTTP, and killed.
 //!
-//! A [`Place`] is where tickets are kept; it outlives the processes. A [`Desk`] is such a process. [`N8n`] is a real
+//! A [`TempStore`] is where tickets are kept; it outlives the processes. A [`TestServer`] is such a process. [`N8n`] is a real
 //! HTTP server that stands where n8n would.
 #![allow(
     clippy::missing_panics_doc,
@@ -19,12 +19,12 @@ mod private;
 mod stand_in;
 mod twilio;
 
-pub use desk::{Desk, DeskOptions, Reply, server_binary};
+pub use desk::{DeskOptions, Reply, TestServer, server_binary};
 pub use gate::Gate;
 pub use n8n::{N8n, Reaction, Received};
-pub use place::{Engine, Place};
+pub use place::{Engine, TempStore};
 pub use stand_in::{Case, Kind, Row, StandIn};
-pub use twilio::{ACCOUNT_SID, AUTH_TOKEN, Answer, Refusal, Sent, Twilio, WHATSAPP_FROM};
+pub use twilio::{ACCOUNT_SID, AUTH_TOKEN, Answer, Rejection, Sent, Twilio, WHATSAPP_FROM};
 
 /// What n8n sends as `x-api-key`.
 pub const INBOUND_KEY: &str = "inbound-key-0123456789abcdef0123456789";

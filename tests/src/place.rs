@@ -15,12 +15,12 @@ pub enum Engine {
 }
 
 /// A fresh, empty store. It is removed when this is dropped.
-pub struct Place {
+pub struct TempStore {
     folder: TempDir,
     database: Option<TestDatabase>,
 }
 
-impl Place {
+impl TempStore {
     /// Makes one, in the system's folder for what is temporary.
     pub async fn new(engine: Engine) -> Self {
         Self::within(&std::env::temp_dir(), engine).await

@@ -53,7 +53,7 @@ impl Sent {
 
 /// How Twilio refuses.
 #[derive(Debug, Clone)]
-pub struct Refusal {
+pub struct Rejection {
     /// The status of HTTP.
     pub status: u16,
     /// Twilio's own code.
@@ -64,7 +64,7 @@ pub struct Refusal {
 
 #[derive(Default)]
 struct State {
-    refusals: VecDeque<Refusal>,
+    refusals: VecDeque<Rejection>,
     sent: Vec<Sent>,
     /// How many were ever taken; their ids are made of it.
     taken: usize,
@@ -131,7 +131,7 @@ impl Twilio {
 
     /// Refuses the next message so, after those that were said before.
     pub fn then(&self, status: u16, code: u32, retry_after: Option<u32>) {
-        let refusal = Refusal {
+        let refusal = Rejection {
             status,
             code,
             retry_after,
@@ -279,7 +279,7 @@ async fn take(state: &Mutex<State>, count: &watch::Sender<usize>, request: &Http
         state.pace
     };
     tokio::time::sleep(pace).await;
-    let refusal = |refusal: &Refusal| {
+    let refusal = |refusal: &Rejection| {
         let mut response = HttpResponse::build(StatusCode::from_u16(refusal.status).expect("a status"));
         if let Some(seconds) = refusal.retry_after {
             response.insert_header(("retry-after", seconds.to_string()));
@@ -306,10 +306,10 @@ async fn take(state: &Mutex<State>, count: &watch::Sender<usize>, request: &Http
 }
 
 /// What Twilio refuses by itself.
-fn fault(request: &HttpRequest, form: &BTreeMap<String, String>) -> Option<Refusal> {
+fn fault(request: &HttpRequest, form: &BTreeMap<String, String>) -> Option<Rejection> {
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
     let refuse = |status, code| {
-        Some(Refusal {
+        Some(Rejection {
             status,
             code,
             retry_after: None,
@@ -334,7 +334,7 @@ fn fault(request: &HttpRequest, form: &BTreeMap<String, String>) -> Option<Refus
         return refuse(400, 21602);
     }
     // JavaScript's and WhatsApp's characters: an emoji counts as two or more.
-    (body.encode_utf16().count() > BODY_MAX).then_some(Refusal {
+    (body.encode_utf16().count() > BODY_MAX).then_some(Rejection {
         status: 400,
         code: 21617,
         retry_after: None,

@@ -9,7 +9,7 @@ use tree::{Dependency, Member, members, metadata};
 
 /// What a crate is to the others.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Room {
+enum Layer {
     Domain,
     Adapter,
     /// What two adapters stand on; it has no port.
@@ -21,17 +21,17 @@ enum Room {
 }
 
 /// Every crate of the workspace. A new one is placed here.
-const ROOMS: [(&str, Room); 10] = [
-    ("ticket-domain", Room::Domain),
-    ("store-diesel", Room::Adapter),
-    ("store-sqlite", Room::Adapter),
-    ("notify-n8n", Room::Adapter),
-    ("door-actix", Room::Ground),
-    ("http-actix", Room::Adapter),
-    ("pages-actix", Room::Adapter),
-    ("server", Room::Server),
-    ("store-contract", Room::Development),
-    ("demo", Room::Development),
+const ROOMS: [(&str, Layer); 10] = [
+    ("ticket-domain", Layer::Domain),
+    ("store-diesel", Layer::Adapter),
+    ("store-sqlite", Layer::Adapter),
+    ("notify-n8n", Layer::Adapter),
+    ("door-actix", Layer::Ground),
+    ("http-actix", Layer::Adapter),
+    ("pages-actix", Layer::Adapter),
+    ("server", Layer::Server),
+    ("store-contract", Layer::Development),
+    ("demo", Layer::Development),
 ];
 
 /// The black-box tests are a development crate too; they live outside of `crates`.
@@ -61,31 +61,31 @@ const NOT_IN_DOMAIN: [&str; 10] = [
     "tracing",
 ];
 
-fn room(name: &str) -> Option<Room> {
+fn room(name: &str) -> Option<Layer> {
     if name == BLACK_BOX {
-        return Some(Room::Development);
+        return Some(Layer::Development);
     }
     ROOMS.iter().find(|(known, _)| *known == name).map(|(_, room)| *room)
 }
 
 /// What is wrong with one dependency of a crate in a room.
-fn fault(member: &Member, of: Room, dependency: &Dependency) -> Option<&'static str> {
+fn fault(member: &Member, of: Layer, dependency: &Dependency) -> Option<&'static str> {
     let to = room(&dependency.name).filter(|_| dependency.is_member);
     let owners = OWNERS
         .iter()
         .find(|(prefix, _)| dependency.name.starts_with(prefix))
         .map(|(_, owners)| *owners);
     match (of, to) {
-        (Room::Development, _) => None,
-        (Room::Domain, Some(to)) if !dependency.is_dev || to != Room::Development => {
+        (Layer::Development, _) => None,
+        (Layer::Domain, Some(to)) if !dependency.is_dev || to != Layer::Development => {
             Some("the domain knows no other crate")
         }
         _ if dependency.is_dev => None,
-        (_, Some(Room::Development)) => Some("nothing that ships depends on a development crate"),
-        (Room::Adapter, Some(Room::Adapter)) => Some("adapters never know each other"),
-        (Room::Ground, Some(Room::Adapter | Room::Ground)) => Some("the ground knows only the domain"),
-        (_, Some(Room::Server)) => Some("nothing knows the server"),
-        (Room::Domain, None) if NOT_IN_DOMAIN.iter().any(|prefix| dependency.name.starts_with(prefix)) => {
+        (_, Some(Layer::Development)) => Some("nothing that ships depends on a development crate"),
+        (Layer::Adapter, Some(Layer::Adapter)) => Some("adapters never know each other"),
+        (Layer::Ground, Some(Layer::Adapter | Layer::Ground)) => Some("the ground knows only the domain"),
+        (_, Some(Layer::Server)) => Some("nothing knows the server"),
+        (Layer::Domain, None) if NOT_IN_DOMAIN.iter().any(|prefix| dependency.name.starts_with(prefix)) => {
             Some("the domain is pure")
         }
         _ if owners.is_some_and(|owners| !owners.contains(&member.name.as_str())) => {

@@ -10,7 +10,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use black_box::{Case, Desk, Engine, Kind, Place, Row, StandIn};
+use black_box::{Case, Engine, Kind, Row, StandIn, TempStore, TestServer};
 
 #[test]
 fn the_table_has_a_row_for_every_case_and_no_other() {
@@ -43,8 +43,8 @@ async fn the_server_does_what_the_table_says() {
             continue;
         }
         let stand_in = StandIn::start(case).await;
-        let place = Place::new(Engine::Sqlite).await;
-        let desk = Desk::on(&place).telling(stand_in.server()).start().await;
+        let place = TempStore::new(Engine::Sqlite).await;
+        let desk = TestServer::on(&place).telling(stand_in.server()).start().await;
         let reference = desk.open().await;
         let consequence = case.row().consequence;
         let state = match consequence.as_str() {

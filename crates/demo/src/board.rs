@@ -45,7 +45,7 @@ pub(crate) enum Ticks {
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Author {
     /// The ticket desk: a notification.
-    Desk,
+    OperatorQueries,
     /// The ticket desk, in answer to a message of the manager.
     Answer,
     /// Whoever holds the phone.

@@ -1,14 +1,14 @@
 //! A notification as the manager reads it, in the same words as our n8n workflow.
 
 use serde_json::Value;
-use ticket_domain::plain;
+use ticket_domain::sanitize;
 
 /// The most characters that Twilio takes.
 const MAX: usize = 1_600;
 
 /// The message for WhatsApp.
 pub(crate) fn words(payload: &Value) -> String {
-    let text = |name: &str| plain::without_marks(payload[name].as_str().unwrap_or_default());
+    let text = |name: &str| sanitize::escape_whatsapp_markup(payload[name].as_str().unwrap_or_default());
     let url = payload["ticketUrl"].as_str().unwrap_or_default();
     let tail = format!("\n\n*View Ticket:* {url}\n\nReply to this message to respond to the ticket.");
     let (head, said) = if payload["template"] == true {
@@ -31,7 +31,7 @@ pub(crate) fn words(payload: &Value) -> String {
         (head, text("message"))
     };
     let room = MAX.saturating_sub(head.chars().count() + tail.chars().count());
-    format!("{head}{}{tail}", plain::cut(said, room))
+    format!("{head}{}{tail}", sanitize::cut(said, room))
 }
 
 #[cfg(test)]

@@ -138,11 +138,11 @@ pub(crate) async fn reply(stage: &Stage, number: &'static str, bubble: &Bubble, 
     } else {
         call().await
     };
-    settle(stage, number, bubble, &answer);
+    record_attempt(stage, number, bubble, &answer);
 }
 
 /// Gives the phone what the server says to a reply: our workflow answers Twilio with `notice` or `ask` as a message.
-fn settle(stage: &Stage, number: &str, bubble: &Bubble, answer: &Answer) {
+fn record_attempt(stage: &Stage, number: &str, bubble: &Bubble, answer: &Answer) {
     let ticks = match answer.status {
         200 => Ticks::Read,
         // Kept for the team.

@@ -36,7 +36,7 @@ pub(crate) struct Looked {
 
 /// Takes a notification for its phone: the message's id. If it is to fail, no phone shows it.
 pub(crate) fn show(stage: &Data<Stage>, payload: &Value) -> String {
-    let mut bubble = Bubble::new(Author::Desk, message::words(payload));
+    let mut bubble = Bubble::new(Author::OperatorQueries, message::words(payload));
     bubble.template = payload["template"] == true;
     let sid = bubble.sid.clone();
     let fails = stage.board.change(|state| {
@@ -109,7 +109,8 @@ pub(crate) async fn send_again(stage: Data<Stage>, sid: Path<String>) -> HttpRes
 pub(crate) async fn read(stage: Data<Stage>, looked: Json<Looked>) -> HttpResponse {
     let sids: Vec<String> = stage.board.change(|state| {
         let bubbles = state.phone(&looked.number).bubbles.iter_mut();
-        let unread = bubbles.filter(|bubble| bubble.author == Author::Desk && bubble.ticks == Ticks::Delivered);
+        let unread =
+            bubbles.filter(|bubble| bubble.author == Author::OperatorQueries && bubble.ticks == Ticks::Delivered);
         unread
             .map(|bubble| {
                 bubble.ticks = Ticks::Read;

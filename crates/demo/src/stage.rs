@@ -12,7 +12,7 @@ use actix_web::{
     dev::ServerHandle,
     web::{self, Data},
 };
-use server::{Application, Builder, Config, EndError, Faults, OsRandom};
+use server::{Application, Builder, Config, ConfigErrors, EndError, OsRandom};
 use tempfile::TempDir;
 use ticket_domain::ports::Random;
 use tokio::task::{JoinError, JoinHandle};
@@ -42,7 +42,7 @@ pub enum StartError {
     Folder(#[source] io::Error),
     /// The demo's own settings are refused.
     #[error("the server refuses the demo's configuration: {0}")]
-    Configuration(Faults),
+    Configuration(ConfigErrors),
     /// The server did not start.
     #[error("the server did not start")]
     Server(#[from] server::StartError),

@@ -19,20 +19,20 @@ use std::{
 
 use actix_web::{HttpRequest, http::header::HeaderMap};
 use secrecy::SecretString;
-use ticket_domain::{Standing, TicketId};
+use ticket_domain::{AccessLevel, TicketId};
 
 use client_address::ClientAddress;
 #[cfg(fuzzing)]
 pub use client_address::client_of;
 use keys::Keys;
 pub use keys::bearer;
-pub use live::{Following, Live};
-pub use places::{ConnectionPlace, MostStreams, NoPlace, StreamPlace};
-use places::{Places, Streams};
+pub use live::{Subscription, TicketSubscriptions};
+pub use places::{ConnectionPermit, StreamLimits, StreamPermit, TooManyConnections};
+use places::{KeyedSemaphore, Streams};
 pub use rate::{NotARate, Rate, Rates};
 use rate_limits::RateLimits;
 pub use rate_limits::{Kind, TooMany};
-pub use seen::{NotAnEvent, Seen, state_of_tag, state_tag};
+pub use seen::{InvalidEventId, LastEventId, state_of_tag, state_tag};
 pub use store_failure::log_store_failure;
 
 /// Whom the door lets in. The default is closed: no key opens anything.
@@ -52,7 +52,7 @@ pub struct Settings {
     /// program on this machine may have any number.
     pub connections_of_one: usize,
     /// How many streams of events may be open.
-    pub streams: MostStreams,
+    pub streams: StreamLimits,
 }
 
 impl Default for Settings {
@@ -64,29 +64,29 @@ impl Default for Settings {
             rate_limits: true,
             rates: Rates::default(),
             connections_of_one: 256,
-            streams: MostStreams::default(),
+            streams: StreamLimits::default(),
         }
     }
 }
 
 /// The door. There is one a process, so that a caller's requests are counted together wherever they go.
-pub struct Door {
+pub struct AccessControl {
     keys: Keys,
     trusted_proxy_hops: usize,
     limits: Option<RateLimits>,
     /// None where a proxy is in front.
-    connections: Option<Arc<Places<IpAddr>>>,
+    connections: Option<Arc<KeyedSemaphore<IpAddr>>>,
     streams: Streams,
 }
 
-impl Door {
+impl AccessControl {
     /// Hangs the door.
     pub fn new(settings: &Settings) -> Self {
         Self {
             keys: Keys::new(&settings.inbound_keys, &settings.operator_tokens),
             trusted_proxy_hops: settings.trusted_proxy_hops,
             limits: settings.rate_limits.then(|| RateLimits::new(&settings.rates)),
-            connections: (settings.trusted_proxy_hops == 0).then(|| Places::new(settings.connections_of_one)),
+            connections: (settings.trusted_proxy_hops == 0).then(|| KeyedSemaphore::new(settings.connections_of_one)),
             streams: Streams::new(settings.streams),
         }
     }
@@ -148,11 +148,11 @@ impl Door {
     }
 
     /// A place for a connection from `peer`.
-    pub fn connect(&self, peer: Option<SocketAddr>) -> Result<ConnectionPlace, NoPlace> {
+    pub fn connect(&self, peer: Option<SocketAddr>) -> Result<ConnectionPermit, TooManyConnections> {
         let address = ClientAddress::of(peer, &HeaderMap::new(), 0).remote();
         let place = self.connections.as_ref().zip(address);
         let place = place.map(|(connections, address)| connections.take(address));
-        Ok(ConnectionPlace {
+        Ok(ConnectionPermit {
             _of_one: place.transpose()?,
         })
     }
@@ -163,19 +163,19 @@ impl Door {
         &self,
         request: &HttpRequest,
         ticket: TicketId,
-        standing: Standing,
-    ) -> Result<StreamPlace, NoPlace> {
+        access_level: AccessLevel,
+    ) -> Result<StreamPermit, TooManyConnections> {
         match self.client(request) {
             ClientAddress::Local => self.streams.take(None, None),
             ClientAddress::Remote(ip) => {
-                let counted = (standing == Standing::Anyone).then_some(ip);
+                let counted = (access_level == AccessLevel::Anyone).then_some(ip);
                 self.streams.take(counted, Some(ticket))
             }
         }
     }
 
     /// A place for a stream of an operator's: they share an office, and so an address, and are counted only in all.
-    pub fn open_operator_stream(&self) -> Result<StreamPlace, NoPlace> {
+    pub fn open_operator_stream(&self) -> Result<StreamPermit, TooManyConnections> {
         self.streams.take(None, None)
     }
 
@@ -210,17 +210,17 @@ mod tests {
 
     #[test]
     fn a_client_has_so_many_connections_where_no_proxy_is_in_front() {
-        let door = |trusted_proxy_hops| {
-            Door::new(&Settings {
+        let access_control = |trusted_proxy_hops| {
+            AccessControl::new(&Settings {
                 trusted_proxy_hops,
                 connections_of_one: 2,
                 ..Settings::default()
             })
         };
-        let connect = |door: &Door, peers: &[&str]| {
+        let connect = |access_control: &AccessControl, peers: &[&str]| {
             let places: Vec<_> = peers
                 .iter()
-                .map(|peer| door.connect(Some(peer.parse().unwrap())))
+                .map(|peer| access_control.connect(Some(peer.parse().unwrap())))
                 .collect();
             places.iter().filter(|place| place.is_ok()).count()
         };
@@ -244,10 +244,10 @@ mod tests {
             // All of them are the proxy's.
             (1, &["203.0.113.1:1", "203.0.113.1:2", "203.0.113.1:3"], 3),
         ] {
-            let door = door(hops);
-            assert_eq!(connect(&door, peers), expected, "{peers:?}");
+            let access_control = access_control(hops);
+            assert_eq!(connect(&access_control, peers), expected, "{peers:?}");
             // They are gone again.
-            assert_eq!(connect(&door, peers), expected, "{peers:?}");
+            assert_eq!(connect(&access_control, peers), expected, "{peers:?}");
         }
     }
 }

@@ -15,7 +15,7 @@ use std::{
 
 use ticket_domain::{
     Thread, TicketId, TicketRef,
-    ports::{Follower, News, StoreError},
+    ports::{ChangeEvent, StoreError, Subscriber},
     use_cases::{Credentials, ViewError, ViewTicket},
 };
 use tokio::{
@@ -36,7 +36,7 @@ const READS_AT_ONCE: usize = 4;
 type Newest = Option<Arc<Thread>>;
 
 /// Everybody who follows something. There is one a process; the store tells it of changes.
-pub struct Live {
+pub struct TicketSubscriptions {
     reading: Arc<Reading>,
     followed: Mutex<HashMap<TicketId, Followed>>,
     /// Counts the news.
@@ -50,7 +50,7 @@ struct Followed {
     newest: watch::Receiver<Newest>,
     news: Arc<Notify>,
     reader: JoinHandle<()>,
-    followers: usize,
+    subscribers: usize,
 }
 
 impl Drop for Followed {
@@ -60,14 +60,14 @@ impl Drop for Followed {
 }
 
 /// One who follows a ticket, until it is dropped.
-pub struct Following {
-    live: Arc<Live>,
+pub struct Subscription {
+    live: Arc<TicketSubscriptions>,
     id: TicketId,
     newest: watch::Receiver<Newest>,
     is_closed: watch::Receiver<bool>,
 }
 
-impl Live {
+impl TicketSubscriptions {
     /// Nobody follows anything yet. What is followed is read by `view`.
     pub fn new(view: Arc<ViewTicket>) -> Self {
         Self {
@@ -83,7 +83,7 @@ impl Live {
     }
 
     /// Follows a ticket, which the caller has found to be readable. Must be called on a tokio runtime.
-    pub fn follow(self: &Arc<Self>, reference: TicketRef, id: TicketId) -> Following {
+    pub fn follow(self: &Arc<Self>, reference: TicketRef, id: TicketId) -> Subscription {
         let mut followed = self.followed();
         if followed.get(&id).is_some_and(|ticket| ticket.reader.is_finished()) {
             followed.remove(&id);
@@ -93,8 +93,8 @@ impl Live {
             // What is known may be older than what the caller has just read.
             .and_modify(|ticket| ticket.news.notify_one())
             .or_insert_with(|| Followed::begin(self.reading.clone(), reference));
-        ticket.followers += 1;
-        Following {
+        ticket.subscribers += 1;
+        Subscription {
             live: self.clone(),
             id,
             newest: ticket.newest.clone(),
@@ -122,31 +122,31 @@ impl Live {
     }
 
     /// One follower fewer; what is left of a ticket that nobody follows any more.
-    fn leave(&self, following: &Following) -> Option<Followed> {
+    fn leave(&self, following: &Subscription) -> Option<Followed> {
         let mut followed = self.followed();
         let ticket = followed.get_mut(&following.id)?;
         if !ticket.newest.same_channel(&following.newest) {
             // The reader ended, and those who came later have another.
             return None;
         }
-        ticket.followers -= 1;
-        if ticket.followers > 0 {
+        ticket.subscribers -= 1;
+        if ticket.subscribers > 0 {
             return None;
         }
         followed.remove(&following.id)
     }
 }
 
-impl Follower for Live {
-    fn hear(&self, news: News) {
+impl Subscriber for TicketSubscriptions {
+    fn on_change(&self, news: ChangeEvent) {
         match news {
-            News::Ticket(id) => {
+            ChangeEvent::Ticket(id) => {
                 if let Some(ticket) = self.followed().get(&id) {
                     ticket.news.notify_one();
                 }
             }
-            News::Unmatched => {}
-            News::Missed => {
+            ChangeEvent::Unmatched => {}
+            ChangeEvent::Resync => {
                 for ticket in self.followed().values() {
                     ticket.news.notify_one();
                 }
@@ -165,7 +165,7 @@ impl Followed {
             newest,
             news,
             reader,
-            followers: 0,
+            subscribers: 0,
         }
     }
 }
@@ -248,7 +248,7 @@ fn causes(error: &StoreError) -> String {
     all
 }
 
-impl Following {
+impl Subscription {
     /// The ticket as it is at first, and then whenever it changed; the newest state where several came. None once the
     /// process is about to end, or the ticket is gone. Nothing is lost if the future is dropped.
     pub async fn next(&mut self) -> Option<Arc<Thread>> {
@@ -263,7 +263,7 @@ impl Following {
     }
 }
 
-impl Drop for Following {
+impl Drop for Subscription {
     fn drop(&mut self) {
         // The reader is ended after the lock was given back.
         drop(self.live.leave(self));

@@ -12,7 +12,7 @@ use ticket_domain::TicketId;
 /// Every place is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("too many are open; come again in {seconds} s")]
-pub struct NoPlace {
+pub struct TooManyConnections {
     /// How long to wait.
     pub seconds: u64,
 }
@@ -22,19 +22,19 @@ const COME_AGAIN_SECONDS: u64 = 30;
 
 /// Places, so many for each holder.
 #[derive(Debug)]
-pub(crate) struct Places<K> {
+pub(crate) struct KeyedSemaphore<K> {
     most: usize,
     taken: Mutex<HashMap<K, usize>>,
 }
 
 /// A place that is taken for as long as this lives.
 #[derive(Debug)]
-pub(crate) struct Place<K: Eq + Hash> {
-    places: Arc<Places<K>>,
+pub(crate) struct Permit<K: Eq + Hash> {
+    places: Arc<KeyedSemaphore<K>>,
     holder: K,
 }
 
-impl<K: Copy + Eq + Hash> Places<K> {
+impl<K: Copy + Eq + Hash> KeyedSemaphore<K> {
     pub(crate) fn new(most: usize) -> Arc<Self> {
         Arc::new(Self {
             most,
@@ -42,29 +42,29 @@ impl<K: Copy + Eq + Hash> Places<K> {
         })
     }
 
-    pub(crate) fn take(self: &Arc<Self>, holder: K) -> Result<Place<K>, NoPlace> {
+    pub(crate) fn take(self: &Arc<Self>, holder: K) -> Result<Permit<K>, TooManyConnections> {
         let mut taken = self.taken();
         let count = taken.entry(holder).or_default();
         if *count >= self.most {
-            return Err(NoPlace {
+            return Err(TooManyConnections {
                 seconds: COME_AGAIN_SECONDS,
             });
         }
         *count += 1;
-        Ok(Place {
+        Ok(Permit {
             places: self.clone(),
             holder,
         })
     }
 }
 
-impl<K> Places<K> {
+impl<K> KeyedSemaphore<K> {
     fn taken(&self) -> MutexGuard<'_, HashMap<K, usize>> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<K: Eq + Hash> Drop for Place<K> {
+impl<K: Eq + Hash> Drop for Permit<K> {
     fn drop(&mut self) {
         let mut taken = self.places.taken();
         if let Some(count) = taken.get_mut(&self.holder) {
@@ -78,13 +78,13 @@ impl<K: Eq + Hash> Drop for Place<K> {
 
 /// A connection's place.
 #[derive(Debug)]
-pub struct ConnectionPlace {
-    pub(crate) _of_one: Option<Place<IpAddr>>,
+pub struct ConnectionPermit {
+    pub(crate) _of_one: Option<Permit<IpAddr>>,
 }
 
 /// How many streams of events may be open. A program on this machine, with no proxy between, is only counted in all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MostStreams {
+pub struct StreamLimits {
     /// In all.
     pub in_all: usize,
     /// Of one client address, without a right key.
@@ -93,7 +93,7 @@ pub struct MostStreams {
     pub of_ticket: usize,
 }
 
-impl Default for MostStreams {
+impl Default for StreamLimits {
     fn default() -> Self {
         Self {
             in_all: 5_000,
@@ -106,31 +106,35 @@ impl Default for MostStreams {
 /// The places of streams of events.
 #[derive(Debug)]
 pub(crate) struct Streams {
-    in_all: Arc<Places<()>>,
-    of_one: Arc<Places<IpAddr>>,
-    of_ticket: Arc<Places<TicketId>>,
+    in_all: Arc<KeyedSemaphore<()>>,
+    of_one: Arc<KeyedSemaphore<IpAddr>>,
+    of_ticket: Arc<KeyedSemaphore<TicketId>>,
 }
 
 /// A stream's place.
 #[derive(Debug)]
-pub struct StreamPlace {
-    _in_all: Place<()>,
-    _of_one: Option<Place<IpAddr>>,
-    _of_ticket: Option<Place<TicketId>>,
+pub struct StreamPermit {
+    _in_all: Permit<()>,
+    _of_one: Option<Permit<IpAddr>>,
+    _of_ticket: Option<Permit<TicketId>>,
 }
 
 impl Streams {
-    pub(crate) fn new(most: MostStreams) -> Self {
+    pub(crate) fn new(most: StreamLimits) -> Self {
         Self {
-            in_all: Places::new(most.in_all),
-            of_one: Places::new(most.of_one),
-            of_ticket: Places::new(most.of_ticket),
+            in_all: KeyedSemaphore::new(most.in_all),
+            of_one: KeyedSemaphore::new(most.of_one),
+            of_ticket: KeyedSemaphore::new(most.of_ticket),
         }
     }
 
     /// A place for a stream, counted with those of an address and of a ticket where they are given.
-    pub(crate) fn take(&self, address: Option<IpAddr>, ticket: Option<TicketId>) -> Result<StreamPlace, NoPlace> {
-        Ok(StreamPlace {
+    pub(crate) fn take(
+        &self,
+        address: Option<IpAddr>,
+        ticket: Option<TicketId>,
+    ) -> Result<StreamPermit, TooManyConnections> {
+        Ok(StreamPermit {
             _of_one: address.map(|address| self.of_one.take(address)).transpose()?,
             _of_ticket: ticket.map(|ticket| self.of_ticket.take(ticket)).transpose()?,
             _in_all: self.in_all.take(())?,
@@ -144,7 +148,7 @@ mod tests {
 
     #[test]
     fn each_holder_has_so_many_places_and_leaves_nothing_behind() {
-        let places = Places::new(2);
+        let places = KeyedSemaphore::new(2);
         let first = places.take('a').unwrap();
         let second = places.take('a').unwrap();
         assert!(places.take('a').is_err());
@@ -154,7 +158,7 @@ mod tests {
         drop((second, other));
         assert!(places.taken().is_empty());
         // Nor does one who finds no place.
-        let none = Places::new(0);
+        let none = KeyedSemaphore::new(0);
         assert!(none.take('a').is_err());
     }
 
@@ -162,7 +166,7 @@ mod tests {
     fn a_stream_has_a_place_of_its_client_of_its_ticket_and_in_all() {
         let address = |last: u8| Some(IpAddr::from([203, 0, 113, last]));
         let ticket = |number| Some(TicketId(uuid::Uuid::from_u128(number)));
-        let streams = Streams::new(MostStreams {
+        let streams = Streams::new(StreamLimits {
             in_all: 5,
             of_one: 2,
             of_ticket: 3,

@@ -2,18 +2,18 @@
 
 use std::{fmt, str::FromStr};
 
-use ticket_domain::{Delivery, Thread, ThreadState, Timestamp};
+use ticket_domain::{Delivery, Thread, TicketVersion, Timestamp};
 
 /// How a ticket stands, as a text: its `ETag`.
-pub fn state_tag(ThreadState { version, delivery }: ThreadState) -> String {
+pub fn state_tag(TicketVersion { version, delivery }: TicketVersion) -> String {
     format!("{version}-{}-{}", delivery.state, delivery.at.unix_micros())
 }
 
 /// The state that such a text tells of. None if it is no such text.
-pub fn state_of_tag(tag: &str) -> Option<ThreadState> {
+pub fn state_of_tag(tag: &str) -> Option<TicketVersion> {
     let mut parts = tag.splitn(3, '-');
     let (version, state, at) = (parts.next()?, parts.next()?, parts.next()?);
-    let state = ThreadState {
+    let state = TicketVersion {
         version: version.parse().ok()?,
         delivery: Delivery {
             state: state.parse().ok()?,
@@ -27,7 +27,7 @@ pub fn state_of_tag(tag: &str) -> Option<ThreadState> {
 /// How much of a ticket a reader has been told. As a text it is the `id` of an event: whoever shows it again is told
 /// what came after.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Seen {
+pub struct LastEventId {
     /// How many messages.
     pub messages: usize,
     /// The [`state_tag`].
@@ -37,9 +37,9 @@ pub struct Seen {
 /// A text that is no event's id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is not the id of an event")]
-pub struct NotAnEvent;
+pub struct InvalidEventId;
 
-impl Seen {
+impl LastEventId {
     /// All of it.
     pub fn all(thread: &Thread) -> Self {
         Self {
@@ -49,21 +49,21 @@ impl Seen {
     }
 }
 
-impl fmt::Display for Seen {
+impl fmt::Display for LastEventId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.messages, self.state)
     }
 }
 
-impl FromStr for Seen {
-    type Err = NotAnEvent;
+impl FromStr for LastEventId {
+    type Err = InvalidEventId;
 
-    fn from_str(raw: &str) -> Result<Self, NotAnEvent> {
-        let (messages, state) = raw.split_once('.').ok_or(NotAnEvent)?;
+    fn from_str(raw: &str) -> Result<Self, InvalidEventId> {
+        let (messages, state) = raw.split_once('.').ok_or(InvalidEventId)?;
         let is_number = messages.bytes().all(|byte| byte.is_ascii_digit());
         let messages = messages.parse().ok().filter(|_| is_number);
         Ok(Self {
-            messages: messages.ok_or(NotAnEvent)?,
+            messages: messages.ok_or(InvalidEventId)?,
             state: state.to_owned(),
         })
     }
@@ -78,7 +78,7 @@ mod tests {
     #[test]
     fn a_tag_tells_its_state_and_nothing_else_does() {
         for micros in [1_736_937_000_000_000, 0, -1] {
-            let state = ThreadState {
+            let state = TicketVersion {
                 version: 3,
                 delivery: Delivery {
                     state: DeliveryState::Sent,
@@ -107,14 +107,14 @@ mod tests {
 
     #[test]
     fn what_was_seen_is_written_and_read_back() {
-        let seen = Seen {
+        let seen = LastEventId {
             messages: 2,
             state: "3-sent-1736937000000000".into(),
         };
         assert_eq!(seen.to_string(), "2.3-sent-1736937000000000");
         assert_eq!(seen.to_string().parse(), Ok(seen));
         for wrong in ["", ".", "x.1", "1", "-1.x", "+1.x", " 1.x", "99999999999999999999999.x"] {
-            assert_eq!(wrong.parse::<Seen>(), Err(NotAnEvent), "{wrong}");
+            assert_eq!(wrong.parse::<LastEventId>(), Err(InvalidEventId), "{wrong}");
         }
     }
 }

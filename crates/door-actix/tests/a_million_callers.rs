@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use actix_web::{HttpRequest, test::TestRequest};
-use door_actix::{Door, Kind, Settings};
+use door_actix::{AccessControl, Kind, Settings};
 
 const CALLERS: u32 = 1_000_000;
 
@@ -23,10 +23,10 @@ fn resident() -> u64 {
 
 #[actix_web::test]
 async fn a_million_callers_take_little_memory_and_no_room_from_those_who_are_known() {
-    let door = Door::new(&Settings::default());
+    let access_control = AccessControl::new(&Settings::default());
     let honest = of("198.51.100.7".parse().unwrap());
     for kind in [Kind::Creation, Kind::Read, Kind::Miss, Kind::WrongKey] {
-        assert_eq!(door.limit(kind, &honest), Ok(()));
+        assert_eq!(access_control.limit(kind, &honest), Ok(()));
     }
     let before = resident();
     for number in 0..CALLERS {
@@ -34,11 +34,11 @@ async fn a_million_callers_take_little_memory_and_no_room_from_those_who_are_kno
         let address = Ipv4Addr::from_bits(number.wrapping_mul(2_654_435_761));
         let request = of(address.into());
         for kind in [Kind::Creation, Kind::Read, Kind::Miss, Kind::WrongKey] {
-            let _ = door.limit(kind, &request);
+            let _ = access_control.limit(kind, &request);
         }
         if number % 10_000 == 0 {
             // One who comes all the while, below their limit.
-            assert_eq!(door.limit(Kind::Read, &honest), Ok(()), "{number}");
+            assert_eq!(access_control.limit(Kind::Read, &honest), Ok(()), "{number}");
         }
     }
     let grown = (resident() - before) / 1024;

@@ -15,14 +15,14 @@ use std::{
 };
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use door_actix::{Door, Live, state_tag};
+use door_actix::{AccessControl, TicketSubscriptions, state_tag};
 use http_actix::{ApiParts, DeliveryMetrics, Settings, serve};
 use serde_json::{Value, json};
 use store_contract::memory::MemoryStore;
 use ticket_domain::{
-    Access, Delivery, DeliveryState, Managers, Payload, Route, ThreadState, TicketLinks, Timestamp,
-    ports::{Clock, Composer, Event, Random, Store, Wake},
-    use_cases::{AddMessage, OpenTicket, Operate, ReceiveReply, Redeliver, ReportReceipt, Surroundings, ViewTicket},
+    Access, Delivery, DeliveryRoute, DeliveryState, Managers, Payload, TicketLinks, TicketVersion, Timestamp,
+    ports::{Clock, Composer, Event, Random, Store, WakeSignal},
+    use_cases::{AddMessage, Context, OpenTicket, Operate, ReceiveReply, Redeliver, ReportReceipt, ViewTicket},
 };
 
 const KEY: &str = "inbound-key-of-the-benchmark";
@@ -56,18 +56,18 @@ impl Composer for Nothing {
         Payload(b"{}".as_slice().into())
     }
 
-    fn redirect(&self, _: &Payload, _: Route) -> Option<Payload> {
+    fn redirect(&self, _: &Payload, _: DeliveryRoute) -> Option<Payload> {
         None
     }
 }
 
-impl Wake for Nothing {
+impl WakeSignal for Nothing {
     fn wake(&self) {}
 }
 
 fn parts() -> ApiParts {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
-    let around = Surroundings {
+    let context = Context {
         clock: Arc::new(Stopped),
         random: Arc::new(Counter(AtomicU64::new(0))),
         composer: Arc::new(Nothing),
@@ -77,33 +77,33 @@ fn parts() -> ApiParts {
     };
     let managers = Managers::new(vec![MANAGER.parse().unwrap()]);
     let view_ticket = Arc::new(ViewTicket::new(store.clone(), Access::Open));
-    let door = door_actix::Settings {
+    let access_control = door_actix::Settings {
         inbound_keys: vec![KEY.into()],
         rate_limits: false,
         ..door_actix::Settings::default()
     };
-    let operate = Operate::new(store.clone(), store.clone(), around.clone(), managers.clone());
+    let operate = Operate::new(store.clone(), store.clone(), context.clone(), managers.clone());
     let receipts = ReportReceipt::new(store.clone(), Arc::new(Nothing), Arc::new(Stopped), Arc::new(Nothing));
     ApiParts {
-        open_ticket: Arc::new(OpenTicket::new(store.clone(), around.clone())),
-        live: Arc::new(Live::new(view_ticket.clone())),
+        open_ticket: Arc::new(OpenTicket::new(store.clone(), context.clone())),
+        live: Arc::new(TicketSubscriptions::new(view_ticket.clone())),
         view_ticket,
         receive_reply: Arc::new(ReceiveReply::new(
             store.clone(),
             store.clone(),
-            around.clone(),
+            context.clone(),
             managers,
         )),
         report_receipt: Arc::new(receipts),
-        add_message: Arc::new(AddMessage::new(store.clone(), around.clone(), Access::Open)),
+        add_message: Arc::new(AddMessage::new(store.clone(), context.clone(), Access::Open)),
         operate: Arc::new(operate),
-        redeliver: Arc::new(Redeliver::new(store.clone(), around.clone())),
+        redeliver: Arc::new(Redeliver::new(store.clone(), context.clone())),
         outbox: store.clone(),
         health: store,
-        clock: around.clock,
-        random: around.random,
+        clock: context.clock,
+        random: context.random,
         delivery_metrics: DeliveryMetrics::default(),
-        door: Arc::new(Door::new(&door)),
+        access_control: Arc::new(AccessControl::new(&access_control)),
         settings: Settings {
             workers: Some(1),
             ..Settings::default()
@@ -224,7 +224,7 @@ fn benches(criterion: &mut Criterion) {
         });
     }
 
-    let state = ThreadState {
+    let state = TicketVersion {
         version: 3,
         delivery: Delivery {
             state: DeliveryState::Sent,

@@ -86,7 +86,7 @@ impl FromRequest for Writer {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let check = || {
             let key = ticket_key(request);
-            Api::of(request)?.door.before_ticket(request, key.is_some())?;
+            Api::of(request)?.access_control.before_ticket(request, key.is_some())?;
             Ok(Self(key))
         };
         ready(check())
@@ -150,7 +150,7 @@ pub(crate) async fn add_message(
         Ok(added) => Ok(created(&added)),
         Err(error) => {
             if let Some(is_missing) = proves_nothing(&error) {
-                api.door.after_ticket(&request, key.is_some(), is_missing)?;
+                api.access_control.after_ticket(&request, key.is_some(), is_missing)?;
             }
             Err(error.into())
         }

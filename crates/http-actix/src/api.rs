@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use actix_cors::Cors;
 use actix_web::{FromRequest, Handler, HttpRequest, Resource, Responder, middleware::Condition, web};
-use door_actix::{Door, Kind, Live};
+use door_actix::{AccessControl, Kind, TicketSubscriptions};
 use ticket_domain::{
     Timestamp,
     ports::{Clock, Outbox, Random, StoreHealth, Vitals},
@@ -13,7 +13,7 @@ use ticket_domain::{
 
 use crate::{
     ApiParts, Settings, add_message, attach, change_ticket, create_ticket, docs_page, events,
-    fresh::Fresh,
+    fresh::TtlCache,
     get_ticket, health, list_tickets,
     metrics::{self, Metrics},
     notifications, openapi,
@@ -35,10 +35,10 @@ pub(crate) struct Api {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) metrics: Metrics,
-    pub(crate) is_ready: Fresh<bool>,
-    pub(crate) vitals: Fresh<Option<(Vitals, Timestamp)>>,
-    pub(crate) door: Arc<Door>,
-    pub(crate) live: Arc<Live>,
+    pub(crate) is_ready: TtlCache<bool>,
+    pub(crate) vitals: TtlCache<Option<(Vitals, Timestamp)>>,
+    pub(crate) access_control: Arc<AccessControl>,
+    pub(crate) live: Arc<TicketSubscriptions>,
     pub(crate) is_https: bool,
     pub(crate) body_deadline: Duration,
     pub(crate) heartbeat: Duration,
@@ -70,9 +70,9 @@ impl Api {
             clock: parts.clock,
             random: parts.random,
             metrics: Metrics::new(parts.delivery_metrics)?,
-            is_ready: Fresh::default(),
-            vitals: Fresh::default(),
-            door: parts.door,
+            is_ready: TtlCache::default(),
+            vitals: TtlCache::default(),
+            access_control: parts.access_control,
             live: parts.live,
             is_https,
             body_deadline,
@@ -91,7 +91,7 @@ impl Api {
 
     /// Counts a request against its sender's limit.
     pub(crate) fn limit(&self, kind: Kind, request: &HttpRequest) -> Result<(), Problem> {
-        Ok(self.door.limit(kind, request)?)
+        Ok(self.access_control.limit(kind, request)?)
     }
 
     /// What browsers on other sites may do with a public endpoint.

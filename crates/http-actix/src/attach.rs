@@ -120,7 +120,7 @@ mod tests {
     fn a_message_joins_the_ticket_that_it_belongs_to_once() {
         let api = Service::start();
         let (opened, other) = (api.open_ticket(), api.open_ticket());
-        let id = api.keep_unmatched(MANAGER, "It is on its way.");
+        let id = api.store_unmatched(MANAGER, "It is on its way.");
         let to = |reference: &str| json!({ "ticketRef": reference });
         let first = attach(&api, &id, &to(&opened.reference.to_lowercase()));
         let expected = |duplicate: bool| json!({ "ok": true, "ticketRef": opened.reference, "messageId": id, "duplicate": duplicate });
@@ -147,7 +147,7 @@ mod tests {
         let opened = api.open_ticket();
         api.hand_over("SM1");
         api.set_status(&opened.reference, "closed");
-        let id = api.keep_unmatched("+1234567890", "Still broken.");
+        let id = api.store_unmatched("+1234567890", "Still broken.");
         assert_eq!(attach(&api, &id, &json!({ "ticketRef": opened.reference })).status, 200);
         let thread = api.get(&format!("/api/ticket/{}", opened.reference)).json();
         assert_eq!(
@@ -161,7 +161,7 @@ mod tests {
     fn what_does_not_exist_is_not_found() {
         let api = Service::start();
         let opened = api.open_ticket();
-        let id = api.keep_unmatched(MANAGER, "Hello?");
+        let id = api.store_unmatched(MANAGER, "Hello?");
         for (id, reference, code) in [
             (NOBODY, opened.reference.as_str(), "not_found"),
             ("x", &opened.reference, "not_found"),

@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse};
 use garde::Validate;
 use serde::{Deserialize, Serialize};
-use ticket_domain::{Priority, Status, Wish};
+use ticket_domain::{Priority, Status, TicketPatch};
 use utoipa::ToSchema;
 
 use crate::{
@@ -47,9 +47,9 @@ impl Document for ChangeTicket {
 
 impl ChangeTicket {
     /// The wish with every fault of it told at once.
-    fn checked(self) -> Result<Wish, Problem> {
+    fn checked(self) -> Result<TicketPatch, Problem> {
         check(&self, None)?;
-        Ok(Wish {
+        Ok(TicketPatch {
             status: self.status.good(),
             priority: self.priority.good(),
         })
@@ -96,9 +96,9 @@ pub(crate) async fn change_ticket(
     body: Body<ChangeTicket>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let wish = body.0.checked()?;
+    let patch = body.0.checked()?;
     let operate = &Api::of(&request)?.operate;
-    let ticket = in_time(operate.change(reference_of(&request)?, wish)).await?;
+    let ticket = in_time(operate.change(reference_of(&request)?, patch)).await?;
     Ok(HttpResponse::Ok().json(ChangedTicket {
         ok: true,
         ticket: TicketFacts::from(&ticket),

@@ -21,7 +21,7 @@ use actix_web::{
     body::{BodySize, BoxBody, MessageBody},
     web::Bytes,
 };
-use door_actix::ConnectionPlace;
+use door_actix::ConnectionPermit;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
@@ -51,14 +51,14 @@ enum Phase {
     /// To finish a request's head, until then.
     Head(Instant),
     /// Nothing but to take the answer.
-    Answering,
+    RequestGuard,
     /// To take what has no end; so many bytes came meanwhile.
     Streaming(usize),
 }
 
 /// Where a connection stands: what its bytes tell, and what those who answer its requests tell.
 #[derive(Debug)]
-pub(crate) struct Watch {
+pub(crate) struct ConnectionState {
     phase: Cell<Phase>,
     /// Answers that were begun since all that there was had been written.
     unwritten: Cell<u8>,
@@ -67,7 +67,7 @@ pub(crate) struct Watch {
     deadlines: Deadlines,
 }
 
-impl Watch {
+impl ConnectionState {
     fn new(deadlines: Deadlines) -> Self {
         Self {
             // Who connects has something to say.
@@ -80,7 +80,7 @@ impl Watch {
 
     /// So many bytes came. False if the connection ends with them: they are part of a head that should have been complete by
     /// now, or of what nobody waits for.
-    fn hear(&self, count: usize) -> bool {
+    fn on_change(&self, count: usize) -> bool {
         match self.phase.get() {
             Phase::Idle(_) => {
                 let until = Instant::now() + self.deadlines.head;
@@ -88,7 +88,7 @@ impl Watch {
                 true
             }
             Phase::Head(until) => Instant::now() < until,
-            Phase::Answering => true,
+            Phase::RequestGuard => true,
             Phase::Streaming(before) => {
                 self.phase.set(Phase::Streaming(before + count));
                 before + count <= BESIDE_A_STREAM
@@ -113,28 +113,28 @@ impl Watch {
     fn until(&self) -> Option<Instant> {
         match self.phase.get() {
             Phase::Idle(until) | Phase::Head(until) => Some(until),
-            Phase::Answering | Phase::Streaming(_) => None,
+            Phase::RequestGuard | Phase::Streaming(_) => None,
         }
     }
 }
 
 /// A request is being answered, for as long as this lives.
 #[derive(Debug)]
-pub(crate) struct Answering(Option<Rc<Watch>>);
+pub(crate) struct RequestGuard(Option<Rc<ConnectionState>>);
 
-impl Answering {
+impl RequestGuard {
     /// The head of a request is complete. It may have to wait until others are answered.
     pub(crate) async fn begin(request: &HttpRequest) -> Self {
-        let watch = request.conn_data::<Rc<Watch>>().cloned();
+        let watch = request.conn_data::<Rc<ConnectionState>>().cloned();
         if let Some(watch) = &watch {
-            watch.phase.set(Phase::Answering);
+            watch.phase.set(Phase::RequestGuard);
             watch.turn().await;
         }
         Self(watch)
     }
 }
 
-impl Drop for Answering {
+impl Drop for RequestGuard {
     fn drop(&mut self) {
         if let Some(watch) = &self.0 {
             watch.phase.set(Phase::Idle(Instant::now() + watch.deadlines.idle));
@@ -143,13 +143,13 @@ impl Drop for Answering {
 }
 
 /// The body of an answer: when its end was taken from it, so was the answer.
-pub(crate) struct AnswerBody {
+pub(crate) struct TrackedBody {
     body: BoxBody,
-    _answering: Answering,
+    _answering: RequestGuard,
 }
 
-impl AnswerBody {
-    pub(crate) fn new(body: BoxBody, answering: Answering) -> Self {
+impl TrackedBody {
+    pub(crate) fn new(body: BoxBody, answering: RequestGuard) -> Self {
         if let (BodySize::Stream, Some(watch)) = (body.size(), &answering.0) {
             watch.phase.set(Phase::Streaming(0));
         }
@@ -160,7 +160,7 @@ impl AnswerBody {
     }
 }
 
-impl MessageBody for AnswerBody {
+impl MessageBody for TrackedBody {
     type Error = <BoxBody as MessageBody>::Error;
 
     fn size(&self) -> BodySize {
@@ -174,7 +174,7 @@ impl MessageBody for AnswerBody {
 
 /// What a client has not done in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Overdue {
+enum Timeout {
     Idle,
     Head,
     Write,
@@ -184,7 +184,7 @@ enum Overdue {
 #[derive(Debug)]
 pub(crate) struct Connection {
     io: TcpStream,
-    watch: Rc<Watch>,
+    watch: Rc<ConnectionState>,
     /// Wakes when something may be overdue. To set a timer costs more than to read a clock: it is set anew only for what
     /// is due before it rings, and where it rings too early it is set again.
     timer: Pin<Box<Sleep>>,
@@ -192,14 +192,14 @@ pub(crate) struct Connection {
     write_until: Option<Instant>,
     /// Bytes that were read since it was last said that there are no more for now.
     read_at_once: usize,
-    _place: ConnectionPlace,
+    _place: ConnectionPermit,
 }
 
 impl Connection {
-    pub(crate) fn new(io: TcpStream, deadlines: Deadlines, place: ConnectionPlace) -> Self {
+    pub(crate) fn new(io: TcpStream, deadlines: Deadlines, place: ConnectionPermit) -> Self {
         Self {
             io,
-            watch: Rc::new(Watch::new(deadlines)),
+            watch: Rc::new(ConnectionState::new(deadlines)),
             timer: Box::pin(sleep_until(Instant::now())),
             write_until: None,
             read_at_once: 0,
@@ -208,19 +208,19 @@ impl Connection {
     }
 
     /// For those who answer the requests of this connection.
-    pub(crate) fn watch(&self) -> Rc<Watch> {
+    pub(crate) fn watch(&self) -> Rc<ConnectionState> {
         self.watch.clone()
     }
 
     /// Whether the client is too late with something; if not, the task is woken when it may be.
-    fn overdue(&mut self, cx: &mut Context<'_>) -> Option<Overdue> {
+    fn overdue(&mut self, cx: &mut Context<'_>) -> Option<Timeout> {
         let read_until = self.watch.until();
         let until = [read_until, self.write_until].into_iter().flatten().min()?;
         if Instant::now() >= until {
             return Some(match self.watch.phase.get() {
-                _ if self.write_until == Some(until) => Overdue::Write,
-                Phase::Head(_) => Overdue::Head,
-                Phase::Idle(_) | Phase::Answering | Phase::Streaming(_) => Overdue::Idle,
+                _ if self.write_until == Some(until) => Timeout::Write,
+                Phase::Head(_) => Timeout::Head,
+                Phase::Idle(_) | Phase::RequestGuard | Phase::Streaming(_) => Timeout::Idle,
             });
         }
         if self.timer.is_elapsed() || self.timer.deadline() > until {
@@ -233,12 +233,12 @@ impl Connection {
     }
 
     /// What a read answers when nothing came, or nothing that counts.
-    fn nothing_read(&mut self, overdue: Option<Overdue>) -> Poll<io::Result<()>> {
+    fn nothing_read(&mut self, overdue: Option<Timeout>) -> Poll<io::Result<()>> {
         match overdue {
             None => Poll::Pending,
-            Some(Overdue::Write) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            Some(Timeout::Write) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
             Some(overdue) => {
-                if overdue == Overdue::Head {
+                if overdue == Timeout::Head {
                     // Whether it is heard or not, the connection ends.
                     let _ = self.io.try_write(TOO_SLOW);
                 }
@@ -274,13 +274,13 @@ impl AsyncRead for Connection {
                 this.nothing_read(overdue)
             }
             Poll::Ready(Ok(()))
-                if buffer.filled().len() > before && !this.watch.hear(buffer.filled().len() - before) =>
+                if buffer.filled().len() > before && !this.watch.on_change(buffer.filled().len() - before) =>
             {
                 buffer.set_filled(before);
                 match this.watch.phase.get() {
                     // A half-closed connection would go on.
                     Phase::Streaming(_) => Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
-                    Phase::Idle(_) | Phase::Head(_) | Phase::Answering => this.nothing_read(Some(Overdue::Head)),
+                    Phase::Idle(_) | Phase::Head(_) | Phase::RequestGuard => this.nothing_read(Some(Timeout::Head)),
                 }
             }
             Poll::Ready(Ok(())) => {
@@ -304,7 +304,7 @@ impl AsyncWrite for Connection {
             this.write_until = Some(Instant::now() + this.watch.deadlines.write);
         }
         match this.overdue(cx) {
-            Some(Overdue::Write) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            Some(Timeout::Write) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
             _ => Poll::Pending,
         }
     }

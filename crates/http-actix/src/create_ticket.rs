@@ -6,7 +6,7 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse, dev::Payload, http::head
 use door_actix::Kind;
 use garde::Validate;
 use serde::{Deserialize, Serialize};
-use ticket_domain::{Customer, CustomerName, Email, MessageText, New, Phone, Priority, Subject, TicketRequest};
+use ticket_domain::{Customer, CustomerName, Email, MessageText, Phone, Priority, StrictText, Subject, TicketRequest};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -37,7 +37,7 @@ pub(crate) struct CreateTicket {
     #[serde(default)]
     #[garde(custom(required))]
     #[schema(value_type = String, required = true, min_length = 1, max_length = 200, example = "John Doe")]
-    customer_name: Field<New<CustomerName>>,
+    customer_name: Field<StrictText<CustomerName>>,
     /// 7–15 digits, with or without `+`, once spaces, dots, dashes and brackets are taken away. A leading `00` becomes
     /// `+`.
     #[serde(default)]
@@ -53,7 +53,7 @@ pub(crate) struct CreateTicket {
     #[serde(default)]
     #[garde(custom(required))]
     #[schema(value_type = String, required = true, min_length = 1, max_length = 200, example = "Product Quality Issue")]
-    subject: Field<New<Subject>>,
+    subject: Field<StrictText<Subject>>,
     /// 1–5,000 characters. Line breaks and tabs are welcome.
     #[serde(default)]
     #[garde(custom(required))]

@@ -7,7 +7,7 @@ use actix_web::{
     http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue},
     web::Bytes,
 };
-use door_actix::{Following, Seen, state_tag};
+use door_actix::{LastEventId, Subscription, state_tag};
 use futures_util::{Stream, stream};
 use serde::Serialize;
 use ticket_domain::Thread;
@@ -29,9 +29,9 @@ const HEARTBEAT: &[u8] = b":\n\n";
 
 /// What a reader has not been told yet, as events: none if the text is empty. If the thread is shorter than what was
 /// told, everything is told again.
-fn tell(told: &mut Seen, thread: &Thread) -> String {
+fn tell(told: &mut LastEventId, thread: &Thread) -> String {
     if told.messages > thread.messages.len() {
-        *told = Seen::default();
+        *told = LastEventId::default();
     }
     let mut events = String::new();
     let state = state_tag(thread.state());
@@ -51,7 +51,7 @@ fn tell(told: &mut Seen, thread: &Thread) -> String {
     events
 }
 
-fn write_event(events: &mut String, name: &str, id: &Seen, data: &impl Serialize) {
+fn write_event(events: &mut String, name: &str, id: &LastEventId, data: &impl Serialize) {
     // Members of plain text and numbers always serialise, and have no line break. To write into a text can't fail.
     let data = serde_json::to_string(data).unwrap_or_default();
     let _ = write!(events, "event: {name}\nid: {id}\ndata: {data}\n\n");
@@ -61,10 +61,10 @@ fn write_event(events: &mut String, name: &str, id: &Seen, data: &impl Serialize
 struct Events {
     /// What is told before anything is waited for.
     first: Option<String>,
-    told: Seen,
+    told: LastEventId,
     /// The newest version that was told.
     version: u32,
-    following: Following,
+    following: Subscription,
     heartbeat: Duration,
     _open: OpenStream,
 }
@@ -101,7 +101,7 @@ impl Events {
 }
 
 /// What the reader has been told before, as far as it says so. One that comes again by itself says it in the header.
-fn told_before(request: &HttpRequest) -> Seen {
+fn told_before(request: &HttpRequest) -> LastEventId {
     let header = request.headers().get("last-event-id").map(HeaderValue::to_str);
     let id = match header {
         Some(id) => id.ok().map(str::to_owned),
@@ -151,9 +151,11 @@ fn told_before(request: &HttpRequest) -> Seen {
     )
 )]
 pub(crate) async fn events(request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let (thread, standing) = viewed(&request).await?;
+    let (thread, access_level) = viewed(&request).await?;
     let api = Api::of(&request)?;
-    let place = api.door.open_stream(&request, thread.ticket.id, standing)?;
+    let place = api
+        .access_control
+        .open_stream(&request, thread.ticket.id, access_level)?;
     let following = api.live.follow(thread.ticket.reference, thread.ticket.id);
     let mut told = told_before(&request);
     let first = format!("{RETRY}{}", tell(&mut told, &thread));

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use garde::Validate;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
-use ticket_domain::Rule;
+use ticket_domain::ValidationError;
 
 use crate::problem::{FieldError, Problem};
 
@@ -74,7 +74,7 @@ where
 
 /// A garde rule: the field must hold a value.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "garde passes its context so")]
-pub(crate) fn required<T: FromStr<Err: Rule>>(field: &Field<T>, context: &()) -> garde::Result {
+pub(crate) fn required<T: FromStr<Err: ValidationError>>(field: &Field<T>, context: &()) -> garde::Result {
     match field {
         Field::Missing => Err(fault("required", "must be given")),
         other => optional(other, context),
@@ -83,7 +83,7 @@ pub(crate) fn required<T: FromStr<Err: Rule>>(field: &Field<T>, context: &()) ->
 
 /// A garde rule: the field may be missing, and holds a value if it is not.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "garde passes its context so")]
-pub(crate) fn optional<T: FromStr<Err: Rule>>(field: &Field<T>, (): &()) -> garde::Result {
+pub(crate) fn optional<T: FromStr<Err: ValidationError>>(field: &Field<T>, (): &()) -> garde::Result {
     match field {
         Field::Missing | Field::Good(_) => Ok(()),
         Field::NotText => Err(fault("not_text", "must be a text")),

@@ -9,17 +9,17 @@ const LIFE: Duration = Duration::from_secs(1);
 
 /// An answer that many want to hear, and that somebody else gives: it is asked for once a second at most, by one at a
 /// time, and the others wait for what that one hears.
-pub(crate) struct Fresh<T> {
+pub(crate) struct TtlCache<T> {
     last: Mutex<Option<(Instant, T)>>,
 }
 
-impl<T> Default for Fresh<T> {
+impl<T> Default for TtlCache<T> {
     fn default() -> Self {
         Self { last: Mutex::default() }
     }
 }
 
-impl<T: Clone> Fresh<T> {
+impl<T: Clone> TtlCache<T> {
     /// The answer of a moment ago, or what `ask` says now.
     pub(crate) async fn get(&self, ask: impl Future<Output = T>) -> T {
         let mut last = self.last.lock().await;
@@ -43,7 +43,7 @@ mod tests {
 
     #[actix_web::test]
     async fn many_who_ask_at_once_are_one_question() {
-        let (fresh, asked) = (Fresh::default(), AtomicU32::new(0));
+        let (fresh, asked) = (TtlCache::default(), AtomicU32::new(0));
         let ask = || async {
             let number = asked.fetch_add(1, Relaxed);
             yield_now().await;
@@ -57,7 +57,7 @@ mod tests {
 
     #[actix_web::test]
     async fn who_goes_away_while_asking_leaves_it_to_the_next() {
-        let fresh = Fresh::default();
+        let fresh = TtlCache::default();
         let never = tokio::time::timeout(Duration::from_millis(10), fresh.get(std::future::pending::<u32>()));
         assert!(never.await.is_err());
         assert_eq!(fresh.get(async { 1 }).await, 1);

@@ -7,7 +7,7 @@ use actix_web::{
 use door_actix::{state_of_tag, state_tag};
 use serde::Serialize;
 use ticket_domain::{
-    Delivery, Message, Standing, Thread, ThreadState, Ticket, TicketRef,
+    AccessLevel, Delivery, Message, Thread, Ticket, TicketRef, TicketVersion,
     use_cases::{View, ViewError},
 };
 use utoipa::ToSchema;
@@ -208,7 +208,7 @@ impl Has {
     }
 
     /// A state that the ticket may still be in. Who has several is asked for by all of them after the ticket was read.
-    fn state(&self) -> Option<ThreadState> {
+    fn state(&self) -> Option<TicketVersion> {
         match self {
             Self::Tagged(tags) => tags.iter().find_map(|tag| state_of_tag(tag.tag())),
             Self::Nothing | Self::Any => None,
@@ -274,14 +274,14 @@ pub(crate) async fn get_ticket(request: HttpRequest) -> Result<HttpResponse, Pro
 /// What a caller is shown of a ticket.
 struct Shown {
     /// How it stands.
-    state: ThreadState,
+    state: TicketVersion,
     /// All of it, unless it stands as the caller knows.
     thread: Option<Thread>,
-    standing: Standing,
+    access_level: AccessLevel,
 }
 
 /// The ticket that a request names, if the caller may see it. All of it is read unless it stands as is `known`.
-async fn shown(request: &HttpRequest, known: Option<ThreadState>) -> Result<Shown, Problem> {
+async fn shown(request: &HttpRequest, known: Option<TicketVersion>) -> Result<Shown, Problem> {
     let api = Api::of(request)?;
     let visitor = Visitor::of(api, request)?;
     let refused = |error: ViewError| match error {
@@ -297,37 +297,39 @@ async fn shown(request: &HttpRequest, known: Option<ThreadState>) -> Result<Show
     };
     let tickets = &api.view_ticket;
     if known.is_none() && visitor.may_try_key(api, request) {
-        let View { thread, standing } = tickets.view(reference, visitor.credentials()).await.map_err(refused)?;
-        visitor.count(api, request, Some(standing))?;
+        let View { thread, access_level } = tickets.view(reference, visitor.credentials()).await.map_err(refused)?;
+        visitor.count(api, request, Some(access_level))?;
         return Ok(Shown {
             state: thread.state(),
             thread: Some(thread),
-            standing,
+            access_level,
         });
     }
     let admitting = tickets.admit(reference, visitor.credentials(), known.is_some());
     let admitted = admitting.await.map_err(refused)?;
-    let standing = admitted.standing();
-    visitor.count(api, request, Some(standing))?;
+    let access_level = admitted.access_level();
+    visitor.count(api, request, Some(access_level))?;
     if let Some(known) = known.filter(|known| admitted.state() == Some(*known)) {
         return Ok(Shown {
             state: known,
             thread: None,
-            standing,
+            access_level,
         });
     }
     let View { thread, .. } = tickets.read(admitted).await.map_err(refused)?;
     Ok(Shown {
         state: thread.state(),
         thread: Some(thread),
-        standing,
+        access_level,
     })
 }
 
 /// All of the ticket that a request names, if the caller may see it, and what they proved to be.
-pub(crate) async fn viewed(request: &HttpRequest) -> Result<(Thread, Standing), Problem> {
-    let Shown { thread, standing, .. } = shown(request, None).await?;
-    Ok((thread.ok_or_else(|| Problem::new(Code::Internal))?, standing))
+pub(crate) async fn viewed(request: &HttpRequest) -> Result<(Thread, AccessLevel), Problem> {
+    let Shown {
+        thread, access_level, ..
+    } = shown(request, None).await?;
+    Ok((thread.ok_or_else(|| Problem::new(Code::Internal))?, access_level))
 }
 
 /// The reference in a request's address.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use actix_web::{HttpRequest, HttpResponseBuilder};
-use ticket_domain::{IdempotencyKey, Rule};
+use ticket_domain::{IdempotencyKey, ValidationError};
 
 use crate::problem::FieldError;
 

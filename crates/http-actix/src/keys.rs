@@ -4,7 +4,7 @@ use std::future::{Ready, ready};
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, web::Query};
 use door_actix::{Kind, bearer};
-use ticket_domain::{Standing, use_cases::Credentials};
+use ticket_domain::{AccessLevel, use_cases::Credentials};
 
 use crate::{
     api::Api,
@@ -14,7 +14,7 @@ use crate::{
 /// Whether the caller shows an operator's token. A wrong one counts against the caller's limit.
 pub(crate) fn is_operator(api: &Api, request: &HttpRequest) -> Result<bool, Problem> {
     match bearer(request) {
-        Some(token) => Ok(api.door.is_operator(token, request)?),
+        Some(token) => Ok(api.access_control.is_operator(token, request)?),
         None => Ok(false),
     }
 }
@@ -45,13 +45,13 @@ impl Visitor {
     pub(crate) fn of(api: &Api, request: &HttpRequest) -> Result<Self, Problem> {
         let key = ticket_key(request);
         let token = bearer(request);
-        let is_operator = token.is_some_and(|token| api.door.knows_operator(token));
+        let is_operator = token.is_some_and(|token| api.access_control.knows_operator(token));
         let shows_wrong_token = token.is_some() && !is_operator;
         if !is_operator {
             if shows_wrong_token && key.is_none() {
                 api.limit(Kind::WrongKey, request)?;
             }
-            api.door.before_ticket(request, key.is_some())?;
+            api.access_control.before_ticket(request, key.is_some())?;
         }
         Ok(Self {
             key,
@@ -69,16 +69,17 @@ impl Visitor {
 
     /// Whether they show a key that may be tried on all of a ticket at once.
     pub(crate) fn may_try_key(&self, api: &Api, request: &HttpRequest) -> bool {
-        self.key.is_some() && api.door.may_try_key(request)
+        self.key.is_some() && api.access_control.may_try_key(request)
     }
 
     /// Counts what the visitor proved to be; nothing if no ticket was found. A wrong key, and a ticket that is not
     /// there, count against the limits of whoever is no operator.
-    pub(crate) fn count(&self, api: &Api, request: &HttpRequest, found: Option<Standing>) -> Result<(), Problem> {
+    pub(crate) fn count(&self, api: &Api, request: &HttpRequest, found: Option<AccessLevel>) -> Result<(), Problem> {
         match found {
             _ if self.is_operator => {}
-            None | Some(Standing::Anyone) => {
-                api.door.after_ticket(request, self.key.is_some(), found.is_none())?;
+            None | Some(AccessLevel::Anyone) => {
+                api.access_control
+                    .after_ticket(request, self.key.is_some(), found.is_none())?;
             }
             // A right key opens, whatever token stands beside it.
             Some(_) if self.shows_wrong_token => drop(api.limit(Kind::WrongKey, request)),
@@ -98,7 +99,7 @@ impl FromRequest for InboundCaller {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let check = || {
-            let is_inbound = Api::of(request)?.door.is_inbound(request)?;
+            let is_inbound = Api::of(request)?.access_control.is_inbound(request)?;
             is_inbound.then_some(Self).ok_or(Problem::new(Code::Unauthorized))
         };
         ready(check())
@@ -141,7 +142,7 @@ mod tests {
     #[test]
     fn only_operators_come_in() {
         let api = Service::start();
-        let closed = Service::with(|setup| setup.door.operator_tokens.clear());
+        let closed = Service::with(|setup| setup.access_control.operator_tokens.clear());
         for (api, authorization) in [
             (&api, None),
             (&api, Some("Bearer wrong")),
@@ -182,7 +183,7 @@ mod tests {
 
     #[test]
     fn guessing_the_token_comes_to_an_end_and_the_right_one_comes_in() {
-        let api = Service::with(|setup| setup.door.trusted_proxy_hops = 1);
+        let api = Service::with(|setup| setup.access_control.trusted_proxy_hops = 1);
         for (number, (method, target)) in OPERATORS.into_iter().enumerate() {
             let address = format!("1.2.3.{number}");
             let ask = |token: &str| {
@@ -200,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_right_key_opens_whatever_token_stands_beside_it() {
-        let api = Service::with(|setup| setup.door.trusted_proxy_hops = 1);
+        let api = Service::with(|setup| setup.access_control.trusted_proxy_hops = 1);
         let opened = api.open_ticket();
         let ask = |target: &str| {
             let request = Request::new("GET", target).header("x-forwarded-for", "1.2.3.4");

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use actix_web::{HttpRequest, web::Query};
 use serde::de::DeserializeOwned;
-use ticket_domain::{NotAPlace, Rule};
+use ticket_domain::{InvalidCursor, ValidationError};
 use uuid::Uuid;
 
 use crate::problem::{Code, Problem};
@@ -36,7 +36,7 @@ impl Default for PageSize {
 #[error("must be a whole number from 1 to {}", PageSize::MAX)]
 pub(crate) struct NotAPageSize;
 
-impl Rule for NotAPageSize {
+impl ValidationError for NotAPageSize {
     fn code(&self) -> &'static str {
         "out_of_range"
     }
@@ -56,10 +56,10 @@ impl FromStr for PageSize {
 pub(crate) struct LastId(pub(crate) Uuid);
 
 impl FromStr for LastId {
-    type Err = NotAPlace;
+    type Err = InvalidCursor;
 
-    fn from_str(raw: &str) -> Result<Self, NotAPlace> {
-        Uuid::try_parse(raw).map(Self).map_err(|_| NotAPlace)
+    fn from_str(raw: &str) -> Result<Self, InvalidCursor> {
+        Uuid::try_parse(raw).map(Self).map_err(|_| InvalidCursor)
     }
 }
 

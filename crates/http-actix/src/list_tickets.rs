@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse};
 use garde::Validate;
 use serde::{Deserialize, Serialize};
-use ticket_domain::{Awaiting, Listed, Listing, Place, Priority, SearchText, Status};
+use ticket_domain::{Awaiting, Cursor, Priority, SearchText, Status, TicketListItem, TicketQuery};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
@@ -50,14 +50,14 @@ pub(crate) struct Wanted {
     #[serde(default, deserialize_with = "blank_is_missing")]
     #[garde(custom(optional))]
     #[param(value_type = Option<String>)]
-    after: Field<Place>,
+    after: Field<Cursor>,
 }
 
 impl Wanted {
     /// The wish with every fault of it told at once.
-    fn checked(self) -> Result<Listing, Problem> {
+    fn checked(self) -> Result<TicketQuery, Problem> {
         check(&self, None)?;
-        Ok(Listing {
+        Ok(TicketQuery {
             status: self.status.good(),
             priority: self.priority.good(),
             awaiting: self.awaiting.good(),
@@ -96,8 +96,8 @@ pub(crate) struct LastMessage<'a> {
     at: String,
 }
 
-impl<'a> From<&'a Listed> for ListedTicket<'a> {
-    fn from(listed: &'a Listed) -> Self {
+impl<'a> From<&'a TicketListItem> for ListedTicket<'a> {
+    fn from(listed: &'a TicketListItem) -> Self {
         let last = &listed.last;
         Self {
             facts: TicketFacts::from(&listed.ticket),
@@ -145,8 +145,8 @@ pub(crate) struct TicketList<'a> {
     )
 )]
 pub(crate) async fn list_tickets(_: Operator, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let listing = parameters::<Wanted>(&request)?.checked()?;
-    let page = Api::of(&request)?.operate.list(listing).await?;
+    let query = parameters::<Wanted>(&request)?.checked()?;
+    let page = Api::of(&request)?.operate.list(query).await?;
     Ok(HttpResponse::Ok().json(TicketList {
         ok: true,
         tickets: page.tickets.iter().map(ListedTicket::from).collect(),

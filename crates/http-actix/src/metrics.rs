@@ -9,7 +9,7 @@ use std::{
 };
 
 use actix_web::{HttpRequest, HttpResponse};
-use door_actix::{StreamPlace, log_store_failure};
+use door_actix::{StreamPermit, log_store_failure};
 use prometheus::{
     Encoder, Error, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
@@ -68,7 +68,7 @@ pub(crate) struct Metrics {
 /// An event stream that is open, for as long as this lives.
 pub(crate) struct OpenStream {
     gauge: IntGauge,
-    _place: StreamPlace,
+    _place: StreamPermit,
 }
 
 impl Drop for OpenStream {
@@ -110,7 +110,7 @@ impl Metrics {
     }
 
     /// Counts an event stream, which has a place, until what is given back is dropped.
-    pub(crate) fn open_stream(&self, place: StreamPlace) -> OpenStream {
+    pub(crate) fn open_stream(&self, place: StreamPermit) -> OpenStream {
         self.streams.inc();
         OpenStream {
             gauge: self.streams.clone(),

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
-use ticket_domain::{NotificationId, NotificationRecord, NotificationState, ports::Redelivered};
+use ticket_domain::{NotificationId, NotificationRecord, NotificationState, ports::RedeliverResult};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -134,9 +134,9 @@ pub(crate) async fn redeliver(_: Operator, request: HttpRequest) -> Result<HttpR
     let id = Uuid::try_parse(request.match_info().query("id")).map_err(|_| missing())?;
     let id = NotificationId(id);
     let queued = match api.redeliver.redeliver(id).await? {
-        Redelivered::Queued => true,
-        Redelivered::DeliveredBefore | Redelivered::UnderWay => false,
-        Redelivered::NotFound => return Err(missing()),
+        RedeliverResult::Queued => true,
+        RedeliverResult::AlreadyDelivered | RedeliverResult::InProgress => false,
+        RedeliverResult::NotFound => return Err(missing()),
     };
     let record = api.outbox.notification(id).await?.ok_or_else(missing)?;
     Ok(HttpResponse::Ok().json(RedeliveredNotification {
@@ -151,7 +151,7 @@ mod tests {
     use std::sync::Arc;
 
     use serde_json::json;
-    use ticket_domain::ports::{Clock, Verdict};
+    use ticket_domain::ports::{AttemptOutcome, Clock};
 
     use crate::testing::{Answer, DownStore, OPERATOR_TOKEN, Request, Service, SystemClock};
 
@@ -168,9 +168,9 @@ mod tests {
     fn a_dead_notification_is_listed_and_sent_again() {
         let api = Service::start();
         let opened = api.open_ticket();
-        api.settle(|| Verdict::Dead {
+        api.record_attempt(|| AttemptOutcome::Dead {
             at: SystemClock.now(),
-            why: "n8n answered 410".into(),
+            reason: "n8n answered 410".into(),
         });
         let answer = list(&api);
         let body = answer.json();
@@ -202,7 +202,7 @@ mod tests {
         let again = redeliver(&api, id);
         assert_eq!((again.status, &again.json()["queued"]), (200, &json!(true)));
         assert_eq!(again.json()["notification"]["state"], "waiting");
-        api.settle(|| Verdict::Delivered {
+        api.record_attempt(|| AttemptOutcome::Delivered {
             at: SystemClock.now(),
             external_id: None,
         });
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn wrong_tokens_are_limited() {
-        let api = Service::with(|setup| setup.door.trusted_proxy_hops = 1);
+        let api = Service::with(|setup| setup.access_control.trusted_proxy_hops = 1);
         let send = |token| {
             let request = Request::new("GET", "/api/notifications").bearer(token);
             api.send(&request.header("x-forwarded-for", "1.2.3.4")).status

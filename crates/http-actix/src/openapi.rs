@@ -15,7 +15,7 @@ use utoipa::{
     },
 };
 
-use texts::Texts;
+use texts::AddPatterns;
 
 use crate::{
     add_message, attach, change_ticket, create_ticket, docs_page, events, get_ticket, health, list_tickets, metrics,
@@ -69,7 +69,7 @@ use crate::{
         (name = "Operation", description = "For probes and monitoring."),
         (name = "Documentation", description = "For readers."),
     ),
-    modifiers(&Keys, &EveryResponse, &Whole, &Texts)
+    modifiers(&Keys, &CommonResponses, &FlattenAllOf, &AddPatterns)
 )]
 struct Document;
 
@@ -90,9 +90,9 @@ impl Modify for Keys {
 }
 
 /// What all responses, or all problems, have in common.
-struct EveryResponse;
+struct CommonResponses;
 
-impl Modify for EveryResponse {
+impl Modify for CommonResponses {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         for item in document.paths.paths.values_mut() {
             for operation in operations(item) {
@@ -146,9 +146,9 @@ fn complete(response: &mut Response, status: u16, wants_bearer: bool) {
 }
 
 /// Objects that are put together of others are told as one, so that a reader finds all their fields in one place.
-struct Whole;
+struct FlattenAllOf;
 
-impl Modify for Whole {
+impl Modify for FlattenAllOf {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let schemas = &mut document.components.get_or_insert_default().schemas;
         let known = schemas.clone();

@@ -9,7 +9,7 @@ use actix_web::{
         header::{RETRY_AFTER, WWW_AUTHENTICATE},
     },
 };
-use door_actix::{NoPlace, TooMany, log_store_failure};
+use door_actix::{TooMany, TooManyConnections, log_store_failure};
 use serde::Serialize;
 use ticket_domain::{
     ports::StoreError,
@@ -314,8 +314,8 @@ impl From<TooMany> for Problem {
     }
 }
 
-impl From<NoPlace> for Problem {
-    fn from(NoPlace { seconds }: NoPlace) -> Self {
+impl From<TooManyConnections> for Problem {
+    fn from(TooManyConnections { seconds }: TooManyConnections) -> Self {
         Self {
             retry_after_seconds: Some(seconds),
             ..Self::with_detail(

@@ -7,7 +7,7 @@ use garde::Validate;
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use serde_json::{Value, value::RawValue};
 use ticket_domain::{
-    Body as Words, Channel, Content, ExternalId, MediaUrl, New, Phone, PhoneError, Rule,
+    Channel, Content, ExternalId, MediaUrl, MessageBody, Phone, PhoneError, StrictText, ValidationError,
     use_cases::{Received, Reply, TicketName},
 };
 use utoipa::ToSchema;
@@ -73,7 +73,7 @@ pub(crate) struct InboundMessage {
     #[serde(default, deserialize_with = "blank_is_missing")]
     #[garde(skip)]
     #[schema(value_type = Option<String>, max_length = 2_048)]
-    media_url: Field<New<MediaUrl>>,
+    media_url: Field<StrictText<MediaUrl>>,
     /// The outside id of the message that is quoted. One that nobody knows tells nothing.
     #[serde(default, deserialize_with = "blank_is_missing")]
     #[garde(skip)]
@@ -107,14 +107,14 @@ impl FromStr for NamedTicket {
     }
 }
 
-/// Words, whatever they are.
-struct AnyWords(Words);
+/// MessageBody, whatever they are.
+struct AnyWords(MessageBody);
 
 impl FromStr for AnyWords {
     type Err = Infallible;
 
     fn from_str(raw: &str) -> Result<Self, Infallible> {
-        Ok(Self(Words::lenient(raw)))
+        Ok(Self(MessageBody::lenient(raw)))
     }
 }
 
@@ -128,7 +128,7 @@ fn words_as_written<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Field<
         [b'"' | b'n', ..] => {
             blank_is_missing(&mut serde_json::Deserializer::from_str(raw.get())).map_err(Error::custom)
         }
-        _ => Ok(Field::Good(AnyWords(Words::lenient(raw.get())))),
+        _ => Ok(Field::Good(AnyWords(MessageBody::lenient(raw.get())))),
     }
 }
 
@@ -167,7 +167,7 @@ fn a_text<T: FromStr<Err = Infallible>>(field: &Field<T>, (): &()) -> garde::Res
 }
 
 /// A garde rule: words may be missing only if a medium came, usable or not.
-fn words_or(media: &Field<New<MediaUrl>>) -> impl FnOnce(&Field<AnyWords>, &()) -> garde::Result + '_ {
+fn words_or(media: &Field<StrictText<MediaUrl>>) -> impl FnOnce(&Field<AnyWords>, &()) -> garde::Result + '_ {
     move |field, context| {
         let has_words = matches!(field, Field::Good(AnyWords(words)) if !words.is_empty());
         let is_text = !matches!(field, Field::NotText);
@@ -202,20 +202,20 @@ impl InboundMessage {
 }
 
 /// The words, and the medium if its address is usable. A reply is never lost over its medium.
-fn content(words: Words, media: Field<New<MediaUrl>>) -> Result<Content, Problem> {
-    let why = match &media {
+fn content(words: MessageBody, media: Field<StrictText<MediaUrl>>) -> Result<Content, Problem> {
+    let reason = match &media {
         Field::Missing | Field::Good(_) => None,
         Field::NotText => Some("not_text"),
         Field::Bad(error) => Some(error.code()),
     };
-    let words = match why {
-        Some(_) if words.is_empty() => Words::lenient(UNUSABLE_MEDIUM),
+    let words = match reason {
+        Some(_) if words.is_empty() => MessageBody::lenient(UNUSABLE_MEDIUM),
         _ => words,
     };
-    if let Some(why) = why {
-        tracing::warn!(why, "a message's mediaUrl is unusable and was dropped");
+    if let Some(reason) = reason {
+        tracing::warn!(reason, "a message's mediaUrl is unusable and was dropped");
     }
-    Content::new(words, media.good().map(|New(address)| address))
+    Content::new(words, media.good().map(|StrictText(address)| address))
         .map_err(|error| Problem::field("message", "required", error))
 }
 

@@ -43,7 +43,7 @@ mod tests {
     use std::sync::Arc;
 
     use serde_json::json;
-    use ticket_domain::ports::{Clock, Verdict};
+    use ticket_domain::ports::{AttemptOutcome, Clock};
 
     use crate::testing::{Answer, DownStore, Request, Service, SystemClock};
 
@@ -56,9 +56,9 @@ mod tests {
         let api = Service::start();
         assert_eq!(redeliver(&api).json(), json!({ "ok": true, "queued": 0 }));
         let opened = [api.open_ticket(), api.open_ticket(), api.open_ticket()];
-        api.settle(|| Verdict::Dead {
+        api.record_attempt(|| AttemptOutcome::Dead {
             at: SystemClock.now(),
-            why: "n8n answered 410".into(),
+            reason: "n8n answered 410".into(),
         });
         let waiting = api.open_ticket();
         assert_eq!(redeliver(&api).json(), json!({ "ok": true, "queued": 3 }));

@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use garde::Validate;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
-use ticket_domain::{ExternalId, MessageStatus, Rule, UnknownWord, use_cases::Reported};
+use ticket_domain::{ExternalId, MessageStatus, UnknownWord, ValidationError, use_cases::Reported};
 use utoipa::{
     ToSchema,
     openapi::{
@@ -91,7 +91,7 @@ struct ErrorCode(u32);
 #[error("must be a whole number from 0 to {}", u32::MAX)]
 struct NotANumber;
 
-impl Rule for NotANumber {
+impl ValidationError for NotANumber {
     fn code(&self) -> &'static str {
         "not_a_number"
     }
@@ -196,11 +196,16 @@ pub(crate) async fn report_status(
 pub fn log_reported(reported: &Reported) {
     match reported {
         Reported::Unknown | Reported::Nothing | Reported::Further(..) => {}
-        Reported::Diverted { id, event, route, why } => {
-            tracing::warn!(notification = %id, %event, %route, %why, "notification refused; it goes another way");
+        Reported::Diverted {
+            id,
+            event,
+            route,
+            reason,
+        } => {
+            tracing::warn!(notification = %id, %event, %route, %reason, "notification refused; it goes another way");
         }
-        Reported::Dead { id, event, why } => {
-            tracing::error!(notification = %id, %event, %why, "notification given up");
+        Reported::Dead { id, event, reason } => {
+            tracing::error!(notification = %id, %event, %reason, "notification given up");
         }
     }
 }

@@ -24,7 +24,7 @@ use uuid::Builder;
 
 use crate::{
     api::Api,
-    connection::{AnswerBody, Answering},
+    connection::{RequestGuard, TrackedBody},
     problem::{self, Code, Problem},
     protect::{is_public, protect},
 };
@@ -47,8 +47,8 @@ struct Observed {
 pub(crate) async fn observe(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<AnswerBody>, Error> {
-    let answering = Answering::begin(request.request()).await;
+) -> Result<ServiceResponse<TrackedBody>, Error> {
+    let answering = RequestGuard::begin(request.request()).await;
     let Some(api) = request.app_data::<web::Data<Api>>().cloned() else {
         return Err(Problem::new(Code::Internal).into());
     };
@@ -63,7 +63,7 @@ pub(crate) async fn observe(
             Ok(Ok(response)) => {
                 let mut response = as_problem(response.map_into_boxed_body());
                 observed.finish(&api, response.status(), response.headers_mut());
-                Ok(response.map_body(|_, body| AnswerBody::new(body, answering)))
+                Ok(response.map_body(|_, body| TrackedBody::new(body, answering)))
             }
             Ok(Err(error)) => Err(observed.fail(&api, error.error_response())),
             Err(_panic) => {

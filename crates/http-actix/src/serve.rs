@@ -47,7 +47,7 @@ pub fn serve(
         max_connections,
         ..
     } = parts.settings;
-    let door = parts.door.clone();
+    let access_control = parts.access_control.clone();
     let workers = match parts.settings.workers {
         Some(workers) => workers,
         None => available_parallelism()?.get(),
@@ -84,10 +84,10 @@ pub fn serve(
                 data.insert(connection.watch());
             })
             .h1(map_config(app, |()| AppConfig::default()));
-        let door = door.clone();
+        let access_control = access_control.clone();
         fn_service(move |io: TcpStream| {
             let peer = io.peer_addr().ok();
-            let connected = if let Ok(place) = door.connect(peer) {
+            let connected = if let Ok(place) = access_control.connect(peer) {
                 Ok((Connection::new(io, deadlines, place), peer))
             } else {
                 // Whether it is heard or not, the connection ends.

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use door_actix::{Door, Live};
+use door_actix::{AccessControl, TicketSubscriptions};
 use ticket_domain::{
     ports::{Clock, Outbox, Random, StoreHealth},
     use_cases::{AddMessage, OpenTicket, Operate, ReceiveReply, Redeliver, ReportReceipt, ViewTicket},
@@ -37,9 +37,9 @@ pub struct ApiParts {
     /// What the delivery loop counts, shown with the rest at `/metrics`.
     pub delivery_metrics: DeliveryMetrics,
     /// Who may come in.
-    pub door: Arc<Door>,
+    pub access_control: Arc<AccessControl>,
     /// Tells of changes. The server closes it when it stops.
-    pub live: Arc<Live>,
+    pub live: Arc<TicketSubscriptions>,
     /// How the API behaves.
     pub settings: Settings,
 }

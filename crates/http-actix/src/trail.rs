@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse};
 use garde::Validate;
 use serde::{Deserialize, Serialize};
-use ticket_domain::{Act, Entry, EntryId, TicketRef};
+use ticket_domain::{AuditAction, AuditEntryId, Entry, TicketRef};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -99,25 +99,25 @@ impl From<&Entry> for TrailEntry {
             ..did(act)
         };
         match entry.act {
-            Act::Status { from, to } => moved(status, from.as_str(), to.as_str()),
-            Act::Priority { from, to } => moved(priority, from.as_str(), to.as_str()),
-            Act::Reply(id) => Self {
+            AuditAction::Status { from, to } => moved(status, from.as_str(), to.as_str()),
+            AuditAction::Priority { from, to } => moved(priority, from.as_str(), to.as_str()),
+            AuditAction::Reply(id) => Self {
                 message_id: Some(id.0),
                 ..did(reply)
             },
-            Act::Attach(id) => Self {
+            AuditAction::Attach(id) => Self {
                 message_id: Some(id.0),
                 ..did(attach)
             },
-            Act::Redeliver(id) => Self {
+            AuditAction::Redeliver(id) => Self {
                 notification_id: Some(id.0),
                 ..did(redeliver)
             },
-            Act::RedeliverDead(count) => Self {
+            AuditAction::RedeliverDead(count) => Self {
                 count: Some(count),
                 ..did(redeliver_dead)
             },
-            Act::Erase(count) => Self {
+            AuditAction::Erase(count) => Self {
                 count: Some(count),
                 ..did(erase)
             },
@@ -165,7 +165,7 @@ pub(crate) async fn trail(_: Operator, request: HttpRequest) -> Result<HttpRespo
         Field::NotText | Field::Bad(_) => return Err(Problem::new(Code::TicketNotFound)),
     };
     let size = wanted.limit.good().unwrap_or_default();
-    let before = wanted.before.good().map(|LastId(id)| EntryId(id));
+    let before = wanted.before.good().map(|LastId(id)| AuditEntryId(id));
     let entries = Api::of(&request)?.operate.trail(of, before, size.0).await?;
     Ok(HttpResponse::Ok().json(Trail {
         ok: true,
@@ -179,7 +179,7 @@ mod tests {
     use std::sync::Arc;
 
     use serde_json::{Value, json};
-    use ticket_domain::ports::{Clock, Verdict};
+    use ticket_domain::ports::{AttemptOutcome, Clock};
 
     use crate::testing::{DownStore, MANAGER, Request, Service, SystemClock};
 
@@ -199,9 +199,9 @@ mod tests {
         let api = Service::start();
         let opened = api.open_ticket();
         let target = format!("/api/ticket/{}", opened.reference);
-        api.settle(|| Verdict::Dead {
+        api.record_attempt(|| AttemptOutcome::Dead {
             at: SystemClock.now(),
-            why: "n8n answered 410".into(),
+            reason: "n8n answered 410".into(),
         });
         let undelivered = api.get_as_operator("/api/notifications").json();
         let notification = &undelivered["notifications"][0]["id"];
@@ -211,7 +211,7 @@ mod tests {
         assert_eq!(api.as_operator(Request::patch(&target, &both)).status, 200);
         let reply = Request::post(&format!("{target}/replies"), &json!({ "message": "Done." }));
         let reply = api.as_operator(reply).json();
-        let kept = api.keep_unmatched(MANAGER, "Really done.");
+        let kept = api.store_unmatched(MANAGER, "Really done.");
         let attach = Request::post(
             &format!("/api/unmatched/{kept}/attach"),
             &json!({ "ticketRef": opened.reference }),

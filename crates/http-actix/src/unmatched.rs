@@ -124,7 +124,7 @@ mod tests {
         });
         let request = Request::post("/api/ticket/inbound", &kept).header("x-api-key", INBOUND_KEY);
         assert_eq!(api.send(&request).code(), "ticket_not_named");
-        api.keep_unmatched(MANAGER, "second");
+        api.store_unmatched(MANAGER, "second");
         let both = list(&api, "");
         let first = &both["messages"][0];
         assert_eq!(bodies(&both), ["Hello?", "second"]);
@@ -146,7 +146,7 @@ mod tests {
     fn pages_follow_each_other() {
         let api = Service::start();
         for number in 0..5 {
-            api.keep_unmatched(MANAGER, &format!("message {number}"));
+            api.store_unmatched(MANAGER, &format!("message {number}"));
         }
         let mut seen = Vec::new();
         let mut after = String::new();

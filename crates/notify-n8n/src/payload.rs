@@ -3,8 +3,9 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 use ticket_domain::{
-    Payload, Phone, Route, plain,
+    DeliveryRoute, Payload, Phone,
     ports::{Composer, Event},
+    sanitize,
 };
 
 /// The most characters of the summary.
@@ -45,7 +46,7 @@ impl Composer for N8nComposer {
     fn compose(&self, event: Event<'_>) -> Payload {
         let ticket = event.ticket;
         // A manager may send any of these texts back, alone: then it must name no other ticket.
-        let line = |text: &str| plain::line(text, Some(ticket.reference));
+        let line = |text: &str| sanitize::line(text, Some(ticket.reference));
         let body = Body {
             event: event.kind.as_str(),
             ticket_ref: ticket.reference.to_string(),
@@ -55,7 +56,7 @@ impl Composer for N8nComposer {
             customer_phone: ticket.customer.phone.as_str(),
             customer_email: line(ticket.customer.email.as_str()),
             subject: line(ticket.subject.as_str()),
-            message: plain::prose(event.message, Some(ticket.reference)),
+            message: sanitize::prose(event.message, Some(ticket.reference)),
             priority: ticket.priority.as_str(),
             created_at: ticket.created_at.to_string(),
             summary: summary(&event),
@@ -65,9 +66,9 @@ impl Composer for N8nComposer {
         Payload(serde_json::to_vec(&body).unwrap_or_default().into())
     }
 
-    fn redirect(&self, payload: &Payload, route: Route) -> Option<Payload> {
+    fn redirect(&self, payload: &Payload, route: DeliveryRoute) -> Option<Payload> {
         let to = self.number(route).ok()?;
-        let is_template = matches!(route, Route::Template | Route::BackupTemplate);
+        let is_template = matches!(route, DeliveryRoute::Template | DeliveryRoute::BackupTemplate);
         // Bytes of another composer can't be told another way.
         let mut body: Map<String, Value> = serde_json::from_slice(&payload.0).ok()?;
         if let Some(to) = to {
@@ -81,7 +82,7 @@ impl Composer for N8nComposer {
         Some(Payload(serde_json::to_vec(&body).ok()?.into()))
     }
 
-    fn readdress(&self, payload: &Payload, route: Route) -> Option<Payload> {
+    fn retarget(&self, payload: &Payload, route: DeliveryRoute) -> Option<Payload> {
         let mut body: Map<String, Value> = serde_json::from_slice(&payload.0).ok()?;
         // One that names nobody goes to whom the workflow knows of itself.
         let named = body.get("to")?.as_str()?;
@@ -103,10 +104,10 @@ struct NoBackup;
 
 impl N8nComposer {
     /// Who is told on this route, if anybody is named.
-    fn number(&self, route: Route) -> Result<Option<&Phone>, NoBackup> {
+    fn number(&self, route: DeliveryRoute) -> Result<Option<&Phone>, NoBackup> {
         match route {
-            Route::Text | Route::Template => Ok(self.to.as_ref()),
-            Route::Backup | Route::BackupTemplate => self.backup.as_ref().map(Some).ok_or(NoBackup),
+            DeliveryRoute::Text | DeliveryRoute::Template => Ok(self.to.as_ref()),
+            DeliveryRoute::Backup | DeliveryRoute::BackupTemplate => self.backup.as_ref().map(Some).ok_or(NoBackup),
         }
     }
 }
@@ -118,7 +119,7 @@ fn summary(event: &Event<'_>) -> String {
         "{} ({}) {}: {} – {}",
         ticket.reference, ticket.priority, ticket.customer.name, ticket.subject, event.message
     );
-    plain::cut(plain::line(&whole, Some(ticket.reference)), SUMMARY_MAX)
+    sanitize::cut(sanitize::line(&whole, Some(ticket.reference)), SUMMARY_MAX)
 }
 
 #[cfg(test)]
@@ -176,7 +177,7 @@ mod tests {
             backup: None,
         };
         let payload = Payload(compose_by(&composer, "two\nare broken").to_string().into_bytes().into());
-        let template = composer.redirect(&payload, Route::Template).unwrap();
+        let template = composer.redirect(&payload, DeliveryRoute::Template).unwrap();
         assert_eq!(
             serde_json::from_slice::<Value>(&template.0).unwrap(),
             serde_json::json!({
@@ -234,7 +235,12 @@ mod tests {
                 );
             }
             let summary = payload["summary"].as_str().unwrap();
-            assert_eq!(ticket_domain::plain::without_marks(summary), summary, "{}", case["why"]);
+            assert_eq!(
+                ticket_domain::sanitize::escape_whatsapp_markup(summary),
+                summary,
+                "{}",
+                case["why"]
+            );
         }
     }
 
@@ -255,29 +261,29 @@ mod tests {
         let mut plain = compose("broken");
         let first = compose_by(&composer, "broken");
         let payload = Payload(serde_json::to_vec(&first).unwrap().into());
-        let redirected = |composer: &N8nComposer, payload: &Payload, route: Route| {
+        let redirected = |composer: &N8nComposer, payload: &Payload, route: DeliveryRoute| {
             let payload = composer.redirect(payload, route)?;
             let body: Value = serde_json::from_slice(&payload.0).unwrap();
             Some((payload, body))
         };
         plain["to"] = "+919655716000".into();
         assert_eq!(first, plain);
-        let (template, body) = redirected(&composer, &payload, Route::Template).unwrap();
+        let (template, body) = redirected(&composer, &payload, DeliveryRoute::Template).unwrap();
         plain["template"] = true.into();
         assert_eq!(body, plain);
-        let (_, body) = redirected(&composer, &template, Route::BackupTemplate).unwrap();
+        let (_, body) = redirected(&composer, &template, DeliveryRoute::BackupTemplate).unwrap();
         plain["to"] = "+49301234567".into();
         assert_eq!(body, plain);
-        let (_, body) = redirected(&composer, &template, Route::Backup).unwrap();
+        let (_, body) = redirected(&composer, &template, DeliveryRoute::Backup).unwrap();
         plain.as_object_mut().unwrap().remove("template");
         assert_eq!(body, plain);
 
         let alone = N8nComposer::default();
-        assert!(redirected(&alone, &payload, Route::Template).is_some());
-        assert!(redirected(&alone, &payload, Route::Backup).is_none());
+        assert!(redirected(&alone, &payload, DeliveryRoute::Template).is_some());
+        assert!(redirected(&alone, &payload, DeliveryRoute::Backup).is_none());
         assert!(
             alone
-                .redirect(&Payload(Box::from(*b"a line")), Route::Template)
+                .redirect(&Payload(Box::from(*b"a line")), DeliveryRoute::Template)
                 .is_none()
         );
     }
@@ -289,14 +295,14 @@ mod tests {
             backup: backup.map(|number| number.parse().unwrap()),
         };
         let (first, second, third) = (Some("+919655716000"), Some("+49301234567"), Some("+15550000000"));
-        let to = |composer: &N8nComposer, payload: &Payload, route: Route| {
-            let payload = composer.readdress(payload, route)?;
+        let to = |composer: &N8nComposer, payload: &Payload, route: DeliveryRoute| {
+            let payload = composer.retarget(payload, route)?;
             let body: Value = serde_json::from_slice(&payload.0).unwrap();
             Some(body["to"].as_str().map(str::to_owned))
         };
         let before = composer(first, second);
         let text = Payload(compose_by(&before, "broken").to_string().into_bytes().into());
-        let backup = before.redirect(&text, Route::Backup).unwrap();
+        let backup = before.redirect(&text, DeliveryRoute::Backup).unwrap();
         let third_text = third.map(str::to_owned);
         for (now, of_text, of_backup) in [
             (&before, None, None),
@@ -305,11 +311,15 @@ mod tests {
             (&composer(first, None), None, Some(first.map(str::to_owned))),
             (&composer(None, None), Some(None), Some(None)),
         ] {
-            assert_eq!(to(now, &text, Route::Text), of_text);
-            assert_eq!(to(now, &backup, Route::Backup), of_backup);
+            assert_eq!(to(now, &text, DeliveryRoute::Text), of_text);
+            assert_eq!(to(now, &backup, DeliveryRoute::Backup), of_backup);
         }
         let unaddressed = Payload(compose("broken").to_string().into_bytes().into());
-        assert_eq!(to(&before, &unaddressed, Route::Text), None);
-        assert!(before.readdress(&Payload(Box::from(*b"a line")), Route::Text).is_none());
+        assert_eq!(to(&before, &unaddressed, DeliveryRoute::Text), None);
+        assert!(
+            before
+                .retarget(&Payload(Box::from(*b"a line")), DeliveryRoute::Text)
+                .is_none()
+        );
     }
 }

@@ -33,7 +33,7 @@ pub enum Probed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Inbound {
     /// The endpoint answered with this status. To the probe's empty message 400 means that the key was right.
-    Answered(u16),
+    AnswerResult(u16),
     /// The workflow could not reach it, and why in its words.
     Unreachable(Box<str>),
 }
@@ -98,7 +98,7 @@ impl From<InboundAnswer> for Inbound {
     fn from(answer: InboundAnswer) -> Self {
         let digits = |status: &Value| status.as_str().map_or_else(|| status.to_string(), str::to_owned);
         if let Some(status) = answer.status.and_then(|status| digits(&status).parse().ok()) {
-            return Self::Answered(status);
+            return Self::AnswerResult(status);
         }
         let detail = answer.detail.unwrap_or_else(|| "the workflow does not say why".into());
         let printable = detail.chars().filter(|c| !c.is_control());

@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use ticket_domain::{
     EventKind, ExternalId, Timestamp,
-    ports::{Answer, Clock, Delivering, Failure, FailureKind, Notifier},
+    ports::{Clock, Delivering, DeliveryResult, Failure, FailureKind, Notifier},
 };
 use url::Url;
 
@@ -121,7 +121,7 @@ impl N8nWebhook {
             ""
         };
         Failure {
-            why: format!("answered HTTP {}{note}", status.as_u16()).into(),
+            reason: format!("answered HTTP {}{note}", status.as_u16()).into(),
             kind,
             retry_after: headers
                 .get(RETRY_AFTER)
@@ -142,18 +142,18 @@ fn patience(value: &HeaderValue, now: Timestamp) -> Option<Duration> {
 
 #[async_trait]
 impl Notifier for N8nWebhook {
-    async fn deliver(&self, delivering: Delivering<'_>) -> Answer {
+    async fn deliver(&self, delivering: Delivering<'_>) -> DeliveryResult {
         let id = match delivering.round {
             0 => delivering.id.to_string(),
             round => format!("{}.{round}", delivering.id),
         };
         match self.post(delivering.event, id, delivering.payload.0.to_vec()).await {
-            Ok(response) if response.status().is_success() => Answer::Accepted {
+            Ok(response) if response.status().is_success() => DeliveryResult::Accepted {
                 external_id: external_id(response).await,
             },
-            Ok(response) => Answer::Failed(self.refusal(response.status(), response.headers())),
-            Err(error) => Answer::Failed(Failure {
-                why: reason(error),
+            Ok(response) => DeliveryResult::Failed(self.refusal(response.status(), response.headers())),
+            Err(error) => DeliveryResult::Failed(Failure {
+                reason: reason(error),
                 kind: FailureKind::Temporary,
                 retry_after: None,
             }),
@@ -213,19 +213,19 @@ pub(crate) fn reason(error: reqwest::Error) -> Box<str> {
         return format!("no answer within {} s", TIMEOUT.as_secs()).into();
     }
     let error = error.without_url();
-    let mut why = error.to_string();
+    let mut reason = error.to_string();
     let mut source = std::error::Error::source(&error);
     while let Some(error) = source {
         let text = error.to_string();
-        if !why.contains(&text) {
-            why = format!("{why}: {text}");
+        if !reason.contains(&text) {
+            reason = format!("{reason}: {text}");
         }
         source = error.source();
     }
-    if why.contains("certificate verify failed") {
+    if reason.contains("certificate verify failed") {
         // OpenSSL tells what it did not like in brackets at the end, after much about itself.
-        let detail = why.rfind('(').map_or("", |at| &why[at..]);
-        why = format!("the receiver's certificate is not trusted {detail}");
+        let detail = reason.rfind('(').map_or("", |at| &reason[at..]);
+        reason = format!("the receiver's certificate is not trusted {detail}");
     }
-    why.chars().take(WHY_MAX).collect::<String>().into()
+    reason.chars().take(WHY_MAX).collect::<String>().into()
 }

@@ -9,7 +9,7 @@ use std::{
 use notify_n8n::{Inbound, N8nWebhook, Probed, Receiver, SetUpError};
 use ticket_domain::{
     EventKind, NotificationId, Payload, Timestamp,
-    ports::{Answer, Clock, Delivering, Failure, FailureKind, Notifier},
+    ports::{Clock, Delivering, DeliveryResult, Failure, FailureKind, Notifier},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -39,11 +39,11 @@ fn receiver(address: &str) -> Receiver {
     }
 }
 
-async fn deliver_to(address: &str, event: EventKind) -> Answer {
+async fn deliver_to(address: &str, event: EventKind) -> DeliveryResult {
     deliver_round(address, event, 0).await
 }
 
-async fn deliver_round(address: &str, event: EventKind, round: u16) -> Answer {
+async fn deliver_round(address: &str, event: EventKind, round: u16) -> DeliveryResult {
     let webhook = N8nWebhook::new(receiver(address), Arc::new(At(NOW))).unwrap();
     let payload = Payload(b"{\"event\":\"x\"}".as_slice().into());
     webhook
@@ -81,7 +81,7 @@ async fn one_answer(bytes: Vec<u8>) -> (String, JoinHandle<String>) {
     (address, served)
 }
 
-async fn answer_to(head: &str, body: &str) -> Answer {
+async fn answer_to(head: &str, body: &str) -> DeliveryResult {
     let bytes = format!(
         "HTTP/1.1 {head}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
         body.len()
@@ -92,15 +92,15 @@ async fn answer_to(head: &str, body: &str) -> Answer {
     answer
 }
 
-fn accepted(id: Option<&str>) -> Answer {
-    Answer::Accepted {
+fn accepted(id: Option<&str>) -> DeliveryResult {
+    DeliveryResult::Accepted {
         external_id: id.map(|id| id.parse().unwrap()),
     }
 }
 
-fn failed(why: &str, kind: FailureKind, retry_after: Option<u64>) -> Answer {
-    Answer::Failed(Failure {
-        why: why.into(),
+fn failed(reason: &str, kind: FailureKind, retry_after: Option<u64>) -> DeliveryResult {
+    DeliveryResult::Failed(Failure {
+        reason: reason.into(),
         kind,
         retry_after: retry_after.map(Duration::from_secs),
     })
@@ -175,17 +175,17 @@ async fn probe_of(head: &str, body: &str) -> Probed {
 #[tokio::test]
 async fn a_probe_says_how_far_it_got() {
     let workflow = |inbound| Probed::Workflow(inbound);
-    let unreachable = |why: &str| workflow(Inbound::Unreachable(why.into()));
+    let unreachable = |reason: &str| workflow(Inbound::Unreachable(reason.into()));
     for (head, body, expected) in [
         (
             "200 OK",
             r#"{"ok":true,"probe":true,"inbound":{"status":400}}"#,
-            workflow(Inbound::Answered(400)),
+            workflow(Inbound::AnswerResult(400)),
         ),
         (
             "200 OK",
             r#"[{"ok":true,"probe":true,"inbound":{"status":"401"}}]"#,
-            workflow(Inbound::Answered(401)),
+            workflow(Inbound::AnswerResult(401)),
         ),
         (
             "200 OK",
@@ -211,10 +211,10 @@ async fn a_probe_says_how_far_it_got() {
     }
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let webhook = N8nWebhook::new(receiver(&closed.to_string()), Arc::new(At(NOW))).unwrap();
-    let Probed::Unreachable(why) = webhook.probe(EventKind::Created, Uuid::nil()).await else {
+    let Probed::Unreachable(reason) = webhook.probe(EventKind::Created, Uuid::nil()).await else {
         panic!("nobody listens there");
     };
-    assert!(why.contains("refused") && !why.contains("token"), "{why}");
+    assert!(reason.contains("refused") && !reason.contains("token"), "{reason}");
 }
 
 #[tokio::test]
@@ -300,13 +300,13 @@ async fn a_redirect_is_a_failure_and_is_not_followed() {
     assert!(nobody.is_err(), "the redirect was followed");
 }
 
-fn why(answer: Answer) -> String {
+fn reason(answer: DeliveryResult) -> String {
     match answer {
-        Answer::Failed(Failure {
-            why,
+        DeliveryResult::Failed(Failure {
+            reason,
             kind: FailureKind::Temporary,
             retry_after: None,
-        }) => why.into(),
+        }) => reason.into(),
         other => panic!("{other:?}"),
     }
 }
@@ -317,23 +317,23 @@ async fn a_receiver_that_is_away_or_talks_nonsense_is_a_failure_without_the_addr
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         listener.local_addr().unwrap().to_string()
     };
-    let refused = why(deliver_to(&closed, EventKind::Created).await);
+    let refused = reason(deliver_to(&closed, EventKind::Created).await);
     assert!(refused.contains("refused"), "{refused}");
 
     let (address, served) = one_answer(b"220 smtp.example ready\r\n".to_vec()).await;
-    let nonsense = why(deliver_to(&address, EventKind::Created).await);
+    let nonsense = reason(deliver_to(&address, EventKind::Created).await);
     served.await.unwrap();
 
     let (address, served) = one_answer(Vec::new()).await;
-    let hung_up = why(deliver_to(&address, EventKind::Created).await);
+    let hung_up = reason(deliver_to(&address, EventKind::Created).await);
     served.await.unwrap();
 
-    for why in [refused, nonsense, hung_up] {
+    for reason in [refused, nonsense, hung_up] {
         assert!(
-            !why.contains("token") && !why.contains("webhook") && !why.contains("secret"),
-            "{why}"
+            !reason.contains("token") && !reason.contains("webhook") && !reason.contains("secret"),
+            "{reason}"
         );
-        assert!(why.chars().count() <= 300, "{why}");
+        assert!(reason.chars().count() <= 300, "{reason}");
     }
 }
 
@@ -342,13 +342,16 @@ async fn a_receiver_that_hangs_is_left_after_15_seconds() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let begun = Instant::now();
-    let (why, ()) = tokio::join!(async { why(deliver_to(&address, EventKind::Created).await) }, async {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        read_request(&mut stream).await;
-        let mut rest = Vec::new();
-        stream.read_to_end(&mut rest).await.unwrap();
-    });
-    assert_eq!(why, "no answer within 15 s");
+    let (reason, ()) = tokio::join!(
+        async { reason(deliver_to(&address, EventKind::Created).await) },
+        async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            read_request(&mut stream).await;
+            let mut rest = Vec::new();
+            stream.read_to_end(&mut rest).await.unwrap();
+        }
+    );
+    assert_eq!(reason, "no answer within 15 s");
     assert!((14..20).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
 }
 
@@ -427,8 +430,11 @@ async fn a_receiver_whose_certificate_is_not_trusted_gets_nothing() {
         event: EventKind::Created,
         payload: &payload,
     };
-    let why = why(webhook.deliver(delivering).await);
-    assert!(why.starts_with("the receiver's certificate is not trusted ("), "{why}");
+    let reason = reason(webhook.deliver(delivering).await);
+    assert!(
+        reason.starts_with("the receiver's certificate is not trusted ("),
+        "{reason}"
+    );
     // With TLS 1.3 the server may take the handshake for ended; what counts is that no request came.
     let _ = served.await.unwrap();
 }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use crate::fault::{Fault, Faults, Field};
+use crate::fault::{Field, FieldError, ValidationErrors};
 
 /// One control.
 #[derive(Clone, Copy)]
@@ -59,8 +59,8 @@ pub(crate) fn fault_line(field: Field, fault: Option<&str>) -> Markup {
 }
 
 /// Everything that is wrong, with ways to each. It is read out and has the focus when the page comes.
-pub(crate) fn summary(faults: &Faults) -> Markup {
-    let link = |Fault { field, words }: &Fault| html! { li { a href={ "#" (field.name) } { (words) } } };
+pub(crate) fn summary(faults: &ValidationErrors) -> Markup {
+    let link = |FieldError { field, words }: &FieldError| html! { li { a href={ "#" (field.name) } { (words) } } };
     html! {
         @if !faults.is_empty() {
             div.notice.danger #faults role="alert" tabindex="-1" autofocus {

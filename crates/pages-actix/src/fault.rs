@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use ticket_domain::Rule;
+use ticket_domain::ValidationError;
 
 use crate::form_data::FormData;
 
@@ -21,18 +21,18 @@ pub(crate) struct Field {
 
 /// What is wrong with one field.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Fault {
+pub(crate) struct FieldError {
     pub(crate) field: Field,
     pub(crate) words: String,
 }
 
 /// Everything that is wrong with a form, in the order of its fields.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Faults(Vec<Fault>);
+pub(crate) struct ValidationErrors(Vec<FieldError>);
 
-impl Faults {
+impl ValidationErrors {
     /// Reads a field. What is wrong with it is noted.
-    pub(crate) fn take<T: FromStr<Err: Rule>>(&mut self, field: Field, form: &FormData) -> Option<T> {
+    pub(crate) fn take<T: FromStr<Err: ValidationError>>(&mut self, field: Field, form: &FormData) -> Option<T> {
         match form.get(field.name).parse() {
             Ok(value) => Some(value),
             Err(error) => {
@@ -44,7 +44,7 @@ impl Faults {
 
     pub(crate) fn note(&mut self, field: Field, words: impl Into<String>) {
         let words = words.into();
-        self.0.push(Fault { field, words });
+        self.0.push(FieldError { field, words });
     }
 
     /// What is wrong with this field.
@@ -53,7 +53,7 @@ impl Faults {
         fault.map(|fault| fault.words.as_str())
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Fault> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &FieldError> {
         self.0.iter()
     }
 
@@ -63,7 +63,7 @@ impl Faults {
 }
 
 /// A rule's own words are a sentence's second half. Some rules are better put otherwise to somebody who fills in a form.
-pub(crate) fn words(field: Field, error: &dyn Rule) -> String {
+pub(crate) fn words(field: Field, error: &dyn ValidationError) -> String {
     match error.code() {
         "required" => field.missing.to_owned(),
         "invalid_email" => "This is not a whole e‑mail address. One looks like name@example.com.".to_owned(),

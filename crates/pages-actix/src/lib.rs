@@ -37,14 +37,14 @@ mod words;
 use std::{sync::Arc, time::Duration};
 
 use actix_web::{FromRequest, Handler, Resource, Responder, Route, web};
-use door_actix::{Door, Live};
+use door_actix::{AccessControl, TicketSubscriptions};
 use secrecy::SecretString;
 use ticket_domain::{
     ports::{Clock, Outbox, Random, StoreHealth},
     use_cases::{AddMessage, OpenTicket, Operate, Redeliver, ViewTicket},
 };
 
-use crate::{repeats::Repeats, stamp::Stamps};
+use crate::{repeats::DuplicateFilter, stamp::Stamps};
 
 /// Everything that the pages work with.
 pub struct PagesParts {
@@ -67,9 +67,9 @@ pub struct PagesParts {
     /// Draws the keys that forms carry.
     pub random: Arc<dyn Random>,
     /// Who may come in.
-    pub door: Arc<Door>,
+    pub access_control: Arc<AccessControl>,
     /// Tells of changes.
-    pub live: Arc<Live>,
+    pub live: Arc<TicketSubscriptions>,
     /// How the pages behave.
     pub settings: Settings,
 }
@@ -113,7 +113,7 @@ pub struct Pages {
     /// When forms were shown.
     stamps: Stamps,
     /// What was sent lately.
-    repeats: Repeats,
+    repeats: DuplicateFilter,
 }
 
 impl Pages {
@@ -124,7 +124,7 @@ impl Pages {
             .unwrap_or_default();
         Self {
             stamps: Stamps::new(&*parts.random),
-            repeats: Repeats::default(),
+            repeats: DuplicateFilter::default(),
             parts,
             prefix,
         }

@@ -11,7 +11,7 @@ use std::{
 
 use door_actix::TooMany;
 use sha2::{Digest, Sha256};
-use ticket_domain::{IdempotencyKey, Timestamp, plain};
+use ticket_domain::{IdempotencyKey, Timestamp, sanitize};
 
 /// So many of the same words are stored within [`WINDOW`].
 const ALLOWED: usize = 2;
@@ -43,16 +43,16 @@ pub(crate) struct Taken(Option<(Words, Time)>);
 
 /// What was sent lately.
 #[derive(Default)]
-pub(crate) struct Repeats(Mutex<Lately>);
+pub(crate) struct DuplicateFilter(Mutex<RecentWindow>);
 
 /// Two lots, of which the older is forgotten when the newer one is full.
 #[derive(Default)]
-struct Lately {
+struct RecentWindow {
     new: HashMap<Words, Vec<Time>>,
     old: HashMap<Words, Vec<Time>>,
 }
 
-impl Repeats {
+impl DuplicateFilter {
     /// Counts these words of a caller's; `key` is of the form that they stand in. Too many if they are here already as
     /// often as they may be. Nobody is a caller who is not counted.
     pub(crate) fn take(
@@ -98,13 +98,13 @@ impl Repeats {
         }
     }
 
-    fn lately(&self) -> std::sync::MutexGuard<'_, Lately> {
+    fn lately(&self) -> std::sync::MutexGuard<'_, RecentWindow> {
         // Whatever a panic left is a list of times.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Lately {
+impl RecentWindow {
     /// When these words were taken, kept among the new.
     fn of(&mut self, words: Words) -> &mut Vec<Time> {
         if self.new.len() >= MOST && !self.new.contains_key(&words) {
@@ -121,7 +121,7 @@ impl Lately {
 fn digest(words: &[&str]) -> [u8; 32] {
     let mut hash = Sha256::new();
     for part in words {
-        let folded = plain::line(part, None).to_lowercase();
+        let folded = sanitize::line(part, None).to_lowercase();
         hash.update(folded.len().to_be_bytes());
         hash.update(folded);
     }
@@ -136,7 +136,7 @@ mod tests {
         Timestamp::from_unix_micros(seconds * 1_000_000).unwrap()
     }
 
-    fn take(repeats: &Repeats, from: u32, words: &str, form: &str, seconds: i64) -> Result<Taken, TooMany> {
+    fn take(repeats: &DuplicateFilter, from: u32, words: &str, form: &str, seconds: i64) -> Result<Taken, TooMany> {
         let from = std::net::Ipv4Addr::from_bits(from).into();
         let key = form.parse().unwrap();
         repeats.take(Some(from), &["Bottles", words], Some(&key), at(seconds))
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn the_third_within_ten_minutes_waits_for_the_first_to_pass() {
-        let repeats = Repeats::default();
+        let repeats = DuplicateFilter::default();
         for (words, form, seconds, expected) in [
             ("Broken.", "a", 0, None),
             ("broken. ", "b", 100, None),
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn what_was_not_stored_does_not_count() {
-        let repeats = Repeats::default();
+        let repeats = DuplicateFilter::default();
         for form in ["a", "b", "c", "d"] {
             let taken = take(&repeats, 1, "Broken.", form, 0).ok().unwrap();
             repeats.forget(taken);
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_whoever_comes() {
-        let repeats = Repeats::default();
+        let repeats = DuplicateFilter::default();
         assert!(take(&repeats, 0, "x", "a", 0).is_ok() && take(&repeats, 0, "x", "b", 0).is_ok());
         for from in 1..50_000 {
             let _ = take(&repeats, from, "x", "a", 0);

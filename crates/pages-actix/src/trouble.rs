@@ -18,14 +18,14 @@ use crate::{
 };
 
 /// A page that says what went wrong.
-pub(crate) struct Trouble<'a> {
+pub(crate) struct ErrorPage<'a> {
     pub(crate) status: StatusCode,
     pub(crate) title: &'a str,
     /// Sentences, a paragraph each.
     pub(crate) words: &'a [&'a str],
 }
 
-impl Trouble<'_> {
+impl ErrorPage<'_> {
     pub(crate) fn respond(&self, pages: &Pages) -> HttpResponse {
         let main = html! {
             main #main.wrap.narrow tabindex="-1" {
@@ -49,7 +49,7 @@ impl Trouble<'_> {
 /// No page has this address.
 pub(crate) fn nothing_here(pages: &Pages) -> HttpResponse {
     let words = ["The address may have a typing error, or the page has moved."];
-    let trouble = Trouble {
+    let trouble = ErrorPage {
         status: StatusCode::NOT_FOUND,
         title: "There is nothing here",
         words: &words,
@@ -76,7 +76,7 @@ pub(crate) fn no_such_ticket(pages: &Pages) -> HttpResponse {
         "No ticket can be shown at this address.",
         "Please use the whole link that you got when you wrote to us: the part after the question mark belongs to it.",
     ];
-    let trouble = Trouble {
+    let trouble = ErrorPage {
         status: StatusCode::NOT_FOUND,
         title: "We can’t find this ticket",
         words: &words,
@@ -88,7 +88,7 @@ pub(crate) fn no_such_ticket(pages: &Pages) -> HttpResponse {
 pub(crate) fn not_that_way(pages: &Pages, allow: &'static str) -> HttpResponse {
     let words = ["This page can’t be used in the way that was asked."];
     let status = StatusCode::METHOD_NOT_ALLOWED;
-    let trouble = Trouble {
+    let trouble = ErrorPage {
         status,
         title: "That does not work here",
         words: &words,
@@ -104,7 +104,7 @@ pub(crate) fn foreign(pages: &Pages) -> HttpResponse {
         "The page that you came from may not send forms to us. Nothing was stored.",
         "Please write to us here instead.",
     ];
-    let trouble = Trouble {
+    let trouble = ErrorPage {
         status: StatusCode::FORBIDDEN,
         title: "This form can’t be taken",
         words: &words,
@@ -118,7 +118,7 @@ pub(crate) fn not_yours(pages: &Pages) -> HttpResponse {
         "Only the link that you got when you wrote to us lets you write here. Your message was not sent.",
         "Go back to keep your words, and open that link.",
     ];
-    let trouble = Trouble {
+    let trouble = ErrorPage {
         status: StatusCode::FORBIDDEN,
         title: "You can read this ticket, not answer it",
         words: &words,
@@ -128,12 +128,12 @@ pub(crate) fn not_yours(pages: &Pages) -> HttpResponse {
 
 /// The form could not be read.
 pub(crate) fn unreadable(pages: &Pages, error: FormError) -> HttpResponse {
-    let why = error.to_string();
+    let reason = error.to_string();
     let words = [
-        why.as_str(),
+        reason.as_str(),
         "Nothing was stored. Go back: what you typed should still be there.",
     ];
-    let trouble = Trouble {
+    let trouble = ErrorPage {
         status: error.status(),
         title: "This did not reach us",
         words: &words,
@@ -146,7 +146,7 @@ pub(crate) fn too_many(pages: &Pages, error: TooMany) -> HttpResponse {
     let wait = wait(error);
     let words = ["Very many requests came from your connection just now.", wait.as_str()];
     let status = StatusCode::TOO_MANY_REQUESTS;
-    let trouble = Trouble {
+    let trouble = ErrorPage {
         status,
         title: "One moment, please",
         words: &words,
@@ -175,7 +175,7 @@ pub(crate) fn out_of_order(pages: &Pages) -> HttpResponse {
         "Please try again in a minute.",
     ];
     let status = StatusCode::INTERNAL_SERVER_ERROR;
-    let trouble = Trouble {
+    let trouble = ErrorPage {
         status,
         title: "Something is out of order here",
         words: &words,

@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, sync::Arc};
 
-use door_actix::{Door, Live, MostStreams};
+use door_actix::{AccessControl, StreamLimits, TicketSubscriptions};
 use http_actix::{ApiParts, DeliveryMetrics, Settings};
 use notify_n8n::{N8nComposer, N8nWebhook, SetUpError};
 use pages_actix::{Pages, PagesParts};
@@ -13,7 +13,7 @@ use ticket_domain::{
     Managers, RetrySchedule, TicketLinks,
     ports::{Clock, Composer, Notifier, Random, Store},
     use_cases::{
-        AddMessage, Deliver, OpenTicket, Operate, ReceiveReply, Redeliver, ReportReceipt, Surroundings, ViewTicket,
+        AddMessage, Context, Deliver, OpenTicket, Operate, ReceiveReply, Redeliver, ReportReceipt, ViewTicket,
     },
 };
 use tokio::task::{JoinError, spawn_blocking};
@@ -25,10 +25,10 @@ use crate::{
         limits::{MAX_CONNECTIONS, with_room},
     },
     delivery::Worker,
+    environment::{DeliverySignal, OsRandom, SystemClock},
     housekeeping::{Housekeeper, Retention},
     listening::listen,
     running::Application,
-    surroundings::{Bell, OsRandom, SystemClock},
 };
 
 /// Why the application did not start.
@@ -120,20 +120,20 @@ impl Builder {
         let (composer, notifier) = self.telling()?;
         let listener = listen(&self.config.host, self.config.port).await?;
         let address = listener.local_addr().map_err(StartError::Http)?;
-        let bell = Arc::new(Bell::default());
+        let signal = Arc::new(DeliverySignal::default());
         let base_url = self.base_url(address);
         let has_receiver = notifier.is_some();
-        let around = self.surroundings(composer, bell.clone(), has_receiver, &base_url);
+        let context = self.context(composer, signal.clone(), has_receiver, &base_url);
         let metrics = DeliveryMetrics::default();
         let receipts = Arc::new(ReportReceipt::new(
             store.clone(),
-            around.composer.clone(),
+            context.composer.clone(),
             self.clock.clone(),
-            bell.clone(),
+            signal.clone(),
         ));
         let worker = notifier.map(|notifier| {
-            let (bell, metrics) = (bell.clone(), metrics.clone());
-            self.worker(store.clone(), notifier, &around, receipts.clone(), bell, metrics)
+            let (signal, metrics) = (signal.clone(), metrics.clone());
+            self.worker(store.clone(), notifier, &context, receipts.clone(), signal, metrics)
         });
         let housekeeper = Housekeeper::new(
             store.clone(),
@@ -144,7 +144,7 @@ impl Builder {
                 tickets: self.config.ticket_retention,
             },
         );
-        let api = self.api(&store, around, receipts, metrics);
+        let api = self.api(&store, context, receipts, metrics);
         let pages = self.pages(&api, &base_url, has_receiver);
         store.follow(api.live.clone());
 
@@ -204,18 +204,18 @@ impl Builder {
         }
     }
 
-    fn surroundings(
+    fn context(
         &self,
         composer: Arc<dyn Composer>,
-        bell: Arc<Bell>,
+        signal: Arc<DeliverySignal>,
         has_receiver: bool,
         base_url: &str,
-    ) -> Surroundings {
-        Surroundings {
+    ) -> Context {
+        Context {
             clock: self.clock.clone(),
             random: self.random.clone(),
             composer,
-            wake: bell,
+            wake: signal,
             links: TicketLinks::new(base_url, self.config.access),
             has_receiver,
         }
@@ -225,15 +225,15 @@ impl Builder {
         &self,
         outbox: Arc<dyn Store>,
         notifier: Arc<dyn Notifier>,
-        around: &Surroundings,
+        context: &Context,
         receipts: Arc<ReportReceipt>,
-        bell: Arc<Bell>,
+        signal: Arc<DeliverySignal>,
         metrics: DeliveryMetrics,
     ) -> Worker {
         let schedule = RetrySchedule::new(self.config.slow_retries);
         let deliver = Deliver::new(
             outbox,
-            around.composer.clone(),
+            context.composer.clone(),
             notifier,
             self.clock.clone(),
             self.random.clone(),
@@ -242,7 +242,7 @@ impl Builder {
         Worker {
             deliver: Arc::new(deliver),
             receipts,
-            bell,
+            signal,
             clock: self.clock.clone(),
             metrics,
             concurrency: self.config.notify_concurrency,
@@ -266,41 +266,41 @@ impl Builder {
     fn api(
         &self,
         store: &Arc<dyn Store>,
-        around: Surroundings,
+        context: Context,
         receipts: Arc<ReportReceipt>,
         metrics: DeliveryMetrics,
     ) -> ApiParts {
         let config = &self.config;
         let max_connections = max_connections(config.max_connections);
-        let door = door_actix::Settings {
+        let access_control = door_actix::Settings {
             inbound_keys: config.inbound_keys.clone(),
             operator_tokens: config.operator_tokens.clone(),
             trusted_proxy_hops: config.trusted_proxy_hops,
             rate_limits: config.rate_limits,
             rates: config.rates,
             connections_of_one: config.connections_of_one,
-            streams: MostStreams {
+            streams: StreamLimits {
                 // The rest is for requests.
                 in_all: max_connections * 3 / 4,
-                ..MostStreams::default()
+                ..StreamLimits::default()
             },
         };
         let managers = self.managers();
         let view_ticket = Arc::new(ViewTicket::new(store.clone(), config.access));
         ApiParts {
-            open_ticket: Arc::new(OpenTicket::new(store.clone(), around.clone())),
-            add_message: Arc::new(AddMessage::new(store.clone(), around.clone(), config.access)),
+            open_ticket: Arc::new(OpenTicket::new(store.clone(), context.clone())),
+            add_message: Arc::new(AddMessage::new(store.clone(), context.clone(), config.access)),
             operate: Arc::new(Operate::new(
                 store.clone(),
                 store.clone(),
-                around.clone(),
+                context.clone(),
                 managers.clone(),
             )),
-            redeliver: Arc::new(Redeliver::new(store.clone(), around.clone())),
-            receive_reply: Arc::new(ReceiveReply::new(store.clone(), store.clone(), around, managers)),
+            redeliver: Arc::new(Redeliver::new(store.clone(), context.clone())),
+            receive_reply: Arc::new(ReceiveReply::new(store.clone(), store.clone(), context, managers)),
             report_receipt: receipts,
-            door: Arc::new(Door::new(&door)),
-            live: Arc::new(Live::new(view_ticket.clone())),
+            access_control: Arc::new(AccessControl::new(&access_control)),
+            live: Arc::new(TicketSubscriptions::new(view_ticket.clone())),
             view_ticket,
             outbox: store.clone(),
             health: store.clone(),
@@ -336,7 +336,7 @@ impl Builder {
             health: api.health.clone(),
             clock: api.clock.clone(),
             random: api.random.clone(),
-            door: api.door.clone(),
+            access_control: api.access_control.clone(),
             live: api.live.clone(),
             settings,
         }))

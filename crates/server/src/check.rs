@@ -13,7 +13,7 @@ use uuid::Builder;
 use crate::{
     commands::{complain, say},
     config::{Config, Database},
-    surroundings::{OsRandom, SystemClock},
+    environment::{OsRandom, SystemClock},
 };
 
 const CREATED: &str = "N8N_TICKET_CREATED_WEBHOOK";
@@ -153,7 +153,7 @@ fn variable_at_fault<'a>(probed: &Probed, webhook: &'a str) -> &'a str {
 /// Why a probe did not come to a workflow of ours.
 fn fault_of(probed: &Probed, url: &Url) -> anyhow::Error {
     match probed {
-        Probed::Unreachable(why) => anyhow!("no answer: {why}"),
+        Probed::Unreachable(reason) => anyhow!("no answer: {reason}"),
         Probed::KeyRefused => anyhow!(
             "the webhook refuses it. The Webhook node's header credential must have the name x-api-key and this very value"
         ),
@@ -181,18 +181,18 @@ fn fault_of(probed: &Probed, url: &Url) -> anyhow::Error {
 fn inbound_link(inbound: &Inbound) -> Result<String> {
     match inbound {
         // An empty message is refused for what it lacks, and so only after its key was found right.
-        Inbound::Answered(400) => Ok("the workflow reaches the running server, which accepts its key".into()),
-        Inbound::Answered(401) => bail!(
+        Inbound::AnswerResult(400) => Ok("the workflow reaches the running server, which accepts its key".into()),
+        Inbound::AnswerResult(401) => bail!(
             "the running server refuses the workflow's key. The credential of its HTTP Request nodes must have the name x-api-key and this very value"
         ),
-        Inbound::Answered(404) => bail!(
+        Inbound::AnswerResult(404) => bail!(
             "the workflow finds no /api/ticket/inbound: ticketApiBase in its Config node is not this server's address"
         ),
-        Inbound::Answered(status) => bail!(
+        Inbound::AnswerResult(status) => bail!(
             "the workflow gets HTTP {status}, which /api/ticket/inbound does not answer to a probe: ticketApiBase in its Config node is likely not this server's address"
         ),
-        Inbound::Unreachable(why) => bail!(
-            "the workflow does not reach the server ({why}): is it running, and is ticketApiBase in the workflow's Config node its address as n8n sees it?"
+        Inbound::Unreachable(reason) => bail!(
+            "the workflow does not reach the server ({reason}): is it running, and is ticketApiBase in the workflow's Config node its address as n8n sees it?"
         ),
     }
 }

@@ -21,7 +21,7 @@ use crate::{
     check::{Probe, check},
     config::{Config, Database, Loaded},
     copy::{Ends, copy},
-    customers::{Manner, Whom, erase, export},
+    customers::{CustomerSelector, EraseOptions, erase, export},
     logging,
     running::Application,
 };
@@ -158,8 +158,8 @@ fn execute(command: Command) -> Result<ExitCode> {
             yes,
             vacuum,
         } => load_config().and_then(|Loaded { config, .. }| {
-            let whom = Whom::read(customer.as_deref(), ticket.as_deref())?;
-            let manner = Manner { is_agreed: yes, vacuum };
+            let whom = CustomerSelector::read(customer.as_deref(), ticket.as_deref())?;
+            let manner = EraseOptions { is_agreed: yes, vacuum };
             runtime.block_on(erase(config.database, whom, manner))
         }),
     };

@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 use ticket_domain::{
     Contact, ExternalId, MediaUrl, Message, Phone, Thread, TicketId, TicketRef,
-    ports::{Clock as _, Removed},
+    ports::{Clock as _, EraseStats},
     use_cases::{Customers, Records},
 };
 use tokio::{task::spawn_blocking, time::sleep};
@@ -22,7 +22,7 @@ use crate::{
     application::open_store,
     commands::{complain, say},
     config::Database,
-    surroundings::{OsRandom, SystemClock},
+    environment::{OsRandom, SystemClock},
 };
 
 /// Said where nobody is found.
@@ -69,7 +69,7 @@ pub(crate) async fn export(database: Database, contact: &str) -> Result<ExitCode
 
 /// How an erasure is done.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Manner {
+pub(crate) struct EraseOptions {
     /// Nobody has to agree.
     pub(crate) is_agreed: bool,
     /// A large file is rewritten, too.
@@ -78,14 +78,14 @@ pub(crate) struct Manner {
 
 /// Who or what is erased.
 #[derive(Debug)]
-pub(crate) enum Whom {
+pub(crate) enum CustomerSelector {
     /// A person.
     Customer(Contact),
     /// Whoever is in a ticket.
     Ticket(TicketRef),
 }
 
-impl Whom {
+impl CustomerSelector {
     /// One of the two is given.
     pub(crate) fn read(customer: Option<&str>, ticket: Option<&str>) -> Result<Self> {
         match ticket {
@@ -99,22 +99,22 @@ impl Whom {
 }
 
 /// Erases everything that says who a person is and what they wrote, once somebody has agreed.
-pub(crate) async fn erase(database: Database, whom: Whom, manner: Manner) -> Result<ExitCode> {
+pub(crate) async fn erase(database: Database, whom: CustomerSelector, manner: EraseOptions) -> Result<ExitCode> {
     let file = match &database {
         Database::Sqlite(path) => Some(path.clone()),
         Database::Postgres { .. } => None,
     };
     let customers = customers(database).await?;
     let records = match &whom {
-        Whom::Customer(contact) => customers.records(contact).await?,
-        Whom::Ticket(reference) => customers.records_of(*reference).await?,
+        CustomerSelector::Customer(contact) => customers.records(contact).await?,
+        CustomerSelector::Ticket(reference) => customers.records_of(*reference).await?,
     };
     let messages: usize = records.threads.iter().map(|thread| thread.messages.len()).sum();
     let (tickets, messages) = (records.threads.len(), messages + records.messages.len());
     if tickets + messages == 0 {
         say(match whom {
-            Whom::Customer(_) => NOBODY,
-            Whom::Ticket(_) => "there is no such ticket",
+            CustomerSelector::Customer(_) => NOBODY,
+            CustomerSelector::Ticket(_) => "there is no such ticket",
         });
         // Perhaps what is to be cleared away was erased before.
         if let Some(file) = file.filter(|_| manner.vacuum) {
@@ -126,15 +126,15 @@ pub(crate) async fn erase(database: Database, whom: Whom, manner: Manner) -> Res
         say("nothing was erased");
         return Ok(ExitCode::FAILURE);
     }
-    let mut removed = Removed::default();
+    let mut removed = EraseStats::default();
     let mut tickets: Vec<TicketId> = records.threads.iter().map(|thread| thread.ticket.id).collect();
     match &whom {
-        Whom::Customer(contact) => {
+        CustomerSelector::Customer(contact) => {
             let gone = customers.erase(contact).await?;
             removed += gone.removed;
             tickets.extend(gone.tickets);
         }
-        Whom::Ticket(_) => removed += customers.erase_tickets(&tickets).await?,
+        CustomerSelector::Ticket(_) => removed += customers.erase_tickets(&tickets).await?,
     }
     if !tickets.is_empty() {
         sleep(CALLS_END).await;

@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use http_actix::{DeliveryMetrics, log_reported};
 use ticket_domain::{
     Timestamp,
-    ports::{Claimed, Clock, Settled, StoreError, Verdict},
-    use_cases::{Claims, Deliver, LEASE, ReportReceipt, Room},
+    ports::{AttemptOutcome, Claimed, Clock, RecordResult, StoreError},
+    use_cases::{Capacity, Claims, Deliver, LEASE, ReportReceipt},
 };
 use tokio::{
     task::JoinSet,
@@ -14,7 +14,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::surroundings::Bell;
+use crate::environment::DeliverySignal;
 
 /// How often the store is asked for work that no ring told of: what other replicas or an earlier program left.
 const POLL: Duration = Duration::from_secs(1);
@@ -32,7 +32,7 @@ pub(crate) struct Worker {
     /// Takes down receipts that came before the message they are for was known.
     pub(crate) receipts: Arc<ReportReceipt>,
     /// Tells when something was stored.
-    pub(crate) bell: Arc<Bell>,
+    pub(crate) signal: Arc<DeliverySignal>,
     /// Tells how far the next try is.
     pub(crate) clock: Arc<dyn Clock>,
     /// Counts.
@@ -72,7 +72,7 @@ impl Worker {
             tokio::select! {
                 () = stop.cancelled() => {}
                 Some(ended) = rounds.under_way.join_next() => rounds.note(ended),
-                () = self.bell.rung(), if has_room => {}
+                () = self.signal.rung(), if has_room => {}
                 () = sleep(nap) => {}
             }
         }
@@ -153,10 +153,10 @@ impl Worker {
     }
 
     /// One place is always kept for first tries: what failed before may take its 15 s to fail again.
-    fn room(&self, rounds: &Rounds) -> Room {
+    fn room(&self, rounds: &Rounds) -> Capacity {
         let left = |places: u16, taken: usize| places.saturating_sub(u16::try_from(taken).unwrap_or(u16::MAX));
         let for_others = self.concurrency.saturating_sub(1).max(1);
-        Room {
+        Capacity {
             in_all: left(self.concurrency, rounds.under_way.len()),
             for_others: left(for_others, Arc::strong_count(&rounds.others) - 1),
         }
@@ -192,18 +192,18 @@ struct Attempt {
 impl Attempt {
     /// Sends and settles. Gives the moment of the next try, if there is one.
     async fn run(self, abandon: CancellationToken) -> Option<Timestamp> {
-        let verdict = tokio::select! {
-            verdict = self.deliver.send(&self.claimed) => verdict,
+        let outcome = tokio::select! {
+            outcome = self.deliver.send(&self.claimed) => outcome,
             () = abandon.cancelled() => {
                 self.hand_back().await;
                 return None;
             }
         };
-        self.report(&verdict);
-        self.settle(&verdict, &abandon).await;
-        match verdict {
-            Verdict::RetryAt { due, .. } => Some(due),
-            Verdict::Diverted { at, .. } => Some(at),
+        self.report(&outcome);
+        self.record_attempt(&outcome, &abandon).await;
+        match outcome {
+            AttemptOutcome::RetryAt { due, .. } => Some(due),
+            AttemptOutcome::Rerouted { at, .. } => Some(at),
             _ => None,
         }
     }
@@ -220,12 +220,12 @@ impl Attempt {
 
     /// Writes the verdict, again and again while the lease holds: a notification that was delivered and not written
     /// down would be delivered twice.
-    async fn settle(&self, verdict: &Verdict, abandon: &CancellationToken) {
+    async fn record_attempt(&self, outcome: &AttemptOutcome, abandon: &CancellationToken) {
         let until = self.clock.now().plus(LEASE);
         loop {
-            match self.deliver.settle(&self.claimed, verdict.clone()).await {
-                Ok(Settled::Yes) => return,
-                Ok(Settled::LeaseLost) => {
+            match self.deliver.record_attempt(&self.claimed, outcome.clone()).await {
+                Ok(RecordResult::Recorded) => return,
+                Ok(RecordResult::LeaseLost) => {
                     tracing::warn!(notification = %self.claimed.id, "a lease ended before its notification was settled");
                     return;
                 }
@@ -248,33 +248,33 @@ impl Attempt {
         }
     }
 
-    fn report(&self, verdict: &Verdict) {
+    fn report(&self, outcome: &AttemptOutcome) {
         let Claimed {
             id, event, failures, ..
         } = &self.claimed;
-        match verdict {
-            Verdict::Delivered { external_id, .. } => {
+        match outcome {
+            AttemptOutcome::Delivered { external_id, .. } => {
                 self.metrics.delivered();
                 let has_id = external_id.is_some();
                 tracing::info!(notification = %id, %event, failures, has_id, "notification delivered");
             }
-            Verdict::RetryAt { due, why } => {
+            AttemptOutcome::RetryAt { due, reason } => {
                 self.metrics.retry();
-                tracing::warn!(notification = %id, %event, failures = failures + 1, %due, %why, "notification failed");
+                tracing::warn!(notification = %id, %event, failures = failures + 1, %due, %reason, "notification failed");
             }
-            Verdict::Diverted { detour, why, .. } => {
+            AttemptOutcome::Rerouted { fallback, reason, .. } => {
                 self.metrics.retry();
-                let route = detour.route;
-                tracing::warn!(notification = %id, %event, failures, %route, %why, "notification refused; it goes another way");
+                let route = fallback.route;
+                tracing::warn!(notification = %id, %event, failures, %route, %reason, "notification refused; it goes another way");
             }
-            Verdict::Returned { due, why } => {
+            AttemptOutcome::Returned { due, reason } => {
                 self.metrics.retry();
-                let why = why.as_deref().unwrap_or("not tried");
-                tracing::warn!(notification = %id, %event, failures, %due, %why, "notification failed beside the schedule");
+                let reason = reason.as_deref().unwrap_or("not tried");
+                tracing::warn!(notification = %id, %event, failures, %due, %reason, "notification failed beside the schedule");
             }
-            Verdict::Dead { why, .. } => {
+            AttemptOutcome::Dead { reason, .. } => {
                 self.metrics.dead();
-                tracing::error!(notification = %id, %event, failures = failures + 1, %why, "notification given up");
+                tracing::error!(notification = %id, %event, failures = failures + 1, %reason, "notification given up");
             }
         }
     }

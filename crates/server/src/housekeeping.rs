@@ -214,11 +214,11 @@ mod tests {
     use store_contract::{Fixture, memory::MemoryStore};
     use ticket_domain::{
         EventKind, Message, Timestamp,
-        ports::{Append, Asking, Claim, Keep, Verdict},
+        ports::{Append, AttemptOutcome, Claim, QuestionUpdate, StoreUnmatched},
     };
 
     use super::*;
-    use crate::surroundings::OsRandom;
+    use crate::environment::OsRandom;
 
     const DAY: Duration = Duration::from_hours(24);
 
@@ -259,11 +259,14 @@ mod tests {
         for now in [day(0), day(1)] {
             let claim: Claim = fixture.claim_at(now);
             for claimed in store.claim(claim, 9).await.unwrap() {
-                let delivered = Verdict::Delivered {
+                let delivered = AttemptOutcome::Delivered {
                     at: now,
                     external_id: None,
                 };
-                store.settle(claimed.id, claimed.lease, delivered).await.unwrap();
+                store
+                    .record_attempt(claimed.id, claimed.lease, delivered)
+                    .await
+                    .unwrap();
             }
         }
         [first.id, second.id]
@@ -324,11 +327,11 @@ mod tests {
             note: None,
         };
         store.append(append).await.unwrap();
-        let keep = Keep {
+        let keep = StoreUnmatched {
             message: fixture.message(day(0)),
-            asking: Asking::Nothing,
+            asking: QuestionUpdate::None,
         };
-        store.keep_unmatched(keep).await.unwrap();
+        store.store_unmatched(keep).await.unwrap();
         let retention = Retention {
             notifications: None,
             tickets,

@@ -11,15 +11,15 @@ mod config;
 mod copy;
 mod customers;
 mod delivery;
+mod environment;
 mod housekeeping;
 mod listening;
 mod logging;
 mod running;
-mod surroundings;
 
 pub use application::{Builder, StartError};
 pub use commands::run;
-pub use config::{Agents, Config, Database, Fault, Faults, Loaded, LogFormat, LookUp};
+pub use config::{Agents, Config, ConfigError, ConfigErrors, Database, Loaded, LogFormat, LookUp};
+pub use environment::{OsRandom, SystemClock};
 pub use logging::start as start_logging;
 pub use running::{Application, EndError};
-pub use surroundings::{OsRandom, SystemClock};

@@ -10,7 +10,7 @@ use server::{Application, Builder, Config};
 use store_contract::memory::MemoryStore;
 use ticket_domain::{
     Payload,
-    ports::{Answer, Composer, Delivering, Event, Notifier, Store, StoreHealth as _},
+    ports::{Composer, Delivering, DeliveryResult, Event, Notifier, Store, StoreHealth as _},
 };
 use tokio::sync::mpsc;
 
@@ -33,10 +33,10 @@ impl Composer for PagerWords {
 
 #[async_trait]
 impl Notifier for Pager {
-    async fn deliver(&self, delivering: Delivering<'_>) -> Answer {
+    async fn deliver(&self, delivering: Delivering<'_>) -> DeliveryResult {
         let line = String::from_utf8_lossy(&delivering.payload.0).into_owned();
         self.shown.send(line).expect("somebody looks at the pager");
-        Answer::Accepted {
+        DeliveryResult::Accepted {
             external_id: Some("page-1".parse().expect("an id")),
         }
     }

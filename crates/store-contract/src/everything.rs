@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use ticket_domain::{
-    Awaiting, Detour, EventKind, Listing, MessageStatus, Payload, Priority, Progress, Question, Receipt, Route, Sender,
-    Status, Ticket, Timestamp, Wish,
-    ports::{Advance, Append, Attach, Changing, Erasing, Erasure, LookUp, Opening, Picking, Purge, Stale, Verdict},
+    Awaiting, DeliveryRoute, EventKind, Fallback, MessageStatus, Payload, Priority, Progress, Question, Receipt,
+    Sender, Status, Ticket, TicketPatch, TicketQuery, Timestamp,
+    ports::{
+        AnswerQuestion, Append, Attach, AttemptOutcome, EraseTarget, Erasure, InactiveQuery, Opening, Purge,
+        StatusUpdate, TicketLookup, UpdateTicket,
+    },
 };
 
 use crate::{
@@ -41,20 +44,20 @@ async fn forgotten(fixture: &Fixture, now: Timestamp) {
     let phone = opening.ticket.customer.phone.clone();
     store.open(opening.clone()).await.unwrap();
     store.messages_from(phone).await.unwrap();
-    let stale = Stale {
+    let stale = InactiveQuery {
         after: 0,
         unchanged_since: Timestamp::from_unix_micros(0).unwrap(),
         limit: 500,
     };
     assert_eq!(store.stale(stale).await.unwrap().tickets, []);
     let kept = fixture.message(now);
-    store.keep_unmatched(keep_silently(kept.clone())).await.unwrap();
-    let whole = Erasing::Ticket {
+    store.store_unmatched(keep_silently(kept.clone())).await.unwrap();
+    let whole = EraseTarget::Ticket {
         id: opening.ticket.id,
         after: 0,
         limit: 300,
     };
-    for what in [whole, Erasing::Messages(vec![kept.id])] {
+    for what in [whole, EraseTarget::Messages(vec![kept.id])] {
         let erasure = Erasure {
             what,
             entry: fixture.note(now).id,
@@ -76,7 +79,7 @@ async fn opened(fixture: &Fixture, now: Timestamp) -> Opening {
     let reference = opening.ticket.reference;
     store.head(reference).await.unwrap().unwrap();
     store.thread(reference).await.unwrap().unwrap();
-    store.find(LookUp::Reference(reference)).await.unwrap().unwrap();
+    store.find(TicketLookup::Reference(reference)).await.unwrap().unwrap();
     opening
 }
 
@@ -91,10 +94,10 @@ async fn asked(fixture: &Fixture, ticket: &Ticket, now: Timestamp) {
     let external_id = fixture.external_id();
     let known = fixture.message_of(&external_id, now);
     for _ in 0..2 {
-        store.keep_unmatched(keep_silently(known.clone())).await.unwrap();
+        store.store_unmatched(keep_silently(known.clone())).await.unwrap();
     }
     store.kept(external_id.clone()).await.unwrap().unwrap();
-    let picking = Picking {
+    let picking = AnswerQuestion {
         question: question.id,
         by: Some(fixture.external_id()),
         ticket: Some(ticket.id),
@@ -123,41 +126,45 @@ async fn asked(fixture: &Fixture, ticket: &Ticket, now: Timestamp) {
         };
         store.append(repeated).await.unwrap();
     }
-    store.find(LookUp::Quoted(external_id)).await.unwrap().unwrap();
+    store.find(TicketLookup::Quoted(external_id)).await.unwrap().unwrap();
 }
 
 /// Claims what is due, comes to every verdict, and hears of what was delivered.
 async fn delivered_and_told(fixture: &Fixture, ticket: &Ticket, now: Timestamp) {
     let store = fixture.store();
     let external_id = fixture.external_id();
-    let detour = || Detour {
-        route: Route::Backup,
+    let fallback = || Fallback {
+        route: DeliveryRoute::Backup,
         payload: Payload(b"{}".to_vec().into()),
     };
-    for verdict in [
+    for outcome in [
         retry_at(now),
         returned(now),
-        Verdict::Diverted {
+        AttemptOutcome::Rerouted {
             at: now,
-            detour: detour(),
-            why: "refused".into(),
+            fallback: fallback(),
+            reason: "refused".into(),
         },
         delivered(now, Some(&external_id)),
     ] {
         let mut claim = fixture.claim_at(now);
-        claim.first_tries_only = matches!(verdict, Verdict::RetryAt { .. });
+        claim.first_tries_only = matches!(outcome, AttemptOutcome::RetryAt { .. });
         // What others hold may stand before it; the ticket's own first one is due.
         let claimed = store.claim(claim, u16::MAX).await.unwrap();
         for held in claimed {
-            let verdict = if held.ticket == ticket.id {
-                verdict.clone()
+            let outcome = if held.ticket == ticket.id {
+                outcome.clone()
             } else {
                 delivered(now, None)
             };
-            store.settle(held.id, held.lease, verdict).await.unwrap();
+            store.record_attempt(held.id, held.lease, outcome).await.unwrap();
         }
     }
-    store.find(LookUp::Quoted(external_id.clone())).await.unwrap().unwrap();
+    store
+        .find(TicketLookup::Quoted(external_id.clone()))
+        .await
+        .unwrap()
+        .unwrap();
     store.handed(external_id.clone()).await.unwrap().unwrap();
     let mut receipt = Receipt {
         external_id: external_id.clone(),
@@ -170,18 +177,21 @@ async fn delivered_and_told(fixture: &Fixture, ticket: &Ticket, now: Timestamp) 
     store.keep_receipt(receipt.clone(), now).await.unwrap();
     store.overtaken(now, 9).await.unwrap();
     store.drop_receipt(receipt).await.unwrap();
-    let refused = Advance::Detour(detour(), "refused".into());
+    let refused = StatusUpdate::Fallback(fallback(), "refused".into());
     assert!(store.advance(external_id.clone(), refused, now).await.unwrap());
-    store.find(LookUp::Quoted(external_id)).await.unwrap().unwrap();
+    store.find(TicketLookup::Quoted(external_id)).await.unwrap().unwrap();
     let external_id = fixture.external_id();
     let claimed = store.claim(fixture.claim_at(now), u16::MAX).await.unwrap();
     for held in claimed {
         store
-            .settle(held.id, held.lease, delivered(now, Some(&external_id)))
+            .record_attempt(held.id, held.lease, delivered(now, Some(&external_id)))
             .await
             .unwrap();
     }
-    for advance in [Advance::To(Progress::Delivered), Advance::Dead("refused".into())] {
+    for advance in [
+        StatusUpdate::To(Progress::Delivered),
+        StatusUpdate::Dead("refused".into()),
+    ] {
         store.advance(external_id.clone(), advance, now).await.unwrap();
     }
 }
@@ -201,31 +211,34 @@ async fn sent_again(fixture: &Fixture, now: Timestamp) {
     store.hold_unaddressed(now).await.unwrap();
     store.redeliver(id, fixture.note(later), None).await.unwrap();
     for held in store.claim(fixture.claim_at(later), u16::MAX).await.unwrap() {
-        store.settle(held.id, held.lease, dead(later)).await.unwrap();
+        store.record_attempt(held.id, held.lease, dead(later)).await.unwrap();
     }
     store.redeliver(id, fixture.note(later), None).await.unwrap();
     store.redeliver_dead(fixture.note(later)).await.unwrap();
-    store.dead_elsewhere(50).await.unwrap();
+    store.dead_fallbacks(50).await.unwrap();
     for held in store.claim(fixture.claim_at(later), u16::MAX).await.unwrap() {
-        store.settle(held.id, held.lease, delivered(later, None)).await.unwrap();
+        store
+            .record_attempt(held.id, held.lease, delivered(later, None))
+            .await
+            .unwrap();
     }
 }
 
 /// Changes a ticket, attaches a message to it and reads the trail.
 async fn operated(fixture: &Fixture, ticket: &Ticket, now: Timestamp) {
     let store = fixture.store();
-    let changing = Changing {
+    let update = UpdateTicket {
         ticket: ticket.id,
-        wish: Wish {
+        patch: TicketPatch {
             status: Some(Status::Closed),
             priority: Some(Priority::Low),
         },
         at: now,
         entries: [fixture.note(now).id, fixture.note(now).id],
     };
-    store.change(changing).await.unwrap();
+    store.change(update).await.unwrap();
     let kept = fixture.message(now);
-    store.keep_unmatched(keep_silently(kept.clone())).await.unwrap();
+    store.store_unmatched(keep_silently(kept.clone())).await.unwrap();
     store.unmatched(None, 50).await.unwrap();
     store.unmatched(Some(kept.id), 50).await.unwrap();
     let attach = Attach {
@@ -261,7 +274,7 @@ pub async fn list_everything(fixture: &Fixture) {
                     Some("ol"),
                     Some("none"),
                 ] {
-                    let listing = Listing {
+                    let listing = TicketQuery {
                         status,
                         priority,
                         awaiting,
@@ -270,7 +283,7 @@ pub async fn list_everything(fixture: &Fixture) {
                         limit: 50,
                     };
                     let after = store.list(listing.clone()).await.unwrap().next;
-                    store.list(Listing { after, ..listing }).await.unwrap();
+                    store.list(TicketQuery { after, ..listing }).await.unwrap();
                 }
             }
         }

@@ -9,12 +9,12 @@ use std::{
 };
 
 use ticket_domain::{
-    AccessKey, AccessKeys, Channel, Content, Customer, Detour, EntryId, EventKind, ExternalId, LeaseToken, Message,
-    MessageId, Notification, NotificationId, NotificationRecord, Payload, Phone, Priority, Question, QuestionId,
-    Reason, Route, Sender, Status, Thread, Ticket, TicketId, TicketRef, Timestamp,
+    AccessKey, AccessKeys, AuditEntryId, Channel, Content, Customer, DeliveryRoute, EventKind, ExternalId, Fallback,
+    LeaseToken, Message, MessageId, Notification, NotificationId, NotificationRecord, Payload, Phone, Priority,
+    Question, QuestionId, Reason, Sender, Status, Thread, Ticket, TicketId, TicketRef, Timestamp,
     ports::{
-        Append, Asking, Claim, Claimed, Idempotency, Keep, Kept, LookUp, Note, Opened, Opening, Replaced, Settled,
-        Store, Verdict, Vitals,
+        Append, AttemptOutcome, AuditStamp, Claim, Claimed, Idempotency, OpenResult, Opening, Precondition,
+        QuestionUpdate, RecordResult, Store, StoreUnmatched, StoredUnmatched, TicketLookup, Vitals,
     },
 };
 use tokio::sync::Barrier;
@@ -181,20 +181,29 @@ impl Fixture {
     pub(crate) async fn asked(&self, manager: &Phone, now: Timestamp) -> (Message, Question) {
         let message = self.message_from(manager, now);
         let question = self.question(manager, now);
-        assert_eq!(self.keep(&message, anew(&question, None)).await, Kept::Now);
+        assert_eq!(
+            self.keep(&message, anew(&question, None)).await,
+            StoredUnmatched::Stored
+        );
         (message, question)
     }
 
     /// Asks the same again about a new message, which must be kept.
     pub(crate) async fn asked_again(&self, question: &Question, now: Timestamp) -> Message {
         let message = self.message_from(&question.of, now);
-        assert_eq!(self.keep(&message, Asking::Again(question.id)).await, Kept::Now);
+        assert_eq!(
+            self.keep(&message, QuestionUpdate::Extend(question.id)).await,
+            StoredUnmatched::Stored
+        );
         message
     }
 
-    pub(crate) async fn keep(&self, message: &Message, asking: Asking) -> Kept {
+    pub(crate) async fn keep(&self, message: &Message, asking: QuestionUpdate) -> StoredUnmatched {
         let message = message.clone();
-        self.store.keep_unmatched(Keep { message, asking }).await.unwrap()
+        self.store
+            .store_unmatched(StoreUnmatched { message, asking })
+            .await
+            .unwrap()
     }
 
     pub(crate) async fn open_question(&self, of: &Phone) -> Option<Question> {
@@ -228,7 +237,7 @@ impl Fixture {
 
     /// Opens `opening`, which must succeed.
     pub(crate) async fn open(&self, opening: Opening) -> Opening {
-        assert_eq!(self.store.open(opening.clone()).await.unwrap(), Opened::Now);
+        assert_eq!(self.store.open(opening.clone()).await.unwrap(), OpenResult::Opened);
         opening
     }
 
@@ -257,7 +266,11 @@ impl Fixture {
     }
 
     pub(crate) async fn quoted(&self, external_id: &ExternalId) -> Option<TicketRef> {
-        let found = self.store.find(LookUp::Quoted(external_id.clone())).await.unwrap();
+        let found = self
+            .store
+            .find(TicketLookup::Quoted(external_id.clone()))
+            .await
+            .unwrap();
         found.map(|ticket| ticket.reference)
     }
 
@@ -274,9 +287,9 @@ impl Fixture {
     }
 
     /// What an act of this moment is called in the trail.
-    pub fn note(&self, at: Timestamp) -> Note {
-        Note {
-            id: EntryId(self.uuid()),
+    pub fn note(&self, at: Timestamp) -> AuditStamp {
+        AuditStamp {
+            id: AuditEntryId(self.uuid()),
             at,
         }
     }
@@ -304,13 +317,16 @@ impl Fixture {
         claimed.remove(0)
     }
 
-    pub(crate) async fn settle(&self, claimed: &Claimed, verdict: Verdict) -> Settled {
-        self.store.settle(claimed.id, claimed.lease, verdict).await.unwrap()
+    pub(crate) async fn record_attempt(&self, claimed: &Claimed, outcome: AttemptOutcome) -> RecordResult {
+        self.store
+            .record_attempt(claimed.id, claimed.lease, outcome)
+            .await
+            .unwrap()
     }
 
     /// Writes a verdict, which must count.
-    pub(crate) async fn settled(&self, claimed: &Claimed, verdict: Verdict) {
-        assert_eq!(self.settle(claimed, verdict).await, Settled::Yes);
+    pub(crate) async fn settled(&self, claimed: &Claimed, outcome: AttemptOutcome) {
+        assert_eq!(self.record_attempt(claimed, outcome).await, RecordResult::Recorded);
     }
 
     /// Opens a ticket at `now` and has its notification delivered under `external_id`.
@@ -336,59 +352,59 @@ pub(crate) fn append_to(ticket: &Ticket, message: Message) -> Append {
 }
 
 /// A new question, in place of the one that is open.
-pub(crate) fn anew(question: &Question, instead_of: Option<&Question>) -> Asking {
-    Asking::Anew {
+pub(crate) fn anew(question: &Question, instead_of: Option<&Question>) -> QuestionUpdate {
+    QuestionUpdate::Ask {
         question: question.clone(),
-        instead_of: Replaced::Only(instead_of.map(|open| open.id)),
+        instead_of: Precondition::Only(instead_of.map(|open| open.id)),
     }
 }
 
 /// `message`, to be kept without a question.
-pub(crate) fn keep_silently(message: Message) -> Keep {
-    Keep {
+pub(crate) fn keep_silently(message: Message) -> StoreUnmatched {
+    StoreUnmatched {
         message,
-        asking: Asking::Nothing,
+        asking: QuestionUpdate::None,
     }
 }
 
-pub(crate) fn delivered(at: Timestamp, external_id: Option<&ExternalId>) -> Verdict {
-    Verdict::Delivered {
+pub(crate) fn delivered(at: Timestamp, external_id: Option<&ExternalId>) -> AttemptOutcome {
+    AttemptOutcome::Delivered {
         at,
         external_id: external_id.cloned(),
     }
 }
 
-pub(crate) fn retry_at(due: Timestamp) -> Verdict {
-    Verdict::RetryAt {
+pub(crate) fn retry_at(due: Timestamp) -> AttemptOutcome {
+    AttemptOutcome::RetryAt {
         due,
-        why: "503 Service Unavailable".into(),
+        reason: "503 Service Unavailable".into(),
     }
 }
 
-pub(crate) fn dead(at: Timestamp) -> Verdict {
-    Verdict::Dead {
+pub(crate) fn dead(at: Timestamp) -> AttemptOutcome {
+    AttemptOutcome::Dead {
         at,
-        why: "410 Gone".into(),
+        reason: "410 Gone".into(),
     }
 }
 
-pub(crate) fn returned(due: Timestamp) -> Verdict {
-    Verdict::Returned { due, why: None }
+pub(crate) fn returned(due: Timestamp) -> AttemptOutcome {
+    AttemptOutcome::Returned { due, reason: None }
 }
 
 /// Refused for good on its way; `route` is the other one.
-pub(crate) fn diverted(at: Timestamp, route: Route) -> Verdict {
-    Verdict::Diverted {
+pub(crate) fn diverted(at: Timestamp, route: DeliveryRoute) -> AttemptOutcome {
+    AttemptOutcome::Rerouted {
         at,
-        detour: detour(route),
-        why: "410 Gone".into(),
+        fallback: fallback(route),
+        reason: "410 Gone".into(),
     }
 }
 
 /// Another way, and words of its own.
-pub(crate) fn detour(route: Route) -> Detour {
+pub(crate) fn fallback(route: DeliveryRoute) -> Fallback {
     let payload = format!("{{\"by\": \"{route}\"}}");
-    Detour {
+    Fallback {
         route,
         payload: Payload(payload.into_bytes().into()),
     }

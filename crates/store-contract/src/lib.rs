@@ -117,17 +117,17 @@ macro_rules! store_contract {
             claiming::two_workers_share_without_overlap,
             claiming::eight_workers_share_without_overlap,
 
-            verdicts::delivered_ends_the_notification,
-            verdicts::a_failed_try_counts_and_waits_for_its_time,
-            verdicts::dead_gives_up,
-            verdicts::returned_leaves_failures_and_schedule,
-            verdicts::a_late_verdict_changes_nothing,
-            verdicts::a_verdict_after_the_lease_counts_if_nobody_else_claimed,
-            verdicts::a_lease_is_good_for_one_verdict,
-            verdicts::verdicts_at_once_are_written_once,
+            outcomes::delivered_ends_the_notification,
+            outcomes::a_failed_try_counts_and_waits_for_its_time,
+            outcomes::dead_gives_up,
+            outcomes::returned_leaves_failures_and_schedule,
+            outcomes::a_late_verdict_changes_nothing,
+            outcomes::a_verdict_after_the_lease_counts_if_nobody_else_claimed,
+            outcomes::a_lease_is_good_for_one_verdict,
+            outcomes::verdicts_at_once_are_written_once,
 
-            verdicts::diverted_goes_another_way,
-            verdicts::what_went_another_way_is_not_held,
+            outcomes::diverted_goes_another_way,
+            outcomes::what_went_another_way_is_not_held,
 
             receipts::a_message_that_was_handed_over_is_known,
             receipts::an_outside_id_of_two_notifications_leads_to_none,
@@ -222,12 +222,12 @@ macro_rules! store_contract {
             erasing::questions_about_an_erased_ticket_are_closed,
             erasing::a_walk_finds_what_is_stale,
 
-            news::tickets_and_messages_are_told,
-            news::what_is_unmatched_is_told,
-            news::changes_are_told,
-            news::how_far_a_notification_got_is_told,
-            news::sending_everything_again_is_told,
-            news::what_happens_at_once_is_all_told,
+            change_feed::tickets_and_messages_are_told,
+            change_feed::what_is_unmatched_is_told,
+            change_feed::changes_are_told,
+            change_feed::how_far_a_notification_got_is_told,
+            change_feed::sending_everything_again_is_told,
+            change_feed::what_happens_at_once_is_all_told,
         }
     };
     (@tests $make:path; $($topic:ident :: $case:ident,)+) => {

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use ticket_domain::ports::{Announcements, Follower, News};
+use ticket_domain::ports::{ChangeEvent, ChangeFeed, Subscriber};
 
 use crate::{PostgresStore, connect::Address, listener};
 
@@ -21,14 +21,14 @@ use crate::{PostgresStore, connect::Address, listener};
 /// something.
 const MOST: usize = 10_000;
 
-impl Announcements for PostgresStore {
-    fn follow(&self, follower: Arc<dyn Follower>) {
-        self.db.announcer().follow(follower);
+impl ChangeFeed for PostgresStore {
+    fn follow(&self, subscriber: Arc<dyn Subscriber>) {
+        self.db.announcer().follow(subscriber);
     }
 }
 
 /// Tells whoever follows a store. Its thread ends when it is dropped.
-pub(crate) struct Announcer {
+pub(crate) struct Publisher {
     exchange: Arc<Exchange>,
     address: Address,
 }
@@ -36,26 +36,26 @@ pub(crate) struct Announcer {
 /// What the thread shares with those who commit.
 #[derive(Default)]
 pub(crate) struct Exchange {
-    followers: Mutex<Arc<[Arc<dyn Follower>]>>,
+    subscribers: Mutex<Arc<[Arc<dyn Subscriber>]>>,
     outgoing: Mutex<Outgoing>,
     changed: Condvar,
 }
 
 #[derive(Default)]
 struct Outgoing {
-    news: HashSet<News>,
+    events: HashSet<ChangeEvent>,
     is_closed: bool,
 }
 
 /// What is to be done next.
 pub(crate) enum Next {
     /// Tell the others. Nothing if there was none for a while.
-    Tell(HashSet<News>),
+    Tell(HashSet<ChangeEvent>),
     /// End.
     Close,
 }
 
-impl Announcer {
+impl Publisher {
     /// Nobody follows yet.
     pub(crate) fn new(address: Address) -> Self {
         Self {
@@ -64,11 +64,11 @@ impl Announcer {
         }
     }
 
-    fn follow(&self, follower: Arc<dyn Follower>) {
+    fn follow(&self, subscriber: Arc<dyn Subscriber>) {
         let is_first = {
-            let mut followers = self.exchange.followers.lock().unwrap_or_else(PoisonError::into_inner);
-            let is_first = followers.is_empty();
-            *followers = followers.iter().cloned().chain([follower]).collect();
+            let mut subscribers = self.exchange.subscribers.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_first = subscribers.is_empty();
+            *subscribers = subscribers.iter().cloned().chain([subscriber]).collect();
             is_first
         };
         if is_first {
@@ -81,19 +81,19 @@ impl Announcer {
     }
 
     /// Tells of what was committed. Nobody waits for it: those here must return at once, the others are told later.
-    pub(crate) fn tell(&self, news: &[News]) {
-        let followers = self.exchange.followers();
-        if followers.is_empty() {
+    pub(crate) fn tell(&self, events: &[ChangeEvent]) {
+        let subscribers = self.exchange.subscribers();
+        if subscribers.is_empty() {
             return;
         }
-        for &news in news {
-            followers.iter().for_each(|follower| tell(&**follower, news));
+        for &events in events {
+            subscribers.iter().for_each(|subscriber| tell(&**subscriber, events));
         }
-        self.exchange.remember(news.iter().copied());
+        self.exchange.remember(events.iter().copied());
     }
 }
 
-impl Drop for Announcer {
+impl Drop for Publisher {
     fn drop(&mut self) {
         self.exchange.outgoing().is_closed = true;
         self.exchange.changed.notify_all();
@@ -102,34 +102,36 @@ impl Drop for Announcer {
 
 impl Exchange {
     /// Tells those in this process.
-    pub(crate) fn hear(&self, news: News) {
-        self.followers().iter().for_each(|follower| tell(&**follower, news));
+    pub(crate) fn on_change(&self, events: ChangeEvent) {
+        self.subscribers()
+            .iter()
+            .for_each(|subscriber| tell(&**subscriber, events));
     }
 
     /// Has the others told, next time.
-    pub(crate) fn remember(&self, news: impl IntoIterator<Item = News>) {
+    pub(crate) fn remember(&self, events: impl IntoIterator<Item = ChangeEvent>) {
         let mut outgoing = self.outgoing();
-        let was_empty = outgoing.news.is_empty();
-        outgoing.news.extend(news);
-        if outgoing.news.len() > MOST {
-            outgoing.news = HashSet::from([News::Missed]);
+        let was_empty = outgoing.events.is_empty();
+        outgoing.events.extend(events);
+        if outgoing.events.len() > MOST {
+            outgoing.events = HashSet::from([ChangeEvent::Resync]);
         }
-        if was_empty && !outgoing.news.is_empty() {
+        if was_empty && !outgoing.events.is_empty() {
             self.changed.notify_one();
         }
     }
 
     /// Waits for news as long as `patience`, and for more to come with it as long as `gathering`.
     pub(crate) fn next(&self, patience: Duration, gathering: Duration) -> Next {
-        let nothing = |outgoing: &mut Outgoing| outgoing.news.is_empty() && !outgoing.is_closed;
+        let nothing = |outgoing: &mut Outgoing| outgoing.events.is_empty() && !outgoing.is_closed;
         let mut outgoing = self.wait(self.outgoing(), patience, nothing);
-        if !outgoing.news.is_empty() {
+        if !outgoing.events.is_empty() {
             outgoing = self.wait(outgoing, gathering, |outgoing| !outgoing.is_closed);
         }
         if outgoing.is_closed {
             return Next::Close;
         }
-        Next::Tell(mem::take(&mut outgoing.news))
+        Next::Tell(mem::take(&mut outgoing.events))
     }
 
     /// Whether it is over, within `patience`.
@@ -148,8 +150,8 @@ impl Exchange {
         waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
-    fn followers(&self) -> Arc<[Arc<dyn Follower>]> {
-        self.followers.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn subscribers(&self) -> Arc<[Arc<dyn Subscriber>]> {
+        self.subscribers.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn outgoing(&self) -> MutexGuard<'_, Outgoing> {
@@ -158,8 +160,8 @@ impl Exchange {
 }
 
 /// Tells one who follows. What is told is committed, whatever becomes of telling it.
-fn tell(follower: &dyn Follower, news: News) {
-    if catch_unwind(AssertUnwindSafe(|| follower.hear(news))).is_err() {
+fn tell(subscriber: &dyn Subscriber, events: ChangeEvent) {
+    if catch_unwind(AssertUnwindSafe(|| subscriber.on_change(events))).is_err() {
         tracing::error!("a follower of changes panicked");
     }
 }
@@ -174,39 +176,39 @@ mod tests {
     #[test]
     fn a_follower_that_panics_keeps_nobody_from_hearing() {
         struct Deaf;
-        impl Follower for Deaf {
-            fn hear(&self, _: News) {
+        impl Subscriber for Deaf {
+            fn on_change(&self, _: ChangeEvent) {
                 std::panic::resume_unwind(Box::new("a fault of a follower"));
             }
         }
         #[derive(Default)]
-        struct Heard(Mutex<Vec<News>>);
-        impl Follower for Heard {
-            fn hear(&self, news: News) {
-                self.0.lock().unwrap().push(news);
+        struct Heard(Mutex<Vec<ChangeEvent>>);
+        impl Subscriber for Heard {
+            fn on_change(&self, events: ChangeEvent) {
+                self.0.lock().unwrap().push(events);
             }
         }
         let (exchange, heard) = (Exchange::default(), Arc::new(Heard::default()));
-        *exchange.followers.lock().unwrap() = Arc::new([Arc::new(Deaf), heard.clone()]);
-        exchange.hear(News::Unmatched);
-        assert_eq!(*heard.0.lock().unwrap(), [News::Unmatched]);
+        *exchange.subscribers.lock().unwrap() = Arc::new([Arc::new(Deaf), heard.clone()]);
+        exchange.on_change(ChangeEvent::Unmatched);
+        assert_eq!(*heard.0.lock().unwrap(), [ChangeEvent::Unmatched]);
     }
 
     #[test]
     fn more_than_can_be_remembered_is_told_as_missed() {
         let exchange = Exchange::default();
         let told = || match exchange.next(Duration::ZERO, Duration::ZERO) {
-            Next::Tell(news) => news,
+            Next::Tell(events) => events,
             Next::Close => panic!("it was not closed"),
         };
-        let ticket = |number| News::Ticket(TicketId(Uuid::from_u128(number)));
+        let ticket = |number| ChangeEvent::Ticket(TicketId(Uuid::from_u128(number)));
         exchange.remember((0..10_000).map(ticket));
         exchange.remember((0..10_000).map(ticket));
         assert_eq!(told().len(), 10_000);
         assert_eq!(told(), HashSet::new());
         exchange.remember((0..10_001).map(ticket));
-        assert_eq!(told(), HashSet::from([News::Missed]));
-        exchange.remember([News::Unmatched]);
-        assert_eq!(told(), HashSet::from([News::Unmatched]));
+        assert_eq!(told(), HashSet::from([ChangeEvent::Resync]));
+        exchange.remember([ChangeEvent::Unmatched]);
+        assert_eq!(told(), HashSet::from([ChangeEvent::Unmatched]));
     }
 }

@@ -14,25 +14,25 @@ use tokio::{
 };
 
 /// The threads that do one kind of call, a few at a time, and what waits for them.
-pub(crate) struct Crew<J> {
-    desk: Mutex<Desk<J>>,
+pub(crate) struct WorkerPool<J> {
+    desk: Mutex<QueueState<J>>,
     /// One for each connection. Whoever wants one takes a place first, and gets it in the order of coming.
     places: Arc<Semaphore>,
     /// How many threads there are at most.
     size: u8,
 }
 
-struct Desk<J> {
+struct QueueState<J> {
     waiting: VecDeque<J>,
     /// How many threads are at work.
     workers: u8,
 }
 
-impl<J: Send + 'static> Crew<J> {
+impl<J: Send + 'static> WorkerPool<J> {
     /// At most `size` threads, each at one of the `places` while it works; none while there is nothing to do.
     pub(crate) fn new(size: u8, places: Arc<Semaphore>) -> Arc<Self> {
         Arc::new(Self {
-            desk: Mutex::new(Desk {
+            desk: Mutex::new(QueueState {
                 waiting: VecDeque::new(),
                 workers: 0,
             }),
@@ -68,14 +68,14 @@ impl<J: Send + 'static> Crew<J> {
         is_one_wanted
     }
 
-    fn desk(&self) -> MutexGuard<'_, Desk<J>> {
+    fn desk(&self) -> MutexGuard<'_, QueueState<J>> {
         self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// One thread at work. It counts until it finds nothing to do, or is never begun.
 pub(crate) struct Worker<J: Send + 'static> {
-    crew: Arc<Crew<J>>,
+    crew: Arc<WorkerPool<J>>,
     is_counted: bool,
 }
 
@@ -131,7 +131,7 @@ mod tests {
     /// What waits behind a job that panics is done without a further call.
     #[tokio::test(flavor = "multi_thread")]
     async fn a_worker_that_panics_goes_on_with_the_next() {
-        let crew = Crew::new(1, Arc::new(Semaphore::new(1)));
+        let crew = WorkerPool::new(1, Arc::new(Semaphore::new(1)));
         let (done, dones) = mpsc::channel();
         let (go, gone) = mpsc::channel();
         let work = move |worker: &mut Worker<u8>| {
@@ -154,7 +154,7 @@ mod tests {
     async fn a_worker_waits_for_its_place_and_takes_what_came_meanwhile_along() {
         let places = Arc::new(Semaphore::new(1));
         let held = places.clone().acquire_owned().await.unwrap();
-        let crew = Crew::new(1, places);
+        let crew = WorkerPool::new(1, places);
         let (done, dones) = mpsc::channel();
         let work = move |worker: &mut Worker<u8>| {
             while let Some((jobs, _place)) = worker.next(|waiting| waiting.drain(..).collect()) {
@@ -177,7 +177,7 @@ mod tests {
             let handle = runtime.handle().clone();
             runtime.shutdown_background();
             let _entered = handle.enter();
-            let crew = Crew::new(1, Arc::new(Semaphore::new(1)));
+            let crew = WorkerPool::new(1, Arc::new(Semaphore::new(1)));
             crew.hand_in(1, |_: &mut Worker<u8>| {});
             done.send(crew.desk().workers).unwrap();
         });

@@ -11,8 +11,11 @@ use diesel::{
     update,
 };
 use ticket_domain::{
-    Act, Erased, Message, MessageId, Phone, TicketId, TicketRef,
-    ports::{CustomerData, Erasing, Erasure, News, Note, Removed, Stale, StaleTickets, StoreError, parse},
+    AuditAction, Message, MessageId, Phone, Redaction, TicketId, TicketRef,
+    ports::{
+        AuditStamp, ChangeEvent, CustomerData, EraseStats, EraseTarget, Erasure, InactiveQuery, InactiveTickets,
+        StoreError, parse,
+    },
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -55,20 +58,23 @@ impl CustomerData for PostgresStore {
         self.db.read(move |connection| messages_from(connection, &phone)).await
     }
 
-    async fn stale(&self, stale: Stale) -> Result<StaleTickets, StoreError> {
+    async fn stale(&self, stale: InactiveQuery) -> Result<InactiveTickets, StoreError> {
         self.db.read(move |connection| self::stale(connection, stale)).await
     }
 
-    async fn erase(&self, erasure: Erasure) -> Result<Removed, StoreError> {
+    async fn erase(&self, erasure: Erasure) -> Result<EraseStats, StoreError> {
         let (removed, _) = self
             .db
-            .write_and_tell(move |connection| erase(connection, &erasure), |(_, news)| news.clone())
+            .write_and_tell(
+                move |connection| erase(connection, &erasure),
+                |(_, events)| events.clone(),
+            )
             .await?;
         Ok(removed)
     }
 }
 
-/// Whether somebody is left in a ticket: its words are not those of [`Erased`].
+/// Whether somebody is left in a ticket: its words are not those of [`Redaction`].
 const SOMEBODY: &str = "((customer_name, customer_phone, customer_email, subject) <> \
     ('[erased]', '0100000', 'erased@erased.invalid', '[erased]'))";
 /// Whether there is something in a message to erase.
@@ -105,7 +111,7 @@ fn messages_from(connection: &mut PgConnection, phone: &Phone) -> Result<Vec<(Me
     Ok(parsed.collect::<Result<_, _>>()?)
 }
 
-fn stale(connection: &mut PgConnection, stale: Stale) -> Result<StaleTickets, Failure> {
+fn stale(connection: &mut PgConnection, stale: InactiveQuery) -> Result<InactiveTickets, Failure> {
     let since = OffsetDateTime::from(stale.unchanged_since);
     let looked_at: Vec<(i64, Uuid, OffsetDateTime, OffsetDateTime, bool)> = tickets::table
         .filter(tickets::number.gt(stale.after))
@@ -127,21 +133,21 @@ fn stale(connection: &mut PgConnection, stale: Stale) -> Result<StaleTickets, Fa
     let old = looked_at
         .into_iter()
         .filter(|(_, _, _, updated_at, has_something)| *updated_at < since && *has_something);
-    Ok(StaleTickets {
+    Ok(InactiveTickets {
         tickets: old.map(|(_, id, ..)| TicketId(id)).collect(),
         next,
     })
 }
 
 /// Every writer takes its locks in this order: key, outside id, who is asked, question, ticket, message, notification.
-fn erase(connection: &mut PgConnection, erasure: &Erasure) -> Result<(Removed, Vec<News>), Failure> {
-    let note = Note {
+fn erase(connection: &mut PgConnection, erasure: &Erasure) -> Result<(EraseStats, Vec<ChangeEvent>), Failure> {
+    let note = AuditStamp {
         id: erasure.entry,
         at: erasure.at,
     };
     match &erasure.what {
-        Erasing::Ticket { id, after, limit } => erase_ticket(connection, *id, *after, *limit, note),
-        Erasing::Messages(messages) => erase_messages(connection, messages, note),
+        EraseTarget::Ticket { id, after, limit } => erase_ticket(connection, *id, *after, *limit, note),
+        EraseTarget::Messages(messages) => erase_messages(connection, messages, note),
     }
 }
 
@@ -150,8 +156,8 @@ fn erase_ticket(
     ticket: TicketId,
     after: u64,
     limit: u16,
-    note: Note,
-) -> Result<(Removed, Vec<News>), Failure> {
+    note: AuditStamp,
+) -> Result<(EraseStats, Vec<ChangeEvent>), Failure> {
     let found: Option<(String, bool)> = tickets::table
         .find(ticket.0)
         .select((tickets::reference, has_something()))
@@ -184,7 +190,7 @@ fn erase_ticket(
     let last = written.last().and_then(|(_, seq, _)| u64::try_from((*seq)?).ok());
     let ids: Vec<Uuid> = written.iter().map(|(id, ..)| *id).collect();
     overwrite(connection, &ids, GATHER_OF_NOBODY)?;
-    let removed = Removed {
+    let removed = EraseStats {
         tickets: u64::from(is_last && has_somebody),
         messages: written.iter().filter(|(.., says_something)| *says_something).count() as u64,
         cancelled: cancel(connection, &ids, note.at.into())?,
@@ -193,22 +199,22 @@ fn erase_ticket(
     if is_last {
         update(tickets::table.find(ticket.0))
             .set((
-                tickets::customer_name.eq(Erased::TEXT),
-                tickets::customer_phone.eq(Erased::PHONE),
-                tickets::customer_email.eq(Erased::EMAIL),
-                tickets::subject.eq(Erased::TEXT),
+                tickets::customer_name.eq(Redaction::TEXT),
+                tickets::customer_phone.eq(Redaction::PHONE),
+                tickets::customer_email.eq(Redaction::EMAIL),
+                tickets::subject.eq(Redaction::TEXT),
             ))
             .execute(connection)?;
     }
-    trail::write(connection, note, Some(ticket), Act::Erase(removed.messages))?;
-    Ok((removed, vec![News::Ticket(ticket)]))
+    trail::write(connection, note, Some(ticket), AuditAction::Erase(removed.messages))?;
+    Ok((removed, vec![ChangeEvent::Ticket(ticket)]))
 }
 
 fn erase_messages(
     connection: &mut PgConnection,
     wanted: &[MessageId],
-    note: Note,
-) -> Result<(Removed, Vec<News>), Failure> {
+    note: AuditStamp,
+) -> Result<(EraseStats, Vec<ChangeEvent>), Failure> {
     let wanted: Vec<Uuid> = wanted.iter().map(|message| message.0).collect();
     let changed = raise_versions(connection, &wanted)?;
     let written: Vec<(Uuid, Option<Uuid>)> = messages::table
@@ -219,17 +225,20 @@ fn erase_messages(
         .load(connection)?;
     let ids: Vec<Uuid> = written.iter().map(|(id, _)| *id).collect();
     overwrite(connection, &ids, GATHER_ANEW)?;
-    let removed = Removed {
+    let removed = EraseStats {
         messages: ids.len() as u64,
         cancelled: cancel(connection, &ids, note.at.into())?,
-        ..Removed::default()
+        ..EraseStats::default()
     };
     if removed.messages > 0 {
-        trail::write(connection, note, None, Act::Erase(removed.messages))?;
+        trail::write(connection, note, None, AuditAction::Erase(removed.messages))?;
     }
     let is_unmatched = written.iter().any(|(_, of)| of.is_none());
-    let news = changed.into_iter().map(|ticket| News::Ticket(TicketId(ticket)));
-    Ok((removed, news.chain(is_unmatched.then_some(News::Unmatched)).collect()))
+    let events = changed.into_iter().map(|ticket| ChangeEvent::Ticket(TicketId(ticket)));
+    Ok((
+        removed,
+        events.chain(is_unmatched.then_some(ChangeEvent::Unmatched)).collect(),
+    ))
 }
 
 /// What managers were asked shows subjects. It can't be answered any more.
@@ -241,7 +250,7 @@ fn forget_questions(connection: &mut PgConnection, reference: String, at: Offset
         .set(questions::closed_at.eq(at))
         .execute(connection)?;
     update(questions::table.filter(about()))
-        .set(questions::text.eq(Erased::TEXT))
+        .set(questions::text.eq(Redaction::TEXT))
         .execute(connection)?;
     Ok(())
 }
@@ -272,7 +281,7 @@ fn raise_versions(connection: &mut PgConnection, loose: &[Uuid]) -> Result<Vec<U
 fn overwrite(connection: &mut PgConnection, ids: &[Uuid], gather: &str) -> Result<(), Failure> {
     update(messages::table.filter(messages::id.eq_any(ids)))
         .set((
-            messages::body.eq(Erased::TEXT),
+            messages::body.eq(Redaction::TEXT),
             messages::media_url.eq(None::<String>),
             // A manager's number says nothing of the customer.
             messages::from_phone.eq(sql(

@@ -13,8 +13,8 @@ use diesel::{
     result::{DatabaseErrorKind, Error as QueryError},
 };
 use ticket_domain::{
-    Head, Thread, TicketRef,
-    ports::{News, Opened, Opening, PoolUse, StoreError},
+    Thread, TicketRef, TicketSummary,
+    ports::{ChangeEvent, OpenResult, Opening, PoolUse, StoreError},
 };
 use tokio::{
     sync::Semaphore,
@@ -23,9 +23,9 @@ use tokio::{
 };
 
 use crate::{
-    announcements::Announcer,
+    announcements::Publisher,
     connect::{Address, ConnectError},
-    opener::Opener,
+    opener::TicketWriter,
     reader::Reader,
     tickets,
     turn::{Decision, TRIES, Turn},
@@ -67,7 +67,7 @@ pub(crate) enum Failure {
     /// A row is corrupt, or the call's time is up.
     Store(StoreError),
     /// Somebody else came first with the same key or id. The work has to be done again.
-    LostTwin,
+    Conflict,
     /// A caller stopped waiting before the commit.
     GivenUp,
     /// The work panicked.
@@ -80,7 +80,7 @@ impl Failure {
     /// Whether it may be the fault of one among several that share a transaction or a statement.
     pub(crate) fn may_be_of_one(&self) -> bool {
         match self {
-            Self::LostTwin | Self::Panicked | Self::Store(StoreError::Corrupt { .. }) => true,
+            Self::Conflict | Self::Panicked | Self::Store(StoreError::Corrupt { .. }) => true,
             Self::Query(error) => !is_passing(error),
             Self::Store(_) | Self::GivenUp | Self::LostConnection(_) => false,
         }
@@ -105,9 +105,9 @@ impl From<Failure> for StoreError {
             Failure::Query(error) if is_passing(&error) => Self::Unavailable(Arc::new(error)),
             Failure::Query(error) => Self::Failed(Arc::new(error)),
             Failure::Store(error) => error,
-            Failure::GivenUp => unavailable(Impediment::TooSlow),
-            Failure::LostTwin => Self::Unavailable(Arc::new(Impediment::Twins)),
-            Failure::Panicked => Self::Failed(Arc::new(Impediment::Panicked)),
+            Failure::GivenUp => unavailable(UnavailableReason::TooSlow),
+            Failure::Conflict => Self::Unavailable(Arc::new(UnavailableReason::Twins)),
+            Failure::Panicked => Self::Failed(Arc::new(UnavailableReason::Panicked)),
             Failure::LostConnection(error) => Self::Unavailable(Arc::new(error)),
         }
     }
@@ -115,7 +115,7 @@ impl From<Failure> for StoreError {
 
 /// Why a call ended that no query failed for.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Impediment {
+pub(crate) enum UnavailableReason {
     #[error("no database connection came free in time")]
     PoolBusy,
     #[error("no database connection")]
@@ -136,20 +136,20 @@ pub(crate) struct Db {
     pool: Pool,
     /// As many as there may be connections.
     places: Arc<Semaphore>,
-    opener: Opener,
-    heads: Reader<Head>,
+    opener: TicketWriter,
+    heads: Reader<TicketSummary>,
     threads: Reader<Thread>,
-    announcer: Arc<Announcer>,
+    announcer: Arc<Publisher>,
 }
 
 impl Db {
     /// At most `size` connections to `address`, and the one to `direct` by which it is told of changes.
     pub(crate) fn new(address: &Address, direct: &Address, size: u32) -> Self {
         let pool = pool(address, size);
-        let announcer = Arc::new(Announcer::new(direct.clone()));
+        let announcer = Arc::new(Publisher::new(direct.clone()));
         let places = Arc::new(Semaphore::new(pool.max_size() as usize));
         Self {
-            opener: Opener::new(pool.clone(), places.clone(), announcer.clone()),
+            opener: TicketWriter::new(pool.clone(), places.clone(), announcer.clone()),
             heads: Reader::new(pool.clone(), places.clone(), 2, HEADS_TOGETHER, tickets::heads),
             threads: Reader::new(pool.clone(), places.clone(), 2, THREADS_TOGETHER, tickets::threads),
             places,
@@ -178,18 +178,18 @@ impl Db {
 
     /// Runs `work` in a transaction, again if a twin came first, and tells what its answer means. That is told by the
     /// thread that committed: a caller who is gone keeps nobody from hearing it.
-    pub(crate) async fn write_and_tell<T, W, N>(&self, work: W, news: N) -> Result<T, StoreError>
+    pub(crate) async fn write_and_tell<T, W, N>(&self, work: W, events: N) -> Result<T, StoreError>
     where
         T: Send + 'static,
         W: Fn(&mut PgConnection) -> Result<T, Failure> + Send + 'static,
-        N: FnOnce(&T) -> Vec<News> + Send + 'static,
+        N: FnOnce(&T) -> Vec<ChangeEvent> + Send + 'static,
     {
         let announcer = self.announcer.clone();
         self.call(move |turn, decision| {
             let ended = turn.write(work, || decision.commit());
             match &ended {
-                Ok(answer) => announcer.tell(&news(answer)),
-                Err(_) if turn.is_in_doubt() => announcer.tell(&[News::Missed]),
+                Ok(answer) => announcer.tell(&events(answer)),
+                Err(_) if turn.is_in_doubt() => announcer.tell(&[ChangeEvent::Resync]),
                 Err(_) => {}
             }
             ended
@@ -198,7 +198,7 @@ impl Db {
     }
 
     /// Reads who may see a ticket and how it stands, together with others that are asked for at the same time.
-    pub(crate) async fn head(&self, reference: TicketRef) -> Result<Option<Head>, StoreError> {
+    pub(crate) async fn head(&self, reference: TicketRef) -> Result<Option<TicketSummary>, StoreError> {
         self.heads.read(reference).await
     }
 
@@ -208,12 +208,12 @@ impl Db {
     }
 
     /// Writes a ticket, in one commit with others that come at the same time.
-    pub(crate) async fn open(&self, opening: Opening) -> Result<Opened, StoreError> {
+    pub(crate) async fn open(&self, opening: Opening) -> Result<OpenResult, StoreError> {
         self.opener.open(opening).await
     }
 
     /// Who tells of changes.
-    pub(crate) fn announcer(&self) -> &Announcer {
+    pub(crate) fn announcer(&self) -> &Publisher {
         &self.announcer
     }
 
@@ -238,7 +238,7 @@ impl Db {
         // Who waits for a connection waits without a thread.
         let place = timeout(POOL_WAIT, self.places.clone().acquire_owned()).await;
         let Ok(Ok(place)) = place else {
-            return Err(unavailable(Impediment::PoolBusy));
+            return Err(unavailable(UnavailableReason::PoolBusy));
         };
         let decision = Decision::default();
         let span = tracing::Span::current();
@@ -251,10 +251,10 @@ impl Db {
         });
         let ended = match timeout_at(ends.into(), &mut task).await {
             Ok(ended) => ended,
-            Err(_) if decision.give_up() => return Err(unavailable(Impediment::TooSlow)),
+            Err(_) if decision.give_up() => return Err(unavailable(UnavailableReason::TooSlow)),
             Err(_) => timeout(COMMIT_LIMIT, task)
                 .await
-                .map_err(|_| unavailable(Impediment::TooSlow))?,
+                .map_err(|_| unavailable(UnavailableReason::TooSlow))?,
         };
         ended.unwrap_or_else(|panicked: JoinError| Err(StoreError::Failed(Arc::new(panicked))))
     }
@@ -285,12 +285,12 @@ impl CustomizeConnection<PgConnection, r2d2::Error> for Settings {
     }
 }
 
-pub(crate) fn unavailable(impediment: Impediment) -> StoreError {
+pub(crate) fn unavailable(impediment: UnavailableReason) -> StoreError {
     StoreError::Unavailable(Arc::new(impediment))
 }
 
 pub(crate) fn too_slow() -> Failure {
-    Failure::Store(unavailable(Impediment::TooSlow))
+    Failure::Store(unavailable(UnavailableReason::TooSlow))
 }
 
 /// Whether a query failed because its connection is dead. diesel does not notice that of a statement which could not even

@@ -3,8 +3,9 @@
 use async_trait::async_trait;
 use diesel::{dsl::not, insert_into, prelude::*, update};
 use ticket_domain::{
-    Act, Attention, Entry, EntryId, Listing, Message, MessageId, Ticket, TicketId, TicketRef, Tickets,
-    ports::{Attach, Attached, Changing, Desk, News, StoreError, parse},
+    Attention, AuditAction, AuditEntryId, Entry, Message, MessageId, Ticket, TicketId, TicketPage, TicketQuery,
+    TicketRef,
+    ports::{Attach, AttachResult, ChangeEvent, OperatorQueries, StoreError, UpdateTicket, parse},
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -21,8 +22,8 @@ use crate::{
 };
 
 #[async_trait]
-impl Desk for PostgresStore {
-    async fn list(&self, listing: Listing) -> Result<Tickets, StoreError> {
+impl OperatorQueries for PostgresStore {
+    async fn list(&self, listing: TicketQuery) -> Result<TicketPage, StoreError> {
         self.db
             .read(move |connection| match &listing.text {
                 None => listing::list(connection, &listing),
@@ -35,12 +36,17 @@ impl Desk for PostgresStore {
         self.db.read(listing::attention).await
     }
 
-    async fn change(&self, changing: Changing) -> Result<Ticket, StoreError> {
+    async fn change(&self, changes: UpdateTicket) -> Result<Ticket, StoreError> {
         let (ticket, _) = self
             .db
             .write_and_tell(
-                move |connection| change(connection, changing),
-                |(ticket, is_changed)| is_changed.then_some(News::Ticket(ticket.id)).into_iter().collect(),
+                move |connection| change(connection, changes),
+                |(ticket, is_changed)| {
+                    is_changed
+                        .then_some(ChangeEvent::Ticket(ticket.id))
+                        .into_iter()
+                        .collect()
+                },
             )
             .await?;
         Ok(ticket)
@@ -56,20 +62,25 @@ impl Desk for PostgresStore {
         self.db.read(move |connection| message(connection, id)).await
     }
 
-    async fn attach(&self, attach: Attach) -> Result<Attached, StoreError> {
-        let ticket = News::Ticket(attach.to);
+    async fn attach(&self, attach: Attach) -> Result<AttachResult, StoreError> {
+        let ticket = ChangeEvent::Ticket(attach.to);
         self.db
             .write_and_tell(
                 move |connection| self::attach(connection, &attach),
                 move |attached| match attached {
-                    Attached::Now => vec![ticket, News::Unmatched],
-                    Attached::Before(_) | Attached::NoSuchMessage => Vec::new(),
+                    AttachResult::Attached => vec![ticket, ChangeEvent::Unmatched],
+                    AttachResult::AlreadyAttached(_) | AttachResult::NoSuchMessage => Vec::new(),
                 },
             )
             .await
     }
 
-    async fn trail(&self, of: Option<TicketId>, before: Option<EntryId>, limit: u16) -> Result<Vec<Entry>, StoreError> {
+    async fn trail(
+        &self,
+        of: Option<TicketId>,
+        before: Option<AuditEntryId>,
+        limit: u16,
+    ) -> Result<Vec<Entry>, StoreError> {
         self.db
             .read(move |connection| trail::read(connection, of, before, limit))
             .await
@@ -77,11 +88,11 @@ impl Desk for PostgresStore {
 }
 
 /// The ticket as it stands then, and whether that is another way than before.
-fn change(connection: &mut PgConnection, changing: Changing) -> Result<(Ticket, bool), Failure> {
-    let this = tickets::table.find(changing.ticket.0);
+fn change(connection: &mut PgConnection, changes: UpdateTicket) -> Result<(Ticket, bool), Failure> {
+    let this = tickets::table.find(changes.ticket.0);
     let row = this.select(TicketRow::as_select()).for_update().first(connection)?;
     let ticket = Ticket::try_from(row)?;
-    let acts = changing.acts(&ticket);
+    let acts = changes.acts(&ticket);
     if acts.is_empty() {
         return Ok((ticket, false));
     }
@@ -91,13 +102,13 @@ fn change(connection: &mut PgConnection, changing: Changing) -> Result<(Ticket, 
     let row = update(this)
         .set((
             // An update leaves out what is `None`.
-            changing.wish.status.map(|status| tickets::status.eq(status.as_str())),
-            changing
-                .wish
+            changes.patch.status.map(|status| tickets::status.eq(status.as_str())),
+            changes
+                .patch
                 .priority
                 .map(|priority| tickets::priority.eq(priority.as_str())),
             tickets::version.eq(tickets::version + 1),
-            tickets::updated_at.eq(OffsetDateTime::from(changing.at)),
+            tickets::updated_at.eq(OffsetDateTime::from(changes.at)),
         ))
         .returning(TicketRow::as_returning())
         .get_result(connection)?;
@@ -130,9 +141,9 @@ fn message(connection: &mut PgConnection, id: MessageId) -> Result<Option<(Messa
 }
 
 /// Every writer takes its locks in this order: key, outside id, who is asked, question, ticket, message.
-fn attach(connection: &mut PgConnection, attach: &Attach) -> Result<Attached, Failure> {
+fn attach(connection: &mut PgConnection, attach: &Attach) -> Result<AttachResult, Failure> {
     let Some((kept, _)) = message(connection, attach.message)? else {
-        return Ok(Attached::NoSuchMessage);
+        return Ok(AttachResult::NoSuchMessage);
     };
     messages::hold_id(connection, kept.external_id.as_ref())?;
     let ticket = tickets::table.find(attach.to.0);
@@ -144,7 +155,7 @@ fn attach(connection: &mut PgConnection, attach: &Attach) -> Result<Attached, Fa
         .first(connection)?;
     if let Some(of) = of {
         let raw: String = tickets::table.find(of).select(tickets::reference).first(connection)?;
-        return Ok(Attached::Before(parse("tickets", "reference", &raw)?));
+        return Ok(AttachResult::AlreadyAttached(parse("tickets", "reference", &raw)?));
     }
     let version = messages::raise_version(connection, attach.to, attach.note.at.into(), attach.reopen, None)?;
     messages::join(connection, attach.message.0, attach.sender, attach.to, version)?;
@@ -154,8 +165,13 @@ fn attach(connection: &mut PgConnection, attach: &Attach) -> Result<Attached, Fa
             .returning(notifications::id);
         prepared(told).get_result::<Uuid>(connection)?;
     }
-    trail::write(connection, attach.note, Some(attach.to), Act::Attach(attach.message))?;
-    Ok(Attached::Now)
+    trail::write(
+        connection,
+        attach.note,
+        Some(attach.to),
+        AuditAction::Attach(attach.message),
+    )?;
+    Ok(AttachResult::Attached)
 }
 
 fn reference(raw: Option<&str>) -> Result<Option<TicketRef>, StoreError> {

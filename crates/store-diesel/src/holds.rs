@@ -14,7 +14,7 @@ pub(crate) enum Held {
     /// An outside id: it is one message or one answer for ever, and no index covers both.
     OutsideId = 1,
     /// Whoever is asked: there may be no question yet that two could meet at.
-    Asking = 2,
+    QuestionUpdate = 2,
     /// A key: there may be no row yet that two could meet at.
     Key = 3,
 }

@@ -11,7 +11,7 @@ use diesel::{
 };
 use ticket_domain::{
     MessageId, TicketId, Timestamp,
-    ports::{Appended, Idempotency, Opening, Precedent},
+    ports::{Appended, ExistingTicket, Idempotency, Opening},
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -35,7 +35,7 @@ const REMEMBER_OPENINGS: &str = "
 pub(crate) fn precedents(
     connection: &mut PgConnection,
     openings: &[&Opening],
-) -> Result<HashMap<TicketId, Precedent>, Failure> {
+) -> Result<HashMap<TicketId, ExistingTicket>, Failure> {
     let keyed = |opening: &&Opening| {
         let key = opening.idempotency.as_ref()?.key.as_str().to_owned();
         Some((key, (opening.ticket.id, opening.ticket.created_at.into())))
@@ -93,7 +93,7 @@ pub(crate) fn remember_openings(connection: &mut PgConnection, openings: &[&Open
         .bind::<Timestamptz, _>(OffsetDateTime::from(now));
     let written: Vec<String> = typed::<Text, _>(statement).load(connection)?;
     if written.len() < keyed.len() {
-        return Err(Failure::LostTwin);
+        return Err(Failure::Conflict);
     }
     Ok(())
 }
@@ -155,7 +155,7 @@ pub(crate) fn remember(
         .filter(idempotency_keys::expires_at.le(now))
         .execute(connection)?;
     if written == 0 {
-        return Err(Failure::LostTwin);
+        return Err(Failure::Conflict);
     }
     Ok(())
 }

@@ -6,7 +6,7 @@
 //! - `db.rs`, `turn.rs`: how a call gets a connection, and how long it may take. `opener.rs`, `reader.rs`: how
 //!   tickets that are opened or read at the same time share a commit or a statement, by the threads of `crew.rs`. Blocking
 //!   lives in these and nowhere else.
-//! - `openings.rs`, `tickets.rs`, `keys.rs`, `messages.rs`, `questions.rs`, `outbox.rs`, `redelivery.rs`, `verdicts.rs`,
+//! - `openings.rs`, `tickets.rs`, `keys.rs`, `messages.rs`, `questions.rs`, `outbox.rs`, `redelivery.rs`, `outcomes.rs`,
 //!   `receipts.rs`, `desk.rs`, `listing.rs`, `search.rs`, `trail.rs`, `health.rs`, `housekeeping.rs`,
 //!   `customer_data.rs`: what each port call asks of the database.
 //! - `prepared.rs`: statements that a connection keeps.
@@ -31,6 +31,7 @@ mod migrate;
 mod opener;
 mod openings;
 mod outbox;
+mod outcomes;
 #[cfg(test)]
 mod plans;
 mod prepared;
@@ -47,7 +48,6 @@ mod tickets;
 mod trail;
 mod transfer;
 mod turn;
-mod verdicts;
 
 pub use connect::ConnectError;
 pub use migrate::{Schema, check};

@@ -9,7 +9,7 @@ use diesel::{
     PgConnection, QueryableByName, RunQueryDsl, connection::SimpleConnection, result::Error as QueryError, sql_query,
     sql_types,
 };
-use ticket_domain::{TicketId, ports::News};
+use ticket_domain::{TicketId, ports::ChangeEvent};
 use uuid::Uuid;
 
 use crate::{
@@ -57,7 +57,7 @@ pub(crate) fn run(exchange: &Exchange, address: &Address) {
         match Line::open(address) {
             Ok(mut line) => {
                 if has_missed {
-                    exchange.hear(News::Missed);
+                    exchange.on_change(ChangeEvent::Resync);
                 }
                 match line.attend(exchange) {
                     Ok(()) => return,
@@ -119,19 +119,19 @@ impl Line {
     /// Tells and hears until the exchange is closed. What could not be told is told next time.
     fn attend(&mut self, exchange: &Exchange) -> Result<(), Lost> {
         loop {
-            let news = match exchange.next(LOOK, GATHERING) {
-                Next::Tell(news) => news,
+            let events = match exchange.next(LOOK, GATHERING) {
+                Next::Tell(events) => events,
                 Next::Close => return Ok(()),
             };
-            if !news.is_empty() {
-                if let Err(lost) = self.say(written(&news)) {
-                    exchange.remember(news);
+            if !events.is_empty() {
+                if let Err(lost) = self.say(written(&events)) {
+                    exchange.remember(events);
                     return Err(lost);
                 }
             } else if self.spoke_at.elapsed() > SILENCE {
                 self.say(vec![String::new()])?;
             }
-            self.hear(exchange)?;
+            self.on_change(exchange)?;
             if self.unheard_since.is_some_and(|since| since.elapsed() > ECHO) {
                 return Err(Lost::Deaf);
             }
@@ -149,7 +149,7 @@ impl Line {
     }
 
     /// Passes on what others told.
-    fn hear(&mut self, exchange: &Exchange) -> Result<(), Lost> {
+    fn on_change(&mut self, exchange: &Exchange) -> Result<(), Lost> {
         for notification in self.connection.notifications_iter() {
             let notification = notification?;
             if notification.process_id == self.process {
@@ -160,7 +160,7 @@ impl Line {
                     .payload
                     .split_whitespace()
                     .map(read)
-                    .for_each(|news| exchange.hear(news));
+                    .for_each(|events| exchange.on_change(events));
             }
         }
         Ok(())
@@ -168,24 +168,24 @@ impl Line {
 }
 
 /// News as payloads.
-fn written(news: &HashSet<News>) -> Vec<String> {
-    let words: Vec<String> = news
+fn written(events: &HashSet<ChangeEvent>) -> Vec<String> {
+    let words: Vec<String> = events
         .iter()
-        .map(|news| match news {
-            News::Ticket(id) => id.0.simple().to_string(),
-            News::Unmatched => UNMATCHED.to_owned(),
-            News::Missed => MISSED.to_owned(),
+        .map(|events| match events {
+            ChangeEvent::Ticket(id) => id.0.simple().to_string(),
+            ChangeEvent::Unmatched => UNMATCHED.to_owned(),
+            ChangeEvent::Resync => MISSED.to_owned(),
         })
         .collect();
     words.chunks(WORDS).map(|words| words.join(" ")).collect()
 }
 
 /// What a word of a payload says. A later version may say what we can't read.
-fn read(word: &str) -> News {
+fn read(word: &str) -> ChangeEvent {
     match (word, Uuid::try_parse(word)) {
-        (UNMATCHED, _) => News::Unmatched,
-        (_, Ok(id)) => News::Ticket(TicketId(id)),
-        _ => News::Missed,
+        (UNMATCHED, _) => ChangeEvent::Unmatched,
+        (_, Ok(id)) => ChangeEvent::Ticket(TicketId(id)),
+        _ => ChangeEvent::Resync,
     }
 }
 
@@ -195,12 +195,12 @@ mod tests {
 
     #[test]
     fn news_is_written_in_payloads_that_fit_and_read_back() {
-        let tickets = (0..1_000).map(|number| News::Ticket(TicketId(Uuid::from_u128(number))));
-        let news: HashSet<News> = tickets.chain([News::Unmatched, News::Missed]).collect();
-        let payloads = written(&news);
+        let tickets = (0..1_000).map(|number| ChangeEvent::Ticket(TicketId(Uuid::from_u128(number))));
+        let events: HashSet<ChangeEvent> = tickets.chain([ChangeEvent::Unmatched, ChangeEvent::Resync]).collect();
+        let payloads = written(&events);
         assert!(payloads.iter().all(|payload| payload.len() < 8_000));
         let words = payloads.iter().flat_map(|payload| payload.split_whitespace());
-        assert_eq!(words.map(read).collect::<HashSet<_>>(), news);
-        assert_eq!(read("something-else"), News::Missed);
+        assert_eq!(words.map(read).collect::<HashSet<_>>(), events);
+        assert_eq!(read("something-else"), ChangeEvent::Resync);
     }
 }

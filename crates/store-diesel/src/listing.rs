@@ -1,7 +1,9 @@
 //! Lists of tickets, by when they last changed, and what of them needs an operator.
 
 use diesel::{prelude::*, sql_query, sql_types};
-use ticket_domain::{Attention, Awaiting, Listed, Listing, Oldest, Priority, Sender, Status, Tickets, ports::parse};
+use ticket_domain::{
+    Attention, Awaiting, Oldest, Priority, Sender, Status, TicketListItem, TicketPage, TicketQuery, ports::parse,
+};
 use time::{OffsetDateTime, PrimitiveDateTime};
 
 use crate::{db::Failure, prepared::prepared, rows::ListedRow};
@@ -50,9 +52,9 @@ struct OldestRow {
 }
 
 /// One page of the tickets that meet the conditions but the text, the last changed first.
-pub(crate) fn list(connection: &mut PgConnection, listing: &Listing) -> Result<Tickets, Failure> {
+pub(crate) fn list(connection: &mut PgConnection, listing: &TicketQuery) -> Result<TicketPage, Failure> {
     let Some(sql) = page(listing) else {
-        return Ok(Tickets::default());
+        return Ok(TicketPage::default());
     };
     let statement = sql_query(sql)
         .bind::<sql_types::BigInt, _>(i64::from(listing.limit) + 1)
@@ -66,17 +68,17 @@ pub(crate) fn list(connection: &mut PgConnection, listing: &Listing) -> Result<T
 const BEGINNING: OffsetDateTime = PrimitiveDateTime::MAX.assume_utc();
 
 /// The rows as a page; the one beyond `limit` says that there is another page. A corrupt row keeps no other back.
-pub(crate) fn tickets(mut rows: Vec<ListedRow>, limit: u16) -> Tickets {
+pub(crate) fn tickets(mut rows: Vec<ListedRow>, limit: u16) -> TicketPage {
     let limit = usize::from(limit);
     let is_more = rows.len() > limit;
     rows.truncate(limit);
     let next = rows.last().filter(|_| is_more).map(ListedRow::place);
     let tickets = rows.into_iter().filter_map(|row| {
-        Listed::try_from(row)
+        TicketListItem::try_from(row)
             .inspect_err(|error| tracing::error!(%error, "a ticket's row is corrupt"))
             .ok()
     });
-    Tickets {
+    TicketPage {
         tickets: tickets.collect(),
         next,
     }
@@ -84,7 +86,7 @@ pub(crate) fn tickets(mut rows: Vec<ListedRow>, limit: u16) -> Tickets {
 
 /// The statement for one page, `$1` tickets after (`$2`, `$3`): of each kind that is wanted the first ones, by an index
 /// that holds them in this order, and of those the first. None where no kind is wanted.
-fn page(listing: &Listing) -> Option<String> {
+fn page(listing: &TicketQuery) -> Option<String> {
     const BRANCH: &str = "(updated_at, number) < ($2, $3) ORDER BY updated_at DESC, number DESC LIMIT $1";
     let branches: Vec<String> = kinds(listing)
         .into_iter()
@@ -101,7 +103,7 @@ fn page(listing: &Listing) -> Option<String> {
 }
 
 /// The kinds of tickets that are wanted, as conditions; without any condition, one of all.
-fn kinds(listing: &Listing) -> Vec<String> {
+fn kinds(listing: &TicketQuery) -> Vec<String> {
     if listing.status.is_none() && listing.priority.is_none() && listing.awaiting.is_none() {
         return vec![String::new()];
     }

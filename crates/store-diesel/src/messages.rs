@@ -2,8 +2,8 @@
 
 use diesel::{insert_into, prelude::*, update, upsert::excluded};
 use ticket_domain::{
-    Act, ExternalId, Message, MessageId, Sender, Status, TicketId, TicketRef,
-    ports::{Append, Appended, Keep, Kept, Known, parse},
+    AuditAction, ExternalId, Message, MessageId, Sender, Status, TicketId, TicketRef,
+    ports::{Append, Appended, Existing, StoreUnmatched, StoredUnmatched, parse},
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -38,13 +38,13 @@ pub(crate) fn append(connection: &mut PgConnection, append: &Append) -> Result<A
     }
     hold_id(connection, message.external_id.as_ref())?;
     if let Some(external_id) = &message.external_id
-        && let Some(picked) = questions::picked_by(connection, external_id)?
+        && let Some(picked) = questions::choice_in(connection, external_id)?
     {
         return Ok(Appended::Answer(picked));
     }
     let before = before(connection, message.external_id.as_ref())?;
     if let Some((id, of @ Some(_))) = before {
-        return Ok(Appended::Before { id, of });
+        return Ok(Appended::AlreadyStored { id, of });
     }
     if let (Some(of), None) = (ends_question_of, before) {
         questions::close(connection, of, message.created_at)?;
@@ -67,7 +67,7 @@ pub(crate) fn append(connection: &mut PgConnection, append: &Append) -> Result<A
         keys::remember(connection, idempotency, *to, Some(written), message.created_at)?;
     }
     if let Some(note) = note {
-        trail::write(connection, *note, Some(*to), Act::Reply(written))?;
+        trail::write(connection, *note, Some(*to), AuditAction::Reply(written))?;
     }
     if before.is_none() && written == message.id {
         Ok(Appended::Added)
@@ -88,16 +88,16 @@ pub(crate) fn kept(connection: &mut PgConnection, external_id: &ExternalId) -> R
 }
 
 /// Keeps a message aside, once per outside id, and asks its writer.
-pub(crate) fn keep(connection: &mut PgConnection, keep: &Keep) -> Result<Kept, Failure> {
-    let Keep { message, asking } = keep;
+pub(crate) fn keep(connection: &mut PgConnection, keep: &StoreUnmatched) -> Result<StoredUnmatched, Failure> {
+    let StoreUnmatched { message, asking } = keep;
     hold_id(connection, message.external_id.as_ref())?;
     if let Some(known) = known(connection, message.external_id.as_ref())? {
-        return Ok(Kept::Before(known));
+        return Ok(StoredUnmatched::AlreadyKnown(known));
     }
     let Asked::About(question) = questions::ask(connection, asking, message.created_at)? else {
         // A twin may have moved it, and is told of first.
         let known = known(connection, message.external_id.as_ref())?;
-        return Ok(known.map_or(Kept::QuestionMoved, Kept::Before));
+        return Ok(known.map_or(StoredUnmatched::QuestionChanged, StoredUnmatched::AlreadyKnown));
     };
     let kept = insert_into(messages::table)
         .values((
@@ -110,9 +110,9 @@ pub(crate) fn keep(connection: &mut PgConnection, keep: &Keep) -> Result<Kept, F
     let kept: Vec<Uuid> = prepared(kept).load(connection)?;
     // What was asked is undone: the message is known by now.
     if kept.len() == 1 {
-        Ok(Kept::Now)
+        Ok(StoredUnmatched::Stored)
     } else {
-        Err(Failure::LostTwin)
+        Err(Failure::Conflict)
     }
 }
 
@@ -125,18 +125,21 @@ pub(crate) fn hold_id(connection: &mut PgConnection, id: Option<&ExternalId>) ->
 }
 
 /// What an outside id is already.
-pub(crate) fn known(connection: &mut PgConnection, external_id: Option<&ExternalId>) -> Result<Option<Known>, Failure> {
+pub(crate) fn known(
+    connection: &mut PgConnection,
+    external_id: Option<&ExternalId>,
+) -> Result<Option<Existing>, Failure> {
     if let Some(external_id) = external_id
-        && let Some(picked) = questions::picked_by(connection, external_id)?
+        && let Some(picked) = questions::choice_in(connection, external_id)?
     {
-        return Ok(Some(Known::Answer(picked)));
+        return Ok(Some(Existing::Answer(picked)));
     }
     let Some((id, of)) = before(connection, external_id)? else {
         return Ok(None);
     };
     Ok(Some(match of {
-        Some(of) => Known::InThread { id, of },
-        None => Known::Kept(questions::asked_about(connection, id)?),
+        Some(of) => Existing::InThread { id, of },
+        None => Existing::Unmatched(questions::asked_about(connection, id)?),
     }))
 }
 
@@ -213,7 +216,7 @@ fn write_or_join(
         .returning(messages::id);
     let id = prepared(written).get_result(connection).optional()?;
     // None: the outside id is in a thread now, and was not when we looked.
-    id.map(MessageId).ok_or(Failure::LostTwin)
+    id.map(MessageId).ok_or(Failure::Conflict)
 }
 
 /// Has a message that was kept join a thread, as one of this sender. Its row is locked.

@@ -9,16 +9,16 @@ use std::{
     time::Instant,
 };
 
-use ticket_domain::ports::{News, Opened, Opening, StoreError};
+use ticket_domain::ports::{ChangeEvent, OpenResult, Opening, StoreError};
 use tokio::{
     sync::{Semaphore, oneshot},
     time::{timeout, timeout_at},
 };
 
 use crate::{
-    announcements::Announcer,
-    crew::{Crew, Worker},
-    db::{CALL_LIMIT, COMMIT_LIMIT, Failure, Impediment, POOL_WAIT, Pool, unavailable},
+    announcements::Publisher,
+    crew::{Worker, WorkerPool},
+    db::{CALL_LIMIT, COMMIT_LIMIT, Failure, POOL_WAIT, Pool, UnavailableReason, unavailable},
     openings,
     turn::{Decision, Turn},
 };
@@ -34,23 +34,23 @@ const QUEUE: usize = 1_024;
 
 /// Writes openings.
 #[derive(Clone)]
-pub(crate) struct Opener {
+pub(crate) struct TicketWriter {
     pool: Pool,
-    announcer: Arc<Announcer>,
+    announcer: Arc<Publisher>,
     /// Places to wait at.
     queue: Arc<Semaphore>,
-    crew: Arc<Crew<Waiting>>,
+    crew: Arc<WorkerPool<Waiting>>,
 }
 
 /// An opening that waits to be written.
 struct Waiting {
     opening: Opening,
     decision: Decision,
-    answer: oneshot::Sender<Result<Opened, StoreError>>,
+    answer: oneshot::Sender<Result<OpenResult, StoreError>>,
 }
 
 impl Waiting {
-    fn end(self, ended: Result<Opened, StoreError>) {
+    fn end(self, ended: Result<OpenResult, StoreError>) {
         // The caller may be gone.
         drop(self.answer.send(ended));
     }
@@ -63,22 +63,22 @@ struct Unwritten {
     is_in_doubt: bool,
 }
 
-impl Opener {
+impl TicketWriter {
     /// Takes its connections from `pool`, at one of the `places` each, and has `announcer` tell of new tickets.
-    pub(crate) fn new(pool: Pool, places: Arc<Semaphore>, announcer: Arc<Announcer>) -> Self {
+    pub(crate) fn new(pool: Pool, places: Arc<Semaphore>, announcer: Arc<Publisher>) -> Self {
         Self {
             pool,
             announcer,
             queue: Arc::new(Semaphore::new(QUEUE)),
-            crew: Crew::new(WRITERS, places),
+            crew: WorkerPool::new(WRITERS, places),
         }
     }
 
     /// Writes a ticket. If the caller is gone, it ends as it would have.
-    pub(crate) async fn open(&self, opening: Opening) -> Result<Opened, StoreError> {
+    pub(crate) async fn open(&self, opening: Opening) -> Result<OpenResult, StoreError> {
         let ends = Instant::now() + CALL_LIMIT;
         let Ok(Ok(_place)) = timeout(POOL_WAIT, self.queue.acquire()).await else {
-            return Err(unavailable(Impediment::PoolBusy));
+            return Err(unavailable(UnavailableReason::PoolBusy));
         };
         let decision = Decision::default();
         let (answer, mut answered) = oneshot::channel();
@@ -91,12 +91,12 @@ impl Opener {
         self.crew.hand_in(waiting, move |worker| opener.run(worker));
         let ended = match timeout_at(ends.into(), &mut answered).await {
             Ok(ended) => ended,
-            Err(_) if decision.give_up() => return Err(unavailable(Impediment::TooSlow)),
+            Err(_) if decision.give_up() => return Err(unavailable(UnavailableReason::TooSlow)),
             Err(_) => timeout(COMMIT_LIMIT, answered)
                 .await
-                .map_err(|_| unavailable(Impediment::TooSlow))?,
+                .map_err(|_| unavailable(UnavailableReason::TooSlow))?,
         };
-        ended.unwrap_or_else(|_| Err(StoreError::Failed(Arc::new(Impediment::BrokeOff))))
+        ended.unwrap_or_else(|_| Err(StoreError::Failed(Arc::new(UnavailableReason::BrokeOff))))
     }
 
     /// Writes until nothing waits.
@@ -163,7 +163,7 @@ impl Opener {
 
     fn refuse(&self, unwritten: Unwritten) {
         if unwritten.is_in_doubt {
-            self.announcer.tell(&[News::Missed]);
+            self.announcer.tell(&[ChangeEvent::Resync]);
         }
         let error = StoreError::from(unwritten.failure);
         for waiting in unwritten.batch {
@@ -171,14 +171,14 @@ impl Opener {
         }
     }
 
-    fn end(&self, batch: Vec<Waiting>, opened: Vec<Opened>) {
-        let news: Vec<News> = batch
+    fn end(&self, batch: Vec<Waiting>, opened: Vec<OpenResult>) {
+        let events: Vec<ChangeEvent> = batch
             .iter()
             .zip(&opened)
-            .filter(|(_, opened)| **opened == Opened::Now)
-            .map(|(waiting, _)| News::Ticket(waiting.opening.ticket.id))
+            .filter(|(_, opened)| **opened == OpenResult::Opened)
+            .map(|(waiting, _)| ChangeEvent::Ticket(waiting.opening.ticket.id))
             .collect();
-        self.announcer.tell(&news);
+        self.announcer.tell(&events);
         for (waiting, opened) in batch.into_iter().zip(opened) {
             waiting.end(Ok(opened));
         }

@@ -9,7 +9,7 @@ use diesel::{
 };
 use ticket_domain::{
     ExternalId, MediaUrl, Phone,
-    ports::{Opened, Opening},
+    ports::{OpenResult, Opening},
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -20,7 +20,7 @@ use crate::{db::Failure, keys, prepared::typed};
 ///
 /// Every writer takes its locks in this order: references as they sort, then keys as they sort. So twins wait for each
 /// other, never in a circle.
-pub(crate) fn open(connection: &mut PgConnection, openings: &[&Opening]) -> Result<Vec<Opened>, Failure> {
+pub(crate) fn open(connection: &mut PgConnection, openings: &[&Opening]) -> Result<Vec<OpenResult>, Failure> {
     let mut precedents = keys::precedents(connection, openings)?;
     let is_new = |opening: &&&Opening| !precedents.contains_key(&opening.ticket.id);
     let mut new: Vec<&Opening> = openings.iter().filter(is_new).copied().collect();
@@ -34,10 +34,10 @@ pub(crate) fn open(connection: &mut PgConnection, openings: &[&Opening]) -> Resu
     precedents.extend(keys::precedents(connection, &refused)?);
     let opened = openings.iter().map(|opening| {
         if written.contains(&opening.ticket.id.0) {
-            return Opened::Now;
+            return OpenResult::Opened;
         }
         let precedent = precedents.remove(&opening.ticket.id);
-        precedent.map_or(Opened::ReferenceTaken, Opened::Before)
+        precedent.map_or(OpenResult::ReferenceTaken, OpenResult::AlreadyOpened)
     });
     Ok(opened.collect())
 }

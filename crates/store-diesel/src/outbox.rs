@@ -3,8 +3,11 @@
 use async_trait::async_trait;
 use diesel::{alias, dsl::sql, prelude::*, sql_query, sql_types, update};
 use ticket_domain::{
-    Detour, LeaseToken, NotificationId, NotificationRecord, Payload, Timestamp,
-    ports::{Claim, Claimed, News, Note, Outbox, Redelivered, Settled, StoreError, Verdict, parse},
+    Fallback, LeaseToken, NotificationId, NotificationRecord, Payload, Timestamp,
+    ports::{
+        AttemptOutcome, AuditStamp, ChangeEvent, Claim, Claimed, Outbox, RecordResult, RedeliverResult, StoreError,
+        parse,
+    },
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -12,11 +15,11 @@ use uuid::Uuid;
 use crate::{
     PostgresStore,
     db::Failure,
+    outcomes,
     prepared::prepared,
     redelivery,
     rows::{ClaimedRow, RecordRow, state},
     schema::{notifications, tickets},
-    verdicts,
 };
 
 /// By hand, since diesel has no CTEs, and without one the locking sub-select may become the inner side of a nested loop
@@ -78,20 +81,31 @@ impl Outbox for PostgresStore {
             .await
     }
 
-    async fn settle(&self, id: NotificationId, lease: LeaseToken, verdict: Verdict) -> Result<Settled, StoreError> {
+    async fn record_attempt(
+        &self,
+        id: NotificationId,
+        lease: LeaseToken,
+        outcome: AttemptOutcome,
+    ) -> Result<RecordResult, StoreError> {
         // The others leave it waiting, as it was, and on the way that it was on.
         let is_news = matches!(
-            verdict,
-            Verdict::Delivered { .. } | Verdict::Dead { .. } | Verdict::Diverted { .. }
+            outcome,
+            AttemptOutcome::Delivered { .. } | AttemptOutcome::Dead { .. } | AttemptOutcome::Rerouted { .. }
         );
         let ticket = self
             .db
             .write_and_tell(
-                move |connection| verdicts::settle(connection, id, lease, &verdict),
-                move |ticket| ticket.filter(|_| is_news).map(News::Ticket).into_iter().collect(),
+                move |connection| outcomes::record_attempt(connection, id, lease, &outcome),
+                move |ticket| {
+                    ticket
+                        .filter(|_| is_news)
+                        .map(ChangeEvent::Ticket)
+                        .into_iter()
+                        .collect()
+                },
             )
             .await?;
-        Ok(ticket.map_or(Settled::LeaseLost, |_| Settled::Yes))
+        Ok(ticket.map_or(RecordResult::LeaseLost, |_| RecordResult::Recorded))
     }
 
     async fn release_waiting(&self, now: Timestamp) -> Result<u64, StoreError> {
@@ -109,25 +123,36 @@ impl Outbox for PostgresStore {
             .await
     }
 
-    async fn redeliver(&self, id: NotificationId, note: Note, anew: Option<Detour>) -> Result<Redelivered, StoreError> {
+    async fn redeliver(
+        &self,
+        id: NotificationId,
+        note: AuditStamp,
+        anew: Option<Fallback>,
+    ) -> Result<RedeliverResult, StoreError> {
         let (redelivered, _) = self
             .db
             .write_and_tell(
                 move |connection| redelivery::redeliver(connection, id, note, anew.as_ref()),
-                |(_, ticket)| ticket.map(News::Ticket).into_iter().collect(),
+                |(_, ticket)| ticket.map(ChangeEvent::Ticket).into_iter().collect(),
             )
             .await?;
         Ok(redelivered)
     }
 
-    async fn redeliver_dead(&self, note: Note) -> Result<u64, StoreError> {
+    async fn redeliver_dead(&self, note: AuditStamp) -> Result<u64, StoreError> {
         let mut done = 0;
         loop {
             let count = self
                 .db
                 .write_and_tell(
                     move |connection| redelivery::redeliver_dead(connection, note, BATCH),
-                    |count| if *count > 0 { vec![News::Missed] } else { Vec::new() },
+                    |count| {
+                        if *count > 0 {
+                            vec![ChangeEvent::Resync]
+                        } else {
+                            Vec::new()
+                        }
+                    },
                 )
                 .await?;
             done += count as u64;
@@ -137,13 +162,13 @@ impl Outbox for PostgresStore {
         }
     }
 
-    async fn dead_elsewhere(&self, limit: u16) -> Result<Vec<NotificationId>, StoreError> {
+    async fn dead_fallbacks(&self, limit: u16) -> Result<Vec<NotificationId>, StoreError> {
         self.db
-            .read(move |connection| redelivery::dead_elsewhere(connection, limit))
+            .read(move |connection| redelivery::dead_fallbacks(connection, limit))
             .await
     }
 
-    async fn way(&self, id: NotificationId) -> Result<Option<Detour>, StoreError> {
+    async fn way(&self, id: NotificationId) -> Result<Option<Fallback>, StoreError> {
         self.db.read(move |connection| way(connection, id)).await
     }
 
@@ -332,14 +357,14 @@ fn notification(connection: &mut PgConnection, id: NotificationId) -> Result<Opt
     Ok(found.map(|(row, reference)| row.parsed(&reference)).transpose()?)
 }
 
-fn way(connection: &mut PgConnection, id: NotificationId) -> Result<Option<Detour>, Failure> {
+fn way(connection: &mut PgConnection, id: NotificationId) -> Result<Option<Fallback>, Failure> {
     let found: Option<(String, Vec<u8>)> = notifications::table
         .find(id.0)
         .select((notifications::route, notifications::payload))
         .first(connection)
         .optional()?;
-    let way = found.map(|(route, payload)| -> Result<Detour, StoreError> {
-        Ok(Detour {
+    let way = found.map(|(route, payload)| -> Result<Fallback, StoreError> {
+        Ok(Fallback {
             route: parse("notifications", "route", &route)?,
             payload: Payload(payload.into()),
         })

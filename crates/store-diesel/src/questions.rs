@@ -11,7 +11,9 @@ use diesel::{
 };
 use ticket_domain::{
     Choice, ExternalId, MessageId, Phone, Question, QuestionId, Sender, TicketId, Timestamp,
-    ports::{Answered, Asking, News, Picked, Picking, Questions, Replaced, StoreError},
+    ports::{
+        AnswerQuestion, AnswerResult, ChangeEvent, ChoiceResult, Precondition, QuestionUpdate, Questions, StoreError,
+    },
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -36,17 +38,17 @@ impl Questions for PostgresStore {
         self.db.read(move |connection| question(connection, &of)).await
     }
 
-    async fn picked(&self, by: ExternalId) -> Result<Option<Picked>, StoreError> {
-        self.db.read(move |connection| picked_by(connection, &by)).await
+    async fn picked(&self, by: ExternalId) -> Result<Option<ChoiceResult>, StoreError> {
+        self.db.read(move |connection| choice_in(connection, &by)).await
     }
 
-    async fn answer(&self, picking: Picking) -> Result<Answered, StoreError> {
-        let ticket = picking.ticket.map(News::Ticket);
+    async fn answer(&self, picking: AnswerQuestion) -> Result<AnswerResult, StoreError> {
+        let ticket = picking.ticket.map(ChangeEvent::Ticket);
         self.db
             .write_and_tell(
                 move |connection| answer(connection, &picking),
                 move |answered| match (answered, ticket) {
-                    (Answered::Now(_), Some(ticket)) => vec![ticket, News::Unmatched],
+                    (AnswerResult::Answered(_), Some(ticket)) => vec![ticket, ChangeEvent::Unmatched],
                     _ => Vec::new(),
                 },
             )
@@ -97,11 +99,11 @@ pub(crate) enum Asked {
 }
 
 /// Asks about a message that came `at`.
-pub(crate) fn ask(connection: &mut PgConnection, asking: &Asking, at: Timestamp) -> Result<Asked, Failure> {
+pub(crate) fn ask(connection: &mut PgConnection, asking: &QuestionUpdate, at: Timestamp) -> Result<Asked, Failure> {
     match asking {
-        Asking::Nothing => Ok(Asked::About(None)),
-        Asking::Again(id) => ask_again(connection, *id, at),
-        Asking::Anew { question, instead_of } => ask_anew(connection, question, *instead_of, at),
+        QuestionUpdate::None => Ok(Asked::About(None)),
+        QuestionUpdate::Extend(id) => ask_again(connection, *id, at),
+        QuestionUpdate::Ask { question, instead_of } => ask_anew(connection, question, *instead_of, at),
     }
 }
 
@@ -121,14 +123,14 @@ fn ask_again(connection: &mut PgConnection, id: QuestionId, at: Timestamp) -> Re
 fn ask_anew(
     connection: &mut PgConnection,
     new: &Question,
-    instead_of: Replaced,
+    instead_of: Precondition,
     at: Timestamp,
 ) -> Result<Asked, Failure> {
     hold_asking(connection, &new.of)?;
     match instead_of {
-        Replaced::Whichever => close(connection, &new.of, at)?,
-        Replaced::Only(None) => {}
-        Replaced::Only(Some(id)) => {
+        Precondition::AnyQuestion => close(connection, &new.of, at)?,
+        Precondition::Only(None) => {}
+        Precondition::Only(Some(id)) => {
             let known = questions::table
                 .find(id.0)
                 .filter(questions::of_phone.eq(new.of.as_str()))
@@ -155,7 +157,7 @@ fn ask_anew(
 
 /// Has those who ask a manager come one after the other: there may be no row yet that they could meet at.
 fn hold_asking(connection: &mut PgConnection, of: &Phone) -> Result<(), Failure> {
-    hold(connection, Held::Asking, of.as_str())
+    hold(connection, Held::QuestionUpdate, of.as_str())
 }
 
 /// Closes a manager's open question.
@@ -171,7 +173,7 @@ pub(crate) fn close(connection: &mut PgConnection, of: &Phone, at: Timestamp) ->
 }
 
 /// Every writer takes its locks in this order: key, outside id, who is asked, question, ticket, message.
-fn answer(connection: &mut PgConnection, picking: &Picking) -> Result<Answered, Failure> {
+fn answer(connection: &mut PgConnection, picking: &AnswerQuestion) -> Result<AnswerResult, Failure> {
     messages::hold_id(connection, picking.by.as_ref())?;
     let id = picking.question.0;
     let this = questions::table.find(id);
@@ -183,10 +185,10 @@ fn answer(connection: &mut PgConnection, picking: &Picking) -> Result<Answered, 
         .first(connection)
         .optional()?;
     if let Some(known) = messages::known(connection, picking.by.as_ref())? {
-        return Ok(Answered::Before(known));
+        return Ok(AnswerResult::AlreadyKnown(known));
     }
     if open.is_none() {
-        return Ok(Answered::Closed);
+        return Ok(AnswerResult::Closed);
     }
     let attached = match picking.ticket {
         Some(ticket) => attach(connection, picking.question, ticket, picking.at)?,
@@ -203,10 +205,10 @@ fn answer(connection: &mut PgConnection, picking: &Picking) -> Result<Answered, 
         .execute(connection)
         .map_err(|error| match error {
             // Its twin answered another question.
-            QueryError::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => Failure::LostTwin,
+            QueryError::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => Failure::Conflict,
             error => error.into(),
         })?;
-    Ok(Answered::Now(picked(connection, id)?))
+    Ok(AnswerResult::Answered(picked(connection, id)?))
 }
 
 /// Has everything that was asked about and has no ticket yet join `to`, as a manager's. Says how many messages.
@@ -231,7 +233,7 @@ fn attach(connection: &mut PgConnection, question: QuestionId, to: TicketId, at:
 }
 
 /// What the answer of an outside id did.
-pub(crate) fn picked_by(connection: &mut PgConnection, by: &ExternalId) -> Result<Option<Picked>, Failure> {
+pub(crate) fn choice_in(connection: &mut PgConnection, by: &ExternalId) -> Result<Option<ChoiceResult>, Failure> {
     let question = questions::table
         .filter(questions::answered_by.eq(by.as_str()))
         .select(questions::id)
@@ -241,7 +243,7 @@ pub(crate) fn picked_by(connection: &mut PgConnection, by: &ExternalId) -> Resul
 }
 
 /// What the answer to a question did.
-fn picked(connection: &mut PgConnection, question: Uuid) -> Result<Picked, Failure> {
+fn picked(connection: &mut PgConnection, question: Uuid) -> Result<ChoiceResult, Failure> {
     let first: Uuid = messages_table::table
         .filter(messages_table::question_id.eq(question))
         .order((messages_table::created_at, messages_table::id))

@@ -11,8 +11,8 @@ use tokio::{
 };
 
 use crate::{
-    crew::{Crew, Worker},
-    db::{CALL_LIMIT, Failure, Impediment, Pool, unavailable},
+    crew::{Worker, WorkerPool},
+    db::{CALL_LIMIT, Failure, Pool, UnavailableReason, unavailable},
     turn::Turn,
 };
 
@@ -25,7 +25,7 @@ pub(crate) struct Reader<A: Send + 'static> {
     read: fn(&mut PgConnection, &[TicketRef]) -> Result<Found<A>, Failure>,
     /// How many tickets one statement has at most.
     together: usize,
-    crew: Arc<Crew<Asked<A>>>,
+    crew: Arc<WorkerPool<Asked<A>>>,
 }
 
 struct Asked<A> {
@@ -57,7 +57,7 @@ impl<A: Clone + Send + 'static> Reader<A> {
             pool,
             read,
             together,
-            crew: Crew::new(size, places),
+            crew: WorkerPool::new(size, places),
         }
     }
 
@@ -69,8 +69,8 @@ impl<A: Clone + Send + 'static> Reader<A> {
             .hand_in(Asked { reference, answer }, move |worker| reader.run(worker));
         match timeout(CALL_LIMIT, answered).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => Err(StoreError::Failed(Arc::new(Impediment::BrokeOff))),
-            Err(_) => Err(unavailable(Impediment::TooSlow)),
+            Ok(Err(_)) => Err(StoreError::Failed(Arc::new(UnavailableReason::BrokeOff))),
+            Err(_) => Err(unavailable(UnavailableReason::TooSlow)),
         }
     }
 

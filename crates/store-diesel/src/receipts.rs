@@ -12,7 +12,7 @@ use diesel::{
 };
 use ticket_domain::{
     ExternalId, Progress, Receipt, TicketId, Timestamp,
-    ports::{Advance, Handed, News, Receipts, StoreError},
+    ports::{ChangeEvent, Receipts, SentNotification, StatusUpdate, StoreError},
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -40,16 +40,16 @@ const OVERTAKEN: &str = "
 
 #[async_trait]
 impl Receipts for PostgresStore {
-    async fn handed(&self, external_id: ExternalId) -> Result<Option<Handed>, StoreError> {
+    async fn handed(&self, external_id: ExternalId) -> Result<Option<SentNotification>, StoreError> {
         self.db.read(move |connection| handed(connection, &external_id)).await
     }
 
-    async fn advance(&self, external_id: ExternalId, advance: Advance, at: Timestamp) -> Result<bool, StoreError> {
+    async fn advance(&self, external_id: ExternalId, advance: StatusUpdate, at: Timestamp) -> Result<bool, StoreError> {
         let ticket = self
             .db
             .write_and_tell(
                 move |connection| self::advance(connection, &external_id, &advance, at),
-                |ticket| ticket.map(News::Ticket).into_iter().collect(),
+                |ticket| ticket.map(ChangeEvent::Ticket).into_iter().collect(),
             )
             .await?;
         Ok(ticket.is_some())
@@ -87,7 +87,7 @@ fn notification_of(connection: &mut PgConnection, external_id: &ExternalId) -> R
     })
 }
 
-fn handed(connection: &mut PgConnection, external_id: &ExternalId) -> Result<Option<Handed>, Failure> {
+fn handed(connection: &mut PgConnection, external_id: &ExternalId) -> Result<Option<SentNotification>, Failure> {
     let Some(id) = notification_of(connection, external_id)? else {
         return Ok(None);
     };
@@ -109,7 +109,7 @@ fn handed(connection: &mut PgConnection, external_id: &ExternalId) -> Result<Opt
 fn advance(
     connection: &mut PgConnection,
     external_id: &ExternalId,
-    advance: &Advance,
+    advance: &StatusUpdate,
     at: Timestamp,
 ) -> Result<Option<TicketId>, Failure> {
     let Some(id) = notification_of(connection, external_id)? else {
@@ -125,7 +125,7 @@ fn advance(
     let diverted = refused.filter(notifications::payload.ne(outbox::NOTHING));
     let is_another_message = notifications::round.eq(notifications::round + 1);
     let ticket: Option<Uuid> = match advance {
-        Advance::To(progress) => prepared(
+        StatusUpdate::To(progress) => prepared(
             update(delivered.filter(notifications::progress.eq_any(behind(*progress))))
                 .set((
                     notifications::progress.eq(progress.as_str()),
@@ -135,20 +135,20 @@ fn advance(
         )
         .get_result(connection)
         .optional()?,
-        Advance::Detour(detour, why) => prepared(
+        StatusUpdate::Fallback(fallback, reason) => prepared(
             update(diverted)
-                .set((DetourRow::new(detour, why, at), is_another_message))
+                .set((DetourRow::new(fallback, reason, at), is_another_message))
                 .returning(notifications::ticket_id),
         )
         .get_result(connection)
         .optional()?,
-        Advance::Dead(why) => prepared(
+        StatusUpdate::Dead(reason) => prepared(
             update(refused)
                 .set((
                     is_another_message,
                     notifications::state.eq(state::DEAD),
                     notifications::settled_at.eq(OffsetDateTime::from(at)),
-                    notifications::last_error.eq(&**why),
+                    notifications::last_error.eq(&**reason),
                     notifications::external_id.eq(None::<&str>),
                 ))
                 .returning(notifications::ticket_id),
@@ -156,7 +156,7 @@ fn advance(
         .get_result(connection)
         .optional()?,
     };
-    if ticket.is_some() && !matches!(advance, Advance::To(_)) {
+    if ticket.is_some() && !matches!(advance, StatusUpdate::To(_)) {
         insert_into(earlier_ids::table)
             .values((
                 earlier_ids::external_id.eq(external_id.as_str()),
@@ -190,7 +190,7 @@ fn keep(connection: &mut PgConnection, receipt: &Receipt, forget_before: Timesta
             .first(connection)
             .optional()?;
         // None: it was let go between the two statements.
-        let kept = Receipt::try_from(kept.ok_or(Failure::LostTwin)?)?;
+        let kept = Receipt::try_from(kept.ok_or(Failure::Conflict)?)?;
         if kept.at < forget_before || kept.weight() < receipt.weight() {
             update(this).set(ReceiptRow::new(receipt)).execute(connection)?;
         }

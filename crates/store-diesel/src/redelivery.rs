@@ -2,8 +2,8 @@
 
 use diesel::{dsl::sql, prelude::*, sql_query, sql_types, update};
 use ticket_domain::{
-    Act, Detour, NotificationId, TicketId,
-    ports::{Note, Redelivered},
+    AuditAction, Fallback, NotificationId, TicketId,
+    ports::{AuditStamp, RedeliverResult},
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -30,9 +30,9 @@ const DEAD_ELSEWHERE: &str = "state <> 'delivered' AND state = 'dead' AND payloa
 pub(crate) fn redeliver(
     connection: &mut PgConnection,
     id: NotificationId,
-    note: Note,
-    anew: Option<&Detour>,
-) -> Result<(Redelivered, Option<TicketId>), Failure> {
+    note: AuditStamp,
+    anew: Option<&Fallback>,
+) -> Result<(RedeliverResult, Option<TicketId>), Failure> {
     let now = OffsetDateTime::from(note.at);
     let this = notifications::table.find(id.0);
     let found = this
@@ -48,7 +48,7 @@ pub(crate) fn redeliver(
         .first::<(Uuid, String, Option<Uuid>, Option<OffsetDateTime>)>(connection)
         .optional()?;
     let Some((ticket, state, lease, due)) = found else {
-        return Ok((Redelivered::NotFound, None));
+        return Ok((RedeliverResult::NotFound, None));
     };
     let is_under_way = lease.is_some() && due.is_some_and(|lease_end| lease_end > now);
     let is_due = (
@@ -58,8 +58,8 @@ pub(crate) fn redeliver(
         notifications::addressed.eq(true),
     );
     match state.as_str() {
-        state::DELIVERED => return Ok((Redelivered::DeliveredBefore, None)),
-        _ if is_under_way => return Ok((Redelivered::UnderWay, None)),
+        state::DELIVERED => return Ok((RedeliverResult::AlreadyDelivered, None)),
+        _ if is_under_way => return Ok((RedeliverResult::InProgress, None)),
         state::DEAD => {
             let another_message = anew.map(|way| {
                 (
@@ -82,24 +82,24 @@ pub(crate) fn redeliver(
         }
     }
     let ticket = TicketId(ticket);
-    trail::write(connection, note, Some(ticket), Act::Redeliver(id))?;
-    Ok((Redelivered::Queued, Some(ticket)))
+    trail::write(connection, note, Some(ticket), AuditAction::Redeliver(id))?;
+    Ok((RedeliverResult::Queued, Some(ticket)))
 }
 
 /// Makes a batch due of what was given up in its own words at the first number, and counts it in the trail.
-pub(crate) fn redeliver_dead(connection: &mut PgConnection, note: Note, batch: u16) -> Result<usize, Failure> {
+pub(crate) fn redeliver_dead(connection: &mut PgConnection, note: AuditStamp, batch: u16) -> Result<usize, Failure> {
     let count = sql_query(REDELIVER_DEAD)
         .bind::<sql_types::Timestamptz, _>(OffsetDateTime::from(note.at))
         .bind::<sql_types::BigInt, _>(i64::from(batch))
         .execute(connection)?;
     if count > 0 {
-        trail::write(connection, note, None, Act::RedeliverDead(count as u64))?;
+        trail::write(connection, note, None, AuditAction::RedeliverDead(count as u64))?;
     }
     Ok(count)
 }
 
 /// What was given up on another way.
-pub(crate) fn dead_elsewhere(connection: &mut PgConnection, limit: u16) -> Result<Vec<NotificationId>, Failure> {
+pub(crate) fn dead_fallbacks(connection: &mut PgConnection, limit: u16) -> Result<Vec<NotificationId>, Failure> {
     let ids: Vec<Uuid> = notifications::table
         .filter(sql::<sql_types::Bool>(DEAD_ELSEWHERE))
         .order(notifications::created_at)

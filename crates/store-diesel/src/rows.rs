@@ -7,8 +7,9 @@ mod receipts;
 
 use diesel::{Insertable, Queryable, QueryableByName, Selectable, pg::Pg};
 use ticket_domain::{
-    AccessKeys, Body, Content, Customer, Delivery, Head, Message, MessageId, ThreadState, Ticket, TicketId,
-    ports::{Precedent, StoreError, parse},
+    AccessKeys, Content, Customer, Delivery, Message, MessageBody, MessageId, Ticket, TicketId, TicketSummary,
+    TicketVersion,
+    ports::{ExistingTicket, StoreError, parse},
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -83,7 +84,7 @@ pub(crate) struct HeadRow {
     newest: Option<StateRow>,
 }
 
-impl TryFrom<HeadRow> for Head {
+impl TryFrom<HeadRow> for TicketSummary {
     type Error = StoreError;
 
     fn try_from(row: HeadRow) -> Result<Self, StoreError> {
@@ -93,7 +94,7 @@ impl TryFrom<HeadRow> for Head {
                 customer: parse(TABLE, "customer_key", &row.customer_key)?,
                 reader: parse(TABLE, "reader_key", &row.reader_key)?,
             },
-            state: ThreadState {
+            state: TicketVersion {
                 version: row
                     .version
                     .try_into()
@@ -150,7 +151,7 @@ impl TryFrom<MessageRow> for Message {
 
     fn try_from(row: MessageRow) -> Result<Self, StoreError> {
         const TABLE: &str = "messages";
-        let body: Body = parse(TABLE, "body", &row.body)?;
+        let body: MessageBody = parse(TABLE, "body", &row.body)?;
         let media = row.media_url.map(|url| parse(TABLE, "media_url", &url)).transpose()?;
         Ok(Self {
             id: MessageId(row.id),
@@ -176,7 +177,7 @@ pub(crate) struct PrecedentRow {
     access_key: String,
 }
 
-impl TryFrom<PrecedentRow> for Precedent {
+impl TryFrom<PrecedentRow> for ExistingTicket {
     type Error = StoreError;
 
     fn try_from(row: PrecedentRow) -> Result<Self, StoreError> {

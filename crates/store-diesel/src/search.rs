@@ -6,7 +6,7 @@
 //! some ten thousand; a page that is not full by then says where the next one goes on.
 
 use diesel::{connection::SimpleConnection, prelude::*, sql_query, sql_types};
-use ticket_domain::{Awaiting, Listing, Place, SearchText, Tickets, Timestamp};
+use ticket_domain::{Awaiting, Cursor, SearchText, TicketPage, TicketQuery, Timestamp};
 use time::OffsetDateTime;
 
 use crate::{
@@ -93,7 +93,11 @@ struct Gathered {
 }
 
 /// One page of the tickets that have the words and meet the other conditions, the newest first.
-pub(crate) fn search(connection: &mut PgConnection, listing: &Listing, text: &SearchText) -> Result<Tickets, Failure> {
+pub(crate) fn search(
+    connection: &mut PgConnection,
+    listing: &TicketQuery,
+    text: &SearchText,
+) -> Result<TicketPage, Failure> {
     let mut search = Search {
         connection,
         text: text.as_str(),
@@ -111,13 +115,13 @@ pub(crate) fn search(connection: &mut PgConnection, listing: &Listing, text: &Se
     if page.next.is_none() && !is_whole {
         // Only the number counts.
         let at = Timestamp::from(OffsetDateTime::UNIX_EPOCH);
-        page.next = Some(Place { at, number: below });
+        page.next = Some(Cursor { at, number: below });
     }
     Ok(page)
 }
 
 /// The conditions but the text, for a ticket `w`.
-fn conditions(listing: &Listing) -> String {
+fn conditions(listing: &TicketQuery) -> String {
     let status = listing.status.map(|status| format!("w.status = '{status}'"));
     let priority = listing.priority.map(|priority| format!("w.priority = '{priority}'"));
     let awaiting = listing.awaiting.map(|awaiting| match awaiting {

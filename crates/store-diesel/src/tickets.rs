@@ -5,8 +5,11 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use diesel::{QueryableByName, prelude::*, sql_query, sql_types};
 use ticket_domain::{
-    ExternalId, Head, Message, Thread, Ticket, TicketRef, Timestamp,
-    ports::{Append, Appended, Keep, Kept, LookUp, News, Opened, Opening, StoreError, TicketStore, parse},
+    ExternalId, Message, Thread, Ticket, TicketRef, TicketSummary, Timestamp,
+    ports::{
+        Append, Appended, ChangeEvent, OpenResult, Opening, StoreError, StoreUnmatched, StoredUnmatched, TicketLookup,
+        TicketStore, parse,
+    },
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -73,7 +76,7 @@ const THREADS: &str = concat!(
 
 #[async_trait]
 impl TicketStore for PostgresStore {
-    async fn open(&self, opening: Opening) -> Result<Opened, StoreError> {
+    async fn open(&self, opening: Opening) -> Result<OpenResult, StoreError> {
         self.db.open(opening).await
     }
 
@@ -81,11 +84,11 @@ impl TicketStore for PostgresStore {
         self.db.read(move |connection| opened_since(connection, since)).await
     }
 
-    async fn find(&self, look_up: LookUp) -> Result<Option<Ticket>, StoreError> {
+    async fn find(&self, look_up: TicketLookup) -> Result<Option<Ticket>, StoreError> {
         self.db.read(move |connection| find(connection, &look_up)).await
     }
 
-    async fn head(&self, reference: TicketRef) -> Result<Option<Head>, StoreError> {
+    async fn head(&self, reference: TicketRef) -> Result<Option<TicketSummary>, StoreError> {
         self.db.head(reference).await
     }
 
@@ -94,14 +97,14 @@ impl TicketStore for PostgresStore {
     }
 
     async fn append(&self, append: Append) -> Result<Appended, StoreError> {
-        let ticket = News::Ticket(append.to);
+        let ticket = ChangeEvent::Ticket(append.to);
         self.db
             .write_and_tell(
                 move |connection| messages::append(connection, &append),
                 move |appended| match appended {
                     Appended::Added => vec![ticket],
-                    Appended::Joined(_) => vec![ticket, News::Unmatched],
-                    Appended::Before { .. } | Appended::Answer(_) | Appended::Repeated { .. } => Vec::new(),
+                    Appended::Joined(_) => vec![ticket, ChangeEvent::Unmatched],
+                    Appended::AlreadyStored { .. } | Appended::Answer(_) | Appended::Repeated { .. } => Vec::new(),
                 },
             )
             .await
@@ -113,13 +116,13 @@ impl TicketStore for PostgresStore {
             .await
     }
 
-    async fn keep_unmatched(&self, keep: Keep) -> Result<Kept, StoreError> {
+    async fn store_unmatched(&self, keep: StoreUnmatched) -> Result<StoredUnmatched, StoreError> {
         self.db
             .write_and_tell(
                 move |connection| messages::keep(connection, &keep),
                 |kept| match kept {
-                    Kept::Now => vec![News::Unmatched],
-                    Kept::Before(_) | Kept::QuestionMoved => Vec::new(),
+                    StoredUnmatched::Stored => vec![ChangeEvent::Unmatched],
+                    StoredUnmatched::AlreadyKnown(_) | StoredUnmatched::QuestionChanged => Vec::new(),
                 },
             )
             .await
@@ -140,10 +143,10 @@ fn opened_since(connection: &mut PgConnection, since: Timestamp) -> Result<u64, 
     Ok(count.opened.unwrap_or_default().unsigned_abs())
 }
 
-fn find(connection: &mut PgConnection, look_up: &LookUp) -> Result<Option<Ticket>, Failure> {
+fn find(connection: &mut PgConnection, look_up: &TicketLookup) -> Result<Option<Ticket>, Failure> {
     let id = match look_up {
-        LookUp::Reference(reference) => return by_reference(connection, *reference),
-        LookUp::Quoted(external_id) => {
+        TicketLookup::Reference(reference) => return by_reference(connection, *reference),
+        TicketLookup::Quoted(external_id) => {
             let of_messages = messages_table::table
                 .filter(messages_table::external_id.eq(external_id.as_str()))
                 .filter(messages_table::ticket_id.is_not_null())
@@ -184,7 +187,7 @@ fn by_reference(connection: &mut PgConnection, reference: TicketRef) -> Result<O
 }
 
 /// The heads of those tickets that there are.
-pub(crate) fn heads(connection: &mut PgConnection, references: &[TicketRef]) -> Result<Found<Head>, Failure> {
+pub(crate) fn heads(connection: &mut PgConnection, references: &[TicketRef]) -> Result<Found<TicketSummary>, Failure> {
     type Answer = (
         sql_types::Text,
         sql_types::Text,

@@ -11,7 +11,7 @@ use diesel::{Connection, PgConnection, r2d2::R2D2Connection};
 
 use crate::{
     connect::ConnectError,
-    db::{Failure, Impediment, POOL_WAIT, Pool, Pooled, is_lost, too_slow, unavailable},
+    db::{Failure, POOL_WAIT, Pool, Pooled, UnavailableReason, is_lost, too_slow, unavailable},
 };
 
 /// A twin can come first between our look and our commit. Then it is there for the next look, so more than two tries
@@ -72,10 +72,10 @@ impl Turn {
         work: impl Fn(&mut PgConnection) -> Result<T, Failure>,
         decide: impl Fn() -> bool,
     ) -> Result<T, Failure> {
-        let mut ended = Err(Failure::LostTwin);
+        let mut ended = Err(Failure::Conflict);
         for _ in 0..TRIES {
             ended = self.attempt(|connection| self.transaction(connection, &work, &decide));
-            if !matches!(ended, Err(Failure::LostTwin)) {
+            if !matches!(ended, Err(Failure::Conflict)) {
                 break;
             }
         }
@@ -135,8 +135,8 @@ impl Turn {
             let message = error.to_string();
             // r2d2 puts the last failure to connect behind a colon, if there was one.
             let impediment = match message.split_once(": ") {
-                Some((_, failure)) => Impediment::NoConnection(ConnectError::of(failure)),
-                None => Impediment::PoolBusy,
+                Some((_, failure)) => UnavailableReason::NoConnection(ConnectError::of(failure)),
+                None => UnavailableReason::PoolBusy,
             };
             Failure::Store(unavailable(impediment))
         })

@@ -10,8 +10,11 @@ use diesel::{
     sql_query, sql_types, update,
 };
 use ticket_domain::{
-    Act, Erased, Message, MessageId, Phone, Sender, TicketId, TicketRef, Timestamp,
-    ports::{CustomerData, Erasing, Erasure, News, Note, Removed, Stale, StaleTickets, StoreError, parse},
+    AuditAction, Message, MessageId, Phone, Redaction, Sender, TicketId, TicketRef, Timestamp,
+    ports::{
+        AuditStamp, ChangeEvent, CustomerData, EraseStats, EraseTarget, Erasure, InactiveQuery, InactiveTickets,
+        StoreError, parse,
+    },
 };
 
 use crate::{
@@ -49,11 +52,11 @@ impl CustomerData for SqliteStore {
         self.db.read(move |connection| messages_from(connection, &phone)).await
     }
 
-    async fn stale(&self, stale: Stale) -> Result<StaleTickets, StoreError> {
+    async fn stale(&self, stale: InactiveQuery) -> Result<InactiveTickets, StoreError> {
         self.db.read(move |connection| self::stale(connection, stale)).await
     }
 
-    async fn erase(&self, erasure: Erasure) -> Result<Removed, StoreError> {
+    async fn erase(&self, erasure: Erasure) -> Result<EraseStats, StoreError> {
         self.db
             .write_and_tell(move |connection| {
                 connection.batch_execute(SECURELY)?;
@@ -65,7 +68,7 @@ impl CustomerData for SqliteStore {
     }
 }
 
-/// Whether somebody is left in a ticket: its words are not those of [`Erased`].
+/// Whether somebody is left in a ticket: its words are not those of [`Redaction`].
 const SOMEBODY: &str = "((customer_name, customer_phone, customer_email, subject) <> \
     ('[erased]', '0100000', 'erased@erased.invalid', '[erased]'))";
 /// Whether there is something in a message to erase.
@@ -105,7 +108,7 @@ pub(crate) fn messages_from(
     Ok(parsed.collect::<Result<_, _>>()?)
 }
 
-pub(crate) fn stale(connection: &mut SqliteConnection, stale: Stale) -> Result<StaleTickets, Failure> {
+pub(crate) fn stale(connection: &mut SqliteConnection, stale: InactiveQuery) -> Result<InactiveTickets, Failure> {
     let since = stale.unchanged_since.unix_micros();
     let looked_at: Vec<(i64, Vec<u8>, i64, i64, bool)> = tickets::table
         .filter(tickets::number.gt(stale.after))
@@ -127,7 +130,7 @@ pub(crate) fn stale(connection: &mut SqliteConnection, stale: Stale) -> Result<S
     let old = looked_at
         .iter()
         .filter(|(_, _, _, updated_at, has_something)| *updated_at < since && *has_something);
-    Ok(StaleTickets {
+    Ok(InactiveTickets {
         tickets: old
             .map(|(_, id, ..)| ticket_id("tickets", "id", id))
             .collect::<Result<_, _>>()?,
@@ -135,14 +138,17 @@ pub(crate) fn stale(connection: &mut SqliteConnection, stale: Stale) -> Result<S
     })
 }
 
-pub(crate) fn erase(connection: &mut SqliteConnection, erasure: &Erasure) -> Result<(Removed, Vec<News>), Failure> {
-    let note = Note {
+pub(crate) fn erase(
+    connection: &mut SqliteConnection,
+    erasure: &Erasure,
+) -> Result<(EraseStats, Vec<ChangeEvent>), Failure> {
+    let note = AuditStamp {
         id: erasure.entry,
         at: erasure.at,
     };
     match &erasure.what {
-        Erasing::Ticket { id, after, limit } => erase_ticket(connection, *id, *after, *limit, note),
-        Erasing::Messages(messages) => erase_messages(connection, messages, note),
+        EraseTarget::Ticket { id, after, limit } => erase_ticket(connection, *id, *after, *limit, note),
+        EraseTarget::Messages(messages) => erase_messages(connection, messages, note),
     }
 }
 
@@ -151,8 +157,8 @@ fn erase_ticket(
     ticket: TicketId,
     after: u64,
     limit: u16,
-    note: Note,
-) -> Result<(Removed, Vec<News>), Failure> {
+    note: AuditStamp,
+) -> Result<(EraseStats, Vec<ChangeEvent>), Failure> {
     let id = bytes(ticket.0);
     let found: Option<(String, bool, bool)> = tickets::table
         .filter(tickets::id.eq(&id))
@@ -178,7 +184,7 @@ fn erase_ticket(
     let is_last = written.len() <= usize::from(limit);
     written.truncate(limit.into());
     let last = written.last().and_then(|(_, seq, _)| u64::try_from((*seq)?).ok());
-    let mut removed = Removed {
+    let mut removed = EraseStats {
         tickets: u64::from(is_last && has_somebody),
         messages: written.iter().filter(|(.., says_something)| *says_something).count() as u64,
         cancelled: 0,
@@ -195,34 +201,34 @@ fn erase_ticket(
     if is_last {
         update(this)
             .set((
-                tickets::customer_name.eq(Erased::TEXT),
-                tickets::customer_phone.eq(Erased::PHONE),
-                tickets::customer_email.eq(Erased::EMAIL),
-                tickets::subject.eq(Erased::TEXT),
+                tickets::customer_name.eq(Redaction::TEXT),
+                tickets::customer_phone.eq(Redaction::PHONE),
+                tickets::customer_email.eq(Redaction::EMAIL),
+                tickets::subject.eq(Redaction::TEXT),
             ))
             .execute(connection)?;
     }
-    trail::note(connection, note, Some(ticket), &Act::Erase(removed.messages))?;
-    Ok((removed, vec![News::Ticket(ticket)]))
+    trail::note(connection, note, Some(ticket), &AuditAction::Erase(removed.messages))?;
+    Ok((removed, vec![ChangeEvent::Ticket(ticket)]))
 }
 
 fn erase_messages(
     connection: &mut SqliteConnection,
     messages: &[MessageId],
-    note: Note,
-) -> Result<(Removed, Vec<News>), Failure> {
-    let (mut removed, mut news) = (Removed::default(), Vec::new());
+    note: AuditStamp,
+) -> Result<(EraseStats, Vec<ChangeEvent>), Failure> {
+    let (mut removed, mut events) = (EraseStats::default(), Vec::new());
     for message in messages {
         if let Some((told, cancelled)) = erase_message(connection, *message, note.at)? {
             removed.messages += 1;
             removed.cancelled += cancelled;
-            news.push(told);
+            events.push(told);
         }
     }
     if removed.messages > 0 {
-        trail::note(connection, note, None, &Act::Erase(removed.messages))?;
+        trail::note(connection, note, None, &AuditAction::Erase(removed.messages))?;
     }
-    Ok((removed, news))
+    Ok((removed, events))
 }
 
 /// A message in whosever ticket, and how many notifications of it are not sent any more. None if there is no such message.
@@ -230,7 +236,7 @@ fn erase_message(
     connection: &mut SqliteConnection,
     message: MessageId,
     at: Timestamp,
-) -> Result<Option<(News, u64)>, Failure> {
+) -> Result<Option<(ChangeEvent, u64)>, Failure> {
     let id = bytes(message.0);
     let found: Option<(Option<Vec<u8>>, Option<i64>)> = messages::table
         .find(&id)
@@ -242,14 +248,14 @@ fn erase_message(
     };
     overwrite(connection, &id, PUT_IN)?;
     let Some(of) = of else {
-        return Ok(Some((News::Unmatched, 0)));
+        return Ok(Some((ChangeEvent::Unmatched, 0)));
     };
     let cancelled = cancel(connection, &of, seq, at)?;
     update(tickets::table.filter(tickets::id.eq(&of)))
         .set(tickets::version.eq(tickets::version + 1))
         .execute(connection)?;
     Ok(Some((
-        News::Ticket(ticket_id("messages", "ticket_id", &of)?),
+        ChangeEvent::Ticket(ticket_id("messages", "ticket_id", &of)?),
         cancelled,
     )))
 }
@@ -262,7 +268,10 @@ fn overwrite(connection: &mut SqliteConnection, message: &[u8], put_in: &str) ->
             .execute(connection)?;
     }
     update(messages::table.find(message))
-        .set((messages::body.eq(Erased::TEXT), messages::media_url.eq(None::<String>)))
+        .set((
+            messages::body.eq(Redaction::TEXT),
+            messages::media_url.eq(None::<String>),
+        ))
         .execute(connection)?;
     // A manager's number says nothing of the customer.
     let is_of_manager = messages::sender.eq(Sender::Manager.as_str());
@@ -280,7 +289,7 @@ fn overwrite(connection: &mut SqliteConnection, message: &[u8], put_in: &str) ->
 }
 
 /// What managers were asked shows subjects. It can't be answered any more.
-fn forget_questions(connection: &mut SqliteConnection, reference: &str, note: Note) -> Result<(), Failure> {
+fn forget_questions(connection: &mut SqliteConnection, reference: &str, note: AuditStamp) -> Result<(), Failure> {
     // Blanks around: a reference may be the beginning of another.
     let about = sql::<sql_types::Bool>("instr(' ' || questions.choices || ' ', ")
         .bind::<sql_types::Text, _>(format!(" {reference} "))
@@ -288,7 +297,7 @@ fn forget_questions(connection: &mut SqliteConnection, reference: &str, note: No
     let asked: Vec<Vec<u8>> = questions::table.filter(about).select(questions::id).load(connection)?;
     for id in &asked {
         update(questions::table.find(id))
-            .set(questions::text.eq(Erased::TEXT))
+            .set(questions::text.eq(Redaction::TEXT))
             .execute(connection)?;
         update(questions::table.find(id).filter(questions::closed_at.is_null()))
             .set(questions::closed_at.eq(note.at.unix_micros()))

@@ -12,7 +12,7 @@ use diesel::{
     r2d2::{self, ConnectionManager, CustomizeConnection, NopErrorHandler},
     result::{DatabaseErrorKind, Error as QueryError},
 };
-use ticket_domain::ports::{Follower, News, PoolUse, StoreError};
+use ticket_domain::ports::{ChangeEvent, PoolUse, StoreError, Subscriber};
 use tokio::{
     sync::Semaphore,
     task::{JoinError, spawn_blocking},
@@ -21,7 +21,7 @@ use tokio::{
 
 use crate::{
     file::{File, OpenError},
-    writer::{Followers, Writer},
+    writer::{Subscribers, Writer},
 };
 
 /// How long a call waits for a connection to read by.
@@ -84,26 +84,26 @@ pub(crate) struct Db {
     readers: Pool,
     /// As many as there are readers, so that a call waits without a thread.
     places: Arc<Semaphore>,
-    followers: Followers,
+    subscribers: Subscribers,
 }
 
 /// What the work of a call came to, and what is told of it once it is committed.
-pub(crate) type Told<T> = (T, Vec<News>);
+pub(crate) type Told<T> = (T, Vec<ChangeEvent>);
 
 impl Db {
     /// Opens all connections. At most `together` calls that write share a commit.
     pub(crate) fn open(file: &File, together: usize) -> Result<Self, OpenError> {
         let writers = pool(file, 1, Settings { is_reader: false })?;
-        let followers = Followers::default();
+        let subscribers = Subscribers::default();
         Ok(Self {
             writer: Arc::new(
-                Writer::start(writers.clone(), followers.clone(), together)
+                Writer::start(writers.clone(), subscribers.clone(), together)
                     .map_err(|error| file.failed(error.into()))?,
             ),
             writers,
             readers: pool(file, READERS, Settings { is_reader: true })?,
             places: Arc::new(Semaphore::new(READERS as usize)),
-            followers,
+            subscribers,
         })
     }
 
@@ -154,10 +154,10 @@ impl Db {
         self.writer.write(work).await
     }
 
-    /// From now on `follower` is told.
-    pub(crate) fn follow(&self, follower: Arc<dyn Follower>) {
-        let mut followers = self.followers.write().unwrap_or_else(PoisonError::into_inner);
-        followers.push(follower);
+    /// From now on `subscriber` is told.
+    pub(crate) fn follow(&self, subscriber: Arc<dyn Subscriber>) {
+        let mut subscribers = self.subscribers.write().unwrap_or_else(PoisonError::into_inner);
+        subscribers.push(subscriber);
     }
 
     /// How the connections are used, the writer's and the readers'.
@@ -233,7 +233,7 @@ mod tests {
     use store_contract::Fixture;
     use ticket_domain::{
         Timestamp,
-        ports::{Opened, StoreError, StoreHealth, TicketStore},
+        ports::{OpenResult, StoreError, StoreHealth, TicketStore},
     };
 
     use super::Failure;
@@ -260,7 +260,7 @@ mod tests {
         let refused = loop {
             let opening = fixture.opening(now);
             match store.open(opening.clone()).await {
-                Ok(opened) => assert_eq!(opened, Opened::Now),
+                Ok(opened) => assert_eq!(opened, OpenResult::Opened),
                 Err(error) => {
                     assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
                     break opening;
@@ -281,7 +281,7 @@ mod tests {
             Ok(())
         };
         store.db.write(more_room).await.unwrap();
-        assert_eq!(store.open(refused).await.unwrap(), Opened::Now);
+        assert_eq!(store.open(refused).await.unwrap(), OpenResult::Opened);
     }
 
     #[tokio::test]
@@ -304,7 +304,7 @@ mod tests {
         assert!(matches!(ended, Err(StoreError::Failed(_))), "{ended:?}");
         let fixture = Fixture::new(Arc::new(store.clone()));
         let opening = fixture.opening(Timestamp::from_unix_micros(0).unwrap());
-        assert_eq!(store.open(opening).await.unwrap(), Opened::Now);
+        assert_eq!(store.open(opening).await.unwrap(), OpenResult::Opened);
     }
 
     #[tokio::test]

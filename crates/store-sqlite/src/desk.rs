@@ -5,8 +5,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use diesel::{dsl::not, insert_into, prelude::*, update};
 use ticket_domain::{
-    Act, Attention, Entry, EntryId, Listing, Message, MessageId, Ticket, TicketId, TicketRef, Tickets,
-    ports::{Announcements, Attach, Attached, Changing, Desk, Follower, News, StoreError, parse},
+    Attention, AuditAction, AuditEntryId, Entry, Message, MessageId, Ticket, TicketId, TicketPage, TicketQuery,
+    TicketRef,
+    ports::{
+        Attach, AttachResult, ChangeEvent, ChangeFeed, OperatorQueries, StoreError, Subscriber, UpdateTicket, parse,
+    },
 };
 
 use crate::{
@@ -19,15 +22,15 @@ use crate::{
     search, trail,
 };
 
-impl Announcements for SqliteStore {
-    fn follow(&self, follower: Arc<dyn Follower>) {
-        self.db.follow(follower);
+impl ChangeFeed for SqliteStore {
+    fn follow(&self, subscriber: Arc<dyn Subscriber>) {
+        self.db.follow(subscriber);
     }
 }
 
 #[async_trait]
-impl Desk for SqliteStore {
-    async fn list(&self, listing: Listing) -> Result<Tickets, StoreError> {
+impl OperatorQueries for SqliteStore {
+    async fn list(&self, listing: TicketQuery) -> Result<TicketPage, StoreError> {
         self.db
             .read(move |connection| match &listing.text {
                 None => listing::page(connection, &listing),
@@ -40,12 +43,12 @@ impl Desk for SqliteStore {
         self.db.read(listing::attention).await
     }
 
-    async fn change(&self, changing: Changing) -> Result<Ticket, StoreError> {
+    async fn change(&self, changes: UpdateTicket) -> Result<Ticket, StoreError> {
         self.db
             .write_and_tell(move |connection| {
-                let (ticket, is_changed) = change(connection, &changing)?;
-                let news = is_changed.then_some(News::Ticket(ticket.id));
-                Ok((ticket, Vec::from_iter(news)))
+                let (ticket, is_changed) = change(connection, &changes)?;
+                let events = is_changed.then_some(ChangeEvent::Ticket(ticket.id));
+                Ok((ticket, Vec::from_iter(events)))
             })
             .await
     }
@@ -60,20 +63,25 @@ impl Desk for SqliteStore {
         self.db.read(move |connection| message(connection, id)).await
     }
 
-    async fn attach(&self, wish: Attach) -> Result<Attached, StoreError> {
+    async fn attach(&self, patch: Attach) -> Result<AttachResult, StoreError> {
         self.db
             .write_and_tell(move |connection| {
-                let attached = attach(connection, &wish)?;
-                let news = match attached {
-                    Attached::Now => vec![News::Ticket(wish.to), News::Unmatched],
-                    Attached::Before(_) | Attached::NoSuchMessage => Vec::new(),
+                let attached = attach(connection, &patch)?;
+                let events = match attached {
+                    AttachResult::Attached => vec![ChangeEvent::Ticket(patch.to), ChangeEvent::Unmatched],
+                    AttachResult::AlreadyAttached(_) | AttachResult::NoSuchMessage => Vec::new(),
                 };
-                Ok((attached, news))
+                Ok((attached, events))
             })
             .await
     }
 
-    async fn trail(&self, of: Option<TicketId>, before: Option<EntryId>, limit: u16) -> Result<Vec<Entry>, StoreError> {
+    async fn trail(
+        &self,
+        of: Option<TicketId>,
+        before: Option<AuditEntryId>,
+        limit: u16,
+    ) -> Result<Vec<Entry>, StoreError> {
         self.db
             .read(move |connection| trail::read(connection, of, before, limit))
             .await
@@ -81,13 +89,13 @@ impl Desk for SqliteStore {
 }
 
 /// The ticket as it stands then, and whether it was changed.
-pub(crate) fn change(connection: &mut SqliteConnection, changing: &Changing) -> Result<(Ticket, bool), Failure> {
-    let Changing { ticket, wish, at, .. } = changing;
+pub(crate) fn change(connection: &mut SqliteConnection, changes: &UpdateTicket) -> Result<(Ticket, bool), Failure> {
+    let UpdateTicket { ticket, patch, at, .. } = changes;
     let id = bytes(ticket.0);
     let this = tickets::table.find(&id);
     let row = this.select(TicketRow::as_select()).first(connection)?;
     let before = Ticket::try_from(row)?;
-    let acts = changing.acts(&before);
+    let acts = changes.acts(&before);
     if acts.is_empty() {
         return Ok((before, false));
     }
@@ -98,8 +106,8 @@ pub(crate) fn change(connection: &mut SqliteConnection, changing: &Changing) -> 
     update(this)
         .set((
             // An update leaves out what is `None`.
-            wish.status.map(|to| tickets::status.eq(to.as_str())),
-            wish.priority.map(|to| tickets::priority.eq(to.as_str())),
+            patch.status.map(|to| tickets::status.eq(to.as_str())),
+            patch.priority.map(|to| tickets::priority.eq(to.as_str())),
         ))
         .execute(connection)?;
     let row = this.select(TicketRow::as_select()).first(connection)?;
@@ -143,7 +151,7 @@ pub(crate) fn message(
     Ok(Some((row.try_into()?, reference)))
 }
 
-pub(crate) fn attach(connection: &mut SqliteConnection, attach: &Attach) -> Result<Attached, Failure> {
+pub(crate) fn attach(connection: &mut SqliteConnection, attach: &Attach) -> Result<AttachResult, Failure> {
     let Attach {
         message: id,
         to,
@@ -159,8 +167,8 @@ pub(crate) fn attach(connection: &mut SqliteConnection, attach: &Attach) -> Resu
         .first(connection)
         .optional()?;
     match of {
-        None => return Ok(Attached::NoSuchMessage),
-        Some(Some(of)) => return Ok(Attached::Before(parse("tickets", "reference", &of)?)),
+        None => return Ok(AttachResult::NoSuchMessage),
+        Some(Some(of)) => return Ok(AttachResult::AlreadyAttached(parse("tickets", "reference", &of)?)),
         Some(None) => {}
     }
     let version = messages::raise_version(connection, *to, note.at, *reopen, None)?;
@@ -170,6 +178,6 @@ pub(crate) fn attach(connection: &mut SqliteConnection, attach: &Attach) -> Resu
             .values(NewNotificationRow::new(notification, *to, version))
             .execute(connection)?;
     }
-    trail::note(connection, *note, Some(*to), &Act::Attach(*id))?;
-    Ok(Attached::Now)
+    trail::note(connection, *note, Some(*to), &AuditAction::Attach(*id))?;
+    Ok(AttachResult::Attached)
 }

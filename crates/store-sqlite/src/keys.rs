@@ -3,7 +3,7 @@
 use diesel::{prelude::*, replace_into};
 use ticket_domain::{
     MessageId, TicketId, Timestamp,
-    ports::{Appended, Idempotency, Precedent},
+    ports::{Appended, ExistingTicket, Idempotency},
 };
 
 use crate::{
@@ -17,7 +17,7 @@ pub(crate) fn opened(
     connection: &mut SqliteConnection,
     Idempotency { key, .. }: &Idempotency,
     now: Timestamp,
-) -> Result<Option<Precedent>, Failure> {
+) -> Result<Option<ExistingTicket>, Failure> {
     let row = idempotency_keys::table
         .inner_join(tickets::table)
         .filter(idempotency_keys::key.eq(key.as_str()))
@@ -30,7 +30,7 @@ pub(crate) fn opened(
         ))
         .first::<PrecedentRow>(connection)
         .optional()?;
-    Ok(row.map(Precedent::try_from).transpose()?)
+    Ok(row.map(ExistingTicket::try_from).transpose()?)
 }
 
 /// What a key was used for, as whoever adds a message is told, unless its time has ended.

@@ -3,7 +3,7 @@
 //! - `file.rs`: the folder and the file, private from their first moment.
 //! - `migrate.rs`: the schema; `check.rs`: how far it is.
 //! - `db.rs`, `writer.rs`: one writer, a few readers. Blocking lives there and nowhere else.
-//! - `tickets.rs`, `messages.rs`, `questions.rs`, `outbox.rs`, `redelivery.rs`, `verdicts.rs`, `receipts.rs`, `desk.rs`,
+//! - `tickets.rs`, `messages.rs`, `questions.rs`, `outbox.rs`, `redelivery.rs`, `outcomes.rs`, `receipts.rs`, `desk.rs`,
 //!   `listing.rs`, `search.rs`, `trail.rs`, `keys.rs`, `health.rs`, `housekeeping.rs`, `customer_data.rs`: what each port call
 //!   asks of the database.
 //! - `prepared.rs`: statements that a connection keeps.
@@ -28,6 +28,7 @@ mod listing;
 mod messages;
 mod migrate;
 mod outbox;
+mod outcomes;
 #[cfg(test)]
 mod plans;
 mod prepared;
@@ -42,7 +43,6 @@ mod search;
 mod tickets;
 mod trail;
 mod transfer;
-mod verdicts;
 mod writer;
 
 use std::path::Path;

@@ -2,8 +2,8 @@
 
 use diesel::{prelude::*, sql_query, sql_types::BigInt};
 use ticket_domain::{
-    Attention, Awaiting, Excerpt, Listed, Listing, Message, Oldest, Place, Priority, Sender, Status, Tickets,
-    ports::parse,
+    Attention, Awaiting, Cursor, Excerpt, Message, Oldest, Priority, Sender, Status, TicketListItem, TicketPage,
+    TicketQuery, ports::parse,
 };
 
 use crate::{
@@ -22,10 +22,10 @@ struct PlaceRow {
 }
 
 /// One page, the last changed first.
-pub(crate) fn page(connection: &mut SqliteConnection, listing: &Listing) -> Result<Tickets, Failure> {
+pub(crate) fn page(connection: &mut SqliteConnection, listing: &TicketQuery) -> Result<TicketPage, Failure> {
     let limit = usize::from(listing.limit);
     let Some(query) = query(listing) else {
-        return Ok(Tickets::default());
+        return Ok(TicketPage::default());
     };
     // Before the first page there is nothing that is newer.
     let (at, number) = listing
@@ -42,20 +42,20 @@ pub(crate) fn page(connection: &mut SqliteConnection, listing: &Listing) -> Resu
     let next = next.map(|place| -> Result<_, Failure> {
         let at = moment("tickets", "updated_at", place.updated_at)?;
         let number = place.number;
-        Ok(Place { at, number })
+        Ok(Cursor { at, number })
     });
     let next = next.transpose()?;
     let found = places
         .iter()
         .filter_map(|place| listed(connection, place.number).transpose());
-    Ok(Tickets {
+    Ok(TicketPage {
         tickets: found.collect::<Result<_, _>>()?,
         next,
     })
 }
 
 /// Where a ticket may stand, who may have spoken last and how pressing it may be to meet the conditions.
-pub(crate) fn runs(listing: &Listing) -> Vec<(Status, Sender, Priority)> {
+pub(crate) fn runs(listing: &TicketQuery) -> Vec<(Status, Sender, Priority)> {
     let mut runs = Vec::new();
     for status in [Status::Open, Status::Resolved, Status::Closed] {
         for sender in [Sender::Customer, Sender::Manager, Sender::Agent] {
@@ -77,7 +77,7 @@ pub(crate) fn runs(listing: &Listing) -> Vec<(Status, Sender, Priority)> {
 /// The places of a page. The index has the tickets of each run in order, so the newest of each are read and merged: as
 /// much work for a million tickets as for a few. All words in it are the domain's own. None if no ticket can meet the
 /// conditions.
-fn query(listing: &Listing) -> Option<String> {
+fn query(listing: &TicketQuery) -> Option<String> {
     let runs: Vec<String> = runs(listing)
         .into_iter()
         .map(|(status, sender, priority)| {
@@ -94,7 +94,7 @@ fn query(listing: &Listing) -> Option<String> {
 }
 
 /// A ticket in a list, by its number.
-pub(crate) fn listed(connection: &mut SqliteConnection, number: i64) -> Result<Option<Listed>, Failure> {
+pub(crate) fn listed(connection: &mut SqliteConnection, number: i64) -> Result<Option<TicketListItem>, Failure> {
     let found: Option<(TicketRow, MessageRow)> = tickets::table
         .inner_join(messages::table)
         .filter(tickets::number.eq(number))
@@ -105,7 +105,7 @@ pub(crate) fn listed(connection: &mut SqliteConnection, number: i64) -> Result<O
     let Some((ticket, last)) = found else {
         return Ok(None);
     };
-    Ok(Some(Listed {
+    Ok(Some(TicketListItem {
         ticket: ticket.try_into()?,
         last: Excerpt::of(&Message::try_from(last)?),
     }))

@@ -2,8 +2,8 @@
 
 use diesel::{insert_into, prelude::*, update};
 use ticket_domain::{
-    Act, ExternalId, Message, MessageId, Sender, Status, TicketId, TicketRef, Timestamp,
-    ports::{Append, Appended, Keep, Kept, Known, parse},
+    AuditAction, ExternalId, Message, MessageId, Sender, Status, TicketId, TicketRef, Timestamp,
+    ports::{Append, Appended, Existing, StoreUnmatched, StoredUnmatched, parse},
 };
 
 use crate::{
@@ -33,13 +33,13 @@ pub(crate) fn append(connection: &mut SqliteConnection, append: &Append) -> Resu
         return Ok(repeated);
     }
     if let Some(external_id) = &message.external_id
-        && let Some(picked) = questions::picked_by(connection, external_id)?
+        && let Some(picked) = questions::choice_in(connection, external_id)?
     {
         return Ok(Appended::Answer(picked));
     }
     let before = before(connection, message.external_id.as_ref())?;
     if let Some((id, of @ Some(_))) = before {
-        return Ok(Appended::Before { id, of });
+        return Ok(Appended::AlreadyStored { id, of });
     }
     if let (Some(of), None) = (ends_question_of, before) {
         questions::close(connection, of, now)?;
@@ -61,7 +61,7 @@ pub(crate) fn append(connection: &mut SqliteConnection, append: &Append) -> Resu
         keys::remember(connection, idempotency, *to, Some(id))?;
     }
     if let Some(note) = note {
-        trail::note(connection, *note, Some(*to), &Act::Reply(id))?;
+        trail::note(connection, *note, Some(*to), &AuditAction::Reply(id))?;
     }
     Ok(appended)
 }
@@ -78,13 +78,13 @@ pub(crate) fn kept(connection: &mut SqliteConnection, external_id: &ExternalId) 
 }
 
 /// Keeps a message aside, once per outside id, and asks its writer.
-pub(crate) fn keep(connection: &mut SqliteConnection, keep: &Keep) -> Result<Kept, Failure> {
-    let Keep { message, asking } = keep;
+pub(crate) fn keep(connection: &mut SqliteConnection, keep: &StoreUnmatched) -> Result<StoredUnmatched, Failure> {
+    let StoreUnmatched { message, asking } = keep;
     if let Some(known) = known(connection, message.external_id.as_ref())? {
-        return Ok(Kept::Before(known));
+        return Ok(StoredUnmatched::AlreadyKnown(known));
     }
     let Asked::About(question) = questions::ask(connection, asking, message.created_at)? else {
-        return Ok(Kept::QuestionMoved);
+        return Ok(StoredUnmatched::QuestionChanged);
     };
     insert_into(messages::table)
         .values((
@@ -92,25 +92,25 @@ pub(crate) fn keep(connection: &mut SqliteConnection, keep: &Keep) -> Result<Kep
             messages::question_id.eq(question.map(|question| bytes(question.0))),
         ))
         .execute(connection)?;
-    Ok(Kept::Now)
+    Ok(StoredUnmatched::Stored)
 }
 
 /// What an outside id is already.
 pub(crate) fn known(
     connection: &mut SqliteConnection,
     external_id: Option<&ExternalId>,
-) -> Result<Option<Known>, Failure> {
+) -> Result<Option<Existing>, Failure> {
     if let Some(external_id) = external_id
-        && let Some(picked) = questions::picked_by(connection, external_id)?
+        && let Some(picked) = questions::choice_in(connection, external_id)?
     {
-        return Ok(Some(Known::Answer(picked)));
+        return Ok(Some(Existing::Answer(picked)));
     }
     let Some((id, of)) = before(connection, external_id)? else {
         return Ok(None);
     };
     Ok(Some(match of {
-        Some(of) => Known::InThread { id, of },
-        None => Known::Kept(questions::asked_about(connection, id)?),
+        Some(of) => Existing::InThread { id, of },
+        None => Existing::Unmatched(questions::asked_about(connection, id)?),
     }))
 }
 

@@ -11,18 +11,22 @@ use diesel::{
     update,
 };
 use ticket_domain::{
-    Act, Detour, LeaseToken, NotificationId, NotificationRecord, Payload, TicketId, Timestamp,
-    ports::{Claim, Claimed, News, Note, Outbox, Redelivered, Settled, StoreError, Verdict, parse},
+    AuditAction, Fallback, LeaseToken, NotificationId, NotificationRecord, Payload, TicketId, Timestamp,
+    ports::{
+        AttemptOutcome, AuditStamp, ChangeEvent, Claim, Claimed, Outbox, RecordResult, RedeliverResult, StoreError,
+        parse,
+    },
 };
 
 use crate::{
     SqliteStore,
     db::{Failure, Told},
+    outcomes,
     prepared::prepared,
     redelivery,
     rows::{ClaimedRow, RecordRow, bytes, state, ticket_id},
     schema::{notifications, tickets},
-    trail, verdicts,
+    trail,
 };
 
 /// How many notifications one job releases, postpones, holds or begins anew at most: some 30 ms.
@@ -42,19 +46,24 @@ impl Outbox for SqliteStore {
             .await
     }
 
-    async fn settle(&self, id: NotificationId, lease: LeaseToken, verdict: Verdict) -> Result<Settled, StoreError> {
+    async fn record_attempt(
+        &self,
+        id: NotificationId,
+        lease: LeaseToken,
+        outcome: AttemptOutcome,
+    ) -> Result<RecordResult, StoreError> {
         self.db
             .write_and_tell(move |connection| {
-                let settled = verdicts::settle(connection, id, lease, &verdict)?;
+                let settled = outcomes::record_attempt(connection, id, lease, &outcome)?;
                 let is_further = matches!(
-                    verdict,
-                    Verdict::Delivered { .. } | Verdict::Dead { .. } | Verdict::Diverted { .. }
+                    outcome,
+                    AttemptOutcome::Delivered { .. } | AttemptOutcome::Dead { .. } | AttemptOutcome::Rerouted { .. }
                 );
-                let news = match settled {
-                    Settled::Yes if is_further => vec![News::Ticket(ticket_of(connection, id)?)],
+                let events = match settled {
+                    RecordResult::Recorded if is_further => vec![ChangeEvent::Ticket(ticket_of(connection, id)?)],
                     _ => Vec::new(),
                 };
-                Ok((settled, news))
+                Ok((settled, events))
             })
             .await
     }
@@ -73,22 +82,27 @@ impl Outbox for SqliteStore {
             .await
     }
 
-    async fn redeliver(&self, id: NotificationId, note: Note, anew: Option<Detour>) -> Result<Redelivered, StoreError> {
+    async fn redeliver(
+        &self,
+        id: NotificationId,
+        note: AuditStamp,
+        anew: Option<Fallback>,
+    ) -> Result<RedeliverResult, StoreError> {
         self.db
             .write_and_tell(move |connection| {
                 let redelivered = redelivery::redeliver(connection, id, note.at, anew.as_ref())?;
-                let mut news = Vec::new();
-                if redelivered == Redelivered::Queued {
+                let mut events = Vec::new();
+                if redelivered == RedeliverResult::Queued {
                     let ticket = ticket_of(connection, id)?;
-                    trail::note(connection, note, Some(ticket), &Act::Redeliver(id))?;
-                    news.push(News::Ticket(ticket));
+                    trail::note(connection, note, Some(ticket), &AuditAction::Redeliver(id))?;
+                    events.push(ChangeEvent::Ticket(ticket));
                 }
-                Ok((redelivered, news))
+                Ok((redelivered, events))
             })
             .await
     }
 
-    async fn redeliver_dead(&self, note: Note) -> Result<u64, StoreError> {
+    async fn redeliver_dead(&self, note: AuditStamp) -> Result<u64, StoreError> {
         let (mut done, mut since) = (0, i64::MIN);
         loop {
             let step = self
@@ -103,13 +117,13 @@ impl Outbox for SqliteStore {
         }
     }
 
-    async fn dead_elsewhere(&self, limit: u16) -> Result<Vec<NotificationId>, StoreError> {
+    async fn dead_fallbacks(&self, limit: u16) -> Result<Vec<NotificationId>, StoreError> {
         self.db
-            .read(move |connection| redelivery::dead_elsewhere(connection, limit))
+            .read(move |connection| redelivery::dead_fallbacks(connection, limit))
             .await
     }
 
-    async fn way(&self, id: NotificationId) -> Result<Option<Detour>, StoreError> {
+    async fn way(&self, id: NotificationId) -> Result<Option<Fallback>, StoreError> {
         self.db.read(move |connection| way(connection, id)).await
     }
 
@@ -186,8 +200,8 @@ pub(crate) fn claim_due(
         claimed.extend(lease(connection, row, claim)?);
     }
     // Those that are corrupt are dead now. Which tickets they are of may be what is corrupt.
-    let news = (claimed.len() < due).then_some(News::Missed);
-    Ok((claimed, Vec::from_iter(news)))
+    let events = (claimed.len() < due).then_some(ChangeEvent::Resync);
+    Ok((claimed, Vec::from_iter(events)))
 }
 
 pub(crate) fn claim_probe(
@@ -215,7 +229,7 @@ pub(crate) fn claim_probe(
         return Ok((None, Vec::new()));
     };
     let Some(claimed) = lease(connection, row, claim)? else {
-        return Ok((None, vec![News::Missed]));
+        return Ok((None, vec![ChangeEvent::Resync]));
     };
     update(notifications::table.find(bytes(claimed.id.0)))
         .set(notifications::probed_at.eq(claim.now.unix_micros()))
@@ -348,14 +362,14 @@ fn notification(connection: &mut SqliteConnection, id: NotificationId) -> Result
     Ok(found.map(|(row, reference)| row.parsed(&reference)).transpose()?)
 }
 
-pub(crate) fn way(connection: &mut SqliteConnection, id: NotificationId) -> Result<Option<Detour>, Failure> {
+pub(crate) fn way(connection: &mut SqliteConnection, id: NotificationId) -> Result<Option<Fallback>, Failure> {
     let found: Option<(String, Vec<u8>)> = notifications::table
         .find(bytes(id.0))
         .select((notifications::route, notifications::payload))
         .first(connection)
         .optional()?;
-    let way = found.map(|(route, payload)| -> Result<Detour, StoreError> {
-        Ok(Detour {
+    let way = found.map(|(route, payload)| -> Result<Fallback, StoreError> {
+        Ok(Fallback {
             route: parse("notifications", "route", &route)?,
             payload: Payload(payload.into()),
         })

@@ -9,17 +9,17 @@ use diesel::{
 use diesel_migrations::MigrationHarness;
 use store_contract::{Fixture, memory::MemoryStore};
 use ticket_domain::{
-    Awaiting, Detour, ExternalId, Listing, MessageStatus, Payload, Place, Priority, Progress, Question, QuestionId,
-    Reason, Receipt, Route, Sender, Status, Ticket, Timestamp, Wish,
+    Awaiting, Cursor, DeliveryRoute, ExternalId, Fallback, MessageStatus, Payload, Priority, Progress, Question,
+    QuestionId, Reason, Receipt, Sender, Status, Ticket, TicketPatch, TicketQuery, Timestamp,
     ports::{
-        Advance, Append, Asking, Attach, Changing, Erasing, Erasure, Keep, Kept, LookUp, Picking, Purge, Replaced,
-        Stale, Verdict,
+        AnswerQuestion, Append, Attach, AttemptOutcome, EraseTarget, Erasure, InactiveQuery, Precondition, Purge,
+        QuestionUpdate, StatusUpdate, StoreUnmatched, StoredUnmatched, TicketLookup, UpdateTicket,
     },
 };
 
 use crate::{
-    customer_data, desk, health, housekeeping, indexing, listing, messages, migrate::MIGRATIONS, outbox, questions,
-    receipts, redelivery, search, tickets, trail, verdicts,
+    customer_data, desk, health, housekeeping, indexing, listing, messages, migrate::MIGRATIONS, outbox, outcomes,
+    questions, receipts, redelivery, search, tickets, trail,
 };
 
 /// They hold only what waits, is not delivered, is not matched or is open, however much was sent; of the open, and of the
@@ -76,7 +76,7 @@ fn statements(connection: &mut SqliteConnection) -> Vec<String> {
         };
         messages::append(connection, &append).unwrap();
     }
-    tickets::find(connection, &LookUp::Quoted(external_id))
+    tickets::find(connection, &TicketLookup::Quoted(external_id))
         .unwrap()
         .unwrap();
     redelivery::redeliver(connection, id, now, None).unwrap();
@@ -87,12 +87,12 @@ fn statements(connection: &mut SqliteConnection) -> Vec<String> {
     outbox::claim_probe(connection, fixture.claim_at(now), now).unwrap();
     let (mut claimed, _) = outbox::claim_due(connection, fixture.claim_at(now), 9).unwrap();
     let claimed = claimed.remove(0);
-    let verdict = Verdict::Delivered {
+    let outcome = AttemptOutcome::Delivered {
         at: now,
         external_id: Some("SM1".parse().unwrap()),
     };
     outbox::undelivered(connection, 9).unwrap();
-    verdicts::settle(connection, id, claimed.lease, &verdict).unwrap();
+    outcomes::record_attempt(connection, id, claimed.lease, &outcome).unwrap();
     answered(connection, &fixture, &opening.ticket, now);
     told(connection, &fixture, now);
     health::vitals(connection, now).unwrap();
@@ -113,24 +113,24 @@ fn statements(connection: &mut SqliteConnection) -> Vec<String> {
 /// Looks for what is a customer's, and erases it.
 fn forgotten(connection: &mut SqliteConnection, fixture: &Fixture, ticket: &Ticket, now: Timestamp) {
     customer_data::messages_from(connection, &ticket.customer.phone).unwrap();
-    let stale = Stale {
+    let stale = InactiveQuery {
         after: 0,
         unchanged_since: now,
         limit: 9,
     };
     customer_data::stale(connection, stale).unwrap();
     let kept = fixture.message(now);
-    let keep = Keep {
+    let keep = StoreUnmatched {
         message: kept.clone(),
-        asking: Asking::Nothing,
+        asking: QuestionUpdate::None,
     };
     messages::keep(connection, &keep).unwrap();
-    let whole = Erasing::Ticket {
+    let whole = EraseTarget::Ticket {
         id: ticket.id,
         after: 0,
         limit: 300,
     };
-    for what in [whole, Erasing::Messages(vec![kept.id])] {
+    for what in [whole, EraseTarget::Messages(vec![kept.id])] {
         let erasure = Erasure {
             what,
             entry: fixture.note(now).id,
@@ -148,20 +148,20 @@ fn asked(connection: &mut SqliteConnection, fixture: &Fixture, external_id: &Ext
     let instead_of = questions::question(connection, &of).unwrap().map(|open| open.id);
     let id = QuestionId(message.id.0);
     let question = Question::new(id, of, Reason::NoHint, &[], now);
-    let asking = Asking::Anew {
+    let asking = QuestionUpdate::Ask {
         question: question.clone(),
-        instead_of: Replaced::Only(instead_of),
+        instead_of: Precondition::Only(instead_of),
     };
-    messages::keep(connection, &Keep { message, asking }).unwrap();
-    let keep = Keep {
+    messages::keep(connection, &StoreUnmatched { message, asking }).unwrap();
+    let keep = StoreUnmatched {
         message: fixture.message(now),
-        asking: Asking::Again(id),
+        asking: QuestionUpdate::Extend(id),
     };
-    assert_eq!(messages::keep(connection, &keep).unwrap(), Kept::Now);
+    assert_eq!(messages::keep(connection, &keep).unwrap(), StoredUnmatched::Stored);
     // Known by now.
     messages::keep(
         connection,
-        &Keep {
+        &StoreUnmatched {
             message: fixture.message_of(external_id, now),
             ..keep
         },
@@ -174,7 +174,7 @@ fn asked(connection: &mut SqliteConnection, fixture: &Fixture, external_id: &Ext
 fn answered(connection: &mut SqliteConnection, fixture: &Fixture, to: &Ticket, now: Timestamp) {
     asked(connection, fixture, &fixture.external_id(), now);
     let question = asked(connection, fixture, &fixture.external_id(), now).id;
-    let picking = Picking {
+    let picking = AnswerQuestion {
         question,
         by: Some(fixture.external_id()),
         ticket: Some(to.id),
@@ -183,7 +183,7 @@ fn answered(connection: &mut SqliteConnection, fixture: &Fixture, to: &Ticket, n
     for _ in 0..2 {
         questions::answer(connection, &picking).unwrap();
     }
-    questions::picked_by(connection, &picking.by.unwrap()).unwrap().unwrap();
+    questions::choice_in(connection, &picking.by.unwrap()).unwrap().unwrap();
 }
 
 /// Takes down what is heard of a notification that is delivered as `SM1`.
@@ -201,34 +201,34 @@ fn told(connection: &mut SqliteConnection, fixture: &Fixture, now: Timestamp) {
     assert_eq!(receipts::overtaken(connection, now, 9).unwrap(), [receipt.clone()]);
     receipts::let_go(connection, &receipt).unwrap();
     receipts::handed(connection, &external_id).unwrap().unwrap();
-    let detour = Detour {
-        route: Route::Backup,
+    let fallback = Fallback {
+        route: DeliveryRoute::Backup,
         payload: Payload(Box::default()),
     };
-    let detour = Advance::Detour(detour, "refused".into());
-    receipts::advance(connection, &external_id, &detour, now)
+    let fallback = StatusUpdate::Fallback(fallback, "refused".into());
+    receipts::advance(connection, &external_id, &fallback, now)
         .unwrap()
         .unwrap();
-    tickets::find(connection, &LookUp::Quoted(external_id))
+    tickets::find(connection, &TicketLookup::Quoted(external_id))
         .unwrap()
         .unwrap();
 
     let (mut claimed, _) = outbox::claim_due(connection, fixture.claim_at(now), 9).unwrap();
     let claimed = claimed.remove(0);
     let external_id: ExternalId = "SM2".parse().unwrap();
-    let verdict = Verdict::Delivered {
+    let outcome = AttemptOutcome::Delivered {
         at: now,
         external_id: Some(external_id.clone()),
     };
-    verdicts::settle(connection, claimed.id, claimed.lease, &verdict).unwrap();
-    for advance in [Advance::Dead("refused".into()), Advance::To(Progress::Read)] {
+    outcomes::record_attempt(connection, claimed.id, claimed.lease, &outcome).unwrap();
+    for advance in [StatusUpdate::Dead("refused".into()), StatusUpdate::To(Progress::Read)] {
         receipts::advance(connection, &external_id, &advance, now).unwrap();
     }
 }
 
 /// Lists, looks for and changes a ticket, has a message join it under a key, and looks at the trail of that.
 fn operated(connection: &mut SqliteConnection, fixture: &Fixture, ticket: &Ticket, now: Timestamp) {
-    let mut listing = Listing {
+    let mut listing = TicketQuery {
         status: None,
         priority: None,
         awaiting: None,
@@ -237,27 +237,27 @@ fn operated(connection: &mut SqliteConnection, fixture: &Fixture, ticket: &Ticke
         limit: 1,
     };
     listing::page(connection, &listing).unwrap();
-    listing.after = Some(Place { at: now, number: 9 });
+    listing.after = Some(Cursor { at: now, number: 9 });
     listing.awaiting = Some(Awaiting::Customer);
     listing::page(connection, &listing).unwrap();
     for text in ["investigate quality", "quality i"] {
         search::page(connection, &listing, &text.parse().unwrap()).unwrap();
     }
     listing::attention(connection).unwrap();
-    let changing = Changing {
+    let update = UpdateTicket {
         ticket: ticket.id,
-        wish: Wish {
+        patch: TicketPatch {
             status: Some(Status::Closed),
             priority: Some(Priority::Low),
         },
         at: now,
         entries: [fixture.note(now).id, fixture.note(now).id],
     };
-    desk::change(connection, &changing).unwrap();
+    desk::change(connection, &update).unwrap();
 
     let message = fixture.message(now);
-    let asking = Asking::Nothing;
-    let keep = Keep { message, asking };
+    let asking = QuestionUpdate::None;
+    let keep = StoreUnmatched { message, asking };
     messages::keep(connection, &keep).unwrap();
     let id = keep.message.id;
     desk::unmatched(connection, None, 9).unwrap();
@@ -283,7 +283,7 @@ fn operated(connection: &mut SqliteConnection, fixture: &Fixture, ticket: &Ticke
     };
     messages::append(connection, &append).unwrap();
     redelivery::redeliver_dead(connection, fixture.note(now), 0).unwrap();
-    redelivery::dead_elsewhere(connection, 9).unwrap();
+    redelivery::dead_fallbacks(connection, 9).unwrap();
     for of in [None, Some(ticket.id)] {
         for before in [None, Some(fixture.note(now).id)] {
             assert!(trail::read(connection, of, before, 9).unwrap().len() > 3);

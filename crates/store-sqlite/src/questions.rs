@@ -10,7 +10,9 @@ use diesel::{
 };
 use ticket_domain::{
     Choice, ExternalId, MessageId, Phone, Question, QuestionId, Sender, TicketId, Timestamp,
-    ports::{Answered, Asking, News, Picked, Picking, Questions, Replaced, StoreError},
+    ports::{
+        AnswerQuestion, AnswerResult, ChangeEvent, ChoiceResult, Precondition, QuestionUpdate, Questions, StoreError,
+    },
 };
 
 use crate::{
@@ -32,21 +34,21 @@ impl Questions for SqliteStore {
         self.db.read(move |connection| question(connection, &of)).await
     }
 
-    async fn picked(&self, by: ExternalId) -> Result<Option<Picked>, StoreError> {
-        self.db.read(move |connection| picked_by(connection, &by)).await
+    async fn picked(&self, by: ExternalId) -> Result<Option<ChoiceResult>, StoreError> {
+        self.db.read(move |connection| choice_in(connection, &by)).await
     }
 
-    async fn answer(&self, picking: Picking) -> Result<Answered, StoreError> {
+    async fn answer(&self, picking: AnswerQuestion) -> Result<AnswerResult, StoreError> {
         self.db
             .write_and_tell(move |connection| {
                 let answered = answer(connection, &picking)?;
-                let news = match (&answered, picking.ticket) {
-                    (Answered::Now(picked), Some(ticket)) if picked.attached > 0 => {
-                        vec![News::Ticket(ticket), News::Unmatched]
+                let events = match (&answered, picking.ticket) {
+                    (AnswerResult::Answered(picked), Some(ticket)) if picked.attached > 0 => {
+                        vec![ChangeEvent::Ticket(ticket), ChangeEvent::Unmatched]
                     }
                     _ => Vec::new(),
                 };
-                Ok((answered, news))
+                Ok((answered, events))
             })
             .await
     }
@@ -95,11 +97,11 @@ pub(crate) enum Asked {
 }
 
 /// Asks about a message that came `at`.
-pub(crate) fn ask(connection: &mut SqliteConnection, asking: &Asking, at: Timestamp) -> Result<Asked, Failure> {
+pub(crate) fn ask(connection: &mut SqliteConnection, asking: &QuestionUpdate, at: Timestamp) -> Result<Asked, Failure> {
     match asking {
-        Asking::Nothing => Ok(Asked::About(None)),
-        Asking::Again(id) => ask_again(connection, *id, at),
-        Asking::Anew { question, instead_of } => ask_anew(connection, question, *instead_of, at),
+        QuestionUpdate::None => Ok(Asked::About(None)),
+        QuestionUpdate::Extend(id) => ask_again(connection, *id, at),
+        QuestionUpdate::Ask { question, instead_of } => ask_anew(connection, question, *instead_of, at),
     }
 }
 
@@ -123,13 +125,13 @@ fn ask_again(connection: &mut SqliteConnection, id: QuestionId, at: Timestamp) -
 fn ask_anew(
     connection: &mut SqliteConnection,
     new: &Question,
-    instead_of: Replaced,
+    instead_of: Precondition,
     at: Timestamp,
 ) -> Result<Asked, Failure> {
     match instead_of {
-        Replaced::Whichever => close(connection, &new.of, at)?,
-        Replaced::Only(None) => {}
-        Replaced::Only(Some(id)) => {
+        Precondition::AnyQuestion => close(connection, &new.of, at)?,
+        Precondition::Only(None) => {}
+        Precondition::Only(Some(id)) => {
             let known = questions::table
                 .find(bytes(id.0))
                 .filter(questions::of_phone.eq(new.of.as_str()))
@@ -166,7 +168,7 @@ pub(crate) fn close(connection: &mut SqliteConnection, of: &Phone, at: Timestamp
     Ok(())
 }
 
-pub(crate) fn answer(connection: &mut SqliteConnection, picking: &Picking) -> Result<Answered, Failure> {
+pub(crate) fn answer(connection: &mut SqliteConnection, picking: &AnswerQuestion) -> Result<AnswerResult, Failure> {
     let id = bytes(picking.question.0);
     let this = questions::table.find(&id);
     let open: Option<Vec<u8>> = this
@@ -175,10 +177,10 @@ pub(crate) fn answer(connection: &mut SqliteConnection, picking: &Picking) -> Re
         .first(connection)
         .optional()?;
     if let Some(known) = messages::known(connection, picking.by.as_ref())? {
-        return Ok(Answered::Before(known));
+        return Ok(AnswerResult::AlreadyKnown(known));
     }
     if open.is_none() {
-        return Ok(Answered::Closed);
+        return Ok(AnswerResult::Closed);
     }
     let attached = match picking.ticket {
         Some(ticket) => attach(connection, picking.question, ticket, picking.at)?,
@@ -191,7 +193,7 @@ pub(crate) fn answer(connection: &mut SqliteConnection, picking: &Picking) -> Re
         questions::attached.eq(attached),
     );
     update(this).set(answer).execute(connection)?;
-    Ok(Answered::Now(picked(connection, id)?))
+    Ok(AnswerResult::Answered(picked(connection, id)?))
 }
 
 /// Has everything that was asked about and has no ticket yet join `to`, as a manager's. Says how many messages.
@@ -217,7 +219,7 @@ fn attach(
 }
 
 /// What the answer of an outside id did.
-pub(crate) fn picked_by(connection: &mut SqliteConnection, by: &ExternalId) -> Result<Option<Picked>, Failure> {
+pub(crate) fn choice_in(connection: &mut SqliteConnection, by: &ExternalId) -> Result<Option<ChoiceResult>, Failure> {
     let question = questions::table
         .filter(questions::answered_by.eq(by.as_str()))
         .select(questions::id)
@@ -227,7 +229,7 @@ pub(crate) fn picked_by(connection: &mut SqliteConnection, by: &ExternalId) -> R
 }
 
 /// What the answer to a question did.
-fn picked(connection: &mut SqliteConnection, question: Vec<u8>) -> Result<Picked, Failure> {
+fn picked(connection: &mut SqliteConnection, question: Vec<u8>) -> Result<ChoiceResult, Failure> {
     let first: Vec<u8> = messages_table::table
         .filter(messages_table::question_id.eq(&question))
         .order((messages_table::created_at, messages_table::id))

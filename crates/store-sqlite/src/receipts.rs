@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use diesel::{alias, delete, dsl::exists, insert_into, prelude::*, select, update};
 use ticket_domain::{
     ExternalId, Progress, Receipt, TicketId, Timestamp,
-    ports::{Advance, Handed, News, Receipts, StoreError},
+    ports::{ChangeEvent, Receipts, SentNotification, StatusUpdate, StoreError},
 };
 
 use crate::{
@@ -21,15 +21,15 @@ const FORGOTTEN: i64 = 2;
 
 #[async_trait]
 impl Receipts for SqliteStore {
-    async fn handed(&self, external_id: ExternalId) -> Result<Option<Handed>, StoreError> {
+    async fn handed(&self, external_id: ExternalId) -> Result<Option<SentNotification>, StoreError> {
         self.db.read(move |connection| handed(connection, &external_id)).await
     }
 
-    async fn advance(&self, external_id: ExternalId, advance: Advance, at: Timestamp) -> Result<bool, StoreError> {
+    async fn advance(&self, external_id: ExternalId, advance: StatusUpdate, at: Timestamp) -> Result<bool, StoreError> {
         self.db
             .write_and_tell(move |connection| {
                 let ticket = self::advance(connection, &external_id, &advance, at)?;
-                Ok((ticket.is_some(), Vec::from_iter(ticket.map(News::Ticket))))
+                Ok((ticket.is_some(), Vec::from_iter(ticket.map(ChangeEvent::Ticket))))
             })
             .await
     }
@@ -66,7 +66,10 @@ fn notification_of(connection: &mut SqliteConnection, external_id: &ExternalId) 
     })
 }
 
-pub(crate) fn handed(connection: &mut SqliteConnection, external_id: &ExternalId) -> Result<Option<Handed>, Failure> {
+pub(crate) fn handed(
+    connection: &mut SqliteConnection,
+    external_id: &ExternalId,
+) -> Result<Option<SentNotification>, Failure> {
     let Some(id) = notification_of(connection, external_id)? else {
         return Ok(None);
     };
@@ -88,7 +91,7 @@ pub(crate) fn handed(connection: &mut SqliteConnection, external_id: &ExternalId
 pub(crate) fn advance(
     connection: &mut SqliteConnection,
     external_id: &ExternalId,
-    advance: &Advance,
+    advance: &StatusUpdate,
     at: Timestamp,
 ) -> Result<Option<TicketId>, Failure> {
     let Some(id) = notification_of(connection, external_id)? else {
@@ -104,7 +107,7 @@ pub(crate) fn advance(
     let diverted = refused.filter(notifications::payload.ne(outbox::NOTHING));
     let is_another_message = notifications::round.eq(notifications::round + 1);
     let written = match advance {
-        Advance::To(progress) => prepared(
+        StatusUpdate::To(progress) => prepared(
             update(delivered.filter(notifications::progress.eq_any(behind(*progress))))
                 .set((
                     notifications::progress.eq(progress.as_str()),
@@ -114,15 +117,15 @@ pub(crate) fn advance(
         )
         .load::<Vec<u8>>(connection)?
         .len(),
-        Advance::Detour(detour, why) => update(diverted)
-            .set((DetourRow::new(detour, why, at), is_another_message))
+        StatusUpdate::Fallback(fallback, reason) => update(diverted)
+            .set((DetourRow::new(fallback, reason, at), is_another_message))
             .execute(connection)?,
-        Advance::Dead(why) => update(refused)
+        StatusUpdate::Dead(reason) => update(refused)
             .set((
                 is_another_message,
                 notifications::state.eq(state::DEAD),
                 notifications::settled_at.eq(at.unix_micros()),
-                notifications::last_error.eq(&**why),
+                notifications::last_error.eq(&**reason),
                 notifications::external_id.eq(None::<&str>),
             ))
             .execute(connection)?,
@@ -130,7 +133,7 @@ pub(crate) fn advance(
     if written == 0 {
         return Ok(None);
     }
-    if !matches!(advance, Advance::To(_)) {
+    if !matches!(advance, StatusUpdate::To(_)) {
         insert_into(earlier_ids::table)
             .values((
                 earlier_ids::external_id.eq(external_id.as_str()),

@@ -2,8 +2,8 @@
 
 use diesel::{alias, dsl::sql, prelude::*, sql_types::Bool, update};
 use ticket_domain::{
-    Act, Detour, NotificationId, Route, Timestamp,
-    ports::{News, Note, Redelivered},
+    AuditAction, DeliveryRoute, Fallback, NotificationId, Timestamp,
+    ports::{AuditStamp, ChangeEvent, RedeliverResult},
 };
 
 use crate::{
@@ -18,8 +18,8 @@ pub(crate) fn redeliver(
     connection: &mut SqliteConnection,
     id: NotificationId,
     now: Timestamp,
-    anew: Option<&Detour>,
-) -> Result<Redelivered, Failure> {
+    anew: Option<&Fallback>,
+) -> Result<RedeliverResult, Failure> {
     let now = now.unix_micros();
     let id = bytes(id.0);
     let this = notifications::table.find(&id);
@@ -36,9 +36,9 @@ pub(crate) fn redeliver(
         notifications::addressed.eq(true),
     );
     match found {
-        None => return Ok(Redelivered::NotFound),
-        Some((state, ..)) if state == state::DELIVERED => return Ok(Redelivered::DeliveredBefore),
-        Some((_, Some(_), Some(lease_end))) if lease_end > now => return Ok(Redelivered::UnderWay),
+        None => return Ok(RedeliverResult::NotFound),
+        Some((state, ..)) if state == state::DELIVERED => return Ok(RedeliverResult::AlreadyDelivered),
+        Some((_, Some(_), Some(lease_end))) if lease_end > now => return Ok(RedeliverResult::InProgress),
         Some((state, ..)) if state == state::DEAD => {
             let another_message = anew.map(|way| {
                 (
@@ -60,7 +60,7 @@ pub(crate) fn redeliver(
             update(this).set(is_due).execute(connection)?;
         }
     }
-    Ok(Redelivered::Queued)
+    Ok(RedeliverResult::Queued)
 }
 
 /// Begins anew a batch of what was given up in its own words at the first number, the oldest made at or after `since`, and
@@ -68,7 +68,7 @@ pub(crate) fn redeliver(
 /// batch is not to step over all those before it.
 pub(crate) fn redeliver_dead(
     connection: &mut SqliteConnection,
-    note: Note,
+    note: AuditStamp,
     since: i64,
 ) -> Result<Told<(usize, i64)>, Failure> {
     let now = note.at.unix_micros();
@@ -80,7 +80,7 @@ pub(crate) fn redeliver_dead(
         .filter(dead.field(notifications::created_at).ge(since))
         .filter(dead.field(notifications::state).eq(state::DEAD))
         .filter(dead.field(notifications::payload).ne(NOTHING))
-        .filter(dead.field(notifications::route).eq(Route::Text.as_str()))
+        .filter(dead.field(notifications::route).eq(DeliveryRoute::Text.as_str()))
         .order(dead.field(notifications::created_at))
         .limit(i64::from(BATCH));
     let begun: Vec<i64> = update(notifications::table.filter(notifications::id.eq_any(batch)))
@@ -97,16 +97,16 @@ pub(crate) fn redeliver_dead(
     let Some(last) = begun.iter().max() else {
         return Ok(((0, since), Vec::new()));
     };
-    trail::note(connection, note, None, &Act::RedeliverDead(begun.len() as u64))?;
-    Ok(((begun.len(), *last), vec![News::Missed]))
+    trail::note(connection, note, None, &AuditAction::RedeliverDead(begun.len() as u64))?;
+    Ok(((begun.len(), *last), vec![ChangeEvent::Resync]))
 }
 
-pub(crate) fn dead_elsewhere(connection: &mut SqliteConnection, limit: u16) -> Result<Vec<NotificationId>, Failure> {
+pub(crate) fn dead_fallbacks(connection: &mut SqliteConnection, limit: u16) -> Result<Vec<NotificationId>, Failure> {
     let ids: Vec<Vec<u8>> = notifications::table
         .filter(sql::<Bool>("notifications.state <> 'delivered'"))
         .filter(notifications::state.eq(state::DEAD))
         .filter(notifications::payload.ne(NOTHING))
-        .filter(notifications::route.ne(Route::Text.as_str()))
+        .filter(notifications::route.ne(DeliveryRoute::Text.as_str()))
         .limit(i64::from(limit))
         .select(notifications::id)
         .load(connection)?;

@@ -7,9 +7,9 @@ mod trail;
 
 use diesel::{Insertable, Queryable, Selectable, sqlite::Sqlite};
 use ticket_domain::{
-    AccessKeys, Body, Content, Customer, Delivery, Head, Message, MessageId, NotificationId, ThreadState, Ticket,
-    TicketId, Timestamp,
-    ports::{Appended, Precedent, StoreError, parse},
+    AccessKeys, Content, Customer, Delivery, Message, MessageBody, MessageId, NotificationId, Ticket, TicketId,
+    TicketSummary, TicketVersion, Timestamp,
+    ports::{Appended, ExistingTicket, StoreError, parse},
 };
 use uuid::Uuid;
 
@@ -135,7 +135,7 @@ pub(crate) struct HeadRow {
     newest: Option<StateRow>,
 }
 
-impl TryFrom<HeadRow> for Head {
+impl TryFrom<HeadRow> for TicketSummary {
     type Error = StoreError;
 
     fn try_from(row: HeadRow) -> Result<Self, StoreError> {
@@ -145,7 +145,7 @@ impl TryFrom<HeadRow> for Head {
                 customer: parse(TABLE, "customer_key", &row.customer_key)?,
                 reader: parse(TABLE, "reader_key", &row.reader_key)?,
             },
-            state: ThreadState {
+            state: TicketVersion {
                 version: row
                     .version
                     .try_into()
@@ -202,7 +202,7 @@ impl TryFrom<MessageRow> for Message {
 
     fn try_from(row: MessageRow) -> Result<Self, StoreError> {
         const TABLE: &str = "messages";
-        let body: Body = parse(TABLE, "body", &row.body)?;
+        let body: MessageBody = parse(TABLE, "body", &row.body)?;
         let media = row.media_url.map(|url| parse(TABLE, "media_url", &url)).transpose()?;
         Ok(Self {
             id: message_id(&row.id)?,
@@ -228,7 +228,7 @@ pub(crate) struct PrecedentRow {
     access_key: String,
 }
 
-impl TryFrom<PrecedentRow> for Precedent {
+impl TryFrom<PrecedentRow> for ExistingTicket {
     type Error = StoreError;
 
     fn try_from(row: PrecedentRow) -> Result<Self, StoreError> {

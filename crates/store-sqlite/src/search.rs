@@ -8,7 +8,7 @@ use diesel::{
     sql_query,
     sql_types::{BigInt, Bool, Text},
 };
-use ticket_domain::{Listed, Listing, Place, SearchText, Tickets, ports::StoreError};
+use ticket_domain::{Cursor, SearchText, TicketListItem, TicketPage, TicketQuery, ports::StoreError};
 
 use crate::{db::Failure, listing, rows::moment};
 
@@ -33,11 +33,11 @@ const LOOKED_INTO: usize = 64;
 /// One page, the newest ticket first.
 pub(crate) fn page(
     connection: &mut SqliteConnection,
-    listing: &Listing,
+    listing: &TicketQuery,
     text: &SearchText,
-) -> Result<Tickets, Failure> {
+) -> Result<TicketPage, Failure> {
     let (Some(query), Some(wanted)) = (query(listing), expression(connection, text)?) else {
-        return Ok(Tickets::default());
+        return Ok(TicketPage::default());
     };
     let mut tickets = Vec::new();
     // The cursor came from outside: it may be any number.
@@ -62,18 +62,18 @@ pub(crate) fn page(
             before = number;
         }
         if is_end {
-            return Ok(Tickets { tickets, next: None });
+            return Ok(TicketPage { tickets, next: None });
         }
     }
     up_to(before, tickets)
 }
 
 /// A page behind which there may be more.
-fn up_to(number: i64, tickets: Vec<Listed>) -> Result<Tickets, Failure> {
+fn up_to(number: i64, tickets: Vec<TicketListItem>) -> Result<TicketPage, Failure> {
     // Here tickets are in the order of their numbers: the time tells nothing.
     let at = moment("tickets", "updated_at", 0)?;
-    let next = Some(Place { at, number });
-    Ok(Tickets { tickets, next })
+    let next = Some(Cursor { at, number });
+    Ok(TicketPage { tickets, next })
 }
 
 /// A document that is found.
@@ -88,7 +88,7 @@ struct Document {
 }
 
 /// The newest documents of tickets before one number. None if no ticket can meet the other conditions.
-fn query(listing: &Listing) -> Option<String> {
+fn query(listing: &TicketQuery) -> Option<String> {
     let runs: Vec<String> = listing::runs(listing)
         .into_iter()
         .map(|(status, sender, priority)| format!("('{status}', '{sender}', '{priority}')"))
@@ -273,9 +273,9 @@ mod tests {
         connection
     }
 
-    fn looking_for(text: &str) -> (Listing, SearchText) {
+    fn looking_for(text: &str) -> (TicketQuery, SearchText) {
         let text: SearchText = text.parse().unwrap();
-        let listing = Listing {
+        let listing = TicketQuery {
             status: Some(Status::Closed),
             priority: Some(Priority::Low),
             awaiting: None,
@@ -372,7 +372,7 @@ mod tests {
         listing.after = up_to(0, Vec::new()).unwrap().next;
         assert_eq!(
             super::page(&mut connection, &listing, &text).unwrap(),
-            Tickets::default()
+            TicketPage::default()
         );
     }
 }

@@ -9,8 +9,11 @@ use diesel::{
     sql_types::{BigInt, Nullable, Text},
 };
 use ticket_domain::{
-    ExternalId, Head, Message, Thread, Ticket, TicketRef, Timestamp,
-    ports::{Append, Appended, Keep, Kept, LookUp, News, Opened, Opening, StoreError, TicketStore},
+    ExternalId, Message, Thread, Ticket, TicketRef, TicketSummary, Timestamp,
+    ports::{
+        Append, Appended, ChangeEvent, OpenResult, Opening, StoreError, StoreUnmatched, StoredUnmatched, TicketLookup,
+        TicketStore,
+    },
 };
 
 use crate::{
@@ -51,14 +54,14 @@ const WITH_NEWEST: &str = with_newest!(
 
 #[async_trait]
 impl TicketStore for SqliteStore {
-    async fn open(&self, opening: Opening) -> Result<Opened, StoreError> {
+    async fn open(&self, opening: Opening) -> Result<OpenResult, StoreError> {
         self.db
             .write_and_tell(move |connection| {
                 let opened = open(connection, &opening)?;
-                let is_new = opened == Opened::Now;
+                let is_new = opened == OpenResult::Opened;
                 Ok((
                     opened,
-                    Vec::from_iter(is_new.then_some(News::Ticket(opening.ticket.id))),
+                    Vec::from_iter(is_new.then_some(ChangeEvent::Ticket(opening.ticket.id))),
                 ))
             })
             .await
@@ -68,11 +71,11 @@ impl TicketStore for SqliteStore {
         self.db.read(move |connection| opened_since(connection, since)).await
     }
 
-    async fn find(&self, look_up: LookUp) -> Result<Option<Ticket>, StoreError> {
+    async fn find(&self, look_up: TicketLookup) -> Result<Option<Ticket>, StoreError> {
         self.db.read(move |connection| find(connection, &look_up)).await
     }
 
-    async fn head(&self, reference: TicketRef) -> Result<Option<Head>, StoreError> {
+    async fn head(&self, reference: TicketRef) -> Result<Option<TicketSummary>, StoreError> {
         self.db.read(move |connection| head(connection, reference)).await
     }
 
@@ -84,12 +87,12 @@ impl TicketStore for SqliteStore {
         self.db
             .write_and_tell(move |connection| {
                 let appended = messages::append(connection, &append)?;
-                let news = match appended {
-                    Appended::Added => vec![News::Ticket(append.to)],
-                    Appended::Joined(_) => vec![News::Ticket(append.to), News::Unmatched],
-                    Appended::Before { .. } | Appended::Answer(_) | Appended::Repeated { .. } => Vec::new(),
+                let events = match appended {
+                    Appended::Added => vec![ChangeEvent::Ticket(append.to)],
+                    Appended::Joined(_) => vec![ChangeEvent::Ticket(append.to), ChangeEvent::Unmatched],
+                    Appended::AlreadyStored { .. } | Appended::Answer(_) | Appended::Repeated { .. } => Vec::new(),
                 };
-                Ok((appended, news))
+                Ok((appended, events))
             })
             .await
     }
@@ -100,18 +103,18 @@ impl TicketStore for SqliteStore {
             .await
     }
 
-    async fn keep_unmatched(&self, keep: Keep) -> Result<Kept, StoreError> {
+    async fn store_unmatched(&self, keep: StoreUnmatched) -> Result<StoredUnmatched, StoreError> {
         self.db
             .write_and_tell(move |connection| {
                 let kept = messages::keep(connection, &keep)?;
-                let is_new = kept == Kept::Now;
-                Ok((kept, Vec::from_iter(is_new.then_some(News::Unmatched))))
+                let is_new = kept == StoredUnmatched::Stored;
+                Ok((kept, Vec::from_iter(is_new.then_some(ChangeEvent::Unmatched))))
             })
             .await
     }
 }
 
-pub(crate) fn open(connection: &mut SqliteConnection, opening: &Opening) -> Result<Opened, Failure> {
+pub(crate) fn open(connection: &mut SqliteConnection, opening: &Opening) -> Result<OpenResult, Failure> {
     let Opening {
         ticket,
         message,
@@ -121,7 +124,7 @@ pub(crate) fn open(connection: &mut SqliteConnection, opening: &Opening) -> Resu
     if let Some(idempotency) = idempotency
         && let Some(precedent) = keys::opened(connection, idempotency, ticket.created_at)?
     {
-        return Ok(Opened::Before(precedent));
+        return Ok(OpenResult::AlreadyOpened(precedent));
     }
     let written = insert_into(tickets::table)
         .values(TicketRow::new(ticket))
@@ -129,7 +132,7 @@ pub(crate) fn open(connection: &mut SqliteConnection, opening: &Opening) -> Resu
         .do_nothing()
         .execute(connection)?;
     if written == 0 {
-        return Ok(Opened::ReferenceTaken);
+        return Ok(OpenResult::ReferenceTaken);
     }
     messages::write(connection, message, ticket.id, FIRST_VERSION)?;
     insert_into(notifications::table)
@@ -138,7 +141,7 @@ pub(crate) fn open(connection: &mut SqliteConnection, opening: &Opening) -> Resu
     if let Some(idempotency) = idempotency {
         keys::remember(connection, idempotency, ticket.id, None)?;
     }
-    Ok(Opened::Now)
+    Ok(OpenResult::Opened)
 }
 
 /// The numbers that tickets got since the first one opened at or after `since`.
@@ -156,10 +159,10 @@ pub(crate) fn opened_since(connection: &mut SqliteConnection, since: Timestamp) 
     })
 }
 
-pub(crate) fn find(connection: &mut SqliteConnection, look_up: &LookUp) -> Result<Option<Ticket>, Failure> {
+pub(crate) fn find(connection: &mut SqliteConnection, look_up: &TicketLookup) -> Result<Option<Ticket>, Failure> {
     let id = match look_up {
-        LookUp::Reference(reference) => return by_reference(connection, *reference),
-        LookUp::Quoted(external_id) => {
+        TicketLookup::Reference(reference) => return by_reference(connection, *reference),
+        TicketLookup::Quoted(external_id) => {
             let of_messages = messages_table::table
                 .filter(messages_table::external_id.eq(external_id.as_str()))
                 .filter(messages_table::ticket_id.is_not_null())
@@ -199,12 +202,12 @@ fn by_reference(connection: &mut SqliteConnection, reference: TicketRef) -> Resu
     Ok(row.map(Ticket::try_from).transpose()?)
 }
 
-pub(crate) fn head(connection: &mut SqliteConnection, reference: TicketRef) -> Result<Option<Head>, Failure> {
+pub(crate) fn head(connection: &mut SqliteConnection, reference: TicketRef) -> Result<Option<TicketSummary>, Failure> {
     type Answer = (Text, Text, BigInt, Nullable<Columns<StateRow>>);
     let row: Option<HeadRow> = typed::<Answer, _>(sql_query(HEAD).bind::<Text, _>(reference.to_string()))
         .get_result(connection)
         .optional()?;
-    Ok(row.map(Head::try_from).transpose()?)
+    Ok(row.map(TicketSummary::try_from).transpose()?)
 }
 
 pub(crate) fn thread(connection: &mut SqliteConnection, reference: TicketRef) -> Result<Option<Thread>, Failure> {

@@ -1,7 +1,7 @@
 //! What operators did.
 
 use diesel::{insert_into, prelude::*, upsert::excluded};
-use ticket_domain::{Act, Entry, EntryId, TicketId, ports::Note};
+use ticket_domain::{AuditAction, AuditEntryId, Entry, TicketId, ports::AuditStamp};
 
 use crate::{
     db::Failure,
@@ -13,12 +13,12 @@ use crate::{
 /// entry, which counts them all.
 pub(crate) fn note(
     connection: &mut SqliteConnection,
-    note: Note,
+    note: AuditStamp,
     ticket: Option<TicketId>,
-    act: &Act,
+    act: &AuditAction,
 ) -> Result<(), Failure> {
     let entry = insert_into(trail::table).values(EntryRow::new(note, ticket, act));
-    if let Act::RedeliverDead(_) = act {
+    if let AuditAction::RedeliverDead(_) = act {
         entry
             .on_conflict(trail::id)
             .do_update()
@@ -34,7 +34,7 @@ pub(crate) fn note(
 pub(crate) fn read(
     connection: &mut SqliteConnection,
     of: Option<TicketId>,
-    before: Option<EntryId>,
+    before: Option<AuditEntryId>,
     limit: u16,
 ) -> Result<Vec<Entry>, Failure> {
     let mut entries = trail::table

@@ -16,7 +16,7 @@ use std::{
 };
 
 use diesel::SqliteConnection;
-use ticket_domain::ports::{Follower, StoreError};
+use ticket_domain::ports::{StoreError, Subscriber};
 use tokio::{
     sync::{mpsc, oneshot},
     time::timeout,
@@ -40,7 +40,7 @@ const QUEUE: usize = 1_024;
 type Jobs = Vec<Box<dyn Job>>;
 
 /// Who is told of changes.
-pub(crate) type Followers = Arc<RwLock<Vec<Arc<dyn Follower>>>>;
+pub(crate) type Subscribers = Arc<RwLock<Vec<Arc<dyn Subscriber>>>>;
 
 /// Hands jobs to the thread. The thread ends, with everything written that it was given, when this is dropped.
 pub(crate) struct Writer {
@@ -49,11 +49,11 @@ pub(crate) struct Writer {
 }
 
 #[derive(Debug, thiserror::Error)]
-enum Impediment {
+enum UnavailableReason {
     #[error("the writer did not come to it in time")]
     Busy,
     #[error("the writer is gone")]
-    Gone,
+    EraseReport,
     #[error("no database connection came free in time")]
     NoConnection,
     #[error("the work panicked")]
@@ -62,12 +62,12 @@ enum Impediment {
 
 impl Writer {
     /// Starts the thread. At most `together` jobs share a commit. It takes its connection from `pool` for each commit, so that one that broke is replaced.
-    pub(crate) fn start(pool: Pool, followers: Followers, together: usize) -> std::io::Result<Self> {
+    pub(crate) fn start(pool: Pool, subscribers: Subscribers, together: usize) -> std::io::Result<Self> {
         let (queue, waiting) = mpsc::channel(QUEUE);
-        let desk = Desk {
+        let desk = QueueState {
             pool,
             waiting,
-            followers,
+            subscribers,
             together,
         };
         let thread = thread::Builder::new()
@@ -105,10 +105,10 @@ impl Writer {
         };
         let ended = match timeout(PATIENCE, queued).await {
             Ok(ended) => ended,
-            Err(_) if turn.take() => return Err(unavailable(Impediment::Busy)),
+            Err(_) if turn.take() => return Err(unavailable(UnavailableReason::Busy)),
             Err(_) => answered.await,
         };
-        ended.unwrap_or_else(|_| Err(unavailable(Impediment::Gone)))
+        ended.unwrap_or_else(|_| Err(unavailable(UnavailableReason::EraseReport)))
     }
 }
 
@@ -142,7 +142,7 @@ trait Job: Send {
     fn run(&mut self, connection: &mut SqliteConnection) -> Result<(), Failure>;
 
     /// Tells the followers what is news, and then the caller how it ended.
-    fn end(self: Box<Self>, committed: Result<(), StoreError>, followers: &[Arc<dyn Follower>]);
+    fn end(self: Box<Self>, committed: Result<(), StoreError>, subscribers: &[Arc<dyn Subscriber>]);
 }
 
 /// A call of the store, as a job.
@@ -167,19 +167,19 @@ where
         let work = || self.span.in_scope(|| (self.work)(connection));
         // The transaction is rolled back, so nothing half-done is seen afterwards.
         let told = catch_unwind(AssertUnwindSafe(work))
-            .unwrap_or_else(|_| Err(StoreError::Failed(Arc::new(Impediment::Panicked)).into()))?;
+            .unwrap_or_else(|_| Err(StoreError::Failed(Arc::new(UnavailableReason::Panicked)).into()))?;
         self.told = Some(told);
         Ok(())
     }
 
-    fn end(self: Box<Self>, committed: Result<(), StoreError>, followers: &[Arc<dyn Follower>]) {
+    fn end(self: Box<Self>, committed: Result<(), StoreError>, subscribers: &[Arc<dyn Subscriber>]) {
         let Self { told, answer, .. } = *self;
-        let told = committed.and_then(|()| told.ok_or_else(|| unavailable(Impediment::Gone)));
-        let ended = told.map(|(outcome, news)| {
-            for news in news {
-                for follower in followers {
+        let told = committed.and_then(|()| told.ok_or_else(|| unavailable(UnavailableReason::EraseReport)));
+        let ended = told.map(|(outcome, events)| {
+            for events in events {
+                for subscriber in subscribers {
                     // It is committed, whatever becomes of telling it; and there is no other writer.
-                    if catch_unwind(AssertUnwindSafe(|| follower.hear(news))).is_err() {
+                    if catch_unwind(AssertUnwindSafe(|| subscriber.on_change(events))).is_err() {
                         tracing::error!("a follower of changes panicked");
                     }
                 }
@@ -203,14 +203,14 @@ enum Broken {
 }
 
 /// Where the thread works.
-struct Desk {
+struct QueueState {
     pool: Pool,
     waiting: mpsc::Receiver<Box<dyn Job>>,
-    followers: Followers,
+    subscribers: Subscribers,
     together: usize,
 }
 
-impl Desk {
+impl QueueState {
     /// Writes until the store ends. The callers of jobs that were under way at a panic hear that the writer is gone; those
     /// that come later are served, since there is no other.
     fn run(mut self) {
@@ -258,7 +258,7 @@ impl Desk {
         let mut connection = self
             .pool
             .get()
-            .map_err(|_| Broken::NotBegun(unavailable(Impediment::NoConnection)))?;
+            .map_err(|_| Broken::NotBegun(unavailable(UnavailableReason::NoConnection)))?;
         let mut has_begun = false;
         let mut failed = None;
         let ended = connection.immediate_transaction(|connection| {
@@ -290,14 +290,14 @@ impl Desk {
     }
 
     fn end(&self, jobs: Jobs, committed: &Result<(), StoreError>) {
-        let followers = self.followers.read().unwrap_or_else(PoisonError::into_inner);
+        let subscribers = self.subscribers.read().unwrap_or_else(PoisonError::into_inner);
         for job in jobs {
-            job.end(committed.clone(), &followers);
+            job.end(committed.clone(), &subscribers);
         }
     }
 }
 
-fn unavailable(impediment: Impediment) -> StoreError {
+fn unavailable(impediment: UnavailableReason) -> StoreError {
     StoreError::Unavailable(Arc::new(impediment))
 }
 

@@ -10,7 +10,10 @@ use store_contract::Fixture;
 use store_sqlite::SqliteStore;
 use ticket_domain::{
     Choice, MessageStatus, NotificationId, QuestionId, Reason, Receipt, Timestamp,
-    ports::{Answered, Asking, Keep, Kept, LookUp, Opened, Opening, Picking, Replaced, StoreError, Verdict},
+    ports::{
+        AnswerQuestion, AnswerResult, AttemptOutcome, OpenResult, Opening, Precondition, QuestionUpdate, StoreError,
+        StoreUnmatched, StoredUnmatched, TicketLookup,
+    },
 };
 
 /// What is asked of a store that holds one ticket.
@@ -48,7 +51,7 @@ async fn make(call: Call, fixture: &Fixture, opening: &Opening) -> Result<(), St
     let store = fixture.store();
     let (reference, id) = (opening.ticket.reference, opening.notification.id);
     match call {
-        Find => store.find(LookUp::Reference(reference)).await.map(drop),
+        Find => store.find(TicketLookup::Reference(reference)).await.map(drop),
         Thread => store.thread(reference).await.map(drop),
         Record => store.notification(id).await.map(drop),
         Vitals => store.vitals(now()).await.map(drop),
@@ -60,11 +63,11 @@ async fn make(call: Call, fixture: &Fixture, opening: &Opening) -> Result<(), St
             } else {
                 ASKED.parse().unwrap()
             };
-            let keep = Keep {
+            let keep = StoreUnmatched {
                 message: fixture.message_of(&external_id, now()),
-                asking: Asking::Nothing,
+                asking: QuestionUpdate::None,
             };
-            store.keep_unmatched(keep).await.map(drop)
+            store.store_unmatched(keep).await.map(drop)
         }
         OpenTickets => store.open_tickets(5).await.map(drop),
         Question => store.question(fixture.message(now()).from.unwrap()).await.map(drop),
@@ -98,19 +101,25 @@ async fn ask(fixture: &Fixture, opening: &Opening) {
         };
         let (id, of) = (QuestionId(message.id.0), message.from.clone().unwrap());
         let question = ticket_domain::Question::new(id, of, Reason::NoHint, slice::from_ref(&choice), now());
-        let asking = Asking::Anew {
+        let asking = QuestionUpdate::Ask {
             question,
-            instead_of: Replaced::Only(None),
+            instead_of: Precondition::Only(None),
         };
-        assert_eq!(store.keep_unmatched(Keep { message, asking }).await.unwrap(), Kept::Now);
+        assert_eq!(
+            store.store_unmatched(StoreUnmatched { message, asking }).await.unwrap(),
+            StoredUnmatched::Stored
+        );
         if is_answered {
-            let picking = Picking {
+            let picking = AnswerQuestion {
                 question: id,
                 by: Some(PICK.parse().unwrap()),
                 ticket: None,
                 at: now(),
             };
-            assert!(matches!(store.answer(picking).await.unwrap(), Answered::Now(_)));
+            assert!(matches!(
+                store.answer(picking).await.unwrap(),
+                AnswerResult::Answered(_)
+            ));
         }
     }
 }
@@ -135,16 +144,16 @@ async fn expect_corrupt(table: &str, column: &str, value: &str, call: Call) {
     let mut opening = fixture.opening(now());
     opening.idempotency = Some(fixture.idempotency(now().plus(Duration::from_hours(1))));
     opening.message.external_id = Some(fixture.external_id());
-    assert_eq!(store.open(opening.clone()).await.unwrap(), Opened::Now);
+    assert_eq!(store.open(opening.clone()).await.unwrap(), OpenResult::Opened);
     ask(&fixture, &opening).await;
     store.keep_receipt(receipt(), now()).await.unwrap();
     if value.starts_with("delivered: ") {
         let claimed = store.claim(fixture.claim_at(now()), 1).await.unwrap().remove(0);
-        let verdict = Verdict::Delivered {
+        let outcome = AttemptOutcome::Delivered {
             at: now(),
             external_id: Some(HANDED.parse().unwrap()),
         };
-        store.settle(claimed.id, claimed.lease, verdict).await.unwrap();
+        store.record_attempt(claimed.id, claimed.lease, outcome).await.unwrap();
     }
     make(call, &fixture, &opening).await.unwrap();
 
@@ -268,14 +277,14 @@ async fn a_corrupt_receipt_keeps_no_other_back() {
     let mut receipts = Vec::new();
     for _ in 0..2 {
         let opening = fixture.opening(now());
-        assert_eq!(store.open(opening).await.unwrap(), Opened::Now);
+        assert_eq!(store.open(opening).await.unwrap(), OpenResult::Opened);
         let external_id = fixture.external_id();
         let claimed = store.claim(fixture.claim_at(now()), 1).await.unwrap().remove(0);
-        let verdict = Verdict::Delivered {
+        let outcome = AttemptOutcome::Delivered {
             at: now(),
             external_id: Some(external_id.clone()),
         };
-        store.settle(claimed.id, claimed.lease, verdict).await.unwrap();
+        store.record_attempt(claimed.id, claimed.lease, outcome).await.unwrap();
         let receipt = Receipt {
             external_id,
             ..receipt()
@@ -307,7 +316,7 @@ async fn one_spoilt_of_three(
     for seconds in 0..3 {
         let opening = fixture.opening(now().plus(Duration::from_secs(seconds)));
         ids.push(opening.notification.id);
-        assert_eq!(fixture.store().open(opening).await.unwrap(), Opened::Now);
+        assert_eq!(fixture.store().open(opening).await.unwrap(), OpenResult::Opened);
     }
     let first = now().unix_micros();
     let sql = format!("UPDATE notifications SET {column} = {value} WHERE due_at = {first}");

@@ -15,7 +15,7 @@ use store_contract::Fixture;
 use store_sqlite::{OpenError, Schema, SqliteStore, check};
 use ticket_domain::{
     Question, QuestionId, Reason, Timestamp,
-    ports::{Asking, Keep, Kept, Opened, Replaced, StoreHealth, TicketStore},
+    ports::{OpenResult, Precondition, QuestionUpdate, StoreHealth, StoreUnmatched, StoredUnmatched, TicketStore},
 };
 
 fn now() -> Timestamp {
@@ -73,17 +73,17 @@ async fn a_restart_keeps_everything() {
     let open = || Fixture::new(std::sync::Arc::new(SqliteStore::open(&path).unwrap()));
     let first = open();
     let opening = first.opening(now());
-    assert_eq!(first.store().open(opening.clone()).await.unwrap(), Opened::Now);
+    assert_eq!(first.store().open(opening.clone()).await.unwrap(), OpenResult::Opened);
     let message = first.message_of(&first.external_id(), now());
     let of = message.from.clone().unwrap();
     let id = QuestionId(message.id.0);
     let question = Question::new(id, of.clone(), Reason::NoHint, &[], now());
-    let asking = Asking::Anew {
+    let asking = QuestionUpdate::Ask {
         question: question.clone(),
-        instead_of: Replaced::Only(None),
+        instead_of: Precondition::Only(None),
     };
-    let kept = first.store().keep_unmatched(Keep { message, asking }).await;
-    assert_eq!(kept.unwrap(), Kept::Now);
+    let kept = first.store().store_unmatched(StoreUnmatched { message, asking }).await;
+    assert_eq!(kept.unwrap(), StoredUnmatched::Stored);
     let thread = first.store().thread(opening.ticket.reference).await.unwrap().unwrap();
     drop(first);
 
@@ -123,8 +123,8 @@ async fn two_stores_on_one_file_see_the_same() {
     let path = folder.path().join("tickets.db");
     let [first, second] = [(); 2].map(|()| SqliteStore::open(&path).unwrap());
     let opening = Fixture::new(std::sync::Arc::new(first.clone())).opening(now());
-    assert_eq!(first.open(opening.clone()).await.unwrap(), Opened::Now);
-    assert_eq!(second.open(opening.clone()).await.unwrap(), Opened::ReferenceTaken);
+    assert_eq!(first.open(opening.clone()).await.unwrap(), OpenResult::Opened);
+    assert_eq!(second.open(opening.clone()).await.unwrap(), OpenResult::ReferenceTaken);
     assert!(second.thread(opening.ticket.reference).await.unwrap().is_some());
 }
 

@@ -47,7 +47,7 @@ fn read(source: &mut SqliteSource) -> Result<Vec<Rows>, TransferError> {
 fn rows_come_table_by_table_until_nobody_wants_more() {
     let (_folder, path) = filled();
     let mut source = SqliteSource::open(&path).unwrap();
-    assert_eq!(source.count(Table::Tickets).unwrap(), 2_500);
+    assert_eq!(source.count(Table::TicketPage).unwrap(), 2_500);
     let batches: Vec<(Table, u64)> = read(&mut source)
         .unwrap()
         .iter()
@@ -56,9 +56,9 @@ fn rows_come_table_by_table_until_nobody_wants_more() {
     assert_eq!(
         batches,
         [
-            (Table::Tickets, 1_000),
-            (Table::Tickets, 1_000),
-            (Table::Tickets, 500),
+            (Table::TicketPage, 1_000),
+            (Table::TicketPage, 1_000),
+            (Table::TicketPage, 500),
             (Table::Notifications, 1)
         ]
     );

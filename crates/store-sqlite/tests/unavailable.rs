@@ -8,7 +8,7 @@ use store_contract::Fixture;
 use store_sqlite::SqliteStore;
 use ticket_domain::{
     Timestamp,
-    ports::{Opened, StoreError},
+    ports::{OpenResult, StoreError},
 };
 
 /// Another process holds the file: writers wait, and then say so; readers read on. In a row that is longer than the
@@ -37,7 +37,7 @@ async fn a_file_that_another_process_writes_to_is_unavailable_for_that_time() {
     other.batch_execute("ROLLBACK").unwrap();
     assert_eq!(store.vitals(now).await.unwrap().waiting, 0);
     for opening in openings {
-        assert_eq!(store.open(opening).await.unwrap(), Opened::Now);
+        assert_eq!(store.open(opening).await.unwrap(), OpenResult::Opened);
     }
     assert_eq!(store.vitals(now).await.unwrap().waiting, 3);
 }

@@ -5,8 +5,8 @@ use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use ticket_domain::{
-    AccessKey, AccessKeys, Clue, Customer, Managers, Priority, Status, TextClue, Ticket, TicketId, TicketRef,
-    TicketRequest, Timestamp, references_in, which_ticket,
+    AccessKey, AccessKeys, Customer, Managers, Match, Priority, Status, TextMatch, Ticket, TicketId, TicketRef,
+    TicketRequest, Timestamp, references_in, resolve_ticket,
 };
 use uuid::Uuid;
 
@@ -86,8 +86,8 @@ fn benches(criterion: &mut Criterion) {
     let from = "+919655716000".parse().unwrap();
     criterion.bench_function("which ticket", |bencher| {
         bencher.iter_batched(
-            || TextClue::One(Clue::Names(Box::new(ticket()))),
-            |in_text| which_ticket(&from, &managers, Clue::Silent, Clue::Silent, in_text),
+            || TextMatch::One(Match::Ticket(Box::new(ticket()))),
+            |in_text| resolve_ticket(&from, &managers, Match::None, Match::None, in_text),
             criterion::BatchSize::SmallInput,
         );
     });

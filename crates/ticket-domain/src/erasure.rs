@@ -2,7 +2,9 @@
 
 use std::str::FromStr;
 
-use crate::{Body, Content, Customer, Email, EmailError, Message, Phone, PhoneError, Rule, Sender, Ticket};
+use crate::{
+    Content, Customer, Email, EmailError, Message, MessageBody, Phone, PhoneError, Sender, Ticket, ValidationError,
+};
 
 /// By what a person is known: an address or a number.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +26,7 @@ pub enum ContactError {
     Phone(PhoneError),
 }
 
-impl Rule for ContactError {
+impl ValidationError for ContactError {
     fn code(&self) -> &'static str {
         match self {
             Self::Email(error) => error.code(),
@@ -58,9 +60,9 @@ impl Contact {
 /// What stands in the place of everything that was erased. Each is a value of its type, so that what is erased is read as
 /// everything else; none leads to anybody.
 #[derive(Debug, Clone, Copy)]
-pub struct Erased;
+pub struct Redaction;
 
-impl Erased {
+impl Redaction {
     /// In the place of names, subjects and texts.
     pub const TEXT: &str = "[erased]";
     /// In the place of numbers. Without `+` it is never anybody's.
@@ -85,7 +87,7 @@ impl Erased {
 
     /// The message without what it said, and without the number that it came from unless that is a manager's.
     pub fn message(message: &mut Message) {
-        if let Ok(content) = Content::new(Body::lenient(Self::TEXT), None) {
+        if let Ok(content) = Content::new(MessageBody::lenient(Self::TEXT), None) {
             message.content = content;
         }
         if message.sender != Sender::Manager {
@@ -100,7 +102,7 @@ impl Ticket {
     pub fn is_erased(&self) -> bool {
         let Customer { name, phone, email } = &self.customer;
         let left = [name.as_str(), phone.as_str(), email.as_str(), self.subject.as_str()];
-        left == [Erased::TEXT, Erased::PHONE, Erased::EMAIL, Erased::TEXT]
+        left == [Redaction::TEXT, Redaction::PHONE, Redaction::EMAIL, Redaction::TEXT]
     }
 }
 
@@ -108,13 +110,13 @@ impl Message {
     /// Whether there is nothing in it to erase.
     pub fn says_nothing(&self) -> bool {
         let is_known = self.from.is_some() && self.sender != Sender::Manager;
-        !is_known && self.content.media().is_none() && self.content.body().as_str() == Erased::TEXT
+        !is_known && self.content.media().is_none() && self.content.body().as_str() == Redaction::TEXT
     }
 
     /// Whether it waits for its ticket no more, being erased: every other message that is kept has the number that it
     /// came from.
     pub fn is_erased(&self) -> bool {
-        self.from.is_none() && self.content.body().as_str() == Erased::TEXT
+        self.from.is_none() && self.content.body().as_str() == Redaction::TEXT
     }
 }
 
@@ -162,10 +164,13 @@ mod tests {
 
     #[test]
     fn what_is_left_is_read_as_everything_else_and_is_nobodys() {
-        let left = customer(Erased::PHONE, Erased::EMAIL);
+        let left = customer(Redaction::PHONE, Redaction::EMAIL);
         assert_eq!(left.name.as_str().parse(), Ok(left.name));
         assert!(!left.phone.is_international());
-        assert_eq!(Erased::TEXT.parse::<crate::Subject>().unwrap().as_str(), Erased::TEXT);
-        assert_eq!(Body::lenient(Erased::TEXT).as_str(), Erased::TEXT);
+        assert_eq!(
+            Redaction::TEXT.parse::<crate::Subject>().unwrap().as_str(),
+            Redaction::TEXT
+        );
+        assert_eq!(MessageBody::lenient(Redaction::TEXT).as_str(), Redaction::TEXT);
     }
 }

@@ -4,38 +4,40 @@
 //! Nothing here reads a clock, draws a random number, opens a connection or knows a wire format. What the use cases
 //! need of the world they ask of the [`ports`]; adapters in other crates answer.
 
-mod desk;
 mod erasure;
 mod message;
 mod notification;
+mod operator;
 mod question;
 mod receipt;
 mod reference;
+mod resolve_ticket;
 mod schedule;
 mod ticket;
 mod values;
-mod which_ticket;
 
-pub mod plain;
 pub mod ports;
+pub mod sanitize;
 pub mod use_cases;
 
-pub use desk::{Act, Attention, Entry, Excerpt, Listed, Listing, Oldest, Tickets, Wish};
-pub use erasure::{Contact, ContactError, Erased};
+pub use erasure::{Contact, ContactError, Redaction};
 pub use message::{Content, EmptyMessage, Message};
 pub use notification::{Delivery, Notification, NotificationRecord, NotificationState, Payload};
-pub use question::{CHOICES, Choice, Pick, Question, Reason, looks_like_a_pick, notice};
-pub use receipt::{Detour, Meaning, Receipt, Refusal};
+pub use operator::{
+    Attention, AuditAction, Entry, Excerpt, Oldest, TicketListItem, TicketPage, TicketPatch, TicketQuery,
+};
+pub use question::{CHOICES, Choice, Question, Reason, Selection, looks_like_a_choice, notice};
+pub use receipt::{Fallback, Receipt, ReceiptEffect, UndeliveredReason};
 pub use reference::{NotAReference, TicketRef, references_in};
+pub use resolve_ticket::{Managers, Match, TextMatch, TicketMatch, resolve_ticket};
 pub use schedule::{NOTIFY_SLOW_RETRIES_MAX, RetrySchedule};
 pub use ticket::{
-    Access, AccessKeys, Customer, Head, Standing, Thread, ThreadState, Ticket, TicketLinks, TicketRequest,
+    Access, AccessKeys, AccessLevel, Customer, Thread, Ticket, TicketLinks, TicketRequest, TicketSummary, TicketVersion,
 };
 pub use values::{
-    AccessKey, AccessKeyError, Awaiting, Body, Channel, CustomerName, DeliveryState, Email, EmailError, EntryId,
-    EventKind, ExternalId, IdempotencyKey, IdempotencyKeyError, LeaseToken, MediaUrl, MediaUrlError, MessageId,
-    MessageStatus, MessageText, New, NotAPlace, NotificationId, Phone, PhoneError, Place, Priority, Progress,
-    QuestionId, Route, Rule, SearchText, Sender, Stage, Status, Subject, TextError, TicketId, Timestamp,
-    TimestampError, UnknownWord,
+    AccessKey, AccessKeyError, AuditEntryId, Awaiting, Channel, Cursor, CustomerName, DeliveryRoute, DeliveryState,
+    Email, EmailError, EventKind, ExternalId, IdempotencyKey, IdempotencyKeyError, InvalidCursor, LeaseToken, MediaUrl,
+    MediaUrlError, MessageBody, MessageId, MessageStatus, MessageText, NotificationId, Phone, PhoneError, Priority,
+    Progress, QuestionId, SearchText, Sender, Stage, Status, StrictText, Subject, TextError, TicketId, Timestamp,
+    TimestampError, UnknownWord, ValidationError,
 };
-pub use which_ticket::{Clue, Managers, TextClue, Which, which_ticket};

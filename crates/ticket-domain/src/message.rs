@@ -1,11 +1,11 @@
 //! Messages: what was said, by whom, and which way it came.
 
-use crate::{Body, Channel, ExternalId, MediaUrl, MessageId, MessageText, Phone, Sender, Timestamp};
+use crate::{Channel, ExternalId, MediaUrl, MessageBody, MessageId, MessageText, Phone, Sender, Timestamp};
 
 /// What a message says: words, a medium, or both.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Content {
-    body: Body,
+    body: MessageBody,
     media: Option<MediaUrl>,
 }
 
@@ -16,7 +16,7 @@ pub struct EmptyMessage;
 
 impl Content {
     /// Words, a medium, or both.
-    pub fn new(body: Body, media: Option<MediaUrl>) -> Result<Self, EmptyMessage> {
+    pub fn new(body: MessageBody, media: Option<MediaUrl>) -> Result<Self, EmptyMessage> {
         if body.is_empty() && media.is_none() {
             Err(EmptyMessage)
         } else {
@@ -25,7 +25,7 @@ impl Content {
     }
 
     /// The words; empty if only a medium came.
-    pub fn body(&self) -> &Body {
+    pub fn body(&self) -> &MessageBody {
         &self.body
     }
 
@@ -80,7 +80,7 @@ mod tests {
     fn a_message_says_something() {
         let media = || "https://media.example/1".parse::<MediaUrl>().unwrap();
         let text = |body: &str, media: Option<MediaUrl>| {
-            Content::new(Body::lenient(body), media).map(|content| content.as_text())
+            Content::new(MessageBody::lenient(body), media).map(|content| content.as_text())
         };
         assert_eq!(text("", None), Err(EmptyMessage));
         assert_eq!(text("hello", None), Ok("hello".into()));

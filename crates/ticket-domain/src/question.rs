@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, time::Duration};
 
-use crate::{Phone, QuestionId, Subject, TicketRef, Timestamp, plain, values::partly_redacted_debug};
+use crate::{Phone, QuestionId, Subject, TicketRef, Timestamp, sanitize, values::partly_redacted_debug};
 
 /// How many open tickets a question lists: as many as a telephone shows without scrolling.
 pub const CHOICES: u8 = 5;
@@ -53,18 +53,18 @@ pub enum Reason {
     /// The message has no hint at all.
     NoHint,
     /// Its hints are at odds.
-    AtOdds,
+    Contradicting,
     /// It names a ticket that does not exist.
     NoSuchTicket,
 }
 
 /// How a manager answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pick {
+pub enum Selection {
     /// A ticket.
     Ticket(TicketRef),
     /// None of them: an operator will see to it.
-    LeftAside,
+    NoneOfThem,
 }
 
 impl Question {
@@ -87,25 +87,29 @@ impl Question {
     }
 
     /// Whether a message without any hint that comes now is a further part of what was asked about.
-    pub fn takes_more(&self, now: Timestamp) -> bool {
+    pub fn accepts_more(&self, now: Timestamp) -> bool {
         self.is_run && now.since(self.begun_at) <= RUN_LASTS
     }
 
     /// What `text` picks, if the question can still be answered and the text is nothing but an answer.
-    pub fn picked_by(&self, text: &str, now: Timestamp) -> Option<Pick> {
+    pub fn choice_in(&self, text: &str, now: Timestamp) -> Option<Selection> {
         if !self.is_in_time(now) {
             return None;
         }
         match Typed::parse(text)? {
-            Typed::Number(0) => Some(Pick::LeftAside),
-            Typed::Number(number) => self.choices.get(usize::from(number) - 1).copied().map(Pick::Ticket),
-            Typed::Reference(reference) => Some(Pick::Ticket(reference)),
+            Typed::Number(0) => Some(Selection::NoneOfThem),
+            Typed::Number(number) => self
+                .choices
+                .get(usize::from(number) - 1)
+                .copied()
+                .map(Selection::Ticket),
+            Typed::Reference(reference) => Some(Selection::Ticket(reference)),
         }
     }
 }
 
 /// Whether a text is nothing but an answer to some question, open or not.
-pub fn looks_like_a_pick(text: &str) -> bool {
+pub fn looks_like_a_choice(text: &str) -> bool {
     Typed::parse(text).is_some()
 }
 
@@ -120,7 +124,7 @@ impl Typed {
     fn parse(text: &str) -> Option<Self> {
         let is_decoration = |c: char| {
             c.is_whitespace()
-                || plain::is_invisible(c)
+                || sanitize::is_invisible(c)
                 || matches!(c, '\u{fe0f}' | '\u{20e3}')
                 || "#*_~`.,:;!()[]<>\"'“”".contains(c)
         };
@@ -139,7 +143,7 @@ fn words(reason: Reason, choices: &[Choice]) -> String {
     let mut text = String::new();
     match reason {
         Reason::NoHint => {}
-        Reason::AtOdds => text.push_str("More than one ticket is named. "),
+        Reason::Contradicting => text.push_str("More than one ticket is named. "),
         Reason::NoSuchTicket => text.push_str("There is no ticket of that number. "),
     }
     if choices.is_empty() {
@@ -170,8 +174,8 @@ pub fn notice(to: Option<&Choice>, attached: u32) -> String {
 /// A customer's subject as it may stand in a message of ours: not too long, without formatting, and without the
 /// references of other tickets.
 fn shown(choice: &Choice) -> String {
-    plain::cut(
-        plain::line(choice.subject.as_str(), Some(choice.reference)),
+    sanitize::cut(
+        sanitize::line(choice.subject.as_str(), Some(choice.reference)),
         SUBJECT_SHOWN,
     )
 }
@@ -201,7 +205,7 @@ mod tests {
 
     #[test]
     fn only_an_answer_picks() {
-        let reference = |raw: &str| Some(Pick::Ticket(raw.parse().unwrap()));
+        let reference = |raw: &str| Some(Selection::Ticket(raw.parse().unwrap()));
         let (first, second, third) = (
             reference("T-20250115-1111"),
             reference("T-20250115-2222"),
@@ -222,7 +226,7 @@ mod tests {
             ("[3],", third),
             ("\u{200e}3", third),
             ("<t-20250115-2222>", second),
-            ("0", Some(Pick::LeftAside)),
+            ("0", Some(Selection::NoneOfThem)),
             ("T-20250115-2222", second),
             ("t-20250115-2222.", second),
             ("*T-20250115-9999*", other),
@@ -241,24 +245,24 @@ mod tests {
             ("for T-20250115-1111", None),
             ("1111", None),
         ] {
-            assert_eq!(question(Reason::NoHint).picked_by(text, at(60)), expected, "{text:?}");
+            assert_eq!(question(Reason::NoHint).choice_in(text, at(60)), expected, "{text:?}");
         }
     }
 
     #[test]
     fn a_question_is_open_for_fifteen_minutes_and_takes_more_for_two() {
         let asked = question(Reason::NoHint);
-        assert!(asked.picked_by("1", at(15 * 60)).is_some());
-        assert!(asked.picked_by("1", at(15 * 60 + 1)).is_none());
-        assert!(asked.takes_more(at(120)) && !asked.takes_more(at(121)));
+        assert!(asked.choice_in("1", at(15 * 60)).is_some());
+        assert!(asked.choice_in("1", at(15 * 60 + 1)).is_none());
+        assert!(asked.accepts_more(at(120)) && !asked.accepts_more(at(121)));
         let again = Question {
             asked_at: at(120),
             ..asked
         };
-        assert!(again.picked_by("1", at(17 * 60)).is_some());
-        assert!(!again.takes_more(at(121)));
-        assert!(!question(Reason::AtOdds).takes_more(at(1)));
-        assert!(!question(Reason::NoSuchTicket).takes_more(at(1)));
+        assert!(again.choice_in("1", at(17 * 60)).is_some());
+        assert!(!again.accepts_more(at(121)));
+        assert!(!question(Reason::Contradicting).accepts_more(at(1)));
+        assert!(!question(Reason::NoSuchTicket).accepts_more(at(1)));
     }
 
     #[test]

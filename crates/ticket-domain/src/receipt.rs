@@ -1,6 +1,6 @@
 //! What WhatsApp says of a message that it was given, and which other way there is when it refuses.
 
-use crate::{ExternalId, MessageStatus, Payload, Progress, Route, Timestamp, ports::Composer};
+use crate::{DeliveryRoute, ExternalId, MessageStatus, Payload, Progress, Timestamp, ports::Composer};
 
 /// Twilio's number for words sent later than a day after the manager's last message: only a template goes then.
 /// <https://www.twilio.com/docs/api/errors/63016>
@@ -21,7 +21,7 @@ pub struct Receipt {
 
 /// Why a message did not reach a manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
+pub enum UndeliveredReason {
     /// Its words came too late after the manager's last message. A template may go.
     WindowClosed,
     /// Anything else. That number is out of reach.
@@ -30,16 +30,21 @@ pub enum Refusal {
 
 /// Another way to tell a manager of the same event. It is another message, and has bytes of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Detour {
+pub struct Fallback {
     /// The way.
-    pub route: Route,
+    pub route: DeliveryRoute,
     /// What is sent.
     pub payload: Payload,
 }
 
-impl Detour {
+impl Fallback {
     /// The next way to go after `route` was refused, if `composer` knows one.
-    pub fn after(route: Route, refusal: Refusal, payload: &Payload, composer: &dyn Composer) -> Option<Self> {
+    pub fn after(
+        route: DeliveryRoute,
+        refusal: UndeliveredReason,
+        payload: &Payload,
+        composer: &dyn Composer,
+    ) -> Option<Self> {
         alternatives(route, refusal).iter().find_map(|next| {
             let payload = composer.redirect(payload, *next)?;
             Some(Self { route: *next, payload })
@@ -48,46 +53,48 @@ impl Detour {
 }
 
 /// Ways onward, the best first. None leads back, so that every message comes to an end.
-fn alternatives(route: Route, refusal: Refusal) -> &'static [Route] {
+fn alternatives(route: DeliveryRoute, refusal: UndeliveredReason) -> &'static [DeliveryRoute] {
     match (route, refusal) {
-        (Route::Text, Refusal::WindowClosed) => &[Route::Template, Route::Backup],
-        (Route::Text, Refusal::OutOfReach) | (Route::Template, _) => &[Route::Backup],
-        (Route::Backup, Refusal::WindowClosed) => &[Route::BackupTemplate],
-        (Route::Backup, Refusal::OutOfReach) | (Route::BackupTemplate, _) => &[],
+        (DeliveryRoute::Text, UndeliveredReason::WindowClosed) => &[DeliveryRoute::Template, DeliveryRoute::Backup],
+        (DeliveryRoute::Text, UndeliveredReason::OutOfReach) | (DeliveryRoute::Template, _) => &[DeliveryRoute::Backup],
+        (DeliveryRoute::Backup, UndeliveredReason::WindowClosed) => &[DeliveryRoute::BackupTemplate],
+        (DeliveryRoute::Backup, UndeliveredReason::OutOfReach) | (DeliveryRoute::BackupTemplate, _) => &[],
     }
 }
 
 /// What a receipt means for a message that had come as far as `progress`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Meaning {
+pub enum ReceiptEffect {
     /// Nothing new: it was as far already, or further.
     Nothing,
     /// It came further.
-    Further(Progress),
+    Progressed(Progress),
     /// It did not reach the manager.
-    Refused(Refusal),
+    NotDelivered(UndeliveredReason),
 }
 
 impl Receipt {
     /// What it means. Receipts overtake each other on their way, so one that is behind what is known tells nothing.
-    pub fn meaning(&self, progress: Progress) -> Meaning {
+    pub fn meaning(&self, progress: Progress) -> ReceiptEffect {
         let reached = match self.status {
             MessageStatus::Queued | MessageStatus::Sent => Progress::Sent,
             MessageStatus::Delivered => Progress::Delivered,
             MessageStatus::Read => Progress::Read,
             MessageStatus::Failed | MessageStatus::Undelivered => {
                 return match (progress, self.error_code) {
-                    (Progress::Sent, Some(WINDOW_CLOSED)) => Meaning::Refused(Refusal::WindowClosed),
-                    (Progress::Sent, _) => Meaning::Refused(Refusal::OutOfReach),
+                    (Progress::Sent, Some(WINDOW_CLOSED)) => {
+                        ReceiptEffect::NotDelivered(UndeliveredReason::WindowClosed)
+                    }
+                    (Progress::Sent, _) => ReceiptEffect::NotDelivered(UndeliveredReason::OutOfReach),
                     // The manager has it, whatever came after.
-                    (Progress::Delivered | Progress::Read, _) => Meaning::Nothing,
+                    (Progress::Delivered | Progress::Read, _) => ReceiptEffect::Nothing,
                 };
             }
         };
         if reached > progress {
-            Meaning::Further(reached)
+            ReceiptEffect::Progressed(reached)
         } else {
-            Meaning::Nothing
+            ReceiptEffect::Nothing
         }
     }
 
@@ -104,7 +111,7 @@ impl Receipt {
     }
 
     /// Why it failed, for an operator.
-    pub fn why(&self) -> Box<str> {
+    pub fn reason(&self) -> Box<str> {
         match self.error_code {
             Some(code) => format!("WhatsApp reports: {}, error {code}", self.status).into(),
             None => format!("WhatsApp reports: {}", self.status).into(),
@@ -128,26 +135,41 @@ mod tests {
 
     #[test]
     fn a_message_never_goes_backwards() {
-        use Meaning::{Further, Nothing, Refused};
         use MessageStatus::{Delivered, Failed, Queued, Read, Sent, Undelivered};
+        use ReceiptEffect::{NotDelivered, Nothing, Progressed};
         for (progress, status, code, expected) in [
             (Progress::Sent, Queued, None, Nothing),
             (Progress::Sent, Sent, None, Nothing),
-            (Progress::Sent, Delivered, None, Further(Progress::Delivered)),
-            (Progress::Sent, Read, None, Further(Progress::Read)),
+            (Progress::Sent, Delivered, None, Progressed(Progress::Delivered)),
+            (Progress::Sent, Read, None, Progressed(Progress::Read)),
             (Progress::Delivered, Sent, None, Nothing),
             (Progress::Delivered, Delivered, None, Nothing),
-            (Progress::Delivered, Read, None, Further(Progress::Read)),
+            (Progress::Delivered, Read, None, Progressed(Progress::Read)),
             (Progress::Read, Delivered, None, Nothing),
-            (Progress::Sent, Failed, None, Refused(Refusal::OutOfReach)),
-            (Progress::Sent, Failed, Some(63_016), Refused(Refusal::WindowClosed)),
+            (
+                Progress::Sent,
+                Failed,
+                None,
+                NotDelivered(UndeliveredReason::OutOfReach),
+            ),
+            (
+                Progress::Sent,
+                Failed,
+                Some(63_016),
+                NotDelivered(UndeliveredReason::WindowClosed),
+            ),
             (
                 Progress::Sent,
                 Undelivered,
                 Some(63_016),
-                Refused(Refusal::WindowClosed),
+                NotDelivered(UndeliveredReason::WindowClosed),
             ),
-            (Progress::Sent, Undelivered, Some(63_003), Refused(Refusal::OutOfReach)),
+            (
+                Progress::Sent,
+                Undelivered,
+                Some(63_003),
+                NotDelivered(UndeliveredReason::OutOfReach),
+            ),
             (Progress::Delivered, Failed, None, Nothing),
             (Progress::Read, Undelivered, Some(63_016), Nothing),
         ] {
@@ -167,8 +189,8 @@ mod tests {
             Payload(Box::default())
         }
 
-        fn redirect(&self, payload: &Payload, route: Route) -> Option<Payload> {
-            let is_backup = matches!(route, Route::Backup | Route::BackupTemplate);
+        fn redirect(&self, payload: &Payload, route: DeliveryRoute) -> Option<Payload> {
+            let is_backup = matches!(route, DeliveryRoute::Backup | DeliveryRoute::BackupTemplate);
             (self.0 || !is_backup).then(|| payload.clone())
         }
     }
@@ -176,19 +198,19 @@ mod tests {
     #[test]
     fn every_message_comes_to_an_end() {
         let payload = Payload(Box::from(*b"x"));
-        let ways = |has_backup: bool, refusals: &[Refusal]| {
-            let mut route = Route::default();
+        let ways = |has_backup: bool, refusals: &[UndeliveredReason]| {
+            let mut route = DeliveryRoute::default();
             let mut taken = String::new();
             for refusal in refusals {
-                let Some(detour) = Detour::after(route, *refusal, &payload, &Ways(has_backup)) else {
+                let Some(fallback) = Fallback::after(route, *refusal, &payload, &Ways(has_backup)) else {
                     return taken + "dead";
                 };
-                route = detour.route;
+                route = fallback.route;
                 taken = format!("{taken}{route} ");
             }
             taken
         };
-        let (late, gone) = (Refusal::WindowClosed, Refusal::OutOfReach);
+        let (late, gone) = (UndeliveredReason::WindowClosed, UndeliveredReason::OutOfReach);
         for (has_backup, refusals, expected) in [
             (false, vec![gone], "dead"),
             (false, vec![late, late], "template dead"),

@@ -63,7 +63,7 @@ pub struct AccessKeys {
 
 /// What somebody is to a ticket. Later ones may do more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Standing {
+pub enum AccessLevel {
     /// Anybody.
     Anyone,
     /// Whoever has the manager's link: reads.
@@ -76,12 +76,12 @@ pub enum Standing {
 
 impl AccessKeys {
     /// What `given` makes of its holder.
-    pub fn standing(&self, given: &str) -> Standing {
+    pub fn access_level(&self, given: &str) -> AccessLevel {
         // Both are always compared, so that time tells nothing about which one it was.
         match (self.customer.matches(given), self.reader.matches(given)) {
-            (true, _) => Standing::Customer,
-            (false, true) => Standing::Reader,
-            (false, false) => Standing::Anyone,
+            (true, _) => AccessLevel::Customer,
+            (false, true) => AccessLevel::Reader,
+            (false, false) => AccessLevel::Anyone,
         }
     }
 }
@@ -125,7 +125,7 @@ pub struct Thread {
 /// What of a ticket its readers are shown, as it stands: another one whenever that changes. The version counts what
 /// happened to the ticket, and the delivery goes its own way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ThreadState {
+pub struct TicketVersion {
     /// The ticket's version.
     pub version: u32,
     /// How far its newest notification got.
@@ -134,17 +134,17 @@ pub struct ThreadState {
 
 /// Who may see a ticket, and whether it has changed: enough for a reader who has the rest.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Head {
+pub struct TicketSummary {
     /// Who may see it.
     pub keys: AccessKeys,
     /// How it stands.
-    pub state: ThreadState,
+    pub state: TicketVersion,
 }
 
 impl Thread {
     /// How it stands.
-    pub fn state(&self) -> ThreadState {
-        ThreadState {
+    pub fn state(&self) -> TicketVersion {
+        TicketVersion {
             version: self.ticket.version,
             delivery: self.delivery,
         }
@@ -253,8 +253,8 @@ mod tests {
             private.for_manager(reference, &keys),
             format!("{page}?key={}", "02".repeat(16))
         );
-        assert_eq!(keys.standing(keys.customer.as_str()), Standing::Customer);
-        assert_eq!(keys.standing(keys.reader.as_str()), Standing::Reader);
-        assert_eq!(keys.standing(""), Standing::Anyone);
+        assert_eq!(keys.access_level(keys.customer.as_str()), AccessLevel::Customer);
+        assert_eq!(keys.access_level(keys.reader.as_str()), AccessLevel::Reader);
+        assert_eq!(keys.access_level(""), AccessLevel::Anyone);
     }
 }

@@ -13,19 +13,20 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use support::{World, claim, request};
 use ticket_domain::{
-    Access, Act, Channel, DeliveryState, IdempotencyKey, MessageText, Sender, Status, Thread, TicketRef, Wish,
+    Access, AuditAction, Channel, DeliveryState, IdempotencyKey, MessageText, Sender, Status, Thread, TicketPatch,
+    TicketRef,
     use_cases::{AddError, AddMessage, Added, Operate},
 };
 
 const WELL_FORMED: &str = "0123456789abcdef0123456789abcdef";
 
 fn adder(world: &World, access: Access) -> AddMessage {
-    AddMessage::new(world.store.clone(), world.surroundings(), access)
+    AddMessage::new(world.store.clone(), world.context(), access)
 }
 
 fn operate(world: &World) -> Operate {
     let managers = ticket_domain::Managers::new(Vec::new());
-    Operate::new(world.store.clone(), world.store.clone(), world.surroundings(), managers)
+    Operate::new(world.store.clone(), world.store.clone(), world.context(), managers)
 }
 
 fn text(raw: &str) -> MessageText {
@@ -96,11 +97,11 @@ async fn what_the_customer_writes_opens_the_ticket_and_the_manager_is_told() {
         let reference = world.open("Broken").await.reference;
         let deliver = world.deliver(0);
         world.round(&deliver).await;
-        let wish = Wish {
+        let patch = TicketPatch {
             status: Some(status),
             priority: None,
         };
-        operate(&world).change(reference, wish).await.unwrap();
+        operate(&world).change(reference, patch).await.unwrap();
         let before = thread(&world, reference).await;
         let rung = world.bell.0.load(Ordering::SeqCst);
         world.clock.advance(Duration::from_mins(1));
@@ -143,7 +144,9 @@ async fn what_the_customer_writes_opens_the_ticket_and_the_manager_is_told() {
         // The customer is no operator.
         let trail = world.store.trail(Some(after.ticket.id), None, 10).await.unwrap();
         assert!(
-            trail.iter().all(|entry| matches!(entry.act, Act::Status { .. })),
+            trail
+                .iter()
+                .all(|entry| matches!(entry.act, AuditAction::Status { .. })),
             "{trail:?}"
         );
     }
@@ -155,11 +158,11 @@ async fn an_operators_answer_leaves_the_status_and_tells_nobody_but_the_trail() 
         let world = World::default();
         let reference = world.open("Broken").await.reference;
         world.round(&world.deliver(0)).await;
-        let wish = Wish {
+        let patch = TicketPatch {
             status: Some(status),
             priority: None,
         };
-        operate(&world).change(reference, wish).await.unwrap();
+        operate(&world).change(reference, patch).await.unwrap();
         let rung = world.bell.0.load(Ordering::SeqCst);
         let added = adder(&world, Access::Private)
             .as_operator(reference, text("We see"), None)
@@ -178,7 +181,7 @@ async fn an_operators_answer_leaves_the_status_and_tells_nobody_but_the_trail() 
         let trail = world.store.trail(None, None, 1).await.unwrap();
         assert_eq!(
             (trail[0].act, trail[0].reference, trail[0].at),
-            (Act::Reply(added.message), Some(reference), added.at)
+            (AuditAction::Reply(added.message), Some(reference), added.at)
         );
     }
 }

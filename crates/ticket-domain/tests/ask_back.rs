@@ -21,14 +21,14 @@ use ticket_domain::{
 const TALKS: u32 = 43;
 
 /// Three tickets, A the oldest, and a notification of each that can be quoted.
-struct Desk {
+struct TestServer {
     world: World,
     receiver: ReceiveReply,
     tickets: Vec<TicketRef>,
     asks: Vec<Box<str>>,
 }
 
-impl Desk {
+impl TestServer {
     async fn open() -> Self {
         let world = World::default();
         let mut desk = Self {
@@ -179,7 +179,7 @@ async fn the_table_of_talks() {
     for talk in table.split("\n\n").filter(|talk| !talk.starts_with('#')) {
         let mut lines = talk.lines();
         let name = lines.next().unwrap();
-        let mut desk = Desk::open().await;
+        let mut desk = TestServer::open().await;
         for line in lines.map(str::trim) {
             if let Some(end) = line.strip_prefix("= ") {
                 assert_eq!(desk.end().await, end, "{name}");
@@ -195,7 +195,7 @@ async fn the_table_of_talks() {
 
 #[tokio::test]
 async fn the_question_lists_the_five_newest_open_tickets() {
-    let mut desk = Desk::open().await;
+    let mut desk = TestServer::open().await;
     for _ in 0..3 {
         desk.open_ticket("D").await;
     }
@@ -210,7 +210,7 @@ async fn the_question_lists_the_five_newest_open_tickets() {
 
 #[tokio::test]
 async fn a_number_that_nobody_set_is_recognised_and_never_asked() {
-    let mut desk = Desk::open().await;
+    let mut desk = TestServer::open().await;
     desk.receiver = desk
         .world
         .receiver_for(Managers::only_recognised(vec![MANAGER.parse().unwrap()]));
@@ -223,7 +223,7 @@ async fn a_number_that_nobody_set_is_recognised_and_never_asked() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn an_album_at_once_is_one_question_and_an_answer_at_once_one_answer() {
     for _ in 0..20 {
-        let mut desk = Desk::open().await;
+        let mut desk = TestServer::open().await;
         // One question is open already, and about something else.
         desk.say("0 m wrong - @?").await;
         let receiver = Arc::new(desk.world.receiver());

@@ -12,9 +12,9 @@ mod support;
 
 use support::{CUSTOMER, reply, request};
 use ticket_domain::{
-    AccessKey, AccessKeys, Choice, Content, Excerpt, IdempotencyKey, Listing, MediaUrl, Message, MessageId, New,
-    Notification, NotificationId, Payload, Question, QuestionId, Reason, SearchText, Sender, Status, Ticket, TicketId,
-    Timestamp,
+    AccessKey, AccessKeys, Choice, Content, Excerpt, IdempotencyKey, MediaUrl, Message, MessageId, Notification,
+    NotificationId, Payload, Question, QuestionId, Reason, SearchText, Sender, Status, StrictText, Ticket, TicketId,
+    TicketQuery, Timestamp,
     ports::Event,
     use_cases::{Credentials, OpenedTicket, ReceiveError, Received},
 };
@@ -107,7 +107,7 @@ fn debug_shows_no_text_and_no_secret() {
         shows_nothing(&error);
     }
     let media: MediaUrl = "https://media.example/canary".parse().unwrap();
-    shows_nothing(&New(media.clone()));
+    shows_nothing(&StrictText(media.clone()));
     let content = Content::new("a canary sings".parse().unwrap(), Some(media)).unwrap();
     let message = Message {
         id: MessageId(Uuid::nil()),
@@ -129,7 +129,7 @@ fn debug_shows_no_text_and_no_secret() {
         addressed: true,
         created_at: at,
     });
-    shows_nothing(&Listing {
+    shows_nothing(&TicketQuery {
         status: None,
         priority: None,
         awaiting: None,

@@ -14,8 +14,8 @@ use std::time::Duration;
 use support::{CUSTOMER, World, claim, failure, reply};
 use ticket_domain::{
     NotificationState,
-    ports::{Clock as _, FailureKind, Redelivered, Settled, Verdict},
-    use_cases::{LEASE, Room},
+    ports::{AttemptOutcome, Clock as _, FailureKind, RecordResult, RedeliverResult},
+    use_cases::{Capacity, LEASE},
 };
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -60,7 +60,10 @@ async fn a_notification_is_tried_by_the_schedule_and_then_kept_as_dead() {
     // The same bytes under the same id on every try, and again on request.
     world.works();
     let redeliver = world.redeliver();
-    assert_eq!(redeliver.redeliver(records[0].id).await.unwrap(), Redelivered::Queued);
+    assert_eq!(
+        redeliver.redeliver(records[0].id).await.unwrap(),
+        RedeliverResult::Queued
+    );
     assert_eq!(world.round(&deliver).await.len(), 1);
     let received = world.notifier.received.lock().unwrap();
     assert_eq!(received.len(), 5);
@@ -77,16 +80,16 @@ async fn slow_tries_reach_over_three_days_and_probes_do_not_count() {
     let mut counted = 0;
     let mut beside = 0;
     let died = loop {
-        let verdicts = world.round(&deliver).await;
-        counted += verdicts
+        let outcomes = world.round(&deliver).await;
+        counted += outcomes
             .iter()
-            .filter(|v| matches!(v, Verdict::RetryAt { .. } | Verdict::Dead { .. }))
+            .filter(|v| matches!(v, AttemptOutcome::RetryAt { .. } | AttemptOutcome::Dead { .. }))
             .count();
-        beside += verdicts
+        beside += outcomes
             .iter()
-            .filter(|v| matches!(v, Verdict::Returned { .. }))
+            .filter(|v| matches!(v, AttemptOutcome::Returned { .. }))
             .count();
-        if verdicts.iter().any(|v| matches!(v, Verdict::Dead { .. })) {
+        if outcomes.iter().any(|v| matches!(v, AttemptOutcome::Dead { .. })) {
             break world.clock.now().since(begun);
         }
         world.clock.advance(Duration::from_secs(20));
@@ -110,8 +113,11 @@ async fn what_waits_for_its_first_try_does_not_wait_out_a_clock_that_was_set_bac
     assert!(world.round(&deliver).await.is_empty());
     world.open("Broken").await;
     world.clock.set_back(HOUR);
-    let verdicts = world.round(&deliver).await;
-    assert!(matches!(&verdicts[..], [Verdict::Delivered { .. }]), "{verdicts:?}");
+    let outcomes = world.round(&deliver).await;
+    assert!(
+        matches!(&outcomes[..], [AttemptOutcome::Delivered { .. }]),
+        "{outcomes:?}"
+    );
 }
 
 #[tokio::test]
@@ -119,8 +125,8 @@ async fn a_receiver_that_says_never_is_believed() {
     let world = World::default();
     world.fails(failure(FailureKind::Permanent, None));
     world.open("Broken").await;
-    let verdicts = world.round(&world.deliver(8)).await;
-    assert!(matches!(&verdicts[..], [Verdict::Dead { .. }]));
+    let outcomes = world.round(&world.deliver(8)).await;
+    assert!(matches!(&outcomes[..], [AttemptOutcome::Dead { .. }]));
 }
 
 #[tokio::test]
@@ -129,9 +135,9 @@ async fn retry_after_is_obeyed_up_to_an_hour() {
         let world = World::default();
         world.fails(failure(FailureKind::Temporary, Some(asked)));
         world.open("Broken").await;
-        let verdicts = world.round(&world.deliver(8)).await;
-        let [Verdict::RetryAt { due, .. }] = &verdicts[..] else {
-            panic!("{verdicts:?}")
+        let outcomes = world.round(&world.deliver(8)).await;
+        let [AttemptOutcome::RetryAt { due, .. }] = &outcomes[..] else {
+            panic!("{outcomes:?}")
         };
         let wait = due.since(world.clock.now()).as_secs();
         assert!((earliest..=latest).contains(&wait), "{asked}: {wait}");
@@ -161,14 +167,14 @@ async fn a_429_is_obeyed_by_other_workers_and_after_a_restart() {
     world.open("two").await;
     world.fails(failure(FailureKind::Throttled, Some(600)));
     let claims = deliver
-        .claim(Room {
+        .claim(Capacity {
             in_all: 1,
             for_others: 1,
         })
         .await
         .unwrap();
-    let verdict = deliver.send(&claims.first_tries[0]).await;
-    deliver.settle(&claims.first_tries[0], verdict).await.unwrap();
+    let outcome = deliver.send(&claims.first_tries[0]).await;
+    deliver.record_attempt(&claims.first_tries[0], outcome).await.unwrap();
     assert!(claim(&deliver).await.is_empty());
     world.works();
     let other = world.deliver(8);
@@ -251,8 +257,8 @@ async fn one_that_always_fails_among_many_that_do_not_keeps_to_its_schedule() {
             } else {
                 world.works();
             }
-            let verdict = deliver.send(&claimed).await;
-            deliver.settle(&claimed, verdict).await.unwrap();
+            let outcome = deliver.send(&claimed).await;
+            deliver.record_attempt(&claimed, outcome).await.unwrap();
         }
     }
     let record = world.store.notification(poison).await.unwrap().unwrap();
@@ -276,7 +282,7 @@ async fn those_that_fail_again_leave_room_for_first_tries() {
     world.open("new").await;
     // A worker with four places keeps one of them.
     let claims = deliver
-        .claim(Room {
+        .claim(Capacity {
             in_all: 4,
             for_others: 3,
         })
@@ -284,7 +290,7 @@ async fn those_that_fail_again_leave_room_for_first_tries() {
         .unwrap();
     assert_eq!((claims.first_tries.len(), claims.others.len()), (1, 3));
     let claims = deliver
-        .claim(Room {
+        .claim(Capacity {
             in_all: 1,
             for_others: 0,
         })
@@ -349,11 +355,14 @@ async fn what_a_crash_interrupted_is_tried_again_within_a_minute_at_the_same_pla
     assert_eq!((again[0].id, again[0].failures), (lost[0].id, 0));
     assert!(LEASE < MINUTE);
     // The first worker wakes up late: its verdict changes nothing.
-    let late = Verdict::Delivered {
+    let late = AttemptOutcome::Delivered {
         at: world.clock.now(),
         external_id: None,
     };
-    assert_eq!(deliver.settle(&lost[0], late).await.unwrap(), Settled::LeaseLost);
+    assert_eq!(
+        deliver.record_attempt(&lost[0], late).await.unwrap(),
+        RecordResult::LeaseLost
+    );
 }
 
 #[tokio::test]
@@ -362,7 +371,7 @@ async fn what_is_handed_back_is_due_again_at_once() {
     let deliver = world.deliver(8);
     world.open("Broken").await;
     let claimed = claim(&deliver).await;
-    assert_eq!(deliver.hand_back(&claimed[0]).await.unwrap(), Settled::Yes);
+    assert_eq!(deliver.hand_back(&claimed[0]).await.unwrap(), RecordResult::Recorded);
     let again = claim(&deliver).await;
     assert_eq!((again[0].id, again[0].failures), (claimed[0].id, 0));
 }

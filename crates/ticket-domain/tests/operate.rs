@@ -13,7 +13,8 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use support::{CUSTOMER, MANAGER, World, claim, reply};
 use ticket_domain::{
-    Act, Awaiting, Listing, Managers, MessageId, Priority, SearchText, Sender, Status, Thread, TicketRef, Wish,
+    AuditAction, Awaiting, Managers, MessageId, Priority, SearchText, Sender, Status, Thread, TicketPatch, TicketQuery,
+    TicketRef,
     use_cases::{Operate, OperateError},
 };
 
@@ -21,7 +22,7 @@ const STRANGER: &str = "+15557654321";
 
 fn operate(world: &World) -> Operate {
     let managers = Managers::new(vec![MANAGER.parse().unwrap()]);
-    Operate::new(world.store.clone(), world.store.clone(), world.surroundings(), managers)
+    Operate::new(world.store.clone(), world.store.clone(), world.context(), managers)
 }
 
 async fn thread(world: &World, reference: TicketRef) -> Thread {
@@ -39,8 +40,8 @@ fn rung(world: &World) -> u64 {
     world.bell.0.load(Ordering::SeqCst)
 }
 
-fn everything() -> Listing {
-    Listing {
+fn everything() -> TicketQuery {
+    TicketQuery {
         status: None,
         priority: None,
         awaiting: None,
@@ -55,9 +56,9 @@ async fn a_change_is_what_differs_and_each_leaves_an_entry() {
     let world = World::default();
     let reference = world.open("Broken").await.reference;
     let operate = operate(&world);
-    let status = |from, to| Act::Status { from, to };
-    let priority = |from, to| Act::Priority { from, to };
-    for (wish, acts) in [
+    let status = |from, to| AuditAction::Status { from, to };
+    let priority = |from, to| AuditAction::Priority { from, to };
+    for (patch, acts) in [
         ((Some(Status::Open), Some(Priority::High)), vec![]),
         ((None, None), vec![]),
         (
@@ -80,12 +81,12 @@ async fn a_change_is_what_differs_and_each_leaves_an_entry() {
         world.clock.advance(Duration::from_secs(1));
         let before = thread(&world, reference).await.ticket;
         let seen = operate.trail(Some(reference), None, 100).await.unwrap().len();
-        let (to_status, to_priority) = wish;
-        let wish = Wish {
+        let (to_status, to_priority) = patch;
+        let patch = TicketPatch {
             status: to_status,
             priority: to_priority,
         };
-        let changed = operate.change(reference, wish).await.unwrap();
+        let changed = operate.change(reference, patch).await.unwrap();
         assert_eq!(changed, thread(&world, reference).await.ticket);
         assert_eq!(
             (changed.status, changed.priority),
@@ -94,10 +95,10 @@ async fn a_change_is_what_differs_and_each_leaves_an_entry() {
                 to_priority.unwrap_or(before.priority)
             )
         );
-        assert_eq!(changed.version > before.version, !acts.is_empty(), "{wish:?}");
+        assert_eq!(changed.version > before.version, !acts.is_empty(), "{patch:?}");
         let trail = operate.trail(Some(reference), None, 100).await.unwrap();
         let new = &trail[..trail.len() - seen];
-        assert_eq!(new.len(), acts.len(), "{wish:?} {new:?}");
+        assert_eq!(new.len(), acts.len(), "{patch:?} {new:?}");
         for act in &acts {
             let entry = new
                 .iter()
@@ -124,7 +125,7 @@ async fn an_attached_message_is_its_writers() {
         let reference = world.open("Broken").await.reference;
         let deliver = world.deliver(0);
         world.round(&deliver).await;
-        let closed = Wish {
+        let closed = TicketPatch {
             status: Some(Status::Closed),
             priority: None,
         };
@@ -160,7 +161,7 @@ async fn an_attached_message_is_its_writers() {
         }
         assert_eq!(operate.unmatched(None, 10).await.unwrap(), []);
         let newest = &operate.trail(Some(reference), None, 1).await.unwrap()[0];
-        assert_eq!(newest.act, Act::Attach(kept));
+        assert_eq!(newest.act, AuditAction::Attach(kept));
     }
 }
 
@@ -199,7 +200,7 @@ async fn what_does_not_exist_is_not_found_and_changes_nothing() {
     let kept = keep(&world, STRANGER, "Hello?").await;
     let nowhere: TicketRef = "T-20250114-1234".parse().unwrap();
     let nobody = MessageId(uuid::Uuid::from_u128(7));
-    let resolved = Wish {
+    let resolved = TicketPatch {
         status: Some(Status::Resolved),
         priority: None,
     };
@@ -222,12 +223,12 @@ async fn a_ticket_awaits_whoever_did_not_speak_last_while_it_is_open() {
     let operate = operate(&world);
     let reference = world.open("Broken").await.reference;
     let awaits = async |awaiting| {
-        let listing = Listing {
+        let query = TicketQuery {
             awaiting: Some(awaiting),
             text: Some("brok".parse::<SearchText>().unwrap()),
             ..everything()
         };
-        !operate.list(listing).await.unwrap().tickets.is_empty()
+        !operate.list(query).await.unwrap().tickets.is_empty()
     };
     let both = async || (awaits(Awaiting::Manager).await, awaits(Awaiting::Customer).await);
     assert_eq!(both().await, (true, false));
@@ -243,7 +244,7 @@ async fn a_ticket_awaits_whoever_did_not_speak_last_while_it_is_open() {
         (Some(Awaiting::Customer), "We see")
     );
 
-    let closed = Wish {
+    let closed = TicketPatch {
         status: Some(Status::Closed),
         priority: None,
     };

@@ -13,8 +13,8 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use support::{HAS_BACKUP, MANAGER, World, accepted, external_id, failure, reply};
 use ticket_domain::{
-    DeliveryState, MessageStatus, NotificationState, Progress, Route, TicketRef,
-    ports::{FailureKind, Redelivered},
+    DeliveryRoute, DeliveryState, MessageStatus, NotificationState, Progress, TicketRef,
+    ports::{FailureKind, RedeliverResult},
     use_cases::{Reply, Reported},
 };
 
@@ -141,7 +141,7 @@ async fn sent_again_it_begins_anew_with_the_first_number() {
     let Reported::Dead { id, .. } = report(&world, "SM-2", Failed, None).await else {
         panic!("there is no other way");
     };
-    assert_eq!(world.redeliver().redeliver(id).await.unwrap(), Redelivered::Queued);
+    assert_eq!(world.redeliver().redeliver(id).await.unwrap(), RedeliverResult::Queued);
     world.round(&deliver).await;
     assert_eq!(last_sent(&world), (3, format!("{first} by backup by text")));
 }
@@ -169,7 +169,7 @@ async fn too_late_for_words_goes_as_a_template_and_then_to_the_second_number() {
         matches!(
             late,
             Reported::Diverted {
-                route: Route::Template,
+                route: DeliveryRoute::Template,
                 ..
             }
         ),
@@ -191,7 +191,7 @@ async fn too_late_for_words_goes_as_a_template_and_then_to_the_second_number() {
         matches!(
             gone,
             Reported::Diverted {
-                route: Route::Backup,
+                route: DeliveryRoute::Backup,
                 ..
             }
         ),
@@ -218,18 +218,18 @@ async fn too_late_for_words_goes_as_a_template_and_then_to_the_second_number() {
 async fn refused_for_good_is_dead_and_sent_again_as_another_message() {
     let (world, reference) = handed_over("Broken").await;
     let dead = report(&world, "SM-1", Failed, Some(63_003)).await;
-    let Reported::Dead { id, why, .. } = dead else {
+    let Reported::Dead { id, reason, .. } = dead else {
         panic!("{dead:?}")
     };
-    assert_eq!(&*why, "WhatsApp reports: failed, error 63003");
+    assert_eq!(&*reason, "WhatsApp reports: failed, error 63003");
     assert_eq!(delivery(&world, reference).await, DeliveryState::Failed);
     let record = world.store.notification(id).await.unwrap().unwrap();
     assert!(matches!(record.state, NotificationState::Dead { .. }));
-    assert_eq!(record.last_error, Some(why));
+    assert_eq!(record.last_error, Some(reason));
     assert_eq!(report(&world, "SM-1", Failed, Some(63_003)).await, Reported::Nothing);
 
     let again = world.redeliver();
-    assert_eq!(again.redeliver(id).await.unwrap(), Redelivered::Queued);
+    assert_eq!(again.redeliver(id).await.unwrap(), RedeliverResult::Queued);
     world.round(&world.deliver(8)).await;
     assert_eq!(last_sent(&world).0, 1);
 }

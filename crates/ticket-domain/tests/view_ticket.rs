@@ -9,8 +9,10 @@ use std::sync::{
 use async_trait::async_trait;
 use store_contract::{Fixture, memory::MemoryStore};
 use ticket_domain::{
-    Access, ExternalId, Head, Message, Standing, Thread, ThreadState, Ticket, TicketRef, Timestamp,
-    ports::{Append, Appended, Keep, Kept, LookUp, Opened, Opening, StoreError, TicketStore},
+    Access, AccessLevel, ExternalId, Message, Thread, Ticket, TicketRef, TicketSummary, TicketVersion, Timestamp,
+    ports::{
+        Append, Appended, OpenResult, Opening, StoreError, StoreUnmatched, StoredUnmatched, TicketLookup, TicketStore,
+    },
     use_cases::{Admitted, Credentials, ViewError, ViewTicket},
 };
 
@@ -24,16 +26,16 @@ struct Counted {
 
 #[async_trait]
 impl TicketStore for Counted {
-    async fn open(&self, opening: Opening) -> Result<Opened, StoreError> {
+    async fn open(&self, opening: Opening) -> Result<OpenResult, StoreError> {
         self.inner.open(opening).await
     }
     async fn opened_since(&self, since: Timestamp) -> Result<u64, StoreError> {
         self.inner.opened_since(since).await
     }
-    async fn find(&self, look_up: LookUp) -> Result<Option<Ticket>, StoreError> {
+    async fn find(&self, look_up: TicketLookup) -> Result<Option<Ticket>, StoreError> {
         self.inner.find(look_up).await
     }
-    async fn head(&self, reference: TicketRef) -> Result<Option<Head>, StoreError> {
+    async fn head(&self, reference: TicketRef) -> Result<Option<TicketSummary>, StoreError> {
         self.heads.fetch_add(1, SeqCst);
         self.inner.head(reference).await
     }
@@ -47,8 +49,8 @@ impl TicketStore for Counted {
     async fn kept(&self, external_id: ExternalId) -> Result<Option<Message>, StoreError> {
         self.inner.kept(external_id).await
     }
-    async fn keep_unmatched(&self, keep: Keep) -> Result<Kept, StoreError> {
-        self.inner.keep_unmatched(keep).await
+    async fn store_unmatched(&self, keep: StoreUnmatched) -> Result<StoredUnmatched, StoreError> {
+        self.inner.store_unmatched(keep).await
     }
 }
 
@@ -56,7 +58,7 @@ struct World {
     store: Arc<Counted>,
     view: ViewTicket,
     ticket: Ticket,
-    state: ThreadState,
+    state: TicketVersion,
 }
 
 impl World {
@@ -95,12 +97,15 @@ async fn who_knows_how_a_ticket_stands_has_no_thread_read() {
     world.read();
     let admitted = world.admit(None, true).await.unwrap();
     assert_eq!(
-        (admitted.state(), admitted.standing()),
-        (Some(world.state), Standing::Anyone)
+        (admitted.state(), admitted.access_level()),
+        (Some(world.state), AccessLevel::Anyone)
     );
     assert_eq!(world.read(), (1, 0));
     let view = world.view.read(admitted).await.unwrap();
-    assert_eq!((view.thread.state(), view.standing), (world.state, Standing::Anyone));
+    assert_eq!(
+        (view.thread.state(), view.access_level),
+        (world.state, AccessLevel::Anyone)
+    );
     assert_eq!(world.read(), (0, 1));
 }
 
@@ -109,7 +114,7 @@ async fn where_there_is_nothing_to_compare_the_thread_is_enough() {
     let world = World::new(Access::Open).await;
     world.read();
     let admitted = world.admit(None, false).await.unwrap();
-    assert_eq!((admitted.state(), admitted.standing()), (None, Standing::Anyone));
+    assert_eq!((admitted.state(), admitted.access_level()), (None, AccessLevel::Anyone));
     world.view.read(admitted).await.unwrap();
     assert_eq!(world.read(), (0, 1));
     for access in [Access::Open, Access::Private] {
@@ -120,7 +125,7 @@ async fn where_there_is_nothing_to_compare_the_thread_is_enough() {
             is_operator: true,
         };
         let view = world.view.view(world.ticket.reference, operator).await.unwrap();
-        assert_eq!((view.standing, world.read()), (Standing::Operator, (0, 1)));
+        assert_eq!((view.access_level, world.read()), (AccessLevel::Operator, (0, 1)));
     }
 }
 
@@ -131,14 +136,17 @@ async fn a_key_is_compared_before_the_thread_is_read() {
         let keys = world.ticket.keys.clone();
         world.read();
         for (key, expected) in [
-            (Some("wrong"), Standing::Anyone),
-            (Some(keys.reader.as_str()), Standing::Reader),
-            (Some(keys.customer.as_str()), Standing::Customer),
+            (Some("wrong"), AccessLevel::Anyone),
+            (Some(keys.reader.as_str()), AccessLevel::Reader),
+            (Some(keys.customer.as_str()), AccessLevel::Customer),
         ] {
             match (world.admit(key, false).await, access, expected) {
-                (Err(ViewError::NotFound), Access::Private, Standing::Anyone) => {}
+                (Err(ViewError::NotFound), Access::Private, AccessLevel::Anyone) => {}
                 (Ok(admitted), _, _) => {
-                    assert_eq!((admitted.standing(), admitted.state()), (expected, Some(world.state)));
+                    assert_eq!(
+                        (admitted.access_level(), admitted.state()),
+                        (expected, Some(world.state))
+                    );
                 }
                 (admitted, ..) => panic!("{access:?} {admitted:?}"),
             }
@@ -153,16 +161,16 @@ async fn where_everybody_may_read_a_key_costs_no_second_look() {
     let keys = world.ticket.keys.clone();
     world.read();
     for (key, expected) in [
-        (Some("wrong"), Standing::Anyone),
-        (Some(keys.reader.as_str()), Standing::Reader),
-        (Some(keys.customer.as_str()), Standing::Customer),
+        (Some("wrong"), AccessLevel::Anyone),
+        (Some(keys.reader.as_str()), AccessLevel::Reader),
+        (Some(keys.customer.as_str()), AccessLevel::Customer),
     ] {
         let credentials = Credentials {
             key,
             is_operator: false,
         };
         let view = world.view.view(world.ticket.reference, credentials).await.unwrap();
-        assert_eq!((view.standing, view.thread.state()), (expected, world.state));
+        assert_eq!((view.access_level, view.thread.state()), (expected, world.state));
         assert_eq!(world.read(), (0, 1), "{expected:?}");
     }
 }

@@ -5,14 +5,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use black_box::{Desk, Engine, INBOUND_KEY, MANAGER, Place};
+use black_box::{Engine, INBOUND_KEY, MANAGER, TempStore, TestServer};
 use serde_json::json;
 use store_contract::Fixture;
 use store_diesel::PostgresStore;
 use store_sqlite::SqliteStore;
 use ticket_domain::{
     Timestamp,
-    ports::{Settled, Store, Verdict},
+    ports::{AttemptOutcome, RecordResult, Store},
 };
 use tokio::task::spawn_blocking;
 
@@ -38,8 +38,8 @@ pub(crate) struct Side {
 
 impl Side {
     /// Starts the server on a place that holds so many tickets.
-    pub(crate) async fn start(engine: Engine, place: &Place, tickets: u32) -> Self {
-        let server = Server::start(Desk::on(place), &place.folder().join("log")).await;
+    pub(crate) async fn start(engine: Engine, place: &TempStore, tickets: u32) -> Self {
+        let server = Server::start(TestServer::on(place), &place.folder().join("log")).await;
         let (file, url) = (place.file(), place.url());
         let open = move || -> Arc<dyn Store> {
             match engine {
@@ -86,12 +86,15 @@ impl Side {
         let claimed = store.claim(claim, 10).await.unwrap();
         let took = begun.elapsed();
         assert_eq!(claimed.len(), 1);
-        let verdict = Verdict::Delivered {
+        let outcome = AttemptOutcome::Delivered {
             at: now,
             external_id: None,
         };
-        let settled = store.settle(claimed[0].id, claimed[0].lease, verdict).await.unwrap();
-        assert_eq!(settled, Settled::Yes);
+        let settled = store
+            .record_attempt(claimed[0].id, claimed[0].lease, outcome)
+            .await
+            .unwrap();
+        assert_eq!(settled, RecordResult::Recorded);
         took
     }
 

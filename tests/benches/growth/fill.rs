@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use black_box::{Engine, Place};
+use black_box::{Engine, TempStore};
 use diesel::{
     Connection, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection, connection::SimpleConnection, sql_query,
     sql_types,
@@ -35,7 +35,7 @@ struct Index {
 }
 
 /// Fills a store that has its schema and nothing else.
-pub(crate) async fn fill(engine: Engine, place: &Place, tickets: u32) {
+pub(crate) async fn fill(engine: Engine, place: &TempStore, tickets: u32) {
     let (file, url) = (place.file(), place.url());
     let begun = Instant::now();
     spawn_blocking(move || match engine {

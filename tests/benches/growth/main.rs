@@ -15,7 +15,7 @@ mod measure;
 
 use std::{path::Path, process::ExitCode, time::Duration};
 
-use black_box::{Desk, Engine, Place};
+use black_box::{Engine, TempStore, TestServer};
 use measure::{
     Figures,
     bars::{Bar, Bound, table},
@@ -114,18 +114,18 @@ async fn measure(engine: Engine, many: u32, bars: &mut Vec<Bar>, rows: &mut Vec<
     });
 }
 
-async fn filled(engine: Engine, tickets: u32) -> Place {
-    let place = Place::within(Path::new(env!("CARGO_TARGET_TMPDIR")), engine).await;
+async fn filled(engine: Engine, tickets: u32) -> TempStore {
+    let place = TempStore::within(Path::new(env!("CARGO_TARGET_TMPDIR")), engine).await;
     // Makes the schema.
-    Desk::on(&place).start().await.kill().await;
+    TestServer::on(&place).start().await.kill().await;
     fill::fill(engine, &place, tickets).await;
     place
 }
 
-async fn start_to_ready(place: &Place) -> Duration {
+async fn start_to_ready(place: &TempStore) -> Duration {
     let mut times = Vec::new();
     for _ in 0..STARTS {
-        let server = Server::start(Desk::on(place), &place.folder().join("log")).await;
+        let server = Server::start(TestServer::on(place), &place.folder().join("log")).await;
         times.push(server.ready_in);
         server.kill().await;
     }

@@ -3,7 +3,7 @@
 
 use std::{fmt::Write as _, fs, path::Path};
 
-use black_box::{Engine, Place};
+use black_box::{Engine, TempStore};
 use diesel::{Connection, PgConnection, SqliteConnection, connection::SimpleConnection};
 use store_sqlite::SqliteStore;
 use tokio::task::spawn_blocking;
@@ -14,7 +14,7 @@ use crate::measure::server::Server;
 pub(crate) const THREADS: u32 = 20_000;
 
 /// Writes them into a store that has its schema.
-pub(crate) async fn write_threads(engine: Engine, place: &Place) {
+pub(crate) async fn write_threads(engine: Engine, place: &TempStore) {
     let (file, url) = (place.file(), place.url());
     spawn_blocking(move || match engine {
         Engine::Sqlite => {

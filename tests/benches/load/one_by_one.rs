@@ -3,7 +3,7 @@
 
 use std::{env, sync::Arc};
 
-use black_box::{Desk, Place};
+use black_box::{TempStore, TestServer};
 use server::{Builder, Config, Database, start_logging};
 use store_sqlite::SqliteStore;
 use tokio::runtime;
@@ -32,7 +32,7 @@ pub(crate) fn serve() {
 }
 
 /// Starts it on `place`, as a process of its own.
-pub(crate) async fn start(place: &Place) -> Server {
-    let options = Desk::on(place).run_by(env::current_exe().unwrap());
+pub(crate) async fn start(place: &TempStore) -> Server {
+    let options = TestServer::on(place).run_by(env::current_exe().unwrap());
     Server::start(options, &place.folder().join("log")).await
 }

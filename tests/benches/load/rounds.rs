@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use black_box::{Desk, Engine, N8n, Place, Reaction};
+use black_box::{Engine, N8n, Reaction, TempStore, TestServer};
 use diesel::{
     Connection, PgConnection, QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_query, sql_types,
 };
@@ -68,7 +68,7 @@ pub(crate) async fn measure(engine: Engine) -> Findings {
 /// A store with threads to read, and what is needed to ask for them.
 struct Bench {
     engine: Engine,
-    place: Place,
+    place: TempStore,
     bodies: PathBuf,
     addresses: PathBuf,
     pgbench: Option<Pgbench>,
@@ -113,7 +113,7 @@ impl Bench {
         create(&server, &self.bodies, MANY, WARM_UP, None).await;
         let mut outcomes = Vec::new();
         for step in steps {
-            settle(self.engine, &self.place).await;
+            record_attempt(self.engine, &self.place).await;
             let outcome = self.step(&server, step, &tag).await;
             println!("  round {}: {step:?}: {:.0}/s", round + 1, outcome.rate());
             outcomes.push((step, outcome));
@@ -161,7 +161,7 @@ async fn beside_n8n(engine: Engine, bodies: &Path, rate: f64) -> Vec<[Load; 2]> 
     n8n.always(Reaction::Hang);
     let quiet = start(&quiet_place).await;
     let log = hanging_place.folder().join("log");
-    let hanging = Server::start(Desk::on(&hanging_place).telling(&n8n), &log).await;
+    let hanging = Server::start(TestServer::on(&hanging_place).telling(&n8n), &log).await;
     for server in [&quiet, &hanging] {
         create(server, bodies, MANY, WARM_UP, Some(rate)).await;
     }
@@ -174,7 +174,7 @@ async fn beside_n8n(engine: Engine, bodies: &Path, rate: f64) -> Vec<[Load; 2]> 
         }
         for server in servers {
             // Of the whole server, whichever of its databases asks.
-            settle(engine, &quiet_place).await;
+            record_attempt(engine, &quiet_place).await;
             loads.push(create(server, bodies, MANY, N8N_STEP_TIME, Some(rate)).await);
         }
         if round % 2 == 1 {
@@ -195,12 +195,12 @@ async fn beside_n8n(engine: Engine, bodies: &Path, rate: f64) -> Vec<[Load; 2]> 
 }
 
 /// A place whose folder is below the build's own, which is on a disk where the source is.
-async fn on_disk(engine: Engine) -> Place {
-    Place::within(Path::new(env!("CARGO_TARGET_TMPDIR")), engine).await
+async fn on_disk(engine: Engine) -> TempStore {
+    TempStore::within(Path::new(env!("CARGO_TARGET_TMPDIR")), engine).await
 }
 
-async fn start(place: &Place) -> Server {
-    Server::start(Desk::on(place), &place.folder().join("log")).await
+async fn start(place: &TempStore) -> Server {
+    Server::start(TestServer::on(place), &place.folder().join("log")).await
 }
 
 async fn create(server: &Server, bodies: &Path, connections: u16, time: Duration, rate: Option<f64>) -> Load {
@@ -216,20 +216,20 @@ fn pressure(connections: u16, time: Duration, rate: Option<f64>) -> Pressure {
 }
 
 /// Whatever was put off is written now, and not into what is measured next.
-async fn settle(engine: Engine, place: &Place) {
+async fn record_attempt(engine: Engine, place: &TempStore) {
     if engine == Engine::Postgres {
         execute(place, "CHECKPOINT").await;
     }
 }
 
-async fn execute(place: &Place, sql: &'static str) {
+async fn execute(place: &TempStore, sql: &'static str) {
     let url = place.url();
     let run = spawn_blocking(move || PgConnection::establish(&url).unwrap().batch_execute(sql).unwrap());
     run.await.unwrap();
 }
 
 /// Opens a ticket and reads what was written of it, so that `pgbench` writes the same.
-async fn one_ticket(server: &Server, place: &Place) -> Ticket {
+async fn one_ticket(server: &Server, place: &TempStore) -> Ticket {
     #[derive(QueryableByName)]
     struct Notification {
         #[diesel(sql_type = sql_types::Text)]

@@ -1,6 +1,8 @@
 //! Asking a manager back.
 
-use black_box::{CUSTOMER, Desk, Engine, INBOUND_KEY, MANAGER, N8n, Place, Reaction, Reply, on_both_stores, ticket};
+use black_box::{
+    CUSTOMER, Engine, INBOUND_KEY, MANAGER, N8n, Reaction, Reply, TempStore, TestServer, on_both_stores, ticket,
+};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -26,7 +28,7 @@ fn ask(reply: &Reply) -> String {
         .to_owned()
 }
 
-async fn bodies(desk: &Desk, reference: &str) -> Vec<String> {
+async fn bodies(desk: &TestServer, reference: &str) -> Vec<String> {
     let thread = desk.ticket(reference).await;
     let messages = thread["messages"].as_array().unwrap().clone();
     let bodies = messages
@@ -36,8 +38,8 @@ async fn bodies(desk: &Desk, reference: &str) -> Vec<String> {
 }
 
 async fn a_manager_is_asked_and_picks(engine: Engine) {
-    let place = Place::new(engine).await;
-    let desk = Desk::on(&place)
+    let place = TempStore::new(engine).await;
+    let desk = TestServer::on(&place)
         .set("AGENT_PHONE", &format!("{MANAGER},{OTHER_MANAGER}"))
         .start()
         .await;
@@ -90,30 +92,30 @@ async fn a_manager_is_asked_and_picks(engine: Engine) {
 }
 
 async fn a_question_outlives_the_server(engine: Engine) {
-    let place = Place::new(engine).await;
-    let desk = Desk::on(&place).start().await;
+    let place = TempStore::new(engine).await;
+    let desk = TestServer::on(&place).start().await;
     let reference = desk.open().await;
     desk.inbound(&says(MANAGER, "SM1", "one")).await;
     desk.kill().await;
-    let desk = Desk::on(&place).start().await;
+    let desk = TestServer::on(&place).start().await;
     desk.inbound(&says(MANAGER, "SM2", "two")).await;
     desk.kill().await;
-    let desk = Desk::on(&place).start().await;
+    let desk = TestServer::on(&place).start().await;
     let picked = desk.inbound(&says(MANAGER, "SM3", "1")).await.json();
     assert_eq!(
         picked["notice"],
         format!("2 messages added to {reference} – Product Quality Issue")
     );
     desk.kill().await;
-    let desk = Desk::on(&place).start().await;
+    let desk = TestServer::on(&place).start().await;
     assert_eq!(desk.inbound(&says(MANAGER, "SM3", "1")).await.json()["duplicate"], true);
     assert_eq!(bodies(&desk, &reference).await, ["one", "two"]);
     assert!(desk.stop().await.success());
 }
 
 async fn twins_end_as_one(engine: Engine) {
-    let place = Place::new(engine).await;
-    let desk = Desk::on(&place).start().await;
+    let place = TempStore::new(engine).await;
+    let desk = TestServer::on(&place).start().await;
     for round in 0..10 {
         let reference = desk.open().await;
         // An album of ten, each part three times, all at once.
@@ -141,8 +143,8 @@ async fn twins_end_as_one(engine: Engine) {
 }
 
 async fn a_bustle_refuses_nobody(engine: Engine) {
-    let place = Place::new(engine).await;
-    let desk = Desk::on(&place).start().await;
+    let place = TempStore::new(engine).await;
+    let desk = TestServer::on(&place).start().await;
     desk.open().await;
     // Wrong references, two references and bare messages of one manager, all at once.
     let said: Vec<(u16, Value)> = (0..120)
@@ -164,8 +166,11 @@ async fn a_bustle_refuses_nobody(engine: Engine) {
 }
 
 async fn only_numbers_that_were_set_are_asked(engine: Engine) {
-    let place = Place::new(engine).await;
-    let desk = Desk::on(&place).set("AGENT_PHONE_BACKUP", OTHER_MANAGER).start().await;
+    let place = TempStore::new(engine).await;
+    let desk = TestServer::on(&place)
+        .set("AGENT_PHONE_BACKUP", OTHER_MANAGER)
+        .start()
+        .await;
     let reference = desk.open().await;
     for (from, is_asked) in [
         (MANAGER, true),
@@ -188,7 +193,7 @@ async fn only_numbers_that_were_set_are_asked(engine: Engine) {
     assert!(desk.stop().await.success());
 
     // The number that the system was first made for is recognised where none is set, and told nothing.
-    let desk = Desk::on(&place).set("AGENT_PHONE", "").start().await;
+    let desk = TestServer::on(&place).set("AGENT_PHONE", "").start().await;
     desk.wait_for_log("AGENT_PHONE is not set").await;
     let reply = desk.inbound(&says(MANAGER, "default", "hello")).await;
     assert!(reply.status == 400 && reply.json()["ask"].is_null(), "{reply:?}");
@@ -200,10 +205,10 @@ async fn only_numbers_that_were_set_are_asked(engine: Engine) {
 }
 
 async fn a_customers_subject_stands_in_one_plain_line(engine: Engine) {
-    let place = Place::new(engine).await;
+    let place = TempStore::new(engine).await;
     let n8n = N8n::start();
     n8n.always(Reaction::TakenByItsId);
-    let desk = Desk::on(&place).telling(&n8n).start().await;
+    let desk = TestServer::on(&place).telling(&n8n).start().await;
     let target = desk.open().await;
     let mut hostile = ticket();
     hostile["subject"] = format!("*2. {target}* ```ok``` ~_x_~ \u{202e}").into();

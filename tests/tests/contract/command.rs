@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use black_box::{Desk, Engine, INBOUND_KEY, N8n, Place, Reaction, SHARED_SECRET, on_both_stores};
+use black_box::{Engine, INBOUND_KEY, N8n, Reaction, SHARED_SECRET, TempStore, TestServer, on_both_stores};
 use serde_json::json;
 
 on_both_stores!(
@@ -12,8 +12,8 @@ on_both_stores!(
 );
 
 async fn migrate_makes_the_schema_and_check_finds_it(engine: Engine) {
-    let place = Place::new(engine).await;
-    let options = Desk::on(&place);
+    let place = TempStore::new(engine).await;
+    let options = TestServer::on(&place);
     let (status, out, err) = options.run(&["check"]).await;
     assert!(status.success() && err.is_empty(), "{out}{err}");
     assert!(!place.file().exists(), "a check changes nothing");
@@ -22,7 +22,7 @@ async fn migrate_makes_the_schema_and_check_finds_it(engine: Engine) {
         assert!(status.success(), "{err}");
     }
     let n8n = N8n::start();
-    let telling = Desk::on(&place).telling(&n8n);
+    let telling = TestServer::on(&place).telling(&n8n);
     let (status, out, err) = telling.run(&["check"]).await;
     assert!(status.success() && err.is_empty(), "{out}{err}");
     assert!(n8n.received().is_empty(), "a check sends nothing");
@@ -43,9 +43,9 @@ fn probed(inbound: &serde_json::Value) -> Reaction {
 
 #[tokio::test]
 async fn a_probe_goes_round_the_loop_and_tells_link_by_link() {
-    let place = Place::new(Engine::Sqlite).await;
+    let place = TempStore::new(Engine::Sqlite).await;
     let n8n = N8n::start();
-    let desk = Desk::on(&place).telling(&n8n);
+    let desk = TestServer::on(&place).telling(&n8n);
 
     // It wants a word first, since a workflow of somebody else's might make a message of it.
     let (status, out, err) = desk.run(&["check", "--probe"]).await;
@@ -108,7 +108,7 @@ async fn a_probe_goes_round_the_loop_and_tells_link_by_link() {
     }
     let test_url = n8n.url().replace("/webhook/", "/webhook-test/");
     n8n.always(Reaction::status(404));
-    let testing = Desk::on(&place)
+    let testing = TestServer::on(&place)
         .telling(&n8n)
         .set("N8N_TICKET_CREATED_WEBHOOK", &test_url);
     let (_, _, err) = testing.run(&["check", "--probe", "--yes"]).await;
@@ -116,18 +116,18 @@ async fn a_probe_goes_round_the_loop_and_tells_link_by_link() {
     // Two webhooks are two probes.
     n8n.always(probed(&json!({ "status": 400 })));
     let before = n8n.received().len();
-    let two = Desk::on(&place)
+    let two = TestServer::on(&place)
         .telling(&n8n)
         .set("N8N_TICKET_UPDATED_WEBHOOK", &test_url);
     assert!(two.run(&["check", "--probe", "--yes"]).await.0.success());
     assert_eq!(n8n.received().len(), before + 2);
-    let (status, _, err) = Desk::on(&place).run(&["check", "--probe", "--yes"]).await;
+    let (status, _, err) = TestServer::on(&place).run(&["check", "--probe", "--yes"]).await;
     assert!(!status.success() && err.contains("no loop to probe"), "{err}");
 }
 
 async fn every_fault_is_told_at_once(engine: Engine) {
-    let place = Place::new(engine).await;
-    let options = Desk::on(&place)
+    let place = TempStore::new(engine).await;
+    let options = TestServer::on(&place)
         .set("PORT", "http")
         .set("BASE_URL", "desk")
         .set("N8N_TICKET_CREATED_WEBHOOK", "https://n8n.example/webhook/x")
@@ -146,8 +146,8 @@ async fn every_fault_is_told_at_once(engine: Engine) {
 }
 
 async fn replicas_may_start_together(engine: Engine) {
-    let place = Place::new(engine).await;
-    let options = Desk::on(&place);
+    let place = TempStore::new(engine).await;
+    let options = TestServer::on(&place);
     let (a, b, c) = tokio::join!(options.start(), options.start(), options.start());
     let reference = a.open().await;
     assert_eq!(b.ticket(&reference).await, c.ticket(&reference).await);
@@ -158,8 +158,8 @@ async fn replicas_may_start_together(engine: Engine) {
 
 #[tokio::test]
 async fn help_is_there_for_each_command() {
-    let place = Place::new(Engine::Sqlite).await;
-    let options = Desk::on(&place);
+    let place = TempStore::new(Engine::Sqlite).await;
+    let options = TestServer::on(&place);
     for command in [
         &["--help"][..],
         &["serve", "--help"],
@@ -175,19 +175,19 @@ async fn help_is_there_for_each_command() {
 
 #[tokio::test]
 async fn a_dot_env_file_is_read_and_the_environment_goes_before_it() {
-    let place = Place::new(Engine::Sqlite).await;
+    let place = TempStore::new(Engine::Sqlite).await;
     fs::write(
         place.folder().join(".env"),
         "BASE_URL=https://from.file.example\nPORT=notaport\n",
     )
     .unwrap();
-    let desk = Desk::on(&place).set("BASE_URL", "").start().await;
+    let desk = TestServer::on(&place).set("BASE_URL", "").start().await;
     assert_eq!(desk.open().await.len(), 15);
     assert!(desk.stop().await.success());
-    let (status, _, err) = Desk::on(&place).set("PORT", "").run(&["check"]).await;
+    let (status, _, err) = TestServer::on(&place).set("PORT", "").run(&["check"]).await;
     assert!(status.success(), "an empty variable hides the file's: {err}");
     fs::write(place.folder().join(".env"), "OPERATOR_TOKEN=\"unclosed secret\n").unwrap();
-    let (status, _, err) = Desk::on(&place).run(&["check"]).await;
+    let (status, _, err) = TestServer::on(&place).run(&["check"]).await;
     assert!(
         !status.success() && err.contains(".env") && !err.contains("unclosed"),
         "{err}"
@@ -197,8 +197,8 @@ async fn a_dot_env_file_is_read_and_the_environment_goes_before_it() {
 #[tokio::test]
 async fn the_files_of_the_embedded_store_are_private() {
     use std::os::unix::fs::PermissionsExt as _;
-    let place = Place::new(Engine::Sqlite).await;
-    let desk = Desk::on(&place).start().await;
+    let place = TempStore::new(Engine::Sqlite).await;
+    let desk = TestServer::on(&place).start().await;
     desk.open().await;
     for entry in fs::read_dir(place.file().parent().unwrap()).unwrap() {
         let entry = entry.unwrap();
@@ -214,7 +214,7 @@ async fn the_files_of_the_embedded_store_are_private() {
 
 #[tokio::test]
 async fn a_store_that_cannot_be_used_is_a_clear_error_at_start() {
-    let place = Place::new(Engine::Sqlite).await;
+    let place = TempStore::new(Engine::Sqlite).await;
     let folder = place.folder();
     fs::write(
         folder.join("letter.txt"),
@@ -229,7 +229,7 @@ async fn a_store_that_cannot_be_used_is_a_clear_error_at_start() {
         "postgres://desk:hidden-password@no-such-host.invalid/desk",
     ] {
         for command in ["serve", "check"] {
-            let (status, _, err) = Desk::on(&place).set("DATABASE_URL", url).run(&[command]).await;
+            let (status, _, err) = TestServer::on(&place).set("DATABASE_URL", url).run(&[command]).await;
             assert_eq!(status.code(), Some(1), "{url} {command}");
             assert!(
                 err.contains("DATABASE_URL") && !err.contains("hidden-password"),
@@ -237,13 +237,13 @@ async fn a_store_that_cannot_be_used_is_a_clear_error_at_start() {
             );
         }
     }
-    let postgres = Place::new(Engine::Postgres).await;
-    let (status, _, err) = Desk::on(&postgres)
+    let postgres = TempStore::new(Engine::Postgres).await;
+    let (status, _, err) = TestServer::on(&postgres)
         .set("DATABASE_URL", &format!("{}-gone", postgres.url()))
         .run(&[])
         .await;
     assert_eq!(status.code(), Some(1));
     assert!(err.contains("no database of this name"), "{err}");
-    let (status, _, err) = Desk::on(&place).set("HOST", "256.0.0.1").run(&[]).await;
+    let (status, _, err) = TestServer::on(&place).set("HOST", "256.0.0.1").run(&[]).await;
     assert!(status.code() == Some(1) && err.contains("HOST"), "{err}");
 }

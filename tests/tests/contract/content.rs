@@ -2,7 +2,7 @@
 
 use std::{net::TcpListener, time::Duration};
 
-use black_box::{CUSTOMER, Desk, Engine, MANAGER, N8n, Place, on_both_stores, ticket};
+use black_box::{CUSTOMER, Engine, MANAGER, N8n, TempStore, TestServer, on_both_stores, ticket};
 use serde_json::json;
 
 on_both_stores!(
@@ -12,14 +12,14 @@ on_both_stores!(
     a_medium_is_shown_and_never_fetched,
 );
 
-async fn how_many(desk: &Desk, reference: &str) -> usize {
+async fn how_many(desk: &TestServer, reference: &str) -> usize {
     desk.ticket(reference).await["messages"].as_array().unwrap().len()
 }
 
 async fn what_a_manager_sends_back_never_names_another_ticket(engine: Engine) {
-    let place = Place::new(engine).await;
+    let place = TempStore::new(engine).await;
     let n8n = N8n::start();
-    let desk = Desk::on(&place).telling(&n8n).start().await;
+    let desk = TestServer::on(&place).telling(&n8n).start().await;
     let victim = desk.open().await;
     let mut hostile = ticket();
     hostile["customerName"] = json!(format!("{victim} \u{202e}Doe"));
@@ -66,8 +66,8 @@ async fn what_a_manager_sends_back_never_names_another_ticket(engine: Engine) {
 }
 
 async fn a_forwarded_text_names_nothing(engine: Engine) {
-    let place = Place::new(engine).await;
-    let desk = Desk::on(&place).start().await;
+    let place = TempStore::new(engine).await;
+    let desk = TestServer::on(&place).start().await;
     let reference = desk.open().await;
     let text = format!("see {reference}");
     for (forwarded, status) in [
@@ -89,8 +89,8 @@ async fn a_forwarded_text_names_nothing(engine: Engine) {
 }
 
 async fn a_line_of_which_nothing_is_seen_is_missing(engine: Engine) {
-    let place = Place::new(engine).await;
-    let desk = Desk::on(&place).start().await;
+    let place = TempStore::new(engine).await;
+    let desk = TestServer::on(&place).start().await;
     let mut form = ticket();
     form["customerName"] = json!("\u{200b}\u{202e}");
     form["subject"] = json!("\u{3164} \u{feff}");
@@ -115,9 +115,9 @@ async fn a_line_of_which_nothing_is_seen_is_missing(engine: Engine) {
 
 /// Whoever gives an address hears of nobody who did not follow it.
 async fn a_medium_is_shown_and_never_fetched(engine: Engine) {
-    let place = Place::new(engine).await;
+    let place = TempStore::new(engine).await;
     let n8n = N8n::start();
-    let desk = Desk::on(&place).telling(&n8n).start().await;
+    let desk = TestServer::on(&place).telling(&n8n).start().await;
     let reference = desk.open().await;
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use black_box::{Desk, Engine, N8n, OPERATOR_TOKEN, Place, on_both_stores, ticket};
+use black_box::{Engine, N8n, OPERATOR_TOKEN, TempStore, TestServer, on_both_stores, ticket};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -17,8 +17,8 @@ on_both_stores!(
 );
 
 async fn a_form_makes_a_ticket(engine: Engine) {
-    let place = Place::new(engine).await;
-    let desk = Desk::on(&place).start().await;
+    let place = TempStore::new(engine).await;
+    let desk = TestServer::on(&place).start().await;
     let reply = desk.create(&ticket()).await;
     assert_eq!(reply.status, 201);
     let body = reply.json();
@@ -42,8 +42,8 @@ async fn a_form_makes_a_ticket(engine: Engine) {
 }
 
 async fn every_field_has_two_sides(engine: Engine) {
-    let place = Place::new(engine).await;
-    let desk = Desk::on(&place).start().await;
+    let place = TempStore::new(engine).await;
+    let desk = TestServer::on(&place).start().await;
     let good: Vec<(&str, Value)> = vec![
         ("customerName", json!("x")),
         ("customerName", json!("é".repeat(200))),
@@ -119,8 +119,8 @@ async fn every_field_has_two_sides(engine: Engine) {
 }
 
 async fn texts_come_back_as_they_were_written(engine: Engine) {
-    let place = Place::new(engine).await;
-    let desk = Desk::on(&place).start().await;
+    let place = TempStore::new(engine).await;
+    let desk = TestServer::on(&place).start().await;
     let mut form = ticket();
     form["customerName"] = json!("  علي 山田 👩‍👩‍👧‍👦 O'Brien \\ \"q\" <b> %s $1 ");
     form["subject"] = json!("Привет — naïve \u{202e}rtl\u{202c} ﷽");
@@ -147,8 +147,8 @@ async fn texts_come_back_as_they_were_written(engine: Engine) {
 }
 
 async fn bodies_that_are_no_form_are_refused(engine: Engine) {
-    let place = Place::new(engine).await;
-    let desk = Desk::on(&place).start().await;
+    let place = TempStore::new(engine).await;
+    let desk = TestServer::on(&place).start().await;
     let json_type = ("content-type", "application/json");
     let post = async |headers: &[(&str, &str)], body: Vec<u8>| {
         let reply = desk.send("POST", "/api/ticket", headers, Some(body)).await;
@@ -220,9 +220,9 @@ async fn bodies_that_are_no_form_are_refused(engine: Engine) {
 }
 
 async fn the_same_key_makes_one_ticket(engine: Engine) {
-    let place = Place::new(engine).await;
+    let place = TempStore::new(engine).await;
     let n8n = N8n::start();
-    let desk = Desk::on(&place).telling(&n8n).start().await;
+    let desk = TestServer::on(&place).telling(&n8n).start().await;
     let key = ("idempotency-key", "a form's key ~ 1");
     let first = desk.post("/api/ticket", &[key], &ticket()).await;
     let again = desk.post("/api/ticket", &[key], &ticket()).await;
@@ -280,8 +280,8 @@ async fn the_same_key_makes_one_ticket(engine: Engine) {
 }
 
 async fn many_forms_at_once_make_as_many_tickets(engine: Engine) {
-    let place = Place::new(engine).await;
-    let desk = Desk::on(&place).start().await;
+    let place = TempStore::new(engine).await;
+    let desk = TestServer::on(&place).start().await;
     let mut references = HashSet::new();
     for _ in 0..10 {
         let forms = vec![ticket(); 50];
@@ -295,8 +295,8 @@ async fn many_forms_at_once_make_as_many_tickets(engine: Engine) {
 }
 
 async fn callers_are_limited_each_by_its_address(engine: Engine) {
-    let place = Place::new(engine).await;
-    let desk = Desk::on(&place).set("TRUSTED_PROXY_HOPS", "1").start().await;
+    let place = TempStore::new(engine).await;
+    let desk = TestServer::on(&place).set("TRUSTED_PROXY_HOPS", "1").start().await;
     let from = |address: &'static str| [("x-forwarded-for", address)];
     // One more comes in for each second that this takes.
     let burst = 120..150;
@@ -358,7 +358,7 @@ async fn callers_are_limited_each_by_its_address(engine: Engine) {
     assert_eq!(desk.post("/api/ticket/inbound", &headers, &json!({})).await.status, 400);
     assert!(desk.stop().await.success());
 
-    let desk = Desk::on(&place)
+    let desk = TestServer::on(&place)
         .set("TRUSTED_PROXY_HOPS", "1")
         .set("RATE_LIMITS", "off")
         .start()

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use black_box::{Desk, Engine, INBOUND_KEY, OPERATOR_TOKEN, Place, ticket};
+use black_box::{Engine, INBOUND_KEY, OPERATOR_TOKEN, TempStore, TestServer, ticket};
 use tokio::time::{Instant, sleep};
 
 use crate::wire::{Answer, answer, connect, exchange, head, post_form, rest, write};
@@ -43,8 +43,8 @@ fn check_headers(what: &str, path: &str, answer: &Answer) {
 
 #[tokio::test]
 async fn every_answer_tells_browsers_what_it_is_not_for() {
-    let place = Place::new(Engine::Sqlite).await;
-    let desk = Desk::on(&place).set("TRUSTED_PROXY_HOPS", "1").start().await;
+    let place = TempStore::new(Engine::Sqlite).await;
+    let desk = TestServer::on(&place).set("TRUSTED_PROXY_HOPS", "1").start().await;
     let address = desk.address();
     let opened = desk.create(&ticket()).await.json();
     let (reference, url) = (
@@ -172,8 +172,11 @@ async fn every_answer_tells_browsers_what_it_is_not_for() {
 
 #[tokio::test]
 async fn without_https_browsers_are_not_kept_to_it() {
-    let place = Place::new(Engine::Sqlite).await;
-    let desk = Desk::on(&place).set("BASE_URL", "http://desk.example").start().await;
+    let place = TempStore::new(Engine::Sqlite).await;
+    let desk = TestServer::on(&place)
+        .set("BASE_URL", "http://desk.example")
+        .start()
+        .await;
     for path in ["/", "/health/live"] {
         let answer = exchange(desk.address(), &head("GET", path, ""), "").await;
         assert_eq!((answer.status, answer.header("strict-transport-security")), (200, None));
@@ -183,8 +186,8 @@ async fn without_https_browsers_are_not_kept_to_it() {
 
 #[tokio::test]
 async fn the_limits_are_those_of_the_environment() {
-    let place = Place::new(Engine::Sqlite).await;
-    let desk = Desk::on(&place)
+    let place = TempStore::new(Engine::Sqlite).await;
+    let desk = TestServer::on(&place)
         .set("TRUSTED_PROXY_HOPS", "1")
         .set("RATE_LIMIT_CREATIONS", "1/2")
         .set("RATE_LIMIT_READS", "1/3")
@@ -217,8 +220,8 @@ async fn the_limits_are_those_of_the_environment() {
 
 #[tokio::test]
 async fn what_the_head_of_a_form_tells_is_judged_before_the_form_is_waited_for() {
-    let place = Place::new(Engine::Sqlite).await;
-    let desk = Desk::on(&place)
+    let place = TempStore::new(Engine::Sqlite).await;
+    let desk = TestServer::on(&place)
         .set("TRUSTED_PROXY_HOPS", "1")
         .set("RATE_LIMIT_CREATIONS", "1/1")
         .start()
@@ -260,8 +263,8 @@ async fn what_the_head_of_a_form_tells_is_judged_before_the_form_is_waited_for()
 
 #[tokio::test]
 async fn a_form_that_is_compressed_is_not_read() {
-    let place = Place::new(Engine::Sqlite).await;
-    let desk = Desk::on(&place).start().await;
+    let place = TempStore::new(Engine::Sqlite).await;
+    let desk = TestServer::on(&place).start().await;
     let reference = desk.open().await;
     for encoding in ["gzip", "deflate", "br", "zstd", "identity, gzip"] {
         for path in ["/", &format!("/ticket/{reference}"), "/inbox/session"] {
@@ -275,8 +278,8 @@ async fn a_form_that_is_compressed_is_not_read() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_form_has_ten_seconds_on_every_request_of_a_connection() {
-    let place = Place::new(Engine::Sqlite).await;
-    let desk = Desk::on(&place).start().await;
+    let place = TempStore::new(Engine::Sqlite).await;
+    let desk = TestServer::on(&place).start().await;
     let address = desk.address();
     let lines = "content-type: application/x-www-form-urlencoded\r\ncontent-length: 1000\r\n";
     let all = [("/", 0), ("/", 1), ("/inbox/session", 0), ("/api/ticket", 1)].map(|(path, before)| async move {
@@ -311,8 +314,8 @@ async fn a_form_has_ten_seconds_on_every_request_of_a_connection() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_head_has_five_seconds() {
-    let place = Place::new(Engine::Sqlite).await;
-    let desk = Desk::on(&place).start().await;
+    let place = TempStore::new(Engine::Sqlite).await;
+    let desk = TestServer::on(&place).start().await;
     let mut stream = connect(desk.address()).await;
     write(&mut stream, &head("GET", "/health/live", "")).await;
     assert_eq!(answer(&mut stream).await.status, 200);

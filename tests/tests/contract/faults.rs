@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use black_box::{Desk, Engine, MANAGER, N8n, Place, Reaction, on_both_stores, ticket};
+use black_box::{Engine, MANAGER, N8n, Reaction, TempStore, TestServer, on_both_stores, ticket};
 use serde_json::{Value, json};
 
 on_both_stores!(
@@ -17,7 +17,7 @@ on_both_stores!(
 );
 
 /// Opens ten tickets a second until the server is gone; gives the references that were acknowledged.
-async fn create_until_it_is_gone(desk: &Desk) -> Vec<String> {
+async fn create_until_it_is_gone(desk: &TestServer) -> Vec<String> {
     let mut acknowledged = Vec::new();
     let headers = [("content-type", "application/json")];
     let mut beat = tokio::time::interval(Duration::from_millis(100));
@@ -37,9 +37,9 @@ async fn create_until_it_is_gone(desk: &Desk) -> Vec<String> {
 }
 
 async fn nothing_acknowledged_is_lost_over_twenty_power_cuts(engine: Engine) {
-    let place = Place::new(engine).await;
+    let place = TempStore::new(engine).await;
     let n8n = N8n::start();
-    let options = Desk::on(&place).telling(&n8n);
+    let options = TestServer::on(&place).telling(&n8n);
     let mut acknowledged = Vec::new();
     for cut in 0..20_u64 {
         let desk = Arc::new(options.start().await);
@@ -75,10 +75,10 @@ async fn nothing_acknowledged_is_lost_over_twenty_power_cuts(engine: Engine) {
 }
 
 async fn a_power_cut_during_a_send_repeats_it_once_under_the_same_id(engine: Engine) {
-    let place = Place::new(engine).await;
+    let place = TempStore::new(engine).await;
     let n8n = N8n::start();
     n8n.then(Reaction::Hang);
-    let options = Desk::on(&place).telling(&n8n);
+    let options = TestServer::on(&place).telling(&n8n);
     let desk = options.start().await;
     desk.open().await;
     n8n.wait_for(1, Duration::from_secs(5)).await;
@@ -97,9 +97,9 @@ async fn a_power_cut_during_a_send_repeats_it_once_under_the_same_id(engine: Eng
 }
 
 async fn two_replicas_send_each_notification_once(engine: Engine) {
-    let place = Place::new(engine).await;
+    let place = TempStore::new(engine).await;
     let n8n = N8n::start();
-    let options = Desk::on(&place).telling(&n8n);
+    let options = TestServer::on(&place).telling(&n8n);
     let (one, two) = tokio::join!(options.start(), options.start());
     for _ in 0..50 {
         tokio::join!(one.open(), two.open(), two.open(), one.open());
@@ -112,7 +112,7 @@ async fn two_replicas_send_each_notification_once(engine: Engine) {
     assert!(two.stop().await.success());
 }
 
-async fn median_creation(desk: &Desk, count: usize) -> Duration {
+async fn median_creation(desk: &TestServer, count: usize) -> Duration {
     let mut times = Vec::new();
     for _ in 0..count {
         let begun = Instant::now();
@@ -125,10 +125,10 @@ async fn median_creation(desk: &Desk, count: usize) -> Duration {
 
 /// Not a measurement, which belongs to a benchmark: only that nobody waits for n8n, whose silence lasts 15 s.
 async fn a_hanging_n8n_is_not_felt(engine: Engine) {
-    let place = Place::new(engine).await;
+    let place = TempStore::new(engine).await;
     let n8n = N8n::start();
     n8n.always(Reaction::Hang);
-    let desk = Desk::on(&place).telling(&n8n).start().await;
+    let desk = TestServer::on(&place).telling(&n8n).start().await;
     let median = median_creation(&desk, 50).await;
     assert!(median < Duration::from_secs(1), "{median:?}");
     assert_eq!(n8n.wait_for(4, Duration::from_secs(5)).await.len(), 4);
@@ -138,9 +138,9 @@ async fn a_hanging_n8n_is_not_felt(engine: Engine) {
 
 #[tokio::test]
 async fn a_full_disk_refuses_and_loses_nothing_acknowledged() {
-    let place = Place::new(Engine::Sqlite).await;
-    assert!(Desk::on(&place).run(&["migrate"]).await.0.success());
-    let desk = Desk::on(&place).with_file_limit(600).start().await;
+    let place = TempStore::new(Engine::Sqlite).await;
+    assert!(TestServer::on(&place).run(&["migrate"]).await.0.success());
+    let desk = TestServer::on(&place).with_file_limit(600).start().await;
     let mut acknowledged = Vec::new();
     let mut form = ticket();
     form["message"] = json!("x".repeat(5_000));
@@ -162,7 +162,7 @@ async fn a_full_disk_refuses_and_loses_nothing_acknowledged() {
     }
     desk.kill().await;
     // With room again, everything is there and it goes on.
-    let desk = Desk::on(&place).start().await;
+    let desk = TestServer::on(&place).start().await;
     for reference in &acknowledged {
         desk.ticket(reference).await;
     }
@@ -176,10 +176,10 @@ async fn a_full_disk_refuses_and_loses_nothing_acknowledged() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_is_away_is_a_problem_and_comes_back_by_itself() {
-    let place = Place::new(Engine::Postgres).await;
+    let place = TempStore::new(Engine::Postgres).await;
     let gate = black_box::Gate::before(&place.url()).await;
     let n8n = N8n::start();
-    let desk = Desk::on(&place)
+    let desk = TestServer::on(&place)
         .telling(&n8n)
         .set("DATABASE_URL", gate.url())
         .start()
@@ -223,21 +223,21 @@ async fn a_database_that_is_away_is_a_problem_and_comes_back_by_itself() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_ends_in_time_even_if_the_database_is_away() {
-    let place = Place::new(Engine::Postgres).await;
+    let place = TempStore::new(Engine::Postgres).await;
     let gate = black_box::Gate::before(&place.url()).await;
     let n8n = N8n::start();
     n8n.then(Reaction::After(
         Duration::from_millis(500),
         Box::new(Reaction::status(200)),
     ));
-    let options = Desk::on(&place).telling(&n8n);
+    let options = TestServer::on(&place).telling(&n8n);
     let desk = options.set("DATABASE_URL", gate.url()).start().await;
     desk.open().await;
     n8n.wait_for(1, Duration::from_secs(5)).await;
     gate.close();
     // `stop` waits for 25 s at the most. What could not be written down is sent again, under the same id.
     assert!(desk.stop().await.success());
-    let desk = Desk::on(&place).telling(&n8n).start().await;
+    let desk = TestServer::on(&place).telling(&n8n).start().await;
     let received = n8n.wait_for(2, Duration::from_mins(1)).await;
     assert_eq!(received[0].id(), received[1].id());
     desk.all_settled().await;

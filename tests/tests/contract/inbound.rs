@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use black_box::{CUSTOMER, Desk, Engine, INBOUND_KEY, MANAGER, N8n, Place, Reaction, Reply, on_both_stores, ticket};
+use black_box::{
+    CUSTOMER, Engine, INBOUND_KEY, MANAGER, N8n, Reaction, Reply, TempStore, TestServer, on_both_stores, ticket,
+};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -18,11 +20,11 @@ on_both_stores!(
 
 const STRANGER: &str = "+15559999999";
 
-async fn unmatched(desk: &Desk) -> f64 {
+async fn unmatched(desk: &TestServer) -> f64 {
     desk.metric("messages_unmatched").await
 }
 
-async fn bodies(desk: &Desk, reference: &str) -> Vec<String> {
+async fn bodies(desk: &TestServer, reference: &str) -> Vec<String> {
     let thread = desk.ticket(reference).await;
     let messages = thread["messages"].as_array().unwrap().clone();
     messages
@@ -43,9 +45,12 @@ fn told(reply: &Reply) -> (u16, String) {
 }
 
 async fn the_key_comes_before_everything(engine: Engine) {
-    let place = Place::new(engine).await;
+    let place = TempStore::new(engine).await;
     let rotating = format!("{INBOUND_KEY},{INBOUND_KEY}-new");
-    let desk = Desk::on(&place).set("RAILWAY_INBOUND_SECRET", &rotating).start().await;
+    let desk = TestServer::on(&place)
+        .set("RAILWAY_INBOUND_SECRET", &rotating)
+        .start()
+        .await;
     let reference = desk.open().await;
     let message = json!({ "ticketRef": reference, "message": "x", "from": MANAGER });
     let new_key = format!("{INBOUND_KEY}-new");
@@ -68,7 +73,7 @@ async fn the_key_comes_before_everything(engine: Engine) {
     }
     assert!(desk.stop().await.success());
 
-    let desk = Desk::on(&place).set("RAILWAY_INBOUND_SECRET", "").start().await;
+    let desk = TestServer::on(&place).set("RAILWAY_INBOUND_SECRET", "").start().await;
     desk.wait_for_log("RAILWAY_INBOUND_SECRET is not set").await;
     for key in ["", INBOUND_KEY] {
         assert_eq!(
@@ -82,8 +87,8 @@ async fn the_key_comes_before_everything(engine: Engine) {
 }
 
 async fn every_field_has_two_sides(engine: Engine) {
-    let place = Place::new(engine).await;
-    let desk = Desk::on(&place).start().await;
+    let place = TempStore::new(engine).await;
+    let desk = TestServer::on(&place).start().await;
     let reference = desk.open().await;
     let base = json!({ "ticketRef": reference, "message": "x", "from": MANAGER });
     let with = |field: &str, value: Value| {
@@ -149,8 +154,8 @@ async fn every_field_has_two_sides(engine: Engine) {
 }
 
 async fn long_and_odd_texts_are_kept(engine: Engine) {
-    let place = Place::new(engine).await;
-    let desk = Desk::on(&place).start().await;
+    let place = TempStore::new(engine).await;
+    let desk = TestServer::on(&place).start().await;
     let reference = desk.open().await;
     let send = async |text: &str| {
         let body = json!({ "ticketRef": reference, "message": text, "from": MANAGER });
@@ -174,9 +179,9 @@ async fn long_and_odd_texts_are_kept(engine: Engine) {
 }
 
 async fn which_ticket_is_certain_or_not_at_all(engine: Engine) {
-    let place = Place::new(engine).await;
+    let place = TempStore::new(engine).await;
     let n8n = N8n::start();
-    let desk = Desk::on(&place).telling(&n8n).start().await;
+    let desk = TestServer::on(&place).telling(&n8n).start().await;
     n8n.then(Reaction::taken("SM-a"));
     let a = desk.open().await;
     n8n.wait_for(1, Duration::from_secs(10)).await;
@@ -251,8 +256,8 @@ async fn which_ticket_is_certain_or_not_at_all(engine: Engine) {
 }
 
 async fn a_message_without_a_ticket_is_kept_and_joins_later(engine: Engine) {
-    let place = Place::new(engine).await;
-    let desk = Desk::on(&place).start().await;
+    let place = TempStore::new(engine).await;
+    let desk = TestServer::on(&place).start().await;
     let reference = desk.open().await;
     let bare = json!({ "message": "Which one?", "from": MANAGER, "externalId": "SM-bare" });
     for _ in 0..3 {
@@ -277,8 +282,8 @@ async fn a_message_without_a_ticket_is_kept_and_joins_later(engine: Engine) {
 }
 
 async fn one_external_id_is_one_message_for_ever(engine: Engine) {
-    let place = Place::new(engine).await;
-    let desk = Desk::on(&place).start().await;
+    let place = TempStore::new(engine).await;
+    let desk = TestServer::on(&place).start().await;
     let reference = desk.open().await;
     let other = desk.open().await;
     for round in 0..3 {
@@ -315,9 +320,9 @@ async fn one_external_id_is_one_message_for_ever(engine: Engine) {
 }
 
 async fn a_customers_message_is_told_to_the_manager(engine: Engine) {
-    let place = Place::new(engine).await;
+    let place = TempStore::new(engine).await;
     let n8n = N8n::start();
-    let desk = Desk::on(&place).telling(&n8n).start().await;
+    let desk = TestServer::on(&place).telling(&n8n).start().await;
     let reference = desk.open().await;
     n8n.wait_for(1, Duration::from_secs(10)).await;
     let from_manager = json!({ "ticketRef": reference, "message": "Which bottle?", "from": MANAGER });

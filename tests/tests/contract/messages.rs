@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use black_box::{Desk, Engine, MANAGER, N8n, OPERATOR_TOKEN, Place, Reply, on_both_stores, ticket};
+use black_box::{Engine, MANAGER, N8n, OPERATOR_TOKEN, Reply, TempStore, TestServer, on_both_stores, ticket};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -25,7 +25,7 @@ struct Opened {
     key: String,
 }
 
-async fn open(desk: &Desk) -> Opened {
+async fn open(desk: &TestServer) -> Opened {
     let created = desk.create(&ticket()).await.json();
     let url = created["ticketUrl"].as_str().unwrap();
     Opened {
@@ -39,17 +39,17 @@ impl Opened {
         format!("/api/ticket/{}/{below}?{}", self.reference, self.key)
     }
 
-    async fn add(&self, desk: &Desk, text: &str) -> Reply {
+    async fn add(&self, desk: &TestServer, text: &str) -> Reply {
         desk.post(&self.path("messages"), &[], &json!({ "message": text }))
             .await
     }
 
-    async fn answer(&self, desk: &Desk, text: &str) {
+    async fn answer(&self, desk: &TestServer, text: &str) {
         let reply = json!({ "ticketRef": self.reference, "from": MANAGER, "message": text });
         assert_eq!(desk.inbound(&reply).await.status, 200);
     }
 
-    async fn set_status(&self, desk: &Desk, status: &str) {
+    async fn set_status(&self, desk: &TestServer, status: &str) {
         let body = json!({ "status": status }).to_string().into_bytes();
         let bearer = format!("Bearer {OPERATOR_TOKEN}");
         let headers = [("content-type", "application/json"), ("authorization", bearer.as_str())];
@@ -75,7 +75,7 @@ struct Event {
 }
 
 impl Events {
-    async fn open(desk: &Desk, path: &str, headers: &[(&str, &str)]) -> Self {
+    async fn open(desk: &TestServer, path: &str, headers: &[(&str, &str)]) -> Self {
         // One for all streams: to make one reads every certificate of the machine.
         static CLIENT: LazyLock<reqwest::Client> =
             LazyLock::new(|| reqwest::Client::builder().no_proxy().build().unwrap());
@@ -145,9 +145,9 @@ impl Events {
 }
 
 async fn a_customer_adds_to_the_ticket_and_the_manager_is_told(engine: Engine) {
-    let place = Place::new(engine).await;
+    let place = TempStore::new(engine).await;
     let n8n = N8n::start();
-    let desk = Desk::on(&place).telling(&n8n).start().await;
+    let desk = TestServer::on(&place).telling(&n8n).start().await;
     let opened = open(&desk).await;
     desk.all_settled().await;
     for (number, status) in ["open", "resolved", "closed"].into_iter().enumerate() {
@@ -188,10 +188,10 @@ async fn a_customer_adds_to_the_ticket_and_the_manager_is_told(engine: Engine) {
 }
 
 async fn only_the_customers_key_writes(engine: Engine) {
-    let place = Place::new(engine).await;
+    let place = TempStore::new(engine).await;
     for (access, wrong) in [("open", (401, "unauthorized")), ("private", (404, "ticket_not_found"))] {
         let n8n = N8n::start();
-        let desk = Desk::on(&place)
+        let desk = TestServer::on(&place)
             .telling(&n8n)
             .set("TICKET_ACCESS", access)
             .start()
@@ -235,11 +235,11 @@ async fn only_the_customers_key_writes(engine: Engine) {
 }
 
 async fn one_idempotency_key_is_one_message(engine: Engine) {
-    let place = Place::new(engine).await;
-    let options = Desk::on(&place);
+    let place = TempStore::new(engine).await;
+    let options = TestServer::on(&place);
     let desk = options.start().await;
     let opened = open(&desk).await;
-    let send = async |desk: &Desk, key: &str, text: &str| {
+    let send = async |desk: &TestServer, key: &str, text: &str| {
         let body = json!({ "message": text });
         desk.post(&opened.path("messages"), &[("idempotency-key", key)], &body)
             .await
@@ -269,9 +269,9 @@ async fn one_idempotency_key_is_one_message(engine: Engine) {
 }
 
 async fn a_stream_tells_everything_and_then_each_change(engine: Engine) {
-    let place = Place::new(engine).await;
+    let place = TempStore::new(engine).await;
     let n8n = N8n::start();
-    let desk = Desk::on(&place).telling(&n8n).start().await;
+    let desk = TestServer::on(&place).telling(&n8n).start().await;
     let opened = open(&desk).await;
     desk.all_settled().await;
     let shown = desk.ticket(&opened.reference).await;
@@ -304,8 +304,8 @@ async fn a_stream_tells_everything_and_then_each_change(engine: Engine) {
 }
 
 async fn a_stream_goes_on_where_it_broke_off(engine: Engine) {
-    let place = Place::new(engine).await;
-    let options = Desk::on(&place);
+    let place = TempStore::new(engine).await;
+    let options = TestServer::on(&place);
     let desk = options.start().await;
     let opened = open(&desk).await;
     let path = format!("/api/ticket/{}/events", opened.reference);
@@ -333,8 +333,8 @@ async fn a_stream_goes_on_where_it_broke_off(engine: Engine) {
 }
 
 async fn private_tickets_are_followed_by_their_holders(engine: Engine) {
-    let place = Place::new(engine).await;
-    let desk = Desk::on(&place).set("TICKET_ACCESS", "private").start().await;
+    let place = TempStore::new(engine).await;
+    let desk = TestServer::on(&place).set("TICKET_ACCESS", "private").start().await;
     let (opened, other) = (open(&desk).await, open(&desk).await);
     let path = format!("/api/ticket/{}/events", opened.reference);
     let missing = desk.get("/api/ticket/T-20250115-0000/events").await.json();
@@ -356,8 +356,8 @@ async fn private_tickets_are_followed_by_their_holders(engine: Engine) {
 }
 
 async fn many_streams_are_told_soon_and_end_with_the_server(engine: Engine) {
-    let place = Place::new(engine).await;
-    let desk = Desk::on(&place).start().await;
+    let place = TempStore::new(engine).await;
+    let desk = TestServer::on(&place).start().await;
     let opened = open(&desk).await;
     let path = format!("/api/ticket/{}/events", opened.reference);
     let mut streams = Vec::new();
@@ -384,8 +384,8 @@ async fn many_streams_are_told_soon_and_end_with_the_server(engine: Engine) {
 /// What another process on the same Postgres wrote is told within a second; the embedded store has one process only.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reply_at_one_replica_appears_at_another() {
-    let place = Place::new(Engine::Postgres).await;
-    let options = Desk::on(&place);
+    let place = TempStore::new(Engine::Postgres).await;
+    let options = TestServer::on(&place);
     let (here, there) = (options.start().await, options.start().await);
     let opened = open(&here).await;
     let mut events = Events::open(&here, &format!("/api/ticket/{}/events", opened.reference), &[]).await;

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use black_box::{CUSTOMER, Desk, Engine, N8n, OPERATOR_TOKEN, Place, Reaction, SHARED_SECRET, on_both_stores, ticket};
+use black_box::{
+    CUSTOMER, Engine, N8n, OPERATOR_TOKEN, Reaction, SHARED_SECRET, TempStore, TestServer, on_both_stores, ticket,
+};
 use serde_json::json;
 
 on_both_stores!(
@@ -20,15 +22,15 @@ on_both_stores!(
 
 const SOON: Duration = Duration::from_secs(10);
 
-async fn all_delivered(desk: &Desk) {
+async fn all_delivered(desk: &TestServer) {
     desk.all_settled().await;
     desk.wait_for_metric("notifications{state=\"dead\"}", 0.0).await;
 }
 
 async fn n8n_is_told_at_once_in_the_words_of_the_contract(engine: Engine) {
-    let place = Place::new(engine).await;
+    let place = TempStore::new(engine).await;
     let n8n = N8n::start();
-    let desk = Desk::on(&place).telling(&n8n).start().await;
+    let desk = TestServer::on(&place).telling(&n8n).start().await;
     let begun = std::time::Instant::now();
     let created = desk.create(&ticket()).await.json();
     let received = n8n.wait_for(1, Duration::from_secs(2)).await.remove(0);
@@ -75,10 +77,10 @@ async fn n8n_is_told_at_once_in_the_words_of_the_contract(engine: Engine) {
 }
 
 async fn a_notification_is_tried_at_once_and_after_1_2_and_4_seconds(engine: Engine) {
-    let place = Place::new(engine).await;
+    let place = TempStore::new(engine).await;
     let n8n = N8n::start();
     n8n.always(Reaction::status(500));
-    let desk = Desk::on(&place)
+    let desk = TestServer::on(&place)
         .telling(&n8n)
         .set("NOTIFY_SLOW_RETRIES", "0")
         .start()
@@ -107,9 +109,9 @@ async fn a_notification_is_tried_at_once_and_after_1_2_and_4_seconds(engine: Eng
 }
 
 async fn what_n8n_asks_for_is_obeyed(engine: Engine) {
-    let place = Place::new(engine).await;
+    let place = TempStore::new(engine).await;
     let n8n = N8n::start();
-    let desk = Desk::on(&place).telling(&n8n).start().await;
+    let desk = TestServer::on(&place).telling(&n8n).start().await;
     n8n.then(Reaction::Answer(503, vec![("retry-after", "3".into())], String::new()));
     desk.open().await;
     let received = n8n.wait_for(2, SOON).await;
@@ -139,7 +141,7 @@ async fn what_n8n_asks_for_is_obeyed(engine: Engine) {
 }
 
 async fn redirects_are_failures(engine: Engine) {
-    let place = Place::new(engine).await;
+    let place = TempStore::new(engine).await;
     let (n8n, elsewhere) = (N8n::start(), N8n::start());
     for status in [301, 302, 307, 308] {
         n8n.then(Reaction::Answer(
@@ -148,7 +150,7 @@ async fn redirects_are_failures(engine: Engine) {
             String::new(),
         ));
     }
-    let desk = Desk::on(&place).telling(&n8n).start().await;
+    let desk = TestServer::on(&place).telling(&n8n).start().await;
     for _ in 0..4 {
         desk.open().await;
     }
@@ -159,10 +161,10 @@ async fn redirects_are_failures(engine: Engine) {
 }
 
 async fn what_is_dead_is_shown_and_sent_again_on_request(engine: Engine) {
-    let place = Place::new(engine).await;
+    let place = TempStore::new(engine).await;
     let n8n = N8n::start();
     n8n.then(Reaction::status(410));
-    let desk = Desk::on(&place).telling(&n8n).start().await;
+    let desk = TestServer::on(&place).telling(&n8n).start().await;
     let reference = desk.open().await;
     desk.wait_for_metric("notifications{state=\"dead\"}", 1.0).await;
     assert_eq!(desk.get("/api/notifications").await.status, 401);
@@ -197,16 +199,16 @@ async fn what_is_dead_is_shown_and_sent_again_on_request(engine: Engine) {
     );
     assert!(desk.stop().await.success());
 
-    let desk = Desk::on(&place).set("OPERATOR_TOKEN", "").start().await;
+    let desk = TestServer::on(&place).set("OPERATOR_TOKEN", "").start().await;
     assert_eq!(desk.get_as_operator("/api/notifications").await.status, 401);
     assert!(desk.stop().await.success());
 }
 
 async fn what_waits_goes_out_when_n8n_is_back(engine: Engine) {
-    let place = Place::new(engine).await;
+    let place = TempStore::new(engine).await;
     let n8n = N8n::start();
     n8n.go_away().await;
-    let desk = Desk::on(&place).telling(&n8n).start().await;
+    let desk = TestServer::on(&place).telling(&n8n).start().await;
     let mut references = Vec::new();
     for _ in 0..50 {
         references.push(desk.open().await);
@@ -223,25 +225,25 @@ async fn what_waits_goes_out_when_n8n_is_back(engine: Engine) {
 }
 
 async fn without_a_webhook_they_wait_until_it_is_set(engine: Engine) {
-    let place = Place::new(engine).await;
-    let desk = Desk::on(&place).start().await;
+    let place = TempStore::new(engine).await;
+    let desk = TestServer::on(&place).start().await;
     desk.wait_for_log("N8N_TICKET_CREATED_WEBHOOK is not set").await;
     let reference = desk.open().await;
     assert_eq!(desk.metric("notifications{state=\"waiting\"}").await, 1.0);
     assert!(desk.stop().await.success());
     let n8n = N8n::start();
-    let desk = Desk::on(&place).telling(&n8n).start().await;
+    let desk = TestServer::on(&place).telling(&n8n).start().await;
     assert_eq!(n8n.wait_for(1, SOON).await[0].ticket_ref(), reference);
     all_delivered(&desk).await;
     assert!(desk.stop().await.success());
 }
 
 async fn events_of_a_ticket_go_in_their_order(engine: Engine) {
-    let place = Place::new(engine).await;
+    let place = TempStore::new(engine).await;
     let n8n = N8n::start();
     n8n.then(Reaction::status(500));
     n8n.then(Reaction::status(500));
-    let desk = Desk::on(&place).telling(&n8n).start().await;
+    let desk = TestServer::on(&place).telling(&n8n).start().await;
     let reference = desk.open().await;
     for number in 1..=3 {
         let body = json!({ "ticketRef": reference, "message": number.to_string(), "from": CUSTOMER });
@@ -259,10 +261,10 @@ async fn events_of_a_ticket_go_in_their_order(engine: Engine) {
 }
 
 async fn at_most_four_are_sent_together(engine: Engine) {
-    let place = Place::new(engine).await;
+    let place = TempStore::new(engine).await;
     let n8n = N8n::start();
     n8n.always(Reaction::Hang);
-    let desk = Desk::on(&place).telling(&n8n).start().await;
+    let desk = TestServer::on(&place).telling(&n8n).start().await;
     for _ in 0..8 {
         desk.open().await;
     }
@@ -279,9 +281,9 @@ async fn at_most_four_are_sent_together(engine: Engine) {
 }
 
 async fn updates_may_go_elsewhere(engine: Engine) {
-    let place = Place::new(engine).await;
+    let place = TempStore::new(engine).await;
     let (n8n, updates) = (N8n::start(), N8n::start());
-    let desk = Desk::on(&place)
+    let desk = TestServer::on(&place)
         .telling(&n8n)
         .set("N8N_TICKET_UPDATED_WEBHOOK", &updates.url())
         .start()

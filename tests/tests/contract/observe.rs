@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use black_box::{Desk, Engine, MANAGER, N8n, Place, Reaction, on_both_stores, ticket};
+use black_box::{Engine, MANAGER, N8n, Reaction, TempStore, TestServer, on_both_stores, ticket};
 use serde_json::json;
 
 on_both_stores!(
@@ -15,8 +15,8 @@ on_both_stores!(
 );
 
 async fn health_and_metrics_tell_how_it_is(engine: Engine) {
-    let place = Place::new(engine).await;
-    let desk = Desk::on(&place).start().await;
+    let place = TempStore::new(engine).await;
+    let desk = TestServer::on(&place).start().await;
     for path in ["/health/live", "/health/ready"] {
         assert_eq!(desk.get(path).await.status, 200, "{path}");
     }
@@ -42,8 +42,8 @@ async fn health_and_metrics_tell_how_it_is(engine: Engine) {
 }
 
 async fn the_documents_are_served(engine: Engine) {
-    let place = Place::new(engine).await;
-    let desk = Desk::on(&place).start().await;
+    let place = TempStore::new(engine).await;
+    let desk = TestServer::on(&place).start().await;
     let document = desk.get("/api/openapi.json").await.json();
     assert!(
         document["openapi"].as_str().unwrap().starts_with("3.1"),
@@ -74,8 +74,8 @@ async fn the_documents_are_served(engine: Engine) {
 }
 
 async fn every_answer_has_a_request_id(engine: Engine) {
-    let place = Place::new(engine).await;
-    let desk = Desk::on(&place).start().await;
+    let place = TempStore::new(engine).await;
+    let desk = TestServer::on(&place).start().await;
     let own = desk
         .send("GET", "/health/live", &[("x-request-id", "my-id_1.2")], None)
         .await;
@@ -95,8 +95,8 @@ async fn every_answer_has_a_request_id(engine: Engine) {
 }
 
 async fn a_request_is_one_line_of_the_log(engine: Engine) {
-    let place = Place::new(engine).await;
-    let desk = Desk::on(&place).start().await;
+    let place = TempStore::new(engine).await;
+    let desk = TestServer::on(&place).start().await;
     let created = desk.create(&ticket()).await.json();
     let key = created["ticketUrl"]
         .as_str()
@@ -118,13 +118,13 @@ async fn a_request_is_one_line_of_the_log(engine: Engine) {
 }
 
 async fn a_stop_finishes_what_is_under_way(engine: Engine) {
-    let place = Place::new(engine).await;
+    let place = TempStore::new(engine).await;
     let n8n = N8n::start();
     n8n.then(Reaction::After(
         Duration::from_secs(3),
         Box::new(Reaction::taken("SM1")),
     ));
-    let options = Desk::on(&place).telling(&n8n);
+    let options = TestServer::on(&place).telling(&n8n);
     let desk = options.start().await;
     desk.open().await;
     n8n.wait_for(1, Duration::from_secs(5)).await;
@@ -138,10 +138,10 @@ async fn a_stop_finishes_what_is_under_way(engine: Engine) {
 }
 
 async fn a_stop_hands_back_what_hangs(engine: Engine) {
-    let place = Place::new(engine).await;
+    let place = TempStore::new(engine).await;
     let n8n = N8n::start();
     n8n.always(Reaction::Hang);
-    let options = Desk::on(&place).telling(&n8n);
+    let options = TestServer::on(&place).telling(&n8n);
     let desk = options.start().await;
     desk.open().await;
     n8n.wait_for(1, Duration::from_secs(5)).await;

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use black_box::{CUSTOMER, Desk, Engine, MANAGER, N8n, OPERATOR_TOKEN, Place, Reaction, Reply, on_both_stores, ticket};
+use black_box::{
+    CUSTOMER, Engine, MANAGER, N8n, OPERATOR_TOKEN, Reaction, Reply, TempStore, TestServer, on_both_stores, ticket,
+};
 use serde_json::{Value, json};
 
 on_both_stores!(
@@ -14,20 +16,20 @@ on_both_stores!(
     only_operators_come_in,
 );
 
-async fn send(desk: &Desk, method: &str, path: &str, body: &Value) -> Reply {
+async fn send(desk: &TestServer, method: &str, path: &str, body: &Value) -> Reply {
     let bearer = format!("Bearer {OPERATOR_TOKEN}");
     let headers = [("content-type", "application/json"), ("authorization", bearer.as_str())];
     desk.send(method, path, &headers, Some(body.to_string().into_bytes()))
         .await
 }
 
-async fn list(desk: &Desk, path: &str) -> Value {
+async fn list(desk: &TestServer, path: &str) -> Value {
     let reply = desk.get_as_operator(path).await;
     assert_eq!(reply.status, 200, "{path} {reply:?}");
     reply.json()
 }
 
-async fn open(desk: &Desk, field: &str, value: &str) -> String {
+async fn open(desk: &TestServer, field: &str, value: &str) -> String {
     let mut form = ticket();
     form[field] = json!(value);
     let reply = desk.create(&form).await;
@@ -41,8 +43,8 @@ fn references(list: &Value) -> Vec<&str> {
 }
 
 async fn tickets_are_listed_filtered_and_searched(engine: Engine) {
-    let place = Place::new(engine).await;
-    let desk = Desk::on(&place).start().await;
+    let place = TempStore::new(engine).await;
+    let desk = TestServer::on(&place).start().await;
     assert_eq!(
         list(&desk, "/api/tickets").await,
         json!({ "ok": true, "tickets": [], "next": null })
@@ -119,8 +121,8 @@ async fn tickets_are_listed_filtered_and_searched(engine: Engine) {
 }
 
 async fn a_list_is_read_page_by_page(engine: Engine) {
-    let place = Place::new(engine).await;
-    let desk = Desk::on(&place).start().await;
+    let place = TempStore::new(engine).await;
+    let desk = TestServer::on(&place).start().await;
     let mut opened = Vec::new();
     for _ in 0..12 {
         opened.push(desk.open().await);
@@ -141,8 +143,8 @@ async fn a_list_is_read_page_by_page(engine: Engine) {
 }
 
 async fn a_ticket_is_answered_and_changed_and_the_trail_tells(engine: Engine) {
-    let place = Place::new(engine).await;
-    let options = Desk::on(&place);
+    let place = TempStore::new(engine).await;
+    let options = TestServer::on(&place);
     let desk = options.start().await;
     let reference = desk.open().await;
     let other = desk.open().await;
@@ -209,9 +211,9 @@ async fn a_ticket_is_answered_and_changed_and_the_trail_tells(engine: Engine) {
 }
 
 async fn an_unmatched_message_is_attached(engine: Engine) {
-    let place = Place::new(engine).await;
+    let place = TempStore::new(engine).await;
     let n8n = N8n::start();
-    let desk = Desk::on(&place).telling(&n8n).start().await;
+    let desk = TestServer::on(&place).telling(&n8n).start().await;
     let (reference, other) = (desk.open().await, desk.open().await);
     desk.all_settled().await;
     for (from, text) in [
@@ -310,10 +312,10 @@ async fn an_unmatched_message_is_attached(engine: Engine) {
 }
 
 async fn everything_that_was_given_up_is_sent_again(engine: Engine) {
-    let place = Place::new(engine).await;
+    let place = TempStore::new(engine).await;
     let n8n = N8n::start();
     n8n.always(Reaction::status(410));
-    let desk = Desk::on(&place).telling(&n8n).start().await;
+    let desk = TestServer::on(&place).telling(&n8n).start().await;
     for _ in 0..5 {
         desk.open().await;
     }
@@ -339,8 +341,8 @@ async fn everything_that_was_given_up_is_sent_again(engine: Engine) {
 }
 
 async fn only_operators_come_in(engine: Engine) {
-    let place = Place::new(engine).await;
-    let desk = Desk::on(&place).start().await;
+    let place = TempStore::new(engine).await;
+    let desk = TestServer::on(&place).start().await;
     let reference = desk.open().await;
     for (method, path) in [
         ("GET", "/api/tickets".to_owned()),

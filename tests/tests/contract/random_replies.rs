@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use black_box::{CUSTOMER, Desk, Engine, N8n, Place, Reaction, Reply, on_both_stores};
+use black_box::{CUSTOMER, Engine, N8n, Reaction, Reply, TempStore, TestServer, on_both_stores};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -42,7 +42,7 @@ struct Open {
 
 /// Somebody who writes, one message after the other, each perhaps several times at once.
 struct Writer {
-    desk: Arc<Desk>,
+    desk: Arc<TestServer>,
     tickets: Arc<Vec<Open>>,
     number: &'static str,
     draw: Draw,
@@ -51,7 +51,7 @@ struct Writer {
     expected: BTreeMap<String, Option<String>>,
     /// What the open question is about, and whether more may join.
     asked_about: Vec<String>,
-    takes_more: bool,
+    accepts_more: bool,
     question: String,
 }
 
@@ -85,10 +85,10 @@ impl Writer {
 
     fn is_asked(&mut self, reply: &Reply, text: &str, status: u16, is_bare: bool) {
         assert_eq!(reply.status, status, "{text}: {reply:?}");
-        if !(is_bare && self.takes_more && !self.question.is_empty()) {
+        if !(is_bare && self.accepts_more && !self.question.is_empty()) {
             self.asked_about.clear();
         }
-        self.takes_more = is_bare;
+        self.accepts_more = is_bare;
         self.asked_about.push(text.to_owned());
         self.expected.insert(text.to_owned(), None);
         reply.json()["ask"].as_str().unwrap().clone_into(&mut self.question);
@@ -207,7 +207,7 @@ impl Writer {
     }
 }
 
-async fn open_tickets(desk: &Desk, n8n: &N8n) -> Vec<Open> {
+async fn open_tickets(desk: &TestServer, n8n: &N8n) -> Vec<Open> {
     join_all((0..TICKETS).map(|_| desk.open())).await;
     let received = n8n.wait_for(TICKETS, Duration::from_mins(1)).await;
     desk.all_settled().await;
@@ -219,10 +219,10 @@ async fn open_tickets(desk: &Desk, n8n: &N8n) -> Vec<Open> {
 }
 
 async fn a_thousand_random_replies_end_where_they_belong(engine: Engine) {
-    let place = Place::new(engine).await;
+    let place = TempStore::new(engine).await;
     let n8n = N8n::start();
     n8n.always(Reaction::TakenByItsId);
-    let desk = Desk::on(&place)
+    let desk = TestServer::on(&place)
         .telling(&n8n)
         .set("AGENT_PHONE", &MANAGERS.join(","))
         .start()
@@ -239,7 +239,7 @@ async fn a_thousand_random_replies_end_where_they_belong(engine: Engine) {
             sent: 0,
             expected: BTreeMap::new(),
             asked_about: Vec::new(),
-            takes_more: false,
+            accepts_more: false,
             question: String::new(),
         };
         tokio::spawn(async move {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use black_box::{Desk, Engine, MANAGER, N8n, OPERATOR_TOKEN, Place, Reaction, on_both_stores, ticket};
+use black_box::{Engine, MANAGER, N8n, OPERATOR_TOKEN, Reaction, TempStore, TestServer, on_both_stores, ticket};
 use serde_json::json;
 
 on_both_stores!(
@@ -21,8 +21,8 @@ fn is_moment(value: &serde_json::Value) -> bool {
 }
 
 async fn a_ticket_reads_as_the_seed_has_it(engine: Engine) {
-    let place = Place::new(engine).await;
-    let desk = Desk::on(&place).start().await;
+    let place = TempStore::new(engine).await;
+    let desk = TestServer::on(&place).start().await;
     let created = desk.create(&ticket()).await.json();
     let reference = created["ticketRef"].as_str().unwrap();
     let reply = json!({
@@ -80,13 +80,13 @@ async fn a_ticket_reads_as_the_seed_has_it(engine: Engine) {
 }
 
 async fn a_poller_is_told_that_nothing_changed(engine: Engine) {
-    let place = Place::new(engine).await;
+    let place = TempStore::new(engine).await;
     let n8n = N8n::start();
     n8n.then(Reaction::After(
         Duration::from_millis(500),
         Box::new(Reaction::status(200)),
     ));
-    let desk = Desk::on(&place).telling(&n8n).start().await;
+    let desk = TestServer::on(&place).telling(&n8n).start().await;
     let reference = desk.open().await;
     let path = format!("/api/ticket/{reference}");
     let first = desk.get(&path).await;
@@ -118,8 +118,8 @@ async fn a_poller_is_told_that_nothing_changed(engine: Engine) {
 }
 
 async fn what_is_not_there_is_not_found(engine: Engine) {
-    let place = Place::new(engine).await;
-    let desk = Desk::on(&place).start().await;
+    let place = TempStore::new(engine).await;
+    let desk = TestServer::on(&place).start().await;
     for path in ["/api/ticket", "/api/ticket/"] {
         let reply = desk.get(path).await;
         assert_eq!(
@@ -166,9 +166,9 @@ async fn what_is_not_there_is_not_found(engine: Engine) {
 }
 
 async fn private_tickets_need_a_key_or_an_operator(engine: Engine) {
-    let place = Place::new(engine).await;
+    let place = TempStore::new(engine).await;
     let n8n = N8n::start();
-    let desk = Desk::on(&place)
+    let desk = TestServer::on(&place)
         .telling(&n8n)
         .set("TICKET_ACCESS", "private")
         .start()
@@ -226,9 +226,9 @@ async fn private_tickets_need_a_key_or_an_operator(engine: Engine) {
 }
 
 async fn delivery_tells_how_far_the_newest_notification_got(engine: Engine) {
-    let place = Place::new(engine).await;
+    let place = TempStore::new(engine).await;
     let n8n = N8n::start();
-    let desk = Desk::on(&place).telling(&n8n).start().await;
+    let desk = TestServer::on(&place).telling(&n8n).start().await;
     n8n.then(Reaction::After(
         Duration::from_millis(700),
         Box::new(Reaction::status(200)),
@@ -251,8 +251,8 @@ async fn delivery_tells_how_far_the_newest_notification_got(engine: Engine) {
 }
 
 async fn a_restart_changes_nothing(engine: Engine) {
-    let place = Place::new(engine).await;
-    let options = Desk::on(&place);
+    let place = TempStore::new(engine).await;
+    let options = TestServer::on(&place);
     let desk = options.start().await;
     let reference = desk.open().await;
     let message = json!({ "ticketRef": reference, "message": "Hello", "from": MANAGER, "externalId": "SM1" });
@@ -266,8 +266,8 @@ async fn a_restart_changes_nothing(engine: Engine) {
 }
 
 async fn browsers_of_allowed_origins_may_call(engine: Engine) {
-    let place = Place::new(engine).await;
-    let desk = Desk::on(&place)
+    let place = TempStore::new(engine).await;
+    let desk = TestServer::on(&place)
         .set("ALLOWED_ORIGINS", "https://www.example.com")
         .start()
         .await;
@@ -305,7 +305,7 @@ async fn browsers_of_allowed_origins_may_call(engine: Engine) {
     assert_eq!(inbound.header("access-control-allow-origin"), "", "n8n is no browser");
     assert!(desk.stop().await.success());
 
-    let desk = Desk::on(&place).start().await;
+    let desk = TestServer::on(&place).start().await;
     assert_eq!(
         desk.send("GET", &path, &[allowed], None)
             .await

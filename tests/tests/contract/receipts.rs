@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use black_box::{Desk, Engine, MANAGER, N8n, Place, Reaction, Received, on_both_stores};
+use black_box::{Engine, MANAGER, N8n, Reaction, Received, TempStore, TestServer, on_both_stores};
 use serde_json::{Value, json};
 
 on_both_stores!(
@@ -23,9 +23,9 @@ fn of(id: &str, status: &str) -> Value {
 }
 
 /// A server whose workflow names each message after its `webhook-id`.
-async fn desk_on(place: &Place, n8n: &N8n, backup: &str) -> Desk {
+async fn desk_on(place: &TempStore, n8n: &N8n, backup: &str) -> TestServer {
     n8n.always(Reaction::TakenByItsId);
-    Desk::on(place)
+    TestServer::on(place)
         .telling(n8n)
         .set("AGENT_PHONE_BACKUP", backup)
         .start()
@@ -37,8 +37,8 @@ fn sid(received: &Received) -> String {
 }
 
 async fn every_field_has_two_sides(engine: Engine) {
-    let place = Place::new(engine).await;
-    let desk = Desk::on(&place).start().await;
+    let place = TempStore::new(engine).await;
+    let desk = TestServer::on(&place).start().await;
     let base = json!({ "externalId": "SM1", "status": "sent" });
     let with = |field: &str, value: Value| {
         let mut body = base.clone();
@@ -100,7 +100,7 @@ async fn every_field_has_two_sides(engine: Engine) {
 }
 
 async fn a_ticket_tells_how_far_its_message_got(engine: Engine) {
-    let place = Place::new(engine).await;
+    let place = TempStore::new(engine).await;
     let n8n = N8n::start();
     let desk = desk_on(&place, &n8n, "").await;
     let reference = desk.open().await;
@@ -133,13 +133,13 @@ async fn a_ticket_tells_how_far_its_message_got(engine: Engine) {
 }
 
 async fn receipts_may_overtake_the_answer(engine: Engine) {
-    let place = Place::new(engine).await;
+    let place = TempStore::new(engine).await;
     let n8n = N8n::start();
     n8n.always(Reaction::After(
         Duration::from_secs(1),
         Box::new(Reaction::taken("SM-early")),
     ));
-    let desk = Desk::on(&place).telling(&n8n).start().await;
+    let desk = TestServer::on(&place).telling(&n8n).start().await;
     let reference = desk.open().await;
     n8n.wait_for(1, PATIENCE).await;
     for status in ["read", "delivered", "sent"] {
@@ -151,7 +151,7 @@ async fn receipts_may_overtake_the_answer(engine: Engine) {
 }
 
 async fn what_comes_too_late_goes_as_a_template(engine: Engine) {
-    let place = Place::new(engine).await;
+    let place = TempStore::new(engine).await;
     let n8n = N8n::start();
     let desk = desk_on(&place, &n8n, "").await;
     let reference = desk.open().await;
@@ -185,7 +185,7 @@ async fn what_comes_too_late_goes_as_a_template(engine: Engine) {
 }
 
 async fn what_the_first_number_cannot_get_goes_to_the_second(engine: Engine) {
-    let place = Place::new(engine).await;
+    let place = TempStore::new(engine).await;
     let n8n = N8n::start();
     let desk = desk_on(&place, &n8n, BACKUP).await;
     let reference = desk.open().await;
@@ -216,7 +216,7 @@ async fn what_the_first_number_cannot_get_goes_to_the_second(engine: Engine) {
 }
 
 async fn what_a_workflow_refuses_for_good_goes_to_the_second_number(engine: Engine) {
-    let place = Place::new(engine).await;
+    let place = TempStore::new(engine).await;
     let n8n = N8n::start();
     n8n.then(Reaction::status(410));
     let desk = desk_on(&place, &n8n, BACKUP).await;
@@ -229,7 +229,7 @@ async fn what_a_workflow_refuses_for_good_goes_to_the_second_number(engine: Engi
 }
 
 async fn without_another_way_it_is_dead_and_can_be_sent_again(engine: Engine) {
-    let place = Place::new(engine).await;
+    let place = TempStore::new(engine).await;
     let n8n = N8n::start();
     let desk = desk_on(&place, &n8n, "").await;
     let reference = desk.open().await;

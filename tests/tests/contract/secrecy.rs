@@ -4,14 +4,15 @@
 use std::time::Duration;
 
 use black_box::{
-    CUSTOMER, Desk, Engine, INBOUND_KEY, MANAGER, N8n, OPERATOR_TOKEN, Place, Reaction, on_both_stores, ticket,
+    CUSTOMER, Engine, INBOUND_KEY, MANAGER, N8n, OPERATOR_TOKEN, Reaction, TempStore, TestServer, on_both_stores,
+    ticket,
 };
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
 on_both_stores!(nothing_private_is_logged_at_trace);
 
-async fn post_form(desk: &Desk, path: &str, cookie: &str, fields: &[(&str, &str)]) -> black_box::Reply {
+async fn post_form(desk: &TestServer, path: &str, cookie: &str, fields: &[(&str, &str)]) -> black_box::Reply {
     let body = form_urlencoded::Serializer::new(String::new())
         .extend_pairs(fields)
         .finish();
@@ -26,10 +27,10 @@ async fn post_form(desk: &Desk, path: &str, cookie: &str, fields: &[(&str, &str)
 }
 
 async fn nothing_private_is_logged_at_trace(engine: Engine) {
-    let place = Place::new(engine).await;
+    let place = TempStore::new(engine).await;
     let n8n = N8n::start();
     n8n.always(Reaction::TakenByItsId);
-    let desk = Desk::on(&place)
+    let desk = TestServer::on(&place)
         .telling(&n8n)
         .set("RUST_LOG", "trace")
         .set("TICKET_ACCESS", "private")

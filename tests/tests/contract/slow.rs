@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use black_box::{Desk, Engine, Place, on_both_stores, ticket};
+use black_box::{Engine, TempStore, TestServer, on_both_stores, ticket};
 use tokio::{
     net::TcpStream,
     sync::Barrier,
@@ -94,8 +94,8 @@ async fn keep_waiting(way: Way, mut stream: TcpStream, end: Instant) {
 }
 
 async fn slow_clients_keep_nobody_else_waiting(engine: Engine) {
-    let place = Place::new(engine).await;
-    let desk = Arc::new(Desk::on(&place).start().await);
+    let place = TempStore::new(engine).await;
+    let desk = Arc::new(TestServer::on(&place).start().await);
     let reference = desk.open().await;
     let end = Instant::now() + WATCHED + Duration::from_secs(6);
     let all_begun = Arc::new(Barrier::new(Way::ALL.len() * CLIENTS + 1));
@@ -129,7 +129,7 @@ async fn slow_clients_keep_nobody_else_waiting(engine: Engine) {
 }
 
 /// How long each answer takes to those who behave: four who open tickets and read one.
-async fn others(desk: &Arc<Desk>, reference: &str) -> Vec<Duration> {
+async fn others(desk: &Arc<TestServer>, reference: &str) -> Vec<Duration> {
     let end = Instant::now() + WATCHED;
     let mut clients = JoinSet::new();
     for _ in 0..4 {

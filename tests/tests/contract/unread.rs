@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use black_box::{Desk, Engine, Place};
+use black_box::{Engine, TempStore, TestServer};
 use tokio::{
     io::AsyncWriteExt,
     task::JoinSet,
@@ -31,8 +31,8 @@ async fn send_without_end(address: SocketAddr, path: &str) {
 }
 
 async fn takes_little_memory(path: &'static str) {
-    let place = Place::new(Engine::Sqlite).await;
-    let desk = Desk::on(&place).start().await;
+    let place = TempStore::new(Engine::Sqlite).await;
+    let desk = TestServer::on(&place).start().await;
     assert_eq!(desk.get(path).await.status, 200);
     let before = desk.resident_kib();
     let mut clients = JoinSet::new();

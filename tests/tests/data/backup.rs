@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf, process::Stdio, time::Duration};
 
-use black_box::{Desk, DeskOptions, Engine, Place, on_both_stores, ticket};
+use black_box::{DeskOptions, Engine, TempStore, TestServer, on_both_stores, ticket};
 use tokio::time::{sleep, timeout};
 
 use crate::stores::{ask, execute, file_with, is_empty, rows};
@@ -13,7 +13,7 @@ on_both_stores!(
     whatever_ends_a_restore_the_store_stays_empty,
 );
 
-fn backup_in(place: &Place) -> PathBuf {
+fn backup_in(place: &TempStore) -> PathBuf {
     place.folder().join("backup.db")
 }
 
@@ -24,8 +24,8 @@ async fn run(options: &DeskOptions, command: &str, file: &str) -> (i32, String, 
 
 /// While tickets come in, what is backed up is one state of the store; restored into either kind of store it is the same.
 async fn a_backup_of_a_running_server_is_whole(engine: Engine) {
-    let (place, catalogue) = (Place::new(engine).await, Place::new(Engine::Postgres).await);
-    let options = Desk::on(&place);
+    let (place, catalogue) = (TempStore::new(engine).await, TempStore::new(Engine::Postgres).await);
+    let options = TestServer::on(&place);
     let desk = options.start().await;
     for _ in 0..20 {
         desk.open().await;
@@ -55,12 +55,12 @@ async fn a_backup_of_a_running_server_is_whole(engine: Engine) {
 
     let mut restored = Vec::new();
     for into in [Engine::Sqlite, Engine::Postgres] {
-        let place = Place::new(into).await;
-        let (code, out, err) = run(&Desk::on(&place), "restore", &name).await;
+        let place = TempStore::new(into).await;
+        let (code, out, err) = run(&TestServer::on(&place), "restore", &name).await;
         assert_eq!(code, 0, "{out}{err}");
         restored.push(rows(&place, &catalogue));
         // It goes on, and everything can be found.
-        let desk = Desk::on(&place).start().await;
+        let desk = TestServer::on(&place).start().await;
         let found = desk.get_as_operator("/api/tickets?q=quuxley&limit=100").await.json();
         let count: usize = ask(&place, "SELECT count(*) FROM tickets").parse().unwrap();
         assert!(count >= 20, "{count}");
@@ -84,8 +84,8 @@ async fn a_backup_of_a_running_server_is_whole(engine: Engine) {
 }
 
 async fn a_store_that_is_not_empty_takes_nothing(engine: Engine) {
-    let (full, catalogue) = (Place::new(engine).await, Place::new(Engine::Postgres).await);
-    let options = Desk::on(&full);
+    let (full, catalogue) = (TempStore::new(engine).await, TempStore::new(Engine::Postgres).await);
+    let options = TestServer::on(&full);
     let desk = options.start().await;
     desk.open().await;
     assert!(desk.stop().await.success());
@@ -99,10 +99,10 @@ async fn a_store_that_is_not_empty_takes_nothing(engine: Engine) {
 }
 
 async fn whatever_ends_a_restore_the_store_stays_empty(engine: Engine) {
-    let (file, place) = (file_with(12_000).await, Place::new(engine).await);
-    let catalogue = Place::new(Engine::Postgres).await;
+    let (file, place) = (file_with(12_000).await, TempStore::new(engine).await);
+    let catalogue = TempStore::new(Engine::Postgres).await;
     let name = file.file().display().to_string();
-    let options = Desk::on(&place);
+    let options = TestServer::on(&place);
     assert!(options.run(&["migrate"]).await.0.success());
     for (signal, after) in [("-KILL", 150), ("-KILL", 400), ("-INT", 250), ("-TERM", 250)] {
         let restoring = options
@@ -139,7 +139,7 @@ async fn whatever_ends_a_restore_the_store_stays_empty(engine: Engine) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_that_was_killed_has_no_name() {
     let file = file_with(12_000).await;
-    let options = Desk::on(&file);
+    let options = TestServer::on(&file);
     let path = backup_in(&file);
     let name = path.display().to_string();
     for signal in ["-KILL", "-INT"] {
@@ -169,8 +169,8 @@ async fn a_backup_that_was_killed_has_no_name() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_can_t_be_restored_is_said() {
-    let place = Place::new(Engine::Sqlite).await;
-    let options = Desk::on(&place);
+    let place = TempStore::new(Engine::Sqlite).await;
+    let options = TestServer::on(&place);
     let missing = place.folder().join("none.db").display().to_string();
     let (code, _, err) = run(&options, "restore", &missing).await;
     assert_eq!(code, 1);
@@ -197,9 +197,9 @@ async fn what_can_t_be_restored_is_said() {
 /// has run since is a store like any other.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_that_changed_is_not_restored() {
-    let (file, place) = (file_with(2).await, Place::new(Engine::Sqlite).await);
+    let (file, place) = (file_with(2).await, TempStore::new(Engine::Sqlite).await);
     let backup = place.folder().join("backup.db").display().to_string();
-    let (code, _, err) = run(&Desk::on(&file), "backup", &backup).await;
+    let (code, _, err) = run(&TestServer::on(&file), "backup", &backup).await;
     assert_eq!(code, 0, "{err}");
     let whole = fs::read(&backup).unwrap();
     let text = b"It came broken.";
@@ -207,25 +207,25 @@ async fn a_backup_that_changed_is_not_restored() {
     let mut damaged = whole.clone();
     damaged[at] ^= 1;
     fs::write(&backup, damaged).unwrap();
-    let (code, _, err) = run(&Desk::on(&place), "restore", &backup).await;
+    let (code, _, err) = run(&TestServer::on(&place), "restore", &backup).await;
     assert_eq!(code, 1);
     assert!(err.contains("no longer those that were put into it"), "{err}");
     assert!(is_empty(&place));
     fs::write(&backup, whole).unwrap();
-    let on_it = Desk::on(&place).set("DATABASE_URL", &format!("sqlite://{backup}"));
+    let on_it = TestServer::on(&place).set("DATABASE_URL", &format!("sqlite://{backup}"));
     let desk = on_it.start().await;
     assert_eq!(desk.create(&ticket()).await.status, 201);
     assert!(desk.stop().await.success());
-    let (code, out, err) = run(&Desk::on(&place), "restore", &backup).await;
+    let (code, out, err) = run(&TestServer::on(&place), "restore", &backup).await;
     assert_eq!((code, out.contains("3 tickets")), (0, true), "{out}{err}");
 }
 
 /// A server that has the file open keeps a restore out.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_running_server_s_file_is_not_restored_into() {
-    let (file, place) = (file_with(2).await, Place::new(Engine::Sqlite).await);
-    let desk = Desk::on(&place).start().await;
-    let (code, _, err) = run(&Desk::on(&place), "restore", &file.file().display().to_string()).await;
+    let (file, place) = (file_with(2).await, TempStore::new(Engine::Sqlite).await);
+    let desk = TestServer::on(&place).start().await;
+    let (code, _, err) = run(&TestServer::on(&place), "restore", &file.file().display().to_string()).await;
     assert_eq!(code, 1);
     assert!(err.contains("stop the server first"), "{err}");
     assert!(desk.stop().await.success());

@@ -1,6 +1,6 @@
 //! What is copied is what was there.
 
-use black_box::{Desk, Engine, MANAGER, N8n, Place, Reaction, ticket};
+use black_box::{Engine, MANAGER, N8n, Reaction, TempStore, TestServer, ticket};
 use serde_json::{Value, json};
 
 use crate::stores::{ask, dump, execute, file_with};
@@ -29,13 +29,13 @@ const RARE: &str = "
 /// What becomes of a lease: it is handed back, and due since it was taken.
 const HANDED_BACK: &str = "UPDATE notifications SET lease = NULL, due_at = tried_at WHERE lease IS NOT NULL";
 
-async fn thread(desk: &Desk, reference: &str) -> Value {
+async fn thread(desk: &TestServer, reference: &str) -> Value {
     let reply = desk.get(&format!("/api/ticket/{reference}")).await;
     assert_eq!(reply.status, 200);
     json!([reply.json(), reply.header("etag")])
 }
 
-async fn found(desk: &Desk, words: &str) -> Vec<String> {
+async fn found(desk: &TestServer, words: &str) -> Vec<String> {
     let reply = desk.get_as_operator(&format!("/api/tickets?q={words}")).await.json();
     let tickets = reply["tickets"].as_array().unwrap();
     tickets.iter().map(|ticket| ticket["ticketRef"].to_string()).collect()
@@ -43,7 +43,7 @@ async fn found(desk: &Desk, words: &str) -> Vec<String> {
 
 const KEY: (&str, &str) = ("idempotency-key", "the form's own key");
 
-async fn talk(desk: &Desk) -> Vec<String> {
+async fn talk(desk: &TestServer) -> Vec<String> {
     let mut references = Vec::new();
     for n in 0..4 {
         let mut form = ticket();
@@ -74,10 +74,13 @@ async fn talk(desk: &Desk) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_row_arrives_unchanged_and_the_server_goes_on_with_it() {
-    let (file, postgres) = (Place::new(Engine::Sqlite).await, Place::new(Engine::Postgres).await);
+    let (file, postgres) = (
+        TempStore::new(Engine::Sqlite).await,
+        TempStore::new(Engine::Postgres).await,
+    );
     let n8n = N8n::start();
     n8n.always(Reaction::taken("SM-first"));
-    let desk = Desk::on(&file).telling(&n8n).start().await;
+    let desk = TestServer::on(&file).telling(&n8n).start().await;
     let references = talk(&desk).await;
     desk.all_settled().await;
     assert!(desk.stop().await.success());
@@ -85,7 +88,7 @@ async fn every_row_arrives_unchanged_and_the_server_goes_on_with_it() {
     execute(&file, RARE);
 
     // As the server tells it, without a webhook: nothing moves.
-    let desk = Desk::on(&file).start().await;
+    let desk = TestServer::on(&file).start().await;
     let mut before = Vec::new();
     for reference in &references {
         before.push(thread(&desk, reference).await);
@@ -100,7 +103,7 @@ async fn every_row_arrives_unchanged_and_the_server_goes_on_with_it() {
     let source = dump(&file, &postgres);
     assert!(source.values().all(|rows| !rows.is_empty()), "{source:?}");
 
-    let (status, out, err) = Desk::on(&file)
+    let (status, out, err) = TestServer::on(&file)
         .run(&["copy", "--from", &file.url(), "--to", &postgres.url()])
         .await;
     assert!(status.success(), "{out}{err}");
@@ -114,7 +117,7 @@ async fn every_row_arrives_unchanged_and_the_server_goes_on_with_it() {
     execute(&file, HANDED_BACK);
     assert_eq!(dump(&postgres, &postgres), dump(&file, &postgres));
 
-    let desk = Desk::on(&postgres).start().await;
+    let desk = TestServer::on(&postgres).start().await;
     for (reference, before) in references.iter().zip(before) {
         assert_eq!(thread(&desk, reference).await, before);
     }
@@ -146,7 +149,7 @@ async fn every_row_arrives_unchanged_and_the_server_goes_on_with_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_empty_file_and_many_rows_go_too() {
-    let postgres = Place::new(Engine::Postgres).await;
+    let postgres = TempStore::new(Engine::Postgres).await;
     for tickets in [0, 2_500] {
         // Only the rows of the second are there then, so an empty copy leaves an empty target.
         let file = if tickets == 0 {
@@ -159,7 +162,7 @@ async fn an_empty_file_and_many_rows_go_too() {
         } else {
             file_with(tickets).await
         };
-        let (status, out, err) = Desk::on(&file)
+        let (status, out, err) = TestServer::on(&file)
             .run(&["copy", "--from", &file.url(), "--to", &postgres.url()])
             .await;
         assert!(status.success(), "{out}{err}");
@@ -171,9 +174,11 @@ async fn an_empty_file_and_many_rows_go_too() {
 /// A broken configuration of the server is no reason not to copy.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_other_configuration_is_read() {
-    let (file, postgres) = (file_with(1).await, Place::new(Engine::Postgres).await);
+    let (file, postgres) = (file_with(1).await, TempStore::new(Engine::Postgres).await);
     std::fs::write(file.folder().join(".env"), "this is no configuration").unwrap();
-    let broken = Desk::on(&file).set("PORT", "none").set("DATABASE_URL", "mysql://x");
+    let broken = TestServer::on(&file)
+        .set("PORT", "none")
+        .set("DATABASE_URL", "mysql://x");
     // Relative to the working folder, as in DATABASE_URL.
     let (status, out, err) = broken
         .run(&["copy", "--from", "sqlite://data/tickets.db", "--to", &postgres.url()])

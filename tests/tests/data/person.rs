@@ -2,7 +2,7 @@
 
 use std::{fs, process::Stdio, time::Duration};
 
-use black_box::{Desk, Engine, MANAGER, N8n, OPERATOR_TOKEN, Place, Reaction, on_both_stores, ticket};
+use black_box::{Engine, MANAGER, N8n, OPERATOR_TOKEN, Reaction, TempStore, TestServer, on_both_stores, ticket};
 use diesel::connection::SimpleConnection as _;
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -41,7 +41,7 @@ fn form() -> Value {
     form
 }
 
-async fn open(desk: &Desk, form: &Value) -> String {
+async fn open(desk: &TestServer, form: &Value) -> String {
     let key = [("idempotency-key", "ada's own")];
     let reply = desk.post("/api/ticket", &key, form).await;
     assert_eq!(reply.status, 201);
@@ -49,10 +49,10 @@ async fn open(desk: &Desk, form: &Value) -> String {
 }
 
 async fn everything_of_a_person_is_told_and_erased(engine: Engine) {
-    let (place, catalogue) = (Place::new(engine).await, Place::new(Engine::Postgres).await);
+    let (place, catalogue) = (TempStore::new(engine).await, TempStore::new(Engine::Postgres).await);
     let n8n = N8n::start();
     n8n.always(Reaction::taken("SM-told"));
-    let options = Desk::on(&place).telling(&n8n);
+    let options = TestServer::on(&place).telling(&n8n);
     let desk = options.start().await;
     let reference = open(&desk, &form()).await;
     desk.all_settled().await;
@@ -173,8 +173,8 @@ async fn everything_of_a_person_is_told_and_erased(engine: Engine) {
 /// What is said in an erased ticket is nobody's whom it could be found by; it goes by the ticket. The customer has no say in
 /// it any more.
 async fn an_erased_ticket_is_erased_again(engine: Engine) {
-    let place = Place::new(engine).await;
-    let options = Desk::on(&place);
+    let place = TempStore::new(engine).await;
+    let options = TestServer::on(&place);
     let desk = options.start().await;
     let opened = desk.create(&form()).await.json();
     let (reference, url) = (
@@ -201,7 +201,7 @@ async fn an_erased_ticket_is_erased_again(engine: Engine) {
 }
 
 /// Nor in the write-ahead log.
-fn nothing_is_left_in_the_files(place: &Place) {
+fn nothing_is_left_in_the_files(place: &TempStore) {
     let folder = fs::read_dir(place.file().parent().unwrap()).unwrap();
     let files: Vec<_> = folder
         .map(|entry| entry.unwrap().path())
@@ -224,8 +224,8 @@ fn nothing_is_left_in_the_files(place: &Place) {
 /// Among hundreds of others', whose rows share pages with theirs: what a page no longer uses still holds what was there.
 #[tokio::test]
 async fn a_crowd_leaves_no_remnants() {
-    let place = Place::new(Engine::Sqlite).await;
-    let options = Desk::on(&place);
+    let place = TempStore::new(Engine::Sqlite).await;
+    let options = TestServer::on(&place);
     let desk = options.start().await;
     for n in 0..400 {
         let mut others = ticket();
@@ -256,10 +256,10 @@ async fn a_crowd_leaves_no_remnants() {
 
 /// A person's message that came by WhatsApp into somebody else's ticket, and could not be told yet, is never told.
 async fn what_is_told_of_a_stranger_s_message_goes_with_it(engine: Engine) {
-    let place = Place::new(engine).await;
+    let place = TempStore::new(engine).await;
     let n8n = N8n::start();
     n8n.always(Reaction::taken("SM-told"));
-    let options = Desk::on(&place).telling(&n8n);
+    let options = TestServer::on(&place).telling(&n8n);
     let desk = options.start().await;
     let reference = desk.open().await;
     desk.all_settled().await;
@@ -289,8 +289,8 @@ async fn what_is_told_of_a_stranger_s_message_goes_with_it(engine: Engine) {
 }
 
 async fn who_is_not_there_is_said(engine: Engine) {
-    let place = Place::new(engine).await;
-    let options = Desk::on(&place);
+    let place = TempStore::new(engine).await;
+    let options = TestServer::on(&place);
     if engine == Engine::Sqlite {
         for command in [
             &["export", "--customer", EMAIL][..],
@@ -329,8 +329,8 @@ async fn who_is_not_there_is_said(engine: Engine) {
 }
 
 async fn an_erasure_that_is_killed_is_done_by_the_next(engine: Engine) {
-    let place = Place::new(engine).await;
-    let options = Desk::on(&place);
+    let place = TempStore::new(engine).await;
+    let options = TestServer::on(&place);
     let desk = options.start().await;
     for n in 0..120 {
         let mut form = form();

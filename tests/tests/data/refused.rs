@@ -2,14 +2,14 @@
 
 use std::{process::Stdio, time::Duration};
 
-use black_box::{Desk, Engine, Place};
+use black_box::{Engine, TempStore, TestServer};
 use tokio::time::timeout;
 
 use crate::stores::{ask, dump, execute, file_with, is_empty};
 
 /// Copies, which must fail; says what was said.
-async fn refused(file: &Place, from: &str, to: &str) -> String {
-    let (status, out, err) = Desk::on(file).run(&["copy", "--from", from, "--to", to]).await;
+async fn refused(file: &TempStore, from: &str, to: &str) -> String {
+    let (status, out, err) = TestServer::on(file).run(&["copy", "--from", from, "--to", to]).await;
     assert_eq!(status.code(), Some(1), "{out}{err}");
     assert!(!err.contains("s3cret"), "{err}");
     err
@@ -17,8 +17,8 @@ async fn refused(file: &Place, from: &str, to: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_a_server_has_open_is_left_alone() {
-    let (file, postgres) = (file_with(1).await, Place::new(Engine::Postgres).await);
-    let desk = Desk::on(&file).start().await;
+    let (file, postgres) = (file_with(1).await, TempStore::new(Engine::Postgres).await);
+    let desk = TestServer::on(&file).start().await;
     let err = refused(&file, &file.url(), &postgres.url()).await;
     assert!(err.contains("stop the server first"), "{err}");
     assert!(is_empty(&postgres));
@@ -26,7 +26,7 @@ async fn a_file_that_a_server_has_open_is_left_alone() {
     desk.open().await;
     desk.kill().await;
     // Nor does what a kill leaves beside the file keep anybody out.
-    let (status, out, err) = Desk::on(&file)
+    let (status, out, err) = TestServer::on(&file)
         .run(&["copy", "--from", &file.url(), "--to", &postgres.url()])
         .await;
     assert!(status.success(), "{out}{err}");
@@ -35,7 +35,7 @@ async fn a_file_that_a_server_has_open_is_left_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_target_that_has_something_is_left_alone() {
-    let (file, postgres) = (file_with(1).await, Place::new(Engine::Postgres).await);
+    let (file, postgres) = (file_with(1).await, TempStore::new(Engine::Postgres).await);
     execute(
         &postgres,
         "INSERT INTO receipts (external_id, status, at) VALUES ('SM-1', 'read', now())",
@@ -48,7 +48,7 @@ async fn a_target_that_has_something_is_left_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_corrupt_row_is_named_and_nothing_is_copied() {
-    let (file, postgres) = (file_with(3).await, Place::new(Engine::Postgres).await);
+    let (file, postgres) = (file_with(3).await, TempStore::new(Engine::Postgres).await);
     for (spoil, mend, named, said) in [
         (
             "UPDATE tickets SET customer_phone = 'call me' WHERE number = 2",
@@ -92,7 +92,7 @@ async fn a_corrupt_row_is_named_and_nothing_is_copied() {
         assert!(is_empty(&postgres), "{spoil}");
         execute(&file, mend);
     }
-    let (status, out, err) = Desk::on(&file)
+    let (status, out, err) = TestServer::on(&file)
         .run(&["copy", "--from", &file.url(), "--to", &postgres.url()])
         .await;
     assert!(status.success(), "{out}{err}");
@@ -100,8 +100,8 @@ async fn a_corrupt_row_is_named_and_nothing_is_copied() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_can_not_be_used_is_said() {
-    let (file, postgres) = (file_with(1).await, Place::new(Engine::Postgres).await);
-    let old = Place::new(Engine::Sqlite).await;
+    let (file, postgres) = (file_with(1).await, TempStore::new(Engine::Postgres).await);
+    let old = TempStore::new(Engine::Sqlite).await;
     std::fs::create_dir(old.folder().join("data")).unwrap();
     std::fs::write(old.file(), "").unwrap();
     std::fs::write(
@@ -134,10 +134,10 @@ async fn what_can_not_be_used_is_said() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_interrupted_copy_leaves_nothing_and_begins_anew() {
     const TICKETS: u32 = 20_000;
-    let (file, postgres) = (file_with(TICKETS).await, Place::new(Engine::Postgres).await);
+    let (file, postgres) = (file_with(TICKETS).await, TempStore::new(Engine::Postgres).await);
     let (from, to) = (file.url(), postgres.url());
     let arguments = ["copy", "--from", from.as_str(), "--to", to.as_str()];
-    let desk = Desk::on(&file);
+    let desk = TestServer::on(&file);
     for signal in ["-KILL", "-INT"] {
         let copying = desk.spawn(&arguments, Stdio::piped());
         wait_until_rows_came(&postgres).await;
@@ -164,7 +164,7 @@ async fn an_interrupted_copy_leaves_nothing_and_begins_anew() {
 }
 
 /// Waits until the copy is among the rows, which nobody else sees yet.
-async fn wait_until_rows_came(postgres: &Place) {
+async fn wait_until_rows_came(postgres: &TempStore) {
     let copying = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
                    AND query LIKE 'COPY %' AND state <> 'idle'";
     let came = timeout(Duration::from_secs(25), async {
@@ -180,10 +180,10 @@ async fn wait_until_rows_came(postgres: &Place) {
 async fn the_schema_is_the_same_afterwards() {
     let (file, postgres, other) = (
         file_with(10).await,
-        Place::new(Engine::Postgres).await,
-        Place::new(Engine::Postgres).await,
+        TempStore::new(Engine::Postgres).await,
+        TempStore::new(Engine::Postgres).await,
     );
-    let (status, out, err) = Desk::on(&file)
+    let (status, out, err) = TestServer::on(&file)
         .run(&["copy", "--from", &file.url(), "--to", &postgres.url()])
         .await;
     assert!(status.success(), "{out}{err}");

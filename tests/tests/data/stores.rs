@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use black_box::{Desk, Engine, Place};
+use black_box::{Engine, TempStore, TestServer};
 use diesel::{
     Connection, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection, connection::SimpleConnection, sql_query,
     sql_types::Text,
@@ -34,7 +34,7 @@ struct Column {
 }
 
 /// Runs SQL in a place.
-pub(crate) fn execute(place: &Place, sql: &str) {
+pub(crate) fn execute(place: &TempStore, sql: &str) {
     let url = place.url();
     if url.starts_with("sqlite") {
         sqlite(place).batch_execute(sql).unwrap();
@@ -43,12 +43,12 @@ pub(crate) fn execute(place: &Place, sql: &str) {
     }
 }
 
-pub(crate) fn sqlite(place: &Place) -> SqliteConnection {
+pub(crate) fn sqlite(place: &TempStore) -> SqliteConnection {
     SqliteConnection::establish(&place.file().display().to_string()).unwrap()
 }
 
 /// One text that a query gives.
-pub(crate) fn ask(place: &Place, query: &str) -> String {
+pub(crate) fn ask(place: &TempStore, query: &str) -> String {
     let query = sql_query(format!("SELECT CAST(({query}) AS text) AS line"));
     let line: Line = if place.url().starts_with("sqlite") {
         query.get_result(&mut sqlite(place)).unwrap()
@@ -61,7 +61,7 @@ pub(crate) fn ask(place: &Place, query: &str) -> String {
 }
 
 /// Every row of every table as a text in which every column stands, whichever the catalogue of Postgres knows.
-pub(crate) fn dump(place: &Place, catalogue: &Place) -> BTreeMap<&'static str, Vec<String>> {
+pub(crate) fn dump(place: &TempStore, catalogue: &TempStore) -> BTreeMap<&'static str, Vec<String>> {
     let mut postgres = PgConnection::establish(&catalogue.url()).unwrap();
     let is_sqlite = place.url().starts_with("sqlite");
     let mut tables = BTreeMap::new();
@@ -103,13 +103,13 @@ pub(crate) fn dump(place: &Place, catalogue: &Place) -> BTreeMap<&'static str, V
 }
 
 /// [`dump`] of either kind of place; `catalogue` is any place on Postgres.
-pub(crate) fn rows(place: &Place, catalogue: &Place) -> BTreeMap<&'static str, Vec<String>> {
+pub(crate) fn rows(place: &TempStore, catalogue: &TempStore) -> BTreeMap<&'static str, Vec<String>> {
     let is_sqlite = place.url().starts_with("sqlite");
     dump(place, if is_sqlite { catalogue } else { place })
 }
 
 /// Whether there is not one row in a place, nor a word of one.
-pub(crate) fn is_empty(place: &Place) -> bool {
+pub(crate) fn is_empty(place: &TempStore) -> bool {
     TABLES
         .iter()
         .chain(&["ticket_search"])
@@ -117,9 +117,9 @@ pub(crate) fn is_empty(place: &Place) -> bool {
 }
 
 /// A file with the schema and so many tickets, each with a message and a notification.
-pub(crate) async fn file_with(tickets: u32) -> Place {
-    let place = Place::new(Engine::Sqlite).await;
-    let (status, _, err) = Desk::on(&place).run(&["migrate"]).await;
+pub(crate) async fn file_with(tickets: u32) -> TempStore {
+    let place = TempStore::new(Engine::Sqlite).await;
+    let (status, _, err) = TestServer::on(&place).run(&["migrate"]).await;
     assert!(status.success(), "{err}");
     execute(
         &place,

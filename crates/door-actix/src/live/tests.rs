@@ -3,8 +3,8 @@ use std::{future::Future, sync::atomic::AtomicUsize};
 use async_trait::async_trait;
 use store_contract::{Fixture, memory::MemoryStore};
 use ticket_domain::{
-    Access, ExternalId, Head, Message, Status, Ticket, Timestamp,
-    ports::{Append, Appended, Keep, Kept, LookUp, Opened, Opening, TicketStore},
+    Access, ExternalId, Message, Status, Ticket, TicketSummary, Timestamp,
+    ports::{Append, Appended, OpenResult, Opening, StoreUnmatched, StoredUnmatched, TicketLookup, TicketStore},
 };
 
 use super::*;
@@ -80,16 +80,16 @@ impl TicketStore for Watched {
             State::Panicking => panic!("a fault of the store's own"),
         }
     }
-    async fn head(&self, reference: TicketRef) -> Result<Option<Head>, StoreError> {
+    async fn head(&self, reference: TicketRef) -> Result<Option<TicketSummary>, StoreError> {
         self.inner.head(reference).await
     }
-    async fn open(&self, opening: Opening) -> Result<Opened, StoreError> {
+    async fn open(&self, opening: Opening) -> Result<OpenResult, StoreError> {
         self.inner.open(opening).await
     }
     async fn opened_since(&self, since: Timestamp) -> Result<u64, StoreError> {
         self.inner.opened_since(since).await
     }
-    async fn find(&self, look_up: LookUp) -> Result<Option<Ticket>, StoreError> {
+    async fn find(&self, look_up: TicketLookup) -> Result<Option<Ticket>, StoreError> {
         self.inner.find(look_up).await
     }
     async fn append(&self, append: Append) -> Result<Appended, StoreError> {
@@ -98,14 +98,14 @@ impl TicketStore for Watched {
     async fn kept(&self, external_id: ExternalId) -> Result<Option<Message>, StoreError> {
         self.inner.kept(external_id).await
     }
-    async fn keep_unmatched(&self, keep: Keep) -> Result<Kept, StoreError> {
-        self.inner.keep_unmatched(keep).await
+    async fn store_unmatched(&self, keep: StoreUnmatched) -> Result<StoredUnmatched, StoreError> {
+        self.inner.store_unmatched(keep).await
     }
 }
 
 struct World {
     store: Arc<Watched>,
-    live: Arc<Live>,
+    live: Arc<TicketSubscriptions>,
     fixture: Fixture,
 }
 
@@ -115,7 +115,7 @@ impl World {
         let view = ViewTicket::new(store.clone(), Access::Private);
         Self {
             fixture: Fixture::new(store.inner.clone()),
-            live: Arc::new(Live::new(Arc::new(view))),
+            live: Arc::new(TicketSubscriptions::new(Arc::new(view))),
             store,
         }
     }
@@ -127,14 +127,14 @@ impl World {
         ticket
     }
 
-    fn follow(&self, ticket: &Ticket) -> Following {
+    fn follow(&self, ticket: &Ticket) -> Subscription {
         self.live.follow(ticket.reference, ticket.id)
     }
 
     /// A message more, and the news of it.
     async fn add(&self, ticket: &Ticket, seconds: i64) {
         self.add_silently(ticket, seconds).await;
-        self.live.hear(News::Ticket(ticket.id));
+        self.live.on_change(ChangeEvent::Ticket(ticket.id));
     }
 
     /// A message more, which nobody tells of.
@@ -160,12 +160,12 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_unix_micros(1_736_937_000_000_000 + seconds * 1_000_000).unwrap()
 }
 
-async fn messages(following: &mut Following) -> Option<usize> {
+async fn messages(following: &mut Subscription) -> Option<usize> {
     soon(following.next()).await.map(|thread| thread.messages.len())
 }
 
 /// Lets every task that can go on do so, without the clock moving.
-async fn settle() {
+async fn record_attempt() {
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }
@@ -197,11 +197,11 @@ async fn news_without_a_change_and_news_of_others_are_not_told() {
     let (ticket, other) = (world.open().await, world.open().await);
     let mut following = world.follow(&ticket);
     assert_eq!(messages(&mut following).await, Some(1));
-    world.live.hear(News::Unmatched);
+    world.live.on_change(ChangeEvent::Unmatched);
     world.add(&other, 1).await;
-    settle().await;
+    record_attempt().await;
     assert_eq!(world.store.reads(), 1);
-    world.live.hear(News::Ticket(ticket.id));
+    world.live.on_change(ChangeEvent::Ticket(ticket.id));
     world.store.wait_for_reads(2).await;
     assert!(timeout(Duration::from_secs(1), following.next()).await.is_err());
 }
@@ -210,18 +210,18 @@ async fn news_without_a_change_and_news_of_others_are_not_told() {
 async fn many_followers_cost_one_read_a_change() {
     let world = World::new();
     let ticket = world.open().await;
-    let mut followings: Vec<Following> = (0..500).map(|_| world.follow(&ticket)).collect();
+    let mut followings: Vec<Subscription> = (0..500).map(|_| world.follow(&ticket)).collect();
     for following in &mut followings {
         assert_eq!(messages(following).await, Some(1));
     }
-    settle().await;
+    record_attempt().await;
     let before = world.store.reads();
     assert!(before <= 2, "{before}");
     world.add(&ticket, 1).await;
     for following in &mut followings {
         assert_eq!(messages(following).await, Some(2));
     }
-    settle().await;
+    record_attempt().await;
     assert_eq!(world.store.reads(), before + 1);
     assert_eq!(world.entries(), 1);
 }
@@ -243,7 +243,7 @@ async fn changes_during_a_read_are_one_more_read() {
     while last < 12 {
         last = messages(&mut following).await.unwrap();
     }
-    settle().await;
+    record_attempt().await;
     assert_eq!(world.store.reads(), 3);
 }
 
@@ -275,7 +275,7 @@ async fn what_was_missed_is_found_when_it_is_said_and_otherwise_within_a_minute(
         world.add_silently(&other, seconds).await;
     };
     silently(1).await;
-    world.live.hear(News::Missed);
+    world.live.on_change(ChangeEvent::Resync);
     for following in &mut followings {
         assert_eq!(messages(following).await, Some(2));
     }
@@ -321,7 +321,7 @@ async fn a_row_that_is_corrupt_is_not_asked_for_every_second() {
     assert!(timeout(LOOK_AGAIN / 2, following.next()).await.is_err());
     assert_eq!(world.store.reads(), 2);
     world.store.become_(State::Well);
-    world.live.hear(News::Ticket(ticket.id));
+    world.live.on_change(ChangeEvent::Ticket(ticket.id));
     assert_eq!(messages(&mut following).await, Some(2));
 }
 
@@ -335,7 +335,7 @@ async fn a_ticket_that_is_gone_ends_its_followers_and_can_be_followed_again() {
             assert_eq!(messages(following).await, Some(1));
         }
         world.store.become_(state);
-        world.live.hear(News::Ticket(ticket.id));
+        world.live.on_change(ChangeEvent::Ticket(ticket.id));
         for following in &mut followings {
             assert_eq!(messages(following).await, None, "{state:?}");
         }
@@ -365,11 +365,11 @@ async fn the_last_follower_who_leaves_ends_the_reading() {
     assert_eq!(messages(&mut first).await, Some(2));
     drop(first);
     assert_eq!(world.entries(), 0);
-    settle().await;
+    record_attempt().await;
     let before = world.store.reads();
     world.add(&ticket, 2).await;
     tokio::time::advance(LOOK_AGAIN * 2).await;
-    settle().await;
+    record_attempt().await;
     assert_eq!(world.store.reads(), before);
 }
 
@@ -382,7 +382,7 @@ async fn a_follower_may_leave_while_the_ticket_is_being_read() {
         let following = world.follow(&tickets[0]);
         world.store.wait_for_reads(round).await;
         drop(following);
-        settle().await;
+        record_attempt().await;
     }
     assert_eq!(world.entries(), 0);
     // None of them took a place along.
@@ -401,8 +401,8 @@ async fn few_tickets_are_read_at_once_however_many_are_followed() {
         assert_eq!(messages(following).await, Some(1));
     }
     world.store.gate.forget_permits(ALWAYS);
-    world.live.hear(News::Missed);
-    settle().await;
+    world.live.on_change(ChangeEvent::Resync);
+    record_attempt().await;
     assert_eq!(world.store.reads(), 50 + READS_AT_ONCE);
     world.store.gate.add_permits(ALWAYS);
     world.store.wait_for_reads(100).await;
@@ -429,8 +429,12 @@ async fn closing_sends_everybody_home_whoever_comes_later_too() {
 async fn all_news_are_counted() {
     let world = World::new();
     let mut any = world.live.any();
-    for news in [News::Unmatched, News::Missed, News::Ticket(world.open().await.id)] {
-        world.live.hear(news);
+    for news in [
+        ChangeEvent::Unmatched,
+        ChangeEvent::Resync,
+        ChangeEvent::Ticket(world.open().await.id),
+    ] {
+        world.live.on_change(news);
         soon(any.changed()).await.unwrap();
     }
     assert_eq!(*any.borrow(), 3);

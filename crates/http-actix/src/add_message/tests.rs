@@ -3,7 +3,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use ticket_domain::{
     Access,
-    ports::{Clock, Verdict},
+    ports::{AttemptOutcome, Clock},
 };
 
 use crate::testing::{Answer, DownStore, Request, Service, SystemClock, changed};
@@ -46,7 +46,7 @@ fn the_customer_adds_to_the_thread_and_the_manager_is_told() {
     assert_eq!(api.delivery_state(&opened.reference), "waiting");
     let undelivered = api.get_as_operator("/api/notifications").json();
     assert_eq!(undelivered["notifications"][0]["event"], "ticket.updated");
-    api.settle(|| Verdict::Delivered {
+    api.record_attempt(|| AttemptOutcome::Delivered {
         at: SystemClock.now(),
         external_id: None,
     });
@@ -187,7 +187,7 @@ fn twins_make_one_message() {
 
 #[test]
 fn wrong_keys_are_limited_and_right_ones_are_not() {
-    let api = Service::with(|setup| setup.door.trusted_proxy_hops = 1);
+    let api = Service::with(|setup| setup.access_control.trusted_proxy_hops = 1);
     let opened = api.open_ticket();
     let send = |target: &str, address: &str| {
         let request = Request::post(target, &body()).header("x-forwarded-for", address);

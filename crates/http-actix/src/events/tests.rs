@@ -3,11 +3,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use door_actix::MostStreams;
+use door_actix::StreamLimits;
 use serde_json::{Value, json};
 use ticket_domain::{
     Access,
-    ports::{Clock, Verdict},
+    ports::{AttemptOutcome, Clock},
 };
 
 use crate::testing::{DownStore, MANAGER, OPERATOR_TOKEN, Opened, Piece, Request, Service, SystemClock};
@@ -153,7 +153,7 @@ fn a_delivery_and_an_operators_change_appear_as_the_ticket() {
     let opened = api.open_ticket();
     let mut stream = api.events(&opened.reference);
     stream.told(2);
-    api.settle(|| Verdict::Delivered {
+    api.record_attempt(|| AttemptOutcome::Delivered {
         at: SystemClock.now(),
         external_id: None,
     });
@@ -206,7 +206,7 @@ fn private_tickets_are_followed_by_their_holders_and_operators_only() {
 #[test]
 fn wrong_keys_are_limited_and_right_ones_are_not() {
     let api = Service::with(|setup| {
-        setup.door.trusted_proxy_hops = 1;
+        setup.access_control.trusted_proxy_hops = 1;
         setup.access = Access::Private;
     });
     let opened = api.open_ticket();
@@ -280,8 +280,8 @@ fn a_store_that_is_down_is_not_a_missing_ticket() {
 #[test]
 fn only_so_many_streams_are_open_at_a_time() {
     let api = Service::with(|setup| {
-        setup.door.trusted_proxy_hops = 1;
-        setup.door.streams = MostStreams {
+        setup.access_control.trusted_proxy_hops = 1;
+        setup.access_control.streams = StreamLimits {
             in_all: 6,
             of_one: 2,
             of_ticket: 3,

@@ -105,7 +105,7 @@ fn a_poller_is_told_only_what_is_new() {
 fn a_delivery_changes_the_tag() {
     let tag = |version, state, micros| {
         let at = ticket_domain::Timestamp::from_unix_micros(micros).unwrap();
-        state_tag(ThreadState {
+        state_tag(TicketVersion {
             version,
             delivery: Delivery { state, at },
         })
@@ -195,7 +195,7 @@ fn private_tickets_exist_for_their_holders_and_operators_only() {
 
 #[test]
 fn wrong_keys_are_limited_and_right_ones_are_not() {
-    let api = Service::with(|setup| setup.door.trusted_proxy_hops = 1);
+    let api = Service::with(|setup| setup.access_control.trusted_proxy_hops = 1);
     let opened = api.open_ticket();
     let read = |key: &str| {
         let target = format!("/api/ticket/{}?key={key}", opened.reference);
@@ -211,7 +211,7 @@ fn wrong_keys_are_limited_and_right_ones_are_not() {
 
 #[test]
 fn wrong_keys_are_limited_also_where_nothing_is_new() {
-    let api = Service::with(|setup| setup.door.trusted_proxy_hops = 1);
+    let api = Service::with(|setup| setup.access_control.trusted_proxy_hops = 1);
     let opened = api.open_ticket();
     let read = |key: &str, tag: &str| {
         let target = format!("/api/ticket/{}?key={key}", opened.reference);
@@ -226,7 +226,7 @@ fn wrong_keys_are_limited_also_where_nothing_is_new() {
 
 #[test]
 fn a_wrong_key_buys_no_reads_beyond_the_limit() {
-    let api = Service::with(|setup| setup.door.trusted_proxy_hops = 1);
+    let api = Service::with(|setup| setup.access_control.trusted_proxy_hops = 1);
     let target = format!("/api/ticket/{}", api.open_ticket().reference);
     let read = |target: &str| {
         let request = Request::new("GET", target).header("x-forwarded-for", "1.2.3.4");
@@ -251,7 +251,7 @@ fn from(target: &str, address: &str) -> Request {
 
 #[test]
 fn guessing_references_ends_before_reading_does() {
-    let api = Service::with(|setup| setup.door.trusted_proxy_hops = 1);
+    let api = Service::with(|setup| setup.access_control.trusted_proxy_hops = 1);
     let opened = api.open_ticket();
     let ticket = format!("/api/ticket/{}", opened.reference);
     for (guess, address) in [
@@ -283,7 +283,7 @@ fn guessing_references_ends_before_reading_does() {
 #[test]
 fn whoever_has_spent_their_guesses_costs_the_store_nothing() {
     let api = Service::with(|setup| {
-        setup.door.trusted_proxy_hops = 1;
+        setup.access_control.trusted_proxy_hops = 1;
         setup.store = Some(Arc::new(DownStore));
     });
     // What is no reference is not looked up.
@@ -301,9 +301,9 @@ fn whoever_has_spent_their_guesses_costs_the_store_nothing() {
 #[test]
 fn the_limits_are_those_that_are_set() {
     let api = Service::with(|setup| {
-        setup.door.trusted_proxy_hops = 1;
-        setup.door.rates.misses = "1/3".parse().unwrap();
-        setup.door.rates.reads = "1/5".parse().unwrap();
+        setup.access_control.trusted_proxy_hops = 1;
+        setup.access_control.rates.misses = "1/3".parse().unwrap();
+        setup.access_control.rates.reads = "1/5".parse().unwrap();
     });
     let ticket = format!("/api/ticket/{}", api.open_ticket().reference);
     let passed = |target: &str, address: &str| {

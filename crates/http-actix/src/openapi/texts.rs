@@ -83,9 +83,9 @@ fn of_parameter(operation: Option<&str>, parameter: &str) -> Option<String> {
 }
 
 /// Says what fields and parameters must look like.
-pub(super) struct Texts;
+pub(super) struct AddPatterns;
 
-impl Modify for Texts {
+impl Modify for AddPatterns {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         for (name, schema) in &mut document.components.get_or_insert_default().schemas {
             if let RefOr::T(Schema::Object(schema)) = schema {
@@ -163,14 +163,14 @@ mod tests {
             key in keeping_to(KEY),
             cursor in keeping_to(CURSOR),
         ) {
-            use ticket_domain::{CustomerName, ExternalId, IdempotencyKey, MessageText, New, Phone, Place, SearchText};
-            prop_assert!(seen.parse::<New<CustomerName>>().is_ok(), "{seen:?}");
+            use ticket_domain::{CustomerName, ExternalId, IdempotencyKey, MessageText, StrictText, Phone, Cursor, SearchText};
+            prop_assert!(seen.parse::<StrictText<CustomerName>>().is_ok(), "{seen:?}");
             prop_assert!(line.parse::<SearchText>().is_ok(), "{line:?}");
             prop_assert!(prose.parse::<MessageText>().is_ok(), "{prose:?}");
             prop_assert!(phone.parse::<Phone>().is_ok(), "{phone:?}");
             prop_assert!(id.parse::<ExternalId>().is_ok() || id.chars().count() > 128, "{id:?}");
             prop_assert!(key.parse::<IdempotencyKey>().is_ok(), "{key:?}");
-            prop_assert!(cursor.parse::<Place>().is_ok(), "{cursor:?}");
+            prop_assert!(cursor.parse::<Cursor>().is_ok(), "{cursor:?}");
         }
     }
 

@@ -82,13 +82,13 @@ fn both_keys_open_while_they_are_exchanged_and_none_where_none_is_set() {
             .status
     };
     assert_eq!((send(&api, INBOUND_KEY), send(&api, "the-key-before")), (404, 404));
-    let closed = Service::with(|setup| setup.door.inbound_keys.clear());
+    let closed = Service::with(|setup| setup.access_control.inbound_keys.clear());
     assert_eq!((send(&closed, INBOUND_KEY), send(&closed, "")), (401, 401));
 }
 
 #[test]
 fn wrong_keys_are_limited() {
-    let api = Service::with(|setup| setup.door.trusted_proxy_hops = 1);
+    let api = Service::with(|setup| setup.access_control.trusted_proxy_hops = 1);
     let post = |key: &str| {
         let request = Request::post("/api/ticket/inbound", &json!({})).header("x-api-key", key);
         api.send(&request.header("x-forwarded-for", "2001:db8::1")).status

@@ -5,7 +5,7 @@ use std::{
 };
 
 use proptest::prelude::*;
-use ticket_domain::{EventKind, MessageStatus, NotificationId, Progress, Route};
+use ticket_domain::{DeliveryRoute, EventKind, MessageStatus, NotificationId, Progress};
 use uuid::Uuid;
 
 use super::*;
@@ -221,7 +221,7 @@ fn the_words_between_count_as_queued() {
 #[test]
 fn the_key_is_asked_before_anything_of_the_body() {
     let api = Service::start();
-    let closed = Service::with(|setup| setup.door.inbound_keys.clear());
+    let closed = Service::with(|setup| setup.access_control.inbound_keys.clear());
     // A megabyte is announced and never comes: an answer means that nobody waited for it.
     let post = || Request::new("POST", TARGET).announcing(1_000_000);
     for (api, request) in [
@@ -250,7 +250,7 @@ fn the_key_is_asked_before_anything_of_the_body() {
 
 #[test]
 fn wrong_keys_are_limited() {
-    let api = Service::with(|setup| setup.door.trusted_proxy_hops = 1);
+    let api = Service::with(|setup| setup.access_control.trusted_proxy_hops = 1);
     let post = |key: &str| {
         let request = Request::post(TARGET, &json!({})).header("x-api-key", key);
         api.send(&request.header("x-forwarded-for", "2001:db8::1")).status
@@ -328,14 +328,18 @@ impl Write for Log {
 #[test]
 fn only_refusals_are_logged() {
     let id = NotificationId(Uuid::from_u128(1));
-    let (event, why) = (EventKind::Updated, || "WhatsApp reports: failed, error 63016".into());
+    let (event, reason) = (EventKind::Updated, || "WhatsApp reports: failed, error 63016".into());
     let diverted = Reported::Diverted {
         id,
         event,
-        route: Route::BackupTemplate,
-        why: why(),
+        route: DeliveryRoute::BackupTemplate,
+        reason: reason(),
     };
-    let dead = Reported::Dead { id, event, why: why() };
+    let dead = Reported::Dead {
+        id,
+        event,
+        reason: reason(),
+    };
     let common = [
         "notification=00000000-0000-0000-0000-000000000001",
         "event=ticket.updated",

@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use ticket_domain::{
-    Attention, Choice, Detour, Entry, EntryId, ExternalId, Head, LeaseToken, Listing, Message, MessageId,
-    NotificationId, NotificationRecord, Phone, Question, Receipt, Thread, Ticket, TicketId, TicketRef, Tickets,
-    Timestamp,
+    Attention, AuditEntryId, Choice, Entry, ExternalId, Fallback, LeaseToken, Message, MessageId, NotificationId,
+    NotificationRecord, Phone, Question, Receipt, Thread, Ticket, TicketId, TicketPage, TicketQuery, TicketRef,
+    TicketSummary, Timestamp,
     ports::{
-        Advance, Announcements, Answered, Append, Appended, Attach, Attached, Changing, Claim, Claimed, CustomerData,
-        Desk, Erasure, Follower, Handed, Housekeeping, Keep, Kept, LookUp, Note, Opened, Opening, Outbox, Picked,
-        Picking, PoolUse, Purge, Purged, Questions, Receipts, Redelivered, Removed, Settled, Stale, StaleTickets,
-        StoreError, StoreHealth, TicketStore, Verdict, Vitals,
+        AnswerQuestion, AnswerResult, Append, Appended, Attach, AttachResult, AttemptOutcome, AuditStamp, ChangeFeed,
+        ChoiceResult, Claim, Claimed, CustomerData, EraseStats, Erasure, Housekeeping, InactiveQuery, InactiveTickets,
+        OpenResult, Opening, OperatorQueries, Outbox, PoolUse, Purge, Purged, Questions, Receipts, RecordResult,
+        RedeliverResult, SentNotification, StatusUpdate, StoreError, StoreHealth, StoreUnmatched, StoredUnmatched,
+        Subscriber, TicketLookup, TicketStore, UpdateTicket, Vitals,
     },
 };
 
@@ -26,16 +27,16 @@ fn down<T>() -> Result<T, StoreError> {
 
 #[async_trait]
 impl TicketStore for DownStore {
-    async fn open(&self, _: Opening) -> Result<Opened, StoreError> {
+    async fn open(&self, _: Opening) -> Result<OpenResult, StoreError> {
         down()
     }
     async fn opened_since(&self, _: Timestamp) -> Result<u64, StoreError> {
         down()
     }
-    async fn find(&self, _: LookUp) -> Result<Option<Ticket>, StoreError> {
+    async fn find(&self, _: TicketLookup) -> Result<Option<Ticket>, StoreError> {
         down()
     }
-    async fn head(&self, _: TicketRef) -> Result<Option<Head>, StoreError> {
+    async fn head(&self, _: TicketRef) -> Result<Option<TicketSummary>, StoreError> {
         down()
     }
     async fn thread(&self, _: TicketRef) -> Result<Option<Thread>, StoreError> {
@@ -47,7 +48,7 @@ impl TicketStore for DownStore {
     async fn kept(&self, _: ExternalId) -> Result<Option<Message>, StoreError> {
         down()
     }
-    async fn keep_unmatched(&self, _: Keep) -> Result<Kept, StoreError> {
+    async fn store_unmatched(&self, _: StoreUnmatched) -> Result<StoredUnmatched, StoreError> {
         down()
     }
 }
@@ -60,20 +61,20 @@ impl Questions for DownStore {
     async fn question(&self, _: Phone) -> Result<Option<Question>, StoreError> {
         down()
     }
-    async fn picked(&self, _: ExternalId) -> Result<Option<Picked>, StoreError> {
+    async fn picked(&self, _: ExternalId) -> Result<Option<ChoiceResult>, StoreError> {
         down()
     }
-    async fn answer(&self, _: Picking) -> Result<Answered, StoreError> {
+    async fn answer(&self, _: AnswerQuestion) -> Result<AnswerResult, StoreError> {
         down()
     }
 }
 
 #[async_trait]
 impl Receipts for DownStore {
-    async fn handed(&self, _: ExternalId) -> Result<Option<Handed>, StoreError> {
+    async fn handed(&self, _: ExternalId) -> Result<Option<SentNotification>, StoreError> {
         down()
     }
-    async fn advance(&self, _: ExternalId, _: Advance, _: Timestamp) -> Result<bool, StoreError> {
+    async fn advance(&self, _: ExternalId, _: StatusUpdate, _: Timestamp) -> Result<bool, StoreError> {
         down()
     }
     async fn keep_receipt(&self, _: Receipt, _: Timestamp) -> Result<(), StoreError> {
@@ -95,7 +96,12 @@ impl Outbox for DownStore {
     async fn claim_probe(&self, _: Claim, _: Timestamp) -> Result<Option<Claimed>, StoreError> {
         down()
     }
-    async fn settle(&self, _: NotificationId, _: LeaseToken, _: Verdict) -> Result<Settled, StoreError> {
+    async fn record_attempt(
+        &self,
+        _: NotificationId,
+        _: LeaseToken,
+        _: AttemptOutcome,
+    ) -> Result<RecordResult, StoreError> {
         down()
     }
     async fn release_waiting(&self, _: Timestamp) -> Result<u64, StoreError> {
@@ -107,16 +113,21 @@ impl Outbox for DownStore {
     async fn hold_unaddressed(&self, _: Timestamp) -> Result<u64, StoreError> {
         down()
     }
-    async fn redeliver(&self, _: NotificationId, _: Note, _: Option<Detour>) -> Result<Redelivered, StoreError> {
+    async fn redeliver(
+        &self,
+        _: NotificationId,
+        _: AuditStamp,
+        _: Option<Fallback>,
+    ) -> Result<RedeliverResult, StoreError> {
         down()
     }
-    async fn redeliver_dead(&self, _: Note) -> Result<u64, StoreError> {
+    async fn redeliver_dead(&self, _: AuditStamp) -> Result<u64, StoreError> {
         down()
     }
-    async fn dead_elsewhere(&self, _: u16) -> Result<Vec<NotificationId>, StoreError> {
+    async fn dead_fallbacks(&self, _: u16) -> Result<Vec<NotificationId>, StoreError> {
         down()
     }
-    async fn way(&self, _: NotificationId) -> Result<Option<Detour>, StoreError> {
+    async fn way(&self, _: NotificationId) -> Result<Option<Fallback>, StoreError> {
         down()
     }
     async fn undelivered(&self, _: u16) -> Result<Vec<NotificationRecord>, StoreError> {
@@ -127,19 +138,19 @@ impl Outbox for DownStore {
     }
 }
 
-impl Announcements for DownStore {
-    fn follow(&self, _: Arc<dyn Follower>) {}
+impl ChangeFeed for DownStore {
+    fn follow(&self, _: Arc<dyn Subscriber>) {}
 }
 
 #[async_trait]
-impl Desk for DownStore {
-    async fn list(&self, _: Listing) -> Result<Tickets, StoreError> {
+impl OperatorQueries for DownStore {
+    async fn list(&self, _: TicketQuery) -> Result<TicketPage, StoreError> {
         down()
     }
     async fn attention(&self) -> Result<Attention, StoreError> {
         down()
     }
-    async fn change(&self, _: Changing) -> Result<Ticket, StoreError> {
+    async fn change(&self, _: UpdateTicket) -> Result<Ticket, StoreError> {
         down()
     }
     async fn unmatched(&self, _: Option<MessageId>, _: u16) -> Result<Vec<Message>, StoreError> {
@@ -148,10 +159,10 @@ impl Desk for DownStore {
     async fn message(&self, _: MessageId) -> Result<Option<(Message, Option<TicketRef>)>, StoreError> {
         down()
     }
-    async fn attach(&self, _: Attach) -> Result<Attached, StoreError> {
+    async fn attach(&self, _: Attach) -> Result<AttachResult, StoreError> {
         down()
     }
-    async fn trail(&self, _: Option<TicketId>, _: Option<EntryId>, _: u16) -> Result<Vec<Entry>, StoreError> {
+    async fn trail(&self, _: Option<TicketId>, _: Option<AuditEntryId>, _: u16) -> Result<Vec<Entry>, StoreError> {
         down()
     }
 }
@@ -171,10 +182,10 @@ impl CustomerData for DownStore {
     async fn messages_from(&self, _: Phone) -> Result<Vec<(Message, Option<TicketRef>)>, StoreError> {
         down()
     }
-    async fn stale(&self, _: Stale) -> Result<StaleTickets, StoreError> {
+    async fn stale(&self, _: InactiveQuery) -> Result<InactiveTickets, StoreError> {
         down()
     }
-    async fn erase(&self, _: Erasure) -> Result<Removed, StoreError> {
+    async fn erase(&self, _: Erasure) -> Result<EraseStats, StoreError> {
         down()
     }
 }

@@ -17,12 +17,12 @@ use std::{
 };
 
 use actix_web::web::ServiceConfig;
-use door_actix::{Door, Live};
+use door_actix::{AccessControl, TicketSubscriptions};
 use serde_json::{Value, json};
 use ticket_domain::{
-    Access, LeaseToken, Managers, Payload, Route, TicketLinks, Timestamp,
-    ports::{Claim, Clock, Composer, Event, Random, Store, Verdict, Wake},
-    use_cases::{AddMessage, OpenTicket, Operate, ReceiveReply, Redeliver, ReportReceipt, Surroundings, ViewTicket},
+    Access, DeliveryRoute, LeaseToken, Managers, Payload, TicketLinks, Timestamp,
+    ports::{AttemptOutcome, Claim, Clock, Composer, Event, Random, Store, WakeSignal},
+    use_cases::{AddMessage, Context, OpenTicket, Operate, ReceiveReply, Redeliver, ReportReceipt, ViewTicket},
 };
 use tokio::sync::oneshot;
 
@@ -43,7 +43,7 @@ pub(crate) const MANAGER: &str = "+919655716000";
 /// How a test wants its API.
 pub(crate) struct Setup {
     pub(crate) settings: Settings,
-    pub(crate) door: door_actix::Settings,
+    pub(crate) access_control: door_actix::Settings,
     pub(crate) access: Access,
     pub(crate) managers: Managers,
     pub(crate) store: Option<Arc<dyn Store>>,
@@ -88,14 +88,14 @@ impl Composer for Subjects {
         Payload(event.ticket.subject.as_str().as_bytes().into())
     }
 
-    fn redirect(&self, payload: &Payload, route: Route) -> Option<Payload> {
-        (route == Route::Template).then(|| payload.clone())
+    fn redirect(&self, payload: &Payload, route: DeliveryRoute) -> Option<Payload> {
+        (route == DeliveryRoute::Template).then(|| payload.clone())
     }
 }
 
 struct NobodyWakes;
 
-impl Wake for NobodyWakes {
+impl WakeSignal for NobodyWakes {
     fn wake(&self) {}
 }
 
@@ -111,7 +111,7 @@ impl Service {
                 workers: Some(1),
                 ..Settings::default()
             },
-            door: door_actix::Settings {
+            access_control: door_actix::Settings {
                 inbound_keys: vec![INBOUND_KEY.into(), "the-key-before".into()],
                 operator_tokens: vec![OPERATOR_TOKEN.into()],
                 ..door_actix::Settings::default()
@@ -177,7 +177,7 @@ impl Service {
     }
 
     /// Has n8n hand over a message that names no ticket; gives its id.
-    pub(crate) fn keep_unmatched(&self, from: &str, text: &str) -> String {
+    pub(crate) fn store_unmatched(&self, from: &str, text: &str) -> String {
         let kept = self.receive(&json!({ "from": from, "message": text }));
         assert_eq!(kept.code(), "ticket_not_named");
         let list = self.get_as_operator("/api/unmatched?limit=100").json();
@@ -199,7 +199,7 @@ impl Service {
     }
 
     /// Settles what is due as the delivery does.
-    pub(crate) fn settle(&self, verdict: impl Fn() -> Verdict) {
+    pub(crate) fn record_attempt(&self, outcome: impl Fn() -> AttemptOutcome) {
         let now = SystemClock.now();
         let claim = Claim {
             now,
@@ -211,14 +211,17 @@ impl Service {
             let claimed = self.store.claim(claim, 10).await.unwrap();
             assert!(!claimed.is_empty());
             for claimed in claimed {
-                self.store.settle(claimed.id, claim.lease, verdict()).await.unwrap();
+                self.store
+                    .record_attempt(claimed.id, claim.lease, outcome())
+                    .await
+                    .unwrap();
             }
         });
     }
 
     /// Settles what is due as taken, under an outside id.
     pub(crate) fn hand_over(&self, external_id: &str) {
-        self.settle(|| Verdict::Delivered {
+        self.record_attempt(|| AttemptOutcome::Delivered {
             at: SystemClock.now(),
             external_id: Some(external_id.parse().unwrap()),
         });
@@ -276,7 +279,7 @@ fn real_store(folder: &std::path::Path) -> Arc<dyn Store> {
 }
 
 fn parts(setup: Setup, store: &Arc<dyn Store>) -> ApiParts {
-    let around = Surroundings {
+    let context = Context {
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom),
         composer: Arc::new(Subjects),
@@ -285,37 +288,37 @@ fn parts(setup: Setup, store: &Arc<dyn Store>) -> ApiParts {
         has_receiver: true,
     };
     let view_ticket = Arc::new(ViewTicket::new(store.clone(), setup.access));
-    let live = Arc::new(Live::new(view_ticket.clone()));
+    let live = Arc::new(TicketSubscriptions::new(view_ticket.clone()));
     store.follow(live.clone());
     ApiParts {
-        open_ticket: Arc::new(OpenTicket::new(store.clone(), around.clone())),
+        open_ticket: Arc::new(OpenTicket::new(store.clone(), context.clone())),
         view_ticket,
-        add_message: Arc::new(AddMessage::new(store.clone(), around.clone(), setup.access)),
+        add_message: Arc::new(AddMessage::new(store.clone(), context.clone(), setup.access)),
         operate: Arc::new(Operate::new(
             store.clone(),
             store.clone(),
-            around.clone(),
+            context.clone(),
             setup.managers.clone(),
         )),
-        door: Arc::new(Door::new(&setup.door)),
+        access_control: Arc::new(AccessControl::new(&setup.access_control)),
         live,
         receive_reply: Arc::new(ReceiveReply::new(
             store.clone(),
             store.clone(),
-            around.clone(),
+            context.clone(),
             setup.managers,
         )),
         report_receipt: Arc::new(ReportReceipt::new(
             store.clone(),
-            around.composer.clone(),
-            around.clock.clone(),
-            around.wake.clone(),
+            context.composer.clone(),
+            context.clock.clone(),
+            context.wake.clone(),
         )),
-        redeliver: Arc::new(Redeliver::new(store.clone(), around.clone())),
+        redeliver: Arc::new(Redeliver::new(store.clone(), context.clone())),
         outbox: store.clone(),
         health: store.clone(),
         clock: setup.clock,
-        random: around.random,
+        random: context.random,
         delivery_metrics: setup.delivery_metrics,
         settings: setup.settings,
     }

@@ -17,7 +17,7 @@ use url::Url;
 
 use crate::{
     Pages, again,
-    fault::Faults,
+    fault::ValidationErrors,
     form_data::{Form, FormData},
     origin::Origin,
     return_to::{self, ReturnTo},
@@ -26,15 +26,15 @@ use crate::{
 use view::{FormPage, Word};
 
 /// Why no ticket was opened. The form is shown again, with everything that was typed.
-enum Refusal {
-    Faults(Faults),
+enum Rejection {
+    ValidationErrors(ValidationErrors),
     /// It can't go back to where it was told to.
     Return,
     TooMany(TooMany),
     /// It was filled in faster than people do.
     Quick,
     /// The same words came twice from there, and are stored.
-    Known(TooMany),
+    Existing(TooMany),
     Store,
 }
 
@@ -46,7 +46,7 @@ pub(crate) async fn show(request: HttpRequest, pages: Data<Pages>) -> HttpRespon
     let page = FormPage {
         pages: &pages,
         values: &FormData::default(),
-        faults: &Faults::default(),
+        faults: &ValidationErrors::default(),
         word: is_refused.then_some(Word::NoWayBack),
         mark: &again::new_mark(&*pages.parts.random),
         shown: &pages.stamps.at(pages.parts.clock.now()),
@@ -59,7 +59,7 @@ pub(crate) async fn send(request: HttpRequest, pages: Data<Pages>, form: Form) -
     if Origin::of(&request, &pages.parts.settings) == Origin::Foreign {
         return trouble::foreign(&pages);
     }
-    let limited = pages.parts.door.limit(Kind::Creation, &request);
+    let limited = pages.parts.access_control.limit(Kind::Creation, &request);
     let form = match limited {
         Ok(()) => form.read().await,
         Err(_) => Ok(form.typed().await),
@@ -71,8 +71,8 @@ pub(crate) async fn send(request: HttpRequest, pages: Data<Pages>, form: Form) -
     let mark = again::mark(&form, &*pages.parts.random);
     let return_to = ReturnTo::parse(form.get(return_to::FIELD), &pages.parts.settings);
     let opened = match (&return_to, limited) {
-        (Err(return_to::NotAllowed), _) => Err(Refusal::Return),
-        (Ok(_), Err(error)) => Err(Refusal::TooMany(error)),
+        (Err(return_to::NotAllowed), _) => Err(Rejection::Return),
+        (Ok(_), Err(error)) => Err(Rejection::TooMany(error)),
         (Ok(_), Ok(())) => open(&request, &pages, &form, &mark).await,
     };
     let return_to = return_to.ok().flatten();
@@ -82,13 +82,13 @@ pub(crate) async fn send(request: HttpRequest, pages: Data<Pages>, form: Form) -
     }
 }
 
-async fn open(request: &HttpRequest, pages: &Pages, form: &FormData, mark: &str) -> Result<OpenedTicket, Refusal> {
+async fn open(request: &HttpRequest, pages: &Pages, form: &FormData, mark: &str) -> Result<OpenedTicket, Rejection> {
     let parts = &pages.parts;
-    let ticket = request::read(form).map_err(Refusal::Faults)?;
+    let ticket = request::read(form).map_err(Rejection::ValidationErrors)?;
     let now = parts.clock.now();
-    let caller = parts.door.caller(request);
+    let caller = parts.access_control.caller(request);
     if caller.is_some() && pages.stamps.is_too_soon(form.get(stamp::FIELD), now) {
-        return Err(Refusal::Quick);
+        return Err(Rejection::Quick);
     }
     let key = again::key(mark, &[&ticket.digest()]);
     // Whoever else has the same trouble in the same office has another address.
@@ -100,20 +100,20 @@ async fn open(request: &HttpRequest, pages: &Pages, form: &FormData, mark: &str)
     let taken = pages
         .repeats
         .take(caller, &words, key.as_ref(), now)
-        .map_err(Refusal::Known)?;
+        .map_err(Rejection::Existing)?;
     parts.open_ticket.open(ticket, key).await.map_err(|error| {
         pages.repeats.forget(taken);
         match error {
             OpenError::Store(error) => not_stored(&error),
             // The key is made of the content: it comes with no other.
-            OpenError::KeyReused => Refusal::Store,
+            OpenError::KeyReused => Rejection::Store,
         }
     })
 }
 
-fn not_stored(error: &StoreError) -> Refusal {
+fn not_stored(error: &StoreError) -> Rejection {
     log_store_failure(error);
-    Refusal::Store
+    Rejection::Store
 }
 
 /// To the ticket's own page, or back to where the form came from.
@@ -134,11 +134,11 @@ fn again_please(
     form: &FormData,
     mark: &str,
     return_to: Option<&ReturnTo>,
-    refusal: Refusal,
+    refusal: Rejection,
 ) -> HttpResponse {
     // Whoever was shown the form a while ago has taken their time.
     let shown = pages.stamps.of(form.get(stamp::FIELD), pages.parts.clock.now());
-    let page = |word: Option<Word>, faults: &Faults, status: StatusCode| {
+    let page = |word: Option<Word>, faults: &ValidationErrors, status: StatusCode| {
         let page = FormPage {
             pages,
             values: form,
@@ -150,20 +150,20 @@ fn again_please(
         };
         page.respond(status)
     };
-    let none = Faults::default();
+    let none = ValidationErrors::default();
     match refusal {
-        Refusal::Faults(faults) => page(None, &faults, StatusCode::BAD_REQUEST),
-        Refusal::Return => {
+        Rejection::ValidationErrors(faults) => page(None, &faults, StatusCode::BAD_REQUEST),
+        Rejection::Return => {
             let faults = request::read(form).err().unwrap_or_default();
             page(Some(Word::NoWayBack), &faults, StatusCode::BAD_REQUEST)
         }
-        Refusal::Quick => page(Some(Word::Quick), &none, StatusCode::BAD_REQUEST),
-        Refusal::Known(error) => {
-            let page = page(Some(Word::Known(error)), &none, StatusCode::TOO_MANY_REQUESTS);
+        Rejection::Quick => page(Some(Word::Quick), &none, StatusCode::BAD_REQUEST),
+        Rejection::Existing(error) => {
+            let page = page(Some(Word::Existing(error)), &none, StatusCode::TOO_MANY_REQUESTS);
             trouble::retry_after(page, error)
         }
-        Refusal::Store => page(Some(Word::NotStored), &none, StatusCode::INTERNAL_SERVER_ERROR),
-        Refusal::TooMany(error) => {
+        Rejection::Store => page(Some(Word::NotStored), &none, StatusCode::INTERNAL_SERVER_ERROR),
+        Rejection::TooMany(error) => {
             let page = page(Some(Word::TooMany(error)), &none, StatusCode::TOO_MANY_REQUESTS);
             trouble::retry_after(page, error)
         }

@@ -1,9 +1,9 @@
 //! What the form asks for, and what comes of it.
 
-use ticket_domain::{Customer, CustomerName, New, Priority, Subject, TicketRequest};
+use ticket_domain::{Customer, CustomerName, Priority, StrictText, Subject, TicketRequest};
 
 use crate::{
-    fault::{Faults, Field},
+    fault::{Field, ValidationErrors},
     form_data::FormData,
 };
 
@@ -53,10 +53,10 @@ pub(super) const TRAP: Field = Field {
 };
 
 /// The ticket that a form asks for, or everything that is wrong with it.
-pub(super) fn read(form: &FormData) -> Result<TicketRequest, Faults> {
+pub(super) fn read(form: &FormData) -> Result<TicketRequest, ValidationErrors> {
     // In the order in which they stand in the form.
-    let mut faults = Faults::default();
-    let subject = faults.take::<New<Subject>>(SUBJECT, form);
+    let mut faults = ValidationErrors::default();
+    let subject = faults.take::<StrictText<Subject>>(SUBJECT, form);
     let message = faults.take(MESSAGE, form);
     let priority = if form.get(PRIORITY.name).is_empty() {
         Some(Priority::default())
@@ -67,7 +67,7 @@ pub(super) fn read(form: &FormData) -> Result<TicketRequest, Faults> {
         }
         priority
     };
-    let name = faults.take::<New<CustomerName>>(NAME, form);
+    let name = faults.take::<StrictText<CustomerName>>(NAME, form);
     let phone = faults.take(PHONE, form);
     let email = faults.take(EMAIL, form);
     if !form.get(TRAP.name).is_empty() {
@@ -77,16 +77,19 @@ pub(super) fn read(form: &FormData) -> Result<TicketRequest, Faults> {
         );
     }
     match (name, phone, email, subject, message, priority) {
-        (Some(New(name)), Some(phone), Some(email), Some(New(subject)), Some(message), Some(priority))
-            if faults.is_empty() =>
-        {
-            Ok(TicketRequest {
-                customer: Customer { name, phone, email },
-                subject,
-                message,
-                priority,
-            })
-        }
+        (
+            Some(StrictText(name)),
+            Some(phone),
+            Some(email),
+            Some(StrictText(subject)),
+            Some(message),
+            Some(priority),
+        ) if faults.is_empty() => Ok(TicketRequest {
+            customer: Customer { name, phone, email },
+            subject,
+            message,
+            priority,
+        }),
         _ => Err(faults),
     }
 }

@@ -9,7 +9,7 @@ use super::request::{EMAIL, MESSAGE, NAME, PHONE, PRIORITY, SUBJECT, TRAP};
 use crate::{
     Pages, again,
     control::{Control, fault_line, summary},
-    fault::{Faults, Field},
+    fault::{Field, ValidationErrors},
     form_data::FormData,
     layout::{Audience, Page, frame},
     return_to::{self, ReturnTo},
@@ -28,7 +28,7 @@ pub(super) enum Word {
     /// It was filled in faster than people do.
     Quick,
     /// The same words are stored already, twice.
-    Known(TooMany),
+    Existing(TooMany),
 }
 
 /// The page with the form.
@@ -36,7 +36,7 @@ pub(super) struct FormPage<'a> {
     pub(super) pages: &'a Pages,
     /// What was typed before.
     pub(super) values: &'a FormData,
-    pub(super) faults: &'a Faults,
+    pub(super) faults: &'a ValidationErrors,
     pub(super) word: Option<Word>,
     pub(super) mark: &'a str,
     /// When it was shown first.
@@ -163,7 +163,7 @@ fn notice(word: Word) -> Markup {
             "That was quick",
             "Programs fill in forms in no time, and this looked like one. Please press Send once more. Everything that you typed is still here.".to_owned(),
         ),
-        Word::Known(error) => (
+        Word::Existing(error) => (
             "We have this already",
             format!("The same words came twice from your connection, and both are with us. To ask about something else, please say what. {} Everything that you typed is still here.", trouble::wait(error)),
         ),

@@ -2,22 +2,22 @@
 
 use actix_web::{HttpResponse, web::Path};
 use ticket_domain::{
-    MessageText, TextError, TicketRef, Wish,
+    MessageText, TextError, TicketPatch, TicketRef,
     use_cases::{AddError, OperateError},
 };
 
 use super::{
     done::Done,
     filter::Filter,
-    gate::Act,
-    refusal::Refusal,
+    gate::OperatorForm,
+    refusal::Rejection,
     ticket::{Draft, show},
 };
 use crate::again;
 
 /// `POST /inbox/ticket/{ref}/reply`
-pub(super) async fn reply(act: Act, path: Path<String>) -> Result<HttpResponse, Refusal> {
-    let Act { operator, form } = &act;
+pub(super) async fn reply(act: OperatorForm, path: Path<String>) -> Result<HttpResponse, Rejection> {
+    let OperatorForm { operator, form } = &act;
     let reference = operator.ticket_named(&path)?;
     let typed = form.get("message");
     let mark = form.get(again::FIELD);
@@ -47,34 +47,40 @@ pub(super) async fn reply(act: Act, path: Path<String>) -> Result<HttpResponse, 
 }
 
 /// `POST /inbox/ticket/{ref}/status`
-pub(super) async fn status(act: Act, path: Path<String>) -> Result<HttpResponse, Refusal> {
+pub(super) async fn status(act: OperatorForm, path: Path<String>) -> Result<HttpResponse, Rejection> {
     let reference = act.operator.ticket_named(&path)?;
     let Ok(status) = act.form.get("status").parse() else {
         return Err(act.operator.not_found("status"));
     };
-    let wish = Wish {
+    let patch = TicketPatch {
         status: Some(status),
-        ..Wish::default()
+        ..TicketPatch::default()
     };
-    change(&act, reference, wish, Done::Stands(status), "status").await
+    change(&act, reference, patch, Done::Stands(status), "status").await
 }
 
 /// `POST /inbox/ticket/{ref}/priority`
-pub(super) async fn priority(act: Act, path: Path<String>) -> Result<HttpResponse, Refusal> {
+pub(super) async fn priority(act: OperatorForm, path: Path<String>) -> Result<HttpResponse, Rejection> {
     let reference = act.operator.ticket_named(&path)?;
     let Ok(priority) = act.form.get("priority").parse() else {
         return Err(act.operator.not_found("priority"));
     };
-    let wish = Wish {
+    let patch = TicketPatch {
         priority: Some(priority),
-        ..Wish::default()
+        ..TicketPatch::default()
     };
-    change(&act, reference, wish, Done::Priority, "priority").await
+    change(&act, reference, patch, Done::Priority, "priority").await
 }
 
-async fn change(act: &Act, reference: TicketRef, wish: Wish, done: Done, field: &str) -> Result<HttpResponse, Refusal> {
+async fn change(
+    act: &OperatorForm,
+    reference: TicketRef,
+    patch: TicketPatch,
+    done: Done,
+    field: &str,
+) -> Result<HttpResponse, Rejection> {
     let operator = &act.operator;
-    match operator.pages.parts.operate.change(reference, wish).await {
+    match operator.pages.parts.operate.change(reference, patch).await {
         Ok(_) => Ok(operator.did(done, &page(reference, ""), &filter(act))),
         Err(OperateError::Store(error)) => Err(down(act, &error, reference, field, &[field])),
         Err(OperateError::NoSuchTicket | OperateError::NoSuchMessage | OperateError::InAnotherThread(_)) => {
@@ -87,17 +93,17 @@ fn page(reference: TicketRef, fragment: &str) -> String {
     format!("/inbox/ticket/{reference}{fragment}")
 }
 
-fn filter(act: &Act) -> super::filter::Query {
+fn filter(act: &OperatorForm) -> super::filter::Query {
     Filter::of(&act.operator.query).query()
 }
 
 fn down(
-    act: &Act,
+    act: &OperatorForm,
     error: &ticket_domain::ports::StoreError,
     reference: TicketRef,
     what: &str,
     fields: &[&str],
-) -> Refusal {
+) -> Rejection {
     let path = filter(act).after(&page(reference, &format!("/{what}")));
     act.store_down(error, &path, fields)
 }

@@ -2,7 +2,7 @@
 //! themselves.
 
 use maud::{Markup, html};
-use ticket_domain::{Status, TicketRef, ports::Redelivered};
+use ticket_domain::{Status, TicketRef, ports::RedeliverResult};
 
 use super::filter::Query;
 use crate::{Pages, form_data::FormData};
@@ -13,9 +13,9 @@ pub(super) enum Done {
     Replied,
     Stands(Status),
     Priority,
-    Attached(TicketRef),
+    AttachResult(TicketRef),
     AttachedBefore(TicketRef),
-    Redelivered(Redelivered),
+    RedeliverResult(RedeliverResult),
     RedeliveredAll(u64),
 }
 
@@ -28,17 +28,17 @@ impl Done {
             Self::Stands(Status::Resolved) => "resolved",
             Self::Stands(Status::Closed) => "closed",
             Self::Priority => "priority",
-            Self::Attached(_) => "attached",
+            Self::AttachResult(_) => "attached",
             Self::AttachedBefore(_) => "attached-before",
-            Self::Redelivered(Redelivered::Queued) => "queued",
-            Self::Redelivered(Redelivered::DeliveredBefore) => "delivered-before",
-            Self::Redelivered(Redelivered::UnderWay) => "under-way",
-            Self::Redelivered(Redelivered::NotFound) => "no-notification",
+            Self::RedeliverResult(RedeliverResult::Queued) => "queued",
+            Self::RedeliverResult(RedeliverResult::AlreadyDelivered) => "delivered-before",
+            Self::RedeliverResult(RedeliverResult::InProgress) => "under-way",
+            Self::RedeliverResult(RedeliverResult::NotFound) => "no-notification",
             Self::RedeliveredAll(_) => "queued-all",
         };
         let query = query.with("done", word);
         match self {
-            Self::Attached(reference) | Self::AttachedBefore(reference) => query.with("ticket", reference),
+            Self::AttachResult(reference) | Self::AttachedBefore(reference) => query.with("ticket", reference),
             Self::RedeliveredAll(count) => query.with("count", count),
             _ => query,
         }
@@ -52,12 +52,12 @@ impl Done {
             "resolved" => Self::Stands(Status::Resolved),
             "closed" => Self::Stands(Status::Closed),
             "priority" => Self::Priority,
-            "attached" => Self::Attached(ticket()?),
+            "attached" => Self::AttachResult(ticket()?),
             "attached-before" => Self::AttachedBefore(ticket()?),
-            "queued" => Self::Redelivered(Redelivered::Queued),
-            "delivered-before" => Self::Redelivered(Redelivered::DeliveredBefore),
-            "under-way" => Self::Redelivered(Redelivered::UnderWay),
-            "no-notification" => Self::Redelivered(Redelivered::NotFound),
+            "queued" => Self::RedeliverResult(RedeliverResult::Queued),
+            "delivered-before" => Self::RedeliverResult(RedeliverResult::AlreadyDelivered),
+            "under-way" => Self::RedeliverResult(RedeliverResult::InProgress),
+            "no-notification" => Self::RedeliverResult(RedeliverResult::NotFound),
             "queued-all" => Self::RedeliveredAll(query.get("count").parse().ok()?),
             _ => return None,
         })
@@ -74,13 +74,13 @@ impl Done {
                 Self::Stands(Status::Resolved) => "The ticket is resolved. It opens again when the customer writes.",
                 Self::Stands(Status::Closed) => "The ticket is closed. It opens again when the customer writes.",
                 Self::Priority => "The priority is changed.",
-                Self::Attached(reference) => { "The message is now in " (ticket(reference)) "." },
+                Self::AttachResult(reference) => { "The message is now in " (ticket(reference)) "." },
                 Self::AttachedBefore(reference) => { "The message was in " (ticket(reference)) " already." },
-                Self::Redelivered(Redelivered::Queued) if !pages.parts.settings.has_receiver => "It goes out once a webhook is set.",
-                Self::Redelivered(Redelivered::Queued) => "The notification is on its way again.",
-                Self::Redelivered(Redelivered::DeliveredBefore) => "Nothing to do: the notification has been delivered.",
-                Self::Redelivered(Redelivered::UnderWay) => "The notification is being sent at this moment.",
-                Self::Redelivered(Redelivered::NotFound) => "That notification is not there any more.",
+                Self::RedeliverResult(RedeliverResult::Queued) if !pages.parts.settings.has_receiver => "It goes out once a webhook is set.",
+                Self::RedeliverResult(RedeliverResult::Queued) => "The notification is on its way again.",
+                Self::RedeliverResult(RedeliverResult::AlreadyDelivered) => "Nothing to do: the notification has been delivered.",
+                Self::RedeliverResult(RedeliverResult::InProgress) => "The notification is being sent at this moment.",
+                Self::RedeliverResult(RedeliverResult::NotFound) => "That notification is not there any more.",
                 Self::RedeliveredAll(0) => "Nothing to send again: no notification had failed.",
                 Self::RedeliveredAll(1) => "One notification is on its way again.",
                 Self::RedeliveredAll(count) => { (count) " notifications are on their way again." },
@@ -111,12 +111,12 @@ mod tests {
             Done::Stands(Status::Resolved),
             Done::Stands(Status::Closed),
             Done::Priority,
-            Done::Attached(reference),
+            Done::AttachResult(reference),
             Done::AttachedBefore(reference),
-            Done::Redelivered(Redelivered::Queued),
-            Done::Redelivered(Redelivered::DeliveredBefore),
-            Done::Redelivered(Redelivered::UnderWay),
-            Done::Redelivered(Redelivered::NotFound),
+            Done::RedeliverResult(RedeliverResult::Queued),
+            Done::RedeliverResult(RedeliverResult::AlreadyDelivered),
+            Done::RedeliverResult(RedeliverResult::InProgress),
+            Done::RedeliverResult(RedeliverResult::NotFound),
             Done::RedeliveredAll(7),
         ] {
             let address = done.written_to(Query::default()).after("");

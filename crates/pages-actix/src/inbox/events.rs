@@ -7,7 +7,7 @@ use actix_web::{
     http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER},
     web::Bytes,
 };
-use door_actix::{NoPlace, StreamPlace};
+use door_actix::{StreamPermit, TooManyConnections};
 use futures_util::{Stream, stream};
 use tokio::{
     sync::watch,
@@ -37,14 +37,14 @@ struct Listener {
     /// When the next event may go out.
     next: Instant,
     has_begun: bool,
-    _place: Option<StreamPlace>,
+    _place: Option<StreamPermit>,
 }
 
 /// `GET /inbox/events`. Where there is no place for one more, the page asks for itself now and then.
 pub(super) async fn stream(operator: Operator) -> HttpResponse {
-    let place = match operator.pages.parts.door.open_operator_stream() {
+    let place = match operator.pages.parts.access_control.open_operator_stream() {
         Ok(place) => place,
-        Err(NoPlace { seconds }) => {
+        Err(TooManyConnections { seconds }) => {
             return HttpResponse::TooManyRequests()
                 .insert_header((RETRY_AFTER, seconds.to_string()))
                 .finish();

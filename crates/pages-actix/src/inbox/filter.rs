@@ -1,6 +1,6 @@
 //! Which tickets the list shows, as it stands in the address of every page of tickets.
 
-use ticket_domain::{Awaiting, Listing, Place, Priority, SearchText, Status, TextError};
+use ticket_domain::{Awaiting, Cursor, Priority, SearchText, Status, TextError, TicketQuery};
 
 use crate::form_data::FormData;
 
@@ -49,7 +49,7 @@ pub(super) struct Filter {
     pub(super) typed: String,
     /// What is looked for, if anything, or why that can't be.
     pub(super) text: Result<Option<SearchText>, TextError>,
-    pub(super) after: Option<Place>,
+    pub(super) after: Option<Cursor>,
 }
 
 impl Filter {
@@ -113,7 +113,7 @@ impl Filter {
     }
 
     /// Another page of it.
-    pub(super) fn from(&self, after: Option<Place>) -> Self {
+    pub(super) fn from(&self, after: Option<Cursor>) -> Self {
         Self { after, ..self.clone() }
     }
 
@@ -156,8 +156,8 @@ impl Filter {
     }
 
     /// What is asked of the store.
-    pub(super) fn listing(&self) -> Listing {
-        Listing {
+    pub(super) fn ticket_query(&self) -> TicketQuery {
+        TicketQuery {
             status: self.status,
             priority: self.priority,
             awaiting: self.awaiting,
@@ -206,7 +206,7 @@ mod tests {
         let long = "ü".repeat(201);
         let filter = Filter::of(&FormData::parse(format!("q={long}").as_bytes()));
         assert_eq!((filter.typed.as_str(), filter.text.is_err()), (long.as_str(), true));
-        assert_eq!(filter.listing().text, None);
+        assert_eq!(filter.ticket_query().text, None);
     }
 
     #[test]

@@ -7,19 +7,19 @@ use super::{attention::Counts, done, gate::Operator, refusal::respond};
 
 /// The pages that the head leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Room {
-    Tickets,
+pub(super) enum Tab {
+    TicketPage,
     Unmatched,
     Notifications,
     Trail,
 }
 
-impl Room {
-    const ALL: [Self; 4] = [Self::Tickets, Self::Unmatched, Self::Notifications, Self::Trail];
+impl Tab {
+    const ALL: [Self; 4] = [Self::TicketPage, Self::Unmatched, Self::Notifications, Self::Trail];
 
     pub(super) fn name(self) -> &'static str {
         match self {
-            Self::Tickets => "Tickets",
+            Self::TicketPage => "Tickets",
             Self::Unmatched => "Unmatched",
             Self::Notifications => "Notifications",
             Self::Trail => "Trail",
@@ -28,7 +28,7 @@ impl Room {
 
     pub(super) fn path(self) -> &'static str {
         match self {
-            Self::Tickets => "/inbox",
+            Self::TicketPage => "/inbox",
             Self::Unmatched => "/inbox/unmatched",
             Self::Notifications => "/inbox/notifications",
             Self::Trail => "/inbox/trail",
@@ -38,7 +38,7 @@ impl Room {
     /// How much waits there, and what is counted.
     fn count(self, counts: &Counts) -> (u64, &'static str) {
         match self {
-            Self::Tickets => (counts.waiting(), "waiting for you"),
+            Self::TicketPage => (counts.waiting(), "waiting for you"),
             Self::Unmatched => (counts.unmatched(), "unmatched"),
             Self::Notifications => (counts.stuck(), "failed or held"),
             Self::Trail => (0, ""),
@@ -48,7 +48,7 @@ impl Room {
 
 /// A page of the inbox.
 pub(super) struct Framed<'a> {
-    pub(super) room: Room,
+    pub(super) room: Tab,
     pub(super) title: &'a str,
     pub(super) counts: &'a Counts,
     /// Everything within `<main>`.
@@ -74,12 +74,12 @@ impl Framed<'_> {
     }
 }
 
-fn head(operator: &Operator, here: Room, counts: &Counts) -> Markup {
+fn head(operator: &Operator, here: Tab, counts: &Counts) -> Markup {
     html! {
         header.rail {
             a.brand href=(operator.at("/inbox")) { (operator.pages.parts.settings.site_name) }
             nav aria-label="Inbox" data-part="nav" {
-                @for room in Room::ALL {
+                @for room in Tab::ALL {
                     @let (count, what) = room.count(counts);
                     a href=(operator.at(room.path())) aria-current=[(room == here).then_some("page")] {
                         (room.name())

@@ -9,7 +9,7 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse, dev::Payload, web::Data}
 use secrecy::{ExposeSecret, SecretString};
 use ticket_domain::Timestamp;
 
-use super::{done::Done, filter::Query, refusal::Refusal, see_other, session::Session, sign_in};
+use super::{done::Done, filter::Query, refusal::Rejection, see_other, session::Session, sign_in};
 use crate::{
     Pages,
     form_data::{Form, FormData},
@@ -76,13 +76,16 @@ impl Operator {
     }
 }
 
-fn pages_of(request: &HttpRequest) -> Result<Data<Pages>, Refusal> {
-    request.app_data::<Data<Pages>>().cloned().ok_or_else(Refusal::internal)
+fn pages_of(request: &HttpRequest) -> Result<Data<Pages>, Rejection> {
+    request
+        .app_data::<Data<Pages>>()
+        .cloned()
+        .ok_or_else(Rejection::internal)
 }
 
 impl FromRequest for Operator {
-    type Error = Refusal;
-    type Future = Ready<Result<Self, Refusal>>;
+    type Error = Rejection;
+    type Future = Ready<Result<Self, Rejection>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(pages_of(request).and_then(|pages| match pages.session(request) {
@@ -93,14 +96,14 @@ impl FromRequest for Operator {
 }
 
 /// An operator who does something, by a form of one of their own pages.
-pub(super) struct Act {
+pub(super) struct OperatorForm {
     pub(super) operator: Operator,
     pub(super) form: FormData,
 }
 
-impl FromRequest for Act {
-    type Error = Refusal;
-    type Future = Pin<Box<dyn Future<Output = Result<Self, Refusal>>>>;
+impl FromRequest for OperatorForm {
+    type Error = Rejection;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Rejection>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let form = Form::from_request(request, payload);
@@ -109,7 +112,7 @@ impl FromRequest for Act {
             let Ok(form) = form.await;
             let pages = pages_of(&request)?;
             if Origin::of(&request, &pages.parts.settings) != Origin::Own {
-                return Err(Refusal::foreign(&pages));
+                return Err(Rejection::foreign(&pages));
             }
             let Some(session) = pages.session(&request) else {
                 let form = form.typed().await;
@@ -117,10 +120,10 @@ impl FromRequest for Act {
             };
             let form = match form.read().await {
                 Ok(form) => form,
-                Err(error) => return Err(Refusal::not_a_form(&pages, error)),
+                Err(error) => return Err(Rejection::not_a_form(&pages, error)),
             };
             if !session.wrote(form.get("csrf")) {
-                return Err(Refusal::stale(&pages, form.get("message")));
+                return Err(Rejection::stale(&pages, form.get("message")));
             }
             let operator = Operator::new(pages, session, &request);
             Ok(Self { operator, form })

@@ -2,28 +2,30 @@
 
 use actix_web::{HttpResponse, http::StatusCode};
 use maud::{Markup, html};
-use ticket_domain::{Awaiting, Listed, Listing, Priority, Sender, Status, TicketRef, Tickets, ports::StoreError};
+use ticket_domain::{
+    Awaiting, Priority, Sender, Status, TicketListItem, TicketPage, TicketQuery, TicketRef, ports::StoreError,
+};
 
 use super::{
     age::age,
     attention::Counts,
     filter::Filter,
-    frame::{Framed, Room},
+    frame::{Framed, Tab},
     gate::Operator,
-    refusal::Refusal,
+    refusal::Rejection,
 };
 use crate::{excerpt::beginning, words};
 
 /// The list beside a ticket, and on a page of its own.
 pub(super) struct List {
     filter: Filter,
-    tickets: Tickets,
+    tickets: TicketPage,
     /// Whether there is any ticket at all. Known only where none is listed.
     is_any: bool,
 }
 
 /// `GET /inbox`
-pub(super) async fn page(operator: Operator) -> Result<HttpResponse, Refusal> {
+pub(super) async fn page(operator: Operator) -> Result<HttpResponse, Rejection> {
     let (counts, list) = tokio::try_join!(Counts::read(&operator), List::read(&operator))
         .map_err(|error| operator.store_down(&error))?;
     let main = html! {
@@ -38,7 +40,7 @@ pub(super) async fn page(operator: Operator) -> Result<HttpResponse, Refusal> {
         }
     };
     let framed = Framed {
-        room: Room::Tickets,
+        room: Tab::TicketPage,
         title: "Tickets",
         counts: &counts,
         main,
@@ -51,11 +53,11 @@ impl List {
     pub(super) async fn read(operator: &Operator) -> Result<Self, StoreError> {
         let filter = Filter::of(&operator.query);
         let operate = &operator.pages.parts.operate;
-        let tickets = operate.list(filter.listing()).await?;
+        let tickets = operate.list(filter.ticket_query()).await?;
         let is_any = !tickets.tickets.is_empty() || {
-            let first = Listing {
+            let first = TicketQuery {
                 limit: 1,
-                ..Filter::everything().listing()
+                ..Filter::everything().ticket_query()
             };
             !operate.list(first).await?.tickets.is_empty()
         };
@@ -131,7 +133,7 @@ impl List {
         }
     }
 
-    fn row(&self, operator: &Operator, listed: &Listed, open: Option<TicketRef>) -> Markup {
+    fn row(&self, operator: &Operator, listed: &TicketListItem, open: Option<TicketRef>) -> Markup {
         let ticket = &listed.ticket;
         let address = self
             .filter
@@ -246,8 +248,8 @@ fn option_name(field: &str, word: &str) -> String {
     }
 }
 
-fn badges(listed: &Listed) -> Markup {
-    let Listed { ticket, .. } = listed;
+fn badges(listed: &TicketListItem) -> Markup {
+    let TicketListItem { ticket, .. } = listed;
     let waits = listed.awaiting() == Some(Awaiting::Manager);
     let is_pressing = ticket.priority.is_pressing();
     html! {
@@ -281,7 +283,7 @@ fn writer(sender: Sender) -> &'static str {
     }
 }
 
-fn excerpt(listed: &Listed) -> String {
+fn excerpt(listed: &TicketListItem) -> String {
     match (&*listed.last.text, listed.last.has_medium) {
         ("", true) => "an attachment".to_owned(),
         (text, _) => cut(text, 72),

@@ -12,10 +12,10 @@ use super::{
     attention::{Counts, counted},
     done::Done,
     filter::Query,
-    frame::{Framed, Room, csrf},
-    gate::{Act, Operator},
+    frame::{Framed, Tab, csrf},
+    gate::{Operator, OperatorForm},
     list::cut,
-    refusal::Refusal,
+    refusal::Rejection,
 };
 
 /// So many are read, so that those that failed are found among many that only wait.
@@ -24,7 +24,7 @@ const READ: u16 = 200;
 const SHOWN: usize = 15;
 
 /// `GET /inbox/notifications`
-pub(super) async fn page(operator: Operator) -> Result<HttpResponse, Refusal> {
+pub(super) async fn page(operator: Operator) -> Result<HttpResponse, Rejection> {
     let outbox = &operator.pages.parts.outbox;
     let (counts, mut records) = tokio::try_join!(Counts::read(&operator), outbox.undelivered(READ))
         .map_err(|error| operator.store_down(&error))?;
@@ -55,7 +55,7 @@ pub(super) async fn page(operator: Operator) -> Result<HttpResponse, Refusal> {
         }
     };
     let framed = Framed {
-        room: Room::Notifications,
+        room: Tab::Notifications,
         title: "Notifications",
         counts: &counts,
         main,
@@ -64,12 +64,12 @@ pub(super) async fn page(operator: Operator) -> Result<HttpResponse, Refusal> {
 }
 
 /// `POST /inbox/notifications/{id}/redeliver`
-pub(super) async fn redeliver(act: Act, path: Path<String>) -> Result<HttpResponse, Refusal> {
+pub(super) async fn redeliver(act: OperatorForm, path: Path<String>) -> Result<HttpResponse, Rejection> {
     let Ok(id) = Uuid::try_parse(&path) else {
         return Err(act.operator.not_found("notification"));
     };
     match act.operator.pages.parts.redeliver.redeliver(NotificationId(id)).await {
-        Ok(became) => Ok(did(&act, Done::Redelivered(became))),
+        Ok(became) => Ok(did(&act, Done::RedeliverResult(became))),
         Err(error) => {
             let path = format!("/inbox/notifications/{id}/redeliver");
             Err(act.store_down(&error, &path, &[]))
@@ -78,14 +78,14 @@ pub(super) async fn redeliver(act: Act, path: Path<String>) -> Result<HttpRespon
 }
 
 /// `POST /inbox/notifications/redeliver`
-pub(super) async fn redeliver_all(act: Act) -> Result<HttpResponse, Refusal> {
+pub(super) async fn redeliver_all(act: OperatorForm) -> Result<HttpResponse, Rejection> {
     match act.operator.pages.parts.redeliver.redeliver_dead().await {
         Ok(count) => Ok(did(&act, Done::RedeliveredAll(count))),
         Err(error) => Err(act.store_down(&error, "/inbox/notifications/redeliver", &[])),
     }
 }
 
-fn did(act: &Act, done: Done) -> HttpResponse {
+fn did(act: &OperatorForm, done: Done) -> HttpResponse {
     act.operator.did(done, "/inbox/notifications", &Query::default())
 }
 
@@ -140,7 +140,7 @@ impl Card<'_> {
                     span.quiet { (age(record.created_at, operator.now)) }
                 }
                 p { (self.state()) }
-                @if let Some(why) = &record.last_error { p.quiet { "Last try: " (cut(why, 240)) } }
+                @if let Some(reason) = &record.last_error { p.quiet { "Last try: " (cut(reason, 240)) } }
                 @if self.can_go() {
                     form method="post" action=(operator.at(&action)) {
                         (csrf(operator))

@@ -12,7 +12,7 @@ use door_actix::log_store_failure;
 use maud::{Markup, html};
 use ticket_domain::ports::StoreError;
 
-use super::gate::{Act, Operator};
+use super::gate::{Operator, OperatorForm};
 use crate::{
     Pages,
     form_data::FormError,
@@ -20,21 +20,21 @@ use crate::{
 };
 
 /// An answer other than the one that was asked for.
-pub(super) struct Refusal(Box<HttpResponse>);
+pub(super) struct Rejection(Box<HttpResponse>);
 
-impl From<HttpResponse> for Refusal {
+impl From<HttpResponse> for Rejection {
     fn from(response: HttpResponse) -> Self {
         Self(Box::new(response))
     }
 }
 
-impl From<Refusal> for actix_web::Error {
-    fn from(refusal: Refusal) -> Self {
+impl From<Rejection> for actix_web::Error {
+    fn from(refusal: Rejection) -> Self {
         InternalError::from_response("refused", *refusal.0).into()
     }
 }
 
-impl Refusal {
+impl Rejection {
     /// What can't happen did.
     pub(super) fn internal() -> Self {
         HttpResponse::InternalServerError().finish().into()
@@ -112,12 +112,12 @@ pub(super) fn respond(pages: &Pages, status: StatusCode, title: &str, body: Mark
 
 impl Operator {
     /// There is no such thing.
-    pub(super) fn not_found(&self, what: &str) -> Refusal {
+    pub(super) fn not_found(&self, what: &str) -> Rejection {
         self.not_found_for(what, "")
     }
 
     /// There is no such thing, and something was typed for it.
-    pub(super) fn not_found_for(&self, what: &str, typed: &str) -> Refusal {
+    pub(super) fn not_found_for(&self, what: &str, typed: &str) -> Rejection {
         let words = html! {
             p { "There is no such " (what) ". Perhaps the address was cut short." }
             (kept(typed))
@@ -127,7 +127,7 @@ impl Operator {
     }
 
     /// The store did not answer a question.
-    pub(super) fn store_down(&self, error: &StoreError) -> Refusal {
+    pub(super) fn store_down(&self, error: &StoreError) -> Rejection {
         log_store_failure(error);
         let words = html! {
             p { "The tickets can't be read at the moment. Nothing is lost. Try again in a minute." }
@@ -143,9 +143,9 @@ impl Operator {
     }
 }
 
-impl Act {
+impl OperatorForm {
     /// The store did not do what it was asked. The same form can be sent again, to `path`, as it was.
-    pub(super) fn store_down(&self, error: &StoreError, path: &str, fields: &[&str]) -> Refusal {
+    pub(super) fn store_down(&self, error: &StoreError, path: &str, fields: &[&str]) -> Rejection {
         log_store_failure(error);
         let words = html! {
             p { "Nothing was changed. Try again in a minute." }

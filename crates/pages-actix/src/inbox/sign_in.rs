@@ -13,15 +13,15 @@ use ticket_domain::ports::Random;
 use url::Url;
 
 use super::{
-    gate::Act,
-    refusal::{Refusal, alone, kept},
+    gate::OperatorForm,
+    refusal::{Rejection, alone, kept},
     see_other,
     session::Session,
 };
 use crate::{Pages, form_data::Form, origin::Origin};
 
 /// The page that asks for the token, in place of what `request` is for. `typed` is what would be lost.
-pub(super) fn asked(pages: &Pages, request: &HttpRequest, typed: Option<&str>) -> Refusal {
+pub(super) fn asked(pages: &Pages, request: &HttpRequest, typed: Option<&str>) -> Rejection {
     let next = match typed {
         None => request.uri().path_and_query().map_or("", |asked| asked.as_str()),
         // What an act answers is no page to come back to.
@@ -37,15 +37,18 @@ pub(super) fn asked(pages: &Pages, request: &HttpRequest, typed: Option<&str>) -
 }
 
 /// `POST /inbox/session`
-pub(super) async fn begin(pages: Data<Pages>, request: HttpRequest, form: Form) -> Result<HttpResponse, Refusal> {
+pub(super) async fn begin(pages: Data<Pages>, request: HttpRequest, form: Form) -> Result<HttpResponse, Rejection> {
     if Origin::of(&request, &pages.parts.settings) != Origin::Own {
-        return Err(Refusal::foreign(&pages));
+        return Err(Rejection::foreign(&pages));
     }
-    let given = form.read().await.map_err(|error| Refusal::not_a_form(&pages, error))?;
+    let given = form
+        .read()
+        .await
+        .map_err(|error| Rejection::not_a_form(&pages, error))?;
     let next = given.get("next");
     let is_right = match pages
         .parts
-        .door
+        .access_control
         .is_operator(given.get("token").trim().as_bytes(), &request)
     {
         Ok(is_right) => is_right,
@@ -62,7 +65,7 @@ pub(super) async fn begin(pages: Data<Pages>, request: HttpRequest, form: Form) 
 }
 
 /// `POST /inbox/session/end`
-pub(super) async fn end(act: Act) -> HttpResponse {
+pub(super) async fn end(act: OperatorForm) -> HttpResponse {
     let pages = &act.operator.pages;
     let cookie = Session::no_cookie(&pages.at("/inbox"), pages.is_https());
     with_cookie(see_other(&pages.at("/inbox")), &cookie)

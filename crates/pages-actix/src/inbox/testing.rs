@@ -1,7 +1,7 @@
 //! The inbox as tests see it: over a real store, by what a browser sends and gets.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod around;
+mod context;
 mod down;
 
 use std::sync::Arc;
@@ -13,15 +13,15 @@ use actix_web::{
     http::header::{HOST, ORIGIN},
     test::{TestRequest, call_service, init_service},
 };
-use door_actix::{Door, Live};
+use door_actix::{AccessControl, TicketSubscriptions};
 use ticket_domain::{
     Access, Customer, Managers, Message, MessageId, Priority, TicketLinks, TicketRef, TicketRequest,
-    ports::{Asking, Claim, Clock, Keep, Store, Verdict},
-    use_cases::{AddMessage, OpenTicket, Operate, Redeliver, Surroundings, ViewTicket},
+    ports::{AttemptOutcome, Claim, Clock, QuestionUpdate, Store, StoreUnmatched},
+    use_cases::{AddMessage, Context, OpenTicket, Operate, Redeliver, ViewTicket},
 };
 
-pub(super) use around::{Counting, SetClock};
-use around::{NobodyWakes, Subjects};
+pub(super) use context::{Counting, SetClock};
+use context::{NobodyWakes, Subjects};
 
 use crate::{Pages, PagesParts, Settings};
 
@@ -35,18 +35,18 @@ const OWN: &str = "desk.example";
 /// How a test wants its desk.
 pub(super) struct Setup {
     pub(super) settings: Settings,
-    pub(super) door: door_actix::Settings,
+    pub(super) access_control: door_actix::Settings,
     pub(super) is_down: bool,
     /// Whether there is anywhere to send notifications to when they are made.
     pub(super) has_receiver: bool,
 }
 
 /// A desk: everything behind the pages, and the pages.
-pub(super) struct Desk {
+pub(super) struct TestInbox {
     pub(super) pages: Arc<Pages>,
     pub(super) store: Arc<dyn Store>,
     pub(super) clock: Arc<SetClock>,
-    pub(super) live: Arc<Live>,
+    pub(super) live: Arc<TicketSubscriptions>,
     _folder: tempfile::TempDir,
 }
 
@@ -61,7 +61,7 @@ pub(super) struct Answer {
     pub(super) text: String,
 }
 
-impl Desk {
+impl TestInbox {
     pub(super) fn open() -> Self {
         Self::with(|_| ())
     }
@@ -74,7 +74,7 @@ impl Desk {
                 operator_tokens: vec![TOKEN.into()],
                 ..Settings::default()
             },
-            door: door_actix::Settings {
+            access_control: door_actix::Settings {
                 operator_tokens: vec![TOKEN.into()],
                 ..door_actix::Settings::default()
             },
@@ -86,7 +86,7 @@ impl Desk {
         let store: Arc<dyn Store> =
             Arc::new(store_sqlite::SqliteStore::open(&folder.path().join("tickets.db")).unwrap());
         let clock = Arc::new(SetClock::default());
-        let around = Surroundings {
+        let context = Context {
             clock: clock.clone(),
             random: Arc::new(Counting::default()),
             composer: Arc::new(Subjects),
@@ -95,30 +95,30 @@ impl Desk {
             has_receiver: setup.has_receiver,
         };
         let view_ticket = Arc::new(ViewTicket::new(store.clone(), Access::Private));
-        let live = Arc::new(Live::new(view_ticket.clone()));
+        let live = Arc::new(TicketSubscriptions::new(view_ticket.clone()));
         store.follow(live.clone());
         let managers = Managers::new(vec![MANAGER.parse().unwrap()]);
         let mut parts = PagesParts {
-            open_ticket: Arc::new(OpenTicket::new(store.clone(), around.clone())),
+            open_ticket: Arc::new(OpenTicket::new(store.clone(), context.clone())),
             view_ticket,
-            add_message: Arc::new(AddMessage::new(store.clone(), around.clone(), Access::Private)),
+            add_message: Arc::new(AddMessage::new(store.clone(), context.clone(), Access::Private)),
             operate: Arc::new(Operate::new(
                 store.clone(),
                 store.clone(),
-                around.clone(),
+                context.clone(),
                 managers.clone(),
             )),
-            redeliver: Arc::new(Redeliver::new(store.clone(), around.clone())),
+            redeliver: Arc::new(Redeliver::new(store.clone(), context.clone())),
             outbox: store.clone(),
             health: store.clone(),
             clock: clock.clone(),
-            random: around.random.clone(),
-            door: Arc::new(Door::new(&setup.door)),
+            random: context.random.clone(),
+            access_control: Arc::new(AccessControl::new(&setup.access_control)),
             live: live.clone(),
             settings: setup.settings,
         };
         if setup.is_down {
-            down::cut_off(&mut parts, &around, managers);
+            down::cut_off(&mut parts, &context, managers);
         }
         Self {
             pages: Arc::new(Pages::new(parts)),
@@ -202,20 +202,20 @@ impl Desk {
             },
             channel: ticket_domain::Channel::Whatsapp,
             from: Some(from.parse().unwrap()),
-            content: ticket_domain::Content::new(ticket_domain::Body::lenient(text), None).unwrap(),
+            content: ticket_domain::Content::new(ticket_domain::MessageBody::lenient(text), None).unwrap(),
             external_id: None,
             created_at: self.clock.now(),
         };
-        let keep = Keep {
+        let keep = StoreUnmatched {
             message,
-            asking: Asking::Nothing,
+            asking: QuestionUpdate::None,
         };
-        self.store.keep_unmatched(keep).await.unwrap();
+        self.store.store_unmatched(keep).await.unwrap();
         id
     }
 
     /// Gives up every notification that is due.
-    pub(super) async fn fail_notifications(&self, why: &str) {
+    pub(super) async fn fail_notifications(&self, reason: &str) {
         let claim = Claim {
             now: self.clock.now(),
             lease: ticket_domain::LeaseToken(uuid::Uuid::from_u128(1)),
@@ -223,11 +223,14 @@ impl Desk {
             first_tries_only: false,
         };
         for claimed in self.store.claim(claim, 100).await.unwrap() {
-            let verdict = Verdict::Dead {
+            let outcome = AttemptOutcome::Dead {
                 at: self.clock.now(),
-                why: why.into(),
+                reason: reason.into(),
             };
-            self.store.settle(claimed.id, claim.lease, verdict).await.unwrap();
+            self.store
+                .record_attempt(claimed.id, claim.lease, outcome)
+                .await
+                .unwrap();
         }
     }
 
@@ -255,7 +258,7 @@ impl Desk {
 
 /// An operator who has signed in.
 pub(super) struct Visitor<'a> {
-    desk: &'a Desk,
+    desk: &'a TestInbox,
     pub(super) cookie: String,
     pub(super) csrf: String,
 }

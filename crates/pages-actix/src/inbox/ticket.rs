@@ -12,10 +12,10 @@ use super::{
     age::age,
     attention::{Counts, counted},
     filter::{Filter, Query},
-    frame::{Framed, Room, csrf},
+    frame::{Framed, Tab, csrf},
     gate::Operator,
     list::{List, priority_badge, status_badge},
-    refusal::Refusal,
+    refusal::Rejection,
     trail,
 };
 use crate::{
@@ -56,13 +56,13 @@ struct View {
 }
 
 /// `GET /inbox/ticket/{ref}`
-pub(super) async fn page(operator: Operator, path: Path<String>) -> Result<HttpResponse, Refusal> {
+pub(super) async fn page(operator: Operator, path: Path<String>) -> Result<HttpResponse, Rejection> {
     let reference = operator.ticket_named(&path)?;
     show(&operator, reference, Draft::default()).await
 }
 
 /// The page, with what was typed if it was not taken.
-pub(super) async fn show(operator: &Operator, reference: TicketRef, draft: Draft) -> Result<HttpResponse, Refusal> {
+pub(super) async fn show(operator: &Operator, reference: TicketRef, draft: Draft) -> Result<HttpResponse, Rejection> {
     let (counts, list, thread, trail) = tokio::try_join!(
         async { Counts::read(operator).await.map_err(Fault::Store) },
         async { List::read(operator).await.map_err(Fault::Store) },
@@ -84,7 +84,7 @@ pub(super) async fn show(operator: &Operator, reference: TicketRef, draft: Draft
         None => StatusCode::OK,
     };
     let framed = Framed {
-        room: Room::Tickets,
+        room: Tab::TicketPage,
         title: view.thread.ticket.subject.as_str(),
         counts: &view.counts,
         main: view.main(operator, &draft),
@@ -94,7 +94,7 @@ pub(super) async fn show(operator: &Operator, reference: TicketRef, draft: Draft
 
 impl Operator {
     /// The ticket that an address names. One that can't be a reference is one that no ticket has.
-    pub(super) fn ticket_named(&self, path: &str) -> Result<TicketRef, Refusal> {
+    pub(super) fn ticket_named(&self, path: &str) -> Result<TicketRef, Rejection> {
         path.parse().map_err(|_| self.not_found("ticket"))
     }
 }

@@ -2,15 +2,15 @@
 
 use actix_web::{HttpResponse, http::StatusCode};
 use maud::{Markup, html};
-use ticket_domain::{Act, Entry, EntryId, MessageId, use_cases::OperateError};
+use ticket_domain::{AuditAction, AuditEntryId, Entry, MessageId, use_cases::OperateError};
 use uuid::Uuid;
 
 use super::{
     attention::{Counts, counted},
     filter::Query,
-    frame::{Framed, Room},
+    frame::{Framed, Tab},
     gate::Operator,
-    refusal::Refusal,
+    refusal::Rejection,
 };
 use crate::words;
 
@@ -18,8 +18,8 @@ use crate::words;
 const LISTED: u16 = 50;
 
 /// `GET /inbox/trail`
-pub(super) async fn page(operator: Operator) -> Result<HttpResponse, Refusal> {
-    let before = Uuid::try_parse(operator.query.get("before")).ok().map(EntryId);
+pub(super) async fn page(operator: Operator) -> Result<HttpResponse, Rejection> {
+    let before = Uuid::try_parse(operator.query.get("before")).ok().map(AuditEntryId);
     let read = async {
         let operate = &operator.pages.parts.operate;
         match operate.trail(None, before, LISTED).await {
@@ -56,7 +56,7 @@ pub(super) async fn page(operator: Operator) -> Result<HttpResponse, Refusal> {
         }
     };
     let framed = Framed {
-        room: Room::Trail,
+        room: Tab::Trail,
         title: "Trail",
         counts: &counts,
         main,
@@ -93,15 +93,15 @@ fn what(operator: &Operator, entry: &Entry) -> Markup {
     };
     html! {
         @match entry.act {
-            Act::Status { from, to } => { "Status: " (words::status(from)) " → " b { (words::status(to)) } },
-            Act::Priority { from, to } => { "Priority: " (words::priority(from)) " → " b { (words::priority(to)) } },
-            Act::Reply(id) => { "Wrote " (message("an answer", id)) },
-            Act::Attach(id) => { "Attached " (message("a message", id)) },
-            Act::Redeliver(_) => "Had a notification sent again",
-            Act::RedeliverDead(count) => {
+            AuditAction::Status { from, to } => { "Status: " (words::status(from)) " → " b { (words::status(to)) } },
+            AuditAction::Priority { from, to } => { "Priority: " (words::priority(from)) " → " b { (words::priority(to)) } },
+            AuditAction::Reply(id) => { "Wrote " (message("an answer", id)) },
+            AuditAction::Attach(id) => { "Attached " (message("a message", id)) },
+            AuditAction::Redeliver(_) => "Had a notification sent again",
+            AuditAction::RedeliverDead(count) => {
                 "Had " (counted(count, "notification", "notifications")) " sent again that had failed"
             },
-            Act::Erase(count) => { "Erased the customer’s data, " (counted(count, "message", "messages")) },
+            AuditAction::Erase(count) => { "Erased the customer’s data, " (counted(count, "message", "messages")) },
         }
     }
 }

@@ -3,7 +3,8 @@
 use actix_web::{HttpResponse, http::StatusCode, web::Path};
 use maud::{Markup, html};
 use ticket_domain::{
-    Channel, Listed, Listing, Message, MessageId, Sender, TicketRef, ports::StoreError, use_cases::OperateError,
+    Channel, Message, MessageId, Sender, TicketListItem, TicketQuery, TicketRef, ports::StoreError,
+    use_cases::OperateError,
 };
 use uuid::Uuid;
 
@@ -12,10 +13,10 @@ use super::{
     attention::Counts,
     done::Done,
     filter::{Filter, Query},
-    frame::{Framed, Room, csrf},
-    gate::{Act, Operator},
+    frame::{Framed, Tab, csrf},
+    gate::{Operator, OperatorForm},
     list::cut,
-    refusal::Refusal,
+    refusal::Rejection,
 };
 use crate::{
     excerpt::{beginning, size},
@@ -37,17 +38,17 @@ struct Fault {
     message: MessageId,
     typed: String,
     sender: Option<Sender>,
-    why: Markup,
+    reason: Markup,
 }
 
 /// `GET /inbox/unmatched`
-pub(super) async fn page(operator: Operator) -> Result<HttpResponse, Refusal> {
+pub(super) async fn page(operator: Operator) -> Result<HttpResponse, Rejection> {
     show(&operator, None).await
 }
 
 /// `POST /inbox/unmatched/{id}/attach`
-pub(super) async fn attach(act: Act, path: Path<String>) -> Result<HttpResponse, Refusal> {
-    let Act { operator, form } = &act;
+pub(super) async fn attach(act: OperatorForm, path: Path<String>) -> Result<HttpResponse, Rejection> {
+    let OperatorForm { operator, form } = &act;
     let Ok(id) = Uuid::try_parse(&path) else {
         return Err(operator.not_found("message"));
     };
@@ -55,33 +56,33 @@ pub(super) async fn attach(act: Act, path: Path<String>) -> Result<HttpResponse,
     let typed = form.get("ticketRef");
     // Without a word on it, the number tells.
     let sender = form.get("sender").parse().ok();
-    let fault = |why: Markup| Fault {
+    let fault = |reason: Markup| Fault {
         message,
         typed: cut(typed, 60),
         sender,
-        why,
+        reason,
     };
     let Ok(reference) = typed.trim().parse::<TicketRef>() else {
-        let why = html! { "A reference reads like T-20250115-1234." };
-        return show(operator, Some(fault(why))).await;
+        let reason = html! { "A reference reads like T-20250115-1234." };
+        return show(operator, Some(fault(reason))).await;
     };
     match operator.pages.parts.operate.attach(message, reference, sender).await {
         Ok(attached) => {
             let done = if attached.duplicate {
                 Done::AttachedBefore
             } else {
-                Done::Attached
+                Done::AttachResult
             };
             Ok(operator.did(done(reference), "/inbox/unmatched", &place(after(operator))))
         }
         Err(OperateError::NoSuchTicket) => {
-            let why = html! { "There is no ticket " (reference) "." };
-            show(operator, Some(fault(why))).await
+            let reason = html! { "There is no ticket " (reference) "." };
+            show(operator, Some(fault(reason))).await
         }
         Err(OperateError::InAnotherThread(other)) => {
             let ticket = operator.at(&format!("/inbox/ticket/{other}"));
-            let why = html! { "This message was attached to " a.ref href=(ticket) { (other) } " already." };
-            show(operator, Some(fault(why))).await
+            let reason = html! { "This message was attached to " a.ref href=(ticket) { (other) } " already." };
+            show(operator, Some(fault(reason))).await
         }
         Err(OperateError::NoSuchMessage) => Err(operator.not_found("message")),
         Err(OperateError::Store(error)) => {
@@ -103,11 +104,11 @@ fn place(after: Option<MessageId>) -> Query {
     }
 }
 
-async fn show(operator: &Operator, fault: Option<Fault>) -> Result<HttpResponse, Refusal> {
+async fn show(operator: &Operator, fault: Option<Fault>) -> Result<HttpResponse, Rejection> {
     let operate = &operator.pages.parts.operate;
-    let newest = Listing {
+    let newest = TicketQuery {
         limit: PROPOSED,
-        ..Filter::open().listing()
+        ..Filter::open().ticket_query()
     };
     let read: Result<_, StoreError> = tokio::try_join!(
         Counts::read(operator),
@@ -142,7 +143,7 @@ async fn show(operator: &Operator, fault: Option<Fault>) -> Result<HttpResponse,
         }
     };
     let framed = Framed {
-        room: Room::Unmatched,
+        room: Tab::Unmatched,
         title: "Unmatched",
         counts: &counts,
         main,
@@ -167,7 +168,7 @@ fn shorten(messages: &mut Vec<Message>) -> bool {
 fn elsewhere(fault: Option<&Fault>, messages: &[Message]) -> Markup {
     let gone = fault.filter(|fault| messages.iter().all(|message| message.id != fault.message));
     html! {
-        @if let Some(fault) = gone { p.notice.danger role="alert" { (fault.why) } }
+        @if let Some(fault) = gone { p.notice.danger role="alert" { (fault.reason) } }
     }
 }
 
@@ -204,7 +205,7 @@ fn card(operator: &Operator, message: &Message, fault: Option<&Fault>) -> Markup
                     button.button.small { "Attach" }
                 }
                 (whose(message, fault))
-                @if let Some(fault) = fault { p.fault id=(help) role="alert" { (fault.why) } }
+                @if let Some(fault) = fault { p.fault id=(help) role="alert" { (fault.reason) } }
             }
         }
     }
@@ -244,10 +245,10 @@ fn way(channel: Channel) -> &'static str {
 }
 
 /// The tickets that a browser proposes as one types.
-fn proposals(tickets: &[Listed]) -> Markup {
+fn proposals(tickets: &[TicketListItem]) -> Markup {
     html! {
         datalist #tickets {
-            @for Listed { ticket, .. } in tickets {
+            @for TicketListItem { ticket, .. } in tickets {
                 option value=(ticket.reference) {
                     (cut(ticket.customer.name.as_str(), 40)) ": " (cut(ticket.subject.as_str(), 60))
                 }

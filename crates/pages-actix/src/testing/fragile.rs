@@ -8,8 +8,10 @@ use std::sync::{
 use async_trait::async_trait;
 use store_sqlite::SqliteStore;
 use ticket_domain::{
-    ExternalId, Head, Message, Thread, Ticket, TicketRef, Timestamp,
-    ports::{Append, Appended, Keep, Kept, LookUp, Opened, Opening, StoreError, TicketStore},
+    ExternalId, Message, Thread, Ticket, TicketRef, TicketSummary, Timestamp,
+    ports::{
+        Append, Appended, OpenResult, Opening, StoreError, StoreUnmatched, StoredUnmatched, TicketLookup, TicketStore,
+    },
 };
 
 /// A store, until it is taken away.
@@ -39,16 +41,16 @@ impl Fragile {
 
 #[async_trait]
 impl TicketStore for Fragile {
-    async fn open(&self, opening: Opening) -> Result<Opened, StoreError> {
+    async fn open(&self, opening: Opening) -> Result<OpenResult, StoreError> {
         self.up()?.open(opening).await
     }
     async fn opened_since(&self, since: Timestamp) -> Result<u64, StoreError> {
         self.up()?.opened_since(since).await
     }
-    async fn find(&self, what: LookUp) -> Result<Option<Ticket>, StoreError> {
+    async fn find(&self, what: TicketLookup) -> Result<Option<Ticket>, StoreError> {
         self.up()?.find(what).await
     }
-    async fn head(&self, reference: TicketRef) -> Result<Option<Head>, StoreError> {
+    async fn head(&self, reference: TicketRef) -> Result<Option<TicketSummary>, StoreError> {
         self.up()?.head(reference).await
     }
     async fn thread(&self, reference: TicketRef) -> Result<Option<Thread>, StoreError> {
@@ -60,7 +62,7 @@ impl TicketStore for Fragile {
     async fn kept(&self, id: ExternalId) -> Result<Option<Message>, StoreError> {
         self.up()?.kept(id).await
     }
-    async fn keep_unmatched(&self, keep: Keep) -> Result<Kept, StoreError> {
-        self.up()?.keep_unmatched(keep).await
+    async fn store_unmatched(&self, keep: StoreUnmatched) -> Result<StoredUnmatched, StoreError> {
+        self.up()?.store_unmatched(keep).await
     }
 }

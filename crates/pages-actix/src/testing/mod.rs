@@ -7,12 +7,13 @@ mod fragile;
 use std::{net::SocketAddr, sync::Arc};
 
 use actix_web::{App, test};
-use door_actix::{Door, Live};
+use door_actix::{AccessControl, TicketSubscriptions};
 use store_sqlite::SqliteStore;
 use ticket_domain::{
-    Access, Channel, Content, Managers, Message, MessageId, Payload, Route, Sender, TicketLinks, TicketRef, Timestamp,
-    ports::{Append, Clock, Composer, Event, Random, TicketStore, Wake},
-    use_cases::{AddMessage, OpenTicket, Operate, Redeliver, Surroundings, ViewTicket},
+    Access, Channel, Content, DeliveryRoute, Managers, Message, MessageId, Payload, Sender, TicketLinks, TicketRef,
+    Timestamp,
+    ports::{Append, Clock, Composer, Event, Random, TicketStore, WakeSignal},
+    use_cases::{AddMessage, Context, OpenTicket, Operate, Redeliver, ViewTicket},
 };
 use url::form_urlencoded;
 
@@ -73,12 +74,12 @@ impl Composer for NobodyIsTold {
         Payload(Box::default())
     }
 
-    fn redirect(&self, _: &Payload, _: Route) -> Option<Payload> {
+    fn redirect(&self, _: &Payload, _: DeliveryRoute) -> Option<Payload> {
         None
     }
 }
 
-impl Wake for NobodyIsTold {
+impl WakeSignal for NobodyIsTold {
     fn wake(&self) {}
 }
 
@@ -127,7 +128,7 @@ impl Site {
         let folder = tempfile::tempdir().unwrap();
         let sqlite = Arc::new(SqliteStore::open(&folder.path().join("tickets.db")).unwrap());
         let store = Arc::new(Fragile::over(sqlite.clone()));
-        let around = Surroundings {
+        let context = Context {
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
             composer: Arc::new(NobodyIsTold),
@@ -138,17 +139,17 @@ impl Site {
         let view_ticket = Arc::new(ViewTicket::new(store.clone(), setup.access));
         let managers = Managers::new(vec!["+919655716000".parse().unwrap()]);
         let parts = PagesParts {
-            open_ticket: Arc::new(OpenTicket::new(store.clone(), around.clone())),
+            open_ticket: Arc::new(OpenTicket::new(store.clone(), context.clone())),
             view_ticket: view_ticket.clone(),
-            add_message: Arc::new(AddMessage::new(store.clone(), around.clone(), setup.access)),
-            operate: Arc::new(Operate::new(sqlite.clone(), sqlite.clone(), around.clone(), managers)),
-            redeliver: Arc::new(Redeliver::new(sqlite.clone(), around.clone())),
+            add_message: Arc::new(AddMessage::new(store.clone(), context.clone(), setup.access)),
+            operate: Arc::new(Operate::new(sqlite.clone(), sqlite.clone(), context.clone(), managers)),
+            redeliver: Arc::new(Redeliver::new(sqlite.clone(), context.clone())),
             outbox: sqlite.clone(),
             health: sqlite,
-            clock: around.clock.clone(),
-            random: around.random,
-            door: Arc::new(Door::new(&door_actix::Settings::default())),
-            live: Arc::new(Live::new(view_ticket)),
+            clock: context.clock.clone(),
+            random: context.random,
+            access_control: Arc::new(AccessControl::new(&door_actix::Settings::default())),
+            live: Arc::new(TicketSubscriptions::new(view_ticket)),
             settings: setup.settings,
         };
         Self {

@@ -14,14 +14,14 @@ use actix_web::{
 };
 use door_actix::{TooMany, log_store_failure};
 use ticket_domain::{
-    MessageText, Standing, TicketRef,
+    AccessLevel, MessageText, TicketRef,
     ports::StoreError,
     use_cases::{AddError, Credentials, View, ViewError},
 };
 
 use crate::{
     Pages, again,
-    fault::Faults,
+    fault::ValidationErrors,
     form_data::{Form, FormData},
     origin::Origin,
     trouble,
@@ -31,7 +31,7 @@ use view::TicketPage;
 
 /// Why somebody sees nothing.
 #[derive(Debug, thiserror::Error)]
-enum Refusal {
+enum Rejection {
     #[error("there is no such ticket")]
     NotFound,
     #[error("only the customer writes here")]
@@ -41,12 +41,12 @@ enum Refusal {
     #[error(transparent)]
     TooMany(#[from] TooMany),
     #[error("the same words came twice, and are stored")]
-    Known(TooMany),
+    Existing(TooMany),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-impl From<ViewError> for Refusal {
+impl From<ViewError> for Rejection {
     fn from(error: ViewError) -> Self {
         match error {
             ViewError::NotFound => Self::NotFound,
@@ -55,7 +55,7 @@ impl From<ViewError> for Refusal {
     }
 }
 
-impl From<AddError> for Refusal {
+impl From<AddError> for Rejection {
     fn from(error: AddError) -> Self {
         match error {
             AddError::NotFound => Self::NotFound,
@@ -66,14 +66,14 @@ impl From<AddError> for Refusal {
     }
 }
 
-impl Refusal {
+impl Rejection {
     /// Whether the ticket is missing, where the visitor proved nothing. When the store is down nobody knows, and a right
     /// key is never limited.
     fn proves_nothing(&self) -> Option<bool> {
         match self {
             Self::NotFound => Some(true),
             Self::NotTheirs => Some(false),
-            Self::Reused | Self::TooMany(_) | Self::Known(_) | Self::Store(_) => None,
+            Self::Reused | Self::TooMany(_) | Self::Existing(_) | Self::Store(_) => None,
         }
     }
 
@@ -82,7 +82,7 @@ impl Refusal {
             Self::NotFound => trouble::no_such_ticket(pages),
             Self::NotTheirs => trouble::not_yours(pages),
             Self::Reused => trouble::out_of_order(pages),
-            Self::TooMany(error) | Self::Known(error) => trouble::too_many(pages, error),
+            Self::TooMany(error) | Self::Existing(error) => trouble::too_many(pages, error),
             Self::Store(error) => {
                 log_store_failure(&error);
                 trouble::out_of_order(pages)
@@ -93,7 +93,7 @@ impl Refusal {
 
 /// What a request brings along.
 struct Visit {
-    reference: Result<TicketRef, Refusal>,
+    reference: Result<TicketRef, Rejection>,
     key: Option<String>,
     /// Whether all messages are to be shown, however many: the page then has no greatest size.
     all: bool,
@@ -107,7 +107,7 @@ impl Visit {
                 .match_info()
                 .query("ticketRef")
                 .parse()
-                .map_err(|_| Refusal::NotFound),
+                .map_err(|_| Rejection::NotFound),
             key: query.find("key").map(str::to_owned),
             all: query.find("all").is_some(),
         }
@@ -116,7 +116,7 @@ impl Visit {
 
 pub(crate) async fn show(request: HttpRequest, pages: Data<Pages>) -> HttpResponse {
     let Visit { reference, key, all } = Visit::of(&request);
-    if let Err(too_many) = pages.parts.door.before_ticket(&request, key.is_some()) {
+    if let Err(too_many) = pages.parts.access_control.before_ticket(&request, key.is_some()) {
         return trouble::too_many(&pages, too_many);
     }
     match look(&request, &pages, reference, key.as_deref()).await {
@@ -124,7 +124,7 @@ pub(crate) async fn show(request: HttpRequest, pages: Data<Pages>) -> HttpRespon
             let mark = again::new_mark(&*pages.parts.random);
             let reply = Reply {
                 text: "",
-                faults: &Faults::default(),
+                faults: &ValidationErrors::default(),
                 mark: &mark,
             };
             shown(
@@ -142,7 +142,7 @@ pub(crate) async fn send(request: HttpRequest, pages: Data<Pages>, form: Form) -
     }
     let Visit { reference, key, all } = Visit::of(&request);
     let key = key.as_deref();
-    if let Err(too_many) = pages.parts.door.before_ticket(&request, key.is_some()) {
+    if let Err(too_many) = pages.parts.access_control.before_ticket(&request, key.is_some()) {
         return trouble::too_many(&pages, too_many);
     }
     let form = match form.read().await {
@@ -150,10 +150,10 @@ pub(crate) async fn send(request: HttpRequest, pages: Data<Pages>, form: Form) -
         Err(error) => return trouble::unreadable(&pages, error),
     };
     let mark = again::mark(&form, &*pages.parts.random);
-    let mut faults = Faults::default();
+    let mut faults = ValidationErrors::default();
     let Some(text) = faults.take::<MessageText>(MESSAGE, &form) else {
         return match look(&request, &pages, reference, key).await {
-            Ok(view) if view.standing == Standing::Customer => {
+            Ok(view) if view.access_level == AccessLevel::Customer => {
                 let reply = Reply {
                     text: form.get(MESSAGE.name),
                     faults: &faults,
@@ -176,20 +176,20 @@ pub(crate) async fn send(request: HttpRequest, pages: Data<Pages>, form: Form) -
                 .finish()
         }
         // The idempotency key is made of the content, so it comes with no other; were it otherwise, a new form helps.
-        Err(Refusal::Reused) => {
+        Err(Rejection::Reused) => {
             let mark = again::new_mark(&*pages.parts.random);
             not_sent(&request, &pages, &form, &mark, NotSent::NotStored)
         }
-        Err(Refusal::Store(error)) => {
+        Err(Rejection::Store(error)) => {
             log_store_failure(&error);
             not_sent(&request, &pages, &form, &mark, NotSent::NotStored)
         }
-        Err(Refusal::TooMany(error)) => {
+        Err(Rejection::TooMany(error)) => {
             let page = not_sent(&request, &pages, &form, &mark, NotSent::TooMany(error));
             trouble::retry_after(page, error)
         }
-        Err(Refusal::Known(error)) => {
-            let page = not_sent(&request, &pages, &form, &mark, NotSent::Known(error));
+        Err(Rejection::Existing(error)) => {
+            let page = not_sent(&request, &pages, &form, &mark, NotSent::Existing(error));
             trouble::retry_after(page, error)
         }
         Err(refusal) => refusal.respond(&pages),
@@ -208,15 +208,15 @@ fn shown(page: &TicketPage<'_>, status: StatusCode) -> HttpResponse {
 }
 
 /// What was written and not stored, with the way to send it once more.
-fn not_sent(request: &HttpRequest, pages: &Pages, form: &FormData, mark: &str, why: NotSent) -> HttpResponse {
+fn not_sent(request: &HttpRequest, pages: &Pages, form: &FormData, mark: &str, reason: NotSent) -> HttpResponse {
     let Visit { reference, key, all } = Visit::of(request);
     let reply = Reply {
         text: form.get(MESSAGE.name),
-        faults: &Faults::default(),
+        faults: &ValidationErrors::default(),
         mark,
     };
     match reference {
-        Ok(reference) => reply::not_sent(pages, reply, &reply::address(reference, key.as_deref(), all), why),
+        Ok(reference) => reply::not_sent(pages, reply, &reply::address(reference, key.as_deref(), all), reason),
         Err(refusal) => refusal.respond(pages),
     }
 }
@@ -225,9 +225,9 @@ fn not_sent(request: &HttpRequest, pages: &Pages, form: &FormData, mark: &str, w
 async fn look(
     request: &HttpRequest,
     pages: &Pages,
-    reference: Result<TicketRef, Refusal>,
+    reference: Result<TicketRef, Rejection>,
     key: Option<&str>,
-) -> Result<View, Refusal> {
+) -> Result<View, Rejection> {
     let parts = &pages.parts;
     let looking = async {
         let credentials = Credentials {
@@ -235,17 +235,17 @@ async fn look(
             is_operator: false,
         };
         let (reference, tickets) = (reference?, &parts.view_ticket);
-        let count_stranger = |standing| match standing {
-            Standing::Anyone => parts.door.after_ticket(request, key.is_some(), false),
-            Standing::Reader | Standing::Customer | Standing::Operator => Ok(()),
+        let count_stranger = |access_level| match access_level {
+            AccessLevel::Anyone => parts.access_control.after_ticket(request, key.is_some(), false),
+            AccessLevel::Reader | AccessLevel::Customer | AccessLevel::Operator => Ok(()),
         };
-        if key.is_some() && parts.door.may_try_key(request) {
+        if key.is_some() && parts.access_control.may_try_key(request) {
             let view = tickets.view(reference, credentials).await?;
-            count_stranger(view.standing)?;
+            count_stranger(view.access_level)?;
             return Ok(view);
         }
         let admitted = tickets.admit(reference, credentials, false).await?;
-        count_stranger(admitted.standing())?;
+        count_stranger(admitted.access_level())?;
         Ok(tickets.read(admitted).await?)
     };
     counted(request, pages, key, looking.await)
@@ -255,19 +255,19 @@ async fn look(
 async fn add(
     request: &HttpRequest,
     pages: &Pages,
-    reference: Result<TicketRef, Refusal>,
+    reference: Result<TicketRef, Rejection>,
     key: Option<&str>,
     text: MessageText,
     mark: &str,
-) -> Result<TicketRef, Refusal> {
+) -> Result<TicketRef, Rejection> {
     let parts = &pages.parts;
     let adding = async {
         let reference = reference?;
         let name = reference.to_string();
         let once = again::key(mark, &[name.as_bytes(), text.as_str().as_bytes()]);
-        let (caller, now) = (parts.door.caller(request), parts.clock.now());
+        let (caller, now) = (parts.access_control.caller(request), parts.clock.now());
         let taken = pages.repeats.take(caller, &[&name, text.as_str()], once.as_ref(), now);
-        let taken = taken.map_err(Refusal::Known)?;
+        let taken = taken.map_err(Rejection::Existing)?;
         let added = parts.add_message.as_customer(reference, key, text, once).await;
         if added.is_err() {
             pages.repeats.forget(taken);
@@ -283,10 +283,13 @@ fn counted<T>(
     request: &HttpRequest,
     pages: &Pages,
     key: Option<&str>,
-    result: Result<T, Refusal>,
-) -> Result<T, Refusal> {
-    if let Some(is_missing) = result.as_ref().err().and_then(Refusal::proves_nothing) {
-        pages.parts.door.after_ticket(request, key.is_some(), is_missing)?;
+    result: Result<T, Rejection>,
+) -> Result<T, Rejection> {
+    if let Some(is_missing) = result.as_ref().err().and_then(Rejection::proves_nothing) {
+        pages
+            .parts
+            .access_control
+            .after_ticket(request, key.is_some(), is_missing)?;
     }
     result
 }

@@ -9,7 +9,7 @@ use url::form_urlencoded;
 use crate::{
     Pages, again,
     control::{Control, summary},
-    fault::{Faults, Field},
+    fault::{Field, ValidationErrors},
     layout::{Audience, Page, frame},
     trouble,
 };
@@ -26,7 +26,7 @@ pub(super) const MESSAGE: Field = Field {
 pub(super) struct Reply<'a> {
     /// What was typed before.
     pub(super) text: &'a str,
-    pub(super) faults: &'a Faults,
+    pub(super) faults: &'a ValidationErrors,
     pub(super) mark: &'a str,
 }
 
@@ -36,7 +36,7 @@ pub(super) enum NotSent {
     NotStored,
     TooMany(TooMany),
     /// The same words are in the ticket already, twice.
-    Known(TooMany),
+    Existing(TooMany),
 }
 
 /// A ticket's page, below the base URL.
@@ -73,8 +73,8 @@ pub(super) fn reply_box(reply: Reply<'_>, action: &str) -> Markup {
 }
 
 /// The page for a message that could not be stored: with the message in it.
-pub(super) fn not_sent(pages: &Pages, reply: Reply<'_>, address: &str, why: NotSent) -> HttpResponse {
-    let (status, words) = match why {
+pub(super) fn not_sent(pages: &Pages, reply: Reply<'_>, address: &str, reason: NotSent) -> HttpResponse {
+    let (status, words) = match reason {
         NotSent::NotStored => (
             StatusCode::INTERNAL_SERVER_ERROR,
             "We could not save your message just now. Please send it again in a minute.".to_owned(),
@@ -83,7 +83,7 @@ pub(super) fn not_sent(pages: &Pages, reply: Reply<'_>, address: &str, why: NotS
             StatusCode::TOO_MANY_REQUESTS,
             format!("Very many requests came from your connection. {}", trouble::wait(error)),
         ),
-        NotSent::Known(error) => (
+        NotSent::Existing(error) => (
             StatusCode::TOO_MANY_REQUESTS,
             format!(
                 "We have this already: the same words came twice, and both are in your ticket. {}",

@@ -1,6 +1,6 @@
 mod limits;
 
-use ticket_domain::{Access, Status, Wish};
+use ticket_domain::{Access, Status, TicketPatch};
 
 use crate::testing::{Ask, BASE, NASTY, Opened, Setup, Site, escaped, form};
 
@@ -23,7 +23,7 @@ async fn set_status(site: &Site, opened: &Opened, status: Status) {
     site.operate()
         .change(
             reference,
-            Wish {
+            TicketPatch {
                 status: Some(status),
                 priority: None,
             },

@@ -1,9 +1,9 @@
 //! How the ticket looks. What has a `data-part` is brought up to date by the script while the page is open.
 
 use actix_web::{HttpResponse, http::StatusCode};
-use door_actix::Seen;
+use door_actix::LastEventId;
 use maud::{Markup, html};
-use ticket_domain::{Standing, Status, Thread, use_cases::View};
+use ticket_domain::{AccessLevel, Status, Thread, use_cases::View};
 
 use super::{
     reply::{Reply, address, reply_box},
@@ -21,7 +21,7 @@ use crate::{
 pub(super) struct TicketPage<'a> {
     pages: &'a Pages,
     thread: &'a Thread,
-    standing: Standing,
+    access_level: AccessLevel,
     /// A key that proves something. A wrong one is not carried along.
     key: Option<&'a str>,
     /// Whether all messages are shown.
@@ -31,11 +31,11 @@ pub(super) struct TicketPage<'a> {
 
 impl<'a> TicketPage<'a> {
     pub(super) fn new(pages: &'a Pages, view: &'a View, key: Option<&'a str>, all: bool, reply: Reply<'a>) -> Self {
-        let key = key.filter(|_| view.standing > Standing::Anyone);
+        let key = key.filter(|_| view.access_level > AccessLevel::Anyone);
         Self {
             pages,
             thread: &view.thread,
-            standing: view.standing,
+            access_level: view.access_level,
             key,
             all,
             reply,
@@ -44,7 +44,7 @@ impl<'a> TicketPage<'a> {
 
     pub(super) fn respond(&self, status: StatusCode) -> HttpResponse {
         let ticket = &self.thread.ticket;
-        let can_write = self.standing == Standing::Customer;
+        let can_write = self.access_level == AccessLevel::Customer;
         let main = html! {
             main #main.wrap.ticket tabindex="-1" data-live=(self.events()) data-poll=(self.api("", None)) {
                 (self.head())
@@ -104,7 +104,7 @@ impl<'a> TicketPage<'a> {
         } else {
             newest(&thread.messages)
         };
-        let side = if self.standing == Standing::Customer {
+        let side = if self.access_level == AccessLevel::Customer {
             Side::Customer
         } else {
             Side::Onlooker
@@ -125,7 +125,7 @@ impl<'a> TicketPage<'a> {
 
     /// Where the script hears of news from now on.
     fn events(&self) -> String {
-        let seen = Seen::all(self.thread).to_string();
+        let seen = LastEventId::all(self.thread).to_string();
         self.api("/events", Some(("lastEventId", &seen)))
     }
 

@@ -15,7 +15,7 @@ use ticket_domain::{Access, Phone};
 use url::Url;
 
 use variables::Variables;
-pub use variables::{Fault, Faults, LookUp};
+pub use variables::{ConfigError, ConfigErrors, LookUp};
 
 /// Everything that can be set.
 #[derive(Debug, Clone)]
@@ -138,7 +138,7 @@ pub struct Loaded {
 impl Config {
     /// Reads the configuration by a look-up of variables. `here` is the folder that relative paths start from;
     /// `on_terminal` is whether people read the logs as they come.
-    pub fn load(look_up: &LookUp<'_>, here: &Path, on_terminal: bool) -> Result<Loaded, Faults> {
+    pub fn load(look_up: &LookUp<'_>, here: &Path, on_terminal: bool) -> Result<Loaded, ConfigErrors> {
         let mut vars = Variables::new(look_up);
         let port = parts::port(&mut vars);
         let config = Self {

@@ -8,7 +8,7 @@ use super::*;
 
 const LONG: &str = "0123456789abcdef0123456789abcdef";
 
-fn load(pairs: &[(&str, &str)]) -> Result<Loaded, Faults> {
+fn load(pairs: &[(&str, &str)]) -> Result<Loaded, ConfigErrors> {
     let vars: HashMap<&str, OsString> = pairs
         .iter()
         .map(|(name, value)| (*name, OsString::from(value)))

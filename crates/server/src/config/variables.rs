@@ -10,7 +10,7 @@ pub type LookUp<'a> = dyn Fn(&str) -> Option<OsString> + 'a;
 
 /// A variable that can't be used as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub struct ConfigError {
     /// Which one.
     pub variable: String,
     /// What is wrong with it and what would be right. Never its value.
@@ -19,12 +19,12 @@ pub struct Fault {
 
 /// All that is wrong with a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub struct Faults(pub Vec<Fault>);
+pub struct ConfigErrors(pub Vec<ConfigError>);
 
-impl fmt::Display for Faults {
+impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the configuration can't be used:")?;
-        for Fault { variable, problem } in &self.0 {
+        for ConfigError { variable, problem } in &self.0 {
             write!(f, "\n  {variable}: {problem}")?;
         }
         Ok(())
@@ -34,7 +34,7 @@ impl fmt::Display for Faults {
 /// Reads variables and remembers what was wrong with them.
 pub(super) struct Variables<'a> {
     look_up: &'a LookUp<'a>,
-    faults: Vec<Fault>,
+    faults: Vec<ConfigError>,
     warnings: Vec<String>,
 }
 
@@ -48,16 +48,16 @@ impl<'a> Variables<'a> {
     }
 
     /// The warnings, if there were no faults.
-    pub(super) fn finish(self) -> Result<Vec<String>, Faults> {
+    pub(super) fn finish(self) -> Result<Vec<String>, ConfigErrors> {
         if self.faults.is_empty() {
             Ok(self.warnings)
         } else {
-            Err(Faults(self.faults))
+            Err(ConfigErrors(self.faults))
         }
     }
 
     pub(super) fn fault(&mut self, variable: &str, problem: impl Into<String>) {
-        self.faults.push(Fault {
+        self.faults.push(ConfigError {
             variable: variable.into(),
             problem: problem.into(),
         });

@@ -86,7 +86,7 @@ pub(crate) fn carry(
     let carried = transfer(source, target, &mut |step: Step| progress.tell(step), may_commit);
     match carried {
         Ok(tally) => {
-            progress.ended(tally.of(Table::Tickets).rows);
+            progress.ended(tally.of(Table::TicketPage).rows);
             say(&format!("{} and verified: {}", words.done, counts(&tally)));
             Ok(())
         }

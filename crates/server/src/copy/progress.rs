@@ -62,7 +62,7 @@ impl Progress {
     /// Begins with how many rows each table has.
     pub(super) fn begin(all: &[(Table, u64)]) -> Self {
         let now = Instant::now();
-        let tickets = all.iter().find(|(table, _)| *table == Table::Tickets);
+        let tickets = all.iter().find(|(table, _)| *table == Table::TicketPage);
         Self {
             on_terminal: io::stderr().is_terminal(),
             rows: all.iter().map(|(_, rows)| rows).sum(),
@@ -100,7 +100,7 @@ impl Progress {
     fn count(&mut self, phase: Phase, table: Table, rows: u64) {
         self.enter(phase);
         self.done += rows;
-        if table == Table::Tickets {
+        if table == Table::TicketPage {
             self.tickets_done += rows;
         }
     }
@@ -249,14 +249,14 @@ mod tests {
         assert_eq!(rows(2_000, 12_000).pace(), ", 1,000 rows/s, 10 s left");
         assert_eq!(rows(0, 10).pace(), "");
 
-        let mut progress = Progress::begin(&[(Table::Tickets, 4), (Table::Messages, 6)]);
-        progress.tell(Step::Written(Table::Tickets, 4));
+        let mut progress = Progress::begin(&[(Table::TicketPage, 4), (Table::Messages, 6)]);
+        progress.tell(Step::Written(Table::TicketPage, 4));
         progress.tell(Step::Written(Table::Messages, 1));
         let line = progress.line();
         assert!(line.contains(" 4 of 4 tickets, 5 of 10 rows"), "{line}");
         progress.tell(Step::Indexing(3, 25));
         assert_eq!(progress.line(), "building indexes, 3 of 25");
-        progress.tell(Step::ReadBack(Table::Tickets, 1));
+        progress.tell(Step::ReadBack(Table::TicketPage, 1));
         assert!(progress.line().starts_with("verifying "));
         assert_eq!(progress.took.len(), 2);
     }

@@ -2,7 +2,10 @@
 
 use ticket_domain::{
     Choice, Message, Question, Sender, Status, Thread, Ticket,
-    ports::{Answered, Append, Appended, Asking, Keep, Kept, Known, Opening, Picked, Picking},
+    ports::{
+        AnswerQuestion, AnswerResult, Append, Appended, ChoiceResult, Existing, Opening, QuestionUpdate,
+        StoreUnmatched, StoredUnmatched,
+    },
 };
 
 use crate::{
@@ -11,8 +14,8 @@ use crate::{
 };
 
 /// An answer under a new outside id; without a ticket an operator is to see to it.
-fn picking(fixture: &Fixture, question: &Question, to: Option<&Opening>) -> Picking {
-    Picking {
+fn picking(fixture: &Fixture, question: &Question, to: Option<&Opening>) -> AnswerQuestion {
+    AnswerQuestion {
         question: question.id,
         by: Some(fixture.external_id()),
         ticket: to.map(|opening| opening.ticket.id),
@@ -20,14 +23,14 @@ fn picking(fixture: &Fixture, question: &Question, to: Option<&Opening>) -> Pick
     }
 }
 
-async fn answer(fixture: &Fixture, picking: &Picking) -> Answered {
+async fn answer(fixture: &Fixture, picking: &AnswerQuestion) -> AnswerResult {
     fixture.store().answer(picking.clone()).await.unwrap()
 }
 
 /// Answers a question, which must be open.
-pub(super) async fn answer_now(fixture: &Fixture, question: &Question, to: Option<&Opening>) -> Picked {
+pub(super) async fn answer_now(fixture: &Fixture, question: &Question, to: Option<&Opening>) -> ChoiceResult {
     match answer(fixture, &picking(fixture, question, to)).await {
-        Answered::Now(picked) => picked,
+        AnswerResult::Answered(picked) => picked,
         other => panic!("expected `Now`, got {other:?}"),
     }
 }
@@ -58,26 +61,32 @@ pub async fn an_answer_brings_everything_to_its_ticket(fixture: &Fixture) {
         sender: Sender::Agent,
         ..fixture.message_from(&manager, at(10))
     };
-    assert_eq!(fixture.keep(&first, anew(&question, None)).await, Kept::Now);
+    assert_eq!(
+        fixture.keep(&first, anew(&question, None)).await,
+        StoredUnmatched::Stored
+    );
     let third = fixture.asked_again(&question, at(12)).await;
     // Written last, though it came before.
     let second = fixture.asked_again(&question, at(11)).await;
     // Not asked about, or by another question.
     let silent = fixture.message_from(&manager, at(10));
-    fixture.store().keep_unmatched(keep_silently(silent)).await.unwrap();
+    fixture.store().store_unmatched(keep_silently(silent)).await.unwrap();
     let (_, of_another) = fixture.asked(&fixture.manager(), at(10)).await;
     let meanwhile = fixture.message(at(20));
     let append = append_to(&opening.ticket, meanwhile.clone());
     assert_eq!(fixture.store().append(append).await.unwrap(), Appended::Added);
 
     let picking = picking(fixture, &question, Some(&opening));
-    let expected = Picked {
+    let expected = ChoiceResult {
         of: manager.clone(),
         to: Some(choice(&opening)),
         attached: 3,
         message: first.id,
     };
-    assert_eq!(answer(fixture, &picking).await, Answered::Now(expected.clone()));
+    assert_eq!(
+        answer(fixture, &picking).await,
+        AnswerResult::Answered(expected.clone())
+    );
     let by = picking.by.clone().unwrap();
     assert_eq!(fixture.store().picked(by.clone()).await.unwrap(), Some(expected));
     assert_eq!(fixture.store().picked(fixture.external_id()).await.unwrap(), None);
@@ -106,25 +115,28 @@ pub async fn a_question_is_answered_once(fixture: &Fixture) {
     let (opening, other) = (fixture.opened(at(0)).await, fixture.opened(at(0)).await);
     let (_, question) = fixture.asked(&fixture.manager(), at(1)).await;
     let first = picking(fixture, &question, Some(&opening));
-    let Answered::Now(picked) = answer(fixture, &first).await else {
+    let AnswerResult::Answered(picked) = answer(fixture, &first).await else {
         panic!("the question is open");
     };
-    let again = Picking {
+    let again = AnswerQuestion {
         ticket: Some(other.ticket.id),
         ..first
     };
-    assert_eq!(answer(fixture, &again).await, Answered::Before(Known::Answer(picked)));
+    assert_eq!(
+        answer(fixture, &again).await,
+        AnswerResult::AlreadyKnown(Existing::Answer(picked))
+    );
     let another = picking(fixture, &question, Some(&other));
-    let nameless = Picking {
+    let nameless = AnswerQuestion {
         by: None,
         ..another.clone()
     };
     for late in [another, nameless] {
-        assert_eq!(answer(fixture, &late).await, Answered::Closed);
+        assert_eq!(answer(fixture, &late).await, AnswerResult::Closed);
     }
     let unasked = fixture.question(&question.of, at(2));
     let to_nothing = picking(fixture, &unasked, Some(&other));
-    assert_eq!(answer(fixture, &to_nothing).await, Answered::Closed);
+    assert_eq!(answer(fixture, &to_nothing).await, AnswerResult::Closed);
     assert_eq!(fixture.thread(opening.ticket.reference).await.ticket.version, 2);
     assert_eq!(fixture.thread(other.ticket.reference).await.ticket, other.ticket);
 }
@@ -134,18 +146,18 @@ pub async fn an_answer_needs_no_outside_id(fixture: &Fixture) {
     let opening = fixture.opened(at(0)).await;
     for version in 2..=3 {
         let (message, question) = fixture.asked(&fixture.manager(), at(1)).await;
-        let nameless = Picking {
+        let nameless = AnswerQuestion {
             by: None,
             ..picking(fixture, &question, Some(&opening))
         };
-        let picked = Picked {
+        let picked = ChoiceResult {
             of: question.of.clone(),
             to: Some(choice(&opening)),
             attached: 1,
             message: message.id,
         };
-        assert_eq!(answer(fixture, &nameless).await, Answered::Now(picked));
-        assert_eq!(answer(fixture, &nameless).await, Answered::Closed);
+        assert_eq!(answer(fixture, &nameless).await, AnswerResult::Answered(picked));
+        assert_eq!(answer(fixture, &nameless).await, AnswerResult::Closed);
         assert_eq!(fixture.thread(opening.ticket.reference).await.ticket.version, version);
     }
 }
@@ -156,19 +168,22 @@ pub async fn an_answer_can_leave_everything_aside(fixture: &Fixture) {
     let (message, question) = fixture.asked(&manager, at(1)).await;
     fixture.asked_again(&question, at(2)).await;
     let aside = picking(fixture, &question, None);
-    let picked = Picked {
+    let picked = ChoiceResult {
         of: manager.clone(),
         to: None,
         attached: 0,
         message: message.id,
     };
-    assert_eq!(answer(fixture, &aside).await, Answered::Now(picked.clone()));
-    assert_eq!(answer(fixture, &aside).await, Answered::Before(Known::Answer(picked)));
+    assert_eq!(answer(fixture, &aside).await, AnswerResult::Answered(picked.clone()));
+    assert_eq!(
+        answer(fixture, &aside).await,
+        AnswerResult::AlreadyKnown(Existing::Answer(picked))
+    );
     assert_eq!(fixture.open_question(&manager).await, None);
     assert_eq!(fixture.unmatched().await, 2);
     let opening = fixture.opened(at(3)).await;
     let late = picking(fixture, &question, Some(&opening));
-    assert_eq!(answer(fixture, &late).await, Answered::Closed);
+    assert_eq!(answer(fixture, &late).await, AnswerResult::Closed);
 }
 
 /// What joined a ticket otherwise meanwhile stays there, and does not count.
@@ -206,30 +221,33 @@ pub async fn a_message_is_no_answer(fixture: &Fixture) {
     let append = append_to(&opening.ticket, written.clone());
     fixture.store().append(append).await.unwrap();
     let silent = fixture.message_of(&fixture.external_id(), at(0));
-    assert_eq!(fixture.keep(&silent, Asking::Nothing).await, Kept::Now);
+    assert_eq!(
+        fixture.keep(&silent, QuestionUpdate::None).await,
+        StoredUnmatched::Stored
+    );
     let manager = fixture.manager();
     let (asked, question) = fixture.asked(&manager, at(1)).await;
 
-    let in_thread = Known::InThread {
+    let in_thread = Existing::InThread {
         id: written.id,
         of: opening.ticket.reference,
     };
     for (message, known) in [
         (&written, in_thread),
-        (&silent, Known::Kept(None)),
-        (&asked, Known::Kept(Some(question.clone()))),
+        (&silent, Existing::Unmatched(None)),
+        (&asked, Existing::Unmatched(Some(question.clone()))),
     ] {
-        let no_answer = Picking {
+        let no_answer = AnswerQuestion {
             by: message.external_id.clone(),
             ..picking(fixture, &question, Some(&opening))
         };
-        assert_eq!(answer(fixture, &no_answer).await, Answered::Before(known));
+        assert_eq!(answer(fixture, &no_answer).await, AnswerResult::AlreadyKnown(known));
     }
     assert_eq!(fixture.open_question(&manager).await, Some(question));
     assert_eq!(fixture.thread(opening.ticket.reference).await.ticket.version, 2);
 }
 
-async fn at_once_answered(fixture: &Fixture, pickings: Vec<Picking>) -> Vec<Answered> {
+async fn at_once_answered(fixture: &Fixture, pickings: Vec<AnswerQuestion>) -> Vec<AnswerResult> {
     at_once(pickings.into_iter().map(|picking| {
         let store = fixture.store();
         async move { store.answer(picking).await.unwrap() }
@@ -247,8 +265,11 @@ pub async fn twins_of_an_answer_are_one(fixture: &Fixture) {
         let answers = at_once_answered(fixture, vec![picking.clone(); 20]).await;
         let picked = fixture.store().picked(picking.by.unwrap()).await.unwrap().unwrap();
         assert_eq!(picked.attached, 2);
-        let (now, before) = (Answered::Now(picked.clone()), Answered::Before(Known::Answer(picked)));
-        let count = |expected: &Answered| answers.iter().filter(|answer| *answer == expected).count();
+        let (now, before) = (
+            AnswerResult::Answered(picked.clone()),
+            AnswerResult::AlreadyKnown(Existing::Answer(picked)),
+        );
+        let count = |expected: &AnswerResult| answers.iter().filter(|answer| *answer == expected).count();
         assert_eq!((count(&now), count(&before)), (1, 19), "{answers:?}");
         assert_eq!(fixture.thread(opening.ticket.reference).await.ticket.version, 3);
     }
@@ -261,14 +282,14 @@ pub async fn different_answers_at_once_are_one(fixture: &Fixture) {
         let (_, question) = fixture.asked(&fixture.manager(), at(1)).await;
         let pickings = (0..20).map(|number| picking(fixture, &question, openings.get(number % 3)));
         let answers = at_once_answered(fixture, pickings.collect()).await;
-        let picked: Vec<&Picked> = answers
+        let picked: Vec<&ChoiceResult> = answers
             .iter()
             .filter_map(|answer| match answer {
-                Answered::Now(picked) => Some(picked),
+                AnswerResult::Answered(picked) => Some(picked),
                 _ => None,
             })
             .collect();
-        let closed = answers.iter().filter(|answer| **answer == Answered::Closed).count();
+        let closed = answers.iter().filter(|answer| **answer == AnswerResult::Closed).count();
         assert_eq!((picked.len(), closed), (1, 19), "{answers:?}");
         for opening in &openings {
             let is_picked = picked[0].to == Some(choice(opening));
@@ -286,15 +307,18 @@ pub async fn one_answer_at_once_is_to_one_question(fixture: &Fixture) {
         let mut pickings = Vec::new();
         for _ in 0..4 {
             let (_, question) = fixture.asked(&fixture.manager(), at(1)).await;
-            pickings.push(Picking {
+            pickings.push(AnswerQuestion {
                 by: Some(by.clone()),
                 ..picking(fixture, &question, Some(&opening))
             });
         }
         let answers = at_once_answered(fixture, pickings).await;
         let picked = fixture.store().picked(by).await.unwrap().unwrap();
-        let (now, before) = (Answered::Now(picked.clone()), Answered::Before(Known::Answer(picked)));
-        let count = |expected: &Answered| answers.iter().filter(|answer| *answer == expected).count();
+        let (now, before) = (
+            AnswerResult::Answered(picked.clone()),
+            AnswerResult::AlreadyKnown(Existing::Answer(picked)),
+        );
+        let count = |expected: &AnswerResult| answers.iter().filter(|answer| *answer == expected).count();
         assert_eq!((count(&now), count(&before)), (1, 3), "{answers:?}");
         assert_eq!(fixture.thread(opening.ticket.reference).await.ticket.version, 2);
     }
@@ -310,26 +334,29 @@ pub async fn parts_that_come_as_the_answer_does_are_not_lost(fixture: &Fixture) 
         let results = at_once((0..12).map(|number| {
             let store = fixture.store();
             let picking = picking.clone();
-            let keep = Keep {
+            let keep = StoreUnmatched {
                 message: fixture.message_from(&question.of, at(2)),
-                asking: Asking::Again(question.id),
+                asking: QuestionUpdate::Extend(question.id),
             };
             async move {
                 if number == 6 {
                     (None, Some(store.answer(picking).await.unwrap()))
                 } else {
-                    (Some(store.keep_unmatched(keep).await.unwrap()), None)
+                    (Some(store.store_unmatched(keep).await.unwrap()), None)
                 }
             }
         }))
         .await;
-        let kept = results.iter().filter(|(kept, _)| *kept == Some(Kept::Now)).count();
+        let kept = results
+            .iter()
+            .filter(|(kept, _)| *kept == Some(StoredUnmatched::Stored))
+            .count();
         let moved = results
             .iter()
-            .filter(|(kept, _)| *kept == Some(Kept::QuestionMoved))
+            .filter(|(kept, _)| *kept == Some(StoredUnmatched::QuestionChanged))
             .count();
         assert_eq!(kept + moved, 11, "{results:?}");
-        let Some(Answered::Now(picked)) = &results[6].1 else {
+        let Some(AnswerResult::Answered(picked)) = &results[6].1 else {
             panic!("the question is open: {results:?}");
         };
         assert_eq!(usize::try_from(picked.attached).unwrap(), kept + 1);
@@ -379,12 +406,12 @@ pub async fn answers_and_messages_at_once_end(fixture: &Fixture) {
         let (answered, appended) = tokio::join!(answering, appending);
 
         let attached = answered.iter().map(|answer| match answer {
-            Answered::Now(picked) => u64::from(picked.attached),
-            Answered::Closed => 0,
-            other @ Answered::Before(_) => panic!("{other:?}"),
+            AnswerResult::Answered(picked) => u64::from(picked.attached),
+            AnswerResult::Closed => 0,
+            other @ AnswerResult::AlreadyKnown(_) => panic!("{other:?}"),
         });
         let attached: u64 = attached.sum();
-        let is_written = |appended: &&Appended| !matches!(appended, Appended::Before { .. });
+        let is_written = |appended: &&Appended| !matches!(appended, Appended::AlreadyStored { .. });
         let joined = appended
             .iter()
             .filter(|appended| matches!(appended, Appended::Joined(_)));
@@ -406,12 +433,12 @@ pub async fn an_answer_is_no_message(fixture: &Fixture) {
     let opening = fixture.opened(at(0)).await;
     let (_, question) = fixture.asked(&fixture.manager(), at(1)).await;
     let picking = picking(fixture, &question, Some(&opening));
-    let Answered::Now(picked) = answer(fixture, &picking).await else {
+    let AnswerResult::Answered(picked) = answer(fixture, &picking).await else {
         panic!("the question is open");
     };
     let again = fixture.message_of(picking.by.as_ref().unwrap(), at(2));
-    let kept = fixture.keep(&again, Asking::Nothing).await;
-    assert_eq!(kept, Kept::Before(Known::Answer(picked.clone())));
+    let kept = fixture.keep(&again, QuestionUpdate::None).await;
+    assert_eq!(kept, StoredUnmatched::AlreadyKnown(Existing::Answer(picked.clone())));
     let appended = fixture.store().append(append_to(&opening.ticket, again)).await.unwrap();
     assert_eq!(appended, Appended::Answer(picked));
     assert_eq!(fixture.thread(opening.ticket.reference).await.messages.len(), 2);
@@ -431,9 +458,9 @@ pub async fn an_outside_id_is_an_answer_or_a_message_and_never_both(fixture: &Fi
             let append = append_to(&opening.ticket, appended);
             async move {
                 match number {
-                    0 => matches!(store.answer(picking).await.unwrap(), Answered::Now(_)),
+                    0 => matches!(store.answer(picking).await.unwrap(), AnswerResult::Answered(_)),
                     1 => store.append(append).await.unwrap() == Appended::Added,
-                    _ => store.keep_unmatched(keep_silently(kept)).await.unwrap() == Kept::Now,
+                    _ => store.store_unmatched(keep_silently(kept)).await.unwrap() == StoredUnmatched::Stored,
                 }
             }
         });

@@ -1,8 +1,8 @@
 //! An operator says which ticket a kept message belongs to.
 
 use ticket_domain::{
-    Act, Channel, Content, Entry, EventKind, Message, MessageId, Sender, Status, Ticket,
-    ports::{Attach, Attached, Kept, Known},
+    AuditAction, Channel, Content, Entry, EventKind, Message, MessageId, Sender, Status, Ticket,
+    ports::{Attach, AttachResult, Existing, StoredUnmatched},
 };
 
 use crate::{
@@ -18,7 +18,10 @@ async fn kept(fixture: &Fixture, seconds: i64) -> Message {
 
 async fn keep(fixture: &Fixture, message: &Message) {
     let keep = keep_silently(message.clone());
-    assert_eq!(fixture.store().keep_unmatched(keep).await.unwrap(), Kept::Now);
+    assert_eq!(
+        fixture.store().store_unmatched(keep).await.unwrap(),
+        StoredUnmatched::Stored
+    );
 }
 
 /// The message, to be attached as a manager's, who is told nothing of it.
@@ -33,7 +36,7 @@ fn to(fixture: &Fixture, ticket: &Ticket, message: MessageId, seconds: i64) -> A
     }
 }
 
-async fn attach(fixture: &Fixture, attach: &Attach) -> Attached {
+async fn attach(fixture: &Fixture, attach: &Attach) -> AttachResult {
     fixture.store().attach(attach.clone()).await.unwrap()
 }
 
@@ -67,7 +70,7 @@ pub async fn what_is_unmatched_is_read_in_pages(fixture: &Fixture) {
 
     assert_eq!(
         attach(fixture, &to(fixture, &opening.ticket, all[1].id, 9)).await,
-        Attached::Now
+        AttachResult::Attached
     );
     assert_eq!(unmatched(Some(all[1].id), 2).await, all[2..]);
     assert_eq!(unmatched(None, 2).await, [all[0].clone(), all[2].clone()]);
@@ -98,7 +101,7 @@ pub async fn an_attached_message_joins_its_ticket(fixture: &Fixture) {
     let waiting = fixture.vitals(later()).await.waiting;
 
     let as_manager = to(fixture, ticket, second.id, 10);
-    assert_eq!(attach(fixture, &as_manager).await, Attached::Now);
+    assert_eq!(attach(fixture, &as_manager).await, AttachResult::Attached);
     let thread = fixture.thread(ticket.reference).await;
     assert_eq!(thread.messages, [opening.message.clone(), second.clone()]);
     let expected = Ticket {
@@ -116,7 +119,7 @@ pub async fn an_attached_message_joins_its_ticket(fixture: &Fixture) {
         reopen: true,
         ..to(fixture, ticket, first.id, 11)
     };
-    assert_eq!(attach(fixture, &as_customer).await, Attached::Now);
+    assert_eq!(attach(fixture, &as_customer).await, AttachResult::Attached);
     let thread = fixture.thread(ticket.reference).await;
     let joined = Message {
         sender: Sender::Customer,
@@ -139,20 +142,20 @@ pub async fn an_attached_message_joins_its_ticket(fixture: &Fixture) {
         id: attach.note.id,
         at: attach.note.at,
         reference: Some(ticket.reference),
-        act: Act::Attach(attach.message),
+        act: AuditAction::Attach(attach.message),
     };
     assert_eq!(trail(fixture).await, [entry(&as_customer), entry(&as_manager)]);
     // Its outside id leads to the ticket from now on, and is in a thread if it comes again.
     let external_id = first.external_id.clone().unwrap();
     assert_eq!(fixture.quoted(&external_id).await, Some(ticket.reference));
     let again = keep_silently(fixture.message_of(&external_id, at(30)));
-    let in_thread = Known::InThread {
+    let in_thread = Existing::InThread {
         id: first.id,
         of: ticket.reference,
     };
     assert_eq!(
-        fixture.store().keep_unmatched(again).await.unwrap(),
-        Kept::Before(in_thread)
+        fixture.store().store_unmatched(again).await.unwrap(),
+        StoredUnmatched::AlreadyKnown(in_thread)
     );
 }
 
@@ -164,12 +167,12 @@ pub async fn only_what_is_kept_is_attached(fixture: &Fixture) {
     let message = kept(fixture, 1).await;
     assert_eq!(
         attach(fixture, &to(fixture, &opening.ticket, message.id, 2)).await,
-        Attached::Now
+        AttachResult::Attached
     );
     let before = (fixture.thread(opening.ticket.reference).await, trail(fixture).await);
     assert_eq!(before.1.len(), 1);
 
-    let there = Attached::Before(opening.ticket.reference);
+    let there = AttachResult::AlreadyAttached(opening.ticket.reference);
     for ticket in [&opening.ticket, &other.ticket] {
         let again = Attach {
             notification: Some(fixture.notification(EventKind::Updated, at(3))),
@@ -184,7 +187,7 @@ pub async fn only_what_is_kept_is_attached(fixture: &Fixture) {
         let unknown = fixture.message(at(0)).id;
         assert_eq!(
             attach(fixture, &to(fixture, ticket, unknown, 3)).await,
-            Attached::NoSuchMessage
+            AttachResult::NoSuchMessage
         );
     }
     let alone = kept(fixture, 4).await;
@@ -210,8 +213,12 @@ pub async fn attaching_at_once_happens_once(fixture: &Fixture) {
             async move { store.attach(attach).await.unwrap() }
         }))
         .await;
-        let winner = answers.iter().position(|answer| *answer == Attached::Now).unwrap() % 2;
-        let before = Attached::Before(openings[winner].ticket.reference);
+        let winner = answers
+            .iter()
+            .position(|answer| *answer == AttachResult::Attached)
+            .unwrap()
+            % 2;
+        let before = AttachResult::AlreadyAttached(openings[winner].ticket.reference);
         let told = answers.iter().filter(|answer| **answer == before);
         assert_eq!(told.count(), 19, "{answers:?}");
         let [with, without] = [winner, 1 - winner].map(|number| openings[number].ticket.reference);

@@ -1,23 +1,25 @@
 //! An operator gives a ticket another status or priority.
 
-use ticket_domain::{Act, Entry, EntryId, Priority, Status, Ticket, TicketId, Wish, ports::Changing};
+use ticket_domain::{
+    AuditAction, AuditEntryId, Entry, Priority, Status, Ticket, TicketId, TicketPatch, ports::UpdateTicket,
+};
 
 use crate::{
     Fixture,
     fixture::{at, at_once, later},
 };
 
-fn changing(fixture: &Fixture, ticket: TicketId, wish: Wish, seconds: i64) -> Changing {
-    Changing {
+fn update(fixture: &Fixture, ticket: TicketId, patch: TicketPatch, seconds: i64) -> UpdateTicket {
+    UpdateTicket {
         ticket,
-        wish,
+        patch,
         at: at(seconds),
         entries: [fixture.note(at(seconds)).id, fixture.note(at(seconds)).id],
     }
 }
 
-fn wish(status: Option<Status>, priority: Option<Priority>) -> Wish {
-    Wish { status, priority }
+fn patch(status: Option<Status>, priority: Option<Priority>) -> TicketPatch {
+    TicketPatch { status, priority }
 }
 
 async fn trail(fixture: &Fixture) -> Vec<Entry> {
@@ -32,38 +34,38 @@ pub async fn a_wish_comes_true_and_is_noted(fixture: &Fixture) {
     let mut entries: Vec<Entry> = Vec::new();
     let (open, resolved, closed) = (Some(Status::Open), Some(Status::Resolved), Some(Status::Closed));
     let (medium, urgent) = (Some(Priority::Medium), Some(Priority::Urgent));
-    for (seconds, wish, changes) in [
-        (1, wish(None, None), [false, false]),
-        (2, wish(open, medium), [false, false]),
-        (3, wish(resolved, None), [true, false]),
-        (4, wish(resolved, urgent), [false, true]),
-        (5, wish(closed, medium), [true, true]),
-        (6, wish(closed, medium), [false, false]),
-        (7, wish(open, medium), [true, false]),
+    for (seconds, patch, changes) in [
+        (1, patch(None, None), [false, false]),
+        (2, patch(open, medium), [false, false]),
+        (3, patch(resolved, None), [true, false]),
+        (4, patch(resolved, urgent), [false, true]),
+        (5, patch(closed, medium), [true, true]),
+        (6, patch(closed, medium), [false, false]),
+        (7, patch(open, medium), [true, false]),
     ] {
-        let changing = changing(fixture, opening.ticket.id, wish, seconds);
-        let [of_status, of_priority] = changing.entries;
-        let entry = |id: EntryId, act| Entry {
+        let update = update(fixture, opening.ticket.id, patch, seconds);
+        let [of_status, of_priority] = update.entries;
+        let entry = |id: AuditEntryId, act| Entry {
             id,
             at: at(seconds),
             reference: Some(opening.ticket.reference),
             act,
         };
-        if let (true, Some(to)) = (changes[0], wish.status) {
+        if let (true, Some(to)) = (changes[0], patch.status) {
             let from = expected.status;
-            entries.insert(0, entry(of_status, Act::Status { from, to }));
+            entries.insert(0, entry(of_status, AuditAction::Status { from, to }));
             expected.status = to;
         }
-        if let (true, Some(to)) = (changes[1], wish.priority) {
+        if let (true, Some(to)) = (changes[1], patch.priority) {
             let from = expected.priority;
-            entries.insert(0, entry(of_priority, Act::Priority { from, to }));
+            entries.insert(0, entry(of_priority, AuditAction::Priority { from, to }));
             expected.priority = to;
         }
         if changes.contains(&true) {
             expected.version += 1;
             expected.updated_at = at(seconds);
         }
-        let told = fixture.store().change(changing).await.unwrap();
+        let told = fixture.store().change(update).await.unwrap();
         assert_eq!(told, expected);
         let thread = fixture.thread(opening.ticket.reference).await;
         assert_eq!(thread.ticket, expected);
@@ -88,8 +90,8 @@ pub async fn a_wish_comes_true_and_is_noted(fixture: &Fixture) {
 /// A ticket that does not exist is not changed, and nothing is noted.
 pub async fn a_ticket_that_does_not_exist_is_not_changed(fixture: &Fixture) {
     let nobody = fixture.ticket(at(0)).id;
-    let changing = changing(fixture, nobody, wish(Some(Status::Closed), None), 1);
-    assert!(fixture.store().change(changing).await.is_err());
+    let update = update(fixture, nobody, patch(Some(Status::Closed), None), 1);
+    assert!(fixture.store().change(update).await.is_err());
     assert_eq!(trail(fixture).await, []);
 }
 
@@ -99,9 +101,9 @@ pub async fn equal_wishes_at_once_come_true_once(fixture: &Fixture) {
         let opening = fixture.opened(at(0)).await;
         let wishes = (0..20).map(|_| {
             let store = fixture.store();
-            let wish = wish(Some(Status::Resolved), Some(Priority::High));
-            let changing = changing(fixture, opening.ticket.id, wish, 1);
-            async move { store.change(changing).await.unwrap() }
+            let patch = patch(Some(Status::Resolved), Some(Priority::High));
+            let update = update(fixture, opening.ticket.id, patch, 1);
+            async move { store.change(update).await.unwrap() }
         });
         let expected = Ticket {
             status: Status::Resolved,

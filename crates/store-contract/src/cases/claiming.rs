@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ticket_domain::{
-    EventKind, NotificationId, NotificationState, Route,
+    DeliveryRoute, EventKind, NotificationId, NotificationState,
     ports::{Claim, Claimed, Opening},
 };
 
@@ -27,7 +27,7 @@ pub async fn a_claim_tells_everything_about_its_notification(fixture: &Fixture) 
         ticket: opening.ticket.id,
         event: EventKind::Created,
         payload: opening.notification.payload,
-        route: Route::Text,
+        route: DeliveryRoute::Text,
         round: 0,
         failures: 0,
         scheduled_at: at(0),

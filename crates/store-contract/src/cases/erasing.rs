@@ -1,24 +1,27 @@
 //! What is kept of a person is found, and goes.
 
 use ticket_domain::{
-    Act, Channel, Choice, Content, DeliveryState, EntryId, Erased, EventKind, Listing, Message, Phone, Question,
-    QuestionId, Reason, Route, Sender, Thread, Ticket, TicketRef,
-    ports::{Advance, Append, Erasing, Erasure, Keep, Opened, Redelivered, Removed, Settled, Stale, StaleTickets},
+    AuditAction, AuditEntryId, Channel, Choice, Content, DeliveryRoute, DeliveryState, EventKind, Message, Phone,
+    Question, QuestionId, Reason, Redaction, Sender, Thread, Ticket, TicketQuery, TicketRef,
+    ports::{
+        Append, EraseStats, EraseTarget, Erasure, InactiveQuery, InactiveTickets, OpenResult, RecordResult,
+        RedeliverResult, StatusUpdate, StoreUnmatched,
+    },
 };
 
 use crate::{
     Fixture,
-    fixture::{anew, append_to, at, dead, delivered, detour, keep_silently},
+    fixture::{anew, append_to, at, dead, delivered, fallback, keep_silently},
 };
 
 /// Erases all of these tickets, in steps of so many messages.
-async fn erase(fixture: &Fixture, tickets: &[&Ticket], limit: u16) -> Removed {
-    let mut removed = Removed::default();
+async fn erase(fixture: &Fixture, tickets: &[&Ticket], limit: u16) -> EraseStats {
+    let mut removed = EraseStats::default();
     for ticket in tickets {
         let mut next = Some(0);
         while let Some(after) = next {
             let id = ticket.id;
-            removed += act(fixture, Erasing::Ticket { id, after, limit }).await;
+            removed += act(fixture, EraseTarget::Ticket { id, after, limit }).await;
             assert!(removed.next.is_none_or(|next| next > after));
             next = removed.next;
         }
@@ -26,17 +29,17 @@ async fn erase(fixture: &Fixture, tickets: &[&Ticket], limit: u16) -> Removed {
     removed
 }
 
-async fn act(fixture: &Fixture, what: Erasing) -> Removed {
+async fn act(fixture: &Fixture, what: EraseTarget) -> EraseStats {
     let erasure = Erasure {
         what,
-        entry: EntryId(fixture.uuid()),
+        entry: AuditEntryId(fixture.uuid()),
         at: at(50),
     };
     fixture.store().erase(erasure).await.unwrap()
 }
 
 async fn found(fixture: &Fixture, text: &str) -> Vec<TicketRef> {
-    let listing = Listing {
+    let listing = TicketQuery {
         status: None,
         priority: None,
         awaiting: None,
@@ -50,10 +53,10 @@ async fn found(fixture: &Fixture, text: &str) -> Vec<TicketRef> {
 
 fn assert_erased(thread: &Thread) {
     assert!(thread.ticket.is_erased());
-    assert_eq!(thread.ticket.customer.name.as_str(), Erased::TEXT);
-    assert_eq!(thread.ticket.customer.phone.as_str(), Erased::PHONE);
+    assert_eq!(thread.ticket.customer.name.as_str(), Redaction::TEXT);
+    assert_eq!(thread.ticket.customer.phone.as_str(), Redaction::PHONE);
     for message in &thread.messages {
-        assert_eq!(message.content.as_text(), Erased::TEXT);
+        assert_eq!(message.content.as_text(), Redaction::TEXT);
         assert_eq!(message.from.is_some(), message.sender == Sender::Manager);
     }
 }
@@ -91,7 +94,7 @@ pub async fn what_is_erased_says_nothing_of_anybody(fixture: &Fixture) {
     assert_eq!(found(fixture, "john@example.com").await.len(), 2);
 
     let removed = erase(fixture, &[ticket], 300).await;
-    let expected = Removed {
+    let expected = EraseStats {
         tickets: 1,
         messages: 3,
         cancelled: 1,
@@ -114,7 +117,7 @@ pub async fn what_is_erased_says_nothing_of_anybody(fixture: &Fixture) {
     assert_eq!(kept(&thread), kept(&before));
     assert_eq!(fixture.quoted(&outside).await, Some(ticket.reference));
     // A refusal that was heard before, and is answered after it, sends nothing again.
-    let refused = Advance::Detour(detour(Route::Backup), "63016".into());
+    let refused = StatusUpdate::Fallback(fallback(DeliveryRoute::Backup), "63016".into());
     assert!(!store.advance(outside.clone(), refused, at(60)).await.unwrap());
     assert_eq!(fixture.quoted(&said.external_id.unwrap()).await, Some(ticket.reference));
 
@@ -133,7 +136,7 @@ pub async fn what_is_erased_says_nothing_of_anybody(fixture: &Fixture) {
         let way = store.way(id).await.unwrap().unwrap();
         assert!(way.payload.is_erased());
         let again = store.redeliver(id, fixture.note(at(60)), None).await.unwrap();
-        assert_eq!(again, Redelivered::NotFound);
+        assert_eq!(again, RedeliverResult::NotFound);
     }
     assert_eq!(store.redeliver_dead(fixture.note(at(60))).await.unwrap(), 0);
     let vitals = fixture.vitals(at(60)).await;
@@ -152,9 +155,12 @@ pub async fn what_is_erased_says_nothing_of_anybody(fixture: &Fixture) {
         idempotency: opening.idempotency.clone(),
         ..fixture.opening(at(61))
     };
-    assert_eq!(store.open(again).await.unwrap(), Opened::Now);
+    assert_eq!(store.open(again).await.unwrap(), OpenResult::Opened);
     let trail = store.trail(Some(ticket.id), None, 9).await.unwrap();
-    assert_eq!((trail.len(), trail[0].act, trail[0].at), (1, Act::Erase(3), at(50)));
+    assert_eq!(
+        (trail.len(), trail[0].act, trail[0].at),
+        (1, AuditAction::Erase(3), at(50))
+    );
     // Nothing of the other one is changed.
     let untouched = fixture.thread(other.ticket.reference).await;
     assert_eq!(
@@ -172,7 +178,7 @@ pub async fn nobody_is_erased_twice(fixture: &Fixture) {
     assert_eq!((removed.tickets, removed.messages, removed.cancelled), (1, 1, 1));
     let thread = fixture.thread(opening.ticket.reference).await;
     let again = erase(fixture, &[&opening.ticket], 300).await;
-    assert_eq!(again, Removed::default());
+    assert_eq!(again, EraseStats::default());
     assert_eq!(fixture.thread(opening.ticket.reference).await, thread);
     assert_eq!(store.trail(None, None, 9).await.unwrap().len(), 1);
 }
@@ -187,11 +193,11 @@ pub async fn a_ticket_is_erased_in_steps(fixture: &Fixture) {
     }
     // Found by its customer until then, also where a message says what erased ones say.
     let mut bare = fixture.message_of(&fixture.external_id(), at(5));
-    bare.content = Content::new(Erased::TEXT.parse().unwrap(), None).unwrap();
+    bare.content = Content::new(Redaction::TEXT.parse().unwrap(), None).unwrap();
     store.append(append_to(ticket, bare)).await.unwrap();
     let step = |after| {
         let id = ticket.id;
-        act(fixture, Erasing::Ticket { id, after, limit: 2 })
+        act(fixture, EraseTarget::Ticket { id, after, limit: 2 })
     };
     let mut after = 0;
     for _ in 0..2 {
@@ -209,7 +215,7 @@ pub async fn a_ticket_is_erased_in_steps(fixture: &Fixture) {
     assert_eq!(found(fixture, &ticket.reference.to_string()).await, [ticket.reference]);
     let trail = store.trail(Some(ticket.id), None, 9).await.unwrap();
     let counts: Vec<_> = trail.iter().rev().map(|entry| entry.act).collect();
-    let expected = [2, 2, 1].map(Act::Erase);
+    let expected = [2, 2, 1].map(AuditAction::Erase);
     assert_eq!(counts, expected);
 }
 
@@ -227,7 +233,7 @@ pub async fn what_came_since_is_erased_too(fixture: &Fixture) {
     let told = late.notification.as_ref().unwrap().id;
     erase(fixture, &[ticket], 300).await;
     store.append(late).await.unwrap();
-    let stale = Stale {
+    let stale = InactiveQuery {
         after: 0,
         unchanged_since: at(100),
         limit: 9,
@@ -253,7 +259,7 @@ pub async fn what_is_told_of_an_erased_message_goes_with_it(fixture: &Fixture) {
         ..append_to(&opening.ticket, said.clone())
     };
     store.append(append).await.unwrap();
-    let removed = act(fixture, Erasing::Messages(vec![said.id])).await;
+    let removed = act(fixture, EraseTarget::Messages(vec![said.id])).await;
     assert_eq!((removed.tickets, removed.messages, removed.cancelled), (0, 1, 1));
     assert!(store.way(told).await.unwrap().unwrap().payload.is_erased());
     let first = store.way(opening.notification.id).await.unwrap().unwrap();
@@ -265,9 +271,9 @@ pub async fn what_is_told_of_an_erased_message_goes_with_it(fixture: &Fixture) {
 pub async fn a_made_up_address_protects_nobody(fixture: &Fixture) {
     let store = fixture.store();
     let mut opening = fixture.opening(at(0));
-    opening.ticket.customer.email = Erased::EMAIL.parse().unwrap();
+    opening.ticket.customer.email = Redaction::EMAIL.parse().unwrap();
     let opening = fixture.open(opening).await;
-    let stale = Stale {
+    let stale = InactiveQuery {
         after: 0,
         unchanged_since: at(50),
         limit: 9,
@@ -284,7 +290,10 @@ pub async fn what_is_being_sent_is_erased_too(fixture: &Fixture) {
     let opening = fixture.opened(at(0)).await;
     let claimed = fixture.claim_only(opening.notification.id, at(1)).await;
     erase(fixture, &[&opening.ticket], 300).await;
-    assert_eq!(fixture.settle(&claimed, dead(at(2))).await, Settled::LeaseLost);
+    assert_eq!(
+        fixture.record_attempt(&claimed, dead(at(2))).await,
+        RecordResult::LeaseLost
+    );
     assert_eq!(fixture.claim(at(100)).await, []);
 }
 
@@ -297,7 +306,7 @@ pub async fn messages_are_found_by_their_number_and_erased(fixture: &Fixture) {
     let stranger = from(fixture, "+25550009999", 3);
     store.append(append_to(&opening.ticket, told.clone())).await.unwrap();
     for message in [&kept, &stranger] {
-        store.keep_unmatched(keep_silently(message.clone())).await.unwrap();
+        store.store_unmatched(keep_silently(message.clone())).await.unwrap();
     }
     let manager = fixture.message_from(&phone, at(4));
     store.append(append_to(&opening.ticket, manager.clone())).await.unwrap();
@@ -309,14 +318,14 @@ pub async fn messages_are_found_by_their_number_and_erased(fixture: &Fixture) {
     assert_eq!(store.messages_from(phone.clone()).await.unwrap().len(), 2);
 
     let before = fixture.thread(opening.ticket.reference).await;
-    let removed = act(fixture, Erasing::Messages(vec![kept.id, told.id])).await;
+    let removed = act(fixture, EraseTarget::Messages(vec![kept.id, told.id])).await;
     assert_eq!((removed.tickets, removed.messages), (0, 2));
     assert_eq!(store.messages_from(phone).await.unwrap(), []);
     assert_eq!(fixture.unmatched().await, 1);
     let waiting = store.unmatched(None, 9).await.unwrap();
     assert_eq!(waiting, [stranger]);
     // Its outside id is still known.
-    let again = Keep {
+    let again = StoreUnmatched {
         message: Message {
             id: fixture.message(at(60)).id,
             ..kept.clone()
@@ -324,17 +333,17 @@ pub async fn messages_are_found_by_their_number_and_erased(fixture: &Fixture) {
         ..keep_silently(kept.clone())
     };
     assert!(matches!(
-        store.keep_unmatched(again).await.unwrap(),
-        ticket_domain::ports::Kept::Before(_)
+        store.store_unmatched(again).await.unwrap(),
+        ticket_domain::ports::StoredUnmatched::AlreadyKnown(_)
     ));
     let thread = fixture.thread(opening.ticket.reference).await;
     assert_eq!(thread.ticket.version, before.ticket.version + 1);
     assert_eq!(thread.ticket.customer, opening.ticket.customer);
-    assert_eq!(thread.messages[1].content.as_text(), Erased::TEXT);
+    assert_eq!(thread.messages[1].content.as_text(), Redaction::TEXT);
     assert_eq!(thread.messages[2], manager);
     assert_eq!(found(fixture, "It was me").await, []);
     let trail = store.trail(None, None, 9).await.unwrap();
-    assert_eq!((trail.len(), trail[0].act), (1, Act::Erase(2)));
+    assert_eq!((trail.len(), trail[0].act), (1, AuditAction::Erase(2)));
 }
 
 /// A manager is asked whether a message of theirs is for this ticket.
@@ -361,16 +370,18 @@ pub async fn questions_about_an_erased_ticket_are_closed(fixture: &Fixture) {
     assert_eq!(fixture.open_question(&first.of).await, None);
     assert_eq!(fixture.open_question(&untouched.of).await.as_ref(), Some(&untouched));
     let twin = fixture.message_of(&message.external_id.unwrap(), at(2));
-    let known = store.keep_unmatched(keep_silently(twin)).await.unwrap();
-    let ticket_domain::ports::Kept::Before(ticket_domain::ports::Known::Kept(Some(question))) = known else {
+    let known = store.store_unmatched(keep_silently(twin)).await.unwrap();
+    let ticket_domain::ports::StoredUnmatched::AlreadyKnown(ticket_domain::ports::Existing::Unmatched(Some(question))) =
+        known
+    else {
         panic!("{known:?}");
     };
-    assert_eq!(&*question.text, Erased::TEXT);
+    assert_eq!(&*question.text, Redaction::TEXT);
 
     // One that was put together before, and is asked after it.
     let (_, late) = asked(fixture, &one, 51).await;
     let removed = erase(fixture, &[&one], 300).await;
-    assert_eq!(removed, Removed::default());
+    assert_eq!(removed, EraseStats::default());
     assert_eq!(fixture.open_question(&late.of).await, None);
 }
 
@@ -386,12 +397,12 @@ pub async fn a_walk_finds_what_is_stale(fixture: &Fixture) {
     for limit in [1, 2, 9] {
         let (mut after, mut seen) = (0, Vec::new());
         for _ in 0..9 {
-            let stale = Stale {
+            let stale = InactiveQuery {
                 after,
                 unchanged_since: at(50),
                 limit,
             };
-            let StaleTickets { tickets, next } = store.stale(stale).await.unwrap();
+            let InactiveTickets { tickets, next } = store.stale(stale).await.unwrap();
             seen.extend(tickets);
             let Some(next) = next else { break };
             assert!(next > after);

@@ -59,7 +59,7 @@ pub async fn vitals_count_what_is_unmatched(fixture: &Fixture) {
     fixture.store().append(append).await.unwrap();
     for _ in 0..3 {
         let kept = fixture.message_of(&fixture.external_id(), at(1));
-        fixture.store().keep_unmatched(keep_silently(kept)).await.unwrap();
+        fixture.store().store_unmatched(keep_silently(kept)).await.unwrap();
     }
     let vitals = fixture.vitals(at(9)).await;
     assert_eq!((vitals.unmatched, vitals.waiting), (3, 1));

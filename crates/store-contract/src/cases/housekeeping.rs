@@ -3,13 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use ticket_domain::{
-    DeliveryState, NotificationId, Progress, Route, Timestamp,
-    ports::{Advance, Append, Appended, Opened, Purge, Redelivered, Store},
+    DeliveryRoute, DeliveryState, NotificationId, Progress, Timestamp,
+    ports::{Append, Appended, OpenResult, Purge, RedeliverResult, StatusUpdate, Store},
 };
 
 use crate::{
     Fixture,
-    fixture::{append_to, at, at_once, dead, delivered, detour},
+    fixture::{append_to, at, at_once, dead, delivered, fallback},
 };
 
 /// Walks through everything in steps of `limit`; says how many went.
@@ -36,7 +36,7 @@ pub async fn what_was_delivered_long_ago_goes_and_the_newest_stays(fixture: &Fix
     let store = fixture.store();
     let (refused, first, second) = (fixture.external_id(), fixture.external_id(), fixture.external_id());
     let opening = fixture.delivered(&refused, at(0)).await;
-    let refusal = Advance::Detour(detour(Route::Backup), "63016".into());
+    let refusal = StatusUpdate::Fallback(fallback(DeliveryRoute::Backup), "63016".into());
     assert!(store.advance(refused.clone(), refusal, at(1)).await.unwrap());
     let claimed = fixture.claim_only(opening.notification.id, at(1)).await;
     fixture.settled(&claimed, delivered(at(2), Some(&first))).await;
@@ -57,12 +57,12 @@ pub async fn what_was_delivered_long_ago_goes_and_the_newest_stays(fixture: &Fix
     for gone in [&refused, &first] {
         assert_eq!(fixture.quoted(gone).await, None);
         assert_eq!(store.handed(gone.clone()).await.unwrap(), None);
-        let read = Advance::To(Progress::Read);
+        let read = StatusUpdate::To(Progress::Read);
         assert!(!store.advance(gone.clone(), read, at(5)).await.unwrap());
     }
     assert_eq!(fixture.quoted(&second).await, Some(opening.ticket.reference));
     let again = store.redeliver(opening.notification.id, fixture.note(at(6)), None);
-    assert_eq!(again.await.unwrap(), Redelivered::NotFound);
+    assert_eq!(again.await.unwrap(), RedeliverResult::NotFound);
 }
 
 /// What waits or was given up stays, however old and whatever follows it.
@@ -120,7 +120,10 @@ pub async fn keys_whose_time_has_ended_go(fixture: &Fixture) {
     };
     assert_eq!(store.append(append.clone()).await.unwrap(), Appended::Added);
     assert_eq!(store.purge_keys(at(9), 9).await.unwrap(), 0);
-    assert!(matches!(store.open(opening.clone()).await.unwrap(), Opened::Before(_)));
+    assert!(matches!(
+        store.open(opening.clone()).await.unwrap(),
+        OpenResult::AlreadyOpened(_)
+    ));
     assert_eq!(store.purge_keys(at(100), 1).await.unwrap(), 1);
     assert!(matches!(store.append(append).await.unwrap(), Appended::Repeated { .. }));
     assert_eq!(store.purge_keys(at(100), 9).await.unwrap(), 1);

@@ -1,14 +1,14 @@
 //! One key is one ticket.
 
-use ticket_domain::ports::{Idempotency, LookUp, Opened, Opening, Precedent};
+use ticket_domain::ports::{ExistingTicket, Idempotency, OpenResult, Opening, TicketLookup};
 
 use crate::{
     Fixture,
     fixture::{at, at_once, later},
 };
 
-fn precedent(opening: &Opening) -> Opened {
-    Opened::Before(Precedent {
+fn precedent(opening: &Opening) -> OpenResult {
+    OpenResult::AlreadyOpened(ExistingTicket {
         digest: opening.idempotency.as_ref().unwrap().digest,
         id: opening.ticket.id,
         reference: opening.ticket.reference,
@@ -39,7 +39,7 @@ async fn opened_with_key(fixture: &Fixture, seconds: i64) -> Opening {
 
 async fn assert_absent(fixture: &Fixture, opening: &Opening) {
     let store = fixture.store();
-    let by_reference = LookUp::Reference(opening.ticket.reference);
+    let by_reference = TicketLookup::Reference(opening.ticket.reference);
     assert_eq!(store.find(by_reference).await.unwrap(), None);
     assert_eq!(store.notification(opening.notification.id).await.unwrap(), None);
 }
@@ -98,7 +98,7 @@ pub async fn a_refused_opening_leaves_its_key_free(fixture: &Fixture) {
     let reference = opening.ticket.reference;
     opening.ticket.reference = taken.ticket.reference;
     let answer = fixture.store().open(opening.clone()).await.unwrap();
-    assert_eq!(answer, Opened::ReferenceTaken);
+    assert_eq!(answer, OpenResult::ReferenceTaken);
 
     opening.ticket.reference = reference;
     fixture.open(opening).await;
@@ -121,7 +121,7 @@ pub async fn equal_keys_at_once_make_one_ticket(fixture: &Fixture) {
         }))
         .await;
 
-        let winner = answers.iter().position(|answer| *answer == Opened::Now).unwrap();
+        let winner = answers.iter().position(|answer| *answer == OpenResult::Opened).unwrap();
         let told = precedent(&openings[winner]);
         for (number, answer) in answers.iter().enumerate() {
             if number != winner {

@@ -1,9 +1,9 @@
 //! Lists of tickets, and what of them needs an operator.
 
 use ticket_domain::{
-    Attention, Awaiting, Content, EventKind, Excerpt, Listed, Listing, Message, Oldest, Place, Priority, Sender,
-    Status, Ticket, TicketRef, Tickets, Wish,
-    ports::{Append, Attach, Changing, Opening},
+    Attention, Awaiting, Content, Cursor, EventKind, Excerpt, Message, Oldest, Priority, Sender, Status, Ticket,
+    TicketListItem, TicketPage, TicketPatch, TicketQuery, TicketRef,
+    ports::{Append, Attach, Opening, UpdateTicket},
 };
 
 use crate::{
@@ -12,8 +12,8 @@ use crate::{
 };
 
 /// Everything, on one page.
-fn everything() -> Listing {
-    Listing {
+fn everything() -> TicketQuery {
+    TicketQuery {
         status: None,
         priority: None,
         awaiting: None,
@@ -23,25 +23,25 @@ fn everything() -> Listing {
     }
 }
 
-async fn list(fixture: &Fixture, listing: &Listing) -> Tickets {
+async fn list(fixture: &Fixture, listing: &TicketQuery) -> TicketPage {
     fixture.store().list(listing.clone()).await.unwrap()
 }
 
-fn references(tickets: &[Listed]) -> Vec<TicketRef> {
+fn references(tickets: &[TicketListItem]) -> Vec<TicketRef> {
     tickets.iter().map(|listed| listed.ticket.reference).collect()
 }
 
 /// Reads all pages of `limit` tickets, none of which may be longer, or empty.
-async fn pages(fixture: &Fixture, listing: &Listing, limit: u16) -> Vec<TicketRef> {
+async fn pages(fixture: &Fixture, listing: &TicketQuery, limit: u16) -> Vec<TicketRef> {
     let mut all = Vec::new();
-    let mut after: Option<Place> = None;
+    let mut after: Option<Cursor> = None;
     loop {
-        let page = Listing {
+        let page = TicketQuery {
             limit,
             after,
             ..listing.clone()
         };
-        let Tickets { tickets, next } = list(fixture, &page).await;
+        let TicketPage { tickets, next } = list(fixture, &page).await;
         assert!(tickets.len() <= usize::from(limit));
         assert!(next.is_none() || tickets.len() == usize::from(limit));
         all.extend(references(&tickets));
@@ -68,7 +68,7 @@ const SENDERS: [Sender; 3] = [Sender::Customer, Sender::Manager, Sender::Agent];
 
 /// Each condition holds, and all of them together, whichever are given; on every page.
 pub async fn a_list_holds_what_meets_every_condition(fixture: &Fixture) {
-    assert_eq!(list(fixture, &everything()).await, Tickets::default());
+    assert_eq!(list(fixture, &everything()).await, TicketPage::default());
     let mut all: Vec<(Opening, Sender)> = Vec::new();
     for (number, status) in (0_i64..).zip(STATUSES) {
         for priority in PRIORITIES {
@@ -104,7 +104,7 @@ pub async fn a_list_holds_what_meets_every_condition(fixture: &Fixture) {
                     })
                     .map(|(opening, _)| opening.ticket.reference)
                     .collect();
-                let listing = Listing {
+                let listing = TicketQuery {
                     status,
                     priority,
                     awaiting,
@@ -131,7 +131,7 @@ pub async fn pages_hold_every_ticket_once(fixture: &Fixture) {
     let expected: Vec<TicketRef> = expected.into_iter().map(|(_, reference)| reference).collect();
     for limit in 1..=9 {
         assert_eq!(pages(fixture, &everything(), limit).await, expected, "{limit}");
-        let open = Listing {
+        let open = TicketQuery {
             status: Some(Status::Open),
             ..everything()
         };
@@ -149,16 +149,16 @@ pub async fn what_changes_comes_to_the_front(fixture: &Fixture) {
     let append = append_to(&first, fixture.message(at(3)));
     fixture.store().append(append).await.unwrap();
     assert_eq!(order().await, [&first, &third, &second].map(|ticket| ticket.reference));
-    let changing = Changing {
+    let update = UpdateTicket {
         ticket: second.id,
-        wish: Wish {
+        patch: TicketPatch {
             status: None,
             priority: Some(Priority::Low),
         },
         at: at(4),
         entries: [fixture.note(at(4)).id, fixture.note(at(4)).id],
     };
-    fixture.store().change(changing).await.unwrap();
+    fixture.store().change(update).await.unwrap();
     assert_eq!(order().await, [&second, &first, &third].map(|ticket| ticket.reference));
 }
 
@@ -195,12 +195,12 @@ pub async fn who_spoke_last_says_whom_a_ticket_awaits(fixture: &Fixture) {
     let awaits = async || {
         let mut of: Vec<Option<Awaiting>> = Vec::new();
         for awaiting in [Awaiting::Manager, Awaiting::Customer] {
-            let listing = Listing {
+            let listing = TicketQuery {
                 awaiting: Some(awaiting),
                 ..everything()
             };
             let found = list(fixture, &listing).await.tickets;
-            of.extend(found.iter().map(Listed::awaiting));
+            of.extend(found.iter().map(TicketListItem::awaiting));
         }
         assert_eq!(of.len(), 1);
         of[0]
@@ -224,7 +224,7 @@ pub async fn who_spoke_last_says_whom_a_ticket_awaits(fixture: &Fixture) {
     let kept = fixture.message_of(&fixture.external_id(), at(10));
     fixture
         .store()
-        .keep_unmatched(keep_silently(kept.clone()))
+        .store_unmatched(keep_silently(kept.clone()))
         .await
         .unwrap();
     assert_eq!(awaits().await, Some(Awaiting::Customer));
@@ -242,7 +242,7 @@ pub async fn who_spoke_last_says_whom_a_ticket_awaits(fixture: &Fixture) {
     let kept = fixture.message(at(12));
     fixture
         .store()
-        .keep_unmatched(keep_silently(kept.clone()))
+        .store_unmatched(keep_silently(kept.clone()))
         .await
         .unwrap();
     let attach = Attach {

@@ -115,7 +115,7 @@ pub async fn an_outside_id_is_one_message_for_ever(fixture: &Fixture) {
     let answer = fixture.store().append(again).await.unwrap();
     assert_eq!(
         answer,
-        Appended::Before {
+        Appended::AlreadyStored {
             id: first.id,
             of: Some(opening.ticket.reference)
         }
@@ -136,7 +136,7 @@ pub async fn an_outside_id_of_another_ticket_is_answered_with_that_ticket(fixtur
     let answer = append(fixture, &here.ticket, &fixture.message_of(&external_id, at(2))).await;
     assert_eq!(
         answer,
-        Appended::Before {
+        Appended::AlreadyStored {
             id: message.id,
             of: Some(there.ticket.reference)
         }
@@ -198,7 +198,7 @@ pub async fn equal_outside_ids_at_once_make_one_message(fixture: &Fixture) {
 
         let winner = answers.iter().position(|answer| *answer == Appended::Added).unwrap();
         let written = appends[winner].message.clone();
-        let before = Appended::Before {
+        let before = Appended::AlreadyStored {
             id: written.id,
             of: Some(opening.ticket.reference),
         };

@@ -2,6 +2,7 @@
 
 pub mod answers;
 pub mod attaching;
+pub mod change_feed;
 pub mod changing;
 pub mod claiming;
 pub mod erasing;
@@ -11,9 +12,9 @@ pub mod idempotency;
 pub mod listing;
 pub mod messages;
 pub mod model;
-pub mod news;
 pub mod opening;
 pub mod operating;
+pub mod outcomes;
 pub mod probing;
 pub mod questions;
 pub mod reading;
@@ -23,4 +24,3 @@ pub mod search;
 pub mod searching;
 pub mod trail;
 pub mod unmatched;
-pub mod verdicts;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ticket_domain::{
     Channel, Content, Customer, Delivery, DeliveryState, EventKind, NotificationRecord, NotificationState, Payload,
     Priority, Sender, Timestamp,
-    ports::{LookUp, Opened, Opening},
+    ports::{OpenResult, Opening, TicketLookup},
 };
 
 use crate::{
@@ -71,7 +71,7 @@ async fn assert_reads_back(fixture: &Fixture, opening: &Opening) {
     );
     let found = fixture
         .store()
-        .find(LookUp::Reference(opening.ticket.reference))
+        .find(TicketLookup::Reference(opening.ticket.reference))
         .await
         .unwrap();
     assert_eq!(found, Some(opening.ticket.clone()));
@@ -131,7 +131,7 @@ pub async fn a_taken_reference_writes_nothing(fixture: &Fixture) {
     second.message.external_id = Some(external_id.clone());
     let opened = fixture.store().open(second.clone()).await.unwrap();
 
-    assert_eq!(opened, Opened::ReferenceTaken);
+    assert_eq!(opened, OpenResult::ReferenceTaken);
     assert_eq!(fixture.thread(first.ticket.reference).await, before);
     assert_eq!(fixture.vitals(at(9)).await, vitals);
     assert_eq!(fixture.quoted(&external_id).await, None);
@@ -165,10 +165,10 @@ pub async fn equal_references_at_once_make_one_ticket(fixture: &Fixture) {
 
         let taken = answers
             .iter()
-            .filter(|answer| **answer == Opened::ReferenceTaken)
+            .filter(|answer| **answer == OpenResult::ReferenceTaken)
             .count();
         assert_eq!(taken, 29, "{answers:?}");
-        let winner = answers.iter().position(|answer| *answer == Opened::Now).unwrap();
+        let winner = answers.iter().position(|answer| *answer == OpenResult::Opened).unwrap();
         let thread = fixture.thread(reference).await;
         assert_eq!(thread.ticket, openings[winner].ticket);
         assert_eq!(thread.messages, [openings[winner].message.clone()]);
@@ -207,10 +207,10 @@ pub async fn openings_at_once_share_no_fate(fixture: &Fixture) {
 
         for (number, (opening, answer)) in openings.iter().zip(answers).enumerate() {
             match number % 6 {
-                0 => assert_eq!(answer, Opened::ReferenceTaken),
-                1 => assert!(matches!(answer, Opened::Before(before) if before.id == used.ticket.id)),
+                0 => assert_eq!(answer, OpenResult::ReferenceTaken),
+                1 => assert!(matches!(answer, OpenResult::AlreadyOpened(before) if before.id == used.ticket.id)),
                 _ => {
-                    assert_eq!(answer, Opened::Now);
+                    assert_eq!(answer, OpenResult::Opened);
                     let thread = fixture.thread(opening.ticket.reference).await;
                     assert_eq!(thread.ticket, opening.ticket);
                     assert_eq!(thread.messages, std::slice::from_ref(&opening.message));

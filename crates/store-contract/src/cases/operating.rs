@@ -2,7 +2,7 @@
 
 use ticket_domain::{
     NotificationId, NotificationRecord, NotificationState,
-    ports::{Opening, Redelivered},
+    ports::{Opening, RedeliverResult},
 };
 
 use crate::{
@@ -17,7 +17,7 @@ async fn unaddressed(fixture: &Fixture, seconds: i64) -> Opening {
     fixture.open(opening).await
 }
 
-async fn redeliver(fixture: &Fixture, id: NotificationId, seconds: i64) -> Redelivered {
+async fn redeliver(fixture: &Fixture, id: NotificationId, seconds: i64) -> RedeliverResult {
     fixture
         .store()
         .redeliver(id, fixture.note(at(seconds)), None)
@@ -127,7 +127,7 @@ pub async fn what_is_held_is_not_claimed_and_keeps_its_place(fixture: &Fixture) 
     assert_eq!(store.release_waiting(at(21)).await.unwrap(), 0);
     assert_eq!(fixture.record(first).await.state, NotificationState::Held);
 
-    assert_eq!(redeliver(fixture, first, 22).await, Redelivered::Queued);
+    assert_eq!(redeliver(fixture, first, 22).await, RedeliverResult::Queued);
     let claimed = fixture.claim_only(first, at(22)).await;
     fixture.settled(&claimed, delivered(at(22), None)).await;
     fixture.claim_only(second, at(22)).await;
@@ -156,7 +156,7 @@ pub async fn redelivering_makes_what_waits_or_is_held_due(fixture: &Fixture) {
     let waits = fixture.opened(at(0)).await.notification.id;
     let claimed = fixture.claim_only(waits, at(0)).await;
     fixture.settled(&claimed, retry_at(at(1_000))).await;
-    assert_eq!(redeliver(fixture, waits, 5).await, Redelivered::Queued);
+    assert_eq!(redeliver(fixture, waits, 5).await, RedeliverResult::Queued);
     let record = fixture.record(waits).await;
     assert_eq!(record.state, NotificationState::Waiting { due: at(5) });
     let claimed = fixture.claim_only(waits, at(5)).await;
@@ -165,7 +165,7 @@ pub async fn redelivering_makes_what_waits_or_is_held_due(fixture: &Fixture) {
 
     let held = unaddressed(fixture, 6).await.notification.id;
     fixture.store().hold_unaddressed(at(7)).await.unwrap();
-    assert_eq!(redeliver(fixture, held, 8).await, Redelivered::Queued);
+    assert_eq!(redeliver(fixture, held, 8).await, RedeliverResult::Queued);
     assert_eq!(fixture.claim(at(7)).await, []);
     let claimed = fixture.claim_only(held, at(8)).await;
     assert_eq!((claimed.failures, claimed.scheduled_at), (0, at(6)));
@@ -175,7 +175,7 @@ pub async fn redelivering_makes_what_waits_or_is_held_due(fixture: &Fixture) {
 pub async fn what_an_operator_released_is_not_held_again(fixture: &Fixture) {
     let held = unaddressed(fixture, 0).await.notification.id;
     fixture.store().hold_unaddressed(at(1)).await.unwrap();
-    assert_eq!(redeliver(fixture, held, 2).await, Redelivered::Queued);
+    assert_eq!(redeliver(fixture, held, 2).await, RedeliverResult::Queued);
     assert_eq!(fixture.store().hold_unaddressed(at(1)).await.unwrap(), 0);
     fixture.claim_only(held, at(2)).await;
 }
@@ -191,7 +191,7 @@ pub async fn redelivering_the_dead_starts_their_schedule_anew(fixture: &Fixture)
     fixture.settled(&claimed, dead(at(11))).await;
     let second = fixture.updated(&opening.ticket, at(12)).await.id;
 
-    assert_eq!(redeliver(fixture, id, 20).await, Redelivered::Queued);
+    assert_eq!(redeliver(fixture, id, 20).await, RedeliverResult::Queued);
     let record = fixture.record(id).await;
     assert_eq!(record.state, NotificationState::Waiting { due: at(20) });
     assert_eq!(record.failures, 0);
@@ -206,23 +206,23 @@ pub async fn redelivering_leaves_the_delivered_and_those_under_way(fixture: &Fix
     let external_id = fixture.external_id();
     let ended = fixture.delivered(&external_id, at(0)).await.notification.id;
     let before = fixture.record(ended).await;
-    assert_eq!(redeliver(fixture, ended, 1).await, Redelivered::DeliveredBefore);
+    assert_eq!(redeliver(fixture, ended, 1).await, RedeliverResult::AlreadyDelivered);
     assert_eq!(fixture.record(ended).await, before);
 
     let tried = fixture.opened(at(1)).await.notification.id;
     fixture.claim_only(tried, at(1)).await;
     let before = fixture.record(tried).await;
     for seconds in [2, LEASE] {
-        assert_eq!(redeliver(fixture, tried, seconds).await, Redelivered::UnderWay);
+        assert_eq!(redeliver(fixture, tried, seconds).await, RedeliverResult::InProgress);
         assert_eq!(fixture.record(tried).await, before);
     }
     // Its worker fell silent.
-    assert_eq!(redeliver(fixture, tried, 1 + LEASE).await, Redelivered::Queued);
+    assert_eq!(redeliver(fixture, tried, 1 + LEASE).await, RedeliverResult::Queued);
     let claimed = fixture.claim_only(tried, at(1 + LEASE)).await;
     fixture.settled(&claimed, returned(at(99))).await;
 
     let unknown = fixture.notification(claimed.event, at(0)).id;
-    assert_eq!(redeliver(fixture, unknown, 2).await, Redelivered::NotFound);
+    assert_eq!(redeliver(fixture, unknown, 2).await, RedeliverResult::NotFound);
 }
 
 /// Everything that is not delivered is listed, the newest first, as each is told alone.

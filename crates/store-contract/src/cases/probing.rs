@@ -1,6 +1,6 @@
 //! One waiting notification is tried beside the schedule, to see whether the line is up again.
 
-use ticket_domain::{NotificationId, NotificationState, Route, Timestamp, ports::Claimed};
+use ticket_domain::{DeliveryRoute, NotificationId, NotificationState, Timestamp, ports::Claimed};
 
 use crate::{
     Fixture,
@@ -56,7 +56,7 @@ pub async fn a_probe_takes_only_what_waits_and_is_not_due(fixture: &Fixture) {
         ticket: opening.ticket.id,
         event: opening.notification.event,
         payload: opening.notification.payload,
-        route: Route::Text,
+        route: DeliveryRoute::Text,
         round: 0,
         failures: 0,
         scheduled_at: at(DUE),

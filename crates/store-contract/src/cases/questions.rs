@@ -2,7 +2,7 @@
 
 use ticket_domain::{
     Choice, Phone, Question, QuestionId, Reason, Status,
-    ports::{Append, Appended, Asking, Keep, Kept, Known, Opening, Replaced},
+    ports::{Append, Appended, Existing, Opening, Precondition, QuestionUpdate, StoreUnmatched, StoredUnmatched},
 };
 
 use crate::{
@@ -48,7 +48,11 @@ pub async fn the_newest_open_tickets_are_to_choose_from(fixture: &Fixture) {
 
 /// A question reads back as it was asked, to the one who was asked.
 pub async fn a_question_reads_back_exactly(fixture: &Fixture) {
-    for (reason, count) in [(Reason::NoHint, 5), (Reason::AtOdds, 1), (Reason::NoSuchTicket, 0)] {
+    for (reason, count) in [
+        (Reason::NoHint, 5),
+        (Reason::Contradicting, 1),
+        (Reason::NoSuchTicket, 0),
+    ] {
         let choices: Vec<Choice> = (0..count)
             .map(|_| Choice {
                 reference: fixture.reference(),
@@ -60,7 +64,10 @@ pub async fn a_question_reads_back_exactly(fixture: &Fixture) {
         let id = QuestionId(fixture.uuid());
         let question = Question::new(id, manager.clone(), reason, &choices, at(1));
         let message = fixture.message_from(&manager, at(1));
-        assert_eq!(fixture.keep(&message, anew(&question, None)).await, Kept::Now);
+        assert_eq!(
+            fixture.keep(&message, anew(&question, None)).await,
+            StoredUnmatched::Stored
+        );
         assert_eq!(fixture.open_question(&manager).await, Some(question));
         assert_eq!(fixture.open_question(&fixture.manager()).await, None);
         let kept = fixture.store().kept(message.external_id.clone().unwrap()).await;
@@ -89,15 +96,15 @@ pub async fn a_question_may_take_any_place(fixture: &Fixture) {
     for round in 0..10 {
         let asks = (0..20).map(|_| {
             let message = fixture.message_from(&manager, at(round));
-            let asking = Asking::Anew {
+            let asking = QuestionUpdate::Ask {
                 question: fixture.question(&manager, at(round)),
-                instead_of: Replaced::Whichever,
+                instead_of: Precondition::AnyQuestion,
             };
             let store = fixture.store();
-            async move { store.keep_unmatched(Keep { message, asking }).await.unwrap() }
+            async move { store.store_unmatched(StoreUnmatched { message, asking }).await.unwrap() }
         });
         for kept in at_once(asks.collect::<Vec<_>>()).await {
-            assert_eq!(kept, Kept::Now);
+            assert_eq!(kept, StoredUnmatched::Stored);
         }
         assert!(fixture.open_question(&manager).await.is_some());
     }
@@ -110,7 +117,10 @@ pub async fn a_question_takes_only_the_place_that_is_known(fixture: &Fixture) {
     let (_, first) = fixture.asked(&manager, at(0)).await;
     let second = fixture.question(&manager, at(1));
     let message = fixture.message_from(&manager, at(1));
-    assert_eq!(fixture.keep(&message, anew(&second, Some(&first))).await, Kept::Now);
+    assert_eq!(
+        fixture.keep(&message, anew(&second, Some(&first))).await,
+        StoredUnmatched::Stored
+    );
     assert_eq!(fixture.open_question(&manager).await, Some(second.clone()));
 
     let third = fixture.question(&manager, at(2));
@@ -119,11 +129,11 @@ pub async fn a_question_takes_only_the_place_that_is_known(fixture: &Fixture) {
         anew(&third, Some(&first)),
         anew(&third, None),
         anew(&third, Some(&never_asked)),
-        Asking::Again(first.id),
-        Asking::Again(never_asked.id),
+        QuestionUpdate::Extend(first.id),
+        QuestionUpdate::Extend(never_asked.id),
     ] {
         let message = fixture.message_from(&manager, at(2));
-        assert_eq!(fixture.keep(&message, asking).await, Kept::QuestionMoved);
+        assert_eq!(fixture.keep(&message, asking).await, StoredUnmatched::QuestionChanged);
         let external_id = message.external_id.unwrap();
         assert_eq!(fixture.store().kept(external_id).await.unwrap(), None);
     }
@@ -134,7 +144,7 @@ pub async fn a_question_takes_only_the_place_that_is_known(fixture: &Fixture) {
     let message = fixture.message_from(&nobody_asked, at(3));
     for of_another in [&first, &second] {
         let asking = anew(&fixture.question(&nobody_asked, at(3)), Some(of_another));
-        assert_eq!(fixture.keep(&message, asking).await, Kept::QuestionMoved);
+        assert_eq!(fixture.keep(&message, asking).await, StoredUnmatched::QuestionChanged);
     }
     assert_eq!(fixture.open_question(&nobody_asked).await, None);
     assert_eq!(fixture.open_question(&manager).await, Some(second));
@@ -145,7 +155,10 @@ pub async fn a_question_takes_only_the_place_that_is_known(fixture: &Fixture) {
 pub async fn a_kept_message_tells_its_own_question(fixture: &Fixture) {
     let manager = fixture.manager();
     let silent = fixture.message_from(&manager, at(0));
-    assert_eq!(fixture.keep(&silent, Asking::Nothing).await, Kept::Now);
+    assert_eq!(
+        fixture.keep(&silent, QuestionUpdate::None).await,
+        StoredUnmatched::Stored
+    );
     let (message, first) = fixture.asked(&manager, at(1)).await;
     let part = fixture.asked_again(&first, at(2)).await;
     let first = Question {
@@ -154,7 +167,10 @@ pub async fn a_kept_message_tells_its_own_question(fixture: &Fixture) {
     };
     let second = fixture.question(&manager, at(3));
     let other = fixture.message_from(&manager, at(3));
-    assert_eq!(fixture.keep(&other, anew(&second, Some(&first))).await, Kept::Now);
+    assert_eq!(
+        fixture.keep(&other, anew(&second, Some(&first))).await,
+        StoredUnmatched::Stored
+    );
 
     let ended = [false, true];
     for has_ended in ended {
@@ -172,9 +188,13 @@ pub async fn a_kept_message_tells_its_own_question(fixture: &Fixture) {
             (&other, Some(&second)),
         ] {
             let newer = fixture.question(&manager, at(5));
-            for asking in [Asking::Nothing, Asking::Again(second.id), anew(&newer, open.as_ref())] {
+            for asking in [
+                QuestionUpdate::None,
+                QuestionUpdate::Extend(second.id),
+                anew(&newer, open.as_ref()),
+            ] {
                 let again = fixture.message_of(message.external_id.as_ref().unwrap(), at(5));
-                let before = Kept::Before(Known::Kept(asked.cloned()));
+                let before = StoredUnmatched::AlreadyKnown(Existing::Unmatched(asked.cloned()));
                 assert_eq!(fixture.keep(&again, asking).await, before);
             }
         }
@@ -194,7 +214,7 @@ pub async fn another_message_ends_the_question(fixture: &Fixture) {
     let (_, question) = fixture.asked(&manager, at(1)).await;
     assert!(matches!(
         store.append(append).await.unwrap(),
-        Appended::Before { of: Some(_), .. }
+        Appended::AlreadyStored { of: Some(_), .. }
     ));
     let of_another = ending(fixture, &opening, &fixture.manager());
     let of_a_customer = append_to(&opening.ticket, fixture.message_from(&manager, at(2)));
@@ -225,7 +245,7 @@ pub async fn a_message_to_no_ticket_leaves_the_question_open(fixture: &Fixture) 
 }
 
 /// Keeps a bare message as [`ReceiveReply`](ticket_domain::ReceiveReply) does: looks again as long as the question moves.
-fn keep_bare(fixture: &Fixture, manager: &Phone) -> impl Future<Output = Kept> + Send + use<> {
+fn keep_bare(fixture: &Fixture, manager: &Phone) -> impl Future<Output = StoredUnmatched> + Send + use<> {
     let store = fixture.store();
     let message = fixture.message_from(manager, at(1));
     let question = fixture.question(manager, at(1));
@@ -234,16 +254,16 @@ fn keep_bare(fixture: &Fixture, manager: &Phone) -> impl Future<Output = Kept> +
         for _ in 0..16 {
             let open = store.question(manager.clone()).await.unwrap();
             let asking = match open {
-                Some(open) => Asking::Again(open.id),
+                Some(open) => QuestionUpdate::Extend(open.id),
                 None => anew(&question, None),
             };
             let message = message.clone();
-            match store.keep_unmatched(Keep { message, asking }).await.unwrap() {
-                Kept::QuestionMoved => {}
+            match store.store_unmatched(StoreUnmatched { message, asking }).await.unwrap() {
+                StoredUnmatched::QuestionChanged => {}
                 kept => return kept,
             }
         }
-        Kept::QuestionMoved
+        StoredUnmatched::QuestionChanged
     }
 }
 
@@ -253,7 +273,7 @@ pub async fn bare_messages_at_once_are_one_question(fixture: &Fixture) {
         let before = fixture.unmatched().await;
         let managers = [fixture.manager(), fixture.manager()];
         let keeping = (0..120).map(|number| keep_bare(fixture, &managers[usize::from(number % 6 == 5)]));
-        assert_eq!(at_once(keeping).await, vec![Kept::Now; 120]);
+        assert_eq!(at_once(keeping).await, vec![StoredUnmatched::Stored; 120]);
         assert_eq!(fixture.unmatched().await, before + 120);
 
         let opening = fixture.opened(at(2)).await;
@@ -278,14 +298,18 @@ pub async fn equal_outside_ids_at_once_ask_one_question(fixture: &Fixture) {
             let store = fixture.store();
             let message = fixture.message_of(&external_id, at(1));
             let asking = anew(&fixture.question(&manager, at(1)), None);
-            async move { store.keep_unmatched(Keep { message, asking }).await.unwrap() }
+            async move { store.store_unmatched(StoreUnmatched { message, asking }).await.unwrap() }
         }))
         .await;
         let asked = fixture.open_question(&manager).await;
         assert!(asked.is_some());
-        let before = Kept::Before(Known::Kept(asked));
-        let count = |expected: &Kept| answers.iter().filter(|answer| *answer == expected).count();
-        assert_eq!((count(&Kept::Now), count(&before)), (1, 19), "{answers:?}");
+        let before = StoredUnmatched::AlreadyKnown(Existing::Unmatched(asked));
+        let count = |expected: &StoredUnmatched| answers.iter().filter(|answer| *answer == expected).count();
+        assert_eq!(
+            (count(&StoredUnmatched::Stored), count(&before)),
+            (1, 19),
+            "{answers:?}"
+        );
         assert_eq!(fixture.unmatched().await, round);
     }
 }
@@ -301,11 +325,16 @@ pub async fn one_question_at_once_takes_a_place(fixture: &Fixture) {
             let store = fixture.store();
             let message = fixture.message_from(&manager, at(1));
             let asking = anew(&question, Some(&first));
-            async move { store.keep_unmatched(Keep { message, asking }).await.unwrap() }
+            async move { store.store_unmatched(StoreUnmatched { message, asking }).await.unwrap() }
         }))
         .await;
-        let winner = answers.iter().position(|answer| *answer == Kept::Now).unwrap();
-        let moved = answers.iter().filter(|answer| **answer == Kept::QuestionMoved);
+        let winner = answers
+            .iter()
+            .position(|answer| *answer == StoredUnmatched::Stored)
+            .unwrap();
+        let moved = answers
+            .iter()
+            .filter(|answer| **answer == StoredUnmatched::QuestionChanged);
         assert_eq!(moved.count(), 9, "{answers:?}");
         assert_eq!(fixture.open_question(&manager).await.as_ref(), questions.get(winner));
         assert_eq!(fixture.unmatched().await, before + 1);

@@ -1,13 +1,13 @@
 //! Finding tickets, certain or not at all.
 
 use ticket_domain::{
-    Delivery, DeliveryState, EventKind, Progress, Route,
-    ports::{Advance, Append, LookUp},
+    Delivery, DeliveryRoute, DeliveryState, EventKind, Progress,
+    ports::{Append, StatusUpdate, TicketLookup},
 };
 
 use crate::{
     Fixture,
-    fixture::{append_to, at, dead, delivered, detour, retry_at},
+    fixture::{append_to, at, dead, delivered, fallback, retry_at},
 };
 
 /// A reference leads to its ticket; one that no ticket has leads nowhere.
@@ -16,11 +16,11 @@ pub async fn a_ticket_is_found_by_its_reference_only(fixture: &Fixture) {
     let first = fixture.opened(at(0)).await;
     let second = fixture.opened(at(0)).await;
     for ticket in [first.ticket, second.ticket] {
-        let found = store.find(LookUp::Reference(ticket.reference)).await.unwrap();
+        let found = store.find(TicketLookup::Reference(ticket.reference)).await.unwrap();
         assert_eq!(found, Some(ticket));
     }
     let unknown = fixture.reference();
-    assert_eq!(store.find(LookUp::Reference(unknown)).await.unwrap(), None);
+    assert_eq!(store.find(TicketLookup::Reference(unknown)).await.unwrap(), None);
     assert_eq!(store.thread(unknown).await.unwrap(), None);
 }
 
@@ -49,7 +49,7 @@ pub async fn a_ticket_is_found_by_the_outside_id_of_a_delivered_notification(fix
     let external_id = fixture.external_id();
     let opening = fixture.delivered(&external_id, at(0)).await;
     fixture.delivered(&fixture.external_id(), at(1)).await;
-    let found = fixture.store().find(LookUp::Quoted(external_id)).await.unwrap();
+    let found = fixture.store().find(TicketLookup::Quoted(external_id)).await.unwrap();
     assert_eq!(found, Some(opening.ticket));
 }
 
@@ -92,13 +92,13 @@ pub async fn an_earlier_outside_id_leads_to_its_ticket_still(fixture: &Fixture) 
     let (first, second, third) = (fixture.external_id(), fixture.external_id(), fixture.external_id());
     let opening = fixture.delivered(&first, at(0)).await;
     let reference = Some(opening.ticket.reference);
-    let refused = Advance::Detour(detour(Route::Backup), "63016".into());
+    let refused = StatusUpdate::Fallback(fallback(DeliveryRoute::Backup), "63016".into());
     assert!(store.advance(first.clone(), refused, at(1)).await.unwrap());
     assert_eq!(fixture.quoted(&first).await, reference);
 
     let claimed = fixture.claim_only(opening.notification.id, at(1)).await;
     fixture.settled(&claimed, delivered(at(2), Some(&second))).await;
-    let refused = Advance::Dead("63003".into());
+    let refused = StatusUpdate::Dead("63003".into());
     assert!(store.advance(second.clone(), refused, at(3)).await.unwrap());
     store
         .redeliver(opening.notification.id, fixture.note(at(4)), None)
@@ -167,7 +167,7 @@ pub async fn a_head_is_that_of_its_thread_whatever_happens(fixture: &Fixture) {
     let claimed = fixture.claim_only(opening.notification.id, at(1)).await;
     fixture.settled(&claimed, delivered(at(2), Some(&external_id))).await;
     look().await;
-    let read = Advance::To(Progress::Read);
+    let read = StatusUpdate::To(Progress::Read);
     assert!(store.advance(external_id, read, at(3)).await.unwrap());
     look().await;
     let silent = append_to(&opening.ticket, fixture.message(at(4)));

@@ -1,30 +1,30 @@
 //! How far messages got that were handed over.
 
 use ticket_domain::{
-    Delivery, DeliveryState, Detour, ExternalId, MessageStatus, NotificationId, NotificationRecord, NotificationState,
-    Payload, Progress, Receipt, Route, Timestamp,
-    ports::{Advance, Claimed, Handed, Opening, Redelivered},
+    Delivery, DeliveryRoute, DeliveryState, ExternalId, Fallback, MessageStatus, NotificationId, NotificationRecord,
+    NotificationState, Payload, Progress, Receipt, Timestamp,
+    ports::{Claimed, Opening, RedeliverResult, SentNotification, StatusUpdate},
 };
 
 use crate::{
     Fixture,
-    fixture::{at, at_once, dead, delivered, detour, later, retry_at},
+    fixture::{at, at_once, dead, delivered, fallback, later, retry_at},
 };
 
-fn refused(route: Route) -> Advance {
-    Advance::Detour(detour(route), "63016".into())
+fn refused(route: DeliveryRoute) -> StatusUpdate {
+    StatusUpdate::Fallback(fallback(route), "63016".into())
 }
 
-fn refused_for_good() -> Advance {
-    Advance::Dead("63003".into())
+fn refused_for_good() -> StatusUpdate {
+    StatusUpdate::Dead("63003".into())
 }
 
-async fn advance(fixture: &Fixture, external_id: &ExternalId, advance: &Advance, at: Timestamp) -> bool {
+async fn advance(fixture: &Fixture, external_id: &ExternalId, advance: &StatusUpdate, at: Timestamp) -> bool {
     let advanced = fixture.store().advance(external_id.clone(), advance.clone(), at).await;
     advanced.unwrap()
 }
 
-async fn handed(fixture: &Fixture, external_id: &ExternalId) -> Option<Handed> {
+async fn handed(fixture: &Fixture, external_id: &ExternalId) -> Option<SentNotification> {
     fixture.store().handed(external_id.clone()).await.unwrap()
 }
 
@@ -38,10 +38,10 @@ pub async fn a_message_that_was_handed_over_is_known(fixture: &Fixture) {
     assert_eq!(handed(fixture, &external_id).await, None);
     let opening = fixture.delivered(&external_id, at(0)).await;
     fixture.delivered(&fixture.external_id(), at(1)).await;
-    let expected = Handed {
+    let expected = SentNotification {
         id: opening.notification.id,
         event: opening.notification.event,
-        route: Route::Text,
+        route: DeliveryRoute::Text,
         payload: opening.notification.payload,
         progress: Some(Progress::Sent),
         kept: None,
@@ -55,14 +55,18 @@ pub async fn a_message_that_was_handed_over_is_known(fixture: &Fixture) {
 pub async fn an_outside_id_of_two_notifications_leads_to_none(fixture: &Fixture) {
     let external_id = fixture.external_id();
     let first = fixture.delivered(&external_id, at(0)).await;
-    assert!(advance(fixture, &external_id, &refused(Route::Backup), at(1)).await);
+    assert!(advance(fixture, &external_id, &refused(DeliveryRoute::Backup), at(1)).await);
     fixture.claim_only(first.notification.id, at(1)).await;
     assert!(handed(fixture, &external_id).await.is_some());
     for seconds in [2, 3] {
         let other = fixture.delivered(&external_id, at(seconds)).await;
         assert_eq!(handed(fixture, &external_id).await, None);
         let before = state(fixture, &other).await;
-        for further in [Advance::To(Progress::Read), refused(Route::Backup), refused_for_good()] {
+        for further in [
+            StatusUpdate::To(Progress::Read),
+            refused(DeliveryRoute::Backup),
+            refused_for_good(),
+        ] {
             assert!(!advance(fixture, &external_id, &further, at(4)).await);
         }
         assert_eq!(state(fixture, &other).await, before);
@@ -82,7 +86,7 @@ pub async fn a_message_never_goes_backwards(fixture: &Fixture) {
         let (mut furthest, mut since) = (Progress::Sent, at(0));
         for (seconds, progress) in (1..).zip(order) {
             let is_further = progress > furthest;
-            let advanced = advance(fixture, &external_id, &Advance::To(progress), at(seconds)).await;
+            let advanced = advance(fixture, &external_id, &StatusUpdate::To(progress), at(seconds)).await;
             assert_eq!(advanced, is_further, "{order:?}");
             if is_further {
                 (furthest, since) = (progress, at(seconds));
@@ -113,7 +117,7 @@ pub async fn the_thread_tells_how_far_the_message_is(fixture: &Fixture) {
         (1, Progress::Delivered, DeliveryState::Delivered),
         (2, Progress::Read, DeliveryState::Read),
     ] {
-        assert!(advance(fixture, &external_id, &Advance::To(progress), at(seconds)).await);
+        assert!(advance(fixture, &external_id, &StatusUpdate::To(progress), at(seconds)).await);
         expect(state, seconds).await;
     }
 }
@@ -125,7 +129,11 @@ pub async fn a_refused_message_goes_another_way(fixture: &Fixture) {
     let id = opening.notification.id;
     let before = fixture.record(id).await;
     let mut refused_id = first;
-    for (round, route) in [(1, Route::Template), (2, Route::Backup), (3, Route::BackupTemplate)] {
+    for (round, route) in [
+        (1, DeliveryRoute::Template),
+        (2, DeliveryRoute::Backup),
+        (3, DeliveryRoute::BackupTemplate),
+    ] {
         let now = at(10 * i64::from(round));
         assert!(advance(fixture, &refused_id, &refused(route), now).await);
         let record = NotificationRecord {
@@ -135,12 +143,12 @@ pub async fn a_refused_message_goes_another_way(fixture: &Fixture) {
         };
         assert_eq!(fixture.record(id).await, record);
         // Whatever is heard of the earlier message now.
-        for late in [Advance::To(Progress::Read), refused(route), refused_for_good()] {
+        for late in [StatusUpdate::To(Progress::Read), refused(route), refused_for_good()] {
             assert!(!advance(fixture, &refused_id, &late, at(99)).await);
         }
 
         let claimed = fixture.claim_only(id, now).await;
-        let Detour { payload, .. } = detour(route);
+        let Fallback { payload, .. } = fallback(route);
         let expected = Claimed {
             id,
             lease: claimed.lease,
@@ -155,7 +163,7 @@ pub async fn a_refused_message_goes_another_way(fixture: &Fixture) {
         assert_eq!(claimed, expected);
         let next = fixture.external_id();
         fixture.settled(&claimed, delivered(now, Some(&next))).await;
-        let mut expected = Handed {
+        let mut expected = SentNotification {
             id,
             event: opening.notification.event,
             route,
@@ -175,9 +183,9 @@ pub async fn a_message_that_arrived_is_not_refused(fixture: &Fixture) {
     for progress in [Progress::Delivered, Progress::Read] {
         let external_id = fixture.external_id();
         let opening = fixture.delivered(&external_id, at(0)).await;
-        assert!(advance(fixture, &external_id, &Advance::To(progress), at(1)).await);
+        assert!(advance(fixture, &external_id, &StatusUpdate::To(progress), at(1)).await);
         let before = fixture.record(opening.notification.id).await;
-        for late in [refused(Route::Backup), refused_for_good()] {
+        for late in [refused(DeliveryRoute::Backup), refused_for_good()] {
             assert!(!advance(fixture, &external_id, &late, at(2)).await);
         }
         assert_eq!(fixture.record(opening.notification.id).await, before);
@@ -202,21 +210,21 @@ pub async fn a_message_refused_for_good_is_dead(fixture: &Fixture) {
     assert_eq!(fixture.claim(later()).await, []);
 
     let redelivered = fixture.store().redeliver(id, fixture.note(at(6)), None).await.unwrap();
-    assert_eq!(redelivered, Redelivered::Queued);
+    assert_eq!(redelivered, RedeliverResult::Queued);
     let claimed = fixture.claim_only(id, at(6)).await;
-    assert_eq!((claimed.route, claimed.round), (Route::Text, 1));
+    assert_eq!((claimed.route, claimed.round), (DeliveryRoute::Text, 1));
     assert_eq!(claimed.payload, opening.notification.payload);
     let next = fixture.external_id();
     fixture.settled(&claimed, delivered(at(7), Some(&next))).await;
     assert_eq!(handed(fixture, &next).await.unwrap().progress, Some(Progress::Sent));
-    assert!(!advance(fixture, &external_id, &Advance::To(Progress::Read), at(8)).await);
+    assert!(!advance(fixture, &external_id, &StatusUpdate::To(Progress::Read), at(8)).await);
 }
 
 /// Ten copies of a receipt at the same moment: one is written.
 pub async fn receipts_at_once_are_written_once(fixture: &Fixture) {
     for further in [
-        Advance::To(Progress::Delivered),
-        refused(Route::Backup),
+        StatusUpdate::To(Progress::Delivered),
+        refused(DeliveryRoute::Backup),
         refused_for_good(),
     ] {
         for _ in 0..5 {
@@ -230,7 +238,7 @@ pub async fn receipts_at_once_are_written_once(fixture: &Fixture) {
             .await;
             let written = advanced.iter().filter(|advanced| **advanced).count();
             assert_eq!(written, 1, "{further:?} {advanced:?}");
-            if !matches!(further, Advance::To(_)) {
+            if !matches!(further, StatusUpdate::To(_)) {
                 fixture
                     .store()
                     .redeliver(opening.notification.id, fixture.note(at(1)), None)
@@ -269,7 +277,7 @@ async fn overtaken(fixture: &Fixture, since: Timestamp) -> Vec<Receipt> {
 pub async fn a_message_that_is_called_like_an_earlier_one_is_not_known(fixture: &Fixture) {
     let external_id = fixture.external_id();
     let opening = fixture.delivered(&external_id, at(0)).await;
-    assert!(advance(fixture, &external_id, &refused(Route::Template), at(1)).await);
+    assert!(advance(fixture, &external_id, &refused(DeliveryRoute::Template), at(1)).await);
     let again = fixture.claim_only(opening.notification.id, at(1)).await;
     fixture.settled(&again, delivered(at(2), Some(&external_id))).await;
     let told = handed(fixture, &external_id).await.unwrap();
@@ -281,16 +289,16 @@ pub async fn what_is_sent_again_may_go_another_way(fixture: &Fixture) {
     let external_id = fixture.external_id();
     let opening = fixture.delivered(&external_id, at(0)).await;
     let id = opening.notification.id;
-    assert!(advance(fixture, &external_id, &refused(Route::Backup), at(1)).await);
+    assert!(advance(fixture, &external_id, &refused(DeliveryRoute::Backup), at(1)).await);
     let backup = fixture.claim_only(id, at(1)).await;
     fixture.settled(&backup, dead(at(2))).await;
     let way = fixture.store().way(id).await.unwrap();
     assert_eq!(
         way.map(|way| (way.route, way.payload)),
-        Some((Route::Backup, backup.payload))
+        Some((DeliveryRoute::Backup, backup.payload))
     );
-    let anew = Detour {
-        route: Route::Text,
+    let anew = Fallback {
+        route: DeliveryRoute::Text,
         payload: Payload(Box::from(*b"anew")),
     };
     let redelivered = fixture
@@ -298,11 +306,11 @@ pub async fn what_is_sent_again_may_go_another_way(fixture: &Fixture) {
         .redeliver(id, fixture.note(at(3)), Some(anew.clone()))
         .await
         .unwrap();
-    assert_eq!(redelivered, Redelivered::Queued);
+    assert_eq!(redelivered, RedeliverResult::Queued);
     let claimed = fixture.claim_only(id, at(3)).await;
     assert_eq!(
         (claimed.route, &claimed.payload, claimed.round, claimed.failures),
-        (Route::Text, &anew.payload, backup.round + 1, 0)
+        (DeliveryRoute::Text, &anew.payload, backup.round + 1, 0)
     );
     // What waits goes on as it is.
     fixture.settled(&claimed, retry_at(at(9))).await;
@@ -360,7 +368,7 @@ pub async fn a_kept_receipt_reads_back_exactly_once_its_message_is_known(fixture
         [receipts[0].clone(), receipts[2].clone()]
     );
     // What is written lets go of nothing: what was kept may say more.
-    assert!(advance(fixture, &ids[0], &refused(Route::Backup), at(20)).await);
+    assert!(advance(fixture, &ids[0], &refused(DeliveryRoute::Backup), at(20)).await);
     assert_eq!(overtaken(fixture, at(0)).await.len(), 2);
     for receipt in [&receipts[0], &receipts[2]] {
         fixture.store().drop_receipt(receipt.clone()).await.unwrap();

@@ -1,8 +1,8 @@
 //! One key is one message.
 
 use ticket_domain::{
-    Act, EventKind, Message, Sender, Ticket,
-    ports::{Append, Appended, Idempotency, Opened, Opening, Precedent},
+    AuditAction, EventKind, Message, Sender, Ticket,
+    ports::{Append, Appended, ExistingTicket, Idempotency, OpenResult, Opening},
 };
 
 use crate::{
@@ -111,13 +111,16 @@ pub async fn a_key_is_used_for_one_thing(fixture: &Fixture) {
         idempotency: added.idempotency.clone(),
         ..fixture.opening(at(3))
     };
-    let precedent = Precedent {
+    let precedent = ExistingTicket {
         digest: digest(added.idempotency.as_ref()),
         id: opening.ticket.id,
         reference: opening.ticket.reference,
         access_key: opening.ticket.keys.customer.clone(),
     };
-    assert_eq!(fixture.store().open(ticket).await.unwrap(), Opened::Before(precedent));
+    assert_eq!(
+        fixture.store().open(ticket).await.unwrap(),
+        OpenResult::AlreadyOpened(precedent)
+    );
 }
 
 /// From its end on a key adds another message, or opens a ticket, and then stands for that.
@@ -161,7 +164,10 @@ pub async fn a_key_stands_only_for_what_was_written(fixture: &Fixture) {
         message: fixture.message_of(&external_id, at(2)),
         ..with_key.clone()
     };
-    assert!(matches!(append(fixture, &refused).await, Appended::Before { .. }));
+    assert!(matches!(
+        append(fixture, &refused).await,
+        Appended::AlreadyStored { .. }
+    ));
     let nobody = Append {
         to: fixture.ticket(at(0)).id,
         ..with_key.clone()
@@ -171,7 +177,7 @@ pub async fn a_key_stands_only_for_what_was_written(fixture: &Fixture) {
     let kept = fixture.message_of(&fixture.external_id(), at(1));
     fixture
         .store()
-        .keep_unmatched(keep_silently(kept.clone()))
+        .store_unmatched(keep_silently(kept.clone()))
         .await
         .unwrap();
     let joining = Append {
@@ -213,7 +219,7 @@ pub async fn a_reply_is_noted(fixture: &Fixture) {
         (entries[0].at, entries[0].reference),
         (at(1), Some(opening.ticket.reference))
     );
-    assert_eq!(entries[0].act, Act::Reply(reply.message.id));
+    assert_eq!(entries[0].act, AuditAction::Reply(reply.message.id));
 }
 
 /// 20 requests with one key at the same moment: one is written, and all others are told of it.

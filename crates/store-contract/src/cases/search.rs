@@ -1,7 +1,7 @@
 //! Looking for tickets by their words.
 
 use ticket_domain::{
-    Content, Customer, Listed, Listing, Message, Place, Priority, Sender, Status, Ticket, TicketRef,
+    Content, Cursor, Customer, Message, Priority, Sender, Status, Ticket, TicketListItem, TicketQuery, TicketRef,
     ports::{Attach, Opening},
 };
 
@@ -10,8 +10,8 @@ use crate::{
     fixture::{append_to, at, keep_silently},
 };
 
-fn looking_for(text: &str) -> Listing {
-    Listing {
+fn looking_for(text: &str) -> TicketQuery {
+    TicketQuery {
         status: None,
         priority: None,
         awaiting: None,
@@ -22,17 +22,21 @@ fn looking_for(text: &str) -> Listing {
 }
 
 /// All pages, each of at most `limit` tickets; one may be short, or even empty, and not be the last.
-async fn pages(fixture: &Fixture, listing: Listing, limit: u16) -> Vec<TicketRef> {
+async fn pages(fixture: &Fixture, listing: TicketQuery, limit: u16) -> Vec<TicketRef> {
     let mut all = Vec::new();
-    let mut listing = Listing { limit, ..listing };
+    let mut listing = TicketQuery { limit, ..listing };
     loop {
         let page = fixture.store().list(listing.clone()).await.unwrap();
         assert!(page.tickets.len() <= usize::from(limit));
-        all.extend(page.tickets.iter().map(|Listed { ticket, .. }| ticket.reference));
+        all.extend(
+            page.tickets
+                .iter()
+                .map(|TicketListItem { ticket, .. }| ticket.reference),
+        );
         let Some(next) = page.next else {
             return all;
         };
-        let next: Place = next.to_string().parse().unwrap();
+        let next: Cursor = next.to_string().parse().unwrap();
         listing.after = Some(next);
     }
 }
@@ -195,7 +199,7 @@ pub async fn each_message_is_looked_at_with_its_ticket(fixture: &Fixture) {
     let kept = said(fixture, "Zebra crossing", 2);
     fixture
         .store()
-        .keep_unmatched(keep_silently(kept.clone()))
+        .store_unmatched(keep_silently(kept.clone()))
         .await
         .unwrap();
     assert_eq!(found(fixture, "zebra").await, []);
@@ -214,7 +218,7 @@ pub async fn each_message_is_looked_at_with_its_ticket(fixture: &Fixture) {
         external_id: Some(external_id.clone()),
         ..said(fixture, "Quagga", 4)
     };
-    fixture.store().keep_unmatched(keep_silently(kept)).await.unwrap();
+    fixture.store().store_unmatched(keep_silently(kept)).await.unwrap();
     let append = append_to(&anna, fixture.message_of(&external_id, at(5)));
     fixture.store().append(append).await.unwrap();
     assert_eq!(found(fixture, "quagga").await, [anna.reference]);
@@ -324,7 +328,7 @@ pub async fn results_come_in_pages_and_meet_the_conditions(fixture: &Fixture) {
                         && priority.is_none_or(|priority| priority == ticket.priority)
                 });
                 let wanted: Vec<TicketRef> = wanted.map(|ticket| ticket.reference).collect();
-                let listing = Listing {
+                let listing = TicketQuery {
                     status,
                     priority,
                     ..looking_for("xylo")

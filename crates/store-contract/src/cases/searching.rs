@@ -4,7 +4,7 @@ use proptest::{
     prelude::*,
     test_runner::{Config, TestRunner},
 };
-use ticket_domain::{Listing, SearchText};
+use ticket_domain::{SearchText, TicketQuery};
 use tokio::{runtime::Handle, task::block_in_place};
 
 use crate::{Fixture, fixture::at};
@@ -76,7 +76,7 @@ pub async fn anything_may_be_looked_for(fixture: &Fixture) {
                 return Ok(());
             };
             let is_ascii = text.as_str().is_ascii();
-            let listing = Listing {
+            let listing = TicketQuery {
                 status: None,
                 priority: None,
                 awaiting: None,

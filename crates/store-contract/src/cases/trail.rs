@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use ticket_domain::{
-    Act, Entry, EntryId, NotificationId, NotificationState, Route, Status, TicketId, Wish,
-    ports::{Append, Changing, Note, Redelivered},
+    AuditAction, AuditEntryId, DeliveryRoute, Entry, NotificationId, NotificationState, Status, TicketId, TicketPatch,
+    ports::{Append, AuditStamp, RedeliverResult, UpdateTicket},
 };
 
 use crate::{
     Fixture,
-    fixture::{append_to, at, at_once, dead, delivered, detour, diverted, later, retry_at},
+    fixture::{append_to, at, at_once, dead, delivered, diverted, fallback, later, retry_at},
 };
 
 async fn trail(fixture: &Fixture, of: Option<TicketId>) -> Vec<Entry> {
@@ -17,9 +17,9 @@ async fn trail(fixture: &Fixture, of: Option<TicketId>) -> Vec<Entry> {
 }
 
 /// A notification of a ticket of its own that was given up at `seconds`, on its first way or another.
-async fn given_up(fixture: &Fixture, route: Route, seconds: i64) -> NotificationId {
+async fn given_up(fixture: &Fixture, route: DeliveryRoute, seconds: i64) -> NotificationId {
     let id = fixture.opened(at(seconds)).await.notification.id;
-    if route != Route::Text {
+    if route != DeliveryRoute::Text {
         let claimed = fixture.claim_only(id, at(seconds)).await;
         fixture.settled(&claimed, diverted(at(seconds), route)).await;
     }
@@ -45,7 +45,7 @@ pub async fn the_trail_is_read_newest_first_in_pages(fixture: &Fixture) {
                 id: note.id,
                 at: at(1),
                 reference: Some(ticket.reference),
-                act: Act::Reply(message.id),
+                act: AuditAction::Reply(message.id),
             },
         );
         let append = Append {
@@ -61,7 +61,7 @@ pub async fn the_trail_is_read_newest_first_in_pages(fixture: &Fixture) {
         let of = ticket.map(|ticket| ticket.id);
         for limit in 1..=8 {
             let mut all = Vec::new();
-            let mut before: Option<EntryId> = None;
+            let mut before: Option<AuditEntryId> = None;
             loop {
                 let page = fixture.store().trail(of, before, limit).await.unwrap();
                 assert!(page.len() <= usize::from(limit));
@@ -80,63 +80,66 @@ pub async fn the_trail_is_read_newest_first_in_pages(fixture: &Fixture) {
 
 /// What was done to several tickets is in the trail of all, and in none of one.
 pub async fn what_was_done_to_many_is_in_no_ticket_s_trail(fixture: &Fixture) {
-    given_up(fixture, Route::Text, 0).await;
+    given_up(fixture, DeliveryRoute::Text, 0).await;
     let ticket = fixture.opened(at(10)).await.ticket;
     fixture.store().redeliver_dead(fixture.note(at(11))).await.unwrap();
-    let changing = Changing {
+    let update = UpdateTicket {
         ticket: ticket.id,
-        wish: Wish {
+        patch: TicketPatch {
             status: Some(Status::Closed),
             priority: None,
         },
         at: at(12),
         entries: [fixture.note(at(12)).id, fixture.note(at(12)).id],
     };
-    fixture.store().change(changing).await.unwrap();
-    let of = async |ticket| -> Vec<Act> {
+    fixture.store().change(update).await.unwrap();
+    let of = async |ticket| -> Vec<AuditAction> {
         trail(fixture, ticket)
             .await
             .into_iter()
             .map(|entry| entry.act)
             .collect()
     };
-    let closed = Act::Status {
+    let closed = AuditAction::Status {
         from: Status::Open,
         to: Status::Closed,
     };
-    assert_eq!(of(None).await, [closed, Act::RedeliverDead(1)]);
+    assert_eq!(of(None).await, [closed, AuditAction::RedeliverDead(1)]);
     assert_eq!(of(Some(ticket.id)).await, [closed]);
 }
 
 /// Sending again is noted with its ticket if it was done, however the notification stood, and not if it was not.
 pub async fn sending_again_is_noted_if_it_was_done(fixture: &Fixture) {
     let ended = fixture.delivered(&fixture.external_id(), at(0)).await.notification.id;
-    let given_up = given_up(fixture, Route::Template, 1).await;
+    let given_up = given_up(fixture, DeliveryRoute::Template, 1).await;
     let reference = fixture.record(given_up).await.reference;
     let waiting = fixture.opened(at(500)).await;
     let under_way = fixture.opened(at(5)).await.notification.id;
     fixture.claim_only(under_way, at(5)).await;
     let unknown = fixture.notification(ticket_domain::EventKind::Created, at(0)).id;
 
-    let redeliver = async |id, note: Note| {
-        let anew = (id == given_up).then(|| detour(Route::Text));
+    let redeliver = async |id, note: AuditStamp| {
+        let anew = (id == given_up).then(|| fallback(DeliveryRoute::Text));
         fixture.store().redeliver(id, note, anew).await.unwrap()
     };
     let notes = [(); 2].map(|()| fixture.note(at(6)));
-    assert_eq!(redeliver(given_up, notes[0]).await, Redelivered::Queued);
-    assert_eq!(redeliver(waiting.notification.id, notes[1]).await, Redelivered::Queued);
+    assert_eq!(redeliver(given_up, notes[0]).await, RedeliverResult::Queued);
+    assert_eq!(
+        redeliver(waiting.notification.id, notes[1]).await,
+        RedeliverResult::Queued
+    );
     for (id, told) in [
-        (ended, Redelivered::DeliveredBefore),
-        (under_way, Redelivered::UnderWay),
-        (unknown, Redelivered::NotFound),
+        (ended, RedeliverResult::AlreadyDelivered),
+        (under_way, RedeliverResult::InProgress),
+        (unknown, RedeliverResult::NotFound),
     ] {
         assert_eq!(redeliver(id, fixture.note(at(6))).await, told);
     }
-    let entry = |note: Note, reference, id| Entry {
+    let entry = |note: AuditStamp, reference, id| Entry {
         id: note.id,
         at: note.at,
         reference: Some(reference),
-        act: Act::Redeliver(id),
+        act: AuditAction::Redeliver(id),
     };
     let expected = [
         entry(notes[1], waiting.ticket.reference, waiting.notification.id),
@@ -156,11 +159,11 @@ pub async fn the_dead_are_sent_again_at_once(fixture: &Fixture) {
 
     let mut ids = BTreeSet::new();
     for seconds in [0, 10, 20] {
-        ids.insert(given_up(fixture, Route::Text, seconds).await);
+        ids.insert(given_up(fixture, DeliveryRoute::Text, seconds).await);
     }
     let elsewhere = [
-        given_up(fixture, Route::Template, 30).await,
-        given_up(fixture, Route::Backup, 40).await,
+        given_up(fixture, DeliveryRoute::Template, 30).await,
+        given_up(fixture, DeliveryRoute::Backup, 40).await,
     ];
     let ended = fixture.delivered(&fixture.external_id(), at(50)).await.notification.id;
     let waiting = fixture.opened(at(9_000)).await.notification.id;
@@ -190,7 +193,7 @@ pub async fn the_dead_are_sent_again_at_once(fixture: &Fixture) {
         id: note.id,
         at: at(100),
         reference: None,
-        act: Act::RedeliverDead(3),
+        act: AuditAction::RedeliverDead(3),
     };
     assert_eq!(store.redeliver_dead(fixture.note(at(101))).await.unwrap(), 0);
     assert_eq!(trail(fixture, None).await, [entry]);
@@ -204,16 +207,20 @@ pub async fn the_dead_are_sent_again_at_once(fixture: &Fixture) {
 /// Those that were given up on another way are told, as many as are wanted, until they are sent again.
 pub async fn the_dead_of_other_ways_are_told(fixture: &Fixture) {
     let store = fixture.store();
-    assert_eq!(store.dead_elsewhere(9).await.unwrap(), []);
-    given_up(fixture, Route::Text, 0).await;
+    assert_eq!(store.dead_fallbacks(9).await.unwrap(), []);
+    given_up(fixture, DeliveryRoute::Text, 0).await;
     let mut ids = BTreeSet::new();
-    for (seconds, route) in [(10, Route::Template), (20, Route::Backup), (30, Route::BackupTemplate)] {
+    for (seconds, route) in [
+        (10, DeliveryRoute::Template),
+        (20, DeliveryRoute::Backup),
+        (30, DeliveryRoute::BackupTemplate),
+    ] {
         ids.insert(given_up(fixture, route, seconds).await);
     }
     let told = async |limit| -> BTreeSet<NotificationId> {
         fixture
             .store()
-            .dead_elsewhere(limit)
+            .dead_fallbacks(limit)
             .await
             .unwrap()
             .into_iter()
@@ -225,9 +232,9 @@ pub async fn the_dead_of_other_ways_are_told(fixture: &Fixture) {
     assert!(two.len() == 2 && two.is_subset(&ids));
     assert_eq!(told(0).await.len(), 0);
     for id in two {
-        let anew = Some(detour(Route::Text));
+        let anew = Some(fallback(DeliveryRoute::Text));
         let redelivered = store.redeliver(id, fixture.note(at(99)), anew).await.unwrap();
-        assert_eq!(redelivered, Redelivered::Queued);
+        assert_eq!(redelivered, RedeliverResult::Queued);
         ids.remove(&id);
     }
     assert_eq!(told(9).await, ids);
@@ -237,7 +244,7 @@ pub async fn the_dead_of_other_ways_are_told(fixture: &Fixture) {
 pub async fn the_dead_are_sent_again_once(fixture: &Fixture) {
     for round in 0..3_i64 {
         for number in 0..3 {
-            given_up(fixture, Route::Text, round * 100 + number * 10).await;
+            given_up(fixture, DeliveryRoute::Text, round * 100 + number * 10).await;
         }
         let counts = at_once((0..20).map(|_| {
             let store = fixture.store();
@@ -247,7 +254,7 @@ pub async fn the_dead_are_sent_again_once(fixture: &Fixture) {
         .await;
         assert_eq!(counts.iter().sum::<u64>(), 3, "{counts:?}");
         let noted = trail(fixture, None).await.into_iter().map(|entry| match entry.act {
-            Act::RedeliverDead(count) => count,
+            AuditAction::RedeliverDead(count) => count,
             other => panic!("expected `RedeliverDead`, got {other:?}"),
         });
         assert_eq!(noted.sum::<u64>(), 3 * (round.unsigned_abs() + 1));

@@ -2,7 +2,7 @@
 
 use ticket_domain::{
     Channel, Content, EventKind, ExternalId, Message, Sender,
-    ports::{Append, Appended, Kept, Known},
+    ports::{Append, Appended, Existing, StoredUnmatched},
 };
 
 use crate::{
@@ -10,10 +10,10 @@ use crate::{
     fixture::{append_to, at, at_once, keep_silently, later},
 };
 
-async fn keep(fixture: &Fixture, message: &Message) -> Kept {
+async fn keep(fixture: &Fixture, message: &Message) -> StoredUnmatched {
     fixture
         .store()
-        .keep_unmatched(keep_silently(message.clone()))
+        .store_unmatched(keep_silently(message.clone()))
         .await
         .unwrap()
 }
@@ -26,10 +26,10 @@ async fn unmatched(fixture: &Fixture) -> u64 {
 pub async fn a_message_is_kept_once_per_outside_id(fixture: &Fixture) {
     let external_id = fixture.external_id();
     let first = fixture.message_of(&external_id, at(0));
-    assert_eq!(keep(fixture, &first).await, Kept::Now);
+    assert_eq!(keep(fixture, &first).await, StoredUnmatched::Stored);
     assert_eq!(unmatched(fixture).await, 1);
 
-    let before = Kept::Before(Known::Kept(None));
+    let before = StoredUnmatched::AlreadyKnown(Existing::Unmatched(None));
     for seconds in [1, 2] {
         assert_eq!(
             keep(fixture, &fixture.message_of(&external_id, at(seconds))).await,
@@ -40,14 +40,14 @@ pub async fn a_message_is_kept_once_per_outside_id(fixture: &Fixture) {
     assert_eq!(fixture.quoted(&external_id).await, None);
 
     let other = fixture.message_of(&fixture.external_id(), at(0));
-    assert_eq!(keep(fixture, &other).await, Kept::Now);
+    assert_eq!(keep(fixture, &other).await, StoredUnmatched::Stored);
     assert_eq!(unmatched(fixture).await, 2);
 }
 
 /// Without an outside id each is another message.
 pub async fn without_an_outside_id_every_message_is_kept(fixture: &Fixture) {
     for number in 1..=3 {
-        assert_eq!(keep(fixture, &fixture.message(at(0))).await, Kept::Now);
+        assert_eq!(keep(fixture, &fixture.message(at(0))).await, StoredUnmatched::Stored);
         assert_eq!(unmatched(fixture).await, number);
     }
 }
@@ -100,15 +100,18 @@ pub async fn equal_outside_ids_kept_at_once_are_one(fixture: &Fixture) {
         let messages: Vec<Message> = (0..50).map(|_| fixture.message_of(&external_id, at(0))).collect();
         let answers = at_once(messages.into_iter().map(|message| {
             let store = fixture.store();
-            async move { store.keep_unmatched(keep_silently(message)).await.unwrap() }
+            async move { store.store_unmatched(keep_silently(message)).await.unwrap() }
         }))
         .await;
         assert_eq!(
-            answers.iter().filter(|answer| **answer == Kept::Now).count(),
+            answers
+                .iter()
+                .filter(|answer| **answer == StoredUnmatched::Stored)
+                .count(),
             1,
             "{answers:?}"
         );
-        let before = Kept::Before(Known::Kept(None));
+        let before = StoredUnmatched::AlreadyKnown(Existing::Unmatched(None));
         assert_eq!(
             answers.iter().filter(|answer| **answer == before).count(),
             49,
@@ -157,18 +160,18 @@ pub async fn a_kept_message_joins_its_ticket(fixture: &Fixture) {
     assert_eq!(fixture.vitals(later()).await.waiting, waiting + 1);
     assert_eq!(fixture.quoted(&external_id).await, Some(opening.ticket.reference));
 
-    let before = Appended::Before {
+    let before = Appended::AlreadyStored {
         id: kept.id,
         of: Some(opening.ticket.reference),
     };
     assert_eq!(fixture.store().append(again).await.unwrap(), before);
-    let in_thread = Known::InThread {
+    let in_thread = Existing::InThread {
         id: kept.id,
         of: opening.ticket.reference,
     };
     assert_eq!(
         keep(fixture, &fixture.message_of(&external_id, at(4))).await,
-        Kept::Before(in_thread)
+        StoredUnmatched::AlreadyKnown(in_thread)
     );
     assert_eq!(fixture.thread(opening.ticket.reference).await.ticket.version, 3);
 }
@@ -187,7 +190,7 @@ pub async fn joining_at_once_happens_once(fixture: &Fixture) {
         }))
         .await;
 
-        let before = Appended::Before {
+        let before = Appended::AlreadyStored {
             id: kept.id,
             of: Some(opening.ticket.reference),
         };
@@ -214,11 +217,11 @@ pub async fn what_is_in_a_thread_is_not_kept(fixture: &Fixture) {
     fixture.store().append(append).await.unwrap();
 
     let answer = keep(fixture, &fixture.message_of(&external_id, at(2))).await;
-    let in_thread = Known::InThread {
+    let in_thread = Existing::InThread {
         id: message.id,
         of: opening.ticket.reference,
     };
-    assert_eq!(answer, Kept::Before(in_thread));
+    assert_eq!(answer, StoredUnmatched::AlreadyKnown(in_thread));
     assert_eq!(unmatched(fixture).await, 0);
 }
 
@@ -233,7 +236,7 @@ pub async fn keeping_and_appending_at_once_end_in_the_thread(fixture: &Fixture) 
             let append = append_to(&opening.ticket, message.clone());
             async move {
                 if number % 2 == 0 {
-                    store.keep_unmatched(keep_silently(message)).await.unwrap();
+                    store.store_unmatched(keep_silently(message)).await.unwrap();
                     None
                 } else {
                     Some(store.append(append).await.unwrap())
@@ -243,7 +246,7 @@ pub async fn keeping_and_appending_at_once_end_in_the_thread(fixture: &Fixture) 
         .await;
 
         let mut appended = answers.iter().flatten();
-        let written = |answer: &&Appended| !matches!(answer, Appended::Before { .. });
+        let written = |answer: &&Appended| !matches!(answer, Appended::AlreadyStored { .. });
         assert_eq!(appended.by_ref().filter(written).count(), 1, "{answers:?}");
         let thread = fixture.thread(opening.ticket.reference).await;
         assert_eq!(thread.messages.len(), 2);

@@ -2,8 +2,12 @@
 
 use async_trait::async_trait;
 use ticket_domain::{
-    Act, Erased, Message, MessageId, NotificationState, Payload, Phone, Sender, TicketId, TicketRef, Timestamp,
-    ports::{CustomerData, Erasing, Erasure, News, Note, Removed, Stale, StaleTickets, StoreError},
+    AuditAction, Message, MessageId, NotificationState, Payload, Phone, Redaction, Sender, TicketId, TicketRef,
+    Timestamp,
+    ports::{
+        AuditStamp, ChangeEvent, CustomerData, EraseStats, EraseTarget, Erasure, InactiveQuery, InactiveTickets,
+        StoreError,
+    },
 };
 
 use super::{File, MemoryStore, State, entry::Entry};
@@ -30,11 +34,11 @@ impl File {
     }
 
     /// Erases messages, as many as there are in this step, and what was told of them. Whether those were the last.
-    fn erase_messages(&mut self, after: usize, limit: usize, at: Timestamp) -> (Removed, bool) {
-        let mut removed = Removed::default();
+    fn erase_messages(&mut self, after: usize, limit: usize, at: Timestamp) -> (EraseStats, bool) {
+        let mut removed = EraseStats::default();
         for message in self.messages.iter_mut().skip(after).take(limit) {
             removed.messages += u64::from(!message.says_nothing());
-            Erased::message(message);
+            Redaction::message(message);
             for entry in self.entries.iter_mut().filter(|entry| entry.message == message.id) {
                 removed.cancelled += u64::from(entry.erase(at));
             }
@@ -45,7 +49,7 @@ impl File {
 
 impl State {
     /// None if there is no such ticket, or nothing in it.
-    fn erase_ticket(&mut self, ticket: TicketId, after: u64, limit: u16, note: Note) -> Option<Removed> {
+    fn erase_ticket(&mut self, ticket: TicketId, after: u64, limit: u16, note: AuditStamp) -> Option<EraseStats> {
         let reference = self.file(ticket)?.ticket.reference;
         self.keys.retain(|_, used| used.ticket != ticket);
         for asked in &mut self.questions {
@@ -57,47 +61,47 @@ impl State {
         let version = file.ticket.version + 1;
         if is_last {
             removed.tickets = u64::from(!file.ticket.is_erased());
-            Erased::ticket(&mut file.ticket);
+            Redaction::ticket(&mut file.ticket);
         } else {
             removed.next = Some(after + u64::from(limit));
         }
         file.ticket.version = version;
-        self.note(note, Some(ticket), Act::Erase(removed.messages));
-        self.news.push(News::Ticket(ticket));
+        self.note(note, Some(ticket), AuditAction::Erase(removed.messages));
+        self.events.push(ChangeEvent::Ticket(ticket));
         Some(removed)
     }
 
     /// Whether its notification was still to be sent. None if there is no such message.
     fn erase_message(&mut self, id: MessageId, at: Timestamp) -> Option<bool> {
         if let Some(kept) = self.unmatched.iter_mut().find(|kept| kept.id == id) {
-            Erased::message(kept);
+            Redaction::message(kept);
             kept.from = None;
-            self.news.push(News::Unmatched);
+            self.events.push(ChangeEvent::Unmatched);
             return Some(false);
         }
         for file in &mut self.files {
             if let Some(message) = file.messages.iter_mut().find(|message| message.id == id) {
-                Erased::message(message);
+                Redaction::message(message);
                 let entry = file.entries.iter_mut().find(|entry| entry.message == id);
                 file.ticket.version += 1;
-                self.news.push(News::Ticket(file.ticket.id));
+                self.events.push(ChangeEvent::Ticket(file.ticket.id));
                 return Some(entry.is_some_and(|entry| entry.erase(at)));
             }
         }
         None
     }
 
-    fn erase_messages(&mut self, messages: &[MessageId], note: Note) -> Removed {
+    fn erase_messages(&mut self, messages: &[MessageId], note: AuditStamp) -> EraseStats {
         let erased = messages.iter().filter_map(|id| self.erase_message(*id, note.at));
         let cancelled: Vec<bool> = erased.collect();
         let messages = cancelled.len() as u64;
         if messages > 0 {
-            self.note(note, None, Act::Erase(messages));
+            self.note(note, None, AuditAction::Erase(messages));
         }
-        Removed {
+        EraseStats {
             messages,
             cancelled: cancelled.into_iter().filter(|was_to_go| *was_to_go).count() as u64,
-            ..Removed::default()
+            ..EraseStats::default()
         }
     }
 }
@@ -120,7 +124,7 @@ impl CustomerData for MemoryStore {
         Ok(found)
     }
 
-    async fn stale(&self, step: Stale) -> Result<StaleTickets, StoreError> {
+    async fn stale(&self, step: InactiveQuery) -> Result<InactiveTickets, StoreError> {
         let state = self.state();
         let looked_at: Vec<_> = (1_i64..)
             .zip(&state.files)
@@ -136,20 +140,20 @@ impl CustomerData for MemoryStore {
             .into_iter()
             .map(|(_, file)| file)
             .filter(|file| file.ticket.updated_at < step.unchanged_since && file.has_something());
-        Ok(StaleTickets {
+        Ok(InactiveTickets {
             tickets: old.map(|file| file.ticket.id).collect(),
             next,
         })
     }
 
-    async fn erase(&self, erasure: Erasure) -> Result<Removed, StoreError> {
-        let note = Note {
+    async fn erase(&self, erasure: Erasure) -> Result<EraseStats, StoreError> {
+        let note = AuditStamp {
             id: erasure.entry,
             at: erasure.at,
         };
         Ok(self.write(|state| match erasure.what {
-            Erasing::Ticket { id, after, limit } => state.erase_ticket(id, after, limit, note).unwrap_or_default(),
-            Erasing::Messages(messages) => state.erase_messages(&messages, note),
+            EraseTarget::Ticket { id, after, limit } => state.erase_ticket(id, after, limit, note).unwrap_or_default(),
+            EraseTarget::Messages(messages) => state.erase_messages(&messages, note),
         }))
     }
 }

@@ -7,24 +7,24 @@ use std::{
 
 use async_trait::async_trait;
 use ticket_domain::{
-    Act, Attention, Awaiting, Entry, EntryId, Excerpt, Listed, Listing, Message, MessageId, Oldest, Place, Ticket,
-    TicketId, TicketRef, Tickets,
-    ports::{Announcements, Attach, Attached, Changing, Desk, Follower, News, StoreError},
+    Attention, AuditAction, AuditEntryId, Awaiting, Cursor, Entry, Excerpt, Message, MessageId, Oldest, Ticket,
+    TicketId, TicketListItem, TicketPage, TicketQuery, TicketRef,
+    ports::{Attach, AttachResult, ChangeEvent, ChangeFeed, OperatorQueries, StoreError, Subscriber, UpdateTicket},
 };
 
 use super::{File, MemoryStore, NoSuchTicket, State, search::Words};
 
-impl Announcements for MemoryStore {
-    fn follow(&self, follower: Arc<dyn Follower>) {
-        let mut followers = self.followers.lock().unwrap_or_else(PoisonError::into_inner);
-        followers.push(follower);
+impl ChangeFeed for MemoryStore {
+    fn follow(&self, subscriber: Arc<dyn Subscriber>) {
+        let mut subscribers = self.subscribers.lock().unwrap_or_else(PoisonError::into_inner);
+        subscribers.push(subscriber);
     }
 }
 
 impl File {
     /// As it stands in a list. Opening a ticket writes its first message, so there is a last one.
-    fn listed(&self) -> Option<Listed> {
-        Some(Listed {
+    fn listed(&self) -> Option<TicketListItem> {
+        Some(TicketListItem {
             ticket: self.ticket.clone(),
             last: Excerpt::of(self.messages.last()?),
         })
@@ -46,16 +46,16 @@ impl File {
 }
 
 impl State {
-    fn list(&self, listing: &Listing) -> Tickets {
+    fn list(&self, listing: &TicketQuery) -> TicketPage {
         let words = listing.text.as_ref().map(Words::of);
         // With a text, tickets come in the order of their numbers alone.
-        let rank = |place: &Place| (words.is_none().then_some(place.at), place.number);
-        let mut found: Vec<(Place, Listed)> = (1..)
+        let rank = |place: &Cursor| (words.is_none().then_some(place.at), place.number);
+        let mut found: Vec<(Cursor, TicketListItem)> = (1..)
             .zip(&self.files)
             .filter(|(_, file)| words.as_ref().is_none_or(|words| file.has(words)))
             .filter_map(|(number, file)| {
                 let at = file.ticket.updated_at;
-                Some((Place { at, number }, file.listed()?))
+                Some((Cursor { at, number }, file.listed()?))
             })
             .filter(|(_, listed)| listing.admits(&listed.ticket, listed.last.sender))
             .filter(|(place, _)| listing.after.is_none_or(|after| rank(place) < rank(&after)))
@@ -64,59 +64,59 @@ impl State {
         let limit = usize::from(listing.limit);
         let is_last = found.len() <= limit;
         found.truncate(limit);
-        Tickets {
+        TicketPage {
             next: found.last().filter(|_| !is_last).map(|(place, _)| *place),
             tickets: found.into_iter().map(|(_, listed)| listed).collect(),
         }
     }
 
-    fn attach(&mut self, attach: Attach) -> Result<Attached, StoreError> {
+    fn attach(&mut self, attach: Attach) -> Result<AttachResult, StoreError> {
         let id = attach.message;
         if let Some(of) = self
             .files
             .iter()
             .find(|file| file.messages.iter().any(|message| message.id == id))
         {
-            return Ok(Attached::Before(of.ticket.reference));
+            return Ok(AttachResult::AlreadyAttached(of.ticket.reference));
         }
         if !self.unmatched.iter().any(|kept| kept.id == id) {
-            return Ok(Attached::NoSuchMessage);
+            return Ok(AttachResult::NoSuchMessage);
         }
         if !self.join(id, attach.to, attach.sender, attach.note.at) {
             return Err(StoreError::Failed(Arc::new(NoSuchTicket)));
         }
         self.follow_up(attach.to, attach.notification, attach.reopen);
-        self.note(attach.note, Some(attach.to), Act::Attach(id));
-        self.news.push(News::Unmatched);
-        Ok(Attached::Now)
+        self.note(attach.note, Some(attach.to), AuditAction::Attach(id));
+        self.events.push(ChangeEvent::Unmatched);
+        Ok(AttachResult::Attached)
     }
 
-    fn change(&mut self, changing: Changing) -> Result<Ticket, StoreError> {
-        let Changing {
-            ticket: id, wish, at, ..
-        } = changing;
+    fn change(&mut self, update: UpdateTicket) -> Result<Ticket, StoreError> {
+        let UpdateTicket {
+            ticket: id, patch, at, ..
+        } = update;
         let Some(file) = self.file(id) else {
             return Err(StoreError::Failed(Arc::new(NoSuchTicket)));
         };
-        let acts = changing.acts(&file.ticket);
+        let acts = update.acts(&file.ticket);
         if !acts.is_empty() {
-            file.ticket.status = wish.status.unwrap_or(file.ticket.status);
-            file.ticket.priority = wish.priority.unwrap_or(file.ticket.priority);
+            file.ticket.status = patch.status.unwrap_or(file.ticket.status);
+            file.ticket.priority = patch.priority.unwrap_or(file.ticket.priority);
             file.ticket.version += 1;
             file.ticket.updated_at = at;
         }
         let ticket = file.ticket.clone();
         for (note, act) in acts {
             self.note(note, Some(id), act);
-            self.news.push(News::Ticket(id));
+            self.events.push(ChangeEvent::Ticket(id));
         }
         Ok(ticket)
     }
 }
 
 #[async_trait]
-impl Desk for MemoryStore {
-    async fn list(&self, listing: Listing) -> Result<Tickets, StoreError> {
+impl OperatorQueries for MemoryStore {
+    async fn list(&self, listing: TicketQuery) -> Result<TicketPage, StoreError> {
         Ok(self.state().list(&listing))
     }
 
@@ -137,8 +137,8 @@ impl Desk for MemoryStore {
         })
     }
 
-    async fn change(&self, changing: Changing) -> Result<Ticket, StoreError> {
-        self.write(|state| state.change(changing))
+    async fn change(&self, update: UpdateTicket) -> Result<Ticket, StoreError> {
+        self.write(|state| state.change(update))
     }
 
     async fn unmatched(&self, after: Option<MessageId>, limit: u16) -> Result<Vec<Message>, StoreError> {
@@ -161,11 +161,16 @@ impl Desk for MemoryStore {
         Ok(found.map(|(message, of)| (message.clone(), of)))
     }
 
-    async fn attach(&self, attach: Attach) -> Result<Attached, StoreError> {
+    async fn attach(&self, attach: Attach) -> Result<AttachResult, StoreError> {
         self.write(|state| state.attach(attach))
     }
 
-    async fn trail(&self, of: Option<TicketId>, before: Option<EntryId>, limit: u16) -> Result<Vec<Entry>, StoreError> {
+    async fn trail(
+        &self,
+        of: Option<TicketId>,
+        before: Option<AuditEntryId>,
+        limit: u16,
+    ) -> Result<Vec<Entry>, StoreError> {
         let mut state = self.state();
         let reference = of.map(|ticket| state.file(ticket).map(|file| file.ticket.reference));
         let mut entries = state.trail.clone();

@@ -1,9 +1,9 @@
 //! A notification and what happens to it.
 
 use ticket_domain::{
-    Detour, ExternalId, LeaseToken, MessageId, Notification, NotificationRecord, NotificationState, Progress, Route,
-    TicketId, TicketRef, Timestamp,
-    ports::{Advance, Claim, Claimed, Verdict},
+    DeliveryRoute, ExternalId, Fallback, LeaseToken, MessageId, Notification, NotificationRecord, NotificationState,
+    Progress, TicketId, TicketRef, Timestamp,
+    ports::{AttemptOutcome, Claim, Claimed, StatusUpdate},
 };
 
 /// A notification on its way.
@@ -21,7 +21,7 @@ pub(super) struct Entry {
     pub(super) probed_at: Option<Timestamp>,
     /// Since its last failure that counts.
     pub(super) was_released: bool,
-    pub(super) route: Route,
+    pub(super) route: DeliveryRoute,
     pub(super) round: u16,
     /// The outside ids of its messages that were refused.
     pub(super) earlier_ids: Vec<ExternalId>,
@@ -42,7 +42,7 @@ impl Entry {
             was_tried: false,
             probed_at: None,
             was_released: false,
-            route: Route::default(),
+            route: DeliveryRoute::default(),
             round: 0,
             earlier_ids: Vec::new(),
         }
@@ -96,43 +96,43 @@ impl Entry {
         }
     }
 
-    pub(super) fn settle(&mut self, verdict: Verdict) {
+    pub(super) fn record_attempt(&mut self, outcome: AttemptOutcome) {
         self.lease = None;
-        match verdict {
-            Verdict::Delivered { at, external_id } => {
+        match outcome {
+            AttemptOutcome::Delivered { at, external_id } => {
                 self.state = NotificationState::Delivered {
                     at,
                     external_id,
                     progress: Progress::Sent,
                 };
             }
-            Verdict::RetryAt { due, why } => {
+            AttemptOutcome::RetryAt { due, reason } => {
                 self.state = NotificationState::Waiting { due };
                 self.scheduled_at = due;
                 self.was_released = false;
                 self.failures += 1;
-                self.last_error = Some(why);
+                self.last_error = Some(reason);
             }
-            Verdict::Dead { at, why } => {
+            AttemptOutcome::Dead { at, reason } => {
                 self.state = NotificationState::Dead { at };
                 self.failures += 1;
-                self.last_error = Some(why);
+                self.last_error = Some(reason);
             }
-            Verdict::Diverted { at, detour, why } => self.divert(detour, why, at),
-            Verdict::Returned { due, why } => {
+            AttemptOutcome::Rerouted { at, fallback, reason } => self.divert(fallback, reason, at),
+            AttemptOutcome::Returned { due, reason } => {
                 self.state = NotificationState::Waiting { due };
-                self.last_error = why.or(self.last_error.take());
+                self.last_error = reason.or(self.last_error.take());
             }
         }
     }
 
     /// Changes how far the message of this outside id is, unless it is as far by now. Says whether it did.
-    pub(super) fn advance(&mut self, id: &ExternalId, advance: Advance, at: Timestamp) -> bool {
+    pub(super) fn advance(&mut self, id: &ExternalId, advance: StatusUpdate, at: Timestamp) -> bool {
         let Some(before) = self.progress_of(id) else {
             return false;
         };
         match advance {
-            Advance::To(progress) if progress > before => {
+            StatusUpdate::To(progress) if progress > before => {
                 self.state = NotificationState::Delivered {
                     at,
                     external_id: Some(id.clone()),
@@ -140,15 +140,15 @@ impl Entry {
                 };
             }
             // What was erased since it was read is not sent again.
-            Advance::Detour(detour, why) if before == Progress::Sent && !self.is_erased() => {
+            StatusUpdate::Fallback(fallback, reason) if before == Progress::Sent && !self.is_erased() => {
                 self.earlier_ids.push(id.clone());
-                self.divert(detour, why, at);
+                self.divert(fallback, reason, at);
             }
-            Advance::Dead(why) if before == Progress::Sent => {
+            StatusUpdate::Dead(reason) if before == Progress::Sent => {
                 self.earlier_ids.push(id.clone());
                 self.round += 1;
                 self.state = NotificationState::Dead { at };
-                self.last_error = Some(why);
+                self.last_error = Some(reason);
             }
             _ => return false,
         }
@@ -165,7 +165,7 @@ impl Entry {
     }
 
     /// Is due now, by an operator's word. If it was given up, its schedule begins anew, and it may go another way.
-    pub(super) fn redeliver(&mut self, now: Timestamp, anew: Option<Detour>) {
+    pub(super) fn redeliver(&mut self, now: Timestamp, anew: Option<Fallback>) {
         if self.is_dead() {
             self.failures = 0;
             self.scheduled_at = now;
@@ -179,22 +179,22 @@ impl Entry {
     }
 
     /// Takes another way from now on, as another message.
-    pub(super) fn go(&mut self, detour: Detour) {
-        self.notification.payload = detour.payload;
-        self.route = detour.route;
+    pub(super) fn go(&mut self, fallback: Fallback) {
+        self.notification.payload = fallback.payload;
+        self.route = fallback.route;
         self.round += 1;
     }
 
-    fn divert(&mut self, detour: Detour, why: Box<str>, at: Timestamp) {
+    fn divert(&mut self, fallback: Fallback, reason: Box<str>, at: Timestamp) {
         self.state = NotificationState::Waiting { due: at };
-        self.go(detour);
+        self.go(fallback);
         // It was sent before, so it had an address.
         self.notification.addressed = true;
         self.scheduled_at = at;
         self.failures = 0;
         self.was_tried = false;
         self.was_released = false;
-        self.last_error = Some(why);
+        self.last_error = Some(reason);
     }
 
     pub(super) fn record(&self, reference: TicketRef) -> NotificationRecord {

@@ -18,11 +18,11 @@ use std::{
 
 use async_trait::async_trait;
 use ticket_domain::{
-    Act, Delivery, ExternalId, Head, IdempotencyKey, Message, MessageId, Notification, NotificationRecord,
-    NotificationState, Receipt, Sender, Status, Thread, Ticket, TicketId, TicketRef, Timestamp,
+    AuditAction, Delivery, ExternalId, IdempotencyKey, Message, MessageId, Notification, NotificationRecord,
+    NotificationState, Receipt, Sender, Status, Thread, Ticket, TicketId, TicketRef, TicketSummary, Timestamp,
     ports::{
-        Append, Appended, Follower, Idempotency, Keep, Kept, Known, LookUp, News, Note, Opened, Opening, Precedent,
-        StoreError, TicketStore,
+        Append, Appended, AuditStamp, ChangeEvent, Existing, ExistingTicket, Idempotency, OpenResult, Opening,
+        StoreError, StoreUnmatched, StoredUnmatched, Subscriber, TicketLookup, TicketStore,
     },
 };
 
@@ -33,7 +33,7 @@ use questions::Asked;
 #[derive(Default)]
 pub struct MemoryStore {
     state: Mutex<State>,
-    followers: Mutex<Vec<Arc<dyn Follower>>>,
+    subscribers: Mutex<Vec<Arc<dyn Subscriber>>>,
 }
 
 #[derive(Default)]
@@ -49,7 +49,7 @@ struct State {
     /// What operators did, in the order in which they did it.
     trail: Vec<ticket_domain::Entry>,
     /// What the call that has the lock is going to tell.
-    news: Vec<News>,
+    events: Vec<ChangeEvent>,
 }
 
 /// What a key was used for.
@@ -81,11 +81,11 @@ impl MemoryStore {
     fn write<T>(&self, call: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.state();
         let outcome = call(&mut state);
-        let news = std::mem::take(&mut state.news);
+        let events = std::mem::take(&mut state.events);
         drop(state);
-        let followers = self.followers.lock().unwrap_or_else(PoisonError::into_inner);
-        for news in news {
-            followers.iter().for_each(|follower| follower.hear(news));
+        let subscribers = self.subscribers.lock().unwrap_or_else(PoisonError::into_inner);
+        for events in events {
+            subscribers.iter().for_each(|subscriber| subscriber.on_change(events));
         }
         outcome
     }
@@ -128,19 +128,21 @@ impl State {
             Some((message.id, Some(file.ticket.reference)))
         });
         let kept = || self.unmatched.iter().find(is_it).map(|message| (message.id, None));
-        in_thread.or_else(kept).map(|(id, of)| Appended::Before { id, of })
+        in_thread
+            .or_else(kept)
+            .map(|(id, of)| Appended::AlreadyStored { id, of })
     }
 
     /// What this outside id is.
-    fn known(&self, external_id: Option<&ExternalId>) -> Option<Known> {
-        if let Some(picked) = self.picked_by(external_id?) {
-            return Some(Known::Answer(picked));
+    fn known(&self, external_id: Option<&ExternalId>) -> Option<Existing> {
+        if let Some(picked) = self.choice_in(external_id?) {
+            return Some(Existing::Answer(picked));
         }
         match self.before(external_id)? {
-            Appended::Before { id, of: Some(of) } => Some(Known::InThread { id, of }),
-            Appended::Before { id, of: None } => {
+            Appended::AlreadyStored { id, of: Some(of) } => Some(Existing::InThread { id, of }),
+            Appended::AlreadyStored { id, of: None } => {
                 let asked = self.questions.iter().find(|asked| asked.is_about(id));
-                Some(Known::Kept(asked.map(|asked| asked.question.clone())))
+                Some(Existing::Unmatched(asked.map(|asked| asked.question.clone())))
             }
             Appended::Added | Appended::Joined(_) | Appended::Answer(_) | Appended::Repeated { .. } => None,
         }
@@ -173,11 +175,11 @@ impl State {
     }
 
     /// Notes an act in the trail; `ticket` is the one that it was done to.
-    fn note(&mut self, note: Note, ticket: Option<TicketId>, act: Act) {
+    fn note(&mut self, note: AuditStamp, ticket: Option<TicketId>, act: AuditAction) {
         let reference = ticket
             .and_then(|ticket| self.file(ticket))
             .map(|file| file.ticket.reference);
-        let Note { id, at } = note;
+        let AuditStamp { id, at } = note;
         self.trail.push(ticket_domain::Entry { id, at, reference, act });
     }
 
@@ -204,15 +206,15 @@ impl State {
                 file.ticket.status = Status::Open;
             }
         }
-        self.news.push(News::Ticket(ticket));
+        self.events.push(ChangeEvent::Ticket(ticket));
     }
 
-    fn open(&mut self, opening: Opening) -> Opened {
+    fn open(&mut self, opening: Opening) -> OpenResult {
         let ticket = opening.ticket;
         if let Some(used) = self.used(opening.idempotency.as_ref(), ticket.created_at)
             && let Some(file) = self.files.iter().find(|file| file.ticket.id == used.ticket)
         {
-            return Opened::Before(Precedent {
+            return OpenResult::AlreadyOpened(ExistingTicket {
                 digest: used.idempotency.digest,
                 id: used.ticket,
                 reference: file.ticket.reference,
@@ -220,16 +222,16 @@ impl State {
             });
         }
         if self.files.iter().any(|file| file.ticket.reference == ticket.reference) {
-            return Opened::ReferenceTaken;
+            return OpenResult::ReferenceTaken;
         }
         self.remember(opening.idempotency, ticket.id, None);
-        self.news.push(News::Ticket(ticket.id));
+        self.events.push(ChangeEvent::Ticket(ticket.id));
         self.files.push(File {
             ticket,
             entries: vec![Entry::new(opening.notification, opening.message.id)],
             messages: vec![opening.message],
         });
-        Opened::Now
+        OpenResult::Opened
     }
 
     fn append(&mut self, append: Append) -> Result<Appended, StoreError> {
@@ -243,12 +245,12 @@ impl State {
         if self.file(append.to).is_none() {
             return Err(StoreError::Failed(Arc::new(NoSuchTicket)));
         }
-        if let Some(picked) = append.message.external_id.as_ref().and_then(|id| self.picked_by(id)) {
+        if let Some(picked) = append.message.external_id.as_ref().and_then(|id| self.choice_in(id)) {
             return Ok(Appended::Answer(picked));
         }
         let (appended, id) = match self.before(append.message.external_id.as_ref()) {
-            Some(Appended::Before { id, of: None }) => {
-                self.news.push(News::Unmatched);
+            Some(Appended::AlreadyStored { id, of: None }) => {
+                self.events.push(ChangeEvent::Unmatched);
                 (Appended::Joined(id), id)
             }
             Some(in_a_thread) => return Ok(in_a_thread),
@@ -271,7 +273,7 @@ impl State {
         }
         self.remember(append.idempotency, append.to, came);
         if let Some(note) = append.note {
-            self.note(note, Some(append.to), Act::Reply(id));
+            self.note(note, Some(append.to), AuditAction::Reply(id));
         }
         Ok(appended)
     }
@@ -296,7 +298,7 @@ impl File {
 
 #[async_trait]
 impl TicketStore for MemoryStore {
-    async fn open(&self, opening: Opening) -> Result<Opened, StoreError> {
+    async fn open(&self, opening: Opening) -> Result<OpenResult, StoreError> {
         Ok(self.write(|state| state.open(opening)))
     }
 
@@ -306,11 +308,11 @@ impl TicketStore for MemoryStore {
         Ok(opened.count() as u64)
     }
 
-    async fn find(&self, look_up: LookUp) -> Result<Option<Ticket>, StoreError> {
+    async fn find(&self, look_up: TicketLookup) -> Result<Option<Ticket>, StoreError> {
         let state = self.state();
         let mut found = state.files.iter().filter(|file| match &look_up {
-            LookUp::Reference(reference) => file.ticket.reference == *reference,
-            LookUp::Quoted(id) => file.has_outside_id(id),
+            TicketLookup::Reference(reference) => file.ticket.reference == *reference,
+            TicketLookup::Quoted(id) => file.has_outside_id(id),
         });
         match (found.next(), found.next()) {
             (Some(file), None) => Ok(Some(file.ticket.clone())),
@@ -318,9 +320,9 @@ impl TicketStore for MemoryStore {
         }
     }
 
-    async fn head(&self, reference: TicketRef) -> Result<Option<Head>, StoreError> {
+    async fn head(&self, reference: TicketRef) -> Result<Option<TicketSummary>, StoreError> {
         let thread = self.thread(reference).await?;
-        Ok(thread.map(|thread| Head {
+        Ok(thread.map(|thread| TicketSummary {
             state: thread.state(),
             keys: thread.ticket.keys,
         }))
@@ -351,17 +353,17 @@ impl TicketStore for MemoryStore {
             .cloned())
     }
 
-    async fn keep_unmatched(&self, keep: Keep) -> Result<Kept, StoreError> {
+    async fn store_unmatched(&self, keep: StoreUnmatched) -> Result<StoredUnmatched, StoreError> {
         Ok(self.write(|state| {
             if let Some(known) = state.known(keep.message.external_id.as_ref()) {
-                return Kept::Before(known);
+                return StoredUnmatched::AlreadyKnown(known);
             }
             if !state.ask(keep.asking, &keep.message) {
-                return Kept::QuestionMoved;
+                return StoredUnmatched::QuestionChanged;
             }
             state.unmatched.push(keep.message);
-            state.news.push(News::Unmatched);
-            Kept::Now
+            state.events.push(ChangeEvent::Unmatched);
+            StoredUnmatched::Stored
         }))
     }
 }

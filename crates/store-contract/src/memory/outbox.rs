@@ -2,8 +2,11 @@
 
 use async_trait::async_trait;
 use ticket_domain::{
-    Act, Detour, LeaseToken, NotificationId, NotificationRecord, NotificationState, Route, TicketId, Timestamp,
-    ports::{Claim, Claimed, News, Note, Outbox, Redelivered, Settled, StoreError, Verdict},
+    AuditAction, DeliveryRoute, Fallback, LeaseToken, NotificationId, NotificationRecord, NotificationState, TicketId,
+    Timestamp,
+    ports::{
+        AttemptOutcome, AuditStamp, ChangeEvent, Claim, Claimed, Outbox, RecordResult, RedeliverResult, StoreError,
+    },
 };
 
 use super::{MemoryStore, State, entry::Entry};
@@ -50,19 +53,24 @@ impl Outbox for MemoryStore {
         }))
     }
 
-    async fn settle(&self, id: NotificationId, lease: LeaseToken, verdict: Verdict) -> Result<Settled, StoreError> {
+    async fn record_attempt(
+        &self,
+        id: NotificationId,
+        lease: LeaseToken,
+        outcome: AttemptOutcome,
+    ) -> Result<RecordResult, StoreError> {
         Ok(self.write(|state| {
             let is_further = matches!(
-                verdict,
-                Verdict::Delivered { .. } | Verdict::Dead { .. } | Verdict::Diverted { .. }
+                outcome,
+                AttemptOutcome::Delivered { .. } | AttemptOutcome::Dead { .. } | AttemptOutcome::Rerouted { .. }
             );
             let found = state.entry(id).filter(|(_, entry)| entry.lease == Some(lease));
             let Some((ticket, entry)) = found else {
-                return Settled::LeaseLost;
+                return RecordResult::LeaseLost;
             };
-            entry.settle(verdict);
-            state.news.extend(is_further.then_some(News::Ticket(ticket)));
-            Settled::Yes
+            entry.record_attempt(outcome);
+            state.events.extend(is_further.then_some(ChangeEvent::Ticket(ticket)));
+            RecordResult::Recorded
         }))
     }
 
@@ -98,50 +106,55 @@ impl Outbox for MemoryStore {
         Ok(untried.map(|entry| entry.state = NotificationState::Held).count() as u64)
     }
 
-    async fn redeliver(&self, id: NotificationId, note: Note, anew: Option<Detour>) -> Result<Redelivered, StoreError> {
+    async fn redeliver(
+        &self,
+        id: NotificationId,
+        note: AuditStamp,
+        anew: Option<Fallback>,
+    ) -> Result<RedeliverResult, StoreError> {
         Ok(self.write(|state| {
             let Some((ticket, entry)) = state.entry(id).filter(|(_, entry)| !entry.is_erased()) else {
-                return Redelivered::NotFound;
+                return RedeliverResult::NotFound;
             };
             match entry.state {
-                NotificationState::Delivered { .. } => return Redelivered::DeliveredBefore,
-                NotificationState::Waiting { .. } if entry.is_leased(note.at) => return Redelivered::UnderWay,
+                NotificationState::Delivered { .. } => return RedeliverResult::AlreadyDelivered,
+                NotificationState::Waiting { .. } if entry.is_leased(note.at) => return RedeliverResult::InProgress,
                 NotificationState::Waiting { .. } | NotificationState::Held | NotificationState::Dead { .. } => {
                     entry.redeliver(note.at, anew);
                 }
             }
-            state.note(note, Some(ticket), Act::Redeliver(id));
-            state.news.push(News::Ticket(ticket));
-            Redelivered::Queued
+            state.note(note, Some(ticket), AuditAction::Redeliver(id));
+            state.events.push(ChangeEvent::Ticket(ticket));
+            RedeliverResult::Queued
         }))
     }
 
-    async fn redeliver_dead(&self, note: Note) -> Result<u64, StoreError> {
+    async fn redeliver_dead(&self, note: AuditStamp) -> Result<u64, StoreError> {
         Ok(self.write(|state| {
             let dead = state
                 .entries()
-                .filter(|entry| entry.is_dead() && !entry.is_erased() && entry.route == Route::Text);
+                .filter(|entry| entry.is_dead() && !entry.is_erased() && entry.route == DeliveryRoute::Text);
             let count = dead.map(|entry| entry.redeliver(note.at, None)).count() as u64;
             if count > 0 {
-                state.note(note, None, Act::RedeliverDead(count));
-                state.news.push(News::Missed);
+                state.note(note, None, AuditAction::RedeliverDead(count));
+                state.events.push(ChangeEvent::Resync);
             }
             count
         }))
     }
 
-    async fn dead_elsewhere(&self, limit: u16) -> Result<Vec<NotificationId>, StoreError> {
+    async fn dead_fallbacks(&self, limit: u16) -> Result<Vec<NotificationId>, StoreError> {
         let mut state = self.state();
         let dead = state
             .entries()
-            .filter(|entry| entry.is_dead() && !entry.is_erased() && entry.route != Route::Text);
+            .filter(|entry| entry.is_dead() && !entry.is_erased() && entry.route != DeliveryRoute::Text);
         Ok(dead.map(|entry| entry.notification.id).take(limit.into()).collect())
     }
 
-    async fn way(&self, id: NotificationId) -> Result<Option<Detour>, StoreError> {
+    async fn way(&self, id: NotificationId) -> Result<Option<Fallback>, StoreError> {
         let mut state = self.state();
         let entry = state.entries().find(|entry| entry.notification.id == id);
-        Ok(entry.map(|entry| Detour {
+        Ok(entry.map(|entry| Fallback {
             route: entry.route,
             payload: entry.notification.payload.clone(),
         }))

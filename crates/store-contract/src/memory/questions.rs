@@ -2,8 +2,10 @@
 
 use async_trait::async_trait;
 use ticket_domain::{
-    Choice, Erased, ExternalId, Message, MessageId, Phone, Question, Sender, Status, TicketId, TicketRef, Timestamp,
-    ports::{Answered, Asking, News, Picked, Picking, Questions, Replaced, StoreError},
+    Choice, ExternalId, Message, MessageId, Phone, Question, Redaction, Sender, Status, TicketId, TicketRef, Timestamp,
+    ports::{
+        AnswerQuestion, AnswerResult, ChangeEvent, ChoiceResult, Precondition, QuestionUpdate, Questions, StoreError,
+    },
 };
 
 use super::{MemoryStore, State};
@@ -32,7 +34,7 @@ impl Asked {
     /// Shows nothing of a ticket any more, if it is one of those to choose from, and can't be answered then.
     pub(super) fn forget(&mut self, ticket: TicketRef) {
         if self.question.choices.contains(&ticket) {
-            self.question.text = Erased::TEXT.into();
+            self.question.text = Redaction::TEXT.into();
             self.is_open = false;
         }
     }
@@ -55,10 +57,10 @@ impl State {
     }
 
     /// Asks about a message, unless the open question is another one than expected.
-    pub(super) fn ask(&mut self, asking: Asking, about: &Message) -> bool {
+    pub(super) fn ask(&mut self, asking: QuestionUpdate, about: &Message) -> bool {
         match asking {
-            Asking::Nothing => true,
-            Asking::Again(id) => {
+            QuestionUpdate::None => true,
+            QuestionUpdate::Extend(id) => {
                 let mut questions = self.questions.iter_mut();
                 let asked = questions.find(|asked| asked.is_open && asked.question.id == id);
                 asked.is_some_and(|asked| {
@@ -67,9 +69,9 @@ impl State {
                     true
                 })
             }
-            Asking::Anew { question, instead_of } => {
+            QuestionUpdate::Ask { question, instead_of } => {
                 let open = self.open_question(&question.of).map(|open| open.question.id);
-                if let Replaced::Only(expected) = instead_of
+                if let Precondition::Only(expected) = instead_of
                     && open != expected
                 {
                     return false;
@@ -94,10 +96,10 @@ impl State {
         })
     }
 
-    fn picked(&self, is_it: impl Fn(&Asked, &Answer) -> bool) -> Option<Picked> {
+    fn picked(&self, is_it: impl Fn(&Asked, &Answer) -> bool) -> Option<ChoiceResult> {
         self.questions.iter().find_map(|asked| {
             let answer = asked.answer.as_ref().filter(|answer| is_it(asked, answer))?;
-            Some(Picked {
+            Some(ChoiceResult {
                 of: asked.question.of.clone(),
                 to: answer.to.and_then(|to| self.choice(to)),
                 attached: answer.attached,
@@ -106,11 +108,11 @@ impl State {
         })
     }
 
-    pub(super) fn picked_by(&self, by: &ExternalId) -> Option<Picked> {
+    pub(super) fn choice_in(&self, by: &ExternalId) -> Option<ChoiceResult> {
         self.picked(|_, answer| answer.by.as_ref() == Some(by))
     }
 
-    fn answer(&mut self, picking: &Picking) -> Option<Picked> {
+    fn answer(&mut self, picking: &AnswerQuestion) -> Option<ChoiceResult> {
         let question = |asked: &Asked| asked.question.id == picking.question;
         let position = self
             .questions
@@ -154,22 +156,24 @@ impl Questions for MemoryStore {
         Ok(self.state().open_question(&of).map(|asked| asked.question.clone()))
     }
 
-    async fn picked(&self, by: ExternalId) -> Result<Option<Picked>, StoreError> {
-        Ok(self.state().picked_by(&by))
+    async fn picked(&self, by: ExternalId) -> Result<Option<ChoiceResult>, StoreError> {
+        Ok(self.state().choice_in(&by))
     }
 
-    async fn answer(&self, picking: Picking) -> Result<Answered, StoreError> {
+    async fn answer(&self, picking: AnswerQuestion) -> Result<AnswerResult, StoreError> {
         Ok(self.write(|state| {
             if let Some(known) = state.known(picking.by.as_ref()) {
-                return Answered::Before(known);
+                return AnswerResult::AlreadyKnown(known);
             }
             let Some(picked) = state.answer(&picking) else {
-                return Answered::Closed;
+                return AnswerResult::Closed;
             };
             if let (Some(ticket), 1..) = (picking.ticket, picked.attached) {
-                state.news.extend([News::Ticket(ticket), News::Unmatched]);
+                state
+                    .events
+                    .extend([ChangeEvent::Ticket(ticket), ChangeEvent::Unmatched]);
             }
-            Answered::Now(picked)
+            AnswerResult::Answered(picked)
         }))
     }
 }

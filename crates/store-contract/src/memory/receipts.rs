@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use ticket_domain::{
     ExternalId, Receipt, Timestamp,
-    ports::{Advance, Handed, News, Receipts, StoreError},
+    ports::{ChangeEvent, Receipts, SentNotification, StatusUpdate, StoreError},
 };
 
 use super::{MemoryStore, State, entry::Entry};
@@ -21,10 +21,10 @@ impl State {
 
 #[async_trait]
 impl Receipts for MemoryStore {
-    async fn handed(&self, external_id: ExternalId) -> Result<Option<Handed>, StoreError> {
+    async fn handed(&self, external_id: ExternalId) -> Result<Option<SentNotification>, StoreError> {
         let mut state = self.state();
         let kept = state.receipts.get(&external_id).cloned();
-        Ok(state.entry_of(&external_id).map(|entry| Handed {
+        Ok(state.entry_of(&external_id).map(|entry| SentNotification {
             id: entry.notification.id,
             event: entry.notification.event,
             route: entry.route,
@@ -34,14 +34,14 @@ impl Receipts for MemoryStore {
         }))
     }
 
-    async fn advance(&self, external_id: ExternalId, advance: Advance, at: Timestamp) -> Result<bool, StoreError> {
+    async fn advance(&self, external_id: ExternalId, advance: StatusUpdate, at: Timestamp) -> Result<bool, StoreError> {
         Ok(self.write(|state| {
             let advanced = state.entry_of(&external_id).and_then(|entry| {
                 let id = entry.notification.id;
                 entry.advance(&external_id, advance, at).then_some(id)
             });
             let ticket = advanced.and_then(|id| state.entry(id)).map(|(ticket, _)| ticket);
-            state.news.extend(ticket.map(News::Ticket));
+            state.events.extend(ticket.map(ChangeEvent::Ticket));
             ticket.is_some()
         }))
     }

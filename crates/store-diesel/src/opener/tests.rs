@@ -9,7 +9,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use super::*;
 use crate::{PostgresStore, connect::Address, db::pool};
 
-type Answer = oneshot::Receiver<Result<Opened, StoreError>>;
+type Answer = oneshot::Receiver<Result<OpenResult, StoreError>>;
 
 #[derive(QueryableByName)]
 struct Count {
@@ -25,10 +25,10 @@ fn now() -> Timestamp {
     Timestamp::from_unix_micros(0).unwrap()
 }
 
-fn opener(url: &str) -> Opener {
+fn opener(url: &str) -> TicketWriter {
     let address = Address::new(url).unwrap();
     let pool = pool(&address, 2);
-    Opener::new(pool, Arc::new(Semaphore::new(2)), Arc::new(Announcer::new(address)))
+    TicketWriter::new(pool, Arc::new(Semaphore::new(2)), Arc::new(Publisher::new(address)))
 }
 
 /// What waits, and where its answers come.
@@ -49,7 +49,7 @@ fn openings<const N: usize>(fixture: &Fixture) -> [Opening; N] {
     [(); N].map(|()| fixture.opening(now()))
 }
 
-fn write(opener: &Opener, batch: Vec<Waiting>) -> JoinHandle<()> {
+fn write(opener: &TicketWriter, batch: Vec<Waiting>) -> JoinHandle<()> {
     let opener = opener.clone();
     spawn_blocking(move || opener.write(batch))
 }
@@ -80,7 +80,7 @@ async fn who_gave_up_before_is_left_out_and_the_others_share_a_commit() {
     write(&opener(database.url()), batch).await.unwrap();
     assert!(answers.remove(2).await.is_err());
     for answer in answers {
-        assert_eq!(answer.await.unwrap().unwrap(), Opened::Now);
+        assert_eq!(answer.await.unwrap().unwrap(), OpenResult::Opened);
     }
     assert_eq!((tickets(&database).await, commits(&database).await), (4, 1));
 }
@@ -104,7 +104,7 @@ async fn who_gives_up_meanwhile_is_left_out_and_the_others_share_a_commit() {
     writing.await.unwrap();
     assert!(answers.remove(2).await.is_err());
     for answer in answers {
-        assert_eq!(answer.await.unwrap().unwrap(), Opened::Now);
+        assert_eq!(answer.await.unwrap().unwrap(), OpenResult::Opened);
     }
     assert_eq!((tickets(&database).await, commits(&database).await), (4, 1));
 }
@@ -162,7 +162,11 @@ async fn one_that_fails_harms_no_other() {
     assert!(
         matches!(
             ended[..],
-            [Ok(Opened::Now), Err(StoreError::Failed(_)), Ok(Opened::Now)]
+            [
+                Ok(OpenResult::Opened),
+                Err(StoreError::Failed(_)),
+                Ok(OpenResult::Opened)
+            ]
         ),
         "{ended:?}"
     );
@@ -214,16 +218,16 @@ async fn batches_that_cross_wait_for_each_other_in_no_circle() {
         let (ours_ended, twins_ended) = (ours_ended.await.unwrap(), twins_ended.await.unwrap());
         let pairs = ours.iter().zip(ours_ended).zip(twins.iter().zip(twins_ended).rev());
         for (number, (ours, twin)) in pairs.enumerate() {
-            let (winner, loser) = if ours.1 == Opened::Now {
+            let (winner, loser) = if ours.1 == OpenResult::Opened {
                 (ours, twin)
             } else {
                 (twin, ours)
             };
-            assert_eq!(winner.1, Opened::Now);
+            assert_eq!(winner.1, OpenResult::Opened);
             match loser.1 {
-                Opened::ReferenceTaken => assert_eq!(number % 2, 0),
-                Opened::Before(precedent) => assert_eq!((number % 2, precedent.id), (1, winner.0.ticket.id)),
-                Opened::Now => panic!("both twins are written"),
+                OpenResult::ReferenceTaken => assert_eq!(number % 2, 0),
+                OpenResult::AlreadyOpened(precedent) => assert_eq!((number % 2, precedent.id), (1, winner.0.ticket.id)),
+                OpenResult::Opened => panic!("both twins are written"),
             }
             let thread = stores[0].thread(winner.0.ticket.reference).await.unwrap().unwrap();
             assert_eq!(thread.ticket, winner.0.ticket);
@@ -233,7 +237,7 @@ async fn batches_that_cross_wait_for_each_other_in_no_circle() {
 }
 
 /// Opens all at once, and says how each ended.
-fn open(store: &PostgresStore, openings: &[Opening]) -> JoinHandle<Vec<Opened>> {
+fn open(store: &PostgresStore, openings: &[Opening]) -> JoinHandle<Vec<OpenResult>> {
     let calls: Vec<_> = openings
         .iter()
         .map(|opening| {

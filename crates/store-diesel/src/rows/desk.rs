@@ -2,8 +2,9 @@
 
 use diesel::{Insertable, Queryable, QueryableByName, Selectable, pg::Pg, sql_types};
 use ticket_domain::{
-    Act, Entry, EntryId, Excerpt, Listed, Message, MessageId, NotificationId, Place, TicketId, UnknownWord,
-    ports::{Note, StoreError, parse},
+    AuditAction, AuditEntryId, Cursor, Entry, Excerpt, Message, MessageId, NotificationId, TicketId, TicketListItem,
+    UnknownWord,
+    ports::{AuditStamp, StoreError, parse},
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -59,15 +60,15 @@ struct LastRow {
 
 impl ListedRow {
     /// Its place in the list.
-    pub(crate) fn place(&self) -> Place {
-        Place {
+    pub(crate) fn place(&self) -> Cursor {
+        Cursor {
             at: self.ticket.updated_at.into(),
             number: self.number,
         }
     }
 }
 
-impl TryFrom<ListedRow> for Listed {
+impl TryFrom<ListedRow> for TicketListItem {
     type Error = StoreError;
 
     fn try_from(row: ListedRow) -> Result<Self, StoreError> {
@@ -110,15 +111,15 @@ pub(crate) struct NewEntryRow {
 
 impl NewEntryRow {
     /// `ticket` is the one that it was done to.
-    pub(crate) fn new(note: Note, ticket: Option<TicketId>, act: Act) -> Self {
+    pub(crate) fn new(note: AuditStamp, ticket: Option<TicketId>, act: AuditAction) -> Self {
         let (word, change, subject, amount) = match act {
-            Act::Status { from, to } => (act::STATUS, Some((from.as_str(), to.as_str())), None, None),
-            Act::Priority { from, to } => (act::PRIORITY, Some((from.as_str(), to.as_str())), None, None),
-            Act::Reply(message) => (act::REPLY, None, Some(message.0), None),
-            Act::Attach(message) => (act::ATTACH, None, Some(message.0), None),
-            Act::Redeliver(notification) => (act::REDELIVER, None, Some(notification.0), None),
-            Act::RedeliverDead(count) => (act::REDELIVER_DEAD, None, None, Some(count)),
-            Act::Erase(count) => (act::ERASE, None, None, Some(count)),
+            AuditAction::Status { from, to } => (act::STATUS, Some((from.as_str(), to.as_str())), None, None),
+            AuditAction::Priority { from, to } => (act::PRIORITY, Some((from.as_str(), to.as_str())), None, None),
+            AuditAction::Reply(message) => (act::REPLY, None, Some(message.0), None),
+            AuditAction::Attach(message) => (act::ATTACH, None, Some(message.0), None),
+            AuditAction::Redeliver(notification) => (act::REDELIVER, None, Some(notification.0), None),
+            AuditAction::RedeliverDead(count) => (act::REDELIVER_DEAD, None, None, Some(count)),
+            AuditAction::Erase(count) => (act::ERASE, None, None, Some(count)),
         };
         Self {
             id: note.id.0,
@@ -152,31 +153,31 @@ impl EntryRow {
     pub(crate) fn parsed(self, reference: Option<&str>) -> Result<Entry, StoreError> {
         let reference = reference.map(|raw| parse("tickets", "reference", raw));
         Ok(Entry {
-            id: EntryId(self.id),
+            id: AuditEntryId(self.id),
             at: self.at.into(),
             reference: reference.transpose()?,
             act: self.act()?,
         })
     }
 
-    fn act(self) -> Result<Act, StoreError> {
+    fn act(self) -> Result<AuditAction, StoreError> {
         let was = given("was", self.was);
         let became = given("became", self.became);
         let subject = given("subject", self.subject);
         Ok(match self.act.as_str() {
-            act::STATUS => Act::Status {
+            act::STATUS => AuditAction::Status {
                 from: parse(TRAIL, "was", &was?)?,
                 to: parse(TRAIL, "became", &became?)?,
             },
-            act::PRIORITY => Act::Priority {
+            act::PRIORITY => AuditAction::Priority {
                 from: parse(TRAIL, "was", &was?)?,
                 to: parse(TRAIL, "became", &became?)?,
             },
-            act::REPLY => Act::Reply(MessageId(subject?)),
-            act::ATTACH => Act::Attach(MessageId(subject?)),
-            act::REDELIVER => Act::Redeliver(NotificationId(subject?)),
-            act::REDELIVER_DEAD => Act::RedeliverDead(count(self.amount)?),
-            act::ERASE => Act::Erase(count(self.amount)?),
+            act::REPLY => AuditAction::Reply(MessageId(subject?)),
+            act::ATTACH => AuditAction::Attach(MessageId(subject?)),
+            act::REDELIVER => AuditAction::Redeliver(NotificationId(subject?)),
+            act::REDELIVER_DEAD => AuditAction::RedeliverDead(count(self.amount)?),
+            act::ERASE => AuditAction::Erase(count(self.amount)?),
             _ => return Err(StoreError::corrupt(TRAIL, "act", UnknownWord { allowed: act::ALL })),
         })
     }

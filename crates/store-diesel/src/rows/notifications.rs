@@ -2,9 +2,9 @@
 
 use diesel::{AsChangeset, Insertable, Queryable, Selectable, pg::Pg};
 use ticket_domain::{
-    Delivery, Detour, EventKind, ExternalId, Notification, NotificationId, NotificationRecord, NotificationState,
-    Payload, Progress, Receipt, Route, TicketId, Timestamp, UnknownWord,
-    ports::{Claim, Claimed, Handed, StoreError, parse},
+    Delivery, DeliveryRoute, EventKind, ExternalId, Fallback, Notification, NotificationId, NotificationRecord,
+    NotificationState, Payload, Progress, Receipt, TicketId, Timestamp, UnknownWord,
+    ports::{Claim, Claimed, SentNotification, StoreError, parse},
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -195,10 +195,10 @@ pub(crate) struct DetourRow {
 }
 
 impl DetourRow {
-    pub(crate) fn new(detour: &Detour, why: &str, at: Timestamp) -> Self {
+    pub(crate) fn new(fallback: &Fallback, reason: &str, at: Timestamp) -> Self {
         Self {
-            payload: detour.payload.0.to_vec(),
-            route: detour.route.as_str(),
+            payload: fallback.payload.0.to_vec(),
+            route: fallback.route.as_str(),
             // It was sent before, so it had an address.
             addressed: true,
             state: state::WAITING,
@@ -208,7 +208,7 @@ impl DetourRow {
             failures: 0,
             tried_at: None,
             released: false,
-            last_error: why.to_owned(),
+            last_error: reason.to_owned(),
             external_id: None,
             settled_at: None,
         }
@@ -230,12 +230,17 @@ pub(crate) struct HandedRow {
 impl HandedRow {
     /// `by` is the outside id that it was found by; `is_earlier`, whether an earlier message of it was called so;
     /// `kept`, what was heard of it before.
-    pub(crate) fn parsed(self, by: &ExternalId, is_earlier: bool, kept: Option<Receipt>) -> Result<Handed, StoreError> {
+    pub(crate) fn parsed(
+        self,
+        by: &ExternalId,
+        is_earlier: bool,
+        kept: Option<Receipt>,
+    ) -> Result<SentNotification, StoreError> {
         const TABLE: &str = "notifications";
         let progress: Progress = parse(TABLE, "progress", &self.progress)?;
-        let route: Route = parse(TABLE, "route", &self.route)?;
+        let route: DeliveryRoute = parse(TABLE, "route", &self.route)?;
         let is_current = self.external_id.as_deref() == Some(by.as_str());
-        Ok(Handed {
+        Ok(SentNotification {
             id: NotificationId(self.id),
             event: parse(TABLE, "event", &self.event)?,
             route,

@@ -3,7 +3,7 @@
 use diesel::{Insertable, Queryable, Selectable, pg::Pg};
 use ticket_domain::{
     Choice, MessageId, Question, QuestionId,
-    ports::{Picked, StoreError, parse},
+    ports::{ChoiceResult, StoreError, parse},
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -88,11 +88,11 @@ pub(crate) struct PickedRow {
 
 impl PickedRow {
     /// `message` is the first that was asked about.
-    pub(crate) fn parsed(self, message: Uuid) -> Result<Picked, StoreError> {
+    pub(crate) fn parsed(self, message: Uuid) -> Result<ChoiceResult, StoreError> {
         let attached = self
             .attached
             .ok_or_else(|| StoreError::corrupt("questions", "attached", MustNotBeNull))?;
-        Ok(Picked {
+        Ok(ChoiceResult {
             of: parse("questions", "of_phone", &self.of_phone)?,
             to: self.to.map(Choice::try_from).transpose()?,
             attached: attached

@@ -163,7 +163,7 @@ impl TransferTarget for PostgresTarget {
     fn write(&mut self, rows: Rows) -> Result<(), TransferError> {
         let connection = &mut self.connection;
         match rows {
-            Rows::Tickets(rows) => write(connection, tickets::table, &rows),
+            Rows::TicketPage(rows) => write(connection, tickets::table, &rows),
             Rows::Questions(rows) => write(connection, questions::table, &rows),
             Rows::Messages(rows) => write(connection, messages::table, &rows),
             Rows::Notifications(rows) => write(connection, notifications::table, &rows),

@@ -42,7 +42,7 @@ impl Reading<'_> {
 
     fn table(&mut self, table: Table, take: &mut Take<'_>) -> Result<ControlFlow<()>, TransferError> {
         match table {
-            Table::Tickets => self.read(tickets::table, table, Rows::Tickets, take),
+            Table::TicketPage => self.read(tickets::table, table, Rows::TicketPage, take),
             Table::Questions => self.read(questions::table, table, Rows::Questions, take),
             Table::Messages => self.read(messages::table, table, Rows::Messages, take),
             Table::Notifications => self.read(notifications::table, table, Rows::Notifications, take),

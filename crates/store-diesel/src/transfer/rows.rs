@@ -3,8 +3,8 @@
 use std::io::BufRead;
 
 use ticket_domain::{
-    AccessKeys, Body, Content, Customer, EntryId, ExternalId, MediaUrl, Message, MessageId, NotificationId, Payload,
-    Phone, Question, QuestionId, Receipt, Ticket, TicketId, TicketRef,
+    AccessKeys, AuditEntryId, Content, Customer, ExternalId, MediaUrl, Message, MessageBody, MessageId, NotificationId,
+    Payload, Phone, Question, QuestionId, Receipt, Ticket, TicketId, TicketRef,
     ports::{
         Idempotency, StoreError,
         transfer::{
@@ -154,7 +154,7 @@ impl Row for StoredMessage {
         let sender = reader.text("sender")?;
         let channel = reader.text("channel")?;
         let from = reader.maybe_text("from_phone")?;
-        let body: Body = reader.text("body")?;
+        let body: MessageBody = reader.text("body")?;
         let media = reader.maybe_text("media_url")?;
         Ok(Self {
             message: Message {
@@ -324,7 +324,7 @@ impl Row for StoredEntry {
     }
 
     fn read<R: BufRead>(reader: &mut Reader<R>) -> Result<Self, StoreError> {
-        let id = EntryId(reader.id("id")?);
+        let id = AuditEntryId(reader.id("id")?);
         let at = reader.moment("at")?;
         let ticket = reader.maybe_id("ticket_id")?.map(TicketId);
         let act = reader.free_text("act")?;

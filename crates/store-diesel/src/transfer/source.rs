@@ -57,7 +57,7 @@ impl PostgresSource {
         let mut connection = Address::new(url)?.connect()?;
         connection.batch_execute(LOOK)?;
         // The moment is that of the first question.
-        count(&mut connection, Table::Tickets.as_str())?;
+        count(&mut connection, Table::TicketPage.as_str())?;
         Ok(Self { connection })
     }
 }

@@ -9,8 +9,8 @@ use std::{
 use diesel::{PgConnection, QueryableByName, RunQueryDsl, sql_query, sql_types};
 use store_diesel::{PostgresStore, testing::TestDatabase};
 use ticket_domain::{
-    EntryId, TicketId,
-    ports::{Announcements, Changing, Desk, Follower, News, Opened, TicketStore},
+    AuditEntryId, TicketId,
+    ports::{ChangeEvent, ChangeFeed, OpenResult, OperatorQueries, Subscriber, TicketStore, UpdateTicket},
 };
 use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
@@ -21,15 +21,15 @@ use uuid::Uuid;
 use crate::fixture::{connect, connection, now, opening};
 
 /// Passes on what it hears.
-struct Ear(UnboundedSender<News>);
+struct Ear(UnboundedSender<ChangeEvent>);
 
-impl Follower for Ear {
-    fn hear(&self, news: News) {
-        self.0.send(news).ok();
+impl Subscriber for Ear {
+    fn on_change(&self, events: ChangeEvent) {
+        self.0.send(events).ok();
     }
 }
 
-type Heard = UnboundedReceiver<News>;
+type Heard = UnboundedReceiver<ChangeEvent>;
 
 fn follow(store: &PostgresStore) -> Heard {
     let (ear, heard) = unbounded_channel();
@@ -38,7 +38,7 @@ fn follow(store: &PostgresStore) -> Heard {
 }
 
 /// Waits for these news, whatever comes before them.
-async fn hears(heard: &mut Heard, wanted: News) {
+async fn hears(heard: &mut Heard, wanted: ChangeEvent) {
     timeout(Duration::from_secs(5), async {
         while heard.recv().await.unwrap() != wanted {}
     })
@@ -70,7 +70,7 @@ async fn listen(database: &TestDatabase, wanted: i64) {
 async fn opens(store: &PostgresStore) -> TicketId {
     let opening = opening();
     let id = opening.ticket.id;
-    assert_eq!(store.open(opening).await.unwrap(), Opened::Now);
+    assert_eq!(store.open(opening).await.unwrap(), OpenResult::Opened);
     id
 }
 
@@ -95,10 +95,10 @@ async fn what_one_commits_the_other_hears_within_a_second() {
     let (_other, mut heard) = listening(&database, 1).await;
     for _ in 0..5 {
         let id = opens(&one).await;
-        let news = timeout(Duration::from_secs(1), heard.recv())
+        let events = timeout(Duration::from_secs(1), heard.recv())
             .await
             .expect("news in time");
-        assert_eq!(news, Some(News::Ticket(id)));
+        assert_eq!(events, Some(ChangeEvent::Ticket(id)));
     }
 }
 
@@ -108,11 +108,11 @@ async fn the_one_who_commits_hears_it_once() {
     let (one, mut heard) = listening(&database, 0).await;
     let (other, mut heard_by_other) = listening(&database, 1).await;
     let id = opens(&one).await;
-    assert_eq!(heard.try_recv(), Ok(News::Ticket(id)));
-    hears(&mut heard_by_other, News::Ticket(id)).await;
+    assert_eq!(heard.try_recv(), Ok(ChangeEvent::Ticket(id)));
+    hears(&mut heard_by_other, ChangeEvent::Ticket(id)).await;
     // What the other says after it has heard comes after any echo.
     let answer = opens(&other).await;
-    assert_eq!(heard.recv().await, Some(News::Ticket(answer)));
+    assert_eq!(heard.recv().await, Some(ChangeEvent::Ticket(answer)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -123,18 +123,18 @@ async fn what_changes_nothing_is_not_told() {
     let mut second = opening();
     second.ticket.reference = first.ticket.reference;
     let id = first.ticket.id;
-    assert_eq!(one.open(first).await.unwrap(), Opened::Now);
-    assert_eq!(one.open(second).await.unwrap(), Opened::ReferenceTaken);
-    let changing = Changing {
+    assert_eq!(one.open(first).await.unwrap(), OpenResult::Opened);
+    assert_eq!(one.open(second).await.unwrap(), OpenResult::ReferenceTaken);
+    let update = UpdateTicket {
         ticket: id,
-        wish: ticket_domain::Wish::default(),
+        patch: ticket_domain::TicketPatch::default(),
         at: now(),
-        entries: [EntryId(Uuid::from_u128(1)), EntryId(Uuid::from_u128(2))],
+        entries: [AuditEntryId(Uuid::from_u128(1)), AuditEntryId(Uuid::from_u128(2))],
     };
-    one.change(changing).await.unwrap();
+    one.change(update).await.unwrap();
     let last = opens(&one).await;
-    assert_eq!(heard.try_recv(), Ok(News::Ticket(id)));
-    assert_eq!(heard.try_recv(), Ok(News::Ticket(last)));
+    assert_eq!(heard.try_recv(), Ok(ChangeEvent::Ticket(id)));
+    assert_eq!(heard.try_recv(), Ok(ChangeEvent::Ticket(last)));
     assert!(heard.try_recv().is_err());
 }
 
@@ -159,7 +159,7 @@ async fn many_quick_commits_are_all_heard() {
     assert_eq!(made.len(), 1_000);
     timeout(Duration::from_secs(5), async {
         while !made.is_empty() {
-            let Some(News::Ticket(id)) = heard.recv().await else {
+            let Some(ChangeEvent::Ticket(id)) = heard.recv().await else {
                 panic!("something else than a ticket");
             };
             made.remove(&id);
@@ -181,10 +181,10 @@ async fn after_a_lost_connection_it_is_told_that_something_was_missed_and_then_a
             database.name()
         );
         assert_eq!(count(&mut server, &ended), 2);
-        hears(&mut heard, News::Missed).await;
+        hears(&mut heard, ChangeEvent::Resync).await;
         // The first one listens again too, or says it when it does.
         let id = opens(&one).await;
-        hears(&mut heard, News::Ticket(id)).await;
+        hears(&mut heard, ChangeEvent::Ticket(id)).await;
     }
 }
 
@@ -200,7 +200,7 @@ async fn nobody_listens_before_the_first_follower_and_after_the_store() {
     listen(&database, 1).await;
     let id = opens(&store).await;
     for mut heard in heard {
-        assert_eq!(heard.try_recv(), Ok(News::Ticket(id)));
+        assert_eq!(heard.try_recv(), Ok(ChangeEvent::Ticket(id)));
     }
     drop(store);
     listen(&database, 0).await;

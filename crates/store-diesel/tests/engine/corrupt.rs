@@ -7,8 +7,8 @@ use store_diesel::{PostgresStore, testing::TestDatabase};
 use ticket_domain::{
     Choice, LeaseToken, MessageStatus, NotificationId, Question, QuestionId, Reason, Receipt, Timestamp,
     ports::{
-        Asking, Claim, Idempotency, Keep, Kept, LookUp, Opened, Opening, Outbox, Picking, Questions, Receipts,
-        Replaced, StoreError, StoreHealth, TicketStore,
+        AnswerQuestion, Claim, Idempotency, OpenResult, Opening, Outbox, Precondition, QuestionUpdate, Questions,
+        Receipts, StoreError, StoreHealth, StoreUnmatched, StoredUnmatched, TicketLookup, TicketStore,
     },
 };
 use time::OffsetDateTime;
@@ -63,14 +63,14 @@ async fn read_all(store: &PostgresStore, opening: &Opening) -> Result<(), StoreE
     let mut again = crate::fixture::opening();
     again.idempotency = opening.idempotency.clone();
     store.notification(opening.notification.id).await?;
-    store.find(LookUp::Quoted("SM1".parse().unwrap())).await?;
+    store.find(TicketLookup::Quoted("SM1".parse().unwrap())).await?;
     store.thread(opening.ticket.reference).await?;
     store.open(again).await?;
     store.open_tickets(5).await?;
     store.handed("SM1".parse().unwrap()).await?;
     store.overtaken(now(), 9).await?;
     store.keep_receipt(receipt(), now()).await?;
-    store.keep_unmatched(kept("SM2", Asking::Nothing)).await?;
+    store.store_unmatched(kept("SM2", QuestionUpdate::None)).await?;
     store.picked("SM3".parse().unwrap()).await?;
     Ok(())
 }
@@ -85,10 +85,10 @@ fn receipt() -> Receipt {
 }
 
 /// A message that differs from all others but for its outside id.
-fn kept(external_id: &str, asking: Asking) -> Keep {
+fn kept(external_id: &str, asking: QuestionUpdate) -> StoreUnmatched {
     let mut message = opening().message;
     message.external_id = Some(external_id.parse().unwrap());
-    Keep { message, asking }
+    StoreUnmatched { message, asking }
 }
 
 /// Asks two questions about messages `SM2` and `SM4`, and has that of `SM4` answered by `SM3`.
@@ -101,13 +101,13 @@ async fn ask(store: &PostgresStore, opening: &Opening) {
         let id = QuestionId(Uuid::from_u128(number));
         let of = "+919655716000".parse().unwrap();
         let question = Question::new(id, of, Reason::NoHint, slice::from_ref(&choice), now());
-        let asking = Asking::Anew {
+        let asking = QuestionUpdate::Ask {
             question,
-            instead_of: Replaced::Only(None),
+            instead_of: Precondition::Only(None),
         };
-        let kept = store.keep_unmatched(kept(external_id, asking)).await.unwrap();
-        assert_eq!(kept, Kept::Now);
-        let picking = Picking {
+        let kept = store.store_unmatched(kept(external_id, asking)).await.unwrap();
+        assert_eq!(kept, StoredUnmatched::Stored);
+        let picking = AnswerQuestion {
             question: id,
             by: Some("SM3".parse().unwrap()),
             ticket: Some(opening.ticket.id),
@@ -175,7 +175,7 @@ async fn one_spoilt_of_three(
         let mut written = opening();
         written.notification.created_at = now().plus(Duration::from_secs(seconds));
         ids.push(written.notification.id);
-        assert_eq!(store.open(written).await.unwrap(), Opened::Now);
+        assert_eq!(store.open(written).await.unwrap(), OpenResult::Opened);
     }
     let first = ids[0].0;
     database

@@ -7,7 +7,7 @@ use diesel::{PgConnection, QueryableByName, RunQueryDsl, connection::SimpleConne
 use store_diesel::{PostgresStore, testing::TestDatabase};
 use ticket_domain::{
     LeaseToken,
-    ports::{Claim, LookUp, Opened, Opening, Outbox, StoreHealth, TicketStore},
+    ports::{Claim, OpenResult, Opening, Outbox, StoreHealth, TicketLookup, TicketStore},
 };
 use tokio::{task::JoinSet, time::timeout};
 use uuid::Uuid;
@@ -34,12 +34,12 @@ fn end_connections(server: &mut PgConnection, database: &TestDatabase) -> i64 {
 }
 
 async fn opens(store: &PostgresStore) {
-    assert_eq!(in_time(store.open(opening())).await.unwrap(), Opened::Now);
+    assert_eq!(in_time(store.open(opening())).await.unwrap(), OpenResult::Opened);
 }
 
 async fn is_written(store: &PostgresStore, opening: &Opening) -> bool {
     store
-        .find(LookUp::Reference(opening.ticket.reference))
+        .find(TicketLookup::Reference(opening.ticket.reference))
         .await
         .unwrap()
         .is_some()
@@ -55,7 +55,7 @@ async fn many_calls(store: &PostgresStore) -> (Vec<Opening>, Vec<String>) {
             (store.clone(), opening.ticket.reference),
         );
         calls.spawn(async move { unavailable(in_time(to_open.0.open(to_open.1)).await) });
-        calls.spawn(async move { unavailable(in_time(to_find.0.find(LookUp::Reference(to_find.1))).await) });
+        calls.spawn(async move { unavailable(in_time(to_find.0.find(TicketLookup::Reference(to_find.1))).await) });
     }
     let said = calls.join_all().await;
     (openings, said)
@@ -73,7 +73,7 @@ async fn after_a_restart_no_call_fails() {
         let mut calls = JoinSet::new();
         for _ in 0..6 {
             let (store, reference) = (store.clone(), opening().ticket.reference);
-            calls.spawn(async move { assert_eq!(store.find(LookUp::Reference(reference)).await.unwrap(), None) });
+            calls.spawn(async move { assert_eq!(store.find(TicketLookup::Reference(reference)).await.unwrap(), None) });
         }
         let open = format!(
             "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = '{}'",
@@ -129,7 +129,7 @@ async fn a_connection_that_dies_under_a_call_fails_that_call_only() {
     unavailable(call.await.unwrap());
     lock.batch_execute("COMMIT").unwrap();
     assert!(!is_written(&store, &refused).await);
-    assert_eq!(store.open(refused).await.unwrap(), Opened::Now);
+    assert_eq!(store.open(refused).await.unwrap(), OpenResult::Opened);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,14 +3,14 @@
 use diesel::{QueryableByName, RunQueryDsl, sql_query, sql_types};
 use store_diesel::{PostgresStore, testing::TestDatabase};
 use ticket_domain::{
-    Body, Content, Listing, TicketRef,
-    ports::{Desk, Opened, TicketStore},
+    Content, MessageBody, TicketQuery, TicketRef,
+    ports::{OpenResult, OperatorQueries, TicketStore},
 };
 
 use crate::fixture::{connect, connection, opening};
 
 async fn found(store: &PostgresStore, text: &str) -> Vec<TicketRef> {
-    let listing = Listing {
+    let listing = TicketQuery {
         status: None,
         priority: None,
         awaiting: None,
@@ -25,9 +25,9 @@ async fn found(store: &PostgresStore, text: &str) -> Vec<TicketRef> {
 
 async fn opens(store: &PostgresStore, body: &str) -> TicketRef {
     let mut opening = opening();
-    opening.message.content = Content::new(Body::lenient(body), None).unwrap();
+    opening.message.content = Content::new(MessageBody::lenient(body), None).unwrap();
     let reference = opening.ticket.reference;
-    assert_eq!(store.open(opening).await.unwrap(), Opened::Now);
+    assert_eq!(store.open(opening).await.unwrap(), OpenResult::Opened);
     reference
 }
 
@@ -100,7 +100,7 @@ async fn common_and_rare_words_are_found_page_by_page() {
         ("old rare", 11),
         ("comm", 12_000),
     ] {
-        let mut listing = Listing {
+        let mut listing = TicketQuery {
             status: None,
             priority: None,
             awaiting: None,

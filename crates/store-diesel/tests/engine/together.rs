@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use diesel::{PgConnection, QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_query, sql_types};
 use store_diesel::{PostgresStore, testing::TestDatabase};
-use ticket_domain::ports::{Opened, Opening, StoreError, TicketStore};
+use ticket_domain::ports::{OpenResult, Opening, StoreError, TicketStore};
 use tokio::{
     task::JoinHandle,
     time::{sleep, timeout},
@@ -27,7 +27,7 @@ async fn open_behind_a_lock(
     store: &PostgresStore,
     database: &TestDatabase,
     openings: &[Opening],
-) -> Vec<JoinHandle<Result<Opened, StoreError>>> {
+) -> Vec<JoinHandle<Result<OpenResult, StoreError>>> {
     let mut lock = connection(database.url()).await;
     lock.batch_execute("BEGIN; LOCK TABLE tickets IN SHARE MODE").unwrap();
     let calls: Vec<_> = openings
@@ -58,7 +58,7 @@ async fn what_waits_shares_a_commit() {
     let store = connect(database.url(), 4).await.unwrap();
     let openings: Vec<Opening> = (0..60).map(|_| opening()).collect();
     for call in open_behind_a_lock(&store, &database, &openings).await {
-        assert_eq!(call.await.unwrap().unwrap(), Opened::Now);
+        assert_eq!(call.await.unwrap().unwrap(), OpenResult::Opened);
     }
     let mut connection = connection(database.url()).await;
     let transactions = "SELECT count(DISTINCT xmin::text) AS count FROM";
@@ -89,7 +89,7 @@ async fn one_that_is_refused_harms_no_other() {
         if [7, 20].contains(&number) {
             assert!(matches!(ended, Err(StoreError::Failed(_))), "{ended:?}");
         } else {
-            assert_eq!(ended.unwrap(), Opened::Now, "{number}");
+            assert_eq!(ended.unwrap(), OpenResult::Opened, "{number}");
         }
     }
     let mut connection = connection(database.url()).await;

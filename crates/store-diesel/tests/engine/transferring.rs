@@ -5,7 +5,7 @@ use store_diesel::{PostgresTarget, TargetError, testing::TestDatabase};
 use ticket_domain::{
     Sender,
     ports::{
-        Opened, TicketStore,
+        OpenResult, TicketStore,
         transfer::{Rows, Seat, Step, StoredMessage, StoredTicket, Table, Tally, TransferTarget},
     },
 };
@@ -31,7 +31,7 @@ fn rows(count: i64) -> Vec<Rows> {
             last_sender: Sender::Customer,
         });
     }
-    vec![Rows::Tickets(tickets), Rows::Messages(messages)]
+    vec![Rows::TicketPage(tickets), Rows::Messages(messages)]
 }
 
 fn tally(rows: &[Rows]) -> Tally {
@@ -104,7 +104,7 @@ async fn what_is_committed_is_there_and_everything_stands_again() {
     assert!(matches!(open(&database).await, Err(TargetError::NotEmpty(what)) if what.starts_with("3 rows in tickets")));
     // The next ticket has the number after the last one.
     let store = connect(database.url(), 1).await.unwrap();
-    assert_eq!(store.open(opening()).await.unwrap(), Opened::Now);
+    assert_eq!(store.open(opening()).await.unwrap(), OpenResult::Opened);
     database
         .execute("DO $$ BEGIN ASSERT (SELECT max(number) FROM tickets) = 10; END $$")
         .await;
@@ -127,7 +127,7 @@ async fn until_then_nobody_else_writes_and_without_it_nothing_is_left() {
     unavailable(store.open(opening()).await);
     assert!(matches!(open(&database).await, Err(TargetError::InUse)));
     drop(target);
-    assert_eq!(store.open(opening()).await.unwrap(), Opened::Now);
+    assert_eq!(store.open(opening()).await.unwrap(), OpenResult::Opened);
     database
         .execute("DO $$ BEGIN ASSERT (SELECT max(number) FROM tickets) < 3; END $$")
         .await;

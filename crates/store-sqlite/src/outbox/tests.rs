@@ -3,8 +3,8 @@
 use diesel::connection::SimpleConnection;
 use store_contract::Fixture;
 use ticket_domain::{
-    Act,
-    ports::{Desk, Opened, TicketStore},
+    AuditAction,
+    ports::{OpenResult, OperatorQueries, TicketStore},
 };
 
 use super::*;
@@ -23,7 +23,7 @@ async fn crowded(state: &str) -> (SqliteStore, Fixture, tempfile::TempDir) {
     let fixture = Fixture::new(std::sync::Arc::new(store.clone()));
     let mut opening = fixture.opening(at(100));
     opening.notification.addressed = false;
-    assert_eq!(store.open(opening).await.unwrap(), Opened::Now);
+    assert_eq!(store.open(opening).await.unwrap(), OpenResult::Opened);
     let more = format!(
         "INSERT INTO notifications (id, ticket_id, seq, event, payload, addressed, state, due_at, scheduled_at, failures,
              created_at)
@@ -81,12 +81,12 @@ async fn everything_is_begun_anew_in_steps() {
     assert_eq!(once(&store, step).await, usize::from(BATCH));
     assert_eq!(store.redeliver_dead(note).await.unwrap(), MANY - u64::from(BATCH));
     assert_eq!(store.redeliver_dead(fixture.note(at(301))).await.unwrap(), 0);
-    let acts: Vec<Act> = store
+    let acts: Vec<AuditAction> = store
         .trail(None, None, 9)
         .await
         .unwrap()
         .into_iter()
         .map(|entry| entry.act)
         .collect();
-    assert_eq!(acts, [Act::RedeliverDead(MANY)]);
+    assert_eq!(acts, [AuditAction::RedeliverDead(MANY)]);
 }

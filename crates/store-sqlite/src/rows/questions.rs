@@ -3,7 +3,7 @@
 use diesel::{Insertable, Queryable, Selectable, sqlite::Sqlite};
 use ticket_domain::{
     Choice, Question, QuestionId,
-    ports::{Picked, StoreError, parse},
+    ports::{ChoiceResult, StoreError, parse},
 };
 
 use super::{MustNotBeNull, bytes, message_id, moment, uuid};
@@ -86,11 +86,11 @@ pub(crate) struct PickedRow {
 
 impl PickedRow {
     /// `message` is the first that was asked about.
-    pub(crate) fn parsed(self, message: &[u8]) -> Result<Picked, StoreError> {
+    pub(crate) fn parsed(self, message: &[u8]) -> Result<ChoiceResult, StoreError> {
         let attached = self
             .attached
             .ok_or_else(|| StoreError::corrupt("questions", "attached", MustNotBeNull))?;
-        Ok(Picked {
+        Ok(ChoiceResult {
             of: parse("questions", "of_phone", &self.of_phone)?,
             to: self.to.map(Choice::try_from).transpose()?,
             attached: attached

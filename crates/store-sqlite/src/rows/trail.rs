@@ -2,8 +2,8 @@
 
 use diesel::{Insertable, Queryable, Selectable, sqlite::Sqlite};
 use ticket_domain::{
-    Act, Entry, EntryId, NotificationId, TicketId, UnknownWord,
-    ports::{Note, StoreError, parse},
+    AuditAction, AuditEntryId, Entry, NotificationId, TicketId, UnknownWord,
+    ports::{AuditStamp, StoreError, parse},
 };
 use uuid::Uuid;
 
@@ -38,7 +38,7 @@ pub(crate) struct EntryRow {
 
 impl EntryRow {
     /// `ticket` is the one that it was done to.
-    pub(crate) fn new(note: Note, ticket: Option<TicketId>, act: &Act) -> Self {
+    pub(crate) fn new(note: AuditStamp, ticket: Option<TicketId>, act: &AuditAction) -> Self {
         let row = |act: &str| Self {
             id: bytes(note.id.0),
             at: note.at.unix_micros(),
@@ -63,26 +63,26 @@ impl EntryRow {
             ..row(act)
         };
         match act {
-            Act::Status { from, to } => changed(word::STATUS, from.as_str(), to.as_str()),
-            Act::Priority { from, to } => changed(word::PRIORITY, from.as_str(), to.as_str()),
-            Act::Reply(message) => about(word::REPLY, message.0),
-            Act::Attach(message) => about(word::ATTACH, message.0),
-            Act::Redeliver(notification) => about(word::REDELIVER, notification.0),
-            Act::RedeliverDead(count) => counted(word::REDELIVER_DEAD, *count),
-            Act::Erase(count) => counted(word::ERASE, *count),
+            AuditAction::Status { from, to } => changed(word::STATUS, from.as_str(), to.as_str()),
+            AuditAction::Priority { from, to } => changed(word::PRIORITY, from.as_str(), to.as_str()),
+            AuditAction::Reply(message) => about(word::REPLY, message.0),
+            AuditAction::Attach(message) => about(word::ATTACH, message.0),
+            AuditAction::Redeliver(notification) => about(word::REDELIVER, notification.0),
+            AuditAction::RedeliverDead(count) => counted(word::REDELIVER_DEAD, *count),
+            AuditAction::Erase(count) => counted(word::ERASE, *count),
         }
     }
 
     pub(crate) fn parsed(self, reference: Option<&str>) -> Result<Entry, StoreError> {
         const TABLE: &str = "trail";
-        let id = EntryId(uuid(TABLE, "id", &self.id)?);
+        let id = AuditEntryId(uuid(TABLE, "id", &self.id)?);
         let at = moment(TABLE, "at", self.at)?;
         let reference = reference.map(|raw| parse("tickets", "reference", raw)).transpose()?;
         let act = self.act()?;
         Ok(Entry { id, at, reference, act })
     }
 
-    fn act(self) -> Result<Act, StoreError> {
+    fn act(self) -> Result<AuditAction, StoreError> {
         const TABLE: &str = "trail";
         fn present<T>(column: &'static str, value: Option<T>) -> Result<T, StoreError> {
             value.ok_or_else(|| StoreError::corrupt(TABLE, column, MustNotBeNull))
@@ -101,19 +101,21 @@ impl EntryRow {
         };
         let message = |subject: Option<Vec<u8>>| message_id(&present("subject", subject)?);
         Ok(match act.as_str() {
-            word::STATUS => Act::Status {
+            word::STATUS => AuditAction::Status {
                 from: parse(TABLE, "was", &present("was", was)?)?,
                 to: parse(TABLE, "became", &present("became", became)?)?,
             },
-            word::PRIORITY => Act::Priority {
+            word::PRIORITY => AuditAction::Priority {
                 from: parse(TABLE, "was", &present("was", was)?)?,
                 to: parse(TABLE, "became", &present("became", became)?)?,
             },
-            word::REPLY => Act::Reply(message(subject)?),
-            word::ATTACH => Act::Attach(message(subject)?),
-            word::REDELIVER => Act::Redeliver(NotificationId(uuid(TABLE, "subject", &present("subject", subject)?)?)),
-            word::REDELIVER_DEAD => Act::RedeliverDead(count(amount)?),
-            word::ERASE => Act::Erase(count(amount)?),
+            word::REPLY => AuditAction::Reply(message(subject)?),
+            word::ATTACH => AuditAction::Attach(message(subject)?),
+            word::REDELIVER => {
+                AuditAction::Redeliver(NotificationId(uuid(TABLE, "subject", &present("subject", subject)?)?))
+            }
+            word::REDELIVER_DEAD => AuditAction::RedeliverDead(count(amount)?),
+            word::ERASE => AuditAction::Erase(count(amount)?),
             _ => return Err(StoreError::corrupt(TABLE, "act", UnknownWord { allowed: word::ALL })),
         })
     }

@@ -60,7 +60,7 @@ impl<'c> Reading<'c> {
     pub(super) fn count(self, table: Table) -> Result<u64, TransferError> {
         let connection = self.connection;
         let counted: Result<i64, QueryError> = match table {
-            Table::Tickets => tickets::table.count().get_result(connection),
+            Table::TicketPage => tickets::table.count().get_result(connection),
             Table::Questions => questions::table.count().get_result(connection),
             Table::Messages => messages::table.count().get_result(connection),
             Table::Notifications => notifications::table.count().get_result(connection),
@@ -90,7 +90,7 @@ impl<'c> Reading<'c> {
             fault: self.fault,
         };
         match table {
-            Table::Tickets => batches.give(rows_of!(tickets, TicketRow, self), Rows::Tickets, take),
+            Table::TicketPage => batches.give(rows_of!(tickets, TicketRow, self), Rows::TicketPage, take),
             Table::Questions => batches.give(rows_of!(questions, QuestionRow, self), Rows::Questions, take),
             Table::Messages => batches.give(rows_of!(messages, MessageRow, self), Rows::Messages, take),
             Table::Notifications => batches.give(

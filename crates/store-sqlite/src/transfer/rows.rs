@@ -5,8 +5,8 @@ mod written;
 
 use diesel::{Insertable, Queryable};
 use ticket_domain::{
-    AccessKeys, Body, Content, Customer, EntryId, Message, MessageId, NotificationId, Payload, Question, QuestionId,
-    Receipt, Ticket, TicketId, TicketRef, Timestamp,
+    AccessKeys, AuditEntryId, Content, Customer, Message, MessageBody, MessageId, NotificationId, Payload, Question,
+    QuestionId, Receipt, Ticket, TicketId, TicketRef, Timestamp,
     ports::{
         Idempotency, StoreError,
         transfer::{
@@ -194,7 +194,7 @@ impl TryFrom<MessageRow> for StoredMessage {
 
     fn try_from(row: MessageRow) -> Result<Self, StoreError> {
         let of = Reading("messages");
-        let body: Body = of.text("body", &row.body)?;
+        let body: MessageBody = of.text("body", &row.body)?;
         let media = of.maybe_text("media_url", row.media_url)?;
         // The table itself sees to it that there are both or neither.
         let seat = match (of.maybe_id("ticket_id", row.ticket_id)?, row.seq) {
@@ -379,7 +379,7 @@ impl TryFrom<EntryRow> for StoredEntry {
             amount: of.maybe_number("amount", row.amount)?,
         };
         Ok(Self {
-            id: EntryId(of.id("id", &row.id)?),
+            id: AuditEntryId(of.id("id", &row.id)?),
             at: of.moment("at", row.at)?,
             ticket: of.maybe_id("ticket_id", row.ticket_id)?.map(TicketId),
             act: columns.act()?,

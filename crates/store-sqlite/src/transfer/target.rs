@@ -151,7 +151,7 @@ impl TransferTarget for SqliteTarget {
     fn write(&mut self, rows: Rows) -> Result<(), TransferError> {
         let connection = &mut self.connection;
         match rows {
-            Rows::Tickets(rows) => insert!(connection, tickets, TicketRow, rows),
+            Rows::TicketPage(rows) => insert!(connection, tickets, TicketRow, rows),
             Rows::Questions(rows) => insert!(connection, questions, QuestionRow, rows),
             Rows::Messages(rows) => insert!(connection, messages, MessageRow, rows),
             Rows::Notifications(rows) => insert!(connection, notifications, NotificationRow, rows),

@@ -20,8 +20,8 @@ use store_contract::Fixture;
 use ticket_domain::{
     Timestamp,
     ports::{
-        Announcements, Append, CustomerData, Erasing, Erasure, Follower, News, Opened, StoreError, StoreHealth,
-        TicketStore,
+        Append, ChangeEvent, ChangeFeed, CustomerData, EraseTarget, Erasure, OpenResult, StoreError, StoreHealth,
+        Subscriber, TicketStore,
     },
 };
 use tokio::{sync::oneshot, task::JoinHandle};
@@ -167,7 +167,7 @@ async fn a_full_disk_splits_a_commit_by_what_was_acknowledged() {
         let ended = call.await;
         let is_there = store.thread(opening.ticket.reference).await.unwrap().is_some();
         match ended {
-            Ok(opened) => assert!(opened == Opened::Now && is_there),
+            Ok(opened) => assert!(opened == OpenResult::Opened && is_there),
             Err(error) => assert!(matches!(error, StoreError::Unavailable(_)) && !is_there, "{error:?}"),
         }
         written += u64::from(is_there);
@@ -211,7 +211,7 @@ async fn what_is_erased_by_the_commit_that_wrote_it_is_not_found() {
     };
     // The first step leaves the customer's name.
     let step = |after| Erasure {
-        what: Erasing::Ticket {
+        what: EraseTarget::Ticket {
             id: opening.ticket.id,
             after,
             limit: 1,
@@ -276,8 +276,8 @@ async fn the_writer_ends_with_the_store() {
 /// Who can't hear.
 struct Deaf;
 
-impl Follower for Deaf {
-    fn hear(&self, _: News) {
+impl Subscriber for Deaf {
+    fn on_change(&self, _: ChangeEvent) {
         resume_unwind(Box::new("a fault of a follower"));
     }
 }
@@ -291,7 +291,7 @@ async fn a_follower_that_panics_ends_nothing() {
     let fixture = Fixture::new(Arc::new(store.clone()));
     for _ in 0..2 {
         let opening = fixture.opening(Timestamp::from_unix_micros(0).unwrap());
-        assert_eq!(store.open(opening).await.unwrap(), Opened::Now);
+        assert_eq!(store.open(opening).await.unwrap(), OpenResult::Opened);
     }
 }
 

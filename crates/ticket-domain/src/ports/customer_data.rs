@@ -3,22 +3,22 @@
 use async_trait::async_trait;
 
 use super::StoreError;
-use crate::{EntryId, Message, MessageId, Phone, TicketId, TicketRef, Timestamp};
+use crate::{AuditEntryId, Message, MessageId, Phone, TicketId, TicketRef, Timestamp};
 
 /// What is to be erased, in one act.
 #[derive(Debug, Clone)]
 pub struct Erasure {
     /// What.
-    pub what: Erasing,
+    pub what: EraseTarget,
     /// The name of its entry in the trail.
-    pub entry: EntryId,
+    pub entry: AuditEntryId,
     /// When.
     pub at: Timestamp,
 }
 
 /// What an act of erasing is about.
 #[derive(Debug, Clone)]
-pub enum Erasing {
+pub enum EraseTarget {
     /// A step through a ticket. One that does not exist is passed over, and so is one of which nothing is left to erase.
     /// Who its customer is goes with the last step: until then it is found as theirs.
     Ticket {
@@ -35,7 +35,7 @@ pub enum Erasing {
 
 /// What went.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Removed {
+pub struct EraseStats {
     /// Tickets whose customer is nobody any more.
     pub tickets: u64,
     /// Messages whose text is gone.
@@ -46,7 +46,7 @@ pub struct Removed {
     pub next: Option<u64>,
 }
 
-impl std::ops::AddAssign for Removed {
+impl std::ops::AddAssign for EraseStats {
     fn add_assign(&mut self, more: Self) {
         self.tickets += more.tickets;
         self.messages += more.messages;
@@ -57,7 +57,7 @@ impl std::ops::AddAssign for Removed {
 
 /// One step through the tickets, in the order in which they were opened.
 #[derive(Debug, Clone, Copy)]
-pub struct Stale {
+pub struct InactiveQuery {
     /// Where the last step ended; 0 at the beginning.
     pub after: i64,
     /// Tickets to which nothing happened since then are meant.
@@ -68,7 +68,7 @@ pub struct Stale {
 
 /// What a step found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct StaleTickets {
+pub struct InactiveTickets {
     /// Those of which something is left to erase.
     pub tickets: Vec<TicketId>,
     /// Where the next step begins. None if all that is old was looked at.
@@ -83,11 +83,11 @@ pub trait CustomerData: Send + Sync {
     async fn messages_from(&self, phone: Phone) -> Result<Vec<(Message, Option<TicketRef>)>, StoreError>;
 
     /// Finds tickets to which nothing happened for long.
-    async fn stale(&self, stale: Stale) -> Result<StaleTickets, StoreError>;
+    async fn stale(&self, stale: InactiveQuery) -> Result<InactiveTickets, StoreError>;
 
-    /// Puts [`Erased`](crate::Erased) in the place of everything that says who the customer of a ticket is and what was
+    /// Puts [`Redaction`](crate::Erased) in the place of everything that says who the customer of a ticket is and what was
     /// written, in all that is kept: the ticket and its messages, search, payloads, idempotency records and what managers
     /// were asked, which then counts as closed. What was not sent yet is not sent any more. References, times, counts and
     /// outside ids stay; the ticket gets one version more. Messages are erased likewise, with what was told of them.
-    async fn erase(&self, erasure: Erasure) -> Result<Removed, StoreError>;
+    async fn erase(&self, erasure: Erasure) -> Result<EraseStats, StoreError>;
 }

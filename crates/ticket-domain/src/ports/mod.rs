@@ -1,39 +1,48 @@
 //! What the use cases ask of the world. Each port is a trait that an adapter implements; each call is one act that
 //! happens wholly or not at all.
 
+mod change_feed;
 mod customer_data;
-mod desk;
+mod environment;
 mod housekeeping;
-mod news;
 mod notifier;
+mod operator_queries;
 mod outbox;
 mod questions;
 mod receipts;
 mod store;
-mod surroundings;
 pub mod transfer;
 
-pub use customer_data::{CustomerData, Erasing, Erasure, Removed, Stale, StaleTickets};
-pub use desk::{Attach, Attached, Changing, Desk};
+pub use change_feed::{ChangeEvent, ChangeFeed, Subscriber};
+pub use customer_data::{CustomerData, EraseStats, EraseTarget, Erasure, InactiveQuery, InactiveTickets};
+pub use environment::{Clock, Random, WakeSignal};
 pub use housekeeping::{Housekeeping, Purge, Purged};
-pub use news::{Announcements, Follower, News};
-pub use notifier::{Answer, Composer, Delivering, Event, Failure, FailureKind, Notifier};
-pub use outbox::{Claim, Claimed, Outbox, Redelivered, Settled, Verdict};
-pub use questions::{Answered, Picked, Picking, Questions};
-pub use receipts::{Advance, Handed, Receipts};
+pub use notifier::{Composer, Delivering, DeliveryResult, Event, Failure, FailureKind, Notifier};
+pub use operator_queries::{Attach, AttachResult, OperatorQueries, UpdateTicket};
+pub use outbox::{AttemptOutcome, Claim, Claimed, Outbox, RecordResult, RedeliverResult};
+pub use questions::{AnswerQuestion, AnswerResult, ChoiceResult, Questions};
+pub use receipts::{Receipts, SentNotification, StatusUpdate};
 pub use store::{
-    Append, Appended, Asking, Idempotency, Keep, Kept, Known, LookUp, Note, Opened, Opening, PoolUse, Precedent,
-    Replaced, Source, StoreError, StoreHealth, TicketStore, Vitals, parse,
+    Append, Appended, AuditStamp, Existing, ExistingTicket, Idempotency, OpenResult, Opening, PoolUse, Precondition,
+    QuestionUpdate, Source, StoreError, StoreHealth, StoreUnmatched, StoredUnmatched, TicketLookup, TicketStore,
+    Vitals, parse,
 };
-pub use surroundings::{Clock, Random, Wake};
 
 /// Everything that a store offers.
 pub trait Store:
-    TicketStore + Questions + Outbox + Receipts + Desk + Announcements + Housekeeping + CustomerData + StoreHealth
+    TicketStore + Questions + Outbox + Receipts + OperatorQueries + ChangeFeed + Housekeeping + CustomerData + StoreHealth
 {
 }
 
 impl<T> Store for T where
-    T: TicketStore + Questions + Outbox + Receipts + Desk + Announcements + Housekeeping + CustomerData + StoreHealth
+    T: TicketStore
+        + Questions
+        + Outbox
+        + Receipts
+        + OperatorQueries
+        + ChangeFeed
+        + Housekeeping
+        + CustomerData
+        + StoreHealth
 {
 }

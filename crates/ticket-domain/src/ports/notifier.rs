@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::{EventKind, ExternalId, NotificationId, Payload, Route, Ticket, values::partly_redacted_debug};
+use crate::{DeliveryRoute, EventKind, ExternalId, NotificationId, Payload, Ticket, values::partly_redacted_debug};
 
 /// Something that the manager has to know.
 #[derive(Clone, Copy)]
@@ -28,13 +28,13 @@ pub trait Composer: Send + Sync {
     fn compose(&self, event: Event<'_>) -> Payload;
 
     /// The same event on another way; none if there is no such way here, such as a second number.
-    fn redirect(&self, payload: &Payload, route: Route) -> Option<Payload> {
+    fn redirect(&self, payload: &Payload, route: DeliveryRoute) -> Option<Payload> {
         let _ = (payload, route);
         None
     }
 
     /// The same message to whom it would go today, if that is somebody else than when it was composed.
-    fn readdress(&self, payload: &Payload, route: Route) -> Option<Payload> {
+    fn retarget(&self, payload: &Payload, route: DeliveryRoute) -> Option<Payload> {
         let _ = (payload, route);
         None
     }
@@ -57,7 +57,7 @@ pub struct Delivering<'a> {
 
 /// What the receiver said.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
+pub enum DeliveryResult {
     /// It took the notification.
     Accepted {
         /// The id that the manager's message got outside, if the receiver told.
@@ -71,7 +71,7 @@ pub enum Answer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// For people, without secrets or personal data.
-    pub why: Box<str>,
+    pub reason: Box<str>,
     /// What follows from it.
     pub kind: FailureKind,
     /// How long the receiver asks to be left alone.
@@ -94,5 +94,5 @@ pub enum FailureKind {
 #[async_trait]
 pub trait Notifier: Send + Sync {
     /// Makes one try.
-    async fn deliver(&self, delivering: Delivering<'_>) -> Answer;
+    async fn deliver(&self, delivering: Delivering<'_>) -> DeliveryResult;
 }

@@ -2,9 +2,10 @@
 
 use async_trait::async_trait;
 
-use super::{Note, StoreError};
+use super::{AuditStamp, StoreError};
 use crate::{
-    Detour, EventKind, ExternalId, LeaseToken, NotificationId, NotificationRecord, Payload, Route, TicketId, Timestamp,
+    DeliveryRoute, EventKind, ExternalId, Fallback, LeaseToken, NotificationId, NotificationRecord, Payload, TicketId,
+    Timestamp,
 };
 
 /// A worker's wish for work.
@@ -34,7 +35,7 @@ pub struct Claimed {
     /// What is to be sent.
     pub payload: Payload,
     /// The way that it takes.
-    pub route: Route,
+    pub route: DeliveryRoute,
     /// Which message of the notification it is, the first being 0.
     pub round: u16,
     /// How many tries of the schedule have failed.
@@ -45,7 +46,7 @@ pub struct Claimed {
 
 /// What became of one try, as the schedule judged it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum AttemptOutcome {
     /// The notifier took it.
     Delivered {
         /// When.
@@ -58,52 +59,52 @@ pub enum Verdict {
         /// When.
         due: Timestamp,
         /// Why it failed, without secrets.
-        why: Box<str>,
+        reason: Box<str>,
     },
     /// It failed for good, and counts as one failure more.
     Dead {
         /// When.
         at: Timestamp,
         /// Why, without secrets.
-        why: Box<str>,
+        reason: Box<str>,
     },
     /// It was refused for good on this way. Another message goes out another way: due at once, with no failure, as if
     /// never tried, and under one `round` more.
-    Diverted {
+    Rerouted {
         /// When.
         at: Timestamp,
         /// The other way.
-        detour: Detour,
+        fallback: Fallback,
         /// Why it was refused, without secrets.
-        why: Box<str>,
+        reason: Box<str>,
     },
     /// It does not count: not tried after all, or tried beside the schedule and failed. The schedule stays as it is.
     Returned {
         /// When it is due again.
         due: Timestamp,
         /// Why it failed, if it was tried.
-        why: Option<Box<str>>,
+        reason: Option<Box<str>>,
     },
 }
 
 /// Whether a verdict was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Settled {
+pub enum RecordResult {
     /// It was.
-    Yes,
+    Recorded,
     /// It was not: the lease had ended and another worker has the notification, or has settled it.
     LeaseLost,
 }
 
 /// What became of the wish to send a notification again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Redelivered {
+pub enum RedeliverResult {
     /// It is due now. One that was given up starts its schedule anew.
     Queued,
     /// Nothing was written: it has been delivered.
-    DeliveredBefore,
+    AlreadyDelivered,
     /// Nothing was written: it is being tried at this moment.
-    UnderWay,
+    InProgress,
     /// There is none of this id, or what it said was erased.
     NotFound,
 }
@@ -122,7 +123,12 @@ pub trait Outbox: Send + Sync {
 
     /// Writes a verdict and ends the lease. Changes nothing unless `lease` still holds `id`, also past its end as long
     /// as nobody else claimed it.
-    async fn settle(&self, id: NotificationId, lease: LeaseToken, verdict: Verdict) -> Result<Settled, StoreError>;
+    async fn record_attempt(
+        &self,
+        id: NotificationId,
+        lease: LeaseToken,
+        outcome: AttemptOutcome,
+    ) -> Result<RecordResult, StoreError>;
 
     /// Makes everything that waits and is not leased due at `now`, each only once between two failures that count; says
     /// how many that were not due before. Their schedules stay as they are.
@@ -139,17 +145,22 @@ pub trait Outbox: Send + Sync {
     /// Makes one that waits, is held or is dead due at `note.at`, and notes it in the trail. From then on it counts as addressed, so that it is not
     /// held again. One that is dead starts its schedule anew, and goes `anew` if that is given: as another message, under
     /// one `round` more.
-    async fn redeliver(&self, id: NotificationId, note: Note, anew: Option<Detour>) -> Result<Redelivered, StoreError>;
+    async fn redeliver(
+        &self,
+        id: NotificationId,
+        note: AuditStamp,
+        anew: Option<Fallback>,
+    ) -> Result<RedeliverResult, StoreError>;
 
     /// Redelivers, as the wish of one moment, every notification that was given up in its own words at the first number;
     /// says how many. One entry of the trail counts them, if there is any.
-    async fn redeliver_dead(&self, note: Note) -> Result<u64, StoreError>;
+    async fn redeliver_dead(&self, note: AuditStamp) -> Result<u64, StoreError>;
 
     /// Notifications that were given up on another way, at most `limit`.
-    async fn dead_elsewhere(&self, limit: u16) -> Result<Vec<NotificationId>, StoreError>;
+    async fn dead_fallbacks(&self, limit: u16) -> Result<Vec<NotificationId>, StoreError>;
 
     /// The way that a notification takes, and what is sent.
-    async fn way(&self, id: NotificationId) -> Result<Option<Detour>, StoreError>;
+    async fn way(&self, id: NotificationId) -> Result<Option<Fallback>, StoreError>;
 
     /// The notifications that are not delivered, the newest first, at most `limit`. A corrupt row is left out, and the
     /// store logs it.

@@ -2,12 +2,12 @@
 
 use async_trait::async_trait;
 
-use super::{Known, StoreError};
+use super::{Existing, StoreError};
 use crate::{Choice, ExternalId, MessageId, Phone, Question, QuestionId, TicketId, Timestamp};
 
 /// A manager's answer to a question.
 #[derive(Debug, Clone)]
-pub struct Picking {
+pub struct AnswerQuestion {
     /// The question.
     pub question: QuestionId,
     /// The outside id of the answer, by which a repetition is known.
@@ -20,7 +20,7 @@ pub struct Picking {
 
 /// What an answer did.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Picked {
+pub struct ChoiceResult {
     /// Who was asked, and picked.
     pub of: Phone,
     /// The ticket that was picked.
@@ -33,11 +33,11 @@ pub struct Picked {
 
 /// What became of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answered {
+pub enum AnswerResult {
     /// Everything that was asked about and had no ticket yet has joined the picked one, as a manager's.
-    Now(Picked),
+    Answered(ChoiceResult),
     /// Nothing written: this outside id is known already.
-    Before(Known),
+    AlreadyKnown(Existing),
     /// Nothing written: the question is no longer open.
     Closed,
 }
@@ -54,9 +54,9 @@ pub trait Questions: Send + Sync {
     async fn question(&self, of: Phone) -> Result<Option<Question>, StoreError>;
 
     /// What the answer of this outside id did, if it is one.
-    async fn picked(&self, by: ExternalId) -> Result<Option<Picked>, StoreError>;
+    async fn picked(&self, by: ExternalId) -> Result<Option<ChoiceResult>, StoreError>;
 
     /// Closes a question by an answer. The messages that it was about and that have no ticket yet join the picked one,
     /// in the order in which they came; each raises its version.
-    async fn answer(&self, picking: Picking) -> Result<Answered, StoreError>;
+    async fn answer(&self, picking: AnswerQuestion) -> Result<AnswerResult, StoreError>;
 }

@@ -3,17 +3,17 @@
 use async_trait::async_trait;
 
 use super::StoreError;
-use crate::{Detour, EventKind, ExternalId, NotificationId, Payload, Progress, Receipt, Route, Timestamp};
+use crate::{DeliveryRoute, EventKind, ExternalId, Fallback, NotificationId, Payload, Progress, Receipt, Timestamp};
 
 /// A notification whose message has a certain outside id.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Handed {
+pub struct SentNotification {
     /// The notification.
     pub id: NotificationId,
     /// What it tells.
     pub event: EventKind,
     /// The way that it took.
-    pub route: Route,
+    pub route: DeliveryRoute,
     /// What was sent.
     pub payload: Payload,
     /// How far it is. `None` if this was an earlier message of it, also if a later one is called the same.
@@ -24,12 +24,12 @@ pub struct Handed {
 
 /// What a receipt changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Advance {
+pub enum StatusUpdate {
     /// It came further.
     To(Progress),
     /// It was refused: another message goes out now, another way. The notification waits again, with no failure, as if
     /// never tried, under one `round` more.
-    Detour(Detour, Box<str>),
+    Fallback(Fallback, Box<str>),
     /// It was refused for good: it is dead. Sent again on request, it goes under one `round` more.
     Dead(Box<str>),
 }
@@ -38,12 +38,12 @@ pub enum Advance {
 #[async_trait]
 pub trait Receipts: Send + Sync {
     /// The notification whose message has this outside id, now or earlier.
-    async fn handed(&self, external_id: ExternalId) -> Result<Option<Handed>, StoreError>;
+    async fn handed(&self, external_id: ExternalId) -> Result<Option<SentNotification>, StoreError>;
 
     /// Changes the notification that is delivered under this outside id, unless it is as far or further by now; a
     /// message that arrived is not refused any more. Says whether it did. What was refused keeps its outside id as an
     /// earlier one, by which a quote still finds the ticket.
-    async fn advance(&self, external_id: ExternalId, advance: Advance, at: Timestamp) -> Result<bool, StoreError>;
+    async fn advance(&self, external_id: ExternalId, advance: StatusUpdate, at: Timestamp) -> Result<bool, StoreError>;
 
     /// Keeps a receipt whose message is not known yet, for it may have overtaken the answer that names it. Of several
     /// of one message the one of greatest [weight](Receipt::weight) stays. Forgets some of those heard before

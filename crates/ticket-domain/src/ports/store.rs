@@ -4,10 +4,10 @@ use std::{str::FromStr, sync::Arc};
 
 use async_trait::async_trait;
 
-use super::Picked;
+use super::ChoiceResult;
 use crate::{
-    AccessKey, EntryId, ExternalId, Head, IdempotencyKey, Message, MessageId, Notification, Phone, Question,
-    QuestionId, Thread, Ticket, TicketId, TicketRef, Timestamp,
+    AccessKey, AuditEntryId, ExternalId, IdempotencyKey, Message, MessageId, Notification, Phone, Question, QuestionId,
+    Thread, Ticket, TicketId, TicketRef, TicketSummary, Timestamp,
 };
 
 /// Everything that opening a ticket writes, decided beforehand and written together.
@@ -37,18 +37,18 @@ pub struct Idempotency {
 
 /// What became of an opening.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Opened {
+pub enum OpenResult {
     /// Committed.
-    Now,
+    Opened,
     /// Nothing written: another ticket has this reference. Ask again with another.
     ReferenceTaken,
     /// Nothing written: the key was used before.
-    Before(Precedent),
+    AlreadyOpened(ExistingTicket),
 }
 
 /// The ticket that an idempotency key opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Precedent {
+pub struct ExistingTicket {
     /// SHA-256 of the request that came first.
     pub digest: [u8; 32],
     /// The ticket that it opened.
@@ -61,7 +61,7 @@ pub struct Precedent {
 
 /// A way to look a ticket up.
 #[derive(Debug, Clone)]
-pub enum LookUp {
+pub enum TicketLookup {
     /// By its reference.
     Reference(TicketRef),
     /// By the outside id of one of its messages, or of a message by which a notification of it was handed over.
@@ -86,57 +86,57 @@ pub struct Append {
     /// counts for nothing and is replaced.
     pub idempotency: Option<Idempotency>,
     /// What goes into the trail, as an operator's reply, if an operator wrote it.
-    pub note: Option<Note>,
+    pub note: Option<AuditStamp>,
 }
 
 /// What an act's entry in the trail is called, and when it happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Note {
+pub struct AuditStamp {
     /// The entry.
-    pub id: EntryId,
+    pub id: AuditEntryId,
     /// When.
     pub at: Timestamp,
 }
 
 /// A message to be kept until its ticket is known.
 #[derive(Debug, Clone)]
-pub struct Keep {
+pub struct StoreUnmatched {
     /// The message.
     pub message: Message,
     /// What its writer is asked.
-    pub asking: Asking,
+    pub asking: QuestionUpdate,
 }
 
 /// What the writer of a kept message is asked.
 #[derive(Debug, Clone)]
-pub enum Asking {
+pub enum QuestionUpdate {
     /// Nothing.
-    Nothing,
+    None,
     /// The open question, which is now about this message too, and is asked again at the message's time.
-    Again(QuestionId),
+    Extend(QuestionId),
     /// A new question, in place of the one that is open.
-    Anew {
+    Ask {
         /// The question.
         question: Question,
         /// What it takes the place of.
-        instead_of: Replaced,
+        instead_of: Precondition,
     },
 }
 
 /// The question that another takes the place of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Replaced {
+pub enum Precondition {
     /// Whichever is open, if any.
-    Whichever,
+    AnyQuestion,
     /// This one, or none; nothing is written if another is open.
     Only(Option<QuestionId>),
 }
 
 /// Where a message is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Known {
+pub enum Existing {
     /// Kept, and this was asked about it.
-    Kept(Option<Question>),
+    Unmatched(Option<Question>),
     /// In a thread.
     InThread {
         /// The message.
@@ -145,18 +145,18 @@ pub enum Known {
         of: TicketRef,
     },
     /// Nowhere: it is the answer to a question, which did this.
-    Answer(Picked),
+    Answer(ChoiceResult),
 }
 
 /// What became of a message to be kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kept {
+pub enum StoredUnmatched {
     /// Written, and its writer's question with it.
-    Now,
+    Stored,
     /// Nothing written: this `external_id` is known already.
-    Before(Known),
+    AlreadyKnown(Existing),
     /// Nothing written: the writer's open question is another one than the caller knew. Look again.
-    QuestionMoved,
+    QuestionChanged,
 }
 
 /// What became of a message.
@@ -167,14 +167,14 @@ pub enum Appended {
     /// It had been kept as unmatched under this id; now it is part of the ticket.
     Joined(MessageId),
     /// Nothing written: this `external_id` is that message already, of that ticket unless it is still unmatched.
-    Before {
+    AlreadyStored {
         /// The message.
         id: MessageId,
         /// Its ticket.
         of: Option<TicketRef>,
     },
     /// Nothing written: this `external_id` is no message but the answer to a question, which did this.
-    Answer(Picked),
+    Answer(ChoiceResult),
     /// Nothing written: the idempotency key was used before.
     Repeated {
         /// SHA-256 of the request that came first.
@@ -239,17 +239,17 @@ where
 pub trait TicketStore: Send + Sync {
     /// Writes a ticket, its first message, its notification and its idempotency record. A used key goes before a
     /// taken reference.
-    async fn open(&self, opening: Opening) -> Result<Opened, StoreError>;
+    async fn open(&self, opening: Opening) -> Result<OpenResult, StoreError>;
 
     /// About how many tickets have been opened at or after `since`: never fewer, and more by as many as were begun and
     /// not written. Answers in the same time however many there are.
     async fn opened_since(&self, since: Timestamp) -> Result<u64, StoreError>;
 
     /// The ticket that a look-up leads to. An outside id that leads to several tickets leads to none: nothing is guessed.
-    async fn find(&self, look_up: LookUp) -> Result<Option<Ticket>, StoreError>;
+    async fn find(&self, look_up: TicketLookup) -> Result<Option<Ticket>, StoreError>;
 
     /// The head of a ticket, for much less than the whole thread.
-    async fn head(&self, reference: TicketRef) -> Result<Option<Head>, StoreError>;
+    async fn head(&self, reference: TicketRef) -> Result<Option<TicketSummary>, StoreError>;
 
     /// A ticket with its messages, in the order in which they were written.
     async fn thread(&self, reference: TicketRef) -> Result<Option<Thread>, StoreError>;
@@ -262,7 +262,7 @@ pub trait TicketStore: Send + Sync {
     async fn kept(&self, external_id: ExternalId) -> Result<Option<Message>, StoreError>;
 
     /// Keeps a message whose ticket is not known, once per `external_id`, and what its writer is asked.
-    async fn keep_unmatched(&self, keep: Keep) -> Result<Kept, StoreError>;
+    async fn store_unmatched(&self, keep: StoreUnmatched) -> Result<StoredUnmatched, StoreError>;
 }
 
 /// What a store says of itself and of what waits in it.

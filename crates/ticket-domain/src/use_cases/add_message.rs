@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::{Credentials, KEY_LIFE, Surroundings};
+use super::{Context, Credentials, KEY_LIFE};
 use crate::{
-    Access, Channel, Content, EventKind, IdempotencyKey, Message, MessageId, MessageText, Sender, Standing, Ticket,
+    Access, AccessLevel, Channel, Content, EventKind, IdempotencyKey, Message, MessageId, MessageText, Sender, Ticket,
     TicketRef, Timestamp,
-    ports::{Append, Appended, Idempotency, LookUp, StoreError, TicketStore},
+    ports::{Append, Appended, Idempotency, StoreError, TicketLookup, TicketStore},
 };
 
 /// Adds what people write on the web to threads.
 pub struct AddMessage {
     store: Arc<dyn TicketStore>,
-    around: Surroundings,
+    context: Context,
     access: Access,
 }
 
@@ -50,8 +50,8 @@ pub enum AddError {
 
 impl AddMessage {
     /// Adds messages to the tickets of `store`.
-    pub fn new(store: Arc<dyn TicketStore>, around: Surroundings, access: Access) -> Self {
-        Self { store, around, access }
+    pub fn new(store: Arc<dyn TicketStore>, context: Context, access: Access) -> Self {
+        Self { store, context, access }
     }
 
     /// What the holder of the customer's key writes. It opens the ticket again, and the manager is told. The same `key`
@@ -68,11 +68,11 @@ impl AddMessage {
             key: access_key,
             is_operator: false,
         };
-        match (credentials.standing(&ticket.keys), self.access) {
+        match (credentials.access_level(&ticket.keys), self.access) {
             // Where the customer was erased, nobody is left who could be answered.
-            (Standing::Customer, _) if ticket.is_erased() => Err(AddError::NotAllowed),
-            (Standing::Customer, _) => self.add(ticket, Sender::Customer, text, key).await,
-            (Standing::Anyone, Access::Private) => Err(AddError::NotFound),
+            (AccessLevel::Customer, _) if ticket.is_erased() => Err(AddError::NotAllowed),
+            (AccessLevel::Customer, _) => self.add(ticket, Sender::Customer, text, key).await,
+            (AccessLevel::Anyone, Access::Private) => Err(AddError::NotFound),
             _ => Err(AddError::NotAllowed),
         }
     }
@@ -89,7 +89,7 @@ impl AddMessage {
     }
 
     async fn ticket(&self, reference: TicketRef) -> Result<Ticket, AddError> {
-        let found = self.store.find(LookUp::Reference(reference)).await?;
+        let found = self.store.find(TicketLookup::Reference(reference)).await?;
         found.ok_or(AddError::NotFound)
     }
 
@@ -100,14 +100,14 @@ impl AddMessage {
         text: MessageText,
         key: Option<IdempotencyKey>,
     ) -> Result<Added, AddError> {
-        let around = &self.around;
-        let now = around.clock.now();
+        let context = &self.context;
+        let now = context.clock.now();
         let digest = digest(&ticket, sender, &text);
         let is_customer = sender == Sender::Customer;
-        let id = MessageId(around.new_id(now));
+        let id = MessageId(context.new_id(now));
         let append = Append {
             to: ticket.id,
-            notification: is_customer.then(|| around.notification(EventKind::Updated, &ticket, text.as_str(), now)),
+            notification: is_customer.then(|| context.notification(EventKind::Updated, &ticket, text.as_str(), now)),
             message: Message {
                 id,
                 sender,
@@ -124,7 +124,7 @@ impl AddMessage {
                 digest,
                 expires_at: now.plus(KEY_LIFE),
             }),
-            note: (!is_customer).then(|| around.note_at(now)),
+            note: (!is_customer).then(|| context.note_at(now)),
         };
         let (message, at, replayed) = match self.store.append(append).await? {
             Appended::Repeated {
@@ -133,10 +133,12 @@ impl AddMessage {
             } if first == digest => (message, at, true),
             Appended::Repeated { .. } => return Err(AddError::KeyReused),
             // It has no outside id by which it could be known.
-            Appended::Added | Appended::Joined(_) | Appended::Before { .. } | Appended::Answer(_) => (id, now, false),
+            Appended::Added | Appended::Joined(_) | Appended::AlreadyStored { .. } | Appended::Answer(_) => {
+                (id, now, false)
+            }
         };
         if is_customer && !replayed {
-            around.wake.wake();
+            context.wake.wake();
         }
         Ok(Added {
             reference: ticket.reference,

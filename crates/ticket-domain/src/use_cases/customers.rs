@@ -4,9 +4,9 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use super::new_id;
 use crate::{
-    Contact, EntryId, Listing, Message, MessageId, Phone, Place, SearchText, Thread, Ticket, TicketId, TicketRef,
-    Timestamp,
-    ports::{Clock, Erasing, Erasure, Random, Removed, Stale, Store, StoreError},
+    AuditEntryId, Contact, Cursor, Message, MessageId, Phone, SearchText, Thread, Ticket, TicketId, TicketQuery,
+    TicketRef, Timestamp,
+    ports::{Clock, EraseStats, EraseTarget, Erasure, InactiveQuery, Random, Store, StoreError},
 };
 
 /// Tickets of one page that are looked through.
@@ -29,9 +29,9 @@ pub struct Records {
 
 /// What was erased of a person, and where.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Gone {
+pub struct EraseReport {
     /// How much.
-    pub removed: Removed,
+    pub removed: EraseStats,
     /// The tickets.
     pub tickets: Vec<TicketId>,
 }
@@ -68,8 +68,8 @@ impl Customers {
     ///
     /// What was decided before and is written just now, as a notification that names the customer, may come after it. Every
     /// call ends within seconds: [`erase_tickets`](Self::erase_tickets) after them erases that too.
-    pub async fn erase(&self, contact: &Contact) -> Result<Gone, StoreError> {
-        let mut gone = Gone::default();
+    pub async fn erase(&self, contact: &Contact) -> Result<EraseReport, StoreError> {
+        let mut gone = EraseReport::default();
         loop {
             let tickets = self.tickets_of(contact).await?;
             let messages = self.messages_elsewhere(contact, &tickets).await?;
@@ -101,8 +101,8 @@ impl Customers {
         after: i64,
         unchanged_since: Timestamp,
         limit: u16,
-    ) -> Result<(Removed, Option<i64>), StoreError> {
-        let stale = Stale {
+    ) -> Result<(EraseStats, Option<i64>), StoreError> {
+        let stale = InactiveQuery {
             after,
             unchanged_since,
             limit,
@@ -126,9 +126,9 @@ impl Customers {
     async fn tickets_of(&self, contact: &Contact) -> Result<Vec<Ticket>, StoreError> {
         let mut tickets = Vec::new();
         let text = words(contact);
-        let mut after: Option<Place> = None;
+        let mut after: Option<Cursor> = None;
         while text.is_some() {
-            let listing = Listing {
+            let query = TicketQuery {
                 status: None,
                 priority: None,
                 awaiting: None,
@@ -136,7 +136,7 @@ impl Customers {
                 after,
                 limit: PAGE,
             };
-            let page = self.store.list(listing).await?;
+            let page = self.store.list(query).await?;
             let listed = page.tickets.into_iter().map(|listed| listed.ticket);
             tickets.extend(listed.filter(|ticket| contact.is_of(&ticket.customer) && !ticket.is_erased()));
             after = page.next;
@@ -188,21 +188,21 @@ impl Customers {
         Ok(found)
     }
 
-    async fn erase_messages(&self, messages: &[MessageId]) -> Result<Removed, StoreError> {
-        let mut removed = Removed::default();
+    async fn erase_messages(&self, messages: &[MessageId]) -> Result<EraseStats, StoreError> {
+        let mut removed = EraseStats::default();
         for some in messages.chunks(TOGETHER.into()) {
-            removed += self.act(Erasing::Messages(some.to_vec())).await?;
+            removed += self.act(EraseTarget::Messages(some.to_vec())).await?;
         }
         Ok(removed)
     }
 
     /// Erases these tickets, or what was written into them since they were erased.
-    pub async fn erase_tickets(&self, tickets: &[TicketId]) -> Result<Removed, StoreError> {
-        let mut removed = Removed::default();
+    pub async fn erase_tickets(&self, tickets: &[TicketId]) -> Result<EraseStats, StoreError> {
+        let mut removed = EraseStats::default();
         for id in tickets {
             let mut next = Some(0);
             while let Some(after) = next {
-                let step = Erasing::Ticket {
+                let step = EraseTarget::Ticket {
                     id: *id,
                     after,
                     limit: TOGETHER,
@@ -214,9 +214,9 @@ impl Customers {
         Ok(removed)
     }
 
-    async fn act(&self, what: Erasing) -> Result<Removed, StoreError> {
+    async fn act(&self, what: EraseTarget) -> Result<EraseStats, StoreError> {
         let at = self.clock.now();
-        let entry = EntryId(new_id(at, &*self.random));
+        let entry = AuditEntryId(new_id(at, &*self.random));
         self.store.erase(Erasure { what, entry, at }).await
     }
 }

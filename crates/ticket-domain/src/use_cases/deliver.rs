@@ -9,10 +9,10 @@ use uuid::Uuid;
 
 use super::new_id;
 use crate::{
-    Detour, LeaseToken, Refusal, RetrySchedule, Timestamp,
+    Fallback, LeaseToken, RetrySchedule, Timestamp, UndeliveredReason,
     ports::{
-        Answer, Claim, Claimed, Clock, Composer, Delivering, Failure, FailureKind, Notifier, Outbox, Random, Settled,
-        StoreError, Verdict,
+        AttemptOutcome, Claim, Claimed, Clock, Composer, Delivering, DeliveryResult, Failure, FailureKind, Notifier,
+        Outbox, Random, RecordResult, StoreError,
     },
 };
 
@@ -41,12 +41,12 @@ pub struct Deliver {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     schedule: RetrySchedule,
-    line: Mutex<Line>,
+    line: Mutex<ReceiverHealth>,
 }
 
 /// How many notifications a worker can send at this moment.
 #[derive(Debug, Clone, Copy)]
-pub struct Room {
+pub struct Capacity {
     /// In all.
     pub in_all: u16,
     /// Of those, the ones that may be other than first tries.
@@ -64,7 +64,7 @@ pub struct Claims {
 
 /// What is known of the line to the receiver.
 #[derive(Debug, Clone, Copy, Default)]
-struct Line {
+struct ReceiverHealth {
     /// The receiver asked to be left alone until then.
     paused_until: Option<Timestamp>,
     /// Whether that still has to be told to the store, for other workers and for after a restart.
@@ -79,7 +79,7 @@ struct Line {
     looked_at: Option<Timestamp>,
 }
 
-impl Line {
+impl ReceiverHealth {
     fn is_paused(&self, now: Timestamp) -> bool {
         // A clock that was set back must not prolong a pause beyond what any receiver is granted.
         self.paused_until
@@ -126,9 +126,9 @@ impl Deliver {
         random: Arc<dyn Random>,
         schedule: RetrySchedule,
     ) -> Self {
-        let line = Line {
+        let line = ReceiverHealth {
             failing_since: Some(clock.now()),
-            ..Line::default()
+            ..ReceiverHealth::default()
         };
         Self {
             outbox,
@@ -149,7 +149,7 @@ impl Deliver {
     /// Takes notifications to send now, at most as many as there is room for. First tries go first: those that were
     /// tried before may take long to fail again, and must not keep the others back. After the first success since
     /// something failed, and after the clock was set back, everything that waits is among them.
-    pub async fn claim(&self, room: Room) -> Result<Claims, StoreError> {
+    pub async fn claim(&self, room: Capacity) -> Result<Claims, StoreError> {
         let now = self.clock.now();
         self.line().note_time(now);
         self.spread_pause().await?;
@@ -192,16 +192,16 @@ impl Deliver {
 
     /// Makes one try, and judges how it went. What would go to somebody who is no longer the one to be told is not
     /// sent, and is addressed anew.
-    pub async fn send(&self, claimed: &Claimed) -> Verdict {
+    pub async fn send(&self, claimed: &Claimed) -> AttemptOutcome {
         let begun = self.clock.now();
-        if let Some(payload) = self.composer.readdress(&claimed.payload, claimed.route) {
-            return Verdict::Diverted {
+        if let Some(payload) = self.composer.retarget(&claimed.payload, claimed.route) {
+            return AttemptOutcome::Rerouted {
                 at: begun,
-                detour: Detour {
+                fallback: Fallback {
                     route: claimed.route,
                     payload,
                 },
-                why: "another number is set by now".into(),
+                reason: "another number is set by now".into(),
             };
         }
         let delivering = Delivering {
@@ -213,11 +213,11 @@ impl Deliver {
         let answer = self.notifier.deliver(delivering).await;
         let now = self.clock.now();
         match answer {
-            Answer::Accepted { external_id } => {
+            DeliveryResult::Accepted { external_id } => {
                 self.line().note_success();
-                Verdict::Delivered { at: now, external_id }
+                AttemptOutcome::Delivered { at: now, external_id }
             }
-            Answer::Failed(failure) => {
+            DeliveryResult::Failed(failure) => {
                 self.line().note_failure(&failure, now);
                 self.judge(claimed, failure, begun, now)
             }
@@ -225,45 +225,58 @@ impl Deliver {
     }
 
     /// Writes the verdict of a try.
-    pub async fn settle(&self, claimed: &Claimed, verdict: Verdict) -> Result<Settled, StoreError> {
-        self.outbox.settle(claimed.id, claimed.lease, verdict).await
+    pub async fn record_attempt(&self, claimed: &Claimed, outcome: AttemptOutcome) -> Result<RecordResult, StoreError> {
+        self.outbox.record_attempt(claimed.id, claimed.lease, outcome).await
     }
 
     /// Gives a notification back untried.
-    pub async fn hand_back(&self, claimed: &Claimed) -> Result<Settled, StoreError> {
-        let verdict = Verdict::Returned {
+    pub async fn hand_back(&self, claimed: &Claimed) -> Result<RecordResult, StoreError> {
+        let outcome = AttemptOutcome::Returned {
             due: claimed.scheduled_at,
-            why: None,
+            reason: None,
         };
-        self.outbox.settle(claimed.id, claimed.lease, verdict).await
+        self.outbox.record_attempt(claimed.id, claimed.lease, outcome).await
     }
 
-    fn judge(&self, claimed: &Claimed, failure: Failure, begun: Timestamp, now: Timestamp) -> Verdict {
-        let Failure { why, kind, retry_after } = failure;
+    fn judge(&self, claimed: &Claimed, failure: Failure, begun: Timestamp, now: Timestamp) -> AttemptOutcome {
+        let Failure {
+            reason,
+            kind,
+            retry_after,
+        } = failure;
         let earliest = now.plus(retry_after.unwrap_or_default().min(LONGEST_PATIENCE));
         let beside_schedule = claimed.scheduled_at > begun;
         if kind == FailureKind::Permanent {
-            let detour = Detour::after(claimed.route, Refusal::OutOfReach, &claimed.payload, &*self.composer);
-            return match detour {
-                Some(detour) => Verdict::Diverted { at: now, detour, why },
-                None => Verdict::Dead { at: now, why },
+            let fallback = Fallback::after(
+                claimed.route,
+                UndeliveredReason::OutOfReach,
+                &claimed.payload,
+                &*self.composer,
+            );
+            return match fallback {
+                Some(fallback) => AttemptOutcome::Rerouted {
+                    at: now,
+                    fallback,
+                    reason,
+                },
+                None => AttemptOutcome::Dead { at: now, reason },
             };
         }
         if beside_schedule {
-            return Verdict::Returned {
+            return AttemptOutcome::Returned {
                 due: claimed.scheduled_at.max(earliest),
-                why: Some(why),
+                reason: Some(reason),
             };
         }
         match self
             .schedule
             .wait_after(claimed.failures.saturating_add(1), self.random.bits())
         {
-            Some(wait) => Verdict::RetryAt {
+            Some(wait) => AttemptOutcome::RetryAt {
                 due: now.plus(wait).max(earliest),
-                why,
+                reason,
             },
-            None => Verdict::Dead { at: now, why },
+            None => AttemptOutcome::Dead { at: now, reason },
         }
     }
 
@@ -298,7 +311,7 @@ impl Deliver {
         }
     }
 
-    fn line(&self) -> MutexGuard<'_, Line> {
+    fn line(&self) -> MutexGuard<'_, ReceiverHealth> {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

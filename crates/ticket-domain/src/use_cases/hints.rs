@@ -2,15 +2,15 @@
 
 use super::{Reply, TicketName};
 use crate::{
-    Clue, ExternalId, Managers, Reason, TextClue, TicketRef, Which,
-    ports::{LookUp, StoreError, TicketStore},
-    references_in, which_ticket,
+    ExternalId, Managers, Match, Reason, TextMatch, TicketMatch, TicketRef,
+    ports::{StoreError, TicketLookup, TicketStore},
+    references_in, resolve_ticket,
 };
 
 /// Where a message belongs, and what of it bears on its writer's question.
 pub(super) struct Hints {
     /// The ticket, as far as it is certain.
-    pub(super) which: Which,
+    pub(super) which: TicketMatch,
     /// Why its writer would be asked.
     pub(super) reason: Reason,
     /// Whether it could be an answer: nothing names a ticket but, perhaps, the text.
@@ -21,28 +21,28 @@ impl Hints {
     /// Looks up everything that a message names, and weighs it.
     pub(super) async fn of(reply: &Reply, store: &dyn TicketStore, managers: &Managers) -> Result<Self, StoreError> {
         let named = match reply.ticket {
-            TicketName::Absent => Clue::Silent,
-            TicketName::Unreadable => Clue::NoSuchTicket,
+            TicketName::Absent => Match::None,
+            TicketName::Unreadable => Match::NoSuchTicket,
             TicketName::Reference(reference) => by_reference(store, reference).await?,
         };
         let quoted = match &reply.replied_to {
             Some(id) => by_quote(store, id.clone()).await?,
-            None => Clue::Silent,
+            None => Match::None,
         };
         let in_text = if reply.is_forwarded {
-            TextClue::One(Clue::Silent)
+            TextMatch::One(Match::None)
         } else {
             by_text(store, reply.content.body().as_str()).await?
         };
         let has_medium = reply.content.media().is_some() || reply.lost_medium;
-        let is_theirs_alone = (&named, &quoted) == (&Clue::Silent, &Clue::Silent) && !reply.is_forwarded;
+        let is_theirs_alone = (&named, &quoted) == (&Match::None, &Match::None) && !reply.is_forwarded;
         let may_pick = is_theirs_alone && !has_medium;
-        let has_no_hint = (&named, &quoted, &in_text) == (&Clue::Silent, &Clue::Silent, &TextClue::One(Clue::Silent));
-        let which = which_ticket(&reply.from, managers, named, quoted, in_text);
+        let has_no_hint = (&named, &quoted, &in_text) == (&Match::None, &Match::None, &TextMatch::One(Match::None));
+        let which = resolve_ticket(&reply.from, managers, named, quoted, in_text);
         let reason = match which {
-            Which::NotFound => Reason::NoSuchTicket,
+            TicketMatch::NotFound => Reason::NoSuchTicket,
             _ if has_no_hint => Reason::NoHint,
-            _ => Reason::AtOdds,
+            _ => Reason::Contradicting,
         };
         Ok(Self {
             which,
@@ -53,20 +53,20 @@ impl Hints {
 }
 
 /// What a reference leads to.
-pub(super) async fn by_reference(store: &dyn TicketStore, reference: TicketRef) -> Result<Clue, StoreError> {
-    let ticket = store.find(LookUp::Reference(reference)).await?;
-    Ok(ticket.map_or(Clue::NoSuchTicket, |ticket| Clue::Names(Box::new(ticket))))
+pub(super) async fn by_reference(store: &dyn TicketStore, reference: TicketRef) -> Result<Match, StoreError> {
+    let ticket = store.find(TicketLookup::Reference(reference)).await?;
+    Ok(ticket.map_or(Match::NoSuchTicket, |ticket| Match::Ticket(Box::new(ticket))))
 }
 
-async fn by_quote(store: &dyn TicketStore, id: ExternalId) -> Result<Clue, StoreError> {
-    let ticket = store.find(LookUp::Quoted(id)).await?;
-    Ok(ticket.map_or(Clue::Silent, |ticket| Clue::Names(Box::new(ticket))))
+async fn by_quote(store: &dyn TicketStore, id: ExternalId) -> Result<Match, StoreError> {
+    let ticket = store.find(TicketLookup::Quoted(id)).await?;
+    Ok(ticket.map_or(Match::None, |ticket| Match::Ticket(Box::new(ticket))))
 }
 
-async fn by_text(store: &dyn TicketStore, text: &str) -> Result<TextClue, StoreError> {
+async fn by_text(store: &dyn TicketStore, text: &str) -> Result<TextMatch, StoreError> {
     match references_in(text).as_slice() {
-        [] => Ok(TextClue::One(Clue::Silent)),
-        [one] => by_reference(store, *one).await.map(TextClue::One),
-        _ => Ok(TextClue::Several),
+        [] => Ok(TextMatch::One(Match::None)),
+        [one] => by_reference(store, *one).await.map(TextMatch::One),
+        _ => Ok(TextMatch::Several),
     }
 }

@@ -17,8 +17,8 @@ use std::{sync::Arc, time::Duration};
 use uuid::{Builder, Uuid};
 
 pub use add_message::{AddError, AddMessage, Added};
-pub use customers::{Customers, Gone, Records};
-pub use deliver::{Claims, Deliver, LEASE, Room};
+pub use customers::{Customers, EraseReport, Records};
+pub use deliver::{Capacity, Claims, Deliver, LEASE};
 pub use open_ticket::{OpenError, OpenTicket, OpenedTicket};
 pub use operate::{AttachedMessage, Operate, OperateError};
 pub use receive_reply::{ReceiveError, ReceiveReply, Received, Reply, TicketName};
@@ -28,8 +28,8 @@ pub use transfer::transfer;
 pub use view_ticket::{Admitted, Credentials, View, ViewError, ViewTicket};
 
 use crate::{
-    EntryId, EventKind, Notification, NotificationId, Ticket, TicketLinks, Timestamp,
-    ports::{Clock, Composer, Event, Note, Random, Wake},
+    AuditEntryId, EventKind, Notification, NotificationId, Ticket, TicketLinks, Timestamp,
+    ports::{AuditStamp, Clock, Composer, Event, Random, WakeSignal},
 };
 
 /// How long an idempotency key keeps answering with what it made.
@@ -43,7 +43,7 @@ fn new_id(now: Timestamp, random: &dyn Random) -> Uuid {
 
 /// What every use case that changes a ticket needs of its surroundings.
 #[derive(Clone)]
-pub struct Surroundings {
+pub struct Context {
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Draws ids, keys and references.
@@ -51,26 +51,26 @@ pub struct Surroundings {
     /// Writes what the manager is told.
     pub composer: Arc<dyn Composer>,
     /// Rouses the delivery.
-    pub wake: Arc<dyn Wake>,
+    pub wake: Arc<dyn WakeSignal>,
     /// Where tickets are found on the web.
     pub links: TicketLinks,
     /// Whether there is a receiver to send notifications to.
     pub has_receiver: bool,
 }
 
-impl Surroundings {
+impl Context {
     fn new_id(&self, now: Timestamp) -> Uuid {
         new_id(now, &*self.random)
     }
 
     /// What an act of this moment is called in the trail.
-    fn note(&self) -> Note {
+    fn note(&self) -> AuditStamp {
         self.note_at(self.clock.now())
     }
 
-    fn note_at(&self, at: Timestamp) -> Note {
-        Note {
-            id: EntryId(self.new_id(at)),
+    fn note_at(&self, at: Timestamp) -> AuditStamp {
+        AuditStamp {
+            id: AuditEntryId(self.new_id(at)),
             at,
         }
     }

@@ -2,11 +2,11 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{KEY_LIFE, Surroundings};
+use super::{Context, KEY_LIFE};
 use crate::{
     AccessKey, AccessKeys, Channel, Content, EventKind, IdempotencyKey, Message, MessageId, Sender, Status, Ticket,
     TicketId, TicketRef, TicketRequest, Timestamp,
-    ports::{Idempotency, Opened, Opening, Precedent, StoreError, TicketStore},
+    ports::{ExistingTicket, Idempotency, OpenResult, Opening, StoreError, TicketStore},
     values::partly_redacted_debug,
 };
 
@@ -21,7 +21,7 @@ const WIDEN_AFTER: u8 = 3;
 /// Opens tickets.
 pub struct OpenTicket {
     store: Arc<dyn TicketStore>,
-    around: Surroundings,
+    context: Context,
     day: Mutex<Day>,
 }
 
@@ -66,15 +66,15 @@ struct NoFreeReference(u8);
 
 impl OpenTicket {
     /// Opens tickets in `store`.
-    pub fn new(store: Arc<dyn TicketStore>, around: Surroundings) -> Self {
+    pub fn new(store: Arc<dyn TicketStore>, context: Context) -> Self {
         let never = Day {
-            begins: around.clock.now().midnight(),
+            begins: context.clock.now().midnight(),
             opened: 0,
             until_recount: 0,
         };
         Self {
             store,
-            around,
+            context,
             day: Mutex::new(never),
         }
     }
@@ -82,7 +82,7 @@ impl OpenTicket {
     /// Stores a ticket with its first message and the notification of it. The same `key` with the same request gives
     /// the same ticket for 24 hours.
     pub async fn open(&self, request: TicketRequest, key: Option<IdempotencyKey>) -> Result<OpenedTicket, OpenError> {
-        let now = self.around.clock.now();
+        let now = self.context.clock.now();
         let digest = request.digest();
         let idempotency = key.map(|key| Idempotency {
             key,
@@ -92,13 +92,13 @@ impl OpenTicket {
         let digits = TicketRef::digits_for(self.opened_today(now).await?);
         let draws = WIDEN_AFTER * (TicketRef::MAX_DIGITS - TicketRef::MIN_DIGITS + 1);
         for draw in 0..draws {
-            let reference = TicketRef::draw(now.date(), digits + draw / WIDEN_AFTER, self.around.random.bits());
+            let reference = TicketRef::draw(now.date(), digits + draw / WIDEN_AFTER, self.context.random.bits());
             let opening = self.opening(request.clone(), reference, idempotency.clone(), now);
             let (id, customer_key) = (opening.ticket.id, opening.ticket.keys.customer.clone());
             match self.store.open(opening).await? {
-                Opened::Now => {
-                    self.around.wake.wake();
-                    let url = self.around.links.for_customer(reference, &customer_key);
+                OpenResult::Opened => {
+                    self.context.wake.wake();
+                    let url = self.context.links.for_customer(reference, &customer_key);
                     return Ok(OpenedTicket {
                         id,
                         reference,
@@ -106,8 +106,8 @@ impl OpenTicket {
                         replayed: false,
                     });
                 }
-                Opened::ReferenceTaken => {}
-                Opened::Before(precedent) => return self.replay(&precedent, digest),
+                OpenResult::ReferenceTaken => {}
+                OpenResult::AlreadyOpened(precedent) => return self.replay(&precedent, digest),
             }
         }
         Err(StoreError::Failed(Arc::new(NoFreeReference(draws))).into())
@@ -120,25 +120,25 @@ impl OpenTicket {
         idempotency: Option<Idempotency>,
         now: Timestamp,
     ) -> Opening {
-        let around = &self.around;
+        let context = &self.context;
         let ticket = Ticket {
-            id: TicketId(around.new_id(now)),
+            id: TicketId(context.new_id(now)),
             reference,
             customer: request.customer,
             subject: request.subject,
             priority: request.priority,
             status: Status::Open,
             keys: AccessKeys {
-                customer: AccessKey::from_random(around.random.bytes()),
-                reader: AccessKey::from_random(around.random.bytes()),
+                customer: AccessKey::from_random(context.random.bytes()),
+                reader: AccessKey::from_random(context.random.bytes()),
             },
             version: 1,
             created_at: now,
             updated_at: now,
         };
-        let notification = around.notification(EventKind::Created, &ticket, request.message.as_str(), now);
+        let notification = context.notification(EventKind::Created, &ticket, request.message.as_str(), now);
         let message = Message {
-            id: MessageId(around.new_id(now)),
+            id: MessageId(context.new_id(now)),
             sender: Sender::Customer,
             channel: Channel::Web,
             from: None,
@@ -154,7 +154,7 @@ impl OpenTicket {
         }
     }
 
-    fn replay(&self, precedent: &Precedent, digest: [u8; 32]) -> Result<OpenedTicket, OpenError> {
+    fn replay(&self, precedent: &ExistingTicket, digest: [u8; 32]) -> Result<OpenedTicket, OpenError> {
         if precedent.digest != digest {
             return Err(OpenError::KeyReused);
         }
@@ -162,7 +162,7 @@ impl OpenTicket {
             id: precedent.id,
             reference: precedent.reference,
             url: self
-                .around
+                .context
                 .links
                 .for_customer(precedent.reference, &precedent.access_key),
             replayed: true,

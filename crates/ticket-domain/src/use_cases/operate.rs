@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use super::Surroundings;
+use super::Context;
 use crate::{
-    Attention, Entry, EntryId, EventKind, Listing, Managers, Message, MessageId, Sender, Ticket, TicketRef, Tickets,
-    Wish,
-    ports::{Attach, Attached, Changing, Desk, LookUp, StoreError, TicketStore},
+    Attention, AuditEntryId, Entry, EventKind, Managers, Message, MessageId, Sender, Ticket, TicketPage, TicketPatch,
+    TicketQuery, TicketRef,
+    ports::{Attach, AttachResult, OperatorQueries, StoreError, TicketLookup, TicketStore, UpdateTicket},
 };
 
 /// What operators do at their desk.
 pub struct Operate {
     tickets: Arc<dyn TicketStore>,
-    desk: Arc<dyn Desk>,
-    around: Surroundings,
+    desk: Arc<dyn OperatorQueries>,
+    context: Context,
     managers: Managers,
 }
 
@@ -47,18 +47,23 @@ pub enum OperateError {
 
 impl Operate {
     /// Works on the tickets of a store. `managers` says whose a message is that is attached.
-    pub fn new(tickets: Arc<dyn TicketStore>, desk: Arc<dyn Desk>, around: Surroundings, managers: Managers) -> Self {
+    pub fn new(
+        tickets: Arc<dyn TicketStore>,
+        desk: Arc<dyn OperatorQueries>,
+        context: Context,
+        managers: Managers,
+    ) -> Self {
         Self {
             tickets,
             desk,
-            around,
+            context,
             managers,
         }
     }
 
     /// One page of tickets.
-    pub async fn list(&self, listing: Listing) -> Result<Tickets, StoreError> {
-        self.desk.list(listing).await
+    pub async fn list(&self, query: TicketQuery) -> Result<TicketPage, StoreError> {
+        self.desk.list(query).await
     }
 
     /// What of the tickets needs an operator.
@@ -67,16 +72,16 @@ impl Operate {
     }
 
     /// Gives a ticket another status, another priority, or both; the ticket as it stands then.
-    pub async fn change(&self, reference: TicketRef, wish: Wish) -> Result<Ticket, OperateError> {
+    pub async fn change(&self, reference: TicketRef, patch: TicketPatch) -> Result<Ticket, OperateError> {
         let ticket = self.ticket(reference).await?;
-        let at = self.around.clock.now();
-        let changing = Changing {
+        let at = self.context.clock.now();
+        let update = UpdateTicket {
             ticket: ticket.id,
-            wish,
+            patch,
             at,
-            entries: [self.around.note_at(at).id, self.around.note_at(at).id],
+            entries: [self.context.note_at(at).id, self.context.note_at(at).id],
         };
-        Ok(self.desk.change(changing).await?)
+        Ok(self.desk.change(update).await?)
     }
 
     /// Messages whose ticket is not known, the oldest first.
@@ -100,20 +105,20 @@ impl Operate {
         }
         let sender = writer.unwrap_or_else(|| self.writer(&kept));
         let is_customer = sender == Sender::Customer;
-        let note = self.around.note();
+        let note = self.context.note();
         let text = kept.content.as_text();
         let attach = Attach {
             message,
             to: ticket.id,
             sender,
-            notification: is_customer.then(|| self.around.notification(EventKind::Updated, &ticket, &text, note.at)),
+            notification: is_customer.then(|| self.context.notification(EventKind::Updated, &ticket, &text, note.at)),
             reopen: is_customer,
             note,
         };
         match self.desk.attach(attach).await? {
-            Attached::Now => {
+            AttachResult::Attached => {
                 if is_customer {
-                    self.around.wake.wake();
+                    self.context.wake.wake();
                 }
                 Ok(AttachedMessage {
                     reference,
@@ -121,8 +126,8 @@ impl Operate {
                     duplicate: false,
                 })
             }
-            Attached::Before(of) => attached_before(message, reference, of),
-            Attached::NoSuchMessage => Err(OperateError::NoSuchMessage),
+            AttachResult::AlreadyAttached(of) => attached_before(message, reference, of),
+            AttachResult::NoSuchMessage => Err(OperateError::NoSuchMessage),
         }
     }
 
@@ -130,7 +135,7 @@ impl Operate {
     pub async fn trail(
         &self,
         of: Option<TicketRef>,
-        before: Option<EntryId>,
+        before: Option<AuditEntryId>,
         limit: u16,
     ) -> Result<Vec<Entry>, OperateError> {
         let of = match of {
@@ -141,7 +146,7 @@ impl Operate {
     }
 
     async fn ticket(&self, reference: TicketRef) -> Result<Ticket, OperateError> {
-        let found = self.tickets.find(LookUp::Reference(reference)).await?;
+        let found = self.tickets.find(TicketLookup::Reference(reference)).await?;
         found.ok_or(OperateError::NoSuchTicket)
     }
 

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use super::{
-    Surroundings,
+    Context,
     hints::{Hints, by_reference},
 };
 use crate::{
-    CHOICES, Channel, Clue, Content, EventKind, ExternalId, Managers, Message, MessageId, Notification, Phone, Pick,
-    Question, QuestionId, Reason, Sender, Ticket, TicketRef, Timestamp, Which, looks_like_a_pick, notice,
+    CHOICES, Channel, Content, EventKind, ExternalId, Managers, Match, Message, MessageId, Notification, Phone,
+    Question, QuestionId, Reason, Selection, Sender, Ticket, TicketMatch, TicketRef, Timestamp, looks_like_a_choice,
+    notice,
     ports::{
-        Answered, Append, Appended, Asking, Keep, Kept, Known, Picked, Picking, Questions, Replaced, StoreError,
-        TicketStore,
+        AnswerQuestion, AnswerResult, Append, Appended, ChoiceResult, Existing, Precondition, QuestionUpdate,
+        Questions, StoreError, StoreUnmatched, StoredUnmatched, TicketStore,
     },
     values::partly_redacted_debug,
 };
@@ -109,7 +110,7 @@ const PATIENT_LOOKS: u8 = 4;
 pub struct ReceiveReply {
     store: Arc<dyn TicketStore>,
     questions: Arc<dyn Questions>,
-    around: Surroundings,
+    context: Context,
     managers: Managers,
 }
 
@@ -118,13 +119,13 @@ impl ReceiveReply {
     pub fn new(
         store: Arc<dyn TicketStore>,
         questions: Arc<dyn Questions>,
-        around: Surroundings,
+        context: Context,
         managers: Managers,
     ) -> Self {
         Self {
             store,
             questions,
-            around,
+            context,
             managers,
         }
     }
@@ -140,14 +141,14 @@ impl ReceiveReply {
                     Picks::No => question,
                     Picks::Moved => continue,
                     Picks::Yes(received) => return Ok(received),
-                    Picks::Kept(question) => return Err(refusal(&hints.which, question)),
+                    Picks::StoredUnmatched(question) => return Err(refusal(&hints.which, question)),
                 }
             } else {
                 None
             };
             let placed = match hints.which {
-                Which::Certain(ticket, sender) => self.append(&reply, *ticket, sender).await.map(Some),
-                Which::NotNamed | Which::NotFound => self.keep(&reply, &hints, question, look).await,
+                TicketMatch::Certain(ticket, sender) => self.append(&reply, *ticket, sender).await.map(Some),
+                TicketMatch::Uncertain | TicketMatch::NotFound => self.keep(&reply, &hints, question, look).await,
             };
             if let Some(received) = placed? {
                 return Ok(received);
@@ -159,7 +160,7 @@ impl ReceiveReply {
     /// Takes a message as the answer to its writer's question, if it is one.
     async fn pick(&self, reply: &Reply, hints: &Hints, question: Option<&Question>) -> Result<Picks, StoreError> {
         let text = reply.content.body().as_str();
-        if !hints.may_pick || !looks_like_a_pick(text) {
+        if !hints.may_pick || !looks_like_a_choice(text) {
             return Ok(Picks::No);
         }
         // After the look at the question: what closed it before that look is seen here.
@@ -168,31 +169,33 @@ impl ReceiveReply {
         {
             return Ok(Picks::Yes(self.answered(reply, &picked, true)));
         }
-        let now = self.around.clock.now();
-        let Some((question, pick)) = question.and_then(|question| Some((question, question.picked_by(text, now)?)))
+        let now = self.context.clock.now();
+        let Some((question, pick)) = question.and_then(|question| Some((question, question.choice_in(text, now)?)))
         else {
             return Ok(Picks::No);
         };
         let ticket = match pick {
-            Pick::LeftAside => None,
-            Pick::Ticket(reference) => match by_reference(&*self.store, reference).await? {
-                Clue::Names(ticket) => Some(ticket.id),
-                Clue::Silent | Clue::NoSuchTicket => return Ok(Picks::No),
+            Selection::NoneOfThem => None,
+            Selection::Ticket(reference) => match by_reference(&*self.store, reference).await? {
+                Match::Ticket(ticket) => Some(ticket.id),
+                Match::None | Match::NoSuchTicket => return Ok(Picks::No),
             },
         };
-        let picking = Picking {
+        let picking = AnswerQuestion {
             question: question.id,
             by: reply.external_id.clone(),
             ticket,
             at: now,
         };
         Ok(match self.questions.answer(picking).await? {
-            Answered::Now(picked) => Picks::Yes(self.answered(reply, &picked, false)),
-            Answered::Before(Known::Answer(picked)) => Picks::Yes(self.answered(reply, &picked, true)),
+            AnswerResult::Answered(picked) => Picks::Yes(self.answered(reply, &picked, false)),
+            AnswerResult::AlreadyKnown(Existing::Answer(picked)) => Picks::Yes(self.answered(reply, &picked, true)),
             // A message of this id came before it could be an answer.
-            Answered::Before(Known::InThread { id, of }) => Picks::Yes(duplicate(id, of)),
-            Answered::Before(Known::Kept(before)) => Picks::Kept(self.still_asked(reply, before).await?),
-            Answered::Closed => Picks::Moved,
+            AnswerResult::AlreadyKnown(Existing::InThread { id, of }) => Picks::Yes(duplicate(id, of)),
+            AnswerResult::AlreadyKnown(Existing::Unmatched(before)) => {
+                Picks::StoredUnmatched(self.still_asked(reply, before).await?)
+            }
+            AnswerResult::Closed => Picks::Moved,
         })
     }
 
@@ -218,11 +221,11 @@ impl ReceiveReply {
             // It came without a key of that kind.
             Appended::Added | Appended::Repeated { .. } => id,
             Appended::Joined(message) => message,
-            Appended::Before { id, of } => return Ok(duplicate(id, of.unwrap_or(reference))),
+            Appended::AlreadyStored { id, of } => return Ok(duplicate(id, of.unwrap_or(reference))),
             Appended::Answer(picked) => return Ok(self.answered(reply, &picked, true)),
         };
         if is_told {
-            self.around.wake.wake();
+            self.context.wake.wake();
         }
         Ok(Received {
             reference: Some(reference),
@@ -241,7 +244,7 @@ impl ReceiveReply {
         };
         let text = kept.as_ref().unwrap_or(message).content.as_text();
         Ok(self
-            .around
+            .context
             .notification(EventKind::Updated, ticket, &text, message.created_at))
     }
 
@@ -268,25 +271,29 @@ impl ReceiveReply {
             None
         };
         let asking = match &asked {
-            None => Asking::Nothing,
-            Some(question) if open.as_ref().is_some_and(|open| open.id == question.id) => Asking::Again(question.id),
+            None => QuestionUpdate::None,
+            Some(question) if open.as_ref().is_some_and(|open| open.id == question.id) => {
+                QuestionUpdate::Extend(question.id)
+            }
             // About one message alone, or in too great a bustle, it does not matter what was open.
-            Some(question) if !question.is_run || look >= PATIENT_LOOKS => Asking::Anew {
+            Some(question) if !question.is_run || look >= PATIENT_LOOKS => QuestionUpdate::Ask {
                 question: question.clone(),
-                instead_of: Replaced::Whichever,
+                instead_of: Precondition::AnyQuestion,
             },
-            Some(question) => Asking::Anew {
+            Some(question) => QuestionUpdate::Ask {
                 question: question.clone(),
-                instead_of: Replaced::Only(open.as_ref().map(|open| open.id)),
+                instead_of: Precondition::Only(open.as_ref().map(|open| open.id)),
             },
         };
-        match self.store.keep_unmatched(Keep { message, asking }).await? {
-            Kept::Now => Err(refusal(&hints.which, asked)),
-            Kept::Before(Known::Kept(before)) => Err(refusal(&hints.which, self.still_asked(reply, before).await?)),
+        match self.store.store_unmatched(StoreUnmatched { message, asking }).await? {
+            StoredUnmatched::Stored => Err(refusal(&hints.which, asked)),
+            StoredUnmatched::AlreadyKnown(Existing::Unmatched(before)) => {
+                Err(refusal(&hints.which, self.still_asked(reply, before).await?))
+            }
             // It joined a thread before, so it is a repetition, whatever it names now.
-            Kept::Before(Known::InThread { id, of }) => Ok(Some(duplicate(id, of))),
-            Kept::Before(Known::Answer(picked)) => Ok(Some(self.answered(reply, &picked, true))),
-            Kept::QuestionMoved => Ok(None),
+            StoredUnmatched::AlreadyKnown(Existing::InThread { id, of }) => Ok(Some(duplicate(id, of))),
+            StoredUnmatched::AlreadyKnown(Existing::Answer(picked)) => Ok(Some(self.answered(reply, &picked, true))),
+            StoredUnmatched::QuestionChanged => Ok(None),
         }
     }
 
@@ -298,12 +305,12 @@ impl ReceiveReply {
             return Ok(None);
         };
         let open = self.questions.question(before.of.clone()).await?;
-        let now = self.around.clock.now();
+        let now = self.context.clock.now();
         Ok(open.filter(|open| open.id == before.id && open.is_in_time(now)))
     }
 
     /// What came of an answer. Only who gave it is told.
-    fn answered(&self, reply: &Reply, picked: &Picked, duplicate: bool) -> Received {
+    fn answered(&self, reply: &Reply, picked: &ChoiceResult, duplicate: bool) -> Received {
         let is_told = picked.of == reply.from && self.managers.may_be_asked(&reply.from);
         Received {
             reference: picked.to.as_ref().map(|to| to.reference),
@@ -321,18 +328,18 @@ impl ReceiveReply {
         open: Option<&Question>,
         now: Timestamp,
     ) -> Result<Question, StoreError> {
-        if let Some(open) = open.filter(|open| reason == Reason::NoHint && open.takes_more(now)) {
+        if let Some(open) = open.filter(|open| reason == Reason::NoHint && open.accepts_more(now)) {
             return Ok(open.clone());
         }
         let choices = self.questions.open_tickets(CHOICES).await?;
-        let id = QuestionId(self.around.new_id(now));
+        let id = QuestionId(self.context.new_id(now));
         Ok(Question::new(id, reply.from.clone(), reason, &choices, now))
     }
 
     fn message(&self, reply: &Reply, sender: Sender) -> Message {
-        let now = self.around.clock.now();
+        let now = self.context.clock.now();
         Message {
-            id: MessageId(self.around.new_id(now)),
+            id: MessageId(self.context.new_id(now)),
             sender,
             channel: reply.channel,
             from: Some(reply.from.clone()),
@@ -350,7 +357,7 @@ enum Picks {
     /// An answer, and what came of it.
     Yes(Received),
     /// No answer: it is a message that was kept before, and about which this was asked.
-    Kept(Option<Question>),
+    StoredUnmatched(Option<Question>),
     /// It may be one, but the question moved: look again.
     Moved,
 }
@@ -365,10 +372,10 @@ fn duplicate(message: MessageId, of: TicketRef) -> Received {
 }
 
 /// The answer to a message that is kept.
-fn refusal(which: &Which, asked: Option<Question>) -> ReceiveError {
+fn refusal(which: &TicketMatch, asked: Option<Question>) -> ReceiveError {
     let ask = asked.map(|question| question.text);
     match which {
-        Which::NotFound => ReceiveError::NotFound { ask },
-        Which::NotNamed | Which::Certain(..) => ReceiveError::NotNamed { ask },
+        TicketMatch::NotFound => ReceiveError::NotFound { ask },
+        TicketMatch::Uncertain | TicketMatch::Certain(..) => ReceiveError::NotNamed { ask },
     }
 }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::Surroundings;
+use super::Context;
 use crate::{
-    Detour, NotificationId, Route,
-    ports::{Outbox, Redelivered, StoreError},
+    DeliveryRoute, Fallback, NotificationId,
+    ports::{Outbox, RedeliverResult, StoreError},
 };
 
 /// So many of those that need a way of their own are looked up at once.
@@ -14,37 +14,37 @@ const AT_ONCE: u16 = 100;
 /// Makes notifications due again.
 pub struct Redeliver {
     outbox: Arc<dyn Outbox>,
-    around: Surroundings,
+    context: Context,
 }
 
 impl Redeliver {
     /// Works on `outbox`.
-    pub fn new(outbox: Arc<dyn Outbox>, around: Surroundings) -> Self {
-        Self { outbox, around }
+    pub fn new(outbox: Arc<dyn Outbox>, context: Context) -> Self {
+        Self { outbox, context }
     }
 
     /// Makes one due now, under the `webhook-id` that it had. One that was given up on another way begins anew: in its
     /// own words, to the first number.
-    pub async fn redeliver(&self, id: NotificationId) -> Result<Redelivered, StoreError> {
+    pub async fn redeliver(&self, id: NotificationId) -> Result<RedeliverResult, StoreError> {
         let anew = self.outbox.way(id).await?.and_then(|way| self.anew(&way));
-        let redelivered = self.outbox.redeliver(id, self.around.note(), anew).await?;
-        if redelivered == Redelivered::Queued {
-            self.around.wake.wake();
+        let redelivered = self.outbox.redeliver(id, self.context.note(), anew).await?;
+        if redelivered == RedeliverResult::Queued {
+            self.context.wake.wake();
         }
         Ok(redelivered)
     }
 
     /// Makes everything due that was given up; says how many that were.
     pub async fn redeliver_dead(&self) -> Result<u64, StoreError> {
-        let mut queued = self.outbox.redeliver_dead(self.around.note()).await?;
+        let mut queued = self.outbox.redeliver_dead(self.context.note()).await?;
         if queued > 0 {
-            self.around.wake.wake();
+            self.context.wake.wake();
         }
         loop {
-            let elsewhere = self.outbox.dead_elsewhere(AT_ONCE).await?;
+            let elsewhere = self.outbox.dead_fallbacks(AT_ONCE).await?;
             let mut was_any = false;
             for id in elsewhere {
-                if self.redeliver(id).await? == Redelivered::Queued {
+                if self.redeliver(id).await? == RedeliverResult::Queued {
                     was_any = true;
                     queued += 1;
                 }
@@ -55,13 +55,13 @@ impl Redeliver {
         }
     }
 
-    fn anew(&self, way: &Detour) -> Option<Detour> {
-        if way.route == Route::Text {
+    fn anew(&self, way: &Fallback) -> Option<Fallback> {
+        if way.route == DeliveryRoute::Text {
             return None;
         }
-        let payload = self.around.composer.redirect(&way.payload, Route::Text)?;
-        Some(Detour {
-            route: Route::Text,
+        let payload = self.context.composer.redirect(&way.payload, DeliveryRoute::Text)?;
+        Some(Fallback {
+            route: DeliveryRoute::Text,
             payload,
         })
     }

@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    Detour, EventKind, ExternalId, Meaning, MessageStatus, NotificationId, Progress, Receipt, Route,
-    ports::{Advance, Clock, Composer, Handed, Receipts, StoreError, Wake},
+    DeliveryRoute, EventKind, ExternalId, Fallback, MessageStatus, NotificationId, Progress, Receipt, ReceiptEffect,
+    ports::{Clock, Composer, Receipts, SentNotification, StatusUpdate, StoreError, WakeSignal},
 };
 
 /// How long a receipt is kept whose message is not known yet. It can be ahead of the answer that names the message by
@@ -30,9 +30,9 @@ pub enum Reported {
         /// What it tells.
         event: EventKind,
         /// The way it goes now.
-        route: Route,
+        route: DeliveryRoute,
         /// Why the message was refused.
-        why: Box<str>,
+        reason: Box<str>,
     },
     /// The message was refused, and there is no other way.
     Dead {
@@ -41,7 +41,7 @@ pub enum Reported {
         /// What it tells.
         event: EventKind,
         /// Why the message was refused.
-        why: Box<str>,
+        reason: Box<str>,
     },
 }
 
@@ -50,7 +50,7 @@ pub struct ReportReceipt {
     receipts: Arc<dyn Receipts>,
     composer: Arc<dyn Composer>,
     clock: Arc<dyn Clock>,
-    wake: Arc<dyn Wake>,
+    wake: Arc<dyn WakeSignal>,
 }
 
 impl ReportReceipt {
@@ -59,7 +59,7 @@ impl ReportReceipt {
         receipts: Arc<dyn Receipts>,
         composer: Arc<dyn Composer>,
         clock: Arc<dyn Clock>,
-        wake: Arc<dyn Wake>,
+        wake: Arc<dyn WakeSignal>,
     ) -> Self {
         Self {
             receipts,
@@ -107,22 +107,29 @@ impl ReportReceipt {
         Ok(done)
     }
 
-    async fn apply(&self, handed: Handed, receipt: &Receipt) -> Result<Reported, StoreError> {
-        let Handed { id, event, route, .. } = handed;
-        let why = receipt.why();
+    async fn apply(&self, handed: SentNotification, receipt: &Receipt) -> Result<Reported, StoreError> {
+        let SentNotification { id, event, route, .. } = handed;
+        let reason = receipt.reason();
         let (advance, reported) = match handed.progress.map(|progress| receipt.meaning(progress)) {
-            None | Some(Meaning::Nothing) => return Ok(Reported::Nothing),
-            Some(Meaning::Further(progress)) => (Advance::To(progress), Reported::Further(id, progress)),
-            Some(Meaning::Refused(refusal)) => match Detour::after(route, refusal, &handed.payload, &*self.composer) {
-                Some(detour) => {
-                    let route = detour.route;
-                    (
-                        Advance::Detour(detour, why.clone()),
-                        Reported::Diverted { id, event, route, why },
-                    )
+            None | Some(ReceiptEffect::Nothing) => return Ok(Reported::Nothing),
+            Some(ReceiptEffect::Progressed(progress)) => (StatusUpdate::To(progress), Reported::Further(id, progress)),
+            Some(ReceiptEffect::NotDelivered(refusal)) => {
+                match Fallback::after(route, refusal, &handed.payload, &*self.composer) {
+                    Some(fallback) => {
+                        let route = fallback.route;
+                        (
+                            StatusUpdate::Fallback(fallback, reason.clone()),
+                            Reported::Diverted {
+                                id,
+                                event,
+                                route,
+                                reason,
+                            },
+                        )
+                    }
+                    None => (StatusUpdate::Dead(reason.clone()), Reported::Dead { id, event, reason }),
                 }
-                None => (Advance::Dead(why.clone()), Reported::Dead { id, event, why }),
-            },
+            }
         };
         let advanced = self
             .receipts

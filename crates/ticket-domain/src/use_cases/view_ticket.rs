@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    Access, AccessKeys, Standing, Thread, ThreadState, TicketRef,
+    Access, AccessKeys, AccessLevel, Thread, TicketRef, TicketVersion,
     ports::{StoreError, TicketStore},
     values::partly_redacted_debug,
 };
@@ -27,9 +27,13 @@ partly_redacted_debug!(Credentials<'_>, shows is_operator; hides key);
 
 impl Credentials<'_> {
     /// What they make of a reader of the ticket with these keys.
-    pub(super) fn standing(&self, keys: &AccessKeys) -> Standing {
-        let by_key = self.key.map_or(Standing::Anyone, |key| keys.standing(key));
-        if self.is_operator { Standing::Operator } else { by_key }
+    pub(super) fn access_level(&self, keys: &AccessKeys) -> AccessLevel {
+        let by_key = self.key.map_or(AccessLevel::Anyone, |key| keys.access_level(key));
+        if self.is_operator {
+            AccessLevel::Operator
+        } else {
+            by_key
+        }
     }
 }
 
@@ -39,25 +43,25 @@ pub struct View {
     /// The ticket with its messages.
     pub thread: Thread,
     /// What the reader proved to be.
-    pub standing: Standing,
+    pub access_level: AccessLevel,
 }
 
 /// A reader who may see a ticket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Admitted {
     reference: TicketRef,
-    standing: Standing,
-    state: Option<ThreadState>,
+    access_level: AccessLevel,
+    state: Option<TicketVersion>,
 }
 
 impl Admitted {
     /// What the reader proved to be.
-    pub fn standing(&self) -> Standing {
-        self.standing
+    pub fn access_level(&self) -> AccessLevel {
+        self.access_level
     }
 
     /// How the ticket stands, if it was looked at.
-    pub fn state(&self) -> Option<ThreadState> {
+    pub fn state(&self) -> Option<TicketVersion> {
         self.state
     }
 }
@@ -94,20 +98,20 @@ impl ViewTicket {
         if is_known && !looks {
             return Ok(Admitted {
                 reference,
-                standing: if credentials.is_operator {
-                    Standing::Operator
+                access_level: if credentials.is_operator {
+                    AccessLevel::Operator
                 } else {
-                    Standing::Anyone
+                    AccessLevel::Anyone
                 },
                 state: None,
             });
         }
         let head = self.store.head(reference).await?.ok_or(ViewError::NotFound)?;
-        match (self.access, credentials.standing(&head.keys)) {
-            (Access::Private, Standing::Anyone) => Err(ViewError::NotFound),
-            (Access::Private | Access::Open, standing) => Ok(Admitted {
+        match (self.access, credentials.access_level(&head.keys)) {
+            (Access::Private, AccessLevel::Anyone) => Err(ViewError::NotFound),
+            (Access::Private | Access::Open, access_level) => Ok(Admitted {
                 reference,
-                standing,
+                access_level,
                 state: Some(head.state),
             }),
         }
@@ -118,7 +122,7 @@ impl ViewTicket {
         let thread = self.store.thread(admitted.reference).await?;
         Ok(View {
             thread: thread.ok_or(ViewError::NotFound)?,
-            standing: admitted.standing,
+            access_level: admitted.access_level,
         })
     }
 
@@ -130,7 +134,7 @@ impl ViewTicket {
             return self.read(admitted).await;
         }
         let thread = self.store.thread(reference).await?.ok_or(ViewError::NotFound)?;
-        let standing = credentials.standing(&thread.ticket.keys);
-        Ok(View { thread, standing })
+        let access_level = credentials.access_level(&thread.ticket.keys);
+        Ok(View { thread, access_level })
     }
 }

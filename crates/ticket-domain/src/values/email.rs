@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use email_address::{EmailAddress, Options};
 
-use super::{Rule, redacted_debug, text_value};
+use super::{ValidationError, redacted_debug, text_value};
 
 /// An address that could receive mail: a local part and a domain with a dot, at most 254 characters.
 #[derive(Clone, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub enum EmailError {
     NotAnAddress,
 }
 
-impl Rule for EmailError {
+impl ValidationError for EmailError {
     fn code(&self) -> &'static str {
         match self {
             Self::Empty => "required",

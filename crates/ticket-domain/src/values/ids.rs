@@ -38,5 +38,5 @@ id! {
 }
 id! {
     /// Names an entry of the trail of what operators did.
-    EntryId
+    AuditEntryId
 }

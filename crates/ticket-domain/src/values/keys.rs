@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use subtle::ConstantTimeEq;
 
-use super::{Rule, redacted_debug, text_value};
+use super::{ValidationError, redacted_debug, text_value};
 
 /// A secret in a ticket's address, 128 random bits as 32 hexadecimal digits: whoever has it may act on the ticket.
 #[derive(Clone, PartialEq, Eq)]
@@ -62,7 +62,7 @@ pub enum IdempotencyKeyError {
     NotPrintable,
 }
 
-impl Rule for IdempotencyKeyError {
+impl ValidationError for IdempotencyKeyError {
     fn code(&self) -> &'static str {
         match self {
             Self::Empty => "required",

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use url::Url;
 
-use super::{Rule, redacted_debug, text_value};
+use super::{ValidationError, redacted_debug, text_value};
 
 /// An `https` address of at most 2,048 characters. It is stored and shown, never fetched.
 #[derive(Clone, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub enum MediaUrlError {
     Disguised,
 }
 
-impl Rule for MediaUrlError {
+impl ValidationError for MediaUrlError {
     fn code(&self) -> &'static str {
         match self {
             Self::TooLong => "too_long",

@@ -15,22 +15,22 @@ mod words;
 
 pub use email::{Email, EmailError};
 pub use external::ExternalId;
-pub use ids::{EntryId, LeaseToken, MessageId, NotificationId, QuestionId, TicketId};
+pub use ids::{AuditEntryId, LeaseToken, MessageId, NotificationId, QuestionId, TicketId};
 pub use keys::{AccessKey, AccessKeyError, IdempotencyKey, IdempotencyKeyError};
 pub use media::{MediaUrl, MediaUrlError};
-pub use new::New;
+pub use new::StrictText;
 pub use phone::{Phone, PhoneError};
-pub use place::{NotAPlace, Place};
+pub use place::{Cursor, InvalidCursor};
 pub use search::SearchText;
-pub use text::{Body, CustomerName, MessageText, Subject, TextError};
+pub use text::{CustomerName, MessageBody, MessageText, Subject, TextError};
 pub use timestamp::{Timestamp, TimestampError};
 pub use words::{
-    Awaiting, Channel, DeliveryState, EventKind, MessageStatus, Priority, Progress, Route, Sender, Stage, Status,
-    UnknownWord,
+    Awaiting, Channel, DeliveryRoute, DeliveryState, EventKind, MessageStatus, Priority, Progress, Sender, Stage,
+    Status, UnknownWord,
 };
 
 /// Why a value was refused, for programs (`code`) as well as for people (`Display`).
-pub trait Rule: std::error::Error {
+pub trait ValidationError: std::error::Error {
     /// A stable word for this fault, such as `too_long`.
     fn code(&self) -> &'static str;
 }

@@ -5,13 +5,13 @@ use std::str::FromStr;
 use url::Url;
 
 use super::{CustomerName, MediaUrl, MediaUrlError, Subject, TextError};
-use crate::plain;
+use crate::sanitize;
 
 /// A value that somebody sends in now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct New<T>(pub T);
+pub struct StrictText<T>(pub T);
 
-impl FromStr for New<CustomerName> {
+impl FromStr for StrictText<CustomerName> {
     type Err = TextError;
 
     fn from_str(raw: &str) -> Result<Self, TextError> {
@@ -19,7 +19,7 @@ impl FromStr for New<CustomerName> {
     }
 }
 
-impl FromStr for New<Subject> {
+impl FromStr for StrictText<Subject> {
     type Err = TextError;
 
     fn from_str(raw: &str) -> Result<Self, TextError> {
@@ -28,15 +28,15 @@ impl FromStr for New<Subject> {
 }
 
 /// A line of which something can be seen.
-fn seen<T: FromStr<Err = TextError>>(raw: &str) -> Result<New<T>, TextError> {
+fn seen<T: FromStr<Err = TextError>>(raw: &str) -> Result<StrictText<T>, TextError> {
     let line = raw.parse()?;
-    if plain::is_blank(raw) {
+    if sanitize::is_blank(raw) {
         return Err(TextError::Empty);
     }
-    Ok(New(line))
+    Ok(StrictText(line))
 }
 
-impl FromStr for New<MediaUrl> {
+impl FromStr for StrictText<MediaUrl> {
     type Err = MediaUrlError;
 
     fn from_str(raw: &str) -> Result<Self, MediaUrlError> {
@@ -44,7 +44,7 @@ impl FromStr for New<MediaUrl> {
         // `https://bank.example@evil.example` leads to the second, and what runs backwards shows another than it is.
         let has_user =
             Url::parse(address.as_str()).is_ok_and(|url| !url.username().is_empty() || url.password().is_some());
-        let is_disguised = address.as_str().chars().any(|c| c == '\\' || plain::is_invisible(c));
+        let is_disguised = address.as_str().chars().any(|c| c == '\\' || sanitize::is_invisible(c));
         if has_user || is_disguised || address.as_str().contains("://@") {
             return Err(MediaUrlError::Disguised);
         }
@@ -59,22 +59,26 @@ mod tests {
     #[test]
     fn a_line_shows_something() {
         for raw in ["\u{200b}", "\u{202e} \u{feff}", "\u{3164}", "\u{2800}\u{ad}"] {
-            assert_eq!(raw.parse::<New<Subject>>(), Err(TextError::Empty), "{raw:?}");
-            assert_eq!(raw.parse::<New<CustomerName>>(), Err(TextError::Empty), "{raw:?}");
+            assert_eq!(raw.parse::<StrictText<Subject>>(), Err(TextError::Empty), "{raw:?}");
+            assert_eq!(
+                raw.parse::<StrictText<CustomerName>>(),
+                Err(TextError::Empty),
+                "{raw:?}"
+            );
             assert!(raw.parse::<Subject>().is_ok(), "a store may hold it: {raw:?}");
         }
         for raw in ["❤\u{fe0f}", "👩\u{200d}🔧", "\u{202e}x", "مى\u{200c}خواهم"] {
             // As it was written.
-            assert_eq!(raw.parse::<New<Subject>>().unwrap().0.as_str(), raw);
+            assert_eq!(raw.parse::<StrictText<Subject>>().unwrap().0.as_str(), raw);
         }
-        assert_eq!("".parse::<New<Subject>>(), Err(TextError::Empty));
-        assert_eq!("a\nb".parse::<New<Subject>>(), Err(TextError::NotOneLine));
+        assert_eq!("".parse::<StrictText<Subject>>(), Err(TextError::Empty));
+        assert_eq!("a\nb".parse::<StrictText<Subject>>(), Err(TextError::NotOneLine));
     }
 
     #[test]
     fn a_medium_lies_where_its_address_seems_to_say() {
         let good = "https://api.twilio.com/2010-04-01/Media/ME1?a=@b";
-        assert_eq!(good.parse::<New<MediaUrl>>().unwrap().0.as_str(), good);
+        assert_eq!(good.parse::<StrictText<MediaUrl>>().unwrap().0.as_str(), good);
         for raw in [
             "https://bank.example@evil.example/a.png",
             "https://bank.example:443@evil.example/",
@@ -85,9 +89,13 @@ mod tests {
             "https://evil.example/\u{2066}a",
             "https://evil.example/a\u{200b}b",
         ] {
-            assert_eq!(raw.parse::<New<MediaUrl>>(), Err(MediaUrlError::Disguised), "{raw:?}");
+            assert_eq!(
+                raw.parse::<StrictText<MediaUrl>>(),
+                Err(MediaUrlError::Disguised),
+                "{raw:?}"
+            );
             assert!(raw.parse::<MediaUrl>().is_ok(), "a store may hold it: {raw:?}");
         }
-        assert_eq!("ftp://x".parse::<New<MediaUrl>>(), Err(MediaUrlError::NotHttps));
+        assert_eq!("ftp://x".parse::<StrictText<MediaUrl>>(), Err(MediaUrlError::NotHttps));
     }
 }

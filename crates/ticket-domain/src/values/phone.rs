@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::{Rule, text_value};
+use super::{ValidationError, text_value};
 
 /// A number of 7–15 digits (the most E.164 allows), with or without a `+` before them.
 ///
@@ -24,7 +24,7 @@ pub enum PhoneError {
     WrongLength,
 }
 
-impl Rule for PhoneError {
+impl ValidationError for PhoneError {
     fn code(&self) -> &'static str {
         match self {
             Self::Empty => "required",

@@ -2,12 +2,12 @@
 
 use std::str::FromStr;
 
-use super::{Rule, Timestamp};
+use super::{Timestamp, ValidationError};
 
 /// A ticket's place in the lists of tickets: when it last changed, and which one it is in the order in which tickets
 /// were opened. To callers it is an opaque word, the cursor of the next page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct Cursor {
     /// The ticket's last change.
     pub at: Timestamp,
     /// The ticket's number in its store.
@@ -17,33 +17,33 @@ pub struct Place {
 /// A text that is no cursor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be the `next` of an earlier page")]
-pub struct NotAPlace;
+pub struct InvalidCursor;
 
-impl Rule for NotAPlace {
+impl ValidationError for InvalidCursor {
     fn code(&self) -> &'static str {
         "invalid_cursor"
     }
 }
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for Cursor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:x}-{:x}", self.at.unix_micros(), self.number)
     }
 }
 
-impl FromStr for Place {
-    type Err = NotAPlace;
+impl FromStr for Cursor {
+    type Err = InvalidCursor;
 
-    fn from_str(raw: &str) -> Result<Self, NotAPlace> {
-        let (at, number) = raw.split_once('-').ok_or(NotAPlace)?;
+    fn from_str(raw: &str) -> Result<Self, InvalidCursor> {
+        let (at, number) = raw.split_once('-').ok_or(InvalidCursor)?;
         let digits = |text: &str| {
             let is_plain = text.bytes().all(|byte| byte.is_ascii_hexdigit());
             is_plain.then(|| i64::from_str_radix(text, 16).ok()).flatten()
         };
         let at = digits(at).and_then(|micros| Timestamp::from_unix_micros(micros).ok());
         Ok(Self {
-            at: at.ok_or(NotAPlace)?,
-            number: digits(number).ok_or(NotAPlace)?,
+            at: at.ok_or(InvalidCursor)?,
+            number: digits(number).ok_or(InvalidCursor)?,
         })
     }
 }
@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn a_place_is_written_and_read_back() {
-        let place = Place {
+        let place = Cursor {
             at: Timestamp::from_unix_micros(1_736_937_000_000_001).unwrap(),
             number: 4_711,
         };
@@ -71,7 +71,7 @@ mod tests {
             "1-2-3",
             "ffffffffffffffff-1",
         ] {
-            assert_eq!(wrong.parse::<Place>(), Err(NotAPlace), "{wrong}");
+            assert_eq!(wrong.parse::<Cursor>(), Err(InvalidCursor), "{wrong}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::{Rule, redacted_debug, text_value};
+use super::{ValidationError, redacted_debug, text_value};
 
 /// Why a text was refused. Lengths count characters, not bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -24,7 +24,7 @@ pub enum TextError {
     ControlCharacter,
 }
 
-impl Rule for TextError {
+impl ValidationError for TextError {
     fn code(&self) -> &'static str {
         match self {
             Self::Empty => "required",
@@ -120,9 +120,9 @@ text_type! {
 /// The text of a message in a thread: up to 16,000 characters, and a mark behind them if there were more. May be empty,
 /// since a picture needs no words.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Body(Box<str>);
+pub struct MessageBody(Box<str>);
 
-impl Body {
+impl MessageBody {
     /// The most characters that are kept of what somebody wrote. People write long in WhatsApp.
     pub const MAX: usize = 16_000;
 
@@ -147,13 +147,13 @@ impl Body {
     }
 }
 
-impl From<MessageText> for Body {
+impl From<MessageText> for MessageBody {
     fn from(text: MessageText) -> Self {
         Self(text.0)
     }
 }
 
-impl FromStr for Body {
+impl FromStr for MessageBody {
     type Err = TextError;
 
     fn from_str(raw: &str) -> Result<Self, TextError> {
@@ -165,8 +165,8 @@ impl FromStr for Body {
     }
 }
 
-redacted_debug!(Body);
-text_value!(Body);
+redacted_debug!(MessageBody);
+text_value!(MessageBody);
 
 #[cfg(test)]
 mod tests {
@@ -216,11 +216,14 @@ mod tests {
 
     #[test]
     fn a_body_is_cut_and_marked_rather_than_refused() {
-        let full = "字".repeat(Body::MAX);
-        assert_eq!(Body::lenient(&full).as_str(), full);
-        assert_eq!(Body::lenient(&format!("{full}!")).as_str(), format!("{full}… [cut]"));
-        assert_eq!(Body::lenient("a\0b\u{1b}[1mc\r\nd").as_str(), "ab[1mc\nd");
-        assert!(Body::lenient(" \0 ").is_empty());
+        let full = "字".repeat(MessageBody::MAX);
+        assert_eq!(MessageBody::lenient(&full).as_str(), full);
+        assert_eq!(
+            MessageBody::lenient(&format!("{full}!")).as_str(),
+            format!("{full}… [cut]")
+        );
+        assert_eq!(MessageBody::lenient("a\0b\u{1b}[1mc\r\nd").as_str(), "ab[1mc\nd");
+        assert!(MessageBody::lenient(" \0 ").is_empty());
     }
 
     #[test]
@@ -242,8 +245,8 @@ mod tests {
 
         #[test]
         fn what_lenient_makes_is_a_body(raw in any::<String>()) {
-            let body = Body::lenient(&raw);
-            prop_assert_eq!(body.as_str().parse::<Body>().unwrap(), body);
+            let body = MessageBody::lenient(&raw);
+            prop_assert_eq!(body.as_str().parse::<MessageBody>().unwrap(), body);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Values that are one word out of a few.
 
-use super::Rule;
+use super::ValidationError;
 
 /// A word that is none of those allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -10,13 +10,13 @@ pub struct UnknownWord {
     pub allowed: &'static [&'static str],
 }
 
-impl Rule for UnknownWord {
+impl ValidationError for UnknownWord {
     fn code(&self) -> &'static str {
         "not_allowed"
     }
 }
 
-macro_rules! words {
+macro_rules! string_enum {
     ($(#[$doc:meta])* $type:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -54,7 +54,7 @@ macro_rules! words {
         }
     };
 }
-words! {
+string_enum! {
     /// How pressing the customer finds it.
     #[derive(Default)]
     Priority {
@@ -77,7 +77,7 @@ impl Priority {
     }
 }
 
-words! {
+string_enum! {
     /// Where a ticket stands.
     Status {
         /// Somebody has to act.
@@ -89,7 +89,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// Who wrote a message.
     Sender {
         /// The person who opened the ticket.
@@ -101,7 +101,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// Who has to say something next.
     Awaiting {
         /// The team: the customer spoke last.
@@ -122,7 +122,7 @@ impl Awaiting {
     }
 }
 
-words! {
+string_enum! {
     /// The way a message came.
     Channel {
         /// A form or a page.
@@ -132,7 +132,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// What a notification tells.
     EventKind {
         /// A ticket was opened.
@@ -142,7 +142,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// How far a notification got, as the customer is told.
     DeliveryState {
         /// Not yet taken.
@@ -158,7 +158,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// How far a notification got that the notifier took. Later words are further.
     #[derive(Default, PartialOrd, Ord)]
     Progress {
@@ -172,7 +172,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// Where a notification stands, in one word.
     Stage {
         /// It will be tried.
@@ -186,7 +186,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// What WhatsApp says of a message, as Twilio words it.
     MessageStatus {
         /// Twilio has it.
@@ -204,10 +204,10 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// The way that a notification takes to a manager.
     #[derive(Default)]
-    Route {
+    DeliveryRoute {
         /// To the first number, in its own words.
         #[default]
         Text = "text",

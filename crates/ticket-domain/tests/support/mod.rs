@@ -13,15 +13,14 @@ use std::{
 use async_trait::async_trait;
 use store_contract::memory::MemoryStore;
 use ticket_domain::{
-    Access, Channel, Content, Customer, ExternalId, Managers, NotificationId, Payload, Priority, RetrySchedule, Route,
-    TicketLinks, TicketRequest, Timestamp,
+    Access, Channel, Content, Customer, DeliveryRoute, ExternalId, Managers, NotificationId, Payload, Priority,
+    RetrySchedule, TicketLinks, TicketRequest, Timestamp,
     ports::{
-        Answer, Claimed, Clock, Composer, Delivering, Event, Failure, FailureKind, Notifier, Random, Store, Verdict,
-        Wake,
+        AttemptOutcome, Claimed, Clock, Composer, Delivering, DeliveryResult, Event, Failure, FailureKind, Notifier,
+        Random, Store, WakeSignal,
     },
     use_cases::{
-        Deliver, OpenTicket, OpenedTicket, ReceiveReply, Redeliver, Reply, ReportReceipt, Room, Surroundings,
-        TicketName,
+        Capacity, Context, Deliver, OpenTicket, OpenedTicket, ReceiveReply, Redeliver, Reply, ReportReceipt, TicketName,
     },
 };
 
@@ -93,15 +92,15 @@ impl Composer for LineComposer {
     }
 
     /// Knows every way but the second number; that one only where its mark is in the text.
-    fn redirect(&self, payload: &Payload, route: Route) -> Option<Payload> {
+    fn redirect(&self, payload: &Payload, route: DeliveryRoute) -> Option<Payload> {
         let text = String::from_utf8(payload.0.to_vec()).unwrap();
-        let is_backup = matches!(route, Route::Backup | Route::BackupTemplate);
+        let is_backup = matches!(route, DeliveryRoute::Backup | DeliveryRoute::BackupTemplate);
         let known = !is_backup || text.contains(HAS_BACKUP);
         known.then(|| Payload(format!("{text} by {route}").into_bytes().into()))
     }
 
     /// Who left is no longer told.
-    fn readdress(&self, payload: &Payload, _: Route) -> Option<Payload> {
+    fn retarget(&self, payload: &Payload, _: DeliveryRoute) -> Option<Payload> {
         let text = String::from_utf8(payload.0.to_vec()).unwrap();
         let readdressed = text.replace(WHO_LEFT, "to who came");
         (readdressed != text).then(|| Payload(readdressed.into_bytes().into()))
@@ -117,8 +116,8 @@ pub const HAS_BACKUP: &str = "second number";
 /// Answers as it was told to, and remembers what came. Takes everything when it was told nothing.
 #[derive(Default)]
 pub struct ScriptedNotifier {
-    pub answers: Mutex<VecDeque<Answer>>,
-    pub otherwise: Mutex<Option<Answer>>,
+    pub answers: Mutex<VecDeque<DeliveryResult>>,
+    pub otherwise: Mutex<Option<DeliveryResult>>,
     pub received: Mutex<Vec<(NotificationId, Payload)>>,
     /// Which message of its notification each was.
     pub rounds: Mutex<Vec<u16>>,
@@ -126,7 +125,7 @@ pub struct ScriptedNotifier {
 
 #[async_trait]
 impl Notifier for ScriptedNotifier {
-    async fn deliver(&self, delivering: Delivering<'_>) -> Answer {
+    async fn deliver(&self, delivering: Delivering<'_>) -> DeliveryResult {
         self.received
             .lock()
             .unwrap()
@@ -134,29 +133,29 @@ impl Notifier for ScriptedNotifier {
         self.rounds.lock().unwrap().push(delivering.round);
         let next = self.answers.lock().unwrap().pop_front();
         next.or_else(|| self.otherwise.lock().unwrap().clone())
-            .unwrap_or(Answer::Accepted { external_id: None })
+            .unwrap_or(DeliveryResult::Accepted { external_id: None })
     }
 }
 
 #[derive(Default)]
 pub struct CountingBell(pub AtomicU64);
 
-impl Wake for CountingBell {
+impl WakeSignal for CountingBell {
     fn wake(&self) {
         self.0.fetch_add(1, Ordering::SeqCst);
     }
 }
 
-pub fn failure(kind: FailureKind, retry_after: Option<u64>) -> Answer {
-    Answer::Failed(Failure {
-        why: "it said no".into(),
+pub fn failure(kind: FailureKind, retry_after: Option<u64>) -> DeliveryResult {
+    DeliveryResult::Failed(Failure {
+        reason: "it said no".into(),
         kind,
         retry_after: retry_after.map(Duration::from_secs),
     })
 }
 
-pub fn accepted(id: &str) -> Answer {
-    Answer::Accepted {
+pub fn accepted(id: &str) -> DeliveryResult {
+    DeliveryResult::Accepted {
         external_id: Some(id.parse().unwrap()),
     }
 }
@@ -184,8 +183,8 @@ impl Default for World {
 }
 
 impl World {
-    pub fn surroundings(&self) -> Surroundings {
-        Surroundings {
+    pub fn context(&self) -> Context {
+        Context {
             clock: self.clock.clone(),
             random: self.random.clone(),
             composer: Arc::new(LineComposer),
@@ -196,7 +195,7 @@ impl World {
     }
 
     pub fn opener(&self) -> OpenTicket {
-        OpenTicket::new(self.store.clone(), self.surroundings())
+        OpenTicket::new(self.store.clone(), self.context())
     }
 
     pub fn receiver(&self) -> ReceiveReply {
@@ -207,11 +206,11 @@ impl World {
     }
 
     pub fn receiver_for(&self, managers: Managers) -> ReceiveReply {
-        ReceiveReply::new(self.store.clone(), self.store.clone(), self.surroundings(), managers)
+        ReceiveReply::new(self.store.clone(), self.store.clone(), self.context(), managers)
     }
 
     pub fn redeliver(&self) -> Redeliver {
-        Redeliver::new(self.store.clone(), self.surroundings())
+        Redeliver::new(self.store.clone(), self.context())
     }
 
     pub fn receipts(&self) -> ReportReceipt {
@@ -240,21 +239,21 @@ impl World {
     }
 
     /// One round of the delivery: claims, sends and settles; gives the verdicts.
-    pub async fn round(&self, deliver: &Deliver) -> Vec<Verdict> {
-        let mut verdicts = Vec::new();
+    pub async fn round(&self, deliver: &Deliver) -> Vec<AttemptOutcome> {
+        let mut outcomes = Vec::new();
         for claimed in claim(deliver).await {
-            let verdict = deliver.send(&claimed).await;
-            deliver.settle(&claimed, verdict.clone()).await.unwrap();
-            verdicts.push(verdict);
+            let outcome = deliver.send(&claimed).await;
+            deliver.record_attempt(&claimed, outcome.clone()).await.unwrap();
+            outcomes.push(outcome);
         }
-        verdicts
+        outcomes
     }
 
     pub fn tries(&self) -> usize {
         self.notifier.received.lock().unwrap().len()
     }
 
-    pub fn fails(&self, answer: Answer) {
+    pub fn fails(&self, answer: DeliveryResult) {
         *self.notifier.otherwise.lock().unwrap() = Some(answer);
     }
 
@@ -265,7 +264,7 @@ impl World {
 
 /// Everything that there is to send now.
 pub async fn claim(deliver: &Deliver) -> Vec<Claimed> {
-    let room = Room {
+    let room = Capacity {
         in_all: 100,
         for_others: 100,
     };
@@ -289,7 +288,7 @@ pub fn request(message: &str) -> TicketRequest {
 pub fn reply(from: &str, text: &str) -> Reply {
     Reply {
         ticket: TicketName::Absent,
-        content: Content::new(ticket_domain::Body::lenient(text), None).unwrap(),
+        content: Content::new(ticket_domain::MessageBody::lenient(text), None).unwrap(),
         from: from.parse().unwrap(),
         channel: Channel::Whatsapp,
         external_id: None,

@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use ticket_domain::{
-    Access, Attention, Detour, Entry, EntryId, ExternalId, Head, LeaseToken, Listing, Managers, Message, MessageId,
-    NotificationId, NotificationRecord, Thread, Ticket, TicketId, TicketRef, Tickets, Timestamp,
+    Access, Attention, AuditEntryId, Entry, ExternalId, Fallback, LeaseToken, Managers, Message, MessageId,
+    NotificationId, NotificationRecord, Thread, Ticket, TicketId, TicketPage, TicketQuery, TicketRef, TicketSummary,
+    Timestamp,
     ports::{
-        Append, Appended, Attach, Attached, Changing, Claim, Claimed, Desk, Housekeeping, Keep, Kept, LookUp, Note,
-        Opened, Opening, Outbox, PoolUse, Purge, Purged, Redelivered, Settled, StoreError, StoreHealth, TicketStore,
-        Verdict, Vitals,
+        Append, Appended, Attach, AttachResult, AttemptOutcome, AuditStamp, Claim, Claimed, Housekeeping, OpenResult,
+        Opening, OperatorQueries, Outbox, PoolUse, Purge, Purged, RecordResult, RedeliverResult, StoreError,
+        StoreHealth, StoreUnmatched, StoredUnmatched, TicketLookup, TicketStore, UpdateTicket, Vitals,
     },
-    use_cases::{AddMessage, Operate, Redeliver, Surroundings, ViewTicket},
+    use_cases::{AddMessage, Context, Operate, Redeliver, ViewTicket},
 };
 
 use crate::PagesParts;
@@ -20,12 +21,12 @@ use crate::PagesParts;
 struct DownStore;
 
 /// From now on the store does not answer.
-pub(super) fn cut_off(parts: &mut PagesParts, around: &Surroundings, managers: Managers) {
+pub(super) fn cut_off(parts: &mut PagesParts, context: &Context, managers: Managers) {
     let down = Arc::new(DownStore);
     parts.view_ticket = Arc::new(ViewTicket::new(down.clone(), Access::Open));
-    parts.add_message = Arc::new(AddMessage::new(down.clone(), around.clone(), Access::Open));
-    parts.operate = Arc::new(Operate::new(down.clone(), down.clone(), around.clone(), managers));
-    parts.redeliver = Arc::new(Redeliver::new(down.clone(), around.clone()));
+    parts.add_message = Arc::new(AddMessage::new(down.clone(), context.clone(), Access::Open));
+    parts.operate = Arc::new(Operate::new(down.clone(), down.clone(), context.clone(), managers));
+    parts.redeliver = Arc::new(Redeliver::new(down.clone(), context.clone()));
     parts.outbox = down.clone();
     parts.health = down;
 }
@@ -39,16 +40,16 @@ fn down<T>() -> Fails<T> {
 
 #[async_trait]
 impl TicketStore for DownStore {
-    async fn open(&self, _: Opening) -> Fails<Opened> {
+    async fn open(&self, _: Opening) -> Fails<OpenResult> {
         down()
     }
     async fn opened_since(&self, _: Timestamp) -> Fails<u64> {
         down()
     }
-    async fn find(&self, _: LookUp) -> Fails<Option<Ticket>> {
+    async fn find(&self, _: TicketLookup) -> Fails<Option<Ticket>> {
         down()
     }
-    async fn head(&self, _: TicketRef) -> Result<Option<Head>, StoreError> {
+    async fn head(&self, _: TicketRef) -> Result<Option<TicketSummary>, StoreError> {
         down()
     }
     async fn thread(&self, _: TicketRef) -> Fails<Option<Thread>> {
@@ -60,20 +61,20 @@ impl TicketStore for DownStore {
     async fn kept(&self, _: ExternalId) -> Fails<Option<Message>> {
         down()
     }
-    async fn keep_unmatched(&self, _: Keep) -> Fails<Kept> {
+    async fn store_unmatched(&self, _: StoreUnmatched) -> Fails<StoredUnmatched> {
         down()
     }
 }
 
 #[async_trait]
-impl Desk for DownStore {
-    async fn list(&self, _: Listing) -> Fails<Tickets> {
+impl OperatorQueries for DownStore {
+    async fn list(&self, _: TicketQuery) -> Fails<TicketPage> {
         down()
     }
     async fn attention(&self) -> Fails<Attention> {
         down()
     }
-    async fn change(&self, _: Changing) -> Fails<Ticket> {
+    async fn change(&self, _: UpdateTicket) -> Fails<Ticket> {
         down()
     }
     async fn unmatched(&self, _: Option<MessageId>, _: u16) -> Fails<Vec<Message>> {
@@ -82,10 +83,10 @@ impl Desk for DownStore {
     async fn message(&self, _: MessageId) -> Fails<Option<(Message, Option<TicketRef>)>> {
         down()
     }
-    async fn attach(&self, _: Attach) -> Fails<Attached> {
+    async fn attach(&self, _: Attach) -> Fails<AttachResult> {
         down()
     }
-    async fn trail(&self, _: Option<TicketId>, _: Option<EntryId>, _: u16) -> Fails<Vec<Entry>> {
+    async fn trail(&self, _: Option<TicketId>, _: Option<AuditEntryId>, _: u16) -> Fails<Vec<Entry>> {
         down()
     }
 }
@@ -98,7 +99,7 @@ impl Outbox for DownStore {
     async fn claim_probe(&self, _: Claim, _: Timestamp) -> Fails<Option<Claimed>> {
         down()
     }
-    async fn settle(&self, _: NotificationId, _: LeaseToken, _: Verdict) -> Fails<Settled> {
+    async fn record_attempt(&self, _: NotificationId, _: LeaseToken, _: AttemptOutcome) -> Fails<RecordResult> {
         down()
     }
     async fn release_waiting(&self, _: Timestamp) -> Fails<u64> {
@@ -110,16 +111,16 @@ impl Outbox for DownStore {
     async fn hold_unaddressed(&self, _: Timestamp) -> Fails<u64> {
         down()
     }
-    async fn redeliver(&self, _: NotificationId, _: Note, _: Option<Detour>) -> Fails<Redelivered> {
+    async fn redeliver(&self, _: NotificationId, _: AuditStamp, _: Option<Fallback>) -> Fails<RedeliverResult> {
         down()
     }
-    async fn redeliver_dead(&self, _: Note) -> Fails<u64> {
+    async fn redeliver_dead(&self, _: AuditStamp) -> Fails<u64> {
         down()
     }
-    async fn dead_elsewhere(&self, _: u16) -> Fails<Vec<NotificationId>> {
+    async fn dead_fallbacks(&self, _: u16) -> Fails<Vec<NotificationId>> {
         down()
     }
-    async fn way(&self, _: NotificationId) -> Fails<Option<Detour>> {
+    async fn way(&self, _: NotificationId) -> Fails<Option<Fallback>> {
         down()
     }
     async fn undelivered(&self, _: u16) -> Fails<Vec<NotificationRecord>> {

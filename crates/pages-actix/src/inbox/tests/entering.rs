@@ -1,6 +1,6 @@
 //! Who comes in, and who does not.
 
-use crate::inbox::testing::{Ask, Desk, TOKEN};
+use crate::inbox::testing::{Ask, TOKEN, TestInbox};
 
 const GETS: [&str; 7] = [
     "/inbox",
@@ -24,7 +24,7 @@ const ACTS: [&str; 7] = [
 
 #[actix_web::test]
 async fn nothing_is_reached_without_a_session() {
-    let desk = Desk::open();
+    let desk = TestInbox::open();
     desk.ticket_of(
         "Secret Name",
         "Secret subject",
@@ -49,7 +49,7 @@ async fn nothing_is_reached_without_a_session() {
 
 #[actix_web::test]
 async fn an_act_is_done_only_from_a_page_of_the_same_session() {
-    let desk = Desk::open();
+    let desk = TestInbox::open();
     let visitor = desk.sign_in().await;
     desk.clock.pass(1);
     let other = desk.sign_in().await;
@@ -81,7 +81,7 @@ async fn an_act_is_done_only_from_a_page_of_the_same_session() {
 
 #[actix_web::test]
 async fn signing_in_leads_to_the_page_that_was_asked_for() {
-    let desk = Desk::open();
+    let desk = TestInbox::open();
     let asked = desk.send(Ask::get("/inbox/trail?before=x&q=%22a%22")).await;
     let next = asked.hidden("next").replace("&amp;", "&");
     assert_eq!(next, "/inbox/trail?before=x&q=%22a%22");
@@ -110,7 +110,7 @@ async fn signing_in_leads_to_the_page_that_was_asked_for() {
 
 #[actix_web::test]
 async fn under_https_and_below_a_path_the_cookie_is_for_there() {
-    let desk = Desk::with(|setup| setup.settings.base_url = "https://desk.example/help/".into());
+    let desk = TestInbox::with(|setup| setup.settings.base_url = "https://desk.example/help/".into());
     let ask = Ask::post("/inbox/session", &[("token", TOKEN), ("next", "/inbox/trail")]);
     let answer = desk.send(ask.header("origin", "https://desk.example")).await;
     assert_eq!(answer.header("location"), Some("/help/inbox/trail"));
@@ -127,7 +127,7 @@ async fn under_https_and_below_a_path_the_cookie_is_for_there() {
 
 #[actix_web::test]
 async fn a_session_ends_by_itself_and_by_signing_out() {
-    let desk = Desk::open();
+    let desk = TestInbox::open();
     let visitor = desk.sign_in().await;
     assert_eq!(visitor.get("/inbox").await.status, 200);
     desk.clock.pass(7 * 24 * 3_600 - 1);
@@ -148,7 +148,7 @@ async fn a_session_ends_by_itself_and_by_signing_out() {
 
 #[actix_web::test]
 async fn a_wrong_token_is_told_and_counted() {
-    let desk = Desk::open();
+    let desk = TestInbox::open();
     let wrong = || Ask::post("/inbox/session", &[("token", "guess"), ("next", "/inbox/trail")]);
     let first = desk.send(wrong()).await;
     assert_eq!(first.status, 401);
@@ -181,7 +181,7 @@ async fn a_wrong_token_is_told_and_counted() {
 
 #[actix_web::test]
 async fn another_site_signs_nobody_in() {
-    let desk = Desk::open();
+    let desk = TestInbox::open();
     for origin in ["https://elsewhere.example", "https://shop.example"] {
         let ask = Ask::post("/inbox/session", &[("token", TOKEN)]).header("origin", origin);
         let answer = desk.send(ask).await;
@@ -191,9 +191,9 @@ async fn another_site_signs_nobody_in() {
 
 #[actix_web::test]
 async fn another_token_ends_every_session() {
-    let desk = Desk::open();
+    let desk = TestInbox::open();
     let cookie = desk.sign_in().await.cookie;
-    let other = Desk::with(|setup| setup.settings.operator_tokens = vec!["another-token".into()]);
+    let other = TestInbox::with(|setup| setup.settings.operator_tokens = vec!["another-token".into()]);
     assert_eq!(
         other.send(Ask::get("/inbox").header("cookie", &cookie)).await.status,
         401
@@ -202,17 +202,17 @@ async fn another_token_ends_every_session() {
 
 #[actix_web::test]
 async fn while_tokens_are_exchanged_both_open_the_inbox() {
-    let before = Desk::open().sign_in().await.cookie;
+    let before = TestInbox::open().sign_in().await.cookie;
     let both = vec!["the-new-token".into(), TOKEN.into()];
-    let desk = Desk::with(|setup| {
+    let desk = TestInbox::with(|setup| {
         setup.settings.operator_tokens.clone_from(&both);
-        setup.door.operator_tokens.clone_from(&both);
+        setup.access_control.operator_tokens.clone_from(&both);
     });
     assert_eq!(
         desk.send(Ask::get("/inbox").header("cookie", &before)).await.status,
         200
     );
-    let after = Desk::with(|setup| setup.settings.operator_tokens = vec!["the-new-token".into()]);
+    let after = TestInbox::with(|setup| setup.settings.operator_tokens = vec!["the-new-token".into()]);
     for token in ["the-new-token", TOKEN] {
         let answer = desk.send(Ask::post("/inbox/session", &[("token", token)])).await;
         assert_eq!(answer.status, 303, "{token}");
@@ -238,9 +238,9 @@ async fn while_tokens_are_exchanged_both_open_the_inbox() {
 #[actix_web::test]
 async fn without_a_token_the_page_says_how_to_set_one() {
     for none in [vec![], vec![String::new().into()]] {
-        let desk = Desk::with(|setup| {
+        let desk = TestInbox::with(|setup| {
             setup.settings.operator_tokens.clone_from(&none);
-            setup.door.operator_tokens.clone_from(&none);
+            setup.access_control.operator_tokens.clone_from(&none);
         });
         for ask in [Ask::get("/inbox"), Ask::post("/inbox/session", &[("token", "")])] {
             let answer = desk.send(ask).await;
@@ -253,7 +253,7 @@ async fn without_a_token_the_page_says_how_to_set_one() {
 
 #[actix_web::test]
 async fn asking_for_the_address_of_an_act_leads_to_its_page() {
-    let desk = Desk::open();
+    let desk = TestInbox::open();
     for (act, page) in [
         ("/inbox/", "/inbox"),
         ("/inbox/session", "/inbox"),
@@ -271,7 +271,7 @@ async fn asking_for_the_address_of_an_act_leads_to_its_page() {
 
 #[actix_web::test]
 async fn other_methods_are_refused() {
-    let desk = Desk::open();
+    let desk = TestInbox::open();
     let visitor = desk.sign_in().await;
     for (path, allowed) in [
         ("/inbox", "GET, HEAD"),

@@ -6,7 +6,7 @@ use actix_web::{body::MessageBody, web::Bytes};
 use futures_util::future::poll_fn;
 use tokio::time::timeout;
 
-use crate::inbox::testing::{Ask, Desk};
+use crate::inbox::testing::{Ask, TestInbox};
 
 /// A stream as it is read.
 struct Reader(Pin<Box<dyn MessageBody<Error = Box<dyn std::error::Error>>>>);
@@ -26,7 +26,7 @@ impl Reader {
 
 const CHANGED: &str = "event: changed\ndata: 1\n\n";
 
-async fn listen(desk: &Desk) -> Reader {
+async fn listen(desk: &TestInbox) -> Reader {
     let visitor = desk.sign_in().await;
     let response = desk.respond(visitor.ask(Ask::get("/inbox/events"))).await;
     assert_eq!(response.status(), 200);
@@ -44,7 +44,7 @@ async fn listen(desk: &Desk) -> Reader {
 
 #[actix_web::test]
 async fn a_change_is_told() {
-    let desk = Desk::open();
+    let desk = TestInbox::open();
     let mut reader = listen(&desk).await;
     desk.ticket().await;
     reader.expect(CHANGED).await;
@@ -52,7 +52,7 @@ async fn a_change_is_told() {
 
 #[actix_web::test]
 async fn it_ends_with_the_process() {
-    let desk = Desk::open();
+    let desk = TestInbox::open();
     let mut reader = listen(&desk).await;
     let (end, ()) = tokio::join!(timeout(Duration::from_secs(10), reader.next()), async {
         desk.live.close();

@@ -2,11 +2,11 @@
 
 use ticket_domain::ports::Clock;
 
-use crate::inbox::testing::Desk;
+use crate::inbox::testing::TestInbox;
 
 #[actix_web::test]
 async fn what_failed_is_sent_again() {
-    let desk = Desk::open();
+    let desk = TestInbox::open();
     let visitor = desk.sign_in().await;
     visitor
         .get("/inbox/notifications")
@@ -46,7 +46,7 @@ async fn what_failed_is_sent_again() {
 
 #[actix_web::test]
 async fn what_waits_for_long_or_for_a_word_is_told() {
-    let desk = Desk::with(|setup| {
+    let desk = TestInbox::with(|setup| {
         setup.has_receiver = false;
         setup.settings.has_receiver = false;
     });
@@ -82,7 +82,7 @@ async fn what_waits_for_long_or_for_a_word_is_told() {
 #[actix_web::test]
 async fn what_is_held_goes_out_at_a_word_and_what_comes_later_waits_for_it() {
     // The webhook came later than the ticket.
-    let desk = Desk::with(|setup| setup.has_receiver = false);
+    let desk = TestInbox::with(|setup| setup.has_receiver = false);
     let visitor = desk.sign_in().await;
     let ticket = desk.ticket().await;
     let path = format!("/inbox/ticket/{ticket}/reply");
@@ -118,7 +118,7 @@ async fn what_is_held_goes_out_at_a_word_and_what_comes_later_waits_for_it() {
 
 #[actix_web::test]
 async fn all_that_failed_are_sent_again_at_once() {
-    let desk = Desk::open();
+    let desk = TestInbox::open();
     let visitor = desk.sign_in().await;
     for _ in 0..40 {
         desk.ticket().await;
@@ -139,7 +139,7 @@ async fn all_that_failed_are_sent_again_at_once() {
 
 #[actix_web::test]
 async fn the_trail_tells_everything_that_was_done() {
-    let desk = Desk::open();
+    let desk = TestInbox::open();
     let visitor = desk.sign_in().await;
     visitor.get("/inbox/trail").await.shows(&["Nothing yet."]);
     let ticket = desk.ticket().await;

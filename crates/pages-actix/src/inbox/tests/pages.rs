@@ -4,11 +4,11 @@ use std::fmt::Write;
 
 use ticket_domain::{Priority, TicketRef};
 
-use crate::inbox::testing::{Ask, Desk};
+use crate::inbox::testing::{Ask, TestInbox};
 
 const HOSTILE: &str = r#"<script>alert(1)</script>"'><img src=x onerror=alert(2)>{{7*7}}&lt;"#;
 
-async fn rooms(desk: &Desk) -> (TicketRef, Vec<String>) {
+async fn rooms(desk: &TestInbox) -> (TicketRef, Vec<String>) {
     let ticket = desk.ticket_of(HOSTILE, HOSTILE, HOSTILE, Priority::Urgent).await;
     desk.unmatched(HOSTILE).await;
     desk.fail_notifications(HOSTILE).await;
@@ -22,7 +22,7 @@ async fn rooms(desk: &Desk) -> (TicketRef, Vec<String>) {
 
 #[actix_web::test]
 async fn every_page_has_its_policy_and_one_heading() {
-    let desk = Desk::open();
+    let desk = TestInbox::open();
     let visitor = desk.sign_in().await;
     let (_, rooms) = rooms(&desk).await;
     let mut answers = vec![
@@ -56,7 +56,7 @@ async fn every_page_has_its_policy_and_one_heading() {
 
 #[actix_web::test]
 async fn hostile_text_is_shown_as_text() {
-    let desk = Desk::open();
+    let desk = TestInbox::open();
     let visitor = desk.sign_in().await;
     let (ticket, mut rooms) = rooms(&desk).await;
     let hostile: String = url::form_urlencoded::byte_serialize(HOSTILE.as_bytes()).collect();
@@ -97,7 +97,7 @@ async fn hostile_text_is_shown_as_text() {
 
 #[actix_web::test]
 async fn a_full_list_is_one_small_page() {
-    let desk = Desk::open();
+    let desk = TestInbox::open();
     let visitor = desk.sign_in().await;
     let mut last = None;
     for number in 0..40 {
@@ -117,7 +117,7 @@ async fn a_full_list_is_one_small_page() {
 
 #[actix_web::test]
 async fn pages_stay_small_whatever_is_written() {
-    let desk = Desk::open();
+    let desk = TestInbox::open();
     let visitor = desk.sign_in().await;
     let hostile = |characters: usize| "\"".repeat(characters);
     let mut last = None;
@@ -167,7 +167,7 @@ async fn pages_stay_small_whatever_is_written() {
 
 #[actix_web::test]
 async fn a_store_that_is_down_is_told_and_nothing_typed_is_lost() {
-    let desk = Desk::with(|setup| setup.is_down = true);
+    let desk = TestInbox::with(|setup| setup.is_down = true);
     let visitor = desk.sign_in().await;
     let mut told = String::new();
     for path in [
@@ -222,7 +222,7 @@ async fn a_store_that_is_down_is_told_and_nothing_typed_is_lost() {
 
 #[actix_web::test]
 async fn below_a_path_every_link_leads_there() {
-    let desk = Desk::with(|setup| setup.settings.base_url = "http://desk.example/help".into());
+    let desk = TestInbox::with(|setup| setup.settings.base_url = "http://desk.example/help".into());
     let visitor = desk.sign_in().await;
     let (ticket, rooms) = rooms(&desk).await;
     for room in rooms {

@@ -2,7 +2,7 @@
 
 use ticket_domain::Priority;
 
-use crate::inbox::testing::{Answer, Desk};
+use crate::inbox::testing::{Answer, TestInbox};
 
 /// The subjects of the list, in their order.
 fn subjects(page: &Answer) -> Vec<&str> {
@@ -19,7 +19,7 @@ fn link(page: &Answer, name: &str) -> Option<String> {
 
 #[actix_web::test]
 async fn an_empty_desk_teaches() {
-    let desk = Desk::open();
+    let desk = TestInbox::open();
     let visitor = desk.sign_in().await;
     visitor
         .get("/inbox")
@@ -36,7 +36,7 @@ async fn an_empty_desk_teaches() {
 
 #[actix_web::test]
 async fn the_list_shows_what_waits() {
-    let desk = Desk::open();
+    let desk = TestInbox::open();
     let visitor = desk.sign_in().await;
     let first = desk.ticket_of("Ann", "First", "Where is it?", Priority::Medium).await;
     desk.ticket_of("Bob", "Second", "Broken again", Priority::Urgent).await;
@@ -69,7 +69,7 @@ async fn the_list_shows_what_waits() {
 
 #[actix_web::test]
 async fn what_is_done_leaves_the_list_and_is_found_under_all() {
-    let desk = Desk::open();
+    let desk = TestInbox::open();
     let visitor = desk.sign_in().await;
     let ticket = desk.ticket().await;
     let page = visitor
@@ -106,7 +106,7 @@ async fn what_is_done_leaves_the_list_and_is_found_under_all() {
 
 #[actix_web::test]
 async fn long_lists_have_pages_and_keep_the_filter() {
-    let desk = Desk::open();
+    let desk = TestInbox::open();
     let visitor = desk.sign_in().await;
     for number in 0..65 {
         let subject = format!("Number {number}");
@@ -134,7 +134,7 @@ async fn long_lists_have_pages_and_keep_the_filter() {
 
 #[actix_web::test]
 async fn a_ticket_opens_beside_the_list_that_led_to_it() {
-    let desk = Desk::open();
+    let desk = TestInbox::open();
     let visitor = desk.sign_in().await;
     let ticket = desk.ticket().await;
     let page = visitor
@@ -166,7 +166,7 @@ async fn a_ticket_opens_beside_the_list_that_led_to_it() {
 
 #[actix_web::test]
 async fn an_answer_is_written_once() {
-    let desk = Desk::open();
+    let desk = TestInbox::open();
     let visitor = desk.sign_in().await;
     let ticket = desk.ticket().await;
     let path = format!("/inbox/ticket/{ticket}/reply");
@@ -204,7 +204,7 @@ async fn an_answer_is_written_once() {
 
 #[actix_web::test]
 async fn an_answer_that_cant_be_taken_is_not_lost() {
-    let desk = Desk::open();
+    let desk = TestInbox::open();
     let visitor = desk.sign_in().await;
     let ticket = desk.ticket().await;
     let path = format!("/inbox/ticket/{ticket}/reply");
@@ -246,7 +246,7 @@ async fn an_answer_that_cant_be_taken_is_not_lost() {
 
 #[actix_web::test]
 async fn a_long_thread_begins_with_its_newest_messages() {
-    let desk = Desk::open();
+    let desk = TestInbox::open();
     let visitor = desk.sign_in().await;
     let ticket = desk.ticket().await;
     let path = format!("/inbox/ticket/{ticket}?status=any");

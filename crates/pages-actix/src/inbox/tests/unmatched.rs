@@ -1,10 +1,10 @@
 //! Messages whose ticket is not known.
 
-use crate::inbox::testing::{Desk, MANAGER};
+use crate::inbox::testing::{MANAGER, TestInbox};
 
 #[actix_web::test]
 async fn a_message_is_attached() {
-    let desk = Desk::open();
+    let desk = TestInbox::open();
     let visitor = desk.sign_in().await;
     visitor
         .get("/inbox/unmatched")
@@ -38,7 +38,7 @@ async fn a_message_is_attached() {
 
 #[actix_web::test]
 async fn a_wrong_ticket_is_told_beside_the_field() {
-    let desk = Desk::open();
+    let desk = TestInbox::open();
     let visitor = desk.sign_in().await;
     let ticket = desk.ticket().await;
     let message = desk.unmatched("Yes").await;
@@ -75,7 +75,7 @@ async fn a_wrong_ticket_is_told_beside_the_field() {
 
 #[actix_web::test]
 async fn many_messages_have_pages() {
-    let desk = Desk::open();
+    let desk = TestInbox::open();
     let visitor = desk.sign_in().await;
     let mut expected = Vec::new();
     for number in 0..45 {
@@ -118,7 +118,7 @@ async fn many_messages_have_pages() {
 
 #[actix_web::test]
 async fn the_operator_says_who_wrote_it() {
-    let desk = Desk::open();
+    let desk = TestInbox::open();
     let visitor = desk.sign_in().await;
     let ticket = desk.ticket().await;
     for (from, usual, other) in [

@@ -7,7 +7,7 @@ mod step;
 use std::cell::Cell;
 
 use proptest::test_runner::{Config, TestRunner};
-use ticket_domain::ports::{Redelivered, Settled};
+use ticket_domain::ports::{RecordResult, RedeliverResult};
 use tokio::{runtime::Handle, task::block_in_place};
 
 use crate::{
@@ -58,7 +58,7 @@ async fn clear(fixture: &Fixture, start: i64) {
     let (store, now) = (fixture.store(), at(start - 1));
     for record in store.undelivered(u16::MAX).await.unwrap() {
         let queued = store.redeliver(record.id, fixture.note(now), None).await.unwrap();
-        assert_eq!(queued, Redelivered::Queued);
+        assert_eq!(queued, RedeliverResult::Queued);
     }
     loop {
         let claimed = fixture.claim(now).await;
@@ -66,7 +66,10 @@ async fn clear(fixture: &Fixture, start: i64) {
             break;
         }
         for claimed in claimed {
-            assert_eq!(fixture.settle(&claimed, delivered(now, None)).await, Settled::Yes);
+            assert_eq!(
+                fixture.record_attempt(&claimed, delivered(now, None)).await,
+                RecordResult::Recorded
+            );
         }
     }
 }

@@ -2,15 +2,15 @@
 
 use proptest::{prop_assert, prop_assert_eq, test_runner::TestCaseError};
 use ticket_domain::{
-    ExternalId, LeaseToken, NotificationId, NotificationRecord, NotificationState, Progress, RetrySchedule, Route,
-    Ticket, Timestamp,
-    ports::{Advance, Claim, Claimed, Redelivered, Settled},
+    DeliveryRoute, ExternalId, LeaseToken, NotificationId, NotificationRecord, NotificationState, Progress,
+    RetrySchedule, Ticket, Timestamp,
+    ports::{Claim, Claimed, RecordResult, RedeliverResult, StatusUpdate},
 };
 
 use super::step::{End, Heard, Step};
 use crate::{
     Fixture,
-    fixture::{LEASE, at, at_once, dead, delivered, detour, diverted, retry_at, returned},
+    fixture::{LEASE, at, at_once, dead, delivered, diverted, fallback, retry_at, returned},
 };
 
 /// Nothing is probed so many seconds after a probe.
@@ -34,7 +34,7 @@ struct Row {
     was_tried: bool,
     was_released: bool,
     probed_at: Option<Timestamp>,
-    route: Route,
+    route: DeliveryRoute,
     round: u16,
     /// The outside ids of its messages, the last one being of its last message.
     outside: Vec<ExternalId>,
@@ -70,7 +70,7 @@ impl Row {
         if self.is_dead() {
             (self.failures, self.scheduled_at) = (0, now);
             if anew {
-                (self.route, self.round) = (Route::Backup, self.round + 1);
+                (self.route, self.round) = (DeliveryRoute::Backup, self.round + 1);
             }
         }
         self.addressed = true;
@@ -78,7 +78,7 @@ impl Row {
     }
 
     fn divert(&mut self, now: Timestamp) {
-        (self.route, self.round) = (Route::Template, self.round + 1);
+        (self.route, self.round) = (DeliveryRoute::Template, self.round + 1);
         (self.failures, self.scheduled_at) = (0, now);
         (self.was_tried, self.was_released, self.addressed) = (false, false, true);
         self.wait_until(now);
@@ -121,7 +121,7 @@ impl<'f> Outbox<'f> {
             Step::ClaimTogether => self.claim_together().await?,
             Step::Probe => self.probe().await?,
             Step::Settle(..) if self.given.is_empty() => {}
-            Step::Settle(index, end) => self.settle(index.index(self.given.len()), *end).await?,
+            Step::Settle(index, end) => self.record_attempt(index.index(self.given.len()), *end).await?,
             Step::Release => {
                 let waiting = |row: &Row| row.due() > Some(now) && row.holder.is_none() && !row.was_released;
                 let count = self.change(waiting, |row| {
@@ -146,7 +146,7 @@ impl<'f> Outbox<'f> {
             Step::Redeliver(..) if self.rows.is_empty() => {}
             Step::Redeliver(index, anew) => self.redeliver(index.index(self.rows.len()), *anew).await?,
             Step::RedeliverDead => {
-                let in_own_words = |row: &Row| row.is_dead() && row.route == Route::Text;
+                let in_own_words = |row: &Row| row.is_dead() && row.route == DeliveryRoute::Text;
                 let count = self.change(in_own_words, |row| row.redeliver(now, false));
                 prop_assert_eq!(store.redeliver_dead(self.fixture.note(now)).await.unwrap(), count);
             }
@@ -176,7 +176,7 @@ impl<'f> Outbox<'f> {
             was_tried: false,
             was_released: false,
             probed_at: None,
-            route: Route::Text,
+            route: DeliveryRoute::Text,
             round: 0,
             outside: Vec::new(),
         });
@@ -288,25 +288,32 @@ impl<'f> Outbox<'f> {
     }
 
     /// A worker, who may have lost its lease long ago, says what became of what it was given.
-    async fn settle(&mut self, given: usize, end: End) -> Held {
+    async fn record_attempt(&mut self, given: usize, end: End) -> Held {
         let (claimed, now) = (self.given[given].clone(), at(self.now));
         let external_id = self.fixture.external_id();
         // As the delivery judges: only what was tried when its schedule said counts, and the schedule says what is next.
         let is_beside = claimed.scheduled_at > now;
         let wait = |random| RetrySchedule::new(3).wait_after(claimed.failures + 1, random);
-        let verdict = match end {
+        let outcome = match end {
             End::Taken => delivered(now, Some(&external_id)),
             End::HandedBack => returned(now),
             End::Failed(_) if is_beside => returned(claimed.scheduled_at),
             End::Failed(random) => wait(random).map_or_else(|| dead(now), |wait| retry_at(now.plus(wait))),
-            End::Gone => dead(now),
-            End::Diverted => diverted(now, Route::Template),
+            End::EraseReport => dead(now),
+            End::Diverted => diverted(now, DeliveryRoute::Template),
         };
-        let settled = self.fixture.settle(&claimed, verdict).await;
+        let settled = self.fixture.record_attempt(&claimed, outcome).await;
         let row = self.row(claimed.id).unwrap();
         let row = &mut self.rows[row];
         let counts = row.holder == Some(claimed.lease);
-        prop_assert_eq!(settled, if counts { Settled::Yes } else { Settled::LeaseLost });
+        prop_assert_eq!(
+            settled,
+            if counts {
+                RecordResult::Recorded
+            } else {
+                RecordResult::LeaseLost
+            }
+        );
         if !counts {
             return Ok(());
         }
@@ -328,7 +335,7 @@ impl<'f> Outbox<'f> {
                 (row.failures, row.scheduled_at, row.was_released) = (row.failures + 1, due, false);
                 row.wait_until(due);
             }
-            End::Failed(_) | End::Gone => {
+            End::Failed(_) | End::EraseReport => {
                 row.failures += 1;
                 row.state = NotificationState::Dead { at: now };
             }
@@ -340,18 +347,18 @@ impl<'f> Outbox<'f> {
     async fn redeliver(&mut self, row: usize, anew: bool) -> Held {
         let (now, row) = (at(self.now), &mut self.rows[row]);
         let expected = match row.state {
-            NotificationState::Delivered { .. } => Redelivered::DeliveredBefore,
-            NotificationState::Waiting { due } if row.holder.is_some() && due > now => Redelivered::UnderWay,
-            _ => Redelivered::Queued,
+            NotificationState::Delivered { .. } => RedeliverResult::AlreadyDelivered,
+            NotificationState::Waiting { due } if row.holder.is_some() && due > now => RedeliverResult::InProgress,
+            _ => RedeliverResult::Queued,
         };
-        let way = anew.then(|| detour(Route::Backup));
+        let way = anew.then(|| fallback(DeliveryRoute::Backup));
         let redelivered = self
             .fixture
             .store()
             .redeliver(row.id, self.fixture.note(now), way)
             .await;
         prop_assert_eq!(redelivered.unwrap(), expected);
-        if expected == Redelivered::Queued {
+        if expected == RedeliverResult::Queued {
             row.redeliver(now, anew);
         }
         Ok(())
@@ -368,16 +375,19 @@ impl<'f> Outbox<'f> {
             _ => None,
         };
         let (advance, counts) = match heard {
-            Heard::Further(progress) => (Advance::To(progress), reached.is_some_and(|reached| reached < progress)),
+            Heard::Further(progress) => (
+                StatusUpdate::To(progress),
+                reached.is_some_and(|reached| reached < progress),
+            ),
             Heard::Refused => {
-                let why = "WhatsApp reports: failed".into();
+                let reason = "WhatsApp reports: failed".into();
                 (
-                    Advance::Detour(detour(Route::Template), why),
+                    StatusUpdate::Fallback(fallback(DeliveryRoute::Template), reason),
                     reached == Some(Progress::Sent),
                 )
             }
             Heard::RefusedForGood => (
-                Advance::Dead("WhatsApp reports: failed".into()),
+                StatusUpdate::Dead("WhatsApp reports: failed".into()),
                 reached == Some(Progress::Sent),
             ),
         };

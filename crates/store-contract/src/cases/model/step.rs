@@ -45,7 +45,7 @@ pub(super) enum End {
     /// It failed. The number spreads the wait.
     Failed(u64),
     /// It failed for good.
-    Gone,
+    EraseReport,
     /// It goes another way.
     Diverted,
     /// The worker stops, and hands it back.
@@ -72,7 +72,7 @@ fn step() -> impl Strategy<Value = Step> {
     let end = prop_oneof![
         3 => Just(End::Taken),
         4 => any::<u64>().prop_map(End::Failed),
-        1 => Just(End::Gone),
+        1 => Just(End::EraseReport),
         1 => Just(End::Diverted),
         1 => Just(End::HandedBack),
     ];

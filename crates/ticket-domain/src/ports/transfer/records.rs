@@ -2,15 +2,15 @@
 
 use super::{super::Idempotency, StoredEntry};
 use crate::{
-    EventKind, ExternalId, Message, MessageId, NotificationId, Payload, Progress, Question, QuestionId, Receipt, Route,
-    Sender, Stage, Ticket, TicketId, Timestamp,
+    DeliveryRoute, EventKind, ExternalId, Message, MessageId, NotificationId, Payload, Progress, Question, QuestionId,
+    Receipt, Sender, Stage, Ticket, TicketId, Timestamp,
 };
 
 /// The tables of a store, in an order in which none refers to a later one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Table {
     /// Tickets.
-    Tickets,
+    TicketPage,
     /// What managers were asked.
     Questions,
     /// Messages, those in threads and those that are kept.
@@ -30,7 +30,7 @@ pub enum Table {
 impl Table {
     /// All of them.
     pub const ALL: [Self; 8] = [
-        Self::Tickets,
+        Self::TicketPage,
         Self::Questions,
         Self::Messages,
         Self::Notifications,
@@ -43,7 +43,7 @@ impl Table {
     /// What it is called in every store.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Tickets => "tickets",
+            Self::TicketPage => "tickets",
             Self::Questions => "questions",
             Self::Messages => "messages",
             Self::Notifications => "notifications",
@@ -132,7 +132,7 @@ pub struct StoredNotification {
     /// How far one that was delivered is.
     pub progress: Progress,
     /// The way that it takes.
-    pub route: Route,
+    pub route: DeliveryRoute,
     /// Which message of it goes out, the first being 0.
     pub round: u32,
 }
@@ -184,7 +184,7 @@ pub struct EarlierId {
 #[derive(Debug, Clone)]
 pub enum Rows {
     /// Tickets.
-    Tickets(Vec<StoredTicket>),
+    TicketPage(Vec<StoredTicket>),
     /// Questions.
     Questions(Vec<StoredQuestion>),
     /// Messages.
@@ -205,7 +205,7 @@ impl Rows {
     /// Their table.
     pub fn table(&self) -> Table {
         match self {
-            Self::Tickets(_) => Table::Tickets,
+            Self::TicketPage(_) => Table::TicketPage,
             Self::Questions(_) => Table::Questions,
             Self::Messages(_) => Table::Messages,
             Self::Notifications(_) => Table::Notifications,
@@ -219,7 +219,7 @@ impl Rows {
     /// How many they are.
     pub fn count(&self) -> u64 {
         let count = match self {
-            Self::Tickets(rows) => rows.len(),
+            Self::TicketPage(rows) => rows.len(),
             Self::Questions(rows) => rows.len(),
             Self::Messages(rows) => rows.len(),
             Self::Notifications(rows) => rows.len(),

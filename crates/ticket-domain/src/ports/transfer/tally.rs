@@ -53,7 +53,7 @@ impl Tally {
     pub fn add(&mut self, rows: &Rows) {
         let table = rows.table();
         match rows {
-            Rows::Tickets(rows) => self.add_all(table, rows, ticket),
+            Rows::TicketPage(rows) => self.add_all(table, rows, ticket),
             Rows::Questions(rows) => self.add_all(table, rows, question),
             Rows::Messages(rows) => self.add_all(table, rows, message),
             Rows::Notifications(rows) => self.add_all(table, rows, notification),

@@ -75,7 +75,7 @@ fn notification() -> StoredNotification {
         settled_at: None,
         created_at: at(0),
         progress: crate::Progress::Sent,
-        route: crate::Route::Text,
+        route: crate::DeliveryRoute::Text,
         round: 0,
     }
 }
@@ -106,7 +106,7 @@ fn changes_are_seen<T: Clone>(row: &T, rows: fn(Vec<T>) -> Rows, changes: &[fn(&
 fn a_change_in_any_column_of_a_ticket_is_seen() {
     changes_are_seen(
         &ticket(),
-        Rows::Tickets,
+        Rows::TicketPage,
         &[
             |row| row.number = 2,
             |row| row.ticket.id = TicketId(Uuid::from_u128(9)),
@@ -152,7 +152,7 @@ fn a_change_in_any_column_of_a_notification_is_seen() {
             |row| row.settled_at = Some(at(5)),
             |row| row.created_at = at(1),
             |row| row.progress = crate::Progress::Read,
-            |row| row.route = crate::Route::Backup,
+            |row| row.route = crate::DeliveryRoute::Backup,
             |row| row.round = 1,
         ],
     );

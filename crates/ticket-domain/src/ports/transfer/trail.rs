@@ -3,19 +3,19 @@
 use uuid::Uuid;
 
 use super::super::{StoreError, parse};
-use crate::{Act, EntryId, MessageId, NotificationId, TicketId, Timestamp};
+use crate::{AuditAction, AuditEntryId, MessageId, NotificationId, TicketId, Timestamp};
 
 /// An entry of the trail as a store keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredEntry {
     /// Its name.
-    pub id: EntryId,
+    pub id: AuditEntryId,
     /// When it happened.
     pub at: Timestamp,
     /// The ticket that it was done to, if it was one.
     pub ticket: Option<TicketId>,
     /// What was done.
-    pub act: Act,
+    pub act: AuditAction,
 }
 
 impl StoredEntry {
@@ -39,13 +39,13 @@ impl StoredEntry {
             ..bare(act)
         };
         match self.act {
-            Act::Status { from, to } => changed("status", from.as_str(), to.as_str()),
-            Act::Priority { from, to } => changed("priority", from.as_str(), to.as_str()),
-            Act::Reply(message) => about("reply", message.0),
-            Act::Attach(message) => about("attach", message.0),
-            Act::Redeliver(notification) => about("redeliver", notification.0),
-            Act::RedeliverDead(count) => counted("redeliver_dead", count),
-            Act::Erase(count) => counted("erase", count),
+            AuditAction::Status { from, to } => changed("status", from.as_str(), to.as_str()),
+            AuditAction::Priority { from, to } => changed("priority", from.as_str(), to.as_str()),
+            AuditAction::Reply(message) => about("reply", message.0),
+            AuditAction::Attach(message) => about("attach", message.0),
+            AuditAction::Redeliver(notification) => about("redeliver", notification.0),
+            AuditAction::RedeliverDead(count) => counted("redeliver_dead", count),
+            AuditAction::Erase(count) => counted("erase", count),
         }
     }
 }
@@ -72,7 +72,7 @@ pub struct NotAnAct;
 
 impl ActColumns<'_> {
     /// The act. It is refused if any of them would be written otherwise.
-    pub fn act(self) -> Result<Act, StoreError> {
+    pub fn act(self) -> Result<AuditAction, StoreError> {
         const TABLE: &str = "trail";
         let Self {
             act,
@@ -82,19 +82,19 @@ impl ActColumns<'_> {
             amount,
         } = self;
         Ok(match (act, was, became, subject, amount) {
-            ("status", Some(was), Some(became), None, None) => Act::Status {
+            ("status", Some(was), Some(became), None, None) => AuditAction::Status {
                 from: parse(TABLE, "was", was)?,
                 to: parse(TABLE, "became", became)?,
             },
-            ("priority", Some(was), Some(became), None, None) => Act::Priority {
+            ("priority", Some(was), Some(became), None, None) => AuditAction::Priority {
                 from: parse(TABLE, "was", was)?,
                 to: parse(TABLE, "became", became)?,
             },
-            ("reply", None, None, Some(subject), None) => Act::Reply(MessageId(subject)),
-            ("attach", None, None, Some(subject), None) => Act::Attach(MessageId(subject)),
-            ("redeliver", None, None, Some(subject), None) => Act::Redeliver(NotificationId(subject)),
-            ("redeliver_dead", None, None, None, Some(amount)) => Act::RedeliverDead(amount),
-            ("erase", None, None, None, Some(amount)) => Act::Erase(amount),
+            ("reply", None, None, Some(subject), None) => AuditAction::Reply(MessageId(subject)),
+            ("attach", None, None, Some(subject), None) => AuditAction::Attach(MessageId(subject)),
+            ("redeliver", None, None, Some(subject), None) => AuditAction::Redeliver(NotificationId(subject)),
+            ("redeliver_dead", None, None, None, Some(amount)) => AuditAction::RedeliverDead(amount),
+            ("erase", None, None, None, Some(amount)) => AuditAction::Erase(amount),
             _ => return Err(StoreError::corrupt(TABLE, "act", NotAnAct)),
         })
     }
@@ -109,22 +109,22 @@ mod tests {
     fn every_act_goes_to_its_columns_and_back() {
         let id = Uuid::from_u128(7);
         for act in [
-            Act::Status {
+            AuditAction::Status {
                 from: Status::Open,
                 to: Status::Closed,
             },
-            Act::Priority {
+            AuditAction::Priority {
                 from: Priority::Low,
                 to: Priority::Urgent,
             },
-            Act::Reply(MessageId(id)),
-            Act::Attach(MessageId(id)),
-            Act::Redeliver(NotificationId(id)),
-            Act::RedeliverDead(3),
-            Act::Erase(3),
+            AuditAction::Reply(MessageId(id)),
+            AuditAction::Attach(MessageId(id)),
+            AuditAction::Redeliver(NotificationId(id)),
+            AuditAction::RedeliverDead(3),
+            AuditAction::Erase(3),
         ] {
             let entry = StoredEntry {
-                id: EntryId(id),
+                id: AuditEntryId(id),
                 at: Timestamp::from_unix_micros(0).unwrap(),
                 ticket: None,
                 act,

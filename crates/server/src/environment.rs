@@ -2,7 +2,7 @@
 
 use ticket_domain::{
     Timestamp,
-    ports::{Clock, Random, Wake},
+    ports::{Clock, Random, WakeSignal},
 };
 use time::OffsetDateTime;
 use tokio::sync::Notify;
@@ -35,16 +35,16 @@ impl Random for OsRandom {
 
 /// Rings when a notification was stored. Rings that nobody heard yet count as one.
 #[derive(Debug, Default)]
-pub(crate) struct Bell(Notify);
+pub(crate) struct DeliverySignal(Notify);
 
-impl Bell {
+impl DeliverySignal {
     /// Waits for a ring.
     pub(crate) async fn rung(&self) {
         self.0.notified().await;
     }
 }
 
-impl Wake for Bell {
+impl WakeSignal for DeliverySignal {
     fn wake(&self) {
         self.0.notify_one();
     }

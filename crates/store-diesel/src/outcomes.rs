@@ -1,7 +1,7 @@
 //! What becomes of a try.
 
 use diesel::{prelude::*, update};
-use ticket_domain::{ExternalId, LeaseToken, NotificationId, Progress, TicketId, ports::Verdict};
+use ticket_domain::{ExternalId, LeaseToken, NotificationId, Progress, TicketId, ports::AttemptOutcome};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -14,17 +14,17 @@ use crate::{
 };
 
 /// The ticket whose notification it was; none if the lease was lost.
-pub(crate) fn settle(
+pub(crate) fn record_attempt(
     connection: &mut PgConnection,
     id: NotificationId,
     lease: LeaseToken,
-    verdict: &Verdict,
+    outcome: &AttemptOutcome,
 ) -> Result<Option<TicketId>, Failure> {
     let held = notifications::table.find(id.0).filter(notifications::lease.eq(lease.0));
     let is_free = notifications::lease.eq(NOBODY);
     let fails_once_more = notifications::failures.eq(notifications::failures + 1);
-    let ticket: Option<Uuid> = match verdict {
-        Verdict::Delivered { at, external_id } => prepared(
+    let ticket: Option<Uuid> = match outcome {
+        AttemptOutcome::Delivered { at, external_id } => prepared(
             update(held)
                 .set((
                     is_free,
@@ -38,7 +38,7 @@ pub(crate) fn settle(
         )
         .get_result(connection)
         .optional()?,
-        Verdict::RetryAt { due, why } => prepared(
+        AttemptOutcome::RetryAt { due, reason } => prepared(
             update(held)
                 .set((
                     is_free,
@@ -46,13 +46,13 @@ pub(crate) fn settle(
                     notifications::released.eq(false),
                     notifications::due_at.eq(OffsetDateTime::from(*due)),
                     notifications::scheduled_at.eq(OffsetDateTime::from(*due)),
-                    notifications::last_error.eq(&**why),
+                    notifications::last_error.eq(&**reason),
                 ))
                 .returning(notifications::ticket_id),
         )
         .get_result(connection)
         .optional()?,
-        Verdict::Dead { at, why } => prepared(
+        AttemptOutcome::Dead { at, reason } => prepared(
             update(held)
                 .set((
                     is_free,
@@ -60,29 +60,29 @@ pub(crate) fn settle(
                     notifications::state.eq(state::DEAD),
                     notifications::due_at.eq(NEVER),
                     notifications::settled_at.eq(OffsetDateTime::from(*at)),
-                    notifications::last_error.eq(&**why),
+                    notifications::last_error.eq(&**reason),
                 ))
                 .returning(notifications::ticket_id),
         )
         .get_result(connection)
         .optional()?,
-        Verdict::Diverted { at, detour, why } => prepared(
+        AttemptOutcome::Rerouted { at, fallback, reason } => prepared(
             update(held)
                 .set((
-                    DetourRow::new(detour, why, *at),
+                    DetourRow::new(fallback, reason, *at),
                     notifications::round.eq(notifications::round + 1),
                 ))
                 .returning(notifications::ticket_id),
         )
         .get_result(connection)
         .optional()?,
-        Verdict::Returned { due, why } => prepared(
+        AttemptOutcome::Returned { due, reason } => prepared(
             update(held)
                 .set((
                     is_free,
                     notifications::due_at.eq(OffsetDateTime::from(*due)),
                     // An update leaves out what is `None`: the last error stays.
-                    why.as_ref().map(|why| notifications::last_error.eq(&**why)),
+                    reason.as_ref().map(|reason| notifications::last_error.eq(&**reason)),
                 ))
                 .returning(notifications::ticket_id),
         )

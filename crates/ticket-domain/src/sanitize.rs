@@ -12,7 +12,7 @@ const NOTHING: &str = "[no visible text]";
 pub fn line(text: &str, own: Option<TicketRef>) -> String {
     let seen = visible(text);
     let folded = seen.split_whitespace().collect::<Vec<_>>().join(" ");
-    something(hide_references(&without_marks(&folded), own))
+    something(hide_references(&escape_whatsapp_markup(&folded), own))
 }
 
 /// A text of several lines, word for word, in which nothing runs backwards and no ticket is named but `own`.
@@ -39,13 +39,13 @@ pub fn cut(text: String, max: usize) -> String {
 
 /// The signs by which WhatsApp formats, shown by others that look the same; in a link by their codes, so that it still
 /// leads where it led. Between two letters or digits they do nothing, and stay.
-pub fn without_marks(text: &str) -> String {
+pub fn escape_whatsapp_markup(text: &str) -> String {
     // As most texts are.
     if !text.contains(['*', '_', '~', '`']) {
         return text.to_owned();
     }
     let is_edge = |other: Option<char>| !other.is_some_and(|c| c.is_ascii_alphanumeric());
-    let mut plain = String::with_capacity(text.len());
+    let mut sanitize = String::with_capacity(text.len());
     let (mut before, mut is_link) = (None, false);
     for (at, c) in text.char_indices() {
         let rest = &text[at..];
@@ -56,13 +56,13 @@ pub fn without_marks(text: &str) -> String {
         };
         let works = c == '`' || is_edge(before) || is_edge(rest.chars().nth(1));
         match alike(c).filter(|_| works) {
-            Some((_, code)) if is_link => plain.push_str(code),
-            Some((shown, _)) => plain.push(shown),
-            None => plain.push(c),
+            Some((_, code)) if is_link => sanitize.push_str(code),
+            Some((shown, _)) => sanitize.push(shown),
+            None => sanitize.push(c),
         }
         before = Some(c);
     }
-    plain
+    sanitize
 }
 
 /// What is shown for a mark, and what it is in a link.

@@ -6,8 +6,8 @@ use std::{
 };
 
 use ticket_domain::{
-    Message, Progress, Route, Sender, Status, Ticket, Wish,
-    ports::{Advance, Append, Attach, Changing, Follower, News, Note, Opening, Picking},
+    DeliveryRoute, Message, Progress, Sender, Status, Ticket, TicketPatch,
+    ports::{AnswerQuestion, Append, Attach, AuditStamp, ChangeEvent, Opening, StatusUpdate, Subscriber, UpdateTicket},
 };
 
 use crate::{
@@ -17,33 +17,33 @@ use crate::{
 
 /// Writes down what it hears.
 #[derive(Default)]
-struct Recorder(Mutex<HashSet<News>>);
+struct Recorder(Mutex<HashSet<ChangeEvent>>);
 
-impl Follower for Recorder {
-    fn hear(&self, news: News) {
-        self.0.lock().unwrap().insert(news);
+impl Subscriber for Recorder {
+    fn on_change(&self, events: ChangeEvent) {
+        self.0.lock().unwrap().insert(events);
     }
 }
 
 impl Recorder {
     fn follows(fixture: &Fixture) -> Arc<Self> {
         let recorder = Arc::new(Self::default());
-        fixture.store().follow(Arc::clone(&recorder) as Arc<dyn Follower>);
+        fixture.store().follow(Arc::clone(&recorder) as Arc<dyn Subscriber>);
         recorder
     }
 
     /// What was heard since the last time, without its order: several changes may be told as one.
-    fn heard(&self) -> HashSet<News> {
+    fn heard(&self) -> HashSet<ChangeEvent> {
         std::mem::take(&mut *self.0.lock().unwrap())
     }
 
-    fn has_heard(&self, expected: &[News]) {
+    fn has_heard(&self, expected: &[ChangeEvent]) {
         assert_eq!(self.heard(), expected.iter().copied().collect());
     }
 }
 
-fn of(ticket: &Ticket) -> News {
-    News::Ticket(ticket.id)
+fn of(ticket: &Ticket) -> ChangeEvent {
+    ChangeEvent::Ticket(ticket.id)
 }
 
 /// Everybody who follows hears of what is written from then on; what is only read or refused is no news.
@@ -92,19 +92,19 @@ pub async fn what_is_unmatched_is_told(fixture: &Fixture) {
     let opening = fixture.opened(at(0)).await;
     let recorder = Recorder::follows(fixture);
     let kept = fixture.message_of(&fixture.external_id(), at(1));
-    for expected in [&[News::Unmatched][..], &[]] {
-        store.keep_unmatched(keep_silently(kept.clone())).await.unwrap();
+    for expected in [&[ChangeEvent::Unmatched][..], &[]] {
+        store.store_unmatched(keep_silently(kept.clone())).await.unwrap();
         recorder.has_heard(expected);
     }
-    let joined = [of(&opening.ticket), News::Unmatched];
+    let joined = [of(&opening.ticket), ChangeEvent::Unmatched];
     store.append(append_to(&opening.ticket, kept.clone())).await.unwrap();
     recorder.has_heard(&joined);
-    store.keep_unmatched(keep_silently(kept)).await.unwrap();
+    store.store_unmatched(keep_silently(kept)).await.unwrap();
     recorder.has_heard(&[]);
 
     let kept = fixture.message(at(2));
-    store.keep_unmatched(keep_silently(kept.clone())).await.unwrap();
-    recorder.has_heard(&[News::Unmatched]);
+    store.store_unmatched(keep_silently(kept.clone())).await.unwrap();
+    recorder.has_heard(&[ChangeEvent::Unmatched]);
     let attach = Attach {
         message: kept.id,
         to: opening.ticket.id,
@@ -126,8 +126,8 @@ pub async fn what_is_unmatched_is_told(fixture: &Fixture) {
 
     let manager = fixture.manager();
     let (_, question) = fixture.asked(&manager, at(4)).await;
-    recorder.has_heard(&[News::Unmatched]);
-    let picking = Picking {
+    recorder.has_heard(&[ChangeEvent::Unmatched]);
+    let picking = AnswerQuestion {
         question: question.id,
         by: Some(fixture.external_id()),
         ticket: Some(opening.ticket.id),
@@ -149,13 +149,13 @@ pub async fn changes_are_told(fixture: &Fixture) {
         (None, &[]),
         (Some(Status::Open), &[of(&ticket)]),
     ] {
-        let changing = Changing {
+        let update = UpdateTicket {
             ticket: ticket.id,
-            wish: Wish { status, priority: None },
+            patch: TicketPatch { status, priority: None },
             at: at(1),
             entries: [fixture.note(at(1)).id, fixture.note(at(1)).id],
         };
-        fixture.store().change(changing).await.unwrap();
+        fixture.store().change(update).await.unwrap();
         recorder.has_heard(expected);
     }
 }
@@ -167,26 +167,26 @@ pub async fn how_far_a_notification_got_is_told(fixture: &Fixture) {
     let (ticket, id) = (&opening.ticket, opening.notification.id);
     let recorder = Recorder::follows(fixture);
     let external_id = fixture.external_id();
-    for (seconds, verdict, is_told) in [
+    for (seconds, outcome, is_told) in [
         (0, returned(at(1)), None),
         (1, retry_at(at(2)), None),
-        (2, diverted(at(2), Route::Backup), Some(true)),
+        (2, diverted(at(2), DeliveryRoute::Backup), Some(true)),
         (2, dead(at(3)), Some(true)),
         (4, delivered(at(4), Some(&external_id)), Some(true)),
     ] {
         if seconds == 4 {
-            let note: Note = fixture.note(at(4));
+            let note: AuditStamp = fixture.note(at(4));
             store.redeliver(id, note, None).await.unwrap();
             recorder.has_heard(&[of(ticket)]);
         }
         let claimed = fixture.claim_only(id, at(seconds)).await;
-        fixture.settled(&claimed, verdict.clone()).await;
+        fixture.settled(&claimed, outcome.clone()).await;
         match is_told {
             Some(_) => recorder.has_heard(&[of(ticket)]),
             // It may be told; nobody would see anything new.
             None => assert!(recorder.heard().is_subset(&HashSet::from([of(ticket)]))),
         }
-        fixture.settle(&claimed, verdict).await;
+        fixture.record_attempt(&claimed, outcome).await;
         recorder.has_heard(&[]);
     }
     store.redeliver(id, fixture.note(at(5)), None).await.unwrap();
@@ -197,12 +197,12 @@ pub async fn how_far_a_notification_got_is_told(fixture: &Fixture) {
         (Progress::Sent, &[]),
         (Progress::Read, &[of(ticket)]),
     ] {
-        let advance = Advance::To(progress);
+        let advance = StatusUpdate::To(progress);
         store.advance(external_id.clone(), advance, at(9)).await.unwrap();
         recorder.has_heard(expected);
     }
     let unknown = fixture.external_id();
-    let advance = Advance::To(Progress::Read);
+    let advance = StatusUpdate::To(Progress::Read);
     store.advance(unknown, advance, at(9)).await.unwrap();
     recorder.has_heard(&[]);
 }
@@ -216,7 +216,7 @@ pub async fn sending_everything_again_is_told(fixture: &Fixture) {
     let recorder = Recorder::follows(fixture);
     store.redeliver_dead(fixture.note(at(2))).await.unwrap();
     let heard = recorder.heard();
-    assert!(heard == HashSet::from([News::Missed]) || heard == HashSet::from([of(&opening.ticket)]));
+    assert!(heard == HashSet::from([ChangeEvent::Resync]) || heard == HashSet::from([of(&opening.ticket)]));
     store.redeliver_dead(fixture.note(at(3))).await.unwrap();
     recorder.has_heard(&[]);
 }

@@ -6,8 +6,8 @@ use std::{
 };
 
 use ticket_domain::{
-    Payload, Route, Timestamp,
-    ports::{Clock, Composer, Event, Random, Wake},
+    DeliveryRoute, Payload, Timestamp,
+    ports::{Clock, Composer, Event, Random, WakeSignal},
 };
 
 /// Stands still until it is told that time passes.
@@ -59,13 +59,13 @@ impl Composer for Subjects {
         Payload(event.ticket.subject.as_str().as_bytes().into())
     }
 
-    fn redirect(&self, _: &Payload, _: Route) -> Option<Payload> {
+    fn redirect(&self, _: &Payload, _: DeliveryRoute) -> Option<Payload> {
         None
     }
 }
 
 pub(in crate::inbox) struct NobodyWakes;
 
-impl Wake for NobodyWakes {
+impl WakeSignal for NobodyWakes {
     fn wake(&self) {}
 }

@@ -1,13 +1,13 @@
 //! What operators see and do: lists of tickets, what needs attention, and the trail of who changed what.
 
 use crate::{
-    Awaiting, EntryId, Message, MessageId, NotificationId, Place, Priority, SearchText, Sender, Status, Ticket,
+    AuditEntryId, Awaiting, Cursor, Message, MessageId, NotificationId, Priority, SearchText, Sender, Status, Ticket,
     TicketRef, Timestamp, values::partly_redacted_debug,
 };
 
 /// Which tickets an operator wants to see. Every condition that is given must hold.
 #[derive(Debug, Clone)]
-pub struct Listing {
+pub struct TicketQuery {
     /// Where they stand.
     pub status: Option<Status>,
     /// How pressing they are.
@@ -17,12 +17,12 @@ pub struct Listing {
     /// What they hold.
     pub text: Option<SearchText>,
     /// Where the page before ended.
-    pub after: Option<Place>,
+    pub after: Option<Cursor>,
     /// The most tickets of one page, at least 1.
     pub limit: u16,
 }
 
-impl Listing {
+impl TicketQuery {
     /// Whether a ticket in which `last` spoke last meets every condition but the text.
     pub fn admits(&self, ticket: &Ticket, last: Sender) -> bool {
         self.status.is_none_or(|status| status == ticket.status)
@@ -71,14 +71,14 @@ impl Excerpt {
 
 /// A ticket in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
+pub struct TicketListItem {
     /// The ticket.
     pub ticket: Ticket,
     /// Its newest message.
     pub last: Excerpt,
 }
 
-impl Listed {
+impl TicketListItem {
     /// Whom it awaits.
     pub fn awaiting(&self) -> Option<Awaiting> {
         Awaiting::after(self.last.sender, self.ticket.status)
@@ -87,11 +87,11 @@ impl Listed {
 
 /// One page of a list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Tickets {
+pub struct TicketPage {
     /// The tickets.
-    pub tickets: Vec<Listed>,
+    pub tickets: Vec<TicketListItem>,
     /// Where the next page begins; none on the last one.
-    pub next: Option<Place>,
+    pub next: Option<Cursor>,
 }
 
 /// What of the tickets needs an operator. Notifications and unmatched messages are told by
@@ -120,32 +120,32 @@ pub struct Oldest {
 
 /// What an operator wants a ticket to be.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Wish {
+pub struct TicketPatch {
     /// Where it should stand.
     pub status: Option<Status>,
     /// How pressing it should be.
     pub priority: Option<Priority>,
 }
 
-impl Wish {
+impl TicketPatch {
     /// The change of status that it takes; none if it stands there already.
-    pub fn of_status(&self, ticket: &Ticket) -> Option<Act> {
+    pub fn of_status(&self, ticket: &Ticket) -> Option<AuditAction> {
         let from = ticket.status;
         let to = self.status.filter(|to| *to != from)?;
-        Some(Act::Status { from, to })
+        Some(AuditAction::Status { from, to })
     }
 
     /// The change of priority that it takes; none if it has that already.
-    pub fn of_priority(&self, ticket: &Ticket) -> Option<Act> {
+    pub fn of_priority(&self, ticket: &Ticket) -> Option<AuditAction> {
         let from = ticket.priority;
         let to = self.priority.filter(|to| *to != from)?;
-        Some(Act::Priority { from, to })
+        Some(AuditAction::Priority { from, to })
     }
 }
 
 /// What an operator did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Act {
+pub enum AuditAction {
     /// Moved a ticket.
     Status {
         /// Where it stood.
@@ -176,13 +176,13 @@ pub enum Act {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// Its name.
-    pub id: EntryId,
+    pub id: AuditEntryId,
     /// When.
     pub at: Timestamp,
     /// The ticket that it was done to; none if it was done to several.
     pub reference: Option<TicketRef>,
     /// What.
-    pub act: Act,
+    pub act: AuditAction,
 }
 
 #[cfg(test)]
@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn an_excerpt_is_one_short_line() {
         let excerpt = |text: &str| {
-            let content = Content::new(crate::Body::lenient(text), None).unwrap();
+            let content = Content::new(crate::MessageBody::lenient(text), None).unwrap();
             let message = Message {
                 id: MessageId(uuid::Uuid::nil()),
                 sender: Sender::Customer,

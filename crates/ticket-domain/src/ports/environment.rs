@@ -15,7 +15,7 @@ pub trait Random: Send + Sync {
 }
 
 /// Rouses whoever delivers notifications, after one was stored.
-pub trait Wake: Send + Sync {
+pub trait WakeSignal: Send + Sync {
     /// Something is due.
     fn wake(&self);
 }

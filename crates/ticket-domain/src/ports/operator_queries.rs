@@ -2,31 +2,31 @@
 
 use async_trait::async_trait;
 
-use super::{Note, StoreError};
+use super::{AuditStamp, StoreError};
 use crate::{
-    Act, Attention, Entry, EntryId, Listing, Message, MessageId, Notification, Sender, Ticket, TicketId, TicketRef,
-    Tickets, Timestamp, Wish,
+    Attention, AuditAction, AuditEntryId, Entry, Message, MessageId, Notification, Sender, Ticket, TicketId,
+    TicketPage, TicketPatch, TicketQuery, TicketRef, Timestamp,
 };
 
 /// An operator's wish for a ticket.
 #[derive(Debug, Clone, Copy)]
-pub struct Changing {
+pub struct UpdateTicket {
     /// The ticket.
     pub ticket: TicketId,
     /// What it should be.
-    pub wish: Wish,
+    pub patch: TicketPatch,
     /// When.
     pub at: Timestamp,
     /// The names of the entries in the trail: of the change of its status, and of its priority.
-    pub entries: [EntryId; 2],
+    pub entries: [AuditEntryId; 2],
 }
 
-impl Changing {
+impl UpdateTicket {
     /// What has to be done to a ticket that stands so, each with its entry in the trail; nothing if it is so already.
-    pub fn acts(&self, ticket: &Ticket) -> Vec<(Note, Act)> {
-        let [of_status, of_priority] = self.entries.map(|id| Note { id, at: self.at });
-        let status = self.wish.of_status(ticket).map(|act| (of_status, act));
-        let priority = self.wish.of_priority(ticket).map(|act| (of_priority, act));
+    pub fn acts(&self, ticket: &Ticket) -> Vec<(AuditStamp, AuditAction)> {
+        let [of_status, of_priority] = self.entries.map(|id| AuditStamp { id, at: self.at });
+        let status = self.patch.of_status(ticket).map(|act| (of_status, act));
+        let priority = self.patch.of_priority(ticket).map(|act| (of_priority, act));
         status.into_iter().chain(priority).collect()
     }
 }
@@ -45,36 +45,36 @@ pub struct Attach {
     /// Whether the ticket becomes open again.
     pub reopen: bool,
     /// What goes into the trail.
-    pub note: Note,
+    pub note: AuditStamp,
 }
 
 /// What became of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Attached {
+pub enum AttachResult {
     /// It is part of the ticket.
-    Now,
+    Attached,
     /// Nothing written: it is in this ticket's thread already.
-    Before(TicketRef),
+    AlreadyAttached(TicketRef),
     /// Nothing written: there is no such message.
     NoSuchMessage,
 }
 
 /// What operators see and do. Each change writes its entry of the trail in the same act.
 #[async_trait]
-pub trait Desk: Send + Sync {
+pub trait OperatorQueries: Send + Sync {
     /// One page of tickets. Without a text the last changed come first. With one, the newest come first: tickets with a
     /// message that, taken together with the ticket's reference, subject and its customer's name, number and address,
     /// has every word of the text, the last one perhaps only begun. Neither case nor accents nor punctuation count;
     /// a text without any word matches nothing. A page may hold fewer than `limit` and still have a next one. Answers in
     /// about the same time however many tickets there are.
-    async fn list(&self, listing: Listing) -> Result<Tickets, StoreError>;
+    async fn list(&self, query: TicketQuery) -> Result<TicketPage, StoreError>;
 
     /// What of the tickets needs an operator.
     async fn attention(&self) -> Result<Attention, StoreError>;
 
-    /// Makes a ticket (which must exist) what it should be: [`Changing::acts`], an entry of the trail for each, and a
+    /// Makes a ticket (which must exist) what it should be: [`UpdateTicket::acts`], an entry of the trail for each, and a
     /// version more if there is any. The ticket as it stands then.
-    async fn change(&self, changing: Changing) -> Result<Ticket, StoreError>;
+    async fn change(&self, update: UpdateTicket) -> Result<Ticket, StoreError>;
 
     /// Messages whose ticket is not known, the one kept first first, at most `limit`, after `after` if it is still
     /// among them or not.
@@ -84,8 +84,13 @@ pub trait Desk: Send + Sync {
     async fn message(&self, id: MessageId) -> Result<Option<(Message, Option<TicketRef>)>, StoreError>;
 
     /// Has a kept message join a ticket (which must exist), as [`append`](super::TicketStore::append) does.
-    async fn attach(&self, attach: Attach) -> Result<Attached, StoreError>;
+    async fn attach(&self, attach: Attach) -> Result<AttachResult, StoreError>;
 
     /// The trail, of one ticket or of all, the newest entry first, at most `limit`, older than `before`.
-    async fn trail(&self, of: Option<TicketId>, before: Option<EntryId>, limit: u16) -> Result<Vec<Entry>, StoreError>;
+    async fn trail(
+        &self,
+        of: Option<TicketId>,
+        before: Option<AuditEntryId>,
+        limit: u16,
+    ) -> Result<Vec<Entry>, StoreError>;
 }

@@ -3,7 +3,7 @@
 use diesel::{prelude::*, update};
 use ticket_domain::{
     ExternalId, LeaseToken, NotificationId, Progress,
-    ports::{Settled, Verdict},
+    ports::{AttemptOutcome, RecordResult},
 };
 
 use crate::{
@@ -14,19 +14,19 @@ use crate::{
     schema::notifications,
 };
 
-pub(crate) fn settle(
+pub(crate) fn record_attempt(
     connection: &mut SqliteConnection,
     id: NotificationId,
     lease: LeaseToken,
-    verdict: &Verdict,
-) -> Result<Settled, Failure> {
+    outcome: &AttemptOutcome,
+) -> Result<RecordResult, Failure> {
     let held = notifications::table
         .find(bytes(id.0))
         .filter(notifications::lease.eq(bytes(lease.0)));
     let is_free = notifications::lease.eq(NOBODY);
     let fails_once_more = notifications::failures.eq(notifications::failures + 1);
-    let settled: Vec<Vec<u8>> = match verdict {
-        Verdict::Delivered { at, external_id } => prepared(
+    let settled: Vec<Vec<u8>> = match outcome {
+        AttemptOutcome::Delivered { at, external_id } => prepared(
             update(held)
                 .set((
                     is_free,
@@ -39,7 +39,7 @@ pub(crate) fn settle(
                 .returning(notifications::id),
         )
         .load(connection)?,
-        Verdict::RetryAt { due, why } => prepared(
+        AttemptOutcome::RetryAt { due, reason } => prepared(
             update(held)
                 .set((
                     is_free,
@@ -47,12 +47,12 @@ pub(crate) fn settle(
                     notifications::released.eq(false),
                     notifications::due_at.eq(due.unix_micros()),
                     notifications::scheduled_at.eq(due.unix_micros()),
-                    notifications::last_error.eq(&**why),
+                    notifications::last_error.eq(&**reason),
                 ))
                 .returning(notifications::id),
         )
         .load(connection)?,
-        Verdict::Dead { at, why } => prepared(
+        AttemptOutcome::Dead { at, reason } => prepared(
             update(held)
                 .set((
                     is_free,
@@ -60,35 +60,35 @@ pub(crate) fn settle(
                     notifications::state.eq(state::DEAD),
                     notifications::due_at.eq(NEVER),
                     notifications::settled_at.eq(at.unix_micros()),
-                    notifications::last_error.eq(&**why),
+                    notifications::last_error.eq(&**reason),
                 ))
                 .returning(notifications::id),
         )
         .load(connection)?,
-        Verdict::Diverted { at, detour, why } => prepared(
+        AttemptOutcome::Rerouted { at, fallback, reason } => prepared(
             update(held)
                 .set((
-                    DetourRow::new(detour, why, *at),
+                    DetourRow::new(fallback, reason, *at),
                     notifications::round.eq(notifications::round + 1),
                 ))
                 .returning(notifications::id),
         )
         .load(connection)?,
-        Verdict::Returned { due, why } => prepared(
+        AttemptOutcome::Returned { due, reason } => prepared(
             update(held)
                 .set((
                     is_free,
                     notifications::due_at.eq(due.unix_micros()),
                     // An update leaves out what is `None`: the last error stays.
-                    why.as_ref().map(|why| notifications::last_error.eq(&**why)),
+                    reason.as_ref().map(|reason| notifications::last_error.eq(&**reason)),
                 ))
                 .returning(notifications::id),
         )
         .load(connection)?,
     };
     Ok(if settled.len() == 1 {
-        Settled::Yes
+        RecordResult::Recorded
     } else {
-        Settled::LeaseLost
+        RecordResult::LeaseLost
     })
 }

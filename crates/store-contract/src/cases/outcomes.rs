@@ -1,8 +1,8 @@
 //! What becomes of a try, and whose word counts.
 
 use ticket_domain::{
-    NotificationRecord, NotificationState, Progress, Route,
-    ports::{Claim, Claimed, Settled, Verdict},
+    DeliveryRoute, NotificationRecord, NotificationState, Progress,
+    ports::{AttemptOutcome, Claim, Claimed, RecordResult},
 };
 
 use crate::{
@@ -37,11 +37,11 @@ pub async fn a_failed_try_counts_and_waits_for_its_time(fixture: &Fixture) {
         let claimed = fixture.claim_only(id, now).await;
         assert_eq!(claimed.failures, failures - 1);
         let due = at(i64::from(failures) * 10 + 10);
-        let verdict = Verdict::RetryAt {
+        let outcome = AttemptOutcome::RetryAt {
             due,
-            why: format!("Grund {failures}: ü 🎫").into(),
+            reason: format!("Grund {failures}: ü 🎫").into(),
         };
-        fixture.settled(&claimed, verdict).await;
+        fixture.settled(&claimed, outcome).await;
 
         let record = fixture.record(id).await;
         assert_eq!(record.state, NotificationState::Waiting { due });
@@ -85,11 +85,11 @@ pub async fn returned_leaves_failures_and_schedule(fixture: &Fixture) {
     assert_eq!(fixture.claim(at(11)).await, []);
     let claimed = fixture.claim_only(id, at(12)).await;
     assert_eq!((claimed.failures, claimed.scheduled_at), (1, at(10)));
-    let verdict = Verdict::Returned {
+    let outcome = AttemptOutcome::Returned {
         due: at(20),
-        why: Some("timed out".into()),
+        reason: Some("timed out".into()),
     };
-    fixture.settled(&claimed, verdict).await;
+    fixture.settled(&claimed, outcome).await;
     let record = fixture.record(id).await;
     assert_eq!(record.failures, 1);
     assert_eq!(record.last_error.as_deref(), Some("timed out"));
@@ -100,25 +100,25 @@ pub async fn a_late_verdict_changes_nothing(fixture: &Fixture) {
     let id = fixture.opened(at(0)).await.notification.id;
     let late = fixture.claim_only(id, at(0)).await;
     let holder = fixture.claim_only(id, at(LEASE)).await;
-    let verdicts = || {
+    let outcomes = || {
         [
             delivered(at(LEASE), Some(&fixture.external_id())),
             retry_at(at(LEASE)),
             dead(at(LEASE)),
-            diverted(at(LEASE), Route::Backup),
+            diverted(at(LEASE), DeliveryRoute::Backup),
             returned(at(LEASE)),
         ]
     };
     let before = fixture.record(id).await;
-    for verdict in verdicts() {
-        assert_eq!(fixture.settle(&late, verdict).await, Settled::LeaseLost);
+    for outcome in outcomes() {
+        assert_eq!(fixture.record_attempt(&late, outcome).await, RecordResult::LeaseLost);
         assert_eq!(fixture.record(id).await, before);
     }
 
     fixture.settled(&holder, delivered(at(LEASE + 1), None)).await;
     let before = fixture.record(id).await;
-    for verdict in verdicts() {
-        assert_eq!(fixture.settle(&late, verdict).await, Settled::LeaseLost);
+    for outcome in outcomes() {
+        assert_eq!(fixture.record_attempt(&late, outcome).await, RecordResult::LeaseLost);
         assert_eq!(fixture.record(id).await, before);
     }
 }
@@ -142,7 +142,10 @@ pub async fn a_lease_is_good_for_one_verdict(fixture: &Fixture) {
     let other = fixture.opened(at(5)).await.notification.id;
     let claimed = fixture.claim_only(id, at(0)).await;
     fixture.settled(&claimed, retry_at(at(10))).await;
-    assert_eq!(fixture.settle(&claimed, dead(at(1))).await, Settled::LeaseLost);
+    assert_eq!(
+        fixture.record_attempt(&claimed, dead(at(1))).await,
+        RecordResult::LeaseLost
+    );
     assert_eq!(fixture.record(id).await.failures, 1);
 
     let store = fixture.store();
@@ -152,8 +155,8 @@ pub async fn a_lease_is_good_for_one_verdict(fixture: &Fixture) {
         (other, fixture.lease()),
         (unknown, claimed.lease),
     ] {
-        let settled = store.settle(id, lease, dead(at(6))).await.unwrap();
-        assert_eq!(settled, Settled::LeaseLost);
+        let settled = store.record_attempt(id, lease, dead(at(6))).await.unwrap();
+        assert_eq!(settled, RecordResult::LeaseLost);
     }
     let state = NotificationState::Waiting { due: at(5) };
     assert_eq!(fixture.record(other).await.state, state);
@@ -167,10 +170,13 @@ pub async fn verdicts_at_once_are_written_once(fixture: &Fixture) {
         let settled = at_once((0..10).map(|_| {
             let store = fixture.store();
             let (id, lease) = (claimed.id, claimed.lease);
-            async move { store.settle(id, lease, retry_at(later())).await.unwrap() }
+            async move { store.record_attempt(id, lease, retry_at(later())).await.unwrap() }
         }))
         .await;
-        let written = settled.iter().filter(|settled| **settled == Settled::Yes).count();
+        let written = settled
+            .iter()
+            .filter(|settled| **settled == RecordResult::Recorded)
+            .count();
         assert_eq!(written, 1, "{settled:?}");
         assert_eq!(fixture.record(id).await.failures, 1);
     }
@@ -185,21 +191,21 @@ pub async fn diverted_goes_another_way(fixture: &Fixture) {
     let before = fixture.record(id).await;
 
     let mut claimed = fixture.claim_only(id, at(5)).await;
-    for (round, route) in [(1, Route::Template), (2, Route::Backup)] {
+    for (round, route) in [(1, DeliveryRoute::Template), (2, DeliveryRoute::Backup)] {
         let now = at(10 * i64::from(round));
-        let verdict = diverted(now, route);
-        let Verdict::Diverted { detour, why, .. } = verdict.clone() else {
+        let outcome = diverted(now, route);
+        let AttemptOutcome::Rerouted { fallback, reason, .. } = outcome.clone() else {
             panic!("it is diverted");
         };
-        fixture.settled(&claimed, verdict.clone()).await;
+        fixture.settled(&claimed, outcome.clone()).await;
         let record = NotificationRecord {
             state: NotificationState::Waiting { due: now },
             failures: 0,
-            last_error: Some(why),
+            last_error: Some(reason),
             ..before.clone()
         };
         assert_eq!(fixture.record(id).await, record);
-        assert_eq!(fixture.settle(&claimed, verdict).await, Settled::LeaseLost);
+        assert_eq!(fixture.record_attempt(&claimed, outcome).await, RecordResult::LeaseLost);
 
         // It can be released again before it is tried.
         fixture.store().postpone(at(1_000)).await.unwrap();
@@ -211,7 +217,7 @@ pub async fn diverted_goes_another_way(fixture: &Fixture) {
         let again = fixture.store().claim(claim, 9).await.unwrap().remove(0);
         let expected = Claimed {
             lease: claim.lease,
-            payload: detour.payload,
+            payload: fallback.payload,
             route,
             round,
             failures: 0,
@@ -223,7 +229,10 @@ pub async fn diverted_goes_another_way(fixture: &Fixture) {
     }
     fixture.settled(&claimed, retry_at(at(50))).await;
     let claimed = fixture.claim_only(id, at(50)).await;
-    assert_eq!((claimed.route, claimed.round, claimed.failures), (Route::Backup, 2, 1));
+    assert_eq!(
+        (claimed.route, claimed.round, claimed.failures),
+        (DeliveryRoute::Backup, 2, 1)
+    );
 }
 
 /// It had an address, for it was refused there.
@@ -232,7 +241,7 @@ pub async fn what_went_another_way_is_not_held(fixture: &Fixture) {
     opening.notification.addressed = false;
     let id = fixture.open(opening).await.notification.id;
     let claimed = fixture.claim_only(id, at(0)).await;
-    fixture.settled(&claimed, diverted(at(1), Route::Backup)).await;
+    fixture.settled(&claimed, diverted(at(1), DeliveryRoute::Backup)).await;
     assert_eq!(fixture.store().hold_unaddressed(later()).await.unwrap(), 0);
     fixture.claim_only(id, at(1)).await;
 }

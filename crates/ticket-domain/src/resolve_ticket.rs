@@ -39,31 +39,31 @@ impl Managers {
 
 /// What one hint at a ticket led to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Clue {
+pub enum Match {
     /// There is no such hint, or it says nothing.
-    Silent,
+    None,
     /// It is a reference that no ticket has.
     NoSuchTicket,
     /// It names this ticket.
-    Names(Box<Ticket>),
+    Ticket(Box<Ticket>),
 }
 
 /// What the references in a message's text led to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TextClue {
+pub enum TextMatch {
     /// None, or exactly one.
-    One(Clue),
+    One(Match),
     /// Two or more different ones.
     Several,
 }
 
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Which {
+pub enum TicketMatch {
     /// This ticket, and its writer is this to it.
     Certain(Box<Ticket>, Sender),
     /// Nothing names a ticket, or what does is at odds.
-    NotNamed,
+    Uncertain,
     /// A ticket was named that does not exist.
     NotFound,
 }
@@ -72,7 +72,13 @@ pub enum Which {
 ///
 /// Managers choose freely. A quote or a text from the ticket's own customer names that customer's ticket only; from
 /// anyone else it names nothing. The caller's word counts for everybody: a stranger is heard as an agent.
-pub fn which_ticket(from: &Phone, managers: &Managers, named: Clue, quoted: Clue, in_text: TextClue) -> Which {
+pub fn resolve_ticket(
+    from: &Phone,
+    managers: &Managers,
+    named: Match,
+    quoted: Match,
+    in_text: TextMatch,
+) -> TicketMatch {
     let is_manager = managers.include(from);
     let may_name = |ticket: &Ticket| is_manager || ticket.customer.phone.identifies(from);
     let certain = |ticket: Box<Ticket>| {
@@ -83,21 +89,21 @@ pub fn which_ticket(from: &Phone, managers: &Managers, named: Clue, quoted: Clue
         } else {
             Sender::Agent
         };
-        Which::Certain(ticket, sender)
+        TicketMatch::Certain(ticket, sender)
     };
 
     // A quoted id that nobody knows tells nothing, and neither does a quote by somebody who may not name that ticket.
     let quoted = match quoted {
-        Clue::Names(ticket) if may_name(&ticket) => Some(ticket),
+        Match::Ticket(ticket) if may_name(&ticket) => Some(ticket),
         _ => None,
     };
     match (named, quoted, in_text) {
-        (Clue::NoSuchTicket, _, _) => Which::NotFound,
-        (Clue::Names(named), Some(quoted), _) if named.id != quoted.id => Which::NotNamed,
-        (Clue::Names(ticket), _, _) | (Clue::Silent, Some(ticket), _) => certain(ticket),
-        (Clue::Silent, None, TextClue::One(Clue::Names(ticket))) if may_name(&ticket) => certain(ticket),
-        (Clue::Silent, None, TextClue::One(Clue::NoSuchTicket)) if is_manager => Which::NotFound,
-        (Clue::Silent, None, _) => Which::NotNamed,
+        (Match::NoSuchTicket, _, _) => TicketMatch::NotFound,
+        (Match::Ticket(named), Some(quoted), _) if named.id != quoted.id => TicketMatch::Uncertain,
+        (Match::Ticket(ticket), _, _) | (Match::None, Some(ticket), _) => certain(ticket),
+        (Match::None, None, TextMatch::One(Match::Ticket(ticket))) if may_name(&ticket) => certain(ticket),
+        (Match::None, None, TextMatch::One(Match::NoSuchTicket)) if is_manager => TicketMatch::NotFound,
+        (Match::None, None, _) => TicketMatch::Uncertain,
     }
 }
 
@@ -139,13 +145,13 @@ mod tests {
 
     /// A clue in one letter: a ticket `A`, `B` or `L` (whose customer left a number without country code), `?` for a
     /// reference that does not exist, `-` for none, `*` for several.
-    fn clue(letter: char) -> Clue {
+    fn clue(letter: char) -> Match {
         match letter {
-            '-' => Clue::Silent,
-            '?' => Clue::NoSuchTicket,
-            'A' => Clue::Names(ticket(b'A', CUSTOMER_OF_A)),
-            'B' => Clue::Names(ticket(b'B', CUSTOMER_OF_B)),
-            'L' => Clue::Names(ticket(b'L', "4444444444")),
+            '-' => Match::None,
+            '?' => Match::NoSuchTicket,
+            'A' => Match::Ticket(ticket(b'A', CUSTOMER_OF_A)),
+            'B' => Match::Ticket(ticket(b'B', CUSTOMER_OF_B)),
+            'L' => Match::Ticket(ticket(b'L', "4444444444")),
             other => unreachable!("{other}"),
         }
     }
@@ -156,13 +162,13 @@ mod tests {
         let mut next = || letters.next().unwrap();
         let (named, quoted) = (clue(next()), clue(next()));
         let in_text = match next() {
-            '*' => TextClue::Several,
-            letter => TextClue::One(clue(letter)),
+            '*' => TextMatch::Several,
+            letter => TextMatch::One(clue(letter)),
         };
-        match which_ticket(&from.parse().unwrap(), &managers, named, quoted, in_text) {
-            Which::Certain(ticket, sender) => format!("{} {sender}", char::from(ticket.id.0.as_bytes()[0])),
-            Which::NotNamed => "not named".into(),
-            Which::NotFound => "not found".into(),
+        match resolve_ticket(&from.parse().unwrap(), &managers, named, quoted, in_text) {
+            TicketMatch::Certain(ticket, sender) => format!("{} {sender}", char::from(ticket.id.0.as_bytes()[0])),
+            TicketMatch::Uncertain => "not named".into(),
+            TicketMatch::NotFound => "not found".into(),
         }
     }
 
