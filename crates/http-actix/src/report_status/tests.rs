@@ -343,7 +343,7 @@ fn only_refusals_are_logged() {
     let common = [
         "notification=00000000-0000-0000-0000-000000000001",
         "event=ticket.updated",
-        "why=WhatsApp reports: failed, error 63016",
+        "reason=WhatsApp reports: failed, error 63016",
     ];
     for (reported, own) in [
         (Reported::Unknown, None),
