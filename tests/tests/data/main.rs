@@ -8,8 +8,5 @@
     reason = "tests"
 )]
 
-mod backup;
-mod everything;
 mod person;
-mod refused;
 mod stores;
