@@ -9,4 +9,5 @@
 )]
 
 mod person;
+#[expect(dead_code, reason = "what the tests of copy, backup and restore need")]
 mod stores;
