@@ -13,4 +13,3 @@ mod migrating;
 mod proxy;
 mod searching;
 mod together;
-mod transferring;
