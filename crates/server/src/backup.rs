@@ -7,8 +7,8 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use secrecy::ExposeSecret as _;
-use store_diesel::{PostgresSource, PostgresTarget};
-use store_sqlite::{SqliteBackup, SqliteSource, SqliteTarget};
+use store_diesel::postgres::{PostgresSource, PostgresTarget};
+use store_diesel::sqlite::{SqliteBackup, SqliteSource, SqliteTarget};
 use ticket_domain::ports::transfer::TransferSource;
 
 use crate::{

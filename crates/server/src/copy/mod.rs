@@ -7,8 +7,8 @@ use std::{fmt, path::Path, process::ExitCode};
 
 use anyhow::{Context as _, Result, bail};
 use secrecy::{ExposeSecret as _, SecretString};
-use store_diesel::PostgresTarget;
-use store_sqlite::SqliteSource;
+use store_diesel::postgres::PostgresTarget;
+use store_diesel::sqlite::SqliteSource;
 use url::Url;
 
 use crate::{commands::say, config::Database};
