@@ -107,7 +107,7 @@ impl FromStr for NamedTicket {
     }
 }
 
-/// MessageBody, whatever they are.
+/// A message of any words.
 struct AnyWords(MessageBody);
 
 impl FromStr for AnyWords {

@@ -52,11 +52,11 @@ pub(super) async fn status(act: OperatorForm, path: Path<String>) -> Result<Http
     let Ok(status) = act.form.get("status").parse() else {
         return Err(act.operator.not_found("status"));
     };
-    let patch = TicketPatch {
+    let changes = TicketPatch {
         status: Some(status),
         ..TicketPatch::default()
     };
-    change(&act, reference, patch, Done::Stands(status), "status").await
+    change(&act, reference, changes, Done::Stands(status), "status").await
 }
 
 /// `POST /inbox/ticket/{ref}/priority`
@@ -65,11 +65,11 @@ pub(super) async fn priority(act: OperatorForm, path: Path<String>) -> Result<Ht
     let Ok(priority) = act.form.get("priority").parse() else {
         return Err(act.operator.not_found("priority"));
     };
-    let patch = TicketPatch {
+    let changes = TicketPatch {
         priority: Some(priority),
         ..TicketPatch::default()
     };
-    change(&act, reference, patch, Done::Priority, "priority").await
+    change(&act, reference, changes, Done::Priority, "priority").await
 }
 
 async fn change(

@@ -12,7 +12,6 @@
 //! - `prepared.rs`: statements that a connection keeps.
 //! - `announcements.rs`, `listener.rs`: who is told of changes, here and in other processes.
 //! - `rows.rs`: rows to values and back.
-//! - `transfer.rs`: a database that gives everything, and an empty one that takes everything of another store.
 
 mod announcements;
 mod connect;
@@ -46,12 +45,10 @@ mod search;
 pub mod testing;
 mod tickets;
 mod trail;
-mod transfer;
 mod turn;
 
 pub use connect::ConnectError;
 pub use migrate::{Schema, check};
-pub use transfer::{PostgresSource, PostgresTarget, SourceError, TargetError};
 
 use db::Db;
 

@@ -17,7 +17,7 @@ use ticket_domain::ports::StoreError;
 use crate::sqlite::{
     db::{Failure, SETTINGS},
     file::{File, OpenError},
-    indexing, seal,
+    indexing,
 };
 
 pub(crate) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
@@ -47,8 +47,7 @@ pub(crate) fn migrate(file: &File) -> Result<(), OpenError> {
     for version in done {
         tracing::info!(%version, "migrated the database");
     }
-    gather(&mut connection).map_err(|failure| file.failed(StoreError::from(failure).into()))?;
-    seal::lift(&mut connection).map_err(|error| file.failed(error.into()))
+    gather(&mut connection).map_err(|failure| file.failed(StoreError::from(failure).into()))
 }
 
 /// Puts into the search what somebody wrote by hand while no server ran. Where there is nothing, nothing is locked.

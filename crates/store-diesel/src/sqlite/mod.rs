@@ -9,8 +9,6 @@
 //! - `prepared.rs`: statements that a connection keeps.
 //! - `scrub.rs`: the file itself, after an erasure.
 //! - `rows.rs`: rows to values and back.
-//! - `seal.rs`: what a backup says of its own rows.
-//! - `transfer.rs`: everything that a file holds, for another store, and an empty file that takes it.
 //!
 //! What is committed is on the disk: write-ahead log, `synchronous = FULL`. SQLite has one writer at a time, so no
 //! call needs a lock of its own; what looks first and writes then is safe within its transaction.
@@ -38,11 +36,9 @@ mod redelivery;
 mod rows;
 mod schema;
 mod scrub;
-mod seal;
 mod search;
 mod tickets;
 mod trail;
-mod transfer;
 mod writer;
 
 use std::path::Path;
@@ -50,7 +46,6 @@ use std::path::Path;
 pub use check::{Schema, check};
 pub use file::OpenError;
 pub use scrub::scrub;
-pub use transfer::{BackupError, SourceError, SqliteBackup, SqliteSource, SqliteTarget, TargetError};
 
 use db::Db;
 use writer::TOGETHER;

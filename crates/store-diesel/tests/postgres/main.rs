@@ -14,4 +14,3 @@ mod migrating;
 mod proxy;
 mod searching;
 mod together;
-mod transferring;

@@ -6,5 +6,4 @@ mod contract;
 mod corrupt;
 mod file;
 mod schema;
-mod transfer;
 mod unavailable;
