@@ -8,7 +8,7 @@ use http_actix::{ApiParts, DeliveryMetrics, Settings};
 use notify_n8n::{N8nComposer, N8nWebhook, SetUpError};
 use secrecy::ExposeSecret;
 use store_diesel::PostgresStore;
-use store_sqlite::SqliteStore;
+use store_diesel::SqliteStore;
 use ticket_domain::{
     Managers, RetrySchedule, TicketLinks,
     ports::{Clock, Composer, Notifier, Random, Store},
@@ -36,10 +36,10 @@ use crate::{
 pub enum StartError {
     /// The embedded store can't be used.
     #[error("the store named by DATABASE_URL can't be used")]
-    Sqlite(#[from] store_sqlite::OpenError),
+    Sqlite(#[from] store_diesel::sqlite::OpenError),
     /// The Postgres server can't be used.
     #[error("the database named by DATABASE_URL can't be used")]
-    Postgres(#[from] store_diesel::ConnectError),
+    Postgres(#[from] store_diesel::postgres::ConnectError),
     /// The webhook can't be set up.
     #[error("the webhook can't be set up")]
     Webhook(#[from] SetUpError),

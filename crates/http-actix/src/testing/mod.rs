@@ -275,7 +275,7 @@ pub(crate) fn changed(mut object: Value, field: &str, value: Option<Value>) -> V
 }
 
 fn real_store(folder: &std::path::Path) -> Arc<dyn Store> {
-    Arc::new(store_sqlite::SqliteStore::open(&folder.join("tickets.db")).unwrap())
+    Arc::new(store_diesel::SqliteStore::open(&folder.join("tickets.db")).unwrap())
 }
 
 fn parts(setup: Setup, store: &Arc<dyn Store>) -> ApiParts {

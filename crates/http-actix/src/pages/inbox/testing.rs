@@ -84,7 +84,7 @@ impl TestInbox {
         change(&mut setup);
         let folder = tempfile::tempdir().unwrap();
         let store: Arc<dyn Store> =
-            Arc::new(store_sqlite::SqliteStore::open(&folder.path().join("tickets.db")).unwrap());
+            Arc::new(store_diesel::SqliteStore::open(&folder.path().join("tickets.db")).unwrap());
         let clock = Arc::new(SetClock::default());
         let context = Context {
             clock: clock.clone(),

@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use async_trait::async_trait;
-use store_sqlite::SqliteStore;
+use store_diesel::SqliteStore;
 use ticket_domain::{
     ExternalId, Message, Thread, Ticket, TicketRef, TicketSummary, Timestamp,
     ports::{

@@ -7,7 +7,7 @@ mod fragile;
 use std::{net::SocketAddr, sync::Arc};
 
 use actix_web::{App, test};
-use store_sqlite::SqliteStore;
+use store_diesel::SqliteStore;
 use ticket_domain::{
     Access, Channel, Content, DeliveryRoute, Managers, Message, MessageId, Payload, Sender, TicketLinks, TicketRef,
     Timestamp,
