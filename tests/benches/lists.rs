@@ -11,7 +11,7 @@ use std::{path::Path, time::Instant};
 use black_box::{Engine, TempStore, TestServer};
 use diesel::{Connection, PgConnection, SqliteConnection, connection::SimpleConnection};
 use measure::Figures;
-use store_sqlite::SqliteStore;
+use store_diesel::SqliteStore;
 use tokio::task::spawn_blocking;
 
 const FEW: u32 = 10_000;
