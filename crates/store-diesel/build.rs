@@ -2,5 +2,5 @@
 #![allow(clippy::print_stdout, reason = "this is how a build script speaks to cargo")]
 
 fn main() {
-    println!("cargo::rerun-if-changed=../../migrations/postgres");
+    println!("cargo::rerun-if-changed=../../migrations");
 }

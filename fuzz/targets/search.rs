@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use fuzz::plain;
 use libfuzzer_sys::{Corpus, fuzz_target};
 use store_contract::{Fixture, memory::MemoryStore};
-use store_sqlite::SqliteStore;
+use store_diesel::SqliteStore;
 use ticket_domain::{
     SearchText, TicketQuery, Timestamp,
     ports::{OperatorQueries, TicketStore},

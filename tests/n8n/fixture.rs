@@ -1,4 +1,4 @@
-//! What every scenario needs: a real n8n, a FakeTwilio, and a place for the server.
+//! What every scenario needs: a real n8n, a fake Twilio, and a store for the server.
 
 use std::time::Duration;
 

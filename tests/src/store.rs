@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use store_diesel::testing::TestDatabase;
+use store_diesel::postgres::testing::TestDatabase;
 use tempfile::TempDir;
 
 /// A store's engine.

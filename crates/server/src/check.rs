@@ -85,12 +85,13 @@ pub(crate) async fn check(config: &Config, warnings: &[String], probe: Probe) ->
 async fn check_store(database: &Database) -> Result<String> {
     let database = database.clone();
     tokio::task::spawn_blocking(move || match database {
-        Database::Sqlite(path) => Ok(store_sqlite::check(&path)?.to_string()),
+        Database::Sqlite(path) => Ok(store_diesel::sqlite::check(&path)?.to_string()),
         Database::Postgres { url, direct, .. } => {
             if let Some(direct) = direct {
-                store_diesel::check(direct.expose_secret()).context("past the pooler, by DATABASE_DIRECT_URL")?;
+                store_diesel::postgres::check(direct.expose_secret())
+                    .context("past the pooler, by DATABASE_DIRECT_URL")?;
             }
-            Ok(store_diesel::check(url.expose_secret())?.to_string())
+            Ok(store_diesel::postgres::check(url.expose_secret())?.to_string())
         }
     })
     .await?

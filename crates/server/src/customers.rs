@@ -167,7 +167,7 @@ async fn clear_file(file: &Path, is_wanted: bool) -> Result<()> {
         return Ok(());
     }
     let path = file.to_owned();
-    let rewritten = spawn_blocking(move || store_sqlite::scrub(&path)).await?;
+    let rewritten = spawn_blocking(move || store_diesel::sqlite::scrub(&path)).await?;
     rewritten.context("all of it is erased, but the file, which has remnants, could not be rewritten; do the same again with --vacuum")?;
     say("the file was rewritten: no remnants are left in it.");
     Ok(())

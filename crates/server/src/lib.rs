@@ -4,11 +4,9 @@
 //! [`Builder`] starts the whole application with any store and any notifier, also inside an integration test.
 
 mod application;
-mod backup;
 mod check;
 mod commands;
 mod config;
-mod copy;
 mod customers;
 mod delivery;
 mod environment;

@@ -1,96 +1,10 @@
-//! The store on Postgres, for those who have a server: diesel over libpq, a pool of connections, and every rule that
-//! concurrency needs in the hands of the database.
+//! The store on Postgres and on embedded SQLite, over diesel.
 //!
-//! - `connect.rs`: where the server is, how it is reached, and why it can't be.
-//! - `migrate.rs`: the schema.
-//! - `db.rs`, `turn.rs`: how a call gets a connection, and how long it may take. `opener.rs`, `reader.rs`: how
-//!   tickets that are opened or read at the same time share a commit or a statement, by the threads of `crew.rs`. Blocking
-//!   lives in these and nowhere else.
-//! - `openings.rs`, `tickets.rs`, `keys.rs`, `messages.rs`, `questions.rs`, `outbox.rs`, `redelivery.rs`, `outcomes.rs`,
-//!   `receipts.rs`, `desk.rs`, `listing.rs`, `search.rs`, `trail.rs`, `health.rs`, `housekeeping.rs`,
-//!   `customer_data.rs`: what each port call asks of the database.
-//! - `prepared.rs`: statements that a connection keeps.
-//! - `announcements.rs`, `listener.rs`: who is told of changes, here and in other processes.
-//! - `rows.rs`: rows to values and back.
-//! - `transfer.rs`: a database that gives everything, and an empty one that takes everything of another store.
+//! - `postgres/`: for those who have a database server.
+//! - `sqlite/`: one file, built in. The default, since there is no service to install.
 
-mod announcements;
-mod connect;
-mod crew;
-mod customer_data;
-mod db;
-mod desk;
-mod health;
-mod holds;
-mod housekeeping;
-mod keys;
-mod listener;
-mod listing;
-mod messages;
-mod migrate;
-mod opener;
-mod openings;
-mod outbox;
-mod outcomes;
-#[cfg(test)]
-mod plans;
-mod prepared;
-mod questions;
-mod reader;
-mod receipts;
-mod redelivery;
-mod rows;
-mod schema;
-mod search;
-#[cfg(feature = "testing")]
-pub mod testing;
-mod tickets;
-mod trail;
-mod transfer;
-mod turn;
+pub mod postgres;
+pub mod sqlite;
 
-pub use connect::ConnectError;
-pub use migrate::{Schema, check};
-pub use transfer::{PostgresSource, PostgresTarget, SourceError, TargetError};
-
-use db::Db;
-
-/// Tickets, messages and notifications in a Postgres database.
-///
-/// Every call ends within 4 seconds, whatever the database does. A call whose connection breaks between sending the
-/// commit and hearing of it ends as unavailable, though it may have been written; repeating a call is harmless wherever
-/// the request carries an idempotency key or the message an outside id.
-#[derive(Clone)]
-pub struct PostgresStore {
-    db: Db,
-}
-
-impl PostgresStore {
-    /// Connects to the database at `url` (`postgres://…`), brings its schema up to date, and keeps at most `pool_size`
-    /// connections. Replicas may do so at the same time. Blocks: about 5 seconds if there is no server, and as long as
-    /// the migrations take.
-    ///
-    /// What a network failure needs is added to the URL unless it says otherwise: `connect_timeout`,
-    /// `tcp_user_timeout` and the keep-alives.
-    pub fn connect(url: &str, pool_size: u32) -> Result<Self, ConnectError> {
-        Self::connect_past(url, url, pool_size)
-    }
-
-    /// The same where `url` leads through a pooler that shares connections between transactions: the migrations' lock,
-    /// and hearing of other replicas' changes, need a connection of their own, which `direct` leads to.
-    pub fn connect_past(direct: &str, url: &str, pool_size: u32) -> Result<Self, ConnectError> {
-        let address = connect::Address::new(url)?;
-        let direct = connect::Address::new(direct)?;
-        migrate::migrate(&direct)?;
-        Ok(Self {
-            db: Db::new(&address, &direct, pool_size),
-        })
-    }
-}
-
-impl std::fmt::Debug for PostgresStore {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // Neither the address nor its password.
-        f.debug_struct("PostgresStore").finish_non_exhaustive()
-    }
-}
+pub use postgres::PostgresStore;
+pub use sqlite::SqliteStore;

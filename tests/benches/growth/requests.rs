@@ -9,7 +9,7 @@ use black_box::{Engine, INBOUND_KEY, MANAGER, TempStore, TestServer};
 use serde_json::json;
 use store_contract::Fixture;
 use store_diesel::PostgresStore;
-use store_sqlite::SqliteStore;
+use store_diesel::SqliteStore;
 use ticket_domain::{
     Timestamp,
     ports::{AttemptOutcome, RecordResult, Store},

@@ -5,7 +5,7 @@ use std::{fmt::Write as _, fs, path::Path};
 
 use black_box::{Engine, TempStore};
 use diesel::{Connection, PgConnection, SqliteConnection, connection::SimpleConnection};
-use store_sqlite::SqliteStore;
+use store_diesel::SqliteStore;
 use tokio::task::spawn_blocking;
 
 use crate::measure::server::Server;

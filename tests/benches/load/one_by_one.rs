@@ -5,7 +5,7 @@ use std::{env, sync::Arc};
 
 use black_box::{TempStore, TestServer};
 use server::{Builder, Config, Database, start_logging};
-use store_sqlite::SqliteStore;
+use store_diesel::SqliteStore;
 use tokio::runtime;
 
 use crate::measure::server::Server;

@@ -8,7 +8,7 @@ use diesel::{
     Connection, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection, connection::SimpleConnection, sql_query,
     sql_types,
 };
-use store_sqlite::SqliteStore;
+use store_diesel::SqliteStore;
 use tokio::task::spawn_blocking;
 
 /// Rows of one transaction.

@@ -7,6 +7,7 @@
     clippy::panic,
     clippy::float_cmp,
     clippy::print_stdout,
+    clippy::too_many_lines,
     reason = "tests"
 )]
 

@@ -11,7 +11,6 @@ mod outbox;
 mod questions;
 mod receipts;
 mod store;
-pub mod transfer;
 
 pub use change_feed::{ChangeEvent, ChangeFeed, Subscriber};
 pub use customer_data::{CustomerData, EraseStats, EraseTarget, Erasure, InactiveQuery, InactiveTickets};

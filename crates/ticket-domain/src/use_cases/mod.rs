@@ -9,7 +9,6 @@ mod operate;
 mod receive_reply;
 mod redeliver;
 mod report_receipt;
-mod transfer;
 mod view_ticket;
 
 use std::{sync::Arc, time::Duration};
@@ -24,7 +23,6 @@ pub use operate::{AttachedMessage, Operate, OperateError};
 pub use receive_reply::{ReceiveError, ReceiveReply, Received, Reply, TicketName};
 pub use redeliver::Redeliver;
 pub use report_receipt::{ReportReceipt, Reported};
-pub use transfer::transfer;
 pub use view_ticket::{Admitted, Credentials, View, ViewError, ViewTicket};
 
 use crate::{

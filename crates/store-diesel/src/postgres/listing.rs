@@ -1,0 +1,156 @@
+//! Lists of tickets, by when they last changed, and what of them needs an operator.
+
+use diesel::{prelude::*, sql_query, sql_types};
+use ticket_domain::{
+    Attention, Awaiting, Oldest, Priority, Sender, Status, TicketListItem, TicketPage, TicketQuery, ports::parse,
+};
+use time::{OffsetDateTime, PrimitiveDateTime};
+
+use crate::postgres::{db::Failure, prepared::prepared, rows::ListedRow};
+
+/// The tickets of the numbers that `$page` gives, each with its newest message. One statement, so that both are of one
+/// moment.
+macro_rules! listed {
+    ($page:literal, $order:literal) => {
+        concat!(
+            "SELECT t.*, m.* FROM ",
+            $page,
+            " AS page JOIN tickets t ON t.number = page.number CROSS JOIN LATERAL (
+                SELECT id AS message_id, sender, channel, from_phone, body, media_url, external_id,
+                    created_at AS received_at
+                FROM messages WHERE ticket_id = t.id ORDER BY seq DESC LIMIT 1) m
+            ORDER BY ",
+            $order
+        )
+    };
+}
+pub(crate) use listed;
+
+/// Counts no further than it must, in the order of the index: a plan that reads the table for the first so many would
+/// read all of it where the open ones are the newest.
+const AWAITING_MANAGER: &str = "
+    SELECT count(*) AS count FROM (
+        SELECT FROM tickets WHERE status = 'open' AND last_sender = 'customer'
+        ORDER BY priority, updated_at, number LIMIT $1) AS counted";
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = sql_types::BigInt)]
+    count: i64,
+}
+
+#[derive(QueryableByName)]
+struct OldestRow {
+    #[diesel(sql_type = sql_types::Text)]
+    reference: String,
+    #[diesel(sql_type = sql_types::Timestamptz)]
+    updated_at: OffsetDateTime,
+}
+
+/// One page of the tickets that meet the conditions but the text, the last changed first.
+pub(crate) fn list(connection: &mut PgConnection, listing: &TicketQuery) -> Result<TicketPage, Failure> {
+    let Some(sql) = page(listing) else {
+        return Ok(TicketPage::default());
+    };
+    let statement = sql_query(sql)
+        .bind::<sql_types::BigInt, _>(i64::from(listing.limit) + 1)
+        .bind::<sql_types::Timestamptz, _>(listing.after.map_or(BEGINNING, |after| after.at.into()))
+        .bind::<sql_types::BigInt, _>(listing.after.map_or(i64::MAX, |after| after.number));
+    let rows: Vec<ListedRow> = prepared(statement).load(connection)?;
+    Ok(tickets(rows, listing.limit))
+}
+
+/// After every change there can be.
+const BEGINNING: OffsetDateTime = PrimitiveDateTime::MAX.assume_utc();
+
+/// The rows as a page; the one beyond `limit` says that there is another page. A corrupt row keeps no other back.
+pub(crate) fn tickets(mut rows: Vec<ListedRow>, limit: u16) -> TicketPage {
+    let limit = usize::from(limit);
+    let is_more = rows.len() > limit;
+    rows.truncate(limit);
+    let next = rows.last().filter(|_| is_more).map(ListedRow::place);
+    let tickets = rows.into_iter().filter_map(|row| {
+        TicketListItem::try_from(row)
+            .inspect_err(|error| tracing::error!(%error, "a ticket's row is corrupt"))
+            .ok()
+    });
+    TicketPage {
+        tickets: tickets.collect(),
+        next,
+    }
+}
+
+/// The statement for one page, `$1` tickets after (`$2`, `$3`): of each kind that is wanted the first ones, by an index
+/// that holds them in this order, and of those the first. None where no kind is wanted.
+fn page(listing: &TicketQuery) -> Option<String> {
+    const BRANCH: &str = "(updated_at, number) < ($2, $3) ORDER BY updated_at DESC, number DESC LIMIT $1";
+    let branches: Vec<String> = kinds(listing)
+        .into_iter()
+        .map(|kind| format!("(SELECT number, updated_at FROM tickets WHERE {kind}{BRANCH})"))
+        .collect();
+    if branches.is_empty() {
+        return None;
+    }
+    let page = format!(
+        "(SELECT * FROM ({}) AS kinds ORDER BY updated_at DESC, number DESC LIMIT $1)",
+        branches.join(" UNION ALL ")
+    );
+    Some(listed!("$page", "page.updated_at DESC, page.number DESC").replacen("$page", &page, 1))
+}
+
+/// The kinds of tickets that are wanted, as conditions; without any condition, one of all.
+fn kinds(listing: &TicketQuery) -> Vec<String> {
+    if listing.status.is_none() && listing.priority.is_none() && listing.awaiting.is_none() {
+        return vec![String::new()];
+    }
+    let mut kinds = Vec::new();
+    for &status in Status::ALL {
+        for &sender in Sender::ALL {
+            for &priority in Priority::ALL {
+                if listing.status.is_none_or(|wanted| wanted == status)
+                    && listing.priority.is_none_or(|wanted| wanted == priority)
+                    && listing
+                        .awaiting
+                        .is_none_or(|wanted| Awaiting::after(sender, status) == Some(wanted))
+                {
+                    kinds.push(format!(
+                        "status = '{status}' AND last_sender = '{sender}' AND priority = '{priority}' AND "
+                    ));
+                }
+            }
+        }
+    }
+    kinds
+}
+
+/// What needs an operator.
+pub(crate) fn attention(connection: &mut PgConnection) -> Result<Attention, Failure> {
+    let counted = sql_query(AWAITING_MANAGER).bind::<sql_types::BigInt, _>(i64::from(Attention::COUNTED));
+    let Count { count } = prepared(counted).get_result(connection)?;
+    let oldest: Option<OldestRow> = prepared(sql_query(oldest_awaiting_manager()))
+        .get_result(connection)
+        .optional()?;
+    let oldest = oldest.map(|row| {
+        Ok::<_, Failure>(Oldest {
+            reference: parse("tickets", "reference", &row.reference)?,
+            since: row.updated_at.into(),
+        })
+    });
+    Ok(Attention {
+        awaiting_manager: u32::try_from(count).unwrap_or(Attention::COUNTED),
+        oldest: oldest.transpose()?,
+    })
+}
+
+/// The oldest of each priority, and of those the oldest.
+fn oldest_awaiting_manager() -> String {
+    let of_each = Priority::ALL.iter().map(|priority| {
+        format!(
+            "(SELECT number, reference, updated_at FROM tickets
+              WHERE status = 'open' AND last_sender = 'customer' AND priority = '{priority}'
+              ORDER BY updated_at, number LIMIT 1)"
+        )
+    });
+    let of_each: Vec<String> = of_each.collect();
+    format!("{} ORDER BY updated_at, number LIMIT 1", of_each.join(" UNION ALL "))
+}

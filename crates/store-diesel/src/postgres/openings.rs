@@ -1,0 +1,178 @@
+//! Opening tickets, any number of them in one transaction.
+
+use std::collections::HashSet;
+
+use diesel::{
+    prelude::*,
+    sql_query,
+    sql_types::{self, Array, Bool, Bytea, Nullable, Text, Timestamptz},
+};
+use ticket_domain::{
+    ExternalId, MediaUrl, Phone,
+    ports::{OpenResult, Opening},
+};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::postgres::{db::Failure, keys, prepared::typed};
+
+/// Opens tickets; says of each what became of it. No two have the same key.
+///
+/// Every writer takes its locks in this order: references as they sort, then keys as they sort. So twins wait for each
+/// other, never in a circle.
+pub(crate) fn open(connection: &mut PgConnection, openings: &[&Opening]) -> Result<Vec<OpenResult>, Failure> {
+    let mut precedents = keys::precedents(connection, openings)?;
+    let is_new = |opening: &&&Opening| !precedents.contains_key(&opening.ticket.id);
+    let mut new: Vec<&Opening> = openings.iter().filter(is_new).copied().collect();
+    new.sort_unstable_by_key(|opening| opening.ticket.reference);
+    let written = insert(connection, &new)?;
+    let (new, refused): (Vec<&Opening>, Vec<&Opening>) = new
+        .into_iter()
+        .partition(|opening| written.contains(&opening.ticket.id.0));
+    keys::remember_openings(connection, &new)?;
+    // The ticket that has the reference may be a twin's, which was written after our first look.
+    precedents.extend(keys::precedents(connection, &refused)?);
+    let opened = openings.iter().map(|opening| {
+        if written.contains(&opening.ticket.id.0) {
+            return OpenResult::Opened;
+        }
+        let precedent = precedents.remove(&opening.ticket.id);
+        precedent.map_or(OpenResult::ReferenceTaken, OpenResult::AlreadyOpened)
+    });
+    Ok(opened.collect())
+}
+
+/// All rows of many openings, however many, by one statement. Gives the ids of the tickets that were written: the others'
+/// references are taken. Neither Postgres nor we know beforehand how many rows there are: IS TRUE makes it look them up in a
+/// hash, where a join would compare each with each.
+const INSERT: &str = "
+    WITH input AS (SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+        $19, $20, $21, $22, $23, $24, $25) AS input (id, reference, customer_name, customer_phone, customer_email, subject,
+        priority, status, customer_key, reader_key, opened, updated, message_id, sender, channel, from_phone, body,
+        media_url, external_id, said, notification_id, event, payload, addressed, told)),
+    opened AS (
+        INSERT INTO tickets (id, reference, customer_name, customer_phone, customer_email, subject, priority, status,
+            customer_key, reader_key, version, created_at, updated_at)
+        SELECT id, reference, customer_name, customer_phone, customer_email, subject, priority, status, customer_key,
+            reader_key, 1, opened, updated FROM input
+        ON CONFLICT (reference) DO NOTHING RETURNING id),
+    said AS (
+        INSERT INTO messages (id, ticket_id, seq, sender, channel, from_phone, body, media_url, external_id, created_at)
+        SELECT message_id, id, 1, sender, channel, from_phone, body, media_url, external_id, said
+        FROM input WHERE (id IN (SELECT id FROM opened)) IS TRUE),
+    told AS (
+        INSERT INTO notifications (id, ticket_id, seq, event, payload, addressed, state, due_at, scheduled_at, failures,
+            created_at)
+        SELECT notification_id, id, 1, event, payload, addressed, 'waiting', told, told, 0, told
+        FROM input WHERE (id IN (SELECT id FROM opened)) IS TRUE)
+    SELECT id FROM opened";
+
+fn insert(connection: &mut PgConnection, openings: &[&Opening]) -> Result<HashSet<Uuid>, Failure> {
+    if openings.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let rows = Rows::of(openings);
+    let statement = sql_query(INSERT)
+        .bind::<Array<sql_types::Uuid>, _>(rows.ids)
+        .bind::<Array<Text>, _>(rows.references)
+        .bind::<Array<Text>, _>(rows.names)
+        .bind::<Array<Text>, _>(rows.phones)
+        .bind::<Array<Text>, _>(rows.emails)
+        .bind::<Array<Text>, _>(rows.subjects)
+        .bind::<Array<Text>, _>(rows.priorities)
+        .bind::<Array<Text>, _>(rows.statuses)
+        .bind::<Array<Text>, _>(rows.customer_keys)
+        .bind::<Array<Text>, _>(rows.reader_keys)
+        .bind::<Array<Timestamptz>, _>(rows.opened)
+        .bind::<Array<Timestamptz>, _>(rows.updated)
+        .bind::<Array<sql_types::Uuid>, _>(rows.message_ids)
+        .bind::<Array<Text>, _>(rows.senders)
+        .bind::<Array<Text>, _>(rows.channels)
+        .bind::<Array<Nullable<Text>>, _>(rows.from_phones)
+        .bind::<Array<Text>, _>(rows.bodies)
+        .bind::<Array<Nullable<Text>>, _>(rows.media_urls)
+        .bind::<Array<Nullable<Text>>, _>(rows.external_ids)
+        .bind::<Array<Timestamptz>, _>(rows.said)
+        .bind::<Array<sql_types::Uuid>, _>(rows.notification_ids)
+        .bind::<Array<Text>, _>(rows.events)
+        .bind::<Array<Bytea>, _>(rows.payloads)
+        .bind::<Array<Bool>, _>(rows.addressed)
+        .bind::<Array<Timestamptz>, _>(rows.told);
+    let written: Vec<Uuid> = typed::<sql_types::Uuid, _>(statement).load(connection)?;
+    Ok(written.into_iter().collect())
+}
+
+/// The rows of many openings, column by column.
+#[derive(Default)]
+struct Rows<'a> {
+    ids: Vec<Uuid>,
+    references: Vec<String>,
+    names: Vec<&'a str>,
+    phones: Vec<&'a str>,
+    emails: Vec<&'a str>,
+    subjects: Vec<&'a str>,
+    priorities: Vec<&'a str>,
+    statuses: Vec<&'a str>,
+    customer_keys: Vec<&'a str>,
+    reader_keys: Vec<&'a str>,
+    opened: Vec<OffsetDateTime>,
+    updated: Vec<OffsetDateTime>,
+    message_ids: Vec<Uuid>,
+    senders: Vec<&'a str>,
+    channels: Vec<&'a str>,
+    from_phones: Vec<Option<&'a str>>,
+    bodies: Vec<&'a str>,
+    media_urls: Vec<Option<&'a str>>,
+    external_ids: Vec<Option<&'a str>>,
+    said: Vec<OffsetDateTime>,
+    notification_ids: Vec<Uuid>,
+    events: Vec<&'a str>,
+    payloads: Vec<&'a [u8]>,
+    addressed: Vec<bool>,
+    told: Vec<OffsetDateTime>,
+}
+
+impl<'a> Rows<'a> {
+    fn of(openings: &[&'a Opening]) -> Self {
+        let mut rows = Self::default();
+        for opening in openings {
+            rows.push(opening);
+        }
+        rows
+    }
+
+    fn push(&mut self, opening: &'a Opening) {
+        let Opening {
+            ticket,
+            message,
+            notification,
+            idempotency: _,
+        } = opening;
+        self.ids.push(ticket.id.0);
+        self.references.push(ticket.reference.to_string());
+        self.names.push(ticket.customer.name.as_str());
+        self.phones.push(ticket.customer.phone.as_str());
+        self.emails.push(ticket.customer.email.as_str());
+        self.subjects.push(ticket.subject.as_str());
+        self.priorities.push(ticket.priority.as_str());
+        self.statuses.push(ticket.status.as_str());
+        self.customer_keys.push(ticket.keys.customer.as_str());
+        self.reader_keys.push(ticket.keys.reader.as_str());
+        self.opened.push(ticket.created_at.into());
+        self.updated.push(ticket.updated_at.into());
+        self.message_ids.push(message.id.0);
+        self.senders.push(message.sender.as_str());
+        self.channels.push(message.channel.as_str());
+        self.from_phones.push(message.from.as_ref().map(Phone::as_str));
+        self.bodies.push(message.content.body().as_str());
+        self.media_urls.push(message.content.media().map(MediaUrl::as_str));
+        self.external_ids
+            .push(message.external_id.as_ref().map(ExternalId::as_str));
+        self.said.push(message.created_at.into());
+        self.notification_ids.push(notification.id.0);
+        self.events.push(notification.event.as_str());
+        self.payloads.push(&notification.payload.0);
+        self.addressed.push(notification.addressed);
+        self.told.push(notification.created_at.into());
+    }
+}

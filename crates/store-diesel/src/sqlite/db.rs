@@ -1,0 +1,327 @@
+//! The connections: one that writes (`writer.rs`), and a few that read what was last committed meanwhile. Blocking lives
+//! in these two and nowhere else.
+
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
+
+use diesel::{
+    Connection, SqliteConnection,
+    connection::SimpleConnection,
+    r2d2::{self, ConnectionManager, CustomizeConnection, NopErrorHandler},
+    result::{DatabaseErrorKind, Error as QueryError},
+};
+use ticket_domain::ports::{ChangeEvent, PoolUse, StoreError, Subscriber};
+use tokio::{
+    sync::Semaphore,
+    task::{JoinError, spawn_blocking},
+    time::timeout,
+};
+
+use crate::sqlite::{
+    file::{File, OpenError},
+    writer::{Subscribers, Writer},
+};
+
+/// How long a call waits for a connection to read by.
+const POOL_WAIT: Duration = Duration::from_millis(2_500);
+
+/// How many calls read at the same time.
+const READERS: u32 = 4;
+
+/// What each connection needs to be told. Another process (a backup, an operator's shell) may hold the file for a
+/// moment; a commit is on the disk when it returns. While somebody reads for minutes the write-ahead log grows; as soon as it
+/// begins anew, what is beyond 64 MiB is given back.
+pub(crate) const SETTINGS: &str = "PRAGMA busy_timeout = 2500; PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL;
+    PRAGMA journal_size_limit = 67108864;";
+
+/// A reader that tries to write is a fault of ours.
+const READER_SETTINGS: &str = "PRAGMA query_only = ON;";
+
+pub(crate) type Pool = r2d2::Pool<ConnectionManager<SqliteConnection>>;
+
+/// Why the work of a call ended without an answer. Whatever it wrote is rolled back.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// A query failed.
+    Query(QueryError),
+    /// A row is corrupt.
+    Store(StoreError),
+}
+
+impl From<QueryError> for Failure {
+    fn from(error: QueryError) -> Self {
+        Self::Query(error)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<Failure> for StoreError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Query(error) if is_passing(&error) => Self::Unavailable(Arc::new(error)),
+            Failure::Query(error) => Self::Failed(Arc::new(error)),
+            Failure::Store(error) => error,
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("no database connection came free in time")]
+struct PoolBusy;
+
+/// The connections.
+#[derive(Clone)]
+pub(crate) struct Db {
+    writer: Arc<Writer>,
+    writers: Pool,
+    readers: Pool,
+    /// As many as there are readers, so that a call waits without a thread.
+    places: Arc<Semaphore>,
+    subscribers: Subscribers,
+}
+
+/// What the work of a call came to, and what is told of it once it is committed.
+pub(crate) type Told<T> = (T, Vec<ChangeEvent>);
+
+impl Db {
+    /// Opens all connections. At most `together` calls that write share a commit.
+    pub(crate) fn open(file: &File, together: usize) -> Result<Self, OpenError> {
+        let writers = pool(file, 1, Settings { is_reader: false })?;
+        let subscribers = Subscribers::default();
+        Ok(Self {
+            writer: Arc::new(
+                Writer::start(writers.clone(), subscribers.clone(), together)
+                    .map_err(|error| file.failed(error.into()))?,
+            ),
+            writers,
+            readers: pool(file, READERS, Settings { is_reader: true })?,
+            places: Arc::new(Semaphore::new(READERS as usize)),
+            subscribers,
+        })
+    }
+
+    /// Runs `work`, which only asks, on a blocking thread. It sees one state of the store throughout.
+    pub(crate) async fn read<T, W>(&self, work: W) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&mut SqliteConnection) -> Result<T, Failure> + Send + 'static,
+    {
+        let place = timeout(POOL_WAIT, self.places.clone().acquire_owned()).await;
+        let Ok(Ok(place)) = place else {
+            return Err(StoreError::Unavailable(Arc::new(PoolBusy)));
+        };
+        let readers = self.readers.clone();
+        let span = tracing::Span::current();
+        let task = spawn_blocking(move || {
+            let _place = place;
+            span.in_scope(|| {
+                let mut connection = readers.get().map_err(|_| StoreError::Unavailable(Arc::new(PoolBusy)))?;
+                connection
+                    .transaction(|connection| work(connection))
+                    .map_err(StoreError::from)
+            })
+        });
+        task.await
+            .unwrap_or_else(|panicked: JoinError| Err(StoreError::Failed(Arc::new(panicked))))
+    }
+
+    /// Runs `work` in a transaction that no other writer is beside. It is an `Fn`: if it shares a commit with others and
+    /// that fails, each runs again alone.
+    pub(crate) async fn write<T, W>(&self, work: W) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        W: Fn(&mut SqliteConnection) -> Result<T, Failure> + Send + 'static,
+    {
+        self.writer
+            .write(move |connection| Ok((work(connection)?, Vec::new())))
+            .await
+    }
+
+    /// As [`write`](Self::write), and tells the followers. That happens on the thread that committed: a caller who is
+    /// gone by then keeps nobody from the news.
+    pub(crate) async fn write_and_tell<T, W>(&self, work: W) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        W: Fn(&mut SqliteConnection) -> Result<Told<T>, Failure> + Send + 'static,
+    {
+        self.writer.write(work).await
+    }
+
+    /// From now on `subscriber` is told.
+    pub(crate) fn follow(&self, subscriber: Arc<dyn Subscriber>) {
+        let mut subscribers = self.subscribers.write().unwrap_or_else(PoisonError::into_inner);
+        subscribers.push(subscriber);
+    }
+
+    /// How the connections are used, the writer's and the readers'.
+    pub(crate) fn pool_use(&self) -> PoolUse {
+        let (writer, readers) = (self.writers.state(), self.readers.state());
+        PoolUse {
+            open: writer.connections + readers.connections,
+            idle: writer.idle_connections + readers.idle_connections,
+            max: self.writers.max_size() + self.readers.max_size(),
+        }
+    }
+}
+
+fn pool(file: &File, size: u32, settings: Settings) -> Result<Pool, OpenError> {
+    Pool::builder()
+        .max_size(size)
+        .connection_timeout(POOL_WAIT)
+        // A file does not hang up.
+        .test_on_check_out(false)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connection_customizer(Box::new(settings))
+        // It logs nothing by itself: a call that gets no connection says so.
+        .error_handler(Box::new(NopErrorHandler))
+        .build(ConnectionManager::new(file.name()))
+        .map_err(|error| file.failed(error.into()))
+}
+
+/// Tells each new connection what it needs.
+#[derive(Debug, Clone, Copy)]
+struct Settings {
+    is_reader: bool,
+}
+
+impl CustomizeConnection<SqliteConnection, r2d2::Error> for Settings {
+    fn on_acquire(&self, connection: &mut SqliteConnection) -> Result<(), r2d2::Error> {
+        connection.batch_execute(SETTINGS).map_err(r2d2::Error::QueryError)?;
+        if self.is_reader {
+            connection
+                .batch_execute(READER_SETTINGS)
+                .map_err(r2d2::Error::QueryError)?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether a call may succeed later: another process holds the file, or the disk is full or read-only or fails. diesel
+/// does not hand on SQLite's code, so its words decide (`sqlite3ErrStr`; they are part of no translation).
+fn is_passing(error: &QueryError) -> bool {
+    const WORDS: [&str; 6] = [
+        "database is locked",
+        "database table is locked",
+        "database or disk is full",
+        "attempt to write a readonly database",
+        "disk I/O error",
+        "unable to open database file",
+    ];
+    match error {
+        QueryError::DatabaseError(DatabaseErrorKind::Unknown, information) => {
+            WORDS.iter().any(|words| information.message().contains(words))
+        }
+        QueryError::BrokenTransactionManager => true,
+        QueryError::RollbackErrorOnCommit { commit_error, .. } => is_passing(commit_error),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use diesel::{RunQueryDsl, connection::SimpleConnection, sql_query};
+    use store_contract::Fixture;
+    use ticket_domain::{
+        Timestamp,
+        ports::{OpenResult, StoreError, StoreHealth, TicketStore},
+    };
+
+    use super::Failure;
+    use crate::sqlite::SqliteStore;
+
+    fn store() -> (SqliteStore, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("tickets.db")).unwrap();
+        (store, folder)
+    }
+
+    /// A disk that fills up: what was refused is not there, what was acknowledged is, and it goes on afterwards.
+    #[tokio::test]
+    async fn a_full_disk_is_unavailable_and_loses_nothing() {
+        let (store, _folder) = store();
+        let fixture = Fixture::new(Arc::new(store.clone()));
+        let now = Timestamp::from_unix_micros(0).unwrap();
+        store
+            .db
+            .write(|connection| Ok(connection.batch_execute("PRAGMA max_page_count = 40")?))
+            .await
+            .unwrap();
+        let mut written = Vec::new();
+        let refused = loop {
+            let opening = fixture.opening(now);
+            match store.open(opening.clone()).await {
+                Ok(opened) => assert_eq!(opened, OpenResult::Opened),
+                Err(error) => {
+                    assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+                    break opening;
+                }
+            }
+            written.push(opening);
+            assert!(written.len() < 1_000, "40 pages hold so much?");
+        };
+        assert!(!written.is_empty());
+        assert_eq!(store.vitals(now).await.unwrap().waiting, written.len() as u64);
+        for opening in written {
+            assert!(store.thread(opening.ticket.reference).await.unwrap().is_some());
+        }
+        assert_eq!(store.thread(refused.ticket.reference).await.unwrap(), None);
+
+        let more_room = |connection: &mut _| {
+            sql_query("PRAGMA max_page_count = 4000").execute(connection)?;
+            Ok(())
+        };
+        store.db.write(more_room).await.unwrap();
+        assert_eq!(store.open(refused).await.unwrap(), OpenResult::Opened);
+    }
+
+    #[tokio::test]
+    async fn readers_cannot_write() {
+        let (store, _folder) = store();
+        let written = store
+            .db
+            .read(|connection| Ok(connection.batch_execute("DELETE FROM tickets")?))
+            .await;
+        assert!(written.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_failure_and_its_connection_is_replaced() {
+        let (store, _folder) = store();
+        let ended: Result<(), _> = store
+            .db
+            .write(|_| std::panic::resume_unwind(Box::new("a fault of ours")))
+            .await;
+        assert!(matches!(ended, Err(StoreError::Failed(_))), "{ended:?}");
+        let fixture = Fixture::new(Arc::new(store.clone()));
+        let opening = fixture.opening(Timestamp::from_unix_micros(0).unwrap());
+        assert_eq!(store.open(opening).await.unwrap(), OpenResult::Opened);
+    }
+
+    #[tokio::test]
+    async fn what_fails_midway_is_not_there() {
+        let (store, _folder) = store();
+        let ended: Result<(), _> = store
+            .db
+            .write(|connection| {
+                connection.batch_execute("CREATE TABLE half (id INTEGER) STRICT")?;
+                Err(Failure::Query(diesel::result::Error::NotFound))
+            })
+            .await;
+        assert!(matches!(ended, Err(StoreError::Failed(_))), "{ended:?}");
+        let half = store
+            .db
+            .read(|connection| Ok(connection.batch_execute("SELECT * FROM half")?))
+            .await;
+        assert!(matches!(half, Err(StoreError::Failed(_))), "{half:?}");
+    }
+}

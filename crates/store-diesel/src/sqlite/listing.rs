@@ -1,0 +1,174 @@
+//! Lists of tickets, by their last change.
+
+use diesel::{prelude::*, sql_query, sql_types::BigInt};
+use ticket_domain::{
+    Attention, Awaiting, Cursor, Excerpt, Message, Oldest, Priority, Sender, Status, TicketListItem, TicketPage,
+    TicketQuery, ports::parse,
+};
+
+use crate::sqlite::{
+    db::Failure,
+    rows::{MessageRow, TicketRow, moment},
+    schema::{messages, tickets},
+};
+
+/// A place in the list.
+#[derive(QueryableByName)]
+struct PlaceRow {
+    #[diesel(sql_type = BigInt)]
+    updated_at: i64,
+    #[diesel(sql_type = BigInt)]
+    number: i64,
+}
+
+/// One page, the last changed first.
+pub(crate) fn page(connection: &mut SqliteConnection, listing: &TicketQuery) -> Result<TicketPage, Failure> {
+    let limit = usize::from(listing.limit);
+    let Some(query) = query(listing) else {
+        return Ok(TicketPage::default());
+    };
+    // Before the first page there is nothing that is newer.
+    let (at, number) = listing
+        .after
+        .map_or((i64::MAX, i64::MAX), |place| (place.at.unix_micros(), place.number));
+    let mut places: Vec<PlaceRow> = sql_query(query)
+        .bind::<BigInt, _>(at)
+        .bind::<BigInt, _>(number)
+        .bind::<BigInt, _>(i64::from(listing.limit) + 1)
+        .load(connection)?;
+    let is_last = places.len() <= limit;
+    places.truncate(limit);
+    let next = places.last().filter(|_| !is_last);
+    let next = next.map(|place| -> Result<_, Failure> {
+        let at = moment("tickets", "updated_at", place.updated_at)?;
+        let number = place.number;
+        Ok(Cursor { at, number })
+    });
+    let next = next.transpose()?;
+    let found = places
+        .iter()
+        .filter_map(|place| listed(connection, place.number).transpose());
+    Ok(TicketPage {
+        tickets: found.collect::<Result<_, _>>()?,
+        next,
+    })
+}
+
+/// Where a ticket may stand, who may have spoken last and how pressing it may be to meet the conditions.
+pub(crate) fn runs(listing: &TicketQuery) -> Vec<(Status, Sender, Priority)> {
+    let mut runs = Vec::new();
+    for &status in Status::ALL {
+        for &sender in Sender::ALL {
+            for &priority in Priority::ALL {
+                let is_wanted = listing.status.is_none_or(|wanted| wanted == status)
+                    && listing.priority.is_none_or(|wanted| wanted == priority)
+                    && listing
+                        .awaiting
+                        .is_none_or(|wanted| Awaiting::after(sender, status) == Some(wanted));
+                if is_wanted {
+                    runs.push((status, sender, priority));
+                }
+            }
+        }
+    }
+    runs
+}
+
+/// The places of a page. The index has the tickets of each run in order, so the newest of each are read and merged: as
+/// much work for a million tickets as for a few. All words in it are the domain's own. None if no ticket can meet the
+/// conditions.
+fn query(listing: &TicketQuery) -> Option<String> {
+    let runs: Vec<String> = runs(listing)
+        .into_iter()
+        .map(|(status, sender, priority)| {
+            format!(
+                "SELECT * FROM (SELECT updated_at, number FROM tickets
+                WHERE status = '{status}' AND last_sender = '{sender}' AND priority = '{priority}'
+                    AND (updated_at, number) < (?1, ?2)
+                ORDER BY updated_at DESC, number DESC LIMIT ?3)"
+            )
+        })
+        .collect();
+    let all = runs.join(" UNION ALL ");
+    (!runs.is_empty()).then(|| format!("SELECT * FROM ({all}) ORDER BY updated_at DESC, number DESC LIMIT ?3"))
+}
+
+/// A ticket in a list, by its number.
+pub(crate) fn listed(connection: &mut SqliteConnection, number: i64) -> Result<Option<TicketListItem>, Failure> {
+    let found: Option<(TicketRow, MessageRow)> = tickets::table
+        .inner_join(messages::table)
+        .filter(tickets::number.eq(number))
+        .order(messages::seq.desc())
+        .select((TicketRow::as_select(), MessageRow::as_select()))
+        .first(connection)
+        .optional()?;
+    let Some((ticket, last)) = found else {
+        return Ok(None);
+    };
+    Ok(Some(TicketListItem {
+        ticket: ticket.try_into()?,
+        last: Excerpt::of(&Message::try_from(last)?),
+    }))
+}
+
+/// Open tickets whose customer spoke last.
+pub(crate) fn attention(connection: &mut SqliteConnection) -> Result<Attention, Failure> {
+    let awaiting = tickets::table
+        .filter(tickets::status.eq(Status::Open.as_str()))
+        .filter(tickets::last_sender.eq(Sender::Customer.as_str()));
+    let counted: Vec<i64> = awaiting
+        .limit(i64::from(Attention::COUNTED))
+        .select(tickets::number)
+        .load(connection)?;
+    let mut oldest: Option<(i64, i64, String)> = None;
+    for priority in Priority::ALL {
+        let of_priority = awaiting
+            .filter(tickets::priority.eq(priority.as_str()))
+            .order((tickets::updated_at, tickets::number))
+            .select((tickets::updated_at, tickets::number, tickets::reference))
+            .first(connection)
+            .optional()?;
+        oldest = oldest.into_iter().chain(of_priority).min();
+    }
+    let oldest = oldest.map(|(since, _, reference)| -> Result<_, Failure> {
+        Ok(Oldest {
+            reference: parse("tickets", "reference", &reference)?,
+            since: moment("tickets", "updated_at", since)?,
+        })
+    });
+    Ok(Attention {
+        awaiting_manager: u32::try_from(counted.len()).unwrap_or(Attention::COUNTED),
+        oldest: oldest.transpose()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::{Connection, connection::SimpleConnection};
+    use diesel_migrations::MigrationHarness;
+
+    use super::*;
+    use crate::sqlite::migrate::MIGRATIONS;
+
+    #[test]
+    fn more_than_many_are_not_counted() {
+        let mut connection = SqliteConnection::establish(":memory:").unwrap();
+        connection.run_pending_migrations(MIGRATIONS).unwrap();
+        let count = |connection: &mut SqliteConnection| attention(connection).unwrap().awaiting_manager;
+        let many = Attention::COUNTED;
+        connection
+            .batch_execute(&format!(
+                "WITH RECURSIVE numbers (n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM numbers WHERE n < {many} + 5)
+                INSERT INTO tickets (id, reference, customer_name, customer_phone, customer_email, subject, priority,
+                    status, customer_key, reader_key, version, created_at, updated_at)
+                SELECT CAST(n AS BLOB), printf('T-20250115-%06d', n), '', '', '', '', 'low', 'open', '', '', 1, n, n
+                FROM numbers"
+            ))
+            .unwrap();
+        assert_eq!(count(&mut connection), many);
+        connection
+            .batch_execute("UPDATE tickets SET status = 'closed' WHERE number > 999")
+            .unwrap();
+        assert_eq!(count(&mut connection), 999);
+    }
+}

@@ -1,0 +1,93 @@
+//! The store in a file of its own: SQLite, built in. The default, since there is no service to install.
+//!
+//! - `file.rs`: the folder and the file, private from their first moment.
+//! - `migrate.rs`: the schema; `check.rs`: how far it is.
+//! - `db.rs`, `writer.rs`: one writer, a few readers. Blocking lives there and nowhere else.
+//! - `tickets.rs`, `messages.rs`, `questions.rs`, `outbox.rs`, `redelivery.rs`, `outcomes.rs`, `receipts.rs`, `desk.rs`,
+//!   `listing.rs`, `search.rs`, `trail.rs`, `keys.rs`, `health.rs`, `housekeeping.rs`, `customer_data.rs`: what each port call
+//!   asks of the database.
+//! - `prepared.rs`: statements that a connection keeps.
+//! - `scrub.rs`: the file itself, after an erasure.
+//! - `rows.rs`: rows to values and back.
+//!
+//! What is committed is on the disk: write-ahead log, `synchronous = FULL`. SQLite has one writer at a time, so no
+//! call needs a lock of its own; what looks first and writes then is safe within its transaction.
+
+mod check;
+mod customer_data;
+mod db;
+mod desk;
+mod file;
+mod health;
+mod housekeeping;
+mod indexing;
+mod keys;
+mod listing;
+mod messages;
+mod migrate;
+mod outbox;
+mod outcomes;
+#[cfg(test)]
+mod plans;
+mod prepared;
+mod questions;
+mod receipts;
+mod redelivery;
+mod rows;
+mod schema;
+mod scrub;
+mod search;
+mod tickets;
+mod trail;
+mod writer;
+
+use std::path::Path;
+
+pub use check::{Schema, check};
+pub use file::OpenError;
+pub use scrub::scrub;
+
+use db::Db;
+use writer::TOGETHER;
+
+/// Tickets, messages and notifications in one SQLite file.
+///
+/// Every call ends within about 5 seconds: 2.5 to wait for its turn, 2.5 if another process writes to the file.
+#[derive(Clone)]
+pub struct SqliteStore {
+    db: Db,
+}
+
+impl SqliteStore {
+    /// Opens the file at `path`, makes it if there is none, and brings its schema up to date. Other processes may do so
+    /// at the same time: they wait for each other. Blocks, as long as the migrations take.
+    ///
+    /// A new folder gets mode 0700 and a new file 0600: they hold what customers wrote. Beside the file lie `-wal` and
+    /// `-shm` while it is open (SQLite's own; they belong to the file) and `.lock`, empty, which is held while opening.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        Self::open_writing(path, TOGETHER)
+    }
+
+    /// As [`open`](Self::open), but each call that writes gets a commit of its own: what sharing commits is compared with.
+    #[cfg(feature = "testing")]
+    pub fn open_one_by_one(path: &Path) -> Result<Self, OpenError> {
+        Self::open_writing(path, 1)
+    }
+
+    fn open_writing(path: &Path, together: usize) -> Result<Self, OpenError> {
+        let file = file::File::prepare(path)?;
+        // Held until everything is open.
+        let _turn = file.wait_for_turn()?;
+        file.create_if_missing()?;
+        migrate::migrate(&file)?;
+        Ok(Self {
+            db: Db::open(&file, together)?,
+        })
+    }
+}
+
+impl std::fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SqliteStore").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,248 @@
+//! Asking managers back, and taking their answers.
+
+use async_trait::async_trait;
+use diesel::{
+    dsl::{case_when, sql},
+    insert_into,
+    prelude::*,
+    sql_types::Bool,
+    update,
+};
+use ticket_domain::{
+    Choice, ExternalId, MessageId, Phone, Question, QuestionId, Sender, TicketId, Timestamp,
+    ports::{
+        AnswerQuestion, AnswerResult, ChangeEvent, ChoiceResult, Precondition, QuestionUpdate, Questions, StoreError,
+    },
+};
+
+use crate::sqlite::{
+    SqliteStore,
+    db::Failure,
+    messages,
+    prepared::prepared,
+    rows::{ChoiceRow, PickedRow, QuestionRow, bytes},
+    schema::{messages as messages_table, questions, tickets},
+};
+
+#[async_trait]
+impl Questions for SqliteStore {
+    async fn open_tickets(&self, limit: u8) -> Result<Vec<Choice>, StoreError> {
+        self.db.read(move |connection| open_tickets(connection, limit)).await
+    }
+
+    async fn question(&self, of: Phone) -> Result<Option<Question>, StoreError> {
+        self.db.read(move |connection| question(connection, &of)).await
+    }
+
+    async fn picked(&self, by: ExternalId) -> Result<Option<ChoiceResult>, StoreError> {
+        self.db.read(move |connection| choice_in(connection, &by)).await
+    }
+
+    async fn answer(&self, picking: AnswerQuestion) -> Result<AnswerResult, StoreError> {
+        self.db
+            .write_and_tell(move |connection| {
+                let answered = answer(connection, &picking)?;
+                let events = match (&answered, picking.ticket) {
+                    (AnswerResult::Answered(picked), Some(ticket)) if picked.attached > 0 => {
+                        vec![ChangeEvent::Ticket(ticket), ChangeEvent::Unmatched]
+                    }
+                    _ => Vec::new(),
+                };
+                Ok((answered, events))
+            })
+            .await
+    }
+}
+
+/// The newest open tickets.
+pub(crate) fn open_tickets(connection: &mut SqliteConnection, limit: u8) -> Result<Vec<Choice>, Failure> {
+    let open = tickets::table
+        // Literally as in the index: SQLite does not use it for a bound value.
+        .filter(sql::<Bool>("tickets.status = 'open'"))
+        .order((tickets::created_at.desc(), tickets::number.desc()))
+        .limit(i64::from(limit))
+        .select(ChoiceRow::as_select());
+    let rows: Vec<ChoiceRow> = prepared(open).load(connection)?;
+    Ok(rows.into_iter().map(Choice::try_from).collect::<Result<_, _>>()?)
+}
+
+/// A manager's open question.
+pub(crate) fn question(connection: &mut SqliteConnection, of: &Phone) -> Result<Option<Question>, Failure> {
+    let row = questions::table
+        .filter(questions::of_phone.eq(of.as_str()))
+        .filter(questions::closed_at.is_null())
+        .select(QuestionRow::as_select())
+        .first(connection)
+        .optional()?;
+    Ok(row.map(Question::try_from).transpose()?)
+}
+
+/// What was asked about a message.
+pub(crate) fn asked_about(connection: &mut SqliteConnection, message: MessageId) -> Result<Option<Question>, Failure> {
+    let row = messages_table::table
+        .inner_join(questions::table)
+        .filter(messages_table::id.eq(bytes(message.0)))
+        .select(QuestionRow::as_select())
+        .first(connection)
+        .optional()?;
+    Ok(row.map(Question::try_from).transpose()?)
+}
+
+/// What came of asking about a message.
+pub(crate) enum Asked {
+    /// It belongs to this question, if to any.
+    About(Option<QuestionId>),
+    /// Nothing written: the open question is another one than the caller knew.
+    Moved,
+}
+
+/// Asks about a message that came `at`.
+pub(crate) fn ask(connection: &mut SqliteConnection, asking: &QuestionUpdate, at: Timestamp) -> Result<Asked, Failure> {
+    match asking {
+        QuestionUpdate::None => Ok(Asked::About(None)),
+        QuestionUpdate::Extend(id) => ask_again(connection, *id, at),
+        QuestionUpdate::Ask { question, instead_of } => ask_anew(connection, question, *instead_of, at),
+    }
+}
+
+fn ask_again(connection: &mut SqliteConnection, id: QuestionId, at: Timestamp) -> Result<Asked, Failure> {
+    let at = at.unix_micros();
+    let later = case_when(questions::asked_at.gt(at), questions::asked_at).otherwise(at);
+    let asked = update(
+        questions::table
+            .find(bytes(id.0))
+            .filter(questions::closed_at.is_null()),
+    )
+    .set(questions::asked_at.eq(later))
+    .execute(connection)?;
+    Ok(if asked > 0 {
+        Asked::About(Some(id))
+    } else {
+        Asked::Moved
+    })
+}
+
+fn ask_anew(
+    connection: &mut SqliteConnection,
+    new: &Question,
+    instead_of: Precondition,
+    at: Timestamp,
+) -> Result<Asked, Failure> {
+    match instead_of {
+        Precondition::AnyQuestion => close(connection, &new.of, at)?,
+        Precondition::Only(None) => {}
+        Precondition::Only(Some(id)) => {
+            let known = questions::table
+                .find(bytes(id.0))
+                .filter(questions::of_phone.eq(new.of.as_str()))
+                .filter(questions::closed_at.is_null());
+            let closed = update(known)
+                .set(questions::closed_at.eq(at.unix_micros()))
+                .execute(connection)?;
+            if closed == 0 {
+                return Ok(Asked::Moved);
+            }
+        }
+    }
+    // None is written where the caller knew of no question and there is one.
+    let written = insert_into(questions::table)
+        .values(QuestionRow::new(new))
+        .on_conflict_do_nothing()
+        .execute(connection)?;
+    Ok(if written > 0 {
+        Asked::About(Some(new.id))
+    } else {
+        Asked::Moved
+    })
+}
+
+/// Closes a manager's open question.
+pub(crate) fn close(connection: &mut SqliteConnection, of: &Phone, at: Timestamp) -> Result<(), Failure> {
+    let open = questions::table
+        .filter(questions::of_phone.eq(of.as_str()))
+        .filter(questions::closed_at.is_null());
+    let closed = update(open)
+        .set(questions::closed_at.eq(at.unix_micros()))
+        .returning(questions::id);
+    prepared(closed).load::<Vec<u8>>(connection)?;
+    Ok(())
+}
+
+pub(crate) fn answer(connection: &mut SqliteConnection, picking: &AnswerQuestion) -> Result<AnswerResult, Failure> {
+    let id = bytes(picking.question.0);
+    let this = questions::table.find(&id);
+    let open: Option<Vec<u8>> = this
+        .filter(questions::closed_at.is_null())
+        .select(questions::id)
+        .first(connection)
+        .optional()?;
+    if let Some(known) = messages::known(connection, picking.by.as_ref())? {
+        return Ok(AnswerResult::AlreadyKnown(known));
+    }
+    if open.is_none() {
+        return Ok(AnswerResult::Closed);
+    }
+    let attached = match picking.ticket {
+        Some(ticket) => attach(connection, picking.question, ticket, picking.at)?,
+        None => 0,
+    };
+    let answer = (
+        questions::closed_at.eq(picking.at.unix_micros()),
+        questions::answered_by.eq(picking.by.as_ref().map(ExternalId::as_str)),
+        questions::answered_with.eq(picking.ticket.map(|ticket| bytes(ticket.0))),
+        questions::attached.eq(attached),
+    );
+    update(this).set(answer).execute(connection)?;
+    Ok(AnswerResult::Answered(picked(connection, id)?))
+}
+
+/// Has everything that was asked about and has no ticket yet join `to`, as a manager's. Says how many messages.
+fn attach(
+    connection: &mut SqliteConnection,
+    question: QuestionId,
+    to: TicketId,
+    at: Timestamp,
+) -> Result<i64, Failure> {
+    let kept: Vec<Vec<u8>> = messages_table::table
+        .filter(messages_table::question_id.eq(bytes(question.0)))
+        .filter(messages_table::ticket_id.is_null())
+        .order((messages_table::created_at, messages_table::id))
+        .select(messages_table::id)
+        .load(connection)?;
+    let mut attached = 0;
+    for message in kept {
+        let version = messages::raise_version(connection, to, at, false, None)?;
+        messages::join(connection, message, Sender::Manager, to, version)?;
+        attached += 1;
+    }
+    Ok(attached)
+}
+
+/// What the answer of an outside id did.
+pub(crate) fn choice_in(connection: &mut SqliteConnection, by: &ExternalId) -> Result<Option<ChoiceResult>, Failure> {
+    let question = questions::table
+        .filter(questions::answered_by.eq(by.as_str()))
+        .select(questions::id)
+        .first(connection)
+        .optional()?;
+    question.map(|question| picked(connection, question)).transpose()
+}
+
+/// What the answer to a question did.
+fn picked(connection: &mut SqliteConnection, question: Vec<u8>) -> Result<ChoiceResult, Failure> {
+    let first: Vec<u8> = messages_table::table
+        .filter(messages_table::question_id.eq(&question))
+        .order((messages_table::created_at, messages_table::id))
+        .select(messages_table::id)
+        .first(connection)?;
+    let row: PickedRow = questions::table
+        .left_join(tickets::table)
+        .filter(questions::id.eq(question))
+        .select((
+            questions::of_phone,
+            questions::attached,
+            Option::<ChoiceRow>::as_select(),
+        ))
+        .first(connection)?;
+    Ok(row.parsed(&first)?)
+}

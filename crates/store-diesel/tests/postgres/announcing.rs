@@ -1,0 +1,207 @@
+//! What one process commits, the others hear of.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use diesel::{PgConnection, QueryableByName, RunQueryDsl, sql_query, sql_types};
+use store_diesel::{PostgresStore, postgres::testing::TestDatabase};
+use ticket_domain::{
+    AuditEntryId, TicketId,
+    ports::{ChangeEvent, ChangeFeed, OpenResult, OperatorQueries, Subscriber, TicketStore, UpdateTicket},
+};
+use tokio::{
+    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    time::timeout,
+};
+use uuid::Uuid;
+
+use crate::fixture::{connect, connection, now, opening};
+
+/// Passes on what it hears.
+struct Ear(UnboundedSender<ChangeEvent>);
+
+impl Subscriber for Ear {
+    fn on_change(&self, events: ChangeEvent) {
+        self.0.send(events).ok();
+    }
+}
+
+type Heard = UnboundedReceiver<ChangeEvent>;
+
+fn follow(store: &PostgresStore) -> Heard {
+    let (ear, heard) = unbounded_channel();
+    store.follow(Arc::new(Ear(ear)));
+    heard
+}
+
+/// Waits for these news, whatever comes before them.
+async fn hears(heard: &mut Heard, wanted: ChangeEvent) {
+    timeout(Duration::from_secs(5), async {
+        while heard.recv().await.unwrap() != wanted {}
+    })
+    .await
+    .expect("news");
+}
+
+/// A store whose follower listens by now, beside so many others.
+async fn listening(database: &TestDatabase, others: i64) -> (PostgresStore, Heard) {
+    let store = connect(database.url(), 2).await.unwrap();
+    let heard = follow(&store);
+    listen(database, others + 1).await;
+    (store, heard)
+}
+
+/// Waits until so many listen.
+async fn listen(database: &TestDatabase, wanted: i64) {
+    let mut server = connection(database.server_url()).await;
+    let sql = format!("SELECT count(*) AS count {LISTENING} '{}'", database.name());
+    timeout(Duration::from_secs(5), async {
+        while count(&mut server, &sql) != wanted {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .expect("as many as are wanted");
+}
+
+async fn opens(store: &PostgresStore) -> TicketId {
+    let opening = opening();
+    let id = opening.ticket.id;
+    assert_eq!(store.open(opening).await.unwrap(), OpenResult::Opened);
+    id
+}
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = sql_types::BigInt)]
+    count: i64,
+}
+
+fn count(connection: &mut PgConnection, sql: &str) -> i64 {
+    sql_query(sql).get_result::<Count>(connection).unwrap().count
+}
+
+/// The connections that listen on a database.
+const LISTENING: &str =
+    "FROM pg_stat_activity WHERE query LIKE '%pg_notify%' AND pid <> pg_backend_pid() AND datname = ";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_commits_the_other_hears_within_a_second() {
+    let database = TestDatabase::create().await;
+    let (one, _heard) = listening(&database, 0).await;
+    let (_other, mut heard) = listening(&database, 1).await;
+    for _ in 0..5 {
+        let id = opens(&one).await;
+        let events = timeout(Duration::from_secs(1), heard.recv())
+            .await
+            .expect("news in time");
+        assert_eq!(events, Some(ChangeEvent::Ticket(id)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_one_who_commits_hears_it_once() {
+    let database = TestDatabase::create().await;
+    let (one, mut heard) = listening(&database, 0).await;
+    let (other, mut heard_by_other) = listening(&database, 1).await;
+    let id = opens(&one).await;
+    assert_eq!(heard.try_recv(), Ok(ChangeEvent::Ticket(id)));
+    hears(&mut heard_by_other, ChangeEvent::Ticket(id)).await;
+    // What the other says after it has heard comes after any echo.
+    let answer = opens(&other).await;
+    assert_eq!(heard.recv().await, Some(ChangeEvent::Ticket(answer)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_changes_nothing_is_not_told() {
+    let database = TestDatabase::create().await;
+    let (one, mut heard) = listening(&database, 0).await;
+    let first = opening();
+    let mut second = opening();
+    second.ticket.reference = first.ticket.reference;
+    let id = first.ticket.id;
+    assert_eq!(one.open(first).await.unwrap(), OpenResult::Opened);
+    assert_eq!(one.open(second).await.unwrap(), OpenResult::ReferenceTaken);
+    let update = UpdateTicket {
+        ticket: id,
+        patch: ticket_domain::TicketPatch::default(),
+        at: now(),
+        entries: [AuditEntryId(Uuid::from_u128(1)), AuditEntryId(Uuid::from_u128(2))],
+    };
+    one.change(update).await.unwrap();
+    let last = opens(&one).await;
+    assert_eq!(heard.try_recv(), Ok(ChangeEvent::Ticket(id)));
+    assert_eq!(heard.try_recv(), Ok(ChangeEvent::Ticket(last)));
+    assert!(heard.try_recv().is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_quick_commits_are_all_heard() {
+    let database = TestDatabase::create().await;
+    let (one, _heard) = listening(&database, 0).await;
+    let (_other, mut heard) = listening(&database, 1).await;
+    let made = Arc::new(Mutex::new(HashSet::new()));
+    let mut writers = tokio::task::JoinSet::new();
+    for _ in 0..4 {
+        let (one, made) = (one.clone(), made.clone());
+        writers.spawn(async move {
+            for _ in 0..250 {
+                let id = opens(&one).await;
+                made.lock().unwrap().insert(id);
+            }
+        });
+    }
+    writers.join_all().await;
+    let mut made = made.lock().unwrap().clone();
+    assert_eq!(made.len(), 1_000);
+    timeout(Duration::from_secs(5), async {
+        while !made.is_empty() {
+            let Some(ChangeEvent::Ticket(id)) = heard.recv().await else {
+                panic!("something else than a ticket");
+            };
+            made.remove(&id);
+        }
+    })
+    .await
+    .expect("all of them");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_lost_connection_it_is_told_that_something_was_missed_and_then_all_again() {
+    let database = TestDatabase::create().await;
+    let (one, _heard) = listening(&database, 0).await;
+    let (_other, mut heard) = listening(&database, 1).await;
+    let mut server = connection(database.server_url()).await;
+    for _ in 0..3 {
+        let ended = format!(
+            "SELECT count(pg_terminate_backend(pid, 5000)) AS count {LISTENING} '{}'",
+            database.name()
+        );
+        assert_eq!(count(&mut server, &ended), 2);
+        hears(&mut heard, ChangeEvent::Resync).await;
+        // The first one listens again too, or says it when it does.
+        let id = opens(&one).await;
+        hears(&mut heard, ChangeEvent::Ticket(id)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_listens_before_the_first_follower_and_after_the_store() {
+    let database = TestDatabase::create().await;
+    let mut server = connection(database.server_url()).await;
+    let listening_now = format!("SELECT count(*) AS count {LISTENING} '{}'", database.name());
+    let store = connect(database.url(), 2).await.unwrap();
+    opens(&store).await;
+    assert_eq!(count(&mut server, &listening_now), 0);
+    let heard = [follow(&store), follow(&store)];
+    listen(&database, 1).await;
+    let id = opens(&store).await;
+    for mut heard in heard {
+        assert_eq!(heard.try_recv(), Ok(ChangeEvent::Ticket(id)));
+    }
+    drop(store);
+    listen(&database, 0).await;
+}

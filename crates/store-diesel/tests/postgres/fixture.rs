@@ -1,0 +1,112 @@
+//! Stores on databases of their own, and tickets to put into them.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
+
+use diesel::{Connection, PgConnection};
+use store_diesel::{PostgresStore, postgres::ConnectError};
+use ticket_domain::{
+    AccessKey, AccessKeys, Channel, Content, Customer, EventKind, Message, MessageId, MessageText, Notification,
+    NotificationId, Payload, Priority, Sender, Status, Ticket, TicketId, Timestamp,
+    ports::{Opening, StoreError},
+};
+use tokio::task::spawn_blocking;
+use uuid::Uuid;
+
+/// What the store promises for every call, whatever the database does, and a little for a busy machine.
+pub(crate) const CALL_LIMIT: Duration = Duration::from_millis(4_300);
+
+pub(crate) async fn connect(url: &str, pool_size: u32) -> Result<PostgresStore, ConnectError> {
+    let url = url.to_owned();
+    spawn_blocking(move || PostgresStore::connect(&url, pool_size))
+        .await
+        .unwrap()
+}
+
+/// A connection past the store, to get into its way. Dropped, it lets go of every lock.
+pub(crate) async fn connection(url: &str) -> PgConnection {
+    let url = url.to_owned();
+    spawn_blocking(move || PgConnection::establish(&url).unwrap())
+        .await
+        .unwrap()
+}
+
+pub(crate) fn now() -> Timestamp {
+    Timestamp::from_unix_micros(1_736_937_000_123_456).unwrap()
+}
+
+/// A ticket that differs from all others.
+pub(crate) fn opening() -> Opening {
+    static MADE: AtomicU64 = AtomicU64::new(1);
+    let number = MADE.fetch_add(1, Ordering::Relaxed);
+    let id = |kind: u128| Uuid::from_u128((kind << 64) + u128::from(number));
+    let text: MessageText = "The bottles are broken".parse().unwrap();
+    Opening {
+        ticket: Ticket {
+            id: TicketId(id(1)),
+            reference: format!("T-20250115-{number:06}").parse().unwrap(),
+            customer: Customer {
+                name: "John Doe".parse().unwrap(),
+                phone: "+1234567890".parse().unwrap(),
+                email: "john@example.com".parse().unwrap(),
+            },
+            subject: "Bottles".parse().unwrap(),
+            priority: Priority::High,
+            status: Status::Open,
+            keys: AccessKeys {
+                customer: AccessKey::from_random([1; 16]),
+                reader: AccessKey::from_random([2; 16]),
+            },
+            version: 1,
+            created_at: now(),
+            updated_at: now(),
+        },
+        message: Message {
+            id: MessageId(id(2)),
+            sender: Sender::Customer,
+            channel: Channel::Web,
+            from: None,
+            content: Content::from(text),
+            external_id: None,
+            created_at: now(),
+        },
+        notification: Notification {
+            id: NotificationId(id(3)),
+            event: EventKind::Created,
+            payload: Payload(b"{}".to_vec().into()),
+            addressed: true,
+            created_at: now(),
+        },
+        idempotency: None,
+    }
+}
+
+/// The result of a call, which must come in time.
+pub(crate) async fn in_time<T>(call: impl Future<Output = T>) -> T {
+    let begun = Instant::now();
+    let ended = call.await;
+    let took = begun.elapsed();
+    assert!(took < CALL_LIMIT, "a call took {took:?}");
+    ended
+}
+
+/// Expects "unavailable"; gives everything that the error says.
+pub(crate) fn unavailable<T: std::fmt::Debug>(ended: Result<T, StoreError>) -> String {
+    match ended {
+        Err(error @ StoreError::Unavailable(_)) => everything(&error),
+        other => panic!("expected `Unavailable`, got {other:?}"),
+    }
+}
+
+/// Everything that an error and its sources say, in both manners.
+pub(crate) fn everything(error: &dyn std::error::Error) -> String {
+    let mut said = format!("{error:?}");
+    let mut next = Some(error);
+    while let Some(error) = next {
+        said = format!("{said}: {error}");
+        next = error.source();
+    }
+    said
+}

@@ -1,0 +1,16 @@
+//! What only a real Postgres can show: how it is reached, how it fails, and what lies in it.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "these are tests")]
+
+mod announcing;
+mod connecting;
+mod contract;
+mod corrupt;
+mod crowded;
+mod failing;
+mod fixture;
+mod indexing;
+mod migrating;
+mod proxy;
+mod searching;
+mod together;

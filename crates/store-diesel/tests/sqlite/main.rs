@@ -1,0 +1,9 @@
+//! What only a real SQLite file can show: how it is opened, how it fails, and what lies in it.
+
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+mod contract;
+mod corrupt;
+mod file;
+mod schema;
+mod unavailable;
