@@ -6,6 +6,7 @@ use std::{collections::BTreeSet, time::Duration};
 use black_box::{
     BodyKind, Engine, N8nCase, Reaction, Response, SHARED_SECRET, TableRow, TempStore, TestServer, http_client,
 };
+use futures_util::future::join_all;
 
 #[test]
 fn the_table_has_one_row_per_case() {
@@ -37,43 +38,43 @@ async fn the_fake_responds_as_the_table_says() {
 /// What the server makes of each response, and that it recovers when n8n does.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_server_does_what_the_table_says() {
-    for case in N8nCase::ALL {
-        // Not a response to a notification; `command_line` tests the command.
-        if *case == N8nCase::Probe {
-            continue;
+    // Not a response to a notification; `command_line` tests the command.
+    let cases = N8nCase::ALL.iter().filter(|case| **case != N8nCase::Probe);
+    join_all(cases.map(|case| follow(*case))).await;
+}
+
+async fn follow(case: N8nCase) {
+    let n8n = case.fake().await;
+    let store = TempStore::new(Engine::Sqlite).await;
+    let server = TestServer::on(&store).notifying(&n8n).start().await;
+    let reference = server.open().await;
+    let state = match case.row().consequence.as_str() {
+        "delivered, with the id" => {
+            server.wait_for_log("\"has_id\":true").await;
+            "sent"
         }
-        let n8n = case.fake().await;
-        let store = TempStore::new(Engine::Sqlite).await;
-        let server = TestServer::on(&store).notifying(&n8n).start().await;
-        let reference = server.open().await;
-        let state = match case.row().consequence.as_str() {
-            "delivered, with the id" => {
-                server.wait_for_log("\"has_id\":true").await;
-                "sent"
+        "delivered, without an id" => {
+            server.wait_for_log("\"has_id\":false").await;
+            "sent"
+        }
+        "tried again" => {
+            server.wait_for_log("notification failed").await;
+            assert!(!server.log().contains("notification given up"), "{}", case.name());
+            if case == N8nCase::Away {
+                n8n.come_back();
             }
-            "delivered, without an id" => {
-                server.wait_for_log("\"has_id\":false").await;
-                "sent"
-            }
-            "tried again" => {
-                server.wait_for_log("notification failed").await;
-                assert!(!server.log().contains("notification given up"), "{}", case.name());
-                if *case == N8nCase::Away {
-                    n8n.come_back();
-                }
-                n8n.always(Reaction::accepted("SM00000000000000000000000000000001"));
-                server.wait_for_log("\"has_id\":true").await;
-                "sent"
-            }
-            "given up" => {
-                server.wait_for_log("notification given up").await;
-                assert_eq!(n8n.count(), 1, "{}", case.name());
-                "failed"
-            }
-            other => panic!("{}: unknown consequence {other:?}", case.name()),
-        };
-        server.wait_for_empty_outbox().await;
-        assert_eq!(server.delivery(&reference).await, state, "{}", case.name());
-        assert!(server.stop().await.success());
-    }
+            n8n.always(Reaction::accepted("SM00000000000000000000000000000001"));
+            server.wait_for_log("\"has_id\":true").await;
+            "sent"
+        }
+        "given up" => {
+            server.wait_for_log("notification given up").await;
+            assert_eq!(n8n.count(), 1, "{}", case.name());
+            "failed"
+        }
+        other => panic!("{}: unknown consequence {other:?}", case.name()),
+    };
+    server.wait_for_empty_outbox().await;
+    assert_eq!(server.delivery(&reference).await, state, "{}", case.name());
+    assert!(server.stop().await.success());
 }

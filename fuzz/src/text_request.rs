@@ -10,14 +10,14 @@ use actix_web::{
 };
 
 /// A request that can be sent.
-pub struct Typed {
+pub struct TextRequest {
     pub method: Method,
     pub uri: Uri,
     pub headers: Vec<(HeaderName, HeaderValue)>,
     pub body: Vec<u8>,
 }
 
-impl Typed {
+impl TextRequest {
     /// A POST of a JSON body.
     pub fn post(target: &str, body: &[u8]) -> Self {
         let head = format!("POST {target}\ncontent-type: application/json\n\n");

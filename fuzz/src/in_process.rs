@@ -1,4 +1,4 @@
-//! The whole server but its socket: the API and the pages over a store in memory.
+//! The whole server except its socket: the API and the pages over a store in memory.
 
 use std::{
     cell::RefCell,
@@ -19,9 +19,9 @@ use actix_web::{
     test::init_service,
 };
 use http_actix::access::{AccessControl, TicketSubscriptions};
+use http_actix::pages::{Pages, PagesParts};
 use http_actix::{ApiParts, DeliveryMetrics};
 use notify_n8n::N8nComposer;
-use http_actix::pages::{Pages, PagesParts};
 use serde_json::Value;
 use store_contract::memory::MemoryStore;
 use ticket_domain::{
@@ -32,7 +32,7 @@ use ticket_domain::{
 };
 use uuid::Uuid;
 
-use crate::typed::Typed;
+use crate::text_request::TextRequest;
 
 pub const INBOUND_KEY: &str = "inbound-key";
 pub const OPERATOR_TOKEN: &str = "operator-token";
@@ -45,15 +45,15 @@ pub const CUSTOMER: &str = "+1234567890";
 /// What never stands in a page, unless somebody's text got there unescaped.
 const UNESCAPED: &str = "<fuzz";
 
-/// After so many requests a site begins anew: looking through what the store has takes longer and longer.
+/// After so many requests a server is replaced: looking through what the store has takes longer and longer.
 const LIFE: u32 = 200;
 
-type Answering = Pin<Box<dyn Future<Output = Result<ServiceResponse<BoxBody>, actix_web::Error>>>>;
+type Handling = Pin<Box<dyn Future<Output = Result<ServiceResponse<BoxBody>, actix_web::Error>>>>;
 
-/// A running site.
-pub struct Site {
+/// A running server.
+pub struct Server {
     runner: SystemRunner,
-    service: Box<dyn Fn(Request) -> Answering>,
+    service: Box<dyn Fn(Request) -> Handling>,
     pub store: Arc<MemoryStore>,
     cookie: String,
     /// What the forms of the session carry.
@@ -63,7 +63,7 @@ pub struct Site {
 }
 
 /// What came back.
-pub struct Answer {
+pub struct Response {
     pub status: u16,
     pub media_type: String,
     pub headers: actix_web::http::header::HeaderMap,
@@ -71,7 +71,7 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-impl Answer {
+impl Response {
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).expect("JSON")
     }
@@ -117,27 +117,27 @@ impl WakeSignal for NobodyWakes {
 
 thread_local! {
     // Never dropped at the end of the process: what actix keeps by thread is gone by then.
-    static SITE: RefCell<ManuallyDrop<Option<Site>>> = const { RefCell::new(ManuallyDrop::new(None)) };
+    static SERVER: RefCell<ManuallyDrop<Option<Server>>> = const { RefCell::new(ManuallyDrop::new(None)) };
 }
 
-/// Does something with a site, which others may have used before.
-pub fn on_a_site(act: impl FnOnce(&mut Site)) {
-    SITE.with_borrow_mut(|site| {
-        if site.as_ref().is_none_or(|site| site.answered >= LIFE) {
-            **site = None;
-            **site = Some(Site::new());
+/// Does something with a server, which others may have used before.
+pub fn with_server(act: impl FnOnce(&mut Server)) {
+    SERVER.with_borrow_mut(|server| {
+        if server.as_ref().is_none_or(|server| server.answered >= LIFE) {
+            **server = None;
+            **server = Some(Server::new());
         }
-        act(site.as_mut().expect("a site"));
+        act(server.as_mut().expect("a server"));
     });
 }
 
-impl Site {
+impl Server {
     fn new() -> Self {
         let runner = System::new();
         let store = Arc::new(MemoryStore::default());
         runner.block_on(store_ticket(&*store));
         let service = runner.block_on(serve(&store));
-        let mut site = Self {
+        let mut server = Self {
             runner,
             service,
             store,
@@ -146,30 +146,30 @@ impl Site {
             document: Value::Null,
             answered: 0,
         };
-        site.document = site.send(&Typed::get("/api/openapi.json")).json();
+        server.document = server.send(&TextRequest::get("/api/openapi.json")).json();
         let sign_in = "POST /inbox/session\ncontent-type: application/x-www-form-urlencoded\n\ntoken=";
-        let sign_in = Typed::read(format!("{sign_in}{OPERATOR_TOKEN}").as_bytes()).expect("a sound request");
-        let entered = site.send(&sign_in);
+        let sign_in = TextRequest::read(format!("{sign_in}{OPERATOR_TOKEN}").as_bytes()).expect("a sound request");
+        let entered = server.send(&sign_in);
         let cookie = entered
             .headers
             .get("set-cookie")
             .expect("a cookie")
             .to_str()
             .expect("ASCII");
-        site.cookie = cookie.split(';').next().unwrap_or_default().to_owned();
-        let page = site.send_with_keys(Typed::get(&format!("/inbox/ticket/{REFERENCE}")));
+        server.cookie = cookie.split(';').next().unwrap_or_default().to_owned();
+        let page = server.send_with_keys(TextRequest::get(&format!("/inbox/ticket/{REFERENCE}")));
         let page = String::from_utf8(page.body).expect("UTF-8");
         let csrf = page
             .split("name=\"csrf\" value=\"")
             .nth(1)
             .and_then(|rest| rest.split('"').next());
-        site.csrf = csrf.expect("a form").to_owned();
-        site
+        server.csrf = csrf.expect("a form").to_owned();
+        server
     }
 
     /// Sends a request with every key that it does not name itself, and holds the answer against what holds for all.
     /// `CSRF` in its body stands for what a form of this session carries.
-    pub fn send_with_keys(&mut self, mut request: Typed) -> Answer {
+    pub fn send_with_keys(&mut self, mut request: TextRequest) -> Response {
         if let Some(at) = request.body.windows(4).position(|bytes| bytes == b"CSRF") {
             request.body.splice(at..at + 4, self.csrf.bytes());
         }
@@ -187,7 +187,7 @@ impl Site {
     }
 
     /// Sends a request as it is, and holds the answer against what holds for all.
-    pub fn send(&mut self, request: &Typed) -> Answer {
+    pub fn send(&mut self, request: &TextRequest) -> Response {
         self.answered += 1;
         let answering = (self.service)(request.to_request());
         let answer = self.runner.block_on(async {
@@ -208,7 +208,7 @@ impl Site {
                     .expect("a body")
                     .to_vec()
             };
-            Answer {
+            Response {
                 status,
                 media_type,
                 headers,
@@ -219,8 +219,8 @@ impl Site {
         answer
     }
 
-    fn check(&self, request: &Typed, answer: &Answer) {
-        let Answer { status, media_type, .. } = answer;
+    fn check(&self, request: &TextRequest, answer: &Response) {
+        let Response { status, media_type, .. } = answer;
         assert!(*status < 500, "{status}");
         assert!(answer.headers.contains_key("x-request-id"));
         if media_type == "application/problem+json" {
@@ -238,7 +238,7 @@ impl Site {
     }
 
     /// What the document says of the answers to such a request, if it knows it.
-    fn responses(&self, request: &Typed) -> Option<&Value> {
+    fn responses(&self, request: &TextRequest) -> Option<&Value> {
         let path: Vec<&str> = request.uri.path().split('/').collect();
         // A method in other letters is another one.
         let method = ["GET", "POST", "PATCH"]
@@ -308,7 +308,7 @@ async fn store_ticket(store: &MemoryStore) {
     store.open(opening).await.expect("room for a ticket");
 }
 
-async fn serve(memory: &Arc<MemoryStore>) -> Box<dyn Fn(Request) -> Answering> {
+async fn serve(memory: &Arc<MemoryStore>) -> Box<dyn Fn(Request) -> Handling> {
     let store: Arc<dyn Store> = memory.clone();
     let to = |number: &str| number.parse().expect("a number");
     let around = Context {

@@ -23,5 +23,5 @@ fuzz_target!(|data: &[u8]| -> Corpus {
                 && number.bytes().all(|b| b.is_ascii_digit())));
         }
     }
-    Corpus::StoreUnmatched
+    Corpus::Keep
 });

@@ -1,4 +1,4 @@
-//! The rules of texts once more, as plainly as they can be said: what the product finds is held against this.
+//! The rules of texts once more, as parse_naively as they can be said: what the product finds is held against this.
 
 /// A text as it is stored: trimmed, with LF for every line break that a keyboard makes.
 pub fn tidy(raw: &str) -> String {
