@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 use ticket_domain::{
-    Contact, ExternalId, MediaUrl, Message, Phone, Thread, TicketId, TicketRef,
+    Actor, Contact, ExternalId, MediaUrl, Message, Phone, Thread, TicketId, TicketRef,
     ports::{Clock as _, EraseStats},
     use_cases::{Customers, Records},
 };
@@ -130,15 +130,15 @@ pub(crate) async fn erase(database: Database, whom: CustomerSelector, manner: Er
     let mut tickets: Vec<TicketId> = records.threads.iter().map(|thread| thread.ticket.id).collect();
     match &whom {
         CustomerSelector::Customer(contact) => {
-            let gone = customers.erase(contact).await?;
+            let gone = customers.erase(contact, Actor::Operator).await?;
             removed += gone.removed;
             tickets.extend(gone.tickets);
         }
-        CustomerSelector::Ticket(_) => removed += customers.erase_tickets(&tickets).await?,
+        CustomerSelector::Ticket(_) => removed += customers.erase_tickets(&tickets, Actor::Operator).await?,
     }
     if !tickets.is_empty() {
         sleep(CALLS_END).await;
-        removed += customers.erase_tickets(&tickets).await?;
+        removed += customers.erase_tickets(&tickets, Actor::Operator).await?;
     }
     say(&format!(
         "erased: {} tickets, {} messages; {} notifications will not be sent, unless one was just on its way. References, \

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use ticket_domain::{
-    NotificationId,
+    Actor, NotificationId,
     ports::{Clock, Purge, Random, Store, StoreError},
     use_cases::Customers,
 };
@@ -158,7 +158,7 @@ impl Housekeeper {
     ) -> Result<(), StoreError> {
         while let Some(after) = walk.ticket {
             let since = self.clock.now().minus(retention);
-            let (removed, next) = self.customers.erase_stale(after, since, STEP).await?;
+            let (removed, next) = self.customers.erase_stale(after, since, STEP, Actor::Program).await?;
             cleared.tickets += removed.tickets;
             walk.ticket = next;
             sleep(BETWEEN_STEPS).await;
@@ -169,7 +169,7 @@ impl Housekeeper {
     async fn erase_unmatched(&self, retention: Duration, cleared: &mut Cleared) -> Result<(), StoreError> {
         loop {
             let before = self.clock.now().minus(retention);
-            let gone = self.customers.erase_unmatched(before, STEP).await?;
+            let gone = self.customers.erase_unmatched(before, STEP, Actor::Program).await?;
             cleared.unmatched += gone;
             if gone < u64::from(STEP) {
                 return Ok(());

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ticket_domain::{
-    Awaiting, DeliveryRoute, EventKind, Fallback, MessageStatus, Payload, Priority, Progress, Question, Receipt,
+    Actor, Awaiting, DeliveryRoute, EventKind, Fallback, MessageStatus, Payload, Priority, Progress, Question, Receipt,
     Sender, Status, Ticket, TicketPatch, TicketQuery, Timestamp,
     ports::{
         AnswerQuestion, Append, Attach, AttemptOutcome, EraseTarget, Erasure, InactiveQuery, Opening, Purge,
@@ -60,8 +60,7 @@ async fn forgotten(fixture: &Fixture, now: Timestamp) {
     for what in [whole, EraseTarget::Messages(vec![kept.id])] {
         let erasure = Erasure {
             what,
-            entry: fixture.note(now).id,
-            at: now,
+            stamp: fixture.note(now),
         };
         assert_eq!(store.erase(erasure).await.unwrap().messages, 1);
     }
@@ -234,6 +233,7 @@ async fn operated(fixture: &Fixture, ticket: &Ticket, now: Timestamp) {
             priority: Some(Priority::Low),
         },
         at: now,
+        by: Actor::Operator,
         entries: [fixture.note(now).id, fixture.note(now).id],
     };
     store.change(update).await.unwrap();

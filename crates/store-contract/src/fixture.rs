@@ -9,9 +9,9 @@ use std::{
 };
 
 use ticket_domain::{
-    AuditEntryId, Channel, Content, DeliveryRoute, EventKind, ExternalId, Fallback, LeaseToken, Message, MessageId,
-    Notification, NotificationId, NotificationRecord, Payload, Phone, Question, QuestionId, Reason, Sender, Thread,
-    Ticket, TicketId, TicketRef, Timestamp,
+    Actor, AuditEntryId, Channel, Content, DeliveryRoute, EventKind, ExternalId, Fallback, LeaseToken, Message,
+    MessageId, Notification, NotificationId, NotificationRecord, Payload, Phone, Question, QuestionId, Reason, Sender,
+    Thread, Ticket, TicketId, TicketRef, Timestamp,
     ports::{
         Append, AttemptOutcome, AuditStamp, Claim, Claimed, Idempotency, OpenResult, Opening, Precondition,
         QuestionUpdate, RecordResult, Store, StoreUnmatched, StoredUnmatched, TicketLookup, Vitals,
@@ -272,6 +272,7 @@ impl Fixture {
         AuditStamp {
             id: AuditEntryId(self.uuid()),
             at,
+            by: Actor::Operator,
         }
     }
 

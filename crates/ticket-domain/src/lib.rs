@@ -38,7 +38,7 @@ pub use ticket::{
     TicketSummary, TicketVersion,
 };
 pub use values::{
-    AccessKey, AccessKeyError, AuditEntryId, AuditKind, Awaiting, Channel, Cursor, CustomerName, DeliveryRoute,
+    AccessKey, AccessKeyError, Actor, AuditEntryId, AuditKind, Awaiting, Channel, Cursor, CustomerName, DeliveryRoute,
     DeliveryState, Email, EmailError, EventKind, ExternalId, IdempotencyKey, IdempotencyKeyError, InvalidCursor,
     LeaseToken, MediaUrl, MediaUrlError, MessageBody, MessageId, MessageStatus, MessageText, NotificationId, Phone,
     PhoneError, Priority, Progress, QuestionId, SearchText, Sender, Stage, Status, StrictText, Subject, TextError,

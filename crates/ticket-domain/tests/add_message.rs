@@ -13,8 +13,8 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use support::{World, claim, request};
 use ticket_domain::{
-    Access, AuditAction, Channel, DeliveryState, IdempotencyKey, MessageText, Sender, Status, Thread, TicketPatch,
-    TicketRef,
+    Access, Actor, AuditAction, Channel, DeliveryState, IdempotencyKey, MessageText, Sender, Status, Thread,
+    TicketPatch, TicketRef,
     use_cases::{AddError, AddMessage, Added, Operate},
 };
 
@@ -86,7 +86,10 @@ async fn only_the_holder_of_the_customers_key_writes_as_the_customer() {
         let adder = adder(&world, access);
         let customer = adder.as_customer(nowhere, Some(keys.customer.as_str()), text("x"), None);
         assert_eq!(outcome(&customer.await), "not found");
-        assert_eq!(outcome(&adder.as_operator(nowhere, text("x"), None).await), "not found");
+        assert_eq!(
+            outcome(&adder.as_operator(nowhere, text("x"), None, Actor::Operator).await),
+            "not found"
+        );
     }
 }
 
@@ -101,7 +104,7 @@ async fn what_the_customer_writes_opens_the_ticket_and_the_manager_is_told() {
             status: Some(status),
             priority: None,
         };
-        operate(&world).change(reference, patch).await.unwrap();
+        operate(&world).change(reference, patch, Actor::Operator).await.unwrap();
         let before = thread(&world, reference).await;
         let rung = world.bell.0.load(Ordering::SeqCst);
         world.clock.advance(Duration::from_mins(1));
@@ -162,10 +165,10 @@ async fn an_operators_answer_leaves_the_status_and_tells_nobody_but_the_trail() 
             status: Some(status),
             priority: None,
         };
-        operate(&world).change(reference, patch).await.unwrap();
+        operate(&world).change(reference, patch, Actor::Operator).await.unwrap();
         let rung = world.bell.0.load(Ordering::SeqCst);
         let added = adder(&world, Access::Private)
-            .as_operator(reference, text("We see"), None)
+            .as_operator(reference, text("We see"), None, Actor::Operator)
             .await
             .unwrap();
         let after = thread(&world, reference).await;
@@ -223,7 +226,9 @@ async fn the_same_key_and_request_give_the_same_message_for_a_day() {
         outcome(&customer(used_for_a_ticket, &keys, "ticket", "One").await),
         "key reused"
     );
-    let reply = adder.as_operator(used_for_a_ticket, text("More"), Some(key("m"))).await;
+    let reply = adder
+        .as_operator(used_for_a_ticket, text("More"), Some(key("m")), Actor::Operator)
+        .await;
     assert_eq!(outcome(&reply), "key reused");
     assert!(matches!(
         opener.open(request("One"), Some(key("m"))).await,

@@ -13,8 +13,8 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use support::{CUSTOMER, MANAGER, World, claim, reply};
 use ticket_domain::{
-    AuditAction, Awaiting, Managers, MessageId, Priority, SearchText, Sender, Status, Thread, TicketPatch, TicketQuery,
-    TicketRef,
+    Actor, AuditAction, Awaiting, Managers, MessageId, Priority, SearchText, Sender, Status, Thread, TicketPatch,
+    TicketQuery, TicketRef,
     use_cases::{Operate, OperateError},
 };
 
@@ -86,7 +86,7 @@ async fn a_change_is_what_differs_and_each_leaves_an_entry() {
             status: to_status,
             priority: to_priority,
         };
-        let changed = operate.change(reference, patch).await.unwrap();
+        let changed = operate.change(reference, patch, Actor::Operator).await.unwrap();
         assert_eq!(changed, thread(&world, reference).await.ticket);
         assert_eq!(
             (changed.status, changed.details.priority),
@@ -129,13 +129,13 @@ async fn an_attached_message_is_its_writers() {
             status: Some(Status::Closed),
             priority: None,
         };
-        operate.change(reference, closed).await.unwrap();
+        operate.change(reference, closed, Actor::Operator).await.unwrap();
         let kept = keep(&world, from, "Hello?").await;
         let written = operate.unmatched(None, 1).await.unwrap()[0].created_at;
         let before = rung(&world);
         world.clock.advance(Duration::from_mins(1));
 
-        let attached = operate.attach(kept, reference, said).await.unwrap();
+        let attached = operate.attach(kept, reference, said, Actor::Operator).await.unwrap();
         assert_eq!(
             (attached.reference, attached.message, attached.duplicate),
             (reference, kept, false)
@@ -171,20 +171,32 @@ async fn a_message_is_attached_once() {
     let operate = operate(&world);
     let (reference, other) = (world.open("One").await.reference, world.open("Two").await.reference);
     let kept = keep(&world, CUSTOMER, "Hello?").await;
-    operate.attach(kept, reference, None).await.unwrap();
+    operate.attach(kept, reference, None, Actor::Operator).await.unwrap();
     let (before, bell) = (thread(&world, reference).await, rung(&world));
 
-    assert!(operate.attach(kept, reference, None).await.unwrap().duplicate);
-    let elsewhere = operate.attach(kept, other, None).await;
+    assert!(
+        operate
+            .attach(kept, reference, None, Actor::Operator)
+            .await
+            .unwrap()
+            .duplicate
+    );
+    let elsewhere = operate.attach(kept, other, None, Actor::Operator).await;
     assert!(
         matches!(elsewhere, Err(OperateError::InAnotherThread(of)) if of == reference),
         "{elsewhere:?}"
     );
     // A message that was never without a ticket is in its thread as well.
     let first = before.messages[0].id;
-    assert!(operate.attach(first, reference, None).await.unwrap().duplicate);
+    assert!(
+        operate
+            .attach(first, reference, None, Actor::Operator)
+            .await
+            .unwrap()
+            .duplicate
+    );
     assert!(matches!(
-        operate.attach(first, other, None).await,
+        operate.attach(first, other, None, Actor::Operator).await,
         Err(OperateError::InAnotherThread(_))
     ));
     assert_eq!((thread(&world, reference).await, rung(&world)), (before, bell));
@@ -205,13 +217,16 @@ async fn what_does_not_exist_is_not_found_and_changes_nothing() {
         priority: None,
     };
     for error in [
-        operate.attach(kept, nowhere, None).await.unwrap_err(),
-        operate.change(nowhere, resolved).await.unwrap_err(),
+        operate.attach(kept, nowhere, None, Actor::Operator).await.unwrap_err(),
+        operate.change(nowhere, resolved, Actor::Operator).await.unwrap_err(),
         operate.trail(Some(nowhere), None, 10).await.unwrap_err(),
     ] {
         assert!(matches!(error, OperateError::NoSuchTicket), "{error:?}");
     }
-    let error = operate.attach(nobody, reference, None).await.unwrap_err();
+    let error = operate
+        .attach(nobody, reference, None, Actor::Operator)
+        .await
+        .unwrap_err();
     assert!(matches!(error, OperateError::NoSuchMessage), "{error:?}");
     assert_eq!(operate.unmatched(None, 10).await.unwrap().len(), 1);
     assert_eq!(operate.trail(None, None, 10).await.unwrap(), []);
@@ -236,7 +251,10 @@ async fn a_ticket_awaits_whoever_did_not_speak_last_while_it_is_open() {
     assert_eq!(operate.attention().await.unwrap().oldest.unwrap().reference, reference);
 
     let by_manager = keep(&world, MANAGER, "We see").await;
-    operate.attach(by_manager, reference, None).await.unwrap();
+    operate
+        .attach(by_manager, reference, None, Actor::Operator)
+        .await
+        .unwrap();
     assert_eq!(operate.attention().await.unwrap().awaiting_manager, 0);
     let listed = &operate.list(everything()).await.unwrap().tickets[0];
     assert_eq!(
@@ -248,9 +266,12 @@ async fn a_ticket_awaits_whoever_did_not_speak_last_while_it_is_open() {
         status: Some(Status::Closed),
         priority: None,
     };
-    operate.change(reference, closed).await.unwrap();
+    operate.change(reference, closed, Actor::Operator).await.unwrap();
     assert_eq!(both().await, (false, false));
     let by_customer = keep(&world, CUSTOMER, "No").await;
-    operate.attach(by_customer, reference, None).await.unwrap();
+    operate
+        .attach(by_customer, reference, None, Actor::Operator)
+        .await
+        .unwrap();
     assert_eq!(both().await, (true, false));
 }

@@ -13,7 +13,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use support::{HAS_BACKUP, MANAGER, World, accepted, external_id, failure, reply};
 use ticket_domain::{
-    DeliveryRoute, DeliveryState, MessageStatus, NotificationState, Progress, TicketRef,
+    Actor, DeliveryRoute, DeliveryState, MessageStatus, NotificationState, Progress, TicketRef,
     ports::{FailureKind, RedeliverResult},
     use_cases::{Reply, Reported},
 };
@@ -141,7 +141,10 @@ async fn sent_again_it_begins_anew_with_the_first_number() {
     let Reported::Dead { id, .. } = report(&world, "SM-2", Failed, None).await else {
         panic!("there is no other way");
     };
-    assert_eq!(world.redeliver().redeliver(id).await.unwrap(), RedeliverResult::Queued);
+    assert_eq!(
+        world.redeliver().redeliver(id, Actor::Operator).await.unwrap(),
+        RedeliverResult::Queued
+    );
     world.round(&deliver).await;
     assert_eq!(last_sent(&world), (3, format!("{first} by backup by text")));
 }
@@ -229,7 +232,10 @@ async fn refused_for_good_is_dead_and_sent_again_as_another_message() {
     assert_eq!(report(&world, "SM-1", Failed, Some(63_003)).await, Reported::Nothing);
 
     let again = world.redeliver();
-    assert_eq!(again.redeliver(id).await.unwrap(), RedeliverResult::Queued);
+    assert_eq!(
+        again.redeliver(id, Actor::Operator).await.unwrap(),
+        RedeliverResult::Queued
+    );
     world.round(&world.deliver(8)).await;
     assert_eq!(last_sent(&world).0, 1);
 }

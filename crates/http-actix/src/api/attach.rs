@@ -83,7 +83,7 @@ pub(crate) struct AttachedMessage {
     )
 )]
 pub(crate) async fn attach(
-    _: Operator,
+    Operator(by): Operator,
     body: Body<AttachMessage>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
@@ -93,7 +93,7 @@ pub(crate) async fn attach(
     let reference = body.0.ticket_ref.good();
     let reference = reference.ok_or(Problem::new(Code::TicketNotFound))?;
     let operate = &Api::of(&request)?.operate;
-    let attached = in_time(operate.attach(MessageId(id), reference, body.0.sender.good())).await?;
+    let attached = in_time(operate.attach(MessageId(id), reference, body.0.sender.good(), by)).await?;
     Ok(HttpResponse::Ok().json(AttachedMessage {
         ok: true,
         ticket_ref: attached.reference.to_string(),

@@ -92,13 +92,13 @@ pub(crate) struct ChangedTicket<'a> {
     )
 )]
 pub(crate) async fn change_ticket(
-    _: Operator,
+    Operator(by): Operator,
     body: Body<ChangeTicket>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let patch = body.0.checked()?;
     let operate = &Api::of(&request)?.operate;
-    let ticket = in_time(operate.change(reference_of(&request)?, patch)).await?;
+    let ticket = in_time(operate.change(reference_of(&request)?, patch, by)).await?;
     Ok(HttpResponse::Ok().json(ChangedTicket {
         ok: true,
         ticket: TicketFacts::from(&ticket),

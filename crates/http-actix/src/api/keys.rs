@@ -3,7 +3,7 @@
 use std::future::{Ready, ready};
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, web::Query};
-use ticket_domain::{AccessLevel, use_cases::Credentials};
+use ticket_domain::{AccessLevel, Actor, use_cases::Credentials};
 
 use crate::access::{Kind, bearer};
 use crate::api::{
@@ -106,8 +106,8 @@ impl FromRequest for InboundCaller {
     }
 }
 
-/// Proof that the caller is an operator.
-pub(crate) struct Operator;
+/// Proof that the caller is an operator, and who that is to the audit log.
+pub(crate) struct Operator(pub(crate) Actor);
 
 impl FromRequest for Operator {
     type Error = Problem;
@@ -116,7 +116,8 @@ impl FromRequest for Operator {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let check = || {
             let is_operator = is_operator(Api::of(request)?, request)?;
-            is_operator.then_some(Self).ok_or_else(Problem::bearer_needed)
+            let operator = is_operator.then_some(Self(Actor::Operator));
+            operator.ok_or_else(Problem::bearer_needed)
         };
         ready(check())
     }

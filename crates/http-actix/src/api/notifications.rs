@@ -128,12 +128,12 @@ pub(crate) async fn list_undelivered(_: Operator, request: HttpRequest) -> Resul
         (status = 500, description = "`storage_unavailable` or `internal`"),
     )
 )]
-pub(crate) async fn redeliver(_: Operator, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub(crate) async fn redeliver(Operator(by): Operator, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let missing = || Problem::with_detail(Code::NotFound, "There is no notification of this id.");
     let api = Api::of(&request)?;
     let id = Uuid::try_parse(request.match_info().query("id")).map_err(|_| missing())?;
     let id = NotificationId(id);
-    let queued = match api.redeliver.redeliver(id).await? {
+    let queued = match api.redeliver.redeliver(id, by).await? {
         RedeliverResult::Queued => true,
         RedeliverResult::AlreadyDelivered | RedeliverResult::InProgress => false,
         RedeliverResult::NotFound => return Err(missing()),

@@ -33,8 +33,8 @@ pub(crate) struct RedeliveredDead {
         (status = 500, description = "`storage_unavailable` or `internal`"),
     )
 )]
-pub(crate) async fn redeliver_dead(_: Operator, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let queued = Api::of(&request)?.redeliver.redeliver_dead().await?;
+pub(crate) async fn redeliver_dead(Operator(by): Operator, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let queued = Api::of(&request)?.redeliver.redeliver_dead(by).await?;
     Ok(HttpResponse::Ok().json(RedeliveredDead { ok: true, queued }))
 }
 

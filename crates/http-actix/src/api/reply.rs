@@ -45,11 +45,15 @@ use crate::api::{
         (status = 500, description = "`storage_unavailable` or `internal`: most likely nothing was stored; repeated with the same `Idempotency-Key`, it is one message."),
     )
 )]
-pub(crate) async fn reply(_: Operator, body: Body<NewMessage>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub(crate) async fn reply(
+    Operator(by): Operator,
+    body: Body<NewMessage>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
     let (key, key_fault) = idempotency::given(&request);
     let text = body.0.checked(key_fault)?;
     let add_message = &Api::of(&request)?.add_message;
-    let added = in_time(add_message.as_operator(reference_of(&request)?, text, key)).await?;
+    let added = in_time(add_message.as_operator(reference_of(&request)?, text, key, by)).await?;
     Ok(created(&added))
 }
 

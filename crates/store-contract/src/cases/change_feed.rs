@@ -6,7 +6,7 @@ use std::{
 };
 
 use ticket_domain::{
-    DeliveryRoute, Message, Progress, Sender, Status, Ticket, TicketPatch,
+    Actor, DeliveryRoute, Message, Progress, Sender, Status, Ticket, TicketPatch,
     ports::{AnswerQuestion, Append, Attach, AuditStamp, ChangeEvent, Opening, StatusUpdate, Subscriber, UpdateTicket},
 };
 
@@ -153,6 +153,7 @@ pub async fn changes_are_told(fixture: &Fixture) {
             ticket: ticket.id,
             patch: TicketPatch { status, priority: None },
             at: at(1),
+            by: Actor::Operator,
             entries: [fixture.note(at(1)).id, fixture.note(at(1)).id],
         };
         fixture.store().change(update).await.unwrap();

@@ -1,7 +1,7 @@
 //! An operator gives a ticket another status or priority.
 
 use ticket_domain::{
-    AuditAction, AuditEntryId, Entry, Priority, Status, Ticket, TicketDetails, TicketId, TicketPatch,
+    Actor, AuditAction, AuditEntryId, Entry, Priority, Status, Ticket, TicketDetails, TicketId, TicketPatch,
     ports::UpdateTicket,
 };
 
@@ -15,6 +15,7 @@ fn update(fixture: &Fixture, ticket: TicketId, patch: TicketPatch, seconds: i64)
         ticket,
         patch,
         at: at(seconds),
+        by: Actor::Operator,
         entries: [fixture.note(at(seconds)).id, fixture.note(at(seconds)).id],
     }
 }

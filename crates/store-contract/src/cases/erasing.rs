@@ -1,8 +1,8 @@
 //! What is kept of a person is found, and goes.
 
 use ticket_domain::{
-    AuditAction, AuditEntryId, Channel, Choice, Content, DeliveryRoute, DeliveryState, EventKind, Message, Phone,
-    Question, QuestionId, Reason, Redaction, Sender, Thread, Ticket, TicketQuery, TicketRef,
+    AuditAction, Channel, Choice, Content, DeliveryRoute, DeliveryState, EventKind, Message, Phone, Question,
+    QuestionId, Reason, Redaction, Sender, Thread, Ticket, TicketQuery, TicketRef,
     ports::{
         Append, EraseStats, EraseTarget, Erasure, InactiveQuery, InactiveTickets, OpenResult, RecordResult,
         RedeliverResult, StatusUpdate, StoreUnmatched,
@@ -32,8 +32,7 @@ async fn erase(fixture: &Fixture, tickets: &[&Ticket], limit: u16) -> EraseStats
 async fn act(fixture: &Fixture, what: EraseTarget) -> EraseStats {
     let erasure = Erasure {
         what,
-        entry: AuditEntryId(fixture.uuid()),
-        at: at(50),
+        stamp: fixture.note(at(50)),
     };
     fixture.store().erase(erasure).await.unwrap()
 }

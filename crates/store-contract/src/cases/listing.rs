@@ -1,7 +1,7 @@
 //! Lists of tickets, and what of them needs an operator.
 
 use ticket_domain::{
-    Attention, Awaiting, Content, Cursor, EventKind, Excerpt, Message, Oldest, Priority, Sender, Status, Ticket,
+    Actor, Attention, Awaiting, Content, Cursor, EventKind, Excerpt, Message, Oldest, Priority, Sender, Status, Ticket,
     TicketListItem, TicketPage, TicketPatch, TicketQuery, TicketRef,
     ports::{Append, Attach, Opening, UpdateTicket},
 };
@@ -153,6 +153,7 @@ pub async fn what_changes_comes_to_the_front(fixture: &Fixture) {
             priority: Some(Priority::Low),
         },
         at: at(4),
+        by: Actor::Operator,
         entries: [fixture.note(at(4)).id, fixture.note(at(4)).id],
     };
     fixture.store().change(update).await.unwrap();

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use ticket_domain::{
-    AuditAction, AuditEntryId, DeliveryRoute, Entry, NotificationId, NotificationState, Status, TicketId, TicketPatch,
+    Actor, AuditAction, AuditEntryId, DeliveryRoute, Entry, NotificationId, NotificationState, Status, TicketId,
+    TicketPatch,
     ports::{Append, AuditStamp, RedeliverResult, UpdateTicket},
 };
 
@@ -90,6 +91,7 @@ pub async fn what_was_done_to_many_is_in_no_ticket_s_trail(fixture: &Fixture) {
             priority: None,
         },
         at: at(12),
+        by: Actor::Operator,
         entries: [fixture.note(at(12)).id, fixture.note(at(12)).id],
     };
     fixture.store().change(update).await.unwrap();

@@ -147,10 +147,7 @@ impl CustomerData for MemoryStore {
     }
 
     async fn erase(&self, erasure: Erasure) -> Result<EraseStats, StoreError> {
-        let note = AuditStamp {
-            id: erasure.entry,
-            at: erasure.at,
-        };
+        let note = erasure.stamp;
         Ok(self.write(|state| match erasure.what {
             EraseTarget::Ticket { id, after, limit } => state.erase_ticket(id, after, limit, note).unwrap_or_default(),
             EraseTarget::Messages(messages) => state.erase_messages(&messages, note),

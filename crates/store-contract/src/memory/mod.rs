@@ -179,7 +179,7 @@ impl State {
         let reference = ticket
             .and_then(|ticket| self.file(ticket))
             .map(|file| file.ticket.reference);
-        let AuditStamp { id, at } = note;
+        let AuditStamp { id, at, .. } = note;
         self.trail.push(ticket_domain::Entry { id, at, reference, act });
     }
 

@@ -141,10 +141,7 @@ fn stale(connection: &mut PgConnection, stale: InactiveQuery) -> Result<Inactive
 
 /// Every writer takes its locks in this order: key, outside id, who is asked, question, ticket, message, notification.
 fn erase(connection: &mut PgConnection, erasure: &Erasure) -> Result<(EraseStats, Vec<ChangeEvent>), Failure> {
-    let note = AuditStamp {
-        id: erasure.entry,
-        at: erasure.at,
-    };
+    let note = erasure.stamp;
     match &erasure.what {
         EraseTarget::Ticket { id, after, limit } => erase_ticket(connection, *id, *after, *limit, note),
         EraseTarget::Messages(messages) => erase_messages(connection, messages, note),

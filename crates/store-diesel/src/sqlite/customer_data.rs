@@ -147,10 +147,7 @@ pub(crate) fn erase(
     connection: &mut SqliteConnection,
     erasure: &Erasure,
 ) -> Result<(EraseStats, Vec<ChangeEvent>), Failure> {
-    let note = AuditStamp {
-        id: erasure.entry,
-        at: erasure.at,
-    };
+    let note = erasure.stamp;
     match &erasure.what {
         EraseTarget::Ticket { id, after, limit } => erase_ticket(connection, *id, *after, *limit, note),
         EraseTarget::Messages(messages) => erase_messages(connection, messages, note),

@@ -9,7 +9,7 @@ use diesel::{
 use diesel_migrations::MigrationHarness;
 use store_contract::{Fixture, memory::MemoryStore};
 use ticket_domain::{
-    Awaiting, Cursor, DeliveryRoute, ExternalId, Fallback, MessageStatus, Payload, Priority, Progress, Question,
+    Actor, Awaiting, Cursor, DeliveryRoute, ExternalId, Fallback, MessageStatus, Payload, Priority, Progress, Question,
     QuestionId, Reason, Receipt, Sender, Status, Ticket, TicketPatch, TicketQuery, Timestamp,
     ports::{
         AnswerQuestion, Append, Attach, AttemptOutcome, EraseTarget, Erasure, InactiveQuery, Precondition, Purge,
@@ -133,8 +133,7 @@ fn forgotten(connection: &mut SqliteConnection, fixture: &Fixture, ticket: &Tick
     for what in [whole, EraseTarget::Messages(vec![kept.id])] {
         let erasure = Erasure {
             what,
-            entry: fixture.note(now).id,
-            at: now,
+            stamp: fixture.note(now),
         };
         customer_data::erase(connection, &erasure).unwrap();
     }
@@ -251,6 +250,7 @@ fn operated(connection: &mut SqliteConnection, fixture: &Fixture, ticket: &Ticke
             priority: Some(Priority::Low),
         },
         at: now,
+        by: Actor::Operator,
         entries: [fixture.note(now).id, fixture.note(now).id],
     };
     desk::change(connection, &update).unwrap();

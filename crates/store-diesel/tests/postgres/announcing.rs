@@ -9,7 +9,7 @@ use std::{
 use diesel::{PgConnection, QueryableByName, RunQueryDsl, sql_query, sql_types};
 use store_diesel::{PostgresStore, postgres::testing::TestDatabase};
 use ticket_domain::{
-    AuditEntryId, TicketId,
+    Actor, AuditEntryId, TicketId,
     ports::{ChangeEvent, ChangeFeed, OpenResult, OperatorQueries, Subscriber, TicketStore, UpdateTicket},
 };
 use tokio::{
@@ -129,6 +129,7 @@ async fn what_changes_nothing_is_not_told() {
         ticket: id,
         patch: ticket_domain::TicketPatch::default(),
         at: now(),
+        by: Actor::Operator,
         entries: [AuditEntryId(Uuid::from_u128(1)), AuditEntryId(Uuid::from_u128(2))],
     };
     one.change(update).await.unwrap();

@@ -2,18 +2,16 @@
 
 use async_trait::async_trait;
 
-use super::StoreError;
-use crate::{AuditEntryId, Message, MessageId, Phone, TicketId, TicketRef, Timestamp};
+use super::{AuditStamp, StoreError};
+use crate::{Message, MessageId, Phone, TicketId, TicketRef, Timestamp};
 
 /// What is to be erased, in one act.
 #[derive(Debug, Clone)]
 pub struct Erasure {
     /// What.
     pub what: EraseTarget,
-    /// The name of its entry in the trail.
-    pub entry: AuditEntryId,
-    /// When.
-    pub at: Timestamp,
+    /// Its entry in the audit log.
+    pub stamp: AuditStamp,
 }
 
 /// What an act of erasing is about.

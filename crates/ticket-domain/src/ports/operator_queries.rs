@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::{AuditStamp, StoreError};
 use crate::{
-    Attention, AuditAction, AuditEntryId, Entry, Message, MessageId, Notification, Sender, Ticket, TicketId,
+    Actor, Attention, AuditAction, AuditEntryId, Entry, Message, MessageId, Notification, Sender, Ticket, TicketId,
     TicketPage, TicketPatch, TicketQuery, TicketRef, Timestamp,
 };
 
@@ -17,6 +17,8 @@ pub struct UpdateTicket {
     pub patch: TicketPatch,
     /// When.
     pub at: Timestamp,
+    /// Who asks for it.
+    pub by: Actor,
     /// The names of the entries in the trail: of the change of its status, and of its priority.
     pub entries: [AuditEntryId; 2],
 }
@@ -24,7 +26,11 @@ pub struct UpdateTicket {
 impl UpdateTicket {
     /// What has to be done to a ticket that stands so, each with its entry in the trail; nothing if it is so already.
     pub fn acts(&self, ticket: &Ticket) -> Vec<(AuditStamp, AuditAction)> {
-        let [of_status, of_priority] = self.entries.map(|id| AuditStamp { id, at: self.at });
+        let [of_status, of_priority] = self.entries.map(|id| AuditStamp {
+            id,
+            at: self.at,
+            by: self.by,
+        });
         let status = self.patch.of_status(ticket).map(|act| (of_status, act));
         let priority = self.patch.of_priority(ticket).map(|act| (of_priority, act));
         status.into_iter().chain(priority).collect()

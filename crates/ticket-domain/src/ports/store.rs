@@ -6,8 +6,8 @@ use async_trait::async_trait;
 
 use super::ChoiceResult;
 use crate::{
-    AccessKey, AuditEntryId, ExternalId, IdempotencyKey, Message, MessageId, Notification, Phone, Question, QuestionId,
-    Thread, Ticket, TicketId, TicketRef, TicketSummary, Timestamp,
+    AccessKey, Actor, AuditEntryId, ExternalId, IdempotencyKey, Message, MessageId, Notification, Phone, Question,
+    QuestionId, Thread, Ticket, TicketId, TicketRef, TicketSummary, Timestamp,
 };
 
 /// Everything that opening a ticket writes, decided beforehand and written together.
@@ -89,13 +89,15 @@ pub struct Append {
     pub note: Option<AuditStamp>,
 }
 
-/// What an act's entry in the trail is called, and when it happened.
+/// The entry of the audit log that a change writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AuditStamp {
-    /// The entry.
+    /// The entry's id.
     pub id: AuditEntryId,
-    /// When.
+    /// When the change was made.
     pub at: Timestamp,
+    /// Who made it.
+    pub by: Actor,
 }
 
 /// A message to be kept until its ticket is known.

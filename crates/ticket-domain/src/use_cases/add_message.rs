@@ -6,8 +6,8 @@ use sha2::{Digest, Sha256};
 
 use super::{Context, Credentials, KEY_LIFE};
 use crate::{
-    Access, AccessLevel, Channel, Content, EventKind, IdempotencyKey, Message, MessageId, MessageText, Sender, Ticket,
-    TicketRef, Timestamp,
+    Access, AccessLevel, Actor, Channel, Content, EventKind, IdempotencyKey, Message, MessageId, MessageText, Sender,
+    Ticket, TicketRef, Timestamp,
     ports::{Append, Appended, Idempotency, StoreError, TicketLookup, TicketStore},
 };
 
@@ -71,7 +71,7 @@ impl AddMessage {
         match (credentials.access_level(&ticket.keys), self.access) {
             // Where the customer was erased, nobody is left who could be answered.
             (AccessLevel::Customer, _) if ticket.is_erased() => Err(AddError::NotAllowed),
-            (AccessLevel::Customer, _) => self.add(ticket, Sender::Customer, text, key).await,
+            (AccessLevel::Customer, _) => self.add(ticket, Sender::Customer, text, key, Actor::Customer).await,
             (AccessLevel::Anyone, Access::Private) => Err(AddError::NotFound),
             _ => Err(AddError::NotAllowed),
         }
@@ -83,9 +83,10 @@ impl AddMessage {
         reference: TicketRef,
         text: MessageText,
         key: Option<IdempotencyKey>,
+        by: Actor,
     ) -> Result<Added, AddError> {
         let ticket = self.ticket(reference).await?;
-        self.add(ticket, Sender::Manager, text, key).await
+        self.add(ticket, Sender::Manager, text, key, by).await
     }
 
     async fn ticket(&self, reference: TicketRef) -> Result<Ticket, AddError> {
@@ -99,6 +100,7 @@ impl AddMessage {
         sender: Sender,
         text: MessageText,
         key: Option<IdempotencyKey>,
+        by: Actor,
     ) -> Result<Added, AddError> {
         let context = &self.context;
         let now = context.clock.now();
@@ -124,7 +126,7 @@ impl AddMessage {
                 digest,
                 expires_at: now.plus(KEY_LIFE),
             }),
-            note: (!is_customer).then(|| context.note_at(now)),
+            note: (!is_customer).then(|| context.stamp_at(now, by)),
         };
         let (message, at, replayed) = match self.store.append(append).await? {
             Appended::Repeated {

@@ -4,9 +4,9 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use super::new_id;
 use crate::{
-    AuditEntryId, Contact, Cursor, Message, MessageId, Phone, SearchText, Thread, Ticket, TicketId, TicketQuery,
+    Actor, AuditEntryId, Contact, Cursor, Message, MessageId, Phone, SearchText, Thread, Ticket, TicketId, TicketQuery,
     TicketRef, Timestamp,
-    ports::{Clock, EraseStats, EraseTarget, Erasure, InactiveQuery, Random, Store, StoreError},
+    ports::{AuditStamp, Clock, EraseStats, EraseTarget, Erasure, InactiveQuery, Random, Store, StoreError},
 };
 
 /// Tickets of one page that are looked through.
@@ -68,7 +68,7 @@ impl Customers {
     ///
     /// What was decided before and is written just now, as a notification that names the customer, may come after it. Every
     /// call ends within seconds: [`erase_tickets`](Self::erase_tickets) after them erases that too.
-    pub async fn erase(&self, contact: &Contact) -> Result<EraseReport, StoreError> {
+    pub async fn erase(&self, contact: &Contact, by: Actor) -> Result<EraseReport, StoreError> {
         let mut gone = EraseReport::default();
         loop {
             let tickets = self.tickets_of(contact).await?;
@@ -77,9 +77,9 @@ impl Customers {
                 return Ok(gone);
             }
             let messages: Vec<MessageId> = messages.into_iter().map(|(message, _)| message.id).collect();
-            gone.removed += self.erase_messages(&messages).await?;
+            gone.removed += self.erase_messages(&messages, by).await?;
             let tickets: Vec<TicketId> = tickets.iter().map(|ticket| ticket.id).collect();
-            gone.removed += self.erase_tickets(&tickets).await?;
+            gone.removed += self.erase_tickets(&tickets, by).await?;
             gone.tickets.extend(tickets);
             // Once more: others may have come meanwhile.
         }
@@ -101,6 +101,7 @@ impl Customers {
         after: i64,
         unchanged_since: Timestamp,
         limit: u16,
+        by: Actor,
     ) -> Result<(EraseStats, Option<i64>), StoreError> {
         let stale = InactiveQuery {
             after,
@@ -108,18 +109,18 @@ impl Customers {
             limit,
         };
         let found = self.store.stale(stale).await?;
-        Ok((self.erase_tickets(&found.tickets).await?, found.next))
+        Ok((self.erase_tickets(&found.tickets, by).await?, found.next))
     }
 
     /// Erases messages that were kept before `kept_before` and never got a ticket; at most `limit`. How many.
-    pub async fn erase_unmatched(&self, kept_before: Timestamp, limit: u16) -> Result<u64, StoreError> {
+    pub async fn erase_unmatched(&self, kept_before: Timestamp, limit: u16, by: Actor) -> Result<u64, StoreError> {
         let kept = self.store.unmatched(None, limit).await?;
         let old = kept.iter().filter(|message| message.created_at < kept_before);
         let old: Vec<MessageId> = old.map(|message| message.id).collect();
         if old.is_empty() {
             return Ok(0);
         }
-        Ok(self.erase_messages(&old).await?.messages)
+        Ok(self.erase_messages(&old, by).await?.messages)
     }
 
     /// Their tickets that are not erased yet, the newest first. Found by their words, and then looked at closely.
@@ -188,16 +189,16 @@ impl Customers {
         Ok(found)
     }
 
-    async fn erase_messages(&self, messages: &[MessageId]) -> Result<EraseStats, StoreError> {
+    async fn erase_messages(&self, messages: &[MessageId], by: Actor) -> Result<EraseStats, StoreError> {
         let mut removed = EraseStats::default();
         for some in messages.chunks(TOGETHER.into()) {
-            removed += self.act(EraseTarget::Messages(some.to_vec())).await?;
+            removed += self.act(EraseTarget::Messages(some.to_vec()), by).await?;
         }
         Ok(removed)
     }
 
     /// Erases these tickets, or what was written into them since they were erased.
-    pub async fn erase_tickets(&self, tickets: &[TicketId]) -> Result<EraseStats, StoreError> {
+    pub async fn erase_tickets(&self, tickets: &[TicketId], by: Actor) -> Result<EraseStats, StoreError> {
         let mut removed = EraseStats::default();
         for id in tickets {
             let mut next = Some(0);
@@ -207,17 +208,18 @@ impl Customers {
                     after,
                     limit: TOGETHER,
                 };
-                removed += self.act(step).await?;
+                removed += self.act(step, by).await?;
                 next = removed.next;
             }
         }
         Ok(removed)
     }
 
-    async fn act(&self, what: EraseTarget) -> Result<EraseStats, StoreError> {
+    async fn act(&self, what: EraseTarget, by: Actor) -> Result<EraseStats, StoreError> {
         let at = self.clock.now();
-        let entry = AuditEntryId(new_id(at, &*self.random));
-        self.store.erase(Erasure { what, entry, at }).await
+        let id = AuditEntryId(new_id(at, &*self.random));
+        let stamp = AuditStamp { id, at, by };
+        self.store.erase(Erasure { what, stamp }).await
     }
 }
 

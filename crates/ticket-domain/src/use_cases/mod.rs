@@ -26,7 +26,7 @@ pub use report_receipt::{ReportReceipt, Reported};
 pub use view_ticket::{Admitted, Credentials, View, ViewError, ViewTicket};
 
 use crate::{
-    AuditEntryId, EventKind, Notification, NotificationId, Ticket, TicketLinks, Timestamp,
+    Actor, AuditEntryId, EventKind, Notification, NotificationId, Ticket, TicketLinks, Timestamp,
     ports::{AuditStamp, Clock, Composer, Event, Random, WakeSignal},
 };
 
@@ -61,15 +61,16 @@ impl Context {
         new_id(now, &*self.random)
     }
 
-    /// What an act of this moment is called in the trail.
-    fn note(&self) -> AuditStamp {
-        self.note_at(self.clock.now())
+    /// A new entry of the audit log for what `by` does now.
+    fn stamp(&self, by: Actor) -> AuditStamp {
+        self.stamp_at(self.clock.now(), by)
     }
 
-    fn note_at(&self, at: Timestamp) -> AuditStamp {
+    fn stamp_at(&self, at: Timestamp, by: Actor) -> AuditStamp {
         AuditStamp {
             id: AuditEntryId(self.new_id(at)),
             at,
+            by,
         }
     }
 

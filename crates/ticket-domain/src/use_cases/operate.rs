@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::Context;
 use crate::{
-    Attention, AuditEntryId, Entry, EventKind, Managers, Message, MessageId, Sender, Ticket, TicketPage, TicketPatch,
-    TicketQuery, TicketRef,
+    Actor, Attention, AuditEntryId, Entry, EventKind, Managers, Message, MessageId, Sender, Ticket, TicketPage,
+    TicketPatch, TicketQuery, TicketRef,
     ports::{Attach, AttachResult, OperatorQueries, StoreError, TicketLookup, TicketStore, UpdateTicket},
 };
 
@@ -72,14 +72,15 @@ impl Operate {
     }
 
     /// Gives a ticket another status, another priority, or both; the ticket as it stands then.
-    pub async fn change(&self, reference: TicketRef, patch: TicketPatch) -> Result<Ticket, OperateError> {
+    pub async fn change(&self, reference: TicketRef, patch: TicketPatch, by: Actor) -> Result<Ticket, OperateError> {
         let ticket = self.ticket(reference).await?;
         let at = self.context.clock.now();
         let update = UpdateTicket {
             ticket: ticket.id,
             patch,
             at,
-            entries: [self.context.note_at(at).id, self.context.note_at(at).id],
+            by,
+            entries: [(); 2].map(|()| self.context.stamp_at(at, by).id),
         };
         Ok(self.desk.change(update).await?)
     }
@@ -97,6 +98,7 @@ impl Operate {
         message: MessageId,
         reference: TicketRef,
         writer: Option<Sender>,
+        by: Actor,
     ) -> Result<AttachedMessage, OperateError> {
         let ticket = self.ticket(reference).await?;
         let (kept, of) = self.desk.message(message).await?.ok_or(OperateError::NoSuchMessage)?;
@@ -105,7 +107,7 @@ impl Operate {
         }
         let sender = writer.unwrap_or_else(|| self.writer(&kept));
         let is_customer = sender == Sender::Customer;
-        let note = self.context.note();
+        let note = self.context.stamp(by);
         let text = kept.content.as_text();
         let attach = Attach {
             message,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Context;
 use crate::{
-    DeliveryRoute, Fallback, NotificationId,
+    Actor, DeliveryRoute, Fallback, NotificationId,
     ports::{Outbox, RedeliverResult, StoreError},
 };
 
@@ -25,9 +25,9 @@ impl Redeliver {
 
     /// Makes one due now, under the `webhook-id` that it had. One that was given up on another way begins anew: in its
     /// own words, to the first number.
-    pub async fn redeliver(&self, id: NotificationId) -> Result<RedeliverResult, StoreError> {
+    pub async fn redeliver(&self, id: NotificationId, by: Actor) -> Result<RedeliverResult, StoreError> {
         let anew = self.outbox.way(id).await?.and_then(|way| self.anew(&way));
-        let redelivered = self.outbox.redeliver(id, self.context.note(), anew).await?;
+        let redelivered = self.outbox.redeliver(id, self.context.stamp(by), anew).await?;
         if redelivered == RedeliverResult::Queued {
             self.context.wake.wake();
         }
@@ -35,8 +35,8 @@ impl Redeliver {
     }
 
     /// Makes everything due that was given up; says how many that were.
-    pub async fn redeliver_dead(&self) -> Result<u64, StoreError> {
-        let mut queued = self.outbox.redeliver_dead(self.context.note()).await?;
+    pub async fn redeliver_dead(&self, by: Actor) -> Result<u64, StoreError> {
+        let mut queued = self.outbox.redeliver_dead(self.context.stamp(by)).await?;
         if queued > 0 {
             self.context.wake.wake();
         }
@@ -44,7 +44,7 @@ impl Redeliver {
             let elsewhere = self.outbox.dead_fallbacks(AT_ONCE).await?;
             let mut was_any = false;
             for id in elsewhere {
-                if self.redeliver(id).await? == RedeliverResult::Queued {
+                if self.redeliver(id, by).await? == RedeliverResult::Queued {
                     was_any = true;
                     queued += 1;
                 }

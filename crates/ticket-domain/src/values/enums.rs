@@ -197,6 +197,20 @@ string_enum! {
 }
 
 string_enum! {
+    /// Who does something that the audit log keeps.
+    Actor {
+        /// A ticket's customer.
+        Customer = "customer",
+        /// A manager, by a reply from their telephone.
+        Manager = "manager",
+        /// Somebody with an operator's token, or at the command line.
+        Operator = "operator",
+        /// The server itself, such as its retention job.
+        Program = "program",
+    }
+}
+
+string_enum! {
     /// What kind of change an entry of the audit log records.
     AuditKind {
         /// A ticket's status changed.
@@ -290,6 +304,7 @@ mod tests {
         every_word_parses_back(DeliveryState::ALL);
         every_word_parses_back(Progress::ALL);
         every_word_parses_back(Stage::ALL);
+        every_word_parses_back(Actor::ALL);
         every_word_parses_back(AuditKind::ALL);
         every_word_parses_back(MessageStatus::ALL);
         every_word_parses_back(DeliveryRoute::ALL);

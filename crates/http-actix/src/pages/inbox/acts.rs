@@ -35,7 +35,7 @@ pub(super) async fn reply(act: OperatorForm, path: Path<String>) -> Result<HttpR
     let key = Some(mark).filter(|mark| !mark.is_empty());
     let key = key.and_then(|mark| again::key(mark, &content.each_ref().map(String::as_bytes)));
     let add_message = &operator.pages.parts.add_message;
-    match add_message.as_operator(reference, text, key).await {
+    match add_message.as_operator(reference, text, key, operator.actor()).await {
         Ok(_) => Ok(operator.did(Done::Replied, &page(reference, "#message"), &filter(&act))),
         Err(AddError::NotFound | AddError::NotAllowed) => Err(operator.not_found_for("ticket", typed)),
         Err(AddError::KeyReused) => {
@@ -80,7 +80,8 @@ async fn change(
     field: &str,
 ) -> Result<HttpResponse, Rejection> {
     let operator = &act.operator;
-    match operator.pages.parts.operate.change(reference, patch).await {
+    let operate = &operator.pages.parts.operate;
+    match operate.change(reference, patch, operator.actor()).await {
         Ok(_) => Ok(operator.did(done, &page(reference, ""), &filter(act))),
         Err(OperateError::Store(error)) => Err(down(act, &error, reference, field, &[field])),
         Err(OperateError::NoSuchTicket | OperateError::NoSuchMessage | OperateError::InAnotherThread(_)) => {

@@ -7,7 +7,7 @@ use std::{
 
 use actix_web::{FromRequest, HttpRequest, HttpResponse, dev::Payload, web::Data};
 use secrecy::{ExposeSecret, SecretString};
-use ticket_domain::Timestamp;
+use ticket_domain::{Actor, Timestamp};
 
 use super::{done::Done, filter::Query, refusal::Rejection, see_other, session::Session, sign_in};
 use crate::pages::{
@@ -62,6 +62,11 @@ impl Operator {
             query,
             now,
         }
+    }
+
+    /// Who they are to the audit log.
+    pub(super) fn actor(&self) -> Actor {
+        Actor::Operator
     }
 
     /// An address on this site.

@@ -68,7 +68,8 @@ pub(super) async fn redeliver(act: OperatorForm, path: Path<String>) -> Result<H
     let Ok(id) = Uuid::try_parse(&path) else {
         return Err(act.operator.not_found("notification"));
     };
-    match act.operator.pages.parts.redeliver.redeliver(NotificationId(id)).await {
+    let redeliver = &act.operator.pages.parts.redeliver;
+    match redeliver.redeliver(NotificationId(id), act.operator.actor()).await {
         Ok(became) => Ok(did(&act, Done::RedeliverResult(became))),
         Err(error) => {
             let path = format!("/inbox/notifications/{id}/redeliver");
@@ -79,7 +80,8 @@ pub(super) async fn redeliver(act: OperatorForm, path: Path<String>) -> Result<H
 
 /// `POST /inbox/notifications/redeliver`
 pub(super) async fn redeliver_all(act: OperatorForm) -> Result<HttpResponse, Rejection> {
-    match act.operator.pages.parts.redeliver.redeliver_dead().await {
+    let redeliver = &act.operator.pages.parts.redeliver;
+    match redeliver.redeliver_dead(act.operator.actor()).await {
         Ok(count) => Ok(did(&act, Done::RedeliveredAll(count))),
         Err(error) => Err(act.store_down(&error, "/inbox/notifications/redeliver", &[])),
     }

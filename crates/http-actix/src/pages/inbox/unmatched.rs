@@ -66,7 +66,8 @@ pub(super) async fn attach(act: OperatorForm, path: Path<String>) -> Result<Http
         let reason = html! { "A reference reads like T-20250115-1234." };
         return show(operator, Some(fault(reason))).await;
     };
-    match operator.pages.parts.operate.attach(message, reference, sender).await {
+    let operate = &operator.pages.parts.operate;
+    match operate.attach(message, reference, sender, operator.actor()).await {
         Ok(attached) => {
             let done = if attached.duplicate {
                 Done::AttachedBefore

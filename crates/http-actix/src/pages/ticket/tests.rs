@@ -1,6 +1,6 @@
 mod limits;
 
-use ticket_domain::{Access, Status, TicketPatch};
+use ticket_domain::{Access, Actor, Status, TicketPatch};
 
 use crate::pages::testing::{Ask, BASE, NASTY, Opened, Setup, Site, escaped, form};
 
@@ -27,6 +27,7 @@ async fn set_status(site: &Site, opened: &Opened, status: Status) {
                 status: Some(status),
                 priority: None,
             },
+            Actor::Operator,
         )
         .await
         .unwrap();

@@ -216,8 +216,7 @@ async fn what_is_erased_by_the_commit_that_wrote_it_is_not_found() {
             after,
             limit: 1,
         },
-        entry: fixture.note(now).id,
-        at: now,
+        stamp: fixture.note(now),
     };
     let opened = begun(busy.store.open(opening.clone())).await;
     let appended = begun(busy.store.append(append)).await;
