@@ -18,10 +18,10 @@ use actix_web::{
     rt::{System, SystemRunner},
     test::init_service,
 };
-use door_actix::{AccessControl, TicketSubscriptions};
+use http_actix::access::{AccessControl, TicketSubscriptions};
 use http_actix::{ApiParts, DeliveryMetrics};
 use notify_n8n::N8nComposer;
-use pages_actix::{Pages, PagesParts};
+use http_actix::pages::{Pages, PagesParts};
 use serde_json::Value;
 use store_contract::memory::MemoryStore;
 use ticket_domain::{
@@ -330,11 +330,11 @@ async fn serve(memory: &Arc<MemoryStore>) -> Box<dyn Fn(Request) -> Answering> {
     let operate = Operate::new(store.clone(), store.clone(), around.clone(), managers.clone());
     let operate = Arc::new(operate);
     let redeliver = Arc::new(Redeliver::new(store.clone(), around.clone()));
-    let access = Arc::new(AccessControl::new(&door_actix::Settings {
+    let access = Arc::new(AccessControl::new(&http_actix::access::Settings {
         inbound_keys: vec![INBOUND_KEY.into()],
         operator_tokens: vec![OPERATOR_TOKEN.into()],
         rate_limits: false,
-        ..door_actix::Settings::default()
+        ..http_actix::access::Settings::default()
     }));
     let pages = Arc::new(Pages::new(PagesParts {
         open_ticket: open_ticket.clone(),
@@ -348,9 +348,9 @@ async fn serve(memory: &Arc<MemoryStore>) -> Box<dyn Fn(Request) -> Answering> {
         random: around.random.clone(),
         access: access.clone(),
         live: live.clone(),
-        settings: pages_actix::Settings {
+        settings: http_actix::pages::Settings {
             operator_tokens: vec![OPERATOR_TOKEN.into()],
-            ..pages_actix::Settings::default()
+            ..http_actix::pages::Settings::default()
         },
     }));
     let parts = ApiParts {

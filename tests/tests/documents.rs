@@ -84,7 +84,7 @@ fn documents_name_the_variables_that_the_server_reads() {
 
 #[test]
 fn operations_name_the_metrics_that_are_shown() {
-    let source = read("crates/http-actix/src/metrics.rs");
+    let source = read("crates/http-actix/src/api/metrics.rs");
     let code = source.split("#[cfg(test)]").next().unwrap();
     let is_metric = |text: &&str| *text == "notifications" || (text.contains('_') && !text.contains(' '));
     let shown: BTreeSet<String> = code

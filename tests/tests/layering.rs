@@ -4,16 +4,16 @@
 
 mod tree;
 
+use std::{collections::BTreeSet, fs, path::Path};
+
 use serde_json::json;
-use tree::{Dependency, Member, members, metadata};
+use tree::{Dependency, Member, members, metadata, root};
 
 /// What a crate is to the others.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Layer {
     Domain,
     Adapter,
-    /// What two adapters stand on; it has no port.
-    Ground,
     /// Wires everything together.
     Server,
     /// Never shipped, and free to use what it likes.
@@ -21,13 +21,11 @@ enum Layer {
 }
 
 /// Every crate of the workspace. A new one is placed here.
-const ROOMS: [(&str, Layer); 9] = [
+const ROOMS: [(&str, Layer); 7] = [
     ("ticket-domain", Layer::Domain),
     ("store-diesel", Layer::Adapter),
     ("notify-n8n", Layer::Adapter),
-    ("door-actix", Layer::Ground),
     ("http-actix", Layer::Adapter),
-    ("pages-actix", Layer::Adapter),
     ("server", Layer::Server),
     ("store-contract", Layer::Development),
     ("demo", Layer::Development),
@@ -41,7 +39,7 @@ const OWNERS: [(&str, &[&str]); 6] = [
     ("diesel", &["store-diesel"]),
     ("pq-sys", &["store-diesel"]),
     ("libsqlite3-sys", &["store-diesel"]),
-    ("actix", &["door-actix", "http-actix", "pages-actix"]),
+    ("actix", &["http-actix"]),
     ("utoipa", &["http-actix"]),
     ("reqwest", &["notify-n8n"]),
 ];
@@ -82,7 +80,6 @@ fn fault(member: &Member, of: Layer, dependency: &Dependency) -> Option<&'static
         _ if dependency.is_dev => None,
         (_, Some(Layer::Development)) => Some("nothing that ships depends on a development crate"),
         (Layer::Adapter, Some(Layer::Adapter)) => Some("adapters never know each other"),
-        (Layer::Ground, Some(Layer::Adapter | Layer::Ground)) => Some("the ground knows only the domain"),
         (_, Some(Layer::Server)) => Some("nothing knows the server"),
         (Layer::Domain, None) if NOT_IN_DOMAIN.iter().any(|prefix| dependency.name.starts_with(prefix)) => {
             Some("the domain is pure")
@@ -215,4 +212,92 @@ fn an_arrow_that_points_outwards_is_found() {
         faults(&members(&stranger)),
         ["new-crate: place it in tests/tests/layering.rs"]
     );
+}
+
+/// The modules of `http-actix` and which of the others each may not name.
+const MODULES: [(&str, &[&str]); 3] = [("access", &["api", "pages"]), ("api", &["pages"]), ("pages", &["api"])];
+
+/// The modules at the root of a crate that `source` names, by `crate::` or from the root by `super::`.
+fn named_modules(source: &str) -> BTreeSet<String> {
+    let code: String = source
+        .lines()
+        .map(|line| line.split("//").next().unwrap_or_default())
+        .fold(String::new(), |code, line| code + line + "\n");
+    let word = |text: &str| -> String {
+        let text = text.trim_start();
+        text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+    };
+    let mut named = BTreeSet::new();
+    for (start, path) in ["crate::", "super::"]
+        .into_iter()
+        .flat_map(|path| code.match_indices(path))
+    {
+        let rest = &code[start + path.len()..];
+        let Some(group) = rest.strip_prefix('{') else {
+            named.insert(word(rest));
+            continue;
+        };
+        let mut depth = 0;
+        let mut item = 0;
+        for (at, c) in group.char_indices() {
+            match c {
+                '{' => depth += 1,
+                ',' | '}' if depth == 0 => {
+                    named.insert(word(&group[item..at]));
+                    item = at + 1;
+                    if c == '}' {
+                        break;
+                    }
+                }
+                '}' => depth -= 1,
+                _ => {}
+            }
+        }
+    }
+    named
+}
+
+/// Every file below `folder` that names one of `others`.
+fn files_that_name(folder: &Path, others: &[&str]) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files_that_name(&path, others));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let named = named_modules(&fs::read_to_string(&path).unwrap());
+            let wrong = others.iter().filter(|other| named.contains(**other));
+            found.extend(wrong.map(|other| format!("{} names {other}", path.display())));
+        }
+    }
+    found
+}
+
+#[test]
+fn pages_and_api_do_not_know_each_other() {
+    let source = root().join("crates/http-actix/src");
+    for (module, others) in MODULES {
+        assert_eq!(
+            files_that_name(&source.join(module), others),
+            Vec::<String>::new(),
+            "{module}"
+        );
+    }
+}
+
+#[test]
+fn a_named_module_is_found() {
+    for (source, expected) in [
+        ("use crate::pages::Pages;", &["pages"][..]),
+        (
+            "use crate::{\n    access::{AccessControl, api},\n    pages::{self, layout::page},\n    settings,\n};",
+            &["access", "pages", "settings"],
+        ),
+        ("pub(super) fn of(text: crate::api::Text) {}", &["api"]),
+        ("use super::super::pages;", &["pages", "super"]),
+        ("// crate::pages\nuse std::fmt;", &[]),
+    ] {
+        let expected = expected.iter().map(|name| (*name).to_owned()).collect();
+        assert_eq!(named_modules(source), expected, "{source}");
+    }
 }

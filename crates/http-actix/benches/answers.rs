@@ -15,7 +15,7 @@ use std::{
 };
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use door_actix::{AccessControl, TicketSubscriptions, state_tag};
+use http_actix::access::{AccessControl, TicketSubscriptions, state_tag};
 use http_actix::{ApiParts, DeliveryMetrics, Settings, serve};
 use serde_json::{Value, json};
 use store_contract::memory::MemoryStore;
@@ -77,10 +77,10 @@ fn parts() -> ApiParts {
     };
     let managers = Managers::new(vec![MANAGER.parse().unwrap()]);
     let view_ticket = Arc::new(ViewTicket::new(store.clone(), Access::Open));
-    let access_control = door_actix::Settings {
+    let access_control = http_actix::access::Settings {
         inbound_keys: vec![KEY.into()],
         rate_limits: false,
-        ..door_actix::Settings::default()
+        ..http_actix::access::Settings::default()
     };
     let operate = Operate::new(store.clone(), store.clone(), context.clone(), managers.clone());
     let receipts = ReportReceipt::new(store.clone(), Arc::new(Nothing), Arc::new(Stopped), Arc::new(Nothing));

@@ -21,7 +21,6 @@ use actix_web::{
     body::{BodySize, BoxBody, MessageBody},
     web::Bytes,
 };
-use door_actix::ConnectionPermit;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
@@ -29,6 +28,7 @@ use tokio::{
 };
 
 use crate::Deadlines;
+use crate::access::ConnectionPermit;
 
 /// Told to whoever does not finish a head.
 const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";

@@ -1,45 +1,23 @@
-//! The ticket API over HTTP, on actix-web: routes, requests and responses, problems, `OpenAPI`.
+//! The ticket system over HTTP, on actix-web.
 //!
-//! One file an endpoint: its types, its handler, its part of the `OpenAPI` document and its tests.
+//! - `access/`: rate limits, keys, client addresses and event streams, for both of the others.
+//! - `api/`: the JSON API. One file an endpoint: its types, its handler, its part of the `OpenAPI` document and its tests.
+//! - `pages/`: the HTML pages. They know nothing of the API, and the API nothing of them.
+//! - `connection.rs`, `serve.rs`, `request_log.rs`, `protect.rs`: the server that answers with both.
 
-mod add_message;
+pub mod access;
 mod api;
-mod attach;
-mod body;
-mod change_ticket;
 mod connection;
-mod create_ticket;
-mod docs_page;
-mod events;
-mod field;
 mod fresh;
-mod get_ticket;
-mod health;
-mod idempotency;
-mod keys;
-mod list;
-mod list_tickets;
-mod metrics;
-mod notifications;
-mod openapi;
-mod patience;
-mod problem;
+pub mod pages;
 mod protect;
-mod receive_inbound;
-mod redeliver_dead;
-mod reply;
-mod report_status;
 mod request_log;
 mod serve;
 mod settings;
 #[cfg(test)]
 mod testing;
-mod trail;
-mod unmatched;
-mod words;
 
-pub use metrics::DeliveryMetrics;
-pub use report_status::log_reported;
+pub use api::{DeliveryMetrics, log_reported};
 pub use serve::serve;
 #[cfg(fuzzing)]
 pub use serve::unserved;

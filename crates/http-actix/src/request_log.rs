@@ -23,9 +23,11 @@ use tracing::Instrument;
 use uuid::Builder;
 
 use crate::{
-    api::Api,
+    api::{
+        Api,
+        problem::{self, Code, Problem},
+    },
     connection::{RequestGuard, TrackedBody},
-    problem::{self, Code, Problem},
     protect::{is_public, protect},
 };
 

@@ -2,13 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use door_actix::{AccessControl, TicketSubscriptions};
 use ticket_domain::{
     ports::{Clock, Outbox, Random, StoreHealth},
     use_cases::{AddMessage, OpenTicket, Operate, ReceiveReply, Redeliver, ReportReceipt, ViewTicket},
 };
 
 use crate::DeliveryMetrics;
+use crate::access::{AccessControl, TicketSubscriptions};
 
 /// Everything that the API works with.
 pub struct ApiParts {

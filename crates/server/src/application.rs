@@ -2,10 +2,10 @@
 
 use std::{io, net::SocketAddr, sync::Arc};
 
-use door_actix::{AccessControl, StreamLimits, TicketSubscriptions};
+use http_actix::access::{AccessControl, StreamLimits, TicketSubscriptions};
+use http_actix::pages::{Pages, PagesParts};
 use http_actix::{ApiParts, DeliveryMetrics, Settings};
 use notify_n8n::{N8nComposer, N8nWebhook, SetUpError};
-use pages_actix::{Pages, PagesParts};
 use secrecy::ExposeSecret;
 use store_diesel::PostgresStore;
 use store_diesel::SqliteStore;
@@ -272,7 +272,7 @@ impl Builder {
     ) -> ApiParts {
         let config = &self.config;
         let max_connections = max_connections(config.max_connections);
-        let access_control = door_actix::Settings {
+        let access_control = http_actix::access::Settings {
             inbound_keys: config.inbound_keys.clone(),
             operator_tokens: config.operator_tokens.clone(),
             trusted_proxy_hops: config.trusted_proxy_hops,
@@ -318,13 +318,13 @@ impl Builder {
 
     /// What people look at, over what programs use.
     fn pages(&self, api: &ApiParts, base_url: &str, has_receiver: bool) -> Arc<Pages> {
-        let settings = pages_actix::Settings {
+        let settings = http_actix::pages::Settings {
             site_name: self.config.site_name.clone(),
             base_url: base_url.to_owned(),
             allowed_origins: self.config.allowed_origins.clone(),
             operator_tokens: self.config.operator_tokens.clone(),
             has_receiver,
-            ..pages_actix::Settings::default()
+            ..http_actix::pages::Settings::default()
         };
         Arc::new(Pages::new(PagesParts {
             open_ticket: api.open_ticket.clone(),

@@ -17,7 +17,6 @@ use std::{
 };
 
 use actix_web::web::ServiceConfig;
-use door_actix::{AccessControl, TicketSubscriptions};
 use serde_json::{Value, json};
 use ticket_domain::{
     Access, DeliveryRoute, LeaseToken, Managers, Payload, TicketLinks, Timestamp,
@@ -31,6 +30,7 @@ pub(crate) use documented::fault;
 pub(crate) use down::DownStore;
 pub(crate) use stream::{EventStream, Piece};
 
+use crate::access::{AccessControl, TicketSubscriptions};
 use crate::{ApiParts, DeliveryMetrics, Settings, serve};
 
 /// The key that n8n shows in tests.
@@ -43,7 +43,7 @@ pub(crate) const MANAGER: &str = "+919655716000";
 /// How a test wants its API.
 pub(crate) struct Setup {
     pub(crate) settings: Settings,
-    pub(crate) access_control: door_actix::Settings,
+    pub(crate) access_control: crate::access::Settings,
     pub(crate) access: Access,
     pub(crate) managers: Managers,
     pub(crate) store: Option<Arc<dyn Store>>,
@@ -111,10 +111,10 @@ impl Service {
                 workers: Some(1),
                 ..Settings::default()
             },
-            access_control: door_actix::Settings {
+            access_control: crate::access::Settings {
                 inbound_keys: vec![INBOUND_KEY.into(), "the-key-before".into()],
                 operator_tokens: vec![OPERATOR_TOKEN.into()],
-                ..door_actix::Settings::default()
+                ..crate::access::Settings::default()
             },
             access: Access::Open,
             managers: Managers::new(vec![MANAGER.parse().unwrap()]),

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use door_actix::Rates;
+use http_actix::access::Rates;
 use secrecy::{ExposeSecret as _, SecretString};
 use ticket_domain::{Access, Phone};
 use url::Url;

@@ -1,0 +1,281 @@
+//! Reading a JSON body within bounds: of type, of size, of time.
+
+#[cfg(test)]
+pub(crate) mod any_json;
+mod mending;
+
+use std::{borrow::Cow, fmt, future::Future, pin::Pin};
+
+use actix_web::{
+    FromRequest, HttpRequest,
+    dev::Payload,
+    http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName},
+    web::{Bytes, BytesMut},
+};
+use futures_util::StreamExt;
+pub(crate) use mending::mended;
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+
+use crate::api::{
+    Api,
+    problem::{Code, Problem},
+};
+
+/// What a body is read into.
+pub(crate) trait Document: DeserializeOwned {
+    /// The most bytes it may take.
+    const MAX_BYTES: usize;
+
+    /// What is parsed of the bytes that came. Strict unless a document has reason to be lenient.
+    fn readable(bytes: &[u8]) -> Cow<'_, [u8]> {
+        Cow::Borrowed(bytes)
+    }
+}
+
+/// A JSON object of at most [`Document::MAX_BYTES`].
+pub(crate) struct Body<T>(pub(crate) T);
+
+impl<T: Document + 'static> FromRequest for Body<T> {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let head = check_head(request, T::MAX_BYTES);
+        let deadline = Api::of(request).map(|api| api.body_deadline);
+        let payload = payload.take();
+        Box::pin(async move {
+            head?;
+            let bytes = tokio::time::timeout(deadline?, read(payload, T::MAX_BYTES))
+                .await
+                .map_err(|_| Problem::new(Code::RequestTimeout))??;
+            parse(&T::readable(&bytes)).map(Self)
+        })
+    }
+}
+
+fn header<'r>(request: &'r HttpRequest, name: &HeaderName) -> Option<&'r str> {
+    request
+        .headers()
+        .get(name)
+        .map(|value| value.to_str().unwrap_or_default())
+}
+
+fn check_head(request: &HttpRequest, max_bytes: usize) -> Result<(), Problem> {
+    let is_plain = header(request, &CONTENT_ENCODING).is_none_or(|encoding| encoding.eq_ignore_ascii_case("identity"));
+    if !is_plain || !header(request, &CONTENT_TYPE).is_some_and(is_json) {
+        return Err(Problem::new(Code::UnsupportedMediaType));
+    }
+    let length = header(request, &CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
+    match length {
+        Some(length) if length > max_bytes as u64 => Err(too_large(max_bytes)),
+        _ => Ok(()),
+    }
+}
+
+/// `application/json`, with or without `charset=utf-8`.
+fn is_json(content_type: &str) -> bool {
+    let mut parts = content_type.split(';').map(str::trim);
+    let is_json = parts
+        .next()
+        .is_some_and(|kind| kind.eq_ignore_ascii_case("application/json"));
+    is_json
+        && parts.all(|parameter| match parameter.split_once('=') {
+            Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
+                matches!(
+                    value.trim().trim_matches('"').to_ascii_lowercase().as_str(),
+                    "utf-8" | "utf8" | "us-ascii"
+                )
+            }
+            _ => true,
+        })
+}
+
+fn too_large(max_bytes: usize) -> Problem {
+    Problem::with_detail(
+        Code::PayloadTooLarge,
+        format!("The body may have at most {} KiB.", max_bytes / 1024),
+    )
+}
+
+async fn read(mut payload: Payload, max_bytes: usize) -> Result<Bytes, Problem> {
+    let mut bytes = BytesMut::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|_| Problem::with_detail(Code::ValidationFailed, "The body broke off."))?;
+        if bytes.len() + chunk.len() > max_bytes {
+            return Err(too_large(max_bytes));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes.freeze())
+}
+
+/// Reads a JSON object. Says where it is broken, and never what stands there.
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    // serde would read a list as well, its values in the order of the fields.
+    let is_object = bytes.trim_ascii_start().starts_with(b"{");
+    if !is_object {
+        return Err(invalid("The body must be a JSON object."));
+    }
+    serde_json::from_slice(bytes).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        match error.classify() {
+            Category::Eof => invalid("The body ends in the middle of its JSON."),
+            Category::Data => invalid(format_args!(
+                "The body has a field twice at line {line}, column {column}."
+            )),
+            Category::Syntax | Category::Io => invalid(format_args!(
+                "The body is not valid JSON at line {line}, column {column}."
+            )),
+        }
+    })
+}
+
+fn invalid(detail: impl fmt::Display) -> Problem {
+    Problem::with_detail(Code::ValidationFailed, detail.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::{INBOUND_KEY, Request, Service, seeds_ticket};
+
+    /// The seed's ticket in exactly so many bytes.
+    fn of_size(bytes: usize) -> String {
+        let mut body = seeds_ticket();
+        body["padding"] = json!("");
+        let missing = bytes - body.to_string().len();
+        body["padding"] = json!("x".repeat(missing));
+        body.to_string()
+    }
+
+    #[test]
+    fn a_body_may_have_64_kib_whichever_way_it_comes() {
+        let api = Service::start();
+        for (size, status) in [(65_536, 201), (65_537, 413), (300_000, 413)] {
+            let request = Request::post_bytes("/api/ticket", of_size(size));
+            assert_eq!(api.send(&request).status, status, "{size}");
+            assert_eq!(api.send(&request.chunked()).status, status, "{size} in chunks");
+        }
+        // What is too long by its own account is not waited for.
+        let announced = Request::post_bytes("/api/ticket", "{").announcing(65_537);
+        assert_eq!(api.send(&announced).code(), "payload_too_large");
+    }
+
+    #[test]
+    fn a_message_from_outside_may_have_256_kib() {
+        let api = Service::start();
+        let body = |size: usize| {
+            let empty = json!({ "from": "+1234567", "message": "" }).to_string().len();
+            json!({ "from": "+1234567", "message": "x".repeat(size - empty) }).to_string()
+        };
+        for (size, code) in [(262_144, "ticket_not_named"), (262_145, "payload_too_large")] {
+            let request = Request::post_bytes("/api/ticket/inbound", body(size)).header("x-api-key", INBOUND_KEY);
+            assert_eq!(api.send(&request).code(), code, "{size}");
+            assert_eq!(api.send(&request.chunked()).code(), code, "{size} in chunks");
+        }
+    }
+
+    #[test]
+    fn only_json_is_read() {
+        let api = Service::start();
+        let post = || Request::post("/api/ticket", &seeds_ticket());
+        let typed = |kind: &str| post().without_header("content-type").header("content-type", kind);
+        for (request, status) in [
+            (typed("application/json;charset=utf-8"), 201),
+            (post().header("content-encoding", "identity"), 201),
+            (post().without_header("content-type"), 415),
+            (typed("text/plain"), 415),
+            (typed("application/x-www-form-urlencoded"), 415),
+            (typed("application/json; charset=utf-16"), 415),
+            (post().header("content-encoding", "gzip"), 415),
+        ] {
+            let answer = api.send(&request);
+            assert_eq!(answer.status, status, "{request:?}");
+            assert!(status == 201 || answer.code() == "unsupported_media_type");
+        }
+    }
+
+    #[test]
+    fn a_body_that_does_not_arrive_is_not_waited_for() {
+        let api = Service::with(|setup| setup.settings.body_deadline = std::time::Duration::from_millis(100));
+        let answer = api.send(&Request::post_bytes("/api/ticket", "{\"subject\":").announcing(1_000));
+        assert_eq!((answer.status, answer.code().as_str()), (408, "request_timeout"));
+    }
+
+    #[test]
+    fn broken_json_is_told_where_and_not_what() {
+        let api = Service::start();
+        let deep = format!("{{\"subject\":{}}}", "[".repeat(10_000));
+        for (body, detail) in [
+            (&b""[..], "The body must be a JSON object."),
+            (
+                b"[\"John\",\"+1234567890\",\"john@example.com\",\"S\",\"M\",\"low\"]",
+                "The body must be a JSON object.",
+            ),
+            (b"\"text\"", "The body must be a JSON object."),
+            (b"null", "The body must be a JSON object."),
+            (b"\xef\xbb\xbf{}", "The body must be a JSON object."),
+            (b"{\"subject\":", "The body ends in the middle of its JSON."),
+            (
+                b"{\"subject\": secret}",
+                "The body is not valid JSON at line 1, column 13.",
+            ),
+            (
+                b"{\n\"subject\": \"a\" \"b\"}",
+                "The body is not valid JSON at line 2, column 16.",
+            ),
+            (b"{} {}", "The body is not valid JSON at line 1, column 4."),
+            (
+                b"{\"subject\": \"\xff\xfe\"}",
+                "The body is not valid JSON at line 1, column 14.",
+            ),
+            (
+                b"{\"subject\": \"\\ud800\"}",
+                "The body is not valid JSON at line 1, column 20.",
+            ),
+            (
+                b"{\"subject\": 1e999}",
+                "The body is not valid JSON at line 1, column 17.",
+            ),
+            (
+                b"{\"subject\":\"a\",\"subject\":\"b\"}",
+                "The body has a field twice at line 1, column 24.",
+            ),
+            (deep.as_bytes(), "The body is not valid JSON at line 1, column 138."),
+        ] {
+            let answer = api.send(&Request::post_bytes("/api/ticket", body));
+            assert_eq!(answer.faults(), [""; 0]);
+            assert_eq!(answer.json()["detail"], detail, "{}", String::from_utf8_lossy(body));
+            assert!(!answer.text().contains("secret"));
+        }
+        // Nobody looks at what nobody reads.
+        let unknown_twice = b"{\"other\":1,\"other\":2}";
+        assert_eq!(
+            api.send(&Request::post_bytes("/api/ticket", &unknown_twice[..]))
+                .faults()
+                .len(),
+            5
+        );
+    }
+
+    #[test]
+    fn only_json_in_utf_8_is_json() {
+        for (content_type, expected) in [
+            ("application/json", true),
+            ("Application/JSON; charset=UTF-8", true),
+            ("application/json;charset=\"utf-8\"", true),
+            ("application/json; charset=utf-16", false),
+            ("application/json; charset=iso-8859-1", false),
+            ("application/json; profile=x", true),
+            ("application/jsonp", false),
+            ("application/problem+json", false),
+            ("text/plain", false),
+            ("", false),
+        ] {
+            assert_eq!(is_json(content_type), expected, "{content_type}");
+        }
+    }
+}

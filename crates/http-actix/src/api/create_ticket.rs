@@ -1,0 +1,181 @@
+//! `POST /api/ticket`: a customer opens a ticket.
+
+use std::future::{Ready, ready};
+
+use actix_web::{FromRequest, HttpRequest, HttpResponse, dev::Payload, http::header::LOCATION};
+use garde::Validate;
+use serde::{Deserialize, Serialize};
+use ticket_domain::{Customer, CustomerName, Email, MessageText, Phone, Priority, StrictText, Subject, TicketRequest};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::access::Kind;
+use crate::api::{
+    Api,
+    body::{Body, Document},
+    field::{Field, check, optional, required},
+    idempotency,
+    keys::is_operator,
+    patience::in_time,
+    problem::{FieldError, Problem},
+};
+
+/// What a customer sends in. Texts are trimmed first, and CR LF becomes LF. Lengths count characters. A line of which
+/// nothing can be seen counts as missing.
+#[derive(Deserialize, Validate, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = CreateTicket, example = json!({
+    "customerName": "John Doe",
+    "customerPhone": "+1234567890",
+    "customerEmail": "john@example.com",
+    "subject": "Product Quality Issue",
+    "message": "I received damaged bottles in my last order.",
+    "priority": "high"
+}))]
+pub(crate) struct CreateTicket {
+    /// One line of 1–200 characters.
+    #[serde(default)]
+    #[garde(custom(required))]
+    #[schema(value_type = String, required = true, min_length = 1, max_length = 200, example = "John Doe")]
+    customer_name: Field<StrictText<CustomerName>>,
+    /// 7–15 digits, with or without `+`, once spaces, dots, dashes and brackets are taken away. A leading `00` becomes
+    /// `+`.
+    #[serde(default)]
+    #[garde(custom(required))]
+    #[schema(value_type = String, required = true, example = "+1234567890")]
+    customer_phone: Field<Phone>,
+    /// An address of at most 254 characters.
+    #[serde(default)]
+    #[garde(custom(required))]
+    #[schema(value_type = String, required = true, format = "email", max_length = 254, example = "john@example.com")]
+    customer_email: Field<Email>,
+    /// One line of 1–200 characters.
+    #[serde(default)]
+    #[garde(custom(required))]
+    #[schema(value_type = String, required = true, min_length = 1, max_length = 200, example = "Product Quality Issue")]
+    subject: Field<StrictText<Subject>>,
+    /// 1–5,000 characters. Line breaks and tabs are welcome.
+    #[serde(default)]
+    #[garde(custom(required))]
+    #[schema(
+        value_type = String, required = true, min_length = 1, max_length = 5_000,
+        example = "I received damaged bottles in my last order."
+    )]
+    message: Field<MessageText>,
+    /// `low`, `medium`, `high` or `urgent`. Absent or null: `medium`.
+    #[serde(default)]
+    #[garde(custom(optional))]
+    #[schema(value_type = Option<crate::api::words::PriorityWord>, required = false, example = "high")]
+    priority: Field<Priority>,
+}
+
+impl Document for CreateTicket {
+    const MAX_BYTES: usize = 64 * 1024;
+}
+
+impl CreateTicket {
+    /// The request with every fault of it told at once, that of its key among them.
+    fn checked(self, key_fault: Option<FieldError>) -> Result<TicketRequest, Problem> {
+        check(&self, key_fault)?;
+        Ok(TicketRequest {
+            customer: Customer {
+                name: self.customer_name.checked()?.0,
+                phone: self.customer_phone.checked()?,
+                email: self.customer_email.checked()?,
+            },
+            subject: self.subject.checked()?.0,
+            message: self.message.checked()?,
+            priority: self.priority.good().unwrap_or_default(),
+        })
+    }
+}
+
+/// A ticket that was opened.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CreatedTicket {
+    /// Always true.
+    #[schema(example = true)]
+    ok: bool,
+    /// What people call the ticket: `T-`, the UTC date, and 4 to 9 digits.
+    #[schema(example = "T-20250115-1234")]
+    ticket_ref: String,
+    /// What programs call it.
+    ticket_id: Uuid,
+    /// Where the customer reads it. The key in it proves that its holder opened the ticket.
+    #[schema(
+        format = "uri",
+        example = "https://desk.example.com/ticket/T-20250115-1234?key=0123456789abcdef0123456789abcdef"
+    )]
+    ticket_url: String,
+}
+
+/// The caller may open one ticket more. It stands first among the handler's arguments, so that the body of a request
+/// too many is not read.
+pub(crate) struct WithinLimit;
+
+impl FromRequest for WithinLimit {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let check = || {
+            let api = Api::of(request)?;
+            if !is_operator(api, request)? {
+                api.limit(Kind::Creation, request)?;
+            }
+            Ok(Self)
+        };
+        ready(check())
+    }
+}
+
+/// Open a ticket
+///
+/// Stores the ticket with its first message, and tells the manager in the background: the answer waits for nobody.
+#[utoipa::path(
+    post,
+    path = "/api/ticket",
+    tag = "Tickets",
+    operation_id = "createTicket",
+    params((
+        "Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
+        description = "Printable ASCII. For 24 hours the same key with the same request gives the same ticket."
+    )),
+    request_body = CreateTicket,
+    security((), ("operator" = [])),
+    responses(
+        (status = 201, description = "The ticket is stored.", body = CreatedTicket, headers(
+            ("Location" = String, description = "Where the ticket is read."),
+            ("Idempotent-Replayed" = String, description = "`true` if this answers a repeated request."),
+        )),
+        (status = 400, description = "`validation_failed`: the body is no JSON object, or fields are at fault."),
+        (status = 408, description = "`request_timeout`"),
+        (status = 413, description = "`payload_too_large`: more than 64 KiB."),
+        (status = 415, description = "`unsupported_media_type`"),
+        (status = 422, description = "`idempotency_key_reused`: the key came with another request."),
+        (status = 429, description = "`rate_limited`"),
+        (status = 500, description = "`storage_unavailable` or `internal`: most likely nothing was stored; repeated with the same `Idempotency-Key`, it is one ticket."),
+    )
+)]
+pub(crate) async fn create_ticket(
+    _: WithinLimit,
+    body: Body<CreateTicket>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let (key, key_fault) = idempotency::given(&request);
+    let ticket = body.0.checked(key_fault)?;
+    let opened = in_time(Api::of(&request)?.open_ticket.open(ticket, key)).await?;
+    let mut response = HttpResponse::Created();
+    idempotency::mark(&mut response, opened.replayed);
+    response.insert_header((LOCATION, format!("/api/ticket/{}", opened.reference)));
+    Ok(response.json(CreatedTicket {
+        ok: true,
+        ticket_ref: opened.reference.to_string(),
+        ticket_id: opened.id.0,
+        ticket_url: opened.url,
+    }))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,279 @@
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::{
+    api::body::any_json::any_json,
+    testing::{DownStore, Request, Service, changed, seeds_ticket},
+};
+
+fn create(api: &Service, body: &Value) -> crate::testing::Answer {
+    api.send(&Request::post("/api/ticket", body))
+}
+
+#[test]
+fn the_seeds_ticket_is_opened_and_can_be_read() {
+    let api = Service::start();
+    let answer = create(&api, &seeds_ticket());
+    let body = answer.json();
+    let reference = body["ticketRef"].as_str().unwrap();
+    assert_eq!(answer.status, 201);
+    assert_eq!(body["ok"], true);
+    assert!(reference.parse::<ticket_domain::TicketRef>().is_ok());
+    assert_eq!(answer.header("location").unwrap(), format!("/api/ticket/{reference}"));
+    let url = body["ticketUrl"].as_str().unwrap();
+    let page = format!("https://desk.example/ticket/{reference}?key=");
+    assert_eq!(url.strip_prefix(&page).unwrap().len(), 32);
+    let shown = api.get(answer.header("location").unwrap());
+    assert_eq!(shown.json()["ticket"]["id"], body["ticketId"]);
+}
+
+#[test]
+fn each_rule_has_two_sides() {
+    let api = Service::start();
+    let long = |c: &str, n: usize| Some(json!(c.repeat(n)));
+    let email = |n: usize| {
+        Some(json!(format!(
+            "{}@{}.example",
+            "a".repeat(60),
+            ["b"; 90].join(".") + &"c".repeat(n)
+        )))
+    };
+    let email_254 = 254 - 60 - 1 - 179 - 8;
+    for (field, value, expected) in [
+        ("customerName", long("ü", 200), None),
+        ("customerName", long("ü", 201), Some("too_long")),
+        ("customerName", Some(json!(" Zoë \u{1f98a} ")), None),
+        ("customerName", Some(json!(" \t ")), Some("required")),
+        ("customerName", Some(json!("a\nb")), Some("not_one_line")),
+        ("customerName", Some(json!("a\u{0}b")), Some("control_character")),
+        ("customerName", Some(json!(7)), Some("not_text")),
+        ("customerName", Some(json!(["John"])), Some("not_text")),
+        ("customerName", Some(Value::Null), Some("required")),
+        ("customerName", None, Some("required")),
+        ("customerPhone", Some(json!("1234567")), None),
+        ("customerPhone", Some(json!("123456")), Some("wrong_length")),
+        ("customerPhone", Some(json!("+123456789012345")), None),
+        ("customerPhone", Some(json!("+1234567890123456")), Some("wrong_length")),
+        ("customerPhone", Some(json!("0049 (30) 123.45-67")), None),
+        ("customerPhone", Some(json!("call me")), Some("invalid_phone")),
+        ("customerPhone", Some(json!(1_234_567)), Some("not_text")),
+        ("customerPhone", None, Some("required")),
+        ("customerEmail", Some(json!("a@b.example")), None),
+        ("customerEmail", Some(json!("a@b")), Some("invalid_email")),
+        ("customerEmail", email(email_254 + 1), Some("too_long")),
+        ("customerEmail", Some(json!({})), Some("not_text")),
+        ("customerEmail", None, Some("required")),
+        ("subject", long("字", 200), None),
+        ("subject", long("字", 201), Some("too_long")),
+        ("subject", Some(json!("a\r\nb")), Some("not_one_line")),
+        ("subject", Some(json!(true)), Some("not_text")),
+        ("subject", None, Some("required")),
+        ("message", long("\u{1f600}", 5_000), None),
+        ("message", long("\u{1f600}", 5_001), Some("too_long")),
+        ("message", Some(json!("a\r\n\tb")), None),
+        ("message", Some(json!("bell\u{7}")), Some("control_character")),
+        ("message", Some(json!(1.5)), Some("not_text")),
+        ("message", None, Some("required")),
+        ("priority", Some(json!("urgent")), None),
+        ("priority", Some(json!("URGENT")), Some("not_allowed")),
+        ("priority", Some(json!("")), Some("not_allowed")),
+        ("priority", Some(json!(1)), Some("not_text")),
+        ("priority", Some(Value::Null), None),
+        ("priority", None, None),
+        ("somethingElse", Some(json!({ "deep": [1, 2] })), None),
+    ] {
+        let answer = create(&api, &changed(seeds_ticket(), field, value.clone()));
+        match expected {
+            None => assert_eq!(answer.status, 201, "{field} {value:?} {answer:?}"),
+            Some(code) => assert_eq!(answer.faults(), [format!("{field} {code}")], "{field} {value:?}"),
+        }
+    }
+}
+
+#[test]
+fn all_faults_are_told_at_once() {
+    let api = Service::start();
+    let body = json!({
+        "customerName": 1, "customerPhone": "x", "customerEmail": null, "subject": "a\nb", "priority": "soon"
+    });
+    let faults = [
+        "customerEmail required",
+        "customerName not_text",
+        "customerPhone invalid_phone",
+        "message required",
+        "priority not_allowed",
+        "subject not_one_line",
+    ];
+    assert_eq!(create(&api, &body).faults(), faults);
+    assert_eq!(create(&api, &json!({})).faults().len(), 5);
+}
+
+#[test]
+fn texts_are_trimmed_and_come_back_unchanged() {
+    let api = Service::start();
+    let message = " <b>\"quoted\"</b>\r\n\tשלום नमस्ते 👩‍👩‍👧 \\ \u{2028} ' OR 1=1 -- ";
+    let body = changed(seeds_ticket(), "message", Some(json!(message)));
+    let reference = create(&api, &body).json()["ticketRef"].as_str().unwrap().to_owned();
+    let shown = api.get(&format!("/api/ticket/{reference}")).json();
+    assert_eq!(shown["messages"][0]["body"], message.trim().replace("\r\n", "\n"));
+}
+
+#[test]
+fn a_repeated_key_repeats_the_answer() {
+    let api = Service::start();
+    let send = |key: &str, body: &Value| api.send(&Request::post("/api/ticket", body).header("idempotency-key", key));
+    let first = send("key-1", &seeds_ticket());
+    let again = send("key-1", &seeds_ticket());
+    assert_eq!((first.status, again.status), (201, 201));
+    assert_eq!(first.body, again.body);
+    assert_eq!(first.header("location"), again.header("location"));
+    assert_eq!(first.header("idempotent-replayed"), None);
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
+    let other = send("key-1", &changed(seeds_ticket(), "subject", Some(json!("Other"))));
+    assert_eq!((other.status, other.code().as_str()), (422, "idempotency_key_reused"));
+    assert_ne!(send("key-2", &seeds_ticket()).body, first.body);
+}
+
+#[test]
+fn a_key_that_is_none_is_a_fault() {
+    let api = Service::start();
+    let post = || Request::post("/api/ticket", &seeds_ticket());
+    for (request, expected) in [
+        (post().header("idempotency-key", &"k".repeat(255)), None),
+        (post().header("idempotency-key", &"k".repeat(256)), Some("too_long")),
+        (post().header("idempotency-key", ""), Some("required")),
+        (post().header("idempotency-key", "schlüssel"), Some("control_character")),
+        (
+            post().header("idempotency-key", "a").header("idempotency-key", "a"),
+            Some("not_single"),
+        ),
+    ] {
+        let answer = api.send(&request);
+        match expected {
+            None => assert_eq!(answer.status, 201),
+            Some(code) => assert_eq!(answer.faults(), [format!("Idempotency-Key {code}")]),
+        }
+    }
+}
+
+#[test]
+fn faults_of_the_key_and_of_fields_are_told_together() {
+    let api = Service::start();
+    let post = || Request::post("/api/ticket", &changed(seeds_ticket(), "subject", None));
+    for (request, key_fault) in [
+        (post().header("idempotency-key", ""), "required"),
+        (
+            post().header("idempotency-key", "a").header("idempotency-key", "b"),
+            "not_single",
+        ),
+    ] {
+        let faults = [format!("Idempotency-Key {key_fault}"), "subject required".to_owned()];
+        assert_eq!(api.send(&request).faults(), faults);
+    }
+}
+
+#[test]
+fn a_text_that_is_cut_in_a_character_is_refused() {
+    let api = Service::start();
+    for broken in [&br"cut \ud83d"[..], br"cut \uDE00 in two", b"\xff\xfe"] {
+        let mut body = changed(seeds_ticket(), "message", None).to_string().into_bytes();
+        body.pop();
+        body.extend([b",\"message\":\"", broken, b"\"}"].concat());
+        let answer = api.send(&Request::post_bytes("/api/ticket", body));
+        assert_eq!(answer.faults(), [""; 0]);
+        let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+        assert!(
+            detail.starts_with("The body is not valid JSON at line 1, column "),
+            "{detail}"
+        );
+    }
+}
+
+#[test]
+fn twins_make_one_ticket() {
+    for round in 0..5 {
+        let api = Service::with(|setup| setup.settings.workers = Some(2));
+        let request = Request::post("/api/ticket", &seeds_ticket()).header("idempotency-key", &format!("twin-{round}"));
+        let mut ids: Vec<String> = std::thread::scope(|scope| {
+            let twins: Vec<_> = (0..16).map(|_| scope.spawn(|| api.send(&request))).collect();
+            twins
+                .into_iter()
+                .map(|twin| twin.join().unwrap().json()["ticketId"].to_string())
+                .collect()
+        });
+        ids.dedup();
+        assert_eq!(ids.len(), 1, "{ids:?}");
+    }
+}
+
+#[test]
+fn a_store_that_is_down_is_told_without_its_secrets() {
+    let api = Service::with(|setup| setup.store = Some(std::sync::Arc::new(DownStore)));
+    let answer = create(&api, &seeds_ticket());
+    assert_eq!((answer.status, answer.code().as_str()), (500, "storage_unavailable"));
+    assert!(!answer.text().contains("secret"), "{}", answer.text());
+}
+
+#[test]
+fn callers_behind_a_proxy_are_limited_and_operators_are_not() {
+    let api = Service::with(|setup| setup.access_control.trusted_proxy_hops = 1);
+    let post = |address: &str| Request::post("/api/ticket", &json!({})).header("x-forwarded-for", address);
+    let refused = (0..1_000)
+        .map(|_| api.send(&post("6.6.6.6, 1.2.3.4")))
+        .find(|answer| answer.status != 400)
+        .unwrap();
+    assert_eq!((refused.status, refused.code().as_str()), (429, "rate_limited"));
+    assert!(refused.header("retry-after").unwrap().parse::<u64>().unwrap() >= 1);
+    assert_eq!(api.send(&post("6.6.6.6, 1.2.3.5")).status, 400);
+    let operator = post("1.2.3.4").bearer(crate::testing::OPERATOR_TOKEN);
+    assert!((0..5).all(|_| api.send(&operator).status == 400));
+    // The same address may still read.
+    let read = Request::new("GET", "/api/ticket/T-20250115-1234").header("x-forwarded-for", "1.2.3.4");
+    assert_eq!(api.send(&read).status, 404);
+}
+
+#[test]
+fn callers_on_this_machine_and_those_of_an_unlimited_api_are_not_limited() {
+    let api = Service::start();
+    assert!((0..150).all(|_| create(&api, &json!({})).status == 400));
+    let api = Service::with(|setup| setup.access_control.rate_limits = false);
+    let proxied = Request::post("/api/ticket", &json!({})).header("x-forwarded-for", "1.2.3.4");
+    assert!((0..150).all(|_| api.send(&proxied).status == 400));
+}
+
+#[test]
+fn no_body_makes_the_server_fail() {
+    let api = Service::start();
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let fields = [
+        "customerName",
+        "customerPhone",
+        "customerEmail",
+        "subject",
+        "message",
+        "priority",
+    ];
+    let bodies = prop::collection::vec(prop::option::of(any_json()), fields.len());
+    runner
+        .run(&bodies, |values| {
+            let body = fields
+                .iter()
+                .zip(values)
+                .fold(seeds_ticket(), |body, (field, value)| match value {
+                    Some(value) => changed(body, field, Some(value)),
+                    None => body,
+                });
+            prop_assert!(create(&api, &body).status < 500);
+            Ok(())
+        })
+        .unwrap();
+    runner
+        .run(&prop::collection::vec(any::<u8>(), 0..60), |bytes| {
+            for prefix in [&b""[..], b"{", b"{\"message\":"] {
+                let body = [prefix, &bytes].concat();
+                prop_assert_eq!(api.send(&Request::post_bytes("/api/ticket", body)).status, 400);
+            }
+            Ok(())
+        })
+        .unwrap();
+}

@@ -1,0 +1,217 @@
+//! Who may call: n8n, operators, and whoever has a ticket's key.
+
+use std::future::{Ready, ready};
+
+use actix_web::{FromRequest, HttpRequest, dev::Payload, web::Query};
+use ticket_domain::{AccessLevel, use_cases::Credentials};
+
+use crate::access::{Kind, bearer};
+use crate::api::{
+    Api,
+    problem::{Code, Problem},
+};
+
+/// Whether the caller shows an operator's token. A wrong one counts against the caller's limit.
+pub(crate) fn is_operator(api: &Api, request: &HttpRequest) -> Result<bool, Problem> {
+    match bearer(request) {
+        Some(token) => Ok(api.access_control.is_operator(token, request)?),
+        None => Ok(false),
+    }
+}
+
+/// A parameter of the query string. A query string that can't be read has none.
+pub(crate) fn parameter(request: &HttpRequest, wanted: &str) -> Option<String> {
+    let Query(pairs) = Query::<Vec<(String, String)>>::from_query(request.query_string()).ok()?;
+    pairs
+        .into_iter()
+        .find(|(name, _)| name == wanted)
+        .map(|(_, value)| value)
+}
+
+/// The key of a ticket that the caller shows, right or wrong.
+pub(crate) fn ticket_key(request: &HttpRequest) -> Option<String> {
+    parameter(request, "key")
+}
+
+/// Whoever wants to see a ticket, and what they show for it.
+pub(crate) struct Visitor {
+    pub(crate) key: Option<String>,
+    pub(crate) is_operator: bool,
+    shows_wrong_token: bool,
+}
+
+impl Visitor {
+    /// The sender of a request, unless they have spent their limits and show no key that could turn out to be right.
+    pub(crate) fn of(api: &Api, request: &HttpRequest) -> Result<Self, Problem> {
+        let key = ticket_key(request);
+        let token = bearer(request);
+        let is_operator = token.is_some_and(|token| api.access_control.knows_operator(token));
+        let shows_wrong_token = token.is_some() && !is_operator;
+        if !is_operator {
+            if shows_wrong_token && key.is_none() {
+                api.limit(Kind::WrongKey, request)?;
+            }
+            api.access_control.before_ticket(request, key.is_some())?;
+        }
+        Ok(Self {
+            key,
+            is_operator,
+            shows_wrong_token,
+        })
+    }
+
+    pub(crate) fn credentials(&self) -> Credentials<'_> {
+        Credentials {
+            key: self.key.as_deref(),
+            is_operator: self.is_operator,
+        }
+    }
+
+    /// Whether they show a key that may be tried on all of a ticket at once.
+    pub(crate) fn may_try_key(&self, api: &Api, request: &HttpRequest) -> bool {
+        self.key.is_some() && api.access_control.may_try_key(request)
+    }
+
+    /// Counts what the visitor proved to be; nothing if no ticket was found. A wrong key, and a ticket that is not
+    /// there, count against the limits of whoever is no operator.
+    pub(crate) fn count(&self, api: &Api, request: &HttpRequest, found: Option<AccessLevel>) -> Result<(), Problem> {
+        match found {
+            _ if self.is_operator => {}
+            None | Some(AccessLevel::Anyone) => {
+                api.access_control
+                    .after_ticket(request, self.key.is_some(), found.is_none())?;
+            }
+            // A right key opens, whatever token stands beside it.
+            Some(_) if self.shows_wrong_token => drop(api.limit(Kind::WrongKey, request)),
+            Some(_) => {}
+        }
+        Ok(())
+    }
+}
+
+/// Proof that the caller is n8n. It stands first among a handler's arguments, so that nothing of the body is looked at
+/// before.
+pub(crate) struct InboundCaller;
+
+impl FromRequest for InboundCaller {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let check = || {
+            let is_inbound = Api::of(request)?.access_control.is_inbound(request)?;
+            is_inbound.then_some(Self).ok_or(Problem::new(Code::Unauthorized))
+        };
+        ready(check())
+    }
+}
+
+/// Proof that the caller is an operator.
+pub(crate) struct Operator;
+
+impl FromRequest for Operator {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let check = || {
+            let is_operator = is_operator(Api::of(request)?, request)?;
+            is_operator.then_some(Self).ok_or_else(Problem::bearer_needed)
+        };
+        ready(check())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{OPERATOR_TOKEN, Request, Service};
+
+    /// Everything that is for operators only.
+    const OPERATORS: [(&str, &str); 9] = [
+        ("GET", "/api/tickets?status=nonsense"),
+        ("PATCH", "/api/ticket/T-20250115-1234"),
+        ("POST", "/api/ticket/T-20250115-1234/replies"),
+        ("GET", "/api/notifications"),
+        ("POST", "/api/notifications/x/redeliver"),
+        ("POST", "/api/notifications/redeliver"),
+        ("GET", "/api/unmatched"),
+        ("POST", "/api/unmatched/x/attach"),
+        ("GET", "/api/trail"),
+    ];
+
+    #[test]
+    fn only_operators_come_in() {
+        let api = Service::start();
+        let closed = Service::with(|setup| setup.access_control.operator_tokens.clear());
+        for (api, authorization) in [
+            (&api, None),
+            (&api, Some("Bearer wrong")),
+            (&api, Some("Bearer ")),
+            (&api, Some(OPERATOR_TOKEN)),
+            (&closed, Some("Bearer operator-token-of-the-tests")),
+            (&closed, Some("Bearer ")),
+            (&closed, None),
+        ] {
+            for (method, target) in OPERATORS {
+                let mut request = Request::new(method, target);
+                if let Some(authorization) = authorization {
+                    request = request.header("authorization", authorization);
+                }
+                // The token is asked for before anything else is looked at.
+                let answer = api.send(&request);
+                assert_eq!(
+                    (answer.status, answer.code().as_str()),
+                    (401, "unauthorized"),
+                    "{request:?}"
+                );
+                assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
+            }
+        }
+    }
+
+    #[test]
+    fn a_tickets_key_is_no_operators_token() {
+        let api = Service::start();
+        let opened = api.open_ticket();
+        for (method, target) in OPERATORS {
+            let between = if target.contains('?') { '&' } else { '?' };
+            let target = format!("{target}{between}key={}", opened.key);
+            let answer = api.send(&Request::new(method, &target).bearer(&opened.key));
+            assert_eq!(answer.status, 401, "{target}");
+        }
+    }
+
+    #[test]
+    fn guessing_the_token_comes_to_an_end_and_the_right_one_comes_in() {
+        let api = Service::with(|setup| setup.access_control.trusted_proxy_hops = 1);
+        for (number, (method, target)) in OPERATORS.into_iter().enumerate() {
+            let address = format!("1.2.3.{number}");
+            let ask = |token: &str| {
+                let request = Request::new(method, target).header("x-forwarded-for", &address);
+                api.send(&request.bearer(token))
+            };
+            let guessed = (0..200).take_while(|_| ask("guess").status == 401).count();
+            assert!((120..150).contains(&guessed), "{target} {guessed}");
+            let refused = ask("guess");
+            assert_eq!((refused.status, refused.code().as_str()), (429, "rate_limited"));
+            assert!(refused.header("retry-after").is_some());
+            assert!(!matches!(ask(OPERATOR_TOKEN).status, 401 | 429), "{target}");
+        }
+    }
+
+    #[test]
+    fn a_right_key_opens_whatever_token_stands_beside_it() {
+        let api = Service::with(|setup| setup.access_control.trusted_proxy_hops = 1);
+        let opened = api.open_ticket();
+        let ask = |target: &str| {
+            let request = Request::new("GET", target).header("x-forwarded-for", "1.2.3.4");
+            api.send(&request.bearer("guess")).status
+        };
+        assert!((0..200).any(|_| ask("/api/tickets") == 429));
+        let ticket = format!("/api/ticket/{}", opened.reference);
+        assert!((0..200).all(|_| ask(&format!("{ticket}?key={}", opened.key)) == 200));
+        // Without one, a wrong token is one guess too many.
+        assert_eq!(ask(&ticket), 429);
+        assert_eq!(ask(&format!("{ticket}?key=guess")), 429);
+    }
+}

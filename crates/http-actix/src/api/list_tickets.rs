@@ -1,0 +1,313 @@
+//! `GET /api/tickets`: an operator looks through the tickets.
+
+use actix_web::{HttpRequest, HttpResponse};
+use garde::Validate;
+use serde::{Deserialize, Serialize};
+use ticket_domain::{Awaiting, Cursor, Priority, SearchText, Status, TicketListItem, TicketQuery};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::api::{
+    Api,
+    field::{Field, blank_is_missing, check, optional},
+    get_ticket::TicketFacts,
+    keys::Operator,
+    list::{PageSize, parameters},
+    problem::Problem,
+    words::{AwaitingWord, PriorityWord, SenderWord, StatusWord},
+};
+
+/// Which tickets are wanted. An empty parameter counts as absent.
+#[derive(Deserialize, Validate, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Wanted {
+    /// Only those that stand there.
+    #[serde(default, deserialize_with = "blank_is_missing")]
+    #[garde(custom(optional))]
+    #[param(value_type = Option<StatusWord>)]
+    status: Field<Status>,
+    /// Only those that are so pressing.
+    #[serde(default, deserialize_with = "blank_is_missing")]
+    #[garde(custom(optional))]
+    #[param(value_type = Option<PriorityWord>)]
+    priority: Field<Priority>,
+    /// Only open ones that await the team (`manager`) or the customer.
+    #[serde(default, deserialize_with = "blank_is_missing")]
+    #[garde(custom(optional))]
+    #[param(value_type = Option<AwaitingWord>)]
+    awaiting: Field<Awaiting>,
+    /// Words to look for, at most 200 characters: in one message together with the reference, the subject and the
+    /// customer's name, number and address. The last word may be only begun.
+    #[serde(default, deserialize_with = "blank_is_missing")]
+    #[garde(custom(optional))]
+    #[param(value_type = Option<String>, max_length = 200)]
+    q: Field<SearchText>,
+    /// The most tickets of the page, 1–100. Absent: 50.
+    #[serde(default, deserialize_with = "blank_is_missing")]
+    #[garde(custom(optional))]
+    #[param(value_type = Option<u16>, minimum = 1, maximum = 100)]
+    limit: Field<PageSize>,
+    /// The `next` of the page before.
+    #[serde(default, deserialize_with = "blank_is_missing")]
+    #[garde(custom(optional))]
+    #[param(value_type = Option<String>)]
+    after: Field<Cursor>,
+}
+
+impl Wanted {
+    /// The wish with every fault of it told at once.
+    fn checked(self) -> Result<TicketQuery, Problem> {
+        check(&self, None)?;
+        Ok(TicketQuery {
+            status: self.status.good(),
+            priority: self.priority.good(),
+            awaiting: self.awaiting.good(),
+            text: self.q.good(),
+            after: self.after.good(),
+            limit: self.limit.good().unwrap_or_default().0,
+        })
+    }
+}
+
+/// A ticket in a list.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ListedTicket)]
+pub(crate) struct ListedTicket<'a> {
+    #[serde(flatten)]
+    facts: TicketFacts<'a>,
+    /// Whom it awaits; null where it is resolved or closed.
+    #[schema(value_type = Option<AwaitingWord>, required = true, example = "manager")]
+    awaiting: Option<&'static str>,
+    last: LastMessage<'a>,
+}
+
+/// The beginning of a ticket's newest message.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = LastMessage)]
+pub(crate) struct LastMessage<'a> {
+    #[schema(value_type = SenderWord, example = "customer")]
+    sender: &'static str,
+    /// At most 160 characters on one line; empty if only a medium came.
+    #[schema(max_length = 160, example = "I received damaged bottles in my last order.")]
+    text: &'a str,
+    #[schema(example = false)]
+    has_medium: bool,
+    #[schema(format = "date-time", example = "2025-01-15T10:30:00.000000Z")]
+    at: String,
+}
+
+impl<'a> From<&'a TicketListItem> for ListedTicket<'a> {
+    fn from(listed: &'a TicketListItem) -> Self {
+        let last = &listed.last;
+        Self {
+            facts: TicketFacts::from(&listed.ticket),
+            awaiting: listed.awaiting().map(Awaiting::as_str),
+            last: LastMessage {
+                sender: last.sender.as_str(),
+                text: &last.text,
+                has_medium: last.has_medium,
+                at: last.at.to_string(),
+            },
+        }
+    }
+}
+
+/// One page of tickets.
+#[derive(Serialize, ToSchema)]
+#[schema(as = TicketList)]
+pub(crate) struct TicketList<'a> {
+    /// Always true.
+    #[schema(example = true)]
+    ok: bool,
+    tickets: Vec<ListedTicket<'a>>,
+    /// The `after` of the next page; null on the last one. A page may have fewer tickets than `limit`, or none, and a
+    /// next one. Without `q` the last changed come first: a ticket that changes meanwhile moves to the front.
+    #[schema(required = true, example = "62bbc6a7b0a40-1f")]
+    next: Option<String>,
+}
+
+/// List tickets
+///
+/// The last changed come first; where words are looked for, the newest.
+#[utoipa::path(
+    get,
+    path = "/api/tickets",
+    tag = "Operators",
+    operation_id = "listTickets",
+    params(Wanted),
+    security(("operator" = [])),
+    responses(
+        (status = 200, description = "A page of tickets.", body = TicketList),
+        (status = 400, description = "`validation_failed`: parameters are at fault."),
+        (status = 401, description = "`unauthorized`: the operator's token is missing or wrong."),
+        (status = 429, description = "`rate_limited`: too many wrong tokens."),
+        (status = 500, description = "`storage_unavailable` or `internal`"),
+    )
+)]
+pub(crate) async fn list_tickets(_: Operator, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let query = parameters::<Wanted>(&request)?.checked()?;
+    let page = Api::of(&request)?.operate.list(query).await?;
+    Ok(HttpResponse::Ok().json(TicketList {
+        ok: true,
+        tickets: page.tickets.iter().map(ListedTicket::from).collect(),
+        next: page.next.map(|place| place.to_string()),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::{Value, json};
+
+    use crate::testing::{DownStore, MANAGER, Request, Service, changed, seeds_ticket};
+
+    fn list(api: &Service, query: &str) -> Value {
+        let answer = api.get_as_operator(&format!("/api/tickets{query}"));
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()
+    }
+
+    fn references(list: &Value) -> Vec<String> {
+        let tickets = list["tickets"].as_array().unwrap().iter();
+        tickets
+            .map(|ticket| ticket["ticketRef"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    fn open(api: &Service, field: &str, value: &str) -> String {
+        let body = changed(seeds_ticket(), field, Some(json!(value)));
+        let answer = api.send(&Request::post("/api/ticket", &body));
+        answer.json()["ticketRef"].as_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_ticket_is_listed_with_its_last_message() {
+        let api = Service::start();
+        assert_eq!(list(&api, ""), json!({ "ok": true, "tickets": [], "next": null }));
+        let opened = api.open_ticket();
+        let listed = list(&api, "")["tickets"][0].take();
+        let mut expected = api.get(&format!("/api/ticket/{}", opened.reference)).json()["ticket"].take();
+        expected.as_object_mut().unwrap().remove("delivery");
+        expected["awaiting"] = json!("manager");
+        expected["last"] = json!({
+            "sender": "customer", "text": "I received damaged bottles in my last order.", "hasMedium": false,
+            "at": expected["createdAt"]
+        });
+        assert_eq!(listed, expected);
+
+        let reply = json!({
+            "ticketRef": opened.reference, "from": MANAGER, "message": "Two\nlines", "mediaUrl": "https://media.example/1"
+        });
+        assert_eq!(api.receive(&reply).status, 200);
+        let listed = list(&api, "")["tickets"][0].take();
+        assert_eq!(
+            (
+                &listed["awaiting"],
+                &listed["last"]["sender"],
+                &listed["last"]["text"],
+                &listed["last"]["hasMedium"]
+            ),
+            (&json!("customer"), &json!("manager"), &json!("Two lines"), &json!(true))
+        );
+        api.set_status(&opened.reference, "resolved");
+        assert_eq!(list(&api, "")["tickets"][0]["awaiting"], json!(null));
+    }
+
+    #[test]
+    fn every_condition_holds() {
+        let api = Service::start();
+        let urgent = open(&api, "priority", "urgent");
+        let low = open(&api, "priority", "low");
+        let answered = open(&api, "subject", "Zebra crossing");
+        let reply = json!({ "ticketRef": answered, "from": MANAGER, "message": "We see." });
+        assert_eq!(api.receive(&reply).status, 200);
+        let closed = open(&api, "customerName", "Quentin Müller");
+        api.set_status(&closed, "closed");
+        for (query, expected) in [
+            ("", vec![&closed, &answered, &low, &urgent]),
+            (
+                "?status=&priority=&awaiting=&q=&limit=&after=&other=x",
+                vec![&closed, &answered, &low, &urgent],
+            ),
+            ("?status=open", vec![&answered, &low, &urgent]),
+            ("?status=closed", vec![&closed]),
+            ("?status=resolved", vec![]),
+            ("?priority=urgent", vec![&urgent]),
+            ("?awaiting=manager", vec![&low, &urgent]),
+            ("?awaiting=customer", vec![&answered]),
+            ("?awaiting=customer&priority=low", vec![]),
+            ("?q=zebra", vec![&answered]),
+            ("?q=muller", vec![&closed]),
+            ("?q=damaged%20bott", vec![&closed, &answered, &low, &urgent]),
+            ("?q=damaged+bottles&status=open&priority=low", vec![&low]),
+            ("?q=nowhere", vec![]),
+        ] {
+            let list = list(&api, query);
+            assert_eq!(
+                references(&list),
+                expected.into_iter().cloned().collect::<Vec<_>>(),
+                "{query}"
+            );
+        }
+        let by_reference = list(&api, &format!("?q={low}"));
+        assert_eq!(references(&by_reference), [low]);
+    }
+
+    #[test]
+    fn pages_follow_each_other() {
+        let api = Service::start();
+        let mut opened: Vec<String> = (0..7).map(|_| api.open_ticket().reference).collect();
+        opened.reverse();
+        for query in ["?limit=3", "?limit=3&q=bottles", "?limit=1&awaiting=manager"] {
+            let mut seen = Vec::new();
+            let mut after = String::new();
+            loop {
+                let page = list(&api, &format!("{query}&after={after}"));
+                seen.extend(references(&page));
+                match page["next"].as_str() {
+                    Some(next) => after = next.to_owned(),
+                    None => break,
+                }
+            }
+            assert_eq!(seen, opened, "{query}");
+        }
+    }
+
+    #[test]
+    fn wrong_parameters_are_told_at_once() {
+        let api = Service::start();
+        let long = format!("?q={}", "x".repeat(201));
+        for (query, faults) in [
+            (
+                "?status=done&priority=HIGH&awaiting=agent&q=a%0Ab&limit=101&after=x",
+                &[
+                    "after invalid_cursor",
+                    "awaiting not_allowed",
+                    "limit out_of_range",
+                    "priority not_allowed",
+                    "q not_one_line",
+                    "status not_allowed",
+                ][..],
+            ),
+            (&long, &["q too_long"]),
+            ("?limit=0", &["limit out_of_range"]),
+            ("?limit=1e1", &["limit out_of_range"]),
+            ("?q=%00", &["q control_character"]),
+            ("?status=open&status=closed", &[]),
+        ] {
+            let answer = api.get_as_operator(&format!("/api/tickets{query}"));
+            assert_eq!(answer.faults(), faults, "{query}");
+        }
+    }
+
+    #[test]
+    fn head_is_get_without_a_body_and_a_store_that_is_down_is_an_error() {
+        let api = Service::start();
+        let head = api.as_operator(Request::new("HEAD", "/api/tickets"));
+        assert_eq!((head.status, head.body.len()), (200, 0));
+        let down = Service::with(|setup| setup.store = Some(Arc::new(DownStore)));
+        let answer = down.get_as_operator("/api/tickets");
+        assert_eq!((answer.status, answer.code().as_str()), (500, "storage_unavailable"));
+    }
+}

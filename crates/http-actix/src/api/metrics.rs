@@ -1,0 +1,305 @@
+//! `/metrics`: what the process counts, as Prometheus reads it.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use actix_web::{HttpRequest, HttpResponse};
+use prometheus::{
+    Encoder, Error, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+};
+use ticket_domain::{
+    Timestamp,
+    ports::{PoolUse, Vitals},
+};
+
+use crate::access::{StreamPermit, log_store_failure};
+use crate::api::{
+    Api,
+    problem::{Code, Problem},
+};
+
+/// In seconds: most answers take milliseconds, and none more than the ten seconds that a body may take.
+const BUCKETS: &[f64] = &[
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+];
+
+/// What the delivery loop counts: tries by their outcome. Clones count together.
+#[derive(Debug, Clone, Default)]
+pub struct DeliveryMetrics(Arc<Tries>);
+
+#[derive(Debug, Default)]
+struct Tries {
+    delivered: AtomicU64,
+    retry: AtomicU64,
+    dead: AtomicU64,
+}
+
+impl DeliveryMetrics {
+    /// A notification was taken.
+    pub fn delivered(&self) {
+        self.0.delivered.fetch_add(1, Relaxed);
+    }
+
+    /// A try failed, and another will follow.
+    pub fn retry(&self) {
+        self.0.retry.fetch_add(1, Relaxed);
+    }
+
+    /// A try failed, and the notification was given up.
+    pub fn dead(&self) {
+        self.0.dead.fetch_add(1, Relaxed);
+    }
+}
+
+/// What is counted while requests are answered.
+pub(crate) struct Metrics {
+    registry: Registry,
+    requests: IntCounterVec,
+    durations: HistogramVec,
+    streams: IntGauge,
+    tries: DeliveryMetrics,
+}
+
+/// An event stream that is open, for as long as this lives.
+pub(crate) struct OpenStream {
+    gauge: IntGauge,
+    _place: StreamPermit,
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        self.gauge.dec();
+    }
+}
+
+impl Metrics {
+    /// Everything at zero.
+    pub(crate) fn new(tries: DeliveryMetrics) -> Result<Self, Error> {
+        let labels = &["method", "route", "status"];
+        let requests = IntCounterVec::new(Opts::new("http_requests_total", "Requests answered."), labels)?;
+        let durations = HistogramVec::new(
+            HistogramOpts::new("http_request_duration_seconds", "Time until the answer was ready.")
+                .buckets(BUCKETS.to_vec()),
+            labels,
+        )?;
+        let streams = IntGauge::new("event_streams_open", "Event streams of tickets that are open.")?;
+        let registry = Registry::new();
+        registry.register(Box::new(requests.clone()))?;
+        registry.register(Box::new(durations.clone()))?;
+        registry.register(Box::new(streams.clone()))?;
+        Ok(Self {
+            registry,
+            requests,
+            durations,
+            streams,
+            tries,
+        })
+    }
+
+    /// Counts an answer. `route` is a pattern, so that there are few of them.
+    pub(crate) fn count(&self, method: &str, route: &str, status: u16, took: Duration) {
+        let status = status.to_string();
+        let labels = &[method, route, &status];
+        self.requests.with_label_values(labels).inc();
+        self.durations.with_label_values(labels).observe(took.as_secs_f64());
+    }
+
+    /// Counts an event stream, which has a place, until what is given back is dropped.
+    pub(crate) fn open_stream(&self, place: StreamPermit) -> OpenStream {
+        self.streams.inc();
+        OpenStream {
+            gauge: self.streams.clone(),
+            _place: place,
+        }
+    }
+
+    fn text(&self, vitals: Option<(&Vitals, Timestamp)>, pool: Option<PoolUse>) -> Result<Vec<u8>, Error> {
+        let now = Registry::new();
+        self.show_tries(&now)?;
+        if let Some((vitals, at)) = vitals {
+            show_vitals(&now, vitals, at)?;
+        }
+        if let Some(pool) = pool {
+            show_pool(&now, pool)?;
+        }
+        let mut text = Vec::new();
+        let mut families = self.registry.gather();
+        families.extend(now.gather());
+        TextEncoder::new().encode(&families, &mut text)?;
+        Ok(text)
+    }
+
+    fn show_tries(&self, registry: &Registry) -> Result<(), Error> {
+        let tries = IntCounterVec::new(
+            Opts::new(
+                "notification_tries_total",
+                "Tries to deliver a notification, by outcome.",
+            ),
+            &["outcome"],
+        )?;
+        let Tries { delivered, retry, dead } = &*self.tries.0;
+        for (outcome, count) in [("delivered", delivered), ("retry", retry), ("dead", dead)] {
+            tries.with_label_values(&[outcome]).inc_by(count.load(Relaxed));
+        }
+        registry.register(Box::new(tries))
+    }
+}
+
+fn gauge_value(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn show(registry: &Registry, name: &str, help: &str, value: u64) -> Result<(), Error> {
+    let gauge = IntGauge::new(name, help)?;
+    gauge.set(gauge_value(value));
+    registry.register(Box::new(gauge))
+}
+
+fn show_by_state(registry: &Registry, name: &str, help: &str, values: &[(&str, u64)]) -> Result<(), Error> {
+    let gauges = IntGaugeVec::new(Opts::new(name, help), &["state"])?;
+    for (state, count) in values {
+        gauges.with_label_values(&[*state]).set(gauge_value(*count));
+    }
+    registry.register(Box::new(gauges))
+}
+
+fn show_vitals(registry: &Registry, vitals: &Vitals, now: Timestamp) -> Result<(), Error> {
+    let states = [
+        // Those that are being tried wait as well; here each is shown once.
+        ("waiting", vitals.waiting.saturating_sub(vitals.leased)),
+        ("leased", vitals.leased),
+        ("held", vitals.held),
+        ("dead", vitals.dead),
+    ];
+    let age = vitals.oldest_waiting.map_or(0, |made| now.since(made).as_secs());
+    show_by_state(
+        registry,
+        "notifications",
+        "Undelivered notifications, by state.",
+        &states,
+    )?;
+    show(
+        registry,
+        "notifications_oldest_waiting_age_seconds",
+        "Age of the oldest waiting notification.",
+        age,
+    )?;
+    show(
+        registry,
+        "messages_unmatched",
+        "Messages whose ticket is not known.",
+        vitals.unmatched,
+    )
+}
+
+fn show_pool(registry: &Registry, pool: PoolUse) -> Result<(), Error> {
+    let states = [("open", pool.open), ("idle", pool.idle), ("max", pool.max)].map(|(name, n)| (name, u64::from(n)));
+    show_by_state(registry, "store_connections", "Connections to the store.", &states)
+}
+
+/// Counts for Prometheus
+///
+/// If the store does not answer, what it would tell is left out. It is asked once a second at most.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "Operation",
+    operation_id = "metrics",
+    responses(
+        (status = 200, description = "Prometheus text format.", body = String, content_type = "text/plain"),
+        (status = 500, description = "`internal`"),
+    )
+)]
+pub(crate) async fn metrics(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let api = Api::of(&request)?;
+    let ask = async {
+        let now = api.clock.now();
+        let vitals = api.health.vitals(now).await.inspect_err(log_store_failure);
+        vitals.ok().map(|vitals| (vitals, now))
+    };
+    let vitals = api.vitals.get(ask).await;
+    let vitals = vitals.as_ref().map(|(vitals, at)| (vitals, *at));
+    let text = api.metrics.text(vitals, api.health.pool_use());
+    let text = text.map_err(|error| {
+        tracing::error!("the metrics could not be written: {error}");
+        Problem::new(Code::Internal)
+    })?;
+    Ok(HttpResponse::Ok().content_type(prometheus::TEXT_FORMAT).body(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::testing::{DownStore, Service};
+
+    #[test]
+    fn requests_and_notifications_are_counted() {
+        let tries = DeliveryMetrics::default();
+        let api = Service::with(|setup| setup.delivery_metrics = tries.clone());
+        api.open_ticket();
+        api.get("/api/ticket/T-20250115-1234?key=secret");
+        api.get("/api/ticket/T-20250115-1235");
+        api.get("/somewhere/else");
+        tries.delivered();
+        tries.retry();
+        tries.retry();
+        let answer = api.get("/metrics");
+        assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4"));
+        for line in [
+            r#"http_requests_total{method="POST",route="/api/ticket",status="201"} 1"#,
+            r#"http_requests_total{method="GET",route="/api/ticket/{ticketRef}",status="404"} 2"#,
+            r#"http_requests_total{method="GET",route="none",status="404"} 1"#,
+            r#"http_request_duration_seconds_count{method="POST",route="/api/ticket",status="201"} 1"#,
+            r#"notifications{state="waiting"} 1"#,
+            r#"notifications{state="dead"} 0"#,
+            "notifications_oldest_waiting_age_seconds 0",
+            "messages_unmatched 0",
+            r#"notification_tries_total{outcome="delivered"} 1"#,
+            r#"notification_tries_total{outcome="retry"} 2"#,
+            r#"notification_tries_total{outcome="dead"} 0"#,
+        ] {
+            assert!(
+                answer.text().lines().any(|other| other == line),
+                "{line}\n{}",
+                answer.text()
+            );
+        }
+        assert!(!answer.text().contains("secret") && !answer.text().contains("T-2025"));
+    }
+
+    #[test]
+    fn without_the_store_the_rest_is_shown() {
+        let api = Service::with(|setup| setup.store = Some(Arc::new(DownStore)));
+        api.get("/health/live");
+        let answer = api.get("/metrics");
+        assert_eq!(answer.status, 200);
+        assert!(answer.text().contains(r#"route="/health/live",status="200"} 1"#));
+        assert!(!answer.text().contains("messages_unmatched"));
+    }
+
+    #[test]
+    fn the_pool_is_shown_where_there_is_one() {
+        let metrics = Metrics::new(DeliveryMetrics::default()).unwrap_or_else(|error| unreachable!("{error}"));
+        let pool = PoolUse {
+            open: 5,
+            idle: 3,
+            max: 10,
+        };
+        let text = metrics.text(None, Some(pool)).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        for line in [
+            r#"store_connections{state="open"} 5"#,
+            r#"store_connections{state="idle"} 3"#,
+            r#"store_connections{state="max"} 10"#,
+        ] {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
+    }
+}

@@ -1,0 +1,346 @@
+//! What every endpoint shares, and which address leads to which.
+
+mod add_message;
+mod attach;
+mod body;
+mod change_ticket;
+mod create_ticket;
+mod docs_page;
+mod events;
+mod field;
+mod get_ticket;
+mod health;
+mod idempotency;
+mod keys;
+mod list;
+mod list_tickets;
+pub(crate) mod metrics;
+mod notifications;
+pub(crate) mod openapi;
+mod patience;
+pub(crate) mod problem;
+mod receive_inbound;
+mod redeliver_dead;
+mod reply;
+mod report_status;
+mod trail;
+mod unmatched;
+mod words;
+
+use std::{sync::Arc, time::Duration};
+
+use actix_cors::Cors;
+use actix_web::{FromRequest, Handler, HttpRequest, Resource, Responder, middleware::Condition, web};
+use ticket_domain::{
+    Timestamp,
+    ports::{Clock, Outbox, Random, StoreHealth, Vitals},
+    use_cases::{AddMessage, OpenTicket, Operate, ReceiveReply, Redeliver, ReportReceipt, ViewTicket},
+};
+
+use crate::access::{AccessControl, Kind, TicketSubscriptions};
+use crate::{
+    ApiParts, Settings,
+    api::{
+        metrics::Metrics,
+        problem::{Code, Problem},
+    },
+    fresh::TtlCache,
+};
+
+pub use metrics::DeliveryMetrics;
+pub use report_status::log_reported;
+
+/// What the endpoints work with.
+pub(crate) struct Api {
+    pub(crate) open_ticket: Arc<OpenTicket>,
+    pub(crate) view_ticket: Arc<ViewTicket>,
+    pub(crate) receive_reply: Arc<ReceiveReply>,
+    pub(crate) report_receipt: Arc<ReportReceipt>,
+    pub(crate) add_message: Arc<AddMessage>,
+    pub(crate) operate: Arc<Operate>,
+    pub(crate) redeliver: Arc<Redeliver>,
+    pub(crate) outbox: Arc<dyn Outbox>,
+    pub(crate) health: Arc<dyn StoreHealth>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) metrics: Metrics,
+    pub(crate) is_ready: TtlCache<bool>,
+    pub(crate) vitals: TtlCache<Option<(Vitals, Timestamp)>>,
+    pub(crate) access_control: Arc<AccessControl>,
+    pub(crate) live: Arc<TicketSubscriptions>,
+    pub(crate) is_https: bool,
+    pub(crate) body_deadline: Duration,
+    pub(crate) heartbeat: Duration,
+    allowed_origins: Vec<String>,
+}
+
+impl Api {
+    /// Puts the parts together. Fails only if the metrics' own names were at odds.
+    pub(crate) fn new(parts: ApiParts) -> Result<Self, prometheus::Error> {
+        let Settings {
+            allowed_origins,
+            is_https,
+            workers: _,
+            max_connections: _,
+            deadlines: _,
+            body_deadline,
+            heartbeat,
+        } = parts.settings;
+        Ok(Self {
+            open_ticket: parts.open_ticket,
+            view_ticket: parts.view_ticket,
+            receive_reply: parts.receive_reply,
+            report_receipt: parts.report_receipt,
+            add_message: parts.add_message,
+            operate: parts.operate,
+            redeliver: parts.redeliver,
+            outbox: parts.outbox,
+            health: parts.health,
+            clock: parts.clock,
+            random: parts.random,
+            metrics: Metrics::new(parts.delivery_metrics)?,
+            is_ready: TtlCache::default(),
+            vitals: TtlCache::default(),
+            access_control: parts.access_control,
+            live: parts.live,
+            is_https,
+            body_deadline,
+            heartbeat,
+            allowed_origins,
+        })
+    }
+
+    /// The API that a request came to.
+    pub(crate) fn of(request: &HttpRequest) -> Result<&Self, Problem> {
+        request
+            .app_data::<web::Data<Self>>()
+            .map(web::Data::get_ref)
+            .ok_or_else(|| Problem::new(Code::Internal))
+    }
+
+    /// Counts a request against its sender's limit.
+    pub(crate) fn limit(&self, kind: Kind, request: &HttpRequest) -> Result<(), Problem> {
+        Ok(self.access_control.limit(kind, request)?)
+    }
+
+    /// What browsers on other sites may do with a public endpoint.
+    fn cors(&self) -> Condition<Cors> {
+        let cors = self
+            .allowed_origins
+            .iter()
+            .fold(Cors::default(), |cors, origin| cors.allowed_origin(origin));
+        let cors = cors
+            .allowed_methods(["GET", "HEAD", "POST"])
+            .allowed_headers([
+                "content-type",
+                "idempotency-key",
+                "if-none-match",
+                "last-event-id",
+                "x-request-id",
+            ])
+            .expose_headers(["etag", "location", "idempotent-replayed", "retry-after", "x-request-id"])
+            .max_age(3_600);
+        Condition::new(!self.allowed_origins.is_empty(), cors)
+    }
+
+    /// Which address leads where.
+    pub(crate) fn routes(&self, config: &mut web::ServiceConfig) {
+        // n8n's address is of the same form as a ticket's, and goes first.
+        n8n_routes(config);
+        self.public_routes(config);
+        operator_routes(config);
+        config
+            .service(readable("/health/live", health::live))
+            .service(readable("/health/ready", health::ready))
+            .service(readable("/metrics", metrics::metrics))
+            .service(readable("/api/openapi.json", openapi::document))
+            .service(readable("/docs", docs_page::page))
+            .service(readable("/docs.css", docs_page::style));
+    }
+
+    /// What websites call. That an operator changes a ticket at one of these addresses is no business of theirs: the
+    /// method is not among those of [`Self::cors`].
+    fn public_routes(&self, config: &mut web::ServiceConfig) {
+        let create = web::post().to(create_ticket::create_ticket);
+        let change = web::patch().to(change_ticket::change_ticket);
+        // Not for HEAD: what a stream will tell is not there yet.
+        let events = web::resource("/api/ticket/{ticketRef}/events").route(web::get().to(events::events));
+        config
+            .service(
+                readable("/api/ticket", get_ticket::missing_reference)
+                    .route(create)
+                    .wrap(self.cors()),
+            )
+            .service(readable("/api/ticket/", get_ticket::missing_reference).wrap(self.cors()))
+            .service(
+                readable("/api/ticket/{ticketRef}", get_ticket::get_ticket)
+                    .route(change)
+                    .wrap(self.cors()),
+            )
+            .service(writable("/api/ticket/{ticketRef}/messages", add_message::add_message).wrap(self.cors()))
+            .service(events.wrap(self.cors()));
+    }
+}
+
+fn n8n_routes(config: &mut web::ServiceConfig) {
+    config
+        .service(writable("/api/ticket/inbound", receive_inbound::receive_inbound))
+        .service(writable("/api/ticket/inbound/status", report_status::report_status));
+}
+
+fn operator_routes(config: &mut web::ServiceConfig) {
+    config
+        .service(readable("/api/tickets", list_tickets::list_tickets))
+        .service(writable("/api/ticket/{ticketRef}/replies", reply::reply))
+        .service(readable("/api/notifications", notifications::list_undelivered))
+        .service(writable("/api/notifications/redeliver", redeliver_dead::redeliver_dead))
+        .service(writable("/api/notifications/{id}/redeliver", notifications::redeliver))
+        .service(readable("/api/unmatched", unmatched::list_unmatched))
+        .service(writable("/api/unmatched/{id}/attach", attach::attach))
+        .service(readable("/api/trail", trail::trail));
+}
+
+/// An address that GET reads. HEAD is answered wherever GET is, except where nothing ends.
+fn readable<F, Args>(path: &str, handler: F) -> Resource
+where
+    F: Handler<Args, Output: Responder + 'static>,
+    Args: FromRequest + 'static,
+{
+    web::resource(path)
+        .route(web::get().to(handler.clone()))
+        .route(web::head().to(handler))
+}
+
+/// An address that POST sends something to.
+fn writable<F, Args>(path: &str, handler: F) -> Resource
+where
+    F: Handler<Args, Output: Responder + 'static>,
+    Args: FromRequest + 'static,
+{
+    web::resource(path).route(web::post().to(handler))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::testing::{Request, Service, seeds_ticket};
+
+    const SITE: &str = "https://www.example.com";
+
+    fn preflight(target: &str, origin: &str) -> Request {
+        Request::new("OPTIONS", target)
+            .header("origin", origin)
+            .header("access-control-request-method", "POST")
+            .header("access-control-request-headers", "content-type, idempotency-key")
+    }
+
+    #[test]
+    fn a_listed_site_may_call_the_public_endpoints() {
+        let api = Service::with(|setup| setup.settings.allowed_origins = vec![SITE.into()]);
+        let asked = api.send(&preflight("/api/ticket", SITE));
+        assert_eq!(
+            (asked.status, asked.header("access-control-allow-origin")),
+            (200, Some(SITE))
+        );
+        let allowed = asked
+            .header("access-control-allow-headers")
+            .unwrap_or_default()
+            .to_lowercase();
+        assert!(
+            allowed.contains("idempotency-key") && allowed.contains("content-type"),
+            "{allowed}"
+        );
+
+        let created = api.send(&Request::post("/api/ticket", &seeds_ticket()).header("origin", SITE));
+        assert_eq!(
+            (created.status, created.header("access-control-allow-origin")),
+            (201, Some(SITE))
+        );
+        let exposed = created
+            .header("access-control-expose-headers")
+            .unwrap_or_default()
+            .to_lowercase();
+        for name in ["location", "etag", "idempotent-replayed", "retry-after", "x-request-id"] {
+            assert!(exposed.contains(name), "{name}: {exposed}");
+        }
+        let missing = api.send(&Request::new("GET", "/api/ticket/T-20250115-1234").header("origin", SITE));
+        assert_eq!(
+            (missing.status, missing.header("access-control-allow-origin")),
+            (404, Some(SITE))
+        );
+        assert_eq!(missing.code(), "ticket_not_found");
+    }
+
+    #[test]
+    fn other_sites_and_other_endpoints_are_not_for_browsers() {
+        let api = Service::with(|setup| setup.settings.allowed_origins = vec![SITE.into()]);
+        for (target, origin) in [
+            ("/api/ticket", "https://evil.example"),
+            ("/api/ticket", "null"),
+            ("/api/ticket/inbound", SITE),
+            ("/api/ticket/inbound/status", SITE),
+            ("/api/tickets", SITE),
+            ("/api/ticket/T-20250115-1234/replies", SITE),
+            ("/api/notifications", SITE),
+            ("/api/notifications/redeliver", SITE),
+            ("/api/unmatched", SITE),
+            ("/api/unmatched/x/attach", SITE),
+            ("/api/trail", SITE),
+            ("/metrics", SITE),
+        ] {
+            let asked = api.send(&preflight(target, origin));
+            assert_eq!(asked.header("access-control-allow-origin"), None, "{target} {origin}");
+            let called = api.send(&Request::new("GET", target).header("origin", origin));
+            assert_eq!(called.header("access-control-allow-origin"), None, "{target} {origin}");
+        }
+    }
+
+    #[test]
+    fn a_listed_site_may_write_and_follow_and_not_change() {
+        let api = Service::with(|setup| setup.settings.allowed_origins = vec![SITE.into()]);
+        let opened = api.open_ticket();
+        let ticket = format!("/api/ticket/{}", opened.reference);
+        let asked = |target: &str, method: &str, headers: &str| {
+            let request = Request::new("OPTIONS", target)
+                .header("origin", SITE)
+                .header("access-control-request-method", method)
+                .header("access-control-request-headers", headers);
+            let answer = api.send(&request);
+            (answer.status == 200 && answer.header("access-control-allow-origin") == Some(SITE)).then_some(())
+        };
+        let messages = format!("{ticket}/messages");
+        let events = format!("{ticket}/events");
+        assert!(asked(&messages, "POST", "content-type, idempotency-key").is_some());
+        assert!(asked(&events, "GET", "last-event-id").is_some());
+        assert!(asked(&ticket, "PATCH", "content-type").is_none());
+        assert!(asked(&ticket, "GET", "authorization").is_none());
+
+        let request = Request::post(&opened.messages(), &json!({ "message": "More" })).header("origin", SITE);
+        let added = api.send(&request);
+        assert_eq!(
+            (added.status, added.header("access-control-allow-origin")),
+            (201, Some(SITE))
+        );
+        let followed = api.follow(&Request::new("GET", &events).header("origin", SITE));
+        assert_eq!(followed.head.header("access-control-allow-origin"), Some(SITE));
+    }
+
+    #[test]
+    fn without_listed_sites_there_is_no_word_about_them() {
+        let api = Service::start();
+        for request in [
+            preflight("/api/ticket", SITE),
+            Request::post("/api/ticket", &seeds_ticket()).header("origin", SITE),
+        ] {
+            let answer = api.send(&request);
+            assert!(
+                answer
+                    .headers
+                    .iter()
+                    .all(|(name, _)| !name.starts_with("access-control")),
+                "{answer:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! What texts must look like, as regular expressions: so exactly that whoever keeps to them is not refused, and whoever
+//! is accepted kept to them.
+
+use utoipa::{
+    Modify,
+    openapi::{
+        ObjectBuilder, RefOr, Schema,
+        path::{Parameter, ParameterIn},
+        schema::{AnyOfBuilder, SchemaType, Type},
+    },
+};
+
+use super::{operation_wants_bearer, operations};
+
+/// What is trimmed away.
+const SPACE: &str = r"[^\S\u001C-\u001F]*";
+/// Control characters, and the other line breaks: not on one line.
+const NOT_IN_LINE: &str = r"\u0000-\u001F\u007F-\u009F\u2028\u2029";
+/// Control characters but line breaks and tabs.
+const NOT_IN_PROSE: &str = r"\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F-\u009F";
+/// Control characters.
+const NOT_IN_ID: &str = r"\u0000-\u001F\u007F-\u009F";
+/// What nobody sees, as the domain has it. Beyond the first 65,536 characters the escapes of regular expressions differ
+/// from language to language; the characters themselves do not.
+const INVISIBLE: &str = concat!(
+    r"\u00AD\u034F\u061C\u115F\u1160\u17B4\u17B5\u180B-\u180F\u200B-\u200F\u202A-\u202E\u2060-\u206F\u2800\u3164",
+    r"\uFE00-\uFE0F\uFEFF\uFFA0\uFFF0-\uFFFB",
+    "\u{1bca0}-\u{1bca3}\u{1d173}-\u{1d17a}\u{e0000}-\u{e0fff}",
+);
+/// What may stand between the digits of a number.
+const BETWEEN_DIGITS: &str = r"[\s.()\[\]\u2010-\u2015\u2212\u200E\u200F\u202A-\u202E-]*";
+
+/// A text that does not vanish by trimming, without some characters.
+fn without(refused: &str) -> String {
+    let visible = format!(r"[^\s{refused}]");
+    format!("^{SPACE}{visible}([^{refused}]*{visible})?{SPACE}$")
+}
+
+/// A line of which something can be seen.
+fn seen() -> String {
+    let (any, edge) = (format!("[^{NOT_IN_LINE}]*"), format!(r"[^\s{NOT_IN_LINE}]"));
+    let visible = format!(r"[^\s{NOT_IN_LINE}{INVISIBLE}]");
+    format!("^{SPACE}({edge}{any})?{visible}({any}{edge})?{SPACE}$")
+}
+
+/// 7–15 digits; behind a `00` or a `+` as many.
+fn phone() -> String {
+    let between = BETWEEN_DIGITS;
+    let digits = |count: &str| format!("([0-9]{between}){{{count}}}");
+    let international = format!("(\\+|0{between}0){between}{}", digits("7,15"));
+    let national = format!(
+        "[1-9]{between}{}|0{between}[1-9]{between}{}",
+        digits("6,14"),
+        digits("5,13")
+    );
+    format!("^{between}({international}|{national})$")
+}
+
+/// Printable ASCII, as far as a header brings it.
+const KEY: &str = "^[!-~]([ -~]*[!-~])?$";
+/// What a page of tickets says of the next one.
+const CURSOR: &str = "^[0-9A-Fa-f]{1,14}-[0-9A-Fa-f]{1,15}$";
+
+/// The pattern of a field of a schema.
+fn of_field(schema: &str, field: &str) -> Option<String> {
+    match (schema, field) {
+        ("CreateTicket", "customerName" | "subject") => Some(seen()),
+        ("CreateTicket" | "NewMessage", "message") => Some(without(NOT_IN_PROSE)),
+        ("CreateTicket", "customerPhone") => Some(phone()),
+        ("MessageStatusReport", "externalId") => Some(without(NOT_IN_ID)),
+        _ => None,
+    }
+}
+
+/// The pattern of a parameter.
+fn of_parameter(operation: Option<&str>, parameter: &str) -> Option<String> {
+    match (operation, parameter) {
+        (_, "Idempotency-Key") => Some(KEY.into()),
+        (Some("listTickets"), "q") => Some(without(NOT_IN_LINE)),
+        (Some("listTickets"), "after") => Some(CURSOR.into()),
+        _ => None,
+    }
+}
+
+/// Says what fields and parameters must look like.
+pub(super) struct AddPatterns;
+
+impl Modify for AddPatterns {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        for (name, schema) in &mut document.components.get_or_insert_default().schemas {
+            if let RefOr::T(Schema::Object(schema)) = schema {
+                for (field, schema) in &mut schema.properties {
+                    set(schema, of_field(name, field));
+                }
+            }
+        }
+        for operation in document.paths.paths.values_mut().flat_map(operations) {
+            let id = operation.operation_id.clone();
+            let is_operators = operation_wants_bearer(operation);
+            for parameter in operation.parameters.iter_mut().flatten() {
+                let RefOr::T(parameter) = parameter else { continue };
+                let pattern = of_parameter(id.as_deref(), &parameter.name);
+                parameter
+                    .schema
+                    .iter_mut()
+                    .for_each(|schema| set(schema, pattern.clone()));
+                match parameter.parameter_in {
+                    ParameterIn::Header => never_null(parameter),
+                    ParameterIn::Query if is_operators => may_be_empty(parameter),
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
+fn set(schema: &mut RefOr<Schema>, pattern: Option<String>) {
+    if let (RefOr::T(Schema::Object(schema)), Some(pattern)) = (schema, pattern) {
+        schema.pattern = Some(pattern);
+    }
+}
+
+/// A header that may be absent is still a text where it is not.
+fn never_null(parameter: &mut Parameter) {
+    if let Some(RefOr::T(Schema::Object(schema))) = &mut parameter.schema {
+        schema.schema_type = SchemaType::Type(Type::String);
+    }
+}
+
+/// An empty parameter counts as absent, as a form sends one where nothing was chosen.
+fn may_be_empty(parameter: &mut Parameter) {
+    if let Some(schema) = parameter.schema.take() {
+        let empty = ObjectBuilder::new().schema_type(Type::String).max_length(Some(0));
+        parameter.schema = Some(AnyOfBuilder::new().item(schema).item(empty).into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{prelude::*, string::string_regex};
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::testing::{Request, Service, changed, seeds_ticket};
+
+    /// Texts that keep to a pattern. It is anchored by itself.
+    fn keeping_to(pattern: &str) -> impl Strategy<Value = String> {
+        let inner = pattern.trim_start_matches('^').trim_end_matches('$');
+        // What repeats for ever may exceed a length, which is another rule.
+        string_regex(inner)
+            .unwrap()
+            .prop_filter("short", |text| text.chars().count() <= 200)
+    }
+
+    proptest! {
+        #[test]
+        fn whoever_keeps_to_the_patterns_is_not_refused(
+            line in keeping_to(&without(NOT_IN_LINE)),
+            seen in keeping_to(&seen()),
+            prose in keeping_to(&without(NOT_IN_PROSE)),
+            phone in keeping_to(&phone()),
+            id in keeping_to(&without(NOT_IN_ID)),
+            key in keeping_to(KEY),
+            cursor in keeping_to(CURSOR),
+        ) {
+            use ticket_domain::{CustomerName, ExternalId, IdempotencyKey, MessageText, StrictText, Phone, Cursor, SearchText};
+            prop_assert!(seen.parse::<StrictText<CustomerName>>().is_ok(), "{seen:?}");
+            prop_assert!(line.parse::<SearchText>().is_ok(), "{line:?}");
+            prop_assert!(prose.parse::<MessageText>().is_ok(), "{prose:?}");
+            prop_assert!(phone.parse::<Phone>().is_ok(), "{phone:?}");
+            prop_assert!(id.parse::<ExternalId>().is_ok() || id.chars().count() > 128, "{id:?}");
+            prop_assert!(key.parse::<IdempotencyKey>().is_ok(), "{key:?}");
+            prop_assert!(cursor.parse::<Cursor>().is_ok(), "{cursor:?}");
+        }
+    }
+
+    #[test]
+    fn an_empty_parameter_counts_as_absent_and_the_document_says_so() {
+        let api = Service::start();
+        let document = api.get("/api/openapi.json").json();
+        let mut seen = 0;
+        for path in ["/api/tickets", "/api/trail", "/api/unmatched"] {
+            for parameter in document["paths"][path]["get"]["parameters"].as_array().unwrap() {
+                let ways = parameter["schema"]["anyOf"].as_array().unwrap();
+                assert_eq!(ways[1], json!({ "type": "string", "maxLength": 0 }));
+                let target = format!("{path}?{}=", parameter["name"].as_str().unwrap());
+                assert_eq!(api.get_as_operator(&target).status, 200, "{target}");
+                seen += 1;
+            }
+        }
+        assert_eq!(seen, 11);
+    }
+
+    #[test]
+    fn a_header_is_a_text_wherever_it_is() {
+        let document = serde_json::to_value(crate::api::openapi::openapi()).unwrap();
+        let mut seen = 0;
+        for item in document["paths"].as_object().unwrap().values() {
+            for operation in item.as_object().unwrap().values() {
+                let parameters = operation["parameters"].as_array().into_iter().flatten();
+                for header in parameters.filter(|parameter| parameter["in"] == "header") {
+                    assert_eq!(header["schema"]["type"], "string");
+                    seen += 1;
+                }
+            }
+        }
+        assert_eq!(seen, 5);
+    }
+
+    #[test]
+    fn what_was_refused_though_the_document_allowed_it_is_not_allowed_any_more() {
+        let api = Service::start();
+        let document = api.get("/api/openapi.json").json();
+        for (field, text) in [
+            ("subject", "x\u{2}y"),
+            ("message", "x\u{1f}"),
+            ("customerPhone", "call me"),
+            ("customerName", " "),
+            ("subject", "\r \u{ad}"),
+        ] {
+            let pattern = document["components"]["schemas"]["CreateTicket"]["properties"][field]["pattern"].as_str();
+            assert!(pattern.is_some(), "{field}");
+            let body: Value = changed(seeds_ticket(), field, Some(json!(text)));
+            assert_eq!(api.send(&Request::post("/api/ticket", &body)).status, 400, "{field}");
+        }
+    }
+}

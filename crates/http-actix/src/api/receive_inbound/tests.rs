@@ -1,0 +1,278 @@
+mod asking;
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::{
+    api::body::any_json::any_json,
+    testing::{Answer, DownStore, INBOUND_KEY, MANAGER, Request, Service, changed},
+};
+
+fn seeds_message(reference: &str) -> Value {
+    json!({
+        "ticketRef": reference,
+        "message": "Thank you for reporting this. We'll investigate immediately.",
+        "from": MANAGER,
+        "channel": "whatsapp",
+        "externalId": "SM1234567890abcdef"
+    })
+}
+
+fn receive_bytes(api: &Service, body: impl Into<Vec<u8>>) -> Answer {
+    api.send(&Request::post_bytes("/api/ticket/inbound", body).header("x-api-key", INBOUND_KEY))
+}
+
+fn last_message(api: &Service, reference: &str) -> Value {
+    let thread = api.get(&format!("/api/ticket/{reference}")).json();
+    thread["messages"].as_array().unwrap().last().unwrap().clone()
+}
+
+#[test]
+fn the_seeds_message_joins_its_ticket_once() {
+    let api = Service::start();
+    let reference = api.open_ticket().reference;
+    let (first, again) = (
+        api.receive(&seeds_message(&reference)),
+        api.receive(&seeds_message(&reference)),
+    );
+    assert_eq!((first.status, again.status), (200, 200));
+    let (first, again) = (first.json(), again.json());
+    assert_eq!(
+        (&first["ok"], &first["ticketRef"], &first["duplicate"]),
+        (&json!(true), &json!(reference), &json!(false))
+    );
+    assert_eq!(again["duplicate"], true);
+    assert_eq!(first["messageId"], again["messageId"]);
+    assert_eq!(last_message(&api, &reference)["id"], first["messageId"]);
+}
+
+#[test]
+fn the_key_is_asked_before_anything_of_the_body() {
+    let api = Service::start();
+    // A megabyte is announced and never comes: an answer means that nobody waited for it.
+    let post = || Request::new("POST", "/api/ticket/inbound").announcing(1_000_000);
+    for request in [
+        post(),
+        post().header("x-api-key", ""),
+        post().header("x-api-key", "wrong"),
+        post().header("x-api-key", &INBOUND_KEY[1..]),
+        post().header("x-api-key", &INBOUND_KEY.to_uppercase()),
+        post().header("x-api-key", INBOUND_KEY).header("x-api-key", INBOUND_KEY),
+        post().bearer(INBOUND_KEY),
+    ] {
+        let answer = api.send(&request);
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (401, "unauthorized"),
+            "{request:?}"
+        );
+    }
+    // With the right key the same request is judged by its head.
+    assert_eq!(api.send(&post().header("x-api-key", INBOUND_KEY)).status, 415);
+}
+
+#[test]
+fn both_keys_open_while_they_are_exchanged_and_none_where_none_is_set() {
+    let api = Service::start();
+    let send = |api: &Service, key: &str| {
+        let body = seeds_message("T-20250115-1234");
+        api.send(&Request::post("/api/ticket/inbound", &body).header("x-api-key", key))
+            .status
+    };
+    assert_eq!((send(&api, INBOUND_KEY), send(&api, "the-key-before")), (404, 404));
+    let closed = Service::with(|setup| setup.access_control.inbound_keys.clear());
+    assert_eq!((send(&closed, INBOUND_KEY), send(&closed, "")), (401, 401));
+}
+
+#[test]
+fn wrong_keys_are_limited() {
+    let api = Service::with(|setup| setup.access_control.trusted_proxy_hops = 1);
+    let post = |key: &str| {
+        let request = Request::post("/api/ticket/inbound", &json!({})).header("x-api-key", key);
+        api.send(&request.header("x-forwarded-for", "2001:db8::1")).status
+    };
+    assert!((0..1_000).map(|_| post("wrong")).any(|status| status == 429));
+    assert!((0..140).all(|_| post(INBOUND_KEY) == 400));
+}
+
+#[test]
+fn each_rule_has_two_sides() {
+    let api = Service::start();
+    let reference = api.open_ticket().reference;
+    for (field, value, expected) in [
+        ("from", Some(json!("whatsapp:+919655716000")), None),
+        ("from", Some(json!(" WhatsApp:+1 234 567-8901")), None),
+        ("from", Some(json!("whatsapp:")), Some("required")),
+        ("from", Some(json!("sms:+919655716000")), Some("invalid_phone")),
+        ("from", Some(json!(919_655_716_000_u64)), Some("not_text")),
+        ("from", Some(json!("  ")), Some("required")),
+        ("from", None, Some("required")),
+        ("channel", Some(json!("web")), None),
+        ("channel", Some(json!(" ")), None),
+        ("channel", None, None),
+        ("channel", Some(json!("sms")), Some("not_allowed")),
+        ("channel", Some(json!(1)), Some("not_text")),
+        ("externalId", Some(json!("x".repeat(128))), None),
+        ("externalId", Some(json!("x".repeat(129))), Some("too_long")),
+        ("externalId", Some(json!("a\nb")), Some("control_character")),
+        ("externalId", Some(json!("")), None),
+        ("externalId", Some(json!(12)), Some("not_text")),
+        ("ticketRef", Some(json!(12)), Some("not_text")),
+        ("message", None, Some("required")),
+        ("message", Some(json!(" \u{0} ")), Some("required")),
+        ("message", Some(json!(["Hello"])), Some("not_text")),
+        ("message", Some(json!({ "text": "Hello" })), Some("not_text")),
+        ("mediaUrl", Some(json!("http://plain.example")), None),
+        ("mediaUrl", Some(json!(12)), None),
+        ("mediaUrl", Some(Value::Null), None),
+        ("repliedToExternalId", Some(json!(12)), None),
+        ("repliedToExternalId", Some(json!("x".repeat(500))), None),
+        ("repliedToExternalId", Some(json!("nobody knows it")), None),
+    ] {
+        let message = changed(
+            changed(seeds_message(&reference), "externalId", None),
+            field,
+            value.clone(),
+        );
+        let answer = api.receive(&message);
+        match expected {
+            None => assert_eq!(answer.status, 200, "{field} {value:?} {answer:?}"),
+            Some(code) => assert_eq!(answer.faults(), [format!("{field} {code}")], "{field} {value:?}"),
+        }
+    }
+    let faults = ["from required", "message required", "ticketRef not_text"];
+    assert_eq!(api.receive(&json!({ "ticketRef": 1 })).faults(), faults);
+}
+
+#[test]
+fn no_reply_is_lost_over_its_text_or_its_medium() {
+    let api = Service::start();
+    let reference = api.open_ticket().reference;
+    let good = "https://media.example/1";
+    for (text, media, body, shown_media) in [
+        (json!("a\u{0}b\r\nc"), Value::Null, "ab\nc".to_owned(), Value::Null),
+        (
+            json!("x".repeat(16_001)),
+            Value::Null,
+            "x".repeat(16_000) + "… [cut]",
+            Value::Null,
+        ),
+        (json!("x".repeat(16_000)), Value::Null, "x".repeat(16_000), Value::Null),
+        (Value::Null, json!(good), String::new(), json!(good)),
+        (json!("look"), json!(good), "look".into(), json!(good)),
+        (json!("look"), json!("ftp://x"), "look".into(), Value::Null),
+        (json!("look"), json!({}), "look".into(), Value::Null),
+        (
+            json!(" "),
+            json!("ftp://x"),
+            "[attachment without a usable address]".into(),
+            Value::Null,
+        ),
+        (
+            Value::Null,
+            json!(["https://x.example"]),
+            "[attachment without a usable address]".into(),
+            Value::Null,
+        ),
+    ] {
+        let message = json!({ "ticketRef": reference, "from": MANAGER, "message": text, "mediaUrl": media });
+        assert_eq!(api.receive(&message).status, 200, "{message}");
+        let shown = last_message(&api, &reference);
+        assert_eq!((&shown["body"], &shown["mediaUrl"]), (&json!(body), &shown_media));
+    }
+}
+
+#[test]
+fn no_reply_is_lost_over_how_its_text_is_written() {
+    let api = Service::start();
+    let reference = api.open_ticket().reference;
+    for (message, shown) in [
+        (&br#""cut \ud83d""#[..], "cut \u{fffd}"),
+        (br#""\uDE00 \uD83D\uDE00 \\ud83d""#, "\u{fffd} \u{1f600} \\ud83d"),
+        (b"\"a\xff\xfeb\"", "a\u{fffd}\u{fffd}b"),
+        (b"1234", "1234"),
+        (b"-1.50", "-1.50"),
+        (b"1e999", "1e999"),
+        (b"123456789012345678901234567890", "123456789012345678901234567890"),
+        (b"true", "true"),
+        (b" false ", "false"),
+    ] {
+        let head = format!("{{\"ticketRef\":\"{reference}\",\"from\":\"{MANAGER}\",\"message\":");
+        let answer = receive_bytes(&api, [head.as_bytes(), message, b"}"].concat());
+        assert_eq!(answer.status, 200, "{shown} {answer:?}");
+        assert_eq!(last_message(&api, &reference)["body"], shown);
+    }
+}
+
+#[test]
+fn a_message_without_a_certain_ticket_is_kept_and_joins_later() {
+    let api = Service::start();
+    let reference = api.open_ticket().reference;
+    let unnamed = changed(seeds_message(&reference), "ticketRef", Some(json!(" ")));
+    for _ in 0..2 {
+        let answer = api.receive(&unnamed);
+        assert_eq!((answer.status, answer.code().as_str()), (400, "ticket_not_named"));
+    }
+    for unknown in ["T-20250115-12345", "no reference at all"] {
+        let answer = api.receive(&changed(seeds_message(unknown), "externalId", Some(json!(unknown))));
+        assert_eq!((answer.status, answer.code().as_str()), (404, "ticket_not_found"));
+    }
+    let joined = api.receive(&seeds_message(&reference));
+    assert_eq!((joined.status, &joined.json()["duplicate"]), (200, &json!(false)));
+    // Named by the manager's own text.
+    let named = json!({ "from": MANAGER, "message": format!("done: {reference}") });
+    assert_eq!(api.receive(&named).json()["ticketRef"], reference);
+}
+
+#[test]
+fn a_store_that_is_down_is_an_error() {
+    let api = Service::with(|setup| setup.store = Some(Arc::new(DownStore)));
+    let answer = api.receive(&seeds_message("T-20250115-1234"));
+    assert_eq!((answer.status, answer.code().as_str()), (500, "storage_unavailable"));
+}
+
+#[test]
+fn no_body_makes_the_server_fail() {
+    let api = Service::start();
+    let reference = api.open_ticket().reference;
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let fields = [
+        "ticketRef",
+        "message",
+        "from",
+        "channel",
+        "externalId",
+        "mediaUrl",
+        "repliedToExternalId",
+    ];
+    let bodies = prop::collection::vec(prop::option::of(any_json()), fields.len());
+    runner
+        .run(&bodies, |values| {
+            let body = fields
+                .iter()
+                .zip(values)
+                .fold(seeds_message(&reference), |body, (field, value)| match value {
+                    Some(value) => changed(body, field, Some(value)),
+                    None => body,
+                });
+            prop_assert!(api.receive(&body).status < 500);
+            Ok(())
+        })
+        .unwrap();
+    runner
+        .run(&prop::collection::vec(any::<u8>(), 0..60), |bytes| {
+            for prefix in [&b""[..], b"{", b"{\"message\":"] {
+                prop_assert_eq!(receive_bytes(&api, [prefix, &bytes].concat()).status, 400);
+            }
+            // In the middle of a text the same bytes may do.
+            for quoted in ["message", "ticketRef", "externalId"] {
+                let head = format!("{{\"from\":\"{MANAGER}\",\"{quoted}\":\"");
+                let status = receive_bytes(&api, [head.as_bytes(), &bytes, b"\"}"].concat()).status;
+                prop_assert!(matches!(status, 200 | 400 | 404), "{}", status);
+            }
+            Ok(())
+        })
+        .unwrap();
+}

@@ -1,0 +1,133 @@
+//! `POST /api/ticket/{ticketRef}/replies`: an operator answers.
+
+use actix_web::{HttpRequest, HttpResponse};
+
+use crate::api::{
+    Api,
+    add_message::{AddedMessage, NewMessage, created},
+    body::Body,
+    get_ticket::reference_of,
+    idempotency,
+    keys::Operator,
+    patience::in_time,
+    problem::Problem,
+};
+
+/// Answer in a ticket
+///
+/// The message stands in the thread as a manager's. The ticket's status stays as it is.
+#[utoipa::path(
+    post,
+    path = "/api/ticket/{ticketRef}/replies",
+    tag = "Operators",
+    operation_id = "reply",
+    params(
+        ("ticketRef" = String, Path, description = "The reference, in upper or lower case.", example = "T-20250115-1234"),
+        (
+            "Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
+            description = "Printable ASCII. For 24 hours the same key with the same request gives the same message."
+        ),
+    ),
+    request_body = NewMessage,
+    security(("operator" = [])),
+    responses(
+        (status = 201, description = "The message is in the thread.", body = AddedMessage, headers(
+            ("Idempotent-Replayed" = String, description = "`true` if this answers a repeated request."),
+        )),
+        (status = 400, description = "`validation_failed`: the body is no JSON object, or fields are at fault."),
+        (status = 401, description = "`unauthorized`: the operator's token is missing or wrong."),
+        (status = 404, description = "`ticket_not_found`"),
+        (status = 408, description = "`request_timeout`"),
+        (status = 413, description = "`payload_too_large`: more than 64 KiB."),
+        (status = 415, description = "`unsupported_media_type`"),
+        (status = 422, description = "`idempotency_key_reused`: the key came with another request."),
+        (status = 429, description = "`rate_limited`: too many wrong tokens."),
+        (status = 500, description = "`storage_unavailable` or `internal`: most likely nothing was stored; repeated with the same `Idempotency-Key`, it is one message."),
+    )
+)]
+pub(crate) async fn reply(_: Operator, body: Body<NewMessage>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let (key, key_fault) = idempotency::given(&request);
+    let text = body.0.checked(key_fault)?;
+    let add_message = &Api::of(&request)?.add_message;
+    let added = in_time(add_message.as_operator(reference_of(&request)?, text, key)).await?;
+    Ok(created(&added))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::{Value, json};
+
+    use crate::testing::{Answer, DownStore, Request, Service};
+
+    fn reply(api: &Service, reference: &str, body: &Value) -> Answer {
+        api.as_operator(Request::post(&format!("/api/ticket/{reference}/replies"), body))
+    }
+
+    #[test]
+    fn an_operator_answers_as_a_manager_and_nobody_is_told_twice() {
+        let api = Service::start();
+        let opened = api.open_ticket();
+        api.hand_over("SM1");
+        api.set_status(&opened.reference, "resolved");
+        let answer = reply(&api, &opened.reference, &json!({ "message": " We look into it. " }));
+        let added = answer.json();
+        assert_eq!((answer.status, &added["ok"]), (201, &json!(true)));
+        let thread = api.get(&format!("/api/ticket/{}", opened.reference)).json();
+        assert_eq!(
+            thread["messages"][1],
+            json!({
+                "id": added["messageId"], "sender": "manager", "channel": "web", "mediaUrl": null,
+                "body": "We look into it.", "createdAt": added["createdAt"]
+            })
+        );
+        // It leaves the status as it is, and the managers are not told of what one of them wrote.
+        assert_eq!(thread["ticket"]["status"], "resolved");
+        assert_eq!(thread["ticket"]["delivery"]["state"], "sent");
+        let trail = api.get_as_operator("/api/trail").json();
+        assert_eq!(
+            (&trail["entries"][0]["act"], &trail["entries"][0]["messageId"]),
+            (&json!("reply"), &added["messageId"])
+        );
+    }
+
+    #[test]
+    fn it_has_the_rules_and_the_idempotency_of_messages() {
+        let api = Service::start();
+        let opened = api.open_ticket();
+        assert_eq!(
+            reply(&api, &opened.reference, &json!({})).faults(),
+            ["message required"]
+        );
+        let send = |target: &str, bearer: bool| {
+            let request = Request::post(target, &json!({ "message": "One" })).header("idempotency-key", "key-1");
+            if bearer {
+                api.as_operator(request)
+            } else {
+                api.send(&request)
+            }
+        };
+        let target = format!("/api/ticket/{}/replies", opened.reference);
+        let (first, again) = (send(&target, true), send(&target, true));
+        assert_eq!((first.status, again.status, &first.body), (201, 201, &again.body));
+        assert_eq!(again.header("idempotent-replayed"), Some("true"));
+        // The same words of the customer are another request.
+        let customers = send(&opened.messages(), false);
+        assert_eq!(
+            (customers.status, customers.code().as_str()),
+            (422, "idempotency_key_reused")
+        );
+        for reference in ["T-20250115-1234", "x"] {
+            let answer = reply(&api, reference, &json!({ "message": "One" }));
+            assert_eq!((answer.status, answer.code().as_str()), (404, "ticket_not_found"));
+        }
+    }
+
+    #[test]
+    fn a_store_that_is_down_is_an_error() {
+        let api = Service::with(|setup| setup.store = Some(Arc::new(DownStore)));
+        let answer = reply(&api, "T-20250115-1234", &json!({ "message": "One" }));
+        assert_eq!((answer.status, answer.code().as_str()), (500, "storage_unavailable"));
+    }
+}

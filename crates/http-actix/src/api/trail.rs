@@ -1,0 +1,297 @@
+//! `GET /api/trail`: what operators did, for operators.
+
+use actix_web::{HttpRequest, HttpResponse};
+use garde::Validate;
+use serde::{Deserialize, Serialize};
+use ticket_domain::{AuditAction, AuditEntryId, Entry, TicketRef};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use crate::api::{
+    Api,
+    field::{Field, blank_is_missing, check, optional},
+    keys::Operator,
+    list::{LastId, PageSize, next, parameters},
+    problem::{Code, Problem},
+    words::ActWord,
+};
+
+/// The words for what operators do.
+pub(crate) const ACTS: [&str; 7] = [
+    "status",
+    "priority",
+    "reply",
+    "attach",
+    "redeliver",
+    "redeliver_dead",
+    "erase",
+];
+
+/// Which entries are wanted. An empty parameter counts as absent.
+#[derive(Deserialize, Validate, IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Wanted {
+    /// Only those of this ticket.
+    #[serde(default, deserialize_with = "blank_is_missing")]
+    #[garde(skip)]
+    #[param(value_type = Option<String>, example = "T-20250115-1234")]
+    ticket_ref: Field<TicketRef>,
+    /// The most entries of the page, 1–100. Absent: 50.
+    #[serde(default, deserialize_with = "blank_is_missing")]
+    #[garde(custom(optional))]
+    #[param(value_type = Option<u16>, minimum = 1, maximum = 100)]
+    limit: Field<PageSize>,
+    /// The `next` of the page before: older entries follow.
+    #[serde(default, deserialize_with = "blank_is_missing")]
+    #[garde(custom(optional))]
+    #[param(value_type = Option<Uuid>)]
+    before: Field<LastId>,
+}
+
+/// What an operator did.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = TrailEntry)]
+pub(crate) struct TrailEntry {
+    id: Uuid,
+    #[schema(format = "date-time", example = "2025-01-15T11:45:00.000000Z")]
+    at: String,
+    /// The ticket; null where several may be meant.
+    #[schema(required = true, example = "T-20250115-1234")]
+    ticket_ref: Option<String>,
+    #[schema(value_type = ActWord, example = "status")]
+    act: &'static str,
+    /// The status or priority before.
+    #[schema(required = true, example = "open")]
+    from: Option<&'static str>,
+    /// The status or priority since.
+    #[schema(required = true, example = "resolved")]
+    to: Option<&'static str>,
+    /// The message that was written or attached.
+    #[schema(required = true)]
+    message_id: Option<Uuid>,
+    /// The notification that was sent again.
+    #[schema(required = true)]
+    notification_id: Option<Uuid>,
+    /// How many notifications were sent again at once, or how many messages were erased.
+    #[schema(required = true, example = json!(null))]
+    count: Option<u64>,
+}
+
+impl From<&Entry> for TrailEntry {
+    fn from(entry: &Entry) -> Self {
+        let [status, priority, reply, attach, redeliver, redeliver_dead, erase] = ACTS;
+        let did = |act| Self {
+            id: entry.id.0,
+            at: entry.at.to_string(),
+            ticket_ref: entry.reference.map(|reference| reference.to_string()),
+            act,
+            from: None,
+            to: None,
+            message_id: None,
+            notification_id: None,
+            count: None,
+        };
+        let moved = |act, from, to| Self {
+            from: Some(from),
+            to: Some(to),
+            ..did(act)
+        };
+        match entry.act {
+            AuditAction::Status { from, to } => moved(status, from.as_str(), to.as_str()),
+            AuditAction::Priority { from, to } => moved(priority, from.as_str(), to.as_str()),
+            AuditAction::Reply(id) => Self {
+                message_id: Some(id.0),
+                ..did(reply)
+            },
+            AuditAction::Attach(id) => Self {
+                message_id: Some(id.0),
+                ..did(attach)
+            },
+            AuditAction::Redeliver(id) => Self {
+                notification_id: Some(id.0),
+                ..did(redeliver)
+            },
+            AuditAction::RedeliverDead(count) => Self {
+                count: Some(count),
+                ..did(redeliver_dead)
+            },
+            AuditAction::Erase(count) => Self {
+                count: Some(count),
+                ..did(erase)
+            },
+        }
+    }
+}
+
+/// One page of the trail.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Trail {
+    /// Always true.
+    #[schema(example = true)]
+    ok: bool,
+    entries: Vec<TrailEntry>,
+    /// The `before` of the next page; null where there is none.
+    #[schema(required = true)]
+    next: Option<Uuid>,
+}
+
+/// List what operators did
+///
+/// The newest entry comes first.
+#[utoipa::path(
+    get,
+    path = "/api/trail",
+    tag = "Operators",
+    operation_id = "trail",
+    params(Wanted),
+    security(("operator" = [])),
+    responses(
+        (status = 200, description = "A page of the trail.", body = Trail),
+        (status = 400, description = "`validation_failed`: parameters are at fault."),
+        (status = 401, description = "`unauthorized`: the operator's token is missing or wrong."),
+        (status = 404, description = "`ticket_not_found`"),
+        (status = 429, description = "`rate_limited`: too many wrong tokens."),
+        (status = 500, description = "`storage_unavailable` or `internal`"),
+    )
+)]
+pub(crate) async fn trail(_: Operator, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let wanted = parameters::<Wanted>(&request)?;
+    check(&wanted, None)?;
+    let of = match wanted.ticket_ref {
+        Field::Missing => None,
+        Field::Good(reference) => Some(reference),
+        Field::NotText | Field::Bad(_) => return Err(Problem::new(Code::TicketNotFound)),
+    };
+    let size = wanted.limit.good().unwrap_or_default();
+    let before = wanted.before.good().map(|LastId(id)| AuditEntryId(id));
+    let entries = Api::of(&request)?.operate.trail(of, before, size.0).await?;
+    Ok(HttpResponse::Ok().json(Trail {
+        ok: true,
+        entries: entries.iter().map(TrailEntry::from).collect(),
+        next: next(&entries, size, |entry| entry.id.0),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::{Value, json};
+    use ticket_domain::ports::{AttemptOutcome, Clock};
+
+    use crate::testing::{DownStore, MANAGER, Request, Service, SystemClock};
+
+    fn trail(api: &Service, query: &str) -> Value {
+        let answer = api.get_as_operator(&format!("/api/trail{query}"));
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()
+    }
+
+    fn acts(trail: &Value) -> Vec<&str> {
+        let entries = trail["entries"].as_array().unwrap().iter();
+        entries.map(|entry| entry["act"].as_str().unwrap()).collect()
+    }
+
+    #[test]
+    fn every_act_is_told_with_what_it_changed() {
+        let api = Service::start();
+        let opened = api.open_ticket();
+        let target = format!("/api/ticket/{}", opened.reference);
+        api.record_attempt(|| AttemptOutcome::Dead {
+            at: SystemClock.now(),
+            reason: "n8n answered 410".into(),
+        });
+        let undelivered = api.get_as_operator("/api/notifications").json();
+        let notification = &undelivered["notifications"][0]["id"];
+        let again = format!("/api/notifications/{}/redeliver", notification.as_str().unwrap());
+        assert_eq!(api.as_operator(Request::new("POST", &again)).status, 200);
+        let both = json!({ "status": "resolved", "priority": "low" });
+        assert_eq!(api.as_operator(Request::patch(&target, &both)).status, 200);
+        let reply = Request::post(&format!("{target}/replies"), &json!({ "message": "Done." }));
+        let reply = api.as_operator(reply).json();
+        let kept = api.store_unmatched(MANAGER, "Really done.");
+        let attach = Request::post(
+            &format!("/api/unmatched/{kept}/attach"),
+            &json!({ "ticketRef": opened.reference }),
+        );
+        assert_eq!(api.as_operator(attach).status, 200);
+
+        let all = trail(&api, "");
+        let mut told = acts(&all);
+        // What was done in one act has no order.
+        told[2..4].sort_unstable();
+        assert_eq!(told, ["attach", "reply", "priority", "status", "redeliver"]);
+        let entry = |act: &str| {
+            let entries = all["entries"].as_array().unwrap();
+            let mut entry = entries.iter().find(|entry| entry["act"] == act).unwrap().clone();
+            assert!(entry["at"].take().is_string() && entry["id"].take().is_string());
+            entry
+        };
+        let expected = |act: &str, changed: Value| {
+            let mut entry = json!({
+                "id": null, "at": null, "ticketRef": opened.reference, "act": act, "from": null, "to": null,
+                "messageId": null, "notificationId": null, "count": null
+            });
+            entry
+                .as_object_mut()
+                .unwrap()
+                .extend(changed.as_object().unwrap().clone());
+            entry
+        };
+        for (act, changed) in [
+            ("status", json!({ "from": "open", "to": "resolved" })),
+            ("priority", json!({ "from": "high", "to": "low" })),
+            ("reply", json!({ "messageId": reply["messageId"] })),
+            ("attach", json!({ "messageId": kept })),
+            ("redeliver", json!({ "notificationId": notification })),
+        ] {
+            assert_eq!(entry(act), expected(act, changed));
+        }
+    }
+
+    #[test]
+    fn it_is_read_in_pages_of_one_ticket_or_of_all() {
+        let api = Service::start();
+        let (opened, other) = (api.open_ticket(), api.open_ticket());
+        for status in ["resolved", "open", "closed"] {
+            api.set_status(&opened.reference, status);
+            api.set_status(&other.reference, status);
+        }
+        assert_eq!(trail(&api, "?limit=100").as_object().unwrap()["next"], json!(null));
+        for (of, expected) in [
+            ("", vec!["closed", "closed", "open", "open", "resolved", "resolved"]),
+            (opened.reference.as_str(), vec!["closed", "open", "resolved"]),
+        ] {
+            let mut seen = Vec::new();
+            let mut before = String::new();
+            loop {
+                let page = trail(&api, &format!("?ticketRef={of}&limit=2&before={before}"));
+                for entry in page["entries"].as_array().unwrap() {
+                    assert!(of.is_empty() || entry["ticketRef"] == of);
+                    seen.push(entry["to"].as_str().unwrap().to_owned());
+                }
+                match page["next"].as_str() {
+                    Some(next) => before = next.to_owned(),
+                    None => break,
+                }
+            }
+            assert_eq!(seen, expected, "{of}");
+        }
+    }
+
+    #[test]
+    fn wrong_parameters_and_unknown_tickets_are_told() {
+        let api = Service::start();
+        let answer = api.get_as_operator("/api/trail?before=x&limit=many");
+        assert_eq!(answer.faults(), ["before invalid_cursor", "limit out_of_range"]);
+        for reference in ["T-20250115-1234", "x"] {
+            let answer = api.get_as_operator(&format!("/api/trail?ticketRef={reference}"));
+            assert_eq!((answer.status, answer.code().as_str()), (404, "ticket_not_found"));
+        }
+        let down = Service::with(|setup| setup.store = Some(Arc::new(DownStore)));
+        let answer = down.get_as_operator("/api/trail");
+        assert_eq!((answer.status, answer.code().as_str()), (500, "storage_unavailable"));
+    }
+}

@@ -1,0 +1,186 @@
+//! `GET /api/unmatched`: messages whose ticket is not known, for operators.
+
+use actix_web::{HttpRequest, HttpResponse};
+use garde::Validate;
+use serde::{Deserialize, Serialize};
+use ticket_domain::{Message, MessageId, Phone};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use crate::api::{
+    Api,
+    field::{Field, blank_is_missing, check, optional},
+    get_ticket::MessageBody,
+    keys::Operator,
+    list::{LastId, PageSize, next, parameters},
+    problem::Problem,
+};
+
+/// Which page is wanted. An empty parameter counts as absent.
+#[derive(Deserialize, Validate, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Wanted {
+    /// The most messages of the page, 1–100. Absent: 50.
+    #[serde(default, deserialize_with = "blank_is_missing")]
+    #[garde(custom(optional))]
+    #[param(value_type = Option<u16>, minimum = 1, maximum = 100)]
+    limit: Field<PageSize>,
+    /// The `next` of the page before.
+    #[serde(default, deserialize_with = "blank_is_missing")]
+    #[garde(custom(optional))]
+    #[param(value_type = Option<Uuid>)]
+    after: Field<LastId>,
+}
+
+/// A message whose ticket is not known.
+#[derive(Serialize, ToSchema)]
+#[schema(as = UnmatchedMessage)]
+pub(crate) struct UnmatchedMessage<'a> {
+    #[serde(flatten)]
+    message: MessageBody<'a>,
+    /// The number that it came from.
+    #[schema(required = true, example = "+919655716000")]
+    from: Option<&'a str>,
+}
+
+impl<'a> From<&'a Message> for UnmatchedMessage<'a> {
+    fn from(message: &'a Message) -> Self {
+        Self {
+            message: message.into(),
+            from: message.from.as_ref().map(Phone::as_str),
+        }
+    }
+}
+
+/// One page of messages.
+#[derive(Serialize, ToSchema)]
+#[schema(as = UnmatchedList)]
+pub(crate) struct UnmatchedList<'a> {
+    /// Always true.
+    #[schema(example = true)]
+    ok: bool,
+    messages: Vec<UnmatchedMessage<'a>>,
+    /// The `after` of the next page; null where there is none.
+    #[schema(required = true)]
+    next: Option<Uuid>,
+}
+
+/// List messages whose ticket is not known
+///
+/// The oldest come first. Each waits until an operator says which ticket it belongs to.
+#[utoipa::path(
+    get,
+    path = "/api/unmatched",
+    tag = "Operators",
+    operation_id = "listUnmatched",
+    params(Wanted),
+    security(("operator" = [])),
+    responses(
+        (status = 200, description = "A page of messages.", body = UnmatchedList),
+        (status = 400, description = "`validation_failed`: parameters are at fault."),
+        (status = 401, description = "`unauthorized`: the operator's token is missing or wrong."),
+        (status = 429, description = "`rate_limited`: too many wrong tokens."),
+        (status = 500, description = "`storage_unavailable` or `internal`"),
+    )
+)]
+pub(crate) async fn list_unmatched(_: Operator, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let wanted = parameters::<Wanted>(&request)?;
+    check(&wanted, None)?;
+    let size = wanted.limit.good().unwrap_or_default();
+    let after = wanted.after.good().map(|LastId(id)| MessageId(id));
+    let messages = Api::of(&request)?.operate.unmatched(after, size.0).await?;
+    Ok(HttpResponse::Ok().json(UnmatchedList {
+        ok: true,
+        messages: messages.iter().map(UnmatchedMessage::from).collect(),
+        next: next(&messages, size, |message| message.id.0),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::{Value, json};
+
+    use crate::testing::{DownStore, INBOUND_KEY, MANAGER, Request, Service};
+
+    fn list(api: &Service, query: &str) -> Value {
+        let answer = api.get_as_operator(&format!("/api/unmatched{query}"));
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()
+    }
+
+    fn bodies(list: &Value) -> Vec<&str> {
+        let messages = list["messages"].as_array().unwrap().iter();
+        messages.map(|message| message["body"].as_str().unwrap()).collect()
+    }
+
+    #[test]
+    fn what_names_no_ticket_is_listed_the_oldest_first() {
+        let api = Service::start();
+        assert_eq!(list(&api, ""), json!({ "ok": true, "messages": [], "next": null }));
+        let kept = json!({
+            "from": "+1 555 000 1111", "message": "Hello?", "mediaUrl": "https://media.example/1", "externalId": "SM1"
+        });
+        let request = Request::post("/api/ticket/inbound", &kept).header("x-api-key", INBOUND_KEY);
+        assert_eq!(api.send(&request).code(), "ticket_not_named");
+        api.store_unmatched(MANAGER, "second");
+        let both = list(&api, "");
+        let first = &both["messages"][0];
+        assert_eq!(bodies(&both), ["Hello?", "second"]);
+        assert_eq!(
+            (&first["sender"], &first["channel"], &first["from"], &first["mediaUrl"]),
+            (
+                &json!("agent"),
+                &json!("whatsapp"),
+                &json!("+15550001111"),
+                &json!("https://media.example/1")
+            )
+        );
+        assert_eq!(first.as_object().unwrap().len(), 7);
+        assert_eq!(both["messages"][1]["sender"], "manager");
+        assert_eq!(both["next"], json!(null));
+    }
+
+    #[test]
+    fn pages_follow_each_other() {
+        let api = Service::start();
+        for number in 0..5 {
+            api.store_unmatched(MANAGER, &format!("message {number}"));
+        }
+        let mut seen = Vec::new();
+        let mut after = String::new();
+        loop {
+            let page = list(&api, &format!("?limit=2&after={after}&other=x"));
+            assert!(bodies(&page).len() <= 2);
+            seen.extend(bodies(&page).into_iter().map(str::to_owned));
+            match page["next"].as_str() {
+                Some(next) => after = next.to_owned(),
+                None => break,
+            }
+        }
+        let expected: Vec<String> = (0..5).map(|number| format!("message {number}")).collect();
+        assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn wrong_parameters_are_told_at_once() {
+        let api = Service::start();
+        for (query, faults) in [
+            ("?limit=0&after=x", &["after invalid_cursor", "limit out_of_range"][..]),
+            ("?limit=101", &["limit out_of_range"]),
+            ("?limit=5&limit=6", &[]),
+        ] {
+            let answer = api.get_as_operator(&format!("/api/unmatched{query}"));
+            assert_eq!(answer.faults(), faults, "{query}");
+        }
+        assert_eq!(list(&api, "?limit=&after=&%ff")["ok"], true);
+    }
+
+    #[test]
+    fn a_store_that_is_down_is_an_error() {
+        let api = Service::with(|setup| setup.store = Some(Arc::new(DownStore)));
+        let answer = api.get_as_operator("/api/unmatched");
+        assert_eq!((answer.status, answer.code().as_str()), (500, "storage_unavailable"));
+    }
+}

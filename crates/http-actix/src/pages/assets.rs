@@ -1,0 +1,121 @@
+//! Scripts, as they are served. Style sheets stand in the pages themselves.
+
+use std::sync::LazyLock;
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{
+        ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, ETAG, EntityTag, Header, HeaderName, HeaderValue, IfNoneMatch,
+    },
+    web::ServiceConfig,
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use sha2::{Digest, Sha256};
+
+use crate::pages::page;
+
+const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+
+/// A script.
+struct Script {
+    text: &'static str,
+    tag: EntityTag,
+}
+
+impl Script {
+    fn new(text: &'static str) -> Self {
+        let hash = BASE64_STANDARD.encode(Sha256::digest(text));
+        Self {
+            text,
+            tag: EntityTag::new_strong(hash),
+        }
+    }
+
+    /// The script, unless the caller has it already.
+    fn respond(&self, request: &HttpRequest) -> HttpResponse {
+        let is_known = match IfNoneMatch::parse(request) {
+            Ok(IfNoneMatch::Any) => request.headers().contains_key("if-none-match"),
+            Ok(IfNoneMatch::Items(known)) => known.iter().any(|known| known.weak_eq(&self.tag)),
+            Err(_) => false,
+        };
+        let mut response = if is_known {
+            HttpResponse::NotModified()
+        } else {
+            HttpResponse::Ok()
+        };
+        response
+            .insert_header((ETAG, self.tag.to_string()))
+            .insert_header((CACHE_CONTROL, "public, max-age=300"));
+        if is_known {
+            return response.finish();
+        }
+        response.content_type("text/javascript; charset=utf-8").body(self.text)
+    }
+}
+
+static PAGE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("assets/page.js")));
+static INBOX: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("assets/inbox.js")));
+static WIDGET: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("assets/widget.js")));
+
+/// Which address leads to which script.
+pub(crate) fn routes(config: &mut ServiceConfig) {
+    config
+        .service(page("/assets/page.js", async |request: HttpRequest| {
+            PAGE.respond(&request)
+        }))
+        .service(page("/assets/inbox.js", async |request: HttpRequest| {
+            INBOX.respond(&request)
+        }))
+        .service(page("/widget.js", widget));
+}
+
+/// Any site may load it; which of them may send tickets is for the API to say.
+async fn widget(request: HttpRequest) -> HttpResponse {
+    let mut response = WIDGET.respond(&request);
+    let headers = response.headers_mut();
+    headers.insert(RESOURCE_POLICY, HeaderValue::from_static("cross-origin"));
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::pages::testing::{Ask, Site};
+
+    #[actix_web::test]
+    async fn scripts_are_kept_for_a_while_and_asked_for_again_by_their_tag() {
+        let site = Site::start();
+        for target in ["/assets/page.js", "/assets/inbox.js", "/widget.js"] {
+            let script = site.get(target).await;
+            assert_eq!(script.status, 200);
+            assert_eq!(script.header("content-type"), Some("text/javascript; charset=utf-8"));
+            assert_eq!(script.header("cache-control"), Some("public, max-age=300"));
+            let tag = script.header("etag").unwrap();
+            for (known, status) in [(tag, 304), ("*", 304), ("\"other\"", 200), ("nonsense", 200)] {
+                let again = site.send(Ask::get(target).header("if-none-match", known)).await;
+                assert_eq!((again.status, again.header("etag")), (status, Some(tag)), "{known}");
+                assert_eq!(again.body.is_empty(), status == 304 || script.body.is_empty());
+            }
+        }
+    }
+
+    #[actix_web::test]
+    async fn only_the_widget_is_for_other_sites() {
+        let site = Site::start();
+        let widget = site.get("/widget.js").await;
+        assert_eq!(widget.header("cross-origin-resource-policy"), Some("cross-origin"));
+        assert_eq!(widget.header("access-control-allow-origin"), Some("*"));
+        // What programs fall into.
+        assert!(
+            widget.has("\"website\", \"Leave this empty\"")
+                && widget.has("Please empty this field: it tells people from programs.")
+        );
+        // Well below 15 KiB even before it is compressed.
+        assert!(widget.body.len() < 13 * 1024, "{}", widget.body.len());
+        for forbidden in ["innerHTML", "localStorage", "cookie", "eval("] {
+            assert!(!widget.has(forbidden), "{forbidden}");
+        }
+        let page = site.get("/assets/page.js").await;
+        assert_eq!(page.header("cross-origin-resource-policy"), None);
+    }
+}

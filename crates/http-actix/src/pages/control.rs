@@ -1,0 +1,72 @@
+//! The controls of forms: each with its label, its help, and what is wrong with it, which screen readers read together.
+
+use maud::{Markup, html};
+
+use crate::pages::fault::{Field, FieldError, ValidationErrors};
+
+/// One control.
+#[derive(Clone, Copy)]
+pub(crate) struct Control<'a> {
+    pub(crate) field: Field,
+    /// What was typed before.
+    pub(crate) value: &'a str,
+    pub(crate) fault: Option<&'a str>,
+    /// What helps to fill it in; may be empty.
+    pub(crate) help: &'a str,
+}
+
+impl Control<'_> {
+    /// A line to type into. `kind` is that of the keyboard, `autocomplete` says what browsers may fill in.
+    pub(crate) fn line(self, kind: &str, autocomplete: &str) -> Markup {
+        self.with(&html! {
+            input.input type=(kind) #(self.field.name) name=(self.field.name) value=(self.value) dir="auto" required
+                autocomplete=(autocomplete) aria-invalid=[self.fault.map(|_| "true")] aria-describedby=[self.described_by()];
+        })
+    }
+
+    /// A place for several lines. At most `max` characters: the rest of them is counted down near the end.
+    pub(crate) fn area(self, max: usize) -> Markup {
+        self.with(&html! {
+            // A browser takes away the first line break.
+            textarea.input #(self.field.name) name=(self.field.name) rows="5" dir="auto" required data-max=(max)
+                aria-invalid=[self.fault.map(|_| "true")] aria-describedby=[self.described_by()] { "\n" (self.value) }
+        })
+    }
+
+    fn with(&self, input: &Markup) -> Markup {
+        html! {
+            div.field {
+                label for=(self.field.name) { (self.field.label) }
+                @if !self.help.is_empty() { p.help #{ (self.field.name) "-help" } { (self.help) } }
+                (input)
+                (fault_line(self.field, self.fault))
+            }
+        }
+    }
+
+    fn described_by(&self) -> Option<String> {
+        let name = self.field.name;
+        let help = (!self.help.is_empty()).then(|| format!("{name}-help"));
+        let fault = self.fault.map(|_| format!("{name}-fault"));
+        let ids: Vec<String> = help.into_iter().chain(fault).collect();
+        (!ids.is_empty()).then(|| ids.join(" "))
+    }
+}
+
+/// What is wrong, beside the control.
+pub(crate) fn fault_line(field: Field, fault: Option<&str>) -> Markup {
+    html! { @if let Some(fault) = fault { p.fault #{ (field.name) "-fault" } { (fault) } } }
+}
+
+/// Everything that is wrong, with ways to each. It is read out and has the focus when the page comes.
+pub(crate) fn summary(faults: &ValidationErrors) -> Markup {
+    let link = |FieldError { field, words }: &FieldError| html! { li { a href={ "#" (field.name) } { (words) } } };
+    html! {
+        @if !faults.is_empty() {
+            div.notice.danger #faults role="alert" tabindex="-1" autofocus {
+                h2 { "Almost there" }
+                ul { @for fault in faults.iter() { (link(fault)) } }
+            }
+        }
+    }
+}

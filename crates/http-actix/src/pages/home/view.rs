@@ -1,0 +1,186 @@
+//! How the form looks.
+
+use actix_web::{HttpResponse, http::StatusCode};
+use maud::{Markup, html};
+use ticket_domain::{MessageText, Priority};
+
+use super::request::{EMAIL, MESSAGE, NAME, PHONE, PRIORITY, SUBJECT, TRAP};
+use crate::access::TooMany;
+use crate::pages::{
+    Pages, again,
+    control::{Control, fault_line, summary},
+    fault::{Field, ValidationErrors},
+    form_data::FormData,
+    layout::{Audience, Page, frame},
+    return_to::{self, ReturnTo},
+    stamp, trouble, words,
+};
+
+/// A word above the form.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Word {
+    /// The address to go back to is not one that people are sent to.
+    NoWayBack,
+    /// The store did not take the request.
+    NotStored,
+    /// Too many came at once.
+    TooMany(TooMany),
+    /// It was filled in faster than people do.
+    Quick,
+    /// The same words are stored already, twice.
+    Existing(TooMany),
+}
+
+/// The page with the form.
+pub(super) struct FormPage<'a> {
+    pub(super) pages: &'a Pages,
+    /// What was typed before.
+    pub(super) values: &'a FormData,
+    pub(super) faults: &'a ValidationErrors,
+    pub(super) word: Option<Word>,
+    pub(super) mark: &'a str,
+    /// When it was shown first.
+    pub(super) shown: &'a str,
+    pub(super) return_to: Option<&'a ReturnTo>,
+}
+
+impl FormPage<'_> {
+    pub(super) fn respond(&self, status: StatusCode) -> HttpResponse {
+        let title = if self.faults.is_empty() {
+            "Write to us"
+        } else {
+            "Please look at the form again"
+        };
+        let main = html! {
+            main #main.wrap.home tabindex="-1" {
+                div.intro {
+                    h1 { "How can we help?" }
+                    p.lead { "Tell us what happened. It goes to a manager, and the answer comes to a page of your own." }
+                }
+                div.card.stack {
+                    @if let Some(word) = self.word { (notice(word)) }
+                    (summary(self.faults))
+                    (self.form())
+                }
+                (what_happens_next())
+            }
+        };
+        let body = frame(self.pages, &html! {}, &main);
+        Page {
+            title,
+            audience: Audience::Public,
+            body,
+        }
+        .respond(self.pages, status)
+    }
+
+    fn form(&self) -> Markup {
+        html! {
+            // The rules are the server's: a browser's own would refuse some of what they allow.
+            form.form method="post" action=(self.pages.at("/")) novalidate data-once {
+                input type="hidden" name=(again::FIELD) value=(self.mark);
+                input type="hidden" name=(stamp::FIELD) value=(self.shown);
+                @if let Some(address) = self.return_to {
+                    input type="hidden" name=(return_to::FIELD) value=(address);
+                }
+                (self.control(SUBJECT, "").line("text", "off"))
+                (self.control(MESSAGE, "What happened, and what you would like us to do.").area(MessageText::MAX))
+                (self.urgency())
+                (self.control(NAME, "").line("text", "name"))
+                div.pair {
+                    (self.control(PHONE, "With country code, so that we can recognise you on WhatsApp.").line("tel", "tel"))
+                    (self.control(EMAIL, "In case we can’t reach you by phone.").line("email", "email"))
+                }
+                (self.trap())
+                div.send { button.button type="submit" data-busy="Sending…" { "Send" } }
+            }
+        }
+    }
+
+    fn control<'a>(&'a self, field: Field, help: &'a str) -> Control<'a> {
+        Control {
+            field,
+            value: self.values.get(field.name),
+            fault: self.faults.of(field),
+            help,
+        }
+    }
+
+    fn urgency(&self) -> Markup {
+        let chosen = self.values.get(PRIORITY.name).parse().unwrap_or_default();
+        let fault = self.faults.of(PRIORITY);
+        let choice = |priority: Priority| {
+            // The list of faults leads to the first.
+            let id = (priority == Priority::Low).then_some(PRIORITY.name);
+            html! {
+                label {
+                    input type="radio" id=[id] name=(PRIORITY.name) value=(priority) checked[priority == chosen];
+                    span { (words::priority(priority)) }
+                }
+            }
+        };
+        html! {
+            fieldset.field aria-describedby=[fault.map(|_| "priority-fault")] {
+                legend { (PRIORITY.label) }
+                div.segments {
+                    @for priority in [Priority::Low, Priority::Medium, Priority::High, Priority::Urgent] { (choice(priority)) }
+                }
+                (fault_line(PRIORITY, fault))
+            }
+        }
+    }
+
+    /// Out of sight, unless somebody did fill it in: then they see what is in the way.
+    fn trap(&self) -> Markup {
+        let fault = self.faults.of(TRAP);
+        html! {
+            div.field .trap[fault.is_none()] {
+                label for=(TRAP.name) { (TRAP.label) }
+                input.input type="text" #(TRAP.name) name=(TRAP.name) value=(self.values.get(TRAP.name)) autocomplete="off"
+                    tabindex=[fault.is_none().then_some("-1")] aria-invalid=[fault.map(|_| "true")]
+                    aria-describedby=[fault.map(|_| "website-fault")];
+                (fault_line(TRAP, fault))
+            }
+        }
+    }
+}
+
+fn notice(word: Word) -> Markup {
+    let (title, text) = match word {
+        Word::NoWayBack => (
+            "We can’t send you back from here",
+            "The page that you came from gave an address that we may not lead to. Please send the form, and you will see your request here instead.".to_owned(),
+        ),
+        Word::NotStored => (
+            "We could not save your request just now",
+            "Everything that you typed is still here. Please send it again in a minute.".to_owned(),
+        ),
+        Word::TooMany(error) => (
+            "One moment, please",
+            format!("Very many requests came from your connection. {} Everything that you typed is still here.", trouble::wait(error)),
+        ),
+        Word::Quick => (
+            "That was quick",
+            "Programs fill in forms in no time, and this looked like one. Please press Send once more. Everything that you typed is still here.".to_owned(),
+        ),
+        Word::Existing(error) => (
+            "We have this already",
+            format!("The same words came twice from your connection, and both are with us. To ask about something else, please say what. {} Everything that you typed is still here.", trouble::wait(error)),
+        ),
+    };
+    html! { div.notice.warn role="alert" tabindex="-1" autofocus { h2 { (title) } p { (text) } } }
+}
+
+fn what_happens_next() -> Markup {
+    let step = |title: &str, text: &str| html! { li { h3 { (title) } p { (text) } } };
+    html! {
+        section.next aria-labelledby="next" {
+            h2 #next { "What happens next" }
+            ol {
+                (step("You get a page", "It shows your request and every answer. Keep its link."))
+                (step("A manager reads it", "Your page tells you how far it has come."))
+                (step("The answer appears", "Right on your page, by itself. You can write back there."))
+            }
+        }
+    }
+}

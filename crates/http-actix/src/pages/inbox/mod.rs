@@ -1,0 +1,99 @@
+//! The operators' inbox.
+//!
+//! - `session.rs`, `gate.rs`, `sign_in.rs`: who may come in, and that only they act. `refusal.rs`: what everybody else
+//!   and every failure is told.
+//! - `frame.rs`, `attention.rs`, `done.rs`: what stands around each page.
+//! - `filter.rs`, `list.rs`, `ticket.rs`, `acts.rs`: tickets. `unmatched.rs`, `notifications.rs`, `trail.rs`: the rest.
+//! - `events.rs`: the stream that tells an open page to look again.
+
+mod acts;
+mod age;
+mod attention;
+mod done;
+mod events;
+mod filter;
+mod frame;
+mod gate;
+mod list;
+mod notifications;
+mod refusal;
+mod session;
+mod sign_in;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod ticket;
+mod trail;
+mod unmatched;
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::LOCATION,
+    web::{self, Data, ServiceConfig},
+};
+
+use crate::pages::{Pages, page, refusing};
+
+/// Which address leads to which page.
+pub(crate) fn routes(config: &mut ServiceConfig) {
+    for page in [
+        page("/inbox", list::page),
+        page("/inbox/", home),
+        page("/inbox/ticket/{reference}", ticket::page),
+        page("/inbox/unmatched", unmatched::page),
+        page("/inbox/notifications", notifications::page),
+        page("/inbox/trail", trail::page),
+    ] {
+        config.service(page.default_service(refusing("GET, HEAD")));
+    }
+    let events = web::resource("/inbox/events").route(web::get().to(events::stream));
+    config.service(events.default_service(refusing("GET")));
+    // A page that answers an act stands at the act's address. Asking for that address leads to the page behind it.
+    for (path, segments, act) in [
+        ("/inbox/session", 1, web::post().to(sign_in::begin)),
+        ("/inbox/session/end", 2, web::post().to(sign_in::end)),
+        ("/inbox/ticket/{reference}/reply", 1, web::post().to(acts::reply)),
+        ("/inbox/ticket/{reference}/status", 1, web::post().to(acts::status)),
+        ("/inbox/ticket/{reference}/priority", 1, web::post().to(acts::priority)),
+        ("/inbox/unmatched/{id}/attach", 2, web::post().to(unmatched::attach)),
+        (
+            "/inbox/notifications/redeliver",
+            1,
+            web::post().to(notifications::redeliver_all),
+        ),
+        (
+            "/inbox/notifications/{id}/redeliver",
+            2,
+            web::post().to(notifications::redeliver),
+        ),
+    ] {
+        let to_page = move |pages: Data<Pages>, request: HttpRequest| {
+            let page = behind(&request, segments);
+            async move { see_other(&pages.at(&page)) }
+        };
+        let act = page(path, to_page).route(act);
+        config.service(act.default_service(refusing("GET, HEAD, POST")));
+    }
+}
+
+async fn home(pages: Data<Pages>) -> HttpResponse {
+    see_other(&pages.at("/inbox"))
+}
+
+/// The address of the page that an act belongs to: without its last `segments`.
+fn behind(request: &HttpRequest, segments: usize) -> String {
+    let mut page = request.path();
+    for _ in 0..segments {
+        page = page.rsplit_once('/').map_or("", |(page, _)| page);
+    }
+    match request.query_string() {
+        "" => page.to_owned(),
+        query => format!("{page}?{query}"),
+    }
+}
+
+/// Go on there.
+fn see_other(location: &str) -> HttpResponse {
+    HttpResponse::SeeOther().insert_header((LOCATION, location)).finish()
+}

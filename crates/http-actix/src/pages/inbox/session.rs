@@ -1,0 +1,274 @@
+//! An operator's session: a cookie that proves itself, so that nothing has to be kept.
+//!
+//! It reads `end.nonce.mac`: the end in seconds since 1970, 16 random bytes, and the HMAC-SHA256 of both under the
+//! operators' token. While two tokens are exchanged, sessions begin under the newer one, and those of both are good. Another
+//! token makes every session invalid.
+
+use std::time::Duration;
+
+use actix_web::{HttpRequest, http::header::COOKIE};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use hmac::{Hmac, KeyInit, Mac};
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use ticket_domain::{Timestamp, ports::Random};
+use zeroize::Zeroizing;
+
+/// How long a session lasts.
+const LIFE: Duration = Duration::from_hours(7 * 24);
+
+/// The cookie's name. Under https no page that came by http can set one that begins so.
+fn name(is_https: bool) -> &'static str {
+    if is_https { "__Secure-session" } else { "session" }
+}
+
+/// What the code that is computed of a session is for. No code is of use for anything else.
+#[derive(Debug, Clone, Copy)]
+enum Purpose {
+    /// Proves the session.
+    Session,
+    /// Stands in its forms.
+    Form,
+}
+
+/// A session that is good, or is about to begin.
+#[derive(Clone)]
+pub(super) struct Session {
+    /// Seconds since 1970.
+    ends_at: u64,
+    /// The cookie's value.
+    value: String,
+    /// What its forms carry, so that nobody else's do.
+    form_code: String,
+}
+
+impl Session {
+    /// Begins now, for whoever showed the token.
+    pub(super) fn begin(token: &SecretString, now: Timestamp, random: &dyn Random) -> Self {
+        let ends_at = seconds(now.plus(LIFE));
+        let claim = format!("{ends_at}.{:032x}", u128::from_be_bytes(random.bytes()));
+        Self {
+            ends_at,
+            value: format!("{claim}.{}", code(token, Purpose::Session, &claim)),
+            form_code: code(token, Purpose::Form, &claim),
+        }
+    }
+
+    /// The session of a request, if one of its cookies is good at `now`.
+    pub(super) fn of<'t>(
+        request: &HttpRequest,
+        is_https: bool,
+        mut tokens: impl Iterator<Item = &'t SecretString>,
+        now: Timestamp,
+    ) -> Option<Self> {
+        let name = name(is_https);
+        tokens.find_map(|token| {
+            let headers = request.headers().get_all(COOKIE);
+            headers
+                .filter_map(|header| header.to_str().ok())
+                .flat_map(|header| header.split(';'))
+                .filter_map(|cookie| cookie.trim().strip_prefix(name)?.strip_prefix('='))
+                .find_map(|value| Self::read(value, token, now))
+        })
+    }
+
+    fn read(value: &str, token: &SecretString, now: Timestamp) -> Option<Self> {
+        let (claim, given) = value.rsplit_once('.')?;
+        if !is_equal(&code(token, Purpose::Session, claim), given) {
+            return None;
+        }
+        let (ends_at, _) = claim.split_once('.')?;
+        let ends_at = ends_at.parse().ok().filter(|ends_at| *ends_at > seconds(now))?;
+        Some(Self {
+            ends_at,
+            value: value.to_owned(),
+            form_code: code(token, Purpose::Form, claim),
+        })
+    }
+
+    /// The header that gives the cookie to the browser, for what lies at `path` and below.
+    pub(super) fn cookie(&self, path: &str, is_https: bool) -> String {
+        set_cookie(&self.value, path, is_https, LIFE.as_secs())
+    }
+
+    /// The header that takes the cookie away.
+    pub(super) fn no_cookie(path: &str, is_https: bool) -> String {
+        set_cookie("", path, is_https, 0)
+    }
+
+    /// What its forms carry in the hidden field `csrf`.
+    pub(super) fn form_code(&self) -> &str {
+        &self.form_code
+    }
+
+    /// Whether a form came from one of its pages.
+    pub(super) fn wrote(&self, given: &str) -> bool {
+        is_equal(&self.form_code, given)
+    }
+
+    /// How long it is still good.
+    pub(super) fn left(&self, now: Timestamp) -> Duration {
+        Duration::from_secs(self.ends_at.saturating_sub(seconds(now)))
+    }
+}
+
+fn seconds(at: Timestamp) -> u64 {
+    u64::try_from(at.unix_micros() / 1_000_000).unwrap_or_default()
+}
+
+fn set_cookie(value: &str, path: &str, is_https: bool, max_age: u64) -> String {
+    let name = name(is_https);
+    let secure = if is_https { "; Secure" } else { "" };
+    format!("{name}={value}; Path={path}; Max-Age={max_age}; HttpOnly; SameSite=Strict{secure}")
+}
+
+/// HMAC-SHA256 in 43 letters (base64url). The key is the token's SHA-256, which fits into a block however long it is.
+fn code(token: &SecretString, purpose: Purpose, claim: &str) -> String {
+    let mut key = Zeroizing::new([0; 64]);
+    key[..32].copy_from_slice(&Sha256::digest(token.expose_secret()));
+    let purpose = match purpose {
+        Purpose::Session => "inbox session\0",
+        Purpose::Form => "inbox form\0",
+    };
+    let mac = Hmac::<Sha256>::new((&*key).into())
+        .chain_update(purpose)
+        .chain_update(claim)
+        .finalize()
+        .into_bytes();
+    BASE64_URL_SAFE_NO_PAD.encode(mac)
+}
+
+/// Takes the same time wherever the two differ.
+fn is_equal(right: &str, given: &str) -> bool {
+    right.as_bytes().ct_eq(given.as_bytes()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+    use crate::pages::inbox::testing::Counting;
+
+    fn token() -> SecretString {
+        "the-operators-token".into()
+    }
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_unix_micros(seconds * 1_000_000).unwrap()
+    }
+
+    fn begun() -> Session {
+        Session::begin(&token(), at(1_000), &Counting::default())
+    }
+
+    fn is_good(value: &str, token: &SecretString, now: Timestamp) -> bool {
+        Session::read(value, token, now).is_some()
+    }
+
+    #[test]
+    fn a_session_lasts_for_seven_days() {
+        let session = begun();
+        let end = 1_000 + 7 * 24 * 3_600;
+        assert!(is_good(&session.value, &token(), at(1_000)));
+        assert!(is_good(&session.value, &token(), at(end - 1)));
+        assert!(!is_good(&session.value, &token(), at(end)));
+        assert_eq!(session.left(at(end - 5)), Duration::from_secs(5));
+        assert_eq!(session.left(at(end + 5)), Duration::ZERO);
+    }
+
+    #[test]
+    fn while_tokens_are_exchanged_sessions_of_both_are_good() {
+        let (new, old) = (SecretString::from("the-new-token"), token());
+        let is_good = |session: &Session, tokens: &[SecretString]| {
+            let request = TestRequest::default().append_header((COOKIE, format!("session={}", session.value)));
+            Session::of(&request.to_http_request(), false, tokens.iter(), at(1_000))
+                .is_some_and(|found| found.wrote(session.form_code()))
+        };
+        let before = begun();
+        let after = Session::begin(&new, at(1_000), &Counting::default());
+        let both = [new.clone(), old.clone()];
+        assert!(is_good(&before, &both) && is_good(&after, &both));
+        assert!(!is_good(&before, &[new]) && !is_good(&after, &[old]));
+    }
+
+    #[test]
+    fn nobody_makes_or_stretches_one() {
+        let session = begun();
+        let (claim, mac) = session.value.rsplit_once('.').unwrap();
+        let (end, nonce) = claim.split_once('.').unwrap();
+        let later = end.parse::<u64>().unwrap() + 1;
+        for (wrong, what) in [
+            (String::new(), "nothing"),
+            (claim.to_owned(), "no mac"),
+            (format!("{claim}."), "an empty mac"),
+            (format!("{later}.{nonce}.{mac}"), "a later end"),
+            (format!("{end}.{}.{mac}", nonce.replace('0', "1")), "another nonce"),
+            (format!("{claim}.{}", mac.to_uppercase()), "upper case"),
+            (format!("{claim}.{}", session.form_code), "the form's code"),
+            (format!("{claim}.{mac}0"), "more at its end"),
+            (format!("0{}", session.value), "more at its beginning"),
+        ] {
+            assert!(!is_good(&wrong, &token(), at(1_000)), "{what}");
+        }
+        for position in 0..mac.len() {
+            let mut bytes = mac.as_bytes().to_vec();
+            bytes[position] = if bytes[position] == b'0' { b'1' } else { b'0' };
+            let wrong = format!("{claim}.{}", String::from_utf8(bytes).unwrap());
+            assert!(!is_good(&wrong, &token(), at(1_000)), "{position}");
+        }
+        assert!(!is_good(&session.value, &"another-token".into(), at(1_000)));
+    }
+
+    #[test]
+    fn each_session_has_forms_of_its_own() {
+        let random = Counting::default();
+        let [one, other] = [0; 2].map(|_| Session::begin(&token(), at(1_000), &random));
+        assert!(one.wrote(one.form_code()));
+        for wrong in ["", other.form_code(), &one.value, &one.form_code()[1..]] {
+            assert!(!one.wrote(wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_cookie_is_for_the_inbox_only() {
+        let session = begun();
+        let plain = session.cookie("/inbox", false);
+        let value = &session.value;
+        assert_eq!(
+            plain,
+            format!("session={value}; Path=/inbox; Max-Age=604800; HttpOnly; SameSite=Strict")
+        );
+        assert_eq!(
+            session.cookie("/desk/inbox", true),
+            format!("__Secure-{}; Secure", plain.replace("/inbox", "/desk/inbox"))
+        );
+        assert_eq!(
+            Session::no_cookie("/inbox", true),
+            "__Secure-session=; Path=/inbox; Max-Age=0; HttpOnly; SameSite=Strict; Secure"
+        );
+    }
+
+    #[test]
+    fn it_is_found_among_other_cookies() {
+        let value = begun().value;
+        for (headers, expected) in [
+            (vec![format!("session={value}")], true),
+            (vec![format!("a=b; session={value};c=d")], true),
+            (vec!["session=old".into(), format!("x=y; session={value}")], true),
+            (vec![format!("mysession={value}")], false),
+            (vec![format!("session2={value}")], false),
+            (vec![], false),
+        ] {
+            let request = headers.iter().fold(TestRequest::default(), |request, header| {
+                request.append_header((COOKIE, header.as_str()))
+            });
+            let request = request.to_http_request();
+            let found = |is_https| Session::of(&request, is_https, [token()].iter(), at(1_000)).is_some();
+            assert_eq!(found(false), expected, "{headers:?}");
+            // One that anybody could have set is none.
+            assert!(!found(true), "{headers:?}");
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Signing in with the operators' token, and out.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{
+        StatusCode,
+        header::{HeaderValue, RETRY_AFTER, SET_COOKIE},
+    },
+    web::Data,
+};
+use maud::{Markup, html};
+use ticket_domain::ports::Random;
+use url::Url;
+
+use super::{
+    gate::OperatorForm,
+    refusal::{Rejection, alone, kept},
+    see_other,
+    session::Session,
+};
+use crate::pages::{Pages, form_data::Form, origin::Origin};
+
+/// The page that asks for the token, in place of what `request` is for. `typed` is what would be lost.
+pub(super) fn asked(pages: &Pages, request: &HttpRequest, typed: Option<&str>) -> Rejection {
+    let next = match typed {
+        None => request.uri().path_and_query().map_or("", |asked| asked.as_str()),
+        // What an act answers is no page to come back to.
+        Some(_) => "",
+    };
+    let said = typed.filter(|typed| !typed.trim().is_empty()).map(|typed| {
+        html! {
+            p.notice.warn { "Your session has ended, so this was not sent. Copy it, sign in, and send it again." }
+            (kept(typed))
+        }
+    });
+    form(pages, StatusCode::UNAUTHORIZED, next, None, said.as_ref()).into()
+}
+
+/// `POST /inbox/session`
+pub(super) async fn begin(pages: Data<Pages>, request: HttpRequest, form: Form) -> Result<HttpResponse, Rejection> {
+    if Origin::of(&request, &pages.parts.settings) != Origin::Own {
+        return Err(Rejection::foreign(&pages));
+    }
+    let given = form
+        .read()
+        .await
+        .map_err(|error| Rejection::not_a_form(&pages, error))?;
+    let next = given.get("next");
+    let is_right = match pages
+        .parts
+        .access_control
+        .is_operator(given.get("token").trim().as_bytes(), &request)
+    {
+        Ok(is_right) => is_right,
+        Err(too_many) => return Err(wait(&pages, next, too_many.seconds).into()),
+    };
+    let Some(token) = pages.token().filter(|_| is_right) else {
+        let fault = Some("This is not the token.");
+        return Err(self::form(&pages, StatusCode::UNAUTHORIZED, next, fault, None).into());
+    };
+    let random: &dyn Random = &*pages.parts.random;
+    let session = Session::begin(token, pages.now(), random);
+    let cookie = session.cookie(&pages.at("/inbox"), pages.is_https());
+    Ok(with_cookie(see_other(&pages.at(&within_inbox(next))), &cookie))
+}
+
+/// `POST /inbox/session/end`
+pub(super) async fn end(act: OperatorForm) -> HttpResponse {
+    let pages = &act.operator.pages;
+    let cookie = Session::no_cookie(&pages.at("/inbox"), pages.is_https());
+    with_cookie(see_other(&pages.at("/inbox")), &cookie)
+}
+
+fn with_cookie(mut response: HttpResponse, cookie: &str) -> HttpResponse {
+    if let Ok(cookie) = HeaderValue::from_str(cookie) {
+        response.headers_mut().insert(SET_COOKIE, cookie);
+    }
+    response
+}
+
+/// The address of a page of the inbox, as it was asked for; the inbox itself for anything else.
+fn within_inbox(next: &str) -> String {
+    let inbox = || "/inbox".to_owned();
+    let Ok(base) = Url::parse("http://inbox.invalid") else {
+        return inbox();
+    };
+    // As a browser would read it: `//`, `\`, `..` and an origin of its own are seen for what they are.
+    match base.join(next) {
+        Ok(url) if url.origin() == base.origin() && is_page(url.path()) => match url.query() {
+            Some(query) => format!("{}?{query}", url.path()),
+            None => url.path().to_owned(),
+        },
+        _ => inbox(),
+    }
+}
+
+fn is_page(path: &str) -> bool {
+    let below = path.strip_prefix("/inbox");
+    below.is_some_and(|below| below.is_empty() || below.starts_with('/')) && path != "/inbox/events"
+}
+
+fn wait(pages: &Pages, next: &str, seconds: u64) -> HttpResponse {
+    let fault = format!("Too many wrong tokens. The next try may come in {seconds} s.");
+    let mut response = form(pages, StatusCode::TOO_MANY_REQUESTS, next, Some(&fault), None);
+    response.headers_mut().insert(RETRY_AFTER, seconds.into());
+    response
+}
+
+fn form(pages: &Pages, status: StatusCode, next: &str, fault: Option<&str>, said: Option<&Markup>) -> HttpResponse {
+    if pages.token().is_none() {
+        return alone(pages, status, "The inbox is closed", &how_to_open());
+    }
+    let words = html! {
+        @if let Some(said) = said { (said) }
+        form.stack method="post" action=(pages.at("/inbox/session")) {
+            input type="hidden" name="next" value=(within_inbox(next));
+            // For password keepers, which file a secret under a name.
+            input type="text" name="username" value="operator" autocomplete="username" hidden;
+            div.field {
+                label for="token" { "Token" }
+                p.help #token-help { "The one that the server was given as " code { "OPERATOR_TOKEN" } "." }
+                input.input #token type="password" name="token" autocomplete="current-password" required autofocus
+                    aria-describedby=(if fault.is_some() { "token-help token-fault" } else { "token-help" })
+                    aria-invalid=[fault.map(|_| "true")];
+                @if let Some(fault) = fault { p.fault #token-fault role="alert" { (fault) } }
+            }
+            button.button { "Sign in" }
+        }
+    };
+    alone(pages, status, "Sign in", &words)
+}
+
+fn how_to_open() -> Markup {
+    html! {
+        p {
+            "Nobody can sign in until the server has a token. Make one with " code { "openssl rand -hex 32" }
+            ", give it to the server as the environment variable " code { "OPERATOR_TOKEN" }
+            " (or as a file named by " code { "OPERATOR_TOKEN_FILE" } "), start the server again, and come back here."
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_led_out_of_the_inbox() {
+        for (next, expected) in [
+            ("/inbox", "/inbox"),
+            ("/inbox/ticket/T-1?q=a%20b", "/inbox/ticket/T-1?q=a%20b"),
+            ("/inbox?status=any", "/inbox?status=any"),
+            ("/inbox//elsewhere.example", "/inbox//elsewhere.example"),
+            ("", "/inbox"),
+            ("/", "/inbox"),
+            ("/ticket/T-1", "/inbox"),
+            ("/inboxes", "/inbox"),
+            ("/inbox/events", "/inbox"),
+            ("//elsewhere.example/inbox", "/inbox"),
+            ("\\\\elsewhere.example/inbox", "/inbox"),
+            ("/\\elsewhere.example/inbox", "/inbox"),
+            ("https://elsewhere.example/inbox", "/inbox"),
+            ("http:elsewhere", "/inbox"),
+            ("javascript:alert(1)", "/inbox"),
+            ("/inbox/../ticket/T-1", "/inbox"),
+            ("/inbox/%2e%2e/ticket/T-1", "/inbox"),
+            ("/inbox/..\\..\\x", "/inbox"),
+            ("/inbox\r\nset-cookie: a=b", "/inbox"),
+            ("/inbox/\r\nx", "/inbox/x"),
+        ] {
+            assert_eq!(within_inbox(next), expected, "{next:?}");
+        }
+    }
+}

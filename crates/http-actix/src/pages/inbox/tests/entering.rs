@@ -1,0 +1,284 @@
+//! Who comes in, and who does not.
+
+use crate::pages::inbox::testing::{Ask, TOKEN, TestInbox};
+
+const GETS: [&str; 7] = [
+    "/inbox",
+    "/inbox?status=any&q=bottles",
+    "/inbox/ticket/T-20250115-1234",
+    "/inbox/unmatched",
+    "/inbox/notifications",
+    "/inbox/trail",
+    "/inbox/events",
+];
+
+const ACTS: [&str; 7] = [
+    "/inbox/session/end",
+    "/inbox/ticket/T-20250115-1234/reply",
+    "/inbox/ticket/T-20250115-1234/status",
+    "/inbox/ticket/T-20250115-1234/priority",
+    "/inbox/unmatched/01946ba6-0000-7000-8000-000000000000/attach",
+    "/inbox/notifications/01946ba6-0000-7000-8000-000000000000/redeliver",
+    "/inbox/notifications/redeliver",
+];
+
+#[actix_web::test]
+async fn nothing_is_reached_without_a_session() {
+    let desk = TestInbox::open();
+    desk.ticket_of(
+        "Secret Name",
+        "Secret subject",
+        "Secret words",
+        ticket_domain::Priority::High,
+    )
+    .await;
+    for path in GETS {
+        for ask in [Ask::get(path), Ask::get(path).header("cookie", "session=1.2.3")] {
+            let answer = desk.send(ask).await;
+            assert_eq!(answer.status, 401, "{path}");
+            answer.shows(&["<h1>Sign in</h1>", "name=\"token\""]);
+            answer.lacks(&["Secret"]);
+        }
+    }
+    for path in ACTS {
+        let answer = desk.send(Ask::post(path, &[("csrf", ""), ("status", "closed")])).await;
+        assert_eq!(answer.status, 401, "{path}");
+        answer.lacks(&["Secret"]);
+    }
+}
+
+#[actix_web::test]
+async fn an_act_is_done_only_from_a_page_of_the_same_session() {
+    let desk = TestInbox::open();
+    let visitor = desk.sign_in().await;
+    desk.clock.pass(1);
+    let other = desk.sign_in().await;
+    for path in ACTS {
+        let with_code = [("csrf", visitor.csrf.as_str()), ("message", "typed <b>words</b>")];
+        for origin in [
+            "https://elsewhere.example",
+            "https://shop.example",
+            "null",
+            "http://desk.example.evil",
+        ] {
+            let ask = visitor.ask(Ask::post(path, &with_code)).header("origin", origin);
+            let answer = desk.send(ask).await;
+            assert_eq!(answer.status, 403, "{path} {origin}");
+            answer.shows(&["href=\"/inbox\"", "another website"]);
+        }
+        for code in ["", &other.csrf, &visitor.csrf[1..], &visitor.cookie] {
+            let fields = [("csrf", code), ("message", "typed <b>words</b>")];
+            let answer = desk.send(visitor.ask(Ask::post(path, &fields))).await;
+            assert_eq!(answer.status, 403, "{path} {code}");
+            answer.shows(&["href=\"/inbox\"", "out of date", "typed &lt;b&gt;words&lt;/b&gt;"]);
+        }
+        let ask = visitor
+            .ask(Ask::post(path, &[]))
+            .header("content-type", "application/json");
+        assert_eq!(desk.send(ask).await.status, 415, "{path}");
+    }
+}
+
+#[actix_web::test]
+async fn signing_in_leads_to_the_page_that_was_asked_for() {
+    let desk = TestInbox::open();
+    let asked = desk.send(Ask::get("/inbox/trail?before=x&q=%22a%22")).await;
+    let next = asked.hidden("next").replace("&amp;", "&");
+    assert_eq!(next, "/inbox/trail?before=x&q=%22a%22");
+    for (next, expected) in [
+        (next.as_str(), next.as_str()),
+        ("", "/inbox"),
+        ("//elsewhere.example/inbox", "/inbox"),
+        ("https://elsewhere.example/inbox", "/inbox"),
+        ("/ticket/T-20250115-1234", "/inbox"),
+    ] {
+        let answer = desk
+            .send(Ask::post("/inbox/session", &[("token", TOKEN), ("next", next)]))
+            .await;
+        assert_eq!(
+            (answer.status, answer.header("location")),
+            (303, Some(expected)),
+            "{next}"
+        );
+        let cookie = answer.header("set-cookie").unwrap();
+        for part in ["; Path=/inbox;", "; HttpOnly", "; SameSite=Strict", "; Max-Age=604800"] {
+            assert!(cookie.contains(part), "{cookie}");
+        }
+        assert!(!cookie.contains("Secure"), "{cookie}");
+    }
+}
+
+#[actix_web::test]
+async fn under_https_and_below_a_path_the_cookie_is_for_there() {
+    let desk = TestInbox::with(|setup| setup.settings.base_url = "https://desk.example/help/".into());
+    let ask = Ask::post("/inbox/session", &[("token", TOKEN), ("next", "/inbox/trail")]);
+    let answer = desk.send(ask.header("origin", "https://desk.example")).await;
+    assert_eq!(answer.header("location"), Some("/help/inbox/trail"));
+    let cookie = answer.header("set-cookie").unwrap();
+    assert!(
+        cookie.starts_with("__Secure-session=")
+            && cookie.contains("; Path=/help/inbox;")
+            && cookie.ends_with("; Secure"),
+        "{cookie}"
+    );
+    let page = desk.send(Ask::get("/inbox")).await;
+    page.shows(&["action=\"/help/inbox/session\""]);
+}
+
+#[actix_web::test]
+async fn a_session_ends_by_itself_and_by_signing_out() {
+    let desk = TestInbox::open();
+    let visitor = desk.sign_in().await;
+    assert_eq!(visitor.get("/inbox").await.status, 200);
+    desk.clock.pass(7 * 24 * 3_600 - 1);
+    assert_eq!(visitor.get("/inbox").await.status, 200);
+    desk.clock.pass(1);
+    assert_eq!(visitor.get("/inbox").await.status, 401);
+    let late = visitor
+        .post("/inbox/ticket/T-20250115-1234/reply", &[("message", "a long <answer>")])
+        .await;
+    assert_eq!(late.status, 401);
+    late.shows(&["Your session has ended", "a long &lt;answer&gt;"]);
+
+    let answer = desk.sign_in().await.post("/inbox/session/end", &[]).await;
+    assert_eq!((answer.status, answer.header("location")), (303, Some("/inbox")));
+    let cookie = answer.header("set-cookie").unwrap();
+    assert!(cookie.starts_with("session=; Path=/inbox; Max-Age=0"), "{cookie}");
+}
+
+#[actix_web::test]
+async fn a_wrong_token_is_told_and_counted() {
+    let desk = TestInbox::open();
+    let wrong = || Ask::post("/inbox/session", &[("token", "guess"), ("next", "/inbox/trail")]);
+    let first = desk.send(wrong()).await;
+    assert_eq!(first.status, 401);
+    first.shows(&[
+        "This is not the token.",
+        "aria-invalid=\"true\"",
+        "value=\"/inbox/trail\"",
+    ]);
+    assert_eq!(first.header("set-cookie"), None);
+    first.lacks(&["guess"]);
+
+    let mut refused = None;
+    for _ in 0..200 {
+        let answer = desk.send(wrong().from("203.0.113.9")).await;
+        if answer.status == 429 {
+            refused = Some(answer);
+            break;
+        }
+        assert_eq!(answer.status, 401);
+    }
+    let refused = refused.expect("guessing comes to an end");
+    let seconds: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=60).contains(&seconds));
+    refused.shows(&["Too many wrong tokens"]);
+    // The right one comes in all the same, and so does another caller's guess.
+    let right = Ask::post("/inbox/session", &[("token", TOKEN)]);
+    assert_eq!(desk.send(right.from("203.0.113.9")).await.status, 303);
+    assert_eq!(desk.send(wrong().from("203.0.113.10")).await.status, 401);
+}
+
+#[actix_web::test]
+async fn another_site_signs_nobody_in() {
+    let desk = TestInbox::open();
+    for origin in ["https://elsewhere.example", "https://shop.example"] {
+        let ask = Ask::post("/inbox/session", &[("token", TOKEN)]).header("origin", origin);
+        let answer = desk.send(ask).await;
+        assert_eq!((answer.status, answer.header("set-cookie")), (403, None), "{origin}");
+    }
+}
+
+#[actix_web::test]
+async fn another_token_ends_every_session() {
+    let desk = TestInbox::open();
+    let cookie = desk.sign_in().await.cookie;
+    let other = TestInbox::with(|setup| setup.settings.operator_tokens = vec!["another-token".into()]);
+    assert_eq!(
+        other.send(Ask::get("/inbox").header("cookie", &cookie)).await.status,
+        401
+    );
+}
+
+#[actix_web::test]
+async fn while_tokens_are_exchanged_both_open_the_inbox() {
+    let before = TestInbox::open().sign_in().await.cookie;
+    let both = vec!["the-new-token".into(), TOKEN.into()];
+    let desk = TestInbox::with(|setup| {
+        setup.settings.operator_tokens.clone_from(&both);
+        setup.access_control.operator_tokens.clone_from(&both);
+    });
+    assert_eq!(
+        desk.send(Ask::get("/inbox").header("cookie", &before)).await.status,
+        200
+    );
+    let after = TestInbox::with(|setup| setup.settings.operator_tokens = vec!["the-new-token".into()]);
+    for token in ["the-new-token", TOKEN] {
+        let answer = desk.send(Ask::post("/inbox/session", &[("token", token)])).await;
+        assert_eq!(answer.status, 303, "{token}");
+        // Whichever was typed, the session outlives the exchange.
+        let cookie = answer
+            .header("set-cookie")
+            .unwrap()
+            .split(';')
+            .next()
+            .unwrap()
+            .to_owned();
+        assert_eq!(
+            after.send(Ask::get("/inbox").header("cookie", &cookie)).await.status,
+            200
+        );
+    }
+    assert_eq!(
+        after.send(Ask::get("/inbox").header("cookie", &before)).await.status,
+        401
+    );
+}
+
+#[actix_web::test]
+async fn without_a_token_the_page_says_how_to_set_one() {
+    for none in [vec![], vec![String::new().into()]] {
+        let desk = TestInbox::with(|setup| {
+            setup.settings.operator_tokens.clone_from(&none);
+            setup.access_control.operator_tokens.clone_from(&none);
+        });
+        for ask in [Ask::get("/inbox"), Ask::post("/inbox/session", &[("token", "")])] {
+            let answer = desk.send(ask).await;
+            assert_eq!(answer.status, 401);
+            answer.shows(&["OPERATOR_TOKEN", "openssl rand -hex 32"]);
+            answer.lacks(&["name=\"token\""]);
+        }
+    }
+}
+
+#[actix_web::test]
+async fn asking_for_the_address_of_an_act_leads_to_its_page() {
+    let desk = TestInbox::open();
+    for (act, page) in [
+        ("/inbox/", "/inbox"),
+        ("/inbox/session", "/inbox"),
+        ("/inbox/session/end", "/inbox"),
+        ("/inbox/ticket/T-1/reply?q=a", "/inbox/ticket/T-1?q=a"),
+        ("/inbox/ticket/T-1/status", "/inbox/ticket/T-1"),
+        ("/inbox/unmatched/1/attach?after=2", "/inbox/unmatched?after=2"),
+        ("/inbox/notifications/1/redeliver", "/inbox/notifications"),
+        ("/inbox/notifications/redeliver", "/inbox/notifications"),
+    ] {
+        let answer = desk.send(Ask::get(act)).await;
+        assert_eq!((answer.status, answer.header("location")), (303, Some(page)), "{act}");
+    }
+}
+
+#[actix_web::test]
+async fn other_methods_are_refused() {
+    let desk = TestInbox::open();
+    let visitor = desk.sign_in().await;
+    for (path, allowed) in [
+        ("/inbox", "GET, HEAD"),
+        ("/inbox/trail", "GET, HEAD"),
+        ("/inbox/events", "GET"),
+    ] {
+        let answer = visitor.post(path, &[]).await;
+        assert_eq!((answer.status, answer.header("allow")), (405, Some(allowed)), "{path}");
+    }
+}

@@ -1,0 +1,275 @@
+//! The list, a ticket, and what is done with it.
+
+use ticket_domain::Priority;
+
+use crate::pages::inbox::testing::{Answer, TestInbox};
+
+/// The subjects of the list, in their order.
+fn subjects(page: &Answer) -> Vec<&str> {
+    let rows = page.text.split("<span class=\"subject\">").skip(1);
+    rows.map(|row| row.split('<').next().unwrap()).collect()
+}
+
+/// The address behind a link of this name.
+fn link(page: &Answer, name: &str) -> Option<String> {
+    let (before, _) = page.text.split_once(&format!(">{name}</a>"))?;
+    let (_, href) = before.rsplit_once("href=\"")?;
+    Some(href.split('"').next().unwrap().replace("&amp;", "&"))
+}
+
+#[actix_web::test]
+async fn an_empty_desk_teaches() {
+    let desk = TestInbox::open();
+    let visitor = desk.sign_in().await;
+    visitor
+        .get("/inbox")
+        .await
+        .shows(&["No tickets yet", "curl http://desk.example/api/ticket", "All is well"]);
+    desk.ticket().await;
+    let page = visitor.get("/inbox?q=nowhere").await;
+    page.shows(&["No ticket here has all these words.", "Search all tickets"]);
+    visitor
+        .get("/inbox?status=closed")
+        .await
+        .shows(&["No ticket is like that."]);
+}
+
+#[actix_web::test]
+async fn the_list_shows_what_waits() {
+    let desk = TestInbox::open();
+    let visitor = desk.sign_in().await;
+    let first = desk.ticket_of("Ann", "First", "Where is it?", Priority::Medium).await;
+    desk.ticket_of("Bob", "Second", "Broken again", Priority::Urgent).await;
+    desk.clock.pass(3 * 3_600);
+    visitor
+        .post(&format!("/inbox/ticket/{first}/reply"), &[("message", "On its way.")])
+        .await;
+
+    let page = visitor.get("/inbox").await;
+    assert_eq!(subjects(&page), ["First", "Second"]);
+    page.shows(&[
+        "<b>Manager: </b>On its way.",
+        "<b>Customer: </b>Broken again",
+        "data-age>now</time>",
+        "data-age>3 h</time>",
+        "<span class=\"badge danger\">Urgent</span>",
+        "Waiting for an answer: <b>1</b>",
+        "the oldest</a> for <time",
+        "data-age=\"span\">3 h</time>",
+    ]);
+    assert_eq!(page.text.matches(">Waiting for you</span>").count(), 1);
+
+    let waiting = visitor.get(&link(&page, "Waiting for you").unwrap()).await;
+    assert_eq!(subjects(&waiting), ["Second"]);
+    let answered = visitor.get("/inbox?awaiting=customer").await;
+    assert_eq!(subjects(&answered), ["First"]);
+    assert_eq!(subjects(&visitor.get("/inbox?priority=urgent").await), ["Second"]);
+    assert_eq!(subjects(&visitor.get("/inbox?q=broken").await), ["Second"]);
+}
+
+#[actix_web::test]
+async fn what_is_done_leaves_the_list_and_is_found_under_all() {
+    let desk = TestInbox::open();
+    let visitor = desk.sign_in().await;
+    let ticket = desk.ticket().await;
+    let page = visitor
+        .act(
+            &format!("/inbox/ticket/{ticket}/status?q=bottles"),
+            &[("status", "resolved")],
+        )
+        .await;
+    page.shows(&["The ticket is resolved.", "Open again", "value=\"bottles\""]);
+    assert_eq!(subjects(&page), Vec::<&str>::new());
+    let list = visitor.get("/inbox").await;
+    list.shows(&["Nothing is open"]);
+    let all = visitor.get(&link(&list, "All").unwrap()).await;
+    assert_eq!(subjects(&all), ["Product Quality Issue"]);
+    all.shows(&["<span class=\"badge still\">Resolved</span>"]);
+
+    for (status, says) in [("open", "open again"), ("closed", "The ticket is closed.")] {
+        let page = visitor
+            .act(&format!("/inbox/ticket/{ticket}/status"), &[("status", status)])
+            .await;
+        page.shows(&[says]);
+    }
+    let page = visitor
+        .act(&format!("/inbox/ticket/{ticket}/priority"), &[("priority", "urgent")])
+        .await;
+    page.shows(&["The priority is changed.", "value=\"urgent\" aria-pressed=\"true\""]);
+    for (what, field, value) in [("status", "status", "gone"), ("priority", "priority", "")] {
+        let answer = visitor
+            .post(&format!("/inbox/ticket/{ticket}/{what}"), &[(field, value)])
+            .await;
+        assert_eq!(answer.status, 404, "{what}");
+    }
+}
+
+#[actix_web::test]
+async fn long_lists_have_pages_and_keep_the_filter() {
+    let desk = TestInbox::open();
+    let visitor = desk.sign_in().await;
+    for number in 0..65 {
+        let subject = format!("Number {number}");
+        desk.ticket_of("Ann", &subject, "About bottles", Priority::Low).await;
+    }
+    let mut seen = Vec::new();
+    let mut address = "/inbox?priority=low&awaiting=manager".to_owned();
+    loop {
+        let page = visitor.get(&address).await;
+        assert_eq!(page.status, 200);
+        seen.extend(subjects(&page).into_iter().map(str::to_owned));
+        assert_eq!(link(&page, "Newest").is_some(), address.contains("after="), "{address}");
+        match link(&page, "Older") {
+            Some(older) => address = older,
+            None => break,
+        }
+        assert!(
+            address.starts_with("/inbox?priority=low&awaiting=manager&after="),
+            "{address}"
+        );
+    }
+    let expected: Vec<String> = (0..65).rev().map(|number| format!("Number {number}")).collect();
+    assert_eq!(seen, expected);
+}
+
+#[actix_web::test]
+async fn a_ticket_opens_beside_the_list_that_led_to_it() {
+    let desk = TestInbox::open();
+    let visitor = desk.sign_in().await;
+    let ticket = desk.ticket().await;
+    let page = visitor
+        .get(&format!("/inbox/ticket/{ticket}?status=any&q=bottles"))
+        .await;
+    page.shows(&[
+        "<h1 id=\"subject\">Product Quality Issue</h1>",
+        &ticket.to_string(),
+        "href=\"tel:+1234567890\"",
+        "href=\"mailto:john@example.com\"",
+        "I received damaged bottles.",
+        "The customer’s message: on its way to the manager",
+        "aria-current=\"true\"",
+        "href=\"/inbox?status=any&amp;q=bottles\">Back to tickets",
+        &format!("action=\"/inbox/ticket/{ticket}/reply?status=any&amp;q=bottles\""),
+        "Nothing yet. Answers, and changes",
+    ]);
+    assert_eq!(page.text.matches("<h1").count(), 1);
+    let lower = visitor
+        .get(&format!("/inbox/ticket/{}", ticket.to_string().to_lowercase()))
+        .await;
+    assert_eq!(lower.status, 200);
+    for missing in ["T-20250115-999999999", "nonsense", "%3Cb%3E"] {
+        let answer = visitor.get(&format!("/inbox/ticket/{missing}")).await;
+        assert_eq!(answer.status, 404, "{missing}");
+        answer.shows(&["There is no such ticket", "Back to tickets"]);
+    }
+}
+
+#[actix_web::test]
+async fn an_answer_is_written_once() {
+    let desk = TestInbox::open();
+    let visitor = desk.sign_in().await;
+    let ticket = desk.ticket().await;
+    let path = format!("/inbox/ticket/{ticket}/reply");
+    let page = visitor.get(&format!("/inbox/ticket/{ticket}")).await;
+    let key = page.hidden("idempotencyKey").to_owned();
+    assert_ne!(
+        key,
+        visitor
+            .get(&format!("/inbox/ticket/{ticket}"))
+            .await
+            .hidden("idempotencyKey")
+    );
+    let fields = [
+        ("message", "We send new ones.\r\nToday."),
+        ("idempotencyKey", key.as_str()),
+    ];
+    for _ in 0..2 {
+        let answer = visitor.post(&path, &fields).await;
+        let next = answer.header("location").unwrap().to_owned();
+        assert!(next.ends_with("#message"), "{next}");
+        let page = visitor.act(&path, &fields).await;
+        page.shows(&["Your answer is in the thread.", "We send new ones.\nToday.", "Wrote <a"]);
+        page.lacks(&["to the manager"]);
+        assert_eq!(page.text.matches("class=\"text\"").count(), 2);
+    }
+    // Whoever goes back and writes something else means it.
+    let other = [("message", "And one more."), ("idempotencyKey", key.as_str())];
+    let page = visitor.act(&path, &other).await;
+    assert_eq!(page.text.matches("class=\"text\"").count(), 3);
+    // The same words on another ticket are another answer.
+    let second = desk.ticket().await;
+    let page = visitor.act(&format!("/inbox/ticket/{second}/reply"), &fields).await;
+    assert_eq!(page.text.matches("class=\"text\"").count(), 2);
+}
+
+#[actix_web::test]
+async fn an_answer_that_cant_be_taken_is_not_lost() {
+    let desk = TestInbox::open();
+    let visitor = desk.sign_in().await;
+    let ticket = desk.ticket().await;
+    let path = format!("/inbox/ticket/{ticket}/reply");
+    let long = "ü".repeat(5_001);
+    // As it is counted: line breaks are one character each.
+    let lines = "ü\r".repeat(2_501) + "ü";
+    for (typed, says) in [
+        ("  ", "Write something first."),
+        (
+            long.as_str(),
+            "An answer has at most 5000 characters, and this one has 5001.",
+        ),
+        (
+            lines.as_str(),
+            "An answer has at most 5000 characters, and this one has 5003.",
+        ),
+        ("a\u{0}b", "An answer must not contain control characters."),
+    ] {
+        let answer = visitor
+            .post(&path, &[("message", typed), ("idempotencyKey", "the-key")])
+            .await;
+        assert_eq!(answer.status, 400, "{says}");
+        answer.shows(&[
+            says,
+            &format!(">\n{typed}</textarea>"),
+            "aria-invalid=\"true\"",
+            "value=\"the-key\"",
+        ]);
+    }
+    let gone = visitor
+        .post(
+            "/inbox/ticket/T-20250115-999999999/reply",
+            &[("message", "typed words")],
+        )
+        .await;
+    assert_eq!(gone.status, 404);
+    gone.shows(&["There is no such ticket", "typed words"]);
+}
+
+#[actix_web::test]
+async fn a_long_thread_begins_with_its_newest_messages() {
+    let desk = TestInbox::open();
+    let visitor = desk.sign_in().await;
+    let ticket = desk.ticket().await;
+    let path = format!("/inbox/ticket/{ticket}?status=any");
+    visitor.get(&path).await.lacks(&["earlier message"]);
+    for number in 1..=119 {
+        let text = format!(
+            "Answer {number}. {}",
+            "It comes on Monday, or on Tuesday at the latest. ".repeat(3)
+        );
+        let sent = visitor
+            .post(&format!("/inbox/ticket/{ticket}/reply"), &[("message", &text)])
+            .await;
+        assert_eq!(sent.status, 303);
+    }
+    let page = visitor.get(&path).await;
+    assert!(page.text.len() < 50 * 1024, "{}", page.text.len());
+    page.shows(&["Answer 119.", "Answer 110."]);
+    page.lacks(&["I received damaged bottles.</p>", "Answer 20."]);
+    let shown = page.text.matches("class=\"bubble").count();
+    let name = format!("Show {} earlier messages", 120 - shown);
+    let all = link(&page, &name).unwrap();
+    assert_eq!(all, format!("/inbox/ticket/{ticket}?status=any&all="));
+    let page = visitor.get(&all).await;
+    assert_eq!(page.text.matches("class=\"bubble").count(), 120);
+    page.lacks(&["earlier message"]);
+}

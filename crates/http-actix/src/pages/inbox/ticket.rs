@@ -1,0 +1,335 @@
+//! `/inbox/ticket/{ref}`: a ticket, its thread and what can be done about it.
+
+use actix_web::{HttpResponse, http::StatusCode, web::Path};
+use maud::{Markup, html};
+use ticket_domain::{
+    DeliveryState, Entry, Priority, Status, Thread, Ticket, TicketRef,
+    ports::StoreError,
+    use_cases::{Credentials, OperateError, ViewError},
+};
+
+use super::{
+    age::age,
+    attention::{Counts, counted},
+    filter::{Filter, Query},
+    frame::{Framed, Tab, csrf},
+    gate::Operator,
+    list::{List, priority_badge, status_badge},
+    refusal::Rejection,
+    trail,
+};
+use crate::pages::{
+    again,
+    excerpt::newest_within,
+    thread::{Side, some_messages},
+    words,
+};
+
+/// So many entries of its trail are shown.
+const TRAIL: u16 = 8;
+/// So many bytes the list, the trail and the messages take together, so that the page stays below 50 KiB.
+const BYTES: usize = 18 * 1024;
+/// So many addresses beside those of the list carry its filter.
+const ADDRESSES: usize = 6;
+/// So many bytes of messages are shown however long the list is.
+const TALK: usize = 4 * 1024;
+
+/// The field of the address that asks for all messages.
+const ALL: &str = "all";
+
+/// An answer that is being written.
+#[derive(Default)]
+pub(super) struct Draft {
+    pub(super) text: String,
+    /// The form's mark, which makes sending it twice harmless. None: a new one.
+    pub(super) mark: Option<String>,
+    /// Why it was not taken.
+    pub(super) fault: Option<String>,
+}
+
+/// Everything that the page shows.
+struct View {
+    counts: Counts,
+    list: List,
+    thread: Thread,
+    trail: Vec<Entry>,
+}
+
+/// `GET /inbox/ticket/{ref}`
+pub(super) async fn page(operator: Operator, path: Path<String>) -> Result<HttpResponse, Rejection> {
+    let reference = operator.ticket_named(&path)?;
+    show(&operator, reference, Draft::default()).await
+}
+
+/// The page, with what was typed if it was not taken.
+pub(super) async fn show(operator: &Operator, reference: TicketRef, draft: Draft) -> Result<HttpResponse, Rejection> {
+    let (counts, list, thread, trail) = tokio::try_join!(
+        async { Counts::read(operator).await.map_err(Fault::Store) },
+        async { List::read(operator).await.map_err(Fault::Store) },
+        thread(operator, reference),
+        trail_of(operator, reference),
+    )
+    .map_err(|fault| match fault {
+        Fault::NoSuchTicket => operator.not_found("ticket"),
+        Fault::Store(error) => operator.store_down(&error),
+    })?;
+    let view = View {
+        counts,
+        list,
+        thread,
+        trail,
+    };
+    let status = match draft.fault {
+        Some(_) => StatusCode::BAD_REQUEST,
+        None => StatusCode::OK,
+    };
+    let framed = Framed {
+        room: Tab::TicketPage,
+        title: view.thread.ticket.subject.as_str(),
+        counts: &view.counts,
+        main: view.main(operator, &draft),
+    };
+    Ok(framed.respond(operator, status))
+}
+
+impl Operator {
+    /// The ticket that an address names. One that can't be a reference is one that no ticket has.
+    pub(super) fn ticket_named(&self, path: &str) -> Result<TicketRef, Rejection> {
+        path.parse().map_err(|_| self.not_found("ticket"))
+    }
+}
+
+/// Why there is nothing to show.
+enum Fault {
+    NoSuchTicket,
+    Store(StoreError),
+}
+
+async fn thread(operator: &Operator, reference: TicketRef) -> Result<Thread, Fault> {
+    let credentials = Credentials {
+        is_operator: true,
+        ..Credentials::default()
+    };
+    match operator.pages.parts.view_ticket.view(reference, credentials).await {
+        Ok(view) => Ok(view.thread),
+        Err(ViewError::NotFound) => Err(Fault::NoSuchTicket),
+        Err(ViewError::Store(error)) => Err(Fault::Store(error)),
+    }
+}
+
+async fn trail_of(operator: &Operator, reference: TicketRef) -> Result<Vec<Entry>, Fault> {
+    let operate = &operator.pages.parts.operate;
+    match operate.trail(Some(reference), None, TRAIL).await {
+        Ok(entries) => Ok(entries),
+        Err(OperateError::Store(error)) => Err(Fault::Store(error)),
+        Err(OperateError::NoSuchTicket | OperateError::NoSuchMessage | OperateError::InAnotherThread(_)) => {
+            Err(Fault::NoSuchTicket)
+        }
+    }
+}
+
+impl View {
+    fn main(&self, operator: &Operator, draft: &Draft) -> Markup {
+        let ticket = &self.thread.ticket;
+        let forms = Forms {
+            operator,
+            ticket,
+            query: Filter::of(&operator.query).query(),
+        };
+        let list = self.list.pane(operator, Some(ticket.reference));
+        let trail = self.trail(operator);
+        let addresses = ADDRESSES * forms.query.after("").len();
+        let left = BYTES.saturating_sub(list.0.len() + trail.0.len() + addresses).max(TALK);
+        html! {
+            div.panes.opened {
+                (list)
+                article.case aria-labelledby="subject" {
+                    div.about data-part="about" { (about(&forms)) }
+                    div.scroll tabindex="-1" {
+                        div.inner data-part="talk" {
+                            (self.messages(&forms, left))
+                            (self.delivery(operator))
+                            (trail)
+                        }
+                    }
+                    (forms.reply(draft))
+                }
+            }
+        }
+    }
+
+    /// The newest messages, as many as there is room for, and a link to all.
+    fn messages(&self, forms: &Forms<'_>, bytes: usize) -> Markup {
+        let thread = &self.thread;
+        let (messages, earlier) = if forms.operator.query.find(ALL).is_some() {
+            (thread.messages.as_slice(), 0)
+        } else {
+            newest_within(&thread.messages, bytes)
+        };
+        let path = format!("/inbox/ticket/{}", thread.ticket.reference);
+        let all = forms.query.clone().with(ALL, "").after(&path);
+        html! {
+            @if earlier > 0 {
+                p.earlier {
+                    a href=(forms.operator.at(&all)) {
+                        "Show " (counted(count(earlier), "earlier message", "earlier messages"))
+                    }
+                }
+            }
+            (some_messages(thread, messages, Side::Team))
+        }
+    }
+
+    /// How far the customer's newest word got on the way to WhatsApp. Once somebody answered, that is past.
+    fn delivery(&self, operator: &Operator) -> Markup {
+        let delivery = self.thread.delivery;
+        let notifications = operator.at("/inbox/notifications");
+        let has_receiver = operator.pages.parts.settings.has_receiver;
+        html! {
+            @if self.thread.answered_at().is_none() {
+                p.delivery.quiet {
+                    "The customer’s message: "
+                    @match delivery.state {
+                        DeliveryState::Failed => a href=(notifications) { "its notification failed" },
+                        DeliveryState::Waiting if !has_receiver => a href=(notifications) { "no webhook is set; it waits" },
+                        DeliveryState::Waiting => "on its way to the manager",
+                        DeliveryState::Sent => "sent to the manager",
+                        DeliveryState::Delivered => "delivered to the manager",
+                        DeliveryState::Read => "read by the manager",
+                    }
+                    " · " (age(delivery.at, operator.now))
+                }
+            }
+        }
+    }
+
+    fn trail(&self, operator: &Operator) -> Markup {
+        html! {
+            details #trail {
+                summary { "What was done here" }
+                @if self.trail.is_empty() {
+                    p.quiet { "Nothing yet. Answers, and changes of status and priority, are noted here." }
+                } @else {
+                    (trail::entries(operator, &self.trail, false))
+                }
+            }
+        }
+    }
+}
+
+fn count(messages: usize) -> u64 {
+    messages.try_into().unwrap_or(u64::MAX)
+}
+
+/// The forms of a ticket.
+struct Forms<'a> {
+    operator: &'a Operator,
+    ticket: &'a Ticket,
+    /// The list's filter, which is kept through every act.
+    query: Query,
+}
+
+impl Forms<'_> {
+    fn action(&self, act: &str) -> String {
+        let path = format!("/inbox/ticket/{}/{act}", self.ticket.reference);
+        self.operator.at(&self.query.after(&path))
+    }
+
+    fn status(&self) -> Markup {
+        let buttons: &[(Status, &str)] = match self.ticket.status {
+            Status::Open => &[(Status::Resolved, "Resolve"), (Status::Closed, "Close")],
+            Status::Resolved => &[(Status::Open, "Open again"), (Status::Closed, "Close")],
+            Status::Closed => &[(Status::Open, "Open again")],
+        };
+        html! {
+            form.row method="post" action=(self.action("status")) {
+                (csrf(self.operator))
+                @for (status, does) in buttons {
+                    button.button.plain.small name="status" value=(status) { (does) }
+                }
+            }
+        }
+    }
+
+    fn priority(&self) -> Markup {
+        html! {
+            form method="post" action=(self.action("priority")) {
+                (csrf(self.operator))
+                div.choices role="group" aria-label="Priority" {
+                    @for priority in [Priority::Low, Priority::Medium, Priority::High, Priority::Urgent] {
+                        @let is_now = priority == self.ticket.priority;
+                        button name="priority" value=(priority) aria-pressed=(is_now) { (words::priority(priority)) }
+                    }
+                }
+            }
+        }
+    }
+
+    fn reply(&self, draft: &Draft) -> Markup {
+        let mark = draft
+            .mark
+            .clone()
+            .unwrap_or_else(|| again::new_mark(&*self.operator.pages.parts.random));
+        let fault = draft.fault.as_deref();
+        html! {
+            form.answer #reply method="post" action=(self.action("reply")) {
+                (csrf(self.operator))
+                input type="hidden" name=(again::FIELD) value=(mark);
+                label.sr for="message" { "Your answer" }
+                textarea.input #message name="message" rows="2" required placeholder="Write an answer"
+                    aria-invalid=[fault.map(|_| "true")] aria-describedby=[fault.map(|_| "message-fault")]
+                    autofocus[fault.is_some()] { "\n" (draft.text) }
+                @if let Some(fault) = fault { p.fault #message-fault role="alert" { (fault) } }
+                button.button { "Send" }
+            }
+        }
+    }
+}
+
+fn about(forms: &Forms<'_>) -> Markup {
+    let ticket = forms.ticket;
+    let operator = forms.operator;
+    let customer = &ticket.customer;
+    let (phone, email) = (customer.phone.as_str(), customer.email.as_str());
+    html! {
+        p.back { a href=(operator.at(&forms.query.after("/inbox"))) { "Back to tickets" } }
+        h1 #subject { (ticket.subject) }
+        p.facts.quiet {
+            span.ref { (ticket.reference) }
+            (status_badge(ticket.status))
+            @if ticket.priority.is_pressing() { (priority_badge(ticket.priority)) }
+            span { "opened " (words::moment(ticket.created_at)) }
+        }
+        p.facts {
+            b { (customer.name) }
+            a href=(format!("tel:{phone}")) { (phone) }
+            a href=(mailto(email)) { (email) }
+        }
+        div.acts { (forms.status()) (forms.priority()) }
+    }
+}
+
+/// A link that writes to an address, whatever signs it has: `?` and `&` begin other fields in such a link.
+fn mailto(email: &str) -> String {
+    let encoded = |part: &str| url::form_urlencoded::byte_serialize(part.as_bytes()).collect::<String>();
+    match email.rsplit_once('@') {
+        Some((local, domain)) => format!("mailto:{}@{}", encoded(local), encoded(domain)),
+        None => format!("mailto:{}", encoded(email)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_adds_no_fields_to_its_link() {
+        for (email, expected) in [
+            ("john@example.com", "mailto:john@example.com"),
+            ("a?cc=b&x@example.com", "mailto:a%3Fcc%3Db%26x@example.com"),
+            ("a+b%40c@example.com", "mailto:a%2Bb%2540c@example.com"),
+        ] {
+            assert_eq!(mailto(email), expected);
+        }
+    }
+}

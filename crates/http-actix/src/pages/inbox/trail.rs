@@ -1,0 +1,107 @@
+//! `/inbox/trail`: who changed what. There is one token, so it tells what was done and when, not by whom.
+
+use actix_web::{HttpResponse, http::StatusCode};
+use maud::{Markup, html};
+use ticket_domain::{AuditAction, AuditEntryId, Entry, MessageId, use_cases::OperateError};
+use uuid::Uuid;
+
+use super::{
+    attention::{Counts, counted},
+    filter::Query,
+    frame::{Framed, Tab},
+    gate::Operator,
+    refusal::Rejection,
+};
+use crate::pages::words;
+
+/// How many entries a page has.
+const LISTED: u16 = 50;
+
+/// `GET /inbox/trail`
+pub(super) async fn page(operator: Operator) -> Result<HttpResponse, Rejection> {
+    let before = Uuid::try_parse(operator.query.get("before")).ok().map(AuditEntryId);
+    let read = async {
+        let operate = &operator.pages.parts.operate;
+        match operate.trail(None, before, LISTED).await {
+            Ok(entries) => Ok(entries),
+            Err(OperateError::Store(error)) => Err(error),
+            // Nothing was asked of one ticket or one message.
+            Err(OperateError::NoSuchTicket | OperateError::NoSuchMessage | OperateError::InAnotherThread(_)) => {
+                Ok(Vec::new())
+            }
+        }
+    };
+    let (counts, trail) =
+        tokio::try_join!(Counts::read(&operator), read).map_err(|error| operator.store_down(&error))?;
+    let is_full = trail.len() == usize::from(LISTED);
+    let older = trail.last().filter(|_| is_full).map(|last| {
+        let query = Query::default().with("before", last.id);
+        operator.at(&query.after("/inbox/trail"))
+    });
+    let main = html! {
+        div.sheet {
+            h1 { "Trail" }
+            p.lead { "What operators did, the newest first." }
+            div data-part="items" {
+                @if trail.is_empty() {
+                    div.empty {
+                        p { @if before.is_some() { "That was all." } @else { "Nothing yet." } }
+                        p.quiet { "Every answer, every change of status or priority, every message that is attached and every notification that is sent again is noted here." }
+                    }
+                } @else { (entries(&operator, &trail, true)) }
+                @if let Some(older) = older {
+                    nav.pages aria-label="Pages" { a.button.plain.small rel="next" href=(older) { "Older" } }
+                }
+            }
+        }
+    };
+    let framed = Framed {
+        room: Tab::Trail,
+        title: "Trail",
+        counts: &counts,
+        main,
+    };
+    Ok(framed.respond(&operator, StatusCode::OK))
+}
+
+/// Entries of the trail, of one ticket or of all.
+pub(super) fn entries(operator: &Operator, trail: &[Entry], names_ticket: bool) -> Markup {
+    html! {
+        ol.trail {
+            @for entry in trail {
+                li {
+                    span.when { (words::moment(entry.at)) }
+                    span {
+                        (what(operator, entry))
+                        @if let Some(reference) = entry.reference.filter(|_| names_ticket) {
+                            " · "
+                            a.ref href=(operator.at(&format!("/inbox/ticket/{reference}"))) { (reference) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn what(operator: &Operator, entry: &Entry) -> Markup {
+    let message = |name: &str, id: MessageId| {
+        let address = |reference| operator.at(&format!("/inbox/ticket/{reference}#m-{id}"));
+        html! {
+            @if let Some(reference) = entry.reference { a href=(address(reference)) { (name) } } @else { (name) }
+        }
+    };
+    html! {
+        @match entry.act {
+            AuditAction::Status { from, to } => { "Status: " (words::status(from)) " → " b { (words::status(to)) } },
+            AuditAction::Priority { from, to } => { "Priority: " (words::priority(from)) " → " b { (words::priority(to)) } },
+            AuditAction::Reply(id) => { "Wrote " (message("an answer", id)) },
+            AuditAction::Attach(id) => { "Attached " (message("a message", id)) },
+            AuditAction::Redeliver(_) => "Had a notification sent again",
+            AuditAction::RedeliverDead(count) => {
+                "Had " (counted(count, "notification", "notifications")) " sent again that had failed"
+            },
+            AuditAction::Erase(count) => { "Erased the customer’s data, " (counted(count, "message", "messages")) },
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! `/inbox/unmatched`: messages whose ticket is not known, for an operator to attach.
+
+use actix_web::{HttpResponse, http::StatusCode, web::Path};
+use maud::{Markup, html};
+use ticket_domain::{
+    Channel, Message, MessageId, Sender, TicketListItem, TicketQuery, TicketRef, ports::StoreError,
+    use_cases::OperateError,
+};
+use uuid::Uuid;
+
+use super::{
+    age::age,
+    attention::Counts,
+    done::Done,
+    filter::{Filter, Query},
+    frame::{Framed, Tab, csrf},
+    gate::{Operator, OperatorForm},
+    list::cut,
+    refusal::Rejection,
+};
+use crate::pages::{
+    excerpt::{beginning, size},
+    thread::attachment,
+};
+
+/// The most messages of a page.
+const LISTED: u16 = 10;
+/// The most bytes of messages of a page, unless its first message alone has more: of that, so many are shown at first.
+const TEXT: usize = 8_000;
+/// So many tickets are proposed.
+const PROPOSED: u16 = 15;
+
+/// The field of the address that asks for the whole of a long message.
+const ALL: &str = "all";
+
+/// Why a message was not attached, and what stood in its form.
+struct Fault {
+    message: MessageId,
+    typed: String,
+    sender: Option<Sender>,
+    reason: Markup,
+}
+
+/// `GET /inbox/unmatched`
+pub(super) async fn page(operator: Operator) -> Result<HttpResponse, Rejection> {
+    show(&operator, None).await
+}
+
+/// `POST /inbox/unmatched/{id}/attach`
+pub(super) async fn attach(act: OperatorForm, path: Path<String>) -> Result<HttpResponse, Rejection> {
+    let OperatorForm { operator, form } = &act;
+    let Ok(id) = Uuid::try_parse(&path) else {
+        return Err(operator.not_found("message"));
+    };
+    let message = MessageId(id);
+    let typed = form.get("ticketRef");
+    // Without a word on it, the number tells.
+    let sender = form.get("sender").parse().ok();
+    let fault = |reason: Markup| Fault {
+        message,
+        typed: cut(typed, 60),
+        sender,
+        reason,
+    };
+    let Ok(reference) = typed.trim().parse::<TicketRef>() else {
+        let reason = html! { "A reference reads like T-20250115-1234." };
+        return show(operator, Some(fault(reason))).await;
+    };
+    match operator.pages.parts.operate.attach(message, reference, sender).await {
+        Ok(attached) => {
+            let done = if attached.duplicate {
+                Done::AttachedBefore
+            } else {
+                Done::AttachResult
+            };
+            Ok(operator.did(done(reference), "/inbox/unmatched", &place(after(operator))))
+        }
+        Err(OperateError::NoSuchTicket) => {
+            let reason = html! { "There is no ticket " (reference) "." };
+            show(operator, Some(fault(reason))).await
+        }
+        Err(OperateError::InAnotherThread(other)) => {
+            let ticket = operator.at(&format!("/inbox/ticket/{other}"));
+            let reason = html! { "This message was attached to " a.ref href=(ticket) { (other) } " already." };
+            show(operator, Some(fault(reason))).await
+        }
+        Err(OperateError::NoSuchMessage) => Err(operator.not_found("message")),
+        Err(OperateError::Store(error)) => {
+            let path = place(after(operator)).after(&format!("/inbox/unmatched/{id}/attach"));
+            Err(act.store_down(&error, &path, &["ticketRef", "sender"]))
+        }
+    }
+}
+
+/// Where the page before ended.
+fn after(operator: &Operator) -> Option<MessageId> {
+    Uuid::try_parse(operator.query.get("after")).ok().map(MessageId)
+}
+
+fn place(after: Option<MessageId>) -> Query {
+    match after {
+        Some(after) => Query::default().with("after", after),
+        None => Query::default(),
+    }
+}
+
+async fn show(operator: &Operator, fault: Option<Fault>) -> Result<HttpResponse, Rejection> {
+    let operate = &operator.pages.parts.operate;
+    let newest = TicketQuery {
+        limit: PROPOSED,
+        ..Filter::open().ticket_query()
+    };
+    let read: Result<_, StoreError> = tokio::try_join!(
+        Counts::read(operator),
+        operate.unmatched(after(operator), LISTED),
+        operate.list(newest),
+    );
+    let (counts, mut messages, tickets) = read.map_err(|error| operator.store_down(&error))?;
+    let is_more = shorten(&mut messages) || messages.len() == usize::from(LISTED);
+    let next = messages.last().filter(|_| is_more).map(|last| last.id);
+    let status = match fault {
+        Some(_) => StatusCode::BAD_REQUEST,
+        None => StatusCode::OK,
+    };
+    let main = html! {
+        div.sheet {
+            h1 { "Unmatched" }
+            p.lead { "Messages that came without saying for certain which ticket they belong to." }
+            (elsewhere(fault.as_ref(), &messages))
+            div data-part="items" {
+                @if messages.is_empty() { (nothing(operator)) }
+                ol.cards { @for message in &messages { (card(operator, message, fault.as_ref())) } }
+                @if after(operator).is_some() || next.is_some() {
+                    nav.pages aria-label="Pages" {
+                        @if after(operator).is_some() { a.button.plain.small href=(operator.at("/inbox/unmatched")) { "Oldest" } }
+                        @if next.is_some() {
+                            a.button.plain.small rel="next" href=(operator.at(&place(next).after("/inbox/unmatched"))) { "Newer" }
+                        }
+                    }
+                }
+                (proposals(&tickets.tickets))
+            }
+        }
+    };
+    let framed = Framed {
+        room: Tab::Unmatched,
+        title: "Unmatched",
+        counts: &counts,
+        main,
+    };
+    Ok(framed.respond(operator, status))
+}
+
+/// Ends a page before its messages become too long; whether it did.
+fn shorten(messages: &mut Vec<Message>) -> bool {
+    let lengths = messages.iter().map(size);
+    let sums = lengths.scan(0, |sum, length| {
+        *sum += length;
+        Some(*sum)
+    });
+    let fitting = sums.take_while(|sum| *sum <= TEXT).count().max(1);
+    let is_shorter = fitting < messages.len();
+    messages.truncate(fitting);
+    is_shorter
+}
+
+/// The fault of a message that is not on the page any more.
+fn elsewhere(fault: Option<&Fault>, messages: &[Message]) -> Markup {
+    let gone = fault.filter(|fault| messages.iter().all(|message| message.id != fault.message));
+    html! {
+        @if let Some(fault) = gone { p.notice.danger role="alert" { (fault.reason) } }
+    }
+}
+
+fn card(operator: &Operator, message: &Message, fault: Option<&Fault>) -> Markup {
+    let id = message.id;
+    let fault = fault.filter(|fault| fault.message == id);
+    let action = place(after(operator)).after(&format!("/inbox/unmatched/{id}/attach"));
+    let (field, help) = (format!("t-{id}"), format!("f-{id}"));
+    let body = message.content.body().as_str();
+    let shown = match operator.query.find(ALL) {
+        Some(_) => body,
+        None => beginning(body, body.len(), TEXT),
+    };
+    let is_cut = shown.len() < body.len();
+    let whole = place(after(operator)).with(ALL, "").after("/inbox/unmatched");
+    html! {
+        li.card {
+            p.quiet {
+                (from(message)) " · " (way(message.channel)) " · " (age(message.created_at, operator.now))
+            }
+            @if !shown.is_empty() { p.text { (shown) @if is_cut { "…" } } }
+            @if is_cut { p { a href=(operator.at(&whole)) { "Show all of it" } } }
+            @if let Some(media) = message.content.media() {
+                p { (attachment(media)) }
+            }
+            form method="post" action=(operator.at(&action)) {
+                (csrf(operator))
+                label for=(field) { "Attach to" }
+                div.line {
+                    input.input id=(field) name="ticketRef" list="tickets" placeholder="T-…" autocomplete="off" required
+                        autocapitalize="characters" spellcheck="false" value=(fault.map_or("", |fault| &fault.typed))
+                        aria-invalid=[fault.map(|_| "true")] aria-describedby=[fault.map(|_| &help)]
+                        autofocus[fault.is_some()];
+                    button.button.small { "Attach" }
+                }
+                (whose(message, fault))
+                @if let Some(fault) = fault { p.fault id=(help) role="alert" { (fault.reason) } }
+            }
+        }
+    }
+}
+
+/// Whose word it is to be. A manager's number speaks for the team unless the operator knows better.
+fn whose(message: &Message, fault: Option<&Fault>) -> Markup {
+    let (team, usual) = match message.sender {
+        Sender::Manager => (Sender::Manager, Sender::Manager),
+        Sender::Customer | Sender::Agent => (Sender::Agent, Sender::Customer),
+    };
+    let chosen = fault.and_then(|fault| fault.sender).unwrap_or(usual);
+    html! {
+        div.whose role="group" aria-label="Who wrote it" {
+            @for (sender, name) in [(Sender::Customer, "From the customer"), (team, "From the team")] {
+                label { input type="radio" name="sender" value=(sender) checked[sender == chosen]; " " (name) }
+            }
+        }
+        p.quiet.hint { "A customer’s message opens the ticket again, and the manager is told." }
+    }
+}
+
+fn from(message: &Message) -> Markup {
+    html! {
+        @match &message.from {
+            Some(phone) => a href=(format!("tel:{phone}")) { (phone) },
+            None => "Unknown sender",
+        }
+    }
+}
+
+fn way(channel: Channel) -> &'static str {
+    match channel {
+        Channel::Whatsapp => "WhatsApp",
+        Channel::Web => "Web",
+    }
+}
+
+/// The tickets that a browser proposes as one types.
+fn proposals(tickets: &[TicketListItem]) -> Markup {
+    html! {
+        datalist #tickets {
+            @for TicketListItem { ticket, .. } in tickets {
+                option value=(ticket.reference) {
+                    (cut(ticket.customer.name.as_str(), 40)) ": " (cut(ticket.subject.as_str(), 60))
+                }
+            }
+        }
+    }
+}
+
+fn nothing(operator: &Operator) -> Markup {
+    html! {
+        div.empty {
+            @if after(operator).is_some() {
+                p { "There are no more." }
+            } @else {
+                p { "Every message has found its ticket." }
+                p.quiet { "When a reply names no ticket for certain, it is kept here instead of being guessed." }
+            }
+        }
+    }
+}

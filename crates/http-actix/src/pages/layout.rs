@@ -1,0 +1,129 @@
+//! The frame of every page.
+
+use std::sync::LazyLock;
+
+use actix_web::{
+    HttpResponse,
+    http::{
+        StatusCode,
+        header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY},
+    },
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use sha2::{Digest, Sha256};
+
+use crate::pages::Pages;
+
+/// A style sheet that stands in the page itself, so that the first answer is enough to paint it.
+pub(crate) struct Sheet {
+    text: String,
+    /// What the policy knows it by.
+    hash: String,
+}
+
+impl Sheet {
+    fn of(parts: &[&str]) -> Self {
+        let text = parts.concat();
+        let hash = format!("'sha256-{}'", BASE64_STANDARD.encode(Sha256::digest(&text)));
+        Self { text, hash }
+    }
+}
+
+static PUBLIC: LazyLock<Sheet> = LazyLock::new(|| Sheet::of(&[include_str!("assets/style.css")]));
+static INBOX: LazyLock<Sheet> =
+    LazyLock::new(|| Sheet::of(&[include_str!("assets/style.css"), include_str!("assets/inbox.css")]));
+
+/// A speech bubble, so that no browser asks for an icon.
+const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'%3E\
+    %3Cpath fill='%230b6e5a' d='M8 3h16a5 5 0 0 1 5 5v10a5 5 0 0 1-5 5H13l-7 6v-6.4A5 5 0 0 1 3 18V8a5 5 0 0 1 5-5z'/%3E\
+    %3C/svg%3E";
+
+/// Who a page is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Audience {
+    /// Customers.
+    Public,
+    /// Operators.
+    Inbox,
+}
+
+impl Audience {
+    fn sheet(self) -> &'static Sheet {
+        match self {
+            Self::Public => &PUBLIC,
+            Self::Inbox => &INBOX,
+        }
+    }
+
+    /// The script that improves what works without it.
+    fn script(self) -> &'static str {
+        match self {
+            Self::Public => "/assets/page.js",
+            Self::Inbox => "/assets/inbox.js",
+        }
+    }
+}
+
+/// A page.
+pub(crate) struct Page<'a> {
+    /// Stands before the site's name in the title.
+    pub(crate) title: &'a str,
+    pub(crate) audience: Audience,
+    /// Everything within `<body>`.
+    pub(crate) body: Markup,
+}
+
+impl Page<'_> {
+    /// The answer. Forms may be sent to our own site only, and on from there to one of the allowed sites.
+    pub(crate) fn respond(self, pages: &Pages, status: StatusCode) -> HttpResponse {
+        let settings = &pages.parts.settings;
+        let sheet = self.audience.sheet();
+        let form_targets = settings.allowed_origins.join(" ");
+        let policy = format!(
+            "default-src 'none'; style-src {}; script-src 'self'; connect-src 'self'; img-src 'self' data:; \
+             form-action 'self' {form_targets}; base-uri 'none'; frame-ancestors 'none'",
+            sheet.hash
+        );
+        let markup = html! {
+            (DOCTYPE)
+            html lang="en" {
+                head {
+                    meta charset="utf-8";
+                    meta name="viewport" content="width=device-width, initial-scale=1";
+                    meta name="color-scheme" content="light dark";
+                    meta name="theme-color" media="(prefers-color-scheme: light)" content="#ffffff";
+                    meta name="theme-color" media="(prefers-color-scheme: dark)" content="#1c1f25";
+                    link rel="icon" href=(ICON);
+                    title { (self.title) " · " (settings.site_name) }
+                    style { (PreEscaped(&sheet.text)) }
+                    script src=(pages.at(self.audience.script())) defer {}
+                }
+                body { (self.body) }
+            }
+        };
+        HttpResponse::build(status)
+            .content_type("text/html; charset=utf-8")
+            .insert_header((CONTENT_SECURITY_POLICY, policy))
+            // Addresses hold keys: no other site hears them. Our own pages must be recognised as such.
+            .insert_header((REFERRER_POLICY, "same-origin"))
+            .insert_header((CACHE_CONTROL, "private, no-cache"))
+            .body(markup.into_string())
+    }
+}
+
+/// The frame around a page for customers: a way past the head, the head, `main` (the element itself, of id `main`), the
+/// foot. `nav` stands in the head.
+pub(crate) fn frame(pages: &Pages, nav: &Markup, main: &Markup) -> Markup {
+    html! {
+        a.skip href="#main" { "Skip to the content" }
+        header.top {
+            div.wrap {
+                a.brand href=(pages.at("/")) { (pages.parts.settings.site_name) }
+                @if !nav.0.is_empty() { nav aria-label="Pages" { (nav) } }
+            }
+        }
+        (main)
+        footer.foot { div.wrap { p { "This page sets no cookies and loads nothing from other sites." } } }
+    }
+}

@@ -1,0 +1,51 @@
+//! Messages as people know them from chat.
+
+use maud::{Markup, html};
+use ticket_domain::{MediaUrl, Message, Sender, Thread};
+
+use crate::pages::words;
+
+/// On whose side of the talk the reader stands: their own messages are on the right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// The customer, to whom their own messages are "You".
+    Customer,
+    /// Somebody who reads along, and sees it as the customer does.
+    Onlooker,
+    Team,
+}
+
+/// Those messages of a thread that are to be shown, oldest first.
+pub(crate) fn some_messages(thread: &Thread, messages: &[Message], side: Side) -> Markup {
+    let customer = thread.ticket.customer.name.as_str();
+    html! {
+        ol.thread #thread data-part="thread" {
+            @for message in messages { (bubble(message, customer, side)) }
+        }
+    }
+}
+
+/// A link to a medium, and the host that it leads to: it may be anybody's.
+pub(crate) fn attachment(media: &MediaUrl) -> Markup {
+    html! {
+        a href=(media) rel="noopener noreferrer nofollow" target="_blank" { "Open the attachment" }
+        @if let Some(host) = media.host() { " " span.quiet { "at " (host) } }
+    }
+}
+
+fn bubble(message: &Message, customer: &str, side: Side) -> Markup {
+    let is_customers = message.sender == Sender::Customer;
+    let is_own = is_customers == (side != Side::Team);
+    let body = message.content.body().as_str();
+    let name = match side {
+        Side::Customer if is_customers => "You".to_owned(),
+        _ => words::sender(message.sender, customer),
+    };
+    html! {
+        li.bubble .own[is_own] id=(format!("m-{}", message.id)) {
+            p.who { b dir="auto" { (name) } " " (words::moment(message.created_at)) }
+            @if !body.is_empty() { p.text dir="auto" { (body) } }
+            @if let Some(media) = message.content.media() { p.media { (attachment(media)) } }
+        }
+    }
+}

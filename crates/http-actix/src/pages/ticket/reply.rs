@@ -1,0 +1,110 @@
+//! Where the customer writes back.
+
+use actix_web::{HttpResponse, http::StatusCode};
+use maud::{Markup, html};
+use ticket_domain::{MessageText, TicketRef};
+use url::form_urlencoded;
+
+use crate::access::TooMany;
+use crate::pages::{
+    Pages, again,
+    control::{Control, summary},
+    fault::{Field, ValidationErrors},
+    layout::{Audience, Page, frame},
+    trouble,
+};
+
+pub(super) const MESSAGE: Field = Field {
+    name: "message",
+    label: "Write back",
+    called: "Your message",
+    missing: "Please write something first.",
+};
+
+/// What stands in the reply box.
+#[derive(Clone, Copy)]
+pub(super) struct Reply<'a> {
+    /// What was typed before.
+    pub(super) text: &'a str,
+    pub(super) faults: &'a ValidationErrors,
+    pub(super) mark: &'a str,
+}
+
+/// Why a message was not stored, so that it must be sent once more.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum NotSent {
+    NotStored,
+    TooMany(TooMany),
+    /// The same words are in the ticket already, twice.
+    Existing(TooMany),
+}
+
+/// A ticket's page, below the base URL.
+pub(super) fn address(reference: TicketRef, key: Option<&str>, all: bool) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    if let Some(key) = key {
+        query.append_pair("key", key);
+    }
+    if all {
+        query.append_key_only("all");
+    }
+    match query.finish() {
+        query if query.is_empty() => format!("/ticket/{reference}"),
+        query => format!("/ticket/{reference}?{query}"),
+    }
+}
+
+/// The box. `action` is the ticket's page.
+pub(super) fn reply_box(reply: Reply<'_>, action: &str) -> Markup {
+    let control = Control {
+        field: MESSAGE,
+        value: reply.text,
+        fault: reply.faults.of(MESSAGE),
+        help: "",
+    };
+    html! {
+        form.form.reply method="post" action=(action) novalidate data-once {
+            (summary(reply.faults))
+            input type="hidden" name=(again::FIELD) value=(reply.mark);
+            (control.area(MessageText::MAX))
+            div.send { button.button type="submit" data-busy="Sending…" { "Send" } }
+        }
+    }
+}
+
+/// The page for a message that could not be stored: with the message in it.
+pub(super) fn not_sent(pages: &Pages, reply: Reply<'_>, address: &str, reason: NotSent) -> HttpResponse {
+    let (status, words) = match reason {
+        NotSent::NotStored => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "We could not save your message just now. Please send it again in a minute.".to_owned(),
+        ),
+        NotSent::TooMany(error) => (
+            StatusCode::TOO_MANY_REQUESTS,
+            format!("Very many requests came from your connection. {}", trouble::wait(error)),
+        ),
+        NotSent::Existing(error) => (
+            StatusCode::TOO_MANY_REQUESTS,
+            format!(
+                "We have this already: the same words came twice, and both are in your ticket. {}",
+                trouble::wait(error)
+            ),
+        ),
+    };
+    let title = "Your message is not sent yet";
+    let address = pages.at(address);
+    let main = html! {
+        main #main.wrap.narrow.plain-page.stack tabindex="-1" {
+            h1 { (title) }
+            div.notice.warn role="alert" tabindex="-1" autofocus { p { (words) " Your words are still here." } }
+            (reply_box(reply, &address))
+            p { a href=(address) { "Back to the ticket" } }
+        }
+    };
+    Page {
+        title,
+        audience: Audience::Public,
+        body: frame(pages, &html! {}, &main),
+    }
+    .respond(pages, status)
+}

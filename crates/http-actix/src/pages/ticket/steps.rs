@@ -1,0 +1,173 @@
+//! How far the customer's last word came, told honestly: what nobody observed is not claimed.
+
+use maud::{Markup, html};
+use ticket_domain::{Delivery, DeliveryState, Thread};
+
+use crate::pages::words;
+
+/// One step of the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Step {
+    label: &'static str,
+    reached: Reached,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reached {
+    Done,
+    Now,
+    ErrorPage,
+    Ahead,
+}
+
+impl Reached {
+    fn class(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Now => "now",
+            Self::ErrorPage => "trouble",
+            Self::Ahead => "ahead",
+        }
+    }
+
+    /// What the colour says, for those who don't see it.
+    fn heard(self) -> &'static str {
+        match self {
+            Self::Done | Self::Now => ", done",
+            Self::ErrorPage => "",
+            Self::Ahead => ", not yet",
+        }
+    }
+}
+
+/// The steps of a word that was not answered yet.
+fn on_its_way(state: DeliveryState) -> Vec<Step> {
+    let reached = match state {
+        DeliveryState::Waiting | DeliveryState::Failed => 0,
+        DeliveryState::Sent => 1,
+        DeliveryState::Delivered => 2,
+        DeliveryState::Read => 3,
+    };
+    let labels = ["Received", "Sent", "Delivered", "Read", "Answered"];
+    let step = |(at, label)| {
+        let reached = match reached {
+            now if at < now => Reached::Done,
+            now if at == now => Reached::Now,
+            _ => Reached::Ahead,
+        };
+        Step { label, reached }
+    };
+    let mut steps: Vec<Step> = labels.into_iter().enumerate().map(step).collect();
+    if state == DeliveryState::Failed {
+        steps[0].reached = Reached::Done;
+        steps[1] = Step {
+            label: "Not delivered",
+            reached: Reached::ErrorPage,
+        };
+    }
+    steps
+}
+
+/// The steps of a word that was answered: only those that somebody observed.
+fn answered(state: DeliveryState) -> Vec<Step> {
+    on_its_way(state)
+        .into_iter()
+        .filter(|step| matches!(step.reached, Reached::Done | Reached::Now))
+        .map(|step| Step {
+            reached: Reached::Done,
+            ..step
+        })
+        .chain([Step {
+            label: "Answered",
+            reached: Reached::Now,
+        }])
+        .collect()
+}
+
+/// Where a word stands that was not answered yet. One that waits may wait for long: nothing goes out while the server
+/// knows no receiver, so nothing is promised of it.
+fn stand(state: DeliveryState) -> &'static str {
+    match state {
+        DeliveryState::Waiting => "Received",
+        _ => words::delivery(state),
+    }
+}
+
+/// The way, and where on it things stand, in a sentence.
+pub(super) fn progress(thread: &Thread) -> Markup {
+    let Delivery { state, at } = thread.delivery;
+    let answer = thread.answered_at();
+    let steps = if answer.is_some() {
+        answered(state)
+    } else {
+        on_its_way(state)
+    };
+    let (sentence, more, since) = match answer {
+        Some(at) => ("The team answered", None, at),
+        None => (stand(state), Some(words::delivery_means(state)), at),
+    };
+    html! {
+        ol.steps {
+            @for step in &steps {
+                li class=(step.reached.class()) aria-current=[matches!(step.reached, Reached::Now | Reached::ErrorPage).then_some("step")] {
+                    (step.label) span.sr { (step.reached.heard()) }
+                }
+            }
+        }
+        p.stand { strong { (sentence) } " " span.quiet { (words::moment(since)) } }
+        @if let Some(more) = more { p.quiet { (more) } }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(steps: &[Step]) -> String {
+        let step = |Step { label, reached }: &Step| format!("{label}: {}", reached.class());
+        steps.iter().map(step).collect::<Vec<_>>().join(", ")
+    }
+
+    #[test]
+    fn each_state_lights_the_steps_that_were_reached() {
+        for (state, expected) in [
+            (
+                DeliveryState::Waiting,
+                "Received: now, Sent: ahead, Delivered: ahead, Read: ahead, Answered: ahead",
+            ),
+            (
+                DeliveryState::Sent,
+                "Received: done, Sent: now, Delivered: ahead, Read: ahead, Answered: ahead",
+            ),
+            (
+                DeliveryState::Delivered,
+                "Received: done, Sent: done, Delivered: now, Read: ahead, Answered: ahead",
+            ),
+            (
+                DeliveryState::Read,
+                "Received: done, Sent: done, Delivered: done, Read: now, Answered: ahead",
+            ),
+            (
+                DeliveryState::Failed,
+                "Received: done, Not delivered: trouble, Delivered: ahead, Read: ahead, Answered: ahead",
+            ),
+        ] {
+            assert_eq!(told(&on_its_way(state)), expected);
+        }
+    }
+
+    #[test]
+    fn an_answer_claims_no_step_that_nobody_saw() {
+        for (state, expected) in [
+            (DeliveryState::Waiting, "Received: done, Answered: now"),
+            (DeliveryState::Failed, "Received: done, Answered: now"),
+            (DeliveryState::Sent, "Received: done, Sent: done, Answered: now"),
+            (
+                DeliveryState::Read,
+                "Received: done, Sent: done, Delivered: done, Read: done, Answered: now",
+            ),
+        ] {
+            assert_eq!(told(&answered(state)), expected);
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! How the ticket looks. What has a `data-part` is brought up to date by the script while the page is open.
+
+use actix_web::{HttpResponse, http::StatusCode};
+use maud::{Markup, html};
+use ticket_domain::{AccessLevel, Status, Thread, use_cases::View};
+
+use super::{
+    reply::{Reply, address, reply_box},
+    steps::progress,
+};
+use crate::access::LastEventId;
+use crate::pages::{
+    Pages,
+    excerpt::newest,
+    layout::{Audience, Page, frame},
+    thread::{self, Side},
+    words,
+};
+
+/// The ticket's page.
+pub(super) struct TicketPage<'a> {
+    pages: &'a Pages,
+    thread: &'a Thread,
+    access_level: AccessLevel,
+    /// A key that proves something. A wrong one is not carried along.
+    key: Option<&'a str>,
+    /// Whether all messages are shown.
+    all: bool,
+    reply: Reply<'a>,
+}
+
+impl<'a> TicketPage<'a> {
+    pub(super) fn new(pages: &'a Pages, view: &'a View, key: Option<&'a str>, all: bool, reply: Reply<'a>) -> Self {
+        let key = key.filter(|_| view.access_level > AccessLevel::Anyone);
+        Self {
+            pages,
+            thread: &view.thread,
+            access_level: view.access_level,
+            key,
+            all,
+            reply,
+        }
+    }
+
+    pub(super) fn respond(&self, status: StatusCode) -> HttpResponse {
+        let ticket = &self.thread.ticket;
+        let can_write = self.access_level == AccessLevel::Customer;
+        let main = html! {
+            main #main.wrap.ticket tabindex="-1" data-live=(self.events()) data-poll=(self.api("", None)) {
+                (self.head())
+                section.card.way aria-label="How far it is" data-part="progress" { (progress(self.thread)) }
+                section.talk aria-label="Messages" {
+                    (self.messages())
+                    // Whoever comes here by the fragment has the focus here, before the box.
+                    div #end tabindex="-1" { span.sr { "End of the messages" } }
+                    div.state data-part="state" {
+                        @if let Some(means) = words::status_means(ticket.status, can_write) { p.notice { (means) } }
+                    }
+                    @if can_write { (reply_box(self.reply, &self.page(self.all))) }
+                }
+                @if can_write { (keep_the_link()) }
+                p.sr #news role="status" {}
+            }
+        };
+        let nav = html! { a href=(self.pages.at("/")) { "New request" } };
+        let title = format!("{} · {}", ticket.subject, ticket.reference);
+        let body = frame(self.pages, &nav, &main);
+        Page {
+            title: &title,
+            audience: Audience::Public,
+            body,
+        }
+        .respond(self.pages, status)
+    }
+
+    fn head(&self) -> Markup {
+        let ticket = &self.thread.ticket;
+        let tone = if ticket.status == Status::Open {
+            "badge"
+        } else {
+            "badge still"
+        };
+        html! {
+            div.title {
+                p.row {
+                    span.ref { (ticket.reference) }
+                    span data-part="badges" {
+                        span class=(tone) { (words::status(ticket.status)) } " "
+                        @if ticket.priority.is_pressing() {
+                            span.badge.warn { (words::priority(ticket.priority)) }
+                        }
+                    }
+                }
+                h1 dir="auto" { (ticket.subject) }
+                p.quiet { "Opened " (words::moment(ticket.created_at)) }
+            }
+        }
+    }
+
+    fn messages(&self) -> Markup {
+        let thread = self.thread;
+        let (messages, earlier) = if self.all {
+            (thread.messages.as_slice(), 0)
+        } else {
+            newest(&thread.messages)
+        };
+        let side = if self.access_level == AccessLevel::Customer {
+            Side::Customer
+        } else {
+            Side::Onlooker
+        };
+        html! {
+            div data-part="earlier" {
+                @if earlier > 0 {
+                    p.earlier { a href=(self.page(true)) { "Show " (earlier) " earlier " @if earlier == 1 { "message" } @else { "messages" } } }
+                }
+            }
+            (thread::some_messages(thread, messages, side))
+        }
+    }
+
+    fn page(&self, all: bool) -> String {
+        self.pages.at(&address(self.thread.ticket.reference, self.key, all))
+    }
+
+    /// Where the script hears of news from now on.
+    fn events(&self) -> String {
+        let seen = LastEventId::all(self.thread).to_string();
+        self.api("/events", Some(("lastEventId", &seen)))
+    }
+
+    fn api(&self, what: &str, more: Option<(&str, &str)>) -> String {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(self.key.map(|key| ("key", key)).into_iter().chain(more));
+        let query = query.finish();
+        let mark = if query.is_empty() { "" } else { "?" };
+        self.pages.at(&format!(
+            "/api/ticket/{}{what}{mark}{query}",
+            self.thread.ticket.reference
+        ))
+    }
+}
+
+fn keep_the_link() -> Markup {
+    html! {
+        section.keep aria-labelledby="keep" {
+            h2 #keep { "Keep this page" }
+            p.quiet {
+                "Bookmark it, or copy its link. Whoever has the link can read and write here, so keep it to yourself."
+            }
+            button.button.plain.small type="button" data-copy="Copied" hidden { "Copy the link" }
+        }
+    }
+}
