@@ -4,6 +4,7 @@
 use fuzz::{plain, site::on_a_site, typed::Typed};
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Map, Value};
+use ticket_domain::Priority;
 
 const FIELDS: [&str; 6] = [
     "customerName",
@@ -24,7 +25,7 @@ fn certain(body: &Map<String, Value>) -> Option<[String; 3]> {
         parts.len() == 3 && text.find('@') < text.find('.') && text.contains('@') && parts.into_iter().all(is_word)
     };
     let priority = body.get("priority").unwrap_or(&Value::Null);
-    let is_priority = priority.is_null() || ["low", "medium", "high", "urgent"].iter().any(|word| priority == word);
+    let is_priority = priority.is_null() || Priority::words().any(|word| priority == word);
     text("customerPhone").filter(|phone| is_number(phone) && !phone.starts_with("00"))?;
     text("customerEmail").filter(|email| is_address(email))?;
     let texts = [

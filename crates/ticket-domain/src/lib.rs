@@ -35,9 +35,9 @@ pub use ticket::{
     Access, AccessKeys, AccessLevel, Customer, Thread, Ticket, TicketLinks, TicketRequest, TicketSummary, TicketVersion,
 };
 pub use values::{
-    AccessKey, AccessKeyError, AuditEntryId, Awaiting, Channel, Cursor, CustomerName, DeliveryRoute, DeliveryState,
-    Email, EmailError, EventKind, ExternalId, IdempotencyKey, IdempotencyKeyError, InvalidCursor, LeaseToken, MediaUrl,
-    MediaUrlError, MessageBody, MessageId, MessageStatus, MessageText, NotificationId, Phone, PhoneError, Priority,
-    Progress, QuestionId, SearchText, Sender, Stage, Status, StrictText, Subject, TextError, TicketId, Timestamp,
-    TimestampError, UnknownWord, ValidationError,
+    AccessKey, AccessKeyError, AuditEntryId, AuditKind, Awaiting, Channel, Cursor, CustomerName, DeliveryRoute,
+    DeliveryState, Email, EmailError, EventKind, ExternalId, IdempotencyKey, IdempotencyKeyError, InvalidCursor,
+    LeaseToken, MediaUrl, MediaUrlError, MessageBody, MessageId, MessageStatus, MessageText, NotificationId, Phone,
+    PhoneError, Priority, Progress, QuestionId, SearchText, Sender, Stage, Status, StrictText, Subject, TextError,
+    TicketId, Timestamp, TimestampError, UnknownWord, ValidationError,
 };

@@ -1,8 +1,8 @@
 //! What operators see and do: lists of tickets, what needs attention, and the trail of who changed what.
 
 use crate::{
-    AuditEntryId, Awaiting, Cursor, Message, MessageId, NotificationId, Priority, SearchText, Sender, Status, Ticket,
-    TicketRef, Timestamp, values::partly_redacted_debug,
+    AuditEntryId, AuditKind, Awaiting, Cursor, Message, MessageId, NotificationId, Priority, SearchText, Sender,
+    Status, Ticket, TicketRef, Timestamp, values::partly_redacted_debug,
 };
 
 /// Which tickets an operator wants to see. Every condition that is given must hold.
@@ -170,6 +170,21 @@ pub enum AuditAction {
     RedeliverDead(u64),
     /// Had everything erased that says who the customer is and what was written: so many messages.
     Erase(u64),
+}
+
+impl AuditAction {
+    /// Its kind, without what it was done to.
+    pub fn kind(&self) -> AuditKind {
+        match self {
+            Self::Status { .. } => AuditKind::Status,
+            Self::Priority { .. } => AuditKind::Priority,
+            Self::Reply(_) => AuditKind::Reply,
+            Self::Attach(_) => AuditKind::Attach,
+            Self::Redeliver(_) => AuditKind::Redeliver,
+            Self::RedeliverDead(_) => AuditKind::RedeliverDead,
+            Self::Erase(_) => AuditKind::Erase,
+        }
+    }
 }
 
 /// An entry of the trail.

@@ -92,7 +92,7 @@ async fn only_the_holder_of_the_customers_key_writes_as_the_customer() {
 
 #[tokio::test]
 async fn what_the_customer_writes_opens_the_ticket_and_the_manager_is_told() {
-    for status in [Status::Open, Status::Resolved, Status::Closed] {
+    for &status in Status::ALL {
         let world = World::default();
         let reference = world.open("Broken").await.reference;
         let deliver = world.deliver(0);
@@ -154,7 +154,7 @@ async fn what_the_customer_writes_opens_the_ticket_and_the_manager_is_told() {
 
 #[tokio::test]
 async fn an_operators_answer_leaves_the_status_and_tells_nobody_but_the_trail() {
-    for status in [Status::Open, Status::Resolved, Status::Closed] {
+    for &status in Status::ALL {
         let world = World::default();
         let reference = world.open("Broken").await.reference;
         world.round(&world.deliver(0)).await;

@@ -16,17 +16,6 @@ use crate::api::{
     words::ActWord,
 };
 
-/// The words for what operators do.
-pub(crate) const ACTS: [&str; 7] = [
-    "status",
-    "priority",
-    "reply",
-    "attach",
-    "redeliver",
-    "redeliver_dead",
-    "erase",
-];
-
 /// Which entries are wanted. An empty parameter counts as absent.
 #[derive(Deserialize, Validate, IntoParams)]
 #[serde(rename_all = "camelCase")]
@@ -81,45 +70,39 @@ pub(crate) struct TrailEntry {
 
 impl From<&Entry> for TrailEntry {
     fn from(entry: &Entry) -> Self {
-        let [status, priority, reply, attach, redeliver, redeliver_dead, erase] = ACTS;
-        let did = |act| Self {
+        let row = Self {
             id: entry.id.0,
             at: entry.at.to_string(),
             ticket_ref: entry.reference.map(|reference| reference.to_string()),
-            act,
+            act: entry.act.kind().as_str(),
             from: None,
             to: None,
             message_id: None,
             notification_id: None,
             count: None,
         };
-        let moved = |act, from, to| Self {
-            from: Some(from),
-            to: Some(to),
-            ..did(act)
-        };
         match entry.act {
-            AuditAction::Status { from, to } => moved(status, from.as_str(), to.as_str()),
-            AuditAction::Priority { from, to } => moved(priority, from.as_str(), to.as_str()),
-            AuditAction::Reply(id) => Self {
-                message_id: Some(id.0),
-                ..did(reply)
+            AuditAction::Status { from, to } => Self {
+                from: Some(from.as_str()),
+                to: Some(to.as_str()),
+                ..row
             },
-            AuditAction::Attach(id) => Self {
+            AuditAction::Priority { from, to } => Self {
+                from: Some(from.as_str()),
+                to: Some(to.as_str()),
+                ..row
+            },
+            AuditAction::Reply(id) | AuditAction::Attach(id) => Self {
                 message_id: Some(id.0),
-                ..did(attach)
+                ..row
             },
             AuditAction::Redeliver(id) => Self {
                 notification_id: Some(id.0),
-                ..did(redeliver)
+                ..row
             },
-            AuditAction::RedeliverDead(count) => Self {
+            AuditAction::RedeliverDead(count) | AuditAction::Erase(count) => Self {
                 count: Some(count),
-                ..did(redeliver_dead)
-            },
-            AuditAction::Erase(count) => Self {
-                count: Some(count),
-                ..did(erase)
+                ..row
             },
         }
     }

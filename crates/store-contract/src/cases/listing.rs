@@ -62,17 +62,18 @@ async fn opened(fixture: &Fixture, status: Status, priority: Priority, sender: S
     fixture.open(opening).await
 }
 
-const STATUSES: [Status; 3] = [Status::Open, Status::Resolved, Status::Closed];
-const PRIORITIES: [Priority; 4] = [Priority::Low, Priority::Medium, Priority::High, Priority::Urgent];
-const SENDERS: [Sender; 3] = [Sender::Customer, Sender::Manager, Sender::Agent];
+/// No condition, and the condition on each of these.
+fn any_or_each<T: Copy>(all: &[T]) -> impl Iterator<Item = Option<T>> {
+    all.iter().copied().map(Some).chain([None])
+}
 
 /// Each condition holds, and all of them together, whichever are given; on every page.
 pub async fn a_list_holds_what_meets_every_condition(fixture: &Fixture) {
     assert_eq!(list(fixture, &everything()).await, TicketPage::default());
     let mut all: Vec<(Opening, Sender)> = Vec::new();
-    for (number, status) in (0_i64..).zip(STATUSES) {
-        for priority in PRIORITIES {
-            for sender in SENDERS {
+    for (number, &status) in (0_i64..).zip(Status::ALL) {
+        for &priority in Priority::ALL {
+            for &sender in Sender::ALL {
                 // Times that stand in each other's way.
                 let seconds = (number + i64::from(all.len().is_multiple_of(7))) % 3;
                 all.push((opened(fixture, status, priority, sender, seconds).await, sender));
@@ -82,9 +83,9 @@ pub async fn a_list_holds_what_meets_every_condition(fixture: &Fixture) {
     all.reverse();
     all.sort_by_key(|(opening, _)| std::cmp::Reverse(opening.ticket.updated_at));
 
-    for awaiting in [None, Some(Awaiting::Manager), Some(Awaiting::Customer)] {
-        for status in STATUSES.map(Some).into_iter().chain([None]) {
-            for priority in PRIORITIES.map(Some).into_iter().chain([None]) {
+    for awaiting in any_or_each(Awaiting::ALL) {
+        for status in any_or_each(Status::ALL) {
+            for priority in any_or_each(Priority::ALL) {
                 let expected: Vec<TicketRef> = all
                     .iter()
                     .filter(|(opening, sender)| {
@@ -194,7 +195,7 @@ pub async fn who_spoke_last_says_whom_a_ticket_awaits(fixture: &Fixture) {
     let to = &opening.ticket;
     let awaits = async || {
         let mut of: Vec<Option<Awaiting>> = Vec::new();
-        for awaiting in [Awaiting::Manager, Awaiting::Customer] {
+        for &awaiting in Awaiting::ALL {
             let listing = TicketQuery {
                 awaiting: Some(awaiting),
                 ..everything()

@@ -70,7 +70,7 @@ pub async fn appending_reads_back_exactly(fixture: &Fixture) {
 
 /// A message that reopens leaves its ticket open, whatever it was; one that does not leaves it as it was.
 pub async fn only_a_message_that_reopens_changes_the_status(fixture: &Fixture) {
-    for status in [Status::Open, Status::Resolved, Status::Closed] {
+    for &status in Status::ALL {
         for reopen in [false, true] {
             let mut opening = fixture.opening(at(0));
             opening.ticket.status = status;

@@ -75,11 +75,8 @@ pub async fn an_outside_id_of_two_notifications_leads_to_none(fixture: &Fixture)
 
 /// Whatever the order in which a message's receipts come, it is as far as the furthest, since that came.
 pub async fn a_message_never_goes_backwards(fixture: &Fixture) {
-    let all = [Progress::Sent, Progress::Delivered, Progress::Read];
-    let orders = all.into_iter().flat_map(|first| {
-        all.into_iter()
-            .flat_map(move |second| all.into_iter().map(move |third| [first, second, third]))
-    });
+    let all = || Progress::ALL.iter().copied();
+    let orders = all().flat_map(|first| all().flat_map(move |second| all().map(move |third| [first, second, third])));
     for order in orders {
         let external_id = fixture.external_id();
         let opening = fixture.delivered(&external_id, at(0)).await;

@@ -321,7 +321,7 @@ pub async fn results_come_in_pages_and_meet_the_conditions(fixture: &Fixture) {
         all.insert(0, ticket);
     }
     for limit in 1..=10 {
-        for status in [None, Some(Status::Open), Some(Status::Closed), Some(Status::Resolved)] {
+        for status in Status::ALL.iter().copied().map(Some).chain([None]) {
             for priority in [None, Some(Priority::High), Some(Priority::Low)] {
                 let wanted = all.iter().filter(|ticket| {
                     status.is_none_or(|status| status == ticket.status)

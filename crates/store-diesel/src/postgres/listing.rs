@@ -8,10 +8,6 @@ use time::{OffsetDateTime, PrimitiveDateTime};
 
 use crate::postgres::{db::Failure, prepared::prepared, rows::ListedRow};
 
-const STATUSES: [Status; 3] = [Status::Open, Status::Resolved, Status::Closed];
-const SENDERS: [Sender; 3] = [Sender::Customer, Sender::Manager, Sender::Agent];
-const PRIORITIES: [Priority; 4] = [Priority::Low, Priority::Medium, Priority::High, Priority::Urgent];
-
 /// The tickets of the numbers that `$page` gives, each with its newest message. One statement, so that both are of one
 /// moment.
 macro_rules! listed {
@@ -108,9 +104,9 @@ fn kinds(listing: &TicketQuery) -> Vec<String> {
         return vec![String::new()];
     }
     let mut kinds = Vec::new();
-    for status in STATUSES {
-        for sender in SENDERS {
-            for priority in PRIORITIES {
+    for &status in Status::ALL {
+        for &sender in Sender::ALL {
+            for &priority in Priority::ALL {
                 if listing.status.is_none_or(|wanted| wanted == status)
                     && listing.priority.is_none_or(|wanted| wanted == priority)
                     && listing
@@ -148,12 +144,13 @@ pub(crate) fn attention(connection: &mut PgConnection) -> Result<Attention, Fail
 
 /// The oldest of each priority, and of those the oldest.
 fn oldest_awaiting_manager() -> String {
-    let of_each = PRIORITIES.map(|priority| {
+    let of_each = Priority::ALL.iter().map(|priority| {
         format!(
             "(SELECT number, reference, updated_at FROM tickets
               WHERE status = 'open' AND last_sender = 'customer' AND priority = '{priority}'
               ORDER BY updated_at, number LIMIT 1)"
         )
     });
+    let of_each: Vec<String> = of_each.collect();
     format!("{} ORDER BY updated_at, number LIMIT 1", of_each.join(" UNION ALL "))
 }

@@ -57,9 +57,9 @@ pub(crate) fn page(connection: &mut SqliteConnection, listing: &TicketQuery) -> 
 /// Where a ticket may stand, who may have spoken last and how pressing it may be to meet the conditions.
 pub(crate) fn runs(listing: &TicketQuery) -> Vec<(Status, Sender, Priority)> {
     let mut runs = Vec::new();
-    for status in [Status::Open, Status::Resolved, Status::Closed] {
-        for sender in [Sender::Customer, Sender::Manager, Sender::Agent] {
-            for priority in [Priority::Urgent, Priority::High, Priority::Medium, Priority::Low] {
+    for &status in Status::ALL {
+        for &sender in Sender::ALL {
+            for &priority in Priority::ALL {
                 let is_wanted = listing.status.is_none_or(|wanted| wanted == status)
                     && listing.priority.is_none_or(|wanted| wanted == priority)
                     && listing
@@ -121,9 +121,9 @@ pub(crate) fn attention(connection: &mut SqliteConnection) -> Result<Attention, 
         .select(tickets::number)
         .load(connection)?;
     let mut oldest: Option<(i64, i64, String)> = None;
-    for priority in Priority::WORDS {
+    for priority in Priority::ALL {
         let of_priority = awaiting
-            .filter(tickets::priority.eq(*priority))
+            .filter(tickets::priority.eq(priority.as_str()))
             .order((tickets::updated_at, tickets::number))
             .select((tickets::updated_at, tickets::number, tickets::reference))
             .first(connection)

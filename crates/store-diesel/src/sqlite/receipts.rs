@@ -147,10 +147,8 @@ pub(crate) fn advance(
 
 /// How far a message may be to come as far as `progress` yet.
 fn behind(progress: Progress) -> impl Iterator<Item = &'static str> {
-    let all = [Progress::Sent, Progress::Delivered, Progress::Read];
-    all.into_iter()
-        .filter(move |other| *other < progress)
-        .map(Progress::as_str)
+    let all = Progress::ALL.iter().copied();
+    all.filter(move |other| *other < progress).map(Progress::as_str)
 }
 
 /// Keeps a receipt, over one that says less or whose time has ended.

@@ -1,6 +1,7 @@
 //! The values that tickets are made of. Each owns its rule: a value that exists has passed it.
 
 mod email;
+mod enums;
 mod external;
 mod ids;
 mod keys;
@@ -11,9 +12,12 @@ mod place;
 mod search;
 mod text;
 mod timestamp;
-mod words;
 
 pub use email::{Email, EmailError};
+pub use enums::{
+    AuditKind, Awaiting, Channel, DeliveryRoute, DeliveryState, EventKind, MessageStatus, Priority, Progress, Sender,
+    Stage, Status, UnknownWord,
+};
 pub use external::ExternalId;
 pub use ids::{AuditEntryId, LeaseToken, MessageId, NotificationId, QuestionId, TicketId};
 pub use keys::{AccessKey, AccessKeyError, IdempotencyKey, IdempotencyKeyError};
@@ -24,10 +28,6 @@ pub use place::{Cursor, InvalidCursor};
 pub use search::SearchText;
 pub use text::{CustomerName, MessageBody, MessageText, Subject, TextError};
 pub use timestamp::{Timestamp, TimestampError};
-pub use words::{
-    Awaiting, Channel, DeliveryRoute, DeliveryState, EventKind, MessageStatus, Priority, Progress, Sender, Stage,
-    Status, UnknownWord,
-};
 
 /// Why a value was refused, for programs (`code`) as well as for people (`Display`).
 pub trait ValidationError: std::error::Error {

@@ -207,8 +207,8 @@ fn the_words_between_count_as_queued() {
     for word in IN_BETWEEN {
         assert_eq!(parsed(word), Ok(MessageStatus::Queued), "{word}");
     }
-    for word in MessageStatus::WORDS {
-        assert_eq!(parsed(word).map(MessageStatus::as_str), Ok(*word));
+    for word in MessageStatus::words() {
+        assert_eq!(parsed(word).map(MessageStatus::as_str), Ok(word));
     }
     // Twilio's words for what it took back or received are no reports of ours.
     assert!(
@@ -343,7 +343,7 @@ fn only_refusals_are_logged() {
     let common = [
         "notification=00000000-0000-0000-0000-000000000001",
         "event=ticket.updated",
-        "why=WhatsApp reports: failed, error 63016",
+        "reason=WhatsApp reports: failed, error 63016",
     ];
     for (reported, own) in [
         (Reported::Unknown, None),

@@ -111,7 +111,7 @@ impl FormPage<'_> {
         let fault = self.faults.of(PRIORITY);
         let choice = |priority: Priority| {
             // The list of faults leads to the first.
-            let id = (priority == Priority::Low).then_some(PRIORITY.name);
+            let id = (Some(&priority) == Priority::ALL.first()).then_some(PRIORITY.name);
             html! {
                 label {
                     input type="radio" id=[id] name=(PRIORITY.name) value=(priority) checked[priority == chosen];
@@ -123,7 +123,7 @@ impl FormPage<'_> {
             fieldset.field aria-describedby=[fault.map(|_| "priority-fault")] {
                 legend { (PRIORITY.label) }
                 div.segments {
-                    @for priority in [Priority::Low, Priority::Medium, Priority::High, Priority::Urgent] { (choice(priority)) }
+                    @for priority in Priority::ALL { (choice(*priority)) }
                 }
                 (fault_line(PRIORITY, fault))
             }

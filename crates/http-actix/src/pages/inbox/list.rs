@@ -107,9 +107,9 @@ impl List {
                 details #filters open[is_special] {
                     summary { "Filter" }
                     div.line {
-                        (select("status", "Status", "any", filter.status.map(Status::as_str), Status::WORDS))
-                        (select("priority", "Priority", "", filter.priority.map(Priority::as_str), Priority::WORDS))
-                        (select("awaiting", "Waiting for", "", filter.awaiting.map(Awaiting::as_str), Awaiting::WORDS))
+                        (select("status", "Status", "any", filter.status.map(Status::as_str), Status::words()))
+                        (select("priority", "Priority", "", filter.priority.map(Priority::as_str), Priority::words()))
+                        (select("awaiting", "Waiting for", "", filter.awaiting.map(Awaiting::as_str), Awaiting::words()))
                         button.button.plain.small { "Show" }
                     }
                 }
@@ -217,13 +217,19 @@ fn no_tickets(operator: &Operator) -> Markup {
     }
 }
 
-fn select(name: &str, label: &str, any: &str, chosen: Option<&str>, words: &[&str]) -> Markup {
+fn select(
+    name: &str,
+    label: &str,
+    any: &str,
+    chosen: Option<&str>,
+    words: impl Iterator<Item = &'static str>,
+) -> Markup {
     html! {
         label {
             span { (label) }
             select.input name=(name) {
                 option value=(any) selected[chosen.is_none()] { "Any" }
-                @for word in words.iter().copied() {
+                @for word in words {
                     option value=(word) selected[chosen == Some(word)] { (option_name(name, word)) }
                 }
             }

@@ -256,7 +256,7 @@ impl Forms<'_> {
             form method="post" action=(self.action("priority")) {
                 (csrf(self.operator))
                 div.choices role="group" aria-label="Priority" {
-                    @for priority in [Priority::Low, Priority::Medium, Priority::High, Priority::Urgent] {
+                    @for &priority in Priority::ALL {
                         @let is_now = priority == self.ticket.priority;
                         button name="priority" value=(priority) aria-pressed=(is_now) { (words::priority(priority)) }
                     }

@@ -2,8 +2,8 @@
 
 use diesel::{Insertable, Queryable, QueryableByName, Selectable, pg::Pg, sql_types};
 use ticket_domain::{
-    AuditAction, AuditEntryId, Cursor, Entry, Excerpt, Message, MessageId, NotificationId, TicketId, TicketListItem,
-    UnknownWord,
+    AuditAction, AuditEntryId, AuditKind, Cursor, Entry, Excerpt, Message, MessageId, NotificationId, TicketId,
+    TicketListItem,
     ports::{AuditStamp, StoreError, parse},
 };
 use time::OffsetDateTime;
@@ -11,18 +11,6 @@ use uuid::Uuid;
 
 use super::{MessageRow, MustNotBeNull, TicketRow};
 use crate::postgres::schema::trail;
-
-/// The words of `trail.act`.
-mod act {
-    pub(super) const STATUS: &str = "status";
-    pub(super) const PRIORITY: &str = "priority";
-    pub(super) const REPLY: &str = "reply";
-    pub(super) const ATTACH: &str = "attach";
-    pub(super) const REDELIVER: &str = "redeliver";
-    pub(super) const REDELIVER_DEAD: &str = "redeliver_dead";
-    pub(super) const ERASE: &str = "erase";
-    pub(super) const ALL: &[&str] = &[STATUS, PRIORITY, REPLY, ATTACH, REDELIVER, REDELIVER_DEAD, ERASE];
-}
 
 /// A ticket in a list, with its newest message.
 #[derive(QueryableByName)]
@@ -112,20 +100,18 @@ pub(crate) struct NewEntryRow {
 impl NewEntryRow {
     /// `ticket` is the one that it was done to.
     pub(crate) fn new(note: AuditStamp, ticket: Option<TicketId>, act: AuditAction) -> Self {
-        let (word, change, subject, amount) = match act {
-            AuditAction::Status { from, to } => (act::STATUS, Some((from.as_str(), to.as_str())), None, None),
-            AuditAction::Priority { from, to } => (act::PRIORITY, Some((from.as_str(), to.as_str())), None, None),
-            AuditAction::Reply(message) => (act::REPLY, None, Some(message.0), None),
-            AuditAction::Attach(message) => (act::ATTACH, None, Some(message.0), None),
-            AuditAction::Redeliver(notification) => (act::REDELIVER, None, Some(notification.0), None),
-            AuditAction::RedeliverDead(count) => (act::REDELIVER_DEAD, None, None, Some(count)),
-            AuditAction::Erase(count) => (act::ERASE, None, None, Some(count)),
+        let (change, subject, amount) = match act {
+            AuditAction::Status { from, to } => (Some((from.as_str(), to.as_str())), None, None),
+            AuditAction::Priority { from, to } => (Some((from.as_str(), to.as_str())), None, None),
+            AuditAction::Reply(message) | AuditAction::Attach(message) => (None, Some(message.0), None),
+            AuditAction::Redeliver(notification) => (None, Some(notification.0), None),
+            AuditAction::RedeliverDead(count) | AuditAction::Erase(count) => (None, None, Some(count)),
         };
         Self {
             id: note.id.0,
             at: note.at.into(),
             ticket_id: ticket.map(|ticket| ticket.0),
-            act: word,
+            act: act.kind().as_str(),
             was: change.map(|(was, _)| was),
             became: change.map(|(_, became)| became),
             subject,
@@ -164,21 +150,20 @@ impl EntryRow {
         let was = given("was", self.was);
         let became = given("became", self.became);
         let subject = given("subject", self.subject);
-        Ok(match self.act.as_str() {
-            act::STATUS => AuditAction::Status {
+        Ok(match parse(TRAIL, "act", &self.act)? {
+            AuditKind::Status => AuditAction::Status {
                 from: parse(TRAIL, "was", &was?)?,
                 to: parse(TRAIL, "became", &became?)?,
             },
-            act::PRIORITY => AuditAction::Priority {
+            AuditKind::Priority => AuditAction::Priority {
                 from: parse(TRAIL, "was", &was?)?,
                 to: parse(TRAIL, "became", &became?)?,
             },
-            act::REPLY => AuditAction::Reply(MessageId(subject?)),
-            act::ATTACH => AuditAction::Attach(MessageId(subject?)),
-            act::REDELIVER => AuditAction::Redeliver(NotificationId(subject?)),
-            act::REDELIVER_DEAD => AuditAction::RedeliverDead(count(self.amount)?),
-            act::ERASE => AuditAction::Erase(count(self.amount)?),
-            _ => return Err(StoreError::corrupt(TRAIL, "act", UnknownWord { allowed: act::ALL })),
+            AuditKind::Reply => AuditAction::Reply(MessageId(subject?)),
+            AuditKind::Attach => AuditAction::Attach(MessageId(subject?)),
+            AuditKind::Redeliver => AuditAction::Redeliver(NotificationId(subject?)),
+            AuditKind::RedeliverDead => AuditAction::RedeliverDead(count(self.amount)?),
+            AuditKind::Erase => AuditAction::Erase(count(self.amount)?),
         })
     }
 }

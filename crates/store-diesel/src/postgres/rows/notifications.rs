@@ -3,7 +3,7 @@
 use diesel::{AsChangeset, Insertable, Queryable, Selectable, pg::Pg};
 use ticket_domain::{
     Delivery, DeliveryRoute, EventKind, ExternalId, Fallback, Notification, NotificationId, NotificationRecord,
-    NotificationState, Payload, Progress, Receipt, TicketId, Timestamp, UnknownWord,
+    NotificationState, Payload, Progress, Receipt, Stage, TicketId, Timestamp,
     ports::{Claim, Claimed, SentNotification, StoreError, parse},
 };
 use time::OffsetDateTime;
@@ -14,11 +14,12 @@ use crate::postgres::schema::notifications;
 
 /// The words of `notifications.state`.
 pub(crate) mod state {
-    pub(crate) const WAITING: &str = "waiting";
-    pub(crate) const DELIVERED: &str = "delivered";
-    pub(crate) const DEAD: &str = "dead";
-    pub(crate) const HELD: &str = "held";
-    pub(crate) const ALL: &[&str] = &[WAITING, DELIVERED, DEAD, HELD];
+    use ticket_domain::Stage;
+
+    pub(crate) const WAITING: &str = Stage::Waiting.as_str();
+    pub(crate) const DELIVERED: &str = Stage::Delivered.as_str();
+    pub(crate) const DEAD: &str = Stage::Dead.as_str();
+    pub(crate) const HELD: &str = Stage::Held.as_str();
 }
 
 /// A notification that was never tried, due at once.
@@ -77,11 +78,11 @@ impl StateRow {
                 .map(Timestamp::from)
                 .ok_or_else(|| StoreError::corrupt(TABLE, column, MustNotBeNull))
         };
-        match self.state.as_str() {
-            state::WAITING => Ok(NotificationState::Waiting {
+        match parse(TABLE, "state", &self.state)? {
+            Stage::Waiting => Ok(NotificationState::Waiting {
                 due: at("due_at", self.due_at)?,
             }),
-            state::DELIVERED => Ok(NotificationState::Delivered {
+            Stage::Delivered => Ok(NotificationState::Delivered {
                 at: at("settled_at", self.settled_at)?,
                 external_id: self
                     .external_id
@@ -89,11 +90,10 @@ impl StateRow {
                     .transpose()?,
                 progress: parse(TABLE, "progress", &self.progress)?,
             }),
-            state::DEAD => Ok(NotificationState::Dead {
+            Stage::Dead => Ok(NotificationState::Dead {
                 at: at("settled_at", self.settled_at)?,
             }),
-            state::HELD => Ok(NotificationState::Held),
-            _ => Err(StoreError::corrupt(TABLE, "state", UnknownWord { allowed: state::ALL })),
+            Stage::Held => Ok(NotificationState::Held),
         }
     }
 }

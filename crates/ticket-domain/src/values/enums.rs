@@ -1,12 +1,12 @@
-//! Values that are one word out of a few.
+//! Values that are one word out of a few. Each list of variants and words is written here once.
 
 use super::ValidationError;
 
-/// A word that is none of those allowed.
+/// A word that names no variant of an enum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be one of: {}", .allowed.join(", "))]
 pub struct UnknownWord {
-    /// The words that would have been right.
+    /// The words that are valid.
     pub allowed: &'static [&'static str],
 }
 
@@ -16,6 +16,10 @@ impl ValidationError for UnknownWord {
     }
 }
 
+/// Declares an enum whose variants each have one word, the same in JSON, in the store and in the API's description.
+///
+/// The enum gets `ALL`, `words`, `as_str`, `FromStr` and `Display`. Whatever needs every variant iterates over `ALL`, so
+/// that a new variant is one line here and one arm of each exhaustive `match`.
 macro_rules! string_enum {
     ($(#[$doc:meta])* $type:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
         $(#[$doc])*
@@ -25,11 +29,16 @@ macro_rules! string_enum {
         }
 
         impl $type {
-            /// Every word there is.
-            pub const WORDS: &'static [&'static str] = &[$($word),+];
+            /// Every variant, in the order of declaration.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
-            /// The word as it stands in JSON and in the store.
-            pub fn as_str(self) -> &'static str {
+            /// The words of [`ALL`](Self::ALL), in its order.
+            pub fn words() -> impl Iterator<Item = &'static str> + Clone {
+                Self::ALL.iter().map(|variant| variant.as_str())
+            }
+
+            /// The variant's word.
+            pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $word),+
                 }
@@ -37,12 +46,12 @@ macro_rules! string_enum {
         }
 
         impl std::str::FromStr for $type {
-            type Err = UnknownWord;
+            type Err = $crate::UnknownWord;
 
-            fn from_str(raw: &str) -> Result<Self, UnknownWord> {
+            fn from_str(raw: &str) -> Result<Self, $crate::UnknownWord> {
                 match raw {
                     $($word => Ok(Self::$variant),)+
-                    _ => Err(UnknownWord { allowed: Self::WORDS }),
+                    _ => Err($crate::UnknownWord { allowed: &[$($word),+] }),
                 }
             }
         }
@@ -54,6 +63,7 @@ macro_rules! string_enum {
         }
     };
 }
+
 string_enum! {
     /// How pressing the customer finds it.
     #[derive(Default)]
@@ -187,6 +197,26 @@ string_enum! {
 }
 
 string_enum! {
+    /// What kind of change an entry of the audit log records.
+    AuditKind {
+        /// A ticket's status changed.
+        Status = "status",
+        /// A ticket's priority changed.
+        Priority = "priority",
+        /// An operator answered the customer.
+        Reply = "reply",
+        /// An operator attached an unmatched message to a ticket.
+        Attach = "attach",
+        /// An operator had one notification sent again.
+        Redeliver = "redeliver",
+        /// An operator had every dead notification sent again.
+        RedeliverDead = "redeliver_dead",
+        /// Personal data was erased.
+        Erase = "erase",
+    }
+}
+
+string_enum! {
     /// What WhatsApp says of a message, as Twilio words it.
     MessageStatus {
         /// Twilio has it.
@@ -221,21 +251,55 @@ string_enum! {
 }
 
 #[cfg(test)]
+#[expect(unreachable_pub, reason = "the macro makes public items")]
 mod tests {
+    use std::{fmt::Debug, str::FromStr};
+
     use super::*;
 
+    string_enum! {
+        /// What the macro makes of a list, with one variant more than anything else knows.
+        Weather {
+            /// Sun.
+            Fine = "fine",
+            /// Rain.
+            Wet = "wet",
+        }
+    }
+
+    fn every_word_parses_back<T: Copy + Debug + PartialEq + FromStr<Err = UnknownWord> + ToString>(all: &[T]) {
+        let words: Vec<String> = all.iter().map(ToString::to_string).collect();
+        for (variant, word) in all.iter().zip(&words) {
+            assert_eq!(word.parse().as_ref(), Ok(variant), "{word}");
+            assert!(word.to_uppercase().parse::<T>().is_err(), "{word}");
+        }
+        let UnknownWord { allowed } = "".parse::<T>().unwrap_err();
+        assert_eq!(allowed, words);
+    }
+
     #[test]
-    fn every_word_parses_back_and_others_say_what_would_be_right() {
-        for word in Priority::WORDS {
-            assert_eq!(word.parse::<Priority>().map(Priority::as_str), Ok(*word));
-        }
-        for word in Status::WORDS {
-            assert_eq!(word.parse::<Status>().map(Status::as_str), Ok(*word));
-        }
+    fn every_variant_is_listed_parsed_and_shown() {
+        every_word_parses_back(Weather::ALL);
+        assert_eq!(Weather::ALL, [Weather::Fine, Weather::Wet]);
+        every_word_parses_back(Priority::ALL);
+        every_word_parses_back(Status::ALL);
+        every_word_parses_back(Sender::ALL);
+        every_word_parses_back(Awaiting::ALL);
+        every_word_parses_back(Channel::ALL);
+        every_word_parses_back(EventKind::ALL);
+        every_word_parses_back(DeliveryState::ALL);
+        every_word_parses_back(Progress::ALL);
+        every_word_parses_back(Stage::ALL);
+        every_word_parses_back(AuditKind::ALL);
+        every_word_parses_back(MessageStatus::ALL);
+        every_word_parses_back(DeliveryRoute::ALL);
+    }
+
+    #[test]
+    fn an_unknown_word_is_told_which_would_be_right() {
         let error = "HIGH".parse::<Priority>().unwrap_err();
         assert_eq!(error.to_string(), "must be one of: low, medium, high, urgent");
-        assert!("sms".parse::<Channel>().is_err());
-        assert!("bot".parse::<Sender>().is_err());
+        assert_eq!(Weather::words().collect::<Vec<_>>(), ["fine", "wet"]);
         assert_eq!(Priority::default(), Priority::Medium);
     }
 }
