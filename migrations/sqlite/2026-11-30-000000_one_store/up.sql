@@ -24,8 +24,8 @@ UPDATE sqlite_schema SET sql =
     reader_key     TEXT NOT NULL,
     -- 1 at first, one more with every change. It numbers messages and notifications.
     version        INTEGER NOT NULL,
-    created_at     INTEGER NOT NULL CHECK (abs(created_at) < 253402300800000000),
-    updated_at     INTEGER NOT NULL CHECK (abs(updated_at) < 253402300800000000),
+    created_at     INTEGER NOT NULL CHECK (created_at BETWEEN -62167219200000000 AND 253402300799999999),
+    updated_at     INTEGER NOT NULL CHECK (updated_at BETWEEN -62167219200000000 AND 253402300799999999),
     -- Who wrote the newest message of the thread. A trigger on messages writes it.
     last_sender    TEXT NOT NULL DEFAULT ''customer''
 ) STRICT'
@@ -44,7 +44,7 @@ UPDATE sqlite_schema SET sql =
     media_url   TEXT,
     -- One external id is one message forever, whether its ticket is known or not.
     external_id TEXT UNIQUE,
-    created_at  INTEGER NOT NULL CHECK (abs(created_at) < 253402300800000000),
+    created_at  INTEGER NOT NULL CHECK (created_at BETWEEN -62167219200000000 AND 253402300799999999),
     -- The clarifying question about the message, if one was asked.
     question_id BLOB REFERENCES questions (id) CHECK (length(question_id) = 16),
     UNIQUE (ticket_id, seq),
@@ -57,7 +57,7 @@ UPDATE sqlite_schema SET sql =
     -- SHA-256 of the request that the key was used for.
     digest     BLOB NOT NULL,
     ticket_id  BLOB NOT NULL REFERENCES tickets (id) CHECK (length(ticket_id) = 16),
-    expires_at INTEGER NOT NULL CHECK (abs(expires_at) < 253402300800000000),
+    expires_at INTEGER NOT NULL CHECK (expires_at BETWEEN -62167219200000000 AND 253402300799999999),
     -- The message that the key wrote, if it did not open the ticket.
     message_id BLOB REFERENCES messages (id) CHECK (length(message_id) = 16)
 ) STRICT'
@@ -73,11 +73,11 @@ UPDATE sqlite_schema SET sql =
     text          TEXT NOT NULL,
     -- Whether it is about a batch of messages without any hint, so that more of them may join.
     is_batch      INTEGER NOT NULL CHECK (is_batch IN (0, 1)),
-    begun_at      INTEGER NOT NULL CHECK (abs(begun_at) < 253402300800000000),
+    begun_at      INTEGER NOT NULL CHECK (begun_at BETWEEN -62167219200000000 AND 253402300799999999),
     -- The last time.
-    asked_at      INTEGER NOT NULL CHECK (abs(asked_at) < 253402300800000000),
+    asked_at      INTEGER NOT NULL CHECK (asked_at BETWEEN -62167219200000000 AND 253402300799999999),
     -- Null while it can be answered.
-    closed_at     INTEGER CHECK (abs(closed_at) < 253402300800000000),
+    closed_at     INTEGER CHECK (closed_at BETWEEN -62167219200000000 AND 253402300799999999),
     -- The external id of the answer. It is no message; a repetition is recognised by it.
     answered_by   TEXT UNIQUE,
     -- The chosen ticket. Null also if an operator is to see to it.
@@ -95,7 +95,7 @@ UPDATE sqlite_schema SET sql =
     status      TEXT NOT NULL,
     error_code  INTEGER,
     -- When it arrived.
-    at          INTEGER NOT NULL CHECK (abs(at) < 253402300800000000)
+    at          INTEGER NOT NULL CHECK (at BETWEEN -62167219200000000 AND 253402300799999999)
 ) STRICT'
 WHERE type = 'table' AND name = 'receipts';
 -- Has this connection read them anew; other ones do so because of what follows.
@@ -118,24 +118,24 @@ CREATE TABLE notifications (
     addressed       INTEGER NOT NULL CHECK (addressed IN (0, 1)),
     state           TEXT NOT NULL,
     -- The next attempt; during an attempt, the end of the lease: an expired lease is simply due.
-    due_at          INTEGER CHECK (abs(due_at) < 253402300800000000),
+    due_at          INTEGER CHECK (due_at BETWEEN -62167219200000000 AND 253402300799999999),
     -- When the schedule has its next attempt. `due_at` may come earlier, for a health probe.
-    scheduled_at    INTEGER NOT NULL CHECK (abs(scheduled_at) < 253402300800000000),
+    scheduled_at    INTEGER NOT NULL CHECK (scheduled_at BETWEEN -62167219200000000 AND 253402300799999999),
     -- The worker that attempts it. Told from an expired lease by `due_at`.
     lease           BLOB CHECK (length(lease) = 16),
     failed_attempts INTEGER NOT NULL,
     -- The last claim.
-    attempted_at    INTEGER CHECK (abs(attempted_at) < 253402300800000000),
+    attempted_at    INTEGER CHECK (attempted_at BETWEEN -62167219200000000 AND 253402300799999999),
     -- The last claim for a health probe.
-    probed_at       INTEGER CHECK (abs(probed_at) < 253402300800000000),
+    probed_at       INTEGER CHECK (probed_at BETWEEN -62167219200000000 AND 253402300799999999),
     -- Whether it was made due before its time, after something got through, since its last failed attempt.
     released        INTEGER NOT NULL DEFAULT 0 CHECK (released IN (0, 1)),
     last_error      TEXT,
     -- The external id of the delivered message, so that a quoted reply finds its ticket.
     external_id     TEXT,
     -- Since when it is delivered as far as it is, or given up.
-    settled_at      INTEGER CHECK (abs(settled_at) < 253402300800000000),
-    created_at      INTEGER NOT NULL CHECK (abs(created_at) < 253402300800000000),
+    settled_at      INTEGER CHECK (settled_at BETWEEN -62167219200000000 AND 253402300799999999),
+    created_at      INTEGER NOT NULL CHECK (created_at BETWEEN -62167219200000000 AND 253402300799999999),
     -- How far one that was delivered is.
     progress        TEXT NOT NULL DEFAULT 'sent',
     -- The delivery route that it takes.
@@ -173,7 +173,7 @@ CREATE INDEX previous_external_ids_notification_id ON previous_external_ids (not
 
 CREATE TABLE audit_log (
     id        BLOB PRIMARY KEY NOT NULL CHECK (length(id) = 16),
-    at        INTEGER NOT NULL CHECK (abs(at) < 253402300800000000),
+    at        INTEGER NOT NULL CHECK (at BETWEEN -62167219200000000 AND 253402300799999999),
     -- Null if it was done to several tickets.
     ticket_id BLOB REFERENCES tickets (id) CHECK (length(ticket_id) = 16),
     action    TEXT NOT NULL,

@@ -10,7 +10,6 @@ use diesel::{
     Connection, SqliteConnection,
     connection::SimpleConnection,
     r2d2::{self, ConnectionManager, CustomizeConnection, NopErrorHandler},
-    result::{DatabaseErrorKind, Error as QueryError},
 };
 use ticket_domain::ports::{ChangeEvent, PoolUse, StoreError, Subscriber};
 use tokio::{
@@ -19,6 +18,7 @@ use tokio::{
     time::timeout,
 };
 
+pub(crate) use crate::failure::{Failure, UnavailableReason};
 use crate::sqlite::{
     file::{File, OpenError},
     writer::{Subscribers, Writer},
@@ -40,41 +40,6 @@ pub(crate) const SETTINGS: &str = "PRAGMA busy_timeout = 2500; PRAGMA foreign_ke
 const READER_SETTINGS: &str = "PRAGMA query_only = ON;";
 
 pub(crate) type Pool = r2d2::Pool<ConnectionManager<SqliteConnection>>;
-
-/// Why the work of a call ended without an answer. Whatever it wrote is rolled back.
-#[derive(Debug)]
-pub(crate) enum Failure {
-    /// A query failed.
-    Query(QueryError),
-    /// A row is corrupt.
-    Store(StoreError),
-}
-
-impl From<QueryError> for Failure {
-    fn from(error: QueryError) -> Self {
-        Self::Query(error)
-    }
-}
-
-impl From<StoreError> for Failure {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl From<Failure> for StoreError {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Query(error) if is_passing(&error) => Self::Unavailable(Arc::new(error)),
-            Failure::Query(error) => Self::Failed(Arc::new(error)),
-            Failure::Store(error) => error,
-        }
-    }
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("no database connection came free in time")]
-struct PoolBusy;
 
 /// The connections.
 #[derive(Clone)]
@@ -115,14 +80,16 @@ impl Db {
     {
         let place = timeout(POOL_WAIT, self.places.clone().acquire_owned()).await;
         let Ok(Ok(place)) = place else {
-            return Err(StoreError::Unavailable(Arc::new(PoolBusy)));
+            return Err(StoreError::Unavailable(Arc::new(UnavailableReason::PoolBusy)));
         };
         let readers = self.readers.clone();
         let span = tracing::Span::current();
         let task = spawn_blocking(move || {
             let _place = place;
             span.in_scope(|| {
-                let mut connection = readers.get().map_err(|_| StoreError::Unavailable(Arc::new(PoolBusy)))?;
+                let mut connection = readers
+                    .get()
+                    .map_err(|_| StoreError::Unavailable(Arc::new(UnavailableReason::PoolBusy)))?;
                 connection
                     .transaction(|connection| work(connection))
                     .map_err(StoreError::from)
@@ -139,19 +106,24 @@ impl Db {
         T: Send + 'static,
         W: Fn(&mut SqliteConnection) -> Result<T, Failure> + Send + 'static,
     {
-        self.writer
-            .write(move |connection| Ok((work(connection)?, Vec::new())))
-            .await
+        self.write_and_tell(work, |_| Vec::new()).await
     }
 
-    /// As [`write`](Self::write), and tells the followers. That happens on the thread that committed: a caller who is
-    /// gone by then keeps nobody from the news.
-    pub(crate) async fn write_and_tell<T, W>(&self, work: W) -> Result<T, StoreError>
+    /// As [`write`](Self::write), and publishes the `events` that the answer means. That happens on the thread that
+    /// committed: a caller who is gone by then keeps no subscriber from hearing them.
+    pub(crate) async fn write_and_tell<T, W, N>(&self, work: W, events: N) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        W: Fn(&mut SqliteConnection) -> Result<Told<T>, Failure> + Send + 'static,
+        W: Fn(&mut SqliteConnection) -> Result<T, Failure> + Send + 'static,
+        N: Fn(&T) -> Vec<ChangeEvent> + Send + 'static,
     {
-        self.writer.write(work).await
+        self.writer
+            .write(move |connection| {
+                let answer = work(connection)?;
+                let events = events(&answer);
+                Ok((answer, events))
+            })
+            .await
     }
 
     /// From now on `subscriber` is told.
@@ -201,27 +173,6 @@ impl CustomizeConnection<SqliteConnection, r2d2::Error> for Settings {
                 .map_err(r2d2::Error::QueryError)?;
         }
         Ok(())
-    }
-}
-
-/// Whether a call may succeed later: another process holds the file, or the disk is full or read-only or fails. diesel
-/// does not hand on SQLite's code, so its words decide (`sqlite3ErrStr`; they are part of no translation).
-fn is_passing(error: &QueryError) -> bool {
-    const WORDS: [&str; 6] = [
-        "database is locked",
-        "database table is locked",
-        "database or disk is full",
-        "attempt to write a readonly database",
-        "disk I/O error",
-        "unable to open database file",
-    ];
-    match error {
-        QueryError::DatabaseError(DatabaseErrorKind::Unknown, information) => {
-            WORDS.iter().any(|words| information.message().contains(words))
-        }
-        QueryError::BrokenTransactionManager => true,
-        QueryError::RollbackErrorOnCommit { commit_error, .. } => is_passing(commit_error),
-        _ => false,
     }
 }
 
