@@ -204,7 +204,7 @@ impl Dialect {
              INSERT INTO messages (id, ticket_id, seq, sender, channel, body, created_at) \
              SELECT {uuid}, id, 2, 'manager', 'whatsapp', 'We look into it and answer you today.', created_at \
                 {these} AND {number} % 3 <> 0; \
-             INSERT INTO notifications (id, ticket_id, seq, event, payload, addressed, state, scheduled_at, failures, \
+             INSERT INTO notifications (id, ticket_id, seq, event, payload, addressed, state, scheduled_at, failed_attempts, \
                 settled_at, created_at, progress) \
              SELECT {uuid}, id, 1, 'ticket.created', {payload}, {is_true}, 'delivered', created_at, 0, created_at, \
                 created_at, 'read' {these}"
