@@ -1,4 +1,4 @@
-//! Why the work of a call fails, and whether trying again may help.
+//! Why a call of the store ended without a result, and whether repeating it can help.
 
 use std::sync::Arc;
 
@@ -7,30 +7,30 @@ use ticket_domain::ports::StoreError;
 
 use crate::postgres::ConnectError;
 
-/// Why the work of a call ended without an answer. Whatever it wrote is rolled back.
+/// Why the work of a call failed. Whatever it wrote is rolled back.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// A query failed.
     Query(QueryError),
     /// A row is corrupt, or the call's time is up.
     Store(StoreError),
-    /// A concurrent duplicate with the same key or id was committed first. The work has to be done again. SQLite, which has
-    /// one writer at a time, never meets one.
+    /// A concurrent call committed the same key or id first; the work must be repeated. Postgres only: SQLite has one
+    /// writer at a time.
     Conflict,
     /// A caller stopped waiting before the commit.
     GivenUp,
     /// The work panicked.
     Panicked,
-    /// The connection was dead before anything was sent, or what was sent only reads. The work can be done again.
+    /// The connection broke before it carried out any change, so the work can be repeated on another one.
     LostConnection(QueryError),
 }
 
 impl Failure {
-    /// Whether one among several calls that share a transaction or a statement may have caused it alone.
+    /// Whether a single request may have caused this failure, among several that share a transaction or a statement.
     pub(crate) fn may_be_of_one(&self) -> bool {
         match self {
             Self::Conflict | Self::Panicked | Self::Store(StoreError::Corrupt { .. }) => true,
-            Self::Query(error) => !is_passing(error),
+            Self::Query(error) => !is_transient(error),
             Self::Store(_) | Self::GivenUp | Self::LostConnection(_) => false,
         }
     }
@@ -48,21 +48,27 @@ impl From<StoreError> for Failure {
     }
 }
 
+impl From<UnavailableReason> for Failure {
+    fn from(reason: UnavailableReason) -> Self {
+        Self::Store(reason.into())
+    }
+}
+
 impl From<Failure> for StoreError {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Query(error) if is_passing(&error) => Self::Unavailable(Arc::new(error)),
+            Failure::Query(error) if is_transient(&error) => Self::Unavailable(Arc::new(error)),
             Failure::Query(error) => Self::Failed(Arc::new(error)),
             Failure::Store(error) => error,
-            Failure::GivenUp => unavailable(UnavailableReason::TooSlow),
-            Failure::Conflict => unavailable(UnavailableReason::Conflict),
-            Failure::Panicked => Self::Failed(Arc::new(UnavailableReason::Panicked)),
+            Failure::GivenUp => UnavailableReason::TooSlow.into(),
+            Failure::Conflict => UnavailableReason::Conflicts.into(),
+            Failure::Panicked => UnavailableReason::Panicked.into(),
             Failure::LostConnection(error) => Self::Unavailable(Arc::new(error)),
         }
     }
 }
 
-/// Why a call ended although no query failed.
+/// Why a call failed although no query did.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UnavailableReason {
     #[error("no database connection came free in time")]
@@ -71,24 +77,30 @@ pub(crate) enum UnavailableReason {
     NoConnection(#[source] ConnectError),
     #[error("the database did not answer in time")]
     TooSlow,
-    #[error("concurrent duplicates came first several times in a row")]
-    Conflict,
+    #[error("concurrent calls kept committing the same id first")]
+    Conflicts,
     #[error("the work panicked")]
     Panicked,
-    #[error("the work broke off")]
-    BrokeOff,
+    #[error("the work stopped before it replied")]
+    NoReply,
 }
 
-pub(crate) fn unavailable(reason: UnavailableReason) -> StoreError {
-    StoreError::Unavailable(Arc::new(reason))
+impl From<UnavailableReason> for StoreError {
+    fn from(reason: UnavailableReason) -> Self {
+        match reason {
+            // A bug of ours: repeating the call won't help.
+            UnavailableReason::Panicked | UnavailableReason::NoReply => Self::Failed(Arc::new(reason)),
+            _ => Self::Unavailable(Arc::new(reason)),
+        }
+    }
 }
 
-/// Whether a query may succeed later: a server that is gone, stopping, overloaded, full or read-only, or a file that
-/// another process holds or that can't grow. diesel tells few of these apart and does not hand on SQLite's code, so the
-/// engine's words decide: Postgres' as they are where `lc_messages` is English, SQLite's (`sqlite3ErrStr`) always.
-pub(crate) fn is_passing(error: &QueryError) -> bool {
-    const WORDS: [&str; 20] = [
-        // Postgres.
+/// Whether the same query may succeed later: the server is gone, stopping, overloaded, full or read-only, or another
+/// process holds the file. diesel tells few of these conditions apart and hands on neither `SQLSTATE` nor SQLite's code, so
+/// the message decides: Postgres' where its `lc_messages` is English, and SQLite's `sqlite3ErrStr`, which is never
+/// translated.
+fn is_transient(error: &QueryError) -> bool {
+    const POSTGRES: [&str; 14] = [
         "due to statement timeout",
         "due to lock timeout",
         "deadlock detected",
@@ -103,7 +115,8 @@ pub(crate) fn is_passing(error: &QueryError) -> bool {
         "could not extend file",
         "out of memory",
         "out of shared memory",
-        // SQLite.
+    ];
+    const SQLITE: [&str; 6] = [
         "database is locked",
         "database table is locked",
         "database or disk is full",
@@ -117,11 +130,14 @@ pub(crate) fn is_passing(error: &QueryError) -> bool {
             | DatabaseErrorKind::UnableToSendCommand
             | DatabaseErrorKind::ReadOnlyTransaction
             | DatabaseErrorKind::SerializationFailure => true,
-            DatabaseErrorKind::Unknown => WORDS.iter().any(|words| information.message().contains(words)),
+            DatabaseErrorKind::Unknown => {
+                let mut known = POSTGRES.iter().chain(&SQLITE);
+                known.any(|words| information.message().contains(words))
+            }
             _ => false,
         },
         QueryError::BrokenTransactionManager => true,
-        QueryError::RollbackErrorOnCommit { commit_error, .. } => is_passing(commit_error),
+        QueryError::RollbackErrorOnCommit { commit_error, .. } => is_transient(commit_error),
         _ => false,
     }
 }
@@ -131,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_passes_is_told_from_what_does_not() {
+    fn transient_errors_are_told_from_permanent_ones() {
         let failed = |kind, said: &str| QueryError::DatabaseError(kind, Box::new(said.to_owned()));
         for said in [
             "canceling statement due to statement timeout",
@@ -145,21 +161,27 @@ mod tests {
             "out of shared memory",
             "database is locked",
             "database or disk is full",
+            "attempt to write a readonly database",
+            "disk I/O error",
         ] {
-            assert!(is_passing(&failed(DatabaseErrorKind::Unknown, said)), "{said}");
+            assert!(is_transient(&failed(DatabaseErrorKind::Unknown, said)), "{said}");
         }
-        assert!(is_passing(&failed(DatabaseErrorKind::ClosedConnection, "")));
-        assert!(is_passing(&failed(DatabaseErrorKind::ReadOnlyTransaction, "")));
-        assert!(is_passing(&QueryError::BrokenTransactionManager));
+        assert!(is_transient(&failed(DatabaseErrorKind::ClosedConnection, "")));
+        assert!(is_transient(&failed(DatabaseErrorKind::ReadOnlyTransaction, "")));
+        assert!(is_transient(&QueryError::BrokenTransactionManager));
 
-        assert!(!is_passing(&failed(
+        assert!(!is_transient(&failed(
             DatabaseErrorKind::Unknown,
             "relation \"tickets\" does not exist"
         )));
-        assert!(!is_passing(&failed(
+        assert!(!is_transient(&failed(
+            DatabaseErrorKind::Unknown,
+            "no such table: tickets"
+        )));
+        assert!(!is_transient(&failed(
             DatabaseErrorKind::UniqueViolation,
             "duplicate key value"
         )));
-        assert!(!is_passing(&QueryError::NotFound));
+        assert!(!is_transient(&QueryError::NotFound));
     }
 }

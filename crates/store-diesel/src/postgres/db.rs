@@ -22,14 +22,17 @@ use tokio::{
     time::{timeout, timeout_at},
 };
 
-pub(crate) use crate::failure::{Failure, UnavailableReason, unavailable};
-use crate::postgres::{
-    announcements::Publisher,
-    connect::Address,
-    opener::TicketWriter,
-    reader::Reader,
-    threads,
-    turn::{Decision, Turn},
+pub(crate) use crate::failure::Failure;
+use crate::{
+    failure::UnavailableReason,
+    postgres::{
+        announcements::Publisher,
+        connect::Address,
+        opener::TicketWriter,
+        reader::Reader,
+        threads,
+        turn::{Decision, Turn},
+    },
 };
 
 /// How long a call waits for a connection.
@@ -69,22 +72,22 @@ pub(crate) struct Db {
     opener: TicketWriter,
     heads: Reader<TicketSummary>,
     threads: Reader<Thread>,
-    announcer: Arc<Publisher>,
+    publisher: Arc<Publisher>,
 }
 
 impl Db {
     /// At most `size` connections to `address`, and the one to `direct` by which it is told of changes.
     pub(crate) fn new(address: &Address, direct: &Address, size: u32) -> Self {
         let pool = pool(address, size);
-        let announcer = Arc::new(Publisher::new(direct.clone()));
+        let publisher = Arc::new(Publisher::new(direct.clone()));
         let places = Arc::new(Semaphore::new(pool.max_size() as usize));
         Self {
-            opener: TicketWriter::new(pool.clone(), places.clone(), announcer.clone()),
+            opener: TicketWriter::new(pool.clone(), places.clone(), publisher.clone()),
             heads: Reader::new(pool.clone(), places.clone(), 2, HEADS_TOGETHER, threads::heads),
             threads: Reader::new(pool.clone(), places.clone(), 2, THREADS_TOGETHER, threads::threads),
             places,
             pool,
-            announcer,
+            publisher,
         }
     }
 
@@ -103,23 +106,23 @@ impl Db {
         T: Send + 'static,
         W: Fn(&mut PgConnection) -> Result<T, Failure> + Send + 'static,
     {
-        self.write_and_tell(work, |_| Vec::new()).await
+        self.write_and_publish(work, |_| Vec::new()).await
     }
 
     /// Runs `work` in a transaction, again if a twin came first, and tells what its answer means. That is told by the
     /// thread that committed: a caller who is gone keeps nobody from hearing it.
-    pub(crate) async fn write_and_tell<T, W, N>(&self, work: W, events: N) -> Result<T, StoreError>
+    pub(crate) async fn write_and_publish<T, W, N>(&self, work: W, events: N) -> Result<T, StoreError>
     where
         T: Send + 'static,
         W: Fn(&mut PgConnection) -> Result<T, Failure> + Send + 'static,
         N: FnOnce(&T) -> Vec<ChangeEvent> + Send + 'static,
     {
-        let announcer = self.announcer.clone();
+        let publisher = self.publisher.clone();
         self.call(move |turn, decision| {
             let ended = turn.write(work, || decision.commit());
             match &ended {
-                Ok(answer) => announcer.tell(&events(answer)),
-                Err(_) if turn.is_in_doubt() => announcer.tell(&[ChangeEvent::Resync]),
+                Ok(answer) => publisher.publish(&events(answer)),
+                Err(_) if turn.is_in_doubt() => publisher.publish(&[ChangeEvent::Resync]),
                 Err(_) => {}
             }
             ended
@@ -143,8 +146,8 @@ impl Db {
     }
 
     /// Who tells of changes.
-    pub(crate) fn announcer(&self) -> &Publisher {
-        &self.announcer
+    pub(crate) fn publisher(&self) -> &Publisher {
+        &self.publisher
     }
 
     /// How the connections are used.
@@ -168,7 +171,7 @@ impl Db {
         // Who waits for a connection waits without a thread.
         let place = timeout(POOL_WAIT, self.places.clone().acquire_owned()).await;
         let Ok(Ok(place)) = place else {
-            return Err(unavailable(UnavailableReason::PoolBusy));
+            return Err(UnavailableReason::PoolBusy.into());
         };
         let decision = Decision::default();
         let span = tracing::Span::current();
@@ -181,10 +184,10 @@ impl Db {
         });
         let ended = match timeout_at(ends.into(), &mut task).await {
             Ok(ended) => ended,
-            Err(_) if decision.give_up() => return Err(unavailable(UnavailableReason::TooSlow)),
+            Err(_) if decision.give_up() => return Err(UnavailableReason::TooSlow.into()),
             Err(_) => timeout(COMMIT_LIMIT, task)
                 .await
-                .map_err(|_| unavailable(UnavailableReason::TooSlow))?,
+                .map_err(|_| UnavailableReason::TooSlow)?,
         };
         ended.unwrap_or_else(|panicked: JoinError| Err(StoreError::Failed(Arc::new(panicked))))
     }
@@ -213,10 +216,6 @@ impl CustomizeConnection<PgConnection, r2d2::Error> for Settings {
         let settings = format!("{LIMITS}; {PLANS}");
         connection.batch_execute(&settings).map_err(r2d2::Error::QueryError)
     }
-}
-
-pub(crate) fn too_slow() -> Failure {
-    Failure::Store(unavailable(UnavailableReason::TooSlow))
 }
 
 /// Whether a query failed because its connection is dead. diesel does not notice that of a statement which could not even

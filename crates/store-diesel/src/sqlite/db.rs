@@ -18,10 +18,13 @@ use tokio::{
     time::timeout,
 };
 
-pub(crate) use crate::failure::{Failure, UnavailableReason};
-use crate::sqlite::{
-    file::{File, OpenError},
-    writer::{Subscribers, Writer},
+pub(crate) use crate::failure::Failure;
+use crate::{
+    failure::UnavailableReason,
+    sqlite::{
+        file::{File, OpenError},
+        writer::{Subscribers, Writer},
+    },
 };
 
 /// How long a call waits for a connection to read by.
@@ -52,9 +55,6 @@ pub(crate) struct Db {
     subscribers: Subscribers,
 }
 
-/// What the work of a call came to, and what is told of it once it is committed.
-pub(crate) type Told<T> = (T, Vec<ChangeEvent>);
-
 impl Db {
     /// Opens all connections. At most `together` calls that write share a commit.
     pub(crate) fn open(file: &File, together: usize) -> Result<Self, OpenError> {
@@ -80,7 +80,7 @@ impl Db {
     {
         let place = timeout(POOL_WAIT, self.places.clone().acquire_owned()).await;
         let Ok(Ok(place)) = place else {
-            return Err(StoreError::Unavailable(Arc::new(UnavailableReason::PoolBusy)));
+            return Err(StoreError::from(UnavailableReason::PoolBusy));
         };
         let readers = self.readers.clone();
         let span = tracing::Span::current();
@@ -89,7 +89,7 @@ impl Db {
             span.in_scope(|| {
                 let mut connection = readers
                     .get()
-                    .map_err(|_| StoreError::Unavailable(Arc::new(UnavailableReason::PoolBusy)))?;
+                    .map_err(|_| StoreError::from(UnavailableReason::PoolBusy))?;
                 connection
                     .transaction(|connection| work(connection))
                     .map_err(StoreError::from)
@@ -100,30 +100,24 @@ impl Db {
     }
 
     /// Runs `work` in a transaction that no other writer is beside. It is an `Fn`: if it shares a commit with others and
-    /// that fails, each runs again alone.
+    /// that fails, each runs again alone. Publishes nothing.
     pub(crate) async fn write<T, W>(&self, work: W) -> Result<T, StoreError>
     where
         T: Send + 'static,
         W: Fn(&mut SqliteConnection) -> Result<T, Failure> + Send + 'static,
     {
-        self.write_and_tell(work, |_| Vec::new()).await
+        self.write_and_publish(work, |_| Vec::new()).await
     }
 
-    /// As [`write`](Self::write), and publishes the `events` that the answer means. That happens on the thread that
-    /// committed: a caller who is gone by then keeps no subscriber from hearing them.
-    pub(crate) async fn write_and_tell<T, W, N>(&self, work: W, events: N) -> Result<T, StoreError>
+    /// As [`write`](Self::write), and then publishes the `events` that its result means. The thread that committed does
+    /// so: if the caller is gone by then, the subscribers still hear of it.
+    pub(crate) async fn write_and_publish<T, W, E>(&self, work: W, events: E) -> Result<T, StoreError>
     where
         T: Send + 'static,
         W: Fn(&mut SqliteConnection) -> Result<T, Failure> + Send + 'static,
-        N: Fn(&T) -> Vec<ChangeEvent> + Send + 'static,
+        E: FnOnce(&T) -> Vec<ChangeEvent> + Send + 'static,
     {
-        self.writer
-            .write(move |connection| {
-                let answer = work(connection)?;
-                let events = events(&answer);
-                Ok((answer, events))
-            })
-            .await
+        self.writer.write(work, events).await
     }
 
     /// From now on `subscriber` is told.

@@ -50,7 +50,7 @@ impl SqliteStore {
     pub(crate) async fn open_ticket(&self, opening: Opening) -> Result<OpenResult, StoreError> {
         let ticket = opening.ticket.id;
         self.db
-            .write_and_tell(
+            .write_and_publish(
                 move |connection| open(connection, &opening),
                 move |opened| {
                     let is_new = *opened == OpenResult::Opened;

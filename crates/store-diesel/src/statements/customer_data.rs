@@ -30,7 +30,7 @@ impl CustomerData for Store {
     async fn erase(&self, erasure: Erasure) -> Result<EraseStats, StoreError> {
         let (stats, _) = self
             .db
-            .write_and_tell(
+            .write_and_publish(
                 move |connection| erase(connection, &erasure),
                 |(_, events)| events.clone(),
             )

@@ -44,7 +44,7 @@ impl OperatorQueries for Store {
     async fn change(&self, changes: UpdateTicket) -> Result<Ticket, StoreError> {
         let (ticket, _) = self
             .db
-            .write_and_tell(
+            .write_and_publish(
                 move |connection| change(connection, &changes),
                 |(ticket, is_changed)| {
                     is_changed
@@ -70,7 +70,7 @@ impl OperatorQueries for Store {
     async fn attach(&self, attach: Attach) -> Result<AttachResult, StoreError> {
         let ticket = ChangeEvent::Ticket(attach.to);
         self.db
-            .write_and_tell(
+            .write_and_publish(
                 move |connection| self::attach(connection, &attach),
                 move |attached| match attached {
                     AttachResult::Attached => vec![ticket, ChangeEvent::Unmatched],

@@ -28,7 +28,7 @@ use crate::{
 #[async_trait]
 impl Outbox for Store {
     async fn claim(&self, claim: Claim, limit: u16) -> Result<Vec<Claimed>, StoreError> {
-        let claims = self.db.write_and_tell(
+        let claims = self.db.write_and_publish(
             move |connection| {
                 let rows = claims::due(connection, claim, limit)?;
                 read_claimed(connection, rows, claim)
@@ -39,7 +39,7 @@ impl Outbox for Store {
     }
 
     async fn claim_probe(&self, claim: Claim, unless_after: Timestamp) -> Result<Option<Claimed>, StoreError> {
-        let claims = self.db.write_and_tell(
+        let claims = self.db.write_and_publish(
             move |connection| {
                 // If the row is corrupt, the next probe takes the next: this call ends in its time however many are.
                 let row = claims::probe(connection, claim, unless_after)?;
@@ -63,7 +63,7 @@ impl Outbox for Store {
         );
         let ticket = self
             .db
-            .write_and_tell(
+            .write_and_publish(
                 move |connection| outcomes::record_attempt(connection, id, lease, &outcome),
                 move |ticket| {
                     ticket
@@ -99,7 +99,7 @@ impl Outbox for Store {
     ) -> Result<RedeliverResult, StoreError> {
         let (redelivered, _) = self
             .db
-            .write_and_tell(
+            .write_and_publish(
                 move |connection| redelivery::redeliver(connection, id, note, anew.as_ref()),
                 |(_, ticket)| ticket.map(ChangeEvent::Ticket).into_iter().collect(),
             )
@@ -110,7 +110,7 @@ impl Outbox for Store {
     async fn redeliver_dead(&self, note: AuditStamp) -> Result<u64, StoreError> {
         let (mut done, mut since) = (0, Timestamp::UNIX_EPOCH);
         loop {
-            let step = self.db.write_and_tell(
+            let step = self.db.write_and_publish(
                 move |connection| redelivery::redeliver_dead(connection, note, since),
                 |(count, _)| Vec::from_iter((*count > 0).then_some(ChangeEvent::Resync)),
             );

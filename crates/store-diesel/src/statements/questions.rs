@@ -45,7 +45,7 @@ impl Questions for Store {
     async fn answer(&self, picking: AnswerQuestion) -> Result<AnswerResult, StoreError> {
         let ticket = picking.ticket.map(ChangeEvent::Ticket);
         self.db
-            .write_and_tell(
+            .write_and_publish(
                 move |connection| answer(connection, &picking),
                 move |answered| match (answered, ticket) {
                     (AnswerResult::Answered(result), Some(ticket)) if result.attached > 0 => {
