@@ -9,12 +9,12 @@ use std::{
 };
 
 use ticket_domain::{
-    Actor, AuditEntryId, Channel, Content, DeliveryRoute, EventKind, ExternalId, Fallback, LeaseToken, Message,
-    MessageId, Notification, NotificationId, NotificationRecord, Payload, Phone, Question, QuestionId, Reason, Sender,
-    Thread, Ticket, TicketId, TicketRef, Timestamp,
+    Actor, AuditEntryId, AuditStamp, Channel, Content, DeliveryRoute, EventKind, ExternalId, Fallback, LeaseToken,
+    Message, MessageId, Notification, NotificationId, NotificationRecord, Payload, Phone, Question, QuestionId, Reason,
+    Sender, Thread, Ticket, TicketId, TicketRef, Timestamp,
     ports::{
-        Append, AttemptOutcome, AuditStamp, Claim, Claimed, Idempotency, OpenResult, Opening, Precondition,
-        QuestionUpdate, RecordResult, Store, StoreUnmatched, StoredUnmatched, TicketLookup, Vitals,
+        Append, AttemptOutcome, Claim, Claimed, Idempotency, OpenResult, Opening, Precondition, QuestionUpdate,
+        RecordResult, Store, StoreUnmatched, StoredUnmatched, TicketLookup, Vitals,
     },
     testing::TicketBuilder,
 };
@@ -269,10 +269,11 @@ impl Fixture {
 
     /// What an act of this moment is called in the trail.
     pub fn note(&self, at: Timestamp) -> AuditStamp {
+        let number = usize::try_from(self.number()).unwrap();
         AuditStamp {
             id: AuditEntryId(self.uuid()),
             at,
-            by: Actor::Operator,
+            by: Actor::ALL[number % Actor::ALL.len()],
         }
     }
 

@@ -26,7 +26,8 @@ pub use erasure::{Contact, ContactError, Redaction};
 pub use message::{Content, EmptyMessage, Message};
 pub use notification::{Delivery, Notification, NotificationRecord, NotificationState, Payload};
 pub use operator::{
-    Attention, AuditAction, Entry, Excerpt, Oldest, TicketListItem, TicketPage, TicketPatch, TicketQuery,
+    Attention, AuditAction, AuditEntry, AuditStamp, Excerpt, Oldest, TicketListItem, TicketPage, TicketPatch,
+    TicketQuery,
 };
 pub use question::{CHOICES, Choice, Question, Reason, Selection, looks_like_a_choice, notice};
 pub use receipt::{Fallback, Receipt, ReceiptEffect, UndeliveredReason};

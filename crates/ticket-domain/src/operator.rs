@@ -1,7 +1,7 @@
 //! What operators see and do: lists of tickets, what needs attention, and the trail of who changed what.
 
 use crate::{
-    AuditEntryId, AuditKind, Awaiting, Cursor, Message, MessageId, NotificationId, Priority, SearchText, Sender,
+    Actor, AuditEntryId, AuditKind, Awaiting, Cursor, Message, MessageId, NotificationId, Priority, SearchText, Sender,
     Status, Ticket, TicketRef, Timestamp, values::partly_redacted_debug,
 };
 
@@ -187,16 +187,25 @@ impl AuditAction {
     }
 }
 
-/// An entry of the trail.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// Its name.
+/// What identifies a change in the audit log: the entry, when the change was made, and by whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AuditStamp {
+    /// The entry's id.
     pub id: AuditEntryId,
-    /// When.
+    /// When the change was made.
     pub at: Timestamp,
-    /// The ticket that it was done to; none if it was done to several.
+    /// Who made it.
+    pub by: Actor,
+}
+
+/// An entry of the audit log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditEntry {
+    /// The entry's id, when the change was made, and by whom.
+    pub stamp: AuditStamp,
+    /// The ticket that was changed; none if the change was made to several.
     pub reference: Option<TicketRef>,
-    /// What.
+    /// What was changed.
     pub act: AuditAction,
 }
 

@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse};
 use garde::Validate;
 use serde::{Deserialize, Serialize};
-use ticket_domain::{AuditAction, AuditEntryId, Entry, TicketRef};
+use ticket_domain::{AuditAction, AuditEntry, AuditEntryId, TicketRef};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -13,7 +13,7 @@ use crate::api::{
     keys::Operator,
     list::{LastId, PageSize, next, parameters},
     problem::{Code, Problem},
-    words::ActWord,
+    words::{ActWord, ActorWord},
 };
 
 /// Which entries are wanted. An empty parameter counts as absent.
@@ -46,6 +46,8 @@ pub(crate) struct TrailEntry {
     id: Uuid,
     #[schema(format = "date-time", example = "2025-01-15T11:45:00.000000Z")]
     at: String,
+    #[schema(value_type = ActorWord, example = "operator")]
+    actor: &'static str,
     /// The ticket; null where several may be meant.
     #[schema(required = true, example = "T-20250115-1234")]
     ticket_ref: Option<String>,
@@ -68,11 +70,12 @@ pub(crate) struct TrailEntry {
     count: Option<u64>,
 }
 
-impl From<&Entry> for TrailEntry {
-    fn from(entry: &Entry) -> Self {
+impl From<&AuditEntry> for TrailEntry {
+    fn from(entry: &AuditEntry) -> Self {
         let row = Self {
-            id: entry.id.0,
-            at: entry.at.to_string(),
+            id: entry.stamp.id.0,
+            at: entry.stamp.at.to_string(),
+            actor: entry.stamp.by.as_str(),
             ticket_ref: entry.reference.map(|reference| reference.to_string()),
             act: entry.act.kind().as_str(),
             from: None,
@@ -153,7 +156,7 @@ pub(crate) async fn trail(_: Operator, request: HttpRequest) -> Result<HttpRespo
     Ok(HttpResponse::Ok().json(Trail {
         ok: true,
         entries: entries.iter().map(TrailEntry::from).collect(),
-        next: next(&entries, size, |entry| entry.id.0),
+        next: next(&entries, size, |entry| entry.stamp.id.0),
     }))
 }
 
@@ -214,7 +217,7 @@ mod tests {
         };
         let expected = |act: &str, changed: Value| {
             let mut entry = json!({
-                "id": null, "at": null, "ticketRef": opened.reference, "act": act, "from": null, "to": null,
+                "id": null, "at": null, "actor": "operator", "ticketRef": opened.reference, "act": act, "from": null, "to": null,
                 "messageId": null, "notificationId": null, "count": null
             });
             entry

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use ticket_domain::{
-    AuditKind, Awaiting, Channel, DeliveryState, EventKind, MessageStatus, Priority, Sender, Stage, Status,
+    Actor, AuditKind, Awaiting, Channel, DeliveryState, EventKind, MessageStatus, Priority, Sender, Stage, Status,
 };
 use utoipa::{
     PartialSchema, ToSchema,
@@ -47,6 +47,8 @@ words! {
     /// What an operator did: gave a ticket another status or priority, answered, said which ticket a message belongs to,
     /// had one notification sent again, or all that were given up.
     ActWord as "Act": AuditKind::words();
+    /// Who did it: a customer, a manager, an operator, or the server itself.
+    ActorWord as "Actor": Actor::words();
     /// Who wrote a message.
     SenderWord as "Sender": Sender::words();
     /// The way a message came.

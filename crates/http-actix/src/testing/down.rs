@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use ticket_domain::{
-    Attention, AuditEntryId, Choice, Entry, ExternalId, Fallback, LeaseToken, Message, MessageId, NotificationId,
-    NotificationRecord, Phone, Question, Receipt, Thread, Ticket, TicketId, TicketPage, TicketQuery, TicketRef,
-    TicketSummary, Timestamp,
+    Attention, AuditEntry, AuditEntryId, AuditStamp, Choice, ExternalId, Fallback, LeaseToken, Message, MessageId,
+    NotificationId, NotificationRecord, Phone, Question, Receipt, Thread, Ticket, TicketId, TicketPage, TicketQuery,
+    TicketRef, TicketSummary, Timestamp,
     ports::{
-        AnswerQuestion, AnswerResult, Append, Appended, Attach, AttachResult, AttemptOutcome, AuditStamp, ChangeFeed,
-        ChoiceResult, Claim, Claimed, CustomerData, EraseStats, Erasure, Housekeeping, InactiveQuery, InactiveTickets,
-        OpenResult, Opening, OperatorQueries, Outbox, PoolUse, Purge, Purged, Questions, Receipts, RecordResult,
-        RedeliverResult, SentNotification, StatusUpdate, StoreError, StoreHealth, StoreUnmatched, StoredUnmatched,
-        Subscriber, TicketLookup, TicketStore, UpdateTicket, Vitals,
+        AnswerQuestion, AnswerResult, Append, Appended, Attach, AttachResult, AttemptOutcome, ChangeFeed, ChoiceResult,
+        Claim, Claimed, CustomerData, EraseStats, Erasure, Housekeeping, InactiveQuery, InactiveTickets, OpenResult,
+        Opening, OperatorQueries, Outbox, PoolUse, Purge, Purged, Questions, Receipts, RecordResult, RedeliverResult,
+        SentNotification, StatusUpdate, StoreError, StoreHealth, StoreUnmatched, StoredUnmatched, Subscriber,
+        TicketLookup, TicketStore, UpdateTicket, Vitals,
     },
 };
 
@@ -162,7 +162,7 @@ impl OperatorQueries for DownStore {
     async fn attach(&self, _: Attach) -> Result<AttachResult, StoreError> {
         down()
     }
-    async fn trail(&self, _: Option<TicketId>, _: Option<AuditEntryId>, _: u16) -> Result<Vec<Entry>, StoreError> {
+    async fn trail(&self, _: Option<TicketId>, _: Option<AuditEntryId>, _: u16) -> Result<Vec<AuditEntry>, StoreError> {
         down()
     }
 }

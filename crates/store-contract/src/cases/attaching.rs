@@ -1,7 +1,7 @@
 //! An operator says which ticket a kept message belongs to.
 
 use ticket_domain::{
-    AuditAction, Channel, Content, Entry, EventKind, Message, MessageId, Sender, Status, Ticket,
+    AuditAction, AuditEntry, Channel, Content, EventKind, Message, MessageId, Sender, Status, Ticket,
     ports::{Attach, AttachResult, Existing, StoredUnmatched},
 };
 
@@ -40,7 +40,7 @@ async fn attach(fixture: &Fixture, attach: &Attach) -> AttachResult {
     fixture.store().attach(attach.clone()).await.unwrap()
 }
 
-async fn trail(fixture: &Fixture) -> Vec<Entry> {
+async fn trail(fixture: &Fixture) -> Vec<AuditEntry> {
     fixture.store().trail(None, None, 100).await.unwrap()
 }
 
@@ -138,9 +138,8 @@ pub async fn an_attached_message_joins_its_ticket(fixture: &Fixture) {
     fixture.claim_only(notification.id, at(20)).await;
 
     assert_eq!(fixture.store().unmatched(None, 10).await.unwrap(), [other]);
-    let entry = |attach: &Attach| Entry {
-        id: attach.note.id,
-        at: attach.note.at,
+    let entry = |attach: &Attach| AuditEntry {
+        stamp: attach.note,
         reference: Some(ticket.reference),
         act: AuditAction::Attach(attach.message),
     };

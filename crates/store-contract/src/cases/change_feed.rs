@@ -6,8 +6,8 @@ use std::{
 };
 
 use ticket_domain::{
-    Actor, DeliveryRoute, Message, Progress, Sender, Status, Ticket, TicketPatch,
-    ports::{AnswerQuestion, Append, Attach, AuditStamp, ChangeEvent, Opening, StatusUpdate, Subscriber, UpdateTicket},
+    Actor, AuditStamp, DeliveryRoute, Message, Progress, Sender, Status, Ticket, TicketPatch,
+    ports::{AnswerQuestion, Append, Attach, ChangeEvent, Opening, StatusUpdate, Subscriber, UpdateTicket},
 };
 
 use crate::{

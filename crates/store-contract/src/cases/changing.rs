@@ -1,7 +1,7 @@
 //! An operator gives a ticket another status or priority.
 
 use ticket_domain::{
-    Actor, AuditAction, AuditEntryId, Entry, Priority, Status, Ticket, TicketDetails, TicketId, TicketPatch,
+    Actor, AuditAction, AuditEntry, AuditEntryId, Priority, Status, Ticket, TicketDetails, TicketId, TicketPatch,
     ports::UpdateTicket,
 };
 
@@ -24,7 +24,7 @@ fn patch(status: Option<Status>, priority: Option<Priority>) -> TicketPatch {
     TicketPatch { status, priority }
 }
 
-async fn trail(fixture: &Fixture) -> Vec<Entry> {
+async fn trail(fixture: &Fixture) -> Vec<AuditEntry> {
     fixture.store().trail(None, None, 100).await.unwrap()
 }
 
@@ -33,7 +33,7 @@ pub async fn a_wish_comes_true_and_is_noted(fixture: &Fixture) {
     let opening = fixture.opened(at(0)).await;
     let untouched = fixture.opened(at(0)).await;
     let mut expected = opening.ticket.clone();
-    let mut entries: Vec<Entry> = Vec::new();
+    let mut entries: Vec<AuditEntry> = Vec::new();
     let (open, resolved, closed) = (Some(Status::Open), Some(Status::Resolved), Some(Status::Closed));
     let (medium, urgent) = (Some(Priority::Medium), Some(Priority::Urgent));
     for (seconds, patch, changes) in [
@@ -47,9 +47,12 @@ pub async fn a_wish_comes_true_and_is_noted(fixture: &Fixture) {
     ] {
         let update = update(fixture, opening.ticket.id, patch, seconds);
         let [of_status, of_priority] = update.entries;
-        let entry = |id: AuditEntryId, act| Entry {
-            id,
-            at: at(seconds),
+        let entry = |id: AuditEntryId, act| AuditEntry {
+            stamp: AuditStamp {
+                id,
+                at: at(seconds),
+                by: Actor::Operator,
+            },
             reference: Some(opening.ticket.reference),
             act,
         };

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use ticket_domain::{
-    Actor, AuditAction, AuditEntryId, DeliveryRoute, Entry, NotificationId, NotificationState, Status, TicketId,
-    TicketPatch,
-    ports::{Append, AuditStamp, RedeliverResult, UpdateTicket},
+    Actor, AuditAction, AuditEntry, AuditEntryId, AuditStamp, DeliveryRoute, NotificationId, NotificationState, Status,
+    TicketId, TicketPatch,
+    ports::{Append, RedeliverResult, UpdateTicket},
 };
 
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
     fixture::{append_to, at, at_once, dead, delivered, diverted, fallback, later, retry_at},
 };
 
-async fn trail(fixture: &Fixture, of: Option<TicketId>) -> Vec<Entry> {
+async fn trail(fixture: &Fixture, of: Option<TicketId>) -> Vec<AuditEntry> {
     fixture.store().trail(of, None, 1_000).await.unwrap()
 }
 
@@ -42,9 +42,8 @@ pub async fn the_trail_is_read_newest_first_in_pages(fixture: &Fixture) {
         let note = fixture.note(at(1));
         expected.insert(
             0,
-            Entry {
-                id: note.id,
-                at: at(1),
+            AuditEntry {
+                stamp: note,
                 reference: Some(ticket.reference),
                 act: AuditAction::Reply(message.id),
             },
@@ -57,8 +56,8 @@ pub async fn the_trail_is_read_newest_first_in_pages(fixture: &Fixture) {
     }
     assert_eq!(trail(fixture, None).await, expected);
     for ticket in [None, Some(&tickets[0]), Some(&tickets[1])] {
-        let of_this = |entry: &&Entry| ticket.is_none_or(|ticket| entry.reference == Some(ticket.reference));
-        let expected: Vec<Entry> = expected.iter().filter(of_this).cloned().collect();
+        let of_this = |entry: &&AuditEntry| ticket.is_none_or(|ticket| entry.reference == Some(ticket.reference));
+        let expected: Vec<AuditEntry> = expected.iter().filter(of_this).cloned().collect();
         let of = ticket.map(|ticket| ticket.id);
         for limit in 1..=8 {
             let mut all = Vec::new();
@@ -69,7 +68,7 @@ pub async fn the_trail_is_read_newest_first_in_pages(fixture: &Fixture) {
                 let Some(last) = page.last() else {
                     break;
                 };
-                before = Some(last.id);
+                before = Some(last.stamp.id);
                 all.extend(page);
             }
             assert_eq!(all, expected);
@@ -137,9 +136,8 @@ pub async fn sending_again_is_noted_if_it_was_done(fixture: &Fixture) {
     ] {
         assert_eq!(redeliver(id, fixture.note(at(6))).await, told);
     }
-    let entry = |note: AuditStamp, reference, id| Entry {
-        id: note.id,
-        at: note.at,
+    let entry = |note: AuditStamp, reference, id| AuditEntry {
+        stamp: note,
         reference: Some(reference),
         act: AuditAction::Redeliver(id),
     };
@@ -191,9 +189,8 @@ pub async fn the_dead_are_sent_again_at_once(fixture: &Fixture) {
             .iter()
             .all(|claimed| claimed.scheduled_at == at(100) && claimed.failures == 0)
     );
-    let entry = Entry {
-        id: note.id,
-        at: at(100),
+    let entry = AuditEntry {
+        stamp: note,
         reference: None,
         act: AuditAction::RedeliverDead(3),
     };

@@ -2,12 +2,9 @@
 
 use async_trait::async_trait;
 use ticket_domain::{
-    AuditAction, Message, MessageId, NotificationState, Payload, Phone, Redaction, Sender, TicketId, TicketRef,
-    Timestamp,
-    ports::{
-        AuditStamp, ChangeEvent, CustomerData, EraseStats, EraseTarget, Erasure, InactiveQuery, InactiveTickets,
-        StoreError,
-    },
+    AuditAction, AuditStamp, Message, MessageId, NotificationState, Payload, Phone, Redaction, Sender, TicketId,
+    TicketRef, Timestamp,
+    ports::{ChangeEvent, CustomerData, EraseStats, EraseTarget, Erasure, InactiveQuery, InactiveTickets, StoreError},
 };
 
 use super::{File, MemoryStore, State, entry::Entry};

@@ -18,11 +18,12 @@ use std::{
 
 use async_trait::async_trait;
 use ticket_domain::{
-    AuditAction, Delivery, ExternalId, IdempotencyKey, Message, MessageId, Notification, NotificationRecord,
-    NotificationState, Receipt, Sender, Status, Thread, Ticket, TicketId, TicketRef, TicketSummary, Timestamp,
+    AuditAction, AuditStamp, Delivery, ExternalId, IdempotencyKey, Message, MessageId, Notification,
+    NotificationRecord, NotificationState, Receipt, Sender, Status, Thread, Ticket, TicketId, TicketRef, TicketSummary,
+    Timestamp,
     ports::{
-        Append, Appended, AuditStamp, ChangeEvent, Existing, ExistingTicket, Idempotency, OpenResult, Opening,
-        StoreError, StoreUnmatched, StoredUnmatched, Subscriber, TicketLookup, TicketStore,
+        Append, Appended, ChangeEvent, Existing, ExistingTicket, Idempotency, OpenResult, Opening, StoreError,
+        StoreUnmatched, StoredUnmatched, Subscriber, TicketLookup, TicketStore,
     },
 };
 
@@ -47,7 +48,7 @@ struct State {
     /// Receipts whose message was not known.
     receipts: BTreeMap<ExternalId, Receipt>,
     /// What operators did, in the order in which they did it.
-    trail: Vec<ticket_domain::Entry>,
+    trail: Vec<ticket_domain::AuditEntry>,
     /// What the call that has the lock is going to tell.
     events: Vec<ChangeEvent>,
 }
@@ -179,8 +180,11 @@ impl State {
         let reference = ticket
             .and_then(|ticket| self.file(ticket))
             .map(|file| file.ticket.reference);
-        let AuditStamp { id, at, .. } = note;
-        self.trail.push(ticket_domain::Entry { id, at, reference, act });
+        self.trail.push(ticket_domain::AuditEntry {
+            stamp: note,
+            reference,
+            act,
+        });
     }
 
     /// Moves a message that is kept to the end of a ticket's thread.

@@ -2,11 +2,9 @@
 
 use async_trait::async_trait;
 use ticket_domain::{
-    AuditAction, DeliveryRoute, Fallback, LeaseToken, NotificationId, NotificationRecord, NotificationState, TicketId,
-    Timestamp,
-    ports::{
-        AttemptOutcome, AuditStamp, ChangeEvent, Claim, Claimed, Outbox, RecordResult, RedeliverResult, StoreError,
-    },
+    AuditAction, AuditStamp, DeliveryRoute, Fallback, LeaseToken, NotificationId, NotificationRecord,
+    NotificationState, TicketId, Timestamp,
+    ports::{AttemptOutcome, ChangeEvent, Claim, Claimed, Outbox, RecordResult, RedeliverResult, StoreError},
 };
 
 use super::{MemoryStore, State, entry::Entry};

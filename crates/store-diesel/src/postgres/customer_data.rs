@@ -9,8 +9,8 @@ use diesel::{
     update,
 };
 use ticket_domain::{
-    AuditAction, MessageId, Redaction, TicketId, Timestamp,
-    ports::{AuditStamp, ChangeEvent, EraseStats, EraseTarget, Erasure},
+    AuditAction, AuditStamp, MessageId, Redaction, TicketId, Timestamp,
+    ports::{ChangeEvent, EraseStats, EraseTarget, Erasure},
 };
 
 use super::statements::{

@@ -7,9 +7,9 @@ use diesel::{
     sqlite::Sqlite,
 };
 use ticket_domain::{
-    AuditAction, AuditEntryId, AuditKind, Cursor, Entry, Excerpt, Message, MessageId, NotificationId, TicketId,
-    TicketListItem, Timestamp,
-    ports::{AuditStamp, StoreError, parse},
+    AuditAction, AuditEntry, AuditEntryId, AuditKind, AuditStamp, Cursor, Excerpt, Message, MessageId, NotificationId,
+    TicketId, TicketListItem, Timestamp,
+    ports::{StoreError, parse},
 };
 
 use uuid::Uuid;
@@ -103,6 +103,7 @@ pub(crate) struct NewAuditEntryRow {
     new_value: Option<&'static str>,
     target_id: Option<Stored<Uuid>>,
     count: Option<i64>,
+    actor: String,
 }
 
 impl NewAuditEntryRow {
@@ -124,6 +125,7 @@ impl NewAuditEntryRow {
             new_value: change.map(|(_, new)| new),
             target_id: target.map(Stored),
             count: count.map(|count| i64::try_from(count).unwrap_or(i64::MAX)),
+            actor: stamp.by.to_string(),
         }
     }
 }
@@ -139,16 +141,20 @@ pub(crate) struct AuditEntryRow {
     new_value: Option<String>,
     target_id: Option<Uuid>,
     count: Option<i64>,
+    actor: String,
 }
 
 const TABLE: &str = "audit_log";
 
 impl AuditEntryRow {
-    pub(crate) fn parsed(self, reference: Option<&str>) -> Result<Entry, StoreError> {
+    pub(crate) fn parsed(self, reference: Option<&str>) -> Result<AuditEntry, StoreError> {
         let reference = reference.map(|raw| parse("tickets", "reference", raw));
-        Ok(Entry {
-            id: self.id,
-            at: self.at,
+        Ok(AuditEntry {
+            stamp: AuditStamp {
+                id: self.id,
+                at: self.at,
+                by: parse(TABLE, "actor", &self.actor)?,
+            },
             reference: reference.transpose()?,
             act: self.action()?,
         })

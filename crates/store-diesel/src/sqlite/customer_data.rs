@@ -10,8 +10,8 @@ use diesel::{
     update,
 };
 use ticket_domain::{
-    AuditAction, MessageId, QuestionId, Redaction, Sender, TicketId, Timestamp,
-    ports::{AuditStamp, ChangeEvent, EraseStats, EraseTarget, Erasure},
+    AuditAction, AuditStamp, MessageId, QuestionId, Redaction, Sender, TicketId, Timestamp,
+    ports::{ChangeEvent, EraseStats, EraseTarget, Erasure},
 };
 
 use super::statements::{

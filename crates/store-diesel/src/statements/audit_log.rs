@@ -1,7 +1,7 @@
 //! The audit log.
 
 use diesel::{insert_into, prelude::*, upsert::excluded};
-use ticket_domain::{AuditAction, AuditEntryId, Entry, TicketId, ports::AuditStamp};
+use ticket_domain::{AuditAction, AuditEntry, AuditEntryId, AuditStamp, TicketId};
 
 use super::super::engine::Connection;
 use crate::{
@@ -38,7 +38,7 @@ pub(crate) fn read(
     of: Option<TicketId>,
     before: Option<AuditEntryId>,
     limit: u16,
-) -> Result<Vec<Entry>, Failure> {
+) -> Result<Vec<AuditEntry>, Failure> {
     let mut entries = audit_log::table
         .left_join(tickets::table)
         .order(audit_log::id.desc())

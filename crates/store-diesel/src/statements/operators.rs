@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use diesel::{dsl::not, insert_into, prelude::*, update};
 use ticket_domain::{
-    Attention, AuditAction, AuditEntryId, Entry, Message, MessageId, NotificationId, Ticket, TicketId, TicketPage,
+    Attention, AuditAction, AuditEntry, AuditEntryId, Message, MessageId, NotificationId, Ticket, TicketId, TicketPage,
     TicketQuery, TicketRef,
     ports::{Attach, AttachResult, ChangeEvent, OperatorQueries, StoreError, UpdateTicket, parse},
 };
@@ -85,7 +85,7 @@ impl OperatorQueries for Store {
         of: Option<TicketId>,
         before: Option<AuditEntryId>,
         limit: u16,
-    ) -> Result<Vec<Entry>, StoreError> {
+    ) -> Result<Vec<AuditEntry>, StoreError> {
         self.db
             .read(move |connection| audit_log::read(connection, of, before, limit))
             .await

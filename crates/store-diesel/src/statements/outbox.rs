@@ -3,11 +3,8 @@
 use async_trait::async_trait;
 use diesel::{alias, dsl::sql, prelude::*, sql_types::Bool, update};
 use ticket_domain::{
-    Fallback, LeaseToken, NotificationId, NotificationRecord, Payload, Timestamp,
-    ports::{
-        AttemptOutcome, AuditStamp, ChangeEvent, Claim, Claimed, Outbox, RecordResult, RedeliverResult, StoreError,
-        parse,
-    },
+    AuditStamp, Fallback, LeaseToken, NotificationId, NotificationRecord, Payload, Timestamp,
+    ports::{AttemptOutcome, ChangeEvent, Claim, Claimed, Outbox, RecordResult, RedeliverResult, StoreError, parse},
 };
 
 use super::{

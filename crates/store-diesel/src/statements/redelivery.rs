@@ -2,8 +2,8 @@
 
 use diesel::{alias, dsl::sql, prelude::*, sql_types::Bool, update};
 use ticket_domain::{
-    AuditAction, DeliveryRoute, Fallback, LeaseToken, NotificationId, TicketId, Timestamp,
-    ports::{AuditStamp, RedeliverResult},
+    AuditAction, AuditStamp, DeliveryRoute, Fallback, LeaseToken, NotificationId, TicketId, Timestamp,
+    ports::RedeliverResult,
 };
 
 use super::{

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 
-use super::{AuditStamp, StoreError};
-use crate::{Message, MessageId, Phone, TicketId, TicketRef, Timestamp};
+use super::StoreError;
+use crate::{AuditStamp, Message, MessageId, Phone, TicketId, TicketRef, Timestamp};
 
 /// What is to be erased, in one act.
 #[derive(Debug, Clone)]

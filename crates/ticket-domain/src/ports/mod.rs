@@ -22,7 +22,7 @@ pub use outbox::{AttemptOutcome, Claim, Claimed, Outbox, RecordResult, Redeliver
 pub use questions::{AnswerQuestion, AnswerResult, ChoiceResult, Questions};
 pub use receipts::{Receipts, SentNotification, StatusUpdate};
 pub use store::{
-    Append, Appended, AuditStamp, Existing, ExistingTicket, Idempotency, OpenResult, Opening, PoolUse, Precondition,
+    Append, Appended, Existing, ExistingTicket, Idempotency, OpenResult, Opening, PoolUse, Precondition,
     QuestionUpdate, Source, StoreError, StoreHealth, StoreUnmatched, StoredUnmatched, TicketLookup, TicketStore,
     Vitals, parse,
 };

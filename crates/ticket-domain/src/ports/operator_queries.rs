@@ -2,10 +2,10 @@
 
 use async_trait::async_trait;
 
-use super::{AuditStamp, StoreError};
+use super::StoreError;
 use crate::{
-    Actor, Attention, AuditAction, AuditEntryId, Entry, Message, MessageId, Notification, Sender, Ticket, TicketId,
-    TicketPage, TicketPatch, TicketQuery, TicketRef, Timestamp,
+    Actor, Attention, AuditAction, AuditEntry, AuditEntryId, AuditStamp, Message, MessageId, Notification, Sender,
+    Ticket, TicketId, TicketPage, TicketPatch, TicketQuery, TicketRef, Timestamp,
 };
 
 /// An operator's wish for a ticket.
@@ -98,5 +98,5 @@ pub trait OperatorQueries: Send + Sync {
         of: Option<TicketId>,
         before: Option<AuditEntryId>,
         limit: u16,
-    ) -> Result<Vec<Entry>, StoreError>;
+    ) -> Result<Vec<AuditEntry>, StoreError>;
 }

@@ -2,10 +2,10 @@
 
 use async_trait::async_trait;
 
-use super::{AuditStamp, StoreError};
+use super::StoreError;
 use crate::{
-    DeliveryRoute, EventKind, ExternalId, Fallback, LeaseToken, NotificationId, NotificationRecord, Payload, TicketId,
-    Timestamp,
+    AuditStamp, DeliveryRoute, EventKind, ExternalId, Fallback, LeaseToken, NotificationId, NotificationRecord,
+    Payload, TicketId, Timestamp,
 };
 
 /// A worker's wish for work.

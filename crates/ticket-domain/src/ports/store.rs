@@ -6,8 +6,8 @@ use async_trait::async_trait;
 
 use super::ChoiceResult;
 use crate::{
-    AccessKey, Actor, AuditEntryId, ExternalId, IdempotencyKey, Message, MessageId, Notification, Phone, Question,
-    QuestionId, Thread, Ticket, TicketId, TicketRef, TicketSummary, Timestamp,
+    AccessKey, AuditStamp, ExternalId, IdempotencyKey, Message, MessageId, Notification, Phone, Question, QuestionId,
+    Thread, Ticket, TicketId, TicketRef, TicketSummary, Timestamp,
 };
 
 /// Everything that opening a ticket writes, decided beforehand and written together.
@@ -87,17 +87,6 @@ pub struct Append {
     pub idempotency: Option<Idempotency>,
     /// What goes into the trail, as an operator's reply, if an operator wrote it.
     pub note: Option<AuditStamp>,
-}
-
-/// The entry of the audit log that a change writes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AuditStamp {
-    /// The entry's id.
-    pub id: AuditEntryId,
-    /// When the change was made.
-    pub at: Timestamp,
-    /// Who made it.
-    pub by: Actor,
 }
 
 /// A message to be kept until its ticket is known.

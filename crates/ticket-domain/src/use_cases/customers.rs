@@ -4,9 +4,9 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use super::new_id;
 use crate::{
-    Actor, AuditEntryId, Contact, Cursor, Message, MessageId, Phone, SearchText, Thread, Ticket, TicketId, TicketQuery,
-    TicketRef, Timestamp,
-    ports::{AuditStamp, Clock, EraseStats, EraseTarget, Erasure, InactiveQuery, Random, Store, StoreError},
+    Actor, AuditEntryId, AuditStamp, Contact, Cursor, Message, MessageId, Phone, SearchText, Thread, Ticket, TicketId,
+    TicketQuery, TicketRef, Timestamp,
+    ports::{Clock, EraseStats, EraseTarget, Erasure, InactiveQuery, Random, Store, StoreError},
 };
 
 /// Tickets of one page that are looked through.

@@ -26,8 +26,8 @@ pub use report_receipt::{ReportReceipt, Reported};
 pub use view_ticket::{Admitted, Credentials, View, ViewError, ViewTicket};
 
 use crate::{
-    Actor, AuditEntryId, EventKind, Notification, NotificationId, Ticket, TicketLinks, Timestamp,
-    ports::{AuditStamp, Clock, Composer, Event, Random, WakeSignal},
+    Actor, AuditEntryId, AuditStamp, EventKind, Notification, NotificationId, Ticket, TicketLinks, Timestamp,
+    ports::{Clock, Composer, Event, Random, WakeSignal},
 };
 
 /// How long an idempotency key keeps answering with what it made.

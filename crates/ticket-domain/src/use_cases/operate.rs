@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Context;
 use crate::{
-    Actor, Attention, AuditEntryId, Entry, EventKind, Managers, Message, MessageId, Sender, Ticket, TicketPage,
+    Actor, Attention, AuditEntry, AuditEntryId, EventKind, Managers, Message, MessageId, Sender, Ticket, TicketPage,
     TicketPatch, TicketQuery, TicketRef,
     ports::{Attach, AttachResult, OperatorQueries, StoreError, TicketLookup, TicketStore, UpdateTicket},
 };
@@ -139,7 +139,7 @@ impl Operate {
         of: Option<TicketRef>,
         before: Option<AuditEntryId>,
         limit: u16,
-    ) -> Result<Vec<Entry>, OperateError> {
+    ) -> Result<Vec<AuditEntry>, OperateError> {
         let of = match of {
             Some(reference) => Some(self.ticket(reference).await?.id),
             None => None,

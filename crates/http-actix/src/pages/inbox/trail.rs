@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, http::StatusCode};
 use maud::{Markup, html};
-use ticket_domain::{AuditAction, AuditEntryId, Entry, MessageId, use_cases::OperateError};
+use ticket_domain::{AuditAction, AuditEntry, AuditEntryId, MessageId, use_cases::OperateError};
 use uuid::Uuid;
 
 use super::{
@@ -35,7 +35,7 @@ pub(super) async fn page(operator: Operator) -> Result<HttpResponse, Rejection> 
         tokio::try_join!(Counts::read(&operator), read).map_err(|error| operator.store_down(&error))?;
     let is_full = trail.len() == usize::from(LISTED);
     let older = trail.last().filter(|_| is_full).map(|last| {
-        let query = Query::default().with("before", last.id);
+        let query = Query::default().with("before", last.stamp.id);
         operator.at(&query.after("/inbox/trail"))
     });
     let main = html! {
@@ -65,12 +65,12 @@ pub(super) async fn page(operator: Operator) -> Result<HttpResponse, Rejection> 
 }
 
 /// Entries of the trail, of one ticket or of all.
-pub(super) fn entries(operator: &Operator, trail: &[Entry], names_ticket: bool) -> Markup {
+pub(super) fn entries(operator: &Operator, trail: &[AuditEntry], names_ticket: bool) -> Markup {
     html! {
         ol.trail {
             @for entry in trail {
                 li {
-                    span.when { (words::moment(entry.at)) }
+                    span.when { (words::moment(entry.stamp.at)) }
                     span {
                         (what(operator, entry))
                         @if let Some(reference) = entry.reference.filter(|_| names_ticket) {
@@ -84,7 +84,7 @@ pub(super) fn entries(operator: &Operator, trail: &[Entry], names_ticket: bool) 
     }
 }
 
-fn what(operator: &Operator, entry: &Entry) -> Markup {
+fn what(operator: &Operator, entry: &AuditEntry) -> Markup {
     let message = |name: &str, id: MessageId| {
         let address = |reference| operator.at(&format!("/inbox/ticket/{reference}#m-{id}"));
         html! {

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use ticket_domain::{
-    Access, Attention, AuditEntryId, Entry, ExternalId, Fallback, LeaseToken, Managers, Message, MessageId,
-    NotificationId, NotificationRecord, Thread, Ticket, TicketId, TicketPage, TicketQuery, TicketRef, TicketSummary,
-    Timestamp,
+    Access, Attention, AuditEntry, AuditEntryId, AuditStamp, ExternalId, Fallback, LeaseToken, Managers, Message,
+    MessageId, NotificationId, NotificationRecord, Thread, Ticket, TicketId, TicketPage, TicketQuery, TicketRef,
+    TicketSummary, Timestamp,
     ports::{
-        Append, Appended, Attach, AttachResult, AttemptOutcome, AuditStamp, Claim, Claimed, Housekeeping, OpenResult,
-        Opening, OperatorQueries, Outbox, PoolUse, Purge, Purged, RecordResult, RedeliverResult, StoreError,
-        StoreHealth, StoreUnmatched, StoredUnmatched, TicketLookup, TicketStore, UpdateTicket, Vitals,
+        Append, Appended, Attach, AttachResult, AttemptOutcome, Claim, Claimed, Housekeeping, OpenResult, Opening,
+        OperatorQueries, Outbox, PoolUse, Purge, Purged, RecordResult, RedeliverResult, StoreError, StoreHealth,
+        StoreUnmatched, StoredUnmatched, TicketLookup, TicketStore, UpdateTicket, Vitals,
     },
     use_cases::{AddMessage, Context, Operate, Redeliver, ViewTicket},
 };
@@ -86,7 +86,7 @@ impl OperatorQueries for DownStore {
     async fn attach(&self, _: Attach) -> Fails<AttachResult> {
         down()
     }
-    async fn trail(&self, _: Option<TicketId>, _: Option<AuditEntryId>, _: u16) -> Fails<Vec<Entry>> {
+    async fn trail(&self, _: Option<TicketId>, _: Option<AuditEntryId>, _: u16) -> Fails<Vec<AuditEntry>> {
         down()
     }
 }
