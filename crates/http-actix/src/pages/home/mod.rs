@@ -115,8 +115,8 @@ async fn open(
     let key = form_token::idempotency_key(token, &[&ticket.digest()]);
     // Somebody else with the same problem in the same office has another e-mail address.
     let words = [
-        ticket.customer.email.as_str(),
-        ticket.subject.as_str(),
+        ticket.details.customer.email.as_str(),
+        ticket.details.subject.as_str(),
         ticket.message.as_str(),
     ];
     let taken = duplicates
