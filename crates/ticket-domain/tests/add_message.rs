@@ -183,7 +183,7 @@ async fn an_operators_answer_leaves_the_status_and_tells_nobody_but_the_trail() 
         assert_eq!(world.bell.0.load(Ordering::SeqCst), rung);
         let trail = world.store.trail(None, None, 1).await.unwrap();
         assert_eq!(
-            (trail[0].act, trail[0].reference, trail[0].at),
+            (trail[0].act, trail[0].reference, trail[0].stamp.at),
             (AuditAction::Reply(added.message), Some(reference), added.at)
         );
     }

@@ -104,7 +104,7 @@ async fn a_change_is_what_differs_and_each_leaves_an_entry() {
                 .iter()
                 .find(|entry| entry.act == *act)
                 .unwrap_or_else(|| panic!("{act:?} in {new:?}"));
-            assert_eq!((entry.reference, entry.at), (Some(reference), changed.updated_at));
+            assert_eq!((entry.reference, entry.stamp.at), (Some(reference), changed.updated_at));
         }
     }
     // No change of an operator's is told to the manager.

@@ -7,15 +7,15 @@ use std::sync::{
 
 use async_trait::async_trait;
 use ticket_domain::{
-    Attention, AuditEntryId, Choice, Entry, ExternalId, Fallback, LeaseToken, Message, MessageId, NotificationId,
-    NotificationRecord, Phone, Question, Receipt, Thread, Ticket, TicketId, TicketPage, TicketQuery, TicketRef,
-    TicketSummary, Timestamp,
+    Attention, AuditEntry, AuditEntryId, AuditStamp, Choice, ExternalId, Fallback, LeaseToken, Message, MessageId,
+    NotificationId, NotificationRecord, Phone, Question, Receipt, Thread, Ticket, TicketId, TicketPage, TicketQuery,
+    TicketRef, TicketSummary, Timestamp,
     ports::{
-        AnswerQuestion, AnswerResult, Append, Appended, Attach, AttachResult, AttemptOutcome, AuditStamp, ChangeFeed,
-        ChoiceResult, Claim, Claimed, CustomerData, EraseStats, Erasure, Housekeeping, InactiveQuery, InactiveTickets,
-        OpenResult, Opening, OperatorQueries, Outbox, PoolUse, Purge, Purged, Questions, Receipts, RecordResult,
-        RedeliverResult, SentNotification, StatusUpdate, Store, StoreError, StoreHealth, StoreUnmatched,
-        StoredUnmatched, Subscriber, TicketLookup, TicketStore, UpdateTicket, Vitals,
+        AnswerQuestion, AnswerResult, Append, Appended, Attach, AttachResult, AttemptOutcome, ChangeFeed, ChoiceResult,
+        Claim, Claimed, CustomerData, EraseStats, Erasure, Housekeeping, InactiveQuery, InactiveTickets, OpenResult,
+        Opening, OperatorQueries, Outbox, PoolUse, Purge, Purged, Questions, Receipts, RecordResult, RedeliverResult,
+        SentNotification, StatusUpdate, Store, StoreError, StoreHealth, StoreUnmatched, StoredUnmatched, Subscriber,
+        TicketLookup, TicketStore, UpdateTicket, Vitals,
     },
 };
 
@@ -106,7 +106,7 @@ pass_on! {
         fn unmatched(a: Option<MessageId>, b: u16) -> Vec<Message>;
         fn message(a: MessageId) -> Option<(Message, Option<TicketRef>)>;
         fn attach(a: Attach) -> AttachResult;
-        fn trail(a: Option<TicketId>, b: Option<AuditEntryId>, c: u16) -> Vec<Entry>;
+        fn trail(a: Option<TicketId>, b: Option<AuditEntryId>, c: u16) -> Vec<AuditEntry>;
     }
 
     Housekeeping {

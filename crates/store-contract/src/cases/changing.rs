@@ -1,8 +1,8 @@
 //! An operator gives a ticket another status or priority.
 
 use ticket_domain::{
-    Actor, AuditAction, AuditEntry, AuditEntryId, Priority, Status, Ticket, TicketDetails, TicketId, TicketPatch,
-    ports::UpdateTicket,
+    Actor, AuditAction, AuditEntry, AuditEntryId, AuditStamp, Priority, Status, Ticket, TicketDetails, TicketId,
+    TicketPatch, ports::UpdateTicket,
 };
 
 use crate::{

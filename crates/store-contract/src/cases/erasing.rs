@@ -157,7 +157,7 @@ pub async fn what_is_erased_says_nothing_of_anybody(fixture: &Fixture) {
     assert_eq!(store.open(again).await.unwrap(), OpenResult::Opened);
     let trail = store.trail(Some(ticket.id), None, 9).await.unwrap();
     assert_eq!(
-        (trail.len(), trail[0].act, trail[0].at),
+        (trail.len(), trail[0].act, trail[0].stamp.at),
         (1, AuditAction::Erase(3), at(50))
     );
     // Nothing of the other one is changed.

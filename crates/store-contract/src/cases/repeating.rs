@@ -214,9 +214,9 @@ pub async fn a_reply_is_noted(fixture: &Fixture) {
     assert_eq!(append(fixture, &again).await, repeated(&reply));
     let entries = fixture.store().trail(None, None, 9).await.unwrap();
     assert_eq!(entries.len(), 1);
-    assert_eq!(Some(entries[0].id), reply.note.map(|note| note.id));
+    assert_eq!(Some(entries[0].stamp.id), reply.note.map(|note| note.id));
     assert_eq!(
-        (entries[0].at, entries[0].reference),
+        (entries[0].stamp.at, entries[0].reference),
         (at(1), Some(opening.ticket.reference))
     );
     assert_eq!(entries[0].act, AuditAction::Reply(reply.message.id));

@@ -7,7 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 use ticket_domain::{
-    Attention, AuditAction, AuditEntryId, Awaiting, Cursor, Entry, Excerpt, Message, MessageId, Oldest, Ticket,
+    Attention, AuditAction, AuditEntry, AuditEntryId, Awaiting, Cursor, Excerpt, Message, MessageId, Oldest, Ticket,
     TicketDetails, TicketId, TicketListItem, TicketPage, TicketQuery, TicketRef,
     ports::{Attach, AttachResult, ChangeEvent, ChangeFeed, OperatorQueries, StoreError, Subscriber, UpdateTicket},
 };
@@ -169,14 +169,14 @@ impl OperatorQueries for MemoryStore {
         of: Option<TicketId>,
         before: Option<AuditEntryId>,
         limit: u16,
-    ) -> Result<Vec<Entry>, StoreError> {
+    ) -> Result<Vec<AuditEntry>, StoreError> {
         let mut state = self.state();
         let reference = of.map(|ticket| state.file(ticket).map(|file| file.ticket.reference));
         let mut entries = state.trail.clone();
         entries.retain(|entry| {
-            reference.is_none_or(|of| entry.reference == of) && before.is_none_or(|before| entry.id < before)
+            reference.is_none_or(|of| entry.reference == of) && before.is_none_or(|before| entry.stamp.id < before)
         });
-        entries.sort_by_key(|entry| Reverse(entry.id));
+        entries.sort_by_key(|entry| Reverse(entry.stamp.id));
         entries.truncate(limit.into());
         Ok(entries)
     }

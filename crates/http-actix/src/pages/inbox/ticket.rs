@@ -7,7 +7,7 @@ use actix_web::{
 };
 use maud::{Markup, html};
 use ticket_domain::{
-    DeliveryState, Entry, Priority, Status, Thread, Ticket, TicketRef,
+    AuditEntry, DeliveryState, Priority, Status, Thread, Ticket, TicketRef,
     ports::{Random, StoreError},
     use_cases::{Credentials, OperateError, ViewError, ViewTicket},
 };
@@ -55,7 +55,7 @@ struct View {
     counts: Counts,
     list: List,
     thread: Thread,
-    trail: Vec<Entry>,
+    trail: Vec<AuditEntry>,
 }
 
 /// `GET /inbox/ticket/{ref}`
@@ -135,7 +135,7 @@ async fn thread(view_ticket: &ViewTicket, reference: TicketRef) -> Result<Thread
     }
 }
 
-async fn trail_of(operator: &Operator, reference: TicketRef) -> Result<Vec<Entry>, Fault> {
+async fn trail_of(operator: &Operator, reference: TicketRef) -> Result<Vec<AuditEntry>, Fault> {
     let operate = &operator.operate;
     match operate.trail(Some(reference), None, TRAIL).await {
         Ok(entries) => Ok(entries),
