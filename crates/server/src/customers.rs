@@ -130,15 +130,15 @@ pub(crate) async fn erase(database: Database, whom: CustomerSelector, manner: Er
     let mut tickets: Vec<TicketId> = records.threads.iter().map(|thread| thread.ticket.id).collect();
     match &whom {
         CustomerSelector::Customer(contact) => {
-            let gone = customers.erase(contact, Actor::Operator).await?;
+            let gone = customers.erase(contact, Actor::Operator(None)).await?;
             removed += gone.removed;
             tickets.extend(gone.tickets);
         }
-        CustomerSelector::Ticket(_) => removed += customers.erase_tickets(&tickets, Actor::Operator).await?,
+        CustomerSelector::Ticket(_) => removed += customers.erase_tickets(&tickets, Actor::Operator(None)).await?,
     }
     if !tickets.is_empty() {
         sleep(CALLS_END).await;
-        removed += customers.erase_tickets(&tickets, Actor::Operator).await?;
+        removed += customers.erase_tickets(&tickets, Actor::Operator(None)).await?;
     }
     say(&format!(
         "erased: {} tickets, {} messages; {} notifications will not be sent, unless one was just on its way. References, \

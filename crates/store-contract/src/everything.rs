@@ -233,7 +233,7 @@ async fn operated(fixture: &Fixture, ticket: &Ticket, now: Timestamp) {
             priority: Some(Priority::Low),
         },
         at: now,
-        by: Actor::Operator,
+        by: Actor::Operator(None),
         entries: [fixture.note(now).id, fixture.note(now).id],
     };
     store.change(update).await.unwrap();

@@ -9,14 +9,14 @@ use std::{
 };
 
 use ticket_domain::{
-    Actor, AuditEntryId, AuditStamp, Channel, Content, DeliveryRoute, EventKind, ExternalId, Fallback, LeaseToken,
-    Message, MessageId, Notification, NotificationId, NotificationRecord, Payload, Phone, Question, QuestionId, Reason,
-    Sender, Thread, Ticket, TicketId, TicketRef, Timestamp,
+    AuditEntryId, AuditStamp, Channel, Content, DeliveryRoute, EventKind, ExternalId, Fallback, LeaseToken, Message,
+    MessageId, Notification, NotificationId, NotificationRecord, Payload, Phone, Question, QuestionId, Reason, Sender,
+    Thread, Ticket, TicketId, TicketRef, Timestamp,
     ports::{
         Append, AttemptOutcome, Claim, Claimed, Idempotency, OpenResult, Opening, Precondition, QuestionUpdate,
         RecordResult, Store, StoreUnmatched, StoredUnmatched, TicketLookup, Vitals,
     },
-    testing::TicketBuilder,
+    testing::{TicketBuilder, actors},
 };
 use tokio::sync::Barrier;
 use uuid::Uuid;
@@ -270,10 +270,11 @@ impl Fixture {
     /// What an act of this moment is called in the trail.
     pub fn note(&self, at: Timestamp) -> AuditStamp {
         let number = usize::try_from(self.number()).unwrap();
+        let actors = actors();
         AuditStamp {
             id: AuditEntryId(self.uuid()),
             at,
-            by: Actor::ALL[number % Actor::ALL.len()],
+            by: actors[number % actors.len()],
         }
     }
 

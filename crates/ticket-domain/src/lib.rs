@@ -4,6 +4,7 @@
 //! Nothing here reads a clock, draws a random number, opens a connection or knows a wire format. What the use cases
 //! need of the world they ask of the [`ports`]; adapters in other crates answer.
 
+mod actor;
 mod erasure;
 mod message;
 mod notification;
@@ -22,6 +23,7 @@ pub mod sanitize;
 pub mod testing;
 pub mod use_cases;
 
+pub use actor::{Actor, ActorError, OperatorName, OperatorNameError};
 pub use erasure::{Contact, ContactError, Redaction};
 pub use message::{Content, EmptyMessage, Message};
 pub use notification::{Delivery, Notification, NotificationRecord, NotificationState, Payload};
@@ -39,9 +41,9 @@ pub use ticket::{
     TicketSummary, TicketVersion,
 };
 pub use values::{
-    AccessKey, AccessKeyError, Actor, AuditEntryId, AuditKind, Awaiting, Channel, Cursor, CustomerName, DeliveryRoute,
-    DeliveryState, Email, EmailError, EventKind, ExternalId, IdempotencyKey, IdempotencyKeyError, InvalidCursor,
-    LeaseToken, MediaUrl, MediaUrlError, MessageBody, MessageId, MessageStatus, MessageText, NotificationId, Phone,
-    PhoneError, Priority, Progress, QuestionId, SearchText, Sender, Stage, Status, StrictText, Subject, TextError,
-    TicketId, Timestamp, TimestampError, UnknownWord, ValidationError,
+    AccessKey, AccessKeyError, ActorKind, AuditEntryId, AuditKind, Awaiting, Channel, Cursor, CustomerName,
+    DeliveryRoute, DeliveryState, Email, EmailError, EventKind, ExternalId, IdempotencyKey, IdempotencyKeyError,
+    InvalidCursor, LeaseToken, MediaUrl, MediaUrlError, MessageBody, MessageId, MessageStatus, MessageText,
+    NotificationId, Phone, PhoneError, Priority, Progress, QuestionId, SearchText, Sender, Stage, Status, StrictText,
+    Subject, TextError, TicketId, Timestamp, TimestampError, UnknownWord, ValidationError,
 };

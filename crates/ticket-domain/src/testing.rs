@@ -9,8 +9,8 @@
 use uuid::Uuid;
 
 use crate::{
-    AccessKey, AccessKeys, Channel, Content, Customer, EventKind, Message, MessageBody, MessageId, Notification,
-    NotificationId, Payload, Phone, Priority, Sender, Status, Ticket, TicketDetails, TicketId, TicketRef,
+    AccessKey, AccessKeys, Actor, ActorKind, Channel, Content, Customer, EventKind, Message, MessageBody, MessageId,
+    Notification, NotificationId, Payload, Phone, Priority, Sender, Status, Ticket, TicketDetails, TicketId, TicketRef,
     TicketRequest, Timestamp,
 };
 
@@ -182,6 +182,13 @@ impl MessageBuilder {
     pub fn build(self) -> Message {
         self.0
     }
+}
+
+/// An actor of every kind, and an operator who has a name.
+pub fn actors() -> Vec<Actor> {
+    let named = Actor::Operator(Some("Zoë".parse().expect("a name")));
+    let kinds = ActorKind::ALL.iter().copied();
+    kinds.map(Actor::from).chain([named]).collect()
 }
 
 /// A notification of a ticket that was opened at `created_at`, due at once.

@@ -87,7 +87,7 @@ async fn only_the_holder_of_the_customers_key_writes_as_the_customer() {
         let customer = adder.as_customer(nowhere, Some(keys.customer.as_str()), text("x"), None);
         assert_eq!(outcome(&customer.await), "not found");
         assert_eq!(
-            outcome(&adder.as_operator(nowhere, text("x"), None, Actor::Operator).await),
+            outcome(&adder.as_operator(nowhere, text("x"), None, Actor::Operator(None)).await),
             "not found"
         );
     }
@@ -104,7 +104,10 @@ async fn what_the_customer_writes_opens_the_ticket_and_the_manager_is_told() {
             status: Some(status),
             priority: None,
         };
-        operate(&world).change(reference, patch, Actor::Operator).await.unwrap();
+        operate(&world)
+            .change(reference, patch, Actor::Operator(None))
+            .await
+            .unwrap();
         let before = thread(&world, reference).await;
         let rung = world.bell.0.load(Ordering::SeqCst);
         world.clock.advance(Duration::from_mins(1));
@@ -165,10 +168,13 @@ async fn an_operators_answer_leaves_the_status_and_tells_nobody_but_the_trail() 
             status: Some(status),
             priority: None,
         };
-        operate(&world).change(reference, patch, Actor::Operator).await.unwrap();
+        operate(&world)
+            .change(reference, patch, Actor::Operator(None))
+            .await
+            .unwrap();
         let rung = world.bell.0.load(Ordering::SeqCst);
         let added = adder(&world, Access::Private)
-            .as_operator(reference, text("We see"), None, Actor::Operator)
+            .as_operator(reference, text("We see"), None, Actor::Operator(None))
             .await
             .unwrap();
         let after = thread(&world, reference).await;
@@ -227,7 +233,7 @@ async fn the_same_key_and_request_give_the_same_message_for_a_day() {
         "key reused"
     );
     let reply = adder
-        .as_operator(used_for_a_ticket, text("More"), Some(key("m")), Actor::Operator)
+        .as_operator(used_for_a_ticket, text("More"), Some(key("m")), Actor::Operator(None))
         .await;
     assert_eq!(outcome(&reply), "key reused");
     assert!(matches!(

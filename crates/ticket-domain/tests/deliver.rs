@@ -61,7 +61,7 @@ async fn a_notification_is_tried_by_the_schedule_and_then_kept_as_dead() {
     world.works();
     let redeliver = world.redeliver();
     assert_eq!(
-        redeliver.redeliver(records[0].id, Actor::Operator).await.unwrap(),
+        redeliver.redeliver(records[0].id, Actor::Operator(None)).await.unwrap(),
         RedeliverResult::Queued
     );
     assert_eq!(world.round(&deliver).await.len(), 1);
@@ -393,7 +393,7 @@ async fn what_waited_over_a_day_for_its_first_address_waits_for_an_operator() {
     let held = world.store.undelivered(10).await.unwrap();
     assert_eq!((held.len(), &held[0].state), (1, &NotificationState::Held));
     let redeliver = world.redeliver();
-    redeliver.redeliver(held[0].id, Actor::Operator).await.unwrap();
+    redeliver.redeliver(held[0].id, Actor::Operator(None)).await.unwrap();
     assert_eq!(deliver.hold_stale().await.unwrap(), 0);
     assert_eq!(world.round(&deliver).await.len(), 1);
 }

@@ -86,7 +86,7 @@ async fn a_change_is_what_differs_and_each_leaves_an_entry() {
             status: to_status,
             priority: to_priority,
         };
-        let changed = operate.change(reference, patch, Actor::Operator).await.unwrap();
+        let changed = operate.change(reference, patch, Actor::Operator(None)).await.unwrap();
         assert_eq!(changed, thread(&world, reference).await.ticket);
         assert_eq!(
             (changed.status, changed.details.priority),
@@ -129,13 +129,16 @@ async fn an_attached_message_is_its_writers() {
             status: Some(Status::Closed),
             priority: None,
         };
-        operate.change(reference, closed, Actor::Operator).await.unwrap();
+        operate.change(reference, closed, Actor::Operator(None)).await.unwrap();
         let kept = keep(&world, from, "Hello?").await;
         let written = operate.unmatched(None, 1).await.unwrap()[0].created_at;
         let before = rung(&world);
         world.clock.advance(Duration::from_mins(1));
 
-        let attached = operate.attach(kept, reference, said, Actor::Operator).await.unwrap();
+        let attached = operate
+            .attach(kept, reference, said, Actor::Operator(None))
+            .await
+            .unwrap();
         assert_eq!(
             (attached.reference, attached.message, attached.duplicate),
             (reference, kept, false)
@@ -171,17 +174,20 @@ async fn a_message_is_attached_once() {
     let operate = operate(&world);
     let (reference, other) = (world.open("One").await.reference, world.open("Two").await.reference);
     let kept = keep(&world, CUSTOMER, "Hello?").await;
-    operate.attach(kept, reference, None, Actor::Operator).await.unwrap();
+    operate
+        .attach(kept, reference, None, Actor::Operator(None))
+        .await
+        .unwrap();
     let (before, bell) = (thread(&world, reference).await, rung(&world));
 
     assert!(
         operate
-            .attach(kept, reference, None, Actor::Operator)
+            .attach(kept, reference, None, Actor::Operator(None))
             .await
             .unwrap()
             .duplicate
     );
-    let elsewhere = operate.attach(kept, other, None, Actor::Operator).await;
+    let elsewhere = operate.attach(kept, other, None, Actor::Operator(None)).await;
     assert!(
         matches!(elsewhere, Err(OperateError::InAnotherThread(of)) if of == reference),
         "{elsewhere:?}"
@@ -190,13 +196,13 @@ async fn a_message_is_attached_once() {
     let first = before.messages[0].id;
     assert!(
         operate
-            .attach(first, reference, None, Actor::Operator)
+            .attach(first, reference, None, Actor::Operator(None))
             .await
             .unwrap()
             .duplicate
     );
     assert!(matches!(
-        operate.attach(first, other, None, Actor::Operator).await,
+        operate.attach(first, other, None, Actor::Operator(None)).await,
         Err(OperateError::InAnotherThread(_))
     ));
     assert_eq!((thread(&world, reference).await, rung(&world)), (before, bell));
@@ -217,14 +223,20 @@ async fn what_does_not_exist_is_not_found_and_changes_nothing() {
         priority: None,
     };
     for error in [
-        operate.attach(kept, nowhere, None, Actor::Operator).await.unwrap_err(),
-        operate.change(nowhere, resolved, Actor::Operator).await.unwrap_err(),
+        operate
+            .attach(kept, nowhere, None, Actor::Operator(None))
+            .await
+            .unwrap_err(),
+        operate
+            .change(nowhere, resolved, Actor::Operator(None))
+            .await
+            .unwrap_err(),
         operate.trail(Some(nowhere), None, 10).await.unwrap_err(),
     ] {
         assert!(matches!(error, OperateError::NoSuchTicket), "{error:?}");
     }
     let error = operate
-        .attach(nobody, reference, None, Actor::Operator)
+        .attach(nobody, reference, None, Actor::Operator(None))
         .await
         .unwrap_err();
     assert!(matches!(error, OperateError::NoSuchMessage), "{error:?}");
@@ -252,7 +264,7 @@ async fn a_ticket_awaits_whoever_did_not_speak_last_while_it_is_open() {
 
     let by_manager = keep(&world, MANAGER, "We see").await;
     operate
-        .attach(by_manager, reference, None, Actor::Operator)
+        .attach(by_manager, reference, None, Actor::Operator(None))
         .await
         .unwrap();
     assert_eq!(operate.attention().await.unwrap().awaiting_manager, 0);
@@ -266,11 +278,11 @@ async fn a_ticket_awaits_whoever_did_not_speak_last_while_it_is_open() {
         status: Some(Status::Closed),
         priority: None,
     };
-    operate.change(reference, closed, Actor::Operator).await.unwrap();
+    operate.change(reference, closed, Actor::Operator(None)).await.unwrap();
     assert_eq!(both().await, (false, false));
     let by_customer = keep(&world, CUSTOMER, "No").await;
     operate
-        .attach(by_customer, reference, None, Actor::Operator)
+        .attach(by_customer, reference, None, Actor::Operator(None))
         .await
         .unwrap();
     assert_eq!(both().await, (true, false));

@@ -142,7 +142,7 @@ async fn sent_again_it_begins_anew_with_the_first_number() {
         panic!("there is no other way");
     };
     assert_eq!(
-        world.redeliver().redeliver(id, Actor::Operator).await.unwrap(),
+        world.redeliver().redeliver(id, Actor::Operator(None)).await.unwrap(),
         RedeliverResult::Queued
     );
     world.round(&deliver).await;
@@ -233,7 +233,7 @@ async fn refused_for_good_is_dead_and_sent_again_as_another_message() {
 
     let again = world.redeliver();
     assert_eq!(
-        again.redeliver(id, Actor::Operator).await.unwrap(),
+        again.redeliver(id, Actor::Operator(None)).await.unwrap(),
         RedeliverResult::Queued
     );
     world.round(&world.deliver(8)).await;

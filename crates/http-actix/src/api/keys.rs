@@ -120,7 +120,7 @@ impl FromRequest for Operator {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let check = || {
             let is_operator = is_operator(part::<AccessControl>(request)?, request)?;
-            let operator = is_operator.then_some(Self(Actor::Operator));
+            let operator = is_operator.then_some(Self(Actor::Operator(None)));
             operator.ok_or_else(Problem::bearer_needed)
         };
         ready(check())

@@ -74,7 +74,7 @@ impl From<&AuditEntry> for TrailEntry {
         let row = Self {
             id: entry.stamp.id.0,
             at: entry.stamp.at.to_string(),
-            actor: entry.stamp.by.as_str(),
+            actor: entry.stamp.by.kind().as_str(),
             ticket_ref: entry.reference.map(|reference| reference.to_string()),
             act: entry.act.kind().as_str(),
             from: None,

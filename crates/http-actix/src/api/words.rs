@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use ticket_domain::{
-    Actor, AuditKind, Awaiting, Channel, DeliveryState, EventKind, MessageStatus, Priority, Sender, Stage, Status,
+    ActorKind, AuditKind, Awaiting, Channel, DeliveryState, EventKind, MessageStatus, Priority, Sender, Stage, Status,
 };
 use utoipa::{
     PartialSchema, ToSchema,
@@ -48,7 +48,7 @@ words! {
     /// had one notification sent again, or all that were given up.
     ActWord as "Act": AuditKind::words();
     /// Who did it: a customer, a manager, an operator, or the server itself.
-    ActorWord as "Actor": Actor::words();
+    ActorWord as "Actor": ActorKind::words();
     /// Who wrote a message.
     SenderWord as "Sender": Sender::words();
     /// The way a message came.

@@ -153,7 +153,7 @@ pub async fn changes_are_told(fixture: &Fixture) {
             ticket: ticket.id,
             patch: TicketPatch { status, priority: None },
             at: at(1),
-            by: Actor::Operator,
+            by: Actor::Operator(None),
             entries: [fixture.note(at(1)).id, fixture.note(at(1)).id],
         };
         fixture.store().change(update).await.unwrap();

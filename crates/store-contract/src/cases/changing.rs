@@ -15,7 +15,7 @@ fn update(fixture: &Fixture, ticket: TicketId, patch: TicketPatch, seconds: i64)
         ticket,
         patch,
         at: at(seconds),
-        by: Actor::Operator,
+        by: Actor::Operator(None),
         entries: [fixture.note(at(seconds)).id, fixture.note(at(seconds)).id],
     }
 }
@@ -51,7 +51,7 @@ pub async fn a_wish_comes_true_and_is_noted(fixture: &Fixture) {
             stamp: AuditStamp {
                 id,
                 at: at(seconds),
-                by: Actor::Operator,
+                by: Actor::Operator(None),
             },
             reference: Some(opening.ticket.reference),
             act,

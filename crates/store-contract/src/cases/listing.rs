@@ -153,7 +153,7 @@ pub async fn what_changes_comes_to_the_front(fixture: &Fixture) {
             priority: Some(Priority::Low),
         },
         at: at(4),
-        by: Actor::Operator,
+        by: Actor::Operator(None),
         entries: [fixture.note(at(4)).id, fixture.note(at(4)).id],
     };
     fixture.store().change(update).await.unwrap();

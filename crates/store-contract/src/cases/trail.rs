@@ -90,7 +90,7 @@ pub async fn what_was_done_to_many_is_in_no_ticket_s_trail(fixture: &Fixture) {
             priority: None,
         },
         at: at(12),
-        by: Actor::Operator,
+        by: Actor::Operator(None),
         entries: [fixture.note(at(12)).id, fixture.note(at(12)).id],
     };
     fixture.store().change(update).await.unwrap();

@@ -256,7 +256,7 @@ fn operated(connection: &mut SqliteConnection, fixture: &Fixture, ticket: &Ticke
             priority: Some(Priority::Low),
         },
         at: now,
-        by: Actor::Operator,
+        by: Actor::Operator(None),
         entries: [fixture.note(now).id, fixture.note(now).id],
     };
     operators::change(connection, &update).unwrap();

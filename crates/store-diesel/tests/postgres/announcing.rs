@@ -129,7 +129,7 @@ async fn what_changes_nothing_is_not_told() {
         ticket: id,
         patch: ticket_domain::TicketPatch::default(),
         at: now(),
-        by: Actor::Operator,
+        by: Actor::Operator(None),
         entries: [AuditEntryId(Uuid::from_u128(1)), AuditEntryId(Uuid::from_u128(2))],
     };
     one.change(update).await.unwrap();

@@ -197,8 +197,8 @@ string_enum! {
 }
 
 string_enum! {
-    /// Who does something that the audit log keeps.
-    Actor {
+    /// What an [`Actor`](crate::Actor) is.
+    ActorKind {
         /// A ticket's customer.
         Customer = "customer",
         /// A manager, by a reply from their telephone.
@@ -304,7 +304,7 @@ mod tests {
         every_word_parses_back(DeliveryState::ALL);
         every_word_parses_back(Progress::ALL);
         every_word_parses_back(Stage::ALL);
-        every_word_parses_back(Actor::ALL);
+        every_word_parses_back(ActorKind::ALL);
         every_word_parses_back(AuditKind::ALL);
         every_word_parses_back(MessageStatus::ALL);
         every_word_parses_back(DeliveryRoute::ALL);

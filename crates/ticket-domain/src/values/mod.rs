@@ -15,8 +15,8 @@ mod timestamp;
 
 pub use email::{Email, EmailError};
 pub use enums::{
-    Actor, AuditKind, Awaiting, Channel, DeliveryRoute, DeliveryState, EventKind, MessageStatus, Priority, Progress,
-    Sender, Stage, Status, UnknownWord,
+    ActorKind, AuditKind, Awaiting, Channel, DeliveryRoute, DeliveryState, EventKind, MessageStatus, Priority,
+    Progress, Sender, Stage, Status, UnknownWord,
 };
 pub use external::ExternalId;
 pub use ids::{AuditEntryId, LeaseToken, MessageId, NotificationId, QuestionId, TicketId};

@@ -75,7 +75,7 @@ impl Operator {
 
     /// Who they are to the audit log.
     pub(super) fn actor(&self) -> Actor {
-        Actor::Operator
+        Actor::Operator(None)
     }
 
     /// An address on this site.

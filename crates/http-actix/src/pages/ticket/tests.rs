@@ -27,7 +27,7 @@ async fn set_status(site: &Site, opened: &Opened, status: Status) {
                 status: Some(status),
                 priority: None,
             },
-            Actor::Operator,
+            Actor::Operator(None),
         )
         .await
         .unwrap();
