@@ -22,8 +22,8 @@ mod ttl_cache;
 pub use access::client_of;
 
 pub use access::{
-    AccessControl, InvalidEventId, Kind, LastEventId, NotARate, Rate, Rates, StreamLimits, TooMany, state_of_tag,
-    state_tag,
+    AccessControl, InvalidEventId, Kind, LastEventId, NotARate, OperatorToken, Rate, Rates, StreamLimits, TooMany,
+    state_of_tag, state_tag,
 };
 pub use api::{DeliveryMetrics, log_reported};
 pub use serve::serve;

@@ -7,6 +7,7 @@ use actix_web::{
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
+use ticket_domain::{Actor, OperatorName};
 
 /// A key's SHA-256. Comparing digests takes the same time wherever, and however much, two keys differ.
 struct KeyDigest([u8; 32]);
@@ -17,25 +18,50 @@ impl KeyDigest {
     }
 }
 
+/// A token that opens the inbox and the operator API.
+#[derive(Debug, Clone)]
+pub struct OperatorToken {
+    /// Whose it is. The audit log names them.
+    pub name: Option<OperatorName>,
+    /// The secret.
+    pub secret: SecretString,
+}
+
+impl OperatorToken {
+    /// Whoever shows it.
+    pub(crate) fn actor(&self) -> Actor {
+        Actor::Operator(self.name)
+    }
+}
+
+impl From<&str> for OperatorToken {
+    fn from(secret: &str) -> Self {
+        Self {
+            name: None,
+            secret: secret.into(),
+        }
+    }
+}
+
 /// The keys that open what is protected.
 pub(crate) struct Keys {
     inbound: Vec<KeyDigest>,
-    operator: Vec<KeyDigest>,
+    operators: Vec<(KeyDigest, Actor)>,
 }
 
 impl Keys {
     /// An empty key opens nothing.
-    pub(crate) fn new(inbound: &[SecretString], operator: &[SecretString]) -> Self {
-        let digests = |keys: &[SecretString]| {
-            keys.iter()
-                .map(ExposeSecret::expose_secret)
-                .filter(|key| !key.is_empty())
-                .map(|key| KeyDigest::of(key.as_bytes()))
-                .collect()
+    pub(crate) fn new(inbound: &[SecretString], operators: &[OperatorToken]) -> Self {
+        let digest = |key: &SecretString| {
+            let key = key.expose_secret();
+            (!key.is_empty()).then(|| KeyDigest::of(key.as_bytes()))
         };
         Self {
-            inbound: digests(inbound),
-            operator: digests(operator),
+            inbound: inbound.iter().filter_map(digest).collect(),
+            operators: operators
+                .iter()
+                .filter_map(|token| Some((digest(&token.secret)?, token.actor())))
+                .collect(),
         }
     }
 
@@ -43,8 +69,13 @@ impl Keys {
         is_one_of(given, &self.inbound)
     }
 
-    pub(crate) fn is_operator(&self, given: &[u8]) -> bool {
-        is_one_of(given, &self.operator)
+    /// Whose token `given` is. Always compares with each.
+    pub(crate) fn operator(&self, given: &[u8]) -> Option<Actor> {
+        let given = KeyDigest::of(given);
+        self.operators.iter().fold(None, |found, (key, actor)| {
+            let is_this = bool::from(key.0.ct_eq(&given.0));
+            found.or(is_this.then_some(*actor))
+        })
     }
 }
 
@@ -85,7 +116,14 @@ mod tests {
     fn a_key_is_one_of_a_few() {
         let keys = Keys::new(
             &["old".into(), String::new().into(), "new".into()],
-            &["".into(), "one".into(), "two".into()],
+            &[
+                "".into(),
+                "one".into(),
+                OperatorToken {
+                    name: "Zoë".parse().ok(),
+                    ..OperatorToken::from("two")
+                },
+            ],
         );
         for (given, expected) in [
             ("old", true),
@@ -98,13 +136,14 @@ mod tests {
             assert_eq!(keys.is_inbound(given.as_bytes()), expected, "{given}");
         }
         for (given, expected) in [
-            ("one", true),
-            ("two", true),
-            ("", false),
-            ("old", false),
-            ("one,two", false),
+            ("one", Some("operator")),
+            ("two", Some("operator:Zoë")),
+            ("", None),
+            ("old", None),
+            ("one,two", None),
         ] {
-            assert_eq!(keys.is_operator(given.as_bytes()), expected, "{given}");
+            let operator = keys.operator(given.as_bytes()).map(|actor| actor.to_string());
+            assert_eq!(operator.as_deref(), expected, "{given}");
         }
         assert!(!is_one_of(b"", &[]));
     }

@@ -21,9 +21,10 @@ use client_address::ClientAddress;
 use keys::Keys;
 use places::{KeyedSemaphore, Streams};
 use rate_limits::RateLimits;
-use ticket_domain::{AccessLevel, TicketId};
+use ticket_domain::{AccessLevel, Actor, TicketId};
 
 use crate::Settings;
+pub use keys::OperatorToken;
 pub(crate) use keys::bearer;
 pub(crate) use live::{Subscription, TicketSubscriptions};
 pub use places::StreamLimits;
@@ -111,7 +112,7 @@ impl AccessControl {
 
     /// Whether `given` is the operators' token. Nothing is counted.
     pub(crate) fn knows_operator(&self, given: &[u8]) -> bool {
-        self.keys.is_operator(given)
+        self.keys.operator(given).is_some()
     }
 
     /// A place for a connection from `peer`.
@@ -153,9 +154,11 @@ impl AccessControl {
         self.client(request).remote()
     }
 
-    /// Whether `given` is one of the operators' tokens. A wrong one counts against the caller's limit.
-    pub(crate) fn is_operator(&self, given: &[u8], request: &HttpRequest) -> Result<bool, TooMany> {
-        self.judge(self.keys.is_operator(given), request)
+    /// Which operator's token `given` is, if it is one. A wrong one counts against the caller's limit.
+    pub(crate) fn operator(&self, given: &[u8], request: &HttpRequest) -> Result<Option<Actor>, TooMany> {
+        let operator = self.keys.operator(given);
+        self.judge(operator.is_some(), request)?;
+        Ok(operator)
     }
 
     /// Whether the request shows one of n8n's keys. A wrong one, or none, counts against the caller's limit.

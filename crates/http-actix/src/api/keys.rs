@@ -11,12 +11,17 @@ use crate::{
     state::part,
 };
 
+/// Which operator's token the caller shows. A wrong one counts against the caller's limit.
+fn operator(access: &AccessControl, request: &HttpRequest) -> Result<Option<Actor>, Problem> {
+    match bearer(request) {
+        Some(token) => Ok(access.operator(token, request)?),
+        None => Ok(None),
+    }
+}
+
 /// Whether the caller shows an operator's token. A wrong one counts against the caller's limit.
 pub(crate) fn is_operator(access: &AccessControl, request: &HttpRequest) -> Result<bool, Problem> {
-    match bearer(request) {
-        Some(token) => Ok(access.is_operator(token, request)?),
-        None => Ok(false),
-    }
+    Ok(operator(access, request)?.is_some())
 }
 
 /// A parameter of the query string. A query string that can't be read has none.
@@ -119,9 +124,8 @@ impl FromRequest for Operator {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let check = || {
-            let is_operator = is_operator(part::<AccessControl>(request)?, request)?;
-            let operator = is_operator.then_some(Self(Actor::Operator(None)));
-            operator.ok_or_else(Problem::bearer_needed)
+            let operator = operator(part::<AccessControl>(request)?, request)?;
+            operator.map(Self).ok_or_else(Problem::bearer_needed)
         };
         ready(check())
     }

@@ -47,6 +47,9 @@ pub(crate) struct TrailEntry {
     at: String,
     #[schema(value_type = ActorWord, example = "operator")]
     actor: &'static str,
+    /// The operator's name; null if their token has none.
+    #[schema(required = true, example = "zoe")]
+    actor_name: Option<String>,
     /// The ticket; null where several may be meant.
     #[schema(required = true, example = "T-20250115-1234")]
     ticket_ref: Option<String>,
@@ -75,6 +78,7 @@ impl From<&AuditEntry> for TrailEntry {
             id: entry.stamp.id.0,
             at: entry.stamp.at.to_string(),
             actor: entry.stamp.by.kind().as_str(),
+            actor_name: entry.stamp.by.name().map(str::to_owned),
             ticket_ref: entry.reference.map(|reference| reference.to_string()),
             act: entry.act.kind().as_str(),
             from: None,
@@ -165,7 +169,10 @@ mod tests {
     use serde_json::{Value, json};
     use ticket_domain::ports::{AttemptOutcome, Clock};
 
-    use crate::testing::{MANAGER, Request, Service, SystemClock};
+    use crate::{
+        access::OperatorToken,
+        testing::{MANAGER, Request, Service, SystemClock},
+    };
 
     fn trail(api: &Service, query: &str) -> Value {
         let answer = api.get_as_operator(&format!("/api/trail{query}"));
@@ -215,8 +222,8 @@ mod tests {
         };
         let expected = |act: &str, changed: Value| {
             let mut entry = json!({
-                "id": null, "at": null, "actor": "operator", "ticketRef": opened.reference, "act": act, "from": null, "to": null,
-                "messageId": null, "notificationId": null, "count": null
+                "id": null, "at": null, "actor": "operator", "actorName": null, "ticketRef": opened.reference, "act": act,
+                "from": null, "to": null, "messageId": null, "notificationId": null, "count": null
             });
             entry
                 .as_object_mut()
@@ -233,6 +240,32 @@ mod tests {
         ] {
             assert_eq!(entry(act), expected(act, changed));
         }
+    }
+
+    #[test]
+    fn an_operator_whose_token_has_a_name_is_named() {
+        let api = Service::with(|setup| {
+            setup.settings.operator_tokens.push(OperatorToken {
+                name: "zoe".parse().ok(),
+                secret: "zoes-token".into(),
+            });
+        });
+        let target = format!("/api/ticket/{}", api.open_ticket().reference);
+        let reply = Request::post(&format!("{target}/replies"), &json!({ "message": "Done." }));
+        assert_eq!(api.send(&reply.bearer("zoes-token")).status, 201);
+        assert_eq!(
+            api.as_operator(Request::patch(&target, &json!({ "status": "resolved" })))
+                .status,
+            200
+        );
+        let trail = trail(&api, "");
+        let names: Vec<&Value> = trail["entries"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|entry| &entry["actorName"])
+            .collect();
+        assert_eq!(names, [&json!(null), &json!("zoe")]);
     }
 
     #[test]

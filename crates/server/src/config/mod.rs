@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use http_actix::Rates;
+use http_actix::{OperatorToken, Rates};
 use secrecy::{ExposeSecret as _, SecretString};
 use ticket_domain::{Access, Phone};
 use url::Url;
@@ -39,7 +39,7 @@ pub struct Config {
     /// Who may read a ticket.
     pub access: Access,
     /// What opens the inbox and the operator API: none, one, or two while rotating.
-    pub operator_tokens: Vec<SecretString>,
+    pub operator_tokens: Vec<OperatorToken>,
     /// Browser origins that may call the public endpoints.
     pub allowed_origins: Vec<String>,
     /// How many proxies in front are ours.

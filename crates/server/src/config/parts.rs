@@ -5,9 +5,10 @@ use std::{
     time::Duration,
 };
 
+use http_actix::OperatorToken;
 use notify_n8n::Receiver;
 use secrecy::{ExposeSecret, SecretString};
-use ticket_domain::{Access, NOTIFY_SLOW_RETRIES_MAX, Phone};
+use ticket_domain::{Access, NOTIFY_SLOW_RETRIES_MAX, OperatorName, Phone};
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
@@ -261,12 +262,42 @@ pub(super) fn access(vars: &mut Variables<'_>) -> Access {
     )
 }
 
-pub(super) fn operator_tokens(vars: &mut Variables<'_>) -> Vec<SecretString> {
+/// Tokens, each alone or as `name:token`.
+pub(super) fn operator_tokens(vars: &mut Variables<'_>) -> Vec<OperatorToken> {
     const VARIABLE: &str = "OPERATOR_TOKEN";
-    match vars.secret(VARIABLE) {
-        Some(tokens) => one_or_two(vars, VARIABLE, &tokens),
-        None => Vec::new(),
+    let mut tokens: Vec<OperatorToken> = Vec::new();
+    let entries = vars.secret(VARIABLE);
+    for entry in entries.iter().flat_map(|entries| entries.expose_secret().split(',')) {
+        let (name, secret) = match entry.split_once(':') {
+            Some((name, secret)) => (Some(name.parse::<OperatorName>()), secret.trim()),
+            None => (None, entry.trim()),
+        };
+        // Neither is repeated: what stands before a colon may be the beginning of a token.
+        if let Some(Err(error)) = name {
+            vars.fault(VARIABLE, format!("has an invalid name before a colon: it {error}"));
+        }
+        if secret.is_empty() {
+            vars.fault(
+                VARIABLE,
+                "must be tokens separated by commas, each alone or as name:token",
+            );
+        }
+        let name = name.and_then(Result::ok);
+        let is_other = |token: &OperatorToken| token.name != name && token.secret.expose_secret() == secret;
+        if tokens.iter().any(is_other) {
+            vars.fault(VARIABLE, "must not give one token two names");
+        }
+        let secret = secret.into();
+        vars.warn_if_short(VARIABLE, &secret);
+        tokens.push(OperatorToken { name, secret });
     }
+    if tokens.iter().filter(|token| token.name.is_none()).count() > 2 {
+        vars.fault(
+            VARIABLE,
+            "must hold at most two tokens without a name, the second while rotating",
+        );
+    }
+    tokens
 }
 
 pub(super) fn allowed_origins(vars: &mut Variables<'_>) -> Vec<String> {

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, ffi::OsString, io::Write as _};
 
 use secrecy::ExposeSecret;
+use ticket_domain::OperatorName;
 
 use super::*;
 
@@ -88,7 +89,7 @@ fn everything_can_be_set() {
         ("AGENT_PHONE", "+91 96557 16000, 0049 30 1234567"),
         ("AGENT_PHONE_BACKUP", "+1 555 000 0000"),
         ("TICKET_ACCESS", "private"),
-        ("OPERATOR_TOKEN", &format!("{LONG}y,{LONG}")),
+        ("OPERATOR_TOKEN", &format!("{LONG}y,zoe:{LONG}z, {LONG}")),
         ("ALLOWED_ORIGINS", "https://www.example.com, http://localhost:3000/"),
         ("TRUSTED_PROXY_HOPS", "2"),
         ("RATE_LIMITS", "off"),
@@ -126,8 +127,18 @@ fn everything_can_be_set() {
     assert_eq!(receiver.updated.path(), "/webhook/updated");
     assert_eq!(config.inbound_keys.len(), 2);
     assert_eq!(config.inbound_keys[1].expose_secret(), format!("{LONG}x"));
-    let tokens: Vec<&str> = config.operator_tokens.iter().map(ExposeSecret::expose_secret).collect();
-    assert_eq!(tokens, [&format!("{LONG}y"), LONG]);
+    let tokens: Vec<(Option<&str>, &str)> = config
+        .operator_tokens
+        .iter()
+        .map(|token| {
+            (
+                token.name.as_ref().map(OperatorName::as_str),
+                token.secret.expose_secret(),
+            )
+        })
+        .collect();
+    let [newer, zoes] = ["y", "z"].map(|end| format!("{LONG}{end}"));
+    assert_eq!(tokens, [(None, &*newer), (Some("zoe"), &zoes), (None, LONG)]);
     assert_eq!(config.agents.phones[1].as_str(), "+49301234567");
     assert!(config.agents.are_set);
     assert_eq!(config.agents.backup.as_ref().map(Phone::as_str), Some("+15550000000"));
@@ -171,6 +182,11 @@ fn each_fault_names_its_variable() {
         ("RAILWAY_INBOUND_SECRET", "a,"),
         ("OPERATOR_TOKEN", "a,b,c"),
         ("OPERATOR_TOKEN", ",a"),
+        ("OPERATOR_TOKEN", "zoe:"),
+        ("OPERATOR_TOKEN", ":a"),
+        ("OPERATOR_TOKEN", "zoe m:a"),
+        ("OPERATOR_TOKEN", "zoe:a,ben:a"),
+        ("OPERATOR_TOKEN", "zoe:a,a"),
         ("AGENT_PHONE", "919655716000"),
         ("AGENT_PHONE", "+919655716000,"),
         ("AGENT_PHONE_BACKUP", "919655716000"),
@@ -259,7 +275,7 @@ fn a_secret_may_come_from_a_file_but_not_from_both() {
     let path = file.path().to_str().unwrap();
     let config = config(&[("RAILWAY_INBOUND_SECRET_FILE", path), ("OPERATOR_TOKEN_FILE", path)]);
     assert_eq!(config.inbound_keys[0].expose_secret(), LONG);
-    assert_eq!(config.operator_tokens[0].expose_secret(), LONG);
+    assert_eq!(config.operator_tokens[0].secret.expose_secret(), LONG);
 
     let both = [("OPERATOR_TOKEN", LONG), ("OPERATOR_TOKEN_FILE", path)];
     assert_eq!(faulty(&both), ["OPERATOR_TOKEN"]);
@@ -313,7 +329,7 @@ fn debug_shows_no_secret() {
         ),
         ("N8N_SHARED_SECRET", "canary"),
         ("RAILWAY_INBOUND_SECRET", "canary,canary"),
-        ("OPERATOR_TOKEN", "canary,canary"),
+        ("OPERATOR_TOKEN", "canary,zoe:a-canary"),
         ("AGENT_PHONE", "+15550001234"),
         ("AGENT_PHONE_BACKUP", "+15550001235"),
     ]);

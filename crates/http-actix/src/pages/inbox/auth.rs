@@ -6,7 +6,7 @@ use std::{
 };
 
 use actix_web::{FromRequest, HttpRequest, HttpResponse, dev::Payload, web::Data};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use ticket_domain::{
     Actor, Timestamp,
     ports::{Clock, StoreHealth},
@@ -15,6 +15,7 @@ use ticket_domain::{
 
 use super::{filter::Query, flash::FlashMessage, rejection::Rejection, see_other, session::Session, sign_in};
 use crate::{
+    access::OperatorToken,
     pages::{
         Site,
         form_data::{Form, FormData},
@@ -25,14 +26,14 @@ use crate::{
 
 impl Site {
     /// The tokens that open the inbox.
-    fn tokens(&self) -> impl Iterator<Item = &SecretString> {
+    pub(super) fn tokens(&self) -> impl Iterator<Item = &OperatorToken> {
         let tokens = self.settings.operator_tokens.iter();
-        tokens.filter(|token| !token.expose_secret().is_empty())
+        tokens.filter(|token| !token.secret.expose_secret().is_empty())
     }
 
-    /// The token under which sessions start: the newer one during a rotation.
-    pub(super) fn token(&self) -> Option<&SecretString> {
-        self.tokens().next()
+    /// The token under which an operator's sessions start: the newer one during a rotation.
+    pub(super) fn token_of(&self, operator: Actor) -> Option<&OperatorToken> {
+        self.tokens().find(|token| token.actor() == operator)
     }
 
     fn session(&self, request: &HttpRequest, now: Timestamp) -> Option<Session> {
@@ -75,7 +76,7 @@ impl Operator {
 
     /// Who they are to the audit log.
     pub(super) fn actor(&self) -> Actor {
-        Actor::Operator(None)
+        self.session.actor()
     }
 
     /// An address on this site.

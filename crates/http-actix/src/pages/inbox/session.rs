@@ -12,8 +12,10 @@ use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
-use ticket_domain::{Timestamp, ports::Random};
+use ticket_domain::{Actor, Timestamp, ports::Random};
 use zeroize::Zeroizing;
+
+use crate::access::OperatorToken;
 
 /// How long a session lasts.
 const LIFE: Duration = Duration::from_hours(7 * 24);
@@ -30,16 +32,19 @@ pub(super) struct Session {
     ends_at: u64,
     /// The cookie's value.
     value: String,
+    /// Whose it is.
+    actor: Actor,
 }
 
 impl Session {
     /// Begins now, for whoever showed the token.
-    pub(super) fn begin(token: &SecretString, now: Timestamp, random: &dyn Random) -> Self {
+    pub(super) fn begin(token: &OperatorToken, now: Timestamp, random: &dyn Random) -> Self {
         let ends_at = seconds(now.plus(LIFE));
         let claim = format!("{ends_at}.{:032x}", u128::from_be_bytes(random.bytes()));
         Self {
             ends_at,
-            value: format!("{claim}.{}", code(token, &claim)),
+            value: format!("{claim}.{}", code(&token.secret, &claim)),
+            actor: token.actor(),
         }
     }
 
@@ -47,7 +52,7 @@ impl Session {
     pub(super) fn of<'t>(
         request: &HttpRequest,
         is_https: bool,
-        mut tokens: impl Iterator<Item = &'t SecretString>,
+        mut tokens: impl Iterator<Item = &'t OperatorToken>,
         now: Timestamp,
     ) -> Option<Self> {
         let name = name(is_https);
@@ -61,9 +66,9 @@ impl Session {
         })
     }
 
-    fn read(value: &str, token: &SecretString, now: Timestamp) -> Option<Self> {
+    fn read(value: &str, token: &OperatorToken, now: Timestamp) -> Option<Self> {
         let (claim, given) = value.rsplit_once('.')?;
-        if !is_equal(&code(token, claim), given) {
+        if !is_equal(&code(&token.secret, claim), given) {
             return None;
         }
         let (ends_at, _) = claim.split_once('.')?;
@@ -71,7 +76,13 @@ impl Session {
         Some(Self {
             ends_at,
             value: value.to_owned(),
+            actor: token.actor(),
         })
+    }
+
+    /// Whose session it is.
+    pub(super) fn actor(&self) -> Actor {
+        self.actor
     }
 
     /// The header that gives the cookie to the browser, for what lies at `path` and below.
@@ -124,7 +135,7 @@ mod tests {
     use super::*;
     use crate::pages::inbox::testing::Counting;
 
-    fn token() -> SecretString {
+    fn token() -> OperatorToken {
         "the-operators-token".into()
     }
 
@@ -136,7 +147,7 @@ mod tests {
         Session::begin(&token(), at(1_000), &Counting::default())
     }
 
-    fn is_good(value: &str, token: &SecretString, now: Timestamp) -> bool {
+    fn is_good(value: &str, token: &OperatorToken, now: Timestamp) -> bool {
         Session::read(value, token, now).is_some()
     }
 
@@ -153,8 +164,8 @@ mod tests {
 
     #[test]
     fn while_tokens_are_exchanged_sessions_of_both_are_good() {
-        let (new, old) = (SecretString::from("the-new-token"), token());
-        let is_good = |session: &Session, tokens: &[SecretString]| {
+        let (new, old) = (OperatorToken::from("the-new-token"), token());
+        let is_good = |session: &Session, tokens: &[OperatorToken]| {
             let request = TestRequest::default().append_header((COOKIE, format!("session={}", session.value)));
             Session::of(&request.to_http_request(), false, tokens.iter(), at(1_000))
                 .is_some_and(|found| found.value == session.value)

@@ -53,11 +53,11 @@ pub(super) async fn begin(
     }
     let given = form.read().await.map_err(|error| Rejection::not_a_form(&site, error))?;
     let next = given.get("next");
-    let is_right = match access.is_operator(given.get("token").trim().as_bytes(), &request) {
-        Ok(is_right) => is_right,
+    let operator = match access.operator(given.get("token").trim().as_bytes(), &request) {
+        Ok(operator) => operator,
         Err(too_many) => return Err(wait(&site, next, too_many.seconds).into()),
     };
-    let Some(token) = site.token().filter(|_| is_right) else {
+    let Some(token) = operator.and_then(|operator| site.token_of(operator)) else {
         let fault = Some("This is not the token.");
         return Err(self::form(&site, StatusCode::UNAUTHORIZED, next, fault, None).into());
     };
@@ -109,7 +109,7 @@ fn wait(site: &Site, next: &str, seconds: u64) -> HttpResponse {
 }
 
 fn form(site: &Site, status: StatusCode, next: &str, fault: Option<&str>, said: Option<&Markup>) -> HttpResponse {
-    if site.token().is_none() {
+    if site.tokens().next().is_none() {
         return bare_page(site, status, "The inbox is closed", &how_to_open());
     }
     let words = html! {

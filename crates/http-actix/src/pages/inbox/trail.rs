@@ -73,6 +73,7 @@ pub(super) fn entries(operator: &Operator, trail: &[AuditEntry], names_ticket: b
                     span.when { (words::moment(entry.stamp.at)) }
                     span {
                         (what(operator, entry))
+                        @if let Some(name) = entry.stamp.by.name() { " · by " (name) }
                         @if let Some(reference) = entry.reference.filter(|_| names_ticket) {
                             " · "
                             a.ref href=(operator.at(&format!("/inbox/ticket/{reference}"))) { (reference) }

@@ -1,6 +1,9 @@
 //! Who comes in, and who does not.
 
-use crate::pages::inbox::testing::{Ask, TOKEN, TestInbox};
+use crate::{
+    access::OperatorToken,
+    pages::inbox::testing::{Ask, TOKEN, TestInbox},
+};
 
 const GETS: [&str; 7] = [
     "/inbox",
@@ -241,8 +244,40 @@ async fn while_tokens_are_exchanged_both_open_the_inbox() {
 }
 
 #[actix_web::test]
+async fn whoever_signs_in_by_a_token_with_a_name_is_named_in_the_audit_log() {
+    let zoes = OperatorToken {
+        name: "Zoë".parse().ok(),
+        secret: "zoes-token".into(),
+    };
+    let inbox = TestInbox::with(|setup| setup.settings.operator_tokens.push(zoes));
+    let ticket = inbox.ticket().await;
+    let answer = inbox
+        .send(Ask::post("/inbox/session", &[("token", "zoes-token")]))
+        .await;
+    let cookie = answer
+        .header("set-cookie")
+        .unwrap()
+        .split(';')
+        .next()
+        .unwrap()
+        .to_owned();
+    let resolve = Ask::post(&format!("/inbox/ticket/{ticket}/status"), &[("status", "resolved")]);
+    assert_eq!(inbox.send(resolve.header("cookie", &cookie)).await.status, 303);
+    let trail = inbox.send(Ask::get("/inbox/trail").header("cookie", &cookie)).await;
+    trail.shows(&["<b>Resolved</b> · by Zoë"]);
+    let unnamed = inbox.sign_in().await;
+    unnamed
+        .act(&format!("/inbox/ticket/{ticket}/status"), &[("status", "open")])
+        .await;
+    unnamed
+        .get("/inbox/trail")
+        .await
+        .shows(&["<b>Open</b> · <a", "<b>Resolved</b> · by Zoë"]);
+}
+
+#[actix_web::test]
 async fn without_a_token_the_page_says_how_to_set_one() {
-    for none in [vec![], vec![String::new().into()]] {
+    for none in [vec![], vec!["".into()]] {
         let desk = TestInbox::with(|setup| {
             setup.settings.operator_tokens.clone_from(&none);
         });
