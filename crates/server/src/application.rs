@@ -58,7 +58,7 @@ pub enum StartError {
     BrokeOff(#[from] JoinError),
 }
 
-/// Puts an application together. What is not given comes from the configuration.
+/// Builds an application. Parts that are not given come from the configuration.
 pub struct Builder {
     config: Config,
     store: Option<Arc<dyn Store>>,
@@ -79,28 +79,28 @@ impl Builder {
         }
     }
 
-    /// Keeps tickets here, and not where `DATABASE_URL` says.
+    /// Uses this store instead of `DATABASE_URL`'s.
     #[must_use]
     pub fn store(mut self, store: Arc<dyn Store>) -> Self {
         self.store = Some(store);
         self
     }
 
-    /// Tells the manager this way, and not by n8n.
+    /// Notifies the manager by these adapters instead of n8n.
     #[must_use]
     pub fn notifier(mut self, composer: Arc<dyn Composer>, notifier: Arc<dyn Notifier>) -> Self {
         self.notifier = Some((composer, notifier));
         self
     }
 
-    /// Reckons by this clock.
+    /// Uses this clock.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
     }
 
-    /// Draws from this source.
+    /// Uses this source of randomness.
     #[must_use]
     pub fn random(mut self, random: Arc<dyn Random>) -> Self {
         self.random = random;
@@ -113,7 +113,7 @@ impl Builder {
             Some(store) => store,
             None => open_store(self.config.database.clone()).await?,
         };
-        let (composer, notifier) = self.telling()?;
+        let (composer, notifier) = self.composer_and_notifier()?;
         let listener = listen(&self.config.host, self.config.port).await?;
         let address = listener.local_addr().map_err(StartError::Http)?;
         let signal = Arc::new(DeliverySignal::default());
@@ -161,9 +161,9 @@ impl Builder {
         })
     }
 
-    /// How events are written, and to whom they go if anywhere.
+    /// Returns the composer, and the notifier if a receiver is configured.
     #[expect(clippy::type_complexity, reason = "a pair of ports, named where it is used")]
-    fn telling(&self) -> Result<(Arc<dyn Composer>, Option<Arc<dyn Notifier>>), StartError> {
+    fn composer_and_notifier(&self) -> Result<(Arc<dyn Composer>, Option<Arc<dyn Notifier>>), StartError> {
         if let Some((composer, notifier)) = self.notifier.clone() {
             return Ok((composer, Some(notifier)));
         }
@@ -239,7 +239,7 @@ impl Builder {
         }
     }
 
-    /// Who counts as a manager: whoever may be told of tickets.
+    /// Returns the managers' numbers: those that may be notified.
     fn managers(&self) -> Managers {
         let Agents {
             phones,
@@ -278,7 +278,7 @@ impl Builder {
     }
 }
 
-/// The most connections that are accepted: so many as are set, or usual, and as the files that may be open allow.
+/// Returns the connection limit: the configured or default one, at most what the limit of open files permits.
 fn max_connections(set: Option<u32>) -> usize {
     // Where the limit of open files can't be read there is likely none.
     let files = rlimit::Resource::NOFILE.get_soft().unwrap_or(u64::MAX);
@@ -299,7 +299,7 @@ async fn until_the_end<T>(stop: CancellationToken, part: impl Future<Output = T>
     part.await
 }
 
-/// Opens the store that the configuration names, and brings its schema up to date.
+/// Opens the configured store and migrates its schema.
 pub(crate) async fn open_store(database: Database) -> Result<Arc<dyn Store>, StartError> {
     spawn_blocking(move || -> Result<Arc<dyn Store>, StartError> {
         match database {

@@ -1,4 +1,4 @@
-//! `server check`: what is wrong, before the server runs and while it does.
+//! `server check`: finds problems before the server runs and while it does.
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
@@ -19,18 +19,18 @@ use crate::{
 const CREATED: &str = "N8N_TICKET_CREATED_WEBHOOK";
 const UPDATED: &str = "N8N_TICKET_UPDATED_WEBHOOK";
 
-/// Whether a probe is sent round the loop.
+/// Whether to send a probe through the loop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Probe {
-    /// It was not asked for.
+    /// Not requested.
     No,
-    /// It was asked for, but not its risk accepted.
+    /// Requested, but the risk was not accepted.
     Unconfirmed,
-    /// It is.
+    /// Requested and accepted.
     Yes,
 }
 
-/// What is checked, one line each.
+/// Results, one line each.
 #[derive(Default)]
 struct Report {
     faults: usize,
@@ -48,7 +48,7 @@ impl Report {
     }
 }
 
-/// Checks a configuration that could be read, and what it names.
+/// Checks a valid configuration, and the services that it names.
 pub(crate) async fn check(config: &Config, warnings: &[String], probe: Probe) -> ExitCode {
     for warning in warnings {
         say(&format!("warning  {warning}"));
@@ -81,7 +81,7 @@ pub(crate) async fn check(config: &Config, warnings: &[String], probe: Probe) ->
     }
 }
 
-/// Looks at the store without changing it.
+/// Checks the store without changing it.
 async fn check_store(database: &Database) -> Result<String> {
     let database = database.clone();
     tokio::task::spawn_blocking(move || match database {
@@ -97,8 +97,7 @@ async fn check_store(database: &Database) -> Result<String> {
     .await?
 }
 
-/// Opens a connection to where an address points, and closes it. Whether n8n would take a notification is not asked: it
-/// would send one.
+/// Opens a connection to the address of a URL, and closes it. Sending a request to n8n would send a notification.
 async fn reach(url: &Url) -> Result<String> {
     const PATIENCE: Duration = Duration::from_secs(3);
     let host = url
@@ -115,7 +114,7 @@ async fn reach(url: &Url) -> Result<String> {
     }
 }
 
-/// Sends a probe to each webhook, and tells link by link how far it got.
+/// Sends a probe to each webhook, and reports how far it got.
 async fn probe_loop(report: &mut Report, receiver: Receiver) {
     let mut ways = vec![(CREATED, EventKind::Created, receiver.created.clone())];
     if receiver.updated != receiver.created {
@@ -151,7 +150,7 @@ fn variable_at_fault<'a>(probed: &Probed, webhook: &'a str) -> &'a str {
     }
 }
 
-/// Why a probe did not come to a workflow of ours.
+/// Why a probe did not reach our workflow.
 fn fault_of(probed: &Probed, url: &Url) -> anyhow::Error {
     match probed {
         Probed::Unreachable(reason) => anyhow!("no answer: {reason}"),

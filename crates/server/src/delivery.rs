@@ -1,4 +1,4 @@
-//! The delivery loop: takes what is due, sends it, and writes down how it went.
+//! The delivery loop: claims due notifications, sends them, and records the outcomes.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -16,52 +16,53 @@ use tokio_util::sync::CancellationToken;
 
 use crate::environment::DeliverySignal;
 
-/// How often the store is asked for work that no ring told of: what other replicas or an earlier program left.
+/// How often the store is polled for notifications of other replicas or an earlier process, which send no wake signal.
 const POLL: Duration = Duration::from_secs(1);
 
-/// How long sends that are under way may take to end after a stop was asked for. A try takes at most 15 s.
+/// How long attempts in progress may take after a stop was requested. An attempt takes at most 15 s.
 const GRACE: Duration = Duration::from_secs(16);
 
-/// How long to wait before a verdict that the store did not take is written again.
+/// How long to wait before an outcome that the store did not take is recorded again.
 const SETTLE_AGAIN: Duration = Duration::from_millis(500);
 
 /// Delivers until it is stopped.
 pub(crate) struct Worker {
-    /// What it does.
+    /// The use case.
     pub(crate) deliver: Arc<Deliver>,
-    /// Takes down receipts that came before the message they are for was known.
+    /// Records receipts that arrived before their message was known.
     pub(crate) receipts: Arc<ReportReceipt>,
-    /// Tells when something was stored.
+    /// Wakes the loop when a notification was stored.
     pub(crate) signal: Arc<DeliverySignal>,
-    /// Tells how far the next try is.
+    /// The clock.
     pub(crate) clock: Arc<dyn Clock>,
-    /// Counts.
+    /// Metrics.
     pub(crate) metrics: DeliveryMetrics,
-    /// How many are sent at the same time.
+    /// The most concurrent attempts.
     pub(crate) concurrency: u16,
 }
 
-/// What the loop remembers from one round to the next.
+/// The loop's state between rounds.
 #[derive(Default)]
 struct Rounds {
-    /// The sends under way. Each ends with the moment of the next try, if there is one.
+    /// The attempts in progress. Each returns when the next attempt is due, if there is one.
     under_way: JoinSet<Option<Timestamp>>,
-    /// Held by each send under way that is not a first try.
+    /// Held by each attempt in progress that is not a first one.
     others: Arc<()>,
-    /// The next tries that this program knows of.
+    /// When the next attempts are due, as far as this process knows.
     upcoming: BTreeSet<Timestamp>,
-    /// Whether what waited too long for an address has been held.
+    /// Whether notifications that waited too long for a receiver have been held.
     stale_held: bool,
     /// Whether the store failed in the last round, so that it is logged once.
     store_failed: bool,
-    /// When kept receipts were last looked through.
+    /// When stored receipts were last processed.
     caught_up_at: Option<Timestamp>,
     /// Whether that failed the last time, so that it is logged once.
     catch_up_failed: bool,
 }
 
 impl Worker {
-    /// Delivers until `stop`; then finishes what is under way, and hands back what does not end in time.
+    /// Delivers until `stop`; then finishes the attempts in progress, and returns notifications whose attempt does not end
+    /// in time.
     pub(crate) async fn run(self, stop: CancellationToken) {
         let abandon = CancellationToken::new();
         let mut rounds = Rounds::default();
@@ -72,7 +73,7 @@ impl Worker {
             tokio::select! {
                 () = stop.cancelled() => {}
                 Some(ended) = rounds.under_way.join_next() => rounds.note(ended),
-                () = self.signal.rung(), if has_room => {}
+                () = self.signal.woken(), if has_room => {}
                 () = sleep(nap) => {}
             }
         }
@@ -131,8 +132,8 @@ impl Worker {
         self.deliver.claim(self.room(rounds)).await
     }
 
-    /// Takes down kept receipts whose message is known by now; not at every round, since they are few and keep. What
-    /// goes wrong with them keeps no notification back.
+    /// Records stored receipts whose message is known by now; not in every round, because they are few. An error delays no
+    /// notification.
     async fn catch_up(&self, rounds: &mut Rounds) {
         let now = self.clock.now();
         let is_recent = |at: Timestamp| now >= at && now.since(at) < POLL;
@@ -152,7 +153,7 @@ impl Worker {
         }
     }
 
-    /// One place is always kept for first tries: what failed before may take its 15 s to fail again.
+    /// One slot is reserved for first attempts, because a retry may take 15 s to fail again.
     fn room(&self, rounds: &Rounds) -> Capacity {
         let left = |places: u16, taken: usize| places.saturating_sub(u16::try_from(taken).unwrap_or(u16::MAX));
         let for_others = self.concurrency.saturating_sub(1).max(1);
@@ -172,30 +173,30 @@ impl Rounds {
         }
     }
 
-    /// Until the next try that is known of, or the next poll.
+    /// How long until the next known attempt, or the next poll.
     fn nap(&mut self, now: Timestamp) -> Duration {
         self.upcoming.retain(|at| *at > now);
         self.upcoming.first().map_or(POLL, |next| next.since(now).min(POLL))
     }
 }
 
-/// One try of one notification.
+/// One attempt of one notification.
 struct Attempt {
     deliver: Arc<Deliver>,
     metrics: DeliveryMetrics,
     clock: Arc<dyn Clock>,
     claimed: Claimed,
-    /// Counts those that are not first tries, for as long as they last.
+    /// Counts attempts that are not first ones while they last.
     _place: Option<Arc<()>>,
 }
 
 impl Attempt {
-    /// Sends and settles. Gives the moment of the next try, if there is one.
+    /// Sends, and records the outcome. Returns when the next attempt is due, if there is one.
     async fn run(self, abandon: CancellationToken) -> Option<Timestamp> {
         let outcome = tokio::select! {
             outcome = self.deliver.send(&self.claimed) => outcome,
             () = abandon.cancelled() => {
-                self.hand_back().await;
+                self.return_unsent().await;
                 return None;
             }
         };
@@ -208,8 +209,8 @@ impl Attempt {
         }
     }
 
-    async fn hand_back(&self) {
-        if let Err(error) = self.deliver.hand_back(&self.claimed).await {
+    async fn return_unsent(&self) {
+        if let Err(error) = self.deliver.return_unsent(&self.claimed).await {
             tracing::warn!(
                 notification = %self.claimed.id,
                 error = &error as &dyn std::error::Error,
@@ -218,8 +219,7 @@ impl Attempt {
         }
     }
 
-    /// Writes the verdict, again and again while the lease holds: a notification that was delivered and not written
-    /// down would be delivered twice.
+    /// Records the outcome, and retries while the lease holds: a delivery that is not recorded would be repeated.
     async fn record_attempt(&self, outcome: &AttemptOutcome, abandon: &CancellationToken) {
         let until = self.clock.now().plus(LEASE);
         loop {

@@ -1,4 +1,4 @@
-//! The world as the program finds it: the system's clock and randomness, and a bell between tasks.
+//! The system's clock and randomness, and the wake signal of the delivery loop.
 
 use ticket_domain::{
     Timestamp,
@@ -33,13 +33,13 @@ impl Random for OsRandom {
     }
 }
 
-/// Rings when a notification was stored. Rings that nobody heard yet count as one.
+/// Wakes the delivery loop when a notification was stored. Several signals before it looks count as one.
 #[derive(Debug, Default)]
 pub(crate) struct DeliverySignal(Notify);
 
 impl DeliverySignal {
-    /// Waits for a ring.
-    pub(crate) async fn rung(&self) {
+    /// Waits for a signal.
+    pub(crate) async fn woken(&self) {
         self.0.notified().await;
     }
 }

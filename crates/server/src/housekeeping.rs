@@ -1,4 +1,4 @@
-//! Clears away what nobody asks for any more, a little at a time.
+//! The retention job: deletes and erases what is older than configured, in small steps.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,19 +10,19 @@ use ticket_domain::{
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-/// How long after the start the first look is, and how long between two.
+/// Delay of the first run after the start, and interval between runs.
 const BETWEEN_LOOKS: Duration = Duration::from_mins(5);
 
-/// How long between two steps, so that those who write find their turn.
+/// Pause between two steps, so that other writers get their turn.
 const BETWEEN_STEPS: Duration = Duration::from_millis(100);
 
-/// How many rows a step looks at. On SQLite it holds the only writer meanwhile.
+/// How many rows a step examines. On SQLite it occupies the only writer meanwhile.
 const STEP: u16 = 200;
 
-/// After so long it begins anew: what was settled late lies behind where it is.
-const WALK: Duration = Duration::from_hours(24);
+/// After this time a pass starts over, because rows that were settled late lie behind its position.
+const PASS: Duration = Duration::from_hours(24);
 
-/// Clears away until it is stopped.
+/// The retention job.
 pub(crate) struct Housekeeper {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
@@ -30,24 +30,24 @@ pub(crate) struct Housekeeper {
     retention: Retention,
 }
 
-/// How long what is kept is kept. `None`: for ever.
+/// Retention periods. `None`: without limit.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Retention {
     /// Delivered notifications.
     pub(crate) notifications: Option<Duration>,
-    /// Who wrote and what, in tickets to which nothing happens any more, and in messages that never got a ticket.
+    /// Personal data in inactive tickets and in unmatched messages.
     pub(crate) tickets: Option<Duration>,
 }
 
-/// Where it is on its way through the notifications and the tickets.
-struct Walk {
+/// A pass through notifications and tickets.
+struct Pass {
     begun: Instant,
     notification: Option<NotificationId>,
-    /// None once all that is old was looked at.
+    /// `None` once all old rows were examined.
     ticket: Option<i64>,
 }
 
-impl Walk {
+impl Pass {
     fn begin() -> Self {
         Self {
             begun: Instant::now(),
@@ -57,9 +57,9 @@ impl Walk {
     }
 }
 
-/// What went.
+/// What a run deleted and erased.
 #[derive(Debug, Clone, Copy, Default)]
-struct Cleared {
+struct Removed {
     notifications: u64,
     keys: u64,
     tickets: u64,
@@ -81,14 +81,14 @@ impl Housekeeper {
         }
     }
 
-    /// Looks every few minutes until `stop`.
+    /// Runs every few minutes until `stop`.
     pub(crate) async fn run(self, stop: CancellationToken) {
         let work = async {
-            let mut walk = Walk::begin();
+            let mut pass = Pass::begin();
             let mut has_failed = false;
             loop {
                 sleep(BETWEEN_LOOKS).await;
-                let looked = self.look(&mut walk).await;
+                let looked = self.look(&mut pass).await;
                 log(&looked, &mut has_failed);
             }
         };
@@ -99,27 +99,27 @@ impl Housekeeper {
         }
     }
 
-    /// Clears away all that has become old by now.
-    async fn look(&self, walk: &mut Walk) -> Result<Cleared, StoreError> {
-        if walk.begun.elapsed() > WALK {
-            *walk = Walk::begin();
+    /// Deletes and erases everything whose retention period has ended.
+    async fn look(&self, pass: &mut Pass) -> Result<Removed, StoreError> {
+        if pass.begun.elapsed() > PASS {
+            *pass = Pass::begin();
         }
-        let mut cleared = Cleared::default();
-        self.clear_keys(&mut cleared).await?;
+        let mut removed = Removed::default();
+        self.clear_keys(&mut removed).await?;
         if let Some(retention) = self.retention.notifications {
-            self.clear_notifications(retention, walk, &mut cleared).await?;
+            self.clear_notifications(retention, pass, &mut removed).await?;
         }
         if let Some(retention) = self.retention.tickets {
-            self.erase_unmatched(retention, &mut cleared).await?;
-            self.erase_tickets(retention, walk, &mut cleared).await?;
+            self.erase_unmatched(retention, &mut removed).await?;
+            self.erase_tickets(retention, pass, &mut removed).await?;
         }
-        Ok(cleared)
+        Ok(removed)
     }
 
-    async fn clear_keys(&self, cleared: &mut Cleared) -> Result<(), StoreError> {
+    async fn clear_keys(&self, removed: &mut Removed) -> Result<(), StoreError> {
         loop {
             let gone = self.store.purge_keys(self.clock.now(), STEP).await?;
-            cleared.keys += gone;
+            removed.keys += gone;
             if gone < u64::from(STEP) {
                 return Ok(());
             }
@@ -130,47 +130,47 @@ impl Housekeeper {
     async fn clear_notifications(
         &self,
         retention: Duration,
-        walk: &mut Walk,
-        cleared: &mut Cleared,
+        pass: &mut Pass,
+        removed: &mut Removed,
     ) -> Result<(), StoreError> {
         loop {
             let purge = Purge {
-                after: walk.notification,
+                after: pass.notification,
                 settled_before: self.clock.now().minus(retention),
                 limit: STEP,
             };
             let purged = self.store.purge(purge).await?;
-            cleared.notifications += purged.gone;
+            removed.notifications += purged.gone;
             let Some(next) = purged.next else {
                 return Ok(());
             };
-            walk.notification = Some(next);
+            pass.notification = Some(next);
             sleep(BETWEEN_STEPS).await;
         }
     }
 
-    /// Once a walk: a ticket that was looked at too early is old a day later at most.
+    /// Runs once per pass: a ticket that was examined too early is erased a day later at most.
     async fn erase_tickets(
         &self,
         retention: Duration,
-        walk: &mut Walk,
-        cleared: &mut Cleared,
+        pass: &mut Pass,
+        removed: &mut Removed,
     ) -> Result<(), StoreError> {
-        while let Some(after) = walk.ticket {
+        while let Some(after) = pass.ticket {
             let since = self.clock.now().minus(retention);
-            let (removed, next) = self.customers.erase_stale(after, since, STEP, Actor::Program).await?;
-            cleared.tickets += removed.tickets;
-            walk.ticket = next;
+            let (erased, next) = self.customers.erase_stale(after, since, STEP, Actor::Program).await?;
+            removed.tickets += erased.tickets;
+            pass.ticket = next;
             sleep(BETWEEN_STEPS).await;
         }
         Ok(())
     }
 
-    async fn erase_unmatched(&self, retention: Duration, cleared: &mut Cleared) -> Result<(), StoreError> {
+    async fn erase_unmatched(&self, retention: Duration, removed: &mut Removed) -> Result<(), StoreError> {
         loop {
             let before = self.clock.now().minus(retention);
             let gone = self.customers.erase_unmatched(before, STEP, Actor::Program).await?;
-            cleared.unmatched += gone;
+            removed.unmatched += gone;
             if gone < u64::from(STEP) {
                 return Ok(());
             }
@@ -179,10 +179,10 @@ impl Housekeeper {
     }
 }
 
-/// Says what went, and a failure once until it is over.
-fn log(looked: &Result<Cleared, StoreError>, has_failed: &mut bool) {
+/// Logs what a run did, and a failure once until it is over.
+fn log(looked: &Result<Removed, StoreError>, has_failed: &mut bool) {
     match looked {
-        Ok(Cleared {
+        Ok(Removed {
             notifications,
             keys,
             tickets,
@@ -190,17 +190,17 @@ fn log(looked: &Result<Cleared, StoreError>, has_failed: &mut bool) {
         }) => {
             *has_failed = false;
             if notifications + keys > 0 {
-                tracing::info!(notifications, keys, "cleared away what is old");
+                tracing::info!(notifications, keys, "deleted old notifications and idempotency keys");
             }
             if tickets + unmatched > 0 {
-                tracing::info!(tickets, unmatched, "erased who wrote and what, in what is old");
+                tracing::info!(tickets, unmatched, "erased personal data from inactive tickets");
             }
         }
         Err(error) => {
             if !std::mem::replace(has_failed, true) {
                 tracing::warn!(
                     error = error as &dyn std::error::Error,
-                    "what is old can't be cleared away for now"
+                    "cleanup failed, and will be retried"
                 );
             }
         }
@@ -290,7 +290,7 @@ mod tests {
         assert_eq!(
             store.purge_keys(now, 9).await.unwrap(),
             0,
-            "keys are cleared away in any case"
+            "keys are deleted in any case"
         );
         let mut left = [false; 2];
         for (left, id) in left.iter_mut().zip(ids) {

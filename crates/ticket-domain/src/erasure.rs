@@ -1,4 +1,4 @@
-//! Whose data is given back or erased, and what is left in its place.
+//! Personal data: whose it is, and what replaces it after erasure.
 
 use std::str::FromStr;
 
@@ -6,22 +6,22 @@ use crate::{
     Content, Customer, Email, EmailError, Message, MessageBody, Phone, PhoneError, Sender, Ticket, ValidationError,
 };
 
-/// By what a person is known: an address or a number.
+/// Identifies a person by e-mail address or phone number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Contact {
-    /// An e-mail address. Neither case of ASCII counts.
+    /// An e-mail address. ASCII case does not matter.
     Email(Email),
-    /// A number. Whether it is written with its `+` does not count.
+    /// A phone number. A leading `+` does not matter.
     Phone(Phone),
 }
 
-/// Why a text is no contact.
+/// Why a text is not a contact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ContactError {
-    /// It has an `@` and is no address.
+    /// It contains `@` and is not an address.
     #[error("{0}")]
     Email(EmailError),
-    /// It has none and is no number.
+    /// It contains no `@` and is not a number.
     #[error("{0}; an e-mail address has an @")]
     Phone(PhoneError),
 }
@@ -48,7 +48,7 @@ impl FromStr for Contact {
 }
 
 impl Contact {
-    /// Whether it is this customer's.
+    /// Whether it belongs to this customer.
     pub fn is_of(&self, customer: &Customer) -> bool {
         match self {
             Self::Email(email) => email.as_str().eq_ignore_ascii_case(customer.email.as_str()),
@@ -57,26 +57,26 @@ impl Contact {
     }
 }
 
-/// What stands in the place of everything that was erased. Each is a value of its type, so that what is erased is read as
-/// everything else; none leads to anybody.
+/// Replaces erased data. Each constant is a valid value of its type, so that erased rows are read like others; none
+/// identifies anyone.
 #[derive(Debug, Clone, Copy)]
 pub struct Redaction;
 
 impl Redaction {
-    /// In the place of names, subjects and texts.
+    /// Replaces names, subjects and texts.
     pub const TEXT: &str = "[erased]";
-    /// In the place of numbers. Without `+` it is never anybody's.
+    /// Replaces phone numbers. Without `+` it never identifies anyone.
     pub const PHONE: &str = "0100000";
-    /// In the place of addresses: a domain that never exists (RFC 2606, 2).
+    /// Replaces e-mail addresses: the domain never exists (RFC 2606, 2).
     pub const EMAIL: &str = "erased@erased.invalid";
 
-    /// The ticket without anybody in it, one version later.
+    /// Erases the ticket's personal data and raises its version.
     pub fn ticket(ticket: &mut Ticket) {
         ticket.details = ticket.details.redacted();
         ticket.version += 1;
     }
 
-    /// The message without what it said, and without the number that it came from unless that is a manager's.
+    /// Erases the message's content, and its number unless that is a manager's.
     pub fn message(message: &mut Message) {
         if let Ok(content) = Content::new(MessageBody::lenient(Self::TEXT), None) {
             message.content = content;
@@ -88,22 +88,20 @@ impl Redaction {
 }
 
 impl Ticket {
-    /// Whether its customer was erased: nothing that says who it is is left. One of the words alone may be the customer's
-    /// own.
+    /// Whether the customer was erased. All redactions must be present, because a customer may have entered one of them.
     pub fn is_erased(&self) -> bool {
         self.details == self.details.redacted()
     }
 }
 
 impl Message {
-    /// Whether there is nothing in it to erase.
+    /// Whether it contains nothing to erase.
     pub fn says_nothing(&self) -> bool {
         let is_known = self.from.is_some() && self.sender != Sender::Manager;
         !is_known && self.content.media().is_none() && self.content.body().as_str() == Redaction::TEXT
     }
 
-    /// Whether it waits for its ticket no more, being erased: every other message that is kept has the number that it
-    /// came from.
+    /// Whether it was erased while unmatched: every other unmatched message has a number.
     pub fn is_erased(&self) -> bool {
         self.from.is_none() && self.content.body().as_str() == Redaction::TEXT
     }

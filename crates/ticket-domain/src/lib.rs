@@ -1,8 +1,7 @@
-//! The ticket system without its surroundings: what a ticket, a message and a notification are, which rules they obey,
-//! and what the system does with them.
+//! The ticket system's domain: entities, value types, use cases, and the [`ports`] that adapters implement.
 //!
-//! Nothing here reads a clock, draws a random number, opens a connection or knows a wire format. What the use cases
-//! need of the world they ask of the [`ports`]; adapters in other crates answer.
+//! The crate does no I/O. It reads no clock, draws no random numbers and knows no wire format; use cases reach all of
+//! these through ports.
 
 mod actor;
 mod erasure;

@@ -1,21 +1,25 @@
-//! Messages: what was said, by whom, and which way it came.
+//! Messages.
 
 use crate::{Channel, ExternalId, MediaUrl, MessageBody, MessageId, MessageText, Phone, Sender, Timestamp};
 
-/// What a message says: words, a medium, or both.
+/// The content of a message: text, a medium, or both.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Content {
     body: MessageBody,
     media: Option<MediaUrl>,
 }
 
-/// Neither words nor a medium.
+/// The message has neither text nor a medium.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must not be empty unless there is a medium")]
 pub struct EmptyMessage;
 
 impl Content {
-    /// Words, a medium, or both.
+    /// Joins text and medium.
+    ///
+    /// # Errors
+    ///
+    /// [`EmptyMessage`] if both are missing.
     pub fn new(body: MessageBody, media: Option<MediaUrl>) -> Result<Self, EmptyMessage> {
         if body.is_empty() && media.is_none() {
             Err(EmptyMessage)
@@ -24,17 +28,17 @@ impl Content {
         }
     }
 
-    /// The words; empty if only a medium came.
+    /// The text; empty if there is only a medium.
     pub fn body(&self) -> &MessageBody {
         &self.body
     }
 
-    /// Where the medium lies.
+    /// The URL of the medium.
     pub fn media(&self) -> Option<&MediaUrl> {
         self.media.as_ref()
     }
 
-    /// All of it as one text, for readers that show no media.
+    /// Text and URL of the medium as one text, for readers that show no media.
     pub fn as_text(&self) -> String {
         match &self.media {
             None => self.body.to_string(),
@@ -53,20 +57,20 @@ impl From<MessageText> for Content {
     }
 }
 
-/// One message of a thread, or one that is kept until its thread is known.
+/// A message of a thread, or an unmatched one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// Its name among programs.
+    /// Its id.
     pub id: MessageId,
-    /// Who wrote it.
+    /// Who sent it.
     pub sender: Sender,
-    /// The way it came.
+    /// The channel it came through.
     pub channel: Channel,
-    /// The number that it came from, if it came from a telephone.
+    /// The phone number that sent it, if it came from a phone.
     pub from: Option<Phone>,
-    /// What it says.
+    /// Its content.
     pub content: Content,
-    /// The id that the outside world gave it.
+    /// Its id in the outside world, such as Twilio's `MessageSid`.
     pub external_id: Option<ExternalId>,
     /// When it was received.
     pub created_at: Timestamp,

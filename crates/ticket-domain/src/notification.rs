@@ -1,13 +1,13 @@
-//! Notifications: what the manager has to be told, and how far that got.
+//! Notifications, and their delivery.
 
 use crate::{DeliveryState, EventKind, ExternalId, NotificationId, Progress, TicketRef, Timestamp};
 
-/// The bytes of a notification, as the notifier wrote them. They are the same on every try of one message.
+/// The bytes of a notification, as its composer wrote them. They are the same on every attempt of one message.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Payload(pub Box<[u8]>);
 
 impl Payload {
-    /// Whether what it said was erased, so that there is nothing to send any more.
+    /// Whether the payload was erased, so that there is nothing to send.
     pub fn is_erased(&self) -> bool {
         self.0.is_empty()
     }
@@ -19,73 +19,73 @@ impl std::fmt::Debug for Payload {
     }
 }
 
-/// A notification as it is first stored, due at once.
+/// A new notification, due at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notification {
-    /// Its name, and the `webhook-id` of every try.
+    /// Its id, which is the `webhook-id` of every attempt.
     pub id: NotificationId,
-    /// What it tells.
+    /// The kind of event.
     pub event: EventKind,
-    /// What is sent.
+    /// The bytes to send.
     pub payload: Payload,
-    /// Whether there was anywhere to send it to. One that waited long for its first address is held for an operator's
-    /// word, so that a phone is not flooded with what happened long ago.
+    /// Whether a receiver was configured when it was created. If none was for a long time, old notifications are held for
+    /// an operator, so that the first receiver is not flooded.
     pub addressed: bool,
     /// When the event happened.
     pub created_at: Timestamp,
 }
 
-/// Where a notification stands.
+/// The state of a notification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NotificationState {
-    /// It will be tried at `due`, or is being tried until then at the latest.
+    /// It waits for its next attempt, or an attempt is in progress.
     Waiting {
-        /// The next try, or the end of the lease under which it is being tried.
+        /// When the next attempt is due, or the lease of the current one ends.
         due: Timestamp,
     },
-    /// The notifier took it.
+    /// The notifier accepted it.
     Delivered {
-        /// Since when it is as far as it is.
+        /// When it reached this progress.
         at: Timestamp,
-        /// The id that the manager's message got outside.
+        /// The external id of the manager's message.
         external_id: Option<ExternalId>,
-        /// How far it is.
+        /// Its progress.
         progress: Progress,
     },
-    /// It was given up. It is kept, and sent again on request.
+    /// It failed for good. It stays stored, and is sent again on request.
     Dead {
         /// When.
         at: Timestamp,
     },
-    /// It waits for an operator's word.
+    /// It is held until an operator releases it.
     Held,
 }
 
-/// A notification as an operator sees it.
+/// A notification for operators.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotificationRecord {
-    /// Its name.
+    /// Its id.
     pub id: NotificationId,
-    /// The ticket it tells of.
+    /// Its ticket.
     pub reference: TicketRef,
-    /// What it tells.
+    /// The kind of event.
     pub event: EventKind,
-    /// Where it stands.
+    /// Its state.
     pub state: NotificationState,
-    /// How many tries failed, not counting those beside the schedule.
+    /// How many attempts failed, without health probes.
     pub failures: u16,
-    /// Why the last try failed.
+    /// Why the last attempt failed.
     pub last_error: Option<Box<str>>,
     /// When the event happened.
     pub created_at: Timestamp,
 }
 
-/// How far the newest notification of a ticket got, and since when.
+/// The progress of a ticket's newest notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Delivery {
-    /// How far.
+    /// The progress.
     pub state: DeliveryState,
-    /// Since when.
+    /// When it was reached.
     pub at: Timestamp,
 }
 
@@ -100,7 +100,7 @@ impl From<&Progress> for DeliveryState {
 }
 
 impl Delivery {
-    /// What `state` means to the customer, of a notification made at `created_at`.
+    /// What the customer sees of a notification in `state`, created at `created_at`.
     pub fn of(state: &NotificationState, created_at: Timestamp) -> Self {
         let (state, at) = match state {
             NotificationState::Waiting { .. } | NotificationState::Held => (DeliveryState::Waiting, created_at),

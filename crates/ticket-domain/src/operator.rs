@@ -1,29 +1,29 @@
-//! What operators see and do: lists of tickets, what needs attention, and the trail of who changed what.
+//! Lists of tickets, what needs attention, and the audit log.
 
 use crate::{
     Actor, AuditEntryId, AuditKind, Awaiting, Cursor, Message, MessageId, NotificationId, Priority, SearchText, Sender,
     Status, Ticket, TicketRef, Timestamp, values::partly_redacted_debug,
 };
 
-/// Which tickets an operator wants to see. Every condition that is given must hold.
+/// A query for tickets. A ticket matches if every given condition holds.
 #[derive(Debug, Clone)]
 pub struct TicketQuery {
-    /// Where they stand.
+    /// The status.
     pub status: Option<Status>,
-    /// How pressing they are.
+    /// The priority.
     pub priority: Option<Priority>,
-    /// Whom they await; only an open ticket awaits anybody.
+    /// Who has to answer; applies to open tickets only.
     pub awaiting: Option<Awaiting>,
-    /// What they hold.
+    /// Words to search for.
     pub text: Option<SearchText>,
-    /// Where the page before ended.
+    /// The `next` of the previous page.
     pub after: Option<Cursor>,
-    /// The most tickets of one page, at least 1.
+    /// Page size, at least 1.
     pub limit: u16,
 }
 
 impl TicketQuery {
-    /// Whether a ticket in which `last` spoke last meets every condition but the text.
+    /// Whether a ticket whose last message is from `last` meets every condition except the text.
     pub fn admits(&self, ticket: &Ticket, last: Sender) -> bool {
         self.status.is_none_or(|status| status == ticket.status)
             && self.priority.is_none_or(|priority| priority == ticket.details.priority)
@@ -79,7 +79,7 @@ pub struct TicketListItem {
 }
 
 impl TicketListItem {
-    /// Whom it awaits.
+    /// Who has to answer.
     pub fn awaiting(&self) -> Option<Awaiting> {
         Awaiting::after(self.last.sender, self.ticket.status)
     }
@@ -90,11 +90,11 @@ impl TicketListItem {
 pub struct TicketPage {
     /// The tickets.
     pub tickets: Vec<TicketListItem>,
-    /// Where the next page begins; none on the last one.
+    /// Where the next page begins; `None` on the last one.
     pub next: Option<Cursor>,
 }
 
-/// What of the tickets needs an operator. Notifications and unmatched messages are told by
+/// Tickets that wait for the team. Notifications and unmatched messages are counted in
 /// [`Vitals`](crate::ports::Vitals).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Attention {
@@ -105,7 +105,7 @@ pub struct Attention {
 }
 
 impl Attention {
-    /// So far tickets are counted; more are just many.
+    /// The limit of counting.
     pub const COUNTED: u32 = 1_000;
 }
 
@@ -118,24 +118,24 @@ pub struct Oldest {
     pub since: Timestamp,
 }
 
-/// What an operator wants a ticket to be.
+/// New values for a ticket.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TicketPatch {
-    /// Where it should stand.
+    /// The new status.
     pub status: Option<Status>,
-    /// How pressing it should be.
+    /// The new priority.
     pub priority: Option<Priority>,
 }
 
 impl TicketPatch {
-    /// The change of status that it takes; none if it stands there already.
+    /// Returns the change of status; `None` if the ticket has that status already.
     pub fn of_status(&self, ticket: &Ticket) -> Option<AuditAction> {
         let from = ticket.status;
         let to = self.status.filter(|to| *to != from)?;
         Some(AuditAction::Status { from, to })
     }
 
-    /// The change of priority that it takes; none if it has that already.
+    /// Returns the change of priority; `None` if the ticket has that priority already.
     pub fn of_priority(&self, ticket: &Ticket) -> Option<AuditAction> {
         let from = ticket.details.priority;
         let to = self.priority.filter(|to| *to != from)?;
@@ -143,32 +143,32 @@ impl TicketPatch {
     }
 }
 
-/// What an operator did.
+/// A change that the audit log records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuditAction {
-    /// Moved a ticket.
+    /// Changed a ticket's status.
     Status {
-        /// Where it stood.
+        /// The old status.
         from: Status,
-        /// Where it stands.
+        /// The new status.
         to: Status,
     },
-    /// Gave a ticket another priority.
+    /// Changed a ticket's priority.
     Priority {
-        /// What it had.
+        /// The old priority.
         from: Priority,
-        /// What it has.
+        /// The new priority.
         to: Priority,
     },
-    /// Answered.
+    /// Answered with this message.
     Reply(MessageId),
-    /// Said which ticket a message belongs to.
+    /// Attached this unmatched message to a ticket.
     Attach(MessageId),
-    /// Had one notification sent again.
+    /// Sent this notification again.
     Redeliver(NotificationId),
-    /// Had so many that were given up sent again at once.
+    /// Sent this many dead notifications again at once.
     RedeliverDead(u64),
-    /// Had everything erased that says who the customer is and what was written: so many messages.
+    /// Erased personal data, including this many messages.
     Erase(u64),
 }
 

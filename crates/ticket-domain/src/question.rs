@@ -1,43 +1,43 @@
-//! Asking a manager back: which ticket is this for?
+//! Clarifying questions to managers: which ticket is this for?
 
 use std::{fmt::Write as _, time::Duration};
 
 use crate::{Phone, QuestionId, Subject, TicketRef, Timestamp, sanitize, values::partly_redacted_debug};
 
-/// How many open tickets a question lists: as many as a telephone shows without scrolling.
+/// How many open tickets a question lists: as many as a phone shows without scrolling.
 pub const CHOICES: u8 = 5;
 
 /// How long a question can be answered.
 const OPEN_FOR: Duration = Duration::from_mins(15);
 
-/// Messages without any hint that follow each other within this time are one answer in several parts, such as an album.
+/// Messages that name no ticket and follow each other within this time are one batch, such as an album.
 const RUN_LASTS: Duration = Duration::from_mins(2);
 
 /// The most characters of a subject that a question shows.
 const SUBJECT_SHOWN: usize = 60;
 
-/// A ticket that a message may be for.
+/// A ticket that a question offers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Choice {
     /// The ticket.
     pub reference: TicketRef,
-    /// What it is about.
+    /// Its subject.
     pub subject: Subject,
 }
 
-/// What a manager was asked. At most one question of a manager is open.
+/// A question to a manager, who has at most one open question.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Question {
-    /// Its name.
+    /// Its id.
     pub id: QuestionId,
-    /// Who was asked.
+    /// The manager who was asked.
     pub of: Phone,
-    /// The tickets to choose from: 1 is the first.
+    /// The tickets to choose from; the answer `1` means the first.
     pub choices: Vec<TicketRef>,
-    /// The words.
+    /// The text of the question.
     pub text: Box<str>,
-    /// Whether it is about messages without any hint, so that more of them may join. Otherwise it is about one message
-    /// alone.
+    /// Whether the question covers a batch of messages that name no ticket, so that more may join. Otherwise it covers one
+    /// message.
     pub is_run: bool,
     /// When it was first asked.
     pub begun_at: Timestamp,
@@ -47,23 +47,23 @@ pub struct Question {
 
 partly_redacted_debug!(Question, shows id, of, choices, is_run, begun_at, asked_at; hides text);
 
-/// Why a manager is asked.
+/// Why the manager is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
-    /// The message has no hint at all.
+    /// The message names no ticket.
     NoHint,
-    /// Its hints are at odds.
+    /// The message names several tickets.
     Contradicting,
-    /// It names a ticket that does not exist.
+    /// The message names a ticket that does not exist.
     NoSuchTicket,
 }
 
-/// How a manager answers.
+/// A manager's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Selection {
     /// A ticket.
     Ticket(TicketRef),
-    /// None of them: an operator will see to it.
+    /// None of them: the messages are left to an operator.
     NoneOfThem,
 }
 
@@ -81,17 +81,17 @@ impl Question {
         }
     }
 
-    /// Whether it can be answered now, as far as its time goes.
+    /// Whether the time for an answer has not ended at `now`.
     pub fn is_in_time(&self, now: Timestamp) -> bool {
         now.since(self.asked_at) <= OPEN_FOR
     }
 
-    /// Whether a message without any hint that comes now is a further part of what was asked about.
+    /// Whether a message that names no ticket and arrives at `now` joins the batch of this question.
     pub fn accepts_more(&self, now: Timestamp) -> bool {
         self.is_run && now.since(self.begun_at) <= RUN_LASTS
     }
 
-    /// What `text` picks, if the question can still be answered and the text is nothing but an answer.
+    /// Returns what `text` selects, if the question can still be answered and the text is nothing but an answer.
     pub fn choice_in(&self, text: &str, now: Timestamp) -> Option<Selection> {
         if !self.is_in_time(now) {
             return None;
@@ -108,7 +108,7 @@ impl Question {
     }
 }
 
-/// Whether a text is nothing but an answer to some question, open or not.
+/// Whether a text is nothing but an answer to a question, open or not.
 pub fn looks_like_a_choice(text: &str) -> bool {
     Typed::parse(text).is_some()
 }
@@ -161,7 +161,7 @@ fn words(reason: Reason, choices: &[Choice]) -> String {
     text
 }
 
-/// What a manager is told after an answer: `attached` messages joined `to`, or nothing was to join.
+/// The confirmation of an answer: `attached` messages joined `to`, or are left to an operator.
 pub fn notice(to: Option<&Choice>, attached: u32) -> String {
     match (to, attached) {
         (None, _) => "Kept aside. Your team will see to it.".into(),

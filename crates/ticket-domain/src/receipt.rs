@@ -1,44 +1,44 @@
-//! What WhatsApp says of a message that it was given, and which other way there is when it refuses.
+//! WhatsApp's receipts of sent messages, and the fallback routes after a refusal.
 
 use crate::{DeliveryRoute, ExternalId, MessageStatus, Payload, Progress, Timestamp, ports::Composer};
 
-/// Twilio's number for words sent later than a day after the manager's last message: only a template goes then.
+/// Twilio's error for free text more than 24 hours after the manager's last message. Only a template may be sent then.
 /// <https://www.twilio.com/docs/api/errors/63016>
 const WINDOW_CLOSED: u32 = 63_016;
 
-/// One word on one message.
+/// A receipt: the status of one message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
-    /// The message's id outside.
+    /// The message's external id.
     pub external_id: ExternalId,
-    /// How far it is.
+    /// Its status.
     pub status: MessageStatus,
-    /// Why it failed, as Twilio numbers it.
+    /// Twilio's error code, if it failed.
     pub error_code: Option<u32>,
-    /// When that was heard.
+    /// When the receipt arrived.
     pub at: Timestamp,
 }
 
-/// Why a message did not reach a manager.
+/// Why a message did not reach the manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UndeliveredReason {
-    /// Its words came too late after the manager's last message. A template may go.
+    /// Free text came more than 24 hours after the manager's last message. A template may be sent.
     WindowClosed,
-    /// Anything else. That number is out of reach.
+    /// Any other reason: the number is out of reach.
     OutOfReach,
 }
 
-/// Another way to tell a manager of the same event. It is another message, and has bytes of its own.
+/// The same event on another route. It is another message with its own payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fallback {
-    /// The way.
+    /// The route.
     pub route: DeliveryRoute,
-    /// What is sent.
+    /// The bytes to send.
     pub payload: Payload,
 }
 
 impl Fallback {
-    /// The next way to go after `route` was refused, if `composer` knows one.
+    /// Returns the next fallback after `route` was refused, if `composer` has one.
     pub fn after(
         route: DeliveryRoute,
         refusal: UndeliveredReason,
@@ -52,7 +52,7 @@ impl Fallback {
     }
 }
 
-/// Ways onward, the best first. None leads back, so that every message comes to an end.
+/// The fallback routes, best first. None leads back, so that every notification ends.
 fn alternatives(route: DeliveryRoute, refusal: UndeliveredReason) -> &'static [DeliveryRoute] {
     match (route, refusal) {
         (DeliveryRoute::Text, UndeliveredReason::WindowClosed) => &[DeliveryRoute::Template, DeliveryRoute::Backup],
@@ -62,19 +62,19 @@ fn alternatives(route: DeliveryRoute, refusal: UndeliveredReason) -> &'static [D
     }
 }
 
-/// What a receipt means for a message that had come as far as `progress`.
+/// The effect of a receipt on a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReceiptEffect {
-    /// Nothing new: it was as far already, or further.
+    /// None: the message was as far already, or further.
     Nothing,
-    /// It came further.
+    /// The message progressed.
     Progressed(Progress),
-    /// It did not reach the manager.
+    /// The message did not reach the manager.
     NotDelivered(UndeliveredReason),
 }
 
 impl Receipt {
-    /// What it means. Receipts overtake each other on their way, so one that is behind what is known tells nothing.
+    /// The effect on a message at `progress`. Receipts may arrive out of order; an older one has no effect.
     pub fn meaning(&self, progress: Progress) -> ReceiptEffect {
         let reached = match self.status {
             MessageStatus::Queued | MessageStatus::Sent => Progress::Sent,
@@ -98,8 +98,8 @@ impl Receipt {
         }
     }
 
-    /// Which of two receipts of one message says more: the greater one. A refusal says more than that it was sent, and
-    /// less than that it arrived.
+    /// The precedence among receipts of one message: the greater one counts. A refusal outranks "sent", and "delivered"
+    /// outranks a refusal.
     pub fn weight(&self) -> u8 {
         match self.status {
             MessageStatus::Queued => 0,
@@ -110,7 +110,7 @@ impl Receipt {
         }
     }
 
-    /// Why it failed, for an operator.
+    /// The reason of a failure, for operators.
     pub fn reason(&self) -> Box<str> {
         match self.error_code {
             Some(code) => format!("WhatsApp reports: {}, error {code}", self.status).into(),

@@ -1,4 +1,4 @@
-//! Tickets: what a customer asks for, who may see it, and where it is found.
+//! Tickets, who may read them, and their links.
 
 use sha2::{Digest, Sha256};
 
@@ -10,11 +10,11 @@ use crate::{
 /// The person who opened a ticket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Customer {
-    /// How they introduced themselves.
+    /// The name that they gave.
     pub name: CustomerName,
-    /// Where they can be called, and how a message of theirs is recognised.
+    /// Their phone number, which also identifies their messages.
     pub phone: Phone,
-    /// Where they can be written to.
+    /// Their e-mail address.
     pub email: Email,
 }
 
@@ -100,16 +100,16 @@ impl TicketRequest {
 /// The secrets that give access to one ticket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessKeys {
-    /// The customer's: reads, and speaks as the customer.
+    /// The customer's key: reads, and writes as the customer.
     pub customer: AccessKey,
-    /// The manager's link: only reads.
+    /// The key in the manager's link: only reads.
     pub reader: AccessKey,
 }
 
-/// What somebody is to a ticket. Later ones may do more.
+/// Access level to a ticket. Later ones may do more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AccessLevel {
-    /// Anybody.
+    /// Anyone.
     Anyone,
     /// Whoever has the manager's link: reads.
     Reader,
@@ -120,7 +120,7 @@ pub enum AccessLevel {
 }
 
 impl AccessKeys {
-    /// What `given` makes of its holder.
+    /// Returns the access level that the key `given` grants.
     pub fn access_level(&self, given: &str) -> AccessLevel {
         // Both are always compared, so that time tells nothing about which one it was.
         match (self.customer.matches(given), self.reader.matches(given)) {
@@ -131,20 +131,20 @@ impl AccessKeys {
     }
 }
 
-/// One request for help, from its first message to its end.
+/// A ticket: one request for help.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ticket {
-    /// Its name among programs.
+    /// Its id.
     pub id: TicketId,
-    /// Its name among people.
+    /// Its reference.
     pub reference: TicketRef,
     /// What its customer gave.
     pub details: TicketDetails,
-    /// Where it stands.
+    /// Its status.
     pub status: Status,
-    /// Who may see it.
+    /// Its access keys.
     pub keys: AccessKeys,
-    /// 1 when it is opened, one more with every change. The store raises it.
+    /// 1 when it is opened; the store raises it by one with every change.
     pub version: u32,
     /// When it was opened.
     pub created_at: Timestamp,
@@ -152,38 +152,38 @@ pub struct Ticket {
     pub updated_at: Timestamp,
 }
 
-/// A ticket with everything that was said, oldest first.
+/// A ticket with its messages, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Thread {
     /// The ticket.
     pub ticket: Ticket,
     /// Its messages, in the order in which the store received them.
     pub messages: Vec<Message>,
-    /// How far the newest notification of the ticket got.
+    /// The progress of the ticket's newest notification.
     pub delivery: Delivery,
 }
 
-/// What of a ticket its readers are shown, as it stands: another one whenever that changes. The version counts what
-/// happened to the ticket, and the delivery goes its own way.
+/// Identifies what readers see of a ticket: it changes whenever that changes. Delivery is separate, because it does not
+/// raise the version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TicketVersion {
     /// The ticket's version.
     pub version: u32,
-    /// How far its newest notification got.
+    /// The progress of its newest notification.
     pub delivery: Delivery,
 }
 
-/// Who may see a ticket, and whether it has changed: enough for a reader who has the rest.
+/// Access keys and version of a ticket: enough for readers who have the rest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TicketSummary {
-    /// Who may see it.
+    /// Its access keys.
     pub keys: AccessKeys,
-    /// How it stands.
+    /// Its version.
     pub state: TicketVersion,
 }
 
 impl Thread {
-    /// How it stands.
+    /// The ticket's version.
     pub fn state(&self) -> TicketVersion {
         TicketVersion {
             version: self.ticket.version,
@@ -191,7 +191,7 @@ impl Thread {
         }
     }
 
-    /// When the team answered, unless the customer spoke last.
+    /// When the team answered; `None` if the customer wrote last.
     pub fn answered_at(&self) -> Option<Timestamp> {
         let last = self.messages.last()?;
         let is_answered = Awaiting::after(last.sender, Status::Open) == Some(Awaiting::Customer);
@@ -202,13 +202,13 @@ impl Thread {
 /// Who may read a ticket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Whoever knows its reference.
+    /// Anyone who knows its reference.
     Open,
     /// Whoever has one of its keys, and operators.
     Private,
 }
 
-/// Where tickets are found on the web.
+/// Builds the links to tickets.
 #[derive(Debug, Clone)]
 pub struct TicketLinks {
     base_url: Box<str>,
@@ -224,13 +224,13 @@ impl TicketLinks {
         }
     }
 
-    /// The customer's link. It holds the key that proves that they opened the ticket.
+    /// Returns the customer's link. It contains the key that proves that its holder opened the ticket.
     pub fn for_customer(&self, reference: TicketRef, key: &AccessKey) -> String {
         format!("{}/ticket/{reference}?key={key}", self.base_url)
     }
 
-    /// The manager's link: without the customer's key, since a manager reads and does not speak as the customer. Where
-    /// tickets are private it holds the key that only reads.
+    /// Returns the manager's link. It never contains the customer's key; where tickets are private, it contains the key
+    /// that only reads.
     pub fn for_manager(&self, reference: TicketRef, keys: &AccessKeys) -> String {
         match self.access {
             Access::Open => format!("{}/ticket/{reference}", self.base_url),

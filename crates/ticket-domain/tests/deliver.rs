@@ -371,7 +371,10 @@ async fn what_is_handed_back_is_due_again_at_once() {
     let deliver = world.deliver(8);
     world.open("Broken").await;
     let claimed = claim(&deliver).await;
-    assert_eq!(deliver.hand_back(&claimed[0]).await.unwrap(), RecordResult::Recorded);
+    assert_eq!(
+        deliver.return_unsent(&claimed[0]).await.unwrap(),
+        RecordResult::Recorded
+    );
     let again = claim(&deliver).await;
     assert_eq!((again[0].id, again[0].failures), (claimed[0].id, 0));
 }

@@ -1,30 +1,31 @@
-//! Hearing of changes as they happen.
+//! Notice of committed changes.
 
 use std::sync::Arc;
 
 use crate::TicketId;
 
-/// Something changed in the store.
+/// A change in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ChangeEvent {
-    /// A ticket is new, or has a message more, another status or priority, or its newest notification got further.
+    /// A ticket was opened, or its messages, status, priority or newest notification changed.
     Ticket(TicketId),
-    /// A message was kept as unmatched, or found its ticket.
+    /// A message was stored as unmatched, or attached to a ticket.
     Unmatched,
-    /// Something may have been missed: whoever follows anything should look again.
+    /// Events may have been lost: subscribers should reload what they show.
     Resync,
 }
 
-/// Who wants to know.
+/// Receives change events.
 pub trait Subscriber: Send + Sync {
-    /// Something was committed. Returns at once: it is called between two commits.
+    /// Handles a committed change. It must return at once, because the store calls it between two commits.
     fn on_change(&self, events: ChangeEvent);
 }
 
-/// Tells of everything that is committed, by this process or another one on the same store. What is told may have been
-/// told before, and several changes of one ticket may be told as one. A process that dies between a commit and its
-/// announcement leaves the others untold.
+/// Publishes every commit of this process and of others on the same store.
+///
+/// An event may repeat, and one event may stand for several changes of a ticket. If a process dies between a commit and
+/// its event, other processes do not get the event.
 pub trait ChangeFeed: Send + Sync {
-    /// From now on `subscriber` is told, for as long as the store lives.
+    /// Sends events to `subscriber` from now on, for as long as the store lives.
     fn follow(&self, subscriber: Arc<dyn Subscriber>);
 }

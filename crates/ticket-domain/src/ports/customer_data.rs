@@ -1,46 +1,46 @@
-//! What is kept of a person: to be given back, or to be erased.
+//! Export and erasure of personal data.
 
 use async_trait::async_trait;
 
 use super::StoreError;
 use crate::{AuditStamp, Message, MessageId, Phone, TicketId, TicketRef, Timestamp};
 
-/// What is to be erased, in one act.
+/// One transaction of erasure.
 #[derive(Debug, Clone)]
 pub struct Erasure {
-    /// What.
+    /// What to erase.
     pub what: EraseTarget,
     /// Its entry in the audit log.
     pub stamp: AuditStamp,
 }
 
-/// What an act of erasing is about.
+/// What one transaction erases.
 #[derive(Debug, Clone)]
 pub enum EraseTarget {
-    /// A step through a ticket. One that does not exist is passed over, and so is one of which nothing is left to erase.
-    /// Who its customer is goes with the last step: until then it is found as theirs.
+    /// The next messages of a ticket. A ticket that does not exist, or has nothing left to erase, is skipped. The last
+    /// step erases the customer's details; until then the ticket is found as theirs.
     Ticket {
-        /// Which.
+        /// The ticket.
         id: TicketId,
-        /// Where the last step ended; 0 at the beginning.
+        /// The `next` of the previous step; 0 for the first.
         after: u64,
-        /// So many messages at most. It bounds how long the step takes.
+        /// The most messages to erase, which bounds the duration of the step.
         limit: u16,
     },
-    /// Messages, in whosever tickets they are.
+    /// Messages, in any tickets or unmatched.
     Messages(Vec<MessageId>),
 }
 
-/// What went.
+/// What was erased.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct EraseStats {
-    /// Tickets whose customer is nobody any more.
+    /// Tickets whose customer details were erased.
     pub tickets: u64,
-    /// Messages whose text is gone.
+    /// Messages whose text was erased.
     pub messages: u64,
-    /// Notifications that will not be sent any more.
+    /// Notifications that were cancelled.
     pub cancelled: u64,
-    /// Where the next step through the ticket begins. None after the last.
+    /// Where the next step through the ticket begins; `None` after the last.
     pub next: Option<u64>,
 }
 
@@ -53,39 +53,50 @@ impl std::ops::AddAssign for EraseStats {
     }
 }
 
-/// One step through the tickets, in the order in which they were opened.
+/// One step through the tickets, in the order of opening.
 #[derive(Debug, Clone, Copy)]
 pub struct InactiveQuery {
-    /// Where the last step ended; 0 at the beginning.
+    /// The `next` of the previous step; 0 for the first.
     pub after: i64,
-    /// Tickets to which nothing happened since then are meant.
+    /// A ticket is inactive if it did not change since then.
     pub unchanged_since: Timestamp,
-    /// How many are looked at, at most. It bounds how long the step takes.
+    /// The most tickets to examine, which bounds the duration of the step.
     pub limit: u16,
 }
 
-/// What a step found.
+/// The inactive tickets that a step found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InactiveTickets {
-    /// Those of which something is left to erase.
+    /// Inactive tickets that still hold personal data.
     pub tickets: Vec<TicketId>,
-    /// Where the next step begins. None if all that is old was looked at.
+    /// Where the next step begins; `None` if no inactive ticket is left to examine.
     pub next: Option<i64>,
 }
 
-/// People's data.
+/// Finds and erases personal data.
 #[async_trait]
 pub trait CustomerData: Send + Sync {
-    /// Messages that came from a number, written with its `+` or without, in threads and kept, but for managers'; each
-    /// with its ticket, if it has one.
+    /// Returns the messages that came from `phone`, written with or without `+`, in threads and unmatched, except
+    /// managers' messages. Each comes with its ticket, if it has one.
+    ///
+    /// # Errors
+    ///
+    /// If the store is unavailable, or a row is corrupt.
     async fn messages_from(&self, phone: Phone) -> Result<Vec<(Message, Option<TicketRef>)>, StoreError>;
 
-    /// Finds tickets to which nothing happened for long.
+    /// Finds inactive tickets.
+    ///
+    /// # Errors
+    ///
+    /// If the store is unavailable.
     async fn stale(&self, stale: InactiveQuery) -> Result<InactiveTickets, StoreError>;
 
-    /// Puts [`Redaction`](crate::Erased) in the place of everything that says who the customer of a ticket is and what was
-    /// written, in all that is kept: the ticket and its messages, search, payloads, idempotency records and what managers
-    /// were asked, which then counts as closed. What was not sent yet is not sent any more. References, times, counts and
-    /// outside ids stay; the ticket gets one version more. Messages are erased likewise, with what was told of them.
+    /// Replaces personal data by its [`Redaction`](crate::Redaction) wherever the store holds it: in tickets, messages, the
+    /// search index, payloads, idempotency records and questions to managers, which are closed. Notifications that were
+    /// not sent yet are cancelled. References, times, counts and external ids stay. Each ticket's version rises by one.
+    ///
+    /// # Errors
+    ///
+    /// If the store is unavailable. Nothing was erased then.
     async fn erase(&self, erasure: Erasure) -> Result<EraseStats, StoreError>;
 }

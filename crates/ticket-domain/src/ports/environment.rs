@@ -1,34 +1,34 @@
-//! What a program finds around it: time, chance, and others at work.
+//! Clock, randomness, and the signal to the delivery loop.
 
 use crate::Timestamp;
 
-/// Tells the time.
+/// The system's clock.
 pub trait Clock: Send + Sync {
-    /// Now.
+    /// Returns the current time.
     fn now(&self) -> Timestamp;
 }
 
-/// Draws at random, unpredictably: keys are made of it.
+/// A cryptographically secure source of randomness: keys are made of it.
 pub trait Random: Send + Sync {
-    /// Fills `bytes`.
+    /// Fills `bytes` with random bytes.
     fn fill(&self, bytes: &mut [u8]);
 }
 
-/// Rouses whoever delivers notifications, after one was stored.
+/// Wakes the delivery loop after a notification was stored.
 pub trait WakeSignal: Send + Sync {
-    /// Something is due.
+    /// Tells the loop that a notification is due.
     fn wake(&self);
 }
 
 impl dyn Random + '_ {
-    /// An array of random bytes.
+    /// Returns an array of random bytes.
     pub fn bytes<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];
         self.fill(&mut bytes);
         bytes
     }
 
-    /// 64 random bits.
+    /// Returns 64 random bits.
     pub fn bits(&self) -> u64 {
         u64::from_be_bytes(self.bytes())
     }

@@ -1,38 +1,45 @@
-//! What nobody asks for any more is cleared away.
+//! Cleanup of what is no longer needed.
 
 use async_trait::async_trait;
 
 use super::StoreError;
 use crate::{NotificationId, Timestamp};
 
-/// One step through the notifications, in the order of their ids, which is about that in which they were made.
+/// One step through the notifications, in the order of their ids, which is about the order of creation.
 #[derive(Debug, Clone, Copy)]
 pub struct Purge {
-    /// Where the last step ended; none at the beginning.
+    /// The `next` of the previous step; `None` for the first.
     pub after: Option<NotificationId>,
-    /// What was settled before this moment may go.
+    /// Notifications that were delivered before this moment may be deleted.
     pub settled_before: Timestamp,
-    /// How many are looked at, at most. It bounds how long the step takes.
+    /// The most notifications to examine, which bounds the duration of the step.
     pub limit: u16,
 }
 
-/// What a step came to.
+/// What a step did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Purged {
-    /// How many notifications went.
+    /// How many notifications were deleted.
     pub gone: u64,
-    /// Where the next step begins. None if all that is old was looked at.
+    /// Where the next step begins; `None` if no old notification is left to examine.
     pub next: Option<NotificationId>,
 }
 
-/// Clears away, in small steps, so that nobody waits for it. Several replicas may do so at once.
+/// Deletes old rows in small steps that block nobody. Several replicas may call it at once.
 #[async_trait]
 pub trait Housekeeping: Send + Sync {
-    /// Lets go of notifications that were delivered, settled before `purge.settled_before`, and followed by another one
-    /// of their ticket, with the outside ids of their messages. The newest of each ticket stays, and so does what waits,
-    /// is held or was given up. What another writer holds is left for the next time.
+    /// Deletes notifications that were delivered before `purge.settled_before`, with their external ids. The newest of
+    /// each ticket stays, and so do waiting, held and dead ones. Rows that another writer has locked are skipped.
+    ///
+    /// # Errors
+    ///
+    /// If the store is unavailable. Nothing was deleted then.
     async fn purge(&self, purge: Purge) -> Result<Purged, StoreError>;
 
-    /// Lets go of at most `limit` idempotency keys whose time has ended at `now`; says how many.
+    /// Deletes at most `limit` idempotency keys that have expired at `now`, and returns how many.
+    ///
+    /// # Errors
+    ///
+    /// If the store is unavailable. Nothing was deleted then.
     async fn purge_keys(&self, now: Timestamp, limit: u16) -> Result<u64, StoreError>;
 }

@@ -1,5 +1,4 @@
-//! What the use cases ask of the world. Each port is a trait that an adapter implements; each call is one act that
-//! happens wholly or not at all.
+//! The traits that adapters implement. Each call is one transaction: it happens entirely or not at all.
 
 mod change_feed;
 mod customer_data;
@@ -27,7 +26,7 @@ pub use store::{
     Vitals, parse,
 };
 
-/// Everything that a store offers.
+/// All ports of a store.
 pub trait Store:
     TicketStore + Questions + Outbox + Receipts + OperatorQueries + ChangeFeed + Housekeeping + CustomerData + StoreHealth
 {

@@ -1,4 +1,4 @@
-//! Who tells the manager.
+//! Notifying the manager.
 
 use std::time::Duration;
 
@@ -6,12 +6,12 @@ use async_trait::async_trait;
 
 use crate::{DeliveryRoute, EventKind, ExternalId, NotificationId, Payload, Ticket, values::partly_redacted_debug};
 
-/// Something that the manager has to know.
+/// An event that the manager is notified of.
 #[derive(Clone, Copy)]
 pub struct Event<'a> {
     /// What happened.
     pub kind: EventKind,
-    /// The ticket, as it stands after it.
+    /// The ticket after the event.
     pub ticket: &'a Ticket,
     /// What the customer wrote.
     pub message: &'a str,
@@ -21,78 +21,77 @@ pub struct Event<'a> {
 
 partly_redacted_debug!(Event<'_>, shows kind, ticket; hides message, ticket_url);
 
-/// Puts an event into the words of a notifier. Pure: the bytes are made once, stored with the event, and sent as they
-/// are.
+/// Writes events for a notifier. A composer is pure: its bytes are stored with the event and sent unchanged on every
+/// attempt.
 pub trait Composer: Send + Sync {
-    /// The bytes to send.
+    /// Returns the bytes to send.
     fn compose(&self, event: Event<'_>) -> Payload;
 
-    /// The same event on another way; none if there is no such way here, such as a second number.
+    /// Returns the same event for another route; `None` if the route is not available, such as without a second number.
     fn redirect(&self, payload: &Payload, route: DeliveryRoute) -> Option<Payload> {
         let _ = (payload, route);
         None
     }
 
-    /// The same message to whom it would go today, if that is somebody else than when it was composed.
+    /// Returns the message for its current receiver; `None` if the receiver has not changed since it was composed.
     fn retarget(&self, payload: &Payload, route: DeliveryRoute) -> Option<Payload> {
         let _ = (payload, route);
         None
     }
 }
 
-/// One try.
+/// One attempt.
 #[derive(Debug, Clone, Copy)]
 pub struct Delivering<'a> {
     /// The notification.
     pub id: NotificationId,
-    /// Which message of the notification it is: 0 at first, one more whenever an earlier one was refused after it had
-    /// been taken, or went another way. With `id` it is the same on every try of a message, so that a receiver can
-    /// tell a repetition.
+    /// Which message of the notification this is: 0 for the first, one more after each fallback or refusal. Together with
+    /// `id` it is the same on every attempt of a message, so that the receiver recognises a repetition.
     pub round: u16,
-    /// What it tells.
+    /// The kind of event.
     pub event: EventKind,
-    /// What to send.
+    /// The bytes to send.
     pub payload: &'a Payload,
 }
 
-/// What the receiver said.
+/// The result of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeliveryResult {
-    /// It took the notification.
+    /// The receiver accepted the notification.
     Accepted {
-        /// The id that the manager's message got outside, if the receiver told.
+        /// The external id of the manager's message, if the receiver returned one.
         external_id: Option<ExternalId>,
     },
-    /// It did not.
+    /// The attempt failed.
     Failed(Failure),
 }
 
-/// Why a try failed.
+/// Why an attempt failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// For people, without secrets or personal data.
     pub reason: Box<str>,
-    /// What follows from it.
+    /// What follows from the failure.
     pub kind: FailureKind,
-    /// How long the receiver asks to be left alone.
+    /// How long the receiver asks to wait (`Retry-After`).
     pub retry_after: Option<Duration>,
 }
 
-/// What follows from a failed try.
+/// What follows from a failed attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailureKind {
-    /// Another try may succeed.
+    /// Another attempt may succeed.
     Temporary,
-    /// The receiver is overwhelmed: whatever is sent now would fail.
+    /// The receiver is overloaded: the whole queue has to wait.
     Throttled,
-    /// No try will ever succeed.
+    /// No further attempt can succeed.
     Permanent,
 }
 
-/// Sends notifications. Bounded in time: an answer comes within the notifier's own time limit, whatever the receiver
+/// Sends notifications. A call returns within the notifier's own time limit, at most 15 seconds, whatever the receiver
 /// does.
 #[async_trait]
 pub trait Notifier: Send + Sync {
-    /// Makes one try.
+    /// Makes one attempt.
     async fn deliver(&self, delivering: Delivering<'_>) -> DeliveryResult;
 }

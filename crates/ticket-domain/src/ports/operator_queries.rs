@@ -1,4 +1,4 @@
-//! What operators ask of the store.
+//! What operators read and change.
 
 use async_trait::async_trait;
 
@@ -8,23 +8,23 @@ use crate::{
     Ticket, TicketId, TicketPage, TicketPatch, TicketQuery, TicketRef, Timestamp,
 };
 
-/// An operator's wish for a ticket.
+/// A change of a ticket's status or priority.
 #[derive(Debug, Clone, Copy)]
 pub struct UpdateTicket {
     /// The ticket.
     pub ticket: TicketId,
-    /// What it should be.
+    /// The new values.
     pub patch: TicketPatch,
     /// When.
     pub at: Timestamp,
     /// Who asks for it.
     pub by: Actor,
-    /// The names of the entries in the trail: of the change of its status, and of its priority.
+    /// The ids of the entries in the audit log: of the change of status, and of priority.
     pub entries: [AuditEntryId; 2],
 }
 
 impl UpdateTicket {
-    /// What has to be done to a ticket that stands so, each with its entry in the trail; nothing if it is so already.
+    /// Returns the changes to make to `ticket`, each with its entry in the audit log; none if it has these values already.
     pub fn acts(&self, ticket: &Ticket) -> Vec<(AuditStamp, AuditAction)> {
         let [of_status, of_priority] = self.entries.map(|id| AuditStamp {
             id,
@@ -37,62 +37,69 @@ impl UpdateTicket {
     }
 }
 
-/// An operator's word on which ticket a kept message belongs to.
+/// Attaches an unmatched message to a ticket.
 #[derive(Debug, Clone)]
 pub struct Attach {
     /// The message.
     pub message: MessageId,
     /// The ticket.
     pub to: TicketId,
-    /// What its writer is to the ticket.
+    /// As whose message it joins the thread.
     pub sender: Sender,
-    /// What the manager is told of it, if anything.
+    /// The notification to send, if any.
     pub notification: Option<Notification>,
-    /// Whether the ticket becomes open again.
+    /// Whether to reopen the ticket.
     pub reopen: bool,
-    /// What goes into the trail.
+    /// The entry of the audit log.
     pub note: AuditStamp,
 }
 
-/// What became of it.
+/// The result of attaching a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AttachResult {
-    /// It is part of the ticket.
+    /// The message has joined the thread.
     Attached,
-    /// Nothing written: it is in this ticket's thread already.
+    /// Nothing was written: the message is in this ticket's thread already.
     AlreadyAttached(TicketRef),
-    /// Nothing written: there is no such message.
+    /// Nothing was written: there is no such message.
     NoSuchMessage,
 }
 
-/// What operators see and do. Each change writes its entry of the trail in the same act.
+/// What operators read and change. Each change writes its entry of the audit log in the same transaction.
+///
+/// # Errors
+///
+/// Every call fails if the store is unavailable or a row is corrupt; nothing was written then.
 #[async_trait]
 pub trait OperatorQueries: Send + Sync {
-    /// One page of tickets. Without a text the last changed come first. With one, the newest come first: tickets with a
-    /// message that, taken together with the ticket's reference, subject and its customer's name, number and address,
-    /// has every word of the text, the last one perhaps only begun. Neither case nor accents nor punctuation count;
-    /// a text without any word matches nothing. A page may hold fewer than `limit` and still have a next one. Answers in
-    /// about the same time however many tickets there are.
+    /// Returns one page of tickets.
+    ///
+    /// Without a text, the most recently changed come first. With a text, the newest come first. A ticket matches if one of
+    /// its messages, together with its reference, subject and customer's details, contains every word of the text; the last
+    /// word may be a prefix. Case, accents and punctuation do not matter, and a text without words matches nothing.
+    ///
+    /// A page may have fewer than `limit` tickets and still be followed by another. The duration does not depend on the
+    /// number of tickets.
     async fn list(&self, query: TicketQuery) -> Result<TicketPage, StoreError>;
 
-    /// What of the tickets needs an operator.
+    /// Counts the tickets that wait for the team.
     async fn attention(&self) -> Result<Attention, StoreError>;
 
-    /// Makes a ticket (which must exist) what it should be: [`UpdateTicket::acts`], an entry of the trail for each, and a
-    /// version more if there is any. The ticket as it stands then.
+    /// Changes a ticket, which must exist, as [`UpdateTicket::acts`] says, and returns it. Each change writes an entry of
+    /// the audit log; any change raises the version by one.
     async fn change(&self, update: UpdateTicket) -> Result<Ticket, StoreError>;
 
-    /// Messages whose ticket is not known, the one kept first first, at most `limit`, after `after` if it is still
-    /// among them or not.
+    /// Returns up to `limit` unmatched messages, oldest first, starting after `after`, which may refer to a message that
+    /// has since been attached.
     async fn unmatched(&self, after: Option<MessageId>, limit: u16) -> Result<Vec<Message>, StoreError>;
 
-    /// A message, and the ticket in whose thread it is, if it is in one.
+    /// Returns a message, and its ticket if it is in a thread.
     async fn message(&self, id: MessageId) -> Result<Option<(Message, Option<TicketRef>)>, StoreError>;
 
-    /// Has a kept message join a ticket (which must exist), as [`append`](super::TicketStore::append) does.
+    /// Attaches an unmatched message to a ticket, which must exist, as [`append`](super::TicketStore::append) does.
     async fn attach(&self, attach: Attach) -> Result<AttachResult, StoreError>;
 
-    /// The trail, of one ticket or of all, the newest entry first, at most `limit`, older than `before`.
+    /// Returns up to `limit` entries of the audit log, of one ticket or of all, newest first, older than `before`.
     async fn trail(
         &self,
         of: Option<TicketId>,

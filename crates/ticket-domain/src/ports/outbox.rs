@@ -1,4 +1,4 @@
-//! Notifications on their way.
+//! The outbox: notifications to send.
 
 use async_trait::async_trait;
 
@@ -8,121 +8,126 @@ use crate::{
     Payload, TicketId, Timestamp,
 };
 
-/// A worker's wish for work.
+/// A worker's claim of notifications.
 #[derive(Debug, Clone, Copy)]
 pub struct Claim {
-    /// The moment from which "due" is reckoned.
+    /// The current time: what is due by then may be claimed.
     pub now: Timestamp,
-    /// The worker's proof.
+    /// The worker's lease.
     pub lease: LeaseToken,
-    /// Until when nobody else may have what is claimed. A worker that is silent until then has lost it.
+    /// End of the lease. Afterwards other workers may claim the notification.
     pub until: Timestamp,
-    /// Whether only notifications that were never tried are wanted.
+    /// Whether to claim only notifications without any attempt.
     pub first_tries_only: bool,
 }
 
-/// A notification that a worker holds.
+/// A notification that a worker has leased.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claimed {
     /// The notification.
     pub id: NotificationId,
-    /// The worker's proof.
+    /// The worker's lease.
     pub lease: LeaseToken,
-    /// The ticket it tells of.
+    /// The ticket.
     pub ticket: TicketId,
-    /// What it tells.
+    /// The kind of event.
     pub event: EventKind,
-    /// What is to be sent.
+    /// The bytes to send.
     pub payload: Payload,
-    /// The way that it takes.
+    /// Its route.
     pub route: DeliveryRoute,
-    /// Which message of the notification it is, the first being 0.
+    /// Which message of the notification it is; the first is 0.
     pub round: u16,
-    /// How many tries of the schedule have failed.
+    /// How many scheduled attempts have failed.
     pub failures: u16,
-    /// When the schedule has its next try. If that is still to come, this try is beside the schedule.
+    /// When the next scheduled attempt is due. If that is in the future, this attempt is a health probe.
     pub scheduled_at: Timestamp,
 }
 
-/// What became of one try, as the schedule judged it.
+/// The outcome of an attempt, as the retry schedule decided it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AttemptOutcome {
-    /// The notifier took it.
+    /// The notifier accepted the notification.
     Delivered {
         /// When.
         at: Timestamp,
-        /// The id that the manager's message got outside.
+        /// The external id of the manager's message.
         external_id: Option<ExternalId>,
     },
-    /// It failed, and counts as one failure more. The schedule's next try is at `due`.
+    /// The attempt failed and counts as a failed attempt. The next one is scheduled at `due`.
     RetryAt {
         /// When.
         due: Timestamp,
-        /// Why it failed, without secrets.
+        /// The reason, without secrets.
         reason: Box<str>,
     },
-    /// It failed for good, and counts as one failure more.
+    /// The notification failed for good; the attempt counts as a failed one.
     Dead {
         /// When.
         at: Timestamp,
-        /// Why, without secrets.
+        /// The reason, without secrets.
         reason: Box<str>,
     },
-    /// It was refused for good on this way. Another message goes out another way: due at once, with no failure, as if
-    /// never tried, and under one `round` more.
+    /// The route failed for good. Another message goes out on a fallback route: due at once, without failed attempts, as
+    /// if never tried, and with the next `round`.
     Rerouted {
         /// When.
         at: Timestamp,
-        /// The other way.
+        /// The fallback.
         fallback: Fallback,
-        /// Why it was refused, without secrets.
+        /// The reason, without secrets.
         reason: Box<str>,
     },
-    /// It does not count: not tried after all, or tried beside the schedule and failed. The schedule stays as it is.
+    /// The attempt does not count: it was not made, or was a failed health probe. The schedule stays as it is.
     Returned {
-        /// When it is due again.
+        /// When the notification is due again.
         due: Timestamp,
-        /// Why it failed, if it was tried.
+        /// The reason, if an attempt was made.
         reason: Option<Box<str>>,
     },
 }
 
-/// Whether a verdict was written.
+/// Whether an outcome was recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecordResult {
-    /// It was.
+    /// The outcome was recorded.
     Recorded,
-    /// It was not: the lease had ended and another worker has the notification, or has settled it.
+    /// Nothing was written: the lease had ended, and another worker has claimed or recorded the notification.
     LeaseLost,
 }
 
-/// What became of the wish to send a notification again.
+/// The result of sending a notification again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RedeliverResult {
-    /// It is due now. One that was given up starts its schedule anew.
+    /// The notification is due now. A dead one starts a new schedule.
     Queued,
-    /// Nothing was written: it has been delivered.
+    /// Nothing was written: the notification was delivered.
     AlreadyDelivered,
-    /// Nothing was written: it is being tried at this moment.
+    /// Nothing was written: an attempt is in progress.
     InProgress,
-    /// There is none of this id, or what it said was erased.
+    /// There is no such notification, or its payload was erased.
     NotFound,
 }
 
-/// Notifications waiting to go out. Those of one ticket go in their order: a later one waits until every earlier one
-/// is delivered or dead. A lease keeps a claimed one from other workers until it ends.
+/// Notifications to send. Those of one ticket go out in order: a later one waits until every earlier one is delivered or
+/// dead. A lease keeps a claimed notification from other workers until it ends.
+///
+/// # Errors
+///
+/// Every call fails if the store is unavailable; nothing was written then.
 #[async_trait]
 pub trait Outbox: Send + Sync {
-    /// Leases the notifications that are due at `claim.now`, the longest due first, at most one a ticket and `limit` in
-    /// all. One whose row is corrupt keeps no other back: it becomes dead, with the column named as its error.
+    /// Leases up to `limit` notifications that are due at `claim.now`, the longest due first, at most one per ticket. A
+    /// corrupt row blocks no other: it becomes dead, and its error names the column.
     async fn claim(&self, claim: Claim, limit: u16) -> Result<Vec<Claimed>, StoreError>;
 
-    /// Leases one notification that waits and will not be due before `claim.until`, the one that was probed longest ago
-    /// or never; none if any that waits was probed after `unless_after`. Workers that ask at the same time get one between them.
+    /// Leases one notification as a health probe: of those that are not due before `claim.until`, the one that was probed
+    /// longest ago or never. Returns `None` if any was probed after `unless_after`, so that concurrent workers get one
+    /// probe between them.
     async fn claim_probe(&self, claim: Claim, unless_after: Timestamp) -> Result<Option<Claimed>, StoreError>;
 
-    /// Writes a verdict and ends the lease. Changes nothing unless `lease` still holds `id`, also past its end as long
-    /// as nobody else claimed it.
+    /// Records an outcome and ends the lease. Changes nothing unless `lease` still holds `id`; an expired lease holds it
+    /// until another worker claims it.
     async fn record_attempt(
         &self,
         id: NotificationId,
@@ -130,21 +135,21 @@ pub trait Outbox: Send + Sync {
         outcome: AttemptOutcome,
     ) -> Result<RecordResult, StoreError>;
 
-    /// Makes everything that waits and is not leased due at `now`, each only once between two failures that count; says
-    /// how many that were not due before. Their schedules stay as they are.
+    /// Makes all waiting notifications without a lease due at `now`, each at most once between two failed attempts, and
+    /// returns how many were not due before. Their schedules stay as they are.
     async fn release_waiting(&self, now: Timestamp) -> Result<u64, StoreError>;
 
-    /// Makes nothing that waits and is not leased due before `until`; says how many were. Their schedules stay as they
-    /// are.
+    /// Postpones all waiting notifications without a lease that are due before `until`, and returns how many. Their
+    /// schedules stay as they are.
     async fn postpone(&self, until: Timestamp) -> Result<u64, StoreError>;
 
-    /// Holds those that had no address when they were made, were never tried, and were made before `made_before`; says
-    /// how many.
+    /// Holds notifications that had no receiver when they were created, were never tried, and were created before
+    /// `made_before`. Returns how many.
     async fn hold_unaddressed(&self, made_before: Timestamp) -> Result<u64, StoreError>;
 
-    /// Makes one that waits, is held or is dead due at `note.at`, and notes it in the trail. From then on it counts as addressed, so that it is not
-    /// held again. One that is dead starts its schedule anew, and goes `anew` if that is given: as another message, under
-    /// one `round` more.
+    /// Makes a waiting, held or dead notification due at `note.at`, and writes an entry of the audit log. From then on it
+    /// counts as addressed, so that it is not held again. A dead one starts a new schedule; with `anew` it is sent as
+    /// another message, with the next `round`.
     async fn redeliver(
         &self,
         id: NotificationId,
@@ -152,20 +157,19 @@ pub trait Outbox: Send + Sync {
         anew: Option<Fallback>,
     ) -> Result<RedeliverResult, StoreError>;
 
-    /// Redelivers, as the wish of one moment, every notification that was given up in its own words at the first number;
-    /// says how many. One entry of the trail counts them, if there is any.
+    /// Makes every dead notification on the default route due at `note.at`, and returns how many. One entry of the audit
+    /// log counts them, if there are any.
     async fn redeliver_dead(&self, note: AuditStamp) -> Result<u64, StoreError>;
 
-    /// Notifications that were given up on another way, at most `limit`.
+    /// Returns up to `limit` dead notifications on a fallback route.
     async fn dead_fallbacks(&self, limit: u16) -> Result<Vec<NotificationId>, StoreError>;
 
-    /// The way that a notification takes, and what is sent.
+    /// Returns a notification's route and payload.
     async fn way(&self, id: NotificationId) -> Result<Option<Fallback>, StoreError>;
 
-    /// The notifications that are not delivered, the newest first, at most `limit`. A corrupt row is left out, and the
-    /// store logs it.
+    /// Returns up to `limit` notifications that are not delivered, newest first. Corrupt rows are skipped and logged.
     async fn undelivered(&self, limit: u16) -> Result<Vec<NotificationRecord>, StoreError>;
 
-    /// One notification.
+    /// Returns a notification.
     async fn notification(&self, id: NotificationId) -> Result<Option<NotificationRecord>, StoreError>;
 }

@@ -1,4 +1,4 @@
-//! Where the questions to managers are kept.
+//! Clarifying questions to managers.
 
 use async_trait::async_trait;
 
@@ -10,53 +10,57 @@ use crate::{Choice, ExternalId, MessageId, Phone, Question, QuestionId, TicketId
 pub struct AnswerQuestion {
     /// The question.
     pub question: QuestionId,
-    /// The outside id of the answer, by which a repetition is known.
+    /// The external id of the answer, which identifies a repetition.
     pub by: Option<ExternalId>,
-    /// The ticket that was picked; none if an operator will see to it.
+    /// The chosen ticket; `None` leaves the messages to an operator.
     pub ticket: Option<TicketId>,
     /// When.
     pub at: Timestamp,
 }
 
-/// What an answer did.
+/// What an answer changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChoiceResult {
-    /// Who was asked, and picked.
+    /// The manager who was asked.
     pub of: Phone,
-    /// The ticket that was picked.
+    /// The chosen ticket.
     pub to: Option<Choice>,
-    /// How many messages joined it.
+    /// How many messages joined the ticket.
     pub attached: u32,
-    /// The first of the messages that were asked about.
+    /// The first message that the question was about.
     pub message: MessageId,
 }
 
-/// What became of an answer.
+/// The result of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AnswerResult {
-    /// Everything that was asked about and had no ticket yet has joined the picked one, as a manager's.
+    /// The unmatched messages that the question was about have joined the chosen ticket, as a manager's.
     Answered(ChoiceResult),
-    /// Nothing written: this outside id is known already.
+    /// Nothing was written: this external id is known already.
     AlreadyKnown(Existing),
-    /// Nothing written: the question is no longer open.
+    /// Nothing was written: the question is no longer open.
     Closed,
 }
 
-/// Questions to managers. At most one of each manager is open. It closes when it is answered, when another takes its
-/// place, and when the manager says anything else ([`Append::ends_question_of`](super::Append)). Its time does not
-/// close it: that is for the caller to reckon.
+/// Clarifying questions to managers. Each manager has at most one open question. It closes when it is answered, when
+/// another replaces it, and when the manager sends any other message ([`Append::ends_question_of`](super::Append)). The
+/// store does not expire questions; callers check the time.
+///
+/// # Errors
+///
+/// Every call fails if the store is unavailable or a row is corrupt; nothing was written then.
 #[async_trait]
 pub trait Questions: Send + Sync {
-    /// The newest open tickets, the newest first, at most `limit`.
+    /// Returns up to `limit` open tickets, newest first.
     async fn open_tickets(&self, limit: u8) -> Result<Vec<Choice>, StoreError>;
 
-    /// A manager's open question.
+    /// Returns a manager's open question.
     async fn question(&self, of: Phone) -> Result<Option<Question>, StoreError>;
 
-    /// What the answer of this outside id did, if it is one.
+    /// Returns what the answer of this external id changed, if the id belongs to an answer.
     async fn picked(&self, by: ExternalId) -> Result<Option<ChoiceResult>, StoreError>;
 
-    /// Closes a question by an answer. The messages that it was about and that have no ticket yet join the picked one,
-    /// in the order in which they came; each raises its version.
+    /// Answers and closes a question. Its unmatched messages join the chosen ticket in the order of arrival; each raises
+    /// the ticket's version.
     async fn answer(&self, picking: AnswerQuestion) -> Result<AnswerResult, StoreError>;
 }

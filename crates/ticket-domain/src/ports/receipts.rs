@@ -1,59 +1,63 @@
-//! Where what WhatsApp says of messages is kept.
+//! Receipts: the delivery status of sent messages.
 
 use async_trait::async_trait;
 
 use super::StoreError;
 use crate::{DeliveryRoute, EventKind, ExternalId, Fallback, NotificationId, Payload, Progress, Receipt, Timestamp};
 
-/// A notification whose message has a certain outside id.
+/// A notification whose message has a given external id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SentNotification {
     /// The notification.
     pub id: NotificationId,
-    /// What it tells.
+    /// The kind of event.
     pub event: EventKind,
-    /// The way that it took.
+    /// Its route.
     pub route: DeliveryRoute,
-    /// What was sent.
+    /// The bytes that were sent.
     pub payload: Payload,
-    /// How far it is. `None` if this was an earlier message of it, also if a later one is called the same.
+    /// Its progress; `None` if the external id belongs to a previous message of it.
     pub progress: Option<Progress>,
-    /// What was heard of this outside id before its message was known.
+    /// The receipt that arrived before the message was known.
     pub kept: Option<Receipt>,
 }
 
-/// What a receipt changes.
+/// The change that a receipt makes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StatusUpdate {
-    /// It came further.
+    /// The message progressed.
     To(Progress),
-    /// It was refused: another message goes out now, another way. The notification waits again, with no failure, as if
-    /// never tried, under one `round` more.
+    /// The message was refused, and another goes out on a fallback route. The notification waits again, without failed
+    /// attempts, as if never tried, with the next `round`.
     Fallback(Fallback, Box<str>),
-    /// It was refused for good: it is dead. Sent again on request, it goes under one `round` more.
+    /// The message was refused for good: the notification is dead. Sent again on request, it gets the next `round`.
     Dead(Box<str>),
 }
 
-/// Receipts of messages that were handed over.
+/// Receipts of sent messages.
+///
+/// # Errors
+///
+/// Every call fails if the store is unavailable or a row is corrupt; nothing was written then.
 #[async_trait]
 pub trait Receipts: Send + Sync {
-    /// The notification whose message has this outside id, now or earlier.
+    /// Returns the notification whose current or previous message has this external id.
     async fn handed(&self, external_id: ExternalId) -> Result<Option<SentNotification>, StoreError>;
 
-    /// Changes the notification that is delivered under this outside id, unless it is as far or further by now; a
-    /// message that arrived is not refused any more. Says whether it did. What was refused keeps its outside id as an
-    /// earlier one, by which a quote still finds the ticket.
+    /// Changes the notification that was delivered under this external id, and returns whether it did. Progress never goes
+    /// backwards, and a message that arrived can no longer be refused. A refused message keeps its external id as a
+    /// previous one, so that a quote still finds the ticket.
     async fn advance(&self, external_id: ExternalId, advance: StatusUpdate, at: Timestamp) -> Result<bool, StoreError>;
 
-    /// Keeps a receipt whose message is not known yet, for it may have overtaken the answer that names it. Of several
-    /// of one message the one of greatest [weight](Receipt::weight) stays. Forgets some of those heard before
-    /// `forget_before`, more than one.
+    /// Stores a receipt whose message is not known yet, because it may have overtaken the response that names the message.
+    /// Of several receipts of one message, the one of the greatest [weight](Receipt::weight) stays. Each call also deletes
+    /// some receipts from before `forget_before`.
     async fn keep_receipt(&self, receipt: Receipt, forget_before: Timestamp) -> Result<(), StoreError>;
 
-    /// Kept receipts that were heard at or after `since` and whose message is known by now, at most `limit`. A corrupt
-    /// row is left out, and the store logs it.
+    /// Returns up to `limit` stored receipts from `since` on whose message is known by now. Corrupt rows are skipped and
+    /// logged.
     async fn overtaken(&self, since: Timestamp, limit: u16) -> Result<Vec<Receipt>, StoreError>;
 
-    /// Lets a kept receipt go, unless another has taken its place.
+    /// Deletes a stored receipt, unless another has replaced it.
     async fn drop_receipt(&self, receipt: Receipt) -> Result<(), StoreError>;
 }

@@ -1,4 +1,4 @@
-//! Where tickets and messages are kept.
+//! Tickets and messages.
 
 use std::{str::FromStr, sync::Arc};
 
@@ -10,39 +10,38 @@ use crate::{
     Thread, Ticket, TicketId, TicketRef, TicketSummary, Timestamp,
 };
 
-/// Everything that opening a ticket writes, decided beforehand and written together.
+/// Everything that opening a ticket writes, in one transaction.
 #[derive(Debug, Clone)]
 pub struct Opening {
     /// The ticket, at version 1.
     pub ticket: Ticket,
     /// The first message of its thread.
     pub message: Message,
-    /// What the manager is told.
+    /// The notification to send.
     pub notification: Notification,
-    /// What makes a repetition of the request harmless.
+    /// The request's idempotency key, if it has one.
     pub idempotency: Option<Idempotency>,
 }
 
-/// A request's key, and what it was used for.
+/// An idempotency key, and the request it belongs to.
 #[derive(Debug, Clone)]
 pub struct Idempotency {
-    /// The caller's key.
+    /// The key.
     pub key: IdempotencyKey,
     /// SHA-256 of the request.
     pub digest: [u8; 32],
-    /// From when on the key is free again. A record whose end is at or before the ticket's `created_at` counts for
-    /// nothing and is replaced.
+    /// When the key expires. A record that has expired at the ticket's `created_at` is ignored and replaced.
     pub expires_at: Timestamp,
 }
 
-/// What became of an opening.
+/// The result of opening a ticket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OpenResult {
-    /// Committed.
+    /// The ticket was opened.
     Opened,
-    /// Nothing written: another ticket has this reference. Ask again with another.
+    /// Nothing was written: another ticket has this reference. Retry with another reference.
     ReferenceTaken,
-    /// Nothing written: the key was used before.
+    /// Nothing was written: the key was used before.
     AlreadyOpened(ExistingTicket),
 }
 
@@ -59,74 +58,74 @@ pub struct ExistingTicket {
     pub access_key: AccessKey,
 }
 
-/// A way to look a ticket up.
+/// How to find a ticket.
 #[derive(Debug, Clone)]
 pub enum TicketLookup {
     /// By its reference.
     Reference(TicketRef),
-    /// By the outside id of one of its messages, or of a message by which a notification of it was handed over.
+    /// By the external id of one of its messages, or of a message that notified of it.
     Quoted(ExternalId),
 }
 
-/// A message to be added to a ticket, with everything that is written along with it.
+/// A message to add to a ticket, and everything written with it in one transaction.
 #[derive(Debug, Clone)]
 pub struct Append {
     /// The ticket.
     pub to: TicketId,
-    /// The message. If its `external_id` is kept as unmatched, that message joins the ticket, with this one's sender
-    /// and with its own id, content and time.
+    /// The message. If an unmatched message has its `external_id`, that one joins the ticket instead: with this sender, and
+    /// with its own id, content and time.
     pub message: Message,
-    /// What the manager is told of it, if anything.
+    /// The notification to send, if any.
     pub notification: Option<Notification>,
-    /// Whether the ticket becomes open again.
+    /// Whether to reopen the ticket.
     pub reopen: bool,
-    /// The manager whose open question this message ends, if it is new: neither known nor kept before.
+    /// The manager whose open question the message closes, unless its `external_id` was known before.
     pub ends_question_of: Option<Phone>,
-    /// What makes a repetition of the request harmless. A record whose end is at or before the message's `created_at`
-    /// counts for nothing and is replaced.
+    /// The request's idempotency key, if it has one. A record that has expired at the message's `created_at` is ignored and
+    /// replaced.
     pub idempotency: Option<Idempotency>,
-    /// What goes into the trail, as an operator's reply, if an operator wrote it.
+    /// The entry of the audit log, if an operator wrote the message.
     pub note: Option<AuditStamp>,
 }
 
-/// A message to be kept until its ticket is known.
+/// A message to store as unmatched.
 #[derive(Debug, Clone)]
 pub struct StoreUnmatched {
     /// The message.
     pub message: Message,
-    /// What its writer is asked.
+    /// The question to its sender.
     pub asking: QuestionUpdate,
 }
 
-/// What the writer of a kept message is asked.
+/// What happens to the question of an unmatched message's sender.
 #[derive(Debug, Clone)]
 pub enum QuestionUpdate {
-    /// Nothing.
+    /// The sender is not asked.
     None,
-    /// The open question, which is now about this message too, and is asked again at the message's time.
+    /// The open question now covers this message too, and is asked again at the message's time.
     Extend(QuestionId),
-    /// A new question, in place of the one that is open.
+    /// A new question replaces the open one.
     Ask {
         /// The question.
         question: Question,
-        /// What it takes the place of.
+        /// Which question it may replace.
         instead_of: Precondition,
     },
 }
 
-/// The question that another takes the place of.
+/// Which open question another may replace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Precondition {
-    /// Whichever is open, if any.
+    /// Any open question, or none.
     AnyQuestion,
-    /// This one, or none; nothing is written if another is open.
+    /// This question, or none. Nothing is written if another is open.
     Only(Option<QuestionId>),
 }
 
-/// Where a message is.
+/// Where a message of a known external id is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Existing {
-    /// Kept, and this was asked about it.
+    /// Unmatched, with the question that was asked about it.
     Unmatched(Option<Question>),
     /// In a thread.
     InThread {
@@ -135,64 +134,64 @@ pub enum Existing {
         /// Its ticket.
         of: TicketRef,
     },
-    /// Nowhere: it is the answer to a question, which did this.
+    /// Nowhere: it answered a question, with this result.
     Answer(ChoiceResult),
 }
 
-/// What became of a message to be kept.
+/// The result of storing an unmatched message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoredUnmatched {
-    /// Written, and its writer's question with it.
+    /// The message and its question were stored.
     Stored,
-    /// Nothing written: this `external_id` is known already.
+    /// Nothing was written: this `external_id` is known already.
     AlreadyKnown(Existing),
-    /// Nothing written: the writer's open question is another one than the caller knew. Look again.
+    /// Nothing was written: the sender's open question has changed. Read it again and retry.
     QuestionChanged,
 }
 
-/// What became of a message.
+/// The result of adding a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Appended {
-    /// Written.
+    /// The message was added.
     Added,
-    /// It had been kept as unmatched under this id; now it is part of the ticket.
+    /// The unmatched message of this external id joined the ticket.
     Joined(MessageId),
-    /// Nothing written: this `external_id` is that message already, of that ticket unless it is still unmatched.
+    /// Nothing was written: this `external_id` belongs to a message of that ticket, or to an unmatched one.
     AlreadyStored {
         /// The message.
         id: MessageId,
-        /// Its ticket.
+        /// Its ticket; `None` while it is unmatched.
         of: Option<TicketRef>,
     },
-    /// Nothing written: this `external_id` is no message but the answer to a question, which did this.
+    /// Nothing was written: this `external_id` answered a question, with this result.
     Answer(ChoiceResult),
-    /// Nothing written: the idempotency key was used before.
+    /// Nothing was written: the idempotency key was used before.
     Repeated {
         /// SHA-256 of the request that came first.
         digest: [u8; 32],
-        /// The message that it made and its time; none if it made a ticket.
+        /// The message that it added, and when; `None` if it opened a ticket.
         message: Option<(MessageId, Timestamp)>,
     },
 }
 
-/// What lies beneath a store's error.
+/// The cause of a store's error.
 pub type Source = Arc<dyn std::error::Error + Send + Sync>;
 
-/// Why a store did not do what it was asked. Nothing was written, unless the answer to a commit was lost on its way.
-/// Cloneable, so that one failed commit can be told to every request that was in it.
+/// Why a call of a store failed. Nothing was written, unless the connection was lost during the commit. The error is
+/// cloneable, because several calls may share one commit.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
-    /// No connection in time, or the store cannot take writes now. Asking again later may help.
+    /// No connection in time, or the store does not accept writes at the moment. A later call may succeed.
     #[error("the store is unavailable")]
     Unavailable(#[source] Source),
-    /// A row holds what no value type accepts.
+    /// A row holds a value that its type rejects.
     #[error("{table}.{column} holds a value that the domain refuses")]
     Corrupt {
         /// The table.
         table: &'static str,
         /// The column.
         column: &'static str,
-        /// Why the value is refused.
+        /// Why the value is rejected.
         #[source]
         source: Source,
     },
@@ -202,7 +201,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// An error for a value of a row that the domain refuses.
+    /// Makes a [`Corrupt`](Self::Corrupt) error.
     pub fn corrupt(
         table: &'static str,
         column: &'static str,
@@ -216,7 +215,11 @@ impl StoreError {
     }
 }
 
-/// Turns a stored text into a value, through the same door that input comes in by.
+/// Parses a stored text with the value type's own constructor.
+///
+/// # Errors
+///
+/// [`StoreError::Corrupt`] with `table` and `column`, if the type rejects the text.
 pub fn parse<T>(table: &'static str, column: &'static str, raw: &str) -> Result<T, StoreError>
 where
     T: FromStr<Err: std::error::Error + Send + Sync + 'static>,
@@ -224,56 +227,59 @@ where
     raw.parse().map_err(|error| StoreError::corrupt(table, column, error))
 }
 
-/// Tickets and their messages. One call is one transaction: all of it, or nothing. Calls take owned values and borrow
-/// nothing, so that a store may run several in one commit.
+/// Tickets and their messages. Calls take owned values, so that a store may run several in one commit.
+///
+/// # Errors
+///
+/// Every call fails if the store is unavailable or a row is corrupt; nothing was written then.
 #[async_trait]
 pub trait TicketStore: Send + Sync {
-    /// Writes a ticket, its first message, its notification and its idempotency record. A used key goes before a
-    /// taken reference.
+    /// Opens a ticket with its first message, notification and idempotency record. If the key was used and the reference
+    /// is taken as well, the key decides the result.
     async fn open(&self, opening: Opening) -> Result<OpenResult, StoreError>;
 
-    /// About how many tickets have been opened at or after `since`: never fewer, and more by as many as were begun and
-    /// not written. Answers in the same time however many there are.
+    /// Returns about how many tickets were opened at or after `since`: never too few, and too many only by transactions
+    /// that were rolled back. The duration does not depend on the number of tickets.
     async fn opened_since(&self, since: Timestamp) -> Result<u64, StoreError>;
 
-    /// The ticket that a look-up leads to. An outside id that leads to several tickets leads to none: nothing is guessed.
+    /// Finds a ticket. An external id that belongs to several tickets finds none.
     async fn find(&self, look_up: TicketLookup) -> Result<Option<Ticket>, StoreError>;
 
-    /// The head of a ticket, for much less than the whole thread.
+    /// Returns a ticket's summary, which costs much less than its thread.
     async fn head(&self, reference: TicketRef) -> Result<Option<TicketSummary>, StoreError>;
 
-    /// A ticket with its messages, in the order in which they were written.
+    /// Returns a ticket with its messages, in the order in which they were stored.
     async fn thread(&self, reference: TicketRef) -> Result<Option<Thread>, StoreError>;
 
-    /// Adds a message to a ticket (which must exist), raises the ticket's version and sets its `updated_at` to the time
-    /// of the given message, also where a kept one joins. A used key goes before everything else.
+    /// Adds a message to a ticket, which must exist. Raises the ticket's version, and sets its `updated_at` to the time of
+    /// the given message, also where an unmatched one joins. A used key is checked first.
     async fn append(&self, append: Append) -> Result<Appended, StoreError>;
 
-    /// The message that is kept as unmatched under an outside id.
+    /// Returns the unmatched message of an external id.
     async fn kept(&self, external_id: ExternalId) -> Result<Option<Message>, StoreError>;
 
-    /// Keeps a message whose ticket is not known, once per `external_id`, and what its writer is asked.
+    /// Stores an unmatched message, once per `external_id`, and updates its sender's question.
     async fn store_unmatched(&self, keep: StoreUnmatched) -> Result<StoredUnmatched, StoreError>;
 }
 
-/// What a store says of itself and of what waits in it.
+/// Counts of what waits in a store.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Vitals {
-    /// Notifications that will be tried, or are being tried.
+    /// Waiting notifications, including those with an attempt in progress.
     pub waiting: u64,
-    /// Of those, the ones that are being tried.
+    /// Of those, the ones with an attempt in progress.
     pub leased: u64,
-    /// Notifications that wait for an operator's word.
+    /// Notifications that are held for an operator.
     pub held: u64,
-    /// Notifications that were given up.
+    /// Dead notifications.
     pub dead: u64,
-    /// When the oldest one waiting was made.
+    /// When the oldest waiting one was created.
     pub oldest_waiting: Option<Timestamp>,
-    /// Messages whose ticket is not known.
+    /// Unmatched messages.
     pub unmatched: u64,
 }
 
-/// How many connections a store has.
+/// A store's connection pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PoolUse {
     /// Open connections.
@@ -284,15 +290,19 @@ pub struct PoolUse {
     pub max: u32,
 }
 
-/// Whether a store is well.
+/// A store's health.
+///
+/// # Errors
+///
+/// The calls fail if the store is unavailable.
 #[async_trait]
 pub trait StoreHealth: Send + Sync {
-    /// Asks the store for a sign of life.
+    /// Checks that the store answers.
     async fn ping(&self) -> Result<(), StoreError>;
 
     /// Counts what waits at `now`.
     async fn vitals(&self, now: Timestamp) -> Result<Vitals, StoreError>;
 
-    /// How the connections are used. Answers at once. `None` where there is no pool.
+    /// Returns the state of the connection pool at once; `None` without a pool.
     fn pool_use(&self) -> Option<PoolUse>;
 }

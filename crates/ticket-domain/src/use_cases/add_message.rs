@@ -1,4 +1,4 @@
-//! A customer or an operator writes into a ticket's thread on the web.
+//! Adds a customer's or an operator's message on the web.
 
 use std::sync::Arc;
 
@@ -11,14 +11,14 @@ use crate::{
     ports::{Append, Appended, Idempotency, StoreError, TicketLookup, TicketStore},
 };
 
-/// Adds what people write on the web to threads.
+/// Adds messages that people write on the web.
 pub struct AddMessage {
     store: Arc<dyn TicketStore>,
     context: Context,
     access: Access,
 }
 
-/// A message that was added, now or by the same request before.
+/// A message that was added, by this request or an identical one before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Added {
     /// The ticket.
@@ -27,35 +27,41 @@ pub struct Added {
     pub message: MessageId,
     /// When it was received.
     pub at: Timestamp,
-    /// Whether the request had been answered before.
+    /// Whether an identical request had added it before.
     pub replayed: bool,
 }
 
-/// Why no message was added.
+/// Why a message was not added.
 #[derive(Debug, thiserror::Error)]
 pub enum AddError {
-    /// There is no such ticket, or the writer may not know that there is.
+    /// There is no such ticket, or the sender may not know of it.
     #[error("there is no such ticket")]
     NotFound,
-    /// The writer may see the ticket and not speak in it.
+    /// The sender may read the ticket but not write into it.
     #[error("only the customer's key lets its holder write")]
     NotAllowed,
     /// The key was used for another request.
     #[error("this idempotency key was used for another request")]
     KeyReused,
-    /// The store did not take it.
+    /// The store failed.
     #[error("the message could not be stored")]
     Store(#[from] StoreError),
 }
 
 impl AddMessage {
-    /// Adds messages to the tickets of `store`.
+    /// Adds messages to tickets in `store`.
     pub fn new(store: Arc<dyn TicketStore>, context: Context, access: Access) -> Self {
         Self { store, context, access }
     }
 
-    /// What the holder of the customer's key writes. It opens the ticket again, and the manager is told. The same `key`
-    /// with the same text gives the same message for 24 hours.
+    /// Adds a message of the customer, reopens the ticket and notifies the manager. The same `key` with the same text
+    /// returns the same message for 24 hours.
+    ///
+    /// # Errors
+    ///
+    /// [`AddError::NotFound`] without such a ticket, or without a valid key where tickets are private;
+    /// [`AddError::NotAllowed`] if the key does not permit to write, or the customer was erased; [`AddError::KeyReused`] if
+    /// `key` belongs to another request.
     pub async fn as_customer(
         &self,
         reference: TicketRef,
@@ -77,7 +83,11 @@ impl AddMessage {
         }
     }
 
-    /// What an operator writes: an answer of the team, which leaves the ticket's status as it is.
+    /// Adds an answer of the team, and leaves the ticket's status as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`AddError::NotFound`] without such a ticket; [`AddError::KeyReused`] if `key` belongs to another request.
     pub async fn as_operator(
         &self,
         reference: TicketRef,

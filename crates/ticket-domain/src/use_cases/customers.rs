@@ -1,4 +1,4 @@
-//! What is kept of a person is given back, or erased.
+//! Exports and erases personal data.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -9,34 +9,34 @@ use crate::{
     ports::{Clock, EraseStats, EraseTarget, Erasure, InactiveQuery, Random, Store, StoreError},
 };
 
-/// Tickets of one page that are looked through.
+/// Page size when searching for a person's tickets.
 const PAGE: u16 = 100;
 
-/// Messages that are erased in one act, so that nobody waits for it.
+/// Messages that are erased in one transaction, so that it blocks nobody for long.
 const TOGETHER: u16 = 300;
 
-/// Everything that is kept of a person.
+/// All data of a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Records {
-    /// Their tickets, the newest first.
+    /// Their tickets, newest first.
     pub threads: Vec<Thread>,
-    /// Messages of their number elsewhere: kept without a ticket, or in somebody else's.
+    /// Messages from their number elsewhere: unmatched, or in other people's tickets.
     pub messages: Vec<(Message, Option<TicketRef>)>,
-    /// For an address: the numbers in its tickets from which other messages came, and how many. Nobody has proved that
-    /// they are the same person's.
+    /// For an e-mail address: other numbers in its tickets, and how many messages came from each. Whether they belong to
+    /// the same person is not proven.
     pub other_numbers: Vec<(Phone, usize)>,
 }
 
-/// What was erased of a person, and where.
+/// What was erased of a person.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EraseReport {
-    /// How much.
+    /// Counts.
     pub removed: EraseStats,
     /// The tickets.
     pub tickets: Vec<TicketId>,
 }
 
-/// Gives back and erases.
+/// Exports and erases personal data.
 pub struct Customers {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
@@ -49,8 +49,12 @@ impl Customers {
         Self { store, clock, random }
     }
 
-    /// Everything that is kept of a person. An address has its tickets; a number has its tickets, and what it sent
+    /// Returns all data of a person: for an e-mail address its tickets, for a phone number its tickets and its messages
     /// elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
     pub async fn records(&self, contact: &Contact) -> Result<Records, StoreError> {
         let tickets = self.tickets_of(contact).await?;
         let mut threads = Vec::with_capacity(tickets.len());
@@ -64,10 +68,14 @@ impl Customers {
         })
     }
 
-    /// Erases what [`records`](Self::records) gives. If it breaks off, doing it again does the rest.
+    /// Erases what [`records`](Self::records) returns. If it fails halfway, another call erases the rest.
     ///
-    /// What was decided before and is written just now, as a notification that names the customer, may come after it. Every
-    /// call ends within seconds: [`erase_tickets`](Self::erase_tickets) after them erases that too.
+    /// A request that is in progress may still write the customer's data afterwards, such as a notification. Every request
+    /// ends within seconds; [`erase_tickets`](Self::erase_tickets) then erases that too.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
     pub async fn erase(&self, contact: &Contact, by: Actor) -> Result<EraseReport, StoreError> {
         let mut gone = EraseReport::default();
         loop {
@@ -85,7 +93,11 @@ impl Customers {
         }
     }
 
-    /// Everything of one ticket, whosever it is or was; nothing if there is none.
+    /// Returns all data of one ticket; nothing if there is no such ticket.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
     pub async fn records_of(&self, reference: TicketRef) -> Result<Records, StoreError> {
         Ok(Records {
             threads: self.store.thread(reference).await?.into_iter().collect(),
@@ -94,8 +106,12 @@ impl Customers {
         })
     }
 
-    /// Erases tickets to which nothing happened since `unchanged_since`, among the next few after `after`. What went, and
-    /// where to go on; nowhere if all that is old was looked at.
+    /// Erases tickets without changes since `unchanged_since`, among the next `limit` after `after`. Returns what was erased,
+    /// and where to continue; `None` if no inactive ticket is left to examine.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
     pub async fn erase_stale(
         &self,
         after: i64,
@@ -112,7 +128,11 @@ impl Customers {
         Ok((self.erase_tickets(&found.tickets, by).await?, found.next))
     }
 
-    /// Erases messages that were kept before `kept_before` and never got a ticket; at most `limit`. How many.
+    /// Erases up to `limit` messages that are unmatched since before `kept_before`, and returns how many.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
     pub async fn erase_unmatched(&self, kept_before: Timestamp, limit: u16, by: Actor) -> Result<u64, StoreError> {
         let kept = self.store.unmatched(None, limit).await?;
         let old = kept.iter().filter(|message| message.created_at < kept_before);
@@ -123,7 +143,7 @@ impl Customers {
         Ok(self.erase_messages(&old, by).await?.messages)
     }
 
-    /// Their tickets that are not erased yet, the newest first. Found by their words, and then looked at closely.
+    /// Returns their tickets that are not erased yet, newest first: found by full-text search, then compared exactly.
     async fn tickets_of(&self, contact: &Contact) -> Result<Vec<Ticket>, StoreError> {
         let mut tickets = Vec::new();
         let text = words(contact);
@@ -148,7 +168,7 @@ impl Customers {
         Ok(tickets)
     }
 
-    /// Messages of a person's number outside of these tickets, which are theirs.
+    /// Returns messages from a person's number outside of `tickets`, which are theirs.
     async fn messages_elsewhere(
         &self,
         contact: &Contact,
@@ -156,7 +176,7 @@ impl Customers {
     ) -> Result<Vec<(Message, Option<TicketRef>)>, StoreError> {
         match contact {
             Contact::Phone(phone) => self.messages_outside(phone, tickets).await,
-            // Anybody can write anybody's number into a form.
+            // Anyone can enter any number into the form.
             Contact::Email(_) => Ok(Vec::new()),
         }
     }
@@ -197,7 +217,11 @@ impl Customers {
         Ok(removed)
     }
 
-    /// Erases these tickets, or what was written into them since they were erased.
+    /// Erases these tickets, or what was written into them since an erasure.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
     pub async fn erase_tickets(&self, tickets: &[TicketId], by: Actor) -> Result<EraseStats, StoreError> {
         let mut removed = EraseStats::default();
         for id in tickets {
@@ -223,7 +247,7 @@ impl Customers {
     }
 }
 
-/// What finds every ticket of a contact, and perhaps others.
+/// Search words that find every ticket of a contact, and perhaps others.
 fn words(contact: &Contact) -> Option<SearchText> {
     match contact {
         Contact::Phone(phone) => phone.as_str().trim_start_matches('+').parse().ok(),

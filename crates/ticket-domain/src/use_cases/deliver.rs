@@ -1,4 +1,4 @@
-//! What is due goes out.
+//! Delivers notifications.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -16,24 +16,23 @@ use crate::{
     },
 };
 
-/// How long a worker has a notification for itself: twice what a try may take, and short enough that a try which a
-/// crash interrupted is made again within a minute.
+/// Duration of a worker's lease: twice the longest attempt, and short enough that an attempt which a crash interrupted is
+/// repeated within a minute.
 pub const LEASE: Duration = Duration::from_secs(30);
 
-/// A receiver that asks for more patience than this is asked again after this.
+/// The longest `Retry-After` that is obeyed.
 const LONGEST_PATIENCE: Duration = Duration::from_hours(1);
 
-/// While nothing gets through, one waiting notification is tried so often beside the schedule.
+/// Interval of health probes while nothing is delivered.
 const PROBE_EVERY: Duration = Duration::from_mins(1);
 
-/// What was never tried for want of an address, and is older than this, waits for an operator's word.
+/// Notifications that were never tried for want of a receiver, and are older than this, are held for an operator.
 const STALE_AFTER: Duration = Duration::from_hours(24);
 
-/// A clock that was set back by more than this leaves what was due waiting for too long. Less is a delay that nobody
-/// minds.
+/// A clock that was set back by more than this would delay due notifications noticeably.
 const SET_BACK: Duration = Duration::from_secs(5);
 
-/// Delivers notifications. It does one step at a time; a worker calls the steps.
+/// Delivers notifications, one step per call; a worker loops over the steps.
 pub struct Deliver {
     outbox: Arc<dyn Outbox>,
     composer: Arc<dyn Composer>,
@@ -41,39 +40,39 @@ pub struct Deliver {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     schedule: RetrySchedule,
-    line: Mutex<ReceiverHealth>,
+    health: Mutex<ReceiverHealth>,
 }
 
-/// How many notifications a worker can send at this moment.
+/// How many notifications a worker can send at the moment.
 #[derive(Debug, Clone, Copy)]
 pub struct Capacity {
-    /// In all.
+    /// In total.
     pub in_all: u16,
-    /// Of those, the ones that may be other than first tries.
+    /// Of those, how many may be retries or probes.
     pub for_others: u16,
 }
 
-/// What a worker got to send.
+/// Notifications that a worker has claimed.
 #[derive(Debug, Default)]
 pub struct Claims {
-    /// Never tried before.
+    /// First attempts.
     pub first_tries: Vec<Claimed>,
-    /// Retries, probes, and what an earlier worker left.
+    /// Retries, health probes, and expired leases.
     pub others: Vec<Claimed>,
 }
 
-/// What is known of the line to the receiver.
+/// What is known of the receiver.
 #[derive(Debug, Clone, Copy, Default)]
 struct ReceiverHealth {
-    /// The receiver asked to be left alone until then.
+    /// The receiver asked to wait until then.
     paused_until: Option<Timestamp>,
-    /// Whether that still has to be told to the store, for other workers and for after a restart.
+    /// Whether the pause still has to be stored, for other workers and for the time after a restart.
     is_pause_new: bool,
     /// The first failure after the last success.
     failing_since: Option<Timestamp>,
     /// When this worker last probed.
     probed_at: Option<Timestamp>,
-    /// Whether something got through after failures, or the clock was set back, and what waits is to be released.
+    /// Whether a delivery succeeded after failures, or the clock was set back, so that waiting notifications are due.
     is_back: bool,
     /// When this worker last looked for work.
     looked_at: Option<Timestamp>,
@@ -116,8 +115,9 @@ impl ReceiverHealth {
 }
 
 impl Deliver {
-    /// Delivers what is in `outbox` by `notifier`, and by another way that `composer` knows where one is refused. It begins as if something had just failed, since it does not
-    /// know what an earlier program met: it probes after a minute, and the first success releases what waits.
+    /// Delivers from `outbox` by `notifier`, with fallback routes from `composer`. It starts as if an attempt had just
+    /// failed, because it does not know how an earlier process fared: it probes after a minute, and the first success
+    /// makes all waiting notifications due.
     pub fn new(
         outbox: Arc<dyn Outbox>,
         composer: Arc<dyn Composer>,
@@ -126,7 +126,7 @@ impl Deliver {
         random: Arc<dyn Random>,
         schedule: RetrySchedule,
     ) -> Self {
-        let line = ReceiverHealth {
+        let health = ReceiverHealth {
             failing_since: Some(clock.now()),
             ..ReceiverHealth::default()
         };
@@ -137,23 +137,32 @@ impl Deliver {
             clock,
             random,
             schedule,
-            line: Mutex::new(line),
+            health: Mutex::new(health),
         }
     }
 
-    /// To be called once before the first claim: holds what waited too long for its first address. Says how many.
+    /// Holds notifications that waited too long for their first receiver, and returns how many. To be called once before
+    /// the first claim.
+    ///
+    /// # Errors
+    ///
+    /// If the store is unavailable.
     pub async fn hold_stale(&self) -> Result<u64, StoreError> {
         self.outbox.hold_unaddressed(self.clock.now().minus(STALE_AFTER)).await
     }
 
-    /// Takes notifications to send now, at most as many as there is room for. First tries go first: those that were
-    /// tried before may take long to fail again, and must not keep the others back. After the first success since
-    /// something failed, and after the clock was set back, everything that waits is among them.
+    /// Claims notifications to send now, at most as many as `room` allows. First attempts come first, because retries may
+    /// take long to fail again. After the first success since a failure, and after the clock was set back, all waiting
+    /// notifications are due.
+    ///
+    /// # Errors
+    ///
+    /// If the store is unavailable.
     pub async fn claim(&self, room: Capacity) -> Result<Claims, StoreError> {
         let now = self.clock.now();
-        self.line().note_time(now);
+        self.health().note_time(now);
         self.spread_pause().await?;
-        if room.in_all == 0 || self.line().is_paused(now) {
+        if room.in_all == 0 || self.health().is_paused(now) {
             return Ok(Claims::default());
         }
         self.release_if_back(now).await?;
@@ -173,25 +182,24 @@ impl Deliver {
         Ok(Claims { first_tries, others })
     }
 
-    /// Takes what is due, or if nothing is, one to probe the line with.
+    /// Claims what is due or, if nothing is, one notification as a health probe.
     async fn claim_others(&self, now: Timestamp, limit: u16) -> Result<Vec<Claimed>, StoreError> {
         if limit == 0 {
             return Ok(Vec::new());
         }
         let due = self.outbox.claim(self.lease(now), limit).await?;
-        let wants_probe = self.line().wants_probe(now);
+        let wants_probe = self.health().wants_probe(now);
         if !due.is_empty() || !wants_probe {
             return Ok(due);
         }
         let probe = self.outbox.claim_probe(self.lease(now), now.minus(PROBE_EVERY)).await?;
         if probe.is_some() {
-            self.line().probed_at = Some(now);
+            self.health().probed_at = Some(now);
         }
         Ok(probe.into_iter().collect())
     }
 
-    /// Makes one try, and judges how it went. What would go to somebody who is no longer the one to be told is not
-    /// sent, and is addressed anew.
+    /// Makes one attempt and decides its outcome. A message whose receiver has changed is not sent but retargeted.
     pub async fn send(&self, claimed: &Claimed) -> AttemptOutcome {
         let begun = self.clock.now();
         if let Some(payload) = self.composer.retarget(&claimed.payload, claimed.route) {
@@ -214,23 +222,31 @@ impl Deliver {
         let now = self.clock.now();
         match answer {
             DeliveryResult::Accepted { external_id } => {
-                self.line().note_success();
+                self.health().note_success();
                 AttemptOutcome::Delivered { at: now, external_id }
             }
             DeliveryResult::Failed(failure) => {
-                self.line().note_failure(&failure, now);
+                self.health().note_failure(&failure, now);
                 self.judge(claimed, failure, begun, now)
             }
         }
     }
 
-    /// Writes the verdict of a try.
+    /// Records the outcome of an attempt.
+    ///
+    /// # Errors
+    ///
+    /// If the store is unavailable; the outcome may be recorded again then.
     pub async fn record_attempt(&self, claimed: &Claimed, outcome: AttemptOutcome) -> Result<RecordResult, StoreError> {
         self.outbox.record_attempt(claimed.id, claimed.lease, outcome).await
     }
 
-    /// Gives a notification back untried.
-    pub async fn hand_back(&self, claimed: &Claimed) -> Result<RecordResult, StoreError> {
+    /// Returns a claimed notification without an attempt.
+    ///
+    /// # Errors
+    ///
+    /// If the store is unavailable; the lease ends by itself then.
+    pub async fn return_unsent(&self, claimed: &Claimed) -> Result<RecordResult, StoreError> {
         let outcome = AttemptOutcome::Returned {
             due: claimed.scheduled_at,
             reason: None,
@@ -245,7 +261,7 @@ impl Deliver {
             retry_after,
         } = failure;
         let earliest = now.plus(retry_after.unwrap_or_default().min(LONGEST_PATIENCE));
-        let beside_schedule = claimed.scheduled_at > begun;
+        let is_probe = claimed.scheduled_at > begun;
         if kind == FailureKind::Permanent {
             let fallback = Fallback::after(
                 claimed.route,
@@ -262,7 +278,7 @@ impl Deliver {
                 None => AttemptOutcome::Dead { at: now, reason },
             };
         }
-        if beside_schedule {
+        if is_probe {
             return AttemptOutcome::Returned {
                 due: claimed.scheduled_at.max(earliest),
                 reason: Some(reason),
@@ -280,23 +296,22 @@ impl Deliver {
         }
     }
 
-    /// A receiver that is overwhelmed is left alone by all that waits, whichever worker would send it.
+    /// Postpones all waiting notifications while the receiver is overloaded, for every worker.
     async fn spread_pause(&self) -> Result<(), StoreError> {
-        let line = *self.line();
-        if let (true, Some(until)) = (line.is_pause_new, line.paused_until) {
+        let health = *self.health();
+        if let (true, Some(until)) = (health.is_pause_new, health.paused_until) {
             self.outbox.postpone(until).await?;
-            self.line().is_pause_new = false;
+            self.health().is_pause_new = false;
         }
         Ok(())
     }
 
-    /// After the first success since something failed, everything that waits becomes due. One that then fails while
-    /// others do not is at fault itself, and keeps to its schedule from there on: the store releases each once only
-    /// between two tries of its schedule.
+    /// Makes all waiting notifications due after the first success since a failure. One that fails again while others
+    /// succeed keeps to its schedule, because the store releases each only once between two scheduled attempts.
     async fn release_if_back(&self, now: Timestamp) -> Result<(), StoreError> {
-        if self.line().is_back {
+        if self.health().is_back {
             self.outbox.release_waiting(now).await?;
-            self.line().is_back = false;
+            self.health().is_back = false;
         }
         Ok(())
     }
@@ -311,7 +326,7 @@ impl Deliver {
         }
     }
 
-    fn line(&self) -> MutexGuard<'_, ReceiverHealth> {
-        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    fn health(&self) -> MutexGuard<'_, ReceiverHealth> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! What the system does.
+//! The use cases.
 
 mod add_message;
 mod customers;
@@ -30,29 +30,29 @@ use crate::{
     ports::{Clock, Composer, Event, Random, WakeSignal},
 };
 
-/// How long an idempotency key keeps answering with what it made.
+/// How long an idempotency key is valid.
 const KEY_LIFE: Duration = Duration::from_hours(24);
 
-/// A name that sorts by the time it was made at (UUID version 7), so that an index grows at its end.
+/// Makes an id that sorts by time (UUID version 7), so that an index grows at its end.
 fn new_id(now: Timestamp, random: &dyn Random) -> Uuid {
     let millis = u64::try_from(now.unix_micros() / 1_000).unwrap_or_default();
     Builder::from_unix_timestamp_millis(millis, &random.bytes()).into_uuid()
 }
 
-/// What every use case that changes a ticket needs of its surroundings.
+/// What every use case that changes a ticket needs.
 #[derive(Clone)]
 pub struct Context {
-    /// Tells the time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Draws ids, keys and references.
+    /// The source of ids, keys and references.
     pub random: Arc<dyn Random>,
-    /// Writes what the manager is told.
+    /// Writes notifications.
     pub composer: Arc<dyn Composer>,
-    /// Rouses the delivery.
+    /// Wakes the delivery loop.
     pub wake: Arc<dyn WakeSignal>,
-    /// Where tickets are found on the web.
+    /// Builds links to tickets.
     pub links: TicketLinks,
-    /// Whether there is a receiver to send notifications to.
+    /// Whether a receiver for notifications is configured.
     pub has_receiver: bool,
 }
 

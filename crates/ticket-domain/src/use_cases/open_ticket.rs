@@ -1,4 +1,4 @@
-//! A customer opens a ticket.
+//! Opens tickets.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,12 +10,12 @@ use crate::{
     values::partly_redacted_debug,
 };
 
-/// After so many openings the tickets of the day are counted again, to see how wide references must be. With a few
-/// processes at work at once, what they do not know of each other stays far below the sixth of 10,000 that matters.
+/// After this many openings the day's tickets are counted again, because the count decides the length of references. With
+/// a few processes, the tickets that they don't know of each other stay far below the sixth of 10,000 that matters.
 const RECOUNT_AFTER: u32 = 64;
 
-/// After so many references in a row that were taken, one digit more is drawn. At the fill that references are allowed
-/// to reach, it happens once in 200 tickets; it also ends any search.
+/// After this many taken references in a row, references get one more digit. At the fill that is allowed, that happens
+/// once in 200 tickets; it also bounds the search.
 const WIDEN_AFTER: u8 = 3;
 
 /// Opens tickets.
@@ -25,7 +25,7 @@ pub struct OpenTicket {
     day: Mutex<Day>,
 }
 
-/// What is known of the number of tickets opened today.
+/// The number of tickets opened today.
 #[derive(Clone, Copy)]
 struct Day {
     begins: Timestamp,
@@ -33,33 +33,33 @@ struct Day {
     until_recount: u32,
 }
 
-/// A ticket that was opened, now or by the same request before.
+/// A ticket that was opened, by this request or an identical one before.
 #[derive(Clone, PartialEq, Eq)]
 pub struct OpenedTicket {
-    /// Its name among programs.
+    /// Its id.
     pub id: TicketId,
-    /// Its name among people.
+    /// Its reference.
     pub reference: TicketRef,
     /// The customer's link, with the key.
     pub url: String,
-    /// Whether the request had been answered before.
+    /// Whether an identical request had opened it before.
     pub replayed: bool,
 }
 
 partly_redacted_debug!(OpenedTicket, shows id, reference, replayed; hides url);
 
-/// Why no ticket was opened.
+/// Why a ticket was not opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The key was used for another request.
     #[error("this idempotency key was used for another request")]
     KeyReused,
-    /// The store did not take it.
+    /// The store failed.
     #[error("the ticket could not be stored")]
     Store(#[from] StoreError),
 }
 
-/// Every reference that was drawn is taken. It can't happen by chance.
+/// Every drawn reference is taken, which can't happen by chance.
 #[derive(Debug, thiserror::Error)]
 #[error("no free reference was found in {0} draws")]
 struct NoFreeReference(u8);
@@ -79,8 +79,12 @@ impl OpenTicket {
         }
     }
 
-    /// Stores a ticket with its first message and the notification of it. The same `key` with the same request gives
-    /// the same ticket for 24 hours.
+    /// Stores a ticket with its first message and notification. The same `key` with the same request returns the same
+    /// ticket for 24 hours.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::KeyReused`] if `key` belongs to another request; [`OpenError::Store`] if the store fails.
     pub async fn open(&self, request: TicketRequest, key: Option<IdempotencyKey>) -> Result<OpenedTicket, OpenError> {
         let now = self.context.clock.now();
         let digest = request.digest();
@@ -167,7 +171,7 @@ impl OpenTicket {
         })
     }
 
-    /// About how many tickets have been opened today.
+    /// Returns about how many tickets were opened today.
     async fn opened_today(&self, now: Timestamp) -> Result<u64, StoreError> {
         let begins = now.midnight();
         if let Some(opened) = self.day().count_on(begins) {
@@ -194,8 +198,8 @@ impl OpenTicket {
 }
 
 impl Day {
-    /// One more than was counted before. None if it is another day or time to count anew: whoever is told so counts, and
-    /// all others go on meanwhile.
+    /// Counts one more ticket. Returns `None` on another day, or when it is time to recount: that caller recounts, while
+    /// the others continue.
     fn count_on(&mut self, begins: Timestamp) -> Option<u64> {
         if self.begins != begins {
             return None;

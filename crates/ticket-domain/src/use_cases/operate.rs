@@ -1,4 +1,4 @@
-//! An operator looks through the tickets and sets them right.
+//! What operators do with tickets.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::{
     ports::{Attach, AttachResult, OperatorQueries, StoreError, TicketLookup, TicketStore, UpdateTicket},
 };
 
-/// What operators do at their desk.
+/// Lists and changes tickets for operators.
 pub struct Operate {
     tickets: Arc<dyn TicketStore>,
     desk: Arc<dyn OperatorQueries>,
@@ -17,14 +17,14 @@ pub struct Operate {
     managers: Managers,
 }
 
-/// A message that an operator attached, now or before.
+/// A message that was attached, now or before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AttachedMessage {
-    /// The ticket in whose thread it is.
+    /// Its ticket.
     pub reference: TicketRef,
     /// The message.
     pub message: MessageId,
-    /// Whether it was there before.
+    /// Whether it was attached before.
     pub duplicate: bool,
 }
 
@@ -40,13 +40,13 @@ pub enum OperateError {
     /// The message is in the thread of another ticket.
     #[error("the message belongs to {0} already")]
     InAnotherThread(TicketRef),
-    /// The store did not do it.
+    /// The store failed.
     #[error("the store did not do it")]
     Store(#[from] StoreError),
 }
 
 impl Operate {
-    /// Works on the tickets of a store. `managers` says whose a message is that is attached.
+    /// Works on a store's tickets. `managers` decides as whose message an attached one joins a thread.
     pub fn new(
         tickets: Arc<dyn TicketStore>,
         desk: Arc<dyn OperatorQueries>,
@@ -61,17 +61,29 @@ impl Operate {
         }
     }
 
-    /// One page of tickets.
+    /// Returns one page of tickets.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
     pub async fn list(&self, query: TicketQuery) -> Result<TicketPage, StoreError> {
         self.desk.list(query).await
     }
 
-    /// What of the tickets needs an operator.
+    /// Counts the tickets that wait for the team.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
     pub async fn attention(&self) -> Result<Attention, StoreError> {
         self.desk.attention().await
     }
 
-    /// Gives a ticket another status, another priority, or both; the ticket as it stands then.
+    /// Changes a ticket's status, priority, or both, and returns it.
+    ///
+    /// # Errors
+    ///
+    /// [`OperateError::NoSuchTicket`] without such a ticket.
     pub async fn change(&self, reference: TicketRef, patch: TicketPatch, by: Actor) -> Result<Ticket, OperateError> {
         let ticket = self.ticket(reference).await?;
         let at = self.context.clock.now();
@@ -85,14 +97,23 @@ impl Operate {
         Ok(self.desk.change(update).await?)
     }
 
-    /// Messages whose ticket is not known, the oldest first.
+    /// Returns up to `limit` unmatched messages, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
     pub async fn unmatched(&self, after: Option<MessageId>, limit: u16) -> Result<Vec<Message>, StoreError> {
         self.desk.unmatched(after, limit).await
     }
 
-    /// Has a message whose ticket was not known join a ticket, as its `writer`'s word. Where the operator does not say
-    /// who that is, a manager's number speaks as the manager and everybody else as the customer, who may well write from
-    /// another telephone. A customer's message opens the ticket again, and the manager is told.
+    /// Attaches an unmatched message to a ticket as a message of `writer`. Without a `writer`, a manager's number counts as
+    /// the manager and any other as the customer, who may write from another phone. A customer's message reopens the
+    /// ticket and notifies the manager.
+    ///
+    /// # Errors
+    ///
+    /// [`OperateError::NoSuchTicket`], [`OperateError::NoSuchMessage`], or [`OperateError::InAnotherThread`] if the message
+    /// belongs to another ticket.
     pub async fn attach(
         &self,
         message: MessageId,
@@ -133,7 +154,11 @@ impl Operate {
         }
     }
 
-    /// What operators did, to one ticket or to all, the newest first.
+    /// Returns up to `limit` entries of the audit log, of one ticket or of all, newest first, older than `before`.
+    ///
+    /// # Errors
+    ///
+    /// [`OperateError::NoSuchTicket`] without such a ticket.
     pub async fn trail(
         &self,
         of: Option<TicketRef>,
@@ -152,7 +177,7 @@ impl Operate {
         found.ok_or(OperateError::NoSuchTicket)
     }
 
-    /// Who wrote a kept message, as far as its number tells.
+    /// Returns the sender of an unmatched message by its number.
     fn writer(&self, message: &Message) -> Sender {
         match &message.from {
             Some(from) if self.managers.include(from) => Sender::Manager,

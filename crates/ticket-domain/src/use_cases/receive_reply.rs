@@ -1,4 +1,4 @@
-//! A message comes in from WhatsApp, and joins the thread that it belongs to.
+//! Receives messages from WhatsApp and adds them to their threads.
 
 use std::sync::Arc;
 
@@ -24,69 +24,69 @@ pub enum TicketName {
     Absent,
     /// By a reference.
     Reference(TicketRef),
-    /// By a text that no reference looks like: no ticket has it.
+    /// By a text that is no reference, so that no ticket has it.
     Unreadable,
 }
 
-/// A message as the caller handed it over.
+/// A message from outside.
 #[derive(Debug, Clone)]
 pub struct Reply {
-    /// The ticket, as the caller names it.
+    /// How the caller names the ticket.
     pub ticket: TicketName,
-    /// What it says.
+    /// Its content.
     pub content: Content,
-    /// The number that it came from.
+    /// The sender's number.
     pub from: Phone,
-    /// The way it came.
+    /// The channel it came through.
     pub channel: Channel,
-    /// The id that the outside world gave it.
+    /// Its external id.
     pub external_id: Option<ExternalId>,
-    /// The outside id of the message that it quotes.
+    /// The external id of the message that it quotes.
     pub replied_to: Option<ExternalId>,
-    /// Whether it had a medium that could not be kept, so that `content` is not all of it.
+    /// Whether it had a medium that could not be stored, so that `content` is incomplete.
     pub lost_medium: bool,
-    /// Whether its writer passed on what somebody else wrote: then its text names no ticket, and answers nothing.
+    /// Whether it is forwarded: then its text names no ticket and answers no question.
     pub is_forwarded: bool,
 }
 
-/// Where a message went.
+/// Where a message was stored.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Received {
-    /// The ticket whose thread it is in, or that it picked. None only where it left what was asked about to an operator.
+    /// Its ticket, or the ticket that it chose as an answer; `None` if the answer left the messages to an operator.
     pub reference: Option<TicketRef>,
-    /// The message; of an answer to a question, the first message that was asked about.
+    /// The message; for an answer, the first message that the question was about.
     pub message: MessageId,
-    /// Whether it was there before.
+    /// Whether it was stored before.
     pub duplicate: bool,
-    /// What the writer is told of it.
+    /// The confirmation for the sender.
     pub notice: Option<String>,
 }
 
 partly_redacted_debug!(Received, shows reference, message, duplicate; hides notice);
 
-/// Why a message joined no thread.
+/// Why a message joined no thread. It is stored as unmatched, unless the store failed.
 #[derive(thiserror::Error)]
 pub enum ReceiveError {
-    /// Nothing names a ticket for certain. The message is kept for an operator.
+    /// The message does not name a ticket with certainty.
     #[error("the message names no ticket for certain; it is kept until its ticket is known")]
     NotNamed {
-        /// What its writer is asked.
+        /// The question to its sender.
         ask: Option<Box<str>>,
     },
-    /// It names a ticket that does not exist. The message is kept for an operator.
+    /// The message names a ticket that does not exist.
     #[error("there is no ticket of this reference; the message is kept until its ticket is known")]
     NotFound {
-        /// What its writer is asked.
+        /// The question to its sender.
         ask: Option<Box<str>>,
     },
-    /// The store did not take it.
+    /// The store failed.
     #[error("the message could not be stored")]
     Store(#[from] StoreError),
 }
 
 impl std::fmt::Debug for ReceiveError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // What its writer is asked has customers' subjects in it.
+        // The question contains customers' subjects.
         match self {
             Self::NotNamed { .. } => f.write_str("NotNamed"),
             Self::NotFound { .. } => f.write_str("NotFound"),
@@ -95,15 +95,15 @@ impl std::fmt::Debug for ReceiveError {
     }
 }
 
-/// A message could not be placed, since its writer's question was another one at every look. It can't happen by chance.
+/// The sender's question had changed at every retry, which can't happen by chance.
 #[derive(Debug, thiserror::Error)]
 #[error("the writer's question was another one at each of {0} looks")]
 struct RestlessQuestion(u8);
 
-/// How often a message is placed anew because its writer's other messages came in between.
+/// How often to retry when the sender's other messages change the question in between.
 const LOOKS: u8 = 16;
 
-/// After so many looks a new question takes the place of whichever is open.
+/// After this many retries a new question replaces any open one.
 const PATIENT_LOOKS: u8 = 4;
 
 /// Receives messages from outside.
@@ -130,8 +130,13 @@ impl ReceiveReply {
         }
     }
 
-    /// Adds a message to the thread that it certainly belongs to, or keeps it aside and asks its writer, or takes it as
-    /// the answer to what its writer was asked.
+    /// Adds a message to its thread if the ticket is certain, treats it as the answer to the sender's open question, or
+    /// stores it as unmatched and asks the sender.
+    ///
+    /// # Errors
+    ///
+    /// [`ReceiveError::NotNamed`] or [`ReceiveError::NotFound`] if the message was stored as unmatched;
+    /// [`ReceiveError::Store`] if the store failed.
     pub async fn receive(&self, reply: Reply) -> Result<Received, ReceiveError> {
         for look in 0..LOOKS {
             let hints = Hints::of(&reply, &*self.store, &self.managers).await?;
@@ -157,7 +162,7 @@ impl ReceiveReply {
         Err(StoreError::Unavailable(Arc::new(RestlessQuestion(LOOKS))).into())
     }
 
-    /// Takes a message as the answer to its writer's question, if it is one.
+    /// Treats a message as the answer to its sender's question, if it is one.
     async fn pick(&self, reply: &Reply, hints: &Hints, question: Option<&Question>) -> Result<Picks, StoreError> {
         let text = reply.content.body().as_str();
         if !hints.may_pick || !looks_like_a_choice(text) {
@@ -235,8 +240,8 @@ impl ReceiveReply {
         })
     }
 
-    /// What the manager is told of a customer's message. If it was kept as unmatched before, its first words are the
-    /// ones that join the thread, and so the ones to tell.
+    /// Returns the notification of a customer's message. If the message was unmatched before, its stored text joins the
+    /// thread, and so is the one to send.
     async fn told_of(&self, message: &Message, ticket: &Ticket) -> Result<Notification, StoreError> {
         let kept = match &message.external_id {
             Some(id) => self.store.kept(id.clone()).await?,
@@ -248,7 +253,7 @@ impl ReceiveReply {
             .notification(EventKind::Updated, ticket, &text, message.created_at))
     }
 
-    /// Keeps a message and asks its writer. Nothing comes of it if the writer's question moved meanwhile.
+    /// Stores a message as unmatched and asks its sender. Returns `None` if the sender's question changed meanwhile.
     async fn keep(
         &self,
         reply: &Reply,
@@ -297,8 +302,8 @@ impl ReceiveReply {
         }
     }
 
-    /// What was asked about a message, to be asked again as it comes again: only as long as it can be answered, since an
-    /// answer that comes to no question, or to another, would be taken for something else.
+    /// Returns the question about a message that was repeated, as long as it can be answered: an answer to a closed question
+    /// would be taken for a message.
     async fn still_asked(&self, reply: &Reply, before: Option<Question>) -> Result<Option<Question>, StoreError> {
         let is_theirs = |before: &Question| before.of == reply.from && self.managers.may_be_asked(&reply.from);
         let Some(before) = before.filter(is_theirs) else {
@@ -309,7 +314,7 @@ impl ReceiveReply {
         Ok(open.filter(|open| open.id == before.id && open.is_in_time(now)))
     }
 
-    /// What came of an answer. Only who gave it is told.
+    /// The result of an answer. Only the sender of the answer gets the confirmation.
     fn answered(&self, reply: &Reply, picked: &ChoiceResult, duplicate: bool) -> Received {
         let is_told = picked.of == reply.from && self.managers.may_be_asked(&reply.from);
         Received {
@@ -320,7 +325,7 @@ impl ReceiveReply {
         }
     }
 
-    /// What the writer of a message is asked: the same again about a further part of a run, else anew.
+    /// The question to a message's sender: the open one for another message of a batch, else a new one.
     async fn asked(
         &self,
         reply: &Reply,
@@ -350,15 +355,15 @@ impl ReceiveReply {
     }
 }
 
-/// What a message is to its writer's question.
+/// What a message does to its sender's question.
 enum Picks {
-    /// No answer to it.
+    /// It does not answer the question.
     No,
-    /// An answer, and what came of it.
+    /// It answered the question, with this result.
     Yes(Received),
-    /// No answer: it is a message that was kept before, and about which this was asked.
+    /// It was stored as unmatched before, and this was asked about it.
     StoredUnmatched(Option<Question>),
-    /// It may be one, but the question moved: look again.
+    /// It may answer the question, but the question changed: retry.
     Moved,
 }
 
@@ -371,7 +376,7 @@ fn duplicate(message: MessageId, of: TicketRef) -> Received {
     }
 }
 
-/// The answer to a message that is kept.
+/// The error for a message that is unmatched.
 fn refusal(which: &TicketMatch, asked: Option<Question>) -> ReceiveError {
     let ask = asked.map(|question| question.text);
     match which {

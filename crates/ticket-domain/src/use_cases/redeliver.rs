@@ -1,4 +1,4 @@
-//! An operator has notifications sent again.
+//! Sends notifications again.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::{
     ports::{Outbox, RedeliverResult, StoreError},
 };
 
-/// So many of those that need a way of their own are looked up at once.
+/// How many dead fallbacks are read at once.
 const AT_ONCE: u16 = 100;
 
 /// Makes notifications due again.
@@ -23,8 +23,12 @@ impl Redeliver {
         Self { outbox, context }
     }
 
-    /// Makes one due now, under the `webhook-id` that it had. One that was given up on another way begins anew: in its
-    /// own words, to the first number.
+    /// Makes a notification due now, under the same `webhook-id`. A dead one on a fallback route starts again on the default
+    /// route.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
     pub async fn redeliver(&self, id: NotificationId, by: Actor) -> Result<RedeliverResult, StoreError> {
         let anew = self.outbox.way(id).await?.and_then(|way| self.anew(&way));
         let redelivered = self.outbox.redeliver(id, self.context.stamp(by), anew).await?;
@@ -34,7 +38,11 @@ impl Redeliver {
         Ok(redelivered)
     }
 
-    /// Makes everything due that was given up; says how many that were.
+    /// Makes all dead notifications due, and returns how many.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
     pub async fn redeliver_dead(&self, by: Actor) -> Result<u64, StoreError> {
         let mut queued = self.outbox.redeliver_dead(self.context.stamp(by)).await?;
         if queued > 0 {

@@ -1,4 +1,4 @@
-//! WhatsApp says how far a message got.
+//! Records receipts of WhatsApp messages.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,45 +7,46 @@ use crate::{
     ports::{Clock, Composer, Receipts, SentNotification, StatusUpdate, StoreError, WakeSignal},
 };
 
-/// How long a receipt is kept whose message is not known yet. It can be ahead of the answer that names the message by
-/// as long as the webhook's answer takes and the store is away.
+/// How long a receipt is stored whose message is not known yet. It can arrive before the response that names the message,
+/// by the duration of the webhook's response and of a store's outage.
 const KEPT_FOR: Duration = Duration::from_mins(10);
 
-/// The most kept receipts that are looked at in one go.
+/// The most stored receipts to process in one call.
 const AT_ONCE: u16 = 100;
 
-/// What a receipt did.
+/// The result of a receipt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reported {
-    /// Its message is not known: it is kept for a while, since it may have overtaken the answer that names the message.
+    /// The message is not known. The receipt is stored for a while, because it may have overtaken the response that names
+    /// the message.
     Unknown,
-    /// Nothing new.
+    /// Nothing changed.
     Nothing,
-    /// The message came further.
+    /// The message progressed.
     Further(NotificationId, Progress),
-    /// The message was refused, and another goes out another way.
+    /// The message was refused, and another goes out on a fallback route.
     Diverted {
         /// The notification.
         id: NotificationId,
-        /// What it tells.
+        /// The kind of event.
         event: EventKind,
-        /// The way it goes now.
+        /// The fallback route.
         route: DeliveryRoute,
         /// Why the message was refused.
         reason: Box<str>,
     },
-    /// The message was refused, and there is no other way.
+    /// The message was refused, and there is no fallback.
     Dead {
         /// The notification.
         id: NotificationId,
-        /// What it tells.
+        /// The kind of event.
         event: EventKind,
         /// Why the message was refused.
         reason: Box<str>,
     },
 }
 
-/// Takes down how far messages got.
+/// Records receipts.
 pub struct ReportReceipt {
     receipts: Arc<dyn Receipts>,
     composer: Arc<dyn Composer>,
@@ -54,7 +55,7 @@ pub struct ReportReceipt {
 }
 
 impl ReportReceipt {
-    /// Works on `receipts`, finds other ways by `composer`, and rouses the delivery by `wake`.
+    /// Records in `receipts`, gets fallbacks from `composer`, and wakes the delivery loop by `wake`.
     pub fn new(
         receipts: Arc<dyn Receipts>,
         composer: Arc<dyn Composer>,
@@ -69,8 +70,11 @@ impl ReportReceipt {
         }
     }
 
-    /// Takes down what WhatsApp says of one message. Whatever the order in which its words arrive, a message never
-    /// goes backwards.
+    /// Records the status of a message. A message's progress never goes backwards, in whatever order receipts arrive.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
     pub async fn report(
         &self,
         external_id: ExternalId,
@@ -89,12 +93,16 @@ impl ReportReceipt {
             return Ok(Reported::Unknown);
         };
         let earlier = handed.kept.clone().filter(|kept| now.since(kept.at) <= KEPT_FOR);
-        // What was heard before the message was known may say more than what is heard now.
+        // A receipt that arrived before the message was known may outrank this one.
         let more = earlier.filter(|earlier| earlier.weight() > receipt.weight());
         self.apply(handed, more.as_ref().unwrap_or(&receipt)).await
     }
 
-    /// Takes down what was kept and whose message is known by now. To be called again and again.
+    /// Records stored receipts whose message is known by now. To be called regularly.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
     pub async fn catch_up(&self) -> Result<Vec<Reported>, StoreError> {
         let since = self.clock.now().minus(KEPT_FOR);
         let mut done = Vec::new();

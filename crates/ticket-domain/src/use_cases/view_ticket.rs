@@ -1,4 +1,4 @@
-//! Somebody reads a ticket.
+//! Shows tickets.
 
 use std::sync::Arc;
 
@@ -8,25 +8,25 @@ use crate::{
     values::partly_redacted_debug,
 };
 
-/// Shows tickets to those who may see them.
+/// Shows tickets to readers with access.
 pub struct ViewTicket {
     store: Arc<dyn TicketStore>,
     access: Access,
 }
 
-/// What a reader brings along.
+/// A reader's credentials.
 #[derive(Clone, Copy, Default)]
 pub struct Credentials<'a> {
-    /// A key, right or wrong.
+    /// A key, valid or not.
     pub key: Option<&'a str>,
-    /// Whether they are an operator.
+    /// Whether the reader is an operator.
     pub is_operator: bool,
 }
 
 partly_redacted_debug!(Credentials<'_>, shows is_operator; hides key);
 
 impl Credentials<'_> {
-    /// What they make of a reader of the ticket with these keys.
+    /// Returns the access level to a ticket with these keys.
     pub(super) fn access_level(&self, keys: &AccessKeys) -> AccessLevel {
         let by_key = self.key.map_or(AccessLevel::Anyone, |key| keys.access_level(key));
         if self.is_operator {
@@ -37,16 +37,16 @@ impl Credentials<'_> {
     }
 }
 
-/// What a reader gets to see.
+/// A ticket for a reader.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct View {
     /// The ticket with its messages.
     pub thread: Thread,
-    /// What the reader proved to be.
+    /// The reader's access level.
     pub access_level: AccessLevel,
 }
 
-/// A reader who may see a ticket.
+/// A reader with access to a ticket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Admitted {
     reference: TicketRef,
@@ -55,24 +55,24 @@ pub struct Admitted {
 }
 
 impl Admitted {
-    /// What the reader proved to be.
+    /// The reader's access level.
     pub fn access_level(&self) -> AccessLevel {
         self.access_level
     }
 
-    /// How the ticket stands, if it was looked at.
+    /// The ticket's version, if it was read.
     pub fn state(&self) -> Option<TicketVersion> {
         self.state
     }
 }
 
-/// Why a reader sees nothing.
+/// Why a ticket is not shown.
 #[derive(Debug, thiserror::Error)]
 pub enum ViewError {
-    /// There is no such ticket, or the reader may not know that there is.
+    /// There is no such ticket, or the reader may not know of it.
     #[error("there is no such ticket")]
     NotFound,
-    /// The store did not answer.
+    /// The store failed.
     #[error("the ticket could not be read")]
     Store(#[from] StoreError),
 }
@@ -83,11 +83,13 @@ impl ViewTicket {
         Self { store, access }
     }
 
-    /// Lets a reader in who may see the ticket. What they show is compared before anything is read but the head of the
-    /// ticket, so that somebody who guesses costs little, and the time that it takes tells nothing. With `looks`, the
-    /// head is read also where there is nothing to compare.
+    /// Checks a reader's access. Only the ticket's summary is read, so that guessing costs little and the duration reveals
+    /// nothing. With `looks`, the summary is read even if there is no key to compare; if it was not read, there may be no
+    /// such ticket.
     ///
-    /// Where it was not read, there may be no such ticket.
+    /// # Errors
+    ///
+    /// [`ViewError::NotFound`] without such a ticket, or without access to it.
     pub async fn admit(
         &self,
         reference: TicketRef,
@@ -117,7 +119,11 @@ impl ViewTicket {
         }
     }
 
-    /// The ticket with its messages, for a reader who was let in.
+    /// Returns the ticket with its messages.
+    ///
+    /// # Errors
+    ///
+    /// [`ViewError::NotFound`] without such a ticket.
     pub async fn read(&self, admitted: Admitted) -> Result<View, ViewError> {
         let thread = self.store.thread(admitted.reference).await?;
         Ok(View {
@@ -126,8 +132,12 @@ impl ViewTicket {
         })
     }
 
-    /// The ticket with its messages. Where everybody may read, a key only tells who reads, and one look into the store is
-    /// enough. Elsewhere it is judged first, so that a ticket with another key takes no longer than one that is not there.
+    /// Returns the ticket with its messages. Where tickets are open, the key only decides the access level, and one read is
+    /// enough. Where they are private, access is checked first, so that a wrong key takes no longer than a missing ticket.
+    ///
+    /// # Errors
+    ///
+    /// [`ViewError::NotFound`] without such a ticket, or without access to it.
     pub async fn view(&self, reference: TicketRef, credentials: Credentials<'_>) -> Result<View, ViewError> {
         if self.access == Access::Private && !credentials.is_operator {
             let admitted = self.admit(reference, credentials, false).await?;
