@@ -49,7 +49,7 @@ function hold(at) {
   drawBubbles();
 }
 
-const unread = (phone) => phone.bubbles.filter(({ author, ticks }) => author === "desk" && ticks !== "read").length;
+const unread = (phone) => phone.bubbles.filter(({ author, ticks }) => author === "server" && ticks !== "read").length;
 
 function drawTabs() {
   by("owner").textContent = `${phones[shown].owner}'s phone, ${phones[shown].number}`;
@@ -163,7 +163,7 @@ function openPictures(isOpen) {
 function look() {
   if (isOff) return;
   const { bubbles, number } = phones[shown] ?? { bubbles: [] };
-  if (bubbles.some(({ author, ticks }) => author === "desk" && ticks === "delivered")) send("POST", "/phone/read", { number });
+  if (bubbles.some(({ author, ticks }) => author === "server" && ticks === "delivered")) send("POST", "/phone/read", { number });
 }
 
 async function reply() {

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use reqwest::{Client, Method, RequestBuilder, header::CONTENT_TYPE};
 use serde_json::Value;
 
-use crate::board::Board;
+use crate::state::SharedState;
 
 /// How long a call may take in all: as long as Twilio waits for n8n.
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -39,17 +39,17 @@ pub(crate) struct Api {
     base: String,
     keys: Keys,
     client: Client,
-    board: Arc<Board>,
+    state: Arc<SharedState>,
 }
 
 impl Api {
     /// Calls the server at this address.
-    pub(crate) fn new(address: SocketAddr, keys: Keys, board: Arc<Board>) -> reqwest::Result<Self> {
+    pub(crate) fn new(address: SocketAddr, keys: Keys, state: Arc<SharedState>) -> reqwest::Result<Self> {
         Ok(Self {
             base: format!("http://{address}"),
             keys,
             client: Client::builder().no_proxy().timeout(TIMEOUT).build()?,
-            board,
+            state,
         })
     }
 
@@ -88,7 +88,7 @@ impl Api {
         let answer = answer(request).await;
         let notes = [reported(body), note(&answer.body)];
         let notes: Vec<String> = notes.into_iter().filter(|note| !note.is_empty()).collect();
-        self.board.log(leg, "POST", path, answer.status, notes.join(", "));
+        self.state.log(leg, "POST", path, answer.status, notes.join(", "));
         answer
     }
 
@@ -110,7 +110,7 @@ impl Api {
     }
 
     fn log(&self, leg: &'static str, method: &'static str, path: &str, answer: &Answer) {
-        self.board.log(leg, method, path, answer.status, note(&answer.body));
+        self.state.log(leg, method, path, answer.status, note(&answer.body));
     }
 }
 

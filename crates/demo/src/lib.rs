@@ -2,15 +2,15 @@
 //! played. Between the two there is nothing but HTTP, both ways.
 //!
 //! One file for each part that is played: the customer's `website`, the workflows of `n8n`, the manager's `phone` with
-//! Twilio before it. What they did stands on one `board`, which the `page` shows.
+//! Twilio before it. What they did is kept in `state`, which the `page` shows.
 
 mod api;
-mod board;
+mod demo;
 mod message;
 mod n8n;
 mod page;
 mod phone;
-mod stage;
+mod state;
 mod website;
 
-pub use stage::{Demo, StartError};
+pub use demo::{Demo, StartError};

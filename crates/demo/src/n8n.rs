@@ -12,9 +12,9 @@ use tokio::time::{sleep, timeout};
 
 use crate::{
     api::Answer,
-    board::{Author, Bubble, PHONES, Ticks, Trouble, media_url},
+    demo::Context,
     phone,
-    stage::Stage,
+    state::{Author, ChatMessage, Failures, PHONES, Ticks, media_url},
 };
 
 /// Where replies go.
@@ -27,33 +27,33 @@ const TICK: Duration = Duration::from_millis(400);
 const SILENCE: Duration = Duration::from_secs(16);
 
 /// `POST /webhook/…`: the server tells of a ticket.
-pub(crate) async fn webhook(request: HttpRequest, stage: Data<Stage>, body: Bytes) -> HttpResponse {
+pub(crate) async fn webhook(request: HttpRequest, context: Data<Context>, body: Bytes) -> HttpResponse {
     let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
     let payload: Value = serde_json::from_slice(&body).unwrap_or_default();
-    let trouble = stage.board.look().trouble;
+    let trouble = context.state.look().trouble;
     if trouble.n8n_silent && !trouble.n8n_down {
         let note = format!("{}, no answer", about(&payload));
-        stage.board.log("server → n8n", "POST", request.path(), 0, note);
-        if !wakes(&stage).await {
+        context.state.log("server → n8n", "POST", request.path(), 0, note);
+        if !wakes(&context).await {
             // Nobody waits for this any more.
             return HttpResponse::GatewayTimeout().finish();
         }
     }
-    let (status, answer) = answer_webhook(&stage, header("x-api-key"), header("webhook-id"), &payload);
+    let (status, answer) = answer_webhook(&context, header("x-api-key"), header("webhook-id"), &payload);
     let note = match status {
         StatusCode::OK if answer["repeated"] == true => format!("{}, taken before", about(&payload)),
         StatusCode::OK => about(&payload),
         _ => answer["message"].as_str().unwrap_or_default().into(),
     };
-    stage
-        .board
+    context
+        .state
         .log("server → n8n", "POST", request.path(), status.as_u16(), note);
     HttpResponse::build(status).json(answer)
 }
 
 /// Waits while n8n is silent: whether that ended in time.
-async fn wakes(stage: &Stage) -> bool {
-    let awake = stage.board.until(|trouble| !trouble.n8n_silent || trouble.n8n_down);
+async fn wakes(context: &Context) -> bool {
+    let awake = context.state.until(|trouble| !trouble.n8n_silent || trouble.n8n_down);
     timeout(SILENCE, awake).await.is_ok()
 }
 
@@ -72,17 +72,17 @@ fn about(payload: &Value) -> String {
 
 /// What our workflow answers. Refusals are those of a real n8n.
 fn answer_webhook(
-    stage: &Data<Stage>,
+    context: &Data<Context>,
     key: Option<&str>,
     webhook_id: Option<&str>,
     payload: &Value,
 ) -> (StatusCode, Value) {
-    let trouble = stage.board.look().trouble;
+    let trouble = context.state.look().trouble;
     if trouble.n8n_down {
         // What a proxy answers before an n8n that is away.
         return (StatusCode::SERVICE_UNAVAILABLE, json!({ "message": "n8n is down" }));
     }
-    if key != Some(stage.webhook_key.as_str()) {
+    if key != Some(context.webhook_key.as_str()) {
         return (
             StatusCode::FORBIDDEN,
             json!({ "message": "Authorization data is wrong!" }),
@@ -94,7 +94,7 @@ fn answer_webhook(
             json!({ "message": "Failed to parse request body" }),
         );
     }
-    if let Some(sid) = webhook_id.and_then(|id| stage.board.look().sent.get(id).cloned()) {
+    if let Some(sid) = webhook_id.and_then(|id| context.state.look().sent.get(id).cloned()) {
         return (
             StatusCode::OK,
             json!({ "ok": true, "externalId": sid, "repeated": true }),
@@ -104,12 +104,12 @@ fn answer_webhook(
         let answer = json!({ "ok": false, "error": "twilio", "message": "Twilio refuses" });
         return (StatusCode::BAD_GATEWAY, answer);
     }
-    let sid = phone::show(stage, payload);
+    let sid = phone::show(context, payload);
     if let Some(id) = webhook_id {
-        stage.board.change(|state| state.sent.insert(id.into(), sid.clone()));
+        context.state.change(|state| state.sent.insert(id.into(), sid.clone()));
     }
-    if stage
-        .board
+    if context
+        .state
         .change(|state| std::mem::take(&mut state.trouble.ticket_twice))
     {
         let answer = json!({ "message": "taken, and the answer is lost" });
@@ -120,9 +120,9 @@ fn answer_webhook(
 
 /// Hands a reply on to the server, and what it says to the phone. Twilio may call twice with the same message: when it
 /// got no answer to the first call. So it shows one answer, the second, whatever the first would have been.
-pub(crate) async fn reply(stage: &Stage, number: &'static str, bubble: &Bubble, twice: bool) {
-    if !wakes(stage).await || stage.board.look().trouble.n8n_down {
-        return stage.board.tick(&bubble.sid, Ticks::Failed);
+pub(crate) async fn reply(context: &Context, number: &'static str, bubble: &ChatMessage, twice: bool) {
+    if !wakes(context).await || context.state.look().trouble.n8n_down {
+        return context.state.tick(&bubble.sid, Ticks::Failed);
     }
     let body = json!({
         "message": bubble.text,
@@ -132,17 +132,17 @@ pub(crate) async fn reply(stage: &Stage, number: &'static str, bubble: &Bubble, 
         "mediaUrl": bubble.picture.as_deref().map(media_url),
         "repliedToExternalId": bubble.quoting,
     });
-    let call = || stage.api.hand_in("n8n → server", INBOUND, &body);
+    let call = || context.api.hand_in("n8n → server", INBOUND, &body);
     let answer = if twice {
         tokio::join!(call(), call()).1
     } else {
         call().await
     };
-    record_attempt(stage, number, bubble, &answer);
+    record_attempt(context, number, bubble, &answer);
 }
 
 /// Gives the phone what the server says to a reply: our workflow answers Twilio with `notice` or `ask` as a message.
-fn record_attempt(stage: &Stage, number: &str, bubble: &Bubble, answer: &Answer) {
+fn record_attempt(context: &Context, number: &str, bubble: &ChatMessage, answer: &Answer) {
     let ticks = match answer.status {
         200 => Ticks::Read,
         // Kept for the team.
@@ -150,15 +150,15 @@ fn record_attempt(stage: &Stage, number: &str, bubble: &Bubble, answer: &Answer)
         _ => Ticks::Failed,
     };
     if let Some(words) = answer.text("notice").or_else(|| answer.text("ask")) {
-        let said = Bubble::new(Author::Answer, words.into());
-        stage.board.change(|state| state.phone(number).bubbles.push(said));
+        let said = ChatMessage::new(Author::Answer, words.into());
+        context.state.change(|state| state.phone(number).bubbles.push(said));
     }
-    stage.board.tick(&bubble.sid, ticks);
+    context.state.tick(&bubble.sid, ticks);
 }
 
 /// Tells the server how far a notification got. Without n8n nobody does, and Twilio does not say it again.
-pub(crate) async fn report(stage: &Stage, sid: &str, status: &str, error: Option<u32>) {
-    let trouble = stage.board.look().trouble;
+pub(crate) async fn report(context: &Context, sid: &str, status: &str, error: Option<u32>) {
+    let trouble = context.state.look().trouble;
     if trouble.n8n_down || trouble.n8n_silent {
         return;
     }
@@ -166,30 +166,30 @@ pub(crate) async fn report(stage: &Stage, sid: &str, status: &str, error: Option
     if let Some(error) = error {
         body["errorCode"] = error.into();
     }
-    stage.api.hand_in("n8n → server", STATUS, &body).await;
+    context.api.hand_in("n8n → server", STATUS, &body).await;
 }
 
 /// Reports what WhatsApp makes of a message that Twilio took: it arrives, or fails with this error.
-pub(crate) async fn report_arrival(stage: Data<Stage>, sid: String, fails: Option<u32>) {
+pub(crate) async fn report_arrival(context: Data<Context>, sid: String, fails: Option<u32>) {
     sleep(TICK).await;
     if fails.is_some() {
-        return report(&stage, &sid, "failed", fails).await;
+        return report(&context, &sid, "failed", fails).await;
     }
-    report(&stage, &sid, "sent", None).await;
+    report(&context, &sid, "sent", None).await;
     sleep(TICK).await;
     // WhatsApp keeps it until the phone is on.
-    stage.board.until(|trouble| !trouble.phone_off).await;
-    report(&stage, &sid, "delivered", None).await;
-    stage.board.tick(&sid, Ticks::Delivered);
+    context.state.until(|trouble| !trouble.phone_off).await;
+    report(&context, &sid, "delivered", None).await;
+    context.state.tick(&sid, Ticks::Delivered);
 }
 
 /// `PUT /trouble`: turns trouble on and off. When the way is free again, an operator has the queue sent at once.
-pub(crate) async fn trouble(stage: Data<Stage>, wanted: Json<Trouble>) -> HttpResponse {
-    let before = stage
-        .board
+pub(crate) async fn trouble(context: Data<Context>, wanted: Json<Failures>) -> HttpResponse {
+    let before = context
+        .state
         .change(|state| std::mem::replace(&mut state.trouble, wanted.0));
     if before.blocks() && !wanted.blocks() {
-        stage.api.send_again().await;
+        context.api.send_again().await;
     }
     HttpResponse::NoContent().finish()
 }

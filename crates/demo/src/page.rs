@@ -2,7 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, web::Data};
 
-use crate::stage::Stage;
+use crate::demo::Context;
 
 /// Nothing from elsewhere, nothing inline.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -51,10 +51,10 @@ pub(crate) async fn file(request: HttpRequest) -> HttpResponse {
 /// `GET /state`: everything on the board; 304 while nothing changes. No tag of an earlier start is one of this.
 pub(crate) async fn state(request: HttpRequest, stage: Data<Stage>) -> HttpResponse {
     let board = stage.board.look();
-    let etag = format!("\"{}-{}\"", board.run, board.version);
+    let etag = format!("\"{}-{}\"", state.run, state.version);
     let seen = request.headers().get("if-none-match");
     if seen.is_some_and(|seen| seen.as_bytes() == etag.as_bytes()) {
         return HttpResponse::NotModified().finish();
     }
-    HttpResponse::Ok().insert_header(("etag", etag)).json(&*board)
+    HttpResponse::Ok().insert_header(("etag", etag)).json(&*state)
 }

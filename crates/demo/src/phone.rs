@@ -8,9 +8,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    board::{Author, Bubble, PHONES, PICTURES, Ticks},
+    demo::Context,
     message, n8n,
-    stage::Stage,
+    state::{Author, ChatMessage, PHONES, PICTURES, Ticks},
 };
 
 /// What is typed into a phone.
@@ -35,11 +35,11 @@ pub(crate) struct Looked {
 }
 
 /// Takes a notification for its phone: the message's id. If it is to fail, no phone shows it.
-pub(crate) fn show(stage: &Data<Stage>, payload: &Value) -> String {
-    let mut bubble = Bubble::new(Author::OperatorQueries, message::words(payload));
+pub(crate) fn show(context: &Data<Context>, payload: &Value) -> String {
+    let mut bubble = ChatMessage::new(Author::Server, message::words(payload));
     bubble.template = payload["template"] == true;
     let sid = bubble.sid.clone();
-    let fails = stage.board.change(|state| {
+    let fails = context.state.change(|state| {
         let fails = state.trouble.next_fails.take();
         if fails.is_none() {
             let number = payload["to"].as_str().unwrap_or(PHONES[0].0);
@@ -47,12 +47,12 @@ pub(crate) fn show(stage: &Data<Stage>, payload: &Value) -> String {
         }
         fails
     });
-    actix_web::rt::spawn(n8n::report_arrival(stage.clone(), sid.clone(), fails));
+    actix_web::rt::spawn(n8n::report_arrival(context.clone(), sid.clone(), fails));
     sid
 }
 
 /// `POST /phone/messages`: somebody presses "send". Answers when the server has been told.
-pub(crate) async fn send(stage: Data<Stage>, typed: Json<Typed>) -> HttpResponse {
+pub(crate) async fn send(context: Data<Context>, typed: Json<Typed>) -> HttpResponse {
     let Typed {
         number,
         text,
@@ -64,34 +64,34 @@ pub(crate) async fn send(stage: Data<Stage>, typed: Json<Typed>) -> HttpResponse
         return HttpResponse::BadRequest().finish();
     }
     let messages = messages(&text, quoting, pictures);
-    let (number, twice) = stage.board.change(|state| {
+    let (number, twice) = context.state.change(|state| {
         let phone = state.phone(&number);
         phone.bubbles.extend(messages.iter().cloned());
         let number = phone.number;
         (number, std::mem::take(&mut state.trouble.reply_twice))
     });
     for message in &messages {
-        n8n::reply(&stage, number, message, twice).await;
+        n8n::reply(&context, number, message, twice).await;
     }
     HttpResponse::Ok().json(json!({ "sids": messages.iter().map(|message| &message.sid).collect::<Vec<_>>() }))
 }
 
 /// One message, or one for each picture: the words and the quote go with the first.
-fn messages(text: &str, quoting: Option<String>, pictures: Vec<String>) -> Vec<Bubble> {
-    let mut first = Bubble::new(Author::Manager, text.trim().into());
+fn messages(text: &str, quoting: Option<String>, pictures: Vec<String>) -> Vec<ChatMessage> {
+    let mut first = ChatMessage::new(Author::Manager, text.trim().into());
     first.quoting = quoting;
     let mut pictures = pictures.into_iter();
     first.picture = pictures.next();
-    let further = pictures.map(|picture| Bubble {
+    let further = pictures.map(|picture| ChatMessage {
         picture: Some(picture),
-        ..Bubble::new(Author::Manager, String::new())
+        ..ChatMessage::new(Author::Manager, String::new())
     });
     [first].into_iter().chain(further).collect()
 }
 
 /// `POST /phone/messages/{sid}/again`: Twilio is told to hand on once more a message that n8n did not take.
-pub(crate) async fn send_again(stage: Data<Stage>, sid: Path<String>) -> HttpResponse {
-    let failed = stage.board.change(|state| {
+pub(crate) async fn send_again(context: Data<Context>, sid: Path<String>) -> HttpResponse {
+    let failed = context.state.change(|state| {
         let (number, bubble) = state.bubble(&sid)?;
         (bubble.ticks == Ticks::Failed).then(|| {
             bubble.ticks = Ticks::Sent;
@@ -101,16 +101,15 @@ pub(crate) async fn send_again(stage: Data<Stage>, sid: Path<String>) -> HttpRes
     let Some((number, bubble)) = failed else {
         return HttpResponse::NotFound().finish();
     };
-    n8n::reply(&stage, number, &bubble, false).await;
+    n8n::reply(&context, number, &bubble, false).await;
     HttpResponse::NoContent().finish()
 }
 
 /// `POST /phone/read`: somebody looks at a phone. All that arrived on it is read.
-pub(crate) async fn read(stage: Data<Stage>, looked: Json<Looked>) -> HttpResponse {
-    let sids: Vec<String> = stage.board.change(|state| {
+pub(crate) async fn read(context: Data<Context>, looked: Json<Looked>) -> HttpResponse {
+    let sids: Vec<String> = context.state.change(|state| {
         let bubbles = state.phone(&looked.number).bubbles.iter_mut();
-        let unread =
-            bubbles.filter(|bubble| bubble.author == Author::OperatorQueries && bubble.ticks == Ticks::Delivered);
+        let unread = bubbles.filter(|bubble| bubble.author == Author::Server && bubble.ticks == Ticks::Delivered);
         unread
             .map(|bubble| {
                 bubble.ticks = Ticks::Read;
@@ -119,7 +118,7 @@ pub(crate) async fn read(stage: Data<Stage>, looked: Json<Looked>) -> HttpRespon
             .collect()
     });
     for sid in sids {
-        n8n::report(&stage, &sid, "read", None).await;
+        n8n::report(&context, &sid, "read", None).await;
     }
     HttpResponse::NoContent().finish()
 }

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use crate::{
     api::Answer,
-    board::{Listed, PICTURES, media_url},
-    stage::Stage,
+    demo::Context,
+    state::{Listed, PICTURES, media_url},
 };
 
 /// What a customer adds to a ticket.
@@ -23,15 +23,15 @@ pub(crate) struct More {
 }
 
 /// `POST /website/tickets`: the form is sent.
-pub(crate) async fn open(request: HttpRequest, stage: Data<Stage>, form: Json<Value>) -> HttpResponse {
+pub(crate) async fn open(request: HttpRequest, context: Data<Context>, form: Json<Value>) -> HttpResponse {
     let key = header(&request, "idempotency-key");
-    let answer = stage.api.open_ticket(form.to_string(), key).await;
+    let answer = context.api.open_ticket(form.to_string(), key).await;
     if let Some(reference) = answer.text("ticketRef") {
         let listed = Listed {
             ticket_ref: reference.into(),
             subject: form["subject"].as_str().unwrap_or_default().trim().into(),
         };
-        stage.board.change(|state| {
+        context.state.change(|state| {
             if !state.tickets.iter().any(|known| known.ticket_ref == listed.ticket_ref) {
                 state.tickets.push(listed);
             }
@@ -41,11 +41,11 @@ pub(crate) async fn open(request: HttpRequest, stage: Data<Stage>, form: Json<Va
 }
 
 /// `GET /website/tickets/{ref}`: the customer looks at a ticket.
-pub(crate) async fn read(request: HttpRequest, stage: Data<Stage>, reference: Path<String>) -> HttpResponse {
+pub(crate) async fn read(request: HttpRequest, context: Data<Context>, reference: Path<String>) -> HttpResponse {
     let Some(path) = path_of(&reference) else {
         return HttpResponse::NotFound().finish();
     };
-    let mut answer = stage.api.read_ticket(&path, header(&request, "if-none-match")).await;
+    let mut answer = context.api.read_ticket(&path, header(&request, "if-none-match")).await;
     // The pictures are nowhere but here.
     for message in answer.body["messages"].as_array_mut().into_iter().flatten() {
         let shown = PICTURES.iter().find(|name| message["mediaUrl"] == media_url(name));
@@ -55,14 +55,14 @@ pub(crate) async fn read(request: HttpRequest, stage: Data<Stage>, reference: Pa
 }
 
 /// `POST /website/tickets/{ref}/messages`: the customer writes again. The website hands it in with the server's key.
-pub(crate) async fn write(stage: Data<Stage>, reference: Path<String>, more: Json<More>) -> HttpResponse {
+pub(crate) async fn write(context: Data<Context>, reference: Path<String>, more: Json<More>) -> HttpResponse {
     let body = json!({
         "ticketRef": *reference,
         "message": more.message,
         "from": more.from,
         "channel": "web",
     });
-    let answer = stage
+    let answer = context
         .api
         .hand_in("website → server", "/api/ticket/inbound", &body)
         .await;

@@ -120,7 +120,7 @@ impl Visitor {
 
 pub(crate) fn notifications(state: &Value, phone: usize, reference: &str) -> Vec<Value> {
     let bubbles = state["phones"][phone]["bubbles"].as_array().unwrap().iter();
-    let is_it = |bubble: &&Value| bubble["author"] == "desk" && bubble["text"].as_str().unwrap().contains(reference);
+    let is_it = |bubble: &&Value| bubble["author"] == "server" && bubble["text"].as_str().unwrap().contains(reference);
     bubbles.filter(is_it).cloned().collect()
 }
 

@@ -1,4 +1,4 @@
-//! The demo from its start to its end: which servers there are, and how they know of each other.
+//! Starts and stops the demo's servers, and connects them.
 
 use std::{
     ffi::OsString,
@@ -19,16 +19,17 @@ use tokio::task::{JoinError, JoinHandle};
 
 use crate::{
     api::{Api, Keys},
-    board::{self, Board},
-    n8n, page, phone, website,
+    n8n, page, phone,
+    state::{self, SharedState},
+    website,
 };
 
 /// The path that n8n listens at.
 const WEBHOOK: &str = "/webhook/ticket";
 
-/// What every part that is played can reach.
-pub(crate) struct Stage {
-    pub(crate) board: Arc<Board>,
+/// What every simulated part can reach.
+pub(crate) struct Context {
+    pub(crate) state: Arc<SharedState>,
     pub(crate) api: Api,
     /// What the server proves itself to n8n with.
     pub(crate) webhook_key: String,
@@ -71,7 +72,7 @@ pub enum StopError {
 /// A demo that runs.
 pub struct Demo {
     address: SocketAddr,
-    board: Arc<Board>,
+    state: Arc<SharedState>,
     server: Application,
     web: ServerHandle,
     web_task: JoinHandle<io::Result<()>>,
@@ -91,13 +92,13 @@ impl Demo {
         let webhook_key = secret();
         let base = format!("http://{address}");
         let server = start_server(&base, &folder, &keys, &webhook_key).await?;
-        let board = Arc::new(Board::new(base));
-        let stage = Data::new(Stage {
-            api: Api::new(server.address(), keys, board.clone())?,
-            board: board.clone(),
+        let state = Arc::new(SharedState::new(base));
+        let context = Data::new(Context {
+            api: Api::new(server.address(), keys, state.clone())?,
+            state: state.clone(),
             webhook_key,
         });
-        let web = HttpServer::new(move || App::new().app_data(stage.clone()).configure(routes))
+        let web = HttpServer::new(move || App::new().app_data(context.clone()).configure(routes))
             // All play on one thread: they share one HTTP client, and there is one spectator.
             .workers(1)
             .disable_signals()
@@ -107,7 +108,7 @@ impl Demo {
             .run();
         Ok(Self {
             address,
-            board,
+            state,
             server,
             web: web.handle(),
             web_task: tokio::spawn(web),
@@ -123,7 +124,7 @@ impl Demo {
     /// Ends everything, and removes what was stored.
     pub async fn stop(self) -> Result<(), StopError> {
         // The server first: it finishes what it is telling n8n, which must not be silent then.
-        self.board.change(|state| state.trouble.n8n_silent = false);
+        self.state.change(|state| state.trouble.n8n_silent = false);
         let served = self.server.stop().await;
         self.web.stop(true).await;
         let shown = self.web_task.await?;
@@ -145,8 +146,8 @@ async fn start_server(base: &str, folder: &TempDir, keys: &Keys, webhook_key: &s
             "N8N_SHARED_SECRET" => webhook_key.into(),
             "RAILWAY_INBOUND_SECRET" => keys.inbound.clone(),
             "OPERATOR_TOKEN" => keys.operator.clone(),
-            "AGENT_PHONE" => board::PHONES[0].0.into(),
-            "AGENT_PHONE_BACKUP" => board::PHONES[1].0.into(),
+            "AGENT_PHONE" => state::PHONES[0].0.into(),
+            "AGENT_PHONE_BACKUP" => state::PHONES[1].0.into(),
             _ => return None,
         };
         Some(OsString::from(value))

@@ -1,4 +1,4 @@
-//! What there is to be seen: the phones, what went over the wire, and which trouble is on.
+//! The state that the page shows: phones, calls on the wire, and simulated failures.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -10,7 +10,7 @@ use server::SystemClock;
 use ticket_domain::ports::Clock;
 use tokio::sync::Notify;
 
-use crate::stage::random_hex;
+use crate::demo::random_hex;
 
 /// The phones, each with its owner: the manager's, and who stands in. The numbers belong to nobody.
 pub(crate) const PHONES: [(&str, &str); 2] = [("+15550100001", "Manager"), ("+15550100002", "Stand-in")];
@@ -40,21 +40,21 @@ pub(crate) enum Ticks {
     Read,
 }
 
-/// Who wrote a bubble.
+/// The author of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Author {
-    /// The ticket desk: a notification.
-    OperatorQueries,
-    /// The ticket desk, in answer to a message of the manager.
+    /// The server: a notification.
+    Server,
+    /// The server, in response to a manager's message.
     Answer,
     /// Whoever holds the phone.
     Manager,
 }
 
-/// One bubble of a chat.
+/// A message of a chat.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct Bubble {
+pub(crate) struct ChatMessage {
     /// Twilio's id of the message.
     pub(crate) sid: String,
     pub(crate) author: Author,
@@ -69,8 +69,8 @@ pub(crate) struct Bubble {
     pub(crate) at: String,
 }
 
-impl Bubble {
-    /// A bubble with nothing but words, written now, with an id as Twilio makes them.
+impl ChatMessage {
+    /// Creates a text message, with an id like Twilio's.
     pub(crate) fn new(author: Author, text: String) -> Self {
         Self {
             sid: format!("SM{}", random_hex()),
@@ -90,12 +90,12 @@ impl Bubble {
 pub(crate) struct Phone {
     pub(crate) number: &'static str,
     owner: &'static str,
-    pub(crate) bubbles: Vec<Bubble>,
+    pub(crate) bubbles: Vec<ChatMessage>,
 }
 
-/// One call, as a line of the log. No key, no text.
+/// One HTTP call, without keys and texts.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct Line {
+pub(crate) struct WireCall {
     /// Who called whom.
     pub(crate) leg: &'static str,
     pub(crate) method: &'static str,
@@ -106,11 +106,11 @@ pub(crate) struct Line {
     pub(crate) at: String,
 }
 
-/// Which trouble is on.
+/// The simulated failures.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch of the page")]
-pub(crate) struct Trouble {
+pub(crate) struct Failures {
     /// n8n is not there.
     pub(crate) n8n_down: bool,
     /// n8n takes every call, and does not answer.
@@ -127,7 +127,7 @@ pub(crate) struct Trouble {
     pub(crate) next_fails: Option<u32>,
 }
 
-impl Trouble {
+impl Failures {
     /// Whether no notification can get through.
     pub(crate) fn blocks(self) -> bool {
         self.n8n_down || self.n8n_silent || self.twilio_refuses
@@ -142,7 +142,7 @@ pub(crate) struct Listed {
     pub(crate) subject: String,
 }
 
-/// Everything on the board.
+/// Everything that the page shows.
 #[derive(Debug, Serialize)]
 pub(crate) struct State {
     /// Which start of the demo this is.
@@ -153,8 +153,8 @@ pub(crate) struct State {
     pub(crate) version: u64,
     pub(crate) phones: [Phone; 2],
     pub(crate) tickets: Vec<Listed>,
-    pub(crate) wire: VecDeque<Line>,
-    pub(crate) trouble: Trouble,
+    pub(crate) wire: VecDeque<WireCall>,
+    pub(crate) trouble: Failures,
     /// What n8n sent, by `webhook-id`: the same try again is answered, not sent again.
     #[serde(skip)]
     pub(crate) sent: HashMap<String, String>,
@@ -167,8 +167,8 @@ impl State {
         &mut self.phones[at]
     }
 
-    /// The bubble of this id, with the number of its phone.
-    pub(crate) fn bubble(&mut self, sid: &str) -> Option<(&'static str, &mut Bubble)> {
+    /// Returns the message of this id, and its phone's number.
+    pub(crate) fn bubble(&mut self, sid: &str) -> Option<(&'static str, &mut ChatMessage)> {
         self.phones.iter_mut().find_map(|phone| {
             let number = phone.number;
             let bubble = phone.bubbles.iter_mut().find(|bubble| bubble.sid == sid)?;
@@ -177,14 +177,14 @@ impl State {
     }
 }
 
-/// The board that everybody writes on.
-pub(crate) struct Board {
+/// The state that all parts share.
+pub(crate) struct SharedState {
     state: Mutex<State>,
     changed: Notify,
 }
 
-impl Board {
-    /// An empty board of a new start, with links that lead below `base`.
+impl SharedState {
+    /// Creates an empty state for a new start; links lead below `base`.
     pub(crate) fn new(base: String) -> Self {
         let phones = PHONES.map(|(number, owner)| Phone {
             number,
@@ -198,7 +198,7 @@ impl Board {
             phones,
             tickets: Vec::new(),
             wire: VecDeque::new(),
-            trouble: Trouble::default(),
+            trouble: Failures::default(),
             sent: HashMap::new(),
         };
         Self {
@@ -207,7 +207,7 @@ impl Board {
         }
     }
 
-    /// Looks at it.
+    /// Locks the state for reading.
     pub(crate) fn look(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -222,7 +222,7 @@ impl Board {
     }
 
     /// Waits until the trouble is over that `is_over` looks for.
-    pub(crate) async fn until(&self, is_over: impl Fn(Trouble) -> bool) {
+    pub(crate) async fn until(&self, is_over: impl Fn(Failures) -> bool) {
         loop {
             // Before the look: no change goes unseen.
             let changed = self.changed.notified();
@@ -249,7 +249,7 @@ impl Board {
     pub(crate) fn log(&self, leg: &'static str, method: &'static str, path: &str, status: u16, note: String) {
         self.change(|state| {
             state.wire.truncate(WIRE_LINES - 1);
-            state.wire.push_front(Line {
+            state.wire.push_front(WireCall {
                 leg,
                 method,
                 path: path.into(),
