@@ -79,7 +79,7 @@ async fn every_answer_tells_browsers_what_it_is_not_for() {
         "/inbox/session",
         "/nowhere",
         "/docs",
-        "/docs.css",
+        "/docs/swagger-ui.css",
         "/metrics",
         "/health/live",
         "/health/ready",

@@ -5,7 +5,7 @@ mod attach;
 mod body;
 mod change_ticket;
 mod create_ticket;
-mod docs_page;
+mod docs;
 mod events;
 mod field;
 mod get_ticket;
@@ -154,8 +154,8 @@ impl Api {
             .service(readable("/health/ready", health::ready))
             .service(readable("/metrics", metrics::metrics))
             .service(readable("/api/openapi.json", openapi::document))
-            .service(readable("/docs", docs_page::page))
-            .service(readable("/docs.css", docs_page::style));
+            .service(readable("/docs", docs::page))
+            .service(readable("/docs/{asset}", docs::asset));
     }
 
     /// What websites call. That an operator changes a ticket at one of these addresses is no business of theirs: the

@@ -18,7 +18,7 @@ use utoipa::{
 use texts::AddPatterns;
 
 use crate::api::{
-    add_message, attach, change_ticket, create_ticket, docs_page, events, get_ticket, health, list_tickets, metrics,
+    add_message, attach, change_ticket, create_ticket, docs, events, get_ticket, health, list_tickets, metrics,
     notifications,
     problem::{Code, MEDIA_TYPE, Problem, ProblemBody},
     receive_inbound, redeliver_dead, reply, report_status, trail, unmatched,
@@ -58,8 +58,8 @@ use crate::api::{
         health::ready,
         metrics::metrics,
         document,
-        docs_page::page,
-        docs_page::style,
+        docs::page,
+        docs::asset,
     ),
     components(schemas(ProblemBody)),
     tags(
