@@ -1,11 +1,20 @@
 # Every everyday act is one word. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test bench bench-growth bench-copy bench-lists profile e2e e2e-n8n chaos fuzz schemathesis sbom check \
-	needs
+.PHONY: help demo run test bench bench-growth bench-copy bench-lists profile e2e e2e-n8n chaos fuzz schemathesis sbom check
 
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
-SERVER := $(TARGET)/release/server
+# What ships. Building it takes minutes, so only what runs it for long or measures it does.
+RELEASE := $(TARGET)/release/server
+# What tests run.
+DEV := $(TARGET)/debug/server
+
+# First of all, since what it installs decides what follows.
+ifneq ($(filter-out help,$(MAKECMDGOALS)),)
+ifneq ($(shell scripts/needs >&2 && echo met),met)
+$(error this machine lacks something)
+endif
+endif
 
 # libpq and reqwest share one OpenSSL: the system's where its headers are, else one compiled along, which takes minutes.
 ifeq ($(shell pkg-config --exists openssl 2>/dev/null && echo yes),yes)
@@ -18,77 +27,74 @@ LOCKED := $(if $(CI),--locked)
 help: ## list what can be done
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
 
-demo: needs ## the whole loop to look at and play with: a website, a phone, and the real server between them
+demo: ## the whole loop to look at and play with: a website, a phone, and the real server between them
 	cargo build --release $(LOCKED) -p demo
 	@$(TARGET)/release/demo
 
-run: needs ## build the server and run it on this machine, with secrets made once into .env
+run: ## build the server and run it on this machine, with secrets made once into .env
 	cargo build --release $(LOCKED) -p server
-	@scripts/run-locally $(SERVER)
+	@scripts/run-locally $(RELEASE)
 
-# Most tests wait for something, so more of them run at the same time than there are processors.
-test: needs ## every test, on SQLite and on a throw-away Postgres, and against the binary that ships
-	cargo build --release $(LOCKED) -p server
-	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$$(($$(nproc) * 2))} SERVER_BINARY=$(SERVER) \
-		scripts/with-postgres cargo test --workspace $(LOCKED)
+# cargo builds the server along with the tests of its crate. Most tests wait for something, so more of them run at the same
+# time than there are processors.
+test: ## every test, on SQLite and on a throw-away Postgres; SERVER_BINARY=… tests another build of the server
+	@scripts/needs tests
+	scripts/with-postgres scripts/test --workspace $(LOCKED)
 
-bench: needs ## how fast it is, beside pgbench on the same server; writes docs/performance.md (15 minutes)
+bench: ## how fast it is, beside pgbench on the same server; writes docs/performance.md (15 minutes)
 	cargo build --release $(LOCKED) -p server
-	oha=$$(scripts/load-generator) && OHA=$$oha SERVER_BINARY=$(SERVER) scripts/with-postgres --durable \
+	oha=$$(scripts/load-generator) && OHA=$$oha SERVER_BINARY=$(RELEASE) scripts/with-postgres --durable \
 		cargo bench $(LOCKED) -p black-box --bench load
-	SERVER_BINARY=$(SERVER) scripts/with-postgres cargo bench $(LOCKED) -p black-box --bench live
+	SERVER_BINARY=$(RELEASE) scripts/with-postgres cargo bench $(LOCKED) -p black-box --bench live
 
-bench-growth: needs ## creation, reading, replies, claims with 5,000,000 tickets beside 10,000 (a quarter of an hour, 15 GB; BENCH_TICKETS=…)
+bench-growth: ## creation, reading, replies, claims with 5,000,000 tickets beside 10,000 (a quarter of an hour, 15 GB; BENCH_TICKETS=…)
 	cargo build --release $(LOCKED) -p server
-	SERVER_BINARY=$(SERVER) scripts/with-postgres --durable cargo bench $(LOCKED) -p black-box --bench growth
+	SERVER_BINARY=$(RELEASE) scripts/with-postgres --durable cargo bench $(LOCKED) -p black-box --bench growth
 
-profile: needs ## where the server's time goes while tickets are opened: a flame graph for each store, in target/profile/profiling
+profile: ## where the server's time goes while tickets are opened: a flame graph for each store, in target/profile/profiling
 	RUSTFLAGS="-C force-frame-pointers=yes" CFLAGS="-fno-omit-frame-pointer" \
 		cargo build --profile profiling --target-dir $(TARGET)/profile $(LOCKED) -p server
 	oha=$$(scripts/load-generator) && \
 		scripts/with-postgres --durable scripts/profile $(TARGET)/profile/profiling/server $$oha
 
-bench-copy: needs ## how many tickets a second go from SQLite to Postgres; writes docs/performance.md (200,000; 2 GB)
+bench-copy: ## how many tickets a second go from SQLite to Postgres; writes docs/performance.md (200,000; 2 GB)
 	cargo build --release $(LOCKED) -p server
-	SERVER_BINARY=$(SERVER) scripts/with-postgres --durable cargo bench $(LOCKED) -p black-box --bench copy
+	SERVER_BINARY=$(RELEASE) scripts/with-postgres --durable cargo bench $(LOCKED) -p black-box --bench copy
 
-bench-lists: needs ## the inbox's list and search with a million tickets beside ten thousand (a quarter of an hour, 6 GB of disk)
+bench-lists: ## the inbox's list and search with a million tickets beside ten thousand (a quarter of an hour, 6 GB of disk)
 	cargo build --release $(LOCKED) -p server
-	SERVER_BINARY=$(SERVER) scripts/with-postgres cargo bench $(LOCKED) -p black-box --bench lists
+	SERVER_BINARY=$(RELEASE) scripts/with-postgres cargo bench $(LOCKED) -p black-box --bench lists
 
-e2e: needs ## the pages in a real browser, on both stores (Chromium and axe-core are fetched where they are missing)
-	cargo build --release $(LOCKED) -p server
-	SERVER_BINARY=$(SERVER) scripts/with-postgres scripts/with-browser \
+e2e: ## the pages in a real browser, on both stores (Chromium and axe-core are fetched where they are missing)
+	cargo build $(LOCKED) -p server
+	SERVER_BINARY=$(DEV) scripts/with-postgres scripts/with-browser \
 		cargo test $(LOCKED) -p black-box --features browser-e2e --test browser
 
-e2e-n8n: needs ## the whole loop with a real n8n, installed once from npm (10 minutes, 3 GB), and a Twilio of this machine
-	cargo build --release $(LOCKED) -p server
-	SERVER_BINARY=$(SERVER) scripts/with-n8n cargo test $(LOCKED) -p black-box --features n8n-e2e --test n8n_e2e
+e2e-n8n: ## the whole loop with a real n8n, installed once from npm (10 minutes, 3 GB), and a Twilio of this machine
+	cargo build $(LOCKED) -p server
+	SERVER_BINARY=$(DEV) scripts/with-n8n cargo test $(LOCKED) -p black-box --features n8n-e2e --test n8n_e2e
 
-chaos: needs ## what happens when things break: kills, full disks, outages; writes docs/reliability.md (20 minutes; ONLY=…, PART=ci)
-	cargo build --release $(LOCKED) -p server
-	SERVER_BINARY=$(SERVER) scripts/with-postgres cargo test $(LOCKED) -p black-box --features chaos --test chaos \
+chaos: ## what happens when things break: kills, full disks, outages; writes docs/reliability.md (20 minutes; ONLY=…, PART=ci)
+	cargo build $(if $(PART),,--release) $(LOCKED) -p server
+	SERVER_BINARY=$(if $(PART),$(DEV),$(RELEASE)) scripts/with-postgres cargo test $(LOCKED) -p black-box --features chaos --test chaos \
 		-- $(ONLY) $(if $(PART),part=$(PART))
 
-fuzz: needs ## what outsiders reach, fed with what breaks it for a minute (SECONDS=…, and one FUZZ_TARGET=…)
+fuzz: ## what outsiders reach, fed with what breaks it for a minute (SECONDS=…, and one FUZZ_TARGET=…)
 	@scripts/fuzz $(or $(SECONDS),60) $(FUZZ_TARGET)
 
-schemathesis: needs ## the server that ships held against its OpenAPI document for a minute (SECONDS=…)
-	cargo build --release $(LOCKED) -p server
-	@SERVER_BINARY=$(SERVER) scripts/schemathesis $(or $(SECONDS),60)
+schemathesis: ## the server checked against its OpenAPI document for a minute (SECONDS=…)
+	cargo build $(LOCKED) -p server
+	@SERVER_BINARY=$(DEV) scripts/schemathesis $(or $(SECONDS),60)
 
-sbom: needs ## what the server is made of, as CycloneDX, in target/sbom/server.cdx.json
+sbom: ## what the server is made of, as CycloneDX, in target/sbom/server.cdx.json
 	@scripts/sbom
 
-check: needs ## format, lints, documentation, licences, layering, scripts
-	@scripts/needs lints
+check: ## format, lints, documentation, licences, layering, scripts
+	@scripts/needs lints tests
 	cargo fmt --all --check
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --workspace --all-targets --features black-box/n8n-e2e,black-box/browser-e2e,black-box/chaos $(LOCKED) -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps $(LOCKED)
 	scripts/check-dependencies
-	cargo test $(LOCKED) -p black-box --test layering --test documents --test deploy_files --test n8n_workflows --test workflow_words
+	cargo test $(LOCKED) -p black-box --test layering --test documents --test deploy_files --test n8n_workflows --test n8n_workflow_code
 	scripts/check-scripts
-
-needs:
-	@scripts/needs

@@ -1,6 +1,6 @@
-//! What the targets share. A target holds what outsiders send against rules that must hold whatever it is; a panic, or an
-//! answer of 500, is a finding.
+//! What the fuzz targets share. A target checks properties that must hold whatever outsiders send; a panic or a 500
+//! response is a finding.
 
-pub mod plain;
-pub mod site;
-pub mod typed;
+pub mod in_process;
+pub mod oracle;
+pub mod text_request;

@@ -47,7 +47,7 @@ fuzz_target!(|data: &[u8]| -> Corpus {
     // The entry that counts is ours; what a caller invents further left changes nothing.
     if hops > 0 && !entries.is_empty() {
         let counts = entries.iter().rev().nth(hops - 1).map_or("", String::as_str);
-        match plainly(counts) {
+        match parse_naively(counts) {
             Some(ip) => assert_eq!(client, Some(network(ip)), "{counts:?}"),
             // Quotes and brackets around it are taken away, however many there are.
             None => assert!(fallback || counts.contains(['[', ']', '"']), "{counts:?}"),
@@ -57,11 +57,11 @@ fuzz_target!(|data: &[u8]| -> Corpus {
             assert_eq!(of(&[&[invented], values.as_slice()].concat()), client);
         }
     }
-    Corpus::StoreUnmatched
+    Corpus::Keep
 });
 
 /// An address with a port or without.
-fn plainly(entry: &str) -> Option<IpAddr> {
+fn parse_naively(entry: &str) -> Option<IpAddr> {
     entry
         .parse()
         .ok()

@@ -1,7 +1,7 @@
 //! The body of `POST /api/ticket`: what is opened is what was sent, and what is refused has a fault.
 #![no_main]
 
-use fuzz::{plain, site::on_a_site, typed::Typed};
+use fuzz::{in_process::with_server, oracle, text_request::TextRequest};
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Map, Value};
 use ticket_domain::Priority;
@@ -29,16 +29,16 @@ fn certain(body: &Map<String, Value>) -> Option<[String; 3]> {
     text("customerPhone").filter(|phone| is_number(phone) && !phone.starts_with("00"))?;
     text("customerEmail").filter(|email| is_address(email))?;
     let texts = [
-        sanitize::line(text("customerName")?, 200)?,
-        sanitize::line(text("subject")?, 200)?,
-        sanitize::prose(text("message")?, 5_000)?,
+        oracle::line(text("customerName")?, 200)?,
+        oracle::line(text("subject")?, 200)?,
+        oracle::prose(text("message")?, 5_000)?,
     ];
     is_priority.then_some(texts)
 }
 
 fuzz_target!(|data: &[u8]| {
-    on_a_site(|site| {
-        let answer = site.send(&Typed::post("/api/ticket", data));
+    with_server(|server| {
+        let answer = server.send(&TextRequest::post("/api/ticket", data));
         let Ok(Value::Object(body)) = serde_json::from_slice(data) else {
             // serde's own depth is limited where a value is kept, and not where it is passed over.
             assert!(answer.status != 201 || data.len() > 100, "{}", answer.status);
@@ -46,7 +46,10 @@ fuzz_target!(|data: &[u8]| {
         };
         let certain = certain(&body);
         // Written anew, so that nothing is there twice.
-        let answer = site.send(&Typed::post("/api/ticket", Value::Object(body).to_string().as_bytes()));
+        let answer = server.send(&TextRequest::post(
+            "/api/ticket",
+            Value::Object(body).to_string().as_bytes(),
+        ));
         if answer.status != 201 {
             assert!(certain.is_none() || answer.status == 413, "{}", answer.status);
             if answer.status == 400 {
@@ -58,14 +61,16 @@ fuzz_target!(|data: &[u8]| {
             return;
         }
         let reference = answer.json()["ticketRef"].as_str().expect("a reference").to_owned();
-        let thread = site.send(&Typed::get(&format!("/api/ticket/{reference}"))).json();
+        let thread = server
+            .send(&TextRequest::get(&format!("/api/ticket/{reference}")))
+            .json();
         let (ticket, message) = (&thread["ticket"], &thread["messages"][0]);
         let stored = [&ticket["customerName"], &ticket["subject"], &message["body"]].map(|text| text.as_str());
         if let Some(texts) = certain {
             assert_eq!(stored, texts.each_ref().map(|text| Some(text.as_str())));
         }
         for text in stored.into_iter().flatten() {
-            assert!(!text.is_empty() && !sanitize::has_controls(text));
+            assert!(!text.is_empty() && !oracle::has_controls(text));
         }
     });
 });

@@ -2,15 +2,15 @@
 #![no_main]
 
 use fuzz::{
-    plain,
-    site::{REFERENCE, Site, on_a_site},
-    typed::Typed,
+    in_process::{REFERENCE, Server, with_server},
+    oracle,
+    text_request::TextRequest,
 };
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Map, Value};
 
-fn receive(site: &mut Site, body: &[u8]) -> (u16, Value) {
-    let answer = site.send_with_keys(Typed::post("/api/ticket/inbound", body));
+fn receive(server: &mut Server, body: &[u8]) -> (u16, Value) {
+    let answer = server.send_with_keys(TextRequest::post("/api/ticket/inbound", body));
     (answer.status, answer.json())
 }
 
@@ -32,13 +32,13 @@ fn is_message(body: &Map<String, Value>) -> bool {
 }
 
 fuzz_target!(|data: &[u8]| {
-    on_a_site(|site| {
-        receive(site, data);
+    with_server(|server| {
+        receive(server, data);
         let Ok(Value::Object(body)) = serde_json::from_slice(data) else {
             return;
         };
         let body_text = Value::Object(body.clone()).to_string();
-        let (status, answer) = receive(site, body_text.as_bytes());
+        let (status, answer) = receive(server, body_text.as_bytes());
         if is_message(&body) {
             assert_ne!(answer["code"], "validation_failed", "a message was lost: {answer}");
         }
@@ -57,16 +57,20 @@ fuzz_target!(|data: &[u8]| {
             .and_then(Value::as_str)
             .is_some_and(|id| !id.trim().is_empty())
         {
-            let (again, repeated) = receive(site, body_text.as_bytes());
+            let (again, repeated) = receive(server, body_text.as_bytes());
             assert_eq!((again, &repeated["messageId"]), (status, &answer["messageId"]));
             assert!(status != 200 || repeated["duplicate"] == true);
         }
         // Wherever it is, it is text.
-        let thread = site.send(&Typed::get(&format!("/api/ticket/{REFERENCE}"))).json();
-        let list = site.send_with_keys(Typed::get("/api/unmatched?limit=100")).json();
+        let thread = server
+            .send(&TextRequest::get(&format!("/api/ticket/{REFERENCE}")))
+            .json();
+        let list = server
+            .send_with_keys(TextRequest::get("/api/unmatched?limit=100"))
+            .json();
         for (messages, name) in [(&thread["messages"], "body"), (&list["messages"], "body")] {
             for message in messages.as_array().expect("messages") {
-                assert!(!sanitize::has_controls(message[name].as_str().unwrap_or_default()));
+                assert!(!oracle::has_controls(message[name].as_str().unwrap_or_default()));
             }
         }
     });

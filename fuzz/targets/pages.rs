@@ -1,17 +1,17 @@
 //! Any request to the pages, written as in `typed.rs`: forms, filters, addresses. Nothing that was typed gets into a page
-//! unescaped (`site.rs`).
+//! unescaped (`server.rs`).
 #![no_main]
 
-use fuzz::{site::on_a_site, typed::Typed};
+use fuzz::{in_process::with_server, text_request::TextRequest};
 use libfuzzer_sys::{Corpus, fuzz_target};
 
 fuzz_target!(|data: &[u8]| -> Corpus {
-    let Some(request) = Typed::read(data) else {
+    let Some(request) = TextRequest::read(data) else {
         return Corpus::Reject;
     };
-    on_a_site(|site| {
-        let answer = site.send_with_keys(request);
-        // Whoever is led on stays on this site.
+    with_server(|server| {
+        let answer = server.send_with_keys(request);
+        // Whoever is led on stays on this server.
         if let Some(location) = answer.headers.get("location") {
             let location = location.to_str().expect("ASCII");
             let base = url::Url::parse("https://desk.example").expect("a base");
@@ -22,5 +22,5 @@ fuzz_target!(|data: &[u8]| -> Corpus {
             );
         }
     });
-    Corpus::StoreUnmatched
+    Corpus::Keep
 });

@@ -1,7 +1,7 @@
 //! The body of `POST /api/ticket/inbound/status`.
 #![no_main]
 
-use fuzz::{site::on_a_site, typed::Typed};
+use fuzz::{in_process::with_server, text_request::TextRequest};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 use ticket_domain::MessageStatus;
@@ -10,8 +10,8 @@ use ticket_domain::MessageStatus;
 const QUEUED: [&str; 3] = ["accepted", "scheduled", "sending"];
 
 fuzz_target!(|data: &[u8]| {
-    on_a_site(|site| {
-        site.send_with_keys(Typed::post("/api/ticket/inbound/status", data));
+    with_server(|server| {
+        server.send_with_keys(TextRequest::post("/api/ticket/inbound/status", data));
         let Ok(Value::Object(body)) = serde_json::from_slice(data) else {
             return;
         };
@@ -38,7 +38,7 @@ fuzz_target!(|data: &[u8]| {
             .as_str()
             .is_some_and(|text| text.trim().trim_start_matches('0').len() > 9);
         let text = Value::Object(body).to_string();
-        let answer = site.send_with_keys(Typed::post("/api/ticket/inbound/status", text.as_bytes()));
+        let answer = server.send_with_keys(TextRequest::post("/api/ticket/inbound/status", text.as_bytes()));
         match (has_id && has_status && has_error, is_short) {
             (true, true) => assert_eq!(answer.status, 200),
             (true, false) => (),

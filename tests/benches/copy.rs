@@ -9,12 +9,11 @@
 mod measure;
 
 use std::{
-    path::PathBuf,
     process::{Command, ExitCode},
     time::Instant,
 };
 
-use black_box::{Engine, TempStore, TestServer};
+use black_box::{Engine, TempStore, TestServer, server_binary};
 use diesel::{
     Connection, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection, connection::SimpleConnection, sql_query,
     sql_types::Text,
@@ -43,7 +42,7 @@ async fn main() -> ExitCode {
         let postgres = TempStore::new(Engine::Postgres).await;
         fsync = setting(&postgres, "fsync");
         let begun = Instant::now();
-        let copied = Command::new(binary())
+        let copied = Command::new(server_binary())
             .args(["copy", "--from", &file.url(), "--to", &postgres.url()])
             .current_dir(file.folder())
             .output()
@@ -79,21 +78,13 @@ fn asked(variable: &str) -> Option<std::ffi::OsString> {
     std::env::var_os(variable)
 }
 
-fn binary() -> PathBuf {
-    let built = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/release/server"));
-    asked("SERVER_BINARY")
-        .map_or_else(built, PathBuf::from)
-        .canonicalize()
-        .unwrap()
-}
-
-fn setting(place: &TempStore, name: &str) -> String {
+fn setting(store: &TempStore, name: &str) -> String {
     #[derive(QueryableByName)]
     struct Setting {
         #[diesel(sql_type = Text)]
         value: String,
     }
-    let mut connection = PgConnection::establish(&place.url()).unwrap();
+    let mut connection = PgConnection::establish(&store.url()).unwrap();
     let setting: Setting = sql_query("SELECT current_setting($1) AS value")
         .bind::<Text, _>(name)
         .get_result(&mut connection)

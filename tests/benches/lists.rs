@@ -6,19 +6,13 @@
 
 mod measure;
 
-use std::{path::Path, time::Instant};
+use std::time::Instant;
 
 use black_box::{Engine, TempStore, TestServer};
-use diesel::{Connection, PgConnection, SqliteConnection, connection::SimpleConnection};
-use measure::Figures;
-use store_diesel::SqliteStore;
-use tokio::task::spawn_blocking;
+use measure::{Figures, fill::fill};
 
 const FEW: u32 = 10_000;
 const MANY: u32 = 1_000_000;
-
-/// Rows of one transaction while a store is filled.
-const AT_ONCE: u32 = 50_000;
 
 /// How often each is asked, of both stores in turns.
 const TIMES: usize = 200;
@@ -49,15 +43,16 @@ async fn main() {
     for engine in engines() {
         println!("{engine:?}, {FEW} and {MANY} tickets");
         let (few, many) = (filled(engine, FEW).await, filled(engine, MANY).await);
-        let few_desk = TestServer::on(&few).start().await;
-        let many_desk = TestServer::on(&many).start().await;
+        let few_server = TestServer::on(&few).start().await;
+        let many_server = TestServer::on(&many).start().await;
         for (name, path) in ASKED {
             let mut times = [Vec::new(), Vec::new()];
             for _ in 0..TIMES {
-                for ((desk, tickets), times) in [(&few_desk, FEW), (&many_desk, MANY)].into_iter().zip(&mut times) {
+                for ((server, tickets), times) in [(&few_server, FEW), (&many_server, MANY)].into_iter().zip(&mut times)
+                {
                     let path = path.replace("{n}", &format!("{:07}", tickets - 100));
                     let begun = Instant::now();
-                    let reply = desk.get_as_operator(&path).await;
+                    let reply = server.get_as_operator(&path).await;
                     times.push(begun.elapsed());
                     assert_eq!(reply.status, 200, "{path}");
                 }
@@ -69,8 +64,8 @@ async fn main() {
                 beyond.push(format!("{engine:?}, {name}: {ratio:.2}"));
             }
         }
-        few_desk.kill().await;
-        many_desk.kill().await;
+        few_server.kill().await;
+        many_server.kill().await;
     }
     assert!(beyond.is_empty(), "more than {AT_MOST} times as long: {beyond:#?}");
 }
@@ -94,120 +89,11 @@ fn engines() -> Vec<Engine> {
     }
 }
 
-/// A store with so many tickets. The tables' own triggers do the rest, and on SQLite opening the store.
+/// A store with so many tickets, two in three with an answer.
 async fn filled(engine: Engine, tickets: u32) -> TempStore {
-    let place = TempStore::new(engine).await;
-    // Makes the schema.
-    TestServer::on(&place).start().await.kill().await;
-    let (file, url) = (place.file(), place.url());
-    let begun = Instant::now();
-    spawn_blocking(move || fill(engine, &file, &url, tickets))
-        .await
-        .unwrap();
-    println!("  {tickets} tickets written in {:.0?}", begun.elapsed());
-    place
-}
-
-fn fill(engine: Engine, file: &Path, url: &str, tickets: u32) {
-    let mut connection: Box<dyn FnMut(&str)> = match engine {
-        Engine::Sqlite => {
-            let mut connection = SqliteConnection::establish(&file.display().to_string()).unwrap();
-            connection
-                .batch_execute("PRAGMA synchronous = OFF; PRAGMA cache_size = -200000")
-                .unwrap();
-            Box::new(move |sql| connection.batch_execute(sql).unwrap())
-        }
-        Engine::Postgres => {
-            let mut connection = PgConnection::establish(url).unwrap();
-            Box::new(move |sql| connection.batch_execute(sql).unwrap())
-        }
-    };
-    let dialect = Dialect::of(engine);
-    for from in (0..tickets).step_by(AT_ONCE as usize) {
-        let to = (from + AT_ONCE).min(tickets) - 1;
-        connection(&format!("BEGIN; {}; COMMIT", dialect.tickets(from, to)));
-    }
-    connection(dialect.tidy);
-    if engine == Engine::Sqlite {
-        // What was written by hand goes into the search as soon as the store is opened.
-        drop(SqliteStore::open(file).unwrap());
-    }
-}
-
-/// How an engine says the same.
-struct Dialect {
-    numbers: &'static str,
-    uuid: &'static str,
-    key: &'static str,
-    moment: &'static str,
-    seven_digits: &'static str,
-    payload: &'static str,
-    is_true: &'static str,
-    tidy: &'static str,
-}
-
-impl Dialect {
-    fn of(engine: Engine) -> Self {
-        match engine {
-            Engine::Sqlite => Self {
-                numbers: "(WITH RECURSIVE n (i) AS (SELECT {from} UNION ALL SELECT i + 1 FROM n WHERE i < {to}) SELECT i FROM n)",
-                uuid: "randomblob(16)",
-                key: "lower(hex(randomblob(16)))",
-                moment: "1736937000000000 + i * 1000000",
-                seven_digits: "printf('%07d', i)",
-                payload: "x'7b7d'",
-                is_true: "1",
-                tidy: "PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE)",
-            },
-            Engine::Postgres => Self {
-                numbers: "generate_series({from}, {to}) AS n (i)",
-                uuid: "gen_random_uuid()",
-                key: "md5(random()::text)",
-                moment: "timestamptz '2025-01-15 10:30Z' + i * interval '1 second'",
-                seven_digits: "lpad(i::text, 7, '0')",
-                payload: "'{}'",
-                is_true: "true",
-                tidy: "VACUUM ANALYZE",
-            },
-        }
-    }
-
-    /// Tickets of which one in 20 is open and half of those await the team; each with a message, two in three with an
-    /// answer, and a notification that was read.
-    fn tickets(&self, from: u32, to: u32) -> String {
-        let Self {
-            uuid,
-            key,
-            moment,
-            seven_digits,
-            payload,
-            is_true,
-            ..
-        } = self;
-        let numbers = self
-            .numbers
-            .replace("{from}", &from.to_string())
-            .replace("{to}", &to.to_string());
-        let these = format!("FROM tickets WHERE reference BETWEEN 'T-20250115-{from:07}' AND 'T-20250115-{to:07}'");
-        let number = "CAST(substr(reference, 12) AS INTEGER)";
-        format!(
-            "INSERT INTO tickets (id, reference, customer_name, customer_phone, customer_email, subject, priority, \
-                status, customer_key, reader_key, version, created_at, updated_at) \
-             SELECT {uuid}, 'T-20250115-' || {seven_digits}, 'Zoe Customer' || {seven_digits}, '+1555' || {seven_digits}, \
-                'c' || {seven_digits} || '@customer.example', 'Order ' || (i % 977) || ' came broken', \
-                CASE i % 10 WHEN 0 THEN 'urgent' WHEN 1 THEN 'high' WHEN 2 THEN 'low' ELSE 'medium' END, \
-                CASE WHEN i % 20 = 0 THEN 'open' WHEN i % 3 = 0 THEN 'closed' ELSE 'resolved' END, \
-                {key}, {key}, CASE WHEN i % 3 = 0 THEN 1 ELSE 2 END, {moment}, {moment} FROM {numbers}; \
-             INSERT INTO messages (id, ticket_id, seq, sender, channel, body, created_at) \
-             SELECT {uuid}, id, 1, 'customer', 'web', \
-                'The bottles of batch' || ({number} % 100) || ' are damaged, please send new ones.', created_at {these}; \
-             INSERT INTO messages (id, ticket_id, seq, sender, channel, body, created_at) \
-             SELECT {uuid}, id, 2, 'manager', 'whatsapp', 'We look into it and answer you today.', created_at \
-                {these} AND {number} % 3 <> 0; \
-             INSERT INTO notifications (id, ticket_id, seq, event, payload, addressed, state, scheduled_at, failures, \
-                settled_at, created_at, progress) \
-             SELECT {uuid}, id, 1, 'ticket.created', {payload}, {is_true}, 'delivered', created_at, 0, created_at, \
-                created_at, 'read' {these}"
-        )
-    }
+    let store = TempStore::new(engine).await;
+    // Creates the schema.
+    TestServer::on(&store).start().await.kill().await;
+    fill(engine, &store, tickets, "i % 3 <> 0").await;
+    store
 }

@@ -10,8 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use black_box::{Engine, TempStore, TestServer};
-use measure::{Figures, open_files, resident_kib};
+use black_box::{Engine, TempStore, TestServer, open_files, resident_kib};
+use measure::Figures;
 use serde_json::json;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
@@ -23,7 +23,7 @@ use tokio::{
 /// Half of them follow one ticket, each of the others one of its own.
 const STREAMS: usize = 2_000;
 
-/// Creations of each kind. The two desks take turns, so that a busy moment of the machine hits both.
+/// Creations of each kind. The two servers take turns, so that a busy moment of the machine hits both.
 const CREATIONS: usize = 500;
 
 /// What everybody waits for.
@@ -34,9 +34,9 @@ async fn main() {
     rlimit::increase_nofile_limit(u64::MAX).unwrap();
     for engine in [Engine::Sqlite, Engine::Postgres] {
         println!("{engine:?}");
-        let (quiet_place, busy_place) = (TempStore::new(engine).await, TempStore::new(engine).await);
-        let quiet = TestServer::on(&quiet_place).start().await;
-        let busy = TestServer::on(&busy_place).start().await;
+        let (quiet_store, busy_store) = (TempStore::new(engine).await, TempStore::new(engine).await);
+        let quiet = TestServer::on(&quiet_store).start().await;
+        let busy = TestServer::on(&busy_store).start().await;
         let mut tickets = Vec::new();
         for _ in 0..=STREAMS / 2 {
             tickets.push(busy.open().await);
@@ -54,24 +54,24 @@ async fn main() {
 /// When the news came, of the ticket that was followed.
 type Heard = (String, Instant);
 
-async fn open_streams(desk: &TestServer, tickets: &[String]) -> JoinSet<Heard> {
-    let (memory, files) = (resident_kib(desk.pid()), open_files(desk.pid()));
+async fn open_streams(server: &TestServer, tickets: &[String]) -> JoinSet<Heard> {
+    let (memory, files) = (resident_kib(server.pid()), open_files(server.pid()));
     let mut streams = JoinSet::new();
     for reference in tickets.iter().chain(repeat_n(&tickets[0], STREAMS - tickets.len())) {
-        let stream = open_stream(desk, reference).await;
+        let stream = open_stream(server, reference).await;
         streams.spawn(on_change(stream, reference.clone()));
     }
     println!(
         "  {STREAMS} streams:           {:.1} KiB of memory each, {} open files more",
-        f64::from(resident_kib(desk.pid()) - memory) / f64::from(u32::try_from(STREAMS).unwrap()),
-        open_files(desk.pid()) - files
+        f64::from(resident_kib(server.pid()) - memory) / f64::from(u32::try_from(STREAMS).unwrap()),
+        open_files(server.pid()) - files
     );
     streams
 }
 
 /// A stream that has told everything so far.
-async fn open_stream(desk: &TestServer, reference: &str) -> BufReader<TcpStream> {
-    let mut stream = BufReader::new(TcpStream::connect(desk.address()).await.unwrap());
+async fn open_stream(server: &TestServer, reference: &str) -> BufReader<TcpStream> {
+    let mut stream = BufReader::new(TcpStream::connect(server.address()).await.unwrap());
     let head = format!("GET /api/ticket/{reference}/events HTTP/1.1\r\nhost: desk.example\r\n\r\n");
     stream.write_all(head.as_bytes()).await.unwrap();
     read_until(&mut stream, "damaged bottles").await;
@@ -95,9 +95,9 @@ async fn read_until(stream: &mut BufReader<TcpStream>, part: &str) {
 async fn creations(quiet: &TestServer, busy: &TestServer) {
     let (mut without, mut with) = (Vec::new(), Vec::new());
     for _ in 0..CREATIONS {
-        for (desk, times) in [(quiet, &mut without), (busy, &mut with)] {
+        for (server, times) in [(quiet, &mut without), (busy, &mut with)] {
             let begun = Instant::now();
-            desk.open().await;
+            server.open().await;
             times.push(begun.elapsed());
         }
     }
@@ -110,12 +110,12 @@ async fn creations(quiet: &TestServer, busy: &TestServer) {
 }
 
 /// One answer to each ticket, one after the other, the first to half of all streams.
-async fn news(desk: &TestServer, tickets: &[String], mut streams: JoinSet<Heard>) {
+async fn news(server: &TestServer, tickets: &[String], mut streams: JoinSet<Heard>) {
     let mut sent = HashMap::new();
     for reference in tickets {
         sent.insert(reference.clone(), Instant::now());
         let reply = json!({ "ticketRef": reference, "from": black_box::MANAGER, "message": NEWS });
-        assert_eq!(desk.inbound(&reply).await.status, 200);
+        assert_eq!(server.inbound(&reply).await.status, 200);
     }
     let mut times = Vec::new();
     while let Some(heard) = streams.join_next().await {

@@ -5,14 +5,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use black_box::{N8n, Received};
+use black_box::{FakeN8n, Received};
 use futures_util::{StreamExt, stream};
 use reqwest::Method;
 use serde_json::Value;
 
 use crate::{
     clients::Clients,
-    ledger::{Ledger, form_of, message_of},
+    expected::{Expected, form_of, message_of},
     outcome::Counts,
 };
 
@@ -38,7 +38,7 @@ impl Repeats {
                     .filter(|at| **at + BLUR >= one.at && **at <= last)
                     .count(),
                 Self::AsTheyFail(moments) => {
-                    let was_seen = one.taken.is_some_and(|taken| {
+                    let was_seen = one.accepted_at.is_some_and(|taken| {
                         let is_within = |at: &Instant| *at + BLUR >= one.at && *at <= taken + BLUR;
                         !moments.iter().any(is_within)
                     });
@@ -55,18 +55,18 @@ impl Repeats {
 const BLUR: Duration = Duration::from_millis(100);
 
 /// Counts, and tells what else is wrong.
-pub(crate) async fn audit(clients: &Clients, n8n: &N8n, repeats: &Repeats) -> (Counts, Vec<String>) {
+pub(crate) async fn audit(clients: &Clients, n8n: &FakeN8n, repeats: &Repeats) -> (Counts, Vec<String>) {
     let threads = threads(clients).await;
     let kept = kept(clients).await;
-    let ledger = clients.ledger();
+    let expected = clients.expected();
     let mut audit = Audit {
         counts: Counts {
-            acknowledged: ledger.forms.len() + ledger.messages.len() + ledger.kept.len(),
+            acknowledged: expected.forms.len() + expected.messages.len() + expected.kept.len(),
             ..Counts::default()
         },
         faults: Vec::new(),
     };
-    audit.store(&ledger, &threads, &kept);
+    audit.store(&expected, &threads, &kept);
     audit.told(&threads, &n8n.received(), repeats);
     (audit.counts, audit.faults)
 }
@@ -81,7 +81,7 @@ struct Said {
 
 /// Every ticket that there is.
 async fn threads(clients: &Clients) -> Threads {
-    let mut references: BTreeSet<String> = clients.ledger().forms.values().cloned().collect();
+    let mut references: BTreeSet<String> = clients.expected().forms.values().cloned().collect();
     for ticket in pages(clients, "/api/tickets", "tickets").await {
         references.extend(ticket["ticketRef"].as_str().map(str::to_owned));
     }
@@ -147,7 +147,7 @@ impl Audit {
     }
 
     /// What clients know beside what is there.
-    fn store(&mut self, ledger: &Ledger, threads: &Threads, kept: &[u32]) {
+    fn store(&mut self, expected: &Expected, threads: &Threads, kept: &[u32]) {
         let mut forms: HashMap<u32, Vec<&str>> = HashMap::new();
         let mut messages: HashMap<u32, u32> = HashMap::new();
         for (reference, said) in threads {
@@ -172,20 +172,24 @@ impl Audit {
                 }
             }
         }
-        for (form, reference) in &ledger.forms {
+        for (form, reference) in &expected.forms {
             if !forms.get(form).is_some_and(|found| found.contains(&reference.as_str())) {
                 self.counts.lost += 1;
                 self.fault(format!("form {form}, acknowledged as {reference}, is not there"));
             }
         }
-        for message in ledger.messages.keys().filter(|message| !messages.contains_key(message)) {
+        for message in expected
+            .messages
+            .keys()
+            .filter(|message| !messages.contains_key(message))
+        {
             self.counts.lost += 1;
             self.fault(format!("message {message}, acknowledged, is in no thread"));
         }
         for message in kept {
             *messages.entry(*message).or_default() += 1;
         }
-        for message in ledger.kept.iter().filter(|message| !messages.contains_key(message)) {
+        for message in expected.kept.iter().filter(|message| !messages.contains_key(message)) {
             self.counts.lost += 1;
             self.fault(format!("message {message}, kept aside, is nowhere"));
         }
@@ -221,7 +225,7 @@ impl Audit {
             if tries.iter().any(|again| again.body != tries[0].body) {
                 self.fault(format!("{id} came with other bytes"));
             }
-            if !tries.iter().any(|one| one.taken.is_some()) {
+            if !tries.iter().any(|one| one.accepted_at.is_some()) {
                 self.counts.lost += 1;
                 self.fault(format!("n8n took none of the {} tries of {id}", tries.len()));
             }

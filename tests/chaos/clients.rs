@@ -10,12 +10,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use black_box::{CUSTOMER, INBOUND_KEY, MANAGER, N8n, OPERATOR_TOKEN};
+use black_box::{CUSTOMER, FakeN8n, INBOUND_KEY, MANAGER, OPERATOR_TOKEN, http_client, sum_of_metrics};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
-use crate::ledger::{Ledger, form_text, message_text};
+use crate::expected::{Expected, form_text, message_text};
 
 /// How long a client waits before it tries again.
 const AGAIN: Duration = Duration::from_millis(200);
@@ -36,21 +36,20 @@ pub(crate) struct Clients {
     turn: AtomicUsize,
     forms: AtomicU32,
     messages: AtomicU32,
-    ledger: Mutex<Ledger>,
-    n8n: Arc<N8n>,
+    expected: Mutex<Expected>,
+    n8n: Arc<FakeN8n>,
 }
 
 impl Clients {
     /// Clients that can quote what `n8n` took.
-    pub(crate) fn new(n8n: Arc<N8n>) -> Self {
-        let http = Client::builder().no_proxy().timeout(NO_ANSWER).build();
+    pub(crate) fn new(n8n: Arc<FakeN8n>) -> Self {
         Self {
-            http: http.expect("a client"),
+            http: http_client(NO_ANSWER),
             servers: RwLock::default(),
             turn: AtomicUsize::new(0),
             forms: AtomicU32::new(0),
             messages: AtomicU32::new(0),
-            ledger: Mutex::default(),
+            expected: Mutex::default(),
             n8n,
         }
     }
@@ -61,8 +60,8 @@ impl Clients {
     }
 
     /// What they know.
-    pub(crate) fn ledger(&self) -> std::sync::MutexGuard<'_, Ledger> {
-        self.ledger.lock().unwrap()
+    pub(crate) fn expected(&self) -> std::sync::MutexGuard<'_, Expected> {
+        self.expected.lock().unwrap()
     }
 
     /// Asks once. Nothing is an answer that broke off or did not come.
@@ -93,7 +92,7 @@ impl Clients {
     /// is killed, knows it at once, so that nothing has to be left out. Who waited too long before that, waited too long.
     async fn fetch(&self, request: RequestBuilder, what: &str) -> Option<(u16, String)> {
         let begun = Instant::now();
-        self.ledger().begin();
+        self.expected().begin();
         let fetched = async {
             let response = request.send().await.map_err(|_| "no answer".to_owned())?;
             let status = response.status().as_u16();
@@ -105,7 +104,7 @@ impl Clients {
             Ok((status, _)) => status.to_string(),
             Err(end) => end.clone(),
         };
-        self.ledger().waited(begun.elapsed(), format!("{what}: {end}"));
+        self.expected().waited(begun.elapsed(), format!("{what}: {end}"));
         fetched.ok()
     }
 
@@ -137,11 +136,11 @@ impl Clients {
             match answer {
                 Some((201, body)) => {
                     let reference = body["ticketRef"].as_str()?.to_owned();
-                    self.ledger().forms.insert(number, reference.clone());
+                    self.expected().forms.insert(number, reference.clone());
                     return Some(reference);
                 }
                 Some(answer) if !is_passing(&answer) => {
-                    self.ledger().wonder(format!("form {number} got {answer:?}"));
+                    self.expected().note_anomaly(format!("form {number} got {answer:?}"));
                     return None;
                 }
                 answer => self.be_refused(answer.as_ref()).await,
@@ -167,21 +166,21 @@ impl Clients {
                 .await;
             match answer {
                 Some((200, answer)) => {
-                    let mut ledger = self.ledger();
+                    let mut expected = self.expected();
                     if answer["ticketRef"] != *reference {
-                        ledger.wonder(format!("message {number} for {reference} got {answer}"));
+                        expected.note_anomaly(format!("message {number} for {reference} got {answer}"));
                     }
-                    ledger.messages.insert(number, form);
+                    expected.messages.insert(number, form);
                     return;
                 }
                 // What it quotes is not known yet: it is kept, for the team to attach.
                 Some((400, answer)) if answer["code"] == "ticket_not_named" => {
-                    self.ledger().kept.insert(number);
+                    self.expected().kept.insert(number);
                     return;
                 }
                 Some(answer) if !is_passing(&answer) => {
-                    self.ledger()
-                        .wonder(format!("message {number} for {reference} got {answer:?}"));
+                    self.expected()
+                        .note_anomaly(format!("message {number} for {reference} got {answer:?}"));
                     return;
                 }
                 answer => self.be_refused(answer.as_ref()).await,
@@ -192,17 +191,17 @@ impl Clients {
     /// Waits a little before the next try.
     async fn be_refused(&self, answer: Option<&Answer>) {
         if answer.is_some() {
-            self.ledger().refused += 1;
+            self.expected().refused += 1;
         }
         sleep(AGAIN).await;
     }
 
     /// A ticket that was acknowledged, each as likely.
     fn any_ticket(&self, number: u32) -> Option<(u32, String)> {
-        let ledger = self.ledger();
+        let expected = self.expected();
         // Knuth's multiplicative hash: scattered, and the same in every run.
-        let at = number.wrapping_mul(2_654_435_761) as usize % ledger.forms.len().max(1);
-        let found = ledger.forms.iter().nth(at);
+        let at = number.wrapping_mul(2_654_435_761) as usize % expected.forms.len().max(1);
+        let found = expected.forms.iter().nth(at);
         found.map(|(form, reference)| (*form, reference.clone()))
     }
 
@@ -230,15 +229,8 @@ impl Clients {
 
     /// The outside id of what n8n made of the ticket's first notification.
     fn quotable(&self, reference: &str) -> Option<String> {
-        let taken = Mutex::new(None);
-        self.n8n.has(|received| {
-            let is_it = received.ticket_ref() == reference;
-            if is_it {
-                *taken.lock().unwrap() = Some(format!("SM-{}", received.id()));
-            }
-            is_it
-        });
-        taken.into_inner().unwrap()
+        let newest = self.n8n.newest(|received| received.ticket_ref() == reference);
+        newest.map(|received| received.external_id())
     }
 
     /// One number of `/metrics`: the sum of the lines that start with one of `names`. Nothing while the store is away.
@@ -246,24 +238,20 @@ impl Clients {
         let server = *self.servers.read().unwrap().first()?;
         let request = self.http.get(format!("http://{server}/metrics"));
         let (_, text) = self.fetch(request, "GET /metrics").await?;
-        let lines = text
-            .lines()
-            .filter(|line| names.iter().any(|name| line.starts_with(name)));
-        let numbers: Vec<f64> = lines.filter_map(|line| line.rsplit(' ').next()?.parse().ok()).collect();
-        (!numbers.is_empty()).then(|| numbers.iter().sum())
+        sum_of_metrics(&text, names)
     }
 
     /// Waits until no notification waits or is under way; tells whether it came to that.
-    pub(crate) async fn settled(&self, patience: Duration) -> bool {
+    pub(crate) async fn drained(&self, patience: Duration) -> bool {
         // What was counted before the call tells nothing.
         sleep(COUNTED_ANEW_AFTER).await;
         let unsettled = ["notifications{state=\"waiting\"}", "notifications{state=\"leased\"}"];
-        let settled = timeout(patience, async {
+        let drained = timeout(patience, async {
             while self.metric(&unsettled).await != Some(0.0) {
                 sleep(Duration::from_millis(50)).await;
             }
         });
-        settled.await.is_ok()
+        drained.await.is_ok()
     }
 }
 

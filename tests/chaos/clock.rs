@@ -7,7 +7,7 @@ use futures_util::{StreamExt, stream};
 use reqwest::Method;
 use tokio::time::{sleep, timeout};
 
-use crate::{moved::MovedServer, outcome::Outcome, stage::Stage};
+use crate::{fixture::Fixture, outcome::Outcome, shifted_clock::ShiftedClockServer};
 
 /// How far the clock jumps.
 const JUMP: Duration = Duration::from_hours(1);
@@ -40,35 +40,35 @@ const PATIENCE: Duration = Duration::from_mins(1);
 const OUT_WITHIN: Duration = Duration::from_mins(4);
 
 /// Starts a server whose clock can be moved, to which all clients go.
-async fn start(stage: &Stage) -> MovedServer {
-    let server = MovedServer::start(&stage.options()).await;
-    stage.clients.go_to(&[server.address()]);
+async fn start(fixture: &Fixture) -> ShiftedClockServer {
+    let server = ShiftedClockServer::start(&fixture.options()).await;
+    fixture.clients.go_to(&[server.address()]);
     server
 }
 
 /// The clock jumps an hour forth, back, and back again, and so on, under load.
 pub(crate) async fn jumps(engine: Engine, times: u32) -> Outcome {
-    let mut stage = Stage::new(engine).await;
+    let mut fixture = Fixture::new(engine).await;
     // So slow that something waits for its first try at every jump.
-    let taken = Reaction::After(Duration::from_millis(350), Box::new(Reaction::TakenByItsId));
-    stage.n8n.always(taken);
-    let mut server = start(&stage).await;
-    let load = stage.load(10, 5);
-    stage.warm_up(&[server.pid()]).await;
+    let taken = Reaction::AcceptWithOwnId.after(Duration::from_millis(350));
+    fixture.n8n.always(taken);
+    let mut server = start(&fixture).await;
+    let load = fixture.load(10, 5);
+    fixture.warm_up(&[server.pid()]).await;
     for time in 0..times {
         sleep(Duration::from_millis(u64::from(300 + time * 37 % 250))).await;
         // A jump forth may end a lease while n8n is still being told.
-        let jumped = stage.cut();
+        let jumped = fixture.cut();
         match time % 4 {
             0 | 3 => server.forth(JUMP).await,
             _ => server.back(JUMP).await,
         }
-        stage.recovers(jumped).await;
+        fixture.recovers(jumped).await;
     }
     load.end().await;
-    stage.settles().await;
-    stage.look_at_memory();
-    let outcome = stage.counted().await;
+    fixture.drains().await;
+    fixture.look_at_memory();
+    let outcome = fixture.counted().await;
     server.stop().await;
     outcome
 }
@@ -76,67 +76,67 @@ pub(crate) async fn jumps(engine: Engine, times: u32) -> Outcome {
 /// n8n is away while many notifications come, until all slow tries but the last have passed; then it is back. Then it is
 /// away for longer than that.
 pub(crate) async fn outage(engine: Engine) -> Outcome {
-    let mut stage = Stage::new(engine).await;
-    let mut server = start(&stage).await;
-    let load = stage.load(10, 5);
-    stage.warm_up(&[server.pid()]).await;
+    let mut fixture = Fixture::new(engine).await;
+    let mut server = start(&fixture).await;
+    let load = fixture.load(10, 5);
+    fixture.warm_up(&[server.pid()]).await;
     load.end().await;
-    stage.settles().await;
+    fixture.drains().await;
 
-    stage.broken();
-    stage.n8n.go_away().await;
-    let mut wanted = comes(&mut stage, WAITING).await;
+    fixture.broken();
+    fixture.n8n.go_away().await;
+    let mut wanted = comes(&mut fixture, WAITING).await;
     for night in &NIGHTS[..NIGHTS.len() - 1] {
         server.forth(*night).await;
         wanted += WAITING;
-        tries(&mut stage, wanted).await;
+        tries(&mut fixture, wanted).await;
     }
-    stage.n8n.come_back();
+    fixture.n8n.come_back();
     let back = Instant::now();
-    stage.recovers(back).await;
-    stage.settles_within(OUT_WITHIN).await;
+    fixture.recovers(back).await;
+    fixture.drains_within(OUT_WITHIN).await;
     println!("       on {engine:?}, {WAITING} went out in {:.1?}", back.elapsed());
 
     let begun = Instant::now();
-    is_given_up(&mut stage, &mut server).await;
-    stage.settles().await;
+    is_given_up(&mut fixture, &mut server).await;
+    fixture.drains().await;
     println!(
         "       on {engine:?}, {GIVEN_UP} were given up and sent again in {:.0?}",
         begun.elapsed()
     );
-    stage.look_at_memory();
-    let outcome = stage.counted().await;
+    fixture.look_at_memory();
+    let outcome = fixture.counted().await;
     server.stop().await;
     outcome
 }
 
 /// n8n is away until the last try has failed, and an operator has all sent again.
-async fn is_given_up(stage: &mut Stage, server: &mut MovedServer) {
-    stage.broken();
-    stage.n8n.go_away().await;
-    comes(stage, GIVEN_UP).await;
+async fn is_given_up(fixture: &mut Fixture, server: &mut ShiftedClockServer) {
+    fixture.broken();
+    fixture.n8n.go_away().await;
+    comes(fixture, GIVEN_UP).await;
     let mut failures = QUICK_TRIES;
     for night in NIGHTS {
-        fail(stage, failures).await;
+        fail(fixture, failures).await;
         server.forth(night).await;
         failures += 1;
     }
-    fail(stage, failures).await;
+    fail(fixture, failures).await;
     let dead = ["notifications{state=\"dead\"}"];
     let all_dead = timeout(PATIENCE, async {
-        while stage.clients.metric(&dead).await != Some(f64::from(GIVEN_UP)) {
+        while fixture.clients.metric(&dead).await != Some(f64::from(GIVEN_UP)) {
             sleep(Duration::from_millis(100)).await;
         }
     });
     if all_dead.await.is_err() {
-        stage.fault(format!("after {failures} failures not all are given up"));
+        fixture.fault(format!("after {failures} failures not all are given up"));
     }
-    stage.n8n.come_back();
-    stage.recovers(Instant::now()).await;
+    fixture.n8n.come_back();
+    fixture.recovers(Instant::now()).await;
     let redeliver = "/api/notifications/redeliver";
-    let answer = stage.clients.operate(Method::POST, redeliver).await;
+    let answer = fixture.clients.operate(Method::POST, redeliver).await;
     if answer["queued"] != GIVEN_UP {
-        stage.fault(format!(
+        fixture.fault(format!(
             "of {GIVEN_UP} that were given up, an operator sent {answer} again"
         ));
     }
@@ -144,19 +144,19 @@ async fn is_given_up(stage: &mut Stage, server: &mut MovedServer) {
 
 /// So many tickets are opened while n8n is away, and each is tried as often as it is without a slow retry. Gives how many
 /// tries have failed by then, in all.
-async fn comes(stage: &mut Stage, tickets: u32) -> u32 {
-    let forms = stream::iter(0..tickets).map(|_| stage.clients.form());
+async fn comes(fixture: &mut Fixture, tickets: u32) -> u32 {
+    let forms = stream::iter(0..tickets).map(|_| fixture.clients.form());
     forms.buffer_unordered(16).for_each(async |_| ()).await;
     let wanted = u32::from(QUICK_TRIES) * tickets;
-    tries(stage, wanted).await;
+    tries(fixture, wanted).await;
     wanted
 }
 
 /// Waits until everything that waits has failed so often by its schedule.
-async fn fail(stage: &mut Stage, failures: u16) {
+async fn fail(fixture: &mut Fixture, failures: u16) {
     let failed = timeout(PATIENCE, async {
         loop {
-            let listed = stage.clients.operate(Method::GET, "/api/notifications").await;
+            let listed = fixture.clients.operate(Method::GET, "/api/notifications").await;
             let listed = listed["notifications"].as_array().cloned().unwrap_or_default();
             let is_so_far = |one: &serde_json::Value| one["failures"] == failures;
             if listed.len() == GIVEN_UP as usize && listed.iter().all(is_so_far) {
@@ -166,20 +166,20 @@ async fn fail(stage: &mut Stage, failures: u16) {
         }
     });
     if failed.await.is_err() {
-        stage.fault(format!("not everything was tried {failures} times"));
+        fixture.fault(format!("not everything was tried {failures} times"));
     }
 }
 
 /// Waits until so many tries have failed in all.
-async fn tries(stage: &mut Stage, wanted: u32) {
+async fn tries(fixture: &mut Fixture, wanted: u32) {
     let names = ["notification_tries_total{outcome=\"retry\"}"];
     let tried = timeout(Duration::from_mins(2), async {
-        while stage.clients.metric(&names).await < Some(f64::from(wanted)) {
+        while fixture.clients.metric(&names).await < Some(f64::from(wanted)) {
             sleep(Duration::from_millis(100)).await;
         }
     });
     if tried.await.is_err() {
-        let came = stage.clients.metric(&names).await;
-        stage.fault(format!("{came:?} of {wanted} tries came"));
+        let came = fixture.clients.metric(&names).await;
+        fixture.fault(format!("{came:?} of {wanted} tries came"));
     }
 }

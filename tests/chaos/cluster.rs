@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use black_box::Signal;
 use tempfile::TempDir;
 use tokio::{
     process::{Child, Command},
@@ -99,12 +100,12 @@ impl Cluster {
     /// The last line of its pid file says so, once it takes connections.
     fn is_ready(&self) -> bool {
         let file = fs::read_to_string(self.data().join("postmaster.pid")).unwrap_or_default();
-        let is_ours = file.lines().next() == self.pid().as_deref();
+        let is_ours = file.lines().next().and_then(|line| line.parse().ok()) == self.pid();
         is_ours && file.lines().last().is_some_and(|line| line.starts_with("ready"))
     }
 
-    fn pid(&self) -> Option<String> {
-        Some(self.process.as_ref()?.id()?.to_string())
+    fn pid(&self) -> Option<u32> {
+        self.process.as_ref()?.id()
     }
 
     /// Whether it runs.
@@ -115,18 +116,17 @@ impl Cluster {
 
     /// Ends it as `pg_ctl -m immediate` does: without a word to anybody, and without a checkpoint.
     pub(crate) async fn stop_immediately(&mut self) {
-        self.end("-QUIT").await;
+        self.end(Signal::QUIT).await;
     }
 
     /// Ends it properly.
     pub(crate) async fn stop(mut self) {
-        self.end("-INT").await;
+        self.end(Signal::INT).await;
     }
 
-    async fn end(&mut self, signal: &str) {
+    async fn end(&mut self, signal: Signal) {
         let Some(pid) = self.pid() else { return };
-        let sent = std::process::Command::new("kill").args([signal, &pid]).status();
-        assert!(sent.expect("kill runs").success());
+        black_box::signal(pid, signal);
         if let Some(mut process) = self.process.take() {
             let ended: Result<_, _> = timeout(PATIENCE, process.wait()).await;
             let _: ExitStatus = ended.expect("Postgres ends").expect("a status");

@@ -12,7 +12,7 @@ use black_box::{Engine, TempStore};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
-use crate::{cluster::Cluster, outcome::Outcome, stage::Stage};
+use crate::{cluster::Cluster, fixture::Fixture, outcome::Outcome};
 
 /// How long it is full.
 const LASTS: Duration = Duration::from_secs(5);
@@ -20,20 +20,20 @@ const LASTS: Duration = Duration::from_secs(5);
 /// The disk of the store fills up under load, and has room again.
 pub(crate) async fn fills_up(engine: Engine, times: u32) -> Outcome {
     let small = Disk::new(128);
-    let mut stage = Stage::on(TempStore::within(small.folder(), Engine::Sqlite).await);
+    let mut fixture = Fixture::on(TempStore::within(small.folder(), Engine::Sqlite).await);
     let mut cluster = match engine {
         Engine::Sqlite => None,
         Engine::Postgres => Some(Cluster::start_within(small.folder()).await),
     };
-    let mut options = stage.options();
+    let mut options = fixture.options();
     if let Some(cluster) = &cluster {
         options = options.set("DATABASE_URL", &cluster.url());
     }
-    let desk = stage.start_with(&options).await;
-    let load = stage.load(10, 5);
-    stage.warm_up(&[desk.pid()]).await;
+    let server = fixture.start_with(&options).await;
+    let load = fixture.load(10, 5);
+    fixture.warm_up(&[server.pid()]).await;
     for _ in 0..times {
-        stage.broken();
+        fixture.broken();
         let filler = small.fill();
         let until = Instant::now() + LASTS;
         while Instant::now() < until {
@@ -48,15 +48,15 @@ pub(crate) async fn fills_up(engine: Engine, times: u32) -> Outcome {
             // Without room for its log it ends, and somebody has to start it.
             cluster.start().await;
         }
-        stage.recovers(Instant::now()).await;
+        fixture.recovers(Instant::now()).await;
         sleep(Duration::from_millis(500)).await;
     }
     load.end().await;
-    stage.settles().await;
-    stage.was_felt();
-    stage.look_at_memory();
-    let outcome = stage.counted().await;
-    desk.stop().await;
+    fixture.drains().await;
+    fixture.was_felt();
+    fixture.look_at_memory();
+    let outcome = fixture.counted().await;
+    server.stop().await;
     if let Some(cluster) = cluster {
         cluster.stop().await;
     }

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// What happens in an experiment.
-type Acting = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+type Running = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
 /// Something that is broken on purpose.
 pub(crate) struct Experiment {
@@ -25,7 +25,7 @@ pub(crate) struct Experiment {
     /// Whether a build server runs it too.
     pub(crate) in_ci: bool,
     /// What happens.
-    pub(crate) run: fn(Engine) -> Acting,
+    pub(crate) run: fn(Engine) -> Running,
 }
 
 const BOTH: &[Engine] = &[Engine::Sqlite, Engine::Postgres];

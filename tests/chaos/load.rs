@@ -37,7 +37,7 @@ impl Load {
 async fn come(clients: Arc<Clients>, forms: u32, messages: u32, mut stopped: watch::Receiver<bool>) {
     let beat = |a_second: u32| {
         let mut beat = interval(Duration::from_secs(1) / a_second);
-        // Whoever was late does not come in a crowd.
+        // Whoever was late does not come in a in_flight.
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         beat
     };
@@ -55,7 +55,7 @@ async fn come(clients: Arc<Clients>, forms: u32, messages: u32, mut stopped: wat
     let answered = timeout(PATIENCE, async { while busy.join_next().await.is_some() {} }).await;
     if answered.is_err() {
         clients
-            .ledger()
-            .wonder(format!("{} clients never got an answer", busy.len()));
+            .expected()
+            .note_anomaly(format!("{} clients never got an answer", busy.len()));
     }
 }

@@ -16,21 +16,21 @@ mod clients;
 mod clock;
 mod cluster;
 mod disk;
+mod expected;
 mod experiments;
-mod front;
+mod faulty_proxy;
+mod fixture;
 mod kill;
-mod ledger;
 mod load;
-#[path = "../benches/measure/mod.rs"]
-mod measure;
-mod moved;
 mod n8n;
 mod outcome;
+#[path = "../benches/measure/page.rs"]
+mod page;
 mod postgres;
 mod replicas;
 mod report;
+mod shifted_clock;
 mod sqlite;
-mod stage;
 mod tampered;
 
 use std::{process::ExitCode, time::Instant};
@@ -46,8 +46,8 @@ use tokio::{
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    if std::env::args().nth(1).as_deref() == Some(moved::SERVE) {
-        return moved::serve().await;
+    if std::env::args().nth(1).as_deref() == Some(shifted_clock::SERVE) {
+        return shifted_clock::serve().await;
     }
     rlimit::increase_nofile_limit(u64::MAX).expect("a limit of open files");
     let mut asked_to_end = signal(SignalKind::terminate()).expect("a handler");

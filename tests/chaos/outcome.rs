@@ -45,9 +45,9 @@ const FOR_A_CALLER_KIB: u32 = 40;
 
 impl Memory {
     /// Whether neither the end nor the peak is beyond what is granted.
-    fn is_flat(self, crowd: usize) -> bool {
-        let crowd = u32::try_from(crowd).unwrap_or(u32::MAX);
-        let most = self.warm + MAY_GROW_KIB + crowd.saturating_mul(FOR_A_CALLER_KIB);
+    fn is_flat(self, in_flight: usize) -> bool {
+        let in_flight = u32::try_from(in_flight).unwrap_or(u32::MAX);
+        let most = self.warm + MAY_GROW_KIB + in_flight.saturating_mul(FOR_A_CALLER_KIB);
         self.end <= most && self.peak <= most
     }
 }
@@ -63,9 +63,9 @@ pub(crate) struct Outcome {
     /// The longest from when the cause was over until a new ticket was acknowledged, read and told.
     pub(crate) recovery: Option<Duration>,
     /// The longest from when the cause was over until nothing waited any more.
-    pub(crate) settled: Option<Duration>,
+    pub(crate) drained: Option<Duration>,
     /// The most callers who ever waited for an answer at once.
-    pub(crate) crowd: usize,
+    pub(crate) in_flight: usize,
     /// Of each server that lived through it.
     pub(crate) memory: Vec<Memory>,
     /// What else is wrong.
@@ -109,10 +109,10 @@ impl Outcome {
         }
         for memory in &self.memory {
             demand(
-                memory.is_flat(self.crowd),
+                memory.is_flat(self.in_flight),
                 format!(
                     "the memory is not flat: {memory:?}, in KiB, for {} callers at once",
-                    self.crowd
+                    self.in_flight
                 ),
             );
         }

@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use black_box::{Engine, Gate, TempStore};
+use black_box::{DatabaseProxy, Engine, TempStore};
 use diesel::{Connection, PgConnection, connection::SimpleConnection};
 use tokio::{task::spawn_blocking, time::sleep};
 
 use crate::{
     cluster::Cluster,
+    fixture::{Fixture, TRIED_AGAIN_WITHIN},
     outcome::Outcome,
-    stage::{Stage, TRIED_AGAIN_WITHIN},
 };
 
 /// How long all goes well before each time.
@@ -18,26 +18,26 @@ const BETWEEN: Duration = Duration::from_secs(3);
 /// Restarted with `-m immediate`, again and again.
 pub(crate) async fn restarts(times: u32) -> Outcome {
     // The folder is the embedded store's; the store is not used.
-    let mut stage = Stage::on(TempStore::new(Engine::Sqlite).await);
+    let mut fixture = Fixture::on(TempStore::new(Engine::Sqlite).await);
     let mut cluster = Cluster::start_within(&std::env::temp_dir()).await;
-    let desk = stage
-        .start_with(&stage.options().set("DATABASE_URL", &cluster.url()))
+    let server = fixture
+        .start_with(&fixture.options().set("DATABASE_URL", &cluster.url()))
         .await;
-    let load = stage.load(10, 5);
-    stage.warm_up(&[desk.pid()]).await;
+    let load = fixture.load(10, 5);
+    fixture.warm_up(&[server.pid()]).await;
     for time in 0..times {
         sleep(Duration::from_millis(u64::from(500 + time * 37))).await;
-        stage.broken();
+        fixture.broken();
         cluster.stop_immediately().await;
         sleep(Duration::from_millis(500)).await;
         cluster.start().await;
-        stage.recovers(Instant::now()).await;
+        fixture.recovers(Instant::now()).await;
     }
     load.end().await;
-    stage.settles_within(TRIED_AGAIN_WITHIN).await;
-    stage.look_at_memory();
-    let outcome = stage.counted().await;
-    desk.stop().await;
+    fixture.drains_within(TRIED_AGAIN_WITHIN).await;
+    fixture.look_at_memory();
+    let outcome = fixture.counted().await;
+    server.stop().await;
     cluster.stop().await;
     outcome
 }
@@ -45,39 +45,41 @@ pub(crate) async fn restarts(times: u32) -> Outcome {
 /// Nothing comes through for half a minute, and nothing breaks off. It happens again: so it is seen whether
 /// memory grows each time.
 pub(crate) async fn is_silent(times: u32) -> Outcome {
-    let mut stage = Stage::new(Engine::Postgres).await;
-    let gate = Gate::before(&stage.place.url()).await;
-    let desk = stage.start_with(&stage.options().set("DATABASE_URL", gate.url())).await;
-    let load = stage.load(10, 5);
-    stage.warm_up(&[desk.pid()]).await;
+    let mut fixture = Fixture::new(Engine::Postgres).await;
+    let proxy = DatabaseProxy::to(&fixture.store.url()).await;
+    let server = fixture
+        .start_with(&fixture.options().set("DATABASE_URL", proxy.url()))
+        .await;
+    let load = fixture.load(10, 5);
+    fixture.warm_up(&[server.pid()]).await;
     for _ in 0..times {
         sleep(BETWEEN).await;
         // For as long as a lease: what n8n took then may not be written down in time.
-        stage.cut();
-        gate.fall_silent();
+        fixture.cut();
+        proxy.stall();
         sleep(Duration::from_secs(30)).await;
-        gate.open();
-        stage.recovers(Instant::now()).await;
+        proxy.restore();
+        fixture.recovers(Instant::now()).await;
     }
     load.end().await;
-    stage.settles_within(TRIED_AGAIN_WITHIN).await;
-    stage.was_felt();
-    stage.look_at_memory();
-    let outcome = stage.counted().await;
-    desk.stop().await;
+    fixture.drains_within(TRIED_AGAIN_WITHIN).await;
+    fixture.was_felt();
+    fixture.look_at_memory();
+    let outcome = fixture.counted().await;
+    server.stop().await;
     outcome
 }
 
 /// Somebody locks a table for 20 seconds, as a careless `ALTER TABLE` would, and again.
 pub(crate) async fn has_a_locked_table(table: &'static str, times: u32) -> Outcome {
-    let mut stage = Stage::new(Engine::Postgres).await;
-    let desk = stage.start().await;
-    let load = stage.load(10, 5);
-    stage.warm_up(&[desk.pid()]).await;
+    let mut fixture = Fixture::new(Engine::Postgres).await;
+    let server = fixture.start().await;
+    let load = fixture.load(10, 5);
+    fixture.warm_up(&[server.pid()]).await;
     for _ in 0..times {
         sleep(BETWEEN).await;
-        let url = stage.place.url();
-        stage.broken();
+        let url = fixture.store.url();
+        fixture.broken();
         let locked = spawn_blocking(move || {
             let mut connection = PgConnection::establish(&url).expect("a connection");
             let lock = format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE");
@@ -88,13 +90,13 @@ pub(crate) async fn has_a_locked_table(table: &'static str, times: u32) -> Outco
         sleep(Duration::from_secs(20)).await;
         let unlocked = spawn_blocking(move || connection.batch_execute("ROLLBACK"));
         unlocked.await.expect("no panic").expect("the lock's end");
-        stage.recovers(Instant::now()).await;
+        fixture.recovers(Instant::now()).await;
     }
     load.end().await;
-    stage.settles().await;
-    stage.was_felt();
-    stage.look_at_memory();
-    let outcome = stage.counted().await;
-    desk.stop().await;
+    fixture.drains().await;
+    fixture.was_felt();
+    fixture.look_at_memory();
+    let outcome = fixture.counted().await;
+    server.stop().await;
     outcome
 }

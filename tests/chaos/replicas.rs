@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use black_box::{Engine, Reaction, TestServer};
+use black_box::{Engine, Reaction, Signal, TestServer, signal};
 use futures_util::{StreamExt, future::join_all, stream};
 use tokio::time::sleep;
 
-use crate::{outcome::Outcome, stage::Stage};
+use crate::{fixture::Fixture, outcome::Outcome};
 
 /// Tickets that all replicas open and tell of together.
 const TICKETS: usize = 1_000;
@@ -16,81 +16,73 @@ const LEASE: Duration = Duration::from_secs(30);
 
 /// Each of a thousand tickets is told once, whoever tells of it.
 pub(crate) async fn deliver_each_once(engine: Engine, replicas: u32) -> Outcome {
-    let mut stage = Stage::new(engine).await;
-    let options = stage.options();
-    let desks = join_all((0..replicas).map(|_| {
-        stage.broken();
+    let mut fixture = Fixture::new(engine).await;
+    let options = fixture.options();
+    let servers = join_all((0..replicas).map(|_| {
+        fixture.broken();
         options.start()
     }))
     .await;
-    stage.go_to(&desks.iter().collect::<Vec<_>>());
-    let load = stage.load(10, 5);
-    stage
-        .warm_up(&desks.iter().map(TestServer::pid).collect::<Vec<_>>())
+    fixture.go_to(&servers.iter().collect::<Vec<_>>());
+    let load = fixture.load(10, 5);
+    fixture
+        .warm_up(&servers.iter().map(TestServer::pid).collect::<Vec<_>>())
         .await;
     load.end().await;
-    let forms = stream::iter(0..TICKETS).map(|_| stage.clients.form());
+    let forms = stream::iter(0..TICKETS).map(|_| fixture.clients.form());
     forms.buffer_unordered(32).for_each(async |_| ()).await;
-    stage.settles().await;
-    stage.look_at_memory();
-    let outcome = stage.counted().await;
-    for desk in desks {
-        desk.stop().await;
+    fixture.drains().await;
+    fixture.look_at_memory();
+    let outcome = fixture.counted().await;
+    for server in servers {
+        server.stop().await;
     }
     outcome
 }
 
 /// A replica stands still while n8n answers it, past its leases; another one takes over; then it goes on.
 pub(crate) async fn one_stands_still(engine: Engine) -> Outcome {
-    let mut stage = Stage::new(engine).await;
-    let sleeper = stage.start().await;
-    let load = stage.load(10, 5);
-    stage.warm_up(&[sleeper.pid()]).await;
+    let mut fixture = Fixture::new(engine).await;
+    let sleeper = fixture.start().await;
+    let load = fixture.load(10, 5);
+    fixture.warm_up(&[sleeper.pid()]).await;
     load.end().await;
-    stage.settles().await;
-    let before = stage.n8n.count();
+    fixture.drains().await;
+    let before = fixture.n8n.count();
     // Its answers come while it stands still.
-    stage.n8n.always(Reaction::After(
-        Duration::from_secs(2),
-        Box::new(Reaction::TakenByItsId),
-    ));
+    fixture
+        .n8n
+        .always(Reaction::AcceptWithOwnId.after(Duration::from_secs(2)));
     for _ in 0..4 {
-        stage.clients.form().await;
+        fixture.clients.form().await;
     }
-    stage.n8n.wait_for(before + 4, Duration::from_secs(5)).await;
-    let frozen = stage.cut();
-    signal(&sleeper, "STOP");
-    stage.n8n.always(Reaction::TakenByItsId);
-    let other = stage.start().await;
-    stage.recovers(frozen).await;
-    let load = stage.load(10, 5);
-    stage.warm_up(&[other.pid()]).await;
+    fixture.n8n.wait_for(before + 4, Duration::from_secs(5)).await;
+    let frozen = fixture.cut();
+    signal(sleeper.pid(), Signal::STOP);
+    fixture.n8n.always(Reaction::AcceptWithOwnId);
+    let other = fixture.start().await;
+    fixture.recovers(frozen).await;
+    let load = fixture.load(10, 5);
+    fixture.warm_up(&[other.pid()]).await;
     sleep(LEASE + Duration::from_secs(5)).await;
     // What it left undone has been told by the other one by now.
-    let told_again = stage.n8n.received().split_off(before);
+    let told_again = fixture.n8n.received().split_off(before);
     if !told_again[..4]
         .iter()
         .all(|held| told_again[4..].iter().any(|again| again.id() == held.id()))
     {
-        stage.fault("the other replica did not take over");
+        fixture.fault("the other replica did not take over");
     }
-    stage.go_to(&[&sleeper, &other]);
-    let woken = stage.cut();
-    signal(&sleeper, "CONT");
-    stage.recovers(woken).await;
+    fixture.go_to(&[&sleeper, &other]);
+    let woken = fixture.cut();
+    signal(sleeper.pid(), Signal::CONT);
+    fixture.recovers(woken).await;
     sleep(Duration::from_secs(3)).await;
     load.end().await;
-    stage.settles().await;
-    stage.look_at_memory();
-    let outcome = stage.counted().await;
+    fixture.drains().await;
+    fixture.look_at_memory();
+    let outcome = fixture.counted().await;
     sleeper.stop().await;
     other.stop().await;
     outcome
-}
-
-fn signal(desk: &TestServer, name: &str) {
-    let sent = std::process::Command::new("kill")
-        .args([&format!("-{name}"), &desk.pid().to_string()])
-        .status();
-    assert!(sent.expect("kill runs").success());
 }

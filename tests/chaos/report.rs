@@ -5,8 +5,8 @@ use std::{fmt::Write, time::Duration};
 use black_box::Engine;
 
 use crate::{
-    measure::page,
     outcome::{Counts, Outcome},
+    page,
 };
 
 /// An experiment on a store.
@@ -30,8 +30,8 @@ impl Row {
             counts,
             slowest,
             recovery,
-            settled,
-            crowd,
+            drained,
+            in_flight,
             memory,
             ..
         } = &self.outcome;
@@ -44,26 +44,19 @@ impl Row {
         } = counts;
         let mut line = format!(
             "{} {} on {}: {times}×, {acknowledged} acknowledged, {lost} lost, {doubled} doubled, {misplaced} \
-             misplaced, {repeated} told again, slowest answer {:.1?}, recovery {}, all told after {}, {crowd} callers at once, memory {memory:?}; {:.0?}",
+             misplaced, {repeated} told again, slowest answer {:.1?}, recovery {}, all told after {}, {in_flight} callers at once, memory {memory:?}; {:.0?}",
             if self.passes() { "ok    " } else { "FAILED" },
             self.name,
-            store(self.engine),
+            self.engine.name(),
             slowest.0,
             seconds(*recovery),
-            seconds(*settled),
+            seconds(*drained),
             took.unwrap_or_default(),
         );
         for objection in self.outcome.objections() {
             write!(line, "\n       {objection}").unwrap();
         }
         line
-    }
-}
-
-fn store(engine: Engine) -> &'static str {
-    match engine {
-        Engine::Sqlite => "SQLite",
-        Engine::Postgres => "Postgres",
     }
 }
 
@@ -98,7 +91,7 @@ pub(crate) fn table(rows: &[Row]) -> String {
             "| `{}` | {} | {} | {times} | {} | {} | {} | {} | {} | {:.1} s | {} | {memory} |",
             row.name,
             row.what,
-            store(row.engine),
+            row.engine.name(),
             counts.acknowledged,
             counts.lost,
             counts.doubled,
@@ -115,7 +108,7 @@ pub(crate) fn table(rows: &[Row]) -> String {
     }
     for row in failed {
         let objections = row.outcome.objections().join("; ");
-        writeln!(table, "- `{}` on {}: {objections}", row.name, store(row.engine)).unwrap();
+        writeln!(table, "- `{}` on {}: {objections}", row.name, row.engine.name()).unwrap();
     }
     table
 }

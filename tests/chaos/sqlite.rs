@@ -6,16 +6,16 @@ use black_box::Engine;
 use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
 use tokio::{task::spawn_blocking, time::sleep};
 
-use crate::{outcome::Outcome, stage::Stage};
+use crate::{fixture::Fixture, outcome::Outcome};
 
 /// Another process writes for so long without a commit.
 pub(crate) async fn is_locked(time: Duration, times: u32) -> Outcome {
-    let mut stage = Stage::new(Engine::Sqlite).await;
-    let desk = stage.start().await;
-    let load = stage.load(10, 5);
-    stage.warm_up(&[desk.pid()]).await;
+    let mut fixture = Fixture::new(Engine::Sqlite).await;
+    let server = fixture.start().await;
+    let load = fixture.load(10, 5);
+    fixture.warm_up(&[server.pid()]).await;
     for _ in 0..times {
-        let file = stage.place.file();
+        let file = fixture.store.file();
         let locked = spawn_blocking(move || {
             let mut connection = SqliteConnection::establish(file.to_str().expect("a path")).expect("a connection");
             let lock = "PRAGMA busy_timeout = 5000; BEGIN IMMEDIATE";
@@ -23,16 +23,16 @@ pub(crate) async fn is_locked(time: Duration, times: u32) -> Outcome {
             connection
         });
         let mut connection = locked.await.expect("a lock");
-        stage.broken();
+        fixture.broken();
         sleep(time).await;
         let unlocked = spawn_blocking(move || connection.batch_execute("ROLLBACK"));
         unlocked.await.expect("no panic").expect("the lock's end");
-        stage.recovers(Instant::now()).await;
+        fixture.recovers(Instant::now()).await;
     }
     load.end().await;
-    stage.settles().await;
-    stage.look_at_memory();
-    let outcome = stage.counted().await;
-    desk.stop().await;
+    fixture.drains().await;
+    fixture.look_at_memory();
+    let outcome = fixture.counted().await;
+    server.stop().await;
     outcome
 }

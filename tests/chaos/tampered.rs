@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use black_box::{Engine, N8n, Reaction};
+use black_box::{Engine, FakeN8n, Reaction, http_client};
 use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
 use reqwest::Method;
 use tokio::{
@@ -18,7 +18,7 @@ use tokio::{
 use crate::{
     audit::{Repeats, audit},
     clients::Clients,
-    stage::Stage,
+    fixture::Fixture,
 };
 
 /// How long an answer breaks off after it began.
@@ -26,23 +26,23 @@ const STALLS: Duration = Duration::from_millis(300);
 
 /// Fails unless the audit notices a lost, a doubled and a misplaced message, and what n8n should not have been told.
 pub(crate) async fn is_noticed() {
-    let stage = Stage::new(Engine::Sqlite).await;
-    let desk = stage.start().await;
+    let fixture = Fixture::new(Engine::Sqlite).await;
+    let server = fixture.start().await;
     // One that n8n refuses, and is told again.
-    stage.n8n.then(Reaction::status(500));
-    let load = stage.load(20, 20);
+    fixture.n8n.then(Reaction::status(500));
+    let load = fixture.load(20, 20);
     sleep(Duration::from_secs(2)).await;
     load.end().await;
-    assert!(stage.clients.settled(Duration::from_secs(30)).await);
+    assert!(fixture.clients.drained(Duration::from_secs(30)).await);
     let as_it_fails = Repeats::AsTheyFail(Vec::new());
     let once = Repeats::OnceFor(Vec::new());
-    counts(&stage, &as_it_fails, [0, 0, 0]).await;
-    counts(&stage, &once, [0, 1, 0]).await;
+    counts(&fixture, &as_it_fails, [0, 0, 0]).await;
+    counts(&fixture, &once, [0, 1, 0]).await;
 
     let managers = |number: &&u32| matches!(*number % 5, 0 | 4);
-    let numbers: Vec<u32> = stage
+    let numbers: Vec<u32> = fixture
         .clients
-        .ledger()
+        .expected()
         .messages
         .keys()
         .filter(managers)
@@ -51,7 +51,7 @@ pub(crate) async fn is_noticed() {
     let [lost, doubled, misplaced, ..] = numbers[..] else {
         panic!("too few messages: {numbers:?}");
     };
-    let file = stage.place.file();
+    let file = fixture.store.file();
     let mut store = SqliteConnection::establish(file.to_str().expect("a path")).expect("a connection");
     store
         .batch_execute(&format!(
@@ -65,34 +65,34 @@ pub(crate) async fn is_noticed() {
         ))
         .expect("SQL that runs");
     // It has taken this one.
-    let taken = stage.n8n.received().remove(1);
-    tell(&stage, taken.id(), &taken.body).await;
+    let taken = fixture.n8n.received().remove(1);
+    tell(&fixture, taken.id(), &taken.body).await;
     let stray = String::from_utf8(taken.body.clone()).expect("a text");
     let stray = stray.replace(&taken.ticket_ref(), "T-20200101-0000");
-    tell(&stage, "stray", stray.as_bytes()).await;
+    tell(&fixture, "stray", stray.as_bytes()).await;
 
-    counts(&stage, &as_it_fails, [1, 2, 1]).await;
-    counts(&stage, &once, [1, 3, 1]).await;
+    counts(&fixture, &as_it_fails, [1, 2, 1]).await;
+    counts(&fixture, &once, [1, 3, 1]).await;
     // Only where its answer may not have come through it may have been told again.
     let (while_it_answered, later) = (taken.at, Instant::now());
-    counts(&stage, &Repeats::AsTheyFail(vec![while_it_answered]), [1, 1, 1]).await;
-    counts(&stage, &Repeats::AsTheyFail(vec![later]), [1, 2, 1]).await;
+    counts(&fixture, &Repeats::AsTheyFail(vec![while_it_answered]), [1, 1, 1]).await;
+    counts(&fixture, &Repeats::AsTheyFail(vec![later]), [1, 2, 1]).await;
     // One that n8n has never taken is lost, however often it was told.
-    stage.n8n.then(Reaction::status(500));
-    tell(&stage, "refused", stray.as_bytes()).await;
-    let (counts, faults) = audit(&stage.clients, &stage.n8n, &as_it_fails).await;
+    fixture.n8n.then(Reaction::status(500));
+    tell(&fixture, "refused", stray.as_bytes()).await;
+    let (counts, faults) = audit(&fixture.clients, &fixture.n8n, &as_it_fails).await;
     assert_eq!(counts.lost, 2, "{faults:?}");
     assert!(
         faults.iter().any(|fault| fault.contains("T-20200101-0000")),
         "{faults:?}"
     );
-    desk.stop().await;
+    server.stop().await;
     is_slow().await;
 }
 
 /// Fails unless the audit counts so many lost, doubled and misplaced.
-async fn counts(stage: &Stage, repeats: &Repeats, wanted: [usize; 3]) {
-    let (counts, faults) = audit(&stage.clients, &stage.n8n, repeats).await;
+async fn counts(fixture: &Fixture, repeats: &Repeats, wanted: [usize; 3]) {
+    let (counts, faults) = audit(&fixture.clients, &fixture.n8n, repeats).await;
     let counted = [counts.lost, counts.doubled, counts.misplaced];
     assert_eq!(counted, wanted, "{repeats:?}: {faults:?}");
 }
@@ -101,7 +101,7 @@ async fn counts(stage: &Stage, repeats: &Repeats, wanted: [usize; 3]) {
 async fn is_slow() {
     for sent in ["", "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{"] {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let clients = Clients::new(Arc::new(N8n::start()));
+        let clients = Clients::new(Arc::new(FakeN8n::start()));
         clients.go_to(&[listener.local_addr().expect("an address")]);
         let asking = clients.ask(Method::GET, "/", &[], None);
         let answering = async {
@@ -112,16 +112,15 @@ async fn is_slow() {
         };
         let (answer, ()) = tokio::join!(asking, answering);
         assert_eq!(answer, None);
-        let slowest = clients.ledger().slowest.clone();
+        let slowest = clients.expected().slowest.clone();
         assert!(slowest.0 >= STALLS, "{slowest:?} after {sent:?}");
     }
 }
 
 /// Tells n8n something, as the server would.
-async fn tell(stage: &Stage, id: &str, body: &[u8]) {
-    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-    let request = client
-        .post(stage.n8n.url())
+async fn tell(fixture: &Fixture, id: &str, body: &[u8]) {
+    let request = http_client(STALLS * 100)
+        .post(fixture.n8n.url())
         .header("webhook-id", id)
         .body(body.to_vec());
     request.send().await.expect("an answer");

@@ -6,9 +6,9 @@ use black_box::Reaction;
 use serde_json::{Value, json};
 
 use crate::{
-    acts,
+    actions,
     browser::{Browser, LAPTOP, PHONE, Scheme},
-    stage::Stage,
+    fixture::Fixture,
     widget,
 };
 
@@ -72,92 +72,95 @@ fn nodes(violation: &Value) -> String {
     nodes.join("\n    ")
 }
 
-pub(crate) async fn of_the_customers_pages(stage: Arc<Stage>) {
-    let world = stage
-        .world_with(|options| options.set("TICKET_ACCESS", "private"))
+pub(crate) async fn of_the_customers_pages(fixture: Arc<Fixture>) {
+    let backend = fixture
+        .backend_with(|options| options.set("TICKET_ACCESS", "private"))
         .await;
-    let browser = stage.browser().await;
-    browser.goto(&world.at("/")).await;
+    let browser = fixture.browser().await;
+    browser.goto(&backend.at("/")).await;
     check(&browser, "the form").await;
     browser.js("document.querySelector('[name=website]').value = 'x'").await;
     browser.press("Send").await;
     browser.find("[role=alert]").await;
     check(&browser, "the form with faults").await;
 
-    let (reference, path) = world.ticket(json!({ "priority": "urgent" })).await;
-    world.desk.all_settled().await;
-    browser.goto(&world.at(&path)).await;
+    let (reference, path) = backend.ticket(json!({ "priority": "urgent" })).await;
+    backend.server.wait_for_empty_outbox().await;
+    browser.goto(&backend.at(&path)).await;
     check(&browser, "an open ticket").await;
     let media = json!({
         "ticketRef": reference, "message": "", "from": black_box::MANAGER, "mediaUrl": "https://media.example/picture.jpg",
     });
-    assert_eq!(world.desk.inbound(&media).await.status, 200);
+    assert_eq!(backend.server.inbound(&media).await.status, 200);
     let long = format!("https://example.com/{} and {}", "long-".repeat(40), "word".repeat(60));
-    world.manager_says(&reference, &long).await;
+    backend.manager_says(&reference, &long).await;
     browser.see("and wordword").await;
     check(&browser, "a ticket with answers and media").await;
     browser.press("Send").await;
     browser.find("[aria-invalid=true]").await;
     check(&browser, "a reply that is refused").await;
     for status in ["resolved", "closed"] {
-        world
+        backend
             .operator(
                 "PATCH",
                 &format!("/api/ticket/{reference}"),
                 Some(json!({ "status": status })),
             )
             .await;
-        browser.goto(&world.at(&path)).await;
+        browser.goto(&backend.at(&path)).await;
         check(&browser, status).await;
     }
-    let told = world.n8n.received()[0].json();
+    let told = backend.n8n.received()[0].json();
     browser.goto(told["ticketUrl"].as_str().unwrap()).await;
     check(&browser, "a ticket for who only reads").await;
-    browser.goto(&world.at(&format!("/ticket/{reference}"))).await;
+    browser.goto(&backend.at(&format!("/ticket/{reference}"))).await;
     check(&browser, "a private ticket without its key").await;
-    browser.goto(&world.at("/nowhere")).await;
+    browser.goto(&backend.at("/nowhere")).await;
     check(&browser, "a page that is not there").await;
-    world.desk.all_settled().await;
+    backend.server.wait_for_empty_outbox().await;
 }
 
-pub(crate) async fn of_the_inbox(stage: Arc<Stage>) {
-    let world = stage.world().await;
-    let browser = stage.browser().await;
-    browser.goto(&world.at("/inbox")).await;
+pub(crate) async fn of_the_inbox(fixture: Arc<Fixture>) {
+    let backend = fixture.backend().await;
+    let browser = fixture.browser().await;
+    browser.goto(&backend.at("/inbox")).await;
     check(&browser, "signing in").await;
     browser.write("token", "wrong").await;
     browser.press("Sign in").await;
     browser.see("This is not the token").await;
     check(&browser, "a wrong token").await;
-    acts::sign_in(&browser, &world).await;
+    actions::sign_in(&browser, &backend).await;
     check(&browser, "no tickets").await;
     for (room, state) in [
         ("unmatched", "nothing unmatched"),
         ("notifications", "all delivered"),
         ("trail", "nothing done"),
     ] {
-        browser.goto(&world.at(&format!("/inbox/{room}"))).await;
+        browser.goto(&backend.at(&format!("/inbox/{room}"))).await;
         check(&browser, state).await;
     }
 
-    world.n8n.always(Reaction::status(410));
+    backend.n8n.always(Reaction::status(410));
     let mut references = Vec::new();
     for priority in ["low", "medium", "high", "urgent"] {
-        references.push(world.ticket(json!({ "priority": priority })).await.0);
+        references.push(backend.ticket(json!({ "priority": priority })).await.0);
     }
     let stranger = json!({ "message": "Which one is mine?", "from": "+15559990000", "externalId": "SM1" });
-    assert_eq!(world.desk.inbound(&stranger).await.status, 400);
-    world.desk.wait_for_metric("notifications{state=\"dead\"}", 4.0).await;
+    assert_eq!(backend.server.inbound(&stranger).await.status, 400);
+    backend
+        .server
+        .wait_for_metric("notifications{state=\"dead\"}", 4.0)
+        .await;
     let urgent = &references[3];
     for (act, body) in [
         ("replies", json!({ "message": "On its way." })),
         ("replies", json!({ "message": "It is there." })),
     ] {
-        world
+        backend
             .operator("POST", &format!("/api/ticket/{urgent}/{act}"), Some(body))
             .await;
     }
-    world
+    backend
         .operator(
             "PATCH",
             &format!("/api/ticket/{}", references[0]),
@@ -165,11 +168,11 @@ pub(crate) async fn of_the_inbox(stage: Arc<Stage>) {
         )
         .await;
 
-    browser.goto(&world.at("/inbox?status=any")).await;
+    browser.goto(&backend.at("/inbox?status=any")).await;
     check(&browser, "the list").await;
-    browser.goto(&world.at("/inbox?q=nothing+like+that")).await;
+    browser.goto(&backend.at("/inbox?q=nothing+like+that")).await;
     check(&browser, "nothing found").await;
-    browser.goto(&world.at(&format!("/inbox/ticket/{urgent}"))).await;
+    browser.goto(&backend.at(&format!("/inbox/ticket/{urgent}"))).await;
     check(&browser, "a thread").await;
     browser.press("What was done here").await;
     check(&browser, "a thread with its trail").await;
@@ -181,22 +184,22 @@ pub(crate) async fn of_the_inbox(stage: Arc<Stage>) {
         ("notifications", "dead notifications"),
         ("trail", "the trail"),
     ] {
-        browser.goto(&world.at(&format!("/inbox/{room}"))).await;
+        browser.goto(&backend.at(&format!("/inbox/{room}"))).await;
         check(&browser, state).await;
     }
-    browser.goto(&world.at("/inbox/ticket/T-20200101-0000")).await;
+    browser.goto(&backend.at("/inbox/ticket/T-20200101-0000")).await;
     check(&browser, "no such ticket at the inbox").await;
 
     // Without a token, the page says how to get one.
-    let without = stage.world_with(|options| options.set("OPERATOR_TOKEN", "")).await;
+    let without = fixture.backend_with(|options| options.set("OPERATOR_TOKEN", "")).await;
     browser.goto(&without.at("/inbox")).await;
     browser.see("OPERATOR_TOKEN").await;
     check(&browser, "nobody can sign in").await;
 }
 
-pub(crate) async fn of_the_widget(stage: Arc<Stage>) {
-    let (world, site) = widget::on_an_allowed_site(&stage).await;
-    let browser = stage.browser().await;
+pub(crate) async fn of_the_widget(fixture: Arc<Fixture>) {
+    let (backend, site) = widget::on_an_allowed_site(&fixture).await;
+    let browser = fixture.browser().await;
     browser.expect_failures_of("/api/ticket");
     widget::visit(&browser, &site).await;
     check(&browser, "the widget").await;
@@ -207,5 +210,5 @@ pub(crate) async fn of_the_widget(stage: Arc<Stage>) {
     widget::send(&browser).await;
     widget::until_sent(&browser).await;
     check(&browser, "the widget when all is done").await;
-    world.desk.all_settled().await;
+    backend.server.wait_for_empty_outbox().await;
 }

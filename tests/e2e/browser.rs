@@ -1,4 +1,4 @@
-//! A browser with one tab, and how scenes look at it. Whatever takes time is waited for, up to a limit.
+//! A browser with one tab, and how scenarios look at it. Whatever takes time is waited for, up to a limit.
 
 use std::{sync::Arc, time::Duration};
 
@@ -40,7 +40,7 @@ pub(crate) struct Browser {
     driver: WebDriver,
     /// Of axe-core.
     pub(crate) axe: Arc<str>,
-    /// Failures of requests that the scene brings about itself: parts of their addresses.
+    /// Failures of requests that the scenario brings about itself: parts of their addresses.
     pub(crate) expected: Arc<std::sync::Mutex<Vec<String>>>,
     _profile: Arc<TempDir>,
 }
@@ -86,7 +86,7 @@ impl Browser {
             .expect("the browser obeys");
     }
 
-    /// From now on the shadow roots of pages are open, so that scenes and axe-core can look into them.
+    /// From now on the shadow roots of pages are open, so that scenarios and axe-core can look into them.
     pub(crate) async fn open_shadows(&self) {
         let source = "const attach = Element.prototype.attachShadow; \
                       Element.prototype.attachShadow = function (how) { return attach.call(this, { ...how, mode: 'open' }); };";
@@ -289,7 +289,7 @@ impl Browser {
             .is_empty()
     }
 
-    /// Requests to addresses with this part fail in this scene, and that is right.
+    /// Requests to addresses with this part fail in this scenario, and that is right.
     pub(crate) fn expect_failures_of(&self, part: &str) {
         self.expected.lock().unwrap().push(part.to_owned());
     }

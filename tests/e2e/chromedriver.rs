@@ -1,4 +1,4 @@
-//! The browser's driver: one process for all scenes.
+//! The browser's driver: one process for all scenarios.
 
 use std::{path::PathBuf, process::Stdio, sync::Arc, time::Duration};
 

@@ -4,15 +4,15 @@ use std::{sync::Arc, time::Duration};
 
 use serde_json::json;
 
-use crate::{acts, stage::Stage};
+use crate::{actions, fixture::Fixture};
 
 /// How soon news must be on a page that is open.
 const SOON: Duration = Duration::from_secs(1);
 
-pub(crate) async fn from_the_form_to_an_answer_on_the_open_page(stage: Arc<Stage>) {
-    let world = stage.world().await;
-    let browser = stage.browser().await;
-    let (reference, path) = acts::open_a_ticket(&browser, &world).await;
+pub(crate) async fn from_the_form_to_an_answer_on_the_open_page(fixture: Arc<Fixture>) {
+    let backend = fixture.backend().await;
+    let browser = fixture.browser().await;
+    let (reference, path) = actions::open_a_ticket(&browser, &backend).await;
     browser.see(&reference).await;
     browser.see("Product Quality Issue").await;
     browser.see("Three of twelve.").await;
@@ -22,7 +22,7 @@ pub(crate) async fn from_the_form_to_an_answer_on_the_open_page(stage: Arc<Stage
         "contact data is shown"
     );
 
-    let told = world.n8n.wait_for(1, Duration::from_secs(10)).await[0].json();
+    let told = backend.n8n.wait_for(1, Duration::from_secs(10)).await[0].json();
     assert_eq!(
         (&told["event"], &told["ticketRef"], &told["priority"], &told["message"]),
         (
@@ -37,7 +37,7 @@ pub(crate) async fn from_the_form_to_an_answer_on_the_open_page(stage: Arc<Stage
     // The page stays the same page while the answer comes, and what is being written stays as it is.
     browser.write("message", "While I wait").await;
     browser.js("window.stayed = true").await;
-    world
+    backend
         .manager_says(&reference, "We send you three new bottles today.")
         .await;
     browser.see_within("We send you three new bottles today.", SOON).await;
@@ -58,7 +58,7 @@ pub(crate) async fn from_the_form_to_an_answer_on_the_open_page(stage: Arc<Stage
     browser.until_path(&format!("/ticket/{reference}?key=")).await;
     assert_eq!(browser.path().await.split('#').next(), Some(path.as_str()));
     assert_eq!(browser.value("message").await, "", "the box is empty again");
-    let told = world.n8n.wait_for(2, Duration::from_secs(10)).await[1].json();
+    let told = backend.n8n.wait_for(2, Duration::from_secs(10)).await[1].json();
     assert_eq!(
         (&told["event"], &told["ticketRef"], &told["message"]),
         (
@@ -67,26 +67,26 @@ pub(crate) async fn from_the_form_to_an_answer_on_the_open_page(stage: Arc<Stage
             &json!("Thank you! 🙏 <b>Great</b>")
         )
     );
-    assert_eq!(world.thread(&reference).await.len(), 3);
+    assert_eq!(backend.thread(&reference).await.len(), 3);
 
     // The same page on another screen, and another answer: both show it.
-    let phone = stage.browser().await;
+    let phone = fixture.browser().await;
     phone.look(crate::browser::PHONE, crate::browser::Scheme::Dark).await;
-    phone.goto(&world.at(&path)).await;
+    phone.goto(&backend.at(&path)).await;
     phone.see("Great").await;
-    world.manager_says(&reference, "You are welcome.").await;
+    backend.manager_says(&reference, "You are welcome.").await;
     browser.see_within("You are welcome.", SOON).await;
     phone.see_within("You are welcome.", SOON).await;
-    world.desk.all_settled().await;
+    backend.server.wait_for_empty_outbox().await;
 }
 
-pub(crate) async fn an_answer_reopens_a_resolved_ticket(stage: Arc<Stage>) {
-    let world = stage.world().await;
-    let browser = stage.browser().await;
-    let (reference, path) = world.ticket(json!({})).await;
-    browser.goto(&world.at(&path)).await;
+pub(crate) async fn an_answer_reopens_a_resolved_ticket(fixture: Arc<Fixture>) {
+    let backend = fixture.backend().await;
+    let browser = fixture.browser().await;
+    let (reference, path) = backend.ticket(json!({})).await;
+    browser.goto(&backend.at(&path)).await;
     browser.see("Open").await;
-    world
+    backend
         .operator(
             "PATCH",
             &format!("/api/ticket/{reference}"),
@@ -98,24 +98,24 @@ pub(crate) async fn an_answer_reopens_a_resolved_ticket(stage: Arc<Stage>) {
     browser.press("Send").await;
     browser.see("It is not solved yet.").await;
     browser.see_no_more("Resolved").await;
-    assert_eq!(world.status_of(&reference).await, "open");
-    let told = world.n8n.wait_for(2, Duration::from_secs(10)).await[1].json();
+    assert_eq!(backend.status_of(&reference).await, "open");
+    let told = backend.n8n.wait_for(2, Duration::from_secs(10)).await[1].json();
     assert_eq!(
         (&told["event"], &told["message"]),
         (&json!("ticket.updated"), &json!("It is not solved yet."))
     );
-    world.desk.all_settled().await;
+    backend.server.wait_for_empty_outbox().await;
 }
 
 /// Browsers keep pages that one left, and allow six connections a site: pages that nobody sees must not hold any.
-pub(crate) async fn through_many_tickets_in_one_window(stage: Arc<Stage>) {
-    let world = stage.world().await;
-    let browser = stage.browser().await;
+pub(crate) async fn through_many_tickets_in_one_window(fixture: Arc<Fixture>) {
+    let backend = fixture.backend().await;
+    let browser = fixture.browser().await;
     for number in 1..=8 {
-        let (reference, path) = world.ticket(json!({ "subject": format!("Matter {number}") })).await;
-        browser.goto(&world.at(&path)).await;
+        let (reference, path) = backend.ticket(json!({ "subject": format!("Matter {number}") })).await;
+        browser.goto(&backend.at(&path)).await;
         browser.see(&format!("Matter {number}")).await;
-        world.manager_says(&reference, "It is done.").await;
+        backend.manager_says(&reference, "It is done.").await;
         browser.see_within("It is done.", SOON).await;
     }
     // Back at one that was left, news come again.
@@ -123,7 +123,7 @@ pub(crate) async fn through_many_tickets_in_one_window(stage: Arc<Stage>) {
     browser.see("Matter 7").await;
     let path = browser.path().await;
     let reference = path["/ticket/".len()..].split('?').next().unwrap().to_owned();
-    world.manager_says(&reference, "And once more.").await;
+    backend.manager_says(&reference, "And once more.").await;
     browser.see_within("And once more.", SOON).await;
-    world.desk.all_settled().await;
+    backend.server.wait_for_empty_outbox().await;
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use serde_json::json;
 use thirtyfour::By;
 
-use crate::{acts, browser::Browser, stage::Stage};
+use crate::{actions, browser::Browser, fixture::Fixture};
 
 /// What stands beside a field because of a fault; nothing where the field is not marked as wrong.
 async fn fault_beside(browser: &Browser, name: &str) -> Option<String> {
@@ -23,24 +23,24 @@ async fn fault_beside(browser: &Browser, name: &str) -> Option<String> {
     Some(words.join(" "))
 }
 
-pub(crate) async fn faults_stand_beside_their_fields(stage: Arc<Stage>) {
-    let world = stage.world().await;
-    let browser = stage.browser().await;
-    browser.goto(&world.at("/")).await;
+pub(crate) async fn faults_stand_beside_their_fields(fixture: Arc<Fixture>) {
+    let backend = fixture.backend().await;
+    let browser = fixture.browser().await;
+    browser.goto(&backend.at("/")).await;
     let typed = [
         ("subject", "Broken \"bottles\" & <more>"),
         ("message", "\n  First line\nsecond line"),
         ("customerPhone", "12 34"),
         ("customerEmail", "zoe at home"),
     ];
-    acts::fill_in(&browser, &typed).await;
-    acts::choose(&browser, "priority", "urgent").await;
+    actions::fill_in(&browser, &typed).await;
+    actions::choose(&browser, "priority", "urgent").await;
     browser.press("Send").await;
     let alert = browser.find("[role=alert]").await;
     browser
         .until_true("document.activeElement.closest('[role=alert]')")
         .await;
-    assert_eq!(world.tickets().await, 0);
+    assert_eq!(backend.tickets().await, 0);
 
     // What was typed is there, and each fault beside its field.
     for (name, text) in typed {
@@ -72,26 +72,26 @@ pub(crate) async fn faults_stand_beside_their_fields(stage: Arc<Stage>) {
     }
 
     // Mended, it is sent.
-    acts::fill_in(&browser, &acts::FORM[2..]).await;
+    actions::fill_in(&browser, &actions::FORM[2..]).await;
     browser.press("Send").await;
     browser.until_path("/ticket/T-").await;
     browser.see("Broken \"bottles\" & <more>").await;
     browser.see("second line").await;
-    assert_eq!(world.tickets().await, 1);
-    world.desk.all_settled().await;
+    assert_eq!(backend.tickets().await, 1);
+    backend.server.wait_for_empty_outbox().await;
 }
 
-pub(crate) async fn pressing_twice_makes_one_ticket(stage: Arc<Stage>) {
-    let world = stage.world().await;
-    let browser = stage.browser().await;
-    browser.goto(&world.at("/")).await;
-    acts::fill_in(&browser, &acts::FORM).await;
+pub(crate) async fn pressing_twice_makes_one_ticket(fixture: Arc<Fixture>) {
+    let backend = fixture.backend().await;
+    let browser = fixture.browser().await;
+    browser.goto(&backend.at("/")).await;
+    actions::fill_in(&browser, &actions::FORM).await;
     let button = browser.control("Send").await;
     let chain = browser.driver().action_chain().double_click_element(&button);
     chain.perform().await.unwrap();
     browser.until_path("/ticket/T-").await;
     let first = browser.path().await;
-    assert_eq!(world.tickets().await, 1);
+    assert_eq!(backend.tickets().await, 1);
 
     // Back, and once more: it is the same form with the same words.
     browser.driver().back().await.unwrap();
@@ -106,17 +106,17 @@ pub(crate) async fn pressing_twice_makes_one_ticket(stage: Arc<Stage>) {
     chain.perform().await.unwrap();
     browser.see("Only once, please.").await;
     let reference = first["/ticket/".len()..].split('?').next().unwrap().to_owned();
-    world.n8n.wait_for(2, Duration::from_secs(10)).await;
-    world.desk.all_settled().await;
-    assert_eq!(world.thread(&reference).await.len(), 2);
-    assert_eq!((world.tickets().await, world.n8n.received().len()), (1, 2));
+    backend.n8n.wait_for(2, Duration::from_secs(10)).await;
+    backend.server.wait_for_empty_outbox().await;
+    assert_eq!(backend.thread(&reference).await.len(), 2);
+    assert_eq!((backend.tickets().await, backend.n8n.received().len()), (1, 2));
 }
 
-pub(crate) async fn the_honeypot_says_what_is_in_the_way(stage: Arc<Stage>) {
-    let world = stage.world().await;
-    let browser = stage.browser().await;
-    browser.goto(&world.at("/")).await;
-    acts::fill_in(&browser, &acts::FORM).await;
+pub(crate) async fn the_honeypot_says_what_is_in_the_way(fixture: Arc<Fixture>) {
+    let backend = fixture.backend().await;
+    let browser = fixture.browser().await;
+    browser.goto(&backend.at("/")).await;
+    actions::fill_in(&browser, &actions::FORM).await;
     let in_sight = "[...document.querySelectorAll('[name=website]')].some(e => { const r = e.getBoundingClientRect(); \
                     return r.width > 1 && r.height > 1 && r.right > 0 && r.bottom > 0 && e.checkVisibility(); })";
     assert_eq!(browser.js(in_sight).await, json!(false), "the honeypot is in sight");
@@ -132,12 +132,12 @@ pub(crate) async fn the_honeypot_says_what_is_in_the_way(stage: Arc<Stage>) {
         "nobody sees what is in the way"
     );
     assert!(fault_beside(&browser, "website").await.is_some());
-    assert_eq!(world.tickets().await, 0);
+    assert_eq!(backend.tickets().await, 0);
     assert_eq!(browser.value("customerName").await, "Zoë Quuxley");
     // A person whose browser filled it in gets on.
     browser.field("website").await.clear().await.unwrap();
     browser.press("Send").await;
     browser.until_path("/ticket/T-").await;
-    assert_eq!(world.tickets().await, 1);
-    world.desk.all_settled().await;
+    assert_eq!(backend.tickets().await, 1);
+    backend.server.wait_for_empty_outbox().await;
 }

@@ -6,17 +6,17 @@ use black_box::Reaction;
 use serde_json::json;
 use thirtyfour::{By, Key};
 
-use crate::{acts, stage::Stage};
+use crate::{actions, fixture::Fixture};
 
 /// How soon news must be in a list that is open: the page asks for itself at most once a second.
 const SOON: Duration = Duration::from_secs(2);
 
-pub(crate) async fn signing_in_and_out(stage: Arc<Stage>) {
-    let world = stage.world().await;
-    let browser = stage.browser().await;
-    let (reference, _) = world.ticket(json!({})).await;
+pub(crate) async fn signing_in_and_out(fixture: Arc<Fixture>) {
+    let backend = fixture.backend().await;
+    let browser = fixture.browser().await;
+    let (reference, _) = backend.ticket(json!({})).await;
     // Whoever was on the way to a ticket gets there.
-    let inside = world.at(&format!("/inbox/ticket/{reference}"));
+    let inside = backend.at(&format!("/inbox/ticket/{reference}"));
     browser.goto(&inside).await;
     browser.write("token", "not-the-token").await;
     browser.press("Sign in").await;
@@ -50,20 +50,20 @@ pub(crate) async fn signing_in_and_out(stage: Arc<Stage>) {
     browser.goto(&inside).await;
     browser.field("token").await;
     assert!(!browser.text().await.contains("Product Quality Issue"));
-    world.desk.all_settled().await;
+    backend.server.wait_for_empty_outbox().await;
 }
 
-pub(crate) async fn a_ticket_comes_in_and_is_answered(stage: Arc<Stage>) {
-    let world = stage.world().await;
-    let operator = stage.browser().await;
-    let customer = stage.browser().await;
-    acts::sign_in(&operator, &world).await;
+pub(crate) async fn a_ticket_comes_in_and_is_answered(fixture: Arc<Fixture>) {
+    let backend = fixture.backend().await;
+    let operator = fixture.browser().await;
+    let customer = fixture.browser().await;
+    actions::sign_in(&operator, &backend).await;
     operator.see("No tickets yet").await;
     operator.see("nobody waits for an answer").await;
 
     // It comes in while the list is open.
     operator.js("window.stayed = true").await;
-    let (reference, path) = acts::open_a_ticket(&customer, &world).await;
+    let (reference, path) = actions::open_a_ticket(&customer, &backend).await;
     operator.see_within("Product Quality Issue", SOON).await;
     operator.see("Waiting for an answer: 1").await;
     assert_eq!(
@@ -113,12 +113,12 @@ pub(crate) async fn a_ticket_comes_in_and_is_answered(stage: Arc<Stage>) {
         "{rows}"
     );
     assert!(at("High → Urgent") < at("Wrote an answer"), "{rows}");
-    world.desk.all_settled().await;
+    backend.server.wait_for_empty_outbox().await;
 }
 
-pub(crate) async fn search_and_filters(stage: Arc<Stage>) {
-    let world = stage.world().await;
-    let browser = stage.browser().await;
+pub(crate) async fn search_and_filters(fixture: Arc<Fixture>) {
+    let backend = fixture.backend().await;
+    let browser = fixture.browser().await;
     let matters = [
         ("Broken bottles", "urgent", "Ada Lovelace"),
         ("Late delivery", "low", "Grace Hopper"),
@@ -126,12 +126,12 @@ pub(crate) async fn search_and_filters(stage: Arc<Stage>) {
     ];
     let mut references = Vec::new();
     for (subject, priority, name) in matters {
-        let (reference, _) = world
+        let (reference, _) = backend
             .ticket(json!({ "subject": subject, "priority": priority, "customerName": name }))
             .await;
         references.push(reference);
     }
-    acts::sign_in(&browser, &world).await;
+    actions::sign_in(&browser, &backend).await;
     browser.see("Late delivery").await;
     let others_go = async |kept: &str| {
         browser.see(kept).await;
@@ -185,28 +185,28 @@ pub(crate) async fn search_and_filters(stage: Arc<Stage>) {
     browser.find("h1").await;
     assert_eq!(browser.all("[data-ticket]").await.len(), 1);
 
-    world
+    backend
         .operator(
             "PATCH",
             &format!("/api/ticket/{}", references[1]),
             Some(json!({ "status": "closed" })),
         )
         .await;
-    browser.goto(&world.at("/inbox")).await;
+    browser.goto(&backend.at("/inbox")).await;
     browser.see_no_more("Late delivery").await;
     browser.press("All").await;
     browser.see("Late delivery").await;
-    world.desk.all_settled().await;
+    backend.server.wait_for_empty_outbox().await;
 }
 
-pub(crate) async fn a_message_without_a_ticket_is_attached(stage: Arc<Stage>) {
-    let world = stage.world().await;
-    let browser = stage.browser().await;
-    let (reference, path) = world.ticket(json!({})).await;
-    acts::sign_in(&browser, &world).await;
+pub(crate) async fn a_message_without_a_ticket_is_attached(fixture: Arc<Fixture>) {
+    let backend = fixture.backend().await;
+    let browser = fixture.browser().await;
+    let (reference, path) = backend.ticket(json!({})).await;
+    actions::sign_in(&browser, &backend).await;
     for (id, text) in [("SM1", "Where is my parcel?"), ("SM2", "And the invoice?")] {
         let body = json!({ "message": text, "from": black_box::CUSTOMER, "externalId": id });
-        assert_eq!(world.desk.inbound(&body).await.status, 400);
+        assert_eq!(backend.server.inbound(&body).await.status, 400);
     }
     // The head says so by itself, and leads there.
     browser.see_within("2 unmatched messages", SOON).await;
@@ -236,22 +236,25 @@ pub(crate) async fn a_message_without_a_ticket_is_attached(stage: Arc<Stage>) {
     browser.see("1 unmatched message").await;
     browser.press(&reference).await;
     browser.see("Where is my parcel?").await;
-    browser.goto(&world.at(&path)).await;
+    browser.goto(&backend.at(&path)).await;
     browser.see("Where is my parcel?").await;
-    assert_eq!(world.desk.metric("messages_unmatched").await.to_string(), "1");
-    world.desk.all_settled().await;
+    assert_eq!(backend.server.metric("messages_unmatched").await.to_string(), "1");
+    backend.server.wait_for_empty_outbox().await;
 }
 
-pub(crate) async fn a_dead_notification_is_sent_again(stage: Arc<Stage>) {
-    let world = stage.world().await;
-    let browser = stage.browser().await;
+pub(crate) async fn a_dead_notification_is_sent_again(fixture: Arc<Fixture>) {
+    let backend = fixture.backend().await;
+    let browser = fixture.browser().await;
     // Gone: no further try.
-    world.n8n.always(Reaction::status(410));
+    backend.n8n.always(Reaction::status(410));
     for subject in ["First", "Second", "Third"] {
-        world.ticket(json!({ "subject": subject })).await;
+        backend.ticket(json!({ "subject": subject })).await;
     }
-    world.desk.wait_for_metric("notifications{state=\"dead\"}", 3.0).await;
-    acts::sign_in(&browser, &world).await;
+    backend
+        .server
+        .wait_for_metric("notifications{state=\"dead\"}", 3.0)
+        .await;
+    actions::sign_in(&browser, &backend).await;
     browser.see("3 notifications failed").await;
     browser.press("3 notifications failed").await;
     browser.until_path("/inbox/notifications").await;
@@ -262,20 +265,20 @@ pub(crate) async fn a_dead_notification_is_sent_again(stage: Arc<Stage>) {
         browser.text().await
     );
 
-    world.n8n.works();
+    backend.n8n.always(Reaction::status(200));
     browser.press_first("main li form button").await;
     browser.see("The notification is on its way again").await;
     browser.see("2 notifications failed").await;
-    world.n8n.wait_for(4, Duration::from_secs(10)).await;
+    backend.n8n.wait_for(4, Duration::from_secs(10)).await;
     browser.press("Send all").await;
     browser.see("2 notifications are on their way again").await;
-    world.n8n.wait_for(6, Duration::from_secs(10)).await;
+    backend.n8n.wait_for(6, Duration::from_secs(10)).await;
     browser.see("Everything has been delivered").await;
-    world.desk.all_settled().await;
+    backend.server.wait_for_empty_outbox().await;
     assert_eq!(
-        world.desk.metric("notifications{state=\"dead\"}").await.to_string(),
+        backend.server.metric("notifications{state=\"dead\"}").await.to_string(),
         "0"
     );
-    browser.goto(&world.at("/inbox/trail")).await;
+    browser.goto(&backend.at("/inbox/trail")).await;
     browser.see("2 notifications sent again").await;
 }

@@ -6,7 +6,7 @@ use black_box::OPERATOR_TOKEN;
 use serde_json::{Value, json};
 use thirtyfour::Key;
 
-use crate::{acts, browser::Browser, stage::Stage};
+use crate::{actions, browser::Browser, fixture::Fixture};
 
 /// What has the focus: its name, or its words.
 async fn focused(browser: &Browser) -> String {
@@ -22,10 +22,10 @@ async fn focus_is_seen(browser: &Browser) -> bool {
     browser.js(seen).await == json!(true)
 }
 
-pub(crate) async fn the_form_by_keyboard(stage: Arc<Stage>) {
-    let world = stage.world().await;
-    let browser = stage.browser().await;
-    browser.goto(&world.at("/")).await;
+pub(crate) async fn the_form_by_keyboard(fixture: Arc<Fixture>) {
+    let backend = fixture.backend().await;
+    let browser = fixture.browser().await;
+    browser.goto(&backend.at("/")).await;
 
     // The first stop leads past the head.
     browser.key(Key::Tab).await;
@@ -44,7 +44,7 @@ pub(crate) async fn the_form_by_keyboard(stage: Arc<Stage>) {
         browser.key(Key::Tab).await;
         let stop = focused(&browser).await;
         assert!(focus_is_seen(&browser).await, "nobody sees that {stop} has the focus");
-        if let Some((_, text)) = acts::FORM.iter().find(|(name, _)| *name == stop) {
+        if let Some((_, text)) = actions::FORM.iter().find(|(name, _)| *name == stop) {
             browser.keys(*text).await;
         }
         if stop == "priority" {
@@ -65,7 +65,7 @@ pub(crate) async fn the_form_by_keyboard(stage: Arc<Stage>) {
     assert_eq!(order, expected);
     browser.key(Key::Enter).await;
     browser.until_path("/ticket/T-").await;
-    let list = world.operator("GET", "/api/tickets", None).await;
+    let list = backend.operator("GET", "/api/tickets", None).await;
     assert_eq!(
         list["tickets"][0]["priority"],
         json!("high"),
@@ -85,7 +85,7 @@ pub(crate) async fn the_form_by_keyboard(stage: Arc<Stage>) {
     browser.keys(" ").await;
     browser.until_path("#end").await;
     browser.see("By keyboard.").await;
-    world.desk.all_settled().await;
+    backend.server.wait_for_empty_outbox().await;
 }
 
 /// The ticket whose row has the focus.
@@ -95,13 +95,13 @@ async fn row(browser: &Browser) -> Value {
         .await
 }
 
-pub(crate) async fn the_inbox_by_keyboard(stage: Arc<Stage>) {
-    let world = stage.world().await;
-    let browser = stage.browser().await;
+pub(crate) async fn the_inbox_by_keyboard(fixture: Arc<Fixture>) {
+    let backend = fixture.backend().await;
+    let browser = fixture.browser().await;
     for subject in ["One", "Two", "Three"] {
-        world.ticket(json!({ "subject": subject })).await;
+        backend.ticket(json!({ "subject": subject })).await;
     }
-    browser.goto(&world.at("/inbox")).await;
+    browser.goto(&backend.at("/inbox")).await;
     // The token's field has the focus already.
     browser.until_true("document.activeElement.name === 'token'").await;
     browser.keys(OPERATOR_TOKEN).await;
@@ -151,6 +151,6 @@ pub(crate) async fn the_inbox_by_keyboard(stage: Arc<Stage>) {
 
     browser.keys("e").await;
     browser.see("The ticket is resolved").await;
-    assert_eq!(world.status_of(reference).await, "resolved");
-    world.desk.all_settled().await;
+    assert_eq!(backend.status_of(reference).await, "resolved");
+    backend.server.wait_for_empty_outbox().await;
 }

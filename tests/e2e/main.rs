@@ -1,7 +1,7 @@
 //! The pages in a real browser, against the server that ships, on both stores. `make e2e` runs it.
 //!
-//! The scenes share one driver; each has a server, a store and browsers of its own. After each scene every browser is
-//! asked what the pages may never do: see `watch`. Words on the command line choose scenes by parts of their names;
+//! The scenarios share one driver; each has a server, a store and browsers of its own. After each scenario every browser is
+//! asked what the pages may never do: see `page_checks`. Words on the command line choose scenarios by parts of their names;
 //! pictures and the pages of failures are left in `target/e2e`.
 #![allow(
     clippy::unwrap_used,
@@ -12,46 +12,46 @@
 )]
 
 mod accessibility;
-mod acts;
+mod actions;
+mod backend;
 mod browser;
 mod checks;
 mod chromedriver;
 mod corpus;
 mod customer;
+mod fixture;
 mod form;
-mod hosts;
 mod inbox;
 mod keyboard;
-mod looks;
 mod no_script;
-mod private;
-mod stage;
-mod watch;
+mod page_checks;
+mod private_tickets;
+mod screenshots;
+mod websites;
 mod widget;
-mod world;
 mod xss;
 
 use std::{pin::Pin, process::ExitCode, sync::Arc, time::Instant};
 
 use black_box::Engine;
 use chromedriver::Chromedriver;
-use stage::Stage;
+use fixture::Fixture;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// What happens in a scene.
-type Acting = Pin<Box<dyn Future<Output = ()>>>;
+/// What happens in a scenario.
+type Running = Pin<Box<dyn Future<Output = ()>>>;
 
-/// A scene's name and what happens in it.
-type Scene = (&'static str, fn(Arc<Stage>) -> Acting);
+/// A scenario's name and what happens in it.
+type Scenario = (&'static str, fn(Arc<Fixture>) -> Running);
 
-/// Writes down a list of scenes.
-macro_rules! scenes {
+/// Writes down a list of scenarios.
+macro_rules! scenarios {
     ($($module:ident::$name:ident),+ $(,)?) => {
-        [$((concat!(stringify!($module), "::", stringify!($name)), |stage| Box::pin($module::$name(stage)))),+]
+        [$((concat!(stringify!($module), "::", stringify!($name)), |fixture| Box::pin($module::$name(fixture)))),+]
     };
 }
 
-const SCENES: &[Scene] = &scenes![
+const SCENARIOS: &[Scenario] = &scenarios![
     checks::a_bad_page_is_found,
     customer::from_the_form_to_an_answer_on_the_open_page,
     customer::an_answer_reopens_a_resolved_ticket,
@@ -63,7 +63,7 @@ const SCENES: &[Scene] = &scenes![
     no_script::the_operator_needs_no_script,
     keyboard::the_form_by_keyboard,
     keyboard::the_inbox_by_keyboard,
-    private::a_ticket_without_its_key_is_not_found,
+    private_tickets::a_ticket_without_its_key_is_not_found,
     widget::on_a_page_of_an_allowed_site,
     widget::refused_on_a_page_of_another_site,
     widget::a_plain_form_of_an_allowed_site,
@@ -77,28 +77,28 @@ const SCENES: &[Scene] = &scenes![
     accessibility::of_the_customers_pages,
     accessibility::of_the_inbox,
     accessibility::of_the_widget,
-    looks::pictures,
+    screenshots::pictures,
 ];
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    // A scene is a task, so that its panic ends nothing else; one that need not move between threads.
-    let scenes = tokio::task::LocalSet::new();
+    // A scenario is a task, so that its panic ends nothing else; one that need not move between threads.
+    let scenarios = tokio::task::LocalSet::new();
     let mut asked_to_end = signal(SignalKind::terminate()).expect("a handler");
     tokio::select! {
-        code = scenes.run_until(play()) => code,
+        code = scenarios.run_until(run()) => code,
         // What is dropped now ends: the driver, and with it the browsers.
         _ = asked_to_end.recv() => ExitCode::FAILURE,
         _ = tokio::signal::ctrl_c() => ExitCode::FAILURE,
     }
 }
 
-async fn play() -> ExitCode {
+async fn run() -> ExitCode {
     let begun = Instant::now();
     let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     let driver = Arc::new(Chromedriver::start().await);
     // Both stores at once: a browser that waits leaves the machine to the other.
-    let stores = [Engine::Sqlite, Engine::Postgres].map(|engine| play_on(engine, &driver, &wanted));
+    let stores = [Engine::Sqlite, Engine::Postgres].map(|engine| run_on(engine, &driver, &wanted));
     let [sqlite, postgres] = stores;
     let (sqlite, postgres) = tokio::join!(sqlite, postgres);
     driver.stop().await;
@@ -109,7 +109,7 @@ async fn play() -> ExitCode {
     // A choice of words that chooses nothing is a mistake, not a success.
     let is_ok = failed.is_empty() && !passed.is_empty();
     println!(
-        "test result: {}. {} scenes in the browser passed; {} failed; finished in {:.0?}",
+        "test result: {}. {} scenarios in the browser passed; {} failed; finished in {:.0?}",
         if is_ok { "ok" } else { "FAILED" },
         passed.len(),
         failed.len(),
@@ -118,23 +118,23 @@ async fn play() -> ExitCode {
     if is_ok { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Plays all scenes that are wanted on a store; gives their names and whether they went well.
-async fn play_on(engine: Engine, driver: &Arc<Chromedriver>, wanted: &[String]) -> Vec<(String, bool)> {
-    let mut played = Vec::new();
-    for (name, scene) in SCENES {
+/// Plays all scenarios that are wanted on a store; gives their names and whether they went well.
+async fn run_on(engine: Engine, driver: &Arc<Chromedriver>, wanted: &[String]) -> Vec<(String, bool)> {
+    let mut ran = Vec::new();
+    for (name, scenario) in SCENARIOS {
         let name = format!("{engine:?} {name}").to_lowercase();
         if !wanted.is_empty() && !wanted.iter().any(|part| name.contains(part.as_str())) {
             continue;
         }
         let begun = Instant::now();
-        let stage = Arc::new(Stage::new(driver.clone(), engine, &name));
-        let is_ok = stage.play(*scene).await;
+        let fixture = Arc::new(Fixture::new(driver.clone(), engine, &name));
+        let is_ok = fixture.run(*scenario).await;
         println!(
             "{} {name}, {:.1?}",
             if is_ok { "ok    " } else { "FAILED" },
             begun.elapsed()
         );
-        played.push((name, is_ok));
+        ran.push((name, is_ok));
     }
-    played
+    ran
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use serde_json::json;
 use thirtyfour::WebElement;
 
-use crate::{acts, browser::Browser, hosts::Website, stage::Stage, world::World};
+use crate::{actions, backend::Backend, browser::Browser, fixture::Fixture, websites::Website};
 
 /// The first shown element of the widget's shadow root that a CSS selector finds and whose words begin so.
 async fn within(browser: &Browser, selector: &str, words: &str) -> WebElement {
@@ -23,13 +23,13 @@ async fn within(browser: &Browser, selector: &str, words: &str) -> WebElement {
 }
 
 /// A server, and a page with the widget that it allows.
-pub(crate) async fn on_an_allowed_site(stage: &Stage) -> (Arc<World>, Website) {
+pub(crate) async fn on_an_allowed_site(fixture: &Fixture) -> (Arc<Backend>, Website) {
     let site = Website::new();
-    let world = stage
-        .world_with(|options| options.set("ALLOWED_ORIGINS", &site.origin()))
+    let backend = fixture
+        .backend_with(|options| options.set("ALLOWED_ORIGINS", &site.origin()))
         .await;
-    let site = site.show(&format!("<script src='{}' defer></script>", world.at("/widget.js")));
-    (world, site)
+    let site = site.show(&format!("<script src='{}' defer></script>", backend.at("/widget.js")));
+    (backend, site)
 }
 
 /// Opens a site, and the widget's form on it.
@@ -42,7 +42,7 @@ pub(crate) async fn visit(browser: &Browser, site: &Website) {
 
 /// Fills it in.
 pub(crate) async fn fill_in(browser: &Browser) {
-    for (name, text) in acts::FORM {
+    for (name, text) in actions::FORM {
         let field = within(browser, &format!("[name={name}]"), "").await;
         field.clear().await.unwrap();
         field.send_keys(text).await.unwrap();
@@ -65,9 +65,9 @@ pub(crate) async fn until_sent(browser: &Browser) -> String {
     link.prop("href").await.unwrap().unwrap()
 }
 
-pub(crate) async fn on_a_page_of_an_allowed_site(stage: Arc<Stage>) {
-    let (world, site) = on_an_allowed_site(&stage).await;
-    let browser = stage.browser().await;
+pub(crate) async fn on_a_page_of_an_allowed_site(fixture: Arc<Fixture>) {
+    let (backend, site) = on_an_allowed_site(&fixture).await;
+    let browser = fixture.browser().await;
     visit(&browser, &site).await;
     let focus = "[...document.querySelectorAll('*')].some((e) => e.shadowRoot?.activeElement)";
     browser.until_true(focus).await;
@@ -79,7 +79,7 @@ pub(crate) async fn on_a_page_of_an_allowed_site(stage: Arc<Stage>) {
     browser.expect_failures_of("/api/ticket");
     send(&browser).await;
     until_faults(&browser).await;
-    assert_eq!(world.tickets().await, 0);
+    assert_eq!(backend.tickets().await, 0);
     let name = within(&browser, "[name=customerName]", "").await;
     assert_eq!(name.prop("value").await.unwrap().as_deref(), Some("Zoë Quuxley"));
 
@@ -88,25 +88,25 @@ pub(crate) async fn on_a_page_of_an_allowed_site(stage: Arc<Stage>) {
     let chain = browser.driver().action_chain().double_click_element(&button);
     chain.perform().await.unwrap();
     let link = until_sent(&browser).await;
-    assert_eq!(world.tickets().await, 1);
+    assert_eq!(backend.tickets().await, 1);
     assert_eq!(browser.path().await, "/", "the visitor is still on the site");
     let cookies = browser.driver().get_all_cookies().await.unwrap();
     assert!(cookies.is_empty(), "{cookies:?}");
     assert!(
-        link.starts_with(&world.at("/ticket/T-")) && link.contains("?key="),
+        link.starts_with(&backend.at("/ticket/T-")) && link.contains("?key="),
         "{link}"
     );
     browser.goto(&link).await;
     browser.see("Three of twelve.").await;
     browser.field("message").await;
-    world.n8n.wait_for(1, Duration::from_secs(10)).await;
-    world.desk.all_settled().await;
+    backend.n8n.wait_for(1, Duration::from_secs(10)).await;
+    backend.server.wait_for_empty_outbox().await;
 }
 
-pub(crate) async fn refused_on_a_page_of_another_site(stage: Arc<Stage>) {
-    let (world, _allowed) = on_an_allowed_site(&stage).await;
-    let browser = stage.browser().await;
-    let script = format!("<script src='{}' defer></script>", world.at("/widget.js"));
+pub(crate) async fn refused_on_a_page_of_another_site(fixture: Arc<Fixture>) {
+    let (backend, _allowed) = on_an_allowed_site(&fixture).await;
+    let browser = fixture.browser().await;
+    let script = format!("<script src='{}' defer></script>", backend.at("/widget.js"));
     let stranger = Website::new().show(&script);
     browser.expect_failures_of("/api/ticket");
     visit(&browser, &stranger).await;
@@ -116,17 +116,17 @@ pub(crate) async fn refused_on_a_page_of_another_site(stage: Arc<Stage>) {
     within(&browser, "[role=alert], [role=status]", "").await;
     let name = within(&browser, "[name=customerName]", "").await;
     assert_eq!(name.prop("value").await.unwrap().as_deref(), Some("Zoë Quuxley"));
-    assert_eq!(world.tickets().await, 0);
+    assert_eq!(backend.tickets().await, 0);
 
     // Its own form is refused by a page that says why.
-    let form = form_of(&world, &stranger.at("/thanks"));
+    let form = form_of(&backend, &stranger.at("/thanks"));
     let stranger = Website::new().show(&form);
     browser.goto(&stranger.at("/")).await;
-    acts::fill_in(&browser, &acts::FORM).await;
+    actions::fill_in(&browser, &actions::FORM).await;
     browser.press("Ask us").await;
-    browser.until_path(&world.base).await;
+    browser.until_path(&backend.base).await;
     browser.find("h1").await;
-    assert_eq!(world.tickets().await, 0);
+    assert_eq!(backend.tickets().await, 0);
     let status = browser
         .js("performance.getEntriesByType('navigation')[0].responseStatus")
         .await;
@@ -134,25 +134,25 @@ pub(crate) async fn refused_on_a_page_of_another_site(stage: Arc<Stage>) {
 }
 
 /// A form that a site's owner wrote, by the names of the fields.
-fn form_of(world: &World, back: &str) -> String {
+fn form_of(backend: &Backend, back: &str) -> String {
     let field = |(name, _): &(&str, &str)| format!("<p><label>{name} <textarea name={name}></textarea></label></p>");
-    let fields: String = acts::FORM.iter().map(field).collect();
+    let fields: String = actions::FORM.iter().map(field).collect();
     format!(
         "<form method=post action='{}'>{fields}<input type=hidden name=return value='{back}'><button>Ask us</button></form>",
-        world.at("/")
+        backend.at("/")
     )
 }
 
-pub(crate) async fn a_plain_form_of_an_allowed_site(stage: Arc<Stage>) {
-    let browser = stage.browser().await;
+pub(crate) async fn a_plain_form_of_an_allowed_site(fixture: Arc<Fixture>) {
+    let browser = fixture.browser().await;
     let site = Website::new();
-    let world = stage
-        .world_with(|options| options.set("ALLOWED_ORIGINS", &site.origin()))
+    let backend = fixture
+        .backend_with(|options| options.set("ALLOWED_ORIGINS", &site.origin()))
         .await;
     let back = site.at("/thanks?from=form");
-    let site = site.show(&form_of(&world, &back));
+    let site = site.show(&form_of(&backend, &back));
     browser.goto(&site.at("/")).await;
-    acts::fill_in(&browser, &acts::FORM).await;
+    actions::fill_in(&browser, &actions::FORM).await;
     browser.write("customerPhone", "12").await;
     browser.press("Ask us").await;
     // Our own form takes over with what was typed, and leads back once it is right.
@@ -164,10 +164,10 @@ pub(crate) async fn a_plain_form_of_an_allowed_site(stage: Arc<Stage>) {
             .await
             .unwrap()
             .as_str()
-            .starts_with(&world.base)
+            .starts_with(&backend.base)
     );
     assert_eq!(browser.value("customerName").await, "Zoë Quuxley");
-    assert_eq!(world.tickets().await, 0);
+    assert_eq!(backend.tickets().await, 0);
     browser.write("customerPhone", black_box::CUSTOMER).await;
     browser.press("Send").await;
     browser.until_path("/thanks?from=form&ticketRef=T-").await;
@@ -176,17 +176,17 @@ pub(crate) async fn a_plain_form_of_an_allowed_site(stage: Arc<Stage>) {
     let told: Vec<_> = url.query_pairs().filter(|(name, _)| name == "ticketUrl").collect();
     browser.goto(&told[0].1).await;
     browser.see("Three of twelve.").await;
-    assert_eq!(world.tickets().await, 1);
+    assert_eq!(backend.tickets().await, 1);
 
     // Nobody is sent to a site that is not allowed.
     let elsewhere = Website::new();
     let site = Website::new();
-    let other = stage
-        .world_with(|options| options.set("ALLOWED_ORIGINS", &site.origin()))
+    let other = fixture
+        .backend_with(|options| options.set("ALLOWED_ORIGINS", &site.origin()))
         .await;
     let site = site.show(&form_of(&other, &elsewhere.at("/thanks")));
     browser.goto(&site.at("/")).await;
-    acts::fill_in(&browser, &acts::FORM).await;
+    actions::fill_in(&browser, &actions::FORM).await;
     browser.press("Ask us").await;
     browser.find("[role=alert]").await;
     assert!(
@@ -199,5 +199,5 @@ pub(crate) async fn a_plain_form_of_an_allowed_site(stage: Arc<Stage>) {
             .starts_with(&other.base)
     );
     assert_eq!(other.tickets().await, 0);
-    world.desk.all_settled().await;
+    backend.server.wait_for_empty_outbox().await;
 }

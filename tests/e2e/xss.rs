@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::{acts, browser::Browser, corpus::PAYLOADS, stage::Stage, world::World};
+use crate::{actions, backend::Backend, browser::Browser, corpus::PAYLOADS, fixture::Fixture};
 
 /// That nothing ran, and that the page has no element, attribute or link that it does not make itself.
 async fn assert_calm(browser: &Browser, place: &str) {
@@ -36,12 +36,12 @@ async fn assert_shown(browser: &Browser, selector: &str, text: &str, place: &str
 }
 
 /// A ticket for each payload, which stands in its name, subject and message.
-async fn tickets(world: &World) -> Vec<(&'static str, String, String)> {
+async fn tickets(backend: &Backend) -> Vec<(&'static str, String, String)> {
     let mut tickets = Vec::new();
     for payload in PAYLOADS {
         let changes =
             json!({ "customerName": payload, "subject": payload, "message": format!("{payload}\n{payload}") });
-        let (reference, path) = world.ticket(changes).await;
+        let (reference, path) = backend.ticket(changes).await;
         tickets.push((payload, reference, path));
     }
     tickets
@@ -73,9 +73,9 @@ async fn every_page(browser: &Browser, selector: &str, place: &str) -> Vec<Strin
     }
 }
 
-pub(crate) async fn markup_is_text_for_customers(stage: Arc<Stage>) {
-    let world = stage.world().await;
-    let browser = stage.browser().await;
+pub(crate) async fn markup_is_text_for_customers(fixture: Arc<Fixture>) {
+    let backend = fixture.backend().await;
+    let browser = fixture.browser().await;
 
     // The form's error page: every text is given back in its field.
     let fields = [
@@ -86,7 +86,7 @@ pub(crate) async fn markup_is_text_for_customers(stage: Arc<Stage>) {
         "message",
         "website",
     ];
-    browser.goto(&world.at("/")).await;
+    browser.goto(&backend.at("/")).await;
     for payload in PAYLOADS {
         let fill = "for (const name of arguments[1]) document.querySelector(`[name=${name}]`).value = arguments[0]; \
                     document.querySelector('[name=priority]').value = arguments[0]; \
@@ -110,7 +110,7 @@ pub(crate) async fn markup_is_text_for_customers(stage: Arc<Stage>) {
         .into_iter()
         .chain(["javascript:alert(1)", "data:text/html,<script>alert(1)</script>"])
     {
-        let mut url = url::Url::parse(&world.at("/")).unwrap();
+        let mut url = url::Url::parse(&backend.at("/")).unwrap();
         url.query_pairs_mut()
             .append_pair("return", payload)
             .append_pair("message", payload);
@@ -118,9 +118,9 @@ pub(crate) async fn markup_is_text_for_customers(stage: Arc<Stage>) {
         assert_calm(&browser, "the form with an address to go back to").await;
     }
 
-    let tickets = tickets(&world).await;
+    let tickets = tickets(&backend).await;
     for (payload, _, path) in &tickets {
-        browser.goto(&world.at(path)).await;
+        browser.goto(&backend.at(path)).await;
         assert_shown(&browser, "h1", payload, "the ticket's head").await;
         assert_shown(
             &browser,
@@ -134,11 +134,11 @@ pub(crate) async fn markup_is_text_for_customers(stage: Arc<Stage>) {
 
     // Answers that come into the open page, with media beside them.
     let (_, reference, path) = &tickets[0];
-    browser.goto(&world.at(path)).await;
+    browser.goto(&backend.at(path)).await;
     for payload in PAYLOADS {
         let media = format!("https://media.example/{payload}");
         let body = json!({ "ticketRef": reference, "message": payload, "from": black_box::MANAGER, "mediaUrl": media });
-        assert_eq!(world.desk.inbound(&body).await.status, 200);
+        assert_eq!(backend.server.inbound(&body).await.status, 200);
     }
     for media in [
         "javascript:window.__xss=1",
@@ -147,7 +147,7 @@ pub(crate) async fn markup_is_text_for_customers(stage: Arc<Stage>) {
     ] {
         let body =
             json!({ "ticketRef": reference, "message": "the last one", "from": black_box::MANAGER, "mediaUrl": media });
-        assert_eq!(world.desk.inbound(&body).await.status, 200);
+        assert_eq!(backend.server.inbound(&body).await.status, 200);
     }
     browser.see("the last one").await;
     assert_calm(&browser, "the live thread").await;
@@ -158,21 +158,21 @@ pub(crate) async fn markup_is_text_for_customers(stage: Arc<Stage>) {
         let has = shown.as_array().unwrap().iter().any(|text| text == payload);
         assert!(has, "{payload:?} is not in the live thread");
     }
-    world.desk.all_settled().await;
+    backend.server.wait_for_empty_outbox().await;
 }
 
-pub(crate) async fn markup_is_text_for_operators(stage: Arc<Stage>) {
-    let world = stage.world().await;
-    let browser = stage.browser().await;
-    let tickets = tickets(&world).await;
+pub(crate) async fn markup_is_text_for_operators(fixture: Arc<Fixture>) {
+    let backend = fixture.backend().await;
+    let browser = fixture.browser().await;
+    let tickets = tickets(&backend).await;
     for (index, payload) in PAYLOADS.into_iter().enumerate() {
         // A stranger, who names no ticket.
         let media = format!("https://media.example/{payload}");
         let body = json!({ "message": payload, "from": "+15559990000", "externalId": format!("SM{index}"), "mediaUrl": media });
-        assert_eq!(world.desk.inbound(&body).await.status, 400);
+        assert_eq!(backend.server.inbound(&body).await.status, 400);
     }
-    acts::sign_in(&browser, &world).await;
-    browser.goto(&world.at("/inbox?status=any")).await;
+    actions::sign_in(&browser, &backend).await;
+    browser.goto(&backend.at("/inbox?status=any")).await;
     let seen = every_page(&browser, "[data-ticket]", "the list").await;
     for payload in PAYLOADS {
         // The list shortens what is long.
@@ -181,7 +181,7 @@ pub(crate) async fn markup_is_text_for_operators(stage: Arc<Stage>) {
         assert!(is_shown, "{begin:?} is not in the list");
     }
     for (payload, reference, _) in &tickets {
-        browser.goto(&world.at(&format!("/inbox/ticket/{reference}"))).await;
+        browser.goto(&backend.at(&format!("/inbox/ticket/{reference}"))).await;
         assert_shown(&browser, "h1", payload, "the ticket's head").await;
         assert_shown(
             &browser,
@@ -192,7 +192,7 @@ pub(crate) async fn markup_is_text_for_operators(stage: Arc<Stage>) {
         .await;
         assert_calm(&browser, "the ticket at the inbox").await;
     }
-    browser.goto(&world.at("/inbox/unmatched")).await;
+    browser.goto(&backend.at("/inbox/unmatched")).await;
     let seen = every_page(&browser, "main li p", "the unmatched messages").await;
     for payload in PAYLOADS {
         assert!(
@@ -202,7 +202,7 @@ pub(crate) async fn markup_is_text_for_operators(stage: Arc<Stage>) {
     }
     for payload in PAYLOADS {
         for page in ["/inbox", "/inbox/unmatched", "/inbox/notifications", "/inbox/trail"] {
-            let mut url = url::Url::parse(&world.at(page)).unwrap();
+            let mut url = url::Url::parse(&backend.at(page)).unwrap();
             for name in [
                 "q", "status", "priority", "awaiting", "after", "before", "done", "ticket", "next",
             ] {
@@ -215,7 +215,7 @@ pub(crate) async fn markup_is_text_for_operators(stage: Arc<Stage>) {
         }
     }
     // What is typed and refused.
-    browser.goto(&world.at("/inbox/unmatched")).await;
+    browser.goto(&backend.at("/inbox/unmatched")).await;
     for payload in &PAYLOADS[..8] {
         let fill = "const field = document.querySelector('[name=ticketRef]'); field.value = arguments[0]; window.old = true; \
                     field.form.requestSubmit()";
@@ -225,5 +225,5 @@ pub(crate) async fn markup_is_text_for_operators(stage: Arc<Stage>) {
             .await;
         assert_calm(&browser, "a reference that is refused").await;
     }
-    world.desk.all_settled().await;
+    backend.server.wait_for_empty_outbox().await;
 }

@@ -7,7 +7,7 @@ use std::{
 
 use black_box::{MANAGER, TestServer};
 
-use crate::stage::{Stage, texts};
+use crate::fixture::{Fixture, texts};
 
 /// How often the loop is measured at rest.
 const ROUNDS: usize = 21;
@@ -20,19 +20,22 @@ fn median(mut durations: Vec<Duration>) -> Duration {
 }
 
 /// One ticket at a time: form → WhatsApp, and quoted reply → thread.
-pub(crate) async fn at_rest(stage: &mut Stage) {
-    let (_place, desk) = stage.desk().await;
+pub(crate) async fn at_rest(fixture: &mut Fixture) {
+    let (_store, server) = fixture.server().await;
     let (mut out, mut back) = (Vec::new(), Vec::new());
     for round in 0..=ROUNDS {
         let begun = Instant::now();
-        let reference = desk.open().await;
-        let sent = stage.twilio.wait_for_ticket(&reference, Duration::from_secs(30)).await;
+        let reference = server.open().await;
+        let sent = fixture
+            .twilio
+            .wait_for_ticket(&reference, Duration::from_secs(30))
+            .await;
         let took = sent.at - begun;
-        desk.all_settled().await;
+        server.wait_for_empty_outbox().await;
         let begun = Instant::now();
         let quote = [("OriginalRepliedMessageSid", sent.sid.as_str())];
-        stage.write(MANAGER, "On its way", &quote).await;
-        assert_eq!(texts(&desk.ticket(&reference).await)[1..], ["On its way"]);
+        fixture.write(MANAGER, "On its way", &quote).await;
+        assert_eq!(texts(&server.ticket(&reference).await)[1..], ["On its way"]);
         // The first one warms up.
         if round > 0 {
             out.push(took);
@@ -49,58 +52,58 @@ pub(crate) async fn at_rest(stage: &mut Stage) {
     // Loose: a tenth of it is usual. It is the machine's load that may vary, not the order.
     let longest = median(out).max(median(back));
     assert!(longest < Duration::from_secs(2), "{longest:?} at rest");
-    assert!(desk.stop().await.success());
+    assert!(server.stop().await.success());
 }
 
 /// Many tickets at once, at the server's own pace of four under way.
-pub(crate) async fn many_at_once(stage: &mut Stage) {
-    let (_place, desk) = stage.desk().await;
+pub(crate) async fn many_at_once(fixture: &mut Fixture) {
+    let (_store, server) = fixture.server().await;
     let begun = Instant::now();
     let mut references = Vec::new();
     for _ in 0..MANY {
-        references.push(desk.open().await);
+        references.push(server.open().await);
     }
     println!("       {MANY} tickets opened in {:.1?}", begun.elapsed());
-    arrive_once(stage, &desk, &references, Duration::from_mins(3)).await;
+    arrive_once(fixture, &server, &references, Duration::from_mins(3)).await;
     let took = begun.elapsed();
     let pace = f64::from(u32::try_from(MANY).unwrap()) / took.as_secs_f64();
     println!("       all of them told after {took:.1?}: {pace:.1} notifications a second");
     assert!(pace > 3.0, "{pace} a second");
-    assert!(desk.stop().await.success());
+    assert!(server.stop().await.success());
 }
 
 /// n8n is killed for a minute while tickets are opened: each of them arrives, and none twice.
-pub(crate) async fn away_for_a_minute(stage: &mut Stage) {
-    let (_place, desk) = stage.desk().await;
+pub(crate) async fn away_for_a_minute(fixture: &mut Fixture) {
+    let (_store, server) = fixture.server().await;
     let mut references = Vec::new();
     for _ in 0..4 {
-        references.push(desk.open().await);
+        references.push(server.open().await);
     }
-    // What Twilio has at the very moment of the kill may go twice: `trouble::killed_while_sending`.
-    desk.all_settled().await;
-    stage.n8n.kill().await;
+    // What Twilio has at the very moment of the kill may go twice: `failures::killed_while_sending`.
+    server.wait_for_empty_outbox().await;
+    fixture.n8n.kill().await;
     let killed = Instant::now();
     while killed.elapsed() < Duration::from_mins(1) {
-        references.push(desk.open().await);
+        references.push(server.open().await);
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
-    stage.n8n_works().await;
+    fixture.n8n_works().await;
     let back = Instant::now();
     println!(
         "       {} tickets, n8n away for {:.0?}",
         references.len(),
         killed.elapsed()
     );
-    arrive_once(stage, &desk, &references, Duration::from_mins(3)).await;
+    arrive_once(fixture, &server, &references, Duration::from_mins(3)).await;
     println!("       all of them told {:.1?} after it was back", back.elapsed());
-    assert!(desk.stop().await.success());
+    assert!(server.stop().await.success());
 }
 
 /// Waits until every ticket was told, and asserts that none was told twice.
-async fn arrive_once(stage: &Stage, desk: &TestServer, references: &[String], patience: Duration) {
+async fn arrive_once(fixture: &Fixture, server: &TestServer, references: &[String], patience: Duration) {
     let times = || {
         let mut times: BTreeMap<String, usize> = references.iter().map(|reference| (reference.clone(), 0)).collect();
-        for sent in stage.twilio.sent() {
+        for sent in fixture.twilio.sent() {
             times.entry(sent.ticket_ref()).and_modify(|count| *count += 1);
         }
         times
@@ -114,7 +117,7 @@ async fn arrive_once(stage: &Stage, desk: &TestServer, references: &[String], pa
         );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    desk.all_settled().await;
+    server.wait_for_empty_outbox().await;
     let twice: Vec<_> = times().into_iter().filter(|(_, count)| *count > 1).collect();
     assert!(twice.is_empty(), "told twice: {twice:?}");
 }

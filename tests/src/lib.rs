@@ -1,43 +1,49 @@
-//! Tests of the binary that ships, from outside: it is started as a process, spoken to over HTTP, and killed.
+//! Black-box tests of the server: tests start its binary as a process, speak HTTP with it, and kill it.
 //!
-//! A [`TempStore`] is where tickets are kept; it outlives the processes. A [`TestServer`] is such a process. [`N8n`] is a real
-//! HTTP server that stands where n8n would.
+//! A [`TempStore`] holds the tickets and outlives the processes. A [`TestServer`] is such a process. A [`FakeN8n`] is a
+//! real HTTP server in the place of n8n.
 #![allow(
     clippy::missing_panics_doc,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "a fixture that fails fails its test"
+    reason = "a failing fixture fails its test"
 )]
 
-mod desk;
-mod gate;
-mod n8n;
+mod database_proxy;
+mod fake_n8n;
+mod fake_twilio;
+mod http;
+mod n8n_table;
 mod open_api;
-mod place;
-mod private;
-mod stand_in;
-mod twilio;
+mod options;
+mod private_data;
+mod process;
+mod server;
+mod store;
 
-pub use desk::{DeskOptions, Reply, TestServer, server_binary};
-pub use gate::Gate;
-pub use n8n::{N8n, Reaction, Received};
-pub use place::{Engine, TempStore};
-pub use stand_in::{Case, Kind, Row, StandIn};
-pub use twilio::{ACCOUNT_SID, AUTH_TOKEN, Answer, Rejection, Sent, Twilio, WHATSAPP_FROM};
+pub use database_proxy::DatabaseProxy;
+pub use fake_n8n::{FakeN8n, Reaction, Received};
+pub use fake_twilio::{ACCOUNT_SID, AUTH_TOKEN, FakeTwilio, Rejection, SentMessage, WHATSAPP_FROM, WebhookResponse};
+pub use http::{Response, http_client, sum_of_metrics};
+pub use n8n_table::{BodyKind, N8nCase, TableRow};
+pub use options::{ServerOptions, server_binary};
+pub use process::{Signal, cpu_time, open_files, peak_kib, resident_kib, signal, signal_group};
+pub use server::TestServer;
+pub use store::{Engine, TempStore};
 
-/// What n8n sends as `x-api-key`.
+/// The `x-api-key` of n8n's calls.
 pub const INBOUND_KEY: &str = "inbound-key-0123456789abcdef0123456789";
-/// What is sent to n8n as `x-api-key`.
+/// The `x-api-key` of notifications.
 pub const SHARED_SECRET: &str = "shared-secret-0123456789abcdef01234567";
-/// What opens the operator API.
+/// The bearer token of the operator API.
 pub const OPERATOR_TOKEN: &str = "operator-token-0123456789abcdef0123456";
 /// The manager's number.
 pub const MANAGER: &str = "+919655716000";
-/// The number of the customer of [`ticket`].
+/// The customer's number in [`ticket`].
 pub const CUSTOMER: &str = "+15550001111";
 
-/// A form as a customer would fill it in.
+/// A form as a customer fills it in.
 pub fn ticket() -> serde_json::Value {
     serde_json::json!({
         "customerName": "Zoë Quuxley 🦊",

@@ -1,14 +1,14 @@
-//! Holds every answer against the server's own `OpenAPI` document.
+//! Checks responses against the server's own `OpenAPI` document.
 
 use serde_json::Value;
 
-/// Says what of an answer the document does not announce.
-pub(crate) fn objection(document: &Value, method: &str, path: &str, status: u16, headers: &[String]) -> Option<String> {
+/// What a response has that the document does not announce, if anything.
+pub(crate) fn objection(document: &Value, method: &str, path: &str, status: u16, headers: &[&str]) -> Option<String> {
     let paths = document["paths"].as_object()?;
-    // `/api/ticket/` is answered as `/api/ticket` is.
+    // The server treats `/api/ticket/` like `/api/ticket`.
     let path = path.split('?').next().unwrap_or_default().trim_end_matches('/');
-    let mut templates: Vec<_> = paths.keys().filter(|template| is_of(path, template)).collect();
-    // `/api/ticket/inbound` is also of the form `/api/ticket/{ticketRef}`; the literal one is meant.
+    let mut templates: Vec<_> = paths.keys().filter(|template| matches(path, template)).collect();
+    // `/api/ticket/inbound` also matches `/api/ticket/{ticketRef}`; the literal template wins.
     templates.sort_by_key(|template| template.matches('{').count());
     let Some(template) = templates.first() else {
         return (status != 404).then(|| format!("{path} is not in the document"));
@@ -33,7 +33,7 @@ pub(crate) fn objection(document: &Value, method: &str, path: &str, status: u16,
     None
 }
 
-fn is_of(path: &str, template: &str) -> bool {
+fn matches(path: &str, template: &str) -> bool {
     let (path, template) = (
         path.split('/').collect::<Vec<_>>(),
         template.split('/').collect::<Vec<_>>(),

@@ -254,6 +254,8 @@ fn named_modules(source: &str) -> BTreeSet<String> {
             }
         }
     }
+    // A comma before a closing brace.
+    named.remove("");
     named
 }
 

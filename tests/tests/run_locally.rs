@@ -11,6 +11,7 @@ use std::{
     sync::atomic::{AtomicU16, Ordering},
 };
 
+use black_box::{Signal, server_binary, signal};
 use tempfile::TempDir;
 use tree::{read, root};
 
@@ -52,8 +53,8 @@ impl Running {
         let mut command = Command::new("sh");
         command
             .arg("-c")
-            .arg(r#"exec scripts/run-locally "${SERVER_BINARY:-$0}""#)
-            .arg(root().join("target/release/server"))
+            .arg(r#"exec scripts/run-locally "$0""#)
+            .arg(server_binary())
             .current_dir(folder.path())
             .env_remove("DATABASE_URL")
             .stdout(Stdio::piped());
@@ -96,9 +97,8 @@ impl Running {
 
     /// Stops it: everything that it wrote.
     fn stop(mut self) -> String {
-        let mut kill = Command::new("kill");
-        let stop = kill.args(["-TERM", &self.process.id().to_string()]).status().unwrap();
-        assert!(stop.success() && self.process.wait().unwrap().success());
+        signal(self.process.id(), Signal::TERM);
+        assert!(self.process.wait().unwrap().success());
         let rest: String = self.output.by_ref().map(Result::unwrap).collect();
         self.printed.join("\n") + &rest
     }

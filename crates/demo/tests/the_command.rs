@@ -9,6 +9,7 @@ use std::{
 };
 
 use reqwest::Client;
+use rustix::process::{Pid, Signal, kill_process};
 
 /// A demo that ends with the test, however that goes.
 struct Running {
@@ -33,10 +34,9 @@ impl Running {
         Self { process, url }
     }
 
-    fn end(mut self, signal: &str) {
-        let mut kill = Command::new("kill");
-        let told = kill.args([signal, &self.process.id().to_string()]).status().unwrap();
-        assert!(told.success() && self.process.wait().unwrap().success(), "{signal}");
+    fn end(mut self, signal: Signal) {
+        kill_process(Pid::from_child(&self.process), signal).unwrap();
+        assert!(self.process.wait().unwrap().success(), "{signal:?}");
     }
 }
 
@@ -49,13 +49,13 @@ impl Drop for Running {
 
 #[test]
 fn it_ends_when_it_is_told_and_leaves_nothing_behind() {
-    for signal in ["-INT", "-TERM", "-HUP"] {
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
         let folder = tempfile::tempdir().unwrap();
         let demo = Running::start(folder.path());
         assert!(demo.url.starts_with("http://127.0.0.1:"), "{}", demo.url);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "the store is there");
         demo.end(signal);
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "{signal}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "{signal:?}");
     }
 }
 
@@ -72,7 +72,7 @@ fn a_port_that_is_taken_is_named() {
         let said = String::from_utf8(output.stderr).unwrap();
         assert!(!output.status.success() && said.contains(told), "{said}");
     }
-    demo.end("-TERM");
+    demo.end(Signal::TERM);
 }
 
 /// What stands after `mark` up to a quotation mark, each time.
@@ -111,5 +111,5 @@ async fn the_page_needs_nothing_from_elsewhere() {
         }
     }
     assert!(seen >= 9, "{paths:?}");
-    demo.end("-TERM");
+    demo.end(Signal::TERM);
 }

@@ -8,10 +8,9 @@
     reason = "a benchmark"
 )]
 
-mod asked;
-mod fill;
 #[path = "../measure/mod.rs"]
 mod measure;
+mod requests;
 
 use std::{path::Path, process::ExitCode, time::Duration};
 
@@ -19,11 +18,12 @@ use black_box::{Engine, TempStore, TestServer};
 use measure::{
     Figures,
     bars::{Bar, Bound, table},
+    fill::fill,
     page,
     server::Server,
 };
 
-use asked::{ASKED, Side};
+use requests::{REQUESTS, Side};
 
 const FEW: u32 = 10_000;
 const MANY: u32 = 5_000_000;
@@ -73,11 +73,11 @@ async fn measure(engine: Engine, many: u32, bars: &mut Vec<Bar>, rows: &mut Vec<
         Engine::Sqlite => "SQLite",
         Engine::Postgres => "Postgres",
     };
-    let few_place = filled(engine, FEW).await;
-    let many_place = filled(engine, many).await;
-    let few = Side::start(engine, &few_place, FEW).await;
-    let many = Side::start(engine, &many_place, many).await;
-    let mut times: Vec<[Vec<Duration>; 2]> = ASKED.iter().map(|_| Default::default()).collect();
+    let few_store = filled(engine, FEW).await;
+    let many_store = filled(engine, many).await;
+    let few = Side::start(engine, &few_store, FEW).await;
+    let many = Side::start(engine, &many_store, many).await;
+    let mut times: Vec<[Vec<Duration>; 2]> = REQUESTS.iter().map(|_| Default::default()).collect();
     for turn in 0..TIMES {
         let mut sides = [(0, &few), (1, &many)];
         if turn % 2 == 1 {
@@ -89,7 +89,7 @@ async fn measure(engine: Engine, many: u32, bars: &mut Vec<Bar>, rows: &mut Vec<
             }
         }
     }
-    for (name, times) in ASKED.iter().zip(times) {
+    for (name, times) in REQUESTS.iter().zip(times) {
         let [few, many] = times.map(Figures::of);
         let ms = |time: Duration| format!("{:.2} ms", time.as_secs_f64() * 1_000.0);
         rows.push(format!(
@@ -109,23 +109,23 @@ async fn measure(engine: Engine, many: u32, bars: &mut Vec<Bar>, rows: &mut Vec<
     many.end().await;
     bars.push(Bar {
         what: format!("{store}: start to ready with so many"),
-        measured: start_to_ready(&many_place).await.as_secs_f64() * 1_000.0,
+        measured: start_to_ready(&many_store).await.as_secs_f64() * 1_000.0,
         bound: Bound::MillisecondsTo(300.0),
     });
 }
 
 async fn filled(engine: Engine, tickets: u32) -> TempStore {
-    let place = TempStore::within(Path::new(env!("CARGO_TARGET_TMPDIR")), engine).await;
+    let store = TempStore::within(Path::new(env!("CARGO_TARGET_TMPDIR")), engine).await;
     // Makes the schema.
-    TestServer::on(&place).start().await.kill().await;
-    fill::fill(engine, &place, tickets).await;
-    place
+    TestServer::on(&store).start().await.kill().await;
+    fill(engine, &store, tickets, "i % 10 = 1").await;
+    store
 }
 
-async fn start_to_ready(place: &TempStore) -> Duration {
+async fn start_to_ready(store: &TempStore) -> Duration {
     let mut times = Vec::new();
     for _ in 0..STARTS {
-        let server = Server::start(TestServer::on(place), &place.folder().join("log")).await;
+        let server = Server::start(TestServer::on(store), &store.folder().join("log")).await;
         times.push(server.ready_in);
         server.kill().await;
     }

@@ -14,8 +14,8 @@ use crate::measure::server::Server;
 pub(crate) const THREADS: u32 = 20_000;
 
 /// Writes them into a store that has its schema.
-pub(crate) async fn write_threads(engine: Engine, place: &TempStore) {
-    let (file, url) = (place.file(), place.url());
+pub(crate) async fn write_threads(engine: Engine, store: &TempStore) {
+    let (file, url) = (store.file(), store.url());
     spawn_blocking(move || match engine {
         Engine::Sqlite => {
             let mut connection = SqliteConnection::establish(&file.display().to_string()).unwrap();

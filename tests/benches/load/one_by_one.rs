@@ -32,7 +32,7 @@ pub(crate) fn serve() {
 }
 
 /// Starts it on `place`, as a process of its own.
-pub(crate) async fn start(place: &TempStore) -> Server {
-    let options = TestServer::on(place).run_by(env::current_exe().unwrap());
-    Server::start(options, &place.folder().join("log")).await
+pub(crate) async fn start(store: &TempStore) -> Server {
+    let options = TestServer::on(store).run_by(env::current_exe().unwrap());
+    Server::start(options, &store.folder().join("log")).await
 }

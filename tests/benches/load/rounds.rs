@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use black_box::{Engine, N8n, Reaction, TempStore, TestServer};
+use black_box::{Engine, FakeN8n, Reaction, TempStore, TestServer};
 use diesel::{
     Connection, PgConnection, QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_query, sql_types,
 };
@@ -68,7 +68,7 @@ pub(crate) async fn measure(engine: Engine) -> Findings {
 /// A store with threads to read, and what is needed to ask for them.
 struct Bench {
     engine: Engine,
-    place: TempStore,
+    store: TempStore,
     bodies: PathBuf,
     addresses: PathBuf,
     pgbench: Option<Pgbench>,
@@ -76,30 +76,30 @@ struct Bench {
 
 impl Bench {
     async fn new(engine: Engine) -> Self {
-        let place = on_disk(engine).await;
-        let bodies = place.folder().join("bodies");
+        let store = on_disk(engine).await;
+        let bodies = store.folder().join("bodies");
         form::write_all(&bodies);
-        let server = start(&place).await;
-        fill::write_threads(engine, &place).await;
+        let server = start(&store).await;
+        fill::write_threads(engine, &store).await;
         let pgbench = match engine {
             Engine::Sqlite => None,
             Engine::Postgres => {
-                let ticket = one_ticket(&server, &place).await;
-                Some(Pgbench::new(place.url(), place.folder(), &ticket))
+                let ticket = one_ticket(&server, &store).await;
+                Some(Pgbench::new(store.url(), store.folder(), &ticket))
             }
         };
         server.kill().await;
         Self {
             engine,
-            addresses: place.folder().join("addresses"),
-            place,
+            addresses: store.folder().join("addresses"),
+            store,
             bodies,
             pgbench,
         }
     }
 
     async fn round(&mut self, round: usize, findings: &mut Findings) {
-        let server = start(&self.place).await;
+        let server = start(&self.store).await;
         findings.ready.push(server.ready_in);
         findings.at_rest.push(server.resident_kib());
         let tag = fill::write_addresses(&server, &self.addresses).await;
@@ -113,7 +113,7 @@ impl Bench {
         create(&server, &self.bodies, MANY, WARM_UP, None).await;
         let mut outcomes = Vec::new();
         for step in steps {
-            record_attempt(self.engine, &self.place).await;
+            record_attempt(self.engine, &self.store).await;
             let outcome = self.step(&server, step, &tag).await;
             println!("  round {}: {step:?}: {:.0}/s", round + 1, outcome.rate());
             outcomes.push((step, outcome));
@@ -140,10 +140,10 @@ impl Bench {
             }
             Step::Together | Step::OneByOne => {
                 // Of a fresh store both: the one that opens more would soon have the larger one.
-                let place = on_disk(Engine::Sqlite).await;
+                let store = on_disk(Engine::Sqlite).await;
                 let server = match step {
-                    Step::OneByOne => one_by_one::start(&place).await,
-                    _ => start(&place).await,
+                    Step::OneByOne => one_by_one::start(&store).await,
+                    _ => start(&store).await,
                 };
                 create(&server, &self.bodies, MANY, WARM_UP, None).await;
                 let load = create(&server, &self.bodies, MANY, STEP_TIME, None).await;
@@ -156,12 +156,12 @@ impl Bench {
 
 /// Tickets opened at this rate without a receiver, and with one that takes every notification and never answers.
 async fn beside_n8n(engine: Engine, bodies: &Path, rate: f64) -> Vec<[Load; 2]> {
-    let (quiet_place, hanging_place) = (on_disk(engine).await, on_disk(engine).await);
-    let n8n = N8n::start();
+    let (quiet_store, hanging_place) = (on_disk(engine).await, on_disk(engine).await);
+    let n8n = FakeN8n::start();
     n8n.always(Reaction::Hang);
-    let quiet = start(&quiet_place).await;
+    let quiet = start(&quiet_store).await;
     let log = hanging_place.folder().join("log");
-    let hanging = Server::start(TestServer::on(&hanging_place).telling(&n8n), &log).await;
+    let hanging = Server::start(TestServer::on(&hanging_place).notifying(&n8n), &log).await;
     for server in [&quiet, &hanging] {
         create(server, bodies, MANY, WARM_UP, Some(rate)).await;
     }
@@ -174,7 +174,7 @@ async fn beside_n8n(engine: Engine, bodies: &Path, rate: f64) -> Vec<[Load; 2]> 
         }
         for server in servers {
             // Of the whole server, whichever of its databases asks.
-            record_attempt(engine, &quiet_place).await;
+            record_attempt(engine, &quiet_store).await;
             loads.push(create(server, bodies, MANY, N8N_STEP_TIME, Some(rate)).await);
         }
         if round % 2 == 1 {
@@ -199,8 +199,8 @@ async fn on_disk(engine: Engine) -> TempStore {
     TempStore::within(Path::new(env!("CARGO_TARGET_TMPDIR")), engine).await
 }
 
-async fn start(place: &TempStore) -> Server {
-    Server::start(TestServer::on(place), &place.folder().join("log")).await
+async fn start(store: &TempStore) -> Server {
+    Server::start(TestServer::on(store), &store.folder().join("log")).await
 }
 
 async fn create(server: &Server, bodies: &Path, connections: u16, time: Duration, rate: Option<f64>) -> Load {
@@ -216,20 +216,20 @@ fn pressure(connections: u16, time: Duration, rate: Option<f64>) -> Pressure {
 }
 
 /// Whatever was put off is written now, and not into what is measured next.
-async fn record_attempt(engine: Engine, place: &TempStore) {
+async fn record_attempt(engine: Engine, store: &TempStore) {
     if engine == Engine::Postgres {
-        execute(place, "CHECKPOINT").await;
+        execute(store, "CHECKPOINT").await;
     }
 }
 
-async fn execute(place: &TempStore, sql: &'static str) {
-    let url = place.url();
+async fn execute(store: &TempStore, sql: &'static str) {
+    let url = store.url();
     let run = spawn_blocking(move || PgConnection::establish(&url).unwrap().batch_execute(sql).unwrap());
     run.await.unwrap();
 }
 
 /// Opens a ticket and reads what was written of it, so that `pgbench` writes the same.
-async fn one_ticket(server: &Server, place: &TempStore) -> Ticket {
+async fn one_ticket(server: &Server, store: &TempStore) -> Ticket {
     #[derive(QueryableByName)]
     struct Notification {
         #[diesel(sql_type = sql_types::Text)]
@@ -238,7 +238,7 @@ async fn one_ticket(server: &Server, place: &TempStore) -> Ticket {
     let form = form::form(pgbench::NUMBER);
     let reply = server.post("/api/ticket", form.to_string()).send().await.unwrap();
     assert_eq!(reply.status(), 201);
-    let url = place.url();
+    let url = store.url();
     let newest = "SELECT encode(payload, 'hex') AS payload FROM notifications ORDER BY created_at DESC LIMIT 1";
     let read = move || {
         sql_query(newest)

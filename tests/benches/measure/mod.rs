@@ -2,31 +2,11 @@
 #![allow(dead_code, reason = "not every benchmark uses all of it")]
 
 pub(crate) mod bars;
+pub(crate) mod fill;
 pub(crate) mod page;
 pub(crate) mod server;
 
-use std::{fs, time::Duration};
-
-/// The resident set of a process in KiB, as the kernel counts it.
-pub(crate) fn resident_kib(pid: u32) -> u32 {
-    status_kib(pid, "VmRSS:")
-}
-
-/// The largest resident set that a process ever had, in KiB.
-pub(crate) fn peak_kib(pid: u32) -> u32 {
-    status_kib(pid, "VmHWM:")
-}
-
-fn status_kib(pid: u32, name: &str) -> u32 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with(name)).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
-}
-
-/// How many files and sockets a process has open.
-pub(crate) fn open_files(pid: u32) -> usize {
-    fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()
-}
+use std::time::Duration;
 
 /// What many measurements of the same come to.
 pub(crate) struct Figures {

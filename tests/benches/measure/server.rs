@@ -1,7 +1,6 @@
 //! The server under load, as it runs in production: its log goes to a file, and nobody reads along.
 
 use std::{
-    fs,
     fs::File,
     net::{SocketAddr, TcpListener},
     path::Path,
@@ -9,17 +8,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use black_box::DeskOptions;
+use black_box::{ServerOptions, cpu_time, http_client, peak_kib, resident_kib};
 use reqwest::{Client, RequestBuilder};
 use tokio::{
     process::Child,
     time::{sleep, timeout},
 };
-
-use super::{peak_kib, resident_kib};
-
-/// Ticks of a second in `/proc`, on every Linux.
-const TICKS: u32 = 100;
 
 /// How often it is asked whether it is ready.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
@@ -35,7 +29,7 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts one without limits on `place`, which logs to `log`, and waits until it is ready.
-    pub(crate) async fn start(options: DeskOptions, log: &Path) -> Self {
+    pub(crate) async fn start(options: ServerOptions, log: &Path) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         drop(listener);
@@ -49,7 +43,7 @@ impl Server {
             .stderr(Stdio::inherit())
             .spawn()
             .unwrap();
-        let client = Client::builder().no_proxy().build().unwrap();
+        let client = http_client(Duration::from_mins(1));
         let mut server = Self {
             process,
             address,
@@ -107,16 +101,7 @@ impl Server {
 
     /// The processor time that it has used, its own and the kernel's for it.
     pub(crate) fn processor_time(&self) -> Duration {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
-        // The name of the program stands in brackets and may hold blanks. `utime` and `stime` are the 14th and 15th.
-        let (_, fields) = stat.rsplit_once(") ").unwrap();
-        let ticks: u32 = fields
-            .split(' ')
-            .skip(11)
-            .take(2)
-            .map(|field| field.parse::<u32>().unwrap())
-            .sum();
-        Duration::from_secs(1) * ticks / TICKS
+        cpu_time(self.pid())
     }
 
     /// Ends it at once.

@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf, process::Stdio, time::Duration};
 
-use black_box::{DeskOptions, Engine, TempStore, TestServer, on_both_stores, ticket};
+use black_box::{Engine, ServerOptions, TempStore, TestServer, on_both_stores, ticket};
 use tokio::time::{sleep, timeout};
 
 use crate::stores::{ask, execute, file_with, is_empty, rows};
@@ -17,7 +17,7 @@ fn backup_in(place: &TempStore) -> PathBuf {
     place.folder().join("backup.db")
 }
 
-async fn run(options: &DeskOptions, command: &str, file: &str) -> (i32, String, String) {
+async fn run(options: &ServerOptions, command: &str, file: &str) -> (i32, String, String) {
     let (status, out, err) = options.run(&[command, file]).await;
     (status.code().unwrap(), out, err)
 }

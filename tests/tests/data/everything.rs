@@ -1,6 +1,6 @@
 //! What is copied is what was there.
 
-use black_box::{Engine, MANAGER, N8n, Reaction, TempStore, TestServer, ticket};
+use black_box::{Engine, FakeN8n, MANAGER, Reaction, TempStore, TestServer, ticket};
 use serde_json::{Value, json};
 
 use crate::stores::{ask, dump, execute, file_with};
@@ -78,11 +78,11 @@ async fn every_row_arrives_unchanged_and_the_server_goes_on_with_it() {
         TempStore::new(Engine::Sqlite).await,
         TempStore::new(Engine::Postgres).await,
     );
-    let n8n = N8n::start();
-    n8n.always(Reaction::taken("SM-first"));
-    let desk = TestServer::on(&file).telling(&n8n).start().await;
+    let n8n = FakeN8n::start();
+    n8n.always(Reaction::accepted("SM-first"));
+    let desk = TestServer::on(&file).notifying(&n8n).start().await;
     let references = talk(&desk).await;
-    desk.all_settled().await;
+    desk.wait_for_empty_outbox().await;
     assert!(desk.stop().await.success());
     n8n.go_away().await;
     execute(&file, RARE);

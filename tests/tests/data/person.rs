@@ -2,7 +2,7 @@
 
 use std::{fs, process::Stdio, time::Duration};
 
-use black_box::{Engine, MANAGER, N8n, OPERATOR_TOKEN, Reaction, TempStore, TestServer, on_both_stores, ticket};
+use black_box::{Engine, FakeN8n, MANAGER, OPERATOR_TOKEN, Reaction, TempStore, TestServer, on_both_stores, ticket};
 use diesel::connection::SimpleConnection as _;
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -50,14 +50,14 @@ async fn open(desk: &TestServer, form: &Value) -> String {
 
 async fn everything_of_a_person_is_told_and_erased(engine: Engine) {
     let (place, catalogue) = (TempStore::new(engine).await, TempStore::new(Engine::Postgres).await);
-    let n8n = N8n::start();
-    n8n.always(Reaction::taken("SM-told"));
-    let options = TestServer::on(&place).telling(&n8n);
+    let n8n = FakeN8n::start();
+    n8n.always(Reaction::accepted("SM-told"));
+    let options = TestServer::on(&place).notifying(&n8n);
     let desk = options.start().await;
     let reference = open(&desk, &form()).await;
-    desk.all_settled().await;
+    desk.wait_for_empty_outbox().await;
     let others = desk.open().await;
-    desk.all_settled().await;
+    desk.wait_for_empty_outbox().await;
     n8n.always(Reaction::status(500));
     let answer = json!({ "ticketRef": reference, "from": MANAGER, "message": "I mollify you, Ada", "externalId": "SM-1",
         "mediaUrl": "https://media.example/ada" });
@@ -257,12 +257,12 @@ async fn a_crowd_leaves_no_remnants() {
 /// A person's message that came by WhatsApp into somebody else's ticket, and could not be told yet, is never told.
 async fn what_is_told_of_a_stranger_s_message_goes_with_it(engine: Engine) {
     let place = TempStore::new(engine).await;
-    let n8n = N8n::start();
-    n8n.always(Reaction::taken("SM-told"));
-    let options = TestServer::on(&place).telling(&n8n);
+    let n8n = FakeN8n::start();
+    n8n.always(Reaction::accepted("SM-told"));
+    let options = TestServer::on(&place).notifying(&n8n);
     let desk = options.start().await;
     let reference = desk.open().await;
-    desk.all_settled().await;
+    desk.wait_for_empty_outbox().await;
     n8n.always(Reaction::status(500));
     let said = json!({ "from": PHONE, "message": "punched by mistake", "externalId": "SM-stranger" });
     assert_eq!(desk.inbound(&said).await.status, 400);
@@ -276,9 +276,9 @@ async fn what_is_told_of_a_stranger_s_message_goes_with_it(engine: Engine) {
     assert!(status.success(), "{out}{err}");
     assert!(out.contains("erased: 0 tickets, 1 messages; 1 notifications"), "{out}");
     let tries = n8n.count();
-    n8n.always(Reaction::taken("SM-later"));
+    n8n.always(Reaction::accepted("SM-later"));
     desk.open().await;
-    desk.all_settled().await;
+    desk.wait_for_empty_outbox().await;
     let later = n8n.received().split_off(tries);
     assert!(!later.is_empty());
     for told in later {

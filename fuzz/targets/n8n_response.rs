@@ -1,0 +1,41 @@
+//! What n8n answers: a line that is `Retry-After`, and the body.
+#![no_main]
+
+use std::time::Duration;
+
+use fuzz::oracle;
+use libfuzzer_sys::{Corpus, fuzz_target};
+use notify_n8n::{id_in_answer, patience_of};
+use serde_json::Value;
+use ticket_domain::{ExternalId, Timestamp};
+
+fuzz_target!(|data: &[u8]| -> Corpus {
+    let end = data.iter().position(|byte| *byte == b'\n').unwrap_or(data.len());
+    let now = Timestamp::from_unix_micros(1_736_937_000_000_000).expect("a moment");
+    if let Ok(value) = reqwest::header::HeaderValue::from_bytes(&data[..end]) {
+        let wait = patience_of(&value, now);
+        let digits = value
+            .to_str()
+            .ok()
+            .map(str::trim)
+            .filter(|text| !text.is_empty() && text.len() < 19);
+        if let Some(digits) = digits.filter(|text| text.bytes().all(|byte| byte.is_ascii_digit())) {
+            assert_eq!(wait, digits.parse().ok().map(Duration::from_secs));
+        }
+    }
+    let body = data.get(end + 1..).unwrap_or_default();
+    let found = id_in_answer(body);
+    if let Some(id) = &found {
+        let text = id.to_string();
+        assert_eq!(text.parse::<ExternalId>().ok().as_ref(), Some(id));
+        assert!(!text.is_empty() && !oracle::has_controls(&text));
+    }
+    // Said once more without doubt, it is the first of the three that is an id.
+    if let Ok(Value::Object(answer)) = serde_json::from_slice(body) {
+        let first = ["externalId", "messageSid", "sid"]
+            .into_iter()
+            .find_map(|name| answer.get(name)?.as_str()?.parse::<ExternalId>().ok());
+        assert_eq!(id_in_answer(Value::Object(answer).to_string().as_bytes()), first);
+    }
+    Corpus::Keep
+});

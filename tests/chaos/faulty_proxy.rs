@@ -1,0 +1,290 @@
+//! What stands before n8n and can behave as no web server does.
+
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use black_box::FakeN8n;
+use openssl::{
+    asn1::Asn1Time,
+    bn::BigNum,
+    hash::MessageDigest,
+    pkey::{PKey, Private},
+    rsa::Rsa,
+    x509::{
+        X509, X509Builder, X509NameBuilder,
+        extension::{BasicConstraints, SubjectAlternativeName},
+    },
+};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy, copy_bidirectional, split},
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    time::sleep,
+};
+use tokio_native_tls::TlsAcceptor;
+
+/// A GB, as an answer.
+const FLOOD: u64 = 1 << 30;
+
+/// What becomes of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ProxyMode {
+    /// It leads to n8n.
+    Through,
+    /// It is refused.
+    Refused,
+    /// Nothing is said on it, until it leads to n8n again.
+    Silent,
+    /// It is reset once a request came.
+    Reset,
+    /// It is answered by what is no HTTP.
+    Nonsense,
+    /// n8n takes the request; one byte a second comes back.
+    Slow,
+    /// n8n takes the request; a GB comes back.
+    Flood,
+    /// A certificate is shown that nobody trusts.
+    Untrusted,
+    /// A certificate is shown that is for another host.
+    OtherHost,
+}
+
+/// The certificates of a proxy that speaks TLS.
+struct Certificates {
+    good: TlsAcceptor,
+    untrusted: TlsAcceptor,
+    other_host: TlsAcceptor,
+}
+
+/// Takes connections for n8n.
+pub(crate) struct FaultyProxy {
+    address: SocketAddr,
+    scheme: &'static str,
+    authority: Vec<u8>,
+    way: watch::Sender<ProxyMode>,
+}
+
+impl FaultyProxy {
+    /// Stands before `n8n`, with TLS or without.
+    pub(crate) async fn before(n8n: &FakeN8n, with_tls: bool) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let (way, ways) = watch::channel(ProxyMode::Through);
+        let (authority, stranger) = (Authority::new("ours"), Authority::new("a stranger"));
+        let certificates = with_tls.then(|| Certificates {
+            good: authority.certify("127.0.0.1"),
+            untrusted: stranger.certify("127.0.0.1"),
+            other_host: authority.certify("192.0.2.1"),
+        });
+        tokio::spawn(accept(listener, n8n.address(), Arc::new(certificates), ways));
+        Self {
+            address,
+            scheme: if with_tls { "https" } else { "http" },
+            authority: authority.certificate.to_pem().expect("a PEM"),
+            way,
+        }
+    }
+
+    /// Where it takes notifications.
+    pub(crate) fn url(&self) -> String {
+        format!("{}://{}/webhook/ticket-created", self.scheme, self.address)
+    }
+
+    /// The certificate of who signed ours.
+    pub(crate) fn authority(&self) -> &[u8] {
+        &self.authority
+    }
+
+    /// From now on connections go this way; if it is another one, all that stand break off, but for those that wait in
+    /// silence. Gives the moment at which they do.
+    pub(crate) fn go(&self, way: ProxyMode) -> Option<Instant> {
+        let now = Instant::now();
+        let is_other = self.way.send_if_modified(|went| std::mem::replace(went, way) != way);
+        is_other.then_some(now)
+    }
+}
+
+async fn accept(
+    listener: TcpListener,
+    n8n: SocketAddr,
+    certificates: Arc<Option<Certificates>>,
+    mut ways: watch::Receiver<ProxyMode>,
+) {
+    let address = listener.local_addr().expect("an address");
+    let mut listener = Some(listener);
+    loop {
+        if *ways.borrow_and_update() == ProxyMode::Refused {
+            listener = None;
+        } else if listener.is_none() {
+            listener = Some(TcpListener::bind(address).await.expect("the same port"));
+        }
+        let next = async {
+            match &listener {
+                Some(listener) => listener.accept().await.expect("a connection").0,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            stream = next => {
+                let (certificates, ways) = (certificates.clone(), ways.clone());
+                tokio::spawn(async move { serve(stream, n8n, (*certificates).as_ref(), ways).await });
+            }
+            changed = ways.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+async fn serve(
+    stream: TcpStream,
+    n8n: SocketAddr,
+    certificates: Option<&Certificates>,
+    mut ways: watch::Receiver<ProxyMode>,
+) {
+    let way = *ways.borrow_and_update();
+    if way == ProxyMode::Reset {
+        // What came is not read, so that closing is a reset.
+        drop(stream.readable().await);
+        return;
+    }
+    let answering = async {
+        match certificates {
+            None => answer(stream, n8n, way).await,
+            Some(certificates) => {
+                let acceptor = match way {
+                    ProxyMode::Untrusted => &certificates.untrusted,
+                    ProxyMode::OtherHost => &certificates.other_host,
+                    _ => &certificates.good,
+                };
+                // A client that trusts it too little breaks off.
+                if let Ok(stream) = acceptor.accept(stream).await {
+                    answer(stream, n8n, way).await;
+                }
+            }
+        }
+    };
+    if way == ProxyMode::Silent {
+        if ways.wait_for(|way| *way == ProxyMode::Through).await.is_ok() {
+            answering.await;
+        }
+        return;
+    }
+    tokio::select! {
+        () = answering => {}
+        _ = ways.changed() => {}
+    }
+}
+
+async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, n8n: SocketAddr, way: ProxyMode) {
+    if way == ProxyMode::Nonsense {
+        drop(stream.write_all(b"\x00\xff 99 what?\r\n\r\n\x01\x02\x03").await);
+        return;
+    }
+    let Ok(mut there) = TcpStream::connect(n8n).await else {
+        return;
+    };
+    let body_length = if way == ProxyMode::Flood { FLOOD } else { 11 };
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {body_length}\r\n\r\n");
+    if !matches!(way, ProxyMode::Slow | ProxyMode::Flood) {
+        drop(copy_bidirectional(&mut stream, &mut there).await);
+        return;
+    }
+    // n8n takes what comes; what it answers is replaced.
+    let ((mut asks, mut hears), (mut answers, mut takes)) = (split(stream), there.split());
+    let answered = async {
+        // Only what n8n has taken is answered.
+        if answers.read_u8().await.is_err() {
+            return;
+        }
+        if way == ProxyMode::Slow {
+            for byte in format!("{head}{{\"ok\":true}}").bytes() {
+                sleep(Duration::from_secs(1)).await;
+                if hears.write_all(&[byte]).await.is_err() {
+                    return;
+                }
+            }
+        } else if hears.write_all(head.as_bytes()).await.is_ok() {
+            let chunk = vec![b' '; 64 * 1024];
+            for _ in 0..FLOOD / chunk.len() as u64 {
+                if hears.write_all(&chunk).await.is_err() {
+                    return;
+                }
+            }
+        }
+    };
+    tokio::select! {
+        _ = copy(&mut asks, &mut takes) => {}
+        () = answered => {}
+    }
+}
+
+/// Who signs certificates.
+struct Authority {
+    key: PKey<Private>,
+    certificate: X509,
+}
+
+impl Authority {
+    fn new(name: &str) -> Self {
+        let key = key();
+        let mut certificate = blank(name, name, &key);
+        let constraints = BasicConstraints::new().critical().ca().build().expect("an extension");
+        certificate.append_extension(constraints).expect("an extension");
+        certificate.sign(&key, MessageDigest::sha256()).expect("a signature");
+        Self {
+            certificate: certificate.build(),
+            key,
+        }
+    }
+
+    /// A certificate for a host, as something that takes TLS connections.
+    fn certify(&self, host: &str) -> TlsAcceptor {
+        let key = key();
+        let issuer = self.certificate.subject_name().entries().next().expect("a name");
+        let issuer = issuer.data().to_string().expect("a text");
+        let mut certificate = blank("n8n", &issuer, &key);
+        let context = certificate.x509v3_context(Some(&self.certificate), None);
+        let names = SubjectAlternativeName::new()
+            .ip(host)
+            .build(&context)
+            .expect("an extension");
+        certificate.append_extension(names).expect("an extension");
+        certificate
+            .sign(&self.key, MessageDigest::sha256())
+            .expect("a signature");
+        let certificate = certificate.build().to_pem().expect("a PEM");
+        let key = key.private_key_to_pem_pkcs8().expect("a PEM");
+        let identity = native_tls::Identity::from_pkcs8(&certificate, &key).expect("an identity");
+        native_tls::TlsAcceptor::new(identity).expect("an acceptor").into()
+    }
+}
+
+fn key() -> PKey<Private> {
+    PKey::from_rsa(Rsa::generate(2_048).expect("a key")).expect("a key")
+}
+
+/// A certificate that nobody has signed yet.
+fn blank(name: &str, issuer: &str, key: &PKey<Private>) -> X509Builder {
+    let named = |name: &str| {
+        let mut builder = X509NameBuilder::new().expect("a name");
+        builder.append_entry_by_text("CN", name).expect("a name");
+        builder.build()
+    };
+    let mut certificate = X509Builder::new().expect("a certificate");
+    certificate.set_version(2).expect("a version");
+    let mut number = BigNum::new().expect("a number");
+    number
+        .rand(64, openssl::bn::MsbOption::MAYBE_ZERO, false)
+        .expect("a number");
+    let number = number.to_asn1_integer().expect("a number");
+    certificate.set_serial_number(&number).expect("a number");
+    certificate.set_subject_name(&named(name)).expect("a name");
+    certificate.set_issuer_name(&named(issuer)).expect("a name");
+    certificate.set_pubkey(key).expect("a key");
+    let day = |days| Asn1Time::days_from_now(days).expect("a day");
+    certificate.set_not_before(&day(0)).expect("a day");
+    certificate.set_not_after(&day(1)).expect("a day");
+    certificate
+}

@@ -1,0 +1,134 @@
+//! A server, its store, and n8n beside it.
+
+use std::{
+    net::TcpListener,
+    sync::{
+        Arc,
+        atomic::{AtomicU16, Ordering},
+    },
+};
+
+use black_box::{Engine, FakeN8n, Response, ServerOptions, TempStore, TestServer};
+use serde_json::{Value, json};
+
+/// Everything but the browser.
+pub(crate) struct Backend {
+    /// The server.
+    pub(crate) server: TestServer,
+    /// Where it sends notifications.
+    pub(crate) n8n: FakeN8n,
+    /// The scheme, host and port by which browsers know it.
+    pub(crate) base: String,
+    store: TempStore,
+}
+
+/// A port that nobody listens at. The server has to know its own address before it starts, so it can't choose one
+/// itself. It is below the range that systems give to connections, and above the one of `scripts/with-postgres`.
+pub(crate) fn free_port() -> u16 {
+    const FIRST: u16 = 30_000;
+    const COUNT: u16 = 2_000;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Two runs at once begin at different ends.
+    let begin = u16::try_from(std::process::id() % u32::from(COUNT)).expect("below 2,000");
+    loop {
+        let port = FIRST + (begin + NEXT.fetch_add(1, Ordering::Relaxed)) % COUNT;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+impl Backend {
+    pub(crate) async fn new(engine: Engine, settings: impl FnOnce(ServerOptions) -> ServerOptions) -> Self {
+        let store = TempStore::new(engine).await;
+        let n8n = FakeN8n::start();
+        let port = free_port();
+        let base = format!("http://127.0.0.1:{port}");
+        let options = TestServer::on(&store)
+            .notifying(&n8n)
+            .set("PORT", &port.to_string())
+            .set("BASE_URL", &base);
+        let server = settings(options).start().await;
+        Self {
+            server,
+            n8n,
+            base,
+            store,
+        }
+    }
+
+    /// An address of the server.
+    pub(crate) fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
+    /// Opens a ticket as another website's own server would, and gives its reference and the path of its page, with the
+    /// key.
+    pub(crate) async fn ticket(&self, changes: Value) -> (String, String) {
+        let mut form = black_box::ticket();
+        for (field, value) in changes.as_object().expect("fields") {
+            form[field] = value.clone();
+        }
+        let reply = self.server.create(&form).await;
+        assert_eq!(reply.status, 201, "{reply:?}");
+        let opened = reply.json();
+        let url = opened["ticketUrl"].as_str().expect("an address");
+        let path = url.strip_prefix(&self.base).expect("our own address").to_owned();
+        (opened["ticketRef"].as_str().expect("a reference").to_owned(), path)
+    }
+
+    /// The manager answers by WhatsApp.
+    pub(crate) async fn manager_says(&self, reference: &str, message: &str) -> Response {
+        let body = json!({ "ticketRef": reference, "message": message, "from": black_box::MANAGER });
+        let reply = self.server.inbound(&body).await;
+        assert_eq!(reply.status, 200, "{reply:?}");
+        reply
+    }
+
+    /// Asks the API as an operator, without the look into its description: its own tests do that.
+    pub(crate) async fn operator(&self, method: &str, path: &str, body: Option<Value>) -> Value {
+        let bearer = format!("Bearer {}", black_box::OPERATOR_TOKEN);
+        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+        let body = body.map(|body| body.to_string().into_bytes());
+        let reply = self
+            .server
+            .try_send(method, path, &headers, body)
+            .await
+            .expect("an answer");
+        assert!(reply.status < 300, "{method} {path}: {reply:?}");
+        reply.json()
+    }
+
+    /// The status of a ticket.
+    pub(crate) async fn status_of(&self, reference: &str) -> String {
+        let ticket = self.operator("GET", &format!("/api/ticket/{reference}"), None).await;
+        ticket["ticket"]["status"].as_str().expect("a status").to_owned()
+    }
+
+    /// The texts of a thread, oldest first.
+    pub(crate) async fn thread(&self, reference: &str) -> Vec<String> {
+        let ticket = self.operator("GET", &format!("/api/ticket/{reference}"), None).await;
+        let messages = ticket["messages"].as_array().expect("messages");
+        let text = |message: &Value| {
+            message["body"]
+                .as_str()
+                .or(message["message"].as_str())
+                .expect("a text")
+                .to_owned()
+        };
+        messages.iter().map(text).collect()
+    }
+
+    /// How many tickets there are.
+    pub(crate) async fn tickets(&self) -> usize {
+        let list = self.operator("GET", "/api/tickets?limit=100", None).await;
+        list["tickets"].as_array().expect("tickets").len()
+    }
+
+    /// Ends it. What it logged must hold nothing private: the harness looks.
+    pub(crate) async fn end(self: Arc<Self>) {
+        let backend = Arc::into_inner(self).expect("the scenario is over");
+        assert!(backend.server.stop().await.success(), "the server ends well");
+        drop(backend.store);
+    }
+}

@@ -1,0 +1,164 @@
+//! What goes wrong at the edges: with statuses, with the server's place, with Twilio's silence, with Config.
+
+use std::time::{Duration, Instant};
+
+use black_box::{MANAGER, Reaction};
+use serde_json::json;
+
+use crate::{
+    fixture::{Fixture, SOON, payload, texts},
+    real_n8n::{CARELESS, IMPATIENT, TEMPLATE},
+};
+
+/// What a sender is told by the fallback address.
+const NOT_TAKEN: &str = "Your message was not taken. Please send it again.";
+
+/// Twilio tells a status once, and reads no answer: a server that restarts hears of it all the same.
+pub(crate) async fn the_server_is_away_for_a_status(fixture: &mut Fixture) {
+    let (store, server) = fixture.server().await;
+    let (reference, sent) = fixture.open(&server).await;
+    assert!(server.stop().await.success());
+    let answer = fixture.report(&sent.sid, "undelivered", Some("63016")).await;
+    assert_eq!((answer.status, answer.text.as_str()), (204, ""), "{answer:?}");
+    assert!(answer.took < Duration::from_secs(2), "{answer:?}");
+    // Longer than replies are tried.
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    let server = fixture.server_on(&store).start().await;
+    let count = fixture.twilio.sent().len() + 1;
+    let template = fixture.twilio.wait_for(count, SOON).await.pop().unwrap();
+    assert_eq!(
+        (template.ticket_ref(), template.field("ContentSid")),
+        (reference, TEMPLATE)
+    );
+    assert!(server.stop().await.success());
+
+    // It ends, and is seen to have failed. What is no answer of the server's is not tried again at all.
+    let path = format!("/webhook/{IMPATIENT}");
+    let answer = fixture.report_to(&path, &sent.sid, "delivered", None).await;
+    assert_eq!(answer.status, 204, "{answer:?}");
+    fixture
+        .n8n
+        .wait_for_log("The ticket server did not take a status")
+        .await;
+    let impostor = fixture.impostor();
+    impostor.always(Reaction::Respond(200, Vec::new(), "<!DOCTYPE html>".into()));
+    let answer = fixture.report(&sent.sid, "delivered", None).await;
+    assert_eq!(answer.status, 204, "{answer:?}");
+    fixture
+        .n8n
+        .wait_for_log("The ticket server refused a status: 200")
+        .await;
+    assert_eq!(impostor.count(), 1);
+}
+
+/// A 200 of anybody's is no sign that a reply was taken; words that XML can't hold are left out.
+pub(crate) async fn somebody_else_answers_as_the_server(fixture: &mut Fixture) {
+    fixture.n8n_works().await;
+    let impostor = fixture.impostor();
+    for body in ["", "<!DOCTYPE html><p>Welcome", "null", "[1]", "{\"ok\":\"true\"}"] {
+        impostor.always(Reaction::Respond(200, Vec::new(), body.into()));
+        let (_, answer) = fixture.write(MANAGER, "to nobody", &[]).await;
+        assert_eq!((answer.status, answer.text.as_str()), (502, ""), "{body:?}: {answer:?}");
+    }
+    fixture.n8n.wait_for_log("not the ticket server's answer").await;
+    let notice = json!({ "ok": true, "notice": "a\u{1}b\u{b} <c>\u{ffff}\nd" });
+    impostor.always(Reaction::json(&notice));
+    let (_, answer) = fixture.write(MANAGER, "to somebody", &[]).await;
+    assert_eq!(answer.text(), "ab <c>\nd");
+}
+
+/// Ten media, 2.5 seconds each, are more than Twilio waits for: it hears so in time.
+pub(crate) async fn a_slow_server_and_many_media(fixture: &mut Fixture) {
+    fixture.n8n_works().await;
+    let impostor = fixture.impostor();
+    impostor.always(Reaction::json(&json!({ "ok": true })).after(Duration::from_millis(2_500)));
+    let names: Vec<String> = (0..10).map(|i| format!("MediaUrl{i}")).collect();
+    let mut media = vec![("NumMedia", "10")];
+    media.extend(
+        names
+            .iter()
+            .map(|name| (name.as_str(), "https://api.twilio.example/picture")),
+    );
+    let (_, answer) = fixture.write(MANAGER, "many", &media).await;
+    assert_eq!(answer.status, 503, "{answer:?}");
+    assert!(answer.took < Duration::from_secs(14), "{answer:?}");
+}
+
+/// Twilio's fallback address: one more chance, and then a word to whoever wrote.
+pub(crate) async fn a_reply_that_was_not_taken(fixture: &mut Fixture) {
+    let fallback = "/webhook/twilio-whatsapp-fallback";
+    let (store, server) = fixture.server().await;
+    let (reference, sent) = fixture.open(&server).await;
+    assert!(server.stop().await.success());
+    let more = [
+        ("OriginalRepliedMessageSid", sent.sid.as_str()),
+        ("ErrorCode", "11200"),
+        ("ErrorUrl", "https://n8n.example.com/webhook/twilio-whatsapp"),
+    ];
+    let answer = fixture.write_to(fallback, "SMfallback", MANAGER, "lost?", &more).await;
+    assert_eq!(answer.text(), NOT_TAKEN);
+    let wrong = fixture
+        .server_on(&store)
+        .set("RAILWAY_INBOUND_SECRET", "another-inbound-key-0123456789abcdef");
+    let server = wrong.start().await;
+    let answer = fixture.write_to(fallback, "SMfallback", MANAGER, "lost?", &more).await;
+    assert_eq!(answer.text(), NOT_TAKEN);
+    assert!(server.stop().await.success());
+    let server = fixture.server_on(&store).start().await;
+    let answer = fixture.write_to(fallback, "SMfallback", MANAGER, "lost?", &more).await;
+    assert_eq!(answer.text(), "");
+    assert_eq!(texts(&server.ticket(&reference).await)[1..], ["lost?"]);
+    // What Twilio did not sign is refused here too.
+    let (address, params) = (
+        fixture.n8n.url(fallback),
+        [("MessageSid", "SMother"), ("Body", "from nobody")],
+    );
+    let forged = fixture.twilio.call_signed_by("another token", &address, &params).await;
+    assert_eq!(forged.status, 403, "{forged:?}");
+    assert!(server.stop().await.success());
+}
+
+/// Twilio takes its time, or never answers: nobody may be told twice within a minute for that.
+pub(crate) async fn twilio_is_silent(fixture: &mut Fixture) {
+    fixture.n8n_works().await;
+    fixture.twilio.delay(Duration::from_secs(8));
+    let (status, answer) = fixture.n8n.notify("slow", &payload("T-20261106-0001")).await;
+    assert_eq!(status, 200, "{answer}");
+    fixture.twilio.delay(Duration::from_secs(16));
+    let (begun, ticket) = (Instant::now(), payload("T-20261106-0002"));
+    let (status, answer) = fixture.n8n.notify("silent", &ticket).await;
+    assert_eq!((status, &answer["twilioStatus"]), (502, &json!(null)), "{answer}");
+    assert!(begun.elapsed() < Duration::from_secs(14), "{:?}", begun.elapsed());
+    fixture.twilio.delay(Duration::ZERO);
+    let asked = fixture.twilio.asked();
+    let (status, answer) = fixture.n8n.notify("silent", &ticket).await;
+    assert_eq!((status, &answer["error"]), (503, &json!("under_way")));
+    assert_eq!(fixture.twilio.asked(), asked);
+}
+
+/// A Config without a number and with broken variables of the template: what needs them waits, the rest goes.
+pub(crate) async fn a_careless_config(fixture: &mut Fixture) {
+    fixture.n8n_works().await;
+    let path = format!("/webhook/{CARELESS}");
+    let post = async |id: &str, ticket: &serde_json::Value| {
+        let headers = [("x-api-key", black_box::SHARED_SECRET), ("webhook-id", id)];
+        let (status, body) = fixture.n8n.post(&path, &headers, &ticket.to_string()).await.unwrap();
+        (status, serde_json::from_str::<serde_json::Value>(&body).unwrap())
+    };
+    let mut ticket = payload("T-20261107-0001");
+    ticket["to"] = format!("whatsapp:{MANAGER}").into();
+    assert_eq!(post("careless-1", &ticket).await.0, 200);
+    assert_eq!(
+        fixture.twilio.sent().pop().unwrap().field("To"),
+        format!("whatsapp:{MANAGER}")
+    );
+    // WhatsApp wants the template, now or from the start.
+    fixture.twilio.then(400, 63016, None);
+    assert_eq!(post("careless-2", &ticket).await.0, 502);
+    ticket["template"] = true.into();
+    let (status, answer) = post("careless-3", &ticket).await;
+    assert_eq!((status, &answer["error"]), (502, &json!("template_variables")));
+    ticket.as_object_mut().unwrap().remove("to");
+    let (status, answer) = post("careless-4", &ticket).await;
+    assert_eq!((status, &answer["error"]), (502, &json!("no_number")));
+}

@@ -1,0 +1,208 @@
+//! What every scenario needs: a real n8n, a fake Twilio, and a store for the server.
+
+use std::time::Duration;
+
+use black_box::{
+    CUSTOMER, Engine, FakeN8n, FakeTwilio, MANAGER, SHARED_SECRET, SentMessage, ServerOptions, TempStore, TestServer,
+};
+use serde_json::{Value, json};
+
+use crate::real_n8n::{RealN8n, TO_WHATSAPP, free_port};
+
+/// How long the way from the server to Twilio may take when nothing is wrong.
+pub(crate) const SOON: Duration = Duration::from_secs(30);
+
+/// The actors.
+pub(crate) struct Fixture {
+    pub(crate) n8n: RealN8n,
+    pub(crate) twilio: FakeTwilio,
+    /// n8n knows the server by its port, so every server of this run has the same one.
+    server_port: u16,
+    messages: u32,
+    is_published: bool,
+}
+
+impl Fixture {
+    /// Sets everything up. n8n does not run yet.
+    pub(crate) async fn set_up() -> Self {
+        let (twilio, server_port) = (FakeTwilio::start(), free_port());
+        let n8n = RealN8n::set_up(&format!("http://127.0.0.1:{server_port}"), twilio.url()).await;
+        Self {
+            n8n,
+            twilio,
+            server_port,
+            messages: 0,
+            is_published: false,
+        }
+    }
+
+    /// Starts n8n without the workflow that takes notifications.
+    pub(crate) async fn start_n8n_inactive(&mut self) -> Vec<(Option<u16>, black_box::BodyKind)> {
+        self.n8n.start("/webhook/twilio-status", 403).await
+    }
+
+    /// Sees to it that n8n runs, with every workflow active.
+    pub(crate) async fn n8n_works(&mut self) {
+        if !self.is_published {
+            self.n8n.stop().await;
+            self.n8n.publish(TO_WHATSAPP).await;
+            self.is_published = true;
+        }
+        if self.n8n.post("/webhook/ticket-created", &[], "{}").await.is_none() {
+            self.n8n.start("/webhook/ticket-created", 403).await;
+        }
+    }
+
+    /// Another web server at the address where n8n expects the ticket server.
+    pub(crate) fn impostor(&self) -> FakeN8n {
+        FakeN8n::start_at(self.server_port)
+    }
+
+    /// A server on a place, not yet started, that tells n8n.
+    pub(crate) fn server_on(&self, store: &TempStore) -> ServerOptions {
+        TestServer::on(store)
+            .set("PORT", &self.server_port.to_string())
+            .set("N8N_TICKET_CREATED_WEBHOOK", &self.n8n.webhook())
+            .set("N8N_SHARED_SECRET", SHARED_SECRET)
+    }
+
+    /// n8n and a server of its own, started.
+    pub(crate) async fn server(&mut self) -> (TempStore, TestServer) {
+        self.n8n_works().await;
+        let store = TempStore::new(Engine::Sqlite).await;
+        let server = self.server_on(&store).start().await;
+        (store, server)
+    }
+
+    /// Opens a ticket; gives its reference and the message that Twilio took, once the server knows of it.
+    pub(crate) async fn open(&self, server: &TestServer) -> (String, SentMessage) {
+        let reference = server.open().await;
+        let sent = self.twilio.wait_for_ticket(&reference, SOON).await;
+        server.wait_for_empty_outbox().await;
+        (reference, sent)
+    }
+
+    /// Somebody writes to our number by WhatsApp; gives the id of the message and what n8n answers.
+    pub(crate) async fn write(
+        &mut self,
+        from: &str,
+        text: &str,
+        more: &[(&str, &str)],
+    ) -> (String, black_box::WebhookResponse) {
+        self.messages += 1;
+        let sid = format!("SMin{:028x}", self.messages);
+        let answer = self.write_again(&sid, from, text, more).await;
+        (sid, answer)
+    }
+
+    /// The same with an id that was used before.
+    pub(crate) async fn write_again(
+        &self,
+        sid: &str,
+        from: &str,
+        text: &str,
+        more: &[(&str, &str)],
+    ) -> black_box::WebhookResponse {
+        self.write_to("/webhook/twilio-whatsapp", sid, from, text, more).await
+    }
+
+    /// The same by another address of n8n's.
+    pub(crate) async fn write_to(
+        &self,
+        path: &str,
+        sid: &str,
+        from: &str,
+        text: &str,
+        more: &[(&str, &str)],
+    ) -> black_box::WebhookResponse {
+        let from = format!("whatsapp:{from}");
+        let mut params = vec![
+            ("MessageSid", sid),
+            ("SmsMessageSid", sid),
+            ("AccountSid", black_box::ACCOUNT_SID),
+            ("From", from.as_str()),
+            ("To", "whatsapp:+14155238886"),
+            ("Body", text),
+            ("ProfileName", "Zoë & Söhne"),
+        ];
+        if !more.iter().any(|(name, _)| *name == "NumMedia") {
+            params.push(("NumMedia", "0"));
+        }
+        params.extend_from_slice(more);
+        self.twilio.call(&self.n8n.url(path), &params).await
+    }
+
+    /// Twilio reports what became of a message.
+    pub(crate) async fn report(&self, sid: &str, status: &str, error: Option<&str>) -> black_box::WebhookResponse {
+        self.report_to("/webhook/twilio-status", sid, status, error).await
+    }
+
+    /// The same by another address of n8n's.
+    pub(crate) async fn report_to(
+        &self,
+        path: &str,
+        sid: &str,
+        status: &str,
+        error: Option<&str>,
+    ) -> black_box::WebhookResponse {
+        let mut params = vec![
+            ("MessageSid", sid),
+            ("MessageStatus", status),
+            ("To", "whatsapp:+919655716000"),
+        ];
+        if let Some(error) = error {
+            params.push(("ErrorCode", error));
+        }
+        self.twilio.call(&self.n8n.url(path), &params).await
+    }
+}
+
+/// The texts of a ticket's thread.
+pub(crate) fn texts(ticket: &Value) -> Vec<&str> {
+    let messages = ticket["messages"].as_array().unwrap();
+    messages
+        .iter()
+        .map(|message| message["body"].as_str().unwrap_or_default())
+        .collect()
+}
+
+/// Where WhatsApp says the newest message of a ticket is.
+pub(crate) fn delivery(ticket: &Value) -> &str {
+    ticket["ticket"]["delivery"]["state"].as_str().unwrap_or("none")
+}
+
+/// Waits until this is true of a ticket; asks again and again.
+pub(crate) async fn until(server: &TestServer, reference: &str, what: &str, is_true: impl Fn(&Value) -> bool) -> Value {
+    let found = tokio::time::timeout(SOON, async {
+        loop {
+            let ticket = server.ticket(reference).await;
+            if is_true(&ticket) {
+                return ticket;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    if let Ok(ticket) = found.await {
+        return ticket;
+    }
+    panic!("{what} did not come true: {}", server.ticket(reference).await);
+}
+
+/// A notification as the server writes it.
+pub(crate) fn payload(reference: &str) -> Value {
+    json!({
+        "event": "ticket.created",
+        "ticketRef": reference,
+        "ticketId": "01010101-0101-0101-0101-010101010101",
+        "ticketUrl": format!("https://desk.example/ticket/{reference}"),
+        "customerName": "Zoë Doe",
+        "customerPhone": CUSTOMER,
+        "customerEmail": "zoe@customer.example",
+        "subject": "Bottles",
+        "message": "Broken.",
+        "priority": "high",
+        "createdAt": "2026-11-22T10:00:00.000001Z",
+        "summary": "Zoë Doe: Bottles – Broken.",
+        "to": MANAGER,
+    })
+}

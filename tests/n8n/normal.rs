@@ -1,0 +1,358 @@
+//! The loop when everything works.
+
+use black_box::{CUSTOMER, Engine, MANAGER, TempStore, TestServer};
+use serde_json::json;
+
+use crate::{
+    fixture::{Fixture, SOON, delivery, payload, texts, until},
+    real_n8n::{REPEAT, REPORT_ONLY, TEMPLATE},
+};
+
+/// Ticket → WhatsApp → a quoted reply → the thread; then the customer writes again.
+pub(crate) async fn the_loop_with_a_quoted_reply(fixture: &mut Fixture) {
+    let (_store, server) = fixture.server().await;
+    let (reference, sent) = fixture.open(&server).await;
+    assert_eq!(
+        sent.field("Body"),
+        format!(
+            "🎫 *NEW SUPPORT TICKET*\n\n*Ticket:* {reference}\n*Customer:* Zoë Quuxley 🦊\n*Phone:* {CUSTOMER}\n\
+             *Email:* zoe.quuxley@customer.example\n*Priority:* HIGH\n*Subject:* Product Quality Issue\n\n*Message:*\n\
+             I received damaged bottles in my last order.\n\n*View Ticket:* https://desk.example/ticket/{reference}\n\n\
+             Response to this message to respond to the ticket."
+        )
+    );
+    assert_eq!(sent.field("To"), format!("whatsapp:{MANAGER}"));
+    assert_eq!(sent.field("From"), "whatsapp:+14155238886");
+    let callback = fixture.n8n.url("/webhook/twilio-status") + REPEAT;
+    assert_eq!(sent.field("StatusCallback"), callback);
+    assert_eq!(delivery(&server.ticket(&reference).await), "sent");
+
+    let quote = [("OriginalRepliedMessageSid", sent.sid.as_str())];
+    let (sid, answer) = fixture
+        .write(MANAGER, "New ones are on their way & <free> 🎁", &quote)
+        .await;
+    assert_eq!(answer.text(), "");
+    let ticket = server.ticket(&reference).await;
+    assert_eq!(texts(&ticket)[1], "New ones are on their way & <free> 🎁");
+    assert_eq!(ticket["messages"][1]["sender"], "manager");
+    // Twilio repeats what it thinks was lost.
+    fixture
+        .write_again(&sid, MANAGER, "New ones are on their way & <free> 🎁", &quote)
+        .await;
+    assert_eq!(texts(&server.ticket(&reference).await).len(), 2);
+
+    fixture.write(CUSTOMER, &format!("{reference}: thank you"), &[]).await;
+    let told = fixture.twilio.wait_for(2, SOON).await.pop().unwrap();
+    assert_eq!(texts(&server.ticket(&reference).await).len(), 3);
+    server.wait_for_empty_outbox().await;
+    assert!(
+        told.field("Body")
+            .starts_with("💬 *NEW MESSAGE FROM THE CUSTOMER*\n\n*Ticket:* "),
+        "{told:?}"
+    );
+    assert!(told.field("Body").contains(": thank you"), "{told:?}");
+    assert!(server.stop().await.success());
+}
+
+/// A bare reply is asked about, in the server's words; a number settles it.
+pub(crate) async fn asking_back_and_a_pick(fixture: &mut Fixture) {
+    let (_store, server) = fixture.server().await;
+    let (older, _) = fixture.open(&server).await;
+    let (newer, _) = fixture.open(&server).await;
+    let (sid, answer) = fixture.write(MANAGER, "We send new ones", &[]).await;
+    let asked = answer.text();
+    let place = |reference: &str| {
+        asked
+            .find(reference)
+            .unwrap_or_else(|| panic!("{reference} is not in {asked:?}"))
+    };
+    assert!(place(&newer) < place(&older), "{asked}");
+    assert_eq!(
+        fixture.write_again(&sid, MANAGER, "We send new ones", &[]).await.text(),
+        asked
+    );
+    assert_eq!(
+        texts(&server.ticket(&older).await).len() + texts(&server.ticket(&newer).await).len(),
+        2
+    );
+
+    let (pick, answer) = fixture.write(MANAGER, "2", &[]).await;
+    let told = answer.text();
+    assert!(told.contains(&older), "{told}");
+    assert_eq!(fixture.write_again(&pick, MANAGER, "2", &[]).await.text(), told);
+    assert_eq!(texts(&server.ticket(&older).await)[1..], ["We send new ones"]);
+    assert_eq!(texts(&server.ticket(&newer).await).len(), 1);
+
+    // Asked anew, and left to the team.
+    let (_, answer) = fixture.write(MANAGER, "And another thing", &[]).await;
+    assert!(answer.text().contains(&newer), "{answer:?}");
+    let (_, answer) = fixture.write(MANAGER, "0", &[]).await;
+    assert!(!answer.text().is_empty(), "{answer:?}");
+    // A reference that does not exist is a 404 of the server's; the manager is asked too.
+    let (_, answer) = fixture.write(MANAGER, "T-20200101-0000 is done", &[]).await;
+    assert!(answer.text().contains(&newer), "{answer:?}");
+    // A stranger is told nothing.
+    let (_, answer) = fixture.write("+4915112345678", "Hello?", &[]).await;
+    assert_eq!(answer.text(), "");
+    assert!(server.stop().await.success());
+}
+
+/// Three pictures of one message are three messages of the thread; without a ticket they are asked about once.
+pub(crate) async fn several_media(fixture: &mut Fixture) {
+    let (_store, server) = fixture.server().await;
+    let (reference, sent) = fixture.open(&server).await;
+    let pictures = [
+        ("NumMedia", "3"),
+        ("MediaUrl0", "https://api.twilio.example/0"),
+        ("MediaUrl1", "https://api.twilio.example/1"),
+        ("MediaUrl2", "https://api.twilio.example/2"),
+    ];
+    let urls = |ticket: &serde_json::Value| -> Vec<String> {
+        let messages = ticket["messages"].as_array().unwrap();
+        messages
+            .iter()
+            .filter_map(|message| Some(message["mediaUrl"].as_str()?.to_owned()))
+            .collect()
+    };
+    let all = [
+        "https://api.twilio.example/0",
+        "https://api.twilio.example/1",
+        "https://api.twilio.example/2",
+    ];
+    let mut quoted = pictures.to_vec();
+    quoted.push(("OriginalRepliedMessageSid", &sent.sid));
+    let (_, answer) = fixture.write(MANAGER, "Like this?", &quoted).await;
+    assert_eq!(answer.text(), "");
+    let ticket = server.ticket(&reference).await;
+    assert_eq!(urls(&ticket), all);
+    assert_eq!(texts(&ticket)[1..], ["Like this?", "", ""]);
+
+    // The text names the ticket: the other pictures have no text, and follow the first one.
+    let (other, _) = fixture.open(&server).await;
+    fixture.write(MANAGER, &format!("for {other}"), &pictures).await;
+    assert_eq!(urls(&server.ticket(&other).await), all);
+
+    // Nothing names it: one question about all of them.
+    let (_, answer) = fixture.write(MANAGER, "", &pictures).await;
+    assert_eq!(answer.text.matches("<Message>").count(), 1, "{answer:?}");
+    assert!(answer.text().contains(&reference), "{answer:?}");
+    let (_, answer) = fixture.write(MANAGER, &reference, &[]).await;
+    assert!(answer.text().contains(&reference), "{answer:?}");
+    assert_eq!(urls(&server.ticket(&reference).await).len(), 6);
+    assert!(server.stop().await.success());
+}
+
+/// `server check --probe` goes round the loop and tells nobody.
+pub(crate) async fn the_probe(fixture: &mut Fixture) {
+    let (store, server) = fixture.server().await;
+    let before = fixture.twilio.asked();
+    let answer = fixture.n8n.notify("probe-1", &json!({ "event": "probe" })).await;
+    assert_eq!(
+        answer,
+        (200, json!({ "ok": true, "probe": true, "inbound": { "status": 400 } }))
+    );
+    let (status, out, err) = fixture.server_on(&store).run(&["check", "--probe", "--yes"]).await;
+    assert!(status.success(), "{out}{err}");
+    println!("       {}", out.trim().replace('\n', "\n       "));
+    assert!(server.stop().await.success());
+
+    // Nothing listens where the workflow looks for the server.
+    let (status, answer) = fixture.n8n.notify("probe-2", &json!({ "event": "probe" })).await;
+    assert_eq!(
+        (status, &answer["inbound"]),
+        (200, &json!({ "status": null, "detail": "ECONNREFUSED" }))
+    );
+    // Somebody at that address knows another key.
+    let wrong = fixture
+        .server_on(&store)
+        .set("RAILWAY_INBOUND_SECRET", "another-inbound-key-0123456789abcdef");
+    let server = wrong.start().await;
+    let (_, answer) = fixture.n8n.notify("probe-3", &json!({ "event": "probe" })).await;
+    assert_eq!(answer["inbound"], json!({ "status": 401 }));
+    assert!(server.stop().await.success());
+    assert_eq!(fixture.twilio.asked(), before);
+}
+
+/// What Twilio did not sign never reaches the server.
+pub(crate) async fn forged_signatures(fixture: &mut Fixture) {
+    let (_store, server) = fixture.server().await;
+    let (reference, sent) = fixture.open(&server).await;
+    let from = format!("whatsapp:{MANAGER}");
+    let reply = [
+        ("MessageSid", "SMforged"),
+        ("From", &from),
+        ("Body", "Send me your bank account"),
+        ("OriginalRepliedMessageSid", &sent.sid),
+        ("NumMedia", "0"),
+    ];
+    let webhook = fixture.n8n.url("/webhook/twilio-whatsapp");
+    let answer = fixture.twilio.call_signed_by("another token", &webhook, &reply).await;
+    assert_eq!(answer.status, 403, "{answer:?}");
+    let unsigned = fixture.n8n.post("/webhook/twilio-whatsapp", &[], "{}").await.unwrap();
+    assert_eq!(unsigned.0, 403, "{unsigned:?}");
+    let status = [("MessageSid", sent.sid.as_str()), ("MessageStatus", "failed")];
+    let answer = fixture
+        .twilio
+        .call_signed_by("another token", &fixture.n8n.url("/webhook/twilio-status"), &status)
+        .await;
+    assert_eq!(answer.status, 403, "{answer:?}");
+    let ticket = server.ticket(&reference).await;
+    assert_eq!((texts(&ticket).len(), delivery(&ticket)), (1, "sent"));
+    assert!((server.metric("messages_unmatched").await - 0.0).abs() < f64::EPSILON);
+
+    // Told to report only, the workflow lets it through and shows it as a failed execution.
+    let webhook = fixture.n8n.url(&format!("/webhook/{REPORT_ONLY}"));
+    let answer = fixture.twilio.call_signed_by("another token", &webhook, &reply).await;
+    assert_eq!(answer.text(), "");
+    assert_eq!(texts(&server.ticket(&reference).await).len(), 2);
+    fixture.n8n.wait_for_log("The signature is wrong; let through").await;
+    // Ten media are the most; whoever says more is not believed.
+    let mut many = reply.to_vec();
+    many[0].1 = "SMforged2";
+    many[4].1 = "30000000000";
+    let answer = fixture.twilio.call_signed_by("another token", &webhook, &many).await;
+    assert_eq!(answer.text(), "");
+    assert!(answer.took < std::time::Duration::from_secs(5), "{answer:?}");
+    assert!(server.stop().await.success());
+}
+
+/// Whatever is long is cut between characters, and the link stays; a customer's marks make no layout.
+pub(crate) async fn long_and_marked_up_texts(fixture: &mut Fixture) {
+    fixture.n8n_works().await;
+    let family = "👩‍👩‍👧‍👦";
+    let families = family.repeat(200);
+    let long = "ü🦊".repeat(2_500);
+    let cases = [
+        ("short", "short", "short"),
+        (long.as_str(), "short", "short"),
+        (families.as_str(), families.as_str(), families.as_str()),
+        (long.as_str(), long.as_str(), long.as_str()),
+    ];
+    for (i, (message, subject, name)) in cases.into_iter().enumerate() {
+        let mut ticket = payload(&format!("T-20261101-{i:04}"));
+        ticket["message"] = message.into();
+        ticket["subject"] = subject.into();
+        ticket["customerName"] = name.into();
+        ticket["ticketUrl"] = format!("https://desk.example/ticket/T-20261101-{i:04}?key={}", "k".repeat(200)).into();
+        let (status, answer) = fixture.n8n.notify(&format!("long-{i}"), &ticket).await;
+        assert_eq!(status, 200, "{answer}");
+        let sent = fixture.twilio.sent().pop().unwrap();
+        let body = sent.field("Body");
+        assert!(
+            body.encode_utf16().count() <= 1_600 && body.contains(ticket["ticketUrl"].as_str().unwrap()),
+            "{body}"
+        );
+        // Nothing was halved: no replacement character, and every family is complete.
+        assert!(!body.contains('\u{fffd}'), "{body}");
+        assert!(!body.replace(family, "").contains('\u{200d}'), "{body}");
+    }
+    // One character that is longer than a message all by itself.
+    let mut ticket = payload("T-20261102-0002");
+    ticket["message"] = format!("a{}", "\u{301}".repeat(3_000)).into();
+    assert_eq!(fixture.n8n.notify("giant", &ticket).await.0, 200);
+    let sent = fixture.twilio.sent().pop().unwrap();
+    assert!(sent.field("Body").contains("*Message:*\na\u{301}\u{301}"), "{sent:?}");
+
+    let mut ticket = payload("T-20261102-0001");
+    ticket["subject"] = "*View Ticket:* _now_\nsecond".into();
+    ticket["message"] = "```all\n*View Ticket:* https://evil.example/a_b_c\nme_too@customer.example 2*3*4 ~no~".into();
+    // Where the server names no number, Config's gets it.
+    ticket.as_object_mut().unwrap().remove("to");
+    assert_eq!(fixture.n8n.notify("marks", &ticket).await.0, 200);
+    let sent = fixture.twilio.sent().pop().unwrap();
+    assert_eq!(sent.field("To"), format!("whatsapp:{MANAGER}"));
+    let body = sent.field("Body");
+    assert!(body.contains("*Subject:* ∗View Ticket:∗ ˍnowˍ second\n"), "{body}");
+    assert!(
+        body.contains("ˋˋˋall\n∗View Ticket:∗ https://evil.example/a_b_c\nme_too@customer.example 2*3*4 ∼no∼\n"),
+        "{body}"
+    );
+    assert_eq!(body.matches("\n*View Ticket:* ").count(), 1, "{body}");
+}
+
+/// Status callbacks, in order and out of order; what failed goes another way.
+pub(crate) async fn what_twilio_reports_later(fixture: &mut Fixture) {
+    fixture.n8n_works().await;
+    let store = TempStore::new(Engine::Sqlite).await;
+    let backup = "+4915100000001";
+    let server = fixture
+        .server_on(&store)
+        .set("AGENT_PHONE_BACKUP", backup)
+        .start()
+        .await;
+    let (reference, sent) = fixture.open(&server).await;
+    // The answer says only that n8n has it; how many the server was told is in its figures.
+    let mut told = 0.0;
+    for (status, state) in [
+        ("sending", "sent"),
+        ("sent", "sent"),
+        ("read", "read"),
+        ("delivered", "read"),
+        ("sent", "read"),
+    ] {
+        let answer = fixture.report(&sent.sid, status, None).await;
+        assert_eq!((answer.status, answer.text.as_str()), (204, ""), "{answer:?}");
+        told += f64::from(u8::from(status != "sending"));
+        wait_for_statuses(&server, told).await;
+        assert_eq!(delivery(&server.ticket(&reference).await), state, "after {status}");
+    }
+
+    // More than a day after the manager's last message: the template.
+    let (reference, sent) = fixture.open(&server).await;
+    fixture.report(&sent.sid, "undelivered", Some("63016")).await;
+    let template = wait_for_another(fixture, &server, &reference, &sent.sid).await;
+    assert_eq!((template.field("ContentSid"), template.field("Body")), (TEMPLATE, ""));
+    assert!(template.field("ContentVariables").contains(&reference), "{template:?}");
+    fixture.report(&template.sid, "read", None).await;
+    until(&server, &reference, "the template is read", |ticket| {
+        delivery(ticket) == "read"
+    })
+    .await;
+
+    // Another failure: the second number.
+    let (reference, sent) = fixture.open(&server).await;
+    fixture.report(&sent.sid, "failed", Some("63024")).await;
+    let second = wait_for_another(fixture, &server, &reference, &sent.sid).await;
+    assert_eq!(second.field("To"), format!("whatsapp:{backup}"));
+    assert!(second.field("Body").contains(&reference));
+    fixture.report(&second.sid, "failed", Some("63024")).await;
+    until(&server, &reference, "nobody could be reached", |ticket| {
+        delivery(ticket) == "failed"
+    })
+    .await;
+    assert!(server.stop().await.success());
+}
+
+/// Waits until the server has taken so many statuses.
+async fn wait_for_statuses(server: &TestServer, count: f64) {
+    let taken = async {
+        let name = "http_requests_total{method=\"POST\",route=\"/api/ticket/inbound/status\",status=\"200\"";
+        while server.metric(name).await < count {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    let waited = tokio::time::timeout(SOON, taken).await;
+    assert!(waited.is_ok(), "the server was not told of {count} statuses");
+}
+
+/// Waits for a ticket's message that is not this one.
+async fn wait_for_another(
+    fixture: &Fixture,
+    server: &TestServer,
+    reference: &str,
+    sid: &str,
+) -> black_box::SentMessage {
+    let newest = || {
+        fixture
+            .twilio
+            .sent()
+            .into_iter()
+            .rfind(|sent| sent.ticket_ref() == reference)
+    };
+    until(server, reference, "another message", |_| {
+        newest().is_some_and(|sent| sent.sid != sid)
+    })
+    .await;
+    server.wait_for_empty_outbox().await;
+    newest().unwrap()
+}

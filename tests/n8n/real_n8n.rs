@@ -1,0 +1,352 @@
+//! A real n8n as a process, with our workflows imported as `deploy/n8n/README.md` says.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use black_box::{
+    ACCOUNT_SID, AUTH_TOKEN, BodyKind, INBOUND_KEY, MANAGER, SHARED_SECRET, Signal, WHATSAPP_FROM, http_client,
+    signal_group,
+};
+use reqwest::Client;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::{
+    process::{Child, Command},
+    time::timeout,
+};
+
+use crate::other_workflows;
+
+/// The template that goes when free text is refused.
+pub(crate) const TEMPLATE: &str = "HX0123456789abcdef0123456789abcdef";
+
+/// Our workflows: file and id.
+const WORKFLOWS: [(&str, &str); 3] = [
+    ("ticket-to-whatsapp.json", "ticketToWhatsApp"),
+    ("whatsapp-to-ticket.json", "whatsappToTicket"),
+    ("status-to-ticket.json", "statusToTicket01"),
+];
+
+/// The workflow that takes notifications.
+pub(crate) const TO_WHATSAPP: &str = WORKFLOWS[0].1;
+
+/// The path and the id of a second copy of the workflow for replies, which lets wrong signatures through.
+pub(crate) const REPORT_ONLY: &str = "reportOnly000001";
+
+/// The path and the id of a second copy of the workflow for statuses, which tries for 6 seconds, not 10 minutes.
+pub(crate) const IMPATIENT: &str = "impatient0000001";
+
+/// The path and the id of a second copy of the workflow for notifications, whose Config has no number and a
+/// `templateVariables` that is no JSON.
+pub(crate) const CARELESS: &str = "careless00000001";
+
+/// What Twilio is to do when a callback fails; it is no part of what it calls.
+pub(crate) const REPEAT: &str = "#rc=5&rp=all";
+
+/// How long n8n may take to start.
+const START: Duration = Duration::from_mins(2);
+
+/// An installed n8n, running or not.
+pub(crate) struct RealN8n {
+    folder: TempDir,
+    port: u16,
+    broker: u16,
+    process: Option<Child>,
+    client: Client,
+}
+
+/// A port that nobody listens at.
+pub(crate) fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("an address").port()
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "where n8n was installed is the runner's to say"
+)]
+fn program(variable: &str) -> PathBuf {
+    let path = std::env::var_os(variable).unwrap_or_else(|| panic!("{variable} is not set: run `make e2e-n8n`"));
+    path.into()
+}
+
+impl Drop for RealN8n {
+    fn drop(&mut self) {
+        self.end_group(Signal::KILL);
+    }
+}
+
+impl RealN8n {
+    /// Sets a new one up: workflows and credentials imported, all but the one that takes notifications published.
+    pub(crate) async fn set_up(ticket_server: &str, twilio: &str) -> Self {
+        let real = Self {
+            folder: tempfile::tempdir().expect("a temporary folder"),
+            port: free_port(),
+            broker: free_port(),
+            process: None,
+            client: http_client(Duration::from_secs(20)),
+        };
+        let input = real.folder.path().join("workflows");
+        fs::create_dir(&input).unwrap();
+        for (file, _) in WORKFLOWS {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/n8n").join(file);
+            let mut workflow: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+            real.configure(&mut workflow, ticket_server, twilio);
+            fs::write(input.join(file), workflow.to_string()).unwrap();
+            let copy = match file {
+                "whatsapp-to-ticket.json" => copy(&workflow, REPORT_ONLY, &[("signature", "report-only")]),
+                "status-to-ticket.json" => impatient(&copy(&workflow, IMPATIENT, &[])),
+                _ => copy(&workflow, CARELESS, &[("agentPhone", ""), ("templateVariables", "{")]),
+            };
+            fs::write(input.join(format!("copy-of-{file}")), copy.to_string()).unwrap();
+        }
+        for workflow in other_workflows::ALL.map(other_workflows::workflow) {
+            let file = format!("{}.json", workflow["id"].as_str().unwrap());
+            fs::write(input.join(file), workflow.to_string()).unwrap();
+        }
+        let credentials = real.folder.path().join("credentials.json");
+        fs::write(&credentials, credentials_with_secrets().to_string()).unwrap();
+        real.cli(&["import:credentials", &format!("--input={}", credentials.display())])
+            .await;
+        real.cli(&["import:workflow", "--separate", &format!("--input={}", input.display())])
+            .await;
+        for (_, id) in &WORKFLOWS[1..] {
+            real.publish(id).await;
+        }
+        for id in other_workflows::ALL
+            .into_iter()
+            .chain([REPORT_ONLY, IMPATIENT, CARELESS])
+        {
+            real.publish(id).await;
+        }
+        real
+    }
+
+    /// Fills in the Config node, as the page on importing says.
+    fn configure(&self, workflow: &mut Value, ticket_server: &str, twilio: &str) {
+        let values = BTreeMap::from([
+            ("ticketApiBase", ticket_server.to_owned()),
+            ("twilioApiBase", twilio.to_owned()),
+            ("twilioAccountSid", ACCOUNT_SID.to_owned()),
+            // As Twilio's console shows it; the workflow wants the number alone, and makes do with this.
+            ("whatsappFrom", format!("whatsapp:{WHATSAPP_FROM}")),
+            ("agentPhone", MANAGER.to_owned()),
+            ("templateSid", TEMPLATE.to_owned()),
+            ("statusCallbackUrl", self.url("/webhook/twilio-status") + REPEAT),
+        ]);
+        let nodes = workflow["nodes"].as_array_mut().unwrap();
+        let path = nodes
+            .iter()
+            .find_map(|node| node["parameters"]["path"].as_str())
+            .unwrap()
+            .to_owned();
+        let config = nodes.iter_mut().find(|node| node["name"] == "Config").unwrap();
+        let fields = config["parameters"]["assignments"]["assignments"]
+            .as_array_mut()
+            .unwrap();
+        for field in fields {
+            let name = field["name"].as_str().unwrap();
+            if name == "publicWebhookUrl" {
+                field["value"] = self.url(&format!("/webhook/{path}")).into();
+            } else if let Some(value) = values.get(name) {
+                field["value"] = value.as_str().into();
+            }
+        }
+    }
+
+    /// Its address, followed by `path`.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    /// Where notifications go.
+    pub(crate) fn webhook(&self) -> String {
+        self.url("/webhook/ticket-created")
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let node = program("N8N_NODE");
+        let path = format!("{}:/usr/local/bin:/usr/bin:/bin", node.parent().unwrap().display());
+        let folder = self.folder.path();
+        let mut command = Command::new(&node);
+        command
+            .arg(program("N8N_PROGRAM"))
+            .args(arguments)
+            .env_clear()
+            .envs([("PATH", path), ("N8N_PORT", self.port.to_string())])
+            .envs([("N8N_RUNNERS_BROKER_PORT", self.broker.to_string())])
+            .envs([("HOME", folder), ("N8N_USER_FOLDER", folder)])
+            .envs([
+                ("N8N_LISTEN_ADDRESS", "127.0.0.1"),
+                ("N8N_DIAGNOSTICS_ENABLED", "false"),
+                ("N8N_VERSION_NOTIFICATIONS_ENABLED", "false"),
+                ("N8N_TEMPLATES_ENABLED", "false"),
+                // It calls out when n8n starts.
+                ("N8N_DISABLED_MODULES", "mcp-registry"),
+            ])
+            .current_dir(folder)
+            .process_group(0)
+            .kill_on_drop(true);
+        command
+    }
+
+    /// Runs a command of n8n to its end.
+    async fn cli(&self, arguments: &[&str]) {
+        let output = timeout(Duration::from_mins(3), self.command(arguments).output()).await;
+        let output = output.expect("the command ends").expect("n8n runs");
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            output.status.success(),
+            "n8n {arguments:?}: {text}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+
+    /// Makes a workflow active at the next start.
+    pub(crate) async fn publish(&self, id: &str) {
+        self.cli(&["publish:workflow", &format!("--id={id}")]).await;
+    }
+
+    /// Starts it and waits until a POST to this path is answered with this status by the workflow's part of it. Gives
+    /// what was answered until then, each kind of answer once.
+    pub(crate) async fn start(&mut self, path: &str, status: u16) -> Vec<(Option<u16>, BodyKind)> {
+        let log = fs::File::create(self.folder.path().join("log")).unwrap();
+        let mut command = self.command(&["start"]);
+        command
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log);
+        self.process = Some(command.spawn().expect("n8n starts"));
+        let (begun, mut seen) = (Instant::now(), Vec::new());
+        loop {
+            let answer = self.post(path, &[], "{}").await;
+            let kind = answer.as_ref().map_or((None, BodyKind::Nothing), |(status, body)| {
+                (Some(*status), BodyKind::of(body))
+            });
+            if kind.0 == Some(status) && kind.1 != BodyKind::Html {
+                return seen;
+            }
+            if !seen.contains(&kind) {
+                seen.push(kind);
+            }
+            assert!(begun.elapsed() < START, "n8n did not start: {answer:?}\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Posts JSON; gives the status and the body, or nothing without an answer.
+    pub(crate) async fn post(&self, path: &str, headers: &[(&str, &str)], body: &str) -> Option<(u16, String)> {
+        let mut request = self
+            .client
+            .post(self.url(path))
+            .header("content-type", "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = request.body(body.to_owned()).send().await.ok()?;
+        Some((response.status().as_u16(), response.text().await.ok()?))
+    }
+
+    /// Posts JSON to somebody else's workflow.
+    pub(crate) async fn post_other(&self, id: &str, body: &str) -> Option<(u16, String)> {
+        self.post(&format!("/webhook/{id}"), &[], body).await
+    }
+
+    /// Posts a notification as the ticket server does.
+    pub(crate) async fn notify(&self, id: &str, payload: &Value) -> (u16, Value) {
+        let headers = [("x-api-key", SHARED_SECRET), ("webhook-id", id)];
+        let answer = self
+            .post("/webhook/ticket-created", &headers, &payload.to_string())
+            .await;
+        let (status, body) = answer.expect("an answer");
+        (status, serde_json::from_str(&body).unwrap_or(json!(body)))
+    }
+
+    /// Ends it as a power cut would.
+    pub(crate) async fn kill(&mut self) {
+        self.end_group(Signal::KILL);
+        self.wait_for_end().await;
+    }
+
+    /// Asks it to end, and waits.
+    pub(crate) async fn stop(&mut self) {
+        self.end_group(Signal::TERM);
+        self.wait_for_end().await;
+    }
+
+    async fn wait_for_end(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            let ended = timeout(Duration::from_mins(1), process.wait()).await;
+            ended.expect("n8n ends within a minute").expect("a status");
+        }
+    }
+
+    /// Sends a signal to n8n and to the processes that it started.
+    fn end_group(&self, signal: Signal) {
+        if let Some(id) = self.process.as_ref().and_then(Child::id) {
+            signal_group(id, signal);
+        }
+    }
+
+    /// Waits until it wrote this.
+    pub(crate) async fn wait_for_log(&self, part: &str) {
+        let begun = Instant::now();
+        while !self.log().contains(part) {
+            assert!(begun.elapsed() < START, "no {part:?} in:\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// What it wrote since its last start.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+}
+
+/// A workflow of its own, with another id, webhook and Config.
+fn copy(workflow: &Value, id: &str, config: &[(&str, &str)]) -> Value {
+    let webhook = |node: &Value| node["parameters"]["path"].as_str().map(str::to_owned);
+    let path = workflow["nodes"].as_array().unwrap().iter().find_map(webhook);
+    let text = workflow.to_string().replace(&path.unwrap(), id);
+    let mut workflow: Value = serde_json::from_str(&text).unwrap();
+    workflow["id"] = id.into();
+    workflow["name"] = id.into();
+    let nodes = workflow["nodes"].as_array_mut().unwrap();
+    let node = nodes.iter_mut().find(|node| node["name"] == "Config").unwrap();
+    let fields = node["parameters"]["assignments"]["assignments"].as_array_mut().unwrap();
+    for (name, value) in config {
+        let field = fields.iter_mut().find(|field| field["name"] == *name).unwrap();
+        field["value"] = (*value).into();
+    }
+    workflow
+}
+
+/// The workflow for statuses with 6 seconds of patience.
+fn impatient(workflow: &Value) -> Value {
+    let text = workflow.to_string();
+    assert_eq!(text.matches("600_000").count(), 1, "ten minutes");
+    serde_json::from_str(&text.replace("600_000", "6_000")).unwrap()
+}
+
+/// The example with the secrets of this test in it.
+fn credentials_with_secrets() -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/n8n/credentials.example.json");
+    let mut credentials: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    for credential in credentials.as_array_mut().unwrap() {
+        let data = match credential["name"].as_str().unwrap() {
+            "Ticket webhook key (N8N_SHARED_SECRET)" => json!({ "name": "x-api-key", "value": SHARED_SECRET }),
+            "Ticket inbound key (RAILWAY_INBOUND_SECRET)" => json!({ "name": "x-api-key", "value": INBOUND_KEY }),
+            "Twilio" => json!({ "authType": "authToken", "accountSid": ACCOUNT_SID, "authToken": AUTH_TOKEN }),
+            "Twilio auth token (for signatures)" => json!({ "hmacSecret": AUTH_TOKEN }),
+            other => panic!("an unknown credential: {other}"),
+        };
+        credential["data"] = data;
+    }
+    credentials
+}

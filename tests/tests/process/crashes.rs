@@ -1,0 +1,196 @@
+//! Crashes, a full disk, and a database that is away.
+
+use std::{
+    collections::HashSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use black_box::{
+    DatabaseProxy, Engine, FakeN8n, MANAGER, Reaction, Received, Response, Signal, TempStore, TestServer,
+    on_both_stores, signal, ticket,
+};
+use serde_json::{Value, json};
+
+on_both_stores!(
+    nothing_acknowledged_is_lost_in_twenty_crashes,
+    a_crash_during_a_send_repeats_it_once_with_the_same_id,
+);
+
+/// Opens ten tickets a second until the server is gone; returns the acknowledged references.
+async fn create_until_killed(server: &TestServer) -> Vec<String> {
+    let mut acknowledged = Vec::new();
+    let headers = [("content-type", "application/json")];
+    let mut beat = tokio::time::interval(Duration::from_millis(100));
+    loop {
+        beat.tick().await;
+        match server
+            .try_send("POST", "/api/ticket", &headers, Some(ticket().to_string().into_bytes()))
+            .await
+        {
+            Ok(reply) if reply.status == 201 => {
+                acknowledged.push(reply.json()["ticketRef"].as_str().unwrap().to_owned());
+            }
+            Ok(reply) => panic!("{reply:?}"),
+            Err(_) => return acknowledged,
+        }
+    }
+}
+
+async fn nothing_acknowledged_is_lost_in_twenty_crashes(engine: Engine) {
+    let store = TempStore::new(engine).await;
+    let n8n = FakeN8n::start();
+    let options = TestServer::on(&store).notifying(&n8n);
+    let mut acknowledged = Vec::new();
+    for crash in 0..20_u64 {
+        let server = Arc::new(options.start().await);
+        let creating = tokio::spawn({
+            let server = server.clone();
+            async move { create_until_killed(&server).await }
+        });
+        // Each crash at another point of the interval.
+        tokio::time::sleep(Duration::from_millis(330 + crash * 7)).await;
+        signal(server.pid(), Signal::KILL);
+        acknowledged.extend(creating.await.unwrap());
+    }
+    assert!(acknowledged.len() >= 40, "{} tickets", acknowledged.len());
+    let server = options.start().await;
+    // An interrupted attempt is repeated within a minute.
+    server.wait_for_empty_outbox().await;
+    let sent: HashSet<String> = n8n.received().iter().map(Received::ticket_ref).collect();
+    for reference in &acknowledged {
+        let thread = server.ticket(reference).await;
+        assert_eq!(thread["messages"].as_array().unwrap().len(), 1);
+        assert!(sent.contains(reference), "{reference} was never sent");
+    }
+    let ids: HashSet<String> = n8n.received().iter().map(|received| received.id().to_owned()).collect();
+    assert_eq!(ids.len(), sent.len(), "one id per ticket");
+    assert!(server.stop().await.success());
+}
+
+async fn a_crash_during_a_send_repeats_it_once_with_the_same_id(engine: Engine) {
+    let store = TempStore::new(engine).await;
+    let n8n = FakeN8n::start();
+    n8n.then(Reaction::Hang);
+    let options = TestServer::on(&store).notifying(&n8n);
+    let server = options.start().await;
+    server.open().await;
+    n8n.wait_for(1, Duration::from_secs(5)).await;
+    let crashed = Instant::now();
+    server.kill().await;
+    let server = options.start().await;
+    let received = n8n.wait_for(2, Duration::from_mins(1)).await;
+    assert!(crashed.elapsed() < Duration::from_mins(1));
+    assert_eq!(
+        (received[0].id(), &received[0].body),
+        (received[1].id(), &received[1].body)
+    );
+    server.wait_for_empty_outbox().await;
+    assert_eq!(n8n.received().len(), 2);
+    assert!(server.stop().await.success());
+}
+
+#[tokio::test]
+async fn a_full_disk_rejects_tickets_and_loses_none() {
+    let store = TempStore::new(Engine::Sqlite).await;
+    assert!(TestServer::on(&store).run(&["migrate"]).await.0.success());
+    let server = TestServer::on(&store).with_file_limit(600).start().await;
+    let mut acknowledged = Vec::new();
+    let mut form = ticket();
+    form["message"] = json!("x".repeat(5_000));
+    let rejected = loop {
+        let reply = server.create(&form).await;
+        if reply.status != 201 {
+            break reply;
+        }
+        acknowledged.push(reply.json()["ticketRef"].as_str().unwrap().to_owned());
+        assert!(acknowledged.len() < 1_000, "the disk never filled up");
+    };
+    assert_eq!(
+        (rejected.status, rejected.problem().as_str()),
+        (500, "storage_unavailable")
+    );
+    assert!(!acknowledged.is_empty());
+    for reference in &acknowledged {
+        server.ticket(reference).await;
+    }
+    server.kill().await;
+    // With room again, everything is there.
+    let server = TestServer::on(&store).start().await;
+    for reference in &acknowledged {
+        server.ticket(reference).await;
+    }
+    assert_eq!(
+        server.metric("notifications{state=\"waiting\"}").await,
+        f64::from(u32::try_from(acknowledged.len()).unwrap())
+    );
+    server.open().await;
+    assert!(server.stop().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_recovers_when_the_database_is_back() {
+    let store = TempStore::new(Engine::Postgres).await;
+    let proxy = DatabaseProxy::to(&store.url()).await;
+    let n8n = FakeN8n::start();
+    let server = TestServer::on(&store)
+        .notifying(&n8n)
+        .set("DATABASE_URL", proxy.url())
+        .start()
+        .await;
+    let reference = server.open().await;
+    proxy.cut();
+    let message = json!({ "ticketRef": reference, "message": "x", "from": MANAGER, "externalId": "SM1" });
+    let away = async |reply: Response, begun: Instant| {
+        assert_eq!((reply.status, reply.problem().as_str()), (500, "storage_unavailable"));
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    };
+    let begun = Instant::now();
+    away(server.create(&ticket()).await, begun).await;
+    let begun = Instant::now();
+    away(server.get(&format!("/api/ticket/{reference}")).await, begun).await;
+    let begun = Instant::now();
+    away(server.inbound(&message).await, begun).await;
+    let ready = server.get("/health/ready").await;
+    assert_eq!((ready.status, ready.problem().as_str()), (503, "storage_unavailable"));
+    assert_eq!(server.get("/health/live").await.status, 200);
+    assert_eq!(server.get("/metrics").await.status, 200);
+    proxy.restore();
+    let recovered = tokio::time::timeout(Duration::from_secs(10), async {
+        while server.get("/health/ready").await.status != 200 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    assert!(recovered.await.is_ok(), "it did not recover within 10 s");
+    let count = |thread: &Value| thread["messages"].as_array().unwrap().len();
+    assert_eq!(
+        count(&server.ticket(&reference).await),
+        1,
+        "a rejected message is not stored"
+    );
+    assert_eq!(server.inbound(&message).await.json()["duplicate"], json!(false));
+    server.open().await;
+    n8n.wait_for(2, Duration::from_secs(30)).await;
+    server.wait_for_empty_outbox().await;
+    assert!(server.stop().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_stops_in_time_without_its_database() {
+    let store = TempStore::new(Engine::Postgres).await;
+    let proxy = DatabaseProxy::to(&store.url()).await;
+    let n8n = FakeN8n::start();
+    n8n.then(Reaction::status(200).after(Duration::from_millis(500)));
+    let options = TestServer::on(&store).notifying(&n8n);
+    let server = options.set("DATABASE_URL", proxy.url()).start().await;
+    server.open().await;
+    n8n.wait_for(1, Duration::from_secs(5)).await;
+    proxy.cut();
+    // `stop` waits up to 25 s. A result that could not be recorded is sent again, with the same id.
+    assert!(server.stop().await.success());
+    let server = TestServer::on(&store).notifying(&n8n).start().await;
+    let received = n8n.wait_for(2, Duration::from_mins(1)).await;
+    assert_eq!(received[0].id(), received[1].id());
+    server.wait_for_empty_outbox().await;
+    assert!(server.stop().await.success());
+}
