@@ -119,11 +119,11 @@ async fn open(
         ticket.details.subject.as_str(),
         ticket.message.as_str(),
     ];
-    let taken = duplicates
+    let recorded = duplicates
         .take(caller, &words, key.as_ref())
         .map_err(Rejection::Duplicate)?;
     open_ticket.open(ticket, key).await.map_err(|error| {
-        duplicates.forget(taken);
+        duplicates.forget(recorded);
         if let OpenError::Store(error) = &error {
             log_store_failure(error);
         }
@@ -145,7 +145,7 @@ fn redirect(site: &Site, opened: &OpenedTicket, return_to: Option<ReturnTo>) -> 
     HttpResponse::SeeOther().insert_header((LOCATION, address)).finish()
 }
 
-/// The form with what was typed and why it was not taken.
+/// The form with what was typed and why it was not recorded.
 fn show_again(page: FormPage<'_>, rejection: Rejection) -> HttpResponse {
     let with = |word: Word, status: StatusCode| {
         let word = Some(word);

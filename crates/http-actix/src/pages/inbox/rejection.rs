@@ -138,7 +138,7 @@ impl Operator {
 }
 
 impl OperatorForm {
-    /// The store did not do what it was asked. The same form can be sent form_token, to `path`, as it was.
+    /// The store did not do what it was asked. The same form can be sent again, to `path`, as it was.
     pub(super) fn store_down(&self, error: &StoreError, path: &str, fields: &[&str]) -> Rejection {
         log_store_failure(error);
         let words = html! {

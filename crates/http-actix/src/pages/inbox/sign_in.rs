@@ -137,7 +137,7 @@ fn how_to_open() -> Markup {
         p {
             "Nobody can sign in until the server has a token. Make one with " code { "openssl rand -hex 32" }
             ", give it to the server as the environment variable " code { "OPERATOR_TOKEN" }
-            " (or as a file named by " code { "OPERATOR_TOKEN_FILE" } "), start the server form_token, and come back here."
+            " (or as a file named by " code { "OPERATOR_TOKEN_FILE" } "), start the server again, and come back here."
         }
     }
 }

@@ -223,7 +223,7 @@ fn whose(message: &Message, fault: Option<&Fault>) -> Markup {
                 label { input type="radio" name="sender" value=(sender) checked[sender == chosen]; " " (name) }
             }
         }
-        p.quiet.hint { "A customer’s message opens the ticket form_token, and the manager is told." }
+        p.quiet.hint { "A customer’s message opens the ticket again, and the manager is told." }
     }
 }
 

@@ -273,14 +273,14 @@ impl Visit {
             let name = reference.to_string();
             let once = form_token::idempotency_key(token, &[name.as_bytes(), text.as_str().as_bytes()]);
             let caller = self.access.caller(&self.request);
-            let taken = duplicates
+            let recorded = duplicates
                 .take(caller, &[&name, text.as_str()], once.as_ref())
                 .map_err(Rejection::Duplicate)?;
             let added = add_message
                 .as_customer(reference, self.key.as_deref(), text, once)
                 .await;
             if added.is_err() {
-                duplicates.forget(taken);
+                duplicates.forget(recorded);
             }
             added?;
             Ok(reference)

@@ -111,7 +111,7 @@ async fn a_return_address_is_ours_or_an_allowed_sites() {
             page.has("We can’t send you back from here") && page.has("value=\"kept\""),
             "{address}"
         );
-        // Sent form_token, it leads to the ticket: nobody is stuck with an address that they did not write.
+        // Sent again, it leads to the ticket: nobody is stuck with an address that they did not write.
         assert_eq!(page.hidden("return"), None, "{address}");
     }
     assert_eq!(site.count().await, before);

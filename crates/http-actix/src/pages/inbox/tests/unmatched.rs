@@ -138,7 +138,7 @@ async fn the_operator_says_who_wrote_it() {
         page.shows(&[
             usual,
             other,
-            "A customer’s message opens the ticket form_token, and the manager is told.",
+            "A customer’s message opens the ticket again, and the manager is told.",
         ]);
         let fields = [("ticketRef", ticket.to_string()), ("sender", "manager".to_owned())];
         let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
