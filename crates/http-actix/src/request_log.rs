@@ -56,7 +56,7 @@ pub(crate) async fn observe(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<TrackedBody>, Error> {
-    let answering = RequestGuard::begin(request.request()).await;
+    let guard = RequestGuard::begin(request.request()).await;
     let observed = Observed::of(&request, &**random, metrics, settings.is_https());
     // Of the highest level, so that no filter takes the id from the lines of warnings and errors.
     let span = tracing::error_span!("request", request_id = observed.id.to_str().unwrap_or_default());
@@ -68,7 +68,7 @@ pub(crate) async fn observe(
             Ok(Ok(response)) => {
                 let mut response = as_problem(response.map_into_boxed_body());
                 observed.finish(response.status(), response.headers_mut());
-                Ok(response.map_body(|_, body| TrackedBody::new(body, answering)))
+                Ok(response.map_body(|_, body| TrackedBody::new(body, guard)))
             }
             Ok(Err(error)) => Err(observed.fail(error.error_response())),
             Err(_panic) => {
@@ -235,7 +235,7 @@ mod tests {
             ("GET", "/api/notifications/redeliver", "POST"),
             ("DELETE", "/api/unmatched", "GET, HEAD"),
             ("GET", "/api/unmatched/x/attach", "POST"),
-            ("PATCH", "/api/trail", "GET, HEAD"),
+            ("PATCH", "/api/audit-log", "GET, HEAD"),
             ("OPTIONS", "/api/ticket", "POST, GET, HEAD"),
             ("POST", "/health/live", "GET, HEAD"),
             ("BREW", "/docs", "GET, HEAD"),

@@ -87,7 +87,7 @@ pub(crate) fn serve_with(
             .client_request_timeout(Duration::ZERO)
             .client_disconnect_timeout(LINGER)
             .on_connect_ext(|connection: &Connection, data| {
-                data.insert(connection.watch());
+                data.insert(connection.state());
             })
             .h1(map_config(app, |()| AppConfig::default()));
         let access_control = access_control.clone();

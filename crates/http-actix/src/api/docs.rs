@@ -17,9 +17,11 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 
 const CACHE: &str = "public, max-age=300";
 
-/// The files of Swagger UI that the page loads, out of those that its distribution contains.
-const ASSETS: [&str; 4] = [
-    "swagger-ui.css",
+/// The style sheet of Swagger UI.
+const STYLE: &str = "swagger-ui.css";
+
+/// The scripts that the page loads, out of those in Swagger UI's distribution.
+const SCRIPTS: [&str; 3] = [
     "swagger-ui-bundle.js",
     // The initializer names its presets, although the page uses the base layout.
     "swagger-ui-standalone-preset.js",
@@ -45,7 +47,6 @@ pub(crate) async fn page() -> HttpResponse {
 }
 
 fn markup() -> Markup {
-    let (styles, scripts): (Vec<&str>, Vec<&str>) = ASSETS.iter().partition(|asset| asset.ends_with(".css"));
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -53,15 +54,13 @@ fn markup() -> Markup {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { "Customer Support Tickets: API" }
-                @for style in styles {
-                    link rel="stylesheet" href={ "/docs/" (style) };
-                }
+                link rel="stylesheet" href={ "/docs/" (STYLE) };
             }
             body {
                 noscript { p { "Without JavaScript, read " a href="/api/openapi.json" { "the OpenAPI document" } "." } }
                 (problem_codes())
                 div id="swagger-ui" {}
-                @for script in scripts {
+                @for script in SCRIPTS {
                     script src={ "/docs/" (script) } {}
                 }
             }
@@ -109,13 +108,13 @@ fn problem_codes() -> Markup {
 )]
 pub(crate) async fn asset(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let name = request.match_info().query("asset");
-    let file = match ASSETS.iter().find(|asset| **asset == name) {
-        Some(name) => utoipa_swagger_ui::serve(name, Arc::new(config())).map_err(|error| {
-            tracing::error!("the documentation's {name} can't be served: {error}");
-            Problem::new(Code::Internal)
-        })?,
-        None => None,
-    };
+    if name != STYLE && !SCRIPTS.contains(&name) {
+        return Err(Problem::new(Code::NotFound));
+    }
+    let file = utoipa_swagger_ui::serve(name, Arc::new(config())).map_err(|error| {
+        tracing::error!("the documentation's {name} can't be served: {error}");
+        Problem::new(Code::Internal)
+    })?;
     let file = file.ok_or_else(|| Problem::new(Code::NotFound))?;
     let mut response = HttpResponse::Ok();
     if file.gzpipped {
@@ -152,7 +151,7 @@ mod tests {
             .map(|text| text.trim_end_matches('"'))
             .filter(|text| text.starts_with("/docs/"))
             .collect();
-        assert_eq!(sources.len(), ASSETS.len(), "{sources:?}");
+        assert_eq!(sources.len(), 1 + SCRIPTS.len(), "{sources:?}");
         for source in sources {
             let asset = api.get(source);
             assert_eq!(asset.status, 200, "{source}");
