@@ -1,8 +1,6 @@
 //! `POST /api/ticket/{ticketRef}/messages`: a customer adds to a ticket.
 
-use std::future::{Ready, ready};
-
-use actix_web::{FromRequest, HttpRequest, HttpResponse, dev::Payload, web::Data};
+use actix_web::{HttpRequest, HttpResponse, web::Data};
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 use ticket_domain::{
@@ -18,7 +16,7 @@ use crate::api::{
     field::{Field, present},
     get_ticket::reference_of,
     idempotency::mark_replayed,
-    keys::ticket_key,
+    keys::{from_head, ticket_key},
     openapi::BodyProblems,
     problem::Problem,
 };
@@ -76,19 +74,11 @@ pub(crate) fn created(added: &Added) -> HttpResponse {
 /// rate limited before its body is read.
 pub(crate) struct Writer(Option<String>);
 
-impl FromRequest for Writer {
-    type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let check = || {
-            let key = ticket_key(request);
-            part::<AccessControl>(request)?.before_ticket(request, key.is_some())?;
-            Ok(Self(key))
-        };
-        ready(check())
-    }
-}
+from_head!(Writer, |request| {
+    let key = ticket_key(request);
+    part::<AccessControl>(request)?.before_ticket(request, key.is_some())?;
+    Ok(Writer(key))
+});
 
 /// Add to a ticket
 ///

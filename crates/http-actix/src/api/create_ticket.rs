@@ -1,8 +1,6 @@
 //! `POST /api/ticket`: a customer opens a ticket.
 
-use std::future::{Ready, ready};
-
-use actix_web::{FromRequest, HttpRequest, HttpResponse, dev::Payload, http::header::LOCATION, web::Data};
+use actix_web::{HttpResponse, http::header::LOCATION, web::Data};
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 use ticket_domain::{
@@ -18,7 +16,7 @@ use crate::api::{
     deadline::with_timeout,
     field::{Field, present},
     idempotency::mark_replayed,
-    keys::is_operator,
+    keys::{from_head, is_operator},
     openapi::BodyProblems,
     problem::Problem,
     schemas::PrioritySchema,
@@ -116,21 +114,13 @@ pub(crate) struct CreatedTicket {
 /// read.
 pub(crate) struct WithinLimit;
 
-impl FromRequest for WithinLimit {
-    type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let check = || {
-            let access = part::<AccessControl>(request)?;
-            if !is_operator(access, request)? {
-                access.limit(Kind::Creation, request)?;
-            }
-            Ok(Self)
-        };
-        ready(check())
+from_head!(WithinLimit, |request| {
+    let access = part::<AccessControl>(request)?;
+    if !is_operator(access, request)? {
+        access.limit(Kind::Creation, request)?;
     }
-}
+    Ok(WithinLimit)
+});
 
 /// Open a ticket
 ///

@@ -1,10 +1,7 @@
 //! `GET /api/ticket/{ticketRef}`: a ticket with its messages.
 
-use std::future::{Ready, ready};
-
 use actix_web::{
-    FromRequest, HttpRequest, HttpResponse,
-    dev::Payload,
+    HttpRequest, HttpResponse,
     http::header::{CACHE_CONTROL, ETAG, EntityTag, Header, IF_NONE_MATCH, IfNoneMatch},
     web::Data,
 };
@@ -18,7 +15,7 @@ use uuid::Uuid;
 
 use crate::access::{AccessControl, state_of_tag, state_tag};
 use crate::api::{
-    keys::Visitor,
+    keys::{Visitor, from_head},
     problem::{Code, Problem},
     schemas::{ChannelSchema, DeliverySchema, PrioritySchema, SenderSchema, StatusSchema},
 };
@@ -159,38 +156,24 @@ impl<'a> From<&'a Message> for MessageBody<'a> {
     }
 }
 
-/// Which versions of the ticket the caller has, by `If-None-Match`.
-enum Has {
-    Nothing,
-    /// Any version.
-    Any,
-    /// The versions with these tags.
-    Tagged(Vec<EntityTag>),
+/// The versions of the ticket that the caller has. None without a valid `If-None-Match`.
+fn known_versions(request: &HttpRequest) -> Option<IfNoneMatch> {
+    let header = request.headers().contains_key(IF_NONE_MATCH);
+    header.then(|| IfNoneMatch::parse(request).ok()).flatten()
 }
 
-impl Has {
-    fn of(request: &HttpRequest) -> Self {
-        match IfNoneMatch::parse(request) {
-            Ok(IfNoneMatch::Any) if request.headers().contains_key(IF_NONE_MATCH) => Self::Any,
-            Ok(IfNoneMatch::Items(tags)) => Self::Tagged(tags),
-            Ok(IfNoneMatch::Any) | Err(_) => Self::Nothing,
-        }
+/// A version that may be the current one. If the caller has several, all are compared after the ticket was read.
+fn candidate(known: &IfNoneMatch) -> Option<TicketVersion> {
+    match known {
+        IfNoneMatch::Any => None,
+        IfNoneMatch::Items(tags) => tags.iter().find_map(|tag| state_of_tag(tag.tag())),
     }
+}
 
-    /// A version that may be the current one. If the caller has several, all are compared after the ticket was read.
-    fn state(&self) -> Option<TicketVersion> {
-        match self {
-            Self::Tagged(tags) => tags.iter().find_map(|tag| state_of_tag(tag.tag())),
-            Self::Nothing | Self::Any => None,
-        }
-    }
-
-    fn includes(&self, tag: &EntityTag) -> bool {
-        match self {
-            Self::Nothing => false,
-            Self::Any => true,
-            Self::Tagged(tags) => tags.iter().any(|known| known.weak_eq(tag)),
-        }
+fn includes(known: &IfNoneMatch, tag: &EntityTag) -> bool {
+    match known {
+        IfNoneMatch::Any => true,
+        IfNoneMatch::Items(tags) => tags.iter().any(|known| known.weak_eq(tag)),
     }
 }
 
@@ -228,10 +211,11 @@ pub(crate) async fn get_ticket(
     view_ticket: Data<ViewTicket>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let has = Has::of(&request);
-    let Shown { state, thread, .. } = shown(&request, &access, &view_ticket, has.state()).await?;
+    let known = known_versions(&request);
+    let candidate = known.as_ref().and_then(candidate);
+    let Shown { state, thread, .. } = shown(&request, &access, &view_ticket, candidate).await?;
     let tag = EntityTag::new_strong(state_tag(state));
-    let changed = thread.filter(|_| !has.includes(&tag));
+    let changed = thread.filter(|_| !known.is_some_and(|known| includes(&known, &tag)));
     let mut response = match changed {
         Some(_) => HttpResponse::Ok(),
         None => HttpResponse::NotModified(),
@@ -322,14 +306,7 @@ pub(crate) fn reference_of(request: &HttpRequest) -> Result<TicketRef, Problem> 
 /// [`reference_of`] as a handler's argument.
 pub(crate) struct PathReference(pub(crate) TicketRef);
 
-impl FromRequest for PathReference {
-    type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(reference_of(request).map(Self))
-    }
-}
+from_head!(PathReference, |request| reference_of(request).map(PathReference));
 
 /// Read a ticket without naming it
 ///

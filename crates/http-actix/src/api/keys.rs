@@ -1,8 +1,6 @@
 //! Authentication of callers: n8n, operators, and holders of a ticket's key.
 
-use std::future::{Ready, ready};
-
-use actix_web::{FromRequest, HttpRequest, dev::Payload, web::Query};
+use actix_web::{HttpRequest, web::Query};
 use ticket_domain::{AccessLevel, use_cases::Credentials};
 
 use crate::{
@@ -10,6 +8,22 @@ use crate::{
     api::problem::{Code, Problem},
     state::part,
 };
+
+/// Implements `FromRequest` for a handler's argument that depends only on the head of the request.
+macro_rules! from_head {
+    ($argument:ident, $read:expr) => {
+        impl actix_web::FromRequest for $argument {
+            type Error = $crate::api::problem::Problem;
+            type Future = std::future::Ready<Result<Self, Self::Error>>;
+
+            fn from_request(request: &actix_web::HttpRequest, _: &mut actix_web::dev::Payload) -> Self::Future {
+                let read: fn(&actix_web::HttpRequest) -> Result<Self, Self::Error> = $read;
+                std::future::ready(read(request))
+            }
+        }
+    };
+}
+pub(crate) use from_head;
 
 /// Whether the caller shows an operator token. A wrong one counts against the caller's rate limit.
 pub(crate) fn is_operator(access: &AccessControl, request: &HttpRequest) -> Result<bool, Problem> {
@@ -98,34 +112,20 @@ impl Visitor {
 /// The caller is n8n. A handler's first argument, so that nothing of the body is read before.
 pub(crate) struct InboundCaller;
 
-impl FromRequest for InboundCaller {
-    type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let check = || {
-            let is_inbound = part::<AccessControl>(request)?.is_inbound(request)?;
-            is_inbound.then_some(Self).ok_or(Problem::new(Code::Unauthorized))
-        };
-        ready(check())
-    }
-}
+from_head!(InboundCaller, |request| {
+    let is_inbound = part::<AccessControl>(request)?.is_inbound(request)?;
+    is_inbound
+        .then_some(InboundCaller)
+        .ok_or(Problem::new(Code::Unauthorized))
+});
 
 /// The caller is an operator.
 pub(crate) struct Operator;
 
-impl FromRequest for Operator {
-    type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let check = || {
-            let is_operator = is_operator(part::<AccessControl>(request)?, request)?;
-            is_operator.then_some(Self).ok_or_else(Problem::bearer_needed)
-        };
-        ready(check())
-    }
-}
+from_head!(Operator, |request| {
+    let is_operator = is_operator(part::<AccessControl>(request)?, request)?;
+    is_operator.then_some(Operator).ok_or_else(Problem::bearer_needed)
+});
 
 #[cfg(test)]
 mod tests {

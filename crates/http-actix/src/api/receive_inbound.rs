@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use serde_json::{Value, value::RawValue};
 use ticket_domain::{
     Channel, Content, ExternalId, MediaUrl, MessageBody, Phone, PhoneError, StrictText, ValidationError,
-    use_cases::{ReceiveReply, Received, Reply, TicketName},
+    use_cases::{ReceiveReply, Reply, TicketName},
 };
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -221,18 +221,6 @@ pub(crate) struct ReceivedMessage {
     notice: Option<String>,
 }
 
-impl From<Received> for ReceivedMessage {
-    fn from(received: Received) -> Self {
-        Self {
-            ok: true,
-            ticket_ref: received.reference.map(|reference| reference.to_string()),
-            message_id: received.message.0,
-            duplicate: received.duplicate,
-            notice: received.notice,
-        }
-    }
-}
-
 /// Pass on a message
 ///
 /// The message joins the ticket that `ticketRef`, the quoted message or a manager's text names. Otherwise it is stored
@@ -310,7 +298,13 @@ pub(crate) async fn receive_inbound(
     receive_reply: Data<ReceiveReply>,
 ) -> Result<HttpResponse, Problem> {
     let received = with_timeout(receive_reply.receive(reply)).await?;
-    Ok(HttpResponse::Ok().json(ReceivedMessage::from(received)))
+    Ok(HttpResponse::Ok().json(ReceivedMessage {
+        ok: true,
+        ticket_ref: received.reference.map(|reference| reference.to_string()),
+        message_id: received.message.0,
+        duplicate: received.duplicate,
+        notice: received.notice,
+    }))
 }
 
 #[cfg(test)]
