@@ -3,6 +3,8 @@
 //! - `postgres/`: for those who have a database server.
 //! - `sqlite/`: one file, built in. The default, since there is no service to install.
 
+mod failure;
+
 pub mod postgres;
 pub mod sqlite;
 

@@ -23,7 +23,7 @@ const MOST: usize = 10_000;
 
 impl ChangeFeed for PostgresStore {
     fn follow(&self, subscriber: Arc<dyn Subscriber>) {
-        self.db.announcer().follow(subscriber);
+        self.db.publisher().follow(subscriber);
     }
 }
 
@@ -81,7 +81,7 @@ impl Publisher {
     }
 
     /// Tells of what was committed. Nobody waits for it: those here must return at once, the others are told later.
-    pub(crate) fn tell(&self, events: &[ChangeEvent]) {
+    pub(crate) fn publish(&self, events: &[ChangeEvent]) {
         let subscribers = self.exchange.subscribers();
         if subscribers.is_empty() {
             return;

@@ -65,7 +65,7 @@ impl CustomerData for PostgresStore {
     async fn erase(&self, erasure: Erasure) -> Result<EraseStats, StoreError> {
         let (removed, _) = self
             .db
-            .write_and_tell(
+            .write_and_publish(
                 move |connection| erase(connection, &erasure),
                 |(_, events)| events.clone(),
             )

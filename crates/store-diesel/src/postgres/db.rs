@@ -22,13 +22,17 @@ use tokio::{
     time::{timeout, timeout_at},
 };
 
-use crate::postgres::{
-    announcements::Publisher,
-    connect::{Address, ConnectError},
-    opener::TicketWriter,
-    reader::Reader,
-    tickets,
-    turn::{Decision, TRIES, Turn},
+pub(crate) use crate::failure::Failure;
+use crate::{
+    failure::UnavailableReason,
+    postgres::{
+        announcements::Publisher,
+        connect::Address,
+        opener::TicketWriter,
+        reader::Reader,
+        tickets,
+        turn::{Decision, Turn},
+    },
 };
 
 /// How long a call waits for a connection.
@@ -59,77 +63,6 @@ const THREADS_TOGETHER: usize = 32;
 pub(crate) type Pool = r2d2::Pool<ConnectionManager<PgConnection>>;
 pub(crate) type Pooled = r2d2::PooledConnection<ConnectionManager<PgConnection>>;
 
-/// Why the work of a call ended without an answer. Whatever it wrote is rolled back.
-#[derive(Debug)]
-pub(crate) enum Failure {
-    /// A query failed.
-    Query(QueryError),
-    /// A row is corrupt, or the call's time is up.
-    Store(StoreError),
-    /// Somebody else came first with the same key or id. The work has to be done again.
-    Conflict,
-    /// A caller stopped waiting before the commit.
-    GivenUp,
-    /// The work panicked.
-    Panicked,
-    /// The connection was dead before anything was sent by it, or what was sent only asked. The work can be done again.
-    LostConnection(QueryError),
-}
-
-impl Failure {
-    /// Whether it may be the fault of one among several that share a transaction or a statement.
-    pub(crate) fn may_be_of_one(&self) -> bool {
-        match self {
-            Self::Conflict | Self::Panicked | Self::Store(StoreError::Corrupt { .. }) => true,
-            Self::Query(error) => !is_passing(error),
-            Self::Store(_) | Self::GivenUp | Self::LostConnection(_) => false,
-        }
-    }
-}
-
-impl From<QueryError> for Failure {
-    fn from(error: QueryError) -> Self {
-        Self::Query(error)
-    }
-}
-
-impl From<StoreError> for Failure {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl From<Failure> for StoreError {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Query(error) if is_passing(&error) => Self::Unavailable(Arc::new(error)),
-            Failure::Query(error) => Self::Failed(Arc::new(error)),
-            Failure::Store(error) => error,
-            Failure::GivenUp => unavailable(UnavailableReason::TooSlow),
-            Failure::Conflict => Self::Unavailable(Arc::new(UnavailableReason::Twins)),
-            Failure::Panicked => Self::Failed(Arc::new(UnavailableReason::Panicked)),
-            Failure::LostConnection(error) => Self::Unavailable(Arc::new(error)),
-        }
-    }
-}
-
-/// Why a call ended that no query failed for.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum UnavailableReason {
-    #[error("no database connection came free in time")]
-    PoolBusy,
-    #[error("no database connection")]
-    NoConnection(#[source] ConnectError),
-    #[error("the database did not answer in time")]
-    TooSlow,
-    #[error("others came first with the same id {TRIES} times in a row")]
-    Twins,
-    #[error("the work panicked")]
-    Panicked,
-    #[error("the work broke off")]
-    BrokeOff,
-}
-
 /// The pool of connections.
 #[derive(Clone)]
 pub(crate) struct Db {
@@ -139,22 +72,22 @@ pub(crate) struct Db {
     opener: TicketWriter,
     heads: Reader<TicketSummary>,
     threads: Reader<Thread>,
-    announcer: Arc<Publisher>,
+    publisher: Arc<Publisher>,
 }
 
 impl Db {
     /// At most `size` connections to `address`, and the one to `direct` by which it is told of changes.
     pub(crate) fn new(address: &Address, direct: &Address, size: u32) -> Self {
         let pool = pool(address, size);
-        let announcer = Arc::new(Publisher::new(direct.clone()));
+        let publisher = Arc::new(Publisher::new(direct.clone()));
         let places = Arc::new(Semaphore::new(pool.max_size() as usize));
         Self {
-            opener: TicketWriter::new(pool.clone(), places.clone(), announcer.clone()),
+            opener: TicketWriter::new(pool.clone(), places.clone(), publisher.clone()),
             heads: Reader::new(pool.clone(), places.clone(), 2, HEADS_TOGETHER, tickets::heads),
             threads: Reader::new(pool.clone(), places.clone(), 2, THREADS_TOGETHER, tickets::threads),
             places,
             pool,
-            announcer,
+            publisher,
         }
     }
 
@@ -173,23 +106,23 @@ impl Db {
         T: Send + 'static,
         W: Fn(&mut PgConnection) -> Result<T, Failure> + Send + 'static,
     {
-        self.write_and_tell(work, |_| Vec::new()).await
+        self.write_and_publish(work, |_| Vec::new()).await
     }
 
     /// Runs `work` in a transaction, again if a twin came first, and tells what its answer means. That is told by the
     /// thread that committed: a caller who is gone keeps nobody from hearing it.
-    pub(crate) async fn write_and_tell<T, W, N>(&self, work: W, events: N) -> Result<T, StoreError>
+    pub(crate) async fn write_and_publish<T, W, N>(&self, work: W, events: N) -> Result<T, StoreError>
     where
         T: Send + 'static,
         W: Fn(&mut PgConnection) -> Result<T, Failure> + Send + 'static,
         N: FnOnce(&T) -> Vec<ChangeEvent> + Send + 'static,
     {
-        let announcer = self.announcer.clone();
+        let publisher = self.publisher.clone();
         self.call(move |turn, decision| {
             let ended = turn.write(work, || decision.commit());
             match &ended {
-                Ok(answer) => announcer.tell(&events(answer)),
-                Err(_) if turn.is_in_doubt() => announcer.tell(&[ChangeEvent::Resync]),
+                Ok(answer) => publisher.publish(&events(answer)),
+                Err(_) if turn.is_in_doubt() => publisher.publish(&[ChangeEvent::Resync]),
                 Err(_) => {}
             }
             ended
@@ -213,8 +146,8 @@ impl Db {
     }
 
     /// Who tells of changes.
-    pub(crate) fn announcer(&self) -> &Publisher {
-        &self.announcer
+    pub(crate) fn publisher(&self) -> &Publisher {
+        &self.publisher
     }
 
     /// How the connections are used.
@@ -238,7 +171,7 @@ impl Db {
         // Who waits for a connection waits without a thread.
         let place = timeout(POOL_WAIT, self.places.clone().acquire_owned()).await;
         let Ok(Ok(place)) = place else {
-            return Err(unavailable(UnavailableReason::PoolBusy));
+            return Err(UnavailableReason::PoolBusy.into());
         };
         let decision = Decision::default();
         let span = tracing::Span::current();
@@ -251,10 +184,10 @@ impl Db {
         });
         let ended = match timeout_at(ends.into(), &mut task).await {
             Ok(ended) => ended,
-            Err(_) if decision.give_up() => return Err(unavailable(UnavailableReason::TooSlow)),
+            Err(_) if decision.give_up() => return Err(UnavailableReason::TooSlow.into()),
             Err(_) => timeout(COMMIT_LIMIT, task)
                 .await
-                .map_err(|_| unavailable(UnavailableReason::TooSlow))?,
+                .map_err(|_| UnavailableReason::TooSlow)?,
         };
         ended.unwrap_or_else(|panicked: JoinError| Err(StoreError::Failed(Arc::new(panicked))))
     }
@@ -285,14 +218,6 @@ impl CustomizeConnection<PgConnection, r2d2::Error> for Settings {
     }
 }
 
-pub(crate) fn unavailable(impediment: UnavailableReason) -> StoreError {
-    StoreError::Unavailable(Arc::new(impediment))
-}
-
-pub(crate) fn too_slow() -> Failure {
-    Failure::Store(unavailable(UnavailableReason::TooSlow))
-}
-
 /// Whether a query failed because its connection is dead. diesel does not notice that of a statement which could not even
 /// be prepared, and the pool would keep the connection; what it asks then does notice.
 pub(crate) fn is_lost(connection: &mut PgConnection, error: &QueryError) -> bool {
@@ -304,74 +229,4 @@ pub(crate) fn is_lost(connection: &mut PgConnection, error: &QueryError) -> bool
         )
     );
     connection.is_broken() || (is_closed && connection.ping().is_err())
-}
-
-/// Whether a query may succeed later: the server is gone, stopping, overloaded, full or read-only. diesel tells few of
-/// these apart, so the server's words decide, as they are where its `lc_messages` is English.
-pub(crate) fn is_passing(error: &QueryError) -> bool {
-    const WORDS: [&str; 14] = [
-        "due to statement timeout",
-        "due to lock timeout",
-        "deadlock detected",
-        "terminating connection",
-        "idle-in-transaction timeout",
-        "server closed the connection",
-        "the database system is",
-        "too many clients",
-        "too many connections",
-        "remaining connection slots",
-        "No space left on device",
-        "could not extend file",
-        "out of memory",
-        "out of shared memory",
-    ];
-    match error {
-        QueryError::DatabaseError(kind, information) => match kind {
-            DatabaseErrorKind::ClosedConnection
-            | DatabaseErrorKind::UnableToSendCommand
-            | DatabaseErrorKind::ReadOnlyTransaction
-            | DatabaseErrorKind::SerializationFailure => true,
-            DatabaseErrorKind::Unknown => WORDS.iter().any(|words| information.message().contains(words)),
-            _ => false,
-        },
-        QueryError::BrokenTransactionManager => true,
-        QueryError::RollbackErrorOnCommit { commit_error, .. } => is_passing(commit_error),
-        _ => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_passes_is_told_from_what_does_not() {
-        let failed = |kind, said: &str| QueryError::DatabaseError(kind, Box::new(said.to_owned()));
-        for said in [
-            "canceling statement due to statement timeout",
-            "canceling statement due to lock timeout",
-            "deadlock detected",
-            "terminating connection due to administrator command",
-            "terminating connection due to idle-in-transaction timeout",
-            "the database system is shutting down",
-            "sorry, too many clients already",
-            "could not extend file \"base/5/16384\": No space left on device",
-            "out of shared memory",
-        ] {
-            assert!(is_passing(&failed(DatabaseErrorKind::Unknown, said)), "{said}");
-        }
-        assert!(is_passing(&failed(DatabaseErrorKind::ClosedConnection, "")));
-        assert!(is_passing(&failed(DatabaseErrorKind::ReadOnlyTransaction, "")));
-        assert!(is_passing(&QueryError::BrokenTransactionManager));
-
-        assert!(!is_passing(&failed(
-            DatabaseErrorKind::Unknown,
-            "relation \"tickets\" does not exist"
-        )));
-        assert!(!is_passing(&failed(
-            DatabaseErrorKind::UniqueViolation,
-            "duplicate key value"
-        )));
-        assert!(!is_passing(&QueryError::NotFound));
-    }
 }

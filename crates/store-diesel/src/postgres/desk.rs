@@ -39,7 +39,7 @@ impl OperatorQueries for PostgresStore {
     async fn change(&self, changes: UpdateTicket) -> Result<Ticket, StoreError> {
         let (ticket, _) = self
             .db
-            .write_and_tell(
+            .write_and_publish(
                 move |connection| change(connection, changes),
                 |(ticket, is_changed)| {
                     is_changed
@@ -65,7 +65,7 @@ impl OperatorQueries for PostgresStore {
     async fn attach(&self, attach: Attach) -> Result<AttachResult, StoreError> {
         let ticket = ChangeEvent::Ticket(attach.to);
         self.db
-            .write_and_tell(
+            .write_and_publish(
                 move |connection| self::attach(connection, &attach),
                 move |attached| match attached {
                     AttachResult::Attached => vec![ticket, ChangeEvent::Unmatched],

@@ -15,12 +15,15 @@ use tokio::{
     time::{timeout, timeout_at},
 };
 
-use crate::postgres::{
-    announcements::Publisher,
-    crew::{Worker, WorkerPool},
-    db::{CALL_LIMIT, COMMIT_LIMIT, Failure, POOL_WAIT, Pool, UnavailableReason, unavailable},
-    openings,
-    turn::{Decision, Turn},
+use crate::{
+    failure::{Failure, UnavailableReason},
+    postgres::{
+        announcements::Publisher,
+        crew::{Worker, WorkerPool},
+        db::{CALL_LIMIT, COMMIT_LIMIT, POOL_WAIT, Pool},
+        openings,
+        turn::{Decision, Turn},
+    },
 };
 
 /// How many commits are under way at once: while one waits for the disk, the next is put together.
@@ -36,7 +39,7 @@ const QUEUE: usize = 1_024;
 #[derive(Clone)]
 pub(crate) struct TicketWriter {
     pool: Pool,
-    announcer: Arc<Publisher>,
+    publisher: Arc<Publisher>,
     /// Places to wait at.
     queue: Arc<Semaphore>,
     crew: Arc<WorkerPool<Waiting>>,
@@ -64,11 +67,11 @@ struct Unwritten {
 }
 
 impl TicketWriter {
-    /// Takes its connections from `pool`, at one of the `places` each, and has `announcer` tell of new tickets.
-    pub(crate) fn new(pool: Pool, places: Arc<Semaphore>, announcer: Arc<Publisher>) -> Self {
+    /// Takes its connections from `pool`, at one of the `places` each, and has `publisher` tell of new tickets.
+    pub(crate) fn new(pool: Pool, places: Arc<Semaphore>, publisher: Arc<Publisher>) -> Self {
         Self {
             pool,
-            announcer,
+            publisher,
             queue: Arc::new(Semaphore::new(QUEUE)),
             crew: WorkerPool::new(WRITERS, places),
         }
@@ -78,7 +81,7 @@ impl TicketWriter {
     pub(crate) async fn open(&self, opening: Opening) -> Result<OpenResult, StoreError> {
         let ends = Instant::now() + CALL_LIMIT;
         let Ok(Ok(_place)) = timeout(POOL_WAIT, self.queue.acquire()).await else {
-            return Err(unavailable(UnavailableReason::PoolBusy));
+            return Err(UnavailableReason::PoolBusy.into());
         };
         let decision = Decision::default();
         let (answer, mut answered) = oneshot::channel();
@@ -91,12 +94,12 @@ impl TicketWriter {
         self.crew.hand_in(waiting, move |worker| opener.run(worker));
         let ended = match timeout_at(ends.into(), &mut answered).await {
             Ok(ended) => ended,
-            Err(_) if decision.give_up() => return Err(unavailable(UnavailableReason::TooSlow)),
+            Err(_) if decision.give_up() => return Err(UnavailableReason::TooSlow.into()),
             Err(_) => timeout(COMMIT_LIMIT, answered)
                 .await
-                .map_err(|_| unavailable(UnavailableReason::TooSlow))?,
+                .map_err(|_| UnavailableReason::TooSlow)?,
         };
-        ended.unwrap_or_else(|_| Err(StoreError::Failed(Arc::new(UnavailableReason::BrokeOff))))
+        ended.unwrap_or_else(|_| Err(UnavailableReason::NoReply.into()))
     }
 
     /// Writes until nothing waits.
@@ -163,7 +166,7 @@ impl TicketWriter {
 
     fn refuse(&self, unwritten: Unwritten) {
         if unwritten.is_in_doubt {
-            self.announcer.tell(&[ChangeEvent::Resync]);
+            self.publisher.publish(&[ChangeEvent::Resync]);
         }
         let error = StoreError::from(unwritten.failure);
         for waiting in unwritten.batch {
@@ -178,7 +181,7 @@ impl TicketWriter {
             .filter(|(_, opened)| **opened == OpenResult::Opened)
             .map(|(waiting, _)| ChangeEvent::Ticket(waiting.opening.ticket.id))
             .collect();
-        self.announcer.tell(&events);
+        self.publisher.publish(&events);
         for (waiting, opened) in batch.into_iter().zip(opened) {
             waiting.end(Ok(opened));
         }

@@ -94,7 +94,7 @@ impl Outbox for PostgresStore {
         );
         let ticket = self
             .db
-            .write_and_tell(
+            .write_and_publish(
                 move |connection| outcomes::record_attempt(connection, id, lease, &outcome),
                 move |ticket| {
                     ticket
@@ -131,7 +131,7 @@ impl Outbox for PostgresStore {
     ) -> Result<RedeliverResult, StoreError> {
         let (redelivered, _) = self
             .db
-            .write_and_tell(
+            .write_and_publish(
                 move |connection| redelivery::redeliver(connection, id, note, anew.as_ref()),
                 |(_, ticket)| ticket.map(ChangeEvent::Ticket).into_iter().collect(),
             )
@@ -144,7 +144,7 @@ impl Outbox for PostgresStore {
         loop {
             let count = self
                 .db
-                .write_and_tell(
+                .write_and_publish(
                     move |connection| redelivery::redeliver_dead(connection, note, BATCH),
                     |count| {
                         if *count > 0 {

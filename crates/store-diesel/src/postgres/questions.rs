@@ -45,7 +45,7 @@ impl Questions for PostgresStore {
     async fn answer(&self, picking: AnswerQuestion) -> Result<AnswerResult, StoreError> {
         let ticket = picking.ticket.map(ChangeEvent::Ticket);
         self.db
-            .write_and_tell(
+            .write_and_publish(
                 move |connection| answer(connection, &picking),
                 move |answered| match (answered, ticket) {
                     (AnswerResult::Answered(_), Some(ticket)) => vec![ticket, ChangeEvent::Unmatched],

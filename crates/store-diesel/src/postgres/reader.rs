@@ -10,10 +10,13 @@ use tokio::{
     time::timeout,
 };
 
-use crate::postgres::{
-    crew::{Worker, WorkerPool},
-    db::{CALL_LIMIT, Failure, Pool, UnavailableReason, unavailable},
-    turn::Turn,
+use crate::{
+    failure::{Failure, UnavailableReason},
+    postgres::{
+        crew::{Worker, WorkerPool},
+        db::{CALL_LIMIT, Pool},
+        turn::Turn,
+    },
 };
 
 /// Those of the tickets that there are, each by its reference. A row that is corrupt is that ticket's fault alone.
@@ -69,8 +72,8 @@ impl<A: Clone + Send + 'static> Reader<A> {
             .hand_in(Asked { reference, answer }, move |worker| reader.run(worker));
         match timeout(CALL_LIMIT, answered).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => Err(StoreError::Failed(Arc::new(UnavailableReason::BrokeOff))),
-            Err(_) => Err(unavailable(UnavailableReason::TooSlow)),
+            Ok(Err(_)) => Err(UnavailableReason::NoReply.into()),
+            Err(_) => Err(UnavailableReason::TooSlow.into()),
         }
     }
 

@@ -47,7 +47,7 @@ impl Receipts for PostgresStore {
     async fn advance(&self, external_id: ExternalId, advance: StatusUpdate, at: Timestamp) -> Result<bool, StoreError> {
         let ticket = self
             .db
-            .write_and_tell(
+            .write_and_publish(
                 move |connection| self::advance(connection, &external_id, &advance, at),
                 |ticket| ticket.map(ChangeEvent::Ticket).into_iter().collect(),
             )

@@ -99,7 +99,7 @@ impl TicketStore for PostgresStore {
     async fn append(&self, append: Append) -> Result<Appended, StoreError> {
         let ticket = ChangeEvent::Ticket(append.to);
         self.db
-            .write_and_tell(
+            .write_and_publish(
                 move |connection| messages::append(connection, &append),
                 move |appended| match appended {
                     Appended::Added => vec![ticket],
@@ -118,7 +118,7 @@ impl TicketStore for PostgresStore {
 
     async fn store_unmatched(&self, keep: StoreUnmatched) -> Result<StoredUnmatched, StoreError> {
         self.db
-            .write_and_tell(
+            .write_and_publish(
                 move |connection| messages::keep(connection, &keep),
                 |kept| match kept {
                     StoredUnmatched::Stored => vec![ChangeEvent::Unmatched],

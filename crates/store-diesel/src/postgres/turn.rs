@@ -9,9 +9,12 @@ use std::{
 
 use diesel::{Connection, PgConnection, r2d2::R2D2Connection};
 
-use crate::postgres::{
-    connect::ConnectError,
-    db::{Failure, POOL_WAIT, Pool, Pooled, UnavailableReason, is_lost, too_slow, unavailable},
+use crate::{
+    failure::{Failure, UnavailableReason},
+    postgres::{
+        connect::ConnectError,
+        db::{POOL_WAIT, Pool, Pooled, is_lost},
+    },
 };
 
 /// A twin can come first between our look and our commit. Then it is there for the next look, so more than two tries
@@ -129,16 +132,16 @@ impl Turn {
     fn connection(&self) -> Result<Pooled, Failure> {
         let left = self.ends.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err(too_slow());
+            return Err(UnavailableReason::TooSlow.into());
         }
         self.pool.get_timeout(POOL_WAIT.min(left)).map_err(|error| {
             let message = error.to_string();
             // r2d2 puts the last failure to connect behind a colon, if there was one.
-            let impediment = match message.split_once(": ") {
+            let reason = match message.split_once(": ") {
                 Some((_, failure)) => UnavailableReason::NoConnection(ConnectError::of(failure)),
                 None => UnavailableReason::PoolBusy,
             };
-            Failure::Store(unavailable(impediment))
+            Failure::from(reason)
         })
     }
 

@@ -57,14 +57,19 @@ impl CustomerData for SqliteStore {
     }
 
     async fn erase(&self, erasure: Erasure) -> Result<EraseStats, StoreError> {
-        self.db
-            .write_and_tell(move |connection| {
-                connection.batch_execute(SECURELY)?;
-                let erased = erase(connection, &erasure);
-                connection.batch_execute(AS_ALWAYS)?;
-                erased
-            })
-            .await
+        let (removed, _) = self
+            .db
+            .write_and_publish(
+                move |connection| {
+                    connection.batch_execute(SECURELY)?;
+                    let erased = erase(connection, &erasure);
+                    connection.batch_execute(AS_ALWAYS)?;
+                    erased
+                },
+                |(_, events)| events.clone(),
+            )
+            .await?;
+        Ok(removed)
     }
 }
 

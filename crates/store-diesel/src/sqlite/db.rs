@@ -10,7 +10,6 @@ use diesel::{
     Connection, SqliteConnection,
     connection::SimpleConnection,
     r2d2::{self, ConnectionManager, CustomizeConnection, NopErrorHandler},
-    result::{DatabaseErrorKind, Error as QueryError},
 };
 use ticket_domain::ports::{ChangeEvent, PoolUse, StoreError, Subscriber};
 use tokio::{
@@ -19,9 +18,13 @@ use tokio::{
     time::timeout,
 };
 
-use crate::sqlite::{
-    file::{File, OpenError},
-    writer::{Subscribers, Writer},
+pub(crate) use crate::failure::Failure;
+use crate::{
+    failure::UnavailableReason,
+    sqlite::{
+        file::{File, OpenError},
+        writer::{Subscribers, Writer},
+    },
 };
 
 /// How long a call waits for a connection to read by.
@@ -41,41 +44,6 @@ const READER_SETTINGS: &str = "PRAGMA query_only = ON;";
 
 pub(crate) type Pool = r2d2::Pool<ConnectionManager<SqliteConnection>>;
 
-/// Why the work of a call ended without an answer. Whatever it wrote is rolled back.
-#[derive(Debug)]
-pub(crate) enum Failure {
-    /// A query failed.
-    Query(QueryError),
-    /// A row is corrupt.
-    Store(StoreError),
-}
-
-impl From<QueryError> for Failure {
-    fn from(error: QueryError) -> Self {
-        Self::Query(error)
-    }
-}
-
-impl From<StoreError> for Failure {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl From<Failure> for StoreError {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Query(error) if is_passing(&error) => Self::Unavailable(Arc::new(error)),
-            Failure::Query(error) => Self::Failed(Arc::new(error)),
-            Failure::Store(error) => error,
-        }
-    }
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("no database connection came free in time")]
-struct PoolBusy;
-
 /// The connections.
 #[derive(Clone)]
 pub(crate) struct Db {
@@ -86,9 +54,6 @@ pub(crate) struct Db {
     places: Arc<Semaphore>,
     subscribers: Subscribers,
 }
-
-/// What the work of a call came to, and what is told of it once it is committed.
-pub(crate) type Told<T> = (T, Vec<ChangeEvent>);
 
 impl Db {
     /// Opens all connections. At most `together` calls that write share a commit.
@@ -115,14 +80,16 @@ impl Db {
     {
         let place = timeout(POOL_WAIT, self.places.clone().acquire_owned()).await;
         let Ok(Ok(place)) = place else {
-            return Err(StoreError::Unavailable(Arc::new(PoolBusy)));
+            return Err(StoreError::from(UnavailableReason::PoolBusy));
         };
         let readers = self.readers.clone();
         let span = tracing::Span::current();
         let task = spawn_blocking(move || {
             let _place = place;
             span.in_scope(|| {
-                let mut connection = readers.get().map_err(|_| StoreError::Unavailable(Arc::new(PoolBusy)))?;
+                let mut connection = readers
+                    .get()
+                    .map_err(|_| StoreError::from(UnavailableReason::PoolBusy))?;
                 connection
                     .transaction(|connection| work(connection))
                     .map_err(StoreError::from)
@@ -133,25 +100,24 @@ impl Db {
     }
 
     /// Runs `work` in a transaction that no other writer is beside. It is an `Fn`: if it shares a commit with others and
-    /// that fails, each runs again alone.
+    /// that fails, each runs again alone. Publishes nothing.
     pub(crate) async fn write<T, W>(&self, work: W) -> Result<T, StoreError>
     where
         T: Send + 'static,
         W: Fn(&mut SqliteConnection) -> Result<T, Failure> + Send + 'static,
     {
-        self.writer
-            .write(move |connection| Ok((work(connection)?, Vec::new())))
-            .await
+        self.write_and_publish(work, |_| Vec::new()).await
     }
 
-    /// As [`write`](Self::write), and tells the followers. That happens on the thread that committed: a caller who is
-    /// gone by then keeps nobody from the news.
-    pub(crate) async fn write_and_tell<T, W>(&self, work: W) -> Result<T, StoreError>
+    /// As [`write`](Self::write), and then publishes the `events` that its result means. The thread that committed does
+    /// so: if the caller is gone by then, the subscribers still hear of it.
+    pub(crate) async fn write_and_publish<T, W, E>(&self, work: W, events: E) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        W: Fn(&mut SqliteConnection) -> Result<Told<T>, Failure> + Send + 'static,
+        W: Fn(&mut SqliteConnection) -> Result<T, Failure> + Send + 'static,
+        E: FnOnce(&T) -> Vec<ChangeEvent> + Send + 'static,
     {
-        self.writer.write(work).await
+        self.writer.write(work, events).await
     }
 
     /// From now on `subscriber` is told.
@@ -201,27 +167,6 @@ impl CustomizeConnection<SqliteConnection, r2d2::Error> for Settings {
                 .map_err(r2d2::Error::QueryError)?;
         }
         Ok(())
-    }
-}
-
-/// Whether a call may succeed later: another process holds the file, or the disk is full or read-only or fails. diesel
-/// does not hand on SQLite's code, so its words decide (`sqlite3ErrStr`; they are part of no translation).
-fn is_passing(error: &QueryError) -> bool {
-    const WORDS: [&str; 6] = [
-        "database is locked",
-        "database table is locked",
-        "database or disk is full",
-        "attempt to write a readonly database",
-        "disk I/O error",
-        "unable to open database file",
-    ];
-    match error {
-        QueryError::DatabaseError(DatabaseErrorKind::Unknown, information) => {
-            WORDS.iter().any(|words| information.message().contains(words))
-        }
-        QueryError::BrokenTransactionManager => true,
-        QueryError::RollbackErrorOnCommit { commit_error, .. } => is_passing(commit_error),
-        _ => false,
     }
 }
 

@@ -44,13 +44,14 @@ impl OperatorQueries for SqliteStore {
     }
 
     async fn change(&self, changes: UpdateTicket) -> Result<Ticket, StoreError> {
-        self.db
-            .write_and_tell(move |connection| {
-                let (ticket, is_changed) = change(connection, &changes)?;
-                let events = is_changed.then_some(ChangeEvent::Ticket(ticket.id));
-                Ok((ticket, Vec::from_iter(events)))
-            })
-            .await
+        let (ticket, _) = self
+            .db
+            .write_and_publish(
+                move |connection| change(connection, &changes),
+                |(ticket, is_changed)| Vec::from_iter(is_changed.then_some(ChangeEvent::Ticket(ticket.id))),
+            )
+            .await?;
+        Ok(ticket)
     }
 
     async fn unmatched(&self, after: Option<MessageId>, limit: u16) -> Result<Vec<Message>, StoreError> {
@@ -64,15 +65,15 @@ impl OperatorQueries for SqliteStore {
     }
 
     async fn attach(&self, patch: Attach) -> Result<AttachResult, StoreError> {
+        let ticket = ChangeEvent::Ticket(patch.to);
         self.db
-            .write_and_tell(move |connection| {
-                let attached = attach(connection, &patch)?;
-                let events = match attached {
-                    AttachResult::Attached => vec![ChangeEvent::Ticket(patch.to), ChangeEvent::Unmatched],
+            .write_and_publish(
+                move |connection| attach(connection, &patch),
+                move |attached| match attached {
+                    AttachResult::Attached => vec![ticket, ChangeEvent::Unmatched],
                     AttachResult::AlreadyAttached(_) | AttachResult::NoSuchMessage => Vec::new(),
-                };
-                Ok((attached, events))
-            })
+                },
+            )
             .await
     }
 

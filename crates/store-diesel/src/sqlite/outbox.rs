@@ -20,7 +20,7 @@ use ticket_domain::{
 
 use crate::sqlite::{
     SqliteStore,
-    db::{Failure, Told},
+    db::Failure,
     outcomes,
     prepared::prepared,
     redelivery,
@@ -35,15 +35,25 @@ pub(crate) const BATCH: u16 = 1_000;
 #[async_trait]
 impl Outbox for SqliteStore {
     async fn claim(&self, claim: Claim, limit: u16) -> Result<Vec<Claimed>, StoreError> {
-        self.db
-            .write_and_tell(move |connection| claim_due(connection, claim, limit))
-            .await
+        let (claimed, _) = self
+            .db
+            .write_and_publish(
+                move |connection| claim_due(connection, claim, limit),
+                |(_, is_any_corrupt)| resync_if(*is_any_corrupt),
+            )
+            .await?;
+        Ok(claimed)
     }
 
     async fn claim_probe(&self, claim: Claim, unless_after: Timestamp) -> Result<Option<Claimed>, StoreError> {
-        self.db
-            .write_and_tell(move |connection| claim_probe(connection, claim, unless_after))
-            .await
+        let (claimed, _) = self
+            .db
+            .write_and_publish(
+                move |connection| claim_probe(connection, claim, unless_after),
+                |(_, is_corrupt)| resync_if(*is_corrupt),
+            )
+            .await?;
+        Ok(claimed)
     }
 
     async fn record_attempt(
@@ -52,20 +62,27 @@ impl Outbox for SqliteStore {
         lease: LeaseToken,
         outcome: AttemptOutcome,
     ) -> Result<RecordResult, StoreError> {
-        self.db
-            .write_and_tell(move |connection| {
-                let settled = outcomes::record_attempt(connection, id, lease, &outcome)?;
-                let is_further = matches!(
-                    outcome,
-                    AttemptOutcome::Delivered { .. } | AttemptOutcome::Dead { .. } | AttemptOutcome::Rerouted { .. }
-                );
-                let events = match settled {
-                    RecordResult::Recorded if is_further => vec![ChangeEvent::Ticket(ticket_of(connection, id)?)],
-                    _ => Vec::new(),
-                };
-                Ok((settled, events))
-            })
-            .await
+        let (settled, _) = self
+            .db
+            .write_and_publish(
+                move |connection| {
+                    let settled = outcomes::record_attempt(connection, id, lease, &outcome)?;
+                    let is_further = matches!(
+                        outcome,
+                        AttemptOutcome::Delivered { .. }
+                            | AttemptOutcome::Dead { .. }
+                            | AttemptOutcome::Rerouted { .. }
+                    );
+                    let ticket = match settled {
+                        RecordResult::Recorded if is_further => Some(ticket_of(connection, id)?),
+                        _ => None,
+                    };
+                    Ok((settled, ticket))
+                },
+                |(_, ticket)| Vec::from_iter(ticket.map(ChangeEvent::Ticket)),
+            )
+            .await?;
+        Ok(settled)
     }
 
     async fn release_waiting(&self, now: Timestamp) -> Result<u64, StoreError> {
@@ -88,26 +105,31 @@ impl Outbox for SqliteStore {
         note: AuditStamp,
         anew: Option<Fallback>,
     ) -> Result<RedeliverResult, StoreError> {
-        self.db
-            .write_and_tell(move |connection| {
-                let redelivered = redelivery::redeliver(connection, id, note.at, anew.as_ref())?;
-                let mut events = Vec::new();
-                if redelivered == RedeliverResult::Queued {
+        let (redelivered, _) = self
+            .db
+            .write_and_publish(
+                move |connection| {
+                    let redelivered = redelivery::redeliver(connection, id, note.at, anew.as_ref())?;
+                    if redelivered != RedeliverResult::Queued {
+                        return Ok((redelivered, None));
+                    }
                     let ticket = ticket_of(connection, id)?;
                     trail::note(connection, note, Some(ticket), &AuditAction::Redeliver(id))?;
-                    events.push(ChangeEvent::Ticket(ticket));
-                }
-                Ok((redelivered, events))
-            })
-            .await
+                    Ok((redelivered, Some(ticket)))
+                },
+                |(_, ticket)| Vec::from_iter(ticket.map(ChangeEvent::Ticket)),
+            )
+            .await?;
+        Ok(redelivered)
     }
 
     async fn redeliver_dead(&self, note: AuditStamp) -> Result<u64, StoreError> {
         let (mut done, mut since) = (0, i64::MIN);
         loop {
-            let step = self
-                .db
-                .write_and_tell(move |connection| redelivery::redeliver_dead(connection, note, since));
+            let step = self.db.write_and_publish(
+                move |connection| redelivery::redeliver_dead(connection, note, since),
+                |(count, _)| resync_if(*count > 0),
+            );
             let count;
             (count, since) = step.await?;
             done += count as u64;
@@ -177,12 +199,18 @@ fn is_first_of_its_ticket() -> Condition {
     )))
 }
 
-/// A notification is due if it waits and its time has come; an ended lease is simply due.
+/// What a change of many tickets, or of one whose id may be corrupt, publishes.
+fn resync_if(is_changed: bool) -> Vec<ChangeEvent> {
+    Vec::from_iter(is_changed.then_some(ChangeEvent::Resync))
+}
+
+/// A notification is due if it waits and its time has come; an ended lease is simply due. Says too whether any was corrupt,
+/// which is dead now.
 pub(crate) fn claim_due(
     connection: &mut SqliteConnection,
     claim: Claim,
     limit: u16,
-) -> Result<Told<Vec<Claimed>>, Failure> {
+) -> Result<(Vec<Claimed>, bool), Failure> {
     let due = notifications::table
         .filter(notifications::due_at.le(claim.now.unix_micros()))
         .filter(is_first_of_its_ticket())
@@ -199,21 +227,20 @@ pub(crate) fn claim_due(
     for row in rows {
         claimed.extend(lease(connection, row, claim)?);
     }
-    // Those that are corrupt are dead now. Which tickets they are of may be what is corrupt.
-    let events = (claimed.len() < due).then_some(ChangeEvent::Resync);
-    Ok((claimed, Vec::from_iter(events)))
+    let is_any_corrupt = claimed.len() < due;
+    Ok((claimed, is_any_corrupt))
 }
 
 pub(crate) fn claim_probe(
     connection: &mut SqliteConnection,
     claim: Claim,
     unless_after: Timestamp,
-) -> Result<Told<Option<Claimed>>, Failure> {
+) -> Result<(Option<Claimed>, bool), Failure> {
     let probed = notifications::due_at
         .is_not_null()
         .and(notifications::probed_at.gt(unless_after.unix_micros()));
     if diesel::select(exists(notifications::table.filter(probed))).get_result(connection)? {
-        return Ok((None, Vec::new()));
+        return Ok((None, false));
     }
     let next = notifications::table
         .filter(notifications::due_at.gt(claim.until.unix_micros()))
@@ -226,15 +253,15 @@ pub(crate) fn claim_probe(
     let row: Option<ClaimedRow> = prepared(next).get_result(connection).optional()?;
     // If the row is corrupt, the next probe takes the next: this call ends in its time however many are.
     let Some(row) = row else {
-        return Ok((None, Vec::new()));
+        return Ok((None, false));
     };
     let Some(claimed) = lease(connection, row, claim)? else {
-        return Ok((None, vec![ChangeEvent::Resync]));
+        return Ok((None, true));
     };
     update(notifications::table.find(bytes(claimed.id.0)))
         .set(notifications::probed_at.eq(claim.now.unix_micros()))
         .execute(connection)?;
-    Ok((Some(claimed), Vec::new()))
+    Ok((Some(claimed), false))
 }
 
 /// Leases the notification of a row, unless the row is corrupt.

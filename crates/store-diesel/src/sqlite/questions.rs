@@ -39,17 +39,17 @@ impl Questions for SqliteStore {
     }
 
     async fn answer(&self, picking: AnswerQuestion) -> Result<AnswerResult, StoreError> {
+        let ticket = picking.ticket.map(ChangeEvent::Ticket);
         self.db
-            .write_and_tell(move |connection| {
-                let answered = answer(connection, &picking)?;
-                let events = match (&answered, picking.ticket) {
+            .write_and_publish(
+                move |connection| answer(connection, &picking),
+                move |answered| match (answered, ticket) {
                     (AnswerResult::Answered(picked), Some(ticket)) if picked.attached > 0 => {
-                        vec![ChangeEvent::Ticket(ticket), ChangeEvent::Unmatched]
+                        vec![ticket, ChangeEvent::Unmatched]
                     }
                     _ => Vec::new(),
-                };
-                Ok((answered, events))
-            })
+                },
+            )
             .await
     }
 }

@@ -26,12 +26,14 @@ impl Receipts for SqliteStore {
     }
 
     async fn advance(&self, external_id: ExternalId, advance: StatusUpdate, at: Timestamp) -> Result<bool, StoreError> {
-        self.db
-            .write_and_tell(move |connection| {
-                let ticket = self::advance(connection, &external_id, &advance, at)?;
-                Ok((ticket.is_some(), Vec::from_iter(ticket.map(ChangeEvent::Ticket))))
-            })
-            .await
+        let ticket = self
+            .db
+            .write_and_publish(
+                move |connection| self::advance(connection, &external_id, &advance, at),
+                |ticket| Vec::from_iter(ticket.map(ChangeEvent::Ticket)),
+            )
+            .await?;
+        Ok(ticket.is_some())
     }
 
     async fn keep_receipt(&self, receipt: Receipt, forget_before: Timestamp) -> Result<(), StoreError> {

@@ -3,11 +3,11 @@
 use diesel::{alias, dsl::sql, prelude::*, sql_types::Bool, update};
 use ticket_domain::{
     AuditAction, DeliveryRoute, Fallback, NotificationId, Timestamp,
-    ports::{AuditStamp, ChangeEvent, RedeliverResult},
+    ports::{AuditStamp, RedeliverResult},
 };
 
 use crate::sqlite::{
-    db::{Failure, Told},
+    db::Failure,
     outbox::{BATCH, NEVER, NOTHING},
     rows::{bytes, notification_id, state},
     schema::notifications,
@@ -70,7 +70,7 @@ pub(crate) fn redeliver_dead(
     connection: &mut SqliteConnection,
     note: AuditStamp,
     since: i64,
-) -> Result<Told<(usize, i64)>, Failure> {
+) -> Result<(usize, i64), Failure> {
     let now = note.at.unix_micros();
     let dead = alias!(notifications as dead);
     let batch = dead
@@ -95,10 +95,10 @@ pub(crate) fn redeliver_dead(
         .returning(notifications::created_at)
         .load(connection)?;
     let Some(last) = begun.iter().max() else {
-        return Ok(((0, since), Vec::new()));
+        return Ok((0, since));
     };
     trail::note(connection, note, None, &AuditAction::RedeliverDead(begun.len() as u64))?;
-    Ok(((begun.len(), *last), vec![ChangeEvent::Resync]))
+    Ok((begun.len(), *last))
 }
 
 pub(crate) fn dead_fallbacks(connection: &mut SqliteConnection, limit: u16) -> Result<Vec<NotificationId>, Failure> {

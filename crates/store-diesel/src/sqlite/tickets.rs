@@ -55,15 +55,12 @@ const WITH_NEWEST: &str = with_newest!(
 #[async_trait]
 impl TicketStore for SqliteStore {
     async fn open(&self, opening: Opening) -> Result<OpenResult, StoreError> {
+        let ticket = ChangeEvent::Ticket(opening.ticket.id);
         self.db
-            .write_and_tell(move |connection| {
-                let opened = open(connection, &opening)?;
-                let is_new = opened == OpenResult::Opened;
-                Ok((
-                    opened,
-                    Vec::from_iter(is_new.then_some(ChangeEvent::Ticket(opening.ticket.id))),
-                ))
-            })
+            .write_and_publish(
+                move |connection| open(connection, &opening),
+                move |opened| Vec::from_iter((*opened == OpenResult::Opened).then_some(ticket)),
+            )
             .await
     }
 
@@ -84,16 +81,16 @@ impl TicketStore for SqliteStore {
     }
 
     async fn append(&self, append: Append) -> Result<Appended, StoreError> {
+        let ticket = ChangeEvent::Ticket(append.to);
         self.db
-            .write_and_tell(move |connection| {
-                let appended = messages::append(connection, &append)?;
-                let events = match appended {
-                    Appended::Added => vec![ChangeEvent::Ticket(append.to)],
-                    Appended::Joined(_) => vec![ChangeEvent::Ticket(append.to), ChangeEvent::Unmatched],
+            .write_and_publish(
+                move |connection| messages::append(connection, &append),
+                move |appended| match appended {
+                    Appended::Added => vec![ticket],
+                    Appended::Joined(_) => vec![ticket, ChangeEvent::Unmatched],
                     Appended::AlreadyStored { .. } | Appended::Answer(_) | Appended::Repeated { .. } => Vec::new(),
-                };
-                Ok((appended, events))
-            })
+                },
+            )
             .await
     }
 
@@ -105,11 +102,13 @@ impl TicketStore for SqliteStore {
 
     async fn store_unmatched(&self, keep: StoreUnmatched) -> Result<StoredUnmatched, StoreError> {
         self.db
-            .write_and_tell(move |connection| {
-                let kept = messages::keep(connection, &keep)?;
-                let is_new = kept == StoredUnmatched::Stored;
-                Ok((kept, Vec::from_iter(is_new.then_some(ChangeEvent::Unmatched))))
-            })
+            .write_and_publish(
+                move |connection| messages::keep(connection, &keep),
+                |kept| match kept {
+                    StoredUnmatched::Stored => vec![ChangeEvent::Unmatched],
+                    StoredUnmatched::AlreadyKnown(_) | StoredUnmatched::QuestionChanged => Vec::new(),
+                },
+            )
             .await
     }
 }

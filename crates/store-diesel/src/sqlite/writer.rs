@@ -16,16 +16,16 @@ use std::{
 };
 
 use diesel::SqliteConnection;
-use ticket_domain::ports::{StoreError, Subscriber};
+use ticket_domain::ports::{ChangeEvent, StoreError, Subscriber};
 use tokio::{
     sync::{mpsc, oneshot},
     time::timeout,
 };
 use tracing::Span;
 
-use crate::sqlite::{
-    db::{Failure, Pool, Told},
-    indexing,
+use crate::{
+    failure::{Failure, UnavailableReason},
+    sqlite::{db::Pool, indexing},
 };
 
 /// How long a call waits for its turn.
@@ -48,18 +48,6 @@ pub(crate) struct Writer {
     thread: Option<JoinHandle<()>>,
 }
 
-#[derive(Debug, thiserror::Error)]
-enum UnavailableReason {
-    #[error("the writer did not come to it in time")]
-    Busy,
-    #[error("the writer is gone")]
-    EraseReport,
-    #[error("no database connection came free in time")]
-    NoConnection,
-    #[error("the work panicked")]
-    Panicked,
-}
-
 impl Writer {
     /// Starts the thread. At most `together` jobs share a commit. It takes its connection from `pool` for each commit, so that one that broke is replaced.
     pub(crate) fn start(pool: Pool, subscribers: Subscribers, together: usize) -> std::io::Result<Self> {
@@ -79,21 +67,23 @@ impl Writer {
         })
     }
 
-    /// Has `work` done in a transaction that no other writer is beside, and the followers told once it is committed. It
-    /// may be done more than once, each time after what it did before was rolled back. If nobody waits for its end any
+    /// Has `work` done in a transaction that no other writer is beside, and the `events` of its result published once it
+    /// is committed. It may be done more than once, each time after what it did before was rolled back. If nobody waits for its end any
     /// more, because the caller is gone, it still ends as it would have.
-    pub(crate) async fn write<T, W>(&self, work: W) -> Result<T, StoreError>
+    pub(crate) async fn write<T, W, E>(&self, work: W, events: E) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        W: Fn(&mut SqliteConnection) -> Result<Told<T>, Failure> + Send + 'static,
+        W: Fn(&mut SqliteConnection) -> Result<T, Failure> + Send + 'static,
+        E: FnOnce(&T) -> Vec<ChangeEvent> + Send + 'static,
     {
         let (answer, mut answered) = oneshot::channel();
         let turn = Turn::default();
         let job = Box::new(Call {
             work,
+            events,
             span: Span::current(),
             turn: turn.clone(),
-            told: None,
+            result: None,
             answer,
         });
         let queued = async {
@@ -105,10 +95,10 @@ impl Writer {
         };
         let ended = match timeout(PATIENCE, queued).await {
             Ok(ended) => ended,
-            Err(_) if turn.take() => return Err(unavailable(UnavailableReason::Busy)),
+            Err(_) if turn.take() => return Err(UnavailableReason::TooSlow.into()),
             Err(_) => answered.await,
         };
-        ended.unwrap_or_else(|_| Err(unavailable(UnavailableReason::EraseReport)))
+        ended.unwrap_or_else(|_| Err(UnavailableReason::NoReply.into()))
     }
 }
 
@@ -146,18 +136,20 @@ trait Job: Send {
 }
 
 /// A call of the store, as a job.
-struct Call<T, W> {
+struct Call<T, W, E> {
     work: W,
+    events: E,
     span: Span,
     turn: Turn,
-    told: Option<Told<T>>,
+    result: Option<T>,
     answer: oneshot::Sender<Result<T, StoreError>>,
 }
 
-impl<T, W> Job for Call<T, W>
+impl<T, W, E> Job for Call<T, W, E>
 where
     T: Send,
-    W: Fn(&mut SqliteConnection) -> Result<Told<T>, Failure> + Send,
+    W: Fn(&mut SqliteConnection) -> Result<T, Failure> + Send,
+    E: FnOnce(&T) -> Vec<ChangeEvent> + Send,
 {
     fn is_wanted(&self) -> bool {
         self.turn.take()
@@ -166,28 +158,26 @@ where
     fn run(&mut self, connection: &mut SqliteConnection) -> Result<(), Failure> {
         let work = || self.span.in_scope(|| (self.work)(connection));
         // The transaction is rolled back, so nothing half-done is seen afterwards.
-        let told = catch_unwind(AssertUnwindSafe(work))
-            .unwrap_or_else(|_| Err(StoreError::Failed(Arc::new(UnavailableReason::Panicked)).into()))?;
-        self.told = Some(told);
+        let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Failure::Panicked))?;
+        self.result = Some(result);
         Ok(())
     }
 
     fn end(self: Box<Self>, committed: Result<(), StoreError>, subscribers: &[Arc<dyn Subscriber>]) {
-        let Self { told, answer, .. } = *self;
-        let told = committed.and_then(|()| told.ok_or_else(|| unavailable(UnavailableReason::EraseReport)));
-        let ended = told.map(|(outcome, events)| {
-            for events in events {
-                for subscriber in subscribers {
-                    // It is committed, whatever becomes of telling it; and there is no other writer.
-                    if catch_unwind(AssertUnwindSafe(|| subscriber.on_change(events))).is_err() {
-                        tracing::error!("a follower of changes panicked");
-                    }
+        let Self {
+            result, events, answer, ..
+        } = *self;
+        let result = committed.and_then(|()| result.ok_or_else(|| UnavailableReason::NoReply.into()));
+        for event in result.as_ref().map(events).unwrap_or_default() {
+            for subscriber in subscribers {
+                // It is committed, whatever becomes of telling it; and there is no other writer.
+                if catch_unwind(AssertUnwindSafe(|| subscriber.on_change(event))).is_err() {
+                    tracing::error!("a follower of changes panicked");
                 }
             }
-            outcome
-        });
+        }
         // The caller may be gone.
-        drop(answer.send(ended));
+        drop(answer.send(result));
     }
 }
 
@@ -258,7 +248,7 @@ impl QueueState {
         let mut connection = self
             .pool
             .get()
-            .map_err(|_| Broken::NotBegun(unavailable(UnavailableReason::NoConnection)))?;
+            .map_err(|_| Broken::NotBegun(UnavailableReason::PoolBusy.into()))?;
         let mut has_begun = false;
         let mut failed = None;
         let ended = connection.immediate_transaction(|connection| {
@@ -295,10 +285,6 @@ impl QueueState {
             job.end(committed.clone(), &subscribers);
         }
     }
-}
-
-fn unavailable(impediment: UnavailableReason) -> StoreError {
-    StoreError::Unavailable(Arc::new(impediment))
 }
 
 #[cfg(test)]

@@ -77,7 +77,7 @@ async fn everything_is_held_in_steps() {
 async fn everything_is_begun_anew_in_steps() {
     let (store, fixture, _folder) = crowded(state::DEAD).await;
     let note = fixture.note(at(300));
-    let step = move |connection: &mut _| Ok(redelivery::redeliver_dead(connection, note, 0)?.0.0);
+    let step = move |connection: &mut _| Ok(redelivery::redeliver_dead(connection, note, 0)?.0);
     assert_eq!(once(&store, step).await, usize::from(BATCH));
     assert_eq!(store.redeliver_dead(note).await.unwrap(), MANY - u64::from(BATCH));
     assert_eq!(store.redeliver_dead(fixture.note(at(301))).await.unwrap(), 0);
