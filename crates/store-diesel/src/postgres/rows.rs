@@ -7,8 +7,8 @@ mod receipts;
 
 use diesel::{Insertable, Queryable, QueryableByName, Selectable, pg::Pg};
 use ticket_domain::{
-    AccessKeys, Content, Customer, Delivery, Message, MessageBody, MessageId, Ticket, TicketId, TicketSummary,
-    TicketVersion,
+    AccessKeys, Content, Customer, Delivery, Message, MessageBody, MessageId, Ticket, TicketDetails, TicketId,
+    TicketSummary, TicketVersion,
     ports::{ExistingTicket, StoreError, parse},
 };
 use time::OffsetDateTime;
@@ -52,13 +52,15 @@ impl TryFrom<TicketRow> for Ticket {
         Ok(Self {
             id: TicketId(row.id),
             reference: parse(TABLE, "reference", &row.reference)?,
-            customer: Customer {
-                name: parse(TABLE, "customer_name", &row.customer_name)?,
-                phone: parse(TABLE, "customer_phone", &row.customer_phone)?,
-                email: parse(TABLE, "customer_email", &row.customer_email)?,
+            details: TicketDetails {
+                customer: Customer {
+                    name: parse(TABLE, "customer_name", &row.customer_name)?,
+                    phone: parse(TABLE, "customer_phone", &row.customer_phone)?,
+                    email: parse(TABLE, "customer_email", &row.customer_email)?,
+                },
+                subject: parse(TABLE, "subject", &row.subject)?,
+                priority: parse(TABLE, "priority", &row.priority)?,
             },
-            subject: parse(TABLE, "subject", &row.subject)?,
-            priority: parse(TABLE, "priority", &row.priority)?,
             status: parse(TABLE, "status", &row.status)?,
             keys: AccessKeys {
                 customer: parse(TABLE, "customer_key", &row.customer_key)?,

@@ -112,7 +112,7 @@ fn statements(connection: &mut SqliteConnection) -> Vec<String> {
 
 /// Looks for what is a customer's, and erases it.
 fn forgotten(connection: &mut SqliteConnection, fixture: &Fixture, ticket: &Ticket, now: Timestamp) {
-    customer_data::messages_from(connection, &ticket.customer.phone).unwrap();
+    customer_data::messages_from(connection, &ticket.details.customer.phone).unwrap();
     let stale = InactiveQuery {
         after: 0,
         unchanged_since: now,
