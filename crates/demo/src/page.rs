@@ -48,9 +48,9 @@ pub(crate) async fn file(request: HttpRequest) -> HttpResponse {
         .body(*text)
 }
 
-/// `GET /state`: everything on the board; 304 while nothing changes. No tag of an earlier start is one of this.
-pub(crate) async fn state(request: HttpRequest, stage: Data<Stage>) -> HttpResponse {
-    let board = stage.board.look();
+/// `GET /state`: everything that the page shows; 304 while nothing changes. Tags of a previous start do not match.
+pub(crate) async fn state(request: HttpRequest, context: Data<Context>) -> HttpResponse {
+    let state = context.state.look();
     let etag = format!("\"{}-{}\"", state.run, state.version);
     let seen = request.headers().get("if-none-match");
     if seen.is_some_and(|seen| seen.as_bytes() == etag.as_bytes()) {
