@@ -15,7 +15,19 @@ mod unread_responses;
 #[path = "../process/wire.rs"]
 mod wire;
 
-use tokio::sync::Mutex;
+use std::net::SocketAddr;
+
+use tokio::{
+    net::{TcpSocket, TcpStream},
+    sync::Mutex,
+};
 
 /// Held by the test that runs.
 static MEASURING: Mutex<()> = Mutex::const_new(());
+
+/// A connection with a small receive buffer.
+async fn connect_narrow(address: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4_096).unwrap();
+    socket.connect(address).await.unwrap()
+}

@@ -11,8 +11,8 @@ use tokio::{
 };
 
 use crate::{
-    MEASURING,
-    wire::{connect, connect_narrow, head, read_response, write},
+    MEASURING, connect_narrow,
+    wire::{connect, head, read_response, write},
 };
 
 /// Slow clients of each kind.

@@ -9,10 +9,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::{
-    MEASURING,
-    wire::{connect_narrow, head},
-};
+use crate::{MEASURING, connect_narrow, wire::head};
 
 const CLIENTS: usize = 60;
 /// How long each sends.
