@@ -3,9 +3,8 @@
 //!
 //! - `connect.rs`: where the server is, how it is reached, and why it can't be.
 //! - `migrate.rs`: the schema.
-//! - `db.rs`, `turn.rs`: how a call gets a connection, and how long it may take. `opener.rs`, `reader.rs`: how
-//!   tickets that are opened or read at the same time share a commit or a statement, by the threads of `crew.rs`. Blocking
-//!   lives in these and nowhere else.
+//! - `db.rs`, `attempt.rs`: how a call gets a connection, and how long it may take. `batches.rs`: what is executed in
+//!   batches.
 //! - `openings.rs`, `tickets.rs`, `keys.rs`, `messages.rs`, `questions.rs`, `outbox.rs`, `redelivery.rs`, `outcomes.rs`,
 //!   `receipts.rs`, `desk.rs`, `listing.rs`, `search.rs`, `trail.rs`, `health.rs`, `housekeeping.rs`,
 //!   `customer_data.rs`: what each port call asks of the database.
@@ -14,8 +13,9 @@
 //! - `rows.rs`: rows to values and back.
 
 mod announcements;
+mod attempt;
+mod batches;
 mod connect;
-mod crew;
 mod customer_data;
 mod db;
 mod desk;
@@ -27,7 +27,6 @@ mod listener;
 mod listing;
 mod messages;
 mod migrate;
-mod opener;
 mod openings;
 mod outbox;
 mod outcomes;
@@ -35,7 +34,6 @@ mod outcomes;
 mod plans;
 mod prepared;
 mod questions;
-mod reader;
 mod receipts;
 mod redelivery;
 mod rows;
@@ -45,7 +43,6 @@ mod search;
 pub mod testing;
 mod tickets;
 mod trail;
-mod turn;
 
 pub use connect::ConnectError;
 pub use migrate::{Schema, check};

@@ -16,10 +16,10 @@ use uuid::Uuid;
 
 use crate::postgres::{
     PostgresStore,
+    batches::Found,
     db::Failure,
     messages,
     prepared::{Columns, typed},
-    reader::Found,
     rows::{HeadRow, MessageRow, StateRow, TicketRow, delivery},
     schema::{earlier_ids, messages as messages_table, notifications, tickets},
 };
