@@ -2,22 +2,27 @@
 
 use std::future::{Ready, ready};
 
-use actix_web::{FromRequest, HttpRequest, HttpResponse, dev::Payload, http::header::LOCATION};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, dev::Payload, http::header::LOCATION, web::Data};
 use garde::Validate;
 use serde::{Deserialize, Serialize};
-use ticket_domain::{Customer, CustomerName, Email, MessageText, Phone, Priority, StrictText, Subject, TicketRequest};
+use ticket_domain::{
+    Customer, CustomerName, Email, MessageText, Phone, Priority, StrictText, Subject, TicketDetails, TicketRequest,
+    use_cases::OpenTicket,
+};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::access::Kind;
-use crate::api::{
-    Api,
-    body::{Body, Document},
-    field::{Field, check, optional, required},
-    idempotency,
-    keys::is_operator,
-    patience::in_time,
-    problem::{FieldError, Problem},
+use crate::{
+    access::{AccessControl, Kind},
+    api::{
+        body::{Body, Document},
+        field::{Field, check, optional, required},
+        idempotency,
+        keys::is_operator,
+        patience::in_time,
+        problem::{FieldError, Problem},
+    },
+    state::part,
 };
 
 /// What a customer sends in. Texts are trimmed first, and CR LF becomes LF. Lengths count characters. A line of which
@@ -78,14 +83,16 @@ impl CreateTicket {
     fn checked(self, key_fault: Option<FieldError>) -> Result<TicketRequest, Problem> {
         check(&self, key_fault)?;
         Ok(TicketRequest {
-            customer: Customer {
-                name: self.customer_name.checked()?.0,
-                phone: self.customer_phone.checked()?,
-                email: self.customer_email.checked()?,
+            details: TicketDetails {
+                customer: Customer {
+                    name: self.customer_name.checked()?.0,
+                    phone: self.customer_phone.checked()?,
+                    email: self.customer_email.checked()?,
+                },
+                subject: self.subject.checked()?.0,
+                priority: self.priority.good().unwrap_or_default(),
             },
-            subject: self.subject.checked()?.0,
             message: self.message.checked()?,
-            priority: self.priority.good().unwrap_or_default(),
         })
     }
 }
@@ -120,9 +127,9 @@ impl FromRequest for WithinLimit {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let check = || {
-            let api = Api::of(request)?;
-            if !is_operator(api, request)? {
-                api.limit(Kind::Creation, request)?;
+            let access = part::<AccessControl>(request)?;
+            if !is_operator(access, request)? {
+                access.limit(Kind::Creation, request)?;
             }
             Ok(Self)
         };
@@ -161,11 +168,12 @@ impl FromRequest for WithinLimit {
 pub(crate) async fn create_ticket(
     _: WithinLimit,
     body: Body<CreateTicket>,
+    open_ticket: Data<OpenTicket>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let (key, key_fault) = idempotency::given(&request);
     let ticket = body.0.checked(key_fault)?;
-    let opened = in_time(Api::of(&request)?.open_ticket.open(ticket, key)).await?;
+    let opened = in_time(open_ticket.open(ticket, key)).await?;
     let mut response = HttpResponse::Created();
     idempotency::mark(&mut response, opened.replayed);
     response.insert_header((LOCATION, format!("/api/ticket/{}", opened.reference)));

@@ -8,7 +8,7 @@ use std::{
 use async_trait::async_trait;
 use ticket_domain::{
     Attention, AuditAction, AuditEntryId, Awaiting, Cursor, Entry, Excerpt, Message, MessageId, Oldest, Ticket,
-    TicketId, TicketListItem, TicketPage, TicketQuery, TicketRef,
+    TicketDetails, TicketId, TicketListItem, TicketPage, TicketQuery, TicketRef,
     ports::{Attach, AttachResult, ChangeEvent, ChangeFeed, OperatorQueries, StoreError, Subscriber, UpdateTicket},
 };
 
@@ -34,8 +34,7 @@ impl File {
     fn has(&self, words: &Words) -> bool {
         let Ticket {
             reference,
-            subject,
-            customer,
+            details: TicketDetails { subject, customer, .. },
             ..
         } = &self.ticket;
         let (name, phone, email) = (&customer.name, &customer.phone, &customer.email);
@@ -101,7 +100,7 @@ impl State {
         let acts = update.acts(&file.ticket);
         if !acts.is_empty() {
             file.ticket.status = patch.status.unwrap_or(file.ticket.status);
-            file.ticket.priority = patch.priority.unwrap_or(file.ticket.priority);
+            file.ticket.details.priority = patch.priority.unwrap_or(file.ticket.details.priority);
             file.ticket.version += 1;
             file.ticket.updated_at = at;
         }

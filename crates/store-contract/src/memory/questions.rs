@@ -92,7 +92,7 @@ impl State {
         let file = self.files.iter().find(|file| file.ticket.id == ticket)?;
         Some(Choice {
             reference: file.ticket.reference,
-            subject: file.ticket.subject.clone(),
+            subject: file.ticket.details.subject.clone(),
         })
     }
 

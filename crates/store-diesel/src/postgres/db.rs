@@ -17,16 +17,16 @@ use ticket_domain::{
 };
 use tokio::sync::Semaphore;
 
-pub(crate) use crate::failure::Failure;
 use crate::{
     batch::Batcher,
     calls::{self, CommitGate, POOL_WAIT},
+    failure::Failure,
     postgres::{
         announcements::Publisher,
         attempt::TransactionAttempt,
         batches::{OPENINGS, OpenTickets, READS, ReadTickets},
         connect::Address,
-        tickets,
+        threads,
     },
 };
 
@@ -80,12 +80,12 @@ impl Db {
         let summaries = ReadTickets {
             pool: pool.clone(),
             max_batch: MAX_SUMMARIES,
-            read: tickets::heads,
+            read: threads::heads,
         };
         let threads = ReadTickets {
             pool: pool.clone(),
             max_batch: MAX_THREADS,
-            read: tickets::threads,
+            read: threads::threads,
         };
         Self {
             openings: Batcher::new(openings, OPENINGS, permits.clone()),

@@ -5,44 +5,33 @@
 //! - `migrate.rs`: the schema.
 //! - `db.rs`, `attempt.rs`: how a call gets a connection, and how long it may take. `batches.rs`: what is executed in
 //!   batches.
-//! - `openings.rs`, `tickets.rs`, `keys.rs`, `messages.rs`, `questions.rs`, `outbox.rs`, `redelivery.rs`, `outcomes.rs`,
-//!   `receipts.rs`, `desk.rs`, `listing.rs`, `search.rs`, `trail.rs`, `health.rs`, `housekeeping.rs`,
-//!   `customer_data.rs`: what each port call asks of the database.
-//! - `prepared.rs`: statements that a connection keeps.
-//! - `announcements.rs`, `listener.rs`: who is told of changes, here and in other processes.
-//! - `rows.rs`: rows to values and back.
+//! - `engine.rs`: what the shared statements need to know of Postgres; `locks.rs`: its advisory locks.
+//! - `claims.rs`, `customer_data.rs`, `keys.rs`, `listing.rs`, `openings.rs`, `search.rs`, `threads.rs`: what is asked in
+//!   Postgres' own way.
+//! - `announcements.rs`, `listener.rs`: the change feed, here and in other processes.
 
 mod announcements;
 mod attempt;
 mod batches;
+mod claims;
 mod connect;
 mod customer_data;
 mod db;
-mod desk;
-mod health;
-mod holds;
-mod housekeeping;
+mod engine;
 mod keys;
 mod listener;
 mod listing;
-mod messages;
+mod locks;
 mod migrate;
 mod openings;
-mod outbox;
-mod outcomes;
 #[cfg(test)]
 mod plans;
-mod prepared;
-mod questions;
-mod receipts;
-mod redelivery;
-mod rows;
-mod schema;
 mod search;
+#[path = "../statements/mod.rs"]
+mod statements;
 #[cfg(feature = "testing")]
 pub mod testing;
-mod tickets;
-mod trail;
+mod threads;
 
 pub use connect::ConnectError;
 pub use migrate::{Schema, check};

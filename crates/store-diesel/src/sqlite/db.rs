@@ -10,10 +10,9 @@ use diesel::{
 use ticket_domain::ports::{ChangeEvent, PoolUse, StoreError, Subscriber};
 use tokio::sync::Semaphore;
 
-pub(crate) use crate::failure::Failure;
 use crate::{
     calls::{self, POOL_WAIT},
-    failure::UnavailableReason,
+    failure::{Failure, UnavailableReason},
     sqlite::{
         file::{File, OpenError},
         writes::Writer,

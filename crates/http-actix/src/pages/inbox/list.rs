@@ -9,10 +9,10 @@ use ticket_domain::{
 use super::{
     age::age,
     attention::Counts,
+    auth::Operator,
     filter::Filter,
     frame::{Framed, Tab},
-    gate::Operator,
-    refusal::Rejection,
+    rejection::Rejection,
 };
 use crate::pages::{excerpt::beginning, words};
 
@@ -52,7 +52,7 @@ impl List {
     /// The list that the page's address asks for.
     pub(super) async fn read(operator: &Operator) -> Result<Self, StoreError> {
         let filter = Filter::of(&operator.query);
-        let operate = &operator.pages.parts.operate;
+        let operate = &operator.operate;
         let tickets = operate.list(filter.ticket_query()).await?;
         let is_any = !tickets.tickets.is_empty() || {
             let first = TicketQuery {
@@ -144,10 +144,10 @@ impl List {
             li {
                 a.row-link href=(operator.at(&address)) data-ticket=(ticket.reference) aria-current=[is_here.then_some("true")] {
                     span.first {
-                        span.name { (cut(ticket.customer.name.as_str(), 40)) }
+                        span.name { (cut(ticket.details.customer.name.as_str(), 40)) }
                         (age(listed.last.at, operator.now))
                     }
-                    span.subject { (cut(ticket.subject.as_str(), 64)) }
+                    span.subject { (cut(ticket.details.subject.as_str(), 64)) }
                     span.excerpt { b { (writer(listed.last.sender)) ": " } (excerpt(listed)) }
                     (badges(listed))
                 }
@@ -199,7 +199,7 @@ impl List {
 
 /// What brings the first ticket.
 fn no_tickets(operator: &Operator) -> Markup {
-    let base_url = &operator.pages.parts.settings.base_url;
+    let base_url = &operator.site.settings.base_url;
     html! {
         h2 { "No tickets yet" }
         p { "The first one comes when somebody sends " a href=(operator.at("/")) { "the form" } ", or when a program does:" }
@@ -257,11 +257,11 @@ fn option_name(field: &str, word: &str) -> String {
 fn badges(listed: &TicketListItem) -> Markup {
     let TicketListItem { ticket, .. } = listed;
     let waits = listed.awaiting() == Some(Awaiting::Manager);
-    let is_pressing = ticket.priority.is_pressing();
+    let is_pressing = ticket.details.priority.is_pressing();
     html! {
         @if waits || is_pressing || ticket.status != Status::Open {
             span.badges {
-                @if is_pressing { (priority_badge(ticket.priority)) }
+                @if is_pressing { (priority_badge(ticket.details.priority)) }
                 @if ticket.status != Status::Open { (status_badge(ticket.status)) }
                 @if waits { span.badge { "Waiting for you" } }
             }

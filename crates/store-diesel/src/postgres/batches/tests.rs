@@ -20,7 +20,7 @@ use crate::{
         Batcher, PendingRequest, ReplyReceiver,
         tests::{pending, run},
     },
-    postgres::{PostgresStore, connect::Address, db::pool, tickets},
+    postgres::{PostgresStore, connect::Address, db::pool, threads},
 };
 
 #[derive(QueryableByName)]
@@ -276,7 +276,7 @@ async fn a_row_that_can_not_even_be_read_is_its_ticket_s_fault_alone() {
         openings[1].ticket.reference
     );
     database.execute(&infinite).await;
-    let replies = read(&database, &openings, tickets::threads).await;
+    let replies = read(&database, &openings, threads::threads).await;
     assert!(
         matches!(
             &replies[..],
@@ -294,7 +294,7 @@ async fn a_row_that_can_not_even_be_read_is_its_ticket_s_fault_alone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_panic_is_its_ticket_s_fault_alone() {
     fn panicking(connection: &mut PgConnection, references: &[TicketRef]) -> Result<Found<Thread>, Failure> {
-        let found = tickets::threads(connection, references)?;
+        let found = threads::threads(connection, references)?;
         if found.len() < references.len() {
             std::panic::resume_unwind(Box::new("a bug of ours"));
         }
@@ -315,7 +315,7 @@ async fn a_ticket_that_is_read_twice_is_asked_for_once() {
     static ASKED: AtomicUsize = AtomicUsize::new(0);
     fn counting(connection: &mut PgConnection, references: &[TicketRef]) -> Result<Found<Thread>, Failure> {
         ASKED.fetch_add(references.len(), Ordering::SeqCst);
-        tickets::threads(connection, references)
+        threads::threads(connection, references)
     }
     let openings = openings::<2>(&fixture());
     let database = database(&openings).await;
