@@ -18,7 +18,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use http_actix::access::{AccessControl, TicketSubscriptions, state_tag};
 use http_actix::{ApiParts, DeliveryMetrics, Settings, serve};
 use serde_json::{Value, json};
-use store_contract::memory::MemoryStore;
+use store_diesel::SqliteStore;
 use ticket_domain::{
     Access, Delivery, DeliveryRoute, DeliveryState, Managers, Payload, TicketLinks, TicketVersion, Timestamp,
     ports::{Clock, Composer, Event, Random, Store, WakeSignal},
@@ -66,7 +66,7 @@ impl WakeSignal for Nothing {
 }
 
 fn parts() -> ApiParts {
-    let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::temporary().expect("a store"));
     let context = Context {
         clock: Arc::new(Stopped),
         random: Arc::new(Counter(AtomicU64::new(0))),

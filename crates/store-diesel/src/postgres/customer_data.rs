@@ -10,7 +10,7 @@ use diesel::{
 };
 use ticket_domain::{
     AuditAction, MessageId, Redaction, TicketId, Timestamp,
-    ports::{AuditStamp, ChangeEvent, EraseStats, EraseTarget, Erasure},
+    ports::{AuditStamp, ChangeEvent, EraseStats},
 };
 
 use super::statements::{
@@ -47,22 +47,16 @@ const GATHER_OF_NOBODY: &str = "
     FROM messages m JOIN tickets t ON t.id = m.ticket_id
     WHERE m.id = ANY ($1) AND s.ticket_number = t.number AND s.seq = m.seq";
 
-/// Every writer takes its locks in this order: key, external id, who is asked, question, ticket, message, notification.
-pub(crate) fn erase(
+/// Erases. Nothing more is needed: a row that is overwritten goes with the next vacuum.
+pub(crate) fn securely<T>(
     connection: &mut PgConnection,
-    erasure: &Erasure,
-) -> Result<(EraseStats, Vec<ChangeEvent>), Failure> {
-    let note = AuditStamp {
-        id: erasure.entry,
-        at: erasure.at,
-    };
-    match &erasure.what {
-        EraseTarget::Ticket { id, after, limit } => erase_ticket(connection, *id, *after, *limit, note),
-        EraseTarget::Messages(messages) => erase_messages(connection, messages, note),
-    }
+    erase: impl FnOnce(&mut PgConnection) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    erase(connection)
 }
 
-fn erase_ticket(
+/// Every writer takes its locks in this order: key, external id, who is asked, question, ticket, message, notification.
+pub(crate) fn erase_ticket(
     connection: &mut PgConnection,
     ticket: TicketId,
     after: u64,
@@ -121,7 +115,7 @@ fn erase_ticket(
     Ok((removed, vec![ChangeEvent::Ticket(ticket)]))
 }
 
-fn erase_messages(
+pub(crate) fn erase_messages(
     connection: &mut PgConnection,
     wanted: &[MessageId],
     note: AuditStamp,

@@ -123,7 +123,7 @@ impl<A: Clone + Send + 'static> Reader<A> {
 
 #[cfg(test)]
 mod tests {
-    use store_contract::{Fixture, memory::MemoryStore};
+    use store_contract::Fixture;
     use store_diesel::postgres::testing::TestDatabase;
     use ticket_domain::{
         Thread, Timestamp,
@@ -137,7 +137,7 @@ mod tests {
     type Answer = oneshot::Receiver<Result<Option<Thread>, StoreError>>;
 
     fn openings<const N: usize>() -> [Opening; N] {
-        let fixture = Fixture::new(Arc::new(MemoryStore::default()));
+        let fixture = Fixture::new(Arc::new(crate::SqliteStore::temporary().unwrap()));
         [(); N].map(|()| fixture.opening(Timestamp::from_unix_micros(0).unwrap()))
     }
 

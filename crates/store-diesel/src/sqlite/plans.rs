@@ -7,7 +7,7 @@ use diesel::{
     sql_types::Text,
 };
 use diesel_migrations::MigrationHarness;
-use store_contract::{Fixture, memory::MemoryStore};
+use store_contract::Fixture;
 use ticket_domain::{
     Awaiting, Cursor, DeliveryRoute, ExternalId, Fallback, MessageStatus, Payload, Priority, Progress, Question,
     QuestionId, Reason, Receipt, Sender, Status, Ticket, TicketPatch, TicketQuery, Timestamp,
@@ -18,12 +18,12 @@ use ticket_domain::{
 };
 
 use super::{
-    claims, customer_data, indexing, listing,
+    claims, indexing, listing,
     migrate::MIGRATIONS,
     search,
     statements::{
-        audit_log, customer_data as customers, health, housekeeping, messages, operators, outbox, outcomes, questions,
-        receipts, redelivery, tickets,
+        audit_log, customer_data as customers, health, housekeeping, lists, messages, operators, outbox, outcomes,
+        questions, receipts, redelivery, tickets,
     },
     threads,
 };
@@ -56,7 +56,7 @@ fn statements(connection: &mut SqliteConnection) -> Vec<String> {
             log.lock().unwrap().push(query.to_string());
         }
     });
-    let fixture = Fixture::new(Arc::new(MemoryStore::default()));
+    let fixture = Fixture::new(Arc::new(crate::SqliteStore::temporary().unwrap()));
     let now = Timestamp::from_unix_micros(0).unwrap();
     let mut opening = fixture.opening(now);
     opening.idempotency = Some(fixture.idempotency(now));
@@ -142,7 +142,7 @@ fn forgotten(connection: &mut SqliteConnection, fixture: &Fixture, ticket: &Tick
             entry: fixture.note(now).id,
             at: now,
         };
-        customer_data::erase(connection, &erasure).unwrap();
+        customers::erase(connection, &erasure).unwrap();
     }
 }
 
@@ -249,7 +249,7 @@ fn operated(connection: &mut SqliteConnection, fixture: &Fixture, ticket: &Ticke
     for text in ["investigate quality", "quality i"] {
         search::page(connection, &listing, &text.parse().unwrap()).unwrap();
     }
-    listing::attention(connection).unwrap();
+    lists::attention(connection).unwrap();
     let update = UpdateTicket {
         ticket: ticket.id,
         patch: TicketPatch {

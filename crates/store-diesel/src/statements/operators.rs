@@ -16,7 +16,7 @@ use super::{
     },
     audit_log,
     customer_data::is_erased,
-    messages,
+    lists, messages,
 };
 use crate::{
     failure::Failure,
@@ -38,7 +38,7 @@ impl OperatorQueries for Store {
     }
 
     async fn attention(&self) -> Result<Attention, StoreError> {
-        self.db.read(listing::attention).await
+        self.db.read(lists::attention).await
     }
 
     async fn change(&self, changes: UpdateTicket) -> Result<Ticket, StoreError> {

@@ -1,7 +1,7 @@
 //! Openings share commits and never a fate.
 
 use diesel::{Connection, QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_query};
-use store_contract::{Fixture, memory::MemoryStore};
+use store_contract::Fixture;
 use store_diesel::postgres::testing::TestDatabase;
 use ticket_domain::{Timestamp, ports::TicketStore};
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -18,7 +18,7 @@ struct Count {
 }
 
 fn fixture() -> Fixture {
-    Fixture::new(Arc::new(MemoryStore::default()))
+    Fixture::new(Arc::new(crate::SqliteStore::temporary().unwrap()))
 }
 
 fn now() -> Timestamp {
