@@ -25,9 +25,10 @@ use notify_n8n::N8nComposer;
 use serde_json::Value;
 use store_diesel::SqliteStore;
 use ticket_domain::{
-    Access, AccessKey, AccessKeys, Channel, Content, Customer, EventKind, Managers, Message, MessageId, Notification,
-    NotificationId, Payload, Priority, Sender, Status, Ticket, TicketId, TicketLinks, Timestamp,
+    Access, AccessKey, AccessKeys, EventKind, Managers, Message, MessageId, Notification,
+    NotificationId, Payload, Priority, Ticket, TicketId, TicketLinks, Timestamp,
     ports::{Clock, Opening, Random, Store, WakeSignal},
+    testing::{MessageBuilder, TicketBuilder},
     use_cases::{AddMessage, Context, OpenTicket, Operate, ReceiveReply, Redeliver, ReportReceipt, ViewTicket},
 };
 use uuid::Uuid;
@@ -268,32 +269,21 @@ async fn store_ticket(store: &SqliteStore) {
     let key: AccessKey = KEY.parse().expect("a key");
     let opening = Opening {
         ticket: Ticket {
-            id: TicketId(id(1)),
-            reference: REFERENCE.parse().expect("a reference"),
-            customer: Customer {
-                name: "John Doe".parse().expect("a name"),
-                phone: CUSTOMER.parse().expect("a number"),
-                email: "john@example.com".parse().expect("an address"),
-            },
-            subject: "Product Quality Issue".parse().expect("a subject"),
-            priority: Priority::High,
-            status: Status::Open,
             keys: AccessKeys {
                 customer: key,
                 reader: AccessKey::from_random([7; 16]),
             },
-            version: 1,
-            created_at: moment(0),
-            updated_at: moment(0),
+            ..TicketBuilder::new(REFERENCE)
+                .customer_phone(CUSTOMER)
+                .priority(Priority::High)
+                .created_at(moment(0))
+                .build()
         },
         message: Message {
-            id: MessageId(id(2)),
-            sender: Sender::Customer,
-            channel: Channel::Web,
-            from: None,
-            content: Content::new("Damaged bottles.".parse().expect("a body"), None).expect("words"),
             external_id: Some("SM0".parse().expect("an id")),
-            created_at: moment(0),
+            ..MessageBuilder::new(MessageId(id(2)), "Damaged bottles.")
+                .created_at(moment(0))
+                .build()
         },
         notification: Notification {
             id: NotificationId(id(3)),

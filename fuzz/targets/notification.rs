@@ -6,34 +6,19 @@ use libfuzzer_sys::{Corpus, fuzz_target};
 use notify_n8n::N8nComposer;
 use serde_json::Value;
 use ticket_domain::{
-    AccessKey, AccessKeys, Customer, DeliveryRoute, EventKind, MessageBody, MessageText, Payload, Priority, Status,
-    Ticket, TicketId, Timestamp,
+    DeliveryRoute, EventKind, MessageBody, MessageText, Payload, Priority, Ticket,
     ports::{Composer, Event},
+    testing::{self, TicketBuilder},
 };
-use uuid::Uuid;
 
 fn ticket(name: &str, phone: &str, email: &str, subject: &str) -> Option<Ticket> {
-    let at = Timestamp::from_unix_micros(1_736_937_000_000_000).ok()?;
-    let key = AccessKey::from_random([7; 16]);
-    Some(Ticket {
-        id: TicketId(Uuid::from_u128(1)),
-        reference: "T-20250115-1234".parse().ok()?,
-        customer: Customer {
-            name: name.parse().ok()?,
-            phone: phone.parse().or_else(|_| "+1234567890".parse()).ok()?,
-            email: email.parse().or_else(|_| "john@example.com".parse()).ok()?,
-        },
-        subject: subject.parse().ok()?,
-        priority: Priority::Urgent,
-        status: Status::Open,
-        keys: AccessKeys {
-            customer: key.clone(),
-            reader: key,
-        },
-        version: 1,
-        created_at: at,
-        updated_at: at,
-    })
+    let mut details = testing::details();
+    details.customer.name = name.parse().ok()?;
+    details.customer.phone = phone.parse().unwrap_or(details.customer.phone);
+    details.customer.email = email.parse().unwrap_or(details.customer.email);
+    details.subject = subject.parse().ok()?;
+    details.priority = Priority::Urgent;
+    Some(TicketBuilder::new("T-20250115-1234").details(details).build())
 }
 
 fn read(payload: &Payload) -> Value {

@@ -39,14 +39,14 @@ static FOUND: LazyLock<Found> = LazyLock::new(|| {
     let mut words = Vec::new();
     for subject in SUBJECTS {
         let mut opening = fixture.opening(now);
-        opening.ticket.subject = subject.parse().expect("a subject");
+        opening.ticket.details.subject = subject.parse().expect("a subject");
         let ticket = &opening.ticket;
         let all = [
             ticket.reference.to_string(),
             subject.to_owned(),
-            ticket.customer.name.to_string(),
-            ticket.customer.phone.to_string(),
-            ticket.customer.email.to_string(),
+            ticket.details.customer.name.to_string(),
+            ticket.details.customer.phone.to_string(),
+            ticket.details.customer.email.to_string(),
             opening.message.content.body().to_string(),
         ];
         words.insert(0, (ticket.reference.to_string(), oracle::words(&all.join(" "))));

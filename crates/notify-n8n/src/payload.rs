@@ -52,12 +52,12 @@ impl Composer for N8nComposer {
             ticket_ref: ticket.reference.to_string(),
             ticket_id: ticket.id.to_string(),
             ticket_url: event.ticket_url,
-            customer_name: line(ticket.customer.name.as_str()),
-            customer_phone: ticket.customer.phone.as_str(),
-            customer_email: line(ticket.customer.email.as_str()),
-            subject: line(ticket.subject.as_str()),
+            customer_name: line(ticket.details.customer.name.as_str()),
+            customer_phone: ticket.details.customer.phone.as_str(),
+            customer_email: line(ticket.details.customer.email.as_str()),
+            subject: line(ticket.details.subject.as_str()),
             message: sanitize::prose(event.message, Some(ticket.reference)),
-            priority: ticket.priority.as_str(),
+            priority: ticket.details.priority.as_str(),
             created_at: ticket.created_at.to_string(),
             summary: summary(&event),
             to: self.to.as_ref().map(Phone::as_str),
@@ -117,40 +117,24 @@ fn summary(event: &Event<'_>) -> String {
     let ticket = event.ticket;
     let whole = format!(
         "{} ({}) {}: {} – {}",
-        ticket.reference, ticket.priority, ticket.customer.name, ticket.subject, event.message
+        ticket.reference, ticket.details.priority, ticket.details.customer.name, ticket.details.subject, event.message
     );
     sanitize::cut(sanitize::line(&whole, Some(ticket.reference)), SUMMARY_MAX)
 }
 
 #[cfg(test)]
 mod tests {
-    use ticket_domain::{AccessKey, AccessKeys, Customer, EventKind, Priority, Status, Ticket, TicketId, Timestamp};
-    use uuid::Uuid;
+    use ticket_domain::{EventKind, Priority, Ticket, testing::TicketBuilder};
 
     use super::*;
 
     fn ticket() -> Ticket {
-        let key = AccessKey::from_random([7; 16]);
-        let at = Timestamp::from_unix_micros(1_736_937_000_000_001).unwrap();
-        Ticket {
-            id: TicketId(Uuid::from_bytes([1; 16])),
-            reference: "T-20250115-1234".parse().unwrap(),
-            customer: Customer {
-                name: "Zoë \"Z\" Doe".parse().unwrap(),
-                phone: "+1234567890".parse().unwrap(),
-                email: "zoe@example.com".parse().unwrap(),
-            },
-            subject: "Bottles 🍾".parse().unwrap(),
-            priority: Priority::High,
-            status: Status::Open,
-            keys: AccessKeys {
-                customer: key.clone(),
-                reader: key,
-            },
-            version: 1,
-            created_at: at,
-            updated_at: at,
-        }
+        TicketBuilder::new("T-20250115-1234")
+            .customer_name("Zoë \"Z\" Doe")
+            .customer_email("zoe@example.com")
+            .subject("Bottles 🍾")
+            .priority(Priority::High)
+            .build()
     }
 
     fn compose(message: &str) -> serde_json::Value {
@@ -211,9 +195,9 @@ mod tests {
             let written = |name: &str| text(name, &[&case["customer"], &corpus["customer"]]);
             let mut ticket = ticket();
             ticket.reference = corpus["ticketRef"].as_str().unwrap().parse().unwrap();
-            ticket.customer.name = written("customerName").parse().unwrap();
-            ticket.customer.email = written("customerEmail").parse().unwrap();
-            ticket.subject = written("subject").parse().unwrap();
+            ticket.details.customer.name = written("customerName").parse().unwrap();
+            ticket.details.customer.email = written("customerEmail").parse().unwrap();
+            ticket.details.subject = written("subject").parse().unwrap();
             let event = Event {
                 kind: EventKind::Created,
                 ticket: &ticket,

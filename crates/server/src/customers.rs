@@ -223,23 +223,22 @@ fn thread(thread: &Thread, contact: &Contact) -> Value {
     let ticket = &thread.ticket;
     let is_theirs = |phone: &Phone| {
         let is_asked_for = matches!(contact, Contact::Phone(asked) if asked.is_called_as(phone));
-        is_asked_for || ticket.customer.phone.is_called_as(phone)
+        is_asked_for || ticket.details.customer.phone.is_called_as(phone)
     };
     let messages: Vec<Value> = thread.messages.iter().map(|said| message(said, is_theirs)).collect();
-    json!({
+    let mut told = json!({
         "ticketRef": ticket.reference.to_string(),
         "ticketId": ticket.id.0.to_string(),
-        "customerName": ticket.customer.name.as_str(),
-        "customerPhone": ticket.customer.phone.as_str(),
-        "customerEmail": ticket.customer.email.as_str(),
-        "subject": ticket.subject.as_str(),
-        "priority": ticket.priority.as_str(),
         "status": ticket.status.as_str(),
         "createdAt": ticket.created_at.to_string(),
         "updatedAt": ticket.updated_at.to_string(),
         "delivery": { "state": thread.delivery.state.as_str(), "at": thread.delivery.at.to_string() },
         "messages": messages,
-    })
+    });
+    for (name, text) in ticket.details.fields() {
+        told[name] = json!(text);
+    }
+    told
 }
 
 /// A message; the number that it came from only where that is the person's own.

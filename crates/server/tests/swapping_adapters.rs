@@ -27,7 +27,7 @@ struct PagerWords;
 
 impl Composer for PagerWords {
     fn compose(&self, event: Event<'_>) -> Payload {
-        let line = format!("{} {}", event.ticket.reference, event.ticket.subject);
+        let line = format!("{} {}", event.ticket.reference, event.ticket.details.subject);
         Payload(line.into_bytes().into())
     }
 }

@@ -41,7 +41,7 @@ pub async fn call_everything(fixture: &Fixture, now: Timestamp) {
 async fn forgotten(fixture: &Fixture, now: Timestamp) {
     let store = fixture.store();
     let opening = fixture.opening(now);
-    let phone = opening.ticket.customer.phone.clone();
+    let phone = opening.ticket.details.customer.phone.clone();
     store.open(opening.clone()).await.unwrap();
     store.messages_from(phone).await.unwrap();
     let stale = InactiveQuery {

@@ -9,13 +9,14 @@ use std::{
 };
 
 use ticket_domain::{
-    AccessKey, AccessKeys, AuditEntryId, Channel, Content, Customer, DeliveryRoute, EventKind, ExternalId, Fallback,
-    LeaseToken, Message, MessageId, Notification, NotificationId, NotificationRecord, Payload, Phone, Priority,
-    Question, QuestionId, Reason, Sender, Status, Thread, Ticket, TicketId, TicketRef, Timestamp,
+    AuditEntryId, Channel, Content, DeliveryRoute, EventKind, ExternalId, Fallback, LeaseToken, Message, MessageId,
+    Notification, NotificationId, NotificationRecord, Payload, Phone, Question, QuestionId, Reason, Sender, Thread,
+    Ticket, TicketId, TicketRef, Timestamp,
     ports::{
         Append, AttemptOutcome, AuditStamp, Claim, Claimed, Idempotency, OpenResult, Opening, Precondition,
         QuestionUpdate, RecordResult, Store, StoreUnmatched, StoredUnmatched, TicketLookup, Vitals,
     },
+    testing::TicketBuilder,
 };
 use tokio::sync::Barrier;
 use uuid::Uuid;
@@ -111,30 +112,10 @@ impl Fixture {
         }
     }
 
-    fn key(&self) -> AccessKey {
-        AccessKey::from_random(self.uuid().into_bytes())
-    }
-
     pub(crate) fn ticket(&self, created_at: Timestamp) -> Ticket {
-        Ticket {
-            id: TicketId(self.uuid()),
-            reference: self.reference(),
-            customer: Customer {
-                name: "John Doe".parse().unwrap(),
-                phone: "+1234567890".parse().unwrap(),
-                email: "john@example.com".parse().unwrap(),
-            },
-            subject: "Product Quality Issue".parse().unwrap(),
-            priority: Priority::Medium,
-            status: Status::Open,
-            keys: AccessKeys {
-                customer: self.key(),
-                reader: self.key(),
-            },
-            version: 1,
-            created_at,
-            updated_at: created_at,
-        }
+        TicketBuilder::with_id(TicketId(self.uuid()), self.reference())
+            .created_at(created_at)
+            .build()
     }
 
     /// What a manager wrote, without an outside id.

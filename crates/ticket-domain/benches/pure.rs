@@ -5,10 +5,9 @@ use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use ticket_domain::{
-    AccessKey, AccessKeys, Customer, Managers, Match, Priority, Status, TextMatch, Ticket, TicketId, TicketRef,
-    TicketRequest, Timestamp, references_in, resolve_ticket,
+    Customer, Managers, Match, TextMatch, Ticket, TicketDetails, TicketRef, TicketRequest, references_in,
+    resolve_ticket, testing::TicketBuilder,
 };
-use uuid::Uuid;
 
 /// A form as people fill it in: spaces around it, a number with signs in it, accents, several lines.
 const FORM: [&str; 6] = [
@@ -28,36 +27,21 @@ const REPLY: &str = "Thanks for the call. The customer of yesterday's T-shirt or
 fn request() -> TicketRequest {
     let [name, phone, email, subject, message, priority] = black_box(FORM);
     TicketRequest {
-        customer: Customer {
-            name: name.parse().unwrap(),
-            phone: phone.parse().unwrap(),
-            email: email.parse().unwrap(),
+        details: TicketDetails {
+            customer: Customer {
+                name: name.parse().unwrap(),
+                phone: phone.parse().unwrap(),
+                email: email.parse().unwrap(),
+            },
+            subject: subject.parse().unwrap(),
+            priority: priority.parse().unwrap(),
         },
-        subject: subject.parse().unwrap(),
         message: message.parse().unwrap(),
-        priority: priority.parse().unwrap(),
     }
 }
 
 fn ticket() -> Ticket {
-    let at = Timestamp::from_unix_micros(1_736_937_000_123_456).unwrap();
-    let request = request();
-    let key = AccessKey::from_random([7; 16]);
-    Ticket {
-        id: TicketId(Uuid::from_u128(1)),
-        reference: "T-20250115-1234".parse().unwrap(),
-        customer: request.customer,
-        subject: request.subject,
-        priority: Priority::High,
-        status: Status::Open,
-        keys: AccessKeys {
-            customer: key.clone(),
-            reader: key,
-        },
-        version: 1,
-        created_at: at,
-        updated_at: at,
-    }
+    TicketBuilder::new("T-20250115-1234").details(request().details).build()
 }
 
 fn benches(criterion: &mut Criterion) {

@@ -18,6 +18,8 @@ mod values;
 
 pub mod ports;
 pub mod sanitize;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod use_cases;
 
 pub use erasure::{Contact, ContactError, Redaction};
@@ -32,7 +34,8 @@ pub use reference::{NotAReference, TicketRef, references_in};
 pub use resolve_ticket::{Managers, Match, TextMatch, TicketMatch, resolve_ticket};
 pub use schedule::{NOTIFY_SLOW_RETRIES_MAX, RetrySchedule};
 pub use ticket::{
-    Access, AccessKeys, AccessLevel, Customer, Thread, Ticket, TicketLinks, TicketRequest, TicketSummary, TicketVersion,
+    Access, AccessKeys, AccessLevel, Customer, Thread, Ticket, TicketDetails, TicketLinks, TicketRequest,
+    TicketSummary, TicketVersion,
 };
 pub use values::{
     AccessKey, AccessKeyError, AuditEntryId, AuditKind, Awaiting, Channel, Cursor, CustomerName, DeliveryRoute,

@@ -26,7 +26,7 @@ impl TicketQuery {
     /// Whether a ticket in which `last` spoke last meets every condition but the text.
     pub fn admits(&self, ticket: &Ticket, last: Sender) -> bool {
         self.status.is_none_or(|status| status == ticket.status)
-            && self.priority.is_none_or(|priority| priority == ticket.priority)
+            && self.priority.is_none_or(|priority| priority == ticket.details.priority)
             && self
                 .awaiting
                 .is_none_or(|awaiting| Awaiting::after(last, ticket.status) == Some(awaiting))
@@ -137,7 +137,7 @@ impl TicketPatch {
 
     /// The change of priority that it takes; none if it has that already.
     pub fn of_priority(&self, ticket: &Ticket) -> Option<AuditAction> {
-        let from = ticket.priority;
+        let from = ticket.details.priority;
         let to = self.priority.filter(|to| *to != from)?;
         Some(AuditAction::Priority { from, to })
     }
@@ -203,21 +203,12 @@ pub struct Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Channel, Content};
+    use crate::testing::MessageBuilder;
 
     #[test]
     fn an_excerpt_is_one_short_line() {
         let excerpt = |text: &str| {
-            let content = Content::new(crate::MessageBody::lenient(text), None).unwrap();
-            let message = Message {
-                id: MessageId(uuid::Uuid::nil()),
-                sender: Sender::Customer,
-                channel: Channel::Web,
-                from: None,
-                content,
-                external_id: None,
-                created_at: Timestamp::from_unix_micros(0).unwrap(),
-            };
+            let message = MessageBuilder::new(MessageId(uuid::Uuid::nil()), text).build();
             Excerpt::of(&message).text
         };
         assert_eq!(&*excerpt("two\nlines\t here"), "two lines here");

@@ -80,11 +80,11 @@ pub fn resolve_ticket(
     in_text: TextMatch,
 ) -> TicketMatch {
     let is_manager = managers.include(from);
-    let may_name = |ticket: &Ticket| is_manager || ticket.customer.phone.identifies(from);
+    let may_name = |ticket: &Ticket| is_manager || ticket.details.customer.phone.identifies(from);
     let certain = |ticket: Box<Ticket>| {
         let sender = if is_manager {
             Sender::Manager
-        } else if ticket.customer.phone.identifies(from) {
+        } else if ticket.details.customer.phone.identifies(from) {
             Sender::Customer
         } else {
             Sender::Agent
@@ -112,7 +112,10 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::{AccessKey, AccessKeys, Customer, Priority, Status, TicketId, TicketRef, Timestamp};
+    use crate::{
+        TicketId, TicketRef,
+        testing::{TicketBuilder, moment},
+    };
 
     const MANAGER: &str = "+919655716000";
     const CUSTOMER_OF_A: &str = "+1111111111";
@@ -120,27 +123,9 @@ mod tests {
     const STRANGER: &str = "+3333333333";
 
     fn ticket(name: u8, phone: &str) -> Box<Ticket> {
-        let at = Timestamp::from_unix_micros(0).unwrap();
-        let key = AccessKey::from_random([name; 16]);
-        Box::new(Ticket {
-            id: TicketId(Uuid::from_bytes([name; 16])),
-            reference: TicketRef::draw(at.date(), 4, u64::from(name) << 56),
-            customer: Customer {
-                name: "Somebody".parse().unwrap(),
-                phone: phone.parse().unwrap(),
-                email: "somebody@example.com".parse().unwrap(),
-            },
-            subject: "Something".parse().unwrap(),
-            priority: Priority::Medium,
-            status: Status::Open,
-            keys: AccessKeys {
-                customer: key.clone(),
-                reader: key,
-            },
-            version: 1,
-            created_at: at,
-            updated_at: at,
-        })
+        let reference = TicketRef::draw(moment().date(), 4, u64::from(name) << 56);
+        let ticket = TicketBuilder::with_id(TicketId(Uuid::from_bytes([name; 16])), reference);
+        Box::new(ticket.customer_phone(phone).build())
     }
 
     /// A clue in one letter: a ticket `A`, `B` or `L` (whose customer left a number without country code), `?` for a

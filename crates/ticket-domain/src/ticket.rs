@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     AccessKey, Awaiting, CustomerName, Delivery, Email, Message, MessageText, Phone, Priority, Status, Subject,
-    TicketId, TicketRef, Timestamp,
+    TicketId, TicketRef, Timestamp, values::Redacted,
 };
 
 /// The person who opened a ticket.
@@ -18,35 +18,80 @@ pub struct Customer {
     pub email: Email,
 }
 
-/// What a customer sends in to open a ticket.
+/// What a customer gives about a ticket, besides the first message.
+///
+/// A field is declared here once. [`fields`](Self::fields) and [`redacted`](Self::redacted) name every field, so that the
+/// compiler asks for a new one; a request's digest, the export and erasure follow from these two.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TicketRequest {
+pub struct TicketDetails {
     /// Who asks.
     pub customer: Customer,
-    /// What it is about.
+    /// What the ticket is about.
     pub subject: Subject,
-    /// The first message of the thread.
-    pub message: MessageText,
-    /// How pressing it is.
+    /// How urgent it is.
     pub priority: Priority,
 }
 
+impl TicketDetails {
+    /// The name of [`priority`](Self::priority) among the [`fields`](Self::fields).
+    const PRIORITY: &str = "priority";
+
+    /// The text of every field, by the field's name in the API.
+    pub fn fields(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let Self {
+            customer: Customer { name, phone, email },
+            subject,
+            priority,
+        } = self;
+        [
+            ("customerName", name.as_str()),
+            ("customerPhone", phone.as_str()),
+            ("customerEmail", email.as_str()),
+            ("subject", subject.as_str()),
+            (Self::PRIORITY, priority.as_str()),
+        ]
+        .into_iter()
+    }
+
+    /// The same without personal data: every field that may hold some has its [`Redaction`](crate::Redaction).
+    #[must_use]
+    pub fn redacted(&self) -> Self {
+        Self {
+            customer: Customer {
+                name: Redacted::redacted(),
+                phone: Redacted::redacted(),
+                email: Redacted::redacted(),
+            },
+            subject: Redacted::redacted(),
+            priority: self.priority,
+        }
+    }
+}
+
+/// What a customer sends in to open a ticket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TicketRequest {
+    /// What the ticket is about, and who asks.
+    pub details: TicketDetails,
+    /// The first message of the thread.
+    pub message: MessageText,
+}
+
 impl TicketRequest {
-    /// SHA-256 of everything in it: two requests are the same if theirs are equal.
+    /// SHA-256 of everything in the request: two requests are the same if their digests are equal.
     pub fn digest(&self) -> [u8; 32] {
-        let fields = [
-            self.customer.name.as_str(),
-            self.customer.phone.as_str(),
-            self.customer.email.as_str(),
-            self.subject.as_str(),
-            self.message.as_str(),
-            self.priority.as_str(),
-        ];
         let mut hash = Sha256::new();
-        for field in fields {
+        let mut add = |text: &str| {
+            hash.update(text);
             // No field can hold a NUL, so it ends each without doubt.
-            hash.update(field.as_bytes());
             hash.update([0]);
+        };
+        for (name, text) in self.details.fields() {
+            // The message precedes the priority in the digests that stores hold.
+            if name == TicketDetails::PRIORITY {
+                add(self.message.as_str());
+            }
+            add(text);
         }
         hash.finalize().into()
     }
@@ -93,12 +138,8 @@ pub struct Ticket {
     pub id: TicketId,
     /// Its name among people.
     pub reference: TicketRef,
-    /// Who opened it.
-    pub customer: Customer,
-    /// What it is about.
-    pub subject: Subject,
-    /// How pressing it is.
-    pub priority: Priority,
+    /// What its customer gave.
+    pub details: TicketDetails,
     /// Where it stands.
     pub status: Status,
     /// Who may see it.
@@ -201,36 +242,28 @@ impl TicketLinks {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn request() -> TicketRequest {
-        TicketRequest {
-            customer: Customer {
-                name: "John Doe".parse().unwrap(),
-                phone: "+1234567890".parse().unwrap(),
-                email: "john@example.com".parse().unwrap(),
-            },
-            subject: "Bottles".parse().unwrap(),
-            message: "Broken".parse().unwrap(),
-            priority: Priority::High,
-        }
-    }
+    use crate::testing;
 
     #[test]
     fn requests_are_the_same_only_if_every_field_is() {
+        let request = || testing::request("Broken");
         let same = request().digest();
         assert_eq!(request().digest(), same);
+        // As stores hold it since the first version.
+        let stored = "John Doe\0+1234567890\0john@example.com\0Product Quality Issue\0Broken\0medium\0";
+        assert_eq!(same, <[u8; 32]>::from(Sha256::digest(stored)));
         let changes: [fn(&mut TicketRequest); 6] = [
-            |r| r.customer.name = "John  Doe".parse().unwrap(),
-            |r| r.customer.phone = "1234567890".parse().unwrap(),
-            |r| r.customer.email = "jon@example.com".parse().unwrap(),
-            |r| r.subject = "Bottle".parse().unwrap(),
+            |r| r.details.customer.name = "John  Doe".parse().unwrap(),
+            |r| r.details.customer.phone = "1234567890".parse().unwrap(),
+            |r| r.details.customer.email = "jon@example.com".parse().unwrap(),
+            |r| r.details.subject = "Bottle".parse().unwrap(),
             |r| r.message = "sBroken".parse().unwrap(),
-            |r| r.priority = Priority::Low,
+            |r| r.details.priority = Priority::Low,
         ];
         for change in changes {
             let mut other = request();
             change(&mut other);
-            assert_ne!(other.digest(), same, "{:?}", other.priority);
+            assert_ne!(other.digest(), same, "{:?}", other.details.priority);
         }
     }
 

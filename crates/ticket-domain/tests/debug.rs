@@ -12,10 +12,10 @@ mod support;
 
 use support::{CUSTOMER, reply, request};
 use ticket_domain::{
-    AccessKey, AccessKeys, Choice, Content, Excerpt, IdempotencyKey, MediaUrl, Message, MessageId, Notification,
-    NotificationId, Payload, Question, QuestionId, Reason, SearchText, Sender, Status, StrictText, Ticket, TicketId,
-    TicketQuery, Timestamp,
+    AccessKey, Choice, Content, Excerpt, IdempotencyKey, MediaUrl, Message, MessageId, NotificationId, Payload,
+    Question, QuestionId, Reason, SearchText, StrictText, TicketQuery, Timestamp,
     ports::Event,
+    testing::{self, MessageBuilder, TicketBuilder},
     use_cases::{Credentials, OpenedTicket, ReceiveError, Received},
 };
 use uuid::Uuid;
@@ -38,25 +38,13 @@ fn debug_shows_no_text_and_no_secret() {
     let at = Timestamp::from_unix_micros(0).unwrap();
     let key = AccessKey::from_random([0xca; 16]);
     let mut asked = request("a canary sings");
-    asked.customer.name = "Canary Jones".parse().unwrap();
-    asked.customer.email = "canary@customer.example".parse().unwrap();
-    asked.subject = "Canary".parse().unwrap();
+    asked.details.customer.name = "Canary Jones".parse().unwrap();
+    asked.details.customer.email = "canary@customer.example".parse().unwrap();
+    asked.details.subject = "Canary".parse().unwrap();
     shows_nothing(&asked);
-    let ticket = Ticket {
-        id: TicketId(Uuid::nil()),
-        reference: "T-20250115-1234".parse().unwrap(),
-        customer: asked.customer.clone(),
-        subject: asked.subject.clone(),
-        priority: asked.priority,
-        status: Status::Open,
-        keys: AccessKeys {
-            customer: key.clone(),
-            reader: key.clone(),
-        },
-        version: 1,
-        created_at: at,
-        updated_at: at,
-    };
+    let ticket = TicketBuilder::new("T-20250115-1234")
+        .details(asked.details.clone())
+        .build();
     shows_nothing(&ticket);
     shows_nothing(&key);
     let event = Event {
@@ -78,7 +66,7 @@ fn debug_shows_no_text_and_no_secret() {
     });
     let choice = Choice {
         reference: ticket.reference,
-        subject: ticket.subject.clone(),
+        subject: ticket.details.subject.clone(),
     };
     let question = Question::new(
         QuestionId(Uuid::nil()),
@@ -110,25 +98,16 @@ fn debug_shows_no_text_and_no_secret() {
     shows_nothing(&StrictText(media.clone()));
     let content = Content::new("a canary sings".parse().unwrap(), Some(media)).unwrap();
     let message = Message {
-        id: MessageId(Uuid::nil()),
-        sender: Sender::Customer,
-        channel: ticket_domain::Channel::Web,
-        from: Some(CUSTOMER.parse().unwrap()),
-        content: content.clone(),
-        external_id: None,
-        created_at: at,
+        content,
+        ..MessageBuilder::new(MessageId(Uuid::nil()), "a canary sings")
+            .over_whatsapp(CUSTOMER.parse().unwrap())
+            .build()
     };
     shows_nothing(&message);
     shows_nothing(&Excerpt::of(&message));
     shows_nothing(&reply(CUSTOMER, "a canary sings"));
     shows_nothing(&Payload(b"canary".as_slice().into()));
-    shows_nothing(&Notification {
-        id: NotificationId(Uuid::nil()),
-        event: ticket_domain::EventKind::Created,
-        payload: Payload(b"canary".as_slice().into()),
-        addressed: true,
-        created_at: at,
-    });
+    shows_nothing(&testing::notification(NotificationId(Uuid::nil()), b"canary", at));
     shows_nothing(&TicketQuery {
         status: None,
         priority: None,

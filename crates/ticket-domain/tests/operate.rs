@@ -89,10 +89,10 @@ async fn a_change_is_what_differs_and_each_leaves_an_entry() {
         let changed = operate.change(reference, patch).await.unwrap();
         assert_eq!(changed, thread(&world, reference).await.ticket);
         assert_eq!(
-            (changed.status, changed.priority),
+            (changed.status, changed.details.priority),
             (
                 to_status.unwrap_or(before.status),
-                to_priority.unwrap_or(before.priority)
+                to_priority.unwrap_or(before.details.priority)
             )
         );
         assert_eq!(changed.version > before.version, !acts.is_empty(), "{patch:?}");

@@ -5,7 +5,9 @@ use std::future::{Ready, ready};
 use actix_web::{FromRequest, HttpRequest, HttpResponse, dev::Payload, http::header::LOCATION};
 use garde::Validate;
 use serde::{Deserialize, Serialize};
-use ticket_domain::{Customer, CustomerName, Email, MessageText, Phone, Priority, StrictText, Subject, TicketRequest};
+use ticket_domain::{
+    Customer, CustomerName, Email, MessageText, Phone, Priority, StrictText, Subject, TicketDetails, TicketRequest,
+};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -78,14 +80,16 @@ impl CreateTicket {
     fn checked(self, key_fault: Option<FieldError>) -> Result<TicketRequest, Problem> {
         check(&self, key_fault)?;
         Ok(TicketRequest {
-            customer: Customer {
-                name: self.customer_name.checked()?.0,
-                phone: self.customer_phone.checked()?,
-                email: self.customer_email.checked()?,
+            details: TicketDetails {
+                customer: Customer {
+                    name: self.customer_name.checked()?.0,
+                    phone: self.customer_phone.checked()?,
+                    email: self.customer_email.checked()?,
+                },
+                subject: self.subject.checked()?.0,
+                priority: self.priority.good().unwrap_or_default(),
             },
-            subject: self.subject.checked()?.0,
             message: self.message.checked()?,
-            priority: self.priority.good().unwrap_or_default(),
         })
     }
 }

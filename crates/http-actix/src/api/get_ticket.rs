@@ -164,12 +164,12 @@ impl<'a> From<&'a Ticket> for TicketFacts<'a> {
         Self {
             id: ticket.id.0,
             ticket_ref: ticket.reference.to_string(),
-            subject: ticket.subject.as_str(),
+            subject: ticket.details.subject.as_str(),
             status: ticket.status.as_str(),
-            customer_name: ticket.customer.name.as_str(),
-            customer_phone: ticket.customer.phone.as_str(),
-            customer_email: ticket.customer.email.as_str(),
-            priority: ticket.priority.as_str(),
+            customer_name: ticket.details.customer.name.as_str(),
+            customer_phone: ticket.details.customer.phone.as_str(),
+            customer_email: ticket.details.customer.email.as_str(),
+            priority: ticket.details.priority.as_str(),
             created_at: ticket.created_at.to_string(),
             updated_at: ticket.updated_at.to_string(),
         }

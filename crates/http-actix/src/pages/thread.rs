@@ -17,7 +17,7 @@ pub(crate) enum Side {
 
 /// Those messages of a thread that are to be shown, oldest first.
 pub(crate) fn some_messages(thread: &Thread, messages: &[Message], side: Side) -> Markup {
-    let customer = thread.ticket.customer.name.as_str();
+    let customer = thread.ticket.details.customer.name.as_str();
     html! {
         ol.thread #thread data-part="thread" {
             @for message in messages { (bubble(message, customer, side)) }

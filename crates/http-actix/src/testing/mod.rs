@@ -85,7 +85,7 @@ struct Subjects;
 
 impl Composer for Subjects {
     fn compose(&self, event: Event<'_>) -> Payload {
-        Payload(event.ticket.subject.as_str().as_bytes().into())
+        Payload(event.ticket.details.subject.as_str().as_bytes().into())
     }
 
     fn redirect(&self, payload: &Payload, route: DeliveryRoute) -> Option<Payload> {

@@ -38,7 +38,7 @@ pub(super) async fn answer_now(fixture: &Fixture, question: &Question, to: Optio
 fn choice(opening: &Opening) -> Choice {
     Choice {
         reference: opening.ticket.reference,
-        subject: opening.ticket.subject.clone(),
+        subject: opening.ticket.details.subject.clone(),
     }
 }
 

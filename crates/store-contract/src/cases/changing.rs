@@ -1,7 +1,8 @@
 //! An operator gives a ticket another status or priority.
 
 use ticket_domain::{
-    AuditAction, AuditEntryId, Entry, Priority, Status, Ticket, TicketId, TicketPatch, ports::UpdateTicket,
+    AuditAction, AuditEntryId, Entry, Priority, Status, Ticket, TicketDetails, TicketId, TicketPatch,
+    ports::UpdateTicket,
 };
 
 use crate::{
@@ -57,9 +58,9 @@ pub async fn a_wish_comes_true_and_is_noted(fixture: &Fixture) {
             expected.status = to;
         }
         if let (true, Some(to)) = (changes[1], patch.priority) {
-            let from = expected.priority;
+            let from = expected.details.priority;
             entries.insert(0, entry(of_priority, AuditAction::Priority { from, to }));
-            expected.priority = to;
+            expected.details.priority = to;
         }
         if changes.contains(&true) {
             expected.version += 1;
@@ -107,7 +108,10 @@ pub async fn equal_wishes_at_once_come_true_once(fixture: &Fixture) {
         });
         let expected = Ticket {
             status: Status::Resolved,
-            priority: Priority::High,
+            details: TicketDetails {
+                priority: Priority::High,
+                ..opening.ticket.details
+            },
             version: 2,
             updated_at: at(1),
             ..opening.ticket

@@ -53,8 +53,8 @@ async fn found(fixture: &Fixture, text: &str) -> Vec<TicketRef> {
 
 fn assert_erased(thread: &Thread) {
     assert!(thread.ticket.is_erased());
-    assert_eq!(thread.ticket.customer.name.as_str(), Redaction::TEXT);
-    assert_eq!(thread.ticket.customer.phone.as_str(), Redaction::PHONE);
+    assert_eq!(thread.ticket.details.customer.name.as_str(), Redaction::TEXT);
+    assert_eq!(thread.ticket.details.customer.phone.as_str(), Redaction::PHONE);
     for message in &thread.messages {
         assert_eq!(message.content.as_text(), Redaction::TEXT);
         assert_eq!(message.from.is_some(), message.sender == Sender::Manager);
@@ -206,7 +206,7 @@ pub async fn a_ticket_is_erased_in_steps(fixture: &Fixture) {
         after = removed.next.unwrap();
         assert_eq!(found(fixture, "john@example.com").await, [ticket.reference]);
         let thread = fixture.thread(ticket.reference).await;
-        assert_eq!(thread.ticket.customer, ticket.customer);
+        assert_eq!(thread.ticket.details.customer, ticket.details.customer);
     }
     let removed = step(after).await;
     assert_eq!((removed.tickets, removed.messages, removed.next), (1, 1, None));
@@ -271,7 +271,7 @@ pub async fn what_is_told_of_an_erased_message_goes_with_it(fixture: &Fixture) {
 pub async fn a_made_up_address_protects_nobody(fixture: &Fixture) {
     let store = fixture.store();
     let mut opening = fixture.opening(at(0));
-    opening.ticket.customer.email = Redaction::EMAIL.parse().unwrap();
+    opening.ticket.details.customer.email = Redaction::EMAIL.parse().unwrap();
     let opening = fixture.open(opening).await;
     let stale = InactiveQuery {
         after: 0,
@@ -338,7 +338,7 @@ pub async fn messages_are_found_by_their_number_and_erased(fixture: &Fixture) {
     ));
     let thread = fixture.thread(opening.ticket.reference).await;
     assert_eq!(thread.ticket.version, before.ticket.version + 1);
-    assert_eq!(thread.ticket.customer, opening.ticket.customer);
+    assert_eq!(thread.ticket.details.customer, opening.ticket.details.customer);
     assert_eq!(thread.messages[1].content.as_text(), Redaction::TEXT);
     assert_eq!(thread.messages[2], manager);
     assert_eq!(found(fixture, "It was me").await, []);
@@ -350,7 +350,7 @@ pub async fn messages_are_found_by_their_number_and_erased(fixture: &Fixture) {
 async fn asked(fixture: &Fixture, about: &Ticket, seconds: i64) -> (Message, Question) {
     let choice = Choice {
         reference: about.reference,
-        subject: about.subject.clone(),
+        subject: about.details.subject.clone(),
     };
     let manager = fixture.manager();
     let id = QuestionId(fixture.uuid());

@@ -57,7 +57,7 @@ async fn pages(fixture: &Fixture, listing: &TicketQuery, limit: u16) -> Vec<Tick
 async fn opened(fixture: &Fixture, status: Status, priority: Priority, sender: Sender, seconds: i64) -> Opening {
     let mut opening = fixture.opening(at(seconds));
     opening.ticket.status = status;
-    opening.ticket.priority = priority;
+    opening.ticket.details.priority = priority;
     opening.message.sender = sender;
     fixture.open(opening).await
 }
@@ -89,11 +89,7 @@ pub async fn a_list_holds_what_meets_every_condition(fixture: &Fixture) {
                 let expected: Vec<TicketRef> = all
                     .iter()
                     .filter(|(opening, sender)| {
-                        let Ticket {
-                            status: is,
-                            priority: has,
-                            ..
-                        } = opening.ticket;
+                        let (is, has) = (opening.ticket.status, opening.ticket.details.priority);
                         let awaits = match (is, sender) {
                             (Status::Open, Sender::Customer) => Some(Awaiting::Manager),
                             (Status::Open, _) => Some(Awaiting::Customer),

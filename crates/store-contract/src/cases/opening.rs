@@ -16,13 +16,13 @@ use crate::{
 /// Everything that was opened is read back as it was, in any script.
 pub async fn a_ticket_reads_back_exactly(fixture: &Fixture) {
     let mut opening = fixture.opening(at(0));
-    opening.ticket.customer = Customer {
+    opening.ticket.details.customer = Customer {
         name: "Zoë 山田 🦊".parse().unwrap(),
         phone: "+4915112345678".parse().unwrap(),
         email: "zoe+'tag_%'@example.com".parse().unwrap(),
     };
-    opening.ticket.subject = "'; DROP TABLE tickets; -- \\ % _ 🎫 سؤال".parse().unwrap();
-    opening.ticket.priority = Priority::Urgent;
+    opening.ticket.details.subject = "'; DROP TABLE tickets; -- \\ % _ 🎫 سؤال".parse().unwrap();
+    opening.ticket.details.priority = Priority::Urgent;
     opening.message.sender = Sender::Customer;
     opening.message.channel = Channel::Web;
     opening.message.content = Content::new(
@@ -59,7 +59,7 @@ async fn assert_reads_back(fixture: &Fixture, opening: &Opening) {
     let thread = fixture.thread(opening.ticket.reference).await;
     assert_eq!(thread.ticket, opening.ticket);
     // `Debug` hides what people wrote, so a difference would not show which field it is in.
-    let (read, written) = (&thread.ticket.customer, &opening.ticket.customer);
+    let (read, written) = (&thread.ticket.details.customer, &opening.ticket.details.customer);
     assert_eq!(read.name.as_str(), written.name.as_str());
     assert_eq!(thread.messages, std::slice::from_ref(&opening.message));
     assert_eq!(

@@ -27,7 +27,7 @@ pub async fn the_newest_open_tickets_are_to_choose_from(fixture: &Fixture) {
     let mut choices = Vec::new();
     for seconds in [3, 1, 4, 4, 2] {
         let mut opening = fixture.opening(at(seconds));
-        opening.ticket.subject = format!("*Bottles* of {}, 🍾", fixture.number()).parse().unwrap();
+        opening.ticket.details.subject = format!("*Bottles* of {}, 🍾", fixture.number()).parse().unwrap();
         for status in [Status::Resolved, Status::Closed] {
             let mut ended = fixture.opening(at(seconds));
             ended.ticket.status = status;
@@ -36,7 +36,7 @@ pub async fn the_newest_open_tickets_are_to_choose_from(fixture: &Fixture) {
         let opening = fixture.open(opening).await;
         choices.push(Choice {
             reference: opening.ticket.reference,
-            subject: opening.ticket.subject,
+            subject: opening.ticket.details.subject,
         });
     }
     let expected = [3, 2, 0, 4, 1].map(|place: usize| choices[place].clone());

@@ -1,7 +1,8 @@
 //! Looking for tickets by their words.
 
 use ticket_domain::{
-    Content, Cursor, Customer, Message, Priority, Sender, Status, Ticket, TicketListItem, TicketQuery, TicketRef,
+    Content, Cursor, Customer, Message, Priority, Sender, Status, Ticket, TicketDetails, TicketListItem, TicketQuery,
+    TicketRef,
     ports::{Attach, Opening},
 };
 
@@ -58,12 +59,15 @@ async fn opened(fixture: &Fixture, customer: [&str; 3], subject: &str, body: &st
     let opening = fixture.opening(at(0));
     let opening = Opening {
         ticket: Ticket {
-            customer: Customer {
-                name: name.parse().unwrap(),
-                phone: phone.parse().unwrap(),
-                email: email.parse().unwrap(),
+            details: TicketDetails {
+                customer: Customer {
+                    name: name.parse().unwrap(),
+                    phone: phone.parse().unwrap(),
+                    email: email.parse().unwrap(),
+                },
+                subject: subject.parse().unwrap(),
+                ..opening.ticket.details
             },
-            subject: subject.parse().unwrap(),
             ..opening.ticket
         },
         message: said(fixture, body, 0),
@@ -310,7 +314,7 @@ pub async fn results_come_in_pages_and_meet_the_conditions(fixture: &Fixture) {
     for number in 0..9_u32 {
         let mut opening = fixture.opening(at(i64::from(number % 3)));
         opening.ticket.status = if number % 2 == 0 { Status::Open } else { Status::Closed };
-        opening.ticket.priority = if number % 3 == 0 { Priority::High } else { Priority::Low };
+        opening.ticket.details.priority = if number % 3 == 0 { Priority::High } else { Priority::Low };
         opening.message = said(fixture, "A xylophone", 0);
         let ticket = fixture.open(opening).await.ticket;
         for seconds in 0..i64::from(number % 4) {
@@ -325,7 +329,7 @@ pub async fn results_come_in_pages_and_meet_the_conditions(fixture: &Fixture) {
             for priority in [None, Some(Priority::High), Some(Priority::Low)] {
                 let wanted = all.iter().filter(|ticket| {
                     status.is_none_or(|status| status == ticket.status)
-                        && priority.is_none_or(|priority| priority == ticket.priority)
+                        && priority.is_none_or(|priority| priority == ticket.details.priority)
                 });
                 let wanted: Vec<TicketRef> = wanted.map(|ticket| ticket.reference).collect();
                 let listing = TicketQuery {

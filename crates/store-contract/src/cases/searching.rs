@@ -52,15 +52,15 @@ pub async fn anything_may_be_looked_for(fixture: &Fixture) {
     let mut tickets = Vec::new();
     for subject in SUBJECTS {
         let mut opening = fixture.opening(at(0));
-        opening.ticket.subject = subject.parse().unwrap();
+        opening.ticket.details.subject = subject.parse().unwrap();
         let opening = fixture.open(opening).await;
         let (ticket, body) = (opening.ticket, opening.message.content.body().to_string());
         let all = [
             &ticket.reference.to_string(),
             subject,
-            ticket.customer.name.as_str(),
-            ticket.customer.phone.as_str(),
-            ticket.customer.email.as_str(),
+            ticket.details.customer.name.as_str(),
+            ticket.details.customer.phone.as_str(),
+            ticket.details.customer.email.as_str(),
             &body,
         ];
         tickets.push((ticket.reference, words(&all.join(" "))));

@@ -153,11 +153,11 @@ impl<'a> Rows<'a> {
         } = opening;
         self.ids.push(Stored(ticket.id));
         self.references.push(ticket.reference.to_string());
-        self.names.push(ticket.customer.name.as_str());
-        self.phones.push(ticket.customer.phone.as_str());
-        self.emails.push(ticket.customer.email.as_str());
-        self.subjects.push(ticket.subject.as_str());
-        self.priorities.push(ticket.priority.as_str());
+        self.names.push(ticket.details.customer.name.as_str());
+        self.phones.push(ticket.details.customer.phone.as_str());
+        self.emails.push(ticket.details.customer.email.as_str());
+        self.subjects.push(ticket.details.subject.as_str());
+        self.priorities.push(ticket.details.priority.as_str());
         self.statuses.push(ticket.status.as_str());
         self.customer_keys.push(ticket.keys.customer.as_str());
         self.reader_keys.push(ticket.keys.reader.as_str());

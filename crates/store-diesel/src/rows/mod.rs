@@ -7,8 +7,8 @@ mod receipts;
 
 use diesel::{Insertable, Queryable, QueryableByName, Selectable, pg::Pg, sqlite::Sqlite};
 use ticket_domain::{
-    AccessKeys, Content, Customer, Delivery, Message, MessageBody, MessageId, Ticket, TicketId, TicketSummary,
-    TicketVersion, Timestamp,
+    AccessKeys, Content, Customer, Delivery, Message, MessageBody, MessageId, Ticket, TicketDetails, TicketId,
+    TicketSummary, TicketVersion, Timestamp,
     ports::{ExistingTicket, StoreError, parse},
 };
 
@@ -54,11 +54,11 @@ impl TicketRow {
         Self {
             id: Stored(ticket.id),
             reference: ticket.reference.to_string(),
-            customer_name: ticket.customer.name.to_string(),
-            customer_phone: ticket.customer.phone.to_string(),
-            customer_email: ticket.customer.email.to_string(),
-            subject: ticket.subject.to_string(),
-            priority: ticket.priority.to_string(),
+            customer_name: ticket.details.customer.name.to_string(),
+            customer_phone: ticket.details.customer.phone.to_string(),
+            customer_email: ticket.details.customer.email.to_string(),
+            subject: ticket.details.subject.to_string(),
+            priority: ticket.details.priority.to_string(),
             status: ticket.status.to_string(),
             customer_key: ticket.keys.customer.to_string(),
             reader_key: ticket.keys.reader.to_string(),
@@ -77,13 +77,15 @@ impl TryFrom<TicketRow> for Ticket {
         Ok(Self {
             id: row.id.0,
             reference: parse(TABLE, "reference", &row.reference)?,
-            customer: Customer {
-                name: parse(TABLE, "customer_name", &row.customer_name)?,
-                phone: parse(TABLE, "customer_phone", &row.customer_phone)?,
-                email: parse(TABLE, "customer_email", &row.customer_email)?,
+            details: TicketDetails {
+                customer: Customer {
+                    name: parse(TABLE, "customer_name", &row.customer_name)?,
+                    phone: parse(TABLE, "customer_phone", &row.customer_phone)?,
+                    email: parse(TABLE, "customer_email", &row.customer_email)?,
+                },
+                subject: parse(TABLE, "subject", &row.subject)?,
+                priority: parse(TABLE, "priority", &row.priority)?,
             },
-            subject: parse(TABLE, "subject", &row.subject)?,
-            priority: parse(TABLE, "priority", &row.priority)?,
             status: parse(TABLE, "status", &row.status)?,
             keys: AccessKeys {
                 customer: parse(TABLE, "customer_key", &row.customer_key)?,

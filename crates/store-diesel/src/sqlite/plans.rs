@@ -118,7 +118,7 @@ fn statements(connection: &mut SqliteConnection) -> Vec<String> {
 
 /// Looks for what is a customer's, and erases it.
 fn forgotten(connection: &mut SqliteConnection, fixture: &Fixture, ticket: &Ticket, now: Timestamp) {
-    customers::messages_from(connection, &ticket.customer.phone).unwrap();
+    customers::messages_from(connection, &ticket.details.customer.phone).unwrap();
     let stale = InactiveQuery {
         after: 0,
         unchanged_since: now,

@@ -95,7 +95,7 @@ fn kept(external_id: &str, asking: QuestionUpdate) -> StoreUnmatched {
 async fn ask(store: &PostgresStore, opening: &Opening) {
     let choice = Choice {
         reference: opening.ticket.reference,
-        subject: opening.ticket.subject.clone(),
+        subject: opening.ticket.details.subject.clone(),
     };
     for (number, external_id) in [(1, "SM4"), (2, "SM2")] {
         let id = QuestionId(Uuid::from_u128(number));

@@ -8,9 +8,9 @@ use std::{
 use diesel::{Connection, PgConnection};
 use store_diesel::{PostgresStore, postgres::ConnectError};
 use ticket_domain::{
-    AccessKey, AccessKeys, Channel, Content, Customer, EventKind, Message, MessageId, MessageText, Notification,
-    NotificationId, Payload, Priority, Sender, Status, Ticket, TicketId, Timestamp,
+    EventKind, MessageId, Notification, NotificationId, Payload, TicketId, Timestamp,
     ports::{Opening, StoreError},
+    testing::{MessageBuilder, TicketBuilder},
 };
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
@@ -42,36 +42,13 @@ pub(crate) fn opening() -> Opening {
     static MADE: AtomicU64 = AtomicU64::new(1);
     let number = MADE.fetch_add(1, Ordering::Relaxed);
     let id = |kind: u128| Uuid::from_u128((kind << 64) + u128::from(number));
-    let text: MessageText = "The bottles are broken".parse().unwrap();
     Opening {
-        ticket: Ticket {
-            id: TicketId(id(1)),
-            reference: format!("T-20250115-{number:06}").parse().unwrap(),
-            customer: Customer {
-                name: "John Doe".parse().unwrap(),
-                phone: "+1234567890".parse().unwrap(),
-                email: "john@example.com".parse().unwrap(),
-            },
-            subject: "Bottles".parse().unwrap(),
-            priority: Priority::High,
-            status: Status::Open,
-            keys: AccessKeys {
-                customer: AccessKey::from_random([1; 16]),
-                reader: AccessKey::from_random([2; 16]),
-            },
-            version: 1,
-            created_at: now(),
-            updated_at: now(),
-        },
-        message: Message {
-            id: MessageId(id(2)),
-            sender: Sender::Customer,
-            channel: Channel::Web,
-            from: None,
-            content: Content::from(text),
-            external_id: None,
-            created_at: now(),
-        },
+        ticket: TicketBuilder::with_id(TicketId(id(1)), format!("T-20250115-{number:06}").parse().unwrap())
+            .created_at(now())
+            .build(),
+        message: MessageBuilder::new(MessageId(id(2)), "The bottles are broken")
+            .created_at(now())
+            .build(),
         notification: Notification {
             id: NotificationId(id(3)),
             event: EventKind::Created,

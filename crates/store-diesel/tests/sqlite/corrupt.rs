@@ -78,7 +78,7 @@ async fn ask(fixture: &Fixture, opening: &Opening) {
     let store = fixture.store();
     let choice = Choice {
         reference: opening.ticket.reference,
-        subject: opening.ticket.subject.clone(),
+        subject: opening.ticket.details.subject.clone(),
     };
     for is_answered in [true, false] {
         let message = if is_answered {

@@ -138,7 +138,7 @@ impl Customers {
             };
             let page = self.store.list(query).await?;
             let listed = page.tickets.into_iter().map(|listed| listed.ticket);
-            tickets.extend(listed.filter(|ticket| contact.is_of(&ticket.customer) && !ticket.is_erased()));
+            tickets.extend(listed.filter(|ticket| contact.is_of(&ticket.details.customer) && !ticket.is_erased()));
             after = page.next;
             if after.is_none() {
                 break;
@@ -166,7 +166,7 @@ impl Customers {
             return Ok(others);
         }
         for ticket in tickets {
-            let phone = &ticket.customer.phone;
+            let phone = &ticket.details.customer.phone;
             if others.iter().any(|(known, _)| known.is_called_as(phone)) {
                 continue;
             }

@@ -124,9 +124,7 @@ impl OpenTicket {
         let ticket = Ticket {
             id: TicketId(context.new_id(now)),
             reference,
-            customer: request.customer,
-            subject: request.subject,
-            priority: request.priority,
+            details: request.details,
             status: Status::Open,
             keys: AccessKeys {
                 customer: AccessKey::from_random(context.random.bytes()),

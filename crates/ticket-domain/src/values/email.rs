@@ -4,11 +4,18 @@ use std::str::FromStr;
 
 use email_address::{EmailAddress, Options};
 
-use super::{ValidationError, redacted_debug, text_value};
+use super::{Redacted, ValidationError, redacted_debug, text_value};
+use crate::Redaction;
 
 /// An address that could receive mail: a local part and a domain with a dot, at most 254 characters.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Email(Box<str>);
+
+impl Redacted for Email {
+    fn redacted() -> Self {
+        Self(Redaction::EMAIL.into())
+    }
+}
 
 impl Email {
     /// The most characters it may have: what fits into an SMTP path (RFC 5321, 4.5.3.1.3).

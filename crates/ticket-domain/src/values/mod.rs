@@ -35,6 +35,12 @@ pub trait ValidationError: std::error::Error {
     fn code(&self) -> &'static str;
 }
 
+/// A value that may hold personal data.
+pub(crate) trait Redacted {
+    /// What takes its place once the data is erased. `FromStr` accepts it.
+    fn redacted() -> Self;
+}
+
 /// A `Debug` that shows the type's name and nothing of what it holds, since logs must not repeat what people wrote.
 macro_rules! redacted_debug {
     ($type:ident) => {

@@ -2,13 +2,20 @@
 
 use std::str::FromStr;
 
-use super::{ValidationError, text_value};
+use super::{Redacted, ValidationError, text_value};
+use crate::Redaction;
 
 /// A number of 7–15 digits (the most E.164 allows), with or without a `+` before them.
 ///
 /// Only a number with `+` says who somebody is: without the country code the same digits belong to many people.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Phone(Box<str>);
+
+impl Redacted for Phone {
+    fn redacted() -> Self {
+        Self(Redaction::PHONE.into())
+    }
+}
 
 /// Why a number was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -2,7 +2,8 @@
 
 use std::str::FromStr;
 
-use super::{ValidationError, redacted_debug, text_value};
+use super::{Redacted, ValidationError, redacted_debug, text_value};
+use crate::Redaction;
 
 /// Why a text was refused. Lengths count characters, not bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -89,6 +90,12 @@ macro_rules! text_type {
         impl $type {
             /// The most characters it may have.
             pub const MAX: usize = $max;
+        }
+
+        impl Redacted for $type {
+            fn redacted() -> Self {
+                Self(Redaction::TEXT.into())
+            }
         }
 
         impl FromStr for $type {

@@ -13,12 +13,13 @@ use std::{
 use async_trait::async_trait;
 use store_diesel::SqliteStore;
 use ticket_domain::{
-    Access, Channel, Content, Customer, DeliveryRoute, ExternalId, Managers, NotificationId, Payload, Priority,
-    RetrySchedule, TicketLinks, TicketRequest, Timestamp,
+    Access, Channel, Content, DeliveryRoute, ExternalId, Managers, NotificationId, Payload, Priority, RetrySchedule,
+    TicketLinks, TicketRequest, Timestamp,
     ports::{
         AttemptOutcome, Claimed, Clock, Composer, Delivering, DeliveryResult, Event, Failure, FailureKind, Notifier,
         Random, Store, WakeSignal,
     },
+    testing,
     use_cases::{
         Capacity, Context, Deliver, OpenTicket, OpenedTicket, ReceiveReply, Redeliver, Reply, ReportReceipt, TicketName,
     },
@@ -273,16 +274,11 @@ pub async fn claim(deliver: &Deliver) -> Vec<Claimed> {
 }
 
 pub fn request(message: &str) -> TicketRequest {
-    TicketRequest {
-        customer: Customer {
-            name: "John Doe".parse().unwrap(),
-            phone: CUSTOMER.parse().unwrap(),
-            email: "john@example.com".parse().unwrap(),
-        },
-        subject: "Bottles".parse().unwrap(),
-        message: message.parse().unwrap(),
-        priority: Priority::High,
-    }
+    let mut request = testing::request(message);
+    request.details.customer.phone = CUSTOMER.parse().unwrap();
+    request.details.subject = "Bottles".parse().unwrap();
+    request.details.priority = Priority::High;
+    request
 }
 
 pub fn reply(from: &str, text: &str) -> Reply {

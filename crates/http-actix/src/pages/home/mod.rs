@@ -93,8 +93,8 @@ async fn open(request: &HttpRequest, pages: &Pages, form: &FormData, mark: &str)
     let key = again::key(mark, &[&ticket.digest()]);
     // Whoever else has the same trouble in the same office has another address.
     let words = [
-        ticket.customer.email.as_str(),
-        ticket.subject.as_str(),
+        ticket.details.customer.email.as_str(),
+        ticket.details.subject.as_str(),
         ticket.message.as_str(),
     ];
     let taken = pages

@@ -1,6 +1,6 @@
 //! What the form asks for, and what comes of it.
 
-use ticket_domain::{Customer, CustomerName, Priority, StrictText, Subject, TicketRequest};
+use ticket_domain::{Customer, CustomerName, Priority, StrictText, Subject, TicketDetails, TicketRequest};
 
 use crate::pages::{
     fault::{Field, ValidationErrors},
@@ -85,10 +85,12 @@ pub(super) fn read(form: &FormData) -> Result<TicketRequest, ValidationErrors> {
             Some(message),
             Some(priority),
         ) if faults.is_empty() => Ok(TicketRequest {
-            customer: Customer { name, phone, email },
-            subject,
+            details: TicketDetails {
+                customer: Customer { name, phone, email },
+                subject,
+                priority,
+            },
             message,
-            priority,
         }),
         _ => Err(faults),
     }

@@ -47,8 +47,8 @@ async fn a_good_form_opens_a_ticket_and_leads_to_its_page() {
     assert!(page.has("Product Quality Issue") && page.has("one\ntwo"));
     let reference = location.split(['/', '?']).nth(2).unwrap();
     let ticket = site.thread(reference).await.ticket;
-    assert_eq!(ticket.customer.phone.as_str(), "+1234567890");
-    assert_eq!(ticket.priority, ticket_domain::Priority::High);
+    assert_eq!(ticket.details.customer.phone.as_str(), "+1234567890");
+    assert_eq!(ticket.details.priority, ticket_domain::Priority::High);
 }
 
 #[actix_web::test]
@@ -62,7 +62,7 @@ async fn without_a_priority_it_is_medium() {
         let location = answer.header("location").unwrap();
         let reference = location.split(['/', '?']).nth(2).unwrap();
         assert_eq!(
-            site.thread(reference).await.ticket.priority,
+            site.thread(reference).await.ticket.details.priority,
             ticket_domain::Priority::Medium
         );
     }

@@ -144,10 +144,10 @@ impl List {
             li {
                 a.row-link href=(operator.at(&address)) data-ticket=(ticket.reference) aria-current=[is_here.then_some("true")] {
                     span.first {
-                        span.name { (cut(ticket.customer.name.as_str(), 40)) }
+                        span.name { (cut(ticket.details.customer.name.as_str(), 40)) }
                         (age(listed.last.at, operator.now))
                     }
-                    span.subject { (cut(ticket.subject.as_str(), 64)) }
+                    span.subject { (cut(ticket.details.subject.as_str(), 64)) }
                     span.excerpt { b { (writer(listed.last.sender)) ": " } (excerpt(listed)) }
                     (badges(listed))
                 }
@@ -257,11 +257,11 @@ fn option_name(field: &str, word: &str) -> String {
 fn badges(listed: &TicketListItem) -> Markup {
     let TicketListItem { ticket, .. } = listed;
     let waits = listed.awaiting() == Some(Awaiting::Manager);
-    let is_pressing = ticket.priority.is_pressing();
+    let is_pressing = ticket.details.priority.is_pressing();
     html! {
         @if waits || is_pressing || ticket.status != Status::Open {
             span.badges {
-                @if is_pressing { (priority_badge(ticket.priority)) }
+                @if is_pressing { (priority_badge(ticket.details.priority)) }
                 @if ticket.status != Status::Open { (status_badge(ticket.status)) }
                 @if waits { span.badge { "Waiting for you" } }
             }

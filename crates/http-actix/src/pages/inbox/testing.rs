@@ -14,8 +14,9 @@ use actix_web::{
     test::{TestRequest, call_service, init_service},
 };
 use ticket_domain::{
-    Access, Customer, Managers, Message, MessageId, Priority, TicketLinks, TicketRef, TicketRequest,
+    Access, Managers, Message, MessageId, Priority, TicketLinks, TicketRef,
     ports::{AttemptOutcome, Claim, Clock, QuestionUpdate, Store, StoreUnmatched},
+    testing::request,
     use_cases::{AddMessage, Context, OpenTicket, Operate, Redeliver, ViewTicket},
 };
 
@@ -164,16 +165,10 @@ impl TestInbox {
 
     pub(super) async fn ticket_of(&self, name: &str, subject: &str, message: &str, priority: Priority) -> TicketRef {
         self.clock.pass(1);
-        let request = TicketRequest {
-            customer: Customer {
-                name: name.parse().unwrap(),
-                phone: "+1234567890".parse().unwrap(),
-                email: "john@example.com".parse().unwrap(),
-            },
-            subject: subject.parse().unwrap(),
-            message: message.parse().unwrap(),
-            priority,
-        };
+        let mut request = request(message);
+        request.details.customer.name = name.parse().unwrap();
+        request.details.subject = subject.parse().unwrap();
+        request.details.priority = priority;
         self.pages
             .parts
             .open_ticket

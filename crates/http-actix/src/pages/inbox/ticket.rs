@@ -85,7 +85,7 @@ pub(super) async fn show(operator: &Operator, reference: TicketRef, draft: Draft
     };
     let framed = Framed {
         room: Tab::TicketPage,
-        title: view.thread.ticket.subject.as_str(),
+        title: view.thread.ticket.details.subject.as_str(),
         counts: &view.counts,
         main: view.main(operator, &draft),
     };
@@ -257,7 +257,7 @@ impl Forms<'_> {
                 (csrf(self.operator))
                 div.choices role="group" aria-label="Priority" {
                     @for &priority in Priority::ALL {
-                        @let is_now = priority == self.ticket.priority;
+                        @let is_now = priority == self.ticket.details.priority;
                         button name="priority" value=(priority) aria-pressed=(is_now) { (words::priority(priority)) }
                     }
                 }
@@ -289,15 +289,15 @@ impl Forms<'_> {
 fn about(forms: &Forms<'_>) -> Markup {
     let ticket = forms.ticket;
     let operator = forms.operator;
-    let customer = &ticket.customer;
+    let customer = &ticket.details.customer;
     let (phone, email) = (customer.phone.as_str(), customer.email.as_str());
     html! {
         p.back { a href=(operator.at(&forms.query.after("/inbox"))) { "Back to tickets" } }
-        h1 #subject { (ticket.subject) }
+        h1 #subject { (ticket.details.subject) }
         p.facts.quiet {
             span.ref { (ticket.reference) }
             (status_badge(ticket.status))
-            @if ticket.priority.is_pressing() { (priority_badge(ticket.priority)) }
+            @if ticket.details.priority.is_pressing() { (priority_badge(ticket.details.priority)) }
             span { "opened " (words::moment(ticket.created_at)) }
         }
         p.facts {

@@ -250,7 +250,7 @@ fn proposals(tickets: &[TicketListItem]) -> Markup {
         datalist #tickets {
             @for TicketListItem { ticket, .. } in tickets {
                 option value=(ticket.reference) {
-                    (cut(ticket.customer.name.as_str(), 40)) ": " (cut(ticket.subject.as_str(), 60))
+                    (cut(ticket.details.customer.name.as_str(), 40)) ": " (cut(ticket.details.subject.as_str(), 60))
                 }
             }
         }

@@ -63,7 +63,7 @@ impl<'a> TicketPage<'a> {
             }
         };
         let nav = html! { a href=(self.pages.at("/")) { "New request" } };
-        let title = format!("{} · {}", ticket.subject, ticket.reference);
+        let title = format!("{} · {}", ticket.details.subject, ticket.reference);
         let body = frame(self.pages, &nav, &main);
         Page {
             title: &title,
@@ -86,12 +86,12 @@ impl<'a> TicketPage<'a> {
                     span.ref { (ticket.reference) }
                     span data-part="badges" {
                         span class=(tone) { (words::status(ticket.status)) } " "
-                        @if ticket.priority.is_pressing() {
-                            span.badge.warn { (words::priority(ticket.priority)) }
+                        @if ticket.details.priority.is_pressing() {
+                            span.badge.warn { (words::priority(ticket.details.priority)) }
                         }
                     }
                 }
-                h1 dir="auto" { (ticket.subject) }
+                h1 dir="auto" { (ticket.details.subject) }
                 p.quiet { "Opened " (words::moment(ticket.created_at)) }
             }
         }

@@ -56,7 +56,7 @@ pub(in crate::pages::inbox) struct Subjects;
 
 impl Composer for Subjects {
     fn compose(&self, event: Event<'_>) -> Payload {
-        Payload(event.ticket.subject.as_str().as_bytes().into())
+        Payload(event.ticket.details.subject.as_str().as_bytes().into())
     }
 
     fn redirect(&self, _: &Payload, _: DeliveryRoute) -> Option<Payload> {
