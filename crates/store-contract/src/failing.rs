@@ -64,9 +64,9 @@ impl FailingStore {
         self.countdown.store(nth, Ordering::SeqCst);
     }
 
-    /// How many times a call of this name was made, those that failed too.
-    pub fn calls(&self, name: &str) -> usize {
-        self.calls.lock().unwrap().get(name).copied().unwrap_or_default()
+    /// How often the call of this name was made since this was last asked, those that failed included.
+    pub fn take_calls(&self, name: &str) -> usize {
+        self.calls.lock().unwrap().remove(name).unwrap_or_default()
     }
 
     /// The store to hand a call on to, unless the call is to fail.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use store_contract::{FailingStore, Fixture};
 use store_diesel::SqliteStore;
 use ticket_domain::{
-    Access, AccessLevel, Ticket, TicketVersion, Timestamp,
+    Access, AccessLevel, Ticket, TicketRef, TicketVersion, Timestamp,
     ports::TicketStore,
     use_cases::{Admitted, Credentials, ViewError, ViewTicket},
 };
@@ -44,7 +44,7 @@ impl World {
 
     /// How many heads and how many threads were read since the last time.
     fn read(&self) -> (usize, usize) {
-        (self.store.heads.swap(0, SeqCst), self.store.threads.swap(0, SeqCst))
+        (self.store.take_calls("head"), self.store.take_calls("thread"))
     }
 }
 
