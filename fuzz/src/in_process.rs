@@ -18,9 +18,7 @@ use actix_web::{
     rt::{System, SystemRunner},
     test::init_service,
 };
-use http_actix::access::{AccessControl, TicketSubscriptions};
-use http_actix::pages::{Pages, PagesParts};
-use http_actix::{ApiParts, DeliveryMetrics};
+use http_actix::{AppState, DeliveryMetrics, Settings};
 use notify_n8n::N8nComposer;
 use serde_json::Value;
 use store_diesel::SqliteStore;
@@ -29,7 +27,7 @@ use ticket_domain::{
     NotificationId, Payload, Priority, Ticket, TicketId, TicketLinks, Timestamp,
     ports::{Clock, Opening, Random, Store, WakeSignal},
     testing::{MessageBuilder, TicketBuilder},
-    use_cases::{AddMessage, Context, OpenTicket, Operate, ReceiveReply, Redeliver, ReportReceipt, ViewTicket},
+    use_cases::{Context, ReportReceipt},
 };
 use uuid::Uuid;
 
@@ -57,8 +55,6 @@ pub struct Server {
     service: Box<dyn Fn(Request) -> Handling>,
     pub store: Arc<SqliteStore>,
     cookie: String,
-    /// What the forms of the session carry.
-    csrf: String,
     document: Value,
     answered: u32,
 }
@@ -143,7 +139,6 @@ impl Server {
             service,
             store,
             cookie: String::new(),
-            csrf: String::new(),
             document: Value::Null,
             answered: 0,
         };
@@ -158,27 +153,18 @@ impl Server {
             .to_str()
             .expect("ASCII");
         server.cookie = cookie.split(';').next().unwrap_or_default().to_owned();
-        let page = server.send_with_keys(TextRequest::get(&format!("/inbox/ticket/{REFERENCE}")));
-        let page = String::from_utf8(page.body).expect("UTF-8");
-        let csrf = page
-            .split("name=\"csrf\" value=\"")
-            .nth(1)
-            .and_then(|rest| rest.split('"').next());
-        server.csrf = csrf.expect("a form").to_owned();
         server
     }
 
     /// Sends a request with every key that it does not name itself, and holds the answer against what holds for all.
-    /// `CSRF` in its body stands for what a form of this session carries.
     pub fn send_with_keys(&mut self, mut request: TextRequest) -> Response {
-        if let Some(at) = request.body.windows(4).position(|bytes| bytes == b"CSRF") {
-            request.body.splice(at..at + 4, self.csrf.bytes());
-        }
         let cookie = self.cookie.clone();
         for (name, value) in [
             ("x-api-key", INBOUND_KEY),
             ("authorization", "Bearer operator-token"),
             ("cookie", cookie.as_str()),
+            // A form of our own pages.
+            ("sec-fetch-site", "same-origin"),
         ] {
             if request.header(name).is_none() {
                 request = request.with(name, value);
@@ -313,64 +299,21 @@ async fn serve(memory: &Arc<SqliteStore>) -> Box<dyn Fn(Request) -> Handling> {
         has_receiver: true,
     };
     let managers = Managers::new(vec![to(MANAGER)]);
-    let view_ticket = Arc::new(ViewTicket::new(store.clone(), Access::Open));
-    let live = Arc::new(TicketSubscriptions::new(view_ticket.clone()));
-    let open_ticket = Arc::new(OpenTicket::new(store.clone(), around.clone()));
-    let add_message = Arc::new(AddMessage::new(store.clone(), around.clone(), Access::Open));
-    let operate = Operate::new(store.clone(), store.clone(), around.clone(), managers.clone());
-    let operate = Arc::new(operate);
-    let redeliver = Arc::new(Redeliver::new(store.clone(), around.clone()));
-    let access = Arc::new(AccessControl::new(&http_actix::access::Settings {
+    let receipts = ReportReceipt::new(
+        store.clone(),
+        around.composer.clone(),
+        around.clock.clone(),
+        around.wake.clone(),
+    );
+    let settings = Settings {
         inbound_keys: vec![INBOUND_KEY.into()],
         operator_tokens: vec![OPERATOR_TOKEN.into()],
         rate_limits: false,
-        ..http_actix::access::Settings::default()
-    }));
-    let pages = Arc::new(Pages::new(PagesParts {
-        open_ticket: open_ticket.clone(),
-        view_ticket: view_ticket.clone(),
-        add_message: add_message.clone(),
-        operate: operate.clone(),
-        redeliver: redeliver.clone(),
-        outbox: store.clone(),
-        health: store.clone(),
-        clock: around.clock.clone(),
-        random: around.random.clone(),
-        access: access.clone(),
-        live: live.clone(),
-        settings: http_actix::pages::Settings {
-            operator_tokens: vec![OPERATOR_TOKEN.into()],
-            ..http_actix::pages::Settings::default()
-        },
-    }));
-    let parts = ApiParts {
-        open_ticket,
-        view_ticket,
-        receive_reply: Arc::new(ReceiveReply::new(
-            store.clone(),
-            store.clone(),
-            around.clone(),
-            managers,
-        )),
-        report_receipt: Arc::new(ReportReceipt::new(
-            store.clone(),
-            around.composer.clone(),
-            around.clock.clone(),
-            around.wake.clone(),
-        )),
-        add_message,
-        operate,
-        redeliver,
-        outbox: store.clone(),
-        health: store.clone(),
-        clock: around.clock.clone(),
-        random: around.random.clone(),
-        delivery_metrics: DeliveryMetrics::default(),
-        access,
-        live,
-        settings: http_actix::Settings::default(),
+        ..Settings::default()
     };
-    let app = http_actix::unserved(parts, move |config| pages.routes(config)).expect("an application");
+    let metrics = DeliveryMetrics::default();
+    let state = AppState::new(&store, around, managers, Arc::new(receipts), metrics, settings).expect("a state");
+    let app = http_actix::unserved(&state);
     let service = Rc::new(init_service(app).await);
     Box::new(move |request| {
         let service = service.clone();

@@ -1,7 +1,7 @@
 //! What a reader shows of what it has: `ETag` and `Last-Event-ID`.
 #![no_main]
 
-use http_actix::access::{LastEventId, state_of_tag, state_tag};
+use http_actix::{LastEventId, state_of_tag, state_tag};
 use libfuzzer_sys::{Corpus, fuzz_target};
 
 fuzz_target!(|data: &[u8]| -> Corpus {

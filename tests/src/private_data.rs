@@ -24,13 +24,12 @@ const TEXTS: [&str; 10] = [
 const NUMBERS: [&str; 3] = ["customerPhone", "from", "to"];
 
 /// Fields, headers and environment variables with secrets.
-const SECRETS: [&str; 12] = [
+const SECRETS: [&str; 11] = [
     "x-api-key",
     "authorization",
     "cookie",
     "set-cookie",
     "token",
-    "csrf",
     "key",
     "RAILWAY_INBOUND_SECRET",
     "OPERATOR_TOKEN",

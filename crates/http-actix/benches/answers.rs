@@ -15,14 +15,13 @@ use std::{
 };
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use http_actix::access::{AccessControl, TicketSubscriptions, state_tag};
-use http_actix::{ApiParts, DeliveryMetrics, Settings, serve};
+use http_actix::{AppState, DeliveryMetrics, Settings, serve, state_tag};
 use serde_json::{Value, json};
 use store_diesel::SqliteStore;
 use ticket_domain::{
     Access, Delivery, DeliveryRoute, DeliveryState, Managers, Payload, TicketLinks, TicketVersion, Timestamp,
     ports::{Clock, Composer, Event, Random, Store, WakeSignal},
-    use_cases::{AddMessage, Context, OpenTicket, Operate, ReceiveReply, Redeliver, ReportReceipt, ViewTicket},
+    use_cases::{Context, ReportReceipt},
 };
 
 const KEY: &str = "inbound-key-of-the-benchmark";
@@ -65,7 +64,7 @@ impl WakeSignal for Nothing {
     fn wake(&self) {}
 }
 
-fn parts() -> ApiParts {
+fn state() -> AppState {
     let store: Arc<dyn Store> = Arc::new(SqliteStore::temporary().expect("a store"));
     let context = Context {
         clock: Arc::new(Stopped),
@@ -76,39 +75,15 @@ fn parts() -> ApiParts {
         has_receiver: false,
     };
     let managers = Managers::new(vec![MANAGER.parse().unwrap()]);
-    let view_ticket = Arc::new(ViewTicket::new(store.clone(), Access::Open));
-    let access_control = http_actix::access::Settings {
+    let receipts = ReportReceipt::new(store.clone(), Arc::new(Nothing), Arc::new(Stopped), Arc::new(Nothing));
+    let settings = Settings {
         inbound_keys: vec![KEY.into()],
         rate_limits: false,
-        ..http_actix::access::Settings::default()
+        workers: Some(1),
+        ..Settings::default()
     };
-    let operate = Operate::new(store.clone(), store.clone(), context.clone(), managers.clone());
-    let receipts = ReportReceipt::new(store.clone(), Arc::new(Nothing), Arc::new(Stopped), Arc::new(Nothing));
-    ApiParts {
-        open_ticket: Arc::new(OpenTicket::new(store.clone(), context.clone())),
-        live: Arc::new(TicketSubscriptions::new(view_ticket.clone())),
-        view_ticket,
-        receive_reply: Arc::new(ReceiveReply::new(
-            store.clone(),
-            store.clone(),
-            context.clone(),
-            managers,
-        )),
-        report_receipt: Arc::new(receipts),
-        add_message: Arc::new(AddMessage::new(store.clone(), context.clone(), Access::Open)),
-        operate: Arc::new(operate),
-        redeliver: Arc::new(Redeliver::new(store.clone(), context.clone())),
-        outbox: store.clone(),
-        health: store,
-        clock: context.clock,
-        random: context.random,
-        delivery_metrics: DeliveryMetrics::default(),
-        access_control: Arc::new(AccessControl::new(&access_control)),
-        settings: Settings {
-            workers: Some(1),
-            ..Settings::default()
-        },
-    }
+    let metrics = DeliveryMetrics::default();
+    AppState::new(&store, context, managers, Arc::new(receipts), metrics, settings).unwrap()
 }
 
 /// Serves until the benchmark ends.
@@ -117,7 +92,7 @@ fn start() -> SocketAddr {
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
         actix_web::rt::System::new().block_on(async {
-            let server = serve(listener, parts(), |_| (), std::future::pending()).unwrap();
+            let server = serve(listener, state(), std::future::pending()).unwrap();
             server.await.unwrap();
         });
     });

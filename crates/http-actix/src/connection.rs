@@ -27,8 +27,7 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
-use crate::Deadlines;
-use crate::access::ConnectionPermit;
+use crate::{Deadlines, access::ConnectionPermit};
 
 /// Told to whoever does not finish a head.
 const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";

@@ -5,20 +5,30 @@
 //! - `pages/`: the HTML pages. They know nothing of the API, and the API nothing of them.
 //! - `connection.rs`, `serve.rs`, `request_log.rs`, `protect.rs`: the server that answers with both.
 
-pub mod access;
+mod access;
 mod api;
 mod connection;
-mod fresh;
-pub mod pages;
+mod pages;
 mod protect;
 mod request_log;
 mod serve;
 mod settings;
+mod state;
 #[cfg(test)]
 mod testing;
+mod ttl_cache;
 
+#[cfg(fuzzing)]
+pub use access::client_of;
+
+pub use access::{
+    AccessControl, InvalidEventId, Kind, LastEventId, NotARate, Rate, Rates, StreamLimits, TooMany, state_of_tag,
+    state_tag,
+};
 pub use api::{DeliveryMetrics, log_reported};
 pub use serve::serve;
+pub use settings::{Deadlines, Settings};
+pub use state::AppState;
+
 #[cfg(fuzzing)]
 pub use serve::unserved;
-pub use settings::{ApiParts, Deadlines, Settings};

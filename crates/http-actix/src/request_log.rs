@@ -23,8 +23,9 @@ use tracing::Instrument;
 use uuid::Builder;
 
 use crate::{
+    Settings,
     api::{
-        Api,
+        Metrics,
         problem::{self, Code, Problem},
     },
     connection::{RequestGuard, TrackedBody},
@@ -43,18 +44,20 @@ struct Observed {
     route: String,
     is_public: bool,
     began: Instant,
+    metrics: web::Data<Metrics>,
+    is_https: bool,
 }
 
 /// The middleware.
 pub(crate) async fn observe(
+    metrics: web::Data<Metrics>,
+    random: web::Data<dyn Random>,
+    settings: web::Data<Settings>,
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<TrackedBody>, Error> {
     let answering = RequestGuard::begin(request.request()).await;
-    let Some(api) = request.app_data::<web::Data<Api>>().cloned() else {
-        return Err(Problem::new(Code::Internal).into());
-    };
-    let observed = Observed::of(&request, &*api.random);
+    let observed = Observed::of(&request, &**random, metrics, settings.is_https());
     // Of the highest level, so that no filter takes the id from the lines of warnings and errors.
     let span = tracing::error_span!("request", request_id = observed.id.to_str().unwrap_or_default());
     async move {
@@ -64,14 +67,14 @@ pub(crate) async fn observe(
         match answer {
             Ok(Ok(response)) => {
                 let mut response = as_problem(response.map_into_boxed_body());
-                observed.finish(&api, response.status(), response.headers_mut());
+                observed.finish(response.status(), response.headers_mut());
                 Ok(response.map_body(|_, body| TrackedBody::new(body, answering)))
             }
-            Ok(Err(error)) => Err(observed.fail(&api, error.error_response())),
+            Ok(Err(error)) => Err(observed.fail(error.error_response())),
             Err(_panic) => {
                 // The panic hook has told where.
                 tracing::error!(route = observed.route, "the handler panicked");
-                Err(observed.fail(&api, Problem::new(Code::Internal).error_response()))
+                Err(observed.fail(Problem::new(Code::Internal).error_response()))
             }
         }
     }
@@ -80,7 +83,7 @@ pub(crate) async fn observe(
 }
 
 impl Observed {
-    fn of(request: &ServiceRequest, random: &dyn Random) -> Self {
+    fn of(request: &ServiceRequest, random: &dyn Random, metrics: web::Data<Metrics>, is_https: bool) -> Self {
         let given = request.headers().get(REQUEST_ID).filter(|id| is_sane(id.as_bytes()));
         Self {
             id: given.cloned().unwrap_or_else(|| new_id(random)),
@@ -88,18 +91,20 @@ impl Observed {
             route: request.match_pattern().unwrap_or_else(|| NO_ROUTE.to_owned()),
             is_public: is_public(request.path()),
             began: Instant::now(),
+            metrics,
+            is_https,
         }
     }
 
     /// A response without a request: actix lost it on the way.
-    fn fail(self, api: &Api, response: HttpResponse) -> Error {
+    fn fail(self, response: HttpResponse) -> Error {
         let mut response = response;
         let status = response.status();
-        self.finish(api, status, response.headers_mut());
+        self.finish(status, response.headers_mut());
         InternalError::from_response("the request failed", response).into()
     }
 
-    fn finish(self, api: &Api, status: StatusCode, headers: &mut HeaderMap) {
+    fn finish(self, status: StatusCode, headers: &mut HeaderMap) {
         let took = self.began.elapsed();
         let ms = milliseconds(took);
         let Self {
@@ -107,13 +112,15 @@ impl Observed {
             method,
             route,
             is_public,
+            metrics,
+            is_https,
             ..
         } = self;
-        api.metrics.count(method, &route, status.as_u16(), took);
+        metrics.count(method, &route, status.as_u16(), took);
         // The id stands in the span.
         tracing::info!(method, route, status = status.as_u16(), ms, "answered");
         headers.insert(REQUEST_ID, id);
-        protect(headers, api.is_https, is_public);
+        protect(headers, is_https, is_public);
     }
 }
 
@@ -170,7 +177,6 @@ mod tests {
     use std::sync::{Arc, Mutex, PoisonError};
 
     use serde_json::json;
-    use ticket_domain::{Timestamp, ports::Clock};
 
     use super::*;
     use crate::testing::{MANAGER, Request, Service};
@@ -205,7 +211,6 @@ mod tests {
             "/api/notifications/x",
             "/api/ticket/T-20250115-1234/",
             "/docs/x",
-            "/%ff",
         ] {
             let answer = api.get(target);
             assert_eq!((answer.status, answer.code().as_str()), (404, "not_found"), "{target}");
@@ -315,19 +320,16 @@ mod tests {
         assert!(!text.contains(SUBJECT), "{text}");
     }
 
-    struct BrokenClock;
-
-    impl Clock for BrokenClock {
-        fn now(&self) -> Timestamp {
-            std::panic::panic_any("a fault of our own")
-        }
-    }
-
     #[test]
     fn a_panic_is_answered_and_the_next_request_is_served() {
-        let api = Service::with(|setup| setup.clock = Arc::new(BrokenClock));
+        let api = Service::with(|setup| {
+            setup.routes = |config| {
+                let broken = async || -> HttpResponse { std::panic::panic_any("a fault of our own") };
+                config.route("/broken", web::get().to(broken));
+            };
+        });
         for _ in 0..3 {
-            let answer = api.get("/metrics");
+            let answer = api.exchange(&Request::new("GET", "/broken"));
             assert_eq!((answer.status, answer.code().as_str()), (500, "internal"));
             assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
         }

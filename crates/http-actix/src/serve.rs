@@ -14,7 +14,7 @@ use actix_web::{
 };
 use tokio::net::TcpStream;
 
-use crate::{ApiParts, Settings, api::Api, connection::Connection, request_log::observe};
+use crate::{AppState, Settings, api, connection::Connection, pages, request_log::observe};
 
 /// How long requests that are under way have, once the server is told to stop.
 const SHUTDOWN_SECONDS: u64 = 15;
@@ -26,39 +26,45 @@ const MAX_WORKERS: usize = 512;
 const TOO_MANY: &[u8] =
     b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 30\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
-/// Serves the API on `listener` until `shutdown` ends; then accepts nothing more and finishes what is under way, for at
-/// most 15 seconds.
+/// Serves API and pages on `listener` until `shutdown` ends; then accepts no more connections and finishes the requests in
+/// progress, for at most 15 seconds. Event streams end at once.
 ///
-/// `pages` adds what else is served beside the API, and what answers where nothing is. Streams end at once when the
-/// server is told to stop.
-///
-/// Nothing is answered before the returned server is awaited or spawned. It handles no signals of its own.
+/// Nothing is answered before the returned server is awaited or spawned. It handles no signals.
 ///
 /// # Errors
 /// If the listener can't be used.
 pub fn serve(
     listener: TcpListener,
-    parts: ApiParts,
-    pages: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
+    state: AppState,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<Server> {
+    serve_with(listener, state, |_| (), shutdown)
+}
+
+/// [`serve`] with more routes, for tests.
+pub(crate) fn serve_with(
+    listener: TcpListener,
+    state: AppState,
+    routes: fn(&mut web::ServiceConfig),
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<Server> {
     let Settings {
         deadlines,
         max_connections,
+        workers,
         ..
-    } = parts.settings;
-    let access_control = parts.access_control.clone();
-    let workers = match parts.settings.workers {
+    } = **state.settings;
+    let access_control = state.access_control.clone();
+    let workers = match workers {
         Some(workers) => workers,
         None => available_parallelism()?.get(),
     };
     let workers = workers.clamp(1, MAX_WORKERS);
-    let live = parts.live.clone();
+    let subscriptions = state.subscriptions.clone();
     let shutdown = async move {
         shutdown.await;
-        live.close();
+        subscriptions.close();
     };
-    let api = web::Data::new(Api::new(parts).map_err(io::Error::other)?);
     let builder = Server::build()
         .workers(workers)
         .max_concurrent_connections(max_connections.div_ceil(workers))
@@ -68,7 +74,7 @@ pub fn serve(
     let stopping = builder.graceful_shutdown_signal();
     // What `HttpServer` puts together, around another kind of connection.
     let service = move || {
-        let app = application(&api, pages.clone());
+        let app = application(&state, routes);
         let app = app.into_factory().map_err(|error| error.error_response());
         let stopping = stopping.clone();
         let http = HttpService::build()
@@ -101,44 +107,41 @@ pub fn serve(
     Ok(builder.listen("http", listener, service)?.run())
 }
 
-/// What every thread of the server answers with.
-fn application<P: FnOnce(&mut web::ServiceConfig)>(
-    api: &web::Data<Api>,
-    pages: P,
+/// The application of one worker: all routes, behind the request log.
+fn application(
+    state: &AppState,
+    routes: fn(&mut web::ServiceConfig),
 ) -> App<
     impl ServiceFactory<
         ServiceRequest,
         Config = (),
-        Response = ServiceResponse<impl MessageBody + use<P>>,
+        Response = ServiceResponse<impl MessageBody + use<>>,
         Error = Error,
         InitError = (),
-    > + use<P>,
+    > + use<>,
 > {
     App::new()
-        .app_data(api.clone())
-        .configure(|config| api.routes(config))
-        .configure(pages)
+        .configure(|config| state.register(config))
+        .configure(|config| api::routes(config, &state.settings.allowed_origins))
+        .configure(pages::routes)
+        .configure(routes)
         .wrap(from_fn(observe))
 }
 
-/// What [`serve`] answers with, without a socket.
+/// The application of one worker, without a socket.
 #[cfg(fuzzing)]
-pub fn unserved<P: FnOnce(&mut web::ServiceConfig)>(
-    parts: ApiParts,
-    pages: P,
-) -> io::Result<
-    App<
-        impl ServiceFactory<
-            ServiceRequest,
-            Config = (),
-            Response = ServiceResponse<impl MessageBody + use<P>>,
-            Error = Error,
-            InitError = (),
-        > + use<P>,
-    >,
+pub fn unserved(
+    state: &AppState,
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<impl MessageBody + use<>>,
+        Error = Error,
+        InitError = (),
+    > + use<>,
 > {
-    let api = web::Data::new(Api::new(parts).map_err(io::Error::other)?);
-    Ok(application(&api, pages))
+    application(state, |_| ())
 }
 
 #[cfg(test)]
@@ -148,8 +151,6 @@ mod tests {
         net::TcpStream,
         time::Duration,
     };
-
-    use actix_web::{HttpResponse, web};
 
     use crate::testing::{Request, Service, seeds_ticket};
 
@@ -193,37 +194,19 @@ mod tests {
 
     #[test]
     fn pages_are_served_beside_the_api_and_take_nothing_from_it() {
-        let api = Service::with(|setup| {
-            setup.pages = |config| {
-                config
-                    .route("/", web::get().to(|| async { HttpResponse::Ok().body("home") }))
-                    .route(
-                        "/api/ticket",
-                        web::get().to(|| async { HttpResponse::Ok().body("not this one") }),
-                    )
-                    .route(
-                        "/gone",
-                        web::get().to(|| async {
-                            HttpResponse::NotFound()
-                                .content_type("text/html; charset=utf-8")
-                                .body("no page")
-                        }),
-                    );
-            };
-        });
+        let api = Service::start();
         let exchange = |target: &str| api.exchange(&Request::new("GET", target));
         let home = exchange("/");
-        assert_eq!((home.status, home.text()), (200, "home"));
+        assert_eq!(home.status, 200);
+        assert!(home.text().contains("How can we help?"));
         assert!(home.header("x-request-id").is_some());
         assert_eq!(home.header("x-content-type-options"), Some("nosniff"));
-        // A page that tells what is wrong is told as it is.
-        let gone = exchange("/gone");
-        assert_eq!((gone.status, gone.text()), (404, "no page"));
+        // An error page is sent as it is.
+        let elsewhere = exchange("/elsewhere");
+        assert_eq!(elsewhere.status, 404);
+        assert!(elsewhere.text().contains("There is nothing here"));
         assert_eq!(api.get("/api/ticket").faults(), ["ticketRef required"]);
-        assert_eq!(exchange("/elsewhere").code(), "not_found");
-        // Without pages there is nothing there.
-        let bare = Service::start();
-        assert_eq!(bare.get("/").code(), "not_found");
+        assert_eq!(exchange("/api/elsewhere").code(), "not_found");
     }
 
     #[test]

@@ -1,73 +1,71 @@
-//! What the API has to be told.
+//! Configuration of the HTTP server.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use ticket_domain::{
-    ports::{Clock, Outbox, Random, StoreHealth},
-    use_cases::{AddMessage, OpenTicket, Operate, ReceiveReply, Redeliver, ReportReceipt, ViewTicket},
-};
+use secrecy::SecretString;
+use ticket_domain::Access;
 
-use crate::DeliveryMetrics;
-use crate::access::{AccessControl, TicketSubscriptions};
+use crate::access::{Rates, StreamLimits};
 
-/// Everything that the API works with.
-pub struct ApiParts {
-    /// Opens tickets.
-    pub open_ticket: Arc<OpenTicket>,
-    /// Shows tickets.
-    pub view_ticket: Arc<ViewTicket>,
-    /// Takes in messages from n8n.
-    pub receive_reply: Arc<ReceiveReply>,
-    /// Takes down what WhatsApp says of messages.
-    pub report_receipt: Arc<ReportReceipt>,
-    /// Adds what people write on the web.
-    pub add_message: Arc<AddMessage>,
-    /// What operators do.
-    pub operate: Arc<Operate>,
-    /// Sends notifications again.
-    pub redeliver: Arc<Redeliver>,
-    /// Lists notifications.
-    pub outbox: Arc<dyn Outbox>,
-    /// Tells whether the store is well.
-    pub health: Arc<dyn StoreHealth>,
-    /// Tells how old the oldest waiting notification is.
-    pub clock: Arc<dyn Clock>,
-    /// Draws request ids.
-    pub random: Arc<dyn Random>,
-    /// What the delivery loop counts, shown with the rest at `/metrics`.
-    pub delivery_metrics: DeliveryMetrics,
-    /// Who may come in.
-    pub access_control: Arc<AccessControl>,
-    /// Tells of changes. The server closes it when it stops.
-    pub live: Arc<TicketSubscriptions>,
-    /// How the API behaves.
-    pub settings: Settings,
-}
-
-/// How the API behaves.
+/// Configuration of API and pages. The default serves `localhost` and accepts no key.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Browser origins, such as `https://www.example.com`, that may call the public endpoints.
+    /// Name of the site, for titles and page headers.
+    pub site_name: String,
+    /// Public URL of the site, without a trailing slash. With `https` browsers are told to stay with it.
+    pub base_url: String,
+    /// Who may read tickets.
+    pub ticket_access: Access,
+    /// Browser origins, such as `https://www.example.com`, that may call the public endpoints and send the form.
     pub allowed_origins: Vec<String>,
-    /// Whether browsers come by https, so that they are told to stay with it.
-    pub is_https: bool,
-    /// How many threads answer. None: one a processor core.
+    /// Keys that n8n may send as `x-api-key`: one, or two during a rotation. Without any, its endpoints answer 401.
+    pub inbound_keys: Vec<SecretString>,
+    /// Operator tokens: one, or two during a rotation. Sessions start under the first. Without any, operators can't sign
+    /// in.
+    pub operator_tokens: Vec<SecretString>,
+    /// How many trusted reverse proxies append to `X-Forwarded-For`.
+    pub trusted_proxy_hops: usize,
+    /// Whether requests are rate limited.
+    pub rate_limits: bool,
+    /// The rate limits.
+    pub rates: Rates,
+    /// Maximum connections per client address. Applies without a proxy only, and not to programs on this machine.
+    pub connections_of_one: usize,
+    /// Maximum open event streams.
+    pub streams: StreamLimits,
+    /// Worker threads. None: one per processor core.
     pub workers: Option<usize>,
-    /// The most connections, of all threads together. Further ones wait in the listener's queue.
+    /// Maximum connections of all workers together. Further ones wait in the listener's queue.
     pub max_connections: usize,
     /// How long a client may keep a connection waiting.
     pub deadlines: Deadlines,
-    /// How long a body may take to arrive, else 408.
+    /// How long a request body may take to arrive, else 408.
     pub body_deadline: Duration,
-    /// After so long without an event a stream sends a sign of life, so that no proxy takes it for dead.
+    /// An event stream without events sends a comment after this time, so that no proxy closes it.
     pub heartbeat: Duration,
+}
+
+impl Settings {
+    /// Whether browsers use https.
+    pub(crate) fn is_https(&self) -> bool {
+        self.base_url.starts_with("https:")
+    }
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            site_name: "Support".into(),
+            base_url: "http://localhost:8080".into(),
+            ticket_access: Access::Open,
             allowed_origins: Vec::new(),
-            is_https: false,
+            inbound_keys: Vec::new(),
+            operator_tokens: Vec::new(),
+            trusted_proxy_hops: 0,
+            rate_limits: true,
+            rates: Rates::default(),
+            connections_of_one: 256,
+            streams: StreamLimits::default(),
             workers: None,
             max_connections: 10_000,
             deadlines: Deadlines::default(),
@@ -77,14 +75,14 @@ impl Default for Settings {
     }
 }
 
-/// How long a client may keep a connection waiting before it is closed. They hold for each request of a connection.
+/// How long a client may keep a connection waiting before it is closed. Each applies to every request of a connection.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadlines {
     /// From the first byte of a request's head to its last.
     pub head: Duration,
-    /// Between two requests. Longer than the proxies in front keep their idle connections, so that they close first.
+    /// Between two requests. Longer than the proxies in front keep idle connections, so that they close first.
     pub idle: Duration,
-    /// While not a byte more of an answer is taken.
+    /// Without progress in writing a response.
     pub write: Duration,
 }
 

@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use actix_web::{HttpRequest, test::TestRequest};
-use http_actix::access::{AccessControl, Kind, Settings};
+use http_actix::{AccessControl, Kind, Settings};
 
 const CALLERS: u32 = 1_000_000;
 

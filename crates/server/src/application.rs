@@ -2,9 +2,7 @@
 
 use std::{io, net::SocketAddr, sync::Arc};
 
-use http_actix::access::{AccessControl, StreamLimits, TicketSubscriptions};
-use http_actix::pages::{Pages, PagesParts};
-use http_actix::{ApiParts, DeliveryMetrics, Settings};
+use http_actix::{AppState, DeliveryMetrics, Settings, StreamLimits};
 use notify_n8n::{N8nComposer, N8nWebhook, SetUpError};
 use secrecy::ExposeSecret;
 use store_diesel::PostgresStore;
@@ -12,9 +10,7 @@ use store_diesel::SqliteStore;
 use ticket_domain::{
     Managers, RetrySchedule, TicketLinks,
     ports::{Clock, Composer, Notifier, Random, Store},
-    use_cases::{
-        AddMessage, Context, Deliver, OpenTicket, Operate, ReceiveReply, Redeliver, ReportReceipt, ViewTicket,
-    },
+    use_cases::{Context, Deliver, ReportReceipt},
 };
 use tokio::task::{JoinError, spawn_blocking};
 use tokio_util::sync::CancellationToken;
@@ -144,18 +140,12 @@ impl Builder {
                 tickets: self.config.ticket_retention,
             },
         );
-        let api = self.api(&store, context, receipts, metrics);
-        let pages = self.pages(&api, &base_url, has_receiver);
-        store.follow(api.live.clone());
+        let settings = self.http_settings(base_url);
+        let state = AppState::new(&store, context, self.managers(), receipts, metrics, settings);
+        let state = state.map_err(StartError::Http)?;
 
         let stop = CancellationToken::new();
-        let server = http_actix::serve(
-            listener,
-            api,
-            move |config| pages.routes(config),
-            stop.clone().cancelled_owned(),
-        )
-        .map_err(StartError::Http)?;
+        let server = http_actix::serve(listener, state, stop.clone().cancelled_owned()).map_err(StartError::Http)?;
         let server = tokio::spawn(until_the_end(stop.clone(), server));
         let worker = worker.map(|worker| {
             let stop = stop.clone();
@@ -263,16 +253,14 @@ impl Builder {
         }
     }
 
-    fn api(
-        &self,
-        store: &Arc<dyn Store>,
-        context: Context,
-        receipts: Arc<ReportReceipt>,
-        metrics: DeliveryMetrics,
-    ) -> ApiParts {
+    fn http_settings(&self, base_url: String) -> Settings {
         let config = &self.config;
         let max_connections = max_connections(config.max_connections);
-        let access_control = http_actix::access::Settings {
+        Settings {
+            site_name: config.site_name.clone(),
+            base_url,
+            ticket_access: config.access,
+            allowed_origins: config.allowed_origins.clone(),
             inbound_keys: config.inbound_keys.clone(),
             operator_tokens: config.operator_tokens.clone(),
             trusted_proxy_hops: config.trusted_proxy_hops,
@@ -284,62 +272,9 @@ impl Builder {
                 in_all: max_connections * 3 / 4,
                 ..StreamLimits::default()
             },
-        };
-        let managers = self.managers();
-        let view_ticket = Arc::new(ViewTicket::new(store.clone(), config.access));
-        ApiParts {
-            open_ticket: Arc::new(OpenTicket::new(store.clone(), context.clone())),
-            add_message: Arc::new(AddMessage::new(store.clone(), context.clone(), config.access)),
-            operate: Arc::new(Operate::new(
-                store.clone(),
-                store.clone(),
-                context.clone(),
-                managers.clone(),
-            )),
-            redeliver: Arc::new(Redeliver::new(store.clone(), context.clone())),
-            receive_reply: Arc::new(ReceiveReply::new(store.clone(), store.clone(), context, managers)),
-            report_receipt: receipts,
-            access_control: Arc::new(AccessControl::new(&access_control)),
-            live: Arc::new(TicketSubscriptions::new(view_ticket.clone())),
-            view_ticket,
-            outbox: store.clone(),
-            health: store.clone(),
-            clock: self.clock.clone(),
-            random: self.random.clone(),
-            delivery_metrics: metrics,
-            settings: Settings {
-                allowed_origins: config.allowed_origins.clone(),
-                is_https: config.base_url.as_ref().is_some_and(|url| url.scheme() == "https"),
-                max_connections,
-                ..Settings::default()
-            },
+            max_connections,
+            ..Settings::default()
         }
-    }
-
-    /// What people look at, over what programs use.
-    fn pages(&self, api: &ApiParts, base_url: &str, has_receiver: bool) -> Arc<Pages> {
-        let settings = http_actix::pages::Settings {
-            site_name: self.config.site_name.clone(),
-            base_url: base_url.to_owned(),
-            allowed_origins: self.config.allowed_origins.clone(),
-            operator_tokens: self.config.operator_tokens.clone(),
-            has_receiver,
-            ..http_actix::pages::Settings::default()
-        };
-        Arc::new(Pages::new(PagesParts {
-            open_ticket: api.open_ticket.clone(),
-            view_ticket: api.view_ticket.clone(),
-            add_message: api.add_message.clone(),
-            operate: api.operate.clone(),
-            redeliver: api.redeliver.clone(),
-            outbox: api.outbox.clone(),
-            health: api.health.clone(),
-            clock: api.clock.clone(),
-            random: api.random.clone(),
-            access_control: api.access_control.clone(),
-            live: api.live.clone(),
-            settings,
-        }))
     }
 }
 

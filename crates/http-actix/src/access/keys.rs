@@ -69,7 +69,7 @@ pub(crate) fn api_key(request: &HttpRequest) -> &[u8] {
 }
 
 /// The token that stands behind `Authorization: Bearer`.
-pub fn bearer(request: &HttpRequest) -> Option<&[u8]> {
+pub(crate) fn bearer(request: &HttpRequest) -> Option<&[u8]> {
     let value = only(request, AUTHORIZATION.as_str())?.as_bytes();
     let (scheme, token) = value.split_at_checked(b"Bearer ".len())?;
     scheme.eq_ignore_ascii_case(b"Bearer ").then_some(token.trim_ascii())

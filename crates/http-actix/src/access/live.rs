@@ -36,7 +36,7 @@ const READS_AT_ONCE: usize = 4;
 type Newest = Option<Arc<Thread>>;
 
 /// Everybody who follows something. There is one a process; the store tells it of changes.
-pub struct TicketSubscriptions {
+pub(crate) struct TicketSubscriptions {
     reading: Arc<Reading>,
     followed: Mutex<HashMap<TicketId, Followed>>,
     /// Counts the news.
@@ -60,7 +60,7 @@ impl Drop for Followed {
 }
 
 /// One who follows a ticket, until it is dropped.
-pub struct Subscription {
+pub(crate) struct Subscription {
     live: Arc<TicketSubscriptions>,
     id: TicketId,
     newest: watch::Receiver<Newest>,
@@ -69,7 +69,7 @@ pub struct Subscription {
 
 impl TicketSubscriptions {
     /// Nobody follows anything yet. What is followed is read by `view`.
-    pub fn new(view: Arc<ViewTicket>) -> Self {
+    pub(crate) fn new(view: Arc<ViewTicket>) -> Self {
         Self {
             reading: Arc::new(Reading {
                 view,
@@ -83,7 +83,7 @@ impl TicketSubscriptions {
     }
 
     /// Follows a ticket, which the caller has found to be readable. Must be called on a tokio runtime.
-    pub fn follow(self: &Arc<Self>, reference: TicketRef, id: TicketId) -> Subscription {
+    pub(crate) fn follow(self: &Arc<Self>, reference: TicketRef, id: TicketId) -> Subscription {
         let mut followed = self.followed();
         if followed.get(&id).is_some_and(|ticket| ticket.reader.is_finished()) {
             followed.remove(&id);
@@ -103,17 +103,17 @@ impl TicketSubscriptions {
     }
 
     /// Counts up with every change of anything, wherever it happened.
-    pub fn any(&self) -> watch::Receiver<u64> {
+    pub(crate) fn any(&self) -> watch::Receiver<u64> {
         self.any.subscribe()
     }
 
     /// Becomes true when the process is about to end.
-    pub fn is_closed(&self) -> watch::Receiver<bool> {
+    pub(crate) fn is_closed(&self) -> watch::Receiver<bool> {
         self.is_closed.subscribe()
     }
 
     /// Sends everybody home.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         self.is_closed.send_replace(true);
     }
 
@@ -251,7 +251,7 @@ fn causes(error: &StoreError) -> String {
 impl Subscription {
     /// The ticket as it is at first, and then whenever it changed; the newest state where several came. None once the
     /// process is about to end, or the ticket is gone. Nothing is lost if the future is dropped.
-    pub async fn next(&mut self) -> Option<Arc<Thread>> {
+    pub(crate) async fn next(&mut self) -> Option<Arc<Thread>> {
         tokio::select! {
             biased;
             _ = self.is_closed.wait_for(|is_closed| *is_closed) => None,

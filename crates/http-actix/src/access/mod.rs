@@ -1,7 +1,6 @@
-//! The door that the API and the pages share: who is calling, how often they may, which keys open what, and who is told
-//! when a ticket changes.
+//! Access control for API and pages: client addresses, rate limits, keys, and subscriptions to ticket changes.
 //!
-//! It knows nothing of JSON or HTML. What it refuses, each of the two says in its own way.
+//! It knows nothing of JSON or HTML: API and pages each turn its refusals into responses.
 
 mod client_address;
 mod keys;
@@ -18,58 +17,26 @@ use std::{
 };
 
 use actix_web::{HttpRequest, http::header::HeaderMap};
-use secrecy::SecretString;
+use client_address::ClientAddress;
+use keys::Keys;
+use places::{KeyedSemaphore, Streams};
+use rate_limits::RateLimits;
 use ticket_domain::{AccessLevel, TicketId};
 
-use client_address::ClientAddress;
-#[cfg(fuzzing)]
-pub use client_address::client_of;
-use keys::Keys;
-pub use keys::bearer;
-pub use live::{Subscription, TicketSubscriptions};
-pub use places::{ConnectionPermit, StreamLimits, StreamPermit, TooManyConnections};
-use places::{KeyedSemaphore, Streams};
+use crate::Settings;
+pub(crate) use keys::bearer;
+pub(crate) use live::{Subscription, TicketSubscriptions};
+pub use places::StreamLimits;
+pub(crate) use places::{ConnectionPermit, StreamPermit, TooManyConnections};
 pub use rate::{NotARate, Rate, Rates};
-use rate_limits::RateLimits;
 pub use rate_limits::{Kind, TooMany};
 pub use seen::{InvalidEventId, LastEventId, state_of_tag, state_tag};
-pub use store_failure::log_store_failure;
+pub(crate) use store_failure::log_store_failure;
 
-/// Whom the door lets in. The default is closed: no key opens anything.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// The keys that n8n may send as `x-api-key`: one, or two while they are exchanged. None: every call gets 401.
-    pub inbound_keys: Vec<SecretString>,
-    /// The operators' tokens: one, or two while they are exchanged. None: what is theirs answers 401.
-    pub operator_tokens: Vec<SecretString>,
-    /// How many proxies in front are ours.
-    pub trusted_proxy_hops: usize,
-    /// Whether callers are limited.
-    pub rate_limits: bool,
-    /// What they are limited to.
-    pub rates: Rates,
-    /// How many connections one client address may have, where no proxy is in front that all of them come from. A
-    /// program on this machine may have any number.
-    pub connections_of_one: usize,
-    /// How many streams of events may be open.
-    pub streams: StreamLimits,
-}
+#[cfg(fuzzing)]
+pub use client_address::client_of;
 
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            inbound_keys: Vec::new(),
-            operator_tokens: Vec::new(),
-            trusted_proxy_hops: 0,
-            rate_limits: true,
-            rates: Rates::default(),
-            connections_of_one: 256,
-            streams: StreamLimits::default(),
-        }
-    }
-}
-
-/// The door. There is one a process, so that a caller's requests are counted together wherever they go.
+/// Rate limits, keys and connection permits: one per process, so that a client's requests to API and pages count together.
 pub struct AccessControl {
     keys: Keys,
     trusted_proxy_hops: usize,
@@ -80,7 +47,7 @@ pub struct AccessControl {
 }
 
 impl AccessControl {
-    /// Hangs the door.
+    /// Creates the access layer from its settings.
     pub fn new(settings: &Settings) -> Self {
         Self {
             keys: Keys::new(&settings.inbound_keys, &settings.operator_tokens),
@@ -104,7 +71,7 @@ impl AccessControl {
     }
 
     /// Whether a request would be one too many for its sender. It is not counted.
-    pub fn has_left(&self, kind: Kind, request: &HttpRequest) -> Result<(), TooMany> {
+    pub(crate) fn has_left(&self, kind: Kind, request: &HttpRequest) -> Result<(), TooMany> {
         match &self.limits {
             Some(limits) => limits.look(kind, self.client(request)),
             None => Ok(()),
@@ -113,7 +80,7 @@ impl AccessControl {
 
     /// Before a ticket is looked for. Without a key there is nothing that could turn out to be right: whoever has read, or
     /// guessed, as much as they may is refused before the store is asked.
-    pub fn before_ticket(&self, request: &HttpRequest, has_key: bool) -> Result<(), TooMany> {
+    pub(crate) fn before_ticket(&self, request: &HttpRequest, has_key: bool) -> Result<(), TooMany> {
         if has_key {
             return Ok(());
         }
@@ -123,7 +90,7 @@ impl AccessControl {
 
     /// Whether a caller may try a key on all of a ticket at once: should it be wrong, what was read is within what they may
     /// read. From others the key is judged before anything else is read.
-    pub fn may_try_key(&self, request: &HttpRequest) -> bool {
+    pub(crate) fn may_try_key(&self, request: &HttpRequest) -> bool {
         [Kind::WrongKey, Kind::Read]
             .into_iter()
             .all(|kind| self.has_left(kind, request).is_ok())
@@ -131,7 +98,7 @@ impl AccessControl {
 
     /// After a ticket was looked for by a caller who proved nothing. A wrong key is a read as well: it buys nothing beyond
     /// what the caller has without it. What is missing may have been guessed.
-    pub fn after_ticket(&self, request: &HttpRequest, has_key: bool, is_missing: bool) -> Result<(), TooMany> {
+    pub(crate) fn after_ticket(&self, request: &HttpRequest, has_key: bool, is_missing: bool) -> Result<(), TooMany> {
         if has_key {
             self.limit(Kind::WrongKey, request)?;
             self.limit(Kind::Read, request)?;
@@ -143,12 +110,12 @@ impl AccessControl {
     }
 
     /// Whether `given` is the operators' token. Nothing is counted.
-    pub fn knows_operator(&self, given: &[u8]) -> bool {
+    pub(crate) fn knows_operator(&self, given: &[u8]) -> bool {
         self.keys.is_operator(given)
     }
 
     /// A place for a connection from `peer`.
-    pub fn connect(&self, peer: Option<SocketAddr>) -> Result<ConnectionPermit, TooManyConnections> {
+    pub(crate) fn connect(&self, peer: Option<SocketAddr>) -> Result<ConnectionPermit, TooManyConnections> {
         let address = ClientAddress::of(peer, &HeaderMap::new(), 0).remote();
         let place = self.connections.as_ref().zip(address);
         let place = place.map(|(connections, address)| connections.take(address));
@@ -159,7 +126,7 @@ impl AccessControl {
 
     /// A place for a stream of a ticket's events. The address of somebody with a right key is not looked at: they may be
     /// many, in one office.
-    pub fn open_stream(
+    pub(crate) fn open_stream(
         &self,
         request: &HttpRequest,
         ticket: TicketId,
@@ -175,24 +142,24 @@ impl AccessControl {
     }
 
     /// A place for a stream of an operator's: they share an office, and so an address, and are counted only in all.
-    pub fn open_operator_stream(&self) -> Result<StreamPermit, TooManyConnections> {
+    pub(crate) fn open_operator_stream(&self) -> Result<StreamPermit, TooManyConnections> {
         self.streams.take(None, None)
     }
 
     /// Who is counted as one caller, for what else is held back from whoever does too much of it. Nobody, where callers are
     /// not limited: programs on this machine, and where limits are off.
-    pub fn caller(&self, request: &HttpRequest) -> Option<IpAddr> {
+    pub(crate) fn caller(&self, request: &HttpRequest) -> Option<IpAddr> {
         self.limits.as_ref()?;
         self.client(request).remote()
     }
 
     /// Whether `given` is one of the operators' tokens. A wrong one counts against the caller's limit.
-    pub fn is_operator(&self, given: &[u8], request: &HttpRequest) -> Result<bool, TooMany> {
+    pub(crate) fn is_operator(&self, given: &[u8], request: &HttpRequest) -> Result<bool, TooMany> {
         self.judge(self.keys.is_operator(given), request)
     }
 
     /// Whether the request shows one of n8n's keys. A wrong one, or none, counts against the caller's limit.
-    pub fn is_inbound(&self, request: &HttpRequest) -> Result<bool, TooMany> {
+    pub(crate) fn is_inbound(&self, request: &HttpRequest) -> Result<bool, TooMany> {
         self.judge(self.keys.is_inbound(keys::api_key(request)), request)
     }
 

@@ -12,7 +12,7 @@ use ticket_domain::TicketId;
 /// Every place is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("too many are open; come again in {seconds} s")]
-pub struct TooManyConnections {
+pub(crate) struct TooManyConnections {
     /// How long to wait.
     pub seconds: u64,
 }
@@ -78,7 +78,7 @@ impl<K: Eq + Hash> Drop for Permit<K> {
 
 /// A connection's place.
 #[derive(Debug)]
-pub struct ConnectionPermit {
+pub(crate) struct ConnectionPermit {
     pub(crate) _of_one: Option<Permit<IpAddr>>,
 }
 
@@ -113,7 +113,7 @@ pub(crate) struct Streams {
 
 /// A stream's place.
 #[derive(Debug)]
-pub struct StreamPermit {
+pub(crate) struct StreamPermit {
     _in_all: Permit<()>,
     _of_one: Option<Permit<IpAddr>>,
     _of_ticket: Option<Permit<TicketId>>,

@@ -5,7 +5,7 @@ use std::error::Error;
 use ticket_domain::ports::StoreError;
 
 /// Logs a store's failure, once, with everything beneath it: who called learns none of it.
-pub fn log_store_failure(error: &StoreError) {
+pub(crate) fn log_store_failure(error: &StoreError) {
     let mut causes = String::new();
     let mut cause = error.source();
     while let Some(source) = cause {

@@ -2,25 +2,28 @@
 
 use std::future::{Ready, ready};
 
-use actix_web::{FromRequest, HttpRequest, HttpResponse, dev::Payload};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, dev::Payload, web::Data};
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 use ticket_domain::{
     MessageText,
-    use_cases::{AddError, Added},
+    use_cases::{AddError, AddMessage, Added},
 };
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::api::{
-    Api,
-    body::{Body, Document},
-    field::{Field, check, required},
-    get_ticket::reference_of,
-    idempotency,
-    keys::ticket_key,
-    patience::in_time,
-    problem::{FieldError, Problem},
+use crate::{
+    access::AccessControl,
+    api::{
+        body::{Body, Document},
+        field::{Field, check, required},
+        get_ticket::reference_of,
+        idempotency,
+        keys::ticket_key,
+        patience::in_time,
+        problem::{FieldError, Problem},
+    },
+    state::part,
 };
 
 /// What somebody writes. It is trimmed first, and CR LF becomes LF. Lengths count characters.
@@ -86,7 +89,7 @@ impl FromRequest for Writer {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let check = || {
             let key = ticket_key(request);
-            Api::of(request)?.access_control.before_ticket(request, key.is_some())?;
+            part::<AccessControl>(request)?.before_ticket(request, key.is_some())?;
             Ok(Self(key))
         };
         ready(check())
@@ -132,16 +135,15 @@ impl FromRequest for Writer {
 pub(crate) async fn add_message(
     Writer(key): Writer,
     body: Body<NewMessage>,
+    add_message: Data<AddMessage>,
+    access: Data<AccessControl>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let api = Api::of(&request)?;
     let (idempotency_key, key_fault) = idempotency::given(&request);
     let text = body.0.checked(key_fault)?;
     let adding = match reference_of(&request) {
         Ok(reference) => {
-            let adding = api
-                .add_message
-                .as_customer(reference, key.as_deref(), text, idempotency_key);
+            let adding = add_message.as_customer(reference, key.as_deref(), text, idempotency_key);
             in_time(async { Ok::<_, Problem>(adding.await) }).await?
         }
         Err(_) => Err(AddError::NotFound),
@@ -150,7 +152,7 @@ pub(crate) async fn add_message(
         Ok(added) => Ok(created(&added)),
         Err(error) => {
             if let Some(is_missing) = proves_nothing(&error) {
-                api.access_control.after_ticket(&request, key.is_some(), is_missing)?;
+                access.after_ticket(&request, key.is_some(), is_missing)?;
             }
             Err(error.into())
         }

@@ -1,14 +1,13 @@
 //! `POST /api/unmatched/{id}/attach`: an operator says which ticket a message belongs to.
 
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, web::Data};
 use garde::Validate;
 use serde::{Deserialize, Serialize};
-use ticket_domain::{MessageId, Sender, TicketRef};
+use ticket_domain::{MessageId, Sender, TicketRef, use_cases::Operate};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::api::{
-    Api,
     body::{Body, Document},
     field::{Field, check, named, optional},
     keys::Operator,
@@ -85,6 +84,7 @@ pub(crate) struct AttachedMessage {
 pub(crate) async fn attach(
     _: Operator,
     body: Body<AttachMessage>,
+    operate: Data<Operate>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     check(&body.0, None)?;
@@ -92,7 +92,6 @@ pub(crate) async fn attach(
         .map_err(|_| Problem::with_detail(Code::NotFound, "There is no such message."))?;
     let reference = body.0.ticket_ref.good();
     let reference = reference.ok_or(Problem::new(Code::TicketNotFound))?;
-    let operate = &Api::of(&request)?.operate;
     let attached = in_time(operate.attach(MessageId(id), reference, body.0.sender.good())).await?;
     Ok(HttpResponse::Ok().json(AttachedMessage {
         ok: true,
@@ -104,11 +103,10 @@ pub(crate) async fn attach(
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
 
     use serde_json::{Value, json};
 
-    use crate::testing::{Answer, DownStore, MANAGER, Request, Service};
+    use crate::testing::{Answer, MANAGER, Request, Service};
 
     const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
 
@@ -184,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_store_that_is_down_is_an_error() {
-        let api = Service::with(|setup| setup.store = Some(Arc::new(DownStore)));
+        let api = Service::with(|setup| setup.is_down = true);
         let answer = attach(&api, NOBODY, &json!({ "ticketRef": "T-20250115-1234" }));
         assert_eq!((answer.status, answer.code().as_str()), (500, "storage_unavailable"));
     }

@@ -13,14 +13,15 @@ use actix_web::{
     web::{Bytes, BytesMut},
 };
 use futures_util::StreamExt;
-pub(crate) use mending::mended;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
-use crate::api::{
-    Api,
-    problem::{Code, Problem},
+use crate::{
+    Settings,
+    api::problem::{Code, Problem},
+    state::part,
 };
+pub(crate) use mending::mended;
 
 /// What a body is read into.
 pub(crate) trait Document: DeserializeOwned {
@@ -42,7 +43,7 @@ impl<T: Document + 'static> FromRequest for Body<T> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let head = check_head(request, T::MAX_BYTES);
-        let deadline = Api::of(request).map(|api| api.body_deadline);
+        let deadline = part::<Settings>(request).map(|settings| settings.body_deadline);
         let payload = payload.take();
         Box::pin(async move {
             head?;

@@ -1,13 +1,12 @@
 //! `PATCH /api/ticket/{ticketRef}`: an operator gives a ticket another status or priority.
 
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, web::Data};
 use garde::Validate;
 use serde::{Deserialize, Serialize};
-use ticket_domain::{Priority, Status, TicketPatch};
+use ticket_domain::{Priority, Status, TicketPatch, use_cases::Operate};
 use utoipa::ToSchema;
 
 use crate::api::{
-    Api,
     body::{Body, Document},
     field::{Field, check, fault, optional},
     get_ticket::{TicketFacts, reference_of},
@@ -94,10 +93,10 @@ pub(crate) struct ChangedTicket<'a> {
 pub(crate) async fn change_ticket(
     _: Operator,
     body: Body<ChangeTicket>,
+    operate: Data<Operate>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let patch = body.0.checked()?;
-    let operate = &Api::of(&request)?.operate;
     let ticket = in_time(operate.change(reference_of(&request)?, patch)).await?;
     Ok(HttpResponse::Ok().json(ChangedTicket {
         ok: true,
@@ -107,11 +106,10 @@ pub(crate) async fn change_ticket(
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
 
     use serde_json::{Value, json};
 
-    use crate::testing::{Answer, DownStore, Request, Service};
+    use crate::testing::{Answer, Request, Service};
 
     fn change(api: &Service, reference: &str, body: &Value) -> Answer {
         api.as_operator(Request::patch(&format!("/api/ticket/{reference}"), body))
@@ -168,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_store_that_is_down_is_an_error() {
-        let api = Service::with(|setup| setup.store = Some(Arc::new(DownStore)));
+        let api = Service::with(|setup| setup.is_down = true);
         let answer = change(&api, "T-20250115-1234", &json!({ "status": "open" }));
         assert_eq!((answer.status, answer.code().as_str()), (500, "storage_unavailable"));
     }

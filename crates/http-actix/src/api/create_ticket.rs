@@ -2,24 +2,27 @@
 
 use std::future::{Ready, ready};
 
-use actix_web::{FromRequest, HttpRequest, HttpResponse, dev::Payload, http::header::LOCATION};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, dev::Payload, http::header::LOCATION, web::Data};
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 use ticket_domain::{
     Customer, CustomerName, Email, MessageText, Phone, Priority, StrictText, Subject, TicketDetails, TicketRequest,
+    use_cases::OpenTicket,
 };
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::access::Kind;
-use crate::api::{
-    Api,
-    body::{Body, Document},
-    field::{Field, check, optional, required},
-    idempotency,
-    keys::is_operator,
-    patience::in_time,
-    problem::{FieldError, Problem},
+use crate::{
+    access::{AccessControl, Kind},
+    api::{
+        body::{Body, Document},
+        field::{Field, check, optional, required},
+        idempotency,
+        keys::is_operator,
+        patience::in_time,
+        problem::{FieldError, Problem},
+    },
+    state::part,
 };
 
 /// What a customer sends in. Texts are trimmed first, and CR LF becomes LF. Lengths count characters. A line of which
@@ -124,9 +127,9 @@ impl FromRequest for WithinLimit {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let check = || {
-            let api = Api::of(request)?;
-            if !is_operator(api, request)? {
-                api.limit(Kind::Creation, request)?;
+            let access = part::<AccessControl>(request)?;
+            if !is_operator(access, request)? {
+                access.limit(Kind::Creation, request)?;
             }
             Ok(Self)
         };
@@ -165,11 +168,12 @@ impl FromRequest for WithinLimit {
 pub(crate) async fn create_ticket(
     _: WithinLimit,
     body: Body<CreateTicket>,
+    open_ticket: Data<OpenTicket>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let (key, key_fault) = idempotency::given(&request);
     let ticket = body.0.checked(key_fault)?;
-    let opened = in_time(Api::of(&request)?.open_ticket.open(ticket, key)).await?;
+    let opened = in_time(open_ticket.open(ticket, key)).await?;
     let mut response = HttpResponse::Created();
     idempotency::mark(&mut response, opened.replayed);
     response.insert_header((LOCATION, format!("/api/ticket/{}", opened.reference)));

@@ -5,20 +5,23 @@ use std::{convert::Infallible, fmt::Write, time::Duration};
 use actix_web::{
     HttpRequest, HttpResponse,
     http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue},
-    web::Bytes,
+    web::{Bytes, Data},
 };
 use futures_util::{Stream, stream};
 use serde::Serialize;
-use ticket_domain::Thread;
+use ticket_domain::{Thread, use_cases::ViewTicket};
 use tokio::time::timeout;
 
-use crate::access::{LastEventId, Subscription, state_tag};
-use crate::api::{
-    Api,
-    get_ticket::{MessageBody, TicketBody, viewed},
-    keys::parameter,
-    metrics::OpenStream,
-    problem::Problem,
+use crate::{
+    Settings,
+    access::{AccessControl, LastEventId, Subscription, TicketSubscriptions, state_tag},
+    api::{
+        Metrics,
+        get_ticket::{MessageBody, TicketBody, viewed},
+        keys::parameter,
+        metrics::OpenStream,
+        problem::Problem,
+    },
 };
 
 /// How long a reader waits before it comes again, in milliseconds: the first thing that it is told.
@@ -150,13 +153,17 @@ fn told_before(request: &HttpRequest) -> LastEventId {
         (status = 500, description = "`storage_unavailable` or `internal`"),
     )
 )]
-pub(crate) async fn events(request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let (thread, access_level) = viewed(&request).await?;
-    let api = Api::of(&request)?;
-    let place = api
-        .access_control
-        .open_stream(&request, thread.ticket.id, access_level)?;
-    let following = api.live.follow(thread.ticket.reference, thread.ticket.id);
+pub(crate) async fn events(
+    access: Data<AccessControl>,
+    view_ticket: Data<ViewTicket>,
+    subscriptions: Data<TicketSubscriptions>,
+    metrics: Data<Metrics>,
+    settings: Data<Settings>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let (thread, access_level) = viewed(&request, &access, &view_ticket).await?;
+    let place = access.open_stream(&request, thread.ticket.id, access_level)?;
+    let following = subscriptions.follow(thread.ticket.reference, thread.ticket.id);
     let mut told = told_before(&request);
     let first = format!("{RETRY}{}", tell(&mut told, &thread));
     let events = Events {
@@ -164,8 +171,8 @@ pub(crate) async fn events(request: HttpRequest) -> Result<HttpResponse, Problem
         told,
         version: thread.ticket.version,
         following,
-        heartbeat: api.heartbeat,
-        _open: api.metrics.open_stream(place),
+        heartbeat: settings.heartbeat,
+        _open: metrics.open_stream(place),
     };
     Ok(HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "text/event-stream"))

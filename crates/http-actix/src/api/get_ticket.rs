@@ -3,21 +3,23 @@
 use actix_web::{
     HttpRequest, HttpResponse,
     http::header::{CACHE_CONTROL, ETAG, EntityTag, Header, IF_NONE_MATCH, IfNoneMatch},
+    web::Data,
 };
 use serde::Serialize;
 use ticket_domain::{
     AccessLevel, Delivery, Message, Thread, Ticket, TicketRef, TicketVersion,
-    use_cases::{View, ViewError},
+    use_cases::{View, ViewError, ViewTicket},
 };
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::access::{state_of_tag, state_tag};
-use crate::api::{
-    Api,
-    keys::Visitor,
-    problem::{Code, Problem},
-    words::{ChannelWord, DeliveryWord, PriorityWord, SenderWord, StatusWord},
+use crate::{
+    access::{AccessControl, state_of_tag, state_tag},
+    api::{
+        keys::Visitor,
+        problem::{Code, Problem},
+        words::{ChannelWord, DeliveryWord, PriorityWord, SenderWord, StatusWord},
+    },
 };
 
 /// A ticket with its messages, oldest first.
@@ -253,9 +255,13 @@ impl Has {
         (status = 500, description = "`storage_unavailable` or `internal`"),
     )
 )]
-pub(crate) async fn get_ticket(request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub(crate) async fn get_ticket(
+    request: HttpRequest,
+    access: Data<AccessControl>,
+    view_ticket: Data<ViewTicket>,
+) -> Result<HttpResponse, Problem> {
     let has = Has::of(&request);
-    let Shown { state, thread, .. } = shown(&request, has.state()).await?;
+    let Shown { state, thread, .. } = shown(&request, &access, &view_ticket, has.state()).await?;
     let tag = EntityTag::new_strong(state_tag(state));
     let news = thread.filter(|_| !has.includes(&tag));
     let mut response = match news {
@@ -281,12 +287,16 @@ struct Shown {
 }
 
 /// The ticket that a request names, if the caller may see it. All of it is read unless it stands as is `known`.
-async fn shown(request: &HttpRequest, known: Option<TicketVersion>) -> Result<Shown, Problem> {
-    let api = Api::of(request)?;
-    let visitor = Visitor::of(api, request)?;
+async fn shown(
+    request: &HttpRequest,
+    access: &AccessControl,
+    tickets: &ViewTicket,
+    known: Option<TicketVersion>,
+) -> Result<Shown, Problem> {
+    let visitor = Visitor::of(access, request)?;
     let refused = |error: ViewError| match error {
         ViewError::NotFound => visitor
-            .count(api, request, None)
+            .count(access, request, None)
             .err()
             .unwrap_or_else(|| ViewError::NotFound.into()),
         // While the store is down no key proves anything.
@@ -295,10 +305,9 @@ async fn shown(request: &HttpRequest, known: Option<TicketVersion>) -> Result<Sh
     let Ok(reference) = reference_of(request) else {
         return Err(refused(ViewError::NotFound));
     };
-    let tickets = &api.view_ticket;
-    if known.is_none() && visitor.may_try_key(api, request) {
+    if known.is_none() && visitor.may_try_key(access, request) {
         let View { thread, access_level } = tickets.view(reference, visitor.credentials()).await.map_err(refused)?;
-        visitor.count(api, request, Some(access_level))?;
+        visitor.count(access, request, Some(access_level))?;
         return Ok(Shown {
             state: thread.state(),
             thread: Some(thread),
@@ -308,7 +317,7 @@ async fn shown(request: &HttpRequest, known: Option<TicketVersion>) -> Result<Sh
     let admitting = tickets.admit(reference, visitor.credentials(), known.is_some());
     let admitted = admitting.await.map_err(refused)?;
     let access_level = admitted.access_level();
-    visitor.count(api, request, Some(access_level))?;
+    visitor.count(access, request, Some(access_level))?;
     if let Some(known) = known.filter(|known| admitted.state() == Some(*known)) {
         return Ok(Shown {
             state: known,
@@ -325,10 +334,14 @@ async fn shown(request: &HttpRequest, known: Option<TicketVersion>) -> Result<Sh
 }
 
 /// All of the ticket that a request names, if the caller may see it, and what they proved to be.
-pub(crate) async fn viewed(request: &HttpRequest) -> Result<(Thread, AccessLevel), Problem> {
+pub(crate) async fn viewed(
+    request: &HttpRequest,
+    access: &AccessControl,
+    tickets: &ViewTicket,
+) -> Result<(Thread, AccessLevel), Problem> {
     let Shown {
         thread, access_level, ..
-    } = shown(request, None).await?;
+    } = shown(request, access, tickets, None).await?;
     Ok((thread.ok_or_else(|| Problem::new(Code::Internal))?, access_level))
 }
 

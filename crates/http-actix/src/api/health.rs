@@ -1,11 +1,56 @@
 //! `/health/live` and `/health/ready`: for whoever restarts the process, and whoever sends it traffic.
 
-use actix_web::{HttpRequest, HttpResponse};
+use std::sync::Arc;
+
+use actix_web::{HttpResponse, web::Data};
 use serde::Serialize;
+use ticket_domain::{
+    Timestamp,
+    ports::{Clock, PoolUse, StoreHealth, Vitals},
+};
 use utoipa::ToSchema;
 
-use crate::access::log_store_failure;
-use crate::api::{Api, problem::Problem};
+use crate::{access::log_store_failure, api::problem::Problem, ttl_cache::TtlCache};
+
+/// The store's health, asked for at most once a second however many probes and scrapers there are.
+pub(crate) struct HealthProbe {
+    health: Arc<dyn StoreHealth>,
+    clock: Arc<dyn Clock>,
+    is_ready: TtlCache<bool>,
+    vitals: TtlCache<Option<(Vitals, Timestamp)>>,
+}
+
+impl HealthProbe {
+    pub(crate) fn new(health: Arc<dyn StoreHealth>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            health,
+            clock,
+            is_ready: TtlCache::default(),
+            vitals: TtlCache::default(),
+        }
+    }
+
+    /// Whether the store answers.
+    async fn is_ready(&self) -> bool {
+        let ask = async { self.health.ping().await.inspect_err(log_store_failure).is_ok() };
+        self.is_ready.get(ask).await
+    }
+
+    /// The store's figures and when they were read; none if it does not answer.
+    pub(crate) async fn vitals(&self) -> Option<(Vitals, Timestamp)> {
+        let ask = async {
+            let now = self.clock.now();
+            let vitals = self.health.vitals(now).await.inspect_err(log_store_failure);
+            vitals.ok().map(|vitals| (vitals, now))
+        };
+        self.vitals.get(ask).await
+    }
+
+    /// How many of the store's connections are in use, if it has a pool.
+    pub(crate) fn pool_use(&self) -> Option<PoolUse> {
+        self.health.pool_use()
+    }
+}
 
 /// All is well.
 #[derive(Serialize, ToSchema)]
@@ -41,10 +86,8 @@ pub(crate) async fn live() -> HttpResponse {
         (status = 503, description = "`storage_unavailable`: the store does not answer."),
     )
 )]
-pub(crate) async fn ready(request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let api = Api::of(&request)?;
-    let ask = async { api.health.ping().await.inspect_err(log_store_failure).is_ok() };
-    if api.is_ready.get(ask).await {
+pub(crate) async fn ready(probe: Data<HealthProbe>) -> Result<HttpResponse, Problem> {
+    if probe.is_ready().await {
         Ok(HttpResponse::Ok().json(Healthy { ok: true }))
     } else {
         Err(Problem::not_ready())
@@ -53,9 +96,8 @@ pub(crate) async fn ready(request: HttpRequest) -> Result<HttpResponse, Problem>
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
 
-    use crate::testing::{DownStore, Request, Service};
+    use crate::testing::{Request, Service};
 
     #[test]
     fn a_process_lives_and_is_ready_while_its_store_answers() {
@@ -67,7 +109,7 @@ mod tests {
 
     #[test]
     fn without_its_store_it_lives_and_is_not_ready() {
-        let api = Service::with(|setup| setup.store = Some(Arc::new(DownStore)));
+        let api = Service::with(|setup| setup.is_down = true);
         assert_eq!(api.get("/health/live").status, 200);
         let answer = api.get("/health/ready");
         assert_eq!((answer.status, answer.code().as_str()), (503, "storage_unavailable"));

@@ -5,16 +5,16 @@ use std::future::{Ready, ready};
 use actix_web::{FromRequest, HttpRequest, dev::Payload, web::Query};
 use ticket_domain::{AccessLevel, use_cases::Credentials};
 
-use crate::access::{Kind, bearer};
-use crate::api::{
-    Api,
-    problem::{Code, Problem},
+use crate::{
+    access::{AccessControl, Kind, bearer},
+    api::problem::{Code, Problem},
+    state::part,
 };
 
 /// Whether the caller shows an operator's token. A wrong one counts against the caller's limit.
-pub(crate) fn is_operator(api: &Api, request: &HttpRequest) -> Result<bool, Problem> {
+pub(crate) fn is_operator(access: &AccessControl, request: &HttpRequest) -> Result<bool, Problem> {
     match bearer(request) {
-        Some(token) => Ok(api.access_control.is_operator(token, request)?),
+        Some(token) => Ok(access.is_operator(token, request)?),
         None => Ok(false),
     }
 }
@@ -42,16 +42,16 @@ pub(crate) struct Visitor {
 
 impl Visitor {
     /// The sender of a request, unless they have spent their limits and show no key that could turn out to be right.
-    pub(crate) fn of(api: &Api, request: &HttpRequest) -> Result<Self, Problem> {
+    pub(crate) fn of(access: &AccessControl, request: &HttpRequest) -> Result<Self, Problem> {
         let key = ticket_key(request);
         let token = bearer(request);
-        let is_operator = token.is_some_and(|token| api.access_control.knows_operator(token));
+        let is_operator = token.is_some_and(|token| access.knows_operator(token));
         let shows_wrong_token = token.is_some() && !is_operator;
         if !is_operator {
             if shows_wrong_token && key.is_none() {
-                api.limit(Kind::WrongKey, request)?;
+                access.limit(Kind::WrongKey, request)?;
             }
-            api.access_control.before_ticket(request, key.is_some())?;
+            access.before_ticket(request, key.is_some())?;
         }
         Ok(Self {
             key,
@@ -68,21 +68,25 @@ impl Visitor {
     }
 
     /// Whether they show a key that may be tried on all of a ticket at once.
-    pub(crate) fn may_try_key(&self, api: &Api, request: &HttpRequest) -> bool {
-        self.key.is_some() && api.access_control.may_try_key(request)
+    pub(crate) fn may_try_key(&self, access: &AccessControl, request: &HttpRequest) -> bool {
+        self.key.is_some() && access.may_try_key(request)
     }
 
     /// Counts what the visitor proved to be; nothing if no ticket was found. A wrong key, and a ticket that is not
     /// there, count against the limits of whoever is no operator.
-    pub(crate) fn count(&self, api: &Api, request: &HttpRequest, found: Option<AccessLevel>) -> Result<(), Problem> {
+    pub(crate) fn count(
+        &self,
+        access: &AccessControl,
+        request: &HttpRequest,
+        found: Option<AccessLevel>,
+    ) -> Result<(), Problem> {
         match found {
             _ if self.is_operator => {}
             None | Some(AccessLevel::Anyone) => {
-                api.access_control
-                    .after_ticket(request, self.key.is_some(), found.is_none())?;
+                access.after_ticket(request, self.key.is_some(), found.is_none())?;
             }
             // A right key opens, whatever token stands beside it.
-            Some(_) if self.shows_wrong_token => drop(api.limit(Kind::WrongKey, request)),
+            Some(_) if self.shows_wrong_token => drop(access.limit(Kind::WrongKey, request)),
             Some(_) => {}
         }
         Ok(())
@@ -99,7 +103,7 @@ impl FromRequest for InboundCaller {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let check = || {
-            let is_inbound = Api::of(request)?.access_control.is_inbound(request)?;
+            let is_inbound = part::<AccessControl>(request)?.is_inbound(request)?;
             is_inbound.then_some(Self).ok_or(Problem::new(Code::Unauthorized))
         };
         ready(check())
@@ -115,7 +119,7 @@ impl FromRequest for Operator {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let check = || {
-            let is_operator = is_operator(Api::of(request)?, request)?;
+            let is_operator = is_operator(part::<AccessControl>(request)?, request)?;
             is_operator.then_some(Self).ok_or_else(Problem::bearer_needed)
         };
         ready(check())
@@ -142,7 +146,7 @@ mod tests {
     #[test]
     fn only_operators_come_in() {
         let api = Service::start();
-        let closed = Service::with(|setup| setup.access_control.operator_tokens.clear());
+        let closed = Service::with(|setup| setup.settings.operator_tokens.clear());
         for (api, authorization) in [
             (&api, None),
             (&api, Some("Bearer wrong")),
@@ -183,7 +187,7 @@ mod tests {
 
     #[test]
     fn guessing_the_token_comes_to_an_end_and_the_right_one_comes_in() {
-        let api = Service::with(|setup| setup.access_control.trusted_proxy_hops = 1);
+        let api = Service::with(|setup| setup.settings.trusted_proxy_hops = 1);
         for (number, (method, target)) in OPERATORS.into_iter().enumerate() {
             let address = format!("1.2.3.{number}");
             let ask = |token: &str| {
@@ -201,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_right_key_opens_whatever_token_stands_beside_it() {
-        let api = Service::with(|setup| setup.access_control.trusted_proxy_hops = 1);
+        let api = Service::with(|setup| setup.settings.trusted_proxy_hops = 1);
         let opened = api.open_ticket();
         let ask = |target: &str| {
             let request = Request::new("GET", target).header("x-forwarded-for", "1.2.3.4");

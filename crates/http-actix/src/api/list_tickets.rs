@@ -1,13 +1,12 @@
 //! `GET /api/tickets`: an operator looks through the tickets.
 
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, web::Data};
 use garde::Validate;
 use serde::{Deserialize, Serialize};
-use ticket_domain::{Awaiting, Cursor, Priority, SearchText, Status, TicketListItem, TicketQuery};
+use ticket_domain::{Awaiting, Cursor, Priority, SearchText, Status, TicketListItem, TicketQuery, use_cases::Operate};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::api::{
-    Api,
     field::{Field, blank_is_missing, check, optional},
     get_ticket::TicketFacts,
     keys::Operator,
@@ -144,9 +143,13 @@ pub(crate) struct TicketList<'a> {
         (status = 500, description = "`storage_unavailable` or `internal`"),
     )
 )]
-pub(crate) async fn list_tickets(_: Operator, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub(crate) async fn list_tickets(
+    _: Operator,
+    operate: Data<Operate>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
     let query = parameters::<Wanted>(&request)?.checked()?;
-    let page = Api::of(&request)?.operate.list(query).await?;
+    let page = operate.list(query).await?;
     Ok(HttpResponse::Ok().json(TicketList {
         ok: true,
         tickets: page.tickets.iter().map(ListedTicket::from).collect(),
@@ -156,11 +159,10 @@ pub(crate) async fn list_tickets(_: Operator, request: HttpRequest) -> Result<Ht
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
 
     use serde_json::{Value, json};
 
-    use crate::testing::{DownStore, MANAGER, Request, Service, changed, seeds_ticket};
+    use crate::testing::{MANAGER, Request, Service, changed, seeds_ticket};
 
     fn list(api: &Service, query: &str) -> Value {
         let answer = api.get_as_operator(&format!("/api/tickets{query}"));
@@ -306,7 +308,7 @@ mod tests {
         let api = Service::start();
         let head = api.as_operator(Request::new("HEAD", "/api/tickets"));
         assert_eq!((head.status, head.body.len()), (200, 0));
-        let down = Service::with(|setup| setup.store = Some(Arc::new(DownStore)));
+        let down = Service::with(|setup| setup.is_down = true);
         let answer = down.get_as_operator("/api/tickets");
         assert_eq!((answer.status, answer.code().as_str()), (500, "storage_unavailable"));
     }

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpResponse, web::Data};
 use prometheus::{
     Encoder, Error, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
@@ -17,10 +17,12 @@ use ticket_domain::{
     ports::{PoolUse, Vitals},
 };
 
-use crate::access::{StreamPermit, log_store_failure};
-use crate::api::{
-    Api,
-    problem::{Code, Problem},
+use crate::{
+    access::StreamPermit,
+    api::{
+        HealthProbe,
+        problem::{Code, Problem},
+    },
 };
 
 /// In seconds: most answers take milliseconds, and none more than the ten seconds that a body may take.
@@ -215,16 +217,10 @@ fn show_pool(registry: &Registry, pool: PoolUse) -> Result<(), Error> {
         (status = 500, description = "`internal`"),
     )
 )]
-pub(crate) async fn metrics(request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let api = Api::of(&request)?;
-    let ask = async {
-        let now = api.clock.now();
-        let vitals = api.health.vitals(now).await.inspect_err(log_store_failure);
-        vitals.ok().map(|vitals| (vitals, now))
-    };
-    let vitals = api.vitals.get(ask).await;
+pub(crate) async fn metrics(metrics: Data<Metrics>, probe: Data<HealthProbe>) -> Result<HttpResponse, Problem> {
+    let vitals = probe.vitals().await;
     let vitals = vitals.as_ref().map(|(vitals, at)| (vitals, *at));
-    let text = api.metrics.text(vitals, api.health.pool_use());
+    let text = metrics.text(vitals, probe.pool_use());
     let text = text.map_err(|error| {
         tracing::error!("the metrics could not be written: {error}");
         Problem::new(Code::Internal)
@@ -234,10 +230,9 @@ pub(crate) async fn metrics(request: HttpRequest) -> Result<HttpResponse, Proble
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
 
     use super::*;
-    use crate::testing::{DownStore, Service};
+    use crate::testing::Service;
 
     #[test]
     fn requests_and_notifications_are_counted() {
@@ -276,7 +271,7 @@ mod tests {
 
     #[test]
     fn without_the_store_the_rest_is_shown() {
-        let api = Service::with(|setup| setup.store = Some(Arc::new(DownStore)));
+        let api = Service::with(|setup| setup.is_down = true);
         api.get("/health/live");
         let answer = api.get("/metrics");
         assert_eq!(answer.status, 200);

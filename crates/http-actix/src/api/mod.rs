@@ -27,159 +27,69 @@ mod trail;
 mod unmatched;
 mod words;
 
-use std::{sync::Arc, time::Duration};
-
 use actix_cors::Cors;
-use actix_web::{FromRequest, Handler, HttpRequest, Resource, Responder, middleware::Condition, web};
-use ticket_domain::{
-    Timestamp,
-    ports::{Clock, Outbox, Random, StoreHealth, Vitals},
-    use_cases::{AddMessage, OpenTicket, Operate, ReceiveReply, Redeliver, ReportReceipt, ViewTicket},
-};
+use actix_web::{FromRequest, Handler, Resource, Responder, middleware::Condition, web};
 
-use crate::access::{AccessControl, Kind, TicketSubscriptions};
-use crate::{
-    ApiParts, Settings,
-    api::{
-        metrics::Metrics,
-        problem::{Code, Problem},
-    },
-    fresh::TtlCache,
-};
-
+pub(crate) use health::HealthProbe;
 pub use metrics::DeliveryMetrics;
+pub(crate) use metrics::Metrics;
 pub use report_status::log_reported;
 
-/// What the endpoints work with.
-pub(crate) struct Api {
-    pub(crate) open_ticket: Arc<OpenTicket>,
-    pub(crate) view_ticket: Arc<ViewTicket>,
-    pub(crate) receive_reply: Arc<ReceiveReply>,
-    pub(crate) report_receipt: Arc<ReportReceipt>,
-    pub(crate) add_message: Arc<AddMessage>,
-    pub(crate) operate: Arc<Operate>,
-    pub(crate) redeliver: Arc<Redeliver>,
-    pub(crate) outbox: Arc<dyn Outbox>,
-    pub(crate) health: Arc<dyn StoreHealth>,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) random: Arc<dyn Random>,
-    pub(crate) metrics: Metrics,
-    pub(crate) is_ready: TtlCache<bool>,
-    pub(crate) vitals: TtlCache<Option<(Vitals, Timestamp)>>,
-    pub(crate) access_control: Arc<AccessControl>,
-    pub(crate) live: Arc<TicketSubscriptions>,
-    pub(crate) is_https: bool,
-    pub(crate) body_deadline: Duration,
-    pub(crate) heartbeat: Duration,
-    allowed_origins: Vec<String>,
+/// What browsers on other sites may do with a public endpoint.
+fn cors(allowed_origins: &[String]) -> Condition<Cors> {
+    let cors = allowed_origins
+        .iter()
+        .fold(Cors::default(), |cors, origin| cors.allowed_origin(origin));
+    let cors = cors
+        .allowed_methods(["GET", "HEAD", "POST"])
+        .allowed_headers([
+            "content-type",
+            "idempotency-key",
+            "if-none-match",
+            "last-event-id",
+            "x-request-id",
+        ])
+        .expose_headers(["etag", "location", "idempotent-replayed", "retry-after", "x-request-id"])
+        .max_age(3_600);
+    Condition::new(!allowed_origins.is_empty(), cors)
 }
 
-impl Api {
-    /// Puts the parts together. Fails only if the metrics' own names were at odds.
-    pub(crate) fn new(parts: ApiParts) -> Result<Self, prometheus::Error> {
-        let Settings {
-            allowed_origins,
-            is_https,
-            workers: _,
-            max_connections: _,
-            deadlines: _,
-            body_deadline,
-            heartbeat,
-        } = parts.settings;
-        Ok(Self {
-            open_ticket: parts.open_ticket,
-            view_ticket: parts.view_ticket,
-            receive_reply: parts.receive_reply,
-            report_receipt: parts.report_receipt,
-            add_message: parts.add_message,
-            operate: parts.operate,
-            redeliver: parts.redeliver,
-            outbox: parts.outbox,
-            health: parts.health,
-            clock: parts.clock,
-            random: parts.random,
-            metrics: Metrics::new(parts.delivery_metrics)?,
-            is_ready: TtlCache::default(),
-            vitals: TtlCache::default(),
-            access_control: parts.access_control,
-            live: parts.live,
-            is_https,
-            body_deadline,
-            heartbeat,
-            allowed_origins,
-        })
-    }
+/// Maps paths to handlers. Browsers on `allowed_origins` may call the public endpoints.
+pub(crate) fn routes(config: &mut web::ServiceConfig, allowed_origins: &[String]) {
+    // Before the public routes: `inbound` would match as a reference.
+    n8n_routes(config);
+    public_routes(config, allowed_origins);
+    operator_routes(config);
+    config
+        .service(readable("/health/live", health::live))
+        .service(readable("/health/ready", health::ready))
+        .service(readable("/metrics", metrics::metrics))
+        .service(readable("/api/openapi.json", openapi::document))
+        .service(readable("/docs", docs_page::page))
+        .service(readable("/docs.css", docs_page::style));
+}
 
-    /// The API that a request came to.
-    pub(crate) fn of(request: &HttpRequest) -> Result<&Self, Problem> {
-        request
-            .app_data::<web::Data<Self>>()
-            .map(web::Data::get_ref)
-            .ok_or_else(|| Problem::new(Code::Internal))
-    }
-
-    /// Counts a request against its sender's limit.
-    pub(crate) fn limit(&self, kind: Kind, request: &HttpRequest) -> Result<(), Problem> {
-        Ok(self.access_control.limit(kind, request)?)
-    }
-
-    /// What browsers on other sites may do with a public endpoint.
-    fn cors(&self) -> Condition<Cors> {
-        let cors = self
-            .allowed_origins
-            .iter()
-            .fold(Cors::default(), |cors, origin| cors.allowed_origin(origin));
-        let cors = cors
-            .allowed_methods(["GET", "HEAD", "POST"])
-            .allowed_headers([
-                "content-type",
-                "idempotency-key",
-                "if-none-match",
-                "last-event-id",
-                "x-request-id",
-            ])
-            .expose_headers(["etag", "location", "idempotent-replayed", "retry-after", "x-request-id"])
-            .max_age(3_600);
-        Condition::new(!self.allowed_origins.is_empty(), cors)
-    }
-
-    /// Which address leads where.
-    pub(crate) fn routes(&self, config: &mut web::ServiceConfig) {
-        // n8n's address is of the same form as a ticket's, and goes first.
-        n8n_routes(config);
-        self.public_routes(config);
-        operator_routes(config);
-        config
-            .service(readable("/health/live", health::live))
-            .service(readable("/health/ready", health::ready))
-            .service(readable("/metrics", metrics::metrics))
-            .service(readable("/api/openapi.json", openapi::document))
-            .service(readable("/docs", docs_page::page))
-            .service(readable("/docs.css", docs_page::style));
-    }
-
-    /// What websites call. That an operator changes a ticket at one of these addresses is no business of theirs: the
-    /// method is not among those of [`Self::cors`].
-    fn public_routes(&self, config: &mut web::ServiceConfig) {
-        let create = web::post().to(create_ticket::create_ticket);
-        let change = web::patch().to(change_ticket::change_ticket);
-        // Not for HEAD: what a stream will tell is not there yet.
-        let events = web::resource("/api/ticket/{ticketRef}/events").route(web::get().to(events::events));
-        config
-            .service(
-                readable("/api/ticket", get_ticket::missing_reference)
-                    .route(create)
-                    .wrap(self.cors()),
-            )
-            .service(readable("/api/ticket/", get_ticket::missing_reference).wrap(self.cors()))
-            .service(
-                readable("/api/ticket/{ticketRef}", get_ticket::get_ticket)
-                    .route(change)
-                    .wrap(self.cors()),
-            )
-            .service(writable("/api/ticket/{ticketRef}/messages", add_message::add_message).wrap(self.cors()))
-            .service(events.wrap(self.cors()));
-    }
+/// Endpoints for websites. PATCH on a ticket is for operators: it is not among the methods of [`cors`].
+fn public_routes(config: &mut web::ServiceConfig, allowed_origins: &[String]) {
+    let cors = || cors(allowed_origins);
+    let create = web::post().to(create_ticket::create_ticket);
+    let change = web::patch().to(change_ticket::change_ticket);
+    // Not for HEAD: a stream's events are not known in advance.
+    let events = web::resource("/api/ticket/{ticketRef}/events").route(web::get().to(events::events));
+    config
+        .service(
+            readable("/api/ticket", get_ticket::missing_reference)
+                .route(create)
+                .wrap(cors()),
+        )
+        .service(readable("/api/ticket/", get_ticket::missing_reference).wrap(cors()))
+        .service(
+            readable("/api/ticket/{ticketRef}", get_ticket::get_ticket)
+                .route(change)
+                .wrap(cors()),
+        )
+        .service(writable("/api/ticket/{ticketRef}/messages", add_message::add_message).wrap(cors()))
+        .service(events.wrap(cors()));
 }
 
 fn n8n_routes(config: &mut web::ServiceConfig) {

@@ -1,13 +1,16 @@
 //! `/api/notifications`: what did not reach the manager, for operators.
 
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, web::Data};
 use serde::Serialize;
-use ticket_domain::{NotificationId, NotificationRecord, NotificationState, ports::RedeliverResult};
+use ticket_domain::{
+    NotificationId, NotificationRecord, NotificationState,
+    ports::{Outbox, RedeliverResult},
+    use_cases::Redeliver,
+};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::api::{
-    Api,
     keys::Operator,
     problem::{Code, Problem},
     words::{EventWord, NotificationWord},
@@ -101,8 +104,8 @@ pub(crate) struct RedeliveredNotification {
         (status = 500, description = "`storage_unavailable` or `internal`"),
     )
 )]
-pub(crate) async fn list_undelivered(_: Operator, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let records = Api::of(&request)?.outbox.undelivered(LISTED).await?;
+pub(crate) async fn list_undelivered(_: Operator, outbox: Data<dyn Outbox>) -> Result<HttpResponse, Problem> {
+    let records = outbox.undelivered(LISTED).await?;
     Ok(HttpResponse::Ok().json(NotificationList {
         ok: true,
         notifications: records.into_iter().map(NotificationBody::from).collect(),
@@ -128,17 +131,21 @@ pub(crate) async fn list_undelivered(_: Operator, request: HttpRequest) -> Resul
         (status = 500, description = "`storage_unavailable` or `internal`"),
     )
 )]
-pub(crate) async fn redeliver(_: Operator, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub(crate) async fn redeliver(
+    _: Operator,
+    redeliver: Data<Redeliver>,
+    outbox: Data<dyn Outbox>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
     let missing = || Problem::with_detail(Code::NotFound, "There is no notification of this id.");
-    let api = Api::of(&request)?;
     let id = Uuid::try_parse(request.match_info().query("id")).map_err(|_| missing())?;
     let id = NotificationId(id);
-    let queued = match api.redeliver.redeliver(id).await? {
+    let queued = match redeliver.redeliver(id).await? {
         RedeliverResult::Queued => true,
         RedeliverResult::AlreadyDelivered | RedeliverResult::InProgress => false,
         RedeliverResult::NotFound => return Err(missing()),
     };
-    let record = api.outbox.notification(id).await?.ok_or_else(missing)?;
+    let record = outbox.notification(id).await?.ok_or_else(missing)?;
     Ok(HttpResponse::Ok().json(RedeliveredNotification {
         ok: true,
         queued,
@@ -148,12 +155,11 @@ pub(crate) async fn redeliver(_: Operator, request: HttpRequest) -> Result<HttpR
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
 
     use serde_json::json;
     use ticket_domain::ports::{AttemptOutcome, Clock};
 
-    use crate::testing::{Answer, DownStore, OPERATOR_TOKEN, Request, Service, SystemClock};
+    use crate::testing::{Answer, OPERATOR_TOKEN, Request, Service, SystemClock};
 
     fn list(api: &Service) -> Answer {
         api.send(&Request::new("GET", "/api/notifications").bearer(OPERATOR_TOKEN))
@@ -225,7 +231,7 @@ mod tests {
 
     #[test]
     fn wrong_tokens_are_limited() {
-        let api = Service::with(|setup| setup.access_control.trusted_proxy_hops = 1);
+        let api = Service::with(|setup| setup.settings.trusted_proxy_hops = 1);
         let send = |token| {
             let request = Request::new("GET", "/api/notifications").bearer(token);
             api.send(&request.header("x-forwarded-for", "1.2.3.4")).status
@@ -236,7 +242,7 @@ mod tests {
 
     #[test]
     fn a_store_that_is_down_is_an_error() {
-        let api = Service::with(|setup| setup.store = Some(Arc::new(DownStore)));
+        let api = Service::with(|setup| setup.is_down = true);
         for answer in [list(&api), redeliver(&api, "00000000-0000-4000-8000-000000000000")] {
             assert_eq!((answer.status, answer.code().as_str()), (500, "storage_unavailable"));
         }

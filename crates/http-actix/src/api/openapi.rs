@@ -5,6 +5,7 @@ mod texts;
 use std::{collections::BTreeMap, sync::LazyLock};
 
 use actix_web::{HttpResponse, http::header::CONTENT_TYPE};
+use texts::AddPatterns;
 use utoipa::{
     Modify, OpenApi,
     openapi::{
@@ -14,8 +15,6 @@ use utoipa::{
         security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
-
-use texts::AddPatterns;
 
 use crate::api::{
     add_message, attach, change_ticket, create_ticket, docs_page, events, get_ticket, health, list_tickets, metrics,

@@ -16,8 +16,11 @@ use ticket_domain::{
 };
 use utoipa::ToSchema;
 
-use crate::access::{TooMany, TooManyConnections, log_store_failure};
-use crate::api::words::CodeWord;
+use crate::{
+    access::{TooMany, TooManyConnections, log_store_failure},
+    api::words::CodeWord,
+    state::MissingPart,
+};
 
 /// The media type of problems.
 pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
@@ -303,6 +306,12 @@ pub(crate) enum Failure {
     Operate(OperateError),
     Receive(ReceiveError),
     Store(StoreError),
+}
+
+impl From<MissingPart> for Problem {
+    fn from(_: MissingPart) -> Self {
+        Self::new(Code::Internal)
+    }
 }
 
 impl From<TooMany> for Problem {

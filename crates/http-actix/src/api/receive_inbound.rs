@@ -2,19 +2,18 @@
 
 use std::{borrow::Cow, convert::Infallible, str::FromStr};
 
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpResponse, web::Data};
 use garde::Validate;
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use serde_json::{Value, value::RawValue};
 use ticket_domain::{
     Channel, Content, ExternalId, MediaUrl, MessageBody, Phone, PhoneError, StrictText, ValidationError,
-    use_cases::{Received, Reply, TicketName},
+    use_cases::{ReceiveReply, Received, Reply, TicketName},
 };
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::api::{
-    Api,
     body::{Body, Document, mended},
     field::{Field, blank_is_missing, check, fault, optional, required},
     keys::InboundCaller,
@@ -329,9 +328,9 @@ impl From<Received> for ReceivedMessage {
 pub(crate) async fn receive_inbound(
     _: InboundCaller,
     body: Body<InboundMessage>,
-    request: HttpRequest,
+    receive_reply: Data<ReceiveReply>,
 ) -> Result<HttpResponse, Problem> {
-    let received = in_time(Api::of(&request)?.receive_reply.receive(body.0.checked()?)).await?;
+    let received = in_time(receive_reply.receive(body.0.checked()?)).await?;
     Ok(HttpResponse::Ok().json(ReceivedMessage::from(received)))
 }
 

@@ -1,10 +1,11 @@
 //! `POST /api/notifications/redeliver`: everything that was given up is sent again.
 
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpResponse, web::Data};
 use serde::Serialize;
+use ticket_domain::use_cases::Redeliver;
 use utoipa::ToSchema;
 
-use crate::api::{Api, keys::Operator, problem::Problem};
+use crate::api::{keys::Operator, problem::Problem};
 
 /// What became of the wish.
 #[derive(Serialize, ToSchema)]
@@ -33,19 +34,18 @@ pub(crate) struct RedeliveredDead {
         (status = 500, description = "`storage_unavailable` or `internal`"),
     )
 )]
-pub(crate) async fn redeliver_dead(_: Operator, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let queued = Api::of(&request)?.redeliver.redeliver_dead().await?;
+pub(crate) async fn redeliver_dead(_: Operator, redeliver: Data<Redeliver>) -> Result<HttpResponse, Problem> {
+    let queued = redeliver.redeliver_dead().await?;
     Ok(HttpResponse::Ok().json(RedeliveredDead { ok: true, queued }))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
 
     use serde_json::json;
     use ticket_domain::ports::{AttemptOutcome, Clock};
 
-    use crate::testing::{Answer, DownStore, Request, Service, SystemClock};
+    use crate::testing::{Answer, Request, Service, SystemClock};
 
     fn redeliver(api: &Service) -> Answer {
         api.as_operator(Request::new("POST", "/api/notifications/redeliver"))
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn a_store_that_is_down_is_an_error() {
-        let api = Service::with(|setup| setup.store = Some(Arc::new(DownStore)));
+        let api = Service::with(|setup| setup.is_down = true);
         let answer = redeliver(&api);
         assert_eq!((answer.status, answer.code().as_str()), (500, "storage_unavailable"));
     }

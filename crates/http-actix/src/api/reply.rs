@@ -1,9 +1,9 @@
 //! `POST /api/ticket/{ticketRef}/replies`: an operator answers.
 
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, web::Data};
+use ticket_domain::use_cases::AddMessage;
 
 use crate::api::{
-    Api,
     add_message::{AddedMessage, NewMessage, created},
     body::Body,
     get_ticket::reference_of,
@@ -45,21 +45,24 @@ use crate::api::{
         (status = 500, description = "`storage_unavailable` or `internal`: most likely nothing was stored; repeated with the same `Idempotency-Key`, it is one message."),
     )
 )]
-pub(crate) async fn reply(_: Operator, body: Body<NewMessage>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub(crate) async fn reply(
+    _: Operator,
+    body: Body<NewMessage>,
+    add_message: Data<AddMessage>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
     let (key, key_fault) = idempotency::given(&request);
     let text = body.0.checked(key_fault)?;
-    let add_message = &Api::of(&request)?.add_message;
     let added = in_time(add_message.as_operator(reference_of(&request)?, text, key)).await?;
     Ok(created(&added))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
 
     use serde_json::{Value, json};
 
-    use crate::testing::{Answer, DownStore, Request, Service};
+    use crate::testing::{Answer, Request, Service};
 
     fn reply(api: &Service, reference: &str, body: &Value) -> Answer {
         api.as_operator(Request::post(&format!("/api/ticket/{reference}/replies"), body))
@@ -126,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_store_that_is_down_is_an_error() {
-        let api = Service::with(|setup| setup.store = Some(Arc::new(DownStore)));
+        let api = Service::with(|setup| setup.is_down = true);
         let answer = reply(&api, "T-20250115-1234", &json!({ "message": "One" }));
         assert_eq!((answer.status, answer.code().as_str()), (500, "storage_unavailable"));
     }

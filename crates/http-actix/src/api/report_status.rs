@@ -2,11 +2,14 @@
 
 use std::str::FromStr;
 
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpResponse, web::Data};
 use garde::Validate;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
-use ticket_domain::{ExternalId, MessageStatus, UnknownWord, ValidationError, use_cases::Reported};
+use ticket_domain::{
+    ExternalId, MessageStatus, UnknownWord, ValidationError,
+    use_cases::{ReportReceipt, Reported},
+};
 use utoipa::{
     ToSchema,
     openapi::{
@@ -16,7 +19,6 @@ use utoipa::{
 };
 
 use crate::api::{
-    Api,
     body::{Body, Document},
     field::{Field, blank_is_missing, check, optional, required},
     keys::InboundCaller,
@@ -179,11 +181,10 @@ pub(crate) struct ReportedStatus {
 pub(crate) async fn report_status(
     _: InboundCaller,
     body: Body<StatusReport>,
-    request: HttpRequest,
+    receipts: Data<ReportReceipt>,
 ) -> Result<HttpResponse, Problem> {
     let (external_id, status, error_code) = body.0.checked()?;
-    let api = Api::of(&request)?;
-    let reported = in_time(api.report_receipt.report(external_id, status, error_code)).await?;
+    let reported = in_time(receipts.report(external_id, status, error_code)).await?;
     log_reported(&reported);
     Ok(HttpResponse::Ok().json(ReportedStatus {
         ok: true,

@@ -1,14 +1,13 @@
 //! `GET /api/trail`: what operators did, for operators.
 
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, web::Data};
 use garde::Validate;
 use serde::{Deserialize, Serialize};
-use ticket_domain::{AuditAction, AuditEntryId, Entry, TicketRef};
+use ticket_domain::{AuditAction, AuditEntryId, Entry, TicketRef, use_cases::Operate};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::api::{
-    Api,
     field::{Field, blank_is_missing, check, optional},
     keys::Operator,
     list::{LastId, PageSize, next, parameters},
@@ -139,7 +138,7 @@ pub(crate) struct Trail {
         (status = 500, description = "`storage_unavailable` or `internal`"),
     )
 )]
-pub(crate) async fn trail(_: Operator, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub(crate) async fn trail(_: Operator, operate: Data<Operate>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let wanted = parameters::<Wanted>(&request)?;
     check(&wanted, None)?;
     let of = match wanted.ticket_ref {
@@ -149,7 +148,7 @@ pub(crate) async fn trail(_: Operator, request: HttpRequest) -> Result<HttpRespo
     };
     let size = wanted.limit.good().unwrap_or_default();
     let before = wanted.before.good().map(|LastId(id)| AuditEntryId(id));
-    let entries = Api::of(&request)?.operate.trail(of, before, size.0).await?;
+    let entries = operate.trail(of, before, size.0).await?;
     Ok(HttpResponse::Ok().json(Trail {
         ok: true,
         entries: entries.iter().map(TrailEntry::from).collect(),
@@ -159,12 +158,11 @@ pub(crate) async fn trail(_: Operator, request: HttpRequest) -> Result<HttpRespo
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
 
     use serde_json::{Value, json};
     use ticket_domain::ports::{AttemptOutcome, Clock};
 
-    use crate::testing::{DownStore, MANAGER, Request, Service, SystemClock};
+    use crate::testing::{MANAGER, Request, Service, SystemClock};
 
     fn trail(api: &Service, query: &str) -> Value {
         let answer = api.get_as_operator(&format!("/api/trail{query}"));
@@ -273,7 +271,7 @@ mod tests {
             let answer = api.get_as_operator(&format!("/api/trail?ticketRef={reference}"));
             assert_eq!((answer.status, answer.code().as_str()), (404, "ticket_not_found"));
         }
-        let down = Service::with(|setup| setup.store = Some(Arc::new(DownStore)));
+        let down = Service::with(|setup| setup.is_down = true);
         let answer = down.get_as_operator("/api/trail");
         assert_eq!((answer.status, answer.code().as_str()), (500, "storage_unavailable"));
     }

@@ -1,14 +1,13 @@
 //! `GET /api/unmatched`: messages whose ticket is not known, for operators.
 
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, web::Data};
 use garde::Validate;
 use serde::{Deserialize, Serialize};
-use ticket_domain::{Message, MessageId, Phone};
+use ticket_domain::{Message, MessageId, Phone, use_cases::Operate};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::api::{
-    Api,
     field::{Field, blank_is_missing, check, optional},
     get_ticket::MessageBody,
     keys::Operator,
@@ -83,12 +82,16 @@ pub(crate) struct UnmatchedList<'a> {
         (status = 500, description = "`storage_unavailable` or `internal`"),
     )
 )]
-pub(crate) async fn list_unmatched(_: Operator, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub(crate) async fn list_unmatched(
+    _: Operator,
+    operate: Data<Operate>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
     let wanted = parameters::<Wanted>(&request)?;
     check(&wanted, None)?;
     let size = wanted.limit.good().unwrap_or_default();
     let after = wanted.after.good().map(|LastId(id)| MessageId(id));
-    let messages = Api::of(&request)?.operate.unmatched(after, size.0).await?;
+    let messages = operate.unmatched(after, size.0).await?;
     Ok(HttpResponse::Ok().json(UnmatchedList {
         ok: true,
         messages: messages.iter().map(UnmatchedMessage::from).collect(),
@@ -98,11 +101,10 @@ pub(crate) async fn list_unmatched(_: Operator, request: HttpRequest) -> Result<
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
 
     use serde_json::{Value, json};
 
-    use crate::testing::{DownStore, INBOUND_KEY, MANAGER, Request, Service};
+    use crate::testing::{INBOUND_KEY, MANAGER, Request, Service};
 
     fn list(api: &Service, query: &str) -> Value {
         let answer = api.get_as_operator(&format!("/api/unmatched{query}"));
@@ -179,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_store_that_is_down_is_an_error() {
-        let api = Service::with(|setup| setup.store = Some(Arc::new(DownStore)));
+        let api = Service::with(|setup| setup.is_down = true);
         let answer = api.get_as_operator("/api/unmatched");
         assert_eq!((answer.status, answer.code().as_str()), (500, "storage_unavailable"));
     }

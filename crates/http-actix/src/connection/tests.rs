@@ -30,7 +30,7 @@ fn service(change: impl FnOnce(&mut Deadlines)) -> Service {
         };
         change(&mut setup.settings.deadlines);
         setup.settings.heartbeat = Duration::from_millis(50);
-        setup.pages = |config| {
+        setup.routes = |config| {
             config.route(
                 "/large",
                 web::get().to(async || HttpResponse::Ok().body(vec![b'x'; LARGE])),

@@ -1,7 +1,6 @@
 //! What a form sends, within bounds: of type, of size, of time.
 
 use std::{
-    convert::Infallible,
     future::{Ready, ready},
     time::Duration,
 };
@@ -13,14 +12,17 @@ use actix_web::{
         StatusCode,
         header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue},
     },
-    web::{BytesMut, Data},
+    web::BytesMut,
 };
 use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
 use futures_util::StreamExt;
 use percent_encoding::percent_decode;
 use tokio::time::timeout;
 
-use crate::pages::Pages;
+use crate::{
+    Settings,
+    state::{MissingPart, part},
+};
 
 /// The most bytes of a form: form encoding takes up to 12 bytes for one character.
 const MAX_BYTES: usize = 128 * 1024;
@@ -133,16 +135,18 @@ fn charset_of(kind: &str) -> Option<String> {
 pub(crate) struct Form {
     request: HttpRequest,
     payload: Payload,
+    deadline: Duration,
 }
 
 impl FromRequest for Form {
-    type Error = Infallible;
-    type Future = Ready<Result<Self, Infallible>>;
+    type Error = MissingPart;
+    type Future = Ready<Result<Self, MissingPart>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        ready(Ok(Self {
+        ready(part::<Settings>(request).map(|settings| Self {
             request: request.clone(),
             payload: payload.take(),
+            deadline: settings.body_deadline,
         }))
     }
 }
@@ -150,11 +154,7 @@ impl FromRequest for Form {
 impl Form {
     /// Reads it.
     pub(crate) async fn read(self) -> Result<FormData, FormError> {
-        let deadline = self
-            .request
-            .app_data::<Data<Pages>>()
-            .map(|pages| pages.parts.settings.body_deadline)
-            .unwrap_or_default();
+        let deadline = self.deadline;
         self.read_within(MAX_BYTES, deadline).await
     }
 

@@ -13,7 +13,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
 
-use crate::pages::Pages;
+use crate::pages::Site;
 
 /// A style sheet that stands in the page itself, so that the first answer is enough to paint it.
 pub(crate) struct Sheet {
@@ -76,8 +76,8 @@ pub(crate) struct Page<'a> {
 
 impl Page<'_> {
     /// The answer. Forms may be sent to our own site only, and on from there to one of the allowed sites.
-    pub(crate) fn respond(self, pages: &Pages, status: StatusCode) -> HttpResponse {
-        let settings = &pages.parts.settings;
+    pub(crate) fn respond(self, site: &Site, status: StatusCode) -> HttpResponse {
+        let settings = &site.settings;
         let sheet = self.audience.sheet();
         let form_targets = settings.allowed_origins.join(" ");
         let policy = format!(
@@ -97,7 +97,7 @@ impl Page<'_> {
                     link rel="icon" href=(ICON);
                     title { (self.title) " · " (settings.site_name) }
                     style { (PreEscaped(&sheet.text)) }
-                    script src=(pages.at(self.audience.script())) defer {}
+                    script src=(site.at(self.audience.script())) defer {}
                 }
                 body { (self.body) }
             }
@@ -114,12 +114,12 @@ impl Page<'_> {
 
 /// The frame around a page for customers: a way past the head, the head, `main` (the element itself, of id `main`), the
 /// foot. `nav` stands in the head.
-pub(crate) fn frame(pages: &Pages, nav: &Markup, main: &Markup) -> Markup {
+pub(crate) fn frame(site: &Site, nav: &Markup, main: &Markup) -> Markup {
     html! {
         a.skip href="#main" { "Skip to the content" }
         header.top {
             div.wrap {
-                a.brand href=(pages.at("/")) { (pages.parts.settings.site_name) }
+                a.brand href=(site.at("/")) { (site.settings.site_name) }
                 @if !nav.0.is_empty() { nav aria-label="Pages" { (nav) } }
             }
         }

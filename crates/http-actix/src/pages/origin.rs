@@ -4,25 +4,27 @@ use actix_web::{
     HttpRequest,
     http::header::{HOST, ORIGIN},
 };
-
 use url::{Host, Url};
 
-use crate::pages::Settings;
+use crate::Settings;
 
 /// Where a request comes from, as the browser says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// From one of our own pages, or from no browser at all.
+    /// From one of our own pages.
     Own,
+    /// The request names none: it comes from no browser, or from one of before 2020.
+    Unstated,
     /// From a page of an allowed site.
-    Allowed(String),
+    Allowed,
     /// From elsewhere.
     Foreign,
 }
 
 impl Origin {
-    /// Every browser names the origin of a form that is sent by POST. Who names none is no browser, and has no visitor's
-    /// cookies to misuse; but a browser that says the request crosses sites is believed.
+    /// The origin of a request, from `Origin`, else from `Sec-Fetch-Site`.
+    ///
+    /// Every browser names the origin of a form that it sends by POST.
     pub(crate) fn of(request: &HttpRequest, settings: &Settings) -> Self {
         let header = |name: &str| {
             request
@@ -32,14 +34,15 @@ impl Origin {
         };
         let Some(origin) = header(ORIGIN.as_str()) else {
             return match header("sec-fetch-site") {
-                None | Some("same-origin" | "none") => Self::Own,
+                None | Some("none") => Self::Unstated,
+                Some("same-origin") => Self::Own,
                 Some(_) => Self::Foreign,
             };
         };
         if is_own(origin, header(HOST.as_str()), &settings.base_url) {
             Self::Own
         } else if settings.allowed_origins.iter().any(|allowed| allowed == origin) {
-            Self::Allowed(origin.to_owned())
+            Self::Allowed
         } else {
             Self::Foreign
         }

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use crate::pages::Settings;
+use crate::Settings;
 
 /// The optional hidden field that holds the address.
 pub(crate) const FIELD: &str = "return";

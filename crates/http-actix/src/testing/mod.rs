@@ -7,7 +7,7 @@
 
 mod client;
 mod documented;
-mod down;
+mod failing_store;
 mod stream;
 
 use std::{
@@ -19,19 +19,17 @@ use std::{
 use actix_web::web::ServiceConfig;
 use serde_json::{Value, json};
 use ticket_domain::{
-    Access, DeliveryRoute, LeaseToken, Managers, Payload, TicketLinks, Timestamp,
+    DeliveryRoute, LeaseToken, Managers, Payload, TicketLinks, Timestamp,
     ports::{AttemptOutcome, Claim, Clock, Composer, Event, Random, Store, WakeSignal},
-    use_cases::{AddMessage, Context, OpenTicket, Operate, ReceiveReply, Redeliver, ReportReceipt, ViewTicket},
+    use_cases::{Context, ReportReceipt},
 };
 use tokio::sync::oneshot;
 
+use crate::{AppState, DeliveryMetrics, Settings, serve::serve_with};
 pub(crate) use client::{Answer, Request};
 pub(crate) use documented::fault;
-pub(crate) use down::DownStore;
+pub(crate) use failing_store::FailingStore;
 pub(crate) use stream::{EventStream, Piece};
-
-use crate::access::{AccessControl, TicketSubscriptions};
-use crate::{ApiParts, DeliveryMetrics, Settings, serve};
 
 /// The key that n8n shows in tests.
 pub(crate) const INBOUND_KEY: &str = "inbound-key-of-the-tests";
@@ -43,14 +41,13 @@ pub(crate) const MANAGER: &str = "+919655716000";
 /// How a test wants its API.
 pub(crate) struct Setup {
     pub(crate) settings: Settings,
-    pub(crate) access_control: crate::access::Settings,
-    pub(crate) access: Access,
     pub(crate) managers: Managers,
-    pub(crate) store: Option<Arc<dyn Store>>,
+    /// Whether the store fails at everything.
+    pub(crate) is_down: bool,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) delivery_metrics: DeliveryMetrics,
-    /// What is served beside the API.
-    pub(crate) pages: fn(&mut ServiceConfig),
+    /// More routes.
+    pub(crate) routes: fn(&mut ServiceConfig),
 }
 
 /// A running API. Stops when it is dropped.
@@ -109,31 +106,28 @@ impl Service {
         let mut setup = Setup {
             settings: Settings {
                 workers: Some(1),
-                ..Settings::default()
-            },
-            access_control: crate::access::Settings {
                 inbound_keys: vec![INBOUND_KEY.into(), "the-key-before".into()],
                 operator_tokens: vec![OPERATOR_TOKEN.into()],
-                ..crate::access::Settings::default()
+                ..Settings::default()
             },
-            access: Access::Open,
             managers: Managers::new(vec![MANAGER.parse().unwrap()]),
-            store: None,
+            is_down: false,
             clock: Arc::new(SystemClock),
             delivery_metrics: DeliveryMetrics::default(),
-            pages: |_| (),
+            routes: |_| (),
         };
         change(&mut setup);
         let folder = tempfile::tempdir().unwrap();
-        let store = setup.store.take().unwrap_or_else(|| real_store(folder.path()));
+        let store = FailingStore::new(real_store(folder.path()), setup.is_down);
+        let store: Arc<dyn Store> = Arc::new(store);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
-        let pages = setup.pages;
-        let parts = parts(setup, &store);
+        let routes = setup.routes;
+        let state = state(setup, &store);
         let thread = std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async {
-                serve(listener, parts, pages, async {
+                serve_with(listener, state, routes, async {
                     let _ = stopped.await;
                 })?
                 .await
@@ -278,50 +272,28 @@ fn real_store(folder: &std::path::Path) -> Arc<dyn Store> {
     Arc::new(store_diesel::SqliteStore::open(&folder.join("tickets.db")).unwrap())
 }
 
-fn parts(setup: Setup, store: &Arc<dyn Store>) -> ApiParts {
+fn state(setup: Setup, store: &Arc<dyn Store>) -> AppState {
     let context = Context {
-        clock: Arc::new(SystemClock),
+        clock: setup.clock,
         random: Arc::new(SystemRandom),
         composer: Arc::new(Subjects),
         wake: Arc::new(NobodyWakes),
-        links: TicketLinks::new("https://desk.example", setup.access),
+        links: TicketLinks::new("https://desk.example", setup.settings.ticket_access),
         has_receiver: true,
     };
-    let view_ticket = Arc::new(ViewTicket::new(store.clone(), setup.access));
-    let live = Arc::new(TicketSubscriptions::new(view_ticket.clone()));
-    store.follow(live.clone());
-    ApiParts {
-        open_ticket: Arc::new(OpenTicket::new(store.clone(), context.clone())),
-        view_ticket,
-        add_message: Arc::new(AddMessage::new(store.clone(), context.clone(), setup.access)),
-        operate: Arc::new(Operate::new(
-            store.clone(),
-            store.clone(),
-            context.clone(),
-            setup.managers.clone(),
-        )),
-        access_control: Arc::new(AccessControl::new(&setup.access_control)),
-        live,
-        receive_reply: Arc::new(ReceiveReply::new(
-            store.clone(),
-            store.clone(),
-            context.clone(),
-            setup.managers,
-        )),
-        report_receipt: Arc::new(ReportReceipt::new(
-            store.clone(),
-            context.composer.clone(),
-            context.clock.clone(),
-            context.wake.clone(),
-        )),
-        redeliver: Arc::new(Redeliver::new(store.clone(), context.clone())),
-        outbox: store.clone(),
-        health: store.clone(),
-        clock: setup.clock,
-        random: context.random,
-        delivery_metrics: setup.delivery_metrics,
-        settings: setup.settings,
-    }
+    let receipts = Arc::new(ReportReceipt::new(
+        store.clone(),
+        context.composer.clone(),
+        context.clock.clone(),
+        context.wake.clone(),
+    ));
+    let Setup {
+        managers,
+        delivery_metrics,
+        settings,
+        ..
+    } = setup;
+    AppState::new(store, context, managers, receipts, delivery_metrics, settings).unwrap()
 }
 
 impl Drop for Service {

@@ -1,6 +1,6 @@
 //! How much callers may ask for.
 
-use http_actix::access::{Rate, Rates};
+use http_actix::{Rate, Rates};
 
 use super::variables::Variables;
 

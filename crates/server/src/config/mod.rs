@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use http_actix::access::Rates;
+use http_actix::Rates;
 use secrecy::{ExposeSecret as _, SecretString};
 use ticket_domain::{Access, Phone};
 use url::Url;

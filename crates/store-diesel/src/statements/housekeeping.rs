@@ -82,7 +82,6 @@ pub(crate) fn purge_keys(connection: &mut Connection, now: Timestamp, limit: u16
         .filter(expired.field(idempotency_keys::expires_at).le(Stored(now)))
         .order(expired.field(idempotency_keys::expires_at))
         .limit(i64::from(limit));
-    let keys = for_update_skip_locked!(keys);
-    let expired = delete(idempotency_keys::table.filter(idempotency_keys::key.eq_any(keys)));
+    let expired = delete(idempotency_keys::table.filter(idempotency_keys::key.eq_any(for_update_skip_locked!(keys))));
     Ok(expired.execute(connection)? as u64)
 }

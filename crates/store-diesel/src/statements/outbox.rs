@@ -227,8 +227,7 @@ pub(crate) fn release_waiting(connection: &mut Connection, now: Timestamp) -> Qu
         .filter(waiting.field(notifications::lease).is_null())
         .filter(waiting.field(notifications::released).eq(false))
         .limit(i64::from(BATCH));
-    let batch = for_update_skip_locked!(batch);
-    update(notifications::table.filter(notifications::id.eq_any(batch)))
+    update(notifications::table.filter(notifications::id.eq_any(for_update_skip_locked!(batch))))
         .set((notifications::due_at.eq(Stored(now)), notifications::released.eq(true)))
         .execute(connection)
 }
@@ -241,8 +240,7 @@ pub(crate) fn postpone(connection: &mut Connection, until: Timestamp) -> QueryRe
         .filter(earlier.field(notifications::due_at).lt(Stored(until)))
         .filter(earlier.field(notifications::lease).is_null())
         .limit(i64::from(BATCH));
-    let batch = for_update_skip_locked!(batch);
-    update(notifications::table.filter(notifications::id.eq_any(batch)))
+    update(notifications::table.filter(notifications::id.eq_any(for_update_skip_locked!(batch))))
         .set(notifications::due_at.eq(Stored(until)))
         .execute(connection)
 }
@@ -257,8 +255,7 @@ pub(crate) fn hold_unaddressed(connection: &mut Connection, made_before: Timesta
         .filter(stale.field(notifications::attempted_at).is_null())
         .filter(stale.field(notifications::created_at).lt(Stored(made_before)))
         .limit(i64::from(BATCH));
-    let batch = for_update_skip_locked!(batch);
-    update(notifications::table.filter(notifications::id.eq_any(batch)))
+    update(notifications::table.filter(notifications::id.eq_any(for_update_skip_locked!(batch))))
         .set((notifications::state.eq(state::HELD), notifications::due_at.eq(NEVER)))
         .execute(connection)
 }

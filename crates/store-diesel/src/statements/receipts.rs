@@ -201,8 +201,7 @@ fn forget(connection: &mut Connection, before: Timestamp) -> Result<(), Failure>
         .filter(ended.field(receipts::at).lt(Stored(before)))
         .order(ended.field(receipts::at))
         .limit(FORGOTTEN);
-    let ids = for_update_skip_locked!(ids);
-    delete(receipts::table.filter(receipts::external_id.eq_any(ids))).execute(connection)?;
+    delete(receipts::table.filter(receipts::external_id.eq_any(for_update_skip_locked!(ids)))).execute(connection)?;
     Ok(())
 }
 

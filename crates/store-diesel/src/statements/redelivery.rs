@@ -92,18 +92,18 @@ pub(crate) fn redeliver_dead(
         .filter(dead.field(notifications::route).eq(DeliveryRoute::Text.as_str()))
         .order(dead.field(notifications::created_at))
         .limit(i64::from(BATCH));
-    let batch = for_update_skip_locked!(batch);
-    let queued: Vec<Timestamp> = update(notifications::table.filter(notifications::id.eq_any(batch)))
-        .set((
-            notifications::state.eq(state::WAITING),
-            notifications::due_at.eq(now),
-            notifications::scheduled_at.eq(now),
-            notifications::addressed.eq(true),
-            notifications::failed_attempts.eq(0),
-            notifications::settled_at.eq(NEVER),
-        ))
-        .returning(notifications::created_at)
-        .load(connection)?;
+    let queued: Vec<Timestamp> =
+        update(notifications::table.filter(notifications::id.eq_any(for_update_skip_locked!(batch))))
+            .set((
+                notifications::state.eq(state::WAITING),
+                notifications::due_at.eq(now),
+                notifications::scheduled_at.eq(now),
+                notifications::addressed.eq(true),
+                notifications::failed_attempts.eq(0),
+                notifications::settled_at.eq(NEVER),
+            ))
+            .returning(notifications::created_at)
+            .load(connection)?;
     let Some(last) = queued.iter().max() else {
         return Ok((0, since));
     };

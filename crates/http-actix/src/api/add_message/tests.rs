@@ -1,12 +1,10 @@
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 use ticket_domain::{
     Access,
     ports::{AttemptOutcome, Clock},
 };
 
-use crate::testing::{Answer, DownStore, Request, Service, SystemClock, changed};
+use crate::testing::{Answer, Request, Service, SystemClock, changed};
 
 fn body() -> Value {
     json!({ "message": "The second parcel was broken too." })
@@ -68,7 +66,7 @@ fn a_message_opens_the_ticket_again() {
 #[test]
 fn only_the_customers_key_writes() {
     for access in [Access::Open, Access::Private] {
-        let api = Service::with(|setup| setup.access = access);
+        let api = Service::with(|setup| setup.settings.ticket_access = access);
         let (opened, other) = (api.open_ticket(), api.open_ticket());
         let reader_key = reader_key(&api, &opened.reference);
         let target = format!("/api/ticket/{}/messages", opened.reference);
@@ -187,7 +185,7 @@ fn twins_make_one_message() {
 
 #[test]
 fn wrong_keys_are_limited_and_right_ones_are_not() {
-    let api = Service::with(|setup| setup.access_control.trusted_proxy_hops = 1);
+    let api = Service::with(|setup| setup.settings.trusted_proxy_hops = 1);
     let opened = api.open_ticket();
     let send = |target: &str, address: &str| {
         let request = Request::post(target, &body()).header("x-forwarded-for", address);
@@ -207,7 +205,7 @@ fn wrong_keys_are_limited_and_right_ones_are_not() {
 
 #[test]
 fn a_store_that_is_down_is_told_without_its_secrets() {
-    let api = Service::with(|setup| setup.store = Some(Arc::new(DownStore)));
+    let api = Service::with(|setup| setup.is_down = true);
     let answer = add(&api, "/api/ticket/T-20250115-1234/messages?key=x");
     assert_eq!((answer.status, answer.code().as_str()), (500, "storage_unavailable"));
     assert!(!answer.text().contains("secret"), "{}", answer.text());

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 
 use crate::{
     api::body::any_json::any_json,
-    testing::{DownStore, Request, Service, changed, seeds_ticket},
+    testing::{Request, Service, changed, seeds_ticket},
 };
 
 fn create(api: &Service, body: &Value) -> crate::testing::Answer {
@@ -208,7 +208,7 @@ fn twins_make_one_ticket() {
 
 #[test]
 fn a_store_that_is_down_is_told_without_its_secrets() {
-    let api = Service::with(|setup| setup.store = Some(std::sync::Arc::new(DownStore)));
+    let api = Service::with(|setup| setup.is_down = true);
     let answer = create(&api, &seeds_ticket());
     assert_eq!((answer.status, answer.code().as_str()), (500, "storage_unavailable"));
     assert!(!answer.text().contains("secret"), "{}", answer.text());
@@ -216,7 +216,7 @@ fn a_store_that_is_down_is_told_without_its_secrets() {
 
 #[test]
 fn callers_behind_a_proxy_are_limited_and_operators_are_not() {
-    let api = Service::with(|setup| setup.access_control.trusted_proxy_hops = 1);
+    let api = Service::with(|setup| setup.settings.trusted_proxy_hops = 1);
     let post = |address: &str| Request::post("/api/ticket", &json!({})).header("x-forwarded-for", address);
     let refused = (0..1_000)
         .map(|_| api.send(&post("6.6.6.6, 1.2.3.4")))
@@ -236,7 +236,7 @@ fn callers_behind_a_proxy_are_limited_and_operators_are_not() {
 fn callers_on_this_machine_and_those_of_an_unlimited_api_are_not_limited() {
     let api = Service::start();
     assert!((0..150).all(|_| create(&api, &json!({})).status == 400));
-    let api = Service::with(|setup| setup.access_control.rate_limits = false);
+    let api = Service::with(|setup| setup.settings.rate_limits = false);
     let proxied = Request::post("/api/ticket", &json!({})).header("x-forwarded-for", "1.2.3.4");
     assert!((0..150).all(|_| api.send(&proxied).status == 400));
 }

@@ -1,7 +1,4 @@
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use ticket_domain::{
@@ -9,8 +6,10 @@ use ticket_domain::{
     ports::{AttemptOutcome, Clock},
 };
 
-use crate::access::StreamLimits;
-use crate::testing::{DownStore, MANAGER, OPERATOR_TOKEN, Opened, Piece, Request, Service, SystemClock};
+use crate::{
+    access::StreamLimits,
+    testing::{MANAGER, OPERATOR_TOKEN, Opened, Piece, Request, Service, SystemClock},
+};
 
 /// Streams that show a sign of life soon.
 fn lively() -> Service {
@@ -183,7 +182,7 @@ fn a_quiet_stream_shows_that_it_lives() {
 
 #[test]
 fn private_tickets_are_followed_by_their_holders_and_operators_only() {
-    let api = Service::with(|setup| setup.access = Access::Private);
+    let api = Service::with(|setup| setup.settings.ticket_access = Access::Private);
     let opened = api.open_ticket();
     let target = target(&opened);
     let missing = api.get("/api/ticket/T-20250115-1234/events");
@@ -206,8 +205,8 @@ fn private_tickets_are_followed_by_their_holders_and_operators_only() {
 #[test]
 fn wrong_keys_are_limited_and_right_ones_are_not() {
     let api = Service::with(|setup| {
-        setup.access_control.trusted_proxy_hops = 1;
-        setup.access = Access::Private;
+        setup.settings.trusted_proxy_hops = 1;
+        setup.settings.ticket_access = Access::Private;
     });
     let opened = api.open_ticket();
     let request = |query: &str| {
@@ -272,7 +271,7 @@ fn streams_end_with_the_server_and_do_not_hold_it_up() {
 
 #[test]
 fn a_store_that_is_down_is_not_a_missing_ticket() {
-    let api = Service::with(|setup| setup.store = Some(Arc::new(DownStore)));
+    let api = Service::with(|setup| setup.is_down = true);
     let answer = api.get("/api/ticket/T-20250115-1234/events");
     assert_eq!((answer.status, answer.code().as_str()), (500, "storage_unavailable"));
 }
@@ -280,8 +279,8 @@ fn a_store_that_is_down_is_not_a_missing_ticket() {
 #[test]
 fn only_so_many_streams_are_open_at_a_time() {
     let api = Service::with(|setup| {
-        setup.access_control.trusted_proxy_hops = 1;
-        setup.access_control.streams = StreamLimits {
+        setup.settings.trusted_proxy_hops = 1;
+        setup.settings.streams = StreamLimits {
             in_all: 6,
             of_one: 2,
             of_ticket: 3,

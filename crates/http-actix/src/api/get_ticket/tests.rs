@@ -1,10 +1,8 @@
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 use ticket_domain::{Access, Delivery, DeliveryState};
 
 use super::*;
-use crate::testing::{DownStore, MANAGER, OPERATOR_TOKEN, Request, Service};
+use crate::testing::{MANAGER, OPERATOR_TOKEN, Request, Service};
 
 fn keys(value: &Value) -> Vec<&str> {
     value.as_object().unwrap().keys().map(String::as_str).collect()
@@ -156,7 +154,7 @@ fn no_reference_is_a_fault_and_a_wrong_one_is_not_found() {
 
 #[test]
 fn private_tickets_exist_for_their_holders_and_operators_only() {
-    let api = Service::with(|setup| setup.access = Access::Private);
+    let api = Service::with(|setup| setup.settings.ticket_access = Access::Private);
     let opened = api.open_ticket();
     let target = format!("/api/ticket/{}", opened.reference);
     let missing = api.get("/api/ticket/T-20250115-1234");
@@ -195,7 +193,7 @@ fn private_tickets_exist_for_their_holders_and_operators_only() {
 
 #[test]
 fn wrong_keys_are_limited_and_right_ones_are_not() {
-    let api = Service::with(|setup| setup.access_control.trusted_proxy_hops = 1);
+    let api = Service::with(|setup| setup.settings.trusted_proxy_hops = 1);
     let opened = api.open_ticket();
     let read = |key: &str| {
         let target = format!("/api/ticket/{}?key={key}", opened.reference);
@@ -211,7 +209,7 @@ fn wrong_keys_are_limited_and_right_ones_are_not() {
 
 #[test]
 fn wrong_keys_are_limited_also_where_nothing_is_new() {
-    let api = Service::with(|setup| setup.access_control.trusted_proxy_hops = 1);
+    let api = Service::with(|setup| setup.settings.trusted_proxy_hops = 1);
     let opened = api.open_ticket();
     let read = |key: &str, tag: &str| {
         let target = format!("/api/ticket/{}?key={key}", opened.reference);
@@ -226,7 +224,7 @@ fn wrong_keys_are_limited_also_where_nothing_is_new() {
 
 #[test]
 fn a_wrong_key_buys_no_reads_beyond_the_limit() {
-    let api = Service::with(|setup| setup.access_control.trusted_proxy_hops = 1);
+    let api = Service::with(|setup| setup.settings.trusted_proxy_hops = 1);
     let target = format!("/api/ticket/{}", api.open_ticket().reference);
     let read = |target: &str| {
         let request = Request::new("GET", target).header("x-forwarded-for", "1.2.3.4");
@@ -240,7 +238,7 @@ fn a_wrong_key_buys_no_reads_beyond_the_limit() {
 
 #[test]
 fn a_store_that_is_down_is_not_a_missing_ticket() {
-    let api = Service::with(|setup| setup.store = Some(Arc::new(DownStore)));
+    let api = Service::with(|setup| setup.is_down = true);
     let answer = api.get("/api/ticket/T-20250115-1234");
     assert_eq!((answer.status, answer.code().as_str()), (500, "storage_unavailable"));
 }
@@ -251,7 +249,7 @@ fn from(target: &str, address: &str) -> Request {
 
 #[test]
 fn guessing_references_ends_before_reading_does() {
-    let api = Service::with(|setup| setup.access_control.trusted_proxy_hops = 1);
+    let api = Service::with(|setup| setup.settings.trusted_proxy_hops = 1);
     let opened = api.open_ticket();
     let ticket = format!("/api/ticket/{}", opened.reference);
     for (guess, address) in [
@@ -283,8 +281,8 @@ fn guessing_references_ends_before_reading_does() {
 #[test]
 fn whoever_has_spent_their_guesses_costs_the_store_nothing() {
     let api = Service::with(|setup| {
-        setup.access_control.trusted_proxy_hops = 1;
-        setup.store = Some(Arc::new(DownStore));
+        setup.settings.trusted_proxy_hops = 1;
+        setup.is_down = true;
     });
     // What is no reference is not looked up.
     assert!((0..200).any(|_| api.send(&from("/api/ticket/nonsense", "1.2.3.4")).status == 429));
@@ -301,9 +299,9 @@ fn whoever_has_spent_their_guesses_costs_the_store_nothing() {
 #[test]
 fn the_limits_are_those_that_are_set() {
     let api = Service::with(|setup| {
-        setup.access_control.trusted_proxy_hops = 1;
-        setup.access_control.rates.misses = "1/3".parse().unwrap();
-        setup.access_control.rates.reads = "1/5".parse().unwrap();
+        setup.settings.trusted_proxy_hops = 1;
+        setup.settings.rates.misses = "1/3".parse().unwrap();
+        setup.settings.rates.reads = "1/5".parse().unwrap();
     });
     let ticket = format!("/api/ticket/{}", api.open_ticket().reference);
     let passed = |target: &str, address: &str| {

@@ -1,13 +1,11 @@
 mod asking;
 
-use std::sync::Arc;
-
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::{
     api::body::any_json::any_json,
-    testing::{Answer, DownStore, INBOUND_KEY, MANAGER, Request, Service, changed},
+    testing::{Answer, INBOUND_KEY, MANAGER, Request, Service, changed},
 };
 
 fn seeds_message(reference: &str) -> Value {
@@ -82,13 +80,13 @@ fn both_keys_open_while_they_are_exchanged_and_none_where_none_is_set() {
             .status
     };
     assert_eq!((send(&api, INBOUND_KEY), send(&api, "the-key-before")), (404, 404));
-    let closed = Service::with(|setup| setup.access_control.inbound_keys.clear());
+    let closed = Service::with(|setup| setup.settings.inbound_keys.clear());
     assert_eq!((send(&closed, INBOUND_KEY), send(&closed, "")), (401, 401));
 }
 
 #[test]
 fn wrong_keys_are_limited() {
-    let api = Service::with(|setup| setup.access_control.trusted_proxy_hops = 1);
+    let api = Service::with(|setup| setup.settings.trusted_proxy_hops = 1);
     let post = |key: &str| {
         let request = Request::post("/api/ticket/inbound", &json!({})).header("x-api-key", key);
         api.send(&request.header("x-forwarded-for", "2001:db8::1")).status
@@ -228,7 +226,7 @@ fn a_message_without_a_certain_ticket_is_kept_and_joins_later() {
 
 #[test]
 fn a_store_that_is_down_is_an_error() {
-    let api = Service::with(|setup| setup.store = Some(Arc::new(DownStore)));
+    let api = Service::with(|setup| setup.is_down = true);
     let answer = api.receive(&seeds_message("T-20250115-1234"));
     assert_eq!((answer.status, answer.code().as_str()), (500, "storage_unavailable"));
 }

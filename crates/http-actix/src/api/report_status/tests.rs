@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::*;
 use crate::{
     api::body::any_json::any_json,
-    testing::{Answer, DownStore, INBOUND_KEY, OPERATOR_TOKEN, Request, Service, changed},
+    testing::{Answer, INBOUND_KEY, OPERATOR_TOKEN, Request, Service, changed},
 };
 
 const TARGET: &str = "/api/ticket/inbound/status";
@@ -221,7 +221,7 @@ fn the_words_between_count_as_queued() {
 #[test]
 fn the_key_is_asked_before_anything_of_the_body() {
     let api = Service::start();
-    let closed = Service::with(|setup| setup.access_control.inbound_keys.clear());
+    let closed = Service::with(|setup| setup.settings.inbound_keys.clear());
     // A megabyte is announced and never comes: an answer means that nobody waited for it.
     let post = || Request::new("POST", TARGET).announcing(1_000_000);
     for (api, request) in [
@@ -250,7 +250,7 @@ fn the_key_is_asked_before_anything_of_the_body() {
 
 #[test]
 fn wrong_keys_are_limited() {
-    let api = Service::with(|setup| setup.access_control.trusted_proxy_hops = 1);
+    let api = Service::with(|setup| setup.settings.trusted_proxy_hops = 1);
     let post = |key: &str| {
         let request = Request::post(TARGET, &json!({})).header("x-api-key", key);
         api.send(&request.header("x-forwarded-for", "2001:db8::1")).status
@@ -273,7 +273,7 @@ fn a_report_may_have_64_kib() {
 
 #[test]
 fn a_store_that_is_down_is_an_error() {
-    let api = Service::with(|setup| setup.store = Some(Arc::new(DownStore)));
+    let api = Service::with(|setup| setup.is_down = true);
     let answer = report(&api, &status("SM1", "sent"));
     assert_eq!((answer.status, answer.code().as_str()), (500, "storage_unavailable"));
 }

@@ -3,169 +3,176 @@
 mod request;
 mod view;
 
+use std::net::IpAddr;
+
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{StatusCode, header::LOCATION},
     web::Data,
 };
 use ticket_domain::{
-    ports::StoreError,
-    use_cases::{OpenError, OpenedTicket},
+    ports::Random,
+    use_cases::{OpenError, OpenTicket, OpenedTicket},
 };
 use url::Url;
-
-use crate::access::{Kind, TooMany, log_store_failure};
-use crate::pages::{
-    Pages, again,
-    fault::ValidationErrors,
-    form_data::{Form, FormData},
-    origin::Origin,
-    return_to::{self, ReturnTo},
-    stamp, trouble,
-};
 use view::{FormPage, Word};
+
+use crate::{
+    access::{AccessControl, Kind, TooMany, log_store_failure},
+    pages::{
+        DuplicateFilter, Site, error_page,
+        fault::ValidationErrors,
+        form_data::{Form, FormData},
+        form_token,
+        origin::Origin,
+        return_to::{self, ReturnTo},
+    },
+};
 
 /// Why no ticket was opened. The form is shown again, with everything that was typed.
 enum Rejection {
     ValidationErrors(ValidationErrors),
-    /// It can't go back to where it was told to.
+    /// The address to return to is not allowed.
     Return,
     TooMany(TooMany),
-    /// It was filled in faster than people do.
-    Quick,
     /// The same words came twice from there, and are stored.
-    Existing(TooMany),
+    Duplicate(TooMany),
     Store,
 }
 
-pub(crate) async fn show(request: HttpRequest, pages: Data<Pages>) -> HttpResponse {
+pub(crate) async fn show(request: HttpRequest, site: Data<Site>, random: Data<dyn Random>) -> HttpResponse {
     let query = FormData::parse(request.query_string().as_bytes());
-    let asked = ReturnTo::parse(query.get(return_to::FIELD), &pages.parts.settings);
+    let asked = ReturnTo::parse(query.get(return_to::FIELD), &site.settings);
     let is_refused = asked.is_err();
     let return_to = asked.ok().flatten();
     let page = FormPage {
-        pages: &pages,
+        site: &site,
         values: &FormData::default(),
         faults: &ValidationErrors::default(),
         word: is_refused.then_some(Word::NoWayBack),
-        mark: &again::new_mark(&*pages.parts.random),
-        shown: &pages.stamps.at(pages.parts.clock.now()),
+        token: &form_token::new(&**random),
         return_to: return_to.as_ref(),
     };
     page.respond(StatusCode::OK)
 }
 
-pub(crate) async fn send(request: HttpRequest, pages: Data<Pages>, form: Form) -> HttpResponse {
-    if Origin::of(&request, &pages.parts.settings) == Origin::Foreign {
-        return trouble::foreign(&pages);
+pub(crate) async fn send(
+    request: HttpRequest,
+    form: Form,
+    site: Data<Site>,
+    access: Data<AccessControl>,
+    random: Data<dyn Random>,
+    duplicates: Data<DuplicateFilter>,
+    open_ticket: Data<OpenTicket>,
+) -> HttpResponse {
+    if Origin::of(&request, &site.settings) == Origin::Foreign {
+        return error_page::foreign_origin(&site);
     }
-    let limited = pages.parts.access_control.limit(Kind::Creation, &request);
+    let limited = access.limit(Kind::Creation, &request);
     let form = match limited {
         Ok(()) => form.read().await,
         Err(_) => Ok(form.typed().await),
     };
     let form = match form {
         Ok(form) => form,
-        Err(error) => return trouble::unreadable(&pages, error),
+        Err(error) => return error_page::unreadable_form(&site, error),
     };
-    let mark = again::mark(&form, &*pages.parts.random);
-    let return_to = ReturnTo::parse(form.get(return_to::FIELD), &pages.parts.settings);
+    let token = form_token::of(&form, &**random);
+    let return_to = ReturnTo::parse(form.get(return_to::FIELD), &site.settings);
     let opened = match (&return_to, limited) {
         (Err(return_to::NotAllowed), _) => Err(Rejection::Return),
         (Ok(_), Err(error)) => Err(Rejection::TooMany(error)),
-        (Ok(_), Ok(())) => open(&request, &pages, &form, &mark).await,
+        (Ok(_), Ok(())) => {
+            let caller = access.caller(&request);
+            open(&open_ticket, &duplicates, caller, &form, &token).await
+        }
     };
     let return_to = return_to.ok().flatten();
     match opened {
-        Ok(opened) => on_to(&pages, &opened, return_to),
-        Err(refusal) => again_please(&pages, &form, &mark, return_to.as_ref(), refusal),
+        Ok(opened) => redirect(&site, &opened, return_to),
+        Err(rejection) => {
+            let page = FormPage {
+                site: &site,
+                values: &form,
+                faults: &ValidationErrors::default(),
+                word: None,
+                token: &token,
+                return_to: return_to.as_ref(),
+            };
+            show_again(page, rejection)
+        }
     }
 }
 
-async fn open(request: &HttpRequest, pages: &Pages, form: &FormData, mark: &str) -> Result<OpenedTicket, Rejection> {
-    let parts = &pages.parts;
+async fn open(
+    open_ticket: &OpenTicket,
+    duplicates: &DuplicateFilter,
+    caller: Option<IpAddr>,
+    form: &FormData,
+    token: &str,
+) -> Result<OpenedTicket, Rejection> {
     let ticket = request::read(form).map_err(Rejection::ValidationErrors)?;
-    let now = parts.clock.now();
-    let caller = parts.access_control.caller(request);
-    if caller.is_some() && pages.stamps.is_too_soon(form.get(stamp::FIELD), now) {
-        return Err(Rejection::Quick);
-    }
-    let key = again::key(mark, &[&ticket.digest()]);
-    // Whoever else has the same trouble in the same office has another address.
+    let key = form_token::idempotency_key(token, &[&ticket.digest()]);
+    // Somebody else with the same problem in the same office has another e-mail address.
     let words = [
         ticket.details.customer.email.as_str(),
         ticket.details.subject.as_str(),
         ticket.message.as_str(),
     ];
-    let taken = pages
-        .repeats
-        .take(caller, &words, key.as_ref(), now)
-        .map_err(Rejection::Existing)?;
-    parts.open_ticket.open(ticket, key).await.map_err(|error| {
-        pages.repeats.forget(taken);
-        match error {
-            OpenError::Store(error) => not_stored(&error),
-            // The key is made of the content: it comes with no other.
-            OpenError::KeyReused => Rejection::Store,
+    let recorded = duplicates
+        .take(caller, &words, key.as_ref())
+        .map_err(Rejection::Duplicate)?;
+    open_ticket.open(ticket, key).await.map_err(|error| {
+        duplicates.forget(recorded);
+        if let OpenError::Store(error) = &error {
+            log_store_failure(error);
         }
+        // The key is made of the content: it is never reused for another.
+        Rejection::Store
     })
 }
 
-fn not_stored(error: &StoreError) -> Rejection {
-    log_store_failure(error);
-    Rejection::Store
-}
-
 /// To the ticket's own page, or back to where the form came from.
-fn on_to(pages: &Pages, opened: &OpenedTicket, return_to: Option<ReturnTo>) -> HttpResponse {
+fn redirect(site: &Site, opened: &OpenedTicket, return_to: Option<ReturnTo>) -> HttpResponse {
     let reference = opened.reference.to_string();
     // Without another address it is on the site that the visitor is on, whichever of its names they used.
     let here = || {
         let link = Url::parse(&opened.url).ok();
         let query = link.as_ref().and_then(Url::query).unwrap_or_default();
-        pages.at(&format!("/ticket/{reference}?{query}"))
+        site.at(&format!("/ticket/{reference}?{query}"))
     };
     let address = return_to.map_or_else(here, |return_to| return_to.telling(&reference, &opened.url));
     HttpResponse::SeeOther().insert_header((LOCATION, address)).finish()
 }
 
-fn again_please(
-    pages: &Pages,
-    form: &FormData,
-    mark: &str,
-    return_to: Option<&ReturnTo>,
-    refusal: Rejection,
-) -> HttpResponse {
-    // Whoever was shown the form a while ago has taken their time.
-    let shown = pages.stamps.of(form.get(stamp::FIELD), pages.parts.clock.now());
-    let page = |word: Option<Word>, faults: &ValidationErrors, status: StatusCode| {
-        let page = FormPage {
-            pages,
-            values: form,
-            faults,
-            word,
-            mark,
-            shown: &shown,
-            return_to,
-        };
-        page.respond(status)
+/// The form with what was typed and why it was not recorded.
+fn show_again(page: FormPage<'_>, rejection: Rejection) -> HttpResponse {
+    let with = |word: Word, status: StatusCode| {
+        let word = Some(word);
+        FormPage { word, ..page }.respond(status)
     };
-    let none = ValidationErrors::default();
-    match refusal {
-        Rejection::ValidationErrors(faults) => page(None, &faults, StatusCode::BAD_REQUEST),
+    match rejection {
+        Rejection::ValidationErrors(faults) => FormPage {
+            faults: &faults,
+            ..page
+        }
+        .respond(StatusCode::BAD_REQUEST),
         Rejection::Return => {
-            let faults = request::read(form).err().unwrap_or_default();
-            page(Some(Word::NoWayBack), &faults, StatusCode::BAD_REQUEST)
+            let faults = request::read(page.values).err().unwrap_or_default();
+            let word = Some(Word::NoWayBack);
+            FormPage {
+                word,
+                faults: &faults,
+                ..page
+            }
+            .respond(StatusCode::BAD_REQUEST)
         }
-        Rejection::Quick => page(Some(Word::Quick), &none, StatusCode::BAD_REQUEST),
-        Rejection::Existing(error) => {
-            let page = page(Some(Word::Existing(error)), &none, StatusCode::TOO_MANY_REQUESTS);
-            trouble::retry_after(page, error)
+        Rejection::Store => with(Word::NotStored, StatusCode::INTERNAL_SERVER_ERROR),
+        Rejection::Duplicate(error) => {
+            error_page::retry_after(with(Word::Duplicate(error), StatusCode::TOO_MANY_REQUESTS), error)
         }
-        Rejection::Store => page(Some(Word::NotStored), &none, StatusCode::INTERNAL_SERVER_ERROR),
         Rejection::TooMany(error) => {
-            let page = page(Some(Word::TooMany(error)), &none, StatusCode::TOO_MANY_REQUESTS);
-            trouble::retry_after(page, error)
+            error_page::retry_after(with(Word::TooMany(error), StatusCode::TOO_MANY_REQUESTS), error)
         }
     }
 }

@@ -5,15 +5,19 @@ use maud::{Markup, html};
 use ticket_domain::{MessageText, Priority};
 
 use super::request::{EMAIL, MESSAGE, NAME, PHONE, PRIORITY, SUBJECT, TRAP};
-use crate::access::TooMany;
-use crate::pages::{
-    Pages, again,
-    control::{Control, fault_line, summary},
-    fault::{Field, ValidationErrors},
-    form_data::FormData,
-    layout::{Audience, Page, frame},
-    return_to::{self, ReturnTo},
-    stamp, trouble, words,
+use crate::{
+    access::TooMany,
+    pages::{
+        Site,
+        control::{Control, fault_line, summary},
+        error_page,
+        fault::{Field, ValidationErrors},
+        form_data::FormData,
+        form_token,
+        layout::{Audience, Page, frame},
+        return_to::{self, ReturnTo},
+        words,
+    },
 };
 
 /// A word above the form.
@@ -25,22 +29,19 @@ pub(super) enum Word {
     NotStored,
     /// Too many came at once.
     TooMany(TooMany),
-    /// It was filled in faster than people do.
-    Quick,
     /// The same words are stored already, twice.
-    Existing(TooMany),
+    Duplicate(TooMany),
 }
 
 /// The page with the form.
+#[derive(Clone, Copy)]
 pub(super) struct FormPage<'a> {
-    pub(super) pages: &'a Pages,
+    pub(super) site: &'a Site,
     /// What was typed before.
     pub(super) values: &'a FormData,
     pub(super) faults: &'a ValidationErrors,
     pub(super) word: Option<Word>,
-    pub(super) mark: &'a str,
-    /// When it was shown first.
-    pub(super) shown: &'a str,
+    pub(super) token: &'a str,
     pub(super) return_to: Option<&'a ReturnTo>,
 }
 
@@ -65,21 +66,20 @@ impl FormPage<'_> {
                 (what_happens_next())
             }
         };
-        let body = frame(self.pages, &html! {}, &main);
+        let body = frame(self.site, &html! {}, &main);
         Page {
             title,
             audience: Audience::Public,
             body,
         }
-        .respond(self.pages, status)
+        .respond(self.site, status)
     }
 
     fn form(&self) -> Markup {
         html! {
             // The rules are the server's: a browser's own would refuse some of what they allow.
-            form.form method="post" action=(self.pages.at("/")) novalidate data-once {
-                input type="hidden" name=(again::FIELD) value=(self.mark);
-                input type="hidden" name=(stamp::FIELD) value=(self.shown);
+            form.form method="post" action=(self.site.at("/")) novalidate data-once {
+                input type="hidden" name=(form_token::FIELD) value=(self.token);
                 @if let Some(address) = self.return_to {
                     input type="hidden" name=(return_to::FIELD) value=(address);
                 }
@@ -157,15 +157,11 @@ fn notice(word: Word) -> Markup {
         ),
         Word::TooMany(error) => (
             "One moment, please",
-            format!("Very many requests came from your connection. {} Everything that you typed is still here.", trouble::wait(error)),
+            format!("Very many requests came from your connection. {} Everything that you typed is still here.", error_page::wait(error)),
         ),
-        Word::Quick => (
-            "That was quick",
-            "Programs fill in forms in no time, and this looked like one. Please press Send once more. Everything that you typed is still here.".to_owned(),
-        ),
-        Word::Existing(error) => (
+        Word::Duplicate(error) => (
             "We have this already",
-            format!("The same words came twice from your connection, and both are with us. To ask about something else, please say what. {} Everything that you typed is still here.", trouble::wait(error)),
+            format!("The same words came twice from your connection, and both are with us. To ask about something else, please say what. {} Everything that you typed is still here.", error_page::wait(error)),
         ),
     };
     html! { div.notice.warn role="alert" tabindex="-1" autofocus { h2 { (title) } p { (text) } } }

@@ -1,48 +1,63 @@
 //! What an operator does with a ticket: answer it, move it, say how pressing it is.
 
-use actix_web::{HttpResponse, web::Path};
+use actix_web::{
+    HttpResponse,
+    web::{Data, Path},
+};
 use ticket_domain::{
     MessageText, TextError, TicketPatch, TicketRef,
-    use_cases::{AddError, OperateError},
+    ports::Random,
+    use_cases::{AddError, AddMessage, OperateError, ViewTicket},
 };
 
 use super::{
-    done::Done,
+    auth::OperatorForm,
     filter::Filter,
-    gate::OperatorForm,
-    refusal::Rejection,
+    flash::FlashMessage,
+    rejection::Rejection,
     ticket::{Draft, show},
 };
-use crate::pages::again;
+use crate::pages::form_token;
 
 /// `POST /inbox/ticket/{ref}/reply`
-pub(super) async fn reply(act: OperatorForm, path: Path<String>) -> Result<HttpResponse, Rejection> {
+pub(super) async fn reply(
+    act: OperatorForm,
+    path: Path<String>,
+    add_message: Data<AddMessage>,
+    view_ticket: Data<ViewTicket>,
+    random: Data<dyn Random>,
+) -> Result<HttpResponse, Rejection> {
     let OperatorForm { operator, form } = &act;
     let reference = operator.ticket_named(&path)?;
     let typed = form.get("message");
-    let mark = form.get(again::FIELD);
-    let draft = |fault: &str, mark: Option<&str>| Draft {
-        text: typed.to_owned(),
-        mark: mark.map(str::to_owned),
-        fault: Some(fault.to_owned()),
+    let token = form.get(form_token::FIELD);
+    let draft = |fault: String, token: &str| Draft {
+        text: typed,
+        token: token.to_owned(),
+        fault: Some(fault),
     };
     let text = match typed.parse::<MessageText>() {
         Ok(text) => text,
-        Err(fault) => return show(operator, reference, draft(&in_words(fault, typed), Some(mark))).await,
+        Err(fault) => return show(operator, &view_ticket, reference, draft(in_words(fault, typed), token)).await,
     };
-    // A form of ours always has a mark; without one the answer is taken too, only twice if it is sent twice.
+    // A form of ours always has a token; without one the answer is taken too, only twice if it is sent twice.
     let content = [reference.to_string(), text.to_string()];
-    let key = Some(mark).filter(|mark| !mark.is_empty());
-    let key = key.and_then(|mark| again::key(mark, &content.each_ref().map(String::as_bytes)));
-    let add_message = &operator.pages.parts.add_message;
+    let key = Some(token).filter(|token| !token.is_empty());
+    let key = key.and_then(|token| form_token::idempotency_key(token, &content.each_ref().map(String::as_bytes)));
     match add_message.as_operator(reference, text, key).await {
-        Ok(_) => Ok(operator.did(Done::Replied, &page(reference, "#message"), &filter(&act))),
+        Ok(_) => Ok(operator.redirect_with_flash(FlashMessage::Replied, &page(reference, "#message"), &filter(&act))),
         Err(AddError::NotFound | AddError::NotAllowed) => Err(operator.not_found_for("ticket", typed)),
         Err(AddError::KeyReused) => {
-            let fault = "This could not be told from another answer. Send it once more.";
-            show(operator, reference, draft(fault, None)).await
+            let fault = "This could not be told from another answer. Send it once more.".to_owned();
+            show(
+                operator,
+                &view_ticket,
+                reference,
+                draft(fault, &form_token::new(&**random)),
+            )
+            .await
         }
-        Err(AddError::Store(error)) => Err(down(&act, &error, reference, "reply", &["message", again::FIELD])),
+        Err(AddError::Store(error)) => Err(down(&act, &error, reference, "reply", &["message", form_token::FIELD])),
     }
 }
 
@@ -56,7 +71,7 @@ pub(super) async fn status(act: OperatorForm, path: Path<String>) -> Result<Http
         status: Some(status),
         ..TicketPatch::default()
     };
-    change(&act, reference, changes, Done::Stands(status), "status").await
+    change(&act, reference, changes, FlashMessage::StatusChanged(status), "status").await
 }
 
 /// `POST /inbox/ticket/{ref}/priority`
@@ -69,19 +84,19 @@ pub(super) async fn priority(act: OperatorForm, path: Path<String>) -> Result<Ht
         priority: Some(priority),
         ..TicketPatch::default()
     };
-    change(&act, reference, changes, Done::Priority, "priority").await
+    change(&act, reference, changes, FlashMessage::PriorityChanged, "priority").await
 }
 
 async fn change(
     act: &OperatorForm,
     reference: TicketRef,
     patch: TicketPatch,
-    done: Done,
+    done: FlashMessage,
     field: &str,
 ) -> Result<HttpResponse, Rejection> {
     let operator = &act.operator;
-    match operator.pages.parts.operate.change(reference, patch).await {
-        Ok(_) => Ok(operator.did(done, &page(reference, ""), &filter(act))),
+    match operator.operate.change(reference, patch).await {
+        Ok(_) => Ok(operator.redirect_with_flash(done, &page(reference, ""), &filter(act))),
         Err(OperateError::Store(error)) => Err(down(act, &error, reference, field, &[field])),
         Err(OperateError::NoSuchTicket | OperateError::NoSuchMessage | OperateError::InAnotherThread(_)) => {
             Err(operator.not_found("ticket"))

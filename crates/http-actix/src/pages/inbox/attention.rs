@@ -8,7 +8,7 @@ use ticket_domain::{
     ports::{StoreError, Vitals},
 };
 
-use super::{age::since, filter::Filter, gate::Operator};
+use super::{age::since, auth::Operator, filter::Filter};
 
 /// Notifications that have waited for so long need a look.
 const LONG: Duration = Duration::from_mins(5);
@@ -21,8 +21,10 @@ pub(super) struct Counts {
 
 impl Counts {
     pub(super) async fn read(operator: &Operator) -> Result<Self, StoreError> {
-        let parts = &operator.pages.parts;
-        let (attention, vitals) = tokio::try_join!(parts.operate.attention(), parts.health.vitals(operator.now))?;
+        let Operator {
+            operate, health, now, ..
+        } = operator;
+        let (attention, vitals) = tokio::try_join!(operate.attention(), health.vitals(*now))?;
         Ok(Self { attention, vitals })
     }
 
@@ -49,7 +51,7 @@ impl Counts {
     fn delayed(&self, operator: &Operator) -> Option<Timestamp> {
         let oldest = self.vitals.oldest_waiting?;
         let is_long = operator.now.since(oldest) >= LONG;
-        (is_long || !operator.pages.parts.settings.has_receiver).then_some(oldest)
+        (is_long || !operator.site.has_receiver).then_some(oldest)
     }
 
     /// The line.
@@ -60,7 +62,7 @@ impl Counts {
         let notifications = operator.at("/inbox/notifications");
         let delayed = self.delayed(operator);
         let is_quiet = self.waiting() == 0 && self.stuck() == 0 && self.unmatched() == 0 && delayed.is_none();
-        let has_receiver = operator.pages.parts.settings.has_receiver;
+        let has_receiver = operator.site.has_receiver;
         html! {
             section.attention data-part="attention" aria-label="What needs attention" {
                 @if is_quiet && waiting > 0 {

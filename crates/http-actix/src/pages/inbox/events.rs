@@ -5,7 +5,7 @@ use std::{convert::Infallible, time::Duration};
 use actix_web::{
     HttpResponse,
     http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER},
-    web::Bytes,
+    web::{Bytes, Data},
 };
 use futures_util::{Stream, stream};
 use tokio::{
@@ -13,9 +13,8 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-use super::gate::Operator;
-
-use crate::access::{StreamPermit, TooManyConnections};
+use super::auth::Operator;
+use crate::access::{AccessControl, StreamPermit, TicketSubscriptions, TooManyConnections};
 
 /// A connection without a sign of life is cut by proxies.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -42,8 +41,12 @@ struct Listener {
 }
 
 /// `GET /inbox/events`. Where there is no place for one more, the page asks for itself now and then.
-pub(super) async fn stream(operator: Operator) -> HttpResponse {
-    let place = match operator.pages.parts.access_control.open_operator_stream() {
+pub(super) async fn stream(
+    operator: Operator,
+    access: Data<AccessControl>,
+    subscriptions: Data<TicketSubscriptions>,
+) -> HttpResponse {
+    let place = match access.open_operator_stream() {
         Ok(place) => place,
         Err(TooManyConnections { seconds }) => {
             return HttpResponse::TooManyRequests()
@@ -51,10 +54,9 @@ pub(super) async fn stream(operator: Operator) -> HttpResponse {
                 .finish();
         }
     };
-    let live = &operator.pages.parts.live;
     let listener = Listener {
-        news: live.any(),
-        is_closed: live.is_closed(),
+        news: subscriptions.any(),
+        is_closed: subscriptions.is_closed(),
         end: Instant::now() + operator.session.left(operator.now),
         heartbeat: HEARTBEAT,
         pause: PAUSE,

@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, http::StatusCode};
 use maud::{Markup, html};
 
-use super::{attention::Counts, done, gate::Operator, refusal::respond};
+use super::{attention::Counts, auth::Operator, flash, rejection::respond};
 
 /// The pages that the head leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,21 +63,21 @@ impl Framed<'_> {
                 (head(operator, self.room, self.counts))
                 div.desk {
                     (self.counts.line(operator))
-                    (done::notice(&operator.pages, &operator.query))
+                    (flash::notice(&operator.site, &operator.query))
                     main #main { (self.main) }
                 }
             }
             (keys())
             p.sr #says aria-live="polite" {}
         };
-        respond(&operator.pages, status, self.title, body)
+        respond(&operator.site, status, self.title, body)
     }
 }
 
 fn head(operator: &Operator, here: Tab, counts: &Counts) -> Markup {
     html! {
         header.rail {
-            a.brand href=(operator.at("/inbox")) { (operator.pages.parts.settings.site_name) }
+            a.brand href=(operator.at("/inbox")) { (operator.site.settings.site_name) }
             nav aria-label="Inbox" data-part="nav" {
                 @for room in Tab::ALL {
                     @let (count, what) = room.count(counts);
@@ -90,17 +90,11 @@ fn head(operator: &Operator, here: Tab, counts: &Counts) -> Markup {
             div.rail-end {
                 button.link type="button" data-keys hidden { "Keys" }
                 form method="post" action=(operator.at("/inbox/session/end")) {
-                    (csrf(operator))
                     button.link { "Sign out" }
                 }
             }
         }
     }
-}
-
-/// The hidden field that every form of the inbox carries.
-pub(super) fn csrf(operator: &Operator) -> Markup {
-    html! { input type="hidden" name="csrf" value=(operator.session.form_code()); }
 }
 
 /// The list of keys, which the script opens.

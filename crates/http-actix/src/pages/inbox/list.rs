@@ -9,10 +9,10 @@ use ticket_domain::{
 use super::{
     age::age,
     attention::Counts,
+    auth::Operator,
     filter::Filter,
     frame::{Framed, Tab},
-    gate::Operator,
-    refusal::Rejection,
+    rejection::Rejection,
 };
 use crate::pages::{excerpt::beginning, words};
 
@@ -52,7 +52,7 @@ impl List {
     /// The list that the page's address asks for.
     pub(super) async fn read(operator: &Operator) -> Result<Self, StoreError> {
         let filter = Filter::of(&operator.query);
-        let operate = &operator.pages.parts.operate;
+        let operate = &operator.operate;
         let tickets = operate.list(filter.ticket_query()).await?;
         let is_any = !tickets.tickets.is_empty() || {
             let first = TicketQuery {
@@ -199,7 +199,7 @@ impl List {
 
 /// What brings the first ticket.
 fn no_tickets(operator: &Operator) -> Markup {
-    let base_url = &operator.pages.parts.settings.base_url;
+    let base_url = &operator.site.settings.base_url;
     html! {
         h2 { "No tickets yet" }
         p { "The first one comes when somebody sends " a href=(operator.at("/")) { "the form" } ", or when a program does:" }

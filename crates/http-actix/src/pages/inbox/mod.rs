@@ -1,22 +1,21 @@
 //! The operators' inbox.
 //!
-//! - `session.rs`, `gate.rs`, `sign_in.rs`: who may come in, and that only they act. `refusal.rs`: what everybody else
-//!   and every failure is told.
-//! - `frame.rs`, `attention.rs`, `done.rs`: what stands around each page.
+//! - `session.rs`, `auth.rs`, `sign_in.rs`: who may come in, and that only they act. `rejection.rs`: error pages.
+//! - `frame.rs`, `attention.rs`, `flash.rs`: what stands around each page.
 //! - `filter.rs`, `list.rs`, `ticket.rs`, `acts.rs`: tickets. `unmatched.rs`, `notifications.rs`, `trail.rs`: the rest.
 //! - `events.rs`: the stream that tells an open page to look again.
 
 mod acts;
 mod age;
 mod attention;
-mod done;
+mod auth;
 mod events;
 mod filter;
+mod flash;
 mod frame;
-mod gate;
 mod list;
 mod notifications;
-mod refusal;
+mod rejection;
 mod session;
 mod sign_in;
 #[cfg(test)]
@@ -33,7 +32,7 @@ use actix_web::{
     web::{self, Data, ServiceConfig},
 };
 
-use crate::pages::{Pages, page, refusing};
+use crate::pages::{Site, page, refusing};
 
 /// Which address leads to which page.
 pub(crate) fn routes(config: &mut ServiceConfig) {
@@ -68,17 +67,17 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
             web::post().to(notifications::redeliver),
         ),
     ] {
-        let to_page = move |pages: Data<Pages>, request: HttpRequest| {
+        let to_page = move |site: Data<Site>, request: HttpRequest| {
             let page = behind(&request, segments);
-            async move { see_other(&pages.at(&page)) }
+            async move { see_other(&site.at(&page)) }
         };
         let act = page(path, to_page).route(act);
         config.service(act.default_service(refusing("GET, HEAD, POST")));
     }
 }
 
-async fn home(pages: Data<Pages>) -> HttpResponse {
-    see_other(&pages.at("/inbox"))
+async fn home(site: Data<Site>) -> HttpResponse {
+    see_other(&site.at("/inbox"))
 }
 
 /// The address of the page that an act belongs to: without its last `segments`.

@@ -2,20 +2,26 @@
 
 use std::collections::HashSet;
 
-use actix_web::{HttpResponse, http::StatusCode, web::Path};
+use actix_web::{
+    HttpResponse,
+    http::StatusCode,
+    web::{Data, Path},
+};
 use maud::{Markup, html};
-use ticket_domain::{EventKind, NotificationId, NotificationRecord, NotificationState, TicketRef};
+use ticket_domain::{
+    EventKind, NotificationId, NotificationRecord, NotificationState, TicketRef, ports::Outbox, use_cases::Redeliver,
+};
 use uuid::Uuid;
 
 use super::{
     age::{age, since, until},
     attention::{Counts, counted},
-    done::Done,
+    auth::{Operator, OperatorForm},
     filter::Query,
-    frame::{Framed, Tab, csrf},
-    gate::{Operator, OperatorForm},
+    flash::FlashMessage,
+    frame::{Framed, Tab},
     list::cut,
-    refusal::Rejection,
+    rejection::Rejection,
 };
 
 /// So many are read, so that those that failed are found among many that only wait.
@@ -24,8 +30,7 @@ const READ: u16 = 200;
 const SHOWN: usize = 15;
 
 /// `GET /inbox/notifications`
-pub(super) async fn page(operator: Operator) -> Result<HttpResponse, Rejection> {
-    let outbox = &operator.pages.parts.outbox;
+pub(super) async fn page(operator: Operator, outbox: Data<dyn Outbox>) -> Result<HttpResponse, Rejection> {
     let (counts, mut records) = tokio::try_join!(Counts::read(&operator), outbox.undelivered(READ))
         .map_err(|error| operator.store_down(&error))?;
     let behind = behind(&records);
@@ -64,12 +69,16 @@ pub(super) async fn page(operator: Operator) -> Result<HttpResponse, Rejection> 
 }
 
 /// `POST /inbox/notifications/{id}/redeliver`
-pub(super) async fn redeliver(act: OperatorForm, path: Path<String>) -> Result<HttpResponse, Rejection> {
+pub(super) async fn redeliver(
+    act: OperatorForm,
+    path: Path<String>,
+    redeliver: Data<Redeliver>,
+) -> Result<HttpResponse, Rejection> {
     let Ok(id) = Uuid::try_parse(&path) else {
         return Err(act.operator.not_found("notification"));
     };
-    match act.operator.pages.parts.redeliver.redeliver(NotificationId(id)).await {
-        Ok(became) => Ok(did(&act, Done::RedeliverResult(became))),
+    match redeliver.redeliver(NotificationId(id)).await {
+        Ok(became) => Ok(redirect(&act, FlashMessage::Redelivered(became))),
         Err(error) => {
             let path = format!("/inbox/notifications/{id}/redeliver");
             Err(act.store_down(&error, &path, &[]))
@@ -78,15 +87,16 @@ pub(super) async fn redeliver(act: OperatorForm, path: Path<String>) -> Result<H
 }
 
 /// `POST /inbox/notifications/redeliver`
-pub(super) async fn redeliver_all(act: OperatorForm) -> Result<HttpResponse, Rejection> {
-    match act.operator.pages.parts.redeliver.redeliver_dead().await {
-        Ok(count) => Ok(did(&act, Done::RedeliveredAll(count))),
+pub(super) async fn redeliver_all(act: OperatorForm, redeliver: Data<Redeliver>) -> Result<HttpResponse, Rejection> {
+    match redeliver.redeliver_dead().await {
+        Ok(count) => Ok(redirect(&act, FlashMessage::RedeliveredAll(count))),
         Err(error) => Err(act.store_down(&error, "/inbox/notifications/redeliver", &[])),
     }
 }
 
-fn did(act: &OperatorForm, done: Done) -> HttpResponse {
-    act.operator.did(done, "/inbox/notifications", &Query::default())
+fn redirect(act: &OperatorForm, done: FlashMessage) -> HttpResponse {
+    act.operator
+        .redirect_with_flash(done, "/inbox/notifications", &Query::default())
 }
 
 /// Those that wait for an earlier one of their ticket, of a list that has the newest first.
@@ -112,7 +122,6 @@ fn urgency(state: &NotificationState) -> u8 {
 fn send_all(operator: &Operator, failed: u64) -> Markup {
     html! {
         form.notice.danger.all method="post" action=(operator.at("/inbox/notifications/redeliver")) {
-            (csrf(operator))
             span { (counted(failed, "notification", "notifications")) " failed for good." }
             button.button.small { "Send all that failed again" }
         }
@@ -143,7 +152,6 @@ impl Card<'_> {
                 @if let Some(reason) = &record.last_error { p.quiet { "Last try: " (cut(reason, 240)) } }
                 @if self.can_go() {
                     form method="post" action=(operator.at(&action)) {
-                        (csrf(operator))
                         button.button.plain.small {
                             @if self.was_tried() { "Send again" } @else { "Send now" }
                             span.sr { " the notification of " (record.reference) }
@@ -157,7 +165,7 @@ impl Card<'_> {
     /// Whether a word changes anything: where there is no webhook, what waits goes on waiting.
     fn can_go(&self) -> bool {
         let waits = matches!(self.record.state, NotificationState::Waiting { .. });
-        !waits || self.operator.pages.parts.settings.has_receiver
+        !waits || self.operator.site.has_receiver
     }
 
     fn was_tried(&self) -> bool {
@@ -169,7 +177,7 @@ impl Card<'_> {
         let record = self.record;
         let tries = counted(record.failures.into(), "try", "tries");
         let now = self.operator.now;
-        let has_receiver = self.operator.pages.parts.settings.has_receiver;
+        let has_receiver = self.operator.site.has_receiver;
         html! {
             @match &record.state {
                 NotificationState::Dead { at } => { "Given up " (since(*at, now)) " ago, after " (tries) "." },

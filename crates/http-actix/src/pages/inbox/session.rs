@@ -23,15 +23,6 @@ fn name(is_https: bool) -> &'static str {
     if is_https { "__Secure-session" } else { "session" }
 }
 
-/// What the code that is computed of a session is for. No code is of use for anything else.
-#[derive(Debug, Clone, Copy)]
-enum Purpose {
-    /// Proves the session.
-    Session,
-    /// Stands in its forms.
-    Form,
-}
-
 /// A session that is good, or is about to begin.
 #[derive(Clone)]
 pub(super) struct Session {
@@ -39,8 +30,6 @@ pub(super) struct Session {
     ends_at: u64,
     /// The cookie's value.
     value: String,
-    /// What its forms carry, so that nobody else's do.
-    form_code: String,
 }
 
 impl Session {
@@ -50,8 +39,7 @@ impl Session {
         let claim = format!("{ends_at}.{:032x}", u128::from_be_bytes(random.bytes()));
         Self {
             ends_at,
-            value: format!("{claim}.{}", code(token, Purpose::Session, &claim)),
-            form_code: code(token, Purpose::Form, &claim),
+            value: format!("{claim}.{}", code(token, &claim)),
         }
     }
 
@@ -75,7 +63,7 @@ impl Session {
 
     fn read(value: &str, token: &SecretString, now: Timestamp) -> Option<Self> {
         let (claim, given) = value.rsplit_once('.')?;
-        if !is_equal(&code(token, Purpose::Session, claim), given) {
+        if !is_equal(&code(token, claim), given) {
             return None;
         }
         let (ends_at, _) = claim.split_once('.')?;
@@ -83,7 +71,6 @@ impl Session {
         Some(Self {
             ends_at,
             value: value.to_owned(),
-            form_code: code(token, Purpose::Form, claim),
         })
     }
 
@@ -95,16 +82,6 @@ impl Session {
     /// The header that takes the cookie away.
     pub(super) fn no_cookie(path: &str, is_https: bool) -> String {
         set_cookie("", path, is_https, 0)
-    }
-
-    /// What its forms carry in the hidden field `csrf`.
-    pub(super) fn form_code(&self) -> &str {
-        &self.form_code
-    }
-
-    /// Whether a form came from one of its pages.
-    pub(super) fn wrote(&self, given: &str) -> bool {
-        is_equal(&self.form_code, given)
     }
 
     /// How long it is still good.
@@ -124,15 +101,11 @@ fn set_cookie(value: &str, path: &str, is_https: bool, max_age: u64) -> String {
 }
 
 /// HMAC-SHA256 in 43 letters (base64url). The key is the token's SHA-256, which fits into a block however long it is.
-fn code(token: &SecretString, purpose: Purpose, claim: &str) -> String {
+fn code(token: &SecretString, claim: &str) -> String {
     let mut key = Zeroizing::new([0; 64]);
     key[..32].copy_from_slice(&Sha256::digest(token.expose_secret()));
-    let purpose = match purpose {
-        Purpose::Session => "inbox session\0",
-        Purpose::Form => "inbox form\0",
-    };
     let mac = Hmac::<Sha256>::new((&*key).into())
-        .chain_update(purpose)
+        .chain_update("inbox session\0")
         .chain_update(claim)
         .finalize()
         .into_bytes();
@@ -184,7 +157,7 @@ mod tests {
         let is_good = |session: &Session, tokens: &[SecretString]| {
             let request = TestRequest::default().append_header((COOKIE, format!("session={}", session.value)));
             Session::of(&request.to_http_request(), false, tokens.iter(), at(1_000))
-                .is_some_and(|found| found.wrote(session.form_code()))
+                .is_some_and(|found| found.value == session.value)
         };
         let before = begun();
         let after = Session::begin(&new, at(1_000), &Counting::default());
@@ -206,7 +179,6 @@ mod tests {
             (format!("{later}.{nonce}.{mac}"), "a later end"),
             (format!("{end}.{}.{mac}", nonce.replace('0', "1")), "another nonce"),
             (format!("{claim}.{}", mac.to_uppercase()), "upper case"),
-            (format!("{claim}.{}", session.form_code), "the form's code"),
             (format!("{claim}.{mac}0"), "more at its end"),
             (format!("0{}", session.value), "more at its beginning"),
         ] {
@@ -219,16 +191,6 @@ mod tests {
             assert!(!is_good(&wrong, &token(), at(1_000)), "{position}");
         }
         assert!(!is_good(&session.value, &"another-token".into(), at(1_000)));
-    }
-
-    #[test]
-    fn each_session_has_forms_of_its_own() {
-        let random = Counting::default();
-        let [one, other] = [0; 2].map(|_| Session::begin(&token(), at(1_000), &random));
-        assert!(one.wrote(one.form_code()));
-        for wrong in ["", other.form_code(), &one.value, &one.form_code()[1..]] {
-            assert!(!one.wrote(wrong), "{wrong}");
-        }
     }
 
     #[test]

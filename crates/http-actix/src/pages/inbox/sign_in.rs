@@ -9,19 +9,22 @@ use actix_web::{
     web::Data,
 };
 use maud::{Markup, html};
-use ticket_domain::ports::Random;
+use ticket_domain::ports::{Clock, Random};
 use url::Url;
 
 use super::{
-    gate::OperatorForm,
-    refusal::{Rejection, alone, kept},
+    auth::OperatorForm,
+    rejection::{Rejection, bare_page, kept},
     see_other,
     session::Session,
 };
-use crate::pages::{Pages, form_data::Form, origin::Origin};
+use crate::{
+    access::AccessControl,
+    pages::{Site, form_data::Form, origin::Origin},
+};
 
 /// The page that asks for the token, in place of what `request` is for. `typed` is what would be lost.
-pub(super) fn asked(pages: &Pages, request: &HttpRequest, typed: Option<&str>) -> Rejection {
+pub(super) fn asked(site: &Site, request: &HttpRequest, typed: Option<&str>) -> Rejection {
     let next = match typed {
         None => request.uri().path_and_query().map_or("", |asked| asked.as_str()),
         // What an act answers is no page to come back to.
@@ -33,42 +36,41 @@ pub(super) fn asked(pages: &Pages, request: &HttpRequest, typed: Option<&str>) -
             (kept(typed))
         }
     });
-    form(pages, StatusCode::UNAUTHORIZED, next, None, said.as_ref()).into()
+    form(site, StatusCode::UNAUTHORIZED, next, None, said.as_ref()).into()
 }
 
 /// `POST /inbox/session`
-pub(super) async fn begin(pages: Data<Pages>, request: HttpRequest, form: Form) -> Result<HttpResponse, Rejection> {
-    if Origin::of(&request, &pages.parts.settings) != Origin::Own {
-        return Err(Rejection::foreign(&pages));
+pub(super) async fn begin(
+    request: HttpRequest,
+    form: Form,
+    site: Data<Site>,
+    access: Data<AccessControl>,
+    random: Data<dyn Random>,
+    clock: Data<dyn Clock>,
+) -> Result<HttpResponse, Rejection> {
+    if !matches!(Origin::of(&request, &site.settings), Origin::Own | Origin::Unstated) {
+        return Err(Rejection::foreign(&site));
     }
-    let given = form
-        .read()
-        .await
-        .map_err(|error| Rejection::not_a_form(&pages, error))?;
+    let given = form.read().await.map_err(|error| Rejection::not_a_form(&site, error))?;
     let next = given.get("next");
-    let is_right = match pages
-        .parts
-        .access_control
-        .is_operator(given.get("token").trim().as_bytes(), &request)
-    {
+    let is_right = match access.is_operator(given.get("token").trim().as_bytes(), &request) {
         Ok(is_right) => is_right,
-        Err(too_many) => return Err(wait(&pages, next, too_many.seconds).into()),
+        Err(too_many) => return Err(wait(&site, next, too_many.seconds).into()),
     };
-    let Some(token) = pages.token().filter(|_| is_right) else {
+    let Some(token) = site.token().filter(|_| is_right) else {
         let fault = Some("This is not the token.");
-        return Err(self::form(&pages, StatusCode::UNAUTHORIZED, next, fault, None).into());
+        return Err(self::form(&site, StatusCode::UNAUTHORIZED, next, fault, None).into());
     };
-    let random: &dyn Random = &*pages.parts.random;
-    let session = Session::begin(token, pages.now(), random);
-    let cookie = session.cookie(&pages.at("/inbox"), pages.is_https());
-    Ok(with_cookie(see_other(&pages.at(&within_inbox(next))), &cookie))
+    let session = Session::begin(token, clock.now(), &**random);
+    let cookie = session.cookie(&site.at("/inbox"), site.settings.is_https());
+    Ok(with_cookie(see_other(&site.at(&within_inbox(next))), &cookie))
 }
 
 /// `POST /inbox/session/end`
 pub(super) async fn end(act: OperatorForm) -> HttpResponse {
-    let pages = &act.operator.pages;
-    let cookie = Session::no_cookie(&pages.at("/inbox"), pages.is_https());
-    with_cookie(see_other(&pages.at("/inbox")), &cookie)
+    let site = &act.operator.site;
+    let cookie = Session::no_cookie(&site.at("/inbox"), site.settings.is_https());
+    with_cookie(see_other(&site.at("/inbox")), &cookie)
 }
 
 fn with_cookie(mut response: HttpResponse, cookie: &str) -> HttpResponse {
@@ -99,20 +101,20 @@ fn is_page(path: &str) -> bool {
     below.is_some_and(|below| below.is_empty() || below.starts_with('/')) && path != "/inbox/events"
 }
 
-fn wait(pages: &Pages, next: &str, seconds: u64) -> HttpResponse {
+fn wait(site: &Site, next: &str, seconds: u64) -> HttpResponse {
     let fault = format!("Too many wrong tokens. The next try may come in {seconds} s.");
-    let mut response = form(pages, StatusCode::TOO_MANY_REQUESTS, next, Some(&fault), None);
+    let mut response = form(site, StatusCode::TOO_MANY_REQUESTS, next, Some(&fault), None);
     response.headers_mut().insert(RETRY_AFTER, seconds.into());
     response
 }
 
-fn form(pages: &Pages, status: StatusCode, next: &str, fault: Option<&str>, said: Option<&Markup>) -> HttpResponse {
-    if pages.token().is_none() {
-        return alone(pages, status, "The inbox is closed", &how_to_open());
+fn form(site: &Site, status: StatusCode, next: &str, fault: Option<&str>, said: Option<&Markup>) -> HttpResponse {
+    if site.token().is_none() {
+        return bare_page(site, status, "The inbox is closed", &how_to_open());
     }
     let words = html! {
         @if let Some(said) = said { (said) }
-        form.stack method="post" action=(pages.at("/inbox/session")) {
+        form.stack method="post" action=(site.at("/inbox/session")) {
             input type="hidden" name="next" value=(within_inbox(next));
             // For password keepers, which file a secret under a name.
             input type="text" name="username" value="operator" autocomplete="username" hidden;
@@ -127,7 +129,7 @@ fn form(pages: &Pages, status: StatusCode, next: &str, fault: Option<&str>, said
             button.button { "Sign in" }
         }
     };
-    alone(pages, status, "Sign in", &words)
+    bare_page(site, status, "Sign in", &words)
 }
 
 fn how_to_open() -> Markup {

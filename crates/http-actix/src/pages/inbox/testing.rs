@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod context;
-mod down;
 
 use std::sync::Arc;
 
@@ -13,18 +12,16 @@ use actix_web::{
     http::header::{HOST, ORIGIN},
     test::{TestRequest, call_service, init_service},
 };
+use context::{NobodyWakes, Subjects};
 use ticket_domain::{
     Access, Managers, Message, MessageId, Priority, TicketLinks, TicketRef,
     ports::{AttemptOutcome, Claim, Clock, QuestionUpdate, Store, StoreUnmatched},
     testing::request,
-    use_cases::{AddMessage, Context, OpenTicket, Operate, Redeliver, ViewTicket},
+    use_cases::{Context, ReportReceipt},
 };
 
+use crate::{AppState, DeliveryMetrics, Settings, pages::routes, testing::FailingStore};
 pub(super) use context::{Counting, SetClock};
-use context::{NobodyWakes, Subjects};
-
-use crate::access::{AccessControl, TicketSubscriptions};
-use crate::pages::{Pages, PagesParts, Settings};
 
 /// The operators' token in tests.
 pub(super) const TOKEN: &str = "operator-token-of-the-tests";
@@ -36,18 +33,18 @@ const OWN: &str = "desk.example";
 /// How a test wants its desk.
 pub(super) struct Setup {
     pub(super) settings: Settings,
-    pub(super) access_control: crate::access::Settings,
     pub(super) is_down: bool,
+    /// A store that another desk began. None: an empty one.
+    pub(super) store: Option<Arc<dyn Store>>,
     /// Whether there is anywhere to send notifications to when they are made.
     pub(super) has_receiver: bool,
 }
 
 /// A desk: everything behind the pages, and the pages.
 pub(super) struct TestInbox {
-    pub(super) pages: Arc<Pages>,
+    pub(super) state: AppState,
     pub(super) store: Arc<dyn Store>,
     pub(super) clock: Arc<SetClock>,
-    pub(super) live: Arc<TicketSubscriptions>,
     _folder: tempfile::TempDir,
 }
 
@@ -73,66 +70,51 @@ impl TestInbox {
                 base_url: format!("http://{OWN}"),
                 allowed_origins: vec!["https://shop.example".into()],
                 operator_tokens: vec![TOKEN.into()],
+                ticket_access: Access::Private,
                 ..Settings::default()
             },
-            access_control: crate::access::Settings {
-                operator_tokens: vec![TOKEN.into()],
-                ..crate::access::Settings::default()
-            },
             is_down: false,
+            store: None,
             has_receiver: true,
         };
         change(&mut setup);
         let folder = tempfile::tempdir().unwrap();
-        let store: Arc<dyn Store> =
-            Arc::new(store_diesel::SqliteStore::open(&folder.path().join("tickets.db")).unwrap());
+        let store = setup.store.take().unwrap_or_else(|| {
+            let sqlite = store_diesel::SqliteStore::open(&folder.path().join("tickets.db")).unwrap();
+            Arc::new(FailingStore::new(Arc::new(sqlite), setup.is_down))
+        });
         let clock = Arc::new(SetClock::default());
         let context = Context {
             clock: clock.clone(),
             random: Arc::new(Counting::default()),
             composer: Arc::new(Subjects),
             wake: Arc::new(NobodyWakes),
-            links: TicketLinks::new(&setup.settings.base_url, Access::Open),
+            links: TicketLinks::new(&setup.settings.base_url, setup.settings.ticket_access),
             has_receiver: setup.has_receiver,
         };
-        let view_ticket = Arc::new(ViewTicket::new(store.clone(), Access::Private));
-        let live = Arc::new(TicketSubscriptions::new(view_ticket.clone()));
-        store.follow(live.clone());
+        let receipts = Arc::new(ReportReceipt::new(
+            store.clone(),
+            context.composer.clone(),
+            context.clock.clone(),
+            context.wake.clone(),
+        ));
         let managers = Managers::new(vec![MANAGER.parse().unwrap()]);
-        let mut parts = PagesParts {
-            open_ticket: Arc::new(OpenTicket::new(store.clone(), context.clone())),
-            view_ticket,
-            add_message: Arc::new(AddMessage::new(store.clone(), context.clone(), Access::Private)),
-            operate: Arc::new(Operate::new(
-                store.clone(),
-                store.clone(),
-                context.clone(),
-                managers.clone(),
-            )),
-            redeliver: Arc::new(Redeliver::new(store.clone(), context.clone())),
-            outbox: store.clone(),
-            health: store.clone(),
-            clock: clock.clone(),
-            random: context.random.clone(),
-            access_control: Arc::new(AccessControl::new(&setup.access_control)),
-            live: live.clone(),
-            settings: setup.settings,
-        };
-        if setup.is_down {
-            down::cut_off(&mut parts, &context, managers);
-        }
+        let metrics = DeliveryMetrics::default();
+        let state = AppState::new(&store, context, managers, receipts, metrics, setup.settings).unwrap();
         Self {
-            pages: Arc::new(Pages::new(parts)),
+            state,
             store,
             clock,
-            live,
             _folder: folder,
         }
     }
 
     /// The raw answer, whose body may go on for ever.
     pub(super) async fn respond(&self, ask: Ask) -> ServiceResponse<impl MessageBody + use<>> {
-        let app = init_service(App::new().configure(|config| self.pages.routes(config))).await;
+        let app = App::new()
+            .configure(|config| self.state.register(config))
+            .configure(routes);
+        let app = init_service(app).await;
         call_service(&app, ask.0.to_request()).await
     }
 
@@ -169,13 +151,7 @@ impl TestInbox {
         request.details.customer.name = name.parse().unwrap();
         request.details.subject = subject.parse().unwrap();
         request.details.priority = priority;
-        self.pages
-            .parts
-            .open_ticket
-            .open(request, None)
-            .await
-            .unwrap()
-            .reference
+        self.state.open_ticket.open(request, None).await.unwrap().reference
     }
 
     /// Keeps a message whose ticket is not known.
@@ -185,7 +161,7 @@ impl TestInbox {
 
     pub(super) async fn unmatched_from(&self, from: &str, text: &str) -> MessageId {
         self.clock.pass(1);
-        let random: &dyn ticket_domain::ports::Random = &*self.pages.parts.random;
+        let random: &dyn ticket_domain::ports::Random = &**self.state.random;
         let millis = self.clock.now().unix_micros() / 1_000;
         let id = uuid::Builder::from_unix_timestamp_millis(millis.try_into().unwrap(), &random.bytes());
         let id = MessageId(id.into_uuid());
@@ -235,19 +211,7 @@ impl TestInbox {
         assert_eq!(answer.status, 303, "{answer:?}");
         let cookie = answer.header("set-cookie").unwrap();
         let cookie = cookie.split(';').next().unwrap().to_owned();
-        let mut visitor = Visitor {
-            desk: self,
-            cookie,
-            csrf: String::new(),
-        };
-        let session = super::session::Session::of(
-            &visitor.ask(Ask::get("/inbox")).0.to_http_request(),
-            false,
-            [TOKEN.into()].iter(),
-            self.clock.now(),
-        );
-        session.unwrap().form_code().clone_into(&mut visitor.csrf);
-        visitor
+        Visitor { desk: self, cookie }
     }
 }
 
@@ -255,7 +219,6 @@ impl TestInbox {
 pub(super) struct Visitor<'a> {
     desk: &'a TestInbox,
     pub(super) cookie: String,
-    pub(super) csrf: String,
 }
 
 impl Visitor<'_> {
@@ -270,8 +233,7 @@ impl Visitor<'_> {
 
     /// Sends a form of one of the session's pages.
     pub(super) async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
-        let fields = [fields, &[("csrf", self.csrf.as_str())]].concat();
-        self.desk.send(self.ask(Ask::post(path, &fields))).await
+        self.desk.send(self.ask(Ask::post(path, fields))).await
     }
 
     /// Sends a form that must be taken, and looks at the page that it leads to.
@@ -291,13 +253,17 @@ impl Ask {
     }
 
     pub(super) fn post(path: &str, fields: &[(&str, &str)]) -> Self {
+        Self::post_without_origin(path, fields).header(ORIGIN.as_str(), &format!("http://{OWN}"))
+    }
+
+    /// As from a program, or a browser that names no origin.
+    pub(super) fn post_without_origin(path: &str, fields: &[(&str, &str)]) -> Self {
         let body = url::form_urlencoded::Serializer::new(String::new())
             .extend_pairs(fields)
             .finish();
         Self(TestRequest::post().uri(path).set_payload(body))
             .header("content-type", "application/x-www-form-urlencoded")
             .header(HOST.as_str(), OWN)
-            .header(ORIGIN.as_str(), &format!("http://{OWN}"))
     }
 
     pub(super) fn header(self, name: &str, value: &str) -> Self {

@@ -1,26 +1,30 @@
 //! `/inbox/ticket/{ref}`: a ticket, its thread and what can be done about it.
 
-use actix_web::{HttpResponse, http::StatusCode, web::Path};
+use actix_web::{
+    HttpResponse,
+    http::StatusCode,
+    web::{Data, Path},
+};
 use maud::{Markup, html};
 use ticket_domain::{
     DeliveryState, Entry, Priority, Status, Thread, Ticket, TicketRef,
-    ports::StoreError,
-    use_cases::{Credentials, OperateError, ViewError},
+    ports::{Random, StoreError},
+    use_cases::{Credentials, OperateError, ViewError, ViewTicket},
 };
 
 use super::{
     age::age,
     attention::{Counts, counted},
+    auth::Operator,
     filter::{Filter, Query},
-    frame::{Framed, Tab, csrf},
-    gate::Operator,
+    frame::{Framed, Tab},
     list::{List, priority_badge, status_badge},
-    refusal::Rejection,
+    rejection::Rejection,
     trail,
 };
 use crate::pages::{
-    again,
     excerpt::newest_within,
+    form_token,
     thread::{Side, some_messages},
     words,
 };
@@ -38,11 +42,10 @@ const TALK: usize = 4 * 1024;
 const ALL: &str = "all";
 
 /// An answer that is being written.
-#[derive(Default)]
-pub(super) struct Draft {
-    pub(super) text: String,
-    /// The form's mark, which makes sending it twice harmless. None: a new one.
-    pub(super) mark: Option<String>,
+pub(super) struct Draft<'a> {
+    pub(super) text: &'a str,
+    /// The form's token, which makes it harmless to send it twice.
+    pub(super) token: String,
     /// Why it was not taken.
     pub(super) fault: Option<String>,
 }
@@ -56,17 +59,32 @@ struct View {
 }
 
 /// `GET /inbox/ticket/{ref}`
-pub(super) async fn page(operator: Operator, path: Path<String>) -> Result<HttpResponse, Rejection> {
+pub(super) async fn page(
+    operator: Operator,
+    path: Path<String>,
+    view_ticket: Data<ViewTicket>,
+    random: Data<dyn Random>,
+) -> Result<HttpResponse, Rejection> {
     let reference = operator.ticket_named(&path)?;
-    show(&operator, reference, Draft::default()).await
+    let draft = Draft {
+        text: "",
+        token: form_token::new(&**random),
+        fault: None,
+    };
+    show(&operator, &view_ticket, reference, draft).await
 }
 
 /// The page, with what was typed if it was not taken.
-pub(super) async fn show(operator: &Operator, reference: TicketRef, draft: Draft) -> Result<HttpResponse, Rejection> {
+pub(super) async fn show(
+    operator: &Operator,
+    view_ticket: &ViewTicket,
+    reference: TicketRef,
+    draft: Draft<'_>,
+) -> Result<HttpResponse, Rejection> {
     let (counts, list, thread, trail) = tokio::try_join!(
         async { Counts::read(operator).await.map_err(Fault::Store) },
         async { List::read(operator).await.map_err(Fault::Store) },
-        thread(operator, reference),
+        thread(view_ticket, reference),
         trail_of(operator, reference),
     )
     .map_err(|fault| match fault {
@@ -105,12 +123,12 @@ enum Fault {
     Store(StoreError),
 }
 
-async fn thread(operator: &Operator, reference: TicketRef) -> Result<Thread, Fault> {
+async fn thread(view_ticket: &ViewTicket, reference: TicketRef) -> Result<Thread, Fault> {
     let credentials = Credentials {
         is_operator: true,
         ..Credentials::default()
     };
-    match operator.pages.parts.view_ticket.view(reference, credentials).await {
+    match view_ticket.view(reference, credentials).await {
         Ok(view) => Ok(view.thread),
         Err(ViewError::NotFound) => Err(Fault::NoSuchTicket),
         Err(ViewError::Store(error)) => Err(Fault::Store(error)),
@@ -118,7 +136,7 @@ async fn thread(operator: &Operator, reference: TicketRef) -> Result<Thread, Fau
 }
 
 async fn trail_of(operator: &Operator, reference: TicketRef) -> Result<Vec<Entry>, Fault> {
-    let operate = &operator.pages.parts.operate;
+    let operate = &operator.operate;
     match operate.trail(Some(reference), None, TRAIL).await {
         Ok(entries) => Ok(entries),
         Err(OperateError::Store(error)) => Err(Fault::Store(error)),
@@ -129,7 +147,7 @@ async fn trail_of(operator: &Operator, reference: TicketRef) -> Result<Vec<Entry
 }
 
 impl View {
-    fn main(&self, operator: &Operator, draft: &Draft) -> Markup {
+    fn main(&self, operator: &Operator, draft: &Draft<'_>) -> Markup {
         let ticket = &self.thread.ticket;
         let forms = Forms {
             operator,
@@ -184,7 +202,7 @@ impl View {
     fn delivery(&self, operator: &Operator) -> Markup {
         let delivery = self.thread.delivery;
         let notifications = operator.at("/inbox/notifications");
-        let has_receiver = operator.pages.parts.settings.has_receiver;
+        let has_receiver = operator.site.has_receiver;
         html! {
             @if self.thread.answered_at().is_none() {
                 p.delivery.quiet {
@@ -243,7 +261,6 @@ impl Forms<'_> {
         };
         html! {
             form.row method="post" action=(self.action("status")) {
-                (csrf(self.operator))
                 @for (status, does) in buttons {
                     button.button.plain.small name="status" value=(status) { (does) }
                 }
@@ -254,7 +271,6 @@ impl Forms<'_> {
     fn priority(&self) -> Markup {
         html! {
             form method="post" action=(self.action("priority")) {
-                (csrf(self.operator))
                 div.choices role="group" aria-label="Priority" {
                     @for &priority in Priority::ALL {
                         @let is_now = priority == self.ticket.details.priority;
@@ -265,16 +281,11 @@ impl Forms<'_> {
         }
     }
 
-    fn reply(&self, draft: &Draft) -> Markup {
-        let mark = draft
-            .mark
-            .clone()
-            .unwrap_or_else(|| again::new_mark(&*self.operator.pages.parts.random));
+    fn reply(&self, draft: &Draft<'_>) -> Markup {
         let fault = draft.fault.as_deref();
         html! {
             form.answer #reply method="post" action=(self.action("reply")) {
-                (csrf(self.operator))
-                input type="hidden" name=(again::FIELD) value=(mark);
+                input type="hidden" name=(form_token::FIELD) value=(draft.token);
                 label.sr for="message" { "Your answer" }
                 textarea.input #message name="message" rows="2" required placeholder="Write an answer"
                     aria-invalid=[fault.map(|_| "true")] aria-describedby=[fault.map(|_| "message-fault")]

@@ -7,10 +7,10 @@ use uuid::Uuid;
 
 use super::{
     attention::{Counts, counted},
+    auth::Operator,
     filter::Query,
     frame::{Framed, Tab},
-    gate::Operator,
-    refusal::Rejection,
+    rejection::Rejection,
 };
 use crate::pages::words;
 
@@ -21,7 +21,7 @@ const LISTED: u16 = 50;
 pub(super) async fn page(operator: Operator) -> Result<HttpResponse, Rejection> {
     let before = Uuid::try_parse(operator.query.get("before")).ok().map(AuditEntryId);
     let read = async {
-        let operate = &operator.pages.parts.operate;
+        let operate = &operator.operate;
         match operate.trail(None, before, LISTED).await {
             Ok(entries) => Ok(entries),
             Err(OperateError::Store(error)) => Err(error),

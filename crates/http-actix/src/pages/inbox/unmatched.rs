@@ -11,12 +11,12 @@ use uuid::Uuid;
 use super::{
     age::age,
     attention::Counts,
-    done::Done,
+    auth::{Operator, OperatorForm},
     filter::{Filter, Query},
-    frame::{Framed, Tab, csrf},
-    gate::{Operator, OperatorForm},
+    flash::FlashMessage,
+    frame::{Framed, Tab},
     list::cut,
-    refusal::Rejection,
+    rejection::Rejection,
 };
 use crate::pages::{
     excerpt::{beginning, size},
@@ -66,14 +66,14 @@ pub(super) async fn attach(act: OperatorForm, path: Path<String>) -> Result<Http
         let reason = html! { "A reference reads like T-20250115-1234." };
         return show(operator, Some(fault(reason))).await;
     };
-    match operator.pages.parts.operate.attach(message, reference, sender).await {
+    match operator.operate.attach(message, reference, sender).await {
         Ok(attached) => {
             let done = if attached.duplicate {
-                Done::AttachedBefore
+                FlashMessage::AlreadyAttached
             } else {
-                Done::AttachResult
+                FlashMessage::Attached
             };
-            Ok(operator.did(done(reference), "/inbox/unmatched", &place(after(operator))))
+            Ok(operator.redirect_with_flash(done(reference), "/inbox/unmatched", &place(after(operator))))
         }
         Err(OperateError::NoSuchTicket) => {
             let reason = html! { "There is no ticket " (reference) "." };
@@ -105,7 +105,7 @@ fn place(after: Option<MessageId>) -> Query {
 }
 
 async fn show(operator: &Operator, fault: Option<Fault>) -> Result<HttpResponse, Rejection> {
-    let operate = &operator.pages.parts.operate;
+    let operate = &operator.operate;
     let newest = TicketQuery {
         limit: PROPOSED,
         ..Filter::open().ticket_query()
@@ -195,7 +195,6 @@ fn card(operator: &Operator, message: &Message, fault: Option<&Fault>) -> Markup
                 p { (attachment(media)) }
             }
             form method="post" action=(operator.at(&action)) {
-                (csrf(operator))
                 label for=(field) { "Attach to" }
                 div.line {
                     input.input id=(field) name="ticketRef" list="tickets" placeholder="T-…" autocomplete="off" required

@@ -2,23 +2,18 @@
 // The tests' surroundings are the real ones, so here is one of the places that ask for the time and for chance.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
 
-mod fragile;
-
 use std::{net::SocketAddr, sync::Arc};
 
 use actix_web::{App, test};
 use store_diesel::SqliteStore;
 use ticket_domain::{
-    Access, Channel, Content, DeliveryRoute, Managers, Message, MessageId, Payload, Sender, TicketLinks, TicketRef,
-    Timestamp,
-    ports::{Append, Clock, Composer, Event, Random, TicketStore, WakeSignal},
-    use_cases::{AddMessage, Context, OpenTicket, Operate, Redeliver, ViewTicket},
+    Channel, Content, DeliveryRoute, Managers, Message, MessageId, Payload, Sender, TicketLinks, TicketRef, Timestamp,
+    ports::{Append, Clock, Composer, Event, Random, Store, TicketStore, WakeSignal},
+    use_cases::{Context, Operate, ReportReceipt},
 };
 use url::form_urlencoded;
 
-use crate::access::{AccessControl, TicketSubscriptions};
-use crate::pages::{Pages, PagesParts, Settings};
-use fragile::Fragile;
+use crate::{AppState, DeliveryMetrics, Settings, pages::routes, testing::FailingStore};
 
 /// Where the tests' site is found.
 pub(crate) const BASE: &str = "https://desk.example";
@@ -26,13 +21,12 @@ pub(crate) const BASE: &str = "https://desk.example";
 /// How a test wants its site.
 pub(crate) struct Setup {
     pub(crate) settings: Settings,
-    pub(crate) access: Access,
 }
 
 /// The pages over a store.
 pub(crate) struct Site {
-    pages: Arc<Pages>,
-    store: Arc<Fragile>,
+    state: AppState,
+    store: Arc<FailingStore>,
     _folder: tempfile::TempDir,
 }
 
@@ -122,51 +116,46 @@ impl Site {
                 base_url: BASE.into(),
                 ..Settings::default()
             },
-            access: Access::Open,
         };
         change(&mut setup);
         let folder = tempfile::tempdir().unwrap();
-        let sqlite = Arc::new(SqliteStore::open(&folder.path().join("tickets.db")).unwrap());
-        let store = Arc::new(Fragile::over(sqlite.clone()));
+        let sqlite = SqliteStore::open(&folder.path().join("tickets.db")).unwrap();
+        let failing = Arc::new(FailingStore::new(Arc::new(sqlite), false));
+        let store: Arc<dyn Store> = failing.clone();
         let context = Context {
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
             composer: Arc::new(NobodyIsTold),
             wake: Arc::new(NobodyIsTold),
-            links: TicketLinks::new(&setup.settings.base_url, setup.access),
+            links: TicketLinks::new(&setup.settings.base_url, setup.settings.ticket_access),
             has_receiver: true,
         };
-        let view_ticket = Arc::new(ViewTicket::new(store.clone(), setup.access));
+        let receipts = Arc::new(ReportReceipt::new(
+            store.clone(),
+            context.composer.clone(),
+            context.clock.clone(),
+            context.wake.clone(),
+        ));
         let managers = Managers::new(vec!["+919655716000".parse().unwrap()]);
-        let parts = PagesParts {
-            open_ticket: Arc::new(OpenTicket::new(store.clone(), context.clone())),
-            view_ticket: view_ticket.clone(),
-            add_message: Arc::new(AddMessage::new(store.clone(), context.clone(), setup.access)),
-            operate: Arc::new(Operate::new(sqlite.clone(), sqlite.clone(), context.clone(), managers)),
-            redeliver: Arc::new(Redeliver::new(sqlite.clone(), context.clone())),
-            outbox: sqlite.clone(),
-            health: sqlite,
-            clock: context.clock.clone(),
-            random: context.random,
-            access_control: Arc::new(AccessControl::new(&crate::access::Settings::default())),
-            live: Arc::new(TicketSubscriptions::new(view_ticket)),
-            settings: setup.settings,
-        };
+        let metrics = DeliveryMetrics::default();
+        let state = AppState::new(&store, context, managers, receipts, metrics, setup.settings).unwrap();
         Self {
-            pages: Arc::new(Pages::new(parts)),
-            store,
+            state,
+            store: failing,
             _folder: folder,
         }
     }
 
     /// From now on the store fails at everything, or works again.
     pub(crate) fn take_store_away(&self, is_down: bool) {
-        self.store.set_down(is_down);
+        self.store.set_failing(is_down);
     }
 
     pub(crate) async fn send(&self, ask: Ask) -> Answer {
-        let pages = self.pages.clone();
-        let app = test::init_service(App::new().configure(move |config| pages.routes(config))).await;
+        let app = App::new()
+            .configure(|config| self.state.register(config))
+            .configure(routes);
+        let app = test::init_service(app).await;
         let response = test::call_service(&app, ask.request.to_request()).await;
         let headers = response.headers().iter();
         let headers = headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
@@ -234,14 +223,9 @@ impl Site {
         self.store.opened_since(always).await.unwrap()
     }
 
-    /// A stamp of a form that was shown so long ago.
-    pub(crate) fn shown(&self, ago: std::time::Duration) -> String {
-        self.pages.stamps.at(SystemClock.now().minus(ago))
-    }
-
     /// What operators do.
     pub(crate) fn operate(&self) -> &Operate {
-        &self.pages.parts.operate
+        &self.state.operate
     }
 }
 

@@ -4,46 +4,54 @@ mod reply;
 mod steps;
 mod view;
 
+use std::future::{Ready, ready};
+
 use actix_web::{
-    HttpRequest, HttpResponse,
+    FromRequest, HttpRequest, HttpResponse,
+    dev::Payload,
     http::{
         StatusCode,
         header::{HeaderName, HeaderValue, LOCATION},
     },
     web::Data,
 };
+use reply::{MESSAGE, NotSent, Reply};
 use ticket_domain::{
     AccessLevel, MessageText, TicketRef,
-    ports::StoreError,
-    use_cases::{AddError, Credentials, View, ViewError},
+    ports::{Random, StoreError},
+    use_cases::{AddError, AddMessage, Credentials, View, ViewError, ViewTicket},
 };
-
-use crate::access::{TooMany, log_store_failure};
-use crate::pages::{
-    Pages, again,
-    fault::ValidationErrors,
-    form_data::{Form, FormData},
-    origin::Origin,
-    trouble,
-};
-use reply::{MESSAGE, NotSent, Reply};
 use view::TicketPage;
 
+use crate::{
+    access::{AccessControl, TooMany, log_store_failure},
+    pages::{
+        DuplicateFilter, Site, error_page,
+        fault::ValidationErrors,
+        form_data::{Form, FormData},
+        form_token,
+        origin::Origin,
+    },
+    state::{MissingPart, part},
+};
+
 /// Why somebody sees nothing.
-#[derive(Debug, thiserror::Error)]
 enum Rejection {
-    #[error("there is no such ticket")]
     NotFound,
-    #[error("only the customer writes here")]
-    NotTheirs,
-    #[error("the form was used for another message")]
+    /// Only the customer writes here.
+    ReadOnly,
+    /// The form was used for another message.
     Reused,
-    #[error(transparent)]
-    TooMany(#[from] TooMany),
-    #[error("the same words came twice, and are stored")]
-    Existing(TooMany),
-    #[error(transparent)]
-    Store(#[from] StoreError),
+    TooMany(TooMany),
+    /// The same words came twice, and are stored.
+    Duplicate(TooMany),
+    Store(StoreError),
+}
+
+impl From<TooMany> for Rejection {
+    fn from(error: TooMany) -> Self {
+        Self::TooMany(error)
+    }
 }
 
 impl From<ViewError> for Rejection {
@@ -59,7 +67,7 @@ impl From<AddError> for Rejection {
     fn from(error: AddError) -> Self {
         match error {
             AddError::NotFound => Self::NotFound,
-            AddError::NotAllowed => Self::NotTheirs,
+            AddError::NotAllowed => Self::ReadOnly,
             AddError::KeyReused => Self::Reused,
             AddError::Store(error) => Self::Store(error),
         }
@@ -72,226 +80,222 @@ impl Rejection {
     fn proves_nothing(&self) -> Option<bool> {
         match self {
             Self::NotFound => Some(true),
-            Self::NotTheirs => Some(false),
-            Self::Reused | Self::TooMany(_) | Self::Existing(_) | Self::Store(_) => None,
+            Self::ReadOnly => Some(false),
+            Self::Reused | Self::TooMany(_) | Self::Duplicate(_) | Self::Store(_) => None,
         }
     }
 
-    fn respond(self, pages: &Pages) -> HttpResponse {
+    fn respond(self, site: &Site) -> HttpResponse {
         match self {
-            Self::NotFound => trouble::no_such_ticket(pages),
-            Self::NotTheirs => trouble::not_yours(pages),
-            Self::Reused => trouble::out_of_order(pages),
-            Self::TooMany(error) | Self::Existing(error) => trouble::too_many(pages, error),
+            Self::NotFound => error_page::ticket_not_found(site),
+            Self::ReadOnly => error_page::read_only(site),
+            Self::Reused => error_page::service_unavailable(site),
+            Self::TooMany(error) | Self::Duplicate(error) => error_page::too_many_requests(site, error),
             Self::Store(error) => {
                 log_store_failure(&error);
-                trouble::out_of_order(pages)
+                error_page::service_unavailable(site)
             }
         }
     }
 }
 
-/// What a request brings along.
-struct Visit {
-    reference: Result<TicketRef, Rejection>,
+/// A visit to a ticket's page: which ticket, and what the visitor shows.
+pub(crate) struct Visit {
+    request: HttpRequest,
+    site: Data<Site>,
+    access: Data<AccessControl>,
+    /// None if the address can't be a reference's: no ticket has it.
+    reference: Option<TicketRef>,
     key: Option<String>,
-    /// Whether all messages are to be shown, however many: the page then has no greatest size.
+    /// Whether all messages are shown, however many: the page then has no maximum size.
     all: bool,
 }
 
-impl Visit {
-    fn of(request: &HttpRequest) -> Self {
-        let query = FormData::parse(request.query_string().as_bytes());
-        Self {
-            reference: request
-                .match_info()
-                .query("ticketRef")
-                .parse()
-                .map_err(|_| Rejection::NotFound),
-            key: query.find("key").map(str::to_owned),
-            all: query.find("all").is_some(),
-        }
+impl FromRequest for Visit {
+    type Error = MissingPart;
+    type Future = Ready<Result<Self, MissingPart>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let read = || {
+            let query = FormData::parse(request.query_string().as_bytes());
+            Ok(Self {
+                site: part::<Site>(request)?.clone(),
+                access: part::<AccessControl>(request)?.clone(),
+                reference: request.match_info().query("ticketRef").parse().ok(),
+                key: query.find("key").map(str::to_owned),
+                all: query.find("all").is_some(),
+                request: request.clone(),
+            })
+        };
+        ready(read())
     }
 }
 
-pub(crate) async fn show(request: HttpRequest, pages: Data<Pages>) -> HttpResponse {
-    let Visit { reference, key, all } = Visit::of(&request);
-    if let Err(too_many) = pages.parts.access_control.before_ticket(&request, key.is_some()) {
-        return trouble::too_many(&pages, too_many);
+pub(crate) async fn show(visit: Visit, view_ticket: Data<ViewTicket>, random: Data<dyn Random>) -> HttpResponse {
+    let site = &visit.site;
+    if let Err(too_many) = visit.access.before_ticket(&visit.request, visit.key.is_some()) {
+        return error_page::too_many_requests(site, too_many);
     }
-    match look(&request, &pages, reference, key.as_deref()).await {
+    match visit.look(&view_ticket).await {
         Ok(view) => {
-            let mark = again::new_mark(&*pages.parts.random);
             let reply = Reply {
                 text: "",
                 faults: &ValidationErrors::default(),
-                mark: &mark,
+                token: &form_token::new(&**random),
             };
-            shown(
-                &TicketPage::new(&pages, &view, key.as_deref(), all, reply),
-                StatusCode::OK,
-            )
+            visit.respond(&view, reply, StatusCode::OK)
         }
-        Err(refusal) => refusal.respond(&pages),
+        Err(rejection) => rejection.respond(site),
     }
 }
 
-pub(crate) async fn send(request: HttpRequest, pages: Data<Pages>, form: Form) -> HttpResponse {
-    if Origin::of(&request, &pages.parts.settings) != Origin::Own {
-        return trouble::foreign(&pages);
+pub(crate) async fn send(
+    visit: Visit,
+    form: Form,
+    view_ticket: Data<ViewTicket>,
+    add_message: Data<AddMessage>,
+    duplicates: Data<DuplicateFilter>,
+    random: Data<dyn Random>,
+) -> HttpResponse {
+    let site = &visit.site;
+    if !matches!(
+        Origin::of(&visit.request, &site.settings),
+        Origin::Own | Origin::Unstated
+    ) {
+        return error_page::foreign_origin(site);
     }
-    let Visit { reference, key, all } = Visit::of(&request);
-    let key = key.as_deref();
-    if let Err(too_many) = pages.parts.access_control.before_ticket(&request, key.is_some()) {
-        return trouble::too_many(&pages, too_many);
+    if let Err(too_many) = visit.access.before_ticket(&visit.request, visit.key.is_some()) {
+        return error_page::too_many_requests(site, too_many);
     }
     let form = match form.read().await {
         Ok(form) => form,
-        Err(error) => return trouble::unreadable(&pages, error),
+        Err(error) => return error_page::unreadable_form(site, error),
     };
-    let mark = again::mark(&form, &*pages.parts.random);
+    let token = form_token::of(&form, &**random);
     let mut faults = ValidationErrors::default();
     let Some(text) = faults.take::<MessageText>(MESSAGE, &form) else {
-        return match look(&request, &pages, reference, key).await {
+        let reply = Reply {
+            text: form.get(MESSAGE.name),
+            faults: &faults,
+            token: &token,
+        };
+        return match visit.look(&view_ticket).await {
             Ok(view) if view.access_level == AccessLevel::Customer => {
-                let reply = Reply {
-                    text: form.get(MESSAGE.name),
-                    faults: &faults,
-                    mark: &mark,
-                };
-                shown(
-                    &TicketPage::new(&pages, &view, key, all, reply),
-                    StatusCode::BAD_REQUEST,
-                )
+                visit.respond(&view, reply, StatusCode::BAD_REQUEST)
             }
-            Ok(_) => trouble::not_yours(&pages),
-            Err(refusal) => refusal.respond(&pages),
+            Ok(_) => error_page::read_only(site),
+            Err(rejection) => rejection.respond(site),
         };
     };
-    match add(&request, &pages, reference, key, text, &mark).await {
+    let not_sent = |token: &str, reason: NotSent| {
+        let reply = Reply {
+            text: form.get(MESSAGE.name),
+            faults: &ValidationErrors::default(),
+            token,
+        };
+        match visit.address() {
+            Some(address) => reply::not_sent(site, reply, &address, reason),
+            None => error_page::ticket_not_found(site),
+        }
+    };
+    match visit.add(&add_message, &duplicates, text, &token).await {
         Ok(reference) => {
-            let address = pages.at(&reply::address(reference, key, all));
+            let address = site.at(&reply::address(reference, visit.key.as_deref(), visit.all));
             HttpResponse::SeeOther()
                 .insert_header((LOCATION, format!("{address}#end")))
                 .finish()
         }
         // The idempotency key is made of the content, so it comes with no other; were it otherwise, a new form helps.
-        Err(Rejection::Reused) => {
-            let mark = again::new_mark(&*pages.parts.random);
-            not_sent(&request, &pages, &form, &mark, NotSent::NotStored)
-        }
+        Err(Rejection::Reused) => not_sent(&form_token::new(&**random), NotSent::NotStored),
         Err(Rejection::Store(error)) => {
             log_store_failure(&error);
-            not_sent(&request, &pages, &form, &mark, NotSent::NotStored)
+            not_sent(&token, NotSent::NotStored)
         }
-        Err(Rejection::TooMany(error)) => {
-            let page = not_sent(&request, &pages, &form, &mark, NotSent::TooMany(error));
-            trouble::retry_after(page, error)
-        }
-        Err(Rejection::Existing(error)) => {
-            let page = not_sent(&request, &pages, &form, &mark, NotSent::Existing(error));
-            trouble::retry_after(page, error)
-        }
-        Err(refusal) => refusal.respond(&pages),
+        Err(Rejection::TooMany(error)) => error_page::retry_after(not_sent(&token, NotSent::TooMany(error)), error),
+        Err(Rejection::Duplicate(error)) => error_page::retry_after(not_sent(&token, NotSent::Duplicate(error)), error),
+        Err(rejection) => rejection.respond(site),
     }
 }
 
-/// The page, kept out of search engines.
-fn shown(page: &TicketPage<'_>, status: StatusCode) -> HttpResponse {
-    let mut response = page.respond(status);
-    let headers = response.headers_mut();
-    headers.insert(
-        HeaderName::from_static("x-robots-tag"),
-        HeaderValue::from_static("noindex"),
-    );
-    response
-}
-
-/// What was written and not stored, with the way to send it once more.
-fn not_sent(request: &HttpRequest, pages: &Pages, form: &FormData, mark: &str, reason: NotSent) -> HttpResponse {
-    let Visit { reference, key, all } = Visit::of(request);
-    let reply = Reply {
-        text: form.get(MESSAGE.name),
-        faults: &ValidationErrors::default(),
-        mark,
-    };
-    match reference {
-        Ok(reference) => reply::not_sent(pages, reply, &reply::address(reference, key.as_deref(), all), reason),
-        Err(refusal) => refusal.respond(pages),
+impl Visit {
+    /// The page's address, below the base URL.
+    fn address(&self) -> Option<String> {
+        let reference = self.reference?;
+        Some(reply::address(reference, self.key.as_deref(), self.all))
     }
-}
 
-/// The ticket, within the limits that the API has for reading, as far as they are not judged before.
-async fn look(
-    request: &HttpRequest,
-    pages: &Pages,
-    reference: Result<TicketRef, Rejection>,
-    key: Option<&str>,
-) -> Result<View, Rejection> {
-    let parts = &pages.parts;
-    let looking = async {
-        let credentials = Credentials {
-            key,
-            is_operator: false,
+    /// The page, kept out of search engines.
+    fn respond(&self, view: &View, reply: Reply<'_>, status: StatusCode) -> HttpResponse {
+        let page = TicketPage::new(&self.site, view, self.key.as_deref(), self.all, reply);
+        let mut response = page.respond(status);
+        response.headers_mut().insert(
+            HeaderName::from_static("x-robots-tag"),
+            HeaderValue::from_static("noindex"),
+        );
+        response
+    }
+
+    /// The ticket, within the limits that the API has for reading, as far as they are not judged before.
+    async fn look(&self, tickets: &ViewTicket) -> Result<View, Rejection> {
+        let key = self.key.as_deref();
+        let looking = async {
+            let credentials = Credentials {
+                key,
+                is_operator: false,
+            };
+            let reference = self.reference.ok_or(Rejection::NotFound)?;
+            let count_stranger = |access_level| match access_level {
+                AccessLevel::Anyone => self.access.after_ticket(&self.request, key.is_some(), false),
+                AccessLevel::Reader | AccessLevel::Customer | AccessLevel::Operator => Ok(()),
+            };
+            if key.is_some() && self.access.may_try_key(&self.request) {
+                let view = tickets.view(reference, credentials).await?;
+                count_stranger(view.access_level)?;
+                return Ok(view);
+            }
+            let admitted = tickets.admit(reference, credentials, false).await?;
+            count_stranger(admitted.access_level())?;
+            Ok(tickets.read(admitted).await?)
         };
-        let (reference, tickets) = (reference?, &parts.view_ticket);
-        let count_stranger = |access_level| match access_level {
-            AccessLevel::Anyone => parts.access_control.after_ticket(request, key.is_some(), false),
-            AccessLevel::Reader | AccessLevel::Customer | AccessLevel::Operator => Ok(()),
-        };
-        if key.is_some() && parts.access_control.may_try_key(request) {
-            let view = tickets.view(reference, credentials).await?;
-            count_stranger(view.access_level)?;
-            return Ok(view);
-        }
-        let admitted = tickets.admit(reference, credentials, false).await?;
-        count_stranger(admitted.access_level())?;
-        Ok(tickets.read(admitted).await?)
-    };
-    counted(request, pages, key, looking.await)
-}
-
-/// Adds what the customer wrote, within the same limits.
-async fn add(
-    request: &HttpRequest,
-    pages: &Pages,
-    reference: Result<TicketRef, Rejection>,
-    key: Option<&str>,
-    text: MessageText,
-    mark: &str,
-) -> Result<TicketRef, Rejection> {
-    let parts = &pages.parts;
-    let adding = async {
-        let reference = reference?;
-        let name = reference.to_string();
-        let once = again::key(mark, &[name.as_bytes(), text.as_str().as_bytes()]);
-        let (caller, now) = (parts.access_control.caller(request), parts.clock.now());
-        let taken = pages.repeats.take(caller, &[&name, text.as_str()], once.as_ref(), now);
-        let taken = taken.map_err(Rejection::Existing)?;
-        let added = parts.add_message.as_customer(reference, key, text, once).await;
-        if added.is_err() {
-            pages.repeats.forget(taken);
-        }
-        added?;
-        Ok(reference)
-    };
-    counted(request, pages, key, adding.await)
-}
-
-/// Counts a refusal against the limits of a visitor who proved nothing.
-fn counted<T>(
-    request: &HttpRequest,
-    pages: &Pages,
-    key: Option<&str>,
-    result: Result<T, Rejection>,
-) -> Result<T, Rejection> {
-    if let Some(is_missing) = result.as_ref().err().and_then(Rejection::proves_nothing) {
-        pages
-            .parts
-            .access_control
-            .after_ticket(request, key.is_some(), is_missing)?;
+        self.counted(looking.await)
     }
-    result
+
+    /// Adds what the customer wrote, within the same limits.
+    async fn add(
+        &self,
+        add_message: &AddMessage,
+        duplicates: &DuplicateFilter,
+        text: MessageText,
+        token: &str,
+    ) -> Result<TicketRef, Rejection> {
+        let adding = async {
+            let reference = self.reference.ok_or(Rejection::NotFound)?;
+            let name = reference.to_string();
+            let once = form_token::idempotency_key(token, &[name.as_bytes(), text.as_str().as_bytes()]);
+            let caller = self.access.caller(&self.request);
+            let recorded = duplicates
+                .take(caller, &[&name, text.as_str()], once.as_ref())
+                .map_err(Rejection::Duplicate)?;
+            let added = add_message
+                .as_customer(reference, self.key.as_deref(), text, once)
+                .await;
+            if added.is_err() {
+                duplicates.forget(recorded);
+            }
+            added?;
+            Ok(reference)
+        };
+        self.counted(adding.await)
+    }
+
+    /// Counts a rejection against the limits of a visitor who proved nothing.
+    fn counted<T>(&self, result: Result<T, Rejection>) -> Result<T, Rejection> {
+        if let Some(is_missing) = result.as_ref().err().and_then(Rejection::proves_nothing) {
+            self.access
+                .after_ticket(&self.request, self.key.is_some(), is_missing)?;
+        }
+        result
+    }
 }
 
 #[cfg(test)]

@@ -5,13 +5,16 @@ use maud::{Markup, html};
 use ticket_domain::{MessageText, TicketRef};
 use url::form_urlencoded;
 
-use crate::access::TooMany;
-use crate::pages::{
-    Pages, again,
-    control::{Control, summary},
-    fault::{Field, ValidationErrors},
-    layout::{Audience, Page, frame},
-    trouble,
+use crate::{
+    access::TooMany,
+    pages::{
+        Site,
+        control::{Control, summary},
+        error_page,
+        fault::{Field, ValidationErrors},
+        form_token,
+        layout::{Audience, Page, frame},
+    },
 };
 
 pub(super) const MESSAGE: Field = Field {
@@ -27,7 +30,7 @@ pub(super) struct Reply<'a> {
     /// What was typed before.
     pub(super) text: &'a str,
     pub(super) faults: &'a ValidationErrors,
-    pub(super) mark: &'a str,
+    pub(super) token: &'a str,
 }
 
 /// Why a message was not stored, so that it must be sent once more.
@@ -36,7 +39,7 @@ pub(super) enum NotSent {
     NotStored,
     TooMany(TooMany),
     /// The same words are in the ticket already, twice.
-    Existing(TooMany),
+    Duplicate(TooMany),
 }
 
 /// A ticket's page, below the base URL.
@@ -65,7 +68,7 @@ pub(super) fn reply_box(reply: Reply<'_>, action: &str) -> Markup {
     html! {
         form.form.reply method="post" action=(action) novalidate data-once {
             (summary(reply.faults))
-            input type="hidden" name=(again::FIELD) value=(reply.mark);
+            input type="hidden" name=(form_token::FIELD) value=(reply.token);
             (control.area(MessageText::MAX))
             div.send { button.button type="submit" data-busy="Sending…" { "Send" } }
         }
@@ -73,7 +76,7 @@ pub(super) fn reply_box(reply: Reply<'_>, action: &str) -> Markup {
 }
 
 /// The page for a message that could not be stored: with the message in it.
-pub(super) fn not_sent(pages: &Pages, reply: Reply<'_>, address: &str, reason: NotSent) -> HttpResponse {
+pub(super) fn not_sent(site: &Site, reply: Reply<'_>, address: &str, reason: NotSent) -> HttpResponse {
     let (status, words) = match reason {
         NotSent::NotStored => (
             StatusCode::INTERNAL_SERVER_ERROR,
@@ -81,18 +84,21 @@ pub(super) fn not_sent(pages: &Pages, reply: Reply<'_>, address: &str, reason: N
         ),
         NotSent::TooMany(error) => (
             StatusCode::TOO_MANY_REQUESTS,
-            format!("Very many requests came from your connection. {}", trouble::wait(error)),
+            format!(
+                "Very many requests came from your connection. {}",
+                error_page::wait(error)
+            ),
         ),
-        NotSent::Existing(error) => (
+        NotSent::Duplicate(error) => (
             StatusCode::TOO_MANY_REQUESTS,
             format!(
                 "We have this already: the same words came twice, and both are in your ticket. {}",
-                trouble::wait(error)
+                error_page::wait(error)
             ),
         ),
     };
     let title = "Your message is not sent yet";
-    let address = pages.at(address);
+    let address = site.at(address);
     let main = html! {
         main #main.wrap.narrow.plain-page.stack tabindex="-1" {
             h1 { (title) }
@@ -104,7 +110,7 @@ pub(super) fn not_sent(pages: &Pages, reply: Reply<'_>, address: &str, reason: N
     Page {
         title,
         audience: Audience::Public,
-        body: frame(pages, &html! {}, &main),
+        body: frame(site, &html! {}, &main),
     }
-    .respond(pages, status)
+    .respond(site, status)
 }

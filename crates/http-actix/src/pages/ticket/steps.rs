@@ -16,7 +16,7 @@ struct Step {
 enum Reached {
     Done,
     Now,
-    ErrorPage,
+    Failed,
     Ahead,
 }
 
@@ -25,7 +25,7 @@ impl Reached {
         match self {
             Self::Done => "done",
             Self::Now => "now",
-            Self::ErrorPage => "trouble",
+            Self::Failed => "trouble",
             Self::Ahead => "ahead",
         }
     }
@@ -34,7 +34,7 @@ impl Reached {
     fn heard(self) -> &'static str {
         match self {
             Self::Done | Self::Now => ", done",
-            Self::ErrorPage => "",
+            Self::Failed => "",
             Self::Ahead => ", not yet",
         }
     }
@@ -62,7 +62,7 @@ fn on_its_way(state: DeliveryState) -> Vec<Step> {
         steps[0].reached = Reached::Done;
         steps[1] = Step {
             label: "Not delivered",
-            reached: Reached::ErrorPage,
+            reached: Reached::Failed,
         };
     }
     steps
@@ -109,7 +109,7 @@ pub(super) fn progress(thread: &Thread) -> Markup {
     html! {
         ol.steps {
             @for step in &steps {
-                li class=(step.reached.class()) aria-current=[matches!(step.reached, Reached::Now | Reached::ErrorPage).then_some("step")] {
+                li class=(step.reached.class()) aria-current=[matches!(step.reached, Reached::Now | Reached::Failed).then_some("step")] {
                     (step.label) span.sr { (step.reached.heard()) }
                 }
             }

@@ -5,7 +5,7 @@ use ticket_domain::{Access, Status, TicketPatch};
 use crate::pages::testing::{Ask, BASE, NASTY, Opened, Setup, Site, escaped, form};
 
 fn private(setup: &mut Setup) {
-    setup.access = Access::Private;
+    setup.settings.ticket_access = Access::Private;
 }
 
 /// The manager's link.

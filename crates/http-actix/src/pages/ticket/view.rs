@@ -8,18 +8,20 @@ use super::{
     reply::{Reply, address, reply_box},
     steps::progress,
 };
-use crate::access::LastEventId;
-use crate::pages::{
-    Pages,
-    excerpt::newest,
-    layout::{Audience, Page, frame},
-    thread::{self, Side},
-    words,
+use crate::{
+    access::LastEventId,
+    pages::{
+        Site,
+        excerpt::newest,
+        layout::{Audience, Page, frame},
+        thread::{self, Side},
+        words,
+    },
 };
 
 /// The ticket's page.
 pub(super) struct TicketPage<'a> {
-    pages: &'a Pages,
+    site: &'a Site,
     thread: &'a Thread,
     access_level: AccessLevel,
     /// A key that proves something. A wrong one is not carried along.
@@ -30,10 +32,10 @@ pub(super) struct TicketPage<'a> {
 }
 
 impl<'a> TicketPage<'a> {
-    pub(super) fn new(pages: &'a Pages, view: &'a View, key: Option<&'a str>, all: bool, reply: Reply<'a>) -> Self {
+    pub(super) fn new(site: &'a Site, view: &'a View, key: Option<&'a str>, all: bool, reply: Reply<'a>) -> Self {
         let key = key.filter(|_| view.access_level > AccessLevel::Anyone);
         Self {
-            pages,
+            site,
             thread: &view.thread,
             access_level: view.access_level,
             key,
@@ -62,15 +64,15 @@ impl<'a> TicketPage<'a> {
                 p.sr #news role="status" {}
             }
         };
-        let nav = html! { a href=(self.pages.at("/")) { "New request" } };
+        let nav = html! { a href=(self.site.at("/")) { "New request" } };
         let title = format!("{} · {}", ticket.details.subject, ticket.reference);
-        let body = frame(self.pages, &nav, &main);
+        let body = frame(self.site, &nav, &main);
         Page {
             title: &title,
             audience: Audience::Public,
             body,
         }
-        .respond(self.pages, status)
+        .respond(self.site, status)
     }
 
     fn head(&self) -> Markup {
@@ -120,7 +122,7 @@ impl<'a> TicketPage<'a> {
     }
 
     fn page(&self, all: bool) -> String {
-        self.pages.at(&address(self.thread.ticket.reference, self.key, all))
+        self.site.at(&address(self.thread.ticket.reference, self.key, all))
     }
 
     /// Where the script hears of news from now on.
@@ -134,7 +136,7 @@ impl<'a> TicketPage<'a> {
         query.extend_pairs(self.key.map(|key| ("key", key)).into_iter().chain(more));
         let query = query.finish();
         let mark = if query.is_empty() { "" } else { "?" };
-        self.pages.at(&format!(
+        self.site.at(&format!(
             "/api/ticket/{}{what}{mark}{query}",
             self.thread.ticket.reference
         ))

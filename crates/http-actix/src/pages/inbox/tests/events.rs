@@ -55,7 +55,7 @@ async fn it_ends_with_the_process() {
     let desk = TestInbox::open();
     let mut reader = listen(&desk).await;
     let (end, ()) = tokio::join!(timeout(Duration::from_secs(10), reader.next()), async {
-        desk.live.close();
+        desk.state.subscriptions.close();
     });
     assert_eq!(end.unwrap(), None);
     assert_eq!(listen(&desk).await.next().await, None);

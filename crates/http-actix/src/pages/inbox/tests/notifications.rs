@@ -48,7 +48,6 @@ async fn what_failed_is_sent_again() {
 async fn what_waits_for_long_or_for_a_word_is_told() {
     let desk = TestInbox::with(|setup| {
         setup.has_receiver = false;
-        setup.settings.has_receiver = false;
     });
     let visitor = desk.sign_in().await;
     let ticket = desk.ticket().await;
@@ -82,9 +81,11 @@ async fn what_waits_for_long_or_for_a_word_is_told() {
 #[actix_web::test]
 async fn what_is_held_goes_out_at_a_word_and_what_comes_later_waits_for_it() {
     // The webhook came later than the ticket.
-    let desk = TestInbox::with(|setup| setup.has_receiver = false);
+    let before = TestInbox::with(|setup| setup.has_receiver = false);
+    let ticket = before.ticket().await;
+    let desk = TestInbox::with(|setup| setup.store = Some(before.store.clone()));
+    desk.clock.pass(1);
     let visitor = desk.sign_in().await;
-    let ticket = desk.ticket().await;
     let path = format!("/inbox/ticket/{ticket}/reply");
     visitor.act(&path, &[("message", "We look into it.")]).await;
     // Nobody waits for an answer, and yet not everything is done.

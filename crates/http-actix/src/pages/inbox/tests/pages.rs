@@ -200,8 +200,8 @@ async fn a_store_that_is_down_is_told_and_nothing_typed_is_lost() {
             format!("/inbox/unmatched/{id}/attach"),
             "name=\"ticketRef\" value=\"T-20250115-1234\"",
         ),
-        (format!("/inbox/notifications/{id}/redeliver"), "name=\"csrf\""),
-        ("/inbox/notifications/redeliver".to_owned(), "name=\"csrf\""),
+        (format!("/inbox/notifications/{id}/redeliver"), "method=\"post\""),
+        ("/inbox/notifications/redeliver".to_owned(), "method=\"post\""),
     ] {
         let fields = [
             ("message", "typed words"),

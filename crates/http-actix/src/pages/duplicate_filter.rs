@@ -1,16 +1,16 @@
-//! The same words again and again from one address: two are stored, and further ones are held back for a while.
+//! Holds back the same text from one address: two are stored, further ones are refused for a while.
 //!
-//! This is for forms that people see. Programs that use the API may have their reasons.
+//! It applies to forms only. Programs that use the API may have their reasons.
 
 use std::{
     collections::HashMap,
     net::IpAddr,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use sha2::{Digest, Sha256};
-use ticket_domain::{IdempotencyKey, Timestamp, sanitize};
+use ticket_domain::{IdempotencyKey, Timestamp, ports::Clock, sanitize};
 
 use crate::access::TooMany;
 
@@ -38,15 +38,17 @@ struct Time {
     at: Timestamp,
 }
 
-/// That words were taken, to be taken back if they could not be stored.
+/// Words that were counted, to be forgotten if they could not be stored.
 #[must_use]
 pub(crate) struct Taken(Option<(Words, Time)>);
 
-/// What was sent lately.
-#[derive(Default)]
-pub(crate) struct DuplicateFilter(Mutex<RecentWindow>);
+/// Remembers which texts came from which address.
+pub(crate) struct DuplicateFilter {
+    clock: Arc<dyn Clock>,
+    window: Mutex<RecentWindow>,
+}
 
-/// Two lots, of which the older is forgotten when the newer one is full.
+/// Two generations; the older is forgotten when the newer is full.
 #[derive(Default)]
 struct RecentWindow {
     new: HashMap<Words, Vec<Time>>,
@@ -54,9 +56,28 @@ struct RecentWindow {
 }
 
 impl DuplicateFilter {
-    /// Counts these words of a caller's; `key` is of the form that they stand in. Too many if they are here already as
-    /// often as they may be. Nobody is a caller who is not counted.
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+        Self {
+            clock,
+            window: Mutex::default(),
+        }
+    }
+
+    /// Counts the words of a form from `caller`; `key` is the form's idempotency key. Without a caller, or without a key,
+    /// nothing is counted.
+    ///
+    /// # Errors
+    /// [`TooMany`] with the wait in seconds if the same words were stored [`ALLOWED`] times within [`WINDOW`].
     pub(crate) fn take(
+        &self,
+        caller: Option<IpAddr>,
+        words: &[&str],
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Taken, TooMany> {
+        self.take_at(caller, words, key, self.clock.now())
+    }
+
+    fn take_at(
         &self,
         caller: Option<IpAddr>,
         words: &[&str],
@@ -74,8 +95,8 @@ impl DuplicateFilter {
             form: Sha256::digest(key.as_str()).into(),
             at: now,
         };
-        let mut lately = self.lately();
-        let times = lately.of(words);
+        let mut window = self.window();
+        let times = window.of(words);
         // A clock that was set back makes nothing last longer.
         times.retain(|taken| taken.at <= now && now.since(taken.at) < WINDOW);
         if times.iter().any(|taken| taken.form == time.form) {
@@ -92,16 +113,16 @@ impl DuplicateFilter {
         Ok(Taken(Some((words, time))))
     }
 
-    /// Takes back what could not be stored, so that it can be sent again.
+    /// Forgets words that could not be stored, so that they can be sent again.
     pub(crate) fn forget(&self, Taken(taken): Taken) {
         if let Some((words, time)) = taken {
-            self.lately().of(words).retain(|other| *other != time);
+            self.window().of(words).retain(|other| *other != time);
         }
     }
 
-    fn lately(&self) -> std::sync::MutexGuard<'_, RecentWindow> {
+    fn window(&self) -> std::sync::MutexGuard<'_, RecentWindow> {
         // Whatever a panic left is a list of times.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.window.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -132,15 +153,20 @@ fn digest(words: &[&str]) -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::SystemClock;
+
+    fn filter() -> DuplicateFilter {
+        DuplicateFilter::new(Arc::new(SystemClock))
+    }
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_unix_micros(seconds * 1_000_000).unwrap()
     }
 
-    fn take(repeats: &DuplicateFilter, from: u32, words: &str, form: &str, seconds: i64) -> Result<Taken, TooMany> {
+    fn take(duplicates: &DuplicateFilter, from: u32, words: &str, form: &str, seconds: i64) -> Result<Taken, TooMany> {
         let from = std::net::Ipv4Addr::from_bits(from).into();
         let key = form.parse().unwrap();
-        repeats.take(Some(from), &["Bottles", words], Some(&key), at(seconds))
+        duplicates.take_at(Some(from), &["Bottles", words], Some(&key), at(seconds))
     }
 
     fn wait(taken: &Result<Taken, TooMany>) -> Option<u64> {
@@ -149,7 +175,7 @@ mod tests {
 
     #[test]
     fn the_third_within_ten_minutes_waits_for_the_first_to_pass() {
-        let repeats = DuplicateFilter::default();
+        let duplicates = filter();
         for (words, form, seconds, expected) in [
             ("Broken.", "a", 0, None),
             ("broken. ", "b", 100, None),
@@ -162,40 +188,44 @@ mod tests {
             ("broken.", "f", 601, Some(99)),
         ] {
             assert_eq!(
-                wait(&take(&repeats, 1, words, form, seconds)),
+                wait(&take(&duplicates, 1, words, form, seconds)),
                 expected,
                 "{words} {seconds}"
             );
         }
-        assert_eq!(wait(&take(&repeats, 2, "Broken.", "g", 601)), None, "another address");
+        assert_eq!(
+            wait(&take(&duplicates, 2, "Broken.", "g", 601)),
+            None,
+            "another address"
+        );
     }
 
     #[test]
     fn what_was_not_stored_does_not_count() {
-        let repeats = DuplicateFilter::default();
+        let duplicates = filter();
         for form in ["a", "b", "c", "d"] {
-            let taken = take(&repeats, 1, "Broken.", form, 0).ok().unwrap();
-            repeats.forget(taken);
+            let taken = take(&duplicates, 1, "Broken.", form, 0).ok().unwrap();
+            duplicates.forget(taken);
         }
         // Nor does anything of a caller who is not counted.
         for form in ["a", "b", "c", "d"] {
             let key = form.parse().unwrap();
-            assert!(repeats.take(None, &["x"], Some(&key), at(0)).is_ok());
+            assert!(duplicates.take_at(None, &["x"], Some(&key), at(0)).is_ok());
         }
     }
 
     #[test]
     fn memory_is_bounded_whoever_comes() {
-        let repeats = DuplicateFilter::default();
-        assert!(take(&repeats, 0, "x", "a", 0).is_ok() && take(&repeats, 0, "x", "b", 0).is_ok());
+        let duplicates = filter();
+        assert!(take(&duplicates, 0, "x", "a", 0).is_ok() && take(&duplicates, 0, "x", "b", 0).is_ok());
         for from in 1..50_000 {
-            let _ = take(&repeats, from, "x", "a", 0);
+            let _ = take(&duplicates, from, "x", "a", 0);
             if from % 5_000 == 0 {
                 // Who keeps coming stays known.
-                assert_eq!(wait(&take(&repeats, 0, "x", "c", 0)), Some(600), "{from}");
+                assert_eq!(wait(&take(&duplicates, 0, "x", "c", 0)), Some(600), "{from}");
             }
         }
-        let lately = repeats.lately();
+        let lately = duplicates.window();
         assert!(lately.new.len() + lately.old.len() <= 2 * MOST);
     }
 }

@@ -1,7 +1,7 @@
 //! Pages that say why something can't be had or was not done, and what to do instead. What was typed is not lost.
 
 use actix_web::{
-    HttpResponse,
+    HttpResponse, ResponseError,
     error::InternalError,
     http::{
         StatusCode,
@@ -11,12 +11,15 @@ use actix_web::{
 use maud::{Markup, html};
 use ticket_domain::ports::StoreError;
 
-use super::gate::{Operator, OperatorForm};
-use crate::access::log_store_failure;
-use crate::pages::{
-    Pages,
-    form_data::FormError,
-    layout::{Audience, Page},
+use super::auth::{Operator, OperatorForm};
+use crate::{
+    access::log_store_failure,
+    pages::{
+        Site,
+        form_data::FormError,
+        layout::{Audience, Page},
+    },
+    state::MissingPart,
 };
 
 /// An answer other than the one that was asked for.
@@ -28,43 +31,34 @@ impl From<HttpResponse> for Rejection {
     }
 }
 
+impl From<MissingPart> for Rejection {
+    fn from(error: MissingPart) -> Self {
+        error.error_response().into()
+    }
+}
+
 impl From<Rejection> for actix_web::Error {
-    fn from(refusal: Rejection) -> Self {
-        InternalError::from_response("refused", *refusal.0).into()
+    fn from(rejection: Rejection) -> Self {
+        InternalError::from_response("refused", *rejection.0).into()
     }
 }
 
 impl Rejection {
-    /// What can't happen did.
-    pub(super) fn internal() -> Self {
-        HttpResponse::InternalServerError().finish().into()
-    }
-
     /// A form that came from another site.
-    pub(super) fn foreign(pages: &Pages) -> Self {
+    pub(super) fn foreign(site: &Site) -> Self {
         let words = html! {
             p { "This form was sent from another website, so nothing was done." }
-            p { a.button href=(pages.at("/inbox")) { "Go to the inbox" } }
+            p { a.button href=(site.at("/inbox")) { "Go to the inbox" } }
         };
-        alone(pages, StatusCode::FORBIDDEN, "That did not come from here", &words).into()
+        bare_page(site, StatusCode::FORBIDDEN, "That did not come from here", &words).into()
     }
 
-    /// A form of an earlier session, or of none.
-    pub(super) fn stale(pages: &Pages, typed: &str) -> Self {
-        let words = html! {
-            p { "The page was open since before you last signed in, so nothing was done. Open it again, and repeat what you did." }
-            (kept(typed))
-            p { a.button href=(pages.at("/inbox")) { "Go to the inbox" } }
-        };
-        alone(pages, StatusCode::FORBIDDEN, "That page is out of date", &words).into()
-    }
-
-    pub(super) fn not_a_form(pages: &Pages, error: FormError) -> Self {
+    pub(super) fn not_a_form(site: &Site, error: FormError) -> Self {
         let words = html! {
             p { (error) }
-            p { a.button href=(pages.at("/inbox")) { "Go to the inbox" } }
+            p { a.button href=(site.at("/inbox")) { "Go to the inbox" } }
         };
-        alone(pages, error.status(), "That could not be read", &words).into()
+        bare_page(site, error.status(), "That could not be read", &words).into()
     }
 }
 
@@ -81,11 +75,11 @@ pub(super) fn kept(typed: &str) -> Markup {
 }
 
 /// A page with nothing around it.
-pub(super) fn alone(pages: &Pages, status: StatusCode, title: &str, words: &Markup) -> HttpResponse {
+pub(super) fn bare_page(site: &Site, status: StatusCode, title: &str, words: &Markup) -> HttpResponse {
     let body = html! {
         a.skip href="#main" { "Skip to content" }
         header.top {
-            div.wrap { a.brand href=(pages.at("/inbox")) { (pages.parts.settings.site_name) } }
+            div.wrap { a.brand href=(site.at("/inbox")) { (site.settings.site_name) } }
         }
         main.wrap.alone #main {
             div.card.stack {
@@ -94,17 +88,17 @@ pub(super) fn alone(pages: &Pages, status: StatusCode, title: &str, words: &Mark
             }
         }
     };
-    respond(pages, status, title, body)
+    respond(site, status, title, body)
 }
 
 /// An answer of the inbox: it shows what is not for everybody, so no browser keeps it.
-pub(super) fn respond(pages: &Pages, status: StatusCode, title: &str, body: Markup) -> HttpResponse {
+pub(super) fn respond(site: &Site, status: StatusCode, title: &str, body: Markup) -> HttpResponse {
     let page = Page {
         title,
         audience: Audience::Inbox,
         body,
     };
-    let mut response = page.respond(pages, status);
+    let mut response = page.respond(site, status);
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
@@ -123,7 +117,7 @@ impl Operator {
             (kept(typed))
             p { a.button href=(self.at("/inbox")) { "Back to tickets" } }
         };
-        alone(&self.pages, StatusCode::NOT_FOUND, "Not found", &words).into()
+        bare_page(&self.site, StatusCode::NOT_FOUND, "Not found", &words).into()
     }
 
     /// The store did not answer a question.
@@ -133,8 +127,8 @@ impl Operator {
             p { "The tickets can't be read at the moment. Nothing is lost. Try again in a minute." }
             p { a.button href=(self.at("/inbox")) { "Try again" } }
         };
-        alone(
-            &self.pages,
+        bare_page(
+            &self.site,
             StatusCode::SERVICE_UNAVAILABLE,
             "The store does not answer",
             &words,
@@ -150,7 +144,6 @@ impl OperatorForm {
         let words = html! {
             p { "Nothing was changed. Try again in a minute." }
             form.stack method="post" action=(self.operator.at(path)) {
-                input type="hidden" name="csrf" value=(self.operator.session.form_code());
                 @for field in fields.iter().copied() {
                     @if field == "message" {
                         div.field {
@@ -167,9 +160,9 @@ impl OperatorForm {
                 }
             }
         };
-        let pages = &self.operator.pages;
-        alone(
-            pages,
+        let site = &self.operator.site;
+        bare_page(
+            site,
             StatusCode::SERVICE_UNAVAILABLE,
             "The store does not answer",
             &words,

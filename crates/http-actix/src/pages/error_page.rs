@@ -1,0 +1,186 @@
+//! Error pages in plain words: what happened, whether anything is lost, and what to do.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{
+        StatusCode,
+        header::{ALLOW, HeaderValue, RETRY_AFTER},
+    },
+    web::Data,
+};
+use maud::html;
+
+use crate::{
+    access::TooMany,
+    pages::{
+        Site,
+        form_data::FormError,
+        layout::{Audience, Page, frame},
+    },
+};
+
+/// A page with a title and a paragraph for each sentence.
+fn error_page(site: &Site, status: StatusCode, title: &str, sentences: &[&str]) -> HttpResponse {
+    let main = html! {
+        main #main.wrap.narrow tabindex="-1" {
+            div.empty {
+                h1 { (title) }
+                @for sentence in sentences { p { (sentence) } }
+                a.button href=(site.at("/")) { "Write to us" }
+            }
+        }
+    };
+    let page = Page {
+        title,
+        audience: Audience::Public,
+        body: frame(site, &html! {}, &main),
+    };
+    page.respond(site, status)
+}
+
+/// Answers paths that no route has. Below the API's paths it leaves the body to the request log, which writes a problem.
+pub(crate) async fn not_found(request: HttpRequest, site: Data<Site>) -> HttpResponse {
+    let path = request.path();
+    let is_below = |folder: &str| {
+        path.strip_prefix(folder)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    if is_below("/api") || is_below("/docs") {
+        return HttpResponse::NotFound().finish();
+    }
+    let sentences = ["The address may have a typing error, or the page has moved."];
+    error_page(&site, StatusCode::NOT_FOUND, "There is nothing here", &sentences)
+}
+
+/// The ticket does not exist, or the visitor may not know that it does.
+pub(crate) fn ticket_not_found(site: &Site) -> HttpResponse {
+    let sentences = [
+        "No ticket can be shown at this address.",
+        "Please use the whole link that you got when you wrote to us: the part after the question mark belongs to it.",
+    ];
+    error_page(site, StatusCode::NOT_FOUND, "We can’t find this ticket", &sentences)
+}
+
+/// The page does not have this method. `allow` lists those that it has.
+pub(crate) fn method_not_allowed(site: &Site, allow: &'static str) -> HttpResponse {
+    let sentences = ["This page can’t be used in the way that was asked."];
+    let mut response = error_page(
+        site,
+        StatusCode::METHOD_NOT_ALLOWED,
+        "That does not work here",
+        &sentences,
+    );
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+    response
+}
+
+/// The form came from a site that may not send it.
+pub(crate) fn foreign_origin(site: &Site) -> HttpResponse {
+    let sentences = [
+        "The page that you came from may not send forms to us. Nothing was stored.",
+        "Please write to us here instead.",
+    ];
+    error_page(site, StatusCode::FORBIDDEN, "This form can’t be taken", &sentences)
+}
+
+/// Only the customer writes on the customer's page.
+pub(crate) fn read_only(site: &Site) -> HttpResponse {
+    let sentences = [
+        "Only the link that you got when you wrote to us lets you write here. Your message was not sent.",
+        "Go back to keep your words, and open that link.",
+    ];
+    let title = "You can read this ticket, not answer it";
+    error_page(site, StatusCode::FORBIDDEN, title, &sentences)
+}
+
+/// The form could not be read.
+pub(crate) fn unreadable_form(site: &Site, error: FormError) -> HttpResponse {
+    let reason = error.to_string();
+    let sentences = [
+        reason.as_str(),
+        "Nothing was stored. Go back: what you typed should still be there.",
+    ];
+    error_page(site, error.status(), "This did not reach us", &sentences)
+}
+
+/// The client spent its rate limit.
+pub(crate) fn too_many_requests(site: &Site, error: TooMany) -> HttpResponse {
+    let wait = wait(error);
+    let sentences = ["Very many requests came from your connection just now.", wait.as_str()];
+    let page = error_page(site, StatusCode::TOO_MANY_REQUESTS, "One moment, please", &sentences);
+    retry_after(page, error)
+}
+
+/// How long to wait, as a sentence.
+pub(crate) fn wait(TooMany { seconds }: TooMany) -> String {
+    match seconds {
+        1 => "Please wait a second, and try again.".to_owned(),
+        _ => format!("Please wait {seconds} seconds, and try again."),
+    }
+}
+
+/// Adds `Retry-After`.
+pub(crate) fn retry_after(mut response: HttpResponse, TooMany { seconds }: TooMany) -> HttpResponse {
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    response
+}
+
+/// The store does not answer.
+pub(crate) fn service_unavailable(site: &Site) -> HttpResponse {
+    let sentences = [
+        "We can’t get at the tickets just now. Yours is safe.",
+        "Please try again in a minute.",
+    ];
+    let title = "Something is out of order here";
+    error_page(site, StatusCode::INTERNAL_SERVER_ERROR, title, &sentences)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::pages::testing::{Ask, NASTY, Site};
+
+    #[actix_web::test]
+    async fn an_unknown_address_has_a_page() {
+        let site = Site::start();
+        for target in [
+            "/nothing",
+            "/ticket",
+            "/ticket/a/b",
+            "/ticket/",
+            "/assets/",
+            "/apis",
+            "/docsy",
+            "/%ff",
+        ] {
+            let page = site.get(target).await;
+            page.assert_page(404);
+            assert!(page.has("There is nothing here") && page.has("href=\"/\""), "{target}");
+        }
+        for nasty in NASTY {
+            let path: String = url::form_urlencoded::byte_serialize(nasty.as_bytes()).collect();
+            let page = site.get(&format!("/{path}?{path}")).await;
+            page.assert_page(404);
+            page.assert_tamed(nasty);
+        }
+    }
+
+    #[actix_web::test]
+    async fn what_programs_ask_for_gets_no_page() {
+        let site = Site::start();
+        for target in ["/api", "/api/nothing", "/api/ticket/a/b", "/docs/x"] {
+            let answer = site.get(target).await;
+            // The server around the pages writes a problem into it.
+            assert_eq!((answer.status, answer.body.as_str()), (404, ""), "{target}");
+        }
+    }
+
+    #[actix_web::test]
+    async fn another_method_is_told_the_right_ones() {
+        let site = Site::start();
+        for target in ["/", "/ticket/T-20250115-1234"] {
+            let page = site.send(Ask::new("DELETE", target)).await;
+            page.assert_page(405);
+            assert_eq!(page.header("allow"), Some("GET, HEAD, POST"), "{target}");
+        }
+    }
+}

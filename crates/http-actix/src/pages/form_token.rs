@@ -1,0 +1,36 @@
+//! Makes it harmless to send a form twice.
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use sha2::{Digest, Sha256};
+use ticket_domain::{IdempotencyKey, ports::Random};
+
+use crate::pages::form_data::FormData;
+
+/// The hidden field of the token.
+pub(crate) const FIELD: &str = "idempotencyKey";
+
+/// The token that a form was sent with; a new one if it has none that is valid.
+pub(crate) fn of(form: &FormData, random: &dyn Random) -> String {
+    match form.get(FIELD).parse::<IdempotencyKey>() {
+        Ok(token) => token.to_string(),
+        Err(_) => new(random),
+    }
+}
+
+/// A token for a form that is shown for the first time.
+pub(crate) fn new(random: &dyn Random) -> String {
+    format!("{:032x}", u128::from_be_bytes(random.bytes()))
+}
+
+/// The idempotency key of a form: a hash of its token *and* its content. The same form with the same content, sent twice,
+/// reloaded or sent again after going back, is stored once. With other content it is stored as another, as somebody
+/// expects who went back and wrote something else.
+pub(crate) fn idempotency_key(token: &str, content: &[&[u8]]) -> Option<IdempotencyKey> {
+    let mut hash = Sha256::new();
+    for part in [token.as_bytes()].iter().chain(content) {
+        hash.update(part.len().to_be_bytes());
+        hash.update(part);
+    }
+    // Base64 is printable ASCII.
+    format!("form-{}", BASE64_STANDARD.encode(hash.finalize())).parse().ok()
+}

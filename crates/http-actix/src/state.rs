@@ -1,0 +1,125 @@
+//! What the handlers share.
+
+use std::{io, sync::Arc};
+
+use actix_web::{
+    HttpRequest, ResponseError,
+    web::{Data, ServiceConfig},
+};
+use ticket_domain::{
+    Managers,
+    ports::{Clock, Outbox, Random, Store, StoreHealth},
+    use_cases::{AddMessage, Context, OpenTicket, Operate, ReceiveReply, Redeliver, ReportReceipt, ViewTicket},
+};
+
+use crate::{
+    Settings,
+    access::{AccessControl, TicketSubscriptions},
+    api::{DeliveryMetrics, HealthProbe, Metrics},
+    pages::{DuplicateFilter, Site},
+};
+
+/// What the handlers share: one per process. A handler names the parts that it needs as `web::Data` arguments.
+#[derive(Clone)]
+pub struct AppState {
+    pub(crate) open_ticket: Data<OpenTicket>,
+    pub(crate) view_ticket: Data<ViewTicket>,
+    pub(crate) receive_reply: Data<ReceiveReply>,
+    pub(crate) report_receipt: Data<ReportReceipt>,
+    pub(crate) add_message: Data<AddMessage>,
+    pub(crate) operate: Data<Operate>,
+    pub(crate) redeliver: Data<Redeliver>,
+    pub(crate) outbox: Data<dyn Outbox>,
+    pub(crate) health: Data<dyn StoreHealth>,
+    pub(crate) clock: Data<dyn Clock>,
+    pub(crate) random: Data<dyn Random>,
+    pub(crate) access_control: Data<AccessControl>,
+    pub(crate) subscriptions: Data<TicketSubscriptions>,
+    pub(crate) metrics: Data<Metrics>,
+    pub(crate) health_probe: Data<HealthProbe>,
+    pub(crate) duplicates: Data<DuplicateFilter>,
+    pub(crate) site: Data<Site>,
+    pub(crate) settings: Data<Settings>,
+}
+
+impl AppState {
+    /// Builds the use cases on `store` and `context`, and subscribes to the store's changes.
+    ///
+    /// `managers` decides whose messages count as a manager's. `receipts` is shared with the delivery worker, and
+    /// `delivery_metrics` too: the worker counts, `/metrics` shows.
+    ///
+    /// # Errors
+    /// If the metrics can't be registered, which means that two have the same name.
+    pub fn new(
+        store: &Arc<dyn Store>,
+        context: Context,
+        managers: Managers,
+        receipts: Arc<ReportReceipt>,
+        delivery_metrics: DeliveryMetrics,
+        settings: Settings,
+    ) -> io::Result<Self> {
+        let access = settings.ticket_access;
+        let view_ticket = Arc::new(ViewTicket::new(store.clone(), access));
+        let subscriptions = Arc::new(TicketSubscriptions::new(view_ticket.clone()));
+        store.follow(subscriptions.clone());
+        let health: Arc<dyn StoreHealth> = store.clone();
+        let outbox: Arc<dyn Outbox> = store.clone();
+        let operate = Operate::new(store.clone(), store.clone(), context.clone(), managers.clone());
+        Ok(Self {
+            open_ticket: Data::new(OpenTicket::new(store.clone(), context.clone())),
+            view_ticket: view_ticket.into(),
+            add_message: Data::new(AddMessage::new(store.clone(), context.clone(), access)),
+            operate: Data::new(operate),
+            redeliver: Data::new(Redeliver::new(store.clone(), context.clone())),
+            report_receipt: receipts.into(),
+            outbox: outbox.into(),
+            health_probe: Data::new(HealthProbe::new(health.clone(), context.clock.clone())),
+            health: health.into(),
+            access_control: Data::new(AccessControl::new(&settings)),
+            subscriptions: subscriptions.into(),
+            metrics: Data::new(Metrics::new(delivery_metrics).map_err(io::Error::other)?),
+            duplicates: Data::new(DuplicateFilter::new(context.clock.clone())),
+            site: Data::new(Site::new(&settings, context.has_receiver)),
+            settings: Data::new(settings),
+            clock: context.clock.clone().into(),
+            random: context.random.clone().into(),
+            receive_reply: Data::new(ReceiveReply::new(store.clone(), store.clone(), context, managers)),
+        })
+    }
+
+    /// Makes each part available to handlers and extractors.
+    pub(crate) fn register(&self, config: &mut ServiceConfig) {
+        config
+            .app_data(self.open_ticket.clone())
+            .app_data(self.view_ticket.clone())
+            .app_data(self.receive_reply.clone())
+            .app_data(self.report_receipt.clone())
+            .app_data(self.add_message.clone())
+            .app_data(self.operate.clone())
+            .app_data(self.redeliver.clone())
+            .app_data(self.outbox.clone())
+            .app_data(self.health.clone())
+            .app_data(self.clock.clone())
+            .app_data(self.random.clone())
+            .app_data(self.access_control.clone())
+            .app_data(self.subscriptions.clone())
+            .app_data(self.metrics.clone())
+            .app_data(self.health_probe.clone())
+            .app_data(self.duplicates.clone())
+            .app_data(self.site.clone())
+            .app_data(self.settings.clone());
+    }
+}
+
+/// A part of the state is not registered. [`AppState::register`] registers all of them.
+#[derive(Debug, thiserror::Error)]
+#[error("a part of the application's state is missing")]
+pub(crate) struct MissingPart;
+
+/// Answers 500, the default.
+impl ResponseError for MissingPart {}
+
+/// A part of the state, for extractors.
+pub(crate) fn part<T: ?Sized + 'static>(request: &HttpRequest) -> Result<&Data<T>, MissingPart> {
+    request.app_data::<Data<T>>().ok_or(MissingPart)
+}
