@@ -52,7 +52,7 @@ async fn empty_store() -> (Arc<dyn Store>, ()) {
 }
 
 fn store_of_your_own() -> FailingStore {
-    FailingStore::over(Arc::new(SqliteStore::temporary().unwrap()))
+    FailingStore::new(Arc::new(SqliteStore::temporary().unwrap()), false)
 }
 
 mod the_store_keeps_the_contract {

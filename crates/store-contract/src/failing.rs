@@ -27,36 +27,27 @@ use ticket_domain::{
 ///
 /// The error's source names a `secret-host`, so that a test can see that nothing of it gets out.
 pub struct FailingStore {
-    inner: Option<Arc<dyn Store>>,
-    is_down: AtomicBool,
+    inner: Arc<dyn Store>,
+    fails: AtomicBool,
     /// How many calls are left until the one that fails; 0 if none is to.
     countdown: AtomicU64,
     calls: Mutex<HashMap<&'static str, usize>>,
 }
 
 impl FailingStore {
-    /// A store that fails every call.
-    pub fn down() -> Self {
-        Self::new(None)
-    }
-
-    /// A store that works as `inner` does, until it is told to fail.
-    pub fn over(inner: Arc<dyn Store>) -> Self {
-        Self::new(Some(inner))
-    }
-
-    fn new(inner: Option<Arc<dyn Store>>) -> Self {
+    /// A store over `inner`; if it `fails`, every call does until it is told otherwise.
+    pub fn new(inner: Arc<dyn Store>, fails: bool) -> Self {
         Self {
             inner,
-            is_down: AtomicBool::new(false),
+            fails: AtomicBool::new(fails),
             countdown: AtomicU64::new(0),
             calls: Mutex::default(),
         }
     }
 
     /// Fails every call from now on, or none.
-    pub fn set_down(&self, is_down: bool) {
-        self.is_down.store(is_down, Ordering::SeqCst);
+    pub fn set_failing(&self, fails: bool) {
+        self.fails.store(fails, Ordering::SeqCst);
     }
 
     /// Fails the `nth` call from now on, the next being 1, and no other.
@@ -75,13 +66,11 @@ impl FailingStore {
         let counted = self
             .countdown
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
-        match &self.inner {
-            Some(inner) if counted != Ok(1) && !self.is_down.load(Ordering::SeqCst) => Ok(&**inner),
-            _ => {
-                let cause = std::io::Error::other("secret-host refused");
-                Err(StoreError::Unavailable(Arc::new(cause)))
-            }
+        if counted == Ok(1) || self.fails.load(Ordering::SeqCst) {
+            let cause = std::io::Error::other("secret-host refused");
+            return Err(StoreError::Unavailable(Arc::new(cause)));
         }
+        Ok(&*self.inner)
     }
 }
 
@@ -172,14 +161,12 @@ impl StoreHealth for FailingStore {
     }
 
     fn pool_use(&self) -> Option<PoolUse> {
-        self.inner.as_ref()?.pool_use()
+        self.inner.pool_use()
     }
 }
 
 impl ChangeFeed for FailingStore {
     fn follow(&self, subscriber: Arc<dyn Subscriber>) {
-        if let Some(inner) = &self.inner {
-            inner.follow(subscriber);
-        }
+        self.inner.follow(subscriber);
     }
 }

@@ -20,7 +20,7 @@ struct World {
 
 impl World {
     async fn new(access: Access) -> Self {
-        let store = Arc::new(FailingStore::over(Arc::new(SqliteStore::temporary().unwrap())));
+        let store = Arc::new(FailingStore::new(Arc::new(SqliteStore::temporary().unwrap()), false));
         let fixture = Fixture::new(store.clone());
         let opening = fixture.opening(Timestamp::from_unix_micros(0).unwrap());
         let ticket = opening.ticket.clone();
