@@ -34,7 +34,7 @@ const AS_ALWAYS: &str = "PRAGMA secure_delete = OFF";
 const NOT_LATER: &str = "
     DELETE FROM search_pending WHERE document IN (
         SELECT t.number << 20 | m.seq FROM messages m JOIN tickets t ON t.id = m.ticket_id WHERE m.id = ?)";
-/// The documents of a ticket by which it is found, made anew of what the rows say now. Only whole ones are taken out.
+/// Rebuilds the documents by which a ticket is found from what the rows contain now. Only whole ones can be taken out.
 const TAKE_OUT: &str = "
     DELETE FROM ticket_search WHERE rowid IN (
         SELECT t.number << 20 | m.seq FROM messages m JOIN tickets t ON t.id = m.ticket_id
@@ -124,10 +124,10 @@ pub(crate) fn erase_messages(
 ) -> Result<(EraseStats, Vec<ChangeEvent>), Failure> {
     let (mut removed, mut events) = (EraseStats::default(), Vec::new());
     for message in messages {
-        if let Some((told, cancelled)) = erase_message(connection, *message, note.at)? {
+        if let Some((event, cancelled)) = erase_message(connection, *message, note.at)? {
             removed.messages += 1;
             removed.cancelled += cancelled;
-            events.push(told);
+            events.push(event);
         }
     }
     if removed.messages > 0 {

@@ -100,7 +100,7 @@ fn statements(connection: &mut SqliteConnection) -> Vec<String> {
     outbox::undelivered(connection, 9).unwrap();
     outcomes::record_attempt(connection, id, claim.lease, &outcome).unwrap();
     answered(connection, &fixture, &opening.ticket, now);
-    told(connection, &fixture, now);
+    delivered(connection, &fixture, now);
     health::vitals(connection, now).unwrap();
     for after in [None, Some(id)] {
         let purge = Purge {
@@ -146,7 +146,7 @@ fn forgotten(connection: &mut SqliteConnection, fixture: &Fixture, ticket: &Tick
     }
 }
 
-/// Keeps a message under an outside id, and asks about it.
+/// Stores an unmatched message under an external id, and asks about it.
 fn asked(connection: &mut SqliteConnection, fixture: &Fixture, external_id: &ExternalId, now: Timestamp) -> Question {
     let message = fixture.message_of(external_id, now);
     let of = message.from.clone().unwrap();
@@ -176,7 +176,7 @@ fn asked(connection: &mut SqliteConnection, fixture: &Fixture, external_id: &Ext
     question
 }
 
-/// Asks anew, in place of what is open, and takes the answer twice.
+/// Asks in place of the open question, and takes the answer twice.
 fn answered(connection: &mut SqliteConnection, fixture: &Fixture, to: &Ticket, now: Timestamp) {
     asked(connection, fixture, &fixture.external_id(), now);
     let question = asked(connection, fixture, &fixture.external_id(), now).id;
@@ -192,8 +192,8 @@ fn answered(connection: &mut SqliteConnection, fixture: &Fixture, to: &Ticket, n
     questions::choice_in(connection, &picking.by.unwrap()).unwrap().unwrap();
 }
 
-/// Takes down what is heard of a notification that is delivered as `SM1`.
-fn told(connection: &mut SqliteConnection, fixture: &Fixture, now: Timestamp) {
+/// Takes receipts of a notification that is delivered as `SM1`.
+fn delivered(connection: &mut SqliteConnection, fixture: &Fixture, now: Timestamp) {
     let external_id: ExternalId = "SM1".parse().unwrap();
     let mut receipt = Receipt {
         external_id: external_id.clone(),
