@@ -7,7 +7,6 @@
 use std::{
     collections::HashSet,
     mem,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
     time::Duration,
@@ -15,7 +14,10 @@ use std::{
 
 use ticket_domain::ports::{ChangeEvent, ChangeFeed, Subscriber};
 
-use crate::postgres::{PostgresStore, connect::Address, listener};
+use crate::{
+    postgres::{PostgresStore, connect::Address, listener},
+    subscribers::Subscribers,
+};
 
 /// So much is remembered for the others while the database can't be reached. Then they are only told that they missed
 /// something.
@@ -36,7 +38,7 @@ pub(crate) struct Publisher {
 /// What the thread shares with those who commit.
 #[derive(Default)]
 pub(crate) struct Exchange {
-    subscribers: Mutex<Arc<[Arc<dyn Subscriber>]>>,
+    subscribers: Subscribers,
     outgoing: Mutex<Outgoing>,
     changed: Condvar,
 }
@@ -65,13 +67,7 @@ impl Publisher {
     }
 
     fn follow(&self, subscriber: Arc<dyn Subscriber>) {
-        let is_first = {
-            let mut subscribers = self.exchange.subscribers.lock().unwrap_or_else(PoisonError::into_inner);
-            let is_first = subscribers.is_empty();
-            *subscribers = subscribers.iter().cloned().chain([subscriber]).collect();
-            is_first
-        };
-        if is_first {
+        if self.exchange.subscribers.add(subscriber) {
             let (exchange, address) = (self.exchange.clone(), self.address.clone());
             let thread = thread::Builder::new().name("announcements".to_owned());
             if let Err(error) = thread.spawn(move || listener::run(&exchange, &address)) {
@@ -82,13 +78,10 @@ impl Publisher {
 
     /// Tells of what was committed. Nobody waits for it: those here must return at once, the others are told later.
     pub(crate) fn publish(&self, events: &[ChangeEvent]) {
-        let subscribers = self.exchange.subscribers();
-        if subscribers.is_empty() {
+        if self.exchange.subscribers.is_empty() {
             return;
         }
-        for &events in events {
-            subscribers.iter().for_each(|subscriber| tell(&**subscriber, events));
-        }
+        self.exchange.subscribers.publish(events);
         self.exchange.remember(events.iter().copied());
     }
 }
@@ -103,9 +96,7 @@ impl Drop for Publisher {
 impl Exchange {
     /// Tells those in this process.
     pub(crate) fn on_change(&self, events: ChangeEvent) {
-        self.subscribers()
-            .iter()
-            .for_each(|subscriber| tell(&**subscriber, events));
+        self.subscribers.publish(&[events]);
     }
 
     /// Has the others told, next time.
@@ -150,19 +141,8 @@ impl Exchange {
         waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
-    fn subscribers(&self) -> Arc<[Arc<dyn Subscriber>]> {
-        self.subscribers.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
     fn outgoing(&self) -> MutexGuard<'_, Outgoing> {
         self.outgoing.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Tells one who follows. What is told is committed, whatever becomes of telling it.
-fn tell(subscriber: &dyn Subscriber, events: ChangeEvent) {
-    if catch_unwind(AssertUnwindSafe(|| subscriber.on_change(events))).is_err() {
-        tracing::error!("a follower of changes panicked");
     }
 }
 
@@ -172,27 +152,6 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-
-    #[test]
-    fn a_follower_that_panics_keeps_nobody_from_hearing() {
-        struct Deaf;
-        impl Subscriber for Deaf {
-            fn on_change(&self, _: ChangeEvent) {
-                std::panic::resume_unwind(Box::new("a fault of a follower"));
-            }
-        }
-        #[derive(Default)]
-        struct Heard(Mutex<Vec<ChangeEvent>>);
-        impl Subscriber for Heard {
-            fn on_change(&self, events: ChangeEvent) {
-                self.0.lock().unwrap().push(events);
-            }
-        }
-        let (exchange, heard) = (Exchange::default(), Arc::new(Heard::default()));
-        *exchange.subscribers.lock().unwrap() = Arc::new([Arc::new(Deaf), heard.clone()]);
-        exchange.on_change(ChangeEvent::Unmatched);
-        assert_eq!(*heard.0.lock().unwrap(), [ChangeEvent::Unmatched]);
-    }
 
     #[test]
     fn more_than_can_be_remembered_is_told_as_missed() {
