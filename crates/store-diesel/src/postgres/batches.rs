@@ -17,10 +17,10 @@ use crate::{
     batch::{BatchError, BatchOperation, Limits, Reach},
     failure::Failure,
     postgres::{
-        announcements::Publisher,
         attempt::TransactionAttempt,
         db::{CALL_LIMIT, COMMIT_LIMIT, Pool},
         openings,
+        publisher::Publisher,
     },
 };
 

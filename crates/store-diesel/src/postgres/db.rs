@@ -22,10 +22,10 @@ use crate::{
     calls::{self, CommitGate, POOL_WAIT},
     failure::Failure,
     postgres::{
-        announcements::Publisher,
         attempt::TransactionAttempt,
         batches::{OPENINGS, OpenTickets, READS, ReadTickets},
         connect::Address,
+        publisher::Publisher,
         threads,
     },
 };

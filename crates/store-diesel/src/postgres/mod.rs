@@ -8,9 +8,8 @@
 //! - `engine.rs`: what the shared statements need to know of Postgres; `locks.rs`: its advisory locks.
 //! - `claims.rs`, `customer_data.rs`, `keys.rs`, `listing.rs`, `openings.rs`, `search.rs`, `threads.rs`: what is asked in
 //!   Postgres' own way.
-//! - `announcements.rs`, `listener.rs`: the change feed, here and in other processes.
+//! - `publisher.rs`, `listener.rs`: the change feed, here and in other processes.
 
-mod announcements;
 mod attempt;
 mod batches;
 mod claims;
@@ -26,6 +25,7 @@ mod migrate;
 mod openings;
 #[cfg(test)]
 mod plans;
+mod publisher;
 mod search;
 #[path = "../statements/mod.rs"]
 mod statements;

@@ -91,7 +91,7 @@ impl SqliteStore {
     fn open_writing(path: &Path, max_batch: usize) -> Result<Self, OpenError> {
         let file = file::File::prepare(path)?;
         // Held until everything is open.
-        let _turn = file.wait_for_turn()?;
+        let _lock = file.lock()?;
         file.create_if_missing()?;
         migrate::migrate(&file)?;
         Ok(Self {

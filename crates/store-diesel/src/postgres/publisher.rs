@@ -1,8 +1,8 @@
-//! Telling of changes: those who follow in this process at once, those in others by way of the database.
+//! Publishes changes: at once to the subscribers in this process, and through the database to other processes.
 //!
-//! The database's own NOTIFY would make commits wait for each other, so nothing is told within them: one thread a store
-//! gathers what was committed and tells it by a connection of its own (`listener.rs`). It begins with the first who
-//! follows and ends with the store.
+//! A NOTIFY within a transaction would make commits wait for each other. Instead, one thread per store gathers the events
+//! of what was committed and sends them on a connection of its own (`listener.rs`). It starts with the first subscriber
+//! and ends with the store.
 
 use std::{
     collections::HashSet,
@@ -19,9 +19,9 @@ use crate::{
     subscribers::Subscribers,
 };
 
-/// So much is remembered for the others while the database can't be reached. Then they are only told that they missed
-/// something.
-const MOST: usize = 10_000;
+/// How many events are kept for other processes while the database can't be reached. If there are more, they only get a
+/// [`ChangeEvent::Resync`].
+const MAX_OUTGOING: usize = 10_000;
 
 impl ChangeFeed for PostgresStore {
     fn follow(&self, subscriber: Arc<dyn Subscriber>) {
@@ -29,13 +29,13 @@ impl ChangeFeed for PostgresStore {
     }
 }
 
-/// Tells whoever follows a store. Its thread ends when it is dropped.
+/// Publishes the changes of a store. Its thread ends when it is dropped.
 pub(crate) struct Publisher {
     exchange: Arc<Exchange>,
     address: Address,
 }
 
-/// What the thread shares with those who commit.
+/// What that thread shares with those that commit.
 #[derive(Default)]
 pub(crate) struct Exchange {
     subscribers: Subscribers,
@@ -49,16 +49,16 @@ struct Outgoing {
     is_closed: bool,
 }
 
-/// What is to be done next.
+/// What the thread does next.
 pub(crate) enum Next {
-    /// Tell the others. Nothing if there was none for a while.
-    Tell(HashSet<ChangeEvent>),
+    /// Send these to other processes. Empty if there were none for a while.
+    Send(HashSet<ChangeEvent>),
     /// End.
     Close,
 }
 
 impl Publisher {
-    /// Nobody follows yet.
+    /// `address` leads to the database itself, past any pooler.
     pub(crate) fn new(address: Address) -> Self {
         Self {
             exchange: Arc::default(),
@@ -69,20 +69,21 @@ impl Publisher {
     fn follow(&self, subscriber: Arc<dyn Subscriber>) {
         if self.exchange.subscribers.add(subscriber) {
             let (exchange, address) = (self.exchange.clone(), self.address.clone());
-            let thread = thread::Builder::new().name("announcements".to_owned());
+            let thread = thread::Builder::new().name("change-feed".to_owned());
             if let Err(error) = thread.spawn(move || listener::run(&exchange, &address)) {
-                tracing::error!(%error, "no thread that hears of changes by other processes");
+                tracing::error!(%error, "no thread listens for changes by other processes");
             }
         }
     }
 
-    /// Tells of what was committed. Nobody waits for it: those here must return at once, the others are told later.
+    /// Publishes what has been committed. The commit's caller waits until the subscribers in this process have returned;
+    /// other processes hear of it later.
     pub(crate) fn publish(&self, events: &[ChangeEvent]) {
         if self.exchange.subscribers.is_empty() {
             return;
         }
         self.exchange.subscribers.publish(events);
-        self.exchange.remember(events.iter().copied());
+        self.exchange.enqueue(events.iter().copied());
     }
 }
 
@@ -94,17 +95,17 @@ impl Drop for Publisher {
 }
 
 impl Exchange {
-    /// Tells those in this process.
-    pub(crate) fn on_change(&self, events: ChangeEvent) {
-        self.subscribers.publish(&[events]);
+    /// Publishes an event of another process to the subscribers in this one.
+    pub(crate) fn receive(&self, event: ChangeEvent) {
+        self.subscribers.publish(&[event]);
     }
 
-    /// Has the others told, next time.
-    pub(crate) fn remember(&self, events: impl IntoIterator<Item = ChangeEvent>) {
+    /// Has events sent to other processes, next time.
+    pub(crate) fn enqueue(&self, events: impl IntoIterator<Item = ChangeEvent>) {
         let mut outgoing = self.outgoing();
         let was_empty = outgoing.events.is_empty();
         outgoing.events.extend(events);
-        if outgoing.events.len() > MOST {
+        if outgoing.events.len() > MAX_OUTGOING {
             outgoing.events = HashSet::from([ChangeEvent::Resync]);
         }
         if was_empty && !outgoing.events.is_empty() {
@@ -112,32 +113,32 @@ impl Exchange {
         }
     }
 
-    /// Waits for news as long as `patience`, and for more to come with it as long as `gathering`.
-    pub(crate) fn next(&self, patience: Duration, gathering: Duration) -> Next {
+    /// Waits for outgoing events up to `limit`, and then gathers more for `gathering`.
+    pub(crate) fn next(&self, limit: Duration, gathering: Duration) -> Next {
         let nothing = |outgoing: &mut Outgoing| outgoing.events.is_empty() && !outgoing.is_closed;
-        let mut outgoing = self.wait(self.outgoing(), patience, nothing);
+        let mut outgoing = self.wait(self.outgoing(), limit, nothing);
         if !outgoing.events.is_empty() {
             outgoing = self.wait(outgoing, gathering, |outgoing| !outgoing.is_closed);
         }
         if outgoing.is_closed {
             return Next::Close;
         }
-        Next::Tell(mem::take(&mut outgoing.events))
+        Next::Send(mem::take(&mut outgoing.events))
     }
 
-    /// Whether it is over, within `patience`.
-    pub(crate) fn is_closed_within(&self, patience: Duration) -> bool {
-        self.wait(self.outgoing(), patience, |outgoing| !outgoing.is_closed)
+    /// Waits for the end of the store up to `limit`, and says whether it came.
+    pub(crate) fn is_closed_within(&self, limit: Duration) -> bool {
+        self.wait(self.outgoing(), limit, |outgoing| !outgoing.is_closed)
             .is_closed
     }
 
     fn wait<'a>(
         &self,
         outgoing: MutexGuard<'a, Outgoing>,
-        patience: Duration,
+        limit: Duration,
         goes_on: impl FnMut(&mut Outgoing) -> bool,
     ) -> MutexGuard<'a, Outgoing> {
-        let waited = self.changed.wait_timeout_while(outgoing, patience, goes_on);
+        let waited = self.changed.wait_timeout_while(outgoing, limit, goes_on);
         waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
@@ -154,20 +155,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn more_than_can_be_remembered_is_told_as_missed() {
+    fn too_many_outgoing_events_become_a_resync() {
         let exchange = Exchange::default();
-        let told = || match exchange.next(Duration::ZERO, Duration::ZERO) {
-            Next::Tell(events) => events,
+        let sent = || match exchange.next(Duration::ZERO, Duration::ZERO) {
+            Next::Send(events) => events,
             Next::Close => panic!("it was not closed"),
         };
         let ticket = |number| ChangeEvent::Ticket(TicketId(Uuid::from_u128(number)));
-        exchange.remember((0..10_000).map(ticket));
-        exchange.remember((0..10_000).map(ticket));
-        assert_eq!(told().len(), 10_000);
-        assert_eq!(told(), HashSet::new());
-        exchange.remember((0..10_001).map(ticket));
-        assert_eq!(told(), HashSet::from([ChangeEvent::Resync]));
-        exchange.remember([ChangeEvent::Unmatched]);
-        assert_eq!(told(), HashSet::from([ChangeEvent::Unmatched]));
+        exchange.enqueue((0..10_000).map(ticket));
+        exchange.enqueue((0..10_000).map(ticket));
+        assert_eq!(sent().len(), 10_000);
+        assert_eq!(sent(), HashSet::new());
+        exchange.enqueue((0..10_001).map(ticket));
+        assert_eq!(sent(), HashSet::from([ChangeEvent::Resync]));
+        exchange.enqueue([ChangeEvent::Unmatched]);
+        assert_eq!(sent(), HashSet::from([ChangeEvent::Unmatched]));
     }
 }
