@@ -1,4 +1,4 @@
-//! What an answer costs where the store costs nothing: a thread that lies in memory, read over a kept connection of this
+//! What an answer costs where the store costs little: a thread in a small file, read over a kept connection of this
 //! machine by one reader, with everything around it: parsing the request, access, JSON, `ETag`, the log line's place.
 //! `GET /health/live`, which does none of that, stands beside it. `cargo bench -p http-actix`.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark")]
@@ -65,7 +65,7 @@ impl WakeSignal for Nothing {
 }
 
 fn state() -> AppState {
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::temporary().expect("a store"));
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::temporary().unwrap());
     let context = Context {
         clock: Arc::new(Stopped),
         random: Arc::new(Counter(AtomicU64::new(0))),
