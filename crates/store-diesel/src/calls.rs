@@ -70,6 +70,10 @@ impl CommitGate {
 ///
 /// None came free in time.
 pub(crate) async fn permit(permits: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, UnavailableReason> {
+    // Spares a timer. It overtakes nobody: a permit that comes free goes to the first who waits.
+    if let Ok(permit) = permits.clone().try_acquire_owned() {
+        return Ok(permit);
+    }
     match timeout(POOL_WAIT, permits.clone().acquire_owned()).await {
         Ok(Ok(permit)) => Ok(permit),
         _ => Err(UnavailableReason::PoolBusy),
