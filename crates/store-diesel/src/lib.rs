@@ -4,10 +4,12 @@
 //! - `prepared.rs`: statements that a connection keeps.
 //! - `failure.rs`: why a call fails, and whether trying again may help.
 //! - `statements/`: what the port calls ask of a database, written once and compiled for each engine.
+//! - `dump/`: everything that a store holds as lines of JSON, for backups and for copies into another store.
 //! - `postgres/`, `sqlite/`: what differs by nature: connections, batching, migrations, claiming, opening, search, lists.
 
 #![allow(clippy::duplicate_mod, reason = "`statements` is compiled for each engine")]
 
+pub mod dump;
 mod failure;
 pub mod postgres;
 mod prepared;

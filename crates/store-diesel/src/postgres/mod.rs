@@ -17,6 +17,7 @@ mod connect;
 mod crew;
 mod customer_data;
 mod db;
+pub(crate) mod dump;
 mod engine;
 mod keys;
 mod listener;
