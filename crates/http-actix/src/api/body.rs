@@ -1,8 +1,6 @@
-//! Reading a JSON body within bounds: of type, of size, of time.
+//! JSON bodies: type, size and time are checked while a body is read, its fields before a handler sees it.
 
-#[cfg(test)]
-pub(crate) mod any_json;
-mod mending;
+mod repair_json;
 
 use std::{borrow::Cow, fmt, future::Future, pin::Pin};
 
@@ -13,46 +11,93 @@ use actix_web::{
     web::{Bytes, BytesMut},
 };
 use futures_util::StreamExt;
+use garde::Validate;
+pub(crate) use repair_json::repair_json;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
+use ticket_domain::IdempotencyKey;
 
-use crate::{
-    Settings,
-    api::problem::{Code, Problem},
-    state::part,
+use crate::Settings;
+use crate::api::{
+    field::field_errors,
+    idempotency,
+    problem::{Code, FieldError, Problem},
 };
-pub(crate) use mending::mended;
+use crate::state::part;
 
-/// What a body is read into.
-pub(crate) trait Document: DeserializeOwned {
-    /// The most bytes it may take.
-    const MAX_BYTES: usize;
+/// A request body: fields as they came, and garde's rules for them.
+pub(crate) trait Document: DeserializeOwned + Validate<Context = ()> + 'static {
+    /// What a valid document says.
+    type Parsed;
 
-    /// What is parsed of the bytes that came. Strict unless a document has reason to be lenient.
-    fn readable(bytes: &[u8]) -> Cow<'_, [u8]> {
+    /// Maximum size, in bytes.
+    const MAX_BYTES: usize = 64 * 1024;
+
+    /// Prepares the bytes for the parser. The default leaves them as they are.
+    fn preprocess(bytes: &[u8]) -> Cow<'_, [u8]> {
         Cow::Borrowed(bytes)
+    }
+
+    /// The values of a valid document. None if a required field has no value, which the rules rule out.
+    fn parsed(self) -> Option<Self::Parsed>;
+}
+
+/// A valid JSON object of at most [`Document::MAX_BYTES`].
+pub(crate) struct Body<T: Document>(pub(crate) T::Parsed);
+
+/// A [`Body`] that may come with an `Idempotency-Key`.
+pub(crate) struct KeyedBody<T: Document> {
+    pub(crate) key: Option<IdempotencyKey>,
+    pub(crate) body: T::Parsed,
+}
+
+type Extracting<T> = Pin<Box<dyn Future<Output = Result<T, Problem>>>>;
+
+impl<T: Document> FromRequest for Body<T> {
+    type Error = Problem;
+    type Future = Extracting<Self>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let document = document::<T>(request, payload);
+        Box::pin(async move { valid(document.await?, None).map(Self) })
     }
 }
 
-/// A JSON object of at most [`Document::MAX_BYTES`].
-pub(crate) struct Body<T>(pub(crate) T);
-
-impl<T: Document + 'static> FromRequest for Body<T> {
+impl<T: Document> FromRequest for KeyedBody<T> {
     type Error = Problem;
-    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+    type Future = Extracting<Self>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let head = check_head(request, T::MAX_BYTES);
-        let deadline = part::<Settings>(request).map(|settings| settings.body_deadline);
-        let payload = payload.take();
+        let document = document::<T>(request, payload);
+        let (key, key_error) = idempotency::key_of(request);
         Box::pin(async move {
-            head?;
-            let bytes = tokio::time::timeout(deadline?, read(payload, T::MAX_BYTES))
-                .await
-                .map_err(|_| Problem::new(Code::RequestTimeout))??;
-            parse(&T::readable(&bytes)).map(Self)
+            let body = valid(document.await?, key_error)?;
+            Ok(Self { key, body })
         })
     }
+}
+
+/// Reads the document of a request.
+fn document<T: Document>(
+    request: &HttpRequest,
+    payload: &mut Payload,
+) -> impl Future<Output = Result<T, Problem>> + use<T> {
+    let head = check_head(request, T::MAX_BYTES);
+    let deadline = part::<Settings>(request).map(|settings| settings.body_deadline);
+    let payload = payload.take();
+    async move {
+        head?;
+        let bytes = tokio::time::timeout(deadline?, read(payload, T::MAX_BYTES))
+            .await
+            .map_err(|_| Problem::new(Code::RequestTimeout))??;
+        parse(&T::preprocess(&bytes))
+    }
+}
+
+fn valid<T: Document>(document: T, key_error: Option<FieldError>) -> Result<T::Parsed, Problem> {
+    let errors = key_error.into_iter().chain(field_errors(&document));
+    Problem::unless_valid(errors.collect())?;
+    document.parsed().ok_or_else(|| Problem::new(Code::Internal))
 }
 
 fn header<'r>(request: &'r HttpRequest, name: &HeaderName) -> Option<&'r str> {
@@ -113,7 +158,7 @@ async fn read(mut payload: Payload, max_bytes: usize) -> Result<Bytes, Problem> 
 
 /// Reads a JSON object. Says where it is broken, and never what stands there.
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    // serde would read a list as well, its values in the order of the fields.
+    // serde would accept a list as well: the values of the fields in their order.
     let is_object = bytes.trim_ascii_start().starts_with(b"{");
     if !is_object {
         return Err(invalid("The body must be a JSON object."));

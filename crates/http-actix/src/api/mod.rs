@@ -1,31 +1,30 @@
-//! What every endpoint shares, and which address leads to which.
+//! The JSON API: its routes. One file per endpoint; the rest is what endpoints share.
 
 mod add_message;
 mod attach;
+mod audit_log;
 mod body;
 mod change_ticket;
 mod create_ticket;
-mod docs_page;
+mod deadline;
+mod docs;
 mod events;
 mod field;
 mod get_ticket;
 mod health;
 mod idempotency;
 mod keys;
-mod list;
 mod list_tickets;
 pub(crate) mod metrics;
 mod notifications;
 pub(crate) mod openapi;
-mod patience;
+mod params;
 pub(crate) mod problem;
 mod receive_inbound;
-mod redeliver_dead;
 mod reply;
 mod report_status;
-mod trail;
+mod schemas;
 mod unmatched;
-mod words;
 
 use actix_cors::Cors;
 use actix_web::{FromRequest, Handler, Resource, Responder, middleware::Condition, web};
@@ -65,8 +64,8 @@ pub(crate) fn routes(config: &mut web::ServiceConfig, allowed_origins: &[String]
         .service(readable("/health/ready", health::ready))
         .service(readable("/metrics", metrics::metrics))
         .service(readable("/api/openapi.json", openapi::document))
-        .service(readable("/docs", docs_page::page))
-        .service(readable("/docs.css", docs_page::style));
+        .service(readable("/docs", docs::page))
+        .service(readable("/docs/{asset}", docs::asset));
 }
 
 /// Endpoints for websites. PATCH on a ticket is for operators: it is not among the methods of [`cors`].
@@ -103,14 +102,16 @@ fn operator_routes(config: &mut web::ServiceConfig) {
         .service(readable("/api/tickets", list_tickets::list_tickets))
         .service(writable("/api/ticket/{ticketRef}/replies", reply::reply))
         .service(readable("/api/notifications", notifications::list_undelivered))
-        .service(writable("/api/notifications/redeliver", redeliver_dead::redeliver_dead))
+        .service(writable("/api/notifications/redeliver", notifications::redeliver_dead))
         .service(writable("/api/notifications/{id}/redeliver", notifications::redeliver))
         .service(readable("/api/unmatched", unmatched::list_unmatched))
         .service(writable("/api/unmatched/{id}/attach", attach::attach))
-        .service(readable("/api/trail", trail::trail));
+        .service(readable("/api/audit-log", audit_log::audit_log))
+        // The former path, for one more version.
+        .service(readable("/api/trail", audit_log::audit_log));
 }
 
-/// An address that GET reads. HEAD is answered wherever GET is, except where nothing ends.
+/// A resource that GET reads. HEAD is answered as well, except for event streams.
 fn readable<F, Args>(path: &str, handler: F) -> Resource
 where
     F: Handler<Args, Output: Responder + 'static>,
@@ -121,7 +122,7 @@ where
         .route(web::head().to(handler))
 }
 
-/// An address that POST sends something to.
+/// A resource that POST writes to.
 fn writable<F, Args>(path: &str, handler: F) -> Resource
 where
     F: Handler<Args, Output: Responder + 'static>,
@@ -196,6 +197,7 @@ mod tests {
             ("/api/notifications/redeliver", SITE),
             ("/api/unmatched", SITE),
             ("/api/unmatched/x/attach", SITE),
+            ("/api/audit-log", SITE),
             ("/api/trail", SITE),
             ("/metrics", SITE),
         ] {

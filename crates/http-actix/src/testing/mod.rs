@@ -5,6 +5,7 @@
 // The tests' surroundings are the real ones, so here is one of the places that ask for the time and for chance.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
 
+mod any_json;
 mod client;
 mod documented;
 mod failing_store;
@@ -26,6 +27,7 @@ use ticket_domain::{
 use tokio::sync::oneshot;
 
 use crate::{AppState, DeliveryMetrics, Settings, serve::serve_with};
+pub(crate) use any_json::any_json;
 pub(crate) use client::{Answer, Request};
 pub(crate) use documented::fault;
 pub(crate) use failing_store::FailingStore;

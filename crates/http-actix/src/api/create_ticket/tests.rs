@@ -1,10 +1,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::{
-    api::body::any_json::any_json,
-    testing::{Request, Service, changed, seeds_ticket},
-};
+use crate::testing::{Request, Service, any_json, changed, seeds_ticket};
 
 fn create(api: &Service, body: &Value) -> crate::testing::Answer {
     api.send(&Request::post("/api/ticket", body))

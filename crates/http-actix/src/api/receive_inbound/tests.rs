@@ -3,10 +3,7 @@ mod asking;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::{
-    api::body::any_json::any_json,
-    testing::{Answer, INBOUND_KEY, MANAGER, Request, Service, changed},
-};
+use crate::testing::{Answer, INBOUND_KEY, MANAGER, Request, Service, any_json, changed};
 
 fn seeds_message(reference: &str) -> Value {
     json!({

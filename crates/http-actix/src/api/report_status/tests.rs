@@ -9,10 +9,8 @@ use ticket_domain::{DeliveryRoute, EventKind, MessageStatus, NotificationId, Pro
 use uuid::Uuid;
 
 use super::*;
-use crate::{
-    api::body::any_json::any_json,
-    testing::{Answer, INBOUND_KEY, OPERATOR_TOKEN, Request, Service, changed},
-};
+use crate::api::field::field_errors;
+use crate::testing::{Answer, INBOUND_KEY, OPERATOR_TOKEN, Request, Service, any_json, changed};
 
 const TARGET: &str = "/api/ticket/inbound/status";
 
@@ -184,7 +182,8 @@ fn no_error_and_no_number_are_the_same() {
     let code = |value: Value| {
         let body = changed(status("SM1", "failed"), "errorCode", Some(value));
         let report: StatusReport = serde_json::from_value(body).unwrap();
-        let (id, status, code) = report.checked().unwrap();
+        assert_eq!(field_errors(&report), []);
+        let (id, status, code) = report.parsed().unwrap();
         assert_eq!((id.as_str(), status), ("SM1", MessageStatus::Failed));
         code
     };
