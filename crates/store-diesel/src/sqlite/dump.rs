@@ -92,7 +92,7 @@ pub(crate) fn open_target(path: &Path) -> Result<Opened, TargetError> {
         sql: String,
     }
     let file = File::prepare(path)?;
-    let _turn = file.wait_for_turn()?;
+    let _lock = file.lock()?;
     file.create_if_missing()?;
     migrate(&file)?;
     let mut connection = connect(&file)?;
