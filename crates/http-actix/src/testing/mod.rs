@@ -8,7 +8,6 @@
 mod any_json;
 mod client;
 mod documented;
-mod failing_store;
 mod stream;
 
 use std::{
@@ -19,6 +18,7 @@ use std::{
 
 use actix_web::web::ServiceConfig;
 use serde_json::{Value, json};
+use store_diesel::SqliteStore;
 use ticket_domain::{
     DeliveryRoute, LeaseToken, Managers, Payload, TicketLinks, Timestamp,
     ports::{AttemptOutcome, Claim, Clock, Composer, Event, Random, Store, WakeSignal},
@@ -30,7 +30,7 @@ use crate::{AppState, DeliveryMetrics, Settings, serve::serve_with};
 pub(crate) use any_json::any_json;
 pub(crate) use client::{Answer, Request};
 pub(crate) use documented::fault;
-pub(crate) use failing_store::FailingStore;
+pub(crate) use store_contract::FailingStore;
 pub(crate) use stream::{EventStream, Piece};
 
 /// The key that n8n shows in tests.
@@ -58,7 +58,6 @@ pub(crate) struct Service {
     pub(crate) store: Arc<dyn Store>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<std::io::Result<()>>>,
-    _folder: tempfile::TempDir,
 }
 
 pub(crate) struct SystemClock;
@@ -119,8 +118,8 @@ impl Service {
             routes: |_| (),
         };
         change(&mut setup);
-        let folder = tempfile::tempdir().unwrap();
-        let store = FailingStore::new(real_store(folder.path()), setup.is_down);
+        let sqlite = SqliteStore::temporary().unwrap();
+        let store = FailingStore::new(Arc::new(sqlite), setup.is_down);
         let store: Arc<dyn Store> = Arc::new(store);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -140,7 +139,6 @@ impl Service {
             store,
             stop: Some(stop),
             thread: Some(thread),
-            _folder: folder,
         }
     }
 
@@ -268,10 +266,6 @@ pub(crate) fn changed(mut object: Value, field: &str, value: Option<Value>) -> V
         None => drop(object.as_object_mut().unwrap().remove(field)),
     }
     object
-}
-
-fn real_store(folder: &std::path::Path) -> Arc<dyn Store> {
-    Arc::new(store_diesel::SqliteStore::open(&folder.join("tickets.db")).unwrap())
 }
 
 fn state(setup: Setup, store: &Arc<dyn Store>) -> AppState {

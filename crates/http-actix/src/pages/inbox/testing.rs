@@ -45,7 +45,6 @@ pub(super) struct TestInbox {
     pub(super) state: AppState,
     pub(super) store: Arc<dyn Store>,
     pub(super) clock: Arc<SetClock>,
-    _folder: tempfile::TempDir,
 }
 
 /// A request, as a browser sends it from a page of the desk.
@@ -78,9 +77,8 @@ impl TestInbox {
             has_receiver: true,
         };
         change(&mut setup);
-        let folder = tempfile::tempdir().unwrap();
         let store = setup.store.take().unwrap_or_else(|| {
-            let sqlite = store_diesel::SqliteStore::open(&folder.path().join("tickets.db")).unwrap();
+            let sqlite = store_diesel::SqliteStore::temporary().unwrap();
             Arc::new(FailingStore::new(Arc::new(sqlite), setup.is_down))
         });
         let clock = Arc::new(SetClock::default());
@@ -101,12 +99,7 @@ impl TestInbox {
         let managers = Managers::new(vec![MANAGER.parse().unwrap()]);
         let metrics = DeliveryMetrics::default();
         let state = AppState::new(&store, context, managers, receipts, metrics, setup.settings).unwrap();
-        Self {
-            state,
-            store,
-            clock,
-            _folder: folder,
-        }
+        Self { state, store, clock }
     }
 
     /// The raw answer, whose body may go on for ever.

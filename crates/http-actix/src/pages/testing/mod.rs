@@ -27,7 +27,6 @@ pub(crate) struct Setup {
 pub(crate) struct Site {
     state: AppState,
     store: Arc<FailingStore>,
-    _folder: tempfile::TempDir,
 }
 
 /// What a browser sends.
@@ -118,8 +117,7 @@ impl Site {
             },
         };
         change(&mut setup);
-        let folder = tempfile::tempdir().unwrap();
-        let sqlite = SqliteStore::open(&folder.path().join("tickets.db")).unwrap();
+        let sqlite = SqliteStore::temporary().unwrap();
         let failing = Arc::new(FailingStore::new(Arc::new(sqlite), false));
         let store: Arc<dyn Store> = failing.clone();
         let context = Context {
@@ -139,11 +137,7 @@ impl Site {
         let managers = Managers::new(vec!["+919655716000".parse().unwrap()]);
         let metrics = DeliveryMetrics::default();
         let state = AppState::new(&store, context, managers, receipts, metrics, setup.settings).unwrap();
-        Self {
-            state,
-            store: failing,
-            _folder: folder,
-        }
+        Self { state, store: failing }
     }
 
     /// From now on the store fails at everything, or works again.
