@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use diesel::{dsl::sql, expression::SqlLiteral, prelude::*, sql_types::Bool};
 use ticket_domain::{
-    AuditStamp, Message, Phone, TicketId, TicketRef, Timestamp,
+    Message, Phone, TicketId, TicketRef, Timestamp,
     ports::{
         ChangeEvent, CustomerData, EraseStats, EraseTarget, Erasure, InactiveQuery, InactiveTickets, StoreError, parse,
     },
@@ -43,10 +43,7 @@ impl CustomerData for Store {
 
 /// Erases one step, and returns what changed by it.
 pub(crate) fn erase(connection: &mut Connection, erasure: &Erasure) -> Result<(EraseStats, Vec<ChangeEvent>), Failure> {
-    let stamp = AuditStamp {
-        id: erasure.entry,
-        at: erasure.at,
-    };
+    let stamp = erasure.stamp;
     securely(connection, |connection| match &erasure.what {
         EraseTarget::Ticket { id, after, limit } => erase_ticket(connection, *id, *after, *limit, stamp),
         EraseTarget::Messages(messages) => erase_messages(connection, messages, stamp),
