@@ -16,14 +16,14 @@ use crate::{
     access::AccessControl,
     api::{
         body::{Body, Document},
-        field::{Field, check, required},
         get_ticket::reference_of,
         idempotency,
         keys::ticket_key,
         patience::in_time,
-        problem::{FieldError, Problem},
+        problem::Problem,
     },
     state::part,
+    validation::{Field, FieldError, ValidationErrors, check, required},
 };
 
 /// What somebody writes. It is trimmed first, and CR LF becomes LF. Lengths count characters.
@@ -46,7 +46,7 @@ impl Document for NewMessage {
 
 impl NewMessage {
     /// The text with every fault of the request told at once, that of its key among them.
-    pub(crate) fn checked(self, key_fault: Option<FieldError>) -> Result<MessageText, Problem> {
+    pub(crate) fn checked(self, key_fault: Option<FieldError>) -> Result<MessageText, ValidationErrors> {
         check(&self, key_fault)?;
         self.message.checked()
     }

@@ -7,12 +7,14 @@ use ticket_domain::{MessageId, Sender, TicketRef, use_cases::Operate};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::api::{
-    body::{Body, Document},
-    field::{Field, check, named, optional},
-    keys::Operator,
-    patience::in_time,
-    problem::{Code, Problem},
+use crate::{
+    api::{
+        body::{Body, Document},
+        keys::Operator,
+        patience::in_time,
+        problem::{Code, Problem},
+    },
+    validation::{Field, check, named, optional},
 };
 
 /// The ticket that a message belongs to.
@@ -29,7 +31,7 @@ pub(crate) struct AttachMessage {
     /// else the customer.
     #[serde(default)]
     #[garde(custom(optional))]
-    #[schema(value_type = Option<crate::api::words::SenderWord>, required = false, example = "customer")]
+    #[schema(value_type = Option<crate::api::schemas::SenderWord>, required = false, example = "customer")]
     sender: Field<Sender>,
 }
 
@@ -106,17 +108,17 @@ mod tests {
 
     use serde_json::{Value, json};
 
-    use crate::testing::{Answer, MANAGER, Request, Service};
+    use crate::testing::{MANAGER, Request, Response, TestApp};
 
     const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
 
-    fn attach(api: &Service, id: &str, body: &Value) -> Answer {
+    fn attach(api: &TestApp, id: &str, body: &Value) -> Response {
         api.as_operator(Request::post(&format!("/api/unmatched/{id}/attach"), body))
     }
 
     #[test]
     fn a_message_joins_the_ticket_that_it_belongs_to_once() {
-        let api = Service::start();
+        let api = TestApp::start();
         let (opened, other) = (api.open_ticket(), api.open_ticket());
         let id = api.store_unmatched(MANAGER, "It is on its way.");
         let to = |reference: &str| json!({ "ticketRef": reference });
@@ -141,7 +143,7 @@ mod tests {
 
     #[test]
     fn the_customers_own_message_opens_the_ticket_again() {
-        let api = Service::start();
+        let api = TestApp::start();
         let opened = api.open_ticket();
         api.hand_over("SM1");
         api.set_status(&opened.reference, "closed");
@@ -157,7 +159,7 @@ mod tests {
 
     #[test]
     fn what_does_not_exist_is_not_found() {
-        let api = Service::start();
+        let api = TestApp::start();
         let opened = api.open_ticket();
         let id = api.store_unmatched(MANAGER, "Hello?");
         for (id, reference, code) in [
@@ -182,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_store_that_is_down_is_an_error() {
-        let api = Service::with(|setup| setup.is_down = true);
+        let api = TestApp::with(|setup| setup.is_down = true);
         let answer = attach(&api, NOBODY, &json!({ "ticketRef": "T-20250115-1234" }));
         assert_eq!((answer.status, answer.code().as_str()), (500, "storage_unavailable"));
     }

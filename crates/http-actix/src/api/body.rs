@@ -1,35 +1,30 @@
-//! Reading a JSON body within bounds: of type, of size, of time.
+//! Extracts JSON bodies.
 
 #[cfg(test)]
 pub(crate) mod any_json;
-mod mending;
+mod repair;
 
 use std::{borrow::Cow, fmt, future::Future, pin::Pin};
 
-use actix_web::{
-    FromRequest, HttpRequest,
-    dev::Payload,
-    http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName},
-    web::{Bytes, BytesMut},
-};
-use futures_util::StreamExt;
+use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header::CONTENT_TYPE};
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
 use crate::{
     Settings,
     api::problem::{Code, Problem},
+    body::{BodyError, is_plain, read},
     state::part,
 };
-pub(crate) use mending::mended;
+pub(crate) use repair::repair_json;
 
 /// What a body is read into.
 pub(crate) trait Document: DeserializeOwned {
-    /// The most bytes it may take.
+    /// The maximum size of a body in bytes.
     const MAX_BYTES: usize;
 
-    /// What is parsed of the bytes that came. Strict unless a document has reason to be lenient.
-    fn readable(bytes: &[u8]) -> Cow<'_, [u8]> {
+    /// Changes the bytes before they are parsed. By default they stay as they are.
+    fn preprocess(bytes: &[u8]) -> Cow<'_, [u8]> {
         Cow::Borrowed(bytes)
     }
 }
@@ -42,54 +37,38 @@ impl<T: Document + 'static> FromRequest for Body<T> {
     type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let head = check_head(request, T::MAX_BYTES);
-        let deadline = part::<Settings>(request).map(|settings| settings.body_deadline);
-        let payload = payload.take();
+        let (request, payload) = (request.clone(), payload.take());
         Box::pin(async move {
-            head?;
-            let bytes = tokio::time::timeout(deadline?, read(payload, T::MAX_BYTES))
-                .await
-                .map_err(|_| Problem::new(Code::RequestTimeout))??;
-            parse(&T::readable(&bytes)).map(Self)
-        })
-    }
-}
-
-fn header<'r>(request: &'r HttpRequest, name: &HeaderName) -> Option<&'r str> {
-    request
-        .headers()
-        .get(name)
-        .map(|value| value.to_str().unwrap_or_default())
-}
-
-fn check_head(request: &HttpRequest, max_bytes: usize) -> Result<(), Problem> {
-    let is_plain = header(request, &CONTENT_ENCODING).is_none_or(|encoding| encoding.eq_ignore_ascii_case("identity"));
-    if !is_plain || !header(request, &CONTENT_TYPE).is_some_and(is_json) {
-        return Err(Problem::new(Code::UnsupportedMediaType));
-    }
-    let length = header(request, &CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
-    match length {
-        Some(length) if length > max_bytes as u64 => Err(too_large(max_bytes)),
-        _ => Ok(()),
-    }
-}
-
-/// `application/json`, with or without `charset=utf-8`.
-fn is_json(content_type: &str) -> bool {
-    let mut parts = content_type.split(';').map(str::trim);
-    let is_json = parts
-        .next()
-        .is_some_and(|kind| kind.eq_ignore_ascii_case("application/json"));
-    is_json
-        && parts.all(|parameter| match parameter.split_once('=') {
-            Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
-                matches!(
-                    value.trim().trim_matches('"').to_ascii_lowercase().as_str(),
-                    "utf-8" | "utf8" | "us-ascii"
-                )
+            if !is_json(&request) {
+                return Err(Problem::new(Code::UnsupportedMediaType));
             }
-            _ => true,
+            let deadline = part::<Settings>(&request)?.body_deadline;
+            let bytes = read(&request, payload, T::MAX_BYTES, deadline).await;
+            let bytes = bytes.map_err(|error| match error {
+                BodyError::TooLarge => too_large(T::MAX_BYTES),
+                BodyError::TooSlow => Problem::new(Code::RequestTimeout),
+                BodyError::BrokeOff => invalid("The body broke off."),
+            })?;
+            parse(&T::preprocess(&bytes)).map(Self)
         })
+    }
+}
+
+/// Whether a body is JSON, and not in a charset other than UTF-8 or ASCII.
+fn is_json(request: &HttpRequest) -> bool {
+    let content_type = request
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let mut parameters = content_type.unwrap_or_default().split(';').skip(1);
+    let is_utf8 = parameters.all(|parameter| match parameter.split_once('=') {
+        Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
+            let charset = value.trim().trim_matches('"').to_ascii_lowercase();
+            matches!(charset.as_str(), "utf-8" | "utf8" | "us-ascii")
+        }
+        _ => true,
+    });
+    is_utf8 && is_plain(request, "application/json")
 }
 
 fn too_large(max_bytes: usize) -> Problem {
@@ -97,18 +76,6 @@ fn too_large(max_bytes: usize) -> Problem {
         Code::PayloadTooLarge,
         format!("The body may have at most {} KiB.", max_bytes / 1024),
     )
-}
-
-async fn read(mut payload: Payload, max_bytes: usize) -> Result<Bytes, Problem> {
-    let mut bytes = BytesMut::new();
-    while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|_| Problem::with_detail(Code::ValidationFailed, "The body broke off."))?;
-        if bytes.len() + chunk.len() > max_bytes {
-            return Err(too_large(max_bytes));
-        }
-        bytes.extend_from_slice(&chunk);
-    }
-    Ok(bytes.freeze())
 }
 
 /// Reads a JSON object. Says where it is broken, and never what stands there.
@@ -138,10 +105,11 @@ fn invalid(detail: impl fmt::Display) -> Problem {
 
 #[cfg(test)]
 mod tests {
+    use actix_web::test::TestRequest;
     use serde_json::json;
 
-    use super::*;
-    use crate::testing::{INBOUND_KEY, Request, Service, seeds_ticket};
+    use super::is_json;
+    use crate::testing::{INBOUND_KEY, Request, TestApp, seeds_ticket};
 
     /// The seed's ticket in exactly so many bytes.
     fn of_size(bytes: usize) -> String {
@@ -154,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_body_may_have_64_kib_whichever_way_it_comes() {
-        let api = Service::start();
+        let api = TestApp::start();
         for (size, status) in [(65_536, 201), (65_537, 413), (300_000, 413)] {
             let request = Request::post_bytes("/api/ticket", of_size(size));
             assert_eq!(api.send(&request).status, status, "{size}");
@@ -167,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_message_from_outside_may_have_256_kib() {
-        let api = Service::start();
+        let api = TestApp::start();
         let body = |size: usize| {
             let empty = json!({ "from": "+1234567", "message": "" }).to_string().len();
             json!({ "from": "+1234567", "message": "x".repeat(size - empty) }).to_string()
@@ -181,7 +149,7 @@ mod tests {
 
     #[test]
     fn only_json_is_read() {
-        let api = Service::start();
+        let api = TestApp::start();
         let post = || Request::post("/api/ticket", &seeds_ticket());
         let typed = |kind: &str| post().without_header("content-type").header("content-type", kind);
         for (request, status) in [
@@ -201,14 +169,14 @@ mod tests {
 
     #[test]
     fn a_body_that_does_not_arrive_is_not_waited_for() {
-        let api = Service::with(|setup| setup.settings.body_deadline = std::time::Duration::from_millis(100));
+        let api = TestApp::with(|setup| setup.settings.body_deadline = std::time::Duration::from_millis(100));
         let answer = api.send(&Request::post_bytes("/api/ticket", "{\"subject\":").announcing(1_000));
         assert_eq!((answer.status, answer.code().as_str()), (408, "request_timeout"));
     }
 
     #[test]
     fn broken_json_is_told_where_and_not_what() {
-        let api = Service::start();
+        let api = TestApp::start();
         let deep = format!("{{\"subject\":{}}}", "[".repeat(10_000));
         for (body, detail) in [
             (&b""[..], "The body must be a JSON object."),
@@ -276,7 +244,8 @@ mod tests {
             ("text/plain", false),
             ("", false),
         ] {
-            assert_eq!(is_json(content_type), expected, "{content_type}");
+            let request = TestRequest::default().insert_header(("content-type", content_type));
+            assert_eq!(is_json(&request.to_http_request()), expected, "{content_type}");
         }
     }
 }

@@ -3,12 +3,8 @@
 use std::future::{Ready, ready};
 
 use actix_web::{FromRequest, HttpRequest, HttpResponse, dev::Payload, http::header::LOCATION, web::Data};
-use garde::Validate;
-use serde::{Deserialize, Serialize};
-use ticket_domain::{
-    Customer, CustomerName, Email, MessageText, Phone, Priority, StrictText, Subject, TicketDetails, TicketRequest,
-    use_cases::OpenTicket,
-};
+use serde::Serialize;
+use ticket_domain::use_cases::OpenTicket;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -16,85 +12,17 @@ use crate::{
     access::{AccessControl, Kind},
     api::{
         body::{Body, Document},
-        field::{Field, check, optional, required},
         idempotency,
         keys::is_operator,
         patience::in_time,
-        problem::{FieldError, Problem},
+        problem::Problem,
     },
     state::part,
+    ticket_request::CreateTicket,
 };
-
-/// What a customer sends in. Texts are trimmed first, and CR LF becomes LF. Lengths count characters. A line of which
-/// nothing can be seen counts as missing.
-#[derive(Deserialize, Validate, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = CreateTicket, example = json!({
-    "customerName": "John Doe",
-    "customerPhone": "+1234567890",
-    "customerEmail": "john@example.com",
-    "subject": "Product Quality Issue",
-    "message": "I received damaged bottles in my last order.",
-    "priority": "high"
-}))]
-pub(crate) struct CreateTicket {
-    /// One line of 1–200 characters.
-    #[serde(default)]
-    #[garde(custom(required))]
-    #[schema(value_type = String, required = true, min_length = 1, max_length = 200, example = "John Doe")]
-    customer_name: Field<StrictText<CustomerName>>,
-    /// 7–15 digits, with or without `+`, once spaces, dots, dashes and brackets are taken away. A leading `00` becomes
-    /// `+`.
-    #[serde(default)]
-    #[garde(custom(required))]
-    #[schema(value_type = String, required = true, example = "+1234567890")]
-    customer_phone: Field<Phone>,
-    /// An address of at most 254 characters.
-    #[serde(default)]
-    #[garde(custom(required))]
-    #[schema(value_type = String, required = true, format = "email", max_length = 254, example = "john@example.com")]
-    customer_email: Field<Email>,
-    /// One line of 1–200 characters.
-    #[serde(default)]
-    #[garde(custom(required))]
-    #[schema(value_type = String, required = true, min_length = 1, max_length = 200, example = "Product Quality Issue")]
-    subject: Field<StrictText<Subject>>,
-    /// 1–5,000 characters. Line breaks and tabs are welcome.
-    #[serde(default)]
-    #[garde(custom(required))]
-    #[schema(
-        value_type = String, required = true, min_length = 1, max_length = 5_000,
-        example = "I received damaged bottles in my last order."
-    )]
-    message: Field<MessageText>,
-    /// `low`, `medium`, `high` or `urgent`. Absent or null: `medium`.
-    #[serde(default)]
-    #[garde(custom(optional))]
-    #[schema(value_type = Option<crate::api::words::PriorityWord>, required = false, example = "high")]
-    priority: Field<Priority>,
-}
 
 impl Document for CreateTicket {
     const MAX_BYTES: usize = 64 * 1024;
-}
-
-impl CreateTicket {
-    /// The request with every fault of it told at once, that of its key among them.
-    fn checked(self, key_fault: Option<FieldError>) -> Result<TicketRequest, Problem> {
-        check(&self, key_fault)?;
-        Ok(TicketRequest {
-            details: TicketDetails {
-                customer: Customer {
-                    name: self.customer_name.checked()?.0,
-                    phone: self.customer_phone.checked()?,
-                    email: self.customer_email.checked()?,
-                },
-                subject: self.subject.checked()?.0,
-                priority: self.priority.good().unwrap_or_default(),
-            },
-            message: self.message.checked()?,
-        })
-    }
 }
 
 /// A ticket that was opened.
@@ -172,7 +100,7 @@ pub(crate) async fn create_ticket(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let (key, key_fault) = idempotency::given(&request);
-    let ticket = body.0.checked(key_fault)?;
+    let ticket = body.0.validated(key_fault)?;
     let opened = in_time(open_ticket.open(ticket, key)).await?;
     let mut response = HttpResponse::Created();
     idempotency::mark(&mut response, opened.replayed);

@@ -18,7 +18,7 @@ use crate::{
     api::{
         keys::Visitor,
         problem::{Code, Problem},
-        words::{ChannelWord, DeliveryWord, PriorityWord, SenderWord, StatusWord},
+        schemas::{ChannelWord, DeliveryWord, PriorityWord, SenderWord, StatusWord},
     },
 };
 

@@ -128,7 +128,7 @@ impl FromRequest for Operator {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::{OPERATOR_TOKEN, Request, Service};
+    use crate::testing::{OPERATOR_TOKEN, Request, TestApp};
 
     /// Everything that is for operators only.
     const OPERATORS: [(&str, &str); 9] = [
@@ -145,8 +145,8 @@ mod tests {
 
     #[test]
     fn only_operators_come_in() {
-        let api = Service::start();
-        let closed = Service::with(|setup| setup.settings.operator_tokens.clear());
+        let api = TestApp::start();
+        let closed = TestApp::with(|setup| setup.settings.operator_tokens.clear());
         for (api, authorization) in [
             (&api, None),
             (&api, Some("Bearer wrong")),
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn a_tickets_key_is_no_operators_token() {
-        let api = Service::start();
+        let api = TestApp::start();
         let opened = api.open_ticket();
         for (method, target) in OPERATORS {
             let between = if target.contains('?') { '&' } else { '?' };
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn guessing_the_token_comes_to_an_end_and_the_right_one_comes_in() {
-        let api = Service::with(|setup| setup.settings.trusted_proxy_hops = 1);
+        let api = TestApp::start();
         for (number, (method, target)) in OPERATORS.into_iter().enumerate() {
             let address = format!("1.2.3.{number}");
             let ask = |token: &str| {
@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_right_key_opens_whatever_token_stands_beside_it() {
-        let api = Service::with(|setup| setup.settings.trusted_proxy_hops = 1);
+        let api = TestApp::start();
         let opened = api.open_ticket();
         let ask = |target: &str| {
             let request = Request::new("GET", target).header("x-forwarded-for", "1.2.3.4");

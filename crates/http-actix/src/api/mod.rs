@@ -7,7 +7,6 @@ mod change_ticket;
 mod create_ticket;
 mod docs_page;
 mod events;
-mod field;
 mod get_ticket;
 mod health;
 mod idempotency;
@@ -23,13 +22,14 @@ mod receive_inbound;
 mod redeliver_dead;
 mod reply;
 mod report_status;
+pub(crate) mod schemas;
 mod trail;
 mod unmatched;
-mod words;
 
 use actix_cors::Cors;
 use actix_web::{FromRequest, Handler, Resource, Responder, middleware::Condition, web};
 
+use crate::readable::readable;
 pub(crate) use health::HealthProbe;
 pub use metrics::DeliveryMetrics;
 pub(crate) use metrics::Metrics;
@@ -110,17 +110,6 @@ fn operator_routes(config: &mut web::ServiceConfig) {
         .service(readable("/api/trail", trail::trail));
 }
 
-/// An address that GET reads. HEAD is answered wherever GET is, except where nothing ends.
-fn readable<F, Args>(path: &str, handler: F) -> Resource
-where
-    F: Handler<Args, Output: Responder + 'static>,
-    Args: FromRequest + 'static,
-{
-    web::resource(path)
-        .route(web::get().to(handler.clone()))
-        .route(web::head().to(handler))
-}
-
 /// An address that POST sends something to.
 fn writable<F, Args>(path: &str, handler: F) -> Resource
 where
@@ -134,7 +123,7 @@ where
 mod tests {
     use serde_json::json;
 
-    use crate::testing::{Request, Service, seeds_ticket};
+    use crate::testing::{Request, TestApp, seeds_ticket};
 
     const SITE: &str = "https://www.example.com";
 
@@ -147,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_listed_site_may_call_the_public_endpoints() {
-        let api = Service::with(|setup| setup.settings.allowed_origins = vec![SITE.into()]);
+        let api = TestApp::with(|setup| setup.settings.allowed_origins = vec![SITE.into()]);
         let asked = api.send(&preflight("/api/ticket", SITE));
         assert_eq!(
             (asked.status, asked.header("access-control-allow-origin")),
@@ -184,7 +173,7 @@ mod tests {
 
     #[test]
     fn other_sites_and_other_endpoints_are_not_for_browsers() {
-        let api = Service::with(|setup| setup.settings.allowed_origins = vec![SITE.into()]);
+        let api = TestApp::with(|setup| setup.settings.allowed_origins = vec![SITE.into()]);
         for (target, origin) in [
             ("/api/ticket", "https://evil.example"),
             ("/api/ticket", "null"),
@@ -208,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_listed_site_may_write_and_follow_and_not_change() {
-        let api = Service::with(|setup| setup.settings.allowed_origins = vec![SITE.into()]);
+        let api = TestApp::with(|setup| setup.settings.allowed_origins = vec![SITE.into()]);
         let opened = api.open_ticket();
         let ticket = format!("/api/ticket/{}", opened.reference);
         let asked = |target: &str, method: &str, headers: &str| {
@@ -238,7 +227,7 @@ mod tests {
 
     #[test]
     fn without_listed_sites_there_is_no_word_about_them() {
-        let api = Service::start();
+        let api = TestApp::start();
         for request in [
             preflight("/api/ticket", SITE),
             Request::post("/api/ticket", &seeds_ticket()).header("origin", SITE),

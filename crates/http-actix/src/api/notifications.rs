@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::api::{
     keys::Operator,
     problem::{Code, Problem},
-    words::{EventWord, NotificationWord},
+    schemas::{EventWord, NotificationWord},
 };
 
 /// The most notifications that are listed.
@@ -159,20 +159,20 @@ mod tests {
     use serde_json::json;
     use ticket_domain::ports::{AttemptOutcome, Clock};
 
-    use crate::testing::{Answer, OPERATOR_TOKEN, Request, Service, SystemClock};
+    use crate::testing::{OPERATOR_TOKEN, Request, Response, SystemClock, TestApp};
 
-    fn list(api: &Service) -> Answer {
+    fn list(api: &TestApp) -> Response {
         api.send(&Request::new("GET", "/api/notifications").bearer(OPERATOR_TOKEN))
     }
 
-    fn redeliver(api: &Service, id: &str) -> Answer {
+    fn redeliver(api: &TestApp, id: &str) -> Response {
         let target = format!("/api/notifications/{id}/redeliver");
         api.send(&Request::new("POST", &target).bearer(OPERATOR_TOKEN))
     }
 
     #[test]
     fn a_dead_notification_is_listed_and_sent_again() {
-        let api = Service::start();
+        let api = TestApp::start();
         let opened = api.open_ticket();
         api.record_attempt(|| AttemptOutcome::Dead {
             at: SystemClock.now(),
@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn what_does_not_exist_is_not_found() {
-        let api = Service::start();
+        let api = TestApp::start();
         for id in ["00000000-0000-4000-8000-000000000000", "x", "%00"] {
             let answer = redeliver(&api, id);
             assert_eq!((answer.status, answer.code().as_str()), (404, "not_found"), "{id}");
@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn wrong_tokens_are_limited() {
-        let api = Service::with(|setup| setup.settings.trusted_proxy_hops = 1);
+        let api = TestApp::start();
         let send = |token| {
             let request = Request::new("GET", "/api/notifications").bearer(token);
             api.send(&request.header("x-forwarded-for", "1.2.3.4")).status
@@ -242,7 +242,7 @@ mod tests {
 
     #[test]
     fn a_store_that_is_down_is_an_error() {
-        let api = Service::with(|setup| setup.is_down = true);
+        let api = TestApp::with(|setup| setup.is_down = true);
         for answer in [list(&api), redeliver(&api, "00000000-0000-4000-8000-000000000000")] {
             assert_eq!((answer.status, answer.code().as_str()), (500, "storage_unavailable"));
         }

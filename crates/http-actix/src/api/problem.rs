@@ -18,8 +18,9 @@ use utoipa::ToSchema;
 
 use crate::{
     access::{TooMany, TooManyConnections, log_store_failure},
-    api::words::CodeWord,
+    api::schemas::CodeWord,
     state::MissingPart,
+    validation::{FieldError, ValidationErrors},
 };
 
 /// The media type of problems.
@@ -93,20 +94,6 @@ codes! {
         "Most likely nothing was written. The request may be sent again, with the same `Idempotency-Key` or `externalId` if it had one.";
     Internal = "internal", INTERNAL_SERVER_ERROR, "Something went wrong",
         "A fault of the server's own. Its log has the request's id.";
-}
-
-/// One field's fault.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub(crate) struct FieldError {
-    /// The field, as it is called in the request.
-    #[schema(example = "customerEmail")]
-    pub(crate) field: String,
-    /// A stable word for the fault.
-    #[schema(example = "invalid_email")]
-    pub(crate) code: String,
-    /// The rule, for people.
-    #[schema(example = "must be an e-mail address such as name@example.com")]
-    pub(crate) message: String,
 }
 
 /// What a manager is asked. It holds customers' subjects, so whoever logs a problem does not see it.
@@ -306,6 +293,12 @@ pub(crate) enum Failure {
     Operate(OperateError),
     Receive(ReceiveError),
     Store(StoreError),
+}
+
+impl From<ValidationErrors> for Problem {
+    fn from(ValidationErrors(errors): ValidationErrors) -> Self {
+        Self::fields(errors)
+    }
 }
 
 impl From<MissingPart> for Problem {

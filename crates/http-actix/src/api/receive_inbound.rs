@@ -13,13 +13,15 @@ use ticket_domain::{
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::api::{
-    body::{Body, Document, mended},
-    field::{Field, blank_is_missing, check, fault, optional, required},
-    keys::InboundCaller,
-    patience::in_time,
-    problem::Problem,
-    words::ChannelWord,
+use crate::{
+    api::{
+        body::{Body, Document, repair_json},
+        keys::InboundCaller,
+        patience::in_time,
+        problem::Problem,
+        schemas::ChannelWord,
+    },
+    validation::{Field, blank_is_missing, check, fault, optional, required},
 };
 
 /// What stands for a message that had no words, and a medium at an address that can't be used.
@@ -90,8 +92,8 @@ impl Document for InboundMessage {
     const MAX_BYTES: usize = 256 * 1024;
 
     /// A reply is never lost over how its text was encoded.
-    fn readable(bytes: &[u8]) -> Cow<'_, [u8]> {
-        mended(bytes)
+    fn preprocess(bytes: &[u8]) -> Cow<'_, [u8]> {
+        repair_json(bytes)
     }
 }
 

@@ -45,15 +45,15 @@ mod tests {
     use serde_json::json;
     use ticket_domain::ports::{AttemptOutcome, Clock};
 
-    use crate::testing::{Answer, Request, Service, SystemClock};
+    use crate::testing::{Request, Response, SystemClock, TestApp};
 
-    fn redeliver(api: &Service) -> Answer {
+    fn redeliver(api: &TestApp) -> Response {
         api.as_operator(Request::new("POST", "/api/notifications/redeliver"))
     }
 
     #[test]
     fn everything_that_was_given_up_is_due_again_and_nothing_else() {
-        let api = Service::start();
+        let api = TestApp::start();
         assert_eq!(redeliver(&api).json(), json!({ "ok": true, "queued": 0 }));
         let opened = [api.open_ticket(), api.open_ticket(), api.open_ticket()];
         api.record_attempt(|| AttemptOutcome::Dead {
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn a_store_that_is_down_is_an_error() {
-        let api = Service::with(|setup| setup.is_down = true);
+        let api = TestApp::with(|setup| setup.is_down = true);
         let answer = redeliver(&api);
         assert_eq!((answer.status, answer.code().as_str()), (500, "storage_unavailable"));
     }

@@ -18,13 +18,15 @@ use utoipa::{
     },
 };
 
-use crate::api::{
-    body::{Body, Document},
-    field::{Field, blank_is_missing, check, optional, required},
-    keys::InboundCaller,
-    patience::in_time,
-    problem::Problem,
-    words::MessageStatusWord,
+use crate::{
+    api::{
+        body::{Body, Document},
+        keys::InboundCaller,
+        patience::in_time,
+        problem::Problem,
+        schemas::MessageStatusWord,
+    },
+    validation::{Field, blank_is_missing, check, optional, required},
 };
 
 /// Twilio's words for a message that it has and WhatsApp has not.

@@ -7,12 +7,14 @@ use ticket_domain::{AuditAction, AuditEntryId, Entry, TicketRef, use_cases::Oper
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::api::{
-    field::{Field, blank_is_missing, check, optional},
-    keys::Operator,
-    list::{LastId, PageSize, next, parameters},
-    problem::{Code, Problem},
-    words::ActWord,
+use crate::{
+    api::{
+        keys::Operator,
+        list::{LastId, PageSize, next, parameters},
+        problem::{Code, Problem},
+        schemas::ActWord,
+    },
+    validation::{Field, blank_is_missing, check, optional},
 };
 
 /// Which entries are wanted. An empty parameter counts as absent.
@@ -162,9 +164,9 @@ mod tests {
     use serde_json::{Value, json};
     use ticket_domain::ports::{AttemptOutcome, Clock};
 
-    use crate::testing::{MANAGER, Request, Service, SystemClock};
+    use crate::testing::{MANAGER, Request, SystemClock, TestApp};
 
-    fn trail(api: &Service, query: &str) -> Value {
+    fn trail(api: &TestApp, query: &str) -> Value {
         let answer = api.get_as_operator(&format!("/api/trail{query}"));
         assert_eq!(answer.status, 200, "{answer:?}");
         answer.json()
@@ -177,7 +179,7 @@ mod tests {
 
     #[test]
     fn every_act_is_told_with_what_it_changed() {
-        let api = Service::start();
+        let api = TestApp::start();
         let opened = api.open_ticket();
         let target = format!("/api/ticket/{}", opened.reference);
         api.record_attempt(|| AttemptOutcome::Dead {
@@ -234,7 +236,7 @@ mod tests {
 
     #[test]
     fn it_is_read_in_pages_of_one_ticket_or_of_all() {
-        let api = Service::start();
+        let api = TestApp::start();
         let (opened, other) = (api.open_ticket(), api.open_ticket());
         for status in ["resolved", "open", "closed"] {
             api.set_status(&opened.reference, status);
@@ -264,14 +266,14 @@ mod tests {
 
     #[test]
     fn wrong_parameters_and_unknown_tickets_are_told() {
-        let api = Service::start();
+        let api = TestApp::start();
         let answer = api.get_as_operator("/api/trail?before=x&limit=many");
         assert_eq!(answer.faults(), ["before invalid_cursor", "limit out_of_range"]);
         for reference in ["T-20250115-1234", "x"] {
             let answer = api.get_as_operator(&format!("/api/trail?ticketRef={reference}"));
             assert_eq!((answer.status, answer.code().as_str()), (404, "ticket_not_found"));
         }
-        let down = Service::with(|setup| setup.is_down = true);
+        let down = TestApp::with(|setup| setup.is_down = true);
         let answer = down.get_as_operator("/api/trail");
         assert_eq!((answer.status, answer.code().as_str()), (500, "storage_unavailable"));
     }

@@ -10,7 +10,7 @@ fn text_can_not_become_markup() {
 
 #[test]
 fn the_page_and_its_style_are_served() {
-    let api = crate::testing::Service::start();
+    let api = crate::testing::TestApp::start();
     let page = api.get("/docs");
     assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
     assert_eq!(page.header("content-security-policy"), Some(POLICY));

@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 use ticket_domain::{Access, Delivery, DeliveryState};
 
 use super::*;
-use crate::testing::{MANAGER, OPERATOR_TOKEN, Request, Service};
+use crate::testing::{MANAGER, OPERATOR_TOKEN, Request, TestApp};
 
 fn keys(value: &Value) -> Vec<&str> {
     value.as_object().unwrap().keys().map(String::as_str).collect()
@@ -10,7 +10,7 @@ fn keys(value: &Value) -> Vec<&str> {
 
 #[test]
 fn a_ticket_has_the_seeds_shape() {
-    let api = Service::start();
+    let api = TestApp::start();
     let opened = api.open_ticket();
     let reply = json!({
         "ticketRef": opened.reference, "message": "We look into it.", "from": MANAGER, "externalId": "SM1",
@@ -69,7 +69,7 @@ fn a_ticket_has_the_seeds_shape() {
 
 #[test]
 fn a_poller_is_told_only_what_is_new() {
-    let api = Service::start();
+    let api = TestApp::start();
     let opened = api.open_ticket();
     let target = format!("/api/ticket/{}", opened.reference);
     let poll = |known: &str| api.send(&Request::new("GET", &target).header("if-none-match", known));
@@ -120,7 +120,7 @@ fn a_delivery_changes_the_tag() {
 
 #[test]
 fn head_is_get_without_a_body() {
-    let api = Service::start();
+    let api = TestApp::start();
     let target = format!("/api/ticket/{}", api.open_ticket().reference);
     let (get, head) = (api.get(&target), api.send(&Request::new("HEAD", &target)));
     assert_eq!(head.status, 200);
@@ -132,7 +132,7 @@ fn head_is_get_without_a_body() {
 
 #[test]
 fn no_reference_is_a_fault_and_a_wrong_one_is_not_found() {
-    let api = Service::start();
+    let api = TestApp::start();
     for target in ["/api/ticket", "/api/ticket/"] {
         assert_eq!(api.get(target).faults(), ["ticketRef required"]);
     }
@@ -154,7 +154,7 @@ fn no_reference_is_a_fault_and_a_wrong_one_is_not_found() {
 
 #[test]
 fn private_tickets_exist_for_their_holders_and_operators_only() {
-    let api = Service::with(|setup| setup.settings.ticket_access = Access::Private);
+    let api = TestApp::with(|setup| setup.settings.ticket_access = Access::Private);
     let opened = api.open_ticket();
     let target = format!("/api/ticket/{}", opened.reference);
     let missing = api.get("/api/ticket/T-20250115-1234");
@@ -193,7 +193,7 @@ fn private_tickets_exist_for_their_holders_and_operators_only() {
 
 #[test]
 fn wrong_keys_are_limited_and_right_ones_are_not() {
-    let api = Service::with(|setup| setup.settings.trusted_proxy_hops = 1);
+    let api = TestApp::start();
     let opened = api.open_ticket();
     let read = |key: &str| {
         let target = format!("/api/ticket/{}?key={key}", opened.reference);
@@ -209,7 +209,7 @@ fn wrong_keys_are_limited_and_right_ones_are_not() {
 
 #[test]
 fn wrong_keys_are_limited_also_where_nothing_is_new() {
-    let api = Service::with(|setup| setup.settings.trusted_proxy_hops = 1);
+    let api = TestApp::start();
     let opened = api.open_ticket();
     let read = |key: &str, tag: &str| {
         let target = format!("/api/ticket/{}?key={key}", opened.reference);
@@ -224,7 +224,7 @@ fn wrong_keys_are_limited_also_where_nothing_is_new() {
 
 #[test]
 fn a_wrong_key_buys_no_reads_beyond_the_limit() {
-    let api = Service::with(|setup| setup.settings.trusted_proxy_hops = 1);
+    let api = TestApp::start();
     let target = format!("/api/ticket/{}", api.open_ticket().reference);
     let read = |target: &str| {
         let request = Request::new("GET", target).header("x-forwarded-for", "1.2.3.4");
@@ -238,7 +238,7 @@ fn a_wrong_key_buys_no_reads_beyond_the_limit() {
 
 #[test]
 fn a_store_that_is_down_is_not_a_missing_ticket() {
-    let api = Service::with(|setup| setup.is_down = true);
+    let api = TestApp::with(|setup| setup.is_down = true);
     let answer = api.get("/api/ticket/T-20250115-1234");
     assert_eq!((answer.status, answer.code().as_str()), (500, "storage_unavailable"));
 }
@@ -249,7 +249,7 @@ fn from(target: &str, address: &str) -> Request {
 
 #[test]
 fn guessing_references_ends_before_reading_does() {
-    let api = Service::with(|setup| setup.settings.trusted_proxy_hops = 1);
+    let api = TestApp::start();
     let opened = api.open_ticket();
     let ticket = format!("/api/ticket/{}", opened.reference);
     for (guess, address) in [
@@ -280,8 +280,7 @@ fn guessing_references_ends_before_reading_does() {
 
 #[test]
 fn whoever_has_spent_their_guesses_costs_the_store_nothing() {
-    let api = Service::with(|setup| {
-        setup.settings.trusted_proxy_hops = 1;
+    let api = TestApp::with(|setup| {
         setup.is_down = true;
     });
     // What is no reference is not looked up.
@@ -298,8 +297,7 @@ fn whoever_has_spent_their_guesses_costs_the_store_nothing() {
 
 #[test]
 fn the_limits_are_those_that_are_set() {
-    let api = Service::with(|setup| {
-        setup.settings.trusted_proxy_hops = 1;
+    let api = TestApp::with(|setup| {
         setup.settings.rates.misses = "1/3".parse().unwrap();
         setup.settings.rates.reads = "1/5".parse().unwrap();
     });

@@ -11,12 +11,12 @@ use uuid::Uuid;
 use super::*;
 use crate::{
     api::body::any_json::any_json,
-    testing::{Answer, INBOUND_KEY, OPERATOR_TOKEN, Request, Service, changed},
+    testing::{INBOUND_KEY, OPERATOR_TOKEN, Request, Response, TestApp, changed},
 };
 
 const TARGET: &str = "/api/ticket/inbound/status";
 
-fn report(api: &Service, body: &Value) -> Answer {
+fn report(api: &TestApp, body: &Value) -> Response {
     api.send(&Request::post(TARGET, body).header("x-api-key", INBOUND_KEY))
 }
 
@@ -25,7 +25,7 @@ fn status(external_id: &str, status: &str) -> Value {
 }
 
 /// Reports, and says whether the message was known.
-fn is_known(api: &Service, body: &Value) -> bool {
+fn is_known(api: &TestApp, body: &Value) -> bool {
     let answer = report(api, body);
     assert_eq!(answer.status, 200, "{body} {answer:?}");
     let answer = answer.json();
@@ -35,7 +35,7 @@ fn is_known(api: &Service, body: &Value) -> bool {
 
 #[test]
 fn a_message_is_unknown_until_it_is_taken_and_never_goes_backwards() {
-    let api = Service::start();
+    let api = TestApp::start();
     let reference = api.open_ticket().reference;
     assert!(!is_known(&api, &status("SM1", "sent")));
     assert_eq!(api.delivery_state(&reference), "waiting");
@@ -60,7 +60,7 @@ fn a_message_is_unknown_until_it_is_taken_and_never_goes_backwards() {
 
 #[test]
 fn a_poller_learns_that_it_was_read() {
-    let api = Service::start();
+    let api = TestApp::start();
     let target = format!("/api/ticket/{}", api.open_ticket().reference);
     api.hand_over("SM1");
     let before = api.get(&target).header("etag").unwrap().to_owned();
@@ -75,7 +75,7 @@ fn a_poller_learns_that_it_was_read() {
 
 #[test]
 fn a_refused_message_goes_another_way_until_there_is_none() {
-    let api = Service::start();
+    let api = TestApp::start();
     let reference = api.open_ticket().reference;
     api.hand_over("SM1");
     let refused = |id: &str, code: Value| changed(status(id, "undelivered"), "errorCode", Some(code));
@@ -111,7 +111,7 @@ fn a_refused_message_goes_another_way_until_there_is_none() {
 
 #[test]
 fn each_rule_has_two_sides() {
-    let api = Service::start();
+    let api = TestApp::start();
     for (field, value, expected) in [
         ("externalId", Some(json!("x".repeat(128))), None),
         ("externalId", Some(json!(" SM1 ")), None),
@@ -220,8 +220,8 @@ fn the_words_between_count_as_queued() {
 
 #[test]
 fn the_key_is_asked_before_anything_of_the_body() {
-    let api = Service::start();
-    let closed = Service::with(|setup| setup.settings.inbound_keys.clear());
+    let api = TestApp::start();
+    let closed = TestApp::with(|setup| setup.settings.inbound_keys.clear());
     // A megabyte is announced and never comes: an answer means that nobody waited for it.
     let post = || Request::new("POST", TARGET).announcing(1_000_000);
     for (api, request) in [
@@ -250,7 +250,7 @@ fn the_key_is_asked_before_anything_of_the_body() {
 
 #[test]
 fn wrong_keys_are_limited() {
-    let api = Service::with(|setup| setup.settings.trusted_proxy_hops = 1);
+    let api = TestApp::start();
     let post = |key: &str| {
         let request = Request::post(TARGET, &json!({})).header("x-api-key", key);
         api.send(&request.header("x-forwarded-for", "2001:db8::1")).status
@@ -261,7 +261,7 @@ fn wrong_keys_are_limited() {
 
 #[test]
 fn a_report_may_have_64_kib() {
-    let api = Service::start();
+    let api = TestApp::start();
     let body = |size: usize| {
         let empty = changed(status("SM1", "sent"), "padding", Some(json!("")));
         let missing = size - empty.to_string().len();
@@ -273,14 +273,14 @@ fn a_report_may_have_64_kib() {
 
 #[test]
 fn a_store_that_is_down_is_an_error() {
-    let api = Service::with(|setup| setup.is_down = true);
+    let api = TestApp::with(|setup| setup.is_down = true);
     let answer = report(&api, &status("SM1", "sent"));
     assert_eq!((answer.status, answer.code().as_str()), (500, "storage_unavailable"));
 }
 
 #[test]
 fn no_body_makes_the_server_fail() {
-    let api = Service::start();
+    let api = TestApp::start();
     api.open_ticket();
     api.hand_over("SM1");
     let mut runner = proptest::test_runner::TestRunner::deterministic();

@@ -1,13 +1,30 @@
-//! Fields of a request: parsed where they stand, so that every fault of a request is told at once.
+//! Parses and validates the fields of requests, of JSON and of forms, so that a response lists every invalid field at once.
 
 use std::str::FromStr;
 
 use garde::Validate;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use ticket_domain::ValidationError;
+use utoipa::ToSchema;
 
-use crate::api::problem::{FieldError, Problem};
+/// One field's fault.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct FieldError {
+    /// The field, as it is called in the request.
+    #[schema(example = "customerEmail")]
+    pub(crate) field: String,
+    /// A stable word for the fault.
+    #[schema(example = "invalid_email")]
+    pub(crate) code: String,
+    /// The rule, for people.
+    #[schema(example = "must be an e-mail address such as name@example.com")]
+    pub(crate) message: String,
+}
+
+/// All invalid fields of a request.
+#[derive(Debug, Default)]
+pub(crate) struct ValidationErrors(pub(crate) Vec<FieldError>);
 
 /// What a field holds. Reading one never fails; whether what it holds will do is for its rule to say.
 pub(crate) enum Field<T: FromStr> {
@@ -31,8 +48,8 @@ impl<T: FromStr> Field<T> {
     }
 
     /// The value of a field that [`check`] found to hold one.
-    pub(crate) fn checked(self) -> Result<T, Problem> {
-        self.good().ok_or_else(|| Problem::fields(Vec::new()))
+    pub(crate) fn checked(self) -> Result<T, ValidationErrors> {
+        self.good().ok_or_else(ValidationErrors::default)
     }
 
     fn read(value: Value, blank_is_missing: bool) -> Self {
@@ -113,7 +130,7 @@ pub(crate) fn fault(code: &str, message: impl std::fmt::Display) -> garde::Error
 pub(crate) fn check<R: Validate<Context = ()>>(
     request: &R,
     elsewhere: impl IntoIterator<Item = FieldError>,
-) -> Result<(), Problem> {
+) -> Result<(), ValidationErrors> {
     let mut errors: Vec<FieldError> = elsewhere.into_iter().collect();
     if let Err(report) = request.validate() {
         errors.extend(faults(&report));
@@ -121,7 +138,7 @@ pub(crate) fn check<R: Validate<Context = ()>>(
     if errors.is_empty() {
         return Ok(());
     }
-    Err(Problem::fields(errors))
+    Err(ValidationErrors(errors))
 }
 
 fn faults(report: &garde::Report) -> impl Iterator<Item = FieldError> {

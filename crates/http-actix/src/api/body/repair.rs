@@ -1,10 +1,10 @@
-//! Making JSON readable that was cut in the middle of a character.
+//! Repairs JSON that was cut in the middle of a character.
 
 use std::borrow::Cow;
 
-/// JSON without what can't be text: bytes that are no UTF-8, and halves of surrogate pairs, which `JSON.stringify`
-/// writes where a text was cut in the middle of an emoji. Each becomes U+FFFD; everything else stays as it is.
-pub(crate) fn mended(json: &[u8]) -> Cow<'_, [u8]> {
+/// Replaces what can't be text by U+FFFD: bytes that are not UTF-8, and halves of surrogate pairs, which `JSON.stringify`
+/// writes where a text was cut in the middle of an emoji. Everything else stays as it is.
+pub(crate) fn repair_json(json: &[u8]) -> Cow<'_, [u8]> {
     let mut json = match String::from_utf8_lossy(json) {
         Cow::Borrowed(_) => Cow::Borrowed(json),
         Cow::Owned(text) => Cow::Owned(text.into_bytes()),
@@ -83,7 +83,7 @@ mod tests {
         ] {
             let shown = String::from_utf8_lossy(json);
             assert_eq!(
-                String::from_utf8_lossy(&mended(json)),
+                String::from_utf8_lossy(&repair_json(json)),
                 String::from_utf8_lossy(expected),
                 "{shown}"
             );
@@ -117,7 +117,7 @@ mod tests {
         #[test]
         fn sound_json_stays_as_it_is(value in any_json()) {
             for json in [value.to_string(), escaped(&value.to_string())] {
-                prop_assert!(matches!(mended(json.as_bytes()), Cow::Borrowed(same) if same == json.as_bytes()), "{json}");
+                prop_assert!(matches!(repair_json(json.as_bytes()), Cow::Borrowed(same) if same == json.as_bytes()), "{json}");
             }
         }
 
@@ -134,7 +134,7 @@ mod tests {
             }
             json.push('"');
             let units: Vec<u16> = units.iter().map(|(unit, _)| *unit).collect();
-            let read: String = serde_json::from_slice(&mended(json.as_bytes())).unwrap();
+            let read: String = serde_json::from_slice(&repair_json(json.as_bytes())).unwrap();
             prop_assert_eq!(read, String::from_utf16_lossy(&units));
         }
 
@@ -148,9 +148,9 @@ mod tests {
             0..20,
         )) {
             let bytes = parts.concat();
-            let once = mended(&bytes).into_owned();
+            let once = repair_json(&bytes).into_owned();
             prop_assert!(std::str::from_utf8(&once).is_ok());
-            prop_assert!(matches!(mended(&once), Cow::Borrowed(_)));
+            prop_assert!(matches!(repair_json(&once), Cow::Borrowed(_)));
         }
     }
 }
