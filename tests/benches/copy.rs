@@ -111,7 +111,7 @@ fn fill(file: &TempStore, tickets: u32) {
              INSERT INTO messages (id, ticket_id, seq, sender, channel, body, created_at) \
              SELECT {message}, id, 1, 'customer', 'web', \
                 'The bottles of batch' || (i % 100) || ' are damaged, please send new ones.', at FROM n; \
-             INSERT INTO notifications (id, ticket_id, seq, event, payload, addressed, state, scheduled_at, failures, \
+             INSERT INTO notifications (id, ticket_id, seq, event, payload, addressed, state, scheduled_at, failed_attempts, \
                 settled_at, created_at, progress, external_id) \
              SELECT {notification}, id, 1, 'ticket.created', CAST('{{\"event\":\"ticket.created\",\"ticketRef\":\"' \
                 || printf('T-20250115-%07d', i) || '\",\"ticketId\":\"0194690a-7a28-7c3e-9d6f-0123456789ab\",\

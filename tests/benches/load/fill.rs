@@ -88,7 +88,7 @@ fn postgres() -> String {
     }
     write!(
         sql,
-        "INSERT INTO notifications (id, ticket_id, seq, event, payload, addressed, state, scheduled_at, failures, \
+        "INSERT INTO notifications (id, ticket_id, seq, event, payload, addressed, state, scheduled_at, failed_attempts, \
             settled_at, created_at, progress) \
          SELECT md5('n' || i)::uuid, md5('t' || i)::uuid, 1, 'ticket.created', '{{}}', true, 'delivered', \
             '2025-01-15 10:30Z', 0, '2025-01-15 10:31Z', '2025-01-15 10:30Z', 'read' \
@@ -119,7 +119,7 @@ fn sqlite() -> String {
         .unwrap();
     }
     sql.push_str(
-        "INSERT INTO notifications (id, ticket_id, seq, event, payload, addressed, state, scheduled_at, failures, \
+        "INSERT INTO notifications (id, ticket_id, seq, event, payload, addressed, state, scheduled_at, failed_attempts, \
             settled_at, created_at, progress) \
          SELECT randomblob(16), id, 1, 'ticket.created', x'7b7d', 1, 'delivered', created_at, 0, \
             created_at + 60000000, created_at, 'read' FROM tickets WHERE version = 3; \

@@ -165,7 +165,7 @@ fn rows<I: Fn(u8) -> String>(dialect: &Dialect<'_, I>) -> String {
          INSERT INTO messages (id, ticket_id, seq, sender, channel, body, created_at) \
          SELECT {answer}, {ticket}, 2, 'manager', 'whatsapp', 'We look into it and answer you today.', {moment} \
             FROM {numbers} WHERE {answered}; \
-         INSERT INTO notifications (id, ticket_id, seq, event, payload, addressed, state, scheduled_at, failures, \
+         INSERT INTO notifications (id, ticket_id, seq, event, payload, addressed, state, scheduled_at, failed_attempts, \
             settled_at, created_at, progress) \
          SELECT {notification}, {ticket}, 1, 'ticket.created', {payload}, {is_true}, 'delivered', {moment}, 0, \
             {moment}, {moment}, 'read' FROM {numbers}"

@@ -8,7 +8,7 @@ use crate::stores::{ask, dump, execute, file_with};
 /// What no caller can bring about at will: every state of a notification, with every column, and its neighbours.
 const RARE: &str = "
     UPDATE notifications SET state = 'waiting', due_at = 1736937030000000, lease = randomblob(16),
-        tried_at = 1736937000000001, probed_at = 1736937000000001, failures = 2, released = 1,
+        attempted_at = 1736937000000001, probed_at = 1736937000000001, failed_attempts = 2, released = 1,
         last_error = 'HTTP 500', addressed = 1, settled_at = NULL, external_id = NULL
         WHERE ticket_id = (SELECT id FROM tickets WHERE number = 1) AND seq = 1;
     UPDATE notifications SET state = 'held', due_at = NULL, addressed = 0, settled_at = NULL
@@ -16,18 +16,18 @@ const RARE: &str = "
     UPDATE notifications SET state = 'dead', due_at = NULL, settled_at = 1736937000000003, route = 'backup_template',
         round = 3, payload = x'00ff7b7d'
         WHERE ticket_id = (SELECT id FROM tickets WHERE number = 3) AND seq = 1;
-    INSERT INTO earlier_ids (external_id, notification_id)
+    INSERT INTO previous_external_ids (external_id, notification_id)
         SELECT 'SM-earlier', id FROM notifications ORDER BY id LIMIT 1;
     INSERT INTO receipts (external_id, status, error_code, at)
         VALUES ('SM-nobody', 'undelivered', 63016, 1736937000000005), ('SM-some', 'read', NULL, 1736937000000006);
-    INSERT INTO questions (id, of_phone, choices, text, is_run, begun_at, asked_at, closed_at, answered_by,
+    INSERT INTO questions (id, of_phone, choices, text, is_batch, begun_at, asked_at, closed_at, answered_by,
         answered_with, attached)
         SELECT randomblob(16), '+15559998888', reference || ' T-20250115-0001', 'Which?' || char(10) || '1 or 2', 1,
             1736937000000007, 1736937000000008, 1736937000000009, 'SM-answer', id, 2 FROM tickets WHERE number = 1;
-    INSERT INTO trail (id, at, act, amount) VALUES (randomblob(16), 1736937000000010, 'redeliver_dead', 7);";
+    INSERT INTO audit_log (id, at, action, count) VALUES (randomblob(16), 1736937000000010, 'redeliver_dead', 7);";
 
 /// What becomes of a lease: it is handed back, and due since it was taken.
-const HANDED_BACK: &str = "UPDATE notifications SET lease = NULL, due_at = tried_at WHERE lease IS NOT NULL";
+const HANDED_BACK: &str = "UPDATE notifications SET lease = NULL, due_at = attempted_at WHERE lease IS NOT NULL";
 
 async fn thread(desk: &TestServer, reference: &str) -> Value {
     let reply = desk.get(&format!("/api/ticket/{reference}")).await;

@@ -13,10 +13,10 @@ pub(crate) const TABLES: [&str; 8] = [
     "questions",
     "messages",
     "notifications",
-    "earlier_ids",
+    "previous_external_ids",
     "idempotency_keys",
     "receipts",
-    "trail",
+    "audit_log",
 ];
 
 #[derive(QueryableByName)]
@@ -134,7 +134,7 @@ pub(crate) async fn file_with(tickets: u32) -> TempStore {
              INSERT INTO messages (id, ticket_id, seq, sender, channel, body, created_at) \
              SELECT randomblob(16), id, 1, 'customer', 'web', 'It came broken.', created_at FROM tickets; \
              INSERT INTO notifications (id, ticket_id, seq, event, payload, addressed, state, due_at, scheduled_at, \
-                failures, created_at) \
+                failed_attempts, created_at) \
              SELECT randomblob(16), id, 1, 'ticket.created', x'7b7d', 1, 'waiting', created_at, created_at, 0, created_at \
              FROM tickets; COMMIT"
         ),

@@ -30,7 +30,7 @@ use crate::{
         connect::Address,
         opener::TicketWriter,
         reader::Reader,
-        tickets,
+        threads,
         turn::{Decision, Turn},
     },
 };
@@ -83,8 +83,8 @@ impl Db {
         let places = Arc::new(Semaphore::new(pool.max_size() as usize));
         Self {
             opener: TicketWriter::new(pool.clone(), places.clone(), publisher.clone()),
-            heads: Reader::new(pool.clone(), places.clone(), 2, HEADS_TOGETHER, tickets::heads),
-            threads: Reader::new(pool.clone(), places.clone(), 2, THREADS_TOGETHER, tickets::threads),
+            heads: Reader::new(pool.clone(), places.clone(), 2, HEADS_TOGETHER, threads::heads),
+            threads: Reader::new(pool.clone(), places.clone(), 2, THREADS_TOGETHER, threads::threads),
             places,
             pool,
             publisher,

@@ -1,12 +1,21 @@
 //! Lists of tickets, by when they last changed, and what of them needs an operator.
 
-use diesel::{prelude::*, sql_query, sql_types};
-use ticket_domain::{
-    Attention, Awaiting, Oldest, Priority, Sender, Status, TicketListItem, TicketPage, TicketQuery, ports::parse,
+use diesel::{
+    prelude::*,
+    sql_query,
+    sql_types::{BigInt, Text},
 };
-use time::{OffsetDateTime, PrimitiveDateTime};
+use ticket_domain::{
+    Attention, Awaiting, Oldest, Priority, Sender, Status, TicketListItem, TicketPage, TicketQuery, Timestamp,
+    ports::parse,
+};
 
-use crate::postgres::{db::Failure, prepared::prepared, rows::ListedRow};
+use crate::{
+    failure::Failure,
+    prepared::prepared,
+    rows::ListedRow,
+    types::{Moment, Stored},
+};
 
 /// The tickets of the numbers that `$page` gives, each with its newest message. One statement, so that both are of one
 /// moment.
@@ -35,40 +44,40 @@ const AWAITING_MANAGER: &str = "
 
 #[derive(QueryableByName)]
 struct Count {
-    #[diesel(sql_type = sql_types::BigInt)]
+    #[diesel(sql_type = BigInt)]
     count: i64,
 }
 
 #[derive(QueryableByName)]
 struct OldestRow {
-    #[diesel(sql_type = sql_types::Text)]
+    #[diesel(sql_type = Text)]
     reference: String,
-    #[diesel(sql_type = sql_types::Timestamptz)]
-    updated_at: OffsetDateTime,
+    #[diesel(sql_type = Moment)]
+    updated_at: Timestamp,
 }
 
 /// One page of the tickets that meet the conditions but the text, the last changed first.
-pub(crate) fn list(connection: &mut PgConnection, listing: &TicketQuery) -> Result<TicketPage, Failure> {
-    let Some(sql) = page(listing) else {
+pub(crate) fn page(connection: &mut PgConnection, listing: &TicketQuery) -> Result<TicketPage, Failure> {
+    let Some(sql) = query(listing) else {
         return Ok(TicketPage::default());
     };
     let statement = sql_query(sql)
-        .bind::<sql_types::BigInt, _>(i64::from(listing.limit) + 1)
-        .bind::<sql_types::Timestamptz, _>(listing.after.map_or(BEGINNING, |after| after.at.into()))
-        .bind::<sql_types::BigInt, _>(listing.after.map_or(i64::MAX, |after| after.number));
+        .bind::<BigInt, _>(i64::from(listing.limit) + 1)
+        .bind::<Moment, _>(listing.after.map_or(END, |after| Stored(after.at)))
+        .bind::<BigInt, _>(listing.after.map_or(i64::MAX, |after| after.number));
     let rows: Vec<ListedRow> = prepared(statement).load(connection)?;
     Ok(tickets(rows, listing.limit))
 }
 
 /// After every change there can be.
-const BEGINNING: OffsetDateTime = PrimitiveDateTime::MAX.assume_utc();
+const END: Stored<Timestamp> = Stored(Timestamp::MAX);
 
 /// The rows as a page; the one beyond `limit` says that there is another page. A corrupt row keeps no other back.
 pub(crate) fn tickets(mut rows: Vec<ListedRow>, limit: u16) -> TicketPage {
     let limit = usize::from(limit);
     let is_more = rows.len() > limit;
     rows.truncate(limit);
-    let next = rows.last().filter(|_| is_more).map(ListedRow::place);
+    let next = rows.last().filter(|_| is_more).map(ListedRow::cursor);
     let tickets = rows.into_iter().filter_map(|row| {
         TicketListItem::try_from(row)
             .inspect_err(|error| tracing::error!(%error, "a ticket's row is corrupt"))
@@ -82,7 +91,7 @@ pub(crate) fn tickets(mut rows: Vec<ListedRow>, limit: u16) -> TicketPage {
 
 /// The statement for one page, `$1` tickets after (`$2`, `$3`): of each kind that is wanted the first ones, by an index
 /// that holds them in this order, and of those the first. None where no kind is wanted.
-fn page(listing: &TicketQuery) -> Option<String> {
+fn query(listing: &TicketQuery) -> Option<String> {
     const BRANCH: &str = "(updated_at, number) < ($2, $3) ORDER BY updated_at DESC, number DESC LIMIT $1";
     let branches: Vec<String> = kinds(listing)
         .into_iter()
@@ -125,7 +134,7 @@ fn kinds(listing: &TicketQuery) -> Vec<String> {
 
 /// What needs an operator.
 pub(crate) fn attention(connection: &mut PgConnection) -> Result<Attention, Failure> {
-    let counted = sql_query(AWAITING_MANAGER).bind::<sql_types::BigInt, _>(i64::from(Attention::COUNTED));
+    let counted = sql_query(AWAITING_MANAGER).bind::<BigInt, _>(i64::from(Attention::COUNTED));
     let Count { count } = prepared(counted).get_result(connection)?;
     let oldest: Option<OldestRow> = prepared(sql_query(oldest_awaiting_manager()))
         .get_result(connection)
@@ -133,7 +142,7 @@ pub(crate) fn attention(connection: &mut PgConnection) -> Result<Attention, Fail
     let oldest = oldest.map(|row| {
         Ok::<_, Failure>(Oldest {
             reference: parse("tickets", "reference", &row.reference)?,
-            since: row.updated_at.into(),
+            since: row.updated_at,
         })
     });
     Ok(Attention {

@@ -6,45 +6,34 @@
 //! - `db.rs`, `turn.rs`: how a call gets a connection, and how long it may take. `opener.rs`, `reader.rs`: how
 //!   tickets that are opened or read at the same time share a commit or a statement, by the threads of `crew.rs`. Blocking
 //!   lives in these and nowhere else.
-//! - `openings.rs`, `tickets.rs`, `keys.rs`, `messages.rs`, `questions.rs`, `outbox.rs`, `redelivery.rs`, `outcomes.rs`,
-//!   `receipts.rs`, `desk.rs`, `listing.rs`, `search.rs`, `trail.rs`, `health.rs`, `housekeeping.rs`,
-//!   `customer_data.rs`: what each port call asks of the database.
-//! - `prepared.rs`: statements that a connection keeps.
-//! - `announcements.rs`, `listener.rs`: who is told of changes, here and in other processes.
-//! - `rows.rs`: rows to values and back.
+//! - `engine.rs`: what the shared statements need to know of Postgres; `locks.rs`: its advisory locks.
+//! - `claims.rs`, `customer_data.rs`, `keys.rs`, `listing.rs`, `openings.rs`, `search.rs`, `threads.rs`: what is asked in
+//!   Postgres' own way.
+//! - `announcements.rs`, `listener.rs`: the change feed, here and in other processes.
 
 mod announcements;
+mod claims;
 mod connect;
 mod crew;
 mod customer_data;
 mod db;
-mod desk;
-mod health;
-mod holds;
-mod housekeeping;
+mod engine;
 mod keys;
 mod listener;
 mod listing;
-mod messages;
+mod locks;
 mod migrate;
 mod opener;
 mod openings;
-mod outbox;
-mod outcomes;
 #[cfg(test)]
 mod plans;
-mod prepared;
-mod questions;
 mod reader;
-mod receipts;
-mod redelivery;
-mod rows;
-mod schema;
 mod search;
+#[path = "../statements/mod.rs"]
+mod statements;
 #[cfg(feature = "testing")]
 pub mod testing;
-mod tickets;
-mod trail;
+mod threads;
 mod turn;
 
 pub use connect::ConnectError;

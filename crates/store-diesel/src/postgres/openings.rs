@@ -5,39 +5,42 @@ use std::collections::HashSet;
 use diesel::{
     prelude::*,
     sql_query,
-    sql_types::{self, Array, Bool, Bytea, Nullable, Text, Timestamptz},
+    sql_types::{Array, Bool, Bytea, Nullable, Text},
 };
 use ticket_domain::{
-    ExternalId, MediaUrl, Phone,
+    ExternalId, MediaUrl, MessageId, NotificationId, Phone, TicketId, Timestamp,
     ports::{OpenResult, Opening},
 };
-use time::OffsetDateTime;
-use uuid::Uuid;
 
-use crate::postgres::{db::Failure, keys, prepared::typed};
+use super::keys;
+use crate::{
+    failure::Failure,
+    prepared::typed,
+    types::{Id, Moment, Stored},
+};
 
 /// Opens tickets; says of each what became of it. No two have the same key.
 ///
 /// Every writer takes its locks in this order: references as they sort, then keys as they sort. So twins wait for each
 /// other, never in a circle.
 pub(crate) fn open(connection: &mut PgConnection, openings: &[&Opening]) -> Result<Vec<OpenResult>, Failure> {
-    let mut precedents = keys::precedents(connection, openings)?;
-    let is_new = |opening: &&&Opening| !precedents.contains_key(&opening.ticket.id);
+    let mut existing = keys::existing(connection, openings)?;
+    let is_new = |opening: &&&Opening| !existing.contains_key(&opening.ticket.id);
     let mut new: Vec<&Opening> = openings.iter().filter(is_new).copied().collect();
     new.sort_unstable_by_key(|opening| opening.ticket.reference);
     let written = insert(connection, &new)?;
     let (new, refused): (Vec<&Opening>, Vec<&Opening>) = new
         .into_iter()
-        .partition(|opening| written.contains(&opening.ticket.id.0));
+        .partition(|opening| written.contains(&opening.ticket.id));
     keys::remember_openings(connection, &new)?;
     // The ticket that has the reference may be a twin's, which was written after our first look.
-    precedents.extend(keys::precedents(connection, &refused)?);
+    existing.extend(keys::existing(connection, &refused)?);
     let opened = openings.iter().map(|opening| {
-        if written.contains(&opening.ticket.id.0) {
+        if written.contains(&opening.ticket.id) {
             return OpenResult::Opened;
         }
-        let precedent = precedents.remove(&opening.ticket.id);
-        precedent.map_or(OpenResult::ReferenceTaken, OpenResult::AlreadyOpened)
+        let before = existing.remove(&opening.ticket.id);
+        before.map_or(OpenResult::ReferenceTaken, OpenResult::AlreadyOpened)
     });
     Ok(opened.collect())
 }
@@ -61,19 +64,19 @@ const INSERT: &str = "
         SELECT message_id, id, 1, sender, channel, from_phone, body, media_url, external_id, said
         FROM input WHERE (id IN (SELECT id FROM opened)) IS TRUE),
     told AS (
-        INSERT INTO notifications (id, ticket_id, seq, event, payload, addressed, state, due_at, scheduled_at, failures,
-            created_at)
+        INSERT INTO notifications (id, ticket_id, seq, event, payload, addressed, state, due_at, scheduled_at,
+            failed_attempts, created_at)
         SELECT notification_id, id, 1, event, payload, addressed, 'waiting', told, told, 0, told
         FROM input WHERE (id IN (SELECT id FROM opened)) IS TRUE)
     SELECT id FROM opened";
 
-fn insert(connection: &mut PgConnection, openings: &[&Opening]) -> Result<HashSet<Uuid>, Failure> {
+fn insert(connection: &mut PgConnection, openings: &[&Opening]) -> Result<HashSet<TicketId>, Failure> {
     if openings.is_empty() {
         return Ok(HashSet::new());
     }
     let rows = Rows::of(openings);
     let statement = sql_query(INSERT)
-        .bind::<Array<sql_types::Uuid>, _>(rows.ids)
+        .bind::<Array<Id>, _>(rows.ids)
         .bind::<Array<Text>, _>(rows.references)
         .bind::<Array<Text>, _>(rows.names)
         .bind::<Array<Text>, _>(rows.phones)
@@ -83,29 +86,29 @@ fn insert(connection: &mut PgConnection, openings: &[&Opening]) -> Result<HashSe
         .bind::<Array<Text>, _>(rows.statuses)
         .bind::<Array<Text>, _>(rows.customer_keys)
         .bind::<Array<Text>, _>(rows.reader_keys)
-        .bind::<Array<Timestamptz>, _>(rows.opened)
-        .bind::<Array<Timestamptz>, _>(rows.updated)
-        .bind::<Array<sql_types::Uuid>, _>(rows.message_ids)
+        .bind::<Array<Moment>, _>(rows.opened)
+        .bind::<Array<Moment>, _>(rows.updated)
+        .bind::<Array<Id>, _>(rows.message_ids)
         .bind::<Array<Text>, _>(rows.senders)
         .bind::<Array<Text>, _>(rows.channels)
         .bind::<Array<Nullable<Text>>, _>(rows.from_phones)
         .bind::<Array<Text>, _>(rows.bodies)
         .bind::<Array<Nullable<Text>>, _>(rows.media_urls)
         .bind::<Array<Nullable<Text>>, _>(rows.external_ids)
-        .bind::<Array<Timestamptz>, _>(rows.said)
-        .bind::<Array<sql_types::Uuid>, _>(rows.notification_ids)
+        .bind::<Array<Moment>, _>(rows.said)
+        .bind::<Array<Id>, _>(rows.notification_ids)
         .bind::<Array<Text>, _>(rows.events)
         .bind::<Array<Bytea>, _>(rows.payloads)
         .bind::<Array<Bool>, _>(rows.addressed)
-        .bind::<Array<Timestamptz>, _>(rows.told);
-    let written: Vec<Uuid> = typed::<sql_types::Uuid, _>(statement).load(connection)?;
+        .bind::<Array<Moment>, _>(rows.told);
+    let written: Vec<TicketId> = typed::<Id, _>(statement).load(connection)?;
     Ok(written.into_iter().collect())
 }
 
 /// The rows of many openings, column by column.
 #[derive(Default)]
 struct Rows<'a> {
-    ids: Vec<Uuid>,
+    ids: Vec<Stored<TicketId>>,
     references: Vec<String>,
     names: Vec<&'a str>,
     phones: Vec<&'a str>,
@@ -115,21 +118,21 @@ struct Rows<'a> {
     statuses: Vec<&'a str>,
     customer_keys: Vec<&'a str>,
     reader_keys: Vec<&'a str>,
-    opened: Vec<OffsetDateTime>,
-    updated: Vec<OffsetDateTime>,
-    message_ids: Vec<Uuid>,
+    opened: Vec<Stored<Timestamp>>,
+    updated: Vec<Stored<Timestamp>>,
+    message_ids: Vec<Stored<MessageId>>,
     senders: Vec<&'a str>,
     channels: Vec<&'a str>,
     from_phones: Vec<Option<&'a str>>,
     bodies: Vec<&'a str>,
     media_urls: Vec<Option<&'a str>>,
     external_ids: Vec<Option<&'a str>>,
-    said: Vec<OffsetDateTime>,
-    notification_ids: Vec<Uuid>,
+    said: Vec<Stored<Timestamp>>,
+    notification_ids: Vec<Stored<NotificationId>>,
     events: Vec<&'a str>,
     payloads: Vec<&'a [u8]>,
     addressed: Vec<bool>,
-    told: Vec<OffsetDateTime>,
+    told: Vec<Stored<Timestamp>>,
 }
 
 impl<'a> Rows<'a> {
@@ -148,7 +151,7 @@ impl<'a> Rows<'a> {
             notification,
             idempotency: _,
         } = opening;
-        self.ids.push(ticket.id.0);
+        self.ids.push(Stored(ticket.id));
         self.references.push(ticket.reference.to_string());
         self.names.push(ticket.details.customer.name.as_str());
         self.phones.push(ticket.details.customer.phone.as_str());
@@ -158,9 +161,9 @@ impl<'a> Rows<'a> {
         self.statuses.push(ticket.status.as_str());
         self.customer_keys.push(ticket.keys.customer.as_str());
         self.reader_keys.push(ticket.keys.reader.as_str());
-        self.opened.push(ticket.created_at.into());
-        self.updated.push(ticket.updated_at.into());
-        self.message_ids.push(message.id.0);
+        self.opened.push(Stored(ticket.created_at));
+        self.updated.push(Stored(ticket.updated_at));
+        self.message_ids.push(Stored(message.id));
         self.senders.push(message.sender.as_str());
         self.channels.push(message.channel.as_str());
         self.from_phones.push(message.from.as_ref().map(Phone::as_str));
@@ -168,11 +171,11 @@ impl<'a> Rows<'a> {
         self.media_urls.push(message.content.media().map(MediaUrl::as_str));
         self.external_ids
             .push(message.external_id.as_ref().map(ExternalId::as_str));
-        self.said.push(message.created_at.into());
-        self.notification_ids.push(notification.id.0);
+        self.said.push(Stored(message.created_at));
+        self.notification_ids.push(Stored(notification.id));
         self.events.push(notification.event.as_str());
         self.payloads.push(&notification.payload.0);
         self.addressed.push(notification.addressed);
-        self.told.push(notification.created_at.into());
+        self.told.push(Stored(notification.created_at));
     }
 }

@@ -132,7 +132,7 @@ mod tests {
     use tokio::task::spawn_blocking;
 
     use super::*;
-    use crate::postgres::{PostgresStore, connect::Address, db::pool, tickets};
+    use crate::postgres::{PostgresStore, connect::Address, db::pool, threads};
 
     type Answer = oneshot::Receiver<Result<Option<Thread>, StoreError>>;
 
@@ -188,7 +188,7 @@ mod tests {
             openings[1].ticket.reference
         );
         database.execute(&infinite).await;
-        let ended = read(&database, &openings, tickets::threads).await;
+        let ended = read(&database, &openings, threads::threads).await;
         assert!(
             matches!(
                 &ended[..],
@@ -203,7 +203,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn a_panic_is_its_ticket_s_fault_alone() {
         fn panicking(connection: &mut PgConnection, references: &[TicketRef]) -> Result<Found<Thread>, Failure> {
-            let found = tickets::threads(connection, references)?;
+            let found = threads::threads(connection, references)?;
             if found.len() < references.len() {
                 std::panic::resume_unwind(Box::new("a fault of ours"));
             }

@@ -5,15 +5,16 @@
 //! how many of them have the words tells which way to go on. However many tickets there are, a call reads no more than
 //! some ten thousand; a page that is not full by then says where the next one goes on.
 
-use diesel::{connection::SimpleConnection, prelude::*, sql_query, sql_types};
-use ticket_domain::{Awaiting, Cursor, SearchText, TicketPage, TicketQuery, Timestamp};
-use time::OffsetDateTime;
-
-use crate::postgres::{
-    db::Failure,
-    listing::{self, listed},
-    rows::ListedRow,
+use diesel::{
+    connection::SimpleConnection,
+    prelude::*,
+    sql_query,
+    sql_types::{Array, BigInt, Bool, Text},
 };
+use ticket_domain::{Awaiting, Cursor, SearchText, TicketPage, TicketQuery, Timestamp};
+
+use super::listing::{self, listed};
+use crate::{failure::Failure, rows::ListedRow};
 
 /// So many of the newest tickets are looked through first.
 const SAMPLE: i64 = 500;
@@ -61,11 +62,11 @@ const PAGE: &str = listed!("(SELECT unnest($1) AS number)", "page.number DESC");
 
 #[derive(QueryableByName)]
 struct Hit {
-    #[diesel(sql_type = sql_types::BigInt)]
+    #[diesel(sql_type = BigInt)]
     number: i64,
-    #[diesel(sql_type = sql_types::Bool)]
+    #[diesel(sql_type = Bool)]
     has_all: bool,
-    #[diesel(sql_type = sql_types::Bool)]
+    #[diesel(sql_type = Bool)]
     is_admitted: bool,
 }
 
@@ -80,20 +81,20 @@ struct Hits {
 
 #[derive(QueryableByName)]
 struct Number {
-    #[diesel(sql_type = sql_types::BigInt)]
+    #[diesel(sql_type = BigInt)]
     number: i64,
 }
 
 #[derive(QueryableByName)]
 struct Gathered {
-    #[diesel(sql_type = sql_types::BigInt)]
+    #[diesel(sql_type = BigInt)]
     found: i64,
-    #[diesel(sql_type = sql_types::Array<sql_types::BigInt>)]
+    #[diesel(sql_type = Array<BigInt>)]
     numbers: Vec<i64>,
 }
 
 /// One page of the tickets that have the words and meet the other conditions, the newest first.
-pub(crate) fn search(
+pub(crate) fn page(
     connection: &mut PgConnection,
     listing: &TicketQuery,
     text: &SearchText,
@@ -108,13 +109,11 @@ pub(crate) fn search(
     };
     let is_whole = search.run()?;
     let Search { numbers, below, .. } = search;
-    let rows: Vec<ListedRow> = sql_query(PAGE)
-        .bind::<sql_types::Array<sql_types::BigInt>, _>(numbers)
-        .load(connection)?;
+    let rows: Vec<ListedRow> = sql_query(PAGE).bind::<Array<BigInt>, _>(numbers).load(connection)?;
     let mut page = listing::tickets(rows, listing.limit);
     if page.next.is_none() && !is_whole {
         // Only the number counts.
-        let at = Timestamp::from(OffsetDateTime::UNIX_EPOCH);
+        let at = Timestamp::UNIX_EPOCH;
         page.next = Some(Cursor { at, number: below });
     }
     Ok(page)
@@ -177,9 +176,9 @@ impl Search<'_> {
     /// Looks through the next so many tickets. None if these were the last.
     fn look_through(&mut self, count: i64) -> Result<Option<Hits>, Failure> {
         let hits: Vec<Hit> = sql_query(LOOK_THROUGH.replacen("$admitted", &self.conditions, 1))
-            .bind::<sql_types::Text, _>(self.text)
-            .bind::<sql_types::BigInt, _>(self.below)
-            .bind::<sql_types::BigInt, _>(count)
+            .bind::<Text, _>(self.text)
+            .bind::<BigInt, _>(self.below)
+            .bind::<BigInt, _>(count)
             .load(self.connection)?;
         let all = hits.iter().filter(|hit| hit.has_all);
         let counted = Hits {
@@ -190,8 +189,8 @@ impl Search<'_> {
         let room = self.wanted.saturating_sub(self.numbers.len());
         self.numbers.extend(admitted.take(room));
         let reached: Option<Number> = sql_query(REACHED)
-            .bind::<sql_types::BigInt, _>(self.below)
-            .bind::<sql_types::BigInt, _>(count)
+            .bind::<BigInt, _>(self.below)
+            .bind::<BigInt, _>(count)
             .get_result(self.connection)
             .optional()?;
         Ok(reached.map(|reached| {
@@ -206,10 +205,10 @@ impl Search<'_> {
             .replacen("$index", index, 1)
             .replacen("$admitted", &self.conditions, 1);
         let statement = sql_query(statement)
-            .bind::<sql_types::Text, _>(self.text)
-            .bind::<sql_types::BigInt, _>(self.below)
-            .bind::<sql_types::BigInt, _>(i64::try_from(self.wanted - self.numbers.len()).unwrap_or(i64::MAX))
-            .bind::<sql_types::BigInt, _>(GATHERED);
+            .bind::<Text, _>(self.text)
+            .bind::<BigInt, _>(self.below)
+            .bind::<BigInt, _>(i64::try_from(self.wanted - self.numbers.len()).unwrap_or(i64::MAX))
+            .bind::<BigInt, _>(GATHERED);
         let gathered: Gathered = self.connection.transaction(|connection| {
             // Where many have a word, the planner expects to find enough of them soon by reading the table.
             connection.batch_execute("SET LOCAL enable_seqscan = off")?;

@@ -5,7 +5,7 @@
 
 use diesel::{RunQueryDsl, SqliteConnection, sql_query, sql_types::BigInt};
 
-use crate::sqlite::{db::Failure, prepared::typed, search::SEQ_BITS};
+use crate::{failure::Failure, prepared::typed, sqlite::search::SEQ_BITS};
 
 /// Whether a message is not in the index yet.
 const PENDING: &str = "SELECT document FROM search_pending LIMIT 1";

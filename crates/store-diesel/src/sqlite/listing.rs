@@ -3,20 +3,21 @@
 use diesel::{prelude::*, sql_query, sql_types::BigInt};
 use ticket_domain::{
     Attention, Awaiting, Cursor, Excerpt, Message, Oldest, Priority, Sender, Status, TicketListItem, TicketPage,
-    TicketQuery, ports::parse,
+    TicketQuery, Timestamp, ports::parse,
 };
 
-use crate::sqlite::{
-    db::Failure,
-    rows::{MessageRow, TicketRow, moment},
+use crate::{
+    failure::Failure,
+    rows::{MessageRow, TicketRow},
     schema::{messages, tickets},
+    types::{Moment, Stored},
 };
 
-/// A place in the list.
+/// Where a ticket stands in the list.
 #[derive(QueryableByName)]
-struct PlaceRow {
-    #[diesel(sql_type = BigInt)]
-    updated_at: i64,
+struct CursorRow {
+    #[diesel(sql_type = Moment)]
+    updated_at: Timestamp,
     #[diesel(sql_type = BigInt)]
     number: i64,
 }
@@ -30,21 +31,19 @@ pub(crate) fn page(connection: &mut SqliteConnection, listing: &TicketQuery) -> 
     // Before the first page there is nothing that is newer.
     let (at, number) = listing
         .after
-        .map_or((i64::MAX, i64::MAX), |place| (place.at.unix_micros(), place.number));
-    let mut places: Vec<PlaceRow> = sql_query(query)
-        .bind::<BigInt, _>(at)
+        .map_or((Timestamp::MAX, i64::MAX), |cursor| (cursor.at, cursor.number));
+    let mut places: Vec<CursorRow> = sql_query(query)
+        .bind::<Moment, _>(Stored(at))
         .bind::<BigInt, _>(number)
         .bind::<BigInt, _>(i64::from(listing.limit) + 1)
         .load(connection)?;
     let is_last = places.len() <= limit;
     places.truncate(limit);
     let next = places.last().filter(|_| !is_last);
-    let next = next.map(|place| -> Result<_, Failure> {
-        let at = moment("tickets", "updated_at", place.updated_at)?;
-        let number = place.number;
-        Ok(Cursor { at, number })
+    let next = next.map(|place| Cursor {
+        at: place.updated_at,
+        number: place.number,
     });
-    let next = next.transpose()?;
     let found = places
         .iter()
         .filter_map(|place| listed(connection, place.number).transpose());
@@ -120,7 +119,7 @@ pub(crate) fn attention(connection: &mut SqliteConnection) -> Result<Attention, 
         .limit(i64::from(Attention::COUNTED))
         .select(tickets::number)
         .load(connection)?;
-    let mut oldest: Option<(i64, i64, String)> = None;
+    let mut oldest: Option<(Timestamp, i64, String)> = None;
     for priority in Priority::ALL {
         let of_priority = awaiting
             .filter(tickets::priority.eq(priority.as_str()))
@@ -133,7 +132,7 @@ pub(crate) fn attention(connection: &mut SqliteConnection) -> Result<Attention, 
     let oldest = oldest.map(|(since, _, reference)| -> Result<_, Failure> {
         Ok(Oldest {
             reference: parse("tickets", "reference", &reference)?,
-            since: moment("tickets", "updated_at", since)?,
+            since,
         })
     });
     Ok(Attention {
@@ -161,7 +160,7 @@ mod tests {
                 "WITH RECURSIVE numbers (n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM numbers WHERE n < {many} + 5)
                 INSERT INTO tickets (id, reference, customer_name, customer_phone, customer_email, subject, priority,
                     status, customer_key, reader_key, version, created_at, updated_at)
-                SELECT CAST(n AS BLOB), printf('T-20250115-%06d', n), '', '', '', '', 'low', 'open', '', '', 1, n, n
+                SELECT CAST(printf('%016d', n) AS BLOB), printf('T-20250115-%06d', n), '', '', '', '', 'low', 'open', '', '', 1, n, n
                 FROM numbers"
             ))
             .unwrap();

@@ -3,51 +3,47 @@
 //! - `file.rs`: the folder and the file, private from their first moment.
 //! - `migrate.rs`: the schema; `check.rs`: how far it is.
 //! - `db.rs`, `writer.rs`: one writer, a few readers. Blocking lives there and nowhere else.
-//! - `tickets.rs`, `messages.rs`, `questions.rs`, `outbox.rs`, `redelivery.rs`, `outcomes.rs`, `receipts.rs`, `desk.rs`,
-//!   `listing.rs`, `search.rs`, `trail.rs`, `keys.rs`, `health.rs`, `housekeeping.rs`, `customer_data.rs`: what each port call
-//!   asks of the database.
-//! - `prepared.rs`: statements that a connection keeps.
+//! - `engine.rs`: what the shared statements need to know of SQLite.
+//! - `claims.rs`, `customer_data.rs`, `indexing.rs`, `listing.rs`, `search.rs`, `threads.rs`: what is asked in SQLite's own
+//!   way.
 //! - `scrub.rs`: the file itself, after an erasure.
-//! - `rows.rs`: rows to values and back.
 //!
 //! What is committed is on the disk: write-ahead log, `synchronous = FULL`. SQLite has one writer at a time, so no
 //! call needs a lock of its own; what looks first and writes then is safe within its transaction.
 
+#[cfg(test)]
+mod batch_tests;
 mod check;
+mod claims;
 mod customer_data;
 mod db;
-mod desk;
+mod engine;
 mod file;
-mod health;
-mod housekeeping;
 mod indexing;
-mod keys;
 mod listing;
-mod messages;
 mod migrate;
-mod outbox;
-mod outcomes;
 #[cfg(test)]
 mod plans;
-mod prepared;
-mod questions;
-mod receipts;
-mod redelivery;
-mod rows;
-mod schema;
+#[cfg(test)]
+mod prepared_tests;
 mod scrub;
 mod search;
-mod tickets;
-mod trail;
+#[path = "../statements/mod.rs"]
+mod statements;
+mod threads;
 mod writer;
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
+
+use ticket_domain::ports::{ChangeFeed, Subscriber};
 
 pub use check::{Schema, check};
 pub use file::OpenError;
 pub use scrub::scrub;
 
 use db::Db;
+#[cfg(test)]
+pub(crate) use migrate::MIGRATIONS;
 use writer::TOGETHER;
 
 /// Tickets, messages and notifications in one SQLite file.
@@ -83,6 +79,12 @@ impl SqliteStore {
         Ok(Self {
             db: Db::open(&file, together)?,
         })
+    }
+}
+
+impl ChangeFeed for SqliteStore {
+    fn follow(&self, subscriber: Arc<dyn Subscriber>) {
+        self.db.follow(subscriber);
     }
 }
 

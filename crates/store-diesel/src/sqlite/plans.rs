@@ -17,13 +17,19 @@ use ticket_domain::{
     },
 };
 
-use crate::sqlite::{
-    customer_data, desk, health, housekeeping, indexing, listing, messages, migrate::MIGRATIONS, outbox, outcomes,
-    questions, receipts, redelivery, search, tickets, trail,
+use super::{
+    claims, customer_data, indexing, listing,
+    migrate::MIGRATIONS,
+    search,
+    statements::{
+        audit_log, customer_data as customers, health, housekeeping, messages, operators, outbox, outcomes, questions,
+        receipts, redelivery, tickets,
+    },
+    threads,
 };
 
 /// They hold only what waits, is not delivered, is not matched or is open, however much was sent; of the open, and of the
-/// trail, only the newest are read.
+/// audit log, only the newest are read.
 const SMALL_INDEXES: [&str; 7] = [
     "notifications_due",
     "notifications_waiting",
@@ -31,7 +37,7 @@ const SMALL_INDEXES: [&str; 7] = [
     "messages_unmatched",
     "messages_unmatched_id",
     "tickets_open",
-    "sqlite_autoindex_trail_1",
+    "sqlite_autoindex_audit_log_1",
 ];
 
 /// What the triggers say beside: SQLite does not explain it with the statement that sets them off.
@@ -57,11 +63,11 @@ fn statements(connection: &mut SqliteConnection) -> Vec<String> {
     let id = opening.notification.id;
     let external_id = fixture.external_id();
 
-    tickets::open(connection, &opening).unwrap();
+    threads::open(connection, &opening).unwrap();
     indexing::catch_up(connection).unwrap();
     tickets::opened_since(connection, now).unwrap();
-    tickets::head(connection, opening.ticket.reference).unwrap().unwrap();
-    tickets::thread(connection, opening.ticket.reference).unwrap().unwrap();
+    threads::summary(connection, opening.ticket.reference).unwrap().unwrap();
+    threads::thread(connection, opening.ticket.reference).unwrap().unwrap();
     let question = asked(connection, &fixture, &external_id, now);
     messages::kept(connection, &external_id).unwrap().unwrap();
     for message in [fixture.message(now), fixture.message_of(&external_id, now)] {
@@ -79,20 +85,20 @@ fn statements(connection: &mut SqliteConnection) -> Vec<String> {
     tickets::find(connection, &TicketLookup::Quoted(external_id))
         .unwrap()
         .unwrap();
-    redelivery::redeliver(connection, id, now, None).unwrap();
+    redelivery::redeliver(connection, id, fixture.note(now), None).unwrap();
     outbox::way(connection, id).unwrap().unwrap();
     outbox::release_waiting(connection, now).unwrap();
     outbox::hold_unaddressed(connection, now).unwrap();
     outbox::postpone(connection, now).unwrap();
-    outbox::claim_probe(connection, fixture.claim_at(now), now).unwrap();
-    let (mut claimed, _) = outbox::claim_due(connection, fixture.claim_at(now), 9).unwrap();
-    let claimed = claimed.remove(0);
+    claims::probe(connection, fixture.claim_at(now), now).unwrap();
+    let claim = fixture.claim_at(now);
+    assert_eq!(claims::due(connection, claim, 9).unwrap().len(), 1);
     let outcome = AttemptOutcome::Delivered {
         at: now,
         external_id: Some("SM1".parse().unwrap()),
     };
     outbox::undelivered(connection, 9).unwrap();
-    outcomes::record_attempt(connection, id, claimed.lease, &outcome).unwrap();
+    outcomes::record_attempt(connection, id, claim.lease, &outcome).unwrap();
     answered(connection, &fixture, &opening.ticket, now);
     told(connection, &fixture, now);
     health::vitals(connection, now).unwrap();
@@ -112,13 +118,13 @@ fn statements(connection: &mut SqliteConnection) -> Vec<String> {
 
 /// Looks for what is a customer's, and erases it.
 fn forgotten(connection: &mut SqliteConnection, fixture: &Fixture, ticket: &Ticket, now: Timestamp) {
-    customer_data::messages_from(connection, &ticket.details.customer.phone).unwrap();
+    customers::messages_from(connection, &ticket.details.customer.phone).unwrap();
     let stale = InactiveQuery {
         after: 0,
         unchanged_since: now,
         limit: 9,
     };
-    customer_data::stale(connection, stale).unwrap();
+    customers::inactive(connection, stale).unwrap();
     let kept = fixture.message(now);
     let keep = StoreUnmatched {
         message: kept.clone(),
@@ -213,20 +219,20 @@ fn told(connection: &mut SqliteConnection, fixture: &Fixture, now: Timestamp) {
         .unwrap()
         .unwrap();
 
-    let (mut claimed, _) = outbox::claim_due(connection, fixture.claim_at(now), 9).unwrap();
-    let claimed = claimed.remove(0);
+    let claim = fixture.claim_at(now);
+    let claimed = claims::due(connection, claim, 9).unwrap().remove(0);
     let external_id: ExternalId = "SM2".parse().unwrap();
     let outcome = AttemptOutcome::Delivered {
         at: now,
         external_id: Some(external_id.clone()),
     };
-    outcomes::record_attempt(connection, claimed.id, claimed.lease, &outcome).unwrap();
+    outcomes::record_attempt(connection, claimed.id, claim.lease, &outcome).unwrap();
     for advance in [StatusUpdate::Dead("refused".into()), StatusUpdate::To(Progress::Read)] {
         receipts::advance(connection, &external_id, &advance, now).unwrap();
     }
 }
 
-/// Lists, looks for and changes a ticket, has a message join it under a key, and looks at the trail of that.
+/// Lists, looks for and changes a ticket, has a message join it under a key, and looks at the audit log of that.
 fn operated(connection: &mut SqliteConnection, fixture: &Fixture, ticket: &Ticket, now: Timestamp) {
     let mut listing = TicketQuery {
         status: None,
@@ -253,16 +259,16 @@ fn operated(connection: &mut SqliteConnection, fixture: &Fixture, ticket: &Ticke
         at: now,
         entries: [fixture.note(now).id, fixture.note(now).id],
     };
-    desk::change(connection, &update).unwrap();
+    operators::change(connection, &update).unwrap();
 
     let message = fixture.message(now);
     let asking = QuestionUpdate::None;
     let keep = StoreUnmatched { message, asking };
     messages::keep(connection, &keep).unwrap();
     let id = keep.message.id;
-    desk::unmatched(connection, None, 9).unwrap();
-    desk::unmatched(connection, Some(id), 9).unwrap();
-    desk::message(connection, id).unwrap().unwrap();
+    operators::unmatched(connection, None, 9).unwrap();
+    operators::unmatched(connection, Some(id), 9).unwrap();
+    operators::message(connection, id).unwrap().unwrap();
     let attach = Attach {
         message: id,
         to: ticket.id,
@@ -271,7 +277,7 @@ fn operated(connection: &mut SqliteConnection, fixture: &Fixture, ticket: &Ticke
         reopen: true,
         note: fixture.note(now),
     };
-    desk::attach(connection, &attach).unwrap();
+    operators::attach(connection, &attach).unwrap();
     let append = Append {
         to: ticket.id,
         message: fixture.message(now),
@@ -282,11 +288,11 @@ fn operated(connection: &mut SqliteConnection, fixture: &Fixture, ticket: &Ticke
         note: Some(fixture.note(now)),
     };
     messages::append(connection, &append).unwrap();
-    redelivery::redeliver_dead(connection, fixture.note(now), 0).unwrap();
+    redelivery::redeliver_dead(connection, fixture.note(now), now).unwrap();
     redelivery::dead_fallbacks(connection, 9).unwrap();
     for of in [None, Some(ticket.id)] {
         for before in [None, Some(fixture.note(now).id)] {
-            assert!(trail::read(connection, of, before, 9).unwrap().len() > 3);
+            assert!(audit_log::read(connection, of, before, 9).unwrap().len() > 3);
         }
     }
 }

@@ -41,7 +41,7 @@ const COLUMNS: [(&str, &str, &str); 33] = [
     ),
     ("notifications", "event", "'bad'"),
     ("notifications", "state", "'bad'"),
-    ("notifications", "failures", "-1"),
+    ("notifications", "failed_attempts", "-1"),
     ("notifications", "settled_at", "NULL"),
     ("notifications", "external_id", "''"),
     ("notifications", "progress", "'bad'"),
@@ -217,8 +217,8 @@ async fn dead(database: &TestDatabase, settled_at: Timestamp) -> Vec<Dead> {
 
 const UNCLAIMABLE: [(&str, &str); 6] = [
     ("event", "'ticket.lost'"),
-    ("failures", "-1"),
-    ("failures", "65536"),
+    ("failed_attempts", "-1"),
+    ("failed_attempts", "65536"),
     ("route", "'pigeon'"),
     ("round", "-1"),
     ("round", "65536"),
@@ -263,7 +263,7 @@ async fn a_corrupt_one_does_not_keep_the_others_back_from_a_probe() {
 async fn a_corrupt_one_does_not_keep_the_others_out_of_the_list() {
     let cases = [
         ("event", "'ticket.lost'"),
-        ("failures", "-1"),
+        ("failed_attempts", "-1"),
         ("state", "'lost', due_at = NULL"),
     ];
     for (column, value) in cases {

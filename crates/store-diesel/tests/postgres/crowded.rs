@@ -18,7 +18,7 @@ const CROWD: &str = "
     SELECT ('00000000-0000-0000-0001-' || lpad(to_hex(n), 12, '0'))::uuid, 'T-20250115-' || n, 'John', '+1234567',
         'j@example.com', 'Bottles', 'low', 'open', 'k', 'k', 1, '2025-01-15 10:30Z', '2025-01-15 10:30Z'
     FROM generate_series(100000, 124999) n;
-    INSERT INTO notifications (id, ticket_id, seq, event, payload, addressed, state, due_at, scheduled_at, failures,
+    INSERT INTO notifications (id, ticket_id, seq, event, payload, addressed, state, due_at, scheduled_at, failed_attempts,
         created_at)
     SELECT id, id, 1, 'ticket.created', '{}', false, 'waiting', created_at + '1 hour', created_at, 0, created_at
     FROM tickets;

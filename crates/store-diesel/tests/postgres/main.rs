@@ -12,5 +12,8 @@ mod fixture;
 mod indexing;
 mod migrating;
 mod proxy;
+#[path = "../fixtures/reading.rs"]
+mod reading;
 mod searching;
 mod together;
+mod written_before;

@@ -21,9 +21,7 @@ enum Call {
     Find,
     Thread,
     Record,
-    Vitals,
     OpenAgain,
-    KeepAgain,
     KeptAgain,
     OpenTickets,
     Question,
@@ -32,10 +30,7 @@ enum Call {
     KeepReceipt,
 }
 
-use Call::{
-    Find, HandedAs, KeepAgain, KeepReceipt, KeptAgain, OpenAgain, OpenTickets, PickedBy, Question, Record, Thread,
-    Vitals,
-};
+use Call::{Find, HandedAs, KeepReceipt, KeptAgain, OpenAgain, OpenTickets, PickedBy, Question, Record, Thread};
 
 /// By which a question was answered, another is open, and a message was handed over.
 const PICK: &str = "SM-pick";
@@ -53,17 +48,10 @@ async fn make(call: Call, fixture: &Fixture, opening: &Opening) -> Result<(), St
         Find => store.find(TicketLookup::Reference(reference)).await.map(drop),
         Thread => store.thread(reference).await.map(drop),
         Record => store.notification(id).await.map(drop),
-        Vitals => store.vitals(now()).await.map(drop),
         OpenAgain => store.open(opening.clone()).await.map(drop),
-        KeepAgain | KeptAgain => {
-            let in_thread = opening.message.external_id.clone().unwrap();
-            let external_id = if matches!(call, KeepAgain) {
-                in_thread
-            } else {
-                ASKED.parse().unwrap()
-            };
+        KeptAgain => {
             let keep = StoreUnmatched {
-                message: fixture.message_of(&external_id, now()),
+                message: fixture.message_of(&ASKED.parse().unwrap(), now()),
                 asking: QuestionUpdate::None,
             };
             store.store_unmatched(keep).await.map(drop)
@@ -171,8 +159,7 @@ async fn expect_corrupt(table: &str, column: &str, value: &str, call: Call) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_corrupt_ticket_is_told() {
-    let cases: [(&str, &str, Call); 15] = [
-        ("id", "x'00'", Find),
+    let cases: &[(&str, &str, Call)] = &[
         ("reference", "'T-1'", Record),
         ("customer_name", "''", Find),
         ("customer_phone", "'none'", Find),
@@ -185,20 +172,15 @@ async fn a_corrupt_ticket_is_told() {
         ("customer_key", "'short'", Find),
         ("reader_key", "'SHORT'", Find),
         ("version", "-1", Find),
-        ("created_at", "9223372036854775807", Find),
-        ("updated_at", "-9223372036854775808", Find),
     ];
-    for (column, value, call) in cases {
+    for &(column, value, call) in cases {
         expect_corrupt("tickets", column, value, call).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_corrupt_message_is_told() {
-    let cases: [(&str, &str, Call); 11] = [
-        ("id", "randomblob(5)", PickedBy),
-        ("id", "randomblob(5)", Thread),
-        ("id", "randomblob(5)", KeepAgain),
+    let cases: &[(&str, &str, Call)] = &[
         ("sender", "'bot'", Thread),
         ("channel", "'fax'", Thread),
         ("from_phone", "'x'", Thread),
@@ -206,63 +188,54 @@ async fn a_corrupt_message_is_told() {
         ("body", "''", Thread),
         ("media_url", "'http://media.example'", Thread),
         ("external_id", "replace(hex(zeroblob(rowid)), '00', ' ')", Thread),
-        ("created_at", "9223372036854775807", Thread),
     ];
-    for (column, value, call) in cases {
+    for &(column, value, call) in cases {
         expect_corrupt("messages", column, value, call).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_corrupt_notification_is_told() {
-    let cases: [(&str, &str, Call); 14] = [
+    let cases: &[(&str, &str, Call)] = &[
         ("event", "'ticket.lost'", Record),
         ("event", "delivered: 'ticket.lost'", HandedAs),
-        ("id", "delivered: x'00'", HandedAs),
         ("progress", "delivered: 'lost'", Thread),
         ("progress", "delivered: 'lost'", HandedAs),
         ("route", "delivered: 'pigeon'", HandedAs),
         ("state", "'lost'", Thread),
         ("due_at", "NULL", Record),
-        ("due_at", "9223372036854775807", Record),
-        ("failures", "-1", Record),
+        ("failed_attempts", "-1", Record),
         ("external_id", "delivered: ''", Record),
         ("settled_at", "delivered: NULL", Thread),
-        ("created_at", "9223372036854775807", Record),
-        ("created_at", "9223372036854775807", Vitals),
     ];
-    for (column, value, call) in cases {
+    for &(column, value, call) in cases {
         expect_corrupt("notifications", column, value, call).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_corrupt_question_is_told() {
-    let cases: [(&str, &str, Call); 8] = [
-        ("id", "randomblob(5)", Question),
+    let cases: &[(&str, &str, Call)] = &[
         ("of_phone", "'x'", KeptAgain),
         ("choices", "'T-1'", Question),
-        ("begun_at", "9223372036854775807", Question),
-        ("asked_at", "-9223372036854775808", Question),
         ("attached", "-1", PickedBy),
         ("attached", "4294967296", PickedBy),
         ("attached", "NULL", PickedBy),
     ];
-    for (column, value, call) in cases {
+    for &(column, value, call) in cases {
         expect_corrupt("questions", column, value, call).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_corrupt_receipt_is_told() {
-    let cases: [(&str, &str, Call); 5] = [
+    let cases: &[(&str, &str, Call)] = &[
         ("status", "'lost'", KeepReceipt),
         ("error_code", "-1", KeepReceipt),
         ("error_code", "delivered: 4294967296", HandedAs),
         ("status", "delivered: 'lost'", HandedAs),
-        ("at", "delivered: 9223372036854775807", HandedAs),
     ];
-    for (column, value, call) in cases {
+    for &(column, value, call) in cases {
         expect_corrupt("receipts", column, value, call).await;
     }
 }
@@ -304,6 +277,54 @@ async fn a_corrupt_key_is_told() {
     expect_corrupt("idempotency_keys", "digest", "x'00'", OpenAgain).await;
 }
 
+/// What reading a whole query would fail at can't be written: an id of another length than 16 bytes, or a moment beyond
+/// the calendar.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_row_could_be_read_with_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tickets.db");
+    let fixture = Fixture::new(Arc::new(SqliteStore::open(&path).unwrap()));
+    let mut opening = fixture.opening(now());
+    opening.idempotency = Some(fixture.idempotency(now().plus(Duration::from_hours(1))));
+    fixture.store().open(opening.clone()).await.unwrap();
+    ask(&fixture, &opening).await;
+    fixture.store().keep_receipt(receipt(), now()).await.unwrap();
+    let mut connection = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+    for (table, ids, moments) in [
+        ("tickets", &["id"][..], &["created_at", "updated_at"][..]),
+        ("messages", &["id", "ticket_id", "question_id"], &["created_at"]),
+        (
+            "notifications",
+            &["id", "ticket_id", "lease"],
+            &[
+                "due_at",
+                "scheduled_at",
+                "attempted_at",
+                "probed_at",
+                "settled_at",
+                "created_at",
+            ],
+        ),
+        ("idempotency_keys", &["ticket_id", "message_id"], &["expires_at"]),
+        (
+            "questions",
+            &["id", "answered_with"],
+            &["begun_at", "asked_at", "closed_at"],
+        ),
+        ("receipts", &[], &["at"]),
+    ] {
+        let values = ids.iter().map(|id| (id, "randomblob(5)"));
+        let moments = moments.iter().flat_map(|at| {
+            ["9223372036854775807", "-9223372036854775808", "-62167219200000001"].map(|micros| (at, micros))
+        });
+        for (column, value) in values.chain(moments) {
+            let refused = connection.batch_execute(&format!("UPDATE {table} SET {column} = {value}"));
+            let error = refused.unwrap_err().to_string();
+            assert!(error.contains("CHECK constraint failed"), "{table}.{column}: {error}");
+        }
+    }
+}
+
 /// Opens three tickets, a second apart, and spoils the notification of the first.
 async fn one_spoilt_of_three(
     path: &Path,
@@ -339,16 +360,13 @@ fn dead(connection: &mut SqliteConnection, settled_at: Timestamp) -> Vec<Dead> {
     .unwrap()
 }
 
-const UNCLAIMABLE: [(&str, &str); 9] = [
+const UNCLAIMABLE: [(&str, &str); 6] = [
     ("route", "'pigeon'"),
     ("round", "-1"),
     ("round", "65536"),
-    ("id", "x'00'"),
-    ("ticket_id", "x'00'"),
     ("event", "'ticket.lost'"),
-    ("failures", "-1"),
-    ("failures", "65536"),
-    ("scheduled_at", "9223372036854775807"),
+    ("failed_attempts", "-1"),
+    ("failed_attempts", "65536"),
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -390,15 +408,12 @@ async fn a_corrupt_one_does_not_keep_the_others_back_from_a_probe() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_corrupt_one_does_not_keep_the_others_out_of_the_list() {
-    let cases: [(&str, &str); 6] = [
-        ("id", "x'00'"),
+    let cases: &[(&str, &str)] = &[
         ("event", "'ticket.lost'"),
-        ("failures", "-1"),
-        ("created_at", "9223372036854775807"),
+        ("failed_attempts", "-1"),
         ("state", "'lost', due_at = NULL"),
-        ("due_at", "-9223372036854775808"),
     ];
-    for (column, value) in cases {
+    for &(column, value) in cases {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tickets.db");
         let (fixture, [_, second, third], _) = one_spoilt_of_three(&path, column, value).await;

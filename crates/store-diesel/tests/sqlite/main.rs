@@ -5,5 +5,8 @@
 mod contract;
 mod corrupt;
 mod file;
+#[path = "../fixtures/reading.rs"]
+mod reading;
 mod schema;
 mod unavailable;
+mod written_before;

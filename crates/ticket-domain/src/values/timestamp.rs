@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use time::{Date, OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
+use time::{
+    Date, OffsetDateTime,
+    format_description::BorrowedFormatItem,
+    macros::{datetime, format_description},
+};
 
 /// A moment in UTC, in whole microseconds, as exact as Postgres keeps it. Between the years 0 and 9999.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,6 +22,12 @@ const RFC_3339: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
 
 impl Timestamp {
+    /// The beginning of 1970, in UTC.
+    pub const UNIX_EPOCH: Self = Self(OffsetDateTime::UNIX_EPOCH);
+
+    /// The end of the year 9999, later than any other moment.
+    pub const MAX: Self = Self(datetime!(9999-12-31 23:59:59.999_999 UTC));
+
     /// The moment so many microseconds after 1970-01-01T00:00:00Z.
     pub fn from_unix_micros(micros: i64) -> Result<Self, TimestampError> {
         let moment = OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1_000);

@@ -26,7 +26,7 @@ use ticket_domain::{
 };
 use tokio::{sync::oneshot, task::JoinHandle};
 
-use crate::sqlite::{SqliteStore, db::Failure, schema::receipts};
+use crate::{failure::Failure, schema::receipts, sqlite::SqliteStore};
 
 /// A store whose writer is kept busy until it is let go.
 struct Busy {

@@ -1,0 +1,27 @@
+//! What the shared statements need to know of Postgres.
+
+pub(crate) use diesel::PgConnection as Connection;
+
+pub(crate) use super::{PostgresStore as Store, locks::lock, statements::LockKey};
+
+/// How many notifications one transaction releases, postpones, holds or redelivers: some 0.2 s.
+pub(crate) const BATCH: u16 = 10_000;
+
+/// Whether the database answers.
+pub(crate) const PING: &str = "SELECT 1::bigint";
+
+/// Locks the rows of a query until the transaction ends.
+macro_rules! for_update {
+    ($query:expr) => {
+        $query.for_update()
+    };
+}
+
+/// The same, and leaves out those that others have locked.
+macro_rules! for_update_skip_locked {
+    ($query:expr) => {
+        $query.for_update().skip_locked()
+    };
+}
+
+pub(crate) use {for_update, for_update_skip_locked};

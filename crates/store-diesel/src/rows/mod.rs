@@ -1,0 +1,224 @@
+//! Rows to values and back. A value that its own type refuses is a corrupt row.
+
+mod notifications;
+mod operators;
+mod questions;
+mod receipts;
+
+use diesel::{Insertable, Queryable, QueryableByName, Selectable, pg::Pg, sqlite::Sqlite};
+use ticket_domain::{
+    AccessKeys, Content, Customer, Delivery, Message, MessageBody, MessageId, Ticket, TicketDetails, TicketId,
+    TicketSummary, TicketVersion, Timestamp,
+    ports::{ExistingTicket, StoreError, parse},
+};
+
+pub(crate) use notifications::{ClaimedRow, FallbackRow, NewNotificationRow, RecordRow, SentRow, StateRow, state};
+pub(crate) use operators::{AuditEntryRow, ListedRow, NewAuditEntryRow};
+pub(crate) use questions::{ChoiceResultRow, ChoiceRow, QuestionRow};
+pub(crate) use receipts::ReceiptRow;
+
+use crate::{
+    schema::{messages, tickets},
+    types::Stored,
+};
+
+/// A state that needs a value has none.
+#[derive(Debug, thiserror::Error)]
+#[error("must not be null in this state")]
+struct MustNotBeNull;
+
+#[derive(Queryable, QueryableByName, Selectable, Insertable)]
+#[diesel(table_name = tickets, check_for_backend(Pg, Sqlite))]
+pub(crate) struct TicketRow {
+    id: Stored<TicketId>,
+    reference: String,
+    customer_name: String,
+    customer_phone: String,
+    customer_email: String,
+    subject: String,
+    priority: String,
+    status: String,
+    customer_key: String,
+    reader_key: String,
+    version: i64,
+    created_at: Stored<Timestamp>,
+    updated_at: Stored<Timestamp>,
+}
+
+/// The version of a new ticket.
+pub(crate) const FIRST_VERSION: i64 = 1;
+
+impl TicketRow {
+    /// A new ticket's.
+    pub(crate) fn new(ticket: &Ticket) -> Self {
+        Self {
+            id: Stored(ticket.id),
+            reference: ticket.reference.to_string(),
+            customer_name: ticket.details.customer.name.to_string(),
+            customer_phone: ticket.details.customer.phone.to_string(),
+            customer_email: ticket.details.customer.email.to_string(),
+            subject: ticket.details.subject.to_string(),
+            priority: ticket.details.priority.to_string(),
+            status: ticket.status.to_string(),
+            customer_key: ticket.keys.customer.to_string(),
+            reader_key: ticket.keys.reader.to_string(),
+            version: FIRST_VERSION,
+            created_at: Stored(ticket.created_at),
+            updated_at: Stored(ticket.updated_at),
+        }
+    }
+}
+
+impl TryFrom<TicketRow> for Ticket {
+    type Error = StoreError;
+
+    fn try_from(row: TicketRow) -> Result<Self, StoreError> {
+        const TABLE: &str = "tickets";
+        Ok(Self {
+            id: row.id.0,
+            reference: parse(TABLE, "reference", &row.reference)?,
+            details: TicketDetails {
+                customer: Customer {
+                    name: parse(TABLE, "customer_name", &row.customer_name)?,
+                    phone: parse(TABLE, "customer_phone", &row.customer_phone)?,
+                    email: parse(TABLE, "customer_email", &row.customer_email)?,
+                },
+                subject: parse(TABLE, "subject", &row.subject)?,
+                priority: parse(TABLE, "priority", &row.priority)?,
+            },
+            status: parse(TABLE, "status", &row.status)?,
+            keys: AccessKeys {
+                customer: parse(TABLE, "customer_key", &row.customer_key)?,
+                reader: parse(TABLE, "reader_key", &row.reader_key)?,
+            },
+            version: row
+                .version
+                .try_into()
+                .map_err(|error| StoreError::corrupt(TABLE, "version", error))?,
+            created_at: row.created_at.0,
+            updated_at: row.updated_at.0,
+        })
+    }
+}
+
+/// What a reader needs to know of a ticket that it has: whether it may read it, and whether anything is new.
+#[derive(Queryable)]
+pub(crate) struct SummaryRow {
+    pub(crate) reference: String,
+    customer_key: String,
+    reader_key: String,
+    version: i64,
+    newest: Option<StateRow>,
+}
+
+impl TryFrom<SummaryRow> for TicketSummary {
+    type Error = StoreError;
+
+    fn try_from(row: SummaryRow) -> Result<Self, StoreError> {
+        const TABLE: &str = "tickets";
+        Ok(Self {
+            keys: AccessKeys {
+                customer: parse(TABLE, "customer_key", &row.customer_key)?,
+                reader: parse(TABLE, "reader_key", &row.reader_key)?,
+            },
+            state: TicketVersion {
+                version: row
+                    .version
+                    .try_into()
+                    .map_err(|error| StoreError::corrupt(TABLE, "version", error))?,
+                delivery: delivery(row.newest)?,
+            },
+        })
+    }
+}
+
+/// A ticket without a notification.
+#[derive(Debug, thiserror::Error)]
+#[error("a ticket has at least one")]
+struct NoNotification;
+
+/// How far a ticket's newest notification got.
+pub(crate) fn delivery(newest: Option<StateRow>) -> Result<Delivery, StoreError> {
+    newest
+        .ok_or_else(|| StoreError::corrupt("notifications", "ticket_id", NoNotification))?
+        .try_into()
+}
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = messages, check_for_backend(Pg, Sqlite), treat_none_as_default_value = false)]
+pub(crate) struct MessageRow {
+    id: Stored<MessageId>,
+    sender: String,
+    channel: String,
+    from_phone: Option<String>,
+    body: String,
+    media_url: Option<String>,
+    external_id: Option<String>,
+    created_at: Stored<Timestamp>,
+}
+
+impl MessageRow {
+    /// A message's, wherever it belongs.
+    pub(crate) fn new(message: &Message) -> Self {
+        Self {
+            id: Stored(message.id),
+            sender: message.sender.to_string(),
+            channel: message.channel.to_string(),
+            from_phone: message.from.as_ref().map(ToString::to_string),
+            body: message.content.body().to_string(),
+            media_url: message.content.media().map(ToString::to_string),
+            external_id: message.external_id.as_ref().map(ToString::to_string),
+            created_at: Stored(message.created_at),
+        }
+    }
+}
+
+impl TryFrom<MessageRow> for Message {
+    type Error = StoreError;
+
+    fn try_from(row: MessageRow) -> Result<Self, StoreError> {
+        const TABLE: &str = "messages";
+        let body: MessageBody = parse(TABLE, "body", &row.body)?;
+        let media = row.media_url.map(|url| parse(TABLE, "media_url", &url)).transpose()?;
+        Ok(Self {
+            id: row.id.0,
+            sender: parse(TABLE, "sender", &row.sender)?,
+            channel: parse(TABLE, "channel", &row.channel)?,
+            from: row
+                .from_phone
+                .map(|phone| parse(TABLE, "from_phone", &phone))
+                .transpose()?,
+            content: Content::new(body, media).map_err(|error| StoreError::corrupt(TABLE, "body", error))?,
+            external_id: row.external_id.map(|id| parse(TABLE, "external_id", &id)).transpose()?,
+            created_at: row.created_at.0,
+        })
+    }
+}
+
+/// The record of an idempotency key, with the ticket that it opened.
+#[derive(Queryable)]
+pub(crate) struct ExistingTicketRow {
+    digest: Vec<u8>,
+    id: TicketId,
+    reference: String,
+    access_key: String,
+}
+
+impl TryFrom<ExistingTicketRow> for ExistingTicket {
+    type Error = StoreError;
+
+    fn try_from(row: ExistingTicketRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            digest: digest(&row.digest)?,
+            id: row.id,
+            reference: parse("tickets", "reference", &row.reference)?,
+            access_key: parse("tickets", "customer_key", &row.access_key)?,
+        })
+    }
+}
+
+/// The digest of the request that a key was used for.
+pub(crate) fn digest(raw: &[u8]) -> Result<[u8; 32], StoreError> {
+    raw.try_into()
+        .map_err(|error| StoreError::corrupt("idempotency_keys", "digest", error))
+}

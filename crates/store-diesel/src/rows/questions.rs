@@ -1,0 +1,105 @@
+//! Rows of clarifying questions to managers.
+
+use diesel::{Insertable, Queryable, Selectable, pg::Pg, sqlite::Sqlite};
+use ticket_domain::{
+    Choice, MessageId, Question, QuestionId, Timestamp,
+    ports::{ChoiceResult, StoreError, parse},
+};
+
+use super::MustNotBeNull;
+use crate::{
+    schema::{questions, tickets},
+    types::Stored,
+};
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = questions, check_for_backend(Pg, Sqlite), treat_none_as_default_value = false)]
+pub(crate) struct QuestionRow {
+    id: Stored<QuestionId>,
+    of_phone: String,
+    choices: String,
+    text: String,
+    is_batch: bool,
+    begun_at: Stored<Timestamp>,
+    asked_at: Stored<Timestamp>,
+}
+
+impl QuestionRow {
+    /// A new question's.
+    pub(crate) fn new(question: &Question) -> Self {
+        let choices: Vec<String> = question.choices.iter().map(ToString::to_string).collect();
+        Self {
+            id: Stored(question.id),
+            of_phone: question.of.to_string(),
+            choices: choices.join(" "),
+            text: question.text.to_string(),
+            is_batch: question.is_run,
+            begun_at: Stored(question.begun_at),
+            asked_at: Stored(question.asked_at),
+        }
+    }
+}
+
+impl TryFrom<QuestionRow> for Question {
+    type Error = StoreError;
+
+    fn try_from(row: QuestionRow) -> Result<Self, StoreError> {
+        const TABLE: &str = "questions";
+        let choices = row.choices.split_whitespace();
+        Ok(Self {
+            id: row.id.0,
+            of: parse(TABLE, "of_phone", &row.of_phone)?,
+            choices: choices
+                .map(|reference| parse(TABLE, "choices", reference))
+                .collect::<Result<_, _>>()?,
+            text: row.text.into_boxed_str(),
+            is_run: row.is_batch,
+            begun_at: row.begun_at.0,
+            asked_at: row.asked_at.0,
+        })
+    }
+}
+
+/// A ticket to choose from.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = tickets, check_for_backend(Pg, Sqlite))]
+pub(crate) struct ChoiceRow {
+    reference: String,
+    subject: String,
+}
+
+impl TryFrom<ChoiceRow> for Choice {
+    type Error = StoreError;
+
+    fn try_from(row: ChoiceRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            reference: parse("tickets", "reference", &row.reference)?,
+            subject: parse("tickets", "subject", &row.subject)?,
+        })
+    }
+}
+
+/// The result of a choice, but for the message.
+#[derive(Queryable)]
+pub(crate) struct ChoiceResultRow {
+    of_phone: String,
+    attached: Option<i64>,
+    to: Option<ChoiceRow>,
+}
+
+impl ChoiceResultRow {
+    /// `message` is the first that was asked about.
+    pub(crate) fn parsed(self, message: MessageId) -> Result<ChoiceResult, StoreError> {
+        let attached = self
+            .attached
+            .ok_or_else(|| StoreError::corrupt("questions", "attached", MustNotBeNull))?;
+        Ok(ChoiceResult {
+            of: parse("questions", "of_phone", &self.of_phone)?,
+            to: self.to.map(Choice::try_from).transpose()?,
+            attached: attached
+                .try_into()
+                .map_err(|error| StoreError::corrupt("questions", "attached", error))?,
+            message,
+        })
+    }
+}

@@ -1,0 +1,98 @@
+//! What is done to everything that waits is done in steps, between which others write.
+
+use diesel::connection::SimpleConnection;
+use store_contract::Fixture;
+use ticket_domain::{
+    AuditAction, Timestamp,
+    ports::{OpenResult, OperatorQueries, Outbox, TicketStore},
+};
+
+use super::{
+    SqliteStore,
+    engine::{BATCH, Connection},
+    statements::{
+        outbox::{hold_unaddressed, postpone, release_waiting},
+        redelivery,
+    },
+};
+use crate::{failure::Failure, rows::state};
+
+/// Two steps, and one more notification.
+const MANY: u64 = 2 * BATCH as u64 + 1;
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_unix_micros(seconds * 1_000_000).unwrap()
+}
+
+/// A store with a ticket that has many notifications: one that was made with it, which waits, and others like it.
+async fn crowded(state: &str) -> (SqliteStore, Fixture, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&folder.path().join("tickets.db")).unwrap();
+    let fixture = Fixture::new(std::sync::Arc::new(store.clone()));
+    let mut opening = fixture.opening(at(100));
+    opening.notification.addressed = false;
+    assert_eq!(store.open(opening).await.unwrap(), OpenResult::Opened);
+    let more = format!(
+        "INSERT INTO notifications (id, ticket_id, seq, event, payload, addressed, state, due_at, scheduled_at,
+             failed_attempts, created_at)
+         WITH RECURSIVE numbers (n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM numbers WHERE n < {MANY})
+         SELECT randomblob(16), ticket_id, n, event, payload, addressed, state, due_at, scheduled_at,
+             failed_attempts, created_at
+         FROM notifications, numbers;
+         UPDATE notifications SET state = '{state}', due_at = iif('{state}' = 'waiting', due_at, NULL)"
+    );
+    let crowd = store.db.write(move |connection| Ok(connection.batch_execute(&more)?));
+    crowd.await.unwrap();
+    (store, fixture, folder)
+}
+
+/// Does `step` once, and gives how many it changed.
+async fn once(store: &SqliteStore, step: impl Fn(&mut Connection) -> Result<usize, Failure> + Send + 'static) -> usize {
+    store.db.write(step).await.unwrap()
+}
+
+#[tokio::test]
+async fn everything_is_released_in_steps() {
+    let (store, ..) = crowded(state::WAITING).await;
+    let step = |connection: &mut _| Ok(release_waiting(connection, at(50))?);
+    assert_eq!(once(&store, step).await, usize::from(BATCH));
+    assert_eq!(store.release_waiting(at(50)).await.unwrap(), MANY - u64::from(BATCH));
+    assert_eq!(store.release_waiting(at(50)).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn everything_is_postponed_in_steps() {
+    let (store, ..) = crowded(state::WAITING).await;
+    let step = |connection: &mut _| Ok(postpone(connection, at(200))?);
+    assert_eq!(once(&store, step).await, usize::from(BATCH));
+    assert_eq!(store.postpone(at(200)).await.unwrap(), MANY - u64::from(BATCH));
+    assert_eq!(store.postpone(at(200)).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn everything_is_held_in_steps() {
+    let (store, ..) = crowded(state::WAITING).await;
+    let step = |connection: &mut _| Ok(hold_unaddressed(connection, at(101))?);
+    assert_eq!(once(&store, step).await, usize::from(BATCH));
+    assert_eq!(store.hold_unaddressed(at(101)).await.unwrap(), MANY - u64::from(BATCH));
+    assert_eq!(store.hold_unaddressed(at(101)).await.unwrap(), 0);
+}
+
+/// And is one entry in the audit log.
+#[tokio::test]
+async fn everything_is_begun_anew_in_steps() {
+    let (store, fixture, _folder) = crowded(state::DEAD).await;
+    let note = fixture.note(at(300));
+    let step = move |connection: &mut _| Ok(redelivery::redeliver_dead(connection, note, at(0))?.0);
+    assert_eq!(once(&store, step).await, usize::from(BATCH));
+    assert_eq!(store.redeliver_dead(note).await.unwrap(), MANY - u64::from(BATCH));
+    assert_eq!(store.redeliver_dead(fixture.note(at(301))).await.unwrap(), 0);
+    let acts: Vec<AuditAction> = store
+        .trail(None, None, 9)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|entry| entry.act)
+        .collect();
+    assert_eq!(acts, [AuditAction::RedeliverDead(MANY)]);
+}
