@@ -86,7 +86,7 @@ mod tests {
         let api = TestApp::start();
         assert_eq!(api.get("/docs").header("x-robots-tag"), None);
         for target in ["/api/ticket/T-20250115-1234", "/metrics", "/inbox", "/ticket/x"] {
-            let answer = api.send(&Request::new("GET", target));
+            let answer = api.send(Request::new("GET", target));
             assert_eq!(answer.header("x-robots-tag"), Some("noindex"), "{target}");
         }
     }

@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn a_sane_id_comes_back_and_another_is_replaced() {
         let api = TestApp::start();
-        let send = |id: &str| api.send(&Request::new("GET", "/health/live").header("x-request-id", id));
+        let send = |id: &str| api.send(Request::new("GET", "/health/live").header("x-request-id", id));
         assert_eq!(send("my-id_1.2").header("x-request-id"), Some("my-id_1.2"));
         for insane in ["", "a b", "<script>", "schlüssel", &"x".repeat(129)] {
             let answer = send(insane);
@@ -240,7 +240,7 @@ mod tests {
             ("POST", "/health/live", "GET, HEAD"),
             ("BREW", "/docs", "GET, HEAD"),
         ] {
-            let answer = api.send(&Request::new(method, target));
+            let answer = api.send(Request::new(method, target));
             assert_eq!(
                 (answer.status, answer.code().as_str()),
                 (405, "method_not_allowed"),
@@ -262,7 +262,7 @@ mod tests {
             ("/api/ticket/inbound/status", "POST"),
             ("/api/ticket/T-20250115-1234/events", "GET"),
         ] {
-            let head = api.send(&Request::new("HEAD", target));
+            let head = api.send(Request::new("HEAD", target));
             assert_eq!((head.status, head.header("allow")), (405, Some(allowed)), "{target}");
         }
     }
@@ -293,7 +293,7 @@ mod tests {
             .init();
         let api = TestApp::start();
         let target = "/api/ticket/T-20250115-1234?key=0123456789abcdef0123456789abcdef";
-        api.send(&Request::new("GET", target).header("x-request-id", "the-only-request"));
+        api.send(Request::new("GET", target).header("x-request-id", "the-only-request"));
         // What a manager is asked and told holds a customer's subject.
         api.open_ticket();
         for (message, holder) in [("Which was it?", "ask"), ("1", "notice")] {
@@ -329,7 +329,7 @@ mod tests {
             };
         });
         for _ in 0..3 {
-            let answer = api.send(&Request::new("GET", "/broken"));
+            let answer = api.send(Request::new("GET", "/broken"));
             assert_eq!((answer.status, answer.code().as_str()), (500, "internal"));
             assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
         }

@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn pages_are_served_beside_the_api_and_take_nothing_from_it() {
         let api = TestApp::start();
-        let exchange = |target: &str| api.send(&Request::new("GET", target));
+        let exchange = |target: &str| api.send(Request::new("GET", target));
         let home = exchange("/");
         assert_eq!(home.status, 200);
         assert!(home.text().contains("How can we help?"));

@@ -126,7 +126,7 @@ mod tests {
         for (size, status) in [(65_536, 201), (65_537, 413), (300_000, 413)] {
             let request = Request::post_bytes("/api/ticket", of_size(size));
             assert_eq!(api.send(&request).status, status, "{size}");
-            assert_eq!(api.send(&request.chunked()).status, status, "{size} in chunks");
+            assert_eq!(api.send(request.chunked()).status, status, "{size} in chunks");
         }
         // What is too long by its own account is not waited for.
         let announced = Request::post_bytes("/api/ticket", "{").announcing(65_537);
@@ -143,7 +143,7 @@ mod tests {
         for (size, code) in [(262_144, "ticket_not_named"), (262_145, "payload_too_large")] {
             let request = Request::post_bytes("/api/ticket/inbound", body(size)).header("x-api-key", INBOUND_KEY);
             assert_eq!(api.send(&request).code(), code, "{size}");
-            assert_eq!(api.send(&request.chunked()).code(), code, "{size} in chunks");
+            assert_eq!(api.send(request.chunked()).code(), code, "{size} in chunks");
         }
     }
 
@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn a_body_that_does_not_arrive_is_not_waited_for() {
         let api = TestApp::with(|setup| setup.settings.body_deadline = std::time::Duration::from_millis(100));
-        let answer = api.send(&Request::post_bytes("/api/ticket", "{\"subject\":").announcing(1_000));
+        let answer = api.send(Request::post_bytes("/api/ticket", "{\"subject\":").announcing(1_000));
         assert_eq!((answer.status, answer.code().as_str()), (408, "request_timeout"));
     }
 
@@ -215,7 +215,7 @@ mod tests {
             ),
             (deep.as_bytes(), "The body is not valid JSON at line 1, column 138."),
         ] {
-            let answer = api.send(&Request::post_bytes("/api/ticket", body));
+            let answer = api.send(Request::post_bytes("/api/ticket", body));
             assert_eq!(answer.faults(), [""; 0]);
             assert_eq!(answer.json()["detail"], detail, "{}", String::from_utf8_lossy(body));
             assert!(!answer.text().contains("secret"));
@@ -223,7 +223,7 @@ mod tests {
         // Nobody looks at what nobody reads.
         let unknown_twice = b"{\"other\":1,\"other\":2}";
         assert_eq!(
-            api.send(&Request::post_bytes("/api/ticket", &unknown_twice[..]))
+            api.send(Request::post_bytes("/api/ticket", &unknown_twice[..]))
                 .faults()
                 .len(),
             5

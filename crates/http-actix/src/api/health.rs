@@ -104,7 +104,7 @@ mod tests {
         let api = TestApp::start();
         assert_eq!(api.get("/health/live").text(), r#"{"ok":true}"#);
         assert_eq!(api.get("/health/ready").text(), r#"{"ok":true}"#);
-        assert_eq!(api.send(&Request::new("HEAD", "/health/ready")).status, 200);
+        assert_eq!(api.send(Request::new("HEAD", "/health/ready")).status, 200);
     }
 
     #[test]

@@ -181,7 +181,7 @@ mod tests {
 
     fn open(api: &TestApp, field: &str, value: &str) -> String {
         let body = changed(seeds_ticket(), field, Some(json!(value)));
-        let answer = api.send(&Request::post("/api/ticket", &body));
+        let answer = api.send(Request::post("/api/ticket", &body));
         answer.json()["ticketRef"].as_str().unwrap().to_owned()
     }
 

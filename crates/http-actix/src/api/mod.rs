@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn a_listed_site_may_call_the_public_endpoints() {
         let api = TestApp::with(|setup| setup.settings.allowed_origins = vec![SITE.into()]);
-        let asked = api.send(&preflight("/api/ticket", SITE));
+        let asked = api.send(preflight("/api/ticket", SITE));
         assert_eq!(
             (asked.status, asked.header("access-control-allow-origin")),
             (200, Some(SITE))
@@ -151,7 +151,7 @@ mod tests {
             "{allowed}"
         );
 
-        let created = api.send(&Request::post("/api/ticket", &seeds_ticket()).header("origin", SITE));
+        let created = api.send(Request::post("/api/ticket", &seeds_ticket()).header("origin", SITE));
         assert_eq!(
             (created.status, created.header("access-control-allow-origin")),
             (201, Some(SITE))
@@ -163,7 +163,7 @@ mod tests {
         for name in ["location", "etag", "idempotent-replayed", "retry-after", "x-request-id"] {
             assert!(exposed.contains(name), "{name}: {exposed}");
         }
-        let missing = api.send(&Request::new("GET", "/api/ticket/T-20250115-1234").header("origin", SITE));
+        let missing = api.send(Request::new("GET", "/api/ticket/T-20250115-1234").header("origin", SITE));
         assert_eq!(
             (missing.status, missing.header("access-control-allow-origin")),
             (404, Some(SITE))
@@ -188,9 +188,9 @@ mod tests {
             ("/api/trail", SITE),
             ("/metrics", SITE),
         ] {
-            let asked = api.send(&preflight(target, origin));
+            let asked = api.send(preflight(target, origin));
             assert_eq!(asked.header("access-control-allow-origin"), None, "{target} {origin}");
-            let called = api.send(&Request::new("GET", target).header("origin", origin));
+            let called = api.send(Request::new("GET", target).header("origin", origin));
             assert_eq!(called.header("access-control-allow-origin"), None, "{target} {origin}");
         }
     }

@@ -162,12 +162,12 @@ mod tests {
     use crate::testing::{OPERATOR_TOKEN, Request, Response, SystemClock, TestApp};
 
     fn list(api: &TestApp) -> Response {
-        api.send(&Request::new("GET", "/api/notifications").bearer(OPERATOR_TOKEN))
+        api.send(Request::new("GET", "/api/notifications").bearer(OPERATOR_TOKEN))
     }
 
     fn redeliver(api: &TestApp, id: &str) -> Response {
         let target = format!("/api/notifications/{id}/redeliver");
-        api.send(&Request::new("POST", &target).bearer(OPERATOR_TOKEN))
+        api.send(Request::new("POST", &target).bearer(OPERATOR_TOKEN))
     }
 
     #[test]
@@ -234,7 +234,7 @@ mod tests {
         let api = TestApp::start();
         let send = |token| {
             let request = Request::new("GET", "/api/notifications").bearer(token);
-            api.send(&request.header("x-forwarded-for", "1.2.3.4")).status
+            api.send(request.header("x-forwarded-for", "1.2.3.4")).status
         };
         assert!((0..1_000).map(|_| send("wrong")).any(|status| status == 429));
         assert!((0..140).all(|_| send(OPERATOR_TOKEN) == 200));

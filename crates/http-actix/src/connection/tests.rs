@@ -286,7 +286,7 @@ fn a_body_has_a_deadline_on_every_request() {
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
     assert!(answer.contains("request_timeout"), "{answer}");
     // The service is none the worse for it.
-    assert_eq!(api.send(&Request::new("GET", "/health/live")).status, 200);
+    assert_eq!(api.send(Request::new("GET", "/health/live")).status, 200);
 }
 
 #[test]

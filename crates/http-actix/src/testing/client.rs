@@ -93,7 +93,7 @@ impl Request {
     }
 
     /// From this address, as our proxy says. Without it a request is from a program on this machine.
-    pub(crate) fn from_address(mut self, address: &str) -> Self {
+    pub(crate) fn sent_from(mut self, address: &str) -> Self {
         self.headers.retain(|(name, _)| name != "x-forwarded-for");
         self.header("x-forwarded-for", address)
     }

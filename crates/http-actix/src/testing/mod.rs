@@ -165,7 +165,7 @@ impl TestApp {
     }
 
     pub(crate) fn get(&self, target: &str) -> Response {
-        self.send(&Request::new("GET", target))
+        self.send(Request::new("GET", target))
     }
 
     /// Reads as an operator.
@@ -175,7 +175,7 @@ impl TestApp {
 
     /// Sends a request as an operator.
     pub(crate) fn as_operator(&self, request: Request) -> Response {
-        self.send(&request.bearer(OPERATOR_TOKEN))
+        self.send(request.bearer(OPERATOR_TOKEN))
     }
 
     /// Gives a ticket another status, as an operator.
@@ -196,7 +196,7 @@ impl TestApp {
 
     /// Opens the seed's ticket.
     pub(crate) fn open_ticket(&self) -> Opened {
-        let answer = self.send(&Request::post("/api/ticket", &seeds_ticket()));
+        let answer = self.send(Request::post("/api/ticket", &seeds_ticket()));
         assert_eq!(answer.status, 201, "{answer:?}");
         let body = answer.json();
         let url = body["ticketUrl"].as_str().unwrap();
@@ -244,7 +244,7 @@ impl TestApp {
 
     /// Sends a message as n8n does.
     pub(crate) fn receive(&self, message: &Value) -> Response {
-        self.send(&Request::post("/api/ticket/inbound", message).header("x-api-key", INBOUND_KEY))
+        self.send(Request::post("/api/ticket/inbound", message).header("x-api-key", INBOUND_KEY))
     }
 }
 

@@ -11,7 +11,7 @@ fn body() -> Value {
 }
 
 fn add(api: &TestApp, target: &str) -> Response {
-    api.send(&Request::post(target, &body()))
+    api.send(Request::post(target, &body()))
 }
 
 fn texts(api: &TestApp, reference: &str) -> Vec<Value> {
@@ -117,7 +117,7 @@ fn each_rule_has_two_sides() {
         (None, Some("required")),
     ] {
         let body = changed(changed(body(), "message", value.clone()), "other", Some(json!(1)));
-        let answer = api.send(&Request::post(&opened.messages(), &body));
+        let answer = api.send(Request::post(&opened.messages(), &body));
         match expected {
             None => assert_eq!(answer.status, 201, "{value:?} {answer:?}"),
             Some(code) => assert_eq!(answer.faults(), [format!("message {code}")], "{value:?}"),
@@ -130,7 +130,7 @@ fn each_rule_has_two_sides() {
         ["Idempotency-Key required", "message required"]
     );
     let padded = json!({ "message": "x", "padding": "x".repeat(65_536) });
-    let too_large = api.send(&Request::post(&opened.messages(), &padded));
+    let too_large = api.send(Request::post(&opened.messages(), &padded));
     assert_eq!(
         (too_large.status, too_large.code().as_str()),
         (413, "payload_too_large")
@@ -145,7 +145,7 @@ fn a_repeated_key_repeats_the_answer() {
     let (opened, other) = (api.open_ticket(), api.open_ticket());
     let send = |target: &str, key: &str, text: &str| {
         let body = json!({ "message": text });
-        api.send(&Request::post(target, &body).header("idempotency-key", key))
+        api.send(Request::post(target, &body).header("idempotency-key", key))
     };
     let first = send(&opened.messages(), "key-1", "One");
     let again = send(&opened.messages(), "key-1", " One ");

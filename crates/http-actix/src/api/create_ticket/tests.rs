@@ -7,7 +7,7 @@ use crate::{
 };
 
 fn create(api: &TestApp, body: &Value) -> crate::testing::Response {
-    api.send(&Request::post("/api/ticket", body))
+    api.send(Request::post("/api/ticket", body))
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn texts_are_trimmed_and_come_back_unchanged() {
 #[test]
 fn a_repeated_key_repeats_the_answer() {
     let api = TestApp::start();
-    let send = |key: &str, body: &Value| api.send(&Request::post("/api/ticket", body).header("idempotency-key", key));
+    let send = |key: &str, body: &Value| api.send(Request::post("/api/ticket", body).header("idempotency-key", key));
     let first = send("key-1", &seeds_ticket());
     let again = send("key-1", &seeds_ticket());
     assert_eq!((first.status, again.status), (201, 201));
@@ -179,7 +179,7 @@ fn a_text_that_is_cut_in_a_character_is_refused() {
         let mut body = changed(seeds_ticket(), "message", None).to_string().into_bytes();
         body.pop();
         body.extend([b",\"message\":\"", broken, b"\"}"].concat());
-        let answer = api.send(&Request::post_bytes("/api/ticket", body));
+        let answer = api.send(Request::post_bytes("/api/ticket", body));
         assert_eq!(answer.faults(), [""; 0]);
         let detail = answer.json()["detail"].as_str().unwrap().to_owned();
         assert!(
@@ -219,12 +219,12 @@ fn callers_behind_a_proxy_are_limited_and_operators_are_not() {
     let api = TestApp::start();
     let post = |address: &str| Request::post("/api/ticket", &json!({})).header("x-forwarded-for", address);
     let refused = (0..1_000)
-        .map(|_| api.send(&post("6.6.6.6, 1.2.3.4")))
+        .map(|_| api.send(post("6.6.6.6, 1.2.3.4")))
         .find(|answer| answer.status != 400)
         .unwrap();
     assert_eq!((refused.status, refused.code().as_str()), (429, "rate_limited"));
     assert!(refused.header("retry-after").unwrap().parse::<u64>().unwrap() >= 1);
-    assert_eq!(api.send(&post("6.6.6.6, 1.2.3.5")).status, 400);
+    assert_eq!(api.send(post("6.6.6.6, 1.2.3.5")).status, 400);
     let operator = post("1.2.3.4").bearer(crate::testing::OPERATOR_TOKEN);
     assert!((0..5).all(|_| api.send(&operator).status == 400));
     // The same address may still read.
@@ -271,7 +271,7 @@ fn no_body_makes_the_server_fail() {
         .run(&prop::collection::vec(any::<u8>(), 0..60), |bytes| {
             for prefix in [&b""[..], b"{", b"{\"message\":"] {
                 let body = [prefix, &bytes].concat();
-                prop_assert_eq!(api.send(&Request::post_bytes("/api/ticket", body)).status, 400);
+                prop_assert_eq!(api.send(Request::post_bytes("/api/ticket", body)).status, 400);
             }
             Ok(())
         })

@@ -221,7 +221,7 @@ mod tests {
             let pattern = document["components"]["schemas"]["CreateTicket"]["properties"][field]["pattern"].as_str();
             assert!(pattern.is_some(), "{field}");
             let body: Value = changed(seeds_ticket(), field, Some(json!(text)));
-            assert_eq!(api.send(&Request::post("/api/ticket", &body)).status, 400, "{field}");
+            assert_eq!(api.send(Request::post("/api/ticket", &body)).status, 400, "{field}");
         }
     }
 }

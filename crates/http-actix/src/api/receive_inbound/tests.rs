@@ -19,7 +19,7 @@ fn seeds_message(reference: &str) -> Value {
 }
 
 fn receive_bytes(api: &TestApp, body: impl Into<Vec<u8>>) -> Response {
-    api.send(&Request::post_bytes("/api/ticket/inbound", body).header("x-api-key", INBOUND_KEY))
+    api.send(Request::post_bytes("/api/ticket/inbound", body).header("x-api-key", INBOUND_KEY))
 }
 
 fn last_message(api: &TestApp, reference: &str) -> Value {
@@ -68,7 +68,7 @@ fn the_key_is_asked_before_anything_of_the_body() {
         );
     }
     // With the right key the same request is judged by its head.
-    assert_eq!(api.send(&post().header("x-api-key", INBOUND_KEY)).status, 415);
+    assert_eq!(api.send(post().header("x-api-key", INBOUND_KEY)).status, 415);
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn both_keys_open_while_they_are_exchanged_and_none_where_none_is_set() {
     let api = TestApp::start();
     let send = |api: &TestApp, key: &str| {
         let body = seeds_message("T-20250115-1234");
-        api.send(&Request::post("/api/ticket/inbound", &body).header("x-api-key", key))
+        api.send(Request::post("/api/ticket/inbound", &body).header("x-api-key", key))
             .status
     };
     assert_eq!((send(&api, INBOUND_KEY), send(&api, "the-key-before")), (404, 404));
@@ -89,7 +89,7 @@ fn wrong_keys_are_limited() {
     let api = TestApp::start();
     let post = |key: &str| {
         let request = Request::post("/api/ticket/inbound", &json!({})).header("x-api-key", key);
-        api.send(&request.header("x-forwarded-for", "2001:db8::1")).status
+        api.send(request.header("x-forwarded-for", "2001:db8::1")).status
     };
     assert!((0..1_000).map(|_| post("wrong")).any(|status| status == 429));
     assert!((0..140).all(|_| post(INBOUND_KEY) == 400));

@@ -17,7 +17,7 @@ use crate::{
 const TARGET: &str = "/api/ticket/inbound/status";
 
 fn report(api: &TestApp, body: &Value) -> Response {
-    api.send(&Request::post(TARGET, body).header("x-api-key", INBOUND_KEY))
+    api.send(Request::post(TARGET, body).header("x-api-key", INBOUND_KEY))
 }
 
 fn status(external_id: &str, status: &str) -> Value {
@@ -65,7 +65,7 @@ fn a_poller_learns_that_it_was_read() {
     api.hand_over("SM1");
     let before = api.get(&target).header("etag").unwrap().to_owned();
     let poll = || {
-        api.send(&Request::new("GET", &target).header("if-none-match", &before))
+        api.send(Request::new("GET", &target).header("if-none-match", &before))
             .status
     };
     assert_eq!(poll(), 304);
@@ -93,7 +93,7 @@ fn a_refused_message_goes_another_way_until_there_is_none() {
     assert!(is_known(&api, &refused("SM2", json!(63_016))));
     assert_eq!(api.delivery_state(&reference), "failed");
 
-    let list = api.send(&Request::new("GET", "/api/notifications").bearer(OPERATOR_TOKEN));
+    let list = api.send(Request::new("GET", "/api/notifications").bearer(OPERATOR_TOKEN));
     let dead = &list.json()["notifications"][0];
     assert_eq!(
         (&dead["state"], &dead["lastError"]),
@@ -243,9 +243,9 @@ fn the_key_is_asked_before_anything_of_the_body() {
         );
     }
     // With the right key the same request is judged by its head.
-    assert_eq!(api.send(&post().header("x-api-key", INBOUND_KEY)).status, 415);
+    assert_eq!(api.send(post().header("x-api-key", INBOUND_KEY)).status, 415);
     let large = post().header("content-type", "application/json");
-    assert_eq!(api.send(&large.header("x-api-key", INBOUND_KEY)).status, 413);
+    assert_eq!(api.send(large.header("x-api-key", INBOUND_KEY)).status, 413);
 }
 
 #[test]
@@ -253,7 +253,7 @@ fn wrong_keys_are_limited() {
     let api = TestApp::start();
     let post = |key: &str| {
         let request = Request::post(TARGET, &json!({})).header("x-api-key", key);
-        api.send(&request.header("x-forwarded-for", "2001:db8::1")).status
+        api.send(request.header("x-forwarded-for", "2001:db8::1")).status
     };
     assert!((0..1_000).map(|_| post("wrong")).any(|status| status == 429));
     assert!((0..140).all(|_| post(INBOUND_KEY) == 400));
@@ -304,7 +304,7 @@ fn no_body_makes_the_server_fail() {
     runner
         .run(&prop::collection::vec(any::<u8>(), 0..60), |bytes| {
             let request = Request::post_bytes(TARGET, [b"{\"status\":", &*bytes].concat());
-            prop_assert_eq!(api.send(&request.header("x-api-key", INBOUND_KEY)).status, 400);
+            prop_assert_eq!(api.send(request.header("x-api-key", INBOUND_KEY)).status, 400);
             Ok(())
         })
         .unwrap();

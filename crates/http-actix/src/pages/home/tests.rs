@@ -236,7 +236,7 @@ fn when_the_store_is_down_the_form_waits_with_everything_in_it() {
 #[test]
 fn too_many_are_told_to_wait_and_keep_their_words() {
     let site = TestApp::start();
-    let ask = || Request::form("/", &form(&[("subject", ""), ("message", "kept")])).from_address("203.0.113.7");
+    let ask = || Request::form("/", &form(&[("subject", ""), ("message", "kept")])).sent_from("203.0.113.7");
     let mut last = site.send(ask());
     for _ in 0..300 {
         if last.status == 429 {
@@ -248,8 +248,8 @@ fn too_many_are_told_to_wait_and_keep_their_words() {
     assert!(last.has("\nkept</textarea>") && last.has("Please wait a second, and try again."));
     assert_eq!(last.header("retry-after"), Some("1"));
     // Reading is limited elsewhere, and others are not concerned.
-    assert_eq!(site.send(Request::get("/").from_address("203.0.113.7")).status, 200);
-    assert_eq!(site.send(ask().from_address("203.0.113.8")).status, 400);
+    assert_eq!(site.send(Request::get("/").sent_from("203.0.113.7")).status, 200);
+    assert_eq!(site.send(ask().sent_from("203.0.113.8")).status, 400);
 }
 
 #[test]

@@ -18,7 +18,7 @@ fn start() -> (TestApp, [String; 2]) {
     });
     let references = ["Caps", "Bottles"].map(|subject| {
         let ticket = changed(seeds_ticket(), "subject", Some(json!(subject)));
-        let answer = api.send(&Request::post("/api/ticket", &ticket)).json();
+        let answer = api.send(Request::post("/api/ticket", &ticket)).json();
         answer["ticketRef"].as_str().unwrap().to_owned()
     });
     (api, references)

@@ -5,7 +5,7 @@ use crate::testing::{Request, TestApp, pages::form};
 const AFAR: &str = "203.0.113.7";
 
 fn from_afar(fields: &[(&str, &str)]) -> Request {
-    Request::form("/", &form(fields)).from_address(AFAR)
+    Request::form("/", &form(fields)).sent_from(AFAR)
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn the_same_words_are_stored_twice_and_then_held_back() {
     // Somebody else of the same office, with the same trouble.
     let other = site.send(from_afar(&[("customerEmail", "jane@example.com")]));
     assert_eq!(other.status, 303);
-    let elsewhere = Request::form("/", &form(&[])).from_address("203.0.113.8");
+    let elsewhere = Request::form("/", &form(&[])).sent_from("203.0.113.8");
     assert_eq!(site.send(elsewhere).status, 303);
 }
 

@@ -163,7 +163,7 @@ fn a_wrong_token_is_told_and_counted() {
 
     let mut refused = None;
     for _ in 0..200 {
-        let answer = desk.send(wrong().from_address("203.0.113.9"));
+        let answer = desk.send(wrong().sent_from("203.0.113.9"));
         if answer.status == 429 {
             refused = Some(answer);
             break;
@@ -176,8 +176,8 @@ fn a_wrong_token_is_told_and_counted() {
     refused.shows(&["Too many wrong tokens"]);
     // The right one comes in all the same, and so does another caller's guess.
     let right = Request::inbox_form("/inbox/session", &[("token", OPERATOR_TOKEN)]);
-    assert_eq!(desk.send(right.from_address("203.0.113.9")).status, 303);
-    assert_eq!(desk.send(wrong().from_address("203.0.113.10")).status, 401);
+    assert_eq!(desk.send(right.sent_from("203.0.113.9")).status, 303);
+    assert_eq!(desk.send(wrong().sent_from("203.0.113.10")).status, 401);
 }
 
 #[test]
