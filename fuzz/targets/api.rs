@@ -20,7 +20,8 @@ fuzz_target!(|data: &[u8]| -> Corpus {
         if is_get && answer.status == 200 && answer.media_type == "application/json" {
             let list = answer.json();
             if let Some(next) = list.get("next").and_then(|next| next.as_str()) {
-                let name = if path == "/api/trail" { "before" } else { "after" };
+                let is_audit_log = matches!(path.as_str(), "/api/audit-log" | "/api/trail");
+                let name = if is_audit_log { "before" } else { "after" };
                 let after = server.send_with_keys(TextRequest::get(&format!("{path}?{name}={next}")));
                 assert_eq!(after.status, 200, "{next}");
             }

@@ -1,4 +1,4 @@
-//! Reads everything back, from the store by the API and from n8n's side, and counts.
+//! Reads everything back, through the API and from the fake n8n, and counts losses and duplicates.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -16,18 +16,18 @@ use crate::{
     outcome::Counts,
 };
 
-/// How often n8n may be told the same.
+/// How often n8n may receive the same notification.
 #[derive(Debug, Clone)]
 pub(crate) enum Repeats {
-    /// Once more for each of these moments at which a try may have been cut off, or what became of it not written down.
+    /// Once more for each of these moments, at which an attempt or the recording of its result may have been interrupted.
     OnceFor(Vec<Instant>),
-    /// As often as it refuses. What it took with a 2xx it is not told again, unless the answer was on its way at one of
-    /// these moments, at which connections were broken off.
+    /// As often as it rejects it. An accepted notification is not sent again, unless its response was on its way at one of
+    /// these moments, at which connections were cut.
     AsTheyFail(Vec<Instant>),
 }
 
 impl Repeats {
-    /// How many of these tries of one notification there may not be, the first being the oldest.
+    /// How many of these attempts of one notification, oldest first, are too many.
     fn too_many(&self, tries: &[&Received]) -> usize {
         let last = tries[tries.len() - 1].at;
         let too_many = tries.iter().enumerate().map(|(number, one)| {
@@ -51,10 +51,10 @@ impl Repeats {
     }
 }
 
-/// A moment that was noted here, and what n8n noted at the same time, may be apart by so much.
+/// Tolerance between a moment noted here and the same moment as n8n saw it.
 const BLUR: Duration = Duration::from_millis(100);
 
-/// Counts, and tells what else is wrong.
+/// Counts, and lists everything else that is wrong.
 pub(crate) async fn audit(clients: &Clients, n8n: &FakeN8n, repeats: &Repeats) -> (Counts, Vec<String>) {
     let threads = threads(clients).await;
     let kept = kept(clients).await;
@@ -71,7 +71,7 @@ pub(crate) async fn audit(clients: &Clients, n8n: &FakeN8n, repeats: &Repeats) -
     (audit.counts, audit.faults)
 }
 
-/// The texts of each ticket's thread, the oldest first, by its reference.
+/// The texts of each ticket, oldest first, by its reference.
 type Threads = BTreeMap<String, Vec<Said>>;
 
 struct Said {
@@ -79,7 +79,7 @@ struct Said {
     by_customer: bool,
 }
 
-/// Every ticket that there is.
+/// Every ticket in the store.
 async fn threads(clients: &Clients) -> Threads {
     let mut references: BTreeSet<String> = clients.expected().forms.values().cloned().collect();
     for ticket in pages(clients, "/api/tickets", "tickets").await {
@@ -93,7 +93,7 @@ async fn threads(clients: &Clients) -> Threads {
     let mut threads = Threads::new();
     let mut read = std::pin::pin!(read.buffer_unordered(8));
     while let Some((reference, answer)) = read.next().await {
-        // One that can't be read is not there: it is counted as lost.
+        // An unreadable ticket counts as lost.
         if let Some((200, thread)) = answer {
             let messages = thread["messages"].as_array().cloned().unwrap_or_default();
             let said = messages.iter().map(|message| Said {
@@ -106,7 +106,7 @@ async fn threads(clients: &Clients) -> Threads {
     threads
 }
 
-/// The numbers of the messages that were kept aside, as often as each is there.
+/// The numbers of the unmatched messages, each as often as it is stored.
 async fn kept(clients: &Clients) -> Vec<u32> {
     let messages = pages(clients, "/api/unmatched", "messages").await;
     let numbers = messages
@@ -146,7 +146,7 @@ impl Audit {
         }
     }
 
-    /// What clients know beside what is there.
+    /// Compares what clients know with the store.
     fn store(&mut self, expected: &Expected, threads: &Threads, kept: &[u32]) {
         let mut forms: HashMap<u32, Vec<&str>> = HashMap::new();
         let mut messages: HashMap<u32, u32> = HashMap::new();
@@ -203,13 +203,13 @@ impl Audit {
         }
     }
 
-    /// What n8n was told beside what is there.
+    /// Compares what n8n received with the store.
     fn told(&mut self, threads: &Threads, received: &[Received], repeats: &Repeats) {
         let mut by_id: BTreeMap<&str, Vec<&Received>> = BTreeMap::new();
         for received in received {
             by_id.entry(received.id()).or_default().push(received);
         }
-        // The texts that were told of each ticket, in the order in which they first came.
+        // The texts sent about each ticket, in the order of their first attempts.
         let mut firsts: Vec<&Received> = by_id.values().map(|tries| tries[0]).collect();
         firsts.sort_by_key(|received| received.at);
         let mut told: HashMap<String, Vec<String>> = HashMap::new();
@@ -245,7 +245,7 @@ impl Audit {
         }
     }
 
-    /// Each of a customer's texts has to be told once, in their order.
+    /// Each text of a customer has to be sent once, in order.
     fn ticket_told(&mut self, reference: &str, wanted: &[&str], told: &[String]) {
         for text in wanted {
             match told.iter().filter(|told| told == text).count() {

@@ -1,5 +1,5 @@
-//! Clients as real ones are. A website repeats a form under its `Idempotency-Key` until it knows what became of it; n8n
-//! repeats a call under its `externalId`. Neither repeats what was refused for good.
+//! Realistic clients. A website repeats a form with its `Idempotency-Key` until it knows the result; n8n repeats a call with
+//! its `externalId`. Neither repeats a permanent rejection.
 
 use std::{
     net::SocketAddr,
@@ -17,19 +17,19 @@ use tokio::time::{sleep, timeout};
 
 use crate::expected::{Expected, form_text, message_text};
 
-/// How long a client waits before it tries again.
+/// Pause before a client's next attempt.
 const AGAIN: Duration = Duration::from_millis(200);
 
-/// How long a client waits for an answer. Nobody should ever wait so long.
+/// A client's timeout. Nobody should ever wait this long.
 const NO_ANSWER: Duration = Duration::from_secs(10);
 
-/// How old the numbers of notifications in `/metrics` may be.
+/// How old the notification counts in `/metrics` may be.
 const COUNTED_ANEW_AFTER: Duration = Duration::from_millis(1_050);
 
-/// What came back: a status and JSON, which is null where the body is none.
+/// A response: status and JSON, null if the body is none.
 pub(crate) type Answer = (u16, Value);
 
-/// Everybody who speaks to the servers.
+/// All clients of the servers.
 pub(crate) struct Clients {
     http: Client,
     servers: RwLock<Vec<SocketAddr>>,
@@ -41,7 +41,7 @@ pub(crate) struct Clients {
 }
 
 impl Clients {
-    /// Clients that can quote what `n8n` took.
+    /// Clients that can quote messages which `n8n` accepted.
     pub(crate) fn new(n8n: Arc<FakeN8n>) -> Self {
         Self {
             http: http_client(NO_ANSWER),
@@ -54,17 +54,17 @@ impl Clients {
         }
     }
 
-    /// From now on they go to these servers, in turns.
+    /// Sends all requests to these servers from now on, in turns.
     pub(crate) fn go_to(&self, servers: &[SocketAddr]) {
         *self.servers.write().unwrap() = servers.to_vec();
     }
 
-    /// What they know.
+    /// What they expect to find.
     pub(crate) fn expected(&self) -> std::sync::MutexGuard<'_, Expected> {
         self.expected.lock().unwrap()
     }
 
-    /// Asks once. Nothing is an answer that broke off or did not come.
+    /// Sends one request. Returns nothing if there was no complete response.
     pub(crate) async fn ask(
         &self,
         method: Method,
@@ -88,8 +88,8 @@ impl Clients {
         Some((status, serde_json::from_str(&text).unwrap_or_default()))
     }
 
-    /// The status and the whole body. However it ends, it counts until it has ended: whoever is refused, or whose server
-    /// is killed, knows it at once, so that nothing has to be left out. Who waited too long before that, waited too long.
+    /// The status and the whole body. The time counts until the end, whatever it is: a client whose connection is refused or
+    /// whose server is killed notices at once, so a long wait is too long in any case.
     async fn fetch(&self, request: RequestBuilder, what: &str) -> Option<(u16, String)> {
         let begun = Instant::now();
         self.expected().begin();
@@ -108,7 +108,7 @@ impl Clients {
         fetched.ok()
     }
 
-    /// Asks as an operator, again and again until the answer is 200.
+    /// Sends a request as an operator until the response is 200.
     pub(crate) async fn operate(&self, method: Method, path: &str) -> Value {
         let key = format!("Bearer {OPERATOR_TOKEN}");
         let asked = timeout(Duration::from_secs(30), async {
@@ -123,7 +123,7 @@ impl Clients {
         asked.await.unwrap_or_else(|_| panic!("{path} is not answered"))
     }
 
-    /// Fills in a form, and repeats it until it is known what became of it. Gives the reference.
+    /// Sends a form and repeats it until its result is known. Returns the reference.
     pub(crate) async fn form(&self) -> Option<String> {
         let number = self.forms.fetch_add(1, Ordering::Relaxed);
         let mut form = black_box::ticket();
@@ -148,7 +148,7 @@ impl Clients {
         }
     }
 
-    /// Sends a message for one of the tickets that are known, and repeats it until it is known what became of it.
+    /// Sends a message for one of the known tickets and repeats it until its result is known.
     pub(crate) async fn message(&self) {
         let number = self.messages.fetch_add(1, Ordering::Relaxed);
         let Some((form, reference)) = self.any_ticket(number) else {
@@ -173,7 +173,7 @@ impl Clients {
                     expected.messages.insert(number, form);
                     return;
                 }
-                // What it quotes is not known yet: it is kept, for the team to attach.
+                // The quoted message is not known yet: the server stores the reply as unmatched.
                 Some((400, answer)) if answer["code"] == "ticket_not_named" => {
                     self.expected().kept.insert(number);
                     return;
@@ -188,7 +188,7 @@ impl Clients {
         }
     }
 
-    /// Waits a little before the next try.
+    /// Waits a little before the next attempt.
     async fn be_refused(&self, answer: Option<&Answer>) {
         if answer.is_some() {
             self.expected().refused += 1;
@@ -196,17 +196,17 @@ impl Clients {
         sleep(AGAIN).await;
     }
 
-    /// A ticket that was acknowledged, each as likely.
+    /// An acknowledged ticket, each equally likely.
     fn any_ticket(&self, number: u32) -> Option<(u32, String)> {
         let expected = self.expected();
-        // Knuth's multiplicative hash: scattered, and the same in every run.
+        // Knuth's multiplicative hash: scattered and reproducible.
         let at = number.wrapping_mul(2_654_435_761) as usize % expected.forms.len().max(1);
         let found = expected.forms.iter().nth(at);
         found.map(|(form, reference)| (*form, reference.clone()))
     }
 
-    /// In turns: n8n names the ticket; the manager names it, quotes, or the customer writes. The text says for which form
-    /// it is meant, so that a message in another thread is seen.
+    /// In turns: n8n names the ticket; the manager names or quotes it; the customer writes. The text names its form, so that a
+    /// message in the wrong ticket is noticed.
     fn message_body(&self, number: u32, form: u32, reference: &str) -> Value {
         let text = message_text(number, form);
         let mut body = json!({ "message": text, "from": MANAGER, "externalId": format!("SM-chaos-{number}") });
@@ -227,13 +227,13 @@ impl Clients {
         body
     }
 
-    /// The outside id of what n8n made of the ticket's first notification.
+    /// The external id of a notification of the ticket.
     fn quotable(&self, reference: &str) -> Option<String> {
         let newest = self.n8n.newest(|received| received.ticket_ref() == reference);
         newest.map(|received| received.external_id())
     }
 
-    /// One number of `/metrics`: the sum of the lines that start with one of `names`. Nothing while the store is away.
+    /// The sum of the samples of `/metrics` that start with one of `names`. Nothing while the store is away.
     pub(crate) async fn metric(&self, names: &[&str]) -> Option<f64> {
         let server = *self.servers.read().unwrap().first()?;
         let request = self.http.get(format!("http://{server}/metrics"));
@@ -241,9 +241,9 @@ impl Clients {
         sum_of_metrics(&text, names)
     }
 
-    /// Waits until no notification waits or is under way; tells whether it came to that.
+    /// Waits until no notification is waiting or being sent; returns whether that happened in time.
     pub(crate) async fn drained(&self, patience: Duration) -> bool {
-        // What was counted before the call tells nothing.
+        // Counts from before the call prove nothing.
         sleep(COUNTED_ANEW_AFTER).await;
         let unsettled = ["notifications{state=\"waiting\"}", "notifications{state=\"leased\"}"];
         let drained = timeout(patience, async {
@@ -255,7 +255,7 @@ impl Clients {
     }
 }
 
-/// Whether a client repeats what got this answer.
+/// Whether a client repeats a request with this response.
 fn is_passing((status, body): &Answer) -> bool {
     *status == 500 && body["code"] == "storage_unavailable"
 }

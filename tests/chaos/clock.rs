@@ -12,16 +12,16 @@ use crate::{fixture::Fixture, outcome::Outcome, shifted_clock::ShiftedClockServe
 /// How far the clock jumps.
 const JUMP: Duration = Duration::from_hours(1);
 
-/// Tickets whose notifications wait out the outage.
+/// Tickets whose notifications wait during the outage.
 const WAITING: u32 = 1_000;
 
 /// Tickets whose notifications are given up.
 const GIVEN_UP: u32 = 50;
 
-/// The first try, and the three quick retries.
+/// The first attempt and the three quick retries.
 const QUICK_TRIES: u16 = 4;
 
-/// What passes between two looks at them: past each of the eight slow tries, with its fifth of jitter.
+/// Steps of the clock: each passes one of the eight slow retries, with its fifth of jitter.
 const NIGHTS: [Duration; 8] = [
     Duration::from_mins(6),
     Duration::from_mins(36),
@@ -33,23 +33,23 @@ const NIGHTS: [Duration; 8] = [
     Duration::from_hours(29),
 ];
 
-/// How long tries may take that are due.
+/// How long due attempts may take.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// How long all that waited may take when n8n is back: twice as many as go out within two minutes by contract.
+/// How long the backlog may take when n8n is back: it is twice the number that has to go out within two minutes.
 const OUT_WITHIN: Duration = Duration::from_mins(4);
 
-/// Starts a server whose clock can be moved, to which all clients go.
+/// Starts a server with an adjustable clock and sends all clients to it.
 async fn start(fixture: &Fixture) -> ShiftedClockServer {
     let server = ShiftedClockServer::start(&fixture.options()).await;
     fixture.clients.go_to(&[server.address()]);
     server
 }
 
-/// The clock jumps an hour forth, back, and back again, and so on, under load.
+/// The clock jumps an hour forward, back, back again, and so on, under load.
 pub(crate) async fn jumps(engine: Engine, times: u32) -> Outcome {
     let mut fixture = Fixture::new(engine).await;
-    // So slow that something waits for its first try at every jump.
+    // So slow that some notification awaits its first attempt at every jump.
     let taken = Reaction::AcceptWithOwnId.after(Duration::from_millis(350));
     fixture.n8n.always(taken);
     let mut server = start(&fixture).await;
@@ -57,7 +57,7 @@ pub(crate) async fn jumps(engine: Engine, times: u32) -> Outcome {
     fixture.warm_up(&[server.pid()]).await;
     for time in 0..times {
         sleep(Duration::from_millis(u64::from(300 + time * 37 % 250))).await;
-        // A jump forth may end a lease while n8n is still being told.
+        // A jump forward may end a lease during an attempt.
         let jumped = fixture.cut();
         match time % 4 {
             0 | 3 => server.forth(JUMP).await,
@@ -73,8 +73,8 @@ pub(crate) async fn jumps(engine: Engine, times: u32) -> Outcome {
     outcome
 }
 
-/// n8n is away while many notifications come, until all slow tries but the last have passed; then it is back. Then it is
-/// away for longer than that.
+/// n8n is away until all slow retries but the last have failed; then it is back. Then it is
+/// away even longer.
 pub(crate) async fn outage(engine: Engine) -> Outcome {
     let mut fixture = Fixture::new(engine).await;
     let mut server = start(&fixture).await;
@@ -110,7 +110,7 @@ pub(crate) async fn outage(engine: Engine) -> Outcome {
     outcome
 }
 
-/// n8n is away until the last try has failed, and an operator has all sent again.
+/// n8n is away until the last retry has failed; then an operator redelivers everything.
 async fn is_given_up(fixture: &mut Fixture, server: &mut ShiftedClockServer) {
     fixture.broken();
     fixture.n8n.go_away().await;
@@ -142,8 +142,8 @@ async fn is_given_up(fixture: &mut Fixture, server: &mut ShiftedClockServer) {
     }
 }
 
-/// So many tickets are opened while n8n is away, and each is tried as often as it is without a slow retry. Gives how many
-/// tries have failed by then, in all.
+/// Opens tickets while n8n is away and waits for the quick retries of each. Returns the number of
+/// failed attempts in all.
 async fn comes(fixture: &mut Fixture, tickets: u32) -> u32 {
     let forms = stream::iter(0..tickets).map(|_| fixture.clients.form());
     forms.buffer_unordered(16).for_each(async |_| ()).await;
@@ -152,7 +152,7 @@ async fn comes(fixture: &mut Fixture, tickets: u32) -> u32 {
     wanted
 }
 
-/// Waits until everything that waits has failed so often by its schedule.
+/// Waits until every waiting notification has failed this often.
 async fn fail(fixture: &mut Fixture, failures: u16) {
     let failed = timeout(PATIENCE, async {
         loop {
@@ -170,7 +170,7 @@ async fn fail(fixture: &mut Fixture, failures: u16) {
     }
 }
 
-/// Waits until so many tries have failed in all.
+/// Waits for this number of failed attempts in all.
 async fn tries(fixture: &mut Fixture, wanted: u32) {
     let names = ["notification_tries_total{outcome=\"retry\"}"];
     let tried = timeout(Duration::from_mins(2), async {

@@ -1,4 +1,4 @@
-//! A Postgres server of an experiment's own, which it may break.
+//! A Postgres server that an experiment may break.
 
 use std::{
     fs,
@@ -15,10 +15,10 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// How long a start may take, recovery from a crash included.
+/// How long a start may take, including crash recovery.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A server, durable as one in production is. It ends when this is dropped.
+/// A server as durable as in production. It ends when it is dropped.
 pub(crate) struct Cluster {
     folder: TempDir,
     programs: PathBuf,
@@ -29,7 +29,7 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// Makes one in a new folder below `above`, and starts it.
+    /// Creates one in a new folder below `above` and starts it.
     pub(crate) async fn start_within(above: &Path) -> Self {
         let folder = tempfile::tempdir_in(above).expect("a folder");
         let owner = (fs::metadata("/proc/self").expect("this process").uid() == 0).then(unprivileged);
@@ -49,7 +49,7 @@ impl Cluster {
         let made = cluster
             .command("initdb")
             .args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C"])
-            // Small, so that a small disk holds some.
+            // Small segments for a small disk.
             .args(["--no-sync", "--wal-segsize=1", "--pgdata"])
             .arg(cluster.data())
             .output()
@@ -76,7 +76,7 @@ impl Cluster {
         command
     }
 
-    /// Starts it, and waits until it takes connections.
+    /// Starts it and waits until it accepts connections.
     pub(crate) async fn start(&mut self) {
         let process = self
             .command("postgres")
@@ -97,7 +97,7 @@ impl Cluster {
         assert!(started.await.is_ok(), "Postgres did not start");
     }
 
-    /// The last line of its pid file says so, once it takes connections.
+    /// The last line of its pid file says so once it accepts connections.
     fn is_ready(&self) -> bool {
         let file = fs::read_to_string(self.data().join("postmaster.pid")).unwrap_or_default();
         let is_ours = file.lines().next().and_then(|line| line.parse().ok()) == self.pid();
@@ -114,12 +114,12 @@ impl Cluster {
         process.is_some_and(|process| matches!(process.try_wait(), Ok(None)))
     }
 
-    /// Ends it as `pg_ctl -m immediate` does: without a word to anybody, and without a checkpoint.
+    /// Ends it like `pg_ctl -m immediate`: without closing connections or writing a checkpoint.
     pub(crate) async fn stop_immediately(&mut self) {
         self.end(Signal::QUIT).await;
     }
 
-    /// Ends it properly.
+    /// Shuts it down.
     pub(crate) async fn stop(mut self) {
         self.end(Signal::INT).await;
     }
@@ -133,20 +133,20 @@ impl Cluster {
         }
     }
 
-    /// Its own database, as a superuser.
+    /// The URL of its database, as a superuser.
     pub(crate) fn url(&self) -> String {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
     }
 }
 
-/// The folder of Postgres' programs, as `scripts/with-postgres` tells it.
+/// The folder of Postgres' programs, from `scripts/with-postgres`.
 fn programs() -> PathBuf {
     #[allow(clippy::disallowed_methods, reason = "the runner says where Postgres is")]
     let told = std::env::var_os("TEST_POSTGRES_BIN");
     told.expect("TEST_POSTGRES_BIN: run this with `make chaos`").into()
 }
 
-/// Who runs Postgres where we are root.
+/// The user that runs Postgres if we are root.
 fn unprivileged() -> (u32, u32) {
     let users = fs::read_to_string("/etc/passwd").expect("the list of users");
     let user = |name: &str| {

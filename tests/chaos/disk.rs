@@ -17,7 +17,7 @@ use crate::{cluster::Cluster, fixture::Fixture, outcome::Outcome};
 /// How long it is full.
 const LASTS: Duration = Duration::from_secs(5);
 
-/// The disk of the store fills up under load, and has room again.
+/// The store's disk fills up under load, and gets room again.
 pub(crate) async fn fills_up(engine: Engine, times: u32) -> Outcome {
     let small = Disk::new(128);
     let mut fixture = Fixture::on(TempStore::within(small.folder(), Engine::Sqlite).await);
@@ -37,7 +37,7 @@ pub(crate) async fn fills_up(engine: Engine, times: u32) -> Outcome {
         let filler = small.fill();
         let until = Instant::now() + LASTS;
         while Instant::now() < until {
-            // Whatever was freed is taken.
+            // Take what was freed.
             fill(&filler);
             sleep(Duration::from_millis(100)).await;
         }
@@ -45,7 +45,7 @@ pub(crate) async fn fills_up(engine: Engine, times: u32) -> Outcome {
         if let Some(cluster) = &mut cluster
             && !cluster.is_running()
         {
-            // Without room for its log it ends, and somebody has to start it.
+            // Postgres ends without room for its log, and somebody has to start it.
             cluster.start().await;
         }
         fixture.recovers(Instant::now()).await;
@@ -63,13 +63,13 @@ pub(crate) async fn fills_up(engine: Engine, times: u32) -> Outcome {
     outcome
 }
 
-/// A small disk, in memory.
+/// A small disk in memory.
 struct Disk {
     folder: TempDir,
 }
 
 impl Disk {
-    /// One of so many MiB. Only root may make one.
+    /// Creates a disk of this many MiB, as root.
     fn new(mib: u32) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let mounted = Command::new("mount")
@@ -87,7 +87,7 @@ impl Disk {
         self.folder.path()
     }
 
-    /// Takes all the room; gives the file that did.
+    /// Takes all space; returns the file that did.
     fn fill(&self) -> PathBuf {
         let filler = self.folder().join("filler");
         fill(&filler);
@@ -95,7 +95,7 @@ impl Disk {
     }
 }
 
-/// Makes a file as large as there is room for.
+/// Grows a file until the disk is full.
 fn fill(filler: &Path) {
     let mut file = File::options().create(true).append(true).open(filler).expect("a file");
     let page = [0; 4_096];
@@ -104,7 +104,7 @@ fn fill(filler: &Path) {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        // Whoever still has a file open there is about to end.
+        // Processes with open files there are about to end.
         let unmounted = Command::new("umount").arg("--lazy").arg(self.folder.path()).status();
         if !unmounted.is_ok_and(|status| status.success()) {
             println!("{} is left behind", self.folder.path().display());

@@ -1,26 +1,26 @@
-//! What clients sent and what was acknowledged to them.
+//! The state that clients expect: what they sent and what was acknowledged.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
 
-/// What a form says, and with it which one it is.
+/// The text of a form, with its number.
 pub(crate) fn form_text(form: u32) -> String {
     format!("form {form}: I received broken ware.")
 }
 
-/// What a message says, and with it which one it is and for whose form.
+/// The text of a message, with its number and its form's.
 pub(crate) fn message_text(message: u32, form: u32) -> String {
     format!("message {message} for form {form}: we look into it.")
 }
 
-/// The number of the form that says this.
+/// The number of the form with this text.
 pub(crate) fn form_of(text: &str) -> Option<u32> {
     text.strip_prefix("form ")?.split(':').next()?.parse().ok()
 }
 
-/// The number of the message that says this, and of the form it is for.
+/// The numbers of the message with this text and of its form.
 pub(crate) fn message_of(text: &str) -> Option<(u32, u32)> {
     let (message, rest) = text.strip_prefix("message ")?.split_once(" for form ")?;
     Some((message.parse().ok()?, rest.split(':').next()?.parse().ok()?))
@@ -29,32 +29,32 @@ pub(crate) fn message_of(text: &str) -> Option<(u32, u32)> {
 /// What clients know.
 #[derive(Default)]
 pub(crate) struct Expected {
-    /// The forms that got their 201, with the reference that it told.
+    /// Forms that got 201, with their references.
     pub(crate) forms: BTreeMap<u32, String>,
-    /// The messages that got their 200, with the form that each is for.
+    /// Messages that got 200, with their forms.
     pub(crate) messages: BTreeMap<u32, u32>,
-    /// The messages that were kept aside, since their ticket was not certain.
+    /// Messages that became unmatched because their ticket was not certain.
     pub(crate) kept: BTreeSet<u32>,
-    /// The longest that anybody waited until an answer was there whole or did not come, and for which.
+    /// The longest wait for a complete response or a failure, and for which request.
     pub(crate) slowest: (Duration, String),
-    /// How many wait for an answer.
+    /// Requests without a response.
     waiting: usize,
-    /// The most who ever waited for an answer at once.
+    /// The most requests that ever waited at once.
     pub(crate) in_flight: usize,
-    /// How many answers were that the store is not available.
+    /// How many responses said that the store is not available.
     pub(crate) refused: usize,
-    /// What nobody should see.
+    /// What must never happen.
     pub(crate) anomalies: Vec<String>,
 }
 
 impl Expected {
-    /// One more waits for an answer.
+    /// A request is sent.
     pub(crate) fn begin(&mut self) {
         self.waiting += 1;
         self.in_flight = self.in_flight.max(self.waiting);
     }
 
-    /// Who has this answer waited so long for it.
+    /// A request ended with this response after this time.
     pub(crate) fn waited(&mut self, time: Duration, answer: String) {
         self.waiting = self.waiting.saturating_sub(1);
         if time > self.slowest.0 {
@@ -62,7 +62,7 @@ impl Expected {
         }
     }
 
-    /// Takes down what nobody should see; the first few of them tell enough.
+    /// Records what must never happen; the first few say enough.
     pub(crate) fn note_anomaly(&mut self, what: String) {
         if self.anomalies.len() < 5 {
             self.anomalies.push(what);

@@ -1,4 +1,4 @@
-//! Every experiment. Those of a group run side by side.
+//! All experiments. Those of a group run side by side.
 
 use std::{pin::Pin, time::Duration};
 
@@ -11,20 +11,20 @@ use crate::{
     postgres, replicas, sqlite,
 };
 
-/// What happens in an experiment.
+/// A running experiment.
 type Running = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
 /// Something that is broken on purpose.
 pub(crate) struct Experiment {
-    /// What `ONLY` chooses it by.
+    /// Its name for `ONLY`.
     pub(crate) name: &'static str,
     /// What is broken.
     pub(crate) what: &'static str,
-    /// The stores that it runs on.
+    /// Its stores.
     pub(crate) engines: &'static [Engine],
-    /// Whether a build server runs it too.
+    /// Whether CI runs it.
     pub(crate) in_ci: bool,
-    /// What happens.
+    /// Runs it on a store.
     pub(crate) run: fn(Engine) -> Running,
 }
 
@@ -32,8 +32,8 @@ const BOTH: &[Engine] = &[Engine::Sqlite, Engine::Postgres];
 const SQLITE: &[Engine] = &[Engine::Sqlite];
 const POSTGRES: &[Engine] = &[Engine::Postgres];
 
-/// Writes down a list of experiments: name, what is broken, stores, and what happens on a store. Those after `ci` a
-/// build server runs too.
+/// Lists experiments: name, what is broken, stores, and the function. CI also runs those
+/// after `ci`.
 macro_rules! group {
     ($($($ci:ident)? $name:literal, $what:literal, $engines:ident, $run:expr;)+) => {
         &[$(Experiment {

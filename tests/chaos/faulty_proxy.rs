@@ -1,4 +1,4 @@
-//! What stands before n8n and can behave as no web server does.
+//! A proxy before n8n that can break connections in ways no web server does.
 
 use std::{
     net::SocketAddr,
@@ -26,40 +26,40 @@ use tokio::{
 };
 use tokio_native_tls::TlsAcceptor;
 
-/// A GB, as an answer.
+/// A response of 1 GB.
 const FLOOD: u64 = 1 << 30;
 
-/// What becomes of a connection.
+/// What the proxy does with a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ProxyMode {
-    /// It leads to n8n.
+    /// Forwards to n8n.
     Through,
-    /// It is refused.
+    /// Refuses it.
     Refused,
-    /// Nothing is said on it, until it leads to n8n again.
+    /// Stays silent until the mode is `Through` again.
     Silent,
-    /// It is reset once a request came.
+    /// Resets it after a request.
     Reset,
-    /// It is answered by what is no HTTP.
+    /// Responds with something that is not HTTP.
     Nonsense,
-    /// n8n takes the request; one byte a second comes back.
+    /// Forwards the request and responds with one byte per second.
     Slow,
-    /// n8n takes the request; a GB comes back.
+    /// Forwards the request and responds with 1 GB.
     Flood,
-    /// A certificate is shown that nobody trusts.
+    /// Shows an untrusted certificate.
     Untrusted,
-    /// A certificate is shown that is for another host.
+    /// Shows a certificate for another host.
     OtherHost,
 }
 
-/// The certificates of a proxy that speaks TLS.
+/// The certificates of a TLS proxy.
 struct Certificates {
     good: TlsAcceptor,
     untrusted: TlsAcceptor,
     other_host: TlsAcceptor,
 }
 
-/// Takes connections for n8n.
+/// Accepts connections for n8n.
 pub(crate) struct FaultyProxy {
     address: SocketAddr,
     scheme: &'static str,
@@ -68,7 +68,7 @@ pub(crate) struct FaultyProxy {
 }
 
 impl FaultyProxy {
-    /// Stands before `n8n`, with TLS or without.
+    /// A proxy to `n8n`, with or without TLS.
     pub(crate) async fn before(n8n: &FakeN8n, with_tls: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
@@ -88,18 +88,18 @@ impl FaultyProxy {
         }
     }
 
-    /// Where it takes notifications.
+    /// The URL for notifications.
     pub(crate) fn url(&self) -> String {
         format!("{}://{}/webhook/ticket-created", self.scheme, self.address)
     }
 
-    /// The certificate of who signed ours.
+    /// The certificate of its authority.
     pub(crate) fn authority(&self) -> &[u8] {
         &self.authority
     }
 
-    /// From now on connections go this way; if it is another one, all that stand break off, but for those that wait in
-    /// silence. Gives the moment at which they do.
+    /// Switches the mode. A change breaks all open connections, except silent ones, and
+    /// returns its moment.
     pub(crate) fn go(&self, way: ProxyMode) -> Option<Instant> {
         let now = Instant::now();
         let is_other = self.way.send_if_modified(|went| std::mem::replace(went, way) != way);
@@ -145,7 +145,7 @@ async fn serve(
 ) {
     let way = *ways.borrow_and_update();
     if way == ProxyMode::Reset {
-        // What came is not read, so that closing is a reset.
+        // Closing with unread bytes is a reset.
         drop(stream.readable().await);
         return;
     }
@@ -158,7 +158,7 @@ async fn serve(
                     ProxyMode::OtherHost => &certificates.other_host,
                     _ => &certificates.good,
                 };
-                // A client that trusts it too little breaks off.
+                // A distrusting client aborts the handshake.
                 if let Ok(stream) = acceptor.accept(stream).await {
                     answer(stream, n8n, way).await;
                 }
@@ -191,10 +191,10 @@ async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, n8n: SocketAddr
         drop(copy_bidirectional(&mut stream, &mut there).await);
         return;
     }
-    // n8n takes what comes; what it answers is replaced.
+    // n8n gets the request; its response is replaced.
     let ((mut asks, mut hears), (mut answers, mut takes)) = (split(stream), there.split());
     let answered = async {
-        // Only what n8n has taken is answered.
+        // Respond only after n8n did.
         if answers.read_u8().await.is_err() {
             return;
         }
@@ -220,7 +220,7 @@ async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, n8n: SocketAddr
     }
 }
 
-/// Who signs certificates.
+/// An authority that signs certificates.
 struct Authority {
     key: PKey<Private>,
     certificate: X509,
@@ -239,7 +239,7 @@ impl Authority {
         }
     }
 
-    /// A certificate for a host, as something that takes TLS connections.
+    /// A TLS acceptor with a certificate for this host.
     fn certify(&self, host: &str) -> TlsAcceptor {
         let key = key();
         let issuer = self.certificate.subject_name().entries().next().expect("a name");
@@ -265,7 +265,7 @@ fn key() -> PKey<Private> {
     PKey::from_rsa(Rsa::generate(2_048).expect("a key")).expect("a key")
 }
 
-/// A certificate that nobody has signed yet.
+/// An unsigned certificate.
 fn blank(name: &str, issuer: &str, key: &PKey<Private>) -> X509Builder {
     let named = |name: &str| {
         let mut builder = X509NameBuilder::new().expect("a name");

@@ -1,4 +1,4 @@
-//! Where an experiment takes place: a store, n8n's side, clients, and what was broken when.
+//! The fixture of an experiment: a store, a fake n8n, clients, and what was broken when.
 
 use std::{
     net::SocketAddr,
@@ -17,20 +17,20 @@ use crate::{
     outcome::{Memory, Outcome, RECOVER_WITHIN},
 };
 
-/// How long anything may take to go on again before it is given up. Much less is what passes.
+/// Timeout of a recovery. The limit that passes is much lower.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// How long notifications may take until none waits before it is given up. Less is what passes.
+/// Timeout until the outbox is empty. The limit that passes is lower.
 const UNTIL_SETTLED: Duration = Duration::from_secs(75);
 
-/// A try that was cut off is made again within this time: its lease has to end first. So does one whose claim was committed
-/// just before the database went away with the answer.
+/// An interrupted attempt is repeated within this time, since its lease has to end first. The same goes for a claim whose
+/// response was lost with the database.
 pub(crate) const TRIED_AGAIN_WITHIN: Duration = Duration::from_mins(1);
 
-/// How long a server works before its memory is looked at.
+/// How long a server works before its memory is measured.
 const WARM_UP: Duration = Duration::from_secs(2);
 
-/// Where an experiment takes place.
+/// The fixture.
 pub(crate) struct Fixture {
     pub(crate) store: TempStore,
     pub(crate) n8n: Arc<FakeN8n>,
@@ -42,12 +42,12 @@ pub(crate) struct Fixture {
 }
 
 impl Fixture {
-    /// With an empty store, and an n8n that takes everything.
+    /// An empty store, and an n8n that accepts everything.
     pub(crate) async fn new(engine: Engine) -> Self {
         Self::on(TempStore::new(engine).await)
     }
 
-    /// With this store.
+    /// The same with this store.
     pub(crate) fn on(store: TempStore) -> Self {
         let n8n = Arc::new(FakeN8n::start());
         n8n.always(Reaction::AcceptWithOwnId);
@@ -62,29 +62,29 @@ impl Fixture {
         }
     }
 
-    /// How a server is started here.
+    /// How to start a server here.
     pub(crate) fn options(&self) -> ServerOptions {
         TestServer::on(&self.store).notifying(&self.n8n)
     }
 
-    /// Starts a server, to which all clients go.
+    /// Starts a server and sends all clients to it.
     pub(crate) async fn start(&self) -> TestServer {
         self.start_with(&self.options()).await
     }
 
-    /// The same, started so.
+    /// The same with these options.
     pub(crate) async fn start_with(&self, options: &ServerOptions) -> TestServer {
         let server = options.start().await;
         self.clients.go_to(&[server.address()]);
         server
     }
 
-    /// So many forms and messages a second.
+    /// Starts a load of forms and messages per second.
     pub(crate) fn load(&self, forms: u32, messages: u32) -> Load {
         Load::start(&self.clients, forms, messages)
     }
 
-    /// Lets servers work for a moment, and looks at their memory.
+    /// Lets servers work for a moment and measures their memory.
     pub(crate) async fn warm_up(&mut self, pids: &[u32]) {
         sleep(WARM_UP).await;
         for pid in pids {
@@ -98,39 +98,39 @@ impl Fixture {
         }
     }
 
-    /// Looks at the memory of the same again.
+    /// Measures their memory again.
     pub(crate) fn look_at_memory(&mut self) {
         for (memory, pid) in self.outcome.memory.iter_mut().zip(&self.watched) {
             (memory.end, memory.peak) = (resident_kib(*pid), peak_kib(*pid));
         }
     }
 
-    /// Something is broken now.
+    /// Notes that something is broken now.
     pub(crate) fn broken(&mut self) -> Instant {
         self.outcome.times += 1;
         Instant::now()
     }
 
-    /// Something is broken now that may cut a try off.
+    /// Notes that something is broken now that may interrupt an attempt.
     pub(crate) fn cut(&mut self) -> Instant {
         let now = self.broken();
         self.cuts.push(now);
         now
     }
 
-    /// What should not be.
+    /// Notes a failure of the system.
     pub(crate) fn fault(&mut self, what: impl Into<String>) {
         self.outcome.faults.push(what.into());
     }
 
-    /// What is broken is such that somebody is refused. If nobody was, it was not broken.
+    /// Fails if no request was rejected, since then nothing was really broken.
     pub(crate) fn was_felt(&mut self) {
         if self.clients.expected().refused == 0 {
             self.fault("nobody felt it");
         }
     }
 
-    /// The cause is over since then. Opens tickets until one is acknowledged, read and told: so long did it take.
+    /// Measures the recovery since `since`: until a ticket is acknowledged, readable and sent to n8n.
     pub(crate) async fn recovers(&mut self, since: Instant) {
         self.mended = Some(since);
         let (clients, n8n) = (&self.clients, &self.n8n);
@@ -152,7 +152,7 @@ impl Fixture {
         self.outcome.recovery = self.outcome.recovery.max(Some(since.elapsed()));
     }
 
-    /// Waits until no notification waits: what waited goes out as soon as a new ticket is told, unless a try was cut off.
+    /// Waits for an empty outbox. The backlog goes out with the first success, unless an attempt was interrupted.
     pub(crate) async fn drains(&mut self) {
         let limit = if self.cuts.is_empty() {
             RECOVER_WITHIN
@@ -162,7 +162,7 @@ impl Fixture {
         self.drains_within(limit).await;
     }
 
-    /// The same, so long after the cause was over, where there was one.
+    /// The same within this limit after the recovery.
     pub(crate) async fn drains_within(&mut self, limit: Duration) {
         if !self.clients.drained(UNTIL_SETTLED.max(limit)).await {
             let why = self.clients.operate(Method::GET, "/api/notifications").await;
@@ -181,13 +181,13 @@ impl Fixture {
         }
     }
 
-    /// Counts. A try may be repeated for each cut.
+    /// Audits everything. An attempt may be repeated for each interruption.
     pub(crate) async fn counted(self) -> Outcome {
         let repeats = Repeats::OnceFor(self.cuts.clone());
         self.counted_with(repeats).await
     }
 
-    /// Counts, where n8n refused some tries.
+    /// Audits everything with these allowed repeats.
     pub(crate) async fn counted_with(mut self, repeats: Repeats) -> Outcome {
         let (counts, faults) = audit(&self.clients, &self.n8n, &repeats).await;
         let expected = self.clients.expected();
@@ -200,14 +200,14 @@ impl Fixture {
         self.outcome
     }
 
-    /// All clients go to these servers, in turns.
+    /// Sends all clients to these servers, in turns.
     pub(crate) fn go_to(&self, servers: &[&TestServer]) {
         let addresses: Vec<SocketAddr> = servers.iter().map(|server| server.address()).collect();
         self.clients.go_to(&addresses);
     }
 }
 
-/// The beginning of what an operator is told.
+/// The beginning of an operator's response.
 fn first(told: &serde_json::Value) -> String {
     told.to_string().chars().take(600).collect()
 }

@@ -13,7 +13,7 @@ pub(crate) async fn under_load(engine: Engine, cuts: u32) -> Outcome {
     let mut server = fixture.start().await;
     let load = fixture.load(10, 5);
     for cut in 0..cuts {
-        // Every cut at another point of a beat.
+        // Each crash at another point of the interval.
         sleep(Duration::from_millis(u64::from(150 + cut * 37 % 250))).await;
         let killed = fixture.cut();
         server.kill().await;
@@ -27,7 +27,7 @@ pub(crate) async fn under_load(engine: Engine, cuts: u32) -> Outcome {
     outcome
 }
 
-/// `kill -9` while n8n holds as many requests as are sent at once.
+/// `kill -9` while n8n holds as many requests as are sent concurrently.
 pub(crate) async fn while_n8n_holds(engine: Engine) -> Outcome {
     let mut fixture = Fixture::new(engine).await;
     let mut server = fixture.start().await;
@@ -50,10 +50,10 @@ pub(crate) async fn while_n8n_holds(engine: Engine) -> Outcome {
     outcome
 }
 
-/// SIGTERM under load, and a new server: nothing is cut off, so nothing may be repeated.
+/// SIGTERM under load, and a new server: nothing is interrupted, so nothing may be repeated.
 pub(crate) async fn asked_to_stop(engine: Engine, times: u32) -> Outcome {
     let mut fixture = Fixture::new(engine).await;
-    // So that there is always something under way.
+    // So that an attempt is always under way.
     let taken = Reaction::AcceptWithOwnId.after(Duration::from_millis(300));
     fixture.n8n.always(taken);
     let mut server = fixture.start().await;
@@ -61,7 +61,7 @@ pub(crate) async fn asked_to_stop(engine: Engine, times: u32) -> Outcome {
     for stop in 0..times {
         sleep(Duration::from_millis(u64::from(300 + stop * 37 % 250))).await;
         let asked = fixture.broken();
-        // `stop` waits for 25 s at the most.
+        // `stop` waits up to 25 s.
         let status = server.stop().await;
         if !status.success() {
             fixture.fault(format!("it ended with {status}"));

@@ -1,4 +1,4 @@
-//! Forms and messages that keep coming.
+//! A steady load of forms and messages.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,24 +10,24 @@ use tokio::{
 
 use crate::clients::Clients;
 
-/// How long whoever has no answer yet may take for it once no more come.
+/// How long pending requests may take after the load has ended.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Clients that keep coming until it is ended.
+/// A load that runs until it is ended.
 pub(crate) struct Load {
     stop: watch::Sender<bool>,
     coming: JoinHandle<()>,
 }
 
 impl Load {
-    /// So many forms and messages a second.
+    /// Starts this many forms and messages per second.
     pub(crate) fn start(clients: &Arc<Clients>, forms: u32, messages: u32) -> Self {
         let (stop, stopped) = watch::channel(false);
         let coming = tokio::spawn(come(clients.clone(), forms, messages, stopped));
         Self { stop, coming }
     }
 
-    /// No more come. Waits until everybody knows what became of theirs.
+    /// Ends the load and waits for all pending requests.
     pub(crate) async fn end(self) {
         self.stop.send_replace(true);
         self.coming.await.expect("clients that do not panic");
@@ -37,7 +37,7 @@ impl Load {
 async fn come(clients: Arc<Clients>, forms: u32, messages: u32, mut stopped: watch::Receiver<bool>) {
     let beat = |a_second: u32| {
         let mut beat = interval(Duration::from_secs(1) / a_second);
-        // Whoever was late does not come in a in_flight.
+        // Missed ticks are not made up for in a burst.
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         beat
     };

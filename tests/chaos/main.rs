@@ -1,8 +1,8 @@
-//! Breaks the system on purpose and counts. `make chaos` runs all of it, on both stores where it applies; words on the
-//! command line choose experiments by name, `part=ci` those that a build server runs.
+//! Breaks the system on purpose and counts losses. `make chaos` runs everything, on both stores where it applies. Arguments
+//! choose experiments by name, `part=ci` those of CI.
 //!
-//! Only the database, n8n and the clients are played, all on this machine; the server is the one that ships, except
-//! where its clock is moved.
+//! The database, n8n and the clients are on this machine; the server is the real binary, except where its clock
+//! is shifted.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -51,7 +51,7 @@ async fn main() -> ExitCode {
     }
     rlimit::increase_nofile_limit(u64::MAX).expect("a limit of open files");
     let mut asked_to_end = signal(SignalKind::terminate()).expect("a handler");
-    // What is dropped at the end of either ends its processes too.
+    // Dropping either future ends its processes.
     tokio::select! {
         code = run() => code,
         _ = asked_to_end.recv() => ExitCode::FAILURE,
@@ -78,7 +78,7 @@ async fn run() -> ExitCode {
         report::write(&rows);
     }
     println!("\n{}", report::table(&rows));
-    // A choice of words that chooses nothing is a mistake, not a success.
+    // Choosing no experiment is a mistake, not a success.
     let is_ok = failed == 0 && !rows.is_empty();
     println!(
         "test result: {}. {} experiments passed; {failed} failed; finished in {:.0?}",
@@ -89,8 +89,8 @@ async fn run() -> ExitCode {
     if is_ok { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Runs experiments side by side, each on its stores at once: most of them mostly wait. Each is a task, so that its
-/// panic ends nothing else.
+/// Runs experiments side by side, each on all its stores: most of them mostly wait. Each is a task, so a panic
+/// ends nothing else.
 async fn run_together<'a>(experiments: impl Iterator<Item = &'a Experiment>) -> Vec<Row> {
     let mut running = JoinSet::new();
     let mut places: Vec<(&Experiment, Engine, tokio::task::Id)> = Vec::new();

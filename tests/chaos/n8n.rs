@@ -1,4 +1,4 @@
-//! n8n is away, silent, wrong, or somebody else.
+//! n8n is away, silent, wrong, or another server.
 
 use std::{
     fs,
@@ -16,10 +16,10 @@ use crate::{
     outcome::Outcome,
 };
 
-/// How long it lasts: past the three quick retries would be 7 seconds, and some are to wait for a slow one.
+/// Longer than the three quick retries, which take 7 seconds, so that some notifications wait for a slow one.
 const LASTS: Duration = Duration::from_secs(9);
 
-/// What n8n does wrong.
+/// A failure of n8n.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
     Refuses,
@@ -37,7 +37,7 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    /// What its connections become.
+    /// What the proxy does.
     fn way(self) -> ProxyMode {
         match self {
             Self::Refuses => ProxyMode::Refused,
@@ -52,7 +52,7 @@ impl Fault {
         }
     }
 
-    /// What it answers.
+    /// What n8n responds.
     fn reaction(self, elsewhere: &FakeN8n) -> Reaction {
         match self {
             Self::Status(status) => Reaction::status(status),
@@ -63,14 +63,14 @@ impl Fault {
                 vec![("content-type", "application/json".to_owned())],
                 "<html>\u{0}{\"externalId\": [[[[".to_owned(),
             ),
-            // The proxy answers instead, so slowly that nobody waits for its status: it has taken nothing.
+            // The proxy responds instead, too slowly for anybody to read its status: nothing was accepted.
             Self::Slow => Reaction::status(500),
             _ => Reaction::AcceptWithOwnId,
         }
     }
 }
 
-/// n8n fails for some seconds under load, and comes back.
+/// n8n fails for some seconds under load, then recovers.
 pub(crate) async fn fails(engine: Engine, fault: Fault) -> Outcome {
     let mut fixture = Fixture::new(engine).await;
     let elsewhere = FakeN8n::start();
@@ -93,7 +93,7 @@ pub(crate) async fn fails(engine: Engine, fault: Fault) -> Outcome {
     fixture.recovers(Instant::now()).await;
     load.end().await;
     if fault == Fault::Status(410) {
-        // Given up at once, as it has to be; an operator has them sent again.
+        // They fail permanently at once; an operator redelivers them.
         fixture
             .clients
             .operate(Method::POST, "/api/notifications/redeliver")

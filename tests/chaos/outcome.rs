@@ -1,32 +1,32 @@
-//! What an experiment came to, and whether that passes.
+//! The results of an experiment, and whether they pass.
 
 use std::time::Duration;
 
-/// Whoever asks has an answer within this time, whatever is down.
+/// Every request gets a response within this time, whatever is down.
 const ANSWER_WITHIN: Duration = Duration::from_secs(4);
 
-/// When what was broken is whole again, everything goes on by itself within this time.
+/// After a repair the system recovers by itself within this time.
 pub(crate) const RECOVER_WITHIN: Duration = Duration::from_secs(10);
 
-/// What was counted. Everything but what was acknowledged has to be none.
+/// The counts. All but `acknowledged` have to be zero, except `repeated`.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Counts {
     /// Forms and messages that got a 2xx.
     pub(crate) acknowledged: usize,
-    /// Acknowledged and not there, or never told to n8n.
+    /// Acknowledged and missing, or never sent to n8n.
     pub(crate) lost: usize,
-    /// There more often than once, or told to n8n more often than it may be.
+    /// Stored more than once, or sent to n8n more often than allowed.
     pub(crate) doubled: usize,
-    /// In the thread of another ticket, or told of another one.
+    /// In another ticket, or sent as part of another one.
     pub(crate) misplaced: usize,
-    /// Told to n8n again under the same `webhook-id`.
+    /// Sent to n8n again with the same `webhook-id`.
     pub(crate) repeated: usize,
 }
 
 /// The resident memory of a server in KiB.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Memory {
-    /// After some seconds of work, before anything was broken.
+    /// After some seconds of work, before the first failure.
     pub(crate) warm: u32,
     /// At the end.
     pub(crate) end: u32,
@@ -34,17 +34,17 @@ pub(crate) struct Memory {
     pub(crate) peak: u32,
 }
 
-/// What a server may take beyond what it had when it was warm. Most that was measured were 4 MiB, while 1,000
+/// How much the memory may grow from the warm state. The most that was measured was 4 MiB, while 1,000
 /// notifications waited.
 const MAY_GROW_KIB: u32 = 6 * 1024;
 
-/// What it may take besides for each of the callers who ever waited at once, for their connections stay open. Where the
-/// store did not answer and 150 to 430 waited, 35 to 38 were measured after the first time. Of four such times in a row
+/// What it may grow in addition per request that ever waited at once, since their connections stay open. When the
+/// store did not respond and 150 to 430 waited, 35 to 38 were measured after the first time. In four such times in a row
 /// each further one took less than the one before: 2.4, 1.3 and 1.1 MiB in all.
 const FOR_A_CALLER_KIB: u32 = 40;
 
 impl Memory {
-    /// Whether neither the end nor the peak is beyond what is granted.
+    /// Whether end and peak are within the limits.
     fn is_flat(self, in_flight: usize) -> bool {
         let in_flight = u32::try_from(in_flight).unwrap_or(u32::MAX);
         let most = self.warm + MAY_GROW_KIB + in_flight.saturating_mul(FOR_A_CALLER_KIB);
@@ -52,28 +52,28 @@ impl Memory {
     }
 }
 
-/// What an experiment came to on a store.
+/// The results of an experiment on a store.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
     /// How often something was broken.
     pub(crate) times: u32,
     pub(crate) counts: Counts,
-    /// The slowest answer, and what it was.
+    /// The slowest response, and to what.
     pub(crate) slowest: (Duration, String),
-    /// The longest from when the cause was over until a new ticket was acknowledged, read and told.
+    /// The longest recovery: until a new ticket was acknowledged, readable and sent.
     pub(crate) recovery: Option<Duration>,
-    /// The longest from when the cause was over until nothing waited any more.
+    /// The longest time from a repair to an empty outbox.
     pub(crate) drained: Option<Duration>,
-    /// The most callers who ever waited for an answer at once.
+    /// The most requests that ever waited at once.
     pub(crate) in_flight: usize,
-    /// Of each server that lived through it.
+    /// Of each server that survived the experiment.
     pub(crate) memory: Vec<Memory>,
     /// What else is wrong.
     pub(crate) faults: Vec<String>,
 }
 
 impl Outcome {
-    /// Of an experiment that did not come to its end.
+    /// Of an experiment that panicked.
     pub(crate) fn broken_off(why: String) -> Self {
         Self {
             faults: vec![why],
@@ -81,7 +81,7 @@ impl Outcome {
         }
     }
 
-    /// Everything that does not pass.
+    /// Everything that fails the experiment.
     pub(crate) fn objections(&self) -> Vec<String> {
         let Counts {
             acknowledged,

@@ -1,4 +1,4 @@
-//! Postgres goes away, falls silent, is locked.
+//! Postgres restarts, stalls, or has a locked table.
 
 use std::time::{Duration, Instant};
 
@@ -12,12 +12,12 @@ use crate::{
     outcome::Outcome,
 };
 
-/// How long all goes well before each time.
+/// Pause before each failure.
 const BETWEEN: Duration = Duration::from_secs(3);
 
-/// Restarted with `-m immediate`, again and again.
+/// Restarts it with `-m immediate`, repeatedly.
 pub(crate) async fn restarts(times: u32) -> Outcome {
-    // The folder is the embedded store's; the store is not used.
+    // Only the folder of the embedded store is used.
     let mut fixture = Fixture::on(TempStore::new(Engine::Sqlite).await);
     let mut cluster = Cluster::start_within(&std::env::temp_dir()).await;
     let server = fixture
@@ -42,7 +42,7 @@ pub(crate) async fn restarts(times: u32) -> Outcome {
     outcome
 }
 
-/// Nothing comes through for half a minute, and nothing breaks off. It happens again: so it is seen whether
+/// Stalls the connections for half a minute without breaking them; repeatedly, to see whether
 /// memory grows each time.
 pub(crate) async fn is_silent(times: u32) -> Outcome {
     let mut fixture = Fixture::new(Engine::Postgres).await;
@@ -54,7 +54,7 @@ pub(crate) async fn is_silent(times: u32) -> Outcome {
     fixture.warm_up(&[server.pid()]).await;
     for _ in 0..times {
         sleep(BETWEEN).await;
-        // For as long as a lease: what n8n took then may not be written down in time.
+        // As long as a lease: a result may not be recorded in time.
         fixture.cut();
         proxy.stall();
         sleep(Duration::from_secs(30)).await;
@@ -70,7 +70,7 @@ pub(crate) async fn is_silent(times: u32) -> Outcome {
     outcome
 }
 
-/// Somebody locks a table for 20 seconds, as a careless `ALTER TABLE` would, and again.
+/// Locks a table for 20 seconds, like a careless `ALTER TABLE`, repeatedly.
 pub(crate) async fn has_a_locked_table(table: &'static str, times: u32) -> Outcome {
     let mut fixture = Fixture::new(Engine::Postgres).await;
     let server = fixture.start().await;

@@ -8,13 +8,13 @@ use tokio::time::sleep;
 
 use crate::{fixture::Fixture, outcome::Outcome};
 
-/// Tickets that all replicas open and tell of together.
+/// Tickets that all replicas open together.
 const TICKETS: usize = 1_000;
 
 /// How long a lease lasts.
 const LEASE: Duration = Duration::from_secs(30);
 
-/// Each of a thousand tickets is told once, whoever tells of it.
+/// Each of a thousand notifications is sent once, by whichever replica.
 pub(crate) async fn deliver_each_once(engine: Engine, replicas: u32) -> Outcome {
     let mut fixture = Fixture::new(engine).await;
     let options = fixture.options();
@@ -40,7 +40,7 @@ pub(crate) async fn deliver_each_once(engine: Engine, replicas: u32) -> Outcome 
     outcome
 }
 
-/// A replica stands still while n8n answers it, past its leases; another one takes over; then it goes on.
+/// A replica is stopped during its attempts, past its leases; another one takes over; then the first goes on.
 pub(crate) async fn one_stands_still(engine: Engine) -> Outcome {
     let mut fixture = Fixture::new(engine).await;
     let sleeper = fixture.start().await;
@@ -49,7 +49,7 @@ pub(crate) async fn one_stands_still(engine: Engine) -> Outcome {
     load.end().await;
     fixture.drains().await;
     let before = fixture.n8n.count();
-    // Its answers come while it stands still.
+    // The responses arrive while it is stopped.
     fixture
         .n8n
         .always(Reaction::AcceptWithOwnId.after(Duration::from_secs(2)));
@@ -65,7 +65,7 @@ pub(crate) async fn one_stands_still(engine: Engine) -> Outcome {
     let load = fixture.load(10, 5);
     fixture.warm_up(&[other.pid()]).await;
     sleep(LEASE + Duration::from_secs(5)).await;
-    // What it left undone has been told by the other one by now.
+    // The other replica has taken over by now.
     let told_again = fixture.n8n.received().split_off(before);
     if !told_again[..4]
         .iter()

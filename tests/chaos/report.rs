@@ -1,4 +1,4 @@
-//! What is told of the outcomes: a line each, and a table.
+//! The report: a line per experiment, and a table.
 
 use std::{fmt::Write, time::Duration};
 
@@ -18,12 +18,12 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// Whether everything is as it has to be.
+    /// Whether it passed.
     pub(crate) fn passes(&self) -> bool {
         self.outcome.objections().is_empty()
     }
 
-    /// What is said at its end.
+    /// The line printed at its end.
     pub(crate) fn line(&self, took: Option<Duration>) -> String {
         let Outcome {
             times,
@@ -64,7 +64,7 @@ fn seconds(time: Option<Duration>) -> String {
     time.map_or("–".to_owned(), |time| format!("{:.1} s", time.as_secs_f64()))
 }
 
-/// All rows, and what does not pass below them.
+/// All rows, with the failures below.
 pub(crate) fn table(rows: &[Row]) -> String {
     let mut table = "| `ONLY=` | what is broken | store | times | acknowledged | lost | doubled | misplaced | told again | slowest \
                      answer | recovery | memory, MiB |\n|-|-|-|-|-|-|-|-|-|-|-|-|\n"
@@ -79,7 +79,7 @@ pub(crate) fn table(rows: &[Row]) -> String {
             ..
         } = &row.outcome;
         let mib = |kib: u32| f64::from(kib) / 1024.0;
-        // Of several servers, the one that grew most.
+        // The server that grew most.
         let memory = memory
             .iter()
             .max_by_key(|memory| memory.end.saturating_sub(memory.warm));
@@ -113,7 +113,7 @@ pub(crate) fn table(rows: &[Row]) -> String {
     table
 }
 
-/// Writes the page's part.
+/// Writes the table into the page.
 pub(crate) fn write(rows: &[Row]) {
     let sum = |of: fn(&Counts) -> usize| rows.iter().map(|row| of(&row.outcome.counts)).sum::<usize>();
     let passed = rows.iter().filter(|row| row.passes()).count();

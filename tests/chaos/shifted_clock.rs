@@ -1,5 +1,5 @@
-//! A server whose clock can be moved, as a process of its own, so that its memory can be looked at: this program, started
-//! once more. It is told by lines what to do.
+//! A server with an adjustable clock. It is this program started once more, so that its memory can be measured, and reads
+//! commands from standard input, one per line.
 
 use std::{
     collections::BTreeMap,
@@ -24,13 +24,13 @@ use tokio::{
     time::timeout,
 };
 
-/// The word by which this program becomes such a server.
+/// The argument that turns this program into such a server.
 pub(crate) const SERVE: &str = "serve-by-a-moved-clock";
 
-/// How long it may take to do what it is told.
+/// How long a command may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The system's clock, moved by so many microseconds.
+/// The system's clock, shifted by this many microseconds.
 #[derive(Default)]
 struct ShiftedClock(AtomicI64);
 
@@ -46,7 +46,7 @@ impl Clock for ShiftedClock {
     }
 }
 
-/// The server's side: the first line is its configuration, each further one how far its clock is moved. It answers each
+/// The server's side: the first line is its configuration, each further one the shift of its clock. It responds to each
 /// with a line, and stops when there are no more.
 pub(crate) async fn serve() -> ExitCode {
     let variables = told().await.expect("a configuration");
@@ -65,13 +65,13 @@ pub(crate) async fn serve() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The next line that it is told, unless there are no more.
+/// The next line, if there is one.
 async fn told() -> Option<String> {
     let line = spawn_blocking(|| std::io::stdin().lines().next());
     line.await.expect("no panic").map(|line| line.expect("a line"))
 }
 
-/// Such a server, from outside. It ends when it is dropped.
+/// Such a server, seen from outside. It ends when it is dropped.
 pub(crate) struct ShiftedClockServer {
     process: Child,
     tells: ChildStdin,
@@ -81,7 +81,7 @@ pub(crate) struct ShiftedClockServer {
 }
 
 impl ShiftedClockServer {
-    /// Starts one, configured so, by the system's clock.
+    /// Starts one with this configuration and an unshifted clock.
     pub(crate) async fn start(options: &ServerOptions) -> Self {
         let mut process = Command::new(std::env::current_exe().expect("this program"))
             .arg(SERVE)
@@ -110,12 +110,12 @@ impl ShiftedClockServer {
         self.address
     }
 
-    /// The operating system's number of the process.
+    /// Its process id.
     pub(crate) fn pid(&self) -> u32 {
         self.process.id().expect("a running process")
     }
 
-    /// Moves its clock forth.
+    /// Moves its clock forward.
     pub(crate) async fn forth(&mut self, by: Duration) {
         self.move_to(self.moved + micros(by)).await;
     }
@@ -130,7 +130,7 @@ impl ShiftedClockServer {
         self.tell(&moved.to_string()).await;
     }
 
-    /// Tells it a line; gives what it answers.
+    /// Sends it a line; returns its response.
     async fn tell(&mut self, line: &str) -> String {
         let answered = timeout(PATIENCE, async {
             self.tells

@@ -8,7 +8,7 @@ use tokio::{task::spawn_blocking, time::sleep};
 
 use crate::{fixture::Fixture, outcome::Outcome};
 
-/// Another process writes for so long without a commit.
+/// Another process holds the write lock for this long.
 pub(crate) async fn is_locked(time: Duration, times: u32) -> Outcome {
     let mut fixture = Fixture::new(Engine::Sqlite).await;
     let server = fixture.start().await;

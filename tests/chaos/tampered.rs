@@ -1,5 +1,5 @@
-//! An audit that notices nothing would pass everything. So before anything is broken, a store is tampered with, and the
-//! audit has to count exactly what was done to it.
+//! An audit that notices nothing would pass everything. So before the experiments, a store is tampered with, and the
+//! audit has to count exactly that.
 
 use std::{
     sync::Arc,
@@ -21,14 +21,14 @@ use crate::{
     fixture::Fixture,
 };
 
-/// How long an answer breaks off after it began.
+/// How long a response takes to break off.
 const STALLS: Duration = Duration::from_millis(300);
 
-/// Fails unless the audit notices a lost, a doubled and a misplaced message, and what n8n should not have been told.
+/// Fails unless the audit notices a lost, a duplicated and a misplaced message, and a stray notification.
 pub(crate) async fn is_noticed() {
     let fixture = Fixture::new(Engine::Sqlite).await;
     let server = fixture.start().await;
-    // One that n8n refuses, and is told again.
+    // A notification that n8n rejects and gets again.
     fixture.n8n.then(Reaction::status(500));
     let load = fixture.load(20, 20);
     sleep(Duration::from_secs(2)).await;
@@ -64,7 +64,7 @@ pub(crate) async fn is_noticed() {
                  WHERE external_id = 'SM-chaos-{misplaced}'"
         ))
         .expect("SQL that runs");
-    // It has taken this one.
+    // n8n accepted this one.
     let taken = fixture.n8n.received().remove(1);
     tell(&fixture, taken.id(), &taken.body).await;
     let stray = String::from_utf8(taken.body.clone()).expect("a text");
@@ -73,11 +73,11 @@ pub(crate) async fn is_noticed() {
 
     counts(&fixture, &as_it_fails, [1, 2, 1]).await;
     counts(&fixture, &once, [1, 3, 1]).await;
-    // Only where its answer may not have come through it may have been told again.
+    // A repeat is allowed only if the response may have been lost.
     let (while_it_answered, later) = (taken.at, Instant::now());
     counts(&fixture, &Repeats::AsTheyFail(vec![while_it_answered]), [1, 1, 1]).await;
     counts(&fixture, &Repeats::AsTheyFail(vec![later]), [1, 2, 1]).await;
-    // One that n8n has never taken is lost, however often it was told.
+    // A notification that n8n never accepted is lost, however often it was sent.
     fixture.n8n.then(Reaction::status(500));
     tell(&fixture, "refused", stray.as_bytes()).await;
     let (counts, faults) = audit(&fixture.clients, &fixture.n8n, &as_it_fails).await;
@@ -90,14 +90,14 @@ pub(crate) async fn is_noticed() {
     is_slow().await;
 }
 
-/// Fails unless the audit counts so many lost, doubled and misplaced.
+/// Fails unless the audit counts these numbers of lost, duplicated and misplaced.
 async fn counts(fixture: &Fixture, repeats: &Repeats, wanted: [usize; 3]) {
     let (counts, faults) = audit(&fixture.clients, &fixture.n8n, repeats).await;
     let counted = [counts.lost, counts.doubled, counts.misplaced];
     assert_eq!(counted, wanted, "{repeats:?}: {faults:?}");
 }
 
-/// Fails unless an answer counts until it has ended, also one that breaks off, and none at all.
+/// Fails unless the time of a request counts to its end, also if the response breaks off or never comes.
 async fn is_slow() {
     for sent in ["", "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{"] {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -117,7 +117,7 @@ async fn is_slow() {
     }
 }
 
-/// Tells n8n something, as the server would.
+/// Sends n8n a notification like the server.
 async fn tell(fixture: &Fixture, id: &str, body: &[u8]) {
     let request = http_client(STALLS * 100)
         .post(fixture.n8n.url())

@@ -1,4 +1,4 @@
-//! Every page and state, held against axe-core's rules: narrow and wide, light and dark.
+//! Every page and state, checked by axe-core's rules: narrow and wide, light and dark.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::{
     widget,
 };
 
-/// A narrow phone, at which nothing may have to be moved sideways.
+/// A narrow phone, on which nothing may need horizontal scrolling.
 const NARROW: (u32, u32) = (320, 640);
 
 /// Asserts that a page breaks no rule, in any size and scheme.
@@ -204,7 +204,7 @@ pub(crate) async fn of_the_widget(fixture: Arc<Fixture>) {
     widget::visit(&browser, &site).await;
     check(&browser, "the widget").await;
     widget::send(&browser).await;
-    widget::until_faults(&browser).await;
+    widget::until_errors(&browser).await;
     check(&browser, "the widget with faults").await;
     widget::fill_in(&browser).await;
     widget::send(&browser).await;

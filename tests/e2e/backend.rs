@@ -1,4 +1,4 @@
-//! A server, its store, and n8n beside it.
+//! A server, its store, and a fake n8n.
 
 use std::{
     net::TcpListener,
@@ -17,18 +17,18 @@ pub(crate) struct Backend {
     pub(crate) server: TestServer,
     /// Where it sends notifications.
     pub(crate) n8n: FakeN8n,
-    /// The scheme, host and port by which browsers know it.
+    /// Its origin, as browsers know it.
     pub(crate) base: String,
     store: TempStore,
 }
 
-/// A port that nobody listens at. The server has to know its own address before it starts, so it can't choose one
-/// itself. It is below the range that systems give to connections, and above the one of `scripts/with-postgres`.
+/// A free port. The server has to know its own address before it starts, so it can't choose a port
+/// itself. The range is below that of outgoing connections and above that of `scripts/with-postgres`.
 pub(crate) fn free_port() -> u16 {
     const FIRST: u16 = 30_000;
     const COUNT: u16 = 2_000;
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    // Two runs at once begin at different ends.
+    // Concurrent runs begin at different ports.
     let begin = u16::try_from(std::process::id() % u32::from(COUNT)).expect("below 2,000");
     loop {
         let port = FIRST + (begin + NEXT.fetch_add(1, Ordering::Relaxed)) % COUNT;
@@ -57,12 +57,12 @@ impl Backend {
         }
     }
 
-    /// An address of the server.
+    /// A URL on the server.
     pub(crate) fn at(&self, path: &str) -> String {
         format!("{}{path}", self.base)
     }
 
-    /// Opens a ticket as another website's own server would, and gives its reference and the path of its page, with the
+    /// Opens a ticket through the API; returns its reference and the path of its page, with the
     /// key.
     pub(crate) async fn ticket(&self, changes: Value) -> (String, String) {
         let mut form = black_box::ticket();
@@ -85,7 +85,7 @@ impl Backend {
         reply
     }
 
-    /// Asks the API as an operator, without the look into its description: its own tests do that.
+    /// Calls the API as an operator, without checking against OpenAPI, which other tests do.
     pub(crate) async fn operator(&self, method: &str, path: &str, body: Option<Value>) -> Value {
         let bearer = format!("Bearer {}", black_box::OPERATOR_TOKEN);
         let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
@@ -125,7 +125,7 @@ impl Backend {
         list["tickets"].as_array().expect("tickets").len()
     }
 
-    /// Ends it. What it logged must hold nothing private: the harness looks.
+    /// Stops it. The harness checks its log for private data.
     pub(crate) async fn end(self: Arc<Self>) {
         let backend = Arc::into_inner(self).expect("the scenario is over");
         assert!(backend.server.stop().await.success(), "the server ends well");

@@ -1,4 +1,4 @@
-//! Whether the checks find anything: a page that breaks every rule is found to do so.
+//! Checks of the checks: a page that breaks every rule is reported.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ pub(crate) async fn a_bad_page_is_found(fixture: Arc<Fixture>) {
     ] {
         assert!(objections.contains(objection), "{objection} is not in {objections}");
     }
-    // A page's own policy, broken.
+    // A page that breaks its own policy.
     browser.goto(&backend.at("/")).await;
     let inject = "const script = document.createElement('script'); script.textContent = 'window.__xss = 1'; \
                   document.body.append(script)";

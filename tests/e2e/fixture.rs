@@ -1,4 +1,4 @@
-//! What a scenario plays on, and what is done before and after it.
+//! The fixture of a scenario, and what happens before and after it.
 
 use std::{
     fs,
@@ -20,7 +20,7 @@ pub(crate) struct Fixture {
     backends: Mutex<Vec<Arc<Backend>>>,
 }
 
-/// Where pictures and the remains of failures are left.
+/// Where screenshots and the pages of failed scenarios go.
 fn folder() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/e2e"))
 }
@@ -36,13 +36,13 @@ impl Fixture {
         }
     }
 
-    /// Where this fixture's pictures go.
+    /// Where this fixture's screenshots go.
     pub(crate) fn shots(&self) -> PathBuf {
         let store = format!("{:?}", self.engine).to_lowercase();
         folder().join("shots").join(store)
     }
 
-    /// A server on a new store, with n8n beside it.
+    /// A server on a new store, with a fake n8n.
     pub(crate) async fn backend(&self) -> Arc<Backend> {
         self.backend_with(|options| options).await
     }
@@ -54,7 +54,7 @@ impl Fixture {
         backend
     }
 
-    /// A browser that nobody used before.
+    /// A new browser.
     pub(crate) async fn browser(&self) -> Browser {
         self.open(true).await
     }
@@ -71,7 +71,7 @@ impl Fixture {
         browser
     }
 
-    /// Plays a scenario to its end; tells whether all was well.
+    /// Runs a scenario; returns whether it passed.
     pub(crate) async fn run(self: Arc<Self>, scenario: fn(Arc<Self>) -> Running) -> bool {
         let mut is_ok = spawn_local(scenario(self.clone())).await.is_ok();
         let browsers = std::mem::take(&mut *self.browsers.lock().unwrap());
@@ -101,7 +101,7 @@ impl Fixture {
         is_ok
     }
 
-    /// Leaves a picture and the source of every page behind.
+    /// Saves a screenshot and the source of every page.
     async fn leave_remains(&self, browsers: &[Browser]) {
         let folder = folder();
         fs::create_dir_all(&folder).expect("a folder");

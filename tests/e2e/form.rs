@@ -8,7 +8,7 @@ use thirtyfour::By;
 use crate::{actions, browser::Browser, fixture::Fixture};
 
 /// What stands beside a field because of a fault; nothing where the field is not marked as wrong.
-async fn fault_beside(browser: &Browser, name: &str) -> Option<String> {
+async fn error_beside(browser: &Browser, name: &str) -> Option<String> {
     let field = browser.field(name).await;
     if field.attr("aria-invalid").await.unwrap().as_deref() != Some("true") {
         return None;
@@ -23,7 +23,7 @@ async fn fault_beside(browser: &Browser, name: &str) -> Option<String> {
     Some(words.join(" "))
 }
 
-pub(crate) async fn faults_stand_beside_their_fields(fixture: Arc<Fixture>) {
+pub(crate) async fn errors_are_shown_beside_their_fields(fixture: Arc<Fixture>) {
     let backend = fixture.backend().await;
     let browser = fixture.browser().await;
     browser.goto(&backend.at("/")).await;
@@ -53,10 +53,10 @@ pub(crate) async fn faults_stand_beside_their_fields(fixture: Arc<Fixture>) {
         json!("urgent")
     );
     for name in ["subject", "message"] {
-        assert_eq!(fault_beside(&browser, name).await, None, "{name}");
+        assert_eq!(error_beside(&browser, name).await, None, "{name}");
     }
     for name in ["customerName", "customerPhone", "customerEmail"] {
-        let words = fault_beside(&browser, name)
+        let words = error_beside(&browser, name)
             .await
             .unwrap_or_else(|| panic!("no fault at {name}"));
         assert!(words.len() > 10, "{name}: {words}");
@@ -112,7 +112,7 @@ pub(crate) async fn pressing_twice_makes_one_ticket(fixture: Arc<Fixture>) {
     assert_eq!((backend.tickets().await, backend.n8n.received().len()), (1, 2));
 }
 
-pub(crate) async fn the_honeypot_says_what_is_in_the_way(fixture: Arc<Fixture>) {
+pub(crate) async fn a_filled_honeypot_is_explained(fixture: Arc<Fixture>) {
     let backend = fixture.backend().await;
     let browser = fixture.browser().await;
     browser.goto(&backend.at("/")).await;
@@ -131,7 +131,7 @@ pub(crate) async fn the_honeypot_says_what_is_in_the_way(fixture: Arc<Fixture>) 
         json!(true),
         "nobody sees what is in the way"
     );
-    assert!(fault_beside(&browser, "website").await.is_some());
+    assert!(error_beside(&browser, "website").await.is_some());
     assert_eq!(backend.tickets().await, 0);
     assert_eq!(browser.value("customerName").await, "Zoë Quuxley");
     // A person whose browser filled it in gets on.

@@ -1,8 +1,8 @@
-//! The pages in a real browser, against the server that ships, on both stores. `make e2e` runs it.
+//! The pages in a real browser, against the real server, on both stores. `make e2e` runs it.
 //!
-//! The scenarios share one driver; each has a server, a store and browsers of its own. After each scenario every browser is
-//! asked what the pages may never do: see `page_checks`. Words on the command line choose scenarios by parts of their names;
-//! pictures and the pages of failures are left in `target/e2e`.
+//! The scenarios share one driver; each has its own server, store and browsers. After each scenario every browser is
+//! checked for what pages may never do: see `page_checks`. Arguments choose scenarios by parts of their names;
+//! screenshots and the pages of failed scenarios go to `target/e2e`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -38,13 +38,13 @@ use chromedriver::Chromedriver;
 use fixture::Fixture;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// What happens in a scenario.
+/// A running scenario.
 type Running = Pin<Box<dyn Future<Output = ()>>>;
 
-/// A scenario's name and what happens in it.
+/// A scenario's name and its function.
 type Scenario = (&'static str, fn(Arc<Fixture>) -> Running);
 
-/// Writes down a list of scenarios.
+/// Lists scenarios.
 macro_rules! scenarios {
     ($($module:ident::$name:ident),+ $(,)?) => {
         [$((concat!(stringify!($module), "::", stringify!($name)), |fixture| Box::pin($module::$name(fixture)))),+]
@@ -56,9 +56,9 @@ const SCENARIOS: &[Scenario] = &scenarios![
     customer::from_the_form_to_an_answer_on_the_open_page,
     customer::an_answer_reopens_a_resolved_ticket,
     customer::through_many_tickets_in_one_window,
-    form::faults_stand_beside_their_fields,
+    form::errors_are_shown_beside_their_fields,
     form::pressing_twice_makes_one_ticket,
-    form::the_honeypot_says_what_is_in_the_way,
+    form::a_filled_honeypot_is_explained,
     no_script::the_customer_needs_no_script,
     no_script::the_operator_needs_no_script,
     keyboard::the_form_by_keyboard,
@@ -82,12 +82,12 @@ const SCENARIOS: &[Scenario] = &scenarios![
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    // A scenario is a task, so that its panic ends nothing else; one that need not move between threads.
+    // A scenario is a local task, so that its panic ends nothing else.
     let scenarios = tokio::task::LocalSet::new();
     let mut asked_to_end = signal(SignalKind::terminate()).expect("a handler");
     tokio::select! {
         code = scenarios.run_until(run()) => code,
-        // What is dropped now ends: the driver, and with it the browsers.
+        // Dropping the future ends the driver, and with it the browsers.
         _ = asked_to_end.recv() => ExitCode::FAILURE,
         _ = tokio::signal::ctrl_c() => ExitCode::FAILURE,
     }
@@ -97,7 +97,7 @@ async fn run() -> ExitCode {
     let begun = Instant::now();
     let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     let driver = Arc::new(Chromedriver::start().await);
-    // Both stores at once: a browser that waits leaves the machine to the other.
+    // Both stores at once: a waiting browser leaves the machine to the other.
     let stores = [Engine::Sqlite, Engine::Postgres].map(|engine| run_on(engine, &driver, &wanted));
     let [sqlite, postgres] = stores;
     let (sqlite, postgres) = tokio::join!(sqlite, postgres);
@@ -106,7 +106,7 @@ async fn run() -> ExitCode {
     for (name, _) in &failed {
         println!("failed: {name}");
     }
-    // A choice of words that chooses nothing is a mistake, not a success.
+    // Choosing no scenario is a mistake, not a success.
     let is_ok = failed.is_empty() && !passed.is_empty();
     println!(
         "test result: {}. {} scenarios in the browser passed; {} failed; finished in {:.0?}",
@@ -118,7 +118,7 @@ async fn run() -> ExitCode {
     if is_ok { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Plays all scenarios that are wanted on a store; gives their names and whether they went well.
+/// Runs the chosen scenarios on a store; returns their names and whether they passed.
 async fn run_on(engine: Engine, driver: &Arc<Chromedriver>, wanted: &[String]) -> Vec<(String, bool)> {
     let mut ran = Vec::new();
     for (name, scenario) in SCENARIOS {

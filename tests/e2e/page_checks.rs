@@ -1,11 +1,11 @@
-//! What pages may never do: complain to the console, break their own policy, ask another host for anything, or ask their
-//! own for something that fails.
+//! What pages may never do: log to the console, break their own policy, request anything from another host, or request
+//! something from their own that fails.
 
 use serde_json::Value;
 
 use crate::browser::Browser;
 
-/// What the pages of a browser did wrong since the last look.
+/// What the pages of a browser did wrong since the last check.
 pub(crate) async fn objections(browser: &Browser) -> Vec<String> {
     let mut objections = complaints(browser).await;
     let mut addresses = std::collections::HashMap::new();
@@ -37,7 +37,7 @@ pub(crate) async fn objections(browser: &Browser) -> Vec<String> {
                     objections.push(format!("{url} answered {status}"));
                 }
             }
-            // A page that is left lets go of what it waits for.
+            // Leaving a page aborts its pending requests.
             "Network.loadingFailed" if about["canceled"] != true && about["errorText"] != "net::ERR_ABORTED" => {
                 let url = addresses.get(&request).map_or("?", String::as_str);
                 if !is_expected(&expected, url) {
@@ -53,8 +53,8 @@ pub(crate) async fn objections(browser: &Browser) -> Vec<String> {
     objections
 }
 
-/// What was complained to the console. That a request failed stands there too, but does not say which kind of request:
-/// a page that is itself a 404 is none of the console's business.
+/// Messages in the console. Failed requests are there too, but without their kind:
+/// a page that is itself a 404 is no failure.
 async fn complaints(browser: &Browser) -> Vec<String> {
     let expected = browser.expected.lock().unwrap().clone();
     let log = browser.driver().browser_log().await.expect("the console's log");
@@ -69,7 +69,7 @@ fn is_expected(expected: &[String], text: &str) -> bool {
     expected.iter().any(|part| text.contains(part.as_str()))
 }
 
-/// Whether an address is within the test, or needs no host.
+/// Whether a URL is on this machine or needs no host.
 fn is_ours(url: &str) -> bool {
     ["http://127.0.0.1:", "http://localhost:", "data:", "blob:", "about:"]
         .iter()

@@ -55,7 +55,7 @@ pub(crate) async fn send(browser: &Browser) {
 }
 
 /// Waits until faults stand beside the fields.
-pub(crate) async fn until_faults(browser: &Browser) {
+pub(crate) async fn until_errors(browser: &Browser) {
     within(browser, "[aria-invalid=true]", "").await;
 }
 
@@ -78,7 +78,7 @@ pub(crate) async fn on_a_page_of_an_allowed_site(fixture: Arc<Fixture>) {
     email.send_keys("zoe at home").await.unwrap();
     browser.expect_failures_of("/api/ticket");
     send(&browser).await;
-    until_faults(&browser).await;
+    until_errors(&browser).await;
     assert_eq!(backend.tickets().await, 0);
     let name = within(&browser, "[name=customerName]", "").await;
     assert_eq!(name.prop("value").await.unwrap().as_deref(), Some("Zoë Quuxley"));

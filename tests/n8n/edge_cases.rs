@@ -1,4 +1,4 @@
-//! What goes wrong at the edges: with statuses, with the server's place, with Twilio's silence, with Config.
+//! Edge cases: statuses, another server at the address, a silent Twilio, a careless Config.
 
 use std::time::{Duration, Instant};
 
@@ -10,10 +10,10 @@ use crate::{
     real_n8n::{CARELESS, IMPATIENT, TEMPLATE},
 };
 
-/// What a sender is told by the fallback address.
+/// What the fallback webhook responds to a sender.
 const NOT_TAKEN: &str = "Your message was not taken. Please send it again.";
 
-/// Twilio tells a status once, and reads no answer: a server that restarts hears of it all the same.
+/// Twilio reports a status once and ignores the response: a restarting server gets it all the same.
 pub(crate) async fn the_server_is_away_for_a_status(fixture: &mut Fixture) {
     let (store, server) = fixture.server().await;
     let (reference, sent) = fixture.open(&server).await;
@@ -21,7 +21,7 @@ pub(crate) async fn the_server_is_away_for_a_status(fixture: &mut Fixture) {
     let answer = fixture.report(&sent.sid, "undelivered", Some("63016")).await;
     assert_eq!((answer.status, answer.text.as_str()), (204, ""), "{answer:?}");
     assert!(answer.took < Duration::from_secs(2), "{answer:?}");
-    // Longer than replies are tried.
+    // Longer than replies are retried.
     tokio::time::sleep(Duration::from_secs(12)).await;
     let server = fixture.server_on(&store).start().await;
     let count = fixture.twilio.sent().len() + 1;
@@ -32,7 +32,7 @@ pub(crate) async fn the_server_is_away_for_a_status(fixture: &mut Fixture) {
     );
     assert!(server.stop().await.success());
 
-    // It ends, and is seen to have failed. What is no answer of the server's is not tried again at all.
+    // The retries end with a failed execution. A response of another server is not retried at all.
     let path = format!("/webhook/{IMPATIENT}");
     let answer = fixture.report_to(&path, &sent.sid, "delivered", None).await;
     assert_eq!(answer.status, 204, "{answer:?}");
@@ -51,8 +51,8 @@ pub(crate) async fn the_server_is_away_for_a_status(fixture: &mut Fixture) {
     assert_eq!(impostor.count(), 1);
 }
 
-/// A 200 of anybody's is no sign that a reply was taken; words that XML can't hold are left out.
-pub(crate) async fn somebody_else_answers_as_the_server(fixture: &mut Fixture) {
+/// A 200 from another server does not mean that a reply was accepted; characters that XML can't hold are left out.
+pub(crate) async fn another_server_at_the_address(fixture: &mut Fixture) {
     fixture.n8n_works().await;
     let impostor = fixture.impostor();
     for body in ["", "<!DOCTYPE html><p>Welcome", "null", "[1]", "{\"ok\":\"true\"}"] {
@@ -67,7 +67,7 @@ pub(crate) async fn somebody_else_answers_as_the_server(fixture: &mut Fixture) {
     assert_eq!(answer.text(), "ab <c>\nd");
 }
 
-/// Ten media, 2.5 seconds each, are more than Twilio waits for: it hears so in time.
+/// Ten media of 2.5 seconds each take longer than Twilio waits: it gets an error in time.
 pub(crate) async fn a_slow_server_and_many_media(fixture: &mut Fixture) {
     fixture.n8n_works().await;
     let impostor = fixture.impostor();
@@ -84,8 +84,8 @@ pub(crate) async fn a_slow_server_and_many_media(fixture: &mut Fixture) {
     assert!(answer.took < Duration::from_secs(14), "{answer:?}");
 }
 
-/// Twilio's fallback address: one more chance, and then a word to whoever wrote.
-pub(crate) async fn a_reply_that_was_not_taken(fixture: &mut Fixture) {
+/// Twilio's fallback webhook: one more attempt, then a message to the sender.
+pub(crate) async fn a_reply_that_was_not_accepted(fixture: &mut Fixture) {
     let fallback = "/webhook/twilio-whatsapp-fallback";
     let (store, server) = fixture.server().await;
     let (reference, sent) = fixture.open(&server).await;
@@ -108,7 +108,7 @@ pub(crate) async fn a_reply_that_was_not_taken(fixture: &mut Fixture) {
     let answer = fixture.write_to(fallback, "SMfallback", MANAGER, "lost?", &more).await;
     assert_eq!(answer.text(), "");
     assert_eq!(texts(&server.ticket(&reference).await)[1..], ["lost?"]);
-    // What Twilio did not sign is refused here too.
+    // Unsigned requests are rejected here too.
     let (address, params) = (
         fixture.n8n.url(fallback),
         [("MessageSid", "SMother"), ("Body", "from nobody")],
@@ -118,7 +118,7 @@ pub(crate) async fn a_reply_that_was_not_taken(fixture: &mut Fixture) {
     assert!(server.stop().await.success());
 }
 
-/// Twilio takes its time, or never answers: nobody may be told twice within a minute for that.
+/// Twilio is slow or never responds: nobody may get a message twice within a minute.
 pub(crate) async fn twilio_is_silent(fixture: &mut Fixture) {
     fixture.n8n_works().await;
     fixture.twilio.delay(Duration::from_secs(8));
@@ -136,7 +136,7 @@ pub(crate) async fn twilio_is_silent(fixture: &mut Fixture) {
     assert_eq!(fixture.twilio.asked(), asked);
 }
 
-/// A Config without a number and with broken variables of the template: what needs them waits, the rest goes.
+/// A Config without a number and with invalid template variables: messages that need them wait, others go out.
 pub(crate) async fn a_careless_config(fixture: &mut Fixture) {
     fixture.n8n_works().await;
     let path = format!("/webhook/{CARELESS}");

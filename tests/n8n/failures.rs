@@ -1,4 +1,4 @@
-//! What goes wrong, and what comes of it.
+//! Failures and their consequences.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use crate::{
     table::check,
 };
 
-/// An inactive workflow answers 404, which is tried again; once it is active, the ticket arrives.
+/// An inactive workflow responds 404, which is retried; once it is active, the message arrives.
 pub(crate) async fn inactive_then_active(fixture: &mut Fixture) {
     check(N8nCase::Away, None, BodyKind::Nothing, "");
     let seen = fixture.start_n8n_inactive().await;
@@ -36,7 +36,7 @@ pub(crate) async fn inactive_then_active(fixture: &mut Fixture) {
     assert!(server.stop().await.success());
 }
 
-/// A wrong key is refused by n8n; nothing is lost until it is right.
+/// n8n rejects a wrong key; nothing is lost until the key is right.
 pub(crate) async fn a_wrong_key(fixture: &mut Fixture) {
     fixture.n8n_works().await;
     let store = TempStore::new(Engine::Sqlite).await;
@@ -55,8 +55,8 @@ pub(crate) async fn a_wrong_key(fixture: &mut Fixture) {
     assert!(server.stop().await.success());
 }
 
-/// Twilio's refusals: later, later, the template, another number, never.
-pub(crate) async fn what_twilio_refuses(fixture: &mut Fixture) {
+/// Twilio's rejections: retry later, use the template, try another number, never.
+pub(crate) async fn messages_rejected_by_twilio(fixture: &mut Fixture) {
     let (_store, server) = fixture.server().await;
     for (status, code, retry_after) in [
         (429, 20429, Some(2)),
@@ -72,7 +72,7 @@ pub(crate) async fn what_twilio_refuses(fixture: &mut Fixture) {
         assert_eq!(fixture.twilio.asked(), asked + 2, "after {status}");
         assert!(begun.elapsed() >= Duration::from_secs(retry_after.unwrap_or(0).into()));
     }
-    // At once, in the same call of the workflow.
+    // The template follows in the same run of the workflow.
     let asked = fixture.twilio.asked();
     fixture.twilio.then(400, 63016, None);
     let (reference, sent) = fixture.open(&server).await;
@@ -85,7 +85,7 @@ pub(crate) async fn what_twilio_refuses(fixture: &mut Fixture) {
     let log = server.log();
     assert!(!log.contains(refused) && !log.contains(given_up), "{log}");
 
-    // For good: not asked again. There is no other number, so it is dead, and seen to be.
+    // A permanent rejection is not retried. Without a second number the notification is dead.
     let asked = fixture.twilio.asked();
     fixture.twilio.then(400, 63003, None);
     let reference = server.open().await;
@@ -97,7 +97,7 @@ pub(crate) async fn what_twilio_refuses(fixture: &mut Fixture) {
     assert!(server.stop().await.success());
 }
 
-/// The same message, 30 ms apart: Twilio is asked once, and whoever asks again later hears the same id.
+/// The same notification twice, 30 ms apart: Twilio gets one message, and later repeats get the same id.
 pub(crate) async fn the_same_webhook_twice(fixture: &mut Fixture) {
     fixture.n8n_works().await;
     for round in 0..10 {
@@ -120,7 +120,7 @@ pub(crate) async fn the_same_webhook_twice(fixture: &mut Fixture) {
         assert_eq!((status, &later["externalId"]), (200, &answers[0].1["externalId"]));
         assert_eq!(fixture.twilio.asked(), asked + 1);
     }
-    // Four at once, as many as the server has under way.
+    // Four at once, as many as the server sends concurrently.
     let (id, ticket) = ("quadruplet", payload("T-20261104-9999"));
     let asked = fixture.twilio.asked();
     let one = || fixture.n8n.notify(id, &ticket);
@@ -130,7 +130,7 @@ pub(crate) async fn the_same_webhook_twice(fixture: &mut Fixture) {
     assert_eq!((status, fixture.twilio.asked()), (200, asked + 1), "{answers:?}");
 }
 
-/// The server is away while a manager writes: Twilio hears so within its 15 seconds, and its repeat arrives.
+/// The server is away while a manager writes: Twilio gets an error within its 15 seconds, and its repeat arrives.
 pub(crate) async fn the_server_is_away_for_a_reply(fixture: &mut Fixture) {
     let (store, server) = fixture.server().await;
     let (reference, sent) = fixture.open(&server).await;
@@ -141,7 +141,7 @@ pub(crate) async fn the_server_is_away_for_a_reply(fixture: &mut Fixture) {
     assert!(answer.took < Duration::from_secs(12), "{answer:?}");
     println!("       n8n gives up after {:.1?}", answer.took);
 
-    // It comes back while n8n still tries.
+    // The server comes back while n8n still retries.
     let back = async {
         tokio::time::sleep(Duration::from_secs(2)).await;
         fixture.server_on(&store).start().await
@@ -151,7 +151,7 @@ pub(crate) async fn the_server_is_away_for_a_reply(fixture: &mut Fixture) {
     assert_eq!(texts(&server.ticket(&reference).await)[1..], ["while you were away"]);
     assert!(server.stop().await.success());
 
-    // What the server refuses for good is not repeated, and Twilio hears that it failed.
+    // A permanent rejection by the server is not repeated, and Twilio gets an error.
     let wrong = fixture
         .server_on(&store)
         .set("RAILWAY_INBOUND_SECRET", "another-inbound-key-0123456789abcdef");
@@ -165,8 +165,8 @@ pub(crate) async fn the_server_is_away_for_a_reply(fixture: &mut Fixture) {
     assert!(server.stop().await.success());
 }
 
-/// n8n is killed while Twilio has the message: nobody knows whether it was taken. For a minute the same id is refused,
-/// then it goes again.
+/// n8n is killed while Twilio has the message: whether it was accepted is unknown. For a minute the same id is rejected,
+/// then it is sent again.
 pub(crate) async fn killed_while_sending(fixture: &mut Fixture) {
     fixture.n8n_works().await;
     let ticket = payload("T-20261105-0001");

@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 
 use crate::real_n8n::{RealN8n, TO_WHATSAPP, free_port};
 
-/// How long the way from the server to Twilio may take when nothing is wrong.
+/// How long a message may take from the server to Twilio when nothing is wrong.
 pub(crate) const SOON: Duration = Duration::from_secs(30);
 
-/// The actors.
+/// The fixture of all scenarios.
 pub(crate) struct Fixture {
     pub(crate) n8n: RealN8n,
     pub(crate) twilio: FakeTwilio,
-    /// n8n knows the server by its port, so every server of this run has the same one.
+    /// n8n knows the server by its port, so all servers of a run share it.
     server_port: u16,
     messages: u32,
     is_published: bool,
@@ -41,7 +41,7 @@ impl Fixture {
         self.n8n.start("/webhook/twilio-status", 403).await
     }
 
-    /// Sees to it that n8n runs, with every workflow active.
+    /// Makes sure that n8n runs with all workflows active.
     pub(crate) async fn n8n_works(&mut self) {
         if !self.is_published {
             self.n8n.stop().await;
@@ -58,7 +58,7 @@ impl Fixture {
         FakeN8n::start_at(self.server_port)
     }
 
-    /// A server on a place, not yet started, that tells n8n.
+    /// Options of a server on this store that notifies n8n.
     pub(crate) fn server_on(&self, store: &TempStore) -> ServerOptions {
         TestServer::on(store)
             .set("PORT", &self.server_port.to_string())
@@ -66,7 +66,7 @@ impl Fixture {
             .set("N8N_SHARED_SECRET", SHARED_SECRET)
     }
 
-    /// n8n and a server of its own, started.
+    /// Makes sure that n8n runs, and starts a server on a new store.
     pub(crate) async fn server(&mut self) -> (TempStore, TestServer) {
         self.n8n_works().await;
         let store = TempStore::new(Engine::Sqlite).await;
@@ -74,7 +74,7 @@ impl Fixture {
         (store, server)
     }
 
-    /// Opens a ticket; gives its reference and the message that Twilio took, once the server knows of it.
+    /// Opens a ticket; returns its reference and the message that Twilio accepted, once the server has recorded it.
     pub(crate) async fn open(&self, server: &TestServer) -> (String, SentMessage) {
         let reference = server.open().await;
         let sent = self.twilio.wait_for_ticket(&reference, SOON).await;
@@ -82,7 +82,7 @@ impl Fixture {
         (reference, sent)
     }
 
-    /// Somebody writes to our number by WhatsApp; gives the id of the message and what n8n answers.
+    /// Somebody writes to our number on WhatsApp; returns the message's id and n8n's response.
     pub(crate) async fn write(
         &mut self,
         from: &str,
@@ -95,7 +95,7 @@ impl Fixture {
         (sid, answer)
     }
 
-    /// The same with an id that was used before.
+    /// The same with an id from before.
     pub(crate) async fn write_again(
         &self,
         sid: &str,
@@ -106,7 +106,7 @@ impl Fixture {
         self.write_to("/webhook/twilio-whatsapp", sid, from, text, more).await
     }
 
-    /// The same by another address of n8n's.
+    /// The same through another webhook.
     pub(crate) async fn write_to(
         &self,
         path: &str,
@@ -132,12 +132,12 @@ impl Fixture {
         self.twilio.call(&self.n8n.url(path), &params).await
     }
 
-    /// Twilio reports what became of a message.
+    /// Twilio reports the status of a message.
     pub(crate) async fn report(&self, sid: &str, status: &str, error: Option<&str>) -> black_box::WebhookResponse {
         self.report_to("/webhook/twilio-status", sid, status, error).await
     }
 
-    /// The same by another address of n8n's.
+    /// The same through another webhook.
     pub(crate) async fn report_to(
         &self,
         path: &str,
@@ -157,7 +157,7 @@ impl Fixture {
     }
 }
 
-/// The texts of a ticket's thread.
+/// The texts of a ticket's messages.
 pub(crate) fn texts(ticket: &Value) -> Vec<&str> {
     let messages = ticket["messages"].as_array().unwrap();
     messages
@@ -166,12 +166,12 @@ pub(crate) fn texts(ticket: &Value) -> Vec<&str> {
         .collect()
 }
 
-/// Where WhatsApp says the newest message of a ticket is.
+/// The delivery state of a ticket.
 pub(crate) fn delivery(ticket: &Value) -> &str {
     ticket["ticket"]["delivery"]["state"].as_str().unwrap_or("none")
 }
 
-/// Waits until this is true of a ticket; asks again and again.
+/// Waits until a condition holds for a ticket.
 pub(crate) async fn until(server: &TestServer, reference: &str, what: &str, is_true: impl Fn(&Value) -> bool) -> Value {
     let found = tokio::time::timeout(SOON, async {
         loop {
@@ -188,7 +188,7 @@ pub(crate) async fn until(server: &TestServer, reference: &str, what: &str, is_t
     panic!("{what} did not come true: {}", server.ticket(reference).await);
 }
 
-/// A notification as the server writes it.
+/// A notification like the server's.
 pub(crate) fn payload(reference: &str) -> Value {
     json!({
         "event": "ticket.created",

@@ -1,5 +1,5 @@
-//! The whole loop with a real n8n: the server that ships, our workflows, and a Twilio of this machine. `make e2e-n8n`
-//! runs it. The scenarios share one n8n, since a start takes its time; each has a server and tickets of its own.
+//! The whole loop with a real n8n: the real server, our workflows, and a fake Twilio. `make e2e-n8n`
+//! runs it. The scenarios share one n8n, since it starts slowly; each has its own server and tickets.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -29,38 +29,38 @@ use std::{
 
 use fixture::Fixture;
 
-/// What happens in a scenario.
+/// A running scenario.
 type Running<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
-/// A scenario and what it proves.
+/// A scenario's name and its function.
 type Scenario = (&'static str, for<'a> fn(&'a mut Fixture) -> Running<'a>);
 
-/// Writes down a list of scenarios.
+/// Lists scenarios.
 macro_rules! scenarios {
     ($($module:ident::$name:ident),+ $(,)?) => {
         [$((stringify!($name), |fixture| Box::pin($module::$name(fixture)))),+]
     };
 }
 
-/// In this order: the first ones see n8n start, the last ones are loud.
+/// In this order: the first ones start n8n, the last ones load or kill it.
 const SCENARIOS: &[Scenario] = &scenarios![
     failures::inactive_then_active,
     table::n8n_answers_as_the_table_says,
     normal::the_loop_with_a_quoted_reply,
-    normal::asking_back_and_a_pick,
+    normal::a_question_and_its_answer,
     normal::several_media,
     normal::the_probe,
     normal::forged_signatures,
     normal::long_and_marked_up_texts,
-    normal::what_twilio_reports_later,
+    normal::status_callbacks,
     failures::a_wrong_key,
-    failures::what_twilio_refuses,
+    failures::messages_rejected_by_twilio,
     failures::the_same_webhook_twice,
     failures::the_server_is_away_for_a_reply,
     edge_cases::the_server_is_away_for_a_status,
-    edge_cases::somebody_else_answers_as_the_server,
+    edge_cases::another_server_at_the_address,
     edge_cases::a_slow_server_and_many_media,
-    edge_cases::a_reply_that_was_not_taken,
+    edge_cases::a_reply_that_was_not_accepted,
     edge_cases::twilio_is_silent,
     edge_cases::a_careless_config,
     figures::at_rest,
@@ -106,7 +106,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Whether a scenario came to its end without a panic.
+/// Whether a scenario ended without a panic.
 async fn ends_well(mut scenario: Running<'_>) -> bool {
     poll_fn(|context| {
         let step = catch_unwind(AssertUnwindSafe(|| scenario.as_mut().poll(context)));

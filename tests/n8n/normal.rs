@@ -54,8 +54,8 @@ pub(crate) async fn the_loop_with_a_quoted_reply(fixture: &mut Fixture) {
     assert!(server.stop().await.success());
 }
 
-/// A bare reply is asked about, in the server's words; a number settles it.
-pub(crate) async fn asking_back_and_a_pick(fixture: &mut Fixture) {
+/// A reply without a ticket is answered with a question; a number answers it.
+pub(crate) async fn a_question_and_its_answer(fixture: &mut Fixture) {
     let (_store, server) = fixture.server().await;
     let (older, _) = fixture.open(&server).await;
     let (newer, _) = fixture.open(&server).await;
@@ -83,21 +83,21 @@ pub(crate) async fn asking_back_and_a_pick(fixture: &mut Fixture) {
     assert_eq!(texts(&server.ticket(&older).await)[1..], ["We send new ones"]);
     assert_eq!(texts(&server.ticket(&newer).await).len(), 1);
 
-    // Asked anew, and left to the team.
+    // Another question, left to the team.
     let (_, answer) = fixture.write(MANAGER, "And another thing", &[]).await;
     assert!(answer.text().contains(&newer), "{answer:?}");
     let (_, answer) = fixture.write(MANAGER, "0", &[]).await;
     assert!(!answer.text().is_empty(), "{answer:?}");
-    // A reference that does not exist is a 404 of the server's; the manager is asked too.
+    // An unknown reference is a 404; the manager gets a question too.
     let (_, answer) = fixture.write(MANAGER, "T-20200101-0000 is done", &[]).await;
     assert!(answer.text().contains(&newer), "{answer:?}");
-    // A stranger is told nothing.
+    // A stranger gets no question.
     let (_, answer) = fixture.write("+4915112345678", "Hello?", &[]).await;
     assert_eq!(answer.text(), "");
     assert!(server.stop().await.success());
 }
 
-/// Three pictures of one message are three messages of the thread; without a ticket they are asked about once.
+/// Three pictures become three messages; without a ticket there is one question.
 pub(crate) async fn several_media(fixture: &mut Fixture) {
     let (_store, server) = fixture.server().await;
     let (reference, sent) = fixture.open(&server).await;
@@ -142,7 +142,7 @@ pub(crate) async fn several_media(fixture: &mut Fixture) {
     assert!(server.stop().await.success());
 }
 
-/// `server check --probe` goes round the loop and tells nobody.
+/// `server check --probe` tests the loop without messages to anybody.
 pub(crate) async fn the_probe(fixture: &mut Fixture) {
     let (store, server) = fixture.server().await;
     let before = fixture.twilio.asked();
@@ -162,7 +162,7 @@ pub(crate) async fn the_probe(fixture: &mut Fixture) {
         (status, &answer["inbound"]),
         (200, &json!({ "status": null, "detail": "ECONNREFUSED" }))
     );
-    // Somebody at that address knows another key.
+    // A server with another key is at that address.
     let wrong = fixture
         .server_on(&store)
         .set("RAILWAY_INBOUND_SECRET", "another-inbound-key-0123456789abcdef");
@@ -173,7 +173,7 @@ pub(crate) async fn the_probe(fixture: &mut Fixture) {
     assert_eq!(fixture.twilio.asked(), before);
 }
 
-/// What Twilio did not sign never reaches the server.
+/// Requests that Twilio did not sign never reach the server.
 pub(crate) async fn forged_signatures(fixture: &mut Fixture) {
     let (_store, server) = fixture.server().await;
     let (reference, sent) = fixture.open(&server).await;
@@ -206,7 +206,7 @@ pub(crate) async fn forged_signatures(fixture: &mut Fixture) {
     assert_eq!(answer.text(), "");
     assert_eq!(texts(&server.ticket(&reference).await).len(), 2);
     fixture.n8n.wait_for_log("The signature is wrong; let through").await;
-    // Ten media are the most; whoever says more is not believed.
+    // Ten media are the maximum; larger numbers are ignored.
     let mut many = reply.to_vec();
     many[0].1 = "SMforged2";
     many[4].1 = "30000000000";
@@ -216,7 +216,7 @@ pub(crate) async fn forged_signatures(fixture: &mut Fixture) {
     assert!(server.stop().await.success());
 }
 
-/// Whatever is long is cut between characters, and the link stays; a customer's marks make no layout.
+/// Long texts are cut between characters and keep the link; a customer's markup has no effect.
 pub(crate) async fn long_and_marked_up_texts(fixture: &mut Fixture) {
     fixture.n8n_works().await;
     let family = "👩‍👩‍👧‍👦";
@@ -270,8 +270,8 @@ pub(crate) async fn long_and_marked_up_texts(fixture: &mut Fixture) {
     assert_eq!(body.matches("\n*View Ticket:* ").count(), 1, "{body}");
 }
 
-/// Status callbacks, in order and out of order; what failed goes another way.
-pub(crate) async fn what_twilio_reports_later(fixture: &mut Fixture) {
+/// Status callbacks, in and out of order; failed messages use their fallback.
+pub(crate) async fn status_callbacks(fixture: &mut Fixture) {
     fixture.n8n_works().await;
     let store = TempStore::new(Engine::Sqlite).await;
     let backup = "+4915100000001";
@@ -281,7 +281,7 @@ pub(crate) async fn what_twilio_reports_later(fixture: &mut Fixture) {
         .start()
         .await;
     let (reference, sent) = fixture.open(&server).await;
-    // The answer says only that n8n has it; how many the server was told is in its figures.
+    // The response only says that n8n has it; the server's metrics say how many it got.
     let mut told = 0.0;
     for (status, state) in [
         ("sending", "sent"),
@@ -323,7 +323,7 @@ pub(crate) async fn what_twilio_reports_later(fixture: &mut Fixture) {
     assert!(server.stop().await.success());
 }
 
-/// Waits until the server has taken so many statuses.
+/// Waits until the server has accepted this many statuses.
 async fn wait_for_statuses(server: &TestServer, count: f64) {
     let taken = async {
         let name = "http_requests_total{method=\"POST\",route=\"/api/ticket/inbound/status\",status=\"200\"";
@@ -335,7 +335,7 @@ async fn wait_for_statuses(server: &TestServer, count: f64) {
     assert!(waited.is_ok(), "the server was not told of {count} statuses");
 }
 
-/// Waits for a ticket's message that is not this one.
+/// Waits for another message about a ticket.
 async fn wait_for_another(
     fixture: &Fixture,
     server: &TestServer,

@@ -189,7 +189,7 @@ fn health_check(status_line: &'static str) -> (bool, String) {
 }
 
 #[test]
-fn the_health_check_of_the_image_tells_ready_from_not() {
+fn the_health_check_of_the_image_reports_readiness() {
     let (is_healthy, request) = health_check("HTTP/1.1 200 OK");
     assert!(is_healthy);
     assert_eq!(request, "GET /health/ready HTTP/1.0\r\n");
@@ -315,7 +315,7 @@ fn assert_known(variable: &str) {
 }
 
 #[test]
-fn compose_secrets_are_made_once_each_and_fit_together() {
+fn compose_secrets_are_created_once_and_match() {
     let compose = &YamlLoader::load_from_str(&read("deploy/compose.yaml")).unwrap()[0];
     let folder = std::env::temp_dir().join(format!("compose-secrets-{}", std::process::id()));
     std::fs::create_dir_all(folder.join("scripts")).unwrap();

@@ -1,5 +1,5 @@
-//! Which crate may depend on which. Arrows point inwards: adapters know the domain, adapters never know each other, and
-//! only the server knows all.
+//! Which crate may depend on which. Dependencies point inwards: adapters know the domain and never each other; only the
+//! server knows all.
 #![allow(clippy::unwrap_used, clippy::panic, dead_code, missing_docs)]
 
 mod tree;
@@ -9,7 +9,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 use serde_json::json;
 use tree::{Dependency, Member, members, metadata, root};
 
-/// What a crate is to the others.
+/// A crate's layer.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Layer {
     Domain,
@@ -20,8 +20,8 @@ enum Layer {
     Development,
 }
 
-/// Every crate of the workspace. A new one is placed here.
-const ROOMS: [(&str, Layer); 7] = [
+/// Every crate of the workspace. A new one needs a line here.
+const LAYERS: [(&str, Layer); 7] = [
     ("ticket-domain", Layer::Domain),
     ("store-diesel", Layer::Adapter),
     ("notify-n8n", Layer::Adapter),
@@ -58,16 +58,16 @@ const NOT_IN_DOMAIN: [&str; 10] = [
     "tracing",
 ];
 
-fn room(name: &str) -> Option<Layer> {
+fn layer(name: &str) -> Option<Layer> {
     if name == BLACK_BOX {
         return Some(Layer::Development);
     }
-    ROOMS.iter().find(|(known, _)| *known == name).map(|(_, room)| *room)
+    LAYERS.iter().find(|(known, _)| *known == name).map(|(_, layer)| *layer)
 }
 
-/// What is wrong with one dependency of a crate in a room.
-fn fault(member: &Member, of: Layer, dependency: &Dependency) -> Option<&'static str> {
-    let to = room(&dependency.name).filter(|_| dependency.is_member);
+/// Why a crate of this layer may not have this dependency, if it may not.
+fn violation(member: &Member, of: Layer, dependency: &Dependency) -> Option<&'static str> {
+    let to = layer(&dependency.name).filter(|_| dependency.is_member);
     let owners = OWNERS
         .iter()
         .find(|(prefix, _)| dependency.name.starts_with(prefix))
@@ -91,36 +91,36 @@ fn fault(member: &Member, of: Layer, dependency: &Dependency) -> Option<&'static
     }
 }
 
-fn faults(members: &[Member]) -> Vec<String> {
-    let mut faults = Vec::new();
+fn violations(members: &[Member]) -> Vec<String> {
+    let mut violations = Vec::new();
     for member in members {
-        let Some(of) = room(&member.name) else {
-            faults.push(format!("{}: place it in tests/tests/layering.rs", member.name));
+        let Some(of) = layer(&member.name) else {
+            violations.push(format!("{}: add it to LAYERS in tests/tests/layering.rs", member.name));
             continue;
         };
         for dependency in &member.dependencies {
-            if let Some(fault) = fault(member, of, dependency) {
-                faults.push(format!("{} -> {}: {fault}", member.name, dependency.name));
+            if let Some(violation) = violation(member, of, dependency) {
+                violations.push(format!("{} -> {}: {violation}", member.name, dependency.name));
             }
         }
     }
-    faults
+    violations
 }
 
 #[test]
-fn the_arrows_point_inwards() {
+fn dependencies_point_inwards() {
     let members = members(&metadata(&["--no-deps"]));
-    assert_eq!(faults(&members), Vec::<String>::new());
-    for (name, _) in ROOMS {
+    assert_eq!(violations(&members), Vec::<String>::new());
+    for (name, _) in LAYERS {
         assert!(
             members.iter().any(|member| member.name == name),
-            "{name} is placed and does not exist"
+            "{name} is listed and does not exist"
         );
     }
 }
 
 #[test]
-fn an_arrow_that_points_outwards_is_found() {
+fn outward_dependencies_are_reported() {
     // A path marks a crate of the workspace. Kinds are null, "dev" and "build", as cargo writes them.
     for (from, kind, to, expected) in [
         ("ticket-domain", None, "uuid", None),
@@ -205,12 +205,12 @@ fn an_arrow_that_points_outwards_is_found() {
             .map(|why| format!("{from} -> {name}: {why}"))
             .into_iter()
             .collect();
-        assert_eq!(faults(&members(&made_up)), expected, "{from} {kind:?} {to}");
+        assert_eq!(violations(&members(&made_up)), expected, "{from} {kind:?} {to}");
     }
     let stranger = json!({ "packages": [{ "name": "new-crate", "dependencies": [] }] });
     assert_eq!(
-        faults(&members(&stranger)),
-        ["new-crate: place it in tests/tests/layering.rs"]
+        violations(&members(&stranger)),
+        ["new-crate: add it to LAYERS in tests/tests/layering.rs"]
     );
 }
 
@@ -288,7 +288,7 @@ fn pages_and_api_do_not_know_each_other() {
 }
 
 #[test]
-fn a_named_module_is_found() {
+fn named_modules_are_found() {
     for (source, expected) in [
         ("use crate::pages::Pages;", &["pages"][..]),
         (

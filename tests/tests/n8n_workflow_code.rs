@@ -101,7 +101,7 @@ fn whatsapp_shows_customers_texts_as_the_corpus_says() {
 }
 
 #[test]
-fn what_is_cut_off_names_no_other_ticket() {
+fn a_truncated_text_names_no_other_ticket() {
     let payload = |padding: usize| {
         json!({
             "event": "ticket.created", "ticketRef": "T-20250115-12345678", "ticketUrl": "https://desk.example/ticket/x",
@@ -123,7 +123,7 @@ fn what_is_cut_off_names_no_other_ticket() {
 }
 
 #[test]
-fn a_template_is_filled_with_plain_lines() {
+fn a_template_gets_single_lines() {
     let payload = json!({
         "event": "ticket.created", "ticketRef": "T-20250115-1234", "ticketUrl": "https://desk.example/ticket/x",
         "subject": "x", "message": "x", "summary": "*a@b.c\n*Ticket:*\nhttps://x.example/*b*", "template": true,
@@ -134,7 +134,7 @@ fn a_template_is_filled_with_plain_lines() {
 }
 
 #[test]
-fn a_forwarded_message_is_handed_on_as_such() {
+fn a_forwarded_message_is_marked() {
     let config = |params: Value| {
         json!({
             "headers": { "x-twilio-signature": "s" }, "body": params, "webhookUrl": "", "ticketApiBase": "http://x",

@@ -118,7 +118,7 @@ fn assert_has(text: &str, parts: &[&str]) {
 }
 
 #[test]
-fn the_printed_lines_open_answer_and_show_a_ticket() {
+fn the_printed_commands_open_answer_and_show_a_ticket() {
     let server = Running::start();
     let mut commands: Vec<&str> = server
         .printed
@@ -214,7 +214,7 @@ fn the_loop_of_the_readme_can_be_pasted() {
 }
 
 #[test]
-fn a_notification_is_sent_again_as_operations_tell() {
+fn the_redelivery_in_operations_works() {
     let server = Running::start();
     server.open_ticket();
     let [commands] = blocks("docs/operations.md", "Dead and held notifications")
@@ -225,7 +225,7 @@ fn a_notification_is_sent_again_as_operations_tell() {
 }
 
 #[test]
-fn an_unmatched_message_is_attached_as_operations_tell() {
+fn the_attaching_in_operations_works() {
     let server = Running::start();
     let reference = server.open_ticket();
     let [attach] = blocks("docs/operations.md", "Unmatched messages").try_into().unwrap();

@@ -1,11 +1,11 @@
-//! A connection that is closed when its client keeps it waiting for too long.
+//! A connection that is closed when its client is too slow.
 //!
-//! actix times the head of a connection's first request only, and how long a connection idles that not a byte comes from.
-//! The deadlines here hold for every request: for its head once it has begun, for the pause before it, for each write of
-//! its answer. How long a body may take is for those who read bodies.
+//! actix limits the head of a connection's first request only, and the idle time of a connection that never sent a byte.
+//! The deadlines here apply to every request: to its head once it has begun, to the pause before it, and to each write of
+//! its response. Body readers have a deadline of their own.
 //!
-//! Nor does a client that sends one request behind the other and takes no answer fill our memory: after a few answers the
-//! next request waits until they are written, and no more is read meanwhile.
+//! A client that pipelines requests without reading the responses can't fill the memory: after a few responses the next
+//! request waits until they are written, and nothing is read meanwhile.
 
 use std::{
     cell::Cell,
@@ -29,39 +29,39 @@ use tokio::{
 
 use crate::{Deadlines, access::ConnectionPermit};
 
-/// Told to whoever does not finish a head.
+/// The response to a client that does not finish a head in time.
 const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
-/// So many answers are made before they must be written, so that requests that come at once are answered in one write.
-const UNWRITTEN_AT_MOST: u8 = 16;
+/// Maximum number of unwritten responses, so that pipelined requests are answered in one write.
+const MAX_UNWRITTEN: u8 = 16;
 
-/// After so many bytes what they ask for is looked at before more is read: they may hold a hundred requests.
-const READ_AT_ONCE: usize = 4 * 1024;
+/// Maximum number of bytes that are read before they are processed: they may contain a hundred requests.
+const MAX_READ: usize = 4 * 1024;
 
-/// So many bytes may come while a stream of events goes to a client, which has nothing to say. actix would keep them, and try
-/// again and again to make requests of them.
-const BESIDE_A_STREAM: usize = 8 * 1024;
+/// Maximum number of bytes from the client of an event stream, which has nothing to send. actix would buffer them, and
+/// parse them again and again.
+const MAX_WHILE_STREAMING: usize = 8 * 1024;
 
-/// What a connection is waiting for its client to do.
+/// What a connection waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// To begin a request, until then.
+    /// The client begins a request before this time.
     Idle(Instant),
-    /// To finish a request's head, until then.
+    /// The client finishes a request's head before this time.
     Head(Instant),
-    /// Nothing but to take the answer.
-    RequestGuard,
-    /// To take what has no end; so many bytes came meanwhile.
+    /// A handler responds, and the client reads.
+    Responding,
+    /// The client reads an event stream. Counts the bytes that it has sent meanwhile.
     Streaming(usize),
 }
 
-/// Where a connection stands: what its bytes tell, and what those who answer its requests tell.
+/// The state of a connection, which its socket and the handlers of its requests share.
 #[derive(Debug)]
 pub(crate) struct ConnectionState {
     phase: Cell<Phase>,
-    /// Answers that were begun since all that there was had been written.
+    /// Responses begun since the last flush.
     unwritten: Cell<u8>,
-    /// Whether a request waits for that.
+    /// Whether a request waits for the next flush.
     is_held: Cell<bool>,
     deadlines: Deadlines,
 }
@@ -69,7 +69,7 @@ pub(crate) struct ConnectionState {
 impl ConnectionState {
     fn new(deadlines: Deadlines) -> Self {
         Self {
-            // Who connects has something to say.
+            // A client connects to send a request at once.
             phase: Cell::new(Phase::Head(Instant::now() + deadlines.head)),
             unwritten: Cell::new(0),
             is_held: Cell::new(false),
@@ -77,9 +77,9 @@ impl ConnectionState {
         }
     }
 
-    /// So many bytes came. False if the connection ends with them: they are part of a head that should have been complete by
-    /// now, or of what nobody waits for.
-    fn on_change(&self, count: usize) -> bool {
+    /// Counts received bytes. False if the connection must be closed: the head is late, or the client of an event stream
+    /// sends too much.
+    fn received(&self, count: usize) -> bool {
         match self.phase.get() {
             Phase::Idle(_) => {
                 let until = Instant::now() + self.deadlines.head;
@@ -87,20 +87,20 @@ impl ConnectionState {
                 true
             }
             Phase::Head(until) => Instant::now() < until,
-            Phase::RequestGuard => true,
+            Phase::Responding => true,
             Phase::Streaming(before) => {
                 self.phase.set(Phase::Streaming(before + count));
-                before + count <= BESIDE_A_STREAM
+                before + count <= MAX_WHILE_STREAMING
             }
         }
     }
 
-    /// Waits until a few answers at most are still to be written.
-    async fn turn(&self) {
+    /// Waits until the number of unwritten responses is below the maximum.
+    async fn wait_for_flush(&self) {
         poll_fn(|cx| {
-            let is_held = self.unwritten.get() >= UNWRITTEN_AT_MOST;
+            let is_held = self.unwritten.get() >= MAX_UNWRITTEN;
             if self.is_held.replace(is_held) && !is_held {
-                // What was not read meanwhile is read now.
+                // Resumes reading.
                 cx.waker().wake_by_ref();
             }
             if is_held { Poll::Pending } else { Poll::Ready(()) }
@@ -112,50 +112,47 @@ impl ConnectionState {
     fn until(&self) -> Option<Instant> {
         match self.phase.get() {
             Phase::Idle(until) | Phase::Head(until) => Some(until),
-            Phase::RequestGuard | Phase::Streaming(_) => None,
+            Phase::Responding | Phase::Streaming(_) => None,
         }
     }
 }
 
-/// A request is being answered, for as long as this lives.
+/// A request is being answered, until this is dropped.
 #[derive(Debug)]
 pub(crate) struct RequestGuard(Option<Rc<ConnectionState>>);
 
 impl RequestGuard {
-    /// The head of a request is complete. It may have to wait until others are answered.
+    /// Call this when the head of a request is complete. Waits while too many responses are unwritten.
     pub(crate) async fn begin(request: &HttpRequest) -> Self {
-        let watch = request.conn_data::<Rc<ConnectionState>>().cloned();
-        if let Some(watch) = &watch {
-            watch.phase.set(Phase::RequestGuard);
-            watch.turn().await;
+        let state = request.conn_data::<Rc<ConnectionState>>().cloned();
+        if let Some(state) = &state {
+            state.phase.set(Phase::Responding);
+            state.wait_for_flush().await;
         }
-        Self(watch)
+        Self(state)
     }
 }
 
 impl Drop for RequestGuard {
     fn drop(&mut self) {
-        if let Some(watch) = &self.0 {
-            watch.phase.set(Phase::Idle(Instant::now() + watch.deadlines.idle));
+        if let Some(state) = &self.0 {
+            state.phase.set(Phase::Idle(Instant::now() + state.deadlines.idle));
         }
     }
 }
 
-/// The body of an answer: when its end was taken from it, so was the answer.
+/// The body of a response. The request counts as answered when the body is dropped.
 pub(crate) struct TrackedBody {
     body: BoxBody,
-    _answering: RequestGuard,
+    _guard: RequestGuard,
 }
 
 impl TrackedBody {
-    pub(crate) fn new(body: BoxBody, answering: RequestGuard) -> Self {
-        if let (BodySize::Stream, Some(watch)) = (body.size(), &answering.0) {
-            watch.phase.set(Phase::Streaming(0));
+    pub(crate) fn new(body: BoxBody, guard: RequestGuard) -> Self {
+        if let (BodySize::Stream, Some(state)) = (body.size(), &guard.0) {
+            state.phase.set(Phase::Streaming(0));
         }
-        Self {
-            body,
-            _answering: answering,
-        }
+        Self { body, _guard: guard }
     }
 }
 
@@ -171,7 +168,7 @@ impl MessageBody for TrackedBody {
     }
 }
 
-/// What a client has not done in time.
+/// The deadline that a client missed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Timeout {
     Idle,
@@ -183,43 +180,43 @@ enum Timeout {
 #[derive(Debug)]
 pub(crate) struct Connection {
     io: TcpStream,
-    watch: Rc<ConnectionState>,
-    /// Wakes when something may be overdue. To set a timer costs more than to read a clock: it is set anew only for what
-    /// is due before it rings, and where it rings too early it is set again.
+    state: Rc<ConnectionState>,
+    /// Wakes the task at a deadline. Resetting a timer costs more than reading a clock, so it is reset only for an earlier
+    /// deadline, and again when it fires too early.
     timer: Pin<Box<Sleep>>,
-    /// Until when some of what is to be written must be taken, while none is.
+    /// When the client must have read some of the response, if it has stopped reading.
     write_until: Option<Instant>,
-    /// Bytes that were read since it was last said that there are no more for now.
-    read_at_once: usize,
-    _place: ConnectionPermit,
+    /// Bytes read since the last `Poll::Pending`.
+    unprocessed: usize,
+    _permit: ConnectionPermit,
 }
 
 impl Connection {
-    pub(crate) fn new(io: TcpStream, deadlines: Deadlines, place: ConnectionPermit) -> Self {
+    pub(crate) fn new(io: TcpStream, deadlines: Deadlines, permit: ConnectionPermit) -> Self {
         Self {
             io,
-            watch: Rc::new(ConnectionState::new(deadlines)),
+            state: Rc::new(ConnectionState::new(deadlines)),
             timer: Box::pin(sleep_until(Instant::now())),
             write_until: None,
-            read_at_once: 0,
-            _place: place,
+            unprocessed: 0,
+            _permit: permit,
         }
     }
 
-    /// For those who answer the requests of this connection.
-    pub(crate) fn watch(&self) -> Rc<ConnectionState> {
-        self.watch.clone()
+    /// The state, for the handlers of this connection's requests.
+    pub(crate) fn state(&self) -> Rc<ConnectionState> {
+        self.state.clone()
     }
 
-    /// Whether the client is too late with something; if not, the task is woken when it may be.
+    /// The deadline that the client has missed. If none, the task is woken at the next one.
     fn overdue(&mut self, cx: &mut Context<'_>) -> Option<Timeout> {
-        let read_until = self.watch.until();
+        let read_until = self.state.until();
         let until = [read_until, self.write_until].into_iter().flatten().min()?;
         if Instant::now() >= until {
-            return Some(match self.watch.phase.get() {
+            return Some(match self.state.phase.get() {
                 _ if self.write_until == Some(until) => Timeout::Write,
                 Phase::Head(_) => Timeout::Head,
-                Phase::Idle(_) | Phase::RequestGuard | Phase::Streaming(_) => Timeout::Idle,
+                Phase::Idle(_) | Phase::Responding | Phase::Streaming(_) => Timeout::Idle,
             });
         }
         if self.timer.is_elapsed() || self.timer.deadline() > until {
@@ -231,14 +228,14 @@ impl Connection {
         None
     }
 
-    /// What a read answers when nothing came, or nothing that counts.
+    /// The result of a read without new bytes.
     fn nothing_read(&mut self, overdue: Option<Timeout>) -> Poll<io::Result<()>> {
         match overdue {
             None => Poll::Pending,
             Some(Timeout::Write) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
             Some(overdue) => {
                 if overdue == Timeout::Head {
-                    // Whether it is heard or not, the connection ends.
+                    // The connection ends even if this fails.
                     let _ = self.io.try_write(TOO_SLOW);
                 }
                 // As if the client had closed it.
@@ -252,14 +249,14 @@ impl AsyncRead for Connection {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buffer.filled().len();
-        let read = if this.watch.is_held.get() {
-            // Who is held wakes us.
+        let read = if this.state.is_held.get() {
+            // A flush wakes this task.
             Poll::Pending
-        } else if this.read_at_once >= READ_AT_ONCE {
+        } else if this.unprocessed >= MAX_READ {
             cx.waker().wake_by_ref();
             Poll::Pending
         } else {
-            let room = buffer.remaining().min(READ_AT_ONCE - this.read_at_once);
+            let room = buffer.remaining().min(MAX_READ - this.unprocessed);
             let mut piece = ReadBuf::new(buffer.initialize_unfilled_to(room));
             let read = Pin::new(&mut this.io).poll_read(cx, &mut piece);
             let came = piece.filled().len();
@@ -268,22 +265,22 @@ impl AsyncRead for Connection {
         };
         match read {
             Poll::Pending => {
-                this.read_at_once = 0;
+                this.unprocessed = 0;
                 let overdue = this.overdue(cx);
                 this.nothing_read(overdue)
             }
             Poll::Ready(Ok(()))
-                if buffer.filled().len() > before && !this.watch.on_change(buffer.filled().len() - before) =>
+                if buffer.filled().len() > before && !this.state.received(buffer.filled().len() - before) =>
             {
                 buffer.set_filled(before);
-                match this.watch.phase.get() {
-                    // A half-closed connection would go on.
+                match this.state.phase.get() {
+                    // As if the client had closed it would leave the response open.
                     Phase::Streaming(_) => Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
-                    Phase::Idle(_) | Phase::Head(_) | Phase::RequestGuard => this.nothing_read(Some(Timeout::Head)),
+                    Phase::Idle(_) | Phase::Head(_) | Phase::Responding => this.nothing_read(Some(Timeout::Head)),
                 }
             }
             Poll::Ready(Ok(())) => {
-                this.read_at_once += buffer.filled().len() - before;
+                this.unprocessed += buffer.filled().len() - before;
                 Poll::Ready(Ok(()))
             }
             failed @ Poll::Ready(Err(_)) => failed,
@@ -300,7 +297,7 @@ impl AsyncWrite for Connection {
             return written;
         }
         if this.write_until.is_none() {
-            this.write_until = Some(Instant::now() + this.watch.deadlines.write);
+            this.write_until = Some(Instant::now() + this.state.deadlines.write);
         }
         match this.overdue(cx) {
             Some(Timeout::Write) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
@@ -310,12 +307,12 @@ impl AsyncWrite for Connection {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        // All that there was is written.
-        this.watch.unwritten.set(0);
-        if this.watch.is_held.get() {
+        // Everything has been written.
+        this.state.unwritten.set(0);
+        if this.state.is_held.get() {
             cx.waker().wake_by_ref();
         }
-        // The end of an answer begins a pause: nothing may be read before its end.
+        // A finished response starts the idle time, in which nothing may be read.
         if this.overdue(cx).is_some() {
             cx.waker().wake_by_ref();
         }

@@ -1,15 +1,15 @@
-//! Headers that keep browsers, and those who look through the web, from doing more with an answer than it is for.
+//! Headers that restrict what browsers and search engines may do with a response.
 
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY,
     STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 
-/// What stands in every answer, where an endpoint set nothing else.
+/// The headers of every response that does not set them itself.
 const DEFAULTS: [(HeaderName, &str); 8] = [
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
-    // What `frame-ancestors` says, for browsers that don't know it.
+    // For browsers without `frame-ancestors`.
     (X_FRAME_OPTIONS, "DENY"),
     (REFERRER_POLICY, "no-referrer"),
     (CACHE_CONTROL, "no-store"),
@@ -21,13 +21,13 @@ const DEFAULTS: [(HeaderName, &str); 8] = [
     ),
 ];
 
-/// A year, as browsers and their lists ask for.
+/// One year, as browsers recommend.
 const HTTPS_ONLY: &str = "max-age=31536000";
 
 const ROBOTS: HeaderName = HeaderName::from_static("x-robots-tag");
 
-/// Adds what an answer lacks. `is_https` is whether browsers come by https, `is_public` whether it is for everybody to
-/// find.
+/// Adds the headers that a response lacks. `is_https`: whether browsers use https. `is_public`: whether search engines may
+/// list it.
 pub(crate) fn protect(headers: &mut HeaderMap, is_https: bool, is_public: bool) {
     let https = is_https.then_some((STRICT_TRANSPORT_SECURITY, HTTPS_ONLY));
     let robots = (!is_public).then_some((ROBOTS, "noindex"));
@@ -38,7 +38,7 @@ pub(crate) fn protect(headers: &mut HeaderMap, is_https: bool, is_public: bool) 
     }
 }
 
-/// Whether what stands at a path is for everybody to find: the form, and the documentation.
+/// Whether search engines may list the page at a path: the form and the documentation.
 pub(crate) fn is_public(path: &str) -> bool {
     matches!(path, "/" | "/docs")
 }

@@ -1,4 +1,4 @@
-//! Around every request: its id, its line in the log, its place in the metrics, and the form of its errors.
+//! Middleware around every request: its id, its log line, its metrics, and problems for errors that actix made.
 
 use std::{
     panic::AssertUnwindSafe,
@@ -34,10 +34,10 @@ use crate::{
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The route of a request that leads nowhere.
+/// The route label of a request without a route.
 const NO_ROUTE: &str = "none";
 
-/// What is known of a request before it is answered.
+/// What is logged and counted of a request.
 struct Observed {
     id: HeaderValue,
     method: &'static str,
@@ -48,7 +48,7 @@ struct Observed {
     is_https: bool,
 }
 
-/// The middleware.
+/// Answers a request with an id, and logs and counts it. A panic of the handler is answered with 500.
 pub(crate) async fn observe(
     metrics: web::Data<Metrics>,
     random: web::Data<dyn Random>,
@@ -56,9 +56,9 @@ pub(crate) async fn observe(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<TrackedBody>, Error> {
-    let answering = RequestGuard::begin(request.request()).await;
+    let guard = RequestGuard::begin(request.request()).await;
     let observed = Observed::of(&request, &**random, metrics, settings.is_https());
-    // Of the highest level, so that no filter takes the id from the lines of warnings and errors.
+    // At the highest level, so that no filter removes the id from warnings and errors.
     let span = tracing::error_span!("request", request_id = observed.id.to_str().unwrap_or_default());
     async move {
         let answer = AssertUnwindSafe(async { next.call(request).await })
@@ -68,11 +68,11 @@ pub(crate) async fn observe(
             Ok(Ok(response)) => {
                 let mut response = as_problem(response.map_into_boxed_body());
                 observed.finish(response.status(), response.headers_mut());
-                Ok(response.map_body(|_, body| TrackedBody::new(body, answering)))
+                Ok(response.map_body(|_, body| TrackedBody::new(body, guard)))
             }
             Ok(Err(error)) => Err(observed.fail(error.error_response())),
             Err(_panic) => {
-                // The panic hook has told where.
+                // The panic hook has logged where.
                 tracing::error!(route = observed.route, "the handler panicked");
                 Err(observed.fail(Problem::new(Code::Internal).error_response()))
             }
@@ -96,7 +96,7 @@ impl Observed {
         }
     }
 
-    /// A response without a request: actix lost it on the way.
+    /// Finishes a response whose request is gone: actix consumed it.
     fn fail(self, response: HttpResponse) -> Error {
         let mut response = response;
         let status = response.status();
@@ -117,7 +117,7 @@ impl Observed {
             ..
         } = self;
         metrics.count(method, &route, status.as_u16(), took);
-        // The id stands in the span.
+        // The span has the id.
         tracing::info!(method, route, status = status.as_u16(), ms, "answered");
         headers.insert(REQUEST_ID, id);
         protect(headers, is_https, is_public);
@@ -128,7 +128,7 @@ fn milliseconds(took: Duration) -> u64 {
     u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Few names, whatever callers invent.
+/// The method as a label: few values, whatever callers invent.
 fn name_of(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
@@ -142,7 +142,7 @@ fn name_of(method: &Method) -> &'static str {
     }
 }
 
-/// Whether an id of the caller's may stand in our logs.
+/// Whether a caller's id is safe to log.
 fn is_sane(id: &[u8]) -> bool {
     (1..=128).contains(&id.len())
         && id
@@ -152,11 +152,12 @@ fn is_sane(id: &[u8]) -> bool {
 
 fn new_id(random: &dyn Random) -> HeaderValue {
     let id = Builder::from_random_bytes(random.bytes()).into_uuid();
-    // A UUID is plain ASCII, so this never takes the other way.
+    // A UUID is ASCII, so it is always a valid header.
     HeaderValue::from_str(&id.to_string()).unwrap_or(HeaderValue::from_static("unknown"))
 }
 
-/// Turns an error that actix made by itself into a problem. A page that tells of one stays. Its headers stay: `Allow`, and those of CORS.
+/// Replaces the body of an error that actix made by a problem. An error page stays as it is, and so do all headers, such as
+/// `Allow` and those of CORS.
 fn as_problem(mut response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
     let status = response.status();
     let media_type = response.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
@@ -235,7 +236,7 @@ mod tests {
             ("GET", "/api/notifications/redeliver", "POST"),
             ("DELETE", "/api/unmatched", "GET, HEAD"),
             ("GET", "/api/unmatched/x/attach", "POST"),
-            ("PATCH", "/api/trail", "GET, HEAD"),
+            ("PATCH", "/api/audit-log", "GET, HEAD"),
             ("OPTIONS", "/api/ticket", "POST, GET, HEAD"),
             ("POST", "/health/live", "GET, HEAD"),
             ("BREW", "/docs", "GET, HEAD"),

@@ -1,4 +1,4 @@
-//! Answering on a socket.
+//! Serves the application on a socket.
 
 use std::{future::ready, io, net::TcpListener, thread::available_parallelism, time::Duration};
 
@@ -16,13 +16,13 @@ use tokio::net::TcpStream;
 
 use crate::{AppState, Settings, api, connection::Connection, pages, request_log::observe};
 
-/// How long requests that are under way have, once the server is told to stop.
+/// How long requests in progress may take once the server stops.
 const SHUTDOWN_SECONDS: u64 = 15;
-/// How long a client that is sending still may read the answer to what it sent before.
+/// How long a client that is still sending may read the response before the connection is closed.
 const LINGER: Duration = Duration::from_secs(1);
-/// More than these the server does not start.
+/// Maximum number of worker threads.
 const MAX_WORKERS: usize = 512;
-/// Told to whoever has as many connections as one client address may have.
+/// The response to a connection beyond those of one client address.
 const TOO_MANY: &[u8] =
     b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 30\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
@@ -72,7 +72,7 @@ pub(crate) fn serve_with(
         .shutdown_signal(shutdown)
         .shutdown_timeout(SHUTDOWN_SECONDS);
     let stopping = builder.graceful_shutdown_signal();
-    // What `HttpServer` puts together, around another kind of connection.
+    // What `HttpServer` builds, around our own type of connection.
     let service = move || {
         let app = application(&state, routes);
         let app = app.into_factory().map_err(|error| error.error_response());
@@ -82,12 +82,12 @@ pub(crate) fn serve_with(
                 let stopping = stopping.clone();
                 async move { stopping.notified().await }
             })
-            // The connection has deadlines of its own for both.
+            // `Connection` has its own deadlines for both.
             .keep_alive(KeepAlive::Os)
             .client_request_timeout(Duration::ZERO)
             .client_disconnect_timeout(LINGER)
             .on_connect_ext(|connection: &Connection, data| {
-                data.insert(connection.watch());
+                data.insert(connection.state());
             })
             .h1(map_config(app, |()| AppConfig::default()));
         let access_control = access_control.clone();
@@ -96,7 +96,7 @@ pub(crate) fn serve_with(
             let connected = if let Ok(place) = access_control.connect(peer) {
                 Ok((Connection::new(io, deadlines, place), peer))
             } else {
-                // Whether it is heard or not, the connection ends.
+                // The connection ends even if this fails.
                 let _ = io.try_write(TOO_MANY);
                 Err(DispatchError::Io(io::ErrorKind::ConnectionRefused.into()))
             };

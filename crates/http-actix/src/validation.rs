@@ -1,14 +1,15 @@
-//! Parses and validates the fields of requests, of JSON and of forms, so that a response lists every invalid field at once.
+//! Fields of a request, from JSON or a form. Each is parsed where it stands, so that one response lists the errors of all of
+//! them.
 
-use std::str::FromStr;
+use std::{convert::Infallible, str::FromStr};
 
-use garde::Validate;
+use garde::{Path, Report, Validate};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
-use ticket_domain::ValidationError;
+use ticket_domain::{TicketRef, ValidationError};
 use utoipa::ToSchema;
 
-/// One field's fault.
+/// What is wrong with a field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct FieldError {
     /// The field, as it is called in the request.
@@ -22,13 +23,9 @@ pub(crate) struct FieldError {
     pub(crate) message: String,
 }
 
-/// All invalid fields of a request.
-#[derive(Debug, Default)]
-pub(crate) struct ValidationErrors(pub(crate) Vec<FieldError>);
-
-/// What a field holds. Reading one never fails; whether what it holds will do is for its rule to say.
+/// A field's content. To read one never fails; garde reports what is wrong with it.
 pub(crate) enum Field<T: FromStr> {
-    /// Nothing: absent or null.
+    /// Absent or null.
     Missing,
     /// A number, a list, anything but a text.
     NotText,
@@ -47,9 +44,9 @@ impl<T: FromStr> Field<T> {
         }
     }
 
-    /// The value of a field that [`check`] found to hold one.
-    pub(crate) fn checked(self) -> Result<T, ValidationErrors> {
-        self.good().ok_or_else(ValidationErrors::default)
+    /// Parses a text.
+    pub(crate) fn parsed(text: &str) -> Self {
+        text.parse().map_or_else(Self::Bad, Self::Good)
     }
 
     fn read(value: Value, blank_is_missing: bool) -> Self {
@@ -59,11 +56,6 @@ impl<T: FromStr> Field<T> {
             Value::String(text) => Self::parsed(&text),
             _ => Self::NotText,
         }
-    }
-
-    /// What a text holds.
-    pub(crate) fn parsed(text: &str) -> Self {
-        text.parse().map_or_else(Self::Bad, Self::Good)
     }
 }
 
@@ -89,71 +81,53 @@ where
     Value::deserialize(deserializer).map(|value| Field::read(value, true))
 }
 
-/// A garde rule: the field must hold a value.
+/// The rule behind garde's `dive`: a field that is given holds a value of its type.
+///
+/// The report's path leads through the field to the code, such as `customer_email.invalid_email`.
+impl<T: FromStr<Err: ValidationError>> Validate for Field<T> {
+    type Context = ();
+
+    fn validate_into(&self, (): &(), field: &mut dyn FnMut() -> Path, report: &mut Report) {
+        let (code, error) = match self {
+            Self::Missing | Self::Good(_) => return,
+            Self::NotText => ("not_text", garde::Error::new("must be a text")),
+            Self::Bad(error) => (error.code(), garde::Error::new(error)),
+        };
+        report.append(field().join(code), error);
+    }
+}
+
+/// What a field without a value that it needs is reported as. The rules for this, such as [`present`], report at the
+/// path of the field itself.
+const MISSING: &str = "required";
+
+/// A garde rule: the field is given.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "garde passes its context so")]
-pub(crate) fn required<T: FromStr<Err: ValidationError>>(field: &Field<T>, context: &()) -> garde::Result {
+pub(crate) fn present<T: FromStr>(field: &Field<T>, (): &()) -> garde::Result {
     match field {
-        Field::Missing => Err(fault("required", "must be given")),
-        other => optional(other, context),
+        Field::Missing => Err(garde::Error::new("must be given")),
+        Field::NotText | Field::Bad(_) | Field::Good(_) => Ok(()),
     }
 }
 
-/// A garde rule: the field may be missing, and holds a value if it is not.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "garde passes its context so")]
-pub(crate) fn optional<T: FromStr<Err: ValidationError>>(field: &Field<T>, (): &()) -> garde::Result {
-    match field {
-        Field::Missing | Field::Good(_) => Ok(()),
-        Field::NotText => Err(fault("not_text", "must be a text")),
-        Field::Bad(error) => Err(fault(error.code(), error)),
-    }
+/// Validates a request. The errors come in the order of its fields; none if it is valid.
+pub(crate) fn field_errors<R: Validate<Context = ()>>(request: &R) -> Vec<FieldError> {
+    let report = request.validate().err();
+    let errors = report.iter().flat_map(Report::iter);
+    errors
+        .map(|(path, error)| {
+            let path = path.to_string();
+            let (field, code) = path.split_once('.').unwrap_or((&path, MISSING));
+            FieldError {
+                field: camel_case(field),
+                code: code.to_owned(),
+                message: error.message().to_owned(),
+            }
+        })
+        .collect()
 }
 
-/// A garde rule: the field must name something. Whether that exists is found out later.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "garde passes its context so")]
-pub(crate) fn named<T: FromStr>(field: &Field<T>, (): &()) -> garde::Result {
-    match field {
-        Field::Missing => Err(fault("required", "must be given")),
-        Field::NotText => Err(fault("not_text", "must be a text")),
-        Field::Bad(_) | Field::Good(_) => Ok(()),
-    }
-}
-
-/// Stands between code and message in garde's errors, which have room for one text only.
-const BETWEEN: char = '\u{1f}';
-
-/// An error with a code.
-pub(crate) fn fault(code: &str, message: impl std::fmt::Display) -> garde::Error {
-    garde::Error::new(format!("{code}{BETWEEN}{message}"))
-}
-
-/// Walks a request and tells every fault in it, after those that were found `elsewhere`.
-pub(crate) fn check<R: Validate<Context = ()>>(
-    request: &R,
-    elsewhere: impl IntoIterator<Item = FieldError>,
-) -> Result<(), ValidationErrors> {
-    let mut errors: Vec<FieldError> = elsewhere.into_iter().collect();
-    if let Err(report) = request.validate() {
-        errors.extend(faults(&report));
-    }
-    if errors.is_empty() {
-        return Ok(());
-    }
-    Err(ValidationErrors(errors))
-}
-
-fn faults(report: &garde::Report) -> impl Iterator<Item = FieldError> {
-    report.iter().map(|(path, error)| {
-        let text = error.message();
-        let (code, message) = text.split_once(BETWEEN).unwrap_or(("invalid", text));
-        FieldError {
-            field: camel_case(&path.to_string()),
-            code: code.to_owned(),
-            message: message.to_owned(),
-        }
-    })
-}
-
-/// A field's name as JSON has it.
+/// A field's name in JSON.
 fn camel_case(name: &str) -> String {
     let mut words = name.split('_');
     let first = words.next().unwrap_or_default().to_owned();
@@ -165,9 +139,20 @@ fn camel_case(name: &str) -> String {
     })
 }
 
+/// A ticket reference, or a text that is none: no ticket has it, which is not an error of the field.
+pub(crate) struct AnyReference(pub(crate) Option<TicketRef>);
+
+impl FromStr for AnyReference {
+    type Err = Infallible;
+
+    fn from_str(raw: &str) -> Result<Self, Infallible> {
+        Ok(Self(raw.parse().ok()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use ticket_domain::Subject;
+    use ticket_domain::{Email, Subject};
 
     use super::*;
 
@@ -198,6 +183,44 @@ mod tests {
                 "{json}"
             );
         }
+    }
+
+    #[derive(Validate)]
+    struct Request {
+        #[garde(custom(present), dive)]
+        customer_email: Field<Email>,
+        #[garde(dive)]
+        subject: Field<Subject>,
+    }
+
+    fn errors(customer_email: Field<Email>, subject: Field<Subject>) -> Vec<(String, String, String)> {
+        let request = Request {
+            customer_email,
+            subject,
+        };
+        let errors = field_errors(&request).into_iter();
+        errors.map(|error| (error.field, error.code, error.message)).collect()
+    }
+
+    #[test]
+    fn an_error_names_the_field_the_code_and_the_rule() {
+        let error = |field: &str, code: &str, message: &str| (field.to_owned(), code.to_owned(), message.to_owned());
+        assert_eq!(
+            errors(Field::parsed("john.example.com"), Field::NotText),
+            [
+                error(
+                    "customerEmail",
+                    "invalid_email",
+                    "must be an e-mail address such as name@example.com"
+                ),
+                error("subject", "not_text", "must be a text"),
+            ]
+        );
+        assert_eq!(
+            errors(Field::Missing, Field::Missing),
+            [error("customerEmail", "required", "must be given")]
+        );
+        assert_eq!(errors(Field::parsed("john@example.com"), Field::parsed("Bottles")), []);
     }
 
     #[test]

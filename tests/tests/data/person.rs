@@ -138,7 +138,7 @@ async fn everything_of_a_person_is_told_and_erased(engine: Engine) {
     let unmatched = desk.get_as_operator("/api/unmatched").await.json();
     assert!(!unmatched.to_string().contains("lovelace"), "{unmatched}");
     let trail = desk
-        .get_as_operator(&format!("/api/trail?ticketRef={reference}"))
+        .get_as_operator(&format!("/api/audit-log?ticketRef={reference}"))
         .await
         .json();
     assert_eq!(trail["entries"][0]["act"], "erase");

@@ -134,7 +134,7 @@ async fn nothing_private_is_logged_at_trace(engine: Engine) {
         "/api/tickets?q=damaged+bottles+in",
         "/api/unmatched",
         "/api/notifications",
-        "/api/trail",
+        "/api/audit-log",
     ] {
         assert_eq!(server.get_as_operator(path).await.status, 200, "{path}");
     }

@@ -126,7 +126,7 @@ async fn operators_work_on_tickets(engine: Engine) {
     assert_eq!(ticket["ticket"]["status"], "open", "the customer's message reopens it");
     assert_eq!(server.messages(&reference).await[1..], ["On its way", "Anybody there?"]);
     let audited = server
-        .get_as_operator(&format!("/api/trail?ticketRef={reference}"))
+        .get_as_operator(&format!("/api/audit-log?ticketRef={reference}"))
         .await
         .json();
     assert_eq!(audited["entries"].as_array().unwrap().len(), 3, "{audited}");

@@ -1,8 +1,6 @@
 //! `POST /api/ticket/{ticketRef}/messages`: a customer adds to a ticket.
 
-use std::future::{Ready, ready};
-
-use actix_web::{FromRequest, HttpRequest, HttpResponse, dev::Payload, web::Data};
+use actix_web::{HttpRequest, HttpResponse, web::Data};
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 use ticket_domain::{
@@ -12,27 +10,25 @@ use ticket_domain::{
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{
-    access::AccessControl,
-    api::{
-        body::{Body, Document},
-        get_ticket::reference_of,
-        idempotency,
-        keys::ticket_key,
-        patience::in_time,
-        problem::Problem,
-    },
-    state::part,
-    validation::{Field, FieldError, ValidationErrors, check, required},
+use crate::api::{
+    body::{Document, KeyedBody},
+    deadline::with_timeout,
+    get_ticket::reference_of,
+    idempotency::mark_replayed,
+    keys::{from_head, ticket_key},
+    openapi::BodyProblems,
+    problem::Problem,
 };
+use crate::validation::{Field, present};
+use crate::{access::AccessControl, state::part};
 
-/// What somebody writes. It is trimmed first, and CR LF becomes LF. Lengths count characters.
+/// A new message. The text is trimmed first, and CR LF becomes LF. Lengths count characters.
 #[derive(Deserialize, Validate, ToSchema)]
 #[schema(as = NewMessage, example = json!({ "message": "The second parcel was broken too." }))]
 pub(crate) struct NewMessage {
     /// 1–5,000 characters. Line breaks and tabs are welcome.
     #[serde(default)]
-    #[garde(custom(required))]
+    #[garde(custom(present), dive)]
     #[schema(
         value_type = String, required = true, min_length = 1, max_length = 5_000,
         example = "The second parcel was broken too."
@@ -41,14 +37,10 @@ pub(crate) struct NewMessage {
 }
 
 impl Document for NewMessage {
-    const MAX_BYTES: usize = 64 * 1024;
-}
+    type Parsed = MessageText;
 
-impl NewMessage {
-    /// The text with every fault of the request told at once, that of its key among them.
-    pub(crate) fn checked(self, key_fault: Option<FieldError>) -> Result<MessageText, ValidationErrors> {
-        check(&self, key_fault)?;
-        self.message.checked()
+    fn parsed(self) -> Option<MessageText> {
+        self.message.good()
     }
 }
 
@@ -66,10 +58,10 @@ pub(crate) struct AddedMessage {
     created_at: String,
 }
 
-/// The answer to whoever added a message.
+/// The response to an added message.
 pub(crate) fn created(added: &Added) -> HttpResponse {
     let mut response = HttpResponse::Created();
-    idempotency::mark(&mut response, added.replayed);
+    mark_replayed(&mut response, added.replayed);
     response.json(AddedMessage {
         ok: true,
         ticket_ref: added.reference.to_string(),
@@ -78,28 +70,20 @@ pub(crate) fn created(added: &Added) -> HttpResponse {
     })
 }
 
-/// The key that the caller shows, right or wrong. Without one there is nothing that could turn out to be right, so the
-/// limit comes before the body is read.
+/// The ticket key that the caller shows, right or wrong. A request without one can't turn out to be allowed, so it is
+/// rate limited before its body is read.
 pub(crate) struct Writer(Option<String>);
 
-impl FromRequest for Writer {
-    type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let check = || {
-            let key = ticket_key(request);
-            part::<AccessControl>(request)?.before_ticket(request, key.is_some())?;
-            Ok(Self(key))
-        };
-        ready(check())
-    }
-}
+from_head!(Writer, |request| {
+    let key = ticket_key(request);
+    part::<AccessControl>(request)?.before_ticket(request, key.is_some())?;
+    Ok(Writer(key))
+});
 
 /// Add to a ticket
 ///
-/// For whoever has the customer's key. It opens a resolved or closed ticket again, and tells the manager in the
-/// background: the answer waits for nobody.
+/// For the holder of the customer's key. The message reopens a resolved or closed ticket. The manager is notified in
+/// the background; the response doesn't wait for it.
 #[utoipa::path(
     post,
     path = "/api/ticket/{ticketRef}/messages",
@@ -115,36 +99,34 @@ impl FromRequest for Writer {
     ),
     request_body = NewMessage,
     responses(
+        BodyProblems,
         (status = 201, description = "The message is in the thread.", body = AddedMessage, headers(
             ("Idempotent-Replayed" = String, description = "`true` if this answers a repeated request."),
         )),
-        (status = 400, description = "`validation_failed`: the body is no JSON object, or fields are at fault."),
-        (status = 401, description = "`unauthorized`: the ticket may be seen, and `key` is not its customer's."),
+        (status = 401, description = "`unauthorized`: the caller may read the ticket, but `key` is not its customer's."),
         (
             status = 404,
-            description = "`ticket_not_found`: there is none, or tickets are private and `key` is none of its own."
+            description = "`ticket_not_found`: there is none, or tickets are private and `key` is not one of this ticket."
         ),
-        (status = 408, description = "`request_timeout`"),
-        (status = 413, description = "`payload_too_large`: more than 64 KiB."),
-        (status = 415, description = "`unsupported_media_type`"),
+        (status = 429, description = "`rate_limited`: too many requests without a valid key."),
         (status = 422, description = "`idempotency_key_reused`: the key came with another request."),
-        (status = 429, description = "`rate_limited`: too many requests without a right key."),
-        (status = 500, description = "`storage_unavailable` or `internal`: most likely nothing was stored; repeated with the same `Idempotency-Key`, it is one message."),
+        (status = 500, description = "`storage_unavailable` or `internal`: most likely nothing was stored. Repeat the request with the same `Idempotency-Key`: it is stored only once."),
     )
 )]
 pub(crate) async fn add_message(
     Writer(key): Writer,
-    body: Body<NewMessage>,
+    KeyedBody {
+        key: idempotency_key,
+        body: text,
+    }: KeyedBody<NewMessage>,
     add_message: Data<AddMessage>,
     access: Data<AccessControl>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let (idempotency_key, key_fault) = idempotency::given(&request);
-    let text = body.0.checked(key_fault)?;
     let adding = match reference_of(&request) {
         Ok(reference) => {
             let adding = add_message.as_customer(reference, key.as_deref(), text, idempotency_key);
-            in_time(async { Ok::<_, Problem>(adding.await) }).await?
+            with_timeout(async { Ok::<_, Problem>(adding.await) }).await?
         }
         Err(_) => Err(AddError::NotFound),
     };

@@ -1,4 +1,4 @@
-//! `POST /api/unmatched/{id}/attach`: an operator says which ticket a message belongs to.
+//! `POST /api/unmatched/{id}/attach`: an operator attaches an unmatched message to a ticket.
 
 use actix_web::{HttpRequest, HttpResponse, web::Data};
 use garde::Validate;
@@ -7,15 +7,15 @@ use ticket_domain::{MessageId, Sender, TicketRef, use_cases::Operate};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{
-    api::{
-        body::{Body, Document},
-        keys::Operator,
-        patience::in_time,
-        problem::{Code, Problem},
-    },
-    validation::{Field, check, named, optional},
+use crate::api::{
+    body::{Body, Document},
+    deadline::with_timeout,
+    keys::Operator,
+    openapi::{BodyProblems, OperatorProblems},
+    problem::{Code, Problem},
+    schemas::SenderSchema,
 };
+use crate::validation::{AnyReference, Field, present};
 
 /// The ticket that a message belongs to.
 #[derive(Deserialize, Validate, ToSchema)]
@@ -24,22 +24,28 @@ use crate::{
 pub(crate) struct AttachMessage {
     /// The reference, in upper or lower case.
     #[serde(default)]
-    #[garde(custom(named))]
+    #[garde(custom(present), dive)]
     #[schema(value_type = String, required = true, example = "T-20250115-1234")]
-    ticket_ref: Field<TicketRef>,
-    /// Who speaks: `customer`, `manager` or `agent`. Absent or null: the manager, if it came from a manager's number,
-    /// else the customer.
+    ticket_ref: Field<AnyReference>,
+    /// Who wrote the message: `customer`, `manager` or `agent`. Absent or null: the manager if it came from a manager's
+    /// number, else the customer.
     #[serde(default)]
-    #[garde(custom(optional))]
-    #[schema(value_type = Option<crate::api::schemas::SenderWord>, required = false, example = "customer")]
+    #[garde(dive)]
+    #[schema(value_type = Option<SenderSchema>, required = false)]
     sender: Field<Sender>,
 }
 
 impl Document for AttachMessage {
-    const MAX_BYTES: usize = 64 * 1024;
+    /// The ticket, if the text is a reference, and the sender.
+    type Parsed = (Option<TicketRef>, Option<Sender>);
+
+    fn parsed(self) -> Option<Self::Parsed> {
+        let AnyReference(reference) = self.ticket_ref.good()?;
+        Some((reference, self.sender.good()))
+    }
 }
 
-/// Where the message is now.
+/// The attached message.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AttachedMessage {
@@ -50,15 +56,15 @@ pub(crate) struct AttachedMessage {
     #[schema(example = "T-20250115-1234")]
     ticket_ref: String,
     message_id: Uuid,
-    /// Whether it was there before. Then nothing was written.
+    /// Whether it was attached before. Then nothing was written.
     #[schema(example = false)]
     duplicate: bool,
 }
 
 /// Attach a message to a ticket
 ///
-/// The message joins the ticket's thread under its own time. A customer's opens the ticket again, and the manager is
-/// told.
+/// The message joins the ticket's thread at the time when it arrived. A customer's message reopens the ticket and
+/// notifies the manager.
 #[utoipa::path(
     post,
     path = "/api/unmatched/{id}/attach",
@@ -68,33 +74,27 @@ pub(crate) struct AttachedMessage {
     request_body = AttachMessage,
     security(("operator" = [])),
     responses(
+        BodyProblems,
+        OperatorProblems,
         (status = 200, description = "The message is in the thread.", body = AttachedMessage),
-        (status = 400, description = "`validation_failed`: the body is no JSON object, or fields are at fault."),
-        (status = 401, description = "`unauthorized`: the operator's token is missing or wrong."),
         (
             status = 404,
             description = "`ticket_not_found`: there is no such ticket. `not_found`: there is no such message."
         ),
-        (status = 408, description = "`request_timeout`"),
         (status = 409, description = "`already_attached`: it is in another ticket's thread."),
-        (status = 413, description = "`payload_too_large`: more than 64 KiB."),
-        (status = 415, description = "`unsupported_media_type`"),
-        (status = 429, description = "`rate_limited`: too many wrong tokens."),
         (status = 500, description = "`storage_unavailable` or `internal`: nothing was changed."),
     )
 )]
 pub(crate) async fn attach(
     _: Operator,
-    body: Body<AttachMessage>,
+    Body((reference, sender)): Body<AttachMessage>,
     operate: Data<Operate>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    check(&body.0, None)?;
     let id = Uuid::try_parse(request.match_info().query("id"))
         .map_err(|_| Problem::with_detail(Code::NotFound, "There is no such message."))?;
-    let reference = body.0.ticket_ref.good();
-    let reference = reference.ok_or(Problem::new(Code::TicketNotFound))?;
-    let attached = in_time(operate.attach(MessageId(id), reference, body.0.sender.good())).await?;
+    let reference = reference.ok_or_else(|| Problem::new(Code::TicketNotFound))?;
+    let attached = with_timeout(operate.attach(MessageId(id), reference, sender)).await?;
     Ok(HttpResponse::Ok().json(AttachedMessage {
         ok: true,
         ticket_ref: attached.reference.to_string(),

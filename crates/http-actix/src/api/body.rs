@@ -1,57 +1,103 @@
-//! Extracts JSON bodies.
+//! JSON bodies: type, size and time are checked while a body is read, its fields before a handler sees it.
 
-#[cfg(test)]
-pub(crate) mod any_json;
-mod repair;
+mod repair_json;
 
 use std::{borrow::Cow, fmt, future::Future, pin::Pin};
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header::CONTENT_TYPE};
+use garde::Validate;
+pub(crate) use repair_json::repair_json;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
+use ticket_domain::IdempotencyKey;
 
-use crate::{
-    Settings,
-    api::problem::{Code, Problem},
-    body::{BodyError, is_plain, read},
-    state::part,
+use crate::Settings;
+use crate::api::{
+    idempotency,
+    problem::{Code, Problem},
 };
-pub(crate) use repair::repair_json;
+use crate::body::{BodyError, is_plain, read};
+use crate::state::part;
+use crate::validation::FieldError;
+use crate::validation::field_errors;
 
-/// What a body is read into.
-pub(crate) trait Document: DeserializeOwned {
-    /// The maximum size of a body in bytes.
-    const MAX_BYTES: usize;
+/// A request body: fields as they came, and garde's rules for them.
+pub(crate) trait Document: DeserializeOwned + Validate<Context = ()> + 'static {
+    /// What a valid document says.
+    type Parsed;
 
-    /// Changes the bytes before they are parsed. By default they stay as they are.
+    /// Maximum size, in bytes.
+    const MAX_BYTES: usize = 64 * 1024;
+
+    /// Prepares the bytes for the parser. The default leaves them as they are.
     fn preprocess(bytes: &[u8]) -> Cow<'_, [u8]> {
         Cow::Borrowed(bytes)
     }
+
+    /// The values of a valid document. None if a required field has no value, which the rules rule out.
+    fn parsed(self) -> Option<Self::Parsed>;
 }
 
-/// A JSON object of at most [`Document::MAX_BYTES`].
-pub(crate) struct Body<T>(pub(crate) T);
+/// A valid JSON object of at most [`Document::MAX_BYTES`].
+pub(crate) struct Body<T: Document>(pub(crate) T::Parsed);
 
-impl<T: Document + 'static> FromRequest for Body<T> {
+/// A [`Body`] that may come with an `Idempotency-Key`.
+pub(crate) struct KeyedBody<T: Document> {
+    pub(crate) key: Option<IdempotencyKey>,
+    pub(crate) body: T::Parsed,
+}
+
+type Extracting<T> = Pin<Box<dyn Future<Output = Result<T, Problem>>>>;
+
+impl<T: Document> FromRequest for Body<T> {
     type Error = Problem;
-    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+    type Future = Extracting<Self>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let (request, payload) = (request.clone(), payload.take());
+        let document = document::<T>(request, payload);
+        Box::pin(async move { valid(document.await?, None).map(Self) })
+    }
+}
+
+impl<T: Document> FromRequest for KeyedBody<T> {
+    type Error = Problem;
+    type Future = Extracting<Self>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let document = document::<T>(request, payload);
+        let (key, key_error) = idempotency::key_of(request);
         Box::pin(async move {
-            if !is_json(&request) {
-                return Err(Problem::new(Code::UnsupportedMediaType));
-            }
-            let deadline = part::<Settings>(&request)?.body_deadline;
-            let bytes = read(&request, payload, T::MAX_BYTES, deadline).await;
-            let bytes = bytes.map_err(|error| match error {
-                BodyError::TooLarge => too_large(T::MAX_BYTES),
-                BodyError::TooSlow => Problem::new(Code::RequestTimeout),
-                BodyError::BrokeOff => invalid("The body broke off."),
-            })?;
-            parse(&T::preprocess(&bytes)).map(Self)
+            let body = valid(document.await?, key_error)?;
+            Ok(Self { key, body })
         })
     }
+}
+
+/// Reads the document of a request.
+fn document<T: Document>(
+    request: &HttpRequest,
+    payload: &mut Payload,
+) -> impl Future<Output = Result<T, Problem>> + use<T> {
+    let (request, payload) = (request.clone(), payload.take());
+    async move {
+        if !is_json(&request) {
+            return Err(Problem::new(Code::UnsupportedMediaType));
+        }
+        let deadline = part::<Settings>(&request)?.body_deadline;
+        let bytes = read(&request, payload, T::MAX_BYTES, deadline).await;
+        let bytes = bytes.map_err(|error| match error {
+            BodyError::TooLarge => too_large(T::MAX_BYTES),
+            BodyError::TooSlow => Problem::new(Code::RequestTimeout),
+            BodyError::BrokeOff => invalid("The body broke off."),
+        })?;
+        parse(&T::preprocess(&bytes))
+    }
+}
+
+fn valid<T: Document>(document: T, key_error: Option<FieldError>) -> Result<T::Parsed, Problem> {
+    let errors = key_error.into_iter().chain(field_errors(&document));
+    Problem::unless_valid(errors.collect())?;
+    document.parsed().ok_or_else(|| Problem::new(Code::Internal))
 }
 
 /// Whether a body is JSON, and not in a charset other than UTF-8 or ASCII.
@@ -80,7 +126,7 @@ fn too_large(max_bytes: usize) -> Problem {
 
 /// Reads a JSON object. Says where it is broken, and never what stands there.
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    // serde would read a list as well, its values in the order of the fields.
+    // serde would accept a list as well: the values of the fields in their order.
     let is_object = bytes.trim_ascii_start().starts_with(b"{");
     if !is_object {
         return Err(invalid("The body must be a JSON object."));
@@ -108,7 +154,7 @@ mod tests {
     use actix_web::test::TestRequest;
     use serde_json::json;
 
-    use super::is_json;
+    use super::*;
     use crate::testing::{INBOUND_KEY, Request, TestApp, seeds_ticket};
 
     /// The seed's ticket in exactly so many bytes.
@@ -126,7 +172,7 @@ mod tests {
         for (size, status) in [(65_536, 201), (65_537, 413), (300_000, 413)] {
             let request = Request::post_bytes("/api/ticket", of_size(size));
             assert_eq!(api.send(&request).status, status, "{size}");
-            assert_eq!(api.send(request.chunked()).status, status, "{size} in chunks");
+            assert_eq!(api.send(&request.chunked()).status, status, "{size} in chunks");
         }
         // What is too long by its own account is not waited for.
         let announced = Request::post_bytes("/api/ticket", "{").announcing(65_537);
@@ -143,7 +189,7 @@ mod tests {
         for (size, code) in [(262_144, "ticket_not_named"), (262_145, "payload_too_large")] {
             let request = Request::post_bytes("/api/ticket/inbound", body(size)).header("x-api-key", INBOUND_KEY);
             assert_eq!(api.send(&request).code(), code, "{size}");
-            assert_eq!(api.send(request.chunked()).code(), code, "{size} in chunks");
+            assert_eq!(api.send(&request.chunked()).code(), code, "{size} in chunks");
         }
     }
 

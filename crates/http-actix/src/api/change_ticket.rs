@@ -1,63 +1,58 @@
 //! `PATCH /api/ticket/{ticketRef}`: an operator gives a ticket another status or priority.
 
-use actix_web::{HttpRequest, HttpResponse, web::Data};
+use actix_web::{HttpResponse, web::Data};
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 use ticket_domain::{Priority, Status, TicketPatch, use_cases::Operate};
 use utoipa::ToSchema;
 
-use crate::{
-    api::{
-        body::{Body, Document},
-        get_ticket::{TicketFacts, reference_of},
-        keys::Operator,
-        patience::in_time,
-        problem::Problem,
-        schemas::{PriorityWord, StatusWord},
-    },
-    validation::{Field, check, fault, optional},
+use crate::api::{
+    body::{Body, Document},
+    deadline::with_timeout,
+    get_ticket::{PathReference, TicketFacts},
+    keys::Operator,
+    openapi::{BodyProblems, OperatorProblems},
+    problem::Problem,
+    schemas::{PrioritySchema, StatusSchema},
 };
+use crate::validation::Field;
 
-/// What a ticket should be. At least one of the fields must be given.
+/// Changes to a ticket. At least one field must be given.
 #[derive(Deserialize, Validate, ToSchema)]
 #[schema(as = ChangeTicket, example = json!({ "status": "resolved" }))]
 pub(crate) struct ChangeTicket {
-    /// Where it should stand. Absent or null: as it is.
+    /// The new status. Absent or null: unchanged.
     #[serde(default)]
-    #[garde(custom(or_else(&self.priority)))]
-    #[schema(value_type = Option<StatusWord>, required = false, example = "resolved")]
+    #[garde(custom(present_unless(&self.priority)), dive)]
+    #[schema(value_type = Option<StatusSchema>, required = false)]
     status: Field<Status>,
-    /// How pressing it should be. Absent or null: as it is.
+    /// The new priority. Absent or null: unchanged.
     #[serde(default)]
-    #[garde(custom(optional))]
-    #[schema(value_type = Option<PriorityWord>, required = false, example = "low")]
+    #[garde(dive)]
+    #[schema(value_type = Option<PrioritySchema>, required = false)]
     priority: Field<Priority>,
 }
 
-/// A garde rule: the field may be missing only if the other one is not.
-fn or_else(other: &Field<Priority>) -> impl FnOnce(&Field<Status>, &()) -> garde::Result + '_ {
-    move |field, context| match (field, other) {
-        (Field::Missing, Field::Missing) => Err(fault("required", "must be given unless priority is")),
-        _ => optional(field, context),
+/// A garde rule: the status is given, or the priority is.
+fn present_unless(priority: &Field<Priority>) -> impl FnOnce(&Field<Status>, &()) -> garde::Result + '_ {
+    move |status, ()| match (status, priority) {
+        (Field::Missing, Field::Missing) => Err(garde::Error::new("must be given unless priority is")),
+        _ => Ok(()),
     }
 }
 
 impl Document for ChangeTicket {
-    const MAX_BYTES: usize = 64 * 1024;
-}
+    type Parsed = TicketPatch;
 
-impl ChangeTicket {
-    /// The wish with every fault of it told at once.
-    fn checked(self) -> Result<TicketPatch, Problem> {
-        check(&self, None)?;
-        Ok(TicketPatch {
+    fn parsed(self) -> Option<TicketPatch> {
+        Some(TicketPatch {
             status: self.status.good(),
             priority: self.priority.good(),
         })
     }
 }
 
-/// A ticket as it stands now.
+/// The ticket after the change.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ChangedTicket<'a> {
     /// Always true.
@@ -69,7 +64,7 @@ pub(crate) struct ChangedTicket<'a> {
 
 /// Change a ticket
 ///
-/// Gives it another status, another priority, or both. What is so already changes nothing.
+/// Sets the status, the priority, or both. Setting what is set already changes nothing.
 #[utoipa::path(
     patch,
     path = "/api/ticket/{ticketRef}",
@@ -81,25 +76,20 @@ pub(crate) struct ChangedTicket<'a> {
     request_body = ChangeTicket,
     security(("operator" = [])),
     responses(
-        (status = 200, description = "The ticket as it stands now.", body = ChangedTicket),
-        (status = 400, description = "`validation_failed`: the body is no JSON object, or fields are at fault."),
-        (status = 401, description = "`unauthorized`: the operator's token is missing or wrong."),
+        BodyProblems,
+        OperatorProblems,
+        (status = 200, description = "The ticket after the change.", body = ChangedTicket),
         (status = 404, description = "`ticket_not_found`"),
-        (status = 408, description = "`request_timeout`"),
-        (status = 413, description = "`payload_too_large`: more than 64 KiB."),
-        (status = 415, description = "`unsupported_media_type`"),
-        (status = 429, description = "`rate_limited`: too many wrong tokens."),
         (status = 500, description = "`storage_unavailable` or `internal`: nothing was changed."),
     )
 )]
 pub(crate) async fn change_ticket(
     _: Operator,
-    body: Body<ChangeTicket>,
+    Body(patch): Body<ChangeTicket>,
+    PathReference(reference): PathReference,
     operate: Data<Operate>,
-    request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let patch = body.0.checked()?;
-    let ticket = in_time(operate.change(reference_of(&request)?, patch)).await?;
+    let ticket = with_timeout(operate.change(reference, patch)).await?;
     Ok(HttpResponse::Ok().json(ChangedTicket {
         ok: true,
         ticket: TicketFacts::from(&ticket),
@@ -139,7 +129,7 @@ mod tests {
             assert_eq!(answer.json()["ticket"], shown);
         }
         // What was so already is no act.
-        let trail = api.get_as_operator("/api/trail").json();
+        let trail = api.get_as_operator("/api/audit-log").json();
         assert_eq!(trail["entries"].as_array().unwrap().len(), 5);
     }
 

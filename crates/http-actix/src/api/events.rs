@@ -1,4 +1,4 @@
-//! `GET /api/ticket/{ticketRef}/events`: a ticket as it changes, as server-sent events.
+//! `GET /api/ticket/{ticketRef}/events`: the changes of a ticket as server-sent events.
 
 use std::{convert::Infallible, fmt::Write, time::Duration};
 
@@ -12,83 +12,80 @@ use serde::Serialize;
 use ticket_domain::{Thread, use_cases::ViewTicket};
 use tokio::time::timeout;
 
-use crate::{
-    Settings,
-    access::{AccessControl, LastEventId, Subscription, TicketSubscriptions, state_tag},
-    api::{
-        Metrics,
-        get_ticket::{MessageBody, TicketBody, viewed},
-        keys::parameter,
-        metrics::OpenStream,
-        problem::Problem,
-    },
+use crate::Settings;
+use crate::access::{AccessControl, LastEventId, Subscription, TicketSubscriptions, state_tag};
+use crate::api::{
+    get_ticket::{MessageBody, TicketBody, viewed},
+    keys::parameter,
+    metrics::{Metrics, OpenStream},
+    problem::Problem,
 };
 
-/// How long a reader waits before it comes again, in milliseconds: the first thing that it is told.
+/// Starts every stream: how long a client waits before it reconnects, in milliseconds.
 const RETRY: &str = "retry: 2000\n\n";
 
-/// A comment, which readers leave out.
+/// A comment, which clients ignore.
 const HEARTBEAT: &[u8] = b":\n\n";
 
-/// What a reader has not been told yet, as events: none if the text is empty. If the thread is shorter than what was
-/// told, everything is told again.
-fn tell(told: &mut LastEventId, thread: &Thread) -> String {
-    if told.messages > thread.messages.len() {
-        *told = LastEventId::default();
+/// The events that a client has not seen: an empty text if there are none. If the thread is shorter than the client has
+/// seen, it gets everything again.
+fn unseen(seen: &mut LastEventId, thread: &Thread) -> String {
+    if seen.messages > thread.messages.len() {
+        *seen = LastEventId::default();
     }
     let mut events = String::new();
     let state = state_tag(thread.state());
-    if told.state != state {
-        told.state = state;
+    if seen.state != state {
+        seen.state = state;
         write_event(
             &mut events,
             "ticket",
-            told,
+            seen,
             &TicketBody::new(&thread.ticket, thread.delivery),
         );
     }
-    for message in thread.messages.iter().skip(told.messages) {
-        told.messages += 1;
-        write_event(&mut events, "message", told, &MessageBody::from(message));
+    for message in thread.messages.iter().skip(seen.messages) {
+        seen.messages += 1;
+        write_event(&mut events, "message", seen, &MessageBody::from(message));
     }
     events
 }
 
 fn write_event(events: &mut String, name: &str, id: &LastEventId, data: &impl Serialize) {
-    // Members of plain text and numbers always serialise, and have no line break. To write into a text can't fail.
+    // Texts and numbers always serialise, without a line break. Writing into a text can't fail.
     let data = serde_json::to_string(data).unwrap_or_default();
     let _ = write!(events, "event: {name}\nid: {id}\ndata: {data}\n\n");
 }
 
-/// A reader's stream. It holds nothing that keeps the server from ending.
+/// A client's stream. It holds nothing that keeps the server from stopping.
 struct Events {
-    /// What is told before anything is waited for.
+    /// What is sent before the first wait.
     first: Option<String>,
-    told: LastEventId,
-    /// The newest version that was told.
+    seen: LastEventId,
+    /// The newest version that was sent.
     version: u32,
-    following: Subscription,
+    subscription: Subscription,
     heartbeat: Duration,
     _open: OpenStream,
 }
 
 impl Events {
-    /// The next piece; none at the end.
+    /// The next chunk; none at the end.
     async fn next(&mut self) -> Option<Bytes> {
         if let Some(first) = self.first.take() {
             return Some(first.into());
         }
         loop {
-            let Ok(thread) = timeout(self.heartbeat, self.following.next()).await else {
+            let Ok(thread) = timeout(self.heartbeat, self.subscription.next()).await else {
                 return Some(Bytes::from_static(HEARTBEAT));
             };
             let thread = thread?;
-            // What others have been told until now may be older than what this reader found as it came.
+            // The last change that was published may be older than what this client read at its start.
             if thread.ticket.version < self.version {
                 continue;
             }
             self.version = thread.ticket.version;
-            let events = tell(&mut self.told, &thread);
+            let events = unseen(&mut self.seen, &thread);
             if !events.is_empty() {
                 return Some(events.into());
             }
@@ -97,14 +94,14 @@ impl Events {
 
     fn into_stream(self) -> impl Stream<Item = Result<Bytes, Infallible>> {
         stream::unfold(self, async |mut events| {
-            let piece = events.next().await?;
-            Some((Ok(piece), events))
+            let chunk = events.next().await?;
+            Some((Ok(chunk), events))
         })
     }
 }
 
-/// What the reader has been told before, as far as it says so. One that comes again by itself says it in the header.
-fn told_before(request: &HttpRequest) -> LastEventId {
+/// The last event that the client has seen, if it says so. `EventSource` says it in the header when it reconnects.
+fn last_event_id(request: &HttpRequest) -> LastEventId {
     let header = request.headers().get("last-event-id").map(HeaderValue::to_str);
     let id = match header {
         Some(id) => id.ok().map(str::to_owned),
@@ -115,12 +112,13 @@ fn told_before(request: &HttpRequest) -> LastEventId {
 
 /// Follow a ticket
 ///
-/// Server-sent events, for `EventSource`: `ticket` with the ticket, and `message` with one message each, both as when the
-/// ticket is read; first everything that there is, then whatever comes. Each event's `id` is enough to go on after it:
-/// what came before is not told again. Between events there are comments, at most 15 seconds apart. Who may read the
-/// ticket may follow it. The stream ends when the server stops; come again then. Only so many streams are open at a time:
-/// of one address, if it shows no right key, of one ticket, and in all. Read the ticket now and then where there is none
-/// to be had.
+/// Server-sent events, for `EventSource`: `ticket` with the ticket, and `message` with one message each, both in the form
+/// of the ticket's endpoint; first everything that there is, then each change. A client that reconnects with the `id` of
+/// an event gets what came after it. Comments between events are at most 15 seconds apart. Whoever may read the ticket
+/// may follow it. The stream ends when the server stops; reconnect then.
+///
+/// The number of open streams is limited: per address without a valid key, per ticket, and in total. Beyond the limit,
+/// poll the ticket.
 #[utoipa::path(
     get,
     path = "/api/ticket/{ticketRef}/events",
@@ -129,10 +127,10 @@ fn told_before(request: &HttpRequest) -> LastEventId {
     params(
         ("ticketRef" = String, Path, description = "The reference, in upper or lower case.", example = "T-20250115-1234"),
         ("key" = Option<String>, Query, description = "The key from the ticket's address."),
-        ("Last-Event-ID" = Option<String>, Header, description = "The `id` of the last event that the caller has."),
+        ("Last-Event-ID" = Option<String>, Header, description = "The `id` of the last event that the client has seen."),
         (
             "lastEventId" = Option<String>, Query,
-            description = "The same, for those who can't set the header. An unreadable one counts as none."
+            description = "The same, for clients that can't set the header. An invalid one is ignored."
         ),
     ),
     security((), ("operator" = [])),
@@ -144,12 +142,12 @@ fn told_before(request: &HttpRequest) -> LastEventId {
             body = String,
             headers(
                 ("Cache-Control" = String, description = "`no-store`"),
-                ("X-Accel-Buffering" = String, description = "`no`: a proxy in between must not gather them."),
+                ("X-Accel-Buffering" = String, description = "`no`: a proxy must not buffer the events."),
             ),
             example = json!("retry: 2000\n\nevent: message\nid: 2.3-sent-1736937000000000\ndata: {…}\n\n"),
         ),
+        (status = 429, description = "`rate_limited`: too many requests without a valid key, or too many streams are open."),
         (status = 404, description = "`ticket_not_found`"),
-        (status = 429, description = "`rate_limited`: too many requests without a right key, or too many streams are open."),
         (status = 500, description = "`storage_unavailable` or `internal`"),
     )
 )]
@@ -162,17 +160,17 @@ pub(crate) async fn events(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let (thread, access_level) = viewed(&request, &access, &view_ticket).await?;
-    let place = access.open_stream(&request, thread.ticket.id, access_level)?;
-    let following = subscriptions.follow(thread.ticket.reference, thread.ticket.id);
-    let mut told = told_before(&request);
-    let first = format!("{RETRY}{}", tell(&mut told, &thread));
+    let permit = access.open_stream(&request, thread.ticket.id, access_level)?;
+    let subscription = subscriptions.follow(thread.ticket.reference, thread.ticket.id);
+    let mut seen = last_event_id(&request);
+    let first = format!("{RETRY}{}", unseen(&mut seen, &thread));
     let events = Events {
         first: Some(first),
-        told,
+        seen,
         version: thread.ticket.version,
-        following,
+        subscription,
         heartbeat: settings.heartbeat,
-        _open: metrics.open_stream(place),
+        _open: metrics.open_stream(permit),
     };
     Ok(HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "text/event-stream"))

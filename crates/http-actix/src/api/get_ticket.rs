@@ -1,4 +1,4 @@
-//! `GET /api/ticket/{ticketRef}`: the ticket with everything that was said.
+//! `GET /api/ticket/{ticketRef}`: a ticket with its messages.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -13,51 +13,16 @@ use ticket_domain::{
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{
-    access::{AccessControl, state_of_tag, state_tag},
-    api::{
-        keys::Visitor,
-        problem::{Code, Problem},
-        schemas::{ChannelWord, DeliveryWord, PriorityWord, SenderWord, StatusWord},
-    },
+use crate::access::{AccessControl, state_of_tag, state_tag};
+use crate::api::{
+    keys::{Visitor, from_head},
+    problem::{Code, Problem},
+    schemas::{ChannelSchema, DeliverySchema, PrioritySchema, SenderSchema, StatusSchema},
 };
 
 /// A ticket with its messages, oldest first.
 #[derive(Serialize, ToSchema)]
-#[schema(as = TicketThread, example = json!({
-    "ok": true,
-    "ticket": {
-        "id": "01946992-1f40-7000-8000-000000000001",
-        "ticketRef": "T-20250115-1234",
-        "subject": "Product Quality Issue",
-        "status": "open",
-        "customerName": "John Doe",
-        "customerPhone": "+1234567890",
-        "customerEmail": "john@example.com",
-        "priority": "high",
-        "createdAt": "2025-01-15T10:30:00.000000Z",
-        "updatedAt": "2025-01-15T11:45:00.000000Z",
-        "delivery": { "state": "sent", "at": "2025-01-15T10:30:01.000000Z" }
-    },
-    "messages": [
-        {
-            "id": "01946992-1f40-7000-8000-000000000002",
-            "sender": "customer",
-            "channel": "web",
-            "body": "I received damaged bottles in my last order.",
-            "mediaUrl": null,
-            "createdAt": "2025-01-15T10:30:00.000000Z"
-        },
-        {
-            "id": "019469d6-cae0-7000-8000-000000000003",
-            "sender": "manager",
-            "channel": "whatsapp",
-            "body": "Thank you for reporting this. We'll investigate immediately.",
-            "mediaUrl": null,
-            "createdAt": "2025-01-15T11:45:00.000000Z"
-        }
-    ]
-}))]
+#[schema(as = TicketThread)]
 pub(crate) struct ThreadBody<'a> {
     /// Always true.
     #[schema(example = true)]
@@ -77,7 +42,7 @@ pub(crate) struct TicketBody<'a> {
     delivery: DeliveryBody,
 }
 
-/// A ticket, without how far its newest notification got.
+/// A ticket, without its delivery state.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = TicketFacts)]
@@ -87,7 +52,7 @@ pub(crate) struct TicketFacts<'a> {
     ticket_ref: String,
     #[schema(example = "Product Quality Issue")]
     subject: &'a str,
-    #[schema(value_type = StatusWord, example = "open")]
+    #[schema(value_type = StatusSchema)]
     status: &'static str,
     #[schema(example = "John Doe")]
     customer_name: &'a str,
@@ -95,7 +60,7 @@ pub(crate) struct TicketFacts<'a> {
     customer_phone: &'a str,
     #[schema(example = "john@example.com")]
     customer_email: &'a str,
-    #[schema(value_type = PriorityWord, example = "high")]
+    #[schema(value_type = PrioritySchema)]
     priority: &'static str,
     #[schema(format = "date-time", example = "2025-01-15T10:30:00.000000Z")]
     created_at: String,
@@ -103,11 +68,11 @@ pub(crate) struct TicketFacts<'a> {
     updated_at: String,
 }
 
-/// How far the newest notification of the ticket got, and since when.
+/// The delivery state of the ticket's newest notification, and since when.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Delivery)]
 pub(crate) struct DeliveryBody {
-    #[schema(value_type = DeliveryWord, example = "sent")]
+    #[schema(value_type = DeliverySchema)]
     state: &'static str,
     #[schema(format = "date-time", example = "2025-01-15T10:30:01.000000Z")]
     at: String,
@@ -119,14 +84,14 @@ pub(crate) struct DeliveryBody {
 #[schema(as = Message)]
 pub(crate) struct MessageBody<'a> {
     id: Uuid,
-    #[schema(value_type = SenderWord, example = "manager")]
+    #[schema(value_type = SenderSchema)]
     sender: &'static str,
-    #[schema(value_type = ChannelWord, example = "whatsapp")]
+    #[schema(value_type = ChannelSchema)]
     channel: &'static str,
-    /// The words; empty if only a medium came.
+    /// The text; empty for a medium without text.
     #[schema(example = "Thank you for reporting this. We'll investigate immediately.")]
     body: &'a str,
-    /// Where a picture, a voice message or a document lies.
+    /// The URL of a picture, a voice message or a document.
     #[schema(required = true)]
     media_url: Option<&'a str>,
     #[schema(format = "date-time", example = "2025-01-15T11:45:00.000000Z")]
@@ -191,45 +156,31 @@ impl<'a> From<&'a Message> for MessageBody<'a> {
     }
 }
 
-/// What the caller has of a ticket already.
-enum Has {
-    Nothing,
-    /// Some version, whichever.
-    Any,
-    /// What has one of these tags.
-    Tagged(Vec<EntityTag>),
+/// The versions of the ticket that the caller has. None without a valid `If-None-Match`.
+fn known_versions(request: &HttpRequest) -> Option<IfNoneMatch> {
+    let header = request.headers().contains_key(IF_NONE_MATCH);
+    header.then(|| IfNoneMatch::parse(request).ok()).flatten()
 }
 
-impl Has {
-    fn of(request: &HttpRequest) -> Self {
-        match IfNoneMatch::parse(request) {
-            Ok(IfNoneMatch::Any) if request.headers().contains_key(IF_NONE_MATCH) => Self::Any,
-            Ok(IfNoneMatch::Items(tags)) => Self::Tagged(tags),
-            Ok(IfNoneMatch::Any) | Err(_) => Self::Nothing,
-        }
+/// A version that may be the current one. If the caller has several, all are compared after the ticket was read.
+fn candidate(known: &IfNoneMatch) -> Option<TicketVersion> {
+    match known {
+        IfNoneMatch::Any => None,
+        IfNoneMatch::Items(tags) => tags.iter().find_map(|tag| state_of_tag(tag.tag())),
     }
+}
 
-    /// A state that the ticket may still be in. Who has several is asked for by all of them after the ticket was read.
-    fn state(&self) -> Option<TicketVersion> {
-        match self {
-            Self::Tagged(tags) => tags.iter().find_map(|tag| state_of_tag(tag.tag())),
-            Self::Nothing | Self::Any => None,
-        }
-    }
-
-    fn includes(&self, tag: &EntityTag) -> bool {
-        match self {
-            Self::Nothing => false,
-            Self::Any => true,
-            Self::Tagged(tags) => tags.iter().any(|known| known.weak_eq(tag)),
-        }
+fn includes(known: &IfNoneMatch, tag: &EntityTag) -> bool {
+    match known {
+        IfNoneMatch::Any => true,
+        IfNoneMatch::Items(tags) => tags.iter().any(|known| known.weak_eq(tag)),
     }
 }
 
 /// Read a ticket
 ///
-/// Depending on the installation, everybody who knows the reference may read it, or only those with a key of the
-/// ticket and operators; to others there is no such ticket. Poll with `If-None-Match`.
+/// Depending on the installation, everybody who knows the reference may read the ticket, or only operators and holders
+/// of one of its keys; for others there is no such ticket. Poll with `If-None-Match`.
 #[utoipa::path(
     get,
     path = "/api/ticket/{ticketRef}",
@@ -246,47 +197,48 @@ impl Has {
             ("ETag" = String, description = "Changes whenever the body does."),
             ("Cache-Control" = String, description = "`private, no-cache`"),
         )),
-        (status = 304, description = "The caller has it already.", headers(
+        (status = 304, description = "The caller has the current version.", headers(
             ("ETag" = String, description = "The same as before."),
             ("Cache-Control" = String, description = "`private, no-cache`"),
         )),
-        (status = 404, description = "`ticket_not_found`"),
         (status = 429, description = "`rate_limited`"),
+        (status = 404, description = "`ticket_not_found`"),
         (status = 500, description = "`storage_unavailable` or `internal`"),
     )
 )]
 pub(crate) async fn get_ticket(
-    request: HttpRequest,
     access: Data<AccessControl>,
     view_ticket: Data<ViewTicket>,
+    request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let has = Has::of(&request);
-    let Shown { state, thread, .. } = shown(&request, &access, &view_ticket, has.state()).await?;
+    let known = known_versions(&request);
+    let candidate = known.as_ref().and_then(candidate);
+    let Shown { state, thread, .. } = shown(&request, &access, &view_ticket, candidate).await?;
     let tag = EntityTag::new_strong(state_tag(state));
-    let news = thread.filter(|_| !has.includes(&tag));
-    let mut response = match news {
+    let changed = thread.filter(|_| !known.is_some_and(|known| includes(&known, &tag)));
+    let mut response = match changed {
         Some(_) => HttpResponse::Ok(),
         None => HttpResponse::NotModified(),
     };
     response
         .insert_header((ETAG, tag.to_string()))
         .insert_header((CACHE_CONTROL, "private, no-cache"));
-    Ok(match news {
+    Ok(match changed {
         Some(thread) => response.json(ThreadBody::from(&thread)),
         None => response.finish(),
     })
 }
 
-/// What a caller is shown of a ticket.
+/// What a caller gets of a ticket.
 struct Shown {
-    /// How it stands.
+    /// The current version.
     state: TicketVersion,
-    /// All of it, unless it stands as the caller knows.
+    /// The ticket and its messages, unless the caller has this version.
     thread: Option<Thread>,
     access_level: AccessLevel,
 }
 
-/// The ticket that a request names, if the caller may see it. All of it is read unless it stands as is `known`.
+/// Reads the ticket of a request if the caller may see it. Messages are read only if its version is not `known`.
 async fn shown(
     request: &HttpRequest,
     access: &AccessControl,
@@ -294,19 +246,19 @@ async fn shown(
     known: Option<TicketVersion>,
 ) -> Result<Shown, Problem> {
     let visitor = Visitor::of(access, request)?;
-    let refused = |error: ViewError| match error {
+    let rejected = |error: ViewError| match error {
         ViewError::NotFound => visitor
             .count(access, request, None)
             .err()
             .unwrap_or_else(|| ViewError::NotFound.into()),
-        // While the store is down no key proves anything.
+        // While the store is down, a key can't be checked: it doesn't count as wrong.
         ViewError::Store(_) => error.into(),
     };
     let Ok(reference) = reference_of(request) else {
-        return Err(refused(ViewError::NotFound));
+        return Err(rejected(ViewError::NotFound));
     };
     if known.is_none() && visitor.may_try_key(access, request) {
-        let View { thread, access_level } = tickets.view(reference, visitor.credentials()).await.map_err(refused)?;
+        let View { thread, access_level } = tickets.view(reference, visitor.credentials()).await.map_err(rejected)?;
         visitor.count(access, request, Some(access_level))?;
         return Ok(Shown {
             state: thread.state(),
@@ -315,7 +267,7 @@ async fn shown(
         });
     }
     let admitting = tickets.admit(reference, visitor.credentials(), known.is_some());
-    let admitted = admitting.await.map_err(refused)?;
+    let admitted = admitting.await.map_err(rejected)?;
     let access_level = admitted.access_level();
     visitor.count(access, request, Some(access_level))?;
     if let Some(known) = known.filter(|known| admitted.state() == Some(*known)) {
@@ -325,7 +277,7 @@ async fn shown(
             access_level,
         });
     }
-    let View { thread, .. } = tickets.read(admitted).await.map_err(refused)?;
+    let View { thread, .. } = tickets.read(admitted).await.map_err(rejected)?;
     Ok(Shown {
         state: thread.state(),
         thread: Some(thread),
@@ -333,7 +285,7 @@ async fn shown(
     })
 }
 
-/// All of the ticket that a request names, if the caller may see it, and what they proved to be.
+/// Reads the ticket of a request with its messages if the caller may see it, and tells the caller's access level.
 pub(crate) async fn viewed(
     request: &HttpRequest,
     access: &AccessControl,
@@ -345,15 +297,20 @@ pub(crate) async fn viewed(
     Ok((thread.ok_or_else(|| Problem::new(Code::Internal))?, access_level))
 }
 
-/// The reference in a request's address.
+/// The reference in the path. A text that is not a reference is answered as a missing ticket.
 pub(crate) fn reference_of(request: &HttpRequest) -> Result<TicketRef, Problem> {
     let reference = request.match_info().query("ticketRef").parse();
     reference.map_err(|_| Problem::new(Code::TicketNotFound))
 }
 
-/// Read a ticket, without saying which
+/// [`reference_of`] as a handler's argument.
+pub(crate) struct PathReference(pub(crate) TicketRef);
+
+from_head!(PathReference, |request| reference_of(request).map(PathReference));
+
+/// Read a ticket without naming it
 ///
-/// Always fails: the reference belongs behind the address.
+/// Always fails: the reference is missing in the path.
 #[utoipa::path(
     get,
     path = "/api/ticket",

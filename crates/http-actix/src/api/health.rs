@@ -1,4 +1,4 @@
-//! `/health/live` and `/health/ready`: for whoever restarts the process, and whoever sends it traffic.
+//! `/health/live` and `/health/ready`: probes for restarts and for load balancing.
 
 use std::sync::Arc;
 
@@ -52,7 +52,7 @@ impl HealthProbe {
     }
 }
 
-/// All is well.
+/// The probe succeeded.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Healthy {
     /// Always true.

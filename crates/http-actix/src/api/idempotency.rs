@@ -1,4 +1,4 @@
-//! `Idempotency-Key`: what makes a repeated request harmless.
+//! `Idempotency-Key`, which makes it safe to repeat a request.
 
 use std::fmt;
 
@@ -7,26 +7,25 @@ use ticket_domain::{IdempotencyKey, ValidationError};
 
 use crate::validation::FieldError;
 
-/// The header that a caller sends.
 const HEADER: &str = "Idempotency-Key";
 
-/// The caller's key, or its fault, which is told with those of the body.
-pub(crate) fn given(request: &HttpRequest) -> (Option<IdempotencyKey>, Option<FieldError>) {
+/// The caller's key, and what is wrong with it. The response lists that with the errors of the body.
+pub(crate) fn key_of(request: &HttpRequest) -> (Option<IdempotencyKey>, Option<FieldError>) {
     let mut values = request.headers().get_all(HEADER);
     let Some(first) = values.next() else {
         return (None, None);
     };
     if values.next().is_some() {
-        return (None, Some(fault("not_single", &"must be given once")));
+        return (None, Some(key_error("not_single", &"must be given once")));
     }
-    // What is not ASCII is no key either way; the value type says why.
+    // A key is ASCII, so the value type refuses the replacement of other bytes.
     match String::from_utf8_lossy(first.as_bytes()).parse::<IdempotencyKey>() {
         Ok(key) => (Some(key), None),
-        Err(error) => (None, Some(fault(error.code(), &error))),
+        Err(error) => (None, Some(key_error(error.code(), &error))),
     }
 }
 
-fn fault(code: &str, message: &dyn fmt::Display) -> FieldError {
+fn key_error(code: &str, message: &dyn fmt::Display) -> FieldError {
     FieldError {
         field: HEADER.to_owned(),
         code: code.to_owned(),
@@ -34,8 +33,8 @@ fn fault(code: &str, message: &dyn fmt::Display) -> FieldError {
     }
 }
 
-/// Says that an answer was given before, if it was.
-pub(crate) fn mark(response: &mut HttpResponseBuilder, replayed: bool) {
+/// Marks the response to a repeated request.
+pub(crate) fn mark_replayed(response: &mut HttpResponseBuilder, replayed: bool) {
     if replayed {
         response.insert_header(("Idempotent-Replayed", "true"));
     }

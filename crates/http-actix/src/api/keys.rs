@@ -1,8 +1,6 @@
-//! Who may call: n8n, operators, and whoever has a ticket's key.
+//! Authentication of callers: n8n, operators, and holders of a ticket's key.
 
-use std::future::{Ready, ready};
-
-use actix_web::{FromRequest, HttpRequest, dev::Payload, web::Query};
+use actix_web::{HttpRequest, web::Query};
 use ticket_domain::{AccessLevel, use_cases::Credentials};
 
 use crate::{
@@ -11,7 +9,23 @@ use crate::{
     state::part,
 };
 
-/// Whether the caller shows an operator's token. A wrong one counts against the caller's limit.
+/// Implements `FromRequest` for a handler's argument that depends only on the head of the request.
+macro_rules! from_head {
+    ($argument:ident, $read:expr) => {
+        impl actix_web::FromRequest for $argument {
+            type Error = $crate::api::problem::Problem;
+            type Future = std::future::Ready<Result<Self, Self::Error>>;
+
+            fn from_request(request: &actix_web::HttpRequest, _: &mut actix_web::dev::Payload) -> Self::Future {
+                let read: fn(&actix_web::HttpRequest) -> Result<Self, Self::Error> = $read;
+                std::future::ready(read(request))
+            }
+        }
+    };
+}
+pub(crate) use from_head;
+
+/// Whether the caller shows an operator token. A wrong one counts against the caller's rate limit.
 pub(crate) fn is_operator(access: &AccessControl, request: &HttpRequest) -> Result<bool, Problem> {
     match bearer(request) {
         Some(token) => Ok(access.is_operator(token, request)?),
@@ -19,7 +33,7 @@ pub(crate) fn is_operator(access: &AccessControl, request: &HttpRequest) -> Resu
     }
 }
 
-/// A parameter of the query string. A query string that can't be read has none.
+/// A parameter of the query string. An invalid query string has none.
 pub(crate) fn parameter(request: &HttpRequest, wanted: &str) -> Option<String> {
     let Query(pairs) = Query::<Vec<(String, String)>>::from_query(request.query_string()).ok()?;
     pairs
@@ -28,12 +42,12 @@ pub(crate) fn parameter(request: &HttpRequest, wanted: &str) -> Option<String> {
         .map(|(_, value)| value)
 }
 
-/// The key of a ticket that the caller shows, right or wrong.
+/// The ticket key that the caller shows, right or wrong.
 pub(crate) fn ticket_key(request: &HttpRequest) -> Option<String> {
     parameter(request, "key")
 }
 
-/// Whoever wants to see a ticket, and what they show for it.
+/// A caller who wants to see a ticket, and the credentials they show.
 pub(crate) struct Visitor {
     pub(crate) key: Option<String>,
     pub(crate) is_operator: bool,
@@ -41,7 +55,10 @@ pub(crate) struct Visitor {
 }
 
 impl Visitor {
-    /// The sender of a request, unless they have spent their limits and show no key that could turn out to be right.
+    /// The sender of a request.
+    ///
+    /// # Errors
+    /// `rate_limited` if the sender has used up a limit and shows no key that might be valid.
     pub(crate) fn of(access: &AccessControl, request: &HttpRequest) -> Result<Self, Problem> {
         let key = ticket_key(request);
         let token = bearer(request);
@@ -67,13 +84,12 @@ impl Visitor {
         }
     }
 
-    /// Whether they show a key that may be tried on all of a ticket at once.
+    /// Whether they show a key, and may have it checked while the whole ticket is read.
     pub(crate) fn may_try_key(&self, access: &AccessControl, request: &HttpRequest) -> bool {
         self.key.is_some() && access.may_try_key(request)
     }
 
-    /// Counts what the visitor proved to be; nothing if no ticket was found. A wrong key, and a ticket that is not
-    /// there, count against the limits of whoever is no operator.
+    /// Counts a wrong key, or a missing ticket (`found` is none), against the rate limits. Operators are not limited.
     pub(crate) fn count(
         &self,
         access: &AccessControl,
@@ -85,7 +101,7 @@ impl Visitor {
             None | Some(AccessLevel::Anyone) => {
                 access.after_ticket(request, self.key.is_some(), found.is_none())?;
             }
-            // A right key opens, whatever token stands beside it.
+            // A valid key is enough, whatever token comes with it.
             Some(_) if self.shows_wrong_token => drop(access.limit(Kind::WrongKey, request)),
             Some(_) => {}
         }
@@ -93,38 +109,23 @@ impl Visitor {
     }
 }
 
-/// Proof that the caller is n8n. It stands first among a handler's arguments, so that nothing of the body is looked at
-/// before.
+/// The caller is n8n. A handler's first argument, so that nothing of the body is read before.
 pub(crate) struct InboundCaller;
 
-impl FromRequest for InboundCaller {
-    type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
+from_head!(InboundCaller, |request| {
+    let is_inbound = part::<AccessControl>(request)?.is_inbound(request)?;
+    is_inbound
+        .then_some(InboundCaller)
+        .ok_or(Problem::new(Code::Unauthorized))
+});
 
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let check = || {
-            let is_inbound = part::<AccessControl>(request)?.is_inbound(request)?;
-            is_inbound.then_some(Self).ok_or(Problem::new(Code::Unauthorized))
-        };
-        ready(check())
-    }
-}
-
-/// Proof that the caller is an operator.
+/// The caller is an operator.
 pub(crate) struct Operator;
 
-impl FromRequest for Operator {
-    type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let check = || {
-            let is_operator = is_operator(part::<AccessControl>(request)?, request)?;
-            is_operator.then_some(Self).ok_or_else(Problem::bearer_needed)
-        };
-        ready(check())
-    }
-}
+from_head!(Operator, |request| {
+    let is_operator = is_operator(part::<AccessControl>(request)?, request)?;
+    is_operator.then_some(Operator).ok_or_else(Problem::bearer_needed)
+});
 
 #[cfg(test)]
 mod tests {
@@ -140,7 +141,7 @@ mod tests {
         ("POST", "/api/notifications/redeliver"),
         ("GET", "/api/unmatched"),
         ("POST", "/api/unmatched/x/attach"),
-        ("GET", "/api/trail"),
+        ("GET", "/api/audit-log"),
     ];
 
     #[test]
@@ -192,7 +193,7 @@ mod tests {
             let address = format!("1.2.3.{number}");
             let ask = |token: &str| {
                 let request = Request::new(method, target).header("x-forwarded-for", &address);
-                api.send(request.bearer(token))
+                api.send(&request.bearer(token))
             };
             let guessed = (0..200).take_while(|_| ask("guess").status == 401).count();
             assert!((120..150).contains(&guessed), "{target} {guessed}");
@@ -209,7 +210,7 @@ mod tests {
         let opened = api.open_ticket();
         let ask = |target: &str| {
             let request = Request::new("GET", target).header("x-forwarded-for", "1.2.3.4");
-            api.send(request.bearer("guess")).status
+            api.send(&request.bearer("guess")).status
         };
         assert!((0..200).any(|_| ask("/api/tickets") == 429));
         let ticket = format!("/api/ticket/{}", opened.reference);

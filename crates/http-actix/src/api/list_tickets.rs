@@ -1,71 +1,68 @@
-//! `GET /api/tickets`: an operator looks through the tickets.
+//! `GET /api/tickets`: tickets, for operators.
 
-use actix_web::{HttpRequest, HttpResponse, web::Data};
+use actix_web::{HttpResponse, web::Data};
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 use ticket_domain::{Awaiting, Cursor, Priority, SearchText, Status, TicketListItem, TicketQuery, use_cases::Operate};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{
-    api::{
-        get_ticket::TicketFacts,
-        keys::Operator,
-        list::{PageSize, parameters},
-        problem::Problem,
-        schemas::{AwaitingWord, PriorityWord, SenderWord, StatusWord},
-    },
-    validation::{Field, blank_is_missing, check, optional},
+use crate::api::{
+    get_ticket::TicketFacts,
+    keys::Operator,
+    openapi::OperatorProblems,
+    params::{PageSize, Params},
+    problem::Problem,
+    schemas::{AwaitingSchema, PrioritySchema, SenderSchema, StatusSchema},
 };
+use crate::validation::{Field, blank_is_missing};
 
-/// Which tickets are wanted. An empty parameter counts as absent.
+/// The tickets that are wanted. An empty parameter counts as absent.
 #[derive(Deserialize, Validate, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct Wanted {
-    /// Only those that stand there.
+pub(crate) struct TicketListParams {
+    /// Only tickets with this status.
     #[serde(default, deserialize_with = "blank_is_missing")]
-    #[garde(custom(optional))]
-    #[param(value_type = Option<StatusWord>)]
+    #[garde(dive)]
+    #[param(value_type = Option<StatusSchema>)]
     status: Field<Status>,
-    /// Only those that are so pressing.
+    /// Only tickets with this priority.
     #[serde(default, deserialize_with = "blank_is_missing")]
-    #[garde(custom(optional))]
-    #[param(value_type = Option<PriorityWord>)]
+    #[garde(dive)]
+    #[param(value_type = Option<PrioritySchema>)]
     priority: Field<Priority>,
-    /// Only open ones that await the team (`manager`) or the customer.
+    /// Only open tickets that await an answer from the team (`manager`) or the customer.
     #[serde(default, deserialize_with = "blank_is_missing")]
-    #[garde(custom(optional))]
-    #[param(value_type = Option<AwaitingWord>)]
+    #[garde(dive)]
+    #[param(value_type = Option<AwaitingSchema>)]
     awaiting: Field<Awaiting>,
-    /// Words to look for, at most 200 characters: in one message together with the reference, the subject and the
-    /// customer's name, number and address. The last word may be only begun.
+    /// Words to search for, at most 200 characters: in one message together with the reference, the subject and the
+    /// customer's name, number and address. The last word may be a prefix.
     #[serde(default, deserialize_with = "blank_is_missing")]
-    #[garde(custom(optional))]
+    #[garde(dive)]
     #[param(value_type = Option<String>, max_length = 200)]
     q: Field<SearchText>,
-    /// The most tickets of the page, 1–100. Absent: 50.
+    /// Maximum number of tickets, 1–100. Absent: 50.
     #[serde(default, deserialize_with = "blank_is_missing")]
-    #[garde(custom(optional))]
+    #[garde(dive)]
     #[param(value_type = Option<u16>, minimum = 1, maximum = 100)]
     limit: Field<PageSize>,
-    /// The `next` of the page before.
+    /// The `next` of the previous page.
     #[serde(default, deserialize_with = "blank_is_missing")]
-    #[garde(custom(optional))]
+    #[garde(dive)]
     #[param(value_type = Option<String>)]
     after: Field<Cursor>,
 }
 
-impl Wanted {
-    /// The wish with every fault of it told at once.
-    fn checked(self) -> Result<TicketQuery, Problem> {
-        check(&self, None)?;
-        Ok(TicketQuery {
-            status: self.status.good(),
-            priority: self.priority.good(),
-            awaiting: self.awaiting.good(),
-            text: self.q.good(),
-            after: self.after.good(),
-            limit: self.limit.good().unwrap_or_default().0,
-        })
+impl From<TicketListParams> for TicketQuery {
+    fn from(params: TicketListParams) -> Self {
+        Self {
+            status: params.status.good(),
+            priority: params.priority.good(),
+            awaiting: params.awaiting.good(),
+            text: params.q.good(),
+            after: params.after.good(),
+            limit: params.limit.good().unwrap_or_default().0,
+        }
     }
 }
 
@@ -75,8 +72,8 @@ impl Wanted {
 pub(crate) struct ListedTicket<'a> {
     #[serde(flatten)]
     facts: TicketFacts<'a>,
-    /// Whom it awaits; null where it is resolved or closed.
-    #[schema(value_type = Option<AwaitingWord>, required = true, example = "manager")]
+    /// Who has to answer next; null if the ticket is resolved or closed.
+    #[schema(value_type = Option<AwaitingSchema>, required = true)]
     awaiting: Option<&'static str>,
     last: LastMessage<'a>,
 }
@@ -86,9 +83,9 @@ pub(crate) struct ListedTicket<'a> {
 #[serde(rename_all = "camelCase")]
 #[schema(as = LastMessage)]
 pub(crate) struct LastMessage<'a> {
-    #[schema(value_type = SenderWord, example = "customer")]
+    #[schema(value_type = SenderSchema)]
     sender: &'static str,
-    /// At most 160 characters on one line; empty if only a medium came.
+    /// At most 160 characters on one line; empty for a medium without text.
     #[schema(max_length = 160, example = "I received damaged bottles in my last order.")]
     text: &'a str,
     #[schema(example = false)]
@@ -121,41 +118,38 @@ pub(crate) struct TicketList<'a> {
     #[schema(example = true)]
     ok: bool,
     tickets: Vec<ListedTicket<'a>>,
-    /// The `after` of the next page; null on the last one. A page may have fewer tickets than `limit`, or none, and a
-    /// next one. Without `q` the last changed come first: a ticket that changes meanwhile moves to the front.
+    /// The `after` of the next page; null on the last one. A page with a next one may have fewer tickets than `limit`, or
+    /// none. Without `q`, a ticket that changes meanwhile moves to the front.
     #[schema(required = true, example = "62bbc6a7b0a40-1f")]
     next: Option<String>,
 }
 
 /// List tickets
 ///
-/// The last changed come first; where words are looked for, the newest.
+/// Last changed first; with `q`, newest first.
 #[utoipa::path(
     get,
     path = "/api/tickets",
     tag = "Operators",
     operation_id = "listTickets",
-    params(Wanted),
+    params(TicketListParams),
     security(("operator" = [])),
     responses(
+        OperatorProblems,
         (status = 200, description = "A page of tickets.", body = TicketList),
-        (status = 400, description = "`validation_failed`: parameters are at fault."),
-        (status = 401, description = "`unauthorized`: the operator's token is missing or wrong."),
-        (status = 429, description = "`rate_limited`: too many wrong tokens."),
-        (status = 500, description = "`storage_unavailable` or `internal`"),
+        (status = 400, description = "`validation_failed`: parameters are invalid."),
     )
 )]
 pub(crate) async fn list_tickets(
     _: Operator,
+    Params(params): Params<TicketListParams>,
     operate: Data<Operate>,
-    request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let query = parameters::<Wanted>(&request)?.checked()?;
-    let page = operate.list(query).await?;
+    let page = operate.list(params.into()).await?;
     Ok(HttpResponse::Ok().json(TicketList {
         ok: true,
         tickets: page.tickets.iter().map(ListedTicket::from).collect(),
-        next: page.next.map(|place| place.to_string()),
+        next: page.next.map(|cursor| cursor.to_string()),
     }))
 }
 

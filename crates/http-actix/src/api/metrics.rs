@@ -1,4 +1,4 @@
-//! `/metrics`: what the process counts, as Prometheus reads it.
+//! `/metrics`: the counters of the process for Prometheus.
 
 use std::{
     sync::{
@@ -17,60 +17,58 @@ use ticket_domain::{
     ports::{PoolUse, Vitals},
 };
 
-use crate::{
-    access::StreamPermit,
-    api::{
-        HealthProbe,
-        problem::{Code, Problem},
-    },
+use crate::access::StreamPermit;
+use crate::api::{
+    health::HealthProbe,
+    problem::{Code, Problem},
 };
 
-/// In seconds: most answers take milliseconds, and none more than the ten seconds that a body may take.
+/// Upper bounds in seconds. Most responses take milliseconds, and none more than the ten seconds that a body may take.
 const BUCKETS: &[f64] = &[
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
 
-/// What the delivery loop counts: tries by their outcome. Clones count together.
+/// Counts delivery attempts by their outcome. Clones share the counters.
 #[derive(Debug, Clone, Default)]
-pub struct DeliveryMetrics(Arc<Tries>);
+pub struct DeliveryMetrics(Arc<Attempts>);
 
 #[derive(Debug, Default)]
-struct Tries {
+struct Attempts {
     delivered: AtomicU64,
     retry: AtomicU64,
     dead: AtomicU64,
 }
 
 impl DeliveryMetrics {
-    /// A notification was taken.
+    /// Counts an accepted notification.
     pub fn delivered(&self) {
         self.0.delivered.fetch_add(1, Relaxed);
     }
 
-    /// A try failed, and another will follow.
+    /// Counts a failed attempt that another will follow.
     pub fn retry(&self) {
         self.0.retry.fetch_add(1, Relaxed);
     }
 
-    /// A try failed, and the notification was given up.
+    /// Counts a failed attempt after which the notification is dead.
     pub fn dead(&self) {
         self.0.dead.fetch_add(1, Relaxed);
     }
 }
 
-/// What is counted while requests are answered.
+/// The metrics of requests, event streams and delivery attempts.
 pub(crate) struct Metrics {
     registry: Registry,
     requests: IntCounterVec,
     durations: HistogramVec,
     streams: IntGauge,
-    tries: DeliveryMetrics,
+    attempts: DeliveryMetrics,
 }
 
-/// An event stream that is open, for as long as this lives.
+/// Counts an event stream as open, until it is dropped.
 pub(crate) struct OpenStream {
     gauge: IntGauge,
-    _place: StreamPermit,
+    _permit: StreamPermit,
 }
 
 impl Drop for OpenStream {
@@ -80,8 +78,11 @@ impl Drop for OpenStream {
 }
 
 impl Metrics {
-    /// Everything at zero.
-    pub(crate) fn new(tries: DeliveryMetrics) -> Result<Self, Error> {
+    /// Registers the metrics, all at zero.
+    ///
+    /// # Errors
+    /// If two metrics have the same name.
+    pub(crate) fn new(attempts: DeliveryMetrics) -> Result<Self, Error> {
         let labels = &["method", "route", "status"];
         let requests = IntCounterVec::new(Opts::new("http_requests_total", "Requests answered."), labels)?;
         let durations = HistogramVec::new(
@@ -99,11 +100,11 @@ impl Metrics {
             requests,
             durations,
             streams,
-            tries,
+            attempts,
         })
     }
 
-    /// Counts an answer. `route` is a pattern, so that there are few of them.
+    /// Counts a response. `route` is a pattern, so that there are few label values.
     pub(crate) fn count(&self, method: &str, route: &str, status: u16, took: Duration) {
         let status = status.to_string();
         let labels = &[method, route, &status];
@@ -111,18 +112,18 @@ impl Metrics {
         self.durations.with_label_values(labels).observe(took.as_secs_f64());
     }
 
-    /// Counts an event stream, which has a place, until what is given back is dropped.
-    pub(crate) fn open_stream(&self, place: StreamPermit) -> OpenStream {
+    /// Counts an event stream as open, until the guard is dropped.
+    pub(crate) fn open_stream(&self, permit: StreamPermit) -> OpenStream {
         self.streams.inc();
         OpenStream {
             gauge: self.streams.clone(),
-            _place: place,
+            _permit: permit,
         }
     }
 
     fn text(&self, vitals: Option<(&Vitals, Timestamp)>, pool: Option<PoolUse>) -> Result<Vec<u8>, Error> {
         let now = Registry::new();
-        self.show_tries(&now)?;
+        self.show_attempts(&now)?;
         if let Some((vitals, at)) = vitals {
             show_vitals(&now, vitals, at)?;
         }
@@ -136,19 +137,19 @@ impl Metrics {
         Ok(text)
     }
 
-    fn show_tries(&self, registry: &Registry) -> Result<(), Error> {
-        let tries = IntCounterVec::new(
+    fn show_attempts(&self, registry: &Registry) -> Result<(), Error> {
+        let attempts = IntCounterVec::new(
             Opts::new(
                 "notification_tries_total",
                 "Tries to deliver a notification, by outcome.",
             ),
             &["outcome"],
         )?;
-        let Tries { delivered, retry, dead } = &*self.tries.0;
+        let Attempts { delivered, retry, dead } = &*self.attempts.0;
         for (outcome, count) in [("delivered", delivered), ("retry", retry), ("dead", dead)] {
-            tries.with_label_values(&[outcome]).inc_by(count.load(Relaxed));
+            attempts.with_label_values(&[outcome]).inc_by(count.load(Relaxed));
         }
-        registry.register(Box::new(tries))
+        registry.register(Box::new(attempts))
     }
 }
 
@@ -172,7 +173,7 @@ fn show_by_state(registry: &Registry, name: &str, help: &str, values: &[(&str, u
 
 fn show_vitals(registry: &Registry, vitals: &Vitals, now: Timestamp) -> Result<(), Error> {
     let states = [
-        // Those that are being tried wait as well; here each is shown once.
+        // `waiting` includes the leased ones; here each counts once.
         ("waiting", vitals.waiting.saturating_sub(vitals.leased)),
         ("leased", vitals.leased),
         ("held", vitals.held),
@@ -206,7 +207,7 @@ fn show_pool(registry: &Registry, pool: PoolUse) -> Result<(), Error> {
 
 /// Counts for Prometheus
 ///
-/// If the store does not answer, what it would tell is left out. It is asked once a second at most.
+/// Without figures from the store if it doesn't answer. They are read at most once a second.
 #[utoipa::path(
     get,
     path = "/metrics",

@@ -1,35 +1,33 @@
-//! What every endpoint shares, and which address leads to which.
+//! The JSON API: its routes. One file per endpoint; the rest is what endpoints share.
 
 mod add_message;
 mod attach;
+mod audit_log;
 mod body;
 mod change_ticket;
 mod create_ticket;
-mod docs_page;
+mod deadline;
+mod docs;
 mod events;
 mod get_ticket;
 mod health;
 mod idempotency;
 mod keys;
-mod list;
 mod list_tickets;
 pub(crate) mod metrics;
 mod notifications;
 pub(crate) mod openapi;
-mod patience;
+mod params;
 pub(crate) mod problem;
 mod receive_inbound;
-mod redeliver_dead;
 mod reply;
 mod report_status;
 pub(crate) mod schemas;
-mod trail;
 mod unmatched;
 
 use actix_cors::Cors;
 use actix_web::{FromRequest, Handler, Resource, Responder, middleware::Condition, web};
 
-use crate::readable::readable;
 pub(crate) use health::HealthProbe;
 pub use metrics::DeliveryMetrics;
 pub(crate) use metrics::Metrics;
@@ -65,8 +63,8 @@ pub(crate) fn routes(config: &mut web::ServiceConfig, allowed_origins: &[String]
         .service(readable("/health/ready", health::ready))
         .service(readable("/metrics", metrics::metrics))
         .service(readable("/api/openapi.json", openapi::document))
-        .service(readable("/docs", docs_page::page))
-        .service(readable("/docs.css", docs_page::style));
+        .service(readable("/docs", docs::page))
+        .service(readable("/docs/{asset}", docs::asset));
 }
 
 /// Endpoints for websites. PATCH on a ticket is for operators: it is not among the methods of [`cors`].
@@ -103,14 +101,27 @@ fn operator_routes(config: &mut web::ServiceConfig) {
         .service(readable("/api/tickets", list_tickets::list_tickets))
         .service(writable("/api/ticket/{ticketRef}/replies", reply::reply))
         .service(readable("/api/notifications", notifications::list_undelivered))
-        .service(writable("/api/notifications/redeliver", redeliver_dead::redeliver_dead))
+        .service(writable("/api/notifications/redeliver", notifications::redeliver_dead))
         .service(writable("/api/notifications/{id}/redeliver", notifications::redeliver))
         .service(readable("/api/unmatched", unmatched::list_unmatched))
         .service(writable("/api/unmatched/{id}/attach", attach::attach))
-        .service(readable("/api/trail", trail::trail));
+        .service(readable("/api/audit-log", audit_log::audit_log))
+        // The former path, for one more version.
+        .service(readable("/api/trail", audit_log::audit_log));
 }
 
-/// An address that POST sends something to.
+/// A resource that GET reads. HEAD is answered as well, except for event streams.
+fn readable<F, Args>(path: &str, handler: F) -> Resource
+where
+    F: Handler<Args, Output: Responder + 'static>,
+    Args: FromRequest + 'static,
+{
+    web::resource(path)
+        .route(web::get().to(handler.clone()))
+        .route(web::head().to(handler))
+}
+
+/// A resource that POST writes to.
 fn writable<F, Args>(path: &str, handler: F) -> Resource
 where
     F: Handler<Args, Output: Responder + 'static>,
@@ -137,7 +148,7 @@ mod tests {
     #[test]
     fn a_listed_site_may_call_the_public_endpoints() {
         let api = TestApp::with(|setup| setup.settings.allowed_origins = vec![SITE.into()]);
-        let asked = api.send(preflight("/api/ticket", SITE));
+        let asked = api.send(&preflight("/api/ticket", SITE));
         assert_eq!(
             (asked.status, asked.header("access-control-allow-origin")),
             (200, Some(SITE))
@@ -185,10 +196,11 @@ mod tests {
             ("/api/notifications/redeliver", SITE),
             ("/api/unmatched", SITE),
             ("/api/unmatched/x/attach", SITE),
+            ("/api/audit-log", SITE),
             ("/api/trail", SITE),
             ("/metrics", SITE),
         ] {
-            let asked = api.send(preflight(target, origin));
+            let asked = api.send(&preflight(target, origin));
             assert_eq!(asked.header("access-control-allow-origin"), None, "{target} {origin}");
             let called = api.send(Request::new("GET", target).header("origin", origin));
             assert_eq!(called.header("access-control-allow-origin"), None, "{target} {origin}");

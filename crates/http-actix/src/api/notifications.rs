@@ -1,4 +1,4 @@
-//! `/api/notifications`: what did not reach the manager, for operators.
+//! `/api/notifications`: undelivered notifications, for operators.
 
 use actix_web::{HttpRequest, HttpResponse, web::Data};
 use serde::Serialize;
@@ -12,34 +12,34 @@ use uuid::Uuid;
 
 use crate::api::{
     keys::Operator,
+    openapi::OperatorProblems,
     problem::{Code, Problem},
-    schemas::{EventWord, NotificationWord},
+    schemas::{EventSchema, NotificationSchema},
 };
 
-/// The most notifications that are listed.
-const LISTED: u16 = 200;
+/// Maximum number of listed notifications.
+const MAX_LISTED: u16 = 200;
 
 /// A notification.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Notification)]
 pub(crate) struct NotificationBody {
-    /// Its id, and the `webhook-id` of every try. A message that went out in place of a refused one has `.1`, `.2` … after
-    /// it.
+    /// The id, which is also the `webhook-id` of every attempt. A fallback after a refused message appends `.1`, `.2` ….
     id: Uuid,
     #[schema(example = "T-20250115-1234")]
     ticket_ref: String,
-    #[schema(value_type = EventWord, example = "ticket.created")]
+    #[schema(value_type = EventSchema)]
     event: &'static str,
-    #[schema(value_type = NotificationWord, example = "dead")]
+    #[schema(value_type = NotificationSchema)]
     state: &'static str,
-    /// The next try if it waits; when it was delivered or given up if it was; else null.
+    /// When the next attempt is due, or when it was delivered or became dead; null if it is held.
     #[schema(required = true, format = "date-time", example = "2025-01-15T11:45:00.000000Z")]
     at: Option<String>,
-    /// How many tries of the schedule failed.
+    /// Failed attempts of the schedule.
     #[schema(example = 12)]
     failures: u16,
-    /// Why the last one failed.
+    /// Why the last attempt failed.
     #[schema(required = true, example = "n8n answered 503")]
     last_error: Option<Box<str>>,
     #[schema(format = "date-time", example = "2025-01-15T10:30:00.000000Z")]
@@ -67,7 +67,7 @@ impl From<NotificationRecord> for NotificationBody {
     }
 }
 
-/// Notifications.
+/// Undelivered notifications.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct NotificationList {
     /// Always true.
@@ -76,21 +76,21 @@ pub(crate) struct NotificationList {
     notifications: Vec<NotificationBody>,
 }
 
-/// What became of the wish.
+/// The redelivered notification.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct RedeliveredNotification {
     /// Always true.
     #[schema(example = true)]
     ok: bool,
-    /// Whether it is due now. If not, it was delivered before, or is being tried at this moment.
+    /// Whether it is due now. If not, it was delivered before, or an attempt is in progress.
     #[schema(example = true)]
     queued: bool,
     notification: NotificationBody,
 }
 
-/// List what is undelivered
+/// List undelivered notifications
 ///
-/// Notifications that wait, are held or were given up: the newest first, at most 200.
+/// Waiting, held and dead ones: newest first, at most 200.
 #[utoipa::path(
     get,
     path = "/api/notifications",
@@ -98,24 +98,22 @@ pub(crate) struct RedeliveredNotification {
     operation_id = "listUndelivered",
     security(("operator" = [])),
     responses(
+        OperatorProblems,
         (status = 200, description = "The notifications.", body = NotificationList),
-        (status = 401, description = "`unauthorized`: the operator's token is missing or wrong."),
-        (status = 429, description = "`rate_limited`: too many wrong tokens."),
-        (status = 500, description = "`storage_unavailable` or `internal`"),
     )
 )]
 pub(crate) async fn list_undelivered(_: Operator, outbox: Data<dyn Outbox>) -> Result<HttpResponse, Problem> {
-    let records = outbox.undelivered(LISTED).await?;
+    let records = outbox.undelivered(MAX_LISTED).await?;
     Ok(HttpResponse::Ok().json(NotificationList {
         ok: true,
         notifications: records.into_iter().map(NotificationBody::from).collect(),
     }))
 }
 
-/// Send a notification again
+/// Redeliver a notification
 ///
-/// One that was given up starts its schedule anew, in its own words and at the first number. One that was delivered is
-/// not sent twice.
+/// A dead notification starts its schedule over, with its own text and the first number. A delivered one is not sent
+/// again.
 #[utoipa::path(
     post,
     path = "/api/notifications/{id}/redeliver",
@@ -124,11 +122,9 @@ pub(crate) async fn list_undelivered(_: Operator, outbox: Data<dyn Outbox>) -> R
     params(("id" = Uuid, Path, description = "The notification's id.")),
     security(("operator" = [])),
     responses(
-        (status = 200, description = "The notification as it stands now.", body = RedeliveredNotification),
-        (status = 401, description = "`unauthorized`: the operator's token is missing or wrong."),
+        OperatorProblems,
+        (status = 200, description = "The notification after the request.", body = RedeliveredNotification),
         (status = 404, description = "`not_found`: there is no such notification."),
-        (status = 429, description = "`rate_limited`: too many wrong tokens."),
-        (status = 500, description = "`storage_unavailable` or `internal`"),
     )
 )]
 pub(crate) async fn redeliver(
@@ -137,7 +133,7 @@ pub(crate) async fn redeliver(
     outbox: Data<dyn Outbox>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let missing = || Problem::with_detail(Code::NotFound, "There is no notification of this id.");
+    let missing = || Problem::with_detail(Code::NotFound, "There is no notification with this id.");
     let id = Uuid::try_parse(request.match_info().query("id")).map_err(|_| missing())?;
     let id = NotificationId(id);
     let queued = match redeliver.redeliver(id).await? {
@@ -151,6 +147,36 @@ pub(crate) async fn redeliver(
         queued,
         notification: record.into(),
     }))
+}
+
+/// The redelivered notifications.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RedeliveredDead {
+    /// Always true.
+    #[schema(example = true)]
+    ok: bool,
+    /// How many are due now.
+    #[schema(example = 12)]
+    queued: u64,
+}
+
+/// Redeliver all dead notifications
+///
+/// Each starts its schedule over, with its own text and the first number.
+#[utoipa::path(
+    post,
+    path = "/api/notifications/redeliver",
+    tag = "Operators",
+    operation_id = "redeliverDead",
+    security(("operator" = [])),
+    responses(
+        OperatorProblems,
+        (status = 200, description = "The notifications are due now.", body = RedeliveredDead),
+    )
+)]
+pub(crate) async fn redeliver_dead(_: Operator, redeliver: Data<Redeliver>) -> Result<HttpResponse, Problem> {
+    let queued = redeliver.redeliver_dead().await?;
+    Ok(HttpResponse::Ok().json(RedeliveredDead { ok: true, queued }))
 }
 
 #[cfg(test)]
@@ -220,6 +246,34 @@ mod tests {
         assert_eq!(list(&api).json()["notifications"], json!([]));
     }
 
+    fn redeliver_dead(api: &TestApp) -> Response {
+        api.as_operator(Request::new("POST", "/api/notifications/redeliver"))
+    }
+
+    #[test]
+    fn everything_that_was_given_up_is_due_again_and_nothing_else() {
+        let api = TestApp::start();
+        assert_eq!(redeliver_dead(&api).json(), json!({ "ok": true, "queued": 0 }));
+        let opened = [api.open_ticket(), api.open_ticket(), api.open_ticket()];
+        api.record_attempt(|| AttemptOutcome::Dead {
+            at: SystemClock.now(),
+            reason: "n8n answered 410".into(),
+        });
+        let waiting = api.open_ticket();
+        assert_eq!(redeliver_dead(&api).json(), json!({ "ok": true, "queued": 3 }));
+        for opened in opened.iter().chain([&waiting]) {
+            assert_eq!(api.delivery_state(&opened.reference), "waiting");
+        }
+        assert_eq!(redeliver_dead(&api).json()["queued"], 0);
+        let trail = api.get_as_operator("/api/audit-log").json();
+        let entries = trail["entries"].as_array().unwrap();
+        assert_eq!(entries.len(), 1, "{trail}");
+        assert_eq!(
+            (&entries[0]["act"], &entries[0]["count"], &entries[0]["ticketRef"]),
+            (&json!("redeliver_dead"), &json!(3), &json!(null))
+        );
+    }
+
     #[test]
     fn what_does_not_exist_is_not_found() {
         let api = TestApp::start();
@@ -234,7 +288,7 @@ mod tests {
         let api = TestApp::start();
         let send = |token| {
             let request = Request::new("GET", "/api/notifications").bearer(token);
-            api.send(request.header("x-forwarded-for", "1.2.3.4")).status
+            api.send(&request.header("x-forwarded-for", "1.2.3.4")).status
         };
         assert!((0..1_000).map(|_| send("wrong")).any(|status| status == 429));
         assert!((0..140).all(|_| send(OPERATOR_TOKEN) == 200));
@@ -243,7 +297,11 @@ mod tests {
     #[test]
     fn a_store_that_is_down_is_an_error() {
         let api = TestApp::with(|setup| setup.is_down = true);
-        for answer in [list(&api), redeliver(&api, "00000000-0000-4000-8000-000000000000")] {
+        for answer in [
+            list(&api),
+            redeliver(&api, "00000000-0000-4000-8000-000000000000"),
+            redeliver_dead(&api),
+        ] {
             assert_eq!((answer.status, answer.code().as_str()), (500, "storage_unavailable"));
         }
     }

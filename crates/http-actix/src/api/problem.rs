@@ -1,4 +1,6 @@
-//! Problems: every answer that is not what the caller asked for, as RFC 9457 has it.
+//! Problems: error responses by RFC 9457.
+
+mod code;
 
 use std::{borrow::Cow, fmt};
 
@@ -18,85 +20,20 @@ use utoipa::ToSchema;
 
 use crate::{
     access::{TooMany, TooManyConnections, log_store_failure},
-    api::schemas::CodeWord,
+    api::schemas::CodeSchema,
     state::MissingPart,
-    validation::{FieldError, ValidationErrors},
+    validation::FieldError,
 };
+pub(crate) use code::Code;
 
 /// The media type of problems.
 pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
 
-/// A question, for the documentation.
+/// A clarifying question, for the documentation.
 const ASK_EXAMPLE: &str = "Which ticket is this for?\n\n1. T-20250115-1234 – Product Quality Issue\n\n\
     Answer with the number alone, or a reference. 0 leaves it for your team.";
 
-macro_rules! codes {
-    ($($code:ident = $word:literal, $status:ident, $title:literal, $meaning:literal;)+) => {
-        /// Every kind of problem.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub(crate) enum Code {
-            $(#[doc = $meaning] $code,)+
-        }
-
-        impl Code {
-            /// All of them, as the documentation lists them.
-            pub(crate) const ALL: &[Self] = &[$(Self::$code),+];
-
-            /// The stable word for programs.
-            pub(crate) fn as_str(self) -> &'static str {
-                match self { $(Self::$code => $word),+ }
-            }
-
-            /// The status that goes with it.
-            pub(crate) fn status(self) -> StatusCode {
-                match self { $(Self::$code => StatusCode::$status),+ }
-            }
-
-            /// A few words for people.
-            pub(crate) fn title(self) -> &'static str {
-                match self { $(Self::$code => $title),+ }
-            }
-
-            /// What it means and who must act.
-            pub(crate) fn meaning(self) -> &'static str {
-                match self { $(Self::$code => $meaning),+ }
-            }
-        }
-    };
-}
-
-codes! {
-    ValidationFailed = "validation_failed", BAD_REQUEST, "The request is not valid",
-        "Something in the request breaks a rule. Where it is a field, `errors` lists every fault at once.";
-    TicketNotNamed = "ticket_not_named", BAD_REQUEST, "No ticket is named for certain",
-        "The message names no ticket, or two at once. It is kept, and joins its ticket when it is sent again with a `ticketRef`, or when the manager who wrote it answers `ask`.";
-    Unauthorized = "unauthorized", UNAUTHORIZED, "The key is missing or wrong",
-        "The operation needs a key, and the request has none or another one.";
-    TicketNotFound = "ticket_not_found", NOT_FOUND, "There is no such ticket",
-        "No ticket has this reference, or the caller may not know that one has.";
-    NotFound = "not_found", NOT_FOUND, "There is nothing here",
-        "The address leads to nothing.";
-    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "The method is not allowed here",
-        "The address exists, but not for this method. `Allow` lists those that it has.";
-    RequestTimeout = "request_timeout", REQUEST_TIMEOUT, "The request took too long to arrive",
-        "The body did not arrive in time. Send it again.";
-    PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, "The body is too large",
-        "The body is larger than the operation accepts.";
-    UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The body is not JSON",
-        "The body must be sent as `application/json`, and not compressed.";
-    AlreadyAttached = "already_attached", CONFLICT, "The message belongs to another ticket",
-        "The message is in another ticket's thread already. It stays there.";
-    IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, "The idempotency key was used before",
-        "The same `Idempotency-Key` came with another request within 24 hours. Use a new key for a new request.";
-    RateLimited = "rate_limited", TOO_MANY_REQUESTS, "Too many requests",
-        "The caller's address sent too many requests. Wait for as many seconds as `Retry-After` says.";
-    StorageUnavailable = "storage_unavailable", INTERNAL_SERVER_ERROR, "The store did not answer",
-        "Most likely nothing was written. The request may be sent again, with the same `Idempotency-Key` or `externalId` if it had one.";
-    Internal = "internal", INTERNAL_SERVER_ERROR, "Something went wrong",
-        "A fault of the server's own. Its log has the request's id.";
-}
-
-/// What a manager is asked. It holds customers' subjects, so whoever logs a problem does not see it.
+/// The clarifying question for a manager. It contains customers' subjects, so `Debug` hides it from logs.
 #[derive(Clone)]
 struct Ask(Box<str>);
 
@@ -106,7 +43,7 @@ impl fmt::Debug for Ask {
     }
 }
 
-/// A problem on its way to the caller.
+/// An error response.
 #[derive(Debug, Clone)]
 pub(crate) struct Problem {
     code: Code,
@@ -135,7 +72,7 @@ pub(crate) struct ProblemBody<'a> {
     /// Always false.
     ok: bool,
     /// A stable word for the kind of problem.
-    #[schema(value_type = CodeWord)]
+    #[schema(value_type = CodeSchema)]
     code: &'a str,
     /// Each field's fault, where fields are at fault.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -149,12 +86,12 @@ pub(crate) struct ProblemBody<'a> {
 }
 
 impl Problem {
-    /// A problem that its code says everything about.
+    /// A problem whose detail is the meaning of its code.
     pub(crate) fn new(code: Code) -> Self {
         Self::with_detail(code, code.meaning())
     }
 
-    /// A problem with a word on this case.
+    /// A problem with a detail of its own.
     pub(crate) fn with_detail(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
         Self {
             code,
@@ -167,8 +104,15 @@ impl Problem {
         }
     }
 
-    /// The faults of fields, all at once.
-    pub(crate) fn fields(errors: Vec<FieldError>) -> Self {
+    /// `validation_failed` if there are errors of fields.
+    pub(crate) fn unless_valid(errors: Vec<FieldError>) -> Result<(), Self> {
+        if errors.is_empty() {
+            return Ok(());
+        }
+        Err(Self::fields(errors))
+    }
+
+    fn fields(errors: Vec<FieldError>) -> Self {
         let names: Vec<&str> = errors.iter().map(|error| error.field.as_str()).collect();
         let detail = match names.as_slice() {
             [] => Code::ValidationFailed.meaning().into(),
@@ -181,7 +125,7 @@ impl Problem {
         }
     }
 
-    /// One field's fault.
+    /// `validation_failed` for one field.
     pub(crate) fn field(field: &str, code: &str, message: impl fmt::Display) -> Self {
         Self::fields(vec![FieldError {
             field: field.to_owned(),
@@ -190,15 +134,15 @@ impl Problem {
         }])
     }
 
-    /// A message that is kept, and what its writer is asked about it.
-    fn kept(code: Code, detail: String, ask: Option<Box<str>>) -> Self {
+    /// The message was stored as unmatched; `ask` is the clarifying question for its sender.
+    fn unmatched(code: Code, detail: String, ask: Option<Box<str>>) -> Self {
         Self {
             ask: ask.map(Ask),
             ..Self::with_detail(code, detail)
         }
     }
 
-    /// No operator's token.
+    /// The caller shows no operator token.
     pub(crate) fn bearer_needed() -> Self {
         Self {
             asks_for_bearer: true,
@@ -206,7 +150,7 @@ impl Problem {
         }
     }
 
-    /// The store is down, told to whoever asks for the server's health.
+    /// The store is down, as the answer to a health probe: 503.
     pub(crate) fn not_ready() -> Self {
         Self {
             status: StatusCode::SERVICE_UNAVAILABLE,
@@ -214,7 +158,7 @@ impl Problem {
         }
     }
 
-    /// The problem for a response that actix made by itself.
+    /// The problem for an error response that actix made.
     pub(crate) fn of_status(status: StatusCode) -> Self {
         let code = match status {
             StatusCode::UNAUTHORIZED => Code::Unauthorized,
@@ -242,7 +186,7 @@ impl Problem {
         }
     }
 
-    /// An example for the documentation, under the status that it is shown at.
+    /// An example for the documentation of a response with this status.
     pub(crate) fn example(code: Code, status: u16) -> serde_json::Value {
         let problem = match code {
             Code::ValidationFailed => Self::field(
@@ -250,7 +194,7 @@ impl Problem {
                 "invalid_email",
                 "must be an e-mail address such as name@example.com",
             ),
-            Code::TicketNotNamed => Self::kept(code, code.meaning().to_owned(), Some(ASK_EXAMPLE.into())),
+            Code::TicketNotNamed => Self::unmatched(code, code.meaning().to_owned(), Some(ASK_EXAMPLE.into())),
             code => Self::new(code),
         };
         let mut example = serde_json::json!(problem.body());
@@ -259,7 +203,7 @@ impl Problem {
     }
 }
 
-/// What the caller is told, and nothing else.
+/// The detail that the caller gets, and nothing else.
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.detail)
@@ -279,25 +223,9 @@ impl ResponseError for Problem {
         if self.asks_for_bearer {
             response.insert_header((WWW_AUTHENTICATE, "Bearer"));
         }
-        // Members of plain text and numbers always serialise.
+        // Texts and numbers always serialise.
         let body = serde_json::to_vec(&self.body()).unwrap_or_default();
         response.content_type(MEDIA_TYPE).body(body)
-    }
-}
-
-/// Everything that a use case can fail with.
-pub(crate) enum Failure {
-    Open(OpenError),
-    View(ViewError),
-    Add(AddError),
-    Operate(OperateError),
-    Receive(ReceiveError),
-    Store(StoreError),
-}
-
-impl From<ValidationErrors> for Problem {
-    fn from(ValidationErrors(errors): ValidationErrors) -> Self {
-        Self::fields(errors)
     }
 }
 
@@ -328,64 +256,65 @@ impl From<TooManyConnections> for Problem {
     }
 }
 
-/// The one place where failures become problems.
-impl From<Failure> for Problem {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Open(OpenError::KeyReused) | Failure::Add(AddError::KeyReused) => {
-                Self::new(Code::IdempotencyKeyReused)
-            }
-            Failure::View(ViewError::NotFound)
-            | Failure::Add(AddError::NotFound)
-            | Failure::Operate(OperateError::NoSuchTicket) => Self::new(Code::TicketNotFound),
-            Failure::Add(error @ AddError::NotAllowed) => Self::with_detail(Code::Unauthorized, sentence(&error)),
-            Failure::Operate(error @ OperateError::NoSuchMessage) => {
-                Self::with_detail(Code::NotFound, sentence(&error))
-            }
-            Failure::Operate(error @ OperateError::InAnotherThread(_)) => {
-                Self::with_detail(Code::AlreadyAttached, sentence(&error))
-            }
-            Failure::Receive(error) => not_received(error),
-            Failure::Open(OpenError::Store(error))
-            | Failure::View(ViewError::Store(error))
-            | Failure::Add(AddError::Store(error))
-            | Failure::Operate(OperateError::Store(error))
-            | Failure::Store(error) => {
-                log_store_failure(&error);
-                Self::new(Code::StorageUnavailable)
-            }
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        log_store_failure(&error);
+        Self::new(Code::StorageUnavailable)
+    }
+}
+
+impl From<OpenError> for Problem {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::KeyReused => Self::new(Code::IdempotencyKeyReused),
+            OpenError::Store(error) => error.into(),
         }
     }
 }
 
-fn not_received(error: ReceiveError) -> Problem {
-    let detail = sentence(&error);
-    match error {
-        ReceiveError::NotNamed { ask } => Problem::kept(Code::TicketNotNamed, detail, ask),
-        ReceiveError::NotFound { ask } => Problem::kept(Code::TicketNotFound, detail, ask),
-        ReceiveError::Store(error) => error.into(),
+impl From<ViewError> for Problem {
+    fn from(error: ViewError) -> Self {
+        match error {
+            ViewError::NotFound => Self::new(Code::TicketNotFound),
+            ViewError::Store(error) => error.into(),
+        }
     }
 }
 
-macro_rules! fails_with {
-    ($($error:ident as $variant:ident),+) => {
-        $(impl From<$error> for Problem {
-            fn from(error: $error) -> Self {
-                Failure::$variant(error).into()
-            }
-        })+
-    };
+impl From<AddError> for Problem {
+    fn from(error: AddError) -> Self {
+        match error {
+            AddError::NotFound => Self::new(Code::TicketNotFound),
+            AddError::NotAllowed => Self::with_detail(Code::Unauthorized, sentence(&error)),
+            AddError::KeyReused => Self::new(Code::IdempotencyKeyReused),
+            AddError::Store(error) => error.into(),
+        }
+    }
 }
-fails_with!(
-    OpenError as Open,
-    ViewError as View,
-    AddError as Add,
-    OperateError as Operate,
-    ReceiveError as Receive,
-    StoreError as Store
-);
 
-/// An error's words as a sentence of their own.
+impl From<OperateError> for Problem {
+    fn from(error: OperateError) -> Self {
+        match error {
+            OperateError::NoSuchTicket => Self::new(Code::TicketNotFound),
+            OperateError::NoSuchMessage => Self::with_detail(Code::NotFound, sentence(&error)),
+            OperateError::InAnotherThread(_) => Self::with_detail(Code::AlreadyAttached, sentence(&error)),
+            OperateError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ReceiveError> for Problem {
+    fn from(error: ReceiveError) -> Self {
+        let detail = sentence(&error);
+        match error {
+            ReceiveError::NotNamed { ask } => Self::unmatched(Code::TicketNotNamed, detail, ask),
+            ReceiveError::NotFound { ask } => Self::unmatched(Code::TicketNotFound, detail, ask),
+            ReceiveError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// An error's message as a sentence.
 fn sentence(error: &dyn std::error::Error) -> String {
     let text = error.to_string();
     let mut chars = text.chars();

@@ -1,21 +1,21 @@
-//! `POST /api/ticket/{ticketRef}/replies`: an operator answers.
+//! `POST /api/ticket/{ticketRef}/replies`: an operator replies.
 
-use actix_web::{HttpRequest, HttpResponse, web::Data};
+use actix_web::{HttpResponse, web::Data};
 use ticket_domain::use_cases::AddMessage;
 
 use crate::api::{
     add_message::{AddedMessage, NewMessage, created},
-    body::Body,
-    get_ticket::reference_of,
-    idempotency,
+    body::KeyedBody,
+    deadline::with_timeout,
+    get_ticket::PathReference,
     keys::Operator,
-    patience::in_time,
+    openapi::{BodyProblems, OperatorProblems},
     problem::Problem,
 };
 
-/// Answer in a ticket
+/// Reply to a ticket
 ///
-/// The message stands in the thread as a manager's. The ticket's status stays as it is.
+/// The message joins the thread as a manager's. The ticket keeps its status.
 #[utoipa::path(
     post,
     path = "/api/ticket/{ticketRef}/replies",
@@ -31,29 +31,23 @@ use crate::api::{
     request_body = NewMessage,
     security(("operator" = [])),
     responses(
+        BodyProblems,
+        OperatorProblems,
         (status = 201, description = "The message is in the thread.", body = AddedMessage, headers(
             ("Idempotent-Replayed" = String, description = "`true` if this answers a repeated request."),
         )),
-        (status = 400, description = "`validation_failed`: the body is no JSON object, or fields are at fault."),
-        (status = 401, description = "`unauthorized`: the operator's token is missing or wrong."),
         (status = 404, description = "`ticket_not_found`"),
-        (status = 408, description = "`request_timeout`"),
-        (status = 413, description = "`payload_too_large`: more than 64 KiB."),
-        (status = 415, description = "`unsupported_media_type`"),
         (status = 422, description = "`idempotency_key_reused`: the key came with another request."),
-        (status = 429, description = "`rate_limited`: too many wrong tokens."),
-        (status = 500, description = "`storage_unavailable` or `internal`: most likely nothing was stored; repeated with the same `Idempotency-Key`, it is one message."),
+        (status = 500, description = "`storage_unavailable` or `internal`: most likely nothing was stored. Repeat the request with the same `Idempotency-Key`: it is stored only once."),
     )
 )]
 pub(crate) async fn reply(
     _: Operator,
-    body: Body<NewMessage>,
+    KeyedBody { key, body: text }: KeyedBody<NewMessage>,
+    PathReference(reference): PathReference,
     add_message: Data<AddMessage>,
-    request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let (key, key_fault) = idempotency::given(&request);
-    let text = body.0.checked(key_fault)?;
-    let added = in_time(add_message.as_operator(reference_of(&request)?, text, key)).await?;
+    let added = with_timeout(add_message.as_operator(reference, text, key)).await?;
     Ok(created(&added))
 }
 
@@ -88,7 +82,7 @@ mod tests {
         // It leaves the status as it is, and the managers are not told of what one of them wrote.
         assert_eq!(thread["ticket"]["status"], "resolved");
         assert_eq!(thread["ticket"]["delivery"]["state"], "sent");
-        let trail = api.get_as_operator("/api/trail").json();
+        let trail = api.get_as_operator("/api/audit-log").json();
         assert_eq!(
             (&trail["entries"][0]["act"], &trail["entries"][0]["messageId"]),
             (&json!("reply"), &added["messageId"])

@@ -1,4 +1,4 @@
-//! `POST /api/ticket/inbound/status`: n8n hands over what WhatsApp says of a message that went to a manager.
+//! `POST /api/ticket/inbound/status`: n8n reports the delivery status of a message to a manager.
 
 use std::str::FromStr;
 
@@ -18,21 +18,20 @@ use utoipa::{
     },
 };
 
-use crate::{
-    api::{
-        body::{Body, Document},
-        keys::InboundCaller,
-        patience::in_time,
-        problem::Problem,
-        schemas::MessageStatusWord,
-    },
-    validation::{Field, blank_is_missing, check, optional, required},
+use crate::api::{
+    body::{Body, Document},
+    deadline::with_timeout,
+    keys::InboundCaller,
+    openapi::{BodyProblems, InboundProblems},
+    problem::Problem,
+    schemas::MessageStatusSchema,
 };
+use crate::validation::{Field, blank_is_missing, present};
 
-/// Twilio's words for a message that it has and WhatsApp has not.
+/// Twilio's statuses of a message that it has not passed on to WhatsApp yet.
 pub(crate) const IN_BETWEEN: &[&str] = &["accepted", "scheduled", "sending"];
 
-/// What WhatsApp says of a message. A blank field counts as absent.
+/// The delivery status of a message. A blank field counts as absent.
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = MessageStatusReport, example = json!({
@@ -41,19 +40,19 @@ pub(crate) const IN_BETWEEN: &[&str] = &["accepted", "scheduled", "sending"];
     "errorCode": 63016
 }))]
 pub(crate) struct StatusReport {
-    /// The message's id outside, such as Twilio's `MessageSid`: the one that the workflow answered with when it took
-    /// the notification. At most 128 characters.
+    /// The message's external id, such as Twilio's `MessageSid`, with which the workflow answered the notification. At
+    /// most 128 characters.
     #[serde(default, deserialize_with = "blank_is_missing")]
-    #[garde(custom(required))]
+    #[garde(custom(present), dive)]
     #[schema(value_type = String, required = true, max_length = 128, example = "SM1234567890abcdef")]
     external_id: Field<ExternalId>,
-    /// How far it got, as Twilio words it.
+    /// The status, in Twilio's words.
     #[serde(default, deserialize_with = "blank_is_missing")]
-    #[garde(custom(required))]
-    #[schema(value_type = MessageStatusWord, required = true, example = "undelivered")]
+    #[garde(custom(present), dive)]
+    #[schema(value_type = MessageStatusSchema, required = true)]
     status: Field<TwilioStatus>,
     #[serde(default, deserialize_with = "number_or_digits")]
-    #[garde(custom(optional))]
+    #[garde(dive)]
     #[schema(schema_with = error_code_schema, required = false)]
     error_code: Field<ErrorCode>,
 }
@@ -62,7 +61,7 @@ fn error_code_schema() -> Object {
     ObjectBuilder::new()
         .schema_type(SchemaType::from_iter([Type::Integer, Type::String, Type::Null]))
         .description(Some(
-            "Why it failed, as Twilio numbers it: a number, or its digits as a text. 0 counts as absent.",
+            "Twilio's error code: a number, or its digits as a text. 0 counts as absent.",
         ))
         .minimum(Some(0))
         .maximum(Some(u32::MAX))
@@ -72,7 +71,14 @@ fn error_code_schema() -> Object {
 }
 
 impl Document for StatusReport {
-    const MAX_BYTES: usize = 64 * 1024;
+    /// The message, its status, and Twilio's error code if there is an error.
+    type Parsed = (ExternalId, MessageStatus, Option<u32>);
+
+    fn parsed(self) -> Option<Self::Parsed> {
+        let TwilioStatus(status) = self.status.good()?;
+        let error_code = self.error_code.good().map(|ErrorCode(code)| code);
+        Some((self.external_id.good()?, status, error_code.filter(|code| *code != 0)))
+    }
 }
 
 struct TwilioStatus(MessageStatus);
@@ -88,7 +94,7 @@ impl FromStr for TwilioStatus {
     }
 }
 
-/// A number of Twilio's, 0 where there is no error.
+/// Twilio's error code, 0 without an error.
 struct ErrorCode(u32);
 
 #[derive(Debug, Clone, Copy, thiserror::Error)]
@@ -113,13 +119,13 @@ impl FromStr for ErrorCode {
     }
 }
 
-/// Reads a number, or a text of digits: Twilio sends forms, where everything is text.
+/// Reads a number, or a text of digits: Twilio sends forms, in which everything is text.
 fn number_or_digits<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Field<ErrorCode>, D::Error> {
     Ok(match Value::deserialize(deserializer)? {
         Value::Null => Field::Missing,
         Value::String(text) if text.trim().is_empty() => Field::Missing,
         Value::String(text) => Field::parsed(&text),
-        // As it is written, which only a whole number's digits survive. `63016.0` is one as well.
+        // Only a whole number is written in digits. `63016.0` is one as well.
         other => {
             let written = other.to_string();
             Field::parsed(written.strip_suffix(".0").unwrap_or(&written))
@@ -127,38 +133,26 @@ fn number_or_digits<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Field<
     })
 }
 
-impl StatusReport {
-    /// The report with every fault of it told at once.
-    fn checked(self) -> Result<(ExternalId, MessageStatus, Option<u32>), Problem> {
-        check(&self, None)?;
-        let (Field::Good(external_id), Field::Good(TwilioStatus(status))) = (self.external_id, self.status) else {
-            return Err(Problem::fields(Vec::new()));
-        };
-        let error_code = self.error_code.good().map(|ErrorCode(code)| code);
-        Ok((external_id, status, error_code.filter(|code| *code != 0)))
-    }
-}
-
-/// What became of a report.
+/// The recorded report.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ReportedStatus {
     /// Always true.
     #[schema(example = true)]
     ok: bool,
-    /// Whether a message of this id is known. If not, the report is kept for ten minutes, since it may have overtaken
-    /// the answer that names the message.
+    /// Whether a message has this id. If not, the report is kept for ten minutes: it may have overtaken the response that
+    /// names the message.
     #[schema(example = true)]
     known: bool,
 }
 
-/// Hand over how far a message got
+/// Report the delivery status of a message
 ///
-/// For Twilio's status callbacks. A ticket's `delivery.state` goes from `sent` to `delivered` to `read`, and never
-/// backwards, in whichever order the reports come.
+/// For Twilio's status callbacks. A ticket's `delivery.state` goes from `sent` to `delivered` to `read` and never back,
+/// in whichever order the reports arrive.
 ///
-/// A message that was `failed` or `undelivered` goes out again another way: with error 63016 as a template, else to the
-/// second number, `AGENT_PHONE_BACKUP`. Where there is no other way, the notification is given up, and
-/// `delivery.state` becomes `failed`.
+/// A message that is `failed` or `undelivered` is sent again over a fallback: as a template after error 63016, else to
+/// the second number, `AGENT_PHONE_BACKUP`. Without a fallback the notification is dead, and `delivery.state` becomes
+/// `failed`.
 #[utoipa::path(
     post,
     path = "/api/ticket/inbound/status",
@@ -167,26 +161,18 @@ pub(crate) struct ReportedStatus {
     request_body = StatusReport,
     security(("inboundKey" = [])),
     responses(
-        (status = 200, description = "It is taken down.", body = ReportedStatus),
-        (
-            status = 400,
-            description = "`validation_failed`: the body is no JSON object, or fields are at fault."
-        ),
-        (status = 401, description = "`unauthorized`: `x-api-key` is missing or wrong."),
-        (status = 408, description = "`request_timeout`"),
-        (status = 413, description = "`payload_too_large`: more than 64 KiB."),
-        (status = 415, description = "`unsupported_media_type`"),
-        (status = 429, description = "`rate_limited`: too many wrong keys."),
-        (status = 500, description = "`storage_unavailable` or `internal`: most likely nothing was stored; it may be repeated."),
+        InboundProblems,
+        BodyProblems,
+        (status = 200, description = "The status was recorded.", body = ReportedStatus),
+        (status = 500, description = "`storage_unavailable` or `internal`: most likely nothing was stored. Repeat the request."),
     )
 )]
 pub(crate) async fn report_status(
     _: InboundCaller,
-    body: Body<StatusReport>,
+    Body((external_id, status, error_code)): Body<StatusReport>,
     receipts: Data<ReportReceipt>,
 ) -> Result<HttpResponse, Problem> {
-    let (external_id, status, error_code) = body.0.checked()?;
-    let reported = in_time(receipts.report(external_id, status, error_code)).await?;
+    let reported = with_timeout(receipts.report(external_id, status, error_code)).await?;
     log_reported(&reported);
     Ok(HttpResponse::Ok().json(ReportedStatus {
         ok: true,
@@ -194,8 +180,8 @@ pub(crate) async fn report_status(
     }))
 }
 
-/// Logs what an operator has to know of a receipt, at once or caught up with: that a message was refused after it had
-/// been taken. It is not counted as a try: the try was counted when the message was taken.
+/// Logs for operators that a message was refused after it had been accepted. It is not another attempt: the attempt was
+/// counted when the message was accepted.
 pub fn log_reported(reported: &Reported) {
     match reported {
         Reported::Unknown | Reported::Nothing | Reported::Further(..) => {}

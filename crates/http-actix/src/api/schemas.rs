@@ -1,4 +1,4 @@
-//! The words that some fields are limited to, as the `OpenAPI` document lists them.
+//! The schemas of fields that hold one word out of a few.
 
 use std::borrow::Cow;
 
@@ -12,7 +12,7 @@ use utoipa::{
 
 use crate::api::{problem::Code, report_status::IN_BETWEEN};
 
-macro_rules! words {
+macro_rules! schemas {
     ($($(#[doc = $doc:literal])+ $schema:ident as $name:literal: $words:expr;)+) => {
         $(
             $(#[doc = $doc])+
@@ -37,29 +37,29 @@ macro_rules! words {
     };
 }
 
-words! {
-    /// How pressing the customer finds it.
-    PriorityWord as "Priority": Priority::words();
-    /// Where a ticket stands.
-    StatusWord as "Status": Status::words();
-    /// Who has to say something next.
-    AwaitingWord as "Awaiting": Awaiting::words();
-    /// What an operator did: gave a ticket another status or priority, answered, said which ticket a message belongs to,
-    /// had one notification sent again, or all that were given up.
-    ActWord as "Act": AuditKind::words();
+schemas! {
+    /// How urgent the ticket is for the customer.
+    PrioritySchema as "Priority": Priority::words();
+    /// The status of a ticket.
+    StatusSchema as "Status": Status::words();
+    /// Who has to answer next.
+    AwaitingSchema as "Awaiting": Awaiting::words();
+    /// What an operator did: changed a status or a priority, replied, attached a message, redelivered a notification or
+    /// all dead ones, or erased messages.
+    ActSchema as "AuditAction": AuditKind::words();
     /// Who wrote a message.
-    SenderWord as "Sender": Sender::words();
-    /// The way a message came.
-    ChannelWord as "Channel": Channel::words();
-    /// What a notification tells.
-    EventWord as "Event": EventKind::words();
-    /// How far the newest notification of a ticket got: not taken yet, handed to WhatsApp, on the manager's telephone,
-    /// seen by the manager, or given up.
-    DeliveryWord as "DeliveryState": DeliveryState::words();
-    /// How far WhatsApp got with a message. Twilio's `accepted`, `scheduled` and `sending` count as `queued`.
-    MessageStatusWord as "MessageStatus": MessageStatus::words().chain(IN_BETWEEN.iter().copied());
-    /// Where a notification stands: it will be tried, waits for an operator's word, was given up, or was delivered.
-    NotificationWord as "NotificationState": Stage::words();
+    SenderSchema as "Sender": Sender::words();
+    /// The channel that a message came over.
+    ChannelSchema as "Channel": Channel::words();
+    /// The event that a notification reports.
+    EventSchema as "Event": EventKind::words();
+    /// The delivery state of a ticket's newest notification: not accepted yet, passed on to WhatsApp, on the manager's
+    /// phone, read by the manager, or dead.
+    DeliverySchema as "DeliveryState": DeliveryState::words();
+    /// The status of a WhatsApp message. Twilio's `accepted`, `scheduled` and `sending` count as `queued`.
+    MessageStatusSchema as "MessageStatus": MessageStatus::words().chain(IN_BETWEEN.iter().copied());
+    /// The state of a notification: an attempt is due, it is held for an operator, dead, or delivered.
+    NotificationSchema as "NotificationState": Stage::words();
     /// The kind of a problem, for programs.
-    CodeWord as "ProblemCode": Code::ALL.iter().map(|code| code.as_str());
+    CodeSchema as "ProblemCode": Code::ALL.iter().map(|code| code.as_str());
 }

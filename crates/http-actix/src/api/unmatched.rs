@@ -1,45 +1,44 @@
-//! `GET /api/unmatched`: messages whose ticket is not known, for operators.
+//! `GET /api/unmatched`: unmatched messages, for operators.
 
-use actix_web::{HttpRequest, HttpResponse, web::Data};
+use actix_web::{HttpResponse, web::Data};
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 use ticket_domain::{Message, MessageId, Phone, use_cases::Operate};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::{
-    api::{
-        get_ticket::MessageBody,
-        keys::Operator,
-        list::{LastId, PageSize, next, parameters},
-        problem::Problem,
-    },
-    validation::{Field, blank_is_missing, check, optional},
+use crate::api::{
+    get_ticket::MessageBody,
+    keys::Operator,
+    openapi::OperatorProblems,
+    params::{LastId, PageSize, Params, next},
+    problem::Problem,
 };
+use crate::validation::{Field, blank_is_missing};
 
-/// Which page is wanted. An empty parameter counts as absent.
+/// The page that is wanted. An empty parameter counts as absent.
 #[derive(Deserialize, Validate, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct Wanted {
-    /// The most messages of the page, 1–100. Absent: 50.
+pub(crate) struct UnmatchedParams {
+    /// Maximum number of messages, 1–100. Absent: 50.
     #[serde(default, deserialize_with = "blank_is_missing")]
-    #[garde(custom(optional))]
+    #[garde(dive)]
     #[param(value_type = Option<u16>, minimum = 1, maximum = 100)]
     limit: Field<PageSize>,
-    /// The `next` of the page before.
+    /// The `next` of the previous page.
     #[serde(default, deserialize_with = "blank_is_missing")]
-    #[garde(custom(optional))]
+    #[garde(dive)]
     #[param(value_type = Option<Uuid>)]
     after: Field<LastId>,
 }
 
-/// A message whose ticket is not known.
+/// An unmatched message.
 #[derive(Serialize, ToSchema)]
 #[schema(as = UnmatchedMessage)]
 pub(crate) struct UnmatchedMessage<'a> {
     #[serde(flatten)]
     message: MessageBody<'a>,
-    /// The number that it came from.
+    /// The sender's number.
     #[schema(required = true, example = "+919655716000")]
     from: Option<&'a str>,
 }
@@ -53,7 +52,7 @@ impl<'a> From<&'a Message> for UnmatchedMessage<'a> {
     }
 }
 
-/// One page of messages.
+/// One page of unmatched messages.
 #[derive(Serialize, ToSchema)]
 #[schema(as = UnmatchedList)]
 pub(crate) struct UnmatchedList<'a> {
@@ -61,38 +60,34 @@ pub(crate) struct UnmatchedList<'a> {
     #[schema(example = true)]
     ok: bool,
     messages: Vec<UnmatchedMessage<'a>>,
-    /// The `after` of the next page; null where there is none.
+    /// The `after` of the next page; null on the last one.
     #[schema(required = true)]
     next: Option<Uuid>,
 }
 
-/// List messages whose ticket is not known
+/// List unmatched messages
 ///
-/// The oldest come first. Each waits until an operator says which ticket it belongs to.
+/// Oldest first. Each waits until an operator attaches it to a ticket.
 #[utoipa::path(
     get,
     path = "/api/unmatched",
     tag = "Operators",
     operation_id = "listUnmatched",
-    params(Wanted),
+    params(UnmatchedParams),
     security(("operator" = [])),
     responses(
+        OperatorProblems,
         (status = 200, description = "A page of messages.", body = UnmatchedList),
-        (status = 400, description = "`validation_failed`: parameters are at fault."),
-        (status = 401, description = "`unauthorized`: the operator's token is missing or wrong."),
-        (status = 429, description = "`rate_limited`: too many wrong tokens."),
-        (status = 500, description = "`storage_unavailable` or `internal`"),
+        (status = 400, description = "`validation_failed`: parameters are invalid."),
     )
 )]
 pub(crate) async fn list_unmatched(
     _: Operator,
+    Params(params): Params<UnmatchedParams>,
     operate: Data<Operate>,
-    request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let wanted = parameters::<Wanted>(&request)?;
-    check(&wanted, None)?;
-    let size = wanted.limit.good().unwrap_or_default();
-    let after = wanted.after.good().map(|LastId(id)| MessageId(id));
+    let size = params.limit.good().unwrap_or_default();
+    let after = params.after.good().map(|LastId(id)| MessageId(id));
     let messages = operate.unmatched(after, size.0).await?;
     Ok(HttpResponse::Ok().json(UnmatchedList {
         ok: true,

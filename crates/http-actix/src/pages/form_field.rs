@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use ticket_domain::ValidationError;
 
-use crate::{pages::form_data::FormData, validation::ValidationErrors};
+use crate::{pages::form_data::FormData, validation::FieldError};
 
 /// A field of a form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub(crate) struct InvalidFields(Vec<InvalidField>);
 
 impl InvalidFields {
     /// The errors of `fields`, in their order.
-    pub(crate) fn of(fields: &[FormField], ValidationErrors(errors): &ValidationErrors) -> Self {
+    pub(crate) fn of(fields: &[FormField], errors: &[FieldError]) -> Self {
         let invalid = fields.iter().filter_map(|field| {
             let error = errors.iter().find(|error| error.field == field.name)?;
             Some(InvalidField {

@@ -5,6 +5,7 @@
 // The tests' surroundings are the real ones, so here is one of the places that ask for the time and for chance.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
 
+mod any_json;
 mod client;
 mod clock;
 mod documented;
@@ -29,6 +30,7 @@ use ticket_domain::{
 use tokio::sync::oneshot;
 
 use crate::{AppState, DeliveryMetrics, Settings, serve::serve_with};
+pub(crate) use any_json::any_json;
 pub(crate) use client::{Request, Response};
 pub(crate) use clock::{SystemClock, TestClock};
 pub(crate) use documented::fault;

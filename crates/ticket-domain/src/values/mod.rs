@@ -35,6 +35,13 @@ pub trait ValidationError: std::error::Error {
     fn code(&self) -> &'static str;
 }
 
+/// The error of a value that any text is valid for.
+impl ValidationError for std::convert::Infallible {
+    fn code(&self) -> &'static str {
+        match *self {}
+    }
+}
+
 /// A value that may hold personal data.
 pub(crate) trait Redacted {
     /// What takes its place once the data is erased. `FromStr` accepts it.

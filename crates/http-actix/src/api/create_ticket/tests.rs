@@ -1,10 +1,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::{
-    api::body::any_json::any_json,
-    testing::{Request, TestApp, changed, seeds_ticket},
-};
+use crate::testing::{Request, TestApp, any_json, changed, seeds_ticket};
 
 fn create(api: &TestApp, body: &Value) -> crate::testing::Response {
     api.send(Request::post("/api/ticket", body))

@@ -9,10 +9,8 @@ use ticket_domain::{DeliveryRoute, EventKind, MessageStatus, NotificationId, Pro
 use uuid::Uuid;
 
 use super::*;
-use crate::{
-    api::body::any_json::any_json,
-    testing::{INBOUND_KEY, OPERATOR_TOKEN, Request, Response, TestApp, changed},
-};
+use crate::testing::{INBOUND_KEY, OPERATOR_TOKEN, Request, Response, TestApp, any_json, changed};
+use crate::validation::field_errors;
 
 const TARGET: &str = "/api/ticket/inbound/status";
 
@@ -184,7 +182,8 @@ fn no_error_and_no_number_are_the_same() {
     let code = |value: Value| {
         let body = changed(status("SM1", "failed"), "errorCode", Some(value));
         let report: StatusReport = serde_json::from_value(body).unwrap();
-        let (id, status, code) = report.checked().unwrap();
+        assert_eq!(field_errors(&report), []);
+        let (id, status, code) = report.parsed().unwrap();
         assert_eq!((id.as_str(), status), ("SM1", MessageStatus::Failed));
         code
     };
@@ -245,7 +244,7 @@ fn the_key_is_asked_before_anything_of_the_body() {
     // With the right key the same request is judged by its head.
     assert_eq!(api.send(post().header("x-api-key", INBOUND_KEY)).status, 415);
     let large = post().header("content-type", "application/json");
-    assert_eq!(api.send(large.header("x-api-key", INBOUND_KEY)).status, 413);
+    assert_eq!(api.send(&large.header("x-api-key", INBOUND_KEY)).status, 413);
 }
 
 #[test]
@@ -253,7 +252,7 @@ fn wrong_keys_are_limited() {
     let api = TestApp::start();
     let post = |key: &str| {
         let request = Request::post(TARGET, &json!({})).header("x-api-key", key);
-        api.send(request.header("x-forwarded-for", "2001:db8::1")).status
+        api.send(&request.header("x-forwarded-for", "2001:db8::1")).status
     };
     assert!((0..1_000).map(|_| post("wrong")).any(|status| status == 429));
     assert!((0..140).all(|_| post(INBOUND_KEY) == 400));
@@ -304,7 +303,7 @@ fn no_body_makes_the_server_fail() {
     runner
         .run(&prop::collection::vec(any::<u8>(), 0..60), |bytes| {
             let request = Request::post_bytes(TARGET, [b"{\"status\":", &*bytes].concat());
-            prop_assert_eq!(api.send(request.header("x-api-key", INBOUND_KEY)).status, 400);
+            prop_assert_eq!(api.send(&request.header("x-api-key", INBOUND_KEY)).status, 400);
             Ok(())
         })
         .unwrap();

@@ -8,7 +8,7 @@ use crate::{
         form_field::{FormField, InvalidFields},
     },
     ticket_request::CreateTicket,
-    validation::Field,
+    validation::{Field, field_errors},
 };
 
 pub(super) const NAME: FormField = FormField {
@@ -73,16 +73,12 @@ pub(super) fn read(form: &FormData) -> Result<TicketRequest, InvalidFields> {
         },
     };
     let is_trapped = !form.get(TRAP.name).is_empty();
-    let mut invalid = match request.validated(None) {
-        Ok(ticket) if !is_trapped => return Ok(ticket),
-        Ok(_) => InvalidFields::default(),
-        Err(errors) => InvalidFields::of(&FIELDS, &errors),
-    };
+    let mut invalid = InvalidFields::of(&FIELDS, &field_errors(&request));
     if is_trapped {
         invalid.add(
             TRAP,
             "Please empty this field: it tells people from programs. Then send again.",
         );
     }
-    Err(invalid)
+    request.request().filter(|_| invalid.is_empty()).ok_or(invalid)
 }

@@ -1,23 +1,42 @@
-//! Lists in pages: what a caller says about the page, and where the next one begins.
+//! Parameters of a query string, among them the page of a list that is wanted.
 
-use std::str::FromStr;
+use std::{
+    future::{Ready, ready},
+    str::FromStr,
+};
 
-use actix_web::{HttpRequest, web::Query};
+use actix_web::{FromRequest, HttpRequest, dev::Payload, web::Query};
+use garde::Validate;
 use serde::de::DeserializeOwned;
 use ticket_domain::{InvalidCursor, ValidationError};
 use uuid::Uuid;
 
 use crate::api::problem::{Code, Problem};
+use crate::validation::field_errors;
 
-/// The parameters of a query string. Unknown ones are ignored.
-pub(crate) fn parameters<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, Problem> {
-    Query::from_query(request.query_string())
-        .map(Query::into_inner)
-        // Each is read as a text, whatever it is; what fails is one that stands there twice.
-        .map_err(|_| Problem::with_detail(Code::ValidationFailed, "A parameter is given twice."))
+/// The valid parameters of a query string. Unknown ones are ignored.
+pub(crate) struct Params<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Validate<Context = ()>> FromRequest for Params<T> {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Self::read(request.query_string()))
+    }
 }
 
-/// How many entries a page may have.
+impl<T: DeserializeOwned + Validate<Context = ()>> Params<T> {
+    fn read(query: &str) -> Result<Self, Problem> {
+        // Every parameter is read as a text, so this fails only for one that is given twice.
+        let Query(params) = Query::<T>::from_query(query)
+            .map_err(|_| Problem::with_detail(Code::ValidationFailed, "A parameter is given twice."))?;
+        Problem::unless_valid(field_errors(&params))?;
+        Ok(Self(params))
+    }
+}
+
+/// The maximum number of entries on a page: 1–100, by default 50.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PageSize(pub(crate) u16);
 
@@ -31,7 +50,7 @@ impl Default for PageSize {
     }
 }
 
-/// A text that is no size of a page.
+/// The text is not the size of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be a whole number from 1 to {}", PageSize::MAX)]
 pub(crate) struct NotAPageSize;
@@ -51,7 +70,7 @@ impl FromStr for PageSize {
     }
 }
 
-/// Where a page ends, in lists whose entries are found by their id.
+/// The cursor of lists that are sorted by id: the id of a page's last entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LastId(pub(crate) Uuid);
 
@@ -63,7 +82,7 @@ impl FromStr for LastId {
     }
 }
 
-/// Where the next page begins, if this one is full: there may be none behind it.
+/// The cursor of the next page, if this page is full. The next page may be empty.
 pub(crate) fn next<T>(page: &[T], size: PageSize, id: impl Fn(&T) -> Uuid) -> Option<Uuid> {
     let is_full = page.len() >= usize::from(size.0);
     page.last().filter(|_| is_full).map(id)

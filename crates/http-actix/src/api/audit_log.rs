@@ -1,40 +1,39 @@
-//! `GET /api/trail`: what operators did, for operators.
+//! `GET /api/audit-log`: what operators did, for operators.
 
-use actix_web::{HttpRequest, HttpResponse, web::Data};
+use actix_web::{HttpResponse, web::Data};
 use garde::Validate;
 use serde::{Deserialize, Serialize};
-use ticket_domain::{AuditAction, AuditEntryId, Entry, TicketRef, use_cases::Operate};
+use ticket_domain::{AuditAction, AuditEntryId, Entry, use_cases::Operate};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::{
-    api::{
-        keys::Operator,
-        list::{LastId, PageSize, next, parameters},
-        problem::{Code, Problem},
-        schemas::ActWord,
-    },
-    validation::{Field, blank_is_missing, check, optional},
+use crate::api::{
+    keys::Operator,
+    openapi::OperatorProblems,
+    params::{LastId, PageSize, Params, next},
+    problem::{Code, Problem},
+    schemas::ActSchema,
 };
+use crate::validation::{AnyReference, Field, blank_is_missing};
 
-/// Which entries are wanted. An empty parameter counts as absent.
+/// The page that is wanted. An empty parameter counts as absent.
 #[derive(Deserialize, Validate, IntoParams)]
 #[serde(rename_all = "camelCase")]
 #[into_params(parameter_in = Query)]
-pub(crate) struct Wanted {
-    /// Only those of this ticket.
+pub(crate) struct AuditLogParams {
+    /// Only entries of this ticket.
     #[serde(default, deserialize_with = "blank_is_missing")]
-    #[garde(skip)]
+    #[garde(dive)]
     #[param(value_type = Option<String>, example = "T-20250115-1234")]
-    ticket_ref: Field<TicketRef>,
-    /// The most entries of the page, 1–100. Absent: 50.
+    ticket_ref: Field<AnyReference>,
+    /// Maximum number of entries, 1–100. Absent: 50.
     #[serde(default, deserialize_with = "blank_is_missing")]
-    #[garde(custom(optional))]
+    #[garde(dive)]
     #[param(value_type = Option<u16>, minimum = 1, maximum = 100)]
     limit: Field<PageSize>,
-    /// The `next` of the page before: older entries follow.
+    /// The `next` of the previous page, whose entries are newer.
     #[serde(default, deserialize_with = "blank_is_missing")]
-    #[garde(custom(optional))]
+    #[garde(dive)]
     #[param(value_type = Option<Uuid>)]
     before: Field<LastId>,
 }
@@ -42,34 +41,34 @@ pub(crate) struct Wanted {
 /// What an operator did.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = TrailEntry)]
-pub(crate) struct TrailEntry {
+#[schema(as = AuditEntry)]
+pub(crate) struct AuditEntryBody {
     id: Uuid,
     #[schema(format = "date-time", example = "2025-01-15T11:45:00.000000Z")]
     at: String,
-    /// The ticket; null where several may be meant.
+    /// The ticket; null if the action concerns several.
     #[schema(required = true, example = "T-20250115-1234")]
     ticket_ref: Option<String>,
-    #[schema(value_type = ActWord, example = "status")]
+    #[schema(value_type = ActSchema)]
     act: &'static str,
     /// The status or priority before.
     #[schema(required = true, example = "open")]
     from: Option<&'static str>,
-    /// The status or priority since.
+    /// The status or priority after.
     #[schema(required = true, example = "resolved")]
     to: Option<&'static str>,
     /// The message that was written or attached.
     #[schema(required = true)]
     message_id: Option<Uuid>,
-    /// The notification that was sent again.
+    /// The notification that was redelivered.
     #[schema(required = true)]
     notification_id: Option<Uuid>,
-    /// How many notifications were sent again at once, or how many messages were erased.
+    /// How many notifications were redelivered at once, or how many messages were erased.
     #[schema(required = true, example = json!(null))]
     count: Option<u64>,
 }
 
-impl From<&Entry> for TrailEntry {
+impl From<&Entry> for AuditEntryBody {
     fn from(entry: &Entry) -> Self {
         let row = Self {
             id: entry.id.0,
@@ -109,51 +108,50 @@ impl From<&Entry> for TrailEntry {
     }
 }
 
-/// One page of the trail.
+/// One page of the audit log.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Trail {
+pub(crate) struct AuditLog {
     /// Always true.
     #[schema(example = true)]
     ok: bool,
-    entries: Vec<TrailEntry>,
-    /// The `before` of the next page; null where there is none.
+    entries: Vec<AuditEntryBody>,
+    /// The `before` of the next page; null on the last one.
     #[schema(required = true)]
     next: Option<Uuid>,
 }
 
-/// List what operators did
+/// Read the audit log
 ///
-/// The newest entry comes first.
+/// What operators did, newest first.
 #[utoipa::path(
     get,
-    path = "/api/trail",
+    path = "/api/audit-log",
     tag = "Operators",
-    operation_id = "trail",
-    params(Wanted),
+    operation_id = "auditLog",
+    params(AuditLogParams),
     security(("operator" = [])),
     responses(
-        (status = 200, description = "A page of the trail.", body = Trail),
-        (status = 400, description = "`validation_failed`: parameters are at fault."),
-        (status = 401, description = "`unauthorized`: the operator's token is missing or wrong."),
+        OperatorProblems,
+        (status = 200, description = "A page of the audit log.", body = AuditLog),
+        (status = 400, description = "`validation_failed`: parameters are invalid."),
         (status = 404, description = "`ticket_not_found`"),
-        (status = 429, description = "`rate_limited`: too many wrong tokens."),
-        (status = 500, description = "`storage_unavailable` or `internal`"),
     )
 )]
-pub(crate) async fn trail(_: Operator, operate: Data<Operate>, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let wanted = parameters::<Wanted>(&request)?;
-    check(&wanted, None)?;
-    let of = match wanted.ticket_ref {
-        Field::Missing => None,
-        Field::Good(reference) => Some(reference),
-        Field::NotText | Field::Bad(_) => return Err(Problem::new(Code::TicketNotFound)),
+pub(crate) async fn audit_log(
+    _: Operator,
+    Params(params): Params<AuditLogParams>,
+    operate: Data<Operate>,
+) -> Result<HttpResponse, Problem> {
+    let reference = match params.ticket_ref.good() {
+        Some(AnyReference(reference)) => Some(reference.ok_or_else(|| Problem::new(Code::TicketNotFound))?),
+        None => None,
     };
-    let size = wanted.limit.good().unwrap_or_default();
-    let before = wanted.before.good().map(|LastId(id)| AuditEntryId(id));
-    let entries = operate.trail(of, before, size.0).await?;
-    Ok(HttpResponse::Ok().json(Trail {
+    let size = params.limit.good().unwrap_or_default();
+    let before = params.before.good().map(|LastId(id)| AuditEntryId(id));
+    let entries = operate.trail(reference, before, size.0).await?;
+    Ok(HttpResponse::Ok().json(AuditLog {
         ok: true,
-        entries: entries.iter().map(TrailEntry::from).collect(),
+        entries: entries.iter().map(AuditEntryBody::from).collect(),
         next: next(&entries, size, |entry| entry.id.0),
     }))
 }
@@ -166,8 +164,8 @@ mod tests {
 
     use crate::testing::{MANAGER, Request, SystemClock, TestApp};
 
-    fn trail(api: &TestApp, query: &str) -> Value {
-        let answer = api.get_as_operator(&format!("/api/trail{query}"));
+    fn audit_log(api: &TestApp, query: &str) -> Value {
+        let answer = api.get_as_operator(&format!("/api/audit-log{query}"));
         assert_eq!(answer.status, 200, "{answer:?}");
         answer.json()
     }
@@ -201,7 +199,7 @@ mod tests {
         );
         assert_eq!(api.as_operator(attach).status, 200);
 
-        let all = trail(&api, "");
+        let all = audit_log(&api, "");
         let mut told = acts(&all);
         // What was done in one act has no order.
         told[2..4].sort_unstable();
@@ -242,7 +240,7 @@ mod tests {
             api.set_status(&opened.reference, status);
             api.set_status(&other.reference, status);
         }
-        assert_eq!(trail(&api, "?limit=100").as_object().unwrap()["next"], json!(null));
+        assert_eq!(audit_log(&api, "?limit=100").as_object().unwrap()["next"], json!(null));
         for (of, expected) in [
             ("", vec!["closed", "closed", "open", "open", "resolved", "resolved"]),
             (opened.reference.as_str(), vec!["closed", "open", "resolved"]),
@@ -250,7 +248,7 @@ mod tests {
             let mut seen = Vec::new();
             let mut before = String::new();
             loop {
-                let page = trail(&api, &format!("?ticketRef={of}&limit=2&before={before}"));
+                let page = audit_log(&api, &format!("?ticketRef={of}&limit=2&before={before}"));
                 for entry in page["entries"].as_array().unwrap() {
                     assert!(of.is_empty() || entry["ticketRef"] == of);
                     seen.push(entry["to"].as_str().unwrap().to_owned());
@@ -265,16 +263,25 @@ mod tests {
     }
 
     #[test]
+    fn the_former_path_answers_the_same() {
+        let api = TestApp::start();
+        let opened = api.open_ticket();
+        api.set_status(&opened.reference, "closed");
+        let former = api.get_as_operator("/api/trail?limit=1");
+        assert_eq!((former.status, former.json()), (200, audit_log(&api, "?limit=1")));
+    }
+
+    #[test]
     fn wrong_parameters_and_unknown_tickets_are_told() {
         let api = TestApp::start();
-        let answer = api.get_as_operator("/api/trail?before=x&limit=many");
+        let answer = api.get_as_operator("/api/audit-log?before=x&limit=many");
         assert_eq!(answer.faults(), ["before invalid_cursor", "limit out_of_range"]);
         for reference in ["T-20250115-1234", "x"] {
-            let answer = api.get_as_operator(&format!("/api/trail?ticketRef={reference}"));
+            let answer = api.get_as_operator(&format!("/api/audit-log?ticketRef={reference}"));
             assert_eq!((answer.status, answer.code().as_str()), (404, "ticket_not_found"));
         }
         let down = TestApp::with(|setup| setup.is_down = true);
-        let answer = down.get_as_operator("/api/trail");
+        let answer = down.get_as_operator("/api/audit-log");
         assert_eq!((answer.status, answer.code().as_str()), (500, "storage_unavailable"));
     }
 }

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-/// Replaces what can't be text by U+FFFD: bytes that are not UTF-8, and halves of surrogate pairs, which `JSON.stringify`
-/// writes where a text was cut in the middle of an emoji. Everything else stays as it is.
+/// Replaces what can't be text by U+FFFD: bytes that aren't UTF-8, and halves of surrogate pairs, which `JSON.stringify`
+/// writes for a text that was cut in the middle of an emoji. Everything else stays as it is.
 pub(crate) fn repair_json(json: &[u8]) -> Cow<'_, [u8]> {
     let mut json = match String::from_utf8_lossy(json) {
         Cow::Borrowed(_) => Cow::Borrowed(json),
@@ -31,12 +31,12 @@ pub(crate) fn repair_json(json: &[u8]) -> Cow<'_, [u8]> {
     json
 }
 
-/// The escape of U+FFFD. It is as long as what it replaces, so that what a parser says of places stays true.
+/// The escape of U+FFFD. It is as long as what it replaces, so that the positions in a parser's errors stay right.
 const REPLACEMENT: &[u8; UNIT] = br"\uFFFD";
-/// How many bytes the escape of a unit of UTF-16 takes.
+/// Length of the escape of a UTF-16 unit, in bytes.
 const UNIT: usize = 6;
 
-/// The unit of UTF-16 whose escape `json` starts with.
+/// The UTF-16 unit whose escape `json` starts with.
 fn unit(json: &[u8]) -> Option<u32> {
     let digits: &[u8; 4] = json.strip_prefix(br"\u")?.first_chunk()?;
     digits
@@ -51,7 +51,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::api::body::any_json::any_json;
+    use crate::testing::any_json;
 
     #[test]
     fn only_what_is_no_text_is_replaced() {

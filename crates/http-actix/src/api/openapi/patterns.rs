@@ -1,5 +1,4 @@
-//! What texts must look like, as regular expressions: so exactly that whoever keeps to them is not refused, and whoever
-//! is accepted kept to them.
+//! Patterns of texts, as regular expressions: exactly the texts that match are accepted.
 
 use utoipa::{
     Modify,
@@ -12,38 +11,38 @@ use utoipa::{
 
 use super::{operation_wants_bearer, operations};
 
-/// What is trimmed away.
+/// Whitespace that is trimmed.
 const SPACE: &str = r"[^\S\u001C-\u001F]*";
-/// Control characters, and the other line breaks: not on one line.
+/// Control characters and line breaks.
 const NOT_IN_LINE: &str = r"\u0000-\u001F\u007F-\u009F\u2028\u2029";
-/// Control characters but line breaks and tabs.
-const NOT_IN_PROSE: &str = r"\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F-\u009F";
+/// Control characters except line breaks and tabs.
+const NOT_IN_TEXT: &str = r"\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F-\u009F";
 /// Control characters.
 const NOT_IN_ID: &str = r"\u0000-\u001F\u007F-\u009F";
-/// What nobody sees, as the domain has it. Beyond the first 65,536 characters the escapes of regular expressions differ
-/// from language to language; the characters themselves do not.
+/// Invisible characters, as the domain defines them. Beyond the first 65,536 characters the escapes of regular expressions
+/// differ between languages, so these are written as themselves.
 const INVISIBLE: &str = concat!(
     r"\u00AD\u034F\u061C\u115F\u1160\u17B4\u17B5\u180B-\u180F\u200B-\u200F\u202A-\u202E\u2060-\u206F\u2800\u3164",
     r"\uFE00-\uFE0F\uFEFF\uFFA0\uFFF0-\uFFFB",
     "\u{1bca0}-\u{1bca3}\u{1d173}-\u{1d17a}\u{e0000}-\u{e0fff}",
 );
-/// What may stand between the digits of a number.
+/// What may separate the digits of a phone number.
 const BETWEEN_DIGITS: &str = r"[\s.()\[\]\u2010-\u2015\u2212\u200E\u200F\u202A-\u202E-]*";
 
-/// A text that does not vanish by trimming, without some characters.
+/// A text without the `refused` characters that is not empty when trimmed.
 fn without(refused: &str) -> String {
     let visible = format!(r"[^\s{refused}]");
     format!("^{SPACE}{visible}([^{refused}]*{visible})?{SPACE}$")
 }
 
-/// A line of which something can be seen.
-fn seen() -> String {
+/// A line with a visible character.
+fn visible_line() -> String {
     let (any, edge) = (format!("[^{NOT_IN_LINE}]*"), format!(r"[^\s{NOT_IN_LINE}]"));
     let visible = format!(r"[^\s{NOT_IN_LINE}{INVISIBLE}]");
     format!("^{SPACE}({edge}{any})?{visible}({any}{edge})?{SPACE}$")
 }
 
-/// 7–15 digits; behind a `00` or a `+` as many.
+/// 7–15 digits, also after `00` or `+`.
 fn phone() -> String {
     let between = BETWEEN_DIGITS;
     let digits = |count: &str| format!("([0-9]{between}){{{count}}}");
@@ -56,16 +55,16 @@ fn phone() -> String {
     format!("^{between}({international}|{national})$")
 }
 
-/// Printable ASCII, as far as a header brings it.
+/// Printable ASCII, without the spaces that a header loses.
 const KEY: &str = "^[!-~]([ -~]*[!-~])?$";
-/// What a page of tickets says of the next one.
+/// The `next` of a page of tickets.
 const CURSOR: &str = "^[0-9A-Fa-f]{1,14}-[0-9A-Fa-f]{1,15}$";
 
 /// The pattern of a field of a schema.
 fn of_field(schema: &str, field: &str) -> Option<String> {
     match (schema, field) {
-        ("CreateTicket", "customerName" | "subject") => Some(seen()),
-        ("CreateTicket" | "NewMessage", "message") => Some(without(NOT_IN_PROSE)),
+        ("CreateTicket", "customerName" | "subject") => Some(visible_line()),
+        ("CreateTicket" | "NewMessage", "message") => Some(without(NOT_IN_TEXT)),
         ("CreateTicket", "customerPhone") => Some(phone()),
         ("MessageStatusReport", "externalId") => Some(without(NOT_IN_ID)),
         _ => None,
@@ -82,7 +81,7 @@ fn of_parameter(operation: Option<&str>, parameter: &str) -> Option<String> {
     }
 }
 
-/// Says what fields and parameters must look like.
+/// Adds the patterns of fields and parameters.
 pub(super) struct AddPatterns;
 
 impl Modify for AddPatterns {
@@ -120,14 +119,14 @@ fn set(schema: &mut RefOr<Schema>, pattern: Option<String>) {
     }
 }
 
-/// A header that may be absent is still a text where it is not.
+/// An optional header is absent or a text, never null.
 fn never_null(parameter: &mut Parameter) {
     if let Some(RefOr::T(Schema::Object(schema))) = &mut parameter.schema {
         schema.schema_type = SchemaType::Type(Type::String);
     }
 }
 
-/// An empty parameter counts as absent, as a form sends one where nothing was chosen.
+/// An empty parameter counts as absent: a form sends one where nothing was chosen.
 fn may_be_empty(parameter: &mut Parameter) {
     if let Some(schema) = parameter.schema.take() {
         let empty = ObjectBuilder::new().schema_type(Type::String).max_length(Some(0));
@@ -156,15 +155,15 @@ mod tests {
         #[test]
         fn whoever_keeps_to_the_patterns_is_not_refused(
             line in keeping_to(&without(NOT_IN_LINE)),
-            seen in keeping_to(&seen()),
-            prose in keeping_to(&without(NOT_IN_PROSE)),
+            visible in keeping_to(&visible_line()),
+            prose in keeping_to(&without(NOT_IN_TEXT)),
             phone in keeping_to(&phone()),
             id in keeping_to(&without(NOT_IN_ID)),
             key in keeping_to(KEY),
             cursor in keeping_to(CURSOR),
         ) {
             use ticket_domain::{CustomerName, ExternalId, IdempotencyKey, MessageText, StrictText, Phone, Cursor, SearchText};
-            prop_assert!(seen.parse::<StrictText<CustomerName>>().is_ok(), "{seen:?}");
+            prop_assert!(visible.parse::<StrictText<CustomerName>>().is_ok(), "{visible:?}");
             prop_assert!(line.parse::<SearchText>().is_ok(), "{line:?}");
             prop_assert!(prose.parse::<MessageText>().is_ok(), "{prose:?}");
             prop_assert!(phone.parse::<Phone>().is_ok(), "{phone:?}");
@@ -179,7 +178,7 @@ mod tests {
         let api = TestApp::start();
         let document = api.get("/api/openapi.json").json();
         let mut seen = 0;
-        for path in ["/api/tickets", "/api/trail", "/api/unmatched"] {
+        for path in ["/api/tickets", "/api/audit-log", "/api/unmatched"] {
             for parameter in document["paths"][path]["get"]["parameters"].as_array().unwrap() {
                 let ways = parameter["schema"]["anyOf"].as_array().unwrap();
                 assert_eq!(ways[1], json!({ "type": "string", "maxLength": 0 }));
