@@ -99,7 +99,7 @@ async fn every_response_has_the_security_headers() {
         "/api/notifications",
         "/api/unmatched",
         "/api/audit-log",
-        "/api/trail",
+        "/api/audit-log",
     ];
     for path in gets {
         for method in ["GET", "HEAD", "PUT", "OPTIONS"] {

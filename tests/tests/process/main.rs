@@ -1,12 +1,11 @@
 //! What only the server's binary can show: its command line and environment, signals, files, restarts, several processes
-//! on one store, and clients that keep a connection waiting. What an endpoint does is tested beside the endpoint.
+//! on one store, and deadlines on the wire. What an endpoint does is tested beside the endpoint.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::float_cmp,
-    clippy::print_stdout,
     clippy::too_many_lines,
     reason = "tests"
 )]
@@ -23,7 +22,5 @@ mod random_replies;
 mod replicas;
 mod restarts;
 mod shutdown;
-mod slow_clients;
 mod smoke;
-mod unread_responses;
 mod wire;

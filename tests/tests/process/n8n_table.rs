@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, time::Duration};
 use black_box::{
     BodyKind, Engine, N8nCase, Reaction, Response, SHARED_SECRET, TableRow, TempStore, TestServer, http_client,
 };
-use futures_util::future::join_all;
+use futures_util::{StreamExt, stream};
 
 #[test]
 fn the_table_has_one_row_per_case() {
@@ -40,7 +40,7 @@ async fn the_fake_responds_as_the_table_says() {
 async fn the_server_does_what_the_table_says() {
     // Not a response to a notification; `command_line` tests the command.
     let cases = N8nCase::ALL.iter().filter(|case| **case != N8nCase::Probe);
-    join_all(cases.map(|case| follow(*case))).await;
+    stream::iter(cases).for_each_concurrent(4, |case| follow(*case)).await;
 }
 
 async fn follow(case: N8nCase) {

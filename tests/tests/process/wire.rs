@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpSocket, TcpStream},
+    net::TcpStream,
     time::timeout,
 };
 
@@ -47,13 +47,6 @@ pub(crate) fn head(method: &str, path: &str, lines: &str) -> String {
 
 pub(crate) async fn connect(address: SocketAddr) -> TcpStream {
     TcpStream::connect(address).await.unwrap()
-}
-
-/// A connection with a small receive buffer.
-pub(crate) async fn connect_narrow(address: SocketAddr) -> TcpStream {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.set_recv_buffer_size(4_096).unwrap();
-    socket.connect(address).await.unwrap()
 }
 
 pub(crate) async fn write(stream: &mut TcpStream, bytes: &str) {

@@ -68,25 +68,18 @@ fn markup() -> Markup {
     }
 }
 
-/// One row per code: a problem's `type` links to its row, and browsers then open the closed element around it.
+/// One section per code: a problem's `type` links to its section, and browsers then open the closed element around it.
 ///
-/// It comes before Swagger UI, which would move the row when it is rendered.
+/// It comes before Swagger UI, which would move the section when it is rendered.
 fn problem_codes() -> Markup {
     html! {
         div class="swagger-ui" {
             details class="wrapper" {
                 summary { "Problem codes" }
-                table {
-                    thead { tr { th { "Code" } th { "Status" } th { "Title" } th { "Meaning" } } }
-                    tbody {
-                        @for code in Code::ALL {
-                            tr id=(code.as_str()) {
-                                td { code { (code.as_str()) } }
-                                td { (code.status().as_u16()) }
-                                td { (code.title()) }
-                                td { (code.meaning()) }
-                            }
-                        }
+                @for code in Code::ALL {
+                    section id=(code.as_str()) {
+                        h4 { code { (code.as_str()) } ", " (code.status().as_u16()) ": " (code.title()) }
+                        p { (code.meaning()) }
                     }
                 }
             }
@@ -172,10 +165,13 @@ mod tests {
     }
 
     #[test]
-    fn a_problems_type_leads_to_its_row() {
+    fn a_problems_type_leads_to_its_section() {
         let page = markup().into_string();
         for code in Code::ALL {
-            assert!(page.contains(&format!("<tr id=\"{}\">", code.as_str())), "{code:?}");
+            assert!(
+                page.contains(&format!("<section id=\"{}\">", code.as_str())),
+                "{code:?}"
+            );
         }
     }
 

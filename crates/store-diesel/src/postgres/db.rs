@@ -1,5 +1,4 @@
-//! How a call gets a connection, and how long it may take. Blocking lives here and nowhere else: the wait for a
-//! connection, the queries and the commit are one closure on a blocking thread.
+//! The connections, and how long a call may take.
 
 use std::{
     sync::Arc,
@@ -16,27 +15,20 @@ use ticket_domain::{
     Thread, TicketRef, TicketSummary,
     ports::{ChangeEvent, OpenResult, Opening, PoolUse, StoreError},
 };
-use tokio::{
-    sync::Semaphore,
-    task::{JoinError, spawn_blocking},
-    time::{timeout, timeout_at},
-};
+use tokio::sync::Semaphore;
 
-pub(crate) use crate::failure::Failure;
 use crate::{
-    failure::UnavailableReason,
+    batch::Batcher,
+    calls::{self, CommitGate, POOL_WAIT},
+    failure::Failure,
     postgres::{
-        announcements::Publisher,
+        attempt::TransactionAttempt,
+        batches::{OPENINGS, OpenTickets, READS, ReadTickets},
         connect::Address,
-        opener::TicketWriter,
-        reader::Reader,
+        publisher::Publisher,
         threads,
-        turn::{Decision, Turn},
     },
 };
-
-/// How long a call waits for a connection.
-pub(crate) const POOL_WAIT: Duration = Duration::from_millis(2_500);
 
 /// When a call that has not come to its commit is given up.
 pub(crate) const CALL_LIMIT: Duration = Duration::from_millis(3_400);
@@ -54,11 +46,11 @@ pub(crate) const LIMITS: &str = "SET statement_timeout = '3s'; SET lock_timeout 
 /// so much that compiling it would pay is not asked.
 pub(crate) const PLANS: &str = "SET enable_seqscan = off; SET jit = off";
 
-/// How many heads of tickets one statement asks for at most: a few hundred bytes each.
-const HEADS_TOGETHER: usize = 256;
+/// How many summaries of tickets one statement reads at most: a few hundred bytes each.
+const MAX_SUMMARIES: usize = 256;
 
-/// How many threads. They may be long, and nobody is to wait for those of many others.
-const THREADS_TOGETHER: usize = 32;
+/// How many threads. They may be long, and no caller is to wait for those of many others.
+const MAX_THREADS: usize = 32;
 
 pub(crate) type Pool = r2d2::Pool<ConnectionManager<PgConnection>>;
 pub(crate) type Pooled = r2d2::PooledConnection<ConnectionManager<PgConnection>>;
@@ -67,40 +59,54 @@ pub(crate) type Pooled = r2d2::PooledConnection<ConnectionManager<PgConnection>>
 #[derive(Clone)]
 pub(crate) struct Db {
     pool: Pool,
-    /// As many as there may be connections.
-    places: Arc<Semaphore>,
-    opener: TicketWriter,
-    heads: Reader<TicketSummary>,
-    threads: Reader<Thread>,
+    /// One for each connection, so that a call waits without a thread.
+    permits: Arc<Semaphore>,
+    openings: Batcher<OpenTickets>,
+    summaries: Batcher<ReadTickets<TicketSummary>>,
+    threads: Batcher<ReadTickets<Thread>>,
     publisher: Arc<Publisher>,
 }
 
 impl Db {
-    /// At most `size` connections to `address`, and the one to `direct` by which it is told of changes.
+    /// At most `size` connections to `address`, and one to `direct` that hears of other processes' changes.
     pub(crate) fn new(address: &Address, direct: &Address, size: u32) -> Self {
         let pool = pool(address, size);
         let publisher = Arc::new(Publisher::new(direct.clone()));
-        let places = Arc::new(Semaphore::new(pool.max_size() as usize));
+        let permits = Arc::new(Semaphore::new(pool.max_size() as usize));
+        let openings = OpenTickets {
+            pool: pool.clone(),
+            publisher: publisher.clone(),
+        };
+        let summaries = ReadTickets {
+            pool: pool.clone(),
+            max_batch: MAX_SUMMARIES,
+            read: threads::heads,
+        };
+        let threads = ReadTickets {
+            pool: pool.clone(),
+            max_batch: MAX_THREADS,
+            read: threads::threads,
+        };
         Self {
-            opener: TicketWriter::new(pool.clone(), places.clone(), publisher.clone()),
-            heads: Reader::new(pool.clone(), places.clone(), 2, HEADS_TOGETHER, threads::heads),
-            threads: Reader::new(pool.clone(), places.clone(), 2, THREADS_TOGETHER, threads::threads),
-            places,
+            openings: Batcher::new(openings, OPENINGS, permits.clone()),
+            summaries: Batcher::new(summaries, READS, permits.clone()),
+            threads: Batcher::new(threads, READS, permits.clone()),
+            permits,
             pool,
             publisher,
         }
     }
 
-    /// Runs `work`, which only asks.
+    /// Runs `work`, which only reads.
     pub(crate) async fn read<T, W>(&self, work: W) -> Result<T, StoreError>
     where
         T: Send + 'static,
         W: Fn(&mut PgConnection) -> Result<T, Failure> + Send + 'static,
     {
-        self.call(move |turn, _| turn.read(work)).await
+        self.call(move |attempt, _| attempt.read(work)).await
     }
 
-    /// Runs `work` in a transaction, again if a twin came first. Nobody is told.
+    /// Runs `work` in a transaction, again after a conflict. Publishes nothing.
     pub(crate) async fn write<T, W>(&self, work: W) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -109,20 +115,20 @@ impl Db {
         self.write_and_publish(work, |_| Vec::new()).await
     }
 
-    /// Runs `work` in a transaction, again if a twin came first, and tells what its answer means. That is told by the
-    /// thread that committed: a caller who is gone keeps nobody from hearing it.
-    pub(crate) async fn write_and_publish<T, W, N>(&self, work: W, events: N) -> Result<T, StoreError>
+    /// As [`write`](Self::write), and then publishes the `events` that its result means. The thread that committed does
+    /// so: if the caller is gone by then, the subscribers still hear of it.
+    pub(crate) async fn write_and_publish<T, W, E>(&self, work: W, events: E) -> Result<T, StoreError>
     where
         T: Send + 'static,
         W: Fn(&mut PgConnection) -> Result<T, Failure> + Send + 'static,
-        N: FnOnce(&T) -> Vec<ChangeEvent> + Send + 'static,
+        E: FnOnce(&T) -> Vec<ChangeEvent> + Send + 'static,
     {
         let publisher = self.publisher.clone();
-        self.call(move |turn, decision| {
-            let ended = turn.write(work, || decision.commit());
+        self.call(move |attempt, gate| {
+            let ended = attempt.write(work, || gate.commit());
             match &ended {
-                Ok(answer) => publisher.publish(&events(answer)),
-                Err(_) if turn.is_in_doubt() => publisher.publish(&[ChangeEvent::Resync]),
+                Ok(result) => publisher.publish(&events(result)),
+                Err(_) if attempt.is_in_doubt() => publisher.publish(&[ChangeEvent::Resync]),
                 Err(_) => {}
             }
             ended
@@ -130,22 +136,22 @@ impl Db {
         .await
     }
 
-    /// Reads who may see a ticket and how it stands, together with others that are asked for at the same time.
+    /// Reads the summary of a ticket, by one statement with concurrent calls.
     pub(crate) async fn head(&self, reference: TicketRef) -> Result<Option<TicketSummary>, StoreError> {
-        self.heads.read(reference).await
+        self.summaries.call(reference).await?
     }
 
-    /// Reads a thread, together with others that are asked for at the same time.
+    /// Reads a thread, by one statement with concurrent calls.
     pub(crate) async fn thread(&self, reference: TicketRef) -> Result<Option<Thread>, StoreError> {
-        self.threads.read(reference).await
+        self.threads.call(reference).await?
     }
 
-    /// Writes a ticket, in one commit with others that come at the same time.
+    /// Opens a ticket, in one commit with concurrent calls.
     pub(crate) async fn open(&self, opening: Opening) -> Result<OpenResult, StoreError> {
-        self.opener.open(opening).await
+        self.openings.call(opening).await
     }
 
-    /// Who tells of changes.
+    /// Who publishes changes.
     pub(crate) fn publisher(&self) -> &Publisher {
         &self.publisher
     }
@@ -160,36 +166,20 @@ impl Db {
         }
     }
 
-    /// Runs `work` on a blocking thread. If nobody waits for its end any more, because the caller is gone, it still
-    /// ends as it would have.
+    /// Runs `work` on a blocking thread. It ends as it would have even if the returned future is dropped.
     async fn call<T, W>(&self, work: W) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        W: FnOnce(&Turn, &Decision) -> Result<T, Failure> + Send + 'static,
+        W: FnOnce(&TransactionAttempt, &CommitGate) -> Result<T, Failure> + Send + 'static,
     {
-        let ends = Instant::now() + CALL_LIMIT;
-        // Who waits for a connection waits without a thread.
-        let place = timeout(POOL_WAIT, self.places.clone().acquire_owned()).await;
-        let Ok(Ok(place)) = place else {
-            return Err(UnavailableReason::PoolBusy.into());
+        let deadline = Instant::now() + CALL_LIMIT;
+        let permit = calls::permit(&self.permits).await?;
+        let gate = CommitGate::default();
+        let work = {
+            let (pool, gate) = (self.pool.clone(), gate.clone());
+            move || work(&TransactionAttempt::new(pool, deadline), &gate)
         };
-        let decision = Decision::default();
-        let span = tracing::Span::current();
-        let mut task = spawn_blocking({
-            let (pool, decision) = (self.pool.clone(), decision.clone());
-            move || {
-                let _place = place;
-                span.in_scope(|| work(&Turn::new(pool, ends), &decision).map_err(StoreError::from))
-            }
-        });
-        let ended = match timeout_at(ends.into(), &mut task).await {
-            Ok(ended) => ended,
-            Err(_) if decision.give_up() => return Err(UnavailableReason::TooSlow.into()),
-            Err(_) => timeout(COMMIT_LIMIT, task)
-                .await
-                .map_err(|_| UnavailableReason::TooSlow)?,
-        };
-        ended.unwrap_or_else(|panicked: JoinError| Err(StoreError::Failed(Arc::new(panicked))))
+        gate.wait(calls::spawn(permit, work), deadline, COMMIT_LIMIT).await?
     }
 }
 

@@ -3,18 +3,17 @@
 //!
 //! - `connect.rs`: where the server is, how it is reached, and why it can't be.
 //! - `migrate.rs`: the schema.
-//! - `db.rs`, `turn.rs`: how a call gets a connection, and how long it may take. `opener.rs`, `reader.rs`: how
-//!   tickets that are opened or read at the same time share a commit or a statement, by the threads of `crew.rs`. Blocking
-//!   lives in these and nowhere else.
+//! - `db.rs`, `attempt.rs`: how a call gets a connection, and how long it may take. `batches.rs`: what is executed in
+//!   batches.
 //! - `engine.rs`: what the shared statements need to know of Postgres; `locks.rs`: its advisory locks.
 //! - `claims.rs`, `customer_data.rs`, `keys.rs`, `listing.rs`, `openings.rs`, `search.rs`, `threads.rs`: what is asked in
 //!   Postgres' own way.
-//! - `announcements.rs`, `listener.rs`: the change feed, here and in other processes.
+//! - `publisher.rs`, `listener.rs`: the change feed, here and in other processes.
 
-mod announcements;
+mod attempt;
+mod batches;
 mod claims;
 mod connect;
-mod crew;
 mod customer_data;
 mod db;
 mod engine;
@@ -23,18 +22,16 @@ mod listener;
 mod listing;
 mod locks;
 mod migrate;
-mod opener;
 mod openings;
 #[cfg(test)]
 mod plans;
-mod reader;
+mod publisher;
 mod search;
 #[path = "../statements/mod.rs"]
 mod statements;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod threads;
-mod turn;
 
 pub use connect::ConnectError;
 pub use migrate::{Schema, check};

@@ -12,7 +12,7 @@ use ticket_domain::{
     ports::{OpenResult, Opening, StoreError, parse},
 };
 
-use super::{PostgresStore, reader::Found};
+use super::{PostgresStore, batches::Found};
 use crate::{
     failure::Failure,
     prepared::{Columns, typed},

@@ -1,10 +1,6 @@
-//! The connections: one that writes (`writer.rs`), and a few that read what was last committed meanwhile. Blocking lives
-//! in these two and nowhere else.
+//! The connections: one that writes (`writes.rs`), and a few that read what was last committed meanwhile.
 
-use std::{
-    sync::{Arc, PoisonError},
-    time::Duration,
-};
+use std::sync::Arc;
 
 use diesel::{
     Connection, SqliteConnection,
@@ -12,23 +8,17 @@ use diesel::{
     r2d2::{self, ConnectionManager, CustomizeConnection, NopErrorHandler},
 };
 use ticket_domain::ports::{ChangeEvent, PoolUse, StoreError, Subscriber};
-use tokio::{
-    sync::Semaphore,
-    task::{JoinError, spawn_blocking},
-    time::timeout,
-};
+use tokio::sync::Semaphore;
 
-pub(crate) use crate::failure::Failure;
 use crate::{
-    failure::UnavailableReason,
+    calls::{self, POOL_WAIT},
+    failure::{Failure, UnavailableReason},
     sqlite::{
         file::{File, OpenError},
-        writer::{Subscribers, Writer},
+        writes::Writer,
     },
+    subscribers::Subscribers,
 };
-
-/// How long a call waits for a connection to read by.
-const POOL_WAIT: Duration = Duration::from_millis(2_500);
 
 /// How many calls read at the same time.
 const READERS: u32 = 4;
@@ -50,53 +40,38 @@ pub(crate) struct Db {
     writer: Arc<Writer>,
     writers: Pool,
     readers: Pool,
-    /// As many as there are readers, so that a call waits without a thread.
-    places: Arc<Semaphore>,
-    subscribers: Subscribers,
+    /// One for each reader, so that a call waits without a thread.
+    permits: Arc<Semaphore>,
+    subscribers: Arc<Subscribers>,
 }
 
 impl Db {
-    /// Opens all connections. At most `together` calls that write share a commit.
-    pub(crate) fn open(file: &File, together: usize) -> Result<Self, OpenError> {
+    /// Opens all connections. At most `max_batch` calls that write share a commit.
+    pub(crate) fn open(file: &File, max_batch: usize) -> Result<Self, OpenError> {
         let writers = pool(file, 1, Settings { is_reader: false })?;
-        let subscribers = Subscribers::default();
+        let subscribers = Arc::<Subscribers>::default();
         Ok(Self {
-            writer: Arc::new(
-                Writer::start(writers.clone(), subscribers.clone(), together)
-                    .map_err(|error| file.failed(error.into()))?,
-            ),
+            writer: Arc::new(Writer::new(writers.clone(), subscribers.clone(), max_batch)),
             writers,
             readers: pool(file, READERS, Settings { is_reader: true })?,
-            places: Arc::new(Semaphore::new(READERS as usize)),
+            permits: Arc::new(Semaphore::new(READERS as usize)),
             subscribers,
         })
     }
 
-    /// Runs `work`, which only asks, on a blocking thread. It sees one state of the store throughout.
+    /// Runs `work`, which only reads, on a blocking thread. It sees one state of the store throughout.
     pub(crate) async fn read<T, W>(&self, work: W) -> Result<T, StoreError>
     where
         T: Send + 'static,
         W: FnOnce(&mut SqliteConnection) -> Result<T, Failure> + Send + 'static,
     {
-        let place = timeout(POOL_WAIT, self.places.clone().acquire_owned()).await;
-        let Ok(Ok(place)) = place else {
-            return Err(StoreError::from(UnavailableReason::PoolBusy));
-        };
+        let permit = calls::permit(&self.permits).await?;
         let readers = self.readers.clone();
-        let span = tracing::Span::current();
-        let task = spawn_blocking(move || {
-            let _place = place;
-            span.in_scope(|| {
-                let mut connection = readers
-                    .get()
-                    .map_err(|_| StoreError::from(UnavailableReason::PoolBusy))?;
-                connection
-                    .transaction(|connection| work(connection))
-                    .map_err(StoreError::from)
-            })
-        });
-        task.await
-            .unwrap_or_else(|panicked: JoinError| Err(StoreError::Failed(Arc::new(panicked))))
+        let work = move || {
+            let mut connection = readers.get().map_err(|_| UnavailableReason::PoolBusy)?;
+            connection.transaction(|connection| work(connection))
+        };
+        calls::spawn(permit, work).await
     }
 
     /// Runs `work` in a transaction that no other writer is beside. It is an `Fn`: if it shares a commit with others and
@@ -120,10 +95,9 @@ impl Db {
         self.writer.write(work, events).await
     }
 
-    /// From now on `subscriber` is told.
+    /// From now on `subscriber` hears of changes.
     pub(crate) fn follow(&self, subscriber: Arc<dyn Subscriber>) {
-        let mut subscribers = self.subscribers.write().unwrap_or_else(PoisonError::into_inner);
-        subscribers.push(subscriber);
+        self.subscribers.add(subscriber);
     }
 
     /// How the connections are used, the writer's and the readers'.

@@ -65,9 +65,9 @@ pub(crate) struct File {
     name: String,
 }
 
-/// Held by who is opening a database file. Ends when it is dropped, or with the process.
+/// Held while a database file is opened. Ends when it is dropped, or with the process.
 #[derive(Debug)]
-pub(crate) struct Turn {
+pub(crate) struct OpeningLock {
     _lock: fs::File,
 }
 
@@ -114,16 +114,16 @@ impl File {
         &self.name
     }
 
-    /// Waits until no other process, and no other thread of this one, is opening this file.
-    pub(crate) fn wait_for_turn(&self) -> Result<Turn, OpenError> {
+    /// Waits until no other process, and no other thread of this one, is opening this file, and keeps them from it.
+    pub(crate) fn lock(&self) -> Result<OpeningLock, OpenError> {
         let mut path = self.path.clone().into_os_string();
         path.push(".lock");
         let path = PathBuf::from(path);
-        let turn = private().create(true).truncate(false).open(&path).and_then(|file| {
+        let lock = private().create(true).truncate(false).open(&path).and_then(|file| {
             file.lock()?;
-            Ok(Turn { _lock: file })
+            Ok(OpeningLock { _lock: file })
         });
-        turn.map_err(|source| OpenError::File { path, source })
+        lock.map_err(|source| OpenError::File { path, source })
     }
 
     /// Makes an empty file, unless there is one. SQLite gives `-wal` and `-shm` the same mode.

@@ -14,10 +14,13 @@ use diesel::{
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use ticket_domain::ports::StoreError;
 
-use crate::sqlite::{
-    db::{Failure, SETTINGS},
-    file::{File, OpenError},
-    indexing,
+use crate::{
+    failure::Failure,
+    sqlite::{
+        db::SETTINGS,
+        file::{File, OpenError},
+        indexing,
+    },
 };
 
 pub(crate) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");

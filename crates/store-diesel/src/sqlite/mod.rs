@@ -2,7 +2,7 @@
 //!
 //! - `file.rs`: the folder and the file, private from their first moment.
 //! - `migrate.rs`: the schema; `check.rs`: how far it is.
-//! - `db.rs`, `writer.rs`: one writer, a few readers. Blocking lives there and nowhere else.
+//! - `db.rs`, `writes.rs`: a few readers, and one writer that executes calls in batches.
 //! - `engine.rs`: what the shared statements need to know of SQLite.
 //! - `claims.rs`, `customer_data.rs`, `indexing.rs`, `listing.rs`, `search.rs`, `threads.rs`: what is asked in SQLite's own
 //!   way.
@@ -31,7 +31,7 @@ mod search;
 #[path = "../statements/mod.rs"]
 mod statements;
 mod threads;
-mod writer;
+mod writes;
 
 use std::{path::Path, sync::Arc};
 
@@ -44,7 +44,7 @@ pub use scrub::scrub;
 use db::Db;
 #[cfg(test)]
 pub(crate) use migrate::MIGRATIONS;
-use writer::TOGETHER;
+use writes::MAX_BATCH;
 
 /// Tickets, messages and notifications in one SQLite file.
 ///
@@ -61,7 +61,7 @@ impl SqliteStore {
     /// A new folder gets mode 0700 and a new file 0600: they hold what customers wrote. Beside the file lie `-wal` and
     /// `-shm` while it is open (SQLite's own; they belong to the file) and `.lock`, empty, which is held while opening.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        Self::open_writing(path, TOGETHER)
+        Self::open_writing(path, MAX_BATCH)
     }
 
     /// As [`open`](Self::open), but each call that writes gets a commit of its own: what sharing commits is compared with.
@@ -70,14 +70,14 @@ impl SqliteStore {
         Self::open_writing(path, 1)
     }
 
-    fn open_writing(path: &Path, together: usize) -> Result<Self, OpenError> {
+    fn open_writing(path: &Path, max_batch: usize) -> Result<Self, OpenError> {
         let file = file::File::prepare(path)?;
         // Held until everything is open.
-        let _turn = file.wait_for_turn()?;
+        let _lock = file.lock()?;
         file.create_if_missing()?;
         migrate::migrate(&file)?;
         Ok(Self {
-            db: Db::open(&file, together)?,
+            db: Db::open(&file, max_batch)?,
         })
     }
 }

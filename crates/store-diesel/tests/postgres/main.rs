@@ -2,7 +2,7 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "these are tests")]
 
-mod announcing;
+mod change_feed;
 mod connecting;
 mod contract;
 mod corrupt;

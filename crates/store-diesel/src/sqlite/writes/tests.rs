@@ -1,4 +1,4 @@
-//! Jobs share commits and never a fate.
+//! Calls that write share commits, never a fate.
 
 use std::{
     future::poll_fn,
@@ -120,7 +120,7 @@ async fn what_waits_shares_a_commit() {
 
 /// One that fails, or panics, is told so, and what it wrote is not there; the others are written.
 #[tokio::test]
-async fn a_job_that_fails_harms_no_other() {
+async fn a_call_that_fails_harms_no_other() {
     let busy = Busy::new().await;
     let (before, after, bad) = (Arc::default(), Arc::default(), Arc::default());
     let first = busy.queue(writing("before", &before)).await;
@@ -131,7 +131,7 @@ async fn a_job_that_fails_harms_no_other() {
             Err(Failure::Query(diesel::result::Error::NotFound))
         })
         .await;
-    let panics = busy.queue(|_| resume_unwind(Box::new("a fault of ours"))).await;
+    let panics = busy.queue(|_| resume_unwind(Box::new("a bug of ours"))).await;
     let last = busy.queue(writing("after", &after)).await;
     busy.release.send(()).unwrap();
     first.await.unwrap();
@@ -273,21 +273,20 @@ async fn the_writer_ends_with_the_store() {
     assert_eq!(rows(&mut connection), 1);
 }
 
-/// Who can't hear.
-struct Deaf;
+struct Panicking;
 
-impl Subscriber for Deaf {
+impl Subscriber for Panicking {
     fn on_change(&self, _: ChangeEvent) {
-        resume_unwind(Box::new("a fault of a follower"));
+        resume_unwind(Box::new("a bug in a subscriber"));
     }
 }
 
 /// What is committed is answered so, whatever becomes of telling it, and the writer goes on.
 #[tokio::test]
-async fn a_follower_that_panics_ends_nothing() {
+async fn a_subscriber_that_panics_ends_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(&folder.path().join("tickets.db")).unwrap();
-    store.follow(Arc::new(Deaf));
+    store.follow(Arc::new(Panicking));
     let fixture = Fixture::new(Arc::new(store.clone()));
     for _ in 0..2 {
         let opening = fixture.opening(Timestamp::from_unix_micros(0).unwrap());
@@ -295,13 +294,13 @@ async fn a_follower_that_panics_ends_nothing() {
     }
 }
 
-/// What panics on the writer's thread when nobody takes it.
-struct Unwanted;
+/// What panics when it is dropped on another thread than where it was made: on the writer's.
+struct Unwanted(std::thread::ThreadId);
 
 impl Drop for Unwanted {
     fn drop(&mut self) {
-        if std::thread::current().name() == Some("tickets-writer") {
-            resume_unwind(Box::new("a fault of ours"));
+        if std::thread::current().id() != self.0 {
+            resume_unwind(Box::new("a bug of ours"));
         }
     }
 }
@@ -312,7 +311,8 @@ async fn the_writer_goes_on_after_a_panic() {
     let busy = Busy::new().await;
     let times = Arc::default();
     let committed = busy.queue(writing("before", &times)).await;
-    drop(begun(busy.store.db.write(|_| Ok(Unwanted))).await);
+    let here = std::thread::current().id();
+    drop(begun(busy.store.db.write(move |_| Ok(Unwanted(here)))).await);
     busy.release.send(()).unwrap();
     committed.await.unwrap();
     busy.store.db.write(writing("after", &times)).await.unwrap();

@@ -10,7 +10,10 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use crate::wire::{connect, connect_narrow, head, read_response, write};
+use crate::{
+    MEASURING, connect_narrow,
+    wire::{connect, head, read_response, write},
+};
 
 /// Slow clients of each kind.
 const CLIENTS: usize = 100;
@@ -94,6 +97,7 @@ async fn keep_waiting(way: Way, mut stream: TcpStream, end: Instant) {
 }
 
 async fn slow_clients_delay_nobody_else(engine: Engine) {
+    let _alone = MEASURING.lock().await;
     let store = TempStore::new(engine).await;
     let server = Arc::new(TestServer::on(&store).start().await);
     let reference = server.open().await;

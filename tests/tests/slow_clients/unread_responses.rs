@@ -9,7 +9,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::wire::{connect_narrow, head};
+use crate::{MEASURING, connect_narrow, wire::head};
 
 const CLIENTS: usize = 60;
 /// How long each sends.
@@ -31,6 +31,7 @@ async fn send_without_end(address: SocketAddr, path: &str) {
 }
 
 async fn takes_little_memory(path: &'static str) {
+    let _alone = MEASURING.lock().await;
     let store = TempStore::new(Engine::Sqlite).await;
     let server = TestServer::on(&store).start().await;
     assert_eq!(server.get(path).await.status, 200);

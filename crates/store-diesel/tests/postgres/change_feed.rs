@@ -1,4 +1,4 @@
-//! What one process commits, the others hear of.
+//! Changes that one process commits reach the subscribers of the others.
 
 use std::{
     collections::HashSet,
@@ -20,33 +20,33 @@ use uuid::Uuid;
 
 use crate::fixture::{connect, connection, now, opening};
 
-/// Passes on what it hears.
-struct Ear(UnboundedSender<ChangeEvent>);
+/// Passes on every event.
+struct Recorder(UnboundedSender<ChangeEvent>);
 
-impl Subscriber for Ear {
-    fn on_change(&self, events: ChangeEvent) {
-        self.0.send(events).ok();
+impl Subscriber for Recorder {
+    fn on_change(&self, event: ChangeEvent) {
+        self.0.send(event).ok();
     }
 }
 
 type Heard = UnboundedReceiver<ChangeEvent>;
 
 fn follow(store: &PostgresStore) -> Heard {
-    let (ear, heard) = unbounded_channel();
-    store.follow(Arc::new(Ear(ear)));
+    let (recorder, heard) = unbounded_channel();
+    store.follow(Arc::new(Recorder(recorder)));
     heard
 }
 
-/// Waits for these news, whatever comes before them.
+/// Waits for this event, whatever comes before it.
 async fn hears(heard: &mut Heard, wanted: ChangeEvent) {
     timeout(Duration::from_secs(5), async {
         while heard.recv().await.unwrap() != wanted {}
     })
     .await
-    .expect("news");
+    .expect("an event");
 }
 
-/// A store whose follower listens by now, beside so many others.
+/// A store that is listening by now, beside so many others.
 async fn listening(database: &TestDatabase, others: i64) -> (PostgresStore, Heard) {
     let store = connect(database.url(), 2).await.unwrap();
     let heard = follow(&store);
@@ -89,7 +89,7 @@ const LISTENING: &str =
     "FROM pg_stat_activity WHERE query LIKE '%pg_notify%' AND pid <> pg_backend_pid() AND datname = ";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_one_commits_the_other_hears_within_a_second() {
+async fn a_commit_reaches_another_process_within_a_second() {
     let database = TestDatabase::create().await;
     let (one, _heard) = listening(&database, 0).await;
     let (_other, mut heard) = listening(&database, 1).await;
@@ -97,13 +97,13 @@ async fn what_one_commits_the_other_hears_within_a_second() {
         let id = opens(&one).await;
         let events = timeout(Duration::from_secs(1), heard.recv())
             .await
-            .expect("news in time");
+            .expect("an event in time");
         assert_eq!(events, Some(ChangeEvent::Ticket(id)));
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_one_who_commits_hears_it_once() {
+async fn the_process_that_commits_gets_its_event_once() {
     let database = TestDatabase::create().await;
     let (one, mut heard) = listening(&database, 0).await;
     let (other, mut heard_by_other) = listening(&database, 1).await;
@@ -116,7 +116,7 @@ async fn the_one_who_commits_hears_it_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_changes_nothing_is_not_told() {
+async fn a_call_that_changes_nothing_publishes_nothing() {
     let database = TestDatabase::create().await;
     let (one, mut heard) = listening(&database, 0).await;
     let first = opening();
@@ -170,7 +170,7 @@ async fn many_quick_commits_are_all_heard() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn after_a_lost_connection_it_is_told_that_something_was_missed_and_then_all_again() {
+async fn after_a_lost_connection_comes_a_resync_and_then_every_event_again() {
     let database = TestDatabase::create().await;
     let (one, _heard) = listening(&database, 0).await;
     let (_other, mut heard) = listening(&database, 1).await;

@@ -1,83 +1,61 @@
-//! One call's way through the pool: a connection that answers, a transaction, and who decides whether it is committed.
+//! One call's way through the pool: a connection that answers, and a transaction that is repeated after a conflict.
 
 use std::{
     cell::Cell,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, OnceLock},
     time::Instant,
 };
 
 use diesel::{Connection, PgConnection, r2d2::R2D2Connection};
 
 use crate::{
+    calls::POOL_WAIT,
     failure::{Failure, UnavailableReason},
     postgres::{
         connect::ConnectError,
-        db::{POOL_WAIT, Pool, Pooled, is_lost},
+        db::{Pool, Pooled, is_lost},
     },
 };
 
-/// A twin can come first between our look and our commit. Then it is there for the next look, so more than two tries
-/// need twins that end as well.
-pub(crate) const TRIES: u8 = 4;
-
-/// Whether a call's work is committed or its caller gives it up: who comes first decides for good. So a caller that was
-/// told "unavailable" does not find it written afterwards.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Decision(Arc<OnceLock<bool>>);
-
-impl Decision {
-    /// Whether it is to be committed.
-    pub(crate) fn commit(&self) -> bool {
-        *self.0.get_or_init(|| true)
-    }
-
-    /// Whether it is given up.
-    pub(crate) fn give_up(&self) -> bool {
-        !*self.0.get_or_init(|| false)
-    }
-
-    /// Whether it was given up before.
-    pub(crate) fn is_given_up(&self) -> bool {
-        self.0.get() == Some(&false)
-    }
-}
+/// How often a transaction is attempted. A concurrent call can commit the same id first, between our look and our commit.
+/// The next look finds it, so more than two attempts need one that is gone again by then.
+const ATTEMPTS: u8 = 4;
 
 /// One call's way through the pool.
-pub(crate) struct Turn {
+pub(crate) struct TransactionAttempt {
     pool: Pool,
-    /// When no connection is waited for any more.
-    ends: Instant,
-    /// Whether the commit was begun.
+    /// No connection is waited for any longer.
+    deadline: Instant,
+    /// Whether the commit began.
     is_committing: Cell<bool>,
 }
 
-impl Turn {
-    /// Takes its connections from `pool`, until `ends`.
-    pub(crate) fn new(pool: Pool, ends: Instant) -> Self {
+impl TransactionAttempt {
+    /// Takes its connections from `pool`, until `deadline`.
+    pub(crate) fn new(pool: Pool, deadline: Instant) -> Self {
         Self {
             pool,
-            ends,
+            deadline,
             is_committing: Cell::new(false),
         }
     }
 
-    /// Whether a commit was begun. If the work has failed all the same, the connection broke before the commit was
-    /// answered, and nobody knows whether it is written.
+    /// Whether a commit began. If the work has failed all the same, the connection broke before the server confirmed the
+    /// commit, and nobody knows whether it is written.
     pub(crate) fn is_in_doubt(&self) -> bool {
         self.is_committing.get()
     }
 
-    /// Runs `work` in a transaction, again if a twin came first. `decide` is asked before the commit, whether somebody
-    /// still waits for it.
+    /// Runs `work` in a transaction, again after a conflict. Commits only if `commit` then returns true: whether the
+    /// caller is still waiting.
     pub(crate) fn write<T>(
         &self,
         work: impl Fn(&mut PgConnection) -> Result<T, Failure>,
-        decide: impl Fn() -> bool,
+        commit: impl Fn() -> bool,
     ) -> Result<T, Failure> {
         let mut ended = Err(Failure::Conflict);
-        for _ in 0..TRIES {
-            ended = self.attempt(|connection| self.transaction(connection, &work, &decide));
+        for _ in 0..ATTEMPTS {
+            ended = self.attempt(|connection| self.transaction(connection, &work, &commit));
             if !matches!(ended, Err(Failure::Conflict)) {
                 break;
             }
@@ -85,10 +63,10 @@ impl Turn {
         ended
     }
 
-    /// Runs `work`, which only asks.
+    /// Runs `work`, which only reads.
     pub(crate) fn read<T>(&self, work: impl Fn(&mut PgConnection) -> Result<T, Failure>) -> Result<T, Failure> {
         self.attempt(|connection| match work(connection) {
-            // Asking twice does no harm.
+            // Reading twice does no harm.
             Err(Failure::Query(error)) if is_lost(connection, &error) => Err(Failure::LostConnection(error)),
             ended => ended,
         })
@@ -109,15 +87,15 @@ impl Turn {
         &self,
         connection: &mut PgConnection,
         work: impl Fn(&mut PgConnection) -> Result<T, Failure>,
-        decide: impl Fn() -> bool,
+        commit: impl Fn() -> bool,
     ) -> Result<T, Failure> {
         self.is_committing.set(false);
         let mut has_begun = false;
         let ended = connection.transaction(|connection| {
             has_begun = true;
             let answer = work(connection)?;
-            // A try that is repeated for a twin has decided nothing.
-            if !decide() {
+            // Asked here, so that an attempt which ends in a conflict binds nobody.
+            if !commit() {
                 return Err(Failure::GivenUp);
             }
             self.is_committing.set(true);
@@ -130,7 +108,7 @@ impl Turn {
     }
 
     fn connection(&self) -> Result<Pooled, Failure> {
-        let left = self.ends.saturating_duration_since(Instant::now());
+        let left = self.deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(UnavailableReason::TooSlow.into());
         }
@@ -155,7 +133,7 @@ impl Turn {
     }
 }
 
-/// What `work` comes to, a panic included: others may wait for the thread that does it. r2d2 throws its connection away.
+/// The outcome of `work`, a panic included: others may wait for its thread. r2d2 throws its connection away.
 fn caught<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Failure::Panicked))
 }
