@@ -1,4 +1,4 @@
-//! The whole server except its socket: the API and the pages over a store in memory.
+//! The whole server except its socket: the API and the pages over a temporary store.
 
 use std::{
     cell::RefCell,
@@ -21,7 +21,7 @@ use actix_web::{
 use http_actix::{AppState, DeliveryMetrics, Settings};
 use notify_n8n::N8nComposer;
 use serde_json::Value;
-use store_contract::memory::MemoryStore;
+use store_diesel::SqliteStore;
 use ticket_domain::{
     Access, AccessKey, AccessKeys, EventKind, Managers, Message, MessageId, Notification,
     NotificationId, Payload, Priority, Ticket, TicketId, TicketLinks, Timestamp,
@@ -53,7 +53,7 @@ type Handling = Pin<Box<dyn Future<Output = Result<ServiceResponse<BoxBody>, act
 pub struct Server {
     runner: SystemRunner,
     service: Box<dyn Fn(Request) -> Handling>,
-    pub store: Arc<MemoryStore>,
+    pub store: Arc<SqliteStore>,
     cookie: String,
     document: Value,
     answered: u32,
@@ -131,7 +131,7 @@ pub fn with_server(act: impl FnOnce(&mut Server)) {
 impl Server {
     fn new() -> Self {
         let runner = System::new();
-        let store = Arc::new(MemoryStore::default());
+        let store = Arc::new(SqliteStore::temporary().expect("a store"));
         runner.block_on(store_ticket(&*store));
         let service = runner.block_on(serve(&store));
         let mut server = Self {
@@ -250,7 +250,7 @@ impl Server {
 }
 
 /// A ticket with its first message, whose notification was sent.
-async fn store_ticket(store: &MemoryStore) {
+async fn store_ticket(store: &SqliteStore) {
     let id = |number| Uuid::from_u128(number);
     let key: AccessKey = KEY.parse().expect("a key");
     let opening = Opening {
@@ -284,7 +284,7 @@ async fn store_ticket(store: &MemoryStore) {
     store.open(opening).await.expect("room for a ticket");
 }
 
-async fn serve(memory: &Arc<MemoryStore>) -> Box<dyn Fn(Request) -> Handling> {
+async fn serve(memory: &Arc<SqliteStore>) -> Box<dyn Fn(Request) -> Handling> {
     let store: Arc<dyn Store> = memory.clone();
     let to = |number: &str| number.parse().expect("a number");
     let around = Context {

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use fuzz::oracle;
 use libfuzzer_sys::{Corpus, fuzz_target};
-use store_contract::{Fixture, memory::MemoryStore};
+use store_contract::Fixture;
 use store_diesel::SqliteStore;
 use ticket_domain::{
     SearchText, TicketQuery, Timestamp,
@@ -26,7 +26,6 @@ struct Found {
     store: SqliteStore,
     /// What each ticket can be found by, the newest first.
     words: Vec<(String, Vec<String>)>,
-    _folder: tempfile::TempDir,
 }
 
 static FOUND: LazyLock<Found> = LazyLock::new(|| {
@@ -34,9 +33,8 @@ static FOUND: LazyLock<Found> = LazyLock::new(|| {
         .enable_time()
         .build()
         .expect("a runtime");
-    let folder = tempfile::tempdir().expect("a folder");
-    let store = SqliteStore::open(&folder.path().join("tickets.db")).expect("a store");
-    let fixture = Fixture::new(Arc::new(MemoryStore::default()));
+    let store = SqliteStore::temporary().expect("a store");
+    let fixture = Fixture::new(Arc::new(store.clone()));
     let now = Timestamp::from_unix_micros(1_736_937_000_000_000).expect("a moment");
     let mut words = Vec::new();
     for subject in SUBJECTS {
@@ -59,7 +57,6 @@ static FOUND: LazyLock<Found> = LazyLock::new(|| {
         runtime,
         store,
         words,
-        _folder: folder,
     }
 });
 

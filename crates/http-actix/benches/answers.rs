@@ -1,4 +1,4 @@
-//! What an answer costs where the store costs nothing: a thread that lies in memory, read over a kept connection of this
+//! What an answer costs where the store costs little: a thread in a small file, read over a kept connection of this
 //! machine by one reader, with everything around it: parsing the request, access, JSON, `ETag`, the log line's place.
 //! `GET /health/live`, which does none of that, stands beside it. `cargo bench -p http-actix`.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark")]
@@ -17,7 +17,7 @@ use std::{
 use criterion::{Criterion, criterion_group, criterion_main};
 use http_actix::{AppState, DeliveryMetrics, Settings, serve, state_tag};
 use serde_json::{Value, json};
-use store_contract::memory::MemoryStore;
+use store_diesel::SqliteStore;
 use ticket_domain::{
     Access, Delivery, DeliveryRoute, DeliveryState, Managers, Payload, TicketLinks, TicketVersion, Timestamp,
     ports::{Clock, Composer, Event, Random, Store, WakeSignal},
@@ -65,7 +65,7 @@ impl WakeSignal for Nothing {
 }
 
 fn state() -> AppState {
-    let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::temporary().unwrap());
     let context = Context {
         clock: Arc::new(Stopped),
         random: Arc::new(Counter(AtomicU64::new(0))),

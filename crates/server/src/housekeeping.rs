@@ -211,7 +211,8 @@ fn log(looked: &Result<Cleared, StoreError>, has_failed: &mut bool) {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use store_contract::{Fixture, memory::MemoryStore};
+    use store_contract::Fixture;
+    use store_diesel::SqliteStore;
     use ticket_domain::{
         EventKind, Message, Timestamp,
         ports::{Append, AttemptOutcome, Claim, QuestionUpdate, StoreUnmatched},
@@ -274,7 +275,7 @@ mod tests {
 
     /// What is left of the two after as many looks as there are in some days.
     async fn left_on(now: Timestamp, retention: Option<Duration>) -> [bool; 2] {
-        let fixture = Fixture::new(Arc::new(MemoryStore::default()));
+        let fixture = Fixture::new(Arc::new(SqliteStore::temporary().unwrap()));
         let ids = two_delivered(&fixture).await;
         let store = fixture.store();
         let stop = CancellationToken::new();
@@ -311,7 +312,7 @@ mod tests {
     /// Whether the customers of a ticket of day 0 and of one of day 0 that something happened to on day 10, and what was
     /// kept on day 0, are erased on a day.
     async fn erased_on(now: Timestamp, tickets: Option<Duration>) -> [bool; 3] {
-        let fixture = Fixture::new(Arc::new(MemoryStore::default()));
+        let fixture = Fixture::new(Arc::new(SqliteStore::temporary().unwrap()));
         let store = fixture.store();
         let (old, alive) = (fixture.opening(day(0)), fixture.opening(day(0)));
         for opening in [&old, &alive] {

@@ -7,7 +7,8 @@ use std::{ffi::OsString, path::Path, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use server::{Application, Builder, Config};
-use store_contract::memory::MemoryStore;
+use store_contract::FailingStore;
+use store_diesel::SqliteStore;
 use ticket_domain::{
     Payload,
     ports::{Composer, Delivering, DeliveryResult, Event, Notifier, Store, StoreHealth as _},
@@ -42,11 +43,16 @@ impl Notifier for Pager {
     }
 }
 
-// 2. Another store: `MemoryStore` stands for yours. It keeps the contract, which is checked like this.
+// 2. Another store: `FailingStore`, which wraps one of ours, stands for yours. It keeps the contract, which is checked like
+// this.
 
 #[allow(clippy::unused_async, reason = "most stores have to wait for something")]
 async fn empty_store() -> (Arc<dyn Store>, ()) {
-    (Arc::new(MemoryStore::default()), ())
+    (Arc::new(store_of_your_own()), ())
+}
+
+fn store_of_your_own() -> FailingStore {
+    FailingStore::new(Arc::new(SqliteStore::temporary().unwrap()), false)
 }
 
 mod the_store_keeps_the_contract {
@@ -81,7 +87,7 @@ async fn post(url: &str, body: &Value) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_whole_loop_runs_with_other_adapters() {
     let (shown, mut pages) = mpsc::unbounded_channel();
-    let store = Arc::new(MemoryStore::default());
+    let store = Arc::new(store_of_your_own());
     let application = start(store.clone(), Pager { shown }).await;
     let api = format!("http://{}/api/ticket", application.address());
 

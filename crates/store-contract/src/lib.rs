@@ -7,29 +7,29 @@
 //! // tests/contract.rs of your crate, which needs tokio with `macros` and `rt-multi-thread`.
 //! use std::sync::Arc;
 //!
-//! use store_contract::memory::MemoryStore;
+//! use store_diesel::SqliteStore;
 //! use ticket_domain::ports::Store;
 //!
 //! async fn empty_store() -> (Arc<dyn Store>, ()) {
-//!     (Arc::new(MemoryStore::default()), ())
+//!     (Arc::new(SqliteStore::temporary().unwrap()), ())
 //! }
 //!
 //! store_contract::store_contract!(empty_store);
 //! ```
 //!
 //! The second value is a guard: anything that removes the store's data when it is dropped at the end of a test, such
-//! as a temporary folder. Each test gets a store of its own. [`memory::MemoryStore`] is the shortest store that keeps the contract, and the
-//! place to begin reading.
+//! as a temporary folder. Each test gets a store of its own.
 
 // This crate is test code: a case that finds a fault panics.
 #![allow(clippy::expect_used, clippy::missing_panics_doc, clippy::panic, clippy::unwrap_used)]
 
 pub mod cases;
 mod everything;
+mod failing;
 mod fixture;
-pub mod memory;
 
 pub use everything::{call_everything, list_everything};
+pub use failing::FailingStore;
 pub use fixture::Fixture;
 
 /// Makes every case of the contract a test of the store that the given function makes: an

@@ -4,7 +4,7 @@
 use std::{
     pin::pin,
     sync::{Arc, OnceLock},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use ticket_domain::ports::StoreError;
@@ -50,11 +50,11 @@ impl CommitGate {
     pub(crate) async fn wait<T>(
         &self,
         outcome: impl Future<Output = T>,
-        deadline: Instant,
+        deadline: tokio::time::Instant,
         commit_limit: Duration,
     ) -> Result<T, UnavailableReason> {
         let mut outcome = pin!(outcome);
-        match timeout_at(deadline.into(), &mut outcome).await {
+        match timeout_at(deadline, &mut outcome).await {
             Ok(outcome) => Ok(outcome),
             Err(_) if self.give_up() => Err(UnavailableReason::TooSlow),
             Err(_) => timeout(commit_limit, outcome)

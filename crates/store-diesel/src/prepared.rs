@@ -1,7 +1,7 @@
 //! Statements that a connection prepares once and then only runs.
 //!
 //! diesel keeps no UPDATE, no INSERT of several rows and nothing that is written by hand, since it can't know how many
-//! different ones there will be. Such a statement is parsed and planned anew each time, on Postgres in a round trip of its
+//! different ones there will be. Such a statement is parsed and planned again each time, on Postgres in a round trip of its
 //! own.
 
 use std::marker::PhantomData;
@@ -19,7 +19,7 @@ use diesel::{
 pub(crate) struct Prepared<Q>(Q);
 
 /// Has the connection keep `statement`, of which there must be only one, or a few that differ. It must give rows, and they
-/// must be loaded: `execute` hands diesel a reference, and by that it is prepared anew.
+/// must be loaded: `execute` hands diesel a reference, and by that it is prepared again.
 pub(crate) fn prepared<Q>(statement: Q) -> Prepared<Q> {
     Prepared(statement)
 }

@@ -1,61 +1,18 @@
 //! Who may see a ticket, and what it costs to see that nothing changed.
 #![allow(clippy::panic, clippy::unwrap_used)]
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering::SeqCst},
-};
+use std::sync::Arc;
 
-use async_trait::async_trait;
-use store_contract::{Fixture, memory::MemoryStore};
+use store_contract::{FailingStore, Fixture};
+use store_diesel::SqliteStore;
 use ticket_domain::{
-    Access, AccessLevel, ExternalId, Message, Thread, Ticket, TicketRef, TicketSummary, TicketVersion, Timestamp,
-    ports::{
-        Append, Appended, OpenResult, Opening, StoreError, StoreUnmatched, StoredUnmatched, TicketLookup, TicketStore,
-    },
+    Access, AccessLevel, Ticket, TicketRef, TicketVersion, Timestamp,
+    ports::TicketStore,
     use_cases::{Admitted, Credentials, ViewError, ViewTicket},
 };
 
-/// Counts how many threads and heads are read.
-#[derive(Default)]
-struct Counted {
-    inner: Arc<MemoryStore>,
-    threads: AtomicUsize,
-    heads: AtomicUsize,
-}
-
-#[async_trait]
-impl TicketStore for Counted {
-    async fn open(&self, opening: Opening) -> Result<OpenResult, StoreError> {
-        self.inner.open(opening).await
-    }
-    async fn opened_since(&self, since: Timestamp) -> Result<u64, StoreError> {
-        self.inner.opened_since(since).await
-    }
-    async fn find(&self, look_up: TicketLookup) -> Result<Option<Ticket>, StoreError> {
-        self.inner.find(look_up).await
-    }
-    async fn head(&self, reference: TicketRef) -> Result<Option<TicketSummary>, StoreError> {
-        self.heads.fetch_add(1, SeqCst);
-        self.inner.head(reference).await
-    }
-    async fn thread(&self, reference: TicketRef) -> Result<Option<Thread>, StoreError> {
-        self.threads.fetch_add(1, SeqCst);
-        self.inner.thread(reference).await
-    }
-    async fn append(&self, append: Append) -> Result<Appended, StoreError> {
-        self.inner.append(append).await
-    }
-    async fn kept(&self, external_id: ExternalId) -> Result<Option<Message>, StoreError> {
-        self.inner.kept(external_id).await
-    }
-    async fn store_unmatched(&self, keep: StoreUnmatched) -> Result<StoredUnmatched, StoreError> {
-        self.inner.store_unmatched(keep).await
-    }
-}
-
 struct World {
-    store: Arc<Counted>,
+    store: Arc<FailingStore>,
     view: ViewTicket,
     ticket: Ticket,
     state: TicketVersion,
@@ -63,8 +20,8 @@ struct World {
 
 impl World {
     async fn new(access: Access) -> Self {
-        let store = Arc::new(Counted::default());
-        let fixture = Fixture::new(store.inner.clone());
+        let store = Arc::new(FailingStore::new(Arc::new(SqliteStore::temporary().unwrap()), false));
+        let fixture = Fixture::new(store.clone());
         let opening = fixture.opening(Timestamp::from_unix_micros(0).unwrap());
         let ticket = opening.ticket.clone();
         store.open(opening).await.unwrap();
@@ -87,7 +44,7 @@ impl World {
 
     /// How many heads and how many threads were read since the last time.
     fn read(&self) -> (usize, usize) {
-        (self.store.heads.swap(0, SeqCst), self.store.threads.swap(0, SeqCst))
+        (self.store.take_calls("head"), self.store.take_calls("thread"))
     }
 }
 

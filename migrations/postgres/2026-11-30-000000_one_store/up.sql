@@ -1,6 +1,6 @@
 -- The field's words for tables and columns, one schema for both engines (counters are BIGINT), and no list of an enum's
 -- words in a CHECK: the domain alone knows them, and a row that it refuses is reported as corrupt. Tables whose counters
--- grow are written anew, some ten seconds for a million messages. Programs of the version before can't use a database after
+-- grow are rewritten, and locked for as long as that takes. Programs of the version before can't use a database after
 -- this: stop them first.
 
 -- Numbers can be given, as a restored backup does.

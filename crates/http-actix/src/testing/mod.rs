@@ -9,7 +9,6 @@ mod any_json;
 mod client;
 mod clock;
 mod documented;
-mod failing_store;
 pub(crate) mod inbox;
 pub(crate) mod pages;
 mod stream;
@@ -22,6 +21,7 @@ use std::{
 
 use actix_web::web::ServiceConfig;
 use serde_json::{Value, json};
+use store_diesel::SqliteStore;
 use ticket_domain::{
     DeliveryRoute, LeaseToken, Managers, Payload, TicketLinks,
     ports::{AttemptOutcome, Claim, Clock, Composer, Event, Outbox, Random, Store, WakeSignal},
@@ -34,7 +34,7 @@ pub(crate) use any_json::any_json;
 pub(crate) use client::{Request, Response};
 pub(crate) use clock::{SystemClock, TestClock};
 pub(crate) use documented::fault;
-pub(crate) use failing_store::FailingStore;
+pub(crate) use store_contract::FailingStore;
 pub(crate) use stream::{EventStream, Piece};
 
 /// The key that n8n shows in tests.
@@ -71,7 +71,6 @@ pub(crate) struct TestApp {
     pub(crate) clock: Arc<TestClock>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<std::io::Result<()>>>,
-    _folder: tempfile::TempDir,
 }
 
 struct SystemRandom;
@@ -129,9 +128,8 @@ impl TestApp {
             routes: |_| (),
         };
         change(&mut setup);
-        let folder = tempfile::tempdir().unwrap();
         let store = setup.store.take().unwrap_or_else(|| {
-            let sqlite = store_diesel::SqliteStore::open(&folder.path().join("tickets.db")).unwrap();
+            let sqlite = SqliteStore::temporary().unwrap();
             Arc::new(FailingStore::new(Arc::new(sqlite), setup.is_down))
         });
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -155,7 +153,6 @@ impl TestApp {
             clock,
             stop: Some(stop),
             thread: Some(thread),
-            _folder: folder,
         }
     }
 

@@ -10,7 +10,7 @@ use diesel::{
 };
 use ticket_domain::{
     AuditAction, MessageId, Redaction, TicketId, Timestamp,
-    ports::{AuditStamp, ChangeEvent, EraseStats, EraseTarget, Erasure},
+    ports::{AuditStamp, ChangeEvent, EraseStats},
 };
 
 use super::statements::{
@@ -26,43 +26,37 @@ use crate::{
 /// What was not sent yet of these messages is given up, and nothing of it is left. Who is just sending it finds its lease
 /// gone.
 const CANCEL: &str = "
-    WITH told AS MATERIALIZED (
+    WITH notified AS MATERIALIZED (
         SELECT n.id, n.state FROM messages m JOIN notifications n ON n.ticket_id = m.ticket_id AND n.seq = m.seq
         WHERE m.id = ANY ($1) ORDER BY n.id FOR UPDATE OF n)
     UPDATE notifications n
     SET payload = '', last_error = NULL, lease = NULL, due_at = NULL,
-        state = CASE WHEN told.state IN ('waiting', 'held') THEN 'dead' ELSE told.state END,
-        settled_at = CASE WHEN told.state IN ('waiting', 'held') THEN $2 ELSE n.settled_at END
-    FROM told WHERE n.id = told.id
-    RETURNING told.state IN ('waiting', 'held') AS is_cancelled";
+        state = CASE WHEN notified.state IN ('waiting', 'held') THEN 'dead' ELSE notified.state END,
+        settled_at = CASE WHEN notified.state IN ('waiting', 'held') THEN $2 ELSE n.settled_at END
+    FROM notified WHERE n.id = notified.id
+    RETURNING notified.state IN ('waiting', 'held') AS is_cancelled";
 
-/// The words by which messages are found, made anew of what the rows say now.
-const GATHER_ANEW: &str = "
+/// Rebuilds the words by which messages are found from what their rows contain now.
+const REINDEX: &str = "
     UPDATE ticket_search s SET words = search_vector(t, m.body)
     FROM messages m JOIN tickets t ON t.id = m.ticket_id
     WHERE m.id = ANY ($1) AND s.ticket_number = t.number AND s.seq = m.seq";
 /// The same of a ticket that will have no customer.
-const GATHER_OF_NOBODY: &str = "
+const REINDEX_ERASED: &str = "
     UPDATE ticket_search s SET words = array_to_tsvector(search_words(t.reference || ' [erased]'))
     FROM messages m JOIN tickets t ON t.id = m.ticket_id
     WHERE m.id = ANY ($1) AND s.ticket_number = t.number AND s.seq = m.seq";
 
-/// Every writer takes its locks in this order: key, external id, who is asked, question, ticket, message, notification.
-pub(crate) fn erase(
+/// Erases. Nothing more is needed: a row that is overwritten goes with the next vacuum.
+pub(crate) fn securely<T>(
     connection: &mut PgConnection,
-    erasure: &Erasure,
-) -> Result<(EraseStats, Vec<ChangeEvent>), Failure> {
-    let note = AuditStamp {
-        id: erasure.entry,
-        at: erasure.at,
-    };
-    match &erasure.what {
-        EraseTarget::Ticket { id, after, limit } => erase_ticket(connection, *id, *after, *limit, note),
-        EraseTarget::Messages(messages) => erase_messages(connection, messages, note),
-    }
+    erase: impl FnOnce(&mut PgConnection) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    erase(connection)
 }
 
-fn erase_ticket(
+/// Every writer takes its locks in this order: key, external id, who is asked, question, ticket, message, notification.
+pub(crate) fn erase_ticket(
     connection: &mut PgConnection,
     ticket: TicketId,
     after: u64,
@@ -100,7 +94,7 @@ fn erase_ticket(
     written.truncate(limit.into());
     let last = written.last().and_then(|(_, seq, _)| u64::try_from((*seq)?).ok());
     let ids: Vec<Stored<MessageId>> = written.iter().map(|(id, ..)| Stored(*id)).collect();
-    overwrite(connection, &ids, GATHER_OF_NOBODY)?;
+    overwrite(connection, &ids, REINDEX_ERASED)?;
     let removed = EraseStats {
         tickets: u64::from(is_last && has_somebody),
         messages: written.iter().filter(|(.., says_something)| *says_something).count() as u64,
@@ -121,7 +115,7 @@ fn erase_ticket(
     Ok((removed, vec![ChangeEvent::Ticket(ticket)]))
 }
 
-fn erase_messages(
+pub(crate) fn erase_messages(
     connection: &mut PgConnection,
     wanted: &[MessageId],
     note: AuditStamp,
@@ -135,7 +129,7 @@ fn erase_messages(
         .select((messages::id, messages::ticket_id))
         .load(connection)?;
     let ids: Vec<Stored<MessageId>> = written.iter().map(|(id, _)| Stored(*id)).collect();
-    overwrite(connection, &ids, GATHER_ANEW)?;
+    overwrite(connection, &ids, REINDEX)?;
     let removed = EraseStats {
         messages: ids.len() as u64,
         cancelled: cancel(connection, &ids, note.at)?,
@@ -189,7 +183,7 @@ fn raise_versions(connection: &mut PgConnection, of: &[Stored<MessageId>]) -> Re
 }
 
 /// Puts nothing in the place of what messages said, and of what they are found by.
-fn overwrite(connection: &mut PgConnection, ids: &[Stored<MessageId>], gather: &str) -> Result<(), Failure> {
+fn overwrite(connection: &mut PgConnection, ids: &[Stored<MessageId>], reindex: &str) -> Result<(), Failure> {
     update(messages::table.filter(messages::id.eq_any(ids)))
         .set((
             messages::body.eq(Redaction::TEXT),
@@ -200,19 +194,19 @@ fn overwrite(connection: &mut PgConnection, ids: &[Stored<MessageId>], gather: &
             )),
         ))
         .execute(connection)?;
-    sql_query(gather).bind::<Array<Id>, _>(ids).execute(connection)?;
+    sql_query(reindex).bind::<Array<Id>, _>(ids).execute(connection)?;
     Ok(())
 }
 
 fn cancel(connection: &mut PgConnection, ids: &[Stored<MessageId>], at: Timestamp) -> Result<u64, Failure> {
     #[derive(QueryableByName)]
-    struct Told {
+    struct Notified {
         #[diesel(sql_type = Bool)]
         is_cancelled: bool,
     }
-    let told: Vec<Told> = sql_query(CANCEL)
+    let notified: Vec<Notified> = sql_query(CANCEL)
         .bind::<Array<Id>, _>(ids)
         .bind::<Moment, _>(Stored(at))
         .load(connection)?;
-    Ok(told.iter().filter(|told| told.is_cancelled).count() as u64)
+    Ok(notified.iter().filter(|notified| notified.is_cancelled).count() as u64)
 }

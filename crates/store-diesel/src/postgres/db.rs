@@ -179,7 +179,8 @@ impl Db {
             let (pool, gate) = (self.pool.clone(), gate.clone());
             move || work(&TransactionAttempt::new(pool, deadline), &gate)
         };
-        gate.wait(calls::spawn(permit, work), deadline, COMMIT_LIMIT).await?
+        gate.wait(calls::spawn(permit, work), deadline.into(), COMMIT_LIMIT)
+            .await?
     }
 }
 

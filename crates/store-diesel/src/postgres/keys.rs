@@ -20,15 +20,15 @@ use crate::{
     types::{Id, Moment, Stored},
 };
 
-/// Many keys, over those whose time has ended at `$5`.
+/// Writes many keys, over those that have expired at `$5`.
 const REMEMBER_OPENINGS: &str = "
     INSERT INTO idempotency_keys (key, digest, ticket_id, expires_at) SELECT * FROM unnest($1, $2, $3, $4)
     ON CONFLICT (key) DO UPDATE SET digest = excluded.digest, ticket_id = excluded.ticket_id,
         expires_at = excluded.expires_at, message_id = NULL
     WHERE idempotency_keys.expires_at <= $5 RETURNING key";
 
-/// What the keys of openings were used for before, by the id of the ticket that was to be opened. A key whose time has
-/// ended counts for nothing.
+/// Finds what the keys of openings were used for before, by the id of the ticket that was to be opened. An expired key counts
+/// for nothing.
 pub(crate) fn existing(
     connection: &mut PgConnection,
     openings: &[&Opening],
@@ -66,7 +66,7 @@ pub(crate) fn existing(
     Ok(existing)
 }
 
-/// Writes the keys of openings, over those whose time has ended. Waits for a twin that is writing the same key.
+/// Writes the keys of openings over expired ones. Waits for a concurrent duplicate that is writing the same key.
 pub(crate) fn remember_openings(connection: &mut PgConnection, openings: &[&Opening]) -> Result<(), Failure> {
     let keyed = openings
         .iter()

@@ -1,15 +1,9 @@
-//! Lists of tickets, by when they last changed, and what of them needs an operator.
+//! Lists of tickets, by when they last changed.
 
-use diesel::{
-    prelude::*,
-    sql_query,
-    sql_types::{BigInt, Text},
-};
-use ticket_domain::{
-    Attention, Awaiting, Oldest, Priority, Sender, Status, TicketListItem, TicketPage, TicketQuery, Timestamp,
-    ports::parse,
-};
+use diesel::{prelude::*, sql_query, sql_types::BigInt};
+use ticket_domain::{TicketListItem, TicketPage, TicketQuery, Timestamp};
 
+use super::statements::lists;
 use crate::{
     failure::Failure,
     prepared::prepared,
@@ -34,27 +28,6 @@ macro_rules! listed {
     };
 }
 pub(crate) use listed;
-
-/// Counts no further than it must, in the order of the index: a plan that reads the table for the first so many would
-/// read all of it where the open ones are the newest.
-const AWAITING_MANAGER: &str = "
-    SELECT count(*) AS count FROM (
-        SELECT FROM tickets WHERE status = 'open' AND last_sender = 'customer'
-        ORDER BY priority, updated_at, number LIMIT $1) AS counted";
-
-#[derive(QueryableByName)]
-struct Count {
-    #[diesel(sql_type = BigInt)]
-    count: i64,
-}
-
-#[derive(QueryableByName)]
-struct OldestRow {
-    #[diesel(sql_type = Text)]
-    reference: String,
-    #[diesel(sql_type = Moment)]
-    updated_at: Timestamp,
-}
 
 /// One page of the tickets that meet the conditions but the text, the last changed first.
 pub(crate) fn page(connection: &mut PgConnection, listing: &TicketQuery) -> Result<TicketPage, Failure> {
@@ -108,58 +81,14 @@ fn query(listing: &TicketQuery) -> Option<String> {
 }
 
 /// The kinds of tickets that are wanted, as conditions; without any condition, one of all.
-fn kinds(listing: &TicketQuery) -> Vec<String> {
-    if listing.status.is_none() && listing.priority.is_none() && listing.awaiting.is_none() {
+fn kinds(query: &TicketQuery) -> Vec<String> {
+    if query.status.is_none() && query.priority.is_none() && query.awaiting.is_none() {
         return vec![String::new()];
     }
-    let mut kinds = Vec::new();
-    for &status in Status::ALL {
-        for &sender in Sender::ALL {
-            for &priority in Priority::ALL {
-                if listing.status.is_none_or(|wanted| wanted == status)
-                    && listing.priority.is_none_or(|wanted| wanted == priority)
-                    && listing
-                        .awaiting
-                        .is_none_or(|wanted| Awaiting::after(sender, status) == Some(wanted))
-                {
-                    kinds.push(format!(
-                        "status = '{status}' AND last_sender = '{sender}' AND priority = '{priority}' AND "
-                    ));
-                }
-            }
-        }
-    }
+    let kinds = lists::kinds(query).into_iter();
     kinds
-}
-
-/// What needs an operator.
-pub(crate) fn attention(connection: &mut PgConnection) -> Result<Attention, Failure> {
-    let counted = sql_query(AWAITING_MANAGER).bind::<BigInt, _>(i64::from(Attention::COUNTED));
-    let Count { count } = prepared(counted).get_result(connection)?;
-    let oldest: Option<OldestRow> = prepared(sql_query(oldest_awaiting_manager()))
-        .get_result(connection)
-        .optional()?;
-    let oldest = oldest.map(|row| {
-        Ok::<_, Failure>(Oldest {
-            reference: parse("tickets", "reference", &row.reference)?,
-            since: row.updated_at,
+        .map(|(status, sender, priority)| {
+            format!("status = '{status}' AND last_sender = '{sender}' AND priority = '{priority}' AND ")
         })
-    });
-    Ok(Attention {
-        awaiting_manager: u32::try_from(count).unwrap_or(Attention::COUNTED),
-        oldest: oldest.transpose()?,
-    })
-}
-
-/// The oldest of each priority, and of those the oldest.
-fn oldest_awaiting_manager() -> String {
-    let of_each = Priority::ALL.iter().map(|priority| {
-        format!(
-            "(SELECT number, reference, updated_at FROM tickets
-              WHERE status = 'open' AND last_sender = 'customer' AND priority = '{priority}'
-              ORDER BY updated_at, number LIMIT 1)"
-        )
-    });
-    let of_each: Vec<String> = of_each.collect();
-    format!("{} ORDER BY updated_at, number LIMIT 1", of_each.join(" UNION ALL "))
+        .collect()
 }

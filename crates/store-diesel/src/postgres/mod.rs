@@ -42,7 +42,7 @@ use db::Db;
 ///
 /// Every call ends within 4 seconds, whatever the database does. A call whose connection breaks between sending the
 /// commit and hearing of it ends as unavailable, though it may have been written; repeating a call is harmless wherever
-/// the request carries an idempotency key or the message an outside id.
+/// the request carries an idempotency key or the message an external id.
 #[derive(Clone)]
 pub struct PostgresStore {
     db: Db,

@@ -21,8 +21,8 @@ use crate::{
 
 /// Opens tickets; says of each what became of it. No two have the same key.
 ///
-/// Every writer takes its locks in this order: references as they sort, then keys as they sort. So twins wait for each
-/// other, never in a circle.
+/// Every writer takes its locks in this order: references as they sort, then keys as they sort. So concurrent duplicates wait for
+/// each other, never in a circle.
 pub(crate) fn open(connection: &mut PgConnection, openings: &[&Opening]) -> Result<Vec<OpenResult>, Failure> {
     let mut existing = keys::existing(connection, openings)?;
     let is_new = |opening: &&&Opening| !existing.contains_key(&opening.ticket.id);
@@ -33,7 +33,7 @@ pub(crate) fn open(connection: &mut PgConnection, openings: &[&Opening]) -> Resu
         .into_iter()
         .partition(|opening| written.contains(&opening.ticket.id));
     keys::remember_openings(connection, &new)?;
-    // The ticket that has the reference may be a twin's, which was written after our first look.
+    // The ticket that has the reference may be a concurrent duplicate's, which was written after our first look.
     existing.extend(keys::existing(connection, &refused)?);
     let opened = openings.iter().map(|opening| {
         if written.contains(&opening.ticket.id) {
@@ -52,7 +52,7 @@ const INSERT: &str = "
     WITH input AS (SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
         $19, $20, $21, $22, $23, $24, $25) AS input (id, reference, customer_name, customer_phone, customer_email, subject,
         priority, status, customer_key, reader_key, opened, updated, message_id, sender, channel, from_phone, body,
-        media_url, external_id, said, notification_id, event, payload, addressed, told)),
+        media_url, external_id, said, notification_id, event, payload, addressed, notified)),
     opened AS (
         INSERT INTO tickets (id, reference, customer_name, customer_phone, customer_email, subject, priority, status,
             customer_key, reader_key, version, created_at, updated_at)
@@ -63,10 +63,10 @@ const INSERT: &str = "
         INSERT INTO messages (id, ticket_id, seq, sender, channel, from_phone, body, media_url, external_id, created_at)
         SELECT message_id, id, 1, sender, channel, from_phone, body, media_url, external_id, said
         FROM input WHERE (id IN (SELECT id FROM opened)) IS TRUE),
-    told AS (
+    notified AS (
         INSERT INTO notifications (id, ticket_id, seq, event, payload, addressed, state, due_at, scheduled_at,
             failed_attempts, created_at)
-        SELECT notification_id, id, 1, event, payload, addressed, 'waiting', told, told, 0, told
+        SELECT notification_id, id, 1, event, payload, addressed, 'waiting', notified, notified, 0, notified
         FROM input WHERE (id IN (SELECT id FROM opened)) IS TRUE)
     SELECT id FROM opened";
 
@@ -100,7 +100,7 @@ fn insert(connection: &mut PgConnection, openings: &[&Opening]) -> Result<HashSe
         .bind::<Array<Text>, _>(rows.events)
         .bind::<Array<Bytea>, _>(rows.payloads)
         .bind::<Array<Bool>, _>(rows.addressed)
-        .bind::<Array<Moment>, _>(rows.told);
+        .bind::<Array<Moment>, _>(rows.notified);
     let written: Vec<TicketId> = typed::<Id, _>(statement).load(connection)?;
     Ok(written.into_iter().collect())
 }
@@ -132,7 +132,7 @@ struct Rows<'a> {
     events: Vec<&'a str>,
     payloads: Vec<&'a [u8]>,
     addressed: Vec<bool>,
-    told: Vec<Stored<Timestamp>>,
+    notified: Vec<Stored<Timestamp>>,
 }
 
 impl<'a> Rows<'a> {
@@ -176,6 +176,6 @@ impl<'a> Rows<'a> {
         self.events.push(notification.event.as_str());
         self.payloads.push(&notification.payload.0);
         self.addressed.push(notification.addressed);
-        self.told.push(Stored(notification.created_at));
+        self.notified.push(Stored(notification.created_at));
     }
 }

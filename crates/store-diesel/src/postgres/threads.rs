@@ -28,7 +28,7 @@ macro_rules! newest {
     };
 }
 
-/// The tickets `t` that are asked for. The sub-select keeps from the planner how many they are: it would plan anew each time.
+/// The tickets `t` that are asked for. The sub-select keeps from the planner how many they are: it would plan the statement again each time.
 macro_rules! these {
     () => {
         " WHERE t.reference = ANY (ARRAY(SELECT unnest($1)))"

@@ -80,7 +80,7 @@ async fn everything_is_held_in_steps() {
 
 /// And is one entry in the audit log.
 #[tokio::test]
-async fn everything_is_begun_anew_in_steps() {
+async fn everything_dead_is_redelivered_in_steps() {
     let (store, fixture, _folder) = crowded(state::DEAD).await;
     let note = fixture.note(at(300));
     let step = move |connection: &mut _| Ok(redelivery::redeliver_dead(connection, note, at(0))?.0);

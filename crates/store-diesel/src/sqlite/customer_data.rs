@@ -11,7 +11,7 @@ use diesel::{
 };
 use ticket_domain::{
     AuditAction, MessageId, QuestionId, Redaction, Sender, TicketId, Timestamp,
-    ports::{AuditStamp, ChangeEvent, EraseStats, EraseTarget, Erasure},
+    ports::{AuditStamp, ChangeEvent, EraseStats},
 };
 
 use super::statements::{
@@ -34,7 +34,7 @@ const AS_ALWAYS: &str = "PRAGMA secure_delete = OFF";
 const NOT_LATER: &str = "
     DELETE FROM search_pending WHERE document IN (
         SELECT t.number << 20 | m.seq FROM messages m JOIN tickets t ON t.id = m.ticket_id WHERE m.id = ?)";
-/// The documents of a ticket by which it is found, made anew of what the rows say now. Only whole ones are taken out.
+/// Rebuilds the documents by which a ticket is found from what the rows contain now. Only whole ones can be taken out.
 const TAKE_OUT: &str = "
     DELETE FROM ticket_search WHERE rowid IN (
         SELECT t.number << 20 | m.seq FROM messages m JOIN tickets t ON t.id = m.ticket_id
@@ -46,31 +46,18 @@ const PUT_IN_OF_NOBODY: &str = "
     INSERT INTO ticket_search (rowid, text) SELECT t.number << 20 | m.seq, t.reference || ' [erased]'
     FROM messages m JOIN tickets t ON t.id = m.ticket_id WHERE m.id = ? AND m.seq < 1 << 20";
 
-pub(crate) fn erase(
+/// Erases with nothing left behind in the file.
+pub(crate) fn securely<T>(
     connection: &mut SqliteConnection,
-    erasure: &Erasure,
-) -> Result<(EraseStats, Vec<ChangeEvent>), Failure> {
+    erase: impl FnOnce(&mut SqliteConnection) -> Result<T, Failure>,
+) -> Result<T, Failure> {
     connection.batch_execute(SECURELY)?;
-    let erased = erase_target(connection, erasure);
+    let erased = erase(connection);
     connection.batch_execute(AS_ALWAYS)?;
     erased
 }
 
-fn erase_target(
-    connection: &mut SqliteConnection,
-    erasure: &Erasure,
-) -> Result<(EraseStats, Vec<ChangeEvent>), Failure> {
-    let note = AuditStamp {
-        id: erasure.entry,
-        at: erasure.at,
-    };
-    match &erasure.what {
-        EraseTarget::Ticket { id, after, limit } => erase_ticket(connection, *id, *after, *limit, note),
-        EraseTarget::Messages(messages) => erase_messages(connection, messages, note),
-    }
-}
-
-fn erase_ticket(
+pub(crate) fn erase_ticket(
     connection: &mut SqliteConnection,
     ticket: TicketId,
     after: u64,
@@ -130,17 +117,17 @@ fn erase_ticket(
     Ok((removed, vec![ChangeEvent::Ticket(ticket)]))
 }
 
-fn erase_messages(
+pub(crate) fn erase_messages(
     connection: &mut SqliteConnection,
     messages: &[MessageId],
     note: AuditStamp,
 ) -> Result<(EraseStats, Vec<ChangeEvent>), Failure> {
     let (mut removed, mut events) = (EraseStats::default(), Vec::new());
     for message in messages {
-        if let Some((told, cancelled)) = erase_message(connection, *message, note.at)? {
+        if let Some((event, cancelled)) = erase_message(connection, *message, note.at)? {
             removed.messages += 1;
             removed.cancelled += cancelled;
-            events.push(told);
+            events.push(event);
         }
     }
     if removed.messages > 0 {

@@ -1,11 +1,9 @@
 //! Lists of tickets, by their last change.
 
 use diesel::{prelude::*, sql_query, sql_types::BigInt};
-use ticket_domain::{
-    Attention, Awaiting, Cursor, Excerpt, Message, Oldest, Priority, Sender, Status, TicketListItem, TicketPage,
-    TicketQuery, Timestamp, ports::parse,
-};
+use ticket_domain::{Cursor, Excerpt, Message, TicketListItem, TicketPage, TicketQuery, Timestamp};
 
+use super::statements::lists;
 use crate::{
     failure::Failure,
     rows::{MessageRow, TicketRow},
@@ -53,31 +51,11 @@ pub(crate) fn page(connection: &mut SqliteConnection, listing: &TicketQuery) -> 
     })
 }
 
-/// Where a ticket may stand, who may have spoken last and how pressing it may be to meet the conditions.
-pub(crate) fn runs(listing: &TicketQuery) -> Vec<(Status, Sender, Priority)> {
-    let mut runs = Vec::new();
-    for &status in Status::ALL {
-        for &sender in Sender::ALL {
-            for &priority in Priority::ALL {
-                let is_wanted = listing.status.is_none_or(|wanted| wanted == status)
-                    && listing.priority.is_none_or(|wanted| wanted == priority)
-                    && listing
-                        .awaiting
-                        .is_none_or(|wanted| Awaiting::after(sender, status) == Some(wanted));
-                if is_wanted {
-                    runs.push((status, sender, priority));
-                }
-            }
-        }
-    }
-    runs
-}
-
-/// The places of a page. The index has the tickets of each run in order, so the newest of each are read and merged: as
+/// The places of a page. The index has the tickets of each kind in order, so the newest of each are read and merged: as
 /// much work for a million tickets as for a few. All words in it are the domain's own. None if no ticket can meet the
 /// conditions.
 fn query(listing: &TicketQuery) -> Option<String> {
-    let runs: Vec<String> = runs(listing)
+    let kinds: Vec<String> = lists::kinds(listing)
         .into_iter()
         .map(|(status, sender, priority)| {
             format!(
@@ -88,8 +66,8 @@ fn query(listing: &TicketQuery) -> Option<String> {
             )
         })
         .collect();
-    let all = runs.join(" UNION ALL ");
-    (!runs.is_empty()).then(|| format!("SELECT * FROM ({all}) ORDER BY updated_at DESC, number DESC LIMIT ?3"))
+    let all = kinds.join(" UNION ALL ");
+    (!kinds.is_empty()).then(|| format!("SELECT * FROM ({all}) ORDER BY updated_at DESC, number DESC LIMIT ?3"))
 }
 
 /// A ticket in a list, by its number.
@@ -110,50 +88,21 @@ pub(crate) fn listed(connection: &mut SqliteConnection, number: i64) -> Result<O
     }))
 }
 
-/// Open tickets whose customer spoke last.
-pub(crate) fn attention(connection: &mut SqliteConnection) -> Result<Attention, Failure> {
-    let awaiting = tickets::table
-        .filter(tickets::status.eq(Status::Open.as_str()))
-        .filter(tickets::last_sender.eq(Sender::Customer.as_str()));
-    let counted: Vec<i64> = awaiting
-        .limit(i64::from(Attention::COUNTED))
-        .select(tickets::number)
-        .load(connection)?;
-    let mut oldest: Option<(Timestamp, i64, String)> = None;
-    for priority in Priority::ALL {
-        let of_priority = awaiting
-            .filter(tickets::priority.eq(priority.as_str()))
-            .order((tickets::updated_at, tickets::number))
-            .select((tickets::updated_at, tickets::number, tickets::reference))
-            .first(connection)
-            .optional()?;
-        oldest = oldest.into_iter().chain(of_priority).min();
-    }
-    let oldest = oldest.map(|(since, _, reference)| -> Result<_, Failure> {
-        Ok(Oldest {
-            reference: parse("tickets", "reference", &reference)?,
-            since,
-        })
-    });
-    Ok(Attention {
-        awaiting_manager: u32::try_from(counted.len()).unwrap_or(Attention::COUNTED),
-        oldest: oldest.transpose()?,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use diesel::{Connection, connection::SimpleConnection};
     use diesel_migrations::MigrationHarness;
 
+    use ticket_domain::Attention;
+
     use super::*;
-    use crate::sqlite::migrate::MIGRATIONS;
+    use crate::sqlite::MIGRATIONS;
 
     #[test]
     fn more_than_many_are_not_counted() {
         let mut connection = SqliteConnection::establish(":memory:").unwrap();
         connection.run_pending_migrations(MIGRATIONS).unwrap();
-        let count = |connection: &mut SqliteConnection| attention(connection).unwrap().awaiting_manager;
+        let count = |connection: &mut SqliteConnection| lists::attention(connection).unwrap().awaiting_manager;
         let many = Attention::COUNTED;
         connection
             .batch_execute(&format!(

@@ -52,6 +52,9 @@ use writes::MAX_BATCH;
 #[derive(Clone)]
 pub struct SqliteStore {
     db: Db,
+    /// Where the file lies if it is a temporary one. Dropped after the connections.
+    #[cfg(feature = "testing")]
+    _folder: Option<Arc<tempfile::TempDir>>,
 }
 
 impl SqliteStore {
@@ -70,6 +73,21 @@ impl SqliteStore {
         Self::open_writing(path, 1)
     }
 
+    /// Opens an empty store in a file of its own, which is deleted when the last clone is dropped: for tests, examples and
+    /// fuzzing. Blocks, for some 20 ms.
+    #[cfg(feature = "testing")]
+    pub fn temporary() -> Result<Self, OpenError> {
+        let folder = tempfile::tempdir().map_err(|source| OpenError::Folder {
+            folder: tempfile::env::temp_dir(),
+            source,
+        })?;
+        let store = Self::open(&folder.path().join("tickets.db"))?;
+        Ok(Self {
+            _folder: Some(Arc::new(folder)),
+            ..store
+        })
+    }
+
     fn open_writing(path: &Path, max_batch: usize) -> Result<Self, OpenError> {
         let file = file::File::prepare(path)?;
         // Held until everything is open.
@@ -78,6 +96,8 @@ impl SqliteStore {
         migrate::migrate(&file)?;
         Ok(Self {
             db: Db::open(&file, max_batch)?,
+            #[cfg(feature = "testing")]
+            _folder: None,
         })
     }
 }

@@ -7,7 +7,7 @@ use diesel::{
     sql_types::Text,
 };
 use diesel_migrations::MigrationHarness;
-use store_contract::{Fixture, memory::MemoryStore};
+use store_contract::Fixture;
 use ticket_domain::{
     Awaiting, Cursor, DeliveryRoute, ExternalId, Fallback, MessageStatus, Payload, Priority, Progress, Question,
     QuestionId, Reason, Receipt, Sender, Status, Ticket, TicketPatch, TicketQuery, Timestamp,
@@ -18,12 +18,12 @@ use ticket_domain::{
 };
 
 use super::{
-    claims, customer_data, indexing, listing,
+    claims, indexing, listing,
     migrate::MIGRATIONS,
     search,
     statements::{
-        audit_log, customer_data as customers, health, housekeeping, messages, operators, outbox, outcomes, questions,
-        receipts, redelivery, tickets,
+        audit_log, customer_data as customers, health, housekeeping, lists, messages, operators, outbox, outcomes,
+        questions, receipts, redelivery, tickets,
     },
     threads,
 };
@@ -56,7 +56,7 @@ fn statements(connection: &mut SqliteConnection) -> Vec<String> {
             log.lock().unwrap().push(query.to_string());
         }
     });
-    let fixture = Fixture::new(Arc::new(MemoryStore::default()));
+    let fixture = Fixture::new(Arc::new(crate::SqliteStore::temporary().unwrap()));
     let now = Timestamp::from_unix_micros(0).unwrap();
     let mut opening = fixture.opening(now);
     opening.idempotency = Some(fixture.idempotency(now));
@@ -100,7 +100,7 @@ fn statements(connection: &mut SqliteConnection) -> Vec<String> {
     outbox::undelivered(connection, 9).unwrap();
     outcomes::record_attempt(connection, id, claim.lease, &outcome).unwrap();
     answered(connection, &fixture, &opening.ticket, now);
-    told(connection, &fixture, now);
+    delivered(connection, &fixture, now);
     health::vitals(connection, now).unwrap();
     for after in [None, Some(id)] {
         let purge = Purge {
@@ -142,11 +142,11 @@ fn forgotten(connection: &mut SqliteConnection, fixture: &Fixture, ticket: &Tick
             entry: fixture.note(now).id,
             at: now,
         };
-        customer_data::erase(connection, &erasure).unwrap();
+        customers::erase(connection, &erasure).unwrap();
     }
 }
 
-/// Keeps a message under an outside id, and asks about it.
+/// Stores an unmatched message under an external id, and asks about it.
 fn asked(connection: &mut SqliteConnection, fixture: &Fixture, external_id: &ExternalId, now: Timestamp) -> Question {
     let message = fixture.message_of(external_id, now);
     let of = message.from.clone().unwrap();
@@ -176,7 +176,7 @@ fn asked(connection: &mut SqliteConnection, fixture: &Fixture, external_id: &Ext
     question
 }
 
-/// Asks anew, in place of what is open, and takes the answer twice.
+/// Asks in place of the open question, and takes the answer twice.
 fn answered(connection: &mut SqliteConnection, fixture: &Fixture, to: &Ticket, now: Timestamp) {
     asked(connection, fixture, &fixture.external_id(), now);
     let question = asked(connection, fixture, &fixture.external_id(), now).id;
@@ -192,8 +192,8 @@ fn answered(connection: &mut SqliteConnection, fixture: &Fixture, to: &Ticket, n
     questions::choice_in(connection, &picking.by.unwrap()).unwrap().unwrap();
 }
 
-/// Takes down what is heard of a notification that is delivered as `SM1`.
-fn told(connection: &mut SqliteConnection, fixture: &Fixture, now: Timestamp) {
+/// Takes receipts of a notification that is delivered as `SM1`.
+fn delivered(connection: &mut SqliteConnection, fixture: &Fixture, now: Timestamp) {
     let external_id: ExternalId = "SM1".parse().unwrap();
     let mut receipt = Receipt {
         external_id: external_id.clone(),
@@ -249,7 +249,7 @@ fn operated(connection: &mut SqliteConnection, fixture: &Fixture, ticket: &Ticke
     for text in ["investigate quality", "quality i"] {
         search::page(connection, &listing, &text.parse().unwrap()).unwrap();
     }
-    listing::attention(connection).unwrap();
+    lists::attention(connection).unwrap();
     let update = UpdateTicket {
         ticket: ticket.id,
         patch: TicketPatch {

@@ -10,7 +10,7 @@ use diesel::{
 };
 use ticket_domain::{Cursor, SearchText, TicketListItem, TicketPage, TicketQuery, Timestamp, ports::StoreError};
 
-use super::listing;
+use super::{listing, statements::lists};
 use crate::failure::Failure;
 
 /// A document's rowid is its ticket's number and, below so many bits, its message's seq.
@@ -90,18 +90,18 @@ struct Document {
 
 /// The newest documents of tickets before one number. None if no ticket can meet the other conditions.
 fn query(listing: &TicketQuery) -> Option<String> {
-    let runs: Vec<String> = listing::runs(listing)
+    let kinds: Vec<String> = lists::kinds(listing)
         .into_iter()
         .map(|(status, sender, priority)| format!("('{status}', '{sender}', '{priority}')"))
         .collect();
-    (!runs.is_empty()).then(|| {
+    (!kinds.is_empty()).then(|| {
         format!(
             "SELECT d.rowid >> {SEQ_BITS} AS number,
                 coalesce((t.status, t.last_sender, t.priority) IN (VALUES {}), FALSE) AS is_admitted
             FROM (SELECT rowid FROM ticket_search WHERE ticket_search MATCH ?1 AND rowid < ?2
                 ORDER BY rowid DESC LIMIT ?3) AS d
             LEFT JOIN tickets t ON t.number = d.rowid >> {SEQ_BITS} ORDER BY d.rowid DESC",
-            runs.join(", ")
+            kinds.join(", ")
         )
     })
 }

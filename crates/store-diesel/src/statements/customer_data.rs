@@ -4,11 +4,14 @@ use async_trait::async_trait;
 use diesel::{dsl::sql, expression::SqlLiteral, prelude::*, sql_types::Bool};
 use ticket_domain::{
     Message, Phone, TicketId, TicketRef, Timestamp,
-    ports::{CustomerData, EraseStats, Erasure, InactiveQuery, InactiveTickets, StoreError, parse},
+    ports::{
+        AuditStamp, ChangeEvent, CustomerData, EraseStats, EraseTarget, Erasure, InactiveQuery, InactiveTickets,
+        StoreError, parse,
+    },
 };
 
 use super::super::{
-    customer_data::erase,
+    customer_data::{erase_messages, erase_ticket, securely},
     engine::{Connection, Store},
 };
 use crate::{
@@ -37,6 +40,18 @@ impl CustomerData for Store {
             .await?;
         Ok(stats)
     }
+}
+
+/// Erases one step, and returns what changed by it.
+pub(crate) fn erase(connection: &mut Connection, erasure: &Erasure) -> Result<(EraseStats, Vec<ChangeEvent>), Failure> {
+    let stamp = AuditStamp {
+        id: erasure.entry,
+        at: erasure.at,
+    };
+    securely(connection, |connection| match &erasure.what {
+        EraseTarget::Ticket { id, after, limit } => erase_ticket(connection, *id, *after, *limit, stamp),
+        EraseTarget::Messages(messages) => erase_messages(connection, messages, stamp),
+    })
 }
 
 /// Whether somebody is left in a ticket: its words are not those of [`Redaction`](ticket_domain::Redaction).

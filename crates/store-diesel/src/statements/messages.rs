@@ -52,10 +52,10 @@ pub(crate) fn append(connection: &mut Connection, append: &Append) -> Result<App
     let version = raise_version(connection, *to, message.created_at, *reopen, Some(message.sender))?;
     let written = write_or_join(connection, message, *to, version)?;
     if let Some(notification) = notification {
-        let told = insert_into(notifications::table)
+        let notified = insert_into(notifications::table)
             .values(NewNotificationRow::new(notification, *to, version))
             .returning(notifications::id);
-        prepared(told).get_result::<NotificationId>(connection)?;
+        prepared(notified).get_result::<NotificationId>(connection)?;
     }
     if let Some(idempotency) = idempotency {
         keys::remember(connection, idempotency, *to, Some(written), message.created_at)?;
@@ -89,7 +89,7 @@ pub(crate) fn keep(connection: &mut Connection, keep: &StoreUnmatched) -> Result
         return Ok(StoredUnmatched::AlreadyKnown(known));
     }
     let Asked::About(question) = questions::ask(connection, asking, message.created_at)? else {
-        // A twin may have moved it, and is told of first.
+        // A concurrent duplicate of the message may have changed it; that goes first.
         let known = known(connection, message.external_id.as_ref())?;
         return Ok(known.map_or(StoredUnmatched::QuestionChanged, StoredUnmatched::AlreadyKnown));
     };
@@ -206,7 +206,7 @@ fn write_or_join(
         .filter(messages::ticket_id.is_null())
         .returning(messages::id);
     let id = prepared(written).get_result(connection).optional()?;
-    // None: the outside id is in a thread now, and was not when we looked.
+    // None: the external id is in a thread now, and was not when we looked.
     id.ok_or(Failure::Conflict)
 }
 

@@ -9,6 +9,7 @@ pub(super) mod customer_data;
 pub(super) mod health;
 pub(super) mod housekeeping;
 pub(super) mod keys;
+pub(super) mod lists;
 pub(super) mod messages;
 pub(super) mod operators;
 pub(super) mod outbox;

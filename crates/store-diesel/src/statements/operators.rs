@@ -16,7 +16,7 @@ use super::{
     },
     audit_log,
     customer_data::is_erased,
-    messages,
+    lists, messages,
 };
 use crate::{
     failure::Failure,
@@ -38,7 +38,7 @@ impl OperatorQueries for Store {
     }
 
     async fn attention(&self) -> Result<Attention, StoreError> {
-        self.db.read(listing::attention).await
+        self.db.read(lists::attention).await
     }
 
     async fn change(&self, changes: UpdateTicket) -> Result<Ticket, StoreError> {
@@ -92,7 +92,7 @@ impl OperatorQueries for Store {
     }
 }
 
-/// The ticket as it stands then, and whether that is another way than before.
+/// Returns the ticket after the change, and whether it differs from before.
 pub(crate) fn change(connection: &mut Connection, changes: &UpdateTicket) -> Result<(Ticket, bool), Failure> {
     let this = tickets::table.find(Stored(changes.ticket));
     let row = for_update!(this.select(TicketRow::as_select())).first(connection)?;
@@ -120,7 +120,7 @@ pub(crate) fn change(connection: &mut Connection, changes: &UpdateTicket) -> Res
     Ok((row.try_into()?, true))
 }
 
-/// Ids sort by the time at which a message was kept.
+/// Returns the unmatched messages after one. Ids sort by the time at which a message was stored.
 pub(crate) fn unmatched(
     connection: &mut Connection,
     after: Option<MessageId>,
@@ -171,10 +171,10 @@ pub(crate) fn attach(connection: &mut Connection, attach: &Attach) -> Result<Att
     let version = messages::raise_version(connection, attach.to, attach.note.at, attach.reopen, None)?;
     messages::join(connection, attach.message, attach.sender, attach.to, version)?;
     if let Some(notification) = &attach.notification {
-        let told = insert_into(notifications::table)
+        let notified = insert_into(notifications::table)
             .values(NewNotificationRow::new(notification, attach.to, version))
             .returning(notifications::id);
-        prepared(told).get_result::<NotificationId>(connection)?;
+        prepared(notified).get_result::<NotificationId>(connection)?;
     }
     audit_log::write(
         connection,

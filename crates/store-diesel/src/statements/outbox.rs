@@ -56,7 +56,7 @@ impl Outbox for Store {
         lease: LeaseToken,
         outcome: AttemptOutcome,
     ) -> Result<RecordResult, StoreError> {
-        // The others leave it waiting, as it was, and on the way that it was on.
+        // The others leave it waiting, on the route that it was on.
         let is_news = matches!(
             outcome,
             AttemptOutcome::Delivered { .. } | AttemptOutcome::Dead { .. } | AttemptOutcome::Rerouted { .. }
@@ -95,12 +95,12 @@ impl Outbox for Store {
         &self,
         id: NotificationId,
         note: AuditStamp,
-        anew: Option<Fallback>,
+        fallback: Option<Fallback>,
     ) -> Result<RedeliverResult, StoreError> {
         let (redelivered, _) = self
             .db
             .write_and_publish(
-                move |connection| redelivery::redeliver(connection, id, note, anew.as_ref()),
+                move |connection| redelivery::redeliver(connection, id, note, fallback.as_ref()),
                 |(_, ticket)| ticket.map(ChangeEvent::Ticket).into_iter().collect(),
             )
             .await?;
@@ -166,7 +166,7 @@ pub(crate) const NEVER: Option<Stored<Timestamp>> = None;
 /// What an erased notification sends.
 pub(crate) const NOTHING: &[u8] = &[];
 
-/// What is not being tried has no worker.
+/// What is not being attempted has no worker.
 pub(crate) const NOBODY: Option<Stored<LeaseToken>> = None;
 
 /// What was claimed; and whether a corrupt row became dead on the way. Of which ticket it is may be what is corrupt.

@@ -104,12 +104,12 @@ pub(crate) enum Asked {
 pub(crate) fn ask(connection: &mut Connection, asking: &QuestionUpdate, at: Timestamp) -> Result<Asked, Failure> {
     match asking {
         QuestionUpdate::None => Ok(Asked::About(None)),
-        QuestionUpdate::Extend(id) => ask_again(connection, *id, at),
-        QuestionUpdate::Ask { question, instead_of } => ask_anew(connection, question, *instead_of, at),
+        QuestionUpdate::Extend(id) => extend(connection, *id, at),
+        QuestionUpdate::Ask { question, instead_of } => ask_new(connection, question, *instead_of, at),
     }
 }
 
-fn ask_again(connection: &mut Connection, id: QuestionId, at: Timestamp) -> Result<Asked, Failure> {
+fn extend(connection: &mut Connection, id: QuestionId, at: Timestamp) -> Result<Asked, Failure> {
     let at = Stored(at);
     let later = case_when(questions::asked_at.gt(at), questions::asked_at).otherwise(at);
     let asked = update(questions::table.find(Stored(id)).filter(questions::closed_at.is_null()))
@@ -122,7 +122,7 @@ fn ask_again(connection: &mut Connection, id: QuestionId, at: Timestamp) -> Resu
     })
 }
 
-fn ask_anew(
+fn ask_new(
     connection: &mut Connection,
     new: &Question,
     instead_of: Precondition,
@@ -157,7 +157,7 @@ fn ask_anew(
     })
 }
 
-/// Has those who ask a manager come one after the other: there may be no row yet that they could meet at.
+/// Serialises those who ask one manager: there may be no row yet at which they could meet.
 fn lock_asking(connection: &mut Connection, of: &Phone) -> Result<(), Failure> {
     lock(connection, LockKey::QuestionUpdate, of.as_str())
 }
@@ -174,11 +174,11 @@ pub(crate) fn close(connection: &mut Connection, of: &Phone, at: Timestamp) -> R
     Ok(())
 }
 
-/// Every writer takes its locks in this order: key, outside id, who is asked, question, ticket, message.
+/// Every writer takes its locks in this order: key, external id, who is asked, question, ticket, message.
 pub(crate) fn answer(connection: &mut Connection, picking: &AnswerQuestion) -> Result<AnswerResult, Failure> {
     messages::lock_id(connection, picking.by.as_ref())?;
     let this = questions::table.find(Stored(picking.question));
-    // Before anything is looked at: what its holders do is seen, and twins come one after the other.
+    // First of all: what others commit meanwhile is seen, and concurrent duplicates come one after the other.
     let open: Option<QuestionId> = for_update!(this.filter(questions::closed_at.is_null()).select(questions::id))
         .first(connection)
         .optional()?;
@@ -202,14 +202,14 @@ pub(crate) fn answer(connection: &mut Connection, picking: &AnswerQuestion) -> R
         .set(answer)
         .execute(connection)
         .map_err(|error| match error {
-            // Its twin answered another question.
+            // A concurrent duplicate answered another question.
             QueryError::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => Failure::Conflict,
             error => error.into(),
         })?;
     Ok(AnswerResult::Answered(picked(connection, picking.question)?))
 }
 
-/// Has everything that was asked about and has no ticket yet join `to`, as a manager's. Says how many messages.
+/// Attaches every unmatched message of a question to a ticket, as a manager's. Returns how many.
 fn attach(connection: &mut Connection, question: QuestionId, to: TicketId, at: Timestamp) -> Result<i64, Failure> {
     // So that none joins another ticket between the look and the writing.
     for_update!(tickets::table.find(Stored(to)).select(tickets::id)).first::<TicketId>(connection)?;
@@ -228,7 +228,7 @@ fn attach(connection: &mut Connection, question: QuestionId, to: TicketId, at: T
     Ok(attached)
 }
 
-/// What the answer of an outside id did.
+/// Finds what the answer with an external id did.
 pub(crate) fn choice_in(connection: &mut Connection, by: &ExternalId) -> Result<Option<ChoiceResult>, Failure> {
     let question = questions::table
         .filter(questions::answered_by.eq(by.as_str()))

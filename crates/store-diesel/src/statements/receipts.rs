@@ -22,8 +22,8 @@ use crate::{
 /// How many receipts each new one forgets whose time has ended: more than one, so that they never pile up.
 const FORGOTTEN: i64 = 2;
 
-/// In the order of [`ReceiptRow`]. Each is looked for by itself: with two EXISTS and an OR, the plan gathers all outside ids
-/// there are.
+/// In the order of [`ReceiptRow`]. Each is looked for by itself: with two EXISTS and an OR, the plan gathers all external
+/// ids there are.
 const OVERTAKEN: &str = "
     SELECT r.external_id, r.status, r.error_code, r.at FROM receipts r
     WHERE r.at >= $1 AND EXISTS (
@@ -114,7 +114,7 @@ pub(crate) fn advance(
     let Some(id) = notification_of(connection, external_id)? else {
         return Ok(None);
     };
-    // Twins write once: the second one finds it further, or under another id.
+    // Concurrent duplicates write once: the second one finds it further, or under another id.
     let delivered = notifications::table
         .find(Stored(id))
         .filter(notifications::state.eq(state::DELIVERED))

@@ -1,4 +1,4 @@
-//! Notifications that are sent again at an operator's wish.
+//! Redelivering notifications for an operator.
 
 use diesel::{alias, dsl::sql, prelude::*, sql_types::Bool, update};
 use ticket_domain::{
@@ -13,12 +13,12 @@ use super::{
 };
 use crate::{failure::Failure, prepared::prepared, rows::state, schema::notifications, types::Stored};
 
-/// Makes one due, and says whose it is if it was made so.
+/// Makes one notification due. Returns its ticket if it was made due.
 pub(crate) fn redeliver(
     connection: &mut Connection,
     id: NotificationId,
     note: AuditStamp,
-    anew: Option<&Fallback>,
+    fallback: Option<&Fallback>,
 ) -> Result<(RedeliverResult, Option<TicketId>), Failure> {
     let now = Stored(note.at);
     let this = notifications::table.find(Stored(id));
@@ -41,17 +41,17 @@ pub(crate) fn redeliver(
     let is_due = (
         notifications::state.eq(state::WAITING),
         notifications::due_at.eq(now),
-        // The operator's word for it was given, so it must not be held again.
+        // The operator has released it, so it must not be held again.
         notifications::addressed.eq(true),
     );
     match state.as_str() {
         state::DELIVERED => return Ok((RedeliverResult::AlreadyDelivered, None)),
         _ if is_under_way => return Ok((RedeliverResult::InProgress, None)),
         state::DEAD => {
-            let another_message = anew.map(|way| {
+            let another_message = fallback.map(|fallback| {
                 (
-                    notifications::route.eq(way.route.as_str()),
-                    notifications::payload.eq(&*way.payload.0),
+                    notifications::route.eq(fallback.route.as_str()),
+                    notifications::payload.eq(&*fallback.payload.0),
                     notifications::round.eq(notifications::round + 1),
                 )
             });

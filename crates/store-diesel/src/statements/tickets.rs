@@ -94,7 +94,7 @@ pub(crate) fn opened_since(connection: &mut Connection, since: Timestamp) -> Res
         #[diesel(sql_type = Nullable<BigInt>)]
         opened: Option<i64>,
     }
-    // Planned anew each time. A plan that is kept from when there were few would read all that there are by now.
+    // Planned each time. A plan that is kept from when there were few would read all that there are by now.
     let count: Count = sql_query(OPENED_SINCE)
         .bind::<Moment, _>(Stored(since))
         .get_result(connection)?;

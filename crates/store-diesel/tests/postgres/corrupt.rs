@@ -84,7 +84,7 @@ fn receipt() -> Receipt {
     }
 }
 
-/// A message that differs from all others but for its outside id.
+/// A message that differs from all others except for its external id.
 fn kept(external_id: &str, asking: QuestionUpdate) -> StoreUnmatched {
     let mut message = opening().message;
     message.external_id = Some(external_id.parse().unwrap());

@@ -11,7 +11,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use store_contract::memory::MemoryStore;
+use store_diesel::SqliteStore;
 use ticket_domain::{
     Access, Channel, Content, DeliveryRoute, ExternalId, Managers, NotificationId, Payload, Priority, RetrySchedule,
     TicketLinks, TicketRequest, Timestamp,
@@ -177,7 +177,7 @@ impl Default for World {
             random: Arc::default(),
             bell: Arc::default(),
             notifier: Arc::default(),
-            store: Arc::new(MemoryStore::default()),
+            store: Arc::new(SqliteStore::temporary().unwrap()),
             has_receiver: true,
         }
     }

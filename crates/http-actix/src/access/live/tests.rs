@@ -1,7 +1,8 @@
 use std::{future::Future, sync::atomic::AtomicUsize};
 
 use async_trait::async_trait;
-use store_contract::{Fixture, memory::MemoryStore};
+use store_contract::Fixture;
+use store_diesel::SqliteStore;
 use ticket_domain::{
     Access, ExternalId, Message, Status, Ticket, TicketSummary, Timestamp,
     ports::{Append, Appended, OpenResult, Opening, StoreUnmatched, StoredUnmatched, TicketLookup, TicketStore},
@@ -9,9 +10,9 @@ use ticket_domain::{
 
 use super::*;
 
-/// The in-memory store, seen from outside: it counts its reads, makes them wait, fails, forgets, and panics as told.
+/// A store, seen from outside: it counts its reads, makes them wait, fails, forgets, and panics as told.
 struct Watched {
-    inner: Arc<MemoryStore>,
+    inner: Arc<SqliteStore>,
     begun: watch::Sender<usize>,
     /// One for each read that may go on.
     gate: Semaphore,
@@ -34,7 +35,7 @@ const ALWAYS: usize = Semaphore::MAX_PERMITS / 2;
 impl Watched {
     fn new() -> Arc<Self> {
         Arc::new(Self {
-            inner: Arc::default(),
+            inner: Arc::new(SqliteStore::temporary().unwrap()),
             begun: watch::Sender::new(0),
             gate: Semaphore::new(ALWAYS),
             state: Mutex::new(State::Well),

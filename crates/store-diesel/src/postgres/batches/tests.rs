@@ -6,7 +6,7 @@ use std::{
 };
 
 use diesel::{Connection, QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_query};
-use store_contract::{Fixture, memory::MemoryStore};
+use store_contract::Fixture;
 use store_diesel::postgres::testing::TestDatabase;
 use ticket_domain::{Thread, Timestamp, ports::TicketStore};
 use tokio::{
@@ -30,7 +30,7 @@ struct Count {
 }
 
 fn fixture() -> Fixture {
-    Fixture::new(Arc::new(MemoryStore::default()))
+    Fixture::new(Arc::new(crate::SqliteStore::temporary().unwrap()))
 }
 
 fn now() -> Timestamp {
