@@ -172,7 +172,7 @@ mod tests {
         for (size, status) in [(65_536, 201), (65_537, 413), (300_000, 413)] {
             let request = Request::post_bytes("/api/ticket", of_size(size));
             assert_eq!(api.send(&request).status, status, "{size}");
-            assert_eq!(api.send(&request.chunked()).status, status, "{size} in chunks");
+            assert_eq!(api.send(request.chunked()).status, status, "{size} in chunks");
         }
         // What is too long by its own account is not waited for.
         let announced = Request::post_bytes("/api/ticket", "{").announcing(65_537);
@@ -189,7 +189,7 @@ mod tests {
         for (size, code) in [(262_144, "ticket_not_named"), (262_145, "payload_too_large")] {
             let request = Request::post_bytes("/api/ticket/inbound", body(size)).header("x-api-key", INBOUND_KEY);
             assert_eq!(api.send(&request).code(), code, "{size}");
-            assert_eq!(api.send(&request.chunked()).code(), code, "{size} in chunks");
+            assert_eq!(api.send(request.chunked()).code(), code, "{size} in chunks");
         }
     }
 

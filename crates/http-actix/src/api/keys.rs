@@ -193,7 +193,7 @@ mod tests {
             let address = format!("1.2.3.{number}");
             let ask = |token: &str| {
                 let request = Request::new(method, target).header("x-forwarded-for", &address);
-                api.send(&request.bearer(token))
+                api.send(request.bearer(token))
             };
             let guessed = (0..200).take_while(|_| ask("guess").status == 401).count();
             assert!((120..150).contains(&guessed), "{target} {guessed}");
@@ -210,7 +210,7 @@ mod tests {
         let opened = api.open_ticket();
         let ask = |target: &str| {
             let request = Request::new("GET", target).header("x-forwarded-for", "1.2.3.4");
-            api.send(&request.bearer("guess")).status
+            api.send(request.bearer("guess")).status
         };
         assert!((0..200).any(|_| ask("/api/tickets") == 429));
         let ticket = format!("/api/ticket/{}", opened.reference);

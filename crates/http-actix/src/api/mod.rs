@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn a_listed_site_may_call_the_public_endpoints() {
         let api = TestApp::with(|setup| setup.settings.allowed_origins = vec![SITE.into()]);
-        let asked = api.send(&preflight("/api/ticket", SITE));
+        let asked = api.send(preflight("/api/ticket", SITE));
         assert_eq!(
             (asked.status, asked.header("access-control-allow-origin")),
             (200, Some(SITE))
@@ -200,7 +200,7 @@ mod tests {
             ("/api/trail", SITE),
             ("/metrics", SITE),
         ] {
-            let asked = api.send(&preflight(target, origin));
+            let asked = api.send(preflight(target, origin));
             assert_eq!(asked.header("access-control-allow-origin"), None, "{target} {origin}");
             let called = api.send(Request::new("GET", target).header("origin", origin));
             assert_eq!(called.header("access-control-allow-origin"), None, "{target} {origin}");

@@ -288,7 +288,7 @@ mod tests {
         let api = TestApp::start();
         let send = |token| {
             let request = Request::new("GET", "/api/notifications").bearer(token);
-            api.send(&request.header("x-forwarded-for", "1.2.3.4")).status
+            api.send(request.header("x-forwarded-for", "1.2.3.4")).status
         };
         assert!((0..1_000).map(|_| send("wrong")).any(|status| status == 429));
         assert!((0..140).all(|_| send(OPERATOR_TOKEN) == 200));

@@ -213,12 +213,12 @@ fn wrong_keys_are_limited_and_right_ones_are_not() {
         Request::new("GET", &target).header("x-forwarded-for", "1.2.3.4")
     };
     let refused = (0..1_000)
-        .map(|_| api.send(&request("?key=wrong")))
+        .map(|_| api.send(request("?key=wrong")))
         .find(|answer| answer.status != 404)
         .unwrap();
     assert_eq!((refused.status, refused.code().as_str()), (429, "rate_limited"));
     // The reads are used up as well.
-    assert!((0..60).any(|_| api.send(&request("")).status == 429));
+    assert!((0..60).any(|_| api.send(request("")).status == 429));
     for _ in 0..140 {
         api.follow(&request(&format!("?key={}", opened.key)));
     }
@@ -300,7 +300,7 @@ fn only_so_many_streams_are_open_at_a_time() {
         open.push(api.follow(&events(ticket, address, false)));
     }
     let refused = |ticket, address, has_key| {
-        let answer = api.send(&events(ticket, address, has_key));
+        let answer = api.send(events(ticket, address, has_key));
         assert_eq!((answer.status, answer.code().as_str()), (429, "rate_limited"));
         assert_eq!(answer.header("retry-after"), Some("30"));
         assert!(answer.text().contains("Too many event streams"), "{answer:?}");

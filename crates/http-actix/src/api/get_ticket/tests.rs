@@ -214,7 +214,7 @@ fn wrong_keys_are_limited_also_where_nothing_is_new() {
     let read = |key: &str, tag: &str| {
         let target = format!("/api/ticket/{}?key={key}", opened.reference);
         let request = Request::new("GET", &target).header("x-forwarded-for", "1.2.3.4");
-        api.send(&request.header("if-none-match", tag))
+        api.send(request.header("if-none-match", tag))
     };
     let tag = read(&opened.key, "").header("etag").unwrap().to_owned();
     assert_eq!(read("wrong", &tag).status, 304);
@@ -260,22 +260,22 @@ fn guessing_references_ends_before_reading_does() {
         ("/api/ticket/T-20250115-1234/events?key=guess", "1.2.3.8"),
     ] {
         let missed = (0..200)
-            .take_while(|_| api.send(&from(guess, address)).status == 404)
+            .take_while(|_| api.send(from(guess, address)).status == 404)
             .count();
         // One more comes in for every three seconds that this takes.
         assert!((40..55).contains(&missed), "{guess} {missed}");
-        let refused = api.send(&from(guess, address));
+        let refused = api.send(from(guess, address));
         assert_eq!((refused.status, refused.code().as_str()), (429, "rate_limited"));
         let seconds: u64 = refused.header("retry-after").unwrap().parse().unwrap();
         assert!((1..=3).contains(&seconds), "{seconds}");
         // Else the answers would still tell which references are right.
-        assert_eq!(api.send(&from(&ticket, address)).status, 429);
+        assert_eq!(api.send(from(&ticket, address)).status, 429);
         // Whoever has a key of theirs is not concerned, nor is anybody elsewhere, nor an operator.
         let theirs = format!("{ticket}?key={}", opened.key);
-        assert!((0..50).all(|_| api.send(&from(&theirs, address)).status == 200));
+        assert!((0..50).all(|_| api.send(from(&theirs, address)).status == 200));
         assert_eq!(api.as_operator(from(guess, address)).status, 404);
     }
-    assert_eq!(api.send(&from(&ticket, "1.2.3.9")).status, 200);
+    assert_eq!(api.send(from(&ticket, "1.2.3.9")).status, 200);
 }
 
 #[test]
@@ -284,14 +284,14 @@ fn whoever_has_spent_their_guesses_costs_the_store_nothing() {
         setup.is_down = true;
     });
     // What is no reference is not looked up.
-    assert!((0..200).any(|_| api.send(&from("/api/ticket/nonsense", "1.2.3.4")).status == 429));
+    assert!((0..200).any(|_| api.send(from("/api/ticket/nonsense", "1.2.3.4")).status == 429));
     for (target, status) in [
         ("/api/ticket/T-20250115-1234", 429),
         ("/api/ticket/T-20250115-1234/events", 429),
         // It may be right; and only a store that answers can say that it is not.
         ("/api/ticket/T-20250115-1234?key=guess", 500),
     ] {
-        assert_eq!(api.send(&from(target, "1.2.3.4")).status, status, "{target}");
+        assert_eq!(api.send(from(target, "1.2.3.4")).status, status, "{target}");
     }
 }
 
@@ -304,7 +304,7 @@ fn the_limits_are_those_that_are_set() {
     let ticket = format!("/api/ticket/{}", api.open_ticket().reference);
     let passed = |target: &str, address: &str| {
         (0..10)
-            .filter(|_| api.send(&from(target, address)).status != 429)
+            .filter(|_| api.send(from(target, address)).status != 429)
             .count()
     };
     assert_eq!(passed("/api/ticket/nonsense", "1.2.3.4"), 3);

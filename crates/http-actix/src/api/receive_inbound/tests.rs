@@ -86,7 +86,7 @@ fn wrong_keys_are_limited() {
     let api = TestApp::start();
     let post = |key: &str| {
         let request = Request::post("/api/ticket/inbound", &json!({})).header("x-api-key", key);
-        api.send(&request.header("x-forwarded-for", "2001:db8::1")).status
+        api.send(request.header("x-forwarded-for", "2001:db8::1")).status
     };
     assert!((0..1_000).map(|_| post("wrong")).any(|status| status == 429));
     assert!((0..140).all(|_| post(INBOUND_KEY) == 400));

@@ -244,7 +244,7 @@ fn the_key_is_asked_before_anything_of_the_body() {
     // With the right key the same request is judged by its head.
     assert_eq!(api.send(post().header("x-api-key", INBOUND_KEY)).status, 415);
     let large = post().header("content-type", "application/json");
-    assert_eq!(api.send(&large.header("x-api-key", INBOUND_KEY)).status, 413);
+    assert_eq!(api.send(large.header("x-api-key", INBOUND_KEY)).status, 413);
 }
 
 #[test]
@@ -252,7 +252,7 @@ fn wrong_keys_are_limited() {
     let api = TestApp::start();
     let post = |key: &str| {
         let request = Request::post(TARGET, &json!({})).header("x-api-key", key);
-        api.send(&request.header("x-forwarded-for", "2001:db8::1")).status
+        api.send(request.header("x-forwarded-for", "2001:db8::1")).status
     };
     assert!((0..1_000).map(|_| post("wrong")).any(|status| status == 429));
     assert!((0..140).all(|_| post(INBOUND_KEY) == 400));
@@ -303,7 +303,7 @@ fn no_body_makes_the_server_fail() {
     runner
         .run(&prop::collection::vec(any::<u8>(), 0..60), |bytes| {
             let request = Request::post_bytes(TARGET, [b"{\"status\":", &*bytes].concat());
-            prop_assert_eq!(api.send(&request.header("x-api-key", INBOUND_KEY)).status, 400);
+            prop_assert_eq!(api.send(request.header("x-api-key", INBOUND_KEY)).status, 400);
             Ok(())
         })
         .unwrap();
