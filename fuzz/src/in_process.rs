@@ -23,8 +23,8 @@ use notify_n8n::N8nComposer;
 use serde_json::Value;
 use store_diesel::SqliteStore;
 use ticket_domain::{
-    Access, AccessKey, AccessKeys, EventKind, Managers, Message, MessageId, Notification,
-    NotificationId, Payload, Priority, Ticket, TicketId, TicketLinks, Timestamp,
+    Access, AccessKey, AccessKeys, EventKind, Managers, Message, MessageId, Notification, NotificationId, Payload,
+    Priority, Ticket, TicketLinks, Timestamp,
     ports::{Clock, Opening, Random, Store, WakeSignal},
     testing::{MessageBuilder, TicketBuilder},
     use_cases::{Context, ReportReceipt},

@@ -37,7 +37,7 @@ pub(crate) struct Side {
 }
 
 impl Side {
-    /// Starts the server on a place that holds so many tickets.
+    /// Starts the server on a store with this many tickets.
     pub(crate) async fn start(engine: Engine, store: &TempStore, tickets: u32) -> Self {
         let server = Server::start(TestServer::on(store), &store.folder().join("log")).await;
         let (file, url) = (store.file(), store.url());

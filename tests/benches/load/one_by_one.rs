@@ -31,7 +31,7 @@ pub(crate) fn serve() {
         .block_on(serving);
 }
 
-/// Starts it on `place`, as a process of its own.
+/// Starts it on `store`, as its own process.
 pub(crate) async fn start(store: &TempStore) -> Server {
     let options = TestServer::on(store).run_by(env::current_exe().unwrap());
     Server::start(options, &store.folder().join("log")).await

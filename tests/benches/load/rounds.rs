@@ -156,12 +156,12 @@ impl Bench {
 
 /// Tickets opened at this rate without a receiver, and with one that takes every notification and never answers.
 async fn beside_n8n(engine: Engine, bodies: &Path, rate: f64) -> Vec<[Load; 2]> {
-    let (quiet_store, hanging_place) = (on_disk(engine).await, on_disk(engine).await);
+    let (quiet_store, hanging_store) = (on_disk(engine).await, on_disk(engine).await);
     let n8n = FakeN8n::start();
     n8n.always(Reaction::Hang);
     let quiet = start(&quiet_store).await;
-    let log = hanging_place.folder().join("log");
-    let hanging = Server::start(TestServer::on(&hanging_place).notifying(&n8n), &log).await;
+    let log = hanging_store.folder().join("log");
+    let hanging = Server::start(TestServer::on(&hanging_store).notifying(&n8n), &log).await;
     for server in [&quiet, &hanging] {
         create(server, bodies, MANY, WARM_UP, Some(rate)).await;
     }
@@ -194,7 +194,7 @@ async fn beside_n8n(engine: Engine, bodies: &Path, rate: f64) -> Vec<[Load; 2]> 
     rounds
 }
 
-/// A place whose folder is below the build's own, which is on a disk where the source is.
+/// A store in the build's folder, which is on a disk like the source.
 async fn on_disk(engine: Engine) -> TempStore {
     TempStore::within(Path::new(env!("CARGO_TARGET_TMPDIR")), engine).await
 }
