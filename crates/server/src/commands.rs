@@ -22,6 +22,7 @@ use crate::{
     customers::{CustomerSelector, EraseOptions, erase, export},
     logging,
     running::Application,
+    transfer::{CopyArgs, backup, copy, restore},
 };
 
 /// Support tickets that reach a manager on WhatsApp, and whose answers come back.
@@ -52,34 +53,35 @@ enum Command {
         #[arg(long, requires = "probe")]
         yes: bool,
     },
-    /// Copy everything from the embedded store into an empty Postgres database, and end.
+    /// Copy everything from one store into another, which must be empty, and end.
     ///
-    /// Stop the server first. The file is read and not changed. The database gets the schema; what comes in is one
-    /// transaction, read back and compared before it is committed: if anything goes wrong or is interrupted, the
-    /// database stays empty, and the same command begins anew. No other configuration is read.
+    /// Stop the server first. The store that is copied is read and not changed. The other one gets the schema; what
+    /// comes in is one transaction, read back and compared before it is committed: if anything goes wrong or is
+    /// interrupted, it stays empty, and you can run the same command again. No other configuration is read.
     Copy {
-        /// Where tickets are: sqlite:// and the path of the file that the server has used.
+        /// The store to copy: sqlite:// and the path of the file that the server has used, or a postgres:// address.
         #[arg(long, value_name = "URL")]
         from: String,
-        /// Where they go: the postgres:// address of a database without tickets. To keep a password out of the command
-        /// line, leave it out of the address and set PGPASSWORD or PGPASSFILE.
+        /// The store to fill: sqlite:// and the path of a new file, or the postgres:// address of a database without
+        /// tickets. To keep a password out of the command line, leave it out of the address and set PGPASSWORD or
+        /// PGPASSFILE.
         #[arg(long, value_name = "URL")]
         to: String,
     },
     /// Write everything that the store holds into one new file, verified, while the server goes on.
     ///
-    /// It is the store as it is at one moment, whichever store it is. The file is an embedded store's own: `restore`
-    /// reads it back, and it can be looked into with SQLite. If it breaks off there is no file of this name.
+    /// The backup is the store as it is at one moment, SQLite or Postgres: compressed lines of JSON, which `restore`
+    /// reads into either. If it breaks off, there is no file of this name.
     Backup {
-        /// The file to make. It must not be there.
+        /// The file to make, such as tickets.jsonl.gz. It must not exist. `-` is standard output.
         file: PathBuf,
     },
-    /// Read a backup back into the store, which must be empty, and end.
+    /// Read a backup into the store, which must be empty, and end.
     ///
     /// Stop the server first. What comes in is one transaction, read back and compared before it is committed: if
-    /// anything goes wrong or is interrupted, the store stays empty, and the same command begins anew.
+    /// anything goes wrong or is interrupted, the store stays empty, and you can run the same command again.
     Restore {
-        /// The file that `backup` made.
+        /// The file that `backup` made. `-` is standard input.
         file: PathBuf,
     },
     /// Write everything that is kept of a customer to standard output, as JSON.
@@ -137,8 +139,15 @@ fn execute(command: Command) -> Result<ExitCode> {
             };
             runtime.block_on(check(&config, &warnings, probe))
         }),
-        Command::Copy { .. } | Command::Backup { .. } | Command::Restore { .. } => {
-            bail!("copy, backup and restore are being rebuilt and not part of this build")
+        Command::Copy { from, to } => {
+            let here = working_folder()?;
+            runtime.block_on(copy(CopyArgs::read(&from, &to, &here)?))
+        }
+        Command::Backup { file } => {
+            load_config().and_then(|Loaded { config, .. }| runtime.block_on(backup(config.database, file)))
+        }
+        Command::Restore { file } => {
+            load_config().and_then(|Loaded { config, .. }| runtime.block_on(restore(config.database, file)))
         }
         Command::Export { customer } => {
             load_config().and_then(|Loaded { config, .. }| runtime.block_on(export(config.database, &customer)))

@@ -14,6 +14,7 @@ mod housekeeping;
 mod listening;
 mod logging;
 mod running;
+mod transfer;
 
 pub use application::{Builder, StartError};
 pub use commands::run;

@@ -6,6 +6,7 @@
 //! - `calls.rs`, `batch.rs`: how calls run, one by one or in batches. Blocking lives there and nowhere else.
 //! - `subscribers.rs`: who hears of changes in this process.
 //! - `statements/`: what the port calls ask of a database, written once and compiled for each engine.
+//! - `dump/`: everything that a store holds as lines of JSON, for backups and for copies into another store.
 //! - `postgres/`, `sqlite/`: what differs by nature: connections, what is batched, migrations, claiming, opening, search,
 //!   lists.
 
@@ -13,6 +14,7 @@
 
 mod batch;
 mod calls;
+pub mod dump;
 mod failure;
 pub mod postgres;
 mod prepared;

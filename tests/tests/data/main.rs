@@ -8,6 +8,8 @@
     reason = "tests"
 )]
 
+mod backup;
+mod copy;
 mod person;
-#[expect(dead_code, reason = "what the tests of copy, backup and restore need")]
+mod refused;
 mod stores;

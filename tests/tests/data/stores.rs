@@ -1,11 +1,15 @@
 //! What lies in both stores, past every port.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, process::Stdio, time::Duration};
 
-use black_box::{Engine, TempStore, TestServer};
+use black_box::{Engine, ServerOptions, Signal, TempStore, TestServer, signal};
 use diesel::{
     Connection, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection, connection::SimpleConnection, sql_query,
     sql_types::Text,
+};
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    time::timeout,
 };
 
 pub(crate) const TABLES: [&str; 8] = [
@@ -140,4 +144,31 @@ pub(crate) async fn file_with(tickets: u32) -> TempStore {
         ),
     );
     place
+}
+
+/// Runs a command, and sends it a signal once it says that it is in this phase: its exit code and what it said.
+pub(crate) async fn interrupted(
+    options: &ServerOptions,
+    arguments: &[&str],
+    phase: &str,
+    by: Signal,
+) -> (Option<i32>, String) {
+    let ended = timeout(Duration::from_mins(1), async {
+        let mut running = options.spawn(arguments, Stdio::piped());
+        let mut lines = BufReader::new(running.stderr.take().unwrap()).lines();
+        let mut said = String::new();
+        let mut was_sent = false;
+        while let Some(line) = lines.next_line().await.unwrap() {
+            if !was_sent && line.starts_with(phase) {
+                signal(running.id().unwrap(), by);
+                was_sent = true;
+            }
+            said.push_str(&line);
+            said.push('\n');
+        }
+        let status = running.wait().await.unwrap();
+        assert!(was_sent && !status.success(), "it was too fast: {said}");
+        (status.code(), said)
+    });
+    ended.await.expect("it ends within a minute")
 }

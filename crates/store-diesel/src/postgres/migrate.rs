@@ -78,7 +78,7 @@ fn lock(connection: &mut PgConnection) -> diesel::QueryResult<()> {
 }
 
 /// How many migrations are not applied. Does not make diesel's own table, as its question after them would.
-fn pending(connection: &mut PgConnection) -> Result<usize, ConnectError> {
+pub(crate) fn pending(connection: &mut PgConnection) -> Result<usize, ConnectError> {
     #[derive(QueryableByName)]
     struct Table {
         #[diesel(sql_type = sql_types::Bool)]

@@ -16,6 +16,7 @@ mod claims;
 mod connect;
 mod customer_data;
 mod db;
+pub(crate) mod dump;
 mod engine;
 mod keys;
 mod listener;

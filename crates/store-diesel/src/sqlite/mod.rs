@@ -17,6 +17,7 @@ mod check;
 mod claims;
 mod customer_data;
 mod db;
+pub(crate) mod dump;
 mod engine;
 mod file;
 mod indexing;

@@ -77,7 +77,7 @@ fn oldest_awaiting_manager() -> String {
             format!(
                 "SELECT * FROM (SELECT number, reference, updated_at FROM tickets
                     WHERE status = 'open' AND last_sender = 'customer' AND priority = '{priority}'
-                    ORDER BY updated_at, number LIMIT 1) AS {priority}"
+                    ORDER BY updated_at, number LIMIT 1) AS first"
             )
         })
         .collect();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use time::{
-    Date, OffsetDateTime,
+    Date, OffsetDateTime, PrimitiveDateTime,
     format_description::BorrowedFormatItem,
     macros::{datetime, format_description},
 };
@@ -16,6 +16,11 @@ pub struct Timestamp(OffsetDateTime);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is outside of the years 0 to 9999")]
 pub struct TimestampError;
+
+/// A text that is no moment as [`Timestamp`] writes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must look like 2025-01-15T10:30:00.000000Z")]
+pub struct NotATimestamp;
 
 /// RFC 3339 with six decimals and `Z`, always of the same length, so that texts sort as moments do.
 const RFC_3339: &[BorrowedFormatItem<'_>] =
@@ -94,6 +99,16 @@ impl std::fmt::Display for Timestamp {
     }
 }
 
+impl std::str::FromStr for Timestamp {
+    type Err = NotATimestamp;
+
+    /// Reads what `Display` writes, and nothing else.
+    fn from_str(text: &str) -> Result<Self, NotATimestamp> {
+        let moment = PrimitiveDateTime::parse(text, RFC_3339).map_err(|_| NotATimestamp)?;
+        Ok(Self(moment.assume_utc()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use time::macros::datetime;
@@ -107,6 +122,21 @@ mod tests {
         let elsewhere = Timestamp::from(datetime!(2025-01-15 01:30 +02:00));
         assert_eq!(elsewhere.to_string(), "2025-01-14T23:30:00.000000Z");
         assert_eq!(elsewhere.midnight().to_string(), "2025-01-14T00:00:00.000000Z");
+    }
+
+    #[test]
+    fn a_text_is_read_only_as_it_is_written() {
+        let moment = Timestamp::from(datetime!(2025-01-15 10:30:00.123456 UTC));
+        assert_eq!(moment.to_string().parse(), Ok(moment));
+        for other in [
+            "",
+            "2025-01-15",
+            "2025-02-30T10:30:00.000000Z",
+            "2025-01-15T10:30:00Z",
+            "2025-01-15T10:30:00.000000+00:00",
+        ] {
+            assert_eq!(other.parse::<Timestamp>(), Err(NotATimestamp), "{other}");
+        }
     }
 
     #[test]

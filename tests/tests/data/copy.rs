@@ -1,9 +1,9 @@
-//! What is copied is what was there.
+//! What is copied is what was there, whichever stores it goes between.
 
 use black_box::{Engine, FakeN8n, MANAGER, Reaction, TempStore, TestServer, ticket};
 use serde_json::{Value, json};
 
-use crate::stores::{ask, dump, execute, file_with};
+use crate::stores::{ask, execute, file_with, rows};
 
 /// What no caller can bring about at will: every state of a notification, with every column, and its neighbours.
 const RARE: &str = "
@@ -26,39 +26,39 @@ const RARE: &str = "
             1736937000000007, 1736937000000008, 1736937000000009, 'SM-answer', id, 2 FROM tickets WHERE number = 1;
     INSERT INTO audit_log (id, at, action, count) VALUES (randomblob(16), 1736937000000010, 'redeliver_dead', 7);";
 
-/// What becomes of a lease: it is handed back, and due since it was taken.
+/// What becomes of a leased notification: it is handed back, and due since it was claimed.
 const HANDED_BACK: &str = "UPDATE notifications SET lease = NULL, due_at = attempted_at WHERE lease IS NOT NULL";
 
-async fn thread(desk: &TestServer, reference: &str) -> Value {
-    let reply = desk.get(&format!("/api/ticket/{reference}")).await;
+async fn thread(server: &TestServer, reference: &str) -> Value {
+    let reply = server.get(&format!("/api/ticket/{reference}")).await;
     assert_eq!(reply.status, 200);
     json!([reply.json(), reply.header("etag")])
 }
 
-async fn found(desk: &TestServer, words: &str) -> Vec<String> {
-    let reply = desk.get_as_operator(&format!("/api/tickets?q={words}")).await.json();
+async fn found(server: &TestServer, words: &str) -> Vec<String> {
+    let reply = server.get_as_operator(&format!("/api/tickets?q={words}")).await.json();
     let tickets = reply["tickets"].as_array().unwrap();
     tickets.iter().map(|ticket| ticket["ticketRef"].to_string()).collect()
 }
 
 const KEY: (&str, &str) = ("idempotency-key", "the form's own key");
 
-async fn talk(desk: &TestServer) -> Vec<String> {
+async fn talk(server: &TestServer) -> Vec<String> {
     let mut references = Vec::new();
     for n in 0..4 {
         let mut form = ticket();
         form["subject"] = json!(format!("Fläschchen {n}"));
         let keyed = [KEY];
         let headers: &[(&str, &str)] = if n == 0 { &keyed } else { &[] };
-        let reply = desk.post("/api/ticket", headers, &form).await;
+        let reply = server.post("/api/ticket", headers, &form).await;
         assert_eq!(reply.status, 201);
         references.push(reply.json()["ticketRef"].as_str().unwrap().to_owned());
     }
     let answer = json!({ "ticketRef": references[0], "from": MANAGER, "message": "Seen 👀\nwe look", "externalId": "SM-1",
         "mediaUrl": "https://media.example/1" });
-    assert_eq!(desk.inbound(&answer).await.status, 200);
+    assert_eq!(server.inbound(&answer).await.status, 200);
     let lost = json!({ "from": MANAGER, "message": "which one?", "externalId": "SM-lost" });
-    assert_eq!(desk.inbound(&lost).await.status, 400);
+    assert_eq!(server.inbound(&lost).await.status, 400);
     let path = format!("/api/ticket/{}", references[1]);
     let authorization = format!("Bearer {}", black_box::OPERATOR_TOKEN);
     let headers = [
@@ -68,83 +68,99 @@ async fn talk(desk: &TestServer) -> Vec<String> {
     let change = json!({ "status": "resolved", "priority": "low" })
         .to_string()
         .into_bytes();
-    assert_eq!(desk.send("PATCH", &path, &headers, Some(change)).await.status, 200);
+    assert_eq!(server.send("PATCH", &path, &headers, Some(change)).await.status, 200);
     references
 }
 
+/// From SQLite to Postgres, and from there into another SQLite file.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_row_arrives_unchanged_and_the_server_goes_on_with_it() {
-    let (file, postgres) = (
+    let (file, postgres, back) = (
         TempStore::new(Engine::Sqlite).await,
         TempStore::new(Engine::Postgres).await,
+        TempStore::new(Engine::Sqlite).await,
     );
     let n8n = FakeN8n::start();
     n8n.always(Reaction::accepted("SM-first"));
-    let desk = TestServer::on(&file).notifying(&n8n).start().await;
-    let references = talk(&desk).await;
-    desk.wait_for_empty_outbox().await;
-    assert!(desk.stop().await.success());
+    let server = TestServer::on(&file).notifying(&n8n).start().await;
+    let references = talk(&server).await;
+    server.wait_for_empty_outbox().await;
+    assert!(server.stop().await.success());
     n8n.go_away().await;
     execute(&file, RARE);
 
     // As the server tells it, without a webhook: nothing moves.
-    let desk = TestServer::on(&file).start().await;
+    let server = TestServer::on(&file).start().await;
     let mut before = Vec::new();
     for reference in &references {
-        before.push(thread(&desk, reference).await);
+        before.push(thread(&server, reference).await);
     }
     let words = ["fl%C3%A4schchen", "zoe", "seen", "T-"];
     let mut found_before = Vec::new();
     for word in words {
-        found_before.push(found(&desk, word).await);
+        found_before.push(found(&server, word).await);
     }
     assert_eq!(found_before[0].len(), 4);
-    assert!(desk.stop().await.success());
-    let source = dump(&file, &postgres);
+    assert!(server.stop().await.success());
+    let source = rows(&file, &postgres);
     assert!(source.values().all(|rows| !rows.is_empty()), "{source:?}");
 
-    let (status, out, err) = TestServer::on(&file)
-        .run(&["copy", "--from", &file.url(), "--to", &postgres.url()])
-        .await;
-    assert!(status.success(), "{out}{err}");
-    assert!(
-        out.contains("copied and verified: 4 tickets") && out.contains("DATABASE_URL"),
-        "{out}"
-    );
-    assert!(!format!("{out}{err}").contains("postgres://"), "{out}{err}");
-
-    assert_eq!(dump(&file, &postgres), source, "the file is as it was");
+    for (from, to) in [(&file, &postgres), (&postgres, &back)] {
+        let said = copy(from, to).await;
+        assert!(
+            said.contains("copied and verified: 4 tickets") && said.contains("DATABASE_URL"),
+            "{said}"
+        );
+        assert!(!said.contains("postgres://"), "{said}");
+    }
+    assert_eq!(rows(&file, &postgres), source, "the file is as it was");
     execute(&file, HANDED_BACK);
-    assert_eq!(dump(&postgres, &postgres), dump(&file, &postgres));
+    let source = rows(&file, &postgres);
+    assert_eq!(rows(&postgres, &postgres), source);
+    assert_eq!(rows(&back, &postgres), source);
 
-    let desk = TestServer::on(&postgres).start().await;
-    for (reference, before) in references.iter().zip(before) {
-        assert_eq!(thread(&desk, reference).await, before);
+    for store in [&postgres, &back] {
+        let server = TestServer::on(store).start().await;
+        for (reference, before) in references.iter().zip(&before) {
+            assert_eq!(thread(&server, reference).await, *before);
+        }
+        for (word, before) in words.into_iter().zip(&found_before) {
+            assert_eq!(found(&server, word).await, *before, "{word}");
+        }
+        goes_on(&server, store, &references).await;
+        assert!(server.stop().await.success());
     }
-    for (word, before) in words.into_iter().zip(found_before) {
-        assert_eq!(found(&desk, word).await, before, "{word}");
-    }
+}
+
+async fn goes_on(server: &TestServer, store: &TempStore, references: &[String]) {
     // What was done once is not done again.
     let mut form = ticket();
     form["subject"] = json!("Fläschchen 0");
-    let again = desk.post("/api/ticket", &[KEY], &form).await;
+    let again = server.post("/api/ticket", &[KEY], &form).await;
     assert_eq!((again.status, again.header("idempotent-replayed")), (201, "true"));
     assert_eq!(again.json()["ticketRef"], references[0].as_str());
     let answer = json!({ "ticketRef": references[0], "from": MANAGER, "message": "again", "externalId": "SM-1" });
-    assert_eq!(desk.inbound(&answer).await.json()["duplicate"], true);
+    assert_eq!(server.inbound(&answer).await.json()["duplicate"], true);
     // What was kept joins its ticket, and a new ticket has the next number.
     let joins = json!({ "ticketRef": references[2], "from": MANAGER, "message": "x", "externalId": "SM-lost" });
-    assert_eq!(desk.inbound(&joins).await.status, 200);
-    let newest = desk.open().await;
+    assert_eq!(server.inbound(&joins).await.status, 200);
+    let newest = server.open().await;
     assert_eq!(
         ask(
-            &postgres,
+            store,
             &format!("SELECT number FROM tickets WHERE reference = '{newest}'")
         ),
         "5"
     );
-    assert_eq!(found(&desk, "which").await, [json!(references[2]).to_string()]);
-    assert!(desk.stop().await.success());
+    assert_eq!(found(server, "which").await, [json!(references[2]).to_string()]);
+}
+
+/// Copies, which must succeed; returns what was said.
+async fn copy(from: &TempStore, to: &TempStore) -> String {
+    let arguments = ["copy", "--from", &from.url(), "--to", &to.url()];
+    let (status, out, err) = TestServer::on(from).run(&arguments).await;
+    assert!(status.success(), "{out}{err}");
+    format!("{out}{err}")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -162,11 +178,8 @@ async fn an_empty_file_and_many_rows_go_too() {
         } else {
             file_with(tickets).await
         };
-        let (status, out, err) = TestServer::on(&file)
-            .run(&["copy", "--from", &file.url(), "--to", &postgres.url()])
-            .await;
-        assert!(status.success(), "{out}{err}");
-        assert_eq!(dump(&postgres, &postgres), dump(&file, &postgres));
+        copy(&file, &postgres).await;
+        assert_eq!(rows(&postgres, &postgres), rows(&file, &postgres));
     }
     assert_eq!(ask(&postgres, "SELECT count(*) FROM ticket_search"), "2500");
 }
@@ -185,5 +198,5 @@ async fn no_other_configuration_is_read() {
         .await;
     assert!(status.success(), "{out}{err}");
     // Not a terminal: plain lines.
-    assert!(err.contains("building indexes") && !err.contains('\u{1b}'), "{err}");
+    assert!(err.contains("making it searchable") && !err.contains('\u{1b}'), "{err}");
 }

@@ -1,0 +1,206 @@
+//! What a dump and a load ask of Postgres.
+
+use std::time::{Duration, Instant};
+
+use diesel::{
+    PgConnection, QueryableByName, RunQueryDsl,
+    connection::SimpleConnection,
+    dsl::sql,
+    pg::PgRowByRowLoadingMode,
+    prelude::*,
+    result::Error as QueryError,
+    sql_query,
+    sql_types::{self, Text},
+};
+
+use super::{
+    connect::Address,
+    migrate::{migrate, pending},
+};
+use crate::{
+    dump::{
+        Counts, Database, DumpError, Purpose, SourceError, Table, Take, TargetError,
+        rows::{
+            AuditEntryRow, Batch, IdempotencyKeyRow, MessageRow, NotificationRow, PreviousExternalIdRow, QuestionRow,
+            ReceiptRow, Row, TicketRow, for_each_table,
+        },
+    },
+    schema::{
+        audit_log, idempotency_keys, messages, notifications, previous_external_ids, questions, receipts, tickets,
+    },
+};
+
+/// A server may have limits of its own.
+const SETTINGS: &str = "
+    SET LOCAL statement_timeout = 0;
+    SET LOCAL idle_in_transaction_session_timeout = 0;
+    SET LOCAL lock_timeout = '5s';
+    SET LOCAL jit = off;
+    SET LOCAL work_mem = '64MB';";
+
+/// One state of the database throughout: the one at the first query.
+const READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;";
+
+const WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;";
+
+/// Whether anybody else is connected. A server always is: it listens.
+const OTHERS: &str = "
+    SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+        AND coalesce(backend_type, 'client backend') = 'client backend') AS exist";
+
+/// Has the server look now and then whether we are still there (Postgres 14 and later), so that an interrupted load is
+/// over at once. The triggers would do for each batch what is done for all at the end.
+const PREPARE: &str = "
+    SELECT set_config(name, '1s', true) FROM pg_settings WHERE name = 'client_connection_check_interval';
+    SET LOCAL lock_timeout = 0;
+    ALTER TABLE messages DISABLE TRIGGER USER;";
+
+/// What triggers and the numbering of tickets would have made; `ALTER … RESTART` is undone with the transaction, unlike
+/// `setval`.
+const COMPLETE: &str = "
+    INSERT INTO ticket_search (ticket_number, seq, words)
+        SELECT t.number, m.seq, search_vector(t, m.body) FROM messages m JOIN tickets t ON t.id = m.ticket_id;
+    ALTER TABLE messages ENABLE TRIGGER USER;
+    DO $$ BEGIN
+        EXECUTE (SELECT format('ALTER TABLE tickets ALTER number RESTART WITH %s', coalesce(max(number), 0) + 1)
+            FROM tickets);
+    END $$;";
+
+/// How long a connection may take to go after its program is gone.
+const CLOSING: Duration = Duration::from_secs(2);
+
+fn tables() -> String {
+    let names: Vec<&str> = Table::ALL.iter().map(|table| table.as_str()).collect();
+    names.join(", ")
+}
+
+/// See [`Source::postgres`](crate::dump::Source::postgres).
+pub(crate) fn open_source(url: &str, purpose: Purpose) -> Result<PgConnection, SourceError> {
+    let mut connection = Address::new(url)?.connect()?;
+    if pending(&mut connection)? > 0 {
+        return Err(SourceError::Outdated);
+    }
+    if purpose == Purpose::Copy {
+        wait_until_alone(&mut connection)?;
+    }
+    connection.batch_execute(READ)?;
+    connection.batch_execute(SETTINGS)?;
+    if purpose == Purpose::Copy {
+        // Nobody who connects from now on can write.
+        let locked = connection.batch_execute(&format!("LOCK TABLE {} IN SHARE MODE", tables()));
+        locked.map_err(|error| {
+            if is_lock_timeout(&error) {
+                SourceError::InUse
+            } else {
+                error.into()
+            }
+        })?;
+    }
+    Ok(connection)
+}
+
+/// Waits until nobody else is connected, for as long as connections take that were just closed.
+fn wait_until_alone(connection: &mut PgConnection) -> Result<(), SourceError> {
+    #[derive(QueryableByName)]
+    struct Others {
+        #[diesel(sql_type = sql_types::Bool)]
+        exist: bool,
+    }
+    let begun = Instant::now();
+    loop {
+        let others: Others = sql_query(OTHERS).get_result(connection)?;
+        if !others.exist {
+            return Ok(());
+        }
+        if begun.elapsed() >= CLOSING {
+            return Err(SourceError::InUse);
+        }
+        connection.batch_execute("SELECT pg_sleep(0.05)")?;
+    }
+}
+
+/// See [`Target::postgres`](crate::dump::Target::postgres).
+pub(crate) fn open_target(url: &str) -> Result<PgConnection, TargetError> {
+    let address = Address::new(url)?;
+    migrate(&address)?;
+    let mut connection = address.connect()?;
+    connection.batch_execute(WRITE)?;
+    connection.batch_execute(SETTINGS)?;
+    let lock = format!("LOCK TABLE {}, ticket_search IN ACCESS EXCLUSIVE MODE", tables());
+    let locked = connection.batch_execute(&lock);
+    locked.map_err(|error| {
+        if is_lock_timeout(&error) {
+            TargetError::InUse
+        } else {
+            error.into()
+        }
+    })?;
+    connection.batch_execute(PREPARE)?;
+    Ok(connection)
+}
+
+fn is_lock_timeout(error: &QueryError) -> bool {
+    matches!(error, QueryError::DatabaseError(_, words) if words.message().contains("lock timeout"))
+}
+
+impl Database for PgConnection {
+    fn schema(&mut self) -> Result<String, QueryError> {
+        #[derive(QueryableByName)]
+        struct Last {
+            #[diesel(sql_type = Text)]
+            version: String,
+        }
+        let last: Last =
+            sql_query("SELECT max(version) AS version FROM __diesel_schema_migrations").get_result(self)?;
+        Ok(last.version)
+    }
+
+    fn count(&mut self) -> Result<Counts, QueryError> {
+        let mut counts = Counts::new();
+        macro_rules! count {
+            ($($table:ident $variant:ident $row:ident [$order:literal],)+) => {$(
+                let rows: i64 = $table::table.count().get_result(self)?;
+                counts.insert(Table::$variant, rows.unsigned_abs());
+            )+};
+        }
+        for_each_table!(count);
+        Ok(counts)
+    }
+
+    fn read(&mut self, take: &mut Take<'_>) -> Result<(), DumpError> {
+        macro_rules! read {
+            ($($table:ident $variant:ident $row:ident [$order:literal],)+) => {$(
+                let mut last = None;
+                let failed = |error, last: &Option<String>| DumpError::of_read(error, Table::$variant, last.as_deref());
+                let rows = $table::table
+                    .select($row::as_select())
+                    .order(sql::<Text>($order))
+                    .load_iter::<$row, PgRowByRowLoadingMode>(self);
+                for row in rows.map_err(|error| failed(error, &last))? {
+                    let row = row.map_err(|error| failed(error, &last))?;
+                    last = Some(row.key());
+                    take(Row::$variant(row))?;
+                }
+            )+};
+        }
+        for_each_table!(read);
+        Ok(())
+    }
+
+    fn write(&mut self, batch: &Batch) -> Result<(), QueryError> {
+        macro_rules! write {
+            ($($table:ident $variant:ident $row:ident [$order:literal],)+) => {$(
+                if !batch.$table.is_empty() {
+                    diesel::copy_from($table::table).from_insertable(&batch.$table).execute(self)?;
+                }
+            )+};
+        }
+        for_each_table!(write);
+        Ok(())
+    }
+
+    fn complete(&mut self) -> Result<(), QueryError> {
+        self.batch_execute(COMPLETE)?;
+        self.batch_execute(&format!("ANALYZE {}, ticket_search", tables()))
+    }
+}
