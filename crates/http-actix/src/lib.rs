@@ -7,16 +7,20 @@
 
 mod access;
 mod api;
+mod body;
 mod connection;
 mod pages;
 mod protect;
+mod readable;
 mod request_log;
 mod serve;
 mod settings;
 mod state;
 #[cfg(test)]
 mod testing;
+mod ticket_request;
 mod ttl_cache;
+mod validation;
 
 #[cfg(fuzzing)]
 pub use access::client_of;
@@ -31,4 +35,4 @@ pub use settings::{Deadlines, Settings};
 pub use state::AppState;
 
 #[cfg(fuzzing)]
-pub use serve::unserved;
+pub use serve::application;

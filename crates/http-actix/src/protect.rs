@@ -45,11 +45,11 @@ pub(crate) fn is_public(path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::{Request, Service};
+    use crate::testing::{Request, TestApp};
 
     #[test]
     fn browsers_are_told_to_do_nothing_with_answers() {
-        let api = Service::start();
+        let api = TestApp::with(|setup| setup.settings.base_url = "http://desk.example".into());
         for target in ["/health/live", "/api/nowhere", "/api/ticket", "/docs", "/metrics"] {
             let answer = api.get(target);
             for (name, value) in [
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn browsers_that_came_by_https_stay_with_it() {
-        let api = Service::with(|setup| setup.settings.base_url = "https://desk.example".into());
+        let api = TestApp::start();
         for request in [Request::new("GET", "/health/live"), Request::new("PUT", "/docs")] {
             let answer = api.send(&request);
             assert_eq!(answer.header("strict-transport-security"), Some("max-age=31536000"));
@@ -83,10 +83,10 @@ mod tests {
 
     #[test]
     fn search_engines_find_what_is_for_everybody() {
-        let api = Service::start();
+        let api = TestApp::start();
         assert_eq!(api.get("/docs").header("x-robots-tag"), None);
         for target in ["/api/ticket/T-20250115-1234", "/metrics", "/inbox", "/ticket/x"] {
-            let answer = api.exchange(&Request::new("GET", target));
+            let answer = api.send(Request::new("GET", target));
             assert_eq!(answer.header("x-robots-tag"), Some("noindex"), "{target}");
         }
     }

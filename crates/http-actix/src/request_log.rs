@@ -180,12 +180,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::testing::{MANAGER, Request, Service};
+    use crate::testing::{MANAGER, Request, TestApp};
 
     #[test]
     fn a_sane_id_comes_back_and_another_is_replaced() {
-        let api = Service::start();
-        let send = |id: &str| api.send(&Request::new("GET", "/health/live").header("x-request-id", id));
+        let api = TestApp::start();
+        let send = |id: &str| api.send(Request::new("GET", "/health/live").header("x-request-id", id));
         assert_eq!(send("my-id_1.2").header("x-request-id"), Some("my-id_1.2"));
         for insane in ["", "a b", "<script>", "schlüssel", &"x".repeat(129)] {
             let answer = send(insane);
@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn what_leads_nowhere_is_a_problem_too() {
-        let api = Service::start();
+        let api = TestApp::start();
         for target in [
             "/api",
             "/api/tickets/",
@@ -220,7 +220,7 @@ mod tests {
 
     #[test]
     fn another_method_is_told_the_right_ones() {
-        let api = Service::start();
+        let api = TestApp::start();
         for (method, target, allowed) in [
             ("DELETE", "/api/ticket", "POST, GET, HEAD"),
             ("POST", "/api/ticket/", "GET, HEAD"),
@@ -241,7 +241,7 @@ mod tests {
             ("POST", "/health/live", "GET, HEAD"),
             ("BREW", "/docs", "GET, HEAD"),
         ] {
-            let answer = api.send(&Request::new(method, target));
+            let answer = api.send(Request::new(method, target));
             assert_eq!(
                 (answer.status, answer.code().as_str()),
                 (405, "method_not_allowed"),
@@ -263,7 +263,7 @@ mod tests {
             ("/api/ticket/inbound/status", "POST"),
             ("/api/ticket/T-20250115-1234/events", "GET"),
         ] {
-            let head = api.send(&Request::new("HEAD", target));
+            let head = api.send(Request::new("HEAD", target));
             assert_eq!((head.status, head.header("allow")), (405, Some(allowed)), "{target}");
         }
     }
@@ -292,9 +292,9 @@ mod tests {
             .with_ansi(false)
             .with_writer(move || writer.clone())
             .init();
-        let api = Service::start();
+        let api = TestApp::start();
         let target = "/api/ticket/T-20250115-1234?key=0123456789abcdef0123456789abcdef";
-        api.send(&Request::new("GET", target).header("x-request-id", "the-only-request"));
+        api.send(Request::new("GET", target).header("x-request-id", "the-only-request"));
         // What a manager is asked and told holds a customer's subject.
         api.open_ticket();
         for (message, holder) in [("Which was it?", "ask"), ("1", "notice")] {
@@ -323,14 +323,14 @@ mod tests {
 
     #[test]
     fn a_panic_is_answered_and_the_next_request_is_served() {
-        let api = Service::with(|setup| {
+        let api = TestApp::with(|setup| {
             setup.routes = |config| {
                 let broken = async || -> HttpResponse { std::panic::panic_any("a fault of our own") };
                 config.route("/broken", web::get().to(broken));
             };
         });
         for _ in 0..3 {
-            let answer = api.exchange(&Request::new("GET", "/broken"));
+            let answer = api.send(Request::new("GET", "/broken"));
             assert_eq!((answer.status, answer.code().as_str()), (500, "internal"));
             assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
         }

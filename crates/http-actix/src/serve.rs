@@ -107,8 +107,12 @@ pub(crate) fn serve_with(
     Ok(builder.listen("http", listener, service)?.run())
 }
 
-/// The application of one worker: all routes, behind the request log.
-fn application(
+/// The application of one worker: all routes, those of `routes` too, behind the request log.
+#[cfg_attr(
+    not(fuzzing),
+    expect(unreachable_pub, reason = "only fuzzing uses it without a socket")
+)]
+pub fn application(
     state: &AppState,
     routes: fn(&mut web::ServiceConfig),
 ) -> App<
@@ -128,22 +132,6 @@ fn application(
         .wrap(from_fn(observe))
 }
 
-/// The application of one worker, without a socket.
-#[cfg(fuzzing)]
-pub fn unserved(
-    state: &AppState,
-) -> App<
-    impl ServiceFactory<
-        ServiceRequest,
-        Config = (),
-        Response = ServiceResponse<impl MessageBody + use<>>,
-        Error = Error,
-        InitError = (),
-    > + use<>,
-> {
-    application(state, |_| ())
-}
-
 #[cfg(test)]
 mod tests {
     use std::{
@@ -152,7 +140,7 @@ mod tests {
         time::Duration,
     };
 
-    use crate::testing::{Request, Service, seeds_ticket};
+    use crate::testing::{Request, TestApp, seeds_ticket};
 
     fn head(body: &str, more: &str) -> String {
         let length = body.len();
@@ -176,7 +164,7 @@ mod tests {
     #[test]
     fn a_request_that_is_under_way_is_finished_at_the_end() {
         for _ in 0..5 {
-            let mut api = Service::with(|setup| setup.settings.body_deadline = Duration::from_secs(10));
+            let mut api = TestApp::with(|setup| setup.settings.body_deadline = Duration::from_secs(10));
             let body = seeds_ticket().to_string();
             let mut stream = TcpStream::connect(api.address).unwrap();
             stream
@@ -194,8 +182,8 @@ mod tests {
 
     #[test]
     fn pages_are_served_beside_the_api_and_take_nothing_from_it() {
-        let api = Service::start();
-        let exchange = |target: &str| api.exchange(&Request::new("GET", target));
+        let api = TestApp::start();
+        let exchange = |target: &str| api.send(Request::new("GET", target));
         let home = exchange("/");
         assert_eq!(home.status, 200);
         assert!(home.text().contains("How can we help?"));
@@ -211,7 +199,7 @@ mod tests {
 
     #[test]
     fn a_connection_serves_one_request_after_another() {
-        let api = Service::start();
+        let api = TestApp::start();
         let mut stream = TcpStream::connect(api.address).unwrap();
         let body = seeds_ticket().to_string();
         for _ in 0..3 {

@@ -13,13 +13,13 @@ use uuid::Uuid;
 use crate::api::{
     body::{Document, KeyedBody},
     deadline::with_timeout,
-    field::{Field, present},
     get_ticket::reference_of,
     idempotency::mark_replayed,
     keys::{from_head, ticket_key},
     openapi::BodyProblems,
     problem::Problem,
 };
+use crate::validation::{Field, present};
 use crate::{access::AccessControl, state::part};
 
 /// A new message. The text is trimmed first, and CR LF becomes LF. Lengths count characters.

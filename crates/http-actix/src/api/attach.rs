@@ -10,12 +10,12 @@ use uuid::Uuid;
 use crate::api::{
     body::{Body, Document},
     deadline::with_timeout,
-    field::{AnyReference, Field, present},
     keys::Operator,
     openapi::{BodyProblems, OperatorProblems},
     problem::{Code, Problem},
     schemas::SenderSchema,
 };
+use crate::validation::{AnyReference, Field, present};
 
 /// The ticket that a message belongs to.
 #[derive(Deserialize, Validate, ToSchema)]
@@ -108,17 +108,17 @@ mod tests {
 
     use serde_json::{Value, json};
 
-    use crate::testing::{Answer, MANAGER, Request, Service};
+    use crate::testing::{MANAGER, Request, Response, TestApp};
 
     const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
 
-    fn attach(api: &Service, id: &str, body: &Value) -> Answer {
+    fn attach(api: &TestApp, id: &str, body: &Value) -> Response {
         api.as_operator(Request::post(&format!("/api/unmatched/{id}/attach"), body))
     }
 
     #[test]
     fn a_message_joins_the_ticket_that_it_belongs_to_once() {
-        let api = Service::start();
+        let api = TestApp::start();
         let (opened, other) = (api.open_ticket(), api.open_ticket());
         let id = api.store_unmatched(MANAGER, "It is on its way.");
         let to = |reference: &str| json!({ "ticketRef": reference });
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn the_customers_own_message_opens_the_ticket_again() {
-        let api = Service::start();
+        let api = TestApp::start();
         let opened = api.open_ticket();
         api.hand_over("SM1");
         api.set_status(&opened.reference, "closed");
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn what_does_not_exist_is_not_found() {
-        let api = Service::start();
+        let api = TestApp::start();
         let opened = api.open_ticket();
         let id = api.store_unmatched(MANAGER, "Hello?");
         for (id, reference, code) in [
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_store_that_is_down_is_an_error() {
-        let api = Service::with(|setup| setup.is_down = true);
+        let api = TestApp::with(|setup| setup.is_down = true);
         let answer = attach(&api, NOBODY, &json!({ "ticketRef": "T-20250115-1234" }));
         assert_eq!((answer.status, answer.code().as_str()), (500, "storage_unavailable"));
     }

@@ -8,13 +8,13 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::api::{
-    field::{AnyReference, Field, blank_is_missing},
     keys::Operator,
     openapi::OperatorProblems,
     params::{LastId, PageSize, Params, next},
     problem::{Code, Problem},
     schemas::{ActSchema, ActorSchema},
 };
+use crate::validation::{AnyReference, Field, blank_is_missing};
 
 /// The page that is wanted. An empty parameter counts as absent.
 #[derive(Deserialize, Validate, IntoParams)]
@@ -171,10 +171,10 @@ mod tests {
 
     use crate::{
         access::OperatorToken,
-        testing::{MANAGER, Request, Service, SystemClock},
+        testing::{MANAGER, Request, SystemClock, TestApp},
     };
 
-    fn audit_log(api: &Service, query: &str) -> Value {
+    fn audit_log(api: &TestApp, query: &str) -> Value {
         let answer = api.get_as_operator(&format!("/api/audit-log{query}"));
         assert_eq!(answer.status, 200, "{answer:?}");
         answer.json()
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn an_operator_whose_token_has_a_name_is_named() {
-        let api = Service::with(|setup| {
+        let api = TestApp::with(|setup| {
             setup.settings.operator_tokens.push(OperatorToken {
                 name: "zoe".parse().ok(),
                 secret: "zoes-token".into(),
@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn every_act_is_told_with_what_it_changed() {
-        let api = Service::start();
+        let api = TestApp::start();
         let opened = api.open_ticket();
         let target = format!("/api/ticket/{}", opened.reference);
         api.record_attempt(|| AttemptOutcome::Dead {
@@ -264,7 +264,7 @@ mod tests {
 
     #[test]
     fn it_is_read_in_pages_of_one_ticket_or_of_all() {
-        let api = Service::start();
+        let api = TestApp::start();
         let (opened, other) = (api.open_ticket(), api.open_ticket());
         for status in ["resolved", "open", "closed"] {
             api.set_status(&opened.reference, status);
@@ -294,7 +294,7 @@ mod tests {
 
     #[test]
     fn the_former_path_answers_the_same() {
-        let api = Service::start();
+        let api = TestApp::start();
         let opened = api.open_ticket();
         api.set_status(&opened.reference, "closed");
         let former = api.get_as_operator("/api/trail?limit=1");
@@ -303,14 +303,14 @@ mod tests {
 
     #[test]
     fn wrong_parameters_and_unknown_tickets_are_told() {
-        let api = Service::start();
+        let api = TestApp::start();
         let answer = api.get_as_operator("/api/audit-log?before=x&limit=many");
         assert_eq!(answer.faults(), ["before invalid_cursor", "limit out_of_range"]);
         for reference in ["T-20250115-1234", "x"] {
             let answer = api.get_as_operator(&format!("/api/audit-log?ticketRef={reference}"));
             assert_eq!((answer.status, answer.code().as_str()), (404, "ticket_not_found"));
         }
-        let down = Service::with(|setup| setup.is_down = true);
+        let down = TestApp::with(|setup| setup.is_down = true);
         let answer = down.get_as_operator("/api/audit-log");
         assert_eq!((answer.status, answer.code().as_str()), (500, "storage_unavailable"));
     }

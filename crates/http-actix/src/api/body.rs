@@ -4,13 +4,7 @@ mod repair_json;
 
 use std::{borrow::Cow, fmt, future::Future, pin::Pin};
 
-use actix_web::{
-    FromRequest, HttpRequest,
-    dev::Payload,
-    http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName},
-    web::{Bytes, BytesMut},
-};
-use futures_util::StreamExt;
+use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header::CONTENT_TYPE};
 use garde::Validate;
 pub(crate) use repair_json::repair_json;
 use serde::de::DeserializeOwned;
@@ -19,11 +13,13 @@ use ticket_domain::IdempotencyKey;
 
 use crate::Settings;
 use crate::api::{
-    field::field_errors,
     idempotency,
-    problem::{Code, FieldError, Problem},
+    problem::{Code, Problem},
 };
+use crate::body::{BodyError, is_plain, read};
 use crate::state::part;
+use crate::validation::FieldError;
+use crate::validation::field_errors;
 
 /// A request body: fields as they came, and garde's rules for them.
 pub(crate) trait Document: DeserializeOwned + Validate<Context = ()> + 'static {
@@ -82,14 +78,18 @@ fn document<T: Document>(
     request: &HttpRequest,
     payload: &mut Payload,
 ) -> impl Future<Output = Result<T, Problem>> + use<T> {
-    let head = check_head(request, T::MAX_BYTES);
-    let deadline = part::<Settings>(request).map(|settings| settings.body_deadline);
-    let payload = payload.take();
+    let (request, payload) = (request.clone(), payload.take());
     async move {
-        head?;
-        let bytes = tokio::time::timeout(deadline?, read(payload, T::MAX_BYTES))
-            .await
-            .map_err(|_| Problem::new(Code::RequestTimeout))??;
+        if !is_json(&request) {
+            return Err(Problem::new(Code::UnsupportedMediaType));
+        }
+        let deadline = part::<Settings>(&request)?.body_deadline;
+        let bytes = read(&request, payload, T::MAX_BYTES, deadline).await;
+        let bytes = bytes.map_err(|error| match error {
+            BodyError::TooLarge => too_large(T::MAX_BYTES),
+            BodyError::TooSlow => Problem::new(Code::RequestTimeout),
+            BodyError::BrokeOff => invalid("The body broke off."),
+        })?;
         parse(&T::preprocess(&bytes))
     }
 }
@@ -100,41 +100,21 @@ fn valid<T: Document>(document: T, key_error: Option<FieldError>) -> Result<T::P
     document.parsed().ok_or_else(|| Problem::new(Code::Internal))
 }
 
-fn header<'r>(request: &'r HttpRequest, name: &HeaderName) -> Option<&'r str> {
-    request
+/// Whether a body is JSON, and not in a charset other than UTF-8 or ASCII.
+fn is_json(request: &HttpRequest) -> bool {
+    let content_type = request
         .headers()
-        .get(name)
-        .map(|value| value.to_str().unwrap_or_default())
-}
-
-fn check_head(request: &HttpRequest, max_bytes: usize) -> Result<(), Problem> {
-    let is_plain = header(request, &CONTENT_ENCODING).is_none_or(|encoding| encoding.eq_ignore_ascii_case("identity"));
-    if !is_plain || !header(request, &CONTENT_TYPE).is_some_and(is_json) {
-        return Err(Problem::new(Code::UnsupportedMediaType));
-    }
-    let length = header(request, &CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
-    match length {
-        Some(length) if length > max_bytes as u64 => Err(too_large(max_bytes)),
-        _ => Ok(()),
-    }
-}
-
-/// `application/json`, with or without `charset=utf-8`.
-fn is_json(content_type: &str) -> bool {
-    let mut parts = content_type.split(';').map(str::trim);
-    let is_json = parts
-        .next()
-        .is_some_and(|kind| kind.eq_ignore_ascii_case("application/json"));
-    is_json
-        && parts.all(|parameter| match parameter.split_once('=') {
-            Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
-                matches!(
-                    value.trim().trim_matches('"').to_ascii_lowercase().as_str(),
-                    "utf-8" | "utf8" | "us-ascii"
-                )
-            }
-            _ => true,
-        })
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let mut parameters = content_type.unwrap_or_default().split(';').skip(1);
+    let is_utf8 = parameters.all(|parameter| match parameter.split_once('=') {
+        Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
+            let charset = value.trim().trim_matches('"').to_ascii_lowercase();
+            matches!(charset.as_str(), "utf-8" | "utf8" | "us-ascii")
+        }
+        _ => true,
+    });
+    is_utf8 && is_plain(request, "application/json")
 }
 
 fn too_large(max_bytes: usize) -> Problem {
@@ -142,18 +122,6 @@ fn too_large(max_bytes: usize) -> Problem {
         Code::PayloadTooLarge,
         format!("The body may have at most {} KiB.", max_bytes / 1024),
     )
-}
-
-async fn read(mut payload: Payload, max_bytes: usize) -> Result<Bytes, Problem> {
-    let mut bytes = BytesMut::new();
-    while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|_| Problem::with_detail(Code::ValidationFailed, "The body broke off."))?;
-        if bytes.len() + chunk.len() > max_bytes {
-            return Err(too_large(max_bytes));
-        }
-        bytes.extend_from_slice(&chunk);
-    }
-    Ok(bytes.freeze())
 }
 
 /// Reads a JSON object. Says where it is broken, and never what stands there.
@@ -183,10 +151,11 @@ fn invalid(detail: impl fmt::Display) -> Problem {
 
 #[cfg(test)]
 mod tests {
+    use actix_web::test::TestRequest;
     use serde_json::json;
 
     use super::*;
-    use crate::testing::{INBOUND_KEY, Request, Service, seeds_ticket};
+    use crate::testing::{INBOUND_KEY, Request, TestApp, seeds_ticket};
 
     /// The seed's ticket in exactly so many bytes.
     fn of_size(bytes: usize) -> String {
@@ -199,11 +168,11 @@ mod tests {
 
     #[test]
     fn a_body_may_have_64_kib_whichever_way_it_comes() {
-        let api = Service::start();
+        let api = TestApp::start();
         for (size, status) in [(65_536, 201), (65_537, 413), (300_000, 413)] {
             let request = Request::post_bytes("/api/ticket", of_size(size));
             assert_eq!(api.send(&request).status, status, "{size}");
-            assert_eq!(api.send(&request.chunked()).status, status, "{size} in chunks");
+            assert_eq!(api.send(request.chunked()).status, status, "{size} in chunks");
         }
         // What is too long by its own account is not waited for.
         let announced = Request::post_bytes("/api/ticket", "{").announcing(65_537);
@@ -212,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_message_from_outside_may_have_256_kib() {
-        let api = Service::start();
+        let api = TestApp::start();
         let body = |size: usize| {
             let empty = json!({ "from": "+1234567", "message": "" }).to_string().len();
             json!({ "from": "+1234567", "message": "x".repeat(size - empty) }).to_string()
@@ -220,13 +189,13 @@ mod tests {
         for (size, code) in [(262_144, "ticket_not_named"), (262_145, "payload_too_large")] {
             let request = Request::post_bytes("/api/ticket/inbound", body(size)).header("x-api-key", INBOUND_KEY);
             assert_eq!(api.send(&request).code(), code, "{size}");
-            assert_eq!(api.send(&request.chunked()).code(), code, "{size} in chunks");
+            assert_eq!(api.send(request.chunked()).code(), code, "{size} in chunks");
         }
     }
 
     #[test]
     fn only_json_is_read() {
-        let api = Service::start();
+        let api = TestApp::start();
         let post = || Request::post("/api/ticket", &seeds_ticket());
         let typed = |kind: &str| post().without_header("content-type").header("content-type", kind);
         for (request, status) in [
@@ -246,14 +215,14 @@ mod tests {
 
     #[test]
     fn a_body_that_does_not_arrive_is_not_waited_for() {
-        let api = Service::with(|setup| setup.settings.body_deadline = std::time::Duration::from_millis(100));
-        let answer = api.send(&Request::post_bytes("/api/ticket", "{\"subject\":").announcing(1_000));
+        let api = TestApp::with(|setup| setup.settings.body_deadline = std::time::Duration::from_millis(100));
+        let answer = api.send(Request::post_bytes("/api/ticket", "{\"subject\":").announcing(1_000));
         assert_eq!((answer.status, answer.code().as_str()), (408, "request_timeout"));
     }
 
     #[test]
     fn broken_json_is_told_where_and_not_what() {
-        let api = Service::start();
+        let api = TestApp::start();
         let deep = format!("{{\"subject\":{}}}", "[".repeat(10_000));
         for (body, detail) in [
             (&b""[..], "The body must be a JSON object."),
@@ -292,7 +261,7 @@ mod tests {
             ),
             (deep.as_bytes(), "The body is not valid JSON at line 1, column 138."),
         ] {
-            let answer = api.send(&Request::post_bytes("/api/ticket", body));
+            let answer = api.send(Request::post_bytes("/api/ticket", body));
             assert_eq!(answer.faults(), [""; 0]);
             assert_eq!(answer.json()["detail"], detail, "{}", String::from_utf8_lossy(body));
             assert!(!answer.text().contains("secret"));
@@ -300,7 +269,7 @@ mod tests {
         // Nobody looks at what nobody reads.
         let unknown_twice = b"{\"other\":1,\"other\":2}";
         assert_eq!(
-            api.send(&Request::post_bytes("/api/ticket", &unknown_twice[..]))
+            api.send(Request::post_bytes("/api/ticket", &unknown_twice[..]))
                 .faults()
                 .len(),
             5
@@ -321,7 +290,8 @@ mod tests {
             ("text/plain", false),
             ("", false),
         ] {
-            assert_eq!(is_json(content_type), expected, "{content_type}");
+            let request = TestRequest::default().insert_header(("content-type", content_type));
+            assert_eq!(is_json(&request.to_http_request()), expected, "{content_type}");
         }
     }
 }

@@ -9,13 +9,13 @@ use utoipa::ToSchema;
 use crate::api::{
     body::{Body, Document},
     deadline::with_timeout,
-    field::Field,
     get_ticket::{PathReference, TicketFacts},
     keys::Operator,
     openapi::{BodyProblems, OperatorProblems},
     problem::Problem,
     schemas::{PrioritySchema, StatusSchema},
 };
+use crate::validation::Field;
 
 /// Changes to a ticket. At least one field must be given.
 #[derive(Deserialize, Validate, ToSchema)]
@@ -101,15 +101,15 @@ mod tests {
 
     use serde_json::{Value, json};
 
-    use crate::testing::{Answer, Request, Service};
+    use crate::testing::{Request, Response, TestApp};
 
-    fn change(api: &Service, reference: &str, body: &Value) -> Answer {
+    fn change(api: &TestApp, reference: &str, body: &Value) -> Response {
         api.as_operator(Request::patch(&format!("/api/ticket/{reference}"), body))
     }
 
     #[test]
     fn a_ticket_gets_another_status_and_priority() {
-        let api = Service::start();
+        let api = TestApp::start();
         let opened = api.open_ticket();
         for (body, expected) in [
             (json!({ "status": "resolved" }), ["resolved", "high"]),
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_change_is_something_that_a_ticket_can_be() {
-        let api = Service::start();
+        let api = TestApp::start();
         let opened = api.open_ticket();
         for (body, faults) in [
             (json!({}), &["status required"][..]),
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_store_that_is_down_is_an_error() {
-        let api = Service::with(|setup| setup.is_down = true);
+        let api = TestApp::with(|setup| setup.is_down = true);
         let answer = change(&api, "T-20250115-1234", &json!({ "status": "open" }));
         assert_eq!((answer.status, answer.code().as_str()), (500, "storage_unavailable"));
     }

@@ -1,92 +1,30 @@
 //! `POST /api/ticket`: a customer opens a ticket.
 
 use actix_web::{HttpResponse, http::header::LOCATION, web::Data};
-use garde::Validate;
-use serde::{Deserialize, Serialize};
-use ticket_domain::{
-    Customer, CustomerName, Email, MessageText, Phone, Priority, StrictText, Subject, TicketDetails, TicketRequest,
-    use_cases::OpenTicket,
-};
+use serde::Serialize;
+use ticket_domain::{TicketRequest, use_cases::OpenTicket};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::access::{AccessControl, Kind};
-use crate::api::{
-    body::{Document, KeyedBody},
-    deadline::with_timeout,
-    field::{Field, present},
-    idempotency::mark_replayed,
-    keys::{from_head, is_operator},
-    openapi::BodyProblems,
-    problem::Problem,
-    schemas::PrioritySchema,
+use crate::{
+    access::{AccessControl, Kind},
+    api::{
+        body::{Document, KeyedBody},
+        deadline::with_timeout,
+        idempotency::mark_replayed,
+        keys::{from_head, is_operator},
+        openapi::BodyProblems,
+        problem::Problem,
+    },
+    state::part,
+    ticket_request::CreateTicket,
 };
-use crate::state::part;
-
-/// A new ticket. Texts are trimmed first, and CR LF becomes LF. Lengths count characters. A line without a visible
-/// character is invalid.
-#[derive(Deserialize, Validate, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = CreateTicket, example = json!({
-    "customerName": "John Doe",
-    "customerPhone": "+1234567890",
-    "customerEmail": "john@example.com",
-    "subject": "Product Quality Issue",
-    "message": "I received damaged bottles in my last order.",
-    "priority": "high"
-}))]
-pub(crate) struct CreateTicket {
-    /// One line of 1–200 characters.
-    #[serde(default)]
-    #[garde(custom(present), dive)]
-    #[schema(value_type = String, required = true, min_length = 1, max_length = 200, example = "John Doe")]
-    customer_name: Field<StrictText<CustomerName>>,
-    /// 7–15 digits, with or without `+`. Spaces, dots, dashes and brackets are removed, and a leading `00` becomes `+`.
-    #[serde(default)]
-    #[garde(custom(present), dive)]
-    #[schema(value_type = String, required = true, example = "+1234567890")]
-    customer_phone: Field<Phone>,
-    /// An address of at most 254 characters.
-    #[serde(default)]
-    #[garde(custom(present), dive)]
-    #[schema(value_type = String, required = true, format = "email", max_length = 254, example = "john@example.com")]
-    customer_email: Field<Email>,
-    /// One line of 1–200 characters.
-    #[serde(default)]
-    #[garde(custom(present), dive)]
-    #[schema(value_type = String, required = true, min_length = 1, max_length = 200, example = "Product Quality Issue")]
-    subject: Field<StrictText<Subject>>,
-    /// 1–5,000 characters. Line breaks and tabs are welcome.
-    #[serde(default)]
-    #[garde(custom(present), dive)]
-    #[schema(
-        value_type = String, required = true, min_length = 1, max_length = 5_000,
-        example = "I received damaged bottles in my last order."
-    )]
-    message: Field<MessageText>,
-    /// `low`, `medium`, `high` or `urgent`. Absent or null: `medium`.
-    #[serde(default)]
-    #[garde(dive)]
-    #[schema(value_type = Option<PrioritySchema>, required = false)]
-    priority: Field<Priority>,
-}
 
 impl Document for CreateTicket {
     type Parsed = TicketRequest;
 
     fn parsed(self) -> Option<TicketRequest> {
-        Some(TicketRequest {
-            details: TicketDetails {
-                customer: Customer {
-                    name: self.customer_name.good()?.0,
-                    phone: self.customer_phone.good()?,
-                    email: self.customer_email.good()?,
-                },
-                subject: self.subject.good()?.0,
-                priority: self.priority.good().unwrap_or_default(),
-            },
-            message: self.message.good()?,
-        })
+        self.request()
     }
 }
 

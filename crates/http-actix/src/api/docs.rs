@@ -130,11 +130,11 @@ fn config() -> Config<'static> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Service;
+    use crate::testing::TestApp;
 
     #[test]
     fn the_page_loads_its_own_assets_only() {
-        let api = Service::start();
+        let api = TestApp::start();
         let page = api.get("/docs");
         assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
         assert_eq!(page.header("content-security-policy"), Some(POLICY));
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn swagger_ui_reads_the_document_and_asks_no_validator() {
-        let initializer = Service::start().get("/docs/swagger-initializer.js");
+        let initializer = TestApp::start().get("/docs/swagger-initializer.js");
         for part in ["\"/api/openapi.json\"", "\"validatorUrl\": \"none\"", "\"BaseLayout\""] {
             assert!(initializer.text().contains(part), "{part}: {}", initializer.text());
         }
@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn other_files_of_the_distribution_are_not_served() {
-        let api = Service::start();
+        let api = TestApp::start();
         for asset in ["index.html", "oauth2-redirect.html", "swagger-ui.js", "%ff", ".."] {
             let answer = api.get(&format!("/docs/{asset}"));
             assert_eq!((answer.status, answer.code().as_str()), (404, "not_found"), "{asset}");

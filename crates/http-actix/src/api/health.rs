@@ -97,19 +97,19 @@ pub(crate) async fn ready(probe: Data<HealthProbe>) -> Result<HttpResponse, Prob
 #[cfg(test)]
 mod tests {
 
-    use crate::testing::{Request, Service};
+    use crate::testing::{Request, TestApp};
 
     #[test]
     fn a_process_lives_and_is_ready_while_its_store_answers() {
-        let api = Service::start();
+        let api = TestApp::start();
         assert_eq!(api.get("/health/live").text(), r#"{"ok":true}"#);
         assert_eq!(api.get("/health/ready").text(), r#"{"ok":true}"#);
-        assert_eq!(api.send(&Request::new("HEAD", "/health/ready")).status, 200);
+        assert_eq!(api.send(Request::new("HEAD", "/health/ready")).status, 200);
     }
 
     #[test]
     fn without_its_store_it_lives_and_is_not_ready() {
-        let api = Service::with(|setup| setup.is_down = true);
+        let api = TestApp::with(|setup| setup.is_down = true);
         assert_eq!(api.get("/health/live").status, 200);
         let answer = api.get("/health/ready");
         assert_eq!((answer.status, answer.code().as_str()), (503, "storage_unavailable"));

@@ -5,7 +5,7 @@ use std::fmt;
 use actix_web::{HttpRequest, HttpResponseBuilder};
 use ticket_domain::{IdempotencyKey, ValidationError};
 
-use crate::api::problem::FieldError;
+use crate::validation::FieldError;
 
 const HEADER: &str = "Idempotency-Key";
 

@@ -134,7 +134,7 @@ from_head!(Operator, |request| {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::{OPERATOR_TOKEN, Request, Service};
+    use crate::testing::{OPERATOR_TOKEN, Request, TestApp};
 
     /// Everything that is for operators only.
     const OPERATORS: [(&str, &str); 9] = [
@@ -151,8 +151,8 @@ mod tests {
 
     #[test]
     fn only_operators_come_in() {
-        let api = Service::start();
-        let closed = Service::with(|setup| setup.settings.operator_tokens.clear());
+        let api = TestApp::start();
+        let closed = TestApp::with(|setup| setup.settings.operator_tokens.clear());
         for (api, authorization) in [
             (&api, None),
             (&api, Some("Bearer wrong")),
@@ -181,24 +181,24 @@ mod tests {
 
     #[test]
     fn a_tickets_key_is_no_operators_token() {
-        let api = Service::start();
+        let api = TestApp::start();
         let opened = api.open_ticket();
         for (method, target) in OPERATORS {
             let between = if target.contains('?') { '&' } else { '?' };
             let target = format!("{target}{between}key={}", opened.key);
-            let answer = api.send(&Request::new(method, &target).bearer(&opened.key));
+            let answer = api.send(Request::new(method, &target).bearer(&opened.key));
             assert_eq!(answer.status, 401, "{target}");
         }
     }
 
     #[test]
     fn guessing_the_token_comes_to_an_end_and_the_right_one_comes_in() {
-        let api = Service::with(|setup| setup.settings.trusted_proxy_hops = 1);
+        let api = TestApp::start();
         for (number, (method, target)) in OPERATORS.into_iter().enumerate() {
             let address = format!("1.2.3.{number}");
             let ask = |token: &str| {
                 let request = Request::new(method, target).header("x-forwarded-for", &address);
-                api.send(&request.bearer(token))
+                api.send(request.bearer(token))
             };
             let guessed = (0..200).take_while(|_| ask("guess").status == 401).count();
             assert!((120..150).contains(&guessed), "{target} {guessed}");
@@ -211,11 +211,11 @@ mod tests {
 
     #[test]
     fn a_right_key_opens_whatever_token_stands_beside_it() {
-        let api = Service::with(|setup| setup.settings.trusted_proxy_hops = 1);
+        let api = TestApp::start();
         let opened = api.open_ticket();
         let ask = |target: &str| {
             let request = Request::new("GET", target).header("x-forwarded-for", "1.2.3.4");
-            api.send(&request.bearer("guess")).status
+            api.send(request.bearer("guess")).status
         };
         assert!((0..200).any(|_| ask("/api/tickets") == 429));
         let ticket = format!("/api/ticket/{}", opened.reference);

@@ -7,7 +7,6 @@ use ticket_domain::{Awaiting, Cursor, Priority, SearchText, Status, TicketListIt
 use utoipa::{IntoParams, ToSchema};
 
 use crate::api::{
-    field::{Field, blank_is_missing},
     get_ticket::TicketFacts,
     keys::Operator,
     openapi::OperatorProblems,
@@ -15,6 +14,7 @@ use crate::api::{
     problem::Problem,
     schemas::{AwaitingSchema, PrioritySchema, SenderSchema, StatusSchema},
 };
+use crate::validation::{Field, blank_is_missing};
 
 /// The tickets that are wanted. An empty parameter counts as absent.
 #[derive(Deserialize, Validate, IntoParams)]
@@ -158,9 +158,9 @@ mod tests {
 
     use serde_json::{Value, json};
 
-    use crate::testing::{MANAGER, Request, Service, changed, seeds_ticket};
+    use crate::testing::{MANAGER, Request, TestApp, changed, seeds_ticket};
 
-    fn list(api: &Service, query: &str) -> Value {
+    fn list(api: &TestApp, query: &str) -> Value {
         let answer = api.get_as_operator(&format!("/api/tickets{query}"));
         assert_eq!(answer.status, 200, "{answer:?}");
         answer.json()
@@ -173,15 +173,15 @@ mod tests {
             .collect()
     }
 
-    fn open(api: &Service, field: &str, value: &str) -> String {
+    fn open(api: &TestApp, field: &str, value: &str) -> String {
         let body = changed(seeds_ticket(), field, Some(json!(value)));
-        let answer = api.send(&Request::post("/api/ticket", &body));
+        let answer = api.send(Request::post("/api/ticket", &body));
         answer.json()["ticketRef"].as_str().unwrap().to_owned()
     }
 
     #[test]
     fn a_ticket_is_listed_with_its_last_message() {
-        let api = Service::start();
+        let api = TestApp::start();
         assert_eq!(list(&api, ""), json!({ "ok": true, "tickets": [], "next": null }));
         let opened = api.open_ticket();
         let listed = list(&api, "")["tickets"][0].take();
@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn every_condition_holds() {
-        let api = Service::start();
+        let api = TestApp::start();
         let urgent = open(&api, "priority", "urgent");
         let low = open(&api, "priority", "low");
         let answered = open(&api, "subject", "Zebra crossing");
@@ -254,7 +254,7 @@ mod tests {
 
     #[test]
     fn pages_follow_each_other() {
-        let api = Service::start();
+        let api = TestApp::start();
         let mut opened: Vec<String> = (0..7).map(|_| api.open_ticket().reference).collect();
         opened.reverse();
         for query in ["?limit=3", "?limit=3&q=bottles", "?limit=1&awaiting=manager"] {
@@ -274,7 +274,7 @@ mod tests {
 
     #[test]
     fn wrong_parameters_are_told_at_once() {
-        let api = Service::start();
+        let api = TestApp::start();
         let long = format!("?q={}", "x".repeat(201));
         for (query, faults) in [
             (
@@ -301,10 +301,10 @@ mod tests {
 
     #[test]
     fn head_is_get_without_a_body_and_a_store_that_is_down_is_an_error() {
-        let api = Service::start();
+        let api = TestApp::start();
         let head = api.as_operator(Request::new("HEAD", "/api/tickets"));
         assert_eq!((head.status, head.body.len()), (200, 0));
-        let down = Service::with(|setup| setup.is_down = true);
+        let down = TestApp::with(|setup| setup.is_down = true);
         let answer = down.get_as_operator("/api/tickets");
         assert_eq!((answer.status, answer.code().as_str()), (500, "storage_unavailable"));
     }

@@ -233,12 +233,12 @@ pub(crate) async fn metrics(metrics: Data<Metrics>, probe: Data<HealthProbe>) ->
 mod tests {
 
     use super::*;
-    use crate::testing::Service;
+    use crate::testing::TestApp;
 
     #[test]
     fn requests_and_notifications_are_counted() {
         let tries = DeliveryMetrics::default();
-        let api = Service::with(|setup| setup.delivery_metrics = tries.clone());
+        let api = TestApp::with(|setup| setup.delivery_metrics = tries.clone());
         api.open_ticket();
         api.get("/api/ticket/T-20250115-1234?key=secret");
         api.get("/api/ticket/T-20250115-1235");
@@ -272,7 +272,7 @@ mod tests {
 
     #[test]
     fn without_the_store_the_rest_is_shown() {
-        let api = Service::with(|setup| setup.is_down = true);
+        let api = TestApp::with(|setup| setup.is_down = true);
         api.get("/health/live");
         let answer = api.get("/metrics");
         assert_eq!(answer.status, 200);

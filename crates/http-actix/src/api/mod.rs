@@ -9,7 +9,6 @@ mod create_ticket;
 mod deadline;
 mod docs;
 mod events;
-mod field;
 mod get_ticket;
 mod health;
 mod idempotency;
@@ -23,7 +22,7 @@ pub(crate) mod problem;
 mod receive_inbound;
 mod reply;
 mod report_status;
-mod schemas;
+pub(crate) mod schemas;
 mod unmatched;
 
 use actix_cors::Cors;
@@ -135,7 +134,7 @@ where
 mod tests {
     use serde_json::json;
 
-    use crate::testing::{Request, Service, seeds_ticket};
+    use crate::testing::{Request, TestApp, seeds_ticket};
 
     const SITE: &str = "https://www.example.com";
 
@@ -148,8 +147,8 @@ mod tests {
 
     #[test]
     fn a_listed_site_may_call_the_public_endpoints() {
-        let api = Service::with(|setup| setup.settings.allowed_origins = vec![SITE.into()]);
-        let asked = api.send(&preflight("/api/ticket", SITE));
+        let api = TestApp::with(|setup| setup.settings.allowed_origins = vec![SITE.into()]);
+        let asked = api.send(preflight("/api/ticket", SITE));
         assert_eq!(
             (asked.status, asked.header("access-control-allow-origin")),
             (200, Some(SITE))
@@ -163,7 +162,7 @@ mod tests {
             "{allowed}"
         );
 
-        let created = api.send(&Request::post("/api/ticket", &seeds_ticket()).header("origin", SITE));
+        let created = api.send(Request::post("/api/ticket", &seeds_ticket()).header("origin", SITE));
         assert_eq!(
             (created.status, created.header("access-control-allow-origin")),
             (201, Some(SITE))
@@ -175,7 +174,7 @@ mod tests {
         for name in ["location", "etag", "idempotent-replayed", "retry-after", "x-request-id"] {
             assert!(exposed.contains(name), "{name}: {exposed}");
         }
-        let missing = api.send(&Request::new("GET", "/api/ticket/T-20250115-1234").header("origin", SITE));
+        let missing = api.send(Request::new("GET", "/api/ticket/T-20250115-1234").header("origin", SITE));
         assert_eq!(
             (missing.status, missing.header("access-control-allow-origin")),
             (404, Some(SITE))
@@ -185,7 +184,7 @@ mod tests {
 
     #[test]
     fn other_sites_and_other_endpoints_are_not_for_browsers() {
-        let api = Service::with(|setup| setup.settings.allowed_origins = vec![SITE.into()]);
+        let api = TestApp::with(|setup| setup.settings.allowed_origins = vec![SITE.into()]);
         for (target, origin) in [
             ("/api/ticket", "https://evil.example"),
             ("/api/ticket", "null"),
@@ -201,16 +200,16 @@ mod tests {
             ("/api/trail", SITE),
             ("/metrics", SITE),
         ] {
-            let asked = api.send(&preflight(target, origin));
+            let asked = api.send(preflight(target, origin));
             assert_eq!(asked.header("access-control-allow-origin"), None, "{target} {origin}");
-            let called = api.send(&Request::new("GET", target).header("origin", origin));
+            let called = api.send(Request::new("GET", target).header("origin", origin));
             assert_eq!(called.header("access-control-allow-origin"), None, "{target} {origin}");
         }
     }
 
     #[test]
     fn a_listed_site_may_write_and_follow_and_not_change() {
-        let api = Service::with(|setup| setup.settings.allowed_origins = vec![SITE.into()]);
+        let api = TestApp::with(|setup| setup.settings.allowed_origins = vec![SITE.into()]);
         let opened = api.open_ticket();
         let ticket = format!("/api/ticket/{}", opened.reference);
         let asked = |target: &str, method: &str, headers: &str| {
@@ -240,7 +239,7 @@ mod tests {
 
     #[test]
     fn without_listed_sites_there_is_no_word_about_them() {
-        let api = Service::start();
+        let api = TestApp::start();
         for request in [
             preflight("/api/ticket", SITE),
             Request::post("/api/ticket", &seeds_ticket()).header("origin", SITE),

@@ -188,20 +188,20 @@ mod tests {
     use serde_json::json;
     use ticket_domain::ports::{AttemptOutcome, Clock};
 
-    use crate::testing::{Answer, OPERATOR_TOKEN, Request, Service, SystemClock};
+    use crate::testing::{OPERATOR_TOKEN, Request, Response, SystemClock, TestApp};
 
-    fn list(api: &Service) -> Answer {
-        api.send(&Request::new("GET", "/api/notifications").bearer(OPERATOR_TOKEN))
+    fn list(api: &TestApp) -> Response {
+        api.send(Request::new("GET", "/api/notifications").bearer(OPERATOR_TOKEN))
     }
 
-    fn redeliver(api: &Service, id: &str) -> Answer {
+    fn redeliver(api: &TestApp, id: &str) -> Response {
         let target = format!("/api/notifications/{id}/redeliver");
-        api.send(&Request::new("POST", &target).bearer(OPERATOR_TOKEN))
+        api.send(Request::new("POST", &target).bearer(OPERATOR_TOKEN))
     }
 
     #[test]
     fn a_dead_notification_is_listed_and_sent_again() {
-        let api = Service::start();
+        let api = TestApp::start();
         let opened = api.open_ticket();
         api.record_attempt(|| AttemptOutcome::Dead {
             at: SystemClock.now(),
@@ -249,13 +249,13 @@ mod tests {
         assert_eq!(list(&api).json()["notifications"], json!([]));
     }
 
-    fn redeliver_dead(api: &Service) -> Answer {
+    fn redeliver_dead(api: &TestApp) -> Response {
         api.as_operator(Request::new("POST", "/api/notifications/redeliver"))
     }
 
     #[test]
     fn everything_that_was_given_up_is_due_again_and_nothing_else() {
-        let api = Service::start();
+        let api = TestApp::start();
         assert_eq!(redeliver_dead(&api).json(), json!({ "ok": true, "queued": 0 }));
         let opened = [api.open_ticket(), api.open_ticket(), api.open_ticket()];
         api.record_attempt(|| AttemptOutcome::Dead {
@@ -279,7 +279,7 @@ mod tests {
 
     #[test]
     fn what_does_not_exist_is_not_found() {
-        let api = Service::start();
+        let api = TestApp::start();
         for id in ["00000000-0000-4000-8000-000000000000", "x", "%00"] {
             let answer = redeliver(&api, id);
             assert_eq!((answer.status, answer.code().as_str()), (404, "not_found"), "{id}");
@@ -288,10 +288,10 @@ mod tests {
 
     #[test]
     fn wrong_tokens_are_limited() {
-        let api = Service::with(|setup| setup.settings.trusted_proxy_hops = 1);
+        let api = TestApp::start();
         let send = |token| {
             let request = Request::new("GET", "/api/notifications").bearer(token);
-            api.send(&request.header("x-forwarded-for", "1.2.3.4")).status
+            api.send(request.header("x-forwarded-for", "1.2.3.4")).status
         };
         assert!((0..1_000).map(|_| send("wrong")).any(|status| status == 429));
         assert!((0..140).all(|_| send(OPERATOR_TOKEN) == 200));
@@ -299,7 +299,7 @@ mod tests {
 
     #[test]
     fn a_store_that_is_down_is_an_error() {
-        let api = Service::with(|setup| setup.is_down = true);
+        let api = TestApp::with(|setup| setup.is_down = true);
         for answer in [
             list(&api),
             redeliver(&api, "00000000-0000-4000-8000-000000000000"),

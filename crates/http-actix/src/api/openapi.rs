@@ -240,7 +240,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::testing::{Service, fault};
+    use crate::testing::{TestApp, fault};
 
     fn document_as_json() -> Value {
         serde_json::to_value(openapi()).unwrap()
@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn it_is_openapi_3_1_and_names_every_operation_once() {
-        let document = Service::start().get("/api/openapi.json").json();
+        let document = TestApp::start().get("/api/openapi.json").json();
         assert_eq!(document, document_as_json());
         assert_eq!(document["openapi"], "3.1.0");
         let items: Vec<&Value> = document["paths"].as_object().unwrap().values().collect();
@@ -373,7 +373,7 @@ mod tests {
         assert_eq!(required("Problem"), expected.map(str::to_owned).into());
         assert_eq!(schemas["CreateTicket"]["example"], crate::testing::seeds_ticket());
         // What is shown of a ticket has exactly the fields that a ticket has.
-        let api = Service::start();
+        let api = TestApp::start();
         let shown = api.get(&format!("/api/ticket/{}", api.open_ticket().reference)).json();
         let names = |value: &Value| -> BTreeSet<String> { value.as_object().unwrap().keys().cloned().collect() };
         for (schema, part) in [

@@ -11,10 +11,8 @@ use serde::de::DeserializeOwned;
 use ticket_domain::{InvalidCursor, ValidationError};
 use uuid::Uuid;
 
-use crate::api::{
-    field::field_errors,
-    problem::{Code, Problem},
-};
+use crate::api::problem::{Code, Problem};
+use crate::validation::field_errors;
 
 /// The valid parameters of a query string. Unknown ones are ignored.
 pub(crate) struct Params<T>(pub(crate) T);

@@ -18,11 +18,13 @@ use ticket_domain::{
 };
 use utoipa::ToSchema;
 
+use crate::{
+    access::{TooMany, TooManyConnections, log_store_failure},
+    api::schemas::CodeSchema,
+    state::MissingPart,
+    validation::FieldError,
+};
 pub(crate) use code::Code;
-
-use crate::access::{TooMany, TooManyConnections, log_store_failure};
-use crate::api::schemas::CodeSchema;
-use crate::state::MissingPart;
 
 /// The media type of problems.
 pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
@@ -30,20 +32,6 @@ pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
 /// A clarifying question, for the documentation.
 const ASK_EXAMPLE: &str = "Which ticket is this for?\n\n1. T-20250115-1234 – Product Quality Issue\n\n\
     Answer with the number alone, or a reference. 0 leaves it for your team.";
-
-/// What is wrong with a field.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub(crate) struct FieldError {
-    /// The field, as it is called in the request.
-    #[schema(example = "customerEmail")]
-    pub(crate) field: String,
-    /// A stable word for the fault.
-    #[schema(example = "invalid_email")]
-    pub(crate) code: String,
-    /// The rule, for people.
-    #[schema(example = "must be an e-mail address such as name@example.com")]
-    pub(crate) message: String,
-}
 
 /// The clarifying question for a manager. It contains customers' subjects, so `Debug` hides it from logs.
 #[derive(Clone)]

@@ -16,12 +16,12 @@ use uuid::Uuid;
 use crate::api::{
     body::{Body, Document, repair_json},
     deadline::with_timeout,
-    field::{AnyReference, Field, blank_is_missing, present},
     keys::InboundCaller,
     openapi::{BodyProblems, InboundProblems},
     problem::Problem,
     schemas::ChannelSchema,
 };
+use crate::validation::{AnyReference, Field, blank_is_missing, present};
 
 /// The text of a message that has none, and whose medium has an unusable URL.
 const UNUSABLE_MEDIUM: &str = "[attachment without a usable address]";

@@ -56,15 +56,15 @@ mod tests {
 
     use serde_json::{Value, json};
 
-    use crate::testing::{Answer, Request, Service};
+    use crate::testing::{Request, Response, TestApp};
 
-    fn reply(api: &Service, reference: &str, body: &Value) -> Answer {
+    fn reply(api: &TestApp, reference: &str, body: &Value) -> Response {
         api.as_operator(Request::post(&format!("/api/ticket/{reference}/replies"), body))
     }
 
     #[test]
     fn an_operator_answers_as_a_manager_and_nobody_is_told_twice() {
-        let api = Service::start();
+        let api = TestApp::start();
         let opened = api.open_ticket();
         api.hand_over("SM1");
         api.set_status(&opened.reference, "resolved");
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn it_has_the_rules_and_the_idempotency_of_messages() {
-        let api = Service::start();
+        let api = TestApp::start();
         let opened = api.open_ticket();
         assert_eq!(
             reply(&api, &opened.reference, &json!({})).faults(),
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_store_that_is_down_is_an_error() {
-        let api = Service::with(|setup| setup.is_down = true);
+        let api = TestApp::with(|setup| setup.is_down = true);
         let answer = reply(&api, "T-20250115-1234", &json!({ "message": "One" }));
         assert_eq!((answer.status, answer.code().as_str()), (500, "storage_unavailable"));
     }

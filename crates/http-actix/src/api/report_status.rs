@@ -21,12 +21,12 @@ use utoipa::{
 use crate::api::{
     body::{Body, Document},
     deadline::with_timeout,
-    field::{Field, blank_is_missing, present},
     keys::InboundCaller,
     openapi::{BodyProblems, InboundProblems},
     problem::Problem,
     schemas::MessageStatusSchema,
 };
+use crate::validation::{Field, blank_is_missing, present};
 
 /// Twilio's statuses of a message that it has not passed on to WhatsApp yet.
 pub(crate) const IN_BETWEEN: &[&str] = &["accepted", "scheduled", "sending"];

@@ -8,13 +8,13 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::api::{
-    field::{Field, blank_is_missing},
     get_ticket::MessageBody,
     keys::Operator,
     openapi::OperatorProblems,
     params::{LastId, PageSize, Params, next},
     problem::Problem,
 };
+use crate::validation::{Field, blank_is_missing};
 
 /// The page that is wanted. An empty parameter counts as absent.
 #[derive(Deserialize, Validate, IntoParams)]
@@ -101,9 +101,9 @@ mod tests {
 
     use serde_json::{Value, json};
 
-    use crate::testing::{INBOUND_KEY, MANAGER, Request, Service};
+    use crate::testing::{INBOUND_KEY, MANAGER, Request, TestApp};
 
-    fn list(api: &Service, query: &str) -> Value {
+    fn list(api: &TestApp, query: &str) -> Value {
         let answer = api.get_as_operator(&format!("/api/unmatched{query}"));
         assert_eq!(answer.status, 200, "{answer:?}");
         answer.json()
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn what_names_no_ticket_is_listed_the_oldest_first() {
-        let api = Service::start();
+        let api = TestApp::start();
         assert_eq!(list(&api, ""), json!({ "ok": true, "messages": [], "next": null }));
         let kept = json!({
             "from": "+1 555 000 1111", "message": "Hello?", "mediaUrl": "https://media.example/1", "externalId": "SM1"
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn pages_follow_each_other() {
-        let api = Service::start();
+        let api = TestApp::start();
         for number in 0..5 {
             api.store_unmatched(MANAGER, &format!("message {number}"));
         }
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn wrong_parameters_are_told_at_once() {
-        let api = Service::start();
+        let api = TestApp::start();
         for (query, faults) in [
             ("?limit=0&after=x", &["after invalid_cursor", "limit out_of_range"][..]),
             ("?limit=101", &["limit out_of_range"]),
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_store_that_is_down_is_an_error() {
-        let api = Service::with(|setup| setup.is_down = true);
+        let api = TestApp::with(|setup| setup.is_down = true);
         let answer = api.get_as_operator("/api/unmatched");
         assert_eq!((answer.status, answer.code().as_str()), (500, "storage_unavailable"));
     }

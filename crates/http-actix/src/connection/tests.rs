@@ -8,7 +8,7 @@ use actix_web::{HttpResponse, web};
 
 use crate::{
     Deadlines,
-    testing::{Request, Service, seeds_ticket},
+    testing::{Request, TestApp, seeds_ticket},
 };
 
 /// Long enough to never be waited for.
@@ -21,8 +21,8 @@ const SOON: Duration = Duration::from_secs(10);
 const GET: &[u8] = b"GET /health/live HTTP/1.1\r\nhost: test\r\n\r\n";
 const LIVE: &str = "{\"ok\":true}";
 
-fn service(change: impl FnOnce(&mut Deadlines)) -> Service {
-    Service::with(|setup| {
+fn service(change: impl FnOnce(&mut Deadlines)) -> TestApp {
+    TestApp::with(|setup| {
         setup.settings.deadlines = Deadlines {
             head: NEVER,
             idle: NEVER,
@@ -42,7 +42,7 @@ fn service(change: impl FnOnce(&mut Deadlines)) -> Service {
 /// More than the kernel holds for a connection.
 const LARGE: usize = 32 * 1024 * 1024;
 
-fn connect(api: &Service) -> TcpStream {
+fn connect(api: &TestApp) -> TcpStream {
     let stream = TcpStream::connect(api.address).unwrap();
     stream.set_read_timeout(Some(SOON)).unwrap();
     stream
@@ -171,7 +171,7 @@ fn an_answer_has_to_be_taken() {
 }
 
 /// Waits until the server has closed its end, without taking anything of what it wrote.
-fn wait_until_closed(api: &Service, stream: &TcpStream) {
+fn wait_until_closed(api: &TestApp, stream: &TcpStream) {
     let begin = Instant::now();
     while is_open(api.address.port(), stream.local_addr().unwrap().port()) {
         assert!(begin.elapsed() < SOON, "the connection is still open");
@@ -273,7 +273,7 @@ fn requests_may_come_one_behind_the_other() {
 
 #[test]
 fn a_body_has_a_deadline_on_every_request() {
-    let api = Service::with(|setup| setup.settings.body_deadline = SHORT);
+    let api = TestApp::with(|setup| setup.settings.body_deadline = SHORT);
     let mut stream = connect(&api);
     stream.write_all(GET).unwrap();
     read_answer(&mut stream, LIVE);
@@ -286,12 +286,12 @@ fn a_body_has_a_deadline_on_every_request() {
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
     assert!(answer.contains("request_timeout"), "{answer}");
     // The service is none the worse for it.
-    assert_eq!(api.send(&Request::new("GET", "/health/live")).status, 200);
+    assert_eq!(api.send(Request::new("GET", "/health/live")).status, 200);
 }
 
 #[test]
 fn beyond_the_most_connections_one_waits_for_its_turn() {
-    let api = Service::with(|setup| setup.settings.max_connections = 2);
+    let api = TestApp::with(|setup| setup.settings.max_connections = 2);
     let mut open = [connect(&api), connect(&api)];
     for stream in &mut open {
         stream.write_all(GET).unwrap();

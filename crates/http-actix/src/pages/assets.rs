@@ -12,7 +12,7 @@ use actix_web::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use sha2::{Digest, Sha256};
 
-use crate::pages::page;
+use crate::readable::readable;
 
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
@@ -60,13 +60,13 @@ static WIDGET: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("ass
 /// Which address leads to which script.
 pub(crate) fn routes(config: &mut ServiceConfig) {
     config
-        .service(page("/assets/page.js", async |request: HttpRequest| {
+        .service(readable("/assets/page.js", async |request: HttpRequest| {
             PAGE.respond(&request)
         }))
-        .service(page("/assets/inbox.js", async |request: HttpRequest| {
+        .service(readable("/assets/inbox.js", async |request: HttpRequest| {
             INBOX.respond(&request)
         }))
-        .service(page("/widget.js", widget));
+        .service(readable("/widget.js", widget));
 }
 
 /// Any site may load it; which of them may send tickets is for the API to say.
@@ -80,29 +80,29 @@ async fn widget(request: HttpRequest) -> HttpResponse {
 
 #[cfg(test)]
 mod tests {
-    use crate::pages::testing::{Ask, Site};
+    use crate::testing::{Request, TestApp};
 
-    #[actix_web::test]
-    async fn scripts_are_kept_for_a_while_and_asked_for_again_by_their_tag() {
-        let site = Site::start();
+    #[test]
+    fn scripts_are_kept_for_a_while_and_asked_for_again_by_their_tag() {
+        let site = TestApp::start();
         for target in ["/assets/page.js", "/assets/inbox.js", "/widget.js"] {
-            let script = site.get(target).await;
+            let script = site.get(target);
             assert_eq!(script.status, 200);
             assert_eq!(script.header("content-type"), Some("text/javascript; charset=utf-8"));
             assert_eq!(script.header("cache-control"), Some("public, max-age=300"));
             let tag = script.header("etag").unwrap();
             for (known, status) in [(tag, 304), ("*", 304), ("\"other\"", 200), ("nonsense", 200)] {
-                let again = site.send(Ask::get(target).header("if-none-match", known)).await;
+                let again = site.send(Request::get(target).header("if-none-match", known));
                 assert_eq!((again.status, again.header("etag")), (status, Some(tag)), "{known}");
-                assert_eq!(again.body.is_empty(), status == 304 || script.body.is_empty());
+                assert_eq!(again.text().is_empty(), status == 304 || script.text().is_empty());
             }
         }
     }
 
-    #[actix_web::test]
-    async fn only_the_widget_is_for_other_sites() {
-        let site = Site::start();
-        let widget = site.get("/widget.js").await;
+    #[test]
+    fn only_the_widget_is_for_other_sites() {
+        let site = TestApp::start();
+        let widget = site.get("/widget.js");
         assert_eq!(widget.header("cross-origin-resource-policy"), Some("cross-origin"));
         assert_eq!(widget.header("access-control-allow-origin"), Some("*"));
         // What programs fall into.
@@ -111,11 +111,11 @@ mod tests {
                 && widget.has("Please empty this field: it tells people from programs.")
         );
         // Well below 15 KiB even before it is compressed.
-        assert!(widget.body.len() < 13 * 1024, "{}", widget.body.len());
+        assert!(widget.text().len() < 13 * 1024, "{}", widget.text().len());
         for forbidden in ["innerHTML", "localStorage", "cookie", "eval("] {
             assert!(!widget.has(forbidden), "{forbidden}");
         }
-        let page = site.get("/assets/page.js").await;
-        assert_eq!(page.header("cross-origin-resource-policy"), None);
+        let page = site.get("/assets/page.js");
+        assert_eq!(page.header("cross-origin-resource-policy"), Some("same-origin"));
     }
 }

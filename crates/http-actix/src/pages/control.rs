@@ -2,12 +2,12 @@
 
 use maud::{Markup, html};
 
-use crate::pages::fault::{Field, FieldError, ValidationErrors};
+use crate::pages::form_field::{FormField, InvalidField, InvalidFields};
 
 /// One control.
 #[derive(Clone, Copy)]
 pub(crate) struct Control<'a> {
-    pub(crate) field: Field,
+    pub(crate) field: FormField,
     /// What was typed before.
     pub(crate) value: &'a str,
     pub(crate) fault: Option<&'a str>,
@@ -54,13 +54,14 @@ impl Control<'_> {
 }
 
 /// What is wrong, beside the control.
-pub(crate) fn fault_line(field: Field, fault: Option<&str>) -> Markup {
+pub(crate) fn fault_line(field: FormField, fault: Option<&str>) -> Markup {
     html! { @if let Some(fault) = fault { p.fault #{ (field.name) "-fault" } { (fault) } } }
 }
 
 /// Everything that is wrong, with ways to each. It is read out and has the focus when the page comes.
-pub(crate) fn summary(faults: &ValidationErrors) -> Markup {
-    let link = |FieldError { field, words }: &FieldError| html! { li { a href={ "#" (field.name) } { (words) } } };
+pub(crate) fn summary(faults: &InvalidFields) -> Markup {
+    let link =
+        |InvalidField { field, message }: &InvalidField| html! { li { a href={ "#" (field.name) } { (message) } } };
     html! {
         @if !faults.is_empty() {
             div.notice.danger #faults role="alert" tabindex="-1" autofocus {

@@ -137,11 +137,11 @@ pub(crate) fn service_unavailable(site: &Site) -> HttpResponse {
 
 #[cfg(test)]
 mod tests {
-    use crate::pages::testing::{Ask, NASTY, Site};
+    use crate::testing::{Request, TestApp, pages::NASTY};
 
-    #[actix_web::test]
-    async fn an_unknown_address_has_a_page() {
-        let site = Site::start();
+    #[test]
+    fn an_unknown_address_has_a_page() {
+        let site = TestApp::start();
         for target in [
             "/nothing",
             "/ticket",
@@ -152,33 +152,32 @@ mod tests {
             "/docsy",
             "/%ff",
         ] {
-            let page = site.get(target).await;
+            let page = site.get(target);
             page.assert_page(404);
             assert!(page.has("There is nothing here") && page.has("href=\"/\""), "{target}");
         }
         for nasty in NASTY {
             let path: String = url::form_urlencoded::byte_serialize(nasty.as_bytes()).collect();
-            let page = site.get(&format!("/{path}?{path}")).await;
+            let page = site.get(&format!("/{path}?{path}"));
             page.assert_page(404);
             page.assert_tamed(nasty);
         }
     }
 
-    #[actix_web::test]
-    async fn what_programs_ask_for_gets_no_page() {
-        let site = Site::start();
+    #[test]
+    fn what_programs_ask_for_gets_no_page() {
+        let site = TestApp::start();
         for target in ["/api", "/api/nothing", "/api/ticket/a/b", "/docs/x"] {
-            let answer = site.get(target).await;
-            // The server around the pages writes a problem into it.
-            assert_eq!((answer.status, answer.body.as_str()), (404, ""), "{target}");
+            let answer = site.get(target);
+            assert_eq!((answer.status, answer.code().as_str()), (404, "not_found"), "{target}");
         }
     }
 
-    #[actix_web::test]
-    async fn another_method_is_told_the_right_ones() {
-        let site = Site::start();
+    #[test]
+    fn another_method_is_told_the_right_ones() {
+        let site = TestApp::start();
         for target in ["/", "/ticket/T-20250115-1234"] {
-            let page = site.send(Ask::new("DELETE", target)).await;
+            let page = site.send(Request::new("DELETE", target));
             page.assert_page(405);
             assert_eq!(page.header("allow"), Some("GET, HEAD, POST"), "{target}");
         }

@@ -1,26 +1,15 @@
-//! What a form sends, within bounds: of type, of size, of time.
+//! Extracts forms.
 
 use std::{
     future::{Ready, ready},
     time::Duration,
 };
 
-use actix_web::{
-    FromRequest, HttpRequest,
-    dev::Payload,
-    http::{
-        StatusCode,
-        header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue},
-    },
-    web::BytesMut,
-};
-use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
-use futures_util::StreamExt;
-use percent_encoding::percent_decode;
-use tokio::time::timeout;
+use actix_web::{FromRequest, HttpRequest, dev::Payload, http::StatusCode};
 
 use crate::{
     Settings,
+    body::{BodyError, is_plain, read},
     state::{MissingPart, part},
 };
 
@@ -54,6 +43,16 @@ pub(crate) enum FormError {
     BrokeOff,
 }
 
+impl From<BodyError> for FormError {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::TooLarge => Self::TooLarge,
+            BodyError::TooSlow => Self::TooSlow,
+            BodyError::BrokeOff => Self::BrokeOff,
+        }
+    }
+}
+
 impl FormError {
     pub(crate) fn status(self) -> StatusCode {
         match self {
@@ -77,58 +76,10 @@ impl FormData {
         self.find(name).unwrap_or_default()
     }
 
-    /// Reads form encoding in UTF-8, as it stands in a query string. What is not UTF-8 becomes U+FFFD.
+    /// Reads form encoding, as it stands in a query string and in a body. What is not UTF-8 becomes U+FFFD.
     pub(crate) fn parse(encoded: &[u8]) -> Self {
         Self(url::form_urlencoded::parse(encoded).into_owned().collect())
     }
-
-    /// Reads form encoding, as it stands in a body. An old page sends its form in its own encoding and mostly does not say
-    /// which: what is not UTF-8 is in the one that is named, by the form (`_charset_`) or by `charset`, else in the one
-    /// that browsers take such pages for.
-    fn decode(encoded: &[u8], charset: Option<&str>) -> Self {
-        let is_utf8 = encoded
-            .split(|byte| matches!(byte, b'&' | b'='))
-            .all(|part| percent_decode(part).decode_utf8().is_ok());
-        let as_utf8 = Self::parse(encoded);
-        if is_utf8 {
-            return as_utf8;
-        }
-        let named = as_utf8.find("_charset_").or(charset);
-        let encoding = named
-            .and_then(|name| Encoding::for_label(name.as_bytes()))
-            .filter(|encoding| *encoding != UTF_8)
-            .unwrap_or(WINDOWS_1252);
-        let text = |part: &[u8]| {
-            let spaced: Vec<u8> = part
-                .iter()
-                .map(|byte| if *byte == b'+' { b' ' } else { *byte })
-                .collect();
-            let bytes: Vec<u8> = percent_decode(&spaced).collect();
-            encoding.decode_without_bom_handling(&bytes).0.into_owned()
-        };
-        let pairs = encoded.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty());
-        Self(
-            pairs
-                .map(|pair| {
-                    let mut parts = pair.splitn(2, |byte| *byte == b'=');
-                    let mut next = || text(parts.next().unwrap_or_default());
-                    (next(), next())
-                })
-                .collect(),
-        )
-    }
-}
-
-/// The `charset` of a content type.
-fn charset_of(kind: &str) -> Option<String> {
-    let parameters = kind
-        .split(';')
-        .skip(1)
-        .filter_map(|parameter| parameter.split_once('='));
-    let charset = parameters
-        .map(|(name, value)| (name.trim(), value.trim().trim_matches('"')))
-        .find(|(name, _)| name.eq_ignore_ascii_case("charset"));
-    charset.map(|(_, value)| value.to_owned())
 }
 
 /// A form that has not been read: what the head of its request tells is judged first.
@@ -164,34 +115,12 @@ impl Form {
         self.read_within(TYPED_BYTES, TYPED_DEADLINE).await.unwrap_or_default()
     }
 
-    async fn read_within(mut self, max_bytes: usize, deadline: Duration) -> Result<FormData, FormError> {
-        let headers = self.request.headers();
-        let header = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-        let kind = header(CONTENT_TYPE);
-        let is_form = kind
-            .and_then(|kind| kind.split(';').next())
-            .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"));
-        if !is_form || headers.contains_key(CONTENT_ENCODING) {
+    async fn read_within(self, max_bytes: usize, deadline: Duration) -> Result<FormData, FormError> {
+        if !is_plain(&self.request, "application/x-www-form-urlencoded") {
             return Err(FormError::NotAForm);
         }
-        let length = header(CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
-        if length.is_some_and(|length| length > max_bytes as u64) {
-            return Err(FormError::TooLarge);
-        }
-        let charset = kind.and_then(charset_of);
-        let mut bytes = BytesMut::new();
-        let reading = async {
-            while let Some(chunk) = self.payload.next().await {
-                let chunk = chunk.map_err(|_| FormError::BrokeOff)?;
-                if bytes.len() + chunk.len() > max_bytes {
-                    return Err(FormError::TooLarge);
-                }
-                bytes.extend_from_slice(&chunk);
-            }
-            Ok(())
-        };
-        timeout(deadline, reading).await.map_err(|_| FormError::TooSlow)??;
-        Ok(FormData::decode(&bytes, charset.as_deref()))
+        let bytes = read(&self.request, self.payload, max_bytes, deadline).await?;
+        Ok(FormData::parse(&bytes))
     }
 }
 
@@ -200,36 +129,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_form_is_read_in_the_encoding_that_it_was_written_in() {
-        for (body, charset, expected) in [
-            ("a=caf%C3%A9+%26+co", None, "caf\u{e9} & co"),
-            ("a=caf%E9", None, "caf\u{e9}"),
-            ("a=caf%E9", Some("utf-8"), "caf\u{e9}"),
-            ("a=%CF%F0%E8", Some("windows-1251"), "\u{41f}\u{440}\u{438}"),
-            (
-                "_charset_=windows-1251&a=%CF%F0%E8+%21",
-                None,
-                "\u{41f}\u{440}\u{438} !",
-            ),
-            ("a=x%80", Some("no such"), "x\u{20ac}"),
-            ("a=%F0%9F%8D%BE", Some("iso-8859-1"), "\u{1f37e}"),
+    fn forms_are_utf_8() {
+        for (body, expected) in [
+            ("a=caf%C3%A9+%26+co", "caf\u{e9} & co"),
+            ("a=caf%E9", "caf\u{fffd}"),
+            ("_charset_=windows-1251&a=%CF%F0%E8+%21", "\u{fffd}\u{fffd}\u{fffd} !"),
+            ("a=%F0%9F%8D%BE", "\u{1f37e}"),
+            ("a=1&a=2", "1"),
+            ("&=b&c=d", ""),
         ] {
-            let form = FormData::decode(body.as_bytes(), charset);
-            assert_eq!(form.get("a"), expected, "{body}");
+            assert_eq!(FormData::parse(body.as_bytes()).get("a"), expected, "{body}");
         }
-        assert_eq!(FormData::decode(b"a&=b&c=%E9=%E9&&", None).get("c"), "\u{e9}=\u{e9}");
     }
 
     #[test]
     fn debug_shows_nothing_of_a_form() {
         let form = FormData::parse(b"token=canary&canary=1");
         assert_eq!(format!("{form:?}"), "FormData(2 fields)");
-    }
-
-    #[test]
-    fn the_charset_stands_behind_the_type() {
-        let kind = "application/x-www-form-urlencoded; Charset=\"ISO-8859-1\"";
-        assert_eq!(charset_of(kind).as_deref(), Some("ISO-8859-1"));
-        assert_eq!(charset_of("application/x-www-form-urlencoded"), None);
     }
 }

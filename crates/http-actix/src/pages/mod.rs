@@ -7,7 +7,7 @@
 //! - `form_data.rs`, `origin.rs`, `return_to.rs`: what a form sends, from which site, and where it leads.
 //! - `form_token.rs`, `duplicate_filter.rs`: the same form sent twice is stored once; the same text again and again is
 //!   held back.
-//! - `control.rs`, `fault.rs`: form controls, and what is wrong with a field.
+//! - `control.rs`, `form_field.rs`: form controls, and what is wrong with a field.
 //! - `thread.rs`, `excerpt.rs`: messages as chat shows them, and which of many are shown at first.
 //! - `words.rs`: labels for statuses and times.
 //!
@@ -18,23 +18,21 @@ mod control;
 mod duplicate_filter;
 mod error_page;
 mod excerpt;
-mod fault;
 mod form_data;
+mod form_field;
 mod form_token;
 mod home;
 mod inbox;
 mod layout;
 mod origin;
 mod return_to;
-#[cfg(test)]
-mod testing;
 mod thread;
 mod ticket;
 mod words;
 
-use actix_web::{FromRequest, Handler, Resource, Responder, Route, web};
+use actix_web::{Route, web};
 
-use crate::Settings;
+use crate::{Settings, readable::readable};
 pub(crate) use duplicate_filter::DuplicateFilter;
 
 /// What every page needs to know of the site.
@@ -68,29 +66,18 @@ impl Site {
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config
         .service(
-            page("/", home::show)
+            readable("/", home::show)
                 .route(web::post().to(home::send))
                 .default_service(refusing("GET, HEAD, POST")),
         )
         .service(
-            page("/ticket/{ticketRef}", ticket::show)
+            readable("/ticket/{ticketRef}", ticket::show)
                 .route(web::post().to(ticket::send))
                 .default_service(refusing("GET, HEAD, POST")),
         );
     assets::routes(config);
     inbox::routes(config);
     config.default_service(web::to(error_page::not_found));
-}
-
-/// A page that GET shows. HEAD is answered wherever GET is.
-pub(crate) fn page<F, Args>(path: &str, handler: F) -> Resource
-where
-    F: Handler<Args, Output: Responder + 'static>,
-    Args: FromRequest + 'static,
-{
-    web::resource(path)
-        .route(web::get().to(handler.clone()))
-        .route(web::head().to(handler))
 }
 
 /// Answers every other method with the list of those that a page knows.

@@ -1,6 +1,7 @@
 //! A client that sends exactly the bytes it is told to.
 
 use std::{
+    borrow::Borrow,
     io::{Read, Write},
     net::TcpStream,
     time::Duration,
@@ -8,7 +9,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{Service, documented};
+use super::{TestApp, documented};
 
 /// A request.
 #[derive(Debug, Clone)]
@@ -16,6 +17,8 @@ pub(crate) struct Request {
     pub(crate) method: String,
     pub(crate) target: String,
     headers: Vec<(String, String)>,
+    /// Sent unless a header of the same name is set.
+    defaults: Vec<(&'static str, String)>,
     body: Vec<u8>,
     framing: Framing,
 }
@@ -31,7 +34,7 @@ enum Framing {
 
 /// A response.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
@@ -43,6 +46,7 @@ impl Request {
             method: method.to_owned(),
             target: target.to_owned(),
             headers: Vec::new(),
+            defaults: vec![("host", "test".to_owned())],
             body: Vec::new(),
             framing: Framing::Length,
         }
@@ -59,6 +63,39 @@ impl Request {
             method: "PATCH".to_owned(),
             ..Self::post(target, body)
         }
+    }
+
+    pub(crate) fn get(target: &str) -> Self {
+        Self::new("GET", target)
+    }
+
+    /// A form, as a program sends it.
+    pub(crate) fn form(target: &str, fields: &[(&str, &str)]) -> Self {
+        let body = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(fields)
+            .finish();
+        Self::new("POST", target)
+            .default_header("content-type", "application/x-www-form-urlencoded")
+            .body(body)
+    }
+
+    /// A header that the request has unless it is set.
+    pub(super) fn default_header(mut self, name: &'static str, value: &str) -> Self {
+        self.defaults.push((name, value.to_owned()));
+        self
+    }
+
+    pub(crate) fn body(self, body: impl Into<Vec<u8>>) -> Self {
+        Self {
+            body: body.into(),
+            ..self
+        }
+    }
+
+    /// From this address, as our proxy says. Without it a request is from a program on this machine.
+    pub(crate) fn sent_from(mut self, address: &str) -> Self {
+        self.headers.retain(|(name, _)| name != "x-forwarded-for");
+        self.header("x-forwarded-for", address)
     }
 
     /// Any bytes, said to be JSON.
@@ -100,9 +137,13 @@ impl Request {
 
     pub(super) fn bytes(&self, connection: &str) -> Vec<u8> {
         let mut head = format!(
-            "{} {} HTTP/1.1\r\nhost: test\r\nconnection: {connection}\r\n",
+            "{} {} HTTP/1.1\r\nconnection: {connection}\r\n",
             self.method, self.target
         );
+        let is_set = |name: &str| self.headers.iter().any(|(other, _)| other == name);
+        for (name, value) in self.defaults.iter().filter(|(name, _)| !is_set(name)) {
+            head.extend([name, ": ", value, "\r\n"]);
+        }
         for (name, value) in &self.headers {
             head.extend([name, ": ", value, "\r\n"]);
         }
@@ -125,7 +166,7 @@ impl Request {
     }
 }
 
-impl Answer {
+impl Response {
     pub(super) fn parse(bytes: &[u8]) -> Self {
         let end = bytes
             .windows(4)
@@ -192,16 +233,10 @@ impl Answer {
     }
 }
 
-impl Service {
-    /// Sends a request on a connection of its own, and checks that the answer is documented.
-    pub(crate) fn send(&self, request: &Request) -> Answer {
-        let answer = self.exchange(request);
-        documented::check(request, &answer);
-        answer
-    }
-
-    /// Sends a request for something that is no part of the API.
-    pub(crate) fn exchange(&self, request: &Request) -> Answer {
+impl TestApp {
+    /// Sends a request on a connection of its own, and checks that a response of the API is documented.
+    pub(crate) fn send(&self, request: impl Borrow<Request>) -> Response {
+        let request = request.borrow();
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         // A server that has heard enough may close before it has read everything.
@@ -209,6 +244,8 @@ impl Service {
         let mut bytes = Vec::new();
         let read = stream.read_to_end(&mut bytes);
         assert!(!bytes.is_empty(), "no answer: {read:?}");
-        Answer::parse(&bytes)
+        let response = Response::parse(&bytes);
+        documented::check(request, &response);
+        response
     }
 }

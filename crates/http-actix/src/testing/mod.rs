@@ -1,13 +1,16 @@
-//! The API as tests see it: served on a socket of this machine, over a real store, and called byte by byte.
+//! The test harness: the server on a socket of this machine, over a real store, called byte by byte.
 //!
-//! Every answer that a test gets is looked up in the `OpenAPI` document, so that the document can't promise less than
-//! what happens.
+//! Every response of the API is looked up in the `OpenAPI` document, so that the document can't promise less than what
+//! happens.
 // The tests' surroundings are the real ones, so here is one of the places that ask for the time and for chance.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
 
 mod any_json;
 mod client;
+mod clock;
 mod documented;
+pub(crate) mod inbox;
+pub(crate) mod pages;
 mod stream;
 
 use std::{
@@ -20,15 +23,16 @@ use actix_web::web::ServiceConfig;
 use serde_json::{Value, json};
 use store_diesel::SqliteStore;
 use ticket_domain::{
-    DeliveryRoute, LeaseToken, Managers, Payload, TicketLinks, Timestamp,
-    ports::{AttemptOutcome, Claim, Clock, Composer, Event, Random, Store, WakeSignal},
+    DeliveryRoute, LeaseToken, Managers, Payload, TicketLinks,
+    ports::{AttemptOutcome, Claim, Clock, Composer, Event, Outbox, Random, Store, WakeSignal},
     use_cases::{Context, ReportReceipt},
 };
 use tokio::sync::oneshot;
 
 use crate::{AppState, DeliveryMetrics, Settings, serve::serve_with};
 pub(crate) use any_json::any_json;
-pub(crate) use client::{Answer, Request};
+pub(crate) use client::{Request, Response};
+pub(crate) use clock::{SystemClock, TestClock};
 pub(crate) use documented::fault;
 pub(crate) use store_contract::FailingStore;
 pub(crate) use stream::{EventStream, Piece};
@@ -37,35 +41,36 @@ pub(crate) use stream::{EventStream, Piece};
 pub(crate) const INBOUND_KEY: &str = "inbound-key-of-the-tests";
 /// The operators' token in tests.
 pub(crate) const OPERATOR_TOKEN: &str = "operator-token-of-the-tests";
+/// Where the site is in tests.
+pub(crate) const BASE_URL: &str = "https://desk.example";
 /// The manager's number in tests, which somebody set: it may be asked back.
 pub(crate) const MANAGER: &str = "+919655716000";
 
-/// How a test wants its API.
+/// How a test wants its application.
 pub(crate) struct Setup {
     pub(crate) settings: Settings,
     pub(crate) managers: Managers,
+    /// A store that another application began. None: an empty one.
+    pub(crate) store: Option<Arc<FailingStore>>,
     /// Whether the store fails at everything.
     pub(crate) is_down: bool,
+    /// Whether there is a receiver for notifications.
+    pub(crate) has_receiver: bool,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) delivery_metrics: DeliveryMetrics,
     /// More routes.
     pub(crate) routes: fn(&mut ServiceConfig),
 }
 
-/// A running API. Stops when it is dropped.
-pub(crate) struct Service {
+/// A running application. Stops when it is dropped.
+pub(crate) struct TestApp {
     pub(crate) address: SocketAddr,
-    pub(crate) store: Arc<dyn Store>,
+    pub(crate) state: AppState,
+    pub(crate) store: Arc<FailingStore>,
+    /// The application's clock, unless a test gave it another.
+    pub(crate) clock: Arc<TestClock>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<std::io::Result<()>>>,
-}
-
-pub(crate) struct SystemClock;
-
-impl Clock for SystemClock {
-    fn now(&self) -> Timestamp {
-        time::OffsetDateTime::now_utc().into()
-    }
 }
 
 struct SystemRandom;
@@ -97,38 +102,45 @@ impl WakeSignal for NobodyWakes {
     fn wake(&self) {}
 }
 
-impl Service {
+impl TestApp {
     /// With keys, open access, and no caller limited.
     pub(crate) fn start() -> Self {
         Self::with(|_| ())
     }
 
     pub(crate) fn with(change: impl FnOnce(&mut Setup)) -> Self {
+        let clock = Arc::new(TestClock::default());
         let mut setup = Setup {
             settings: Settings {
+                base_url: BASE_URL.into(),
+                trusted_proxy_hops: 1,
                 workers: Some(1),
                 inbound_keys: vec![INBOUND_KEY.into(), "the-key-before".into()],
                 operator_tokens: vec![OPERATOR_TOKEN.into()],
                 ..Settings::default()
             },
             managers: Managers::new(vec![MANAGER.parse().unwrap()]),
+            store: None,
             is_down: false,
-            clock: Arc::new(SystemClock),
+            has_receiver: true,
+            clock: clock.clone(),
             delivery_metrics: DeliveryMetrics::default(),
             routes: |_| (),
         };
         change(&mut setup);
-        let sqlite = SqliteStore::temporary().unwrap();
-        let store = FailingStore::new(Arc::new(sqlite), setup.is_down);
-        let store: Arc<dyn Store> = Arc::new(store);
+        let store = setup.store.take().unwrap_or_else(|| {
+            let sqlite = SqliteStore::temporary().unwrap();
+            Arc::new(FailingStore::new(Arc::new(sqlite), setup.is_down))
+        });
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
         let routes = setup.routes;
-        let state = state(setup, &store);
+        let state = state(setup, &(store.clone() as Arc<dyn Store>));
+        let served = state.clone();
         let thread = std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async {
-                serve_with(listener, state, routes, async {
+                serve_with(listener, served, routes, async {
                     let _ = stopped.await;
                 })?
                 .await
@@ -136,7 +148,9 @@ impl Service {
         });
         Self {
             address,
+            state,
             store,
+            clock,
             stop: Some(stop),
             thread: Some(thread),
         }
@@ -149,18 +163,18 @@ impl Service {
         }
     }
 
-    pub(crate) fn get(&self, target: &str) -> Answer {
-        self.send(&Request::new("GET", target))
+    pub(crate) fn get(&self, target: &str) -> Response {
+        self.send(Request::new("GET", target))
     }
 
     /// Reads as an operator.
-    pub(crate) fn get_as_operator(&self, target: &str) -> Answer {
+    pub(crate) fn get_as_operator(&self, target: &str) -> Response {
         self.as_operator(Request::new("GET", target))
     }
 
     /// Sends a request as an operator.
-    pub(crate) fn as_operator(&self, request: Request) -> Answer {
-        self.send(&request.bearer(OPERATOR_TOKEN))
+    pub(crate) fn as_operator(&self, request: Request) -> Response {
+        self.send(request.bearer(OPERATOR_TOKEN))
     }
 
     /// Gives a ticket another status, as an operator.
@@ -181,7 +195,7 @@ impl Service {
 
     /// Opens the seed's ticket.
     pub(crate) fn open_ticket(&self) -> Opened {
-        let answer = self.send(&Request::post("/api/ticket", &seeds_ticket()));
+        let answer = self.send(Request::post("/api/ticket", &seeds_ticket()));
         assert_eq!(answer.status, 201, "{answer:?}");
         let body = answer.json();
         let url = body["ticketUrl"].as_str().unwrap();
@@ -201,7 +215,7 @@ impl Service {
             until: now.plus(std::time::Duration::from_secs(30)),
             first_tries_only: false,
         };
-        actix_web::rt::System::new().block_on(async {
+        wait(async {
             let claimed = self.store.claim(claim, 10).await.unwrap();
             assert!(!claimed.is_empty());
             for claimed in claimed {
@@ -228,8 +242,8 @@ impl Service {
     }
 
     /// Sends a message as n8n does.
-    pub(crate) fn receive(&self, message: &Value) -> Answer {
-        self.send(&Request::post("/api/ticket/inbound", message).header("x-api-key", INBOUND_KEY))
+    pub(crate) fn receive(&self, message: &Value) -> Response {
+        self.send(Request::post("/api/ticket/inbound", message).header("x-api-key", INBOUND_KEY))
     }
 }
 
@@ -245,6 +259,11 @@ pub(crate) struct Opened {
     pub(crate) reference: String,
     pub(crate) id: String,
     pub(crate) key: String,
+}
+
+/// Waits for what a store or a use case does.
+pub(crate) fn wait<T>(work: impl Future<Output = T>) -> T {
+    actix_web::rt::System::new().block_on(work)
 }
 
 /// The seed's example.
@@ -274,8 +293,8 @@ fn state(setup: Setup, store: &Arc<dyn Store>) -> AppState {
         random: Arc::new(SystemRandom),
         composer: Arc::new(Subjects),
         wake: Arc::new(NobodyWakes),
-        links: TicketLinks::new("https://desk.example", setup.settings.ticket_access),
-        has_receiver: true,
+        links: TicketLinks::new(&setup.settings.base_url, setup.settings.ticket_access),
+        has_receiver: setup.has_receiver,
     };
     let receipts = Arc::new(ReportReceipt::new(
         store.clone(),
@@ -292,7 +311,7 @@ fn state(setup: Setup, store: &Arc<dyn Store>) -> AppState {
     AppState::new(store, context, managers, receipts, delivery_metrics, settings).unwrap()
 }
 
-impl Drop for Service {
+impl Drop for TestApp {
     fn drop(&mut self) {
         self.stop();
         if let Some(thread) = self.thread.take() {

@@ -8,13 +8,13 @@ use std::{
 
 use serde_json::Value;
 
-use super::{Answer, Request, Service, documented};
+use super::{Request, Response, TestApp, documented};
 
 /// A stream that is open.
 pub(crate) struct EventStream {
     reader: BufReader<TcpStream>,
     /// What came before the stream; its body is what was told at once.
-    pub(crate) head: Answer,
+    pub(crate) head: Response,
     /// What came and was not looked at.
     text: String,
 }
@@ -34,7 +34,7 @@ pub(crate) struct Event {
     pub(crate) data: Value,
 }
 
-impl Service {
+impl TestApp {
     /// Opens a stream, and checks that its head is documented.
     pub(crate) fn follow(&self, request: &Request) -> EventStream {
         let mut stream = TcpStream::connect(self.address).unwrap();
@@ -47,7 +47,7 @@ impl Service {
         }
         let mut stream = EventStream {
             reader,
-            head: Answer::parse(&head),
+            head: Response::parse(&head),
             text: String::new(),
         };
         assert_eq!(stream.head.status, 200, "{:?}", stream.head);
@@ -78,6 +78,12 @@ impl EventStream {
 
     /// The next piece; none once the server ended the stream.
     pub(crate) fn piece(&mut self) -> Option<Piece> {
+        let lines = self.lines()?;
+        Some(Piece::parse(lines.trim_end()))
+    }
+
+    /// The lines of the next piece, to the blank one; none once the server ended the stream.
+    pub(crate) fn lines(&mut self) -> Option<String> {
         let end = loop {
             if let Some(end) = self.text.find("\n\n") {
                 break end;
@@ -88,7 +94,7 @@ impl EventStream {
             }
         };
         let lines: String = self.text.drain(..end + 2).collect();
-        Some(Piece::parse(lines.trim_end()))
+        Some(lines)
     }
 
     /// The next event; what is none is passed over.

@@ -4,17 +4,17 @@ use ticket_domain::{
     ports::{AttemptOutcome, Clock},
 };
 
-use crate::testing::{Answer, Request, Service, SystemClock, changed};
+use crate::testing::{Request, Response, SystemClock, TestApp, changed};
 
 fn body() -> Value {
     json!({ "message": "The second parcel was broken too." })
 }
 
-fn add(api: &Service, target: &str) -> Answer {
-    api.send(&Request::post(target, &body()))
+fn add(api: &TestApp, target: &str) -> Response {
+    api.send(Request::post(target, &body()))
 }
 
-fn texts(api: &Service, reference: &str) -> Vec<Value> {
+fn texts(api: &TestApp, reference: &str) -> Vec<Value> {
     let thread = api.get(&format!("/api/ticket/{reference}")).json();
     let messages = thread["messages"].as_array().unwrap().iter();
     messages.map(|message| message["body"].clone()).collect()
@@ -22,7 +22,7 @@ fn texts(api: &Service, reference: &str) -> Vec<Value> {
 
 #[test]
 fn the_customer_adds_to_the_thread_and_the_manager_is_told() {
-    let api = Service::start();
+    let api = TestApp::start();
     let opened = api.open_ticket();
     api.hand_over("SM1");
     assert_eq!(api.delivery_state(&opened.reference), "sent");
@@ -53,7 +53,7 @@ fn the_customer_adds_to_the_thread_and_the_manager_is_told() {
 
 #[test]
 fn a_message_opens_the_ticket_again() {
-    let api = Service::start();
+    let api = TestApp::start();
     let opened = api.open_ticket();
     for status in ["resolved", "closed"] {
         api.set_status(&opened.reference, status);
@@ -66,7 +66,7 @@ fn a_message_opens_the_ticket_again() {
 #[test]
 fn only_the_customers_key_writes() {
     for access in [Access::Open, Access::Private] {
-        let api = Service::with(|setup| setup.settings.ticket_access = access);
+        let api = TestApp::with(|setup| setup.settings.ticket_access = access);
         let (opened, other) = (api.open_ticket(), api.open_ticket());
         let reader_key = reader_key(&api, &opened.reference);
         let target = format!("/api/ticket/{}/messages", opened.reference);
@@ -97,15 +97,13 @@ fn only_the_customers_key_writes() {
 }
 
 /// The key in the manager's link.
-fn reader_key(api: &Service, reference: &str) -> String {
-    let reference = reference.parse().unwrap();
-    let thread = actix_web::rt::System::new().block_on(api.store.thread(reference));
-    thread.unwrap().unwrap().ticket.keys.reader.to_string()
+fn reader_key(api: &TestApp, reference: &str) -> String {
+    api.thread(reference).ticket.keys.reader.to_string()
 }
 
 #[test]
 fn each_rule_has_two_sides() {
-    let api = Service::start();
+    let api = TestApp::start();
     let opened = api.open_ticket();
     let long = |n: usize| Some(json!("\u{1f600}".repeat(n)));
     for (value, expected) in [
@@ -119,7 +117,7 @@ fn each_rule_has_two_sides() {
         (None, Some("required")),
     ] {
         let body = changed(changed(body(), "message", value.clone()), "other", Some(json!(1)));
-        let answer = api.send(&Request::post(&opened.messages(), &body));
+        let answer = api.send(Request::post(&opened.messages(), &body));
         match expected {
             None => assert_eq!(answer.status, 201, "{value:?} {answer:?}"),
             Some(code) => assert_eq!(answer.faults(), [format!("message {code}")], "{value:?}"),
@@ -132,7 +130,7 @@ fn each_rule_has_two_sides() {
         ["Idempotency-Key required", "message required"]
     );
     let padded = json!({ "message": "x", "padding": "x".repeat(65_536) });
-    let too_large = api.send(&Request::post(&opened.messages(), &padded));
+    let too_large = api.send(Request::post(&opened.messages(), &padded));
     assert_eq!(
         (too_large.status, too_large.code().as_str()),
         (413, "payload_too_large")
@@ -143,11 +141,11 @@ fn each_rule_has_two_sides() {
 
 #[test]
 fn a_repeated_key_repeats_the_answer() {
-    let api = Service::start();
+    let api = TestApp::start();
     let (opened, other) = (api.open_ticket(), api.open_ticket());
     let send = |target: &str, key: &str, text: &str| {
         let body = json!({ "message": text });
-        api.send(&Request::post(target, &body).header("idempotency-key", key))
+        api.send(Request::post(target, &body).header("idempotency-key", key))
     };
     let first = send(&opened.messages(), "key-1", "One");
     let again = send(&opened.messages(), "key-1", " One ");
@@ -168,7 +166,7 @@ fn a_repeated_key_repeats_the_answer() {
 
 #[test]
 fn twins_make_one_message() {
-    let api = Service::with(|setup| setup.settings.workers = Some(2));
+    let api = TestApp::with(|setup| setup.settings.workers = Some(2));
     for round in 0..5 {
         let opened = api.open_ticket();
         let request = Request::post(&opened.messages(), &body()).header("idempotency-key", &format!("twin-{round}"));
@@ -185,7 +183,7 @@ fn twins_make_one_message() {
 
 #[test]
 fn wrong_keys_are_limited_and_right_ones_are_not() {
-    let api = Service::with(|setup| setup.settings.trusted_proxy_hops = 1);
+    let api = TestApp::start();
     let opened = api.open_ticket();
     let send = |target: &str, address: &str| {
         let request = Request::post(target, &body()).header("x-forwarded-for", address);
@@ -205,7 +203,7 @@ fn wrong_keys_are_limited_and_right_ones_are_not() {
 
 #[test]
 fn a_store_that_is_down_is_told_without_its_secrets() {
-    let api = Service::with(|setup| setup.is_down = true);
+    let api = TestApp::with(|setup| setup.is_down = true);
     let answer = add(&api, "/api/ticket/T-20250115-1234/messages?key=x");
     assert_eq!((answer.status, answer.code().as_str()), (500, "storage_unavailable"));
     assert!(!answer.text().contains("secret"), "{}", answer.text());

@@ -1,15 +1,15 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::testing::{Request, Service, any_json, changed, seeds_ticket};
+use crate::testing::{Request, TestApp, any_json, changed, seeds_ticket};
 
-fn create(api: &Service, body: &Value) -> crate::testing::Answer {
-    api.send(&Request::post("/api/ticket", body))
+fn create(api: &TestApp, body: &Value) -> crate::testing::Response {
+    api.send(Request::post("/api/ticket", body))
 }
 
 #[test]
 fn the_seeds_ticket_is_opened_and_can_be_read() {
-    let api = Service::start();
+    let api = TestApp::start();
     let answer = create(&api, &seeds_ticket());
     let body = answer.json();
     let reference = body["ticketRef"].as_str().unwrap();
@@ -26,7 +26,7 @@ fn the_seeds_ticket_is_opened_and_can_be_read() {
 
 #[test]
 fn each_rule_has_two_sides() {
-    let api = Service::start();
+    let api = TestApp::start();
     let long = |c: &str, n: usize| Some(json!(c.repeat(n)));
     let email = |n: usize| {
         Some(json!(format!(
@@ -89,7 +89,7 @@ fn each_rule_has_two_sides() {
 
 #[test]
 fn all_faults_are_told_at_once() {
-    let api = Service::start();
+    let api = TestApp::start();
     let body = json!({
         "customerName": 1, "customerPhone": "x", "customerEmail": null, "subject": "a\nb", "priority": "soon"
     });
@@ -107,7 +107,7 @@ fn all_faults_are_told_at_once() {
 
 #[test]
 fn texts_are_trimmed_and_come_back_unchanged() {
-    let api = Service::start();
+    let api = TestApp::start();
     let message = " <b>\"quoted\"</b>\r\n\tשלום नमस्ते 👩‍👩‍👧 \\ \u{2028} ' OR 1=1 -- ";
     let body = changed(seeds_ticket(), "message", Some(json!(message)));
     let reference = create(&api, &body).json()["ticketRef"].as_str().unwrap().to_owned();
@@ -117,8 +117,8 @@ fn texts_are_trimmed_and_come_back_unchanged() {
 
 #[test]
 fn a_repeated_key_repeats_the_answer() {
-    let api = Service::start();
-    let send = |key: &str, body: &Value| api.send(&Request::post("/api/ticket", body).header("idempotency-key", key));
+    let api = TestApp::start();
+    let send = |key: &str, body: &Value| api.send(Request::post("/api/ticket", body).header("idempotency-key", key));
     let first = send("key-1", &seeds_ticket());
     let again = send("key-1", &seeds_ticket());
     assert_eq!((first.status, again.status), (201, 201));
@@ -133,7 +133,7 @@ fn a_repeated_key_repeats_the_answer() {
 
 #[test]
 fn a_key_that_is_none_is_a_fault() {
-    let api = Service::start();
+    let api = TestApp::start();
     let post = || Request::post("/api/ticket", &seeds_ticket());
     for (request, expected) in [
         (post().header("idempotency-key", &"k".repeat(255)), None),
@@ -155,7 +155,7 @@ fn a_key_that_is_none_is_a_fault() {
 
 #[test]
 fn faults_of_the_key_and_of_fields_are_told_together() {
-    let api = Service::start();
+    let api = TestApp::start();
     let post = || Request::post("/api/ticket", &changed(seeds_ticket(), "subject", None));
     for (request, key_fault) in [
         (post().header("idempotency-key", ""), "required"),
@@ -171,12 +171,12 @@ fn faults_of_the_key_and_of_fields_are_told_together() {
 
 #[test]
 fn a_text_that_is_cut_in_a_character_is_refused() {
-    let api = Service::start();
+    let api = TestApp::start();
     for broken in [&br"cut \ud83d"[..], br"cut \uDE00 in two", b"\xff\xfe"] {
         let mut body = changed(seeds_ticket(), "message", None).to_string().into_bytes();
         body.pop();
         body.extend([b",\"message\":\"", broken, b"\"}"].concat());
-        let answer = api.send(&Request::post_bytes("/api/ticket", body));
+        let answer = api.send(Request::post_bytes("/api/ticket", body));
         assert_eq!(answer.faults(), [""; 0]);
         let detail = answer.json()["detail"].as_str().unwrap().to_owned();
         assert!(
@@ -189,7 +189,7 @@ fn a_text_that_is_cut_in_a_character_is_refused() {
 #[test]
 fn twins_make_one_ticket() {
     for round in 0..5 {
-        let api = Service::with(|setup| setup.settings.workers = Some(2));
+        let api = TestApp::with(|setup| setup.settings.workers = Some(2));
         let request = Request::post("/api/ticket", &seeds_ticket()).header("idempotency-key", &format!("twin-{round}"));
         let mut ids: Vec<String> = std::thread::scope(|scope| {
             let twins: Vec<_> = (0..16).map(|_| scope.spawn(|| api.send(&request))).collect();
@@ -205,7 +205,7 @@ fn twins_make_one_ticket() {
 
 #[test]
 fn a_store_that_is_down_is_told_without_its_secrets() {
-    let api = Service::with(|setup| setup.is_down = true);
+    let api = TestApp::with(|setup| setup.is_down = true);
     let answer = create(&api, &seeds_ticket());
     assert_eq!((answer.status, answer.code().as_str()), (500, "storage_unavailable"));
     assert!(!answer.text().contains("secret"), "{}", answer.text());
@@ -213,15 +213,15 @@ fn a_store_that_is_down_is_told_without_its_secrets() {
 
 #[test]
 fn callers_behind_a_proxy_are_limited_and_operators_are_not() {
-    let api = Service::with(|setup| setup.settings.trusted_proxy_hops = 1);
+    let api = TestApp::start();
     let post = |address: &str| Request::post("/api/ticket", &json!({})).header("x-forwarded-for", address);
     let refused = (0..1_000)
-        .map(|_| api.send(&post("6.6.6.6, 1.2.3.4")))
+        .map(|_| api.send(post("6.6.6.6, 1.2.3.4")))
         .find(|answer| answer.status != 400)
         .unwrap();
     assert_eq!((refused.status, refused.code().as_str()), (429, "rate_limited"));
     assert!(refused.header("retry-after").unwrap().parse::<u64>().unwrap() >= 1);
-    assert_eq!(api.send(&post("6.6.6.6, 1.2.3.5")).status, 400);
+    assert_eq!(api.send(post("6.6.6.6, 1.2.3.5")).status, 400);
     let operator = post("1.2.3.4").bearer(crate::testing::OPERATOR_TOKEN);
     assert!((0..5).all(|_| api.send(&operator).status == 400));
     // The same address may still read.
@@ -231,16 +231,16 @@ fn callers_behind_a_proxy_are_limited_and_operators_are_not() {
 
 #[test]
 fn callers_on_this_machine_and_those_of_an_unlimited_api_are_not_limited() {
-    let api = Service::start();
+    let api = TestApp::start();
     assert!((0..150).all(|_| create(&api, &json!({})).status == 400));
-    let api = Service::with(|setup| setup.settings.rate_limits = false);
+    let api = TestApp::with(|setup| setup.settings.rate_limits = false);
     let proxied = Request::post("/api/ticket", &json!({})).header("x-forwarded-for", "1.2.3.4");
     assert!((0..150).all(|_| api.send(&proxied).status == 400));
 }
 
 #[test]
 fn no_body_makes_the_server_fail() {
-    let api = Service::start();
+    let api = TestApp::start();
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let fields = [
         "customerName",
@@ -268,7 +268,7 @@ fn no_body_makes_the_server_fail() {
         .run(&prop::collection::vec(any::<u8>(), 0..60), |bytes| {
             for prefix in [&b""[..], b"{", b"{\"message\":"] {
                 let body = [prefix, &bytes].concat();
-                prop_assert_eq!(api.send(&Request::post_bytes("/api/ticket", body)).status, 400);
+                prop_assert_eq!(api.send(Request::post_bytes("/api/ticket", body)).status, 400);
             }
             Ok(())
         })

@@ -8,12 +8,12 @@ use ticket_domain::{
 
 use crate::{
     access::StreamLimits,
-    testing::{MANAGER, OPERATOR_TOKEN, Opened, Piece, Request, Service, SystemClock},
+    testing::{MANAGER, OPERATOR_TOKEN, Opened, Piece, Request, SystemClock, TestApp},
 };
 
 /// Streams that show a sign of life soon.
-fn lively() -> Service {
-    Service::with(|setup| setup.settings.heartbeat = Duration::from_millis(50))
+fn lively() -> TestApp {
+    TestApp::with(|setup| setup.settings.heartbeat = Duration::from_millis(50))
 }
 
 fn target(opened: &Opened) -> String {
@@ -21,23 +21,23 @@ fn target(opened: &Opened) -> String {
 }
 
 /// The content of the entity tag of what is shown of a ticket now.
-fn tag(api: &Service, opened: &Opened) -> String {
+fn tag(api: &TestApp, opened: &Opened) -> String {
     let answer = api.get(&format!("/api/ticket/{}", opened.reference));
     answer.header("etag").unwrap().trim_matches('"').to_owned()
 }
 
-fn shown(api: &Service, opened: &Opened) -> Value {
+fn shown(api: &TestApp, opened: &Opened) -> Value {
     api.get(&format!("/api/ticket/{}", opened.reference)).json()
 }
 
-fn answer(api: &Service, opened: &Opened, text: &str) {
+fn answer(api: &TestApp, opened: &Opened, text: &str) {
     let reply = json!({ "ticketRef": opened.reference, "message": text, "from": MANAGER });
     assert_eq!(api.receive(&reply).status, 200);
 }
 
 #[test]
 fn everything_that_there_is_comes_first() {
-    let api = Service::start();
+    let api = TestApp::start();
     let opened = api.open_ticket();
     answer(&api, &opened, "two\nlines\r\nand \u{2028} more");
     let (tag, shown) = (tag(&api, &opened), shown(&api, &opened));
@@ -122,13 +122,13 @@ fn who_comes_again_is_told_only_what_is_new() {
 
 #[test]
 fn a_message_appears_on_an_open_stream() {
-    let api = Service::start();
+    let api = TestApp::start();
     let opened = api.open_ticket();
     let mut streams = [api.events(&opened.reference), api.events(&opened.reference)];
     for stream in &mut streams {
         stream.told(2);
     }
-    let added = api.send(&Request::post(&opened.messages(), &json!({ "message": "More" })));
+    let added = api.send(Request::post(&opened.messages(), &json!({ "message": "More" })));
     assert_eq!(added.status, 201);
     answer(&api, &opened, "We see.");
     for stream in &mut streams {
@@ -148,7 +148,7 @@ fn a_message_appears_on_an_open_stream() {
 
 #[test]
 fn a_delivery_and_an_operators_change_appear_as_the_ticket() {
-    let api = Service::start();
+    let api = TestApp::start();
     let opened = api.open_ticket();
     let mut stream = api.events(&opened.reference);
     stream.told(2);
@@ -182,7 +182,7 @@ fn a_quiet_stream_shows_that_it_lives() {
 
 #[test]
 fn private_tickets_are_followed_by_their_holders_and_operators_only() {
-    let api = Service::with(|setup| setup.settings.ticket_access = Access::Private);
+    let api = TestApp::with(|setup| setup.settings.ticket_access = Access::Private);
     let opened = api.open_ticket();
     let target = target(&opened);
     let missing = api.get("/api/ticket/T-20250115-1234/events");
@@ -204,8 +204,7 @@ fn private_tickets_are_followed_by_their_holders_and_operators_only() {
 
 #[test]
 fn wrong_keys_are_limited_and_right_ones_are_not() {
-    let api = Service::with(|setup| {
-        setup.settings.trusted_proxy_hops = 1;
+    let api = TestApp::with(|setup| {
         setup.settings.ticket_access = Access::Private;
     });
     let opened = api.open_ticket();
@@ -214,12 +213,12 @@ fn wrong_keys_are_limited_and_right_ones_are_not() {
         Request::new("GET", &target).header("x-forwarded-for", "1.2.3.4")
     };
     let refused = (0..1_000)
-        .map(|_| api.send(&request("?key=wrong")))
+        .map(|_| api.send(request("?key=wrong")))
         .find(|answer| answer.status != 404)
         .unwrap();
     assert_eq!((refused.status, refused.code().as_str()), (429, "rate_limited"));
     // The reads are used up as well.
-    assert!((0..60).any(|_| api.send(&request("")).status == 429));
+    assert!((0..60).any(|_| api.send(request("")).status == 429));
     for _ in 0..140 {
         api.follow(&request(&format!("?key={}", opened.key)));
     }
@@ -251,7 +250,7 @@ fn a_stream_is_counted_when_it_begins_and_while_it_is_open() {
 #[test]
 fn streams_end_with_the_server_and_do_not_hold_it_up() {
     for _ in 0..3 {
-        let mut api = Service::with(|setup| setup.settings.workers = Some(2));
+        let mut api = TestApp::with(|setup| setup.settings.workers = Some(2));
         let opened = api.open_ticket();
         let mut streams: Vec<_> = (0..50).map(|_| api.events(&opened.reference)).collect();
         for stream in &mut streams {
@@ -271,15 +270,14 @@ fn streams_end_with_the_server_and_do_not_hold_it_up() {
 
 #[test]
 fn a_store_that_is_down_is_not_a_missing_ticket() {
-    let api = Service::with(|setup| setup.is_down = true);
+    let api = TestApp::with(|setup| setup.is_down = true);
     let answer = api.get("/api/ticket/T-20250115-1234/events");
     assert_eq!((answer.status, answer.code().as_str()), (500, "storage_unavailable"));
 }
 
 #[test]
 fn only_so_many_streams_are_open_at_a_time() {
-    let api = Service::with(|setup| {
-        setup.settings.trusted_proxy_hops = 1;
+    let api = TestApp::with(|setup| {
         setup.settings.streams = StreamLimits {
             in_all: 6,
             of_one: 2,
@@ -302,7 +300,7 @@ fn only_so_many_streams_are_open_at_a_time() {
         open.push(api.follow(&events(ticket, address, false)));
     }
     let refused = |ticket, address, has_key| {
-        let answer = api.send(&events(ticket, address, has_key));
+        let answer = api.send(events(ticket, address, has_key));
         assert_eq!((answer.status, answer.code().as_str()), (429, "rate_limited"));
         assert_eq!(answer.header("retry-after"), Some("30"));
         assert!(answer.text().contains("Too many event streams"), "{answer:?}");

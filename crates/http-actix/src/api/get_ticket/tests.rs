@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 use ticket_domain::{Access, Delivery, DeliveryState};
 
 use super::*;
-use crate::testing::{MANAGER, OPERATOR_TOKEN, Request, Service};
+use crate::testing::{MANAGER, OPERATOR_TOKEN, Request, TestApp};
 
 fn keys(value: &Value) -> Vec<&str> {
     value.as_object().unwrap().keys().map(String::as_str).collect()
@@ -10,7 +10,7 @@ fn keys(value: &Value) -> Vec<&str> {
 
 #[test]
 fn a_ticket_has_the_seeds_shape() {
-    let api = Service::start();
+    let api = TestApp::start();
     let opened = api.open_ticket();
     let reply = json!({
         "ticketRef": opened.reference, "message": "We look into it.", "from": MANAGER, "externalId": "SM1",
@@ -69,10 +69,10 @@ fn a_ticket_has_the_seeds_shape() {
 
 #[test]
 fn a_poller_is_told_only_what_is_new() {
-    let api = Service::start();
+    let api = TestApp::start();
     let opened = api.open_ticket();
     let target = format!("/api/ticket/{}", opened.reference);
-    let poll = |known: &str| api.send(&Request::new("GET", &target).header("if-none-match", known));
+    let poll = |known: &str| api.send(Request::new("GET", &target).header("if-none-match", known));
     let tag = api.get(&target).header("etag").unwrap().to_owned();
     assert!(tag.starts_with('"'), "strong: {tag}");
     for (known, status) in [
@@ -120,19 +120,19 @@ fn a_delivery_changes_the_tag() {
 
 #[test]
 fn head_is_get_without_a_body() {
-    let api = Service::start();
+    let api = TestApp::start();
     let target = format!("/api/ticket/{}", api.open_ticket().reference);
-    let (get, head) = (api.get(&target), api.send(&Request::new("HEAD", &target)));
+    let (get, head) = (api.get(&target), api.send(Request::new("HEAD", &target)));
     assert_eq!(head.status, 200);
     assert!(head.body.is_empty());
     assert_eq!(head.header("etag"), get.header("etag"));
     assert_eq!(head.header("content-length"), get.header("content-length"));
-    assert_eq!(api.send(&Request::new("HEAD", "/api/ticket")).status, 400);
+    assert_eq!(api.send(Request::new("HEAD", "/api/ticket")).status, 400);
 }
 
 #[test]
 fn no_reference_is_a_fault_and_a_wrong_one_is_not_found() {
-    let api = Service::start();
+    let api = TestApp::start();
     for target in ["/api/ticket", "/api/ticket/"] {
         assert_eq!(api.get(target).faults(), ["ticketRef required"]);
     }
@@ -154,7 +154,7 @@ fn no_reference_is_a_fault_and_a_wrong_one_is_not_found() {
 
 #[test]
 fn private_tickets_exist_for_their_holders_and_operators_only() {
-    let api = Service::with(|setup| setup.settings.ticket_access = Access::Private);
+    let api = TestApp::with(|setup| setup.settings.ticket_access = Access::Private);
     let opened = api.open_ticket();
     let target = format!("/api/ticket/{}", opened.reference);
     let missing = api.get("/api/ticket/T-20250115-1234");
@@ -168,7 +168,7 @@ fn private_tickets_exist_for_their_holders_and_operators_only() {
         assert_eq!((answer.status, answer.body), (404, missing.body.clone()), "{hidden}");
     }
     assert_eq!(api.get(&format!("{target}?a=b&key={}", opened.key)).status, 200);
-    let as_operator = |token| api.send(&Request::new("GET", &target).bearer(token));
+    let as_operator = |token| api.send(Request::new("GET", &target).bearer(token));
     assert_eq!(as_operator(OPERATOR_TOKEN).status, 200);
     assert_eq!(as_operator("wrong").status, 404);
 
@@ -193,11 +193,11 @@ fn private_tickets_exist_for_their_holders_and_operators_only() {
 
 #[test]
 fn wrong_keys_are_limited_and_right_ones_are_not() {
-    let api = Service::with(|setup| setup.settings.trusted_proxy_hops = 1);
+    let api = TestApp::start();
     let opened = api.open_ticket();
     let read = |key: &str| {
         let target = format!("/api/ticket/{}?key={key}", opened.reference);
-        api.send(&Request::new("GET", &target).header("x-forwarded-for", "1.2.3.4"))
+        api.send(Request::new("GET", &target).header("x-forwarded-for", "1.2.3.4"))
     };
     let refused = (0..1_000)
         .map(|_| read("wrong"))
@@ -209,12 +209,12 @@ fn wrong_keys_are_limited_and_right_ones_are_not() {
 
 #[test]
 fn wrong_keys_are_limited_also_where_nothing_is_new() {
-    let api = Service::with(|setup| setup.settings.trusted_proxy_hops = 1);
+    let api = TestApp::start();
     let opened = api.open_ticket();
     let read = |key: &str, tag: &str| {
         let target = format!("/api/ticket/{}?key={key}", opened.reference);
         let request = Request::new("GET", &target).header("x-forwarded-for", "1.2.3.4");
-        api.send(&request.header("if-none-match", tag))
+        api.send(request.header("if-none-match", tag))
     };
     let tag = read(&opened.key, "").header("etag").unwrap().to_owned();
     assert_eq!(read("wrong", &tag).status, 304);
@@ -224,7 +224,7 @@ fn wrong_keys_are_limited_also_where_nothing_is_new() {
 
 #[test]
 fn a_wrong_key_buys_no_reads_beyond_the_limit() {
-    let api = Service::with(|setup| setup.settings.trusted_proxy_hops = 1);
+    let api = TestApp::start();
     let target = format!("/api/ticket/{}", api.open_ticket().reference);
     let read = |target: &str| {
         let request = Request::new("GET", target).header("x-forwarded-for", "1.2.3.4");
@@ -238,7 +238,7 @@ fn a_wrong_key_buys_no_reads_beyond_the_limit() {
 
 #[test]
 fn a_store_that_is_down_is_not_a_missing_ticket() {
-    let api = Service::with(|setup| setup.is_down = true);
+    let api = TestApp::with(|setup| setup.is_down = true);
     let answer = api.get("/api/ticket/T-20250115-1234");
     assert_eq!((answer.status, answer.code().as_str()), (500, "storage_unavailable"));
 }
@@ -249,7 +249,7 @@ fn from(target: &str, address: &str) -> Request {
 
 #[test]
 fn guessing_references_ends_before_reading_does() {
-    let api = Service::with(|setup| setup.settings.trusted_proxy_hops = 1);
+    let api = TestApp::start();
     let opened = api.open_ticket();
     let ticket = format!("/api/ticket/{}", opened.reference);
     for (guess, address) in [
@@ -260,53 +260,51 @@ fn guessing_references_ends_before_reading_does() {
         ("/api/ticket/T-20250115-1234/events?key=guess", "1.2.3.8"),
     ] {
         let missed = (0..200)
-            .take_while(|_| api.send(&from(guess, address)).status == 404)
+            .take_while(|_| api.send(from(guess, address)).status == 404)
             .count();
         // One more comes in for every three seconds that this takes.
         assert!((40..55).contains(&missed), "{guess} {missed}");
-        let refused = api.send(&from(guess, address));
+        let refused = api.send(from(guess, address));
         assert_eq!((refused.status, refused.code().as_str()), (429, "rate_limited"));
         let seconds: u64 = refused.header("retry-after").unwrap().parse().unwrap();
         assert!((1..=3).contains(&seconds), "{seconds}");
         // Else the answers would still tell which references are right.
-        assert_eq!(api.send(&from(&ticket, address)).status, 429);
+        assert_eq!(api.send(from(&ticket, address)).status, 429);
         // Whoever has a key of theirs is not concerned, nor is anybody elsewhere, nor an operator.
         let theirs = format!("{ticket}?key={}", opened.key);
-        assert!((0..50).all(|_| api.send(&from(&theirs, address)).status == 200));
+        assert!((0..50).all(|_| api.send(from(&theirs, address)).status == 200));
         assert_eq!(api.as_operator(from(guess, address)).status, 404);
     }
-    assert_eq!(api.send(&from(&ticket, "1.2.3.9")).status, 200);
+    assert_eq!(api.send(from(&ticket, "1.2.3.9")).status, 200);
 }
 
 #[test]
 fn whoever_has_spent_their_guesses_costs_the_store_nothing() {
-    let api = Service::with(|setup| {
-        setup.settings.trusted_proxy_hops = 1;
+    let api = TestApp::with(|setup| {
         setup.is_down = true;
     });
     // What is no reference is not looked up.
-    assert!((0..200).any(|_| api.send(&from("/api/ticket/nonsense", "1.2.3.4")).status == 429));
+    assert!((0..200).any(|_| api.send(from("/api/ticket/nonsense", "1.2.3.4")).status == 429));
     for (target, status) in [
         ("/api/ticket/T-20250115-1234", 429),
         ("/api/ticket/T-20250115-1234/events", 429),
         // It may be right; and only a store that answers can say that it is not.
         ("/api/ticket/T-20250115-1234?key=guess", 500),
     ] {
-        assert_eq!(api.send(&from(target, "1.2.3.4")).status, status, "{target}");
+        assert_eq!(api.send(from(target, "1.2.3.4")).status, status, "{target}");
     }
 }
 
 #[test]
 fn the_limits_are_those_that_are_set() {
-    let api = Service::with(|setup| {
-        setup.settings.trusted_proxy_hops = 1;
+    let api = TestApp::with(|setup| {
         setup.settings.rates.misses = "1/3".parse().unwrap();
         setup.settings.rates.reads = "1/5".parse().unwrap();
     });
     let ticket = format!("/api/ticket/{}", api.open_ticket().reference);
     let passed = |target: &str, address: &str| {
         (0..10)
-            .filter(|_| api.send(&from(target, address)).status != 429)
+            .filter(|_| api.send(from(target, address)).status != 429)
             .count()
     };
     assert_eq!(passed("/api/ticket/nonsense", "1.2.3.4"), 3);

@@ -140,7 +140,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::testing::{Request, Service, changed, seeds_ticket};
+    use crate::testing::{Request, TestApp, changed, seeds_ticket};
 
     /// Texts that keep to a pattern. It is anchored by itself.
     fn keeping_to(pattern: &str) -> impl Strategy<Value = String> {
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn an_empty_parameter_counts_as_absent_and_the_document_says_so() {
-        let api = Service::start();
+        let api = TestApp::start();
         let document = api.get("/api/openapi.json").json();
         let mut seen = 0;
         for path in ["/api/tickets", "/api/audit-log", "/api/unmatched"] {
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn what_was_refused_though_the_document_allowed_it_is_not_allowed_any_more() {
-        let api = Service::start();
+        let api = TestApp::start();
         let document = api.get("/api/openapi.json").json();
         for (field, text) in [
             ("subject", "x\u{2}y"),
@@ -220,7 +220,7 @@ mod tests {
             let pattern = document["components"]["schemas"]["CreateTicket"]["properties"][field]["pattern"].as_str();
             assert!(pattern.is_some(), "{field}");
             let body: Value = changed(seeds_ticket(), field, Some(json!(text)));
-            assert_eq!(api.send(&Request::post("/api/ticket", &body)).status, 400, "{field}");
+            assert_eq!(api.send(Request::post("/api/ticket", &body)).status, 400, "{field}");
         }
     }
 }

@@ -3,7 +3,7 @@ mod asking;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::testing::{Answer, INBOUND_KEY, MANAGER, Request, Service, any_json, changed};
+use crate::testing::{INBOUND_KEY, MANAGER, Request, Response, TestApp, any_json, changed};
 
 fn seeds_message(reference: &str) -> Value {
     json!({
@@ -15,18 +15,18 @@ fn seeds_message(reference: &str) -> Value {
     })
 }
 
-fn receive_bytes(api: &Service, body: impl Into<Vec<u8>>) -> Answer {
-    api.send(&Request::post_bytes("/api/ticket/inbound", body).header("x-api-key", INBOUND_KEY))
+fn receive_bytes(api: &TestApp, body: impl Into<Vec<u8>>) -> Response {
+    api.send(Request::post_bytes("/api/ticket/inbound", body).header("x-api-key", INBOUND_KEY))
 }
 
-fn last_message(api: &Service, reference: &str) -> Value {
+fn last_message(api: &TestApp, reference: &str) -> Value {
     let thread = api.get(&format!("/api/ticket/{reference}")).json();
     thread["messages"].as_array().unwrap().last().unwrap().clone()
 }
 
 #[test]
 fn the_seeds_message_joins_its_ticket_once() {
-    let api = Service::start();
+    let api = TestApp::start();
     let reference = api.open_ticket().reference;
     let (first, again) = (
         api.receive(&seeds_message(&reference)),
@@ -45,7 +45,7 @@ fn the_seeds_message_joins_its_ticket_once() {
 
 #[test]
 fn the_key_is_asked_before_anything_of_the_body() {
-    let api = Service::start();
+    let api = TestApp::start();
     // A megabyte is announced and never comes: an answer means that nobody waited for it.
     let post = || Request::new("POST", "/api/ticket/inbound").announcing(1_000_000);
     for request in [
@@ -65,28 +65,28 @@ fn the_key_is_asked_before_anything_of_the_body() {
         );
     }
     // With the right key the same request is judged by its head.
-    assert_eq!(api.send(&post().header("x-api-key", INBOUND_KEY)).status, 415);
+    assert_eq!(api.send(post().header("x-api-key", INBOUND_KEY)).status, 415);
 }
 
 #[test]
 fn both_keys_open_while_they_are_exchanged_and_none_where_none_is_set() {
-    let api = Service::start();
-    let send = |api: &Service, key: &str| {
+    let api = TestApp::start();
+    let send = |api: &TestApp, key: &str| {
         let body = seeds_message("T-20250115-1234");
-        api.send(&Request::post("/api/ticket/inbound", &body).header("x-api-key", key))
+        api.send(Request::post("/api/ticket/inbound", &body).header("x-api-key", key))
             .status
     };
     assert_eq!((send(&api, INBOUND_KEY), send(&api, "the-key-before")), (404, 404));
-    let closed = Service::with(|setup| setup.settings.inbound_keys.clear());
+    let closed = TestApp::with(|setup| setup.settings.inbound_keys.clear());
     assert_eq!((send(&closed, INBOUND_KEY), send(&closed, "")), (401, 401));
 }
 
 #[test]
 fn wrong_keys_are_limited() {
-    let api = Service::with(|setup| setup.settings.trusted_proxy_hops = 1);
+    let api = TestApp::start();
     let post = |key: &str| {
         let request = Request::post("/api/ticket/inbound", &json!({})).header("x-api-key", key);
-        api.send(&request.header("x-forwarded-for", "2001:db8::1")).status
+        api.send(request.header("x-forwarded-for", "2001:db8::1")).status
     };
     assert!((0..1_000).map(|_| post("wrong")).any(|status| status == 429));
     assert!((0..140).all(|_| post(INBOUND_KEY) == 400));
@@ -94,7 +94,7 @@ fn wrong_keys_are_limited() {
 
 #[test]
 fn each_rule_has_two_sides() {
-    let api = Service::start();
+    let api = TestApp::start();
     let reference = api.open_ticket().reference;
     for (field, value, expected) in [
         ("from", Some(json!("whatsapp:+919655716000")), None),
@@ -143,7 +143,7 @@ fn each_rule_has_two_sides() {
 
 #[test]
 fn no_reply_is_lost_over_its_text_or_its_medium() {
-    let api = Service::start();
+    let api = TestApp::start();
     let reference = api.open_ticket().reference;
     let good = "https://media.example/1";
     for (text, media, body, shown_media) in [
@@ -181,7 +181,7 @@ fn no_reply_is_lost_over_its_text_or_its_medium() {
 
 #[test]
 fn no_reply_is_lost_over_how_its_text_is_written() {
-    let api = Service::start();
+    let api = TestApp::start();
     let reference = api.open_ticket().reference;
     for (message, shown) in [
         (&br#""cut \ud83d""#[..], "cut \u{fffd}"),
@@ -203,7 +203,7 @@ fn no_reply_is_lost_over_how_its_text_is_written() {
 
 #[test]
 fn a_message_without_a_certain_ticket_is_kept_and_joins_later() {
-    let api = Service::start();
+    let api = TestApp::start();
     let reference = api.open_ticket().reference;
     let unnamed = changed(seeds_message(&reference), "ticketRef", Some(json!(" ")));
     for _ in 0..2 {
@@ -223,14 +223,14 @@ fn a_message_without_a_certain_ticket_is_kept_and_joins_later() {
 
 #[test]
 fn a_store_that_is_down_is_an_error() {
-    let api = Service::with(|setup| setup.is_down = true);
+    let api = TestApp::with(|setup| setup.is_down = true);
     let answer = api.receive(&seeds_message("T-20250115-1234"));
     assert_eq!((answer.status, answer.code().as_str()), (500, "storage_unavailable"));
 }
 
 #[test]
 fn no_body_makes_the_server_fail() {
-    let api = Service::start();
+    let api = TestApp::start();
     let reference = api.open_ticket().reference;
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let fields = [

@@ -9,13 +9,13 @@ use ticket_domain::{DeliveryRoute, EventKind, MessageStatus, NotificationId, Pro
 use uuid::Uuid;
 
 use super::*;
-use crate::api::field::field_errors;
-use crate::testing::{Answer, INBOUND_KEY, OPERATOR_TOKEN, Request, Service, any_json, changed};
+use crate::testing::{INBOUND_KEY, OPERATOR_TOKEN, Request, Response, TestApp, any_json, changed};
+use crate::validation::field_errors;
 
 const TARGET: &str = "/api/ticket/inbound/status";
 
-fn report(api: &Service, body: &Value) -> Answer {
-    api.send(&Request::post(TARGET, body).header("x-api-key", INBOUND_KEY))
+fn report(api: &TestApp, body: &Value) -> Response {
+    api.send(Request::post(TARGET, body).header("x-api-key", INBOUND_KEY))
 }
 
 fn status(external_id: &str, status: &str) -> Value {
@@ -23,7 +23,7 @@ fn status(external_id: &str, status: &str) -> Value {
 }
 
 /// Reports, and says whether the message was known.
-fn is_known(api: &Service, body: &Value) -> bool {
+fn is_known(api: &TestApp, body: &Value) -> bool {
     let answer = report(api, body);
     assert_eq!(answer.status, 200, "{body} {answer:?}");
     let answer = answer.json();
@@ -33,7 +33,7 @@ fn is_known(api: &Service, body: &Value) -> bool {
 
 #[test]
 fn a_message_is_unknown_until_it_is_taken_and_never_goes_backwards() {
-    let api = Service::start();
+    let api = TestApp::start();
     let reference = api.open_ticket().reference;
     assert!(!is_known(&api, &status("SM1", "sent")));
     assert_eq!(api.delivery_state(&reference), "waiting");
@@ -58,12 +58,12 @@ fn a_message_is_unknown_until_it_is_taken_and_never_goes_backwards() {
 
 #[test]
 fn a_poller_learns_that_it_was_read() {
-    let api = Service::start();
+    let api = TestApp::start();
     let target = format!("/api/ticket/{}", api.open_ticket().reference);
     api.hand_over("SM1");
     let before = api.get(&target).header("etag").unwrap().to_owned();
     let poll = || {
-        api.send(&Request::new("GET", &target).header("if-none-match", &before))
+        api.send(Request::new("GET", &target).header("if-none-match", &before))
             .status
     };
     assert_eq!(poll(), 304);
@@ -73,7 +73,7 @@ fn a_poller_learns_that_it_was_read() {
 
 #[test]
 fn a_refused_message_goes_another_way_until_there_is_none() {
-    let api = Service::start();
+    let api = TestApp::start();
     let reference = api.open_ticket().reference;
     api.hand_over("SM1");
     let refused = |id: &str, code: Value| changed(status(id, "undelivered"), "errorCode", Some(code));
@@ -91,7 +91,7 @@ fn a_refused_message_goes_another_way_until_there_is_none() {
     assert!(is_known(&api, &refused("SM2", json!(63_016))));
     assert_eq!(api.delivery_state(&reference), "failed");
 
-    let list = api.send(&Request::new("GET", "/api/notifications").bearer(OPERATOR_TOKEN));
+    let list = api.send(Request::new("GET", "/api/notifications").bearer(OPERATOR_TOKEN));
     let dead = &list.json()["notifications"][0];
     assert_eq!(
         (&dead["state"], &dead["lastError"]),
@@ -109,7 +109,7 @@ fn a_refused_message_goes_another_way_until_there_is_none() {
 
 #[test]
 fn each_rule_has_two_sides() {
-    let api = Service::start();
+    let api = TestApp::start();
     for (field, value, expected) in [
         ("externalId", Some(json!("x".repeat(128))), None),
         ("externalId", Some(json!(" SM1 ")), None),
@@ -219,8 +219,8 @@ fn the_words_between_count_as_queued() {
 
 #[test]
 fn the_key_is_asked_before_anything_of_the_body() {
-    let api = Service::start();
-    let closed = Service::with(|setup| setup.settings.inbound_keys.clear());
+    let api = TestApp::start();
+    let closed = TestApp::with(|setup| setup.settings.inbound_keys.clear());
     // A megabyte is announced and never comes: an answer means that nobody waited for it.
     let post = || Request::new("POST", TARGET).announcing(1_000_000);
     for (api, request) in [
@@ -242,17 +242,17 @@ fn the_key_is_asked_before_anything_of_the_body() {
         );
     }
     // With the right key the same request is judged by its head.
-    assert_eq!(api.send(&post().header("x-api-key", INBOUND_KEY)).status, 415);
+    assert_eq!(api.send(post().header("x-api-key", INBOUND_KEY)).status, 415);
     let large = post().header("content-type", "application/json");
-    assert_eq!(api.send(&large.header("x-api-key", INBOUND_KEY)).status, 413);
+    assert_eq!(api.send(large.header("x-api-key", INBOUND_KEY)).status, 413);
 }
 
 #[test]
 fn wrong_keys_are_limited() {
-    let api = Service::with(|setup| setup.settings.trusted_proxy_hops = 1);
+    let api = TestApp::start();
     let post = |key: &str| {
         let request = Request::post(TARGET, &json!({})).header("x-api-key", key);
-        api.send(&request.header("x-forwarded-for", "2001:db8::1")).status
+        api.send(request.header("x-forwarded-for", "2001:db8::1")).status
     };
     assert!((0..1_000).map(|_| post("wrong")).any(|status| status == 429));
     assert!((0..140).all(|_| post(INBOUND_KEY) == 400));
@@ -260,7 +260,7 @@ fn wrong_keys_are_limited() {
 
 #[test]
 fn a_report_may_have_64_kib() {
-    let api = Service::start();
+    let api = TestApp::start();
     let body = |size: usize| {
         let empty = changed(status("SM1", "sent"), "padding", Some(json!("")));
         let missing = size - empty.to_string().len();
@@ -272,14 +272,14 @@ fn a_report_may_have_64_kib() {
 
 #[test]
 fn a_store_that_is_down_is_an_error() {
-    let api = Service::with(|setup| setup.is_down = true);
+    let api = TestApp::with(|setup| setup.is_down = true);
     let answer = report(&api, &status("SM1", "sent"));
     assert_eq!((answer.status, answer.code().as_str()), (500, "storage_unavailable"));
 }
 
 #[test]
 fn no_body_makes_the_server_fail() {
-    let api = Service::start();
+    let api = TestApp::start();
     api.open_ticket();
     api.hand_over("SM1");
     let mut runner = proptest::test_runner::TestRunner::deterministic();
@@ -303,7 +303,7 @@ fn no_body_makes_the_server_fail() {
     runner
         .run(&prop::collection::vec(any::<u8>(), 0..60), |bytes| {
             let request = Request::post_bytes(TARGET, [b"{\"status\":", &*bytes].concat());
-            prop_assert_eq!(api.send(&request.header("x-api-key", INBOUND_KEY)).status, 400);
+            prop_assert_eq!(api.send(request.header("x-api-key", INBOUND_KEY)).status, 400);
             Ok(())
         })
         .unwrap();

@@ -21,8 +21,8 @@ use crate::{
     access::{AccessControl, Kind, TooMany, log_store_failure},
     pages::{
         DuplicateFilter, Site, error_page,
-        fault::ValidationErrors,
         form_data::{Form, FormData},
+        form_field::InvalidFields,
         form_token,
         origin::Origin,
         return_to::{self, ReturnTo},
@@ -31,7 +31,7 @@ use crate::{
 
 /// Why no ticket was opened. The form is shown again, with everything that was typed.
 enum Rejection {
-    ValidationErrors(ValidationErrors),
+    Invalid(InvalidFields),
     /// The address to return to is not allowed.
     Return,
     TooMany(TooMany),
@@ -48,7 +48,7 @@ pub(crate) async fn show(request: HttpRequest, site: Data<Site>, random: Data<dy
     let page = FormPage {
         site: &site,
         values: &FormData::default(),
-        faults: &ValidationErrors::default(),
+        faults: &InvalidFields::default(),
         word: is_refused.then_some(Word::NoWayBack),
         token: &form_token::new(&**random),
         return_to: return_to.as_ref(),
@@ -94,7 +94,7 @@ pub(crate) async fn send(
             let page = FormPage {
                 site: &site,
                 values: &form,
-                faults: &ValidationErrors::default(),
+                faults: &InvalidFields::default(),
                 word: None,
                 token: &token,
                 return_to: return_to.as_ref(),
@@ -111,7 +111,7 @@ async fn open(
     form: &FormData,
     token: &str,
 ) -> Result<OpenedTicket, Rejection> {
-    let ticket = request::read(form).map_err(Rejection::ValidationErrors)?;
+    let ticket = request::read(form).map_err(Rejection::Invalid)?;
     let key = form_token::idempotency_key(token, &[&ticket.digest()]);
     // Somebody else with the same problem in the same office has another e-mail address.
     let words = [
@@ -152,7 +152,7 @@ fn show_again(page: FormPage<'_>, rejection: Rejection) -> HttpResponse {
         FormPage { word, ..page }.respond(status)
     };
     match rejection {
-        Rejection::ValidationErrors(faults) => FormPage {
+        Rejection::Invalid(faults) => FormPage {
             faults: &faults,
             ..page
         }

@@ -1,97 +1,84 @@
 //! What the form asks for, and what comes of it.
 
-use ticket_domain::{Customer, CustomerName, Priority, StrictText, Subject, TicketDetails, TicketRequest};
+use ticket_domain::TicketRequest;
 
-use crate::pages::{
-    fault::{Field, ValidationErrors},
-    form_data::FormData,
+use crate::{
+    pages::{
+        form_data::FormData,
+        form_field::{FormField, InvalidFields},
+    },
+    ticket_request::CreateTicket,
+    validation::{Field, field_errors},
 };
 
-pub(super) const NAME: Field = Field {
+pub(super) const NAME: FormField = FormField {
     name: "customerName",
     label: "Name",
     called: "Your name",
     missing: "Please tell us your name.",
 };
-pub(super) const PHONE: Field = Field {
+pub(super) const PHONE: FormField = FormField {
     name: "customerPhone",
     label: "Phone",
     called: "Your phone number",
     missing: "Please enter your phone number.",
 };
 // The hyphens are such that no line ends at them.
-pub(super) const EMAIL: Field = Field {
+pub(super) const EMAIL: FormField = FormField {
     name: "customerEmail",
     label: "E‑mail",
     called: "Your e‑mail address",
     missing: "Please enter your e‑mail address.",
 };
-pub(super) const SUBJECT: Field = Field {
+pub(super) const SUBJECT: FormField = FormField {
     name: "subject",
     label: "Subject",
     called: "The subject",
     missing: "Please say in a few words what it is about.",
 };
-pub(super) const MESSAGE: Field = Field {
+pub(super) const MESSAGE: FormField = FormField {
     name: "message",
     label: "Message",
     called: "The message",
     missing: "Please write what we can do for you.",
 };
-pub(super) const PRIORITY: Field = Field {
+pub(super) const PRIORITY: FormField = FormField {
     name: "priority",
     label: "How urgent is it?",
     called: "The urgency",
     missing: "Please choose how urgent it is.",
 };
 /// People don't see it. Programs that fill in whatever they find do.
-pub(super) const TRAP: Field = Field {
+pub(super) const TRAP: FormField = FormField {
     name: "website",
     label: "Leave this empty",
     called: "This",
     missing: "",
 };
 
+/// The fields that make the ticket, in the order of their controls.
+const FIELDS: [FormField; 6] = [SUBJECT, MESSAGE, PRIORITY, NAME, PHONE, EMAIL];
+
 /// The ticket that a form asks for, or everything that is wrong with it.
-pub(super) fn read(form: &FormData) -> Result<TicketRequest, ValidationErrors> {
-    // In the order in which they stand in the form.
-    let mut faults = ValidationErrors::default();
-    let subject = faults.take::<StrictText<Subject>>(SUBJECT, form);
-    let message = faults.take(MESSAGE, form);
-    let priority = if form.get(PRIORITY.name).is_empty() {
-        Some(Priority::default())
-    } else {
-        let priority = form.get(PRIORITY.name).parse().ok();
-        if priority.is_none() {
-            faults.note(PRIORITY, PRIORITY.missing);
-        }
-        priority
+pub(super) fn read(form: &FormData) -> Result<TicketRequest, InvalidFields> {
+    let request = CreateTicket {
+        customer_name: Field::parsed(form.get(NAME.name)),
+        customer_phone: Field::parsed(form.get(PHONE.name)),
+        customer_email: Field::parsed(form.get(EMAIL.name)),
+        subject: Field::parsed(form.get(SUBJECT.name)),
+        message: Field::parsed(form.get(MESSAGE.name)),
+        priority: match form.get(PRIORITY.name) {
+            "" => Field::Missing,
+            priority => Field::parsed(priority),
+        },
     };
-    let name = faults.take::<StrictText<CustomerName>>(NAME, form);
-    let phone = faults.take(PHONE, form);
-    let email = faults.take(EMAIL, form);
-    if !form.get(TRAP.name).is_empty() {
-        faults.note(
+    let is_trapped = !form.get(TRAP.name).is_empty();
+    let mut invalid = InvalidFields::of(&FIELDS, &field_errors(&request));
+    if is_trapped {
+        invalid.add(
             TRAP,
             "Please empty this field: it tells people from programs. Then send again.",
         );
     }
-    match (name, phone, email, subject, message, priority) {
-        (
-            Some(StrictText(name)),
-            Some(phone),
-            Some(email),
-            Some(StrictText(subject)),
-            Some(message),
-            Some(priority),
-        ) if faults.is_empty() => Ok(TicketRequest {
-            details: TicketDetails {
-                customer: Customer { name, phone, email },
-                subject,
-                priority,
-            },
-            message,
-        }),
-        _ => Err(faults),
-    }
+    request.request().filter(|_| invalid.is_empty()).ok_or(invalid)
 }

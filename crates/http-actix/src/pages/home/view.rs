@@ -11,8 +11,8 @@ use crate::{
         Site,
         control::{Control, fault_line, summary},
         error_page,
-        fault::{Field, ValidationErrors},
         form_data::FormData,
+        form_field::{FormField, InvalidFields},
         form_token,
         layout::{Audience, Page, frame},
         return_to::{self, ReturnTo},
@@ -39,7 +39,7 @@ pub(super) struct FormPage<'a> {
     pub(super) site: &'a Site,
     /// What was typed before.
     pub(super) values: &'a FormData,
-    pub(super) faults: &'a ValidationErrors,
+    pub(super) faults: &'a InvalidFields,
     pub(super) word: Option<Word>,
     pub(super) token: &'a str,
     pub(super) return_to: Option<&'a ReturnTo>,
@@ -97,18 +97,18 @@ impl FormPage<'_> {
         }
     }
 
-    fn control<'a>(&'a self, field: Field, help: &'a str) -> Control<'a> {
+    fn control<'a>(&'a self, field: FormField, help: &'a str) -> Control<'a> {
         Control {
             field,
             value: self.values.get(field.name),
-            fault: self.faults.of(field),
+            fault: self.faults.get(field),
             help,
         }
     }
 
     fn urgency(&self) -> Markup {
         let chosen = self.values.get(PRIORITY.name).parse().unwrap_or_default();
-        let fault = self.faults.of(PRIORITY);
+        let fault = self.faults.get(PRIORITY);
         let choice = |priority: Priority| {
             // The list of faults leads to the first.
             let id = (Some(&priority) == Priority::ALL.first()).then_some(PRIORITY.name);
@@ -132,7 +132,7 @@ impl FormPage<'_> {
 
     /// Out of sight, unless somebody did fill it in: then they see what is in the way.
     fn trap(&self) -> Markup {
-        let fault = self.faults.of(TRAP);
+        let fault = self.faults.get(TRAP);
         html! {
             div.field .trap[fault.is_none()] {
                 label for=(TRAP.name) { (TRAP.label) }

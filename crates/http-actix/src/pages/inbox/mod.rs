@@ -19,8 +19,6 @@ mod rejection;
 mod session;
 mod sign_in;
 #[cfg(test)]
-mod testing;
-#[cfg(test)]
 mod tests;
 mod ticket;
 mod trail;
@@ -32,17 +30,20 @@ use actix_web::{
     web::{self, Data, ServiceConfig},
 };
 
-use crate::pages::{Site, page, refusing};
+use crate::{
+    pages::{Site, refusing},
+    readable::readable,
+};
 
 /// Which address leads to which page.
 pub(crate) fn routes(config: &mut ServiceConfig) {
     for page in [
-        page("/inbox", list::page),
-        page("/inbox/", home),
-        page("/inbox/ticket/{reference}", ticket::page),
-        page("/inbox/unmatched", unmatched::page),
-        page("/inbox/notifications", notifications::page),
-        page("/inbox/trail", trail::page),
+        readable("/inbox", list::page),
+        readable("/inbox/", home),
+        readable("/inbox/ticket/{reference}", ticket::page),
+        readable("/inbox/unmatched", unmatched::page),
+        readable("/inbox/notifications", notifications::page),
+        readable("/inbox/trail", trail::page),
     ] {
         config.service(page.default_service(refusing("GET, HEAD")));
     }
@@ -71,7 +72,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
             let page = behind(&request, segments);
             async move { see_other(&site.at(&page)) }
         };
-        let act = page(path, to_page).route(act);
+        let act = readable(path, to_page).route(act);
         config.service(act.default_service(refusing("GET, HEAD, POST")));
     }
 }

@@ -27,8 +27,8 @@ use crate::{
     access::{AccessControl, TooMany, log_store_failure},
     pages::{
         DuplicateFilter, Site, error_page,
-        fault::ValidationErrors,
         form_data::{Form, FormData},
+        form_field::InvalidFields,
         form_token,
         origin::Origin,
     },
@@ -140,7 +140,7 @@ pub(crate) async fn show(visit: Visit, view_ticket: Data<ViewTicket>, random: Da
         Ok(view) => {
             let reply = Reply {
                 text: "",
-                faults: &ValidationErrors::default(),
+                faults: &InvalidFields::default(),
                 token: &form_token::new(&**random),
             };
             visit.respond(&view, reply, StatusCode::OK)
@@ -172,8 +172,8 @@ pub(crate) async fn send(
         Err(error) => return error_page::unreadable_form(site, error),
     };
     let token = form_token::of(&form, &**random);
-    let mut faults = ValidationErrors::default();
-    let Some(text) = faults.take::<MessageText>(MESSAGE, &form) else {
+    let mut faults = InvalidFields::default();
+    let Some(text) = faults.parse::<MessageText>(MESSAGE, &form) else {
         let reply = Reply {
             text: form.get(MESSAGE.name),
             faults: &faults,
@@ -190,7 +190,7 @@ pub(crate) async fn send(
     let not_sent = |token: &str, reason: NotSent| {
         let reply = Reply {
             text: form.get(MESSAGE.name),
-            faults: &ValidationErrors::default(),
+            faults: &InvalidFields::default(),
             token,
         };
         match visit.address() {

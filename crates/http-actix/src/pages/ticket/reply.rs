@@ -11,13 +11,13 @@ use crate::{
         Site,
         control::{Control, summary},
         error_page,
-        fault::{Field, ValidationErrors},
+        form_field::{FormField, InvalidFields},
         form_token,
         layout::{Audience, Page, frame},
     },
 };
 
-pub(super) const MESSAGE: Field = Field {
+pub(super) const MESSAGE: FormField = FormField {
     name: "message",
     label: "Write back",
     called: "Your message",
@@ -29,7 +29,7 @@ pub(super) const MESSAGE: Field = Field {
 pub(super) struct Reply<'a> {
     /// What was typed before.
     pub(super) text: &'a str,
-    pub(super) faults: &'a ValidationErrors,
+    pub(super) faults: &'a InvalidFields,
     pub(super) token: &'a str,
 }
 
@@ -62,7 +62,7 @@ pub(super) fn reply_box(reply: Reply<'_>, action: &str) -> Markup {
     let control = Control {
         field: MESSAGE,
         value: reply.text,
-        fault: reply.faults.of(MESSAGE),
+        fault: reply.faults.get(MESSAGE),
         help: "",
     };
     html! {

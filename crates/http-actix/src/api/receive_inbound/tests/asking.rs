@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use ticket_domain::Managers;
 
-use crate::testing::{Answer, MANAGER, Request, Service, changed, seeds_ticket};
+use crate::testing::{MANAGER, Request, Response, TestApp, changed, seeds_ticket};
 
 const CUSTOMER: &str = "+1234567890";
 const STRANGER: &str = "+3333333333";
@@ -12,35 +12,35 @@ const OTHER_MANAGER: &str = "+15550000000";
 const UNKNOWN: &str = "T-20000101-1234";
 
 /// Two tickets, the older one first, and managers that may be asked.
-fn start() -> (Service, [String; 2]) {
-    let api = Service::with(|setup| {
+fn start() -> (TestApp, [String; 2]) {
+    let api = TestApp::with(|setup| {
         setup.managers = Managers::new([MANAGER, OTHER_MANAGER].map(|number| number.parse().unwrap()).into());
     });
     let references = ["Caps", "Bottles"].map(|subject| {
         let ticket = changed(seeds_ticket(), "subject", Some(json!(subject)));
-        let answer = api.send(&Request::post("/api/ticket", &ticket)).json();
+        let answer = api.send(Request::post("/api/ticket", &ticket)).json();
         answer["ticketRef"].as_str().unwrap().to_owned()
     });
     (api, references)
 }
 
-fn say(api: &Service, from: &str, id: &str, words: &str) -> Answer {
+fn say(api: &TestApp, from: &str, id: &str, words: &str) -> Response {
     api.receive(&json!({ "from": from, "externalId": id, "message": words }))
 }
 
 /// The problem's code, and what is asked.
-fn asked(answer: &Answer) -> (u16, String, Option<String>) {
+fn asked(answer: &Response) -> (u16, String, Option<String>) {
     let ask = answer.json().get("ask").map(|ask| ask.as_str().unwrap().to_owned());
     (answer.status, answer.code(), ask)
 }
 
-fn thread(api: &Service, reference: &str) -> Vec<Value> {
+fn thread(api: &TestApp, reference: &str) -> Vec<Value> {
     let thread = api.get(&format!("/api/ticket/{reference}")).json();
     thread["messages"].as_array().unwrap().clone()
 }
 
 /// Everything of a thread but the message that opened it.
-fn replies(api: &Service, reference: &str) -> Vec<(String, String)> {
+fn replies(api: &TestApp, reference: &str) -> Vec<(String, String)> {
     let word = |value: &Value| value.as_str().unwrap().to_owned();
     let messages = thread(api, reference).into_iter().skip(1);
     messages
@@ -75,7 +75,7 @@ fn a_manager_is_asked_with_either_problem() {
 #[test]
 fn nobody_else_is_asked_or_told_anything() {
     let (api, [reference, _]) = start();
-    let unset = Service::with(|setup| setup.managers = Managers::only_recognised(vec![MANAGER.parse().unwrap()]));
+    let unset = TestApp::with(|setup| setup.managers = Managers::only_recognised(vec![MANAGER.parse().unwrap()]));
     unset.open_ticket();
     for (api, from, named, words, status) in [
         (&api, STRANGER, None, "It is on its way", 400),

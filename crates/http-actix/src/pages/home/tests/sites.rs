@@ -1,18 +1,18 @@
 //! From where the form may be sent, and where it may lead.
 
-use crate::pages::testing::{Ask, BASE, Site, form};
+use crate::testing::{BASE_URL, Request, TestApp, pages::form};
 
 const SHOP: &str = "https://www.shop.example";
 
-fn with_shop() -> Site {
-    Site::with(|setup| setup.settings.allowed_origins = vec![SHOP.into()])
+fn with_shop() -> TestApp {
+    TestApp::with(|setup| setup.settings.allowed_origins = vec![SHOP.into()])
 }
 
-#[actix_web::test]
-async fn only_our_own_and_allowed_sites_send_the_form() {
+#[test]
+fn only_our_own_and_allowed_sites_send_the_form() {
     let site = with_shop();
     for (headers, status) in [
-        (vec![("origin", BASE)], 303),
+        (vec![("origin", BASE_URL)], 303),
         (
             vec![("origin", "http://127.0.0.1:8080"), ("host", "127.0.0.1:8080")],
             303,
@@ -38,18 +38,20 @@ async fn only_our_own_and_allowed_sites_send_the_form() {
     ] {
         let ask = headers
             .iter()
-            .fold(Ask::post("/", &form(&[])), |ask, (name, value)| ask.header(name, value));
-        let answer = site.send(ask).await;
+            .fold(Request::form("/", &form(&[])), |ask, (name, value)| {
+                ask.header(name, value)
+            });
+        let answer = site.send(ask);
         assert_eq!(answer.status, status, "{headers:?}");
         if status == 403 {
             answer.assert_page(403);
         }
     }
-    assert_eq!(site.count().await, 6);
+    assert_eq!(site.count(), 6);
 }
 
-#[actix_web::test]
-async fn a_return_address_is_ours_or_an_allowed_sites() {
+#[test]
+fn a_return_address_is_ours_or_an_allowed_sites() {
     let site = with_shop();
     for (address, expected) in [
         (
@@ -73,7 +75,7 @@ async fn a_return_address_is_ours_or_an_allowed_sites() {
             "https://www.shop.example/?y=1&ticketRef=T-",
         ),
     ] {
-        let answer = site.post("/", &form(&[("return", address)])).await;
+        let answer = site.post("/", &form(&[("return", address)]));
         assert_eq!(answer.status, 303, "{address}");
         let location = answer.header("location").unwrap();
         assert!(location.starts_with(expected), "{location}");
@@ -83,11 +85,9 @@ async fn a_return_address_is_ours_or_an_allowed_sites() {
         );
         assert!(location.contains("%3Fkey%3D"), "{location}");
     }
-    let answer = site
-        .post("/", &form(&[("return", "https://www.shop.example/a#part")]))
-        .await;
+    let answer = site.post("/", &form(&[("return", "https://www.shop.example/a#part")]));
     assert!(answer.header("location").unwrap().ends_with("#part"));
-    let before = site.count().await;
+    let before = site.count();
     for address in [
         "https://evil.example/",
         "https://www.shop.example.evil.example/",
@@ -105,7 +105,7 @@ async fn a_return_address_is_ours_or_an_allowed_sites() {
         "https://",
         "\u{0}https://evil.example",
     ] {
-        let page = site.post("/", &form(&[("return", address), ("subject", "kept")])).await;
+        let page = site.post("/", &form(&[("return", address), ("subject", "kept")]));
         page.assert_page(400);
         assert!(
             page.has("We can’t send you back from here") && page.has("value=\"kept\""),
@@ -114,14 +114,14 @@ async fn a_return_address_is_ours_or_an_allowed_sites() {
         // Sent again, it leads to the ticket: nobody is stuck with an address that they did not write.
         assert_eq!(page.hidden("return"), None, "{address}");
     }
-    assert_eq!(site.count().await, before);
+    assert_eq!(site.count(), before);
 }
 
-#[actix_web::test]
-async fn a_return_address_lasts_through_faults_and_can_stand_in_a_link() {
+#[test]
+fn a_return_address_lasts_through_faults_and_can_stand_in_a_link() {
     let site = with_shop();
     let address = "https://www.shop.example/thanks?a=1";
-    let page = site.post("/", &form(&[("return", address), ("subject", "")])).await;
+    let page = site.post("/", &form(&[("return", address), ("subject", "")]));
     page.assert_page(400);
     assert_eq!(page.hidden("return"), Some(address));
     let policy = page.header("content-security-policy").unwrap();
@@ -129,10 +129,10 @@ async fn a_return_address_lasts_through_faults_and_can_stand_in_a_link() {
         policy.contains("form-action 'self' https://www.shop.example;"),
         "{policy}"
     );
-    let page = site.get("/?return=https%3A%2F%2Fwww.shop.example%2Fthanks").await;
+    let page = site.get("/?return=https%3A%2F%2Fwww.shop.example%2Fthanks");
     page.assert_page(200);
     assert_eq!(page.hidden("return"), Some("https://www.shop.example/thanks"));
-    let page = site.get("/?return=https%3A%2F%2Fevil.example%2F").await;
+    let page = site.get("/?return=https%3A%2F%2Fevil.example%2F");
     page.assert_page(200);
     assert_eq!(page.hidden("return"), None);
     assert!(page.has("We can’t send you back from here"));

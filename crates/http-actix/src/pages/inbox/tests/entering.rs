@@ -2,7 +2,7 @@
 
 use crate::{
     access::OperatorToken,
-    pages::inbox::testing::{Ask, TOKEN, TestInbox},
+    testing::{OPERATOR_TOKEN, Request, TestApp},
 };
 
 const GETS: [&str; 7] = [
@@ -25,35 +25,34 @@ const ACTS: [&str; 7] = [
     "/inbox/notifications/redeliver",
 ];
 
-#[actix_web::test]
-async fn nothing_is_reached_without_a_session() {
-    let desk = TestInbox::open();
+#[test]
+fn nothing_is_reached_without_a_session() {
+    let desk = TestApp::inbox();
     desk.ticket_of(
         "Secret Name",
         "Secret subject",
         "Secret words",
         ticket_domain::Priority::High,
-    )
-    .await;
+    );
     for path in GETS {
-        for ask in [Ask::get(path), Ask::get(path).header("cookie", "session=1.2.3")] {
-            let answer = desk.send(ask).await;
+        for ask in [Request::get(path), Request::get(path).header("cookie", "session=1.2.3")] {
+            let answer = desk.send(ask);
             assert_eq!(answer.status, 401, "{path}");
             answer.shows(&["<h1>Sign in</h1>", "name=\"token\""]);
             answer.lacks(&["Secret"]);
         }
     }
     for path in ACTS {
-        let answer = desk.send(Ask::post(path, &[("status", "closed")])).await;
+        let answer = desk.send(Request::inbox_form(path, &[("status", "closed")]));
         assert_eq!(answer.status, 401, "{path}");
         answer.lacks(&["Secret"]);
     }
 }
 
-#[actix_web::test]
-async fn a_form_is_taken_only_from_a_page_of_ours() {
-    let desk = TestInbox::open();
-    let visitor = desk.sign_in().await;
+#[test]
+fn a_form_is_taken_only_from_a_page_of_ours() {
+    let desk = TestApp::inbox();
+    let visitor = desk.sign_in();
     for path in ACTS {
         let fields = [("message", "typed <b>words</b>")];
         for (name, value) in [
@@ -69,30 +68,27 @@ async fn a_form_is_taken_only_from_a_page_of_ours() {
             ("sec-fetch-site", "none"),
             ("x-nothing", "said"),
         ] {
-            let ask = visitor.ask(Ask::post_without_origin(path, &fields));
-            let answer = desk.send(ask.header(name, value)).await;
+            let ask = visitor.ask(Request::form(path, &fields));
+            let answer = desk.send(ask.header(name, value));
             assert_eq!(answer.status, 403, "{path} {name}: {value}");
             answer.shows(&["href=\"/inbox\"", "another website"]);
         }
         let ask = visitor
-            .ask(Ask::post_without_origin(
-                path,
-                &[("status", "closed"), ("priority", "high")],
-            ))
+            .ask(Request::form(path, &[("status", "closed"), ("priority", "high")]))
             .header("sec-fetch-site", "same-origin");
-        assert_ne!(desk.send(ask).await.status, 403, "{path}");
+        assert_ne!(desk.send(ask).status, 403, "{path}");
         let ask = visitor
-            .ask(Ask::post(path, &[]))
+            .ask(Request::inbox_form(path, &[]))
             .header("content-type", "application/json");
-        assert_eq!(desk.send(ask).await.status, 415, "{path}");
+        assert_eq!(desk.send(ask).status, 415, "{path}");
     }
 }
 
-#[actix_web::test]
-async fn signing_in_leads_to_the_page_that_was_asked_for() {
-    let desk = TestInbox::open();
-    let asked = desk.send(Ask::get("/inbox/trail?before=x&q=%22a%22")).await;
-    let next = asked.hidden("next").replace("&amp;", "&");
+#[test]
+fn signing_in_leads_to_the_page_that_was_asked_for() {
+    let desk = TestApp::inbox();
+    let asked = desk.send(Request::get("/inbox/trail?before=x&q=%22a%22"));
+    let next = asked.hidden("next").unwrap().replace("&amp;", "&");
     assert_eq!(next, "/inbox/trail?before=x&q=%22a%22");
     for (next, expected) in [
         (next.as_str(), next.as_str()),
@@ -101,9 +97,10 @@ async fn signing_in_leads_to_the_page_that_was_asked_for() {
         ("https://elsewhere.example/inbox", "/inbox"),
         ("/ticket/T-20250115-1234", "/inbox"),
     ] {
-        let answer = desk
-            .send(Ask::post("/inbox/session", &[("token", TOKEN), ("next", next)]))
-            .await;
+        let answer = desk.send(Request::inbox_form(
+            "/inbox/session",
+            &[("token", OPERATOR_TOKEN), ("next", next)],
+        ));
         assert_eq!(
             (answer.status, answer.header("location")),
             (303, Some(expected)),
@@ -117,11 +114,11 @@ async fn signing_in_leads_to_the_page_that_was_asked_for() {
     }
 }
 
-#[actix_web::test]
-async fn under_https_and_below_a_path_the_cookie_is_for_there() {
-    let desk = TestInbox::with(|setup| setup.settings.base_url = "https://desk.example/help/".into());
-    let ask = Ask::post("/inbox/session", &[("token", TOKEN), ("next", "/inbox/trail")]);
-    let answer = desk.send(ask.header("origin", "https://desk.example")).await;
+#[test]
+fn under_https_and_below_a_path_the_cookie_is_for_there() {
+    let desk = TestApp::inbox_with(|setup| setup.settings.base_url = "https://desk.example/help/".into());
+    let ask = Request::inbox_form("/inbox/session", &[("token", OPERATOR_TOKEN), ("next", "/inbox/trail")]);
+    let answer = desk.send(ask.header("origin", "https://desk.example"));
     assert_eq!(answer.header("location"), Some("/help/inbox/trail"));
     let cookie = answer.header("set-cookie").unwrap();
     assert!(
@@ -130,36 +127,34 @@ async fn under_https_and_below_a_path_the_cookie_is_for_there() {
             && cookie.ends_with("; Secure"),
         "{cookie}"
     );
-    let page = desk.send(Ask::get("/inbox")).await;
+    let page = desk.send(Request::get("/inbox"));
     page.shows(&["action=\"/help/inbox/session\""]);
 }
 
-#[actix_web::test]
-async fn a_session_ends_by_itself_and_by_signing_out() {
-    let desk = TestInbox::open();
-    let visitor = desk.sign_in().await;
-    assert_eq!(visitor.get("/inbox").await.status, 200);
+#[test]
+fn a_session_ends_by_itself_and_by_signing_out() {
+    let desk = TestApp::inbox();
+    let visitor = desk.sign_in();
+    assert_eq!(visitor.get("/inbox").status, 200);
     desk.clock.pass(7 * 24 * 3_600 - 1);
-    assert_eq!(visitor.get("/inbox").await.status, 200);
+    assert_eq!(visitor.get("/inbox").status, 200);
     desk.clock.pass(1);
-    assert_eq!(visitor.get("/inbox").await.status, 401);
-    let late = visitor
-        .post("/inbox/ticket/T-20250115-1234/reply", &[("message", "a long <answer>")])
-        .await;
+    assert_eq!(visitor.get("/inbox").status, 401);
+    let late = visitor.post("/inbox/ticket/T-20250115-1234/reply", &[("message", "a long <answer>")]);
     assert_eq!(late.status, 401);
     late.shows(&["Your session has ended", "a long &lt;answer&gt;"]);
 
-    let answer = desk.sign_in().await.post("/inbox/session/end", &[]).await;
+    let answer = desk.sign_in().post("/inbox/session/end", &[]);
     assert_eq!((answer.status, answer.header("location")), (303, Some("/inbox")));
     let cookie = answer.header("set-cookie").unwrap();
     assert!(cookie.starts_with("session=; Path=/inbox; Max-Age=0"), "{cookie}");
 }
 
-#[actix_web::test]
-async fn a_wrong_token_is_told_and_counted() {
-    let desk = TestInbox::open();
-    let wrong = || Ask::post("/inbox/session", &[("token", "guess"), ("next", "/inbox/trail")]);
-    let first = desk.send(wrong()).await;
+#[test]
+fn a_wrong_token_is_told_and_counted() {
+    let desk = TestApp::inbox();
+    let wrong = || Request::inbox_form("/inbox/session", &[("token", "guess"), ("next", "/inbox/trail")]);
+    let first = desk.send(wrong());
     assert_eq!(first.status, 401);
     first.shows(&[
         "This is not the token.",
@@ -171,7 +166,7 @@ async fn a_wrong_token_is_told_and_counted() {
 
     let mut refused = None;
     for _ in 0..200 {
-        let answer = desk.send(wrong().from("203.0.113.9")).await;
+        let answer = desk.send(wrong().sent_from("203.0.113.9"));
         if answer.status == 429 {
             refused = Some(answer);
             break;
@@ -183,46 +178,40 @@ async fn a_wrong_token_is_told_and_counted() {
     assert!((1..=60).contains(&seconds));
     refused.shows(&["Too many wrong tokens"]);
     // The right one comes in all the same, and so does another caller's guess.
-    let right = Ask::post("/inbox/session", &[("token", TOKEN)]);
-    assert_eq!(desk.send(right.from("203.0.113.9")).await.status, 303);
-    assert_eq!(desk.send(wrong().from("203.0.113.10")).await.status, 401);
+    let right = Request::inbox_form("/inbox/session", &[("token", OPERATOR_TOKEN)]);
+    assert_eq!(desk.send(right.sent_from("203.0.113.9")).status, 303);
+    assert_eq!(desk.send(wrong().sent_from("203.0.113.10")).status, 401);
 }
 
-#[actix_web::test]
-async fn another_site_signs_nobody_in() {
-    let desk = TestInbox::open();
+#[test]
+fn another_site_signs_nobody_in() {
+    let desk = TestApp::inbox();
     for origin in ["https://elsewhere.example", "https://shop.example"] {
-        let ask = Ask::post("/inbox/session", &[("token", TOKEN)]).header("origin", origin);
-        let answer = desk.send(ask).await;
+        let ask = Request::inbox_form("/inbox/session", &[("token", OPERATOR_TOKEN)]).header("origin", origin);
+        let answer = desk.send(ask);
         assert_eq!((answer.status, answer.header("set-cookie")), (403, None), "{origin}");
     }
 }
 
-#[actix_web::test]
-async fn another_token_ends_every_session() {
-    let desk = TestInbox::open();
-    let cookie = desk.sign_in().await.cookie;
-    let other = TestInbox::with(|setup| setup.settings.operator_tokens = vec!["another-token".into()]);
-    assert_eq!(
-        other.send(Ask::get("/inbox").header("cookie", &cookie)).await.status,
-        401
-    );
+#[test]
+fn another_token_ends_every_session() {
+    let desk = TestApp::inbox();
+    let cookie = desk.sign_in().cookie;
+    let other = TestApp::inbox_with(|setup| setup.settings.operator_tokens = vec!["another-token".into()]);
+    assert_eq!(other.send(Request::get("/inbox").header("cookie", &cookie)).status, 401);
 }
 
-#[actix_web::test]
-async fn while_tokens_are_exchanged_both_open_the_inbox() {
-    let before = TestInbox::open().sign_in().await.cookie;
-    let both = vec!["the-new-token".into(), TOKEN.into()];
-    let desk = TestInbox::with(|setup| {
+#[test]
+fn while_tokens_are_exchanged_both_open_the_inbox() {
+    let before = TestApp::inbox().sign_in().cookie;
+    let both = vec!["the-new-token".into(), OPERATOR_TOKEN.into()];
+    let desk = TestApp::inbox_with(|setup| {
         setup.settings.operator_tokens.clone_from(&both);
     });
-    assert_eq!(
-        desk.send(Ask::get("/inbox").header("cookie", &before)).await.status,
-        200
-    );
-    let after = TestInbox::with(|setup| setup.settings.operator_tokens = vec!["the-new-token".into()]);
-    for token in ["the-new-token", TOKEN] {
-        let answer = desk.send(Ask::post("/inbox/session", &[("token", token)])).await;
+    assert_eq!(desk.send(Request::get("/inbox").header("cookie", &before)).status, 200);
+    let after = TestApp::inbox_with(|setup| setup.settings.operator_tokens = vec!["the-new-token".into()]);
+    for token in ["the-new-token", OPERATOR_TOKEN] {
+        let answer = desk.send(Request::inbox_form("/inbox/session", &[("token", token)]));
         assert_eq!(answer.status, 303, "{token}");
         // Whichever was typed, the session outlives the exchange.
         let cookie = answer
@@ -232,28 +221,20 @@ async fn while_tokens_are_exchanged_both_open_the_inbox() {
             .next()
             .unwrap()
             .to_owned();
-        assert_eq!(
-            after.send(Ask::get("/inbox").header("cookie", &cookie)).await.status,
-            200
-        );
+        assert_eq!(after.send(Request::get("/inbox").header("cookie", &cookie)).status, 200);
     }
-    assert_eq!(
-        after.send(Ask::get("/inbox").header("cookie", &before)).await.status,
-        401
-    );
+    assert_eq!(after.send(Request::get("/inbox").header("cookie", &before)).status, 401);
 }
 
-#[actix_web::test]
-async fn whoever_signs_in_by_a_token_with_a_name_is_named_in_the_audit_log() {
+#[test]
+fn whoever_signs_in_by_a_token_with_a_name_is_named_in_the_audit_log() {
     let zoes = OperatorToken {
         name: "Zoë".parse().ok(),
         secret: "zoes-token".into(),
     };
-    let inbox = TestInbox::with(|setup| setup.settings.operator_tokens.push(zoes));
-    let ticket = inbox.ticket().await;
-    let answer = inbox
-        .send(Ask::post("/inbox/session", &[("token", "zoes-token")]))
-        .await;
+    let inbox = TestApp::inbox_with(|setup| setup.settings.operator_tokens.push(zoes));
+    let path = format!("/inbox/ticket/{}/status", inbox.ticket());
+    let answer = inbox.send(Request::inbox_form("/inbox/session", &[("token", "zoes-token")]));
     let cookie = answer
         .header("set-cookie")
         .unwrap()
@@ -261,28 +242,28 @@ async fn whoever_signs_in_by_a_token_with_a_name_is_named_in_the_audit_log() {
         .next()
         .unwrap()
         .to_owned();
-    let resolve = Ask::post(&format!("/inbox/ticket/{ticket}/status"), &[("status", "resolved")]);
-    assert_eq!(inbox.send(resolve.header("cookie", &cookie)).await.status, 303);
-    let trail = inbox.send(Ask::get("/inbox/trail").header("cookie", &cookie)).await;
-    trail.shows(&["<b>Resolved</b> · by Zoë"]);
-    let unnamed = inbox.sign_in().await;
-    unnamed
-        .act(&format!("/inbox/ticket/{ticket}/status"), &[("status", "open")])
-        .await;
+    let resolve = Request::inbox_form(&path, &[("status", "resolved")]);
+    assert_eq!(inbox.send(resolve.header("cookie", &cookie)).status, 303);
+    let log = inbox.send(Request::get("/inbox/trail").header("cookie", &cookie));
+    log.shows(&["<b>Resolved</b> · by Zoë"]);
+    let unnamed = inbox.sign_in();
+    unnamed.act(&path, &[("status", "open")]);
     unnamed
         .get("/inbox/trail")
-        .await
         .shows(&["<b>Open</b> · <a", "<b>Resolved</b> · by Zoë"]);
 }
 
-#[actix_web::test]
-async fn without_a_token_the_page_says_how_to_set_one() {
+#[test]
+fn without_a_token_the_page_says_how_to_set_one() {
     for none in [vec![], vec!["".into()]] {
-        let desk = TestInbox::with(|setup| {
+        let desk = TestApp::inbox_with(|setup| {
             setup.settings.operator_tokens.clone_from(&none);
         });
-        for ask in [Ask::get("/inbox"), Ask::post("/inbox/session", &[("token", "")])] {
-            let answer = desk.send(ask).await;
+        for ask in [
+            Request::get("/inbox"),
+            Request::inbox_form("/inbox/session", &[("token", "")]),
+        ] {
+            let answer = desk.send(ask);
             assert_eq!(answer.status, 401);
             answer.shows(&["OPERATOR_TOKEN", "openssl rand -hex 32"]);
             answer.lacks(&["name=\"token\""]);
@@ -290,9 +271,9 @@ async fn without_a_token_the_page_says_how_to_set_one() {
     }
 }
 
-#[actix_web::test]
-async fn asking_for_the_address_of_an_act_leads_to_its_page() {
-    let desk = TestInbox::open();
+#[test]
+fn asking_for_the_address_of_an_act_leads_to_its_page() {
+    let desk = TestApp::inbox();
     for (act, page) in [
         ("/inbox/", "/inbox"),
         ("/inbox/session", "/inbox"),
@@ -303,21 +284,21 @@ async fn asking_for_the_address_of_an_act_leads_to_its_page() {
         ("/inbox/notifications/1/redeliver", "/inbox/notifications"),
         ("/inbox/notifications/redeliver", "/inbox/notifications"),
     ] {
-        let answer = desk.send(Ask::get(act)).await;
+        let answer = desk.send(Request::get(act));
         assert_eq!((answer.status, answer.header("location")), (303, Some(page)), "{act}");
     }
 }
 
-#[actix_web::test]
-async fn other_methods_are_refused() {
-    let desk = TestInbox::open();
-    let visitor = desk.sign_in().await;
+#[test]
+fn other_methods_are_refused() {
+    let desk = TestApp::inbox();
+    let visitor = desk.sign_in();
     for (path, allowed) in [
         ("/inbox", "GET, HEAD"),
         ("/inbox/trail", "GET, HEAD"),
         ("/inbox/events", "GET"),
     ] {
-        let answer = visitor.post(path, &[]).await;
+        let answer = visitor.post(path, &[]);
         assert_eq!((answer.status, answer.header("allow")), (405, Some(allowed)), "{path}");
     }
 }

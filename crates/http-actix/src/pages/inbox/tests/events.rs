@@ -1,62 +1,35 @@
 //! The stream that tells an open page to look again.
 
-use std::{pin::Pin, time::Duration};
-
-use actix_web::{body::MessageBody, web::Bytes};
-use futures_util::future::poll_fn;
-use tokio::time::timeout;
-
-use crate::pages::inbox::testing::{Ask, TestInbox};
-
-/// A stream as it is read.
-struct Reader(Pin<Box<dyn MessageBody<Error = Box<dyn std::error::Error>>>>);
-
-impl Reader {
-    /// What comes next; nothing once it is over.
-    async fn next(&mut self) -> Option<Bytes> {
-        poll_fn(|context| self.0.as_mut().poll_next(context))
-            .await
-            .map(Result::unwrap)
-    }
-
-    async fn expect(&mut self, expected: &str) {
-        assert_eq!(self.next().await.as_deref(), Some(expected.as_bytes()));
-    }
-}
+use crate::testing::{EventStream, Request, TestApp};
 
 const CHANGED: &str = "event: changed\ndata: 1\n\n";
 
-async fn listen(desk: &TestInbox) -> Reader {
-    let visitor = desk.sign_in().await;
-    let response = desk.respond(visitor.ask(Ask::get("/inbox/events"))).await;
-    assert_eq!(response.status(), 200);
+fn listen(app: &TestApp) -> EventStream {
+    let mut stream = app.follow(&app.sign_in().ask(Request::get("/inbox/events")));
     for (name, value) in [
         ("content-type", "text/event-stream"),
         ("cache-control", "no-store"),
         ("x-accel-buffering", "no"),
     ] {
-        assert_eq!(response.headers().get(name).unwrap(), value);
+        assert_eq!(stream.head.header(name), Some(value));
     }
-    let mut reader = Reader(Box::pin(response.into_body().boxed()));
-    reader.expect("retry: 2000\n\n").await;
-    reader
+    assert_eq!(stream.lines().as_deref(), Some("retry: 2000\n\n"));
+    stream
 }
 
-#[actix_web::test]
-async fn a_change_is_told() {
-    let desk = TestInbox::open();
-    let mut reader = listen(&desk).await;
-    desk.ticket().await;
-    reader.expect(CHANGED).await;
+#[test]
+fn a_change_is_told() {
+    let app = TestApp::inbox();
+    let mut stream = listen(&app);
+    app.ticket();
+    assert_eq!(stream.lines().as_deref(), Some(CHANGED));
 }
 
-#[actix_web::test]
-async fn it_ends_with_the_process() {
-    let desk = TestInbox::open();
-    let mut reader = listen(&desk).await;
-    let (end, ()) = tokio::join!(timeout(Duration::from_secs(10), reader.next()), async {
-        desk.state.subscriptions.close();
-    });
-    assert_eq!(end.unwrap(), None);
-    assert_eq!(listen(&desk).await.next().await, None);
+#[test]
+fn it_ends_with_the_process() {
+    let app = TestApp::inbox();
+    let mut stream = listen(&app);
+    app.state.subscriptions.close();
+    assert_eq!(stream.lines(), None);
+    assert_eq!(listen(&app).lines(), None);
 }

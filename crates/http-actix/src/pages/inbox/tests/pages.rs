@@ -4,14 +4,14 @@ use std::fmt::Write;
 
 use ticket_domain::{Priority, TicketRef};
 
-use crate::pages::inbox::testing::{Ask, TestInbox};
+use crate::testing::{Request, TestApp};
 
 const HOSTILE: &str = r#"<script>alert(1)</script>"'><img src=x onerror=alert(2)>{{7*7}}&lt;"#;
 
-async fn rooms(desk: &TestInbox) -> (TicketRef, Vec<String>) {
-    let ticket = desk.ticket_of(HOSTILE, HOSTILE, HOSTILE, Priority::Urgent).await;
-    desk.unmatched(HOSTILE).await;
-    desk.fail_notifications(HOSTILE).await;
+fn rooms(desk: &TestApp) -> (TicketRef, Vec<String>) {
+    let ticket = desk.ticket_of(HOSTILE, HOSTILE, HOSTILE, Priority::Urgent);
+    desk.unmatched(HOSTILE);
+    desk.fail_notifications(HOSTILE);
     let mut rooms: Vec<String> = ["", "/unmatched", "/notifications", "/trail"]
         .iter()
         .map(|room| format!("/inbox{room}"))
@@ -20,17 +20,14 @@ async fn rooms(desk: &TestInbox) -> (TicketRef, Vec<String>) {
     (ticket, rooms)
 }
 
-#[actix_web::test]
-async fn every_page_has_its_policy_and_one_heading() {
-    let desk = TestInbox::open();
-    let visitor = desk.sign_in().await;
-    let (_, rooms) = rooms(&desk).await;
-    let mut answers = vec![
-        desk.send(Ask::get("/inbox")).await,
-        visitor.get("/inbox/ticket/x").await,
-    ];
+#[test]
+fn every_page_has_its_policy_and_one_heading() {
+    let desk = TestApp::inbox();
+    let visitor = desk.sign_in();
+    let (_, rooms) = rooms(&desk);
+    let mut answers = vec![desk.send(Request::get("/inbox")), visitor.get("/inbox/ticket/x")];
     for room in &rooms {
-        answers.push(visitor.get(room).await);
+        answers.push(visitor.get(room));
     }
     for answer in answers {
         let policy = answer.header("content-security-policy").unwrap();
@@ -41,7 +38,7 @@ async fn every_page_has_its_policy_and_one_heading() {
         assert_eq!(answer.header("cache-control"), Some("no-store"));
         assert_eq!(answer.header("referrer-policy"), Some("same-origin"));
         assert_eq!(answer.header("content-type"), Some("text/html; charset=utf-8"));
-        assert_eq!(answer.text.matches("<h1").count(), 1, "{}", answer.body());
+        assert_eq!(answer.text().matches("<h1").count(), 1, "{}", answer.page_body());
         answer.shows(&[
             "<main",
             "id=\"main\"",
@@ -50,15 +47,15 @@ async fn every_page_has_its_policy_and_one_heading() {
             "lang=\"en\"",
         ]);
         answer.lacks(&[" style=", " onclick=", "<script>"]);
-        assert!(answer.text.len() < 50 * 1024, "{}", answer.text.len());
+        assert!(answer.text().len() < 50 * 1024, "{}", answer.text().len());
     }
 }
 
-#[actix_web::test]
-async fn hostile_text_is_shown_as_text() {
-    let desk = TestInbox::open();
-    let visitor = desk.sign_in().await;
-    let (ticket, mut rooms) = rooms(&desk).await;
+#[test]
+fn hostile_text_is_shown_as_text() {
+    let desk = TestApp::inbox();
+    let visitor = desk.sign_in();
+    let (ticket, mut rooms) = rooms(&desk);
     let hostile: String = url::form_urlencoded::byte_serialize(HOSTILE.as_bytes()).collect();
     for place in [
         "/inbox?q=",
@@ -72,14 +69,14 @@ async fn hostile_text_is_shown_as_text() {
     rooms.push(format!("/inbox/ticket/{ticket}?q={hostile}&status={hostile}"));
     rooms.push(format!("/inbox/ticket/{hostile}"));
     for room in &rooms {
-        visitor.get(room).await.lacks(&["<script>", "<img", "\"'>"]);
+        visitor.get(room).lacks(&["<script>", "<img", "\"'>"]);
     }
     let path = format!("/inbox/ticket/{ticket}/reply?q={hostile}");
-    visitor.post(&path, &[("message", HOSTILE)]).await;
-    let page = visitor.get(&format!("/inbox/ticket/{ticket}")).await;
+    visitor.post(&path, &[("message", HOSTILE)]);
+    let page = visitor.get(&format!("/inbox/ticket/{ticket}"));
     page.lacks(&["<script>", "<img"]);
     page.shows(&["&lt;script&gt;alert(1)&lt;/script&gt;&quot;'&gt;&lt;img src=x"]);
-    let signed_out = desk.send(Ask::get(&format!("/inbox?q={hostile}"))).await;
+    let signed_out = desk.send(Request::get(&format!("/inbox?q={hostile}")));
     signed_out.lacks(&["<script>", "<img"]);
     for fields in [
         [("next", HOSTILE), ("token", HOSTILE)],
@@ -90,52 +87,49 @@ async fn hostile_text_is_shown_as_text() {
             "/inbox/ticket/x/reply",
             "/inbox/notifications/redeliver",
         ] {
-            desk.send(Ask::post(path, &fields)).await.lacks(&["<script>", "<img"]);
+            desk.send(Request::inbox_form(path, &fields))
+                .lacks(&["<script>", "<img"]);
         }
     }
 }
 
-#[actix_web::test]
-async fn a_full_list_is_one_small_page() {
-    let desk = TestInbox::open();
-    let visitor = desk.sign_in().await;
+#[test]
+fn a_full_list_is_one_small_page() {
+    let desk = TestApp::inbox();
+    let visitor = desk.sign_in();
     let mut last = None;
     for number in 0..40 {
         let subject = format!("My order number {number} arrived, and half of its bottles are broken");
         let message =
             "Good morning, I ordered twelve bottles last week. The box came today, and it was wet. ".repeat(4);
-        let ticket = desk
-            .ticket_of("Maria Fernanda de Oliveira", &subject, &message, Priority::High)
-            .await;
+        let ticket = desk.ticket_of("Maria Fernanda de Oliveira", &subject, &message, Priority::High);
         last = Some(ticket);
     }
     for path in ["/inbox".to_owned(), format!("/inbox/ticket/{}", last.unwrap())] {
-        let page = visitor.get(&path).await;
-        assert!(page.text.len() < 50 * 1024, "{path} {}", page.text.len());
+        let page = visitor.get(&path);
+        assert!(page.text().len() < 50 * 1024, "{path} {}", page.text().len());
     }
 }
 
-#[actix_web::test]
-async fn pages_stay_small_whatever_is_written() {
-    let desk = TestInbox::open();
-    let visitor = desk.sign_in().await;
+#[test]
+fn pages_stay_small_whatever_is_written() {
+    let desk = TestApp::inbox();
+    let visitor = desk.sign_in();
     let hostile = |characters: usize| "\"".repeat(characters);
     let mut last = None;
     for _ in 0..40 {
-        let ticket = desk
-            .ticket_of(&hostile(100), &hostile(200), &hostile(400), Priority::Urgent)
-            .await;
-        desk.unmatched(&hostile(16_000)).await;
-        desk.unmatched(&hostile(160)).await;
+        let ticket = desk.ticket_of(&hostile(100), &hostile(200), &hostile(400), Priority::Urgent);
+        desk.unmatched(&hostile(16_000));
+        desk.unmatched(&hostile(160));
         last = Some(ticket);
     }
     let ticket = last.unwrap();
     for _ in 0..119 {
         let fields = [("message", &*hostile(400))];
-        let sent = visitor.post(&format!("/inbox/ticket/{ticket}/reply"), &fields).await;
+        let sent = visitor.post(&format!("/inbox/ticket/{ticket}/reply"), &fields);
         assert_eq!(sent.status, 303);
     }
-    desk.fail_notifications(&hostile(300)).await;
+    desk.fail_notifications(&hostile(300));
     let look_for = format!("q={}", "%22".repeat(200));
     let too_long = format!("q={}", "%22".repeat(300));
     for path in [
@@ -147,17 +141,17 @@ async fn pages_stay_small_whatever_is_written() {
         "/inbox/notifications".to_owned(),
         "/inbox/trail".to_owned(),
     ] {
-        let page = visitor.get(&path).await;
+        let page = visitor.get(&path);
         assert_eq!(page.status, 200);
-        assert!(page.text.len() < 50 * 1024, "{path} {}", page.text.len());
+        assert!(page.text().len() < 50 * 1024, "{path} {}", page.text().len());
     }
     let mut address = "/inbox/unmatched".to_owned();
     let mut seen = 0;
     loop {
-        let page = visitor.get(&address).await;
-        assert!(page.text.len() < 50 * 1024, "{address} {}", page.text.len());
-        seen += page.text.matches("<li class=\"card\">").count();
-        let Some((before, _)) = page.text.split_once("\">Newer</a>") else {
+        let page = visitor.get(&address);
+        assert!(page.text().len() < 50 * 1024, "{address} {}", page.text().len());
+        seen += page.text().matches("<li class=\"card\">").count();
+        let Some((before, _)) = page.text().split_once("\">Newer</a>") else {
             break;
         };
         before.rsplit_once("href=\"").unwrap().1.clone_into(&mut address);
@@ -165,10 +159,10 @@ async fn pages_stay_small_whatever_is_written() {
     assert_eq!(seen, 80);
 }
 
-#[actix_web::test]
-async fn a_store_that_is_down_is_told_and_nothing_typed_is_lost() {
-    let desk = TestInbox::with(|setup| setup.is_down = true);
-    let visitor = desk.sign_in().await;
+#[test]
+fn a_store_that_is_down_is_told_and_nothing_typed_is_lost() {
+    let desk = TestApp::inbox_with(|setup| setup.is_down = true);
+    let visitor = desk.sign_in();
     let mut told = String::new();
     for path in [
         "/inbox",
@@ -177,10 +171,10 @@ async fn a_store_that_is_down_is_told_and_nothing_typed_is_lost() {
         "/inbox/notifications",
         "/inbox/trail",
     ] {
-        let answer = visitor.get(path).await;
+        let answer = visitor.get(path);
         assert_eq!(answer.status, 503, "{path}");
         answer.shows(&["The store does not answer", "Try again"]);
-        let _ = write!(told, "{}", answer.text);
+        let _ = write!(told, "{}", answer.text());
     }
     let id = "01946ba6-0000-7000-8000-000000000000";
     for (path, kept) in [
@@ -210,25 +204,25 @@ async fn a_store_that_is_down_is_told_and_nothing_typed_is_lost() {
             ("priority", "low"),
             ("ticketRef", "T-20250115-1234"),
         ];
-        let answer = visitor.post(&path, &fields).await;
+        let answer = visitor.post(&path, &fields);
         assert_eq!(answer.status, 503, "{path}");
         answer.shows(&["Nothing was changed", kept, &format!("action=\"{path}\"")]);
-        let _ = write!(told, "{}", answer.text);
+        let _ = write!(told, "{}", answer.text());
     }
     assert!(!told.contains("secret-host"));
     // Signing in and out needs no store.
-    assert_eq!(visitor.post("/inbox/session/end", &[]).await.status, 303);
+    assert_eq!(visitor.post("/inbox/session/end", &[]).status, 303);
 }
 
-#[actix_web::test]
-async fn below_a_path_every_link_leads_there() {
-    let desk = TestInbox::with(|setup| setup.settings.base_url = "http://desk.example/help".into());
-    let visitor = desk.sign_in().await;
-    let (ticket, rooms) = rooms(&desk).await;
+#[test]
+fn below_a_path_every_link_leads_there() {
+    let desk = TestApp::inbox_with(|setup| setup.settings.base_url = "http://desk.example/help".into());
+    let visitor = desk.sign_in();
+    let (ticket, rooms) = rooms(&desk);
     for room in rooms {
-        let page = visitor.get(&room).await;
+        let page = visitor.get(&room);
         for attribute in ["href=\"", "action=\"", "src=\"", "data-events=\""] {
-            for part in page.text.split(attribute).skip(1) {
+            for part in page.text().split(attribute).skip(1) {
                 let address = part.split('"').next().unwrap();
                 let is_outside = ["#", "tel:", "mailto:", "data:"]
                     .iter()
@@ -237,8 +231,6 @@ async fn below_a_path_every_link_leads_there() {
             }
         }
     }
-    let reply = visitor
-        .post(&format!("/inbox/ticket/{ticket}/reply"), &[("message", "Yes")])
-        .await;
+    let reply = visitor.post(&format!("/inbox/ticket/{ticket}/reply"), &[("message", "Yes")]);
     assert!(reply.header("location").unwrap().starts_with("/help/inbox/ticket/"));
 }

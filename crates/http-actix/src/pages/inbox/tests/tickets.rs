@@ -2,50 +2,44 @@
 
 use ticket_domain::Priority;
 
-use crate::pages::inbox::testing::{Answer, TestInbox};
+use crate::testing::{Response, TestApp};
 
 /// The subjects of the list, in their order.
-fn subjects(page: &Answer) -> Vec<&str> {
-    let rows = page.text.split("<span class=\"subject\">").skip(1);
+fn subjects(page: &Response) -> Vec<&str> {
+    let rows = page.text().split("<span class=\"subject\">").skip(1);
     rows.map(|row| row.split('<').next().unwrap()).collect()
 }
 
 /// The address behind a link of this name.
-fn link(page: &Answer, name: &str) -> Option<String> {
-    let (before, _) = page.text.split_once(&format!(">{name}</a>"))?;
+fn link(page: &Response, name: &str) -> Option<String> {
+    let (before, _) = page.text().split_once(&format!(">{name}</a>"))?;
     let (_, href) = before.rsplit_once("href=\"")?;
     Some(href.split('"').next().unwrap().replace("&amp;", "&"))
 }
 
-#[actix_web::test]
-async fn an_empty_desk_teaches() {
-    let desk = TestInbox::open();
-    let visitor = desk.sign_in().await;
+#[test]
+fn an_empty_desk_teaches() {
+    let desk = TestApp::inbox();
+    let visitor = desk.sign_in();
     visitor
         .get("/inbox")
-        .await
         .shows(&["No tickets yet", "curl http://desk.example/api/ticket", "All is well"]);
-    desk.ticket().await;
-    let page = visitor.get("/inbox?q=nowhere").await;
+    desk.ticket();
+    let page = visitor.get("/inbox?q=nowhere");
     page.shows(&["No ticket here has all these words.", "Search all tickets"]);
-    visitor
-        .get("/inbox?status=closed")
-        .await
-        .shows(&["No ticket is like that."]);
+    visitor.get("/inbox?status=closed").shows(&["No ticket is like that."]);
 }
 
-#[actix_web::test]
-async fn the_list_shows_what_waits() {
-    let desk = TestInbox::open();
-    let visitor = desk.sign_in().await;
-    let first = desk.ticket_of("Ann", "First", "Where is it?", Priority::Medium).await;
-    desk.ticket_of("Bob", "Second", "Broken again", Priority::Urgent).await;
+#[test]
+fn the_list_shows_what_waits() {
+    let desk = TestApp::inbox();
+    let visitor = desk.sign_in();
+    let first = desk.ticket_of("Ann", "First", "Where is it?", Priority::Medium);
+    desk.ticket_of("Bob", "Second", "Broken again", Priority::Urgent);
     desk.clock.pass(3 * 3_600);
-    visitor
-        .post(&format!("/inbox/ticket/{first}/reply"), &[("message", "On its way.")])
-        .await;
+    visitor.post(&format!("/inbox/ticket/{first}/reply"), &[("message", "On its way.")]);
 
-    let page = visitor.get("/inbox").await;
+    let page = visitor.get("/inbox");
     assert_eq!(subjects(&page), ["First", "Second"]);
     page.shows(&[
         "<b>Manager: </b>On its way.",
@@ -57,65 +51,57 @@ async fn the_list_shows_what_waits() {
         "the oldest</a> for <time",
         "data-age=\"span\">3 h</time>",
     ]);
-    assert_eq!(page.text.matches(">Waiting for you</span>").count(), 1);
+    assert_eq!(page.text().matches(">Waiting for you</span>").count(), 1);
 
-    let waiting = visitor.get(&link(&page, "Waiting for you").unwrap()).await;
+    let waiting = visitor.get(&link(&page, "Waiting for you").unwrap());
     assert_eq!(subjects(&waiting), ["Second"]);
-    let answered = visitor.get("/inbox?awaiting=customer").await;
+    let answered = visitor.get("/inbox?awaiting=customer");
     assert_eq!(subjects(&answered), ["First"]);
-    assert_eq!(subjects(&visitor.get("/inbox?priority=urgent").await), ["Second"]);
-    assert_eq!(subjects(&visitor.get("/inbox?q=broken").await), ["Second"]);
+    assert_eq!(subjects(&visitor.get("/inbox?priority=urgent")), ["Second"]);
+    assert_eq!(subjects(&visitor.get("/inbox?q=broken")), ["Second"]);
 }
 
-#[actix_web::test]
-async fn what_is_done_leaves_the_list_and_is_found_under_all() {
-    let desk = TestInbox::open();
-    let visitor = desk.sign_in().await;
-    let ticket = desk.ticket().await;
-    let page = visitor
-        .act(
-            &format!("/inbox/ticket/{ticket}/status?q=bottles"),
-            &[("status", "resolved")],
-        )
-        .await;
+#[test]
+fn what_is_done_leaves_the_list_and_is_found_under_all() {
+    let desk = TestApp::inbox();
+    let visitor = desk.sign_in();
+    let ticket = desk.ticket();
+    let page = visitor.act(
+        &format!("/inbox/ticket/{ticket}/status?q=bottles"),
+        &[("status", "resolved")],
+    );
     page.shows(&["The ticket is resolved.", "Open again", "value=\"bottles\""]);
     assert_eq!(subjects(&page), Vec::<&str>::new());
-    let list = visitor.get("/inbox").await;
+    let list = visitor.get("/inbox");
     list.shows(&["Nothing is open"]);
-    let all = visitor.get(&link(&list, "All").unwrap()).await;
+    let all = visitor.get(&link(&list, "All").unwrap());
     assert_eq!(subjects(&all), ["Product Quality Issue"]);
     all.shows(&["<span class=\"badge still\">Resolved</span>"]);
 
     for (status, says) in [("open", "open again"), ("closed", "The ticket is closed.")] {
-        let page = visitor
-            .act(&format!("/inbox/ticket/{ticket}/status"), &[("status", status)])
-            .await;
+        let page = visitor.act(&format!("/inbox/ticket/{ticket}/status"), &[("status", status)]);
         page.shows(&[says]);
     }
-    let page = visitor
-        .act(&format!("/inbox/ticket/{ticket}/priority"), &[("priority", "urgent")])
-        .await;
+    let page = visitor.act(&format!("/inbox/ticket/{ticket}/priority"), &[("priority", "urgent")]);
     page.shows(&["The priority is changed.", "value=\"urgent\" aria-pressed=\"true\""]);
     for (what, field, value) in [("status", "status", "gone"), ("priority", "priority", "")] {
-        let answer = visitor
-            .post(&format!("/inbox/ticket/{ticket}/{what}"), &[(field, value)])
-            .await;
+        let answer = visitor.post(&format!("/inbox/ticket/{ticket}/{what}"), &[(field, value)]);
         assert_eq!(answer.status, 404, "{what}");
     }
 }
 
-#[actix_web::test]
-async fn long_lists_have_pages_and_keep_the_filter() {
-    let desk = TestInbox::open();
-    let visitor = desk.sign_in().await;
+#[test]
+fn long_lists_have_pages_and_keep_the_filter() {
+    let desk = TestApp::inbox();
+    let visitor = desk.sign_in();
     for number in 0..65 {
         let subject = format!("Number {number}");
-        desk.ticket_of("Ann", &subject, "About bottles", Priority::Low).await;
+        desk.ticket_of("Ann", &subject, "About bottles", Priority::Low);
     }
     let mut seen = Vec::new();
     let mut address = "/inbox?priority=low&awaiting=manager".to_owned();
     loop {
-        let page = visitor.get(&address).await;
+        let page = visitor.get(&address);
         assert_eq!(page.status, 200);
         seen.extend(subjects(&page).into_iter().map(str::to_owned));
         assert_eq!(link(&page, "Newest").is_some(), address.contains("after="), "{address}");
@@ -132,14 +118,12 @@ async fn long_lists_have_pages_and_keep_the_filter() {
     assert_eq!(seen, expected);
 }
 
-#[actix_web::test]
-async fn a_ticket_opens_beside_the_list_that_led_to_it() {
-    let desk = TestInbox::open();
-    let visitor = desk.sign_in().await;
-    let ticket = desk.ticket().await;
-    let page = visitor
-        .get(&format!("/inbox/ticket/{ticket}?status=any&q=bottles"))
-        .await;
+#[test]
+fn a_ticket_opens_beside_the_list_that_led_to_it() {
+    let desk = TestApp::inbox();
+    let visitor = desk.sign_in();
+    let ticket = desk.ticket();
+    let page = visitor.get(&format!("/inbox/ticket/{ticket}?status=any&q=bottles"));
     page.shows(&[
         "<h1 id=\"subject\">Product Quality Issue</h1>",
         &ticket.to_string(),
@@ -152,61 +136,59 @@ async fn a_ticket_opens_beside_the_list_that_led_to_it() {
         &format!("action=\"/inbox/ticket/{ticket}/reply?status=any&amp;q=bottles\""),
         "Nothing yet. Answers, and changes",
     ]);
-    assert_eq!(page.text.matches("<h1").count(), 1);
-    let lower = visitor
-        .get(&format!("/inbox/ticket/{}", ticket.to_string().to_lowercase()))
-        .await;
+    assert_eq!(page.text().matches("<h1").count(), 1);
+    let lower = visitor.get(&format!("/inbox/ticket/{}", ticket.to_string().to_lowercase()));
     assert_eq!(lower.status, 200);
     for missing in ["T-20250115-999999999", "nonsense", "%3Cb%3E"] {
-        let answer = visitor.get(&format!("/inbox/ticket/{missing}")).await;
+        let answer = visitor.get(&format!("/inbox/ticket/{missing}"));
         assert_eq!(answer.status, 404, "{missing}");
         answer.shows(&["There is no such ticket", "Back to tickets"]);
     }
 }
 
-#[actix_web::test]
-async fn an_answer_is_written_once() {
-    let desk = TestInbox::open();
-    let visitor = desk.sign_in().await;
-    let ticket = desk.ticket().await;
+#[test]
+fn an_answer_is_written_once() {
+    let desk = TestApp::inbox();
+    let visitor = desk.sign_in();
+    let ticket = desk.ticket();
     let path = format!("/inbox/ticket/{ticket}/reply");
-    let page = visitor.get(&format!("/inbox/ticket/{ticket}")).await;
-    let key = page.hidden("idempotencyKey").to_owned();
+    let page = visitor.get(&format!("/inbox/ticket/{ticket}"));
+    let key = page.hidden("idempotencyKey").unwrap().to_owned();
     assert_ne!(
         key,
         visitor
             .get(&format!("/inbox/ticket/{ticket}"))
-            .await
             .hidden("idempotencyKey")
+            .unwrap()
     );
     let fields = [
         ("message", "We send new ones.\r\nToday."),
         ("idempotencyKey", key.as_str()),
     ];
     for _ in 0..2 {
-        let answer = visitor.post(&path, &fields).await;
+        let answer = visitor.post(&path, &fields);
         let next = answer.header("location").unwrap().to_owned();
         assert!(next.ends_with("#message"), "{next}");
-        let page = visitor.act(&path, &fields).await;
+        let page = visitor.act(&path, &fields);
         page.shows(&["Your answer is in the thread.", "We send new ones.\nToday.", "Wrote <a"]);
         page.lacks(&["to the manager"]);
-        assert_eq!(page.text.matches("class=\"text\"").count(), 2);
+        assert_eq!(page.text().matches("class=\"text\"").count(), 2);
     }
     // Whoever goes back and writes something else means it.
     let other = [("message", "And one more."), ("idempotencyKey", key.as_str())];
-    let page = visitor.act(&path, &other).await;
-    assert_eq!(page.text.matches("class=\"text\"").count(), 3);
+    let page = visitor.act(&path, &other);
+    assert_eq!(page.text().matches("class=\"text\"").count(), 3);
     // The same words on another ticket are another answer.
-    let second = desk.ticket().await;
-    let page = visitor.act(&format!("/inbox/ticket/{second}/reply"), &fields).await;
-    assert_eq!(page.text.matches("class=\"text\"").count(), 2);
+    let second = desk.ticket();
+    let page = visitor.act(&format!("/inbox/ticket/{second}/reply"), &fields);
+    assert_eq!(page.text().matches("class=\"text\"").count(), 2);
 }
 
-#[actix_web::test]
-async fn an_answer_that_cant_be_taken_is_not_lost() {
-    let desk = TestInbox::open();
-    let visitor = desk.sign_in().await;
-    let ticket = desk.ticket().await;
+#[test]
+fn an_answer_that_cant_be_taken_is_not_lost() {
+    let desk = TestApp::inbox();
+    let visitor = desk.sign_in();
+    let ticket = desk.ticket();
     let path = format!("/inbox/ticket/{ticket}/reply");
     let long = "ü".repeat(5_001);
     // As it is counted: line breaks are one character each.
@@ -223,9 +205,7 @@ async fn an_answer_that_cant_be_taken_is_not_lost() {
         ),
         ("a\u{0}b", "An answer must not contain control characters."),
     ] {
-        let answer = visitor
-            .post(&path, &[("message", typed), ("idempotencyKey", "the-key")])
-            .await;
+        let answer = visitor.post(&path, &[("message", typed), ("idempotencyKey", "the-key")]);
         assert_eq!(answer.status, 400, "{says}");
         answer.shows(&[
             says,
@@ -234,42 +214,38 @@ async fn an_answer_that_cant_be_taken_is_not_lost() {
             "value=\"the-key\"",
         ]);
     }
-    let gone = visitor
-        .post(
-            "/inbox/ticket/T-20250115-999999999/reply",
-            &[("message", "typed words")],
-        )
-        .await;
+    let gone = visitor.post(
+        "/inbox/ticket/T-20250115-999999999/reply",
+        &[("message", "typed words")],
+    );
     assert_eq!(gone.status, 404);
     gone.shows(&["There is no such ticket", "typed words"]);
 }
 
-#[actix_web::test]
-async fn a_long_thread_begins_with_its_newest_messages() {
-    let desk = TestInbox::open();
-    let visitor = desk.sign_in().await;
-    let ticket = desk.ticket().await;
+#[test]
+fn a_long_thread_begins_with_its_newest_messages() {
+    let desk = TestApp::inbox();
+    let visitor = desk.sign_in();
+    let ticket = desk.ticket();
     let path = format!("/inbox/ticket/{ticket}?status=any");
-    visitor.get(&path).await.lacks(&["earlier message"]);
+    visitor.get(&path).lacks(&["earlier message"]);
     for number in 1..=119 {
         let text = format!(
-            "Answer {number}. {}",
+            "Response {number}. {}",
             "It comes on Monday, or on Tuesday at the latest. ".repeat(3)
         );
-        let sent = visitor
-            .post(&format!("/inbox/ticket/{ticket}/reply"), &[("message", &text)])
-            .await;
+        let sent = visitor.post(&format!("/inbox/ticket/{ticket}/reply"), &[("message", &text)]);
         assert_eq!(sent.status, 303);
     }
-    let page = visitor.get(&path).await;
-    assert!(page.text.len() < 50 * 1024, "{}", page.text.len());
-    page.shows(&["Answer 119.", "Answer 110."]);
-    page.lacks(&["I received damaged bottles.</p>", "Answer 20."]);
-    let shown = page.text.matches("class=\"bubble").count();
+    let page = visitor.get(&path);
+    assert!(page.text().len() < 50 * 1024, "{}", page.text().len());
+    page.shows(&["Response 119.", "Response 110."]);
+    page.lacks(&["I received damaged bottles.</p>", "Response 20."]);
+    let shown = page.text().matches("class=\"bubble").count();
     let name = format!("Show {} earlier messages", 120 - shown);
     let all = link(&page, &name).unwrap();
     assert_eq!(all, format!("/inbox/ticket/{ticket}?status=any&all="));
-    let page = visitor.get(&all).await;
-    assert_eq!(page.text.matches("class=\"bubble").count(), 120);
+    let page = visitor.get(&all);
+    assert_eq!(page.text().matches("class=\"bubble").count(), 120);
     page.lacks(&["earlier message"]);
 }

@@ -1,19 +1,18 @@
 //! Messages whose ticket is not known.
 
-use crate::pages::inbox::testing::{MANAGER, TestInbox};
+use crate::testing::{MANAGER, TestApp};
 
-#[actix_web::test]
-async fn a_message_is_attached() {
-    let desk = TestInbox::open();
-    let visitor = desk.sign_in().await;
+#[test]
+fn a_message_is_attached() {
+    let desk = TestApp::inbox();
+    let visitor = desk.sign_in();
     visitor
         .get("/inbox/unmatched")
-        .await
         .shows(&["it is kept here instead of being guessed"]);
-    let ticket = desk.ticket().await;
-    let message = desk.unmatched("Tell them: tomorrow").await;
+    let ticket = desk.ticket();
+    let message = desk.unmatched("Tell them: tomorrow");
     desk.clock.pass(120);
-    let page = visitor.get("/inbox/unmatched").await;
+    let page = visitor.get("/inbox/unmatched");
     page.shows(&[
         "Tell them: tomorrow",
         "+919655716000",
@@ -24,59 +23,55 @@ async fn a_message_is_attached() {
     ]);
     let typed = format!(" {} ", ticket.to_string().to_lowercase());
     let path = format!("/inbox/unmatched/{message}/attach");
-    let page = visitor.act(&path, &[("ticketRef", &typed)]).await;
+    let page = visitor.act(&path, &[("ticketRef", &typed)]);
     page.shows(&[
         "The message is now in",
         &format!("href=\"/inbox/ticket/{ticket}\""),
         "instead of being guessed",
     ]);
-    let again = visitor.act(&path, &[("ticketRef", &typed)]).await;
+    let again = visitor.act(&path, &[("ticketRef", &typed)]);
     again.shows(&["The message was in"]);
-    let thread = visitor.get(&format!("/inbox/ticket/{ticket}")).await;
+    let thread = visitor.get(&format!("/inbox/ticket/{ticket}"));
     thread.shows(&["Tell them: tomorrow", "Attached <a"]);
 }
 
-#[actix_web::test]
-async fn a_wrong_ticket_is_told_beside_the_field() {
-    let desk = TestInbox::open();
-    let visitor = desk.sign_in().await;
-    let ticket = desk.ticket().await;
-    let message = desk.unmatched("Yes").await;
+#[test]
+fn a_wrong_ticket_is_told_beside_the_field() {
+    let desk = TestApp::inbox();
+    let visitor = desk.sign_in();
+    let ticket = desk.ticket();
+    let message = desk.unmatched("Yes");
     let path = format!("/inbox/unmatched/{message}/attach");
     for (typed, says) in [
         ("", "A reference reads like T-20250115-1234."),
         ("T-2025<b>", "A reference reads like T-20250115-1234."),
         ("T-20250115-999999999", "There is no ticket T-20250115-999999999."),
     ] {
-        let answer = visitor.post(&path, &[("ticketRef", typed)]).await;
+        let answer = visitor.post(&path, &[("ticketRef", typed)]);
         assert_eq!(answer.status, 400, "{typed}");
         let kept = format!("value=\"{}\"", typed.replace('<', "&lt;").replace('>', "&gt;"));
         answer.shows(&[says, &kept, &format!("aria-describedby=\"f-{message}\""), "Yes"]);
     }
-    let chosen = visitor
-        .post(&path, &[("ticketRef", "T-1"), ("sender", "customer")])
-        .await;
+    let chosen = visitor.post(&path, &[("ticketRef", "T-1"), ("sender", "customer")]);
     chosen.shows(&["value=\"customer\" checked> From the customer"]);
-    let other = desk.ticket().await;
-    visitor.act(&path, &[("ticketRef", &other.to_string())]).await;
-    let elsewhere = visitor.post(&path, &[("ticketRef", &ticket.to_string())]).await;
+    let other = desk.ticket();
+    visitor.act(&path, &[("ticketRef", &other.to_string())]);
+    let elsewhere = visitor.post(&path, &[("ticketRef", &ticket.to_string())]);
     assert_eq!(elsewhere.status, 400);
     elsewhere.shows(&["This message was attached to", &other.to_string(), "role=\"alert\""]);
     for missing in ["nonsense", "01946ba6-0000-7000-8000-000000000000"] {
-        let answer = visitor
-            .post(
-                &format!("/inbox/unmatched/{missing}/attach"),
-                &[("ticketRef", &ticket.to_string())],
-            )
-            .await;
+        let answer = visitor.post(
+            &format!("/inbox/unmatched/{missing}/attach"),
+            &[("ticketRef", &ticket.to_string())],
+        );
         assert_eq!(answer.status, 404, "{missing}");
     }
 }
 
-#[actix_web::test]
-async fn many_messages_have_pages() {
-    let desk = TestInbox::open();
-    let visitor = desk.sign_in().await;
+#[test]
+fn many_messages_have_pages() {
+    let desk = TestApp::inbox();
+    let visitor = desk.sign_in();
     let mut expected = Vec::new();
     for number in 0..45 {
         // Some are so long that a page ends early.
@@ -84,31 +79,29 @@ async fn many_messages_have_pages() {
             "Message {number}. {} the end",
             "x".repeat(if number % 10 == 3 { 15_000 } else { 5 })
         );
-        desk.unmatched(&text).await;
+        desk.unmatched(&text);
         expected.push(number);
     }
     let mut seen = Vec::new();
     let mut long = 0;
     let mut address = "/inbox/unmatched".to_owned();
     loop {
-        let page = visitor.get(&address).await;
-        assert!(page.text.len() < 50 * 1024, "{}", page.text.len());
+        let page = visitor.get(&address);
+        assert!(page.text().len() < 50 * 1024, "{}", page.text().len());
         let numbers = page
-            .text
+            .text()
             .split("Message ")
             .skip(1)
             .map(|text| text.split('.').next().unwrap().parse::<u32>());
         seen.extend(numbers.map(Result::unwrap));
-        if let Some((before, _)) = page.text.split_once("\">Show all of it</a>") {
+        if let Some((before, _)) = page.text().split_once("\">Show all of it</a>") {
             page.lacks(&["x the end"]);
-            let whole = visitor
-                .get(&before.rsplit_once("href=\"").unwrap().1.replace("&amp;", "&"))
-                .await;
+            let whole = visitor.get(&before.rsplit_once("href=\"").unwrap().1.replace("&amp;", "&"));
             whole.shows(&["x the end"]);
             whole.lacks(&["Show all of it"]);
             long += 1;
         }
-        let Some((before, _)) = page.text.split_once("\">Newer</a>") else {
+        let Some((before, _)) = page.text().split_once("\">Newer</a>") else {
             break;
         };
         before.rsplit_once("href=\"").unwrap().1.clone_into(&mut address);
@@ -116,11 +109,11 @@ async fn many_messages_have_pages() {
     assert_eq!((seen, long), (expected, 5));
 }
 
-#[actix_web::test]
-async fn the_operator_says_who_wrote_it() {
-    let desk = TestInbox::open();
-    let visitor = desk.sign_in().await;
-    let ticket = desk.ticket().await;
+#[test]
+fn the_operator_says_who_wrote_it() {
+    let desk = TestApp::inbox();
+    let visitor = desk.sign_in();
+    let ticket = desk.ticket();
     for (from, usual, other) in [
         (
             MANAGER,
@@ -133,8 +126,8 @@ async fn the_operator_says_who_wrote_it() {
             "value=\"agent\"> From",
         ),
     ] {
-        let message = desk.unmatched_from(from, "Hello").await;
-        let page = visitor.get("/inbox/unmatched").await;
+        let message = desk.unmatched_from(from, "Hello");
+        let page = visitor.get("/inbox/unmatched");
         page.shows(&[
             usual,
             other,
@@ -142,9 +135,7 @@ async fn the_operator_says_who_wrote_it() {
         ]);
         let fields = [("ticketRef", ticket.to_string()), ("sender", "manager".to_owned())];
         let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
-        visitor
-            .act(&format!("/inbox/unmatched/{message}/attach"), &fields)
-            .await;
+        visitor.act(&format!("/inbox/unmatched/{message}/attach"), &fields);
     }
     let status = format!("/inbox/ticket/{ticket}/status");
     for (sender, badge, name) in [
@@ -152,27 +143,25 @@ async fn the_operator_says_who_wrote_it() {
         ("manager", "Resolved", ">Manager</b>"),
         ("customer", "Open", ">John Doe</b>"),
     ] {
-        visitor.act(&status, &[("status", "resolved")]).await;
+        visitor.act(&status, &[("status", "resolved")]);
         let text = format!("Spoken by {sender}");
-        let message = desk.unmatched_from("+15550123", &text).await;
+        let message = desk.unmatched_from("+15550123", &text);
         let fields = [("ticketRef", ticket.to_string()), ("sender", sender.to_owned())];
         let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
-        visitor
-            .act(&format!("/inbox/unmatched/{message}/attach"), &fields)
-            .await;
-        let page = visitor.get(&format!("/inbox/ticket/{ticket}")).await;
-        let (_, bubble) = page.text.split_once(&format!("id=\"m-{message}\"")).unwrap();
+        visitor.act(&format!("/inbox/unmatched/{message}/attach"), &fields);
+        let page = visitor.get(&format!("/inbox/ticket/{ticket}"));
+        let (_, bubble) = page.text().split_once(&format!("id=\"m-{message}\"")).unwrap();
         let (who, _) = bubble.split_once(&text).unwrap();
         assert!(who.contains(name), "{who}");
-        let (_, facts) = page.text.split_once("<p class=\"facts quiet\">").unwrap();
+        let (_, facts) = page.text().split_once("<p class=\"facts quiet\">").unwrap();
         let facts = facts.split("</p>").next().unwrap();
         assert!(facts.contains(&format!(">{badge}</span>")), "{facts}");
     }
-    let waiting = visitor.get("/inbox/notifications").await;
+    let waiting = visitor.get("/inbox/notifications");
     assert_eq!(
-        waiting.text.matches("<li class=\"card\">").count(),
+        waiting.text().matches("<li class=\"card\">").count(),
         2,
         "{}",
-        waiting.body()
+        waiting.page_body()
     );
 }

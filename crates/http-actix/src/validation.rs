@@ -1,13 +1,27 @@
-//! Fields of a request. Each is parsed where it stands, so that one response lists the errors of all of them.
+//! Fields of a request, from JSON or a form. Each is parsed where it stands, so that one response lists the errors of all of
+//! them.
 
 use std::{convert::Infallible, str::FromStr};
 
 use garde::{Path, Report, Validate};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use ticket_domain::{TicketRef, ValidationError};
+use utoipa::ToSchema;
 
-use crate::api::problem::FieldError;
+/// What is wrong with a field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct FieldError {
+    /// The field, as it is called in the request.
+    #[schema(example = "customerEmail")]
+    pub(crate) field: String,
+    /// A stable word for the fault.
+    #[schema(example = "invalid_email")]
+    pub(crate) code: String,
+    /// The rule, for people.
+    #[schema(example = "must be an e-mail address such as name@example.com")]
+    pub(crate) message: String,
+}
 
 /// A field's content. To read one never fails; garde reports what is wrong with it.
 pub(crate) enum Field<T: FromStr> {

@@ -1,0 +1,147 @@
+//! What tests of the inbox need: a stopped clock, an operator who signs in, and something to look at.
+
+use std::time::Duration;
+
+use ticket_domain::{
+    Access, Channel, Content, LeaseToken, Message, MessageBody, MessageId, Priority, Sender, TicketRef,
+    ports::{AttemptOutcome, Claim, Clock, Outbox, QuestionUpdate, Random, StoreUnmatched, TicketStore},
+    testing::request,
+};
+
+use super::{MANAGER, OPERATOR_TOKEN, Request, Response, Setup, TestApp, wait};
+
+/// Where the inbox is in its tests.
+const INBOX_URL: &str = "http://desk.example";
+
+impl TestApp {
+    /// With an inbox at `http://desk.example`, private tickets, and a stopped clock.
+    pub(crate) fn inbox() -> Self {
+        Self::inbox_with(|_| ())
+    }
+
+    pub(crate) fn inbox_with(change: impl FnOnce(&mut Setup)) -> Self {
+        let app = Self::with(|setup| {
+            setup.settings.base_url = INBOX_URL.into();
+            setup.settings.allowed_origins = vec!["https://shop.example".into()];
+            setup.settings.ticket_access = Access::Private;
+            change(setup);
+        });
+        app.clock.stop();
+        app
+    }
+
+    /// Opens the seed's ticket.
+    pub(crate) fn ticket(&self) -> TicketRef {
+        self.ticket_of(
+            "John Doe",
+            "Product Quality Issue",
+            "I received damaged bottles.",
+            Priority::Medium,
+        )
+    }
+
+    pub(crate) fn ticket_of(&self, name: &str, subject: &str, message: &str, priority: Priority) -> TicketRef {
+        self.clock.pass(1);
+        let mut request = request(message);
+        request.details.customer.name = name.parse().unwrap();
+        request.details.subject = subject.parse().unwrap();
+        request.details.priority = priority;
+        wait(self.state.open_ticket.open(request, None)).unwrap().reference
+    }
+
+    /// Keeps a message whose ticket is not known.
+    pub(crate) fn unmatched(&self, text: &str) -> MessageId {
+        self.unmatched_from(MANAGER, text)
+    }
+
+    pub(crate) fn unmatched_from(&self, from: &str, text: &str) -> MessageId {
+        self.clock.pass(1);
+        let random: &dyn Random = &**self.state.random;
+        let millis = self.clock.now().unix_micros() / 1_000;
+        let id = uuid::Builder::from_unix_timestamp_millis(millis.try_into().unwrap(), &random.bytes());
+        let id = MessageId(id.into_uuid());
+        let message = Message {
+            id,
+            sender: match from {
+                MANAGER => Sender::Manager,
+                _ => Sender::Agent,
+            },
+            channel: Channel::Whatsapp,
+            from: Some(from.parse().unwrap()),
+            content: Content::new(MessageBody::lenient(text), None).unwrap(),
+            external_id: None,
+            created_at: self.clock.now(),
+        };
+        let keep = StoreUnmatched {
+            message,
+            asking: QuestionUpdate::None,
+        };
+        wait(self.store.store_unmatched(keep)).unwrap();
+        id
+    }
+
+    /// Gives up every notification that is due.
+    pub(crate) fn fail_notifications(&self, reason: &str) {
+        let claim = Claim {
+            now: self.clock.now(),
+            lease: LeaseToken(uuid::Uuid::from_u128(1)),
+            until: self.clock.now().plus(Duration::from_secs(30)),
+            first_tries_only: false,
+        };
+        for claimed in wait(self.store.claim(claim, 100)).unwrap() {
+            let outcome = AttemptOutcome::Dead {
+                at: self.clock.now(),
+                reason: reason.into(),
+            };
+            wait(self.store.record_attempt(claimed.id, claim.lease, outcome)).unwrap();
+        }
+    }
+
+    /// Signs in.
+    pub(crate) fn sign_in(&self) -> SignedIn<'_> {
+        let response = self.send(Request::inbox_form("/inbox/session", &[("token", OPERATOR_TOKEN)]));
+        assert_eq!(response.status, 303, "{response:?}");
+        let cookie = response.header("set-cookie").unwrap();
+        let cookie = cookie.split(';').next().unwrap().to_owned();
+        SignedIn { app: self, cookie }
+    }
+}
+
+impl Request {
+    /// A form, as a browser sends it from a page of the inbox.
+    pub(crate) fn inbox_form(target: &str, fields: &[(&str, &str)]) -> Self {
+        Self::form(target, fields).default_header("origin", INBOX_URL)
+    }
+}
+
+/// An operator who has signed in.
+pub(crate) struct SignedIn<'a> {
+    app: &'a TestApp,
+    pub(crate) cookie: String,
+}
+
+impl SignedIn<'_> {
+    /// The request with the session's cookie.
+    pub(crate) fn ask(&self, request: Request) -> Request {
+        request.header("cookie", &self.cookie)
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Response {
+        self.app.send(self.ask(Request::get(path)))
+    }
+
+    /// Sends a form of one of the inbox's pages.
+    pub(crate) fn post(&self, path: &str, fields: &[(&str, &str)]) -> Response {
+        self.app.send(self.ask(Request::inbox_form(path, fields)))
+    }
+
+    /// Sends a form that must be taken, and looks at the page that it leads to.
+    pub(crate) fn act(&self, path: &str, fields: &[(&str, &str)]) -> Response {
+        let response = self.post(path, fields);
+        assert_eq!(response.status, 303, "{response:?}");
+        let next = response.header("location").unwrap().to_owned();
+        let page = self.get(next.split('#').next().unwrap());
+        assert_eq!(page.status, 200, "{next} {page:?}");
+        page
+    }
+}

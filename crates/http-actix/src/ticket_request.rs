@@ -1,0 +1,79 @@
+//! The request to open a ticket, as the API and the form send it.
+
+use garde::Validate;
+use serde::Deserialize;
+use ticket_domain::{
+    Customer, CustomerName, Email, MessageText, Phone, Priority, StrictText, Subject, TicketDetails, TicketRequest,
+};
+use utoipa::ToSchema;
+
+use crate::{
+    api::schemas::PrioritySchema,
+    validation::{Field, present},
+};
+
+/// A new ticket. Texts are trimmed first, and CR LF becomes LF. Lengths count characters. A line without a visible
+/// character is invalid.
+#[derive(Deserialize, Validate, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = CreateTicket, example = json!({
+    "customerName": "John Doe",
+    "customerPhone": "+1234567890",
+    "customerEmail": "john@example.com",
+    "subject": "Product Quality Issue",
+    "message": "I received damaged bottles in my last order.",
+    "priority": "high"
+}))]
+pub(crate) struct CreateTicket {
+    /// One line of 1–200 characters.
+    #[serde(default)]
+    #[garde(custom(present), dive)]
+    #[schema(value_type = String, required = true, min_length = 1, max_length = 200, example = "John Doe")]
+    pub(crate) customer_name: Field<StrictText<CustomerName>>,
+    /// 7–15 digits, with or without `+`. Spaces, dots, dashes and brackets are removed, and a leading `00` becomes `+`.
+    #[serde(default)]
+    #[garde(custom(present), dive)]
+    #[schema(value_type = String, required = true, example = "+1234567890")]
+    pub(crate) customer_phone: Field<Phone>,
+    /// An address of at most 254 characters.
+    #[serde(default)]
+    #[garde(custom(present), dive)]
+    #[schema(value_type = String, required = true, format = "email", max_length = 254, example = "john@example.com")]
+    pub(crate) customer_email: Field<Email>,
+    /// One line of 1–200 characters.
+    #[serde(default)]
+    #[garde(custom(present), dive)]
+    #[schema(value_type = String, required = true, min_length = 1, max_length = 200, example = "Product Quality Issue")]
+    pub(crate) subject: Field<StrictText<Subject>>,
+    /// 1–5,000 characters. Line breaks and tabs are welcome.
+    #[serde(default)]
+    #[garde(custom(present), dive)]
+    #[schema(
+        value_type = String, required = true, min_length = 1, max_length = 5_000,
+        example = "I received damaged bottles in my last order."
+    )]
+    pub(crate) message: Field<MessageText>,
+    /// `low`, `medium`, `high` or `urgent`. Absent or null: `medium`.
+    #[serde(default)]
+    #[garde(dive)]
+    #[schema(value_type = Option<PrioritySchema>, required = false)]
+    pub(crate) priority: Field<Priority>,
+}
+
+impl CreateTicket {
+    /// What a valid request asks for. None if a required field has no value, which the rules rule out.
+    pub(crate) fn request(self) -> Option<TicketRequest> {
+        Some(TicketRequest {
+            details: TicketDetails {
+                customer: Customer {
+                    name: self.customer_name.good()?.0,
+                    phone: self.customer_phone.good()?,
+                    email: self.customer_email.good()?,
+                },
+                subject: self.subject.good()?.0,
+                priority: self.priority.good().unwrap_or_default(),
+            },
+            message: self.message.good()?,
+        })
+    }
+}
