@@ -195,7 +195,7 @@ mod tests {
         });
         let target = format!("/api/ticket/{}", api.open_ticket().reference);
         let reply = Request::post(&format!("{target}/replies"), &json!({ "message": "Done." }));
-        assert_eq!(api.send(&reply.bearer("zoes-token")).status, 201);
+        assert_eq!(api.send(reply.bearer("zoes-token")).status, 201);
         let resolve = Request::patch(&target, &json!({ "status": "resolved" }));
         assert_eq!(api.as_operator(resolve).status, 200);
         let log = audit_log(&api, "");
