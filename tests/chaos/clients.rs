@@ -27,7 +27,7 @@ const NO_ANSWER: Duration = Duration::from_secs(10);
 const COUNTED_ANEW_AFTER: Duration = Duration::from_millis(1_050);
 
 /// A response: status and JSON, null if the body is none.
-pub(crate) type Answer = (u16, Value);
+pub(crate) type Response = (u16, Value);
 
 /// All clients of the servers.
 pub(crate) struct Clients {
@@ -71,7 +71,7 @@ impl Clients {
         path: &str,
         headers: &[(&str, &str)],
         body: Option<&Value>,
-    ) -> Option<Answer> {
+    ) -> Option<Response> {
         let server = {
             let servers = self.servers.read().unwrap();
             let turn = self.turn.fetch_add(1, Ordering::Relaxed);
@@ -189,7 +189,7 @@ impl Clients {
     }
 
     /// Waits a little before the next attempt.
-    async fn be_refused(&self, answer: Option<&Answer>) {
+    async fn be_refused(&self, answer: Option<&Response>) {
         if answer.is_some() {
             self.expected().refused += 1;
         }
@@ -256,6 +256,6 @@ impl Clients {
 }
 
 /// Whether a client repeats a request with this response.
-fn is_passing((status, body): &Answer) -> bool {
+fn is_passing((status, body): &Response) -> bool {
     *status == 500 && body["code"] == "storage_unavailable"
 }

@@ -19,7 +19,7 @@ pub(crate) struct Keys {
 }
 
 /// What the server answered.
-pub(crate) struct Answer {
+pub(crate) struct ApiResponse {
     /// 0 if it did not answer.
     pub(crate) status: u16,
     pub(crate) etag: Option<String>,
@@ -27,7 +27,7 @@ pub(crate) struct Answer {
     pub(crate) body: Value,
 }
 
-impl Answer {
+impl ApiResponse {
     /// A text of the body, or nothing.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.body[name].as_str()
@@ -54,7 +54,7 @@ impl Api {
     }
 
     /// Opens a ticket, as the website does.
-    pub(crate) async fn open_ticket(&self, form: String, idempotency_key: Option<&str>) -> Answer {
+    pub(crate) async fn open_ticket(&self, form: String, idempotency_key: Option<&str>) -> ApiResponse {
         let path = "/api/ticket";
         let mut request = self.request(Method::POST, path).body(form);
         if let Some(key) = idempotency_key {
@@ -66,7 +66,7 @@ impl Api {
     }
 
     /// Reads a ticket, as the website does. A poll that found nothing new leaves no line.
-    pub(crate) async fn read_ticket(&self, path: &str, etag: Option<&str>) -> Answer {
+    pub(crate) async fn read_ticket(&self, path: &str, etag: Option<&str>) -> ApiResponse {
         let mut request = self.request(Method::GET, path);
         if let Some(etag) = etag {
             request = request.header("if-none-match", etag);
@@ -79,7 +79,7 @@ impl Api {
     }
 
     /// Hands something in with the inbound key.
-    pub(crate) async fn hand_in(&self, leg: &'static str, path: &str, body: &Value) -> Answer {
+    pub(crate) async fn hand_in(&self, leg: &'static str, path: &str, body: &Value) -> ApiResponse {
         let request = self
             .request(Method::POST, path)
             .header("x-api-key", &self.keys.inbound)
@@ -109,14 +109,14 @@ impl Api {
         self.client.request(method, format!("{}{path}", self.base))
     }
 
-    fn log(&self, leg: &'static str, method: &'static str, path: &str, answer: &Answer) {
+    fn log(&self, leg: &'static str, method: &'static str, path: &str, answer: &ApiResponse) {
         self.state.log(leg, method, path, answer.status, note(&answer.body));
     }
 }
 
-async fn answer(request: RequestBuilder) -> Answer {
+async fn answer(request: RequestBuilder) -> ApiResponse {
     let Ok(response) = request.send().await else {
-        return Answer {
+        return ApiResponse {
             status: 0,
             etag: None,
             body: Value::Null,
@@ -124,7 +124,7 @@ async fn answer(request: RequestBuilder) -> Answer {
     };
     let status = response.status().as_u16();
     let etag = response.headers().get("etag").and_then(|etag| etag.to_str().ok());
-    Answer {
+    ApiResponse {
         status,
         etag: etag.map(str::to_owned),
         body: serde_json::from_slice(&response.bytes().await.unwrap_or_default()).unwrap_or_default(),

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 use crate::{
-    api::Answer,
+    api::ApiResponse,
     demo::Context,
     phone,
     state::{Author, ChatMessage, Failures, PHONES, Ticks, media_url},
@@ -138,11 +138,11 @@ pub(crate) async fn reply(context: &Context, number: &'static str, bubble: &Chat
     } else {
         call().await
     };
-    record_attempt(context, number, bubble, &answer);
+    show_reply(context, number, bubble, &answer);
 }
 
 /// Gives the phone what the server says to a reply: our workflow answers Twilio with `notice` or `ask` as a message.
-fn record_attempt(context: &Context, number: &str, bubble: &ChatMessage, answer: &Answer) {
+fn show_reply(context: &Context, number: &str, bubble: &ChatMessage, answer: &ApiResponse) {
     let ticks = match answer.status {
         200 => Ticks::Read,
         // Kept for the team.

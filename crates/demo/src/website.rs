@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    api::Answer,
+    api::ApiResponse,
     demo::Context,
     state::{Listed, PICTURES, media_url},
 };
@@ -81,7 +81,7 @@ fn header<'r>(request: &'r HttpRequest, name: &str) -> Option<&'r str> {
     request.headers().get(name)?.to_str().ok()
 }
 
-fn pass_on(answer: Answer) -> HttpResponse {
+fn pass_on(answer: ApiResponse) -> HttpResponse {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY);
     let mut response = HttpResponse::build(status);
     if let Some(etag) = answer.etag {

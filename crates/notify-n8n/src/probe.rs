@@ -42,12 +42,12 @@ pub enum Inbound {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Answers {
-    One(Answer),
-    List(Vec<Answer>),
+    One(ProbeResponse),
+    List(Vec<ProbeResponse>),
 }
 
 impl Answers {
-    fn first(self) -> Option<Answer> {
+    fn first(self) -> Option<ProbeResponse> {
         match self {
             Self::One(answer) => Some(answer),
             Self::List(answers) => answers.into_iter().next(),
@@ -56,7 +56,7 @@ impl Answers {
 }
 
 #[derive(Deserialize)]
-struct Answer {
+struct ProbeResponse {
     #[serde(default)]
     probe: bool,
     inbound: Option<InboundAnswer>,
@@ -88,7 +88,7 @@ impl N8nWebhook {
         }
         let body = answer_body(response).await.unwrap_or_default();
         match serde_json::from_slice(&body).map(Answers::first) {
-            Ok(Some(Answer { probe: true, inbound })) => Probed::Workflow(inbound.unwrap_or_default().into()),
+            Ok(Some(ProbeResponse { probe: true, inbound })) => Probed::Workflow(inbound.unwrap_or_default().into()),
             _ => Probed::Foreign,
         }
     }

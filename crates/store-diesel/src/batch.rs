@@ -72,7 +72,7 @@ pub(crate) enum BatchError {
     Failed(Reach, StoreError),
 }
 
-/// Whom a failure concerns.
+/// What a failure concerns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Reach {
     /// Perhaps only one of the requests: each is to be executed again by itself.

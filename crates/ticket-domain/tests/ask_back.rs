@@ -1,4 +1,4 @@
-//! Asking a manager back, as a table of talks: what is said, what comes of it, and where everything is at the end.
+//! Clarifying questions, as a table of conversations: what is said, what comes of it, and where everything is at the end.
 #![allow(
     missing_docs,
     unreachable_pub,

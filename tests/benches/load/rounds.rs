@@ -113,7 +113,7 @@ impl Bench {
         create(&server, &self.bodies, MANY, WARM_UP, None).await;
         let mut outcomes = Vec::new();
         for step in steps {
-            record_attempt(self.engine, &self.store).await;
+            checkpoint(self.engine, &self.store).await;
             let outcome = self.step(&server, step, &tag).await;
             println!("  round {}: {step:?}: {:.0}/s", round + 1, outcome.rate());
             outcomes.push((step, outcome));
@@ -174,7 +174,7 @@ async fn beside_n8n(engine: Engine, bodies: &Path, rate: f64) -> Vec<[Load; 2]> 
         }
         for server in servers {
             // Of the whole server, whichever of its databases asks.
-            record_attempt(engine, &quiet_store).await;
+            checkpoint(engine, &quiet_store).await;
             loads.push(create(server, bodies, MANY, N8N_STEP_TIME, Some(rate)).await);
         }
         if round % 2 == 1 {
@@ -216,7 +216,7 @@ fn pressure(connections: u16, time: Duration, rate: Option<f64>) -> Pressure {
 }
 
 /// Whatever was put off is written now, and not into what is measured next.
-async fn record_attempt(engine: Engine, store: &TempStore) {
+async fn checkpoint(engine: Engine, store: &TempStore) {
     if engine == Engine::Postgres {
         execute(store, "CHECKPOINT").await;
     }

@@ -59,7 +59,8 @@ pub(crate) async fn rest(stream: &mut TcpStream) -> String {
     let read = timeout(TIMEOUT, stream.read_to_end(&mut bytes)).await;
     // Unread bytes of ours at the server make the end abrupt.
     drop(read.expect("the server closes"));
-    String::from_utf8(bytes).unwrap()
+    // The assets of /docs come compressed.
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// Reads one response with a `content-length`.

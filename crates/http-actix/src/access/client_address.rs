@@ -48,7 +48,7 @@ impl ClientAddress {
     }
 }
 
-/// Whom a request is from; none if it is a program on this very machine.
+/// The client that sent a request; none if it is a program on this very machine.
 #[cfg(fuzzing)]
 pub fn client_of(peer: SocketAddr, headers: &HeaderMap, hops: usize) -> Option<IpAddr> {
     match ClientAddress::of(Some(peer), headers, hops) {

@@ -186,7 +186,7 @@ pub async fn a_list_tells_the_newest_message(fixture: &Fixture) {
     assert_eq!(found[1].last, Excerpt::of(&other.message));
 }
 
-/// Whom a ticket awaits follows from who spoke last, also where a kept message joins, and with what sender it does.
+/// The party that a ticket awaits follows from who wrote last, also where an unmatched message joins, and with what sender it does.
 pub async fn who_spoke_last_says_whom_a_ticket_awaits(fixture: &Fixture) {
     let opening = fixture.opened(at(0)).await;
     let to = &opening.ticket;

@@ -1,4 +1,4 @@
-//! Asking managers back.
+//! Clarifying questions to managers.
 
 use ticket_domain::{
     Choice, Phone, Question, QuestionId, Reason, Status,

@@ -122,7 +122,7 @@ string_enum! {
 }
 
 impl Awaiting {
-    /// Whom a ticket awaits after `last` spoke. A ticket that is resolved or closed awaits nobody.
+    /// The party a ticket awaits after `last` wrote. A ticket that is resolved or closed awaits nobody.
     pub fn after(last: Sender, status: Status) -> Option<Self> {
         match (status, last) {
             (Status::Resolved | Status::Closed, _) => None,

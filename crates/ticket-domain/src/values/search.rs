@@ -5,7 +5,7 @@ use std::str::FromStr;
 use super::{TextError, redacted_debug, text_value};
 
 /// Words to look for: one line of 1–200 characters. What they match is for the store to say; see
-/// [`OperatorQueries::list`](crate::ports::Desk::list).
+/// [`OperatorQueries::list`](crate::ports::OperatorQueries::list).
 #[derive(Clone, PartialEq, Eq)]
 pub struct SearchText(Box<str>);
 

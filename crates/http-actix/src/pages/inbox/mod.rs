@@ -49,7 +49,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
     }
     let events = web::resource("/inbox/events").route(web::get().to(events::stream));
     config.service(events.default_service(refusing("GET")));
-    // A page that answers an act stands at the act's address. Asking for that address leads to the page behind it.
+    // A page that answers an act stands at the act's address. A GET of that address leads to the page behind it.
     for (path, segments, act) in [
         ("/inbox/session", 1, web::post().to(sign_in::begin)),
         ("/inbox/session/end", 2, web::post().to(sign_in::end)),
