@@ -313,7 +313,7 @@ async fn serve(memory: &Arc<SqliteStore>) -> Box<dyn Fn(Request) -> Handling> {
     };
     let metrics = DeliveryMetrics::default();
     let state = AppState::new(&store, around, managers, Arc::new(receipts), metrics, settings).expect("a state");
-    let app = http_actix::unserved(&state);
+    let app = http_actix::application(&state, |_| ());
     let service = Rc::new(init_service(app).await);
     Box::new(move |request| {
         let service = service.clone();

@@ -85,7 +85,7 @@ impl Backend {
         reply
     }
 
-    /// Calls the API as an operator, without checking against OpenAPI, which other tests do.
+    /// Calls the API as an operator, without checking against `OpenAPI`, which other tests do.
     pub(crate) async fn operator(&self, method: &str, path: &str, body: Option<Value>) -> Value {
         let bearer = format!("Bearer {}", black_box::OPERATOR_TOKEN);
         let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];

@@ -190,7 +190,7 @@ impl<W: Write> Writer<W> {
     }
 }
 
-/// A writer that compresses what is written to `out`, as [`Reader::open`] reads it.
+/// A writer that compresses what is written to `out`, as the reader expects it.
 pub fn compressed<W: Write>(out: W) -> GzEncoder<W> {
     GzEncoder::new(out, LEVEL)
 }
