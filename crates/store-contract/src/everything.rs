@@ -76,7 +76,7 @@ async fn opened(fixture: &Fixture, now: Timestamp) -> Opening {
     }
     store.opened_since(now).await.unwrap();
     let reference = opening.ticket.reference;
-    store.head(reference).await.unwrap().unwrap();
+    store.summary(reference).await.unwrap().unwrap();
     store.thread(reference).await.unwrap().unwrap();
     store.find(TicketLookup::Reference(reference)).await.unwrap().unwrap();
     opening
@@ -95,7 +95,7 @@ async fn asked(fixture: &Fixture, ticket: &Ticket, now: Timestamp) {
     for _ in 0..2 {
         store.store_unmatched(keep_silently(known.clone())).await.unwrap();
     }
-    store.kept(external_id.clone()).await.unwrap().unwrap();
+    store.unmatched_message(external_id.clone()).await.unwrap().unwrap();
     let picking = AnswerQuestion {
         question: question.id,
         by: Some(fixture.external_id()),
@@ -164,7 +164,7 @@ async fn delivered_and_told(fixture: &Fixture, ticket: &Ticket, now: Timestamp) 
         .await
         .unwrap()
         .unwrap();
-    store.handed(external_id.clone()).await.unwrap().unwrap();
+    store.sent_notification(external_id.clone()).await.unwrap().unwrap();
     let mut receipt = Receipt {
         external_id: external_id.clone(),
         status: MessageStatus::Sent,
@@ -255,7 +255,7 @@ async fn operated(fixture: &Fixture, ticket: &Ticket, now: Timestamp) {
     store.message(kept.id).await.unwrap().unwrap();
     for of in [None, Some(ticket.id)] {
         for before in [None, Some(fixture.note(now).id)] {
-            assert!(store.trail(of, before, 50).await.unwrap().len() > 3);
+            assert!(store.audit_log(of, before, 50).await.unwrap().len() > 3);
         }
     }
 }

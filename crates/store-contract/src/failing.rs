@@ -97,10 +97,10 @@ may_fail! {
         fn open(opening: Opening) -> OpenResult;
         fn opened_since(since: Timestamp) -> u64;
         fn find(look_up: TicketLookup) -> Option<Ticket>;
-        fn head(reference: TicketRef) -> Option<TicketSummary>;
+        fn summary(reference: TicketRef) -> Option<TicketSummary>;
         fn thread(reference: TicketRef) -> Option<Thread>;
         fn append(append: Append) -> Appended;
-        fn kept(external_id: ExternalId) -> Option<Message>;
+        fn unmatched_message(external_id: ExternalId) -> Option<Message>;
         fn store_unmatched(message: StoreUnmatched) -> StoredUnmatched;
     }
     Questions {
@@ -124,7 +124,7 @@ may_fail! {
         fn notification(id: NotificationId) -> Option<NotificationRecord>;
     }
     Receipts {
-        fn handed(external_id: ExternalId) -> Option<SentNotification>;
+        fn sent_notification(external_id: ExternalId) -> Option<SentNotification>;
         fn advance(external_id: ExternalId, update: StatusUpdate, at: Timestamp) -> bool;
         fn keep_receipt(receipt: Receipt, forget_before: Timestamp) -> ();
         fn overtaken(since: Timestamp, limit: u16) -> Vec<Receipt>;
@@ -137,7 +137,7 @@ may_fail! {
         fn unmatched(after: Option<MessageId>, limit: u16) -> Vec<Message>;
         fn message(id: MessageId) -> Option<(Message, Option<TicketRef>)>;
         fn attach(attach: Attach) -> AttachResult;
-        fn trail(of: Option<TicketId>, before: Option<AuditEntryId>, limit: u16) -> Vec<AuditEntry>;
+        fn audit_log(of: Option<TicketId>, before: Option<AuditEntryId>, limit: u16) -> Vec<AuditEntry>;
     }
     Housekeeping {
         fn purge(purge: Purge) -> Purged;

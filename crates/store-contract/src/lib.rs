@@ -204,12 +204,12 @@ macro_rules! store_contract {
             repeating::a_reply_is_noted,
             repeating::equal_keys_at_once_make_one_message,
 
-            trail::the_trail_is_read_newest_first_in_pages,
-            trail::what_was_done_to_many_is_in_no_ticket_s_trail,
-            trail::sending_again_is_noted_if_it_was_done,
-            trail::the_dead_are_sent_again_at_once,
-            trail::the_dead_of_other_ways_are_told,
-            trail::the_dead_are_sent_again_once,
+            audit_log::the_trail_is_read_newest_first_in_pages,
+            audit_log::what_was_done_to_many_is_in_no_ticket_s_trail,
+            audit_log::sending_again_is_noted_if_it_was_done,
+            audit_log::the_dead_are_sent_again_at_once,
+            audit_log::the_dead_of_other_ways_are_told,
+            audit_log::the_dead_are_sent_again_once,
 
             erasing::what_is_erased_says_nothing_of_anybody,
             erasing::nobody_is_erased_twice,

@@ -38,14 +38,14 @@ pub struct Question {
     pub text: Box<str>,
     /// Whether the question covers a batch of messages that name no ticket, so that more may join. Otherwise it covers one
     /// message.
-    pub is_run: bool,
+    pub is_batch: bool,
     /// When it was first asked.
     pub begun_at: Timestamp,
     /// When it was last asked.
     pub asked_at: Timestamp,
 }
 
-partly_redacted_debug!(Question, shows id, of, choices, is_run, begun_at, asked_at; hides text);
+partly_redacted_debug!(Question, shows id, of, choices, is_batch, begun_at, asked_at; hides text);
 
 /// Why the manager is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +75,7 @@ impl Question {
             of,
             choices: choices.iter().map(|choice| choice.reference).collect(),
             text: words(reason, choices).into(),
-            is_run: reason == Reason::NoHint,
+            is_batch: reason == Reason::NoHint,
             begun_at: now,
             asked_at: now,
         }
@@ -88,7 +88,7 @@ impl Question {
 
     /// Whether a message that names no ticket and arrives at `now` joins the batch of this question.
     pub fn accepts_more(&self, now: Timestamp) -> bool {
-        self.is_run && now.since(self.begun_at) <= RUN_LASTS
+        self.is_batch && now.since(self.begun_at) <= RUN_LASTS
     }
 
     /// Returns what `text` selects, if the question can still be answered and the text is nothing but an answer.

@@ -148,12 +148,12 @@ async fn what_the_customer_writes_opens_the_ticket_and_the_manager_is_told() {
             format!("ticket.updated {reference} https://desk.example/ticket/{reference} Still broken")
         );
         // The customer is no operator.
-        let trail = world.store.trail(Some(after.ticket.id), None, 10).await.unwrap();
+        let audit_log = world.store.audit_log(Some(after.ticket.id), None, 10).await.unwrap();
         assert!(
-            trail
+            audit_log
                 .iter()
                 .all(|entry| matches!(entry.act, AuditAction::Status { .. })),
-            "{trail:?}"
+            "{audit_log:?}"
         );
     }
 }
@@ -187,9 +187,9 @@ async fn an_operators_answer_leaves_the_status_and_tells_nobody_but_the_trail() 
             (status, DeliveryState::Sent)
         );
         assert_eq!(world.bell.0.load(Ordering::SeqCst), rung);
-        let trail = world.store.trail(None, None, 1).await.unwrap();
+        let audit_log = world.store.audit_log(None, None, 1).await.unwrap();
         assert_eq!(
-            (trail[0].act, trail[0].reference, trail[0].stamp.at),
+            (audit_log[0].act, audit_log[0].reference, audit_log[0].stamp.at),
             (AuditAction::Reply(added.message), Some(reference), added.at)
         );
     }

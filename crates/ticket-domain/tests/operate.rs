@@ -80,7 +80,7 @@ async fn a_change_is_what_differs_and_each_leaves_an_entry() {
     ] {
         world.clock.advance(Duration::from_secs(1));
         let before = thread(&world, reference).await.ticket;
-        let seen = operate.trail(Some(reference), None, 100).await.unwrap().len();
+        let seen = operate.audit_log(Some(reference), None, 100).await.unwrap().len();
         let (to_status, to_priority) = patch;
         let patch = TicketPatch {
             status: to_status,
@@ -96,8 +96,8 @@ async fn a_change_is_what_differs_and_each_leaves_an_entry() {
             )
         );
         assert_eq!(changed.version > before.version, !acts.is_empty(), "{patch:?}");
-        let trail = operate.trail(Some(reference), None, 100).await.unwrap();
-        let new = &trail[..trail.len() - seen];
+        let audit_log = operate.audit_log(Some(reference), None, 100).await.unwrap();
+        let new = &audit_log[..audit_log.len() - seen];
         assert_eq!(new.len(), acts.len(), "{patch:?} {new:?}");
         for act in &acts {
             let entry = new
@@ -163,7 +163,7 @@ async fn an_attached_message_is_its_writers() {
             );
         }
         assert_eq!(operate.unmatched(None, 10).await.unwrap(), []);
-        let newest = &operate.trail(Some(reference), None, 1).await.unwrap()[0];
+        let newest = &operate.audit_log(Some(reference), None, 1).await.unwrap()[0];
         assert_eq!(newest.act, AuditAction::Attach(kept));
     }
 }
@@ -207,7 +207,7 @@ async fn a_message_is_attached_once() {
     ));
     assert_eq!((thread(&world, reference).await, rung(&world)), (before, bell));
     assert_eq!(thread(&world, other).await.messages.len(), 1);
-    assert_eq!(operate.trail(None, None, 10).await.unwrap().len(), 1);
+    assert_eq!(operate.audit_log(None, None, 10).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -231,7 +231,7 @@ async fn what_does_not_exist_is_not_found_and_changes_nothing() {
             .change(nowhere, resolved, Actor::Operator(None))
             .await
             .unwrap_err(),
-        operate.trail(Some(nowhere), None, 10).await.unwrap_err(),
+        operate.audit_log(Some(nowhere), None, 10).await.unwrap_err(),
     ] {
         assert!(matches!(error, OperateError::NoSuchTicket), "{error:?}");
     }
@@ -241,7 +241,7 @@ async fn what_does_not_exist_is_not_found_and_changes_nothing() {
         .unwrap_err();
     assert!(matches!(error, OperateError::NoSuchMessage), "{error:?}");
     assert_eq!(operate.unmatched(None, 10).await.unwrap().len(), 1);
-    assert_eq!(operate.trail(None, None, 10).await.unwrap(), []);
+    assert_eq!(operate.audit_log(None, None, 10).await.unwrap(), []);
 }
 
 #[tokio::test]

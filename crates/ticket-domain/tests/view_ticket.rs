@@ -25,7 +25,7 @@ impl World {
         let opening = fixture.opening(Timestamp::from_unix_micros(0).unwrap());
         let ticket = opening.ticket.clone();
         store.open(opening).await.unwrap();
-        let state = store.head(ticket.reference).await.unwrap().unwrap().state;
+        let state = store.summary(ticket.reference).await.unwrap().unwrap().state;
         Self {
             view: ViewTicket::new(store.clone(), access),
             store,

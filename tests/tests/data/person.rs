@@ -137,11 +137,11 @@ async fn everything_of_a_person_is_told_and_erased(engine: Engine) {
     }
     let unmatched = desk.get_as_operator("/api/unmatched").await.json();
     assert!(!unmatched.to_string().contains("lovelace"), "{unmatched}");
-    let trail = desk
+    let audit_log = desk
         .get_as_operator(&format!("/api/audit-log?ticketRef={reference}"))
         .await
         .json();
-    assert_eq!(trail["entries"][0]["act"], "erase");
+    assert_eq!(audit_log["entries"][0]["act"], "erase");
     // What was done once is not done again.
     assert_eq!(desk.inbound(&said).await.json()["duplicate"], true);
     assert_eq!(desk.inbound(&lost).await.status, 400);

@@ -73,7 +73,7 @@ impl TicketSubscriptions {
         Self {
             reading: Arc::new(Reading {
                 view,
-                places: Semaphore::new(READS_AT_ONCE),
+                permits: Semaphore::new(READS_AT_ONCE),
                 is_failing: AtomicBool::new(false),
             }),
             followed: Mutex::default(),
@@ -173,7 +173,7 @@ impl Followed {
 /// What all readers share.
 struct Reading {
     view: Arc<ViewTicket>,
-    places: Semaphore,
+    permits: Semaphore,
     /// Whether the last read failed, so that an outage is two lines of the log however many tickets are followed.
     is_failing: AtomicBool,
 }
@@ -211,7 +211,7 @@ impl Reading {
             ..Credentials::default()
         };
         // The semaphore is never closed.
-        let _place = self.places.acquire().await;
+        let _place = self.permits.acquire().await;
         let view = self.view.view(reference, credentials).await;
         self.log(&view);
         view.map(|view| view.thread)

@@ -5,7 +5,7 @@
 mod client_address;
 mod keys;
 mod live;
-mod places;
+mod permits;
 mod rate;
 mod rate_limits;
 mod seen;
@@ -19,7 +19,7 @@ use std::{
 use actix_web::{HttpRequest, http::header::HeaderMap};
 use client_address::ClientAddress;
 use keys::Keys;
-use places::{KeyedSemaphore, Streams};
+use permits::{KeyedSemaphore, Streams};
 use rate_limits::RateLimits;
 use ticket_domain::{AccessLevel, Actor, TicketId};
 
@@ -27,8 +27,8 @@ use crate::Settings;
 pub use keys::OperatorToken;
 pub(crate) use keys::bearer;
 pub(crate) use live::{Subscription, TicketSubscriptions};
-pub use places::StreamLimits;
-pub(crate) use places::{ConnectionPermit, StreamPermit, TooManyConnections};
+pub use permits::StreamLimits;
+pub(crate) use permits::{ConnectionPermit, StreamPermit, TooManyConnections};
 pub use rate::{NotARate, Rate, Rates};
 pub use rate_limits::{Kind, TooMany};
 pub use seen::{InvalidEventId, LastEventId, state_of_tag, state_tag};
@@ -188,11 +188,11 @@ mod tests {
             })
         };
         let connect = |access_control: &AccessControl, peers: &[&str]| {
-            let places: Vec<_> = peers
+            let permits: Vec<_> = peers
                 .iter()
                 .map(|peer| access_control.connect(Some(peer.parse().unwrap())))
                 .collect();
-            places.iter().filter(|place| place.is_ok()).count()
+            permits.iter().filter(|place| place.is_ok()).count()
         };
         for (hops, peers, expected) in [
             (

@@ -155,7 +155,7 @@ pub(crate) async fn audit_log(
     };
     let size = params.limit.good().unwrap_or_default();
     let before = params.before.good().map(|LastId(id)| AuditEntryId(id));
-    let entries = operate.trail(reference, before, size.0).await?;
+    let entries = operate.audit_log(reference, before, size.0).await?;
     Ok(HttpResponse::Ok().json(AuditLog {
         ok: true,
         entries: entries.iter().map(AuditEntryBody::from).collect(),
@@ -180,8 +180,8 @@ mod tests {
         answer.json()
     }
 
-    fn acts(trail: &Value) -> Vec<&str> {
-        let entries = trail["entries"].as_array().unwrap().iter();
+    fn acts(audit_log: &Value) -> Vec<&str> {
+        let entries = audit_log["entries"].as_array().unwrap().iter();
         entries.map(|entry| entry["act"].as_str().unwrap()).collect()
     }
 

@@ -129,8 +129,8 @@ mod tests {
             assert_eq!(answer.json()["ticket"], shown);
         }
         // What was so already is no act.
-        let trail = api.get_as_operator("/api/audit-log").json();
-        assert_eq!(trail["entries"].as_array().unwrap().len(), 5);
+        let audit_log = api.get_as_operator("/api/audit-log").json();
+        assert_eq!(audit_log["entries"].as_array().unwrap().len(), 5);
     }
 
     #[test]

@@ -268,9 +268,9 @@ mod tests {
             assert_eq!(api.delivery_state(&opened.reference), "waiting");
         }
         assert_eq!(redeliver_dead(&api).json()["queued"], 0);
-        let trail = api.get_as_operator("/api/audit-log").json();
-        let entries = trail["entries"].as_array().unwrap();
-        assert_eq!(entries.len(), 1, "{trail}");
+        let audit_log = api.get_as_operator("/api/audit-log").json();
+        let entries = audit_log["entries"].as_array().unwrap();
+        assert_eq!(entries.len(), 1, "{audit_log}");
         assert_eq!(
             (&entries[0]["act"], &entries[0]["count"], &entries[0]["ticketRef"]),
             (&json!("redeliver_dead"), &json!(3), &json!(null))

@@ -179,7 +179,7 @@ fn flatten(parts: &AllOf, known: &BTreeMap<String, RefOr<Schema>>) -> Object {
     object
 }
 
-/// Adds `/api/trail`, the former path of the audit log, which answers for one more version.
+/// Adds `/api/audit_log`, the former path of the audit log, which answers for one more version.
 struct FormerPaths;
 
 impl Modify for FormerPaths {

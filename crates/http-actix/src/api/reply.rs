@@ -82,9 +82,9 @@ mod tests {
         // It leaves the status as it is, and the managers are not told of what one of them wrote.
         assert_eq!(thread["ticket"]["status"], "resolved");
         assert_eq!(thread["ticket"]["delivery"]["state"], "sent");
-        let trail = api.get_as_operator("/api/audit-log").json();
+        let audit_log = api.get_as_operator("/api/audit-log").json();
         assert_eq!(
-            (&trail["entries"][0]["act"], &trail["entries"][0]["messageId"]),
+            (&audit_log["entries"][0]["act"], &audit_log["entries"][0]["messageId"]),
             (&json!("reply"), &added["messageId"])
         );
     }

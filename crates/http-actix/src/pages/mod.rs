@@ -23,12 +23,12 @@ mod form_field;
 mod form_token;
 mod home;
 mod inbox;
+mod labels;
 mod layout;
 mod origin;
 mod return_to;
 mod thread;
 mod ticket;
-mod words;
 
 use actix_web::{Route, web};
 

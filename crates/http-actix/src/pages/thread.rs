@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use ticket_domain::{MediaUrl, Message, Sender, Thread};
 
-use crate::pages::words;
+use crate::pages::labels;
 
 /// On whose side of the talk the reader stands: their own messages are on the right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,11 +39,11 @@ fn bubble(message: &Message, customer: &str, side: Side) -> Markup {
     let body = message.content.body().as_str();
     let name = match side {
         Side::Customer if is_customers => "You".to_owned(),
-        _ => words::sender(message.sender, customer),
+        _ => labels::sender(message.sender, customer),
     };
     html! {
         li.bubble .own[is_own] id=(format!("m-{}", message.id)) {
-            p.who { b dir="auto" { (name) } " " (words::moment(message.created_at)) }
+            p.who { b dir="auto" { (name) } " " (labels::moment(message.created_at)) }
             @if !body.is_empty() { p.text dir="auto" { (body) } }
             @if let Some(media) = message.content.media() { p.media { (attachment(media)) } }
         }

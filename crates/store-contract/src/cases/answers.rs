@@ -107,7 +107,7 @@ pub async fn an_answer_brings_everything_to_its_ticket(fixture: &Fixture) {
     assert_eq!(fixture.quoted(&third.external_id.unwrap()).await, Some(reference));
     // The answer itself is no message.
     assert_eq!(fixture.quoted(&by).await, None);
-    assert_eq!(fixture.store().kept(by).await.unwrap(), None);
+    assert_eq!(fixture.store().unmatched_message(by).await.unwrap(), None);
 }
 
 /// The same answer again writes nothing and tells what it did; another one finds the question closed.

@@ -40,8 +40,8 @@ async fn attach(fixture: &Fixture, attach: &Attach) -> AttachResult {
     fixture.store().attach(attach.clone()).await.unwrap()
 }
 
-async fn trail(fixture: &Fixture) -> Vec<AuditEntry> {
-    fixture.store().trail(None, None, 100).await.unwrap()
+async fn audit_log(fixture: &Fixture) -> Vec<AuditEntry> {
+    fixture.store().audit_log(None, None, 100).await.unwrap()
 }
 
 /// Kept messages are read page by page, the one kept first first, each as it came; what is in a thread is not among
@@ -143,7 +143,7 @@ pub async fn an_attached_message_joins_its_ticket(fixture: &Fixture) {
         reference: Some(ticket.reference),
         act: AuditAction::Attach(attach.message),
     };
-    assert_eq!(trail(fixture).await, [entry(&as_customer), entry(&as_manager)]);
+    assert_eq!(audit_log(fixture).await, [entry(&as_customer), entry(&as_manager)]);
     // Its outside id leads to the ticket from now on, and is in a thread if it comes again.
     let external_id = first.external_id.clone().unwrap();
     assert_eq!(fixture.quoted(&external_id).await, Some(ticket.reference));
@@ -168,7 +168,7 @@ pub async fn only_what_is_kept_is_attached(fixture: &Fixture) {
         attach(fixture, &to(fixture, &opening.ticket, message.id, 2)).await,
         AttachResult::Attached
     );
-    let before = (fixture.thread(opening.ticket.reference).await, trail(fixture).await);
+    let before = (fixture.thread(opening.ticket.reference).await, audit_log(fixture).await);
     assert_eq!(before.1.len(), 1);
 
     let there = AttachResult::AlreadyAttached(opening.ticket.reference);
@@ -194,7 +194,7 @@ pub async fn only_what_is_kept_is_attached(fixture: &Fixture) {
     assert!(fixture.store().attach(to(fixture, &nobody, alone.id, 5)).await.is_err());
     assert_eq!(fixture.store().unmatched(None, 10).await.unwrap(), [alone]);
     assert_eq!(
-        (fixture.thread(opening.ticket.reference).await, trail(fixture).await),
+        (fixture.thread(opening.ticket.reference).await, audit_log(fixture).await),
         before
     );
     assert_eq!(fixture.thread(other.ticket.reference).await.ticket, other.ticket);
@@ -225,7 +225,7 @@ pub async fn attaching_at_once_happens_once(fixture: &Fixture) {
         assert_eq!(thread.messages, [openings[winner].message.clone(), message]);
         assert_eq!(thread.ticket.version, 2);
         assert_eq!(fixture.thread(without).await.messages.len(), 1);
-        assert_eq!(trail(fixture).await.len(), round);
+        assert_eq!(audit_log(fixture).await.len(), round);
     }
 }
 

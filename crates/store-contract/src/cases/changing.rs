@@ -24,8 +24,8 @@ fn patch(status: Option<Status>, priority: Option<Priority>) -> TicketPatch {
     TicketPatch { status, priority }
 }
 
-async fn trail(fixture: &Fixture) -> Vec<AuditEntry> {
-    fixture.store().trail(None, None, 100).await.unwrap()
+async fn audit_log(fixture: &Fixture) -> Vec<AuditEntry> {
+    fixture.store().audit_log(None, None, 100).await.unwrap()
 }
 
 /// Both, one or none of the two change; any change is one version more, and an entry of the trail each.
@@ -75,7 +75,7 @@ pub async fn a_wish_comes_true_and_is_noted(fixture: &Fixture) {
         let thread = fixture.thread(opening.ticket.reference).await;
         assert_eq!(thread.ticket, expected);
         assert_eq!(thread.messages.len(), 1);
-        assert_eq!(trail(fixture).await, entries);
+        assert_eq!(audit_log(fixture).await, entries);
     }
     assert_eq!(
         fixture.thread(untouched.ticket.reference).await.ticket,
@@ -97,7 +97,7 @@ pub async fn a_ticket_that_does_not_exist_is_not_changed(fixture: &Fixture) {
     let nobody = fixture.ticket(at(0)).id;
     let update = update(fixture, nobody, patch(Some(Status::Closed), None), 1);
     assert!(fixture.store().change(update).await.is_err());
-    assert_eq!(trail(fixture).await, []);
+    assert_eq!(audit_log(fixture).await, []);
 }
 
 /// 20 operators who want the same at the same moment change it once.
@@ -123,6 +123,6 @@ pub async fn equal_wishes_at_once_come_true_once(fixture: &Fixture) {
         for told in at_once(wishes).await {
             assert_eq!(told, expected);
         }
-        assert_eq!(trail(fixture).await.len(), 2 * (round + 1));
+        assert_eq!(audit_log(fixture).await.len(), 2 * (round + 1));
     }
 }

@@ -155,9 +155,9 @@ pub async fn what_is_erased_says_nothing_of_anybody(fixture: &Fixture) {
         ..fixture.opening(at(61))
     };
     assert_eq!(store.open(again).await.unwrap(), OpenResult::Opened);
-    let trail = store.trail(Some(ticket.id), None, 9).await.unwrap();
+    let audit_log = store.audit_log(Some(ticket.id), None, 9).await.unwrap();
     assert_eq!(
-        (trail.len(), trail[0].act, trail[0].stamp.at),
+        (audit_log.len(), audit_log[0].act, audit_log[0].stamp.at),
         (1, AuditAction::Erase(3), at(50))
     );
     // Nothing of the other one is changed.
@@ -179,7 +179,7 @@ pub async fn nobody_is_erased_twice(fixture: &Fixture) {
     let again = erase(fixture, &[&opening.ticket], 300).await;
     assert_eq!(again, EraseStats::default());
     assert_eq!(fixture.thread(opening.ticket.reference).await, thread);
-    assert_eq!(store.trail(None, None, 9).await.unwrap().len(), 1);
+    assert_eq!(store.audit_log(None, None, 9).await.unwrap().len(), 1);
 }
 
 /// A long ticket is erased a few messages at a time, and is its customer's until the last of them.
@@ -212,8 +212,8 @@ pub async fn a_ticket_is_erased_in_steps(fixture: &Fixture) {
     assert_erased(&fixture.thread(ticket.reference).await);
     assert_eq!(found(fixture, "john@example.com").await, []);
     assert_eq!(found(fixture, &ticket.reference.to_string()).await, [ticket.reference]);
-    let trail = store.trail(Some(ticket.id), None, 9).await.unwrap();
-    let counts: Vec<_> = trail.iter().rev().map(|entry| entry.act).collect();
+    let audit_log = store.audit_log(Some(ticket.id), None, 9).await.unwrap();
+    let counts: Vec<_> = audit_log.iter().rev().map(|entry| entry.act).collect();
     let expected = [2, 2, 1].map(AuditAction::Erase);
     assert_eq!(counts, expected);
 }
@@ -341,8 +341,8 @@ pub async fn messages_are_found_by_their_number_and_erased(fixture: &Fixture) {
     assert_eq!(thread.messages[1].content.as_text(), Redaction::TEXT);
     assert_eq!(thread.messages[2], manager);
     assert_eq!(found(fixture, "It was me").await, []);
-    let trail = store.trail(None, None, 9).await.unwrap();
-    assert_eq!((trail.len(), trail[0].act), (1, AuditAction::Erase(2)));
+    let audit_log = store.audit_log(None, None, 9).await.unwrap();
+    assert_eq!((audit_log.len(), audit_log[0].act), (1, AuditAction::Erase(2)));
 }
 
 /// A manager is asked whether a message of theirs is for this ticket.

@@ -56,7 +56,7 @@ pub async fn what_was_delivered_long_ago_goes_and_the_newest_stays(fixture: &Fix
     assert_eq!(store.way(opening.notification.id).await.unwrap(), None);
     for gone in [&refused, &first] {
         assert_eq!(fixture.quoted(gone).await, None);
-        assert_eq!(store.handed(gone.clone()).await.unwrap(), None);
+        assert_eq!(store.sent_notification(gone.clone()).await.unwrap(), None);
         let read = StatusUpdate::To(Progress::Read);
         assert!(!store.advance(gone.clone(), read, at(5)).await.unwrap());
     }

@@ -2,6 +2,7 @@
 
 pub mod answers;
 pub mod attaching;
+pub mod audit_log;
 pub mod change_feed;
 pub mod changing;
 pub mod claiming;
@@ -22,5 +23,4 @@ pub mod receipts;
 pub mod repeating;
 pub mod search;
 pub mod searching;
-pub mod trail;
 pub mod unmatched;

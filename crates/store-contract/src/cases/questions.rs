@@ -70,7 +70,10 @@ pub async fn a_question_reads_back_exactly(fixture: &Fixture) {
         );
         assert_eq!(fixture.open_question(&manager).await, Some(question));
         assert_eq!(fixture.open_question(&fixture.manager()).await, None);
-        let kept = fixture.store().kept(message.external_id.clone().unwrap()).await;
+        let kept = fixture
+            .store()
+            .unmatched_message(message.external_id.clone().unwrap())
+            .await;
         assert_eq!(kept.unwrap(), Some(message));
     }
 }
@@ -135,7 +138,7 @@ pub async fn a_question_takes_only_the_place_that_is_known(fixture: &Fixture) {
         let message = fixture.message_from(&manager, at(2));
         assert_eq!(fixture.keep(&message, asking).await, StoredUnmatched::QuestionChanged);
         let external_id = message.external_id.unwrap();
-        assert_eq!(fixture.store().kept(external_id).await.unwrap(), None);
+        assert_eq!(fixture.store().unmatched_message(external_id).await.unwrap(), None);
     }
     assert_eq!(fixture.unmatched().await, 2);
     assert_eq!(fixture.open_question(&manager).await.as_ref(), Some(&second));

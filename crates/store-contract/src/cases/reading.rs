@@ -152,13 +152,13 @@ pub async fn a_thread_tells_how_far_its_newest_notification_got(fixture: &Fixtur
 /// The head says of every state what the thread says, and is another one after every change.
 pub async fn a_head_is_that_of_its_thread_whatever_happens(fixture: &Fixture) {
     let store = fixture.store();
-    assert_eq!(store.head(fixture.reference()).await.unwrap(), None);
+    assert_eq!(store.summary(fixture.reference()).await.unwrap(), None);
     let (opening, external_id) = (fixture.opened(at(0)).await, fixture.external_id());
     fixture.opened(at(100)).await;
     let mut states = Vec::new();
     let mut look = async || {
         let thread = fixture.thread(opening.ticket.reference).await;
-        let head = store.head(opening.ticket.reference).await.unwrap().unwrap();
+        let head = store.summary(opening.ticket.reference).await.unwrap().unwrap();
         assert_eq!((head.keys, head.state), (thread.ticket.keys.clone(), thread.state()));
         assert!(!states.contains(&head.state), "{:?}", head.state);
         states.push(head.state);

@@ -24,8 +24,8 @@ async fn advance(fixture: &Fixture, external_id: &ExternalId, advance: &StatusUp
     advanced.unwrap()
 }
 
-async fn handed(fixture: &Fixture, external_id: &ExternalId) -> Option<SentNotification> {
-    fixture.store().handed(external_id.clone()).await.unwrap()
+async fn sent_notification(fixture: &Fixture, external_id: &ExternalId) -> Option<SentNotification> {
+    fixture.store().sent_notification(external_id.clone()).await.unwrap()
 }
 
 async fn state(fixture: &Fixture, opening: &Opening) -> NotificationState {
@@ -35,7 +35,7 @@ async fn state(fixture: &Fixture, opening: &Opening) -> NotificationState {
 /// A message leads to its notification once that is delivered, under its outside id only.
 pub async fn a_message_that_was_handed_over_is_known(fixture: &Fixture) {
     let external_id = fixture.external_id();
-    assert_eq!(handed(fixture, &external_id).await, None);
+    assert_eq!(sent_notification(fixture, &external_id).await, None);
     let opening = fixture.delivered(&external_id, at(0)).await;
     fixture.delivered(&fixture.external_id(), at(1)).await;
     let expected = SentNotification {
@@ -46,8 +46,8 @@ pub async fn a_message_that_was_handed_over_is_known(fixture: &Fixture) {
         progress: Some(Progress::Sent),
         kept: None,
     };
-    assert_eq!(handed(fixture, &external_id).await, Some(expected));
-    assert_eq!(handed(fixture, &fixture.external_id()).await, None);
+    assert_eq!(sent_notification(fixture, &external_id).await, Some(expected));
+    assert_eq!(sent_notification(fixture, &fixture.external_id()).await, None);
     assert!(!advance(fixture, &fixture.external_id(), &refused_for_good(), at(2)).await);
 }
 
@@ -57,10 +57,10 @@ pub async fn an_outside_id_of_two_notifications_leads_to_none(fixture: &Fixture)
     let first = fixture.delivered(&external_id, at(0)).await;
     assert!(advance(fixture, &external_id, &refused(DeliveryRoute::Backup), at(1)).await);
     fixture.claim_only(first.notification.id, at(1)).await;
-    assert!(handed(fixture, &external_id).await.is_some());
+    assert!(sent_notification(fixture, &external_id).await.is_some());
     for seconds in [2, 3] {
         let other = fixture.delivered(&external_id, at(seconds)).await;
-        assert_eq!(handed(fixture, &external_id).await, None);
+        assert_eq!(sent_notification(fixture, &external_id).await, None);
         let before = state(fixture, &other).await;
         for further in [
             StatusUpdate::To(Progress::Read),
@@ -94,7 +94,10 @@ pub async fn a_message_never_goes_backwards(fixture: &Fixture) {
                 progress: furthest,
             };
             assert_eq!(state(fixture, &opening).await, expected, "{order:?}");
-            assert_eq!(handed(fixture, &external_id).await.unwrap().progress, Some(furthest));
+            assert_eq!(
+                sent_notification(fixture, &external_id).await.unwrap().progress,
+                Some(furthest)
+            );
         }
         assert_eq!(fixture.quoted(&external_id).await, Some(opening.ticket.reference));
     }
@@ -168,9 +171,9 @@ pub async fn a_refused_message_goes_another_way(fixture: &Fixture) {
             progress: Some(Progress::Sent),
             kept: None,
         };
-        assert_eq!(handed(fixture, &next).await, Some(expected.clone()));
+        assert_eq!(sent_notification(fixture, &next).await, Some(expected.clone()));
         expected.progress = None;
-        assert_eq!(handed(fixture, &refused_id).await, Some(expected));
+        assert_eq!(sent_notification(fixture, &refused_id).await, Some(expected));
         refused_id = next;
     }
 }
@@ -202,7 +205,7 @@ pub async fn a_message_refused_for_good_is_dead(fixture: &Fixture) {
         ..before
     };
     assert_eq!(fixture.record(id).await, record);
-    assert_eq!(handed(fixture, &external_id).await.unwrap().progress, None);
+    assert_eq!(sent_notification(fixture, &external_id).await.unwrap().progress, None);
     assert_eq!(fixture.vitals(later()).await.dead, 1);
     assert_eq!(fixture.claim(later()).await, []);
 
@@ -213,7 +216,10 @@ pub async fn a_message_refused_for_good_is_dead(fixture: &Fixture) {
     assert_eq!(claimed.payload, opening.notification.payload);
     let next = fixture.external_id();
     fixture.settled(&claimed, delivered(at(7), Some(&next))).await;
-    assert_eq!(handed(fixture, &next).await.unwrap().progress, Some(Progress::Sent));
+    assert_eq!(
+        sent_notification(fixture, &next).await.unwrap().progress,
+        Some(Progress::Sent)
+    );
     assert!(!advance(fixture, &external_id, &StatusUpdate::To(Progress::Read), at(8)).await);
 }
 
@@ -277,7 +283,7 @@ pub async fn a_message_that_is_called_like_an_earlier_one_is_not_known(fixture: 
     assert!(advance(fixture, &external_id, &refused(DeliveryRoute::Template), at(1)).await);
     let again = fixture.claim_only(opening.notification.id, at(1)).await;
     fixture.settled(&again, delivered(at(2), Some(&external_id))).await;
-    let told = handed(fixture, &external_id).await.unwrap();
+    let told = sent_notification(fixture, &external_id).await.unwrap();
     assert_eq!((told.id, told.progress), (opening.notification.id, None));
 }
 
@@ -354,12 +360,12 @@ pub async fn a_kept_receipt_reads_back_exactly_once_its_message_is_known(fixture
     };
     fixture.store().drop_receipt(other).await.unwrap();
     assert_eq!(overtaken(fixture, at(0)).await.len(), 3, "only what was read is let go");
-    let told = handed(fixture, &ids[1]).await.unwrap();
+    let told = sent_notification(fixture, &ids[1]).await.unwrap();
     assert_eq!(told.kept, Some(receipts[1].clone()));
     for _ in 0..2 {
         fixture.store().drop_receipt(receipts[1].clone()).await.unwrap();
     }
-    assert_eq!(handed(fixture, &ids[1]).await.unwrap().kept, None);
+    assert_eq!(sent_notification(fixture, &ids[1]).await.unwrap().kept, None);
     assert_eq!(
         overtaken(fixture, at(0)).await,
         [receipts[0].clone(), receipts[2].clone()]

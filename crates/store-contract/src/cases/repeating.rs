@@ -84,7 +84,7 @@ pub async fn a_used_key_answers_the_first_message_and_writes_nothing(fixture: &F
     assert_eq!(after, before);
     assert_eq!(fixture.thread(other.ticket.reference).await.messages, [other.message]);
     assert_eq!(fixture.open_question(&manager).await, Some(question));
-    assert_eq!(fixture.store().trail(None, None, 9).await.unwrap(), []);
+    assert_eq!(fixture.store().audit_log(None, None, 9).await.unwrap(), []);
 }
 
 /// A key that opened a ticket adds no message, and one that added a message opens no ticket: each is told what it was
@@ -212,7 +212,7 @@ pub async fn a_reply_is_noted(fixture: &Fixture) {
         ..again(fixture, &reply, &opening.ticket, 2)
     };
     assert_eq!(append(fixture, &again).await, repeated(&reply));
-    let entries = fixture.store().trail(None, None, 9).await.unwrap();
+    let entries = fixture.store().audit_log(None, None, 9).await.unwrap();
     assert_eq!(entries.len(), 1);
     assert_eq!(Some(entries[0].stamp.id), reply.note.map(|note| note.id));
     assert_eq!(
@@ -252,7 +252,11 @@ pub async fn equal_keys_at_once_make_one_message(fixture: &Fixture) {
         );
         let thread = fixture.thread(opening.ticket.reference).await;
         assert_eq!(thread.messages, [opening.message, appends[winner].message.clone()]);
-        let entries = fixture.store().trail(Some(opening.ticket.id), None, 99).await.unwrap();
+        let entries = fixture
+            .store()
+            .audit_log(Some(opening.ticket.id), None, 99)
+            .await
+            .unwrap();
         assert_eq!(entries.len(), 1);
     }
 }

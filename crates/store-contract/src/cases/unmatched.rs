@@ -56,7 +56,7 @@ pub async fn without_an_outside_id_every_message_is_kept(fixture: &Fixture) {
 pub async fn what_is_kept_reads_back_exactly_until_it_joins(fixture: &Fixture) {
     let kept = |external_id: &ExternalId| {
         let (store, external_id) = (fixture.store(), external_id.clone());
-        async move { store.kept(external_id).await.unwrap() }
+        async move { store.unmatched_message(external_id).await.unwrap() }
     };
     let [with_media, plain, written, unknown] = [(); 4].map(|()| fixture.external_id());
     let first = Message {

@@ -137,7 +137,7 @@ impl Db {
     }
 
     /// Reads the summary of a ticket, by one statement with concurrent calls.
-    pub(crate) async fn head(&self, reference: TicketRef) -> Result<Option<TicketSummary>, StoreError> {
+    pub(crate) async fn summary(&self, reference: TicketRef) -> Result<Option<TicketSummary>, StoreError> {
         self.summaries.call(reference).await?
     }
 

@@ -68,7 +68,7 @@ impl PostgresStore {
     }
 
     pub(crate) async fn read_summary(&self, reference: TicketRef) -> Result<Option<TicketSummary>, StoreError> {
-        self.db.head(reference).await
+        self.db.summary(reference).await
     }
 
     pub(crate) async fn read_thread(&self, reference: TicketRef) -> Result<Option<Thread>, StoreError> {

@@ -33,7 +33,7 @@ impl QuestionRow {
             of_phone: question.of.to_string(),
             choices: choices.join(" "),
             text: question.text.to_string(),
-            is_batch: question.is_run,
+            is_batch: question.is_batch,
             begun_at: Stored(question.begun_at),
             asked_at: Stored(question.asked_at),
         }
@@ -53,7 +53,7 @@ impl TryFrom<QuestionRow> for Question {
                 .map(|reference| parse(TABLE, "choices", reference))
                 .collect::<Result<_, _>>()?,
             text: row.text.into_boxed_str(),
-            is_run: row.is_batch,
+            is_batch: row.is_batch,
             begun_at: row.begun_at.0,
             asked_at: row.asked_at.0,
         })

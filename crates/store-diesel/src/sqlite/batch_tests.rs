@@ -88,7 +88,7 @@ async fn everything_dead_is_redelivered_in_steps() {
     assert_eq!(store.redeliver_dead(note).await.unwrap(), MANY - u64::from(BATCH));
     assert_eq!(store.redeliver_dead(fixture.note(at(301))).await.unwrap(), 0);
     let acts: Vec<AuditAction> = store
-        .trail(None, None, 9)
+        .audit_log(None, None, 9)
         .await
         .unwrap()
         .into_iter()

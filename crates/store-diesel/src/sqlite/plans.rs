@@ -69,7 +69,7 @@ fn statements(connection: &mut SqliteConnection) -> Vec<String> {
     threads::summary(connection, opening.ticket.reference).unwrap().unwrap();
     threads::thread(connection, opening.ticket.reference).unwrap().unwrap();
     let question = asked(connection, &fixture, &external_id, now);
-    messages::kept(connection, &external_id).unwrap().unwrap();
+    messages::unmatched_message(connection, &external_id).unwrap().unwrap();
     for message in [fixture.message(now), fixture.message_of(&external_id, now)] {
         let append = Append {
             to: opening.ticket.id,
@@ -205,7 +205,7 @@ fn delivered(connection: &mut SqliteConnection, fixture: &Fixture, now: Timestam
     receipts::keep(connection, &receipt, now).unwrap();
     assert_eq!(receipts::overtaken(connection, now, 9).unwrap(), [receipt.clone()]);
     receipts::let_go(connection, &receipt).unwrap();
-    receipts::handed(connection, &external_id).unwrap().unwrap();
+    receipts::sent_notification(connection, &external_id).unwrap().unwrap();
     let fallback = Fallback {
         route: DeliveryRoute::Backup,
         payload: Payload(Box::default()),

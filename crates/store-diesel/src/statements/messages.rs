@@ -71,7 +71,10 @@ pub(crate) fn append(connection: &mut Connection, append: &Append) -> Result<App
 }
 
 /// Finds the unmatched message with an external id.
-pub(crate) fn kept(connection: &mut Connection, external_id: &ExternalId) -> Result<Option<Message>, Failure> {
+pub(crate) fn unmatched_message(
+    connection: &mut Connection,
+    external_id: &ExternalId,
+) -> Result<Option<Message>, Failure> {
     let row = messages::table
         .filter(messages::external_id.eq(external_id.as_str()))
         .filter(messages::ticket_id.is_null())

@@ -80,7 +80,7 @@ impl OperatorQueries for Store {
             .await
     }
 
-    async fn trail(
+    async fn audit_log(
         &self,
         of: Option<TicketId>,
         before: Option<AuditEntryId>,

@@ -33,8 +33,10 @@ const OVERTAKEN: &str = "
 
 #[async_trait]
 impl Receipts for Store {
-    async fn handed(&self, external_id: ExternalId) -> Result<Option<SentNotification>, StoreError> {
-        self.db.read(move |connection| handed(connection, &external_id)).await
+    async fn sent_notification(&self, external_id: ExternalId) -> Result<Option<SentNotification>, StoreError> {
+        self.db
+            .read(move |connection| sent_notification(connection, &external_id))
+            .await
     }
 
     async fn advance(&self, external_id: ExternalId, advance: StatusUpdate, at: Timestamp) -> Result<bool, StoreError> {
@@ -80,7 +82,7 @@ fn notification_of(connection: &mut Connection, external_id: &ExternalId) -> Res
     })
 }
 
-pub(crate) fn handed(
+pub(crate) fn sent_notification(
     connection: &mut Connection,
     external_id: &ExternalId,
 ) -> Result<Option<SentNotification>, Failure> {

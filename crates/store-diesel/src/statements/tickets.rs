@@ -46,7 +46,7 @@ impl TicketStore for Store {
         self.db.read(move |connection| find(connection, &look_up)).await
     }
 
-    async fn head(&self, reference: TicketRef) -> Result<Option<TicketSummary>, StoreError> {
+    async fn summary(&self, reference: TicketRef) -> Result<Option<TicketSummary>, StoreError> {
         self.read_summary(reference).await
     }
 
@@ -68,9 +68,9 @@ impl TicketStore for Store {
             .await
     }
 
-    async fn kept(&self, external_id: ExternalId) -> Result<Option<Message>, StoreError> {
+    async fn unmatched_message(&self, external_id: ExternalId) -> Result<Option<Message>, StoreError> {
         self.db
-            .read(move |connection| messages::kept(connection, &external_id))
+            .read(move |connection| messages::unmatched_message(connection, &external_id))
             .await
     }
 

@@ -67,7 +67,7 @@ async fn read_all(store: &PostgresStore, opening: &Opening) -> Result<(), StoreE
     store.thread(opening.ticket.reference).await?;
     store.open(again).await?;
     store.open_tickets(5).await?;
-    store.handed("SM1".parse().unwrap()).await?;
+    store.sent_notification("SM1".parse().unwrap()).await?;
     store.overtaken(now(), 9).await?;
     store.keep_receipt(receipt(), now()).await?;
     store.store_unmatched(kept("SM2", QuestionUpdate::None)).await?;

@@ -59,7 +59,7 @@ async fn make(call: Call, fixture: &Fixture, opening: &Opening) -> Result<(), St
         OpenTickets => store.open_tickets(5).await.map(drop),
         Question => store.question(fixture.message(now()).from.unwrap()).await.map(drop),
         PickedBy => store.picked(PICK.parse().unwrap()).await.map(drop),
-        HandedAs => store.handed(HANDED.parse().unwrap()).await.map(drop),
+        HandedAs => store.sent_notification(HANDED.parse().unwrap()).await.map(drop),
         KeepReceipt => store.keep_receipt(receipt(), now()).await,
     }
 }

@@ -100,7 +100,7 @@ pub trait OperatorQueries: Send + Sync {
     async fn attach(&self, attach: Attach) -> Result<AttachResult, StoreError>;
 
     /// Returns up to `limit` entries of the audit log, of one ticket or of all, newest first, older than `before`.
-    async fn trail(
+    async fn audit_log(
         &self,
         of: Option<TicketId>,
         before: Option<AuditEntryId>,

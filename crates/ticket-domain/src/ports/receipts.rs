@@ -42,7 +42,7 @@ pub enum StatusUpdate {
 #[async_trait]
 pub trait Receipts: Send + Sync {
     /// Returns the notification whose current or previous message has this external id.
-    async fn handed(&self, external_id: ExternalId) -> Result<Option<SentNotification>, StoreError>;
+    async fn sent_notification(&self, external_id: ExternalId) -> Result<Option<SentNotification>, StoreError>;
 
     /// Changes the notification that was delivered under this external id, and returns whether it did. Progress never goes
     /// backwards, and a message that arrived can no longer be refused. A refused message keeps its external id as a

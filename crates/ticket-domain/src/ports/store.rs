@@ -246,7 +246,7 @@ pub trait TicketStore: Send + Sync {
     async fn find(&self, look_up: TicketLookup) -> Result<Option<Ticket>, StoreError>;
 
     /// Returns a ticket's summary, which costs much less than its thread.
-    async fn head(&self, reference: TicketRef) -> Result<Option<TicketSummary>, StoreError>;
+    async fn summary(&self, reference: TicketRef) -> Result<Option<TicketSummary>, StoreError>;
 
     /// Returns a ticket with its messages, in the order in which they were stored.
     async fn thread(&self, reference: TicketRef) -> Result<Option<Thread>, StoreError>;
@@ -256,7 +256,7 @@ pub trait TicketStore: Send + Sync {
     async fn append(&self, append: Append) -> Result<Appended, StoreError>;
 
     /// Returns the unmatched message of an external id.
-    async fn kept(&self, external_id: ExternalId) -> Result<Option<Message>, StoreError>;
+    async fn unmatched_message(&self, external_id: ExternalId) -> Result<Option<Message>, StoreError>;
 
     /// Stores an unmatched message, once per `external_id`, and updates its sender's question.
     async fn store_unmatched(&self, keep: StoreUnmatched) -> Result<StoredUnmatched, StoreError>;

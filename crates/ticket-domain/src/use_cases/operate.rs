@@ -159,7 +159,7 @@ impl Operate {
     /// # Errors
     ///
     /// [`OperateError::NoSuchTicket`] without such a ticket.
-    pub async fn trail(
+    pub async fn audit_log(
         &self,
         of: Option<TicketRef>,
         before: Option<AuditEntryId>,
@@ -169,7 +169,7 @@ impl Operate {
             Some(reference) => Some(self.ticket(reference).await?.id),
             None => None,
         };
-        Ok(self.desk.trail(of, before, limit).await?)
+        Ok(self.desk.audit_log(of, before, limit).await?)
     }
 
     async fn ticket(&self, reference: TicketRef) -> Result<Ticket, OperateError> {

@@ -244,7 +244,7 @@ impl ReceiveReply {
     /// thread, and so is the one to send.
     async fn told_of(&self, message: &Message, ticket: &Ticket) -> Result<Notification, StoreError> {
         let kept = match &message.external_id {
-            Some(id) => self.store.kept(id.clone()).await?,
+            Some(id) => self.store.unmatched_message(id.clone()).await?,
             None => None,
         };
         let text = kept.as_ref().unwrap_or(message).content.as_text();
@@ -281,7 +281,7 @@ impl ReceiveReply {
                 QuestionUpdate::Extend(question.id)
             }
             // About one message alone, or in too great a bustle, it does not matter what was open.
-            Some(question) if !question.is_run || look >= PATIENT_LOOKS => QuestionUpdate::Ask {
+            Some(question) if !question.is_batch || look >= PATIENT_LOOKS => QuestionUpdate::Ask {
                 question: question.clone(),
                 instead_of: Precondition::AnyQuestion,
             },

@@ -88,7 +88,7 @@ impl ReportReceipt {
             error_code,
             at: now,
         };
-        let Some(handed) = self.receipts.handed(receipt.external_id.clone()).await? else {
+        let Some(handed) = self.receipts.sent_notification(receipt.external_id.clone()).await? else {
             self.receipts.keep_receipt(receipt, now.minus(KEPT_FOR)).await?;
             return Ok(Reported::Unknown);
         };
@@ -107,7 +107,7 @@ impl ReportReceipt {
         let since = self.clock.now().minus(KEPT_FOR);
         let mut done = Vec::new();
         for receipt in self.receipts.overtaken(since, AT_ONCE).await? {
-            if let Some(handed) = self.receipts.handed(receipt.external_id.clone()).await? {
+            if let Some(handed) = self.receipts.sent_notification(receipt.external_id.clone()).await? {
                 done.push(self.apply(handed, &receipt).await?);
             }
             self.receipts.drop_receipt(receipt).await?;

@@ -108,7 +108,7 @@ impl ViewTicket {
                 state: None,
             });
         }
-        let head = self.store.head(reference).await?.ok_or(ViewError::NotFound)?;
+        let head = self.store.summary(reference).await?.ok_or(ViewError::NotFound)?;
         match (self.access, credentials.access_level(&head.keys)) {
             (Access::Private, AccessLevel::Anyone) => Err(ViewError::NotFound),
             (Access::Private | Access::Open, access_level) => Ok(Admitted {

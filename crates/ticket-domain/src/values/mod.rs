@@ -1,5 +1,6 @@
 //! The values that tickets are made of. Each owns its rule: a value that exists has passed it.
 
+mod cursor;
 mod email;
 mod enums;
 mod external;
@@ -8,11 +9,11 @@ mod keys;
 mod media;
 mod new;
 mod phone;
-mod place;
 mod search;
 mod text;
 mod timestamp;
 
+pub use cursor::{Cursor, InvalidCursor};
 pub use email::{Email, EmailError};
 pub use enums::{
     ActorKind, AuditKind, Awaiting, Channel, DeliveryRoute, DeliveryState, EventKind, MessageStatus, Priority,
@@ -24,7 +25,6 @@ pub use keys::{AccessKey, AccessKeyError, IdempotencyKey, IdempotencyKeyError};
 pub use media::{MediaUrl, MediaUrlError};
 pub use new::StrictText;
 pub use phone::{Phone, PhoneError};
-pub use place::{Cursor, InvalidCursor};
 pub use search::SearchText;
 pub use text::{CustomerName, MessageBody, MessageText, Subject, TextError};
 pub use timestamp::{Timestamp, TimestampError};

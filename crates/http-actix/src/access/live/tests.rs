@@ -81,8 +81,8 @@ impl TicketStore for Watched {
             State::Panicking => panic!("a fault of the store's own"),
         }
     }
-    async fn head(&self, reference: TicketRef) -> Result<Option<TicketSummary>, StoreError> {
-        self.inner.head(reference).await
+    async fn summary(&self, reference: TicketRef) -> Result<Option<TicketSummary>, StoreError> {
+        self.inner.summary(reference).await
     }
     async fn open(&self, opening: Opening) -> Result<OpenResult, StoreError> {
         self.inner.open(opening).await
@@ -96,8 +96,8 @@ impl TicketStore for Watched {
     async fn append(&self, append: Append) -> Result<Appended, StoreError> {
         self.inner.append(append).await
     }
-    async fn kept(&self, external_id: ExternalId) -> Result<Option<Message>, StoreError> {
-        self.inner.kept(external_id).await
+    async fn unmatched_message(&self, external_id: ExternalId) -> Result<Option<Message>, StoreError> {
+        self.inner.unmatched_message(external_id).await
     }
     async fn store_unmatched(&self, keep: StoreUnmatched) -> Result<StoredUnmatched, StoreError> {
         self.inner.store_unmatched(keep).await

@@ -13,10 +13,9 @@ use crate::{
         error_page,
         form_data::FormData,
         form_field::{FormField, InvalidFields},
-        form_token,
+        form_token, labels,
         layout::{Audience, Page, frame},
         return_to::{self, ReturnTo},
-        words,
     },
 };
 
@@ -115,7 +114,7 @@ impl FormPage<'_> {
             html! {
                 label {
                     input type="radio" id=[id] name=(PRIORITY.name) value=(priority) checked[priority == chosen];
-                    span { (words::priority(priority)) }
+                    span { (labels::priority(priority)) }
                 }
             }
         };

@@ -14,7 +14,7 @@ use super::{
     frame::{Framed, Tab},
     rejection::Rejection,
 };
-use crate::pages::{excerpt::beginning, words};
+use crate::pages::{excerpt::beginning, labels};
 
 /// The list beside a ticket, and on a page of its own.
 pub(super) struct List {
@@ -273,12 +273,12 @@ pub(super) fn priority_badge(priority: Priority) -> Markup {
     let is_urgent = priority == Priority::Urgent;
     let is_high = priority == Priority::High;
     html! {
-        span.badge .danger[is_urgent] .warn[is_high] .still[!is_urgent && !is_high] { (words::priority(priority)) }
+        span.badge .danger[is_urgent] .warn[is_high] .still[!is_urgent && !is_high] { (labels::priority(priority)) }
     }
 }
 
 pub(super) fn status_badge(status: Status) -> Markup {
-    html! { span.badge .still[status != Status::Open] { (words::status(status)) } }
+    html! { span.badge .still[status != Status::Open] { (labels::status(status)) } }
 }
 
 fn writer(sender: Sender) -> &'static str {

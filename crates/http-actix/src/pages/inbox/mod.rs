@@ -2,12 +2,13 @@
 //!
 //! - `session.rs`, `auth.rs`, `sign_in.rs`: who may come in, and that only they act. `rejection.rs`: error pages.
 //! - `frame.rs`, `attention.rs`, `flash.rs`: what stands around each page.
-//! - `filter.rs`, `list.rs`, `ticket.rs`, `acts.rs`: tickets. `unmatched.rs`, `notifications.rs`, `trail.rs`: the rest.
+//! - `filter.rs`, `list.rs`, `ticket.rs`, `acts.rs`: tickets. `unmatched.rs`, `notifications.rs`, `audit_log.rs`: the rest.
 //! - `events.rs`: the stream that tells an open page to look again.
 
 mod acts;
 mod age;
 mod attention;
+mod audit_log;
 mod auth;
 mod events;
 mod filter;
@@ -21,7 +22,6 @@ mod sign_in;
 #[cfg(test)]
 mod tests;
 mod ticket;
-mod trail;
 mod unmatched;
 
 use actix_web::{
@@ -43,7 +43,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         readable("/inbox/ticket/{reference}", ticket::page),
         readable("/inbox/unmatched", unmatched::page),
         readable("/inbox/notifications", notifications::page),
-        readable("/inbox/trail", trail::page),
+        readable("/inbox/trail", audit_log::page),
     ] {
         config.service(page.default_service(refusing("GET, HEAD")));
     }

@@ -15,18 +15,17 @@ use ticket_domain::{
 use super::{
     age::age,
     attention::{Counts, counted},
+    audit_log,
     auth::Operator,
     filter::{Filter, Query},
     frame::{Framed, Tab},
     list::{List, priority_badge, status_badge},
     rejection::Rejection,
-    trail,
 };
 use crate::pages::{
     excerpt::newest_within,
-    form_token,
+    form_token, labels,
     thread::{Side, some_messages},
-    words,
 };
 
 /// So many entries of its trail are shown.
@@ -55,7 +54,7 @@ struct View {
     counts: Counts,
     list: List,
     thread: Thread,
-    trail: Vec<AuditEntry>,
+    audit_log: Vec<AuditEntry>,
 }
 
 /// `GET /inbox/ticket/{ref}`
@@ -81,7 +80,7 @@ pub(super) async fn show(
     reference: TicketRef,
     draft: Draft<'_>,
 ) -> Result<HttpResponse, Rejection> {
-    let (counts, list, thread, trail) = tokio::try_join!(
+    let (counts, list, thread, audit_log) = tokio::try_join!(
         async { Counts::read(operator).await.map_err(Fault::Store) },
         async { List::read(operator).await.map_err(Fault::Store) },
         thread(view_ticket, reference),
@@ -95,7 +94,7 @@ pub(super) async fn show(
         counts,
         list,
         thread,
-        trail,
+        audit_log,
     };
     let status = match draft.fault {
         Some(_) => StatusCode::BAD_REQUEST,
@@ -137,7 +136,7 @@ async fn thread(view_ticket: &ViewTicket, reference: TicketRef) -> Result<Thread
 
 async fn trail_of(operator: &Operator, reference: TicketRef) -> Result<Vec<AuditEntry>, Fault> {
     let operate = &operator.operate;
-    match operate.trail(Some(reference), None, TRAIL).await {
+    match operate.audit_log(Some(reference), None, TRAIL).await {
         Ok(entries) => Ok(entries),
         Err(OperateError::Store(error)) => Err(Fault::Store(error)),
         Err(OperateError::NoSuchTicket | OperateError::NoSuchMessage | OperateError::InAnotherThread(_)) => {
@@ -155,9 +154,11 @@ impl View {
             query: Filter::of(&operator.query).query(),
         };
         let list = self.list.pane(operator, Some(ticket.reference));
-        let trail = self.trail(operator);
+        let audit_log = self.audit_log(operator);
         let addresses = ADDRESSES * forms.query.after("").len();
-        let left = BYTES.saturating_sub(list.0.len() + trail.0.len() + addresses).max(TALK);
+        let left = BYTES
+            .saturating_sub(list.0.len() + audit_log.0.len() + addresses)
+            .max(TALK);
         html! {
             div.panes.opened {
                 (list)
@@ -167,7 +168,7 @@ impl View {
                         div.inner data-part="talk" {
                             (self.messages(&forms, left))
                             (self.delivery(operator))
-                            (trail)
+                            (audit_log)
                         }
                     }
                     (forms.reply(draft))
@@ -221,14 +222,14 @@ impl View {
         }
     }
 
-    fn trail(&self, operator: &Operator) -> Markup {
+    fn audit_log(&self, operator: &Operator) -> Markup {
         html! {
-            details #trail {
+            details #audit_log {
                 summary { "What was done here" }
-                @if self.trail.is_empty() {
+                @if self.audit_log.is_empty() {
                     p.quiet { "Nothing yet. Answers, and changes of status and priority, are noted here." }
                 } @else {
-                    (trail::entries(operator, &self.trail, false))
+                    (audit_log::entries(operator, &self.audit_log, false))
                 }
             }
         }
@@ -274,7 +275,7 @@ impl Forms<'_> {
                 div.choices role="group" aria-label="Priority" {
                     @for &priority in Priority::ALL {
                         @let is_now = priority == self.ticket.details.priority;
-                        button name="priority" value=(priority) aria-pressed=(is_now) { (words::priority(priority)) }
+                        button name="priority" value=(priority) aria-pressed=(is_now) { (labels::priority(priority)) }
                     }
                 }
             }
@@ -309,7 +310,7 @@ fn about(forms: &Forms<'_>) -> Markup {
             span.ref { (ticket.reference) }
             (status_badge(ticket.status))
             @if ticket.details.priority.is_pressing() { (priority_badge(ticket.details.priority)) }
-            span { "opened " (words::moment(ticket.created_at)) }
+            span { "opened " (labels::moment(ticket.created_at)) }
         }
         p.facts {
             b { (customer.name) }

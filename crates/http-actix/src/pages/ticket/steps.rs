@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use ticket_domain::{Delivery, DeliveryState, Thread};
 
-use crate::pages::words;
+use crate::pages::labels;
 
 /// One step of the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +89,7 @@ fn answered(state: DeliveryState) -> Vec<Step> {
 fn stand(state: DeliveryState) -> &'static str {
     match state {
         DeliveryState::Waiting => "Received",
-        _ => words::delivery(state),
+        _ => labels::delivery(state),
     }
 }
 
@@ -104,7 +104,7 @@ pub(super) fn progress(thread: &Thread) -> Markup {
     };
     let (sentence, more, since) = match answer {
         Some(at) => ("The team answered", None, at),
-        None => (stand(state), Some(words::delivery_means(state)), at),
+        None => (stand(state), Some(labels::delivery_means(state)), at),
     };
     html! {
         ol.steps {
@@ -114,7 +114,7 @@ pub(super) fn progress(thread: &Thread) -> Markup {
                 }
             }
         }
-        p.stand { strong { (sentence) } " " span.quiet { (words::moment(since)) } }
+        p.stand { strong { (sentence) } " " span.quiet { (labels::moment(since)) } }
         @if let Some(more) = more { p.quiet { (more) } }
     }
 }

@@ -13,9 +13,9 @@ use crate::{
     pages::{
         Site,
         excerpt::newest,
+        labels,
         layout::{Audience, Page, frame},
         thread::{self, Side},
-        words,
     },
 };
 
@@ -56,7 +56,7 @@ impl<'a> TicketPage<'a> {
                     // Whoever comes here by the fragment has the focus here, before the box.
                     div #end tabindex="-1" { span.sr { "End of the messages" } }
                     div.state data-part="state" {
-                        @if let Some(means) = words::status_means(ticket.status, can_write) { p.notice { (means) } }
+                        @if let Some(means) = labels::status_means(ticket.status, can_write) { p.notice { (means) } }
                     }
                     @if can_write { (reply_box(self.reply, &self.page(self.all))) }
                 }
@@ -87,14 +87,14 @@ impl<'a> TicketPage<'a> {
                 p.row {
                     span.ref { (ticket.reference) }
                     span data-part="badges" {
-                        span class=(tone) { (words::status(ticket.status)) } " "
+                        span class=(tone) { (labels::status(ticket.status)) } " "
                         @if ticket.details.priority.is_pressing() {
-                            span.badge.warn { (words::priority(ticket.details.priority)) }
+                            span.badge.warn { (labels::priority(ticket.details.priority)) }
                         }
                     }
                 }
                 h1 dir="auto" { (ticket.details.subject) }
-                p.quiet { "Opened " (words::moment(ticket.created_at)) }
+                p.quiet { "Opened " (labels::moment(ticket.created_at)) }
             }
         }
     }

@@ -1,4 +1,4 @@
-//! `/inbox/trail`: who changed what. There is one token, so it tells what was done and when, not by whom.
+//! `/inbox/audit_log`: who changed what. There is one token, so it tells what was done and when, not by whom.
 
 use actix_web::{HttpResponse, http::StatusCode};
 use maud::{Markup, html};
@@ -12,17 +12,17 @@ use super::{
     frame::{Framed, Tab},
     rejection::Rejection,
 };
-use crate::pages::words;
+use crate::pages::labels;
 
 /// How many entries a page has.
 const LISTED: u16 = 50;
 
-/// `GET /inbox/trail`
+/// `GET /inbox/audit_log`
 pub(super) async fn page(operator: Operator) -> Result<HttpResponse, Rejection> {
     let before = Uuid::try_parse(operator.query.get("before")).ok().map(AuditEntryId);
     let read = async {
         let operate = &operator.operate;
-        match operate.trail(None, before, LISTED).await {
+        match operate.audit_log(None, before, LISTED).await {
             Ok(entries) => Ok(entries),
             Err(OperateError::Store(error)) => Err(error),
             // Nothing was asked of one ticket or one message.
@@ -31,10 +31,10 @@ pub(super) async fn page(operator: Operator) -> Result<HttpResponse, Rejection> 
             }
         }
     };
-    let (counts, trail) =
+    let (counts, audit_log) =
         tokio::try_join!(Counts::read(&operator), read).map_err(|error| operator.store_down(&error))?;
-    let is_full = trail.len() == usize::from(LISTED);
-    let older = trail.last().filter(|_| is_full).map(|last| {
+    let is_full = audit_log.len() == usize::from(LISTED);
+    let older = audit_log.last().filter(|_| is_full).map(|last| {
         let query = Query::default().with("before", last.stamp.id);
         operator.at(&query.after("/inbox/trail"))
     });
@@ -43,12 +43,12 @@ pub(super) async fn page(operator: Operator) -> Result<HttpResponse, Rejection> 
             h1 { "Trail" }
             p.lead { "What operators did, the newest first." }
             div data-part="items" {
-                @if trail.is_empty() {
+                @if audit_log.is_empty() {
                     div.empty {
                         p { @if before.is_some() { "That was all." } @else { "Nothing yet." } }
                         p.quiet { "Every answer, every change of status or priority, every message that is attached and every notification that is sent again is noted here." }
                     }
-                } @else { (entries(&operator, &trail, true)) }
+                } @else { (entries(&operator, &audit_log, true)) }
                 @if let Some(older) = older {
                     nav.pages aria-label="Pages" { a.button.plain.small rel="next" href=(older) { "Older" } }
                 }
@@ -65,12 +65,12 @@ pub(super) async fn page(operator: Operator) -> Result<HttpResponse, Rejection> 
 }
 
 /// Entries of the trail, of one ticket or of all.
-pub(super) fn entries(operator: &Operator, trail: &[AuditEntry], names_ticket: bool) -> Markup {
+pub(super) fn entries(operator: &Operator, audit_log: &[AuditEntry], names_ticket: bool) -> Markup {
     html! {
-        ol.trail {
-            @for entry in trail {
+        ol.audit_log {
+            @for entry in audit_log {
                 li {
-                    span.when { (words::moment(entry.stamp.at)) }
+                    span.when { (labels::moment(entry.stamp.at)) }
                     span {
                         (what(operator, entry))
                         @if let Some(name) = entry.stamp.by.name() { " · by " (name) }
@@ -94,8 +94,8 @@ fn what(operator: &Operator, entry: &AuditEntry) -> Markup {
     };
     html! {
         @match entry.act {
-            AuditAction::Status { from, to } => { "Status: " (words::status(from)) " → " b { (words::status(to)) } },
-            AuditAction::Priority { from, to } => { "Priority: " (words::priority(from)) " → " b { (words::priority(to)) } },
+            AuditAction::Status { from, to } => { "Status: " (labels::status(from)) " → " b { (labels::status(to)) } },
+            AuditAction::Priority { from, to } => { "Priority: " (labels::priority(from)) " → " b { (labels::priority(to)) } },
             AuditAction::Reply(id) => { "Wrote " (message("an answer", id)) },
             AuditAction::Attach(id) => { "Attached " (message("a message", id)) },
             AuditAction::Redeliver(_) => "Had a notification sent again",

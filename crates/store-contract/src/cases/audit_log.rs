@@ -13,8 +13,8 @@ use crate::{
     fixture::{append_to, at, at_once, dead, delivered, diverted, fallback, later, retry_at},
 };
 
-async fn trail(fixture: &Fixture, of: Option<TicketId>) -> Vec<AuditEntry> {
-    fixture.store().trail(of, None, 1_000).await.unwrap()
+async fn audit_log(fixture: &Fixture, of: Option<TicketId>) -> Vec<AuditEntry> {
+    fixture.store().audit_log(of, None, 1_000).await.unwrap()
 }
 
 /// A notification of a ticket of its own that was given up at `seconds`, on its first way or another.
@@ -33,7 +33,7 @@ async fn given_up(fixture: &Fixture, route: DeliveryRoute, seconds: i64) -> Noti
 
 /// The newest entry comes first, of one ticket or of all; pages hold each once.
 pub async fn the_trail_is_read_newest_first_in_pages(fixture: &Fixture) {
-    assert_eq!(trail(fixture, None).await, []);
+    assert_eq!(audit_log(fixture, None).await, []);
     let tickets = [fixture.opened(at(0)).await.ticket, fixture.opened(at(0)).await.ticket];
     let mut expected = Vec::new();
     for number in 0..7 {
@@ -54,7 +54,7 @@ pub async fn the_trail_is_read_newest_first_in_pages(fixture: &Fixture) {
         };
         fixture.store().append(append).await.unwrap();
     }
-    assert_eq!(trail(fixture, None).await, expected);
+    assert_eq!(audit_log(fixture, None).await, expected);
     for ticket in [None, Some(&tickets[0]), Some(&tickets[1])] {
         let of_this = |entry: &&AuditEntry| ticket.is_none_or(|ticket| entry.reference == Some(ticket.reference));
         let expected: Vec<AuditEntry> = expected.iter().filter(of_this).cloned().collect();
@@ -63,7 +63,7 @@ pub async fn the_trail_is_read_newest_first_in_pages(fixture: &Fixture) {
             let mut all = Vec::new();
             let mut before: Option<AuditEntryId> = None;
             loop {
-                let page = fixture.store().trail(of, before, limit).await.unwrap();
+                let page = fixture.store().audit_log(of, before, limit).await.unwrap();
                 assert!(page.len() <= usize::from(limit));
                 let Some(last) = page.last() else {
                     break;
@@ -75,7 +75,7 @@ pub async fn the_trail_is_read_newest_first_in_pages(fixture: &Fixture) {
         }
     }
     let nobody = fixture.ticket(at(0)).id;
-    assert_eq!(trail(fixture, Some(nobody)).await, []);
+    assert_eq!(audit_log(fixture, Some(nobody)).await, []);
 }
 
 /// What was done to several tickets is in the trail of all, and in none of one.
@@ -95,7 +95,7 @@ pub async fn what_was_done_to_many_is_in_no_ticket_s_trail(fixture: &Fixture) {
     };
     fixture.store().change(update).await.unwrap();
     let of = async |ticket| -> Vec<AuditAction> {
-        trail(fixture, ticket)
+        audit_log(fixture, ticket)
             .await
             .into_iter()
             .map(|entry| entry.act)
@@ -145,8 +145,8 @@ pub async fn sending_again_is_noted_if_it_was_done(fixture: &Fixture) {
         entry(notes[1], waiting.ticket.reference, waiting.notification.id),
         entry(notes[0], reference, given_up),
     ];
-    assert_eq!(trail(fixture, None).await, expected);
-    assert_eq!(trail(fixture, Some(waiting.ticket.id)).await, expected[..1]);
+    assert_eq!(audit_log(fixture, None).await, expected);
+    assert_eq!(audit_log(fixture, Some(waiting.ticket.id)).await, expected[..1]);
 }
 
 /// Everything that was given up in its own words is due at once and begins its schedule anew; nothing else changes.
@@ -155,7 +155,7 @@ pub async fn the_dead_are_sent_again_at_once(fixture: &Fixture) {
     let store = fixture.store();
     let nothing = fixture.note(at(0));
     assert_eq!(store.redeliver_dead(nothing).await.unwrap(), 0);
-    assert_eq!(trail(fixture, None).await, []);
+    assert_eq!(audit_log(fixture, None).await, []);
 
     let mut ids = BTreeSet::new();
     for seconds in [0, 10, 20] {
@@ -195,7 +195,7 @@ pub async fn the_dead_are_sent_again_at_once(fixture: &Fixture) {
         act: AuditAction::RedeliverDead(3),
     };
     assert_eq!(store.redeliver_dead(fixture.note(at(101))).await.unwrap(), 0);
-    assert_eq!(trail(fixture, None).await, [entry]);
+    assert_eq!(audit_log(fixture, None).await, [entry]);
     // The operator's word was given: none of them is held again.
     for claimed in claimed {
         fixture.settled(&claimed, delivered(at(101), None)).await;
@@ -252,7 +252,7 @@ pub async fn the_dead_are_sent_again_once(fixture: &Fixture) {
         }))
         .await;
         assert_eq!(counts.iter().sum::<u64>(), 3, "{counts:?}");
-        let noted = trail(fixture, None).await.into_iter().map(|entry| match entry.act {
+        let noted = audit_log(fixture, None).await.into_iter().map(|entry| match entry.act {
             AuditAction::RedeliverDead(count) => count,
             other => panic!("expected `RedeliverDead`, got {other:?}"),
         });

@@ -30,7 +30,7 @@ pub(crate) struct KeyedSemaphore<K> {
 /// A place that is taken for as long as this lives.
 #[derive(Debug)]
 pub(crate) struct Permit<K: Eq + Hash> {
-    places: Arc<KeyedSemaphore<K>>,
+    permits: Arc<KeyedSemaphore<K>>,
     holder: K,
 }
 
@@ -52,7 +52,7 @@ impl<K: Copy + Eq + Hash> KeyedSemaphore<K> {
         }
         *count += 1;
         Ok(Permit {
-            places: self.clone(),
+            permits: self.clone(),
             holder,
         })
     }
@@ -66,7 +66,7 @@ impl<K> KeyedSemaphore<K> {
 
 impl<K: Eq + Hash> Drop for Permit<K> {
     fn drop(&mut self) {
-        let mut taken = self.places.taken();
+        let mut taken = self.permits.taken();
         if let Some(count) = taken.get_mut(&self.holder) {
             *count -= 1;
             if *count == 0 {
@@ -148,15 +148,15 @@ mod tests {
 
     #[test]
     fn each_holder_has_so_many_places_and_leaves_nothing_behind() {
-        let places = KeyedSemaphore::new(2);
-        let first = places.take('a').unwrap();
-        let second = places.take('a').unwrap();
-        assert!(places.take('a').is_err());
-        let other = places.take('b').unwrap();
+        let permits = KeyedSemaphore::new(2);
+        let first = permits.take('a').unwrap();
+        let second = permits.take('a').unwrap();
+        assert!(permits.take('a').is_err());
+        let other = permits.take('b').unwrap();
         drop(first);
-        drop(places.take('a').unwrap());
+        drop(permits.take('a').unwrap());
         drop((second, other));
-        assert!(places.taken().is_empty());
+        assert!(permits.taken().is_empty());
         // Nor does one who finds no place.
         let none = KeyedSemaphore::new(0);
         assert!(none.take('a').is_err());
