@@ -9,7 +9,7 @@
 //!   held back.
 //! - `control.rs`, `form_field.rs`: form controls, and what is wrong with a field.
 //! - `thread.rs`, `excerpt.rs`: messages as chat shows them, and which of many are shown at first.
-//! - `words.rs`: labels for statuses and times.
+//! - `labels.rs`: labels for statuses and times.
 //!
 //! Pages call the same use cases as the API and hold no rules of their own.
 
