@@ -53,11 +53,7 @@ static FOUND: LazyLock<Found> = LazyLock::new(|| {
         let opened = runtime.block_on(store.open(opening));
         opened.expect("room for a ticket");
     }
-    Found {
-        runtime,
-        store,
-        words,
-    }
+    Found { runtime, store, words }
 });
 
 fuzz_target!(|data: &[u8]| -> Corpus {
