@@ -44,7 +44,7 @@ impl World {
 
     /// How many heads and how many threads were read since the last time.
     fn read(&self) -> (usize, usize) {
-        (self.store.take_calls("head"), self.store.take_calls("thread"))
+        (self.store.take_calls("summary"), self.store.take_calls("thread"))
     }
 }
 
