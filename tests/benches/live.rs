@@ -59,7 +59,7 @@ async fn open_streams(server: &TestServer, tickets: &[String]) -> JoinSet<Heard>
     let mut streams = JoinSet::new();
     for reference in tickets.iter().chain(repeat_n(&tickets[0], STREAMS - tickets.len())) {
         let stream = open_stream(server, reference).await;
-        streams.spawn(on_change(stream, reference.clone()));
+        streams.spawn(listen(stream, reference.clone()));
     }
     println!(
         "  {STREAMS} streams:           {:.1} KiB of memory each, {} open files more",
@@ -78,7 +78,7 @@ async fn open_stream(server: &TestServer, reference: &str) -> BufReader<TcpStrea
     stream
 }
 
-async fn on_change(mut stream: BufReader<TcpStream>, reference: String) -> Heard {
+async fn listen(mut stream: BufReader<TcpStream>, reference: String) -> Heard {
     read_until(&mut stream, NEWS).await;
     (reference, Instant::now())
 }

@@ -166,7 +166,7 @@ async fn messages(following: &mut Subscription) -> Option<usize> {
 }
 
 /// Lets every task that can go on do so, without the clock moving.
-async fn record_attempt() {
+async fn let_tasks_run() {
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }
@@ -200,7 +200,7 @@ async fn news_without_a_change_and_news_of_others_are_not_told() {
     assert_eq!(messages(&mut following).await, Some(1));
     world.live.on_change(ChangeEvent::Unmatched);
     world.add(&other, 1).await;
-    record_attempt().await;
+    let_tasks_run().await;
     assert_eq!(world.store.reads(), 1);
     world.live.on_change(ChangeEvent::Ticket(ticket.id));
     world.store.wait_for_reads(2).await;
@@ -215,14 +215,14 @@ async fn many_followers_cost_one_read_a_change() {
     for following in &mut followings {
         assert_eq!(messages(following).await, Some(1));
     }
-    record_attempt().await;
+    let_tasks_run().await;
     let before = world.store.reads();
     assert!(before <= 2, "{before}");
     world.add(&ticket, 1).await;
     for following in &mut followings {
         assert_eq!(messages(following).await, Some(2));
     }
-    record_attempt().await;
+    let_tasks_run().await;
     assert_eq!(world.store.reads(), before + 1);
     assert_eq!(world.entries(), 1);
 }
@@ -244,7 +244,7 @@ async fn changes_during_a_read_are_one_more_read() {
     while last < 12 {
         last = messages(&mut following).await.unwrap();
     }
-    record_attempt().await;
+    let_tasks_run().await;
     assert_eq!(world.store.reads(), 3);
 }
 
@@ -366,11 +366,11 @@ async fn the_last_follower_who_leaves_ends_the_reading() {
     assert_eq!(messages(&mut first).await, Some(2));
     drop(first);
     assert_eq!(world.entries(), 0);
-    record_attempt().await;
+    let_tasks_run().await;
     let before = world.store.reads();
     world.add(&ticket, 2).await;
     tokio::time::advance(LOOK_AGAIN * 2).await;
-    record_attempt().await;
+    let_tasks_run().await;
     assert_eq!(world.store.reads(), before);
 }
 
@@ -383,7 +383,7 @@ async fn a_follower_may_leave_while_the_ticket_is_being_read() {
         let following = world.follow(&tickets[0]);
         world.store.wait_for_reads(round).await;
         drop(following);
-        record_attempt().await;
+        let_tasks_run().await;
     }
     assert_eq!(world.entries(), 0);
     // None of them took a place along.
@@ -403,7 +403,7 @@ async fn few_tickets_are_read_at_once_however_many_are_followed() {
     }
     world.store.gate.forget_permits(ALWAYS);
     world.live.on_change(ChangeEvent::Resync);
-    record_attempt().await;
+    let_tasks_run().await;
     assert_eq!(world.store.reads(), 50 + READS_AT_ONCE);
     world.store.gate.add_permits(ALWAYS);
     world.store.wait_for_reads(100).await;

@@ -56,7 +56,7 @@ pub(super) async fn page(operator: Operator) -> Result<HttpResponse, Rejection> 
         }
     };
     let framed = Framed {
-        room: Tab::Trail,
+        tab: Tab::AuditLog,
         title: "Trail",
         counts: &counts,
         main,

@@ -8,47 +8,47 @@ use super::{attention::Counts, auth::Operator, flash, rejection::respond};
 /// The pages that the head leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tab {
-    TicketPage,
+    Tickets,
     Unmatched,
     Notifications,
-    Trail,
+    AuditLog,
 }
 
 impl Tab {
-    const ALL: [Self; 4] = [Self::TicketPage, Self::Unmatched, Self::Notifications, Self::Trail];
+    const ALL: [Self; 4] = [Self::Tickets, Self::Unmatched, Self::Notifications, Self::AuditLog];
 
     pub(super) fn name(self) -> &'static str {
         match self {
-            Self::TicketPage => "Tickets",
+            Self::Tickets => "Tickets",
             Self::Unmatched => "Unmatched",
             Self::Notifications => "Notifications",
-            Self::Trail => "Trail",
+            Self::AuditLog => "Trail",
         }
     }
 
     pub(super) fn path(self) -> &'static str {
         match self {
-            Self::TicketPage => "/inbox",
+            Self::Tickets => "/inbox",
             Self::Unmatched => "/inbox/unmatched",
             Self::Notifications => "/inbox/notifications",
-            Self::Trail => "/inbox/trail",
+            Self::AuditLog => "/inbox/trail",
         }
     }
 
     /// How much waits there, and what is counted.
     fn count(self, counts: &Counts) -> (u64, &'static str) {
         match self {
-            Self::TicketPage => (counts.waiting(), "waiting for you"),
+            Self::Tickets => (counts.waiting(), "waiting for you"),
             Self::Unmatched => (counts.unmatched(), "unmatched"),
             Self::Notifications => (counts.stuck(), "failed or held"),
-            Self::Trail => (0, ""),
+            Self::AuditLog => (0, ""),
         }
     }
 }
 
 /// A page of the inbox.
 pub(super) struct Framed<'a> {
-    pub(super) room: Tab,
+    pub(super) tab: Tab,
     pub(super) title: &'a str,
     pub(super) counts: &'a Counts,
     /// Everything within `<main>`.
@@ -60,7 +60,7 @@ impl Framed<'_> {
         let body = html! {
             a.skip href="#main" { "Skip to content" }
             div.inbox data-events=(operator.at("/inbox/events")) {
-                (head(operator, self.room, self.counts))
+                (head(operator, self.tab, self.counts))
                 div.desk {
                     (self.counts.line(operator))
                     (flash::notice(&operator.site, &operator.query))
@@ -79,10 +79,10 @@ fn head(operator: &Operator, here: Tab, counts: &Counts) -> Markup {
         header.rail {
             a.brand href=(operator.at("/inbox")) { (operator.site.settings.site_name) }
             nav aria-label="Inbox" data-part="nav" {
-                @for room in Tab::ALL {
-                    @let (count, what) = room.count(counts);
-                    a href=(operator.at(room.path())) aria-current=[(room == here).then_some("page")] {
-                        (room.name())
+                @for tab in Tab::ALL {
+                    @let (count, what) = tab.count(counts);
+                    a href=(operator.at(tab.path())) aria-current=[(tab == here).then_some("page")] {
+                        (tab.name())
                         @if count > 0 { " " span.count { (count) span.sr { " " (what) } } }
                     }
                 }

@@ -40,7 +40,7 @@ pub(super) async fn page(operator: Operator) -> Result<HttpResponse, Rejection> 
         }
     };
     let framed = Framed {
-        room: Tab::TicketPage,
+        tab: Tab::Tickets,
         title: "Tickets",
         counts: &counts,
         main,

@@ -60,7 +60,7 @@ pub(super) async fn page(operator: Operator, outbox: Data<dyn Outbox>) -> Result
         }
     };
     let framed = Framed {
-        room: Tab::Notifications,
+        tab: Tab::Notifications,
         title: "Notifications",
         counts: &counts,
         main,

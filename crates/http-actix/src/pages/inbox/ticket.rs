@@ -101,7 +101,7 @@ pub(super) async fn show(
         None => StatusCode::OK,
     };
     let framed = Framed {
-        room: Tab::TicketPage,
+        tab: Tab::Tickets,
         title: view.thread.ticket.details.subject.as_str(),
         counts: &view.counts,
         main: view.main(operator, &draft),

@@ -144,7 +144,7 @@ async fn show(operator: &Operator, fault: Option<Fault>) -> Result<HttpResponse,
         }
     };
     let framed = Framed {
-        room: Tab::Unmatched,
+        tab: Tab::Unmatched,
         title: "Unmatched",
         counts: &counts,
         main,
