@@ -16,8 +16,9 @@ use crate::api::{
     get_ticket::reference_of,
     idempotency::mark_replayed,
     keys::{from_head, ticket_key},
-    openapi::BodyProblems,
+    openapi::IdempotencyHeader,
     problem::Problem,
+    success::Success,
 };
 use crate::validation::{Field, present};
 use crate::{access::AccessControl, state::part};
@@ -27,10 +28,9 @@ use crate::{access::AccessControl, state::part};
 #[schema(as = NewMessage, example = json!({ "message": "The second parcel was broken too." }))]
 pub(crate) struct NewMessage {
     /// 1–5,000 characters. Line breaks and tabs are welcome.
-    #[serde(default)]
     #[garde(custom(present), dive)]
     #[schema(
-        value_type = String, required = true, min_length = 1, max_length = 5_000,
+        value_type = String, min_length = 1, max_length = 5_000,
         example = "The second parcel was broken too."
     )]
     message: Field<MessageText>,
@@ -48,9 +48,6 @@ impl Document for NewMessage {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AddedMessage {
-    /// Always true.
-    #[schema(example = true)]
-    ok: bool,
     #[schema(example = "T-20250115-1234")]
     ticket_ref: String,
     message_id: Uuid,
@@ -62,12 +59,11 @@ pub(crate) struct AddedMessage {
 pub(crate) fn created(added: &Added) -> HttpResponse {
     let mut response = HttpResponse::Created();
     mark_replayed(&mut response, added.replayed);
-    response.json(AddedMessage {
-        ok: true,
+    response.json(Success::new(AddedMessage {
         ticket_ref: added.reference.to_string(),
         message_id: added.message.0,
         created_at: added.at.to_string(),
-    })
+    }))
 }
 
 /// The ticket key that the caller shows, right or wrong. A request without one can't turn out to be allowed, so it is
@@ -88,29 +84,19 @@ from_head!(Writer, |request| {
     post,
     path = "/api/ticket/{ticketRef}/messages",
     tag = "Tickets",
-    operation_id = "addMessage",
     params(
-        ("ticketRef" = String, Path, description = "The reference, in upper or lower case.", example = "T-20250115-1234"),
         ("key" = Option<String>, Query, description = "The customer's key, from the ticket's address."),
-        (
-            "Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
-            description = "Printable ASCII. For 24 hours the same key with the same request gives the same message."
-        ),
+        IdempotencyHeader,
     ),
     request_body = NewMessage,
     responses(
-        BodyProblems,
-        (status = 201, description = "The message is in the thread.", body = AddedMessage, headers(
-            ("Idempotent-Replayed" = String, description = "`true` if this answers a repeated request."),
-        )),
+        (status = 201, description = "The message is in the thread.", body = AddedMessage),
         (status = 401, description = "`unauthorized`: the caller may read the ticket, but `key` is not its customer's."),
         (
             status = 404,
             description = "`ticket_not_found`: there is none, or tickets are private and `key` is not one of this ticket."
         ),
         (status = 429, description = "`rate_limited`: too many requests without a valid key."),
-        (status = 422, description = "`idempotency_key_reused`: the key came with another request."),
-        (status = 500, description = "`storage_unavailable` or `internal`: most likely nothing was stored. Repeat the request with the same `Idempotency-Key`: it is stored only once."),
     )
 )]
 pub(crate) async fn add_message(

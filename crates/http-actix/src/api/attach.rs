@@ -11,9 +11,9 @@ use crate::api::{
     body::{Body, Document},
     deadline::with_timeout,
     keys::Operator,
-    openapi::{BodyProblems, OperatorProblems},
     problem::{Code, Problem},
     schemas::SenderSchema,
+    success::success,
 };
 use crate::validation::{AnyReference, Field, present};
 
@@ -23,15 +23,13 @@ use crate::validation::{AnyReference, Field, present};
 #[schema(as = AttachMessage, example = json!({ "ticketRef": "T-20250115-1234" }))]
 pub(crate) struct AttachMessage {
     /// The reference, in upper or lower case.
-    #[serde(default)]
     #[garde(custom(present), dive)]
-    #[schema(value_type = String, required = true, example = "T-20250115-1234")]
+    #[schema(value_type = String, example = "T-20250115-1234")]
     ticket_ref: Field<AnyReference>,
     /// Who wrote the message: `customer`, `manager` or `agent`. Absent or null: the manager if it came from a manager's
     /// number, else the customer.
-    #[serde(default)]
     #[garde(dive)]
-    #[schema(value_type = Option<SenderSchema>, required = false)]
+    #[schema(value_type = Option<SenderSchema>)]
     sender: Field<Sender>,
 }
 
@@ -49,9 +47,6 @@ impl Document for AttachMessage {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AttachedMessage {
-    /// Always true.
-    #[schema(example = true)]
-    ok: bool,
     /// The ticket whose thread it is in.
     #[schema(example = "T-20250115-1234")]
     ticket_ref: String,
@@ -69,13 +64,9 @@ pub(crate) struct AttachedMessage {
     post,
     path = "/api/unmatched/{id}/attach",
     tag = "Operators",
-    operation_id = "attachMessage",
     params(("id" = Uuid, Path, description = "The message's id.")),
     request_body = AttachMessage,
-    security(("operator" = [])),
     responses(
-        BodyProblems,
-        OperatorProblems,
         (status = 200, description = "The message is in the thread.", body = AttachedMessage),
         (
             status = 404,
@@ -85,7 +76,7 @@ pub(crate) struct AttachedMessage {
         (status = 500, description = "`storage_unavailable` or `internal`: nothing was changed."),
     )
 )]
-pub(crate) async fn attach(
+pub(crate) async fn attach_message(
     Operator(by): Operator,
     Body((reference, sender)): Body<AttachMessage>,
     operate: Data<Operate>,
@@ -95,8 +86,7 @@ pub(crate) async fn attach(
         .map_err(|_| Problem::with_detail(Code::NotFound, "There is no such message."))?;
     let reference = reference.ok_or_else(|| Problem::new(Code::TicketNotFound))?;
     let attached = with_timeout(operate.attach(MessageId(id), reference, sender, by)).await?;
-    Ok(HttpResponse::Ok().json(AttachedMessage {
-        ok: true,
+    Ok(success(AttachedMessage {
         ticket_ref: attached.reference.to_string(),
         message_id: attached.message.0,
         duplicate: attached.duplicate,

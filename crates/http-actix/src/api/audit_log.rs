@@ -9,12 +9,12 @@ use uuid::Uuid;
 
 use crate::api::{
     keys::Operator,
-    openapi::OperatorProblems,
     params::{LastId, PageSize, Params, next},
     problem::{Code, Problem},
     schemas::{ActSchema, ActorSchema},
+    success::success,
 };
-use crate::validation::{AnyReference, Field, blank_is_missing};
+use crate::validation::{AnyReference, LenientField};
 
 /// The page that is wanted. An empty parameter counts as absent.
 #[derive(Deserialize, Validate, IntoParams)]
@@ -22,20 +22,17 @@ use crate::validation::{AnyReference, Field, blank_is_missing};
 #[into_params(parameter_in = Query)]
 pub(crate) struct AuditLogParams {
     /// Only entries of this ticket.
-    #[serde(default, deserialize_with = "blank_is_missing")]
     #[garde(dive)]
     #[param(value_type = Option<String>, example = "T-20250115-1234")]
-    ticket_ref: Field<AnyReference>,
+    ticket_ref: LenientField<AnyReference>,
     /// Maximum number of entries, 1–100. Absent: 50.
-    #[serde(default, deserialize_with = "blank_is_missing")]
     #[garde(dive)]
     #[param(value_type = Option<u16>, minimum = 1, maximum = 100)]
-    limit: Field<PageSize>,
+    limit: LenientField<PageSize>,
     /// The `next` of the previous page, whose entries are newer.
-    #[serde(default, deserialize_with = "blank_is_missing")]
     #[garde(dive)]
     #[param(value_type = Option<Uuid>)]
-    before: Field<LastId>,
+    before: LenientField<LastId>,
 }
 
 /// What an operator did.
@@ -118,9 +115,6 @@ impl From<&AuditEntry> for AuditEntryBody {
 /// One page of the audit log.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct AuditLog {
-    /// Always true.
-    #[schema(example = true)]
-    ok: bool,
     entries: Vec<AuditEntryBody>,
     /// The `before` of the next page; null on the last one.
     #[schema(required = true)]
@@ -134,13 +128,9 @@ pub(crate) struct AuditLog {
     get,
     path = "/api/audit-log",
     tag = "Operators",
-    operation_id = "auditLog",
     params(AuditLogParams),
-    security(("operator" = [])),
     responses(
-        OperatorProblems,
         (status = 200, description = "A page of the audit log.", body = AuditLog),
-        (status = 400, description = "`validation_failed`: parameters are invalid."),
         (status = 404, description = "`ticket_not_found`"),
     )
 )]
@@ -156,8 +146,7 @@ pub(crate) async fn audit_log(
     let size = params.limit.good().unwrap_or_default();
     let before = params.before.good().map(|LastId(id)| AuditEntryId(id));
     let entries = operate.audit_log(reference, before, size.0).await?;
-    Ok(HttpResponse::Ok().json(AuditLog {
-        ok: true,
+    Ok(success(AuditLog {
         entries: entries.iter().map(AuditEntryBody::from).collect(),
         next: next(&entries, size, |entry| entry.stamp.id.0),
     }))

@@ -11,9 +11,9 @@ use crate::api::{
     deadline::with_timeout,
     get_ticket::{PathReference, TicketFacts},
     keys::Operator,
-    openapi::{BodyProblems, OperatorProblems},
     problem::Problem,
     schemas::{PrioritySchema, StatusSchema},
+    success::success,
 };
 use crate::validation::Field;
 
@@ -22,14 +22,12 @@ use crate::validation::Field;
 #[schema(as = ChangeTicket, example = json!({ "status": "resolved" }))]
 pub(crate) struct ChangeTicket {
     /// The new status. Absent or null: unchanged.
-    #[serde(default)]
     #[garde(custom(present_unless(&self.priority)), dive)]
-    #[schema(value_type = Option<StatusSchema>, required = false)]
+    #[schema(value_type = Option<StatusSchema>)]
     status: Field<Status>,
     /// The new priority. Absent or null: unchanged.
-    #[serde(default)]
     #[garde(dive)]
-    #[schema(value_type = Option<PrioritySchema>, required = false)]
+    #[schema(value_type = Option<PrioritySchema>)]
     priority: Field<Priority>,
 }
 
@@ -55,9 +53,6 @@ impl Document for ChangeTicket {
 /// The ticket after the change.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ChangedTicket<'a> {
-    /// Always true.
-    #[schema(example = true)]
-    ok: bool,
     #[schema(inline = false)]
     ticket: TicketFacts<'a>,
 }
@@ -69,17 +64,9 @@ pub(crate) struct ChangedTicket<'a> {
     patch,
     path = "/api/ticket/{ticketRef}",
     tag = "Operators",
-    operation_id = "changeTicket",
-    params(
-        ("ticketRef" = String, Path, description = "The reference, in upper or lower case.", example = "T-20250115-1234"),
-    ),
     request_body = ChangeTicket,
-    security(("operator" = [])),
     responses(
-        BodyProblems,
-        OperatorProblems,
         (status = 200, description = "The ticket after the change.", body = ChangedTicket),
-        (status = 404, description = "`ticket_not_found`"),
         (status = 500, description = "`storage_unavailable` or `internal`: nothing was changed."),
     )
 )]
@@ -90,8 +77,7 @@ pub(crate) async fn change_ticket(
     operate: Data<Operate>,
 ) -> Result<HttpResponse, Problem> {
     let ticket = with_timeout(operate.change(reference, patch, by)).await?;
-    Ok(HttpResponse::Ok().json(ChangedTicket {
-        ok: true,
+    Ok(success(ChangedTicket {
         ticket: TicketFacts::from(&ticket),
     }))
 }

@@ -123,9 +123,7 @@ fn last_event_id(request: &HttpRequest) -> LastEventId {
     get,
     path = "/api/ticket/{ticketRef}/events",
     tag = "Tickets",
-    operation_id = "followTicket",
     params(
-        ("ticketRef" = String, Path, description = "The reference, in upper or lower case.", example = "T-20250115-1234"),
         ("key" = Option<String>, Query, description = "The key from the ticket's address."),
         ("Last-Event-ID" = Option<String>, Header, description = "The `id` of the last event that the client has seen."),
         (
@@ -147,11 +145,9 @@ fn last_event_id(request: &HttpRequest) -> LastEventId {
             example = json!("retry: 2000\n\nevent: message\nid: 2.3-sent-1736937000000000\ndata: {…}\n\n"),
         ),
         (status = 429, description = "`rate_limited`: too many requests without a valid key, or too many streams are open."),
-        (status = 404, description = "`ticket_not_found`"),
-        (status = 500, description = "`storage_unavailable` or `internal`"),
     )
 )]
-pub(crate) async fn events(
+pub(crate) async fn follow_ticket(
     access: Data<AccessControl>,
     view_ticket: Data<ViewTicket>,
     subscriptions: Data<TicketSubscriptions>,

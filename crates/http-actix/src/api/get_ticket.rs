@@ -18,15 +18,13 @@ use crate::api::{
     keys::{Visitor, from_head},
     problem::{Code, Problem},
     schemas::{ChannelSchema, DeliverySchema, PrioritySchema, SenderSchema, StatusSchema},
+    success::Success,
 };
 
 /// A ticket with its messages, oldest first.
 #[derive(Serialize, ToSchema)]
 #[schema(as = TicketThread)]
 pub(crate) struct ThreadBody<'a> {
-    /// Always true.
-    #[schema(example = true)]
-    ok: bool,
     #[schema(inline = false)]
     ticket: TicketBody<'a>,
     messages: Vec<MessageBody<'a>>,
@@ -107,7 +105,6 @@ impl<'a> From<&'a Thread> for ThreadBody<'a> {
         }: &'a Thread,
     ) -> Self {
         Self {
-            ok: true,
             ticket: TicketBody::new(ticket, *delivery),
             messages: messages.iter().map(MessageBody::from).collect(),
         }
@@ -185,9 +182,7 @@ fn includes(known: &IfNoneMatch, tag: &EntityTag) -> bool {
     get,
     path = "/api/ticket/{ticketRef}",
     tag = "Tickets",
-    operation_id = "getTicket",
     params(
-        ("ticketRef" = String, Path, description = "The reference, in upper or lower case.", example = "T-20250115-1234"),
         ("key" = Option<String>, Query, description = "The key from the ticket's address."),
         ("If-None-Match" = Option<String>, Header, description = "The `ETag` of what the caller has."),
     ),
@@ -201,9 +196,6 @@ fn includes(known: &IfNoneMatch, tag: &EntityTag) -> bool {
             ("ETag" = String, description = "The same as before."),
             ("Cache-Control" = String, description = "`private, no-cache`"),
         )),
-        (status = 429, description = "`rate_limited`"),
-        (status = 404, description = "`ticket_not_found`"),
-        (status = 500, description = "`storage_unavailable` or `internal`"),
     )
 )]
 pub(crate) async fn get_ticket(
@@ -224,7 +216,7 @@ pub(crate) async fn get_ticket(
         .insert_header((ETAG, tag.to_string()))
         .insert_header((CACHE_CONTROL, "private, no-cache"));
     Ok(match changed {
-        Some(thread) => response.json(ThreadBody::from(&thread)),
+        Some(thread) => response.json(Success::new(ThreadBody::from(&thread))),
         None => response.finish(),
     })
 }
@@ -315,10 +307,9 @@ from_head!(PathReference, |request| reference_of(request).map(PathReference));
     get,
     path = "/api/ticket",
     tag = "Tickets",
-    operation_id = "getTicketWithoutReference",
     responses((status = 400, description = "`validation_failed`: `ticketRef` is missing."))
 )]
-pub(crate) async fn missing_reference() -> Result<HttpResponse, Problem> {
+pub(crate) async fn get_ticket_without_reference() -> Result<HttpResponse, Problem> {
     Err(Problem::field(
         "ticketRef",
         "required",

@@ -23,6 +23,7 @@ mod receive_inbound;
 mod reply;
 mod report_status;
 pub(crate) mod schemas;
+mod success;
 mod unmatched;
 
 use actix_cors::Cors;
@@ -62,9 +63,9 @@ pub(crate) fn routes(config: &mut web::ServiceConfig, allowed_origins: &[String]
         .service(readable("/health/live", health::live))
         .service(readable("/health/ready", health::ready))
         .service(readable("/metrics", metrics::metrics))
-        .service(readable("/api/openapi.json", openapi::document))
-        .service(readable("/docs", docs::page))
-        .service(readable("/docs/{asset}", docs::asset));
+        .service(readable("/api/openapi.json", openapi::openapi))
+        .service(readable("/docs", docs::docs))
+        .service(readable("/docs/{asset}", docs::docs_asset));
 }
 
 /// Endpoints for websites. PATCH on a ticket is for operators: it is not among the methods of [`cors`].
@@ -73,14 +74,14 @@ fn public_routes(config: &mut web::ServiceConfig, allowed_origins: &[String]) {
     let create = web::post().to(create_ticket::create_ticket);
     let change = web::patch().to(change_ticket::change_ticket);
     // Not for HEAD: a stream's events are not known in advance.
-    let events = web::resource("/api/ticket/{ticketRef}/events").route(web::get().to(events::events));
+    let events = web::resource("/api/ticket/{ticketRef}/events").route(web::get().to(events::follow_ticket));
     config
         .service(
-            readable("/api/ticket", get_ticket::missing_reference)
+            readable("/api/ticket", get_ticket::get_ticket_without_reference)
                 .route(create)
                 .wrap(cors()),
         )
-        .service(readable("/api/ticket/", get_ticket::missing_reference).wrap(cors()))
+        .service(readable("/api/ticket/", get_ticket::get_ticket_without_reference).wrap(cors()))
         .service(
             readable("/api/ticket/{ticketRef}", get_ticket::get_ticket)
                 .route(change)
@@ -102,9 +103,12 @@ fn operator_routes(config: &mut web::ServiceConfig) {
         .service(writable("/api/ticket/{ticketRef}/replies", reply::reply))
         .service(readable("/api/notifications", notifications::list_undelivered))
         .service(writable("/api/notifications/redeliver", notifications::redeliver_dead))
-        .service(writable("/api/notifications/{id}/redeliver", notifications::redeliver))
+        .service(writable(
+            "/api/notifications/{id}/redeliver",
+            notifications::redeliver_notification,
+        ))
         .service(readable("/api/unmatched", unmatched::list_unmatched))
-        .service(writable("/api/unmatched/{id}/attach", attach::attach))
+        .service(writable("/api/unmatched/{id}/attach", attach::attach_message))
         .service(readable("/api/audit-log", audit_log::audit_log))
         // The former path, for one more version.
         .service(readable("/api/trail", audit_log::audit_log));

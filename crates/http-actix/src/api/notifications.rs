@@ -12,9 +12,9 @@ use uuid::Uuid;
 
 use crate::api::{
     keys::Operator,
-    openapi::OperatorProblems,
     problem::{Code, Problem},
     schemas::{EventSchema, NotificationSchema},
+    success::success,
 };
 
 /// Maximum number of listed notifications.
@@ -70,18 +70,12 @@ impl From<NotificationRecord> for NotificationBody {
 /// Undelivered notifications.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct NotificationList {
-    /// Always true.
-    #[schema(example = true)]
-    ok: bool,
     notifications: Vec<NotificationBody>,
 }
 
 /// The redelivered notification.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct RedeliveredNotification {
-    /// Always true.
-    #[schema(example = true)]
-    ok: bool,
     /// Whether it is due now. If not, it was delivered before, or an attempt is in progress.
     #[schema(example = true)]
     queued: bool,
@@ -95,17 +89,11 @@ pub(crate) struct RedeliveredNotification {
     get,
     path = "/api/notifications",
     tag = "Operators",
-    operation_id = "listUndelivered",
-    security(("operator" = [])),
-    responses(
-        OperatorProblems,
-        (status = 200, description = "The notifications.", body = NotificationList),
-    )
+    responses((status = 200, description = "The notifications.", body = NotificationList))
 )]
 pub(crate) async fn list_undelivered(_: Operator, outbox: Data<dyn Outbox>) -> Result<HttpResponse, Problem> {
     let records = outbox.undelivered(MAX_LISTED).await?;
-    Ok(HttpResponse::Ok().json(NotificationList {
-        ok: true,
+    Ok(success(NotificationList {
         notifications: records.into_iter().map(NotificationBody::from).collect(),
     }))
 }
@@ -118,16 +106,13 @@ pub(crate) async fn list_undelivered(_: Operator, outbox: Data<dyn Outbox>) -> R
     post,
     path = "/api/notifications/{id}/redeliver",
     tag = "Operators",
-    operation_id = "redeliverNotification",
     params(("id" = Uuid, Path, description = "The notification's id.")),
-    security(("operator" = [])),
     responses(
-        OperatorProblems,
         (status = 200, description = "The notification after the request.", body = RedeliveredNotification),
         (status = 404, description = "`not_found`: there is no such notification."),
     )
 )]
-pub(crate) async fn redeliver(
+pub(crate) async fn redeliver_notification(
     Operator(by): Operator,
     redeliver: Data<Redeliver>,
     outbox: Data<dyn Outbox>,
@@ -142,8 +127,7 @@ pub(crate) async fn redeliver(
         RedeliverResult::NotFound => return Err(missing()),
     };
     let record = outbox.notification(id).await?.ok_or_else(missing)?;
-    Ok(HttpResponse::Ok().json(RedeliveredNotification {
-        ok: true,
+    Ok(success(RedeliveredNotification {
         queued,
         notification: record.into(),
     }))
@@ -152,9 +136,6 @@ pub(crate) async fn redeliver(
 /// The redelivered notifications.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct RedeliveredDead {
-    /// Always true.
-    #[schema(example = true)]
-    ok: bool,
     /// How many are due now.
     #[schema(example = 12)]
     queued: u64,
@@ -167,19 +148,14 @@ pub(crate) struct RedeliveredDead {
     post,
     path = "/api/notifications/redeliver",
     tag = "Operators",
-    operation_id = "redeliverDead",
-    security(("operator" = [])),
-    responses(
-        OperatorProblems,
-        (status = 200, description = "The notifications are due now.", body = RedeliveredDead),
-    )
+    responses((status = 200, description = "The notifications are due now.", body = RedeliveredDead))
 )]
 pub(crate) async fn redeliver_dead(
     Operator(by): Operator,
     redeliver: Data<Redeliver>,
 ) -> Result<HttpResponse, Problem> {
     let queued = redeliver.redeliver_dead(by).await?;
-    Ok(HttpResponse::Ok().json(RedeliveredDead { ok: true, queued }))
+    Ok(success(RedeliveredDead { queued }))
 }
 
 #[cfg(test)]

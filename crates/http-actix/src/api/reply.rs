@@ -9,7 +9,7 @@ use crate::api::{
     deadline::with_timeout,
     get_ticket::PathReference,
     keys::Operator,
-    openapi::{BodyProblems, OperatorProblems},
+    openapi::IdempotencyHeader,
     problem::Problem,
 };
 
@@ -20,26 +20,11 @@ use crate::api::{
     post,
     path = "/api/ticket/{ticketRef}/replies",
     tag = "Operators",
-    operation_id = "reply",
     params(
-        ("ticketRef" = String, Path, description = "The reference, in upper or lower case.", example = "T-20250115-1234"),
-        (
-            "Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
-            description = "Printable ASCII. For 24 hours the same key with the same request gives the same message."
-        ),
+        IdempotencyHeader,
     ),
     request_body = NewMessage,
-    security(("operator" = [])),
-    responses(
-        BodyProblems,
-        OperatorProblems,
-        (status = 201, description = "The message is in the thread.", body = AddedMessage, headers(
-            ("Idempotent-Replayed" = String, description = "`true` if this answers a repeated request."),
-        )),
-        (status = 404, description = "`ticket_not_found`"),
-        (status = 422, description = "`idempotency_key_reused`: the key came with another request."),
-        (status = 500, description = "`storage_unavailable` or `internal`: most likely nothing was stored. Repeat the request with the same `Idempotency-Key`: it is stored only once."),
-    )
+    responses((status = 201, description = "The message is in the thread.", body = AddedMessage))
 )]
 pub(crate) async fn reply(
     Operator(by): Operator,

@@ -10,26 +10,24 @@ use uuid::Uuid;
 use crate::api::{
     get_ticket::MessageBody,
     keys::Operator,
-    openapi::OperatorProblems,
     params::{LastId, PageSize, Params, next},
     problem::Problem,
+    success::success,
 };
-use crate::validation::{Field, blank_is_missing};
+use crate::validation::LenientField;
 
 /// The page that is wanted. An empty parameter counts as absent.
 #[derive(Deserialize, Validate, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct UnmatchedParams {
     /// Maximum number of messages, 1–100. Absent: 50.
-    #[serde(default, deserialize_with = "blank_is_missing")]
     #[garde(dive)]
     #[param(value_type = Option<u16>, minimum = 1, maximum = 100)]
-    limit: Field<PageSize>,
+    limit: LenientField<PageSize>,
     /// The `next` of the previous page.
-    #[serde(default, deserialize_with = "blank_is_missing")]
     #[garde(dive)]
     #[param(value_type = Option<Uuid>)]
-    after: Field<LastId>,
+    after: LenientField<LastId>,
 }
 
 /// An unmatched message.
@@ -56,9 +54,6 @@ impl<'a> From<&'a Message> for UnmatchedMessage<'a> {
 #[derive(Serialize, ToSchema)]
 #[schema(as = UnmatchedList)]
 pub(crate) struct UnmatchedList<'a> {
-    /// Always true.
-    #[schema(example = true)]
-    ok: bool,
     messages: Vec<UnmatchedMessage<'a>>,
     /// The `after` of the next page; null on the last one.
     #[schema(required = true)]
@@ -72,14 +67,8 @@ pub(crate) struct UnmatchedList<'a> {
     get,
     path = "/api/unmatched",
     tag = "Operators",
-    operation_id = "listUnmatched",
     params(UnmatchedParams),
-    security(("operator" = [])),
-    responses(
-        OperatorProblems,
-        (status = 200, description = "A page of messages.", body = UnmatchedList),
-        (status = 400, description = "`validation_failed`: parameters are invalid."),
-    )
+    responses((status = 200, description = "A page of messages.", body = UnmatchedList))
 )]
 pub(crate) async fn list_unmatched(
     _: Operator,
@@ -89,8 +78,7 @@ pub(crate) async fn list_unmatched(
     let size = params.limit.good().unwrap_or_default();
     let after = params.after.good().map(|LastId(id)| MessageId(id));
     let messages = operate.unmatched(after, size.0).await?;
-    Ok(HttpResponse::Ok().json(UnmatchedList {
-        ok: true,
+    Ok(success(UnmatchedList {
         messages: messages.iter().map(UnmatchedMessage::from).collect(),
         next: next(&messages, size, |message| message.id.0),
     }))
