@@ -5,7 +5,7 @@ use garde::Validate;
 use serde::{Deserialize, Serialize};
 use ticket_domain::{
     MessageText,
-    use_cases::{AddError, AddMessage, Added},
+    use_cases::{AddMessage, Added},
 };
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -15,13 +15,12 @@ use crate::api::{
     deadline::with_timeout,
     get_ticket::reference_of,
     idempotency::mark_replayed,
-    keys::{from_head, ticket_key},
+    keys::Writer,
     openapi::IdempotencyHeader,
     problem::Problem,
     success::Success,
 };
 use crate::validation::{Field, present};
-use crate::{access::AccessControl, state::part};
 
 /// A new message. The text is trimmed first, and CR LF becomes LF. Lengths count characters.
 #[derive(Deserialize, Validate, ToSchema)]
@@ -66,16 +65,6 @@ pub(crate) fn created(added: &Added) -> HttpResponse {
     }))
 }
 
-/// The ticket key that the caller shows, right or wrong. A request without one can't turn out to be allowed, so it is
-/// rate limited before its body is read.
-pub(crate) struct Writer(Option<String>);
-
-from_head!(Writer, |request| {
-    let key = ticket_key(request);
-    part::<AccessControl>(request)?.before_ticket(request, key.is_some())?;
-    Ok(Writer(key))
-});
-
 /// Add to a ticket
 ///
 /// For the holder of the customer's key. The message reopens a resolved or closed ticket. The manager is notified in
@@ -100,40 +89,14 @@ from_head!(Writer, |request| {
     )
 )]
 pub(crate) async fn add_message(
-    Writer(key): Writer,
-    KeyedBody {
-        key: idempotency_key,
-        body: text,
-    }: KeyedBody<NewMessage>,
+    Writer(visitor): Writer,
+    KeyedBody { key, body: text }: KeyedBody<NewMessage>,
     add_message: Data<AddMessage>,
-    access: Data<AccessControl>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let adding = match reference_of(&request) {
-        Ok(reference) => {
-            let adding = add_message.as_customer(reference, key.as_deref(), text, idempotency_key);
-            with_timeout(async { Ok::<_, Problem>(adding.await) }).await?
-        }
-        Err(_) => Err(AddError::NotFound),
-    };
-    match adding {
-        Ok(added) => Ok(created(&added)),
-        Err(error) => {
-            if let Some(is_missing) = proves_nothing(&error) {
-                access.after_ticket(&request, key.is_some(), is_missing)?;
-            }
-            Err(error.into())
-        }
-    }
-}
-
-/// Whether the ticket is missing, where the caller proved nothing. While the store is down no key proves anything.
-fn proves_nothing(error: &AddError) -> Option<bool> {
-    match error {
-        AddError::NotFound => Some(true),
-        AddError::NotAllowed => Some(false),
-        AddError::KeyReused | AddError::Store(_) => None,
-    }
+    let reference = reference_of(&request).ok();
+    let added = with_timeout(visitor.add(&add_message, reference, text, key)).await?;
+    Ok(created(&added))
 }
 
 #[cfg(test)]

@@ -32,6 +32,7 @@ impl Document for CreateTicket {
 /// The new ticket.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "they are called so in JSON")]
 pub(crate) struct CreatedTicket {
     /// The reference for people: `T-`, the UTC date, and 4 to 9 digits.
     #[schema(example = "T-20250115-1234")]
@@ -55,7 +56,7 @@ from_head!(WithinLimit, |request| {
     if !is_operator(access, request)? {
         access.limit(Kind::Creation, request)?;
     }
-    Ok(WithinLimit)
+    Ok(Self)
 });
 
 /// Open a ticket

@@ -9,14 +9,17 @@ use actix_web::{
 };
 use futures_util::{Stream, stream};
 use serde::Serialize;
-use ticket_domain::{Thread, use_cases::ViewTicket};
+use ticket_domain::{
+    Thread,
+    use_cases::{View, ViewTicket},
+};
 use tokio::time::timeout;
 
 use crate::Settings;
 use crate::access::{AccessControl, LastEventId, Subscription, TicketSubscriptions, state_tag};
 use crate::api::{
-    get_ticket::{MessageBody, TicketBody, viewed},
-    keys::parameter,
+    get_ticket::{MessageBody, TicketBody, reference_of},
+    keys::{Reader, parameter},
     metrics::{Metrics, OpenStream},
     problem::Problem,
 };
@@ -148,6 +151,7 @@ fn last_event_id(request: &HttpRequest) -> LastEventId {
     )
 )]
 pub(crate) async fn follow_ticket(
+    Reader(visitor): Reader,
     access: Data<AccessControl>,
     view_ticket: Data<ViewTicket>,
     subscriptions: Data<TicketSubscriptions>,
@@ -155,7 +159,8 @@ pub(crate) async fn follow_ticket(
     settings: Data<Settings>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let (thread, access_level) = viewed(&request, &access, &view_ticket).await?;
+    let view = visitor.view(&view_ticket, reference_of(&request).ok()).await?;
+    let View { thread, access_level } = view;
     let permit = access.open_stream(&request, thread.ticket.id, access_level)?;
     let subscription = subscriptions.follow(thread.ticket.reference, thread.ticket.id);
     let mut seen = last_event_id(&request);

@@ -119,7 +119,7 @@ impl Modify for AddOk {
                 let ok = ObjectBuilder::new()
                     .schema_type(Type::Boolean)
                     .description(Some("Always true."))
-                    .example(Some(true.into()));
+                    .examples([true]);
                 if schema.properties.insert("ok".into(), ok.into()).is_none() {
                     schema.required.push("ok".into());
                 }

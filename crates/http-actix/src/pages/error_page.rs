@@ -12,11 +12,7 @@ use maud::html;
 
 use crate::{
     access::TooMany,
-    pages::{
-        Site,
-        form_data::FormError,
-        layout::{Audience, Page, frame},
-    },
+    pages::{Site, form_data::FormError, layout::public_page},
 };
 
 /// A page with a title and a paragraph for each sentence.
@@ -30,12 +26,7 @@ fn error_page(site: &Site, status: StatusCode, title: &str, sentences: &[&str]) 
             }
         }
     };
-    let page = Page {
-        title,
-        audience: Audience::Public,
-        body: frame(site, &html! {}, &main),
-    };
-    page.respond(site, status)
+    public_page(site, status, title, &html! {}, &main)
 }
 
 /// Answers paths that no route has. Below the API's paths it leaves the body to the request log, which writes a problem.

@@ -19,8 +19,11 @@ use crate::{
     validation::camel_case,
 };
 
-/// The responses to a missing or wrong key, by tag, and the scheme of the key.
-const KEYS: [(&str, &str, [(u16, &str); 2]); 2] = [
+/// A status and its description.
+type Described = (u16, &'static str);
+
+/// By tag: the scheme of the key, and the responses to a missing or wrong one.
+const KEYS: [(&str, &str, [Described; 2]); 2] = [
     (
         "n8n",
         "inboundKey",
@@ -40,7 +43,7 @@ const KEYS: [(&str, &str, [(u16, &str); 2]); 2] = [
 ];
 
 /// The responses of operations that read a JSON body of at most 64 KiB.
-const BODY: [(u16, &str); 4] = [
+const BODY: [Described; 4] = [
     (
         400,
         "`validation_failed`: the body is not a JSON object, or fields are invalid.",
@@ -51,7 +54,7 @@ const BODY: [(u16, &str); 4] = [
 ];
 
 /// The responses of operations that read an `Idempotency-Key`.
-const IDEMPOTENT: [(u16, &str); 2] = [
+const IDEMPOTENT: [Described; 2] = [
     (422, "`idempotency_key_reused`: the key came with another request."),
     (
         500,
@@ -171,7 +174,7 @@ fn ticket_reference() -> Parameter {
 }
 
 /// Adds those responses that the operation does not describe itself.
-fn add_problems(operation: &mut Operation, problems: &[(u16, &str)]) {
+fn add_problems(operation: &mut Operation, problems: &[Described]) {
     for (status, description) in problems {
         let responses = &mut operation.responses.responses;
         responses
