@@ -110,7 +110,7 @@ mod tests {
         let api = TestApp::with(|setup| setup.is_down = true);
         assert_eq!(api.get("/health/live").status, 200);
         let answer = api.get("/health/ready");
-        assert_eq!((answer.status, answer.code().as_str()), (503, "storage_unavailable"));
+        answer.assert_problem(503, "storage_unavailable");
         assert!(!answer.text().contains("secret"));
     }
 }

@@ -120,11 +120,7 @@ mod tests {
                 }
                 // The token is asked for before anything else is looked at.
                 let answer = api.send(&request);
-                assert_eq!(
-                    (answer.status, answer.code().as_str()),
-                    (401, "unauthorized"),
-                    "{request:?}"
-                );
+                answer.assert_problem(401, "unauthorized");
                 assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
             }
         }
@@ -154,7 +150,7 @@ mod tests {
             let guessed = (0..200).take_while(|_| ask("guess").status == 401).count();
             assert!((120..150).contains(&guessed), "{target} {guessed}");
             let refused = ask("guess");
-            assert_eq!((refused.status, refused.code().as_str()), (429, "rate_limited"));
+            refused.assert_problem(429, "rate_limited");
             assert!(refused.header("retry-after").is_some());
             assert!(!matches!(ask(OPERATOR_TOKEN).status, 401 | 429), "{target}");
         }

@@ -160,128 +160,77 @@ pub(crate) async fn redeliver_dead(
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
 
-    use serde_json::json;
-    use ticket_domain::ports::{AttemptOutcome, Clock};
+    use crate::testing::{Request, Response, TestApp};
 
-    use crate::testing::{OPERATOR_TOKEN, Request, Response, SystemClock, TestApp};
-
-    fn list(api: &TestApp) -> Response {
-        api.send(Request::new("GET", "/api/notifications").bearer(OPERATOR_TOKEN))
+    fn list(api: &TestApp) -> Value {
+        api.get_as_operator("/api/notifications").json()["notifications"].take()
     }
 
     fn redeliver(api: &TestApp, id: &str) -> Response {
-        let target = format!("/api/notifications/{id}/redeliver");
-        api.send(Request::new("POST", &target).bearer(OPERATOR_TOKEN))
+        api.as_operator(Request::new("POST", &format!("/api/notifications/{id}/redeliver")))
+    }
+
+    fn redeliver_dead(api: &TestApp) -> Value {
+        let request = Request::new("POST", "/api/notifications/redeliver");
+        api.as_operator(request).json()
     }
 
     #[test]
-    fn a_dead_notification_is_listed_and_sent_again() {
+    fn a_dead_notification_is_listed_and_redelivered() {
         let api = TestApp::start();
         let opened = api.open_ticket();
-        api.record_attempt(|| AttemptOutcome::Dead {
-            at: SystemClock.now(),
-            reason: "n8n answered 410".into(),
-        });
-        let answer = list(&api);
-        let body = answer.json();
-        let dead = &body["notifications"][0];
-        assert_eq!((answer.status, &body["ok"]), (200, &json!(true)));
+        api.give_up("n8n answered 410");
+        let listed = list(&api);
+        let dead = &listed[0];
         assert_eq!(
-            (
-                &dead["ticketRef"],
-                &dead["event"],
-                &dead["state"],
-                &dead["failures"],
-                &dead["lastError"]
-            ),
-            (
-                &json!(opened.reference),
-                &json!("ticket.created"),
-                &json!("dead"),
-                &json!(1),
-                &json!("n8n answered 410")
-            )
+            *dead,
+            json!({
+                "id": dead["id"], "ticketRef": opened.reference, "event": "ticket.created", "state": "dead",
+                "at": dead["at"], "failures": 1, "lastError": "n8n answered 410", "createdAt": dead["createdAt"]
+            })
         );
-        let ticket = api.get(&format!("/api/ticket/{}", opened.reference)).json();
-        assert_eq!(
-            ticket["ticket"]["delivery"],
-            json!({ "state": "failed", "at": dead["at"] })
-        );
+        let delivery = json!({ "state": "failed", "at": dead["at"] });
+        assert_eq!(api.shown(&opened.reference)["ticket"]["delivery"], delivery);
 
         let id = dead["id"].as_str().unwrap();
-        let again = redeliver(&api, id);
-        assert_eq!((again.status, &again.json()["queued"]), (200, &json!(true)));
-        assert_eq!(again.json()["notification"]["state"], "waiting");
-        api.record_attempt(|| AttemptOutcome::Delivered {
-            at: SystemClock.now(),
-            external_id: None,
-        });
-        let delivered = redeliver(&api, id).json();
-        assert_eq!(
-            (&delivered["queued"], &delivered["notification"]["state"]),
-            (&json!(false), &json!("delivered"))
-        );
-        assert_eq!(list(&api).json()["notifications"], json!([]));
-    }
-
-    fn redeliver_dead(api: &TestApp) -> Response {
-        api.as_operator(Request::new("POST", "/api/notifications/redeliver"))
+        for (queued, state) in [(true, "waiting"), (false, "delivered")] {
+            let answer = redeliver(&api, id).json();
+            assert_eq!(
+                [&answer["queued"], &answer["notification"]["state"]],
+                [&json!(queued), &json!(state)]
+            );
+            if queued {
+                api.deliver(None);
+            }
+        }
+        assert_eq!(list(&api), json!([]));
     }
 
     #[test]
-    fn everything_that_was_given_up_is_due_again_and_nothing_else() {
+    fn every_dead_notification_is_due_again_and_no_other() {
         let api = TestApp::start();
-        assert_eq!(redeliver_dead(&api).json(), json!({ "ok": true, "queued": 0 }));
+        assert_eq!(redeliver_dead(&api), json!({ "ok": true, "queued": 0 }));
         let opened = [api.open_ticket(), api.open_ticket(), api.open_ticket()];
-        api.record_attempt(|| AttemptOutcome::Dead {
-            at: SystemClock.now(),
-            reason: "n8n answered 410".into(),
-        });
+        api.give_up("n8n answered 410");
         let waiting = api.open_ticket();
-        assert_eq!(redeliver_dead(&api).json(), json!({ "ok": true, "queued": 3 }));
+        assert_eq!(redeliver_dead(&api), json!({ "ok": true, "queued": 3 }));
         for opened in opened.iter().chain([&waiting]) {
             assert_eq!(api.delivery_state(&opened.reference), "waiting");
         }
-        assert_eq!(redeliver_dead(&api).json()["queued"], 0);
-        let audit_log = api.get_as_operator("/api/audit-log").json();
-        let entries = audit_log["entries"].as_array().unwrap();
-        assert_eq!(entries.len(), 1, "{audit_log}");
-        assert_eq!(
-            (&entries[0]["act"], &entries[0]["count"], &entries[0]["ticketRef"]),
-            (&json!("redeliver_dead"), &json!(3), &json!(null))
-        );
+        assert_eq!(redeliver_dead(&api)["queued"], 0);
+        let log = api.audit_log();
+        assert_eq!(log.len(), 1, "{log:?}");
+        let entry = ["act", "count", "ticketRef"].map(|field| &log[0][field]);
+        assert_eq!(entry, [&json!("redeliver_dead"), &json!(3), &json!(null)]);
     }
 
     #[test]
-    fn what_does_not_exist_is_not_found() {
+    fn an_unknown_notification_is_not_found() {
         let api = TestApp::start();
         for id in ["00000000-0000-4000-8000-000000000000", "x", "%00"] {
-            let answer = redeliver(&api, id);
-            assert_eq!((answer.status, answer.code().as_str()), (404, "not_found"), "{id}");
-        }
-    }
-
-    #[test]
-    fn wrong_tokens_are_limited() {
-        let api = TestApp::start();
-        let send = |token| {
-            let request = Request::new("GET", "/api/notifications").bearer(token);
-            api.send(request.header("x-forwarded-for", "1.2.3.4")).status
-        };
-        assert!((0..1_000).map(|_| send("wrong")).any(|status| status == 429));
-        assert!((0..140).all(|_| send(OPERATOR_TOKEN) == 200));
-    }
-
-    #[test]
-    fn a_store_that_is_down_is_an_error() {
-        let api = TestApp::with(|setup| setup.is_down = true);
-        for answer in [
-            list(&api),
-            redeliver(&api, "00000000-0000-4000-8000-000000000000"),
-            redeliver_dead(&api),
-        ] {
-            assert_eq!((answer.status, answer.code().as_str()), (500, "storage_unavailable"));
+            redeliver(&api, id).assert_problem(404, "not_found");
         }
     }
 }

@@ -160,7 +160,7 @@ mod tests {
         let site = TestApp::start();
         for target in ["/api", "/api/nothing", "/api/ticket/a/b", "/docs/x"] {
             let answer = site.get(target);
-            assert_eq!((answer.status, answer.code().as_str()), (404, "not_found"), "{target}");
+            answer.assert_problem(404, "not_found");
         }
     }
 
