@@ -211,15 +211,15 @@ mod tests {
             json!({ "from": "open", "to": "resolved" }),
             json!({ "notificationId": notification }),
         ];
-        for (mut entry, changed) in entries.into_iter().zip(changes) {
+        for (mut entry, change) in entries.into_iter().zip(changes) {
             assert!(entry["at"].take().is_string() && entry["id"].take().is_string());
             let mut expected = json!({
                 "id": null, "at": null, "actor": "operator", "actorName": null, "ticketRef": opened.reference,
                 "act": entry["act"], "from": null, "to": null,
                 "messageId": null, "notificationId": null, "count": null
             });
-            let changed = changed.as_object().unwrap().clone();
-            expected.as_object_mut().unwrap().extend(changed);
+            let change = change.as_object().unwrap().clone();
+            expected.as_object_mut().unwrap().extend(change);
             assert_eq!(entry, expected);
         }
     }

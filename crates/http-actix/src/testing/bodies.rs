@@ -25,7 +25,7 @@ pub(crate) fn check_fields(
 pub(crate) fn send_anything(good: &Value, fields: &[&str], send: impl Fn(Vec<u8>) -> Response) {
     let mut runner = TestRunner::deterministic();
     let values = prop::collection::vec(prop::option::of(any_json()), fields.len());
-    let sent = runner.run(&values, |values| {
+    let result = runner.run(&values, |values| {
         let given = fields
             .iter()
             .zip(values)
@@ -34,12 +34,12 @@ pub(crate) fn send_anything(good: &Value, fields: &[&str], send: impl Fn(Vec<u8>
         prop_assert!(send(body.to_string().into()).status < 500);
         Ok(())
     });
-    sent.unwrap();
-    let sent = runner.run(&prop::collection::vec(any::<u8>(), 0..60), |bytes| {
+    result.unwrap();
+    let result = runner.run(&prop::collection::vec(any::<u8>(), 0..60), |bytes| {
         for prefix in ["", "{", "{\"message\":", "{\"status\":"] {
             prop_assert_eq!(send([prefix.as_bytes(), &bytes].concat()).status, 400);
         }
         Ok(())
     });
-    sent.unwrap();
+    result.unwrap();
 }

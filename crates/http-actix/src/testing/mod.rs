@@ -228,8 +228,8 @@ impl TestApp {
             let claimed = self.store.claim(claim, 100).await.unwrap();
             assert!(!claimed.is_empty());
             for claimed in claimed {
-                let recorded = self.store.record_attempt(claimed.id, claim.lease, outcome(now));
-                recorded.await.unwrap();
+                let record = self.store.record_attempt(claimed.id, claim.lease, outcome(now));
+                record.await.unwrap();
             }
         });
     }
@@ -273,8 +273,8 @@ impl TestApp {
             all.extend(page[list].as_array().unwrap().iter().cloned());
             match page["next"].take() {
                 Value::String(cursor) => next = cursor,
-                last => {
-                    assert!(last.is_null(), "{page}");
+                end => {
+                    assert!(end.is_null(), "{page}");
                     return all;
                 }
             }
