@@ -6,6 +6,7 @@
 
 pub(super) mod audit_log;
 pub(super) mod customer_data;
+pub(super) mod dump;
 pub(super) mod health;
 pub(super) mod housekeeping;
 pub(super) mod keys;
