@@ -8,7 +8,7 @@ use diesel::{
     sql_types::{Array, Bool, Bytea, Nullable, Text},
 };
 use ticket_domain::{
-    ExternalId, MediaUrl, MessageId, NotificationId, Phone, TicketId, Timestamp,
+    ExternalId, MediaUrl, Phone, TicketId, Timestamp,
     ports::{OpenResult, Opening},
 };
 
@@ -74,108 +74,39 @@ fn insert(connection: &mut PgConnection, openings: &[&Opening]) -> Result<HashSe
     if openings.is_empty() {
         return Ok(HashSet::new());
     }
-    let rows = Rows::of(openings);
+    // The values of one column.
+    fn all<'a, T>(openings: &[&'a Opening], value: impl Fn(&'a Opening) -> T) -> Vec<T> {
+        openings.iter().map(|opening| value(opening)).collect()
+    }
+    let text = |value: for<'a> fn(&'a Opening) -> &'a str| all(openings, value);
+    let text_or_null = |value: for<'a> fn(&'a Opening) -> Option<&'a str>| all(openings, value);
+    let moment = |value: fn(&Opening) -> Timestamp| all(openings, |opening| Stored(value(opening)));
     let statement = sql_query(INSERT)
-        .bind::<Array<Id>, _>(rows.ids)
-        .bind::<Array<Text>, _>(rows.references)
-        .bind::<Array<Text>, _>(rows.names)
-        .bind::<Array<Text>, _>(rows.phones)
-        .bind::<Array<Text>, _>(rows.emails)
-        .bind::<Array<Text>, _>(rows.subjects)
-        .bind::<Array<Text>, _>(rows.priorities)
-        .bind::<Array<Text>, _>(rows.statuses)
-        .bind::<Array<Text>, _>(rows.customer_keys)
-        .bind::<Array<Text>, _>(rows.reader_keys)
-        .bind::<Array<Moment>, _>(rows.opened)
-        .bind::<Array<Moment>, _>(rows.updated)
-        .bind::<Array<Id>, _>(rows.message_ids)
-        .bind::<Array<Text>, _>(rows.senders)
-        .bind::<Array<Text>, _>(rows.channels)
-        .bind::<Array<Nullable<Text>>, _>(rows.from_phones)
-        .bind::<Array<Text>, _>(rows.bodies)
-        .bind::<Array<Nullable<Text>>, _>(rows.media_urls)
-        .bind::<Array<Nullable<Text>>, _>(rows.external_ids)
-        .bind::<Array<Moment>, _>(rows.said)
-        .bind::<Array<Id>, _>(rows.notification_ids)
-        .bind::<Array<Text>, _>(rows.events)
-        .bind::<Array<Bytea>, _>(rows.payloads)
-        .bind::<Array<Bool>, _>(rows.addressed)
-        .bind::<Array<Moment>, _>(rows.notified);
+        .bind::<Array<Id>, _>(all(openings, |o| Stored(o.ticket.id)))
+        .bind::<Array<Text>, _>(all(openings, |o| o.ticket.reference.to_string()))
+        .bind::<Array<Text>, _>(text(|o| o.ticket.details.customer.name.as_str()))
+        .bind::<Array<Text>, _>(text(|o| o.ticket.details.customer.phone.as_str()))
+        .bind::<Array<Text>, _>(text(|o| o.ticket.details.customer.email.as_str()))
+        .bind::<Array<Text>, _>(text(|o| o.ticket.details.subject.as_str()))
+        .bind::<Array<Text>, _>(text(|o| o.ticket.details.priority.as_str()))
+        .bind::<Array<Text>, _>(text(|o| o.ticket.status.as_str()))
+        .bind::<Array<Text>, _>(text(|o| o.ticket.keys.customer.as_str()))
+        .bind::<Array<Text>, _>(text(|o| o.ticket.keys.reader.as_str()))
+        .bind::<Array<Moment>, _>(moment(|o| o.ticket.created_at))
+        .bind::<Array<Moment>, _>(moment(|o| o.ticket.updated_at))
+        .bind::<Array<Id>, _>(all(openings, |o| Stored(o.message.id)))
+        .bind::<Array<Text>, _>(text(|o| o.message.sender.as_str()))
+        .bind::<Array<Text>, _>(text(|o| o.message.channel.as_str()))
+        .bind::<Array<Nullable<Text>>, _>(text_or_null(|o| o.message.from.as_ref().map(Phone::as_str)))
+        .bind::<Array<Text>, _>(text(|o| o.message.content.body().as_str()))
+        .bind::<Array<Nullable<Text>>, _>(text_or_null(|o| o.message.content.media().map(MediaUrl::as_str)))
+        .bind::<Array<Nullable<Text>>, _>(text_or_null(|o| o.message.external_id.as_ref().map(ExternalId::as_str)))
+        .bind::<Array<Moment>, _>(moment(|o| o.message.created_at))
+        .bind::<Array<Id>, _>(all(openings, |o| Stored(o.notification.id)))
+        .bind::<Array<Text>, _>(text(|o| o.notification.event.as_str()))
+        .bind::<Array<Bytea>, _>(all(openings, |o| &*o.notification.payload.0))
+        .bind::<Array<Bool>, _>(all(openings, |o| o.notification.addressed))
+        .bind::<Array<Moment>, _>(moment(|o| o.notification.created_at));
     let written: Vec<TicketId> = typed::<Id, _>(statement).load(connection)?;
     Ok(written.into_iter().collect())
-}
-
-/// The rows of many openings, column by column.
-#[derive(Default)]
-struct Rows<'a> {
-    ids: Vec<Stored<TicketId>>,
-    references: Vec<String>,
-    names: Vec<&'a str>,
-    phones: Vec<&'a str>,
-    emails: Vec<&'a str>,
-    subjects: Vec<&'a str>,
-    priorities: Vec<&'a str>,
-    statuses: Vec<&'a str>,
-    customer_keys: Vec<&'a str>,
-    reader_keys: Vec<&'a str>,
-    opened: Vec<Stored<Timestamp>>,
-    updated: Vec<Stored<Timestamp>>,
-    message_ids: Vec<Stored<MessageId>>,
-    senders: Vec<&'a str>,
-    channels: Vec<&'a str>,
-    from_phones: Vec<Option<&'a str>>,
-    bodies: Vec<&'a str>,
-    media_urls: Vec<Option<&'a str>>,
-    external_ids: Vec<Option<&'a str>>,
-    said: Vec<Stored<Timestamp>>,
-    notification_ids: Vec<Stored<NotificationId>>,
-    events: Vec<&'a str>,
-    payloads: Vec<&'a [u8]>,
-    addressed: Vec<bool>,
-    notified: Vec<Stored<Timestamp>>,
-}
-
-impl<'a> Rows<'a> {
-    fn of(openings: &[&'a Opening]) -> Self {
-        let mut rows = Self::default();
-        for opening in openings {
-            rows.push(opening);
-        }
-        rows
-    }
-
-    fn push(&mut self, opening: &'a Opening) {
-        let Opening {
-            ticket,
-            message,
-            notification,
-            idempotency: _,
-        } = opening;
-        self.ids.push(Stored(ticket.id));
-        self.references.push(ticket.reference.to_string());
-        self.names.push(ticket.details.customer.name.as_str());
-        self.phones.push(ticket.details.customer.phone.as_str());
-        self.emails.push(ticket.details.customer.email.as_str());
-        self.subjects.push(ticket.details.subject.as_str());
-        self.priorities.push(ticket.details.priority.as_str());
-        self.statuses.push(ticket.status.as_str());
-        self.customer_keys.push(ticket.keys.customer.as_str());
-        self.reader_keys.push(ticket.keys.reader.as_str());
-        self.opened.push(Stored(ticket.created_at));
-        self.updated.push(Stored(ticket.updated_at));
-        self.message_ids.push(Stored(message.id));
-        self.senders.push(message.sender.as_str());
-        self.channels.push(message.channel.as_str());
-        self.from_phones.push(message.from.as_ref().map(Phone::as_str));
-        self.bodies.push(message.content.body().as_str());
-        self.media_urls.push(message.content.media().map(MediaUrl::as_str));
-        self.external_ids
-            .push(message.external_id.as_ref().map(ExternalId::as_str));
-        self.said.push(Stored(message.created_at));
-        self.notification_ids.push(Stored(notification.id));
-        self.events.push(notification.event.as_str());
-        self.payloads.push(&notification.payload.0);
-        self.addressed.push(notification.addressed);
-        self.notified.push(Stored(notification.created_at));
-    }
 }

@@ -3,14 +3,13 @@
 use std::path::Path;
 
 use diesel::{
-    Connection, QueryResult, RunQueryDsl, SqliteConnection, connection::SimpleConnection, insert_into,
-    result::Error as QueryError, sql_query, sql_types::Text,
+    QueryResult, RunQueryDsl, SqliteConnection, connection::SimpleConnection, insert_into, result::Error as QueryError,
+    sql_query, sql_types::Text,
 };
 
 use super::{
     check::{self, Schema},
-    db::SETTINGS,
-    file::{File, OpenError},
+    file::File,
     migrate::migrate,
     statements::dump as statements,
 };
@@ -51,16 +50,16 @@ pub(crate) fn open_source(path: &Path, purpose: Purpose) -> Result<SqliteConnect
         Purpose::Backup => LOOK,
         Purpose::Copy => HOLD,
     };
-    let mut connection = connect(&file)?;
+    let mut connection = file.connect()?;
     connection.batch_execute(begin).map_err(|error| {
         if is_locked(&error) {
             SourceError::InUse
         } else {
-            file.failed(error.into()).into()
+            file.failed(error).into()
         }
     })?;
     let set = connection.batch_execute(READ_ONLY);
-    set.map_err(|error| file.failed(error.into()))?;
+    set.map_err(|error| file.failed(error))?;
     match check::schema(&file, &mut connection)? {
         Schema::UpToDate => Ok(connection),
         Schema::Missing | Schema::Pending(_) => Err(SourceError::Outdated),
@@ -73,12 +72,12 @@ pub(crate) fn open_target(path: &Path) -> Result<SqliteConnection, TargetError> 
     let _lock = file.lock()?;
     file.create_if_missing()?;
     migrate(&file)?;
-    let mut connection = connect(&file)?;
+    let mut connection = file.connect()?;
     connection.batch_execute(HOLD).map_err(|error| {
         if is_locked(&error) {
             TargetError::InUse
         } else {
-            file.failed(error.into()).into()
+            file.failed(error).into()
         }
     })?;
     connection.batch_execute(TRIGGERS)?;
@@ -90,13 +89,6 @@ pub(crate) fn open_target(path: &Path) -> Result<SqliteConnection, TargetError> 
 
 fn texts(connection: &mut SqliteConnection, query: &str) -> QueryResult<Vec<String>> {
     typed::<Text, _>(sql_query(query)).load(connection)
-}
-
-fn connect(file: &File) -> Result<SqliteConnection, OpenError> {
-    let mut connection = SqliteConnection::establish(file.name()).map_err(|error| file.failed(error.into()))?;
-    let set = connection.batch_execute(SETTINGS);
-    set.map_err(|error| file.failed(error.into()))?;
-    Ok(connection)
 }
 
 fn is_locked(error: &QueryError) -> bool {

@@ -8,6 +8,9 @@ use crate::failure::Failure;
 /// How many notifications one job releases, postpones, holds or redelivers at most: some 30 ms.
 pub(crate) const BATCH: u16 = 1_000;
 
+/// Whether an index holds all tickets in the order of their last change, and not only those of each kind.
+pub(crate) const HAS_INDEX_OF_ALL: bool = false;
+
 /// Texts by their bytes.
 pub(crate) const BYTEWISE: &str = "COLLATE BINARY";
 
