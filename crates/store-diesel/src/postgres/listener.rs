@@ -113,6 +113,10 @@ struct Outgoing {
 
 impl Outgoing {
     /// Gathers for a moment what is committed.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the thread is its own, and is not to be woken by each event"
+    )]
     fn gather(&mut self) -> Result<(), Ended> {
         thread::sleep(GATHERING);
         loop {

@@ -74,10 +74,6 @@ fn insert(connection: &mut PgConnection, openings: &[&Opening]) -> Result<HashSe
     if openings.is_empty() {
         return Ok(HashSet::new());
     }
-    // The values of one column.
-    fn all<'a, T>(openings: &[&'a Opening], value: impl Fn(&'a Opening) -> T) -> Vec<T> {
-        openings.iter().map(|opening| value(opening)).collect()
-    }
     let text = |value: for<'a> fn(&'a Opening) -> &'a str| all(openings, value);
     let text_or_null = |value: for<'a> fn(&'a Opening) -> Option<&'a str>| all(openings, value);
     let moment = |value: fn(&Opening) -> Timestamp| all(openings, |opening| Stored(value(opening)));
@@ -109,4 +105,9 @@ fn insert(connection: &mut PgConnection, openings: &[&Opening]) -> Result<HashSe
         .bind::<Array<Moment>, _>(moment(|o| o.notification.created_at));
     let written: Vec<TicketId> = typed::<Id, _>(statement).load(connection)?;
     Ok(written.into_iter().collect())
+}
+
+/// The values of one column.
+fn all<'a, T>(openings: &[&'a Opening], value: impl Fn(&'a Opening) -> T) -> Vec<T> {
+    openings.iter().map(|opening| value(opening)).collect()
 }

@@ -99,10 +99,12 @@ struct Writes {
     max_batch: usize,
 }
 
+type Work = Box<dyn Fn(&mut SqliteConnection) -> Result<(), Failure> + Send>;
+
 /// A call that writes, whatever its result is: its closures share that with the caller.
 struct Write {
     /// Does the work, and remembers its result.
-    work: Box<dyn Fn(&mut SqliteConnection) -> Result<(), Failure> + Send>,
+    work: Work,
     /// What the result means to subscribers. Taken when that is published.
     events: Option<Box<dyn FnOnce() -> Vec<ChangeEvent> + Send>>,
 }

@@ -90,6 +90,7 @@ fn list_item(ticket: TicketRow, last: MessageRow) -> Result<TicketListItem, Stor
 /// The numbers of one page, `$3` tickets after (`$1`, `$2`): of each kind that is wanted the first ones, by an index that
 /// holds them in this order, and of those the first. All words in it are the domain's own. None where no kind is wanted.
 fn page_of_kinds(query: &TicketQuery) -> Option<String> {
+    const ORDER: &str = "ORDER BY updated_at DESC, number DESC LIMIT $3";
     let is_any = query.status.is_none() && query.priority.is_none() && query.awaiting.is_none();
     let conditions: Vec<String> = if is_any && HAS_INDEX_OF_ALL {
         vec![String::new()]
@@ -101,7 +102,6 @@ fn page_of_kinds(query: &TicketQuery) -> Option<String> {
             })
             .collect()
     };
-    const ORDER: &str = "ORDER BY updated_at DESC, number DESC LIMIT $3";
     let kinds: Vec<String> = conditions
         .iter()
         .map(|condition| {
