@@ -19,8 +19,8 @@ use http_actix::{AppState, DeliveryMetrics, Settings, serve, state_tag};
 use serde_json::{Value, json};
 use store_diesel::SqliteStore;
 use ticket_domain::{
-    Access, Delivery, DeliveryRoute, DeliveryState, Managers, Payload, TicketLinks, TicketVersion, Timestamp,
-    ports::{Clock, Composer, Event, Random, Store, WakeSignal},
+    Access, Delivery, DeliveryState, Managers, Payload, Recipient, TicketLinks, TicketVersion, Timestamp,
+    ports::{Clock, Composer, Composers, Event, Random, Store, WakeSignal},
     use_cases::{Context, ReportReceipt},
 };
 
@@ -51,12 +51,8 @@ impl Random for Counter {
 struct Nothing;
 
 impl Composer for Nothing {
-    fn compose(&self, _: Event<'_>) -> Payload {
-        Payload(b"{}".as_slice().into())
-    }
-
-    fn redirect(&self, _: &Payload, _: DeliveryRoute) -> Option<Payload> {
-        None
+    fn compose(&self, _: Event<'_>) -> Option<Payload> {
+        Some(Payload(b"{}".as_slice().into()))
     }
 }
 
@@ -69,13 +65,12 @@ fn state() -> AppState {
     let context = Context {
         clock: Arc::new(Stopped),
         random: Arc::new(Counter(AtomicU64::new(0))),
-        composer: Arc::new(Nothing),
+        composers: Composers::default().with(Recipient::Manager, Arc::new(Nothing), false),
         wake: Arc::new(Nothing),
         links: TicketLinks::new("https://desk.example", Access::Open),
-        has_receiver: false,
     };
     let managers = Managers::new(vec![MANAGER.parse().unwrap()]);
-    let receipts = ReportReceipt::new(store.clone(), Arc::new(Nothing), Arc::new(Stopped), Arc::new(Nothing));
+    let receipts = ReportReceipt::new(store.clone(), context.clone());
     let settings = Settings {
         inbound_keys: vec![KEY.into()],
         rate_limits: false,

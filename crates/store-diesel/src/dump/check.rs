@@ -6,7 +6,7 @@ use std::{
     str::FromStr,
 };
 
-use ticket_domain::{NotAReference, TicketRef, UnknownWord, ports::StoreError};
+use ticket_domain::{NotAReference, TicketRef, ports::StoreError};
 
 /// A column whose values are those of a type of the domain.
 pub(super) trait Check<T> {
@@ -117,25 +117,5 @@ impl Display for Choices {
             write!(f, "{blank}{reference}")?;
         }
         Ok(())
-    }
-}
-
-/// Who gets a notification.
-pub(super) struct Recipient;
-
-impl FromStr for Recipient {
-    type Err = UnknownWord;
-
-    fn from_str(raw: &str) -> Result<Self, UnknownWord> {
-        match raw {
-            "manager" => Ok(Self),
-            _ => Err(UnknownWord { allowed: &["manager"] }),
-        }
-    }
-}
-
-impl Display for Recipient {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("manager")
     }
 }

@@ -4,14 +4,14 @@ use diesel::{Insertable, Queryable, Selectable, pg::Pg, sqlite::Sqlite};
 use serde::{Deserialize, Serialize};
 use ticket_domain::{
     AccessKey, Actor, AuditKind, Channel, Content, CustomerName, DeliveryRoute, Email, EventKind, ExternalId,
-    IdempotencyKey, MediaUrl, MessageBody, MessageStatus, Phone, Priority, Progress, Sender, Stage, Status, Subject,
-    TicketRef, Timestamp,
+    IdempotencyKey, MediaUrl, MessageBody, MessageStatus, Phone, Priority, Progress, Recipient, Sender, Stage, Status,
+    Subject, TicketRef, Timestamp,
     ports::{StoreError, parse},
 };
 use uuid::Uuid;
 
 use super::{
-    check::{AnyText, Check, Choices, Digest, Recipient},
+    check::{AnyText, Check, Choices, Digest},
     encoding,
 };
 use crate::{
@@ -248,11 +248,11 @@ fn sent() -> String {
 }
 
 fn text() -> String {
-    DeliveryRoute::Text.to_string()
+    DeliveryRoute::FIRST.to_string()
 }
 
 fn manager() -> String {
-    Recipient.to_string()
+    Recipient::Manager.to_string()
 }
 
 fn operator() -> String {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, io::Write as _};
 
 use sha2::{Digest as _, Sha256};
 use ticket_domain::{
-    ActorKind, DeliveryRoute, EventKind, MessageStatus, Priority, Progress, Sender, Stage, Status, Timestamp,
+    ActorKind, EventKind, MessageStatus, Priority, Progress, Recipient, Sender, Stage, Status, Timestamp,
 };
 
 use super::{
@@ -187,8 +187,7 @@ fn a_column_takes_every_word_of_its_enum_and_no_other() {
         (NOTIFICATION, "event", EventKind::words().collect()),
         (NOTIFICATION, "state", Stage::words().collect()),
         (NOTIFICATION, "progress", Progress::words().collect()),
-        (NOTIFICATION, "route", DeliveryRoute::words().collect()),
-        (NOTIFICATION, "recipient", vec!["manager"]),
+        (NOTIFICATION, "recipient", Recipient::words().collect()),
         (RECEIPT, "status", MessageStatus::words().collect()),
         (
             AUDIT_ENTRY,

@@ -8,7 +8,7 @@ use diesel::{
     sql_types::{Array, Bool, Bytea, Nullable, Text},
 };
 use ticket_domain::{
-    ExternalId, MediaUrl, Phone, TicketId, Timestamp,
+    ExternalId, MediaUrl, Notification, Phone, TicketId,
     ports::{OpenResult, Opening},
 };
 
@@ -50,9 +50,11 @@ pub(crate) fn open(connection: &mut PgConnection, openings: &[&Opening]) -> Resu
 /// hash, where a join would compare each with each.
 const INSERT: &str = "
     WITH input AS (SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-        $19, $20, $21, $22, $23, $24, $25) AS input (id, reference, customer_name, customer_phone, customer_email, subject,
-        priority, status, customer_key, reader_key, opened, updated, message_id, sender, channel, from_phone, body,
-        media_url, external_id, said, notification_id, event, payload, addressed, notified)),
+        $19, $20) AS input (id, reference, customer_name, customer_phone, customer_email, subject, priority, status,
+        customer_key, reader_key, opened, updated, message_id, sender, channel, from_phone, body, media_url, external_id,
+        said)),
+    outgoing AS (SELECT * FROM unnest($21, $22, $23, $24, $25, $26, $27)
+        AS outgoing (id, ticket_id, recipient, event, payload, addressed, notified)),
     opened AS (
         INSERT INTO tickets (id, reference, customer_name, customer_phone, customer_email, subject, priority, status,
             customer_key, reader_key, version, created_at, updated_at)
@@ -64,50 +66,60 @@ const INSERT: &str = "
         SELECT message_id, id, 1, sender, channel, from_phone, body, media_url, external_id, said
         FROM input WHERE (id IN (SELECT id FROM opened)) IS TRUE),
     notified AS (
-        INSERT INTO notifications (id, ticket_id, seq, event, payload, addressed, state, due_at, scheduled_at,
+        INSERT INTO notifications (id, ticket_id, seq, recipient, event, payload, addressed, state, due_at, scheduled_at,
             failed_attempts, created_at)
-        SELECT notification_id, id, 1, event, payload, addressed, 'waiting', notified, notified, 0, notified
-        FROM input WHERE (id IN (SELECT id FROM opened)) IS TRUE)
+        SELECT id, ticket_id, 1, recipient, event, payload, addressed, 'waiting', notified, notified, 0, notified
+        FROM outgoing WHERE (ticket_id IN (SELECT id FROM opened)) IS TRUE)
     SELECT id FROM opened";
 
 fn insert(connection: &mut PgConnection, openings: &[&Opening]) -> Result<HashSet<TicketId>, Failure> {
     if openings.is_empty() {
         return Ok(HashSet::new());
     }
-    let text = |value: for<'a> fn(&'a Opening) -> &'a str| all(openings, value);
-    let text_or_null = |value: for<'a> fn(&'a Opening) -> Option<&'a str>| all(openings, value);
-    let moment = |value: fn(&Opening) -> Timestamp| all(openings, |opening| Stored(value(opening)));
+    let outgoing: Vec<(&Opening, &Notification)> = openings
+        .iter()
+        .flat_map(|opening| {
+            opening
+                .notifications
+                .iter()
+                .map(|notification| (*opening, notification))
+        })
+        .collect();
     let statement = sql_query(INSERT)
         .bind::<Array<Id>, _>(all(openings, |o| Stored(o.ticket.id)))
         .bind::<Array<Text>, _>(all(openings, |o| o.ticket.reference.to_string()))
-        .bind::<Array<Text>, _>(text(|o| o.ticket.details.customer.name.as_str()))
-        .bind::<Array<Text>, _>(text(|o| o.ticket.details.customer.phone.as_str()))
-        .bind::<Array<Text>, _>(text(|o| o.ticket.details.customer.email.as_str()))
-        .bind::<Array<Text>, _>(text(|o| o.ticket.details.subject.as_str()))
-        .bind::<Array<Text>, _>(text(|o| o.ticket.details.priority.as_str()))
-        .bind::<Array<Text>, _>(text(|o| o.ticket.status.as_str()))
-        .bind::<Array<Text>, _>(text(|o| o.ticket.keys.customer.as_str()))
-        .bind::<Array<Text>, _>(text(|o| o.ticket.keys.reader.as_str()))
-        .bind::<Array<Moment>, _>(moment(|o| o.ticket.created_at))
-        .bind::<Array<Moment>, _>(moment(|o| o.ticket.updated_at))
+        .bind::<Array<Text>, _>(all(openings, |o| o.ticket.details.customer.name.as_str()))
+        .bind::<Array<Text>, _>(all(openings, |o| o.ticket.details.customer.phone.as_str()))
+        .bind::<Array<Text>, _>(all(openings, |o| o.ticket.details.customer.email.as_str()))
+        .bind::<Array<Text>, _>(all(openings, |o| o.ticket.details.subject.as_str()))
+        .bind::<Array<Text>, _>(all(openings, |o| o.ticket.details.priority.as_str()))
+        .bind::<Array<Text>, _>(all(openings, |o| o.ticket.status.as_str()))
+        .bind::<Array<Text>, _>(all(openings, |o| o.ticket.keys.customer.as_str()))
+        .bind::<Array<Text>, _>(all(openings, |o| o.ticket.keys.reader.as_str()))
+        .bind::<Array<Moment>, _>(all(openings, |o| Stored(o.ticket.created_at)))
+        .bind::<Array<Moment>, _>(all(openings, |o| Stored(o.ticket.updated_at)))
         .bind::<Array<Id>, _>(all(openings, |o| Stored(o.message.id)))
-        .bind::<Array<Text>, _>(text(|o| o.message.sender.as_str()))
-        .bind::<Array<Text>, _>(text(|o| o.message.channel.as_str()))
-        .bind::<Array<Nullable<Text>>, _>(text_or_null(|o| o.message.from.as_ref().map(Phone::as_str)))
-        .bind::<Array<Text>, _>(text(|o| o.message.content.body().as_str()))
-        .bind::<Array<Nullable<Text>>, _>(text_or_null(|o| o.message.content.media().map(MediaUrl::as_str)))
-        .bind::<Array<Nullable<Text>>, _>(text_or_null(|o| o.message.external_id.as_ref().map(ExternalId::as_str)))
-        .bind::<Array<Moment>, _>(moment(|o| o.message.created_at))
-        .bind::<Array<Id>, _>(all(openings, |o| Stored(o.notification.id)))
-        .bind::<Array<Text>, _>(text(|o| o.notification.event.as_str()))
-        .bind::<Array<Bytea>, _>(all(openings, |o| &*o.notification.payload.0))
-        .bind::<Array<Bool>, _>(all(openings, |o| o.notification.addressed))
-        .bind::<Array<Moment>, _>(moment(|o| o.notification.created_at));
+        .bind::<Array<Text>, _>(all(openings, |o| o.message.sender.as_str()))
+        .bind::<Array<Text>, _>(all(openings, |o| o.message.channel.as_str()))
+        .bind::<Array<Nullable<Text>>, _>(all(openings, |o| o.message.from.as_ref().map(Phone::as_str)))
+        .bind::<Array<Text>, _>(all(openings, |o| o.message.content.body().as_str()))
+        .bind::<Array<Nullable<Text>>, _>(all(openings, |o| o.message.content.media().map(MediaUrl::as_str)))
+        .bind::<Array<Nullable<Text>>, _>(all(openings, |o| {
+            o.message.external_id.as_ref().map(ExternalId::as_str)
+        }))
+        .bind::<Array<Moment>, _>(all(openings, |o| Stored(o.message.created_at)))
+        .bind::<Array<Id>, _>(all(&outgoing, |(_, n)| Stored(n.id)))
+        .bind::<Array<Id>, _>(all(&outgoing, |(o, _)| Stored(o.ticket.id)))
+        .bind::<Array<Text>, _>(all(&outgoing, |(_, n)| n.recipient.as_str()))
+        .bind::<Array<Text>, _>(all(&outgoing, |(_, n)| n.event.as_str()))
+        .bind::<Array<Bytea>, _>(all(&outgoing, |(_, n)| &*n.payload.0))
+        .bind::<Array<Bool>, _>(all(&outgoing, |(_, n)| n.addressed))
+        .bind::<Array<Moment>, _>(all(&outgoing, |(_, n)| Stored(n.created_at)));
     let written: Vec<TicketId> = typed::<Id, _>(statement).load(connection)?;
     Ok(written.into_iter().collect())
 }
 
 /// The values of one column.
-fn all<'a, T>(openings: &[&'a Opening], value: impl Fn(&'a Opening) -> T) -> Vec<T> {
-    openings.iter().map(|opening| value(opening)).collect()
+fn all<R: Copy, T>(rows: &[R], value: impl Fn(R) -> T) -> Vec<T> {
+    rows.iter().map(|row| value(*row)).collect()
 }

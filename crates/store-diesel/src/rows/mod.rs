@@ -15,7 +15,9 @@ use ticket_domain::{
 };
 
 pub(crate) use audit_log::{AuditEntryRow, NewAuditEntryRow};
-pub(crate) use notifications::{ClaimedRow, FallbackRow, NewNotificationRow, RecordRow, SentRow, StateRow, state};
+pub(crate) use notifications::{
+    ClaimedRow, CurrentMessageRow, FallbackRow, NewNotificationRow, RecordRow, SentRow, StateRow, state,
+};
 pub(crate) use questions::{ChoiceResultRow, ChoiceRow, QuestionRow};
 pub(crate) use receipts::ReceiptRow;
 
