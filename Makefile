@@ -96,5 +96,5 @@ check: ## format, lints, documentation, licences, layering, scripts
 	cargo clippy --workspace --all-targets --features black-box/n8n-e2e,black-box/browser-e2e,black-box/chaos $(LOCKED) -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps $(LOCKED)
 	scripts/check-dependencies
-	cargo test $(LOCKED) -p black-box --test layering --test documents --test deploy_files --test n8n_workflows --test n8n_workflow_code
+	cargo test $(LOCKED) -p black-box --test tree
 	scripts/check-scripts

@@ -1,7 +1,4 @@
 //! What the files of a deployment say, held against what the server needs and what the documents promise.
-#![allow(clippy::unwrap_used, clippy::panic, dead_code, missing_docs)]
-
-mod tree;
 
 use std::{
     collections::BTreeSet,
@@ -11,8 +8,10 @@ use std::{
     thread,
 };
 
-use tree::{is_variable, metadata, read, root, server_variables};
+use black_box::{read, root};
 use yaml_rust2::{Yaml, YamlLoader};
+
+use crate::{is_variable, metadata, server_variables};
 
 /// Within this many seconds of SIGTERM the server has stopped; whoever stops it must wait longer.
 const STOPS_WITHIN: u64 = 25;
