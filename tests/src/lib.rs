@@ -28,12 +28,12 @@ pub use database_proxy::DatabaseProxy;
 pub use fake_n8n::{FakeN8n, Reaction, Received};
 pub use fake_twilio::{ACCOUNT_SID, AUTH_TOKEN, FakeTwilio, SentMessage, WHATSAPP_FROM};
 pub use http::{Response, http_client, sum_of_metrics};
-pub use n8n_table::{N8N_CASES, N8nCase, TableRow, kind_of_body};
+pub use n8n_table::{N8nCase, TableRow, kind_of_body};
 pub use options::{Ended, ServerOptions, server_binary, setting};
 pub use process::{Signal, cpu_time, open_files, peak_kib, resident_kib, signal, signal_group};
 pub use server::TestServer;
 pub use store::{Engine, TempStore};
-pub use tree::{read, root};
+pub use tree::{read, root, write_into_page};
 pub use wait::until;
 
 /// The `x-api-key` of n8n's calls.

@@ -156,8 +156,11 @@ async fn everything_of_a_person_is_exported_and_erased(engine: Engine) {
         for row in rows {
             for trace in TRACES {
                 // Bytes are written in hexadecimal.
-                let hex: String = trace.bytes().map(|byte| format!("{byte:02x}")).collect();
-                assert!(!row.contains(trace) && !row.contains(&hex), "{trace} in {table}: {row}");
+                let hex: Vec<String> = trace.bytes().map(|byte| format!("{byte:02x}")).collect();
+                assert!(
+                    !row.contains(trace) && !row.contains(&hex.concat()),
+                    "{trace} in {table}: {row}"
+                );
             }
         }
     }
