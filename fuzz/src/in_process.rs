@@ -23,10 +23,10 @@ use notify_n8n::N8nComposer;
 use serde_json::Value;
 use store_diesel::SqliteStore;
 use ticket_domain::{
-    Access, AccessKey, AccessKeys, EventKind, Managers, Message, MessageId, Notification, NotificationId, Payload,
-    Priority, Ticket, TicketLinks, Timestamp,
-    ports::{Clock, Opening, Random, Store, WakeSignal},
-    testing::{MessageBuilder, TicketBuilder},
+    Access, AccessKey, AccessKeys, Managers, Message, MessageId, NotificationId, Priority, Recipient, Ticket,
+    TicketLinks, Timestamp,
+    ports::{Clock, Composers, Opening, Random, Store, WakeSignal},
+    testing::{self, MessageBuilder, TicketBuilder},
     use_cases::{Context, ReportReceipt},
 };
 use uuid::Uuid;
@@ -271,13 +271,7 @@ async fn store_ticket(store: &SqliteStore) {
                 .created_at(moment(0))
                 .build()
         },
-        notification: Notification {
-            id: NotificationId(id(3)),
-            event: EventKind::Created,
-            payload: Payload(Box::from(*b"{}")),
-            addressed: true,
-            created_at: moment(0),
-        },
+        notifications: vec![testing::notification(NotificationId(id(3)), b"{}", moment(0))],
         idempotency: None,
     };
     let store: &dyn Store = store;
@@ -287,24 +281,19 @@ async fn store_ticket(store: &SqliteStore) {
 async fn serve(memory: &Arc<SqliteStore>) -> Box<dyn Fn(Request) -> Handling> {
     let store: Arc<dyn Store> = memory.clone();
     let to = |number: &str| number.parse().expect("a number");
-    let around = Context {
+    let n8n = N8nComposer {
+        to: Some(to(MANAGER)),
+        backup: Some(to("+49301234567")),
+    };
+    let context = Context {
         clock: Arc::new(Ticking(AtomicI64::new(60_000_000))),
         random: Arc::new(Counting(AtomicU64::new(1))),
-        composer: Arc::new(N8nComposer {
-            to: Some(to(MANAGER)),
-            backup: Some(to("+49301234567")),
-        }),
+        composers: Composers::default().with(Recipient::Manager, Arc::new(n8n), true),
         wake: Arc::new(NobodyWakes),
         links: TicketLinks::new("https://desk.example", Access::Open),
-        has_receiver: true,
     };
     let managers = Managers::new(vec![to(MANAGER)]);
-    let receipts = ReportReceipt::new(
-        store.clone(),
-        around.composer.clone(),
-        around.clock.clone(),
-        around.wake.clone(),
-    );
+    let receipts = ReportReceipt::new(store.clone(), context.clone());
     let settings = Settings {
         inbound_keys: vec![INBOUND_KEY.into()],
         operator_tokens: vec![OPERATOR_TOKEN.into()],
@@ -312,7 +301,7 @@ async fn serve(memory: &Arc<SqliteStore>) -> Box<dyn Fn(Request) -> Handling> {
         ..Settings::default()
     };
     let metrics = DeliveryMetrics::default();
-    let state = AppState::new(&store, around, managers, Arc::new(receipts), metrics, settings).expect("a state");
+    let state = AppState::new(&store, context, managers, Arc::new(receipts), metrics, settings).expect("a state");
     let app = http_actix::application(&state, |_| ());
     let service = Rc::new(init_service(app).await);
     Box::new(move |request| {

@@ -7,7 +7,7 @@ use actix_web::{
     web::{Data, ServiceConfig},
 };
 use ticket_domain::{
-    Managers,
+    Managers, Recipient,
     ports::{Clock, Outbox, Random, Store, StoreHealth},
     use_cases::{AddMessage, Context, OpenTicket, Operate, ReceiveReply, Redeliver, ReportReceipt, ViewTicket},
 };
@@ -79,7 +79,7 @@ impl AppState {
             subscriptions: subscriptions.into(),
             metrics: Data::new(Metrics::new(delivery_metrics).map_err(io::Error::other)?),
             duplicates: Data::new(DuplicateFilter::new(context.clock.clone())),
-            site: Data::new(Site::new(&settings, context.has_receiver)),
+            site: Data::new(Site::new(&settings, context.composers.has_notifier(Recipient::Manager))),
             settings: Data::new(settings),
             clock: context.clock.clone().into(),
             random: context.random.clone().into(),

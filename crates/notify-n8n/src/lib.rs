@@ -3,6 +3,7 @@
 
 mod payload;
 mod probe;
+mod route;
 mod webhook;
 
 pub use payload::N8nComposer;

@@ -3,10 +3,12 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 use ticket_domain::{
-    DeliveryRoute, Payload, Phone,
+    DeliveryRoute, Fallback, Payload, Phone,
     ports::{Composer, Event},
     sanitize,
 };
+
+use crate::route::Route;
 
 /// The most characters of the summary.
 const SUMMARY_MAX: usize = 500;
@@ -43,7 +45,7 @@ struct Body<'a> {
 }
 
 impl Composer for N8nComposer {
-    fn compose(&self, event: Event<'_>) -> Payload {
+    fn compose(&self, event: Event<'_>) -> Option<Payload> {
         let ticket = event.ticket;
         // A manager may send any of these texts back, alone: then it must name no other ticket.
         let line = |text: &str| sanitize::line(text, Some(ticket.reference));
@@ -62,32 +64,32 @@ impl Composer for N8nComposer {
             summary: summary(&event),
             to: self.to.as_ref().map(Phone::as_str),
         };
-        // Texts and nothing else: there is nothing in it that JSON could not say.
-        Payload(serde_json::to_vec(&body).unwrap_or_default().into())
-    }
-
-    fn redirect(&self, payload: &Payload, route: DeliveryRoute) -> Option<Payload> {
-        let to = self.number(route).ok()?;
-        let is_template = matches!(route, DeliveryRoute::Template | DeliveryRoute::BackupTemplate);
-        // Bytes of another composer can't be told another way.
-        let mut body: Map<String, Value> = serde_json::from_slice(&payload.0).ok()?;
-        if let Some(to) = to {
-            body.insert("to".into(), to.as_str().into());
-        }
-        if is_template {
-            body.insert("template".into(), true.into());
-        } else {
-            body.remove("template");
-        }
+        // There is nothing in it that JSON could not say.
         Some(Payload(serde_json::to_vec(&body).ok()?.into()))
     }
 
-    fn retarget(&self, payload: &Payload, route: DeliveryRoute) -> Option<Payload> {
+    fn fallback(&self, route: &DeliveryRoute, payload: &Payload, error_code: Option<u32>) -> Option<Fallback> {
+        Route::named(route)?.alternatives(error_code).iter().find_map(|next| {
+            Some(Fallback {
+                route: next.word(),
+                payload: self.on_route(*next, payload)?,
+            })
+        })
+    }
+
+    fn on_first_route(&self, payload: &Payload) -> Option<Payload> {
+        self.on_route(Route::Text, payload)
+    }
+
+    fn retarget(&self, route: &DeliveryRoute, payload: &Payload) -> Option<Payload> {
         let mut body: Map<String, Value> = serde_json::from_slice(&payload.0).ok()?;
         // One that names nobody goes to whom the workflow knows of itself.
         let named = body.get("to")?.as_str()?;
-        // Where the second number is gone, the first is the one to tell.
-        let to = self.number(route).unwrap_or(self.to.as_ref()).map(Phone::as_str);
+        // Where the second number is gone, the message goes to the first.
+        let to = self
+            .number(Route::named(route)?)
+            .unwrap_or(self.to.as_ref())
+            .map(Phone::as_str);
         if to == Some(named) {
             return None;
         }
@@ -103,12 +105,28 @@ impl Composer for N8nComposer {
 struct NoBackup;
 
 impl N8nComposer {
-    /// Who is told on this route, if anybody is named.
-    fn number(&self, route: DeliveryRoute) -> Result<Option<&Phone>, NoBackup> {
-        match route {
-            DeliveryRoute::Text | DeliveryRoute::Template => Ok(self.to.as_ref()),
-            DeliveryRoute::Backup | DeliveryRoute::BackupTemplate => self.backup.as_ref().map(Some).ok_or(NoBackup),
+    /// Who is notified on this route, if anybody is named.
+    fn number(&self, route: Route) -> Result<Option<&Phone>, NoBackup> {
+        if route.is_backup() {
+            self.backup.as_ref().map(Some).ok_or(NoBackup)
+        } else {
+            Ok(self.to.as_ref())
         }
+    }
+
+    /// The same message on another route; `None` if there is no such number, or the bytes are another composer's.
+    fn on_route(&self, route: Route, payload: &Payload) -> Option<Payload> {
+        let to = self.number(route).ok()?;
+        let mut body: Map<String, Value> = serde_json::from_slice(&payload.0).ok()?;
+        if let Some(to) = to {
+            body.insert("to".into(), to.as_str().into());
+        }
+        if route.is_template() {
+            body.insert("template".into(), true.into());
+        } else {
+            body.remove("template");
+        }
+        Some(Payload(serde_json::to_vec(&body).ok()?.into()))
     }
 }
 
@@ -149,8 +167,8 @@ mod tests {
             message,
             ticket_url: "https://desk.example/ticket/x",
         };
-        let payload = composer.compose(event);
-        assert_eq!(composer.compose(event), payload);
+        let payload = composer.compose(event).unwrap();
+        assert_eq!(composer.compose(event).as_ref(), Some(&payload));
         serde_json::from_slice(&payload.0).unwrap()
     }
 
@@ -161,7 +179,7 @@ mod tests {
             backup: None,
         };
         let payload = Payload(compose_by(&composer, "two\nare broken").to_string().into_bytes().into());
-        let template = composer.redirect(&payload, DeliveryRoute::Template).unwrap();
+        let template = composer.on_route(Route::Template, &payload).unwrap();
         assert_eq!(
             serde_json::from_slice::<Value>(&template.0).unwrap(),
             serde_json::json!({
@@ -204,7 +222,7 @@ mod tests {
                 message: &written("message"),
                 ticket_url: "https://desk.example/ticket/x",
             };
-            let payload: Value = serde_json::from_slice(&N8nComposer::default().compose(event).0).unwrap();
+            let payload: Value = serde_json::from_slice(&N8nComposer::default().compose(event).unwrap().0).unwrap();
             for name in ["customerName", "customerEmail", "subject", "message"] {
                 let expected = text(name, &[&case["payload"], &case["customer"], &corpus["customer"]]);
                 assert_eq!(payload[name], expected, "{}", case["why"]);
@@ -245,29 +263,29 @@ mod tests {
         let mut plain = compose("broken");
         let first = compose_by(&composer, "broken");
         let payload = Payload(serde_json::to_vec(&first).unwrap().into());
-        let redirected = |composer: &N8nComposer, payload: &Payload, route: DeliveryRoute| {
-            let payload = composer.redirect(payload, route)?;
+        let redirected = |composer: &N8nComposer, payload: &Payload, route: Route| {
+            let payload = composer.on_route(route, payload)?;
             let body: Value = serde_json::from_slice(&payload.0).unwrap();
             Some((payload, body))
         };
         plain["to"] = "+919655716000".into();
         assert_eq!(first, plain);
-        let (template, body) = redirected(&composer, &payload, DeliveryRoute::Template).unwrap();
+        let (template, body) = redirected(&composer, &payload, Route::Template).unwrap();
         plain["template"] = true.into();
         assert_eq!(body, plain);
-        let (_, body) = redirected(&composer, &template, DeliveryRoute::BackupTemplate).unwrap();
+        let (_, body) = redirected(&composer, &template, Route::BackupTemplate).unwrap();
         plain["to"] = "+49301234567".into();
         assert_eq!(body, plain);
-        let (_, body) = redirected(&composer, &template, DeliveryRoute::Backup).unwrap();
+        let (_, body) = redirected(&composer, &template, Route::Backup).unwrap();
         plain.as_object_mut().unwrap().remove("template");
         assert_eq!(body, plain);
 
         let alone = N8nComposer::default();
-        assert!(redirected(&alone, &payload, DeliveryRoute::Template).is_some());
-        assert!(redirected(&alone, &payload, DeliveryRoute::Backup).is_none());
+        assert!(redirected(&alone, &payload, Route::Template).is_some());
+        assert!(redirected(&alone, &payload, Route::Backup).is_none());
         assert!(
             alone
-                .redirect(&Payload(Box::from(*b"a line")), DeliveryRoute::Template)
+                .on_route(Route::Template, &Payload(Box::from(*b"a line")))
                 .is_none()
         );
     }
@@ -279,14 +297,14 @@ mod tests {
             backup: backup.map(|number| number.parse().unwrap()),
         };
         let (first, second, third) = (Some("+919655716000"), Some("+49301234567"), Some("+15550000000"));
-        let to = |composer: &N8nComposer, payload: &Payload, route: DeliveryRoute| {
-            let payload = composer.retarget(payload, route)?;
+        let to = |composer: &N8nComposer, payload: &Payload, route: Route| {
+            let payload = composer.retarget(&route.word(), payload)?;
             let body: Value = serde_json::from_slice(&payload.0).unwrap();
             Some(body["to"].as_str().map(str::to_owned))
         };
         let before = composer(first, second);
         let text = Payload(compose_by(&before, "broken").to_string().into_bytes().into());
-        let backup = before.redirect(&text, DeliveryRoute::Backup).unwrap();
+        let backup = before.on_route(Route::Backup, &text).unwrap();
         let third_text = third.map(str::to_owned);
         for (now, of_text, of_backup) in [
             (&before, None, None),
@@ -295,15 +313,58 @@ mod tests {
             (&composer(first, None), None, Some(first.map(str::to_owned))),
             (&composer(None, None), Some(None), Some(None)),
         ] {
-            assert_eq!(to(now, &text, DeliveryRoute::Text), of_text);
-            assert_eq!(to(now, &backup, DeliveryRoute::Backup), of_backup);
+            assert_eq!(to(now, &text, Route::Text), of_text);
+            assert_eq!(to(now, &backup, Route::Backup), of_backup);
         }
         let unaddressed = Payload(compose("broken").to_string().into_bytes().into());
-        assert_eq!(to(&before, &unaddressed, DeliveryRoute::Text), None);
+        assert_eq!(to(&before, &unaddressed, Route::Text), None);
         assert!(
             before
-                .retarget(&Payload(Box::from(*b"a line")), DeliveryRoute::Text)
+                .retarget(&Route::Text.word(), &Payload(Box::from(*b"a line")))
                 .is_none()
         );
+    }
+
+    #[test]
+    fn every_refused_message_comes_to_an_end() {
+        let taken = |has_backup: bool, codes: &[Option<u32>]| {
+            let composer = N8nComposer {
+                to: None,
+                backup: has_backup.then(|| "+49301234567".parse().unwrap()),
+            };
+            let mut message = Fallback {
+                route: DeliveryRoute::FIRST,
+                payload: Payload(Box::from(*b"{}")),
+            };
+            let mut taken = String::new();
+            for code in codes {
+                let Some(next) = composer.fallback(&message.route, &message.payload, *code) else {
+                    return taken + "dead";
+                };
+                taken = format!("{taken}{} ", next.route);
+                message = next;
+            }
+            taken
+        };
+        let (late, gone) = (Some(63_016), None);
+        for (has_backup, codes, expected) in [
+            (false, vec![gone], "dead"),
+            (false, vec![Some(63_003)], "dead"),
+            (false, vec![late, late], "template dead"),
+            (false, vec![late, gone], "template dead"),
+            (true, vec![gone, gone], "backup dead"),
+            (true, vec![gone, late, late], "backup backup_template dead"),
+            (
+                true,
+                vec![late, late, late, late],
+                "template backup backup_template dead",
+            ),
+            (true, vec![late, gone, gone], "template backup dead"),
+        ] {
+            assert_eq!(taken(has_backup, &codes), expected, "{codes:?}");
+        }
+        let foreign = DeliveryRoute::new("e-mail");
+        let composer = N8nComposer::default();
+        assert_eq!(composer.fallback(&foreign, &Payload(Box::from(*b"{}")), late), None);
     }
 }

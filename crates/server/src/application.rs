@@ -8,11 +8,11 @@ use secrecy::ExposeSecret;
 use store_diesel::PostgresStore;
 use store_diesel::SqliteStore;
 use ticket_domain::{
-    Managers, RetrySchedule, TicketLinks,
-    ports::{Clock, Composer, Notifier, Random, Store},
+    Managers, Recipient, RetrySchedule, TicketLinks,
+    ports::{Clock, Composer, Composers, Notifier, Random, Store},
     use_cases::{Context, Deliver, ReportReceipt},
 };
-use tokio::task::{JoinError, spawn_blocking};
+use tokio::task::{JoinError, JoinSet, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
         Agents, Config, Database,
         limits::{MAX_CONNECTIONS, with_room},
     },
-    delivery::Worker,
+    delivery::{Worker, catch_up},
     environment::{DeliverySignal, OsRandom, SystemClock},
     housekeeping::{Housekeeper, Retention},
     listening::listen,
@@ -58,11 +58,19 @@ pub enum StartError {
     BrokeOff(#[from] JoinError),
 }
 
+/// How one recipient is notified.
+struct Adapters {
+    recipient: Recipient,
+    composer: Arc<dyn Composer>,
+    /// Without one, notifications are stored and wait.
+    notifier: Option<Arc<dyn Notifier>>,
+}
+
 /// Builds an application. Parts that are not given come from the configuration.
 pub struct Builder {
     config: Config,
     store: Option<Arc<dyn Store>>,
-    notifier: Option<(Arc<dyn Composer>, Arc<dyn Notifier>)>,
+    adapters: Vec<Adapters>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
 }
@@ -73,7 +81,7 @@ impl Builder {
         Self {
             config,
             store: None,
-            notifier: None,
+            adapters: Vec::new(),
             clock: Arc::new(SystemClock),
             random: Arc::new(OsRandom),
         }
@@ -86,10 +94,14 @@ impl Builder {
         self
     }
 
-    /// Notifies the manager by these adapters instead of n8n.
+    /// Notifies `recipient` by these adapters; the manager, instead of by n8n.
     #[must_use]
-    pub fn notifier(mut self, composer: Arc<dyn Composer>, notifier: Arc<dyn Notifier>) -> Self {
-        self.notifier = Some((composer, notifier));
+    pub fn notifier(mut self, recipient: Recipient, composer: Arc<dyn Composer>, notifier: Arc<dyn Notifier>) -> Self {
+        self.adapters.push(Adapters {
+            recipient,
+            composer,
+            notifier: Some(notifier),
+        });
         self
     }
 
@@ -108,29 +120,38 @@ impl Builder {
     }
 
     /// Opens the store, listens, and serves until it is stopped.
-    pub async fn start(self) -> Result<Application, StartError> {
+    pub async fn start(mut self) -> Result<Application, StartError> {
         let store = match self.store.clone() {
             Some(store) => store,
             None => open_store(self.config.database.clone()).await?,
         };
-        let (composer, notifier) = self.composer_and_notifier()?;
+        let adapters = std::mem::take(&mut self.adapters);
+        let adapters = self.with_n8n(adapters)?;
         let listener = listen(&self.config.host, self.config.port).await?;
         let address = listener.local_addr().map_err(StartError::Http)?;
         let signal = Arc::new(DeliverySignal::default());
         let base_url = self.base_url(address);
-        let has_receiver = notifier.is_some();
-        let context = self.context(composer, signal.clone(), has_receiver, &base_url);
+        let context = self.context(&adapters, signal.clone(), &base_url);
         let metrics = DeliveryMetrics::default();
-        let receipts = Arc::new(ReportReceipt::new(
-            store.clone(),
-            context.composer.clone(),
-            self.clock.clone(),
-            signal.clone(),
-        ));
-        let worker = notifier.map(|notifier| {
-            let (signal, metrics) = (signal.clone(), metrics.clone());
-            self.worker(store.clone(), notifier, &context, receipts.clone(), signal, metrics)
-        });
+        let receipts = Arc::new(ReportReceipt::new(store.clone(), context.clone()));
+        let notifiers = adapters
+            .into_iter()
+            .filter_map(|adapters| Some((adapters.recipient, adapters.notifier?)));
+        let workers: Vec<Worker> = notifiers
+            .map(|(recipient, notifier)| Worker {
+                deliver: Arc::new(Deliver::new(
+                    store.clone(),
+                    recipient,
+                    notifier,
+                    context.clone(),
+                    RetrySchedule::new(self.config.slow_retries),
+                )),
+                signal: signal.subscribe(),
+                clock: self.clock.clone(),
+                metrics: metrics.clone(),
+                concurrency: self.config.notify_concurrency,
+            })
+            .collect();
         let housekeeper = Housekeeper::new(
             store.clone(),
             self.clock.clone(),
@@ -141,39 +162,35 @@ impl Builder {
             },
         );
         let settings = self.http_settings(base_url);
-        let state = AppState::new(&store, context, self.managers(), receipts, metrics, settings);
+        let state = AppState::new(&store, context, self.managers(), receipts.clone(), metrics, settings);
         let state = state.map_err(StartError::Http)?;
 
         let stop = CancellationToken::new();
         let server = http_actix::serve(listener, state, stop.clone().cancelled_owned()).map_err(StartError::Http)?;
         let server = tokio::spawn(until_the_end(stop.clone(), server));
-        let worker = worker.map(|worker| {
-            let stop = stop.clone();
-            tokio::spawn(until_the_end(stop.clone(), async move { worker.run(stop).await }))
-        });
-        let housekeeper = tokio::spawn(until_the_end(stop.clone(), housekeeper.run(stop.clone())));
+        let mut background = JoinSet::new();
+        background.spawn(until_the_end(stop.clone(), housekeeper.run(stop.clone())));
+        if !workers.is_empty() {
+            background.spawn(until_the_end(stop.clone(), catch_up(receipts, stop.clone())));
+        }
+        for worker in workers {
+            background.spawn(until_the_end(stop.clone(), worker.run(stop.clone())));
+        }
         Ok(Application {
             address,
             stop,
             server,
-            worker,
-            housekeeper,
+            background,
         })
     }
 
-    /// Returns the composer, and the notifier if a receiver is configured.
-    #[expect(clippy::type_complexity, reason = "a pair of ports, named where it is used")]
-    fn composer_and_notifier(&self) -> Result<(Arc<dyn Composer>, Option<Arc<dyn Notifier>>), StartError> {
-        if let Some((composer, notifier)) = self.notifier.clone() {
-            return Ok((composer, Some(notifier)));
+    /// Adds n8n for the manager, unless other adapters notify them. Without a webhook, its notifications wait.
+    fn with_n8n(&self, mut adapters: Vec<Adapters>) -> Result<Vec<Adapters>, StartError> {
+        if adapters.iter().any(|adapters| adapters.recipient == Recipient::Manager) {
+            return Ok(adapters);
         }
-        let notifier = match self.config.receiver.clone() {
-            Some(receiver) => {
-                let webhook: Arc<dyn Notifier> = Arc::new(N8nWebhook::new(receiver, self.clock.clone())?);
-                Some(webhook)
-            }
-            None => None,
-        };
+        let webhook = self.config.receiver.clone();
+        let webhook = webhook.map(|receiver| N8nWebhook::new(receiver, self.clock.clone()));
         let Agents {
             phones,
             are_set,
@@ -183,7 +200,14 @@ impl Builder {
             to: phones.first().filter(|_| *are_set).cloned(),
             backup: backup.clone(),
         };
-        Ok((Arc::new(composer), notifier))
+        adapters.push(Adapters {
+            recipient: Recipient::Manager,
+            composer: Arc::new(composer),
+            notifier: webhook
+                .transpose()?
+                .map(|webhook| Arc::new(webhook) as Arc<dyn Notifier>),
+        });
+        Ok(adapters)
     }
 
     /// Without a slash at its end.
@@ -194,48 +218,17 @@ impl Builder {
         }
     }
 
-    fn context(
-        &self,
-        composer: Arc<dyn Composer>,
-        signal: Arc<DeliverySignal>,
-        has_receiver: bool,
-        base_url: &str,
-    ) -> Context {
+    fn context(&self, adapters: &[Adapters], signal: Arc<DeliverySignal>, base_url: &str) -> Context {
+        let composers = adapters.iter().fold(Composers::default(), |composers, adapters| {
+            let has_notifier = adapters.notifier.is_some();
+            composers.with(adapters.recipient, adapters.composer.clone(), has_notifier)
+        });
         Context {
             clock: self.clock.clone(),
             random: self.random.clone(),
-            composer,
+            composers,
             wake: signal,
             links: TicketLinks::new(base_url, self.config.access),
-            has_receiver,
-        }
-    }
-
-    fn worker(
-        &self,
-        outbox: Arc<dyn Store>,
-        notifier: Arc<dyn Notifier>,
-        context: &Context,
-        receipts: Arc<ReportReceipt>,
-        signal: Arc<DeliverySignal>,
-        metrics: DeliveryMetrics,
-    ) -> Worker {
-        let schedule = RetrySchedule::new(self.config.slow_retries);
-        let deliver = Deliver::new(
-            outbox,
-            context.composer.clone(),
-            notifier,
-            self.clock.clone(),
-            self.random.clone(),
-            schedule,
-        );
-        Worker {
-            deliver: Arc::new(deliver),
-            receipts,
-            signal,
-            clock: self.clock.clone(),
-            metrics,
-            concurrency: self.config.notify_concurrency,
         }
     }
 

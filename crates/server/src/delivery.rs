@@ -1,4 +1,4 @@
-//! The delivery loop: claims due notifications, sends them, and records the outcomes.
+//! The delivery loop of one recipient: claims due notifications, sends them, and records the outcomes.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -9,12 +9,11 @@ use ticket_domain::{
     use_cases::{Capacity, Claims, Deliver, LEASE, ReportReceipt},
 };
 use tokio::{
+    sync::watch,
     task::JoinSet,
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
-
-use crate::environment::DeliverySignal;
 
 /// How often the store is polled for notifications of other replicas or an earlier process, which send no wake signal.
 const POLL: Duration = Duration::from_secs(1);
@@ -29,10 +28,8 @@ const SETTLE_AGAIN: Duration = Duration::from_millis(500);
 pub(crate) struct Worker {
     /// The use case.
     pub(crate) deliver: Arc<Deliver>,
-    /// Records receipts that arrived before their message was known.
-    pub(crate) receipts: Arc<ReportReceipt>,
     /// Wakes the loop when a notification was stored.
-    pub(crate) signal: Arc<DeliverySignal>,
+    pub(crate) signal: watch::Receiver<()>,
     /// The clock.
     pub(crate) clock: Arc<dyn Clock>,
     /// Metrics.
@@ -54,16 +51,12 @@ struct Rounds {
     stale_held: bool,
     /// Whether the store failed in the last round, so that it is logged once.
     store_failed: bool,
-    /// When stored receipts were last processed.
-    caught_up_at: Option<Timestamp>,
-    /// Whether that failed the last time, so that it is logged once.
-    catch_up_failed: bool,
 }
 
 impl Worker {
     /// Delivers until `stop`; then finishes the attempts in progress, and returns notifications whose attempt does not end
     /// in time.
-    pub(crate) async fn run(self, stop: CancellationToken) {
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
         let abandon = CancellationToken::new();
         let mut rounds = Rounds::default();
         while !stop.is_cancelled() {
@@ -73,7 +66,7 @@ impl Worker {
             tokio::select! {
                 () = stop.cancelled() => {}
                 Some(ended) = rounds.under_way.join_next() => rounds.note(ended),
-                () = self.signal.woken(), if has_room => {}
+                _ = self.signal.changed(), if has_room => {}
                 () = sleep(nap) => {}
             }
         }
@@ -128,29 +121,7 @@ impl Worker {
             }
             rounds.stale_held = true;
         }
-        self.catch_up(rounds).await;
         self.deliver.claim(self.room(rounds)).await
-    }
-
-    /// Records stored receipts whose message is known by now; not in every round, because they are few. An error delays no
-    /// notification.
-    async fn catch_up(&self, rounds: &mut Rounds) {
-        let now = self.clock.now();
-        let is_recent = |at: Timestamp| now >= at && now.since(at) < POLL;
-        if rounds.caught_up_at.is_some_and(is_recent) {
-            return;
-        }
-        rounds.caught_up_at = Some(now);
-        let done = self.receipts.catch_up().await;
-        let failed_before = std::mem::replace(&mut rounds.catch_up_failed, done.is_err());
-        match done {
-            Ok(done) => done.iter().for_each(log_reported),
-            Err(error) if !failed_before => tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "receipts that came early could not be taken down"
-            ),
-            Err(_) => {}
-        }
     }
 
     /// One slot is reserved for first attempts, because a retry may take 15 s to fail again.
@@ -160,6 +131,27 @@ impl Worker {
         Capacity {
             in_all: left(self.concurrency, rounds.under_way.len()),
             for_others: left(for_others, Arc::strong_count(&rounds.others) - 1),
+        }
+    }
+}
+
+/// Records, every second, the stored receipts whose message is known by now, until `stop`. They are few.
+pub(crate) async fn catch_up(receipts: Arc<ReportReceipt>, stop: CancellationToken) {
+    let mut failed_before = false;
+    while !stop.is_cancelled() {
+        let done = receipts.catch_up().await;
+        let failed_last = std::mem::replace(&mut failed_before, done.is_err());
+        match done {
+            Ok(done) => done.iter().for_each(log_reported),
+            Err(error) if !failed_last => tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "receipts that arrived before their message was known could not be recorded"
+            ),
+            Err(_) => {}
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = sleep(POLL) => {}
         }
     }
 }
@@ -264,7 +256,7 @@ impl Attempt {
             }
             AttemptOutcome::Rerouted { fallback, reason, .. } => {
                 self.metrics.retry();
-                let route = fallback.route;
+                let route = &fallback.route;
                 tracing::warn!(notification = %id, %event, failures, %route, %reason, "notification refused; it goes another way");
             }
             AttemptOutcome::Returned { due, reason } => {

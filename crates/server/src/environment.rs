@@ -1,11 +1,11 @@
-//! The system's clock and randomness, and the wake signal of the delivery loop.
+//! The system's clock and randomness, and the wake signal of the delivery loops.
 
 use ticket_domain::{
     Timestamp,
     ports::{Clock, Random, WakeSignal},
 };
 use time::OffsetDateTime;
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
 /// The system's clock.
 #[derive(Debug, Clone, Copy, Default)]
@@ -33,19 +33,19 @@ impl Random for OsRandom {
     }
 }
 
-/// Wakes the delivery loop when a notification was stored. Several signals before it looks count as one.
+/// Wakes the delivery loops when a notification was stored. Several signals before a loop looks count as one.
 #[derive(Debug, Default)]
-pub(crate) struct DeliverySignal(Notify);
+pub(crate) struct DeliverySignal(watch::Sender<()>);
 
 impl DeliverySignal {
-    /// Waits for a signal.
-    pub(crate) async fn woken(&self) {
-        self.0.notified().await;
+    /// A loop's view of the signals from now on.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<()> {
+        self.0.subscribe()
     }
 }
 
 impl WakeSignal for DeliverySignal {
     fn wake(&self) {
-        self.0.notify_one();
+        self.0.send_replace(());
     }
 }

@@ -242,14 +242,14 @@ mod tests {
         let store = fixture.store();
         let mut opening = fixture.opening(day(0));
         opening.idempotency = Some(fixture.idempotency(day(1)));
-        let first = opening.notification.clone();
+        let first = opening.notifications[0].clone();
         let message: Message = fixture.message(day(1));
-        let mut second = fixture.opening(day(1)).notification;
+        let mut second = fixture.opening(day(1)).notifications.remove(0);
         second.event = EventKind::Updated;
         let append = Append {
             to: opening.ticket.id,
             message,
-            notification: Some(second.clone()),
+            notifications: vec![second.clone()],
             reopen: false,
             ends_question_of: None,
             idempotency: None,
@@ -321,7 +321,7 @@ mod tests {
         let append = Append {
             to: alive.ticket.id,
             message: fixture.message(day(10)),
-            notification: None,
+            notifications: Vec::new(),
             reopen: false,
             ends_question_of: None,
             idempotency: None,

@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr};
 
-use tokio::task::{JoinError, JoinHandle};
+use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 /// A running application.
@@ -11,8 +11,8 @@ pub struct Application {
     pub(crate) address: SocketAddr,
     pub(crate) stop: CancellationToken,
     pub(crate) server: JoinHandle<io::Result<()>>,
-    pub(crate) worker: Option<JoinHandle<()>>,
-    pub(crate) housekeeper: JoinHandle<()>,
+    /// Delivery and housekeeping.
+    pub(crate) background: JoinSet<()>,
 }
 
 /// Why an application ended otherwise than by being stopped.
@@ -44,12 +44,11 @@ impl Application {
     }
 
     /// Waits until it has been stopped.
-    pub async fn ended(self) -> Result<(), EndError> {
+    pub async fn ended(mut self) -> Result<(), EndError> {
         let served = self.server.await;
-        if let Some(worker) = self.worker {
-            worker.await?;
+        while let Some(ended) = self.background.join_next().await {
+            ended?;
         }
-        self.housekeeper.await?;
         served?.map_err(EndError::Http)
     }
 }

@@ -1,17 +1,16 @@
-//! Another store, another notifier, and the whole application started with them. `docs/swapping-adapters.md` explains
-//! it.
+//! Another store, other notifiers, and the whole application started with them. `docs/swapping-adapters.md` explains it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 use std::{ffi::OsString, path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use server::{Application, Builder, Config};
+use server::{Builder, Config};
 use store_contract::FailingStore;
 use store_diesel::SqliteStore;
 use ticket_domain::{
-    Payload,
-    ports::{Composer, Delivering, DeliveryResult, Event, Notifier, Store, StoreHealth as _},
+    EventKind, Payload, Recipient,
+    ports::{Composer, Delivering, DeliveryResult, Event, Notifier, Outbox as _, Store, StoreHealth as _},
 };
 use tokio::sync::mpsc;
 
@@ -26,9 +25,9 @@ struct Pager {
 struct PagerWords;
 
 impl Composer for PagerWords {
-    fn compose(&self, event: Event<'_>) -> Payload {
+    fn compose(&self, event: Event<'_>) -> Option<Payload> {
         let line = format!("{} {}", event.ticket.reference, event.ticket.details.subject);
-        Payload(line.into_bytes().into())
+        Some(Payload(line.into_bytes().into()))
     }
 }
 
@@ -40,6 +39,27 @@ impl Notifier for Pager {
         DeliveryResult::Accepted {
             external_id: Some("page-1".parse().expect("an id")),
         }
+    }
+}
+
+/// Sends the customer a postcard once a ticket is open, and nothing else.
+struct Postcards {
+    sent: mpsc::UnboundedSender<String>,
+}
+
+impl Composer for Postcards {
+    fn compose(&self, event: Event<'_>) -> Option<Payload> {
+        let text = format!("Dear {}, we have it.", event.ticket.details.customer.name);
+        (event.kind == EventKind::Created).then(|| Payload(text.into_bytes().into()))
+    }
+}
+
+#[async_trait]
+impl Notifier for Postcards {
+    async fn deliver(&self, delivering: Delivering<'_>) -> DeliveryResult {
+        let text = String::from_utf8_lossy(&delivering.payload.0).into_owned();
+        self.sent.send(text).expect("somebody reads the post");
+        DeliveryResult::Accepted { external_id: None }
     }
 }
 
@@ -59,23 +79,26 @@ mod the_store_keeps_the_contract {
     store_contract::store_contract!(super::empty_store);
 }
 
-// 3. The whole application with both, on a free port.
+// 3. The whole application with them, on a free port.
 
-async fn start(store: Arc<dyn Store>, pager: Pager) -> Application {
+fn config(webhook: Option<&str>) -> Config {
     let look_up = |name: &str| match name {
         "HOST" => Some(OsString::from("127.0.0.1")),
         "PORT" => Some(OsString::from("0")),
         "RAILWAY_INBOUND_SECRET" => Some(OsString::from("the-inbound-key")),
         "AGENT_PHONE" => Some(OsString::from("+15550000000")),
+        "N8N_WEBHOOK_URL" => webhook.map(OsString::from),
+        "N8N_WEBHOOK_API_KEY" => webhook.map(|_| OsString::from("the-webhook-key")),
         _ => None,
     };
-    let config = Config::load(&look_up, Path::new("."), false).unwrap().config;
-    Builder::new(config)
-        .store(store)
-        .notifier(Arc::new(PagerWords), Arc::new(pager))
-        .start()
-        .await
-        .unwrap()
+    Config::load(&look_up, Path::new("."), false).unwrap().config
+}
+
+fn form() -> Value {
+    json!({
+        "customerName": "John Doe", "customerPhone": "+1234567890", "customerEmail": "john@example.com",
+        "subject": "Bottles", "message": "They broke.",
+    })
 }
 
 async fn post(url: &str, body: &Value) -> Value {
@@ -88,14 +111,15 @@ async fn post(url: &str, body: &Value) -> Value {
 async fn the_whole_loop_runs_with_other_adapters() {
     let (shown, mut pages) = mpsc::unbounded_channel();
     let store = Arc::new(store_of_your_own());
-    let application = start(store.clone(), Pager { shown }).await;
+    let application = Builder::new(config(None))
+        .store(store.clone())
+        .notifier(Recipient::Manager, Arc::new(PagerWords), Arc::new(Pager { shown }))
+        .start()
+        .await
+        .unwrap();
     let api = format!("http://{}/api/ticket", application.address());
 
-    let form = json!({
-        "customerName": "John Doe", "customerPhone": "+1234567890", "customerEmail": "john@example.com",
-        "subject": "Bottles", "message": "They broke.",
-    });
-    let opened = post(&api, &form).await;
+    let opened = post(&api, &form()).await;
     let reference = opened["ticketRef"].as_str().unwrap();
     let page = tokio::time::timeout(Duration::from_secs(5), pages.recv())
         .await
@@ -122,6 +146,38 @@ async fn the_whole_loop_runs_with_other_adapters() {
         .unwrap();
     assert_eq!(thread["messages"][1]["body"], "On our way.");
     application.stop().await.unwrap();
+}
+
+/// n8n is away, so the manager's notification waits; the customer's postcard goes out all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_notifier_works_beside_n8n() {
+    let nobody_listens = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        format!("http://{}/webhook", listener.local_addr().unwrap())
+    };
+    let (sent, mut postcards) = mpsc::unbounded_channel();
+    let store = Arc::new(store_of_your_own());
+    let application = Builder::new(config(Some(&nobody_listens)))
+        .store(store.clone())
+        .notifier(
+            Recipient::Customer,
+            Arc::new(Postcards { sent: sent.clone() }),
+            Arc::new(Postcards { sent }),
+        )
+        .start()
+        .await
+        .unwrap();
+    let api = format!("http://{}/api/ticket", application.address());
+
+    for _ in 0..2 {
+        assert!(post(&api, &form()).await["ticketRef"].is_string());
+        let postcard = tokio::time::timeout(Duration::from_secs(5), postcards.recv());
+        assert_eq!(postcard.await.unwrap().unwrap(), "Dear John Doe, we have it.");
+    }
+    application.stop().await.unwrap();
+    let waiting = store.undelivered(10).await.unwrap();
+    let recipients: Vec<_> = waiting.iter().map(|notification| notification.recipient).collect();
+    assert_eq!(recipients, [Recipient::Manager; 2]);
 }
 
 fn opened_now() -> ticket_domain::Timestamp {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ticket_domain::{
     Actor, Awaiting, DeliveryRoute, EventKind, Fallback, MessageStatus, Payload, Priority, Progress, Question, Receipt,
-    Sender, Status, Ticket, TicketPatch, TicketQuery, Timestamp,
+    Recipient, Sender, Status, Ticket, TicketPatch, TicketQuery, Timestamp,
     ports::{
         AnswerQuestion, Append, Attach, AttemptOutcome, EraseTarget, Erasure, InactiveQuery, Opening, Purge,
         StatusUpdate, TicketLookup, UpdateTicket,
@@ -109,7 +109,7 @@ async fn asked(fixture: &Fixture, ticket: &Ticket, now: Timestamp) {
     store.message(kept.id).await.unwrap().unwrap();
     for message in [known, fixture.message_of(&fixture.external_id(), now)] {
         let append = Append {
-            notification: Some(fixture.notification(EventKind::Updated, now)),
+            notifications: vec![fixture.notification(EventKind::Updated, now)],
             reopen: true,
             ends_question_of: Some(manager.clone()),
             idempotency: Some(fixture.idempotency(now.plus(Duration::from_hours(24)))),
@@ -133,7 +133,7 @@ async fn delivered_and_told(fixture: &Fixture, ticket: &Ticket, now: Timestamp) 
     let store = fixture.store();
     let external_id = fixture.external_id();
     let fallback = || Fallback {
-        route: DeliveryRoute::Backup,
+        route: DeliveryRoute::new("backup"),
         payload: Payload(b"{}".to_vec().into()),
     };
     for outcome in [
@@ -199,15 +199,15 @@ async fn delivered_and_told(fixture: &Fixture, ticket: &Ticket, now: Timestamp) 
 async fn sent_again(fixture: &Fixture, now: Timestamp) {
     let store = fixture.store();
     let opening = fixture.open(fixture.opening(now)).await;
-    let id = opening.notification.id;
+    let id = opening.notifications[0].id;
     store.notification(id).await.unwrap().unwrap();
-    store.way(id).await.unwrap().unwrap();
+    store.current_message(id).await.unwrap().unwrap();
     store.undelivered(50).await.unwrap();
     let later = now.plus(Duration::from_hours(1));
-    store.postpone(later).await.unwrap();
+    store.postpone(Recipient::Manager, later).await.unwrap();
     store.claim_probe(fixture.claim_at(now), now).await.unwrap();
-    store.release_waiting(later).await.unwrap();
-    store.hold_unaddressed(now).await.unwrap();
+    store.release_waiting(Recipient::Manager, later).await.unwrap();
+    store.hold_unaddressed(Recipient::Manager, now).await.unwrap();
     store.redeliver(id, fixture.note(later), None).await.unwrap();
     for held in store.claim(fixture.claim_at(later), u16::MAX).await.unwrap() {
         store.record_attempt(held.id, held.lease, dead(later)).await.unwrap();
@@ -245,7 +245,7 @@ async fn operated(fixture: &Fixture, ticket: &Ticket, now: Timestamp) {
         message: kept.id,
         to: ticket.id,
         sender: Sender::Customer,
-        notification: Some(fixture.notification(EventKind::Updated, now)),
+        notifications: vec![fixture.notification(EventKind::Updated, now)],
         reopen: true,
         note: fixture.note(now),
     };

@@ -11,14 +11,14 @@ use std::{
 use async_trait::async_trait;
 use ticket_domain::{
     Attention, AuditEntry, AuditEntryId, AuditStamp, Choice, ExternalId, Fallback, LeaseToken, Message, MessageId,
-    NotificationId, NotificationRecord, Phone, Question, Receipt, Thread, Ticket, TicketId, TicketPage, TicketQuery,
-    TicketRef, TicketSummary, Timestamp,
+    NotificationId, NotificationRecord, Phone, Question, Receipt, Recipient, Thread, Ticket, TicketId, TicketPage,
+    TicketQuery, TicketRef, TicketSummary, Timestamp,
     ports::{
         AnswerQuestion, AnswerResult, Append, Appended, Attach, AttachResult, AttemptOutcome, ChangeFeed, ChoiceResult,
-        Claim, Claimed, CustomerData, EraseStats, Erasure, Housekeeping, InactiveQuery, InactiveTickets, OpenResult,
-        Opening, OperatorQueries, Outbox, PoolUse, Purge, Purged, Questions, Receipts, RecordResult, RedeliverResult,
-        SentNotification, StatusUpdate, Store, StoreError, StoreHealth, StoreUnmatched, StoredUnmatched, Subscriber,
-        TicketLookup, TicketStore, UpdateTicket, Vitals,
+        Claim, Claimed, CurrentMessage, CustomerData, EraseStats, Erasure, Housekeeping, InactiveQuery,
+        InactiveTickets, OpenResult, Opening, OperatorQueries, Outbox, PoolUse, Purge, Purged, Questions, Receipts,
+        RecordResult, RedeliverResult, SentNotification, StatusUpdate, Store, StoreError, StoreHealth, StoreUnmatched,
+        StoredUnmatched, Subscriber, TicketLookup, TicketStore, UpdateTicket, Vitals,
     },
 };
 
@@ -113,13 +113,13 @@ may_fail! {
         fn claim(claim: Claim, limit: u16) -> Vec<Claimed>;
         fn claim_probe(claim: Claim, unless_after: Timestamp) -> Option<Claimed>;
         fn record_attempt(id: NotificationId, lease: LeaseToken, outcome: AttemptOutcome) -> RecordResult;
-        fn release_waiting(now: Timestamp) -> u64;
-        fn postpone(until: Timestamp) -> u64;
-        fn hold_unaddressed(created_before: Timestamp) -> u64;
+        fn release_waiting(recipient: Recipient, now: Timestamp) -> u64;
+        fn postpone(recipient: Recipient, until: Timestamp) -> u64;
+        fn hold_unaddressed(recipient: Recipient, created_before: Timestamp) -> u64;
         fn redeliver(id: NotificationId, stamp: AuditStamp, fallback: Option<Fallback>) -> RedeliverResult;
         fn redeliver_dead(stamp: AuditStamp) -> u64;
         fn dead_fallbacks(limit: u16) -> Vec<NotificationId>;
-        fn way(id: NotificationId) -> Option<Fallback>;
+        fn current_message(id: NotificationId) -> Option<CurrentMessage>;
         fn undelivered(limit: u16) -> Vec<NotificationRecord>;
         fn notification(id: NotificationId) -> Option<NotificationRecord>;
     }

@@ -10,8 +10,8 @@ use std::{
 
 use ticket_domain::{
     AuditEntryId, AuditStamp, Channel, Content, DeliveryRoute, EventKind, ExternalId, Fallback, LeaseToken, Message,
-    MessageId, Notification, NotificationId, NotificationRecord, Payload, Phone, Question, QuestionId, Reason, Sender,
-    Thread, Ticket, TicketId, TicketRef, Timestamp,
+    MessageId, Notification, NotificationId, NotificationRecord, Payload, Phone, Question, QuestionId, Reason,
+    Recipient, Sender, Thread, Ticket, TicketId, TicketRef, Timestamp,
     ports::{
         Append, AttemptOutcome, Claim, Claimed, Idempotency, OpenResult, Opening, Precondition, QuestionUpdate,
         RecordResult, Store, StoreUnmatched, StoredUnmatched, TicketLookup, Vitals,
@@ -199,6 +199,7 @@ impl Fixture {
         let payload = format!("{{\"number\": {}}}", self.number());
         Notification {
             id: NotificationId(self.uuid()),
+            recipient: Recipient::Manager,
             event,
             payload: Payload(payload.into_bytes().into()),
             addressed: true,
@@ -211,7 +212,7 @@ impl Fixture {
         Opening {
             ticket: self.ticket(created_at),
             message: self.message(created_at),
-            notification: self.notification(EventKind::Created, created_at),
+            notifications: vec![self.notification(EventKind::Created, created_at)],
             idempotency: None,
         }
     }
@@ -231,7 +232,7 @@ impl Fixture {
     pub(crate) async fn updated(&self, ticket: &Ticket, created_at: Timestamp) -> Notification {
         let notification = self.notification(EventKind::Updated, created_at);
         let append = Append {
-            notification: Some(notification.clone()),
+            notifications: vec![notification.clone()],
             ..append_to(ticket, self.message(created_at))
         };
         self.store.append(append).await.unwrap();
@@ -281,6 +282,7 @@ impl Fixture {
     /// A claim under a new lease, for 30 seconds.
     pub fn claim_at(&self, now: Timestamp) -> Claim {
         Claim {
+            recipient: Recipient::Manager,
             now,
             lease: self.lease(),
             until: now.plus(Duration::from_secs(LEASE.unsigned_abs())),
@@ -316,7 +318,7 @@ impl Fixture {
     /// Opens a ticket at `now` and has its notification delivered under `external_id`.
     pub(crate) async fn delivered(&self, external_id: &ExternalId, now: Timestamp) -> Opening {
         let opening = self.opened(now).await;
-        let claimed = self.claim_only(opening.notification.id, now).await;
+        let claimed = self.claim_only(opening.notifications[0].id, now).await;
         self.settled(&claimed, delivered(now, Some(external_id))).await;
         opening
     }
@@ -327,7 +329,7 @@ pub(crate) fn append_to(ticket: &Ticket, message: Message) -> Append {
     Append {
         to: ticket.id,
         message,
-        notification: None,
+        notifications: Vec::new(),
         reopen: false,
         ends_question_of: None,
         idempotency: None,
@@ -377,7 +379,7 @@ pub(crate) fn returned(due: Timestamp) -> AttemptOutcome {
 }
 
 /// Refused for good on its way; `route` is the other one.
-pub(crate) fn diverted(at: Timestamp, route: DeliveryRoute) -> AttemptOutcome {
+pub(crate) fn diverted(at: Timestamp, route: &'static str) -> AttemptOutcome {
     AttemptOutcome::Rerouted {
         at,
         fallback: fallback(route),
@@ -386,10 +388,10 @@ pub(crate) fn diverted(at: Timestamp, route: DeliveryRoute) -> AttemptOutcome {
 }
 
 /// Another way, and words of its own.
-pub(crate) fn fallback(route: DeliveryRoute) -> Fallback {
+pub(crate) fn fallback(route: &'static str) -> Fallback {
     let payload = format!("{{\"by\": \"{route}\"}}");
     Fallback {
-        route,
+        route: DeliveryRoute::new(route),
         payload: Payload(payload.into_bytes().into()),
     }
 }

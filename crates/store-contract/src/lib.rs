@@ -143,6 +143,12 @@ macro_rules! store_contract {
             receipts::a_message_that_is_called_like_an_earlier_one_is_not_known,
             receipts::what_is_sent_again_may_go_another_way,
 
+            recipients::a_worker_claims_for_one_recipient,
+            recipients::a_recipient_blocks_no_other,
+            recipients::a_pause_concerns_one_recipient,
+            recipients::a_thread_tells_of_the_manager_s_notification,
+            recipients::an_attached_message_notifies_every_recipient,
+
             probing::a_probe_takes_only_what_waits_and_is_not_due,
             probing::a_probe_takes_only_the_first_of_a_ticket,
             probing::the_one_probed_longest_ago_comes_next,

@@ -25,13 +25,13 @@ pub mod use_cases;
 pub use actor::{Actor, ActorError, OperatorName, OperatorNameError};
 pub use erasure::{Contact, ContactError, Redaction};
 pub use message::{Content, EmptyMessage, Message};
-pub use notification::{Delivery, Notification, NotificationRecord, NotificationState, Payload};
+pub use notification::{Delivery, Fallback, Notification, NotificationRecord, NotificationState, Payload};
 pub use operator::{
     Attention, AuditAction, AuditEntry, AuditStamp, Excerpt, Oldest, TicketListItem, TicketPage, TicketPatch,
     TicketQuery,
 };
 pub use question::{CHOICES, Choice, Question, Reason, Selection, looks_like_a_choice, notice};
-pub use receipt::{Fallback, Receipt, ReceiptEffect, UndeliveredReason};
+pub use receipt::{Receipt, ReceiptEffect};
 pub use reference::{NotAReference, TicketRef, references_in};
 pub use resolve_ticket::{Managers, Match, TextMatch, TicketMatch, resolve_ticket};
 pub use schedule::{NOTIFY_SLOW_RETRIES_MAX, RetrySchedule};
@@ -43,6 +43,6 @@ pub use values::{
     AccessKey, AccessKeyError, ActorKind, AuditEntryId, AuditKind, Awaiting, Channel, Cursor, CustomerName,
     DeliveryRoute, DeliveryState, Email, EmailError, EventKind, ExternalId, IdempotencyKey, IdempotencyKeyError,
     InvalidCursor, LeaseToken, MediaUrl, MediaUrlError, MessageBody, MessageId, MessageStatus, MessageText,
-    NotificationId, Phone, PhoneError, Priority, Progress, QuestionId, SearchText, Sender, Stage, Status, StrictText,
-    Subject, TextError, TicketId, Timestamp, TimestampError, UnknownWord, ValidationError,
+    NotificationId, Phone, PhoneError, Priority, Progress, QuestionId, Recipient, SearchText, Sender, Stage, Status,
+    StrictText, Subject, TextError, TicketId, Timestamp, TimestampError, UnknownWord, ValidationError,
 };

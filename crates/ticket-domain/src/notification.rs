@@ -1,6 +1,8 @@
 //! Notifications, and their delivery.
 
-use crate::{DeliveryState, EventKind, ExternalId, NotificationId, Progress, TicketRef, Timestamp};
+use crate::{
+    DeliveryRoute, DeliveryState, EventKind, ExternalId, NotificationId, Progress, Recipient, TicketRef, Timestamp,
+};
 
 /// The bytes of a notification, as its composer wrote them. They are the same on every attempt of one message.
 #[derive(Clone, PartialEq, Eq)]
@@ -24,15 +26,26 @@ impl std::fmt::Debug for Payload {
 pub struct Notification {
     /// Its id, which is the `webhook-id` of every attempt.
     pub id: NotificationId,
+    /// Who is notified.
+    pub recipient: Recipient,
     /// The kind of event.
     pub event: EventKind,
     /// The bytes to send.
     pub payload: Payload,
-    /// Whether a receiver was configured when it was created. If none was for a long time, old notifications are held for
-    /// an operator, so that the first receiver is not flooded.
+    /// Whether a notifier for its recipient was configured when it was created. If none was for a long time, old
+    /// notifications are held for an operator, so that the first notifier is not flooded.
     pub addressed: bool,
     /// When the event happened.
     pub created_at: Timestamp,
+}
+
+/// Another message of the same notification, on another route, with a payload of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fallback {
+    /// The route.
+    pub route: DeliveryRoute,
+    /// The bytes to send.
+    pub payload: Payload,
 }
 
 /// The state of a notification.
@@ -47,7 +60,7 @@ pub enum NotificationState {
     Delivered {
         /// When it reached this progress.
         at: Timestamp,
-        /// The external id of the manager's message.
+        /// The external id of the message.
         external_id: Option<ExternalId>,
         /// Its progress.
         progress: Progress,
@@ -68,6 +81,8 @@ pub struct NotificationRecord {
     pub id: NotificationId,
     /// Its ticket.
     pub reference: TicketRef,
+    /// Who is notified.
+    pub recipient: Recipient,
     /// The kind of event.
     pub event: EventKind,
     /// Its state.
@@ -80,7 +95,7 @@ pub struct NotificationRecord {
     pub created_at: Timestamp,
 }
 
-/// The progress of a ticket's newest notification.
+/// The progress of a ticket's newest notification to the manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Delivery {
     /// The progress.

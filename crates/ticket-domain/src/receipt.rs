@@ -1,10 +1,6 @@
-//! WhatsApp's receipts of sent messages, and the fallback routes after a refusal.
+//! Receipts of sent messages.
 
-use crate::{DeliveryRoute, ExternalId, MessageStatus, Payload, Progress, Timestamp, ports::Composer};
-
-/// Twilio's error for free text more than 24 hours after the manager's last message. Only a template may be sent then.
-/// <https://www.twilio.com/docs/api/errors/63016>
-const WINDOW_CLOSED: u32 = 63_016;
+use crate::{ExternalId, MessageStatus, Progress, Timestamp};
 
 /// A receipt: the status of one message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,53 +9,10 @@ pub struct Receipt {
     pub external_id: ExternalId,
     /// Its status.
     pub status: MessageStatus,
-    /// Twilio's error code, if it failed.
+    /// The other system's error code, if it failed.
     pub error_code: Option<u32>,
     /// When the receipt arrived.
     pub at: Timestamp,
-}
-
-/// Why a message did not reach the manager.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UndeliveredReason {
-    /// Free text came more than 24 hours after the manager's last message. A template may be sent.
-    WindowClosed,
-    /// Any other reason: the number is out of reach.
-    OutOfReach,
-}
-
-/// The same event on another route. It is another message with its own payload.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fallback {
-    /// The route.
-    pub route: DeliveryRoute,
-    /// The bytes to send.
-    pub payload: Payload,
-}
-
-impl Fallback {
-    /// Returns the next fallback after `route` was refused, if `composer` has one.
-    pub fn after(
-        route: DeliveryRoute,
-        refusal: UndeliveredReason,
-        payload: &Payload,
-        composer: &dyn Composer,
-    ) -> Option<Self> {
-        alternatives(route, refusal).iter().find_map(|next| {
-            let payload = composer.redirect(payload, *next)?;
-            Some(Self { route: *next, payload })
-        })
-    }
-}
-
-/// The fallback routes, best first. None leads back, so that every notification ends.
-fn alternatives(route: DeliveryRoute, refusal: UndeliveredReason) -> &'static [DeliveryRoute] {
-    match (route, refusal) {
-        (DeliveryRoute::Text, UndeliveredReason::WindowClosed) => &[DeliveryRoute::Template, DeliveryRoute::Backup],
-        (DeliveryRoute::Text, UndeliveredReason::OutOfReach) | (DeliveryRoute::Template, _) => &[DeliveryRoute::Backup],
-        (DeliveryRoute::Backup, UndeliveredReason::WindowClosed) => &[DeliveryRoute::BackupTemplate],
-        (DeliveryRoute::Backup, UndeliveredReason::OutOfReach) | (DeliveryRoute::BackupTemplate, _) => &[],
-    }
 }
 
 /// The effect of a receipt on a message.
@@ -69,8 +22,9 @@ pub enum ReceiptEffect {
     Nothing,
     /// The message progressed.
     Progressed(Progress),
-    /// The message did not reach the manager.
-    NotDelivered(UndeliveredReason),
+    /// The message did not reach its recipient. The notifier's [`fallback`](crate::ports::Composer::fallback) depends on
+    /// the error code.
+    NotDelivered,
 }
 
 impl Receipt {
@@ -81,13 +35,10 @@ impl Receipt {
             MessageStatus::Delivered => Progress::Delivered,
             MessageStatus::Read => Progress::Read,
             MessageStatus::Failed | MessageStatus::Undelivered => {
-                return match (progress, self.error_code) {
-                    (Progress::Sent, Some(WINDOW_CLOSED)) => {
-                        ReceiptEffect::NotDelivered(UndeliveredReason::WindowClosed)
-                    }
-                    (Progress::Sent, _) => ReceiptEffect::NotDelivered(UndeliveredReason::OutOfReach),
-                    // The manager has it, whatever came after.
-                    (Progress::Delivered | Progress::Read, _) => ReceiptEffect::Nothing,
+                // Once the recipient has it, a later failure changes nothing.
+                return match progress {
+                    Progress::Sent => ReceiptEffect::NotDelivered,
+                    Progress::Delivered | Progress::Read => ReceiptEffect::Nothing,
                 };
             }
         };
@@ -122,7 +73,6 @@ impl Receipt {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ports::Event;
 
     fn receipt(status: MessageStatus, error_code: Option<u32>) -> Receipt {
         Receipt {
@@ -146,30 +96,8 @@ mod tests {
             (Progress::Delivered, Delivered, None, Nothing),
             (Progress::Delivered, Read, None, Progressed(Progress::Read)),
             (Progress::Read, Delivered, None, Nothing),
-            (
-                Progress::Sent,
-                Failed,
-                None,
-                NotDelivered(UndeliveredReason::OutOfReach),
-            ),
-            (
-                Progress::Sent,
-                Failed,
-                Some(63_016),
-                NotDelivered(UndeliveredReason::WindowClosed),
-            ),
-            (
-                Progress::Sent,
-                Undelivered,
-                Some(63_016),
-                NotDelivered(UndeliveredReason::WindowClosed),
-            ),
-            (
-                Progress::Sent,
-                Undelivered,
-                Some(63_003),
-                NotDelivered(UndeliveredReason::OutOfReach),
-            ),
+            (Progress::Sent, Failed, None, NotDelivered),
+            (Progress::Sent, Undelivered, Some(63_016), NotDelivered),
             (Progress::Delivered, Failed, None, Nothing),
             (Progress::Read, Undelivered, Some(63_016), Nothing),
         ] {
@@ -178,53 +106,6 @@ mod tests {
                 expected,
                 "{progress} {status} {code:?}"
             );
-        }
-    }
-
-    /// Knows the second number only if it has one.
-    struct Ways(bool);
-
-    impl Composer for Ways {
-        fn compose(&self, _: Event<'_>) -> Payload {
-            Payload(Box::default())
-        }
-
-        fn redirect(&self, payload: &Payload, route: DeliveryRoute) -> Option<Payload> {
-            let is_backup = matches!(route, DeliveryRoute::Backup | DeliveryRoute::BackupTemplate);
-            (self.0 || !is_backup).then(|| payload.clone())
-        }
-    }
-
-    #[test]
-    fn every_message_comes_to_an_end() {
-        let payload = Payload(Box::from(*b"x"));
-        let ways = |has_backup: bool, refusals: &[UndeliveredReason]| {
-            let mut route = DeliveryRoute::default();
-            let mut taken = String::new();
-            for refusal in refusals {
-                let Some(fallback) = Fallback::after(route, *refusal, &payload, &Ways(has_backup)) else {
-                    return taken + "dead";
-                };
-                route = fallback.route;
-                taken = format!("{taken}{route} ");
-            }
-            taken
-        };
-        let (late, gone) = (UndeliveredReason::WindowClosed, UndeliveredReason::OutOfReach);
-        for (has_backup, refusals, expected) in [
-            (false, vec![gone], "dead"),
-            (false, vec![late, late], "template dead"),
-            (false, vec![late, gone], "template dead"),
-            (true, vec![gone, gone], "backup dead"),
-            (true, vec![gone, late, late], "backup backup_template dead"),
-            (
-                true,
-                vec![late, late, late, late],
-                "template backup backup_template dead",
-            ),
-            (true, vec![late, gone, gone], "template backup dead"),
-        ] {
-            assert_eq!(ways(has_backup, &refusals), expected, "{refusals:?}");
         }
     }
 }

@@ -10,8 +10,8 @@ use uuid::Uuid;
 
 use crate::{
     AccessKey, AccessKeys, Actor, ActorKind, Channel, Content, Customer, EventKind, Message, MessageBody, MessageId,
-    Notification, NotificationId, Payload, Phone, Priority, Sender, Status, Ticket, TicketDetails, TicketId, TicketRef,
-    TicketRequest, Timestamp,
+    Notification, NotificationId, Payload, Phone, Priority, Recipient, Sender, Status, Ticket, TicketDetails, TicketId,
+    TicketRef, TicketRequest, Timestamp,
 };
 
 /// The moment at which most tests begin.
@@ -191,10 +191,11 @@ pub fn actors() -> Vec<Actor> {
     kinds.map(Actor::from).chain([named]).collect()
 }
 
-/// A notification of a ticket that was opened at `created_at`, due at once.
+/// A notification to the manager, of a ticket that was opened at `created_at`, due at once.
 pub fn notification(id: NotificationId, payload: &[u8], created_at: Timestamp) -> Notification {
     Notification {
         id,
+        recipient: Recipient::Manager,
         event: EventKind::Created,
         payload: Payload(payload.into()),
         addressed: true,

@@ -20,6 +20,8 @@ ALTER TABLE previous_external_ids RENAME TO earlier_ids;
 -- The version before knows one recipient.
 DELETE FROM earlier_ids WHERE notification_id IN (SELECT id FROM notifications WHERE recipient <> 'manager');
 DELETE FROM notifications WHERE recipient <> 'manager';
+DROP INDEX notifications_due;
+DROP INDEX notifications_first_attempts;
 DROP INDEX notifications_waiting;
 ALTER TABLE notifications
     ALTER COLUMN seq TYPE INTEGER,
@@ -32,8 +34,9 @@ ALTER TABLE notifications
     ADD CONSTRAINT notifications_progress_check CHECK (progress IN ('sent', 'delivered', 'read')),
     ADD CONSTRAINT notifications_route_check CHECK (route IN ('text', 'template', 'backup', 'backup_template'));
 CREATE INDEX notifications_waiting ON notifications (ticket_id, seq) WHERE state IN ('waiting', 'held');
-ALTER INDEX notifications_first_attempts RENAME TO notifications_first_tries;
 ALTER TABLE notifications RENAME COLUMN attempted_at TO tried_at;
+CREATE INDEX notifications_due ON notifications (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX notifications_first_tries ON notifications (due_at) WHERE due_at IS NOT NULL AND tried_at IS NULL;
 ALTER TABLE notifications RENAME COLUMN failed_attempts TO failures;
 
 ALTER TABLE receipts

@@ -21,7 +21,8 @@ ALTER TABLE receipts
 
 ALTER TABLE notifications RENAME COLUMN failures TO failed_attempts;
 ALTER TABLE notifications RENAME COLUMN tried_at TO attempted_at;
-ALTER INDEX notifications_first_tries RENAME TO notifications_first_attempts;
+DROP INDEX notifications_due;
+DROP INDEX notifications_first_tries;
 DROP INDEX notifications_waiting;
 ALTER TABLE notifications
     ALTER COLUMN seq TYPE BIGINT,
@@ -35,6 +36,10 @@ ALTER TABLE notifications
     DROP CONSTRAINT notifications_state_check,
     DROP CONSTRAINT notifications_progress_check,
     DROP CONSTRAINT notifications_route_check;
+-- What is due to a recipient, and whether an earlier one for the same recipient still waits. All hold only what waits.
+CREATE INDEX notifications_due ON notifications (recipient, due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX notifications_first_attempts ON notifications (recipient, due_at)
+    WHERE due_at IS NOT NULL AND attempted_at IS NULL;
 CREATE INDEX notifications_waiting ON notifications (ticket_id, recipient, seq) WHERE state IN ('waiting', 'held');
 
 ALTER TABLE earlier_ids RENAME TO previous_external_ids;

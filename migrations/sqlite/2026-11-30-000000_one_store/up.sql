@@ -154,9 +154,10 @@ INSERT INTO notifications (id, ticket_id, seq, event, payload, addressed, state,
         released, last_error, external_id, settled_at, created_at, progress, route, round
     FROM notifications_before;
 DROP TABLE notifications_before;
--- What is due, and whether an earlier one for the same recipient still waits. Both hold only what waits.
-CREATE INDEX notifications_due ON notifications (due_at) WHERE due_at IS NOT NULL;
-CREATE INDEX notifications_first_attempts ON notifications (due_at) WHERE due_at IS NOT NULL AND attempted_at IS NULL;
+-- What is due to a recipient, and whether an earlier one for the same recipient still waits. All hold only what waits.
+CREATE INDEX notifications_due ON notifications (recipient, due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX notifications_first_attempts ON notifications (recipient, due_at)
+    WHERE due_at IS NOT NULL AND attempted_at IS NULL;
 CREATE INDEX notifications_waiting ON notifications (ticket_id, recipient, seq) WHERE state IN ('waiting', 'held');
 CREATE INDEX notifications_undelivered ON notifications (created_at) WHERE state <> 'delivered';
 CREATE INDEX notifications_external_id ON notifications (external_id) WHERE external_id IS NOT NULL;

@@ -14,7 +14,7 @@ use crate::api::{
     keys::Operator,
     openapi::OperatorProblems,
     problem::{Code, Problem},
-    schemas::{EventSchema, NotificationSchema},
+    schemas::{EventSchema, NotificationSchema, RecipientSchema},
 };
 
 /// Maximum number of listed notifications.
@@ -29,6 +29,8 @@ pub(crate) struct NotificationBody {
     id: Uuid,
     #[schema(example = "T-20250115-1234")]
     ticket_ref: String,
+    #[schema(value_type = RecipientSchema)]
+    recipient: &'static str,
     #[schema(value_type = EventSchema)]
     event: &'static str,
     #[schema(value_type = NotificationSchema)]
@@ -57,6 +59,7 @@ impl From<NotificationRecord> for NotificationBody {
         Self {
             id: record.id.0,
             ticket_ref: record.reference.to_string(),
+            recipient: record.recipient.as_str(),
             event: record.event.as_str(),
             state,
             at: at.map(|at| at.to_string()),

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use ticket_domain::{
-    ActorKind, AuditKind, Awaiting, Channel, DeliveryState, EventKind, MessageStatus, Priority, Sender, Stage, Status,
+    ActorKind, AuditKind, Awaiting, Channel, DeliveryState, EventKind, MessageStatus, Priority, Recipient, Sender,
+    Stage, Status,
 };
 use utoipa::{
     PartialSchema, ToSchema,
@@ -53,6 +54,8 @@ schemas! {
     SenderSchema as "Sender": Sender::words();
     /// The channel that a message came over.
     ChannelSchema as "Channel": Channel::words();
+    /// Who is notified.
+    RecipientSchema as "Recipient": Recipient::words();
     /// The event that a notification reports.
     EventSchema as "Event": EventKind::words();
     /// The delivery state of a ticket's newest notification: not accepted yet, passed on to WhatsApp, on the manager's

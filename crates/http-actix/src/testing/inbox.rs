@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ticket_domain::{
-    Access, Channel, Content, LeaseToken, Message, MessageBody, MessageId, Priority, Sender, TicketRef,
+    Access, Channel, Content, LeaseToken, Message, MessageBody, MessageId, Priority, Recipient, Sender, TicketRef,
     ports::{AttemptOutcome, Claim, Clock, Outbox, QuestionUpdate, Random, StoreUnmatched, TicketStore},
     testing::request,
 };
@@ -83,6 +83,7 @@ impl TestApp {
     /// Gives up every notification that is due.
     pub(crate) fn fail_notifications(&self, reason: &str) {
         let claim = Claim {
+            recipient: Recipient::Manager,
             now: self.clock.now(),
             lease: LeaseToken(uuid::Uuid::from_u128(1)),
             until: self.clock.now().plus(Duration::from_secs(30)),

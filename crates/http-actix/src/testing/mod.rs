@@ -23,8 +23,8 @@ use actix_web::web::ServiceConfig;
 use serde_json::{Value, json};
 use store_diesel::SqliteStore;
 use ticket_domain::{
-    DeliveryRoute, LeaseToken, Managers, Payload, TicketLinks,
-    ports::{AttemptOutcome, Claim, Clock, Composer, Event, Outbox, Random, Store, WakeSignal},
+    DeliveryRoute, Fallback, LeaseToken, Managers, Payload, Recipient, TicketLinks,
+    ports::{AttemptOutcome, Claim, Clock, Composer, Composers, Event, Outbox, Random, Store, WakeSignal},
     use_cases::{Context, ReportReceipt},
 };
 use tokio::sync::oneshot;
@@ -87,12 +87,16 @@ impl Random for SystemRandom {
 struct Subjects;
 
 impl Composer for Subjects {
-    fn compose(&self, event: Event<'_>) -> Payload {
-        Payload(event.ticket.details.subject.as_str().as_bytes().into())
+    fn compose(&self, event: Event<'_>) -> Option<Payload> {
+        Some(Payload(event.ticket.details.subject.as_str().as_bytes().into()))
     }
 
-    fn redirect(&self, payload: &Payload, route: DeliveryRoute) -> Option<Payload> {
-        (route == DeliveryRoute::Template).then(|| payload.clone())
+    fn fallback(&self, route: &DeliveryRoute, payload: &Payload, error_code: Option<u32>) -> Option<Fallback> {
+        let is_late = *route == DeliveryRoute::FIRST && error_code == Some(63_016);
+        is_late.then(|| Fallback {
+            route: DeliveryRoute::new("template"),
+            payload: payload.clone(),
+        })
     }
 }
 
@@ -210,6 +214,7 @@ impl TestApp {
     pub(crate) fn record_attempt(&self, outcome: impl Fn() -> AttemptOutcome) {
         let now = SystemClock.now();
         let claim = Claim {
+            recipient: Recipient::Manager,
             now,
             lease: LeaseToken(uuid::Uuid::from_u128(1)),
             until: now.plus(std::time::Duration::from_secs(30)),
@@ -291,17 +296,11 @@ fn state(setup: Setup, store: &Arc<dyn Store>) -> AppState {
     let context = Context {
         clock: setup.clock,
         random: Arc::new(SystemRandom),
-        composer: Arc::new(Subjects),
+        composers: Composers::default().with(Recipient::Manager, Arc::new(Subjects), setup.has_receiver),
         wake: Arc::new(NobodyWakes),
         links: TicketLinks::new(&setup.settings.base_url, setup.settings.ticket_access),
-        has_receiver: setup.has_receiver,
     };
-    let receipts = Arc::new(ReportReceipt::new(
-        store.clone(),
-        context.composer.clone(),
-        context.clock.clone(),
-        context.wake.clone(),
-    ));
+    let receipts = Arc::new(ReportReceipt::new(store.clone(), context.clone()));
     let Setup {
         managers,
         delivery_metrics,

@@ -67,7 +67,7 @@ impl TestApp {
                 external_id: None,
                 created_at: self.clock.now(),
             },
-            notification: None,
+            notifications: Vec::new(),
             reopen: false,
             ends_question_of: None,
             idempotency: None,

@@ -30,7 +30,7 @@ fn to(fixture: &Fixture, ticket: &Ticket, message: MessageId, seconds: i64) -> A
         message,
         to: ticket.id,
         sender: Sender::Manager,
-        notification: None,
+        notifications: Vec::new(),
         reopen: false,
         note: fixture.note(at(seconds)),
     }
@@ -115,7 +115,7 @@ pub async fn an_attached_message_joins_its_ticket(fixture: &Fixture) {
     let notification = fixture.notification(EventKind::Updated, at(11));
     let as_customer = Attach {
         sender: Sender::Customer,
-        notification: Some(notification.clone()),
+        notifications: vec![notification.clone()],
         reopen: true,
         ..to(fixture, ticket, first.id, 11)
     };
@@ -133,7 +133,7 @@ pub async fn an_attached_message_joins_its_ticket(fixture: &Fixture) {
         ..ticket.clone()
     };
     assert_eq!(thread.ticket, expected);
-    let claimed = fixture.claim_only(opening.notification.id, at(20)).await;
+    let claimed = fixture.claim_only(opening.notifications[0].id, at(20)).await;
     fixture.settled(&claimed, delivered(at(20), None)).await;
     fixture.claim_only(notification.id, at(20)).await;
 
@@ -174,7 +174,7 @@ pub async fn only_what_is_kept_is_attached(fixture: &Fixture) {
     let there = AttachResult::AlreadyAttached(opening.ticket.reference);
     for ticket in [&opening.ticket, &other.ticket] {
         let again = Attach {
-            notification: Some(fixture.notification(EventKind::Updated, at(3))),
+            notifications: vec![fixture.notification(EventKind::Updated, at(3))],
             reopen: true,
             ..to(fixture, ticket, message.id, 3)
         };

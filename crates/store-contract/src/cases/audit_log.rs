@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use ticket_domain::{
-    Actor, AuditAction, AuditEntry, AuditEntryId, AuditStamp, DeliveryRoute, NotificationId, NotificationState, Status,
-    TicketId, TicketPatch,
+    Actor, AuditAction, AuditEntry, AuditEntryId, AuditStamp, NotificationId, NotificationState, Status, TicketId,
+    TicketPatch,
     ports::{Append, RedeliverResult, UpdateTicket},
 };
 
@@ -18,9 +18,9 @@ async fn audit_log(fixture: &Fixture, of: Option<TicketId>) -> Vec<AuditEntry> {
 }
 
 /// A notification of a ticket of its own that was given up at `seconds`, on its first way or another.
-async fn given_up(fixture: &Fixture, route: DeliveryRoute, seconds: i64) -> NotificationId {
-    let id = fixture.opened(at(seconds)).await.notification.id;
-    if route != DeliveryRoute::Text {
+async fn given_up(fixture: &Fixture, route: &'static str, seconds: i64) -> NotificationId {
+    let id = fixture.opened(at(seconds)).await.notifications[0].id;
+    if route != "text" {
         let claimed = fixture.claim_only(id, at(seconds)).await;
         fixture.settled(&claimed, diverted(at(seconds), route)).await;
     }
@@ -80,7 +80,7 @@ pub async fn the_trail_is_read_newest_first_in_pages(fixture: &Fixture) {
 
 /// What was done to several tickets is in the trail of all, and in none of one.
 pub async fn what_was_done_to_many_is_in_no_ticket_s_trail(fixture: &Fixture) {
-    given_up(fixture, DeliveryRoute::Text, 0).await;
+    given_up(fixture, "text", 0).await;
     let ticket = fixture.opened(at(10)).await.ticket;
     fixture.store().redeliver_dead(fixture.note(at(11))).await.unwrap();
     let update = UpdateTicket {
@@ -111,22 +111,22 @@ pub async fn what_was_done_to_many_is_in_no_ticket_s_trail(fixture: &Fixture) {
 
 /// Sending again is noted with its ticket if it was done, however the notification stood, and not if it was not.
 pub async fn sending_again_is_noted_if_it_was_done(fixture: &Fixture) {
-    let ended = fixture.delivered(&fixture.external_id(), at(0)).await.notification.id;
-    let given_up = given_up(fixture, DeliveryRoute::Template, 1).await;
+    let ended = fixture.delivered(&fixture.external_id(), at(0)).await.notifications[0].id;
+    let given_up = given_up(fixture, "template", 1).await;
     let reference = fixture.record(given_up).await.reference;
     let waiting = fixture.opened(at(500)).await;
-    let under_way = fixture.opened(at(5)).await.notification.id;
+    let under_way = fixture.opened(at(5)).await.notifications[0].id;
     fixture.claim_only(under_way, at(5)).await;
     let unknown = fixture.notification(ticket_domain::EventKind::Created, at(0)).id;
 
     let redeliver = async |id, note: AuditStamp| {
-        let anew = (id == given_up).then(|| fallback(DeliveryRoute::Text));
+        let anew = (id == given_up).then(|| fallback("text"));
         fixture.store().redeliver(id, note, anew).await.unwrap()
     };
     let notes = [(); 2].map(|()| fixture.note(at(6)));
     assert_eq!(redeliver(given_up, notes[0]).await, RedeliverResult::Queued);
     assert_eq!(
-        redeliver(waiting.notification.id, notes[1]).await,
+        redeliver(waiting.notifications[0].id, notes[1]).await,
         RedeliverResult::Queued
     );
     for (id, told) in [
@@ -142,7 +142,7 @@ pub async fn sending_again_is_noted_if_it_was_done(fixture: &Fixture) {
         act: AuditAction::Redeliver(id),
     };
     let expected = [
-        entry(notes[1], waiting.ticket.reference, waiting.notification.id),
+        entry(notes[1], waiting.ticket.reference, waiting.notifications[0].id),
         entry(notes[0], reference, given_up),
     ];
     assert_eq!(audit_log(fixture, None).await, expected);
@@ -159,14 +159,14 @@ pub async fn the_dead_are_sent_again_at_once(fixture: &Fixture) {
 
     let mut ids = BTreeSet::new();
     for seconds in [0, 10, 20] {
-        ids.insert(given_up(fixture, DeliveryRoute::Text, seconds).await);
+        ids.insert(given_up(fixture, "text", seconds).await);
     }
     let elsewhere = [
-        given_up(fixture, DeliveryRoute::Template, 30).await,
-        given_up(fixture, DeliveryRoute::Backup, 40).await,
+        given_up(fixture, "template", 30).await,
+        given_up(fixture, "backup", 40).await,
     ];
-    let ended = fixture.delivered(&fixture.external_id(), at(50)).await.notification.id;
-    let waiting = fixture.opened(at(9_000)).await.notification.id;
+    let ended = fixture.delivered(&fixture.external_id(), at(50)).await.notifications[0].id;
+    let waiting = fixture.opened(at(9_000)).await.notifications[0].id;
     let mut others = Vec::new();
     for id in [elsewhere[0], elsewhere[1], ended, waiting] {
         others.push(fixture.record(id).await);
@@ -207,13 +207,9 @@ pub async fn the_dead_are_sent_again_at_once(fixture: &Fixture) {
 pub async fn the_dead_of_other_ways_are_told(fixture: &Fixture) {
     let store = fixture.store();
     assert_eq!(store.dead_fallbacks(9).await.unwrap(), []);
-    given_up(fixture, DeliveryRoute::Text, 0).await;
+    given_up(fixture, "text", 0).await;
     let mut ids = BTreeSet::new();
-    for (seconds, route) in [
-        (10, DeliveryRoute::Template),
-        (20, DeliveryRoute::Backup),
-        (30, DeliveryRoute::BackupTemplate),
-    ] {
+    for (seconds, route) in [(10, "template"), (20, "backup"), (30, "backup_template")] {
         ids.insert(given_up(fixture, route, seconds).await);
     }
     let told = async |limit| -> BTreeSet<NotificationId> {
@@ -231,7 +227,7 @@ pub async fn the_dead_of_other_ways_are_told(fixture: &Fixture) {
     assert!(two.len() == 2 && two.is_subset(&ids));
     assert_eq!(told(0).await.len(), 0);
     for id in two {
-        let anew = Some(fallback(DeliveryRoute::Text));
+        let anew = Some(fallback("text"));
         let redelivered = store.redeliver(id, fixture.note(at(99)), anew).await.unwrap();
         assert_eq!(redelivered, RedeliverResult::Queued);
         ids.remove(&id);
@@ -243,7 +239,7 @@ pub async fn the_dead_of_other_ways_are_told(fixture: &Fixture) {
 pub async fn the_dead_are_sent_again_once(fixture: &Fixture) {
     for round in 0..3_i64 {
         for number in 0..3 {
-            given_up(fixture, DeliveryRoute::Text, round * 100 + number * 10).await;
+            given_up(fixture, "text", round * 100 + number * 10).await;
         }
         let counts = at_once((0..20).map(|_| {
             let store = fixture.store();

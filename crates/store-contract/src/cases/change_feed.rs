@@ -6,7 +6,7 @@ use std::{
 };
 
 use ticket_domain::{
-    Actor, AuditStamp, DeliveryRoute, Message, Progress, Sender, Status, Ticket, TicketPatch,
+    Actor, AuditStamp, Message, Progress, Sender, Status, Ticket, TicketPatch,
     ports::{AnswerQuestion, Append, Attach, ChangeEvent, Opening, StatusUpdate, Subscriber, UpdateTicket},
 };
 
@@ -109,7 +109,7 @@ pub async fn what_is_unmatched_is_told(fixture: &Fixture) {
         message: kept.id,
         to: opening.ticket.id,
         sender: Sender::Manager,
-        notification: None,
+        notifications: Vec::new(),
         reopen: false,
         note: fixture.note(at(3)),
     };
@@ -165,13 +165,13 @@ pub async fn changes_are_told(fixture: &Fixture) {
 pub async fn how_far_a_notification_got_is_told(fixture: &Fixture) {
     let store = fixture.store();
     let opening = fixture.opened(at(0)).await;
-    let (ticket, id) = (&opening.ticket, opening.notification.id);
+    let (ticket, id) = (&opening.ticket, opening.notifications[0].id);
     let recorder = Recorder::follows(fixture);
     let external_id = fixture.external_id();
     for (seconds, outcome, is_told) in [
         (0, returned(at(1)), None),
         (1, retry_at(at(2)), None),
-        (2, diverted(at(2), DeliveryRoute::Backup), Some(true)),
+        (2, diverted(at(2), "backup"), Some(true)),
         (2, dead(at(3)), Some(true)),
         (4, delivered(at(4), Some(&external_id)), Some(true)),
     ] {
@@ -212,7 +212,7 @@ pub async fn how_far_a_notification_got_is_told(fixture: &Fixture) {
 pub async fn sending_everything_again_is_told(fixture: &Fixture) {
     let store = fixture.store();
     let opening = fixture.opened(at(0)).await;
-    let claimed = fixture.claim_only(opening.notification.id, at(0)).await;
+    let claimed = fixture.claim_only(opening.notifications[0].id, at(0)).await;
     fixture.settled(&claimed, dead(at(1))).await;
     let recorder = Recorder::follows(fixture);
     store.redeliver_dead(fixture.note(at(2))).await.unwrap();

@@ -22,18 +22,18 @@ pub async fn a_claim_tells_everything_about_its_notification(fixture: &Fixture) 
     let claim = fixture.claim_at(at(5));
     let claimed = fixture.store().claim(claim, 10).await.unwrap();
     let expected = Claimed {
-        id: opening.notification.id,
+        id: opening.notifications[0].id,
         lease: claim.lease,
         ticket: opening.ticket.id,
         event: EventKind::Created,
-        payload: opening.notification.payload,
-        route: DeliveryRoute::Text,
+        payload: opening.notifications[0].payload.clone(),
+        route: DeliveryRoute::FIRST,
         round: 0,
         failures: 0,
         scheduled_at: at(0),
     };
     assert_eq!(claimed, [expected]);
-    let record = fixture.record(opening.notification.id).await;
+    let record = fixture.record(opening.notifications[0].id).await;
     assert_eq!(record.state, NotificationState::Waiting { due: claim.until });
 }
 
@@ -41,7 +41,7 @@ pub async fn a_claim_tells_everything_about_its_notification(fixture: &Fixture) 
 pub async fn only_what_is_due_is_claimed_and_the_longest_due_first(fixture: &Fixture) {
     let mut due = BTreeMap::new();
     for seconds in [3, 1, 5, 2, 4] {
-        due.insert(seconds, fixture.opened(at(seconds)).await.notification.id);
+        due.insert(seconds, fixture.opened(at(seconds)).await.notifications[0].id);
     }
     let store = fixture.store();
     assert_eq!(fixture.claim(at(0)).await, []);
@@ -58,12 +58,12 @@ pub async fn only_what_is_due_is_claimed_and_the_longest_due_first(fixture: &Fix
 /// Who asks for first tries gets nothing that was tried before, whether it failed or its worker fell silent.
 pub async fn first_tries_can_be_asked_for_alone(fixture: &Fixture) {
     let store = fixture.store();
-    let failed = fixture.opened(at(0)).await.notification.id;
+    let failed = fixture.opened(at(0)).await.notifications[0].id;
     let claimed = fixture.claim_only(failed, at(0)).await;
     fixture.settled(&claimed, retry_at(at(5))).await;
-    let silent = fixture.opened(at(1)).await.notification.id;
+    let silent = fixture.opened(at(1)).await.notifications[0].id;
     fixture.claim_only(silent, at(1)).await;
-    let fresh = fixture.opened(at(2)).await.notification.id;
+    let fresh = fixture.opened(at(2)).await.notifications[0].id;
 
     let moment = at(LEASE + 10);
     let only_first = Claim {
@@ -86,17 +86,17 @@ pub async fn tickets_take_turns_and_their_events_keep_their_order(fixture: &Fixt
     // Its time of schedule is before that of the first.
     let second = fixture.updated(&opening.ticket, at(-1)).await.id;
     let third = fixture.updated(&opening.ticket, at(2)).await.id;
-    let other = fixture.opened(at(3)).await.notification.id;
+    let other = fixture.opened(at(3)).await.notifications[0].id;
 
     let claimed = fixture.claim(at(3)).await;
-    assert_eq!(ids(&claimed), [opening.notification.id, other]);
+    assert_eq!(ids(&claimed), [opening.notifications[0].id, other]);
     assert_eq!(fixture.claim(at(4)).await, []);
     fixture.settled(&claimed[0], retry_at(at(10))).await;
     assert_eq!(fixture.claim(at(9)).await, []);
-    let first = fixture.claim_only(opening.notification.id, at(10)).await;
+    let first = fixture.claim_only(opening.notifications[0].id, at(10)).await;
     fixture.settled(&first, returned(at(12))).await;
     assert_eq!(fixture.claim(at(11)).await, []);
-    let first = fixture.claim_only(opening.notification.id, at(12)).await;
+    let first = fixture.claim_only(opening.notifications[0].id, at(12)).await;
     fixture.settled(&first, delivered(at(12), None)).await;
 
     let claimed = fixture.claim_only(second, at(13)).await;
@@ -106,7 +106,7 @@ pub async fn tickets_take_turns_and_their_events_keep_their_order(fixture: &Fixt
 
 /// A lease keeps others away until it ends; then the try is made again and nothing was counted.
 pub async fn what_is_leased_is_claimed_again_only_after_the_lease(fixture: &Fixture) {
-    let id = fixture.opened(at(0)).await.notification.id;
+    let id = fixture.opened(at(0)).await.notifications[0].id;
     let first = fixture.claim_only(id, at(0)).await;
     fixture.settled(&first, retry_at(at(1))).await;
     let second = fixture.claim_only(id, at(1)).await;
@@ -163,7 +163,7 @@ async fn share(fixture: &Fixture, workers: usize) {
         .await;
 
         let mut claimed = claimed.concat();
-        let mut expected: Vec<_> = openings.iter().map(|opening| opening.notification.id).collect();
+        let mut expected: Vec<_> = openings.iter().map(|opening| opening.notifications[0].id).collect();
         expected.sort();
         claimed.sort_by_key(|claimed| claimed.id);
         assert_eq!(ids(&claimed), expected);

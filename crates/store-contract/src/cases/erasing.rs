@@ -1,8 +1,8 @@
 //! What is kept of a person is found, and goes.
 
 use ticket_domain::{
-    AuditAction, Channel, Choice, Content, DeliveryRoute, DeliveryState, EventKind, Message, Phone, Question,
-    QuestionId, Reason, Redaction, Sender, Thread, Ticket, TicketQuery, TicketRef,
+    AuditAction, Channel, Choice, Content, DeliveryState, EventKind, Message, Phone, Question, QuestionId, Reason,
+    Redaction, Sender, Thread, Ticket, TicketQuery, TicketRef,
     ports::{
         Append, EraseStats, EraseTarget, Erasure, InactiveQuery, InactiveTickets, OpenResult, RecordResult,
         RedeliverResult, StatusUpdate, StoreUnmatched,
@@ -83,7 +83,7 @@ pub async fn what_is_erased_says_nothing_of_anybody(fixture: &Fixture) {
     opening.idempotency = Some(fixture.idempotency(at(10_000)));
     let opening = fixture.open(opening).await;
     let ticket = &opening.ticket;
-    let claimed = fixture.claim_only(opening.notification.id, at(0)).await;
+    let claimed = fixture.claim_only(opening.notifications[0].id, at(0)).await;
     fixture.settled(&claimed, delivered(at(1), Some(&outside))).await;
     let waiting = fixture.updated(ticket, at(2)).await;
     let said = from(fixture, "+15550009999", 3);
@@ -116,7 +116,7 @@ pub async fn what_is_erased_says_nothing_of_anybody(fixture: &Fixture) {
     assert_eq!(kept(&thread), kept(&before));
     assert_eq!(fixture.quoted(&outside).await, Some(ticket.reference));
     // A refusal that was heard before, and is answered after it, sends nothing again.
-    let refused = StatusUpdate::Fallback(fallback(DeliveryRoute::Backup), "63016".into());
+    let refused = StatusUpdate::Fallback(fallback("backup"), "63016".into());
     assert!(!store.advance(outside.clone(), refused, at(60)).await.unwrap());
     assert_eq!(fixture.quoted(&said.external_id.unwrap()).await, Some(ticket.reference));
 
@@ -131,8 +131,8 @@ pub async fn what_is_erased_says_nothing_of_anybody(fixture: &Fixture) {
     }
     assert_eq!(found(fixture, "It was me").await, []);
     assert_eq!(found(fixture, &ticket.reference.to_string()).await, [ticket.reference]);
-    for id in [opening.notification.id, waiting.id] {
-        let way = store.way(id).await.unwrap().unwrap();
+    for id in [opening.notifications[0].id, waiting.id] {
+        let way = store.current_message(id).await.unwrap().unwrap();
         assert!(way.payload.is_erased());
         let again = store.redeliver(id, fixture.note(at(60)), None).await.unwrap();
         assert_eq!(again, RedeliverResult::NotFound);
@@ -147,7 +147,7 @@ pub async fn what_is_erased_says_nothing_of_anybody(fixture: &Fixture) {
         .iter()
         .map(|record| record.id)
         .collect();
-    assert_eq!(undelivered, [other.notification.id]);
+    assert_eq!(undelivered, [other.notifications[0].id]);
 
     // The key is free: nothing tells what it was used for.
     let again = ticket_domain::ports::Opening {
@@ -226,10 +226,10 @@ pub async fn what_came_since_is_erased_too(fixture: &Fixture) {
     // It names the customer as they were when it was decided.
     let late = fixture.message_of(&fixture.external_id(), at(1));
     let late = Append {
-        notification: Some(fixture.notification(EventKind::Updated, at(1))),
+        notifications: vec![fixture.notification(EventKind::Updated, at(1))],
         ..append_to(ticket, late)
     };
-    let told = late.notification.as_ref().unwrap().id;
+    let told = late.notifications[0].id;
     erase(fixture, &[ticket], 300).await;
     store.append(late).await.unwrap();
     let stale = InactiveQuery {
@@ -241,7 +241,7 @@ pub async fn what_came_since_is_erased_too(fixture: &Fixture) {
     let removed = erase(fixture, &[ticket], 300).await;
     assert_eq!((removed.tickets, removed.messages, removed.cancelled), (0, 1, 1));
     assert_erased(&fixture.thread(ticket.reference).await);
-    assert!(store.way(told).await.unwrap().unwrap().payload.is_erased());
+    assert!(store.current_message(told).await.unwrap().unwrap().payload.is_erased());
     assert_eq!(store.stale(stale).await.unwrap().tickets, []);
     assert_eq!(fixture.claim(at(200)).await, []);
 }
@@ -254,14 +254,18 @@ pub async fn what_is_told_of_an_erased_message_goes_with_it(fixture: &Fixture) {
     let notification = fixture.notification(EventKind::Updated, at(1));
     let told = notification.id;
     let append = Append {
-        notification: Some(notification),
+        notifications: vec![notification],
         ..append_to(&opening.ticket, said.clone())
     };
     store.append(append).await.unwrap();
     let removed = act(fixture, EraseTarget::Messages(vec![said.id])).await;
     assert_eq!((removed.tickets, removed.messages, removed.cancelled), (0, 1, 1));
-    assert!(store.way(told).await.unwrap().unwrap().payload.is_erased());
-    let first = store.way(opening.notification.id).await.unwrap().unwrap();
+    assert!(store.current_message(told).await.unwrap().unwrap().payload.is_erased());
+    let first = store
+        .current_message(opening.notifications[0].id)
+        .await
+        .unwrap()
+        .unwrap();
     assert!(!first.payload.is_erased());
     assert_eq!(fixture.vitals(at(60)).await.waiting, 1);
 }
@@ -287,7 +291,7 @@ pub async fn a_made_up_address_protects_nobody(fixture: &Fixture) {
 /// Who is just sending a notification that is erased finds its lease gone.
 pub async fn what_is_being_sent_is_erased_too(fixture: &Fixture) {
     let opening = fixture.opened(at(0)).await;
-    let claimed = fixture.claim_only(opening.notification.id, at(1)).await;
+    let claimed = fixture.claim_only(opening.notifications[0].id, at(1)).await;
     erase(fixture, &[&opening.ticket], 300).await;
     assert_eq!(
         fixture.record_attempt(&claimed, dead(at(2))).await,

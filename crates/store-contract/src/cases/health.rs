@@ -1,6 +1,6 @@
 //! What a store says of itself.
 
-use ticket_domain::ports::Vitals;
+use ticket_domain::{Recipient, ports::Vitals};
 
 use crate::{
     Fixture,
@@ -22,20 +22,24 @@ pub async fn an_empty_store_is_well(fixture: &Fixture) {
 /// Each state is counted; what is being tried counts as waiting as well, until its lease ends.
 pub async fn vitals_count_every_state(fixture: &Fixture) {
     let mut unaddressed = fixture.opening(at(-20));
-    unaddressed.notification.addressed = false;
+    unaddressed.notifications[0].addressed = false;
     fixture.open(unaddressed).await;
     assert_eq!(fixture.vitals(later()).await.oldest_waiting, Some(at(-20)));
-    fixture.store().hold_unaddressed(at(-10)).await.unwrap();
+    fixture
+        .store()
+        .hold_unaddressed(Recipient::Manager, at(-10))
+        .await
+        .unwrap();
     fixture.delivered(&fixture.external_id(), at(0)).await;
     for seconds in [1, 2] {
-        let id = fixture.opened(at(seconds)).await.notification.id;
+        let id = fixture.opened(at(seconds)).await.notifications[0].id;
         let claimed = fixture.claim_only(id, at(seconds)).await;
         fixture.settled(&claimed, dead(at(seconds))).await;
     }
     let waits = fixture.opened(at(3)).await;
-    let claimed = fixture.claim_only(waits.notification.id, at(3)).await;
+    let claimed = fixture.claim_only(waits.notifications[0].id, at(3)).await;
     fixture.settled(&claimed, retry_at(at(500))).await;
-    let tried = fixture.opened(at(4)).await.notification.id;
+    let tried = fixture.opened(at(4)).await.notifications[0].id;
     fixture.claim_only(tried, at(4)).await;
     fixture.updated(&waits.ticket, at(5)).await;
 

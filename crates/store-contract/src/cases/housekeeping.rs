@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use ticket_domain::{
-    DeliveryRoute, DeliveryState, NotificationId, Progress, Timestamp,
+    DeliveryState, NotificationId, Progress, Timestamp,
     ports::{Append, Appended, OpenResult, Purge, RedeliverResult, StatusUpdate, Store},
 };
 
@@ -36,9 +36,9 @@ pub async fn what_was_delivered_long_ago_goes_and_the_newest_stays(fixture: &Fix
     let store = fixture.store();
     let (refused, first, second) = (fixture.external_id(), fixture.external_id(), fixture.external_id());
     let opening = fixture.delivered(&refused, at(0)).await;
-    let refusal = StatusUpdate::Fallback(fallback(DeliveryRoute::Backup), "63016".into());
+    let refusal = StatusUpdate::Fallback(fallback("backup"), "63016".into());
     assert!(store.advance(refused.clone(), refusal, at(1)).await.unwrap());
-    let claimed = fixture.claim_only(opening.notification.id, at(1)).await;
+    let claimed = fixture.claim_only(opening.notifications[0].id, at(1)).await;
     fixture.settled(&claimed, delivered(at(2), Some(&first))).await;
     assert_eq!(purged(fixture.store(), at(100), 9).await, 0);
 
@@ -52,8 +52,8 @@ pub async fn what_was_delivered_long_ago_goes_and_the_newest_stays(fixture: &Fix
 
     assert_eq!(fixture.thread(opening.ticket.reference).await, thread);
     assert_eq!(thread.delivery.state, DeliveryState::Sent);
-    assert_eq!(store.notification(opening.notification.id).await.unwrap(), None);
-    assert_eq!(store.way(opening.notification.id).await.unwrap(), None);
+    assert_eq!(store.notification(opening.notifications[0].id).await.unwrap(), None);
+    assert_eq!(store.current_message(opening.notifications[0].id).await.unwrap(), None);
     for gone in [&refused, &first] {
         assert_eq!(fixture.quoted(gone).await, None);
         assert_eq!(store.sent_notification(gone.clone()).await.unwrap(), None);
@@ -61,7 +61,7 @@ pub async fn what_was_delivered_long_ago_goes_and_the_newest_stays(fixture: &Fix
         assert!(!store.advance(gone.clone(), read, at(5)).await.unwrap());
     }
     assert_eq!(fixture.quoted(&second).await, Some(opening.ticket.reference));
-    let again = store.redeliver(opening.notification.id, fixture.note(at(6)), None);
+    let again = store.redeliver(opening.notifications[0].id, fixture.note(at(6)), None);
     assert_eq!(again.await.unwrap(), RedeliverResult::NotFound);
 }
 
@@ -71,7 +71,7 @@ pub async fn what_is_not_delivered_is_never_cleared_away(fixture: &Fixture) {
     let opening = fixture.opened(at(0)).await;
     let second = fixture.updated(&opening.ticket, at(1)).await;
     fixture.updated(&opening.ticket, at(2)).await;
-    let claimed = fixture.claim_only(opening.notification.id, at(3)).await;
+    let claimed = fixture.claim_only(opening.notifications[0].id, at(3)).await;
     fixture.settled(&claimed, dead(at(3))).await;
     assert_eq!(purged(fixture.store(), at(100), 9).await, 0);
     let left: Vec<_> = store
@@ -82,7 +82,7 @@ pub async fn what_is_not_delivered_is_never_cleared_away(fixture: &Fixture) {
         .map(|record| record.id)
         .collect();
     assert_eq!(left.len(), 3);
-    assert!(left.contains(&opening.notification.id) && left.contains(&second.id));
+    assert!(left.contains(&opening.notifications[0].id) && left.contains(&second.id));
 }
 
 /// A walk in small steps comes to the same as one in a big one, and so do several at once.
@@ -100,7 +100,7 @@ pub async fn small_steps_come_to_the_end(fixture: &Fixture) {
     // What another was holding is left for the next time.
     purged(fixture.store(), at(100), 3).await;
     for opening in openings {
-        let gone = fixture.store().notification(opening.notification.id).await.unwrap();
+        let gone = fixture.store().notification(opening.notifications[0].id).await.unwrap();
         assert_eq!(gone, None);
         assert_eq!(fixture.thread(opening.ticket.reference).await.messages.len(), 2);
     }

@@ -41,7 +41,7 @@ async fn assert_absent(fixture: &Fixture, opening: &Opening) {
     let store = fixture.store();
     let by_reference = TicketLookup::Reference(opening.ticket.reference);
     assert_eq!(store.find(by_reference).await.unwrap(), None);
-    assert_eq!(store.notification(opening.notification.id).await.unwrap(), None);
+    assert_eq!(store.notification(opening.notifications[0].id).await.unwrap(), None);
 }
 
 /// A used key is answered with what it opened, digest and all, however the request differs; nothing is written.

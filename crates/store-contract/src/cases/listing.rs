@@ -247,7 +247,7 @@ pub async fn who_spoke_last_says_whom_a_ticket_awaits(fixture: &Fixture) {
         message: kept.id,
         to: to.id,
         sender: Sender::Customer,
-        notification: None,
+        notifications: Vec::new(),
         reopen: false,
         note: fixture.note(at(13)),
     };
@@ -287,7 +287,7 @@ pub async fn attention_is_wanted_by_open_tickets_whose_customer_spoke_last(fixtu
 
     // The customer writes again, and a manager answers another.
     let again = Append {
-        notification: Some(fixture.notification(EventKind::Updated, at(20))),
+        notifications: vec![fixture.notification(EventKind::Updated, at(20))],
         ..append_to(
             &waiting[1],
             Message {

@@ -90,7 +90,7 @@ pub async fn only_a_message_that_reopens_changes_the_status(fixture: &Fixture) {
 pub async fn an_appended_notification_goes_out_after_the_first(fixture: &Fixture) {
     let opening = fixture.opened(at(0)).await;
     let second = fixture.updated(&opening.ticket, at(1)).await;
-    let first = fixture.claim_only(opening.notification.id, at(2)).await;
+    let first = fixture.claim_only(opening.notifications[0].id, at(2)).await;
     fixture.settled(&first, delivered(at(2), None)).await;
 
     let claimed = fixture.claim_only(second.id, at(2)).await;
@@ -109,7 +109,7 @@ pub async fn an_outside_id_is_one_message_for_ever(fixture: &Fixture) {
     let vitals = fixture.vitals(later()).await;
 
     let again = Append {
-        notification: Some(fixture.notification(EventKind::Updated, at(2))),
+        notifications: vec![fixture.notification(EventKind::Updated, at(2))],
         ..append_to(&opening.ticket, fixture.message_of(&external_id, at(2)))
     };
     let answer = fixture.store().append(again).await.unwrap();
@@ -164,10 +164,10 @@ pub async fn appending_to_no_ticket_is_an_error_and_writes_nothing(fixture: &Fix
     let nobody = fixture.ticket(at(0));
     let external_id = fixture.external_id();
     let lost = Append {
-        notification: Some(fixture.notification(EventKind::Updated, at(1))),
+        notifications: vec![fixture.notification(EventKind::Updated, at(1))],
         ..append_to(&nobody, fixture.message_of(&external_id, at(1)))
     };
-    let notification = lost.notification.as_ref().unwrap().id;
+    let notification = lost.notifications[0].id;
     assert!(fixture.store().append(lost).await.is_err());
 
     assert_eq!(fixture.store().notification(notification).await.unwrap(), None);
@@ -185,7 +185,7 @@ pub async fn equal_outside_ids_at_once_make_one_message(fixture: &Fixture) {
         let external_id = fixture.external_id();
         let appends: Vec<Append> = (0..100)
             .map(|_| Append {
-                notification: Some(fixture.notification(EventKind::Updated, at(1))),
+                notifications: vec![fixture.notification(EventKind::Updated, at(1))],
                 ..append_to(&opening.ticket, fixture.message_of(&external_id, at(1)))
             })
             .collect();

@@ -20,6 +20,7 @@ pub mod probing;
 pub mod questions;
 pub mod reading;
 pub mod receipts;
+pub mod recipients;
 pub mod repeating;
 pub mod search;
 pub mod searching;

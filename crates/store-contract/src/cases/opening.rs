@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ticket_domain::{
     Channel, Content, Customer, Delivery, DeliveryState, EventKind, NotificationRecord, NotificationState, Payload,
-    Priority, Sender, Timestamp,
+    Priority, Recipient, Sender, Timestamp,
     ports::{OpenResult, Opening, TicketLookup},
 };
 
@@ -31,7 +31,7 @@ pub async fn a_ticket_reads_back_exactly(fixture: &Fixture) {
     )
     .unwrap();
     opening.message.external_id = Some("SM/ä/1".parse().unwrap());
-    opening.notification.payload = Payload((0..=255).collect());
+    opening.notifications[0].payload = Payload((0..=255).collect());
     fixture.open(opening.clone()).await;
     assert_reads_back(fixture, &opening).await;
 }
@@ -41,7 +41,7 @@ pub async fn every_option_reads_back_as_nothing_too(fixture: &Fixture) {
     let mut opening = fixture.opening(at(0));
     opening.message.from = None;
     opening.message.external_id = None;
-    opening.notification.payload = Payload(Box::default());
+    opening.notifications[0].payload = Payload(Box::default());
     fixture.open(opening.clone()).await;
     assert_reads_back(fixture, &opening).await;
 
@@ -66,7 +66,7 @@ async fn assert_reads_back(fixture: &Fixture, opening: &Opening) {
         thread.delivery,
         Delivery {
             state: DeliveryState::Waiting,
-            at: opening.notification.created_at
+            at: opening.notifications[0].created_at
         }
     );
     let found = fixture
@@ -76,21 +76,22 @@ async fn assert_reads_back(fixture: &Fixture, opening: &Opening) {
         .unwrap();
     assert_eq!(found, Some(opening.ticket.clone()));
 
-    let record = fixture.record(opening.notification.id).await;
+    let record = fixture.record(opening.notifications[0].id).await;
     let expected = NotificationRecord {
-        id: opening.notification.id,
+        recipient: Recipient::Manager,
+        id: opening.notifications[0].id,
         reference: opening.ticket.reference,
         event: EventKind::Created,
         state: NotificationState::Waiting {
-            due: opening.notification.created_at,
+            due: opening.notifications[0].created_at,
         },
         failures: 0,
         last_error: None,
-        created_at: opening.notification.created_at,
+        created_at: opening.notifications[0].created_at,
     };
     assert_eq!(record, expected);
-    let claimed = fixture.claim_only(opening.notification.id, at(0)).await;
-    assert_eq!(claimed.payload, opening.notification.payload);
+    let claimed = fixture.claim_only(opening.notifications[0].id, at(0)).await;
+    assert_eq!(claimed.payload, opening.notifications[0].payload);
 }
 
 /// A time is read back to the microsecond, before 1970 and in far years too.
@@ -112,7 +113,7 @@ pub async fn times_are_exact_to_the_microsecond(fixture: &Fixture) {
         assert_eq!(thread.ticket.updated_at, moment, "{micros}");
         assert_eq!(thread.messages[0].created_at, moment, "{micros}");
         assert_eq!(
-            fixture.record(opening.notification.id).await.created_at,
+            fixture.record(opening.notifications[0].id).await.created_at,
             moment,
             "{micros}"
         );
@@ -136,7 +137,7 @@ pub async fn a_taken_reference_writes_nothing(fixture: &Fixture) {
     assert_eq!(fixture.vitals(at(9)).await, vitals);
     assert_eq!(fixture.quoted(&external_id).await, None);
     assert_eq!(
-        fixture.store().notification(second.notification.id).await.unwrap(),
+        fixture.store().notification(second.notifications[0].id).await.unwrap(),
         None
     );
 

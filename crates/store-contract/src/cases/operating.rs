@@ -1,7 +1,7 @@
 //! What an operator does with notifications, and what is done to many at once.
 
 use ticket_domain::{
-    NotificationId, NotificationRecord, NotificationState,
+    NotificationId, NotificationRecord, NotificationState, Recipient,
     ports::{Opening, RedeliverResult},
 };
 
@@ -13,7 +13,7 @@ use crate::{
 /// A ticket that was opened when there was nowhere to send its notification to.
 async fn unaddressed(fixture: &Fixture, seconds: i64) -> Opening {
     let mut opening = fixture.opening(at(seconds));
-    opening.notification.addressed = false;
+    opening.notifications[0].addressed = false;
     fixture.open(opening).await
 }
 
@@ -28,26 +28,26 @@ async fn redeliver(fixture: &Fixture, id: NotificationId, seconds: i64) -> Redel
 /// After a success everything that waits is due, save what is being tried; schedules stay as they are.
 pub async fn releasing_makes_what_waits_due_and_keeps_its_schedule(fixture: &Fixture) {
     let store = fixture.store();
-    assert_eq!(store.release_waiting(at(0)).await.unwrap(), 0);
+    assert_eq!(store.release_waiting(Recipient::Manager, at(0)).await.unwrap(), 0);
 
     let ended = fixture.delivered(&fixture.external_id(), at(0)).await;
-    let waits = fixture.opened(at(1)).await.notification.id;
+    let waits = fixture.opened(at(1)).await.notifications[0].id;
     let claimed = fixture.claim_only(waits, at(1)).await;
     fixture.settled(&claimed, retry_at(at(1_000))).await;
-    let future = fixture.opened(at(2_000)).await.notification.id;
-    let tried = fixture.opened(at(2)).await.notification.id;
+    let future = fixture.opened(at(2_000)).await.notifications[0].id;
+    let tried = fixture.opened(at(2)).await.notifications[0].id;
     let under_way = fixture.claim_only(tried, at(2)).await;
-    let due = fixture.opened(at(3)).await.notification.id;
+    let due = fixture.opened(at(3)).await.notifications[0].id;
 
-    assert_eq!(store.release_waiting(at(4)).await.unwrap(), 2);
-    assert_eq!(store.release_waiting(at(4)).await.unwrap(), 0);
+    assert_eq!(store.release_waiting(Recipient::Manager, at(4)).await.unwrap(), 2);
+    assert_eq!(store.release_waiting(Recipient::Manager, at(4)).await.unwrap(), 0);
     let state = async |id| fixture.record(id).await.state;
     assert_eq!(state(waits).await, NotificationState::Waiting { due: at(4) });
     assert_eq!(state(future).await, NotificationState::Waiting { due: at(4) });
     assert_eq!(state(due).await, NotificationState::Waiting { due: at(3) });
     assert_eq!(state(tried).await, NotificationState::Waiting { due: at(2 + LEASE) });
     assert!(matches!(
-        state(ended.notification.id).await,
+        state(ended.notifications[0].id).await,
         NotificationState::Delivered { .. }
     ));
 
@@ -66,12 +66,12 @@ pub async fn releasing_makes_what_waits_due_and_keeps_its_schedule(fixture: &Fix
 pub async fn postponing_keeps_what_waits_until_a_moment(fixture: &Fixture) {
     let store = fixture.store();
     let ended = fixture.delivered(&fixture.external_id(), at(0)).await;
-    let under_way = fixture.opened(at(1)).await.notification.id;
+    let under_way = fixture.opened(at(1)).await.notifications[0].id;
     let held = fixture.claim_only(under_way, at(1)).await;
-    let due = fixture.opened(at(2)).await.notification.id;
-    let later = fixture.opened(at(500)).await.notification.id;
-    assert_eq!(store.postpone(at(100)).await.unwrap(), 1);
-    assert_eq!(store.postpone(at(100)).await.unwrap(), 0);
+    let due = fixture.opened(at(2)).await.notifications[0].id;
+    let later = fixture.opened(at(500)).await.notifications[0].id;
+    assert_eq!(store.postpone(Recipient::Manager, at(100)).await.unwrap(), 1);
+    assert_eq!(store.postpone(Recipient::Manager, at(100)).await.unwrap(), 0);
     let state = async |id| fixture.record(id).await.state;
     assert_eq!(state(due).await, NotificationState::Waiting { due: at(100) });
     assert_eq!(state(later).await, NotificationState::Waiting { due: at(500) });
@@ -80,7 +80,7 @@ pub async fn postponing_keeps_what_waits_until_a_moment(fixture: &Fixture) {
         NotificationState::Waiting { due: at(1 + LEASE) }
     );
     assert!(matches!(
-        state(ended.notification.id).await,
+        state(ended.notifications[0].id).await,
         NotificationState::Delivered { .. }
     ));
     fixture.settled(&held, delivered(at(5), None)).await;
@@ -92,18 +92,18 @@ pub async fn postponing_keeps_what_waits_until_a_moment(fixture: &Fixture) {
 /// Held is only what had no address, was never tried, and is older.
 pub async fn only_the_unaddressed_untried_and_older_are_held(fixture: &Fixture) {
     let store = fixture.store();
-    let tried = unaddressed(fixture, 0).await.notification.id;
+    let tried = unaddressed(fixture, 0).await.notifications[0].id;
     let claimed = fixture.claim_only(tried, at(0)).await;
     fixture.settled(&claimed, retry_at(at(50))).await;
-    let under_way = unaddressed(fixture, 1).await.notification.id;
+    let under_way = unaddressed(fixture, 1).await.notifications[0].id;
     let claimed = fixture.claim_only(under_way, at(1)).await;
-    let old = unaddressed(fixture, 2).await.notification.id;
-    let addressed = fixture.opened(at(2)).await.notification.id;
-    let exactly = unaddressed(fixture, 10).await.notification.id;
-    let young = unaddressed(fixture, 11).await.notification.id;
+    let old = unaddressed(fixture, 2).await.notifications[0].id;
+    let addressed = fixture.opened(at(2)).await.notifications[0].id;
+    let exactly = unaddressed(fixture, 10).await.notifications[0].id;
+    let young = unaddressed(fixture, 11).await.notifications[0].id;
 
-    assert_eq!(store.hold_unaddressed(at(10)).await.unwrap(), 1);
-    assert_eq!(store.hold_unaddressed(at(10)).await.unwrap(), 0);
+    assert_eq!(store.hold_unaddressed(Recipient::Manager, at(10)).await.unwrap(), 1);
+    assert_eq!(store.hold_unaddressed(Recipient::Manager, at(10)).await.unwrap(), 0);
     for id in [tried, under_way, addressed, exactly, young] {
         let state = fixture.record(id).await.state;
         assert!(matches!(state, NotificationState::Waiting { .. }), "{state:?}");
@@ -119,12 +119,12 @@ pub async fn only_the_unaddressed_untried_and_older_are_held(fixture: &Fixture) 
 /// in their order.
 pub async fn what_is_held_is_not_claimed_and_keeps_its_place(fixture: &Fixture) {
     let opening = unaddressed(fixture, 0).await;
-    let first = opening.notification.id;
+    let first = opening.notifications[0].id;
     let second = fixture.updated(&opening.ticket, at(20)).await.id;
     let store = fixture.store();
-    assert_eq!(store.hold_unaddressed(at(10)).await.unwrap(), 1);
+    assert_eq!(store.hold_unaddressed(Recipient::Manager, at(10)).await.unwrap(), 1);
     assert_eq!(fixture.claim(at(21)).await, []);
-    assert_eq!(store.release_waiting(at(21)).await.unwrap(), 0);
+    assert_eq!(store.release_waiting(Recipient::Manager, at(21)).await.unwrap(), 0);
     assert_eq!(fixture.record(first).await.state, NotificationState::Held);
 
     assert_eq!(redeliver(fixture, first, 22).await, RedeliverResult::Queued);
@@ -136,24 +136,24 @@ pub async fn what_is_held_is_not_claimed_and_keeps_its_place(fixture: &Fixture) 
 /// One that was released and failed again is not released again before its schedule has had a try of it.
 pub async fn each_is_released_once_between_two_failures_that_count(fixture: &Fixture) {
     let store = fixture.store();
-    let id = fixture.opened(at(0)).await.notification.id;
+    let id = fixture.opened(at(0)).await.notifications[0].id;
     let claimed = fixture.claim_only(id, at(0)).await;
     fixture.settled(&claimed, retry_at(at(1_000))).await;
-    assert_eq!(store.release_waiting(at(10)).await.unwrap(), 1);
+    assert_eq!(store.release_waiting(Recipient::Manager, at(10)).await.unwrap(), 1);
     let claimed = fixture.claim_only(id, at(10)).await;
     fixture.settled(&claimed, returned(at(1_000))).await;
-    assert_eq!(store.release_waiting(at(20)).await.unwrap(), 0);
+    assert_eq!(store.release_waiting(Recipient::Manager, at(20)).await.unwrap(), 0);
     assert_eq!(fixture.claim(at(20)).await, []);
 
     let claimed = fixture.claim_only(id, at(1_000)).await;
     fixture.settled(&claimed, retry_at(at(5_000))).await;
-    assert_eq!(store.release_waiting(at(1_010)).await.unwrap(), 1);
+    assert_eq!(store.release_waiting(Recipient::Manager, at(1_010)).await.unwrap(), 1);
     fixture.claim_only(id, at(1_010)).await;
 }
 
 /// What waits or is held is due now; its failures and its schedule stay as they are.
 pub async fn redelivering_makes_what_waits_or_is_held_due(fixture: &Fixture) {
-    let waits = fixture.opened(at(0)).await.notification.id;
+    let waits = fixture.opened(at(0)).await.notifications[0].id;
     let claimed = fixture.claim_only(waits, at(0)).await;
     fixture.settled(&claimed, retry_at(at(1_000))).await;
     assert_eq!(redeliver(fixture, waits, 5).await, RedeliverResult::Queued);
@@ -163,8 +163,12 @@ pub async fn redelivering_makes_what_waits_or_is_held_due(fixture: &Fixture) {
     assert_eq!((claimed.failures, claimed.scheduled_at), (1, at(1_000)));
     fixture.settled(&claimed, delivered(at(5), None)).await;
 
-    let held = unaddressed(fixture, 6).await.notification.id;
-    fixture.store().hold_unaddressed(at(7)).await.unwrap();
+    let held = unaddressed(fixture, 6).await.notifications[0].id;
+    fixture
+        .store()
+        .hold_unaddressed(Recipient::Manager, at(7))
+        .await
+        .unwrap();
     assert_eq!(redeliver(fixture, held, 8).await, RedeliverResult::Queued);
     assert_eq!(fixture.claim(at(7)).await, []);
     let claimed = fixture.claim_only(held, at(8)).await;
@@ -173,10 +177,21 @@ pub async fn redelivering_makes_what_waits_or_is_held_due(fixture: &Fixture) {
 
 /// An operator's word holds, also if the program starts again before the try is made.
 pub async fn what_an_operator_released_is_not_held_again(fixture: &Fixture) {
-    let held = unaddressed(fixture, 0).await.notification.id;
-    fixture.store().hold_unaddressed(at(1)).await.unwrap();
+    let held = unaddressed(fixture, 0).await.notifications[0].id;
+    fixture
+        .store()
+        .hold_unaddressed(Recipient::Manager, at(1))
+        .await
+        .unwrap();
     assert_eq!(redeliver(fixture, held, 2).await, RedeliverResult::Queued);
-    assert_eq!(fixture.store().hold_unaddressed(at(1)).await.unwrap(), 0);
+    assert_eq!(
+        fixture
+            .store()
+            .hold_unaddressed(Recipient::Manager, at(1))
+            .await
+            .unwrap(),
+        0
+    );
     fixture.claim_only(held, at(2)).await;
 }
 
@@ -184,7 +199,7 @@ pub async fn what_an_operator_released_is_not_held_again(fixture: &Fixture) {
 /// events.
 pub async fn redelivering_the_dead_starts_their_schedule_anew(fixture: &Fixture) {
     let opening = fixture.opened(at(0)).await;
-    let id = opening.notification.id;
+    let id = opening.notifications[0].id;
     let claimed = fixture.claim_only(id, at(0)).await;
     fixture.settled(&claimed, retry_at(at(10))).await;
     let claimed = fixture.claim_only(id, at(10)).await;
@@ -204,12 +219,12 @@ pub async fn redelivering_the_dead_starts_their_schedule_anew(fixture: &Fixture)
 /// What is delivered is not sent again, and what is being tried is left to its worker.
 pub async fn redelivering_leaves_the_delivered_and_those_under_way(fixture: &Fixture) {
     let external_id = fixture.external_id();
-    let ended = fixture.delivered(&external_id, at(0)).await.notification.id;
+    let ended = fixture.delivered(&external_id, at(0)).await.notifications[0].id;
     let before = fixture.record(ended).await;
     assert_eq!(redeliver(fixture, ended, 1).await, RedeliverResult::AlreadyDelivered);
     assert_eq!(fixture.record(ended).await, before);
 
-    let tried = fixture.opened(at(1)).await.notification.id;
+    let tried = fixture.opened(at(1)).await.notifications[0].id;
     fixture.claim_only(tried, at(1)).await;
     let before = fixture.record(tried).await;
     for seconds in [2, LEASE] {
@@ -231,9 +246,9 @@ pub async fn the_undelivered_are_listed_newest_first(fixture: &Fixture) {
     assert_eq!(store.undelivered(10).await.unwrap(), []);
     fixture.delivered(&fixture.external_id(), at(7)).await;
     let held = unaddressed(fixture, 1).await;
-    store.hold_unaddressed(at(2)).await.unwrap();
+    store.hold_unaddressed(Recipient::Manager, at(2)).await.unwrap();
     let given_up = fixture.opened(at(5)).await;
-    let claimed = fixture.claim_only(given_up.notification.id, at(5)).await;
+    let claimed = fixture.claim_only(given_up.notifications[0].id, at(5)).await;
     fixture.settled(&claimed, dead(at(6))).await;
     let waits = fixture.opened(at(3)).await;
     let update = fixture.updated(&waits.ticket, at(9)).await;
@@ -241,9 +256,9 @@ pub async fn the_undelivered_are_listed_newest_first(fixture: &Fixture) {
     let mut expected: Vec<NotificationRecord> = Vec::new();
     for id in [
         update.id,
-        given_up.notification.id,
-        waits.notification.id,
-        held.notification.id,
+        given_up.notifications[0].id,
+        waits.notifications[0].id,
+        held.notifications[0].id,
     ] {
         expected.push(fixture.record(id).await);
     }

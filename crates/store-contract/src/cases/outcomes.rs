@@ -1,7 +1,7 @@
 //! What becomes of a try, and whose word counts.
 
 use ticket_domain::{
-    DeliveryRoute, NotificationRecord, NotificationState, Progress,
+    DeliveryRoute, NotificationRecord, NotificationState, Progress, Recipient,
     ports::{AttemptOutcome, Claim, Claimed, RecordResult},
 };
 
@@ -13,7 +13,7 @@ use crate::{
 /// What was delivered is never tried again, and tells its outside id.
 pub async fn delivered_ends_the_notification(fixture: &Fixture) {
     for (seconds, external_id) in [(0, Some(fixture.external_id())), (10, None)] {
-        let id = fixture.opened(at(seconds)).await.notification.id;
+        let id = fixture.opened(at(seconds)).await.notifications[0].id;
         let claimed = fixture.claim_only(id, at(seconds)).await;
         let before = fixture.record(id).await;
         let moment = at(seconds + 1);
@@ -31,7 +31,7 @@ pub async fn delivered_ends_the_notification(fixture: &Fixture) {
 
 /// A failed try counts; the next one is at its time, and knows.
 pub async fn a_failed_try_counts_and_waits_for_its_time(fixture: &Fixture) {
-    let id = fixture.opened(at(0)).await.notification.id;
+    let id = fixture.opened(at(0)).await.notifications[0].id;
     for failures in 1..=3 {
         let now = at(i64::from(failures) * 10);
         let claimed = fixture.claim_only(id, now).await;
@@ -58,7 +58,7 @@ pub async fn a_failed_try_counts_and_waits_for_its_time(fixture: &Fixture) {
 
 /// What was given up counts its last failure, and is tried no more.
 pub async fn dead_gives_up(fixture: &Fixture) {
-    let id = fixture.opened(at(0)).await.notification.id;
+    let id = fixture.opened(at(0)).await.notifications[0].id;
     let claimed = fixture.claim_only(id, at(0)).await;
     fixture.settled(&claimed, dead(at(1))).await;
     let record = fixture.record(id).await;
@@ -70,7 +70,7 @@ pub async fn dead_gives_up(fixture: &Fixture) {
 
 /// What is handed back was not counted; its schedule is as before, and so is its last error unless there is a new one.
 pub async fn returned_leaves_failures_and_schedule(fixture: &Fixture) {
-    let id = fixture.opened(at(0)).await.notification.id;
+    let id = fixture.opened(at(0)).await.notifications[0].id;
     let claimed = fixture.claim_only(id, at(0)).await;
     fixture.settled(&claimed, retry_at(at(10))).await;
 
@@ -97,7 +97,7 @@ pub async fn returned_leaves_failures_and_schedule(fixture: &Fixture) {
 
 /// Who was silent past the lease, until another claimed, has no word any more, whatever it says.
 pub async fn a_late_verdict_changes_nothing(fixture: &Fixture) {
-    let id = fixture.opened(at(0)).await.notification.id;
+    let id = fixture.opened(at(0)).await.notifications[0].id;
     let late = fixture.claim_only(id, at(0)).await;
     let holder = fixture.claim_only(id, at(LEASE)).await;
     let outcomes = || {
@@ -105,7 +105,7 @@ pub async fn a_late_verdict_changes_nothing(fixture: &Fixture) {
             delivered(at(LEASE), Some(&fixture.external_id())),
             retry_at(at(LEASE)),
             dead(at(LEASE)),
-            diverted(at(LEASE), DeliveryRoute::Backup),
+            diverted(at(LEASE), "backup"),
             returned(at(LEASE)),
         ]
     };
@@ -125,7 +125,7 @@ pub async fn a_late_verdict_changes_nothing(fixture: &Fixture) {
 
 /// Who was silent past the lease, but nobody else claimed, is still believed: what went out is not sent twice.
 pub async fn a_verdict_after_the_lease_counts_if_nobody_else_claimed(fixture: &Fixture) {
-    let id = fixture.opened(at(0)).await.notification.id;
+    let id = fixture.opened(at(0)).await.notifications[0].id;
     let claimed = fixture.claim_only(id, at(0)).await;
     let state = NotificationState::Delivered {
         at: at(LEASE + 100),
@@ -138,8 +138,8 @@ pub async fn a_verdict_after_the_lease_counts_if_nobody_else_claimed(fixture: &F
 
 /// A lease ends with its verdict, and never holds what it did not claim.
 pub async fn a_lease_is_good_for_one_verdict(fixture: &Fixture) {
-    let id = fixture.opened(at(0)).await.notification.id;
-    let other = fixture.opened(at(5)).await.notification.id;
+    let id = fixture.opened(at(0)).await.notifications[0].id;
+    let other = fixture.opened(at(5)).await.notifications[0].id;
     let claimed = fixture.claim_only(id, at(0)).await;
     fixture.settled(&claimed, retry_at(at(10))).await;
     assert_eq!(
@@ -165,7 +165,7 @@ pub async fn a_lease_is_good_for_one_verdict(fixture: &Fixture) {
 /// Ten verdicts under one lease at the same moment: one is written.
 pub async fn verdicts_at_once_are_written_once(fixture: &Fixture) {
     for round in 0..5 {
-        let id = fixture.opened(at(round)).await.notification.id;
+        let id = fixture.opened(at(round)).await.notifications[0].id;
         let claimed = fixture.claim_only(id, at(round)).await;
         let settled = at_once((0..10).map(|_| {
             let store = fixture.store();
@@ -184,14 +184,21 @@ pub async fn verdicts_at_once_are_written_once(fixture: &Fixture) {
 
 /// What was refused goes out another way: due at once, as if never tried, as another message in other words.
 pub async fn diverted_goes_another_way(fixture: &Fixture) {
-    let id = fixture.opened(at(0)).await.notification.id;
+    let id = fixture.opened(at(0)).await.notifications[0].id;
     let claimed = fixture.claim_only(id, at(0)).await;
     fixture.settled(&claimed, retry_at(at(10))).await;
-    assert_eq!(fixture.store().release_waiting(at(5)).await.unwrap(), 1);
+    assert_eq!(
+        fixture
+            .store()
+            .release_waiting(Recipient::Manager, at(5))
+            .await
+            .unwrap(),
+        1
+    );
     let before = fixture.record(id).await;
 
     let mut claimed = fixture.claim_only(id, at(5)).await;
-    for (round, route) in [(1, DeliveryRoute::Template), (2, DeliveryRoute::Backup)] {
+    for (round, route) in [(1, "template"), (2, "backup")] {
         let now = at(10 * i64::from(round));
         let outcome = diverted(now, route);
         let AttemptOutcome::Rerouted { fallback, reason, .. } = outcome.clone() else {
@@ -208,8 +215,11 @@ pub async fn diverted_goes_another_way(fixture: &Fixture) {
         assert_eq!(fixture.record_attempt(&claimed, outcome).await, RecordResult::LeaseLost);
 
         // It can be released again before it is tried.
-        fixture.store().postpone(at(1_000)).await.unwrap();
-        assert_eq!(fixture.store().release_waiting(now).await.unwrap(), 1);
+        fixture.store().postpone(Recipient::Manager, at(1_000)).await.unwrap();
+        assert_eq!(
+            fixture.store().release_waiting(Recipient::Manager, now).await.unwrap(),
+            1
+        );
         let claim = Claim {
             first_tries_only: true,
             ..fixture.claim_at(now)
@@ -218,7 +228,7 @@ pub async fn diverted_goes_another_way(fixture: &Fixture) {
         let expected = Claimed {
             lease: claim.lease,
             payload: fallback.payload,
-            route,
+            route: DeliveryRoute::new(route),
             round,
             failures: 0,
             scheduled_at: now,
@@ -230,18 +240,25 @@ pub async fn diverted_goes_another_way(fixture: &Fixture) {
     fixture.settled(&claimed, retry_at(at(50))).await;
     let claimed = fixture.claim_only(id, at(50)).await;
     assert_eq!(
-        (claimed.route, claimed.round, claimed.failures),
-        (DeliveryRoute::Backup, 2, 1)
+        (claimed.route.as_str(), claimed.round, claimed.failures),
+        ("backup", 2, 1)
     );
 }
 
 /// It had an address, for it was refused there.
 pub async fn what_went_another_way_is_not_held(fixture: &Fixture) {
     let mut opening = fixture.opening(at(0));
-    opening.notification.addressed = false;
-    let id = fixture.open(opening).await.notification.id;
+    opening.notifications[0].addressed = false;
+    let id = fixture.open(opening).await.notifications[0].id;
     let claimed = fixture.claim_only(id, at(0)).await;
-    fixture.settled(&claimed, diverted(at(1), DeliveryRoute::Backup)).await;
-    assert_eq!(fixture.store().hold_unaddressed(later()).await.unwrap(), 0);
+    fixture.settled(&claimed, diverted(at(1), "backup")).await;
+    assert_eq!(
+        fixture
+            .store()
+            .hold_unaddressed(Recipient::Manager, later())
+            .await
+            .unwrap(),
+        0
+    );
     fixture.claim_only(id, at(1)).await;
 }

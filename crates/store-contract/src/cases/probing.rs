@@ -1,6 +1,6 @@
 //! One waiting notification is tried beside the schedule, to see whether the line is up again.
 
-use ticket_domain::{DeliveryRoute, NotificationId, NotificationState, Timestamp, ports::Claimed};
+use ticket_domain::{DeliveryRoute, NotificationId, NotificationState, Recipient, Timestamp, ports::Claimed};
 
 use crate::{
     Fixture,
@@ -12,7 +12,7 @@ const DUE: i64 = 10_000;
 
 /// Opens a ticket and has its first try fail; the next is at [`DUE`].
 async fn waiting(fixture: &Fixture, seconds: i64) -> NotificationId {
-    let id = fixture.opened(at(seconds)).await.notification.id;
+    let id = fixture.opened(at(seconds)).await.notifications[0].id;
     let claimed = fixture.claim_only(id, at(seconds)).await;
     fixture.settled(&claimed, retry_at(at(DUE))).await;
     id
@@ -34,14 +34,21 @@ async fn probe_any(fixture: &Fixture, now: Timestamp) -> Option<Claimed> {
 pub async fn a_probe_takes_only_what_waits_and_is_not_due(fixture: &Fixture) {
     assert_eq!(probe_any(fixture, at(0)).await, None);
     let mut unaddressed = fixture.opening(at(-10));
-    unaddressed.notification.addressed = false;
+    unaddressed.notifications[0].addressed = false;
     fixture.open(unaddressed).await;
-    assert_eq!(fixture.store().hold_unaddressed(at(-5)).await.unwrap(), 1);
+    assert_eq!(
+        fixture
+            .store()
+            .hold_unaddressed(Recipient::Manager, at(-5))
+            .await
+            .unwrap(),
+        1
+    );
     fixture.delivered(&fixture.external_id(), at(0)).await;
-    let given_up = fixture.opened(at(1)).await.notification.id;
+    let given_up = fixture.opened(at(1)).await.notifications[0].id;
     let claimed = fixture.claim_only(given_up, at(1)).await;
     fixture.settled(&claimed, dead(at(1))).await;
-    let leased = fixture.opened(at(2)).await.notification.id;
+    let leased = fixture.opened(at(2)).await.notifications[0].id;
     fixture.claim_only(leased, at(2)).await;
     fixture.opened(at(3)).await;
     // Due before a probe's lease would end: its own time comes soon enough.
@@ -51,12 +58,12 @@ pub async fn a_probe_takes_only_what_waits_and_is_not_due(fixture: &Fixture) {
     let opening = fixture.opened(at(DUE)).await;
     let probed = probe_any(fixture, at(4)).await.unwrap();
     let expected = Claimed {
-        id: opening.notification.id,
+        id: opening.notifications[0].id,
         lease: probed.lease,
         ticket: opening.ticket.id,
-        event: opening.notification.event,
-        payload: opening.notification.payload,
-        route: DeliveryRoute::Text,
+        event: opening.notifications[0].event,
+        payload: opening.notifications[0].payload.clone(),
+        route: DeliveryRoute::FIRST,
         round: 0,
         failures: 0,
         scheduled_at: at(DUE),
@@ -75,7 +82,7 @@ pub async fn a_probe_takes_only_what_waits_and_is_not_due(fixture: &Fixture) {
 /// A later event of a ticket is not tried before an earlier one.
 pub async fn a_probe_takes_only_the_first_of_a_ticket(fixture: &Fixture) {
     let opening = fixture.opened(at(0)).await;
-    let first = fixture.claim_only(opening.notification.id, at(0)).await;
+    let first = fixture.claim_only(opening.notifications[0].id, at(0)).await;
     let second = fixture.updated(&opening.ticket, at(DUE - 1)).await.id;
     assert_eq!(probe_any(fixture, at(1)).await, None);
 

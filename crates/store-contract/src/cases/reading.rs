@@ -1,7 +1,7 @@
 //! Finding tickets, certain or not at all.
 
 use ticket_domain::{
-    Delivery, DeliveryRoute, DeliveryState, EventKind, Progress,
+    Delivery, DeliveryState, EventKind, Progress,
     ports::{Append, StatusUpdate, TicketLookup},
 };
 
@@ -75,13 +75,13 @@ pub async fn an_outside_id_that_names_one_ticket_twice_leads_to_it(fixture: &Fix
     let external_id = fixture.external_id();
     let opening = fixture.delivered(&external_id, at(0)).await;
     let append = Append {
-        notification: Some(fixture.notification(EventKind::Updated, at(1))),
+        notifications: vec![fixture.notification(EventKind::Updated, at(1))],
         ..append_to(&opening.ticket, fixture.message_of(&external_id, at(1)))
     };
     fixture.store().append(append.clone()).await.unwrap();
     assert_eq!(fixture.quoted(&external_id).await, Some(opening.ticket.reference));
 
-    let claimed = fixture.claim_only(append.notification.unwrap().id, at(1)).await;
+    let claimed = fixture.claim_only(append.notifications[0].id, at(1)).await;
     fixture.settled(&claimed, delivered(at(1), Some(&external_id))).await;
     assert_eq!(fixture.quoted(&external_id).await, Some(opening.ticket.reference));
 }
@@ -92,19 +92,19 @@ pub async fn an_earlier_outside_id_leads_to_its_ticket_still(fixture: &Fixture) 
     let (first, second, third) = (fixture.external_id(), fixture.external_id(), fixture.external_id());
     let opening = fixture.delivered(&first, at(0)).await;
     let reference = Some(opening.ticket.reference);
-    let refused = StatusUpdate::Fallback(fallback(DeliveryRoute::Backup), "63016".into());
+    let refused = StatusUpdate::Fallback(fallback("backup"), "63016".into());
     assert!(store.advance(first.clone(), refused, at(1)).await.unwrap());
     assert_eq!(fixture.quoted(&first).await, reference);
 
-    let claimed = fixture.claim_only(opening.notification.id, at(1)).await;
+    let claimed = fixture.claim_only(opening.notifications[0].id, at(1)).await;
     fixture.settled(&claimed, delivered(at(2), Some(&second))).await;
     let refused = StatusUpdate::Dead("63003".into());
     assert!(store.advance(second.clone(), refused, at(3)).await.unwrap());
     store
-        .redeliver(opening.notification.id, fixture.note(at(4)), None)
+        .redeliver(opening.notifications[0].id, fixture.note(at(4)), None)
         .await
         .unwrap();
-    let claimed = fixture.claim_only(opening.notification.id, at(4)).await;
+    let claimed = fixture.claim_only(opening.notifications[0].id, at(4)).await;
     fixture.settled(&claimed, delivered(at(5), Some(&third))).await;
     for id in [&first, &second, &third] {
         assert_eq!(fixture.quoted(id).await, reference);
@@ -129,7 +129,7 @@ pub async fn a_thread_tells_how_far_its_newest_notification_got(fixture: &Fixtur
     };
     expect(DeliveryState::Waiting, 0).await;
 
-    let first = fixture.claim_only(opening.notification.id, at(1)).await;
+    let first = fixture.claim_only(opening.notifications[0].id, at(1)).await;
     expect(DeliveryState::Waiting, 0).await;
     fixture.settled(&first, delivered(at(2), None)).await;
     expect(DeliveryState::Sent, 2).await;
@@ -164,7 +164,7 @@ pub async fn a_head_is_that_of_its_thread_whatever_happens(fixture: &Fixture) {
         states.push(head.state);
     };
     look().await;
-    let claimed = fixture.claim_only(opening.notification.id, at(1)).await;
+    let claimed = fixture.claim_only(opening.notifications[0].id, at(1)).await;
     fixture.settled(&claimed, delivered(at(2), Some(&external_id))).await;
     look().await;
     let read = StatusUpdate::To(Progress::Read);

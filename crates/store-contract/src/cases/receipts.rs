@@ -2,7 +2,7 @@
 
 use ticket_domain::{
     Delivery, DeliveryRoute, DeliveryState, ExternalId, Fallback, MessageStatus, NotificationId, NotificationRecord,
-    NotificationState, Payload, Progress, Receipt, Timestamp,
+    NotificationState, Payload, Progress, Receipt, Recipient, Timestamp,
     ports::{Claimed, Opening, RedeliverResult, SentNotification, StatusUpdate},
 };
 
@@ -11,7 +11,7 @@ use crate::{
     fixture::{at, at_once, dead, delivered, fallback, later, retry_at},
 };
 
-fn refused(route: DeliveryRoute) -> StatusUpdate {
+fn refused(route: &'static str) -> StatusUpdate {
     StatusUpdate::Fallback(fallback(route), "63016".into())
 }
 
@@ -29,7 +29,7 @@ async fn sent_notification(fixture: &Fixture, external_id: &ExternalId) -> Optio
 }
 
 async fn state(fixture: &Fixture, opening: &Opening) -> NotificationState {
-    fixture.record(opening.notification.id).await.state
+    fixture.record(opening.notifications[0].id).await.state
 }
 
 /// A message leads to its notification once that is delivered, under its outside id only.
@@ -39,10 +39,11 @@ pub async fn a_message_that_was_handed_over_is_known(fixture: &Fixture) {
     let opening = fixture.delivered(&external_id, at(0)).await;
     fixture.delivered(&fixture.external_id(), at(1)).await;
     let expected = SentNotification {
-        id: opening.notification.id,
-        event: opening.notification.event,
-        route: DeliveryRoute::Text,
-        payload: opening.notification.payload,
+        recipient: Recipient::Manager,
+        id: opening.notifications[0].id,
+        event: opening.notifications[0].event,
+        route: DeliveryRoute::FIRST,
+        payload: opening.notifications[0].payload.clone(),
         progress: Some(Progress::Sent),
         kept: None,
     };
@@ -55,18 +56,14 @@ pub async fn a_message_that_was_handed_over_is_known(fixture: &Fixture) {
 pub async fn an_outside_id_of_two_notifications_leads_to_none(fixture: &Fixture) {
     let external_id = fixture.external_id();
     let first = fixture.delivered(&external_id, at(0)).await;
-    assert!(advance(fixture, &external_id, &refused(DeliveryRoute::Backup), at(1)).await);
-    fixture.claim_only(first.notification.id, at(1)).await;
+    assert!(advance(fixture, &external_id, &refused("backup"), at(1)).await);
+    fixture.claim_only(first.notifications[0].id, at(1)).await;
     assert!(sent_notification(fixture, &external_id).await.is_some());
     for seconds in [2, 3] {
         let other = fixture.delivered(&external_id, at(seconds)).await;
         assert_eq!(sent_notification(fixture, &external_id).await, None);
         let before = state(fixture, &other).await;
-        for further in [
-            StatusUpdate::To(Progress::Read),
-            refused(DeliveryRoute::Backup),
-            refused_for_good(),
-        ] {
+        for further in [StatusUpdate::To(Progress::Read), refused("backup"), refused_for_good()] {
             assert!(!advance(fixture, &external_id, &further, at(4)).await);
         }
         assert_eq!(state(fixture, &other).await, before);
@@ -126,14 +123,10 @@ pub async fn the_thread_tells_how_far_the_message_is(fixture: &Fixture) {
 pub async fn a_refused_message_goes_another_way(fixture: &Fixture) {
     let first = fixture.external_id();
     let opening = fixture.delivered(&first, at(0)).await;
-    let id = opening.notification.id;
+    let id = opening.notifications[0].id;
     let before = fixture.record(id).await;
     let mut refused_id = first;
-    for (round, route) in [
-        (1, DeliveryRoute::Template),
-        (2, DeliveryRoute::Backup),
-        (3, DeliveryRoute::BackupTemplate),
-    ] {
+    for (round, route) in [(1, "template"), (2, "backup"), (3, "backup_template")] {
         let now = at(10 * i64::from(round));
         assert!(advance(fixture, &refused_id, &refused(route), now).await);
         let record = NotificationRecord {
@@ -153,9 +146,9 @@ pub async fn a_refused_message_goes_another_way(fixture: &Fixture) {
             id,
             lease: claimed.lease,
             ticket: opening.ticket.id,
-            event: opening.notification.event,
+            event: opening.notifications[0].event,
             payload: payload.clone(),
-            route,
+            route: DeliveryRoute::new(route),
             round,
             failures: 0,
             scheduled_at: now,
@@ -164,9 +157,10 @@ pub async fn a_refused_message_goes_another_way(fixture: &Fixture) {
         let next = fixture.external_id();
         fixture.settled(&claimed, delivered(now, Some(&next))).await;
         let mut expected = SentNotification {
+            recipient: Recipient::Manager,
             id,
-            event: opening.notification.event,
-            route,
+            event: opening.notifications[0].event,
+            route: DeliveryRoute::new(route),
             payload,
             progress: Some(Progress::Sent),
             kept: None,
@@ -184,11 +178,11 @@ pub async fn a_message_that_arrived_is_not_refused(fixture: &Fixture) {
         let external_id = fixture.external_id();
         let opening = fixture.delivered(&external_id, at(0)).await;
         assert!(advance(fixture, &external_id, &StatusUpdate::To(progress), at(1)).await);
-        let before = fixture.record(opening.notification.id).await;
-        for late in [refused(DeliveryRoute::Backup), refused_for_good()] {
+        let before = fixture.record(opening.notifications[0].id).await;
+        for late in [refused("backup"), refused_for_good()] {
             assert!(!advance(fixture, &external_id, &late, at(2)).await);
         }
-        assert_eq!(fixture.record(opening.notification.id).await, before);
+        assert_eq!(fixture.record(opening.notifications[0].id).await, before);
     }
 }
 
@@ -196,7 +190,7 @@ pub async fn a_message_that_arrived_is_not_refused(fixture: &Fixture) {
 pub async fn a_message_refused_for_good_is_dead(fixture: &Fixture) {
     let external_id = fixture.external_id();
     let opening = fixture.delivered(&external_id, at(0)).await;
-    let id = opening.notification.id;
+    let id = opening.notifications[0].id;
     let before = fixture.record(id).await;
     assert!(advance(fixture, &external_id, &refused_for_good(), at(5)).await);
     let record = NotificationRecord {
@@ -212,8 +206,8 @@ pub async fn a_message_refused_for_good_is_dead(fixture: &Fixture) {
     let redelivered = fixture.store().redeliver(id, fixture.note(at(6)), None).await.unwrap();
     assert_eq!(redelivered, RedeliverResult::Queued);
     let claimed = fixture.claim_only(id, at(6)).await;
-    assert_eq!((claimed.route, claimed.round), (DeliveryRoute::Text, 1));
-    assert_eq!(claimed.payload, opening.notification.payload);
+    assert_eq!((claimed.route.as_str(), claimed.round), ("text", 1));
+    assert_eq!(claimed.payload, opening.notifications[0].payload);
     let next = fixture.external_id();
     fixture.settled(&claimed, delivered(at(7), Some(&next))).await;
     assert_eq!(
@@ -227,7 +221,7 @@ pub async fn a_message_refused_for_good_is_dead(fixture: &Fixture) {
 pub async fn receipts_at_once_are_written_once(fixture: &Fixture) {
     for further in [
         StatusUpdate::To(Progress::Delivered),
-        refused(DeliveryRoute::Backup),
+        refused("backup"),
         refused_for_good(),
     ] {
         for _ in 0..5 {
@@ -244,10 +238,10 @@ pub async fn receipts_at_once_are_written_once(fixture: &Fixture) {
             if !matches!(further, StatusUpdate::To(_)) {
                 fixture
                     .store()
-                    .redeliver(opening.notification.id, fixture.note(at(1)), None)
+                    .redeliver(opening.notifications[0].id, fixture.note(at(1)), None)
                     .await
                     .unwrap();
-                assert_eq!(fixture.claim_only(opening.notification.id, at(1)).await.round, 1);
+                assert_eq!(fixture.claim_only(opening.notifications[0].id, at(1)).await.round, 1);
             }
         }
     }
@@ -280,28 +274,28 @@ async fn overtaken(fixture: &Fixture, since: Timestamp) -> Vec<Receipt> {
 pub async fn a_message_that_is_called_like_an_earlier_one_is_not_known(fixture: &Fixture) {
     let external_id = fixture.external_id();
     let opening = fixture.delivered(&external_id, at(0)).await;
-    assert!(advance(fixture, &external_id, &refused(DeliveryRoute::Template), at(1)).await);
-    let again = fixture.claim_only(opening.notification.id, at(1)).await;
+    assert!(advance(fixture, &external_id, &refused("template"), at(1)).await);
+    let again = fixture.claim_only(opening.notifications[0].id, at(1)).await;
     fixture.settled(&again, delivered(at(2), Some(&external_id))).await;
     let told = sent_notification(fixture, &external_id).await.unwrap();
-    assert_eq!((told.id, told.progress), (opening.notification.id, None));
+    assert_eq!((told.id, told.progress), (opening.notifications[0].id, None));
 }
 
 /// One that is dead may begin anew on another way, as another message.
 pub async fn what_is_sent_again_may_go_another_way(fixture: &Fixture) {
     let external_id = fixture.external_id();
     let opening = fixture.delivered(&external_id, at(0)).await;
-    let id = opening.notification.id;
-    assert!(advance(fixture, &external_id, &refused(DeliveryRoute::Backup), at(1)).await);
+    let id = opening.notifications[0].id;
+    assert!(advance(fixture, &external_id, &refused("backup"), at(1)).await);
     let backup = fixture.claim_only(id, at(1)).await;
     fixture.settled(&backup, dead(at(2))).await;
-    let way = fixture.store().way(id).await.unwrap();
+    let way = fixture.store().current_message(id).await.unwrap();
     assert_eq!(
         way.map(|way| (way.route, way.payload)),
-        Some((DeliveryRoute::Backup, backup.payload))
+        Some((DeliveryRoute::new("backup"), backup.payload))
     );
     let anew = Fallback {
-        route: DeliveryRoute::Text,
+        route: DeliveryRoute::FIRST,
         payload: Payload(Box::from(*b"anew")),
     };
     let redelivered = fixture
@@ -312,8 +306,8 @@ pub async fn what_is_sent_again_may_go_another_way(fixture: &Fixture) {
     assert_eq!(redelivered, RedeliverResult::Queued);
     let claimed = fixture.claim_only(id, at(3)).await;
     assert_eq!(
-        (claimed.route, &claimed.payload, claimed.round, claimed.failures),
-        (DeliveryRoute::Text, &anew.payload, backup.round + 1, 0)
+        (claimed.route.clone(), &claimed.payload, claimed.round, claimed.failures),
+        (DeliveryRoute::FIRST, &anew.payload, backup.round + 1, 0)
     );
     // What waits goes on as it is.
     fixture.settled(&claimed, retry_at(at(9))).await;
@@ -324,7 +318,7 @@ pub async fn what_is_sent_again_may_go_another_way(fixture: &Fixture) {
         .unwrap();
     assert_eq!(fixture.claim_only(id, at(4)).await.round, backup.round + 1);
     let unknown = NotificationId(uuid::Uuid::from_bytes([0; 16]));
-    assert_eq!(fixture.store().way(unknown).await.unwrap(), None);
+    assert_eq!(fixture.store().current_message(unknown).await.unwrap(), None);
 }
 
 /// A receipt that came ahead of its message's answer is told once the message is known, as long as it is kept.
@@ -371,7 +365,7 @@ pub async fn a_kept_receipt_reads_back_exactly_once_its_message_is_known(fixture
         [receipts[0].clone(), receipts[2].clone()]
     );
     // What is written lets go of nothing: what was kept may say more.
-    assert!(advance(fixture, &ids[0], &refused(DeliveryRoute::Backup), at(20)).await);
+    assert!(advance(fixture, &ids[0], &refused("backup"), at(20)).await);
     assert_eq!(overtaken(fixture, at(0)).await.len(), 2);
     for receipt in [&receipts[0], &receipts[2]] {
         fixture.store().drop_receipt(receipt.clone()).await.unwrap();

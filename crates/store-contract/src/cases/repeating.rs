@@ -14,7 +14,7 @@ use crate::{
 fn with_key(fixture: &Fixture, ticket: &Ticket, seconds: i64) -> Append {
     Append {
         idempotency: Some(fixture.idempotency(at(seconds + 100))),
-        notification: Some(fixture.notification(EventKind::Updated, at(seconds))),
+        notifications: vec![fixture.notification(EventKind::Updated, at(seconds))],
         ..append_to(ticket, fixture.message(at(seconds)))
     }
 }

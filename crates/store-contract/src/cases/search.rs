@@ -211,7 +211,7 @@ pub async fn each_message_is_looked_at_with_its_ticket(fixture: &Fixture) {
         message: kept.id,
         to: boris.id,
         sender: Sender::Agent,
-        notification: None,
+        notifications: Vec::new(),
         reopen: false,
         note: fixture.note(at(3)),
     };

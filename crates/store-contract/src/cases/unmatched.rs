@@ -141,7 +141,7 @@ pub async fn a_kept_message_joins_its_ticket(fixture: &Fixture) {
             sender: Sender::Customer,
             ..fixture.message_of(&external_id, at(3))
         },
-        notification: Some(fixture.notification(EventKind::Updated, at(3))),
+        notifications: vec![fixture.notification(EventKind::Updated, at(3))],
         ..append_to(&opening.ticket, fixture.message(at(3)))
     };
     let waiting = fixture.vitals(later()).await.waiting;

@@ -8,7 +8,8 @@ use std::{
 
 use ticket_domain::{
     AccessKey, AuditKind, Channel, Content, CustomerName, DeliveryRoute, Email, EventKind, ExternalId, IdempotencyKey,
-    MediaUrl, MessageBody, MessageStatus, Phone, Priority, Progress, Sender, Stage, Status, Subject, TicketRef,
+    MediaUrl, MessageBody, MessageStatus, Phone, Priority, Progress, Recipient, Sender, Stage, Status, Subject,
+    TicketRef,
     ports::{StoreError, parse},
 };
 
@@ -184,7 +185,7 @@ impl NotificationRow {
         of.text::<Progress>("progress", &self.progress)?;
         of.text::<DeliveryRoute>("route", &self.route)?;
         of.number::<u32>("round", self.round)?;
-        of.any_text("recipient", &self.recipient)
+        of.text::<Recipient>("recipient", &self.recipient)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use diesel::{Insertable, Queryable, Selectable, pg::Pg, sqlite::Sqlite};
 use serde::{Deserialize, Serialize};
-use ticket_domain::{DeliveryRoute, Progress, Sender, Timestamp, ports::StoreError};
+use ticket_domain::{DeliveryRoute, Progress, Recipient, Sender, Timestamp, ports::StoreError};
 use uuid::Uuid;
 
 use super::encoding;
@@ -257,11 +257,11 @@ fn sent() -> String {
 }
 
 fn text() -> String {
-    DeliveryRoute::Text.to_string()
+    DeliveryRoute::FIRST.to_string()
 }
 
 fn manager() -> String {
-    "manager".to_owned()
+    Recipient::Manager.to_string()
 }
 
 fn operator() -> String {

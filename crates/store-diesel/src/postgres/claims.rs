@@ -4,7 +4,7 @@ use diesel::{
     QueryableByName,
     prelude::*,
     sql_query,
-    sql_types::{BigInt, Bool},
+    sql_types::{BigInt, Bool, Text},
 };
 use ticket_domain::{Timestamp, ports::Claim};
 
@@ -16,15 +16,15 @@ use crate::{
 };
 
 /// By hand, since diesel has no CTEs, and without one the locking sub-select may become the inner side of a nested loop
-/// that runs again for each row and locks beyond its LIMIT. A notification is due if it waits, its time has come, and
-/// no earlier one of its ticket to its recipient waits; an expired lease is simply due. Workers skip what others are just claiming. What is
-/// due is an array to the UPDATE: planned for any limit, a join would read the whole table.
+/// that runs again for each row and locks beyond its LIMIT. A notification is due if it waits, its time has come, and no
+/// earlier one of its ticket to its recipient waits; an expired lease is simply due. Workers skip what others are just
+/// claiming. What is due is an array to the UPDATE: planned for any limit, a join would read the whole table.
 macro_rules! claim {
     ($which:literal) => {
         concat!(
             "WITH due AS MATERIALIZED (
                 SELECT n.id, n.due_at FROM notifications n
-                WHERE n.due_at <= $1 AND NOT EXISTS (
+                WHERE n.recipient = $5 AND n.due_at <= $1 AND NOT EXISTS (
                     SELECT FROM notifications e
                     WHERE e.ticket_id = n.ticket_id AND e.recipient = n.recipient AND e.seq < n.seq AND e.state IN ('waiting', 'held'))",
             $which,
@@ -46,10 +46,11 @@ const CLAIM_FIRST_ATTEMPTS: &str = claim!(" AND n.attempted_at IS NULL");
 const CLAIM_PROBE: &str = "
     WITH next AS MATERIALIZED (
         SELECT n.id FROM notifications n
-        WHERE n.due_at > $4 AND n.lease IS NULL AND NOT EXISTS (
+        WHERE n.recipient = $5 AND n.due_at > $4 AND n.lease IS NULL AND NOT EXISTS (
             SELECT FROM notifications e
             WHERE e.ticket_id = n.ticket_id AND e.recipient = n.recipient AND e.seq < n.seq AND e.state IN ('waiting', 'held'))
-        AND NOT EXISTS (SELECT FROM notifications p WHERE p.due_at IS NOT NULL AND p.probed_at > $2)
+        AND NOT EXISTS (SELECT FROM notifications p
+            WHERE p.recipient = $5 AND p.due_at IS NOT NULL AND p.probed_at > $2)
         ORDER BY n.probed_at NULLS FIRST, n.due_at LIMIT 1 FOR UPDATE OF n SKIP LOCKED)
     UPDATE notifications n SET lease = $3, due_at = $4, attempted_at = $1, probed_at = $1
     FROM next WHERE n.id = next.id
@@ -69,7 +70,8 @@ pub(crate) fn due(connection: &mut PgConnection, claim: Claim, limit: u16) -> Re
         .bind::<Moment, _>(Stored(claim.now))
         .bind::<BigInt, _>(i64::from(limit))
         .bind::<Id, _>(Stored(claim.lease))
-        .bind::<Moment, _>(Stored(claim.until));
+        .bind::<Moment, _>(Stored(claim.until))
+        .bind::<Text, _>(claim.recipient.as_str());
     Ok(prepared(statement).load(connection)?)
 }
 
@@ -94,6 +96,7 @@ pub(crate) fn probe(
         .bind::<Moment, _>(Stored(claim.now))
         .bind::<Moment, _>(Stored(unless_after))
         .bind::<Id, _>(Stored(claim.lease))
-        .bind::<Moment, _>(Stored(claim.until));
+        .bind::<Moment, _>(Stored(claim.until))
+        .bind::<Text, _>(claim.recipient.as_str());
     Ok(prepared(statement).get_result(connection).optional()?)
 }

@@ -50,9 +50,11 @@ pub(crate) fn open(connection: &mut PgConnection, openings: &[&Opening]) -> Resu
 /// hash, where a join would compare each with each.
 const INSERT: &str = "
     WITH input AS (SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-        $19, $20, $21, $22, $23, $24, $25) AS input (id, reference, customer_name, customer_phone, customer_email, subject,
-        priority, status, customer_key, reader_key, opened, updated, message_id, sender, channel, from_phone, body,
-        media_url, external_id, said, notification_id, event, payload, addressed, notified)),
+        $19, $20) AS input (id, reference, customer_name, customer_phone, customer_email, subject, priority, status,
+        customer_key, reader_key, opened, updated, message_id, sender, channel, from_phone, body, media_url, external_id,
+        said)),
+    outgoing AS (SELECT * FROM unnest($21, $22, $23, $24, $25, $26, $27)
+        AS outgoing (id, ticket_id, recipient, event, payload, addressed, notified)),
     opened AS (
         INSERT INTO tickets (id, reference, customer_name, customer_phone, customer_email, subject, priority, status,
             customer_key, reader_key, version, created_at, updated_at)
@@ -64,10 +66,10 @@ const INSERT: &str = "
         SELECT message_id, id, 1, sender, channel, from_phone, body, media_url, external_id, said
         FROM input WHERE (id IN (SELECT id FROM opened)) IS TRUE),
     notified AS (
-        INSERT INTO notifications (id, ticket_id, seq, event, payload, addressed, state, due_at, scheduled_at,
+        INSERT INTO notifications (id, ticket_id, seq, recipient, event, payload, addressed, state, due_at, scheduled_at,
             failed_attempts, created_at)
-        SELECT notification_id, id, 1, event, payload, addressed, 'waiting', notified, notified, 0, notified
-        FROM input WHERE (id IN (SELECT id FROM opened)) IS TRUE)
+        SELECT id, ticket_id, 1, recipient, event, payload, addressed, 'waiting', notified, notified, 0, notified
+        FROM outgoing WHERE (ticket_id IN (SELECT id FROM opened)) IS TRUE)
     SELECT id FROM opened";
 
 fn insert(connection: &mut PgConnection, openings: &[&Opening]) -> Result<HashSet<TicketId>, Failure> {
@@ -97,6 +99,8 @@ fn insert(connection: &mut PgConnection, openings: &[&Opening]) -> Result<HashSe
         .bind::<Array<Nullable<Text>>, _>(rows.external_ids)
         .bind::<Array<Moment>, _>(rows.said)
         .bind::<Array<Id>, _>(rows.notification_ids)
+        .bind::<Array<Id>, _>(rows.notified_of)
+        .bind::<Array<Text>, _>(rows.recipients)
         .bind::<Array<Text>, _>(rows.events)
         .bind::<Array<Bytea>, _>(rows.payloads)
         .bind::<Array<Bool>, _>(rows.addressed)
@@ -129,6 +133,8 @@ struct Rows<'a> {
     external_ids: Vec<Option<&'a str>>,
     said: Vec<Stored<Timestamp>>,
     notification_ids: Vec<Stored<NotificationId>>,
+    notified_of: Vec<Stored<TicketId>>,
+    recipients: Vec<&'a str>,
     events: Vec<&'a str>,
     payloads: Vec<&'a [u8]>,
     addressed: Vec<bool>,
@@ -148,7 +154,7 @@ impl<'a> Rows<'a> {
         let Opening {
             ticket,
             message,
-            notification,
+            notifications,
             idempotency: _,
         } = opening;
         self.ids.push(Stored(ticket.id));
@@ -172,10 +178,14 @@ impl<'a> Rows<'a> {
         self.external_ids
             .push(message.external_id.as_ref().map(ExternalId::as_str));
         self.said.push(Stored(message.created_at));
-        self.notification_ids.push(Stored(notification.id));
-        self.events.push(notification.event.as_str());
-        self.payloads.push(&notification.payload.0);
-        self.addressed.push(notification.addressed);
-        self.notified.push(Stored(notification.created_at));
+        for notification in notifications {
+            self.notification_ids.push(Stored(notification.id));
+            self.notified_of.push(Stored(ticket.id));
+            self.recipients.push(notification.recipient.as_str());
+            self.events.push(notification.event.as_str());
+            self.payloads.push(&notification.payload.0);
+            self.addressed.push(notification.addressed);
+            self.notified.push(Stored(notification.created_at));
+        }
     }
 }

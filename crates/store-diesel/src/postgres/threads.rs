@@ -8,7 +8,7 @@ use diesel::{
     sql_types::{Array, BigInt, Nullable, Text},
 };
 use ticket_domain::{
-    Message, Thread, TicketRef, TicketSummary,
+    Message, Recipient, Thread, TicketRef, TicketSummary,
     ports::{OpenResult, Opening, StoreError, parse},
 };
 
@@ -19,12 +19,12 @@ use crate::{
     rows::{MessageRow, StateRow, SummaryRow, TicketRow, delivery},
 };
 
-/// Where the newest notification of the ticket `t` stands, in the order of [`StateRow`].
+/// Where the newest notification of the ticket `t` to `$2` stands, in the order of [`StateRow`].
 macro_rules! newest {
     () => {
         "LEFT JOIN LATERAL (
             SELECT state, due_at, external_id, settled_at, progress, created_at FROM notifications
-            WHERE ticket_id = t.id AND recipient = 'manager' ORDER BY seq DESC LIMIT 1) AS n ON true"
+            WHERE ticket_id = t.id AND recipient = $2 ORDER BY seq DESC LIMIT 1) AS n ON true"
     };
 }
 
@@ -79,8 +79,12 @@ impl PostgresStore {
 /// Reads the summaries of those tickets that exist.
 pub(crate) fn heads(connection: &mut PgConnection, references: &[TicketRef]) -> Result<Found<TicketSummary>, Failure> {
     type Answer = (Text, Text, Text, BigInt, Nullable<Columns<StateRow>>);
-    let rows: Vec<SummaryRow> =
-        typed::<Answer, _>(sql_query(SUMMARIES).bind::<Texts, _>(words(references))).load(connection)?;
+    let rows: Vec<SummaryRow> = typed::<Answer, _>(
+        sql_query(SUMMARIES)
+            .bind::<Texts, _>(words(references))
+            .bind::<Text, _>(Recipient::Manager.as_str()),
+    )
+    .load(connection)?;
     let heads = rows.into_iter().map(|row| {
         let reference = parse("tickets", "reference", &row.reference)?;
         Ok((reference, row.try_into()))
@@ -97,7 +101,12 @@ pub(crate) fn threads(connection: &mut PgConnection, references: &[TicketRef]) -
         Nullable<Columns<MessageRow>>,
     );
     type Row = (String, Option<TicketRow>, Option<StateRow>, Option<MessageRow>);
-    let rows: Vec<Row> = typed::<Answer, _>(sql_query(THREADS).bind::<Texts, _>(words(references))).load(connection)?;
+    let rows: Vec<Row> = typed::<Answer, _>(
+        sql_query(THREADS)
+            .bind::<Texts, _>(words(references))
+            .bind::<Text, _>(Recipient::Manager.as_str()),
+    )
+    .load(connection)?;
     let mut threads = HashMap::new();
     let mut rows = rows.into_iter().peekable();
     while let Some((raw, ticket, newest, message)) = rows.next() {

@@ -12,7 +12,9 @@ use ticket_domain::{
     ports::{ExistingTicket, StoreError, parse},
 };
 
-pub(crate) use notifications::{ClaimedRow, FallbackRow, NewNotificationRow, RecordRow, SentRow, StateRow, state};
+pub(crate) use notifications::{
+    ClaimedRow, CurrentMessageRow, FallbackRow, NewNotificationRow, RecordRow, SentRow, StateRow, state,
+};
 pub(crate) use operators::{AuditEntryRow, ListedRow, NewAuditEntryRow};
 pub(crate) use questions::{ChoiceResultRow, ChoiceRow, QuestionRow};
 pub(crate) use receipts::ReceiptRow;

@@ -4,7 +4,7 @@ use diesel::{AsChangeset, Insertable, Queryable, QueryableByName, Selectable, pg
 use ticket_domain::{
     Delivery, DeliveryRoute, EventKind, ExternalId, Fallback, LeaseToken, Notification, NotificationId,
     NotificationRecord, NotificationState, Payload, Progress, Receipt, Stage, TicketId, Timestamp,
-    ports::{Claim, Claimed, SentNotification, StoreError, parse},
+    ports::{Claim, Claimed, CurrentMessage, SentNotification, StoreError, parse},
 };
 
 use super::MustNotBeNull;
@@ -27,7 +27,8 @@ pub(crate) struct NewNotificationRow {
     id: Stored<NotificationId>,
     ticket_id: Stored<TicketId>,
     seq: i64,
-    event: String,
+    recipient: &'static str,
+    event: &'static str,
     payload: Vec<u8>,
     addressed: bool,
     state: &'static str,
@@ -44,7 +45,8 @@ impl NewNotificationRow {
             id: Stored(notification.id),
             ticket_id: Stored(ticket),
             seq,
-            event: notification.event.to_string(),
+            recipient: notification.recipient.as_str(),
+            event: notification.event.as_str(),
             payload: notification.payload.0.to_vec(),
             addressed: notification.addressed,
             state: state::WAITING,
@@ -107,6 +109,7 @@ impl TryFrom<StateRow> for Delivery {
 #[diesel(table_name = notifications, check_for_backend(Pg, Sqlite))]
 pub(crate) struct RecordRow {
     pub(crate) id: NotificationId,
+    recipient: String,
     event: String,
     failed_attempts: i64,
     last_error: Option<String>,
@@ -120,6 +123,7 @@ impl RecordRow {
         Ok(NotificationRecord {
             id: self.id,
             reference: parse("tickets", "reference", reference)?,
+            recipient: parse(TABLE, "recipient", &self.recipient)?,
             event: parse(TABLE, "event", &self.event)?,
             failures: self
                 .failed_attempts
@@ -175,7 +179,7 @@ impl ClaimedRow {
 #[diesel(table_name = notifications, treat_none_as_null = true)]
 pub(crate) struct FallbackRow {
     payload: Vec<u8>,
-    route: &'static str,
+    route: String,
     addressed: bool,
     state: &'static str,
     due_at: Stored<Timestamp>,
@@ -193,7 +197,7 @@ impl FallbackRow {
     pub(crate) fn new(fallback: &Fallback, reason: &str, at: Timestamp) -> Self {
         Self {
             payload: fallback.payload.0.to_vec(),
-            route: fallback.route.as_str(),
+            route: fallback.route.to_string(),
             // It was sent before, so it had an address.
             addressed: true,
             state: state::WAITING,
@@ -210,11 +214,33 @@ impl FallbackRow {
     }
 }
 
+/// What a notification sends.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = notifications, check_for_backend(Pg, Sqlite))]
+pub(crate) struct CurrentMessageRow {
+    recipient: String,
+    route: String,
+    payload: Vec<u8>,
+}
+
+impl TryFrom<CurrentMessageRow> for CurrentMessage {
+    type Error = StoreError;
+
+    fn try_from(row: CurrentMessageRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            recipient: parse("notifications", "recipient", &row.recipient)?,
+            route: parse("notifications", "route", &row.route)?,
+            payload: Payload(row.payload.into()),
+        })
+    }
+}
+
 /// A notification whose message was sent.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = notifications, check_for_backend(Pg, Sqlite))]
 pub(crate) struct SentRow {
     id: NotificationId,
+    recipient: String,
     event: String,
     route: String,
     payload: Vec<u8>,
@@ -237,6 +263,7 @@ impl SentRow {
         let is_current = self.external_id.as_deref() == Some(by.as_str());
         Ok(SentNotification {
             id: self.id,
+            recipient: parse(TABLE, "recipient", &self.recipient)?,
             event: parse(TABLE, "event", &self.event)?,
             route,
             payload: Payload(self.payload.into()),

@@ -3,7 +3,7 @@
 use diesel::connection::SimpleConnection;
 use store_contract::Fixture;
 use ticket_domain::{
-    AuditAction, Timestamp,
+    AuditAction, Recipient, Timestamp,
     ports::{OpenResult, OperatorQueries, Outbox, TicketStore},
 };
 
@@ -30,7 +30,7 @@ async fn crowded(state: &str) -> (SqliteStore, Fixture, tempfile::TempDir) {
     let store = SqliteStore::open(&folder.path().join("tickets.db")).unwrap();
     let fixture = Fixture::new(std::sync::Arc::new(store.clone()));
     let mut opening = fixture.opening(at(100));
-    opening.notification.addressed = false;
+    opening.notifications[0].addressed = false;
     assert_eq!(store.open(opening).await.unwrap(), OpenResult::Opened);
     let more = format!(
         "INSERT INTO notifications (id, ticket_id, seq, event, payload, addressed, state, due_at, scheduled_at,
@@ -54,28 +54,37 @@ async fn once(store: &SqliteStore, step: impl Fn(&mut Connection) -> Result<usiz
 #[tokio::test]
 async fn everything_is_released_in_steps() {
     let (store, ..) = crowded(state::WAITING).await;
-    let step = |connection: &mut _| Ok(release_waiting(connection, at(50))?);
+    let step = |connection: &mut _| Ok(release_waiting(connection, Recipient::Manager, at(50))?);
     assert_eq!(once(&store, step).await, usize::from(BATCH));
-    assert_eq!(store.release_waiting(at(50)).await.unwrap(), MANY - u64::from(BATCH));
-    assert_eq!(store.release_waiting(at(50)).await.unwrap(), 0);
+    assert_eq!(
+        store.release_waiting(Recipient::Manager, at(50)).await.unwrap(),
+        MANY - u64::from(BATCH)
+    );
+    assert_eq!(store.release_waiting(Recipient::Manager, at(50)).await.unwrap(), 0);
 }
 
 #[tokio::test]
 async fn everything_is_postponed_in_steps() {
     let (store, ..) = crowded(state::WAITING).await;
-    let step = |connection: &mut _| Ok(postpone(connection, at(200))?);
+    let step = |connection: &mut _| Ok(postpone(connection, Recipient::Manager, at(200))?);
     assert_eq!(once(&store, step).await, usize::from(BATCH));
-    assert_eq!(store.postpone(at(200)).await.unwrap(), MANY - u64::from(BATCH));
-    assert_eq!(store.postpone(at(200)).await.unwrap(), 0);
+    assert_eq!(
+        store.postpone(Recipient::Manager, at(200)).await.unwrap(),
+        MANY - u64::from(BATCH)
+    );
+    assert_eq!(store.postpone(Recipient::Manager, at(200)).await.unwrap(), 0);
 }
 
 #[tokio::test]
 async fn everything_is_held_in_steps() {
     let (store, ..) = crowded(state::WAITING).await;
-    let step = |connection: &mut _| Ok(hold_unaddressed(connection, at(101))?);
+    let step = |connection: &mut _| Ok(hold_unaddressed(connection, Recipient::Manager, at(101))?);
     assert_eq!(once(&store, step).await, usize::from(BATCH));
-    assert_eq!(store.hold_unaddressed(at(101)).await.unwrap(), MANY - u64::from(BATCH));
-    assert_eq!(store.hold_unaddressed(at(101)).await.unwrap(), 0);
+    assert_eq!(
+        store.hold_unaddressed(Recipient::Manager, at(101)).await.unwrap(),
+        MANY - u64::from(BATCH)
+    );
+    assert_eq!(store.hold_unaddressed(Recipient::Manager, at(101)).await.unwrap(), 0);
 }
 
 /// And is one entry in the audit log.

@@ -31,6 +31,7 @@ fn is_first_in_order() -> Condition {
 /// Leases what is due. A notification is due if it waits and its time has come; an expired lease is simply due.
 pub(crate) fn due(connection: &mut SqliteConnection, claim: Claim, limit: u16) -> Result<Vec<ClaimedRow>, Failure> {
     let due = notifications::table
+        .filter(notifications::recipient.eq(claim.recipient.as_str()))
         .filter(notifications::due_at.le(Stored(claim.now)))
         .filter(is_first_in_order())
         .order(notifications::due_at)
@@ -54,13 +55,15 @@ pub(crate) fn probe(
     claim: Claim,
     unless_after: Timestamp,
 ) -> Result<Option<ClaimedRow>, Failure> {
-    let probed = notifications::due_at
-        .is_not_null()
+    let probed = notifications::recipient
+        .eq(claim.recipient.as_str())
+        .and(notifications::due_at.is_not_null())
         .and(notifications::probed_at.gt(Stored(unless_after)));
     if diesel::select(exists(notifications::table.filter(probed))).get_result(connection)? {
         return Ok(None);
     }
     let next = notifications::table
+        .filter(notifications::recipient.eq(claim.recipient.as_str()))
         .filter(notifications::due_at.gt(Stored(claim.until)))
         .filter(notifications::lease.is_null())
         .filter(is_first_in_order())

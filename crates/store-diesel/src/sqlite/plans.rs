@@ -10,7 +10,7 @@ use diesel_migrations::MigrationHarness;
 use store_contract::Fixture;
 use ticket_domain::{
     Actor, Awaiting, Cursor, DeliveryRoute, ExternalId, Fallback, MessageStatus, Payload, Priority, Progress, Question,
-    QuestionId, Reason, Receipt, Sender, Status, Ticket, TicketPatch, TicketQuery, Timestamp,
+    QuestionId, Reason, Receipt, Recipient, Sender, Status, Ticket, TicketPatch, TicketQuery, Timestamp,
     ports::{
         AnswerQuestion, Append, Attach, AttemptOutcome, EraseTarget, Erasure, InactiveQuery, Precondition, Purge,
         QuestionUpdate, StatusUpdate, StoreUnmatched, StoredUnmatched, TicketLookup, UpdateTicket,
@@ -60,7 +60,7 @@ fn statements(connection: &mut SqliteConnection) -> Vec<String> {
     let now = Timestamp::from_unix_micros(0).unwrap();
     let mut opening = fixture.opening(now);
     opening.idempotency = Some(fixture.idempotency(now));
-    let id = opening.notification.id;
+    let id = opening.notifications[0].id;
     let external_id = fixture.external_id();
 
     threads::open(connection, &opening).unwrap();
@@ -74,7 +74,7 @@ fn statements(connection: &mut SqliteConnection) -> Vec<String> {
         let append = Append {
             to: opening.ticket.id,
             message,
-            notification: None,
+            notifications: Vec::new(),
             reopen: true,
             ends_question_of: Some(question.of.clone()),
             idempotency: None,
@@ -86,10 +86,10 @@ fn statements(connection: &mut SqliteConnection) -> Vec<String> {
         .unwrap()
         .unwrap();
     redelivery::redeliver(connection, id, fixture.note(now), None).unwrap();
-    outbox::way(connection, id).unwrap().unwrap();
-    outbox::release_waiting(connection, now).unwrap();
-    outbox::hold_unaddressed(connection, now).unwrap();
-    outbox::postpone(connection, now).unwrap();
+    outbox::current_message(connection, id).unwrap().unwrap();
+    outbox::release_waiting(connection, Recipient::Manager, now).unwrap();
+    outbox::hold_unaddressed(connection, Recipient::Manager, now).unwrap();
+    outbox::postpone(connection, Recipient::Manager, now).unwrap();
     claims::probe(connection, fixture.claim_at(now), now).unwrap();
     let claim = fixture.claim_at(now);
     assert_eq!(claims::due(connection, claim, 9).unwrap().len(), 1);
@@ -207,7 +207,7 @@ fn delivered(connection: &mut SqliteConnection, fixture: &Fixture, now: Timestam
     receipts::let_go(connection, &receipt).unwrap();
     receipts::sent_notification(connection, &external_id).unwrap().unwrap();
     let fallback = Fallback {
-        route: DeliveryRoute::Backup,
+        route: DeliveryRoute::new("backup"),
         payload: Payload(Box::default()),
     };
     let fallback = StatusUpdate::Fallback(fallback, "refused".into());
@@ -273,7 +273,7 @@ fn operated(connection: &mut SqliteConnection, fixture: &Fixture, ticket: &Ticke
         message: id,
         to: ticket.id,
         sender: Sender::Customer,
-        notification: None,
+        notifications: Vec::new(),
         reopen: true,
         note: fixture.note(now),
     };
@@ -281,7 +281,7 @@ fn operated(connection: &mut SqliteConnection, fixture: &Fixture, ticket: &Ticke
     let append = Append {
         to: ticket.id,
         message: fixture.message(now),
-        notification: None,
+        notifications: Vec::new(),
         reopen: false,
         ends_question_of: None,
         idempotency: Some(fixture.idempotency(now)),

@@ -7,7 +7,7 @@ use diesel::{
     sql_types::{BigInt, Nullable, Text},
 };
 use ticket_domain::{
-    Message, Thread, Ticket, TicketRef, TicketSummary,
+    Message, Recipient, Thread, Ticket, TicketRef, TicketSummary,
     ports::{ChangeEvent, ExistingTicket, Idempotency, OpenResult, Opening, StoreError},
 };
 
@@ -22,7 +22,7 @@ use crate::{
     types::Stored,
 };
 
-/// The ticket `t`, and where its newest notification stands, in the order of [`StateRow`].
+/// The ticket `t`, and where its newest notification to `?2` stands, in the order of [`StateRow`].
 macro_rules! with_newest {
     ($columns:literal) => {
         concat!(
@@ -30,9 +30,9 @@ macro_rules! with_newest {
             $columns,
             ", n.state, n.due_at, n.external_id, n.settled_at, n.progress, n.created_at
             FROM tickets t LEFT JOIN notifications n ON n.ticket_id = t.id
-                AND n.recipient = 'manager'
-                AND n.seq = (SELECT max(seq) FROM notifications WHERE ticket_id = t.id AND recipient = 'manager')
-            WHERE t.reference = $1"
+                AND n.recipient = ?2
+                AND n.seq = (SELECT max(seq) FROM notifications WHERE ticket_id = t.id AND recipient = ?2)
+            WHERE t.reference = ?1"
         )
     };
 }
@@ -74,7 +74,7 @@ pub(crate) fn open(connection: &mut SqliteConnection, opening: &Opening) -> Resu
     let Opening {
         ticket,
         message,
-        notification,
+        notifications: outgoing,
         idempotency,
     } = opening;
     if let Some(idempotency) = idempotency
@@ -97,9 +97,11 @@ pub(crate) fn open(connection: &mut SqliteConnection, opening: &Opening) -> Resu
             messages::seq.eq(FIRST_VERSION),
         ))
         .execute(connection)?;
-    insert_into(notifications::table)
-        .values(NewNotificationRow::new(notification, ticket.id, FIRST_VERSION))
-        .execute(connection)?;
+    for notification in outgoing {
+        insert_into(notifications::table)
+            .values(NewNotificationRow::new(notification, ticket.id, FIRST_VERSION))
+            .execute(connection)?;
+    }
     if let Some(idempotency) = idempotency {
         keys::remember(connection, idempotency, ticket.id, None, ticket.created_at)?;
     }
@@ -133,18 +135,20 @@ pub(crate) fn summary(
     reference: TicketRef,
 ) -> Result<Option<TicketSummary>, Failure> {
     type Answer = (Text, Text, Text, BigInt, Nullable<Columns<StateRow>>);
-    let row: Option<SummaryRow> = typed::<Answer, _>(sql_query(SUMMARY).bind::<Text, _>(reference.to_string()))
-        .get_result(connection)
-        .optional()?;
+    let summary = sql_query(SUMMARY)
+        .bind::<Text, _>(reference.to_string())
+        .bind::<Text, _>(Recipient::Manager.as_str());
+    let row: Option<SummaryRow> = typed::<Answer, _>(summary).get_result(connection).optional()?;
     Ok(row.map(TicketSummary::try_from).transpose()?)
 }
 
 pub(crate) fn thread(connection: &mut SqliteConnection, reference: TicketRef) -> Result<Option<Thread>, Failure> {
     type Answer = (Columns<TicketRow>, Nullable<Columns<StateRow>>);
+    let with_newest = sql_query(WITH_NEWEST)
+        .bind::<Text, _>(reference.to_string())
+        .bind::<Text, _>(Recipient::Manager.as_str());
     let found: Option<(TicketRow, Option<StateRow>)> =
-        typed::<Answer, _>(sql_query(WITH_NEWEST).bind::<Text, _>(reference.to_string()))
-            .get_result(connection)
-            .optional()?;
+        typed::<Answer, _>(with_newest).get_result(connection).optional()?;
     let Some((ticket, newest)) = found else {
         return Ok(None);
     };

@@ -24,7 +24,7 @@ pub(crate) fn append(connection: &mut Connection, append: &Append) -> Result<App
     let Append {
         to,
         message,
-        notification,
+        notifications: outgoing,
         reopen,
         ends_question_of,
         idempotency,
@@ -51,7 +51,7 @@ pub(crate) fn append(connection: &mut Connection, append: &Append) -> Result<App
     }
     let version = raise_version(connection, *to, message.created_at, *reopen, Some(message.sender))?;
     let written = write_or_join(connection, message, *to, version)?;
-    if let Some(notification) = notification {
+    for notification in outgoing {
         let notified = insert_into(notifications::table)
             .values(NewNotificationRow::new(notification, *to, version))
             .returning(notifications::id);

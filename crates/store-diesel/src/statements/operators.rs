@@ -170,7 +170,7 @@ pub(crate) fn attach(connection: &mut Connection, attach: &Attach) -> Result<Att
     }
     let version = messages::raise_version(connection, attach.to, attach.note.at, attach.reopen, None)?;
     messages::join(connection, attach.message, attach.sender, attach.to, version)?;
-    if let Some(notification) = &attach.notification {
+    for notification in &attach.notifications {
         let notified = insert_into(notifications::table)
             .values(NewNotificationRow::new(notification, attach.to, version))
             .returning(notifications::id);

@@ -3,8 +3,10 @@
 use async_trait::async_trait;
 use diesel::{alias, dsl::sql, prelude::*, sql_types::Bool, update};
 use ticket_domain::{
-    AuditStamp, Fallback, LeaseToken, NotificationId, NotificationRecord, Payload, Timestamp,
-    ports::{AttemptOutcome, ChangeEvent, Claim, Claimed, Outbox, RecordResult, RedeliverResult, StoreError, parse},
+    AuditStamp, Fallback, LeaseToken, NotificationId, NotificationRecord, Recipient, Timestamp,
+    ports::{
+        AttemptOutcome, ChangeEvent, Claim, Claimed, CurrentMessage, Outbox, RecordResult, RedeliverResult, StoreError,
+    },
 };
 
 use super::{
@@ -17,7 +19,7 @@ use super::{
 use crate::{
     failure::Failure,
     prepared::prepared,
-    rows::{ClaimedRow, RecordRow, state},
+    rows::{ClaimedRow, CurrentMessageRow, RecordRow, state},
     schema::{notifications, tickets},
     types::Stored,
 };
@@ -74,17 +76,18 @@ impl Outbox for Store {
         Ok(ticket.map_or(RecordResult::LeaseLost, |_| RecordResult::Recorded))
     }
 
-    async fn release_waiting(&self, now: Timestamp) -> Result<u64, StoreError> {
-        self.in_batches(move |connection| release_waiting(connection, now))
+    async fn release_waiting(&self, recipient: Recipient, now: Timestamp) -> Result<u64, StoreError> {
+        self.in_batches(move |connection| release_waiting(connection, recipient, now))
             .await
     }
 
-    async fn postpone(&self, until: Timestamp) -> Result<u64, StoreError> {
-        self.in_batches(move |connection| postpone(connection, until)).await
+    async fn postpone(&self, recipient: Recipient, until: Timestamp) -> Result<u64, StoreError> {
+        self.in_batches(move |connection| postpone(connection, recipient, until))
+            .await
     }
 
-    async fn hold_unaddressed(&self, made_before: Timestamp) -> Result<u64, StoreError> {
-        self.in_batches(move |connection| hold_unaddressed(connection, made_before))
+    async fn hold_unaddressed(&self, recipient: Recipient, made_before: Timestamp) -> Result<u64, StoreError> {
+        self.in_batches(move |connection| hold_unaddressed(connection, recipient, made_before))
             .await
     }
 
@@ -126,8 +129,8 @@ impl Outbox for Store {
             .await
     }
 
-    async fn way(&self, id: NotificationId) -> Result<Option<Fallback>, StoreError> {
-        self.db.read(move |connection| way(connection, id)).await
+    async fn current_message(&self, id: NotificationId) -> Result<Option<CurrentMessage>, StoreError> {
+        self.db.read(move |connection| current_message(connection, id)).await
     }
 
     async fn undelivered(&self, limit: u16) -> Result<Vec<NotificationRecord>, StoreError> {
@@ -216,10 +219,11 @@ fn log_corrupt(id: NotificationId, error: &StoreError) {
 }
 
 /// Makes a batch due. What is being claimed or settled at this moment is left to whoever does it.
-pub(crate) fn release_waiting(connection: &mut Connection, now: Timestamp) -> QueryResult<usize> {
+pub(crate) fn release_waiting(connection: &mut Connection, recipient: Recipient, now: Timestamp) -> QueryResult<usize> {
     let waiting = alias!(notifications as waiting);
     let batch = waiting
         .select(waiting.field(notifications::id))
+        .filter(waiting.field(notifications::recipient).eq(recipient.as_str()))
         .filter(waiting.field(notifications::due_at).gt(Stored(now)))
         .filter(waiting.field(notifications::lease).is_null())
         .filter(waiting.field(notifications::released).eq(false))
@@ -230,10 +234,11 @@ pub(crate) fn release_waiting(connection: &mut Connection, now: Timestamp) -> Qu
 }
 
 /// Postpones a batch.
-pub(crate) fn postpone(connection: &mut Connection, until: Timestamp) -> QueryResult<usize> {
+pub(crate) fn postpone(connection: &mut Connection, recipient: Recipient, until: Timestamp) -> QueryResult<usize> {
     let earlier = alias!(notifications as earlier);
     let batch = earlier
         .select(earlier.field(notifications::id))
+        .filter(earlier.field(notifications::recipient).eq(recipient.as_str()))
         .filter(earlier.field(notifications::due_at).lt(Stored(until)))
         .filter(earlier.field(notifications::lease).is_null())
         .limit(i64::from(BATCH));
@@ -243,10 +248,15 @@ pub(crate) fn postpone(connection: &mut Connection, until: Timestamp) -> QueryRe
 }
 
 /// Holds a batch.
-pub(crate) fn hold_unaddressed(connection: &mut Connection, made_before: Timestamp) -> QueryResult<usize> {
+pub(crate) fn hold_unaddressed(
+    connection: &mut Connection,
+    recipient: Recipient,
+    made_before: Timestamp,
+) -> QueryResult<usize> {
     let stale = alias!(notifications as stale);
     let batch = stale
         .select(stale.field(notifications::id))
+        .filter(stale.field(notifications::recipient).eq(recipient.as_str()))
         .filter(stale.field(notifications::due_at).is_not_null())
         .filter(stale.field(notifications::addressed).eq(false))
         .filter(stale.field(notifications::attempted_at).is_null())
@@ -285,17 +295,14 @@ fn notification(connection: &mut Connection, id: NotificationId) -> Result<Optio
     Ok(found.map(|(row, reference)| row.parsed(&reference)).transpose()?)
 }
 
-pub(crate) fn way(connection: &mut Connection, id: NotificationId) -> Result<Option<Fallback>, Failure> {
-    let found: Option<(String, Vec<u8>)> = notifications::table
+pub(crate) fn current_message(
+    connection: &mut Connection,
+    id: NotificationId,
+) -> Result<Option<CurrentMessage>, Failure> {
+    let found: Option<CurrentMessageRow> = notifications::table
         .find(Stored(id))
-        .select((notifications::route, notifications::payload))
+        .select(CurrentMessageRow::as_select())
         .first(connection)
         .optional()?;
-    let way = found.map(|(route, payload)| -> Result<Fallback, StoreError> {
-        Ok(Fallback {
-            route: parse("notifications", "route", &route)?,
-            payload: Payload(payload.into()),
-        })
-    });
-    Ok(way.transpose()?)
+    Ok(found.map(CurrentMessage::try_from).transpose()?)
 }

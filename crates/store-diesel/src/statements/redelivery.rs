@@ -80,7 +80,7 @@ pub(crate) fn redeliver_dead(
     note: AuditStamp,
     since: Timestamp,
 ) -> Result<(usize, Timestamp), Failure> {
-    let now = Stored(note.at);
+    let (now, first_route) = (Stored(note.at), DeliveryRoute::FIRST);
     let dead = alias!(notifications as dead);
     let batch = dead
         .select(dead.field(notifications::id))
@@ -89,7 +89,7 @@ pub(crate) fn redeliver_dead(
         .filter(dead.field(notifications::created_at).ge(Stored(since)))
         .filter(dead.field(notifications::state).eq(state::DEAD))
         .filter(dead.field(notifications::payload).ne(NOTHING))
-        .filter(dead.field(notifications::route).eq(DeliveryRoute::Text.as_str()))
+        .filter(dead.field(notifications::route).eq(first_route.as_str()))
         .order(dead.field(notifications::created_at))
         .limit(i64::from(BATCH));
     let queued: Vec<Timestamp> =
@@ -113,11 +113,12 @@ pub(crate) fn redeliver_dead(
 
 /// Returns what was given up on a fallback route.
 pub(crate) fn dead_fallbacks(connection: &mut Connection, limit: u16) -> Result<Vec<NotificationId>, Failure> {
+    let first_route = DeliveryRoute::FIRST;
     let dead = notifications::table
         .filter(sql::<Bool>("notifications.state <> 'delivered'"))
         .filter(notifications::state.eq(state::DEAD))
         .filter(notifications::payload.ne(NOTHING))
-        .filter(notifications::route.ne(DeliveryRoute::Text.as_str()))
+        .filter(notifications::route.ne(first_route.as_str()))
         .order(notifications::created_at)
         .limit(i64::from(limit))
         .select(notifications::id);

@@ -5,7 +5,7 @@ use std::{slice, time::Duration};
 use diesel::{QueryableByName, RunQueryDsl, sql_query, sql_types};
 use store_diesel::{PostgresStore, postgres::testing::TestDatabase};
 use ticket_domain::{
-    Choice, LeaseToken, MessageStatus, NotificationId, Question, QuestionId, Reason, Receipt, Timestamp,
+    Choice, LeaseToken, MessageStatus, NotificationId, Question, QuestionId, Reason, Receipt, Recipient, Timestamp,
     ports::{
         AnswerQuestion, Claim, Idempotency, OpenResult, Opening, Outbox, Precondition, QuestionUpdate, Questions,
         Receipts, StoreError, StoreHealth, StoreUnmatched, StoredUnmatched, TicketLookup, TicketStore,
@@ -45,7 +45,7 @@ const COLUMNS: [(&str, &str, &str); 33] = [
     ("notifications", "settled_at", "NULL"),
     ("notifications", "external_id", "''"),
     ("notifications", "progress", "'bad'"),
-    ("notifications", "route", "'bad'"),
+    ("notifications", "route", "''"),
     ("idempotency_keys", "digest", "'bad'"),
     ("questions", "of_phone", "'bad'"),
     ("questions", "choices", "'T-20250115-1111 bad'"),
@@ -62,7 +62,7 @@ async fn read_all(store: &PostgresStore, opening: &Opening) -> Result<(), StoreE
     // A repetition under the key, which draws another reference.
     let mut again = crate::fixture::opening();
     again.idempotency = opening.idempotency.clone();
-    store.notification(opening.notification.id).await?;
+    store.notification(opening.notifications[0].id).await?;
     store.find(TicketLookup::Quoted("SM1".parse().unwrap())).await?;
     store.thread(opening.ticket.reference).await?;
     store.open(again).await?;
@@ -173,8 +173,8 @@ async fn one_spoilt_of_three(
     let mut ids = Vec::new();
     for seconds in 0..3 {
         let mut written = opening();
-        written.notification.created_at = now().plus(Duration::from_secs(seconds));
-        ids.push(written.notification.id);
+        written.notifications[0].created_at = now().plus(Duration::from_secs(seconds));
+        ids.push(written.notifications[0].id);
         assert_eq!(store.open(written).await.unwrap(), OpenResult::Opened);
     }
     let first = ids[0].0;
@@ -189,6 +189,7 @@ async fn one_spoilt_of_three(
 
 fn claim_at(now: Timestamp) -> Claim {
     Claim {
+        recipient: Recipient::Manager,
         now,
         lease: LeaseToken(Uuid::from_u128(7)),
         until: now.plus(Duration::from_secs(30)),
@@ -219,7 +220,7 @@ const UNCLAIMABLE: [(&str, &str); 6] = [
     ("event", "'ticket.lost'"),
     ("failed_attempts", "-1"),
     ("failed_attempts", "65536"),
-    ("route", "'pigeon'"),
+    ("route", "''"),
     ("round", "-1"),
     ("round", "65536"),
 ];

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use store_diesel::postgres::testing::TestDatabase;
 use ticket_domain::{
-    LeaseToken,
+    LeaseToken, Recipient,
     ports::{Claim, Outbox, StoreHealth},
 };
 use uuid::Uuid;
@@ -31,12 +31,16 @@ async fn more_than_one_statement_may_change_is_released_and_held() {
     database.execute(CROWD).await;
 
     // Two workers that had their first success at the same moment share the work.
-    let (one, other) = tokio::join!(store.release_waiting(now()), store.release_waiting(now()));
+    let (one, other) = tokio::join!(
+        store.release_waiting(Recipient::Manager, now()),
+        store.release_waiting(Recipient::Manager, now())
+    );
     assert_eq!(one.unwrap() + other.unwrap(), 25_000);
-    assert_eq!(store.release_waiting(now()).await.unwrap(), 0);
+    assert_eq!(store.release_waiting(Recipient::Manager, now()).await.unwrap(), 0);
 
     let begun = Instant::now();
     let claim = Claim {
+        recipient: Recipient::Manager,
         now: now(),
         lease: LeaseToken(Uuid::from_u128(7)),
         until: now().plus(Duration::from_secs(30)),
@@ -49,7 +53,7 @@ async fn more_than_one_statement_may_change_is_released_and_held() {
         begun.elapsed()
     );
 
-    assert_eq!(store.hold_unaddressed(now()).await.unwrap(), 24_900);
+    assert_eq!(store.hold_unaddressed(Recipient::Manager, now()).await.unwrap(), 24_900);
     let vitals = store.vitals(now()).await.unwrap();
     assert_eq!((vitals.waiting, vitals.leased, vitals.held), (100, 100, 24_900));
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use diesel::{PgConnection, QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_query, sql_types};
 use store_diesel::{PostgresStore, postgres::testing::TestDatabase};
 use ticket_domain::{
-    LeaseToken,
+    LeaseToken, Recipient,
     ports::{Claim, OpenResult, Opening, Outbox, StoreHealth, TicketLookup, TicketStore},
 };
 use tokio::{task::JoinSet, time::timeout};
@@ -161,6 +161,7 @@ async fn a_network_that_falls_silent_makes_calls_unavailable() {
     proxy.fall_silent();
     let (openings, _) = many_calls(&store).await;
     let claim = Claim {
+        recipient: Recipient::Manager,
         now: now(),
         lease: LeaseToken(Uuid::from_u128(7)),
         until: now().plus(Duration::from_secs(30)),

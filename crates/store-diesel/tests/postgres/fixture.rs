@@ -8,9 +8,9 @@ use std::{
 use diesel::{Connection, PgConnection};
 use store_diesel::{PostgresStore, postgres::ConnectError};
 use ticket_domain::{
-    EventKind, MessageId, Notification, NotificationId, Payload, TicketId, Timestamp,
+    MessageId, NotificationId, TicketId, Timestamp,
     ports::{Opening, StoreError},
-    testing::{MessageBuilder, TicketBuilder},
+    testing::{self, MessageBuilder, TicketBuilder},
 };
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
@@ -49,13 +49,7 @@ pub(crate) fn opening() -> Opening {
         message: MessageBuilder::new(MessageId(id(2)), "The bottles are broken")
             .created_at(now())
             .build(),
-        notification: Notification {
-            id: NotificationId(id(3)),
-            event: EventKind::Created,
-            payload: Payload(b"{}".to_vec().into()),
-            addressed: true,
-            created_at: now(),
-        },
+        notifications: vec![testing::notification(NotificationId(id(3)), b"{}", now())],
         idempotency: None,
     }
 }

@@ -43,7 +43,7 @@ fn now() -> Timestamp {
 
 async fn make(call: Call, fixture: &Fixture, opening: &Opening) -> Result<(), StoreError> {
     let store = fixture.store();
-    let (reference, id) = (opening.ticket.reference, opening.notification.id);
+    let (reference, id) = (opening.ticket.reference, opening.notifications[0].id);
     match call {
         Find => store.find(TicketLookup::Reference(reference)).await.map(drop),
         Thread => store.thread(reference).await.map(drop),
@@ -197,11 +197,12 @@ async fn a_corrupt_message_is_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_corrupt_notification_is_told() {
     let cases: &[(&str, &str, Call)] = &[
+        ("recipient", "'nobody'", Record),
         ("event", "'ticket.lost'", Record),
         ("event", "delivered: 'ticket.lost'", HandedAs),
         ("progress", "delivered: 'lost'", Thread),
         ("progress", "delivered: 'lost'", HandedAs),
-        ("route", "delivered: 'pigeon'", HandedAs),
+        ("route", "delivered: ''", HandedAs),
         ("state", "'lost'", Thread),
         ("due_at", "NULL", Record),
         ("failed_attempts", "-1", Record),
@@ -335,7 +336,7 @@ async fn one_spoilt_of_three(
     let mut ids = Vec::new();
     for seconds in 0..3 {
         let opening = fixture.opening(now().plus(Duration::from_secs(seconds)));
-        ids.push(opening.notification.id);
+        ids.push(opening.notifications[0].id);
         assert_eq!(fixture.store().open(opening).await.unwrap(), OpenResult::Opened);
     }
     let first = now().unix_micros();
@@ -361,7 +362,7 @@ fn dead(connection: &mut SqliteConnection, settled_at: Timestamp) -> Vec<Dead> {
 }
 
 const UNCLAIMABLE: [(&str, &str); 6] = [
-    ("route", "'pigeon'"),
+    ("route", "''"),
     ("round", "-1"),
     ("round", "65536"),
     ("event", "'ticket.lost'"),

@@ -6,7 +6,7 @@ use diesel::{
 };
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use store_diesel::SqliteStore;
-use ticket_domain::{Timestamp, ports::Outbox};
+use ticket_domain::{Recipient, Timestamp, ports::Outbox};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
 
@@ -174,7 +174,7 @@ async fn what_was_written_before_the_desk_is_found_there() {
             .unwrap();
         // With the next commit, whatever that is about.
         store
-            .release_waiting(Timestamp::from_unix_micros(0).unwrap())
+            .release_waiting(Recipient::Manager, Timestamp::from_unix_micros(0).unwrap())
             .await
             .unwrap();
         let joined = "T-20250115-0001 agent anna:1 anna:2 where:1 lost:2";

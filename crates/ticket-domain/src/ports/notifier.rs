@@ -1,12 +1,15 @@
-//! Notifying the manager.
+//! Notifying recipients.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
-use crate::{DeliveryRoute, EventKind, ExternalId, NotificationId, Payload, Ticket, values::partly_redacted_debug};
+use crate::{
+    DeliveryRoute, EventKind, ExternalId, Fallback, NotificationId, Payload, Recipient, Ticket,
+    values::partly_redacted_debug,
+};
 
-/// An event that the manager is notified of.
+/// An event of a ticket that recipients may be notified of.
 #[derive(Clone, Copy)]
 pub struct Event<'a> {
     /// What happened.
@@ -21,22 +24,59 @@ pub struct Event<'a> {
 
 partly_redacted_debug!(Event<'_>, shows kind, ticket; hides message, ticket_url);
 
-/// Writes events for a notifier. A composer is pure: its bytes are stored with the event and sent unchanged on every
-/// attempt.
+/// Writes the messages of a notifier, for one recipient. A composer is pure: its bytes are stored with the event and sent
+/// unchanged on every attempt.
 pub trait Composer: Send + Sync {
-    /// Returns the bytes to send.
-    fn compose(&self, event: Event<'_>) -> Payload;
+    /// Returns the bytes to send; `None` if the recipient is not notified of such an event.
+    fn compose(&self, event: Event<'_>) -> Option<Payload>;
 
-    /// Returns the same event for another route; `None` if the route is not available, such as without a second number.
-    fn redirect(&self, payload: &Payload, route: DeliveryRoute) -> Option<Payload> {
-        let _ = (payload, route);
+    /// Returns the message to send after `payload` was refused on `route`, with the other system's `error_code` if a receipt
+    /// gave one. `None` if there is nothing else to try: the notification is dead. No route may lead back to an earlier
+    /// one, so that every notification ends.
+    fn fallback(&self, route: &DeliveryRoute, payload: &Payload, error_code: Option<u32>) -> Option<Fallback> {
+        let _ = (route, payload, error_code);
         None
     }
 
-    /// Returns the message for its current receiver; `None` if the receiver has not changed since it was composed.
-    fn retarget(&self, payload: &Payload, route: DeliveryRoute) -> Option<Payload> {
-        let _ = (payload, route);
+    /// Returns the message of a fallback as it is on [`DeliveryRoute::FIRST`]; `None` if it can't be told.
+    fn on_first_route(&self, payload: &Payload) -> Option<Payload> {
+        let _ = payload;
         None
+    }
+
+    /// Returns the message for its current address; `None` if the address has not changed since it was composed.
+    fn retarget(&self, route: &DeliveryRoute, payload: &Payload) -> Option<Payload> {
+        let _ = (route, payload);
+        None
+    }
+}
+
+/// Who is notified, and the composer of each.
+#[derive(Clone, Default)]
+pub struct Composers(BTreeMap<Recipient, (Arc<dyn Composer>, bool)>);
+
+impl Composers {
+    /// Adds a recipient. `has_notifier` says whether what is composed can be sent at present; it is stored in any case.
+    #[must_use]
+    pub fn with(mut self, recipient: Recipient, composer: Arc<dyn Composer>, has_notifier: bool) -> Self {
+        self.0.insert(recipient, (composer, has_notifier));
+        self
+    }
+
+    /// Returns the recipient's composer.
+    pub fn get(&self, recipient: Recipient) -> Option<&dyn Composer> {
+        self.0.get(&recipient).map(|(composer, _)| &**composer)
+    }
+
+    /// Whether what is composed for the recipient can be sent at present.
+    pub fn has_notifier(&self, recipient: Recipient) -> bool {
+        self.0.get(&recipient).is_some_and(|(_, has_notifier)| *has_notifier)
+    }
+
+    /// Returns the messages about an event: one for each recipient that is notified of it.
+    pub fn compose(&self, event: Event<'_>) -> impl Iterator<Item = (Recipient, Payload)> {
+        let messages = self.0.iter();
+        messages.filter_map(move |(recipient, (composer, _))| Some((*recipient, composer.compose(event)?)))
     }
 }
 
@@ -59,7 +99,7 @@ pub struct Delivering<'a> {
 pub enum DeliveryResult {
     /// The receiver accepted the notification.
     Accepted {
-        /// The external id of the manager's message, if the receiver returned one.
+        /// The external id of the message, if the receiver returned one.
         external_id: Option<ExternalId>,
     },
     /// The attempt failed.

@@ -46,8 +46,8 @@ pub struct Attach {
     pub to: TicketId,
     /// As whose message it joins the thread.
     pub sender: Sender,
-    /// The notification to send, if any.
-    pub notification: Option<Notification>,
+    /// The notifications to send, at most one for each recipient.
+    pub notifications: Vec<Notification>,
     /// Whether to reopen the ticket.
     pub reopen: bool,
     /// The entry of the audit log.

@@ -5,12 +5,14 @@ use async_trait::async_trait;
 use super::StoreError;
 use crate::{
     AuditStamp, DeliveryRoute, EventKind, ExternalId, Fallback, LeaseToken, NotificationId, NotificationRecord,
-    Payload, TicketId, Timestamp,
+    Payload, Recipient, TicketId, Timestamp,
 };
 
 /// A worker's claim of notifications.
 #[derive(Debug, Clone, Copy)]
 pub struct Claim {
+    /// Whose notifications the worker sends.
+    pub recipient: Recipient,
     /// The current time: what is due by then may be claimed.
     pub now: Timestamp,
     /// The worker's lease.
@@ -51,7 +53,7 @@ pub enum AttemptOutcome {
     Delivered {
         /// When.
         at: Timestamp,
-        /// The external id of the manager's message.
+        /// The external id of the message.
         external_id: Option<ExternalId>,
     },
     /// The attempt failed and counts as a failed attempt. The next one is scheduled at `due`.
@@ -96,6 +98,17 @@ pub enum RecordResult {
     LeaseLost,
 }
 
+/// The message that a notification sends, or has sent last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CurrentMessage {
+    /// Who is notified.
+    pub recipient: Recipient,
+    /// Its route.
+    pub route: DeliveryRoute,
+    /// Its bytes.
+    pub payload: Payload,
+}
+
 /// The result of sending a notification again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RedeliverResult {
@@ -109,21 +122,21 @@ pub enum RedeliverResult {
     NotFound,
 }
 
-/// Notifications to send. Those of one ticket go out in order: a later one waits until every earlier one is delivered or
-/// dead. A lease keeps a claimed notification from other workers until it ends.
+/// Notifications to send. Those of one ticket to one recipient go out in order: a later one waits until every earlier one
+/// is delivered or dead. A lease keeps a claimed notification from other workers until it ends.
 ///
 /// # Errors
 ///
 /// Every call fails if the store is unavailable; nothing was written then.
 #[async_trait]
 pub trait Outbox: Send + Sync {
-    /// Leases up to `limit` notifications that are due at `claim.now`, the longest due first, at most one per ticket. A
-    /// corrupt row blocks no other: it becomes dead, and its error names the column.
+    /// Leases up to `limit` notifications of `claim.recipient` that are due at `claim.now`, the longest due first, at most
+    /// one per ticket. A corrupt row blocks no other: it becomes dead, and its error names the column.
     async fn claim(&self, claim: Claim, limit: u16) -> Result<Vec<Claimed>, StoreError>;
 
-    /// Leases one notification as a health probe: of those that are not due before `claim.until`, the one that was probed
-    /// longest ago or never. Returns `None` if any was probed after `unless_after`, so that concurrent workers get one
-    /// probe between them.
+    /// Leases one notification of `claim.recipient` as a health probe: of those that are not due before `claim.until`, the
+    /// one that was probed longest ago or never. Returns `None` if any of them was probed after `unless_after`, so that
+    /// concurrent workers get one probe between them.
     async fn claim_probe(&self, claim: Claim, unless_after: Timestamp) -> Result<Option<Claimed>, StoreError>;
 
     /// Records an outcome and ends the lease. Changes nothing unless `lease` still holds `id`; an expired lease holds it
@@ -135,17 +148,17 @@ pub trait Outbox: Send + Sync {
         outcome: AttemptOutcome,
     ) -> Result<RecordResult, StoreError>;
 
-    /// Makes all waiting notifications without a lease due at `now`, each at most once between two failed attempts, and
-    /// returns how many were not due before. Their schedules stay as they are.
-    async fn release_waiting(&self, now: Timestamp) -> Result<u64, StoreError>;
+    /// Makes all waiting notifications of `recipient` without a lease due at `now`, each at most once between two failed
+    /// attempts, and returns how many were not due before. Their schedules stay as they are.
+    async fn release_waiting(&self, recipient: Recipient, now: Timestamp) -> Result<u64, StoreError>;
 
-    /// Postpones all waiting notifications without a lease that are due before `until`, and returns how many. Their
-    /// schedules stay as they are.
-    async fn postpone(&self, until: Timestamp) -> Result<u64, StoreError>;
+    /// Postpones all waiting notifications of `recipient` without a lease that are due before `until`, and returns how
+    /// many. Their schedules stay as they are.
+    async fn postpone(&self, recipient: Recipient, until: Timestamp) -> Result<u64, StoreError>;
 
-    /// Holds notifications that had no receiver when they were created, were never tried, and were created before
-    /// `made_before`. Returns how many.
-    async fn hold_unaddressed(&self, made_before: Timestamp) -> Result<u64, StoreError>;
+    /// Holds notifications of `recipient` that had no notifier when they were created, were never tried, and were created
+    /// before `made_before`. Returns how many.
+    async fn hold_unaddressed(&self, recipient: Recipient, made_before: Timestamp) -> Result<u64, StoreError>;
 
     /// Makes a waiting, held or dead notification due at `note.at`, and writes an entry of the audit log. From then on it
     /// counts as addressed, so that it is not held again. A dead one starts a new schedule; with `anew` it is sent as
@@ -157,15 +170,15 @@ pub trait Outbox: Send + Sync {
         anew: Option<Fallback>,
     ) -> Result<RedeliverResult, StoreError>;
 
-    /// Makes every dead notification on the default route due at `note.at`, and returns how many. One entry of the audit
+    /// Makes every dead notification on [`DeliveryRoute::FIRST`] due at `note.at`, and returns how many. One entry of the audit
     /// log counts them, if there are any.
     async fn redeliver_dead(&self, note: AuditStamp) -> Result<u64, StoreError>;
 
-    /// Returns up to `limit` dead notifications on a fallback route.
+    /// Returns up to `limit` dead notifications on other routes.
     async fn dead_fallbacks(&self, limit: u16) -> Result<Vec<NotificationId>, StoreError>;
 
-    /// Returns a notification's route and payload.
-    async fn way(&self, id: NotificationId) -> Result<Option<Fallback>, StoreError>;
+    /// Returns the message that a notification sends.
+    async fn current_message(&self, id: NotificationId) -> Result<Option<CurrentMessage>, StoreError>;
 
     /// Returns up to `limit` notifications that are not delivered, newest first. Corrupt rows are skipped and logged.
     async fn undelivered(&self, limit: u16) -> Result<Vec<NotificationRecord>, StoreError>;

@@ -3,13 +3,17 @@
 use async_trait::async_trait;
 
 use super::StoreError;
-use crate::{DeliveryRoute, EventKind, ExternalId, Fallback, NotificationId, Payload, Progress, Receipt, Timestamp};
+use crate::{
+    DeliveryRoute, EventKind, ExternalId, Fallback, NotificationId, Payload, Progress, Receipt, Recipient, Timestamp,
+};
 
 /// A notification whose message has a given external id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SentNotification {
     /// The notification.
     pub id: NotificationId,
+    /// Who was notified.
+    pub recipient: Recipient,
     /// The kind of event.
     pub event: EventKind,
     /// Its route.

@@ -17,8 +17,8 @@ pub struct Opening {
     pub ticket: Ticket,
     /// The first message of its thread.
     pub message: Message,
-    /// The notification to send.
-    pub notification: Notification,
+    /// The notifications to send, at most one for each recipient.
+    pub notifications: Vec<Notification>,
     /// The request's idempotency key, if it has one.
     pub idempotency: Option<Idempotency>,
 }
@@ -75,8 +75,8 @@ pub struct Append {
     /// The message. If an unmatched message has its `external_id`, that one joins the ticket instead: with this sender, and
     /// with its own id, content and time.
     pub message: Message,
-    /// The notification to send, if any.
-    pub notification: Option<Notification>,
+    /// The notifications to send, at most one for each recipient.
+    pub notifications: Vec<Notification>,
     /// Whether to reopen the ticket.
     pub reopen: bool,
     /// The manager whose open question the message closes, unless its `external_id` was known before.

@@ -119,7 +119,11 @@ impl AddMessage {
         let id = MessageId(context.new_id(now));
         let append = Append {
             to: ticket.id,
-            notification: is_customer.then(|| context.notification(EventKind::Updated, &ticket, text.as_str(), now)),
+            notifications: if is_customer {
+                context.notifications(EventKind::Updated, &ticket, text.as_str(), now)
+            } else {
+                Vec::new()
+            },
             message: Message {
                 id,
                 sender,

@@ -5,14 +5,12 @@ use std::{
     time::Duration,
 };
 
-use uuid::Uuid;
-
-use super::new_id;
+use super::Context;
 use crate::{
-    Fallback, LeaseToken, RetrySchedule, Timestamp, UndeliveredReason,
+    Fallback, LeaseToken, Recipient, RetrySchedule, Timestamp,
     ports::{
-        AttemptOutcome, Claim, Claimed, Clock, Composer, Delivering, DeliveryResult, Failure, FailureKind, Notifier,
-        Outbox, Random, RecordResult, StoreError,
+        AttemptOutcome, Claim, Claimed, Composer, Delivering, DeliveryResult, Failure, FailureKind, Notifier, Outbox,
+        RecordResult, StoreError,
     },
 };
 
@@ -32,13 +30,12 @@ const STALE_AFTER: Duration = Duration::from_hours(24);
 /// A clock that was set back by more than this would delay due notifications noticeably.
 const SET_BACK: Duration = Duration::from_secs(5);
 
-/// Delivers notifications, one step per call; a worker loops over the steps.
+/// Delivers one recipient's notifications, one step per call; a worker loops over the steps.
 pub struct Deliver {
     outbox: Arc<dyn Outbox>,
-    composer: Arc<dyn Composer>,
+    recipient: Recipient,
     notifier: Arc<dyn Notifier>,
-    clock: Arc<dyn Clock>,
-    random: Arc<dyn Random>,
+    context: Context,
     schedule: RetrySchedule,
     health: Mutex<ReceiverHealth>,
 }
@@ -115,27 +112,25 @@ impl ReceiverHealth {
 }
 
 impl Deliver {
-    /// Delivers from `outbox` by `notifier`, with fallback routes from `composer`. It starts as if an attempt had just
-    /// failed, because it does not know how an earlier process fared: it probes after a minute, and the first success
-    /// makes all waiting notifications due.
+    /// Delivers from `outbox` to `recipient` by `notifier`, with fallbacks from the recipient's composer. It starts as if an
+    /// attempt had just failed, because it does not know how an earlier process fared: it probes after a minute, and the
+    /// first success makes all waiting notifications due.
     pub fn new(
         outbox: Arc<dyn Outbox>,
-        composer: Arc<dyn Composer>,
+        recipient: Recipient,
         notifier: Arc<dyn Notifier>,
-        clock: Arc<dyn Clock>,
-        random: Arc<dyn Random>,
+        context: Context,
         schedule: RetrySchedule,
     ) -> Self {
         let health = ReceiverHealth {
-            failing_since: Some(clock.now()),
+            failing_since: Some(context.clock.now()),
             ..ReceiverHealth::default()
         };
         Self {
             outbox,
-            composer,
+            recipient,
             notifier,
-            clock,
-            random,
+            context,
             schedule,
             health: Mutex::new(health),
         }
@@ -148,7 +143,8 @@ impl Deliver {
     ///
     /// If the store is unavailable.
     pub async fn hold_stale(&self) -> Result<u64, StoreError> {
-        self.outbox.hold_unaddressed(self.clock.now().minus(STALE_AFTER)).await
+        let made_before = self.context.clock.now().minus(STALE_AFTER);
+        self.outbox.hold_unaddressed(self.recipient, made_before).await
     }
 
     /// Claims notifications to send now, at most as many as `room` allows. First attempts come first, because retries may
@@ -159,7 +155,7 @@ impl Deliver {
     ///
     /// If the store is unavailable.
     pub async fn claim(&self, room: Capacity) -> Result<Claims, StoreError> {
-        let now = self.clock.now();
+        let now = self.context.clock.now();
         self.health().note_time(now);
         self.spread_pause().await?;
         if room.in_all == 0 || self.health().is_paused(now) {
@@ -201,12 +197,13 @@ impl Deliver {
 
     /// Makes one attempt and decides its outcome. A message whose receiver has changed is not sent but retargeted.
     pub async fn send(&self, claimed: &Claimed) -> AttemptOutcome {
-        let begun = self.clock.now();
-        if let Some(payload) = self.composer.retarget(&claimed.payload, claimed.route) {
+        let begun = self.context.clock.now();
+        let composer = self.composer();
+        if let Some(payload) = composer.and_then(|composer| composer.retarget(&claimed.route, &claimed.payload)) {
             return AttemptOutcome::Rerouted {
                 at: begun,
                 fallback: Fallback {
-                    route: claimed.route,
+                    route: claimed.route.clone(),
                     payload,
                 },
                 reason: "another number is set by now".into(),
@@ -219,7 +216,7 @@ impl Deliver {
             payload: &claimed.payload,
         };
         let answer = self.notifier.deliver(delivering).await;
-        let now = self.clock.now();
+        let now = self.context.clock.now();
         match answer {
             DeliveryResult::Accepted { external_id } => {
                 self.health().note_success();
@@ -263,12 +260,8 @@ impl Deliver {
         let earliest = now.plus(retry_after.unwrap_or_default().min(LONGEST_PATIENCE));
         let is_probe = claimed.scheduled_at > begun;
         if kind == FailureKind::Permanent {
-            let fallback = Fallback::after(
-                claimed.route,
-                UndeliveredReason::OutOfReach,
-                &claimed.payload,
-                &*self.composer,
-            );
+            let composer = self.composer();
+            let fallback = composer.and_then(|composer| composer.fallback(&claimed.route, &claimed.payload, None));
             return match fallback {
                 Some(fallback) => AttemptOutcome::Rerouted {
                     at: now,
@@ -286,7 +279,7 @@ impl Deliver {
         }
         match self
             .schedule
-            .wait_after(claimed.failures.saturating_add(1), self.random.bits())
+            .wait_after(claimed.failures.saturating_add(1), self.context.random.bits())
         {
             Some(wait) => AttemptOutcome::RetryAt {
                 due: now.plus(wait).max(earliest),
@@ -300,7 +293,7 @@ impl Deliver {
     async fn spread_pause(&self) -> Result<(), StoreError> {
         let health = *self.health();
         if let (true, Some(until)) = (health.is_pause_new, health.paused_until) {
-            self.outbox.postpone(until).await?;
+            self.outbox.postpone(self.recipient, until).await?;
             self.health().is_pause_new = false;
         }
         Ok(())
@@ -310,20 +303,24 @@ impl Deliver {
     /// succeed keeps to its schedule, because the store releases each only once between two scheduled attempts.
     async fn release_if_back(&self, now: Timestamp) -> Result<(), StoreError> {
         if self.health().is_back {
-            self.outbox.release_waiting(now).await?;
+            self.outbox.release_waiting(self.recipient, now).await?;
             self.health().is_back = false;
         }
         Ok(())
     }
 
     fn lease(&self, now: Timestamp) -> Claim {
-        let lease: Uuid = new_id(now, &*self.random);
         Claim {
+            recipient: self.recipient,
             now,
-            lease: LeaseToken(lease),
+            lease: LeaseToken(self.context.new_id(now)),
             until: now.plus(LEASE),
             first_tries_only: false,
         }
+    }
+
+    fn composer(&self) -> Option<&dyn Composer> {
+        self.context.composers.get(self.recipient)
     }
 
     fn health(&self) -> MutexGuard<'_, ReceiverHealth> {

@@ -27,7 +27,7 @@ pub use view_ticket::{Admitted, Credentials, View, ViewError, ViewTicket};
 
 use crate::{
     Actor, AuditEntryId, AuditStamp, EventKind, Notification, NotificationId, Ticket, TicketLinks, Timestamp,
-    ports::{Clock, Composer, Event, Random, WakeSignal},
+    ports::{Clock, Composers, Event, Random, WakeSignal},
 };
 
 /// How long an idempotency key is valid.
@@ -46,14 +46,12 @@ pub struct Context {
     pub clock: Arc<dyn Clock>,
     /// The source of ids, keys and references.
     pub random: Arc<dyn Random>,
-    /// Writes notifications.
-    pub composer: Arc<dyn Composer>,
+    /// Who is notified, and who writes their notifications.
+    pub composers: Composers,
     /// Wakes the delivery loop.
     pub wake: Arc<dyn WakeSignal>,
     /// Builds links to tickets.
     pub links: TicketLinks,
-    /// Whether a receiver for notifications is configured.
-    pub has_receiver: bool,
 }
 
 impl Context {
@@ -74,7 +72,8 @@ impl Context {
         }
     }
 
-    fn notification(&self, kind: EventKind, ticket: &Ticket, message: &str, now: Timestamp) -> Notification {
+    /// The notifications of an event, one for each recipient that is told of it.
+    fn notifications(&self, kind: EventKind, ticket: &Ticket, message: &str, now: Timestamp) -> Vec<Notification> {
         let ticket_url = self.links.for_manager(ticket.reference, &ticket.keys);
         let event = Event {
             kind,
@@ -82,12 +81,15 @@ impl Context {
             message,
             ticket_url: &ticket_url,
         };
-        Notification {
+        let messages = self.composers.compose(event);
+        let notifications = messages.map(|(recipient, payload)| Notification {
             id: NotificationId(self.new_id(now)),
+            recipient,
             event: kind,
-            payload: self.composer.compose(event),
-            addressed: self.has_receiver,
+            payload,
+            addressed: self.composers.has_notifier(recipient),
             created_at: now,
-        }
+        });
+        notifications.collect()
     }
 }

@@ -138,7 +138,7 @@ impl OpenTicket {
             created_at: now,
             updated_at: now,
         };
-        let notification = context.notification(EventKind::Created, &ticket, request.message.as_str(), now);
+        let notifications = context.notifications(EventKind::Created, &ticket, request.message.as_str(), now);
         let message = Message {
             id: MessageId(context.new_id(now)),
             sender: Sender::Customer,
@@ -151,7 +151,7 @@ impl OpenTicket {
         Opening {
             ticket,
             message,
-            notification,
+            notifications,
             idempotency,
         }
     }

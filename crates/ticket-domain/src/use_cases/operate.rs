@@ -134,7 +134,11 @@ impl Operate {
             message,
             to: ticket.id,
             sender,
-            notification: is_customer.then(|| self.context.notification(EventKind::Updated, &ticket, &text, note.at)),
+            notifications: if is_customer {
+                self.context.notifications(EventKind::Updated, &ticket, &text, note.at)
+            } else {
+                Vec::new()
+            },
             reopen: is_customer,
             note,
         };

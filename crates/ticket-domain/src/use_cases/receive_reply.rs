@@ -208,15 +208,15 @@ impl ReceiveReply {
         let reference = ticket.reference;
         let message = self.message(reply, sender);
         let id = message.id;
-        let notification = match sender {
-            Sender::Customer => Some(self.told_of(&message, &ticket).await?),
-            Sender::Manager | Sender::Agent => None,
+        let notifications = match sender {
+            Sender::Customer => self.notifications(&message, &ticket).await?,
+            Sender::Manager | Sender::Agent => Vec::new(),
         };
-        let is_told = notification.is_some();
+        let is_told = !notifications.is_empty();
         let append = Append {
             to: ticket.id,
             message,
-            notification,
+            notifications,
             reopen: sender == Sender::Customer,
             ends_question_of: (sender == Sender::Manager).then(|| reply.from.clone()),
             idempotency: None,
@@ -240,9 +240,9 @@ impl ReceiveReply {
         })
     }
 
-    /// Returns the notification of a customer's message. If the message was unmatched before, its stored text joins the
+    /// Returns the notifications of a customer's message. If the message was unmatched before, its stored text joins the
     /// thread, and so is the one to send.
-    async fn told_of(&self, message: &Message, ticket: &Ticket) -> Result<Notification, StoreError> {
+    async fn notifications(&self, message: &Message, ticket: &Ticket) -> Result<Vec<Notification>, StoreError> {
         let kept = match &message.external_id {
             Some(id) => self.store.unmatched_message(id.clone()).await?,
             None => None,
@@ -250,7 +250,7 @@ impl ReceiveReply {
         let text = kept.as_ref().unwrap_or(message).content.as_text();
         Ok(self
             .context
-            .notification(EventKind::Updated, ticket, &text, message.created_at))
+            .notifications(EventKind::Updated, ticket, &text, message.created_at))
     }
 
     /// Stores a message as unmatched and asks its sender. Returns `None` if the sender's question changed meanwhile.

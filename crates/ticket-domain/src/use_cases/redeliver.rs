@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Context;
 use crate::{
     Actor, DeliveryRoute, Fallback, NotificationId,
-    ports::{Outbox, RedeliverResult, StoreError},
+    ports::{CurrentMessage, Outbox, RedeliverResult, StoreError},
 };
 
 /// How many dead fallbacks are read at once.
@@ -23,14 +23,15 @@ impl Redeliver {
         Self { outbox, context }
     }
 
-    /// Makes a notification due now, under the same `webhook-id`. A dead one on a fallback route starts again on the default
+    /// Makes a notification due now, under the same `webhook-id`. A dead one on a fallback route starts again on the first
     /// route.
     ///
     /// # Errors
     ///
     /// If the store fails.
     pub async fn redeliver(&self, id: NotificationId, by: Actor) -> Result<RedeliverResult, StoreError> {
-        let anew = self.outbox.way(id).await?.and_then(|way| self.anew(&way));
+        let current = self.outbox.current_message(id).await?;
+        let anew = current.and_then(|message| self.on_first_route(&message));
         let redelivered = self.outbox.redeliver(id, self.context.stamp(by), anew).await?;
         if redelivered == RedeliverResult::Queued {
             self.context.wake.wake();
@@ -63,14 +64,14 @@ impl Redeliver {
         }
     }
 
-    fn anew(&self, way: &Fallback) -> Option<Fallback> {
-        if way.route == DeliveryRoute::Text {
+    fn on_first_route(&self, message: &CurrentMessage) -> Option<Fallback> {
+        if message.route == DeliveryRoute::FIRST {
             return None;
         }
-        let payload = self.context.composer.redirect(&way.payload, DeliveryRoute::Text)?;
+        let composer = self.context.composers.get(message.recipient)?;
         Some(Fallback {
-            route: DeliveryRoute::Text,
-            payload,
+            route: DeliveryRoute::FIRST,
+            payload: composer.on_first_route(&message.payload)?,
         })
     }
 }

@@ -1,10 +1,11 @@
-//! Records receipts of WhatsApp messages.
+//! Records receipts of messages.
 
 use std::{sync::Arc, time::Duration};
 
+use super::Context;
 use crate::{
     DeliveryRoute, EventKind, ExternalId, Fallback, MessageStatus, NotificationId, Progress, Receipt, ReceiptEffect,
-    ports::{Clock, Composer, Receipts, SentNotification, StatusUpdate, StoreError, WakeSignal},
+    ports::{Receipts, SentNotification, StatusUpdate, StoreError},
 };
 
 /// How long a receipt is stored whose message is not known yet. It can arrive before the response that names the message,
@@ -49,25 +50,13 @@ pub enum Reported {
 /// Records receipts.
 pub struct ReportReceipt {
     receipts: Arc<dyn Receipts>,
-    composer: Arc<dyn Composer>,
-    clock: Arc<dyn Clock>,
-    wake: Arc<dyn WakeSignal>,
+    context: Context,
 }
 
 impl ReportReceipt {
-    /// Records in `receipts`, gets fallbacks from `composer`, and wakes the delivery loop by `wake`.
-    pub fn new(
-        receipts: Arc<dyn Receipts>,
-        composer: Arc<dyn Composer>,
-        clock: Arc<dyn Clock>,
-        wake: Arc<dyn WakeSignal>,
-    ) -> Self {
-        Self {
-            receipts,
-            composer,
-            clock,
-            wake,
-        }
+    /// Records in `receipts`.
+    pub fn new(receipts: Arc<dyn Receipts>, context: Context) -> Self {
+        Self { receipts, context }
     }
 
     /// Records the status of a message. A message's progress never goes backwards, in whatever order receipts arrive.
@@ -81,7 +70,7 @@ impl ReportReceipt {
         status: MessageStatus,
         error_code: Option<u32>,
     ) -> Result<Reported, StoreError> {
-        let now = self.clock.now();
+        let now = self.context.clock.now();
         let receipt = Receipt {
             external_id,
             status,
@@ -104,7 +93,7 @@ impl ReportReceipt {
     ///
     /// If the store fails.
     pub async fn catch_up(&self) -> Result<Vec<Reported>, StoreError> {
-        let since = self.clock.now().minus(KEPT_FOR);
+        let since = self.context.clock.now().minus(KEPT_FOR);
         let mut done = Vec::new();
         for receipt in self.receipts.overtaken(since, AT_ONCE).await? {
             if let Some(handed) = self.receipts.sent_notification(receipt.external_id.clone()).await? {
@@ -116,28 +105,27 @@ impl ReportReceipt {
     }
 
     async fn apply(&self, handed: SentNotification, receipt: &Receipt) -> Result<Reported, StoreError> {
-        let SentNotification { id, event, route, .. } = handed;
+        let SentNotification { id, event, .. } = handed;
         let reason = receipt.reason();
         let (advance, reported) = match handed.progress.map(|progress| receipt.meaning(progress)) {
             None | Some(ReceiptEffect::Nothing) => return Ok(Reported::Nothing),
             Some(ReceiptEffect::Progressed(progress)) => (StatusUpdate::To(progress), Reported::Further(id, progress)),
-            Some(ReceiptEffect::NotDelivered(refusal)) => {
-                match Fallback::after(route, refusal, &handed.payload, &*self.composer) {
-                    Some(fallback) => {
-                        let route = fallback.route;
-                        (
-                            StatusUpdate::Fallback(fallback, reason.clone()),
-                            Reported::Diverted {
-                                id,
-                                event,
-                                route,
-                                reason,
-                            },
-                        )
-                    }
-                    None => (StatusUpdate::Dead(reason.clone()), Reported::Dead { id, event, reason }),
+            Some(ReceiptEffect::NotDelivered) => match self.fallback(&handed, receipt) {
+                Some(fallback) => {
+                    let route = fallback.route.clone();
+                    let update = StatusUpdate::Fallback(fallback, reason.clone());
+                    (
+                        update,
+                        Reported::Diverted {
+                            id,
+                            event,
+                            route,
+                            reason,
+                        },
+                    )
                 }
-            }
+                None => (StatusUpdate::Dead(reason.clone()), Reported::Dead { id, event, reason }),
+            },
         };
         let advanced = self
             .receipts
@@ -147,8 +135,13 @@ impl ReportReceipt {
             return Ok(Reported::Nothing);
         }
         if matches!(reported, Reported::Diverted { .. }) {
-            self.wake.wake();
+            self.context.wake.wake();
         }
         Ok(reported)
+    }
+
+    fn fallback(&self, refused: &SentNotification, receipt: &Receipt) -> Option<Fallback> {
+        let composer = self.context.composers.get(refused.recipient)?;
+        composer.fallback(&refused.route, &refused.payload, receipt.error_code)
     }
 }

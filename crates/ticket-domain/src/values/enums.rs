@@ -249,18 +249,13 @@ string_enum! {
 }
 
 string_enum! {
-    /// The way that a notification takes to a manager.
-    #[derive(Default)]
-    DeliveryRoute {
-        /// To the first number, in its own words.
-        #[default]
-        Text = "text",
-        /// To the first number, as a template: the only thing that WhatsApp takes a day after the manager's last word.
-        Template = "template",
-        /// To the second number, in its own words.
-        Backup = "backup",
-        /// To the second number, as a template.
-        BackupTemplate = "backup_template",
+    /// Who is notified.
+    #[derive(PartialOrd, Ord)]
+    Recipient {
+        /// The manager, of what customers write.
+        Manager = "manager",
+        /// The customer, of what the team writes.
+        Customer = "customer",
     }
 }
 
@@ -307,7 +302,7 @@ mod tests {
         every_word_parses_back(ActorKind::ALL);
         every_word_parses_back(AuditKind::ALL);
         every_word_parses_back(MessageStatus::ALL);
-        every_word_parses_back(DeliveryRoute::ALL);
+        every_word_parses_back(Recipient::ALL);
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod keys;
 mod media;
 mod new;
 mod phone;
+mod route;
 mod search;
 mod text;
 mod timestamp;
@@ -16,8 +17,8 @@ mod timestamp;
 pub use cursor::{Cursor, InvalidCursor};
 pub use email::{Email, EmailError};
 pub use enums::{
-    ActorKind, AuditKind, Awaiting, Channel, DeliveryRoute, DeliveryState, EventKind, MessageStatus, Priority,
-    Progress, Sender, Stage, Status, UnknownWord,
+    ActorKind, AuditKind, Awaiting, Channel, DeliveryState, EventKind, MessageStatus, Priority, Progress, Recipient,
+    Sender, Stage, Status, UnknownWord,
 };
 pub use external::ExternalId;
 pub use ids::{AuditEntryId, LeaseToken, MessageId, NotificationId, QuestionId, TicketId};
@@ -25,6 +26,7 @@ pub use keys::{AccessKey, AccessKeyError, IdempotencyKey, IdempotencyKeyError};
 pub use media::{MediaUrl, MediaUrlError};
 pub use new::StrictText;
 pub use phone::{Phone, PhoneError};
+pub use route::DeliveryRoute;
 pub use search::SearchText;
 pub use text::{CustomerName, MessageBody, MessageText, Subject, TextError};
 pub use timestamp::{Timestamp, TimestampError};

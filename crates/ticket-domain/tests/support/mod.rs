@@ -13,11 +13,11 @@ use std::{
 use async_trait::async_trait;
 use store_diesel::SqliteStore;
 use ticket_domain::{
-    Access, Channel, Content, DeliveryRoute, ExternalId, Managers, NotificationId, Payload, Priority, RetrySchedule,
-    TicketLinks, TicketRequest, Timestamp,
+    Access, Channel, Content, DeliveryRoute, ExternalId, Fallback, Managers, NotificationId, Payload, Priority,
+    Recipient, RetrySchedule, TicketLinks, TicketRequest, Timestamp,
     ports::{
-        AttemptOutcome, Claimed, Clock, Composer, Delivering, DeliveryResult, Event, Failure, FailureKind, Notifier,
-        Random, Store, WakeSignal,
+        AttemptOutcome, Claimed, Clock, Composer, Composers, Delivering, DeliveryResult, Event, Failure, FailureKind,
+        Notifier, Random, Store, WakeSignal,
     },
     testing,
     use_cases::{
@@ -84,24 +84,36 @@ impl Random for HandRandom {
 pub struct LineComposer;
 
 impl Composer for LineComposer {
-    fn compose(&self, event: Event<'_>) -> Payload {
+    fn compose(&self, event: Event<'_>) -> Option<Payload> {
         let line = format!(
             "{} {} {} {}",
             event.kind, event.ticket.reference, event.ticket_url, event.message
         );
-        Payload(line.into_bytes().into())
+        Some(Payload(line.into_bytes().into()))
     }
 
-    /// Knows every way but the second number; that one only where its mark is in the text.
-    fn redirect(&self, payload: &Payload, route: DeliveryRoute) -> Option<Payload> {
+    /// The second number is next, where its mark is in the text; after error 63016, a template.
+    fn fallback(&self, route: &DeliveryRoute, payload: &Payload, error_code: Option<u32>) -> Option<Fallback> {
         let text = String::from_utf8(payload.0.to_vec()).unwrap();
-        let is_backup = matches!(route, DeliveryRoute::Backup | DeliveryRoute::BackupTemplate);
-        let known = !is_backup || text.contains(HAS_BACKUP);
-        known.then(|| Payload(format!("{text} by {route}").into_bytes().into()))
+        let next = match (route.as_str(), error_code) {
+            ("text", Some(63_016)) => "template",
+            ("text" | "template", _) if text.contains(HAS_BACKUP) => "backup",
+            ("backup", Some(63_016)) => "backup_template",
+            _ => return None,
+        };
+        Some(Fallback {
+            route: DeliveryRoute::new(next),
+            payload: Payload(format!("{text} by {next}").into_bytes().into()),
+        })
+    }
+
+    fn on_first_route(&self, payload: &Payload) -> Option<Payload> {
+        let text = String::from_utf8(payload.0.to_vec()).unwrap();
+        Some(Payload(format!("{text} by text").into_bytes().into()))
     }
 
     /// Who left is no longer told.
-    fn retarget(&self, payload: &Payload, _: DeliveryRoute) -> Option<Payload> {
+    fn retarget(&self, _: &DeliveryRoute, payload: &Payload) -> Option<Payload> {
         let text = String::from_utf8(payload.0.to_vec()).unwrap();
         let readdressed = text.replace(WHO_LEFT, "to who came");
         (readdressed != text).then(|| Payload(readdressed.into_bytes().into()))
@@ -188,10 +200,9 @@ impl World {
         Context {
             clock: self.clock.clone(),
             random: self.random.clone(),
-            composer: Arc::new(LineComposer),
+            composers: Composers::default().with(Recipient::Manager, Arc::new(LineComposer), self.has_receiver),
             wake: self.bell.clone(),
             links: TicketLinks::new("https://desk.example", Access::Open),
-            has_receiver: self.has_receiver,
         }
     }
 
@@ -215,22 +226,16 @@ impl World {
     }
 
     pub fn receipts(&self) -> ReportReceipt {
-        ReportReceipt::new(
-            self.store.clone(),
-            Arc::new(LineComposer),
-            self.clock.clone(),
-            self.bell.clone(),
-        )
+        ReportReceipt::new(self.store.clone(), self.context())
     }
 
     pub fn deliver(&self, slow_retries: u8) -> Deliver {
-        let schedule = RetrySchedule::new(slow_retries);
+        let (notifier, schedule) = (self.notifier.clone(), RetrySchedule::new(slow_retries));
         Deliver::new(
             self.store.clone(),
-            Arc::new(LineComposer),
-            self.notifier.clone(),
-            self.clock.clone(),
-            self.random.clone(),
+            Recipient::Manager,
+            notifier,
+            self.context(),
             schedule,
         )
     }

@@ -143,7 +143,7 @@ impl World {
         let append = Append {
             to: ticket.id,
             message: self.fixture.message(at(seconds)),
-            notification: None,
+            notifications: Vec::new(),
             reopen: false,
             ends_question_of: None,
             idempotency: None,

@@ -331,7 +331,7 @@ fn only_refusals_are_logged() {
     let diverted = Reported::Diverted {
         id,
         event,
-        route: DeliveryRoute::BackupTemplate,
+        route: DeliveryRoute::new("backup_template"),
         reason: reason(),
     };
     let dead = Reported::Dead {

@@ -2,8 +2,8 @@
 
 use proptest::{prop_assert, prop_assert_eq, test_runner::TestCaseError};
 use ticket_domain::{
-    DeliveryRoute, ExternalId, LeaseToken, NotificationId, NotificationRecord, NotificationState, Progress,
-    RetrySchedule, Ticket, Timestamp,
+    ExternalId, LeaseToken, NotificationId, NotificationRecord, NotificationState, Progress, Recipient, RetrySchedule,
+    Ticket, Timestamp,
     ports::{Claim, Claimed, RecordResult, RedeliverResult, StatusUpdate},
 };
 
@@ -34,7 +34,7 @@ struct Row {
     was_tried: bool,
     was_released: bool,
     probed_at: Option<Timestamp>,
-    route: DeliveryRoute,
+    route: &'static str,
     round: u16,
     /// The outside ids of its messages, the last one being of its last message.
     outside: Vec<ExternalId>,
@@ -70,7 +70,7 @@ impl Row {
         if self.is_dead() {
             (self.failures, self.scheduled_at) = (0, now);
             if anew {
-                (self.route, self.round) = (DeliveryRoute::Backup, self.round + 1);
+                (self.route, self.round) = ("backup", self.round + 1);
             }
         }
         self.addressed = true;
@@ -78,7 +78,7 @@ impl Row {
     }
 
     fn divert(&mut self, now: Timestamp) {
-        (self.route, self.round) = (DeliveryRoute::Template, self.round + 1);
+        (self.route, self.round) = ("template", self.round + 1);
         (self.failures, self.scheduled_at) = (0, now);
         (self.was_tried, self.was_released, self.addressed) = (false, false, true);
         self.wait_until(now);
@@ -102,10 +102,10 @@ impl<'f> Outbox<'f> {
         match step {
             Step::Open { addressed } => {
                 let mut opening = self.fixture.opening(now);
-                opening.notification.addressed = *addressed;
+                opening.notifications[0].addressed = *addressed;
                 let opening = self.fixture.open(opening).await;
                 self.tickets.push(opening.ticket);
-                self.add(opening.notification.id, self.tickets.len() - 1, *addressed);
+                self.add(opening.notifications[0].id, self.tickets.len() - 1, *addressed);
             }
             Step::Update(_) if self.tickets.is_empty() => {}
             Step::Update(index) => {
@@ -128,25 +128,25 @@ impl<'f> Outbox<'f> {
                     row.was_released = true;
                     row.wait_until(now);
                 });
-                prop_assert_eq!(store.release_waiting(now).await.unwrap(), count);
+                prop_assert_eq!(store.release_waiting(Recipient::Manager, now).await.unwrap(), count);
             }
             Step::Postpone(seconds) => {
                 let until = at(self.now + seconds);
                 let earlier = |row: &Row| row.due().is_some_and(|due| due < until) && row.holder.is_none();
                 let count = self.change(earlier, |row| row.wait_until(until));
-                prop_assert_eq!(store.postpone(until).await.unwrap(), count);
+                prop_assert_eq!(store.postpone(Recipient::Manager, until).await.unwrap(), count);
             }
             Step::Hold(seconds) => {
                 let before = at(self.now - seconds);
                 let is_stale =
                     |row: &Row| row.due().is_some() && !row.was_tried && !row.addressed && row.created_at < before;
                 let count = self.change(is_stale, |row| row.state = NotificationState::Held);
-                prop_assert_eq!(store.hold_unaddressed(before).await.unwrap(), count);
+                prop_assert_eq!(store.hold_unaddressed(Recipient::Manager, before).await.unwrap(), count);
             }
             Step::Redeliver(..) if self.rows.is_empty() => {}
             Step::Redeliver(index, anew) => self.redeliver(index.index(self.rows.len()), *anew).await?,
             Step::RedeliverDead => {
-                let in_own_words = |row: &Row| row.is_dead() && row.route == DeliveryRoute::Text;
+                let in_own_words = |row: &Row| row.is_dead() && row.route == "text";
                 let count = self.change(in_own_words, |row| row.redeliver(now, false));
                 prop_assert_eq!(store.redeliver_dead(self.fixture.note(now)).await.unwrap(), count);
             }
@@ -176,7 +176,7 @@ impl<'f> Outbox<'f> {
             was_tried: false,
             was_released: false,
             probed_at: None,
-            route: DeliveryRoute::Text,
+            route: "text",
             round: 0,
             outside: Vec::new(),
         });
@@ -259,7 +259,12 @@ impl<'f> Outbox<'f> {
             let row = &mut self.rows[row.unwrap()];
             prop_assert_eq!(claimed.lease, claim.lease);
             prop_assert_eq!(
-                (claimed.failures, claimed.scheduled_at, claimed.route, claimed.round),
+                (
+                    claimed.failures,
+                    claimed.scheduled_at,
+                    claimed.route.as_str(),
+                    claimed.round
+                ),
                 (row.failures, row.scheduled_at, row.route, row.round)
             );
             row.holder = Some(claim.lease);
@@ -300,7 +305,7 @@ impl<'f> Outbox<'f> {
             End::Failed(_) if is_beside => returned(claimed.scheduled_at),
             End::Failed(random) => wait(random).map_or_else(|| dead(now), |wait| retry_at(now.plus(wait))),
             End::EraseReport => dead(now),
-            End::Diverted => diverted(now, DeliveryRoute::Template),
+            End::Diverted => diverted(now, "template"),
         };
         let settled = self.fixture.record_attempt(&claimed, outcome).await;
         let row = self.row(claimed.id).unwrap();
@@ -351,7 +356,7 @@ impl<'f> Outbox<'f> {
             NotificationState::Waiting { due } if row.holder.is_some() && due > now => RedeliverResult::InProgress,
             _ => RedeliverResult::Queued,
         };
-        let way = anew.then(|| fallback(DeliveryRoute::Backup));
+        let way = anew.then(|| fallback("backup"));
         let redelivered = self
             .fixture
             .store()
@@ -382,7 +387,7 @@ impl<'f> Outbox<'f> {
             Heard::Refused => {
                 let reason = "WhatsApp reports: failed".into();
                 (
-                    StatusUpdate::Fallback(fallback(DeliveryRoute::Template), reason),
+                    StatusUpdate::Fallback(fallback("template"), reason),
                     reached == Some(Progress::Sent),
                 )
             }

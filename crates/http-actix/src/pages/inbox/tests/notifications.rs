@@ -1,5 +1,6 @@
 //! Notifications that did not arrive, and the trail of what was done about it.
 
+use ticket_domain::Recipient;
 use ticket_domain::ports::{Clock, Outbox};
 
 use crate::testing::{TestApp, wait};
@@ -56,7 +57,7 @@ fn what_waits_for_long_or_for_a_word_is_told() {
     page.lacks(&["It is due now", "Send now"]);
     let thread = visitor.get(&format!("/inbox/ticket/{ticket}"));
     thread.shows(&["The customer’s message: <a href=\"/inbox/notifications\">no webhook is set; it waits</a>"]);
-    wait(desk.store.hold_unaddressed(desk.clock.now())).unwrap();
+    wait(desk.store.hold_unaddressed(Recipient::Manager, desk.clock.now())).unwrap();
     let page = visitor.get("/inbox/notifications");
     page.shows(&[
         ">1 held</a>",
@@ -100,7 +101,7 @@ fn what_is_held_goes_out_at_a_word_and_what_comes_later_waits_for_it() {
     visitor
         .get("/inbox")
         .shows(&["2 notifications wait</a>, up to <time", ">11 min</time>"]);
-    wait(desk.store.hold_unaddressed(desk.clock.now())).unwrap();
+    wait(desk.store.hold_unaddressed(Recipient::Manager, desk.clock.now())).unwrap();
     visitor
         .get("/inbox/notifications")
         .shows(&["It goes out when you say so.", "Send now"]);
