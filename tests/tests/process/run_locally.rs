@@ -1,8 +1,4 @@
 //! `make run` on a new machine: what it prints, and what the documents tell to type, is typed in word for word.
-#![allow(clippy::unwrap_used, clippy::panic, dead_code, missing_docs)]
-
-mod tree;
-
 use std::{
     fs,
     io::{BufRead, BufReader, Lines},
@@ -11,9 +7,8 @@ use std::{
     sync::atomic::{AtomicU16, Ordering},
 };
 
-use black_box::{Signal, server_binary, signal};
+use black_box::{Signal, read, root, server_binary, signal};
 use tempfile::TempDir;
-use tree::{read, root};
 
 /// A port that nobody listens on, below those that the system hands out by itself.
 fn free_port() -> u16 {

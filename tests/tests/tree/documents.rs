@@ -1,7 +1,4 @@
 //! What documents say of the program, held against the program.
-#![allow(clippy::unwrap_used, clippy::panic, dead_code, missing_docs)]
-
-mod tree;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,7 +7,9 @@ use std::{
     process::Command,
 };
 
-use tree::{is_variable, members, metadata, read, root, server_variables};
+use black_box::{read, root};
+
+use crate::{is_variable, members, metadata, server_variables};
 
 /// Crates of the workspace that are never shipped, so that all they need is for tests only.
 const DEVELOPMENT: [&str; 3] = ["black-box", "demo", "store-contract"];

@@ -1,9 +1,12 @@
-//! What is copied is what was there, whichever stores it goes between.
+//! A copy has every row of its source, whichever engines it goes between.
 
-use black_box::{Engine, FakeN8n, MANAGER, Reaction, TempStore, TestServer, ticket};
+use black_box::{Engine, FakeN8n, MANAGER, Reaction, TempStore, TestServer, ticket_with};
 use serde_json::{Value, json};
 
-use crate::stores::{ask, execute, file_with, rows};
+use super::{
+    refused::copy,
+    stores::{file_with, rows},
+};
 
 /// What no caller can bring about at will: every state of a notification, with every column, and its neighbours.
 const RARE: &str = "
@@ -46,13 +49,9 @@ const KEY: (&str, &str) = ("idempotency-key", "the form's own key");
 async fn talk(server: &TestServer) -> Vec<String> {
     let mut references = Vec::new();
     for n in 0..4 {
-        let mut form = ticket();
-        form["subject"] = json!(format!("Fläschchen {n}"));
-        let keyed = [KEY];
-        let headers: &[(&str, &str)] = if n == 0 { &keyed } else { &[] };
-        let reply = server.post("/api/ticket", headers, &form).await;
-        assert_eq!(reply.status, 201);
-        references.push(reply.json()["ticketRef"].as_str().unwrap().to_owned());
+        let form = ticket_with(&json!({ "subject": format!("Fläschchen {n}") }));
+        let keyed: &[_] = if n == 0 { &[KEY] } else { &[] };
+        references.push(server.post("/api/ticket", keyed, &form).await.field("ticketRef"));
     }
     let answer = json!({ "ticketRef": references[0], "from": MANAGER, "message": "Seen 👀\nwe look", "externalId": "SM-1",
         "mediaUrl": "https://media.example/1" });
@@ -60,15 +59,8 @@ async fn talk(server: &TestServer) -> Vec<String> {
     let lost = json!({ "from": MANAGER, "message": "which one?", "externalId": "SM-lost" });
     assert_eq!(server.inbound(&lost).await.status, 400);
     let path = format!("/api/ticket/{}", references[1]);
-    let authorization = format!("Bearer {}", black_box::OPERATOR_TOKEN);
-    let headers = [
-        ("authorization", authorization.as_str()),
-        ("content-type", "application/json"),
-    ];
-    let change = json!({ "status": "resolved", "priority": "low" })
-        .to_string()
-        .into_bytes();
-    assert_eq!(server.send("PATCH", &path, &headers, Some(change)).await.status, 200);
+    let change = json!({ "status": "resolved", "priority": "low" });
+    assert_eq!(server.send_as_operator("PATCH", &path, &change).await.status, 200);
     references
 }
 
@@ -85,9 +77,9 @@ async fn every_row_arrives_unchanged_and_the_server_goes_on_with_it() {
     let server = TestServer::on(&file).notifying(&n8n).start().await;
     let references = talk(&server).await;
     server.wait_for_empty_outbox().await;
-    assert!(server.stop().await.success());
+    server.end().await;
     n8n.go_away().await;
-    execute(&file, RARE);
+    file.execute(RARE);
 
     // As the server tells it, without a webhook: nothing moves.
     let server = TestServer::on(&file).start().await;
@@ -101,8 +93,8 @@ async fn every_row_arrives_unchanged_and_the_server_goes_on_with_it() {
         found_before.push(found(&server, word).await);
     }
     assert_eq!(found_before[0].len(), 4);
-    assert!(server.stop().await.success());
-    let source = rows(&file, &postgres);
+    server.end().await;
+    let source = rows(&file);
     assert!(source.values().all(|rows| !rows.is_empty()), "{source:?}");
 
     for (from, to) in [(&file, &postgres), (&postgres, &back)] {
@@ -113,11 +105,11 @@ async fn every_row_arrives_unchanged_and_the_server_goes_on_with_it() {
         );
         assert!(!said.contains("postgres://"), "{said}");
     }
-    assert_eq!(rows(&file, &postgres), source, "the file is as it was");
-    execute(&file, HANDED_BACK);
-    let source = rows(&file, &postgres);
-    assert_eq!(rows(&postgres, &postgres), source);
-    assert_eq!(rows(&back, &postgres), source);
+    assert_eq!(rows(&file), source, "the file is as it was");
+    file.execute(HANDED_BACK);
+    let source = rows(&file);
+    assert_eq!(rows(&postgres), source);
+    assert_eq!(rows(&back), source);
 
     for store in [&postgres, &back] {
         let server = TestServer::on(store).start().await;
@@ -128,14 +120,13 @@ async fn every_row_arrives_unchanged_and_the_server_goes_on_with_it() {
             assert_eq!(found(&server, word).await, *before, "{word}");
         }
         goes_on(&server, store, &references).await;
-        assert!(server.stop().await.success());
+        server.end().await;
     }
 }
 
 async fn goes_on(server: &TestServer, store: &TempStore, references: &[String]) {
     // What was done once is not done again.
-    let mut form = ticket();
-    form["subject"] = json!("Fläschchen 0");
+    let form = ticket_with(&json!({ "subject": "Fläschchen 0" }));
     let again = server.post("/api/ticket", &[KEY], &form).await;
     assert_eq!((again.status, again.header("idempotent-replayed")), (201, "true"));
     assert_eq!(again.json()["ticketRef"], references[0].as_str());
@@ -145,43 +136,24 @@ async fn goes_on(server: &TestServer, store: &TempStore, references: &[String]) 
     let joins = json!({ "ticketRef": references[2], "from": MANAGER, "message": "x", "externalId": "SM-lost" });
     assert_eq!(server.inbound(&joins).await.status, 200);
     let newest = server.open().await;
-    assert_eq!(
-        ask(
-            store,
-            &format!("SELECT number FROM tickets WHERE reference = '{newest}'")
-        ),
-        "5"
-    );
+    let number = format!("SELECT number FROM tickets WHERE reference = '{newest}'");
+    assert_eq!(store.ask(&number), "5");
     assert_eq!(found(server, "which").await, [json!(references[2]).to_string()]);
-}
-
-/// Copies, which must succeed; returns what was said.
-async fn copy(from: &TempStore, to: &TempStore) -> String {
-    let arguments = ["copy", "--from", &from.url(), "--to", &to.url()];
-    let (status, out, err) = TestServer::on(from).run(&arguments).await;
-    assert!(status.success(), "{out}{err}");
-    format!("{out}{err}")
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_empty_file_and_many_rows_go_too() {
     let postgres = TempStore::new(Engine::Postgres).await;
     for tickets in [0, 2_500] {
-        // Only the rows of the second are there then, so an empty copy leaves an empty target.
-        let file = if tickets == 0 {
-            let file = file_with(1).await;
-            execute(
-                &file,
-                "DELETE FROM notifications; DELETE FROM messages; DELETE FROM tickets",
-            );
-            file
-        } else {
-            file_with(tickets).await
-        };
+        // The empty one comes first, so that its copy leaves an empty target for the other.
+        let file = file_with(tickets.max(1)).await;
+        if tickets == 0 {
+            file.execute("DELETE FROM notifications; DELETE FROM messages; DELETE FROM tickets");
+        }
         copy(&file, &postgres).await;
-        assert_eq!(rows(&postgres, &postgres), rows(&file, &postgres));
+        assert_eq!(rows(&postgres), rows(&file));
     }
-    assert_eq!(ask(&postgres, "SELECT count(*) FROM ticket_search"), "2500");
+    assert_eq!(postgres.ask("SELECT count(*) FROM ticket_search"), "2500");
 }
 
 /// A broken configuration of the server is no reason not to copy.
@@ -193,10 +165,8 @@ async fn no_other_configuration_is_read() {
         .set("PORT", "none")
         .set("DATABASE_URL", "mysql://x");
     // Relative to the working folder, as in DATABASE_URL.
-    let (status, out, err) = broken
-        .run(&["copy", "--from", "sqlite://data/tickets.db", "--to", &postgres.url()])
-        .await;
-    assert!(status.success(), "{out}{err}");
+    let arguments = ["copy", "--from", "sqlite://data/tickets.db", "--to", &postgres.url()];
+    let err = broken.succeed(&arguments).await.err;
     // Not a terminal: plain lines.
     assert!(err.contains("making it searchable") && !err.contains('\u{1b}'), "{err}");
 }

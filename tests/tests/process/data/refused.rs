@@ -1,20 +1,32 @@
 //! When nothing is copied, and what is said then.
 
+use std::fs;
+
 use black_box::{Engine, Signal, TempStore, TestServer};
 
-use crate::stores::{ask, execute, file_with, interrupted, is_empty, rows};
+use super::stores::{file_with, interrupted, is_empty, rows};
 
 /// Copies, which must fail; returns what was said.
 async fn refused(file: &TempStore, from: &str, to: &str) -> String {
-    let (status, out, err) = TestServer::on(file).run(&["copy", "--from", from, "--to", to]).await;
-    assert_eq!(status.code(), Some(1), "{out}{err}");
+    let err = TestServer::on(file).fail(&["copy", "--from", from, "--to", to]).await;
     assert!(!err.contains("s3cret"), "{err}");
     err
 }
 
+/// Copies, which must succeed; returns what was said.
+pub(super) async fn copy(from: &TempStore, to: &TempStore) -> String {
+    let arguments = ["copy", "--from", &from.url(), "--to", &to.url()];
+    let ended = TestServer::on(from).succeed(&arguments).await;
+    ended.out + &ended.err
+}
+
+async fn file_and_postgres(tickets: u32) -> (TempStore, TempStore) {
+    (file_with(tickets).await, TempStore::new(Engine::Postgres).await)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_a_server_has_open_is_left_alone() {
-    let (file, postgres) = (file_with(1).await, TempStore::new(Engine::Postgres).await);
+    let (file, postgres) = file_and_postgres(1).await;
     let server = TestServer::on(&file).start().await;
     let err = refused(&file, &file.url(), &postgres.url()).await;
     assert!(err.contains("stop the server first"), "{err}");
@@ -23,29 +35,23 @@ async fn a_file_that_a_server_has_open_is_left_alone() {
     server.open().await;
     server.kill().await;
     // Nor does what a kill leaves beside the file keep anybody out.
-    let (status, out, err) = TestServer::on(&file)
-        .run(&["copy", "--from", &file.url(), "--to", &postgres.url()])
-        .await;
-    assert!(status.success(), "{out}{err}");
-    assert_eq!(ask(&postgres, "SELECT count(*) FROM tickets"), "2");
+    copy(&file, &postgres).await;
+    assert_eq!(postgres.ask("SELECT count(*) FROM tickets"), "2");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_target_that_has_something_is_left_alone() {
-    let (file, postgres) = (file_with(1).await, TempStore::new(Engine::Postgres).await);
-    execute(
-        &postgres,
-        "INSERT INTO receipts (external_id, status, at) VALUES ('SM-1', 'read', now())",
-    );
-    let before = rows(&postgres, &postgres);
+    let (file, postgres) = file_and_postgres(1).await;
+    postgres.execute("INSERT INTO receipts (external_id, status, at) VALUES ('SM-1', 'read', now())");
+    let before = rows(&postgres);
     let err = refused(&file, &file.url(), &postgres.url()).await;
     assert!(err.contains("not empty") && err.contains("1 rows in receipts"), "{err}");
-    assert_eq!(rows(&postgres, &postgres), before);
+    assert_eq!(rows(&postgres), before);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_corrupt_row_is_named_and_nothing_is_copied() {
-    let (file, postgres) = (file_with(3).await, TempStore::new(Engine::Postgres).await);
+    let (file, postgres) = file_and_postgres(3).await;
     for (spoil, mend, named, said) in [
         (
             "UPDATE tickets SET customer_phone = 'call me' WHERE number = 2",
@@ -78,35 +84,27 @@ async fn a_corrupt_row_is_named_and_nothing_is_copied() {
             "bigint",
         ),
     ] {
-        execute(&file, &format!("PRAGMA foreign_keys = OFF; {spoil}"));
+        file.execute(&format!("PRAGMA foreign_keys = OFF; {spoil}"));
         let err = refused(&file, &file.url(), &postgres.url()).await;
-        assert!(err.contains(named) && err.contains(said), "{spoil}: {err}");
-        assert!(
-            err.contains("nothing was copied") && err.contains("run the same command again"),
-            "{err}"
-        );
+        for part in [named, said, "nothing was copied", "run the same command again"] {
+            assert!(err.contains(part), "{spoil}: {err}");
+        }
         assert!(!err.contains("call me"), "{err}");
         assert!(is_empty(&postgres), "{spoil}");
-        execute(&file, mend);
+        file.execute(mend);
     }
-    let (status, out, err) = TestServer::on(&file)
-        .run(&["copy", "--from", &file.url(), "--to", &postgres.url()])
-        .await;
-    assert!(status.success(), "{out}{err}");
+    copy(&file, &postgres).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_can_not_be_used_is_said() {
-    let (file, postgres) = (file_with(1).await, TempStore::new(Engine::Postgres).await);
+    let (file, postgres) = file_and_postgres(1).await;
     let old = TempStore::new(Engine::Sqlite).await;
-    std::fs::create_dir(old.folder().join("data")).unwrap();
-    std::fs::write(old.file(), "").unwrap();
-    std::fs::write(
-        old.folder().join("data/noise.db"),
-        "not a database, but long enough to look at",
-    )
-    .unwrap();
-    let noise = format!("sqlite://{}", old.folder().join("data/noise.db").display());
+    let noise = old.folder().join("data/noise.db");
+    fs::create_dir(old.folder().join("data")).unwrap();
+    fs::write(old.file(), "").unwrap();
+    fs::write(&noise, "not a database, but long enough to look at").unwrap();
+    let noise = format!("sqlite://{}", noise.display());
     let missing = format!("sqlite://{}", old.folder().join("none.db").display());
     let away = "postgres://bob:s3cret@127.0.0.1:1/desk";
     let (from, to) = (file.url(), postgres.url());
@@ -129,13 +127,12 @@ async fn what_can_not_be_used_is_said() {
 
 /// Killed midway, or interrupted: the target is empty, and the same command goes through.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_interrupted_copy_leaves_nothing_and_begins_anew() {
-    let (file, postgres) = (file_with(3_000).await, TempStore::new(Engine::Postgres).await);
+async fn an_interrupted_copy_leaves_nothing_and_can_be_repeated() {
+    let (file, postgres) = file_and_postgres(3_000).await;
     let (from, to) = (file.url(), postgres.url());
     let arguments = ["copy", "--from", from.as_str(), "--to", to.as_str()];
-    let server = TestServer::on(&file);
     for (phase, by) in [("writing", Signal::KILL), ("verifying", Signal::INT)] {
-        let (code, said) = interrupted(&server, &arguments, phase, by).await;
+        let (code, said) = interrupted(&TestServer::on(&file), &arguments, phase, by).await;
         if by == Signal::INT {
             assert_eq!(code, Some(130), "{said}");
             assert!(
@@ -146,42 +143,31 @@ async fn an_interrupted_copy_leaves_nothing_and_begins_anew() {
         // Waits for the locks of what is being undone.
         assert!(is_empty(&postgres), "{phase}");
     }
-    let (status, out, err) = server.run(&arguments).await;
-    assert!(status.success(), "{out}{err}");
-    assert_eq!(rows(&postgres, &postgres), rows(&file, &postgres));
+    copy(&file, &postgres).await;
+    assert_eq!(rows(&postgres), rows(&file));
 }
 
 /// A server on Postgres keeps a copy out too.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_a_server_uses_is_left_alone() {
-    let (postgres, file) = (
-        TempStore::new(Engine::Postgres).await,
-        TempStore::new(Engine::Sqlite).await,
-    );
+    let postgres = TempStore::new(Engine::Postgres).await;
+    let file = TempStore::new(Engine::Sqlite).await;
     let server = TestServer::on(&postgres).start().await;
     server.open().await;
     let err = refused(&file, &postgres.url(), &file.url()).await;
     assert!(err.contains("stop the server first"), "{err}");
     server.open().await;
-    assert!(server.stop().await.success());
-    let arguments = ["copy", "--from", &postgres.url(), "--to", &file.url()];
-    let (status, out, err) = TestServer::on(&file).run(&arguments).await;
-    assert!(status.success(), "{out}{err}");
-    assert_eq!(ask(&file, "SELECT count(*) FROM tickets"), "2");
+    server.end().await;
+    copy(&postgres, &file).await;
+    assert_eq!(file.ask("SELECT count(*) FROM tickets"), "2");
 }
 
 /// The triggers that a copy does without stand again.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_schema_is_the_same_afterwards() {
-    let (file, postgres, other) = (
-        file_with(10).await,
-        TempStore::new(Engine::Postgres).await,
-        TempStore::new(Engine::Postgres).await,
-    );
-    let (status, out, err) = TestServer::on(&file)
-        .run(&["copy", "--from", &file.url(), "--to", &postgres.url()])
-        .await;
-    assert!(status.success(), "{out}{err}");
+    let (file, postgres) = file_and_postgres(10).await;
+    let other = TempStore::new(Engine::Postgres).await;
+    copy(&file, &postgres).await;
     for parts in [
         "SELECT string_agg(indexdef, chr(10) ORDER BY indexdef) FROM pg_indexes WHERE schemaname = 'public'",
         "SELECT string_agg(conrelid::regclass || ' ' || conname || ' ' || convalidated || ' ' || pg_get_constraintdef(oid), \
@@ -192,8 +178,8 @@ async fn the_schema_is_the_same_afterwards() {
             || coalesce(column_default, '') || is_identity || coalesce(identity_generation, ''), chr(10) \
             ORDER BY table_name, ordinal_position) FROM information_schema.columns WHERE table_schema = 'public'",
     ] {
-        let after = ask(&postgres, parts);
+        let after = postgres.ask(parts);
         assert!(after.lines().count() > 0, "{after}");
-        assert_eq!(after, ask(&other, parts));
+        assert_eq!(after, other.ask(parts));
     }
 }

@@ -1,21 +1,19 @@
-//! The tree under test: its files, its manifests as cargo reads them, and the variables that the server reads.
+//! The source tree checked against itself: its layers, its documents, and the files of its deployment.
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-use std::{collections::BTreeSet, path::Path, process::Command};
+mod deploy_files;
+mod documents;
+mod layering;
+mod n8n_workflow_code;
+mod n8n_workflows;
 
+use std::{collections::BTreeSet, process::Command};
+
+use black_box::{read, root};
 use serde_json::Value;
 
-/// The root of the tree.
-pub(crate) fn root() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
-}
-
-/// The text of a file of the tree.
-pub(crate) fn read(path: &str) -> String {
-    std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
-}
-
 /// What `cargo metadata` with these arguments says of the workspace.
-pub(crate) fn metadata(arguments: &[&str]) -> Value {
+fn metadata(arguments: &[&str]) -> Value {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version=1", "--locked"])
         .args(arguments)
@@ -28,23 +26,23 @@ pub(crate) fn metadata(arguments: &[&str]) -> Value {
 
 /// One crate of the workspace.
 #[derive(Debug)]
-pub(crate) struct Member {
-    pub name: String,
-    pub dependencies: Vec<Dependency>,
+struct Member {
+    name: String,
+    dependencies: Vec<Dependency>,
 }
 
 /// One line under `[dependencies]`, `[build-dependencies]` or `[dev-dependencies]`.
 #[derive(Debug)]
-pub(crate) struct Dependency {
-    pub name: String,
+struct Dependency {
+    name: String,
     /// Whether it is needed for tests only.
-    pub is_dev: bool,
+    is_dev: bool,
     /// Whether it is a crate of the workspace.
-    pub is_member: bool,
+    is_member: bool,
 }
 
 /// The crates of the workspace, from what `cargo metadata --no-deps` says.
-pub(crate) fn members(metadata: &Value) -> Vec<Member> {
+fn members(metadata: &Value) -> Vec<Member> {
     let texts = |value: &Value| value.as_str().unwrap().to_owned();
     let dependency = |value: &Value| Dependency {
         name: texts(&value["name"]),
@@ -67,7 +65,7 @@ pub(crate) fn members(metadata: &Value) -> Vec<Member> {
 const SET_BY_RAILWAY: [&str; 2] = ["RAILWAY_ENVIRONMENT", "RAILWAY_VOLUME_MOUNT_PATH"];
 
 /// Whether this could be the name of a variable.
-pub(crate) fn is_variable(text: &str) -> bool {
+fn is_variable(text: &str) -> bool {
     text.len() > 3
         && text
             .bytes()
@@ -75,7 +73,7 @@ pub(crate) fn is_variable(text: &str) -> bool {
 }
 
 /// The variables that can be set, by the names that stand in the server's source.
-pub(crate) fn server_variables() -> BTreeSet<String> {
+fn server_variables() -> BTreeSet<String> {
     let mut variables = BTreeSet::new();
     for file in ["mod.rs", "limits.rs", "parts.rs", "variables.rs"] {
         let source = read(&format!("crates/server/src/config/{file}"));
