@@ -4,12 +4,12 @@
 
 mod client_address;
 mod keys;
-mod live;
 mod permits;
 mod rate;
 mod rate_limits;
 mod seen;
 mod store_failure;
+mod subscriptions;
 mod visitor;
 
 use std::{
@@ -27,13 +27,13 @@ use ticket_domain::{AccessLevel, Actor, TicketId};
 use crate::Settings;
 pub use keys::OperatorToken;
 pub(crate) use keys::bearer;
-pub(crate) use live::{Subscription, TicketSubscriptions};
 pub use permits::StreamLimits;
 pub(crate) use permits::{ConnectionPermit, StreamPermit, TooManyConnections};
 pub use rate::{NotARate, Rate, Rates};
 pub use rate_limits::{Kind, TooMany};
 pub use seen::{InvalidEventId, LastEventId, state_of_tag, state_tag};
 pub(crate) use store_failure::log_store_failure;
+pub(crate) use subscriptions::{Subscription, TicketSubscriptions};
 pub(crate) use visitor::{VisitError, Visitor};
 
 #[cfg(fuzzing)]

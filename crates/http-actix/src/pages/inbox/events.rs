@@ -55,7 +55,7 @@ pub(super) async fn stream(
         }
     };
     let listener = Listener {
-        news: subscriptions.any(),
+        news: subscriptions.events(),
         is_closed: subscriptions.is_closed(),
         end: Instant::now() + operator.session.left(operator.now),
         heartbeat: HEARTBEAT,
