@@ -112,17 +112,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_word_is_read_as_it_is_written() {
+    fn each_message_is_read_as_it_is_written() {
         let reference = "T-20250115-1234".parse().unwrap();
-        for done in FlashMessage::all(Some(reference), Some(7)) {
-            let address = done.written_to(Query::default()).after("");
+        for flash in FlashMessage::all(Some(reference), Some(7)) {
+            let address = flash.written_to(Query::default()).after("");
             let query = FormData::parse(&address.as_bytes()[1..]);
-            assert_eq!(FlashMessage::of(&query), Some(done), "{address}");
+            assert_eq!(FlashMessage::of(&query), Some(flash), "{address}");
         }
     }
 
     #[test]
-    fn other_words_say_nothing() {
+    fn unknown_words_are_ignored() {
         for query in ["", "done=hello", "done=attached&ticket=<b>", "done=queued-all&count=-1"] {
             assert_eq!(FlashMessage::of(&FormData::parse(query.as_bytes())), None, "{query}");
         }
