@@ -44,12 +44,12 @@ test: ## every test, on SQLite and on a throw-away Postgres; SERVER_BINARY=… t
 bench: ## how fast it is, beside pgbench on the same server; writes docs/performance.md (15 minutes)
 	cargo build --release $(LOCKED) -p server
 	oha=$$(scripts/load-generator) && OHA=$$oha SERVER_BINARY=$(RELEASE) scripts/with-postgres --durable \
-		cargo bench $(LOCKED) -p black-box --bench load
-	SERVER_BINARY=$(RELEASE) scripts/with-postgres cargo bench $(LOCKED) -p black-box --bench live
+		cargo bench $(LOCKED) -p black-box --features bench --bench load
+	SERVER_BINARY=$(RELEASE) scripts/with-postgres cargo bench $(LOCKED) -p black-box --features bench --bench live
 
 bench-growth: ## creation, reading, replies, claims with 5,000,000 tickets beside 10,000 (a quarter of an hour, 15 GB; BENCH_TICKETS=…)
 	cargo build --release $(LOCKED) -p server
-	SERVER_BINARY=$(RELEASE) scripts/with-postgres --durable cargo bench $(LOCKED) -p black-box --bench growth
+	SERVER_BINARY=$(RELEASE) scripts/with-postgres --durable cargo bench $(LOCKED) -p black-box --features bench --bench growth
 
 profile: ## where the server's time goes while tickets are opened: a flame graph for each store, in target/profile/profiling
 	RUSTFLAGS="-C force-frame-pointers=yes" CFLAGS="-fno-omit-frame-pointer" \
@@ -59,11 +59,11 @@ profile: ## where the server's time goes while tickets are opened: a flame graph
 
 bench-copy: ## how many tickets a second go from SQLite to Postgres; writes docs/performance.md (200,000; 2 GB)
 	cargo build --release $(LOCKED) -p server
-	SERVER_BINARY=$(RELEASE) scripts/with-postgres --durable cargo bench $(LOCKED) -p black-box --bench copy
+	SERVER_BINARY=$(RELEASE) scripts/with-postgres --durable cargo bench $(LOCKED) -p black-box --features bench --bench copy
 
 bench-lists: ## the inbox's list and search with a million tickets beside ten thousand (a quarter of an hour, 6 GB of disk)
 	cargo build --release $(LOCKED) -p server
-	SERVER_BINARY=$(RELEASE) scripts/with-postgres cargo bench $(LOCKED) -p black-box --bench lists
+	SERVER_BINARY=$(RELEASE) scripts/with-postgres cargo bench $(LOCKED) -p black-box --features bench --bench growth -- lists
 
 e2e: ## the pages in a real browser, on both stores (Chromium and axe-core are fetched where they are missing)
 	cargo build $(LOCKED) -p server
@@ -93,8 +93,8 @@ check: ## format, lints, documentation, licences, layering, scripts
 	@scripts/needs lints tests
 	cargo fmt --all --check
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
-	cargo clippy --workspace --all-targets --features black-box/n8n-e2e,black-box/browser-e2e,black-box/chaos $(LOCKED) -- -D warnings
+	cargo clippy --workspace --all-targets --features black-box/bench,black-box/n8n-e2e,black-box/browser-e2e,black-box/chaos $(LOCKED) -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps $(LOCKED)
 	scripts/check-dependencies
-	cargo test $(LOCKED) -p black-box --test layering --test documents --test deploy_files --test n8n_workflows --test n8n_workflow_code
+	cargo test $(LOCKED) -p black-box --test tree
 	scripts/check-scripts

@@ -11,9 +11,8 @@ use reqwest::Method;
 use serde_json::Value;
 
 use crate::{
-    clients::Clients,
-    expected::{Expected, form_of, message_of},
-    outcome::Counts,
+    clients::{Clients, Expected, form_of, message_of},
+    report::Counts,
 };
 
 /// How often n8n may receive the same notification.
@@ -57,16 +56,16 @@ const BLUR: Duration = Duration::from_millis(100);
 /// Counts, and lists everything else that is wrong.
 pub(crate) async fn audit(clients: &Clients, n8n: &FakeN8n, repeats: &Repeats) -> (Counts, Vec<String>) {
     let threads = threads(clients).await;
-    let kept = kept(clients).await;
+    let unmatched = unmatched(clients).await;
     let expected = clients.expected();
     let mut audit = Audit {
         counts: Counts {
-            acknowledged: expected.forms.len() + expected.messages.len() + expected.kept.len(),
+            acknowledged: expected.forms.len() + expected.messages.len() + expected.unmatched.len(),
             ..Counts::default()
         },
         faults: Vec::new(),
     };
-    audit.store(&expected, &threads, &kept);
+    audit.store(&expected, &threads, &unmatched);
     audit.told(&threads, &n8n.received(), repeats);
     (audit.counts, audit.faults)
 }
@@ -87,7 +86,7 @@ async fn threads(clients: &Clients) -> Threads {
     }
     let read = stream::iter(references).map(async |reference| {
         let path = format!("/api/ticket/{reference}");
-        let answer = clients.ask(Method::GET, &path, &[], None).await;
+        let answer = clients.get(&path).await;
         (reference, answer)
     });
     let mut threads = Threads::new();
@@ -107,7 +106,7 @@ async fn threads(clients: &Clients) -> Threads {
 }
 
 /// The numbers of the unmatched messages, each as often as it is stored.
-async fn kept(clients: &Clients) -> Vec<u32> {
+async fn unmatched(clients: &Clients) -> Vec<u32> {
     let messages = pages(clients, "/api/unmatched", "messages").await;
     let numbers = messages
         .iter()
@@ -147,7 +146,7 @@ impl Audit {
     }
 
     /// Compares what clients know with the store.
-    fn store(&mut self, expected: &Expected, threads: &Threads, kept: &[u32]) {
+    fn store(&mut self, expected: &Expected, threads: &Threads, unmatched: &[u32]) {
         let mut forms: HashMap<u32, Vec<&str>> = HashMap::new();
         let mut messages: HashMap<u32, u32> = HashMap::new();
         for (reference, said) in threads {
@@ -186,12 +185,16 @@ impl Audit {
             self.counts.lost += 1;
             self.fault(format!("message {message}, acknowledged, is in no thread"));
         }
-        for message in kept {
+        for message in unmatched {
             *messages.entry(*message).or_default() += 1;
         }
-        for message in expected.kept.iter().filter(|message| !messages.contains_key(message)) {
+        for message in expected
+            .unmatched
+            .iter()
+            .filter(|message| !messages.contains_key(message))
+        {
             self.counts.lost += 1;
-            self.fault(format!("message {message}, kept aside, is nowhere"));
+            self.fault(format!("message {message}, stored as unmatched, is nowhere"));
         }
         for (form, found) in forms.iter().filter(|(_, found)| found.len() > 1) {
             self.counts.doubled += found.len() - 1;

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use black_box::{Engine, Reaction};
+use black_box::{Engine, Reaction, until};
 use futures_util::{StreamExt, stream};
 use reqwest::Method;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
-use crate::{fixture::Fixture, outcome::Outcome, shifted_clock::ShiftedClockServer};
+use crate::{fixture::Fixture, report::Outcome, shifted_clock::ShiftedClockServer};
 
 /// How far the clock jumps.
 const JUMP: Duration = Duration::from_hours(1);
@@ -67,8 +67,7 @@ pub(crate) async fn jumps(engine: Engine, times: u32) -> Outcome {
     }
     load.end().await;
     fixture.drains().await;
-    fixture.look_at_memory();
-    let outcome = fixture.counted().await;
+    let outcome = fixture.audited().await;
     server.stop().await;
     outcome
 }
@@ -104,8 +103,7 @@ pub(crate) async fn outage(engine: Engine) -> Outcome {
         "       on {engine:?}, {GIVEN_UP} were given up and sent again in {:.0?}",
         begun.elapsed()
     );
-    fixture.look_at_memory();
-    let outcome = fixture.counted().await;
+    let outcome = fixture.audited().await;
     server.stop().await;
     outcome
 }
@@ -123,12 +121,8 @@ async fn is_given_up(fixture: &mut Fixture, server: &mut ShiftedClockServer) {
     }
     fail(fixture, failures).await;
     let dead = ["notifications{state=\"dead\"}"];
-    let all_dead = timeout(PATIENCE, async {
-        while fixture.clients.metric(&dead).await != Some(f64::from(GIVEN_UP)) {
-            sleep(Duration::from_millis(100)).await;
-        }
-    });
-    if all_dead.await.is_err() {
+    let are_dead = async || (fixture.clients.metric(&dead).await == Some(f64::from(GIVEN_UP))).then_some(());
+    if until(PATIENCE, are_dead).await.is_none() {
         fixture.fault(format!("after {failures} failures not all are given up"));
     }
     fixture.n8n.come_back();
@@ -154,18 +148,13 @@ async fn comes(fixture: &mut Fixture, tickets: u32) -> u32 {
 
 /// Waits until every waiting notification has failed this often.
 async fn fail(fixture: &mut Fixture, failures: u16) {
-    let failed = timeout(PATIENCE, async {
-        loop {
-            let listed = fixture.clients.operate(Method::GET, "/api/notifications").await;
-            let listed = listed["notifications"].as_array().cloned().unwrap_or_default();
-            let is_so_far = |one: &serde_json::Value| one["failures"] == failures;
-            if listed.len() == GIVEN_UP as usize && listed.iter().all(is_so_far) {
-                return;
-            }
-            sleep(Duration::from_millis(100)).await;
-        }
-    });
-    if failed.await.is_err() {
+    let has_failed = async || {
+        let listed = fixture.clients.operate(Method::GET, "/api/notifications").await;
+        let listed = listed["notifications"].as_array()?;
+        let is_so_far = |one: &serde_json::Value| one["failures"] == failures;
+        (listed.len() == GIVEN_UP as usize && listed.iter().all(is_so_far)).then_some(())
+    };
+    if until(PATIENCE, has_failed).await.is_none() {
         fixture.fault(format!("not everything was tried {failures} times"));
     }
 }
@@ -173,12 +162,8 @@ async fn fail(fixture: &mut Fixture, failures: u16) {
 /// Waits for this number of failed attempts in all.
 async fn tries(fixture: &mut Fixture, wanted: u32) {
     let names = ["notification_tries_total{outcome=\"retry\"}"];
-    let tried = timeout(Duration::from_mins(2), async {
-        while fixture.clients.metric(&names).await < Some(f64::from(wanted)) {
-            sleep(Duration::from_millis(100)).await;
-        }
-    });
-    if tried.await.is_err() {
+    let are_tried = async || (fixture.clients.metric(&names).await >= Some(f64::from(wanted))).then_some(());
+    if until(Duration::from_mins(2), are_tried).await.is_none() {
         let came = fixture.clients.metric(&names).await;
         fixture.fault(format!("{came:?} of {wanted} tries came"));
     }

@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     io::Write,
-    path::{Path, PathBuf},
+    path::Path,
     process::Command,
     time::{Duration, Instant},
 };
@@ -12,7 +12,7 @@ use black_box::{Engine, TempStore};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
-use crate::{cluster::Cluster, fixture::Fixture, outcome::Outcome};
+use crate::{cluster::Cluster, fixture::Fixture, report::Outcome};
 
 /// How long it is full.
 const LASTS: Duration = Duration::from_secs(5);
@@ -20,7 +20,7 @@ const LASTS: Duration = Duration::from_secs(5);
 /// The store's disk fills up under load, and gets room again.
 pub(crate) async fn fills_up(engine: Engine, times: u32) -> Outcome {
     let small = Disk::new(128);
-    let mut fixture = Fixture::on(TempStore::within(small.folder(), Engine::Sqlite).await);
+    let fixture = Fixture::on(TempStore::within(small.folder(), Engine::Sqlite).await);
     let mut cluster = match engine {
         Engine::Sqlite => None,
         Engine::Postgres => Some(Cluster::start_within(small.folder()).await),
@@ -29,34 +29,29 @@ pub(crate) async fn fills_up(engine: Engine, times: u32) -> Outcome {
     if let Some(cluster) = &cluster {
         options = options.set("DATABASE_URL", &cluster.url());
     }
-    let server = fixture.start_with(&options).await;
-    let load = fixture.load(10, 5);
-    fixture.warm_up(&[server.pid()]).await;
-    for _ in 0..times {
-        fixture.broken();
-        let filler = small.fill();
-        let until = Instant::now() + LASTS;
-        while Instant::now() < until {
-            // Take what was freed.
-            fill(&filler);
-            sleep(Duration::from_millis(100)).await;
+    let fills = async |fixture: &mut Fixture| {
+        for _ in 0..times {
+            fixture.broken();
+            let filler = small.folder().join("filler");
+            let end = Instant::now() + LASTS;
+            while Instant::now() < end {
+                // Take what was freed.
+                fill(&filler);
+                sleep(Duration::from_millis(100)).await;
+            }
+            fs::remove_file(filler).expect("room");
+            if let Some(cluster) = &mut cluster
+                && !cluster.is_running()
+            {
+                // Postgres ends without room for its log, and somebody has to start it.
+                cluster.start().await;
+            }
+            fixture.recovers(Instant::now()).await;
+            sleep(Duration::from_millis(500)).await;
         }
-        fs::remove_file(filler).expect("room");
-        if let Some(cluster) = &mut cluster
-            && !cluster.is_running()
-        {
-            // Postgres ends without room for its log, and somebody has to start it.
-            cluster.start().await;
-        }
-        fixture.recovers(Instant::now()).await;
-        sleep(Duration::from_millis(500)).await;
-    }
-    load.end().await;
-    fixture.drains().await;
-    fixture.was_felt();
-    fixture.look_at_memory();
-    let outcome = fixture.counted().await;
-    server.stop().await;
+        fixture.was_felt();
+    };
+    let outcome = fixture.under_load(&options, None, fills).await;
     if let Some(cluster) = cluster {
         cluster.stop().await;
     }
@@ -85,13 +80,6 @@ impl Disk {
 
     fn folder(&self) -> &Path {
         self.folder.path()
-    }
-
-    /// Takes all space; returns the file that did.
-    fn fill(&self) -> PathBuf {
-        let filler = self.folder().join("filler");
-        fill(&filler);
-        filler
     }
 }
 

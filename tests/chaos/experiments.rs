@@ -5,14 +5,14 @@ use std::{pin::Pin, time::Duration};
 use black_box::Engine;
 
 use crate::{
-    clock, disk, kill,
+    clock, database, disk, kill,
     n8n::{self, Fault},
-    outcome::Outcome,
-    postgres, replicas, sqlite,
+    replicas,
+    report::Outcome,
 };
 
 /// A running experiment.
-type Running = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+type Running = Pin<Box<dyn Future<Output = Outcome>>>;
 
 /// Something that is broken on purpose.
 pub(crate) struct Experiment {
@@ -68,20 +68,20 @@ pub(crate) const ALL: &[&[Experiment]] = &[
         "replicas-four", "four replicas tell of 1,000 tickets", POSTGRES, |engine| replicas::deliver_each_once(engine, 4);
     ],
     group![
-        "postgres-restart", "Postgres is restarted with `-m immediate`", POSTGRES, |_| postgres::restarts(10);
+        "postgres-restart", "Postgres is restarted with `-m immediate`", POSTGRES, |_| database::restarts(10);
         ci "sqlite-locked", "another process locks the file for 1.5 s", SQLITE,
-            |_| sqlite::is_locked(Duration::from_millis(1_500), 3);
+            |_| database::is_locked(Duration::from_millis(1_500), 3);
     ],
     group![
-        "postgres-silent", "nothing comes through to Postgres for 30 s", POSTGRES, |_| postgres::is_silent(2);
+        "postgres-silent", "nothing comes through to Postgres for 30 s", POSTGRES, |_| database::is_silent(2);
         "postgres-locked-tickets", "the table `tickets` is locked for 20 s", POSTGRES,
-            |_| postgres::has_a_locked_table("tickets", 2);
+            |_| database::has_a_locked_table("tickets", 2);
         "postgres-locked-messages", "the table `messages` is locked for 20 s", POSTGRES,
-            |_| postgres::has_a_locked_table("messages", 2);
+            |_| database::has_a_locked_table("messages", 2);
         "postgres-locked-notifications", "the table `notifications` is locked for 20 s", POSTGRES,
-            |_| postgres::has_a_locked_table("notifications", 2);
+            |_| database::has_a_locked_table("notifications", 2);
         "sqlite-locked-long", "another process locks the file for 10 s", SQLITE,
-            |_| sqlite::is_locked(Duration::from_secs(10), 2);
+            |_| database::is_locked(Duration::from_secs(10), 2);
     ],
     group![
         "disk", "the disk is full for 5 s", BOTH, |engine| disk::fills_up(engine, 3);

@@ -6,22 +6,21 @@ use std::{
     time::{Duration, Instant},
 };
 
-use black_box::{Engine, FakeN8n, Reaction, ServerOptions, TempStore, TestServer, peak_kib, resident_kib};
+use black_box::{Engine, FakeN8n, Reaction, ServerOptions, TempStore, TestServer, peak_kib, resident_kib, until};
 use reqwest::Method;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use crate::{
     audit::{Repeats, audit},
-    clients::Clients,
-    load::Load,
-    outcome::{Memory, Outcome, RECOVER_WITHIN},
+    clients::{Clients, Load},
+    report::{Memory, Outcome, RECOVER_WITHIN},
 };
 
 /// Timeout of a recovery. The limit that passes is much lower.
-const PATIENCE: Duration = Duration::from_mins(1);
+const RECOVERY_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Timeout until the outbox is empty. The limit that passes is lower.
-const UNTIL_SETTLED: Duration = Duration::from_secs(75);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(75);
 
 /// An interrupted attempt is repeated within this time, since its lease has to end first. The same goes for a claim whose
 /// response was lost with the database.
@@ -35,6 +34,7 @@ pub(crate) struct Fixture {
     pub(crate) store: TempStore,
     pub(crate) n8n: Arc<FakeN8n>,
     pub(crate) clients: Arc<Clients>,
+    pub(crate) repeats: Option<Repeats>,
     outcome: Outcome,
     cuts: Vec<Instant>,
     mended: Option<Instant>,
@@ -55,6 +55,7 @@ impl Fixture {
             store,
             clients: Arc::new(Clients::new(n8n.clone())),
             n8n,
+            repeats: None,
             outcome: Outcome::default(),
             cuts: Vec::new(),
             mended: None,
@@ -79,6 +80,28 @@ impl Fixture {
         server
     }
 
+    /// Breaks something under a steady load on one server, then waits until everything is delivered within `limit`, by
+    /// default that of [`Self::drains`], and audits.
+    pub(crate) async fn under_load(
+        mut self,
+        options: &ServerOptions,
+        limit: Option<Duration>,
+        breaks: impl AsyncFnOnce(&mut Self),
+    ) -> Outcome {
+        let server = self.start_with(options).await;
+        let load = self.load(10, 5);
+        self.warm_up(&[server.pid()]).await;
+        breaks(&mut self).await;
+        load.end().await;
+        match limit {
+            None => self.drains().await,
+            Some(limit) => self.drains_within(limit).await,
+        }
+        let outcome = self.audited().await;
+        server.stop().await;
+        outcome
+    }
+
     /// Starts a load of forms and messages per second.
     pub(crate) fn load(&self, forms: u32, messages: u32) -> Load {
         Load::start(&self.clients, forms, messages)
@@ -87,22 +110,16 @@ impl Fixture {
     /// Lets servers work for a moment and measures their memory.
     pub(crate) async fn warm_up(&mut self, pids: &[u32]) {
         sleep(WARM_UP).await;
-        for pid in pids {
+        self.watched.extend_from_slice(pids);
+        let memory = pids.iter().map(|pid| {
             let warm = resident_kib(*pid);
-            self.watched.push(*pid);
-            self.outcome.memory.push(Memory {
+            Memory {
                 warm,
                 end: warm,
                 peak: warm,
-            });
-        }
-    }
-
-    /// Measures their memory again.
-    pub(crate) fn look_at_memory(&mut self) {
-        for (memory, pid) in self.outcome.memory.iter_mut().zip(&self.watched) {
-            (memory.end, memory.peak) = (resident_kib(*pid), peak_kib(*pid));
-        }
+            }
+        });
+        self.outcome.memory.extend(memory);
     }
 
     /// Notes that something is broken now.
@@ -133,20 +150,19 @@ impl Fixture {
     /// Measures the recovery since `since`: until a ticket is acknowledged, readable and sent to n8n.
     pub(crate) async fn recovers(&mut self, since: Instant) {
         self.mended = Some(since);
-        let (clients, n8n) = (&self.clients, &self.n8n);
-        let whole = timeout(PATIENCE, async {
-            let Some(reference) = clients.form().await else {
-                return;
-            };
+        let end = since + RECOVERY_TIMEOUT;
+        let left = || end.saturating_duration_since(Instant::now());
+        let opening = tokio::time::timeout(left(), self.clients.form()).await;
+        if let Ok(Some(reference)) = &opening {
             let path = format!("/api/ticket/{reference}");
-            while !matches!(clients.ask(Method::GET, &path, &[], None).await, Some((200, _))) {
-                sleep(Duration::from_millis(20)).await;
+            let is_whole = until(left(), async || {
+                let is_readable = matches!(self.clients.get(&path).await, Some((200, _)));
+                (is_readable && self.n8n.newest_about(reference).is_some()).then_some(())
+            });
+            if is_whole.await.is_none() {
+                self.fault("it did not recover");
             }
-            while n8n.newest(|received| received.ticket_ref() == reference).is_none() {
-                sleep(Duration::from_millis(20)).await;
-            }
-        });
-        if whole.await.is_err() {
+        } else if opening.is_err() {
             self.fault("it did not recover");
         }
         self.outcome.recovery = self.outcome.recovery.max(Some(since.elapsed()));
@@ -164,9 +180,10 @@ impl Fixture {
 
     /// The same within this limit after the recovery.
     pub(crate) async fn drains_within(&mut self, limit: Duration) {
-        if !self.clients.drained(UNTIL_SETTLED.max(limit)).await {
+        if !self.clients.drained(DRAIN_TIMEOUT.max(limit)).await {
             let why = self.clients.operate(Method::GET, "/api/notifications").await;
-            self.fault(format!("notifications still wait: {}", first(&why)));
+            let why: String = why.to_string().chars().take(600).collect();
+            self.fault(format!("notifications still wait: {why}"));
         }
         if let Some(mended) = self.mended {
             let drained = mended.elapsed();
@@ -181,23 +198,24 @@ impl Fixture {
         }
     }
 
-    /// Audits everything. An attempt may be repeated for each interruption.
-    pub(crate) async fn counted(self) -> Outcome {
-        let repeats = Repeats::OnceFor(self.cuts.clone());
-        self.counted_with(repeats).await
-    }
-
-    /// Audits everything with these allowed repeats.
-    pub(crate) async fn counted_with(mut self, repeats: Repeats) -> Outcome {
+    /// Measures the memory of servers that still run, and audits everything. Unless the experiment said otherwise, an
+    /// attempt may be repeated for each interruption.
+    pub(crate) async fn audited(mut self) -> Outcome {
+        for (memory, pid) in self.outcome.memory.iter_mut().zip(&self.watched) {
+            (memory.end, memory.peak) = (resident_kib(*pid), peak_kib(*pid));
+        }
+        let repeats = self.repeats.take().unwrap_or(Repeats::OnceFor(self.cuts));
         let (counts, faults) = audit(&self.clients, &self.n8n, &repeats).await;
         let expected = self.clients.expected();
-        self.outcome.counts = counts;
-        self.outcome.in_flight = expected.in_flight;
-        self.outcome.slowest = expected.slowest.clone();
-        self.outcome.faults.extend(faults);
-        self.outcome.faults.extend(expected.anomalies.iter().cloned());
-        drop(expected);
-        self.outcome
+        let mut outcome = Outcome {
+            counts,
+            in_flight: expected.in_flight,
+            slowest: expected.slowest.clone(),
+            ..self.outcome
+        };
+        outcome.faults.extend(faults);
+        outcome.faults.extend(expected.anomalies.iter().cloned());
+        outcome
     }
 
     /// Sends all clients to these servers, in turns.
@@ -205,9 +223,4 @@ impl Fixture {
         let addresses: Vec<SocketAddr> = servers.iter().map(|server| server.address()).collect();
         self.clients.go_to(&addresses);
     }
-}
-
-/// The beginning of an operator's response.
-fn first(told: &serde_json::Value) -> String {
-    told.to_string().chars().take(600).collect()
 }

@@ -1,11 +1,11 @@
-//! The server is killed.
+//! The server is killed, or asked to stop.
 
 use std::time::{Duration, Instant};
 
 use black_box::{Engine, Reaction};
 use tokio::time::sleep;
 
-use crate::{fixture::Fixture, outcome::Outcome};
+use crate::{fixture::Fixture, report::Outcome};
 
 /// `kill -9`, again and again, under ten forms and five messages a second.
 pub(crate) async fn under_load(engine: Engine, cuts: u32) -> Outcome {
@@ -22,7 +22,7 @@ pub(crate) async fn under_load(engine: Engine, cuts: u32) -> Outcome {
     }
     load.end().await;
     fixture.drains().await;
-    let outcome = fixture.counted().await;
+    let outcome = fixture.audited().await;
     server.stop().await;
     outcome
 }
@@ -45,7 +45,7 @@ pub(crate) async fn while_n8n_holds(engine: Engine) -> Outcome {
         fixture.recovers(killed).await;
         fixture.drains().await;
     }
-    let outcome = fixture.counted().await;
+    let outcome = fixture.audited().await;
     server.stop().await;
     outcome
 }
@@ -75,7 +75,7 @@ pub(crate) async fn asked_to_stop(engine: Engine, times: u32) -> Outcome {
     if begun.elapsed() > Duration::from_secs(20) {
         fixture.fault("leases were not handed back");
     }
-    let outcome = fixture.counted().await;
+    let outcome = fixture.audited().await;
     server.stop().await;
     outcome
 }

@@ -15,33 +15,29 @@ mod audit;
 mod clients;
 mod clock;
 mod cluster;
+mod database;
 mod disk;
-mod expected;
 mod experiments;
 mod faulty_proxy;
 mod fixture;
 mod kill;
-mod load;
 mod n8n;
-mod outcome;
-#[path = "../benches/measure/page.rs"]
-mod page;
-mod postgres;
 mod replicas;
 mod report;
 mod shifted_clock;
-mod sqlite;
 mod tampered;
 
-use std::{process::ExitCode, time::Instant};
+use std::{
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
 use black_box::Engine;
 use experiments::{ALL, Experiment};
-use outcome::Outcome;
-use report::Row;
+use report::{Outcome, Row};
 use tokio::{
     signal::unix::{SignalKind, signal},
-    task::JoinSet,
+    task::{JoinSet, LocalSet},
 };
 
 #[tokio::main]
@@ -51,9 +47,10 @@ async fn main() -> ExitCode {
     }
     rlimit::increase_nofile_limit(u64::MAX).expect("a limit of open files");
     let mut asked_to_end = signal(SignalKind::terminate()).expect("a handler");
+    let experiments = LocalSet::new();
     // Dropping either future ends its processes.
     tokio::select! {
-        code = run() => code,
+        code = experiments.run_until(run()) => code,
         _ = asked_to_end.recv() => ExitCode::FAILURE,
         _ = tokio::signal::ctrl_c() => ExitCode::FAILURE,
     }
@@ -98,16 +95,19 @@ async fn run_together<'a>(experiments: impl Iterator<Item = &'a Experiment>) -> 
         for engine in experiment.engines {
             let begun = Instant::now();
             let acting = (experiment.run)(*engine);
-            let handle = running.spawn(async move { (acting.await, begun.elapsed()) });
+            let handle = running.spawn_local(async move { (acting.await, begun.elapsed()) });
             places.push((experiment, *engine, handle.id()));
         }
     }
     let mut rows = Vec::new();
     while let Some(ended) = running.join_next_with_id().await {
-        let (id, outcome, time) = match ended {
-            Ok((id, (outcome, time))) => (id, outcome, Some(time)),
-            Err(error) => (error.id(), Outcome::broken_off(error.to_string()), None),
-        };
+        let (id, (outcome, time)) = ended.unwrap_or_else(|error| {
+            let outcome = Outcome {
+                faults: vec![error.to_string()],
+                ..Outcome::default()
+            };
+            (error.id(), (outcome, Duration::ZERO))
+        });
         let at = places.iter().position(|(_, _, place)| *place == id);
         let at = at.expect("a task of ours");
         let (experiment, engine, _) = places[at];

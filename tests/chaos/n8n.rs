@@ -13,7 +13,7 @@ use crate::{
     audit::Repeats,
     faulty_proxy::{FaultyProxy, ProxyMode},
     fixture::Fixture,
-    outcome::Outcome,
+    report::Outcome,
 };
 
 /// Longer than the three quick retries, which take 7 seconds, so that some notifications wait for a slow one.
@@ -103,9 +103,8 @@ pub(crate) async fn fails(engine: Engine, fault: Fault) -> Outcome {
     if elsewhere.count() > 0 {
         fixture.fault("a redirect was followed");
     }
-    fixture.look_at_memory();
-    let broken_off = breaks.into_iter().chain(mends).collect();
-    let outcome = fixture.counted_with(Repeats::AsTheyFail(broken_off)).await;
+    fixture.repeats = Some(Repeats::AsTheyFail(breaks.into_iter().chain(mends).collect()));
+    let outcome = fixture.audited().await;
     server.stop().await;
     outcome
 }

@@ -6,7 +6,7 @@ use black_box::{Engine, Reaction, Signal, TestServer, signal};
 use futures_util::{StreamExt, future::join_all, stream};
 use tokio::time::sleep;
 
-use crate::{fixture::Fixture, outcome::Outcome};
+use crate::{fixture::Fixture, report::Outcome};
 
 /// Tickets that all replicas open together.
 const TICKETS: usize = 1_000;
@@ -32,8 +32,7 @@ pub(crate) async fn deliver_each_once(engine: Engine, replicas: u32) -> Outcome 
     let forms = stream::iter(0..TICKETS).map(|_| fixture.clients.form());
     forms.buffer_unordered(32).for_each(async |_| ()).await;
     fixture.drains().await;
-    fixture.look_at_memory();
-    let outcome = fixture.counted().await;
+    let outcome = fixture.audited().await;
     for server in servers {
         server.stop().await;
     }
@@ -80,8 +79,7 @@ pub(crate) async fn one_stands_still(engine: Engine) -> Outcome {
     sleep(Duration::from_secs(3)).await;
     load.end().await;
     fixture.drains().await;
-    fixture.look_at_memory();
-    let outcome = fixture.counted().await;
+    let outcome = fixture.audited().await;
     sleeper.stop().await;
     other.stop().await;
     outcome

@@ -7,8 +7,6 @@ use std::{
 };
 
 use black_box::{Engine, FakeN8n, Reaction, http_client};
-use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
-use reqwest::Method;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -51,19 +49,14 @@ pub(crate) async fn is_noticed() {
     let [lost, doubled, misplaced, ..] = numbers[..] else {
         panic!("too few messages: {numbers:?}");
     };
-    let file = fixture.store.file();
-    let mut store = SqliteConnection::establish(file.to_str().expect("a path")).expect("a connection");
-    store
-        .batch_execute(&format!(
-            "PRAGMA busy_timeout = 5000;
-             DELETE FROM messages WHERE external_id = 'SM-chaos-{lost}';
+    fixture.store.execute(&format!(
+        "DELETE FROM messages WHERE external_id = 'SM-chaos-{lost}';
              INSERT INTO messages (id, ticket_id, seq, sender, channel, body, created_at)
                  SELECT randomblob(16), ticket_id, 1000, sender, channel, body, created_at
                  FROM messages WHERE external_id = 'SM-chaos-{doubled}';
              UPDATE messages SET seq = 1001, ticket_id = (SELECT id FROM tickets WHERE id <> messages.ticket_id LIMIT 1)
                  WHERE external_id = 'SM-chaos-{misplaced}'"
-        ))
-        .expect("SQL that runs");
+    ));
     // n8n accepted this one.
     let taken = fixture.n8n.received().remove(1);
     tell(&fixture, taken.id(), &taken.body).await;
@@ -103,7 +96,7 @@ async fn is_slow() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let clients = Clients::new(Arc::new(FakeN8n::start()));
         clients.go_to(&[listener.local_addr().expect("an address")]);
-        let asking = clients.ask(Method::GET, "/", &[], None);
+        let asking = clients.get("/");
         let answering = async {
             let (mut stream, _) = listener.accept().await.expect("a connection");
             stream.read_u8().await.expect("a request");

@@ -39,12 +39,14 @@ pub(crate) async fn open_a_ticket(browser: &Browser, backend: &Backend) -> (Stri
     browser.press("Send").await;
     browser.until_path("/ticket/T-").await;
     let path = browser.path().await;
-    let reference = path["/ticket/".len()..]
-        .split('?')
-        .next()
-        .expect("a reference")
-        .to_owned();
+    let reference = reference_in(&path);
     (reference, path)
+}
+
+/// The reference in the path of a ticket's page.
+pub(crate) fn reference_in(path: &str) -> String {
+    let rest = path.strip_prefix("/ticket/").expect("a ticket's page");
+    rest.split('?').next().expect("a reference").to_owned()
 }
 
 /// Signs in to the inbox.

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use black_box::{Engine, FakeN8n, Response, ServerOptions, TempStore, TestServer};
+use black_box::{Engine, FakeN8n, Response, ServerOptions, TempStore, TestServer, ticket_with};
 use serde_json::{Value, json};
 
 /// Everything but the browser.
@@ -65,16 +65,11 @@ impl Backend {
     /// Opens a ticket through the API; returns its reference and the path of its page, with the
     /// key.
     pub(crate) async fn ticket(&self, changes: Value) -> (String, String) {
-        let mut form = black_box::ticket();
-        for (field, value) in changes.as_object().expect("fields") {
-            form[field] = value.clone();
-        }
-        let reply = self.server.create(&form).await;
+        let reply = self.server.create(&ticket_with(&changes)).await;
         assert_eq!(reply.status, 201, "{reply:?}");
-        let opened = reply.json();
-        let url = opened["ticketUrl"].as_str().expect("an address");
+        let url = reply.field("ticketUrl");
         let path = url.strip_prefix(&self.base).expect("our own address").to_owned();
-        (opened["ticketRef"].as_str().expect("a reference").to_owned(), path)
+        (reply.field("ticketRef"), path)
     }
 
     /// The manager answers by WhatsApp.
@@ -85,50 +80,52 @@ impl Backend {
         reply
     }
 
-    /// Calls the API as an operator, without checking against `OpenAPI`, which other tests do.
-    pub(crate) async fn operator(&self, method: &str, path: &str, body: Option<Value>) -> Value {
-        let bearer = format!("Bearer {}", black_box::OPERATOR_TOKEN);
-        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
-        let body = body.map(|body| body.to_string().into_bytes());
-        let reply = self
+    /// An operator changes the status of a ticket.
+    pub(crate) async fn set_status(&self, reference: &str, status: &str) {
+        let path = format!("/api/ticket/{reference}");
+        let changed = self
             .server
-            .try_send(method, path, &headers, body)
+            .send_as_operator("PATCH", &path, &json!({ "status": status }))
+            .await;
+        assert_eq!(changed.status, 200, "{changed:?}");
+    }
+
+    /// Reads a ticket, also a private one.
+    async fn read(&self, reference: &str) -> Value {
+        self.server
+            .get_as_operator(&format!("/api/ticket/{reference}"))
             .await
-            .expect("an answer");
-        assert!(reply.status < 300, "{method} {path}: {reply:?}");
-        reply.json()
+            .json()
     }
 
     /// The status of a ticket.
     pub(crate) async fn status_of(&self, reference: &str) -> String {
-        let ticket = self.operator("GET", &format!("/api/ticket/{reference}"), None).await;
-        ticket["ticket"]["status"].as_str().expect("a status").to_owned()
+        self.read(reference).await["ticket"]["status"]
+            .as_str()
+            .expect("a status")
+            .to_owned()
     }
 
     /// The texts of a thread, oldest first.
     pub(crate) async fn thread(&self, reference: &str) -> Vec<String> {
-        let ticket = self.operator("GET", &format!("/api/ticket/{reference}"), None).await;
-        let messages = ticket["messages"].as_array().expect("messages");
-        let text = |message: &Value| {
-            message["body"]
-                .as_str()
-                .or(message["message"].as_str())
-                .expect("a text")
-                .to_owned()
-        };
-        messages.iter().map(text).collect()
+        let ticket = self.read(reference).await;
+        let messages = ticket["messages"].as_array().expect("messages").iter();
+        messages
+            .map(|message| message["body"].as_str().expect("a text").to_owned())
+            .collect()
     }
 
     /// How many tickets there are.
     pub(crate) async fn tickets(&self) -> usize {
-        let list = self.operator("GET", "/api/tickets?limit=100", None).await;
+        let list = self.server.get_as_operator("/api/tickets?limit=100").await.json();
         list["tickets"].as_array().expect("tickets").len()
     }
 
-    /// Stops it. The harness checks its log for private data.
+    /// Waits until every notification is delivered, and stops it. The harness checks its log for private data.
     pub(crate) async fn end(self: Arc<Self>) {
         let backend = Arc::into_inner(self).expect("the scenario is over");
-        assert!(backend.server.stop().await.success(), "the server ends well");
+        backend.server.wait_for_empty_outbox().await;
+        backend.server.end().await;
         drop(backend.store);
     }
 }

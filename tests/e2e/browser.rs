@@ -2,16 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
+use black_box::until;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use thirtyfour::{By, Key, TypingData, WebDriver, WebElement, error::WebDriverResult};
-use tokio::time::Instant;
 
 /// How long a page may take for anything that has no limit of its own. Long, for two busy cores; nothing waits for its end.
 const PATIENCE: Duration = Duration::from_secs(15);
-
-/// Between two looks.
-const BLINK: Duration = Duration::from_millis(20);
 
 /// Width and height of a phone's page, in CSS pixels.
 pub(crate) const PHONE: (u32, u32) = (390, 844);
@@ -123,20 +120,19 @@ impl Browser {
     }
 
     /// Looks again and again until a look finds something.
-    async fn until<T>(&self, what: &str, patience: Duration, look: impl AsyncFn() -> WebDriverResult<Option<T>>) -> T {
-        let end = Instant::now() + patience;
-        loop {
-            let last = look().await;
-            if let Ok(Some(found)) = last {
-                return found;
-            }
-            if Instant::now() >= end {
-                let why = last.err().map_or(String::new(), |error| format!(" ({error})"));
-                let text = self.text().await;
-                panic!("no {what} within {patience:?}{why}. The page says:\n{text}");
-            }
-            tokio::time::sleep(BLINK).await;
+    async fn until<T>(&self, what: &str, limit: Duration, look: impl AsyncFn() -> WebDriverResult<Option<T>>) -> T {
+        let mut error = None;
+        let looking = until(limit, async || {
+            look().await.unwrap_or_else(|failed| {
+                error = Some(failed);
+                None
+            })
+        });
+        if let Some(found) = looking.await {
+            return found;
         }
+        let text = self.text().await;
+        panic!("no {what} within {limit:?} ({error:?}). The page says:\n{text}");
     }
 
     /// The first element that a CSS selector finds, as soon as it is shown.
@@ -211,6 +207,21 @@ impl Browser {
         let field = self.field(name).await;
         field.clear().await.expect("an empty field");
         field.send_keys(text).await.expect("a text");
+    }
+
+    /// Marks the page, so that [`Self::assert_not_reloaded`] knows it again.
+    pub(crate) async fn mark_page(&self) {
+        self.js("window.stayed = true").await;
+    }
+
+    pub(crate) async fn assert_not_reloaded(&self) {
+        assert_eq!(self.js("window.stayed").await, json!(true), "the page was loaded again");
+    }
+
+    /// Clicks twice on an element.
+    pub(crate) async fn double_click(&self, element: &WebElement) {
+        let chain = self.driver.action_chain().double_click_element(element);
+        chain.perform().await.expect("two clicks");
     }
 
     /// What stands in a field.

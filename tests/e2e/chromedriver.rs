@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, process::Stdio, sync::Arc, time::Duration};
 
+use black_box::{http_client, setting};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use thirtyfour::{Capabilities, WebDriver};
@@ -13,10 +14,9 @@ use tokio::{
 };
 
 /// What `scripts/with-browser` says.
-fn said(variable: &str) -> String {
-    #[allow(clippy::disallowed_methods, reason = "which browser is used is the runner's to say")]
-    let value = std::env::var(variable);
-    value.unwrap_or_else(|_| panic!("{variable} is not set: run this by `make e2e`, or through scripts/with-browser"))
+fn required(variable: &str) -> String {
+    let value = setting(variable);
+    value.unwrap_or_else(|| panic!("{variable} is not set: run this by `make e2e`, or through scripts/with-browser"))
 }
 
 /// A running chromedriver.
@@ -36,7 +36,7 @@ impl Chromedriver {
     /// Starts it on a free port.
     pub(crate) async fn start() -> Self {
         let home = tempfile::tempdir().expect("a temporary folder");
-        let mut process = Command::new(said("CHROMEDRIVER"))
+        let mut process = Command::new(required("CHROMEDRIVER"))
             .arg("--port=0")
             .env("HOME", home.path())
             .env("XDG_CONFIG_HOME", home.path())
@@ -56,12 +56,15 @@ impl Chromedriver {
             panic!("chromedriver ended at once");
         });
         let port = port.await.expect("chromedriver listens within 30 s");
-        let axe = PathBuf::from(said("AXE_CORE"));
+        let axe = PathBuf::from(required("AXE_CORE"));
         Self {
             url: format!("http://127.0.0.1:{port}"),
             process: Mutex::new(process),
-            chromium: said("CHROMIUM"),
-            flags: said("CHROMIUM_FLAGS").split_whitespace().map(str::to_owned).collect(),
+            chromium: required("CHROMIUM"),
+            flags: required("CHROMIUM_FLAGS")
+                .split_whitespace()
+                .map(str::to_owned)
+                .collect(),
             axe: std::fs::read_to_string(axe).expect("axe-core").into(),
             _output: output,
             home,
@@ -78,12 +81,8 @@ impl Chromedriver {
         let profile = tempfile::tempdir_in(self.home.path()).expect("a temporary folder");
         let capabilities: Capabilities =
             serde_json::from_value(self.capabilities(&profile, has_script)).expect("capabilities");
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .timeout(Duration::from_mins(1))
-            .build();
         let driver = WebDriver::builder(&self.url, capabilities)
-            .client(client.expect("a client"))
+            .client(http_client(Duration::from_mins(1)))
             .await
             .expect("a browser starts");
         (driver, profile)
@@ -138,14 +137,9 @@ impl Chromedriver {
 
     /// Ends it, and any browser that it still has.
     pub(crate) async fn stop(&self) {
-        let ended = async {
-            reqwest::Client::builder()
-                .no_proxy()
-                .build()?
-                .get(format!("{}/shutdown", self.url))
-                .send()
-                .await
-        };
+        let ended = http_client(Duration::from_secs(10))
+            .get(format!("{}/shutdown", self.url))
+            .send();
         let mut process = self.process.lock().await;
         if ended.await.is_err() || timeout(Duration::from_secs(10), process.wait()).await.is_err() {
             process.kill().await.expect("the driver is killed");

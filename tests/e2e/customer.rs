@@ -36,16 +36,12 @@ pub(crate) async fn from_the_form_to_an_answer_on_the_open_page(fixture: Arc<Fix
 
     // The page stays the same page while the answer comes, and what is being written stays as it is.
     browser.write("message", "While I wait").await;
-    browser.js("window.stayed = true").await;
+    browser.mark_page().await;
     backend
         .manager_says(&reference, "We send you three new bottles today.")
         .await;
     browser.see_within("We send you three new bottles today.", SOON).await;
-    assert_eq!(
-        browser.js("window.stayed").await,
-        json!(true),
-        "the page was loaded again"
-    );
+    browser.assert_not_reloaded().await;
     assert_eq!(browser.js("document.activeElement.name").await, json!("message"));
     assert_eq!(browser.value("message").await, "While I wait");
     let heard =
@@ -77,7 +73,6 @@ pub(crate) async fn from_the_form_to_an_answer_on_the_open_page(fixture: Arc<Fix
     backend.manager_says(&reference, "You are welcome.").await;
     browser.see_within("You are welcome.", SOON).await;
     phone.see_within("You are welcome.", SOON).await;
-    backend.server.wait_for_empty_outbox().await;
 }
 
 pub(crate) async fn an_answer_reopens_a_resolved_ticket(fixture: Arc<Fixture>) {
@@ -86,13 +81,7 @@ pub(crate) async fn an_answer_reopens_a_resolved_ticket(fixture: Arc<Fixture>) {
     let (reference, path) = backend.ticket(json!({})).await;
     browser.goto(&backend.at(&path)).await;
     browser.see("Open").await;
-    backend
-        .operator(
-            "PATCH",
-            &format!("/api/ticket/{reference}"),
-            Some(json!({ "status": "resolved" })),
-        )
-        .await;
+    backend.set_status(&reference, "resolved").await;
     browser.see_within("Resolved", SOON).await;
     browser.write("message", "It is not solved yet.").await;
     browser.press("Send").await;
@@ -104,7 +93,6 @@ pub(crate) async fn an_answer_reopens_a_resolved_ticket(fixture: Arc<Fixture>) {
         (&told["event"], &told["message"]),
         (&json!("ticket.updated"), &json!("It is not solved yet."))
     );
-    backend.server.wait_for_empty_outbox().await;
 }
 
 /// Browsers keep pages that one left, and allow six connections a site: pages that nobody sees must not hold any.
@@ -122,8 +110,7 @@ pub(crate) async fn through_many_tickets_in_one_window(fixture: Arc<Fixture>) {
     browser.driver().back().await.unwrap();
     browser.see("Matter 7").await;
     let path = browser.path().await;
-    let reference = path["/ticket/".len()..].split('?').next().unwrap().to_owned();
+    let reference = actions::reference_in(&path);
     backend.manager_says(&reference, "And once more.").await;
     browser.see_within("And once more.", SOON).await;
-    backend.server.wait_for_empty_outbox().await;
 }

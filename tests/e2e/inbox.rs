@@ -50,7 +50,6 @@ pub(crate) async fn signing_in_and_out(fixture: Arc<Fixture>) {
     browser.goto(&inside).await;
     browser.field("token").await;
     assert!(!browser.text().await.contains("Product Quality Issue"));
-    backend.server.wait_for_empty_outbox().await;
 }
 
 pub(crate) async fn a_ticket_comes_in_and_is_answered(fixture: Arc<Fixture>) {
@@ -62,15 +61,11 @@ pub(crate) async fn a_ticket_comes_in_and_is_answered(fixture: Arc<Fixture>) {
     operator.see("nobody waits for an answer").await;
 
     // It comes in while the list is open.
-    operator.js("window.stayed = true").await;
+    operator.mark_page().await;
     let (reference, path) = actions::open_a_ticket(&customer, &backend).await;
     operator.see_within("Product Quality Issue", SOON).await;
     operator.see("Waiting for an answer: 1").await;
-    assert_eq!(
-        operator.js("window.stayed").await,
-        json!(true),
-        "the page was loaded again"
-    );
+    operator.assert_not_reloaded().await;
 
     operator.press_first(&format!("[data-ticket='{reference}']")).await;
     operator.see("Three of twelve.").await;
@@ -113,7 +108,6 @@ pub(crate) async fn a_ticket_comes_in_and_is_answered(fixture: Arc<Fixture>) {
         "{rows}"
     );
     assert!(at("High → Urgent") < at("Wrote an answer"), "{rows}");
-    backend.server.wait_for_empty_outbox().await;
 }
 
 pub(crate) async fn search_and_filters(fixture: Arc<Fixture>) {
@@ -140,7 +134,7 @@ pub(crate) async fn search_and_filters(fixture: Arc<Fixture>) {
         }
     };
     // As it is typed, without Enter: words begun, names, references.
-    browser.js("window.stayed = true").await;
+    browser.mark_page().await;
     for (typed, kept) in [
         ("brok", "Broken bottles"),
         ("hopper", "Late delivery"),
@@ -161,11 +155,7 @@ pub(crate) async fn search_and_filters(fixture: Arc<Fixture>) {
     for (subject, ..) in matters {
         browser.see(subject).await;
     }
-    assert_eq!(
-        browser.js("window.stayed").await,
-        json!(true),
-        "the page was loaded again"
-    );
+    browser.assert_not_reloaded().await;
 
     // Filters, and the way back to all.
     browser.press("Filter").await;
@@ -185,18 +175,11 @@ pub(crate) async fn search_and_filters(fixture: Arc<Fixture>) {
     browser.find("h1").await;
     assert_eq!(browser.all("[data-ticket]").await.len(), 1);
 
-    backend
-        .operator(
-            "PATCH",
-            &format!("/api/ticket/{}", references[1]),
-            Some(json!({ "status": "closed" })),
-        )
-        .await;
+    backend.set_status(&references[1], "closed").await;
     browser.goto(&backend.at("/inbox")).await;
     browser.see_no_more("Late delivery").await;
     browser.press("All").await;
     browser.see("Late delivery").await;
-    backend.server.wait_for_empty_outbox().await;
 }
 
 pub(crate) async fn a_message_without_a_ticket_is_attached(fixture: Arc<Fixture>) {
@@ -239,7 +222,6 @@ pub(crate) async fn a_message_without_a_ticket_is_attached(fixture: Arc<Fixture>
     browser.goto(&backend.at(&path)).await;
     browser.see("Where is my parcel?").await;
     assert_eq!(backend.server.metric("messages_unmatched").await.to_string(), "1");
-    backend.server.wait_for_empty_outbox().await;
 }
 
 pub(crate) async fn a_dead_notification_is_sent_again(fixture: Arc<Fixture>) {

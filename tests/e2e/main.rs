@@ -17,7 +17,6 @@ mod backend;
 mod browser;
 mod checks;
 mod chromedriver;
-mod corpus;
 mod customer;
 mod fixture;
 mod form;

@@ -17,7 +17,7 @@ const NOT_TAKEN: &str = "Your message was not taken. Please send it again.";
 pub(crate) async fn the_server_is_away_for_a_status(fixture: &mut Fixture) {
     let (store, server) = fixture.server().await;
     let (reference, sent) = fixture.open(&server).await;
-    assert!(server.stop().await.success());
+    server.end().await;
     let answer = fixture.report(&sent.sid, "undelivered", Some("63016")).await;
     assert_eq!((answer.status, answer.text.as_str()), (204, ""), "{answer:?}");
     assert!(answer.took < Duration::from_secs(2), "{answer:?}");
@@ -30,7 +30,7 @@ pub(crate) async fn the_server_is_away_for_a_status(fixture: &mut Fixture) {
         (template.ticket_ref(), template.field("ContentSid")),
         (reference, TEMPLATE)
     );
-    assert!(server.stop().await.success());
+    server.end().await;
 
     // The retries end with a failed execution. A response of another server is not retried at all.
     let path = format!("/webhook/{IMPATIENT}");
@@ -64,7 +64,7 @@ pub(crate) async fn another_server_at_the_address(fixture: &mut Fixture) {
     let notice = json!({ "ok": true, "notice": "a\u{1}b\u{b} <c>\u{ffff}\nd" });
     impostor.always(Reaction::json(&notice));
     let (_, answer) = fixture.write(MANAGER, "to somebody", &[]).await;
-    assert_eq!(answer.text(), "ab <c>\nd");
+    assert_eq!(answer.twiml(), "ab <c>\nd");
 }
 
 /// Ten media of 2.5 seconds each take longer than Twilio waits: it gets an error in time.
@@ -89,33 +89,33 @@ pub(crate) async fn a_reply_that_was_not_accepted(fixture: &mut Fixture) {
     let fallback = "/webhook/twilio-whatsapp-fallback";
     let (store, server) = fixture.server().await;
     let (reference, sent) = fixture.open(&server).await;
-    assert!(server.stop().await.success());
+    server.end().await;
     let more = [
         ("OriginalRepliedMessageSid", sent.sid.as_str()),
         ("ErrorCode", "11200"),
         ("ErrorUrl", "https://n8n.example.com/webhook/twilio-whatsapp"),
     ];
     let answer = fixture.write_to(fallback, "SMfallback", MANAGER, "lost?", &more).await;
-    assert_eq!(answer.text(), NOT_TAKEN);
+    assert_eq!(answer.twiml(), NOT_TAKEN);
     let wrong = fixture
         .server_on(&store)
         .set("RAILWAY_INBOUND_SECRET", "another-inbound-key-0123456789abcdef");
     let server = wrong.start().await;
     let answer = fixture.write_to(fallback, "SMfallback", MANAGER, "lost?", &more).await;
-    assert_eq!(answer.text(), NOT_TAKEN);
-    assert!(server.stop().await.success());
+    assert_eq!(answer.twiml(), NOT_TAKEN);
+    server.end().await;
     let server = fixture.server_on(&store).start().await;
     let answer = fixture.write_to(fallback, "SMfallback", MANAGER, "lost?", &more).await;
-    assert_eq!(answer.text(), "");
+    assert_eq!(answer.twiml(), "");
     assert_eq!(texts(&server.ticket(&reference).await)[1..], ["lost?"]);
     // Unsigned requests are rejected here too.
     let (address, params) = (
         fixture.n8n.url(fallback),
         [("MessageSid", "SMother"), ("Body", "from nobody")],
     );
-    let forged = fixture.twilio.call_signed_by("another token", &address, &params).await;
+    let forged = fixture.twilio.call("another token", &address, &params).await;
     assert_eq!(forged.status, 403, "{forged:?}");
-    assert!(server.stop().await.success());
+    server.end().await;
 }
 
 /// Twilio is slow or never responds: nobody may get a message twice within a minute.

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use black_box::{
-    CUSTOMER, Engine, FakeN8n, FakeTwilio, MANAGER, SHARED_SECRET, SentMessage, ServerOptions, TempStore, TestServer,
+    AUTH_TOKEN, CUSTOMER, Engine, FakeN8n, FakeTwilio, MANAGER, Response, SHARED_SECRET, SentMessage, ServerOptions,
+    TempStore, TestServer, until as wait_until,
 };
 use serde_json::{Value, json};
 
-use crate::real_n8n::{RealN8n, TO_WHATSAPP, free_port};
+use crate::real_n8n::{Answer, RealN8n, TO_WHATSAPP, free_port};
 
 /// How long a message may take from the server to Twilio when nothing is wrong.
 pub(crate) const SOON: Duration = Duration::from_secs(30);
@@ -37,7 +38,7 @@ impl Fixture {
     }
 
     /// Starts n8n without the workflow that takes notifications.
-    pub(crate) async fn start_n8n_inactive(&mut self) -> Vec<(Option<u16>, black_box::BodyKind)> {
+    pub(crate) async fn start_n8n_inactive(&mut self) -> Vec<Option<Answer>> {
         self.n8n.start("/webhook/twilio-status", 403).await
     }
 
@@ -77,18 +78,13 @@ impl Fixture {
     /// Opens a ticket; returns its reference and the message that Twilio accepted, once the server has recorded it.
     pub(crate) async fn open(&self, server: &TestServer) -> (String, SentMessage) {
         let reference = server.open().await;
-        let sent = self.twilio.wait_for_ticket(&reference, SOON).await;
+        let sent = self.twilio.wait_for_ticket(&reference, "", SOON).await;
         server.wait_for_empty_outbox().await;
         (reference, sent)
     }
 
     /// Somebody writes to our number on WhatsApp; returns the message's id and n8n's response.
-    pub(crate) async fn write(
-        &mut self,
-        from: &str,
-        text: &str,
-        more: &[(&str, &str)],
-    ) -> (String, black_box::WebhookResponse) {
+    pub(crate) async fn write(&mut self, from: &str, text: &str, more: &[(&str, &str)]) -> (String, Response) {
         self.messages += 1;
         let sid = format!("SMin{:028x}", self.messages);
         let answer = self.write_again(&sid, from, text, more).await;
@@ -96,13 +92,7 @@ impl Fixture {
     }
 
     /// The same with an id from before.
-    pub(crate) async fn write_again(
-        &self,
-        sid: &str,
-        from: &str,
-        text: &str,
-        more: &[(&str, &str)],
-    ) -> black_box::WebhookResponse {
+    pub(crate) async fn write_again(&self, sid: &str, from: &str, text: &str, more: &[(&str, &str)]) -> Response {
         self.write_to("/webhook/twilio-whatsapp", sid, from, text, more).await
     }
 
@@ -114,7 +104,7 @@ impl Fixture {
         from: &str,
         text: &str,
         more: &[(&str, &str)],
-    ) -> black_box::WebhookResponse {
+    ) -> Response {
         let from = format!("whatsapp:{from}");
         let mut params = vec![
             ("MessageSid", sid),
@@ -129,22 +119,16 @@ impl Fixture {
             params.push(("NumMedia", "0"));
         }
         params.extend_from_slice(more);
-        self.twilio.call(&self.n8n.url(path), &params).await
+        self.twilio.call(AUTH_TOKEN, &self.n8n.url(path), &params).await
     }
 
     /// Twilio reports the status of a message.
-    pub(crate) async fn report(&self, sid: &str, status: &str, error: Option<&str>) -> black_box::WebhookResponse {
+    pub(crate) async fn report(&self, sid: &str, status: &str, error: Option<&str>) -> Response {
         self.report_to("/webhook/twilio-status", sid, status, error).await
     }
 
     /// The same through another webhook.
-    pub(crate) async fn report_to(
-        &self,
-        path: &str,
-        sid: &str,
-        status: &str,
-        error: Option<&str>,
-    ) -> black_box::WebhookResponse {
+    pub(crate) async fn report_to(&self, path: &str, sid: &str, status: &str, error: Option<&str>) -> Response {
         let mut params = vec![
             ("MessageSid", sid),
             ("MessageStatus", status),
@@ -153,7 +137,7 @@ impl Fixture {
         if let Some(error) = error {
             params.push(("ErrorCode", error));
         }
-        self.twilio.call(&self.n8n.url(path), &params).await
+        self.twilio.call(AUTH_TOKEN, &self.n8n.url(path), &params).await
     }
 }
 
@@ -173,16 +157,8 @@ pub(crate) fn delivery(ticket: &Value) -> &str {
 
 /// Waits until a condition holds for a ticket.
 pub(crate) async fn until(server: &TestServer, reference: &str, what: &str, is_true: impl Fn(&Value) -> bool) -> Value {
-    let found = tokio::time::timeout(SOON, async {
-        loop {
-            let ticket = server.ticket(reference).await;
-            if is_true(&ticket) {
-                return ticket;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    });
-    if let Ok(ticket) = found.await {
+    let is_so = async || Some(server.ticket(reference).await).filter(&is_true);
+    if let Some(ticket) = wait_until(SOON, is_so).await {
         return ticket;
     }
     panic!("{what} did not come true: {}", server.ticket(reference).await);

@@ -1,6 +1,6 @@
 //! The loop when everything works.
 
-use black_box::{CUSTOMER, Engine, MANAGER, TempStore, TestServer};
+use black_box::{CUSTOMER, Engine, MANAGER, SentMessage, TempStore, TestServer};
 use serde_json::json;
 
 use crate::{
@@ -31,7 +31,7 @@ pub(crate) async fn the_loop_with_a_quoted_reply(fixture: &mut Fixture) {
     let (sid, answer) = fixture
         .write(MANAGER, "New ones are on their way & <free> 🎁", &quote)
         .await;
-    assert_eq!(answer.text(), "");
+    assert_eq!(answer.twiml(), "");
     let ticket = server.ticket(&reference).await;
     assert_eq!(texts(&ticket)[1], "New ones are on their way & <free> 🎁");
     assert_eq!(ticket["messages"][1]["sender"], "manager");
@@ -51,7 +51,7 @@ pub(crate) async fn the_loop_with_a_quoted_reply(fixture: &mut Fixture) {
         "{told:?}"
     );
     assert!(told.field("Body").contains(": thank you"), "{told:?}");
-    assert!(server.stop().await.success());
+    server.end().await;
 }
 
 /// A reply without a ticket is answered with a question; a number answers it.
@@ -60,7 +60,7 @@ pub(crate) async fn a_question_and_its_answer(fixture: &mut Fixture) {
     let (older, _) = fixture.open(&server).await;
     let (newer, _) = fixture.open(&server).await;
     let (sid, answer) = fixture.write(MANAGER, "We send new ones", &[]).await;
-    let asked = answer.text();
+    let asked = answer.twiml();
     let place = |reference: &str| {
         asked
             .find(reference)
@@ -68,7 +68,10 @@ pub(crate) async fn a_question_and_its_answer(fixture: &mut Fixture) {
     };
     assert!(place(&newer) < place(&older), "{asked}");
     assert_eq!(
-        fixture.write_again(&sid, MANAGER, "We send new ones", &[]).await.text(),
+        fixture
+            .write_again(&sid, MANAGER, "We send new ones", &[])
+            .await
+            .twiml(),
         asked
     );
     assert_eq!(
@@ -77,24 +80,24 @@ pub(crate) async fn a_question_and_its_answer(fixture: &mut Fixture) {
     );
 
     let (pick, answer) = fixture.write(MANAGER, "2", &[]).await;
-    let told = answer.text();
+    let told = answer.twiml();
     assert!(told.contains(&older), "{told}");
-    assert_eq!(fixture.write_again(&pick, MANAGER, "2", &[]).await.text(), told);
+    assert_eq!(fixture.write_again(&pick, MANAGER, "2", &[]).await.twiml(), told);
     assert_eq!(texts(&server.ticket(&older).await)[1..], ["We send new ones"]);
     assert_eq!(texts(&server.ticket(&newer).await).len(), 1);
 
     // Another question, left to the team.
     let (_, answer) = fixture.write(MANAGER, "And another thing", &[]).await;
-    assert!(answer.text().contains(&newer), "{answer:?}");
+    assert!(answer.twiml().contains(&newer), "{answer:?}");
     let (_, answer) = fixture.write(MANAGER, "0", &[]).await;
-    assert!(!answer.text().is_empty(), "{answer:?}");
+    assert!(!answer.twiml().is_empty(), "{answer:?}");
     // An unknown reference is a 404; the manager gets a question too.
     let (_, answer) = fixture.write(MANAGER, "T-20200101-0000 is done", &[]).await;
-    assert!(answer.text().contains(&newer), "{answer:?}");
+    assert!(answer.twiml().contains(&newer), "{answer:?}");
     // A stranger gets no question.
     let (_, answer) = fixture.write("+4915112345678", "Hello?", &[]).await;
-    assert_eq!(answer.text(), "");
-    assert!(server.stop().await.success());
+    assert_eq!(answer.twiml(), "");
+    server.end().await;
 }
 
 /// Three pictures become three messages; without a ticket there is one question.
@@ -122,7 +125,7 @@ pub(crate) async fn several_media(fixture: &mut Fixture) {
     let mut quoted = pictures.to_vec();
     quoted.push(("OriginalRepliedMessageSid", &sent.sid));
     let (_, answer) = fixture.write(MANAGER, "Like this?", &quoted).await;
-    assert_eq!(answer.text(), "");
+    assert_eq!(answer.twiml(), "");
     let ticket = server.ticket(&reference).await;
     assert_eq!(urls(&ticket), all);
     assert_eq!(texts(&ticket)[1..], ["Like this?", "", ""]);
@@ -135,11 +138,11 @@ pub(crate) async fn several_media(fixture: &mut Fixture) {
     // Nothing names it: one question about all of them.
     let (_, answer) = fixture.write(MANAGER, "", &pictures).await;
     assert_eq!(answer.text.matches("<Message>").count(), 1, "{answer:?}");
-    assert!(answer.text().contains(&reference), "{answer:?}");
+    assert!(answer.twiml().contains(&reference), "{answer:?}");
     let (_, answer) = fixture.write(MANAGER, &reference, &[]).await;
-    assert!(answer.text().contains(&reference), "{answer:?}");
+    assert!(answer.twiml().contains(&reference), "{answer:?}");
     assert_eq!(urls(&server.ticket(&reference).await).len(), 6);
-    assert!(server.stop().await.success());
+    server.end().await;
 }
 
 /// `server check --probe` tests the loop without messages to anybody.
@@ -151,10 +154,9 @@ pub(crate) async fn the_probe(fixture: &mut Fixture) {
         answer,
         (200, json!({ "ok": true, "probe": true, "inbound": { "status": 400 } }))
     );
-    let (status, out, err) = fixture.server_on(&store).run(&["check", "--probe", "--yes"]).await;
-    assert!(status.success(), "{out}{err}");
-    println!("       {}", out.trim().replace('\n', "\n       "));
-    assert!(server.stop().await.success());
+    let ended = fixture.server_on(&store).succeed(&["check", "--probe", "--yes"]).await;
+    println!("       {}", ended.out.trim().replace('\n', "\n       "));
+    server.end().await;
 
     // Nothing listens where the workflow looks for the server.
     let (status, answer) = fixture.n8n.notify("probe-2", &json!({ "event": "probe" })).await;
@@ -169,7 +171,7 @@ pub(crate) async fn the_probe(fixture: &mut Fixture) {
     let server = wrong.start().await;
     let (_, answer) = fixture.n8n.notify("probe-3", &json!({ "event": "probe" })).await;
     assert_eq!(answer["inbound"], json!({ "status": 401 }));
-    assert!(server.stop().await.success());
+    server.end().await;
     assert_eq!(fixture.twilio.asked(), before);
 }
 
@@ -186,14 +188,14 @@ pub(crate) async fn forged_signatures(fixture: &mut Fixture) {
         ("NumMedia", "0"),
     ];
     let webhook = fixture.n8n.url("/webhook/twilio-whatsapp");
-    let answer = fixture.twilio.call_signed_by("another token", &webhook, &reply).await;
+    let answer = fixture.twilio.call("another token", &webhook, &reply).await;
     assert_eq!(answer.status, 403, "{answer:?}");
     let unsigned = fixture.n8n.post("/webhook/twilio-whatsapp", &[], "{}").await.unwrap();
     assert_eq!(unsigned.0, 403, "{unsigned:?}");
     let status = [("MessageSid", sent.sid.as_str()), ("MessageStatus", "failed")];
     let answer = fixture
         .twilio
-        .call_signed_by("another token", &fixture.n8n.url("/webhook/twilio-status"), &status)
+        .call("another token", &fixture.n8n.url("/webhook/twilio-status"), &status)
         .await;
     assert_eq!(answer.status, 403, "{answer:?}");
     let ticket = server.ticket(&reference).await;
@@ -202,18 +204,18 @@ pub(crate) async fn forged_signatures(fixture: &mut Fixture) {
 
     // Told to report only, the workflow lets it through and shows it as a failed execution.
     let webhook = fixture.n8n.url(&format!("/webhook/{REPORT_ONLY}"));
-    let answer = fixture.twilio.call_signed_by("another token", &webhook, &reply).await;
-    assert_eq!(answer.text(), "");
+    let answer = fixture.twilio.call("another token", &webhook, &reply).await;
+    assert_eq!(answer.twiml(), "");
     assert_eq!(texts(&server.ticket(&reference).await).len(), 2);
     fixture.n8n.wait_for_log("The signature is wrong; let through").await;
     // Ten media are the maximum; larger numbers are ignored.
     let mut many = reply.to_vec();
     many[0].1 = "SMforged2";
     many[4].1 = "30000000000";
-    let answer = fixture.twilio.call_signed_by("another token", &webhook, &many).await;
-    assert_eq!(answer.text(), "");
+    let answer = fixture.twilio.call("another token", &webhook, &many).await;
+    assert_eq!(answer.twiml(), "");
     assert!(answer.took < std::time::Duration::from_secs(5), "{answer:?}");
-    assert!(server.stop().await.success());
+    server.end().await;
 }
 
 /// Long texts are cut between characters and keep the link; a customer's markup has no effect.
@@ -293,7 +295,8 @@ pub(crate) async fn status_callbacks(fixture: &mut Fixture) {
         let answer = fixture.report(&sent.sid, status, None).await;
         assert_eq!((answer.status, answer.text.as_str()), (204, ""), "{answer:?}");
         told += f64::from(u8::from(status != "sending"));
-        wait_for_statuses(&server, told).await;
+        let accepted = "http_requests_total{method=\"POST\",route=\"/api/ticket/inbound/status\",status=\"200\"";
+        server.wait_for_metric(accepted, told).await;
         assert_eq!(delivery(&server.ticket(&reference).await), state, "after {status}");
     }
 
@@ -320,39 +323,12 @@ pub(crate) async fn status_callbacks(fixture: &mut Fixture) {
         delivery(ticket) == "failed"
     })
     .await;
-    assert!(server.stop().await.success());
+    server.end().await;
 }
 
-/// Waits until the server has accepted this many statuses.
-async fn wait_for_statuses(server: &TestServer, count: f64) {
-    let taken = async {
-        let name = "http_requests_total{method=\"POST\",route=\"/api/ticket/inbound/status\",status=\"200\"";
-        while server.metric(name).await < count {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-    };
-    let waited = tokio::time::timeout(SOON, taken).await;
-    assert!(waited.is_ok(), "the server was not told of {count} statuses");
-}
-
-/// Waits for another message about a ticket.
-async fn wait_for_another(
-    fixture: &Fixture,
-    server: &TestServer,
-    reference: &str,
-    sid: &str,
-) -> black_box::SentMessage {
-    let newest = || {
-        fixture
-            .twilio
-            .sent()
-            .into_iter()
-            .rfind(|sent| sent.ticket_ref() == reference)
-    };
-    until(server, reference, "another message", |_| {
-        newest().is_some_and(|sent| sent.sid != sid)
-    })
-    .await;
+/// Waits for another message about a ticket than the one with this id.
+async fn wait_for_another(fixture: &Fixture, server: &TestServer, reference: &str, sid: &str) -> SentMessage {
+    let another = fixture.twilio.wait_for_ticket(reference, sid, SOON).await;
     server.wait_for_empty_outbox().await;
-    newest().unwrap()
+    another
 }

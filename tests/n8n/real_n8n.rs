@@ -1,17 +1,10 @@
 //! A real n8n as a process, with our workflows imported as `deploy/n8n/README.md` says.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    net::TcpListener,
-    path::{Path, PathBuf},
-    process::Stdio,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, fs, net::TcpListener, path::PathBuf, process::Stdio, time::Duration};
 
 use black_box::{
-    ACCOUNT_SID, AUTH_TOKEN, BodyKind, INBOUND_KEY, MANAGER, SHARED_SECRET, Signal, WHATSAPP_FROM, http_client,
-    signal_group,
+    ACCOUNT_SID, AUTH_TOKEN, INBOUND_KEY, MANAGER, SHARED_SECRET, Signal, WHATSAPP_FROM, http_client, kind_of_body,
+    read, setting, signal_group, until,
 };
 use reqwest::Client;
 use serde_json::{Value, json};
@@ -20,8 +13,6 @@ use tokio::{
     process::{Child, Command},
     time::timeout,
 };
-
-use crate::other_workflows;
 
 /// The template that goes when free text is refused.
 pub(crate) const TEMPLATE: &str = "HX0123456789abcdef0123456789abcdef";
@@ -46,6 +37,10 @@ pub(crate) const IMPATIENT: &str = "impatient0000001";
 /// `templateVariables` that is no JSON.
 pub(crate) const CARELESS: &str = "careless00000001";
 
+/// Workflows of somebody else, which answer otherwise than ours: at once, never, with an error, and without their
+/// credential. The path of each webhook is the workflow's id.
+const OTHER_WORKFLOWS: &str = include_str!("other_workflows.json");
+
 /// What Twilio is to do when a callback fails; it is no part of what it calls.
 pub(crate) const REPEAT: &str = "#rc=5&rp=all";
 
@@ -67,14 +62,13 @@ pub(crate) fn free_port() -> u16 {
     listener.local_addr().expect("an address").port()
 }
 
-#[allow(
-    clippy::disallowed_methods,
-    reason = "where n8n was installed is the runner's to say"
-)]
 fn program(variable: &str) -> PathBuf {
-    let path = std::env::var_os(variable).unwrap_or_else(|| panic!("{variable} is not set: run `make e2e-n8n`"));
+    let path = setting(variable).unwrap_or_else(|| panic!("{variable} is not set: run `make e2e-n8n`"));
     path.into()
 }
+
+/// A response: status and body.
+pub(crate) type Answer = (u16, String);
 
 impl Drop for RealN8n {
     fn drop(&mut self) {
@@ -95,8 +89,7 @@ impl RealN8n {
         let input = real.folder.path().join("workflows");
         fs::create_dir(&input).unwrap();
         for (file, _) in WORKFLOWS {
-            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/n8n").join(file);
-            let mut workflow: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+            let mut workflow: Value = serde_json::from_str(&read(&format!("deploy/n8n/{file}"))).unwrap();
             real.configure(&mut workflow, ticket_server, twilio);
             fs::write(input.join(file), workflow.to_string()).unwrap();
             let copy = match file {
@@ -106,9 +99,13 @@ impl RealN8n {
             };
             fs::write(input.join(format!("copy-of-{file}")), copy.to_string()).unwrap();
         }
-        for workflow in other_workflows::ALL.map(other_workflows::workflow) {
-            let file = format!("{}.json", workflow["id"].as_str().unwrap());
-            fs::write(input.join(file), workflow.to_string()).unwrap();
+        let others: Vec<Value> = serde_json::from_str(OTHER_WORKFLOWS).unwrap();
+        let others: BTreeMap<&str, &Value> = others
+            .iter()
+            .map(|other| (other["id"].as_str().unwrap(), other))
+            .collect();
+        for (id, workflow) in &others {
+            fs::write(input.join(format!("{id}.json")), workflow.to_string()).unwrap();
         }
         let credentials = real.folder.path().join("credentials.json");
         fs::write(&credentials, credentials_with_secrets().to_string()).unwrap();
@@ -119,10 +116,7 @@ impl RealN8n {
         for (_, id) in &WORKFLOWS[1..] {
             real.publish(id).await;
         }
-        for id in other_workflows::ALL
-            .into_iter()
-            .chain([REPORT_ONLY, IMPATIENT, CARELESS])
-        {
+        for id in others.into_keys().chain([REPORT_ONLY, IMPATIENT, CARELESS]) {
             real.publish(id).await;
         }
         real
@@ -213,9 +207,9 @@ impl RealN8n {
         self.cli(&["publish:workflow", &format!("--id={id}")]).await;
     }
 
-    /// Starts it and waits until a POST to this path is answered with this status by the workflow's part of it. Gives
-    /// what was answered until then, each kind of answer once.
-    pub(crate) async fn start(&mut self, path: &str, status: u16) -> Vec<(Option<u16>, BodyKind)> {
+    /// Starts it and waits until the workflow at this path responds to a POST with this status. Returns what was answered
+    /// until then, each answer once.
+    pub(crate) async fn start(&mut self, path: &str, status: u16) -> Vec<Option<Answer>> {
         let log = fs::File::create(self.folder.path().join("log")).unwrap();
         let mut command = self.command(&["start"]);
         command
@@ -223,25 +217,24 @@ impl RealN8n {
             .stdout(log.try_clone().unwrap())
             .stderr(log);
         self.process = Some(command.spawn().expect("n8n starts"));
-        let (begun, mut seen) = (Instant::now(), Vec::new());
-        loop {
+        let mut seen = Vec::new();
+        let started = until(START, async || {
             let answer = self.post(path, &[], "{}").await;
-            let kind = answer.as_ref().map_or((None, BodyKind::Nothing), |(status, body)| {
-                (Some(*status), BodyKind::of(body))
-            });
-            if kind.0 == Some(status) && kind.1 != BodyKind::Html {
-                return seen;
+            let is_it = |(code, body): &Answer| *code == status && kind_of_body(body) != "HTML";
+            if answer.as_ref().is_some_and(is_it) {
+                return Some(());
             }
-            if !seen.contains(&kind) {
-                seen.push(kind);
+            if !seen.contains(&answer) {
+                seen.push(answer);
             }
-            assert!(begun.elapsed() < START, "n8n did not start: {answer:?}\n{}", self.log());
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+            None
+        });
+        assert!(started.await.is_some(), "n8n did not start:\n{}", self.log());
+        seen
     }
 
     /// Posts JSON; gives the status and the body, or nothing without an answer.
-    pub(crate) async fn post(&self, path: &str, headers: &[(&str, &str)], body: &str) -> Option<(u16, String)> {
+    pub(crate) async fn post(&self, path: &str, headers: &[(&str, &str)], body: &str) -> Option<Answer> {
         let mut request = self
             .client
             .post(self.url(path))
@@ -251,11 +244,6 @@ impl RealN8n {
         }
         let response = request.body(body.to_owned()).send().await.ok()?;
         Some((response.status().as_u16(), response.text().await.ok()?))
-    }
-
-    /// Posts JSON to somebody else's workflow.
-    pub(crate) async fn post_other(&self, id: &str, body: &str) -> Option<(u16, String)> {
-        self.post(&format!("/webhook/{id}"), &[], body).await
     }
 
     /// Posts a notification as the ticket server does.
@@ -296,11 +284,12 @@ impl RealN8n {
 
     /// Waits until it wrote this.
     pub(crate) async fn wait_for_log(&self, part: &str) {
-        let begun = Instant::now();
-        while !self.log().contains(part) {
-            assert!(begun.elapsed() < START, "no {part:?} in:\n{}", self.log());
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        let is_there = async || self.log().contains(part).then_some(());
+        assert!(
+            until(START, is_there).await.is_some(),
+            "no {part:?} in:\n{}",
+            self.log()
+        );
     }
 
     /// What it wrote since its last start.
@@ -336,8 +325,7 @@ fn impatient(workflow: &Value) -> Value {
 
 /// The example with the secrets of this test in it.
 fn credentials_with_secrets() -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/n8n/credentials.example.json");
-    let mut credentials: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    let mut credentials: Value = serde_json::from_str(&read("deploy/n8n/credentials.example.json")).unwrap();
     for credential in credentials.as_array_mut().unwrap() {
         let data = match credential["name"].as_str().unwrap() {
             "Ticket webhook key (N8N_SHARED_SECRET)" => json!({ "name": "x-api-key", "value": SHARED_SECRET }),

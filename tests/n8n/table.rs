@@ -2,80 +2,72 @@
 
 use std::time::Duration;
 
-use black_box::{BodyKind, N8nCase, SHARED_SECRET};
+use black_box::{N8nCase, SHARED_SECRET, TableRow, kind_of_body};
 use serde_json::json;
 
 use crate::{
     fixture::{Fixture, payload},
-    other_workflows,
-    real_n8n::CARELESS,
+    real_n8n::{Answer, CARELESS},
 };
 
-/// Every row whose case can be made while n8n runs; `failures::inactive_then_active` sees to the others.
+/// Every row whose case can be made while n8n runs; `failures::inactive_then_active` checks the others.
 pub(crate) async fn n8n_answers_as_the_table_says(fixture: &mut Fixture) {
     let (_store, server) = fixture.server().await;
-    for case in N8nCase::ALL.iter().copied() {
-        let Some((status, body)) = provoke(fixture, case).await else {
-            continue;
-        };
-        check(case, Some(status), BodyKind::of(&body), &body);
+    for (number, case) in N8nCase::all().iter().enumerate() {
+        if let Some(answer) = provoke(fixture, number, &case.name).await {
+            check(&case.name, Some(&answer));
+        }
     }
-    assert!(server.stop().await.success());
+    server.end().await;
 }
 
 /// Asserts that a response is the one in the table.
-pub(crate) fn check(case: N8nCase, status: Option<u16>, kind: BodyKind, body: &str) {
-    let row = case.row();
-    assert_eq!(
-        (row.status, row.kind.as_str()),
-        (status, kind.name()),
-        "{}: {body}",
-        case.name()
-    );
+pub(crate) fn check(case: &str, answer: Option<&Answer>) {
+    let (status, kind) = seen(answer);
+    assert_eq!(TableRow::of(case).seen, (status, kind.to_owned()), "{case}: {answer:?}");
 }
 
-/// Brings a case about and returns the response.
-async fn provoke(fixture: &Fixture, case: N8nCase) -> Option<(u16, String)> {
-    let reference = format!("T-20261103-{:04}", case as u32);
+/// A response as the table writes it.
+pub(crate) fn seen(answer: Option<&Answer>) -> (Option<u16>, &'static str) {
+    let kind = answer.map_or("none", |(_, body)| kind_of_body(body));
+    (answer.map(|(status, _)| *status), kind)
+}
+
+/// Brings a case about and returns the response; `None` if it can't be made now.
+async fn provoke(fixture: &Fixture, number: usize, case: &str) -> Option<Answer> {
+    let reference = format!("T-20261103-{number:04}");
     let ticket = payload(&reference).to_string();
     let n8n = &fixture.n8n;
     let keyed = [("x-api-key", SHARED_SECRET), ("webhook-id", reference.as_str())];
-    let other = |id: &'static str| n8n.post_other(id, &ticket);
+    let send = |body| n8n.post("/webhook/ticket-created", &keyed, body);
+    let other = async |id| n8n.post(&format!("/webhook/{id}"), &[], &ticket).await;
     match case {
-        N8nCase::Taken => n8n.post("/webhook/ticket-created", &keyed, &ticket).await,
-        N8nCase::TakenBefore => {
-            n8n.post("/webhook/ticket-created", &keyed, &ticket).await;
-            n8n.post("/webhook/ticket-created", &keyed, &ticket).await
+        "Twilio took the message" => send(&ticket).await,
+        "Twilio had taken it before" => {
+            send(&ticket).await;
+            send(&ticket).await
         }
-        N8nCase::AtOnce => other(other_workflows::AT_ONCE).await,
-        N8nCase::NeverAnswers => other(other_workflows::NEVER_ANSWERS).await,
-        N8nCase::WrongKey => {
+        "another workflow, *Respond: immediately*" => other("atOnce0000000001").await,
+        "another workflow, Respond node never reached" => other("neverAnswers0001").await,
+        "wrong or missing `x-api-key`" => {
             let missing = n8n.post("/webhook/ticket-created", &[], &ticket).await;
-            let wrong = n8n
-                .post("/webhook/ticket-created", &[("x-api-key", "wrong")], &ticket)
-                .await;
-            assert_eq!(
-                missing.as_ref().map(|answer| answer.0),
-                wrong.as_ref().map(|answer| answer.0)
-            );
+            let key = [("x-api-key", "wrong")];
+            let wrong = n8n.post("/webhook/ticket-created", &key, &ticket).await;
+            assert_eq!(seen(missing.as_ref()), seen(wrong.as_ref()));
             wrong
         }
-        N8nCase::Fails => {
-            let throws = other(other_workflows::THROWS).await;
-            let lacks = other(other_workflows::NO_CREDENTIAL).await;
-            assert_eq!(
-                throws.as_ref().map(|answer| answer.0),
-                lacks.as_ref().map(|answer| answer.0),
-                "{lacks:?}"
-            );
+        "credential missing, or a node throws" => {
+            let throws = other("throws0000000001").await;
+            let lacks = other("noCredential0001").await;
+            assert_eq!(seen(throws.as_ref()).0, seen(lacks.as_ref()).0, "{lacks:?}");
             throws
         }
-        N8nCase::NotJson => n8n.post("/webhook/ticket-created", &keyed, "{\"event\":").await,
-        N8nCase::SlowDown => {
+        "malformed JSON" => send("{\"event\":").await,
+        "Twilio says 429" => {
             fixture.twilio.then(429, 20429, Some(7));
-            n8n.post("/webhook/ticket-created", &keyed, &ticket).await
+            send(&ticket).await
         }
-        N8nCase::NotNow => {
+        "Twilio fails, is silent, or refuses for anything but the recipient" => {
             // Credentials, sender, our own layout, the sandbox, something that is not Twilio's.
             for (status, code) in [
                 (401, 20003),
@@ -86,48 +78,42 @@ async fn provoke(fixture: &Fixture, case: N8nCase) -> Option<(u16, String)> {
                 (400, 0),
             ] {
                 fixture.twilio.then(status, code, None);
-                let answer = n8n.post("/webhook/ticket-created", &keyed, &ticket).await;
-                assert_eq!(answer.unwrap().0, 502, "Twilio's {status}, {code}");
+                assert_eq!(send(&ticket).await.unwrap().0, 502, "Twilio's {status}, {code}");
             }
             fixture.twilio.then(500, 20500, None);
-            n8n.post("/webhook/ticket-created", &keyed, &ticket).await
+            send(&ticket).await
         }
-        N8nCase::UnderWay => {
+        "the same message is under way" => {
             fixture.twilio.delay(Duration::from_secs(1));
             let second = async {
                 tokio::time::sleep(Duration::from_millis(500)).await;
-                n8n.post("/webhook/ticket-created", &keyed, &ticket).await
+                send(&ticket).await
             };
-            let first = n8n.post("/webhook/ticket-created", &keyed, &ticket);
-            let (first, second) = tokio::join!(first, second);
+            let (first, second) = tokio::join!(send(&ticket), second);
             fixture.twilio.delay(Duration::ZERO);
             assert_eq!(first.unwrap().0, 200);
             second
         }
-        N8nCase::Refused => {
+        "Twilio refuses the recipient" => {
             for code in [21211, 21610, 21614, 63013, 63024, 63032] {
                 fixture.twilio.then(400, code, None);
-                let answer = n8n.post("/webhook/ticket-created", &keyed, &ticket).await;
-                assert_eq!(answer.unwrap().0, 410, "Twilio's {code}");
+                assert_eq!(send(&ticket).await.unwrap().0, 410, "Twilio's {code}");
             }
             fixture.twilio.then(400, 63003, None);
-            n8n.post("/webhook/ticket-created", &keyed, &ticket).await
+            send(&ticket).await
         }
-        N8nCase::Unreadable => {
-            n8n.post("/webhook/ticket-created", &keyed, "{\"event\":\"ticket.created\"}")
-                .await
+        "the payload can't be read, or needs a template and there is none" => {
+            send("{\"event\":\"ticket.created\"}").await
         }
-        N8nCase::Careless => {
+        "no number to send to, or a template is needed and `templateVariables` is no JSON" => {
             let mut ticket = payload(&reference);
             ticket.as_object_mut().unwrap().remove("to");
             let path = format!("/webhook/{CARELESS}");
             n8n.post(&path, &keyed, &ticket.to_string()).await
         }
-        N8nCase::Probe => {
-            let probe = json!({ "event": "probe" }).to_string();
-            n8n.post("/webhook/ticket-created", &keyed, &probe).await
-        }
-        N8nCase::Inactive => n8n.post("/webhook/there-is-none", &keyed, &ticket).await,
-        N8nCase::Away | N8nCase::Starting => None,
+        "`server check --probe`" => send(&json!({ "event": "probe" }).to_string()).await,
+        "workflow inactive, unknown path, wrong method" => n8n.post("/webhook/there-is-none", &keyed, &ticket).await,
+        "n8n stopped" | "n8n starting, for about two seconds" => None,
+        other => panic!("{other}: nothing brings it about"),
     }
 }

@@ -2,14 +2,15 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, dev::ServerHandle, http::StatusCode, web};
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 use serde_json::{Value, json};
-use tokio::sync::watch;
+
+use crate::fake_server::{FakeServer, Journal};
 
 /// How the server reacts to a request.
 #[derive(Debug, Clone)]
@@ -45,6 +46,26 @@ impl Reaction {
     pub fn after(self, delay: Duration) -> Self {
         Self::After(delay, Box::new(self))
     }
+
+    async fn respond(mut self, request: &Received) -> HttpResponse {
+        loop {
+            match self {
+                Self::Respond(status, headers, body) => {
+                    let mut response = HttpResponse::build(StatusCode::from_u16(status).expect("a status"));
+                    for header in headers {
+                        response.insert_header(header);
+                    }
+                    return response.body(body);
+                }
+                Self::Hang => std::future::pending().await,
+                Self::AcceptWithOwnId => self = Self::accepted(&request.external_id()),
+                Self::After(delay, then) => {
+                    tokio::time::sleep(delay).await;
+                    self = *then;
+                }
+            }
+        }
+    }
 }
 
 /// A request that was received.
@@ -58,19 +79,31 @@ pub struct Received {
     pub body: Vec<u8>,
     /// When the request arrived.
     pub at: Instant,
-    /// When the 2xx response was ready; nothing if there was none.
+    /// When the 2xx response was ready; `None` if there was none.
     pub accepted_at: Option<Instant>,
 }
 
 impl Received {
+    fn new(request: &HttpRequest, body: &[u8]) -> Self {
+        let headers = request.headers().iter();
+        let headers = headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned()));
+        Self {
+            path: request.uri().to_string(),
+            headers: headers.collect(),
+            body: body.to_vec(),
+            at: Instant::now(),
+            accepted_at: None,
+        }
+    }
+
     /// The body as JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).expect("a JSON body")
     }
 
-    /// The `webhook-id`.
+    /// The `webhook-id`; empty if there is none.
     pub fn id(&self) -> &str {
-        &self.headers["webhook-id"]
+        self.headers.get("webhook-id").map_or("", String::as_str)
     }
 
     /// The external id that [`Reaction::AcceptWithOwnId`] gives this message.
@@ -84,46 +117,42 @@ impl Received {
     }
 }
 
+/// The next reactions, and the one to all other requests.
 #[derive(Default)]
 struct Script {
     next: VecDeque<Reaction>,
     default: Option<Reaction>,
-    received: Vec<Received>,
 }
 
-impl Script {
-    /// Records a request; returns its index and the reaction to it.
-    fn record(&mut self, request: &HttpRequest, body: &[u8]) -> (usize, Reaction) {
-        let headers = request.headers().iter();
-        let headers = headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned()));
-        self.received.push(Received {
-            path: request.uri().to_string(),
-            headers: headers.collect(),
-            body: body.to_vec(),
-            at: Instant::now(),
-            accepted_at: None,
-        });
-        let reaction = self.next.pop_front().or_else(|| self.default.clone());
+#[derive(Default)]
+struct State {
+    script: Mutex<Script>,
+    received: Journal<Received>,
+}
+
+impl State {
+    async fn handle(self: Arc<Self>, request: HttpRequest, body: web::Bytes) -> HttpResponse {
+        let reaction = {
+            let mut script = self.script.lock().unwrap();
+            script.next.pop_front().or_else(|| script.default.clone())
+        };
+        let received = Received::new(&request, &body);
+        let index = self.received.push(received.clone());
         let reaction = reaction.unwrap_or_else(|| Reaction::status(200));
-        (self.received.len() - 1, reaction)
+        let response = reaction.respond(&received).await;
+        if response.status().is_success() {
+            self.received
+                .change(|received| received[index].accepted_at = Some(Instant::now()));
+        }
+        response
     }
 }
 
 /// A web server that reacts as scripted to every path, and records all requests. Unscripted, it responds 200.
 pub struct FakeN8n {
     address: SocketAddr,
-    script: Arc<Mutex<Script>>,
-    count: Arc<watch::Sender<usize>>,
-    server: Mutex<Option<ServerHandle>>,
-}
-
-impl Drop for FakeN8n {
-    fn drop(&mut self) {
-        if let Some(server) = self.server.get_mut().ok().and_then(Option::take) {
-            // The command is sent at once; nobody waits for the end.
-            drop(server.stop(false));
-        }
-    }
+    state: Arc<State>,
+    server: Mutex<Option<FakeServer>>,
 }
 
 impl FakeN8n {
@@ -134,41 +163,13 @@ impl FakeN8n {
 
     /// Starts it on this port.
     pub fn start_at(port: u16) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", port)).expect("a free port");
-        let n8n = Self {
-            address: listener.local_addr().expect("an address"),
-            script: Arc::default(),
-            count: Arc::new(watch::Sender::new(0)),
-            server: Mutex::default(),
-        };
-        n8n.serve(listener);
-        n8n
-    }
-
-    fn serve(&self, listener: TcpListener) {
-        let (script, count) = (self.script.clone(), self.count.clone());
-        let app = move || {
-            let (script, count) = (script.clone(), count.clone());
-            let handler = move |request: HttpRequest, body: web::Bytes| {
-                let (script, count) = (script.clone(), count.clone());
-                async move {
-                    let (index, reaction) = script.lock().unwrap().record(&request, &body);
-                    count.send_modify(|count| *count += 1);
-                    let response = respond(reaction, &request).await;
-                    if response.status().is_success() {
-                        script.lock().unwrap().received[index].accepted_at = Some(Instant::now());
-                    }
-                    response
-                }
-            };
-            App::new()
-                .app_data(web::PayloadConfig::new(1 << 20))
-                .default_service(web::to(handler))
-        };
-        let server = HttpServer::new(app).workers(1).disable_signals().shutdown_timeout(0);
-        let server = server.listen(listener).expect("a listener").run();
-        *self.server.lock().unwrap() = Some(server.handle());
-        tokio::spawn(server);
+        let state = Arc::<State>::default();
+        let server = serve(port, &state);
+        Self {
+            address: server.address(),
+            state,
+            server: Mutex::new(Some(server)),
+        }
     }
 
     /// The URL for notifications.
@@ -188,76 +189,54 @@ impl FakeN8n {
 
     /// Reacts this way from now on.
     pub fn always(&self, reaction: Reaction) {
-        self.script.lock().unwrap().default = Some(reaction);
+        self.state.script.lock().unwrap().default = Some(reaction);
     }
 
     /// Reacts this way to the next request that has no reaction yet.
     pub fn then(&self, reaction: Reaction) {
-        self.script.lock().unwrap().next.push_back(reaction);
+        self.state.script.lock().unwrap().next.push_back(reaction);
     }
 
     /// Stops listening: connections are refused.
     pub async fn go_away(&self) {
         let server = self.server.lock().unwrap().take();
         if let Some(server) = server {
-            server.stop(false).await;
+            server.stop().await;
         }
     }
 
     /// Listens again on the same port.
     pub fn come_back(&self) {
-        self.serve(TcpListener::bind(self.address).expect("the same port"));
+        *self.server.lock().unwrap() = Some(serve(self.address.port(), &self.state));
     }
 
     /// All requests so far.
     pub fn received(&self) -> Vec<Received> {
-        self.script.lock().unwrap().received.clone()
+        self.state.received.look(<[Received]>::to_vec)
     }
 
-    /// The newest request for which `wanted` holds.
-    pub fn newest(&self, wanted: impl Fn(&Received) -> bool) -> Option<Received> {
-        let script = self.script.lock().unwrap();
-        script.received.iter().rev().find(|received| wanted(received)).cloned()
+    /// The newest request about a ticket.
+    pub fn newest_about(&self, reference: &str) -> Option<Received> {
+        let is_about = |received: &&Received| received.ticket_ref() == reference;
+        self.state.received.look(|all| all.iter().rev().find(is_about).cloned())
     }
 
     /// How many requests were received so far.
     pub fn count(&self) -> usize {
-        *self.count.borrow()
+        self.state.received.look(<[Received]>::len)
     }
 
     /// Waits until `count` requests were received in all.
     pub async fn wait_for(&self, count: usize, timeout: Duration) -> Vec<Received> {
-        let mut counter = self.count.subscribe();
-        let came = tokio::time::timeout(timeout, counter.wait_for(|came| *came >= count)).await;
-        let received = self.received();
-        assert!(
-            came.is_ok(),
-            "{} of {count} requests came within {timeout:?}",
-            received.len()
-        );
-        received
+        let what = format!("{count} requests");
+        self.state
+            .received
+            .wait_for(timeout, &what, |all| all.len() >= count)
+            .await
     }
 }
 
-async fn respond(mut reaction: Reaction, request: &HttpRequest) -> HttpResponse {
-    loop {
-        match reaction {
-            Reaction::Respond(status, headers, body) => {
-                let mut response = HttpResponse::build(StatusCode::from_u16(status).expect("a status"));
-                for header in headers {
-                    response.insert_header(header);
-                }
-                return response.body(body);
-            }
-            Reaction::Hang => std::future::pending().await,
-            Reaction::AcceptWithOwnId => {
-                let id = request.headers().get("webhook-id").and_then(|id| id.to_str().ok());
-                reaction = Reaction::accepted(&format!("SM-{}", id.unwrap_or_default()));
-            }
-            Reaction::After(delay, then) => {
-                tokio::time::sleep(delay).await;
-                reaction = *then;
-            }
-        }
-    }
+fn serve(port: u16, state: &Arc<State>) -> FakeServer {
+    let state = state.clone();
+    FakeServer::start(port, move |request, body| state.clone().handle(request, body))
 }

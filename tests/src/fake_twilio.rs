@@ -3,19 +3,21 @@
 
 use std::{
     collections::{BTreeMap, HashSet, VecDeque},
-    net::TcpListener,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, dev::ServerHandle, http::StatusCode, web};
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 use openssl::{base64, hash::MessageDigest, pkey::PKey, sign::Signer};
 use reqwest::Client;
 use serde_json::json;
-use tokio::sync::watch;
 use url::form_urlencoded;
 
-use crate::{Response, http_client};
+use crate::{
+    Response,
+    fake_server::{FakeServer, Journal},
+    http_client,
+};
 
 /// The account whose messages are accepted.
 pub const ACCOUNT_SID: &str = "AC0123456789abcdef0123456789abcdef";
@@ -24,7 +26,7 @@ pub const AUTH_TOKEN: &str = "twilio-token-0123456789abcdef01234567";
 /// The sender of the messages.
 pub const WHATSAPP_FROM: &str = "+14155238886";
 
-/// The most characters of a body.
+/// The most UTF-16 units of a body: an emoji is two or more.
 const BODY_MAX: usize = 1_600;
 
 /// A message that was accepted.
@@ -53,22 +55,19 @@ impl SentMessage {
     }
 }
 
-/// How Twilio rejects a message.
-#[derive(Debug, Clone)]
-pub struct Rejection {
-    /// The HTTP status.
-    pub status: u16,
-    /// Twilio's own code.
-    pub code: u32,
-    /// The `Retry-After` header, in seconds.
-    pub retry_after: Option<u32>,
-}
+/// How Twilio rejects a message: HTTP status, its own code, and the `Retry-After` header in seconds.
+type Rejection = (u16, u32, Option<u32>);
 
 #[derive(Default)]
 struct State {
-    rejections: VecDeque<Rejection>,
-    sent: Vec<SentMessage>,
-    /// How many were ever accepted; their ids count them.
+    rejections: Mutex<VecDeque<Rejection>>,
+    sent: Journal<SentMessage>,
+    counts: Mutex<Counts>,
+}
+
+#[derive(Default, Clone, Copy)]
+struct Counts {
+    /// Messages that were ever accepted; their ids count them.
     accepted: usize,
     asked: usize,
     /// Requests without a response yet.
@@ -77,51 +76,78 @@ struct State {
     delay: Duration,
 }
 
+impl State {
+    async fn handle(self: Arc<Self>, request: HttpRequest, body: web::Bytes) -> HttpResponse {
+        let delay = {
+            let mut counts = self.counts.lock().unwrap();
+            counts.waiting += 1;
+            counts.delay
+        };
+        tokio::time::sleep(delay).await;
+        let form: BTreeMap<String, String> = form_urlencoded::parse(&body).into_owned().collect();
+        let mut counts = self.counts.lock().unwrap();
+        counts.waiting -= 1;
+        counts.asked += 1;
+        let rejection = rejection_of(&request, &form).map(|(status, code)| (status, code, None));
+        if let Some((status, code, retry_after)) = rejection.or_else(|| self.rejections.lock().unwrap().pop_front()) {
+            let mut response = HttpResponse::build(StatusCode::from_u16(status).expect("a status"));
+            if let Some(seconds) = retry_after {
+                response.insert_header(("retry-after", seconds.to_string()));
+            }
+            return response.json(json!({ "code": code, "message": "refused", "status": status }));
+        }
+        counts.accepted += 1;
+        let sid = format!("SM{:032x}", counts.accepted);
+        let answer = json!({ "sid": sid, "status": "queued", "to": form["To"], "error_code": null });
+        let at = Instant::now();
+        self.sent.push(SentMessage { sid, form, at });
+        HttpResponse::Created().json(answer)
+    }
+}
+
+/// Why Twilio rejects a request by itself: status and code.
+fn rejection_of(request: &HttpRequest, form: &BTreeMap<String, String>) -> Option<(u16, u32)> {
+    let basic = base64::encode_block(format!("{ACCOUNT_SID}:{AUTH_TOKEN}").as_bytes());
+    let authorization = request.headers().get("authorization");
+    let is_known = authorization.is_some_and(|value| value.as_bytes() == format!("Basic {basic}").as_bytes());
+    let is_whatsapp = |name: &str| form.get(name).is_some_and(|number| number.starts_with("whatsapp:+"));
+    let body = form.get("Body").map_or("", String::as_str);
+    let rules = [
+        (is_known, (401, 20003)),
+        (
+            request.path() == format!("/2010-04-01/Accounts/{ACCOUNT_SID}/Messages.json"),
+            (404, 20404),
+        ),
+        (is_whatsapp("To"), (400, 21211)),
+        (is_whatsapp("From"), (400, 21212)),
+        (!body.is_empty() || form.contains_key("ContentSid"), (400, 21602)),
+        (body.encode_utf16().count() <= BODY_MAX, (400, 21617)),
+    ];
+    rules
+        .into_iter()
+        .find(|(is_met, _)| !is_met)
+        .map(|(_, rejection)| rejection)
+}
+
 /// The server.
 pub struct FakeTwilio {
     url: String,
-    state: Arc<Mutex<State>>,
-    count: Arc<watch::Sender<usize>>,
-    server: ServerHandle,
+    state: Arc<State>,
     client: Client,
-}
-
-impl Drop for FakeTwilio {
-    fn drop(&mut self) {
-        // The command is sent at once; nobody waits for the end.
-        drop(self.server.stop(false));
-    }
+    _server: FakeServer,
 }
 
 impl FakeTwilio {
     /// Starts it on a free port.
     pub fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let (state, count) = (Arc::new(Mutex::new(State::default())), Arc::new(watch::Sender::new(0)));
-        let app = {
-            let (state, count) = (state.clone(), count.clone());
-            move || {
-                let (state, count) = (state.clone(), count.clone());
-                App::new().route(
-                    "/2010-04-01/Accounts/{sid}/Messages.json",
-                    web::post().to(move |request: HttpRequest, body: web::Bytes| {
-                        let (state, count) = (state.clone(), count.clone());
-                        async move { accept(&state, &count, &request, &body).await }
-                    }),
-                )
-            }
-        };
-        let server = HttpServer::new(app).workers(1).disable_signals().shutdown_timeout(0);
-        let server = server.listen(listener).expect("a listener").run();
-        let handle = server.handle();
-        tokio::spawn(server);
+        let state = Arc::<State>::default();
+        let handled = state.clone();
+        let server = FakeServer::start(0, move |request, body| handled.clone().handle(request, body));
         Self {
-            url,
+            url: format!("http://{}", server.address()),
             state,
-            count,
-            server: handle,
             client: http_client(Duration::from_secs(16)),
+            _server: server,
         }
     }
 
@@ -132,128 +158,72 @@ impl FakeTwilio {
 
     /// Rejects the next message that has no rejection yet.
     pub fn then(&self, status: u16, code: u32, retry_after: Option<u32>) {
-        let rejection = Rejection {
-            status,
-            code,
-            retry_after,
-        };
-        self.state.lock().unwrap().rejections.push_back(rejection);
+        let mut rejections = self.state.rejections.lock().unwrap();
+        rejections.push_back((status, code, retry_after));
     }
 
     /// Delays each response from now on.
     pub fn delay(&self, delay: Duration) {
-        self.state.lock().unwrap().delay = delay;
+        self.state.counts.lock().unwrap().delay = delay;
     }
 
     /// The accepted messages.
     pub fn sent(&self) -> Vec<SentMessage> {
-        self.state.lock().unwrap().sent.clone()
+        self.state.sent.look(<[SentMessage]>::to_vec)
     }
 
     /// Forgets the accepted messages: another server may draw the same references.
     pub fn forget(&self) {
-        self.state.lock().unwrap().sent.clear();
-        self.count.send_replace(0);
+        self.state.sent.change(Vec::clear);
     }
 
     /// How many messages it was sent, accepted or not.
     pub fn asked(&self) -> usize {
-        self.state.lock().unwrap().asked
+        self.state.counts.lock().unwrap().asked
     }
 
     /// How many requests have no response yet.
     pub fn waiting(&self) -> usize {
-        self.state.lock().unwrap().waiting
+        self.state.counts.lock().unwrap().waiting
     }
 
     /// Waits until `count` messages were accepted in all.
-    pub async fn wait_for(&self, count: usize, patience: Duration) -> Vec<SentMessage> {
-        let mut counter = self.count.subscribe();
-        let came = tokio::time::timeout(patience, counter.wait_for(|accepted| *accepted >= count)).await;
-        let sent = self.sent();
-        assert!(
-            came.is_ok(),
-            "{} of {count} messages came within {patience:?}",
-            sent.len()
-        );
-        sent
+    pub async fn wait_for(&self, count: usize, timeout: Duration) -> Vec<SentMessage> {
+        let what = format!("{count} messages");
+        let is_enough = |sent: &[SentMessage]| sent.len() >= count;
+        self.state.sent.wait_for(timeout, &what, is_enough).await
     }
 
-    /// Waits for a message about this ticket; returns the newest one.
-    pub async fn wait_for_ticket(&self, reference: &str, patience: Duration) -> SentMessage {
-        let newest = || self.sent().into_iter().rfind(|sent| sent.ticket_ref() == reference);
-        let mut counter = self.count.subscribe();
-        let came = tokio::time::timeout(patience, counter.wait_for(|_| newest().is_some())).await;
-        assert!(came.is_ok(), "no message about {reference} within {patience:?}");
-        newest().expect("a message")
+    /// Waits for a message about this ticket, with another id than `not`; returns the newest one.
+    pub async fn wait_for_ticket(&self, reference: &str, not: &str, timeout: Duration) -> SentMessage {
+        let is_it = |sent: &SentMessage| sent.ticket_ref() == reference && sent.sid != not;
+        let what = format!("message about {reference}");
+        let sent = self
+            .state
+            .sent
+            .wait_for(timeout, &what, |sent| sent.iter().any(is_it))
+            .await;
+        sent.into_iter().rfind(is_it).expect("a message")
     }
 
     /// Asserts that no message was sent twice.
     pub fn none_twice(&self) {
         let mut seen = HashSet::new();
         for sent in self.sent() {
-            assert!(
-                seen.insert((sent.ticket_ref(), sent.form.clone())),
-                "sent twice: {sent:?}"
-            );
+            let is_new = seen.insert((sent.ticket_ref(), sent.form.clone()));
+            assert!(is_new, "sent twice: {sent:?}");
         }
     }
 
-    /// Calls a webhook like Twilio: signed, form-encoded.
-    pub async fn call(&self, webhook: &str, params: &[(&str, &str)]) -> WebhookResponse {
-        self.call_signed_by(AUTH_TOKEN, webhook, params).await
-    }
-
-    /// Calls a webhook, signed with this token.
-    pub async fn call_signed_by(&self, token: &str, webhook: &str, params: &[(&str, &str)]) -> WebhookResponse {
+    /// Calls a webhook like Twilio: form-encoded, signed with this token.
+    pub async fn call(&self, token: &str, webhook: &str, params: &[(&str, &str)]) -> Response {
         let body = form_urlencoded::Serializer::new(String::new())
             .extend_pairs(params)
             .finish();
         let request = self.client.post(webhook);
         let request = request.header("content-type", "application/x-www-form-urlencoded; charset=UTF-8");
         let request = request.header("x-twilio-signature", signature(token, webhook, params));
-        let asked = Instant::now();
-        let response = Response::of(request.body(body)).await.expect("a response within 16 s");
-        WebhookResponse {
-            status: response.status,
-            content_type: response.header("content-type").to_owned(),
-            took: asked.elapsed(),
-            text: response.text,
-        }
-    }
-}
-
-/// A webhook's response.
-#[derive(Debug)]
-pub struct WebhookResponse {
-    /// Its status.
-    pub status: u16,
-    /// Its content type.
-    pub content_type: String,
-    /// Its body.
-    pub text: String,
-    /// How long it took.
-    pub took: Duration,
-}
-
-impl WebhookResponse {
-    /// The text in the `TwiML` for the sender.
-    pub fn text(&self) -> String {
-        assert_eq!(
-            (self.status, self.content_type.starts_with("text/xml")),
-            (200, true),
-            "{self:?}"
-        );
-        let text = self
-            .text
-            .split("<Message>")
-            .nth(1)
-            .and_then(|rest| rest.split("</Message>").next());
-        let mut text = text.unwrap_or_default().to_owned();
-        for escaped in ['<', '>', '"', '\'', '&'] {
-            text = text.replace(&format!("&#{};", u32::from(escaped)), &escaped.to_string());
-        }
-        text
+        Response::of(request.body(body)).await.expect("a response within 16 s")
     }
 }
 
@@ -267,78 +237,4 @@ fn signature(token: &str, url: &str, params: &[(&str, &str)]) -> String {
     signer.update(url.as_bytes()).expect("bytes");
     signer.update(text.as_bytes()).expect("bytes");
     base64::encode_block(&signer.sign_to_vec().expect("a signature"))
-}
-
-async fn accept(
-    state: &Mutex<State>,
-    count: &watch::Sender<usize>,
-    request: &HttpRequest,
-    body: &[u8],
-) -> HttpResponse {
-    let delay = {
-        let mut state = state.lock().unwrap();
-        state.waiting += 1;
-        state.delay
-    };
-    tokio::time::sleep(delay).await;
-    let rejection = |rejection: &Rejection| {
-        let mut response = HttpResponse::build(StatusCode::from_u16(rejection.status).expect("a status"));
-        if let Some(seconds) = rejection.retry_after {
-            response.insert_header(("retry-after", seconds.to_string()));
-        }
-        response.json(json!({ "code": rejection.code, "message": "refused", "status": rejection.status }))
-    };
-    let form: BTreeMap<String, String> = form_urlencoded::parse(body).into_owned().collect();
-    let mut state = state.lock().unwrap();
-    state.waiting = state.waiting.saturating_sub(1);
-    state.asked += 1;
-    if let Some(rejected) = rejection_of(request, &form).or_else(|| state.rejections.pop_front()) {
-        return rejection(&rejected);
-    }
-    state.accepted += 1;
-    let sid = format!("SM{:032x}", state.accepted);
-    let answer = json!({ "sid": sid, "status": "queued", "to": form["To"], "error_code": null });
-    state.sent.push(SentMessage {
-        sid,
-        form,
-        at: Instant::now(),
-    });
-    count.send_modify(|count| *count += 1);
-    HttpResponse::Created().json(answer)
-}
-
-/// Why Twilio rejects a request by itself.
-fn rejection_of(request: &HttpRequest, form: &BTreeMap<String, String>) -> Option<Rejection> {
-    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
-    let reject = |status, code| {
-        Some(Rejection {
-            status,
-            code,
-            retry_after: None,
-        })
-    };
-    let basic = base64::encode_block(format!("{ACCOUNT_SID}:{AUTH_TOKEN}").as_bytes());
-    if header("authorization") != Some(&format!("Basic {basic}")) {
-        return reject(401, 20003);
-    }
-    if request.match_info().get("sid") != Some(ACCOUNT_SID) {
-        return reject(404, 20404);
-    }
-    let is_whatsapp = |name: &str| form.get(name).is_some_and(|number| number.starts_with("whatsapp:+"));
-    if !is_whatsapp("To") {
-        return reject(400, 21211);
-    }
-    if !is_whatsapp("From") {
-        return reject(400, 21212);
-    }
-    let body = form.get("Body").map_or("", String::as_str);
-    if body.is_empty() && !form.contains_key("ContentSid") {
-        return reject(400, 21602);
-    }
-    // WhatsApp counts UTF-16 units: an emoji is two or more.
-    (body.encode_utf16().count() > BODY_MAX).then_some(Rejection {
-        status: 400,
-        code: 21617,
-        retry_after: None,
-    })
 }

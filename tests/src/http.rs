@@ -1,6 +1,6 @@
 //! HTTP as the tests speak it: one client, one response.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::{Client, RequestBuilder, header::HeaderMap, redirect::Policy};
 use serde_json::{Value, json};
@@ -20,16 +20,20 @@ pub struct Response {
     pub headers: HeaderMap,
     /// Its body.
     pub text: String,
+    /// The time from the request to the end of the body.
+    pub took: Duration,
 }
 
 impl Response {
     /// Sends a request and reads the whole response.
     pub async fn of(request: RequestBuilder) -> reqwest::Result<Self> {
+        let begun = Instant::now();
         let response = request.send().await?;
         Ok(Self {
             status: response.status().as_u16(),
             headers: response.headers().clone(),
             text: response.text().await?,
+            took: begun.elapsed(),
         })
     }
 
@@ -65,9 +69,22 @@ impl Response {
         }
         self.field("code")
     }
+
+    /// The text for the sender in a webhook's `TwiML`; empty if there is none.
+    pub fn twiml(&self) -> String {
+        let is_xml = self.header("content-type").starts_with("text/xml");
+        assert_eq!((self.status, is_xml), (200, true), "{self:?}");
+        let text = self.text.split("<Message>").nth(1);
+        let text = text.and_then(|rest| rest.split("</Message>").next());
+        let mut text = text.unwrap_or_default().to_owned();
+        for escaped in ['<', '>', '"', '\'', '&'] {
+            text = text.replace(&format!("&#{};", u32::from(escaped)), &escaped.to_string());
+        }
+        text
+    }
 }
 
-/// The sum of the samples in a Prometheus text whose lines start with one of `names`; nothing if there is no such line.
+/// The sum of the samples in a Prometheus text whose lines start with one of `names`; `None` if there is no such line.
 pub fn sum_of_metrics(text: &str, names: &[&str]) -> Option<f64> {
     let lines = text
         .lines()

@@ -12,25 +12,29 @@
 
 mod database_proxy;
 mod fake_n8n;
+mod fake_server;
 mod fake_twilio;
 mod http;
 mod n8n_table;
-mod open_api;
 mod options;
 mod private_data;
 mod process;
 mod server;
 mod store;
+mod tree;
+mod wait;
 
 pub use database_proxy::DatabaseProxy;
 pub use fake_n8n::{FakeN8n, Reaction, Received};
-pub use fake_twilio::{ACCOUNT_SID, AUTH_TOKEN, FakeTwilio, Rejection, SentMessage, WHATSAPP_FROM, WebhookResponse};
+pub use fake_twilio::{ACCOUNT_SID, AUTH_TOKEN, FakeTwilio, SentMessage, WHATSAPP_FROM};
 pub use http::{Response, http_client, sum_of_metrics};
-pub use n8n_table::{BodyKind, N8nCase, TableRow};
-pub use options::{ServerOptions, server_binary};
+pub use n8n_table::{N8nCase, TableRow, kind_of_body};
+pub use options::{Ended, ServerOptions, server_binary, setting};
 pub use process::{Signal, cpu_time, open_files, peak_kib, resident_kib, signal, signal_group};
 pub use server::TestServer;
 pub use store::{Engine, TempStore};
+pub use tree::{read, root, write_into_page};
+pub use wait::until;
 
 /// The `x-api-key` of n8n's calls.
 pub const INBOUND_KEY: &str = "inbound-key-0123456789abcdef0123456789";
@@ -53,6 +57,15 @@ pub fn ticket() -> serde_json::Value {
         "message": "I received damaged bottles in my last order.",
         "priority": "high",
     })
+}
+
+/// [`ticket`] with some fields changed or added.
+pub fn ticket_with(changes: &serde_json::Value) -> serde_json::Value {
+    let mut form = ticket();
+    for (field, value) in changes.as_object().expect("fields") {
+        form[field] = value.clone();
+    }
+    form
 }
 
 /// Runs each named test, an `async fn(Engine)`, on both stores.

@@ -1,11 +1,6 @@
 //! How a server process is started.
 
-use std::{
-    collections::BTreeMap,
-    path::PathBuf,
-    process::{ExitStatus, Stdio},
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::PathBuf, process::Stdio, time::Duration};
 
 use tokio::{
     process::{Child, Command},
@@ -20,6 +15,17 @@ pub struct ServerOptions {
     folder: PathBuf,
     file_limit_kib: Option<u32>,
     program: Option<PathBuf>,
+}
+
+/// A command that ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its exit code; `None` if a signal ended it.
+    pub code: Option<i32>,
+    /// Its standard output.
+    pub out: String,
+    /// Its standard error.
+    pub err: String,
 }
 
 impl ServerOptions {
@@ -104,15 +110,30 @@ impl ServerOptions {
         started.expect("the server starts")
     }
 
-    /// Runs the server with these arguments to its end: exit status, standard output, standard error.
-    pub async fn run(&self, arguments: &[&str]) -> (ExitStatus, String, String) {
-        let output = timeout(Duration::from_secs(30), self.command(arguments).output());
-        let output = output
-            .await
-            .expect("the command ends within 30 s")
-            .expect("the server runs");
+    /// Runs the server with these arguments to its end.
+    pub async fn run(&self, arguments: &[&str]) -> Ended {
+        let output = timeout(Duration::from_secs(30), self.command(arguments).output()).await;
+        let output = output.expect("the command ends within 30 s").expect("the server runs");
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8 output");
-        (output.status, text(output.stdout), text(output.stderr))
+        Ended {
+            code: output.status.code(),
+            out: text(output.stdout),
+            err: text(output.stderr),
+        }
+    }
+
+    /// Runs a command that must succeed.
+    pub async fn succeed(&self, arguments: &[&str]) -> Ended {
+        let ended = self.run(arguments).await;
+        assert_eq!(ended.code, Some(0), "{arguments:?}: {ended:?}");
+        ended
+    }
+
+    /// Runs a command that must fail with code 1; returns its standard error.
+    pub async fn fail(&self, arguments: &[&str]) -> String {
+        let ended = self.run(arguments).await;
+        assert_eq!(ended.code, Some(1), "{arguments:?}: {ended:?}");
+        ended.err
     }
 
     /// Starts the server and waits until it listens.
@@ -123,8 +144,7 @@ impl ServerOptions {
 
 /// The server under test: the one that `SERVER_BINARY` names, or the one that cargo built beside this program.
 pub fn server_binary() -> PathBuf {
-    #[allow(clippy::disallowed_methods, reason = "the runner chooses the tested binary")]
-    let named = std::env::var_os("SERVER_BINARY").map(PathBuf::from);
+    let named = setting("SERVER_BINARY").map(PathBuf::from);
     // Tests and benchmarks lie in `deps`, programs above it.
     let built = || {
         let this = std::env::current_exe().expect("this program");
@@ -137,4 +157,10 @@ pub fn server_binary() -> PathBuf {
         path.display()
     );
     path.canonicalize().expect("a path")
+}
+
+/// An environment variable by which the runner of the tests decides something.
+#[allow(clippy::disallowed_methods, reason = "the runner decides")]
+pub fn setting(variable: &str) -> Option<String> {
+    std::env::var(variable).ok()
 }

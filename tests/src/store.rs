@@ -2,6 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use diesel::{
+    Connection, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection, connection::SimpleConnection, sql_query,
+    sql_types::Text,
+};
 use store_diesel::postgres::testing::TestDatabase;
 use tempfile::TempDir;
 
@@ -15,6 +19,9 @@ pub enum Engine {
 }
 
 impl Engine {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Sqlite, Self::Postgres];
+
     /// Its name in reports.
     pub fn name(self) -> &'static str {
         match self {
@@ -22,6 +29,12 @@ impl Engine {
             Self::Postgres => "Postgres",
         }
     }
+}
+
+#[derive(QueryableByName)]
+struct Line {
+    #[diesel(sql_type = Text)]
+    line: String,
 }
 
 /// A fresh, empty store. It is removed when this is dropped.
@@ -46,6 +59,14 @@ impl TempStore {
         Self { folder, database }
     }
 
+    /// Its engine.
+    pub fn engine(&self) -> Engine {
+        match self.database {
+            None => Engine::Sqlite,
+            Some(_) => Engine::Postgres,
+        }
+    }
+
     /// Its `DATABASE_URL`.
     pub fn url(&self) -> String {
         match &self.database {
@@ -62,5 +83,43 @@ impl TempStore {
     /// The file of an embedded store.
     pub fn file(&self) -> PathBuf {
         self.folder.path().join("data/tickets.db")
+    }
+
+    /// Its own connection to an embedded store.
+    pub fn sqlite(&self) -> SqliteConnection {
+        let mut connection = SqliteConnection::establish(&self.file().display().to_string()).expect("a connection");
+        let patient = connection.batch_execute("PRAGMA busy_timeout = 5000");
+        patient.expect("a timeout");
+        connection
+    }
+
+    /// Its own connection to a Postgres database.
+    pub fn postgres(&self) -> PgConnection {
+        PgConnection::establish(&self.url()).expect("a connection")
+    }
+
+    /// Runs SQL.
+    pub fn execute(&self, sql: &str) {
+        let ran = match self.engine() {
+            Engine::Sqlite => self.sqlite().batch_execute(sql),
+            Engine::Postgres => self.postgres().batch_execute(sql),
+        };
+        ran.unwrap_or_else(|error| panic!("{error}: {sql}"));
+    }
+
+    /// The rows of a query that gives one text called `line`.
+    pub fn lines(&self, query: &str) -> Vec<String> {
+        let query = sql_query(query);
+        let lines: Result<Vec<Line>, _> = match self.engine() {
+            Engine::Sqlite => query.load(&mut self.sqlite()),
+            Engine::Postgres => query.load(&mut self.postgres()),
+        };
+        let lines = lines.expect("rows").into_iter();
+        lines.map(|line| line.line).collect()
+    }
+
+    /// The one value of a query, as a text.
+    pub fn ask(&self, query: &str) -> String {
+        self.lines(&format!("SELECT CAST(({query}) AS text) AS line")).remove(0)
     }
 }

@@ -1,16 +1,14 @@
-//! The same server with a commit for each ticket: what sharing commits is compared with. This benchmark is that server,
+//! The same server with a commit for each ticket, which shared commits are compared with. This benchmark is that server
 //! when it is started with `serve`.
 
 use std::{env, sync::Arc};
 
-use black_box::{TempStore, TestServer};
+use black_box::{ServerOptions, TempStore, TestServer};
 use server::{Builder, Config, Database, start_logging};
 use store_diesel::SqliteStore;
 use tokio::runtime;
 
-use crate::measure::server::Server;
-
-/// Serves what the environment says until it is killed.
+/// Serves as the environment says until it is killed.
 #[allow(clippy::disallowed_methods, reason = "configured as the server is")]
 pub(crate) fn serve() {
     let here = env::current_dir().unwrap();
@@ -24,15 +22,11 @@ pub(crate) fn serve() {
         let application = Builder::new(config).store(Arc::new(store)).start().await.unwrap();
         application.ended().await.unwrap();
     };
-    runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap()
-        .block_on(serving);
+    let runtime = runtime::Builder::new_current_thread().enable_all().build();
+    runtime.unwrap().block_on(serving);
 }
 
-/// Starts it on `store`, as its own process.
-pub(crate) async fn start(store: &TempStore) -> Server {
-    let options = TestServer::on(store).run_by(env::current_exe().unwrap());
-    Server::start(options, &store.folder().join("log")).await
+/// How to start it on `store`, as its own process.
+pub(crate) fn options(store: &TempStore) -> ServerOptions {
+    TestServer::on(store).run_by(env::current_exe().unwrap())
 }

@@ -1,25 +1,22 @@
-//! One store after the other, and round after round: within a round everything that is compared stands side by side, and
-//! every second round runs backwards, so that nothing always comes first.
+//! Measures one engine round by round: within a round everything that is compared is measured side by side, and every
+//! second round runs backwards, so that nothing always comes first.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{fmt::Write as _, fs, path::PathBuf, time::Duration};
 
-use black_box::{Engine, FakeN8n, Reaction, TempStore, TestServer};
-use diesel::{
-    Connection, PgConnection, QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_query, sql_types,
-};
-use tokio::task::spawn_blocking;
+use black_box::{Engine, FakeN8n, Reaction, TempStore, TestServer, peak_kib, resident_kib};
+use serde_json::{Value, json};
 
 use crate::{
-    fill,
-    findings::{Findings, MANY, MOST, Outcome, Step},
-    form,
-    measure::server::Server,
-    oha::{Ask, Load, Pressure, press},
+    MANY, MOST, Outcome, Results, Step,
+    measure::{
+        fill::{Fill, fill},
+        milliseconds,
+        server::{Server, time},
+        store_on_disk,
+    },
+    oha::{Load, Requests, press},
     one_by_one,
-    pgbench::{self, Pgbench, Ticket},
+    pgbench::{self, Pgbench},
 };
 
 const ROUNDS: usize = 5;
@@ -31,13 +28,19 @@ const WARM_UP: Duration = Duration::from_secs(1);
 const N8N_ROUNDS: usize = 15;
 const N8N_STEP_TIME: Duration = Duration::from_secs(2);
 
+/// Tickets to read: so many that no cache of a processor holds them all.
+const THREADS: u32 = 20_000;
+
+/// Different forms; then they repeat, which the server takes as new tickets.
+const FORMS: u32 = 1_000;
+
 const OF_SQLITE: [Step; 7] = [
     Step::Create(1),
     Step::Create(MANY),
-    Step::Together,
+    Step::FreshStore,
     Step::OneByOne,
     Step::Thread,
-    Step::ThreadAgain,
+    Step::NotModified,
     Step::Create(MOST),
 ];
 
@@ -49,25 +52,42 @@ const OF_POSTGRES: [Step; 8] = [
     Step::Create(MOST),
     Step::Thread,
     Step::PgbenchThread,
-    Step::ThreadAgain,
+    Step::NotModified,
 ];
 
-/// Everything about one kind of store.
-pub(crate) async fn measure(engine: Engine) -> Findings {
-    println!("{engine:?}");
+/// The form of this number: all are about as long.
+fn form(number: u32) -> Value {
+    json!({
+        "customerName": format!("Zoë Quuxley {number:04}"),
+        "customerPhone": format!("+1555000{number:04}"),
+        "customerEmail": format!("zoe.quuxley.{number:04}@customer.example"),
+        "subject": format!("Order {number:04} came damaged"),
+        "message": format!(
+            "I received damaged bottles in my last order, number {number:04}.\nTwo of the six were broken and the box was \
+             wet. Could you send new ones before the weekend, or give me the money back? Thank you very much."
+        ),
+        "priority": "high",
+    })
+}
+
+fn thread(number: u32) -> String {
+    format!("/api/ticket/T-20250115-{number:07}")
+}
+
+/// Everything about one engine.
+pub(crate) async fn measure(engine: Engine) -> Results {
+    println!("{}", engine.name());
     let mut bench = Bench::new(engine).await;
-    let mut findings = Findings::default();
+    let mut results = Results::default();
     for round in 0..ROUNDS {
-        bench.round(round, &mut findings).await;
+        bench.round(round, &mut results).await;
     }
-    let rate = findings.rate(Step::Create(MANY)) / 2.0;
-    findings.beside_n8n = beside_n8n(engine, &bench.bodies, rate).await;
-    findings
+    bench.beside_n8n(&mut results).await;
+    results
 }
 
 /// A store with threads to read, and what is needed to ask for them.
 struct Bench {
-    engine: Engine,
     store: TempStore,
     bodies: PathBuf,
     addresses: PathBuf,
@@ -76,21 +96,36 @@ struct Bench {
 
 impl Bench {
     async fn new(engine: Engine) -> Self {
-        let store = on_disk(engine).await;
+        let store = store_on_disk(engine).await;
+        let what = Fill {
+            tickets: THREADS,
+            answers: 2,
+            answered: "true",
+            // All of one moment, so that their versions have the same tag.
+            apart: 0,
+            payload: "{}",
+        };
+        fill(&store, &what);
+        let lines = |line: &dyn Fn(u32) -> String, count| {
+            (0..count).fold(String::new(), |mut text, number| {
+                writeln!(text, "{}", line(number)).unwrap();
+                text
+            })
+        };
         let bodies = store.folder().join("bodies");
-        form::write_all(&bodies);
-        let server = start(&store).await;
-        fill::write_threads(engine, &store).await;
+        fs::write(&bodies, lines(&|number| form(number).to_string(), FORMS)).unwrap();
         let pgbench = match engine {
             Engine::Sqlite => None,
             Engine::Postgres => {
-                let ticket = one_ticket(&server, &store).await;
-                Some(Pgbench::new(store.url(), store.folder(), &ticket))
+                // Opens a ticket and reads what was written of it, so that `pgbench` writes the same.
+                let (server, form) = (start(&store).await, form(pgbench::NUMBER));
+                time(server.post("/api/ticket", &form), 201).await;
+                server.kill().await;
+                let newest = "SELECT encode(payload, 'hex') FROM notifications ORDER BY created_at DESC LIMIT 1";
+                Some(Pgbench::new(&store, &form, &store.ask(newest), THREADS))
             }
         };
-        server.kill().await;
         Self {
-            engine,
             addresses: store.folder().join("addresses"),
             store,
             bodies,
@@ -98,153 +133,124 @@ impl Bench {
         }
     }
 
-    async fn round(&mut self, round: usize, findings: &mut Findings) {
+    async fn round(&mut self, round: usize, results: &mut Results) {
         let server = start(&self.store).await;
-        findings.ready.push(server.ready_in);
-        findings.at_rest.push(server.resident_kib());
-        let tag = fill::write_addresses(&server, &self.addresses).await;
-        let mut steps = match self.engine {
+        results.ready.push(milliseconds(server.ready_in));
+        results.at_rest.push(f64::from(resident_kib(server.pid())) / 1_024.0);
+        let addresses = (0..THREADS).map(|number| server.url(&thread(number)) + "\n");
+        fs::write(&self.addresses, addresses.collect::<String>()).unwrap();
+        let tag = tag_of_all(&server).await;
+        let mut steps = match self.store.engine() {
             Engine::Sqlite => OF_SQLITE.to_vec(),
             Engine::Postgres => OF_POSTGRES.to_vec(),
         };
         if round % 2 == 1 {
             steps.reverse();
         }
-        create(&server, &self.bodies, MANY, WARM_UP, None).await;
-        let mut outcomes = Vec::new();
+        self.create(&server, MANY, WARM_UP, None).await;
         for step in steps {
-            checkpoint(self.engine, &self.store).await;
+            self.checkpoint();
             let outcome = self.step(&server, step, &tag).await;
-            println!("  round {}: {step:?}: {:.0}/s", round + 1, outcome.rate());
-            outcomes.push((step, outcome));
+            println!("  round {}: {}: {:.0}/s", round + 1, step.name(), outcome.rate);
+            results.steps.entry(step).or_default().push(outcome);
         }
-        findings.rounds.push(outcomes);
-        findings.at_most.push(server.peak_kib());
+        results.at_most.push(f64::from(peak_kib(server.pid())) / 1_024.0);
         server.kill().await;
     }
 
     async fn step(&mut self, server: &Server, step: Step, tag: &str) -> Outcome {
-        let read = |ask| press(server, ask, pressure(MANY, STEP_TIME, None));
+        let read = |tag| {
+            let requests = Requests::Read(&self.addresses, tag);
+            press(server, requests, Load::of(MANY, STEP_TIME, None))
+        };
         match step {
-            Step::Create(connections) => {
-                Outcome::Load(create(server, &self.bodies, connections, STEP_TIME, None).await)
-            }
-            Step::Thread => Outcome::Load(read(Ask::Read(&self.addresses)).await),
-            Step::ThreadAgain => Outcome::Load(read(Ask::ReadAgain(&self.addresses, tag)).await),
+            Step::Create(connections) => self.create(server, connections, STEP_TIME, None).await,
+            Step::Thread => read(None).await,
+            Step::NotModified => read(Some(tag)).await,
             Step::PgbenchCreate(clients) => {
-                Outcome::Run(self.pgbench.as_mut().unwrap().create(clients, STEP_TIME).await)
+                let pgbench = self.pgbench.as_mut().unwrap();
+                pgbench.run("create.sql", clients, STEP_TIME).await
             }
             Step::PgbenchThread => {
                 let pgbench = self.pgbench.as_mut().unwrap();
-                Outcome::Run(pgbench.thread(MANY, STEP_TIME, fill::THREADS).await)
+                pgbench.run("thread.sql", MANY, STEP_TIME).await
             }
-            Step::Together | Step::OneByOne => {
+            Step::FreshStore | Step::OneByOne | Step::HalfRate { .. } => {
                 // Of a fresh store both: the one that opens more would soon have the larger one.
-                let store = on_disk(Engine::Sqlite).await;
-                let server = match step {
-                    Step::OneByOne => one_by_one::start(&store).await,
-                    _ => start(&store).await,
+                let store = store_on_disk(Engine::Sqlite).await;
+                let options = match step {
+                    Step::OneByOne => one_by_one::options(&store),
+                    _ => TestServer::on(&store),
                 };
-                create(&server, &self.bodies, MANY, WARM_UP, None).await;
-                let load = create(&server, &self.bodies, MANY, STEP_TIME, None).await;
+                let server = Server::start(&store, options).await;
+                self.create(&server, MANY, WARM_UP, None).await;
+                let outcome = self.create(&server, MANY, STEP_TIME, None).await;
                 server.kill().await;
-                Outcome::Load(load)
+                outcome
             }
         }
     }
-}
 
-/// Tickets opened at this rate without a receiver, and with one that takes every notification and never answers.
-async fn beside_n8n(engine: Engine, bodies: &Path, rate: f64) -> Vec<[Load; 2]> {
-    let (quiet_store, hanging_store) = (on_disk(engine).await, on_disk(engine).await);
-    let n8n = FakeN8n::start();
-    n8n.always(Reaction::Hang);
-    let quiet = start(&quiet_store).await;
-    let log = hanging_store.folder().join("log");
-    let hanging = Server::start(TestServer::on(&hanging_store).notifying(&n8n), &log).await;
-    for server in [&quiet, &hanging] {
-        create(server, bodies, MANY, WARM_UP, Some(rate)).await;
+    async fn create(&self, server: &Server, connections: u16, time: Duration, rate: Option<f64>) -> Outcome {
+        press(
+            server,
+            Requests::Create(&self.bodies),
+            Load::of(connections, time, rate),
+        )
+        .await
     }
-    let mut rounds = Vec::new();
-    for round in 0..N8N_ROUNDS {
-        let mut loads = Vec::new();
-        let mut servers = [&quiet, &hanging];
-        if round % 2 == 1 {
+
+    /// Opens tickets at half of the top rate without a receiver, and with one that takes every notification and never
+    /// answers.
+    async fn beside_n8n(&self, results: &mut Results) {
+        let rate = Some(results.rate(Step::Create(MANY)) / 2.0);
+        let engine = self.store.engine();
+        let (quiet_store, hanging_store) = (store_on_disk(engine).await, store_on_disk(engine).await);
+        let n8n = FakeN8n::start();
+        n8n.always(Reaction::Hang);
+        let quiet = start(&quiet_store).await;
+        let hanging = Server::start(&hanging_store, TestServer::on(&hanging_store).notifying(&n8n)).await;
+        let mut servers = [(false, &quiet), (true, &hanging)];
+        for (_, server) in servers {
+            self.create(server, MANY, WARM_UP, rate).await;
+        }
+        for _ in 0..N8N_ROUNDS {
+            for (n8n_hangs, server) in servers {
+                self.checkpoint();
+                let outcome = self.create(server, MANY, N8N_STEP_TIME, rate).await;
+                let step = Step::HalfRate { n8n_hangs };
+                println!("  {}: p99 {:.1} ms", step.name(), outcome.times[1]);
+                results.steps.entry(step).or_default().push(outcome);
+            }
             servers.reverse();
         }
-        for server in servers {
-            // Of the whole server, whichever of its databases asks.
-            checkpoint(engine, &quiet_store).await;
-            loads.push(create(server, bodies, MANY, N8N_STEP_TIME, Some(rate)).await);
-        }
-        if round % 2 == 1 {
-            loads.reverse();
-        }
-        let (quiet, hanging) = (loads[0], loads[1]);
-        println!(
-            "  half of the top rate, {rate:.0}/s: p99 {:.1?} without n8n, {:.1?} while it hangs",
-            quiet.p99, hanging.p99
-        );
-        rounds.push([quiet, hanging]);
+        assert!(n8n.count() > 0, "nothing was sent to n8n");
+        n8n.go_away().await;
+        quiet.kill().await;
+        hanging.kill().await;
     }
-    assert!(!n8n.received().is_empty(), "nothing was sent to n8n");
-    n8n.go_away().await;
-    quiet.kill().await;
-    hanging.kill().await;
-    rounds
+
+    /// What Postgres put off is written now, and not during what is measured next.
+    fn checkpoint(&self) {
+        if self.store.engine() == Engine::Postgres {
+            self.store.execute("CHECKPOINT");
+        }
+    }
 }
 
-/// A store in the build's folder, which is on a disk like the source.
-async fn on_disk(engine: Engine) -> TempStore {
-    TempStore::within(Path::new(env!("CARGO_TARGET_TMPDIR")), engine).await
+/// The `ETag` that all threads have.
+async fn tag_of_all(server: &Server) -> String {
+    let mut tags = Vec::new();
+    for number in [0, THREADS - 1] {
+        let response = server.client.get(server.url(&thread(number))).send().await.unwrap();
+        tags.push(response.headers()["etag"].to_str().unwrap().to_owned());
+        let thread: Value = response.json().await.unwrap();
+        assert_eq!(thread["messages"].as_array().unwrap().len(), 3, "{thread}");
+    }
+    assert_eq!(tags[0], tags[1]);
+    tags.remove(0)
 }
 
 async fn start(store: &TempStore) -> Server {
-    Server::start(TestServer::on(store), &store.folder().join("log")).await
-}
-
-async fn create(server: &Server, bodies: &Path, connections: u16, time: Duration, rate: Option<f64>) -> Load {
-    press(server, Ask::Create(bodies), pressure(connections, time, rate)).await
-}
-
-fn pressure(connections: u16, time: Duration, rate: Option<f64>) -> Pressure {
-    Pressure {
-        connections,
-        time,
-        rate,
-    }
-}
-
-/// Whatever was put off is written now, and not into what is measured next.
-async fn checkpoint(engine: Engine, store: &TempStore) {
-    if engine == Engine::Postgres {
-        execute(store, "CHECKPOINT").await;
-    }
-}
-
-async fn execute(store: &TempStore, sql: &'static str) {
-    let url = store.url();
-    let run = spawn_blocking(move || PgConnection::establish(&url).unwrap().batch_execute(sql).unwrap());
-    run.await.unwrap();
-}
-
-/// Opens a ticket and reads what was written of it, so that `pgbench` writes the same.
-async fn one_ticket(server: &Server, store: &TempStore) -> Ticket {
-    #[derive(QueryableByName)]
-    struct Notification {
-        #[diesel(sql_type = sql_types::Text)]
-        payload: String,
-    }
-    let form = form::form(pgbench::NUMBER);
-    let reply = server.post("/api/ticket", form.to_string()).send().await.unwrap();
-    assert_eq!(reply.status(), 201);
-    let url = store.url();
-    let newest = "SELECT encode(payload, 'hex') AS payload FROM notifications ORDER BY created_at DESC LIMIT 1";
-    let read = move || {
-        sql_query(newest)
-            .get_result(&mut PgConnection::establish(&url).unwrap())
-            .unwrap()
-    };
-    let Notification { payload } = spawn_blocking(read).await.unwrap();
-    Ticket { form, payload }
+    Server::start(store, TestServer::on(store)).await
 }

@@ -1,173 +1,158 @@
-//! Fills a store by SQL: each ticket with a message, some with an answer, and a notification that was read. Ids and
-//! times grow together, as in real life. Indexes that this does not need are built afterwards, several times as fast.
+//! Fills a store by SQL. Ids and times grow together, as in real life. Indexes that this does not need are built
+//! afterwards, which is several times as fast.
 
 use std::time::Instant;
 
 use black_box::{Engine, TempStore};
-use diesel::{
-    Connection, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection, connection::SimpleConnection, sql_query,
-    sql_types,
-};
+use diesel::{Connection, QueryableByName, RunQueryDsl, sql_query, sql_types::Text};
 use store_diesel::SqliteStore;
-use tokio::task::spawn_blocking;
 
 /// Rows of one transaction.
-const AT_ONCE: u32 = 250_000;
+const PORTION: u32 = 250_000;
 
-/// Every index that belongs to no constraint.
-const POSTGRES_INDEXES: &str = "
-    SELECT format('DROP INDEX %I', i.indexname) AS drop_it, i.indexdef AS make_it FROM pg_indexes i
-    WHERE i.schemaname = 'public' AND i.tablename IN ('tickets', 'messages', 'notifications', 'ticket_search')
-        AND NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conname = i.indexname)
-        AND i.indexname <> 'tickets_number'";
+/// What a store is filled with: tickets with a message, perhaps answers, and a delivered notification.
+pub(crate) struct Fill {
+    pub(crate) tickets: u32,
+    /// Answers of each ticket that has some, and which tickets have some: an SQL condition on the ticket's number `i`.
+    pub(crate) answers: u8,
+    pub(crate) answered: &'static str,
+    /// Milliseconds between two tickets.
+    pub(crate) apart: u32,
+    /// The payload of the notifications.
+    pub(crate) payload: &'static str,
+}
 
-const SQLITE_INDEXES: &str = "
-    SELECT 'DROP INDEX ' || name AS drop_it, sql AS make_it FROM sqlite_master
-    WHERE type = 'index' AND sql IS NOT NULL AND tbl_name IN ('tickets', 'messages', 'notifications')";
+/// How an engine writes the values of the ticket with the number `i`.
+struct Dialect {
+    /// The rows of the numbers `i` from `{from}` to `{to}`.
+    numbers: &'static str,
+    /// The id of the ticket and of what belongs to it, by `{kind}`. It begins with the moment, as ours do.
+    id: &'static str,
+    key: &'static str,
+    moment: &'static str,
+    digits: &'static str,
+    bytes: &'static str,
+    settings: &'static str,
+    /// Statements that drop and create each index that belongs to no constraint.
+    indexes: &'static str,
+    finish: &'static str,
+}
+
+const SQLITE: Dialect = Dialect {
+    numbers: "(WITH RECURSIVE n (i) AS (SELECT {from} UNION ALL SELECT i + 1 FROM n WHERE i < {to}) SELECT i FROM n)",
+    id: "unhex(printf('%012x7{kind}8000%012x', 1736937000000 + i * {apart}, i))",
+    key: "lower(hex(randomblob(16)))",
+    moment: "1736937000000000 + i * {apart} * 1000",
+    digits: "printf('%07d', i)",
+    bytes: "CAST('{payload}' AS blob)",
+    settings: "PRAGMA synchronous = OFF; PRAGMA cache_size = -1000000; PRAGMA temp_store = FILE",
+    indexes: "SELECT 'DROP INDEX ' || name AS drop_it, sql AS make_it FROM sqlite_master
+        WHERE type = 'index' AND sql IS NOT NULL AND tbl_name IN ('tickets', 'messages', 'notifications')",
+    finish: "PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE)",
+};
+
+const POSTGRES: Dialect = Dialect {
+    numbers: "generate_series({from}::bigint, {to}::bigint) AS n (i)",
+    id: "(lpad(to_hex(1736937000000 + i * {apart}), 12, '0') || '7{kind}8000' || lpad(to_hex(i), 12, '0'))::uuid",
+    key: "md5(random()::text)",
+    moment: "timestamptz '2025-01-15 10:30Z' + i * interval '{apart} ms'",
+    digits: "lpad(i::text, 7, '0')",
+    bytes: "'{payload}'::bytea",
+    settings: "SET synchronous_commit = off; SET maintenance_work_mem = '1GB'",
+    indexes: "SELECT format('DROP INDEX %I', i.indexname) AS drop_it, i.indexdef AS make_it FROM pg_indexes i
+        WHERE i.schemaname = 'public' AND i.tablename IN ('tickets', 'messages', 'notifications', 'ticket_search')
+            AND NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conname = i.indexname)
+            AND i.indexname <> 'tickets_number'",
+    finish: "VACUUM ANALYZE",
+};
 
 #[derive(QueryableByName)]
 struct Index {
-    #[diesel(sql_type = sql_types::Text)]
+    #[diesel(sql_type = Text)]
     drop_it: String,
-    #[diesel(sql_type = sql_types::Text)]
+    #[diesel(sql_type = Text)]
     make_it: String,
 }
 
-/// Fills a store that has its schema and nothing else. `answered` is an SQL condition on a ticket's number `i`. One ticket
-/// in 20 is open.
-pub(crate) async fn fill(engine: Engine, store: &TempStore, tickets: u32, answered: &'static str) {
-    let (file, url) = (store.file(), store.url());
+/// Fills a store that has its schema and nothing else. One ticket in 20 is open.
+pub(crate) fn fill(store: &TempStore, what: &Fill) {
     let begun = Instant::now();
-    spawn_blocking(move || match engine {
+    match store.engine() {
         Engine::Sqlite => {
-            let mut connection = SqliteConnection::establish(&file.display().to_string()).unwrap();
-            fill_sqlite(&mut connection, tickets, answered);
+            let mut connection = store.sqlite();
+            let indexes = sql_query(SQLITE.indexes).load(&mut connection).unwrap();
+            write(&mut connection, &SQLITE, what, &indexes);
             // What was written by hand goes into the search as soon as the store is opened.
-            drop(SqliteStore::open(&file).unwrap());
+            drop(SqliteStore::open(&store.file()).unwrap());
         }
-        Engine::Postgres => fill_postgres(&mut PgConnection::establish(&url).unwrap(), tickets, answered),
-    })
-    .await
-    .unwrap();
-    println!("  {tickets} tickets written in {:.0?}", begun.elapsed());
+        Engine::Postgres => {
+            let mut connection = store.postgres();
+            let indexes = sql_query(POSTGRES.indexes).load(&mut connection).unwrap();
+            write(&mut connection, &POSTGRES, what, &indexes);
+            store.execute("CHECKPOINT");
+        }
+    }
+    println!("  {} tickets written in {:.0?}", what.tickets, begun.elapsed());
 }
 
-fn fill_sqlite(connection: &mut SqliteConnection, tickets: u32, answered: &str) {
-    let settings = "PRAGMA synchronous = OFF; PRAGMA cache_size = -1000000; PRAGMA temp_store = FILE";
-    connection.batch_execute(settings).unwrap();
-    let indexes: Vec<Index> = sql_query(SQLITE_INDEXES).load(connection).unwrap();
-    around(connection, &indexes, |connection| {
-        for (from, to) in portions(tickets) {
-            let numbers = format!(
-                "(WITH RECURSIVE n (i) AS (SELECT {from} UNION ALL SELECT i + 1 FROM n WHERE i < {to}) SELECT i FROM n)"
-            );
-            let sql = rows(&Dialect {
-                numbers: &numbers,
-                id: |kind| format!("unhex(printf('%012x7{kind:03}8000%012x', 1736937000000 + i * 100, i))"),
-                key: "lower(hex(randomblob(16)))",
-                moment: "1736937000000000 + i * 100000",
-                seven_digits: "printf('%07d', i)",
-                payload: "x'7b7d'",
-                is_true: "1",
-                answered,
-            });
-            connection.batch_execute(&format!("BEGIN; {sql}; COMMIT")).unwrap();
-        }
-    });
-    connection
-        .batch_execute("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE)")
-        .unwrap();
-}
-
-fn fill_postgres(connection: &mut PgConnection, tickets: u32, answered: &str) {
-    let settings = "SET synchronous_commit = off; SET maintenance_work_mem = '1GB'";
-    connection.batch_execute(settings).unwrap();
-    let indexes: Vec<Index> = sql_query(POSTGRES_INDEXES).load(connection).unwrap();
-    around(connection, &indexes, |connection| {
-        for (from, to) in portions(tickets) {
-            let sql = rows(&Dialect {
-                numbers: &format!("generate_series({from}::bigint, {to}::bigint) AS n (i)"),
-                id: |kind| {
-                    format!(
-                        "(lpad(to_hex(1736937000000 + i * 100), 12, '0') || '7{kind:03}8000' \
-                         || lpad(to_hex(i), 12, '0'))::uuid"
-                    )
-                },
-                key: "md5(random()::text)",
-                moment: "timestamptz '2025-01-15 10:30Z' + i * interval '100 ms'",
-                seven_digits: "lpad(i::text, 7, '0')",
-                payload: "'{}'",
-                is_true: "true",
-                answered,
-            });
-            connection.batch_execute(&format!("BEGIN; {sql}; COMMIT")).unwrap();
-        }
-    });
-    connection.batch_execute("VACUUM ANALYZE").unwrap();
-    connection.batch_execute("CHECKPOINT").unwrap();
-}
-
-/// Takes the indexes away, has the rows written, and makes the indexes again.
-fn around<C: Connection>(connection: &mut C, indexes: &[Index], write: impl FnOnce(&mut C)) {
+fn write(connection: &mut impl Connection, dialect: &Dialect, what: &Fill, indexes: &[Index]) {
     assert!(!indexes.is_empty(), "there are indexes");
+    connection.batch_execute(dialect.settings).unwrap();
     for index in indexes {
         connection.batch_execute(&index.drop_it).unwrap();
     }
-    write(connection);
+    for from in (0..what.tickets).step_by(PORTION as usize) {
+        let to = (from + PORTION).min(what.tickets) - 1;
+        let sql = rows(dialect, what)
+            .replace("{from}", &from.to_string())
+            .replace("{to}", &to.to_string());
+        connection.batch_execute(&format!("BEGIN; {sql} COMMIT")).unwrap();
+    }
     for index in indexes {
         connection.batch_execute(&index.make_it).unwrap();
     }
+    connection.batch_execute(dialect.finish).unwrap();
 }
 
-/// The first and the last number of each portion.
-fn portions(tickets: u32) -> impl Iterator<Item = (u32, u32)> {
-    let begins = (0..tickets).step_by(AT_ONCE as usize);
-    begins.map(move |from| (from, (from + AT_ONCE).min(tickets) - 1))
-}
-
-/// How an engine says the same of the number `i`.
-struct Dialect<'a, I> {
-    numbers: &'a str,
-    /// The id of its ticket, its messages and its notification, by what kind of thing that is.
-    id: I,
-    key: &'static str,
-    moment: &'static str,
-    seven_digits: &'static str,
-    payload: &'static str,
-    is_true: &'static str,
-    /// Which tickets have an answer.
-    answered: &'a str,
-}
-
-fn rows<I: Fn(u8) -> String>(dialect: &Dialect<'_, I>) -> String {
+fn rows(dialect: &Dialect, what: &Fill) -> String {
     let Dialect {
         numbers,
-        id,
         key,
         moment,
-        seven_digits,
-        payload,
-        is_true,
-        answered,
+        digits,
+        bytes,
+        ..
     } = dialect;
-    let (ticket, message, answer, notification) = (id(0), id(1), id(2), id(3));
-    format!(
+    let Fill { answers, answered, .. } = what;
+    let id = |kind: u8| dialect.id.replace("{kind}", &format!("{kind:03}"));
+    let (ticket, notification) = (id(0), id(1));
+    let message = |seq: u8, sender: &str, channel: &str, body: &str, condition: &str| {
+        format!(
+            "INSERT INTO messages (id, ticket_id, seq, sender, channel, body, created_at) \
+             SELECT {}, {ticket}, {seq}, '{sender}', '{channel}', {body}, {moment} FROM {numbers} WHERE {condition};",
+            id(seq + 1)
+        )
+    };
+    let text = "'The bottles of batch' || (i % 100) || ' are damaged, please send new ones.'";
+    let tickets = format!(
         "INSERT INTO tickets (id, reference, customer_name, customer_phone, customer_email, subject, priority, status, \
             customer_key, reader_key, version, created_at, updated_at) \
-         SELECT {ticket}, 'T-20250115-' || {seven_digits}, 'Zoe Customer' || {seven_digits}, '+1555' || {seven_digits}, \
-            'c' || {seven_digits} || '@customer.example', 'Order ' || (i % 977) || ' came broken', \
+         SELECT {ticket}, 'T-20250115-' || {digits}, 'Zoe Customer' || {digits}, '+1555' || {digits}, \
+            'c' || {digits} || '@customer.example', 'Order ' || (i % 977) || ' came broken', \
             CASE i % 10 WHEN 0 THEN 'urgent' WHEN 1 THEN 'high' WHEN 2 THEN 'low' ELSE 'medium' END, \
             CASE WHEN i % 20 = 0 THEN 'open' WHEN i % 3 = 0 THEN 'closed' ELSE 'resolved' END, \
-            {key}, {key}, CASE WHEN {answered} THEN 2 ELSE 1 END, {moment}, {moment} FROM {numbers}; \
-         INSERT INTO messages (id, ticket_id, seq, sender, channel, body, created_at) \
-         SELECT {message}, {ticket}, 1, 'customer', 'web', \
-            'The bottles of batch' || (i % 100) || ' are damaged, please send new ones.', {moment} FROM {numbers}; \
-         INSERT INTO messages (id, ticket_id, seq, sender, channel, body, created_at) \
-         SELECT {answer}, {ticket}, 2, 'manager', 'whatsapp', 'We look into it and answer you today.', {moment} \
-            FROM {numbers} WHERE {answered}; \
-         INSERT INTO notifications (id, ticket_id, seq, event, payload, addressed, state, scheduled_at, failed_attempts, \
+            {key}, {key}, CASE WHEN {answered} THEN 1 + {answers} ELSE 1 END, {moment}, {moment} FROM {numbers};"
+    );
+    let reply = "'We look into it and answer you today.'";
+    let replies = (1..=*answers).map(|reply_number| message(1 + reply_number, "manager", "whatsapp", reply, answered));
+    let messages = message(1, "customer", "web", text, "true") + &replies.collect::<String>();
+    let notifications = format!(
+        "INSERT INTO notifications (id, ticket_id, seq, event, payload, addressed, state, scheduled_at, failed_attempts, \
             settled_at, created_at, progress) \
-         SELECT {notification}, {ticket}, 1, 'ticket.created', {payload}, {is_true}, 'delivered', {moment}, 0, \
-            {moment}, {moment}, 'read' FROM {numbers}"
-    )
+         SELECT {notification}, {ticket}, 1, 'ticket.created', {bytes}, true, 'delivered', {moment}, 0, \
+            {moment}, {moment}, 'read' FROM {numbers};"
+    );
+    let sql = tickets + &messages + &notifications;
+    sql.replace("{apart}", &what.apart.to_string())
+        .replace("{payload}", what.payload)
 }

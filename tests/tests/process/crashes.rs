@@ -7,10 +7,10 @@ use std::{
 };
 
 use black_box::{
-    DatabaseProxy, Engine, FakeN8n, MANAGER, Reaction, Received, Response, Signal, TempStore, TestServer,
-    on_both_stores, signal, ticket,
+    DatabaseProxy, Engine, FakeN8n, MANAGER, Reaction, Received, Signal, TempStore, TestServer, on_both_stores, signal,
+    ticket, ticket_with, until,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 on_both_stores!(
     nothing_acknowledged_is_lost_in_twenty_crashes,
@@ -24,16 +24,12 @@ async fn create_until_killed(server: &TestServer) -> Vec<String> {
     let mut beat = tokio::time::interval(Duration::from_millis(100));
     loop {
         beat.tick().await;
-        match server
-            .try_send("POST", "/api/ticket", &headers, Some(ticket().to_string().into_bytes()))
-            .await
-        {
-            Ok(reply) if reply.status == 201 => {
-                acknowledged.push(reply.json()["ticketRef"].as_str().unwrap().to_owned());
-            }
-            Ok(reply) => panic!("{reply:?}"),
-            Err(_) => return acknowledged,
-        }
+        let sent = server.try_send("POST", "/api/ticket", &headers, Some(ticket().to_string()));
+        let Ok(reply) = sent.await else {
+            return acknowledged;
+        };
+        assert_eq!(reply.status, 201, "{reply:?}");
+        acknowledged.push(reply.field("ticketRef"));
     }
 }
 
@@ -59,13 +55,12 @@ async fn nothing_acknowledged_is_lost_in_twenty_crashes(engine: Engine) {
     server.wait_for_empty_outbox().await;
     let sent: HashSet<String> = n8n.received().iter().map(Received::ticket_ref).collect();
     for reference in &acknowledged {
-        let thread = server.ticket(reference).await;
-        assert_eq!(thread["messages"].as_array().unwrap().len(), 1);
+        assert_eq!(server.messages(reference).await.len(), 1);
         assert!(sent.contains(reference), "{reference} was never sent");
     }
     let ids: HashSet<String> = n8n.received().iter().map(|received| received.id().to_owned()).collect();
     assert_eq!(ids.len(), sent.len(), "one id per ticket");
-    assert!(server.stop().await.success());
+    server.end().await;
 }
 
 async fn a_crash_during_a_send_repeats_it_once_with_the_same_id(engine: Engine) {
@@ -87,23 +82,22 @@ async fn a_crash_during_a_send_repeats_it_once_with_the_same_id(engine: Engine) 
     );
     server.wait_for_empty_outbox().await;
     assert_eq!(n8n.received().len(), 2);
-    assert!(server.stop().await.success());
+    server.end().await;
 }
 
 #[tokio::test]
 async fn a_full_disk_rejects_tickets_and_loses_none() {
     let store = TempStore::new(Engine::Sqlite).await;
-    assert!(TestServer::on(&store).run(&["migrate"]).await.0.success());
+    TestServer::on(&store).succeed(&["migrate"]).await;
     let server = TestServer::on(&store).with_file_limit(600).start().await;
     let mut acknowledged = Vec::new();
-    let mut form = ticket();
-    form["message"] = json!("x".repeat(5_000));
+    let form = ticket_with(&json!({ "message": "x".repeat(5_000) }));
     let rejected = loop {
         let reply = server.create(&form).await;
         if reply.status != 201 {
             break reply;
         }
-        acknowledged.push(reply.json()["ticketRef"].as_str().unwrap().to_owned());
+        acknowledged.push(reply.field("ticketRef"));
         assert!(acknowledged.len() < 1_000, "the disk never filled up");
     };
     assert_eq!(
@@ -125,7 +119,7 @@ async fn a_full_disk_rejects_tickets_and_loses_none() {
         f64::from(u32::try_from(acknowledged.len()).unwrap())
     );
     server.open().await;
-    assert!(server.stop().await.success());
+    server.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -141,30 +135,26 @@ async fn the_server_recovers_when_the_database_is_back() {
     let reference = server.open().await;
     proxy.cut();
     let message = json!({ "ticketRef": reference, "message": "x", "from": MANAGER, "externalId": "SM1" });
-    let away = async |reply: Response, begun: Instant| {
-        assert_eq!((reply.status, reply.problem().as_str()), (500, "storage_unavailable"));
-        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
-    };
-    let begun = Instant::now();
-    away(server.create(&ticket()).await, begun).await;
-    let begun = Instant::now();
-    away(server.get(&format!("/api/ticket/{reference}")).await, begun).await;
-    let begun = Instant::now();
-    away(server.inbound(&message).await, begun).await;
-    let ready = server.get("/health/ready").await;
-    assert_eq!((ready.status, ready.problem().as_str()), (503, "storage_unavailable"));
+    for (status, reply) in [
+        (500, server.create(&ticket()).await),
+        (500, server.get(&format!("/api/ticket/{reference}")).await),
+        (500, server.inbound(&message).await),
+        (503, server.get("/health/ready").await),
+    ] {
+        assert_eq!(
+            (reply.status, reply.problem().as_str()),
+            (status, "storage_unavailable")
+        );
+        assert!(reply.took < Duration::from_secs(5), "{reply:?}");
+    }
     assert_eq!(server.get("/health/live").await.status, 200);
     assert_eq!(server.get("/metrics").await.status, 200);
     proxy.restore();
-    let recovered = tokio::time::timeout(Duration::from_secs(10), async {
-        while server.get("/health/ready").await.status != 200 {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    });
-    assert!(recovered.await.is_ok(), "it did not recover within 10 s");
-    let count = |thread: &Value| thread["messages"].as_array().unwrap().len();
+    let is_ready = async || (server.get("/health/ready").await.status == 200).then_some(());
+    let recovered = until(Duration::from_secs(10), is_ready).await;
+    assert!(recovered.is_some(), "it did not recover within 10 s");
     assert_eq!(
-        count(&server.ticket(&reference).await),
+        server.messages(&reference).await.len(),
         1,
         "a rejected message is not stored"
     );
@@ -172,7 +162,7 @@ async fn the_server_recovers_when_the_database_is_back() {
     server.open().await;
     n8n.wait_for(2, Duration::from_secs(30)).await;
     server.wait_for_empty_outbox().await;
-    assert!(server.stop().await.success());
+    server.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -187,10 +177,10 @@ async fn the_server_stops_in_time_without_its_database() {
     n8n.wait_for(1, Duration::from_secs(5)).await;
     proxy.cut();
     // `stop` waits up to 25 s. A result that could not be recorded is sent again, with the same id.
-    assert!(server.stop().await.success());
+    server.end().await;
     let server = TestServer::on(&store).notifying(&n8n).start().await;
     let received = n8n.wait_for(2, Duration::from_mins(1)).await;
     assert_eq!(received[0].id(), received[1].id());
     server.wait_for_empty_outbox().await;
-    assert!(server.stop().await.success());
+    server.end().await;
 }

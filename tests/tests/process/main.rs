@@ -1,5 +1,5 @@
-//! What only the server's binary can show: its command line and environment, signals, files, restarts, several processes
-//! on one store, and deadlines on the wire. What an endpoint does is tested beside the endpoint.
+//! What only the server's binary can show: its command line and environment, signals, files, restarts, and several
+//! processes on one store. What an endpoint does is tested beside the endpoint.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -12,15 +12,15 @@
 
 mod command_line;
 mod crashes;
+mod data;
 mod delivery;
 mod events;
-mod headers;
 mod limits;
 mod log_privacy;
 mod n8n_table;
 mod random_replies;
 mod replicas;
 mod restarts;
+mod run_locally;
 mod shutdown;
 mod smoke;
-mod wire;

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::events::Events;
 
-on_both_stores!(replicas_may_start_together, two_replicas_send_each_notification_once,);
+on_both_stores!(replicas_may_start_together, two_replicas_send_each_notification_once);
 
 async fn replicas_may_start_together(engine: Engine) {
     let store = TempStore::new(engine).await;
@@ -19,7 +19,7 @@ async fn replicas_may_start_together(engine: Engine) {
     let reference = a.open().await;
     assert_eq!(b.ticket(&reference).await, c.ticket(&reference).await);
     for server in [a, b, c] {
-        assert!(server.stop().await.success());
+        server.end().await;
     }
 }
 
@@ -34,9 +34,9 @@ async fn two_replicas_send_each_notification_once(engine: Engine) {
     n8n.wait_for(200, Duration::from_mins(1)).await;
     one.wait_for_empty_outbox().await;
     let ids: HashSet<String> = n8n.received().iter().map(|received| received.id().to_owned()).collect();
-    assert_eq!((ids.len(), n8n.received().len()), (200, 200));
-    assert!(one.stop().await.success());
-    assert!(two.stop().await.success());
+    assert_eq!((ids.len(), n8n.count()), (200, 200));
+    one.end().await;
+    two.end().await;
 }
 
 /// Postgres only: subscribers of the embedded store are in its own process.
@@ -47,15 +47,15 @@ async fn a_reply_at_one_replica_appears_at_another_within_a_second() {
     let (here, there) = (options.start().await, options.start().await);
     let reference = here.open().await;
     let mut events = Events::open(&here, &reference, None).await;
-    events.next_message().await;
+    events.next_message().await.unwrap();
     for round in 0..5 {
         let text = format!("From over there, {round}");
         let begun = Instant::now();
         let reply = json!({ "ticketRef": reference, "from": MANAGER, "message": text });
         assert_eq!(there.inbound(&reply).await.status, 200);
-        assert_eq!(events.next_message().await.data["body"], text);
+        assert!(events.next_message().await.unwrap().1.contains(&text));
         assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
     }
-    assert!(here.stop().await.success());
-    assert!(there.stop().await.success());
+    here.end().await;
+    there.end().await;
 }

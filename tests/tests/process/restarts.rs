@@ -29,7 +29,7 @@ async fn tickets_and_idempotency_keys_survive(engine: Engine) {
     reply["ticketRef"] = json!(reference);
     server.inbound(&reply).await;
     let before = server.ticket(&reference).await;
-    assert!(server.stop().await.success());
+    server.end().await;
 
     let server = options.start().await;
     assert_eq!(server.ticket(&reference).await, before);
@@ -37,7 +37,7 @@ async fn tickets_and_idempotency_keys_survive(engine: Engine) {
     let replayed = server.post("/api/ticket", &key, &ticket()).await;
     assert_eq!(replayed.header("idempotent-replayed"), "true");
     assert_eq!(replayed.text, created.text);
-    assert!(server.stop().await.success());
+    server.end().await;
 }
 
 async fn a_question_to_a_manager_survives(engine: Engine) {
@@ -61,7 +61,7 @@ async fn a_question_to_a_manager_survives(engine: Engine) {
     let repeated = server.inbound(&manager_writes("SM3", "1")).await;
     assert_eq!(repeated.json()["duplicate"], true);
     assert_eq!(server.messages(&reference).await[1..], ["one", "two"]);
-    assert!(server.stop().await.success());
+    server.end().await;
 }
 
 async fn an_event_stream_resumes(engine: Engine) {
@@ -70,17 +70,17 @@ async fn an_event_stream_resumes(engine: Engine) {
     let server = options.start().await;
     let reference = server.open().await;
     let mut events = Events::open(&server, &reference, None).await;
-    let last = events.next_message().await;
+    let (last, _) = events.next_message().await.unwrap();
     let mut reply = manager_writes("SM1", "While you were away");
     reply["ticketRef"] = json!(reference);
-    assert!(server.stop().await.success());
-    assert!(events.end().await, "the stream ends with the server");
+    server.end().await;
+    assert!(events.next_message().await.is_none(), "the stream ends with the server");
 
     let server = options.start().await;
     server.inbound(&reply).await;
-    let mut events = Events::open(&server, &reference, Some(&last.id)).await;
-    assert_eq!(events.next_message().await.data["body"], "While you were away");
-    assert!(server.stop().await.success());
+    let mut events = Events::open(&server, &reference, Some(&last)).await;
+    assert!(events.next_message().await.unwrap().1.contains("While you were away"));
+    server.end().await;
 }
 
 async fn notifications_wait_for_a_webhook(engine: Engine) {
@@ -89,11 +89,11 @@ async fn notifications_wait_for_a_webhook(engine: Engine) {
     server.wait_for_log("N8N_TICKET_CREATED_WEBHOOK is not set").await;
     let reference = server.open().await;
     assert_eq!(server.metric("notifications{state=\"waiting\"}").await, 1.0);
-    assert!(server.stop().await.success());
+    server.end().await;
     let n8n = FakeN8n::start();
     let server = TestServer::on(&store).notifying(&n8n).start().await;
     let received = n8n.wait_for(1, Duration::from_secs(10)).await;
     assert_eq!(received[0].ticket_ref(), reference);
     server.wait_for_delivery(&reference, "sent").await;
-    assert!(server.stop().await.success());
+    server.end().await;
 }

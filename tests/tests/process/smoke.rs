@@ -82,7 +82,7 @@ async fn a_ticket_goes_round_the_loop(engine: Engine) {
         server.messages(&reference).await,
         [&first, "We look into it", "And we send new ones", "Thank you"]
     );
-    assert!(server.stop().await.success());
+    server.end().await;
 }
 
 async fn operators_work_on_tickets(engine: Engine) {
@@ -130,7 +130,7 @@ async fn operators_work_on_tickets(engine: Engine) {
         .await
         .json();
     assert_eq!(audited["entries"].as_array().unwrap().len(), 3, "{audited}");
-    assert!(server.stop().await.success());
+    server.end().await;
 }
 
 /// Whoever sends a URL learns nothing about people who did not follow it.
@@ -166,14 +166,13 @@ async fn media_are_shown_and_never_fetched(engine: Engine) {
         media,
         [&json!(null), &json!(url), &json!(url), &json!(null), &json!(null)]
     );
-    let page = server.try_send("GET", &format!("/ticket/{reference}"), &[], None).await;
-    let page = page.unwrap().text;
+    let page = server.get(&format!("/ticket/{reference}")).await.text;
     assert_eq!(
         (page.matches("at 127.0.0.1").count(), page.matches("<img").count()),
         (2, 0),
         "{page}"
     );
-    assert!(server.stop().await.success());
+    server.end().await;
     // Any connection the server opened would be waiting here.
     assert!(listener.accept().is_err(), "the server fetched the medium");
 }

@@ -2,7 +2,6 @@
 //! program: cargo runs one test program after the other, and `.config/nextest.toml` lets nothing run beside them.
 #![allow(
     missing_docs,
-    dead_code,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
@@ -12,7 +11,6 @@
 
 mod others_are_served;
 mod unread_responses;
-#[path = "../process/wire.rs"]
 mod wire;
 
 use std::net::SocketAddr;
