@@ -14,7 +14,10 @@ fn every_status_is_set_listed_and_shown() {
         let reference = app.ticket().to_string();
         let path = format!("/api/ticket/{reference}");
         let changed = app.as_operator(Request::patch(&path, &json!({ "status": status })));
-        assert_eq!((changed.status, &changed.json()["ticket"]["status"]), (200, &json!(status)));
+        assert_eq!(
+            (changed.status, &changed.json()["ticket"]["status"]),
+            (200, &json!(status))
+        );
         let listed = app.get_as_operator(&format!("/api/tickets?status={status}")).json();
         assert_eq!(listed["tickets"][0]["ticketRef"], json!(reference), "{status}");
         visitor.get(&format!("/inbox?status={status}")).shows(&[&reference]);
@@ -30,7 +33,9 @@ fn every_priority_is_offered_listed_and_shown() {
     let app = TestApp::inbox();
     let visitor = app.sign_in();
     for &priority in Priority::ALL {
-        let reference = app.ticket_of("John Doe", "Bottles", "They broke.", priority).to_string();
+        let reference = app
+            .ticket_of("John Doe", "Bottles", "They broke.", priority)
+            .to_string();
         let listed = app.get_as_operator(&format!("/api/tickets?priority={priority}")).json();
         assert_eq!(listed["tickets"][0]["ticketRef"], json!(reference));
         visitor.get(&format!("/inbox?priority={priority}")).shows(&[&reference]);
