@@ -16,7 +16,7 @@ impl ValidationError for UnknownWord {
     }
 }
 
-/// Declares an enum whose variants each have one word, the same in JSON, in the store and in OpenAPI.
+/// Declares an enum whose variants each have one word, the same in JSON, in the store and in `OpenAPI`.
 ///
 /// The enum gets `ALL`, `words`, `as_str`, `FromStr` and `Display`. Whatever needs every variant iterates over `ALL`, so
 /// that a new variant is one line here and one arm of each exhaustive `match`.
