@@ -46,17 +46,20 @@ fn every_priority_is_offered_listed_and_shown() {
 #[test]
 fn openapi_names_every_variant() {
     let document = TestApp::start().get("/api/openapi.json").json();
-    let words_of = |schema: &str| -> Vec<String> {
-        let words = document["components"]["schemas"][schema]["enum"].as_array().unwrap();
-        words.iter().map(|word| word.as_str().unwrap().to_owned()).collect()
+    let expect = |schema: &str, words: Vec<&str>| {
+        assert_eq!(
+            document["components"]["schemas"][schema]["enum"],
+            json!(words),
+            "{schema}"
+        );
     };
-    assert_eq!(words_of("Status"), Vec::from_iter(Status::words()));
-    assert_eq!(words_of("Priority"), Vec::from_iter(Priority::words()));
-    assert_eq!(words_of("Awaiting"), Vec::from_iter(Awaiting::words()));
-    assert_eq!(words_of("Sender"), Vec::from_iter(Sender::words()));
-    assert_eq!(words_of("Actor"), Vec::from_iter(ActorKind::words()));
-    assert_eq!(words_of("AuditAction"), Vec::from_iter(AuditKind::words()));
-    assert_eq!(words_of("Event"), Vec::from_iter(EventKind::words()));
-    assert_eq!(words_of("Recipient"), Vec::from_iter(Recipient::words()));
-    assert_eq!(words_of("NotificationState"), Vec::from_iter(Stage::words()));
+    expect("Status", Status::words().collect());
+    expect("Priority", Priority::words().collect());
+    expect("Awaiting", Awaiting::words().collect());
+    expect("Sender", Sender::words().collect());
+    expect("Actor", ActorKind::words().collect());
+    expect("AuditAction", AuditKind::words().collect());
+    expect("Event", EventKind::words().collect());
+    expect("Recipient", Recipient::words().collect());
+    expect("NotificationState", Stage::words().collect());
 }
