@@ -24,6 +24,16 @@ pub(crate) fn prepared<Q>(statement: Q) -> Prepared<Q> {
     Prepared(statement)
 }
 
+/// Updates a row by a prepared statement, and gives a column of it; `None` if there is no such row.
+macro_rules! update_one {
+    ($connection:expr, $row:expr, $set:expr, $column:expr) => {
+        $crate::prepared::prepared(diesel::update($row).set($set).returning($column))
+            .get_result($connection)
+            .optional()
+    };
+}
+pub(crate) use update_one;
+
 impl<DB: Backend, Q: QueryFragment<DB>> QueryFragment<DB> for Prepared<Q> {
     fn walk_ast<'b>(&'b self, pass: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         self.0.walk_ast(pass)

@@ -3,6 +3,8 @@
 //! An id is `uuid` on Postgres and 16 bytes on SQLite, a moment is `timestamptz` there and microseconds since 1970 here.
 //! Reading gives the domain's types directly; writing wraps them in [`Stored`].
 
+use std::fmt::{self, Debug, Display};
+
 use diesel::{
     Queryable,
     backend::Backend,
@@ -36,31 +38,31 @@ impl SqlOrd for Moment {}
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, AsExpression, FromSqlRow)]
 #[diesel(sql_type = Id)]
 #[diesel(sql_type = Moment)]
-pub(crate) struct Stored<T: std::fmt::Debug>(pub(crate) T);
+pub(crate) struct Stored<T: Debug>(pub(crate) T);
 
-impl<T: std::fmt::Debug + ToSql<Id, DB>, DB: Backend> ToSql<Id, DB> for Stored<T> {
-    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, DB>) -> serialize::Result {
-        self.0.to_sql(out)
+impl<T: Debug + Display> Display for Stored<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Display::fmt(&self.0, f)
     }
 }
 
-impl<T: std::fmt::Debug + ToSql<Moment, DB>, DB: Backend> ToSql<Moment, DB> for Stored<T> {
-    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, DB>) -> serialize::Result {
-        self.0.to_sql(out)
-    }
-}
+/// Has [`Stored`] be written and read as what it holds.
+macro_rules! stored {
+    ($($sql:ty),+) => {$(
+        impl<T: Debug + ToSql<$sql, DB>, DB: Backend> ToSql<$sql, DB> for Stored<T> {
+            fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, DB>) -> serialize::Result {
+                self.0.to_sql(out)
+            }
+        }
 
-impl<T: std::fmt::Debug + FromSql<Id, DB>, DB: Backend> FromSql<Id, DB> for Stored<T> {
-    fn from_sql(value: DB::RawValue<'_>) -> deserialize::Result<Self> {
-        T::from_sql(value).map(Self)
-    }
+        impl<T: Debug + FromSql<$sql, DB>, DB: Backend> FromSql<$sql, DB> for Stored<T> {
+            fn from_sql(value: DB::RawValue<'_>) -> deserialize::Result<Self> {
+                T::from_sql(value).map(Self)
+            }
+        }
+    )+};
 }
-
-impl<T: std::fmt::Debug + FromSql<Moment, DB>, DB: Backend> FromSql<Moment, DB> for Stored<T> {
-    fn from_sql(value: DB::RawValue<'_>) -> deserialize::Result<Self> {
-        T::from_sql(value).map(Self)
-    }
-}
+stored!(Id, Moment);
 
 impl ToSql<Id, Pg> for Uuid {
     fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {

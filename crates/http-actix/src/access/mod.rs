@@ -10,6 +10,7 @@ mod rate;
 mod rate_limits;
 mod seen;
 mod store_failure;
+mod visitor;
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -33,6 +34,7 @@ pub use rate::{NotARate, Rate, Rates};
 pub use rate_limits::{Kind, TooMany};
 pub use seen::{InvalidEventId, LastEventId, state_of_tag, state_tag};
 pub(crate) use store_failure::log_store_failure;
+pub(crate) use visitor::{VisitError, Visitor};
 
 #[cfg(fuzzing)]
 pub use client_address::client_of;
@@ -72,46 +74,15 @@ impl AccessControl {
     }
 
     /// Whether a request would be one too many for its sender. It is not counted.
-    pub(crate) fn has_left(&self, kind: Kind, request: &HttpRequest) -> Result<(), TooMany> {
+    fn has_left(&self, kind: Kind, request: &HttpRequest) -> Result<(), TooMany> {
         match &self.limits {
             Some(limits) => limits.look(kind, self.client(request)),
             None => Ok(()),
         }
     }
 
-    /// Before a ticket is looked for. Without a key there is nothing that could turn out to be right: whoever has read, or
-    /// guessed, as much as they may is refused before the store is asked.
-    pub(crate) fn before_ticket(&self, request: &HttpRequest, has_key: bool) -> Result<(), TooMany> {
-        if has_key {
-            return Ok(());
-        }
-        self.has_left(Kind::Miss, request)?;
-        self.limit(Kind::Read, request)
-    }
-
-    /// Whether a caller may try a key on all of a ticket at once: should it be wrong, what was read is within what they may
-    /// read. From others the key is judged before anything else is read.
-    pub(crate) fn may_try_key(&self, request: &HttpRequest) -> bool {
-        [Kind::WrongKey, Kind::Read]
-            .into_iter()
-            .all(|kind| self.has_left(kind, request).is_ok())
-    }
-
-    /// After a ticket was looked for by a caller who proved nothing. A wrong key is a read as well: it buys nothing beyond
-    /// what the caller has without it. What is missing may have been guessed.
-    pub(crate) fn after_ticket(&self, request: &HttpRequest, has_key: bool, is_missing: bool) -> Result<(), TooMany> {
-        if has_key {
-            self.limit(Kind::WrongKey, request)?;
-            self.limit(Kind::Read, request)?;
-        }
-        if is_missing {
-            self.limit(Kind::Miss, request)?;
-        }
-        Ok(())
-    }
-
     /// Whether `given` is the operators' token. Nothing is counted.
-    pub(crate) fn knows_operator(&self, given: &[u8]) -> bool {
+    fn knows_operator(&self, given: &[u8]) -> bool {
         self.keys.operator(given).is_some()
     }
 

@@ -212,7 +212,6 @@ fn show_pool(registry: &Registry, pool: PoolUse) -> Result<(), Error> {
     get,
     path = "/metrics",
     tag = "Operation",
-    operation_id = "metrics",
     responses(
         (status = 200, description = "Prometheus text format.", body = String, content_type = "text/plain"),
         (status = 500, description = "`internal`"),

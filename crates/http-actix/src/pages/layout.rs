@@ -112,10 +112,9 @@ impl Page<'_> {
     }
 }
 
-/// The frame around a page for customers: a way past the head, the head, `main` (the element itself, of id `main`), the
-/// foot. `nav` stands in the head.
-pub(crate) fn frame(site: &Site, nav: &Markup, main: &Markup) -> Markup {
-    html! {
+/// A page for customers: a way past the head, the head with `nav`, `main` (the element itself, of id `main`), and the foot.
+pub(crate) fn public_page(site: &Site, status: StatusCode, title: &str, nav: &Markup, main: &Markup) -> HttpResponse {
+    let body = html! {
         a.skip href="#main" { "Skip to the content" }
         header.top {
             div.wrap {
@@ -125,5 +124,11 @@ pub(crate) fn frame(site: &Site, nav: &Markup, main: &Markup) -> Markup {
         }
         (main)
         footer.foot { div.wrap { p { "This page sets no cookies and loads nothing from other sites." } } }
-    }
+    };
+    let page = Page {
+        title,
+        audience: Audience::Public,
+        body,
+    };
+    page.respond(site, status)
 }

@@ -9,28 +9,27 @@ use url::Url;
 
 use crate::config::Database;
 
-/// The store that the configuration names, to be read.
-pub(super) fn source(database: &Database, purpose: Purpose) -> Result<Source> {
+/// How errors call the store of the configuration.
+pub(super) const CONFIGURED: &str = "the store named by DATABASE_URL";
+
+/// A store to be read; errors call it `name`.
+pub(super) fn source(database: &Database, purpose: Purpose, name: &str) -> Result<Source> {
     let source = match database {
         Database::Sqlite(path) => Source::sqlite(path, purpose),
         Database::Postgres { url, direct, .. } => {
             Source::postgres(direct.as_ref().unwrap_or(url).expose_secret(), purpose)
         }
     };
-    source.with_context(|| configured(database))
+    source.with_context(|| format!("{name} ({}) can't be used", Endpoint(database)))
 }
 
-/// The store that the configuration names, to be filled.
-pub(super) fn target(database: &Database) -> Result<Target> {
+/// A store to be filled; errors call it `name`.
+pub(super) fn target(database: &Database, name: &str) -> Result<Target> {
     let target = match database {
         Database::Sqlite(path) => Target::sqlite(path),
         Database::Postgres { url, direct, .. } => Target::postgres(direct.as_ref().unwrap_or(url).expose_secret()),
     };
-    target.with_context(|| configured(database))
-}
-
-fn configured(database: &Database) -> String {
-    format!("the store named by DATABASE_URL ({}) can't be used", Endpoint(database))
+    target.with_context(|| format!("{name} ({}) can't be used", Endpoint(database)))
 }
 
 /// From where to where a copy goes.
@@ -61,17 +60,8 @@ impl CopyArgs {
                 "--from and --to name the same file: give --to the path of a new one"
             );
         }
-        let source = match &self.from {
-            Database::Sqlite(path) => Source::sqlite(path, Purpose::Copy),
-            Database::Postgres { url, .. } => Source::postgres(url.expose_secret(), Purpose::Copy),
-        };
-        let source = source.with_context(|| format!("--from ({}) can't be used", Endpoint(&self.from)))?;
-        let target = match &self.to {
-            Database::Sqlite(path) => Target::sqlite(path),
-            Database::Postgres { url, .. } => Target::postgres(url.expose_secret()),
-        };
-        let target = target.with_context(|| format!("--to ({}) can't be used", Endpoint(&self.to)))?;
-        Ok((source, target))
+        let source = source(&self.from, Purpose::Copy, "--from")?;
+        Ok((source, target(&self.to, "--to")?))
     }
 }
 

@@ -15,8 +15,10 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
-use store_diesel::dump::{Counts, DumpError, LoadError, Purpose, Source, Step, Table, Target, compressed, verify};
-use ticket_domain::{Timestamp, ports::Clock as _};
+use store_diesel::dump::{
+    Counts, DumpError, LoadError, Purpose, Source, Step, Summary, Table, Target, compressed, verify,
+};
+use ticket_domain::ports::Clock as _;
 use tokio::signal::unix;
 
 pub(crate) use endpoint::CopyArgs;
@@ -26,6 +28,7 @@ use crate::{
     config::Database,
     environment::SystemClock,
 };
+use endpoint::CONFIGURED;
 use file::BackupFile;
 use progress::{Progress, grouped};
 
@@ -38,33 +41,47 @@ const STANDARD: &str = "-";
 /// What to say about a transfer.
 #[derive(Debug, Clone, Copy)]
 struct Messages {
-    /// It succeeded.
+    /// What was done.
     done: &'static str,
-    /// It failed, and nothing was written.
-    nothing: &'static str,
-    /// The connection broke during the commit.
-    unsure: &'static str,
+    /// What there is if it failed.
+    left: &'static str,
+    /// What happens if it is repeated after the connection broke during the commit.
+    again: &'static str,
 }
 
 const BACKUP: Messages = Messages {
     done: "backed up",
-    nothing: "nothing was backed up, and there is no file; put this right and run the same command again",
-    unsure: "",
+    left: "there is no file",
+    again: "",
 };
 
 const RESTORE: Messages = Messages {
     done: "restored",
-    nothing: "nothing was restored, and the store is as empty as before; put this right and run the same command again",
-    unsure: "it is not known whether everything was restored; run the same command again: it restores, or says that the \
-             store is not empty, and then everything is there",
+    left: "the store is as empty as before",
+    again: "it restores, or says that the store is not empty",
 };
 
 const COPY: Messages = Messages {
     done: "copied",
-    nothing: "nothing was copied, and the target is as empty as before; put this right and run the same command again",
-    unsure: "it is not known whether everything was copied; run the same command again: it copies, or says that the \
-             target is not empty, and then everything is there",
+    left: "the target is as empty as before",
+    again: "it copies, or says that the target is not empty",
 };
+
+impl Messages {
+    /// It failed, and nothing was written.
+    fn nothing(self) -> String {
+        let Self { done, left, .. } = self;
+        format!("nothing was {done}, and {left}; put this right and run the same command again")
+    }
+
+    /// The connection broke during the commit.
+    fn unsure(self) -> String {
+        let Self { done, again, .. } = self;
+        format!(
+            "it is not known whether everything was {done}; run the same command again: {again}, and then everything is there"
+        )
+    }
+}
 
 /// Whether a transfer may be committed. Asked once, at its end.
 type MayCommit = Box<dyn FnOnce() -> bool + Send>;
@@ -72,16 +89,14 @@ type MayCommit = Box<dyn FnOnce() -> bool + Send>;
 /// Writes everything that the store holds at this moment into a new file, or to standard output. Servers go on meanwhile.
 pub(crate) async fn backup(database: Database, file: PathBuf) -> Result<ExitCode> {
     unless_interrupted(BACKUP, move |may_commit| {
-        let mut source = endpoint::source(&database, Purpose::Backup)?;
+        let mut source = endpoint::source(&database, Purpose::Backup, CONFIGURED)?;
         if file == Path::new(STANDARD) {
             return to_standard_output(&mut source);
         }
         let partial = BackupFile::create(&file).context("the backup can't be written")?;
         transfer(BACKUP, say, |step| {
-            let mut out = BufWriter::new(compressed(partial.open()?));
-            let dumped = source.dump(&mut out, now(), step)?;
-            let out = out.into_inner().map_err(io::IntoInnerError::into_error)?;
-            out.finish()?.sync_all()?;
+            let (dumped, out) = dump(&mut source, partial.open()?, step)?;
+            out.sync_all()?;
             let found = verify(partial.open()?, step).context("the backup can't be read back")?;
             if let Some(table) = dumped.difference(&found) {
                 bail!("{table} in the backup is not what it is in the store");
@@ -107,12 +122,18 @@ fn to_standard_output(source: &mut Source) -> Result<()> {
         "a backup is compressed, and nothing to look at: redirect it to a file or to another program"
     );
     transfer(BACKUP, complain, |step| {
-        let mut out = BufWriter::new(compressed(io::stdout().lock()));
-        let dumped = source.dump(&mut out, now(), step)?;
-        let out = out.into_inner().map_err(io::IntoInnerError::into_error)?;
-        out.finish()?.flush()?;
+        let (dumped, mut out) = dump(source, io::stdout().lock(), step)?;
+        out.flush()?;
         Ok(dumped.rows())
     })
+}
+
+/// Writes everything, compressed.
+fn dump<W: io::Write>(source: &mut Source, out: W, step: &mut dyn FnMut(Step)) -> Result<(Summary, W)> {
+    let mut out = BufWriter::new(compressed(out));
+    let dumped = source.dump(&mut out, SystemClock.now(), step)?;
+    let out = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+    Ok((dumped, out.finish()?))
 }
 
 /// Reads a backup from a file, or from standard input, into a store, which must be empty.
@@ -124,7 +145,7 @@ pub(crate) async fn restore(database: Database, file: PathBuf) -> Result<ExitCod
             let opened = File::open(&file);
             Box::new(opened.with_context(|| format!("the backup {} can't be opened", file.display()))?)
         };
-        let target = endpoint::target(&database)?;
+        let target = endpoint::target(&database, CONFIGURED)?;
         transfer(RESTORE, say, |step| {
             let loaded = target.load(input, step, may_commit);
             loaded.map_err(|error| match error {
@@ -154,9 +175,8 @@ pub(crate) async fn copy(args: CopyArgs) -> Result<ExitCode> {
 
 fn piped(mut source: Source, target: Target, step: &mut dyn FnMut(Step), may_commit: MayCommit) -> Result<Counts> {
     let (reader, writer) = io::pipe()?;
-    let now = now();
     thread::scope(|scope| {
-        let dumping = scope.spawn(move || source.dump(BufWriter::new(writer), now, &mut |_| {}));
+        let dumping = scope.spawn(move || source.dump(BufWriter::new(writer), SystemClock.now(), &mut |_| {}));
         let loaded = target.load(reader, step, may_commit);
         match dumping.join() {
             // A load that fails stops reading.
@@ -168,10 +188,6 @@ fn piped(mut source: Source, target: Target, step: &mut dyn FnMut(Step), may_com
             Err(_) => bail!("the part that reads broke off"),
         }
     })
-}
-
-fn now() -> Timestamp {
-    SystemClock.now()
 }
 
 /// Runs a transfer that verifies what it wrote; shows how far it is, and how it ended on `out`.
@@ -195,7 +211,11 @@ fn transfer(
         Err(error) => {
             progress.failed();
             let is_unsure = matches!(error.downcast_ref(), Some(LoadError::Unsure(_)));
-            Err(error.context(if is_unsure { messages.unsure } else { messages.nothing }))
+            Err(error.context(if is_unsure {
+                messages.unsure()
+            } else {
+                messages.nothing()
+            }))
         }
     }
 }
@@ -217,7 +237,7 @@ where
         done = &mut working => done,
         () = interrupted => {
             if !*is_to_be_committed.get_or_init(|| false) {
-                complain(&format!("\ninterrupted: {}", messages.nothing));
+                complain(&format!("\ninterrupted: {}", messages.nothing()));
                 return Ok(ExitCode::from(INTERRUPTED));
             }
             working.await

@@ -16,100 +16,58 @@ const IN_LOGS: Duration = Duration::from_secs(5);
 /// How many characters a full bar has.
 const BAR: u64 = 24;
 
-/// The parts of a transfer, one after the other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Writing,
-    Indexing,
-    ReadingBack,
-    Committing,
-}
-
-impl Phase {
-    fn label(self) -> &'static str {
-        match self {
-            Self::Writing => "writing",
-            Self::Indexing => "making it searchable",
-            Self::ReadingBack => "verifying",
-            Self::Committing => "committing",
-        }
-    }
-}
-
 /// How far a transfer is.
 pub(super) struct Progress {
     on_terminal: bool,
-    /// How many rows and tickets there are in all.
+    /// How many rows each table has.
+    all: Counts,
+    begun: Instant,
+    /// The phases so far, and when each began.
+    phases: Vec<(&'static str, Instant)>,
+    /// How many rows and tickets this phase has done.
     rows: u64,
     tickets: u64,
-    begun: Instant,
-    phase: Phase,
-    phase_begun: Instant,
-    /// How many rows and tickets this phase has done.
-    done: u64,
-    tickets_done: u64,
     drawn: Option<Instant>,
-    took: Vec<(Phase, Duration)>,
 }
 
 impl Progress {
     pub(super) fn new() -> Self {
-        let now = Instant::now();
         Self {
             on_terminal: io::stderr().is_terminal(),
+            all: Counts::new(),
+            begun: Instant::now(),
+            phases: Vec::new(),
             rows: 0,
             tickets: 0,
-            begun: now,
-            phase: Phase::Writing,
-            phase_begun: now,
-            done: 0,
-            tickets_done: 0,
             drawn: None,
-            took: Vec::new(),
         }
     }
 
     /// Counts a step, and shows it if it is time.
     pub(super) fn step(&mut self, step: Step) {
-        match step {
-            Step::Begin(counts) => self.begin(&counts),
-            Step::Written(table) => self.count(Phase::Writing, table),
-            Step::ReadBack(table) => self.count(Phase::ReadingBack, table),
-            Step::Indexing => self.enter(Phase::Indexing),
-            Step::Committing => self.enter(Phase::Committing),
+        let (phase, row) = match step {
+            Step::Begin(counts) => {
+                self.all = counts;
+                return;
+            }
+            Step::Written(table) => ("writing", Some(table)),
+            Step::Indexing => ("making it searchable", None),
+            Step::ReadBack(table) => ("verifying", Some(table)),
+            Step::Committing => ("committing", None),
+        };
+        if self.phases.last().is_none_or(|(last, _)| *last != phase) {
+            self.phases.push((phase, Instant::now()));
+            // Shows a new phase at once.
+            (self.rows, self.tickets, self.drawn) = (0, 0, None);
         }
+        self.rows += u64::from(row.is_some());
+        self.tickets += u64::from(row == Some(Table::Tickets));
         let pause = if self.on_terminal { ON_TERMINAL } else { IN_LOGS };
         // Most steps are one row of a great many, and asking for the time costs as much as counting it.
-        let is_time = self.done.is_multiple_of(64) && self.drawn.is_none_or(|drawn| drawn.elapsed() >= pause);
-        if is_time {
+        let may_be_time = self.drawn.is_none() || self.rows.is_multiple_of(64);
+        if may_be_time && self.drawn.is_none_or(|drawn| drawn.elapsed() >= pause) {
             self.draw();
         }
-    }
-
-    fn begin(&mut self, counts: &Counts) {
-        self.rows = counts.values().sum();
-        self.tickets = counts.get(&Table::Tickets).copied().unwrap_or_default();
-    }
-
-    fn count(&mut self, phase: Phase, table: Table) {
-        self.enter(phase);
-        self.done += 1;
-        if table == Table::Tickets {
-            self.tickets_done += 1;
-        }
-    }
-
-    fn enter(&mut self, phase: Phase) {
-        if phase == self.phase {
-            return;
-        }
-        self.took.push((self.phase, self.phase_begun.elapsed()));
-        self.phase = phase;
-        self.phase_begun = Instant::now();
-        self.done = 0;
-        self.tickets_done = 0;
-        // Shows a new phase at once.
-        self.drawn = None;
     }
 
     fn draw(&mut self) {
@@ -125,26 +83,23 @@ impl Progress {
     }
 
     fn line(&self) -> String {
-        let label = self.phase.label();
-        match self.phase {
-            Phase::Writing | Phase::ReadingBack => {
-                let rows = Rows {
-                    done: self.done,
-                    all: self.rows,
-                    after: self.phase_begun.elapsed(),
-                };
-                format!(
-                    "{label} {} {} of {} tickets, {} of {} rows{}",
-                    rows.bar(),
-                    grouped(self.tickets_done),
-                    grouped(self.tickets),
-                    grouped(self.done),
-                    grouped(self.rows),
-                    rows.pace()
-                )
-            }
-            Phase::Indexing | Phase::Committing => label.to_owned(),
-        }
+        let Some((phase, begun)) = self.phases.last().filter(|_| self.rows > 0) else {
+            return self
+                .phases
+                .last()
+                .map_or_else(String::new, |(phase, _)| (*phase).to_owned());
+        };
+        let all = self.all.values().sum();
+        let tickets = self.all.get(&Table::Tickets).copied().unwrap_or_default();
+        format!(
+            "{phase} {} {} of {} tickets, {} of {} rows{}",
+            bar(self.rows, all),
+            grouped(self.tickets),
+            grouped(tickets),
+            grouped(self.rows),
+            grouped(all),
+            pace(self.rows, all, begun.elapsed())
+        )
     }
 
     /// The transfer failed: whatever is written next begins on a line of its own.
@@ -154,48 +109,38 @@ impl Progress {
         }
     }
 
-    /// The transfer is done: returns how long each part took, in words.
-    pub(super) fn ended(mut self, tickets: u64) -> String {
-        self.took.push((self.phase, self.phase_begun.elapsed()));
+    /// The transfer is done: returns how long each phase took, in words.
+    pub(super) fn ended(&self, tickets: u64) -> String {
         if self.on_terminal {
             drop(write!(io::stderr(), "\r\x1b[2K"));
         }
-        let parts: Vec<String> = self
-            .took
-            .iter()
-            .map(|(phase, took)| format!("{} {:.2} s", phase.label(), took.as_secs_f64()))
+        let now = Instant::now();
+        let ends = self.phases.iter().skip(1).map(|(_, begun)| *begun).chain([now]);
+        let phases = self.phases.iter().zip(ends);
+        let phases: Vec<String> = phases
+            .map(|((phase, begun), end)| format!("{phase} {:.2} s", (end - *begun).as_secs_f64()))
             .collect();
-        let took = self.begun.elapsed();
+        let took = now - self.begun;
         format!(
             "took {:.2} s, {} tickets a second: {}",
             took.as_secs_f64(),
             grouped(per_second(tickets, took)),
-            parts.join(", ")
+            phases.join(", ")
         )
     }
 }
 
-/// The rows of a phase.
-struct Rows {
-    done: u64,
-    all: u64,
-    after: Duration,
+fn bar(done: u64, all: u64) -> String {
+    let full = (done.min(all) * BAR).checked_div(all).unwrap_or(BAR);
+    (0..BAR).map(|mark| if mark < full { '#' } else { '.' }).collect()
 }
 
-impl Rows {
-    fn bar(&self) -> String {
-        let full = (self.done.min(self.all) * BAR).checked_div(self.all).unwrap_or(BAR);
-        (0..BAR).map(|mark| if mark < full { '#' } else { '.' }).collect()
-    }
-
-    /// Empty at the very beginning, when there is nothing to go by.
-    fn pace(&self) -> String {
-        let pace = per_second(self.done, self.after);
-        let left = self.all.saturating_sub(self.done).checked_div(pace);
-        match left.filter(|_| self.after >= ON_TERMINAL) {
-            Some(left) => format!(", {} rows/s, {left} s left", grouped(pace)),
-            None => String::new(),
-        }
+/// Empty at the very beginning, when there is nothing to go by.
+fn pace(done: u64, all: u64, after: Duration) -> String {
+    let pace = per_second(done, after);
+    match all.saturating_sub(done).checked_div(pace) {
+        Some(left) if after >= ON_TERMINAL => format!(", {} rows/s, {left} s left", grouped(pace)),
+        _ => String::new(),
     }
 }
 
@@ -230,17 +175,13 @@ mod tests {
 
     #[test]
     fn a_line_shows_how_far_it_is_and_how_long_it_will_take() {
-        let rows = |done, all| Rows {
-            done,
-            all,
-            after: Duration::from_secs(2),
-        };
-        assert_eq!(rows(0, 100).bar(), ".".repeat(24));
-        assert_eq!(rows(50, 100).bar(), "############............");
-        assert_eq!(rows(100, 100).bar(), "#".repeat(24));
-        assert_eq!(rows(0, 0).bar(), "#".repeat(24));
-        assert_eq!(rows(2_000, 12_000).pace(), ", 1,000 rows/s, 10 s left");
-        assert_eq!(rows(0, 10).pace(), "");
+        let half = format!("{}{}", "#".repeat(12), ".".repeat(12));
+        for (done, all, expected) in [(0, 100, ".".repeat(24)), (50, 100, half), (0, 0, "#".repeat(24))] {
+            assert_eq!(bar(done, all), expected);
+        }
+        let after = Duration::from_secs(2);
+        assert_eq!(pace(2_000, 12_000, after), ", 1,000 rows/s, 10 s left");
+        assert_eq!(pace(0, 10, after), "");
 
         let mut progress = Progress::new();
         progress.step(Step::Begin(Counts::from([(Table::Tickets, 4), (Table::Messages, 6)])));
@@ -253,7 +194,6 @@ mod tests {
         assert_eq!(progress.line(), "making it searchable");
         progress.step(Step::ReadBack(Table::Tickets));
         assert!(progress.line().starts_with("verifying "));
-        assert_eq!(progress.took.len(), 2);
         assert!(progress.ended(4).contains("tickets a second: writing 0.00 s, "));
     }
 }

@@ -1,87 +1,63 @@
-//! Whether a row holds what the domain accepts. A row that it refuses could not be read later, so it is refused before it
-//! goes into a backup or a store.
+//! Whether a column holds what the domain accepts, and would write just so.
 
 use std::{
+    error::Error,
     fmt::{self, Display, Write as _},
     str::FromStr,
 };
 
-use ticket_domain::{
-    AccessKey, AuditKind, Channel, Content, CustomerName, DeliveryRoute, Email, EventKind, ExternalId, IdempotencyKey,
-    MediaUrl, MessageBody, MessageStatus, Phone, Priority, Progress, Recipient, Sender, Stage, Status, Subject,
-    TicketRef,
-    ports::{StoreError, parse},
-};
+use ticket_domain::{NotAReference, TicketRef, ports::StoreError};
 
-use super::rows::{
-    AuditEntryRow, IdempotencyKeyRow, MessageRow, NotificationRow, PreviousExternalIdRow, QuestionRow, ReceiptRow,
-    TicketRow,
-};
+/// A column whose values are those of a type of the domain.
+pub(super) trait Check<T> {
+    fn check(&self, table: &'static str, column: &'static str) -> Result<(), StoreError>;
+}
 
 /// A stored text that its type would write differently, such as one with a blank at its end.
 #[derive(Debug, thiserror::Error)]
 #[error("would be written differently")]
 struct WrittenDifferently;
 
-/// A character that not every store can keep.
-#[derive(Debug, thiserror::Error)]
-#[error("must not contain a NUL character")]
-struct ContainsNul;
-
-/// A digest that is no SHA-256.
-#[derive(Debug, thiserror::Error)]
-#[error("must be 32 bytes long")]
-struct NotADigest;
-
-/// Columns of the audit log that this action does not fill, or some that it lacks.
-#[derive(Debug, thiserror::Error)]
-#[error("has other columns than this action fills")]
-struct OtherColumns;
-
-type Checked = Result<(), StoreError>;
-
-/// Checks the columns of one table.
-#[derive(Clone, Copy)]
-struct Columns(&'static str);
-
-impl Columns {
-    /// A text that is exactly what its type writes.
-    fn text<T>(self, column: &'static str, raw: &str) -> Checked
-    where
-        T: FromStr<Err: std::error::Error + Send + Sync + 'static> + Display,
-    {
-        let value: T = parse(self.0, column, raw)?;
-        let mut rest = Rest(raw);
+impl<T> Check<T> for String
+where
+    T: FromStr<Err: Error + Send + Sync + 'static> + Display,
+{
+    fn check(&self, table: &'static str, column: &'static str) -> Result<(), StoreError> {
+        let value: T = self
+            .parse()
+            .map_err(|error| StoreError::corrupt(table, column, error))?;
+        let mut rest = Rest(self);
         if write!(rest, "{value}").is_ok() && rest.0.is_empty() {
             Ok(())
         } else {
-            Err(StoreError::corrupt(self.0, column, WrittenDifferently))
+            Err(StoreError::corrupt(table, column, WrittenDifferently))
         }
     }
+}
 
-    fn text_or_null<T>(self, column: &'static str, raw: Option<&String>) -> Checked
-    where
-        T: FromStr<Err: std::error::Error + Send + Sync + 'static> + Display,
-    {
-        raw.map_or(Ok(()), |raw| self.text::<T>(column, raw))
+impl<T> Check<T> for i64
+where
+    T: TryFrom<i64, Error: Error + Send + Sync + 'static>,
+{
+    fn check(&self, table: &'static str, column: &'static str) -> Result<(), StoreError> {
+        let number = T::try_from(*self).map(drop);
+        number.map_err(|error| StoreError::corrupt(table, column, error))
     }
+}
 
-    /// A text that no type owns.
-    fn any_text(self, column: &'static str, raw: &str) -> Checked {
-        if raw.contains('\0') {
-            return Err(StoreError::corrupt(self.0, column, ContainsNul));
-        }
-        Ok(())
+impl<T, V: Check<T>> Check<T> for Option<V> {
+    fn check(&self, table: &'static str, column: &'static str) -> Result<(), StoreError> {
+        self.as_ref().map_or(Ok(()), |value| value.check(table, column))
     }
+}
 
-    fn number<T>(self, column: &'static str, raw: impl Into<Option<i64>>) -> Checked
-    where
-        T: TryFrom<i64, Error: std::error::Error + Send + Sync + 'static>,
-    {
-        raw.into().map_or(Ok(()), |raw| match T::try_from(raw) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(StoreError::corrupt(self.0, column, error)),
-        })
+/// A SHA-256 digest.
+pub(super) struct Digest;
+
+impl Check<Digest> for Vec<u8> {
+    fn check(&self, table: &'static str, column: &'static str) -> Result<(), StoreError> {
+        let digest = <&[u8; 32]>::try_from(self.as_slice()).map(drop);
+        digest.map_err(|error| StoreError::corrupt(table, column, error))
     }
 }
 
@@ -95,166 +71,51 @@ impl fmt::Write for Rest<'_> {
     }
 }
 
-impl TicketRow {
-    pub(crate) fn key(&self) -> String {
-        format!("number {}", self.number)
-    }
+/// A text that no type owns. Not every store can keep a NUL.
+pub(super) struct AnyText(String);
 
-    pub(crate) fn check(&self) -> Checked {
-        let of = Columns("tickets");
-        of.text::<TicketRef>("reference", &self.reference)?;
-        of.text::<CustomerName>("customer_name", &self.customer_name)?;
-        of.text::<Phone>("customer_phone", &self.customer_phone)?;
-        of.text::<Email>("customer_email", &self.customer_email)?;
-        of.text::<Subject>("subject", &self.subject)?;
-        of.text::<Priority>("priority", &self.priority)?;
-        of.text::<Status>("status", &self.status)?;
-        of.text::<AccessKey>("customer_key", &self.customer_key)?;
-        of.text::<AccessKey>("reader_key", &self.reader_key)?;
-        of.number::<u32>("version", self.version)?;
-        of.text::<Sender>("last_sender", &self.last_sender)
-    }
-}
+/// A NUL character.
+#[derive(Debug, thiserror::Error)]
+#[error("must not contain a NUL character")]
+pub(super) struct ContainsNul;
 
-impl QuestionRow {
-    pub(crate) fn key(&self) -> String {
-        format!("id {}", self.id.0)
-    }
+impl FromStr for AnyText {
+    type Err = ContainsNul;
 
-    pub(crate) fn check(&self) -> Checked {
-        let of = Columns("questions");
-        of.text::<Phone>("of_phone", &self.of_phone)?;
-        for reference in self.choices.split_whitespace() {
-            of.text::<TicketRef>("choices", reference)?;
+    fn from_str(text: &str) -> Result<Self, ContainsNul> {
+        if text.contains('\0') {
+            return Err(ContainsNul);
         }
-        let choices: Vec<&str> = self.choices.split_whitespace().collect();
-        if choices.join(" ") != self.choices {
-            return Err(StoreError::corrupt(of.0, "choices", WrittenDifferently));
-        }
-        of.any_text("text", &self.text)?;
-        of.text_or_null::<ExternalId>("answered_by", self.answered_by.as_ref())?;
-        of.number::<u64>("attached", self.attached)
+        Ok(Self(text.to_owned()))
     }
 }
 
-impl MessageRow {
-    pub(crate) fn key(&self) -> String {
-        format!("id {}", self.id.0)
-    }
-
-    pub(crate) fn check(&self) -> Checked {
-        let of = Columns("messages");
-        of.number::<u32>("seq", self.seq)?;
-        of.text::<Sender>("sender", &self.sender)?;
-        of.text::<Channel>("channel", &self.channel)?;
-        of.text_or_null::<Phone>("from_phone", self.from_phone.as_ref())?;
-        of.text::<MessageBody>("body", &self.body)?;
-        of.text_or_null::<MediaUrl>("media_url", self.media_url.as_ref())?;
-        of.text_or_null::<ExternalId>("external_id", self.external_id.as_ref())?;
-        let body = parse(of.0, "body", &self.body)?;
-        let media = self.media_url.as_ref().map(|url| parse(of.0, "media_url", url));
-        let content = Content::new(body, media.transpose()?);
-        content.map_or_else(|error| Err(StoreError::corrupt(of.0, "body", error)), |_| Ok(()))
+impl Display for AnyText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
-impl NotificationRow {
-    pub(crate) fn key(&self) -> String {
-        format!("id {}", self.id.0)
-    }
+/// References of tickets, with a blank between two.
+pub(super) struct Choices(Vec<TicketRef>);
 
-    /// Takes the lease away: the worker that holds it is not where the dump goes. The notification is due again since it
-    /// was claimed, and so at once.
-    pub(crate) fn hand_back(&mut self) {
-        let was_leased = self.lease.take().is_some();
-        if let (true, Some(lease_end), Some(claimed)) = (was_leased, self.due_at, self.attempted_at) {
-            self.due_at = Some(lease_end.min(claimed));
-        }
-    }
+impl FromStr for Choices {
+    type Err = NotAReference;
 
-    pub(crate) fn check(&self) -> Checked {
-        let of = Columns("notifications");
-        of.number::<u32>("seq", self.seq)?;
-        of.text::<EventKind>("event", &self.event)?;
-        of.text::<Stage>("state", &self.state)?;
-        of.number::<u16>("failed_attempts", self.failed_attempts)?;
-        self.last_error
-            .as_ref()
-            .map_or(Ok(()), |reason| of.any_text("last_error", reason))?;
-        of.text_or_null::<ExternalId>("external_id", self.external_id.as_ref())?;
-        of.text::<Progress>("progress", &self.progress)?;
-        of.text::<DeliveryRoute>("route", &self.route)?;
-        of.number::<u32>("round", self.round)?;
-        of.text::<Recipient>("recipient", &self.recipient)
+    fn from_str(text: &str) -> Result<Self, NotAReference> {
+        text.split_whitespace()
+            .map(str::parse)
+            .collect::<Result<_, _>>()
+            .map(Self)
     }
 }
 
-impl PreviousExternalIdRow {
-    pub(crate) fn key(&self) -> String {
-        format!("notification_id {}", self.notification_id.0)
-    }
-
-    pub(crate) fn check(&self) -> Checked {
-        Columns("previous_external_ids").text::<ExternalId>("external_id", &self.external_id)
-    }
-}
-
-impl IdempotencyKeyRow {
-    pub(crate) fn key(&self) -> String {
-        format!("ticket_id {}", self.ticket_id.0)
-    }
-
-    pub(crate) fn check(&self) -> Checked {
-        let of = Columns("idempotency_keys");
-        of.text::<IdempotencyKey>("key", &self.key)?;
-        if self.digest.len() != 32 {
-            return Err(StoreError::corrupt(of.0, "digest", NotADigest));
+impl Display for Choices {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, reference) in self.0.iter().enumerate() {
+            let blank = if at > 0 { " " } else { "" };
+            write!(f, "{blank}{reference}")?;
         }
         Ok(())
-    }
-}
-
-impl ReceiptRow {
-    pub(crate) fn key(&self) -> String {
-        format!("external_id {}", self.external_id)
-    }
-
-    pub(crate) fn check(&self) -> Checked {
-        let of = Columns("receipts");
-        of.text::<ExternalId>("external_id", &self.external_id)?;
-        of.text::<MessageStatus>("status", &self.status)?;
-        of.number::<u32>("error_code", self.error_code)
-    }
-}
-
-impl AuditEntryRow {
-    pub(crate) fn key(&self) -> String {
-        format!("id {}", self.id.0)
-    }
-
-    pub(crate) fn check(&self) -> Checked {
-        let of = Columns("audit_log");
-        of.number::<u64>("count", self.count)?;
-        of.any_text("actor", &self.actor)?;
-        let kind = parse(of.0, "action", &self.action)?;
-        let filled = (
-            self.old_value.is_some(),
-            self.new_value.is_some(),
-            self.target_id.is_some(),
-            self.count.is_some(),
-        );
-        match (kind, filled) {
-            (AuditKind::Status, (true, true, false, false)) => {
-                of.text_or_null::<Status>("old_value", self.old_value.as_ref())?;
-                of.text_or_null::<Status>("new_value", self.new_value.as_ref())
-            }
-            (AuditKind::Priority, (true, true, false, false)) => {
-                of.text_or_null::<Priority>("old_value", self.old_value.as_ref())?;
-                of.text_or_null::<Priority>("new_value", self.new_value.as_ref())
-            }
-            (AuditKind::Reply | AuditKind::Attach | AuditKind::Redeliver, (false, false, true, false))
-            | (AuditKind::RedeliverDead | AuditKind::Erase, (false, false, false, true)) => Ok(()),
-            _ => Err(StoreError::corrupt(of.0, "action", OtherColumns)),
-        }
     }
 }

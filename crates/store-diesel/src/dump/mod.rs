@@ -1,9 +1,10 @@
 //! Everything that a store holds, as lines of JSON: what `server backup`, `restore` and `copy` read and write.
 //!
 //! - `format.rs`: the lines, their compression and their checksum.
-//! - `rows.rs`: a row of each table. `encoding.rs`: how values look. `check.rs`: which of them the domain accepts.
+//! - `rows.rs`: the tables and their columns. `encoding.rs`: how values look. `check.rs`: which of them the domain accepts.
 //! - `source.rs`: a store that is read, as it is at one moment. `target.rs`: an empty one that takes a whole dump or
-//!   nothing. What their engines differ in is in `postgres/dump.rs` and `sqlite/dump.rs`.
+//!   nothing.
+//! - `statements/dump.rs`: how both engines read. `postgres/dump.rs`, `sqlite/dump.rs`: how each is opened and written.
 //!
 //! All of it blocks: it belongs to commands that do nothing else.
 
@@ -48,7 +49,7 @@ pub(crate) type Take<'a> = dyn FnMut(Row) -> io::Result<()> + 'a;
 /// A connection with a transaction open, from which everything is read or into which everything is written. If it is
 /// dropped without a commit, nothing was written.
 pub(crate) trait Database: SimpleConnection {
-    /// The last migration.
+    /// The version of the last migration.
     fn schema(&mut self) -> Result<String, QueryError>;
 
     /// How many rows each table has.
@@ -57,7 +58,7 @@ pub(crate) trait Database: SimpleConnection {
     /// Gives every row once, table by table, in the order of [`Table::ALL`] and of the tables' keys.
     fn read(&mut self, take: &mut Take<'_>) -> Result<(), DumpError>;
 
-    /// Inserts rows. Triggers do nothing meanwhile.
+    /// Inserts rows. What is derived from them is not made yet.
     fn write(&mut self, batch: &Batch) -> Result<(), QueryError>;
 
     /// Makes what is derived from the rows once all are written.

@@ -1,11 +1,19 @@
-//! A row of each table as a dump has it: every column under its own name.
+//! The tables as a dump has them: every column under its own name, declared once.
 
 use diesel::{Insertable, Queryable, Selectable, pg::Pg, sqlite::Sqlite};
 use serde::{Deserialize, Serialize};
-use ticket_domain::{DeliveryRoute, Progress, Recipient, Sender, Timestamp, ports::StoreError};
+use ticket_domain::{
+    AccessKey, Actor, AuditKind, Channel, Content, CustomerName, DeliveryRoute, Email, EventKind, ExternalId,
+    IdempotencyKey, MediaUrl, MessageBody, MessageStatus, Phone, Priority, Progress, Recipient, Sender, Stage, Status,
+    Subject, TicketRef, Timestamp,
+    ports::{StoreError, parse},
+};
 use uuid::Uuid;
 
-use super::encoding;
+use super::{
+    check::{AnyText, Check, Choices, Digest},
+    encoding,
+};
 use crate::{
     schema::{
         audit_log, idempotency_keys, messages, notifications, previous_external_ids, questions, receipts, tickets,
@@ -13,26 +21,13 @@ use crate::{
     types::Stored,
 };
 
-/// Calls a macro with every table: its name, its variant in [`Row`], its row, and the order of its rows (of texts by their
-/// bytes, as Postgres says it). No table refers to a later one.
-macro_rules! for_each_table {
-    ($then:ident) => {
-        $then! {
-            tickets Tickets TicketRow ["number"],
-            questions Questions QuestionRow ["id"],
-            messages Messages MessageRow ["id"],
-            notifications Notifications NotificationRow ["id"],
-            previous_external_ids PreviousExternalIds PreviousExternalIdRow ["external_id COLLATE \"C\", notification_id"],
-            idempotency_keys IdempotencyKeys IdempotencyKeyRow ["key COLLATE \"C\""],
-            receipts Receipts ReceiptRow ["external_id COLLATE \"C\""],
-            audit_log AuditLog AuditEntryRow ["id"],
-        }
-    };
-}
-pub(crate) use for_each_table;
-
-macro_rules! define {
-    ($($table:ident $variant:ident $row:ident [$order:literal],)+) => {
+/// Declares the tables, in an order in which none refers to a later one. Each has the order of its rows (texts by their bytes,
+/// in Postgres' words), the column that names a row in an error, and its columns; `as` is the type of the domain whose values
+/// the column has.
+macro_rules! tables {
+    ($($table:ident $variant:ident $row:ident, order $order:literal, key $key:ident {
+        $($(#[$attribute:meta])* $column:ident: $type:ty $(as $domain:ty)?,)+
+    })+) => {
         /// A table of the store. Tables are ordered so that none refers to a later one.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(rename_all = "snake_case")]
@@ -73,17 +68,25 @@ macro_rules! define {
                 }
             }
 
-            /// Whether every value of it is one that the domain accepts, and would write just so.
-            pub(crate) fn check(&self) -> Result<(), StoreError> {
+            /// What people find the row by.
+            pub(crate) fn key(&self) -> String {
                 match self {
-                    $(Self::$variant(row) => row.check(),)+
+                    $(Self::$variant(row) => format!("{} {}", stringify!($key), row.$key),)+
                 }
             }
 
-            /// The row's key, by which people find it.
-            pub(crate) fn key(&self) -> String {
+            /// Checks that the domain accepts every value, and would write it just so. A row that it refuses could not be
+            /// read later, so it is refused before it gets into a backup or a store.
+            pub(crate) fn check(&self) -> Result<(), StoreError> {
                 match self {
-                    $(Self::$variant(row) => row.key(),)+
+                    $(Self::$variant(row) => {
+                        $($(Check::<$domain>::check(&row.$column, stringify!($table), stringify!($column))?;)?)+
+                    })+
+                }
+                match self {
+                    Self::Messages(row) => row.check_content(),
+                    Self::AuditLog(row) => row.check_action(),
+                    _ => Ok(()),
                 }
             }
         }
@@ -105,149 +108,137 @@ macro_rules! define {
                 0 $(+ self.$table.len())+
             }
         }
+
+        $(
+            #[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable, Serialize, Deserialize)]
+            #[diesel(table_name = $table, check_for_backend(Pg, Sqlite), treat_none_as_default_value = false)]
+            #[serde(deny_unknown_fields)]
+            pub(crate) struct $row {
+                $($(#[$attribute])* pub(crate) $column: $type,)+
+            }
+        )+
+
+        /// Calls a macro with every table: its name, its variant in [`Row`], its row, and the order of its rows.
+        macro_rules! for_each_table {
+            ($then:ident) => {
+                $then! { $($table $variant $row $order,)+ }
+            };
+        }
     };
 }
-for_each_table!(define);
 
-#[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable, Serialize, Deserialize)]
-#[diesel(table_name = tickets, check_for_backend(Pg, Sqlite), treat_none_as_default_value = false)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct TicketRow {
-    pub(crate) number: i64,
-    pub(crate) id: Stored<Uuid>,
-    pub(crate) reference: String,
-    pub(crate) customer_name: String,
-    pub(crate) customer_phone: String,
-    pub(crate) customer_email: String,
-    pub(crate) subject: String,
-    pub(crate) priority: String,
-    pub(crate) status: String,
-    pub(crate) customer_key: String,
-    pub(crate) reader_key: String,
-    pub(crate) version: i64,
-    pub(crate) created_at: Stored<Timestamp>,
-    pub(crate) updated_at: Stored<Timestamp>,
-    #[serde(default = "customer")]
-    pub(crate) last_sender: String,
+tables! {
+    tickets Tickets TicketRow, order "number", key number {
+        number: i64,
+        id: Stored<Uuid>,
+        reference: String as TicketRef,
+        customer_name: String as CustomerName,
+        customer_phone: String as Phone,
+        customer_email: String as Email,
+        subject: String as Subject,
+        priority: String as Priority,
+        status: String as Status,
+        customer_key: String as AccessKey,
+        reader_key: String as AccessKey,
+        version: i64 as u32,
+        created_at: Stored<Timestamp>,
+        updated_at: Stored<Timestamp>,
+        #[serde(default = "customer")]
+        last_sender: String as Sender,
+    }
+    questions Questions QuestionRow, order "id", key id {
+        id: Stored<Uuid>,
+        of_phone: String as Phone,
+        choices: String as Choices,
+        text: String as AnyText,
+        is_batch: bool,
+        begun_at: Stored<Timestamp>,
+        asked_at: Stored<Timestamp>,
+        closed_at: Option<Stored<Timestamp>>,
+        answered_by: Option<String> as ExternalId,
+        answered_with: Option<Stored<Uuid>>,
+        attached: Option<i64> as u64,
+    }
+    messages Messages MessageRow, order "id", key id {
+        id: Stored<Uuid>,
+        ticket_id: Option<Stored<Uuid>>,
+        seq: Option<i64> as u32,
+        sender: String as Sender,
+        channel: String as Channel,
+        from_phone: Option<String> as Phone,
+        body: String as MessageBody,
+        media_url: Option<String> as MediaUrl,
+        external_id: Option<String> as ExternalId,
+        created_at: Stored<Timestamp>,
+        question_id: Option<Stored<Uuid>>,
+    }
+    notifications Notifications NotificationRow, order "id", key id {
+        id: Stored<Uuid>,
+        ticket_id: Stored<Uuid>,
+        seq: i64 as u32,
+        event: String as EventKind,
+        #[serde(with = "encoding::bytes")]
+        payload: Vec<u8>,
+        addressed: bool,
+        state: String as Stage,
+        due_at: Option<Stored<Timestamp>>,
+        scheduled_at: Stored<Timestamp>,
+        // Never in a dump: see `hand_back`.
+        #[serde(skip)]
+        lease: Option<Stored<Uuid>>,
+        failed_attempts: i64 as u16,
+        attempted_at: Option<Stored<Timestamp>>,
+        probed_at: Option<Stored<Timestamp>>,
+        #[serde(default)]
+        released: bool,
+        last_error: Option<String> as AnyText,
+        external_id: Option<String> as ExternalId,
+        settled_at: Option<Stored<Timestamp>>,
+        created_at: Stored<Timestamp>,
+        #[serde(default = "sent")]
+        progress: String as Progress,
+        #[serde(default = "text")]
+        route: String as DeliveryRoute,
+        #[serde(default)]
+        round: i64 as u32,
+        #[serde(default = "manager")]
+        recipient: String as Recipient,
+    }
+    previous_external_ids PreviousExternalIds PreviousExternalIdRow,
+        order "external_id COLLATE \"C\", notification_id", key notification_id {
+        external_id: String as ExternalId,
+        notification_id: Stored<Uuid>,
+    }
+    idempotency_keys IdempotencyKeys IdempotencyKeyRow, order "key COLLATE \"C\"", key ticket_id {
+        key: String as IdempotencyKey,
+        #[serde(with = "encoding::bytes")]
+        digest: Vec<u8> as Digest,
+        ticket_id: Stored<Uuid>,
+        expires_at: Stored<Timestamp>,
+        message_id: Option<Stored<Uuid>>,
+    }
+    receipts Receipts ReceiptRow, order "external_id COLLATE \"C\"", key external_id {
+        external_id: String as ExternalId,
+        status: String as MessageStatus,
+        error_code: Option<i64> as u32,
+        at: Stored<Timestamp>,
+    }
+    audit_log AuditLog AuditEntryRow, order "id", key id {
+        id: Stored<Uuid>,
+        at: Stored<Timestamp>,
+        ticket_id: Option<Stored<Uuid>>,
+        action: String as AuditKind,
+        old_value: Option<String> as AnyText,
+        new_value: Option<String> as AnyText,
+        target_id: Option<Stored<Uuid>>,
+        count: Option<i64> as u64,
+        #[serde(default = "operator")]
+        actor: String as Actor,
+    }
 }
+pub(crate) use for_each_table;
 
-#[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable, Serialize, Deserialize)]
-#[diesel(table_name = questions, check_for_backend(Pg, Sqlite), treat_none_as_default_value = false)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct QuestionRow {
-    pub(crate) id: Stored<Uuid>,
-    pub(crate) of_phone: String,
-    pub(crate) choices: String,
-    pub(crate) text: String,
-    pub(crate) is_batch: bool,
-    pub(crate) begun_at: Stored<Timestamp>,
-    pub(crate) asked_at: Stored<Timestamp>,
-    pub(crate) closed_at: Option<Stored<Timestamp>>,
-    pub(crate) answered_by: Option<String>,
-    pub(crate) answered_with: Option<Stored<Uuid>>,
-    pub(crate) attached: Option<i64>,
-}
-
-#[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable, Serialize, Deserialize)]
-#[diesel(table_name = messages, check_for_backend(Pg, Sqlite), treat_none_as_default_value = false)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct MessageRow {
-    pub(crate) id: Stored<Uuid>,
-    pub(crate) ticket_id: Option<Stored<Uuid>>,
-    pub(crate) seq: Option<i64>,
-    pub(crate) sender: String,
-    pub(crate) channel: String,
-    pub(crate) from_phone: Option<String>,
-    pub(crate) body: String,
-    pub(crate) media_url: Option<String>,
-    pub(crate) external_id: Option<String>,
-    pub(crate) created_at: Stored<Timestamp>,
-    pub(crate) question_id: Option<Stored<Uuid>>,
-}
-
-#[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable, Serialize, Deserialize)]
-#[diesel(table_name = notifications, check_for_backend(Pg, Sqlite), treat_none_as_default_value = false)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct NotificationRow {
-    pub(crate) id: Stored<Uuid>,
-    pub(crate) ticket_id: Stored<Uuid>,
-    pub(crate) seq: i64,
-    pub(crate) event: String,
-    #[serde(with = "encoding::bytes")]
-    pub(crate) payload: Vec<u8>,
-    pub(crate) addressed: bool,
-    pub(crate) state: String,
-    pub(crate) due_at: Option<Stored<Timestamp>>,
-    pub(crate) scheduled_at: Stored<Timestamp>,
-    /// Never in a dump: see [`hand_back`](Self::hand_back).
-    #[serde(skip)]
-    pub(crate) lease: Option<Stored<Uuid>>,
-    pub(crate) failed_attempts: i64,
-    pub(crate) attempted_at: Option<Stored<Timestamp>>,
-    pub(crate) probed_at: Option<Stored<Timestamp>>,
-    #[serde(default)]
-    pub(crate) released: bool,
-    pub(crate) last_error: Option<String>,
-    pub(crate) external_id: Option<String>,
-    pub(crate) settled_at: Option<Stored<Timestamp>>,
-    pub(crate) created_at: Stored<Timestamp>,
-    #[serde(default = "sent")]
-    pub(crate) progress: String,
-    #[serde(default = "text")]
-    pub(crate) route: String,
-    #[serde(default)]
-    pub(crate) round: i64,
-    #[serde(default = "manager")]
-    pub(crate) recipient: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable, Serialize, Deserialize)]
-#[diesel(table_name = previous_external_ids, check_for_backend(Pg, Sqlite), treat_none_as_default_value = false)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct PreviousExternalIdRow {
-    pub(crate) external_id: String,
-    pub(crate) notification_id: Stored<Uuid>,
-}
-
-#[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable, Serialize, Deserialize)]
-#[diesel(table_name = idempotency_keys, check_for_backend(Pg, Sqlite), treat_none_as_default_value = false)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct IdempotencyKeyRow {
-    pub(crate) key: String,
-    #[serde(with = "encoding::bytes")]
-    pub(crate) digest: Vec<u8>,
-    pub(crate) ticket_id: Stored<Uuid>,
-    pub(crate) expires_at: Stored<Timestamp>,
-    pub(crate) message_id: Option<Stored<Uuid>>,
-}
-
-#[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable, Serialize, Deserialize)]
-#[diesel(table_name = receipts, check_for_backend(Pg, Sqlite), treat_none_as_default_value = false)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ReceiptRow {
-    pub(crate) external_id: String,
-    pub(crate) status: String,
-    pub(crate) error_code: Option<i64>,
-    pub(crate) at: Stored<Timestamp>,
-}
-
-#[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable, Serialize, Deserialize)]
-#[diesel(table_name = audit_log, check_for_backend(Pg, Sqlite), treat_none_as_default_value = false)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct AuditEntryRow {
-    pub(crate) id: Stored<Uuid>,
-    pub(crate) at: Stored<Timestamp>,
-    pub(crate) ticket_id: Option<Stored<Uuid>>,
-    pub(crate) action: String,
-    pub(crate) old_value: Option<String>,
-    pub(crate) new_value: Option<String>,
-    pub(crate) target_id: Option<Stored<Uuid>>,
-    pub(crate) count: Option<i64>,
-    #[serde(default = "operator")]
-    pub(crate) actor: String,
-}
-
-// What columns hold that came into the schema later: a dump from before may lack them.
+// What the migrations put into columns that came later.
 fn customer() -> String {
     Sender::Customer.to_string()
 }
@@ -265,5 +256,53 @@ fn manager() -> String {
 }
 
 fn operator() -> String {
-    "operator".to_owned()
+    Actor::Operator(None).to_string()
+}
+
+impl NotificationRow {
+    /// Takes the lease away: the worker that holds it is not where the dump goes. The notification is due again since it
+    /// was claimed, and so at once.
+    pub(crate) fn hand_back(&mut self) {
+        let was_leased = self.lease.take().is_some();
+        if let (true, Some(lease_end), Some(claimed)) = (was_leased, self.due_at, self.attempted_at) {
+            self.due_at = Some(lease_end.min(claimed));
+        }
+    }
+}
+
+impl MessageRow {
+    /// A message has a text, or else media.
+    fn check_content(&self) -> Result<(), StoreError> {
+        let media = self.media_url.as_ref().map(|url| parse("messages", "media_url", url));
+        let content = Content::new(parse("messages", "body", &self.body)?, media.transpose()?);
+        content.map_or_else(|error| Err(StoreError::corrupt("messages", "body", error)), |_| Ok(()))
+    }
+}
+
+/// Columns of the audit log that this action does not fill, or some that it lacks.
+#[derive(Debug, thiserror::Error)]
+#[error("has other columns than this action fills")]
+struct OtherColumns;
+
+impl AuditEntryRow {
+    /// Each action fills columns of its own.
+    fn check_action(&self) -> Result<(), StoreError> {
+        const TABLE: &str = "audit_log";
+        let values = (self.old_value.as_deref(), self.new_value.as_deref());
+        let rest = (self.target_id.is_some(), self.count.is_some());
+        match (parse(TABLE, "action", &self.action)?, values, rest) {
+            (AuditKind::Status, (Some(old), Some(new)), (false, false)) => {
+                parse::<Status>(TABLE, "old_value", old)?;
+                parse::<Status>(TABLE, "new_value", new)?;
+            }
+            (AuditKind::Priority, (Some(old), Some(new)), (false, false)) => {
+                parse::<Priority>(TABLE, "old_value", old)?;
+                parse::<Priority>(TABLE, "new_value", new)?;
+            }
+            (AuditKind::Reply | AuditKind::Attach | AuditKind::Redeliver, (None, None), (true, false))
+            | (AuditKind::RedeliverDead | AuditKind::Erase, (None, None), (false, true)) => {}
+            _ => return Err(StoreError::corrupt(TABLE, "action", OtherColumns)),
+        }
+        Ok(())
+    }
 }

@@ -1,10 +1,12 @@
 //! A dump that is damaged, changed or something else altogether is never taken for a whole one.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::io::Write as _;
+use std::{collections::BTreeMap, io::Write as _};
 
 use sha2::{Digest as _, Sha256};
-use ticket_domain::Timestamp;
+use ticket_domain::{
+    ActorKind, EventKind, MessageStatus, Priority, Progress, Recipient, Sender, Stage, Status, Timestamp,
+};
 
 use super::{
     format::{Header, Reader, Writer},
@@ -16,6 +18,10 @@ const TICKET: &str = r#"{"tickets":{"number":7,"id":"00000000-0000-0000-0000-000
 
 const RECEIPT: &str =
     r#"{"receipts":{"external_id":"SM-1","status":"read","error_code":null,"at":"2025-01-15T10:30:00.000001Z"}}"#;
+
+const NOTIFICATION: &str = r#"{"notifications":{"id":"00000000-0000-0000-0000-000000000002","ticket_id":"00000000-0000-0000-0000-000000000001","seq":1,"event":"ticket.created","payload":"{}","addressed":true,"state":"waiting","due_at":"2025-01-15T10:30:30.000000Z","scheduled_at":"2025-01-15T10:30:00.000000Z","failed_attempts":0,"attempted_at":"2025-01-15T10:30:00.000000Z","probed_at":null,"released":false,"last_error":null,"external_id":null,"settled_at":null,"created_at":"2025-01-15T10:30:00.000000Z","progress":"sent","route":"text","round":0,"recipient":"manager"}}"#;
+
+const AUDIT_ENTRY: &str = r#"{"audit_log":{"id":"00000000-0000-0000-0000-000000000003","at":"2025-01-15T10:30:00.000001Z","ticket_id":null,"action":"erase","old_value":null,"new_value":null,"target_id":null,"count":1,"actor":"program"}}"#;
 
 fn row(line: &str) -> Row {
     serde_json::from_str(line).unwrap()
@@ -171,6 +177,39 @@ fn a_value_that_the_domain_refuses_is_named_and_not_shown() {
     }
 }
 
+/// A variant that is added to one of the domain's enums is in dumps at once.
+#[test]
+fn a_column_takes_every_word_of_its_enum_and_no_other() {
+    for (line, column, words) in [
+        (TICKET, "priority", Priority::words().collect::<Vec<_>>()),
+        (TICKET, "status", Status::words().collect()),
+        (TICKET, "last_sender", Sender::words().collect()),
+        (NOTIFICATION, "event", EventKind::words().collect()),
+        (NOTIFICATION, "state", Stage::words().collect()),
+        (NOTIFICATION, "progress", Progress::words().collect()),
+        (NOTIFICATION, "recipient", Recipient::words().collect()),
+        (RECEIPT, "status", MessageStatus::words().collect()),
+        (
+            AUDIT_ENTRY,
+            "actor",
+            ActorKind::words().chain(["operator:zoe"]).collect(),
+        ),
+    ] {
+        let checked = |word: &str| {
+            let mut line: BTreeMap<Table, serde_json::Value> = serde_json::from_str(line).unwrap();
+            for row in line.values_mut() {
+                row[column] = word.into();
+            }
+            row(&serde_json::to_string(&line).unwrap()).check()
+        };
+        for word in words {
+            assert!(checked(word).is_ok(), "{column}: {word}");
+        }
+        let refused = checked("nobody").unwrap_err().to_string();
+        assert!(refused.contains(column), "{refused}");
+    }
+}
+
 /// A column that came into the schema later has in an older dump what the migration gave it.
 #[test]
 fn an_absent_field_is_a_default() {
@@ -183,8 +222,7 @@ fn an_absent_field_is_a_default() {
 
 #[test]
 fn a_lease_is_handed_back() {
-    let line = r#"{"notifications":{"id":"00000000-0000-0000-0000-000000000002","ticket_id":"00000000-0000-0000-0000-000000000001","seq":1,"event":"ticket.created","payload":"{}","addressed":true,"state":"waiting","due_at":"2025-01-15T10:30:30.000000Z","scheduled_at":"2025-01-15T10:30:00.000000Z","failed_attempts":0,"attempted_at":"2025-01-15T10:30:00.000000Z","probed_at":null,"released":false,"last_error":null,"external_id":null,"settled_at":null,"created_at":"2025-01-15T10:30:00.000000Z","progress":"sent","route":"text","round":0,"recipient":"manager"}}"#;
-    let Row::Notifications(mut notification) = row(line) else {
+    let Row::Notifications(mut notification) = row(NOTIFICATION) else {
         unreachable!()
     };
     let due_at = notification.due_at;

@@ -112,22 +112,23 @@ impl Db {
         T: Send + 'static,
         W: Fn(&mut PgConnection) -> Result<T, Failure> + Send + 'static,
     {
-        self.write_and_publish(work, |_| Vec::new()).await
+        self.write_and_publish(work, |_| None).await
     }
 
     /// As [`write`](Self::write), and then publishes the `events` that its result means. The thread that committed does
     /// so: if the caller is gone by then, the subscribers still hear of it.
-    pub(crate) async fn write_and_publish<T, W, E>(&self, work: W, events: E) -> Result<T, StoreError>
+    pub(crate) async fn write_and_publish<T, W, E, I>(&self, work: W, events: E) -> Result<T, StoreError>
     where
         T: Send + 'static,
         W: Fn(&mut PgConnection) -> Result<T, Failure> + Send + 'static,
-        E: FnOnce(&T) -> Vec<ChangeEvent> + Send + 'static,
+        E: FnOnce(&T) -> I + Send + 'static,
+        I: IntoIterator<Item = ChangeEvent>,
     {
         let publisher = self.publisher.clone();
         self.call(move |attempt, gate| {
             let ended = attempt.write(work, || gate.commit());
             match &ended {
-                Ok(result) => publisher.publish(&events(result)),
+                Ok(result) => publisher.publish(&Vec::from_iter(events(result))),
                 Err(_) if attempt.is_in_doubt() => publisher.publish(&[ChangeEvent::Resync]),
                 Err(_) => {}
             }

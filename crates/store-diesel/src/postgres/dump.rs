@@ -2,32 +2,20 @@
 
 use std::time::{Duration, Instant};
 
-use diesel::{
-    PgConnection, QueryableByName, RunQueryDsl,
-    connection::SimpleConnection,
-    dsl::sql,
-    pg::PgRowByRowLoadingMode,
-    prelude::*,
-    result::Error as QueryError,
-    sql_query,
-    sql_types::{self, Text},
-};
+use diesel::{connection::SimpleConnection, prelude::*, result::Error as QueryError, sql_query, sql_types::Bool};
 
 use super::{
     connect::Address,
     migrate::{migrate, pending},
+    statements::dump as statements,
 };
 use crate::{
     dump::{
         Counts, Database, DumpError, Purpose, SourceError, Table, Take, TargetError,
-        rows::{
-            AuditEntryRow, Batch, IdempotencyKeyRow, MessageRow, NotificationRow, PreviousExternalIdRow, QuestionRow,
-            ReceiptRow, Row, TicketRow, for_each_table,
-        },
+        rows::{Batch, for_each_table},
     },
-    schema::{
-        audit_log, idempotency_keys, messages, notifications, previous_external_ids, questions, receipts, tickets,
-    },
+    prepared::typed,
+    schema,
 };
 
 /// A server may have limits of its own.
@@ -36,7 +24,8 @@ const SETTINGS: &str = "
     SET LOCAL idle_in_transaction_session_timeout = 0;
     SET LOCAL lock_timeout = '5s';
     SET LOCAL jit = off;
-    SET LOCAL work_mem = '64MB';";
+    SET LOCAL work_mem = '64MB';
+    SET LOCAL maintenance_work_mem = '256MB';";
 
 /// One state of the database throughout: the one at the first query.
 const READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;";
@@ -46,14 +35,28 @@ const WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;";
 /// Whether anybody else is connected. A server always is: it listens.
 const OTHERS: &str = "
     SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
-        AND coalesce(backend_type, 'client backend') = 'client backend') AS exist";
+        AND coalesce(backend_type, 'client backend') = 'client backend')";
 
 /// Has the server look now and then whether we are still there (Postgres 14 and later), so that an interrupted load is
-/// over at once. The triggers would do for each batch what is done for all at the end.
+/// over at once. The triggers would do for each batch what is done for all at the end. So would foreign keys and indexes,
+/// which take most of the time if each row is checked and sorted in by itself: all but the primary keys go until the rows are
+/// in.
 const PREPARE: &str = "
     SELECT set_config(name, '1s', true) FROM pg_settings WHERE name = 'client_connection_check_interval';
     SET LOCAL lock_timeout = 0;
-    ALTER TABLE messages DISABLE TRIGGER USER;";
+    ALTER TABLE messages DISABLE TRIGGER USER;
+    CREATE TEMP TABLE made_later ON COMMIT DROP AS
+        SELECT 2 AS step, format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname) AS drop,
+            format('ALTER TABLE %s ADD CONSTRAINT %I %s', conrelid::regclass, conname, pg_get_constraintdef(oid)) AS make
+        FROM pg_constraint WHERE contype = 'f' AND connamespace = current_schema()::regnamespace
+        UNION ALL
+        SELECT 1, format('DROP INDEX %s', indexrelid::regclass), pg_get_indexdef(indexrelid)
+        FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
+        WHERE relnamespace = current_schema()::regnamespace
+            AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid);
+    DO $$ DECLARE sql text; BEGIN
+        FOR sql IN SELECT drop FROM made_later ORDER BY step DESC LOOP EXECUTE sql; END LOOP;
+    END $$;";
 
 /// What triggers and the numbering of tickets would have made; `ALTER … RESTART` is undone with the transaction, unlike
 /// `setval`.
@@ -61,7 +64,8 @@ const COMPLETE: &str = "
     INSERT INTO ticket_search (ticket_number, seq, words)
         SELECT t.number, m.seq, search_vector(t, m.body) FROM messages m JOIN tickets t ON t.id = m.ticket_id;
     ALTER TABLE messages ENABLE TRIGGER USER;
-    DO $$ BEGIN
+    DO $$ DECLARE sql text; BEGIN
+        FOR sql IN SELECT make FROM made_later ORDER BY step LOOP EXECUTE sql; END LOOP;
         EXECUTE (SELECT format('ALTER TABLE tickets ALTER number RESTART WITH %s', coalesce(max(number), 0) + 1)
             FROM tickets);
     END $$;";
@@ -101,15 +105,10 @@ pub(crate) fn open_source(url: &str, purpose: Purpose) -> Result<PgConnection, S
 
 /// Waits until nobody else is connected, for as long as connections take that were just closed.
 fn wait_until_alone(connection: &mut PgConnection) -> Result<(), SourceError> {
-    #[derive(QueryableByName)]
-    struct Others {
-        #[diesel(sql_type = sql_types::Bool)]
-        exist: bool,
-    }
     let begun = Instant::now();
     loop {
-        let others: Others = sql_query(OTHERS).get_result(connection)?;
-        if !others.exist {
+        let others_exist: bool = typed::<Bool, _>(sql_query(OTHERS)).get_result(connection)?;
+        if !others_exist {
             return Ok(());
         }
         if begun.elapsed() >= CLOSING {
@@ -145,53 +144,22 @@ fn is_lock_timeout(error: &QueryError) -> bool {
 
 impl Database for PgConnection {
     fn schema(&mut self) -> Result<String, QueryError> {
-        #[derive(QueryableByName)]
-        struct Last {
-            #[diesel(sql_type = Text)]
-            version: String,
-        }
-        let last: Last =
-            sql_query("SELECT max(version) AS version FROM __diesel_schema_migrations").get_result(self)?;
-        Ok(last.version)
+        statements::last_migration(self)
     }
 
     fn count(&mut self) -> Result<Counts, QueryError> {
-        let mut counts = Counts::new();
-        macro_rules! count {
-            ($($table:ident $variant:ident $row:ident [$order:literal],)+) => {$(
-                let rows: i64 = $table::table.count().get_result(self)?;
-                counts.insert(Table::$variant, rows.unsigned_abs());
-            )+};
-        }
-        for_each_table!(count);
-        Ok(counts)
+        statements::count(self)
     }
 
     fn read(&mut self, take: &mut Take<'_>) -> Result<(), DumpError> {
-        macro_rules! read {
-            ($($table:ident $variant:ident $row:ident [$order:literal],)+) => {$(
-                let mut last = None;
-                let failed = |error, last: &Option<String>| DumpError::of_read(error, Table::$variant, last.as_deref());
-                let rows = $table::table
-                    .select($row::as_select())
-                    .order(sql::<Text>($order))
-                    .load_iter::<$row, PgRowByRowLoadingMode>(self);
-                for row in rows.map_err(|error| failed(error, &last))? {
-                    let row = row.map_err(|error| failed(error, &last))?;
-                    last = Some(row.key());
-                    take(Row::$variant(row))?;
-                }
-            )+};
-        }
-        for_each_table!(read);
-        Ok(())
+        statements::read(self, take)
     }
 
     fn write(&mut self, batch: &Batch) -> Result<(), QueryError> {
         macro_rules! write {
-            ($($table:ident $variant:ident $row:ident [$order:literal],)+) => {$(
+            ($($table:ident $variant:ident $row:ident $order:literal,)+) => {$(
                 if !batch.$table.is_empty() {
-                    diesel::copy_from($table::table).from_insertable(&batch.$table).execute(self)?;
+                    diesel::copy_from(schema::$table::table).from_insertable(&batch.$table).execute(self)?;
                 }
             )+};
         }

@@ -2,6 +2,12 @@
 
 use std::{
     collections::HashSet,
+    convert::Infallible,
+    sync::{
+        Arc,
+        mpsc::{self, Receiver, Sender, TryRecvError},
+    },
+    thread,
     time::{Duration, Instant},
 };
 
@@ -12,16 +18,19 @@ use diesel::{
 use ticket_domain::{TicketId, ports::ChangeEvent};
 use uuid::Uuid;
 
-use crate::postgres::{
-    connect::{Address, ConnectError},
-    db::LIMITS,
-    publisher::{Exchange, Next},
+use crate::{
+    postgres::{
+        connect::{Address, ConnectError},
+        db::LIMITS,
+    },
+    subscribers::Subscribers,
 };
 
-/// How often the thread looks for notifications.
-const POLL_INTERVAL: Duration = Duration::from_millis(50);
-/// How long events are gathered into one notification.
+/// How long events are gathered into one notification, and how often the thread looks for those of others.
 const GATHERING: Duration = Duration::from_millis(20);
+/// How many events are kept for other processes while the database can't be reached. If there are more, they only get a
+/// [`ChangeEvent::Resync`].
+const MAX_OUTGOING: usize = 10_000;
 /// After so long without sending, an empty notification tests whether the connection still receives.
 const SILENCE: Duration = Duration::from_secs(30);
 /// A notification of our own comes back within this time, or the connection does not receive.
@@ -37,9 +46,11 @@ const RESYNC: &str = "missed";
 /// The channel of this schema: several stores may share a database. A channel's name has at most 63 bytes.
 const NAMES: &str = "SELECT 'tickets_' || md5(coalesce(current_schema(), '')) AS channel, pg_backend_pid() AS process";
 
-/// Why the connection is given up.
+/// Why a connection does not go on.
 #[derive(Debug, thiserror::Error)]
-enum Lost {
+enum Ended {
+    #[error("the store is closed")]
+    Closed,
     #[error(transparent)]
     Connect(#[from] ConnectError),
     #[error("the connection broke")]
@@ -48,32 +59,80 @@ enum Lost {
     NoEcho,
 }
 
-/// Sends and receives until the exchange is closed.
-pub(crate) fn run(exchange: &Exchange, address: &Address) {
+/// Starts the thread, which publishes to `subscribers` what other processes send. Returns where it takes events to be sent
+/// to them; it ends when that is dropped.
+pub(crate) fn start(subscribers: Arc<Subscribers>, address: Address) -> Sender<ChangeEvent> {
+    let (sender, committed) = mpsc::channel();
+    let outgoing = Outgoing {
+        committed,
+        events: HashSet::new(),
+    };
+    let thread = thread::Builder::new().name("change-feed".to_owned());
+    if let Err(error) = thread.spawn(move || run(outgoing, &subscribers, &address)) {
+        tracing::error!(%error, "no thread listens for changes by other processes");
+    }
+    sender
+}
+
+/// Sends and receives until the store is closed.
+fn run(mut outgoing: Outgoing, subscribers: &Subscribers, address: &Address) {
     let [first, longest] = RETRY_PAUSES;
     let mut pause = first;
     let mut was_disconnected = false;
     loop {
-        match Listener::open(address) {
-            Ok(mut listener) => {
-                if was_disconnected {
-                    exchange.receive(ChangeEvent::Resync);
-                }
-                match listener.run(exchange) {
-                    Ok(()) => return,
-                    Err(lost) => tracing::warn!(%lost, "changes by other processes are not heard for now"),
-                }
-                if listener.had_echo {
-                    pause = first;
-                }
+        let Err(ended) = Listener::open(address).and_then(|mut listener| {
+            if was_disconnected {
+                subscribers.publish(&[ChangeEvent::Resync]);
             }
-            Err(lost) => tracing::warn!(%lost, "changes by other processes are not heard"),
-        }
-        was_disconnected = true;
-        if exchange.is_closed_within(pause) {
+            let ended = listener.run(&mut outgoing, subscribers);
+            if listener.had_echo {
+                pause = first;
+            }
+            ended
+        });
+        if matches!(ended, Ended::Closed) {
             return;
         }
+        tracing::warn!(%ended, "changes by other processes are not heard for now");
+        was_disconnected = true;
+        let until = Instant::now() + pause;
+        while Instant::now() < until {
+            if outgoing.gather().is_err() {
+                return;
+            }
+        }
         pause = longest.min(pause * 2);
+    }
+}
+
+/// What was committed here and is not sent yet.
+struct Outgoing {
+    committed: Receiver<ChangeEvent>,
+    events: HashSet<ChangeEvent>,
+}
+
+impl Outgoing {
+    /// Gathers for a moment what is committed.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the thread is its own, and is not to be woken by each event"
+    )]
+    fn gather(&mut self) -> Result<(), Ended> {
+        thread::sleep(GATHERING);
+        loop {
+            match self.committed.try_recv() {
+                Ok(event) => self.add(event),
+                Err(TryRecvError::Empty) => return Ok(()),
+                Err(TryRecvError::Disconnected) => return Err(Ended::Closed),
+            }
+        }
+    }
+
+    fn add(&mut self, event: ChangeEvent) {
+        self.events.insert(event);
+        if self.events.len() > MAX_OUTGOING {
+            self.events = HashSet::from([ChangeEvent::Resync]);
+        }
     }
 }
 
@@ -99,7 +158,7 @@ struct Names {
 }
 
 impl Listener {
-    fn open(address: &Address) -> Result<Self, Lost> {
+    fn open(address: &Address) -> Result<Self, Ended> {
         let mut connection = address.connect()?;
         connection.batch_execute(LIMITS)?;
         let Names { channel, process } = sql_query(NAMES).get_result(&mut connection)?;
@@ -116,29 +175,24 @@ impl Listener {
         Ok(listener)
     }
 
-    /// Sends and receives until the exchange is closed. Events that could not be sent are sent next time.
-    fn run(&mut self, exchange: &Exchange) -> Result<(), Lost> {
+    /// Sends and receives until the store is closed or the connection is lost. Events that could not be sent are kept.
+    fn run(&mut self, outgoing: &mut Outgoing, subscribers: &Subscribers) -> Result<Infallible, Ended> {
         loop {
-            let events = match exchange.next(POLL_INTERVAL, GATHERING) {
-                Next::Send(events) => events,
-                Next::Close => return Ok(()),
-            };
-            if !events.is_empty() {
-                if let Err(lost) = self.send(payloads_of(&events)) {
-                    exchange.enqueue(events);
-                    return Err(lost);
-                }
+            outgoing.gather()?;
+            if !outgoing.events.is_empty() {
+                self.send(payloads_of(&outgoing.events))?;
+                outgoing.events.clear();
             } else if self.sent_at.elapsed() > SILENCE {
                 self.send(vec![String::new()])?;
             }
-            self.receive(exchange)?;
+            self.receive(subscribers)?;
             if self.no_echo_since.is_some_and(|since| since.elapsed() > ECHO) {
-                return Err(Lost::NoEcho);
+                return Err(Ended::NoEcho);
             }
         }
     }
 
-    fn send(&mut self, payloads: Vec<String>) -> Result<(), Lost> {
+    fn send(&mut self, payloads: Vec<String>) -> Result<(), Ended> {
         sql_query("SELECT pg_notify($1, payload) FROM unnest($2) AS payload")
             .bind::<sql_types::Text, _>(&self.channel)
             .bind::<sql_types::Array<sql_types::Text>, _>(payloads)
@@ -149,18 +203,15 @@ impl Listener {
     }
 
     /// Passes on what other processes sent.
-    fn receive(&mut self, exchange: &Exchange) -> Result<(), Lost> {
+    fn receive(&mut self, subscribers: &Subscribers) -> Result<(), Ended> {
         for notification in self.connection.notifications_iter() {
             let notification = notification?;
             if notification.process_id == self.process {
                 self.no_echo_since = None;
                 self.had_echo = true;
             } else {
-                notification
-                    .payload
-                    .split_whitespace()
-                    .map(parse)
-                    .for_each(|event| exchange.receive(event));
+                let events: Vec<ChangeEvent> = notification.payload.split_whitespace().map(parse).collect();
+                subscribers.publish(&events);
             }
         }
         Ok(())
@@ -202,5 +253,21 @@ mod tests {
         let words = payloads.iter().flat_map(|payload| payload.split_whitespace());
         assert_eq!(words.map(parse).collect::<HashSet<_>>(), events);
         assert_eq!(parse("something-else"), ChangeEvent::Resync);
+    }
+
+    #[test]
+    fn too_many_outgoing_events_become_a_resync() {
+        let mut outgoing = Outgoing {
+            committed: mpsc::channel().1,
+            events: HashSet::new(),
+        };
+        let ticket = |number| ChangeEvent::Ticket(TicketId(Uuid::from_u128(number)));
+        (0..10_000)
+            .chain(0..10_000)
+            .map(ticket)
+            .for_each(|event| outgoing.add(event));
+        assert_eq!(outgoing.events.len(), 10_000);
+        outgoing.add(ticket(10_000));
+        assert_eq!(outgoing.events, HashSet::from([ChangeEvent::Resync]));
     }
 }

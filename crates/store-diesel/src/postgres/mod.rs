@@ -6,7 +6,7 @@
 //! - `db.rs`, `attempt.rs`: how a call gets a connection, and how long it may take. `batches.rs`: what is executed in
 //!   batches.
 //! - `engine.rs`: what the shared statements need to know of Postgres; `locks.rs`: its advisory locks.
-//! - `claims.rs`, `customer_data.rs`, `keys.rs`, `listing.rs`, `openings.rs`, `search.rs`, `threads.rs`: what is asked in
+//! - `claims.rs`, `customer_data.rs`, `keys.rs`, `openings.rs`, `search.rs`, `threads.rs`: what is asked in
 //!   Postgres' own way.
 //! - `publisher.rs`, `listener.rs`: the change feed, here and in other processes.
 
@@ -20,7 +20,6 @@ pub(crate) mod dump;
 mod engine;
 mod keys;
 mod listener;
-mod listing;
 mod locks;
 mod migrate;
 mod openings;

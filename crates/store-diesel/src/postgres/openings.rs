@@ -8,7 +8,7 @@ use diesel::{
     sql_types::{Array, Bool, Bytea, Nullable, Text},
 };
 use ticket_domain::{
-    ExternalId, MediaUrl, MessageId, NotificationId, Phone, TicketId, Timestamp,
+    ExternalId, MediaUrl, Notification, Phone, TicketId,
     ports::{OpenResult, Opening},
 };
 
@@ -76,116 +76,50 @@ fn insert(connection: &mut PgConnection, openings: &[&Opening]) -> Result<HashSe
     if openings.is_empty() {
         return Ok(HashSet::new());
     }
-    let rows = Rows::of(openings);
+    let outgoing: Vec<(&Opening, &Notification)> = openings
+        .iter()
+        .flat_map(|opening| {
+            opening
+                .notifications
+                .iter()
+                .map(|notification| (*opening, notification))
+        })
+        .collect();
     let statement = sql_query(INSERT)
-        .bind::<Array<Id>, _>(rows.ids)
-        .bind::<Array<Text>, _>(rows.references)
-        .bind::<Array<Text>, _>(rows.names)
-        .bind::<Array<Text>, _>(rows.phones)
-        .bind::<Array<Text>, _>(rows.emails)
-        .bind::<Array<Text>, _>(rows.subjects)
-        .bind::<Array<Text>, _>(rows.priorities)
-        .bind::<Array<Text>, _>(rows.statuses)
-        .bind::<Array<Text>, _>(rows.customer_keys)
-        .bind::<Array<Text>, _>(rows.reader_keys)
-        .bind::<Array<Moment>, _>(rows.opened)
-        .bind::<Array<Moment>, _>(rows.updated)
-        .bind::<Array<Id>, _>(rows.message_ids)
-        .bind::<Array<Text>, _>(rows.senders)
-        .bind::<Array<Text>, _>(rows.channels)
-        .bind::<Array<Nullable<Text>>, _>(rows.from_phones)
-        .bind::<Array<Text>, _>(rows.bodies)
-        .bind::<Array<Nullable<Text>>, _>(rows.media_urls)
-        .bind::<Array<Nullable<Text>>, _>(rows.external_ids)
-        .bind::<Array<Moment>, _>(rows.said)
-        .bind::<Array<Id>, _>(rows.notification_ids)
-        .bind::<Array<Id>, _>(rows.notified_of)
-        .bind::<Array<Text>, _>(rows.recipients)
-        .bind::<Array<Text>, _>(rows.events)
-        .bind::<Array<Bytea>, _>(rows.payloads)
-        .bind::<Array<Bool>, _>(rows.addressed)
-        .bind::<Array<Moment>, _>(rows.notified);
+        .bind::<Array<Id>, _>(all(openings, |o| Stored(o.ticket.id)))
+        .bind::<Array<Text>, _>(all(openings, |o| o.ticket.reference.to_string()))
+        .bind::<Array<Text>, _>(all(openings, |o| o.ticket.details.customer.name.as_str()))
+        .bind::<Array<Text>, _>(all(openings, |o| o.ticket.details.customer.phone.as_str()))
+        .bind::<Array<Text>, _>(all(openings, |o| o.ticket.details.customer.email.as_str()))
+        .bind::<Array<Text>, _>(all(openings, |o| o.ticket.details.subject.as_str()))
+        .bind::<Array<Text>, _>(all(openings, |o| o.ticket.details.priority.as_str()))
+        .bind::<Array<Text>, _>(all(openings, |o| o.ticket.status.as_str()))
+        .bind::<Array<Text>, _>(all(openings, |o| o.ticket.keys.customer.as_str()))
+        .bind::<Array<Text>, _>(all(openings, |o| o.ticket.keys.reader.as_str()))
+        .bind::<Array<Moment>, _>(all(openings, |o| Stored(o.ticket.created_at)))
+        .bind::<Array<Moment>, _>(all(openings, |o| Stored(o.ticket.updated_at)))
+        .bind::<Array<Id>, _>(all(openings, |o| Stored(o.message.id)))
+        .bind::<Array<Text>, _>(all(openings, |o| o.message.sender.as_str()))
+        .bind::<Array<Text>, _>(all(openings, |o| o.message.channel.as_str()))
+        .bind::<Array<Nullable<Text>>, _>(all(openings, |o| o.message.from.as_ref().map(Phone::as_str)))
+        .bind::<Array<Text>, _>(all(openings, |o| o.message.content.body().as_str()))
+        .bind::<Array<Nullable<Text>>, _>(all(openings, |o| o.message.content.media().map(MediaUrl::as_str)))
+        .bind::<Array<Nullable<Text>>, _>(all(openings, |o| {
+            o.message.external_id.as_ref().map(ExternalId::as_str)
+        }))
+        .bind::<Array<Moment>, _>(all(openings, |o| Stored(o.message.created_at)))
+        .bind::<Array<Id>, _>(all(&outgoing, |(_, n)| Stored(n.id)))
+        .bind::<Array<Id>, _>(all(&outgoing, |(o, _)| Stored(o.ticket.id)))
+        .bind::<Array<Text>, _>(all(&outgoing, |(_, n)| n.recipient.as_str()))
+        .bind::<Array<Text>, _>(all(&outgoing, |(_, n)| n.event.as_str()))
+        .bind::<Array<Bytea>, _>(all(&outgoing, |(_, n)| &*n.payload.0))
+        .bind::<Array<Bool>, _>(all(&outgoing, |(_, n)| n.addressed))
+        .bind::<Array<Moment>, _>(all(&outgoing, |(_, n)| Stored(n.created_at)));
     let written: Vec<TicketId> = typed::<Id, _>(statement).load(connection)?;
     Ok(written.into_iter().collect())
 }
 
-/// The rows of many openings, column by column.
-#[derive(Default)]
-struct Rows<'a> {
-    ids: Vec<Stored<TicketId>>,
-    references: Vec<String>,
-    names: Vec<&'a str>,
-    phones: Vec<&'a str>,
-    emails: Vec<&'a str>,
-    subjects: Vec<&'a str>,
-    priorities: Vec<&'a str>,
-    statuses: Vec<&'a str>,
-    customer_keys: Vec<&'a str>,
-    reader_keys: Vec<&'a str>,
-    opened: Vec<Stored<Timestamp>>,
-    updated: Vec<Stored<Timestamp>>,
-    message_ids: Vec<Stored<MessageId>>,
-    senders: Vec<&'a str>,
-    channels: Vec<&'a str>,
-    from_phones: Vec<Option<&'a str>>,
-    bodies: Vec<&'a str>,
-    media_urls: Vec<Option<&'a str>>,
-    external_ids: Vec<Option<&'a str>>,
-    said: Vec<Stored<Timestamp>>,
-    notification_ids: Vec<Stored<NotificationId>>,
-    notified_of: Vec<Stored<TicketId>>,
-    recipients: Vec<&'a str>,
-    events: Vec<&'a str>,
-    payloads: Vec<&'a [u8]>,
-    addressed: Vec<bool>,
-    notified: Vec<Stored<Timestamp>>,
-}
-
-impl<'a> Rows<'a> {
-    fn of(openings: &[&'a Opening]) -> Self {
-        let mut rows = Self::default();
-        for opening in openings {
-            rows.push(opening);
-        }
-        rows
-    }
-
-    fn push(&mut self, opening: &'a Opening) {
-        let Opening {
-            ticket,
-            message,
-            notifications,
-            idempotency: _,
-        } = opening;
-        self.ids.push(Stored(ticket.id));
-        self.references.push(ticket.reference.to_string());
-        self.names.push(ticket.details.customer.name.as_str());
-        self.phones.push(ticket.details.customer.phone.as_str());
-        self.emails.push(ticket.details.customer.email.as_str());
-        self.subjects.push(ticket.details.subject.as_str());
-        self.priorities.push(ticket.details.priority.as_str());
-        self.statuses.push(ticket.status.as_str());
-        self.customer_keys.push(ticket.keys.customer.as_str());
-        self.reader_keys.push(ticket.keys.reader.as_str());
-        self.opened.push(Stored(ticket.created_at));
-        self.updated.push(Stored(ticket.updated_at));
-        self.message_ids.push(Stored(message.id));
-        self.senders.push(message.sender.as_str());
-        self.channels.push(message.channel.as_str());
-        self.from_phones.push(message.from.as_ref().map(Phone::as_str));
-        self.bodies.push(message.content.body().as_str());
-        self.media_urls.push(message.content.media().map(MediaUrl::as_str));
-        self.external_ids
-            .push(message.external_id.as_ref().map(ExternalId::as_str));
-        self.said.push(Stored(message.created_at));
-        for notification in notifications {
-            self.notification_ids.push(Stored(notification.id));
-            self.notified_of.push(Stored(ticket.id));
-            self.recipients.push(notification.recipient.as_str());
-            self.events.push(notification.event.as_str());
-            self.payloads.push(&notification.payload.0);
-            self.addressed.push(notification.addressed);
-            self.notified.push(Stored(notification.created_at));
-        }
-    }
+/// The values of one column.
+fn all<R: Copy, T>(rows: &[R], value: impl Fn(R) -> T) -> Vec<T> {
+    rows.iter().map(|row| value(*row)).collect()
 }

@@ -71,7 +71,7 @@ const ROUNDS: usize = 7;
 
 /// What is asked seldom, or one of many at once; and what is planned better when its values are known: the search looks
 /// for the words that it is given.
-const SELDOM: [&str; 29] = [
+const SELDOM: [&str; 30] = [
     "BEGIN",
     "COMMIT",
     "SET LOCAL enable_seqscan",
@@ -97,12 +97,13 @@ const SELDOM: [&str; 29] = [
     "INSERT INTO \"previous_external_ids\"",
     // Who asks for what is kept of a customer, and for its end.
     "messages.sender <> 'manager'",
-    "(customer_name, customer_phone, customer_email, subject) <>",
+    "UPDATE \"notifications\" SET \"state\" = $1, \"due_at\" = $2, \"lease\"",
+    "UPDATE \"notifications\" SET \"payload\" = $1, \"last_error\"",
     "UPDATE \"messages\" SET \"body\"",
     "UPDATE \"questions\" SET \"closed_at\" = $1 WHERE (string_to_array",
     "UPDATE \"questions\" SET \"text\"",
     "UPDATE \"tickets\" SET \"customer_name\"",
-    "UPDATE \"tickets\" SET \"version\" = (\"tickets\".\"version\" + $1) WHERE (\"tickets\".\"id\" = ANY",
+    "UPDATE \"tickets\" SET \"version\" = (\"tickets\".\"version\" + $1) WHERE",
     "ANY ($1)",
     // Batches.
     "\"notifications\" AS",

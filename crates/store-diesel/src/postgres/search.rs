@@ -13,8 +13,8 @@ use diesel::{
 };
 use ticket_domain::{Awaiting, Cursor, SearchText, TicketPage, TicketQuery, Timestamp};
 
-use super::listing::{self, listed};
-use crate::{failure::Failure, rows::ListedRow};
+use super::statements::listing;
+use crate::failure::Failure;
 
 /// So many of the newest tickets are looked through first.
 const SAMPLE: i64 = 500;
@@ -58,8 +58,6 @@ const WHOLE_WORDS: &str = "search_whole_words";
 /// And where they are not.
 const ALL_WORDS: &str = "search_query";
 
-const PAGE: &str = listed!("(SELECT unnest($1) AS number)", "page.number DESC");
-
 #[derive(QueryableByName)]
 struct Hit {
     #[diesel(sql_type = BigInt)]
@@ -96,21 +94,20 @@ struct Gathered {
 /// One page of the tickets that have the words and meet the other conditions, the newest first.
 pub(crate) fn page(
     connection: &mut PgConnection,
-    listing: &TicketQuery,
+    query: &TicketQuery,
     text: &SearchText,
 ) -> Result<TicketPage, Failure> {
     let mut search = Search {
         connection,
         text: text.as_str(),
-        conditions: conditions(listing),
-        wanted: usize::from(listing.limit) + 1,
+        conditions: conditions(query),
+        wanted: usize::from(query.limit) + 1,
         numbers: Vec::new(),
-        below: listing.after.map_or(i64::MAX, |after| after.number),
+        below: query.after.map_or(i64::MAX, |after| after.number),
     };
     let is_whole = search.run()?;
     let Search { numbers, below, .. } = search;
-    let rows: Vec<ListedRow> = sql_query(PAGE).bind::<Array<BigInt>, _>(numbers).load(connection)?;
-    let mut page = listing::tickets(rows, listing.limit);
+    let mut page = listing::up_to(query.limit, listing::numbered(connection, &numbers)?);
     if page.next.is_none() && !is_whole {
         // Only the number counts.
         let at = Timestamp::UNIX_EPOCH;
@@ -120,10 +117,10 @@ pub(crate) fn page(
 }
 
 /// The conditions but the text, for a ticket `w`.
-fn conditions(listing: &TicketQuery) -> String {
-    let status = listing.status.map(|status| format!("w.status = '{status}'"));
-    let priority = listing.priority.map(|priority| format!("w.priority = '{priority}'"));
-    let awaiting = listing.awaiting.map(|awaiting| match awaiting {
+fn conditions(query: &TicketQuery) -> String {
+    let status = query.status.map(|status| format!("w.status = '{status}'"));
+    let priority = query.priority.map(|priority| format!("w.priority = '{priority}'"));
+    let awaiting = query.awaiting.map(|awaiting| match awaiting {
         Awaiting::Manager => "w.status = 'open' AND w.last_sender = 'customer'".to_owned(),
         Awaiting::Customer => "w.status = 'open' AND w.last_sender <> 'customer'".to_owned(),
     });

@@ -9,14 +9,14 @@ use diesel::{
 };
 use ticket_domain::{
     Message, Recipient, Thread, TicketRef, TicketSummary,
-    ports::{OpenResult, Opening, StoreError, parse},
+    ports::{StoreError, parse},
 };
 
-use super::{PostgresStore, batches::Found};
+use super::batches::Found;
 use crate::{
     failure::Failure,
     prepared::{Columns, typed},
-    rows::{MessageRow, StateRow, SummaryRow, TicketRow, delivery},
+    rows::{MessageRow, StateRow, SummaryRow, TicketRow, delivery, message_columns, ticket_columns},
 };
 
 /// Where the newest notification of the ticket `t` to `$2` stands, in the order of [`StateRow`].
@@ -48,33 +48,21 @@ const SUMMARIES: &str = concat!(
 /// its newest notification stand beside its first message only. One statement, so that all of it is of one moment.
 const THREADS: &str = concat!(
     "WITH opened AS MATERIALIZED (
-        SELECT t.id, t.reference, t.customer_name, t.customer_phone, t.customer_email, t.subject, t.priority, t.status,
-            t.customer_key, t.reader_key, t.version, t.created_at, t.updated_at,
-            n.state, n.due_at, n.external_id, n.settled_at, n.progress, n.created_at AS notified_at
+        SELECT ",
+    ticket_columns!(),
+    ", n.state, n.due_at, n.external_id, n.settled_at, n.progress, n.created_at AS notified_at
         FROM tickets t ",
     newest!(),
     these!(),
     ")
-    SELECT w.reference, o.*, m.id, m.sender, m.channel, m.from_phone, m.body, m.media_url, m.external_id, m.created_at
+    SELECT w.reference, o.*, ",
+    message_columns!(),
+    "
     FROM opened w
     LEFT JOIN messages m ON m.ticket_id = w.id
     LEFT JOIN opened o ON o.id = w.id AND (m.seq = 1 OR m.seq IS NULL)
     ORDER BY w.reference, m.seq"
 );
-
-impl PostgresStore {
-    pub(crate) async fn open_ticket(&self, opening: Opening) -> Result<OpenResult, StoreError> {
-        self.db.open(opening).await
-    }
-
-    pub(crate) async fn read_summary(&self, reference: TicketRef) -> Result<Option<TicketSummary>, StoreError> {
-        self.db.summary(reference).await
-    }
-
-    pub(crate) async fn read_thread(&self, reference: TicketRef) -> Result<Option<Thread>, StoreError> {
-        self.db.thread(reference).await
-    }
-}
 
 /// Reads the summaries of those tickets that exist.
 pub(crate) fn heads(connection: &mut PgConnection, references: &[TicketRef]) -> Result<Found<TicketSummary>, Failure> {

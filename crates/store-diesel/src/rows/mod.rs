@@ -1,21 +1,23 @@
 //! Rows to values and back. A value that its own type refuses is a corrupt row.
 
+mod audit_log;
 mod notifications;
-mod operators;
 mod questions;
 mod receipts;
 
-use diesel::{Insertable, Queryable, QueryableByName, Selectable, pg::Pg, sqlite::Sqlite};
+use std::{error::Error, str::FromStr};
+
+use diesel::{AsChangeset, Insertable, Queryable, Selectable, pg::Pg, sqlite::Sqlite};
 use ticket_domain::{
     AccessKeys, Content, Customer, Delivery, Message, MessageBody, MessageId, Ticket, TicketDetails, TicketId,
     TicketSummary, TicketVersion, Timestamp,
     ports::{ExistingTicket, StoreError, parse},
 };
 
+pub(crate) use audit_log::{AuditEntryRow, NewAuditEntryRow};
 pub(crate) use notifications::{
     ClaimedRow, CurrentMessageRow, FallbackRow, NewNotificationRow, RecordRow, SentRow, StateRow, state,
 };
-pub(crate) use operators::{AuditEntryRow, ListedRow, NewAuditEntryRow};
 pub(crate) use questions::{ChoiceResultRow, ChoiceRow, QuestionRow};
 pub(crate) use receipts::ReceiptRow;
 
@@ -24,28 +26,68 @@ use crate::{
     types::Stored,
 };
 
+/// Reads a text that may be missing.
+fn parse_or_null<T>(table: &'static str, column: &'static str, raw: Option<String>) -> Result<Option<T>, StoreError>
+where
+    T: FromStr<Err: Error + Send + Sync + 'static>,
+{
+    raw.map(|raw| parse(table, column, &raw)).transpose()
+}
+
+/// Reads a number, which has to fit its type.
+fn number<T>(table: &'static str, column: &'static str, raw: i64) -> Result<T, StoreError>
+where
+    T: TryFrom<i64, Error: Error + Send + Sync + 'static>,
+{
+    T::try_from(raw).map_err(|error| StoreError::corrupt(table, column, error))
+}
+
 /// A state that needs a value has none.
 #[derive(Debug, thiserror::Error)]
 #[error("must not be null in this state")]
 struct MustNotBeNull;
 
-#[derive(Queryable, QueryableByName, Selectable, Insertable)]
+#[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = tickets, check_for_backend(Pg, Sqlite))]
 pub(crate) struct TicketRow {
     id: Stored<TicketId>,
     reference: String,
+    #[diesel(embed)]
+    details: DetailsRow,
+    status: String,
+    customer_key: String,
+    reader_key: String,
+    version: i64,
+    pub(crate) created_at: Stored<Timestamp>,
+    pub(crate) updated_at: Stored<Timestamp>,
+}
+
+/// What a customer gave.
+#[derive(Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = tickets, check_for_backend(Pg, Sqlite), treat_none_as_null = true, treat_none_as_default_value = false)]
+pub(crate) struct DetailsRow {
     customer_name: String,
     customer_phone: String,
     customer_email: String,
     subject: String,
     priority: String,
-    status: String,
-    customer_key: String,
-    reader_key: String,
-    version: i64,
-    created_at: Stored<Timestamp>,
-    updated_at: Stored<Timestamp>,
 }
+
+/// The columns of a [`TicketRow`], of the ticket `t`.
+macro_rules! ticket_columns {
+    () => {
+        "t.id, t.reference, t.customer_name, t.customer_phone, t.customer_email, t.subject, t.priority, t.status, \
+            t.customer_key, t.reader_key, t.version, t.created_at, t.updated_at"
+    };
+}
+
+/// The columns of a [`MessageRow`], of the message `m`.
+macro_rules! message_columns {
+    () => {
+        "m.id, m.sender, m.channel, m.from_phone, m.body, m.media_url, m.external_id, m.created_at"
+    };
+}
+pub(crate) use {message_columns, ticket_columns};
 
 /// The version of a new ticket.
 pub(crate) const FIRST_VERSION: i64 = 1;
@@ -56,11 +98,7 @@ impl TicketRow {
         Self {
             id: Stored(ticket.id),
             reference: ticket.reference.to_string(),
-            customer_name: ticket.details.customer.name.to_string(),
-            customer_phone: ticket.details.customer.phone.to_string(),
-            customer_email: ticket.details.customer.email.to_string(),
-            subject: ticket.details.subject.to_string(),
-            priority: ticket.details.priority.to_string(),
+            details: DetailsRow::new(&ticket.details),
             status: ticket.status.to_string(),
             customer_key: ticket.keys.customer.to_string(),
             reader_key: ticket.keys.reader.to_string(),
@@ -68,6 +106,35 @@ impl TicketRow {
             created_at: Stored(ticket.created_at),
             updated_at: Stored(ticket.updated_at),
         }
+    }
+}
+
+impl DetailsRow {
+    pub(crate) fn new(details: &TicketDetails) -> Self {
+        Self {
+            customer_name: details.customer.name.to_string(),
+            customer_phone: details.customer.phone.to_string(),
+            customer_email: details.customer.email.to_string(),
+            subject: details.subject.to_string(),
+            priority: details.priority.to_string(),
+        }
+    }
+}
+
+impl TryFrom<DetailsRow> for TicketDetails {
+    type Error = StoreError;
+
+    fn try_from(row: DetailsRow) -> Result<Self, StoreError> {
+        const TABLE: &str = "tickets";
+        Ok(Self {
+            customer: Customer {
+                name: parse(TABLE, "customer_name", &row.customer_name)?,
+                phone: parse(TABLE, "customer_phone", &row.customer_phone)?,
+                email: parse(TABLE, "customer_email", &row.customer_email)?,
+            },
+            subject: parse(TABLE, "subject", &row.subject)?,
+            priority: parse(TABLE, "priority", &row.priority)?,
+        })
     }
 }
 
@@ -79,24 +146,13 @@ impl TryFrom<TicketRow> for Ticket {
         Ok(Self {
             id: row.id.0,
             reference: parse(TABLE, "reference", &row.reference)?,
-            details: TicketDetails {
-                customer: Customer {
-                    name: parse(TABLE, "customer_name", &row.customer_name)?,
-                    phone: parse(TABLE, "customer_phone", &row.customer_phone)?,
-                    email: parse(TABLE, "customer_email", &row.customer_email)?,
-                },
-                subject: parse(TABLE, "subject", &row.subject)?,
-                priority: parse(TABLE, "priority", &row.priority)?,
-            },
+            details: row.details.try_into()?,
             status: parse(TABLE, "status", &row.status)?,
             keys: AccessKeys {
                 customer: parse(TABLE, "customer_key", &row.customer_key)?,
                 reader: parse(TABLE, "reader_key", &row.reader_key)?,
             },
-            version: row
-                .version
-                .try_into()
-                .map_err(|error| StoreError::corrupt(TABLE, "version", error))?,
+            version: number(TABLE, "version", row.version)?,
             created_at: row.created_at.0,
             updated_at: row.updated_at.0,
         })
@@ -124,10 +180,7 @@ impl TryFrom<SummaryRow> for TicketSummary {
                 reader: parse(TABLE, "reader_key", &row.reader_key)?,
             },
             state: TicketVersion {
-                version: row
-                    .version
-                    .try_into()
-                    .map_err(|error| StoreError::corrupt(TABLE, "version", error))?,
+                version: number(TABLE, "version", row.version)?,
                 delivery: delivery(row.newest)?,
             },
         })
@@ -181,17 +234,14 @@ impl TryFrom<MessageRow> for Message {
     fn try_from(row: MessageRow) -> Result<Self, StoreError> {
         const TABLE: &str = "messages";
         let body: MessageBody = parse(TABLE, "body", &row.body)?;
-        let media = row.media_url.map(|url| parse(TABLE, "media_url", &url)).transpose()?;
+        let media = parse_or_null(TABLE, "media_url", row.media_url)?;
         Ok(Self {
             id: row.id.0,
             sender: parse(TABLE, "sender", &row.sender)?,
             channel: parse(TABLE, "channel", &row.channel)?,
-            from: row
-                .from_phone
-                .map(|phone| parse(TABLE, "from_phone", &phone))
-                .transpose()?,
+            from: parse_or_null(TABLE, "from_phone", row.from_phone)?,
             content: Content::new(body, media).map_err(|error| StoreError::corrupt(TABLE, "body", error))?,
-            external_id: row.external_id.map(|id| parse(TABLE, "external_id", &id)).transpose()?,
+            external_id: parse_or_null(TABLE, "external_id", row.external_id)?,
             created_at: row.created_at.0,
         })
     }

@@ -6,7 +6,7 @@ use ticket_domain::{
     ports::{ChoiceResult, StoreError, parse},
 };
 
-use super::MustNotBeNull;
+use super::{MustNotBeNull, number};
 use crate::{
     schema::{questions, tickets},
     types::Stored,
@@ -96,9 +96,7 @@ impl ChoiceResultRow {
         Ok(ChoiceResult {
             of: parse("questions", "of_phone", &self.of_phone)?,
             to: self.to.map(Choice::try_from).transpose()?,
-            attached: attached
-                .try_into()
-                .map_err(|error| StoreError::corrupt("questions", "attached", error))?,
+            attached: number("questions", "attached", attached)?,
             message,
         })
     }

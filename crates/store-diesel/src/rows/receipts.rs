@@ -6,6 +6,7 @@ use ticket_domain::{
     ports::{StoreError, parse},
 };
 
+use super::number;
 use crate::{schema::receipts, types::Stored};
 
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
@@ -38,9 +39,8 @@ impl TryFrom<ReceiptRow> for Receipt {
             status: parse(TABLE, "status", &row.status)?,
             error_code: row
                 .error_code
-                .map(u32::try_from)
-                .transpose()
-                .map_err(|error| StoreError::corrupt(TABLE, "error_code", error))?,
+                .map(|code| number(TABLE, "error_code", code))
+                .transpose()?,
             at: row.at.0,
         })
     }

@@ -2,7 +2,7 @@
 
 use std::{fmt, path::Path};
 
-use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
+use diesel::{SqliteConnection, connection::SimpleConnection};
 use diesel_migrations::MigrationHarness;
 
 use crate::sqlite::{
@@ -41,17 +41,14 @@ pub fn check(path: &Path) -> Result<Schema, OpenError> {
     if !file.exists_or_can_be_made()? {
         return Ok(Schema::Missing);
     }
-    let failed = |error: Box<dyn std::error::Error + Send + Sync>| file.failed(error);
-    let mut connection = SqliteConnection::establish(file.name()).map_err(|error| failed(error.into()))?;
-    connection
-        .batch_execute("PRAGMA busy_timeout = 2500; PRAGMA query_only = ON;")
-        .map_err(|error| failed(error.into()))?;
+    let mut connection = file.connect()?;
+    let set = connection.batch_execute("PRAGMA query_only = ON");
+    set.map_err(|error| file.failed(error))?;
     schema(&file, &mut connection)
 }
 
 /// How far the schema of an open file is.
 pub(crate) fn schema(file: &File, connection: &mut SqliteConnection) -> Result<Schema, OpenError> {
-    let failed = |error: Box<dyn std::error::Error + Send + Sync>| file.failed(error);
     // Also asks diesel's own table, which a file that is empty or somebody else's does not have.
     let is_ours = connection
         .batch_execute("SELECT version FROM __diesel_schema_migrations LIMIT 1")
@@ -60,16 +57,17 @@ pub(crate) fn schema(file: &File, connection: &mut SqliteConnection) -> Result<S
             if error.to_string().contains("no such table") {
                 Ok(false)
             } else {
-                Err(failed(error.into()))
+                Err(file.failed(error))
             }
         })?;
     if !is_ours {
         return Ok(Schema::Pending(all_migrations(file)?));
     }
-    if let Some(version) = unknown(connection).map_err(failed)? {
+    if let Some(version) = unknown(connection).map_err(|error| file.failed(error))? {
         return Err(file.newer(version.to_string()));
     }
-    match connection.pending_migrations(MIGRATIONS).map_err(failed)?.len() {
+    let pending = connection.pending_migrations(MIGRATIONS);
+    match pending.map_err(|error| file.failed(error))?.len() {
         0 => Ok(Schema::UpToDate),
         count => Ok(Schema::Pending(count)),
     }

@@ -47,7 +47,7 @@ pub(crate) struct Db {
 
 impl Db {
     /// Opens all connections. At most `max_batch` calls that write share a commit.
-    pub(crate) fn open(file: &File, max_batch: usize) -> Result<Self, OpenError> {
+    pub(crate) fn new(file: &File, max_batch: usize) -> Result<Self, OpenError> {
         let writers = pool(file, 1, Settings { is_reader: false })?;
         let subscribers = Arc::<Subscribers>::default();
         Ok(Self {
@@ -81,16 +81,17 @@ impl Db {
         T: Send + 'static,
         W: Fn(&mut SqliteConnection) -> Result<T, Failure> + Send + 'static,
     {
-        self.write_and_publish(work, |_| Vec::new()).await
+        self.write_and_publish(work, |_| None).await
     }
 
     /// As [`write`](Self::write), and then publishes the `events` that its result means. The thread that committed does
     /// so: if the caller is gone by then, the subscribers still hear of it.
-    pub(crate) async fn write_and_publish<T, W, E>(&self, work: W, events: E) -> Result<T, StoreError>
+    pub(crate) async fn write_and_publish<T, W, E, I>(&self, work: W, events: E) -> Result<T, StoreError>
     where
         T: Send + 'static,
         W: Fn(&mut SqliteConnection) -> Result<T, Failure> + Send + 'static,
-        E: FnOnce(&T) -> Vec<ChangeEvent> + Send + 'static,
+        E: FnOnce(&T) -> I + Send + 'static,
+        I: IntoIterator<Item = ChangeEvent>,
     {
         self.writer.write(work, events).await
     }
@@ -123,7 +124,7 @@ fn pool(file: &File, size: u32, settings: Settings) -> Result<Pool, OpenError> {
         // It logs nothing by itself: a call that gets no connection says so.
         .error_handler(Box::new(NopErrorHandler))
         .build(ConnectionManager::new(file.name()))
-        .map_err(|error| file.failed(error.into()))
+        .map_err(|error| file.failed(error))
 }
 
 /// Tells each new connection what it needs.

@@ -6,6 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
+
+use crate::sqlite::db::SETTINGS;
+
 /// Why a database file can't be used, and what would help.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -150,9 +154,17 @@ impl File {
         Ok(())
     }
 
+    /// Opens a connection, set as every one has to be.
+    pub(crate) fn connect(&self) -> Result<SqliteConnection, OpenError> {
+        let mut connection = SqliteConnection::establish(&self.name).map_err(|error| self.failed(error))?;
+        let set = connection.batch_execute(SETTINGS);
+        set.map_err(|error| self.failed(error))?;
+        Ok(connection)
+    }
+
     /// What SQLite's error means for who starts the program.
-    pub(crate) fn failed(&self, source: Box<dyn std::error::Error + Send + Sync>) -> OpenError {
-        let path = self.path.clone();
+    pub(crate) fn failed(&self, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> OpenError {
+        let (path, source) = (self.path.clone(), error.into());
         let words = source.to_string();
         // SQLite's words, which diesel hands on without their code.
         if words.contains("file is not a database") {

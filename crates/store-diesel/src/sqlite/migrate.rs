@@ -3,8 +3,7 @@
 use std::collections::HashSet;
 
 use diesel::{
-    Connection, QueryableByName, RunQueryDsl, SqliteConnection,
-    connection::SimpleConnection,
+    RunQueryDsl, SqliteConnection,
     migration::{Migration, MigrationSource, MigrationVersion},
     result::Error as QueryError,
     sql_query,
@@ -16,8 +15,8 @@ use ticket_domain::ports::StoreError;
 
 use crate::{
     failure::Failure,
+    prepared::typed,
     sqlite::{
-        db::SETTINGS,
         file::{File, OpenError},
         indexing,
     },
@@ -33,13 +32,10 @@ struct NoWriteAheadLog(String);
 /// Brings the schema up to date. Of processes that start together one does it; the caller sees to it that the others
 /// wait.
 pub(crate) fn migrate(file: &File) -> Result<(), OpenError> {
-    let mut connection = SqliteConnection::establish(file.name()).map_err(|error| file.failed(error.into()))?;
-    connection
-        .batch_execute(SETTINGS)
-        .map_err(|error| file.failed(error.into()))?;
-    let mode = journal_mode(&mut connection).map_err(|error| file.failed(error.into()))?;
+    let mut connection = file.connect()?;
+    let mode = journal_mode(&mut connection).map_err(|error| file.failed(error))?;
     if mode != "wal" {
-        return Err(file.failed(NoWriteAheadLog(mode).into()));
+        return Err(file.failed(NoWriteAheadLog(mode)));
     }
     if let Some(version) = unknown(&mut connection).map_err(|error| file.failed(error))? {
         return Err(file.newer(version.to_string()));
@@ -50,7 +46,7 @@ pub(crate) fn migrate(file: &File) -> Result<(), OpenError> {
     for version in done {
         tracing::info!(%version, "migrated the database");
     }
-    gather(&mut connection).map_err(|failure| file.failed(StoreError::from(failure).into()))
+    gather(&mut connection).map_err(|failure| file.failed(StoreError::from(failure)))
 }
 
 /// Puts into the search what somebody wrote by hand while no server ran. Where there is nothing, nothing is locked.
@@ -66,13 +62,7 @@ fn gather(connection: &mut SqliteConnection) -> Result<(), Failure> {
 
 /// Turns the write-ahead log on, for ever: the file remembers. Says what is on then.
 fn journal_mode(connection: &mut SqliteConnection) -> Result<String, QueryError> {
-    #[derive(QueryableByName)]
-    struct Mode {
-        #[diesel(sql_type = Text)]
-        journal_mode: String,
-    }
-    let mode: Mode = sql_query("PRAGMA journal_mode = WAL").get_result(connection)?;
-    Ok(mode.journal_mode)
+    typed::<Text, _>(sql_query("PRAGMA journal_mode = WAL")).get_result(connection)
 }
 
 /// The first migration in the file that this program does not know.

@@ -4,7 +4,7 @@
 //! - `migrate.rs`: the schema; `check.rs`: how far it is.
 //! - `db.rs`, `writes.rs`: a few readers, and one writer that executes calls in batches.
 //! - `engine.rs`: what the shared statements need to know of SQLite.
-//! - `claims.rs`, `customer_data.rs`, `indexing.rs`, `listing.rs`, `search.rs`, `threads.rs`: what is asked in SQLite's own
+//! - `claims.rs`, `customer_data.rs`, `indexing.rs`, `search.rs`, `threads.rs`: what is asked in SQLite's own
 //!   way.
 //! - `scrub.rs`: the file itself, after an erasure.
 //!
@@ -21,7 +21,6 @@ pub(crate) mod dump;
 mod engine;
 mod file;
 mod indexing;
-mod listing;
 mod migrate;
 #[cfg(test)]
 mod plans;
@@ -96,7 +95,7 @@ impl SqliteStore {
         file.create_if_missing()?;
         migrate::migrate(&file)?;
         Ok(Self {
-            db: Db::open(&file, max_batch)?,
+            db: Db::new(&file, max_batch)?,
             #[cfg(feature = "testing")]
             _folder: None,
         })

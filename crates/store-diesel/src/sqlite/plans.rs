@@ -18,11 +18,11 @@ use ticket_domain::{
 };
 
 use super::{
-    claims, indexing, listing,
+    claims, indexing,
     migrate::MIGRATIONS,
     search,
     statements::{
-        audit_log, customer_data as customers, health, housekeeping, lists, messages, operators, outbox, outcomes,
+        audit_log, customer_data as customers, health, housekeeping, listing, messages, operators, outbox, outcomes,
         questions, receipts, redelivery, tickets,
     },
     threads,
@@ -30,13 +30,14 @@ use super::{
 
 /// They hold only what waits, is not delivered, is not matched or is open, however much was sent; of the open, and of the
 /// audit log, only the newest are read.
-const SMALL_INDEXES: [&str; 7] = [
+const SMALL_INDEXES: [&str; 8] = [
     "notifications_due",
     "notifications_waiting",
     "notifications_undelivered",
     "messages_unmatched",
     "messages_unmatched_id",
     "tickets_open",
+    "questions_open",
     "sqlite_autoindex_audit_log_1",
 ];
 
@@ -233,7 +234,7 @@ fn delivered(connection: &mut SqliteConnection, fixture: &Fixture, now: Timestam
 
 /// Lists, looks for and changes a ticket, has a message join it under a key, and looks at the audit log of that.
 fn operated(connection: &mut SqliteConnection, fixture: &Fixture, ticket: &Ticket, now: Timestamp) {
-    let mut listing = TicketQuery {
+    let mut query = TicketQuery {
         status: None,
         priority: None,
         awaiting: None,
@@ -241,14 +242,14 @@ fn operated(connection: &mut SqliteConnection, fixture: &Fixture, ticket: &Ticke
         after: None,
         limit: 1,
     };
-    listing::page(connection, &listing).unwrap();
-    listing.after = Some(Cursor { at: now, number: 9 });
-    listing.awaiting = Some(Awaiting::Customer);
-    listing::page(connection, &listing).unwrap();
+    listing::page(connection, &query).unwrap();
+    query.after = Some(Cursor { at: now, number: 9 });
+    query.awaiting = Some(Awaiting::Customer);
+    listing::page(connection, &query).unwrap();
     for text in ["investigate quality", "quality i"] {
-        search::page(connection, &listing, &text.parse().unwrap()).unwrap();
+        search::page(connection, &query, &text.parse().unwrap()).unwrap();
     }
-    lists::attention(connection).unwrap();
+    listing::attention(connection).unwrap();
     let update = UpdateTicket {
         ticket: ticket.id,
         patch: TicketPatch {
@@ -331,6 +332,7 @@ fn every_statement_finds_its_rows_by_an_index() {
                 // As many as are counted at most, and the first of each priority.
                 "SCAN counted",
                 "SCAN first",
+                "SCAN page",
                 "SCAN found",
                 "SCAN pending",
                 "SCAN search_pending",

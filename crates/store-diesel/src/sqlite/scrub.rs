@@ -3,14 +3,11 @@
 use std::path::Path;
 
 use diesel::{
-    Connection as _, QueryableByName, RunQueryDsl as _, SqliteConnection, connection::SimpleConnection as _,
-    result::QueryResult, sql_query, sql_types::Integer,
+    QueryableByName, RunQueryDsl as _, SqliteConnection, connection::SimpleConnection as _, result::QueryResult,
+    sql_query, sql_types::Integer,
 };
 
-use crate::sqlite::{
-    db::SETTINGS,
-    file::{File, OpenError},
-};
+use crate::sqlite::file::{File, OpenError};
 
 /// Words stand in the search's index until its parts are merged, rows in space that pages do not use any more, and all of
 /// it in the write-ahead log.
@@ -31,15 +28,13 @@ struct Busy;
 /// The file can't be used, or somebody else reads or writes for too long.
 pub fn scrub(path: &Path) -> Result<(), OpenError> {
     let file = File::named(path)?;
-    let mut connection = SqliteConnection::establish(file.name()).map_err(|error| file.failed(error.into()))?;
-    let rewritten = connection
-        .batch_execute(SETTINGS)
-        .and_then(|()| connection.batch_execute(REWRITE));
+    let mut connection = file.connect()?;
+    let rewritten = connection.batch_execute(REWRITE);
     let emptied = rewritten.and_then(|()| empty_log(&mut connection));
-    if emptied.map_err(|error| file.failed(error.into()))? {
+    if emptied.map_err(|error| file.failed(error))? {
         Ok(())
     } else {
-        Err(file.failed(Busy.into()))
+        Err(file.failed(Busy))
     }
 }
 

@@ -8,9 +8,9 @@ use diesel::{
     sql_query,
     sql_types::{BigInt, Bool, Text},
 };
-use ticket_domain::{Cursor, SearchText, TicketListItem, TicketPage, TicketQuery, Timestamp, ports::StoreError};
+use ticket_domain::{Cursor, SearchText, TicketPage, TicketQuery, Timestamp, ports::StoreError};
 
-use super::{listing, statements::lists};
+use super::statements::listing;
 use crate::failure::Failure;
 
 /// A document's rowid is its ticket's number and, below so many bits, its message's seq.
@@ -34,47 +34,56 @@ const LOOKED_INTO: usize = 64;
 /// One page, the newest ticket first.
 pub(crate) fn page(
     connection: &mut SqliteConnection,
-    listing: &TicketQuery,
+    query: &TicketQuery,
     text: &SearchText,
 ) -> Result<TicketPage, Failure> {
-    let (Some(query), Some(wanted)) = (query(listing), expression(connection, text)?) else {
+    let (Some(sought), Some(wanted)) = (sought(query), expression(connection, text)?) else {
         return Ok(TicketPage::default());
     };
-    let mut tickets = Vec::new();
+    let (numbers, next) = look_through(connection, query, &sought, &wanted)?;
+    let page = listing::up_to(query.limit, listing::numbered(connection, &numbers)?);
+    // Here tickets are in the order of their numbers: the time tells nothing.
+    let at = Timestamp::UNIX_EPOCH;
+    Ok(TicketPage {
+        next: next.map(|number| Cursor { at, number }),
+        ..page
+    })
+}
+
+/// The numbers of a page, and after which one there may be more.
+fn look_through(
+    connection: &mut SqliteConnection,
+    query: &TicketQuery,
+    sought: &str,
+    wanted: &str,
+) -> Result<(Vec<i64>, Option<i64>), Failure> {
+    let mut numbers = Vec::new();
     // The cursor came from outside: it may be any number.
-    let mut before = listing
+    let mut before = query
         .after
-        .map_or(i64::MAX, |place| place.number)
+        .map_or(i64::MAX, |cursor| cursor.number)
         .min(i64::MAX >> SEQ_BITS);
     for _ in 0..CHUNKS {
-        let documents = documents(connection, &query, &wanted, before)?;
+        let documents = documents(connection, sought, wanted, before)?;
         let is_end = documents.len() < usize::from(CHUNK);
         for Document { number, is_admitted } in documents {
             // A ticket may be found by many of its messages.
             if number == before {
                 continue;
             }
-            if is_admitted && tickets.len() == usize::from(listing.limit) {
-                return Ok(up_to(before, tickets));
+            if is_admitted && numbers.len() == usize::from(query.limit) {
+                return Ok((numbers, Some(before)));
             }
             if is_admitted {
-                tickets.extend(listing::listed(connection, number)?);
+                numbers.push(number);
             }
             before = number;
         }
         if is_end {
-            return Ok(TicketPage { tickets, next: None });
+            return Ok((numbers, None));
         }
     }
-    Ok(up_to(before, tickets))
-}
-
-/// A page behind which there may be more.
-fn up_to(number: i64, tickets: Vec<TicketListItem>) -> TicketPage {
-    // Here tickets are in the order of their numbers: the time tells nothing.
-    let at = Timestamp::UNIX_EPOCH;
-    let next = Some(Cursor { at, number });
-    TicketPage { tickets, next }
+    Ok((numbers, Some(before)))
 }
 
 /// A document that is found.
@@ -89,8 +98,8 @@ struct Document {
 }
 
 /// The newest documents of tickets before one number. None if no ticket can meet the other conditions.
-fn query(listing: &TicketQuery) -> Option<String> {
-    let kinds: Vec<String> = lists::kinds(listing)
+fn sought(query: &TicketQuery) -> Option<String> {
+    let kinds: Vec<String> = listing::kinds(query)
         .into_iter()
         .map(|(status, sender, priority)| format!("('{status}', '{sender}', '{priority}')"))
         .collect();
@@ -108,11 +117,11 @@ fn query(listing: &TicketQuery) -> Option<String> {
 
 fn documents(
     connection: &mut SqliteConnection,
-    query: &str,
+    sought: &str,
     wanted: &str,
     before: i64,
 ) -> Result<Vec<Document>, Failure> {
-    Ok(sql_query(query)
+    Ok(sql_query(sought)
         .bind::<Text, _>(wanted)
         .bind::<BigInt, _>(before << SEQ_BITS)
         .bind::<BigInt, _>(i64::from(CHUNK))
@@ -247,7 +256,7 @@ impl Tokenizer {
 #[cfg(test)]
 mod tests {
     use diesel_migrations::MigrationHarness;
-    use ticket_domain::{Priority, Status};
+    use ticket_domain::{Attention, Priority, Status};
 
     use super::*;
     use crate::sqlite::{indexing, migrate::MIGRATIONS};
@@ -272,6 +281,18 @@ mod tests {
             indexing::catch_up(&mut connection).unwrap();
         }
         connection
+    }
+
+    #[test]
+    fn more_than_many_are_not_counted() {
+        let many = Attention::COUNTED;
+        let mut connection = with_tickets(many + 5);
+        let count = |connection: &mut SqliteConnection| listing::attention(connection).unwrap().awaiting_manager;
+        assert_eq!(count(&mut connection), many);
+        connection
+            .batch_execute("UPDATE tickets SET status = 'closed' WHERE number > 999")
+            .unwrap();
+        assert_eq!(count(&mut connection), 998);
     }
 
     fn looking_for(text: &str) -> (TicketQuery, SearchText) {
@@ -366,11 +387,15 @@ mod tests {
     fn a_cursor_from_nowhere_leads_to_a_page() {
         let mut connection = with_tickets(1);
         let (mut listing, text) = looking_for("bottles");
+        let cursor = Cursor {
+            at: Timestamp::UNIX_EPOCH,
+            number: 0,
+        };
         for number in [i64::MAX, i64::MAX >> 1, 2] {
-            listing.after = up_to(number, Vec::new()).next;
+            listing.after = Some(Cursor { number, ..cursor });
             assert_eq!(super::page(&mut connection, &listing, &text).unwrap().tickets.len(), 1);
         }
-        listing.after = up_to(0, Vec::new()).next;
+        listing.after = Some(cursor);
         assert_eq!(
             super::page(&mut connection, &listing, &text).unwrap(),
             TicketPage::default()

@@ -11,12 +11,13 @@ use ticket_domain::{
     ports::{ChangeEvent, ExistingTicket, Idempotency, OpenResult, Opening, StoreError},
 };
 
-use super::{SqliteStore, statements::keys};
+use super::{db::Db, statements::keys};
 use crate::{
     failure::Failure,
     prepared::{Columns, typed},
     rows::{
         ExistingTicketRow, FIRST_VERSION, MessageRow, NewNotificationRow, StateRow, SummaryRow, TicketRow, delivery,
+        ticket_columns,
     },
     schema::{idempotency_keys, messages, notifications, tickets},
     types::Stored,
@@ -24,7 +25,7 @@ use crate::{
 
 /// The ticket `t`, and where its newest notification to `?2` stands, in the order of [`StateRow`].
 macro_rules! with_newest {
-    ($columns:literal) => {
+    ($columns:expr) => {
         concat!(
             "SELECT ",
             $columns,
@@ -41,31 +42,24 @@ macro_rules! with_newest {
 const SUMMARY: &str = with_newest!("t.reference, t.customer_key, t.reader_key, t.version");
 
 /// In the order of [`TicketRow`].
-const WITH_NEWEST: &str = with_newest!(
-    "t.id, t.reference, t.customer_name, t.customer_phone, t.customer_email, t.subject, t.priority, t.status,
-    t.customer_key, t.reader_key, t.version, t.created_at, t.updated_at"
-);
+const WITH_NEWEST: &str = with_newest!(ticket_columns!());
 
-impl SqliteStore {
-    pub(crate) async fn open_ticket(&self, opening: Opening) -> Result<OpenResult, StoreError> {
+impl Db {
+    pub(crate) async fn open(&self, opening: Opening) -> Result<OpenResult, StoreError> {
         let ticket = opening.ticket.id;
-        self.db
-            .write_and_publish(
-                move |connection| open(connection, &opening),
-                move |opened| {
-                    let is_new = *opened == OpenResult::Opened;
-                    Vec::from_iter(is_new.then_some(ChangeEvent::Ticket(ticket)))
-                },
-            )
-            .await
+        self.write_and_publish(
+            move |connection| open(connection, &opening),
+            move |opened| (*opened == OpenResult::Opened).then_some(ChangeEvent::Ticket(ticket)),
+        )
+        .await
     }
 
-    pub(crate) async fn read_summary(&self, reference: TicketRef) -> Result<Option<TicketSummary>, StoreError> {
-        self.db.read(move |connection| summary(connection, reference)).await
+    pub(crate) async fn summary(&self, reference: TicketRef) -> Result<Option<TicketSummary>, StoreError> {
+        self.read(move |connection| summary(connection, reference)).await
     }
 
-    pub(crate) async fn read_thread(&self, reference: TicketRef) -> Result<Option<Thread>, StoreError> {
-        self.db.read(move |connection| thread(connection, reference)).await
+    pub(crate) async fn thread(&self, reference: TicketRef) -> Result<Option<Thread>, StoreError> {
+        self.read(move |connection| thread(connection, reference)).await
     }
 }
 

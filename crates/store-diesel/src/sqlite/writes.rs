@@ -50,20 +50,36 @@ impl Writer {
     /// Runs `work` in a transaction, and publishes the `events` of its result after the commit. The work may run more than
     /// once, each time after what it did before was rolled back. It ends as it would have even if the returned future is
     /// dropped.
-    pub(crate) async fn write<T, W, E>(&self, work: W, events: E) -> Result<T, StoreError>
+    pub(crate) async fn write<T, W, E, I>(&self, work: W, events: E) -> Result<T, StoreError>
     where
         T: Send + 'static,
         W: Fn(&mut SqliteConnection) -> Result<T, Failure> + Send + 'static,
-        E: FnOnce(&T) -> Vec<ChangeEvent> + Send + 'static,
+        E: FnOnce(&T) -> I + Send + 'static,
+        I: IntoIterator<Item = ChangeEvent>,
     {
-        let result = Arc::default();
-        let call = Call {
-            work,
-            events: Some(events),
-            span: Span::current(),
-            result: Arc::clone(&result),
+        let result = Arc::new(Mutex::new(None));
+        let span = Span::current();
+        let write = Write {
+            work: Box::new({
+                let result = result.clone();
+                move |connection| {
+                    let work = || span.in_scope(|| work(connection));
+                    // The transaction is rolled back, so nothing half-done is seen afterwards.
+                    let ended = catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Failure::Panicked))?;
+                    *lock(&result) = Some(ended);
+                    Ok(())
+                }
+            }),
+            events: Some(Box::new({
+                let result = result.clone();
+                move || {
+                    lock(&result)
+                        .as_ref()
+                        .map_or_else(Vec::new, |result| Vec::from_iter(events(result)))
+                }
+            })),
         };
-        self.0.call(Box::new(call)).await?;
+        self.0.call(write).await?;
         let result = lock(&result).take();
         result.ok_or_else(|| UnavailableReason::NoReply.into())
     }
@@ -83,17 +99,18 @@ struct Writes {
     max_batch: usize,
 }
 
-/// A call that writes, whatever its result is.
-trait PendingWrite: Send {
-    /// Does the work, and remembers its result. Whatever an earlier attempt wrote has been rolled back.
-    fn run(&mut self, connection: &mut SqliteConnection) -> Result<(), Failure>;
+type Work = Box<dyn Fn(&mut SqliteConnection) -> Result<(), Failure> + Send>;
 
-    /// What the result means to subscribers.
-    fn events(&mut self) -> Vec<ChangeEvent>;
+/// A call that writes, whatever its result is: its closures share that with the caller.
+struct Write {
+    /// Does the work, and remembers its result.
+    work: Work,
+    /// What the result means to subscribers. Taken when that is published.
+    events: Option<Box<dyn FnOnce() -> Vec<ChangeEvent> + Send>>,
 }
 
 impl BatchOperation for Writes {
-    type Request = Box<dyn PendingWrite>;
+    type Request = Write;
     type Reply = ();
 
     fn max_batch(&self) -> usize {
@@ -102,7 +119,7 @@ impl BatchOperation for Writes {
 
     fn execute(
         &self,
-        requests: &mut [&mut Box<dyn PendingWrite>],
+        requests: &mut [&mut Write],
         _: Instant,
         commit: &dyn Fn() -> bool,
     ) -> Result<Vec<()>, BatchError> {
@@ -134,51 +151,18 @@ impl BatchOperation for Writes {
         }
     }
 
-    fn committed(&self, requests: &mut [&mut Box<dyn PendingWrite>], _: &[()]) {
-        for request in requests {
-            self.subscribers.publish(&request.events());
+    fn committed(&self, requests: &mut [&mut Write], _: &[()]) {
+        for events in requests.iter_mut().filter_map(|write| write.events.take()) {
+            self.subscribers.publish(&events());
         }
     }
 }
 
-fn run_all(requests: &mut [&mut Box<dyn PendingWrite>], connection: &mut SqliteConnection) -> Result<(), Failure> {
-    for request in requests {
-        request.run(connection)?;
+fn run_all(requests: &mut [&mut Write], connection: &mut SqliteConnection) -> Result<(), Failure> {
+    for write in requests {
+        (write.work)(connection)?;
     }
     indexing::catch_up(connection)
-}
-
-/// A call of the store.
-struct Call<T, W, E> {
-    work: W,
-    /// Taken when they are published.
-    events: Option<E>,
-    span: Span,
-    /// Shared with the caller.
-    result: Arc<Mutex<Option<T>>>,
-}
-
-impl<T, W, E> PendingWrite for Call<T, W, E>
-where
-    T: Send,
-    W: Fn(&mut SqliteConnection) -> Result<T, Failure> + Send,
-    E: FnOnce(&T) -> Vec<ChangeEvent> + Send,
-{
-    fn run(&mut self, connection: &mut SqliteConnection) -> Result<(), Failure> {
-        let work = || self.span.in_scope(|| (self.work)(connection));
-        // The transaction is rolled back, so nothing half-done is seen afterwards.
-        let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Failure::Panicked))?;
-        *lock(&self.result) = Some(result);
-        Ok(())
-    }
-
-    fn events(&mut self) -> Vec<ChangeEvent> {
-        let events = self.events.take();
-        let result = lock(&self.result);
-        events
-            .zip(result.as_ref())
-            .map_or_else(Vec::new, |(events, result)| events(result))
-    }
 }
 
 fn lock<T>(result: &Mutex<Option<T>>) -> MutexGuard<'_, Option<T>> {

@@ -1,23 +1,48 @@
-//! What is kept of a person. How it is erased is each engine's own, since that is where what is searched lies.
+//! Finding and erasing personal data.
 
 use async_trait::async_trait;
-use diesel::{dsl::sql, expression::SqlLiteral, prelude::*, sql_types::Bool};
+use diesel::{
+    delete,
+    dsl::{exists, sql},
+    expression::{BoxableExpression, SqlLiteral},
+    prelude::*,
+    sql_types::Bool,
+    update,
+};
 use ticket_domain::{
-    Message, Phone, TicketId, TicketRef, Timestamp,
+    AuditAction, AuditStamp, Message, MessageId, NotificationId, Phone, Redaction, Ticket, TicketId, TicketRef,
+    Timestamp,
     ports::{
         ChangeEvent, CustomerData, EraseStats, EraseTarget, Erasure, InactiveQuery, InactiveTickets, StoreError, parse,
     },
 };
 
-use super::super::{
-    customer_data::{erase_messages, erase_ticket, securely},
-    engine::{Connection, Store},
+use super::{
+    super::{
+        customer_data::{is_about, reindexed, securely},
+        engine::{Connection, Store, for_update},
+    },
+    audit_log,
+    outbox::{NEVER, NOBODY, NOTHING},
 };
 use crate::{
     failure::Failure,
-    rows::MessageRow,
-    schema::{messages, tickets},
+    rows::{DetailsRow, MessageRow, TicketRow, state},
+    schema::{idempotency_keys, messages, notifications, questions, tickets},
+    types::Stored,
 };
+
+type Condition =
+    Box<dyn BoxableExpression<tickets::table, <Connection as diesel::Connection>::Backend, SqlType = Bool>>;
+
+/// By what a message's ticket is found from now on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SearchedBy {
+    /// By what its rows contain now.
+    WhatIsLeft,
+    /// By its reference only: it will have no customer.
+    Reference,
+}
 
 #[async_trait]
 impl CustomerData for Store {
@@ -50,20 +75,192 @@ pub(crate) fn erase(connection: &mut Connection, erasure: &Erasure) -> Result<(E
     })
 }
 
-/// Whether somebody is left in a ticket: its words are not those of [`Redaction`](ticket_domain::Redaction).
-pub(crate) const HAS_CUSTOMER: &str = "((customer_name, customer_phone, customer_email, subject) <> \
-    ('[erased]', '0100000', 'erased@erased.invalid', '[erased]'))";
+/// Every writer takes its locks in this order: key, external id, who is asked, question, ticket, message, notification.
+fn erase_ticket(
+    connection: &mut Connection,
+    id: TicketId,
+    after: u64,
+    limit: u16,
+    stamp: AuditStamp,
+) -> Result<(EraseStats, Vec<ChangeEvent>), Failure> {
+    let this = tickets::table.find(Stored(id));
+    let found: Option<(TicketRow, bool)> = this
+        .select((TicketRow::as_select(), has_messages_to_erase()))
+        .first(connection)
+        .optional()?;
+    let Some((row, has_messages)) = found else {
+        return Ok(Default::default());
+    };
+    let ticket = Ticket::try_from(row)?;
+    delete(idempotency_keys::table.filter(idempotency_keys::ticket_id.eq(Stored(id)))).execute(connection)?;
+    forget_questions(connection, ticket.reference, stamp.at)?;
+    if after == 0 && ticket.is_erased() && !has_messages {
+        return Ok(Default::default());
+    }
+    // From here on nobody writes into it.
+    let row: TicketRow = update(this)
+        .set(tickets::version.eq(tickets::version + 1))
+        .returning(TicketRow::as_returning())
+        .get_result(connection)?;
+    let ticket = Ticket::try_from(row)?;
+    // One more, so that none is left for a last step of its own: without any, it would be found by nobody's name.
+    let next = messages::table
+        .filter(messages::ticket_id.eq(Stored(id)))
+        .filter(messages::seq.gt(i64::try_from(after).unwrap_or(i64::MAX)))
+        .order(messages::seq)
+        .limit(i64::from(limit) + 1)
+        .select((messages::id, messages::seq.assume_not_null(), has_content()));
+    let mut written: Vec<(MessageId, i64, bool)> = for_update!(next).load(connection)?;
+    let is_last = written.len() <= usize::from(limit);
+    written.truncate(limit.into());
+    let last = written.last().map(|(_, seq, _)| seq.unsigned_abs());
+    let ids: Vec<Stored<MessageId>> = written.iter().map(|(id, ..)| Stored(*id)).collect();
+    overwrite(connection, &ids, SearchedBy::Reference)?;
+    let stats = EraseStats {
+        tickets: u64::from(is_last && !ticket.is_erased()),
+        messages: written.iter().filter(|(.., has_content)| *has_content).count() as u64,
+        cancelled: cancel(connection, &ids, stamp.at)?,
+        next: last.filter(|_| !is_last),
+    };
+    if is_last {
+        update(this)
+            .set(DetailsRow::new(&ticket.details.redacted()))
+            .execute(connection)?;
+    }
+    audit_log::write(connection, stamp, Some(id), AuditAction::Erase(stats.messages))?;
+    Ok((stats, vec![ChangeEvent::Ticket(id)]))
+}
+
+fn erase_messages(
+    connection: &mut Connection,
+    wanted: &[MessageId],
+    stamp: AuditStamp,
+) -> Result<(EraseStats, Vec<ChangeEvent>), Failure> {
+    let wanted = messages::id.eq_any(wanted.iter().copied().map(Stored).collect::<Vec<_>>());
+    let changed: Vec<TicketId> = messages::table
+        .filter(wanted.clone())
+        .filter(messages::ticket_id.is_not_null())
+        .select(messages::ticket_id.assume_not_null())
+        .distinct()
+        // The only order of locks.
+        .order(messages::ticket_id)
+        .load(connection)?;
+    for ticket in &changed {
+        update(tickets::table.find(Stored(*ticket)))
+            .set(tickets::version.eq(tickets::version + 1))
+            .execute(connection)?;
+    }
+    let written = messages::table
+        .filter(wanted)
+        .order(messages::id)
+        .select((messages::id, messages::ticket_id.is_null()));
+    let written: Vec<(MessageId, bool)> = for_update!(written).load(connection)?;
+    let ids: Vec<Stored<MessageId>> = written.iter().map(|(id, _)| Stored(*id)).collect();
+    overwrite(connection, &ids, SearchedBy::WhatIsLeft)?;
+    let stats = EraseStats {
+        messages: ids.len() as u64,
+        cancelled: cancel(connection, &ids, stamp.at)?,
+        ..EraseStats::default()
+    };
+    if stats.messages > 0 {
+        audit_log::write(connection, stamp, None, AuditAction::Erase(stats.messages))?;
+    }
+    let is_unmatched = written.iter().any(|(_, is_unmatched)| *is_unmatched);
+    let events = changed.into_iter().map(ChangeEvent::Ticket);
+    Ok((
+        stats,
+        events.chain(is_unmatched.then_some(ChangeEvent::Unmatched)).collect(),
+    ))
+}
+
+/// Erases what managers were asked about a ticket, since it shows subjects. It can't be answered any more.
+fn forget_questions(connection: &mut Connection, reference: TicketRef, at: Timestamp) -> Result<(), Failure> {
+    update(
+        questions::table
+            .filter(is_about(reference))
+            .filter(questions::closed_at.is_null()),
+    )
+    .set(questions::closed_at.eq(Stored(at)))
+    .execute(connection)?;
+    update(questions::table.filter(is_about(reference)))
+        .set(questions::text.eq(Redaction::TEXT))
+        .execute(connection)?;
+    Ok(())
+}
+
+/// Replaces what messages said, and what they are found by.
+fn overwrite(connection: &mut Connection, ids: &[Stored<MessageId>], searched_by: SearchedBy) -> Result<(), Failure> {
+    reindexed(connection, ids, searched_by, |connection| {
+        update(messages::table.filter(messages::id.eq_any(ids)))
+            .set((
+                messages::body.eq(Redaction::TEXT),
+                messages::media_url.eq(None::<String>),
+                // A manager's number says nothing of the customer.
+                messages::from_phone.eq(sql(
+                    "CASE WHEN sender = 'manager' AND ticket_id IS NOT NULL THEN from_phone END",
+                )),
+            ))
+            .execute(connection)?;
+        Ok(())
+    })
+}
+
+/// Empties the notifications of these messages. Those that were not sent yet are given up, also where somebody is just
+/// sending one, who finds its lease gone. Returns how many were given up.
+fn cancel(connection: &mut Connection, of: &[Stored<MessageId>], at: Timestamp) -> Result<u64, Failure> {
+    let is_of_message = notifications::ticket_id
+        .nullable()
+        .eq(messages::ticket_id)
+        .and(notifications::seq.nullable().eq(messages::seq));
+    let notified = messages::table
+        .inner_join(notifications::table.on(is_of_message))
+        .filter(messages::id.eq_any(of))
+        .order(notifications::id)
+        .select(notifications::id);
+    let notified: Vec<Stored<NotificationId>> = for_update!(notified).load(connection)?;
+    if notified.is_empty() {
+        return Ok(0);
+    }
+    let these = notifications::table.filter(notifications::id.eq_any(&notified));
+    let cancelled = update(
+        these
+            .clone()
+            .filter(notifications::state.eq_any([state::WAITING, state::HELD])),
+    )
+    .set((
+        notifications::state.eq(state::DEAD),
+        notifications::due_at.eq(NEVER),
+        notifications::lease.eq(NOBODY),
+        notifications::settled_at.eq(Stored(at)),
+    ))
+    .execute(connection)?;
+    update(these)
+        .set((
+            notifications::payload.eq(NOTHING),
+            notifications::last_error.eq(None::<String>),
+        ))
+        .execute(connection)?;
+    Ok(cancelled as u64)
+}
 
 /// Whether there is something in a message to erase.
-pub(crate) const HAS_CONTENT: &str = "(messages.body <> '[erased]' OR messages.media_url IS NOT NULL
-    OR (messages.from_phone IS NOT NULL AND messages.sender <> 'manager'))";
-
-/// Whether there is something in a ticket to erase: its customer, or what was written or sent since that was erased.
-pub(crate) fn has_something() -> SqlLiteral<Bool> {
+fn has_content() -> SqlLiteral<Bool> {
     sql(&format!(
-        "({HAS_CUSTOMER} OR EXISTS (SELECT 1 FROM messages WHERE messages.ticket_id = tickets.id AND {HAS_CONTENT})
-            OR EXISTS (SELECT 1 FROM notifications n WHERE n.ticket_id = tickets.id AND length(n.payload) > 0))"
+        "(messages.body <> '{}' OR messages.media_url IS NOT NULL
+            OR (messages.from_phone IS NOT NULL AND messages.sender <> 'manager'))",
+        Redaction::TEXT
     ))
+}
+
+/// Whether something was written into a ticket, or is to be sent of it, that is not erased yet.
+fn has_messages_to_erase() -> Condition {
+    let written = messages::table
+        .filter(messages::ticket_id.eq(tickets::id.nullable()))
+        .filter(has_content());
+    let sent = notifications::table
+        .filter(notifications::ticket_id.eq(tickets::id))
+        .filter(notifications::payload.ne(NOTHING));
+    Box::new(exists(written).or(exists(sent)))
 }
 
 /// Whether an unmatched message was erased, and so waits for nothing.
@@ -91,30 +288,28 @@ pub(crate) fn messages_from(
     Ok(parsed.collect::<Result<_, _>>()?)
 }
 
+/// Examines the next tickets. A corrupt row keeps no other back.
 pub(crate) fn inactive(connection: &mut Connection, query: InactiveQuery) -> Result<InactiveTickets, Failure> {
     let since = query.unchanged_since;
-    let looked_at: Vec<(i64, TicketId, Timestamp, Timestamp, bool)> = tickets::table
+    let examined: Vec<(i64, TicketRow, bool)> = tickets::table
         .filter(tickets::number.gt(query.after))
         .order(tickets::number)
         .limit(i64::from(query.limit))
-        .select((
-            tickets::number,
-            tickets::id,
-            tickets::created_at,
-            tickets::updated_at,
-            has_something(),
-        ))
+        .select((tickets::number, TicketRow::as_select(), has_messages_to_erase()))
         .load(connection)?;
-    let is_more = looked_at.len() == usize::from(query.limit);
-    let last = looked_at
+    let is_more = examined.len() == usize::from(query.limit);
+    // Tickets that were opened later than that can't be inactive.
+    let last = examined
         .last()
-        .filter(|(_, _, created_at, ..)| is_more && *created_at < since);
+        .filter(|(_, row, _)| is_more && row.created_at.0 < since);
     let next = last.map(|(number, ..)| *number);
-    let inactive = looked_at
-        .into_iter()
-        .filter(|(_, _, _, updated_at, has_something)| *updated_at < since && *has_something);
-    Ok(InactiveTickets {
-        tickets: inactive.map(|(_, id, ..)| id).collect(),
-        next,
-    })
+    let mut tickets = Vec::new();
+    for (_, row, has_messages) in examined {
+        match Ticket::try_from(row) {
+            Ok(ticket) if ticket.updated_at < since && (has_messages || !ticket.is_erased()) => tickets.push(ticket.id),
+            Ok(_) => {}
+            Err(error) => tracing::error!(%error, "a ticket's row is corrupt"),
+        }
+    }
+    Ok(InactiveTickets { tickets, next })
 }

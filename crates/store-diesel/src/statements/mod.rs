@@ -6,10 +6,11 @@
 
 pub(super) mod audit_log;
 pub(super) mod customer_data;
+pub(super) mod dump;
 pub(super) mod health;
 pub(super) mod housekeeping;
 pub(super) mod keys;
-pub(super) mod lists;
+pub(super) mod listing;
 pub(super) mod messages;
 pub(super) mod operators;
 pub(super) mod outbox;

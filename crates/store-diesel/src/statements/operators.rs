@@ -12,11 +12,11 @@ use uuid::Uuid;
 use super::{
     super::{
         engine::{Connection, Store, for_update},
-        listing, search,
+        search,
     },
     audit_log,
     customer_data::is_erased,
-    lists, messages,
+    listing, messages,
 };
 use crate::{
     failure::Failure,
@@ -38,7 +38,7 @@ impl OperatorQueries for Store {
     }
 
     async fn attention(&self) -> Result<Attention, StoreError> {
-        self.db.read(lists::attention).await
+        self.db.read(listing::attention).await
     }
 
     async fn change(&self, changes: UpdateTicket) -> Result<Ticket, StoreError> {
@@ -46,12 +46,7 @@ impl OperatorQueries for Store {
             .db
             .write_and_publish(
                 move |connection| change(connection, &changes),
-                |(ticket, is_changed)| {
-                    is_changed
-                        .then_some(ChangeEvent::Ticket(ticket.id))
-                        .into_iter()
-                        .collect()
-                },
+                |(ticket, is_changed)| is_changed.then_some(ChangeEvent::Ticket(ticket.id)),
             )
             .await?;
         Ok(ticket)

@@ -64,13 +64,7 @@ impl Outbox for Store {
             .db
             .write_and_publish(
                 move |connection| outcomes::record_attempt(connection, id, lease, &outcome),
-                move |ticket| {
-                    ticket
-                        .filter(|_| is_news)
-                        .map(ChangeEvent::Ticket)
-                        .into_iter()
-                        .collect()
-                },
+                move |ticket| ticket.filter(|_| is_news).map(ChangeEvent::Ticket),
             )
             .await?;
         Ok(ticket.map_or(RecordResult::LeaseLost, |_| RecordResult::Recorded))
@@ -101,7 +95,7 @@ impl Outbox for Store {
             .db
             .write_and_publish(
                 move |connection| redelivery::redeliver(connection, id, note, fallback.as_ref()),
-                |(_, ticket)| ticket.map(ChangeEvent::Ticket).into_iter().collect(),
+                |(_, ticket)| ticket.map(ChangeEvent::Ticket),
             )
             .await?;
         Ok(redelivered)

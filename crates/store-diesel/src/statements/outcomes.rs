@@ -1,6 +1,6 @@
 //! Recording how an attempt ended.
 
-use diesel::{prelude::*, update};
+use diesel::prelude::*;
 use ticket_domain::{ExternalId, LeaseToken, NotificationId, Progress, TicketId, ports::AttemptOutcome};
 
 use super::{
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     failure::Failure,
-    prepared::prepared,
+    prepared::update_one,
     rows::{FallbackRow, state},
     schema::notifications,
     types::Stored,
@@ -27,71 +27,45 @@ pub(crate) fn record_attempt(
         .filter(notifications::lease.eq(Stored(lease)));
     let is_free = notifications::lease.eq(NOBODY);
     let fails_once_more = notifications::failed_attempts.eq(notifications::failed_attempts + 1);
-    let ticket: Option<TicketId> = match outcome {
-        AttemptOutcome::Delivered { at, external_id } => prepared(
-            update(held)
-                .set((
-                    is_free,
-                    notifications::state.eq(state::DELIVERED),
-                    notifications::due_at.eq(NEVER),
-                    notifications::settled_at.eq(Stored(*at)),
-                    notifications::external_id.eq(external_id.as_ref().map(ExternalId::as_str)),
-                    notifications::progress.eq(Progress::Sent.as_str()),
-                ))
-                .returning(notifications::ticket_id),
-        )
-        .get_result(connection)
-        .optional()?,
-        AttemptOutcome::RetryAt { due, reason } => prepared(
-            update(held)
-                .set((
-                    is_free,
-                    fails_once_more,
-                    notifications::released.eq(false),
-                    notifications::due_at.eq(Stored(*due)),
-                    notifications::scheduled_at.eq(Stored(*due)),
-                    notifications::last_error.eq(&**reason),
-                ))
-                .returning(notifications::ticket_id),
-        )
-        .get_result(connection)
-        .optional()?,
-        AttemptOutcome::Dead { at, reason } => prepared(
-            update(held)
-                .set((
-                    is_free,
-                    fails_once_more,
-                    notifications::state.eq(state::DEAD),
-                    notifications::due_at.eq(NEVER),
-                    notifications::settled_at.eq(Stored(*at)),
-                    notifications::last_error.eq(&**reason),
-                ))
-                .returning(notifications::ticket_id),
-        )
-        .get_result(connection)
-        .optional()?,
-        AttemptOutcome::Rerouted { at, fallback, reason } => prepared(
-            update(held)
-                .set((
-                    FallbackRow::new(fallback, reason, *at),
-                    notifications::round.eq(notifications::round + 1),
-                ))
-                .returning(notifications::ticket_id),
-        )
-        .get_result(connection)
-        .optional()?,
-        AttemptOutcome::Returned { due, reason } => prepared(
-            update(held)
-                .set((
-                    is_free,
-                    notifications::due_at.eq(Stored(*due)),
-                    // An update leaves out what is `None`: the last error stays.
-                    reason.as_ref().map(|reason| notifications::last_error.eq(&**reason)),
-                ))
-                .returning(notifications::ticket_id),
-        )
-        .get_result(connection)
-        .optional()?,
-    };
-    Ok(ticket)
+    macro_rules! record {
+        ($set:expr) => {
+            update_one!(connection, held, $set, notifications::ticket_id)?
+        };
+    }
+    Ok(match outcome {
+        AttemptOutcome::Delivered { at, external_id } => record!((
+            is_free,
+            notifications::state.eq(state::DELIVERED),
+            notifications::due_at.eq(NEVER),
+            notifications::settled_at.eq(Stored(*at)),
+            notifications::external_id.eq(external_id.as_ref().map(ExternalId::as_str)),
+            notifications::progress.eq(Progress::Sent.as_str()),
+        )),
+        AttemptOutcome::RetryAt { due, reason } => record!((
+            is_free,
+            fails_once_more,
+            notifications::released.eq(false),
+            notifications::due_at.eq(Stored(*due)),
+            notifications::scheduled_at.eq(Stored(*due)),
+            notifications::last_error.eq(&**reason),
+        )),
+        AttemptOutcome::Dead { at, reason } => record!((
+            is_free,
+            fails_once_more,
+            notifications::state.eq(state::DEAD),
+            notifications::due_at.eq(NEVER),
+            notifications::settled_at.eq(Stored(*at)),
+            notifications::last_error.eq(&**reason),
+        )),
+        AttemptOutcome::Rerouted { at, fallback, reason } => record!((
+            FallbackRow::new(fallback, reason, *at),
+            notifications::round.eq(notifications::round + 1),
+        )),
+        AttemptOutcome::Returned { due, reason } => record!((
+            is_free,
+            notifications::due_at.eq(Stored(*due)),
+            // An update leaves out what is `None`: the last error stays.
+            reason.as_ref().map(|reason| notifications::last_error.eq(&**reason)),
+        )),
+    })
 }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     failure::Failure,
-    prepared::{Columns, prepared, typed},
+    prepared::{Columns, prepared, typed, update_one},
     rows::{FallbackRow, ReceiptRow, SentRow, state},
     schema::{notifications, previous_external_ids, receipts},
     types::{Moment, Stored},
@@ -44,7 +44,7 @@ impl Receipts for Store {
             .db
             .write_and_publish(
                 move |connection| self::advance(connection, &external_id, &advance, at),
-                |ticket| ticket.map(ChangeEvent::Ticket).into_iter().collect(),
+                |ticket| ticket.map(ChangeEvent::Ticket),
             )
             .await?;
         Ok(ticket.is_some())
@@ -125,37 +125,30 @@ pub(crate) fn advance(
     // What was erased since it was read is not sent again.
     let diverted = refused.filter(notifications::payload.ne(outbox::NOTHING));
     let is_another_message = notifications::round.eq(notifications::round + 1);
+    let of = notifications::ticket_id;
     let ticket: Option<TicketId> = match advance {
-        StatusUpdate::To(progress) => prepared(
-            update(delivered.filter(notifications::progress.eq_any(behind(*progress))))
-                .set((
-                    notifications::progress.eq(progress.as_str()),
-                    notifications::settled_at.eq(Stored(at)),
-                ))
-                .returning(notifications::ticket_id),
-        )
-        .get_result(connection)
-        .optional()?,
-        StatusUpdate::Fallback(fallback, reason) => prepared(
-            update(diverted)
-                .set((FallbackRow::new(fallback, reason, at), is_another_message))
-                .returning(notifications::ticket_id),
-        )
-        .get_result(connection)
-        .optional()?,
-        StatusUpdate::Dead(reason) => prepared(
-            update(refused)
-                .set((
-                    is_another_message,
-                    notifications::state.eq(state::DEAD),
-                    notifications::settled_at.eq(Stored(at)),
-                    notifications::last_error.eq(&**reason),
-                    notifications::external_id.eq(None::<&str>),
-                ))
-                .returning(notifications::ticket_id),
-        )
-        .get_result(connection)
-        .optional()?,
+        StatusUpdate::To(progress) => {
+            let behind = delivered.filter(notifications::progress.eq_any(behind(*progress)));
+            let is_further = (
+                notifications::progress.eq(progress.as_str()),
+                notifications::settled_at.eq(Stored(at)),
+            );
+            update_one!(connection, behind, is_further, of)?
+        }
+        StatusUpdate::Fallback(fallback, reason) => {
+            let is_rerouted = (FallbackRow::new(fallback, reason, at), is_another_message);
+            update_one!(connection, diverted, is_rerouted, of)?
+        }
+        StatusUpdate::Dead(reason) => {
+            let is_dead = (
+                is_another_message,
+                notifications::state.eq(state::DEAD),
+                notifications::settled_at.eq(Stored(at)),
+                notifications::last_error.eq(&**reason),
+                notifications::external_id.eq(None::<&str>),
+            );
+            update_one!(connection, refused, is_dead, of)?
+        }
     };
     if ticket.is_some() && !matches!(advance, StatusUpdate::To(_)) {
         insert_into(previous_external_ids::table)

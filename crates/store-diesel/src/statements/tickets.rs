@@ -35,7 +35,7 @@ const OPENED_SINCE: &str = "
 #[async_trait]
 impl TicketStore for Store {
     async fn open(&self, opening: Opening) -> Result<OpenResult, StoreError> {
-        self.open_ticket(opening).await
+        self.db.open(opening).await
     }
 
     async fn opened_since(&self, since: Timestamp) -> Result<u64, StoreError> {
@@ -47,11 +47,11 @@ impl TicketStore for Store {
     }
 
     async fn summary(&self, reference: TicketRef) -> Result<Option<TicketSummary>, StoreError> {
-        self.read_summary(reference).await
+        self.db.summary(reference).await
     }
 
     async fn thread(&self, reference: TicketRef) -> Result<Option<Thread>, StoreError> {
-        self.read_thread(reference).await
+        self.db.thread(reference).await
     }
 
     async fn append(&self, append: Append) -> Result<Appended, StoreError> {
@@ -78,10 +78,7 @@ impl TicketStore for Store {
         self.db
             .write_and_publish(
                 move |connection| messages::keep(connection, &keep),
-                |kept| match kept {
-                    StoredUnmatched::Stored => vec![ChangeEvent::Unmatched],
-                    StoredUnmatched::AlreadyKnown(_) | StoredUnmatched::QuestionChanged => Vec::new(),
-                },
+                |stored| (*stored == StoredUnmatched::Stored).then_some(ChangeEvent::Unmatched),
             )
             .await
     }

@@ -5,6 +5,7 @@
 mod change_feed;
 mod connecting;
 mod contract;
+#[path = "../fixtures/corrupt.rs"]
 mod corrupt;
 mod crowded;
 mod failing;
@@ -15,5 +16,6 @@ mod proxy;
 #[path = "../fixtures/reading.rs"]
 mod reading;
 mod searching;
+mod spoilt;
 mod together;
 mod written_before;

@@ -11,10 +11,10 @@ use ticket_domain::{
 };
 
 use super::{
+    Rejection,
     auth::OperatorForm,
     filter::Filter,
     flash::FlashMessage,
-    rejection::Rejection,
     ticket::{Draft, show},
 };
 use crate::pages::form_token;

@@ -6,11 +6,11 @@ use ticket_domain::{AuditAction, AuditEntry, AuditEntryId, MessageId, use_cases:
 use uuid::Uuid;
 
 use super::{
+    Rejection,
     attention::{Counts, counted},
     auth::Operator,
     filter::Query,
-    frame::{Framed, Tab},
-    rejection::Rejection,
+    frame::{Tab, framed},
 };
 use crate::pages::labels;
 
@@ -55,13 +55,14 @@ pub(super) async fn page(operator: Operator) -> Result<HttpResponse, Rejection> 
             }
         }
     };
-    let framed = Framed {
-        tab: Tab::AuditLog,
-        title: "Trail",
-        counts: &counts,
-        main,
-    };
-    Ok(framed.respond(&operator, StatusCode::OK))
+    Ok(framed(
+        &operator,
+        StatusCode::OK,
+        Tab::AuditLog,
+        "Trail",
+        &counts,
+        &main,
+    ))
 }
 
 /// Entries of the trail, of one ticket or of all.

@@ -13,7 +13,7 @@ use ticket_domain::{
     use_cases::Operate,
 };
 
-use super::{filter::Query, flash::FlashMessage, rejection::Rejection, see_other, session::Session, sign_in};
+use super::{Rejection, error_page, filter::Query, flash::FlashMessage, see_other, session::Session, sign_in};
 use crate::{
     access::OperatorToken,
     pages::{
@@ -122,19 +122,17 @@ impl FromRequest for OperatorForm {
             let now = part::<dyn Clock>(&request)?.now();
             let origin = Origin::of(&request, &site.settings);
             if matches!(origin, Origin::Allowed | Origin::Foreign) {
-                return Err(Rejection::foreign(site));
+                return Err(error_page::foreign_origin(site).into());
             }
             let Some(session) = site.session(&request, now) else {
                 let form = form.typed().await;
                 return Err(sign_in::asked(site, &request, Some(form.get("message"))));
             };
             if origin != Origin::Own {
-                return Err(Rejection::foreign(site));
+                return Err(error_page::foreign_origin(site).into());
             }
-            let form = match form.read().await {
-                Ok(form) => form,
-                Err(error) => return Err(Rejection::not_a_form(site, error)),
-            };
+            let form = form.read().await;
+            let form = form.map_err(|error| error_page::unreadable_form(site, error))?;
             let operator = Operator::new(&request, session, now)?;
             Ok(Self { operator, form })
         })

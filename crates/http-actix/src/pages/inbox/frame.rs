@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, http::StatusCode};
 use maud::{Markup, html};
 
-use super::{attention::Counts, auth::Operator, flash, rejection::respond};
+use super::{attention::Counts, auth::Operator, error_page::respond, flash};
 
 /// The pages that the head leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,32 +46,29 @@ impl Tab {
     }
 }
 
-/// A page of the inbox.
-pub(super) struct Framed<'a> {
-    pub(super) tab: Tab,
-    pub(super) title: &'a str,
-    pub(super) counts: &'a Counts,
-    /// Everything within `<main>`.
-    pub(super) main: Markup,
-}
-
-impl Framed<'_> {
-    pub(super) fn respond(self, operator: &Operator, status: StatusCode) -> HttpResponse {
-        let body = html! {
-            a.skip href="#main" { "Skip to content" }
-            div.inbox data-events=(operator.at("/inbox/events")) {
-                (head(operator, self.tab, self.counts))
-                div.desk {
-                    (self.counts.line(operator))
-                    (flash::notice(&operator.site, &operator.query))
-                    main #main { (self.main) }
-                }
+/// A page of the inbox. `main` is everything within `<main>`.
+pub(super) fn framed(
+    operator: &Operator,
+    status: StatusCode,
+    tab: Tab,
+    title: &str,
+    counts: &Counts,
+    main: &Markup,
+) -> HttpResponse {
+    let body = html! {
+        a.skip href="#main" { "Skip to content" }
+        div.inbox data-events=(operator.at("/inbox/events")) {
+            (head(operator, tab, counts))
+            div.desk {
+                (counts.line(operator))
+                (flash::notice(&operator.site, &operator.query))
+                main #main { (main) }
             }
-            (keys())
-            p.sr #says aria-live="polite" {}
-        };
-        respond(&operator.site, status, self.title, body)
-    }
+        }
+        (keys())
+        p.sr #says aria-live="polite" {}
+    };
+    respond(&operator.site, status, title, body)
 }
 
 fn head(operator: &Operator, here: Tab, counts: &Counts) -> Markup {

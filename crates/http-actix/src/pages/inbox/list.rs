@@ -7,12 +7,12 @@ use ticket_domain::{
 };
 
 use super::{
+    Rejection,
     age::age,
     attention::Counts,
     auth::Operator,
     filter::Filter,
-    frame::{Framed, Tab},
-    rejection::Rejection,
+    frame::{Tab, framed},
 };
 use crate::pages::{excerpt::beginning, labels};
 
@@ -39,13 +39,14 @@ pub(super) async fn page(operator: Operator) -> Result<HttpResponse, Rejection> 
             }
         }
     };
-    let framed = Framed {
-        tab: Tab::Tickets,
-        title: "Tickets",
-        counts: &counts,
-        main,
-    };
-    Ok(framed.respond(&operator, StatusCode::OK))
+    Ok(framed(
+        &operator,
+        StatusCode::OK,
+        Tab::Tickets,
+        "Tickets",
+        &counts,
+        &main,
+    ))
 }
 
 impl List {

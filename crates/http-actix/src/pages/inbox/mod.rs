@@ -1,6 +1,6 @@
 //! The operators' inbox.
 //!
-//! - `session.rs`, `auth.rs`, `sign_in.rs`: who may come in, and that only they act. `rejection.rs`: error pages.
+//! - `session.rs`, `auth.rs`, `sign_in.rs`: who may come in, and that only they act. `error_page.rs`: error pages.
 //! - `frame.rs`, `attention.rs`, `flash.rs`: what stands around each page.
 //! - `filter.rs`, `list.rs`, `ticket.rs`, `acts.rs`: tickets. `unmatched.rs`, `notifications.rs`, `audit_log.rs`: the rest.
 //! - `events.rs`: the stream that tells an open page to look again.
@@ -10,13 +10,13 @@ mod age;
 mod attention;
 mod audit_log;
 mod auth;
+mod error_page;
 mod events;
 mod filter;
 mod flash;
 mod frame;
 mod list;
 mod notifications;
-mod rejection;
 mod session;
 mod sign_in;
 #[cfg(test)]
@@ -31,7 +31,7 @@ use actix_web::{
 };
 
 use crate::{
-    pages::{Site, refusing},
+    pages::{Site, refusing, rejection::Rejection},
     readable::readable,
 };
 

@@ -14,14 +14,14 @@ use ticket_domain::{
 use uuid::Uuid;
 
 use super::{
+    Rejection,
     age::{age, since, until},
     attention::{Counts, counted},
     auth::{Operator, OperatorForm},
     filter::Query,
     flash::FlashMessage,
-    frame::{Framed, Tab},
+    frame::{Tab, framed},
     list::cut,
-    rejection::Rejection,
 };
 
 /// So many are read, so that those that failed are found among many that only wait.
@@ -59,13 +59,14 @@ pub(super) async fn page(operator: Operator, outbox: Data<dyn Outbox>) -> Result
             }
         }
     };
-    let framed = Framed {
-        tab: Tab::Notifications,
-        title: "Notifications",
-        counts: &counts,
-        main,
-    };
-    Ok(framed.respond(&operator, StatusCode::OK))
+    Ok(framed(
+        &operator,
+        StatusCode::OK,
+        Tab::Notifications,
+        "Notifications",
+        &counts,
+        &main,
+    ))
 }
 
 /// `POST /inbox/notifications/{id}/redeliver`

@@ -13,8 +13,9 @@ use ticket_domain::ports::{Clock, Random};
 use url::Url;
 
 use super::{
+    Rejection,
     auth::OperatorForm,
-    rejection::{Rejection, bare_page, kept},
+    error_page::{self, bare_page, kept},
     see_other,
     session::Session,
 };
@@ -49,9 +50,12 @@ pub(super) async fn begin(
     clock: Data<dyn Clock>,
 ) -> Result<HttpResponse, Rejection> {
     if !matches!(Origin::of(&request, &site.settings), Origin::Own | Origin::Unstated) {
-        return Err(Rejection::foreign(&site));
+        return Ok(error_page::foreign_origin(&site));
     }
-    let given = form.read().await.map_err(|error| Rejection::not_a_form(&site, error))?;
+    let given = form
+        .read()
+        .await
+        .map_err(|error| error_page::unreadable_form(&site, error))?;
     let next = given.get("next");
     let operator = match access.operator(given.get("token").trim().as_bytes(), &request) {
         Ok(operator) => operator,

@@ -13,14 +13,14 @@ use ticket_domain::{
 };
 
 use super::{
+    Rejection,
     age::age,
     attention::{Counts, counted},
     audit_log,
     auth::Operator,
     filter::{Filter, Query},
-    frame::{Framed, Tab},
+    frame::{Tab, framed},
     list::{List, priority_badge, status_badge},
-    rejection::Rejection,
 };
 use crate::pages::{
     excerpt::newest_within,
@@ -100,13 +100,14 @@ pub(super) async fn show(
         Some(_) => StatusCode::BAD_REQUEST,
         None => StatusCode::OK,
     };
-    let framed = Framed {
-        tab: Tab::Tickets,
-        title: view.thread.ticket.details.subject.as_str(),
-        counts: &view.counts,
-        main: view.main(operator, &draft),
-    };
-    Ok(framed.respond(operator, status))
+    Ok(framed(
+        operator,
+        status,
+        Tab::Tickets,
+        view.thread.ticket.details.subject.as_str(),
+        &view.counts,
+        &view.main(operator, &draft),
+    ))
 }
 
 impl Operator {

@@ -9,14 +9,14 @@ use ticket_domain::{
 use uuid::Uuid;
 
 use super::{
+    Rejection,
     age::age,
     attention::Counts,
     auth::{Operator, OperatorForm},
     filter::{Filter, Query},
     flash::FlashMessage,
-    frame::{Framed, Tab},
+    frame::{Tab, framed},
     list::cut,
-    rejection::Rejection,
 };
 use crate::pages::{
     excerpt::{beginning, size},
@@ -143,13 +143,7 @@ async fn show(operator: &Operator, fault: Option<Fault>) -> Result<HttpResponse,
             }
         }
     };
-    let framed = Framed {
-        tab: Tab::Unmatched,
-        title: "Unmatched",
-        counts: &counts,
-        main,
-    };
-    Ok(framed.respond(operator, status))
+    Ok(framed(operator, status, Tab::Unmatched, "Unmatched", &counts, &main))
 }
 
 /// Ends a page before its messages become too long; whether it did.

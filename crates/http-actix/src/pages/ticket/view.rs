@@ -14,7 +14,7 @@ use crate::{
         Site,
         excerpt::newest,
         labels,
-        layout::{Audience, Page, frame},
+        layout::public_page,
         thread::{self, Side},
     },
 };
@@ -66,13 +66,7 @@ impl<'a> TicketPage<'a> {
         };
         let nav = html! { a href=(self.site.at("/")) { "New request" } };
         let title = format!("{} · {}", ticket.details.subject, ticket.reference);
-        let body = frame(self.site, &nav, &main);
-        Page {
-            title: &title,
-            audience: Audience::Public,
-            body,
-        }
-        .respond(self.site, status)
+        public_page(self.site, status, &title, &nav, &main)
     }
 
     fn head(&self) -> Markup {

@@ -16,7 +16,7 @@ fn what_failed_is_sent_again() {
     visitor
         .get("/inbox/notifications")
         .shows(&[">Waiting</span>", &ticket.to_string(), "Send now", "It is due now."]);
-    desk.fail_notifications("n8n answered <503>");
+    desk.give_up("n8n answered <503>");
     desk.clock.pass(7_200);
     let page = visitor.get("/inbox/notifications");
     page.shows(&[
@@ -114,7 +114,7 @@ fn all_that_failed_are_sent_again_at_once() {
     for _ in 0..40 {
         desk.ticket();
     }
-    desk.fail_notifications(&"it \"<&> ".repeat(50));
+    desk.give_up(&"it \"<&> ".repeat(50));
     let page = visitor.get("/inbox/notifications");
     page.shows(&["40 notifications failed for good.", "And 25 others."]);
     assert!(page.text().len() < 50 * 1024, "{}", page.text().len());

@@ -11,7 +11,7 @@ const HOSTILE: &str = r#"<script>alert(1)</script>"'><img src=x onerror=alert(2)
 fn rooms(desk: &TestApp) -> (TicketRef, Vec<String>) {
     let ticket = desk.ticket_of(HOSTILE, HOSTILE, HOSTILE, Priority::Urgent);
     desk.unmatched(HOSTILE);
-    desk.fail_notifications(HOSTILE);
+    desk.give_up(HOSTILE);
     let mut rooms: Vec<String> = ["", "/unmatched", "/notifications", "/trail"]
         .iter()
         .map(|room| format!("/inbox{room}"))
@@ -129,7 +129,7 @@ fn pages_stay_small_whatever_is_written() {
         let sent = visitor.post(&format!("/inbox/ticket/{ticket}/reply"), &fields);
         assert_eq!(sent.status, 303);
     }
-    desk.fail_notifications(&hostile(300));
+    desk.give_up(&hostile(300));
     let look_for = format!("q={}", "%22".repeat(200));
     let too_long = format!("q={}", "%22".repeat(300));
     for path in [

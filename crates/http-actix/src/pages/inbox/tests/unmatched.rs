@@ -126,7 +126,7 @@ fn the_operator_says_who_wrote_it() {
             "value=\"agent\"> From",
         ),
     ] {
-        let message = desk.unmatched_from(from, "Hello");
+        let message = desk.store_unmatched(from, "Hello");
         let page = visitor.get("/inbox/unmatched");
         page.shows(&[
             usual,
@@ -145,7 +145,7 @@ fn the_operator_says_who_wrote_it() {
     ] {
         visitor.act(&status, &[("status", "resolved")]);
         let text = format!("Spoken by {sender}");
-        let message = desk.unmatched_from("+15550123", &text);
+        let message = desk.store_unmatched("+15550123", &text);
         let fields = [("ticketRef", ticket.to_string()), ("sender", sender.to_owned())];
         let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
         visitor.act(&format!("/inbox/unmatched/{message}/attach"), &fields);

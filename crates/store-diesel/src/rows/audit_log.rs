@@ -1,95 +1,14 @@
-//! Rows of what operators see: lists of tickets, and the audit log.
+//! Rows of the audit log.
 
-use diesel::{
-    Insertable, Queryable, QueryableByName, Selectable,
-    pg::Pg,
-    sql_types::{BigInt, Nullable, Text},
-    sqlite::Sqlite,
-};
+use diesel::{Insertable, Queryable, Selectable, pg::Pg, sqlite::Sqlite};
 use ticket_domain::{
-    AuditAction, AuditEntry, AuditEntryId, AuditKind, AuditStamp, Cursor, Excerpt, Message, MessageId, NotificationId,
-    TicketId, TicketListItem, Timestamp,
+    AuditAction, AuditEntry, AuditEntryId, AuditKind, AuditStamp, MessageId, NotificationId, TicketId, Timestamp,
     ports::{StoreError, parse},
 };
-
 use uuid::Uuid;
 
-use super::{MessageRow, MustNotBeNull, TicketRow};
-use crate::{
-    schema::audit_log,
-    types::{Id, Moment, Stored},
-};
-
-/// A ticket in a list, with its newest message.
-#[derive(QueryableByName)]
-#[diesel(check_for_backend(Pg, Sqlite))]
-pub(crate) struct ListedRow {
-    #[diesel(sql_type = BigInt)]
-    number: i64,
-    #[diesel(embed)]
-    ticket: TicketRow,
-    #[diesel(embed)]
-    last: LastRow,
-}
-
-/// A ticket's newest message, in columns that the ticket has none of.
-#[derive(QueryableByName)]
-#[diesel(check_for_backend(Pg, Sqlite))]
-struct LastRow {
-    #[diesel(sql_type = Id)]
-    message_id: Stored<MessageId>,
-    #[diesel(sql_type = Text)]
-    sender: String,
-    #[diesel(sql_type = Text)]
-    channel: String,
-    #[diesel(sql_type = Nullable<Text>)]
-    from_phone: Option<String>,
-    #[diesel(sql_type = Text)]
-    body: String,
-    #[diesel(sql_type = Nullable<Text>)]
-    media_url: Option<String>,
-    #[diesel(sql_type = Nullable<Text>)]
-    external_id: Option<String>,
-    #[diesel(sql_type = Moment)]
-    received_at: Stored<Timestamp>,
-}
-
-impl ListedRow {
-    /// Where it stands in the list.
-    pub(crate) fn cursor(&self) -> Cursor {
-        Cursor {
-            at: self.ticket.updated_at.0,
-            number: self.number,
-        }
-    }
-}
-
-impl TryFrom<ListedRow> for TicketListItem {
-    type Error = StoreError;
-
-    fn try_from(row: ListedRow) -> Result<Self, StoreError> {
-        let last: Message = MessageRow::from(row.last).try_into()?;
-        Ok(Self {
-            ticket: row.ticket.try_into()?,
-            last: Excerpt::of(&last),
-        })
-    }
-}
-
-impl From<LastRow> for MessageRow {
-    fn from(row: LastRow) -> Self {
-        Self {
-            id: row.message_id,
-            sender: row.sender,
-            channel: row.channel,
-            from_phone: row.from_phone,
-            body: row.body,
-            media_url: row.media_url,
-            external_id: row.external_id,
-            created_at: row.received_at,
-        }
-    }
-}
+use super::{MustNotBeNull, number};
+use crate::{schema::audit_log, types::Stored};
 
 /// A new entry of the audit log.
 #[derive(Insertable)]
@@ -164,6 +83,7 @@ impl AuditEntryRow {
         let old = given("old_value", self.old_value);
         let new = given("new_value", self.new_value);
         let target = given("target_id", self.target_id);
+        let count = given("count", self.count).and_then(|count| number(TABLE, "count", count));
         Ok(match parse(TABLE, "action", &self.action)? {
             AuditKind::Status => AuditAction::Status {
                 from: parse(TABLE, "old_value", &old?)?,
@@ -176,15 +96,10 @@ impl AuditEntryRow {
             AuditKind::Reply => AuditAction::Reply(MessageId(target?)),
             AuditKind::Attach => AuditAction::Attach(MessageId(target?)),
             AuditKind::Redeliver => AuditAction::Redeliver(NotificationId(target?)),
-            AuditKind::RedeliverDead => AuditAction::RedeliverDead(count(self.count)?),
-            AuditKind::Erase => AuditAction::Erase(count(self.count)?),
+            AuditKind::RedeliverDead => AuditAction::RedeliverDead(count?),
+            AuditKind::Erase => AuditAction::Erase(count?),
         })
     }
-}
-
-fn count(count: Option<i64>) -> Result<u64, StoreError> {
-    let count = u64::try_from(given("count", count)?);
-    count.map_err(|error| StoreError::corrupt(TABLE, "count", error))
 }
 
 /// What this kind of entry must have.

@@ -1,8 +1,7 @@
 //! Pages that say why something can't be had or was not done, and what to do instead. What was typed is not lost.
 
 use actix_web::{
-    HttpResponse, ResponseError,
-    error::InternalError,
+    HttpResponse,
     http::{
         StatusCode,
         header::{CACHE_CONTROL, HeaderValue},
@@ -11,7 +10,10 @@ use actix_web::{
 use maud::{Markup, html};
 use ticket_domain::ports::StoreError;
 
-use super::auth::{Operator, OperatorForm};
+use super::{
+    Rejection,
+    auth::{Operator, OperatorForm},
+};
 use crate::{
     access::log_store_failure,
     pages::{
@@ -19,47 +21,31 @@ use crate::{
         form_data::FormError,
         layout::{Audience, Page},
     },
-    state::MissingPart,
 };
 
-/// An answer other than the one that was asked for.
-pub(super) struct Rejection(Box<HttpResponse>);
-
-impl From<HttpResponse> for Rejection {
-    fn from(response: HttpResponse) -> Self {
-        Self(Box::new(response))
-    }
+/// A form that came from another site.
+pub(super) fn foreign_origin(site: &Site) -> HttpResponse {
+    let words = html! {
+        p { "This form was sent from another website, so nothing was done." }
+        p { a.button href=(site.at("/inbox")) { "Go to the inbox" } }
+    };
+    bare_page(site, StatusCode::FORBIDDEN, "That did not come from here", &words)
 }
 
-impl From<MissingPart> for Rejection {
-    fn from(error: MissingPart) -> Self {
-        error.error_response().into()
-    }
+/// A form that can't be read.
+pub(super) fn unreadable_form(site: &Site, error: FormError) -> HttpResponse {
+    let words = html! {
+        p { (error) }
+        p { a.button href=(site.at("/inbox")) { "Go to the inbox" } }
+    };
+    bare_page(site, error.status(), "That could not be read", &words)
 }
 
-impl From<Rejection> for actix_web::Error {
-    fn from(rejection: Rejection) -> Self {
-        InternalError::from_response("refused", *rejection.0).into()
-    }
-}
-
-impl Rejection {
-    /// A form that came from another site.
-    pub(super) fn foreign(site: &Site) -> Self {
-        let words = html! {
-            p { "This form was sent from another website, so nothing was done." }
-            p { a.button href=(site.at("/inbox")) { "Go to the inbox" } }
-        };
-        bare_page(site, StatusCode::FORBIDDEN, "That did not come from here", &words).into()
-    }
-
-    pub(super) fn not_a_form(site: &Site, error: FormError) -> Self {
-        let words = html! {
-            p { (error) }
-            p { a.button href=(site.at("/inbox")) { "Go to the inbox" } }
-        };
-        bare_page(site, error.status(), "That could not be read", &words).into()
-    }
+/// The store did not answer.
+fn store_down(site: &Site, error: &StoreError, words: &Markup) -> Rejection {
+    log_store_failure(error);
+    let title = "The store does not answer";
+    bare_page(site, StatusCode::SERVICE_UNAVAILABLE, title, words).into()
 }
 
 /// What somebody typed, for them to copy.
@@ -122,25 +108,17 @@ impl Operator {
 
     /// The store did not answer a question.
     pub(super) fn store_down(&self, error: &StoreError) -> Rejection {
-        log_store_failure(error);
         let words = html! {
             p { "The tickets can't be read at the moment. Nothing is lost. Try again in a minute." }
             p { a.button href=(self.at("/inbox")) { "Try again" } }
         };
-        bare_page(
-            &self.site,
-            StatusCode::SERVICE_UNAVAILABLE,
-            "The store does not answer",
-            &words,
-        )
-        .into()
+        store_down(&self.site, error, &words)
     }
 }
 
 impl OperatorForm {
     /// The store did not do what it was asked. The same form can be sent again, to `path`, as it was.
     pub(super) fn store_down(&self, error: &StoreError, path: &str, fields: &[&str]) -> Rejection {
-        log_store_failure(error);
         let words = html! {
             p { "Nothing was changed. Try again in a minute." }
             form.stack method="post" action=(self.operator.at(path)) {
@@ -160,13 +138,6 @@ impl OperatorForm {
                 }
             }
         };
-        let site = &self.operator.site;
-        bare_page(
-            site,
-            StatusCode::SERVICE_UNAVAILABLE,
-            "The store does not answer",
-            &words,
-        )
-        .into()
+        store_down(&self.operator.site, error, &words)
     }
 }
