@@ -1,5 +1,4 @@
 //! A world whose time and chance a test decides, around the in-memory store.
-#![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::{
     collections::VecDeque,

@@ -1,17 +1,8 @@
 //! Writing into a thread on the web: who may, what is stored together, who is told.
-#![allow(
-    missing_docs,
-    unreachable_pub,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
-)]
-
-mod support;
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use support::{World, claim, request};
+use crate::support::{World, claim, request};
 use ticket_domain::{
     Access, Actor, AuditAction, Channel, DeliveryState, IdempotencyKey, MessageText, Sender, Status, Thread,
     TicketPatch, TicketRef,

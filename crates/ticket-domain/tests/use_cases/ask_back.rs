@@ -1,17 +1,8 @@
 //! Clarifying questions, as a table of conversations: what is said, what comes of it, and where everything is at the end.
-#![allow(
-    missing_docs,
-    unreachable_pub,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
-)]
-
-mod support;
 
 use std::{fmt::Write as _, sync::Arc, time::Duration};
 
-use support::{CUSTOMER, MANAGER, OTHER_MANAGER, World, accepted, external_id, reply};
+use crate::support::{CUSTOMER, MANAGER, OTHER_MANAGER, World, accepted, external_id, reply};
 use ticket_domain::{
     Managers, TicketRef,
     use_cases::{ReceiveError, ReceiveReply, Received, Reply, TicketName},

@@ -1,17 +1,8 @@
 //! What WhatsApp says of messages: how far they got, and which other way is taken when it refuses.
-#![allow(
-    missing_docs,
-    unreachable_pub,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
-)]
-
-mod support;
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use support::{HAS_BACKUP, MANAGER, World, accepted, external_id, failure, reply};
+use crate::support::{HAS_BACKUP, MANAGER, WHO_LEFT, World, accepted, external_id, failure, reply};
 use ticket_domain::{
     Actor, DeliveryState, MessageStatus, NotificationState, Progress, TicketRef,
     ports::{FailureKind, RedeliverResult},
@@ -115,7 +106,7 @@ async fn an_early_receipt_outlasts_the_next_one() {
 #[tokio::test]
 async fn who_is_no_longer_to_be_told_is_not() {
     let world = World::default();
-    world.open(support::WHO_LEFT).await;
+    world.open(WHO_LEFT).await;
     let deliver = world.deliver(8);
     for _ in 0..3 {
         world.round(&deliver).await;

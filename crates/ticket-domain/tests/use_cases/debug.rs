@@ -1,16 +1,6 @@
 //! `Debug` shows neither what people wrote nor what opens anything: whatever is formatted may end up in a log.
-#![allow(
-    missing_docs,
-    unreachable_pub,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::too_many_lines
-)]
 
-mod support;
-
-use support::{CUSTOMER, reply, request};
+use crate::support::{CUSTOMER, reply, request};
 use ticket_domain::{
     AccessKey, Choice, Content, Excerpt, IdempotencyKey, MediaUrl, Message, MessageId, NotificationId, Payload,
     Question, QuestionId, Reason, SearchText, StrictText, TicketQuery, Timestamp,

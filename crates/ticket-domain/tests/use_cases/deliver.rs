@@ -1,17 +1,8 @@
 //! Delivering: the schedule, the order, outages, leases.
-#![allow(
-    missing_docs,
-    unreachable_pub,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
-)]
-
-mod support;
 
 use std::time::Duration;
 
-use support::{CUSTOMER, World, claim, failure, reply};
+use crate::support::{CUSTOMER, World, claim, failure, reply};
 use ticket_domain::{
     Actor, NotificationState,
     ports::{AttemptOutcome, Clock as _, FailureKind, RecordResult, RedeliverResult},

@@ -1,17 +1,8 @@
 //! Opening tickets: references, keys, and what is stored together.
-#![allow(
-    missing_docs,
-    unreachable_pub,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
-)]
-
-mod support;
 
 use std::{collections::HashSet, sync::atomic::Ordering, time::Duration};
 
-use support::{World, request};
+use crate::support::{World, request};
 use ticket_domain::{DeliveryState, Sender, Status, use_cases::OpenError};
 
 #[tokio::test]

@@ -1,17 +1,8 @@
 //! Receiving messages: the thread they join, or where they are kept.
-#![allow(
-    missing_docs,
-    unreachable_pub,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
-)]
-
-mod support;
 
 use std::sync::atomic::Ordering;
 
-use support::{CUSTOMER, MANAGER, World, accepted, external_id, reply};
+use crate::support::{CUSTOMER, MANAGER, World, accepted, external_id, reply};
 use ticket_domain::{
     Message, Sender, TicketRef,
     use_cases::{ReceiveError, Received, Reply, TicketName},

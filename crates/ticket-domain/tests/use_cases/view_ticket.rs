@@ -1,5 +1,4 @@
 //! Who may see a ticket, and what it costs to see that nothing changed.
-#![allow(clippy::panic, clippy::unwrap_used)]
 
 use std::sync::Arc;
 

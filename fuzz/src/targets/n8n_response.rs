@@ -1,19 +1,17 @@
 //! What n8n answers: a line that is `Retry-After`, and the body.
-#![no_main]
 
 use std::time::Duration;
 
-use fuzz::oracle;
-use libfuzzer_sys::{Corpus, fuzz_target};
-use notify_n8n::{id_in_answer, patience_of};
+use crate::oracle;
+use notify_n8n::{external_id_in, retry_after_of};
 use serde_json::Value;
 use ticket_domain::{ExternalId, Timestamp};
 
-fuzz_target!(|data: &[u8]| -> Corpus {
+pub fn run(data: &[u8]) {
     let end = data.iter().position(|byte| *byte == b'\n').unwrap_or(data.len());
     let now = Timestamp::from_unix_micros(1_736_937_000_000_000).expect("a moment");
     if let Ok(value) = reqwest::header::HeaderValue::from_bytes(&data[..end]) {
-        let wait = patience_of(&value, now);
+        let wait = retry_after_of(&value, now);
         let digits = value
             .to_str()
             .ok()
@@ -24,7 +22,7 @@ fuzz_target!(|data: &[u8]| -> Corpus {
         }
     }
     let body = data.get(end + 1..).unwrap_or_default();
-    let found = id_in_answer(body);
+    let found = external_id_in(body);
     if let Some(id) = &found {
         let text = id.to_string();
         assert_eq!(text.parse::<ExternalId>().ok().as_ref(), Some(id));
@@ -35,7 +33,6 @@ fuzz_target!(|data: &[u8]| -> Corpus {
         let first = ["externalId", "messageSid", "sid"]
             .into_iter()
             .find_map(|name| answer.get(name)?.as_str()?.parse::<ExternalId>().ok());
-        assert_eq!(id_in_answer(Value::Object(answer).to_string().as_bytes()), first);
+        assert_eq!(external_id_in(Value::Object(answer).to_string().as_bytes()), first);
     }
-    Corpus::Keep
-});
+}

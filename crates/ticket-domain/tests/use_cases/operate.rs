@@ -1,17 +1,8 @@
 //! What operators do: they change tickets, attach messages, and leave a trail.
-#![allow(
-    missing_docs,
-    unreachable_pub,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
-)]
-
-mod support;
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use support::{CUSTOMER, MANAGER, World, claim, reply};
+use crate::support::{CUSTOMER, MANAGER, World, claim, reply};
 use ticket_domain::{
     Actor, AuditAction, Awaiting, Managers, MessageId, Priority, SearchText, Sender, Status, Thread, TicketPatch,
     TicketQuery, TicketRef,
