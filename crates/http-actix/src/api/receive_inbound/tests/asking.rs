@@ -236,21 +236,3 @@ fn what_is_no_answer_ends_the_question() {
     assert!(number.0 == 400 && number.2.is_some(), "{number:?}");
     assert!(replies(&api, &newer).is_empty());
 }
-
-#[test]
-fn twins_of_a_pick_attach_once() {
-    for _ in 0..5 {
-        let (api, [_, newer]) = start();
-        assert_eq!(say(&api, MANAGER, "SM1", "Whatever").status, 400);
-        let answers: Vec<Value> = std::thread::scope(|scope| {
-            let twins: Vec<_> = (0..8)
-                .map(|_| scope.spawn(|| say(&api, MANAGER, "SM2", "1").json()))
-                .collect();
-            twins.into_iter().map(|twin| twin.join().unwrap()).collect()
-        });
-        let first = answers.iter().filter(|answer| answer["duplicate"] == false).count();
-        assert_eq!(first, 1, "{answers:?}");
-        assert!(answers.iter().all(|answer| answer["ticketRef"] == newer), "{answers:?}");
-        assert_eq!(replies(&api, &newer).len(), 1);
-    }
-}
