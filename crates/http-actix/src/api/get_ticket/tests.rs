@@ -1,7 +1,6 @@
 use serde_json::{Value, json};
-use ticket_domain::{Access, Delivery, DeliveryState};
+use ticket_domain::Access;
 
-use super::*;
 use crate::testing::{MANAGER, OPERATOR_TOKEN, Request, TestApp};
 
 fn keys(value: &Value) -> Vec<&str> {
@@ -97,25 +96,6 @@ fn a_poller_is_told_only_what_is_new() {
     let answer = poll(&tag);
     assert_eq!(answer.status, 200);
     assert_ne!(answer.header("etag"), Some(tag.as_str()));
-}
-
-#[test]
-fn a_delivery_changes_the_tag() {
-    let tag = |version, state, micros| {
-        let at = ticket_domain::Timestamp::from_unix_micros(micros).unwrap();
-        state_tag(TicketVersion {
-            version,
-            delivery: Delivery { state, at },
-        })
-    };
-    let first = tag(1, DeliveryState::Waiting, 1);
-    for other in [
-        tag(2, DeliveryState::Waiting, 1),
-        tag(1, DeliveryState::Sent, 1),
-        tag(1, DeliveryState::Waiting, 2),
-    ] {
-        assert_ne!(first, other);
-    }
 }
 
 #[test]
