@@ -4,7 +4,7 @@ use ticket_domain::ports::{ExistingTicket, Idempotency, OpenResult, Opening, Tic
 
 use crate::{
     Fixture,
-    fixture::{at, at_once, later},
+    fixture::{at, at_once, later, place_of},
 };
 
 fn precedent(opening: &Opening) -> OpenResult {
@@ -38,10 +38,10 @@ async fn opened_with_key(fixture: &Fixture, seconds: i64) -> Opening {
 }
 
 async fn assert_absent(fixture: &Fixture, opening: &Opening) {
-    let store = fixture.store();
+    let store = fixture.must();
     let by_reference = TicketLookup::Reference(opening.ticket.reference);
-    assert_eq!(store.find(by_reference).await.unwrap(), None);
-    assert_eq!(store.notification(opening.notifications[0].id).await.unwrap(), None);
+    assert_eq!(store.find(by_reference).await, None);
+    assert_eq!(store.notification(opening.notifications[0].id).await, None);
 }
 
 /// A used key is answered with what it opened, digest and all, however the request differs; nothing is written.
@@ -52,11 +52,11 @@ pub async fn a_used_key_answers_the_first_ticket_and_writes_nothing(fixture: &Fi
 
     for _ in 0..2 {
         let second = again(fixture, &first, 99);
-        let answer = fixture.store().open(second.clone()).await.unwrap();
+        let answer = fixture.must().open(second.clone()).await;
         assert_eq!(answer, precedent(&first));
         assert_absent(fixture, &second).await;
     }
-    let answer = fixture.store().open(again(fixture, &other, 1)).await.unwrap();
+    let answer = fixture.must().open(again(fixture, &other, 1)).await;
     assert_eq!(answer, precedent(&other));
     assert_eq!(fixture.vitals(later()).await, vitals);
 }
@@ -68,7 +68,7 @@ pub async fn a_used_key_goes_before_a_taken_reference(fixture: &Fixture) {
     for reference in [first.ticket.reference, taken.ticket.reference] {
         let mut second = again(fixture, &first, 1);
         second.ticket.reference = reference;
-        assert_eq!(fixture.store().open(second).await.unwrap(), precedent(&first));
+        assert_eq!(fixture.must().open(second).await, precedent(&first));
     }
 }
 
@@ -79,7 +79,7 @@ pub async fn a_key_ends_at_its_time_and_opens_another_ticket(fixture: &Fixture) 
     fixture.open(second.clone()).await;
 
     let third = again(fixture, &first, 199);
-    assert_eq!(fixture.store().open(third).await.unwrap(), precedent(&second));
+    assert_eq!(fixture.must().open(third).await, precedent(&second));
     // Both tickets exist.
     fixture.thread(first.ticket.reference).await;
     fixture.thread(second.ticket.reference).await;
@@ -97,7 +97,7 @@ pub async fn a_refused_opening_leaves_its_key_free(fixture: &Fixture) {
     };
     let reference = opening.ticket.reference;
     opening.ticket.reference = taken.ticket.reference;
-    let answer = fixture.store().open(opening.clone()).await.unwrap();
+    let answer = fixture.must().open(opening.clone()).await;
     assert_eq!(answer, OpenResult::ReferenceTaken);
 
     opening.ticket.reference = reference;
@@ -115,13 +115,9 @@ pub async fn equal_keys_at_once_make_one_ticket(fixture: &Fixture) {
             })
             .collect();
         let waiting = fixture.vitals(later()).await.waiting;
-        let answers = at_once(openings.clone().into_iter().map(|opening| {
-            let store = fixture.store();
-            async move { store.open(opening).await.unwrap() }
-        }))
-        .await;
+        let answers = at_once(openings.clone().into_iter().map(|opening| fixture.must().open(opening))).await;
 
-        let winner = answers.iter().position(|answer| *answer == OpenResult::Opened).unwrap();
+        let winner = place_of(&answers, &OpenResult::Opened);
         let told = precedent(&openings[winner]);
         for (number, answer) in answers.iter().enumerate() {
             if number != winner {

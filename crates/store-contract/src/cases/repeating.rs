@@ -7,7 +7,7 @@ use ticket_domain::{
 
 use crate::{
     Fixture,
-    fixture::{append_to, at, at_once, keep_silently, later},
+    fixture::{append_to, at, at_once, count, keep_silently, later, place_of},
 };
 
 /// A message at `seconds` under a key that ends 100 seconds later.
@@ -29,7 +29,7 @@ fn again(fixture: &Fixture, first: &Append, ticket: &Ticket, seconds: i64) -> Ap
 }
 
 async fn append(fixture: &Fixture, append: &Append) -> Appended {
-    fixture.store().append(append.clone()).await.unwrap()
+    fixture.must().append(append.clone()).await
 }
 
 fn digest(idempotency: Option<&Idempotency>) -> [u8; 32] {
@@ -84,7 +84,7 @@ pub async fn a_used_key_answers_the_first_message_and_writes_nothing(fixture: &F
     assert_eq!(after, before);
     assert_eq!(fixture.thread(other.ticket.reference).await.messages, [other.message]);
     assert_eq!(fixture.open_question(&manager).await, Some(question));
-    assert_eq!(fixture.store().audit_log(None, None, 9).await.unwrap(), []);
+    assert_eq!(fixture.must().audit_log(None, None, 9).await, []);
 }
 
 /// A key that opened a ticket adds no message, and one that added a message opens no ticket: each is told what it was
@@ -117,10 +117,7 @@ pub async fn a_key_is_used_for_one_thing(fixture: &Fixture) {
         reference: opening.ticket.reference,
         access_key: opening.ticket.keys.customer.clone(),
     };
-    assert_eq!(
-        fixture.store().open(ticket).await.unwrap(),
-        OpenResult::AlreadyOpened(precedent)
-    );
+    assert_eq!(fixture.must().open(ticket).await, OpenResult::AlreadyOpened(precedent));
 }
 
 /// From its end on a key adds another message, or opens a ticket, and then stands for that.
@@ -175,11 +172,7 @@ pub async fn a_key_stands_only_for_what_was_written(fixture: &Fixture) {
     assert!(fixture.store().append(nobody).await.is_err());
 
     let kept = fixture.message_of(&fixture.external_id(), at(1));
-    fixture
-        .store()
-        .store_unmatched(keep_silently(kept.clone()))
-        .await
-        .unwrap();
+    fixture.must().store_unmatched(keep_silently(kept.clone())).await;
     let joining = Append {
         message: Message {
             id: with_key.message.id,
@@ -212,7 +205,7 @@ pub async fn a_reply_is_noted(fixture: &Fixture) {
         ..again(fixture, &reply, &opening.ticket, 2)
     };
     assert_eq!(append(fixture, &again).await, repeated(&reply));
-    let entries = fixture.store().audit_log(None, None, 9).await.unwrap();
+    let entries = fixture.must().audit_log(None, None, 9).await;
     assert_eq!(entries.len(), 1);
     assert_eq!(Some(entries[0].stamp.id), reply.note.map(|note| note.id));
     assert_eq!(
@@ -238,25 +231,13 @@ pub async fn equal_keys_at_once_make_one_message(fixture: &Fixture) {
                 ..append_to(&opening.ticket, fixture.message(at(2)))
             })
             .collect();
-        let answers = at_once(appends.clone().into_iter().map(|append| {
-            let store = fixture.store();
-            async move { store.append(append).await.unwrap() }
-        }))
-        .await;
-        let winner = answers.iter().position(|answer| *answer == Appended::Added).unwrap();
+        let answers = at_once(appends.clone().into_iter().map(|append| fixture.must().append(append))).await;
+        let winner = place_of(&answers, &Appended::Added);
         let told = repeated(&appends[winner]);
-        assert_eq!(
-            answers.iter().filter(|answer| **answer == told).count(),
-            19,
-            "{answers:?}"
-        );
+        assert_eq!(count(&answers, &told), 19, "{answers:?}");
         let thread = fixture.thread(opening.ticket.reference).await;
         assert_eq!(thread.messages, [opening.message, appends[winner].message.clone()]);
-        let entries = fixture
-            .store()
-            .audit_log(Some(opening.ticket.id), None, 99)
-            .await
-            .unwrap();
+        let entries = fixture.must().audit_log(Some(opening.ticket.id), None, 99).await;
         assert_eq!(entries.len(), 1);
     }
 }
