@@ -13,7 +13,7 @@ use ticket_domain::{
 
 use crate::{
     Fixture,
-    fixture::{append_to, dead, delivered, keep_silently, retry_at, returned},
+    fixture::{With as _, append_to, dead, delivered, keep_silently, retry_at, returned},
 };
 
 /// Calls everything once or more, as at `now`, on a store that may hold whatever else. May be repeated.
@@ -119,10 +119,7 @@ async fn asked(fixture: &Fixture, ticket: &Ticket, now: Timestamp) {
         for _ in 0..2 {
             store.append(append.clone()).await;
         }
-        let repeated = Append {
-            idempotency: None,
-            ..append
-        };
+        let repeated = append.with(|append| append.idempotency = None);
         store.append(repeated).await;
     }
     store.find(TicketLookup::Quoted(external_id)).await.unwrap();

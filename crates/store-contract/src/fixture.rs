@@ -60,6 +60,17 @@ where
     ended
 }
 
+/// A thing that differs from another in what a case is about.
+pub(crate) trait With: Sized {
+    /// Applies `change`.
+    fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+}
+
+impl<T> With for T {}
+
 /// How many of `all` are `one`.
 pub(crate) fn count<T: PartialEq>(all: &[T], one: &T) -> usize {
     all.iter().filter(|other| *other == one).count()

@@ -10,7 +10,7 @@ use ticket_domain::{
 
 use crate::{
     Fixture,
-    fixture::{anew, append_to, at, at_once, count, keep_silently},
+    fixture::{With as _, anew, append_to, at, at_once, count, keep_silently},
 };
 
 /// An answer under a new outside id; without a ticket an operator is to see to it.
@@ -43,10 +43,7 @@ fn choice(opening: &Opening) -> Choice {
 }
 
 fn as_manager(message: &Message) -> Message {
-    Message {
-        sender: Sender::Manager,
-        ..message.clone()
-    }
+    message.clone().with(|message| message.sender = Sender::Manager)
 }
 
 /// Everything that was asked about joins the picked ticket behind what is there, in the order in which it came, with the
@@ -57,10 +54,9 @@ pub async fn an_answer_brings_everything_to_its_ticket(fixture: &Fixture) {
     let opening = fixture.open(opening).await;
     let manager = fixture.manager();
     let question = fixture.question(&manager, at(10));
-    let first = Message {
-        sender: Sender::Agent,
-        ..fixture.message_from(&manager, at(10))
-    };
+    let first = fixture
+        .message_from(&manager, at(10))
+        .with(|message| message.sender = Sender::Agent);
     assert_eq!(
         fixture.keep(&first, anew(&question, None)).await,
         StoredUnmatched::Stored
@@ -118,19 +114,13 @@ pub async fn a_question_is_answered_once(fixture: &Fixture) {
     let AnswerResult::Answered(picked) = answer(fixture, &first).await else {
         panic!("the question is open");
     };
-    let again = AnswerQuestion {
-        ticket: Some(other.ticket.id),
-        ..first
-    };
+    let again = first.with(|question| question.ticket = Some(other.ticket.id));
     assert_eq!(
         answer(fixture, &again).await,
         AnswerResult::AlreadyKnown(Existing::Answer(picked))
     );
     let another = picking(fixture, &question, Some(&other));
-    let nameless = AnswerQuestion {
-        by: None,
-        ..another.clone()
-    };
+    let nameless = another.clone().with(|question| question.by = None);
     for late in [another, nameless] {
         assert_eq!(answer(fixture, &late).await, AnswerResult::Closed);
     }
@@ -146,10 +136,7 @@ pub async fn an_answer_needs_no_outside_id(fixture: &Fixture) {
     let opening = fixture.opened(at(0)).await;
     for version in 2..=3 {
         let (message, question) = fixture.asked(&fixture.manager(), at(1)).await;
-        let nameless = AnswerQuestion {
-            by: None,
-            ..picking(fixture, &question, Some(&opening))
-        };
+        let nameless = picking(fixture, &question, Some(&opening)).with(|question| question.by = None);
         let picked = ChoiceResult {
             of: question.of.clone(),
             to: Some(choice(&opening)),
@@ -234,10 +221,8 @@ pub async fn a_message_is_no_answer(fixture: &Fixture) {
         (&silent, Existing::Unmatched(None)),
         (&asked, Existing::Unmatched(Some(question.clone()))),
     ] {
-        let no_answer = AnswerQuestion {
-            by: message.external_id.clone(),
-            ..picking(fixture, &question, Some(&opening))
-        };
+        let no_answer =
+            picking(fixture, &question, Some(&opening)).with(|question| question.by.clone_from(&message.external_id));
         assert_eq!(answer(fixture, &no_answer).await, AnswerResult::AlreadyKnown(known));
     }
     assert_eq!(fixture.open_question(&manager).await, Some(question));
@@ -303,10 +288,7 @@ pub async fn one_answer_at_once_is_to_one_question(fixture: &Fixture) {
         let mut pickings = Vec::new();
         for _ in 0..4 {
             let (_, question) = fixture.asked(&fixture.manager(), at(1)).await;
-            pickings.push(AnswerQuestion {
-                by: Some(by.clone()),
-                ..picking(fixture, &question, Some(&opening))
-            });
+            pickings.push(picking(fixture, &question, Some(&opening)).with(|question| question.by = Some(by.clone())));
         }
         let answers = at_once_answered(fixture, pickings).await;
         let picked = fixture.must().picked(by).await.unwrap();

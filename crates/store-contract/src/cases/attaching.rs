@@ -7,7 +7,7 @@ use ticket_domain::{
 
 use crate::{
     Fixture,
-    fixture::{append_to, at, at_once, delivered, keep_silently, later, place_of},
+    fixture::{With as _, append_to, at, at_once, delivered, keep_silently, later, place_of},
 };
 
 async fn kept(fixture: &Fixture, seconds: i64) -> Message {
@@ -118,10 +118,7 @@ pub async fn an_attached_message_joins_its_ticket(fixture: &Fixture) {
     };
     assert_eq!(attach(fixture, &as_customer).await, AttachResult::Attached);
     let thread = fixture.thread(ticket.reference).await;
-    let joined = Message {
-        sender: Sender::Customer,
-        ..first.clone()
-    };
+    let joined = first.clone().with(|message| message.sender = Sender::Customer);
     assert_eq!(thread.messages, [opening.message.clone(), second.clone(), joined]);
     let expected = Ticket {
         version: 3,

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use ticket_domain::{
     Actor, AuditAction, AuditEntry, AuditEntryId, AuditStamp, NotificationId, NotificationState, Status, TicketId,
     TicketPatch,
-    ports::{Append, RedeliverResult, UpdateTicket},
+    ports::{RedeliverResult, UpdateTicket},
 };
 
 use crate::{
     Fixture,
-    fixture::{append_to, at, at_once, dead, delivered, diverted, fallback, later, retry_at},
+    fixture::{With as _, append_to, at, at_once, dead, delivered, diverted, fallback, later, retry_at},
 };
 
 async fn audit_log(fixture: &Fixture, of: Option<TicketId>) -> Vec<AuditEntry> {
@@ -48,10 +48,7 @@ pub async fn the_trail_is_read_newest_first_in_pages(fixture: &Fixture) {
                 act: AuditAction::Reply(message.id),
             },
         );
-        let append = Append {
-            note: Some(note),
-            ..append_to(ticket, message)
-        };
+        let append = append_to(ticket, message).with(|append| append.note = Some(note));
         fixture.must().append(append).await;
     }
     assert_eq!(audit_log(fixture, None).await, expected);

@@ -7,12 +7,12 @@ use std::{
 
 use ticket_domain::{
     Actor, AuditStamp, Message, Progress, Sender, Status, Ticket, TicketPatch,
-    ports::{AnswerQuestion, Append, Attach, ChangeEvent, Opening, StatusUpdate, Subscriber, UpdateTicket},
+    ports::{AnswerQuestion, Attach, ChangeEvent, Opening, StatusUpdate, Subscriber, UpdateTicket},
 };
 
 use crate::{
     Fixture,
-    fixture::{append_to, at, at_once, dead, delivered, diverted, keep_silently, retry_at, returned},
+    fixture::{With as _, append_to, at, at_once, dead, delivered, diverted, keep_silently, retry_at, returned},
 };
 
 /// Writes down what it hears.
@@ -52,10 +52,9 @@ pub async fn tickets_and_messages_are_told(fixture: &Fixture) {
     let earlier = fixture.opened(at(0)).await;
     let (first, second) = (Recorder::follows(fixture), Recorder::follows(fixture));
     first.has_heard(&[]);
-    let opening = Opening {
-        idempotency: Some(fixture.idempotency(at(100))),
-        ..fixture.opening(at(1))
-    };
+    let opening = fixture
+        .opening(at(1))
+        .with(|opening| opening.idempotency = Some(fixture.idempotency(at(100))));
     let opening = fixture.open(opening).await;
     for recorder in [&first, &second] {
         recorder.has_heard(&[of(&opening.ticket)]);
@@ -68,17 +67,12 @@ pub async fn tickets_and_messages_are_told(fixture: &Fixture) {
     first.has_heard(&[]);
 
     let external_id = fixture.external_id();
-    let append = Append {
-        idempotency: Some(fixture.idempotency(at(100))),
-        ..append_to(&earlier.ticket, fixture.message_of(&external_id, at(2)))
-    };
+    let append = append_to(&earlier.ticket, fixture.message_of(&external_id, at(2)))
+        .with(|append| append.idempotency = Some(fixture.idempotency(at(100))));
     store.append(append.clone()).await;
     first.has_heard(&[of(&earlier.ticket)]);
     store.append(append.clone()).await;
-    let append = Append {
-        idempotency: None,
-        ..append
-    };
+    let append = append.with(|append| append.idempotency = None);
     store.append(append).await;
     let nobody = append_to(&fixture.ticket(at(0)), fixture.message(at(3)));
     assert!(fixture.store().append(nobody).await.is_err());
@@ -117,10 +111,7 @@ pub async fn what_is_unmatched_is_told(fixture: &Fixture) {
         store.attach(attach.clone()).await;
         recorder.has_heard(expected);
     }
-    let unknown = Attach {
-        message: fixture.message(at(0)).id,
-        ..attach
-    };
+    let unknown = attach.with(|attach| attach.message = fixture.message(at(0)).id);
     store.attach(unknown).await;
     recorder.has_heard(&[]);
 

@@ -1,13 +1,13 @@
 //! An operator gives a ticket another status or priority.
 
 use ticket_domain::{
-    Actor, AuditAction, AuditEntry, AuditEntryId, AuditStamp, Priority, Status, Ticket, TicketDetails, TicketId,
-    TicketPatch, ports::UpdateTicket,
+    Actor, AuditAction, AuditEntry, AuditEntryId, AuditStamp, Priority, Status, Ticket, TicketId, TicketPatch,
+    ports::UpdateTicket,
 };
 
 use crate::{
     Fixture,
-    fixture::{at, at_once, later},
+    fixture::{With as _, at, at_once, later},
 };
 
 fn update(fixture: &Fixture, ticket: TicketId, patch: TicketPatch, seconds: i64) -> UpdateTicket {
@@ -111,10 +111,7 @@ pub async fn equal_wishes_at_once_come_true_once(fixture: &Fixture) {
         });
         let expected = Ticket {
             status: Status::Resolved,
-            details: TicketDetails {
-                priority: Priority::High,
-                ..opening.ticket.details
-            },
+            details: opening.ticket.details.with(|details| details.priority = Priority::High),
             version: 2,
             updated_at: at(1),
             ..opening.ticket

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use ticket_domain::{
     DeliveryRoute, EventKind, NotificationId, NotificationState,
-    ports::{Claim, Claimed, Opening},
+    ports::{Claimed, Opening},
 };
 
 use crate::{
     Fixture,
-    fixture::{LEASE, at, at_once, dead, delivered, retry_at, returned},
+    fixture::{LEASE, With as _, at, at_once, dead, delivered, retry_at, returned},
 };
 
 fn ids(claimed: &[Claimed]) -> Vec<NotificationId> {
@@ -66,15 +66,9 @@ pub async fn first_tries_can_be_asked_for_alone(fixture: &Fixture) {
     let fresh = fixture.opened(at(2)).await.notifications[0].id;
 
     let moment = at(LEASE + 10);
-    let only_first = Claim {
-        first_tries_only: true,
-        ..fixture.claim_at(moment)
-    };
+    let only_first = fixture.claim_at(moment).with(|claim| claim.first_tries_only = true);
     assert_eq!(ids(&store.claim(only_first, 9).await), [fresh]);
-    let again = Claim {
-        first_tries_only: true,
-        ..fixture.claim_at(moment)
-    };
+    let again = fixture.claim_at(moment).with(|claim| claim.first_tries_only = true);
     assert_eq!(store.claim(again, 9).await, []);
     assert_eq!(ids(&fixture.claim(moment).await), [failed, silent]);
 }

@@ -4,14 +4,14 @@ use ticket_domain::{
     AuditAction, Channel, Choice, Content, DeliveryState, EventKind, Message, Phone, Question, QuestionId, Reason,
     Redaction, Sender, Thread, Ticket, TicketQuery, TicketRef,
     ports::{
-        Append, EraseStats, EraseTarget, Erasure, InactiveQuery, InactiveTickets, OpenResult, RecordResult,
-        RedeliverResult, StatusUpdate, StoreUnmatched,
+        EraseStats, EraseTarget, Erasure, InactiveQuery, InactiveTickets, OpenResult, RecordResult, RedeliverResult,
+        StatusUpdate, StoreUnmatched,
     },
 };
 
 use crate::{
     Fixture,
-    fixture::{anew, append_to, at, dead, delivered, fallback, keep_silently},
+    fixture::{With as _, anew, append_to, at, dead, delivered, fallback, keep_silently},
 };
 
 /// Erases all of these tickets, in steps of so many messages.
@@ -215,10 +215,8 @@ pub async fn what_came_since_is_erased_too(fixture: &Fixture) {
     let ticket = &opening.ticket;
     // It names the customer as they were when it was decided.
     let late = fixture.message_of(&fixture.external_id(), at(1));
-    let late = Append {
-        notifications: vec![fixture.notification(EventKind::Updated, at(1))],
-        ..append_to(ticket, late)
-    };
+    let late = append_to(ticket, late)
+        .with(|append| append.notifications = vec![fixture.notification(EventKind::Updated, at(1))]);
     let told = late.notifications[0].id;
     erase(fixture, &[ticket], 300).await;
     store.append(late).await;
@@ -243,10 +241,7 @@ pub async fn what_is_told_of_an_erased_message_goes_with_it(fixture: &Fixture) {
     let said = from(fixture, "+15550009999", 1);
     let notification = fixture.notification(EventKind::Updated, at(1));
     let told = notification.id;
-    let append = Append {
-        notifications: vec![notification],
-        ..append_to(&opening.ticket, said.clone())
-    };
+    let append = append_to(&opening.ticket, said.clone()).with(|append| append.notifications = vec![notification]);
     store.append(append).await;
     let removed = act(fixture, EraseTarget::Messages(vec![said.id])).await;
     assert_eq!((removed.tickets, removed.messages, removed.cancelled), (0, 1, 1));
@@ -315,10 +310,7 @@ pub async fn messages_are_found_by_their_number_and_erased(fixture: &Fixture) {
     assert_eq!(waiting, [stranger]);
     // Its outside id is still known.
     let again = StoreUnmatched {
-        message: Message {
-            id: fixture.message(at(60)).id,
-            ..kept.clone()
-        },
+        message: kept.clone().with(|this| this.id = fixture.message(at(60)).id),
         ..keep_silently(kept.clone())
     };
     assert!(matches!(

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use ticket_domain::{
     DeliveryState, NotificationId, Progress, Timestamp,
-    ports::{Append, Appended, OpenResult, Purge, RedeliverResult, StatusUpdate},
+    ports::{Appended, OpenResult, Purge, RedeliverResult, StatusUpdate},
 };
 
 use crate::{
     Fixture,
     calls::Must,
-    fixture::{append_to, at, at_once, dead, delivered, fallback},
+    fixture::{With as _, append_to, at, at_once, dead, delivered, fallback},
 };
 
 /// Walks through everything in steps of `limit`; says how many went.
@@ -109,10 +109,8 @@ pub async fn keys_whose_time_has_ended_go(fixture: &Fixture) {
     let mut opening = fixture.opening(at(0));
     opening.idempotency = Some(fixture.idempotency(ends));
     fixture.open(opening.clone()).await;
-    let append = Append {
-        idempotency: Some(fixture.idempotency(ends.plus(Duration::from_secs(1)))),
-        ..append_to(&opening.ticket, fixture.message(at(1)))
-    };
+    let append = append_to(&opening.ticket, fixture.message(at(1)))
+        .with(|append| append.idempotency = Some(fixture.idempotency(ends.plus(Duration::from_secs(1)))));
     assert_eq!(store.append(append.clone()).await, Appended::Added);
     assert_eq!(store.purge_keys(at(9), 9).await, 0);
     assert!(matches!(

@@ -1,10 +1,10 @@
 //! One key is one ticket.
 
-use ticket_domain::ports::{ExistingTicket, Idempotency, OpenResult, Opening, TicketLookup};
+use ticket_domain::ports::{ExistingTicket, OpenResult, Opening, TicketLookup};
 
 use crate::{
     Fixture,
-    fixture::{at, at_once, later, place_of},
+    fixture::{With as _, at, at_once, later, place_of},
 };
 
 fn precedent(opening: &Opening) -> OpenResult {
@@ -21,19 +21,15 @@ fn again(fixture: &Fixture, first: &Opening, seconds: i64) -> Opening {
     let of_first = first.idempotency.as_ref().unwrap();
     let of_its_own = fixture.idempotency(at(seconds + 100));
     Opening {
-        idempotency: Some(Idempotency {
-            key: of_first.key.clone(),
-            ..of_its_own
-        }),
+        idempotency: Some(of_its_own.with(|idempotency| idempotency.key = of_first.key.clone())),
         ..fixture.opening(at(seconds))
     }
 }
 
 async fn opened_with_key(fixture: &Fixture, seconds: i64) -> Opening {
-    let opening = Opening {
-        idempotency: Some(fixture.idempotency(at(seconds + 100))),
-        ..fixture.opening(at(seconds))
-    };
+    let opening = fixture
+        .opening(at(seconds))
+        .with(|opening| opening.idempotency = Some(fixture.idempotency(at(seconds + 100))));
     fixture.open(opening).await
 }
 
@@ -91,10 +87,9 @@ pub async fn a_key_ends_at_its_time_and_opens_another_ticket(fixture: &Fixture) 
 /// An opening whose reference was taken may come again under its key.
 pub async fn a_refused_opening_leaves_its_key_free(fixture: &Fixture) {
     let taken = fixture.opened(at(0)).await;
-    let mut opening = Opening {
-        idempotency: Some(fixture.idempotency(at(100))),
-        ..fixture.opening(at(0))
-    };
+    let mut opening = fixture
+        .opening(at(0))
+        .with(|opening| opening.idempotency = Some(fixture.idempotency(at(100))));
     let reference = opening.ticket.reference;
     opening.ticket.reference = taken.ticket.reference;
     let answer = fixture.must().open(opening.clone()).await;
@@ -109,9 +104,10 @@ pub async fn equal_keys_at_once_make_one_ticket(fixture: &Fixture) {
     for round in 0..5 {
         let idempotency = fixture.idempotency(at(1_000));
         let openings: Vec<Opening> = (0..20)
-            .map(|_| Opening {
-                idempotency: Some(idempotency.clone()),
-                ..fixture.opening(at(round))
+            .map(|_| {
+                fixture
+                    .opening(at(round))
+                    .with(|opening| opening.idempotency = Some(idempotency.clone()))
             })
             .collect();
         let waiting = fixture.vitals(later()).await.waiting;

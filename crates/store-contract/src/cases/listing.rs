@@ -8,7 +8,7 @@ use ticket_domain::{
 
 use crate::{
     Fixture,
-    fixture::{append_to, at, keep_silently},
+    fixture::{With as _, append_to, at, keep_silently},
 };
 
 /// Everything, on one page.
@@ -199,10 +199,7 @@ pub async fn who_spoke_last_says_whom_a_ticket_awaits(fixture: &Fixture) {
     assert_eq!(awaits().await, Some(Awaiting::Customer));
     let said = [Sender::Customer, Sender::Agent, Sender::Customer, Sender::Manager];
     for (seconds, sender) in (1..).zip(said) {
-        let message = Message {
-            sender,
-            ..fixture.message(at(seconds))
-        };
+        let message = fixture.message(at(seconds)).with(|message| message.sender = sender);
         fixture.must().append(append_to(to, message)).await;
         let expected = match sender {
             Sender::Customer => Awaiting::Manager,
@@ -215,10 +212,7 @@ pub async fn who_spoke_last_says_whom_a_ticket_awaits(fixture: &Fixture) {
     let kept = fixture.message_of(&fixture.external_id(), at(10));
     fixture.must().store_unmatched(keep_silently(kept.clone())).await;
     assert_eq!(awaits().await, Some(Awaiting::Customer));
-    let message = Message {
-        sender: Sender::Customer,
-        ..kept
-    };
+    let message = kept.with(|message| message.sender = Sender::Customer);
     fixture.must().append(append_to(to, message)).await;
     assert_eq!(awaits().await, Some(Awaiting::Manager));
     fixture.must().append(append_to(to, fixture.message(at(11)))).await;
@@ -271,10 +265,9 @@ pub async fn attention_is_wanted_by_open_tickets_whose_customer_spoke_last(fixtu
         notifications: vec![fixture.notification(EventKind::Updated, at(20))],
         ..append_to(
             &waiting[1],
-            Message {
-                sender: Sender::Customer,
-                ..fixture.message(at(20))
-            },
+            fixture
+                .message(at(20))
+                .with(|message| message.sender = Sender::Customer),
         )
     };
     fixture.must().append(again).await;

@@ -9,7 +9,7 @@ use ticket_domain::{
 
 use crate::{
     Fixture,
-    fixture::{append_to, at, at_once, count, delivered, later, place_of},
+    fixture::{With as _, append_to, at, at_once, count, delivered, later, place_of},
 };
 
 async fn append(fixture: &Fixture, to: &Ticket, message: &Message) -> Appended {
@@ -75,10 +75,7 @@ pub async fn only_a_message_that_reopens_changes_the_status(fixture: &Fixture) {
             let mut opening = fixture.opening(at(0));
             opening.ticket.status = status;
             let opening = fixture.open(opening).await;
-            let append = Append {
-                reopen,
-                ..append_to(&opening.ticket, fixture.message(at(1)))
-            };
+            let append = append_to(&opening.ticket, fixture.message(at(1))).with(|append| append.reopen = reopen);
             assert_eq!(fixture.must().append(append).await, Appended::Added);
             let expected = if reopen { Status::Open } else { status };
             assert_eq!(fixture.thread(opening.ticket.reference).await.ticket.status, expected);
@@ -108,10 +105,8 @@ pub async fn an_outside_id_is_one_message_for_ever(fixture: &Fixture) {
     let before = fixture.thread(opening.ticket.reference).await;
     let vitals = fixture.vitals(later()).await;
 
-    let again = Append {
-        notifications: vec![fixture.notification(EventKind::Updated, at(2))],
-        ..append_to(&opening.ticket, fixture.message_of(&external_id, at(2)))
-    };
+    let again = append_to(&opening.ticket, fixture.message_of(&external_id, at(2)))
+        .with(|append| append.notifications = vec![fixture.notification(EventKind::Updated, at(2))]);
     let answer = fixture.must().append(again).await;
     assert_eq!(
         answer,
@@ -148,10 +143,7 @@ pub async fn an_outside_id_of_another_ticket_is_answered_with_that_ticket(fixtur
 pub async fn without_an_outside_id_every_message_is_another(fixture: &Fixture) {
     let opening = fixture.opened(at(0)).await;
     let first = fixture.message(at(1));
-    let second = Message {
-        id: fixture.message(at(1)).id,
-        ..first.clone()
-    };
+    let second = first.clone().with(|this| this.id = fixture.message(at(1)).id);
     for message in [&first, &second] {
         assert_eq!(append(fixture, &opening.ticket, message).await, Appended::Added);
     }
@@ -163,10 +155,8 @@ pub async fn without_an_outside_id_every_message_is_another(fixture: &Fixture) {
 pub async fn appending_to_no_ticket_is_an_error_and_writes_nothing(fixture: &Fixture) {
     let nobody = fixture.ticket(at(0));
     let external_id = fixture.external_id();
-    let lost = Append {
-        notifications: vec![fixture.notification(EventKind::Updated, at(1))],
-        ..append_to(&nobody, fixture.message_of(&external_id, at(1)))
-    };
+    let lost = append_to(&nobody, fixture.message_of(&external_id, at(1)))
+        .with(|append| append.notifications = vec![fixture.notification(EventKind::Updated, at(1))]);
     let notification = lost.notifications[0].id;
     assert!(fixture.store().append(lost).await.is_err());
 
@@ -184,9 +174,9 @@ pub async fn equal_outside_ids_at_once_make_one_message(fixture: &Fixture) {
         let opening = fixture.opened(at(0)).await;
         let external_id = fixture.external_id();
         let appends: Vec<Append> = (0..100)
-            .map(|_| Append {
-                notifications: vec![fixture.notification(EventKind::Updated, at(1))],
-                ..append_to(&opening.ticket, fixture.message_of(&external_id, at(1)))
+            .map(|_| {
+                append_to(&opening.ticket, fixture.message_of(&external_id, at(1)))
+                    .with(|append| append.notifications = vec![fixture.notification(EventKind::Updated, at(1))])
             })
             .collect();
         let waiting = fixture.vitals(later()).await.waiting;

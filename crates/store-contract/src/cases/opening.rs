@@ -10,7 +10,7 @@ use ticket_domain::{
 
 use crate::{
     Fixture,
-    fixture::{at, at_once, count, later, place_of},
+    fixture::{With as _, at, at_once, count, later, place_of},
 };
 
 /// Everything that was opened is read back as it was, in any script.
@@ -171,10 +171,9 @@ pub async fn equal_references_at_once_make_one_ticket(fixture: &Fixture) {
 pub async fn openings_at_once_share_no_fate(fixture: &Fixture) {
     for round in 0..5 {
         let taken = fixture.opened(at(round)).await;
-        let used = Opening {
-            idempotency: Some(fixture.idempotency(at(round + 100))),
-            ..fixture.opening(at(round))
-        };
+        let used = fixture
+            .opening(at(round))
+            .with(|opening| opening.idempotency = Some(fixture.idempotency(at(round + 100))));
         fixture.open(used.clone()).await;
         let openings: Vec<Opening> = (0..120)
             .map(|number| {

@@ -2,12 +2,12 @@
 
 use ticket_domain::{
     DeliveryRoute, NotificationRecord, NotificationState, Progress, Recipient,
-    ports::{AttemptOutcome, Claim, Claimed, RecordResult},
+    ports::{AttemptOutcome, Claimed, RecordResult},
 };
 
 use crate::{
     Fixture,
-    fixture::{LEASE, at, at_once, count, dead, delivered, diverted, later, retry_at, returned},
+    fixture::{LEASE, With as _, at, at_once, count, dead, delivered, diverted, later, retry_at, returned},
 };
 
 /// What was delivered is never tried again, and tells its outside id.
@@ -206,10 +206,7 @@ pub async fn diverted_goes_another_way(fixture: &Fixture) {
         // It can be released again before it is tried.
         fixture.must().postpone(Recipient::Manager, at(1_000)).await;
         assert_eq!(fixture.must().release_waiting(Recipient::Manager, now).await, 1);
-        let claim = Claim {
-            first_tries_only: true,
-            ..fixture.claim_at(now)
-        };
+        let claim = fixture.claim_at(now).with(|claim| claim.first_tries_only = true);
         let again = fixture.must().claim(claim, 9).await.remove(0);
         let expected = Claimed {
             lease: claim.lease,

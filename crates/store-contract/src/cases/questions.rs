@@ -7,7 +7,7 @@ use ticket_domain::{
 
 use crate::{
     Fixture,
-    fixture::{anew, append_to, at, at_once, count, place_of},
+    fixture::{With as _, anew, append_to, at, at_once, count, place_of},
 };
 
 /// A message of `manager`, to be added to the ticket, which ends the manager's question.
@@ -84,10 +84,7 @@ pub async fn a_question_is_asked_again(fixture: &Fixture) {
     let (_, question) = fixture.asked(&manager, at(0)).await;
     for (seconds, last) in [(5, 5), (3, 5), (7, 7)] {
         fixture.asked_again(&question, at(seconds)).await;
-        let again = Question {
-            asked_at: at(last),
-            ..question.clone()
-        };
+        let again = question.clone().with(|question| question.asked_at = at(last));
         assert_eq!(fixture.open_question(&manager).await, Some(again));
     }
     assert_eq!(fixture.unmatched().await, 4);
@@ -164,10 +161,7 @@ pub async fn a_kept_message_tells_its_own_question(fixture: &Fixture) {
     );
     let (message, first) = fixture.asked(&manager, at(1)).await;
     let part = fixture.asked_again(&first, at(2)).await;
-    let first = Question {
-        asked_at: at(2),
-        ..first
-    };
+    let first = first.with(|question| question.asked_at = at(2));
     let second = fixture.question(&manager, at(3));
     let other = fixture.message_from(&manager, at(3));
     assert_eq!(

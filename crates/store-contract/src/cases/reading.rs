@@ -2,12 +2,12 @@
 
 use ticket_domain::{
     Delivery, DeliveryState, EventKind, Progress,
-    ports::{Append, StatusUpdate, TicketLookup},
+    ports::{StatusUpdate, TicketLookup},
 };
 
 use crate::{
     Fixture,
-    fixture::{append_to, at, dead, delivered, fallback, retry_at},
+    fixture::{With as _, append_to, at, dead, delivered, fallback, retry_at},
 };
 
 /// A reference leads to its ticket; one that no ticket has leads nowhere.
@@ -74,10 +74,8 @@ pub async fn an_outside_id_of_two_tickets_leads_to_none(fixture: &Fixture) {
 pub async fn an_outside_id_that_names_one_ticket_twice_leads_to_it(fixture: &Fixture) {
     let external_id = fixture.external_id();
     let opening = fixture.delivered(&external_id, at(0)).await;
-    let append = Append {
-        notifications: vec![fixture.notification(EventKind::Updated, at(1))],
-        ..append_to(&opening.ticket, fixture.message_of(&external_id, at(1)))
-    };
+    let append = append_to(&opening.ticket, fixture.message_of(&external_id, at(1)))
+        .with(|append| append.notifications = vec![fixture.notification(EventKind::Updated, at(1))]);
     fixture.must().append(append.clone()).await;
     assert_eq!(fixture.quoted(&external_id).await, Some(opening.ticket.reference));
 

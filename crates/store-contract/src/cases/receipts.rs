@@ -8,7 +8,7 @@ use ticket_domain::{
 
 use crate::{
     Fixture,
-    fixture::{at, at_once, dead, delivered, fallback, later, retry_at},
+    fixture::{With as _, at, at_once, dead, delivered, fallback, later, retry_at},
 };
 
 fn refused(route: &'static str) -> StatusUpdate {
@@ -339,10 +339,7 @@ pub async fn a_kept_receipt_reads_back_exactly_once_its_message_is_known(fixture
     assert_eq!(fixture.must().overtaken(at(0), 2).await.len(), 2);
     assert_eq!(fixture.must().overtaken(at(0), 0).await, []);
 
-    let other = Receipt {
-        at: at(12),
-        ..receipts[1].clone()
-    };
+    let other = receipts[1].clone().with(|receipt| receipt.at = at(12));
     fixture.must().drop_receipt(other).await;
     assert_eq!(overtaken(fixture, at(0)).await.len(), 3, "only what was read is let go");
     let told = sent_notification(fixture, &ids[1]).await.unwrap();

@@ -2,19 +2,18 @@
 
 use ticket_domain::{
     Delivery, DeliveryState, EventKind, Notification, NotificationState, Recipient, Ticket, Timestamp,
-    ports::{Append, Attach, AttachResult, Claim, Claimed, Opening},
+    ports::{Attach, AttachResult, Claim, Claimed, Opening},
 };
 
 use crate::{
     Fixture,
-    fixture::{append_to, at, dead, delivered, keep_silently, retry_at},
+    fixture::{With as _, append_to, at, dead, delivered, keep_silently, retry_at},
 };
 
 fn to_customer(fixture: &Fixture, event: EventKind, created_at: Timestamp) -> Notification {
-    Notification {
-        recipient: Recipient::Customer,
-        ..fixture.notification(event, created_at)
-    }
+    fixture
+        .notification(event, created_at)
+        .with(|notification| notification.recipient = Recipient::Customer)
 }
 
 /// A ticket of which the manager (first) and the customer are notified.
@@ -31,19 +30,13 @@ async fn updated(fixture: &Fixture, ticket: &Ticket, seconds: i64) -> [Notificat
         fixture.notification(EventKind::Updated, at(seconds)),
         to_customer(fixture, EventKind::Updated, at(seconds)),
     ];
-    let append = Append {
-        notifications: both.to_vec(),
-        ..append_to(ticket, fixture.message(at(seconds)))
-    };
+    let append = append_to(ticket, fixture.message(at(seconds))).with(|append| append.notifications = both.to_vec());
     fixture.must().append(append).await;
     both
 }
 
 fn claim_for(fixture: &Fixture, recipient: Recipient, seconds: i64) -> Claim {
-    Claim {
-        recipient,
-        ..fixture.claim_at(at(seconds))
-    }
+    fixture.claim_at(at(seconds)).with(|claim| claim.recipient = recipient)
 }
 
 async fn claim(fixture: &Fixture, recipient: Recipient, seconds: i64) -> Vec<Claimed> {
@@ -126,10 +119,9 @@ pub async fn a_pause_concerns_one_recipient(fixture: &Fixture) {
     assert_eq!(probe(Recipient::Manager).await.unwrap().id, to_manager.id);
 
     let fresh = Opening {
-        notifications: vec![Notification {
-            addressed: false,
-            ..self::to_customer(fixture, EventKind::Created, at(30))
-        }],
+        notifications: vec![
+            self::to_customer(fixture, EventKind::Created, at(30)).with(|notification| notification.addressed = false),
+        ],
         ..fixture.opening(at(30))
     };
     let fresh = fixture.open(fresh).await;
@@ -153,10 +145,8 @@ pub async fn a_thread_tells_of_the_manager_s_notification(fixture: &Fixture) {
 
     let claimed = claim(fixture, Recipient::Manager, 3).await;
     fixture.settled(&claimed[0], delivered(at(4), None)).await;
-    let append = Append {
-        notifications: vec![to_customer(fixture, EventKind::Updated, at(5))],
-        ..append_to(&opening.ticket, fixture.message(at(5)))
-    };
+    let append = append_to(&opening.ticket, fixture.message(at(5)))
+        .with(|append| append.notifications = vec![to_customer(fixture, EventKind::Updated, at(5))]);
     fixture.must().append(append).await;
     let sent = Delivery {
         state: DeliveryState::Sent,

@@ -8,7 +8,7 @@ use ticket_domain::{
 
 use crate::{
     Fixture,
-    fixture::{append_to, at, keep_silently},
+    fixture::{With as _, append_to, at, keep_silently},
 };
 
 fn looking_for(text: &str) -> TicketQuery {
@@ -43,10 +43,9 @@ async fn found(fixture: &Fixture, text: &str) -> Vec<TicketRef> {
 }
 
 fn said(fixture: &Fixture, body: &str, seconds: i64) -> Message {
-    Message {
-        content: Content::new(body.parse().unwrap(), None).unwrap(),
-        ..fixture.message(at(seconds))
-    }
+    fixture
+        .message(at(seconds))
+        .with(|message| message.content = Content::new(body.parse().unwrap(), None).unwrap())
 }
 
 /// A ticket of this customer, about this, whose first message says this.
@@ -210,10 +209,7 @@ pub async fn each_message_is_looked_at_with_its_ticket(fixture: &Fixture) {
     fixture.must().attach(attach).await;
     assert_eq!(found(fixture, "zebra boris").await, [boris.reference]);
     let external_id = fixture.external_id();
-    let kept = Message {
-        external_id: Some(external_id.clone()),
-        ..said(fixture, "Quagga", 4)
-    };
+    let kept = said(fixture, "Quagga", 4).with(|message| message.external_id = Some(external_id.clone()));
     fixture.must().store_unmatched(keep_silently(kept)).await;
     let append = append_to(&anna, fixture.message_of(&external_id, at(5)));
     fixture.must().append(append).await;

@@ -7,7 +7,7 @@ use ticket_domain::{
 
 use crate::{
     Fixture,
-    fixture::{append_to, at, at_once, count, keep_silently, later},
+    fixture::{With as _, append_to, at, at_once, count, keep_silently, later},
 };
 
 async fn keep(fixture: &Fixture, message: &Message) -> StoredUnmatched {
@@ -109,10 +109,9 @@ pub async fn equal_outside_ids_kept_at_once_are_one(fixture: &Fixture) {
 pub async fn a_kept_message_joins_its_ticket(fixture: &Fixture) {
     let opening = fixture.opened(at(0)).await;
     let external_id = fixture.external_id();
-    let kept = Message {
-        sender: Sender::Agent,
-        ..fixture.message_of(&external_id, at(1))
-    };
+    let kept = fixture
+        .message_of(&external_id, at(1))
+        .with(|message| message.sender = Sender::Agent);
     keep(fixture, &kept).await;
     keep(fixture, &fixture.message_of(&fixture.external_id(), at(1))).await;
     let earlier = fixture.message(at(2));
@@ -120,10 +119,9 @@ pub async fn a_kept_message_joins_its_ticket(fixture: &Fixture) {
     assert_eq!(fixture.must().append(append).await, Appended::Added);
 
     let again = Append {
-        message: Message {
-            sender: Sender::Customer,
-            ..fixture.message_of(&external_id, at(3))
-        },
+        message: fixture
+            .message_of(&external_id, at(3))
+            .with(|message| message.sender = Sender::Customer),
         notifications: vec![fixture.notification(EventKind::Updated, at(3))],
         ..append_to(&opening.ticket, fixture.message(at(3)))
     };
@@ -132,10 +130,7 @@ pub async fn a_kept_message_joins_its_ticket(fixture: &Fixture) {
     assert_eq!(answer, Appended::Joined(kept.id));
 
     let thread = fixture.thread(opening.ticket.reference).await;
-    let joined = Message {
-        sender: Sender::Customer,
-        ..kept.clone()
-    };
+    let joined = kept.clone().with(|message| message.sender = Sender::Customer);
     assert_eq!(thread.messages, [opening.message, earlier, joined]);
     assert_eq!(thread.ticket.version, 3);
     assert_eq!(thread.ticket.updated_at, at(3));

@@ -273,11 +273,11 @@ fn no_caller_is_bound_while_another_has_given_up() {
 #[test]
 fn a_caller_that_gives_up_before_the_commit_is_left_out() {
     let (batch, gates, receivers) = pending([Succeed(1), Succeed(2), Succeed(3)]);
-    let gives_up = gates[1].clone();
-    let give_up = move || {
-        gives_up.give_up();
+    let second = gates[1].clone();
+    let before_commit = move || {
+        second.give_up();
     };
-    let (batcher, executions) = batcher_of(&permits(1), 256, LIMITS, give_up);
+    let (batcher, executions) = batcher_of(&permits(1), 256, LIMITS, before_commit);
     run(&batcher, batch);
     assert_eq!(replies(receivers), [Some(Ok(1)), None, Some(Ok(3))]);
     assert_eq!(all(&executions), [vec![1, 2, 3], vec![1, 3]]);

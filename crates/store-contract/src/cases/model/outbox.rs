@@ -10,7 +10,7 @@ use ticket_domain::{
 use super::step::{End, Heard, Step};
 use crate::{
     Fixture,
-    fixture::{LEASE, at, at_once, dead, delivered, diverted, fallback, retry_at, returned},
+    fixture::{LEASE, With as _, at, at_once, dead, delivered, diverted, fallback, retry_at, returned},
 };
 
 /// Nothing is probed so many seconds after a probe.
@@ -208,10 +208,10 @@ impl<'f> Outbox<'f> {
     }
 
     async fn claim(&mut self, limit: u16, first_tries_only: bool) -> Held {
-        let claim = Claim {
-            first_tries_only,
-            ..self.fixture.claim_at(at(self.now))
-        };
+        let claim = self
+            .fixture
+            .claim_at(at(self.now))
+            .with(|claim| claim.first_tries_only = first_tries_only);
         let due = self.due(first_tries_only);
         let claimed = self.fixture.must().claim(claim, limit).await;
         prop_assert_eq!(claimed.len(), due.len().min(limit.into()));
