@@ -1,13 +1,8 @@
-//! Any request to the API, written as in `typed.rs`: its address, its parameters, its headers, its body.
-#![no_main]
+//! Any request to the API, written as `text_request.rs` says: its address, its parameters, its headers, its body.
 
-use fuzz::{in_process::with_server, text_request::TextRequest};
-use libfuzzer_sys::{Corpus, fuzz_target};
+use crate::{in_process::with_server, text_request::TextRequest};
 
-fuzz_target!(|data: &[u8]| -> Corpus {
-    let Some(request) = TextRequest::read(data) else {
-        return Corpus::Reject;
-    };
+pub fn run(request: TextRequest) {
     let path = request.uri.path().to_owned();
     let is_get = request.method == "GET";
     with_server(|server| {
@@ -27,5 +22,4 @@ fuzz_target!(|data: &[u8]| -> Corpus {
             }
         }
     });
-    Corpus::Keep
-});
+}

@@ -1,14 +1,9 @@
-//! Any request to the pages, written as in `typed.rs`: forms, filters, addresses. Nothing that was typed gets into a page
-//! unescaped (`server.rs`).
-#![no_main]
+//! Any request to the pages, written as `text_request.rs` says: forms, filters, addresses. Nothing that was typed gets into a page
+//! unescaped (`in_process.rs`).
 
-use fuzz::{in_process::with_server, text_request::TextRequest};
-use libfuzzer_sys::{Corpus, fuzz_target};
+use crate::{in_process::with_server, text_request::TextRequest};
 
-fuzz_target!(|data: &[u8]| -> Corpus {
-    let Some(request) = TextRequest::read(data) else {
-        return Corpus::Reject;
-    };
+pub fn run(request: TextRequest) {
     with_server(|server| {
         let answer = server.send_with_keys(request);
         // Whoever is led on stays on this server.
@@ -22,5 +17,4 @@ fuzz_target!(|data: &[u8]| -> Corpus {
             );
         }
     });
-    Corpus::Keep
-});
+}

@@ -1,10 +1,8 @@
 //! What an operator looks for, in SQLite's index: a cursor on the first line, the words on the second.
-#![no_main]
 
 use std::sync::{Arc, LazyLock};
 
-use fuzz::oracle;
-use libfuzzer_sys::{Corpus, fuzz_target};
+use crate::oracle;
 use store_contract::Fixture;
 use store_diesel::SqliteStore;
 use ticket_domain::{
@@ -56,13 +54,10 @@ static FOUND: LazyLock<Found> = LazyLock::new(|| {
     Found { runtime, store, words }
 });
 
-fuzz_target!(|data: &[u8]| -> Corpus {
-    let Ok(text) = std::str::from_utf8(data) else {
-        return Corpus::Reject;
-    };
+pub fn run(text: &str) {
     let (cursor, wanted) = text.split_once('\n').unwrap_or(("", text));
     let Ok(wanted) = wanted.parse::<SearchText>() else {
-        return Corpus::Reject;
+        return;
     };
     let found = &*FOUND;
     let listing = TicketQuery {
@@ -95,5 +90,4 @@ fuzz_target!(|data: &[u8]| -> Corpus {
             .collect();
         assert_eq!(listed, expected);
     }
-    Corpus::Keep
-});
+}

@@ -1,17 +1,17 @@
 //! The body of `POST /api/ticket/inbound/status`.
-#![no_main]
 
-use fuzz::{in_process::with_server, text_request::TextRequest};
-use libfuzzer_sys::fuzz_target;
+use crate::in_process::with_server;
 use serde_json::Value;
 use ticket_domain::MessageStatus;
+
+const PATH: &str = "/api/ticket/inbound/status";
 
 /// Twilio's words for a message that WhatsApp does not have yet.
 const QUEUED: [&str; 3] = ["accepted", "scheduled", "sending"];
 
-fuzz_target!(|data: &[u8]| {
+pub fn run(data: &[u8]) {
     with_server(|server| {
-        server.send_with_keys(TextRequest::post("/api/ticket/inbound/status", data));
+        server.post(PATH, data);
         let Ok(Value::Object(body)) = serde_json::from_slice(data) else {
             return;
         };
@@ -19,8 +19,7 @@ fuzz_target!(|data: &[u8]| {
             .get("externalId")
             .and_then(Value::as_str)
             .unwrap_or_default()
-            .trim()
-            .to_owned();
+            .trim();
         let has_id = (1..=128).contains(&id.chars().count()) && !id.chars().any(char::is_control);
         let has_status = MessageStatus::words()
             .chain(QUEUED)
@@ -38,11 +37,11 @@ fuzz_target!(|data: &[u8]| {
             .as_str()
             .is_some_and(|text| text.trim().trim_start_matches('0').len() > 9);
         let text = Value::Object(body).to_string();
-        let answer = server.send_with_keys(TextRequest::post("/api/ticket/inbound/status", text.as_bytes()));
+        let answer = server.post(PATH, text.as_bytes());
         match (has_id && has_status && has_error, is_short) {
             (true, true) => assert_eq!(answer.status, 200),
             (true, false) => (),
             (false, _) => assert_eq!(answer.status, 400),
         }
     });
-});
+}

@@ -1,15 +1,13 @@
 //! What n8n answers: a line that is `Retry-After`, and the body.
-#![no_main]
 
 use std::time::Duration;
 
-use fuzz::oracle;
-use libfuzzer_sys::{Corpus, fuzz_target};
+use crate::oracle;
 use notify_n8n::{external_id_in, retry_after_of};
 use serde_json::Value;
 use ticket_domain::{ExternalId, Timestamp};
 
-fuzz_target!(|data: &[u8]| -> Corpus {
+pub fn run(data: &[u8]) {
     let end = data.iter().position(|byte| *byte == b'\n').unwrap_or(data.len());
     let now = Timestamp::from_unix_micros(1_736_937_000_000_000).expect("a moment");
     if let Ok(value) = reqwest::header::HeaderValue::from_bytes(&data[..end]) {
@@ -37,5 +35,4 @@ fuzz_target!(|data: &[u8]| -> Corpus {
             .find_map(|name| answer.get(name)?.as_str()?.parse::<ExternalId>().ok());
         assert_eq!(external_id_in(Value::Object(answer).to_string().as_bytes()), first);
     }
-    Corpus::Keep
-});
+}

@@ -1,8 +1,6 @@
 //! The body of `POST /api/ticket`: what is opened is what was sent, and what is refused has a fault.
-#![no_main]
 
-use fuzz::{in_process::with_server, oracle, text_request::TextRequest};
-use libfuzzer_sys::fuzz_target;
+use crate::{in_process::with_server, oracle, text_request::TextRequest};
 use serde_json::{Map, Value};
 use ticket_domain::Priority;
 
@@ -36,7 +34,7 @@ fn certain(body: &Map<String, Value>) -> Option<[String; 3]> {
     is_priority.then_some(texts)
 }
 
-fuzz_target!(|data: &[u8]| {
+pub fn run(data: &[u8]) {
     with_server(|server| {
         let answer = server.send(&TextRequest::post("/api/ticket", data));
         let Ok(Value::Object(body)) = serde_json::from_slice(data) else {
@@ -73,4 +71,4 @@ fuzz_target!(|data: &[u8]| {
             assert!(!text.is_empty() && !oracle::has_controls(text));
         }
     });
-});
+}
