@@ -24,6 +24,11 @@ endif
 # A developer may change a dependency; a build server may not.
 LOCKED := $(if $(CI),--locked)
 
+# A test of the binary, with the features that `make test` gives to every crate: what that compiled is not compiled again.
+TEST := cargo test $(LOCKED) --workspace
+# The server, built so too: cargo builds it along with the tests of its crate.
+BUILD_DEV := $(TEST) --no-run --test swapping_adapters
+
 help: ## list what can be done
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
 
@@ -66,24 +71,23 @@ bench-lists: ## the inbox's list and search with a million tickets beside ten th
 	SERVER_BINARY=$(RELEASE) scripts/with-postgres cargo bench $(LOCKED) -p black-box --features bench --bench growth -- lists
 
 e2e: ## the pages in a real browser, on both stores (Chromium and axe-core are fetched where they are missing)
-	cargo build $(LOCKED) -p server
-	SERVER_BINARY=$(DEV) scripts/with-postgres scripts/with-browser \
-		cargo test $(LOCKED) -p black-box --features browser-e2e --test browser
+	$(BUILD_DEV)
+	SERVER_BINARY=$(DEV) scripts/with-postgres scripts/with-browser $(TEST) --features black-box/browser-e2e --test browser
 
 e2e-n8n: ## the whole loop with a real n8n, installed once from npm (10 minutes, 3 GB), and a Twilio of this machine
-	cargo build $(LOCKED) -p server
-	SERVER_BINARY=$(DEV) scripts/with-n8n cargo test $(LOCKED) -p black-box --features n8n-e2e --test n8n_e2e
+	$(BUILD_DEV)
+	SERVER_BINARY=$(DEV) scripts/with-n8n $(TEST) --features black-box/n8n-e2e --test n8n_e2e
 
 chaos: ## what happens when things break: kills, full disks, outages; writes docs/reliability.md (20 minutes; ONLY=…, PART=ci)
-	cargo build $(if $(PART),,--release) $(LOCKED) -p server
-	SERVER_BINARY=$(if $(PART),$(DEV),$(RELEASE)) scripts/with-postgres cargo test $(LOCKED) -p black-box --features chaos --test chaos \
+	$(if $(PART),$(BUILD_DEV),cargo build --release $(LOCKED) -p server)
+	SERVER_BINARY=$(if $(PART),$(DEV),$(RELEASE)) scripts/with-postgres $(TEST) --features black-box/chaos --test chaos \
 		-- $(ONLY) $(if $(PART),part=$(PART))
 
 fuzz: ## what outsiders reach, fed with what breaks it for a minute (SECONDS=…, and one FUZZ_TARGET=…)
 	@scripts/fuzz $(or $(SECONDS),60) $(FUZZ_TARGET)
 
 schemathesis: ## the server checked against its OpenAPI document for a minute (SECONDS=…)
-	cargo build $(LOCKED) -p server
+	$(BUILD_DEV)
 	@SERVER_BINARY=$(DEV) scripts/schemathesis $(or $(SECONDS),60)
 
 sbom: ## what the server is made of, as CycloneDX, in target/sbom/server.cdx.json
@@ -96,5 +100,5 @@ check: ## format, lints, documentation, licences, layering, scripts
 	cargo clippy --workspace --all-targets --features black-box/bench,black-box/n8n-e2e,black-box/browser-e2e,black-box/chaos $(LOCKED) -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps $(LOCKED)
 	scripts/check-dependencies
-	cargo test $(LOCKED) -p black-box --test tree
+	$(TEST) --test tree
 	scripts/check-scripts

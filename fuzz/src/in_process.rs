@@ -53,7 +53,6 @@ type Handling = Pin<Box<dyn Future<Output = Result<ServiceResponse<BoxBody>, act
 pub struct Server {
     runner: SystemRunner,
     service: Box<dyn Fn(Request) -> Handling>,
-    pub store: Arc<SqliteStore>,
     cookie: String,
     document: Value,
     answered: u32,
@@ -71,11 +70,6 @@ pub struct Response {
 impl Response {
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).expect("JSON")
-    }
-
-    /// The `code` of a problem.
-    pub fn code(&self) -> String {
-        self.json()["code"].as_str().expect("a code").to_owned()
     }
 }
 
@@ -137,7 +131,6 @@ impl Server {
         let mut server = Self {
             runner,
             service,
-            store,
             cookie: String::new(),
             document: Value::Null,
             answered: 0,
@@ -171,6 +164,16 @@ impl Server {
             }
         }
         self.send(&request)
+    }
+
+    /// Posts a body with every key.
+    pub fn post(&mut self, path: &str, body: &[u8]) -> Response {
+        self.send_with_keys(TextRequest::post(path, body))
+    }
+
+    /// Gets a path with every key.
+    pub fn get(&mut self, path: &str) -> Response {
+        self.send_with_keys(TextRequest::get(path))
     }
 
     /// Sends a request as it is, and holds the answer against what holds for all.

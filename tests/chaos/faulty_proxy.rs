@@ -7,17 +7,6 @@ use std::{
 };
 
 use black_box::FakeN8n;
-use openssl::{
-    asn1::Asn1Time,
-    bn::BigNum,
-    hash::MessageDigest,
-    pkey::{PKey, Private},
-    rsa::Rsa,
-    x509::{
-        X509, X509Builder, X509NameBuilder,
-        extension::{BasicConstraints, SubjectAlternativeName},
-    },
-};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy, copy_bidirectional, split},
     net::{TcpListener, TcpStream},
@@ -59,11 +48,13 @@ struct Certificates {
     other_host: TlsAcceptor,
 }
 
+/// The certificate of the authority that signed the good one.
+pub(crate) const AUTHORITY: &[u8] = include_bytes!("certificates/authority.pem");
+
 /// Accepts connections for n8n.
 pub(crate) struct FaultyProxy {
     address: SocketAddr,
     scheme: &'static str,
-    authority: Vec<u8>,
     way: watch::Sender<ProxyMode>,
 }
 
@@ -73,17 +64,15 @@ impl FaultyProxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         let (way, ways) = watch::channel(ProxyMode::Through);
-        let (authority, stranger) = (Authority::new("ours"), Authority::new("a stranger"));
         let certificates = with_tls.then(|| Certificates {
-            good: authority.certify("127.0.0.1"),
-            untrusted: stranger.certify("127.0.0.1"),
-            other_host: authority.certify("192.0.2.1"),
+            good: acceptor(include_bytes!("certificates/good.pem")),
+            untrusted: acceptor(include_bytes!("certificates/untrusted.pem")),
+            other_host: acceptor(include_bytes!("certificates/other_host.pem")),
         });
         tokio::spawn(accept(listener, n8n.address(), Arc::new(certificates), ways));
         Self {
             address,
             scheme: if with_tls { "https" } else { "http" },
-            authority: authority.certificate.to_pem().expect("a PEM"),
             way,
         }
     }
@@ -91,11 +80,6 @@ impl FaultyProxy {
     /// The URL for notifications.
     pub(crate) fn url(&self) -> String {
         format!("{}://{}/webhook/ticket-created", self.scheme, self.address)
-    }
-
-    /// The certificate of its authority.
-    pub(crate) fn authority(&self) -> &[u8] {
-        &self.authority
     }
 
     /// Switches the mode. A change breaks all open connections, except silent ones, and
@@ -220,71 +204,9 @@ async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, n8n: SocketAddr
     }
 }
 
-/// An authority that signs certificates.
-struct Authority {
-    key: PKey<Private>,
-    certificate: X509,
-}
-
-impl Authority {
-    fn new(name: &str) -> Self {
-        let key = key();
-        let mut certificate = blank(name, name, &key);
-        let constraints = BasicConstraints::new().critical().ca().build().expect("an extension");
-        certificate.append_extension(constraints).expect("an extension");
-        certificate.sign(&key, MessageDigest::sha256()).expect("a signature");
-        Self {
-            certificate: certificate.build(),
-            key,
-        }
-    }
-
-    /// A TLS acceptor with a certificate for this host.
-    fn certify(&self, host: &str) -> TlsAcceptor {
-        let key = key();
-        let issuer = self.certificate.subject_name().entries().next().expect("a name");
-        let issuer = issuer.data().to_string().expect("a text");
-        let mut certificate = blank("n8n", &issuer, &key);
-        let context = certificate.x509v3_context(Some(&self.certificate), None);
-        let names = SubjectAlternativeName::new()
-            .ip(host)
-            .build(&context)
-            .expect("an extension");
-        certificate.append_extension(names).expect("an extension");
-        certificate
-            .sign(&self.key, MessageDigest::sha256())
-            .expect("a signature");
-        let certificate = certificate.build().to_pem().expect("a PEM");
-        let key = key.private_key_to_pem_pkcs8().expect("a PEM");
-        let identity = native_tls::Identity::from_pkcs8(&certificate, &key).expect("an identity");
-        native_tls::TlsAcceptor::new(identity).expect("an acceptor").into()
-    }
-}
-
-fn key() -> PKey<Private> {
-    PKey::from_rsa(Rsa::generate(2_048).expect("a key")).expect("a key")
-}
-
-/// An unsigned certificate.
-fn blank(name: &str, issuer: &str, key: &PKey<Private>) -> X509Builder {
-    let named = |name: &str| {
-        let mut builder = X509NameBuilder::new().expect("a name");
-        builder.append_entry_by_text("CN", name).expect("a name");
-        builder.build()
-    };
-    let mut certificate = X509Builder::new().expect("a certificate");
-    certificate.set_version(2).expect("a version");
-    let mut number = BigNum::new().expect("a number");
-    number
-        .rand(64, openssl::bn::MsbOption::MAYBE_ZERO, false)
-        .expect("a number");
-    let number = number.to_asn1_integer().expect("a number");
-    certificate.set_serial_number(&number).expect("a number");
-    certificate.set_subject_name(&named(name)).expect("a name");
-    certificate.set_issuer_name(&named(issuer)).expect("a name");
-    certificate.set_pubkey(key).expect("a key");
-    let day = |days| Asn1Time::days_from_now(days).expect("a day");
-    certificate.set_not_before(&day(0)).expect("a day");
-    certificate.set_not_after(&day(1)).expect("a day");
-    certificate
+/// A TLS acceptor with this certificate.
+fn acceptor(certificate: &[u8]) -> TlsAcceptor {
+    let identity = native_tls::Identity::from_pkcs8(certificate, include_bytes!("certificates/key.pem"));
+    let acceptor = native_tls::TlsAcceptor::new(identity.expect("an identity"));
+    acceptor.expect("an acceptor").into()
 }

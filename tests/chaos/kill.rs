@@ -54,7 +54,7 @@ pub(crate) async fn while_n8n_holds(engine: Engine) -> Outcome {
 pub(crate) async fn asked_to_stop(engine: Engine, times: u32) -> Outcome {
     let mut fixture = Fixture::new(engine).await;
     // So that an attempt is always under way.
-    let taken = Reaction::AcceptWithOwnId.after(Duration::from_millis(300));
+    let taken = Reaction::AcceptWithOwnId.after(Duration::from_millis(200));
     fixture.n8n.always(taken);
     let mut server = fixture.start().await;
     let load = fixture.load(10, 5);

@@ -11,7 +11,7 @@ use tokio::time::sleep;
 
 use crate::{
     audit::Repeats,
-    faulty_proxy::{FaultyProxy, ProxyMode},
+    faulty_proxy::{AUTHORITY, FaultyProxy, ProxyMode},
     fixture::Fixture,
     report::Outcome,
 };
@@ -76,7 +76,7 @@ pub(crate) async fn fails(engine: Engine, fault: Fault) -> Outcome {
     let elsewhere = FakeN8n::start();
     let proxy = FaultyProxy::before(&fixture.n8n, matches!(fault, Fault::Untrusted | Fault::OtherHost)).await;
     let authority = fixture.store.folder().join("authority.pem");
-    fs::write(&authority, proxy.authority()).expect("a file");
+    fs::write(&authority, AUTHORITY).expect("a file");
     let options = fixture
         .options()
         .set("N8N_TICKET_CREATED_WEBHOOK", &proxy.url())

@@ -13,7 +13,7 @@ pub(crate) async fn a_bad_page_is_found(fixture: Arc<Fixture>) {
     let policy = format!("{bad}<script src='{}'></script>", backend.at("/missing.js"));
     let site = Website::new().show(&policy);
     browser.goto(&site.at("/")).await;
-    let violations = accessibility::axe(&browser).await.join("\n");
+    let violations = accessibility::axe(&browser, accessibility::ALL_RULES).await.join("\n");
     for rule in ["image-alt", "color-contrast", "label"] {
         assert!(violations.contains(rule), "{rule} is not in {violations}");
     }

@@ -12,10 +12,10 @@ use actix_web::{
     dev::ServerHandle,
     web::{self, Data},
 };
-use server::{Application, Builder, Config, ConfigErrors, EndError, OsRandom};
+use server::{Application, Builder, Config, OsRandom};
 use tempfile::TempDir;
 use ticket_domain::ports::Random;
-use tokio::task::{JoinError, JoinHandle};
+use tokio::task::JoinHandle;
 
 use crate::{
     api::{Api, Keys},
@@ -35,39 +35,8 @@ pub(crate) struct Context {
     pub(crate) webhook_key: String,
 }
 
-/// Why the demo did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// There is no room for the store.
-    #[error("no temporary folder can be made")]
-    Folder(#[source] io::Error),
-    /// The demo's own settings are refused.
-    #[error("the server refuses the demo's configuration: {0}")]
-    Configuration(ConfigErrors),
-    /// The server did not start.
-    #[error("the server did not start")]
-    Server(#[from] server::StartError),
-    /// The demo's own web server did not start.
-    #[error("the demo's web server did not start")]
-    Web(#[source] io::Error),
-    /// There is no HTTP client.
-    #[error("the HTTP client can't be set up")]
-    Client(#[from] reqwest::Error),
-}
-
-/// Why the demo ended otherwise than it should.
-#[derive(Debug, thiserror::Error)]
-pub enum StopError {
-    /// The server failed.
-    #[error("the server failed")]
-    Server(#[from] EndError),
-    /// The demo's own web server failed.
-    #[error("the demo's web server failed")]
-    Web(#[from] io::Error),
-    /// A part broke off.
-    #[error("a part of the demo broke off")]
-    BrokeOff(#[from] JoinError),
-}
+/// Why the demo did not start, or ended otherwise than it should.
+pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// A demo that runs.
 pub struct Demo {
@@ -82,9 +51,9 @@ pub struct Demo {
 
 impl Demo {
     /// Starts the server, and around it everything else, which listens on `listener`.
-    pub async fn start(listener: TcpListener) -> Result<Self, StartError> {
-        let address = listener.local_addr().map_err(StartError::Web)?;
-        let folder = tempfile::tempdir().map_err(StartError::Folder)?;
+    pub async fn start(listener: TcpListener) -> Result<Self, Error> {
+        let address = listener.local_addr()?;
+        let folder = tempfile::tempdir()?;
         let keys = Keys {
             inbound: secret(),
             operator: secret(),
@@ -103,8 +72,7 @@ impl Demo {
             .workers(1)
             .disable_signals()
             .shutdown_timeout(5)
-            .listen(listener)
-            .map_err(StartError::Web)?
+            .listen(listener)?
             .run();
         Ok(Self {
             address,
@@ -122,7 +90,7 @@ impl Demo {
     }
 
     /// Ends everything, and removes what was stored.
-    pub async fn stop(self) -> Result<(), StopError> {
+    pub async fn stop(self) -> Result<(), Error> {
         // The server first: it finishes what it is telling n8n, which must not be silent then.
         self.state.change(|state| state.trouble.n8n_silent = false);
         let served = self.server.stop().await;
@@ -135,7 +103,7 @@ impl Demo {
 }
 
 /// The server as it ships, with settings as anybody would set them.
-async fn start_server(base: &str, folder: &TempDir, keys: &Keys, webhook_key: &str) -> Result<Application, StartError> {
+async fn start_server(base: &str, folder: &TempDir, keys: &Keys, webhook_key: &str) -> Result<Application, Error> {
     let look_up = |name: &str| {
         let value = match name {
             "HOST" => "127.0.0.1".into(),
@@ -152,7 +120,7 @@ async fn start_server(base: &str, folder: &TempDir, keys: &Keys, webhook_key: &s
         };
         Some(OsString::from(value))
     };
-    let config = Config::load(&look_up, folder.path(), false).map_err(StartError::Configuration)?;
+    let config = Config::load(&look_up, folder.path(), false).map_err(|errors| errors.to_string())?;
     Ok(Builder::new(config.config).start().await?)
 }
 

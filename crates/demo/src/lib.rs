@@ -13,4 +13,4 @@ mod phone;
 mod state;
 mod website;
 
-pub use demo::{Demo, StartError};
+pub use demo::{Demo, Error};

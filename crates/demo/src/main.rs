@@ -6,7 +6,7 @@ use std::{
     process::ExitCode,
 };
 
-use demo::Demo;
+use demo::{Demo, Error};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Where the page is, unless `DEMO_PORT` says otherwise or somebody else is there.
@@ -30,7 +30,7 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run() -> Result<(), Box<dyn std::error::Error>> {
+async fn run() -> Result<(), Error> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     // What is left of a terminal that was closed.
@@ -51,7 +51,7 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// Takes the port that was asked for, else the usual one, else any. Only this machine can reach it.
-fn listen() -> Result<TcpListener, Box<dyn std::error::Error>> {
+fn listen() -> Result<TcpListener, Error> {
     #[allow(clippy::disallowed_methods, reason = "the demo's only setting")]
     let wanted = std::env::var("DEMO_PORT").unwrap_or_default();
     let at = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port));

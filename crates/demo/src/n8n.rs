@@ -77,43 +77,34 @@ fn answer_webhook(
     webhook_id: Option<&str>,
     payload: &Value,
 ) -> (StatusCode, Value) {
+    let refuse = |status, message: &str| (status, json!({ "ok": false, "message": message }));
     let trouble = context.state.look().trouble;
     if trouble.n8n_down {
         // What a proxy answers before an n8n that is away.
-        return (StatusCode::SERVICE_UNAVAILABLE, json!({ "message": "n8n is down" }));
+        return refuse(StatusCode::SERVICE_UNAVAILABLE, "n8n is down");
     }
     if key != Some(context.webhook_key.as_str()) {
-        return (
-            StatusCode::FORBIDDEN,
-            json!({ "message": "Authorization data is wrong!" }),
-        );
+        return refuse(StatusCode::FORBIDDEN, "Authorization data is wrong!");
     }
     if !payload.is_object() {
-        return (
-            StatusCode::UNPROCESSABLE_ENTITY,
-            json!({ "message": "Failed to parse request body" }),
-        );
+        return refuse(StatusCode::UNPROCESSABLE_ENTITY, "Failed to parse request body");
     }
     if let Some(sid) = webhook_id.and_then(|id| context.state.look().sent.get(id).cloned()) {
-        return (
-            StatusCode::OK,
-            json!({ "ok": true, "externalId": sid, "repeated": true }),
-        );
+        let answer = json!({ "ok": true, "externalId": sid, "repeated": true });
+        return (StatusCode::OK, answer);
     }
     if trouble.twilio_refuses {
-        let answer = json!({ "ok": false, "error": "twilio", "message": "Twilio refuses" });
-        return (StatusCode::BAD_GATEWAY, answer);
+        return refuse(StatusCode::BAD_GATEWAY, "Twilio refuses");
     }
     let sid = phone::show(context, payload);
     if let Some(id) = webhook_id {
         context.state.change(|state| state.sent.insert(id.into(), sid.clone()));
     }
-    if context
+    let is_lost = context
         .state
-        .change(|state| std::mem::take(&mut state.trouble.ticket_twice))
-    {
-        let answer = json!({ "message": "taken, and the answer is lost" });
-        return (StatusCode::GATEWAY_TIMEOUT, answer);
+        .change(|state| std::mem::take(&mut state.trouble.ticket_twice));
+    if is_lost {
+        return refuse(StatusCode::GATEWAY_TIMEOUT, "taken, and the answer is lost");
     }
     (StatusCode::OK, json!({ "ok": true, "externalId": sid }))
 }

@@ -21,6 +21,8 @@ mod testing;
 mod ticket_request;
 mod ttl_cache;
 mod validation;
+#[cfg(test)]
+mod variants_tests;
 
 #[cfg(fuzzing)]
 pub use access::client_of;

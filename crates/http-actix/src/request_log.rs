@@ -175,12 +175,10 @@ fn as_problem(mut response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex, PoisonError};
-
     use serde_json::json;
 
     use super::*;
-    use crate::testing::{MANAGER, Request, TestApp};
+    use crate::testing::{Log, MANAGER, Request, TestApp};
 
     #[test]
     fn a_sane_id_comes_back_and_another_is_replaced() {
@@ -214,7 +212,7 @@ mod tests {
             "/docs/x",
         ] {
             let answer = api.get(target);
-            assert_eq!((answer.status, answer.code().as_str()), (404, "not_found"), "{target}");
+            answer.assert_problem(404, "not_found");
         }
     }
 
@@ -242,11 +240,7 @@ mod tests {
             ("BREW", "/docs", "GET, HEAD"),
         ] {
             let answer = api.send(Request::new(method, target));
-            assert_eq!(
-                (answer.status, answer.code().as_str()),
-                (405, "method_not_allowed"),
-                "{method} {target}"
-            );
+            answer.assert_problem(405, "method_not_allowed");
             let sorted = |list: &str| {
                 let mut methods: Vec<String> = list.split(',').map(|method| method.trim().to_owned()).collect();
                 methods.sort();
@@ -268,30 +262,11 @@ mod tests {
         }
     }
 
-    /// What was logged, by whichever test.
-    #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<Vec<u8>>>);
-
-    impl std::io::Write for Log {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-
     #[test]
     fn a_request_is_one_line_without_its_key_or_a_subject() {
         const SUBJECT: &str = "Product Quality Issue";
         let log = Log::default();
-        let writer = log.clone();
-        tracing_subscriber::fmt()
-            .with_ansi(false)
-            .with_writer(move || writer.clone())
-            .init();
+        tracing::subscriber::set_global_default(log.subscriber()).unwrap();
         let api = TestApp::start();
         let target = "/api/ticket/T-20250115-1234?key=0123456789abcdef0123456789abcdef";
         api.send(Request::new("GET", target).header("x-request-id", "the-only-request"));
@@ -302,8 +277,7 @@ mod tests {
             assert!(told[holder].as_str().unwrap_or_default().contains(SUBJECT), "{told}");
         }
         drop(api);
-        let text = log.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let text = String::from_utf8_lossy(&text);
+        let text = log.text();
         let lines: Vec<&str> = text.lines().filter(|line| line.contains("the-only-request")).collect();
         assert_eq!(lines.len(), 1, "{lines:?}");
         assert_eq!(lines[0].matches("the-only-request").count(), 1, "{}", lines[0]);
@@ -331,7 +305,7 @@ mod tests {
         });
         for _ in 0..3 {
             let answer = api.send(Request::new("GET", "/broken"));
-            assert_eq!((answer.status, answer.code().as_str()), (500, "internal"));
+            answer.assert_problem(500, "internal");
             assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
         }
         assert_eq!(api.get("/health/live").json(), json!({ "ok": true }));

@@ -26,37 +26,31 @@ use crate::{
 }))]
 pub(crate) struct CreateTicket {
     /// One line of 1–200 characters.
-    #[serde(default)]
     #[garde(custom(present), dive)]
-    #[schema(value_type = String, required = true, min_length = 1, max_length = 200, example = "John Doe")]
+    #[schema(value_type = String, min_length = 1, max_length = 200, example = "John Doe")]
     pub(crate) customer_name: Field<StrictText<CustomerName>>,
     /// 7–15 digits, with or without `+`. Spaces, dots, dashes and brackets are removed, and a leading `00` becomes `+`.
-    #[serde(default)]
     #[garde(custom(present), dive)]
-    #[schema(value_type = String, required = true, example = "+1234567890")]
+    #[schema(value_type = String, example = "+1234567890")]
     pub(crate) customer_phone: Field<Phone>,
     /// An address of at most 254 characters.
-    #[serde(default)]
     #[garde(custom(present), dive)]
-    #[schema(value_type = String, required = true, format = "email", max_length = 254, example = "john@example.com")]
+    #[schema(value_type = String, format = "email", max_length = 254, example = "john@example.com")]
     pub(crate) customer_email: Field<Email>,
     /// One line of 1–200 characters.
-    #[serde(default)]
     #[garde(custom(present), dive)]
-    #[schema(value_type = String, required = true, min_length = 1, max_length = 200, example = "Product Quality Issue")]
+    #[schema(value_type = String, min_length = 1, max_length = 200, example = "Product Quality Issue")]
     pub(crate) subject: Field<StrictText<Subject>>,
     /// 1–5,000 characters. Line breaks and tabs are welcome.
-    #[serde(default)]
     #[garde(custom(present), dive)]
     #[schema(
-        value_type = String, required = true, min_length = 1, max_length = 5_000,
+        value_type = String, min_length = 1, max_length = 5_000,
         example = "I received damaged bottles in my last order."
     )]
     pub(crate) message: Field<MessageText>,
     /// `low`, `medium`, `high` or `urgent`. Absent or null: `medium`.
-    #[serde(default)]
     #[garde(dive)]
-    #[schema(value_type = Option<PrioritySchema>, required = false)]
+    #[schema(value_type = Option<PrioritySchema>)]
     pub(crate) priority: Field<Priority>,
 }
 

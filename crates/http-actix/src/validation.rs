@@ -23,8 +23,9 @@ pub(crate) struct FieldError {
     pub(crate) message: String,
 }
 
-/// A field's content. To read one never fails; garde reports what is wrong with it.
-pub(crate) enum Field<T: FromStr> {
+/// A field's content. To read one never fails; garde reports what is wrong with it. `BLANK_IS_MISSING`: whether a blank
+/// text counts as absent.
+pub(crate) enum Field<T: FromStr, const BLANK_IS_MISSING: bool = false> {
     /// Absent or null.
     Missing,
     /// A number, a list, anything but a text.
@@ -35,7 +36,10 @@ pub(crate) enum Field<T: FromStr> {
     Good(T),
 }
 
-impl<T: FromStr> Field<T> {
+/// A field whose blank text counts as absent.
+pub(crate) type LenientField<T> = Field<T, true>;
+
+impl<T: FromStr, const BLANK_IS_MISSING: bool> Field<T, BLANK_IS_MISSING> {
     /// The value, if there is one.
     pub(crate) fn good(self) -> Option<T> {
         match self {
@@ -49,42 +53,36 @@ impl<T: FromStr> Field<T> {
         text.parse().map_or_else(Self::Bad, Self::Good)
     }
 
-    fn read(value: Value, blank_is_missing: bool) -> Self {
+    /// Reads a JSON value.
+    pub(crate) fn read(value: &Value) -> Self {
         match value {
             Value::Null => Self::Missing,
-            Value::String(text) if blank_is_missing && text.trim().is_empty() => Self::Missing,
-            Value::String(text) => Self::parsed(&text),
+            Value::String(text) if BLANK_IS_MISSING && text.trim().is_empty() => Self::Missing,
+            Value::String(text) => Self::parsed(text),
             _ => Self::NotText,
         }
     }
 }
 
 /// An absent field is a missing one.
-impl<T: FromStr> Default for Field<T> {
+impl<T: FromStr, const BLANK_IS_MISSING: bool> Default for Field<T, BLANK_IS_MISSING> {
     fn default() -> Self {
         Self::Missing
     }
 }
 
-impl<'de, T: FromStr> Deserialize<'de> for Field<T> {
+impl<'de, T: FromStr, const BLANK_IS_MISSING: bool> Deserialize<'de> for Field<T, BLANK_IS_MISSING> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Value::deserialize(deserializer).map(|value| Self::read(value, false))
+        // An option, so that serde reads a field that is not there as none, without an attribute.
+        let value = Option::<Value>::deserialize(deserializer)?;
+        Ok(value.map_or(Self::Missing, |value| Self::read(&value)))
     }
-}
-
-/// Reads a field whose blank text means that there is none.
-pub(crate) fn blank_is_missing<'de, T, D>(deserializer: D) -> Result<Field<T>, D::Error>
-where
-    T: FromStr,
-    D: Deserializer<'de>,
-{
-    Value::deserialize(deserializer).map(|value| Field::read(value, true))
 }
 
 /// The rule behind garde's `dive`: a field that is given holds a value of its type.
 ///
 /// The report's path leads through the field to the code, such as `customer_email.invalid_email`.
-impl<T: FromStr<Err: ValidationError>> Validate for Field<T> {
+impl<T: FromStr<Err: ValidationError>, const BLANK_IS_MISSING: bool> Validate for Field<T, BLANK_IS_MISSING> {
     type Context = ();
 
     fn validate_into(&self, (): &(), field: &mut dyn FnMut() -> Path, report: &mut Report) {
@@ -103,7 +101,10 @@ const MISSING: &str = "required";
 
 /// A garde rule: the field is given.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "garde passes its context so")]
-pub(crate) fn present<T: FromStr>(field: &Field<T>, (): &()) -> garde::Result {
+pub(crate) fn present<T: FromStr, const BLANK_IS_MISSING: bool>(
+    field: &Field<T, BLANK_IS_MISSING>,
+    (): &(),
+) -> garde::Result {
     match field {
         Field::Missing => Err(garde::Error::new("must be given")),
         Field::NotText | Field::Bad(_) | Field::Good(_) => Ok(()),
@@ -128,7 +129,7 @@ pub(crate) fn field_errors<R: Validate<Context = ()>>(request: &R) -> Vec<FieldE
 }
 
 /// A field's name in JSON.
-fn camel_case(name: &str) -> String {
+pub(crate) fn camel_case(name: &str) -> String {
     let mut words = name.split('_');
     let first = words.next().unwrap_or_default().to_owned();
     words.fold(first, |mut name, word| {
@@ -156,9 +157,9 @@ mod tests {
 
     use super::*;
 
-    fn kind(json: &str, blank: bool) -> &'static str {
-        match Field::<Subject>::read(serde_json::from_str(json).unwrap(), blank) {
-            Field::Missing => "missing",
+    fn kind<const BLANK_IS_MISSING: bool>(json: &str) -> &'static str {
+        match serde_json::from_str(json).unwrap() {
+            Field::<Subject, BLANK_IS_MISSING>::Missing => "missing",
             Field::NotText => "not text",
             Field::Bad(_) => "bad",
             Field::Good(_) => "good",
@@ -178,7 +179,7 @@ mod tests {
             ("{}", "not text", "not text"),
         ] {
             assert_eq!(
-                (kind(json, false), kind(json, true)),
+                (kind::<false>(json), kind::<true>(json)),
                 (expected, if_blank_is_missing),
                 "{json}"
             );

@@ -1,5 +1,5 @@
-//! Tells the manager through an n8n webhook: how an event is written ([`N8nComposer`]), how it is sent ([`N8nWebhook`]),
-//! and how the whole loop is tried without telling anybody anything ([`N8nWebhook::probe`]).
+//! Notifies the manager through an n8n webhook. [`N8nComposer`] writes the request bodies, [`N8nWebhook`] sends them, and
+//! [`N8nWebhook::probe`] tests the whole loop without a message to anyone.
 
 mod payload;
 mod probe;
@@ -10,4 +10,4 @@ pub use payload::N8nComposer;
 pub use probe::{Inbound, Probed};
 pub use webhook::{N8nWebhook, Receiver, SetUpError};
 #[cfg(fuzzing)]
-pub use webhook::{id_in_answer, patience_of};
+pub use webhook::{external_id_in, retry_after_of};

@@ -1,4 +1,4 @@
-//! What n8n is told, as JSON.
+//! The JSON bodies for n8n, and the fallbacks of refused messages.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -10,15 +10,15 @@ use ticket_domain::{
 
 use crate::route::Route;
 
-/// The most characters of the summary.
+/// Maximum length of the summary in characters.
 const SUMMARY_MAX: usize = 500;
 
 /// Writes events as the JSON bodies that the n8n workflows read.
 #[derive(Debug, Clone, Default)]
 pub struct N8nComposer {
-    /// Who gets them. Without it the workflow knows of itself.
+    /// The first number. Without it, the workflow decides.
     pub to: Option<Phone>,
-    /// Who gets what the first number can't be reached with.
+    /// The second number, for messages that do not reach the first.
     pub backup: Option<Phone>,
 }
 
@@ -39,7 +39,7 @@ struct Body<'a> {
     /// When the ticket was opened.
     created_at: String,
     summary: String,
-    /// Who gets it, with `+` and country code.
+    /// The recipient's number, with `+` and country code.
     #[serde(skip_serializing_if = "Option::is_none")]
     to: Option<&'a str>,
 }
@@ -47,7 +47,7 @@ struct Body<'a> {
 impl Composer for N8nComposer {
     fn compose(&self, event: Event<'_>) -> Option<Payload> {
         let ticket = event.ticket;
-        // A manager may send any of these texts back, alone: then it must name no other ticket.
+        // A manager may send any of these texts back by itself, so it must not name another ticket.
         let line = |text: &str| sanitize::line(text, Some(ticket.reference));
         let body = Body {
             event: event.kind.as_str(),
@@ -64,7 +64,7 @@ impl Composer for N8nComposer {
             summary: summary(&event),
             to: self.to.as_ref().map(Phone::as_str),
         };
-        // There is nothing in it that JSON could not say.
+        // Never fails: the body consists of texts.
         Some(Payload(serde_json::to_vec(&body).ok()?.into()))
     }
 
@@ -83,9 +83,9 @@ impl Composer for N8nComposer {
 
     fn retarget(&self, route: &DeliveryRoute, payload: &Payload) -> Option<Payload> {
         let mut body: Map<String, Value> = serde_json::from_slice(&payload.0).ok()?;
-        // One that names nobody goes to whom the workflow knows of itself.
+        // Without a number, the workflow decides.
         let named = body.get("to")?.as_str()?;
-        // Where the second number is gone, the message goes to the first.
+        // If the second number was removed, the message goes to the first.
         let to = self
             .number(Route::named(route)?)
             .unwrap_or(self.to.as_ref())
@@ -105,7 +105,7 @@ impl Composer for N8nComposer {
 struct NoBackup;
 
 impl N8nComposer {
-    /// Who is notified on this route, if anybody is named.
+    /// Returns the number of a route; `Ok(None)` if the workflow decides.
     fn number(&self, route: Route) -> Result<Option<&Phone>, NoBackup> {
         if route.is_backup() {
             self.backup.as_ref().map(Some).ok_or(NoBackup)
@@ -130,7 +130,7 @@ impl N8nComposer {
     }
 }
 
-/// The whole event in one line, for a receiver that has room for no more, such as a message template.
+/// Returns the event as one line, for message templates.
 fn summary(event: &Event<'_>) -> String {
     let ticket = event.ticket;
     let whole = format!(
@@ -201,7 +201,7 @@ mod tests {
         );
     }
 
-    /// The same corpus as the demo's and the workflow's.
+    /// The demo and the workflow use the same corpus.
     #[test]
     fn customers_texts_are_composed_as_the_corpus_says() {
         let corpus: Value = serde_json::from_str(include_str!("../../../tests/corpus/notifications.json")).unwrap();

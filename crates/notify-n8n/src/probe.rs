@@ -1,4 +1,4 @@
-//! A probe that goes round the loop: from here to the workflow, and from there to the inbound endpoint.
+//! A probe of the whole loop: from the server to the workflow, and from there to the inbound endpoint.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -7,38 +7,38 @@ use uuid::Uuid;
 
 use crate::webhook::{N8nWebhook, answer_body, reason};
 
-/// What our workflow answers without sending a message.
+/// Our workflow responds to this without sending a message.
 const BODY: &[u8] = br#"{"event":"probe"}"#;
 
 /// How far a probe got.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Probed {
-    /// Our workflow answered.
+    /// Our workflow responded.
     Workflow(Inbound),
-    /// Something took it that does not know probes: a workflow of somebody else's, or an older one of ours. A message may have gone out.
+    /// The workflow does not know probes: it is a custom one, or an older one of ours. It may have sent a message.
     Foreign,
     /// The key was refused: HTTP 401 or 403.
     KeyRefused,
-    /// Nothing listens at this address: HTTP 404. n8n answers so for an inactive workflow.
+    /// No workflow has this URL, or it is inactive: HTTP 404.
     NoWorkflow,
     /// The workflow failed: HTTP 5xx.
     WorkflowFailed(u16),
     /// Another status.
     Refused(u16),
-    /// No answer, and why, without the address.
+    /// There was no response. The reason does not contain the URL.
     Unreachable(Box<str>),
 }
 
-/// What the workflow met at the inbound endpoint.
+/// What the workflow got from the inbound endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Inbound {
-    /// The endpoint answered with this status. To the probe's empty message 400 means that the key was right.
+    /// The endpoint responded with this status. The probe's empty message gets 400 if the key is right.
     AnswerResult(u16),
-    /// The workflow could not reach it, and why in its words.
+    /// The workflow could not reach it, for this reason.
     Unreachable(Box<str>),
 }
 
-/// n8n answers with a list where a node is set to.
+/// n8n responds with an object or a list, depending on a node's settings.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Answers {
@@ -64,16 +64,16 @@ struct ProbeResponse {
 
 #[derive(Default, Deserialize)]
 struct InboundAnswer {
-    /// A number, or its digits.
+    /// A number, or a text of digits.
     status: Option<Value>,
     detail: Option<String>,
 }
 
-/// The most characters of a workflow's own words that are shown.
+/// Maximum length of the workflow's reason in characters.
 const DETAIL_MAX: usize = 200;
 
 impl N8nWebhook {
-    /// Sends a probe where notifications of `kind` go. Our workflows answer it without a message to anybody.
+    /// Sends a probe to the webhook for `kind`. Our workflows respond without sending a message.
     pub async fn probe(&self, kind: EventKind, id: Uuid) -> Probed {
         let response = match self.post(kind, id.to_string(), BODY.to_vec()).await {
             Ok(response) => response,

@@ -1,4 +1,4 @@
-//! The ways that a message can take to a manager on WhatsApp, and which is next when one is refused.
+//! The routes of a message to a manager on WhatsApp, and which is next after a refusal.
 
 use ticket_domain::DeliveryRoute;
 
@@ -6,7 +6,7 @@ use ticket_domain::DeliveryRoute;
 /// <https://www.twilio.com/docs/api/errors/63016>
 const WINDOW_CLOSED: u32 = 63_016;
 
-/// A way to a manager.
+/// A route to a manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Route {
     /// Free text to the first number.
@@ -20,7 +20,7 @@ pub(crate) enum Route {
 }
 
 impl Route {
-    /// Its word in the store.
+    /// Returns its word in the store.
     pub(crate) fn word(self) -> DeliveryRoute {
         match self {
             Self::Text => DeliveryRoute::FIRST,
@@ -30,7 +30,7 @@ impl Route {
         }
     }
 
-    /// The route of this word; `None` if it is none of ours.
+    /// Returns the route of a word; `None` if it is another notifier's.
     pub(crate) fn named(word: &DeliveryRoute) -> Option<Self> {
         let all = [Self::Text, Self::Template, Self::Backup, Self::BackupTemplate];
         all.into_iter().find(|route| route.word() == *word)
@@ -46,8 +46,8 @@ impl Route {
         matches!(self, Self::Template | Self::BackupTemplate)
     }
 
-    /// What to try after a refusal with Twilio's `error_code`, best first. None leads back, so that every notification
-    /// ends.
+    /// Returns the routes to try after a refusal with Twilio's `error_code`, best first. None leads back, so that every
+    /// notification ends.
     pub(crate) fn alternatives(self, error_code: Option<u32>) -> &'static [Self] {
         match (self, error_code) {
             (Self::Text, Some(WINDOW_CLOSED)) => &[Self::Template, Self::Backup],

@@ -1,4 +1,4 @@
-//! How n8n is told.
+//! Sends notifications to n8n's webhooks.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -16,32 +16,32 @@ use ticket_domain::{
 };
 use url::Url;
 
-/// How long a connection may take.
+/// Time limit of a connection attempt.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How long a try may take in all, from the connection to the end of the answer.
+/// Time limit of an attempt, from the connection to the end of the response.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
-/// How much of an answer is read.
+/// Maximum size of a response in bytes.
 const ANSWER_MAX: usize = 64 * 1024;
 
-/// The most characters of an error that are kept.
+/// Maximum length of an error in characters.
 const WHY_MAX: usize = 300;
 
-/// Where notifications go.
+/// The webhooks.
 #[derive(Clone)]
 pub struct Receiver {
     /// For new tickets.
     pub created: Url,
     /// For later events of a ticket.
     pub updated: Url,
-    /// What proves to n8n that it is us, as `x-api-key`.
+    /// The secret that n8n expects as `x-api-key`.
     pub secret: SecretString,
 }
 
 impl fmt::Debug for Receiver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Whoever knows the whole of a webhook's address may be taken for us, and a user name in it comes with a password.
+        // The URL may contain a password, and its path may be a secret.
         f.debug_struct("Receiver")
             .field("created", &self.created.host_str())
             .field("updated", &self.updated.host_str())
@@ -60,7 +60,7 @@ pub struct N8nWebhook {
 /// Why a webhook can't be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum SetUpError {
-    /// The secret can't stand in a header.
+    /// The secret is not a valid header value.
     #[error("the shared secret must be one line without control characters")]
     Secret,
     /// The HTTP client can't be made.
@@ -77,7 +77,7 @@ impl N8nWebhook {
         let client = Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(TIMEOUT)
-            // The key must not follow a redirect to another host, nor go through a proxy that nobody named.
+            // The secret must not follow a redirect to another host, or go through a proxy from the environment.
             .redirect(redirect::Policy::none())
             .no_proxy()
             .user_agent(concat!("ticket-server/", env!("CARGO_PKG_VERSION")))
@@ -91,7 +91,7 @@ impl N8nWebhook {
         })
     }
 
-    /// Posts one message. `id` names it, the same on every try.
+    /// Posts one message. `id` is the same on every attempt.
     pub(crate) async fn post(&self, to: EventKind, id: String, body: Vec<u8>) -> reqwest::Result<Response> {
         let url = match to {
             EventKind::Created => &self.receiver.created,
@@ -125,13 +125,13 @@ impl N8nWebhook {
             kind,
             retry_after: headers
                 .get(RETRY_AFTER)
-                .and_then(|value| patience(value, self.clock.now())),
+                .and_then(|value| retry_after(value, self.clock.now())),
         }
     }
 }
 
-/// What `Retry-After` asks for: a number of seconds, or the time from now to a date.
-fn patience(value: &HeaderValue, now: Timestamp) -> Option<Duration> {
+/// Returns the wait of `Retry-After`: a number of seconds, or the time from now to a date.
+fn retry_after(value: &HeaderValue, now: Timestamp) -> Option<Duration> {
     let text = value.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse() {
         return Some(Duration::from_secs(seconds));
@@ -161,7 +161,7 @@ impl Notifier for N8nWebhook {
     }
 }
 
-/// What an answer may say about the message that went out.
+/// The fields of a response that may name the sent message.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Taken {
@@ -170,7 +170,7 @@ struct Taken {
     sid: Option<serde_json::Value>,
 }
 
-/// The id of the WhatsApp message, if the answer tells. Whatever happens here, n8n has taken the notification.
+/// Returns the id of the WhatsApp message, if the response contains it. n8n has accepted the notification in any case.
 async fn external_id(response: Response) -> Option<ExternalId> {
     id_in(&answer_body(response).await?)
 }
@@ -183,19 +183,19 @@ fn id_in(answer: &[u8]) -> Option<ExternalId> {
         .find_map(|id| id.as_str()?.parse().ok())
 }
 
-/// The outside id that an answer tells.
+/// Returns the external id in a response.
 #[cfg(fuzzing)]
-pub fn id_in_answer(answer: &[u8]) -> Option<ExternalId> {
+pub fn external_id_in(answer: &[u8]) -> Option<ExternalId> {
     id_in(answer)
 }
 
-/// What a `Retry-After` asks for at this moment.
+/// Returns the wait of a `Retry-After`, from `now`.
 #[cfg(fuzzing)]
-pub fn patience_of(value: &HeaderValue, now: Timestamp) -> Option<Duration> {
-    patience(value, now)
+pub fn retry_after_of(value: &HeaderValue, now: Timestamp) -> Option<Duration> {
+    retry_after(value, now)
 }
 
-/// The body of an answer, as far as it comes; none if it is too long.
+/// Returns the body of a response as far as it arrives; `None` if it is too long.
 pub(crate) async fn answer_body(mut response: Response) -> Option<Vec<u8>> {
     let mut body = Vec::new();
     while let Ok(Some(chunk)) = response.chunk().await {
@@ -207,7 +207,7 @@ pub(crate) async fn answer_body(mut response: Response) -> Option<Vec<u8>> {
     Some(body)
 }
 
-/// Says why a request failed, without the address: it may hold a secret.
+/// Returns why a request failed, without the URL, which may contain a secret.
 pub(crate) fn reason(error: reqwest::Error) -> Box<str> {
     if error.is_timeout() && !error.is_connect() {
         return format!("no answer within {} s", TIMEOUT.as_secs()).into();
@@ -223,7 +223,7 @@ pub(crate) fn reason(error: reqwest::Error) -> Box<str> {
         source = error.source();
     }
     if reason.contains("certificate verify failed") {
-        // OpenSSL tells what it did not like in brackets at the end, after much about itself.
+        // OpenSSL puts the cause in brackets at the end.
         let detail = reason.rfind('(').map_or("", |at| &reason[at..]);
         reason = format!("the receiver's certificate is not trusted {detail}");
     }

@@ -39,21 +39,21 @@ pub enum StartError {
     /// The webhook can't be set up.
     #[error("the webhook can't be set up")]
     Webhook(#[from] SetUpError),
-    /// The address can't be listened on.
+    /// The server can't listen on this address.
     #[error("can't listen on {host} port {port} (HOST, PORT)")]
     Listen {
         /// The address or name.
         host: String,
         /// The port.
         port: u16,
-        /// Why.
+        /// The cause.
         #[source]
         source: io::Error,
     },
     /// The HTTP server can't be started.
     #[error("the HTTP server can't be started")]
     Http(#[source] io::Error),
-    /// A task of the start broke off.
+    /// A start-up task panicked.
     #[error("the start broke off")]
     BrokeOff(#[from] JoinError),
 }
@@ -210,7 +210,7 @@ impl Builder {
         Ok(adapters)
     }
 
-    /// Without a slash at its end.
+    /// Returns the base URL without a trailing slash.
     fn base_url(&self, address: SocketAddr) -> String {
         match &self.config.base_url {
             Some(url) => url.as_str().trim_end_matches('/').to_owned(),
@@ -261,7 +261,7 @@ impl Builder {
             rates: config.rates,
             connections_of_one: config.connections_of_one,
             streams: StreamLimits {
-                // The rest is for requests.
+                // Leaves connections for requests.
                 in_all: max_connections * 3 / 4,
                 ..StreamLimits::default()
             },
@@ -273,7 +273,7 @@ impl Builder {
 
 /// Returns the connection limit: the configured or default one, at most what the limit of open files permits.
 fn max_connections(set: Option<u32>) -> usize {
-    // Where the limit of open files can't be read there is likely none.
+    // If the limit can't be read, there probably is none.
     let files = rlimit::Resource::NOFILE.get_soft().unwrap_or(u64::MAX);
     let room = with_room(set.unwrap_or(MAX_CONNECTIONS), files);
     if let Some(set) = set.filter(|set| room < *set as usize) {

@@ -180,7 +180,7 @@ fn fault_of(probed: &Probed, url: &Url) -> anyhow::Error {
 /// The last link: from the workflow to the running server.
 fn inbound_link(inbound: &Inbound) -> Result<String> {
     match inbound {
-        // An empty message is refused for what it lacks, and so only after its key was found right.
+        // The empty message is invalid, but the server checks the key first.
         Inbound::AnswerResult(400) => Ok("the workflow reaches the running server, which accepts its key".into()),
         Inbound::AnswerResult(401) => bail!(
             "the running server refuses the workflow's key. The credential of its HTTP Request nodes must have the name x-api-key and this very value"

@@ -163,12 +163,12 @@ fn execute(command: Command) -> Result<ExitCode> {
             runtime.block_on(erase(config.database, whom, manner))
         }),
     };
-    // A call that hangs in the database's library must not hold the end of the program.
+    // A call that hangs in the database's library must not keep the process alive.
     runtime.shutdown_timeout(Duration::from_secs(1));
     code
 }
 
-/// Where relative paths start from.
+/// The folder for relative paths.
 fn working_folder() -> Result<PathBuf> {
     env::current_dir().context("the working folder can't be found")
 }
@@ -208,8 +208,7 @@ async fn serve(config: Config, warnings: &[String]) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Raises the number of files that may be open to what the system grants: everybody who follows a ticket is one, and most
-/// systems begin with 1,024.
+/// Raises the limit of open files to the hard limit: each event stream needs one, and the default is often 1,024.
 fn allow_many_files() {
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
         tracing::warn!(%error, "the limit of open files could not be raised");

@@ -1,4 +1,4 @@
-//! `server export` and `server erase`: what is kept of a person, given back or gone.
+//! `server export` and `server erase`: a customer's data.
 
 use std::{
     fs,
@@ -25,17 +25,17 @@ use crate::{
     environment::{OsRandom, SystemClock},
 };
 
-/// Said where nobody is found.
+/// Printed if nothing is found.
 const NOBODY: &str = "nothing is kept under this address or number";
 
-/// What an erasure does not reach.
+/// What erasure does not cover.
 const BEYOND: &str = "not reached by this: n8n (its executions), Twilio and WhatsApp (the messages that were sent), \
                       backups made before, and logs of others.";
 
-/// Who wrote just when somebody was erased has had an answer by then: no call takes longer than 5 seconds.
+/// After this, every request that ran during the erasure has ended: none takes longer than 5 seconds.
 const CALLS_END: Duration = Duration::from_secs(6);
 
-/// So large a file is rewritten in a second or two, which those who write meanwhile have the patience for.
+/// Up to this size in bytes, a file is rewritten at once: it blocks writers for a second or two.
 const SOON_REWRITTEN: u64 = 100_000_000;
 
 async fn customers(database: Database) -> Result<Customers> {
@@ -51,7 +51,7 @@ async fn customers(database: Database) -> Result<Customers> {
     Ok(Customers::new(store, Arc::new(SystemClock), Arc::new(OsRandom)))
 }
 
-/// Writes everything that is kept of a person to standard output, as JSON.
+/// Writes everything about a customer to standard output, as JSON.
 pub(crate) async fn export(database: Database, contact: &str) -> Result<ExitCode> {
     let contact = parse(contact)?;
     let records = customers(database).await?.records(&contact).await?;
@@ -67,26 +67,26 @@ pub(crate) async fn export(database: Database, contact: &str) -> Result<ExitCode
     Ok(ExitCode::SUCCESS)
 }
 
-/// How an erasure is done.
+/// Options of an erasure.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct EraseOptions {
-    /// Nobody has to agree.
+    /// Whether to skip the confirmation.
     pub(crate) is_agreed: bool,
-    /// A large file is rewritten, too.
+    /// Whether to rewrite even a large file.
     pub(crate) vacuum: bool,
 }
 
-/// Who or what is erased.
+/// What to erase.
 #[derive(Debug)]
 pub(crate) enum CustomerSelector {
-    /// A person.
+    /// A customer's data.
     Customer(Contact),
-    /// Whoever is in a ticket.
+    /// One ticket.
     Ticket(TicketRef),
 }
 
 impl CustomerSelector {
-    /// One of the two is given.
+    /// Reads the arguments, one of which is given.
     pub(crate) fn read(customer: Option<&str>, ticket: Option<&str>) -> Result<Self> {
         match ticket {
             Some(reference) => reference
@@ -98,7 +98,7 @@ impl CustomerSelector {
     }
 }
 
-/// Erases everything that says who a person is and what they wrote, once somebody has agreed.
+/// Erases a customer's data after confirmation.
 pub(crate) async fn erase(database: Database, whom: CustomerSelector, manner: EraseOptions) -> Result<ExitCode> {
     let file = match &database {
         Database::Sqlite(path) => Some(path.clone()),
@@ -116,7 +116,7 @@ pub(crate) async fn erase(database: Database, whom: CustomerSelector, manner: Er
             CustomerSelector::Customer(_) => NOBODY,
             CustomerSelector::Ticket(_) => "there is no such ticket",
         });
-        // Perhaps what is to be cleared away was erased before.
+        // The data may have been erased before, without rewriting the file.
         if let Some(file) = file.filter(|_| manner.vacuum) {
             clear_file(&file, manner.vacuum).await?;
         }
@@ -156,7 +156,7 @@ pub(crate) async fn erase(database: Database, whom: CustomerSelector, manner: Er
     Ok(ExitCode::SUCCESS)
 }
 
-/// Rewrites the store's file, at once if that is done soon.
+/// Rewrites the store's file, unless it is large.
 async fn clear_file(file: &Path, is_wanted: bool) -> Result<()> {
     let size = fs::metadata(file).map_or(0, |file| file.len());
     if size > SOON_REWRITTEN && !is_wanted {
@@ -173,7 +173,7 @@ async fn clear_file(file: &Path, is_wanted: bool) -> Result<()> {
     Ok(())
 }
 
-/// What else may be theirs.
+/// Returns a hint for each other number that may be theirs.
 fn hints(records: &Records) -> impl Iterator<Item = String> {
     let numbers = records.other_numbers.iter();
     numbers.map(|(phone, count)| {
@@ -186,7 +186,7 @@ fn hints(records: &Records) -> impl Iterator<Item = String> {
 }
 
 fn parse(contact: &str) -> Result<Contact> {
-    // The value itself is not repeated: it is somebody's.
+    // The message does not repeat the value, which is personal data.
     contact.parse().map_err(|error| anyhow::anyhow!("--customer {error}"))
 }
 
@@ -241,7 +241,7 @@ fn thread(thread: &Thread, contact: &Contact) -> Value {
     told
 }
 
-/// A message; the number that it came from only where that is the person's own.
+/// A message, with its sender's number only if that is the customer's.
 fn message(message: &Message, is_theirs: impl Fn(&Phone) -> bool) -> Value {
     let from = message.from.as_ref().filter(|from| is_theirs(from));
     json!({

@@ -43,9 +43,9 @@ pub(crate) struct Worker {
 struct Rounds {
     /// The attempts in progress. Each returns when the next attempt is due, if there is one.
     under_way: JoinSet<Option<Timestamp>>,
-    /// Held by each attempt in progress that is not a first one.
+    /// Cloned by each attempt in progress that is not a first one, so that its count is theirs.
     others: Arc<()>,
-    /// When the next attempts are due, as far as this process knows.
+    /// Due times of the next attempts that this process knows of.
     upcoming: BTreeSet<Timestamp>,
     /// Whether notifications that waited too long for a receiver have been held.
     stale_held: bool,
@@ -160,7 +160,7 @@ impl Rounds {
     fn note(&mut self, ended: Result<Option<Timestamp>, tokio::task::JoinError>) {
         match ended {
             Ok(next) => self.upcoming.extend(next),
-            // Its lease ends, and it is tried again.
+            // Its lease expires, and another attempt follows.
             Err(error) => tracing::error!(%error, "a delivery broke off"),
         }
     }

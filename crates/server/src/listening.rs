@@ -1,4 +1,4 @@
-//! The socket that is listened on.
+//! The listening socket.
 
 use std::{
     io,
@@ -9,11 +9,11 @@ use tokio::net::{TcpSocket, lookup_host};
 
 use crate::application::StartError;
 
-/// How many connections may wait to be accepted. The usual 128 overflows when a few hundred clients come at once, and
-/// each that is dropped comes again only a second later.
+/// Length of the accept queue. The usual 128 overflows when a few hundred clients connect at once, and a dropped client
+/// retries only after a second.
 const BACKLOG: u32 = 1024;
 
-/// Listens at the first address of `host` that can be listened at.
+/// Listens on the first usable address of `host`.
 pub(crate) async fn listen(host: &str, port: u16) -> Result<TcpListener, StartError> {
     let bare_host = host.trim_start_matches('[').trim_end_matches(']');
     let listening = async {

@@ -6,7 +6,7 @@ use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::config::{Config, LogFormat};
 
-/// Starts logging as `config` says, to standard output. Does nothing if somebody else did before.
+/// Starts logging to standard output as configured. Does nothing if logging was started before.
 pub fn start(config: &Config) {
     let on_terminal = std::io::stdout().is_terminal();
     let builder = fmt()
@@ -22,6 +22,6 @@ pub fn start(config: &Config) {
             .with_span_list(false)
             .try_init(),
     };
-    // The only failure is that another subscriber is there already, as in a test that started its own.
+    // Fails only if a subscriber exists already, as in a test.
     drop(started);
 }

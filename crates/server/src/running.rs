@@ -1,4 +1,4 @@
-//! An application that runs, and its end.
+//! A running application.
 
 use std::{io, net::SocketAddr};
 
@@ -21,23 +21,23 @@ pub enum EndError {
     /// The HTTP server failed.
     #[error("the HTTP server failed")]
     Http(#[source] io::Error),
-    /// A part of it broke off.
+    /// A background task panicked.
     #[error("a part of the server broke off")]
     BrokeOff(#[from] JoinError),
 }
 
 impl Application {
-    /// Where it listens.
+    /// Returns the address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Cancelling this stops it.
+    /// Returns a token that stops it when cancelled.
     pub fn stopper(&self) -> CancellationToken {
         self.stop.clone()
     }
 
-    /// Stops accepting, finishes what is under way, and hands leases back.
+    /// Stops accepting connections, finishes requests in progress, and returns leases.
     pub async fn stop(self) -> Result<(), EndError> {
         self.stop.cancel();
         self.ended().await

@@ -1,11 +1,11 @@
-//! Who does something that the audit log keeps.
+//! Actors: who made a change.
 
 use std::{fmt, str::FromStr};
 
 use crate::{ActorKind, UnknownWord, ValidationError};
 
-/// An operator's name: 1–40 bytes of letters and digits of any script, `.`, `-` and `_`. It is kept in place, so that an
-/// [`AuditStamp`](crate::AuditStamp) is copied like its other parts.
+/// An operator's name: 1–40 bytes of letters and digits of any script, `.`, `-` and `_`. It is stored inline, so that
+/// [`AuditStamp`](crate::AuditStamp) is `Copy`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct OperatorName {
     bytes: [u8; OperatorName::MAX],
@@ -13,12 +13,12 @@ pub struct OperatorName {
 }
 
 impl OperatorName {
-    /// The most bytes that a name has in UTF-8.
+    /// Maximum length in bytes of UTF-8.
     pub const MAX: usize = 40;
 
     /// The name itself.
     pub fn as_str(&self) -> &str {
-        // Made of a text of this length, so that it is one again.
+        // The bytes were copied from a valid text.
         str::from_utf8(&self.bytes[..self.length]).unwrap_or_default()
     }
 }
@@ -29,7 +29,7 @@ impl fmt::Debug for OperatorName {
     }
 }
 
-/// Why a text is no operator's name.
+/// Why a name is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OperatorNameError {
     /// Nothing is left after trimming.
@@ -38,7 +38,7 @@ pub enum OperatorNameError {
     /// More than [`OperatorName::MAX`] bytes.
     #[error("must be at most {} bytes long", OperatorName::MAX)]
     TooLong,
-    /// Something else than letters, digits, `.`, `-` and `_`.
+    /// Something other than letters, digits, `.`, `-` and `_`.
     #[error("must consist of letters, digits, '.', '-' and '_'")]
     NotAllowed,
 }
@@ -74,21 +74,21 @@ impl FromStr for OperatorName {
     }
 }
 
-/// Who does something that the audit log keeps. The caller of a use case says who it is.
+/// Who makes a change. The caller of a use case passes it, and the audit log records it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Actor {
     /// A ticket's customer.
     Customer,
-    /// A manager, by a reply from their telephone.
+    /// A manager who replied from their phone.
     Manager,
-    /// Somebody with an operator's token, by the token's name if it has one, or somebody at the command line.
+    /// Someone with an operator token, with the token's name if it has one, or someone at the command line.
     Operator(Option<OperatorName>),
     /// The server itself, such as its retention job.
     Program,
 }
 
 impl Actor {
-    /// What the actor is, whoever it is.
+    /// The kind of actor.
     pub fn kind(self) -> ActorKind {
         match self {
             Self::Customer => ActorKind::Customer,
@@ -119,7 +119,7 @@ impl From<ActorKind> for Actor {
     }
 }
 
-/// The text that a store keeps: the kind, and behind a colon the name.
+/// The stored text: the kind, then a colon and the name if there is one.
 impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.kind().as_str())?;
@@ -127,13 +127,13 @@ impl fmt::Display for Actor {
     }
 }
 
-/// Why a stored text is no actor.
+/// Why a stored text is not an actor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ActorError {
-    /// It names no kind of actor.
+    /// The kind is unknown.
     #[error(transparent)]
     Kind(#[from] UnknownWord),
-    /// It has a name that no operator has.
+    /// The name is invalid.
     #[error(transparent)]
     Name(#[from] OperatorNameError),
 }

@@ -70,7 +70,7 @@ pub struct Message {
     pub from: Option<Phone>,
     /// Its content.
     pub content: Content,
-    /// Its id in the outside world, such as Twilio's `MessageSid`.
+    /// Its id in another system, such as Twilio's `MessageSid`.
     pub external_id: Option<ExternalId>,
     /// When it was received.
     pub created_at: Timestamp,

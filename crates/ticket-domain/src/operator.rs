@@ -110,9 +110,9 @@ pub struct TicketPage {
 /// [`Vitals`](crate::ports::Vitals).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Attention {
-    /// Open tickets whose customer spoke last, counted up to [`Attention::COUNTED`].
+    /// Open tickets whose customer wrote last, counted up to [`Attention::COUNTED`].
     pub awaiting_manager: u32,
-    /// The one of them that has been still for the longest time.
+    /// The one of them that has been unchanged for the longest time.
     pub oldest: Option<Oldest>,
 }
 
@@ -126,7 +126,7 @@ impl Attention {
 pub struct Oldest {
     /// The ticket.
     pub reference: TicketRef,
-    /// Since when nothing happened to it.
+    /// Its last change.
     pub since: Timestamp,
 }
 

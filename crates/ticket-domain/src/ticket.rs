@@ -18,7 +18,7 @@ pub struct Customer {
     pub email: Email,
 }
 
-/// What a customer gives about a ticket, besides the first message.
+/// What a customer enters about a ticket, besides the first message.
 ///
 /// A field is declared here once. [`fields`](Self::fields) and [`redacted`](Self::redacted) name every field, so that the
 /// compiler asks for a new one; a request's digest, the export and erasure follow from these two.
@@ -83,11 +83,11 @@ impl TicketRequest {
         let mut hash = Sha256::new();
         let mut add = |text: &str| {
             hash.update(text);
-            // No field can hold a NUL, so it ends each without doubt.
+            // No field can contain a NUL, so it separates them unambiguously.
             hash.update([0]);
         };
         for (name, text) in self.details.fields() {
-            // The message precedes the priority in the digests that stores hold.
+            // Stored digests have the message before the priority.
             if name == TicketDetails::PRIORITY {
                 add(self.message.as_str());
             }
@@ -113,7 +113,7 @@ pub enum AccessLevel {
     Anyone,
     /// Whoever has the manager's link: reads.
     Reader,
-    /// Whoever has the customer's key: reads, and speaks as the customer.
+    /// Whoever has the customer's key: reads, and writes as the customer.
     Customer,
     /// An operator: reads and acts.
     Operator,
@@ -122,7 +122,7 @@ pub enum AccessLevel {
 impl AccessKeys {
     /// Returns the access level that the key `given` grants.
     pub fn access_level(&self, given: &str) -> AccessLevel {
-        // Both are always compared, so that time tells nothing about which one it was.
+        // Always compares both, so that timing reveals nothing.
         match (self.customer.matches(given), self.reader.matches(given)) {
             (true, _) => AccessLevel::Customer,
             (false, true) => AccessLevel::Reader,
@@ -138,7 +138,7 @@ pub struct Ticket {
     pub id: TicketId,
     /// Its reference.
     pub reference: TicketRef,
-    /// What its customer gave.
+    /// Its details.
     pub details: TicketDetails,
     /// Its status.
     pub status: Status,
@@ -249,7 +249,7 @@ mod tests {
         let request = || testing::request("Broken");
         let same = request().digest();
         assert_eq!(request().digest(), same);
-        // As stores hold it since the first version.
+        // As stored since the first version.
         let stored = "John Doe\0+1234567890\0john@example.com\0Product Quality Issue\0Broken\0medium\0";
         assert_eq!(same, <[u8; 32]>::from(Sha256::digest(stored)));
         let changes: [fn(&mut TicketRequest); 6] = [

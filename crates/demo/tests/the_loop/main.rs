@@ -22,16 +22,16 @@ async fn a_ticket_reaches_the_phone_and_a_quote_answers_it() {
         text.starts_with(&format!("🎫 *NEW SUPPORT TICKET*\n\n*Ticket:* {reference}\n")),
         "{text}"
     );
-    let number = &visitor.state().await["phones"][0]["number"];
 
-    visitor
-        .answers(number, "New ones are on their way.", &bubble["sid"])
-        .await;
-    let answered = ("manager".into(), "New ones are on their way.".into());
-    assert_eq!(visitor.thread(&reference).await[1..], [answered]);
+    visitor.types(0, "New ones are on their way.", &bubble["sid"]).await;
+    assert_eq!(
+        visitor.thread(&reference).await[1..],
+        ["manager: New ones are on their way."]
+    );
     assert_eq!(visitor.thread(&other).await.len(), 1);
 
     // A picture, and the customer again.
+    let number = &visitor.state().await["phones"][0]["number"];
     let picture = json!({ "number": number, "quoting": bubble["sid"], "pictures": ["parcel"] });
     visitor.press(Method::POST, "/phone/messages", &picture).await;
     let shown = visitor.reads(&reference, "the picture", |thread| thread["messages"].get(2).cloned());
@@ -45,7 +45,7 @@ async fn a_ticket_reaches_the_phone_and_a_quote_answers_it() {
             bubbles.get(1)?["text"].as_str()?.contains("Thank you!").then_some(())
         })
         .await;
-    visitor.demo.stop().await.unwrap();
+    visitor.leaves().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -63,7 +63,7 @@ async fn what_was_seen_of_an_earlier_start_is_not_taken_for_this_one() {
         assert_eq!(state["base"], format!("http://{}", visitor.demo.address()));
         runs.insert(state["run"].to_string());
         tags.insert(tag);
-        visitor.demo.stop().await.unwrap();
+        visitor.leaves().await;
     }
     assert_eq!((tags.len(), runs.len()), (2, 2), "{tags:?} {runs:?}");
 }
@@ -73,19 +73,17 @@ async fn a_message_without_a_ticket_is_asked_about() {
     let visitor = Visitor::arrives().await;
     let reference = visitor.open("Broken bottles").await;
     visitor.receives(0, &reference).await;
-    let number = &visitor.state().await["phones"][0]["number"];
 
-    visitor.answers(number, "On its way.", &Value::Null).await;
+    visitor.types(0, "On its way.", &Value::Null).await;
     let [question] = said(&visitor.state().await).try_into().unwrap();
     assert!(question.contains(&reference), "{question}");
     assert_eq!(visitor.thread(&reference).await.len(), 1);
 
-    visitor.answers(number, "1", &Value::Null).await;
+    visitor.types(0, "1", &Value::Null).await;
     let [_, notice] = said(&visitor.state().await).try_into().unwrap();
     assert!(notice.contains(&reference), "{notice}");
-    let answered = ("manager".into(), "On its way.".into());
-    assert_eq!(visitor.thread(&reference).await[1..], [answered]);
-    visitor.demo.stop().await.unwrap();
+    assert_eq!(visitor.thread(&reference).await[1..], ["manager: On its way."]);
+    visitor.leaves().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -100,7 +98,7 @@ async fn the_customer_sees_how_far_it_got() {
         .press(Method::POST, "/phone/read", &json!({ "number": number }))
         .await;
     visitor.delivery_is(&reference, "read").await;
-    visitor.demo.stop().await.unwrap();
+    visitor.leaves().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -112,5 +110,5 @@ async fn a_stranger_at_the_webhook_is_refused() {
         assert_eq!(status, StatusCode::FORBIDDEN);
     }
     assert_eq!(visitor.state().await["phones"][0]["bubbles"], json!([]));
-    visitor.demo.stop().await.unwrap();
+    visitor.leaves().await;
 }

@@ -8,6 +8,10 @@ use tokio::time::timeout;
 
 use crate::visitor::{Visitor, notifications, said, statuses};
 
+const TO_N8N: &str = "server → n8n";
+const WEBHOOK: &str = "/webhook/ticket";
+const FROM_N8N: &str = "n8n → server";
+
 const WINDOW_CLOSED: u32 = 63016;
 const NO_SUCH_PHONE: u32 = 63024;
 
@@ -18,23 +22,21 @@ async fn a_reply_that_comes_twice_is_read_once() {
     let bubble = visitor.receives(0, &reference).await;
     for round in 1..=5_usize {
         visitor.trouble(json!({ "replyTwice": true })).await;
-        let number = &visitor.state().await["phones"][0]["number"];
-        visitor.answers(number, &format!("Reply {round}"), &bubble["sid"]).await;
+        visitor.types(0, &format!("Reply {round}"), &bubble["sid"]).await;
         let state = visitor.state().await;
-        let calls = statuses(&state, "n8n → server", "/api/ticket/inbound");
+        let calls = statuses(&state, FROM_N8N, "/api/ticket/inbound");
         assert_eq!(calls, vec![json!(200); 2 * round]);
         assert_eq!(state["trouble"]["replyTwice"], false);
         assert_eq!(visitor.thread(&reference).await.len(), 1 + round);
     }
     // Twilio shows one answer.
     visitor.trouble(json!({ "replyTwice": true })).await;
-    let number = &visitor.state().await["phones"][0]["number"];
-    visitor.answers(number, "On its way.", &Value::Null).await;
+    visitor.types(0, "On its way.", &Value::Null).await;
     let state = visitor.state().await;
-    let calls = statuses(&state, "n8n → server", "/api/ticket/inbound");
+    let calls = statuses(&state, FROM_N8N, "/api/ticket/inbound");
     assert_eq!(calls[..2], [400, 400]);
     assert_eq!(said(&state).len(), 1, "{state:#}");
-    visitor.demo.stop().await.unwrap();
+    visitor.leaves().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -42,16 +44,11 @@ async fn a_notification_that_comes_twice_is_shown_once() {
     let visitor = Visitor::arrives().await;
     visitor.trouble(json!({ "ticketTwice": true })).await;
     let reference = visitor.open("Broken bottles").await;
-    let state = visitor
-        .sees("/state", "both calls", |state| {
-            let calls = statuses(state, "server → n8n", "/webhook/ticket");
-            (calls == [200, 504]).then(|| state.clone())
-        })
-        .await;
+    let state = visitor.sees_calls(TO_N8N, WEBHOOK, |calls| calls == [200, 504]).await;
     assert_eq!(notifications(&state, 0, &reference).len(), 1);
     assert_eq!(state["trouble"]["ticketTwice"], false);
     visitor.delivery_is(&reference, "delivered").await;
-    visitor.demo.stop().await.unwrap();
+    visitor.leaves().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -59,15 +56,12 @@ async fn what_a_silent_n8n_holds_arrives_once_when_it_wakes() {
     let visitor = Visitor::arrives().await;
     visitor.trouble(json!({ "n8nSilent": true })).await;
     let references = [visitor.open("One").await, visitor.open("Two").await];
-    let held = |calls: usize| {
-        move |state: &Value| {
-            let of_webhook = statuses(state, "server → n8n", "/webhook/ticket");
-            (of_webhook == vec![json!(0); calls]).then_some(())
-        }
-    };
-    visitor.sees("/state", "the calls that are held", held(2)).await;
     // The server gives up and calls again, under the same ids.
-    visitor.sees("/state", "further calls", held(4)).await;
+    for held in [2, 4] {
+        visitor
+            .sees_calls(TO_N8N, WEBHOOK, |calls| calls == vec![0; held])
+            .await;
+    }
     for reference in &references {
         visitor.delivery_is(reference, "waiting").await;
     }
@@ -81,7 +75,7 @@ async fn what_a_silent_n8n_holds_arrives_once_when_it_wakes() {
     for reference in &references {
         assert_eq!(notifications(&state, 0, reference).len(), 1, "{state:#}");
     }
-    visitor.demo.stop().await.unwrap();
+    visitor.leaves().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -90,11 +84,7 @@ async fn a_silent_n8n_does_not_hold_up_the_end() {
     visitor.trouble(json!({ "n8nSilent": true })).await;
     visitor.open("Broken bottles").await;
     visitor
-        .sees("/state", "the call that is held", |state| {
-            statuses(state, "server → n8n", "/webhook/ticket")
-                .contains(&json!(0))
-                .then_some(())
-        })
+        .sees_calls(TO_N8N, WEBHOOK, |calls| calls.contains(&json!(0)))
         .await;
     // The server alone would wait 15 s for an answer.
     timeout(Duration::from_secs(10), visitor.demo.stop())
@@ -109,19 +99,14 @@ async fn a_phone_that_is_off_leaves_one_tick() {
     visitor.trouble(json!({ "phoneOff": true })).await;
     let reference = visitor.open("Broken bottles").await;
     let bubble = visitor.receives(0, &reference).await;
-    let told = |times: usize| {
-        move |state: &Value| {
-            let told = statuses(state, "n8n → server", "/api/ticket/inbound/status");
-            (told == vec![json!(200); times]).then_some(())
-        }
-    };
-    visitor.sees("/state", "that it was sent", told(1)).await;
+    let status = "/api/ticket/inbound/status";
+    visitor.sees_calls(FROM_N8N, status, |calls| calls == [200]).await;
     visitor.delivery_is(&reference, "sent").await;
     assert_eq!(bubble["ticks"], "sent");
     visitor.trouble(json!({})).await;
     visitor.delivery_is(&reference, "delivered").await;
-    visitor.sees("/state", "that it was delivered", told(2)).await;
-    visitor.demo.stop().await.unwrap();
+    visitor.sees_calls(FROM_N8N, status, |calls| calls == [200, 200]).await;
+    visitor.leaves().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -132,18 +117,12 @@ async fn what_waits_for_n8n_arrives_once() {
     for subject in ["One", "Two", "Three"] {
         references.push(visitor.open(subject).await);
     }
-    visitor
-        .sees("/state", "the tries", |state| {
-            (statuses(state, "server → n8n", "/webhook/ticket").len() >= 3).then_some(())
-        })
-        .await;
+    visitor.sees_calls(TO_N8N, WEBHOOK, |calls| calls.len() >= 3).await;
     // The manager is not heard either, until Twilio hands it on again.
     let state = visitor.state().await;
     assert_eq!(state["phones"][0]["bubbles"], json!([]));
     let typed = format!("{} is known here.", references[0]);
-    visitor
-        .answers(&state["phones"][0]["number"], &typed, &Value::Null)
-        .await;
+    visitor.types(0, &typed, &Value::Null).await;
     assert_eq!(visitor.thread(&references[0]).await.len(), 1);
 
     visitor.trouble(json!({})).await;
@@ -159,7 +138,7 @@ async fn what_waits_for_n8n_arrives_once() {
     let again = format!("/phone/messages/{}/again", failed["sid"].as_str().unwrap());
     visitor.press(Method::POST, &again, &json!({})).await;
     assert_eq!(visitor.thread(&references[0]).await.len(), 2);
-    visitor.demo.stop().await.unwrap();
+    visitor.leaves().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -168,16 +147,12 @@ async fn what_twilio_refuses_is_tried_again() {
     visitor.trouble(json!({ "twilioRefuses": true })).await;
     let reference = visitor.open("Broken bottles").await;
     visitor
-        .sees("/state", "the refusal", |state| {
-            statuses(state, "server → n8n", "/webhook/ticket")
-                .contains(&json!(502))
-                .then_some(())
-        })
+        .sees_calls(TO_N8N, WEBHOOK, |calls| calls.contains(&json!(502)))
         .await;
     visitor.delivery_is(&reference, "waiting").await;
     visitor.trouble(json!({})).await;
     visitor.receives(0, &reference).await;
-    visitor.demo.stop().await.unwrap();
+    visitor.leaves().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -195,10 +170,7 @@ async fn what_whatsapp_fails_to_deliver_comes_another_way() {
     visitor.delivery_is(&reference, "delivered").await;
     let state = visitor.state().await;
     assert_eq!(notifications(&state, 0, &reference), [Value::Null; 0]);
-    visitor
-        .answers(&state["phones"][1]["number"], "I stand in.", &bubble["sid"])
-        .await;
-    let answered = ("manager".into(), "I stand in.".into());
-    assert_eq!(visitor.thread(&reference).await[1..], [answered]);
-    visitor.demo.stop().await.unwrap();
+    visitor.types(1, "I stand in.", &bubble["sid"]).await;
+    assert_eq!(visitor.thread(&reference).await[1..], ["manager: I stand in."]);
+    visitor.leaves().await;
 }

@@ -25,6 +25,11 @@ impl Visitor {
         }
     }
 
+    /// Ends the demo.
+    pub(crate) async fn leaves(self) {
+        self.demo.stop().await.unwrap();
+    }
+
     pub(crate) async fn call(&self, method: Method, path: &str, key: &str, body: &Value) -> (StatusCode, Value) {
         let url = format!("http://{}{path}", self.demo.address());
         let request = self.client.request(method, url).header("x-api-key", key);
@@ -91,7 +96,9 @@ impl Visitor {
         .await;
     }
 
-    pub(crate) async fn answers(&self, number: &Value, text: &str, quoting: &Value) {
+    /// Somebody types into a phone, perhaps as an answer to the message with this id.
+    pub(crate) async fn types(&self, phone: usize, text: &str, quoting: &Value) {
+        let number = &self.state().await["phones"][phone]["number"];
         let typed = json!({ "number": number, "text": text, "quoting": quoting });
         self.press(Method::POST, "/phone/messages", &typed).await;
     }
@@ -104,17 +111,21 @@ impl Visitor {
         self.press(Method::GET, "/state", &Value::Null).await
     }
 
-    pub(crate) async fn thread(&self, reference: &str) -> Vec<(Value, Value)> {
-        self.reads(reference, "the thread", |thread| {
-            let messages = thread["messages"].as_array()?;
-            Some(
-                messages
-                    .iter()
-                    .map(|one| (one["sender"].clone(), one["body"].clone()))
-                    .collect(),
-            )
-        })
-        .await
+    /// The messages of a thread, as `sender: text`.
+    pub(crate) async fn thread(&self, reference: &str) -> Vec<String> {
+        let text = |message: &Value| {
+            let [sender, body] = ["sender", "body"].map(|name| message[name].as_str().unwrap());
+            format!("{sender}: {body}")
+        };
+        let texts = |thread: &Value| Some(thread["messages"].as_array()?.iter().map(text).collect());
+        self.reads(reference, "the thread", texts).await
+    }
+
+    /// Waits until the calls of a leg to a path are answered in a certain way.
+    pub(crate) async fn sees_calls(&self, leg: &str, path: &str, is_it: impl Fn(&[Value]) -> bool) -> Value {
+        let what = format!("certain calls of {leg}");
+        let look = |state: &Value| is_it(&statuses(state, leg, path)).then(|| state.clone());
+        self.sees("/state", &what, look).await
     }
 }
 

@@ -5,7 +5,7 @@ use garde::Validate;
 use serde::{Deserialize, Serialize};
 use ticket_domain::{
     MessageText,
-    use_cases::{AddError, AddMessage, Added},
+    use_cases::{AddMessage, Added},
 };
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -15,22 +15,21 @@ use crate::api::{
     deadline::with_timeout,
     get_ticket::reference_of,
     idempotency::mark_replayed,
-    keys::{from_head, ticket_key},
-    openapi::BodyProblems,
+    keys::Writer,
+    openapi::IdempotencyHeader,
     problem::Problem,
+    success::Success,
 };
 use crate::validation::{Field, present};
-use crate::{access::AccessControl, state::part};
 
 /// A new message. The text is trimmed first, and CR LF becomes LF. Lengths count characters.
 #[derive(Deserialize, Validate, ToSchema)]
 #[schema(as = NewMessage, example = json!({ "message": "The second parcel was broken too." }))]
 pub(crate) struct NewMessage {
     /// 1–5,000 characters. Line breaks and tabs are welcome.
-    #[serde(default)]
     #[garde(custom(present), dive)]
     #[schema(
-        value_type = String, required = true, min_length = 1, max_length = 5_000,
+        value_type = String, min_length = 1, max_length = 5_000,
         example = "The second parcel was broken too."
     )]
     message: Field<MessageText>,
@@ -48,9 +47,6 @@ impl Document for NewMessage {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AddedMessage {
-    /// Always true.
-    #[schema(example = true)]
-    ok: bool,
     #[schema(example = "T-20250115-1234")]
     ticket_ref: String,
     message_id: Uuid,
@@ -62,23 +58,12 @@ pub(crate) struct AddedMessage {
 pub(crate) fn created(added: &Added) -> HttpResponse {
     let mut response = HttpResponse::Created();
     mark_replayed(&mut response, added.replayed);
-    response.json(AddedMessage {
-        ok: true,
+    response.json(Success::new(AddedMessage {
         ticket_ref: added.reference.to_string(),
         message_id: added.message.0,
         created_at: added.at.to_string(),
-    })
+    }))
 }
-
-/// The ticket key that the caller shows, right or wrong. A request without one can't turn out to be allowed, so it is
-/// rate limited before its body is read.
-pub(crate) struct Writer(Option<String>);
-
-from_head!(Writer, |request| {
-    let key = ticket_key(request);
-    part::<AccessControl>(request)?.before_ticket(request, key.is_some())?;
-    Ok(Writer(key))
-});
 
 /// Add to a ticket
 ///
@@ -88,66 +73,30 @@ from_head!(Writer, |request| {
     post,
     path = "/api/ticket/{ticketRef}/messages",
     tag = "Tickets",
-    operation_id = "addMessage",
     params(
-        ("ticketRef" = String, Path, description = "The reference, in upper or lower case.", example = "T-20250115-1234"),
         ("key" = Option<String>, Query, description = "The customer's key, from the ticket's address."),
-        (
-            "Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
-            description = "Printable ASCII. For 24 hours the same key with the same request gives the same message."
-        ),
+        IdempotencyHeader,
     ),
     request_body = NewMessage,
     responses(
-        BodyProblems,
-        (status = 201, description = "The message is in the thread.", body = AddedMessage, headers(
-            ("Idempotent-Replayed" = String, description = "`true` if this answers a repeated request."),
-        )),
+        (status = 201, description = "The message is in the thread.", body = AddedMessage),
         (status = 401, description = "`unauthorized`: the caller may read the ticket, but `key` is not its customer's."),
         (
             status = 404,
             description = "`ticket_not_found`: there is none, or tickets are private and `key` is not one of this ticket."
         ),
         (status = 429, description = "`rate_limited`: too many requests without a valid key."),
-        (status = 422, description = "`idempotency_key_reused`: the key came with another request."),
-        (status = 500, description = "`storage_unavailable` or `internal`: most likely nothing was stored. Repeat the request with the same `Idempotency-Key`: it is stored only once."),
     )
 )]
 pub(crate) async fn add_message(
-    Writer(key): Writer,
-    KeyedBody {
-        key: idempotency_key,
-        body: text,
-    }: KeyedBody<NewMessage>,
+    Writer(visitor): Writer,
+    KeyedBody { key, body: text }: KeyedBody<NewMessage>,
     add_message: Data<AddMessage>,
-    access: Data<AccessControl>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let adding = match reference_of(&request) {
-        Ok(reference) => {
-            let adding = add_message.as_customer(reference, key.as_deref(), text, idempotency_key);
-            with_timeout(async { Ok::<_, Problem>(adding.await) }).await?
-        }
-        Err(_) => Err(AddError::NotFound),
-    };
-    match adding {
-        Ok(added) => Ok(created(&added)),
-        Err(error) => {
-            if let Some(is_missing) = proves_nothing(&error) {
-                access.after_ticket(&request, key.is_some(), is_missing)?;
-            }
-            Err(error.into())
-        }
-    }
-}
-
-/// Whether the ticket is missing, where the caller proved nothing. While the store is down no key proves anything.
-fn proves_nothing(error: &AddError) -> Option<bool> {
-    match error {
-        AddError::NotFound => Some(true),
-        AddError::NotAllowed => Some(false),
-        AddError::KeyReused | AddError::Store(_) => None,
-    }
+    let reference = reference_of(&request).ok();
+    let added = with_timeout(visitor.add(&add_message, reference, text, key)).await?;
+    Ok(created(&added))
 }
 
 #[cfg(test)]

@@ -13,8 +13,9 @@ use crate::{
         deadline::with_timeout,
         idempotency::mark_replayed,
         keys::{from_head, is_operator},
-        openapi::BodyProblems,
+        openapi::IdempotencyHeader,
         problem::Problem,
+        success::Success,
     },
     state::part,
     ticket_request::CreateTicket,
@@ -31,10 +32,8 @@ impl Document for CreateTicket {
 /// The new ticket.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "they are called so in JSON")]
 pub(crate) struct CreatedTicket {
-    /// Always true.
-    #[schema(example = true)]
-    ok: bool,
     /// The reference for people: `T-`, the UTC date, and 4 to 9 digits.
     #[schema(example = "T-20250115-1234")]
     ticket_ref: String,
@@ -57,7 +56,7 @@ from_head!(WithinLimit, |request| {
     if !is_operator(access, request)? {
         access.limit(Kind::Creation, request)?;
     }
-    Ok(WithinLimit)
+    Ok(Self)
 });
 
 /// Open a ticket
@@ -68,23 +67,12 @@ from_head!(WithinLimit, |request| {
     post,
     path = "/api/ticket",
     tag = "Tickets",
-    operation_id = "createTicket",
-    params((
-        "Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
-        description = "Printable ASCII. For 24 hours the same key with the same request gives the same ticket."
-    )),
+    params(IdempotencyHeader),
     request_body = CreateTicket,
     security((), ("operator" = [])),
-    responses(
-        BodyProblems,
-        (status = 201, description = "The ticket is stored.", body = CreatedTicket, headers(
-            ("Location" = String, description = "The ticket's path."),
-            ("Idempotent-Replayed" = String, description = "`true` if this answers a repeated request."),
-        )),
-        (status = 429, description = "`rate_limited`"),
-        (status = 422, description = "`idempotency_key_reused`: the key came with another request."),
-        (status = 500, description = "`storage_unavailable` or `internal`: most likely nothing was stored. Repeat the request with the same `Idempotency-Key`: it is stored only once."),
-    )
+    responses((status = 201, description = "The ticket is stored.", body = CreatedTicket, headers(
+        ("Location" = String, description = "The ticket's path."),
+    )))
 )]
 pub(crate) async fn create_ticket(
     _: WithinLimit,
@@ -95,12 +83,11 @@ pub(crate) async fn create_ticket(
     let mut response = HttpResponse::Created();
     mark_replayed(&mut response, opened.replayed);
     response.insert_header((LOCATION, format!("/api/ticket/{}", opened.reference)));
-    Ok(response.json(CreatedTicket {
-        ok: true,
+    Ok(response.json(Success::new(CreatedTicket {
         ticket_ref: opened.reference.to_string(),
         ticket_id: opened.id.0,
         ticket_url: opened.url,
-    }))
+    })))
 }
 
 #[cfg(test)]

@@ -9,14 +9,17 @@ use actix_web::{
 };
 use futures_util::{Stream, stream};
 use serde::Serialize;
-use ticket_domain::{Thread, use_cases::ViewTicket};
+use ticket_domain::{
+    Thread,
+    use_cases::{View, ViewTicket},
+};
 use tokio::time::timeout;
 
 use crate::Settings;
 use crate::access::{AccessControl, LastEventId, Subscription, TicketSubscriptions, state_tag};
 use crate::api::{
-    get_ticket::{MessageBody, TicketBody, viewed},
-    keys::parameter,
+    get_ticket::{MessageBody, TicketBody, reference_of},
+    keys::{Reader, parameter},
     metrics::{Metrics, OpenStream},
     problem::Problem,
 };
@@ -123,9 +126,7 @@ fn last_event_id(request: &HttpRequest) -> LastEventId {
     get,
     path = "/api/ticket/{ticketRef}/events",
     tag = "Tickets",
-    operation_id = "followTicket",
     params(
-        ("ticketRef" = String, Path, description = "The reference, in upper or lower case.", example = "T-20250115-1234"),
         ("key" = Option<String>, Query, description = "The key from the ticket's address."),
         ("Last-Event-ID" = Option<String>, Header, description = "The `id` of the last event that the client has seen."),
         (
@@ -147,11 +148,10 @@ fn last_event_id(request: &HttpRequest) -> LastEventId {
             example = json!("retry: 2000\n\nevent: message\nid: 2.3-sent-1736937000000000\ndata: {…}\n\n"),
         ),
         (status = 429, description = "`rate_limited`: too many requests without a valid key, or too many streams are open."),
-        (status = 404, description = "`ticket_not_found`"),
-        (status = 500, description = "`storage_unavailable` or `internal`"),
     )
 )]
-pub(crate) async fn events(
+pub(crate) async fn follow_ticket(
+    Reader(visitor): Reader,
     access: Data<AccessControl>,
     view_ticket: Data<ViewTicket>,
     subscriptions: Data<TicketSubscriptions>,
@@ -159,7 +159,8 @@ pub(crate) async fn events(
     settings: Data<Settings>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let (thread, access_level) = viewed(&request, &access, &view_ticket).await?;
+    let view = visitor.view(&view_ticket, reference_of(&request).ok()).await?;
+    let View { thread, access_level } = view;
     let permit = access.open_stream(&request, thread.ticket.id, access_level)?;
     let subscription = subscriptions.follow(thread.ticket.reference, thread.ticket.id);
     let mut seen = last_event_id(&request);

@@ -1,32 +1,27 @@
 //! `GET /api/ticket/{ticketRef}`: a ticket with its messages.
 
 use actix_web::{
-    HttpRequest, HttpResponse,
+    HttpRequest, HttpResponse, HttpResponseBuilder,
     http::header::{CACHE_CONTROL, ETAG, EntityTag, Header, IF_NONE_MATCH, IfNoneMatch},
     web::Data,
 };
 use serde::Serialize;
-use ticket_domain::{
-    AccessLevel, Delivery, Message, Thread, Ticket, TicketRef, TicketVersion,
-    use_cases::{View, ViewError, ViewTicket},
-};
+use ticket_domain::{Delivery, Message, Thread, Ticket, TicketRef, TicketVersion, use_cases::ViewTicket};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::access::{AccessControl, state_of_tag, state_tag};
+use crate::access::{state_of_tag, state_tag};
 use crate::api::{
-    keys::{Visitor, from_head},
+    keys::{Reader, from_head},
     problem::{Code, Problem},
     schemas::{ChannelSchema, DeliverySchema, PrioritySchema, SenderSchema, StatusSchema},
+    success::Success,
 };
 
 /// A ticket with its messages, oldest first.
 #[derive(Serialize, ToSchema)]
 #[schema(as = TicketThread)]
 pub(crate) struct ThreadBody<'a> {
-    /// Always true.
-    #[schema(example = true)]
-    ok: bool,
     #[schema(inline = false)]
     ticket: TicketBody<'a>,
     messages: Vec<MessageBody<'a>>,
@@ -107,7 +102,6 @@ impl<'a> From<&'a Thread> for ThreadBody<'a> {
         }: &'a Thread,
     ) -> Self {
         Self {
-            ok: true,
             ticket: TicketBody::new(ticket, *delivery),
             messages: messages.iter().map(MessageBody::from).collect(),
         }
@@ -185,9 +179,7 @@ fn includes(known: &IfNoneMatch, tag: &EntityTag) -> bool {
     get,
     path = "/api/ticket/{ticketRef}",
     tag = "Tickets",
-    operation_id = "getTicket",
     params(
-        ("ticketRef" = String, Path, description = "The reference, in upper or lower case.", example = "T-20250115-1234"),
         ("key" = Option<String>, Query, description = "The key from the ticket's address."),
         ("If-None-Match" = Option<String>, Header, description = "The `ETag` of what the caller has."),
     ),
@@ -201,100 +193,38 @@ fn includes(known: &IfNoneMatch, tag: &EntityTag) -> bool {
             ("ETag" = String, description = "The same as before."),
             ("Cache-Control" = String, description = "`private, no-cache`"),
         )),
-        (status = 429, description = "`rate_limited`"),
-        (status = 404, description = "`ticket_not_found`"),
-        (status = 500, description = "`storage_unavailable` or `internal`"),
     )
 )]
 pub(crate) async fn get_ticket(
-    access: Data<AccessControl>,
+    Reader(visitor): Reader,
     view_ticket: Data<ViewTicket>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let known = known_versions(&request);
-    let candidate = known.as_ref().and_then(candidate);
-    let Shown { state, thread, .. } = shown(&request, &access, &view_ticket, candidate).await?;
-    let tag = EntityTag::new_strong(state_tag(state));
-    let changed = thread.filter(|_| !known.is_some_and(|known| includes(&known, &tag)));
-    let mut response = match changed {
-        Some(_) => HttpResponse::Ok(),
-        None => HttpResponse::NotModified(),
+    let reference = reference_of(&request).ok();
+    let thread = match known.as_ref().and_then(candidate) {
+        None => visitor.view(&view_ticket, reference).await?.thread,
+        Some(candidate) => {
+            let admitted = visitor.admit(&view_ticket, reference, true).await?;
+            if admitted.state() == Some(candidate) {
+                let tag = EntityTag::new_strong(state_tag(candidate));
+                return Ok(tagged(&mut HttpResponse::NotModified(), &tag).finish());
+            }
+            visitor.read(&view_ticket, admitted).await?.thread
+        }
     };
+    let tag = EntityTag::new_strong(state_tag(thread.state()));
+    if known.is_some_and(|known| includes(&known, &tag)) {
+        return Ok(tagged(&mut HttpResponse::NotModified(), &tag).finish());
+    }
+    let body = Success::new(ThreadBody::from(&thread));
+    Ok(tagged(&mut HttpResponse::Ok(), &tag).json(body))
+}
+
+fn tagged<'r>(response: &'r mut HttpResponseBuilder, tag: &EntityTag) -> &'r mut HttpResponseBuilder {
     response
         .insert_header((ETAG, tag.to_string()))
-        .insert_header((CACHE_CONTROL, "private, no-cache"));
-    Ok(match changed {
-        Some(thread) => response.json(ThreadBody::from(&thread)),
-        None => response.finish(),
-    })
-}
-
-/// What a caller gets of a ticket.
-struct Shown {
-    /// The current version.
-    state: TicketVersion,
-    /// The ticket and its messages, unless the caller has this version.
-    thread: Option<Thread>,
-    access_level: AccessLevel,
-}
-
-/// Reads the ticket of a request if the caller may see it. Messages are read only if its version is not `known`.
-async fn shown(
-    request: &HttpRequest,
-    access: &AccessControl,
-    tickets: &ViewTicket,
-    known: Option<TicketVersion>,
-) -> Result<Shown, Problem> {
-    let visitor = Visitor::of(access, request)?;
-    let rejected = |error: ViewError| match error {
-        ViewError::NotFound => visitor
-            .count(access, request, None)
-            .err()
-            .unwrap_or_else(|| ViewError::NotFound.into()),
-        // While the store is down, a key can't be checked: it doesn't count as wrong.
-        ViewError::Store(_) => error.into(),
-    };
-    let Ok(reference) = reference_of(request) else {
-        return Err(rejected(ViewError::NotFound));
-    };
-    if known.is_none() && visitor.may_try_key(access, request) {
-        let View { thread, access_level } = tickets.view(reference, visitor.credentials()).await.map_err(rejected)?;
-        visitor.count(access, request, Some(access_level))?;
-        return Ok(Shown {
-            state: thread.state(),
-            thread: Some(thread),
-            access_level,
-        });
-    }
-    let admitting = tickets.admit(reference, visitor.credentials(), known.is_some());
-    let admitted = admitting.await.map_err(rejected)?;
-    let access_level = admitted.access_level();
-    visitor.count(access, request, Some(access_level))?;
-    if let Some(known) = known.filter(|known| admitted.state() == Some(*known)) {
-        return Ok(Shown {
-            state: known,
-            thread: None,
-            access_level,
-        });
-    }
-    let View { thread, .. } = tickets.read(admitted).await.map_err(rejected)?;
-    Ok(Shown {
-        state: thread.state(),
-        thread: Some(thread),
-        access_level,
-    })
-}
-
-/// Reads the ticket of a request with its messages if the caller may see it, and tells the caller's access level.
-pub(crate) async fn viewed(
-    request: &HttpRequest,
-    access: &AccessControl,
-    tickets: &ViewTicket,
-) -> Result<(Thread, AccessLevel), Problem> {
-    let Shown {
-        thread, access_level, ..
-    } = shown(request, access, tickets, None).await?;
-    Ok((thread.ok_or_else(|| Problem::new(Code::Internal))?, access_level))
+        .insert_header((CACHE_CONTROL, "private, no-cache"))
 }
 
 /// The reference in the path. A text that is not a reference is answered as a missing ticket.
@@ -306,7 +236,7 @@ pub(crate) fn reference_of(request: &HttpRequest) -> Result<TicketRef, Problem> 
 /// [`reference_of`] as a handler's argument.
 pub(crate) struct PathReference(pub(crate) TicketRef);
 
-from_head!(PathReference, |request| reference_of(request).map(PathReference));
+from_head!(PathReference, |request| reference_of(request).map(Self));
 
 /// Read a ticket without naming it
 ///
@@ -315,10 +245,9 @@ from_head!(PathReference, |request| reference_of(request).map(PathReference));
     get,
     path = "/api/ticket",
     tag = "Tickets",
-    operation_id = "getTicketWithoutReference",
     responses((status = 400, description = "`validation_failed`: `ticketRef` is missing."))
 )]
-pub(crate) async fn missing_reference() -> Result<HttpResponse, Problem> {
+pub(crate) async fn get_ticket_without_reference() -> Result<HttpResponse, Problem> {
     Err(Problem::field(
         "ticketRef",
         "required",

@@ -10,7 +10,11 @@ use ticket_domain::{
 };
 use utoipa::ToSchema;
 
-use crate::{access::log_store_failure, api::problem::Problem, ttl_cache::TtlCache};
+use crate::{
+    access::log_store_failure,
+    api::{problem::Problem, success::success},
+    ttl_cache::TtlCache,
+};
 
 /// The store's health, asked for at most once a second however many probes and scrapers there are.
 pub(crate) struct HealthProbe {
@@ -54,22 +58,17 @@ impl HealthProbe {
 
 /// The probe succeeded.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Healthy {
-    /// Always true.
-    #[schema(example = true)]
-    ok: bool,
-}
+pub(crate) struct Healthy {}
 
 /// Is the process alive?
 #[utoipa::path(
     get,
     path = "/health/live",
     tag = "Operation",
-    operation_id = "live",
     responses((status = 200, description = "It is.", body = Healthy))
 )]
 pub(crate) async fn live() -> HttpResponse {
-    HttpResponse::Ok().json(Healthy { ok: true })
+    success(Healthy {})
 }
 
 /// Can it serve requests?
@@ -80,7 +79,6 @@ pub(crate) async fn live() -> HttpResponse {
     get,
     path = "/health/ready",
     tag = "Operation",
-    operation_id = "ready",
     responses(
         (status = 200, description = "It can.", body = Healthy),
         (status = 503, description = "`storage_unavailable`: the store does not answer."),
@@ -88,7 +86,7 @@ pub(crate) async fn live() -> HttpResponse {
 )]
 pub(crate) async fn ready(probe: Data<HealthProbe>) -> Result<HttpResponse, Problem> {
     if probe.is_ready().await {
-        Ok(HttpResponse::Ok().json(Healthy { ok: true }))
+        Ok(success(Healthy {}))
     } else {
         Err(Problem::not_ready())
     }
@@ -112,7 +110,7 @@ mod tests {
         let api = TestApp::with(|setup| setup.is_down = true);
         assert_eq!(api.get("/health/live").status, 200);
         let answer = api.get("/health/ready");
-        assert_eq!((answer.status, answer.code().as_str()), (503, "storage_unavailable"));
+        answer.assert_problem(503, "storage_unavailable");
         assert!(!answer.text().contains("secret"));
     }
 }

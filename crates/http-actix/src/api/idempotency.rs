@@ -7,7 +7,7 @@ use ticket_domain::{IdempotencyKey, ValidationError};
 
 use crate::validation::FieldError;
 
-const HEADER: &str = "Idempotency-Key";
+pub(crate) const HEADER: &str = "Idempotency-Key";
 
 /// The caller's key, and what is wrong with it. The response lists that with the errors of the body.
 pub(crate) fn key_of(request: &HttpRequest) -> (Option<IdempotencyKey>, Option<FieldError>) {

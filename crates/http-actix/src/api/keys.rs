@@ -1,10 +1,10 @@
 //! Authentication of callers: n8n, operators, and holders of a ticket's key.
 
 use actix_web::{HttpRequest, web::Query};
-use ticket_domain::{AccessLevel, Actor, use_cases::Credentials};
+use ticket_domain::Actor;
 
 use crate::{
-    access::{AccessControl, Kind, bearer},
+    access::{AccessControl, Visitor, bearer},
     api::problem::{Code, Problem},
     state::part,
 };
@@ -47,81 +47,32 @@ pub(crate) fn parameter(request: &HttpRequest, wanted: &str) -> Option<String> {
         .map(|(_, value)| value)
 }
 
-/// The ticket key that the caller shows, right or wrong.
-pub(crate) fn ticket_key(request: &HttpRequest) -> Option<String> {
+fn ticket_key(request: &HttpRequest) -> Option<String> {
     parameter(request, "key")
 }
 
-/// A caller who wants to see a ticket, and the credentials they show.
-pub(crate) struct Visitor {
-    pub(crate) key: Option<String>,
-    pub(crate) is_operator: bool,
-    shows_wrong_token: bool,
-}
+/// Somebody who wants to see a ticket. A handler's argument before the body, which is not read if they may not.
+pub(crate) struct Reader(pub(crate) Visitor);
 
-impl Visitor {
-    /// The sender of a request.
-    ///
-    /// # Errors
-    /// `rate_limited` if the sender has used up a limit and shows no key that might be valid.
-    pub(crate) fn of(access: &AccessControl, request: &HttpRequest) -> Result<Self, Problem> {
-        let key = ticket_key(request);
-        let token = bearer(request);
-        let is_operator = token.is_some_and(|token| access.knows_operator(token));
-        let shows_wrong_token = token.is_some() && !is_operator;
-        if !is_operator {
-            if shows_wrong_token && key.is_none() {
-                access.limit(Kind::WrongKey, request)?;
-            }
-            access.before_ticket(request, key.is_some())?;
-        }
-        Ok(Self {
-            key,
-            is_operator,
-            shows_wrong_token,
-        })
-    }
+from_head!(Reader, |request| {
+    let access = part::<AccessControl>(request)?;
+    Ok(Self(Visitor::with_key_or_token(access, request, ticket_key(request))?))
+});
 
-    pub(crate) fn credentials(&self) -> Credentials<'_> {
-        Credentials {
-            key: self.key.as_deref(),
-            is_operator: self.is_operator,
-        }
-    }
+/// Somebody who wants to write to a ticket as its customer.
+pub(crate) struct Writer(pub(crate) Visitor);
 
-    /// Whether they show a key, and may have it checked while the whole ticket is read.
-    pub(crate) fn may_try_key(&self, access: &AccessControl, request: &HttpRequest) -> bool {
-        self.key.is_some() && access.may_try_key(request)
-    }
-
-    /// Counts a wrong key, or a missing ticket (`found` is none), against the rate limits. Operators are not limited.
-    pub(crate) fn count(
-        &self,
-        access: &AccessControl,
-        request: &HttpRequest,
-        found: Option<AccessLevel>,
-    ) -> Result<(), Problem> {
-        match found {
-            _ if self.is_operator => {}
-            None | Some(AccessLevel::Anyone) => {
-                access.after_ticket(request, self.key.is_some(), found.is_none())?;
-            }
-            // A valid key is enough, whatever token comes with it.
-            Some(_) if self.shows_wrong_token => drop(access.limit(Kind::WrongKey, request)),
-            Some(_) => {}
-        }
-        Ok(())
-    }
-}
+from_head!(Writer, |request| {
+    let access = part::<AccessControl>(request)?;
+    Ok(Self(Visitor::with_key(access, request, ticket_key(request))?))
+});
 
 /// The caller is n8n. A handler's first argument, so that nothing of the body is read before.
 pub(crate) struct InboundCaller;
 
 from_head!(InboundCaller, |request| {
     let is_inbound = part::<AccessControl>(request)?.is_inbound(request)?;
-    is_inbound
-        .then_some(InboundCaller)
-        .ok_or(Problem::new(Code::Unauthorized))
+    is_inbound.then_some(Self).ok_or(Problem::new(Code::Unauthorized))
 });
 
 /// The caller is an operator, for the audit log.
@@ -129,7 +80,7 @@ pub(crate) struct Operator(pub(crate) Actor);
 
 from_head!(Operator, |request| {
     let operator = operator(part::<AccessControl>(request)?, request)?;
-    operator.map(Operator).ok_or_else(Problem::bearer_needed)
+    operator.map(Self).ok_or_else(Problem::bearer_needed)
 });
 
 #[cfg(test)]
@@ -169,11 +120,7 @@ mod tests {
                 }
                 // The token is asked for before anything else is looked at.
                 let answer = api.send(&request);
-                assert_eq!(
-                    (answer.status, answer.code().as_str()),
-                    (401, "unauthorized"),
-                    "{request:?}"
-                );
+                answer.assert_problem(401, "unauthorized");
                 assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
             }
         }
@@ -203,7 +150,7 @@ mod tests {
             let guessed = (0..200).take_while(|_| ask("guess").status == 401).count();
             assert!((120..150).contains(&guessed), "{target} {guessed}");
             let refused = ask("guess");
-            assert_eq!((refused.status, refused.code().as_str()), (429, "rate_limited"));
+            refused.assert_problem(429, "rate_limited");
             assert!(refused.header("retry-after").is_some());
             assert!(!matches!(ask(OPERATOR_TOKEN).status, 401 | 429), "{target}");
         }

@@ -9,48 +9,42 @@ use utoipa::{IntoParams, ToSchema};
 use crate::api::{
     get_ticket::TicketFacts,
     keys::Operator,
-    openapi::OperatorProblems,
     params::{PageSize, Params},
     problem::Problem,
     schemas::{AwaitingSchema, PrioritySchema, SenderSchema, StatusSchema},
+    success::success,
 };
-use crate::validation::{Field, blank_is_missing};
+use crate::validation::LenientField;
 
 /// The tickets that are wanted. An empty parameter counts as absent.
 #[derive(Deserialize, Validate, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct TicketListParams {
     /// Only tickets with this status.
-    #[serde(default, deserialize_with = "blank_is_missing")]
     #[garde(dive)]
     #[param(value_type = Option<StatusSchema>)]
-    status: Field<Status>,
+    status: LenientField<Status>,
     /// Only tickets with this priority.
-    #[serde(default, deserialize_with = "blank_is_missing")]
     #[garde(dive)]
     #[param(value_type = Option<PrioritySchema>)]
-    priority: Field<Priority>,
+    priority: LenientField<Priority>,
     /// Only open tickets that await an answer from the team (`manager`) or the customer.
-    #[serde(default, deserialize_with = "blank_is_missing")]
     #[garde(dive)]
     #[param(value_type = Option<AwaitingSchema>)]
-    awaiting: Field<Awaiting>,
+    awaiting: LenientField<Awaiting>,
     /// Words to search for, at most 200 characters: in one message together with the reference, the subject and the
     /// customer's name, number and address. The last word may be a prefix.
-    #[serde(default, deserialize_with = "blank_is_missing")]
     #[garde(dive)]
     #[param(value_type = Option<String>, max_length = 200)]
-    q: Field<SearchText>,
+    q: LenientField<SearchText>,
     /// Maximum number of tickets, 1–100. Absent: 50.
-    #[serde(default, deserialize_with = "blank_is_missing")]
     #[garde(dive)]
     #[param(value_type = Option<u16>, minimum = 1, maximum = 100)]
-    limit: Field<PageSize>,
+    limit: LenientField<PageSize>,
     /// The `next` of the previous page.
-    #[serde(default, deserialize_with = "blank_is_missing")]
     #[garde(dive)]
     #[param(value_type = Option<String>)]
-    after: Field<Cursor>,
+    after: LenientField<Cursor>,
 }
 
 impl From<TicketListParams> for TicketQuery {
@@ -114,9 +108,6 @@ impl<'a> From<&'a TicketListItem> for ListedTicket<'a> {
 #[derive(Serialize, ToSchema)]
 #[schema(as = TicketList)]
 pub(crate) struct TicketList<'a> {
-    /// Always true.
-    #[schema(example = true)]
-    ok: bool,
     tickets: Vec<ListedTicket<'a>>,
     /// The `after` of the next page; null on the last one. A page with a next one may have fewer tickets than `limit`, or
     /// none. Without `q`, a ticket that changes meanwhile moves to the front.
@@ -131,14 +122,8 @@ pub(crate) struct TicketList<'a> {
     get,
     path = "/api/tickets",
     tag = "Operators",
-    operation_id = "listTickets",
     params(TicketListParams),
-    security(("operator" = [])),
-    responses(
-        OperatorProblems,
-        (status = 200, description = "A page of tickets.", body = TicketList),
-        (status = 400, description = "`validation_failed`: parameters are invalid."),
-    )
+    responses((status = 200, description = "A page of tickets.", body = TicketList))
 )]
 pub(crate) async fn list_tickets(
     _: Operator,
@@ -146,8 +131,7 @@ pub(crate) async fn list_tickets(
     operate: Data<Operate>,
 ) -> Result<HttpResponse, Problem> {
     let page = operate.list(params.into()).await?;
-    Ok(HttpResponse::Ok().json(TicketList {
-        ok: true,
+    Ok(success(TicketList {
         tickets: page.tickets.iter().map(ListedTicket::from).collect(),
         next: page.next.map(|cursor| cursor.to_string()),
     }))
@@ -166,11 +150,9 @@ mod tests {
         answer.json()
     }
 
-    fn references(list: &Value) -> Vec<String> {
+    fn references(list: &Value) -> Vec<&Value> {
         let tickets = list["tickets"].as_array().unwrap().iter();
-        tickets
-            .map(|ticket| ticket["ticketRef"].as_str().unwrap().to_owned())
-            .collect()
+        tickets.map(|ticket| &ticket["ticketRef"]).collect()
     }
 
     fn open(api: &TestApp, field: &str, value: &str) -> String {
@@ -185,7 +167,7 @@ mod tests {
         assert_eq!(list(&api, ""), json!({ "ok": true, "tickets": [], "next": null }));
         let opened = api.open_ticket();
         let listed = list(&api, "")["tickets"][0].take();
-        let mut expected = api.get(&format!("/api/ticket/{}", opened.reference)).json()["ticket"].take();
+        let mut expected = api.shown(&opened.reference)["ticket"].take();
         expected.as_object_mut().unwrap().remove("delivery");
         expected["awaiting"] = json!("manager");
         expected["last"] = json!({
@@ -242,14 +224,10 @@ mod tests {
             ("?q=nowhere", vec![]),
         ] {
             let list = list(&api, query);
-            assert_eq!(
-                references(&list),
-                expected.into_iter().cloned().collect::<Vec<_>>(),
-                "{query}"
-            );
+            assert_eq!(references(&list), expected, "{query}");
         }
         let by_reference = list(&api, &format!("?q={low}"));
-        assert_eq!(references(&by_reference), [low]);
+        assert_eq!(references(&by_reference), [&low]);
     }
 
     #[test]
@@ -258,22 +236,14 @@ mod tests {
         let mut opened: Vec<String> = (0..7).map(|_| api.open_ticket().reference).collect();
         opened.reverse();
         for query in ["?limit=3", "?limit=3&q=bottles", "?limit=1&awaiting=manager"] {
-            let mut seen = Vec::new();
-            let mut after = String::new();
-            loop {
-                let page = list(&api, &format!("{query}&after={after}"));
-                seen.extend(references(&page));
-                match page["next"].as_str() {
-                    Some(next) => after = next.to_owned(),
-                    None => break,
-                }
-            }
-            assert_eq!(seen, opened, "{query}");
+            let all = api.all_pages(&format!("/api/tickets{query}"), "after", "tickets");
+            let seen: Vec<&Value> = all.iter().map(|ticket| &ticket["ticketRef"]).collect();
+            assert_eq!(seen, opened.iter().collect::<Vec<_>>(), "{query}");
         }
     }
 
     #[test]
-    fn wrong_parameters_are_told_at_once() {
+    fn invalid_parameters_are_listed_at_once() {
         let api = TestApp::start();
         let long = format!("?q={}", "x".repeat(201));
         for (query, faults) in [
@@ -300,12 +270,8 @@ mod tests {
     }
 
     #[test]
-    fn head_is_get_without_a_body_and_a_store_that_is_down_is_an_error() {
-        let api = TestApp::start();
-        let head = api.as_operator(Request::new("HEAD", "/api/tickets"));
+    fn head_is_get_without_a_body() {
+        let head = TestApp::start().as_operator(Request::new("HEAD", "/api/tickets"));
         assert_eq!((head.status, head.body.len()), (200, 0));
-        let down = TestApp::with(|setup| setup.is_down = true);
-        let answer = down.get_as_operator("/api/tickets");
-        assert_eq!((answer.status, answer.code().as_str()), (500, "storage_unavailable"));
     }
 }

@@ -23,11 +23,13 @@ mod receive_inbound;
 mod reply;
 mod report_status;
 pub(crate) mod schemas;
+mod success;
 mod unmatched;
 
 use actix_cors::Cors;
 use actix_web::{FromRequest, Handler, Resource, Responder, middleware::Condition, web};
 
+use crate::readable::readable;
 pub(crate) use health::HealthProbe;
 pub use metrics::DeliveryMetrics;
 pub(crate) use metrics::Metrics;
@@ -62,9 +64,9 @@ pub(crate) fn routes(config: &mut web::ServiceConfig, allowed_origins: &[String]
         .service(readable("/health/live", health::live))
         .service(readable("/health/ready", health::ready))
         .service(readable("/metrics", metrics::metrics))
-        .service(readable("/api/openapi.json", openapi::document))
-        .service(readable("/docs", docs::page))
-        .service(readable("/docs/{asset}", docs::asset));
+        .service(readable("/api/openapi.json", openapi::openapi))
+        .service(readable("/docs", docs::docs))
+        .service(readable("/docs/{asset}", docs::docs_asset));
 }
 
 /// Endpoints for websites. PATCH on a ticket is for operators: it is not among the methods of [`cors`].
@@ -73,14 +75,14 @@ fn public_routes(config: &mut web::ServiceConfig, allowed_origins: &[String]) {
     let create = web::post().to(create_ticket::create_ticket);
     let change = web::patch().to(change_ticket::change_ticket);
     // Not for HEAD: a stream's events are not known in advance.
-    let events = web::resource("/api/ticket/{ticketRef}/events").route(web::get().to(events::events));
+    let events = web::resource("/api/ticket/{ticketRef}/events").route(web::get().to(events::follow_ticket));
     config
         .service(
-            readable("/api/ticket", get_ticket::missing_reference)
+            readable("/api/ticket", get_ticket::get_ticket_without_reference)
                 .route(create)
                 .wrap(cors()),
         )
-        .service(readable("/api/ticket/", get_ticket::missing_reference).wrap(cors()))
+        .service(readable("/api/ticket/", get_ticket::get_ticket_without_reference).wrap(cors()))
         .service(
             readable("/api/ticket/{ticketRef}", get_ticket::get_ticket)
                 .route(change)
@@ -102,23 +104,15 @@ fn operator_routes(config: &mut web::ServiceConfig) {
         .service(writable("/api/ticket/{ticketRef}/replies", reply::reply))
         .service(readable("/api/notifications", notifications::list_undelivered))
         .service(writable("/api/notifications/redeliver", notifications::redeliver_dead))
-        .service(writable("/api/notifications/{id}/redeliver", notifications::redeliver))
+        .service(writable(
+            "/api/notifications/{id}/redeliver",
+            notifications::redeliver_notification,
+        ))
         .service(readable("/api/unmatched", unmatched::list_unmatched))
-        .service(writable("/api/unmatched/{id}/attach", attach::attach))
+        .service(writable("/api/unmatched/{id}/attach", attach::attach_message))
         .service(readable("/api/audit-log", audit_log::audit_log))
         // The former path, for one more version.
         .service(readable("/api/trail", audit_log::audit_log));
-}
-
-/// A resource that GET reads. HEAD is answered as well, except for event streams.
-fn readable<F, Args>(path: &str, handler: F) -> Resource
-where
-    F: Handler<Args, Output: Responder + 'static>,
-    Args: FromRequest + 'static,
-{
-    web::resource(path)
-        .route(web::get().to(handler.clone()))
-        .route(web::head().to(handler))
 }
 
 /// A resource that POST writes to.
@@ -131,127 +125,4 @@ where
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use crate::testing::{Request, TestApp, seeds_ticket};
-
-    const SITE: &str = "https://www.example.com";
-
-    fn preflight(target: &str, origin: &str) -> Request {
-        Request::new("OPTIONS", target)
-            .header("origin", origin)
-            .header("access-control-request-method", "POST")
-            .header("access-control-request-headers", "content-type, idempotency-key")
-    }
-
-    #[test]
-    fn a_listed_site_may_call_the_public_endpoints() {
-        let api = TestApp::with(|setup| setup.settings.allowed_origins = vec![SITE.into()]);
-        let asked = api.send(preflight("/api/ticket", SITE));
-        assert_eq!(
-            (asked.status, asked.header("access-control-allow-origin")),
-            (200, Some(SITE))
-        );
-        let allowed = asked
-            .header("access-control-allow-headers")
-            .unwrap_or_default()
-            .to_lowercase();
-        assert!(
-            allowed.contains("idempotency-key") && allowed.contains("content-type"),
-            "{allowed}"
-        );
-
-        let created = api.send(Request::post("/api/ticket", &seeds_ticket()).header("origin", SITE));
-        assert_eq!(
-            (created.status, created.header("access-control-allow-origin")),
-            (201, Some(SITE))
-        );
-        let exposed = created
-            .header("access-control-expose-headers")
-            .unwrap_or_default()
-            .to_lowercase();
-        for name in ["location", "etag", "idempotent-replayed", "retry-after", "x-request-id"] {
-            assert!(exposed.contains(name), "{name}: {exposed}");
-        }
-        let missing = api.send(Request::new("GET", "/api/ticket/T-20250115-1234").header("origin", SITE));
-        assert_eq!(
-            (missing.status, missing.header("access-control-allow-origin")),
-            (404, Some(SITE))
-        );
-        assert_eq!(missing.code(), "ticket_not_found");
-    }
-
-    #[test]
-    fn other_sites_and_other_endpoints_are_not_for_browsers() {
-        let api = TestApp::with(|setup| setup.settings.allowed_origins = vec![SITE.into()]);
-        for (target, origin) in [
-            ("/api/ticket", "https://evil.example"),
-            ("/api/ticket", "null"),
-            ("/api/ticket/inbound", SITE),
-            ("/api/ticket/inbound/status", SITE),
-            ("/api/tickets", SITE),
-            ("/api/ticket/T-20250115-1234/replies", SITE),
-            ("/api/notifications", SITE),
-            ("/api/notifications/redeliver", SITE),
-            ("/api/unmatched", SITE),
-            ("/api/unmatched/x/attach", SITE),
-            ("/api/audit-log", SITE),
-            ("/api/trail", SITE),
-            ("/metrics", SITE),
-        ] {
-            let asked = api.send(preflight(target, origin));
-            assert_eq!(asked.header("access-control-allow-origin"), None, "{target} {origin}");
-            let called = api.send(Request::new("GET", target).header("origin", origin));
-            assert_eq!(called.header("access-control-allow-origin"), None, "{target} {origin}");
-        }
-    }
-
-    #[test]
-    fn a_listed_site_may_write_and_follow_and_not_change() {
-        let api = TestApp::with(|setup| setup.settings.allowed_origins = vec![SITE.into()]);
-        let opened = api.open_ticket();
-        let ticket = format!("/api/ticket/{}", opened.reference);
-        let asked = |target: &str, method: &str, headers: &str| {
-            let request = Request::new("OPTIONS", target)
-                .header("origin", SITE)
-                .header("access-control-request-method", method)
-                .header("access-control-request-headers", headers);
-            let answer = api.send(&request);
-            (answer.status == 200 && answer.header("access-control-allow-origin") == Some(SITE)).then_some(())
-        };
-        let messages = format!("{ticket}/messages");
-        let events = format!("{ticket}/events");
-        assert!(asked(&messages, "POST", "content-type, idempotency-key").is_some());
-        assert!(asked(&events, "GET", "last-event-id").is_some());
-        assert!(asked(&ticket, "PATCH", "content-type").is_none());
-        assert!(asked(&ticket, "GET", "authorization").is_none());
-
-        let request = Request::post(&opened.messages(), &json!({ "message": "More" })).header("origin", SITE);
-        let added = api.send(&request);
-        assert_eq!(
-            (added.status, added.header("access-control-allow-origin")),
-            (201, Some(SITE))
-        );
-        let followed = api.follow(&Request::new("GET", &events).header("origin", SITE));
-        assert_eq!(followed.head.header("access-control-allow-origin"), Some(SITE));
-    }
-
-    #[test]
-    fn without_listed_sites_there_is_no_word_about_them() {
-        let api = TestApp::start();
-        for request in [
-            preflight("/api/ticket", SITE),
-            Request::post("/api/ticket", &seeds_ticket()).header("origin", SITE),
-        ] {
-            let answer = api.send(&request);
-            assert!(
-                answer
-                    .headers
-                    .iter()
-                    .all(|(name, _)| !name.starts_with("access-control")),
-                "{answer:?}"
-            );
-        }
-    }
-}
+mod tests;

@@ -12,9 +12,9 @@ use uuid::Uuid;
 
 use crate::api::{
     keys::Operator,
-    openapi::OperatorProblems,
     problem::{Code, Problem},
     schemas::{EventSchema, NotificationSchema, RecipientSchema},
+    success::success,
 };
 
 /// Maximum number of listed notifications.
@@ -73,18 +73,12 @@ impl From<NotificationRecord> for NotificationBody {
 /// Undelivered notifications.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct NotificationList {
-    /// Always true.
-    #[schema(example = true)]
-    ok: bool,
     notifications: Vec<NotificationBody>,
 }
 
 /// The redelivered notification.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct RedeliveredNotification {
-    /// Always true.
-    #[schema(example = true)]
-    ok: bool,
     /// Whether it is due now. If not, it was delivered before, or an attempt is in progress.
     #[schema(example = true)]
     queued: bool,
@@ -98,17 +92,11 @@ pub(crate) struct RedeliveredNotification {
     get,
     path = "/api/notifications",
     tag = "Operators",
-    operation_id = "listUndelivered",
-    security(("operator" = [])),
-    responses(
-        OperatorProblems,
-        (status = 200, description = "The notifications.", body = NotificationList),
-    )
+    responses((status = 200, description = "The notifications.", body = NotificationList))
 )]
 pub(crate) async fn list_undelivered(_: Operator, outbox: Data<dyn Outbox>) -> Result<HttpResponse, Problem> {
     let records = outbox.undelivered(MAX_LISTED).await?;
-    Ok(HttpResponse::Ok().json(NotificationList {
-        ok: true,
+    Ok(success(NotificationList {
         notifications: records.into_iter().map(NotificationBody::from).collect(),
     }))
 }
@@ -121,16 +109,13 @@ pub(crate) async fn list_undelivered(_: Operator, outbox: Data<dyn Outbox>) -> R
     post,
     path = "/api/notifications/{id}/redeliver",
     tag = "Operators",
-    operation_id = "redeliverNotification",
     params(("id" = Uuid, Path, description = "The notification's id.")),
-    security(("operator" = [])),
     responses(
-        OperatorProblems,
         (status = 200, description = "The notification after the request.", body = RedeliveredNotification),
         (status = 404, description = "`not_found`: there is no such notification."),
     )
 )]
-pub(crate) async fn redeliver(
+pub(crate) async fn redeliver_notification(
     Operator(by): Operator,
     redeliver: Data<Redeliver>,
     outbox: Data<dyn Outbox>,
@@ -145,8 +130,7 @@ pub(crate) async fn redeliver(
         RedeliverResult::NotFound => return Err(missing()),
     };
     let record = outbox.notification(id).await?.ok_or_else(missing)?;
-    Ok(HttpResponse::Ok().json(RedeliveredNotification {
-        ok: true,
+    Ok(success(RedeliveredNotification {
         queued,
         notification: record.into(),
     }))
@@ -155,9 +139,6 @@ pub(crate) async fn redeliver(
 /// The redelivered notifications.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct RedeliveredDead {
-    /// Always true.
-    #[schema(example = true)]
-    ok: bool,
     /// How many are due now.
     #[schema(example = 12)]
     queued: u64,
@@ -170,145 +151,85 @@ pub(crate) struct RedeliveredDead {
     post,
     path = "/api/notifications/redeliver",
     tag = "Operators",
-    operation_id = "redeliverDead",
-    security(("operator" = [])),
-    responses(
-        OperatorProblems,
-        (status = 200, description = "The notifications are due now.", body = RedeliveredDead),
-    )
+    responses((status = 200, description = "The notifications are due now.", body = RedeliveredDead))
 )]
 pub(crate) async fn redeliver_dead(
     Operator(by): Operator,
     redeliver: Data<Redeliver>,
 ) -> Result<HttpResponse, Problem> {
     let queued = redeliver.redeliver_dead(by).await?;
-    Ok(HttpResponse::Ok().json(RedeliveredDead { ok: true, queued }))
+    Ok(success(RedeliveredDead { queued }))
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
 
-    use serde_json::json;
-    use ticket_domain::ports::{AttemptOutcome, Clock};
+    use crate::testing::{Request, Response, TestApp};
 
-    use crate::testing::{OPERATOR_TOKEN, Request, Response, SystemClock, TestApp};
-
-    fn list(api: &TestApp) -> Response {
-        api.send(Request::new("GET", "/api/notifications").bearer(OPERATOR_TOKEN))
+    fn list(api: &TestApp) -> Value {
+        api.get_as_operator("/api/notifications").json()["notifications"].take()
     }
 
     fn redeliver(api: &TestApp, id: &str) -> Response {
-        let target = format!("/api/notifications/{id}/redeliver");
-        api.send(Request::new("POST", &target).bearer(OPERATOR_TOKEN))
+        api.as_operator(Request::new("POST", &format!("/api/notifications/{id}/redeliver")))
+    }
+
+    fn redeliver_dead(api: &TestApp) -> Value {
+        let request = Request::new("POST", "/api/notifications/redeliver");
+        api.as_operator(request).json()
     }
 
     #[test]
-    fn a_dead_notification_is_listed_and_sent_again() {
+    fn a_dead_notification_is_listed_and_redelivered() {
         let api = TestApp::start();
         let opened = api.open_ticket();
-        api.record_attempt(|| AttemptOutcome::Dead {
-            at: SystemClock.now(),
-            reason: "n8n answered 410".into(),
-        });
-        let answer = list(&api);
-        let body = answer.json();
-        let dead = &body["notifications"][0];
-        assert_eq!((answer.status, &body["ok"]), (200, &json!(true)));
-        assert_eq!(
-            (
-                &dead["ticketRef"],
-                &dead["event"],
-                &dead["state"],
-                &dead["failures"],
-                &dead["lastError"]
-            ),
-            (
-                &json!(opened.reference),
-                &json!("ticket.created"),
-                &json!("dead"),
-                &json!(1),
-                &json!("n8n answered 410")
-            )
-        );
-        let ticket = api.get(&format!("/api/ticket/{}", opened.reference)).json();
-        assert_eq!(
-            ticket["ticket"]["delivery"],
-            json!({ "state": "failed", "at": dead["at"] })
-        );
+        api.give_up("n8n answered 410");
+        let listed = list(&api);
+        let dead = &listed[0];
+        let told = ["ticketRef", "event", "state", "lastError"].map(|field| &dead[field]);
+        assert_eq!(told, [&*opened.reference, "ticket.created", "dead", "n8n answered 410"]);
+        assert_eq!(dead["failures"], 1);
+        let delivery = json!({ "state": "failed", "at": dead["at"] });
+        assert_eq!(api.shown(&opened.reference)["ticket"]["delivery"], delivery);
 
         let id = dead["id"].as_str().unwrap();
-        let again = redeliver(&api, id);
-        assert_eq!((again.status, &again.json()["queued"]), (200, &json!(true)));
-        assert_eq!(again.json()["notification"]["state"], "waiting");
-        api.record_attempt(|| AttemptOutcome::Delivered {
-            at: SystemClock.now(),
-            external_id: None,
-        });
-        let delivered = redeliver(&api, id).json();
-        assert_eq!(
-            (&delivered["queued"], &delivered["notification"]["state"]),
-            (&json!(false), &json!("delivered"))
-        );
-        assert_eq!(list(&api).json()["notifications"], json!([]));
-    }
-
-    fn redeliver_dead(api: &TestApp) -> Response {
-        api.as_operator(Request::new("POST", "/api/notifications/redeliver"))
+        for (queued, state) in [(true, "waiting"), (false, "delivered")] {
+            let answer = redeliver(&api, id).json();
+            assert_eq!(
+                [&answer["queued"], &answer["notification"]["state"]],
+                [&json!(queued), &json!(state)]
+            );
+            if queued {
+                api.deliver(None);
+            }
+        }
+        assert_eq!(list(&api), json!([]));
     }
 
     #[test]
-    fn everything_that_was_given_up_is_due_again_and_nothing_else() {
+    fn every_dead_notification_is_due_again_and_no_other() {
         let api = TestApp::start();
-        assert_eq!(redeliver_dead(&api).json(), json!({ "ok": true, "queued": 0 }));
+        assert_eq!(redeliver_dead(&api), json!({ "ok": true, "queued": 0 }));
         let opened = [api.open_ticket(), api.open_ticket(), api.open_ticket()];
-        api.record_attempt(|| AttemptOutcome::Dead {
-            at: SystemClock.now(),
-            reason: "n8n answered 410".into(),
-        });
+        api.give_up("n8n answered 410");
         let waiting = api.open_ticket();
-        assert_eq!(redeliver_dead(&api).json(), json!({ "ok": true, "queued": 3 }));
+        assert_eq!(redeliver_dead(&api), json!({ "ok": true, "queued": 3 }));
         for opened in opened.iter().chain([&waiting]) {
             assert_eq!(api.delivery_state(&opened.reference), "waiting");
         }
-        assert_eq!(redeliver_dead(&api).json()["queued"], 0);
-        let audit_log = api.get_as_operator("/api/audit-log").json();
-        let entries = audit_log["entries"].as_array().unwrap();
-        assert_eq!(entries.len(), 1, "{audit_log}");
-        assert_eq!(
-            (&entries[0]["act"], &entries[0]["count"], &entries[0]["ticketRef"]),
-            (&json!("redeliver_dead"), &json!(3), &json!(null))
-        );
+        assert_eq!(redeliver_dead(&api)["queued"], 0);
+        let log = api.audit_log();
+        assert_eq!(log.len(), 1, "{log:?}");
+        let entry = ["act", "count", "ticketRef"].map(|field| &log[0][field]);
+        assert_eq!(entry, [&json!("redeliver_dead"), &json!(3), &json!(null)]);
     }
 
     #[test]
-    fn what_does_not_exist_is_not_found() {
+    fn an_unknown_notification_is_not_found() {
         let api = TestApp::start();
         for id in ["00000000-0000-4000-8000-000000000000", "x", "%00"] {
-            let answer = redeliver(&api, id);
-            assert_eq!((answer.status, answer.code().as_str()), (404, "not_found"), "{id}");
-        }
-    }
-
-    #[test]
-    fn wrong_tokens_are_limited() {
-        let api = TestApp::start();
-        let send = |token| {
-            let request = Request::new("GET", "/api/notifications").bearer(token);
-            api.send(request.header("x-forwarded-for", "1.2.3.4")).status
-        };
-        assert!((0..1_000).map(|_| send("wrong")).any(|status| status == 429));
-        assert!((0..140).all(|_| send(OPERATOR_TOKEN) == 200));
-    }
-
-    #[test]
-    fn a_store_that_is_down_is_an_error() {
-        let api = TestApp::with(|setup| setup.is_down = true);
-        for answer in [
-            list(&api),
-            redeliver(&api, "00000000-0000-4000-8000-000000000000"),
-            redeliver_dead(&api),
-        ] {
-            assert_eq!((answer.status, answer.code().as_str()), (500, "storage_unavailable"));
+            redeliver(&api, id).assert_problem(404, "not_found");
         }
     }
 }

@@ -1,29 +1,23 @@
 //! `GET /api/openapi.json`: the description of the API.
 
+mod operations;
 mod patterns;
-mod responses;
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
 use actix_web::{HttpResponse, http::header::CONTENT_TYPE};
 use utoipa::{
     Modify, OpenApi,
-    openapi::{
-        AllOf, ContentBuilder, Deprecated, HeaderBuilder, Object, ObjectBuilder, Ref, RefOr, Response, Schema,
-        path::{Operation, PathItem},
-        schema::Type,
-        security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
-    },
+    openapi::{AllOf, Object, ObjectBuilder, RefOr, Schema, schema::Type},
 };
 
+pub(crate) use operations::IdempotencyHeader;
+use operations::{CompleteOperations, FormerPaths, operations};
 use patterns::AddPatterns;
-pub(crate) use responses::{BodyProblems, InboundProblems, OperatorProblems};
 
 use crate::api::{
     add_message, attach, audit_log, change_ticket, create_ticket, docs, events, get_ticket, health, list_tickets,
-    metrics, notifications,
-    problem::{Code, MEDIA_TYPE, Problem, ProblemBody},
-    receive_inbound, reply, report_status, unmatched,
+    metrics, notifications, problem::ProblemBody, receive_inbound, reply, report_status, unmatched,
 };
 
 /// The document.
@@ -41,9 +35,9 @@ use crate::api::{
     ),
     paths(
         create_ticket::create_ticket,
-        get_ticket::missing_reference,
+        get_ticket::get_ticket_without_reference,
         get_ticket::get_ticket,
-        events::events,
+        events::follow_ticket,
         add_message::add_message,
         receive_inbound::receive_inbound,
         report_status::report_status,
@@ -51,17 +45,17 @@ use crate::api::{
         change_ticket::change_ticket,
         reply::reply,
         notifications::list_undelivered,
-        notifications::redeliver,
+        notifications::redeliver_notification,
         notifications::redeliver_dead,
         unmatched::list_unmatched,
-        attach::attach,
+        attach::attach_message,
         audit_log::audit_log,
         health::live,
         health::ready,
         metrics::metrics,
-        document,
-        docs::page,
-        docs::asset,
+        openapi,
+        docs::docs,
+        docs::docs_asset,
     ),
     components(schemas(ProblemBody)),
     tags(
@@ -71,81 +65,9 @@ use crate::api::{
         (name = "Operation", description = "For probes and monitoring."),
         (name = "Documentation", description = "For readers."),
     ),
-    modifiers(&SecuritySchemes, &CommonResponses, &FlattenAllOf, &AddPatterns, &FormerPaths)
+    modifiers(&CompleteOperations, &FlattenAllOf, &AddOk, &AddPatterns, &FormerPaths)
 )]
 struct Document;
-
-/// Adds the keys with which callers authenticate.
-struct SecuritySchemes;
-
-impl Modify for SecuritySchemes {
-    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let components = document.components.get_or_insert_default();
-        let inbound = ApiKeyValue::with_description("x-api-key", "The key of n8n, `RAILWAY_INBOUND_SECRET`.");
-        components.add_security_scheme("inboundKey", SecurityScheme::ApiKey(ApiKey::Header(inbound)));
-        let operator = HttpBuilder::new()
-            .scheme(HttpAuthScheme::Bearer)
-            .description(Some("The operator token, `OPERATOR_TOKEN`."))
-            .build();
-        components.add_security_scheme("operator", SecurityScheme::Http(operator));
-    }
-}
-
-/// Completes responses by what all of them have, or all problems.
-struct CommonResponses;
-
-impl Modify for CommonResponses {
-    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        for item in document.paths.paths.values_mut() {
-            for operation in operations(item) {
-                let wants_bearer = operation_wants_bearer(operation);
-                for (status, response) in &mut operation.responses.responses {
-                    if let RefOr::T(response) = response {
-                        complete(response, status.parse().unwrap_or_default(), wants_bearer);
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    [&mut item.get, &mut item.post, &mut item.patch].into_iter().flatten()
-}
-
-fn operation_wants_bearer(operation: &Operation) -> bool {
-    operation
-        .tags
-        .as_ref()
-        .is_some_and(|tags| tags.iter().any(|tag| tag == "Operators"))
-}
-
-fn complete(response: &mut Response, status: u16, wants_bearer: bool) {
-    let mut header = |name: &str, kind: Type, description: &str| {
-        let header = HeaderBuilder::new()
-            .schema(Some(ObjectBuilder::new().schema_type(kind)))
-            .description(Some(description))
-            .build();
-        response.headers.insert(name.to_owned(), RefOr::T(header));
-    };
-    header(
-        "x-request-id",
-        Type::String,
-        "The caller's, if it sent 1–128 of `A-Z a-z 0-9 . _ -`; else a new one.",
-    );
-    if status == 429 {
-        header("Retry-After", Type::Integer, "Whole seconds to wait.");
-    }
-    if status == 401 && wants_bearer {
-        header("WWW-Authenticate", Type::String, "`Bearer`");
-    }
-    if status >= 400 {
-        response.content.insert(
-            MEDIA_TYPE.to_owned(),
-            problem_content(status, &response.description).into(),
-        );
-    }
-}
 
 /// Replaces compositions by one object each, so that readers find all of its fields in one place. utoipa describes a field
 /// with `serde(flatten)` by `allOf`.
@@ -179,42 +101,35 @@ fn flatten(parts: &AllOf, known: &BTreeMap<String, RefOr<Schema>>) -> Object {
     object
 }
 
-/// Adds `/api/audit_log`, the former path of the audit log, which answers for one more version.
-struct FormerPaths;
+/// Adds `ok` to the schemas of successful responses, as [`Success`](crate::api::success::Success) adds it to the responses.
+struct AddOk;
 
-impl Modify for FormerPaths {
+impl Modify for AddOk {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let paths = &mut document.paths.paths;
-        let Some(mut item) = paths.get("/api/audit-log").cloned() else {
-            return;
-        };
-        for operation in operations(&mut item) {
-            operation.operation_id = Some("trail".into());
-            operation.deprecated = Some(Deprecated::True);
-            operation.description =
-                Some("The former path of `/api/audit-log`. The next version doesn't answer it.".into());
+        let schemas = &mut document.components.get_or_insert_default().schemas;
+        let responses = document.paths.paths.values_mut().flat_map(operations);
+        let responses = responses.flat_map(|operation| &operation.responses.responses);
+        for (_, response) in responses.filter(|(status, _)| status.starts_with('2')) {
+            if let RefOr::T(response) = response
+                && let Some(RefOr::T(content)) = response.content.get("application/json")
+                && let Some(RefOr::Ref(schema)) = &content.schema
+                && let Some(name) = schema.ref_location.rsplit('/').next()
+                && let Some(RefOr::T(Schema::Object(schema))) = schemas.get_mut(name)
+            {
+                let ok = ObjectBuilder::new()
+                    .schema_type(Type::Boolean)
+                    .description(Some("Always true."))
+                    .examples([true]);
+                if schema.properties.insert("ok".into(), ok.into()).is_none() {
+                    schema.required.push("ok".into());
+                }
+            }
         }
-        paths.insert("/api/trail".into(), item);
     }
 }
 
-/// A problem, with an example of the first code in the response's description.
-fn problem_content(status: u16, description: &str) -> utoipa::openapi::Content {
-    let code = Code::ALL.iter().filter_map(|code| {
-        let at = description.find(&format!("`{}`", code.as_str()))?;
-        Some((at, *code))
-    });
-    let example = code
-        .min_by_key(|(at, _)| *at)
-        .map(|(_, code)| Problem::example(code, status));
-    ContentBuilder::new()
-        .schema(Some(Ref::from_schema_name("Problem")))
-        .example(example)
-        .build()
-}
-
 /// The `OpenAPI` 3.1 document of the API.
-pub(crate) fn openapi() -> utoipa::openapi::OpenApi {
+pub(crate) fn document() -> utoipa::openapi::OpenApi {
     Document::openapi()
 }
 
@@ -223,11 +138,10 @@ pub(crate) fn openapi() -> utoipa::openapi::OpenApi {
     get,
     path = "/api/openapi.json",
     tag = "Documentation",
-    operation_id = "openapi",
     responses((status = 200, description = "OpenAPI 3.1.", content_type = "application/json", body = Object))
 )]
-pub(crate) async fn document() -> HttpResponse {
-    static TEXT: LazyLock<String> = LazyLock::new(|| openapi().to_json().unwrap_or_default());
+pub(crate) async fn openapi() -> HttpResponse {
+    static TEXT: LazyLock<String> = LazyLock::new(|| document().to_json().unwrap_or_default());
     HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "application/json"))
         .body(TEXT.as_str())
@@ -240,10 +154,13 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::testing::{TestApp, fault};
+    use crate::{
+        api::problem::MEDIA_TYPE,
+        testing::{TestApp, fault},
+    };
 
     fn document_as_json() -> Value {
-        serde_json::to_value(openapi()).unwrap()
+        serde_json::to_value(document()).unwrap()
     }
 
     #[test]

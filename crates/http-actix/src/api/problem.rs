@@ -14,12 +14,12 @@ use actix_web::{
 use serde::Serialize;
 use ticket_domain::{
     ports::StoreError,
-    use_cases::{AddError, OpenError, OperateError, ReceiveError, ViewError},
+    use_cases::{AddError, OpenError, OperateError, ReceiveError},
 };
 use utoipa::ToSchema;
 
 use crate::{
-    access::{TooMany, TooManyConnections, log_store_failure},
+    access::{TooMany, TooManyConnections, VisitError, log_store_failure},
     api::schemas::CodeSchema,
     state::MissingPart,
     validation::FieldError,
@@ -272,11 +272,11 @@ impl From<OpenError> for Problem {
     }
 }
 
-impl From<ViewError> for Problem {
-    fn from(error: ViewError) -> Self {
+impl From<VisitError> for Problem {
+    fn from(error: VisitError) -> Self {
         match error {
-            ViewError::NotFound => Self::new(Code::TicketNotFound),
-            ViewError::Store(error) => error.into(),
+            VisitError::TooMany(error) => error.into(),
+            VisitError::Refused(error) => error.into(),
         }
     }
 }

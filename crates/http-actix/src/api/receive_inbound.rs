@@ -17,11 +17,11 @@ use crate::api::{
     body::{Body, Document, repair_json},
     deadline::with_timeout,
     keys::InboundCaller,
-    openapi::{BodyProblems, InboundProblems},
     problem::Problem,
     schemas::ChannelSchema,
+    success::success,
 };
-use crate::validation::{AnyReference, Field, blank_is_missing, present};
+use crate::validation::{AnyReference, Field, LenientField, present};
 
 /// The text of a message that has none, and whose medium has an unusable URL.
 const UNUSABLE_MEDIUM: &str = "[attachment without a usable address]";
@@ -39,10 +39,9 @@ const UNUSABLE_MEDIUM: &str = "[attachment without a usable address]";
 }))]
 pub(crate) struct InboundMessage {
     /// The ticket. May be absent if a quote or the text names it.
-    #[serde(default, deserialize_with = "blank_is_missing")]
     #[garde(dive)]
     #[schema(value_type = Option<String>, example = "T-20250115-1234")]
-    ticket_ref: Field<AnyReference>,
+    ticket_ref: LenientField<AnyReference>,
     /// The first 16,000 characters are stored; a cut is marked. May be absent if there is a `mediaUrl`. A number or a
     /// boolean is stored as it is written. What is not text, such as half of an emoji, becomes U+FFFD.
     #[serde(default, deserialize_with = "text_as_written")]
@@ -51,34 +50,29 @@ pub(crate) struct InboundMessage {
         value_type = Option<String>,
         example = "Thank you for reporting this. We'll investigate immediately."
     )]
-    message: Field<AnyText>,
+    message: LenientField<AnyText>,
     /// The sender's number, with or without `whatsapp:` before it.
-    #[serde(default, deserialize_with = "blank_is_missing")]
     #[garde(custom(present), dive)]
-    #[schema(value_type = String, required = true, example = "+919655716000")]
-    from: Field<SenderNumber>,
+    #[schema(value_type = String, example = "+919655716000")]
+    from: LenientField<SenderNumber>,
     /// Absent: `whatsapp`.
-    #[serde(default, deserialize_with = "blank_is_missing")]
     #[garde(dive)]
     #[schema(value_type = Option<ChannelSchema>)]
-    channel: Field<Channel>,
+    channel: LenientField<Channel>,
     /// The message's external id, such as Twilio's `MessageSid`: at most 128 characters. The same id always means the
     /// same message.
-    #[serde(default, deserialize_with = "blank_is_missing")]
     #[garde(dive)]
     #[schema(value_type = Option<String>, max_length = 128, example = "SM1234567890abcdef")]
-    external_id: Field<ExternalId>,
+    external_id: LenientField<ExternalId>,
     /// The URL of a picture, a voice message or a document: `https`, at most 2,048 characters. It is stored, never
     /// fetched. An unusable one is dropped; the text is stored nevertheless.
-    #[serde(default, deserialize_with = "blank_is_missing")]
     #[garde(skip)]
     #[schema(value_type = Option<String>, max_length = 2_048)]
-    media_url: Field<StrictText<MediaUrl>>,
+    media_url: LenientField<StrictText<MediaUrl>>,
     /// The external id of the quoted message. An unknown one is ignored.
-    #[serde(default, deserialize_with = "blank_is_missing")]
     #[garde(skip)]
     #[schema(value_type = Option<String>)]
-    replied_to_external_id: Field<ExternalId>,
+    replied_to_external_id: LenientField<ExternalId>,
     /// Whether the message was forwarded, as Twilio's `Forwarded` says. The text is then somebody else's, so a reference
     /// in it is ignored. Anything but `true` means no.
     #[serde(default, deserialize_with = "is_true")]
@@ -131,14 +125,12 @@ impl FromStr for AnyText {
 
 /// Reads a text, and a number or a boolean as they are written: an n8n expression without quotes turns a text like `1234`
 /// into one.
-fn text_as_written<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Field<AnyText>, D::Error> {
+fn text_as_written<'de, D: Deserializer<'de>>(deserializer: D) -> Result<LenientField<AnyText>, D::Error> {
     // Not as a `Value`, which would round a long number.
     let raw = Box::<RawValue>::deserialize(deserializer)?;
     match raw.get().as_bytes() {
         [b'[' | b'{', ..] => Ok(Field::NotText),
-        [b'"' | b'n', ..] => {
-            blank_is_missing(&mut serde_json::Deserializer::from_str(raw.get())).map_err(Error::custom)
-        }
+        [b'"' | b'n', ..] => serde_json::from_str(raw.get()).map_err(Error::custom),
         _ => Ok(Field::Good(AnyText(MessageBody::lenient(raw.get())))),
     }
 }
@@ -168,7 +160,9 @@ impl FromStr for SenderNumber {
 }
 
 /// A garde rule: there is a text, or a medium, usable or not.
-fn present_unless(media: &Field<StrictText<MediaUrl>>) -> impl FnOnce(&Field<AnyText>, &()) -> garde::Result + '_ {
+fn present_unless(
+    media: &LenientField<StrictText<MediaUrl>>,
+) -> impl FnOnce(&LenientField<AnyText>, &()) -> garde::Result + '_ {
     move |field, ()| {
         let is_empty = match field {
             Field::Missing => true,
@@ -183,7 +177,7 @@ fn present_unless(media: &Field<StrictText<MediaUrl>>) -> impl FnOnce(&Field<Any
 }
 
 /// The text, and the medium if its URL is usable: a reply is never lost because of its medium. None if there is neither.
-fn content(text: MessageBody, media: Field<StrictText<MediaUrl>>) -> Option<Content> {
+fn content(text: MessageBody, media: LenientField<StrictText<MediaUrl>>) -> Option<Content> {
     let reason = match &media {
         Field::Missing | Field::Good(_) => None,
         Field::NotText => Some("not_text"),
@@ -203,9 +197,6 @@ fn content(text: MessageBody, media: Field<StrictText<MediaUrl>>) -> Option<Cont
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ReceivedMessage {
-    /// Always true.
-    #[schema(example = true)]
-    ok: bool,
     /// The ticket whose thread it is in, or that it chose. Null only if a manager answered `0`, which leaves the messages
     /// in question to an operator.
     #[schema(required = true, example = "T-20250115-1234")]
@@ -236,12 +227,8 @@ pub(crate) struct ReceivedMessage {
     post,
     path = "/api/ticket/inbound",
     tag = "n8n",
-    operation_id = "receiveInbound",
     request_body = InboundMessage,
-    security(("inboundKey" = [])),
     responses(
-        InboundProblems,
-        BodyProblems,
         (
             status = 200,
             description = "The message is in its thread, or answered a clarifying question.",
@@ -298,8 +285,7 @@ pub(crate) async fn receive_inbound(
     receive_reply: Data<ReceiveReply>,
 ) -> Result<HttpResponse, Problem> {
     let received = with_timeout(receive_reply.receive(reply)).await?;
-    Ok(HttpResponse::Ok().json(ReceivedMessage {
-        ok: true,
+    Ok(success(ReceivedMessage {
         ticket_ref: received.reference.map(|reference| reference.to_string()),
         message_id: received.message.0,
         duplicate: received.duplicate,

@@ -22,11 +22,11 @@ use crate::api::{
     body::{Body, Document},
     deadline::with_timeout,
     keys::InboundCaller,
-    openapi::{BodyProblems, InboundProblems},
     problem::Problem,
     schemas::MessageStatusSchema,
+    success::success,
 };
-use crate::validation::{Field, blank_is_missing, present};
+use crate::validation::{LenientField, present};
 
 /// Twilio's statuses of a message that it has not passed on to WhatsApp yet.
 pub(crate) const IN_BETWEEN: &[&str] = &["accepted", "scheduled", "sending"];
@@ -42,19 +42,17 @@ pub(crate) const IN_BETWEEN: &[&str] = &["accepted", "scheduled", "sending"];
 pub(crate) struct StatusReport {
     /// The message's external id, such as Twilio's `MessageSid`, with which the workflow answered the notification. At
     /// most 128 characters.
-    #[serde(default, deserialize_with = "blank_is_missing")]
     #[garde(custom(present), dive)]
-    #[schema(value_type = String, required = true, max_length = 128, example = "SM1234567890abcdef")]
-    external_id: Field<ExternalId>,
+    #[schema(value_type = String, max_length = 128, example = "SM1234567890abcdef")]
+    external_id: LenientField<ExternalId>,
     /// The status, in Twilio's words.
-    #[serde(default, deserialize_with = "blank_is_missing")]
     #[garde(custom(present), dive)]
-    #[schema(value_type = MessageStatusSchema, required = true)]
-    status: Field<TwilioStatus>,
+    #[schema(value_type = MessageStatusSchema)]
+    status: LenientField<TwilioStatus>,
     #[serde(default, deserialize_with = "number_or_digits")]
     #[garde(dive)]
     #[schema(schema_with = error_code_schema, required = false)]
-    error_code: Field<ErrorCode>,
+    error_code: LenientField<ErrorCode>,
 }
 
 fn error_code_schema() -> Object {
@@ -120,25 +118,19 @@ impl FromStr for ErrorCode {
 }
 
 /// Reads a number, or a text of digits: Twilio sends forms, in which everything is text.
-fn number_or_digits<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Field<ErrorCode>, D::Error> {
-    Ok(match Value::deserialize(deserializer)? {
-        Value::Null => Field::Missing,
-        Value::String(text) if text.trim().is_empty() => Field::Missing,
-        Value::String(text) => Field::parsed(&text),
-        // Only a whole number is written in digits. `63016.0` is one as well.
-        other => {
-            let written = other.to_string();
-            Field::parsed(written.strip_suffix(".0").unwrap_or(&written))
-        }
-    })
+fn number_or_digits<'de, D: Deserializer<'de>>(deserializer: D) -> Result<LenientField<ErrorCode>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    if value.is_null() || value.is_string() {
+        return Ok(LenientField::read(&value));
+    }
+    // Only a whole number is written in digits. `63016.0` is one as well.
+    let written = value.to_string();
+    Ok(LenientField::parsed(written.strip_suffix(".0").unwrap_or(&written)))
 }
 
 /// The recorded report.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ReportedStatus {
-    /// Always true.
-    #[schema(example = true)]
-    ok: bool,
     /// Whether a message has this id. If not, the report is kept for ten minutes: it may have overtaken the response that
     /// names the message.
     #[schema(example = true)]
@@ -157,12 +149,8 @@ pub(crate) struct ReportedStatus {
     post,
     path = "/api/ticket/inbound/status",
     tag = "n8n",
-    operation_id = "reportStatus",
     request_body = StatusReport,
-    security(("inboundKey" = [])),
     responses(
-        InboundProblems,
-        BodyProblems,
         (status = 200, description = "The status was recorded.", body = ReportedStatus),
         (status = 500, description = "`storage_unavailable` or `internal`: most likely nothing was stored. Repeat the request."),
     )
@@ -174,8 +162,7 @@ pub(crate) async fn report_status(
 ) -> Result<HttpResponse, Problem> {
     let reported = with_timeout(receipts.report(external_id, status, error_code)).await?;
     log_reported(&reported);
-    Ok(HttpResponse::Ok().json(ReportedStatus {
-        ok: true,
+    Ok(success(ReportedStatus {
         known: reported != Reported::Unknown,
     }))
 }

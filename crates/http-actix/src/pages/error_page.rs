@@ -1,4 +1,4 @@
-//! Error pages in plain words: what happened, whether anything is lost, and what to do.
+//! Error pages: what happened, whether anything is lost, and what to do.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -12,11 +12,7 @@ use maud::html;
 
 use crate::{
     access::TooMany,
-    pages::{
-        Site,
-        form_data::FormError,
-        layout::{Audience, Page, frame},
-    },
+    pages::{Site, form_data::FormError, layout::public_page},
 };
 
 /// A page with a title and a paragraph for each sentence.
@@ -30,12 +26,7 @@ fn error_page(site: &Site, status: StatusCode, title: &str, sentences: &[&str]) 
             }
         }
     };
-    let page = Page {
-        title,
-        audience: Audience::Public,
-        body: frame(site, &html! {}, &main),
-    };
-    page.respond(site, status)
+    public_page(site, status, title, &html! {}, &main)
 }
 
 /// Answers paths that no route has. Below the API's paths it leaves the body to the request log, which writes a problem.
@@ -169,7 +160,7 @@ mod tests {
         let site = TestApp::start();
         for target in ["/api", "/api/nothing", "/api/ticket/a/b", "/docs/x"] {
             let answer = site.get(target);
-            assert_eq!((answer.status, answer.code().as_str()), (404, "not_found"), "{target}");
+            answer.assert_problem(404, "not_found");
         }
     }
 

@@ -15,10 +15,10 @@ use sha2::{Digest, Sha256};
 
 use crate::pages::Site;
 
-/// A style sheet that stands in the page itself, so that the first answer is enough to paint it.
+/// A style sheet that is part of the page, so that one response is enough to paint it.
 pub(crate) struct Sheet {
     text: String,
-    /// What the policy knows it by.
+    /// Its hash for the policy.
     hash: String,
 }
 
@@ -67,7 +67,7 @@ impl Audience {
 
 /// A page.
 pub(crate) struct Page<'a> {
-    /// Stands before the site's name in the title.
+    /// The title, without the site's name.
     pub(crate) title: &'a str,
     pub(crate) audience: Audience,
     /// Everything within `<body>`.
@@ -75,7 +75,7 @@ pub(crate) struct Page<'a> {
 }
 
 impl Page<'_> {
-    /// The answer. Forms may be sent to our own site only, and on from there to one of the allowed sites.
+    /// The response. Forms may be sent to this site only, which may redirect to an allowed one.
     pub(crate) fn respond(self, site: &Site, status: StatusCode) -> HttpResponse {
         let settings = &site.settings;
         let sheet = self.audience.sheet();
@@ -105,17 +105,16 @@ impl Page<'_> {
         HttpResponse::build(status)
             .content_type("text/html; charset=utf-8")
             .insert_header((CONTENT_SECURITY_POLICY, policy))
-            // Addresses hold keys: no other site hears them. Our own pages must be recognised as such.
+            // Addresses contain keys, so other sites must not get them. Our own pages need the referrer.
             .insert_header((REFERRER_POLICY, "same-origin"))
             .insert_header((CACHE_CONTROL, "private, no-cache"))
             .body(markup.into_string())
     }
 }
 
-/// The frame around a page for customers: a way past the head, the head, `main` (the element itself, of id `main`), the
-/// foot. `nav` stands in the head.
-pub(crate) fn frame(site: &Site, nav: &Markup, main: &Markup) -> Markup {
-    html! {
+/// A page for customers: a way past the head, the head with `nav`, `main` (the element itself, of id `main`), and the foot.
+pub(crate) fn public_page(site: &Site, status: StatusCode, title: &str, nav: &Markup, main: &Markup) -> HttpResponse {
+    let body = html! {
         a.skip href="#main" { "Skip to the content" }
         header.top {
             div.wrap {
@@ -125,5 +124,11 @@ pub(crate) fn frame(site: &Site, nav: &Markup, main: &Markup) -> Markup {
         }
         (main)
         footer.foot { div.wrap { p { "This page sets no cookies and loads nothing from other sites." } } }
-    }
+    };
+    let page = Page {
+        title,
+        audience: Audience::Public,
+        body,
+    };
+    page.respond(site, status)
 }

@@ -35,6 +35,8 @@ enum Framing {
 /// A response.
 #[derive(Debug)]
 pub(crate) struct Response {
+    /// What was asked, for the messages of assertions.
+    pub(super) asked: String,
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
@@ -53,16 +55,17 @@ impl Request {
     }
 
     /// A JSON body.
-    pub(crate) fn post(target: &str, body: &Value) -> Self {
-        Self::post_bytes(target, body.to_string())
+    pub(crate) fn json(method: &str, target: &str, body: &Value) -> Self {
+        let request = Self::new(method, target).header("content-type", "application/json");
+        request.body(body.to_string())
     }
 
-    /// A JSON body that changes something.
+    pub(crate) fn post(target: &str, body: &Value) -> Self {
+        Self::json("POST", target, body)
+    }
+
     pub(crate) fn patch(target: &str, body: &Value) -> Self {
-        Self {
-            method: "PATCH".to_owned(),
-            ..Self::post(target, body)
-        }
+        Self::json("PATCH", target, body)
     }
 
     pub(crate) fn get(target: &str) -> Self {
@@ -100,10 +103,8 @@ impl Request {
 
     /// Any bytes, said to be JSON.
     pub(crate) fn post_bytes(target: &str, body: impl Into<Vec<u8>>) -> Self {
-        Self {
-            body: body.into(),
-            ..Self::new("POST", target).header("content-type", "application/json")
-        }
+        let request = Self::new("POST", target).header("content-type", "application/json");
+        request.body(body)
     }
 
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
@@ -167,7 +168,7 @@ impl Request {
 }
 
 impl Response {
-    pub(super) fn parse(bytes: &[u8]) -> Self {
+    pub(super) fn parse(request: &Request, bytes: &[u8]) -> Self {
         let end = bytes
             .windows(4)
             .position(|four| four == b"\r\n\r\n")
@@ -180,6 +181,7 @@ impl Response {
             .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
             .collect();
         Self {
+            asked: format!("{} {}", request.method, request.target),
             status,
             headers,
             body: bytes[end + 4..].to_vec(),
@@ -217,18 +219,26 @@ impl Response {
         code.to_owned()
     }
 
+    /// That it is a problem of this status and code, which tells nothing of the store.
+    #[track_caller]
+    pub(crate) fn assert_problem(&self, status: u16, code: &str) {
+        assert_eq!(
+            (self.status, self.code().as_str()),
+            (status, code),
+            "{} {self:?}",
+            self.asked
+        );
+        assert!(!self.text().contains("secret"), "{self:?}");
+    }
+
     /// The field errors as `field code`, in their order.
+    #[track_caller]
     pub(crate) fn faults(&self) -> Vec<String> {
-        assert_eq!((self.status, self.code().as_str()), (400, "validation_failed"));
+        self.assert_problem(400, "validation_failed");
         let problem = self.json();
         let errors = problem["errors"].as_array().cloned().unwrap_or_default();
-        let words = |error: &Value| {
-            format!(
-                "{} {}",
-                error["field"].as_str().unwrap(),
-                error["code"].as_str().unwrap()
-            )
-        };
+        let word = |error: &Value, member: &str| error[member].as_str().unwrap().to_owned();
+        let words = |error: &Value| word(error, "field") + " " + &word(error, "code");
         errors.iter().map(words).collect()
     }
 }
@@ -244,7 +254,7 @@ impl TestApp {
         let mut bytes = Vec::new();
         let read = stream.read_to_end(&mut bytes);
         assert!(!bytes.is_empty(), "no answer: {read:?}");
-        let response = Response::parse(&bytes);
+        let response = Response::parse(request, &bytes);
         documented::check(request, &response);
         response
     }

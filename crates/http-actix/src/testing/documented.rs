@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{Request, Response};
 
-static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::to_value(crate::api::openapi::openapi()).unwrap());
+static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::to_value(crate::api::openapi::document()).unwrap());
 
 /// Headers that mean something to callers, so that an answer may have one only where the document says so.
 const TELLING: &[&str] = &[

@@ -1,12 +1,6 @@
 //! What tests of the inbox need: a stopped clock, an operator who signs in, and something to look at.
 
-use std::time::Duration;
-
-use ticket_domain::{
-    Access, Channel, Content, LeaseToken, Message, MessageBody, MessageId, Priority, Recipient, Sender, TicketRef,
-    ports::{AttemptOutcome, Claim, Clock, Outbox, QuestionUpdate, Random, StoreUnmatched, TicketStore},
-    testing::request,
-};
+use ticket_domain::{Access, Priority, TicketRef, testing::request};
 
 use super::{MANAGER, OPERATOR_TOKEN, Request, Response, Setup, TestApp, wait};
 
@@ -49,58 +43,19 @@ impl TestApp {
         wait(self.state.open_ticket.open(request, None)).unwrap().reference
     }
 
-    /// Keeps a message whose ticket is not known.
-    pub(crate) fn unmatched(&self, text: &str) -> MessageId {
-        self.unmatched_from(MANAGER, text)
-    }
-
-    pub(crate) fn unmatched_from(&self, from: &str, text: &str) -> MessageId {
+    /// Receives a manager's message that names no ticket.
+    pub(crate) fn unmatched(&self, text: &str) -> String {
         self.clock.pass(1);
-        let random: &dyn Random = &**self.state.random;
-        let millis = self.clock.now().unix_micros() / 1_000;
-        let id = uuid::Builder::from_unix_timestamp_millis(millis.try_into().unwrap(), &random.bytes());
-        let id = MessageId(id.into_uuid());
-        let message = Message {
-            id,
-            sender: match from {
-                MANAGER => Sender::Manager,
-                _ => Sender::Agent,
-            },
-            channel: Channel::Whatsapp,
-            from: Some(from.parse().unwrap()),
-            content: Content::new(MessageBody::lenient(text), None).unwrap(),
-            external_id: None,
-            created_at: self.clock.now(),
-        };
-        let keep = StoreUnmatched {
-            message,
-            asking: QuestionUpdate::None,
-        };
-        wait(self.store.store_unmatched(keep)).unwrap();
-        id
-    }
-
-    /// Gives up every notification that is due.
-    pub(crate) fn fail_notifications(&self, reason: &str) {
-        let claim = Claim {
-            recipient: Recipient::Manager,
-            now: self.clock.now(),
-            lease: LeaseToken(uuid::Uuid::from_u128(1)),
-            until: self.clock.now().plus(Duration::from_secs(30)),
-            first_tries_only: false,
-        };
-        for claimed in wait(self.store.claim(claim, 100)).unwrap() {
-            let outcome = AttemptOutcome::Dead {
-                at: self.clock.now(),
-                reason: reason.into(),
-            };
-            wait(self.store.record_attempt(claimed.id, claim.lease, outcome)).unwrap();
-        }
+        self.store_unmatched(MANAGER, text)
     }
 
     /// Signs in.
     pub(crate) fn sign_in(&self) -> SignedIn<'_> {
-        let response = self.send(Request::inbox_form("/inbox/session", &[("token", OPERATOR_TOKEN)]));
+        self.sign_in_with(OPERATOR_TOKEN)
+    }
+
+    pub(crate) fn sign_in_with(&self, token: &str) -> SignedIn<'_> {
+        let response = self.send(Request::inbox_form("/inbox/session", &[("token", token)]));
         assert_eq!(response.status, 303, "{response:?}");
         let cookie = response.header("set-cookie").unwrap();
         let cookie = cookie.split(';').next().unwrap().to_owned();

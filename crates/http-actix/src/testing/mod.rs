@@ -6,10 +6,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
 
 mod any_json;
+mod bodies;
 mod client;
 mod clock;
 mod documented;
 pub(crate) mod inbox;
+mod log;
 pub(crate) mod pages;
 mod stream;
 
@@ -23,7 +25,7 @@ use actix_web::web::ServiceConfig;
 use serde_json::{Value, json};
 use store_diesel::SqliteStore;
 use ticket_domain::{
-    DeliveryRoute, Fallback, LeaseToken, Managers, Payload, Recipient, TicketLinks,
+    DeliveryRoute, Fallback, LeaseToken, Managers, Payload, Recipient, TicketLinks, Timestamp,
     ports::{AttemptOutcome, Claim, Clock, Composer, Composers, Event, Outbox, Random, Store, WakeSignal},
     use_cases::{Context, ReportReceipt},
 };
@@ -31,9 +33,11 @@ use tokio::sync::oneshot;
 
 use crate::{AppState, DeliveryMetrics, Settings, serve::serve_with};
 pub(crate) use any_json::any_json;
+pub(crate) use bodies::{check_fields, send_anything};
 pub(crate) use client::{Request, Response};
 pub(crate) use clock::{SystemClock, TestClock};
 pub(crate) use documented::fault;
+pub(crate) use log::Log;
 pub(crate) use store_contract::FailingStore;
 pub(crate) use stream::{EventStream, Piece};
 
@@ -210,9 +214,9 @@ impl TestApp {
         }
     }
 
-    /// Settles what is due as the delivery does.
-    pub(crate) fn record_attempt(&self, outcome: impl Fn() -> AttemptOutcome) {
-        let now = SystemClock.now();
+    /// Attempts to deliver what is due, as the delivery does.
+    fn attempt(&self, outcome: impl Fn(Timestamp) -> AttemptOutcome) {
+        let now = self.state.clock.now();
         let claim = Claim {
             recipient: Recipient::Manager,
             now,
@@ -221,29 +225,68 @@ impl TestApp {
             first_tries_only: false,
         };
         wait(async {
-            let claimed = self.store.claim(claim, 10).await.unwrap();
+            let claimed = self.store.claim(claim, 100).await.unwrap();
             assert!(!claimed.is_empty());
             for claimed in claimed {
-                self.store
-                    .record_attempt(claimed.id, claim.lease, outcome())
-                    .await
-                    .unwrap();
+                let record = self.store.record_attempt(claimed.id, claim.lease, outcome(now));
+                record.await.unwrap();
             }
         });
     }
 
-    /// Settles what is due as taken, under an outside id.
-    pub(crate) fn hand_over(&self, external_id: &str) {
-        self.record_attempt(|| AttemptOutcome::Delivered {
-            at: SystemClock.now(),
-            external_id: Some(external_id.parse().unwrap()),
+    /// Delivers every notification that is due, under an external id if n8n names one.
+    pub(crate) fn deliver(&self, external_id: Option<&str>) {
+        self.attempt(|at| AttemptOutcome::Delivered {
+            at,
+            external_id: external_id.map(|id| id.parse().unwrap()),
         });
+    }
+
+    /// Gives up every notification that is due.
+    pub(crate) fn give_up(&self, reason: &str) {
+        self.attempt(|at| AttemptOutcome::Dead {
+            at,
+            reason: reason.into(),
+        });
+    }
+
+    /// The ticket and its messages, as the API shows them.
+    #[track_caller]
+    pub(crate) fn shown(&self, reference: &str) -> Value {
+        let answer = self.get(&format!("/api/ticket/{reference}"));
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()
+    }
+
+    /// The entries of the audit log, newest first.
+    pub(crate) fn audit_log(&self) -> Vec<Value> {
+        let log = self.get_as_operator("/api/audit-log?limit=100").json();
+        log["entries"].as_array().unwrap().clone()
+    }
+
+    /// Reads a list page by page: the entries of all pages. `cursor` is the parameter that takes the `next` of a page.
+    pub(crate) fn all_pages(&self, target: &str, cursor: &str, list: &str) -> Vec<Value> {
+        let mut all = Vec::new();
+        let mut next = String::new();
+        loop {
+            let mut page = self.get_as_operator(&format!("{target}&{cursor}={next}")).json();
+            all.extend(page[list].as_array().unwrap().iter().cloned());
+            match page["next"].take() {
+                Value::String(cursor) => next = cursor,
+                end => {
+                    assert!(end.is_null(), "{page}");
+                    return all;
+                }
+            }
+        }
     }
 
     /// How far the newest notification of a ticket got, as the website is told.
     pub(crate) fn delivery_state(&self, reference: &str) -> String {
-        let thread = self.get(&format!("/api/ticket/{reference}")).json();
-        thread["ticket"]["delivery"]["state"].as_str().unwrap().to_owned()
+        self.shown(reference)["ticket"]["delivery"]["state"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     }
 
     /// Sends a message as n8n does.

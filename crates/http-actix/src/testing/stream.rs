@@ -47,7 +47,7 @@ impl TestApp {
         }
         let mut stream = EventStream {
             reader,
-            head: Response::parse(&head),
+            head: Response::parse(request, &head),
             text: String::new(),
         };
         assert_eq!(stream.head.status, 200, "{:?}", stream.head);

@@ -1,13 +1,13 @@
-//! How much callers may ask for.
+//! Limits on callers.
 
 use http_actix::{Rate, Rates};
 
 use super::variables::Variables;
 
-/// The most connections where none is set, if so many files may be open.
+/// Default of `MAX_CONNECTIONS`, if the limit of open files permits it.
 pub(crate) const MAX_CONNECTIONS: u32 = 10_000;
 
-/// Files that are left for everything else: the store and its connections, the notifier's, those of the process itself.
+/// Open files reserved for everything else: the store, the notifier, and the process itself.
 const OTHER_FILES: u64 = 256;
 
 pub(super) fn rate_limits(vars: &mut Variables<'_>) -> bool {
@@ -40,7 +40,7 @@ pub(super) fn connections_of_one(vars: &mut Variables<'_>) -> usize {
     vars.number("MAX_CONNECTIONS_PER_ADDRESS", 1, 1_000_000, 256) as usize
 }
 
-/// How many of so many connections there is room for where so many files may be open: each connection is one.
+/// Returns how many of `set` connections fit into `files` open files.
 pub(crate) fn with_room(wanted: u32, files: u64) -> usize {
     let room = files.saturating_sub(OTHER_FILES).max(files / 2).max(1);
     usize::try_from(u64::from(wanted).min(room)).unwrap_or(usize::MAX)

@@ -1,4 +1,4 @@
-//! The configuration: read once from the environment into types that can't hold nonsense, with every fault at once.
+//! The configuration, read once from the environment. All errors are reported together.
 
 pub(crate) mod limits;
 mod parts;
@@ -17,7 +17,7 @@ use url::Url;
 use variables::Variables;
 pub use variables::{ConfigError, ConfigErrors, LookUp};
 
-/// Everything that can be set.
+/// The configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The address or name to listen on.
@@ -26,75 +26,75 @@ pub struct Config {
     pub port: u16,
     /// The base of the ticket URLs. `None`: localhost, and the port that is listened on.
     pub base_url: Option<Url>,
-    /// What the pages call themselves.
+    /// The name of the site on its pages.
     pub site_name: String,
-    /// Where tickets are kept.
+    /// The store.
     pub database: Database,
-    /// Where notifications go; if nowhere, they wait.
+    /// The webhooks. Without them, notifications wait.
     pub receiver: Option<notify_n8n::Receiver>,
-    /// The keys that open the inbound endpoint: none, one, or two while rotating.
+    /// The keys of the inbound endpoint: none, one, or two during rotation.
     pub inbound_keys: Vec<SecretString>,
     /// The managers' numbers.
     pub agents: Agents,
     /// Who may read a ticket.
     pub access: Access,
-    /// What opens the inbox and the operator API: none, one, or two while rotating.
+    /// The tokens of the inbox and the operator API, each perhaps with a name.
     pub operator_tokens: Vec<OperatorToken>,
     /// Browser origins that may call the public endpoints.
     pub allowed_origins: Vec<String>,
-    /// How many proxies in front are ours.
+    /// The number of trusted proxies in front.
     pub trusted_proxy_hops: usize,
-    /// Whether clients are limited.
+    /// Whether rate limits apply.
     pub rate_limits: bool,
-    /// What they are limited to.
+    /// The rate limits.
     pub rates: Rates,
-    /// The most connections. `None`: as many as are usual and fit.
+    /// Maximum number of connections. `None`: the default, or fewer if the limit of open files is lower.
     pub max_connections: Option<u32>,
-    /// The most connections of one client address, where no proxy is in front.
+    /// Maximum number of connections per client address, if there is no proxy in front.
     pub connections_of_one: usize,
-    /// How many slow tries follow the three quick retries.
+    /// How many slow retries follow the three quick ones.
     pub slow_retries: u8,
-    /// How long a notification is kept that was delivered and is not its ticket's newest. `None`: for ever.
+    /// Retention of delivered notifications, except the newest of each ticket. `None`: unlimited.
     pub notification_retention: Option<Duration>,
-    /// How long it is kept who wrote a ticket and what, from when something last happened to it. `None`: for ever.
+    /// Retention of personal data in inactive tickets. `None`: unlimited.
     pub ticket_retention: Option<Duration>,
-    /// How many notifications are sent at the same time.
+    /// Maximum number of concurrent attempts per recipient.
     pub notify_concurrency: u16,
-    /// How logs look.
+    /// The format of logs.
     pub log_format: LogFormat,
-    /// Which log events are shown, in the syntax of `RUST_LOG`.
+    /// The filter of log events, in the syntax of `RUST_LOG`.
     pub log_filter: String,
 }
 
 /// The managers' numbers.
 #[derive(Debug, Clone)]
 pub struct Agents {
-    /// Who is recognised as a manager. The first is told of tickets, if the numbers were set.
+    /// Managers. The first gets the notifications, if the numbers were set.
     pub phones: Vec<Phone>,
-    /// Whether somebody set them. To a number that nobody set nothing is ever sent.
+    /// Whether they were configured. Nothing is ever sent to the default number.
     pub are_set: bool,
-    /// A manager too, and told what the first can't be reached with.
+    /// Another manager, who gets messages that do not reach the first.
     pub backup: Option<Phone>,
 }
 
-/// Where tickets are kept.
+/// The database.
 #[derive(Debug, Clone)]
 pub enum Database {
-    /// In a file of our own.
+    /// An embedded SQLite file.
     Sqlite(PathBuf),
-    /// On a Postgres server.
+    /// A Postgres server.
     Postgres {
-        /// With its password, if it has one.
+        /// Its URL, perhaps with a password.
         url: SecretString,
-        /// The same database past a pooler that shares connections between transactions, if there is one.
+        /// The same database without the transaction pooler, if there is one.
         direct: Option<SecretString>,
-        /// The most connections at a time.
+        /// Maximum number of connections.
         pool_size: u32,
     },
 }
 
 impl Database {
-    /// What a URL must be, for whoever gave another.
+    /// Describes a valid URL, for error messages.
     pub(crate) const WANTED: &str = "must be sqlite:// and a file path, or an address that starts with postgres://";
 
     /// Reads a URL; `here` is the folder that relative paths start from.
@@ -117,7 +117,7 @@ impl Database {
     }
 }
 
-/// How logs look.
+/// The format of logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
     /// For people.
@@ -126,18 +126,18 @@ pub enum LogFormat {
     Json,
 }
 
-/// A configuration, and what its owner should know about it.
+/// A configuration and its warnings.
 #[derive(Debug)]
 pub struct Loaded {
     /// The configuration.
     pub config: Config,
-    /// What works but is likely not meant, one sentence each, naming the variable.
+    /// Settings that work but are probably unintended, one sentence each, naming the variable.
     pub warnings: Vec<String>,
 }
 
 impl Config {
-    /// Reads the configuration by a look-up of variables. `here` is the folder that relative paths start from;
-    /// `on_terminal` is whether people read the logs as they come.
+    /// Reads the configuration from variables. `here` is the folder for relative paths; `on_terminal` selects the default
+    /// log format.
     pub fn load(look_up: &LookUp<'_>, here: &Path, on_terminal: bool) -> Result<Loaded, ConfigErrors> {
         let mut vars = Variables::new(look_up);
         let port = parts::port(&mut vars);

@@ -1,4 +1,4 @@
-//! What each variable means.
+//! Reads each variable.
 
 use std::{
     path::{Component, Path, PathBuf},
@@ -14,14 +14,14 @@ use url::Url;
 
 use super::{Agents, Database, LogFormat, variables::Variables};
 
-/// The number that the system was first made for.
+/// The number of the first manager.
 const DEFAULT_AGENT_PHONE: &str = "+919655716000";
 
 pub(super) fn host(vars: &mut Variables<'_>) -> String {
     vars.text("HOST").unwrap_or_else(|| "0.0.0.0".into())
 }
 
-/// The most characters of a site's name: it stands in titles, and at the head of a phone's screen.
+/// Maximum length of a site's name in characters, so that it fits on a phone's screen.
 const SITE_NAME_MAX: usize = 60;
 
 pub(super) fn site_name(vars: &mut Variables<'_>) -> String {
@@ -92,7 +92,7 @@ pub(super) fn database(vars: &mut Variables<'_>, here: &Path) -> Database {
     database
 }
 
-/// On Railway only a volume outlives a deployment.
+/// On Railway, only a volume survives a deployment.
 fn check_that_it_lasts(vars: &mut Variables<'_>, path: &Path, here: &Path) {
     let on_railway = vars.text("RAILWAY_ENVIRONMENT").is_some();
     let volume = vars.text("RAILWAY_VOLUME_MOUNT_PATH");
@@ -107,7 +107,7 @@ fn check_that_it_lasts(vars: &mut Variables<'_>, path: &Path, here: &Path) {
     }
 }
 
-/// The path without `.` and `..`. It need not exist.
+/// Resolves `.` and `..`. The path need not exist.
 fn plain(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for component in path.components() {
@@ -189,7 +189,7 @@ pub(super) fn inbound_keys(vars: &mut Variables<'_>) -> Vec<SecretString> {
     one_or_two(vars, VARIABLE, &secrets)
 }
 
-/// A secret, or the new one and the old one while they are exchanged.
+/// Reads one secret, or two during rotation.
 fn one_or_two(vars: &mut Variables<'_>, variable: &str, secrets: &SecretString) -> Vec<SecretString> {
     let secrets: Vec<SecretString> = secrets
         .expose_secret()
@@ -262,7 +262,7 @@ pub(super) fn access(vars: &mut Variables<'_>) -> Access {
     )
 }
 
-/// Tokens, each alone or as `name:token`.
+/// Reads tokens, each as `token` or `name:token`.
 pub(super) fn operator_tokens(vars: &mut Variables<'_>) -> Vec<OperatorToken> {
     const VARIABLE: &str = "OPERATOR_TOKEN";
     let mut tokens: Vec<OperatorToken> = Vec::new();
@@ -272,7 +272,7 @@ pub(super) fn operator_tokens(vars: &mut Variables<'_>) -> Vec<OperatorToken> {
             Some((name, secret)) => (Some(name.parse::<OperatorName>()), secret.trim()),
             None => (None, entry.trim()),
         };
-        // Neither is repeated: what stands before a colon may be the beginning of a token.
+        // The message repeats neither part, because the text before a colon may be part of a token.
         if let Some(Err(error)) = name {
             vars.fault(VARIABLE, format!("has an invalid name before a colon: it {error}"));
         }
@@ -315,7 +315,7 @@ pub(super) fn allowed_origins(vars: &mut Variables<'_>) -> Vec<String> {
     })
 }
 
-/// The origin as a browser writes it.
+/// Returns the origin as browsers write it.
 fn web_origin(text: &str) -> Option<String> {
     let url = web_address(text)?;
     let origin = url.origin().ascii_serialization();

@@ -1,23 +1,23 @@
-//! How variables are read, and how faults are gathered.
+//! Reads variables and collects their errors.
 
 use std::{ffi::OsString, fmt, fs, str::FromStr};
 
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
-/// Finds a variable of the environment.
+/// Looks up a variable of the environment.
 pub type LookUp<'a> = dyn Fn(&str) -> Option<OsString> + 'a;
 
-/// A variable that can't be used as it is.
+/// An invalid variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
-    /// Which one.
+    /// Its name.
     pub variable: String,
-    /// What is wrong with it and what would be right. Never its value.
+    /// What would be valid. Never contains the value.
     pub problem: String,
 }
 
-/// All that is wrong with a configuration.
+/// All errors of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct ConfigErrors(pub Vec<ConfigError>);
 
@@ -31,7 +31,7 @@ impl fmt::Display for ConfigErrors {
     }
 }
 
-/// Reads variables and remembers what was wrong with them.
+/// Reads variables and collects errors and warnings.
 pub(super) struct Variables<'a> {
     look_up: &'a LookUp<'a>,
     faults: Vec<ConfigError>,
@@ -47,7 +47,7 @@ impl<'a> Variables<'a> {
         }
     }
 
-    /// The warnings, if there were no faults.
+    /// Returns the warnings, or the errors if there are any.
     pub(super) fn finish(self) -> Result<Vec<String>, ConfigErrors> {
         if self.faults.is_empty() {
             Ok(self.warnings)
@@ -67,7 +67,7 @@ impl<'a> Variables<'a> {
         self.warnings.push(warning.into());
     }
 
-    /// A variable's text, trimmed. Blank counts as unset: a compose file hands on empty variables.
+    /// Reads a text, trimmed. Blank counts as unset, because compose files pass empty variables.
     pub(super) fn text(&mut self, variable: &str) -> Option<String> {
         let Ok(value) = (self.look_up)(variable)?.into_string() else {
             self.fault(variable, "must be UTF-8 text");
@@ -79,7 +79,7 @@ impl<'a> Variables<'a> {
         (!text.is_empty()).then(|| text.to_owned())
     }
 
-    /// A value of a type that parses itself.
+    /// Reads a value of a type that implements `FromStr`.
     pub(super) fn parsed<T: FromStr>(&mut self, variable: &str, wanted: &str) -> Option<T> {
         let text = self.text(variable)?;
         let parsed = text.parse().ok();
@@ -89,7 +89,7 @@ impl<'a> Variables<'a> {
         parsed
     }
 
-    /// A whole number within bounds.
+    /// Reads an integer within bounds.
     pub(super) fn number(&mut self, variable: &str, least: u32, most: u32, default: u32) -> u32 {
         let wanted = format!("a whole number from {least} to {most}");
         match self.parsed(variable, &wanted) {
@@ -102,7 +102,7 @@ impl<'a> Variables<'a> {
         }
     }
 
-    /// One word of a few.
+    /// Reads one of several words.
     pub(super) fn word<T: Copy>(&mut self, variable: &str, words: &[(&str, T)], default: T) -> T {
         let Some(text) = self.text(variable) else {
             return default;
@@ -115,12 +115,12 @@ impl<'a> Variables<'a> {
         default
     }
 
-    /// Whether there is something in the variable, or in `NAME_FILE`.
+    /// Whether the variable or `NAME_FILE` is set.
     pub(super) fn is_set(&mut self, variable: &str) -> bool {
         self.text(variable).is_some() || self.text(&format!("{variable}_FILE")).is_some()
     }
 
-    /// A secret, from the variable or from the file that `NAME_FILE` names. What is copied on the way is overwritten.
+    /// Reads a secret from the variable, or from the file that `NAME_FILE` names. Temporary copies are zeroed.
     pub(super) fn secret(&mut self, variable: &str) -> Option<SecretString> {
         let file_variable = format!("{variable}_FILE");
         let inline = self.text(variable).map(Zeroizing::new);
@@ -146,7 +146,7 @@ impl<'a> Variables<'a> {
         Some(secret.as_str().into())
     }
 
-    /// Warns of a secret that could be guessed.
+    /// Warns about a secret that is easy to guess.
     pub(super) fn warn_if_short(&mut self, variable: &str, secret: &SecretString) {
         let length = secret.expose_secret().chars().count();
         if length < 32 {

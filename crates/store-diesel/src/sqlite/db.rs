@@ -29,6 +29,10 @@ const READERS: u32 = 4;
 pub(crate) const SETTINGS: &str = "PRAGMA busy_timeout = 2500; PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL;
     PRAGMA journal_size_limit = 67108864;";
 
+/// For a file that is deleted in the end: nothing waits for the disk.
+pub(crate) const TEMPORARY_SETTINGS: &str =
+    "PRAGMA busy_timeout = 2500; PRAGMA foreign_keys = ON; PRAGMA synchronous = OFF;";
+
 /// A reader that tries to write is a fault of ours.
 const READER_SETTINGS: &str = "PRAGMA query_only = ON;";
 
@@ -48,12 +52,12 @@ pub(crate) struct Db {
 impl Db {
     /// Opens all connections. At most `max_batch` calls that write share a commit.
     pub(crate) fn new(file: &File, max_batch: usize) -> Result<Self, OpenError> {
-        let writers = pool(file, 1, Settings { is_reader: false })?;
+        let writers = pool(file, 1, Settings::new(file, false))?;
         let subscribers = Arc::<Subscribers>::default();
         Ok(Self {
             writer: Arc::new(Writer::new(writers.clone(), subscribers.clone(), max_batch)),
             writers,
-            readers: pool(file, READERS, Settings { is_reader: true })?,
+            readers: pool(file, READERS, Settings::new(file, true))?,
             permits: Arc::new(Semaphore::new(READERS as usize)),
             subscribers,
         })
@@ -130,12 +134,22 @@ fn pool(file: &File, size: u32, settings: Settings) -> Result<Pool, OpenError> {
 /// Tells each new connection what it needs.
 #[derive(Debug, Clone, Copy)]
 struct Settings {
+    all: &'static str,
     is_reader: bool,
+}
+
+impl Settings {
+    fn new(file: &File, is_reader: bool) -> Self {
+        Self {
+            all: file.settings(),
+            is_reader,
+        }
+    }
 }
 
 impl CustomizeConnection<SqliteConnection, r2d2::Error> for Settings {
     fn on_acquire(&self, connection: &mut SqliteConnection) -> Result<(), r2d2::Error> {
-        connection.batch_execute(SETTINGS).map_err(r2d2::Error::QueryError)?;
+        connection.batch_execute(self.all).map_err(r2d2::Error::QueryError)?;
         if self.is_reader {
             connection
                 .batch_execute(READER_SETTINGS)

@@ -19,7 +19,7 @@ use crate::{
 pub const LEASE: Duration = Duration::from_secs(30);
 
 /// The longest `Retry-After` that is obeyed.
-const LONGEST_PATIENCE: Duration = Duration::from_hours(1);
+const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
 
 /// Interval of health probes while nothing is delivered.
 const PROBE_EVERY: Duration = Duration::from_mins(1);
@@ -79,7 +79,7 @@ impl ReceiverHealth {
     fn is_paused(&self, now: Timestamp) -> bool {
         // A clock that was set back must not prolong a pause beyond what any receiver is granted.
         self.paused_until
-            .is_some_and(|until| now < until && until.since(now) <= LONGEST_PATIENCE)
+            .is_some_and(|until| now < until && until.since(now) <= LONGEST_RETRY_AFTER)
     }
 
     fn wants_probe(&self, now: Timestamp) -> bool {
@@ -93,8 +93,8 @@ impl ReceiverHealth {
         if failure.kind != FailureKind::Permanent {
             self.failing_since.get_or_insert(now);
         }
-        if let (FailureKind::Throttled, Some(patience)) = (failure.kind, failure.retry_after) {
-            let until = now.plus(patience.min(LONGEST_PATIENCE));
+        if let (FailureKind::Throttled, Some(wait)) = (failure.kind, failure.retry_after) {
+            let until = now.plus(wait.min(LONGEST_RETRY_AFTER));
             self.paused_until = self.paused_until.max(Some(until));
             self.is_pause_new = true;
         }
@@ -257,7 +257,7 @@ impl Deliver {
             kind,
             retry_after,
         } = failure;
-        let earliest = now.plus(retry_after.unwrap_or_default().min(LONGEST_PATIENCE));
+        let earliest = now.plus(retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER));
         let is_probe = claimed.scheduled_at > begun;
         if kind == FailureKind::Permanent {
             let composer = self.composer();

@@ -104,7 +104,7 @@ struct RestlessQuestion(u8);
 const LOOKS: u8 = 16;
 
 /// After this many retries a new question replaces any open one.
-const PATIENT_LOOKS: u8 = 4;
+const CONDITIONAL_LOOKS: u8 = 4;
 
 /// Receives messages from outside.
 pub struct ReceiveReply {
@@ -281,7 +281,7 @@ impl ReceiveReply {
                 QuestionUpdate::Extend(question.id)
             }
             // About one message alone, or in too great a bustle, it does not matter what was open.
-            Some(question) if !question.is_batch || look >= PATIENT_LOOKS => QuestionUpdate::Ask {
+            Some(question) if !question.is_batch || look >= CONDITIONAL_LOOKS => QuestionUpdate::Ask {
                 question: question.clone(),
                 instead_of: Precondition::AnyQuestion,
             },

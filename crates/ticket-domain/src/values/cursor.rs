@@ -1,11 +1,10 @@
-//! Where a page of a list ends.
+//! Cursors of lists.
 
 use std::str::FromStr;
 
 use super::{Timestamp, ValidationError};
 
-/// A ticket's place in the lists of tickets: when it last changed, and which one it is in the order in which tickets
-/// were opened. To callers it is an opaque word, the cursor of the next page.
+/// A position in a list of tickets: the last change of a ticket, and its number. Callers treat it as opaque.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cursor {
     /// The ticket's last change.
@@ -14,7 +13,7 @@ pub struct Cursor {
     pub number: i64,
 }
 
-/// A text that is no cursor.
+/// The text is not a cursor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be the `next` of an earlier page")]
 pub struct InvalidCursor;

@@ -18,7 +18,7 @@ impl Redacted for Email {
 }
 
 impl Email {
-    /// The most characters it may have: what fits into an SMTP path (RFC 5321, 4.5.3.1.3).
+    /// Maximum length in characters: what fits into an SMTP path (RFC 5321, 4.5.3.1.3).
     pub const MAX: usize = 254;
 }
 

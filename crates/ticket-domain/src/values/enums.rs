@@ -1,4 +1,4 @@
-//! Values that are one word out of a few. Each list of variants and words is written here once.
+//! Enums with one word per variant. Each list of variants and words is written here once.
 
 use super::ValidationError;
 
@@ -16,7 +16,7 @@ impl ValidationError for UnknownWord {
     }
 }
 
-/// Declares an enum whose variants each have one word, the same in JSON, in the store and in the API's description.
+/// Declares an enum whose variants each have one word, the same in JSON, in the store and in `OpenAPI`.
 ///
 /// The enum gets `ALL`, `words`, `as_str`, `FromStr` and `Display`. Whatever needs every variant iterates over `ALL`, so
 /// that a new variant is one line here and one arm of each exhaustive `match`.
@@ -65,36 +65,36 @@ macro_rules! string_enum {
 }
 
 string_enum! {
-    /// How pressing the customer finds it.
+    /// How urgent the ticket is for the customer.
     #[derive(Default)]
     Priority {
         /// It can wait.
         Low = "low",
-        /// What a ticket has if nobody says otherwise.
+        /// The default.
         #[default]
         Medium = "medium",
-        /// Today, please.
+        /// It should be answered today.
         High = "high",
-        /// Now.
+        /// It should be answered now.
         Urgent = "urgent",
     }
 }
 
 impl Priority {
-    /// Whether it should catch the eye.
+    /// Whether lists should highlight it.
     pub fn is_pressing(self) -> bool {
         matches!(self, Self::High | Self::Urgent)
     }
 }
 
 string_enum! {
-    /// Where a ticket stands.
+    /// The status of a ticket.
     Status {
-        /// Somebody has to act.
+        /// The team still has to do something.
         Open = "open",
-        /// Answered for good, as far as the team knows.
+        /// The team considers it answered.
         Resolved = "resolved",
-        /// Done with.
+        /// Nothing more will happen.
         Closed = "closed",
     }
 }
@@ -104,25 +104,25 @@ string_enum! {
     Sender {
         /// The person who opened the ticket.
         Customer = "customer",
-        /// One of the managers' own numbers.
+        /// A manager, recognised by their number.
         Manager = "manager",
-        /// Anybody else whom the caller vouches for.
+        /// Anyone else that n8n passes on.
         Agent = "agent",
     }
 }
 
 string_enum! {
-    /// Who has to say something next.
+    /// Who has to answer next.
     Awaiting {
-        /// The team: the customer spoke last.
+        /// The team, because the customer wrote last.
         Manager = "manager",
-        /// The customer: the team spoke last.
+        /// The customer, because the team wrote last.
         Customer = "customer",
     }
 }
 
 impl Awaiting {
-    /// The party a ticket awaits after `last` wrote. A ticket that is resolved or closed awaits nobody.
+    /// Returns who has to answer after a message from `last`; `None` if the ticket is resolved or closed.
     pub fn after(last: Sender, status: Status) -> Option<Self> {
         match (status, last) {
             (Status::Resolved | Status::Closed, _) => None,
@@ -133,9 +133,9 @@ impl Awaiting {
 }
 
 string_enum! {
-    /// The way a message came.
+    /// The channel that a message came through.
     Channel {
-        /// A form or a page.
+        /// A form or page of the website.
         Web = "web",
         /// WhatsApp.
         Whatsapp = "whatsapp",
@@ -143,55 +143,55 @@ string_enum! {
 }
 
 string_enum! {
-    /// What a notification tells.
+    /// The event that a notification reports.
     EventKind {
         /// A ticket was opened.
         Created = "ticket.created",
-        /// The customer added to a ticket.
+        /// The customer wrote another message.
         Updated = "ticket.updated",
     }
 }
 
 string_enum! {
-    /// How far a notification got, as the customer is told.
+    /// The delivery state of a notification, as the customer sees it.
     DeliveryState {
-        /// Not yet taken.
+        /// Not accepted yet.
         Waiting = "waiting",
-        /// Handed to the manager's side.
+        /// Passed on to WhatsApp.
         Sent = "sent",
-        /// On the manager's telephone.
+        /// On the manager's phone.
         Delivered = "delivered",
-        /// Seen by the manager.
+        /// Read by the manager.
         Read = "read",
-        /// Given up, or refused on its way.
+        /// Dead: given up, or refused by WhatsApp.
         Failed = "failed",
     }
 }
 
 string_enum! {
-    /// How far a notification got that the notifier took. Later words are further.
+    /// The progress of an accepted notification. Later variants are further.
     #[derive(Default, PartialOrd, Ord)]
     Progress {
-        /// Handed over, and nothing heard since.
+        /// Accepted, without a receipt since.
         #[default]
         Sent = "sent",
-        /// On the manager's telephone.
+        /// On the manager's phone.
         Delivered = "delivered",
-        /// Seen by the manager.
+        /// Read by the manager.
         Read = "read",
     }
 }
 
 string_enum! {
-    /// Where a notification stands, in one word.
+    /// The state of a notification.
     Stage {
-        /// It will be tried.
+        /// Another attempt is due.
         Waiting = "waiting",
-        /// The notifier took it.
+        /// The notifier accepted it.
         Delivered = "delivered",
-        /// It was given up.
+        /// No further attempt will be made.
         Dead = "dead",
-        /// It waits for an operator's word.
+        /// It waits until an operator releases it.
         Held = "held",
     }
 }
@@ -201,9 +201,9 @@ string_enum! {
     ActorKind {
         /// A ticket's customer.
         Customer = "customer",
-        /// A manager, by a reply from their telephone.
+        /// A manager who replied from their phone.
         Manager = "manager",
-        /// Somebody with an operator's token, or at the command line.
+        /// Someone with an operator token, or at the command line.
         Operator = "operator",
         /// The server itself, such as its retention job.
         Program = "program",
@@ -231,19 +231,19 @@ string_enum! {
 }
 
 string_enum! {
-    /// What WhatsApp says of a message, as Twilio words it.
+    /// WhatsApp's status of a message, in Twilio's words.
     MessageStatus {
-        /// Twilio has it.
+        /// Twilio accepted it.
         Queued = "queued",
-        /// WhatsApp has it.
+        /// WhatsApp accepted it.
         Sent = "sent",
-        /// The telephone has it.
+        /// It is on the phone.
         Delivered = "delivered",
-        /// It was seen.
+        /// It was read.
         Read = "read",
-        /// It was refused.
+        /// WhatsApp refused it.
         Failed = "failed",
-        /// It could not be brought to the telephone.
+        /// It did not reach the phone.
         Undelivered = "undelivered",
     }
 }
@@ -252,9 +252,9 @@ string_enum! {
     /// Who is notified.
     #[derive(PartialOrd, Ord)]
     Recipient {
-        /// The manager, of what customers write.
+        /// The manager, about what customers write.
         Manager = "manager",
-        /// The customer, of what the team writes.
+        /// The customer, about what the team writes.
         Customer = "customer",
     }
 }
@@ -267,7 +267,7 @@ mod tests {
     use super::*;
 
     string_enum! {
-        /// What the macro makes of a list, with one variant more than anything else knows.
+        /// An enum that only these tests know.
         Weather {
             /// Sun.
             Fine = "fine",

@@ -1,16 +1,16 @@
-//! Identifiers that the outside world gives to messages.
+//! Ids that other systems give to messages.
 
 use std::str::FromStr;
 
 use super::{TextError, text_value};
 
 /// The id that another system gave to a message, such as Twilio's `MessageSid`: 1–128 characters, none a control
-/// character. The same id is the same message for ever.
+/// character. Two messages with the same id are the same message.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ExternalId(Box<str>);
 
 impl ExternalId {
-    /// The most characters it may have.
+    /// Maximum length in characters.
     pub const MAX: usize = 128;
 }
 

@@ -1,4 +1,4 @@
-//! Identifiers that the system gives.
+//! Ids that the system gives.
 
 use uuid::Uuid;
 
@@ -17,26 +17,26 @@ macro_rules! id {
 }
 
 id! {
-    /// Names a ticket among programs; people use its reference.
+    /// Identifies a ticket for programs; people use its reference.
     TicketId
 }
 id! {
-    /// Names a message.
+    /// Identifies a message.
     MessageId
 }
 id! {
-    /// Names a notification. It is the `webhook-id` of every try.
+    /// Identifies a notification. It is the `webhook-id` of every attempt.
     NotificationId
 }
 id! {
-    /// Proves that a worker still holds what it claimed.
+    /// Identifies a worker's lease of a notification.
     LeaseToken
 }
 id! {
-    /// Names a question that a manager was asked.
+    /// Identifies a clarifying question to a manager.
     QuestionId
 }
 id! {
-    /// Names an entry of the trail of what operators did.
+    /// Identifies an entry of the audit log.
     AuditEntryId
 }

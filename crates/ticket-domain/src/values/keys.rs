@@ -1,4 +1,4 @@
-//! Keys: what proves that a caller may read a ticket, and what makes a repeated request harmless.
+//! Access keys of tickets, and idempotency keys of requests.
 
 use std::str::FromStr;
 
@@ -6,23 +6,23 @@ use subtle::ConstantTimeEq;
 
 use super::{ValidationError, redacted_debug, text_value};
 
-/// A secret in a ticket's address, 128 random bits as 32 hexadecimal digits: whoever has it may act on the ticket.
+/// A secret in a ticket's link, 128 random bits as 32 hexadecimal digits. Whoever has it may act on the ticket.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AccessKey(Box<str>);
 
 impl AccessKey {
-    /// Writes random bytes as a key.
+    /// Makes a key from random bytes.
     pub fn from_random(bytes: [u8; 16]) -> Self {
         Self(format!("{:032x}", u128::from_be_bytes(bytes)).into_boxed_str())
     }
 
-    /// Whether `given` is this key. Takes the same time wherever the two differ.
+    /// Whether `given` is this key, compared in constant time.
     pub fn matches(&self, given: &str) -> bool {
         self.0.as_bytes().ct_eq(given.as_bytes()).into()
     }
 }
 
-/// A text that is not 32 lower-case hexadecimal digits.
+/// The text is not 32 lower-case hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be 32 lower-case hexadecimal digits")]
 pub struct AccessKeyError;
@@ -39,16 +39,16 @@ impl FromStr for AccessKey {
 redacted_debug!(AccessKey);
 text_value!(AccessKey);
 
-/// What a caller sends along so that a repeated request makes one ticket only: 1–255 printable ASCII characters.
+/// A caller's key that makes a repeated request take effect once: 1–255 printable ASCII characters.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct IdempotencyKey(Box<str>);
 
 impl IdempotencyKey {
-    /// The most characters it may have.
+    /// Maximum length in characters.
     pub const MAX: usize = 255;
 }
 
-/// Why a key was refused.
+/// Why a key is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum IdempotencyKeyError {
     /// It is empty.

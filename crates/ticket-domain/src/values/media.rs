@@ -1,4 +1,4 @@
-//! Where a picture, a voice message or a document of a message lies.
+//! URLs of pictures, voice messages and documents.
 
 use std::str::FromStr;
 
@@ -6,31 +6,31 @@ use url::Url;
 
 use super::{ValidationError, redacted_debug, text_value};
 
-/// An `https` address of at most 2,048 characters. It is stored and shown, never fetched.
+/// An `https` URL of at most 2,048 characters. It is stored and shown, never fetched.
 #[derive(Clone, PartialEq, Eq)]
 pub struct MediaUrl(Box<str>);
 
 impl MediaUrl {
-    /// The most characters it may have.
+    /// Maximum length in characters.
     pub const MAX: usize = 2_048;
 
-    /// The host that it lies at, for people to see before they go there: in ASCII, so that no letter of another script
-    /// poses as one of ours.
+    /// Returns the host, to show before someone opens the link: in ASCII, so that a look-alike letter of another script
+    /// is visible.
     pub fn host(&self) -> Option<String> {
         Url::parse(&self.0).ok()?.host_str().map(str::to_owned)
     }
 }
 
-/// Why an address was refused.
+/// Why a URL is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MediaUrlError {
     /// More than 2,048 characters.
     #[error("must be at most {} characters long", MediaUrl::MAX)]
     TooLong,
-    /// Not an absolute `https` address.
+    /// Not an absolute `https` URL.
     #[error("must be an address that starts with https://")]
     NotHttps,
-    /// It seems to lead elsewhere than it does: by a user name before its host, or by characters that cannot be seen.
+    /// It hides where it leads: by a user name before its host, or by invisible characters.
     #[error("must show where it leads: without a user name and without invisible characters")]
     Disguised,
 }
@@ -52,7 +52,7 @@ impl FromStr for MediaUrl {
         if address.chars().count() > Self::MAX {
             return Err(MediaUrlError::TooLong);
         }
-        // `Url` forgives white space inside an address; what shows it later may not.
+        // `Url` ignores white space inside a URL; readers may not.
         let is_plain = !address.chars().any(|c| c.is_whitespace() || c.is_control());
         match Url::parse(address) {
             Ok(url) if is_plain && url.scheme() == "https" && url.has_host() => Ok(Self(address.into())),

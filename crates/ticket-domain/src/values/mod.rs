@@ -1,4 +1,4 @@
-//! The values that tickets are made of. Each owns its rule: a value that exists has passed it.
+//! The values that tickets consist of. Each validates itself: a value that exists is valid.
 
 mod cursor;
 mod email;
@@ -31,13 +31,13 @@ pub use search::SearchText;
 pub use text::{CustomerName, MessageBody, MessageText, Subject, TextError};
 pub use timestamp::{Timestamp, TimestampError};
 
-/// Why a value was refused, for programs (`code`) as well as for people (`Display`).
+/// Why a value is invalid, for programs (`code`) and for people (`Display`).
 pub trait ValidationError: std::error::Error {
-    /// A stable word for this fault, such as `too_long`.
+    /// A stable code, such as `too_long`.
     fn code(&self) -> &'static str;
 }
 
-/// The error of a value that any text is valid for.
+/// The error of a type for which every text is valid.
 impl ValidationError for std::convert::Infallible {
     fn code(&self) -> &'static str {
         match *self {}
@@ -46,11 +46,11 @@ impl ValidationError for std::convert::Infallible {
 
 /// A value that may hold personal data.
 pub(crate) trait Redacted {
-    /// What takes its place once the data is erased. `FromStr` accepts it.
+    /// Returns what replaces it after erasure. `FromStr` accepts it.
     fn redacted() -> Self;
 }
 
-/// A `Debug` that shows the type's name and nothing of what it holds, since logs must not repeat what people wrote.
+/// A `Debug` that shows only the type's name, because logs must not contain what people wrote.
 macro_rules! redacted_debug {
     ($type:ident) => {
         impl std::fmt::Debug for $type {
@@ -62,12 +62,12 @@ macro_rules! redacted_debug {
 }
 pub(crate) use redacted_debug;
 
-/// A `Debug` that shows some fields, and that there are others.
+/// A `Debug` that shows some fields and hides the values of the others.
 macro_rules! partly_redacted_debug {
     ($type:ty, shows $($shown:ident),*; hides $($hidden:ident),+) => {
         impl std::fmt::Debug for $type {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                // So that a field which goes is missed here.
+                // Fails to compile once a hidden field is removed.
                 $(let _ = &self.$hidden;)+
                 f.debug_struct(stringify!($type))
                     $(.field(stringify!($shown), &self.$shown))*
@@ -79,7 +79,7 @@ macro_rules! partly_redacted_debug {
 }
 pub(crate) use partly_redacted_debug;
 
-/// What every value that wraps a text offers: a look at it.
+/// Access to the text of a value that wraps one.
 macro_rules! text_value {
     ($type:ident) => {
         impl $type {

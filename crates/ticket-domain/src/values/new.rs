@@ -1,4 +1,4 @@
-//! Rules for what is written now. What stands in a store may be older than they are, and is read by the older ones.
+//! Stricter rules for new input. Stored values may be older than these rules, so reading them uses the looser ones.
 
 use std::str::FromStr;
 
@@ -7,7 +7,7 @@ use url::Url;
 use super::{CustomerName, MediaUrl, MediaUrlError, Subject, TextError};
 use crate::sanitize;
 
-/// A value that somebody sends in now.
+/// New input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StrictText<T>(pub T);
 
@@ -27,7 +27,7 @@ impl FromStr for StrictText<Subject> {
     }
 }
 
-/// A line of which something can be seen.
+/// Parses a line that contains a visible character.
 fn seen<T: FromStr<Err = TextError>>(raw: &str) -> Result<StrictText<T>, TextError> {
     let line = raw.parse()?;
     if sanitize::is_blank(raw) {
@@ -41,7 +41,7 @@ impl FromStr for StrictText<MediaUrl> {
 
     fn from_str(raw: &str) -> Result<Self, MediaUrlError> {
         let address: MediaUrl = raw.parse()?;
-        // `https://bank.example@evil.example` leads to the second, and what runs backwards shows another than it is.
+        // `https://bank.example@evil.example` leads to evil.example, and right-to-left characters can disguise a host.
         let has_user =
             Url::parse(address.as_str()).is_ok_and(|url| !url.username().is_empty() || url.password().is_some());
         let is_disguised = address.as_str().chars().any(|c| c == '\\' || sanitize::is_invisible(c));
@@ -68,7 +68,7 @@ mod tests {
             assert!(raw.parse::<Subject>().is_ok(), "a store may hold it: {raw:?}");
         }
         for raw in ["❤\u{fe0f}", "👩\u{200d}🔧", "\u{202e}x", "مى\u{200c}خواهم"] {
-            // As it was written.
+            // Unchanged.
             assert_eq!(raw.parse::<StrictText<Subject>>().unwrap().0.as_str(), raw);
         }
         assert_eq!("".parse::<StrictText<Subject>>(), Err(TextError::Empty));

@@ -1,4 +1,4 @@
-//! Telephone numbers.
+//! Phone numbers.
 
 use std::str::FromStr;
 
@@ -7,7 +7,7 @@ use crate::Redaction;
 
 /// A number of 7–15 digits (the most E.164 allows), with or without a `+` before them.
 ///
-/// Only a number with `+` says who somebody is: without the country code the same digits belong to many people.
+/// Only a number with `+` identifies a person: without the country code, many people share the same digits.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Phone(Box<str>);
 
@@ -17,7 +17,7 @@ impl Redacted for Phone {
     }
 }
 
-/// Why a number was refused.
+/// Why a number is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PhoneError {
     /// Nothing is left after trimming.
@@ -44,22 +44,22 @@ impl ValidationError for PhoneError {
 fn is_decoration(c: char) -> bool {
     c.is_whitespace()
         || matches!(c, '.' | '-' | '(' | ')' | '[' | ']' | '\u{2010}'..='\u{2015}' | '\u{2212}')
-        // Phones put invisible direction marks around a number that is copied from a contact.
+        // Phones add invisible direction marks to a number that is copied from a contact.
         || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}')
 }
 
 impl Phone {
-    /// Whether both are the same person's number: equal, and with the country code.
+    /// Whether both identify the same person: equal, and with the country code.
     pub fn identifies(&self, other: &Self) -> bool {
         self.is_international() && self == other
     }
 
-    /// Whether both have the same digits, one of them perhaps without its `+`.
+    /// Whether both have the same digits, ignoring `+`.
     pub fn is_called_as(&self, other: &Self) -> bool {
         self.0.trim_start_matches('+') == other.0.trim_start_matches('+')
     }
 
-    /// Whether it starts with `+` and so names one subscriber in the world.
+    /// Whether it has a country code, and so identifies one person.
     pub fn is_international(&self) -> bool {
         self.0.starts_with('+')
     }
@@ -87,7 +87,7 @@ impl FromStr for Phone {
     }
 }
 
-/// Shows the last two digits: enough to tell two numbers apart, too little to call one.
+/// Shows the last two digits: enough to distinguish numbers, too few to call one.
 impl std::fmt::Debug for Phone {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Phone(…{})", &self.0[self.0.len() - 2..])

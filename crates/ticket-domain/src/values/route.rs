@@ -10,7 +10,7 @@ use super::{TextError, text_value};
 pub struct DeliveryRoute(Cow<'static, str>);
 
 impl DeliveryRoute {
-    /// The most characters it may have.
+    /// Maximum length in characters.
     pub const MAX: usize = 32;
 
     /// The route of every notification's first message.

@@ -1,16 +1,16 @@
-//! What an operator looks for.
+//! Search texts.
 
 use std::str::FromStr;
 
 use super::{TextError, redacted_debug, text_value};
 
-/// Words to look for: one line of 1–200 characters. What they match is for the store to say; see
-/// [`OperatorQueries::list`](crate::ports::OperatorQueries::list).
+/// Words to search for: one line of 1–200 characters. [`OperatorQueries::list`](crate::ports::OperatorQueries::list) says
+/// what they match.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SearchText(Box<str>);
 
 impl SearchText {
-    /// The most characters it may have.
+    /// Maximum length in characters.
     pub const MAX: usize = 200;
 }
 

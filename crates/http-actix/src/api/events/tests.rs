@@ -1,14 +1,11 @@
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
-use ticket_domain::{
-    Access,
-    ports::{AttemptOutcome, Clock},
-};
+use serde_json::json;
+use ticket_domain::Access;
 
 use crate::{
     access::StreamLimits,
-    testing::{MANAGER, OPERATOR_TOKEN, Opened, Piece, Request, SystemClock, TestApp},
+    testing::{MANAGER, OPERATOR_TOKEN, Opened, Piece, Request, TestApp},
 };
 
 /// Streams that show a sign of life soon.
@@ -26,10 +23,6 @@ fn tag(api: &TestApp, opened: &Opened) -> String {
     answer.header("etag").unwrap().trim_matches('"').to_owned()
 }
 
-fn shown(api: &TestApp, opened: &Opened) -> Value {
-    api.get(&format!("/api/ticket/{}", opened.reference)).json()
-}
-
 fn answer(api: &TestApp, opened: &Opened, text: &str) {
     let reply = json!({ "ticketRef": opened.reference, "message": text, "from": MANAGER });
     assert_eq!(api.receive(&reply).status, 200);
@@ -40,7 +33,7 @@ fn everything_that_there_is_comes_first() {
     let api = TestApp::start();
     let opened = api.open_ticket();
     answer(&api, &opened, "two\nlines\r\nand \u{2028} more");
-    let (tag, shown) = (tag(&api, &opened), shown(&api, &opened));
+    let (tag, shown) = (tag(&api, &opened), api.shown(&opened.reference));
     let mut stream = api.events(&opened.reference.to_lowercase());
     assert_eq!(stream.head.header("content-type"), Some("text/event-stream"));
     assert_eq!(stream.head.header("cache-control"), Some("no-store"));
@@ -152,10 +145,7 @@ fn a_delivery_and_an_operators_change_appear_as_the_ticket() {
     let opened = api.open_ticket();
     let mut stream = api.events(&opened.reference);
     stream.told(2);
-    api.record_attempt(|| AttemptOutcome::Delivered {
-        at: SystemClock.now(),
-        external_id: None,
-    });
+    api.deliver(None);
     let event = stream.event();
     assert_eq!(
         (event.name.as_str(), &event.data["delivery"]["state"]),
@@ -186,7 +176,7 @@ fn private_tickets_are_followed_by_their_holders_and_operators_only() {
     let opened = api.open_ticket();
     let target = target(&opened);
     let missing = api.get("/api/ticket/T-20250115-1234/events");
-    assert_eq!((missing.status, missing.code().as_str()), (404, "ticket_not_found"));
+    missing.assert_problem(404, "ticket_not_found");
     for hidden in [
         target.clone(),
         format!("{target}?key="),
@@ -216,7 +206,7 @@ fn wrong_keys_are_limited_and_right_ones_are_not() {
         .map(|_| api.send(request("?key=wrong")))
         .find(|answer| answer.status != 404)
         .unwrap();
-    assert_eq!((refused.status, refused.code().as_str()), (429, "rate_limited"));
+    refused.assert_problem(429, "rate_limited");
     // The reads are used up as well.
     assert!((0..60).any(|_| api.send(request("")).status == 429));
     for _ in 0..140 {
@@ -269,13 +259,6 @@ fn streams_end_with_the_server_and_do_not_hold_it_up() {
 }
 
 #[test]
-fn a_store_that_is_down_is_not_a_missing_ticket() {
-    let api = TestApp::with(|setup| setup.is_down = true);
-    let answer = api.get("/api/ticket/T-20250115-1234/events");
-    assert_eq!((answer.status, answer.code().as_str()), (500, "storage_unavailable"));
-}
-
-#[test]
 fn only_so_many_streams_are_open_at_a_time() {
     let api = TestApp::with(|setup| {
         setup.settings.streams = StreamLimits {
@@ -301,7 +284,7 @@ fn only_so_many_streams_are_open_at_a_time() {
     }
     let refused = |ticket, address, has_key| {
         let answer = api.send(events(ticket, address, has_key));
-        assert_eq!((answer.status, answer.code().as_str()), (429, "rate_limited"));
+        answer.assert_problem(429, "rate_limited");
         assert_eq!(answer.header("retry-after"), Some("30"));
         assert!(answer.text().contains("Too many event streams"), "{answer:?}");
     };

@@ -8,8 +8,6 @@ fn failures_of_use_cases_have_their_status() {
     for (problem, status, code) in [
         (Problem::from(OpenError::KeyReused), 422, "idempotency_key_reused"),
         (OpenError::Store(failed()).into(), 500, "storage_unavailable"),
-        (ViewError::NotFound.into(), 404, "ticket_not_found"),
-        (ViewError::Store(failed()).into(), 500, "storage_unavailable"),
         (AddError::NotFound.into(), 404, "ticket_not_found"),
         (AddError::NotAllowed.into(), 401, "unauthorized"),
         (AddError::KeyReused.into(), 422, "idempotency_key_reused"),
@@ -51,7 +49,7 @@ fn failures_of_use_cases_have_their_status() {
 
 #[test]
 fn words_of_an_error_become_a_sentence() {
-    assert_eq!(sentence(&ViewError::NotFound), "There is no such ticket.");
+    assert_eq!(sentence(&AddError::NotFound), "There is no such ticket.");
 }
 
 #[test]

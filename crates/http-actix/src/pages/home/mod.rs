@@ -3,8 +3,6 @@
 mod request;
 mod view;
 
-use std::net::IpAddr;
-
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{StatusCode, header::LOCATION},
@@ -18,27 +16,18 @@ use url::Url;
 use view::{FormPage, Word};
 
 use crate::{
-    access::{AccessControl, Kind, TooMany, log_store_failure},
+    access::{AccessControl, Kind, log_store_failure},
     pages::{
         DuplicateFilter, Site, error_page,
         form_data::{Form, FormData},
         form_field::InvalidFields,
         form_token,
+        not_stored::NotStored,
         origin::Origin,
+        rejection::Rejection,
         return_to::{self, ReturnTo},
     },
 };
-
-/// Why no ticket was opened. The form is shown again, with everything that was typed.
-enum Rejection {
-    Invalid(InvalidFields),
-    /// The address to return to is not allowed.
-    Return,
-    TooMany(TooMany),
-    /// The same words came twice from there, and are stored.
-    Duplicate(TooMany),
-    Store,
-}
 
 pub(crate) async fn show(request: HttpRequest, site: Data<Site>, random: Data<dyn Random>) -> HttpResponse {
     let query = FormData::parse(request.query_string().as_bytes());
@@ -64,78 +53,70 @@ pub(crate) async fn send(
     random: Data<dyn Random>,
     duplicates: Data<DuplicateFilter>,
     open_ticket: Data<OpenTicket>,
-) -> HttpResponse {
+) -> Result<HttpResponse, Rejection> {
     if Origin::of(&request, &site.settings) == Origin::Foreign {
-        return error_page::foreign_origin(&site);
+        return Ok(error_page::foreign_origin(&site));
     }
     let limited = access.limit(Kind::Creation, &request);
     let form = match limited {
         Ok(()) => form.read().await,
         Err(_) => Ok(form.typed().await),
     };
-    let form = match form {
-        Ok(form) => form,
-        Err(error) => return error_page::unreadable_form(&site, error),
-    };
-    let token = form_token::of(&form, &**random);
+    let form = form.map_err(|error| error_page::unreadable_form(&site, error))?;
     let return_to = ReturnTo::parse(form.get(return_to::FIELD), &site.settings);
-    let opened = match (&return_to, limited) {
-        (Err(return_to::NotAllowed), _) => Err(Rejection::Return),
-        (Ok(_), Err(error)) => Err(Rejection::TooMany(error)),
-        (Ok(_), Ok(())) => {
-            let caller = access.caller(&request);
-            open(&open_ticket, &duplicates, caller, &form, &token).await
+    // Whatever stands in the way, the form is shown again with everything that was typed.
+    let page = FormPage {
+        site: &site,
+        values: &form,
+        faults: &InvalidFields::default(),
+        word: None,
+        token: &form_token::of(&form, &**random),
+        return_to: return_to.as_ref().ok().and_then(Option::as_ref),
+    };
+    let not_stored = |reason: NotStored| {
+        let word = Some(Word::NotStored(reason));
+        reason.respond(|status| FormPage { word, ..page }.respond(status))
+    };
+    if return_to.is_err() {
+        let faults = &request::read(&form).err().unwrap_or_default();
+        let word = Some(Word::NoWayBack);
+        return Ok(FormPage { faults, word, ..page }.respond(StatusCode::BAD_REQUEST));
+    }
+    limited.map_err(|error| not_stored(NotStored::TooMany(error)))?;
+    let ticket = match request::read(&form) {
+        Ok(ticket) => ticket,
+        Err(faults) => {
+            let faults = &faults;
+            return Ok(FormPage { faults, ..page }.respond(StatusCode::BAD_REQUEST));
         }
     };
-    let return_to = return_to.ok().flatten();
-    match opened {
-        Ok(opened) => redirect(&site, &opened, return_to),
-        Err(rejection) => {
-            let page = FormPage {
-                site: &site,
-                values: &form,
-                faults: &InvalidFields::default(),
-                word: None,
-                token: &token,
-                return_to: return_to.as_ref(),
-            };
-            show_again(page, rejection)
-        }
-    }
-}
-
-async fn open(
-    open_ticket: &OpenTicket,
-    duplicates: &DuplicateFilter,
-    caller: Option<IpAddr>,
-    form: &FormData,
-    token: &str,
-) -> Result<OpenedTicket, Rejection> {
-    let ticket = request::read(form).map_err(Rejection::Invalid)?;
-    let key = form_token::idempotency_key(token, &[&ticket.digest()]);
-    // Somebody else with the same problem in the same office has another e-mail address.
+    let key = form_token::idempotency_key(page.token, &[&ticket.digest()]);
+    // Somebody else in the same office with the same problem has another e-mail address.
     let words = [
         ticket.details.customer.email.as_str(),
         ticket.details.subject.as_str(),
         ticket.message.as_str(),
     ];
-    let recorded = duplicates
-        .take(caller, &words, key.as_ref())
-        .map_err(Rejection::Duplicate)?;
-    open_ticket.open(ticket, key).await.map_err(|error| {
-        duplicates.forget(recorded);
-        if let OpenError::Store(error) = &error {
-            log_store_failure(error);
+    let taken = duplicates
+        .take(access.caller(&request), &words, key.as_ref())
+        .map_err(|error| not_stored(NotStored::Duplicate(error)))?;
+    match open_ticket.open(ticket, key).await {
+        Ok(opened) => Ok(redirect(&site, &opened, return_to.ok().flatten())),
+        Err(error) => {
+            duplicates.forget(taken);
+            // The key is made of the content: it is never reused for another.
+            if let OpenError::Store(error) = &error {
+                log_store_failure(error);
+            }
+            Ok(not_stored(NotStored::Store))
         }
-        // The key is made of the content: it is never reused for another.
-        Rejection::Store
-    })
+    }
 }
 
-/// To the ticket's own page, or back to where the form came from.
+/// Redirects to the ticket's page, or to the address in the form.
 fn redirect(site: &Site, opened: &OpenedTicket, return_to: Option<ReturnTo>) -> HttpResponse {
     let reference = opened.reference.to_string();
-    // Without another address it is on the site that the visitor is on, whichever of its names they used.
+    // A relative address stays on the name of the site that the visitor used.
     let here = || {
         let link = Url::parse(&opened.url).ok();
         let query = link.as_ref().and_then(Url::query).unwrap_or_default();
@@ -143,38 +124,6 @@ fn redirect(site: &Site, opened: &OpenedTicket, return_to: Option<ReturnTo>) -> 
     };
     let address = return_to.map_or_else(here, |return_to| return_to.telling(&reference, &opened.url));
     HttpResponse::SeeOther().insert_header((LOCATION, address)).finish()
-}
-
-/// The form with what was typed and why it was not recorded.
-fn show_again(page: FormPage<'_>, rejection: Rejection) -> HttpResponse {
-    let with = |word: Word, status: StatusCode| {
-        let word = Some(word);
-        FormPage { word, ..page }.respond(status)
-    };
-    match rejection {
-        Rejection::Invalid(faults) => FormPage {
-            faults: &faults,
-            ..page
-        }
-        .respond(StatusCode::BAD_REQUEST),
-        Rejection::Return => {
-            let faults = request::read(page.values).err().unwrap_or_default();
-            let word = Some(Word::NoWayBack);
-            FormPage {
-                word,
-                faults: &faults,
-                ..page
-            }
-            .respond(StatusCode::BAD_REQUEST)
-        }
-        Rejection::Store => with(Word::NotStored, StatusCode::INTERNAL_SERVER_ERROR),
-        Rejection::Duplicate(error) => {
-            error_page::retry_after(with(Word::Duplicate(error), StatusCode::TOO_MANY_REQUESTS), error)
-        }
-        Rejection::TooMany(error) => {
-            error_page::retry_after(with(Word::TooMany(error), StatusCode::TOO_MANY_REQUESTS), error)
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What the form asks for, and what comes of it.
+//! The fields of the form, and the ticket that they describe.
 
 use ticket_domain::TicketRequest;
 
@@ -23,7 +23,7 @@ pub(super) const PHONE: FormField = FormField {
     called: "Your phone number",
     missing: "Please enter your phone number.",
 };
-// The hyphens are such that no line ends at them.
+// With non-breaking hyphens.
 pub(super) const EMAIL: FormField = FormField {
     name: "customerEmail",
     label: "E‑mail",
@@ -48,7 +48,7 @@ pub(super) const PRIORITY: FormField = FormField {
     called: "The urgency",
     missing: "Please choose how urgent it is.",
 };
-/// People don't see it. Programs that fill in whatever they find do.
+/// A honeypot: people don't see it, but programs fill in every field.
 pub(super) const TRAP: FormField = FormField {
     name: "website",
     label: "Leave this empty",
@@ -56,10 +56,10 @@ pub(super) const TRAP: FormField = FormField {
     missing: "",
 };
 
-/// The fields that make the ticket, in the order of their controls.
+/// The fields of the ticket, in the order of their controls.
 const FIELDS: [FormField; 6] = [SUBJECT, MESSAGE, PRIORITY, NAME, PHONE, EMAIL];
 
-/// The ticket that a form asks for, or everything that is wrong with it.
+/// Reads a form: the ticket, or all invalid fields.
 pub(super) fn read(form: &FormData) -> Result<TicketRequest, InvalidFields> {
     let request = CreateTicket {
         customer_name: Field::parsed(form.get(NAME.name)),

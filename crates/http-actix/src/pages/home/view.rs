@@ -1,42 +1,36 @@
-//! How the form looks.
+//! The page with the form.
 
 use actix_web::{HttpResponse, http::StatusCode};
 use maud::{Markup, html};
 use ticket_domain::{MessageText, Priority};
 
 use super::request::{EMAIL, MESSAGE, NAME, PHONE, PRIORITY, SUBJECT, TRAP};
-use crate::{
-    access::TooMany,
-    pages::{
-        Site,
-        control::{Control, fault_line, summary},
-        error_page,
-        form_data::FormData,
-        form_field::{FormField, InvalidFields},
-        form_token, labels,
-        layout::{Audience, Page, frame},
-        return_to::{self, ReturnTo},
-    },
+use crate::pages::{
+    Site,
+    control::{Control, fault_line, summary},
+    error_page,
+    form_data::FormData,
+    form_field::{FormField, InvalidFields},
+    form_token, labels,
+    layout::public_page,
+    not_stored::NotStored,
+    return_to::{self, ReturnTo},
 };
 
-/// A word above the form.
+/// A notice above the form.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Word {
-    /// The address to go back to is not one that people are sent to.
+    /// The address to return to is not allowed.
     NoWayBack,
-    /// The store did not take the request.
-    NotStored,
-    /// Too many came at once.
-    TooMany(TooMany),
-    /// The same words are stored already, twice.
-    Duplicate(TooMany),
+    /// The request was not stored.
+    NotStored(NotStored),
 }
 
 /// The page with the form.
 #[derive(Clone, Copy)]
 pub(super) struct FormPage<'a> {
     pub(super) site: &'a Site,
-    /// What was typed before.
+    /// The form as it was sent.
     pub(super) values: &'a FormData,
     pub(super) faults: &'a InvalidFields,
     pub(super) word: Option<Word>,
@@ -65,13 +59,7 @@ impl FormPage<'_> {
                 (what_happens_next())
             }
         };
-        let body = frame(self.site, &html! {}, &main);
-        Page {
-            title,
-            audience: Audience::Public,
-            body,
-        }
-        .respond(self.site, status)
+        public_page(self.site, status, title, &html! {}, &main)
     }
 
     fn form(&self) -> Markup {
@@ -109,7 +97,7 @@ impl FormPage<'_> {
         let chosen = self.values.get(PRIORITY.name).parse().unwrap_or_default();
         let fault = self.faults.get(PRIORITY);
         let choice = |priority: Priority| {
-            // The list of faults leads to the first.
+            // The summary of errors links to the first.
             let id = (Some(&priority) == Priority::ALL.first()).then_some(PRIORITY.name);
             html! {
                 label {
@@ -129,7 +117,7 @@ impl FormPage<'_> {
         }
     }
 
-    /// Out of sight, unless somebody did fill it in: then they see what is in the way.
+    /// The honeypot. It is hidden unless somebody filled it in.
     fn trap(&self) -> Markup {
         let fault = self.faults.get(TRAP);
         html! {
@@ -150,15 +138,15 @@ fn notice(word: Word) -> Markup {
             "We can’t send you back from here",
             "The page that you came from gave an address that we may not lead to. Please send the form, and you will see your request here instead.".to_owned(),
         ),
-        Word::NotStored => (
+        Word::NotStored(NotStored::Store) => (
             "We could not save your request just now",
             "Everything that you typed is still here. Please send it again in a minute.".to_owned(),
         ),
-        Word::TooMany(error) => (
+        Word::NotStored(NotStored::TooMany(error)) => (
             "One moment, please",
             format!("Very many requests came from your connection. {} Everything that you typed is still here.", error_page::wait(error)),
         ),
-        Word::Duplicate(error) => (
+        Word::NotStored(NotStored::Duplicate(error)) => (
             "We have this already",
             format!("The same words came twice from your connection, and both are with us. To ask about something else, please say what. {} Everything that you typed is still here.", error_page::wait(error)),
         ),

@@ -1,4 +1,4 @@
-//! `/inbox/audit_log`: who changed what. There is one token, so it tells what was done and when, not by whom.
+//! `/inbox/trail`: the audit log. Operators whose token has a name are named.
 
 use actix_web::{HttpResponse, http::StatusCode};
 use maud::{Markup, html};
@@ -6,18 +6,18 @@ use ticket_domain::{AuditAction, AuditEntry, AuditEntryId, MessageId, use_cases:
 use uuid::Uuid;
 
 use super::{
+    Rejection,
     attention::{Counts, counted},
     auth::Operator,
     filter::Query,
-    frame::{Framed, Tab},
-    rejection::Rejection,
+    frame::{Tab, framed},
 };
 use crate::pages::labels;
 
-/// How many entries a page has.
+/// Maximum number of entries on a page.
 const LISTED: u16 = 50;
 
-/// `GET /inbox/audit_log`
+/// `GET /inbox/trail`
 pub(super) async fn page(operator: Operator) -> Result<HttpResponse, Rejection> {
     let before = Uuid::try_parse(operator.query.get("before")).ok().map(AuditEntryId);
     let read = async {
@@ -25,7 +25,7 @@ pub(super) async fn page(operator: Operator) -> Result<HttpResponse, Rejection> 
         match operate.audit_log(None, before, LISTED).await {
             Ok(entries) => Ok(entries),
             Err(OperateError::Store(error)) => Err(error),
-            // Nothing was asked of one ticket or one message.
+            // The query names no ticket and no message.
             Err(OperateError::NoSuchTicket | OperateError::NoSuchMessage | OperateError::InAnotherThread(_)) => {
                 Ok(Vec::new())
             }
@@ -55,16 +55,17 @@ pub(super) async fn page(operator: Operator) -> Result<HttpResponse, Rejection> 
             }
         }
     };
-    let framed = Framed {
-        tab: Tab::AuditLog,
-        title: "Trail",
-        counts: &counts,
-        main,
-    };
-    Ok(framed.respond(&operator, StatusCode::OK))
+    Ok(framed(
+        &operator,
+        StatusCode::OK,
+        Tab::AuditLog,
+        "Trail",
+        &counts,
+        &main,
+    ))
 }
 
-/// Entries of the trail, of one ticket or of all.
+/// Entries of the audit log, of one ticket or of all.
 pub(super) fn entries(operator: &Operator, audit_log: &[AuditEntry], names_ticket: bool) -> Markup {
     html! {
         ol.audit_log {

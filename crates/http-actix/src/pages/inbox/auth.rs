@@ -13,7 +13,7 @@ use ticket_domain::{
     use_cases::Operate,
 };
 
-use super::{filter::Query, flash::FlashMessage, rejection::Rejection, see_other, session::Session, sign_in};
+use super::{Rejection, error_page, filter::Query, flash::FlashMessage, see_other, session::Session, sign_in};
 use crate::{
     access::OperatorToken,
     pages::{
@@ -49,7 +49,7 @@ pub(super) struct Operator {
     pub(super) session: Session,
     /// The query of the page's address.
     pub(super) query: FormData,
-    /// When the request came.
+    /// The time of the request.
     pub(super) now: Timestamp,
 }
 
@@ -74,7 +74,7 @@ impl Operator {
         }
     }
 
-    /// Who they are to the audit log.
+    /// The operator, for the audit log.
     pub(super) fn actor(&self) -> Actor {
         self.session.actor()
     }
@@ -122,19 +122,17 @@ impl FromRequest for OperatorForm {
             let now = part::<dyn Clock>(&request)?.now();
             let origin = Origin::of(&request, &site.settings);
             if matches!(origin, Origin::Allowed | Origin::Foreign) {
-                return Err(Rejection::foreign(site));
+                return Err(error_page::foreign_origin(site).into());
             }
             let Some(session) = site.session(&request, now) else {
                 let form = form.typed().await;
                 return Err(sign_in::asked(site, &request, Some(form.get("message"))));
             };
             if origin != Origin::Own {
-                return Err(Rejection::foreign(site));
+                return Err(error_page::foreign_origin(site).into());
             }
-            let form = match form.read().await {
-                Ok(form) => form,
-                Err(error) => return Err(Rejection::not_a_form(site, error)),
-            };
+            let form = form.read().await;
+            let form = form.map_err(|error| error_page::unreadable_form(site, error))?;
             let operator = Operator::new(&request, session, now)?;
             Ok(Self { operator, form })
         })

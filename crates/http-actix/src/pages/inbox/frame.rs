@@ -1,11 +1,11 @@
-//! What stands around each page of the inbox: the way to the others, what needs attention, what was just done.
+//! The frame around each page of the inbox: navigation, what needs attention, and the flash message.
 
 use actix_web::{HttpResponse, http::StatusCode};
 use maud::{Markup, html};
 
-use super::{attention::Counts, auth::Operator, flash, rejection::respond};
+use super::{attention::Counts, auth::Operator, error_page::respond, flash};
 
-/// The pages that the head leads to.
+/// The tabs of the navigation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tab {
     Tickets,
@@ -35,7 +35,7 @@ impl Tab {
         }
     }
 
-    /// How much waits there, and what is counted.
+    /// The number beside the tab, and what it counts.
     fn count(self, counts: &Counts) -> (u64, &'static str) {
         match self {
             Self::Tickets => (counts.waiting(), "waiting for you"),
@@ -46,32 +46,29 @@ impl Tab {
     }
 }
 
-/// A page of the inbox.
-pub(super) struct Framed<'a> {
-    pub(super) tab: Tab,
-    pub(super) title: &'a str,
-    pub(super) counts: &'a Counts,
-    /// Everything within `<main>`.
-    pub(super) main: Markup,
-}
-
-impl Framed<'_> {
-    pub(super) fn respond(self, operator: &Operator, status: StatusCode) -> HttpResponse {
-        let body = html! {
-            a.skip href="#main" { "Skip to content" }
-            div.inbox data-events=(operator.at("/inbox/events")) {
-                (head(operator, self.tab, self.counts))
-                div.desk {
-                    (self.counts.line(operator))
-                    (flash::notice(&operator.site, &operator.query))
-                    main #main { (self.main) }
-                }
+/// A page of the inbox. `main` is everything within `<main>`.
+pub(super) fn framed(
+    operator: &Operator,
+    status: StatusCode,
+    tab: Tab,
+    title: &str,
+    counts: &Counts,
+    main: &Markup,
+) -> HttpResponse {
+    let body = html! {
+        a.skip href="#main" { "Skip to content" }
+        div.inbox data-events=(operator.at("/inbox/events")) {
+            (head(operator, tab, counts))
+            div.desk {
+                (counts.line(operator))
+                (flash::notice(&operator.site, &operator.query))
+                main #main { (main) }
             }
-            (keys())
-            p.sr #says aria-live="polite" {}
-        };
-        respond(&operator.site, status, self.title, body)
-    }
+        }
+        (keys())
+        p.sr #says aria-live="polite" {}
+    };
+    respond(&operator.site, status, title, body)
 }
 
 fn head(operator: &Operator, here: Tab, counts: &Counts) -> Markup {
@@ -97,7 +94,7 @@ fn head(operator: &Operator, here: Tab, counts: &Counts) -> Markup {
     }
 }
 
-/// The list of keys, which the script opens.
+/// The list of keyboard shortcuts, which the script opens.
 fn keys() -> Markup {
     html! {
         dialog #keys aria-labelledby="keys-title" {

@@ -1,20 +1,18 @@
-//! Where the customer writes back.
+//! The form for the customer's messages.
 
-use actix_web::{HttpResponse, http::StatusCode};
+use actix_web::HttpResponse;
 use maud::{Markup, html};
 use ticket_domain::{MessageText, TicketRef};
 use url::form_urlencoded;
 
-use crate::{
-    access::TooMany,
-    pages::{
-        Site,
-        control::{Control, summary},
-        error_page,
-        form_field::{FormField, InvalidFields},
-        form_token,
-        layout::{Audience, Page, frame},
-    },
+use crate::pages::{
+    Site,
+    control::{Control, summary},
+    error_page,
+    form_field::{FormField, InvalidFields},
+    form_token,
+    layout::public_page,
+    not_stored::NotStored,
 };
 
 pub(super) const MESSAGE: FormField = FormField {
@@ -24,25 +22,16 @@ pub(super) const MESSAGE: FormField = FormField {
     missing: "Please write something first.",
 };
 
-/// What stands in the reply box.
+/// The content of the form.
 #[derive(Clone, Copy)]
 pub(super) struct Reply<'a> {
-    /// What was typed before.
+    /// The text as it was sent.
     pub(super) text: &'a str,
     pub(super) faults: &'a InvalidFields,
     pub(super) token: &'a str,
 }
 
-/// Why a message was not stored, so that it must be sent once more.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum NotSent {
-    NotStored,
-    TooMany(TooMany),
-    /// The same words are in the ticket already, twice.
-    Duplicate(TooMany),
-}
-
-/// A ticket's page, below the base URL.
+/// The address of a ticket's page, below the base URL.
 pub(super) fn address(reference: TicketRef, key: Option<&str>, all: bool) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
     if let Some(key) = key {
@@ -57,7 +46,7 @@ pub(super) fn address(reference: TicketRef, key: Option<&str>, all: bool) -> Str
     }
 }
 
-/// The box. `action` is the ticket's page.
+/// The form. `action` is the ticket's page.
 pub(super) fn reply_box(reply: Reply<'_>, action: &str) -> Markup {
     let control = Control {
         field: MESSAGE,
@@ -75,27 +64,18 @@ pub(super) fn reply_box(reply: Reply<'_>, action: &str) -> Markup {
     }
 }
 
-/// The page for a message that could not be stored: with the message in it.
-pub(super) fn not_sent(site: &Site, reply: Reply<'_>, address: &str, reason: NotSent) -> HttpResponse {
-    let (status, words) = match reason {
-        NotSent::NotStored => (
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "We could not save your message just now. Please send it again in a minute.".to_owned(),
-        ),
-        NotSent::TooMany(error) => (
-            StatusCode::TOO_MANY_REQUESTS,
-            format!(
-                "Very many requests came from your connection. {}",
-                error_page::wait(error)
-            ),
-        ),
-        NotSent::Duplicate(error) => (
-            StatusCode::TOO_MANY_REQUESTS,
-            format!(
-                "We have this already: the same words came twice, and both are in your ticket. {}",
-                error_page::wait(error)
-            ),
-        ),
+/// The page for a message that was not stored, with the message in it.
+pub(super) fn not_sent(site: &Site, reply: Reply<'_>, address: &str, reason: NotStored) -> HttpResponse {
+    let words = match reason {
+        NotStored::Store => "We could not save your message just now. Please send it again in a minute.".to_owned(),
+        NotStored::TooMany(error) => {
+            let wait = error_page::wait(error);
+            format!("Very many requests came from your connection. {wait}")
+        }
+        NotStored::Duplicate(error) => {
+            let wait = error_page::wait(error);
+            format!("We have this already: the same words came twice, and both are in your ticket. {wait}")
+        }
     };
     let title = "Your message is not sent yet";
     let address = site.at(address);
@@ -107,10 +87,5 @@ pub(super) fn not_sent(site: &Site, reply: Reply<'_>, address: &str, reason: Not
             p { a href=(address) { "Back to the ticket" } }
         }
     };
-    Page {
-        title,
-        audience: Audience::Public,
-        body: frame(site, &html! {}, &main),
-    }
-    .respond(site, status)
+    reason.respond(|status| public_page(site, status, title, &html! {}, &main))
 }

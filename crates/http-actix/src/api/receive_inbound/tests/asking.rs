@@ -35,7 +35,7 @@ fn asked(answer: &Response) -> (u16, String, Option<String>) {
 }
 
 fn thread(api: &TestApp, reference: &str) -> Vec<Value> {
-    let thread = api.get(&format!("/api/ticket/{reference}")).json();
+    let thread = api.shown(reference);
     thread["messages"].as_array().unwrap().clone()
 }
 

@@ -1,0 +1,167 @@
+//! What holds of every endpoint, and of the endpoints for one kind of caller.
+
+use serde_json::{Value, json};
+
+use crate::testing::{INBOUND_KEY, MANAGER, Request, TestApp, seeds_ticket};
+
+const SITE: &str = "https://www.example.com";
+const ID: &str = "00000000-0000-4000-8000-000000000000";
+const N8N: [&str; 2] = ["/api/ticket/inbound", "/api/ticket/inbound/status"];
+
+#[test]
+fn a_store_that_is_down_is_an_error() {
+    let api = TestApp::with(|setup| setup.is_down = true);
+    let message = json!({ "message": "One" });
+    let reference = json!({ "ticketRef": "T-20250115-1234" });
+    for (method, target, body) in [
+        ("POST", "/api/ticket", seeds_ticket()),
+        ("GET", "/api/ticket/T-20250115-1234", Value::Null),
+        ("GET", "/api/ticket/T-20250115-1234/events", Value::Null),
+        ("PATCH", "/api/ticket/T-20250115-1234", json!({ "status": "open" })),
+        ("POST", "/api/ticket/T-20250115-1234/messages?key=x", message.clone()),
+        ("POST", "/api/ticket/T-20250115-1234/replies", message),
+        (
+            "POST",
+            "/api/ticket/inbound",
+            json!({ "from": MANAGER, "message": "Done." }),
+        ),
+        (
+            "POST",
+            "/api/ticket/inbound/status",
+            json!({ "externalId": "SM1", "status": "sent" }),
+        ),
+        ("GET", "/api/tickets", Value::Null),
+        ("GET", "/api/notifications", Value::Null),
+        ("POST", "/api/notifications/redeliver", Value::Null),
+        ("POST", &format!("/api/notifications/{ID}/redeliver"), Value::Null),
+        ("GET", "/api/unmatched", Value::Null),
+        ("POST", &format!("/api/unmatched/{ID}/attach"), reference),
+        ("GET", "/api/audit-log", Value::Null),
+    ] {
+        let request = match body {
+            Value::Null => Request::new(method, target),
+            body => Request::json(method, target, &body),
+        };
+        let answer = api.as_operator(request.header("x-api-key", INBOUND_KEY));
+        answer.assert_problem(500, "storage_unavailable");
+    }
+}
+
+#[test]
+fn the_key_of_n8n_is_asked_before_anything_of_the_body() {
+    let api = TestApp::start();
+    let closed = TestApp::with(|setup| setup.settings.inbound_keys.clear());
+    for target in N8N {
+        // A megabyte is announced and never comes: an answer means that nobody waited for it.
+        let post = || Request::new("POST", target).announcing(1_000_000);
+        for (api, request) in [
+            (&api, post()),
+            (&api, post().header("x-api-key", "")),
+            (&api, post().header("x-api-key", "wrong")),
+            (&api, post().header("x-api-key", &INBOUND_KEY[1..])),
+            (&api, post().header("x-api-key", &INBOUND_KEY.to_uppercase())),
+            (
+                &api,
+                post().header("x-api-key", INBOUND_KEY).header("x-api-key", INBOUND_KEY),
+            ),
+            (&api, post().bearer(INBOUND_KEY)),
+            (&closed, post().header("x-api-key", INBOUND_KEY)),
+            (&closed, post().header("x-api-key", "")),
+        ] {
+            api.send(&request).assert_problem(401, "unauthorized");
+        }
+        // With a right key the same request is judged by its head.
+        for key in [INBOUND_KEY, "the-key-before"] {
+            let request = post().header("x-api-key", key);
+            assert_eq!(api.send(&request).status, 415);
+            let large = request.header("content-type", "application/json");
+            assert_eq!(api.send(&large).status, 413);
+        }
+    }
+}
+
+#[test]
+fn wrong_keys_of_n8n_are_limited() {
+    let api = TestApp::start();
+    for (target, address) in N8N.into_iter().zip(["2001:db8::1", "2001:db8:0:1::1"]) {
+        let post = |key: &str| {
+            let request = Request::post(target, &json!({})).header("x-api-key", key);
+            api.send(request.sent_from(address)).status
+        };
+        assert!((0..1_000).any(|_| post("wrong") == 429));
+        assert!((0..140).all(|_| post(INBOUND_KEY) == 400));
+    }
+}
+
+/// Asks whether a browser may send a request from a site. The headers of the response are empty if it may not.
+fn preflight(target: &str, origin: &str, method: &str, headers: &str) -> Request {
+    Request::new("OPTIONS", target)
+        .header("origin", origin)
+        .header("access-control-request-method", method)
+        .header("access-control-request-headers", headers)
+}
+
+#[test]
+fn a_listed_site_may_call_the_public_endpoints() {
+    let api = TestApp::with(|setup| setup.settings.allowed_origins = vec![SITE.into()]);
+    let opened = api.open_ticket();
+    let ticket = format!("/api/ticket/{}", opened.reference);
+    let (messages, events) = (format!("{ticket}/messages"), format!("{ticket}/events"));
+    for (target, method, headers, expected) in [
+        ("/api/ticket", "POST", "content-type, idempotency-key", Some(SITE)),
+        (&messages, "POST", "content-type, idempotency-key", Some(SITE)),
+        (&events, "GET", "last-event-id", Some(SITE)),
+        (&ticket, "GET", "if-none-match", Some(SITE)),
+        (&ticket, "PATCH", "content-type", None),
+        (&ticket, "GET", "authorization", None),
+    ] {
+        let asked = api.send(preflight(target, SITE, method, headers));
+        let origin = asked.header("access-control-allow-origin");
+        assert_eq!(origin.filter(|_| asked.status == 200), expected, "{method} {target}");
+    }
+    let send = |request: Request, status: u16| {
+        let answer = api.send(request.header("origin", SITE));
+        let origin = answer.header("access-control-allow-origin");
+        assert_eq!((answer.status, origin), (status, Some(SITE)), "{answer:?}");
+        answer
+    };
+    let created = send(Request::post("/api/ticket", &seeds_ticket()), 201);
+    let exposed = created.header("access-control-expose-headers").unwrap().to_lowercase();
+    for name in ["location", "etag", "idempotent-replayed", "retry-after", "x-request-id"] {
+        assert!(exposed.contains(name), "{name}: {exposed}");
+    }
+    send(Request::post(&opened.messages(), &json!({ "message": "More" })), 201);
+    send(Request::get("/api/ticket/T-20250115-1234"), 404).assert_problem(404, "ticket_not_found");
+    let followed = api.follow(&Request::get(&events).header("origin", SITE));
+    assert_eq!(followed.head.header("access-control-allow-origin"), Some(SITE));
+}
+
+#[test]
+fn other_sites_and_other_endpoints_are_not_for_browsers() {
+    let api = TestApp::with(|setup| setup.settings.allowed_origins = vec![SITE.into()]);
+    let unlisted = TestApp::start();
+    for (api, target, origin) in [
+        (&unlisted, "/api/ticket", SITE),
+        (&api, "/api/ticket", "https://evil.example"),
+        (&api, "/api/ticket", "null"),
+        (&api, "/api/ticket/inbound", SITE),
+        (&api, "/api/ticket/inbound/status", SITE),
+        (&api, "/api/tickets", SITE),
+        (&api, "/api/ticket/T-20250115-1234/replies", SITE),
+        (&api, "/api/notifications", SITE),
+        (&api, "/api/notifications/redeliver", SITE),
+        (&api, "/api/unmatched", SITE),
+        (&api, "/api/unmatched/x/attach", SITE),
+        (&api, "/api/audit-log", SITE),
+        (&api, "/api/trail", SITE),
+        (&api, "/metrics", SITE),
+    ] {
+        let asked = preflight(target, origin, "POST", "content-type, idempotency-key");
+        for request in [asked, Request::get(target).header("origin", origin)] {
+            let answer = api.send(&request);
+            let names = answer.headers.iter().map(|(name, _)| name);
+            let told: Vec<_> = names.filter(|name| name.ends_with("allow-origin")).collect();
+            assert!(told.is_empty(), "{target} {origin} {told:?}");
+        }
+    }
+}

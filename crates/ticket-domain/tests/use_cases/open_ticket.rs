@@ -1,0 +1,105 @@
+//! Opening tickets: references, keys, and what is stored together.
+
+use std::{collections::HashSet, sync::atomic::Ordering, time::Duration};
+
+use crate::support::{World, request};
+use ticket_domain::{DeliveryState, Sender, Status, use_cases::OpenError};
+
+#[tokio::test]
+async fn a_ticket_is_stored_with_its_message_and_its_notification_and_the_delivery_is_roused() {
+    let world = World::default();
+    let opened = world.open("Broken").await;
+    let thread = world.store.thread(opened.reference).await.unwrap().unwrap();
+    assert_eq!(
+        (thread.ticket.id, thread.ticket.status, thread.ticket.version),
+        (opened.id, Status::Open, 1)
+    );
+    assert_eq!(thread.messages.len(), 1);
+    assert_eq!(thread.messages[0].sender, Sender::Customer);
+    assert_eq!(thread.messages[0].content.body().as_str(), "Broken");
+    assert_eq!(thread.delivery.state, DeliveryState::Waiting);
+    assert!(opened.reference.to_string().starts_with("T-20250115-"));
+    let key = &thread.ticket.keys.customer;
+    assert_eq!(
+        opened.url,
+        format!("https://desk.example/ticket/{}?key={key}", opened.reference)
+    );
+    assert_ne!(key, &thread.ticket.keys.reader);
+    assert!(!opened.replayed);
+    assert_eq!(world.bell.0.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_reference_that_is_taken_is_drawn_again() {
+    let world = World::default();
+    let opener = world.opener();
+    world.random.next_bits.lock().unwrap().extend([7, 7, 7, 7, u64::MAX]);
+    let first = opener.open(request("one"), None).await.unwrap();
+    let second = opener.open(request("two"), None).await.unwrap();
+    assert_eq!(first.reference.to_string(), "T-20250115-0000");
+    // Three draws hit it; the fourth was one digit wider, and free.
+    assert_eq!(second.reference.to_string(), "T-20250115-99999");
+}
+
+#[tokio::test]
+async fn references_widen_long_before_a_day_is_full_and_a_second_draw_stays_rare() {
+    let world = World::default();
+    let opener = world.opener();
+    let mut digits = [0_u32; 10];
+    let mut seen = HashSet::new();
+    for _ in 0..2_000 {
+        let reference = opener.open(request("x"), None).await.unwrap().reference;
+        assert!(seen.insert(reference));
+        digits[reference.to_string().len() - 11] += 1;
+    }
+    assert!((1_600..1_740).contains(&digits[4]), "{digits:?}");
+    assert_eq!(digits[4] + digits[5], 2_000);
+
+    world.clock.advance(Duration::from_hours(24));
+    let tomorrow = opener.open(request("x"), None).await.unwrap().reference.to_string();
+    assert!(
+        tomorrow.starts_with("T-20250116-") && tomorrow.len() == 15,
+        "{tomorrow}"
+    );
+}
+
+#[tokio::test]
+async fn a_restarted_program_knows_how_full_the_day_is() {
+    let world = World::default();
+    for _ in 0..1_700 {
+        world.open("x").await;
+    }
+    assert_eq!(world.open("x").await.reference.to_string().len(), 16);
+}
+
+#[tokio::test]
+async fn the_same_key_and_request_give_the_same_ticket_for_a_day() {
+    let world = World::default();
+    let opener = world.opener();
+    let key = || Some("form-1".parse().unwrap());
+    let first = opener.open(request("one"), key()).await.unwrap();
+    let again = opener.open(request("one"), key()).await.unwrap();
+    assert!(again.replayed);
+    assert_eq!(
+        (again.id, again.reference, &again.url),
+        (first.id, first.reference, &first.url)
+    );
+    assert!(matches!(
+        opener.open(request("two"), key()).await,
+        Err(OpenError::KeyReused)
+    ));
+    assert_ne!(
+        opener
+            .open(request("one"), Some("form-2".parse().unwrap()))
+            .await
+            .unwrap()
+            .id,
+        first.id
+    );
+    assert_ne!(opener.open(request("one"), None).await.unwrap().id, first.id);
+
+    world.clock.advance(Duration::from_secs(24 * 60 * 60 - 1));
+    assert_eq!(opener.open(request("one"), key()).await.unwrap().id, first.id);
+    world.clock.advance(Duration::from_secs(1));
+    assert_ne!(opener.open(request("one"), key()).await.unwrap().id, first.id);
+}
