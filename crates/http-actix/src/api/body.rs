@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_from_outside_may_have_256_kib() {
+    fn a_message_from_n8n_may_have_256_kib() {
         let api = TestApp::start();
         let body = |size: usize| {
             let empty = json!({ "from": "+1234567", "message": "" }).to_string().len();
@@ -218,14 +218,14 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_does_not_arrive_is_not_waited_for() {
+    fn a_slow_body_times_out() {
         let api = TestApp::with(|setup| setup.settings.body_deadline = std::time::Duration::from_millis(100));
         let answer = api.send(Request::post_bytes("/api/ticket", "{\"subject\":").announcing(1_000));
         answer.assert_problem(408, "request_timeout");
     }
 
     #[test]
-    fn broken_json_is_told_where_and_not_what() {
+    fn a_problem_says_where_json_is_broken_and_shows_none_of_it() {
         let api = TestApp::start();
         let deep = format!("{{\"subject\":{}}}", "[".repeat(10_000));
         for (body, detail) in [
