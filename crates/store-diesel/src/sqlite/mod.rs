@@ -24,8 +24,6 @@ mod indexing;
 mod migrate;
 #[cfg(test)]
 mod plans;
-#[cfg(test)]
-mod prepared_tests;
 mod scrub;
 mod search;
 #[path = "../statements/mod.rs"]
