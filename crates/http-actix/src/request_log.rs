@@ -184,8 +184,10 @@ mod tests {
     fn a_sane_id_comes_back_and_another_is_replaced() {
         let api = TestApp::start();
         let send = |id: &str| api.send(Request::new("GET", "/health/live").header("x-request-id", id));
-        assert_eq!(send("my-id_1.2").header("x-request-id"), Some("my-id_1.2"));
-        for insane in ["", "a b", "<script>", "schlüssel", &"x".repeat(129)] {
+        for sane in ["a", "my-id_1.2", &"x".repeat(128)] {
+            assert_eq!(send(sane).header("x-request-id"), Some(sane));
+        }
+        for insane in ["", "a b", "Root=1-a", "<script>", "schlüssel", &"x".repeat(129)] {
             let answer = send(insane);
             let id = answer.header("x-request-id").unwrap_or_default();
             assert!(uuid::Uuid::try_parse(id).is_ok(), "{insane}: {id}");
@@ -309,21 +311,5 @@ mod tests {
             assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
         }
         assert_eq!(api.get("/health/live").json(), json!({ "ok": true }));
-    }
-
-    #[test]
-    fn only_plain_ids_are_taken_over() {
-        for (id, expected) in [
-            ("a", true),
-            ("Root=1-67891233-abc.def_0", false),
-            ("6f1c-A.b_9", true),
-            ("", false),
-            ("a b", false),
-            ("a\u{e9}", false),
-        ] {
-            assert_eq!(is_sane(id.as_bytes()), expected, "{id}");
-        }
-        assert!(is_sane(&[b'x'; 128]));
-        assert!(!is_sane(&[b'x'; 129]));
     }
 }

@@ -1,14 +1,13 @@
-//! What was asked a moment ago.
+//! Values that are read at most once a second.
 
 use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 
-/// For how long an answer is good enough.
-const LIFE: Duration = Duration::from_secs(1);
+/// How long a value is used.
+const TTL: Duration = Duration::from_secs(1);
 
-/// An answer that many want to hear, and that somebody else gives: it is asked for once a second at most, by one at a
-/// time, and the others wait for what that one hears.
+/// A value that is read at most once a second, by one caller at a time. Others wait for its result.
 pub(crate) struct TtlCache<T> {
     last: Mutex<Option<(Instant, T)>>,
 }
@@ -20,15 +19,15 @@ impl<T> Default for TtlCache<T> {
 }
 
 impl<T: Clone> TtlCache<T> {
-    /// The answer of a moment ago, or what `ask` says now.
-    pub(crate) async fn get(&self, ask: impl Future<Output = T>) -> T {
+    /// The value, read by `read` unless it was read within the last second.
+    pub(crate) async fn get(&self, read: impl Future<Output = T>) -> T {
         let mut last = self.last.lock().await;
-        if let Some((_, answer)) = last.as_ref().filter(|(at, _)| at.elapsed() < LIFE) {
-            return answer.clone();
+        if let Some((_, value)) = last.as_ref().filter(|(at, _)| at.elapsed() < TTL) {
+            return value.clone();
         }
-        let answer = ask.await;
-        *last = Some((Instant::now(), answer.clone()));
-        answer
+        let value = read.await;
+        *last = Some((Instant::now(), value.clone()));
+        value
     }
 }
 
@@ -42,24 +41,24 @@ mod tests {
     use super::*;
 
     #[actix_web::test]
-    async fn many_who_ask_at_once_are_one_question() {
-        let (fresh, asked) = (TtlCache::default(), AtomicU32::new(0));
-        let ask = || async {
-            let number = asked.fetch_add(1, Relaxed);
+    async fn concurrent_callers_share_one_read() {
+        let (cache, reads) = (TtlCache::default(), AtomicU32::new(0));
+        let read = || async {
+            let number = reads.fetch_add(1, Relaxed);
             yield_now().await;
             number
         };
-        assert_eq!(join_all((0..50).map(|_| fresh.get(ask()))).await, [0; 50]);
-        assert_eq!(fresh.get(ask()).await, 0);
-        sleep(LIFE).await;
-        assert_eq!(join_all((0..50).map(|_| fresh.get(ask()))).await, [1; 50]);
+        assert_eq!(join_all((0..50).map(|_| cache.get(read()))).await, [0; 50]);
+        assert_eq!(cache.get(read()).await, 0);
+        sleep(TTL).await;
+        assert_eq!(join_all((0..50).map(|_| cache.get(read()))).await, [1; 50]);
     }
 
     #[actix_web::test]
-    async fn who_goes_away_while_asking_leaves_it_to_the_next() {
-        let fresh = TtlCache::default();
-        let never = tokio::time::timeout(Duration::from_millis(10), fresh.get(std::future::pending::<u32>()));
+    async fn a_caller_that_gives_up_leaves_the_read_to_the_next() {
+        let cache = TtlCache::default();
+        let never = tokio::time::timeout(Duration::from_millis(10), cache.get(std::future::pending::<u32>()));
         assert!(never.await.is_err());
-        assert_eq!(fresh.get(async { 1 }).await, 1);
+        assert_eq!(cache.get(async { 1 }).await, 1);
     }
 }

@@ -13,7 +13,7 @@ use ticket_domain::{
 
 use crate::{
     Fixture,
-    fixture::{append_to, dead, delivered, keep_silently, retry_at, returned},
+    fixture::{With as _, append_to, dead, delivered, keep_silently, retry_at, returned},
 };
 
 /// Calls everything once or more, as at `now`, on a store that may hold whatever else. May be repeated.
@@ -23,35 +23,35 @@ pub async fn call_everything(fixture: &Fixture, now: Timestamp) {
     delivered_and_told(fixture, &opening.ticket, now).await;
     sent_again(fixture, now).await;
     operated(fixture, &opening.ticket, now).await;
-    let store = fixture.store();
+    let store = fixture.must();
     let purge = Purge {
         after: None,
         settled_before: Timestamp::from_unix_micros(0).unwrap(),
         limit: 500,
     };
-    assert_eq!(store.purge(purge).await.unwrap().gone, 0);
-    store.purge_keys(now, 500).await.unwrap();
+    assert_eq!(store.purge(purge).await.gone, 0);
+    store.purge_keys(now, 500).await;
     forgotten(fixture, now).await;
-    store.ping().await.unwrap();
-    store.vitals(now).await.unwrap();
-    store.attention().await.unwrap();
+    store.ping().await;
+    store.vitals(now).await;
+    store.attention().await;
 }
 
 /// Looks for what is a customer's, and erases it.
 async fn forgotten(fixture: &Fixture, now: Timestamp) {
-    let store = fixture.store();
+    let store = fixture.must();
     let opening = fixture.opening(now);
     let phone = opening.ticket.details.customer.phone.clone();
-    store.open(opening.clone()).await.unwrap();
-    store.messages_from(phone).await.unwrap();
+    store.open(opening.clone()).await;
+    store.messages_from(phone).await;
     let stale = InactiveQuery {
         after: 0,
         unchanged_since: Timestamp::from_unix_micros(0).unwrap(),
         limit: 500,
     };
-    assert_eq!(store.stale(stale).await.unwrap().tickets, []);
+    assert_eq!(store.stale(stale).await.tickets, []);
     let kept = fixture.message(now);
-    store.store_unmatched(keep_silently(kept.clone())).await.unwrap();
+    store.store_unmatched(keep_silently(kept.clone())).await;
     let whole = EraseTarget::Ticket {
         id: opening.ticket.id,
         after: 0,
@@ -62,40 +62,40 @@ async fn forgotten(fixture: &Fixture, now: Timestamp) {
             what,
             stamp: fixture.note(now),
         };
-        assert_eq!(store.erase(erasure).await.unwrap().messages, 1);
+        assert_eq!(store.erase(erasure).await.messages, 1);
     }
 }
 
 /// Opens a ticket, twice by its key, and reads it.
 async fn opened(fixture: &Fixture, now: Timestamp) -> Opening {
-    let store = fixture.store();
+    let store = fixture.must();
     let mut opening = fixture.opening(now);
     opening.idempotency = Some(fixture.idempotency(now.plus(Duration::from_hours(24))));
     for opening in [fixture.opening(now), opening.clone(), opening.clone()] {
-        store.open(opening).await.unwrap();
+        store.open(opening).await;
     }
-    store.opened_since(now).await.unwrap();
+    store.opened_since(now).await;
     let reference = opening.ticket.reference;
-    store.summary(reference).await.unwrap().unwrap();
-    store.thread(reference).await.unwrap().unwrap();
-    store.find(TicketLookup::Reference(reference)).await.unwrap().unwrap();
+    store.summary(reference).await.unwrap();
+    store.thread(reference).await.unwrap();
+    store.find(TicketLookup::Reference(reference)).await.unwrap();
     opening
 }
 
 /// Keeps messages, asks about them and takes the answer; adds others to the ticket, each twice.
 async fn asked(fixture: &Fixture, ticket: &Ticket, now: Timestamp) {
-    let store = fixture.store();
-    store.open_tickets(5).await.unwrap();
+    let store = fixture.must();
+    store.open_tickets(5).await;
     let manager = fixture.manager();
     let (kept, question): (_, Question) = fixture.asked(&manager, now).await;
     fixture.asked_again(&question, now).await;
-    store.question(manager.clone()).await.unwrap().unwrap();
+    store.question(manager.clone()).await.unwrap();
     let external_id = fixture.external_id();
     let known = fixture.message_of(&external_id, now);
     for _ in 0..2 {
-        store.store_unmatched(keep_silently(known.clone())).await.unwrap();
+        store.store_unmatched(keep_silently(known.clone())).await;
     }
-    store.unmatched_message(external_id.clone()).await.unwrap().unwrap();
+    store.unmatched_message(external_id.clone()).await.unwrap();
     let picking = AnswerQuestion {
         question: question.id,
         by: Some(fixture.external_id()),
@@ -103,10 +103,10 @@ async fn asked(fixture: &Fixture, ticket: &Ticket, now: Timestamp) {
         at: now,
     };
     for _ in 0..2 {
-        store.answer(picking.clone()).await.unwrap();
+        store.answer(picking.clone()).await;
     }
-    store.picked(picking.by.unwrap()).await.unwrap().unwrap();
-    store.message(kept.id).await.unwrap().unwrap();
+    store.picked(picking.by.unwrap()).await.unwrap();
+    store.message(kept.id).await.unwrap();
     for message in [known, fixture.message_of(&fixture.external_id(), now)] {
         let append = Append {
             notifications: vec![fixture.notification(EventKind::Updated, now)],
@@ -117,20 +117,17 @@ async fn asked(fixture: &Fixture, ticket: &Ticket, now: Timestamp) {
             ..append_to(ticket, message)
         };
         for _ in 0..2 {
-            store.append(append.clone()).await.unwrap();
+            store.append(append.clone()).await;
         }
-        let repeated = Append {
-            idempotency: None,
-            ..append
-        };
-        store.append(repeated).await.unwrap();
+        let repeated = append.with(|append| append.idempotency = None);
+        store.append(repeated).await;
     }
-    store.find(TicketLookup::Quoted(external_id)).await.unwrap().unwrap();
+    store.find(TicketLookup::Quoted(external_id)).await.unwrap();
 }
 
 /// Claims what is due, comes to every verdict, and hears of what was delivered.
 async fn delivered_and_told(fixture: &Fixture, ticket: &Ticket, now: Timestamp) {
-    let store = fixture.store();
+    let store = fixture.must();
     let external_id = fixture.external_id();
     let fallback = || Fallback {
         route: DeliveryRoute::new("backup"),
@@ -149,83 +146,75 @@ async fn delivered_and_told(fixture: &Fixture, ticket: &Ticket, now: Timestamp) 
         let mut claim = fixture.claim_at(now);
         claim.first_tries_only = matches!(outcome, AttemptOutcome::RetryAt { .. });
         // What others hold may stand before it; the ticket's own first one is due.
-        let claimed = store.claim(claim, u16::MAX).await.unwrap();
+        let claimed = store.claim(claim, u16::MAX).await;
         for held in claimed {
             let outcome = if held.ticket == ticket.id {
                 outcome.clone()
             } else {
                 delivered(now, None)
             };
-            store.record_attempt(held.id, held.lease, outcome).await.unwrap();
+            store.record_attempt(held.id, held.lease, outcome).await;
         }
     }
-    store
-        .find(TicketLookup::Quoted(external_id.clone()))
-        .await
-        .unwrap()
-        .unwrap();
-    store.sent_notification(external_id.clone()).await.unwrap().unwrap();
+    store.find(TicketLookup::Quoted(external_id.clone())).await.unwrap();
+    store.sent_notification(external_id.clone()).await.unwrap();
     let mut receipt = Receipt {
         external_id: external_id.clone(),
         status: MessageStatus::Sent,
         error_code: None,
         at: now,
     };
-    store.keep_receipt(receipt.clone(), now).await.unwrap();
+    store.keep_receipt(receipt.clone(), now).await;
     receipt.status = MessageStatus::Read;
-    store.keep_receipt(receipt.clone(), now).await.unwrap();
-    store.overtaken(now, 9).await.unwrap();
-    store.drop_receipt(receipt).await.unwrap();
+    store.keep_receipt(receipt.clone(), now).await;
+    store.overtaken(now, 9).await;
+    store.drop_receipt(receipt).await;
     let refused = StatusUpdate::Fallback(fallback(), "refused".into());
-    assert!(store.advance(external_id.clone(), refused, now).await.unwrap());
-    store.find(TicketLookup::Quoted(external_id)).await.unwrap().unwrap();
+    assert!(store.advance(external_id.clone(), refused, now).await);
+    store.find(TicketLookup::Quoted(external_id)).await.unwrap();
     let external_id = fixture.external_id();
-    let claimed = store.claim(fixture.claim_at(now), u16::MAX).await.unwrap();
+    let claimed = store.claim(fixture.claim_at(now), u16::MAX).await;
     for held in claimed {
         store
             .record_attempt(held.id, held.lease, delivered(now, Some(&external_id)))
-            .await
-            .unwrap();
+            .await;
     }
     for advance in [
         StatusUpdate::To(Progress::Delivered),
         StatusUpdate::Dead("refused".into()),
     ] {
-        store.advance(external_id.clone(), advance, now).await.unwrap();
+        store.advance(external_id.clone(), advance, now).await;
     }
 }
 
 /// Everything that brings a notification back, or keeps it.
 async fn sent_again(fixture: &Fixture, now: Timestamp) {
-    let store = fixture.store();
+    let store = fixture.must();
     let opening = fixture.open(fixture.opening(now)).await;
     let id = opening.notifications[0].id;
-    store.notification(id).await.unwrap().unwrap();
-    store.current_message(id).await.unwrap().unwrap();
-    store.undelivered(50).await.unwrap();
+    store.notification(id).await.unwrap();
+    store.current_message(id).await.unwrap();
+    store.undelivered(50).await;
     let later = now.plus(Duration::from_hours(1));
-    store.postpone(Recipient::Manager, later).await.unwrap();
-    store.claim_probe(fixture.claim_at(now), now).await.unwrap();
-    store.release_waiting(Recipient::Manager, later).await.unwrap();
-    store.hold_unaddressed(Recipient::Manager, now).await.unwrap();
-    store.redeliver(id, fixture.note(later), None).await.unwrap();
-    for held in store.claim(fixture.claim_at(later), u16::MAX).await.unwrap() {
-        store.record_attempt(held.id, held.lease, dead(later)).await.unwrap();
+    store.postpone(Recipient::Manager, later).await;
+    store.claim_probe(fixture.claim_at(now), now).await;
+    store.release_waiting(Recipient::Manager, later).await;
+    store.hold_unaddressed(Recipient::Manager, now).await;
+    store.redeliver(id, fixture.note(later), None).await;
+    for held in store.claim(fixture.claim_at(later), u16::MAX).await {
+        store.record_attempt(held.id, held.lease, dead(later)).await;
     }
-    store.redeliver(id, fixture.note(later), None).await.unwrap();
-    store.redeliver_dead(fixture.note(later)).await.unwrap();
-    store.dead_fallbacks(50).await.unwrap();
-    for held in store.claim(fixture.claim_at(later), u16::MAX).await.unwrap() {
-        store
-            .record_attempt(held.id, held.lease, delivered(later, None))
-            .await
-            .unwrap();
+    store.redeliver(id, fixture.note(later), None).await;
+    store.redeliver_dead(fixture.note(later)).await;
+    store.dead_fallbacks(50).await;
+    for held in store.claim(fixture.claim_at(later), u16::MAX).await {
+        store.record_attempt(held.id, held.lease, delivered(later, None)).await;
     }
 }
 
 /// Changes a ticket, attaches a message to it and reads the trail.
 async fn operated(fixture: &Fixture, ticket: &Ticket, now: Timestamp) {
-    let store = fixture.store();
+    let store = fixture.must();
     let update = UpdateTicket {
         ticket: ticket.id,
         patch: TicketPatch {
@@ -236,11 +225,11 @@ async fn operated(fixture: &Fixture, ticket: &Ticket, now: Timestamp) {
         by: Actor::Operator(None),
         entries: [fixture.note(now).id, fixture.note(now).id],
     };
-    store.change(update).await.unwrap();
+    store.change(update).await;
     let kept = fixture.message(now);
-    store.store_unmatched(keep_silently(kept.clone())).await.unwrap();
-    store.unmatched(None, 50).await.unwrap();
-    store.unmatched(Some(kept.id), 50).await.unwrap();
+    store.store_unmatched(keep_silently(kept.clone())).await;
+    store.unmatched(None, 50).await;
+    store.unmatched(Some(kept.id), 50).await;
     let attach = Attach {
         message: kept.id,
         to: ticket.id,
@@ -250,19 +239,19 @@ async fn operated(fixture: &Fixture, ticket: &Ticket, now: Timestamp) {
         note: fixture.note(now),
     };
     for _ in 0..2 {
-        store.attach(attach.clone()).await.unwrap();
+        store.attach(attach.clone()).await;
     }
-    store.message(kept.id).await.unwrap().unwrap();
+    store.message(kept.id).await.unwrap();
     for of in [None, Some(ticket.id)] {
         for before in [None, Some(fixture.note(now).id)] {
-            assert!(store.audit_log(of, before, 50).await.unwrap().len() > 3);
+            assert!(store.audit_log(of, before, 50).await.len() > 3);
         }
     }
 }
 
 /// Asks for every list in every way, and for its second page.
 pub async fn list_everything(fixture: &Fixture) {
-    let store = fixture.store();
+    let store = fixture.must();
     for status in [None, Some(Status::Open), Some(Status::Closed)] {
         for priority in [None, Some(Priority::Urgent)] {
             for awaiting in [None, Some(Awaiting::Manager), Some(Awaiting::Customer)] {
@@ -279,14 +268,13 @@ pub async fn list_everything(fixture: &Fixture) {
                         priority,
                         awaiting,
                         text: text.map(|text| text.parse().unwrap()),
-                        after: None,
-                        limit: 50,
+                        ..TicketQuery::all(50)
                     };
-                    let after = store.list(listing.clone()).await.unwrap().next;
-                    store.list(TicketQuery { after, ..listing }).await.unwrap();
+                    let after = store.list(listing.clone()).await.next;
+                    store.list(TicketQuery { after, ..listing }).await;
                 }
             }
         }
     }
-    store.attention().await.unwrap();
+    store.attention().await;
 }

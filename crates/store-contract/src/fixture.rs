@@ -21,6 +21,8 @@ use ticket_domain::{
 use tokio::sync::Barrier;
 use uuid::Uuid;
 
+use crate::calls::Must;
+
 /// How long a lease of [`Fixture::claim`] lasts, in seconds.
 pub(crate) const LEASE: i64 = 30;
 
@@ -58,6 +60,28 @@ where
     ended
 }
 
+/// A thing that differs from another in what a case is about.
+pub(crate) trait With: Sized {
+    /// Applies `change`.
+    fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+}
+
+impl<T> With for T {}
+
+/// How many of `all` are `one`.
+pub(crate) fn count<T: PartialEq>(all: &[T], one: &T) -> usize {
+    all.iter().filter(|other| *other == one).count()
+}
+
+/// The place of `one`, which must be among `all`.
+pub(crate) fn place_of<T: PartialEq + std::fmt::Debug>(all: &[T], one: &T) -> usize {
+    let place = all.iter().position(|other| other == one);
+    place.unwrap_or_else(|| panic!("no {one:?} in {all:?}"))
+}
+
 /// A store, and makers of tickets, messages and notifications that differ from all others that it made.
 pub struct Fixture {
     store: Arc<dyn Store>,
@@ -76,6 +100,11 @@ impl Fixture {
     /// The store.
     pub fn store(&self) -> Arc<dyn Store> {
         Arc::clone(&self.store)
+    }
+
+    /// The store, each of whose calls must succeed.
+    pub(crate) fn must(&self) -> Must {
+        Must(self.store())
     }
 
     /// A number that was not given before.

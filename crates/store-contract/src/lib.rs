@@ -23,6 +23,7 @@
 // This crate is test code: a case that finds a fault panics.
 #![allow(clippy::expect_used, clippy::missing_panics_doc, clippy::panic, clippy::unwrap_used)]
 
+mod calls;
 pub mod cases;
 mod everything;
 mod failing;

@@ -23,6 +23,18 @@ pub struct TicketQuery {
 }
 
 impl TicketQuery {
+    /// Every ticket, from the first page on, with `limit` tickets to a page.
+    pub fn all(limit: u16) -> Self {
+        Self {
+            status: None,
+            priority: None,
+            awaiting: None,
+            text: None,
+            after: None,
+            limit,
+        }
+    }
+
     /// Whether a ticket whose last message is from `last` meets every condition except the text.
     pub fn admits(&self, ticket: &Ticket, last: Sender) -> bool {
         self.status.is_none_or(|status| status == ticket.status)

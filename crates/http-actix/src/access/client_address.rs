@@ -1,4 +1,4 @@
-//! Whose request it is, as far as an address tells.
+//! Addresses of clients.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -7,20 +7,19 @@ use actix_web::http::header::HeaderMap;
 /// The address that a request came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ClientAddress {
-    /// A program on this very machine, with no proxy between.
+    /// A program on this machine, without a proxy between.
     Local,
-    /// Somebody at this address. Of IPv6 the first 64 bits count, since a household has all the rest.
+    /// A client at this address. Of IPv6 only the first 64 bits are kept, since a household has all the rest.
     Remote(IpAddr),
 }
 
 impl ClientAddress {
-    /// The client of a request that `peer` sent, if `hops` proxies in front are ours. Each of our proxies appends who
-    /// called it to `X-Forwarded-For`, so the client is the `hops`-th entry from the right; what stands further left is
-    /// the caller's own invention. Where there are fewer entries, the request came past some of our proxies, and nobody
-    /// of ours vouches for any of them.
+    /// The client of a request from `peer`, with `hops` trusted proxies in front. Each of them appends its caller to
+    /// `X-Forwarded-For`, so the client is the `hops`-th entry from the right; callers can invent anything to its left. With
+    /// fewer entries the request bypassed a trusted proxy, so none of them counts.
     pub(crate) fn of(peer: Option<SocketAddr>, headers: &HeaderMap, hops: usize) -> Self {
         let peer = peer.map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |peer| peer.ip().to_canonical());
-        // As bytes: what a caller wrote to the left need not even be text.
+        // As bytes: what callers wrote to the left may not be text.
         let forwarded: Vec<&[u8]> = headers
             .get_all("x-forwarded-for")
             .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
@@ -39,7 +38,7 @@ impl ClientAddress {
         Self::Remote(network(client.unwrap_or(peer)))
     }
 
-    /// Where it is, if it is not on this machine.
+    /// The address, unless the client is on this machine.
     pub(crate) fn remote(self) -> Option<IpAddr> {
         match self {
             Self::Local => None,
@@ -48,7 +47,7 @@ impl ClientAddress {
     }
 }
 
-/// The client that sent a request; none if it is a program on this very machine.
+/// The client that sent a request; none if it is a program on this machine.
 #[cfg(fuzzing)]
 pub fn client_of(peer: SocketAddr, headers: &HeaderMap, hops: usize) -> Option<IpAddr> {
     match ClientAddress::of(Some(peer), headers, hops) {
@@ -57,7 +56,7 @@ pub fn client_of(peer: SocketAddr, headers: &HeaderMap, hops: usize) -> Option<I
     }
 }
 
-/// An address as proxies write it: with a port or without, in brackets or not.
+/// Parses an address as proxies write it: with or without a port and brackets.
 fn address(entry: &str) -> Option<IpAddr> {
     let entry = entry.trim_matches('"');
     let bare = entry.trim_start_matches('[').trim_end_matches(']');
@@ -96,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn the_client_is_whom_our_outermost_proxy_saw() {
+    fn the_client_is_the_caller_of_the_outermost_trusted_proxy() {
         for (peer, forwarded, hops, expected) in [
             ("127.0.0.1:9", &[][..], 0, "local"),
             ("127.0.0.1:9", &[], 1, "local"),
@@ -108,7 +107,7 @@ mod tests {
             ("10.0.0.1:9", &[], 1, "10.0.0.1"),
             ("10.0.0.1:9", &["6.6.6.6, 1.2.3.4"], 1, "1.2.3.4"),
             ("10.0.0.1:9", &["6.6.6.6", "1.2.3.4, 5.6.7.8"], 2, "1.2.3.4"),
-            // Past one of our proxies, or all of them: whatever stands there is an invention.
+            // Past a trusted proxy, or all of them: the entries are invented.
             ("10.0.0.1:9", &["1.2.3.4"], 3, "10.0.0.1"),
             ("10.0.0.1:9", &["6.6.6.6", "1.2.3.4"], 3, "10.0.0.1"),
             ("127.0.0.1:9", &["1.2.3.4"], 2, "127.0.0.1"),

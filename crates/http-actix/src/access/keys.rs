@@ -1,4 +1,4 @@
-//! Keys that callers show: n8n's, and the operators'.
+//! Keys of callers: of n8n and of operators.
 
 use actix_web::{
     HttpRequest,
@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 use ticket_domain::{Actor, OperatorName};
 
-/// A key's SHA-256. Comparing digests takes the same time wherever, and however much, two keys differ.
+/// A key's SHA-256. Comparing digests takes the same time wherever two keys differ.
 struct KeyDigest([u8; 32]);
 
 impl KeyDigest {
@@ -28,7 +28,7 @@ pub struct OperatorToken {
 }
 
 impl OperatorToken {
-    /// Whoever shows it.
+    /// The operator with this token.
     pub(crate) fn actor(&self) -> Actor {
         Actor::Operator(self.name)
     }
@@ -43,14 +43,14 @@ impl From<&str> for OperatorToken {
     }
 }
 
-/// The keys that open what is protected.
+/// All keys.
 pub(crate) struct Keys {
     inbound: Vec<KeyDigest>,
     operators: Vec<(KeyDigest, Actor)>,
 }
 
 impl Keys {
-    /// An empty key opens nothing.
+    /// Hashes the keys. Empty ones are ignored.
     pub(crate) fn new(inbound: &[SecretString], operators: &[OperatorToken]) -> Self {
         let digest = |key: &SecretString| {
             let key = key.expose_secret();
@@ -69,7 +69,7 @@ impl Keys {
         is_one_of(given, &self.inbound)
     }
 
-    /// Whose token `given` is. Always compares with each.
+    /// The operator whose token `given` is. Always compares with all.
     pub(crate) fn operator(&self, given: &[u8]) -> Option<Actor> {
         let given = KeyDigest::of(given);
         self.operators.iter().fold(None, |found, (key, actor)| {
@@ -79,7 +79,7 @@ impl Keys {
     }
 }
 
-/// Whether `given` is one of `keys`. Always compares with each.
+/// Whether `given` is one of `keys`. Always compares with all.
 fn is_one_of(given: &[u8], keys: &[KeyDigest]) -> bool {
     let given = KeyDigest::of(given);
     let found = keys
@@ -88,18 +88,18 @@ fn is_one_of(given: &[u8], keys: &[KeyDigest]) -> bool {
     found.into()
 }
 
-/// The only value of a header; none if it is absent or stands there twice.
+/// The only value of a header; none if there are none or several.
 fn only<'r>(request: &'r HttpRequest, name: &str) -> Option<&'r HeaderValue> {
     let mut values = request.headers().get_all(name);
     values.next().filter(|_| values.next().is_none())
 }
 
-/// The key that n8n shows; empty if there is none.
+/// The value of `x-api-key`; empty if there is none.
 pub(crate) fn api_key(request: &HttpRequest) -> &[u8] {
     only(request, "x-api-key").map_or(&b""[..], HeaderValue::as_bytes)
 }
 
-/// The token that stands behind `Authorization: Bearer`.
+/// The token in `Authorization: Bearer`.
 pub(crate) fn bearer(request: &HttpRequest) -> Option<&[u8]> {
     let value = only(request, AUTHORIZATION.as_str())?.as_bytes();
     let (scheme, token) = value.split_at_checked(b"Bearer ".len())?;

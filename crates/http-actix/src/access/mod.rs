@@ -1,15 +1,15 @@
 //! Access control for API and pages: client addresses, rate limits, keys, and subscriptions to ticket changes.
 //!
-//! It knows nothing of JSON or HTML: API and pages each turn its refusals into responses.
+//! It knows nothing of JSON or HTML: API and pages each turn its errors into responses.
 
 mod client_address;
 mod keys;
-mod live;
 mod permits;
 mod rate;
 mod rate_limits;
 mod seen;
 mod store_failure;
+mod subscriptions;
 mod visitor;
 
 use std::{
@@ -27,13 +27,13 @@ use ticket_domain::{AccessLevel, Actor, TicketId};
 use crate::Settings;
 pub use keys::OperatorToken;
 pub(crate) use keys::bearer;
-pub(crate) use live::{Subscription, TicketSubscriptions};
 pub use permits::StreamLimits;
 pub(crate) use permits::{ConnectionPermit, StreamPermit, TooManyConnections};
 pub use rate::{NotARate, Rate, Rates};
 pub use rate_limits::{Kind, TooMany};
 pub use seen::{InvalidEventId, LastEventId, state_of_tag, state_tag};
 pub(crate) use store_failure::log_store_failure;
+pub(crate) use subscriptions::{Subscription, TicketSubscriptions};
 pub(crate) use visitor::{VisitError, Visitor};
 
 #[cfg(fuzzing)]
@@ -73,7 +73,7 @@ impl AccessControl {
         }
     }
 
-    /// Whether a request would be one too many for its sender. It is not counted.
+    /// Checks a sender's limit without counting the request.
     fn has_left(&self, kind: Kind, request: &HttpRequest) -> Result<(), TooMany> {
         match &self.limits {
             Some(limits) => limits.look(kind, self.client(request)),
@@ -81,23 +81,21 @@ impl AccessControl {
         }
     }
 
-    /// Whether `given` is the operators' token. Nothing is counted.
+    /// Whether `given` is an operator token. Nothing is counted.
     fn knows_operator(&self, given: &[u8]) -> bool {
         self.keys.operator(given).is_some()
     }
 
-    /// A place for a connection from `peer`.
+    /// Takes the permit of a connection from `peer`.
     pub(crate) fn connect(&self, peer: Option<SocketAddr>) -> Result<ConnectionPermit, TooManyConnections> {
         let address = ClientAddress::of(peer, &HeaderMap::new(), 0).remote();
-        let place = self.connections.as_ref().zip(address);
-        let place = place.map(|(connections, address)| connections.take(address));
-        Ok(ConnectionPermit {
-            _of_one: place.transpose()?,
-        })
+        let counted = self.connections.as_ref().zip(address);
+        let permit = counted.map(|(connections, address)| connections.take(address));
+        permit.transpose()
     }
 
-    /// A place for a stream of a ticket's events. The address of somebody with a right key is not looked at: they may be
-    /// many, in one office.
+    /// Takes the permit of a stream of a ticket's events. With a valid key it doesn't count for the address, which may be that
+    /// of a whole office.
     pub(crate) fn open_stream(
         &self,
         request: &HttpRequest,
@@ -113,31 +111,31 @@ impl AccessControl {
         }
     }
 
-    /// A place for a stream of an operator's: they share an office, and so an address, and are counted only in all.
+    /// Takes the permit of an operator's event stream. It counts in total only: operators share an office, and so an address.
     pub(crate) fn open_operator_stream(&self) -> Result<StreamPermit, TooManyConnections> {
         self.streams.take(None, None)
     }
 
-    /// Who is counted as one caller, for what else is held back from whoever does too much of it. Nobody, where callers are
-    /// not limited: programs on this machine, and where limits are off.
+    /// The address that other limits may count a request for. None if it is not limited: requests of programs on this machine,
+    /// and all requests without rate limits.
     pub(crate) fn caller(&self, request: &HttpRequest) -> Option<IpAddr> {
         self.limits.as_ref()?;
         self.client(request).remote()
     }
 
-    /// Which operator's token `given` is, if it is one. A wrong one counts against the caller's limit.
+    /// The operator whose token `given` is. A wrong token counts against the caller's limit.
     pub(crate) fn operator(&self, given: &[u8], request: &HttpRequest) -> Result<Option<Actor>, TooMany> {
         let operator = self.keys.operator(given);
-        self.judge(operator.is_some(), request)?;
+        self.counted(operator.is_some(), request)?;
         Ok(operator)
     }
 
-    /// Whether the request shows one of n8n's keys. A wrong one, or none, counts against the caller's limit.
+    /// Whether the request has one of n8n's keys. A wrong or missing key counts against the caller's limit.
     pub(crate) fn is_inbound(&self, request: &HttpRequest) -> Result<bool, TooMany> {
-        self.judge(self.keys.is_inbound(keys::api_key(request)), request)
+        self.counted(self.keys.is_inbound(keys::api_key(request)), request)
     }
 
-    fn judge(&self, is_right: bool, request: &HttpRequest) -> Result<bool, TooMany> {
+    fn counted(&self, is_right: bool, request: &HttpRequest) -> Result<bool, TooMany> {
         if !is_right {
             self.limit(Kind::WrongKey, request)?;
         }
@@ -150,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_client_has_so_many_connections_where_no_proxy_is_in_front() {
+    fn connections_are_limited_per_client_unless_a_proxy_is_in_front() {
         let access_control = |trusted_proxy_hops| {
             AccessControl::new(&Settings {
                 trusted_proxy_hops,
@@ -163,7 +161,7 @@ mod tests {
                 .iter()
                 .map(|peer| access_control.connect(Some(peer.parse().unwrap())))
                 .collect();
-            permits.iter().filter(|place| place.is_ok()).count()
+            permits.iter().filter(|permit| permit.is_ok()).count()
         };
         for (hops, peers, expected) in [
             (
@@ -182,12 +180,12 @@ mod tests {
                 3,
             ),
             (0, &["127.0.0.1:1", "127.0.0.1:2", "[::1]:3", "[::ffff:127.0.0.1]:4"], 4),
-            // All of them are the proxy's.
+            // All are connections of the proxy.
             (1, &["203.0.113.1:1", "203.0.113.1:2", "203.0.113.1:3"], 3),
         ] {
             let access_control = access_control(hops);
             assert_eq!(connect(&access_control, peers), expected, "{peers:?}");
-            // They are gone again.
+            // The permits were returned.
             assert_eq!(connect(&access_control, peers), expected, "{peers:?}");
         }
     }

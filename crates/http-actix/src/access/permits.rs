@@ -1,4 +1,4 @@
-//! Places that are taken for a while: by a connection, by a stream of events.
+//! Permits for what is open for a while: connections and event streams.
 
 use std::{
     collections::HashMap,
@@ -9,51 +9,54 @@ use std::{
 
 use ticket_domain::TicketId;
 
-/// Every place is taken.
+/// Too many connections or event streams are open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("too many are open; come again in {seconds} s")]
+#[error("too many are open; try again in {seconds} s")]
 pub(crate) struct TooManyConnections {
-    /// How long to wait.
+    /// How long to wait, in seconds.
     pub seconds: u64,
 }
 
-/// When somebody who found no place may come again: by then some will have gone.
-const COME_AGAIN_SECONDS: u64 = 30;
+/// By then some permits will have been returned.
+const RETRY_AFTER_SECONDS: u64 = 30;
 
-/// Places, so many for each holder.
+/// Permits, up to a maximum per key.
 #[derive(Debug)]
 pub(crate) struct KeyedSemaphore<K> {
-    most: usize,
+    max: usize,
     taken: Mutex<HashMap<K, usize>>,
 }
 
-/// A place that is taken for as long as this lives.
+/// A permit. It is returned when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Permit<K: Eq + Hash> {
     permits: Arc<KeyedSemaphore<K>>,
-    holder: K,
+    key: K,
 }
 
 impl<K: Copy + Eq + Hash> KeyedSemaphore<K> {
-    pub(crate) fn new(most: usize) -> Arc<Self> {
+    pub(crate) fn new(max: usize) -> Arc<Self> {
         Arc::new(Self {
-            most,
+            max,
             taken: Mutex::default(),
         })
     }
 
-    pub(crate) fn take(self: &Arc<Self>, holder: K) -> Result<Permit<K>, TooManyConnections> {
+    /// Takes a permit of `key`.
+    ///
+    /// # Errors
+    /// [`TooManyConnections`] if all permits of `key` are taken.
+    pub(crate) fn take(self: &Arc<Self>, key: K) -> Result<Permit<K>, TooManyConnections> {
         let mut taken = self.taken();
-        let count = taken.entry(holder).or_default();
-        if *count >= self.most {
-            return Err(TooManyConnections {
-                seconds: COME_AGAIN_SECONDS,
-            });
+        let count = taken.get(&key).copied().unwrap_or_default();
+        if count >= self.max {
+            let seconds = RETRY_AFTER_SECONDS;
+            return Err(TooManyConnections { seconds });
         }
-        *count += 1;
+        taken.insert(key, count + 1);
         Ok(Permit {
             permits: self.clone(),
-            holder,
+            key,
         })
     }
 }
@@ -67,29 +70,26 @@ impl<K> KeyedSemaphore<K> {
 impl<K: Eq + Hash> Drop for Permit<K> {
     fn drop(&mut self) {
         let mut taken = self.permits.taken();
-        if let Some(count) = taken.get_mut(&self.holder) {
+        if let Some(count) = taken.get_mut(&self.key) {
             *count -= 1;
             if *count == 0 {
-                taken.remove(&self.holder);
+                taken.remove(&self.key);
             }
         }
     }
 }
 
-/// A connection's place.
-#[derive(Debug)]
-pub(crate) struct ConnectionPermit {
-    pub(crate) _of_one: Option<Permit<IpAddr>>,
-}
+/// The permit of a connection. None for a client that is not counted.
+pub(crate) type ConnectionPermit = Option<Permit<IpAddr>>;
 
-/// How many streams of events may be open. A program on this machine, with no proxy between, is only counted in all.
+/// Maximum numbers of open event streams. Those of programs on this machine, without a proxy between, count in total only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamLimits {
-    /// In all.
+    /// In total.
     pub in_all: usize,
-    /// Of one client address, without a right key.
+    /// Per client address, without a valid key.
     pub of_one: usize,
-    /// Of one ticket.
+    /// Per ticket.
     pub of_ticket: usize,
 }
 
@@ -103,41 +103,44 @@ impl Default for StreamLimits {
     }
 }
 
-/// The places of streams of events.
+/// The permits of event streams.
 #[derive(Debug)]
 pub(crate) struct Streams {
-    in_all: Arc<KeyedSemaphore<()>>,
-    of_one: Arc<KeyedSemaphore<IpAddr>>,
-    of_ticket: Arc<KeyedSemaphore<TicketId>>,
+    total: Arc<KeyedSemaphore<()>>,
+    by_address: Arc<KeyedSemaphore<IpAddr>>,
+    by_ticket: Arc<KeyedSemaphore<TicketId>>,
 }
 
-/// A stream's place.
+/// The permit of an event stream.
 #[derive(Debug)]
 pub(crate) struct StreamPermit {
-    _in_all: Permit<()>,
-    _of_one: Option<Permit<IpAddr>>,
-    _of_ticket: Option<Permit<TicketId>>,
+    _total: Permit<()>,
+    _address: Option<Permit<IpAddr>>,
+    _ticket: Option<Permit<TicketId>>,
 }
 
 impl Streams {
-    pub(crate) fn new(most: StreamLimits) -> Self {
+    pub(crate) fn new(limits: StreamLimits) -> Self {
         Self {
-            in_all: KeyedSemaphore::new(most.in_all),
-            of_one: KeyedSemaphore::new(most.of_one),
-            of_ticket: KeyedSemaphore::new(most.of_ticket),
+            total: KeyedSemaphore::new(limits.in_all),
+            by_address: KeyedSemaphore::new(limits.of_one),
+            by_ticket: KeyedSemaphore::new(limits.of_ticket),
         }
     }
 
-    /// A place for a stream, counted with those of an address and of a ticket where they are given.
+    /// Takes the permit of a stream, which also counts for an address and a ticket if they are given.
+    ///
+    /// # Errors
+    /// [`TooManyConnections`] if a limit is reached.
     pub(crate) fn take(
         &self,
         address: Option<IpAddr>,
         ticket: Option<TicketId>,
     ) -> Result<StreamPermit, TooManyConnections> {
         Ok(StreamPermit {
-            _of_one: address.map(|address| self.of_one.take(address)).transpose()?,
-            _of_ticket: ticket.map(|ticket| self.of_ticket.take(ticket)).transpose()?,
-            _in_all: self.in_all.take(())?,
+            _address: address.map(|address| self.by_address.take(address)).transpose()?,
+            _ticket: ticket.map(|ticket| self.by_ticket.take(ticket)).transpose()?,
+            _total: self.total.take(())?,
         })
     }
 }
@@ -147,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_holder_has_so_many_places_and_leaves_nothing_behind() {
+    fn each_key_has_its_permits_and_leaves_nothing_behind() {
         let permits = KeyedSemaphore::new(2);
         let first = permits.take('a').unwrap();
         let second = permits.take('a').unwrap();
@@ -157,13 +160,12 @@ mod tests {
         drop(permits.take('a').unwrap());
         drop((second, other));
         assert!(permits.taken().is_empty());
-        // Nor does one who finds no place.
         let none = KeyedSemaphore::new(0);
-        assert!(none.take('a').is_err());
+        assert!(none.take('a').is_err() && none.taken().is_empty());
     }
 
     #[test]
-    fn a_stream_has_a_place_of_its_client_of_its_ticket_and_in_all() {
+    fn a_stream_counts_for_its_address_its_ticket_and_in_total() {
         let address = |last: u8| Some(IpAddr::from([203, 0, 113, last]));
         let ticket = |number| Some(TicketId(uuid::Uuid::from_u128(number)));
         let streams = Streams::new(StreamLimits {
@@ -172,7 +174,7 @@ mod tests {
             of_ticket: 3,
         });
         let mut open = Vec::new();
-        for (address, ticket, has_place) in [
+        for (address, ticket, is_allowed) in [
             (address(1), ticket(1), true),
             (address(1), ticket(1), true),
             (address(1), ticket(2), false),
@@ -183,12 +185,12 @@ mod tests {
             (address(3), None, true),
             (None, None, false),
         ] {
-            let place = streams.take(address, ticket);
-            assert_eq!(place.is_ok(), has_place, "{address:?} {ticket:?}");
-            open.extend(place);
+            let permit = streams.take(address, ticket);
+            assert_eq!(permit.is_ok(), is_allowed, "{address:?} {ticket:?}");
+            open.extend(permit);
         }
         drop(open);
-        assert!(streams.of_one.taken().is_empty() && streams.of_ticket.taken().is_empty());
+        assert!(streams.by_address.taken().is_empty() && streams.by_ticket.taken().is_empty());
         assert!(streams.take(address(1), ticket(1)).is_ok());
     }
 }

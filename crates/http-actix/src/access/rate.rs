@@ -1,34 +1,34 @@
-//! How often something may happen.
+//! Rates of requests.
 
 use std::{fmt, num::NonZeroU32, str::FromStr, time::Duration};
 
-/// So many a minute, and so many at once after a pause.
+/// A number of requests per minute, and one of requests at once after a pause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
     per_minute: NonZeroU32,
     burst: NonZeroU32,
 }
 
-/// A text that is no rate.
+/// The text is not a rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is not a rate such as 60/120")]
 pub struct NotARate;
 
 impl Rate {
-    /// The most a minute, and the most at once.
-    const MOST: u32 = 1_000_000;
+    /// Maximum of both numbers.
+    const MAX: u32 = 1_000_000;
 
-    /// So many a minute, and so many at once.
+    /// Creates a rate.
     pub const fn new(per_minute: NonZeroU32, burst: NonZeroU32) -> Self {
         Self { per_minute, burst }
     }
 
-    /// After how long one more may come.
+    /// The time between two requests at this rate.
     pub(crate) fn interval(self) -> Duration {
         Duration::from_mins(1) / self.per_minute.get()
     }
 
-    /// How far ahead of its time a caller may be: as many intervals as may come at once, but the one that is due.
+    /// How far requests may be ahead of this rate: all intervals of a burst but the first.
     pub(crate) fn lead(self) -> Duration {
         self.interval() * (self.burst.get() - 1)
     }
@@ -48,7 +48,7 @@ impl FromStr for Rate {
             text.trim()
                 .parse()
                 .ok()
-                .filter(|count: &NonZeroU32| count.get() <= Self::MOST)
+                .filter(|count: &NonZeroU32| count.get() <= Self::MAX)
         };
         let (per_minute, burst) = raw.split_once('/').ok_or(NotARate)?;
         Ok(Self {
@@ -61,13 +61,13 @@ impl FromStr for Rate {
 /// The rate of each kind of request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rates {
-    /// Tickets being opened.
+    /// Opening tickets.
     pub creations: Rate,
-    /// Tickets being read.
+    /// Reading tickets.
     pub reads: Rate,
-    /// Tickets being asked for that are not there, or not for the caller.
+    /// Asking for tickets that don't exist, or not for the caller.
     pub misses: Rate,
-    /// Keys that are wrong.
+    /// Showing wrong keys.
     pub wrong_keys: Rate,
 }
 
@@ -78,7 +78,7 @@ impl Default for Rates {
         Self {
             creations: USUAL,
             reads: USUAL,
-            // Who has a link does not guess; this leaves room for a few typing errors of many people.
+            // Nobody who has a link guesses. This leaves room for a few typing errors of many people.
             misses: MISSES,
             wrong_keys: USUAL,
         }

@@ -1,7 +1,7 @@
-//! How many requests one caller may send.
+//! Rate limits per caller.
 //!
-//! Of each caller one number is kept: until when its requests would take if they came one by one at their rate (the
-//! "generic cell rate algorithm"). A request that would put that too far ahead of the clock is one too many.
+//! A limit keeps one time per caller: when all of its requests would be done at their rate (the "generic cell rate
+//! algorithm"). A request that would move that time too far ahead of the clock is rejected.
 
 use std::{
     collections::HashMap,
@@ -16,38 +16,38 @@ use crate::access::{
     rate::{Rate, Rates},
 };
 
-/// So many callers are told apart in each kind, which takes about 10 MB at most. Beyond it, further ones share
-/// [`SHARED`] places, while those who are known keep theirs.
+/// Maximum number of callers that each limit counts separately, which takes about 10 MB. Further callers share [`SHARED`]
+/// times, while the known ones keep theirs.
 const MAX_CALLERS: usize = 100_000;
-/// The places that callers share when there are too many of them.
+/// The number of times that callers share when there are too many of them.
 const SHARED: usize = 4_096;
-/// The callers are kept in so many parts, each behind a lock of its own.
+/// The number of parts that callers are kept in, each with its own lock.
 const PARTS: usize = 64;
-/// A part that is full is looked through for those who have been quiet, no more often than this.
+/// The minimum time between two searches of a full part for callers without recent requests.
 const TIDY_EVERY: Duration = Duration::from_millis(500);
 
-/// What is limited, each by itself.
+/// What is limited, each on its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Tickets being opened.
+    /// Opening a ticket.
     Creation,
-    /// Tickets being read.
+    /// Reading a ticket.
     Read,
-    /// References being guessed: a ticket is not there, or not for the caller.
+    /// Guessing a reference: the ticket doesn't exist, or not for the caller.
     Miss,
-    /// Keys being guessed.
+    /// Guessing a key.
     WrongKey,
 }
 
-/// One request too many.
+/// The caller sent too many requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("too many requests; the next may come in {seconds} s")]
 pub struct TooMany {
-    /// How long to wait, at least 1.
+    /// How long to wait, in seconds, at least 1.
     pub seconds: u64,
 }
 
-/// The limits, in memory: each process has its own.
+/// The limits, in memory: every process has its own.
 pub(crate) struct RateLimits {
     creations: Limit,
     reads: Limit,
@@ -65,15 +65,15 @@ struct Limit {
 
 /// A part of the callers.
 struct Part {
-    /// Until when each caller's requests would take.
+    /// When each caller's requests would be done.
     known: HashMap<IpAddr, Instant>,
-    /// The same of those who share a place.
+    /// The same for callers that share a time.
     shared: Box<[Option<Instant>]>,
-    /// When it may be looked through again.
+    /// When the part may be searched again.
     tidy_from: Instant,
 }
 
-/// Whether a request that may come is counted.
+/// Whether an accepted request is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Taking {
     Count,
@@ -100,7 +100,7 @@ impl Limit {
         self.parts[number].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a request may come at `now`; the whole seconds to wait, at least 1, if it is one too many.
+    /// Accepts a request at `now`, or returns the whole seconds to wait, at least 1.
     fn take(&self, ip: IpAddr, now: Instant, taking: Taking) -> Result<(), u64> {
         let hash = usize::try_from(self.hasher.hash_one(ip) & u64::from(u32::MAX)).unwrap_or_default();
         let mut part = self.part(hash % PARTS);
@@ -119,7 +119,7 @@ impl Limit {
 }
 
 impl Part {
-    /// Until when the requests of a caller take. A part that is full forgets who has been quiet first.
+    /// When the requests of a caller would be done. A full part forgets callers without recent requests first.
     fn until(&mut self, ip: IpAddr, place: usize, now: Instant, max_callers: usize) -> Option<Instant> {
         if let Some(until) = self.known.get(&ip) {
             return Some(*until);
@@ -147,7 +147,7 @@ impl Part {
 }
 
 impl RateLimits {
-    /// Nobody has asked for anything yet.
+    /// Creates the limits. No caller is known.
     pub(crate) fn new(rates: &Rates) -> Self {
         let now = Instant::now();
         let limit = |rate| Limit::new(rate, MAX_CALLERS, now);
@@ -160,11 +160,14 @@ impl RateLimits {
     }
 
     /// Counts a request of `client`.
+    ///
+    /// # Errors
+    /// [`TooMany`] if it exceeds the limit.
     pub(crate) fn take(&self, kind: Kind, client: ClientAddress) -> Result<(), TooMany> {
         self.ask(kind, client, Taking::Count)
     }
 
-    /// Whether a request of `client` would be one too many. It is not counted.
+    /// Checks whether a request of `client` would exceed the limit, without counting it.
     pub(crate) fn look(&self, kind: Kind, client: ClientAddress) -> Result<(), TooMany> {
         self.ask(kind, client, Taking::LookOnly)
     }
@@ -205,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_passes_and_then_one_waits() {
+    fn a_burst_is_accepted_and_then_one_request_per_interval() {
         let (limit, begin) = limit(1_000);
         let after = |millis| begin + Duration::from_millis(millis);
         assert_eq!(passed(&limit, ip(1), begin), 120);
@@ -219,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn who_only_looks_spends_nothing() {
+    fn checking_counts_nothing() {
         let (limit, now) = limit(1_000);
         for _ in 0..500 {
             assert_eq!(limit.take(ip(1), now, Taking::LookOnly), Ok(()));
@@ -229,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_rate_waits_for_as_long_as_it_says() {
+    fn a_slow_rate_has_a_long_wait() {
         let now = Instant::now();
         let limit = Limit::new("2/1".parse().unwrap(), 1_000, now);
         assert_eq!(passed(&limit, ip(1), now), 1);
@@ -237,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn those_who_are_known_keep_their_place_when_it_gets_crowded() {
+    fn known_callers_keep_their_own_limit_when_there_are_too_many() {
         let (limit, now) = limit(PARTS);
         let known: Vec<IpAddr> = (0..u32::try_from(PARTS * 20).unwrap())
             .map(ip)
@@ -248,7 +251,7 @@ mod tests {
             })
             .collect();
         assert_eq!(known.len(), PARTS);
-        // Strangers spend all that they share.
+        // Others use up what they share.
         for number in 1_000_000..1_000_000 + u32::try_from(200 * SHARED).unwrap() {
             let _ = limit.take(ip(number), now, Taking::Count);
         }
@@ -256,13 +259,13 @@ mod tests {
         for ip in known {
             assert_eq!(passed(&limit, ip, now), 119);
         }
-        // Once it is quiet, everybody has a place again.
+        // After a pause others are counted separately again.
         let later = now + Duration::from_mins(5);
         assert_eq!(passed(&limit, ip(9_000_000), later), 120);
     }
 
     #[test]
-    fn memory_is_bounded_whoever_comes() {
+    fn the_number_of_known_callers_is_bounded() {
         let (limit, now) = limit(6_400);
         for number in 0..200_000 {
             let _ = limit.take(ip(number), now, Taking::Count);

@@ -1,15 +1,15 @@
-//! How much of a ticket somebody has seen.
+//! Versions of a ticket as texts, for `ETag` and `Last-Event-ID`.
 
 use std::{fmt, str::FromStr};
 
 use ticket_domain::{Delivery, Thread, TicketVersion, Timestamp};
 
-/// How a ticket stands, as a text: its `ETag`.
+/// The `ETag` of a version.
 pub fn state_tag(TicketVersion { version, delivery }: TicketVersion) -> String {
     format!("{version}-{}-{}", delivery.state, delivery.at.unix_micros())
 }
 
-/// The state that such a text tells of. None if it is no such text.
+/// The version of an `ETag`. None if the text is not one.
 pub fn state_of_tag(tag: &str) -> Option<TicketVersion> {
     let mut parts = tag.splitn(3, '-');
     let (version, state, at) = (parts.next()?, parts.next()?, parts.next()?);
@@ -20,27 +20,27 @@ pub fn state_of_tag(tag: &str) -> Option<TicketVersion> {
             at: Timestamp::from_unix_micros(at.parse().ok()?).ok()?,
         },
     };
-    // A number may be written in several ways, and a tag in one.
+    // A number can be written in several ways, but a tag only in one.
     (state_tag(state) == tag).then_some(state)
 }
 
-/// How much of a ticket a reader has been told. As a text it is the `id` of an event: whoever shows it again is told
-/// what came after.
+/// How much of a ticket a reader has seen. Its text is the `id` of an event: a client that sends it again gets what came
+/// after.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LastEventId {
-    /// How many messages.
+    /// The number of messages.
     pub messages: usize,
     /// The [`state_tag`].
     pub state: String,
 }
 
-/// A text that is no event's id.
+/// The text is not the id of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is not the id of an event")]
 pub struct InvalidEventId;
 
 impl LastEventId {
-    /// All of it.
+    /// A reader that has seen the whole ticket.
     pub fn all(thread: &Thread) -> Self {
         Self {
             messages: thread.messages.len(),
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tag_tells_its_state_and_nothing_else_does() {
+    fn only_a_tag_is_read_as_a_version() {
         for micros in [1_736_937_000_000_000, 0, -1] {
             let state = TicketVersion {
                 version: 3,
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_seen_is_written_and_read_back() {
+    fn an_event_id_is_written_and_read_back() {
         let seen = LastEventId {
             messages: 2,
             state: "3-sent-1736937000000000".into(),

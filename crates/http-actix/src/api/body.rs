@@ -151,10 +151,8 @@ fn invalid(detail: impl fmt::Display) -> Problem {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::test::TestRequest;
     use serde_json::json;
 
-    use super::*;
     use crate::testing::{INBOUND_KEY, Request, TestApp, seeds_ticket};
 
     /// The seed's ticket in exactly so many bytes.
@@ -199,12 +197,18 @@ mod tests {
         let post = || Request::post("/api/ticket", &seeds_ticket());
         let typed = |kind: &str| post().without_header("content-type").header("content-type", kind);
         for (request, status) in [
-            (typed("application/json;charset=utf-8"), 201),
+            (typed("Application/JSON; charset=UTF-8"), 201),
+            (typed("application/json;charset=\"utf-8\""), 201),
+            (typed("application/json; profile=x"), 201),
             (post().header("content-encoding", "identity"), 201),
             (post().without_header("content-type"), 415),
             (typed("text/plain"), 415),
             (typed("application/x-www-form-urlencoded"), 415),
             (typed("application/json; charset=utf-16"), 415),
+            (typed("application/json; charset=iso-8859-1"), 415),
+            (typed("application/jsonp"), 415),
+            (typed("application/problem+json"), 415),
+            (typed(""), 415),
             (post().header("content-encoding", "gzip"), 415),
         ] {
             let answer = api.send(&request);
@@ -274,24 +278,5 @@ mod tests {
                 .len(),
             5
         );
-    }
-
-    #[test]
-    fn only_json_in_utf_8_is_json() {
-        for (content_type, expected) in [
-            ("application/json", true),
-            ("Application/JSON; charset=UTF-8", true),
-            ("application/json;charset=\"utf-8\"", true),
-            ("application/json; charset=utf-16", false),
-            ("application/json; charset=iso-8859-1", false),
-            ("application/json; profile=x", true),
-            ("application/jsonp", false),
-            ("application/problem+json", false),
-            ("text/plain", false),
-            ("", false),
-        ] {
-            let request = TestRequest::default().insert_header(("content-type", content_type));
-            assert_eq!(is_json(&request.to_http_request()), expected, "{content_type}");
-        }
     }
 }

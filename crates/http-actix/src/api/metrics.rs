@@ -121,35 +121,32 @@ impl Metrics {
         }
     }
 
+    /// All metrics in Prometheus' text format, those of the store as they are now.
     fn text(&self, vitals: Option<(&Vitals, Timestamp)>, pool: Option<PoolUse>) -> Result<Vec<u8>, Error> {
         let now = Registry::new();
-        self.show_attempts(&now)?;
+        let attempts = Opts::new(
+            "notification_tries_total",
+            "Tries to deliver a notification, by outcome.",
+        );
+        let attempts = IntCounterVec::new(attempts, &["outcome"])?;
+        let Attempts { delivered, retry, dead } = &*self.attempts.0;
+        for (outcome, count) in [("delivered", delivered), ("retry", retry), ("dead", dead)] {
+            attempts.with_label_values(&[outcome]).inc_by(count.load(Relaxed));
+        }
+        now.register(Box::new(attempts))?;
         if let Some((vitals, at)) = vitals {
             show_vitals(&now, vitals, at)?;
         }
         if let Some(pool) = pool {
-            show_pool(&now, pool)?;
+            let values = [("open", pool.open), ("idle", pool.idle), ("max", pool.max)];
+            let values = values.map(|(state, count)| (state, count.into()));
+            show_by_state(&now, "store_connections", "Connections to the store.", &values)?;
         }
         let mut text = Vec::new();
         let mut families = self.registry.gather();
         families.extend(now.gather());
         TextEncoder::new().encode(&families, &mut text)?;
         Ok(text)
-    }
-
-    fn show_attempts(&self, registry: &Registry) -> Result<(), Error> {
-        let attempts = IntCounterVec::new(
-            Opts::new(
-                "notification_tries_total",
-                "Tries to deliver a notification, by outcome.",
-            ),
-            &["outcome"],
-        )?;
-        let Attempts { delivered, retry, dead } = &*self.attempts.0;
-        for (outcome, count) in [("delivered", delivered), ("retry", retry), ("dead", dead)] {
-            attempts.with_label_values(&[outcome]).inc_by(count.load(Relaxed));
-        }
-        registry.register(Box::new(attempts))
     }
 }
 
@@ -179,30 +176,16 @@ fn show_vitals(registry: &Registry, vitals: &Vitals, now: Timestamp) -> Result<(
         ("held", vitals.held),
         ("dead", vitals.dead),
     ];
+    let help = "Undelivered notifications, by state.";
+    show_by_state(registry, "notifications", help, &states)?;
     let age = vitals.oldest_waiting.map_or(0, |made| now.since(made).as_secs());
-    show_by_state(
-        registry,
-        "notifications",
-        "Undelivered notifications, by state.",
-        &states,
-    )?;
-    show(
-        registry,
+    let (name, help) = (
         "notifications_oldest_waiting_age_seconds",
         "Age of the oldest waiting notification.",
-        age,
-    )?;
-    show(
-        registry,
-        "messages_unmatched",
-        "Messages whose ticket is not known.",
-        vitals.unmatched,
-    )
-}
-
-fn show_pool(registry: &Registry, pool: PoolUse) -> Result<(), Error> {
-    let states = [("open", pool.open), ("idle", pool.idle), ("max", pool.max)].map(|(name, n)| (name, u64::from(n)));
-    show_by_state(registry, "store_connections", "Connections to the store.", &states)
+    );
+    show(registry, name, help, age)?;
+    let help = "Messages whose ticket is not known.";
+    show(registry, "messages_unmatched", help, vitals.unmatched)
 }
 
 /// Counts for Prometheus

@@ -29,6 +29,7 @@ mod unmatched;
 use actix_cors::Cors;
 use actix_web::{FromRequest, Handler, Resource, Responder, middleware::Condition, web};
 
+use crate::readable::readable;
 pub(crate) use health::HealthProbe;
 pub use metrics::DeliveryMetrics;
 pub(crate) use metrics::Metrics;
@@ -112,17 +113,6 @@ fn operator_routes(config: &mut web::ServiceConfig) {
         .service(readable("/api/audit-log", audit_log::audit_log))
         // The former path, for one more version.
         .service(readable("/api/trail", audit_log::audit_log));
-}
-
-/// A resource that GET reads. HEAD is answered as well, except for event streams.
-fn readable<F, Args>(path: &str, handler: F) -> Resource
-where
-    F: Handler<Args, Output: Responder + 'static>,
-    Args: FromRequest + 'static,
-{
-    web::resource(path)
-        .route(web::get().to(handler.clone()))
-        .route(web::head().to(handler))
 }
 
 /// A resource that POST writes to.

@@ -1,4 +1,4 @@
-//! Scripts, as they are served. Style sheets stand in the pages themselves.
+//! Scripts. Style sheets are part of the pages.
 
 use std::sync::LazyLock;
 
@@ -31,7 +31,7 @@ impl Script {
         }
     }
 
-    /// The script, unless the caller has it already.
+    /// The script, or 304 if the caller has it.
     fn respond(&self, request: &HttpRequest) -> HttpResponse {
         let is_known = match IfNoneMatch::parse(request) {
             Ok(IfNoneMatch::Any) => request.headers().contains_key("if-none-match"),
@@ -57,7 +57,7 @@ static PAGE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("asset
 static INBOX: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("assets/inbox.js")));
 static WIDGET: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("assets/widget.js")));
 
-/// Which address leads to which script.
+/// Maps paths to scripts.
 pub(crate) fn routes(config: &mut ServiceConfig) {
     config
         .service(readable("/assets/page.js", async |request: HttpRequest| {
@@ -69,7 +69,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .service(readable("/widget.js", widget));
 }
 
-/// Any site may load it; which of them may send tickets is for the API to say.
+/// Any site may load it. The API decides which sites may send tickets.
 async fn widget(request: HttpRequest) -> HttpResponse {
     let mut response = WIDGET.respond(&request);
     let headers = response.headers_mut();
@@ -83,7 +83,7 @@ mod tests {
     use crate::testing::{Request, TestApp};
 
     #[test]
-    fn scripts_are_kept_for_a_while_and_asked_for_again_by_their_tag() {
+    fn scripts_are_cached_and_revalidated_by_their_tag() {
         let site = TestApp::start();
         for target in ["/assets/page.js", "/assets/inbox.js", "/widget.js"] {
             let script = site.get(target);
@@ -105,12 +105,12 @@ mod tests {
         let widget = site.get("/widget.js");
         assert_eq!(widget.header("cross-origin-resource-policy"), Some("cross-origin"));
         assert_eq!(widget.header("access-control-allow-origin"), Some("*"));
-        // What programs fall into.
+        // The honeypot.
         assert!(
             widget.has("\"website\", \"Leave this empty\"")
                 && widget.has("Please empty this field: it tells people from programs.")
         );
-        // Well below 15 KiB even before it is compressed.
+        // Below 15 KiB even without compression.
         assert!(widget.text().len() < 13 * 1024, "{}", widget.text().len());
         for forbidden in ["innerHTML", "localStorage", "cookie", "eval("] {
             assert!(!widget.has(forbidden), "{forbidden}");

@@ -1,4 +1,4 @@
-//! The controls of forms: each with its label, its help, and what is wrong with it, which screen readers read together.
+//! Controls of forms, each with its label, help and error, which screen readers read together.
 
 use maud::{Markup, html};
 
@@ -8,15 +8,15 @@ use crate::pages::form_field::{FormField, InvalidField, InvalidFields};
 #[derive(Clone, Copy)]
 pub(crate) struct Control<'a> {
     pub(crate) field: FormField,
-    /// What was typed before.
+    /// The text that was typed before.
     pub(crate) value: &'a str,
     pub(crate) fault: Option<&'a str>,
-    /// What helps to fill it in; may be empty.
+    /// A hint for filling it in; may be empty.
     pub(crate) help: &'a str,
 }
 
 impl Control<'_> {
-    /// A line to type into. `kind` is that of the keyboard, `autocomplete` says what browsers may fill in.
+    /// A field for one line. `kind` is its input type, `autocomplete` what browsers may fill in.
     pub(crate) fn line(self, kind: &str, autocomplete: &str) -> Markup {
         self.with(&html! {
             input.input type=(kind) #(self.field.name) name=(self.field.name) value=(self.value) dir="auto" required
@@ -24,10 +24,10 @@ impl Control<'_> {
         })
     }
 
-    /// A place for several lines. At most `max` characters: the rest of them is counted down near the end.
+    /// A field for several lines of at most `max` characters. The script counts down near the end.
     pub(crate) fn area(self, max: usize) -> Markup {
         self.with(&html! {
-            // A browser takes away the first line break.
+            // Browsers remove the first line break.
             textarea.input #(self.field.name) name=(self.field.name) rows="5" dir="auto" required data-max=(max)
                 aria-invalid=[self.fault.map(|_| "true")] aria-describedby=[self.described_by()] { "\n" (self.value) }
         })
@@ -53,12 +53,12 @@ impl Control<'_> {
     }
 }
 
-/// What is wrong, beside the control.
+/// The error beside the control.
 pub(crate) fn fault_line(field: FormField, fault: Option<&str>) -> Markup {
     html! { @if let Some(fault) = fault { p.fault #{ (field.name) "-fault" } { (fault) } } }
 }
 
-/// Everything that is wrong, with ways to each. It is read out and has the focus when the page comes.
+/// All errors, with links to their controls. It has the focus when the page opens, and is read out.
 pub(crate) fn summary(faults: &InvalidFields) -> Markup {
     let link =
         |InvalidField { field, message }: &InvalidField| html! { li { a href={ "#" (field.name) } { (message) } } };

@@ -1,6 +1,6 @@
-//! Holds back the same text from one address: two are stored, further ones are refused for a while.
+//! Rejects repetitions: the same text from one address is stored twice, then rejected for a while.
 //!
-//! It applies to forms only. Programs that use the API may have their reasons.
+//! It applies to forms only. Programs may have reasons to repeat themselves.
 
 use std::{
     collections::HashMap,
@@ -14,35 +14,35 @@ use ticket_domain::{IdempotencyKey, Timestamp, ports::Clock, sanitize};
 
 use crate::access::TooMany;
 
-/// So many of the same words are stored within [`WINDOW`].
+/// How often the same text is stored within [`WINDOW`].
 const ALLOWED: usize = 2;
 
-/// For so long words are remembered.
+/// How long a text is remembered.
 const WINDOW: Duration = Duration::from_mins(10);
 
-/// So many texts are remembered at most, twice: about 4 MB. Older ones are forgotten first.
-const MOST: usize = 10_000;
+/// Maximum number of texts in each of two generations: about 4 MB. The oldest are forgotten first.
+const MAX: usize = 10_000;
 
-/// Words from one address.
+/// A text from one address.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Words {
     from: IpAddr,
     digest: [u8; 32],
 }
 
-/// One time that they were taken.
+/// One time that a text was taken.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Time {
-    /// Which form it was, so that the same form sent twice counts once.
+    /// The form, so that the same form counts once.
     form: [u8; 32],
     at: Timestamp,
 }
 
-/// Words that were counted, to be forgotten if they could not be stored.
+/// A counted text, which is forgotten if it could not be stored.
 #[must_use]
 pub(crate) struct Taken(Option<(Words, Time)>);
 
-/// Remembers which texts came from which address.
+/// Remembers the texts of each address.
 pub(crate) struct DuplicateFilter {
     clock: Arc<dyn Clock>,
     window: Mutex<RecentWindow>,
@@ -97,7 +97,7 @@ impl DuplicateFilter {
         };
         let mut window = self.window();
         let times = window.of(words);
-        // A clock that was set back makes nothing last longer.
+        // A clock that was set back must not extend the window.
         times.retain(|taken| taken.at <= now && now.since(taken.at) < WINDOW);
         if times.iter().any(|taken| taken.form == time.form) {
             return Ok(Taken(None));
@@ -113,7 +113,7 @@ impl DuplicateFilter {
         Ok(Taken(Some((words, time))))
     }
 
-    /// Forgets words that could not be stored, so that they can be sent again.
+    /// Forgets a text that could not be stored, so that it can be sent again.
     pub(crate) fn forget(&self, Taken(taken): Taken) {
         if let Some((words, time)) = taken {
             self.window().of(words).retain(|other| *other != time);
@@ -121,15 +121,15 @@ impl DuplicateFilter {
     }
 
     fn window(&self) -> std::sync::MutexGuard<'_, RecentWindow> {
-        // Whatever a panic left is a list of times.
+        // A panic leaves a valid list of times.
         self.window.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl RecentWindow {
-    /// When these words were taken, kept among the new.
+    /// The times of a text, moved to the new generation.
     fn of(&mut self, words: Words) -> &mut Vec<Time> {
-        if self.new.len() >= MOST && !self.new.contains_key(&words) {
+        if self.new.len() >= MAX && !self.new.contains_key(&words) {
             self.old = std::mem::take(&mut self.new);
         }
         let before = self.old.remove(&words);
@@ -139,7 +139,7 @@ impl RecentWindow {
     }
 }
 
-/// SHA-256 of words as people read them: whatever their case, their spaces and what cannot be seen in them.
+/// SHA-256 of texts as people read them: without case, repeated spaces and invisible characters.
 fn digest(words: &[&str]) -> [u8; 32] {
     let mut hash = Sha256::new();
     for part in words {
@@ -174,14 +174,14 @@ mod tests {
     }
 
     #[test]
-    fn the_third_within_ten_minutes_waits_for_the_first_to_pass() {
+    fn the_third_of_the_same_texts_waits_until_the_first_is_forgotten() {
         let duplicates = filter();
         for (words, form, seconds, expected) in [
             ("Broken.", "a", 0, None),
             ("broken. ", "b", 100, None),
             ("BRO\u{200b}KEN.", "c", 200, Some(400)),
             ("broken.", "c", 599, Some(1)),
-            // The same form again is no repetition.
+            // The same form again.
             ("Broken.", "b", 300, None),
             ("Another.", "d", 300, None),
             ("broken.", "e", 600, None),
@@ -201,13 +201,13 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_stored_does_not_count() {
+    fn a_text_that_was_not_stored_does_not_count() {
         let duplicates = filter();
         for form in ["a", "b", "c", "d"] {
             let taken = take(&duplicates, 1, "Broken.", form, 0).ok().unwrap();
             duplicates.forget(taken);
         }
-        // Nor does anything of a caller who is not counted.
+        // Nor do texts of callers who are not limited.
         for form in ["a", "b", "c", "d"] {
             let key = form.parse().unwrap();
             assert!(duplicates.take_at(None, &["x"], Some(&key), at(0)).is_ok());
@@ -215,17 +215,17 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_bounded_whoever_comes() {
+    fn the_number_of_texts_is_bounded() {
         let duplicates = filter();
         assert!(take(&duplicates, 0, "x", "a", 0).is_ok() && take(&duplicates, 0, "x", "b", 0).is_ok());
         for from in 1..50_000 {
             let _ = take(&duplicates, from, "x", "a", 0);
             if from % 5_000 == 0 {
-                // Who keeps coming stays known.
+                // An address that keeps sending stays known.
                 assert_eq!(wait(&take(&duplicates, 0, "x", "c", 0)), Some(600), "{from}");
             }
         }
-        let lately = duplicates.window();
-        assert!(lately.new.len() + lately.old.len() <= 2 * MOST);
+        let window = duplicates.window();
+        assert!(window.new.len() + window.old.len() <= 2 * MAX);
     }
 }

@@ -1,4 +1,4 @@
-//! Error pages in plain words: what happened, whether anything is lost, and what to do.
+//! Error pages: what happened, whether anything is lost, and what to do.
 
 use actix_web::{
     HttpRequest, HttpResponse,

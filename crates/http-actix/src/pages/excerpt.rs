@@ -1,24 +1,24 @@
-//! Which messages of a long thread are shown at first.
+//! The part of a long thread that is shown at first.
 
 use ticket_domain::Message;
 
-/// At most so many.
-const MOST: usize = 50;
-/// At most so many bytes as they stand in the page, so that the whole page stays below 50 KiB. There are two exceptions: a
-/// single message may be longer, and whoever asks for all (`?all`) gets all, however much that is.
+/// Maximum number of messages.
+const MAX: usize = 50;
+/// Maximum size of the messages in the page, in bytes, so that the page stays below 50 KiB. A single message may be longer,
+/// and `?all` has no limit.
 const BYTES: usize = 28 * 1024;
-/// What stands around each message's words in the page.
+/// The markup around each message, in bytes.
 const AROUND: usize = 380;
 
-/// The newest messages, and how many older ones there are. The newest one is always shown, however long it is.
+/// The newest messages, and the number of older ones. The newest message is always shown.
 pub(crate) fn newest(messages: &[Message]) -> (&[Message], usize) {
     newest_within(messages, BYTES)
 }
 
-/// The newest messages that take so many bytes of a page.
+/// The newest messages of at most `most` bytes in the page.
 pub(crate) fn newest_within(messages: &[Message], most: usize) -> (&[Message], usize) {
     let mut bytes = 0;
-    let fitting = messages.iter().rev().take(MOST).take_while(|message| {
+    let fitting = messages.iter().rev().take(MAX).take_while(|message| {
         bytes += AROUND + size(message);
         bytes <= most
     });
@@ -27,18 +27,18 @@ pub(crate) fn newest_within(messages: &[Message], most: usize) -> (&[Message], u
     (&messages[earlier..], earlier)
 }
 
-/// How many bytes a message's words take once they are escaped.
+/// The size of a message's text and media URL in the page, in bytes.
 pub(crate) fn size(message: &Message) -> usize {
     let media = message.content.media().map_or("", |media| media.as_str());
     escaped(message.content.body().as_str()) + escaped(media)
 }
 
-/// How many bytes a text takes once it is escaped.
+/// The size of a text after escaping, in bytes.
 pub(crate) fn escaped(text: &str) -> usize {
     text.bytes().map(escaped_byte).sum()
 }
 
-/// The beginning of a text: at most so many characters, and at most so many bytes once it is escaped.
+/// The beginning of a text: at most `characters`, and at most `bytes` after escaping.
 pub(crate) fn beginning(text: &str, characters: usize, bytes: usize) -> &str {
     let mut sum = 0;
     let end = text.char_indices().enumerate().find(|(count, (at, character))| {

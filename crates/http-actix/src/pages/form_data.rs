@@ -1,4 +1,4 @@
-//! Extracts forms.
+//! Form data.
 
 use std::{
     future::{Ready, ready},
@@ -13,9 +13,9 @@ use crate::{
     state::{MissingPart, part},
 };
 
-/// The most bytes of a form: form encoding takes up to 12 bytes for one character.
+/// Maximum size of a form, in bytes. Form encoding takes up to 12 bytes per character.
 const MAX_BYTES: usize = 128 * 1024;
-/// The most bytes that are read of a form only to give back what was typed, and for how long.
+/// Maximum size and time for reading a form that is only shown again.
 const TYPED_BYTES: usize = 32 * 1024;
 const TYPED_DEADLINE: Duration = Duration::from_secs(2);
 
@@ -25,7 +25,7 @@ pub(crate) struct FormData(Vec<(String, String)>);
 
 impl std::fmt::Debug for FormData {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // Not even the names: a form may have anything for them.
+        // Without the names, which may be anything.
         write!(f, "FormData({} fields)", self.0.len())
     }
 }
@@ -65,24 +65,24 @@ impl FormError {
 }
 
 impl FormData {
-    /// A field, if it is there. Of several the first.
+    /// The first field of this name.
     pub(crate) fn find(&self, name: &str) -> Option<&str> {
         let field = self.0.iter().find(|(field, _)| field == name);
         field.map(|(_, value)| value.as_str())
     }
 
-    /// A field; empty if it is absent.
+    /// The first field of this name; empty if there is none.
     pub(crate) fn get(&self, name: &str) -> &str {
         self.find(name).unwrap_or_default()
     }
 
-    /// Reads form encoding, as it stands in a query string and in a body. What is not UTF-8 becomes U+FFFD.
+    /// Parses form encoding, of a query string or a body. What is not UTF-8 becomes U+FFFD.
     pub(crate) fn parse(encoded: &[u8]) -> Self {
         Self(url::form_urlencoded::parse(encoded).into_owned().collect())
     }
 }
 
-/// A form that has not been read: what the head of its request tells is judged first.
+/// A form that has not been read yet: the head of its request is checked first.
 pub(crate) struct Form {
     request: HttpRequest,
     payload: Payload,
@@ -103,14 +103,16 @@ impl FromRequest for Form {
 }
 
 impl Form {
-    /// Reads it.
+    /// Reads the form.
+    ///
+    /// # Errors
+    /// [`FormError`] if it is not a form, too large or too slow.
     pub(crate) async fn read(self) -> Result<FormData, FormError> {
         let deadline = self.deadline;
         self.read_within(MAX_BYTES, deadline).await
     }
 
-    /// What somebody typed whose form is refused whatever it says, to be given back to them. Nothing, if it is more than
-    /// people type or comes slowly: those who send such forms are not worth the wait.
+    /// Reads a rejected form to show it again. Empty if it is larger than people type, or slow.
     pub(crate) async fn typed(self) -> FormData {
         self.read_within(TYPED_BYTES, TYPED_DEADLINE).await.unwrap_or_default()
     }

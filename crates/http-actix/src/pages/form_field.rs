@@ -1,4 +1,4 @@
-//! Fields of forms, and what is wrong with them in words for whoever fills them in. The rules are the domain's.
+//! Fields of forms, and messages about invalid ones. The rules are the domain's.
 
 use std::str::FromStr;
 
@@ -17,6 +17,22 @@ pub(crate) struct FormField {
     pub(crate) called: &'static str,
     /// The message if it is empty.
     pub(crate) missing: &'static str,
+}
+
+impl FormField {
+    pub(crate) const fn new(
+        name: &'static str,
+        label: &'static str,
+        called: &'static str,
+        missing: &'static str,
+    ) -> Self {
+        Self {
+            name,
+            label,
+            called,
+            missing,
+        }
+    }
 }
 
 /// A field that is not valid, and why.
@@ -59,7 +75,7 @@ impl InvalidFields {
         self.0.push(InvalidField { field, message });
     }
 
-    /// What is wrong with this field.
+    /// The message about this field.
     pub(crate) fn get(&self, field: FormField) -> Option<&str> {
         let invalid = self.0.iter().find(|invalid| invalid.field == field);
         invalid.map(|invalid| invalid.message.as_str())
@@ -74,7 +90,7 @@ impl InvalidFields {
     }
 }
 
-/// A rule's own message is the second half of a sentence. Some are put in other words for somebody who fills in a form.
+/// The message about a field. A rule is the second half of a sentence; some have other words here.
 fn message(field: FormField, code: &str, rule: &str) -> String {
     match code {
         "required" | "not_allowed" => field.missing.to_owned(),

@@ -1,4 +1,4 @@
-//! Makes it harmless to send a form twice.
+//! The token of a form, which makes it safe to send it twice.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use sha2::{Digest, Sha256};
@@ -6,10 +6,10 @@ use ticket_domain::{IdempotencyKey, ports::Random};
 
 use crate::pages::form_data::FormData;
 
-/// The hidden field of the token.
+/// The hidden field with the token.
 pub(crate) const FIELD: &str = "idempotencyKey";
 
-/// The token that a form was sent with; a new one if it has none that is valid.
+/// The token of a form, or a new one if it is missing or invalid.
 pub(crate) fn of(form: &FormData, random: &dyn Random) -> String {
     match form.get(FIELD).parse::<IdempotencyKey>() {
         Ok(token) => token.to_string(),
@@ -17,14 +17,13 @@ pub(crate) fn of(form: &FormData, random: &dyn Random) -> String {
     }
 }
 
-/// A token for a form that is shown for the first time.
+/// A token for a new form.
 pub(crate) fn new(random: &dyn Random) -> String {
     format!("{:032x}", u128::from_be_bytes(random.bytes()))
 }
 
-/// The idempotency key of a form: a hash of its token *and* its content. The same form with the same content, sent twice,
-/// reloaded or sent again after going back, is stored once. With other content it is stored as another, as somebody
-/// expects who went back and wrote something else.
+/// The idempotency key of a form: a hash of its token *and* its content. The same form with the same content is stored once,
+/// also after a reload or going back. With other content it is stored again: somebody went back and wrote something else.
 pub(crate) fn idempotency_key(token: &str, content: &[&[u8]]) -> Option<IdempotencyKey> {
     let mut hash = Sha256::new();
     for part in [token.as_bytes()].iter().chain(content) {

@@ -1,9 +1,9 @@
-//! States and times in plain words.
+//! Labels of states and times.
 
 use maud::{Markup, html};
 use ticket_domain::{DeliveryState, Priority, Sender, Status, Timestamp};
 
-/// A moment: in UTC as it is written, in the reader's own zone once the script has seen it (`time[datetime]`).
+/// A time in UTC. The script shows it in the reader's time zone (`time[datetime]`).
 pub(crate) fn moment(at: Timestamp) -> Markup {
     let iso = at.to_string();
     // `2025-01-15T10:30:00.000000Z`
@@ -28,7 +28,7 @@ pub(crate) fn priority(priority: Priority) -> &'static str {
     }
 }
 
-/// How far the customer's last word got.
+/// The delivery state of the customer's last message.
 pub(crate) fn delivery(state: DeliveryState) -> &'static str {
     match state {
         DeliveryState::Waiting => "On its way to the manager",
@@ -39,7 +39,7 @@ pub(crate) fn delivery(state: DeliveryState) -> &'static str {
     }
 }
 
-/// What that means for the customer.
+/// What the state means for the customer.
 pub(crate) fn delivery_means(state: DeliveryState) -> &'static str {
     match state {
         DeliveryState::Waiting => "We have it safely. It goes to the manager next.",
@@ -52,7 +52,7 @@ pub(crate) fn delivery_means(state: DeliveryState) -> &'static str {
     }
 }
 
-/// What it means for the customer where a ticket stands. `can_write`: whether they may write on this page.
+/// What a ticket's status means for the customer. `can_write`: whether they may write on this page.
 pub(crate) fn status_means(status: Status, can_write: bool) -> Option<&'static str> {
     match (status, can_write) {
         (Status::Open, _) => None,
@@ -67,7 +67,7 @@ pub(crate) fn status_means(status: Status, can_write: bool) -> Option<&'static s
     }
 }
 
-/// Who wrote a message, as its reader sees it.
+/// The name of a message's sender.
 pub(crate) fn sender(sender: Sender, customer: &str) -> String {
     match sender {
         Sender::Customer => customer.to_owned(),

@@ -15,10 +15,10 @@ use sha2::{Digest, Sha256};
 
 use crate::pages::Site;
 
-/// A style sheet that stands in the page itself, so that the first answer is enough to paint it.
+/// A style sheet that is part of the page, so that one response is enough to paint it.
 pub(crate) struct Sheet {
     text: String,
-    /// What the policy knows it by.
+    /// Its hash for the policy.
     hash: String,
 }
 
@@ -67,7 +67,7 @@ impl Audience {
 
 /// A page.
 pub(crate) struct Page<'a> {
-    /// Stands before the site's name in the title.
+    /// The title, without the site's name.
     pub(crate) title: &'a str,
     pub(crate) audience: Audience,
     /// Everything within `<body>`.
@@ -75,7 +75,7 @@ pub(crate) struct Page<'a> {
 }
 
 impl Page<'_> {
-    /// The answer. Forms may be sent to our own site only, and on from there to one of the allowed sites.
+    /// The response. Forms may be sent to this site only, which may redirect to an allowed one.
     pub(crate) fn respond(self, site: &Site, status: StatusCode) -> HttpResponse {
         let settings = &site.settings;
         let sheet = self.audience.sheet();
@@ -105,7 +105,7 @@ impl Page<'_> {
         HttpResponse::build(status)
             .content_type("text/html; charset=utf-8")
             .insert_header((CONTENT_SECURITY_POLICY, policy))
-            // Addresses hold keys: no other site hears them. Our own pages must be recognised as such.
+            // Addresses contain keys, so other sites must not get them. Our own pages need the referrer.
             .insert_header((REFERRER_POLICY, "same-origin"))
             .insert_header((CACHE_CONTROL, "private, no-cache"))
             .body(markup.into_string())

@@ -1,14 +1,13 @@
-//! The pages that people use: the form, the ticket, the operators' inbox. They are written on the server, work without
-//! JavaScript, and load nothing from elsewhere.
+//! The HTML pages: the form, the ticket, the operators' inbox. They are rendered on the server, work without JavaScript, and
+//! load nothing from other sites.
 //!
 //! - `home/`: the form; `ticket/`: the ticket, where customers read and write; `inbox/`: what operators see.
 //! - `layout.rs`: the frame of every page, its style and its policy. `error_page.rs`: error pages. `assets/`: style sheets
 //!   and scripts, sent by `assets.rs`; among them the form for other people's websites.
 //! - `form_data.rs`, `origin.rs`, `return_to.rs`: what a form sends, from which site, and where it leads.
-//! - `form_token.rs`, `duplicate_filter.rs`: the same form sent twice is stored once; the same text again and again is
-//!   held back.
+//! - `form_token.rs`, `duplicate_filter.rs`, `not_stored.rs`: a form sent twice is stored once; repeated texts are rejected.
 //! - `control.rs`, `form_field.rs`: form controls, and what is wrong with a field.
-//! - `thread.rs`, `excerpt.rs`: messages as chat shows them, and which of many are shown at first.
+//! - `thread.rs`, `excerpt.rs`: messages, and which of many are shown at first.
 //! - `labels.rs`: labels for statuses and times.
 //!
 //! Pages call the same use cases as the API and hold no rules of their own.
@@ -37,11 +36,11 @@ use actix_web::{Route, web};
 use crate::{Settings, readable::readable};
 pub(crate) use duplicate_filter::DuplicateFilter;
 
-/// What every page needs to know of the site.
+/// The site, for every page.
 pub(crate) struct Site {
     /// The path of the base URL, without a trailing slash: a proxy in front removes it.
     prefix: String,
-    /// Whether there is a receiver for notifications. Without one the inbox says that they wait for a webhook.
+    /// Whether notifications have a receiver. Without one the inbox says that they wait for a webhook.
     pub(crate) has_receiver: bool,
     pub(crate) settings: Settings,
 }
@@ -64,7 +63,7 @@ impl Site {
     }
 }
 
-/// Maps paths to pages, and everything that no route has to a page that says so.
+/// Maps paths to pages, and all others to an error page.
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config
         .service(
@@ -82,7 +81,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config.default_service(web::to(error_page::not_found));
 }
 
-/// Answers every other method with the list of those that a page knows.
+/// Answers other methods with the list of those that a page has.
 pub(crate) fn refusing(allow: &'static str) -> Route {
     web::to(move |site: web::Data<Site>| async move { error_page::method_not_allowed(&site, allow) })
 }

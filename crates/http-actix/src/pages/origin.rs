@@ -1,4 +1,4 @@
-//! From which site a form was sent.
+//! The site that a form was sent from.
 
 use actix_web::{
     HttpRequest,
@@ -8,16 +8,16 @@ use url::{Host, Url};
 
 use crate::Settings;
 
-/// Where a request comes from, as the browser says.
+/// The origin of a request, as the browser states it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// From one of our own pages.
+    /// One of our own pages.
     Own,
-    /// The request names none: it comes from no browser, or from one of before 2020.
+    /// None: the client is not a browser, or one from before 2020.
     Unstated,
-    /// From a page of an allowed site.
+    /// A page of an allowed site.
     Allowed,
-    /// From elsewhere.
+    /// Any other page.
     Foreign,
 }
 
@@ -49,8 +49,8 @@ impl Origin {
     }
 }
 
-/// Ours is the site that links lead to. Who came by an address or as `localhost` is on the site that this very request was
-/// sent to; by another name it proves nothing, since whoever owns a name may have it lead here.
+/// Our site is that of the base URL. An IP address or `localhost` is also ours if it is the host of the request. Another name
+/// is not: its owner may let it point here.
 fn is_own(origin: &str, host: Option<&str>, base_url: &str) -> bool {
     let Ok(from) = Url::parse(origin) else { return false };
     let is_linked = Url::parse(base_url).is_ok_and(|base| base.origin() == from.origin());

@@ -1,27 +1,27 @@
-//! Where a form's sender wants to be afterwards.
+//! The address to return to after a form was sent.
 
 use url::Url;
 
 use crate::Settings;
 
-/// The optional hidden field that holds the address.
+/// The optional hidden field with the address.
 pub(crate) const FIELD: &str = "return";
 
-/// What is added to the address.
+/// The fields that are added to the address.
 const REFERENCE: &str = "ticketRef";
 const LINK: &str = "ticketUrl";
 
-/// An address on our site, or on one that may send the form: nobody else is told a ticket's link.
+/// An address on our site, or on one that may send the form: no other site may get a ticket's link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ReturnTo(Url);
 
-/// An address elsewhere, or none.
+/// The address is invalid, or on another site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the address to go back to is not on an allowed site")]
 pub(crate) struct NotAllowed;
 
 impl ReturnTo {
-    /// Nothing, if nothing is given.
+    /// Parses an address. An empty one is none.
     pub(crate) fn parse(raw: &str, settings: &Settings) -> Result<Option<Self>, NotAllowed> {
         let raw = raw.trim();
         if raw.is_empty() {
@@ -40,7 +40,7 @@ impl ReturnTo {
         }
     }
 
-    /// The address, telling of a ticket. What it told of an earlier one goes.
+    /// The address with a ticket's reference and link, which replace those of an earlier one.
     pub(crate) fn telling(self, reference: &str, link: &str) -> String {
         let Self(mut url) = self;
         let others: Vec<(String, String)> = url

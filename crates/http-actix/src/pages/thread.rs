@@ -1,21 +1,21 @@
-//! Messages as people know them from chat.
+//! Messages as a chat.
 
 use maud::{Markup, html};
 use ticket_domain::{MediaUrl, Message, Sender, Thread};
 
 use crate::pages::labels;
 
-/// On whose side of the talk the reader stands: their own messages are on the right.
+/// The reader's side: their own messages are on the right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Side {
-    /// The customer, to whom their own messages are "You".
+    /// The customer. Their messages are from "You".
     Customer,
-    /// Somebody who reads along, and sees it as the customer does.
+    /// Another reader, who sees the customer's side.
     Onlooker,
     Team,
 }
 
-/// Those messages of a thread that are to be shown, oldest first.
+/// Some messages of a thread, oldest first.
 pub(crate) fn some_messages(thread: &Thread, messages: &[Message], side: Side) -> Markup {
     let customer = thread.ticket.details.customer.name.as_str();
     html! {
@@ -25,7 +25,7 @@ pub(crate) fn some_messages(thread: &Thread, messages: &[Message], side: Side) -
     }
 }
 
-/// A link to a medium, and the host that it leads to: it may be anybody's.
+/// A link to a medium, and its host, which may be anybody's.
 pub(crate) fn attachment(media: &MediaUrl) -> Markup {
     html! {
         a href=(media) rel="noopener noreferrer nofollow" target="_blank" { "Open the attachment" }

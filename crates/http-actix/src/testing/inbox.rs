@@ -51,7 +51,11 @@ impl TestApp {
 
     /// Signs in.
     pub(crate) fn sign_in(&self) -> SignedIn<'_> {
-        let response = self.send(Request::inbox_form("/inbox/session", &[("token", OPERATOR_TOKEN)]));
+        self.sign_in_with(OPERATOR_TOKEN)
+    }
+
+    pub(crate) fn sign_in_with(&self, token: &str) -> SignedIn<'_> {
+        let response = self.send(Request::inbox_form("/inbox/session", &[("token", token)]));
         assert_eq!(response.status, 303, "{response:?}");
         let cookie = response.header("set-cookie").unwrap();
         let cookie = cookie.split(';').next().unwrap().to_owned();

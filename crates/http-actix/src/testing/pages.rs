@@ -113,6 +113,25 @@ impl Response {
         self.text().split_once("</head>").map_or(self.text(), |(_, body)| body)
     }
 
+    /// The address behind the first link with this text.
+    pub(crate) fn link(&self, text: &str) -> Option<String> {
+        self.address_before("href=\"", &format!(">{text}</a>"))
+    }
+
+    /// The address in the last attribute before a text.
+    pub(crate) fn address_before(&self, attribute: &str, text: &str) -> Option<String> {
+        let (before, _) = self.text().split_once(text)?;
+        let (_, value) = before.rsplit_once(attribute)?;
+        Some(value.split('"').next().unwrap().replace("&amp;", "&"))
+    }
+
+    /// That the page is whole and stays below 50 KiB.
+    #[track_caller]
+    pub(crate) fn assert_small(&self) {
+        assert_eq!(self.status, 200, "{self:?}");
+        assert!(self.text().len() < 50 * 1024, "{} bytes", self.text().len());
+    }
+
     /// What the page's forms carry in a hidden field; nothing if there is none.
     pub(crate) fn hidden(&self, name: &str) -> Option<&str> {
         let (_, rest) = self.text().split_once(&format!("name=\"{name}\" value=\""))?;

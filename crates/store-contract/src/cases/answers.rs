@@ -10,7 +10,7 @@ use ticket_domain::{
 
 use crate::{
     Fixture,
-    fixture::{anew, append_to, at, at_once, keep_silently},
+    fixture::{With as _, anew, append_to, at, at_once, count, keep_silently},
 };
 
 /// An answer under a new outside id; without a ticket an operator is to see to it.
@@ -24,7 +24,7 @@ fn picking(fixture: &Fixture, question: &Question, to: Option<&Opening>) -> Answ
 }
 
 async fn answer(fixture: &Fixture, picking: &AnswerQuestion) -> AnswerResult {
-    fixture.store().answer(picking.clone()).await.unwrap()
+    fixture.must().answer(picking.clone()).await
 }
 
 /// Answers a question, which must be open.
@@ -43,10 +43,7 @@ fn choice(opening: &Opening) -> Choice {
 }
 
 fn as_manager(message: &Message) -> Message {
-    Message {
-        sender: Sender::Manager,
-        ..message.clone()
-    }
+    message.clone().with(|message| message.sender = Sender::Manager)
 }
 
 /// Everything that was asked about joins the picked ticket behind what is there, in the order in which it came, with the
@@ -57,10 +54,9 @@ pub async fn an_answer_brings_everything_to_its_ticket(fixture: &Fixture) {
     let opening = fixture.open(opening).await;
     let manager = fixture.manager();
     let question = fixture.question(&manager, at(10));
-    let first = Message {
-        sender: Sender::Agent,
-        ..fixture.message_from(&manager, at(10))
-    };
+    let first = fixture
+        .message_from(&manager, at(10))
+        .with(|message| message.sender = Sender::Agent);
     assert_eq!(
         fixture.keep(&first, anew(&question, None)).await,
         StoredUnmatched::Stored
@@ -70,11 +66,11 @@ pub async fn an_answer_brings_everything_to_its_ticket(fixture: &Fixture) {
     let second = fixture.asked_again(&question, at(11)).await;
     // Not asked about, or by another question.
     let silent = fixture.message_from(&manager, at(10));
-    fixture.store().store_unmatched(keep_silently(silent)).await.unwrap();
+    fixture.must().store_unmatched(keep_silently(silent)).await;
     let (_, of_another) = fixture.asked(&fixture.manager(), at(10)).await;
     let meanwhile = fixture.message(at(20));
     let append = append_to(&opening.ticket, meanwhile.clone());
-    assert_eq!(fixture.store().append(append).await.unwrap(), Appended::Added);
+    assert_eq!(fixture.must().append(append).await, Appended::Added);
 
     let picking = picking(fixture, &question, Some(&opening));
     let expected = ChoiceResult {
@@ -88,8 +84,8 @@ pub async fn an_answer_brings_everything_to_its_ticket(fixture: &Fixture) {
         AnswerResult::Answered(expected.clone())
     );
     let by = picking.by.clone().unwrap();
-    assert_eq!(fixture.store().picked(by.clone()).await.unwrap(), Some(expected));
-    assert_eq!(fixture.store().picked(fixture.external_id()).await.unwrap(), None);
+    assert_eq!(fixture.must().picked(by.clone()).await, Some(expected));
+    assert_eq!(fixture.must().picked(fixture.external_id()).await, None);
     assert_eq!(fixture.open_question(&manager).await, None);
     assert_eq!(fixture.open_question(&of_another.of).await, Some(of_another));
     assert_eq!(fixture.unmatched().await, 2);
@@ -107,7 +103,7 @@ pub async fn an_answer_brings_everything_to_its_ticket(fixture: &Fixture) {
     assert_eq!(fixture.quoted(&third.external_id.unwrap()).await, Some(reference));
     // The answer itself is no message.
     assert_eq!(fixture.quoted(&by).await, None);
-    assert_eq!(fixture.store().unmatched_message(by).await.unwrap(), None);
+    assert_eq!(fixture.must().unmatched_message(by).await, None);
 }
 
 /// The same answer again writes nothing and tells what it did; another one finds the question closed.
@@ -118,19 +114,13 @@ pub async fn a_question_is_answered_once(fixture: &Fixture) {
     let AnswerResult::Answered(picked) = answer(fixture, &first).await else {
         panic!("the question is open");
     };
-    let again = AnswerQuestion {
-        ticket: Some(other.ticket.id),
-        ..first
-    };
+    let again = first.with(|question| question.ticket = Some(other.ticket.id));
     assert_eq!(
         answer(fixture, &again).await,
         AnswerResult::AlreadyKnown(Existing::Answer(picked))
     );
     let another = picking(fixture, &question, Some(&other));
-    let nameless = AnswerQuestion {
-        by: None,
-        ..another.clone()
-    };
+    let nameless = another.clone().with(|question| question.by = None);
     for late in [another, nameless] {
         assert_eq!(answer(fixture, &late).await, AnswerResult::Closed);
     }
@@ -146,10 +136,7 @@ pub async fn an_answer_needs_no_outside_id(fixture: &Fixture) {
     let opening = fixture.opened(at(0)).await;
     for version in 2..=3 {
         let (message, question) = fixture.asked(&fixture.manager(), at(1)).await;
-        let nameless = AnswerQuestion {
-            by: None,
-            ..picking(fixture, &question, Some(&opening))
-        };
+        let nameless = picking(fixture, &question, Some(&opening)).with(|question| question.by = None);
         let picked = ChoiceResult {
             of: question.of.clone(),
             to: Some(choice(&opening)),
@@ -192,10 +179,7 @@ pub async fn what_has_a_ticket_already_is_left_where_it_is(fixture: &Fixture) {
     let join = async |message: &Message| {
         let again = fixture.message_of(message.external_id.as_ref().unwrap(), at(5));
         let append = append_to(&there.ticket, again);
-        assert_eq!(
-            fixture.store().append(append).await.unwrap(),
-            Appended::Joined(message.id)
-        );
+        assert_eq!(fixture.must().append(append).await, Appended::Joined(message.id));
     };
     let (first, question) = fixture.asked(&fixture.manager(), at(1)).await;
     let second = fixture.asked_again(&question, at(2)).await;
@@ -219,7 +203,7 @@ pub async fn a_message_is_no_answer(fixture: &Fixture) {
     let opening = fixture.opened(at(0)).await;
     let written = fixture.message_of(&fixture.external_id(), at(0));
     let append = append_to(&opening.ticket, written.clone());
-    fixture.store().append(append).await.unwrap();
+    fixture.must().append(append).await;
     let silent = fixture.message_of(&fixture.external_id(), at(0));
     assert_eq!(
         fixture.keep(&silent, QuestionUpdate::None).await,
@@ -237,10 +221,8 @@ pub async fn a_message_is_no_answer(fixture: &Fixture) {
         (&silent, Existing::Unmatched(None)),
         (&asked, Existing::Unmatched(Some(question.clone()))),
     ] {
-        let no_answer = AnswerQuestion {
-            by: message.external_id.clone(),
-            ..picking(fixture, &question, Some(&opening))
-        };
+        let no_answer =
+            picking(fixture, &question, Some(&opening)).with(|question| question.by.clone_from(&message.external_id));
         assert_eq!(answer(fixture, &no_answer).await, AnswerResult::AlreadyKnown(known));
     }
     assert_eq!(fixture.open_question(&manager).await, Some(question));
@@ -248,11 +230,7 @@ pub async fn a_message_is_no_answer(fixture: &Fixture) {
 }
 
 async fn at_once_answered(fixture: &Fixture, pickings: Vec<AnswerQuestion>) -> Vec<AnswerResult> {
-    at_once(pickings.into_iter().map(|picking| {
-        let store = fixture.store();
-        async move { store.answer(picking).await.unwrap() }
-    }))
-    .await
+    at_once(pickings.into_iter().map(|picking| fixture.must().answer(picking))).await
 }
 
 /// 20 copies of one answer at the same moment: one does it, and all tell the same.
@@ -263,14 +241,17 @@ pub async fn twins_of_an_answer_are_one(fixture: &Fixture) {
         fixture.asked_again(&question, at(2)).await;
         let picking = picking(fixture, &question, Some(&opening));
         let answers = at_once_answered(fixture, vec![picking.clone(); 20]).await;
-        let picked = fixture.store().picked(picking.by.unwrap()).await.unwrap().unwrap();
+        let picked = fixture.must().picked(picking.by.unwrap()).await.unwrap();
         assert_eq!(picked.attached, 2);
         let (now, before) = (
             AnswerResult::Answered(picked.clone()),
             AnswerResult::AlreadyKnown(Existing::Answer(picked)),
         );
-        let count = |expected: &AnswerResult| answers.iter().filter(|answer| *answer == expected).count();
-        assert_eq!((count(&now), count(&before)), (1, 19), "{answers:?}");
+        assert_eq!(
+            (count(&answers, &now), count(&answers, &before)),
+            (1, 19),
+            "{answers:?}"
+        );
         assert_eq!(fixture.thread(opening.ticket.reference).await.ticket.version, 3);
     }
 }
@@ -289,7 +270,7 @@ pub async fn different_answers_at_once_are_one(fixture: &Fixture) {
                 _ => None,
             })
             .collect();
-        let closed = answers.iter().filter(|answer| **answer == AnswerResult::Closed).count();
+        let closed = count(&answers, &AnswerResult::Closed);
         assert_eq!((picked.len(), closed), (1, 19), "{answers:?}");
         for opening in &openings {
             let is_picked = picked[0].to == Some(choice(opening));
@@ -307,19 +288,15 @@ pub async fn one_answer_at_once_is_to_one_question(fixture: &Fixture) {
         let mut pickings = Vec::new();
         for _ in 0..4 {
             let (_, question) = fixture.asked(&fixture.manager(), at(1)).await;
-            pickings.push(AnswerQuestion {
-                by: Some(by.clone()),
-                ..picking(fixture, &question, Some(&opening))
-            });
+            pickings.push(picking(fixture, &question, Some(&opening)).with(|question| question.by = Some(by.clone())));
         }
         let answers = at_once_answered(fixture, pickings).await;
-        let picked = fixture.store().picked(by).await.unwrap().unwrap();
+        let picked = fixture.must().picked(by).await.unwrap();
         let (now, before) = (
             AnswerResult::Answered(picked.clone()),
             AnswerResult::AlreadyKnown(Existing::Answer(picked)),
         );
-        let count = |expected: &AnswerResult| answers.iter().filter(|answer| *answer == expected).count();
-        assert_eq!((count(&now), count(&before)), (1, 3), "{answers:?}");
+        assert_eq!((count(&answers, &now), count(&answers, &before)), (1, 3), "{answers:?}");
         assert_eq!(fixture.thread(opening.ticket.reference).await.ticket.version, 2);
     }
 }
@@ -332,7 +309,7 @@ pub async fn parts_that_come_as_the_answer_does_are_not_lost(fixture: &Fixture) 
         let (_, question) = fixture.asked(&fixture.manager(), at(1)).await;
         let picking = picking(fixture, &question, Some(&opening));
         let results = at_once((0..12).map(|number| {
-            let store = fixture.store();
+            let store = fixture.must();
             let picking = picking.clone();
             let keep = StoreUnmatched {
                 message: fixture.message_from(&question.of, at(2)),
@@ -340,9 +317,9 @@ pub async fn parts_that_come_as_the_answer_does_are_not_lost(fixture: &Fixture) 
             };
             async move {
                 if number == 6 {
-                    (None, Some(store.answer(picking).await.unwrap()))
+                    (None, Some(store.answer(picking).await))
                 } else {
-                    (Some(store.store_unmatched(keep).await.unwrap()), None)
+                    (Some(store.store_unmatched(keep).await), None)
                 }
             }
         }))
@@ -390,19 +367,8 @@ pub async fn answers_and_messages_at_once_end(fixture: &Fixture) {
                 ..append_to(&there.ticket, fixture.message_from(&manager, at(3)))
             });
         }
-        let store = fixture.store();
-        let answering = async {
-            let store = fixture.store();
-            at_once(pickings.into_iter().map(|picking| {
-                let store = store.clone();
-                async move { store.answer(picking).await.unwrap() }
-            }))
-            .await
-        };
-        let appending = at_once(appends.into_iter().map(|append| {
-            let store = store.clone();
-            async move { store.append(append).await.unwrap() }
-        }));
+        let answering = at_once(pickings.into_iter().map(|picking| fixture.must().answer(picking)));
+        let appending = at_once(appends.into_iter().map(|append| fixture.must().append(append)));
         let (answered, appended) = tokio::join!(answering, appending);
 
         let attached = answered.iter().map(|answer| match answer {
@@ -439,7 +405,7 @@ pub async fn an_answer_is_no_message(fixture: &Fixture) {
     let again = fixture.message_of(picking.by.as_ref().unwrap(), at(2));
     let kept = fixture.keep(&again, QuestionUpdate::None).await;
     assert_eq!(kept, StoredUnmatched::AlreadyKnown(Existing::Answer(picked.clone())));
-    let appended = fixture.store().append(append_to(&opening.ticket, again)).await.unwrap();
+    let appended = fixture.must().append(append_to(&opening.ticket, again)).await;
     assert_eq!(appended, Appended::Answer(picked));
     assert_eq!(fixture.thread(opening.ticket.reference).await.messages.len(), 2);
     assert_eq!(fixture.unmatched().await, 0);
@@ -453,14 +419,14 @@ pub async fn an_outside_id_is_an_answer_or_a_message_and_never_both(fixture: &Fi
         let picking = picking(fixture, &question, Some(&opening));
         let twins = [(); 2].map(|()| fixture.message_of(picking.by.as_ref().unwrap(), at(round)));
         let turns = (0..3).map(|number| {
-            let (store, picking) = (fixture.store(), picking.clone());
+            let (store, picking) = (fixture.must(), picking.clone());
             let [appended, kept] = twins.clone();
             let append = append_to(&opening.ticket, appended);
             async move {
                 match number {
-                    0 => matches!(store.answer(picking).await.unwrap(), AnswerResult::Answered(_)),
-                    1 => store.append(append).await.unwrap() == Appended::Added,
-                    _ => store.store_unmatched(keep_silently(kept)).await.unwrap() == StoredUnmatched::Stored,
+                    0 => matches!(store.answer(picking).await, AnswerResult::Answered(_)),
+                    1 => store.append(append).await == Appended::Added,
+                    _ => store.store_unmatched(keep_silently(kept)).await == StoredUnmatched::Stored,
                 }
             }
         });

@@ -7,7 +7,7 @@ use ticket_domain::{
 
 use crate::{
     Fixture,
-    fixture::{append_to, at, at_once, delivered, keep_silently, later},
+    fixture::{With as _, append_to, at, at_once, delivered, keep_silently, later, place_of},
 };
 
 async fn kept(fixture: &Fixture, seconds: i64) -> Message {
@@ -18,10 +18,7 @@ async fn kept(fixture: &Fixture, seconds: i64) -> Message {
 
 async fn keep(fixture: &Fixture, message: &Message) {
     let keep = keep_silently(message.clone());
-    assert_eq!(
-        fixture.store().store_unmatched(keep).await.unwrap(),
-        StoredUnmatched::Stored
-    );
+    assert_eq!(fixture.must().store_unmatched(keep).await, StoredUnmatched::Stored);
 }
 
 /// The message, to be attached as a manager's, who is told nothing of it.
@@ -37,17 +34,17 @@ fn to(fixture: &Fixture, ticket: &Ticket, message: MessageId, seconds: i64) -> A
 }
 
 async fn attach(fixture: &Fixture, attach: &Attach) -> AttachResult {
-    fixture.store().attach(attach.clone()).await.unwrap()
+    fixture.must().attach(attach.clone()).await
 }
 
 async fn audit_log(fixture: &Fixture) -> Vec<AuditEntry> {
-    fixture.store().audit_log(None, None, 100).await.unwrap()
+    fixture.must().audit_log(None, None, 100).await
 }
 
 /// Kept messages are read page by page, the one kept first first, each as it came; what is in a thread is not among
 /// them. A page goes on behind a message also if that one has found its ticket meanwhile.
 pub async fn what_is_unmatched_is_read_in_pages(fixture: &Fixture) {
-    let unmatched = async |after, limit| fixture.store().unmatched(after, limit).await.unwrap();
+    let unmatched = async |after, limit| fixture.must().unmatched(after, limit).await;
     assert_eq!(unmatched(None, 10).await, []);
     let opening = fixture.opened(at(0)).await;
     let mut all = Vec::new();
@@ -80,7 +77,7 @@ pub async fn what_is_unmatched_is_read_in_pages(fixture: &Fixture) {
 pub async fn a_message_is_found_with_its_ticket(fixture: &Fixture) {
     let opening = fixture.opened(at(0)).await;
     let kept = kept(fixture, 1).await;
-    let found = async |id| fixture.store().message(id).await.unwrap();
+    let found = async |id| fixture.must().message(id).await;
     let reference = opening.ticket.reference;
     assert_eq!(
         found(opening.message.id).await,
@@ -121,10 +118,7 @@ pub async fn an_attached_message_joins_its_ticket(fixture: &Fixture) {
     };
     assert_eq!(attach(fixture, &as_customer).await, AttachResult::Attached);
     let thread = fixture.thread(ticket.reference).await;
-    let joined = Message {
-        sender: Sender::Customer,
-        ..first.clone()
-    };
+    let joined = first.clone().with(|message| message.sender = Sender::Customer);
     assert_eq!(thread.messages, [opening.message.clone(), second.clone(), joined]);
     let expected = Ticket {
         version: 3,
@@ -137,7 +131,7 @@ pub async fn an_attached_message_joins_its_ticket(fixture: &Fixture) {
     fixture.settled(&claimed, delivered(at(20), None)).await;
     fixture.claim_only(notification.id, at(20)).await;
 
-    assert_eq!(fixture.store().unmatched(None, 10).await.unwrap(), [other]);
+    assert_eq!(fixture.must().unmatched(None, 10).await, [other]);
     let entry = |attach: &Attach| AuditEntry {
         stamp: attach.note,
         reference: Some(ticket.reference),
@@ -153,7 +147,7 @@ pub async fn an_attached_message_joins_its_ticket(fixture: &Fixture) {
         of: ticket.reference,
     };
     assert_eq!(
-        fixture.store().store_unmatched(again).await.unwrap(),
+        fixture.must().store_unmatched(again).await,
         StoredUnmatched::AlreadyKnown(in_thread)
     );
 }
@@ -192,7 +186,7 @@ pub async fn only_what_is_kept_is_attached(fixture: &Fixture) {
     let alone = kept(fixture, 4).await;
     let nobody = fixture.ticket(at(0));
     assert!(fixture.store().attach(to(fixture, &nobody, alone.id, 5)).await.is_err());
-    assert_eq!(fixture.store().unmatched(None, 10).await.unwrap(), [alone]);
+    assert_eq!(fixture.must().unmatched(None, 10).await, [alone]);
     assert_eq!(
         (fixture.thread(opening.ticket.reference).await, audit_log(fixture).await),
         before
@@ -207,16 +201,11 @@ pub async fn attaching_at_once_happens_once(fixture: &Fixture) {
         let openings = [fixture.opened(at(0)).await, fixture.opened(at(0)).await];
         let message = kept(fixture, 1).await;
         let answers = at_once((0..20).map(|number| {
-            let store = fixture.store();
             let attach = to(fixture, &openings[number % 2].ticket, message.id, 2);
-            async move { store.attach(attach).await.unwrap() }
+            fixture.must().attach(attach)
         }))
         .await;
-        let winner = answers
-            .iter()
-            .position(|answer| *answer == AttachResult::Attached)
-            .unwrap()
-            % 2;
+        let winner = place_of(&answers, &AttachResult::Attached) % 2;
         let before = AttachResult::AlreadyAttached(openings[winner].ticket.reference);
         let told = answers.iter().filter(|answer| **answer == before);
         assert_eq!(told.count(), 19, "{answers:?}");
@@ -235,14 +224,14 @@ pub async fn attaching_and_appending_at_once_end_in_one_thread(fixture: &Fixture
         let openings = [fixture.opened(at(0)).await, fixture.opened(at(0)).await];
         let message = kept(fixture, 1).await;
         at_once((0..20).map(|number| {
-            let store = fixture.store();
+            let store = fixture.must();
             let attach = to(fixture, &openings[0].ticket, message.id, 2);
             let append = append_to(&openings[1].ticket, message.clone());
             async move {
                 if number % 2 == 0 {
-                    store.attach(attach).await.map(drop).unwrap();
+                    store.attach(attach).await;
                 } else {
-                    store.append(append).await.map(drop).unwrap();
+                    store.append(append).await;
                 }
             }
         }))

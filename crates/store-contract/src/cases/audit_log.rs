@@ -5,16 +5,16 @@ use std::collections::BTreeSet;
 use ticket_domain::{
     Actor, AuditAction, AuditEntry, AuditEntryId, AuditStamp, NotificationId, NotificationState, Status, TicketId,
     TicketPatch,
-    ports::{Append, RedeliverResult, UpdateTicket},
+    ports::{RedeliverResult, UpdateTicket},
 };
 
 use crate::{
     Fixture,
-    fixture::{append_to, at, at_once, dead, delivered, diverted, fallback, later, retry_at},
+    fixture::{With as _, append_to, at, at_once, dead, delivered, diverted, fallback, later, retry_at},
 };
 
 async fn audit_log(fixture: &Fixture, of: Option<TicketId>) -> Vec<AuditEntry> {
-    fixture.store().audit_log(of, None, 1_000).await.unwrap()
+    fixture.must().audit_log(of, None, 1_000).await
 }
 
 /// A notification of a ticket of its own that was given up at `seconds`, on its first way or another.
@@ -48,11 +48,8 @@ pub async fn the_trail_is_read_newest_first_in_pages(fixture: &Fixture) {
                 act: AuditAction::Reply(message.id),
             },
         );
-        let append = Append {
-            note: Some(note),
-            ..append_to(ticket, message)
-        };
-        fixture.store().append(append).await.unwrap();
+        let append = append_to(ticket, message).with(|append| append.note = Some(note));
+        fixture.must().append(append).await;
     }
     assert_eq!(audit_log(fixture, None).await, expected);
     for ticket in [None, Some(&tickets[0]), Some(&tickets[1])] {
@@ -63,7 +60,7 @@ pub async fn the_trail_is_read_newest_first_in_pages(fixture: &Fixture) {
             let mut all = Vec::new();
             let mut before: Option<AuditEntryId> = None;
             loop {
-                let page = fixture.store().audit_log(of, before, limit).await.unwrap();
+                let page = fixture.must().audit_log(of, before, limit).await;
                 assert!(page.len() <= usize::from(limit));
                 let Some(last) = page.last() else {
                     break;
@@ -82,7 +79,7 @@ pub async fn the_trail_is_read_newest_first_in_pages(fixture: &Fixture) {
 pub async fn what_was_done_to_many_is_in_no_ticket_s_trail(fixture: &Fixture) {
     given_up(fixture, "text", 0).await;
     let ticket = fixture.opened(at(10)).await.ticket;
-    fixture.store().redeliver_dead(fixture.note(at(11))).await.unwrap();
+    fixture.must().redeliver_dead(fixture.note(at(11))).await;
     let update = UpdateTicket {
         ticket: ticket.id,
         patch: TicketPatch {
@@ -93,7 +90,7 @@ pub async fn what_was_done_to_many_is_in_no_ticket_s_trail(fixture: &Fixture) {
         by: Actor::Operator(None),
         entries: [fixture.note(at(12)).id, fixture.note(at(12)).id],
     };
-    fixture.store().change(update).await.unwrap();
+    fixture.must().change(update).await;
     let of = async |ticket| -> Vec<AuditAction> {
         audit_log(fixture, ticket)
             .await
@@ -121,7 +118,7 @@ pub async fn sending_again_is_noted_if_it_was_done(fixture: &Fixture) {
 
     let redeliver = async |id, note: AuditStamp| {
         let anew = (id == given_up).then(|| fallback("text"));
-        fixture.store().redeliver(id, note, anew).await.unwrap()
+        fixture.must().redeliver(id, note, anew).await
     };
     let notes = [(); 2].map(|()| fixture.note(at(6)));
     assert_eq!(redeliver(given_up, notes[0]).await, RedeliverResult::Queued);
@@ -152,9 +149,9 @@ pub async fn sending_again_is_noted_if_it_was_done(fixture: &Fixture) {
 /// Everything that was given up in its own words is due at once and begins its schedule anew; nothing else changes.
 /// One entry counts it.
 pub async fn the_dead_are_sent_again_at_once(fixture: &Fixture) {
-    let store = fixture.store();
+    let store = fixture.must();
     let nothing = fixture.note(at(0));
-    assert_eq!(store.redeliver_dead(nothing).await.unwrap(), 0);
+    assert_eq!(store.redeliver_dead(nothing).await, 0);
     assert_eq!(audit_log(fixture, None).await, []);
 
     let mut ids = BTreeSet::new();
@@ -173,7 +170,7 @@ pub async fn the_dead_are_sent_again_at_once(fixture: &Fixture) {
     }
 
     let note = fixture.note(at(100));
-    assert_eq!(store.redeliver_dead(note).await.unwrap(), 3);
+    assert_eq!(store.redeliver_dead(note).await, 3);
     for id in &ids {
         let record = fixture.record(*id).await;
         assert_eq!(record.state, NotificationState::Waiting { due: at(100) });
@@ -194,7 +191,7 @@ pub async fn the_dead_are_sent_again_at_once(fixture: &Fixture) {
         reference: None,
         act: AuditAction::RedeliverDead(3),
     };
-    assert_eq!(store.redeliver_dead(fixture.note(at(101))).await.unwrap(), 0);
+    assert_eq!(store.redeliver_dead(fixture.note(at(101))).await, 0);
     assert_eq!(audit_log(fixture, None).await, [entry]);
     // The operator's word was given: none of them is held again.
     for claimed in claimed {
@@ -205,22 +202,15 @@ pub async fn the_dead_are_sent_again_at_once(fixture: &Fixture) {
 
 /// Those that were given up on another way are told, as many as are wanted, until they are sent again.
 pub async fn the_dead_of_other_ways_are_told(fixture: &Fixture) {
-    let store = fixture.store();
-    assert_eq!(store.dead_fallbacks(9).await.unwrap(), []);
+    let store = fixture.must();
+    assert_eq!(store.dead_fallbacks(9).await, []);
     given_up(fixture, "text", 0).await;
     let mut ids = BTreeSet::new();
     for (seconds, route) in [(10, "template"), (20, "backup"), (30, "backup_template")] {
         ids.insert(given_up(fixture, route, seconds).await);
     }
-    let told = async |limit| -> BTreeSet<NotificationId> {
-        fixture
-            .store()
-            .dead_fallbacks(limit)
-            .await
-            .unwrap()
-            .into_iter()
-            .collect()
-    };
+    let told =
+        async |limit| -> BTreeSet<NotificationId> { fixture.must().dead_fallbacks(limit).await.into_iter().collect() };
     assert_eq!(told(9).await, ids);
     assert_eq!(told(3).await, ids);
     let two = told(2).await;
@@ -228,7 +218,7 @@ pub async fn the_dead_of_other_ways_are_told(fixture: &Fixture) {
     assert_eq!(told(0).await.len(), 0);
     for id in two {
         let anew = Some(fallback("text"));
-        let redelivered = store.redeliver(id, fixture.note(at(99)), anew).await.unwrap();
+        let redelivered = store.redeliver(id, fixture.note(at(99)), anew).await;
         assert_eq!(redelivered, RedeliverResult::Queued);
         ids.remove(&id);
     }
@@ -242,9 +232,8 @@ pub async fn the_dead_are_sent_again_once(fixture: &Fixture) {
             given_up(fixture, "text", round * 100 + number * 10).await;
         }
         let counts = at_once((0..20).map(|_| {
-            let store = fixture.store();
             let note = fixture.note(at(round * 100 + 50));
-            async move { store.redeliver_dead(note).await.unwrap() }
+            fixture.must().redeliver_dead(note)
         }))
         .await;
         assert_eq!(counts.iter().sum::<u64>(), 3, "{counts:?}");

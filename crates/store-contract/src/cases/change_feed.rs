@@ -7,12 +7,12 @@ use std::{
 
 use ticket_domain::{
     Actor, AuditStamp, Message, Progress, Sender, Status, Ticket, TicketPatch,
-    ports::{AnswerQuestion, Append, Attach, ChangeEvent, Opening, StatusUpdate, Subscriber, UpdateTicket},
+    ports::{AnswerQuestion, Attach, ChangeEvent, Opening, StatusUpdate, Subscriber, UpdateTicket},
 };
 
 use crate::{
     Fixture,
-    fixture::{append_to, at, at_once, dead, delivered, diverted, keep_silently, retry_at, returned},
+    fixture::{With as _, append_to, at, at_once, dead, delivered, diverted, keep_silently, retry_at, returned},
 };
 
 /// Writes down what it hears.
@@ -48,62 +48,56 @@ fn of(ticket: &Ticket) -> ChangeEvent {
 
 /// Everybody who follows hears of what is written from then on; what is only read or refused is no news.
 pub async fn tickets_and_messages_are_told(fixture: &Fixture) {
-    let store = fixture.store();
+    let store = fixture.must();
     let earlier = fixture.opened(at(0)).await;
     let (first, second) = (Recorder::follows(fixture), Recorder::follows(fixture));
     first.has_heard(&[]);
-    let opening = Opening {
-        idempotency: Some(fixture.idempotency(at(100))),
-        ..fixture.opening(at(1))
-    };
+    let opening = fixture
+        .opening(at(1))
+        .with(|opening| opening.idempotency = Some(fixture.idempotency(at(100))));
     let opening = fixture.open(opening).await;
     for recorder in [&first, &second] {
         recorder.has_heard(&[of(&opening.ticket)]);
     }
-    store.open(opening.clone()).await.unwrap();
+    store.open(opening.clone()).await;
     let mut taken = fixture.opening(at(1));
     taken.ticket.reference = earlier.ticket.reference;
-    store.open(taken).await.unwrap();
+    store.open(taken).await;
     fixture.thread(opening.ticket.reference).await;
     first.has_heard(&[]);
 
     let external_id = fixture.external_id();
-    let append = Append {
-        idempotency: Some(fixture.idempotency(at(100))),
-        ..append_to(&earlier.ticket, fixture.message_of(&external_id, at(2)))
-    };
-    store.append(append.clone()).await.unwrap();
+    let append = append_to(&earlier.ticket, fixture.message_of(&external_id, at(2)))
+        .with(|append| append.idempotency = Some(fixture.idempotency(at(100))));
+    store.append(append.clone()).await;
     first.has_heard(&[of(&earlier.ticket)]);
-    store.append(append.clone()).await.unwrap();
-    let append = Append {
-        idempotency: None,
-        ..append
-    };
-    store.append(append).await.unwrap();
+    store.append(append.clone()).await;
+    let append = append.with(|append| append.idempotency = None);
+    store.append(append).await;
     let nobody = append_to(&fixture.ticket(at(0)), fixture.message(at(3)));
-    assert!(store.append(nobody).await.is_err());
+    assert!(fixture.store().append(nobody).await.is_err());
     first.has_heard(&[]);
     second.has_heard(&[of(&earlier.ticket)]);
 }
 
 /// What is kept is news, and that it found its ticket, whichever way it did.
 pub async fn what_is_unmatched_is_told(fixture: &Fixture) {
-    let store = fixture.store();
+    let store = fixture.must();
     let opening = fixture.opened(at(0)).await;
     let recorder = Recorder::follows(fixture);
     let kept = fixture.message_of(&fixture.external_id(), at(1));
     for expected in [&[ChangeEvent::Unmatched][..], &[]] {
-        store.store_unmatched(keep_silently(kept.clone())).await.unwrap();
+        store.store_unmatched(keep_silently(kept.clone())).await;
         recorder.has_heard(expected);
     }
     let joined = [of(&opening.ticket), ChangeEvent::Unmatched];
-    store.append(append_to(&opening.ticket, kept.clone())).await.unwrap();
+    store.append(append_to(&opening.ticket, kept.clone())).await;
     recorder.has_heard(&joined);
-    store.store_unmatched(keep_silently(kept)).await.unwrap();
+    store.store_unmatched(keep_silently(kept)).await;
     recorder.has_heard(&[]);
 
     let kept = fixture.message(at(2));
-    store.store_unmatched(keep_silently(kept.clone())).await.unwrap();
+    store.store_unmatched(keep_silently(kept.clone())).await;
     recorder.has_heard(&[ChangeEvent::Unmatched]);
     let attach = Attach {
         message: kept.id,
@@ -114,14 +108,11 @@ pub async fn what_is_unmatched_is_told(fixture: &Fixture) {
         note: fixture.note(at(3)),
     };
     for expected in [&joined[..], &[]] {
-        store.attach(attach.clone()).await.unwrap();
+        store.attach(attach.clone()).await;
         recorder.has_heard(expected);
     }
-    let unknown = Attach {
-        message: fixture.message(at(0)).id,
-        ..attach
-    };
-    store.attach(unknown).await.unwrap();
+    let unknown = attach.with(|attach| attach.message = fixture.message(at(0)).id);
+    store.attach(unknown).await;
     recorder.has_heard(&[]);
 
     let manager = fixture.manager();
@@ -134,7 +125,7 @@ pub async fn what_is_unmatched_is_told(fixture: &Fixture) {
         at: at(5),
     };
     for expected in [&joined[..], &[]] {
-        store.answer(picking.clone()).await.unwrap();
+        store.answer(picking.clone()).await;
         recorder.has_heard(expected);
     }
 }
@@ -156,14 +147,14 @@ pub async fn changes_are_told(fixture: &Fixture) {
             by: Actor::Operator(None),
             entries: [fixture.note(at(1)).id, fixture.note(at(1)).id],
         };
-        fixture.store().change(update).await.unwrap();
+        fixture.must().change(update).await;
         recorder.has_heard(expected);
     }
 }
 
 /// How far a notification got is news of its ticket; a try that ends in another one is not.
 pub async fn how_far_a_notification_got_is_told(fixture: &Fixture) {
-    let store = fixture.store();
+    let store = fixture.must();
     let opening = fixture.opened(at(0)).await;
     let (ticket, id) = (&opening.ticket, opening.notifications[0].id);
     let recorder = Recorder::follows(fixture);
@@ -177,7 +168,7 @@ pub async fn how_far_a_notification_got_is_told(fixture: &Fixture) {
     ] {
         if seconds == 4 {
             let note: AuditStamp = fixture.note(at(4));
-            store.redeliver(id, note, None).await.unwrap();
+            store.redeliver(id, note, None).await;
             recorder.has_heard(&[of(ticket)]);
         }
         let claimed = fixture.claim_only(id, at(seconds)).await;
@@ -190,7 +181,7 @@ pub async fn how_far_a_notification_got_is_told(fixture: &Fixture) {
         fixture.record_attempt(&claimed, outcome).await;
         recorder.has_heard(&[]);
     }
-    store.redeliver(id, fixture.note(at(5)), None).await.unwrap();
+    store.redeliver(id, fixture.note(at(5)), None).await;
     recorder.has_heard(&[]);
     for (progress, expected) in [
         (Progress::Delivered, &[of(ticket)][..]),
@@ -199,26 +190,26 @@ pub async fn how_far_a_notification_got_is_told(fixture: &Fixture) {
         (Progress::Read, &[of(ticket)]),
     ] {
         let advance = StatusUpdate::To(progress);
-        store.advance(external_id.clone(), advance, at(9)).await.unwrap();
+        store.advance(external_id.clone(), advance, at(9)).await;
         recorder.has_heard(expected);
     }
     let unknown = fixture.external_id();
     let advance = StatusUpdate::To(Progress::Read);
-    store.advance(unknown, advance, at(9)).await.unwrap();
+    store.advance(unknown, advance, at(9)).await;
     recorder.has_heard(&[]);
 }
 
 /// Where much is sent again at once, everything that may have changed is told, or that something was missed.
 pub async fn sending_everything_again_is_told(fixture: &Fixture) {
-    let store = fixture.store();
+    let store = fixture.must();
     let opening = fixture.opened(at(0)).await;
     let claimed = fixture.claim_only(opening.notifications[0].id, at(0)).await;
     fixture.settled(&claimed, dead(at(1))).await;
     let recorder = Recorder::follows(fixture);
-    store.redeliver_dead(fixture.note(at(2))).await.unwrap();
+    store.redeliver_dead(fixture.note(at(2))).await;
     let heard = recorder.heard();
     assert!(heard == HashSet::from([ChangeEvent::Resync]) || heard == HashSet::from([of(&opening.ticket)]));
-    store.redeliver_dead(fixture.note(at(3))).await.unwrap();
+    store.redeliver_dead(fixture.note(at(3))).await;
     recorder.has_heard(&[]);
 }
 
@@ -226,11 +217,7 @@ pub async fn sending_everything_again_is_told(fixture: &Fixture) {
 pub async fn what_happens_at_once_is_all_told(fixture: &Fixture) {
     let recorder = Recorder::follows(fixture);
     let openings: Vec<Opening> = (0..20).map(|_| fixture.opening(at(0))).collect();
-    at_once(openings.clone().into_iter().map(|opening| {
-        let store = fixture.store();
-        async move { store.open(opening).await.unwrap() }
-    }))
-    .await;
+    at_once(openings.clone().into_iter().map(|opening| fixture.must().open(opening))).await;
     assert_eq!(
         recorder.heard(),
         openings.iter().map(|opening| of(&opening.ticket)).collect()
@@ -239,9 +226,8 @@ pub async fn what_happens_at_once_is_all_told(fixture: &Fixture) {
     let external_id = fixture.external_id();
     let message: Message = fixture.message_of(&external_id, at(1));
     at_once((0..20).map(|_| {
-        let store = fixture.store();
         let append = append_to(ticket, message.clone());
-        async move { store.append(append).await.unwrap() }
+        fixture.must().append(append)
     }))
     .await;
     recorder.has_heard(&[of(ticket)]);

@@ -1,13 +1,13 @@
 //! An operator gives a ticket another status or priority.
 
 use ticket_domain::{
-    Actor, AuditAction, AuditEntry, AuditEntryId, AuditStamp, Priority, Status, Ticket, TicketDetails, TicketId,
-    TicketPatch, ports::UpdateTicket,
+    Actor, AuditAction, AuditEntry, AuditEntryId, AuditStamp, Priority, Status, Ticket, TicketId, TicketPatch,
+    ports::UpdateTicket,
 };
 
 use crate::{
     Fixture,
-    fixture::{at, at_once, later},
+    fixture::{With as _, at, at_once, later},
 };
 
 fn update(fixture: &Fixture, ticket: TicketId, patch: TicketPatch, seconds: i64) -> UpdateTicket {
@@ -25,7 +25,7 @@ fn patch(status: Option<Status>, priority: Option<Priority>) -> TicketPatch {
 }
 
 async fn audit_log(fixture: &Fixture) -> Vec<AuditEntry> {
-    fixture.store().audit_log(None, None, 100).await.unwrap()
+    fixture.must().audit_log(None, None, 100).await
 }
 
 /// Both, one or none of the two change; any change is one version more, and an entry of the trail each.
@@ -70,7 +70,7 @@ pub async fn a_wish_comes_true_and_is_noted(fixture: &Fixture) {
             expected.version += 1;
             expected.updated_at = at(seconds);
         }
-        let told = fixture.store().change(update).await.unwrap();
+        let told = fixture.must().change(update).await;
         assert_eq!(told, expected);
         let thread = fixture.thread(opening.ticket.reference).await;
         assert_eq!(thread.ticket, expected);
@@ -105,17 +105,13 @@ pub async fn equal_wishes_at_once_come_true_once(fixture: &Fixture) {
     for round in 0..5 {
         let opening = fixture.opened(at(0)).await;
         let wishes = (0..20).map(|_| {
-            let store = fixture.store();
             let patch = patch(Some(Status::Resolved), Some(Priority::High));
             let update = update(fixture, opening.ticket.id, patch, 1);
-            async move { store.change(update).await.unwrap() }
+            fixture.must().change(update)
         });
         let expected = Ticket {
             status: Status::Resolved,
-            details: TicketDetails {
-                priority: Priority::High,
-                ..opening.ticket.details
-            },
+            details: opening.ticket.details.with(|details| details.priority = Priority::High),
             version: 2,
             updated_at: at(1),
             ..opening.ticket

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use ticket_domain::{
     DeliveryRoute, EventKind, NotificationId, NotificationState,
-    ports::{Claim, Claimed, Opening},
+    ports::{Claimed, Opening},
 };
 
 use crate::{
     Fixture,
-    fixture::{LEASE, at, at_once, dead, delivered, retry_at, returned},
+    fixture::{LEASE, With as _, at, at_once, dead, delivered, retry_at, returned},
 };
 
 fn ids(claimed: &[Claimed]) -> Vec<NotificationId> {
@@ -20,7 +20,7 @@ fn ids(claimed: &[Claimed]) -> Vec<NotificationId> {
 pub async fn a_claim_tells_everything_about_its_notification(fixture: &Fixture) {
     let opening = fixture.opened(at(0)).await;
     let claim = fixture.claim_at(at(5));
-    let claimed = fixture.store().claim(claim, 10).await.unwrap();
+    let claimed = fixture.must().claim(claim, 10).await;
     let expected = Claimed {
         id: opening.notifications[0].id,
         lease: claim.lease,
@@ -43,13 +43,13 @@ pub async fn only_what_is_due_is_claimed_and_the_longest_due_first(fixture: &Fix
     for seconds in [3, 1, 5, 2, 4] {
         due.insert(seconds, fixture.opened(at(seconds)).await.notifications[0].id);
     }
-    let store = fixture.store();
+    let store = fixture.must();
     assert_eq!(fixture.claim(at(0)).await, []);
-    assert_eq!(store.claim(fixture.claim_at(at(9)), 0).await.unwrap(), []);
+    assert_eq!(store.claim(fixture.claim_at(at(9)), 0).await, []);
 
-    let first = store.claim(fixture.claim_at(at(4)), 2).await.unwrap();
+    let first = store.claim(fixture.claim_at(at(4)), 2).await;
     assert_eq!(ids(&first), [due[&1], due[&2]]);
-    let second = store.claim(fixture.claim_at(at(4)), 9).await.unwrap();
+    let second = store.claim(fixture.claim_at(at(4)), 9).await;
     assert_eq!(ids(&second), [due[&3], due[&4]]);
     assert_eq!(fixture.claim(at(4)).await, []);
     fixture.claim_only(due[&5], at(5)).await;
@@ -57,7 +57,7 @@ pub async fn only_what_is_due_is_claimed_and_the_longest_due_first(fixture: &Fix
 
 /// Who asks for first tries gets nothing that was tried before, whether it failed or its worker fell silent.
 pub async fn first_tries_can_be_asked_for_alone(fixture: &Fixture) {
-    let store = fixture.store();
+    let store = fixture.must();
     let failed = fixture.opened(at(0)).await.notifications[0].id;
     let claimed = fixture.claim_only(failed, at(0)).await;
     fixture.settled(&claimed, retry_at(at(5))).await;
@@ -66,16 +66,10 @@ pub async fn first_tries_can_be_asked_for_alone(fixture: &Fixture) {
     let fresh = fixture.opened(at(2)).await.notifications[0].id;
 
     let moment = at(LEASE + 10);
-    let only_first = Claim {
-        first_tries_only: true,
-        ..fixture.claim_at(moment)
-    };
-    assert_eq!(ids(&store.claim(only_first, 9).await.unwrap()), [fresh]);
-    let again = Claim {
-        first_tries_only: true,
-        ..fixture.claim_at(moment)
-    };
-    assert_eq!(store.claim(again, 9).await.unwrap(), []);
+    let only_first = fixture.claim_at(moment).with(|claim| claim.first_tries_only = true);
+    assert_eq!(ids(&store.claim(only_first, 9).await), [fresh]);
+    let again = fixture.claim_at(moment).with(|claim| claim.first_tries_only = true);
+    assert_eq!(store.claim(again, 9).await, []);
     assert_eq!(ids(&fixture.claim(moment).await), [failed, silent]);
 }
 
@@ -144,12 +138,12 @@ async fn share(fixture: &Fixture, workers: usize) {
         }
         // So many tokens as any worker may need, each for one claim.
         let claimed = at_once((0..workers).map(|_| {
-            let store = fixture.store();
+            let store = fixture.must();
             let claims: Vec<_> = (0..=200).map(|_| fixture.claim_at(moment)).collect();
             async move {
                 let mut mine = Vec::new();
                 for claim in claims {
-                    let more = store.claim(claim, 7).await.unwrap();
+                    let more = store.claim(claim, 7).await;
                     assert!(more.len() <= 7);
                     assert!(more.iter().all(|claimed| claimed.lease == claim.lease));
                     if more.is_empty() {

@@ -4,14 +4,14 @@ use ticket_domain::{
     AuditAction, Channel, Choice, Content, DeliveryState, EventKind, Message, Phone, Question, QuestionId, Reason,
     Redaction, Sender, Thread, Ticket, TicketQuery, TicketRef,
     ports::{
-        Append, EraseStats, EraseTarget, Erasure, InactiveQuery, InactiveTickets, OpenResult, RecordResult,
-        RedeliverResult, StatusUpdate, StoreUnmatched,
+        EraseStats, EraseTarget, Erasure, InactiveQuery, InactiveTickets, OpenResult, RecordResult, RedeliverResult,
+        StatusUpdate, StoreUnmatched,
     },
 };
 
 use crate::{
     Fixture,
-    fixture::{anew, append_to, at, dead, delivered, fallback, keep_silently},
+    fixture::{With as _, anew, append_to, at, dead, delivered, fallback, keep_silently},
 };
 
 /// Erases all of these tickets, in steps of so many messages.
@@ -34,19 +34,15 @@ async fn act(fixture: &Fixture, what: EraseTarget) -> EraseStats {
         what,
         stamp: fixture.note(at(50)),
     };
-    fixture.store().erase(erasure).await.unwrap()
+    fixture.must().erase(erasure).await
 }
 
 async fn found(fixture: &Fixture, text: &str) -> Vec<TicketRef> {
     let listing = TicketQuery {
-        status: None,
-        priority: None,
-        awaiting: None,
         text: Some(text.parse().unwrap()),
-        after: None,
-        limit: 100,
+        ..TicketQuery::all(100)
     };
-    let page = fixture.store().list(listing).await.unwrap();
+    let page = fixture.must().list(listing).await;
     page.tickets.iter().map(|listed| listed.ticket.reference).collect()
 }
 
@@ -77,7 +73,7 @@ fn from(fixture: &Fixture, phone: &str, seconds: i64) -> Message {
 
 /// Nothing that says who the customer is or what was written is left anywhere; what counts and names stays.
 pub async fn what_is_erased_says_nothing_of_anybody(fixture: &Fixture) {
-    let store = fixture.store();
+    let store = fixture.must();
     let outside = fixture.external_id();
     let mut opening = fixture.opening(at(0));
     opening.idempotency = Some(fixture.idempotency(at(10_000)));
@@ -87,7 +83,7 @@ pub async fn what_is_erased_says_nothing_of_anybody(fixture: &Fixture) {
     fixture.settled(&claimed, delivered(at(1), Some(&outside))).await;
     let waiting = fixture.updated(ticket, at(2)).await;
     let said = from(fixture, "+15550009999", 3);
-    store.append(append_to(ticket, said.clone())).await.unwrap();
+    store.append(append_to(ticket, said.clone())).await;
     let other = fixture.opened(at(4)).await;
     let before = fixture.thread(ticket.reference).await;
     assert_eq!(found(fixture, "john@example.com").await.len(), 2);
@@ -117,7 +113,7 @@ pub async fn what_is_erased_says_nothing_of_anybody(fixture: &Fixture) {
     assert_eq!(fixture.quoted(&outside).await, Some(ticket.reference));
     // A refusal that was heard before, and is answered after it, sends nothing again.
     let refused = StatusUpdate::Fallback(fallback("backup"), "63016".into());
-    assert!(!store.advance(outside.clone(), refused, at(60)).await.unwrap());
+    assert!(!store.advance(outside.clone(), refused, at(60)).await);
     assert_eq!(fixture.quoted(&said.external_id.unwrap()).await, Some(ticket.reference));
 
     for words in [
@@ -132,21 +128,15 @@ pub async fn what_is_erased_says_nothing_of_anybody(fixture: &Fixture) {
     assert_eq!(found(fixture, "It was me").await, []);
     assert_eq!(found(fixture, &ticket.reference.to_string()).await, [ticket.reference]);
     for id in [opening.notifications[0].id, waiting.id] {
-        let way = store.current_message(id).await.unwrap().unwrap();
+        let way = store.current_message(id).await.unwrap();
         assert!(way.payload.is_erased());
-        let again = store.redeliver(id, fixture.note(at(60)), None).await.unwrap();
+        let again = store.redeliver(id, fixture.note(at(60)), None).await;
         assert_eq!(again, RedeliverResult::NotFound);
     }
-    assert_eq!(store.redeliver_dead(fixture.note(at(60))).await.unwrap(), 0);
+    assert_eq!(store.redeliver_dead(fixture.note(at(60))).await, 0);
     let vitals = fixture.vitals(at(60)).await;
     assert_eq!((vitals.dead, vitals.waiting), (0, 1));
-    let undelivered: Vec<_> = store
-        .undelivered(9)
-        .await
-        .unwrap()
-        .iter()
-        .map(|record| record.id)
-        .collect();
+    let undelivered: Vec<_> = store.undelivered(9).await.iter().map(|record| record.id).collect();
     assert_eq!(undelivered, [other.notifications[0].id]);
 
     // The key is free: nothing tells what it was used for.
@@ -154,8 +144,8 @@ pub async fn what_is_erased_says_nothing_of_anybody(fixture: &Fixture) {
         idempotency: opening.idempotency.clone(),
         ..fixture.opening(at(61))
     };
-    assert_eq!(store.open(again).await.unwrap(), OpenResult::Opened);
-    let audit_log = store.audit_log(Some(ticket.id), None, 9).await.unwrap();
+    assert_eq!(store.open(again).await, OpenResult::Opened);
+    let audit_log = store.audit_log(Some(ticket.id), None, 9).await;
     assert_eq!(
         (audit_log.len(), audit_log[0].act, audit_log[0].stamp.at),
         (1, AuditAction::Erase(3), at(50))
@@ -170,7 +160,7 @@ pub async fn what_is_erased_says_nothing_of_anybody(fixture: &Fixture) {
 
 /// What is erased, or does not exist, is passed over; erasing at once erases once.
 pub async fn nobody_is_erased_twice(fixture: &Fixture) {
-    let store = fixture.store();
+    let store = fixture.must();
     let opening = fixture.opened(at(0)).await;
     let unknown = fixture.ticket(at(0));
     let removed = erase(fixture, &[&unknown, &opening.ticket], 300).await;
@@ -179,12 +169,12 @@ pub async fn nobody_is_erased_twice(fixture: &Fixture) {
     let again = erase(fixture, &[&opening.ticket], 300).await;
     assert_eq!(again, EraseStats::default());
     assert_eq!(fixture.thread(opening.ticket.reference).await, thread);
-    assert_eq!(store.audit_log(None, None, 9).await.unwrap().len(), 1);
+    assert_eq!(store.audit_log(None, None, 9).await.len(), 1);
 }
 
 /// A long ticket is erased a few messages at a time, and is its customer's until the last of them.
 pub async fn a_ticket_is_erased_in_steps(fixture: &Fixture) {
-    let store = fixture.store();
+    let store = fixture.must();
     let opening = fixture.opened(at(0)).await;
     let ticket = &opening.ticket;
     for seconds in 1..5 {
@@ -193,7 +183,7 @@ pub async fn a_ticket_is_erased_in_steps(fixture: &Fixture) {
     // Found by its customer until then, also where a message says what erased ones say.
     let mut bare = fixture.message_of(&fixture.external_id(), at(5));
     bare.content = Content::new(Redaction::TEXT.parse().unwrap(), None).unwrap();
-    store.append(append_to(ticket, bare)).await.unwrap();
+    store.append(append_to(ticket, bare)).await;
     let step = |after| {
         let id = ticket.id;
         act(fixture, EraseTarget::Ticket { id, after, limit: 2 })
@@ -212,7 +202,7 @@ pub async fn a_ticket_is_erased_in_steps(fixture: &Fixture) {
     assert_erased(&fixture.thread(ticket.reference).await);
     assert_eq!(found(fixture, "john@example.com").await, []);
     assert_eq!(found(fixture, &ticket.reference.to_string()).await, [ticket.reference]);
-    let audit_log = store.audit_log(Some(ticket.id), None, 9).await.unwrap();
+    let audit_log = store.audit_log(Some(ticket.id), None, 9).await;
     let counts: Vec<_> = audit_log.iter().rev().map(|entry| entry.act).collect();
     let expected = [2, 2, 1].map(AuditAction::Erase);
     assert_eq!(counts, expected);
@@ -220,59 +210,50 @@ pub async fn a_ticket_is_erased_in_steps(fixture: &Fixture) {
 
 /// What was written into an erased ticket, and what was decided before and came after, goes by the next erasure.
 pub async fn what_came_since_is_erased_too(fixture: &Fixture) {
-    let store = fixture.store();
+    let store = fixture.must();
     let opening = fixture.opened(at(0)).await;
     let ticket = &opening.ticket;
     // It names the customer as they were when it was decided.
     let late = fixture.message_of(&fixture.external_id(), at(1));
-    let late = Append {
-        notifications: vec![fixture.notification(EventKind::Updated, at(1))],
-        ..append_to(ticket, late)
-    };
+    let late = append_to(ticket, late)
+        .with(|append| append.notifications = vec![fixture.notification(EventKind::Updated, at(1))]);
     let told = late.notifications[0].id;
     erase(fixture, &[ticket], 300).await;
-    store.append(late).await.unwrap();
+    store.append(late).await;
     let stale = InactiveQuery {
         after: 0,
         unchanged_since: at(100),
         limit: 9,
     };
-    assert_eq!(store.stale(stale).await.unwrap().tickets, [ticket.id]);
+    assert_eq!(store.stale(stale).await.tickets, [ticket.id]);
     let removed = erase(fixture, &[ticket], 300).await;
     assert_eq!((removed.tickets, removed.messages, removed.cancelled), (0, 1, 1));
     assert_erased(&fixture.thread(ticket.reference).await);
-    assert!(store.current_message(told).await.unwrap().unwrap().payload.is_erased());
-    assert_eq!(store.stale(stale).await.unwrap().tickets, []);
+    assert!(store.current_message(told).await.unwrap().payload.is_erased());
+    assert_eq!(store.stale(stale).await.tickets, []);
     assert_eq!(fixture.claim(at(200)).await, []);
 }
 
 /// A person's message in somebody else's ticket goes with what the manager was to be told of it, and nothing else does.
 pub async fn what_is_told_of_an_erased_message_goes_with_it(fixture: &Fixture) {
-    let store = fixture.store();
+    let store = fixture.must();
     let opening = fixture.opened(at(0)).await;
     let said = from(fixture, "+15550009999", 1);
     let notification = fixture.notification(EventKind::Updated, at(1));
     let told = notification.id;
-    let append = Append {
-        notifications: vec![notification],
-        ..append_to(&opening.ticket, said.clone())
-    };
-    store.append(append).await.unwrap();
+    let append = append_to(&opening.ticket, said.clone()).with(|append| append.notifications = vec![notification]);
+    store.append(append).await;
     let removed = act(fixture, EraseTarget::Messages(vec![said.id])).await;
     assert_eq!((removed.tickets, removed.messages, removed.cancelled), (0, 1, 1));
-    assert!(store.current_message(told).await.unwrap().unwrap().payload.is_erased());
-    let first = store
-        .current_message(opening.notifications[0].id)
-        .await
-        .unwrap()
-        .unwrap();
+    assert!(store.current_message(told).await.unwrap().payload.is_erased());
+    let first = store.current_message(opening.notifications[0].id).await.unwrap();
     assert!(!first.payload.is_erased());
     assert_eq!(fixture.vitals(at(60)).await.waiting, 1);
 }
 
 /// A customer who gave the address that stands in the place of erased ones is erased as any other.
 pub async fn a_made_up_address_protects_nobody(fixture: &Fixture) {
-    let store = fixture.store();
+    let store = fixture.must();
     let mut opening = fixture.opening(at(0));
     opening.ticket.details.customer.email = Redaction::EMAIL.parse().unwrap();
     let opening = fixture.open(opening).await;
@@ -281,11 +262,11 @@ pub async fn a_made_up_address_protects_nobody(fixture: &Fixture) {
         unchanged_since: at(50),
         limit: 9,
     };
-    assert_eq!(store.stale(stale).await.unwrap().tickets, [opening.ticket.id]);
+    assert_eq!(store.stale(stale).await.tickets, [opening.ticket.id]);
     let removed = erase(fixture, &[&opening.ticket], 300).await;
     assert_eq!((removed.tickets, removed.messages), (1, 1));
     assert_erased(&fixture.thread(opening.ticket.reference).await);
-    assert_eq!(store.stale(stale).await.unwrap().tickets, []);
+    assert_eq!(store.stale(stale).await.tickets, []);
 }
 
 /// Who is just sending a notification that is erased finds its lease gone.
@@ -302,41 +283,38 @@ pub async fn what_is_being_sent_is_erased_too(fixture: &Fixture) {
 
 /// Messages of a number are found wherever they are, but for managers', and erased one by one.
 pub async fn messages_are_found_by_their_number_and_erased(fixture: &Fixture) {
-    let store = fixture.store();
+    let store = fixture.must();
     let phone: Phone = "+15550009999".parse().unwrap();
     let opening = fixture.opened(at(0)).await;
     let (kept, told) = (from(fixture, "+15550009999", 1), from(fixture, "15550009999", 2));
     let stranger = from(fixture, "+25550009999", 3);
-    store.append(append_to(&opening.ticket, told.clone())).await.unwrap();
+    store.append(append_to(&opening.ticket, told.clone())).await;
     for message in [&kept, &stranger] {
-        store.store_unmatched(keep_silently(message.clone())).await.unwrap();
+        store.store_unmatched(keep_silently(message.clone())).await;
     }
     let manager = fixture.message_from(&phone, at(4));
-    store.append(append_to(&opening.ticket, manager.clone())).await.unwrap();
+    store.append(append_to(&opening.ticket, manager.clone())).await;
 
-    let mut all = store.messages_from("15550009999".parse().unwrap()).await.unwrap();
+    let mut all = store.messages_from("15550009999".parse().unwrap()).await;
     all.sort_by_key(|(message, _)| message.created_at);
     let expected = [(kept.clone(), None), (told.clone(), Some(opening.ticket.reference))];
     assert_eq!(all, expected);
-    assert_eq!(store.messages_from(phone.clone()).await.unwrap().len(), 2);
+    assert_eq!(store.messages_from(phone.clone()).await.len(), 2);
 
     let before = fixture.thread(opening.ticket.reference).await;
     let removed = act(fixture, EraseTarget::Messages(vec![kept.id, told.id])).await;
     assert_eq!((removed.tickets, removed.messages), (0, 2));
-    assert_eq!(store.messages_from(phone).await.unwrap(), []);
+    assert_eq!(store.messages_from(phone).await, []);
     assert_eq!(fixture.unmatched().await, 1);
-    let waiting = store.unmatched(None, 9).await.unwrap();
+    let waiting = store.unmatched(None, 9).await;
     assert_eq!(waiting, [stranger]);
     // Its outside id is still known.
     let again = StoreUnmatched {
-        message: Message {
-            id: fixture.message(at(60)).id,
-            ..kept.clone()
-        },
+        message: kept.clone().with(|this| this.id = fixture.message(at(60)).id),
         ..keep_silently(kept.clone())
     };
     assert!(matches!(
-        store.store_unmatched(again).await.unwrap(),
+        store.store_unmatched(again).await,
         ticket_domain::ports::StoredUnmatched::AlreadyKnown(_)
     ));
     let thread = fixture.thread(opening.ticket.reference).await;
@@ -345,7 +323,7 @@ pub async fn messages_are_found_by_their_number_and_erased(fixture: &Fixture) {
     assert_eq!(thread.messages[1].content.as_text(), Redaction::TEXT);
     assert_eq!(thread.messages[2], manager);
     assert_eq!(found(fixture, "It was me").await, []);
-    let audit_log = store.audit_log(None, None, 9).await.unwrap();
+    let audit_log = store.audit_log(None, None, 9).await;
     assert_eq!((audit_log.len(), audit_log[0].act), (1, AuditAction::Erase(2)));
 }
 
@@ -365,7 +343,7 @@ async fn asked(fixture: &Fixture, about: &Ticket, seconds: i64) -> (Message, Que
 
 /// What managers were asked shows subjects, so it goes too, and only that.
 pub async fn questions_about_an_erased_ticket_are_closed(fixture: &Fixture) {
-    let store = fixture.store();
+    let store = fixture.must();
     let (one, other) = (fixture.opened(at(0)).await.ticket, fixture.opened(at(0)).await.ticket);
     let (message, first) = asked(fixture, &one, 1).await;
     let (_, untouched) = asked(fixture, &other, 1).await;
@@ -373,7 +351,7 @@ pub async fn questions_about_an_erased_ticket_are_closed(fixture: &Fixture) {
     assert_eq!(fixture.open_question(&first.of).await, None);
     assert_eq!(fixture.open_question(&untouched.of).await.as_ref(), Some(&untouched));
     let twin = fixture.message_of(&message.external_id.unwrap(), at(2));
-    let known = store.store_unmatched(keep_silently(twin)).await.unwrap();
+    let known = store.store_unmatched(keep_silently(twin)).await;
     let ticket_domain::ports::StoredUnmatched::AlreadyKnown(ticket_domain::ports::Existing::Unmatched(Some(question))) =
         known
     else {
@@ -390,7 +368,7 @@ pub async fn questions_about_an_erased_ticket_are_closed(fixture: &Fixture) {
 
 /// A walk finds every ticket to which nothing happened for long, once, and none that is erased.
 pub async fn a_walk_finds_what_is_stale(fixture: &Fixture) {
-    let store = fixture.store();
+    let store = fixture.must();
     let mut tickets = Vec::new();
     for seconds in [0, 1, 2, 3, 100] {
         tickets.push(fixture.opened(at(seconds)).await.ticket);
@@ -405,7 +383,7 @@ pub async fn a_walk_finds_what_is_stale(fixture: &Fixture) {
                 unchanged_since: at(50),
                 limit,
             };
-            let InactiveTickets { tickets, next } = store.stale(stale).await.unwrap();
+            let InactiveTickets { tickets, next } = store.stale(stale).await;
             seen.extend(tickets);
             let Some(next) = next else { break };
             assert!(next > after);

@@ -9,10 +9,10 @@ use crate::{
 
 /// It answers, nothing waits, and its pool, if it has one, is within its bounds.
 pub async fn an_empty_store_is_well(fixture: &Fixture) {
-    let store = fixture.store();
-    store.ping().await.unwrap();
+    let store = fixture.must();
+    store.ping().await;
     assert_eq!(fixture.vitals(at(0)).await, Vitals::default());
-    if let Some(pool) = store.pool_use() {
+    if let Some(pool) = fixture.store().pool_use() {
         assert!(pool.max > 0);
         assert!(pool.open <= pool.max, "{pool:?}");
         assert!(pool.idle <= pool.open, "{pool:?}");
@@ -25,11 +25,7 @@ pub async fn vitals_count_every_state(fixture: &Fixture) {
     unaddressed.notifications[0].addressed = false;
     fixture.open(unaddressed).await;
     assert_eq!(fixture.vitals(later()).await.oldest_waiting, Some(at(-20)));
-    fixture
-        .store()
-        .hold_unaddressed(Recipient::Manager, at(-10))
-        .await
-        .unwrap();
+    fixture.must().hold_unaddressed(Recipient::Manager, at(-10)).await;
     fixture.delivered(&fixture.external_id(), at(0)).await;
     for seconds in [1, 2] {
         let id = fixture.opened(at(seconds)).await.notifications[0].id;
@@ -60,10 +56,10 @@ pub async fn vitals_count_every_state(fixture: &Fixture) {
 pub async fn vitals_count_what_is_unmatched(fixture: &Fixture) {
     let opening = fixture.opened(at(0)).await;
     let append = append_to(&opening.ticket, fixture.message(at(1)));
-    fixture.store().append(append).await.unwrap();
+    fixture.must().append(append).await;
     for _ in 0..3 {
         let kept = fixture.message_of(&fixture.external_id(), at(1));
-        fixture.store().store_unmatched(keep_silently(kept)).await.unwrap();
+        fixture.must().store_unmatched(keep_silently(kept)).await;
     }
     let vitals = fixture.vitals(at(9)).await;
     assert_eq!((vitals.unmatched, vitals.waiting), (3, 1));

@@ -1,10 +1,10 @@
 //! One key is one ticket.
 
-use ticket_domain::ports::{ExistingTicket, Idempotency, OpenResult, Opening, TicketLookup};
+use ticket_domain::ports::{ExistingTicket, OpenResult, Opening, TicketLookup};
 
 use crate::{
     Fixture,
-    fixture::{at, at_once, later},
+    fixture::{With as _, at, at_once, later, place_of},
 };
 
 fn precedent(opening: &Opening) -> OpenResult {
@@ -21,27 +21,23 @@ fn again(fixture: &Fixture, first: &Opening, seconds: i64) -> Opening {
     let of_first = first.idempotency.as_ref().unwrap();
     let of_its_own = fixture.idempotency(at(seconds + 100));
     Opening {
-        idempotency: Some(Idempotency {
-            key: of_first.key.clone(),
-            ..of_its_own
-        }),
+        idempotency: Some(of_its_own.with(|idempotency| idempotency.key = of_first.key.clone())),
         ..fixture.opening(at(seconds))
     }
 }
 
 async fn opened_with_key(fixture: &Fixture, seconds: i64) -> Opening {
-    let opening = Opening {
-        idempotency: Some(fixture.idempotency(at(seconds + 100))),
-        ..fixture.opening(at(seconds))
-    };
+    let opening = fixture
+        .opening(at(seconds))
+        .with(|opening| opening.idempotency = Some(fixture.idempotency(at(seconds + 100))));
     fixture.open(opening).await
 }
 
 async fn assert_absent(fixture: &Fixture, opening: &Opening) {
-    let store = fixture.store();
+    let store = fixture.must();
     let by_reference = TicketLookup::Reference(opening.ticket.reference);
-    assert_eq!(store.find(by_reference).await.unwrap(), None);
-    assert_eq!(store.notification(opening.notifications[0].id).await.unwrap(), None);
+    assert_eq!(store.find(by_reference).await, None);
+    assert_eq!(store.notification(opening.notifications[0].id).await, None);
 }
 
 /// A used key is answered with what it opened, digest and all, however the request differs; nothing is written.
@@ -52,11 +48,11 @@ pub async fn a_used_key_answers_the_first_ticket_and_writes_nothing(fixture: &Fi
 
     for _ in 0..2 {
         let second = again(fixture, &first, 99);
-        let answer = fixture.store().open(second.clone()).await.unwrap();
+        let answer = fixture.must().open(second.clone()).await;
         assert_eq!(answer, precedent(&first));
         assert_absent(fixture, &second).await;
     }
-    let answer = fixture.store().open(again(fixture, &other, 1)).await.unwrap();
+    let answer = fixture.must().open(again(fixture, &other, 1)).await;
     assert_eq!(answer, precedent(&other));
     assert_eq!(fixture.vitals(later()).await, vitals);
 }
@@ -68,7 +64,7 @@ pub async fn a_used_key_goes_before_a_taken_reference(fixture: &Fixture) {
     for reference in [first.ticket.reference, taken.ticket.reference] {
         let mut second = again(fixture, &first, 1);
         second.ticket.reference = reference;
-        assert_eq!(fixture.store().open(second).await.unwrap(), precedent(&first));
+        assert_eq!(fixture.must().open(second).await, precedent(&first));
     }
 }
 
@@ -79,7 +75,7 @@ pub async fn a_key_ends_at_its_time_and_opens_another_ticket(fixture: &Fixture) 
     fixture.open(second.clone()).await;
 
     let third = again(fixture, &first, 199);
-    assert_eq!(fixture.store().open(third).await.unwrap(), precedent(&second));
+    assert_eq!(fixture.must().open(third).await, precedent(&second));
     // Both tickets exist.
     fixture.thread(first.ticket.reference).await;
     fixture.thread(second.ticket.reference).await;
@@ -91,13 +87,12 @@ pub async fn a_key_ends_at_its_time_and_opens_another_ticket(fixture: &Fixture) 
 /// An opening whose reference was taken may come again under its key.
 pub async fn a_refused_opening_leaves_its_key_free(fixture: &Fixture) {
     let taken = fixture.opened(at(0)).await;
-    let mut opening = Opening {
-        idempotency: Some(fixture.idempotency(at(100))),
-        ..fixture.opening(at(0))
-    };
+    let mut opening = fixture
+        .opening(at(0))
+        .with(|opening| opening.idempotency = Some(fixture.idempotency(at(100))));
     let reference = opening.ticket.reference;
     opening.ticket.reference = taken.ticket.reference;
-    let answer = fixture.store().open(opening.clone()).await.unwrap();
+    let answer = fixture.must().open(opening.clone()).await;
     assert_eq!(answer, OpenResult::ReferenceTaken);
 
     opening.ticket.reference = reference;
@@ -109,19 +104,16 @@ pub async fn equal_keys_at_once_make_one_ticket(fixture: &Fixture) {
     for round in 0..5 {
         let idempotency = fixture.idempotency(at(1_000));
         let openings: Vec<Opening> = (0..20)
-            .map(|_| Opening {
-                idempotency: Some(idempotency.clone()),
-                ..fixture.opening(at(round))
+            .map(|_| {
+                fixture
+                    .opening(at(round))
+                    .with(|opening| opening.idempotency = Some(idempotency.clone()))
             })
             .collect();
         let waiting = fixture.vitals(later()).await.waiting;
-        let answers = at_once(openings.clone().into_iter().map(|opening| {
-            let store = fixture.store();
-            async move { store.open(opening).await.unwrap() }
-        }))
-        .await;
+        let answers = at_once(openings.clone().into_iter().map(|opening| fixture.must().open(opening))).await;
 
-        let winner = answers.iter().position(|answer| *answer == OpenResult::Opened).unwrap();
+        let winner = place_of(&answers, &OpenResult::Opened);
         let told = precedent(&openings[winner]);
         for (number, answer) in answers.iter().enumerate() {
             if number != winner {

@@ -8,23 +8,16 @@ use ticket_domain::{
 
 use crate::{
     Fixture,
-    fixture::{append_to, at, keep_silently},
+    fixture::{With as _, append_to, at, keep_silently},
 };
 
 /// Everything, on one page.
 fn everything() -> TicketQuery {
-    TicketQuery {
-        status: None,
-        priority: None,
-        awaiting: None,
-        text: None,
-        after: None,
-        limit: 100,
-    }
+    TicketQuery::all(100)
 }
 
 async fn list(fixture: &Fixture, listing: &TicketQuery) -> TicketPage {
-    fixture.store().list(listing.clone()).await.unwrap()
+    fixture.must().list(listing.clone()).await
 }
 
 fn references(tickets: &[TicketListItem]) -> Vec<TicketRef> {
@@ -144,7 +137,7 @@ pub async fn what_changes_comes_to_the_front(fixture: &Fixture) {
     let order = async || references(&list(fixture, &everything()).await.tickets);
     assert_eq!(order().await, [&third, &second, &first].map(|ticket| ticket.reference));
     let append = append_to(&first, fixture.message(at(3)));
-    fixture.store().append(append).await.unwrap();
+    fixture.must().append(append).await;
     assert_eq!(order().await, [&first, &third, &second].map(|ticket| ticket.reference));
     let update = UpdateTicket {
         ticket: second.id,
@@ -156,7 +149,7 @@ pub async fn what_changes_comes_to_the_front(fixture: &Fixture) {
         by: Actor::Operator(None),
         entries: [fixture.note(at(4)).id, fixture.note(at(4)).id],
     };
-    fixture.store().change(update).await.unwrap();
+    fixture.must().change(update).await;
     assert_eq!(order().await, [&second, &first, &third].map(|ticket| ticket.reference));
 }
 
@@ -174,7 +167,7 @@ pub async fn a_list_tells_the_newest_message(fixture: &Fixture) {
         ..fixture.message(at(5))
     };
     let append = append_to(&opening.ticket, message.clone());
-    fixture.store().append(append).await.unwrap();
+    fixture.must().append(append).await;
 
     let found = list(fixture, &everything()).await.tickets;
     let thread = fixture.thread(opening.ticket.reference).await;
@@ -206,11 +199,8 @@ pub async fn who_spoke_last_says_whom_a_ticket_awaits(fixture: &Fixture) {
     assert_eq!(awaits().await, Some(Awaiting::Customer));
     let said = [Sender::Customer, Sender::Agent, Sender::Customer, Sender::Manager];
     for (seconds, sender) in (1..).zip(said) {
-        let message = Message {
-            sender,
-            ..fixture.message(at(seconds))
-        };
-        fixture.store().append(append_to(to, message)).await.unwrap();
+        let message = fixture.message(at(seconds)).with(|message| message.sender = sender);
+        fixture.must().append(append_to(to, message)).await;
         let expected = match sender {
             Sender::Customer => Awaiting::Manager,
             Sender::Manager | Sender::Agent => Awaiting::Customer,
@@ -220,29 +210,14 @@ pub async fn who_spoke_last_says_whom_a_ticket_awaits(fixture: &Fixture) {
 
     // It was kept as a manager's and turns out to be the customer's, once by its outside id, once by an operator.
     let kept = fixture.message_of(&fixture.external_id(), at(10));
-    fixture
-        .store()
-        .store_unmatched(keep_silently(kept.clone()))
-        .await
-        .unwrap();
+    fixture.must().store_unmatched(keep_silently(kept.clone())).await;
     assert_eq!(awaits().await, Some(Awaiting::Customer));
-    let message = Message {
-        sender: Sender::Customer,
-        ..kept
-    };
-    fixture.store().append(append_to(to, message)).await.unwrap();
+    let message = kept.with(|message| message.sender = Sender::Customer);
+    fixture.must().append(append_to(to, message)).await;
     assert_eq!(awaits().await, Some(Awaiting::Manager));
-    fixture
-        .store()
-        .append(append_to(to, fixture.message(at(11))))
-        .await
-        .unwrap();
+    fixture.must().append(append_to(to, fixture.message(at(11)))).await;
     let kept = fixture.message(at(12));
-    fixture
-        .store()
-        .store_unmatched(keep_silently(kept.clone()))
-        .await
-        .unwrap();
+    fixture.must().store_unmatched(keep_silently(kept.clone())).await;
     let attach = Attach {
         message: kept.id,
         to: to.id,
@@ -251,13 +226,13 @@ pub async fn who_spoke_last_says_whom_a_ticket_awaits(fixture: &Fixture) {
         reopen: false,
         note: fixture.note(at(13)),
     };
-    fixture.store().attach(attach).await.unwrap();
+    fixture.must().attach(attach).await;
     assert_eq!(awaits().await, Some(Awaiting::Manager));
 }
 
 /// Attention is wanted by open tickets whose customer spoke last; the one that has been still the longest is named.
 pub async fn attention_is_wanted_by_open_tickets_whose_customer_spoke_last(fixture: &Fixture) {
-    let attention = async || fixture.store().attention().await.unwrap();
+    let attention = async || fixture.must().attention().await;
     assert_eq!(attention().await, Attention::default());
     for status in [Status::Resolved, Status::Closed] {
         opened(fixture, status, Priority::Urgent, Sender::Customer, 0).await;
@@ -290,20 +265,19 @@ pub async fn attention_is_wanted_by_open_tickets_whose_customer_spoke_last(fixtu
         notifications: vec![fixture.notification(EventKind::Updated, at(20))],
         ..append_to(
             &waiting[1],
-            Message {
-                sender: Sender::Customer,
-                ..fixture.message(at(20))
-            },
+            fixture
+                .message(at(20))
+                .with(|message| message.sender = Sender::Customer),
         )
     };
-    fixture.store().append(again).await.unwrap();
+    fixture.must().append(again).await;
     let Attention {
         awaiting_manager,
         oldest: found,
     } = attention().await;
     assert_eq!((awaiting_manager, found), (3, oldest(&waiting[2], at(6))));
     let answer = append_to(&waiting[2], fixture.message(at(21)));
-    fixture.store().append(answer).await.unwrap();
+    fixture.must().append(answer).await;
     let Attention {
         awaiting_manager,
         oldest: found,

@@ -9,11 +9,11 @@ use ticket_domain::{
 
 use crate::{
     Fixture,
-    fixture::{append_to, at, at_once, delivered, later},
+    fixture::{With as _, append_to, at, at_once, count, delivered, later, place_of},
 };
 
 async fn append(fixture: &Fixture, to: &Ticket, message: &Message) -> Appended {
-    fixture.store().append(append_to(to, message.clone())).await.unwrap()
+    fixture.must().append(append_to(to, message.clone())).await
 }
 
 /// Every message raises the version by one and sets the time of change; the thread shows them in the order in which
@@ -75,11 +75,8 @@ pub async fn only_a_message_that_reopens_changes_the_status(fixture: &Fixture) {
             let mut opening = fixture.opening(at(0));
             opening.ticket.status = status;
             let opening = fixture.open(opening).await;
-            let append = Append {
-                reopen,
-                ..append_to(&opening.ticket, fixture.message(at(1)))
-            };
-            assert_eq!(fixture.store().append(append).await.unwrap(), Appended::Added);
+            let append = append_to(&opening.ticket, fixture.message(at(1))).with(|append| append.reopen = reopen);
+            assert_eq!(fixture.must().append(append).await, Appended::Added);
             let expected = if reopen { Status::Open } else { status };
             assert_eq!(fixture.thread(opening.ticket.reference).await.ticket.status, expected);
         }
@@ -108,11 +105,9 @@ pub async fn an_outside_id_is_one_message_for_ever(fixture: &Fixture) {
     let before = fixture.thread(opening.ticket.reference).await;
     let vitals = fixture.vitals(later()).await;
 
-    let again = Append {
-        notifications: vec![fixture.notification(EventKind::Updated, at(2))],
-        ..append_to(&opening.ticket, fixture.message_of(&external_id, at(2)))
-    };
-    let answer = fixture.store().append(again).await.unwrap();
+    let again = append_to(&opening.ticket, fixture.message_of(&external_id, at(2)))
+        .with(|append| append.notifications = vec![fixture.notification(EventKind::Updated, at(2))]);
+    let answer = fixture.must().append(again).await;
     assert_eq!(
         answer,
         Appended::AlreadyStored {
@@ -148,10 +143,7 @@ pub async fn an_outside_id_of_another_ticket_is_answered_with_that_ticket(fixtur
 pub async fn without_an_outside_id_every_message_is_another(fixture: &Fixture) {
     let opening = fixture.opened(at(0)).await;
     let first = fixture.message(at(1));
-    let second = Message {
-        id: fixture.message(at(1)).id,
-        ..first.clone()
-    };
+    let second = first.clone().with(|this| this.id = fixture.message(at(1)).id);
     for message in [&first, &second] {
         assert_eq!(append(fixture, &opening.ticket, message).await, Appended::Added);
     }
@@ -163,14 +155,12 @@ pub async fn without_an_outside_id_every_message_is_another(fixture: &Fixture) {
 pub async fn appending_to_no_ticket_is_an_error_and_writes_nothing(fixture: &Fixture) {
     let nobody = fixture.ticket(at(0));
     let external_id = fixture.external_id();
-    let lost = Append {
-        notifications: vec![fixture.notification(EventKind::Updated, at(1))],
-        ..append_to(&nobody, fixture.message_of(&external_id, at(1)))
-    };
+    let lost = append_to(&nobody, fixture.message_of(&external_id, at(1)))
+        .with(|append| append.notifications = vec![fixture.notification(EventKind::Updated, at(1))]);
     let notification = lost.notifications[0].id;
     assert!(fixture.store().append(lost).await.is_err());
 
-    assert_eq!(fixture.store().notification(notification).await.unwrap(), None);
+    assert_eq!(fixture.must().notification(notification).await, None);
     assert_eq!(fixture.vitals(later()).await.unmatched, 0);
     // The outside id is free.
     let opening = fixture.opened(at(0)).await;
@@ -184,29 +174,21 @@ pub async fn equal_outside_ids_at_once_make_one_message(fixture: &Fixture) {
         let opening = fixture.opened(at(0)).await;
         let external_id = fixture.external_id();
         let appends: Vec<Append> = (0..100)
-            .map(|_| Append {
-                notifications: vec![fixture.notification(EventKind::Updated, at(1))],
-                ..append_to(&opening.ticket, fixture.message_of(&external_id, at(1)))
+            .map(|_| {
+                append_to(&opening.ticket, fixture.message_of(&external_id, at(1)))
+                    .with(|append| append.notifications = vec![fixture.notification(EventKind::Updated, at(1))])
             })
             .collect();
         let waiting = fixture.vitals(later()).await.waiting;
-        let answers = at_once(appends.clone().into_iter().map(|append| {
-            let store = fixture.store();
-            async move { store.append(append).await.unwrap() }
-        }))
-        .await;
+        let answers = at_once(appends.clone().into_iter().map(|append| fixture.must().append(append))).await;
 
-        let winner = answers.iter().position(|answer| *answer == Appended::Added).unwrap();
+        let winner = place_of(&answers, &Appended::Added);
         let written = appends[winner].message.clone();
         let before = Appended::AlreadyStored {
             id: written.id,
             of: Some(opening.ticket.reference),
         };
-        assert_eq!(
-            answers.iter().filter(|answer| **answer == before).count(),
-            99,
-            "{answers:?}"
-        );
+        assert_eq!(count(&answers, &before), 99, "{answers:?}");
         let thread = fixture.thread(opening.ticket.reference).await;
         assert_eq!(thread.messages, [opening.message, written]);
         assert_eq!(thread.ticket.version, 2);
@@ -221,11 +203,7 @@ pub async fn different_messages_at_once_are_all_written(fixture: &Fixture) {
         let appends: Vec<Append> = (0..20)
             .map(|_| append_to(&opening.ticket, fixture.message_of(&fixture.external_id(), at(1))))
             .collect();
-        let answers = at_once(appends.clone().into_iter().map(|append| {
-            let store = fixture.store();
-            async move { store.append(append).await.unwrap() }
-        }))
-        .await;
+        let answers = at_once(appends.clone().into_iter().map(|append| fixture.must().append(append))).await;
         assert_eq!(answers, vec![Appended::Added; 20]);
 
         let thread = fixture.thread(opening.ticket.reference).await;

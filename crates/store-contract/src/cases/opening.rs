@@ -10,7 +10,7 @@ use ticket_domain::{
 
 use crate::{
     Fixture,
-    fixture::{at, at_once, later},
+    fixture::{With as _, at, at_once, count, later, place_of},
 };
 
 /// Everything that was opened is read back as it was, in any script.
@@ -70,10 +70,9 @@ async fn assert_reads_back(fixture: &Fixture, opening: &Opening) {
         }
     );
     let found = fixture
-        .store()
+        .must()
         .find(TicketLookup::Reference(opening.ticket.reference))
-        .await
-        .unwrap();
+        .await;
     assert_eq!(found, Some(opening.ticket.clone()));
 
     let record = fixture.record(opening.notifications[0].id).await;
@@ -130,16 +129,13 @@ pub async fn a_taken_reference_writes_nothing(fixture: &Fixture) {
     let mut second = fixture.opening(at(1));
     second.ticket.reference = first.ticket.reference;
     second.message.external_id = Some(external_id.clone());
-    let opened = fixture.store().open(second.clone()).await.unwrap();
+    let opened = fixture.must().open(second.clone()).await;
 
     assert_eq!(opened, OpenResult::ReferenceTaken);
     assert_eq!(fixture.thread(first.ticket.reference).await, before);
     assert_eq!(fixture.vitals(at(9)).await, vitals);
     assert_eq!(fixture.quoted(&external_id).await, None);
-    assert_eq!(
-        fixture.store().notification(second.notifications[0].id).await.unwrap(),
-        None
-    );
+    assert_eq!(fixture.must().notification(second.notifications[0].id).await, None);
 
     // The same opening succeeds with another reference.
     second.ticket.reference = fixture.reference();
@@ -158,18 +154,11 @@ pub async fn equal_references_at_once_make_one_ticket(fixture: &Fixture) {
             })
             .collect();
         let waiting = fixture.vitals(later()).await.waiting;
-        let answers = at_once(openings.clone().into_iter().map(|opening| {
-            let store = fixture.store();
-            async move { store.open(opening).await.unwrap() }
-        }))
-        .await;
+        let answers = at_once(openings.clone().into_iter().map(|opening| fixture.must().open(opening))).await;
 
-        let taken = answers
-            .iter()
-            .filter(|answer| **answer == OpenResult::ReferenceTaken)
-            .count();
+        let taken = count(&answers, &OpenResult::ReferenceTaken);
         assert_eq!(taken, 29, "{answers:?}");
-        let winner = answers.iter().position(|answer| *answer == OpenResult::Opened).unwrap();
+        let winner = place_of(&answers, &OpenResult::Opened);
         let thread = fixture.thread(reference).await;
         assert_eq!(thread.ticket, openings[winner].ticket);
         assert_eq!(thread.messages, [openings[winner].message.clone()]);
@@ -182,10 +171,9 @@ pub async fn equal_references_at_once_make_one_ticket(fixture: &Fixture) {
 pub async fn openings_at_once_share_no_fate(fixture: &Fixture) {
     for round in 0..5 {
         let taken = fixture.opened(at(round)).await;
-        let used = Opening {
-            idempotency: Some(fixture.idempotency(at(round + 100))),
-            ..fixture.opening(at(round))
-        };
+        let used = fixture
+            .opening(at(round))
+            .with(|opening| opening.idempotency = Some(fixture.idempotency(at(round + 100))));
         fixture.open(used.clone()).await;
         let openings: Vec<Opening> = (0..120)
             .map(|number| {
@@ -200,11 +188,7 @@ pub async fn openings_at_once_share_no_fate(fixture: &Fixture) {
             })
             .collect();
         let waiting = fixture.vitals(later()).await.waiting;
-        let answers = at_once(openings.clone().into_iter().map(|opening| {
-            let store = fixture.store();
-            async move { store.open(opening).await.unwrap() }
-        }))
-        .await;
+        let answers = at_once(openings.clone().into_iter().map(|opening| fixture.must().open(opening))).await;
 
         for (number, (opening, answer)) in openings.iter().zip(answers).enumerate() {
             match number % 6 {
@@ -224,9 +208,9 @@ pub async fn openings_at_once_share_no_fate(fixture: &Fixture) {
 
 /// Tickets are counted from a moment on, that moment included.
 pub async fn opened_since_counts_from_a_moment_on(fixture: &Fixture) {
-    let store = fixture.store();
+    let store = fixture.must();
     let midnight = at(0).midnight();
-    assert_eq!(store.opened_since(midnight).await.unwrap(), 0);
+    assert_eq!(store.opened_since(midnight).await, 0);
 
     let micro = Duration::from_micros(1);
     for moment in [
@@ -252,10 +236,10 @@ pub async fn opened_since_counts_from_a_moment_on(fixture: &Fixture) {
         (day_after.plus(micro), 0),
         (later(), 0),
     ] {
-        assert_eq!(store.opened_since(since).await.unwrap(), expected, "{since}");
+        assert_eq!(store.opened_since(since).await, expected, "{since}");
     }
     fixture.opened(day_after).await;
-    assert_eq!(store.opened_since(day_after).await.unwrap(), 2);
+    assert_eq!(store.opened_since(day_after).await, 2);
 }
 
 /// Tickets that are written in another order than they were begun in are counted all the same.
@@ -265,9 +249,9 @@ pub async fn opened_since_is_never_too_few_out_of_order(fixture: &Fixture) {
     for seconds in [-10, -9, 5, 3, 4, 1, 2, 0, -1, 6] {
         fixture.opened(at(seconds)).await;
         opened += u64::from(seconds >= 0);
-        let counted = fixture.store().opened_since(since).await.unwrap();
+        let counted = fixture.must().opened_since(since).await;
         assert!(counted >= opened, "{counted} counted, {opened} opened");
     }
-    let counted = fixture.store().opened_since(since).await.unwrap();
+    let counted = fixture.must().opened_since(since).await;
     assert!(counted <= 10, "{counted} counted, 10 opened in all");
 }

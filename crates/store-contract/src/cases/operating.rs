@@ -18,17 +18,13 @@ async fn unaddressed(fixture: &Fixture, seconds: i64) -> Opening {
 }
 
 async fn redeliver(fixture: &Fixture, id: NotificationId, seconds: i64) -> RedeliverResult {
-    fixture
-        .store()
-        .redeliver(id, fixture.note(at(seconds)), None)
-        .await
-        .unwrap()
+    fixture.must().redeliver(id, fixture.note(at(seconds)), None).await
 }
 
 /// After a success everything that waits is due, save what is being tried; schedules stay as they are.
 pub async fn releasing_makes_what_waits_due_and_keeps_its_schedule(fixture: &Fixture) {
-    let store = fixture.store();
-    assert_eq!(store.release_waiting(Recipient::Manager, at(0)).await.unwrap(), 0);
+    let store = fixture.must();
+    assert_eq!(store.release_waiting(Recipient::Manager, at(0)).await, 0);
 
     let ended = fixture.delivered(&fixture.external_id(), at(0)).await;
     let waits = fixture.opened(at(1)).await.notifications[0].id;
@@ -39,8 +35,8 @@ pub async fn releasing_makes_what_waits_due_and_keeps_its_schedule(fixture: &Fix
     let under_way = fixture.claim_only(tried, at(2)).await;
     let due = fixture.opened(at(3)).await.notifications[0].id;
 
-    assert_eq!(store.release_waiting(Recipient::Manager, at(4)).await.unwrap(), 2);
-    assert_eq!(store.release_waiting(Recipient::Manager, at(4)).await.unwrap(), 0);
+    assert_eq!(store.release_waiting(Recipient::Manager, at(4)).await, 2);
+    assert_eq!(store.release_waiting(Recipient::Manager, at(4)).await, 0);
     let state = async |id| fixture.record(id).await.state;
     assert_eq!(state(waits).await, NotificationState::Waiting { due: at(4) });
     assert_eq!(state(future).await, NotificationState::Waiting { due: at(4) });
@@ -64,14 +60,14 @@ pub async fn releasing_makes_what_waits_due_and_keeps_its_schedule(fixture: &Fix
 
 /// Nothing that waits is due before a moment, save what is being tried; schedules stay as they are.
 pub async fn postponing_keeps_what_waits_until_a_moment(fixture: &Fixture) {
-    let store = fixture.store();
+    let store = fixture.must();
     let ended = fixture.delivered(&fixture.external_id(), at(0)).await;
     let under_way = fixture.opened(at(1)).await.notifications[0].id;
     let held = fixture.claim_only(under_way, at(1)).await;
     let due = fixture.opened(at(2)).await.notifications[0].id;
     let later = fixture.opened(at(500)).await.notifications[0].id;
-    assert_eq!(store.postpone(Recipient::Manager, at(100)).await.unwrap(), 1);
-    assert_eq!(store.postpone(Recipient::Manager, at(100)).await.unwrap(), 0);
+    assert_eq!(store.postpone(Recipient::Manager, at(100)).await, 1);
+    assert_eq!(store.postpone(Recipient::Manager, at(100)).await, 0);
     let state = async |id| fixture.record(id).await.state;
     assert_eq!(state(due).await, NotificationState::Waiting { due: at(100) });
     assert_eq!(state(later).await, NotificationState::Waiting { due: at(500) });
@@ -91,7 +87,7 @@ pub async fn postponing_keeps_what_waits_until_a_moment(fixture: &Fixture) {
 
 /// Held is only what had no address, was never tried, and is older.
 pub async fn only_the_unaddressed_untried_and_older_are_held(fixture: &Fixture) {
-    let store = fixture.store();
+    let store = fixture.must();
     let tried = unaddressed(fixture, 0).await.notifications[0].id;
     let claimed = fixture.claim_only(tried, at(0)).await;
     fixture.settled(&claimed, retry_at(at(50))).await;
@@ -102,8 +98,8 @@ pub async fn only_the_unaddressed_untried_and_older_are_held(fixture: &Fixture) 
     let exactly = unaddressed(fixture, 10).await.notifications[0].id;
     let young = unaddressed(fixture, 11).await.notifications[0].id;
 
-    assert_eq!(store.hold_unaddressed(Recipient::Manager, at(10)).await.unwrap(), 1);
-    assert_eq!(store.hold_unaddressed(Recipient::Manager, at(10)).await.unwrap(), 0);
+    assert_eq!(store.hold_unaddressed(Recipient::Manager, at(10)).await, 1);
+    assert_eq!(store.hold_unaddressed(Recipient::Manager, at(10)).await, 0);
     for id in [tried, under_way, addressed, exactly, young] {
         let state = fixture.record(id).await.state;
         assert!(matches!(state, NotificationState::Waiting { .. }), "{state:?}");
@@ -121,10 +117,10 @@ pub async fn what_is_held_is_not_claimed_and_keeps_its_place(fixture: &Fixture) 
     let opening = unaddressed(fixture, 0).await;
     let first = opening.notifications[0].id;
     let second = fixture.updated(&opening.ticket, at(20)).await.id;
-    let store = fixture.store();
-    assert_eq!(store.hold_unaddressed(Recipient::Manager, at(10)).await.unwrap(), 1);
+    let store = fixture.must();
+    assert_eq!(store.hold_unaddressed(Recipient::Manager, at(10)).await, 1);
     assert_eq!(fixture.claim(at(21)).await, []);
-    assert_eq!(store.release_waiting(Recipient::Manager, at(21)).await.unwrap(), 0);
+    assert_eq!(store.release_waiting(Recipient::Manager, at(21)).await, 0);
     assert_eq!(fixture.record(first).await.state, NotificationState::Held);
 
     assert_eq!(redeliver(fixture, first, 22).await, RedeliverResult::Queued);
@@ -135,19 +131,19 @@ pub async fn what_is_held_is_not_claimed_and_keeps_its_place(fixture: &Fixture) 
 
 /// One that was released and failed again is not released again before its schedule has had a try of it.
 pub async fn each_is_released_once_between_two_failures_that_count(fixture: &Fixture) {
-    let store = fixture.store();
+    let store = fixture.must();
     let id = fixture.opened(at(0)).await.notifications[0].id;
     let claimed = fixture.claim_only(id, at(0)).await;
     fixture.settled(&claimed, retry_at(at(1_000))).await;
-    assert_eq!(store.release_waiting(Recipient::Manager, at(10)).await.unwrap(), 1);
+    assert_eq!(store.release_waiting(Recipient::Manager, at(10)).await, 1);
     let claimed = fixture.claim_only(id, at(10)).await;
     fixture.settled(&claimed, returned(at(1_000))).await;
-    assert_eq!(store.release_waiting(Recipient::Manager, at(20)).await.unwrap(), 0);
+    assert_eq!(store.release_waiting(Recipient::Manager, at(20)).await, 0);
     assert_eq!(fixture.claim(at(20)).await, []);
 
     let claimed = fixture.claim_only(id, at(1_000)).await;
     fixture.settled(&claimed, retry_at(at(5_000))).await;
-    assert_eq!(store.release_waiting(Recipient::Manager, at(1_010)).await.unwrap(), 1);
+    assert_eq!(store.release_waiting(Recipient::Manager, at(1_010)).await, 1);
     fixture.claim_only(id, at(1_010)).await;
 }
 
@@ -164,11 +160,7 @@ pub async fn redelivering_makes_what_waits_or_is_held_due(fixture: &Fixture) {
     fixture.settled(&claimed, delivered(at(5), None)).await;
 
     let held = unaddressed(fixture, 6).await.notifications[0].id;
-    fixture
-        .store()
-        .hold_unaddressed(Recipient::Manager, at(7))
-        .await
-        .unwrap();
+    fixture.must().hold_unaddressed(Recipient::Manager, at(7)).await;
     assert_eq!(redeliver(fixture, held, 8).await, RedeliverResult::Queued);
     assert_eq!(fixture.claim(at(7)).await, []);
     let claimed = fixture.claim_only(held, at(8)).await;
@@ -178,20 +170,9 @@ pub async fn redelivering_makes_what_waits_or_is_held_due(fixture: &Fixture) {
 /// An operator's word holds, also if the program starts again before the try is made.
 pub async fn what_an_operator_released_is_not_held_again(fixture: &Fixture) {
     let held = unaddressed(fixture, 0).await.notifications[0].id;
-    fixture
-        .store()
-        .hold_unaddressed(Recipient::Manager, at(1))
-        .await
-        .unwrap();
+    fixture.must().hold_unaddressed(Recipient::Manager, at(1)).await;
     assert_eq!(redeliver(fixture, held, 2).await, RedeliverResult::Queued);
-    assert_eq!(
-        fixture
-            .store()
-            .hold_unaddressed(Recipient::Manager, at(1))
-            .await
-            .unwrap(),
-        0
-    );
+    assert_eq!(fixture.must().hold_unaddressed(Recipient::Manager, at(1)).await, 0);
     fixture.claim_only(held, at(2)).await;
 }
 
@@ -242,11 +223,11 @@ pub async fn redelivering_leaves_the_delivered_and_those_under_way(fixture: &Fix
 
 /// Everything that is not delivered is listed, the newest first, as each is told alone.
 pub async fn the_undelivered_are_listed_newest_first(fixture: &Fixture) {
-    let store = fixture.store();
-    assert_eq!(store.undelivered(10).await.unwrap(), []);
+    let store = fixture.must();
+    assert_eq!(store.undelivered(10).await, []);
     fixture.delivered(&fixture.external_id(), at(7)).await;
     let held = unaddressed(fixture, 1).await;
-    store.hold_unaddressed(Recipient::Manager, at(2)).await.unwrap();
+    store.hold_unaddressed(Recipient::Manager, at(2)).await;
     let given_up = fixture.opened(at(5)).await;
     let claimed = fixture.claim_only(given_up.notifications[0].id, at(5)).await;
     fixture.settled(&claimed, dead(at(6))).await;
@@ -262,12 +243,12 @@ pub async fn the_undelivered_are_listed_newest_first(fixture: &Fixture) {
     ] {
         expected.push(fixture.record(id).await);
     }
-    assert_eq!(store.undelivered(10).await.unwrap(), expected);
-    assert_eq!(store.undelivered(4).await.unwrap(), expected);
-    assert_eq!(store.undelivered(2).await.unwrap(), expected[..2]);
-    assert_eq!(store.undelivered(0).await.unwrap(), []);
+    assert_eq!(store.undelivered(10).await, expected);
+    assert_eq!(store.undelivered(4).await, expected);
+    assert_eq!(store.undelivered(2).await, expected[..2]);
+    assert_eq!(store.undelivered(0).await, []);
     assert_eq!(expected[0].reference, waits.ticket.reference);
 
     let unknown = fixture.notification(update.event, at(0)).id;
-    assert_eq!(store.notification(unknown).await.unwrap(), None);
+    assert_eq!(store.notification(unknown).await, None);
 }

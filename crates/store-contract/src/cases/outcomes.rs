@@ -2,12 +2,12 @@
 
 use ticket_domain::{
     DeliveryRoute, NotificationRecord, NotificationState, Progress, Recipient,
-    ports::{AttemptOutcome, Claim, Claimed, RecordResult},
+    ports::{AttemptOutcome, Claimed, RecordResult},
 };
 
 use crate::{
     Fixture,
-    fixture::{LEASE, at, at_once, dead, delivered, diverted, later, retry_at, returned},
+    fixture::{LEASE, With as _, at, at_once, count, dead, delivered, diverted, later, retry_at, returned},
 };
 
 /// What was delivered is never tried again, and tells its outside id.
@@ -148,14 +148,14 @@ pub async fn a_lease_is_good_for_one_verdict(fixture: &Fixture) {
     );
     assert_eq!(fixture.record(id).await.failures, 1);
 
-    let store = fixture.store();
+    let store = fixture.must();
     let unknown = fixture.notification(claimed.event, at(0)).id;
     for (id, lease) in [
         (other, claimed.lease),
         (other, fixture.lease()),
         (unknown, claimed.lease),
     ] {
-        let settled = store.record_attempt(id, lease, dead(at(6))).await.unwrap();
+        let settled = store.record_attempt(id, lease, dead(at(6))).await;
         assert_eq!(settled, RecordResult::LeaseLost);
     }
     let state = NotificationState::Waiting { due: at(5) };
@@ -168,15 +168,11 @@ pub async fn verdicts_at_once_are_written_once(fixture: &Fixture) {
         let id = fixture.opened(at(round)).await.notifications[0].id;
         let claimed = fixture.claim_only(id, at(round)).await;
         let settled = at_once((0..10).map(|_| {
-            let store = fixture.store();
             let (id, lease) = (claimed.id, claimed.lease);
-            async move { store.record_attempt(id, lease, retry_at(later())).await.unwrap() }
+            fixture.must().record_attempt(id, lease, retry_at(later()))
         }))
         .await;
-        let written = settled
-            .iter()
-            .filter(|settled| **settled == RecordResult::Recorded)
-            .count();
+        let written = count(&settled, &RecordResult::Recorded);
         assert_eq!(written, 1, "{settled:?}");
         assert_eq!(fixture.record(id).await.failures, 1);
     }
@@ -187,14 +183,7 @@ pub async fn diverted_goes_another_way(fixture: &Fixture) {
     let id = fixture.opened(at(0)).await.notifications[0].id;
     let claimed = fixture.claim_only(id, at(0)).await;
     fixture.settled(&claimed, retry_at(at(10))).await;
-    assert_eq!(
-        fixture
-            .store()
-            .release_waiting(Recipient::Manager, at(5))
-            .await
-            .unwrap(),
-        1
-    );
+    assert_eq!(fixture.must().release_waiting(Recipient::Manager, at(5)).await, 1);
     let before = fixture.record(id).await;
 
     let mut claimed = fixture.claim_only(id, at(5)).await;
@@ -215,16 +204,10 @@ pub async fn diverted_goes_another_way(fixture: &Fixture) {
         assert_eq!(fixture.record_attempt(&claimed, outcome).await, RecordResult::LeaseLost);
 
         // It can be released again before it is tried.
-        fixture.store().postpone(Recipient::Manager, at(1_000)).await.unwrap();
-        assert_eq!(
-            fixture.store().release_waiting(Recipient::Manager, now).await.unwrap(),
-            1
-        );
-        let claim = Claim {
-            first_tries_only: true,
-            ..fixture.claim_at(now)
-        };
-        let again = fixture.store().claim(claim, 9).await.unwrap().remove(0);
+        fixture.must().postpone(Recipient::Manager, at(1_000)).await;
+        assert_eq!(fixture.must().release_waiting(Recipient::Manager, now).await, 1);
+        let claim = fixture.claim_at(now).with(|claim| claim.first_tries_only = true);
+        let again = fixture.must().claim(claim, 9).await.remove(0);
         let expected = Claimed {
             lease: claim.lease,
             payload: fallback.payload,
@@ -252,13 +235,6 @@ pub async fn what_went_another_way_is_not_held(fixture: &Fixture) {
     let id = fixture.open(opening).await.notifications[0].id;
     let claimed = fixture.claim_only(id, at(0)).await;
     fixture.settled(&claimed, diverted(at(1), "backup")).await;
-    assert_eq!(
-        fixture
-            .store()
-            .hold_unaddressed(Recipient::Manager, later())
-            .await
-            .unwrap(),
-        0
-    );
+    assert_eq!(fixture.must().hold_unaddressed(Recipient::Manager, later()).await, 0);
     fixture.claim_only(id, at(1)).await;
 }

@@ -20,7 +20,7 @@ async fn waiting(fixture: &Fixture, seconds: i64) -> NotificationId {
 
 async fn probe(fixture: &Fixture, now: Timestamp, unless_after: Timestamp) -> Option<Claimed> {
     let claim = fixture.claim_at(now);
-    let probed = fixture.store().claim_probe(claim, unless_after).await.unwrap();
+    let probed = fixture.must().claim_probe(claim, unless_after).await;
     assert!(probed.as_ref().is_none_or(|probed| probed.lease == claim.lease));
     probed
 }
@@ -36,14 +36,7 @@ pub async fn a_probe_takes_only_what_waits_and_is_not_due(fixture: &Fixture) {
     let mut unaddressed = fixture.opening(at(-10));
     unaddressed.notifications[0].addressed = false;
     fixture.open(unaddressed).await;
-    assert_eq!(
-        fixture
-            .store()
-            .hold_unaddressed(Recipient::Manager, at(-5))
-            .await
-            .unwrap(),
-        1
-    );
+    assert_eq!(fixture.must().hold_unaddressed(Recipient::Manager, at(-5)).await, 1);
     fixture.delivered(&fixture.external_id(), at(0)).await;
     let given_up = fixture.opened(at(1)).await.notifications[0].id;
     let claimed = fixture.claim_only(given_up, at(1)).await;
@@ -148,9 +141,8 @@ pub async fn workers_that_probe_at_once_get_one(fixture: &Fixture) {
     for minute in 1..=8 {
         let (now, unless_after) = (at(minute * 60), at(minute * 60 - 60));
         let probed = at_once((0..8).map(|_| {
-            let store = fixture.store();
             let claim = fixture.claim_at(now);
-            async move { store.claim_probe(claim, unless_after).await.unwrap() }
+            fixture.must().claim_probe(claim, unless_after)
         }))
         .await;
         let probed: Vec<Claimed> = probed.into_iter().flatten().collect();

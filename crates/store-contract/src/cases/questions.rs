@@ -7,7 +7,7 @@ use ticket_domain::{
 
 use crate::{
     Fixture,
-    fixture::{anew, append_to, at, at_once},
+    fixture::{With as _, anew, append_to, at, at_once, count, place_of},
 };
 
 /// A message of `manager`, to be added to the ticket, which ends the manager's question.
@@ -22,8 +22,8 @@ fn ending(fixture: &Fixture, opening: &Opening, manager: &Phone) -> Append {
 
 /// The newest open tickets come first, those of one moment in the order in which they were written, the last first.
 pub async fn the_newest_open_tickets_are_to_choose_from(fixture: &Fixture) {
-    let store = fixture.store();
-    assert_eq!(store.open_tickets(5).await.unwrap(), []);
+    let store = fixture.must();
+    assert_eq!(store.open_tickets(5).await, []);
     let mut choices = Vec::new();
     for seconds in [3, 1, 4, 4, 2] {
         let mut opening = fixture.opening(at(seconds));
@@ -40,10 +40,10 @@ pub async fn the_newest_open_tickets_are_to_choose_from(fixture: &Fixture) {
         });
     }
     let expected = [3, 2, 0, 4, 1].map(|place: usize| choices[place].clone());
-    assert_eq!(store.open_tickets(5).await.unwrap(), expected);
-    assert_eq!(store.open_tickets(255).await.unwrap(), expected);
-    assert_eq!(store.open_tickets(2).await.unwrap(), expected[..2]);
-    assert_eq!(store.open_tickets(0).await.unwrap(), []);
+    assert_eq!(store.open_tickets(5).await, expected);
+    assert_eq!(store.open_tickets(255).await, expected);
+    assert_eq!(store.open_tickets(2).await, expected[..2]);
+    assert_eq!(store.open_tickets(0).await, []);
 }
 
 /// A question reads back as it was asked, to the one who was asked.
@@ -84,10 +84,7 @@ pub async fn a_question_is_asked_again(fixture: &Fixture) {
     let (_, question) = fixture.asked(&manager, at(0)).await;
     for (seconds, last) in [(5, 5), (3, 5), (7, 7)] {
         fixture.asked_again(&question, at(seconds)).await;
-        let again = Question {
-            asked_at: at(last),
-            ..question.clone()
-        };
+        let again = question.clone().with(|question| question.asked_at = at(last));
         assert_eq!(fixture.open_question(&manager).await, Some(again));
     }
     assert_eq!(fixture.unmatched().await, 4);
@@ -103,8 +100,8 @@ pub async fn a_question_may_take_any_place(fixture: &Fixture) {
                 question: fixture.question(&manager, at(round)),
                 instead_of: Precondition::AnyQuestion,
             };
-            let store = fixture.store();
-            async move { store.store_unmatched(StoreUnmatched { message, asking }).await.unwrap() }
+            let store = fixture.must();
+            async move { store.store_unmatched(StoreUnmatched { message, asking }).await }
         });
         for kept in at_once(asks.collect::<Vec<_>>()).await {
             assert_eq!(kept, StoredUnmatched::Stored);
@@ -138,7 +135,7 @@ pub async fn a_question_takes_only_the_place_that_is_known(fixture: &Fixture) {
         let message = fixture.message_from(&manager, at(2));
         assert_eq!(fixture.keep(&message, asking).await, StoredUnmatched::QuestionChanged);
         let external_id = message.external_id.unwrap();
-        assert_eq!(fixture.store().unmatched_message(external_id).await.unwrap(), None);
+        assert_eq!(fixture.must().unmatched_message(external_id).await, None);
     }
     assert_eq!(fixture.unmatched().await, 2);
     assert_eq!(fixture.open_question(&manager).await.as_ref(), Some(&second));
@@ -164,10 +161,7 @@ pub async fn a_kept_message_tells_its_own_question(fixture: &Fixture) {
     );
     let (message, first) = fixture.asked(&manager, at(1)).await;
     let part = fixture.asked_again(&first, at(2)).await;
-    let first = Question {
-        asked_at: at(2),
-        ..first
-    };
+    let first = first.with(|question| question.asked_at = at(2));
     let second = fixture.question(&manager, at(3));
     let other = fixture.message_from(&manager, at(3));
     assert_eq!(
@@ -180,7 +174,7 @@ pub async fn a_kept_message_tells_its_own_question(fixture: &Fixture) {
         if has_ended {
             let opening = fixture.opened(at(4)).await;
             let append = ending(fixture, &opening, &manager);
-            assert_eq!(fixture.store().append(append).await.unwrap(), Appended::Added);
+            assert_eq!(fixture.must().append(append).await, Appended::Added);
         }
         let open = fixture.open_question(&manager).await;
         assert_eq!(open.is_none(), has_ended);
@@ -208,33 +202,33 @@ pub async fn a_kept_message_tells_its_own_question(fixture: &Fixture) {
 
 /// A manager's message to a thread ends the question, also where it had been kept; a repetition of it does not.
 pub async fn another_message_ends_the_question(fixture: &Fixture) {
-    let store = fixture.store();
+    let store = fixture.must();
     let opening = fixture.opened(at(0)).await;
     let manager = fixture.manager();
     let append = ending(fixture, &opening, &manager);
-    assert_eq!(store.append(append.clone()).await.unwrap(), Appended::Added);
+    assert_eq!(store.append(append.clone()).await, Appended::Added);
 
     let (_, question) = fixture.asked(&manager, at(1)).await;
     assert!(matches!(
-        store.append(append).await.unwrap(),
+        store.append(append).await,
         Appended::AlreadyStored { of: Some(_), .. }
     ));
     let of_another = ending(fixture, &opening, &fixture.manager());
     let of_a_customer = append_to(&opening.ticket, fixture.message_from(&manager, at(2)));
     for append in [of_another, of_a_customer] {
-        assert_eq!(store.append(append).await.unwrap(), Appended::Added);
+        assert_eq!(store.append(append).await, Appended::Added);
     }
     assert_eq!(fixture.open_question(&manager).await, Some(question));
 
     let append = ending(fixture, &opening, &manager);
-    assert_eq!(store.append(append).await.unwrap(), Appended::Added);
+    assert_eq!(store.append(append).await, Appended::Added);
     assert_eq!(fixture.open_question(&manager).await, None);
 
     // One that was kept is not said anew.
     let (kept, question) = fixture.asked(&manager, at(3)).await;
     let mut append = ending(fixture, &opening, &manager);
     append.message.external_id.clone_from(&kept.external_id);
-    assert_eq!(store.append(append).await.unwrap(), Appended::Joined(kept.id));
+    assert_eq!(store.append(append).await, Appended::Joined(kept.id));
     assert_eq!(fixture.open_question(&manager).await, Some(question));
 }
 
@@ -249,19 +243,19 @@ pub async fn a_message_to_no_ticket_leaves_the_question_open(fixture: &Fixture) 
 
 /// Keeps a bare message as [`ReceiveReply`](ticket_domain::ReceiveReply) does: looks again as long as the question moves.
 fn keep_bare(fixture: &Fixture, manager: &Phone) -> impl Future<Output = StoredUnmatched> + Send + use<> {
-    let store = fixture.store();
+    let store = fixture.must();
     let message = fixture.message_from(manager, at(1));
     let question = fixture.question(manager, at(1));
     let manager = manager.clone();
     async move {
         for _ in 0..16 {
-            let open = store.question(manager.clone()).await.unwrap();
+            let open = store.question(manager.clone()).await;
             let asking = match open {
                 Some(open) => QuestionUpdate::Extend(open.id),
                 None => anew(&question, None),
             };
             let message = message.clone();
-            match store.store_unmatched(StoreUnmatched { message, asking }).await.unwrap() {
+            match store.store_unmatched(StoreUnmatched { message, asking }).await {
                 StoredUnmatched::QuestionChanged => {}
                 kept => return kept,
             }
@@ -298,18 +292,16 @@ pub async fn equal_outside_ids_at_once_ask_one_question(fixture: &Fixture) {
         let manager = fixture.manager();
         let external_id = fixture.external_id();
         let answers = at_once((0..20).map(|_| {
-            let store = fixture.store();
             let message = fixture.message_of(&external_id, at(1));
             let asking = anew(&fixture.question(&manager, at(1)), None);
-            async move { store.store_unmatched(StoreUnmatched { message, asking }).await.unwrap() }
+            fixture.must().store_unmatched(StoreUnmatched { message, asking })
         }))
         .await;
         let asked = fixture.open_question(&manager).await;
         assert!(asked.is_some());
         let before = StoredUnmatched::AlreadyKnown(Existing::Unmatched(asked));
-        let count = |expected: &StoredUnmatched| answers.iter().filter(|answer| *answer == expected).count();
         assert_eq!(
-            (count(&StoredUnmatched::Stored), count(&before)),
+            (count(&answers, &StoredUnmatched::Stored), count(&answers, &before)),
             (1, 19),
             "{answers:?}"
         );
@@ -325,16 +317,12 @@ pub async fn one_question_at_once_takes_a_place(fixture: &Fixture) {
         let before = fixture.unmatched().await;
         let questions: Vec<Question> = (0..10).map(|_| fixture.question(&manager, at(1))).collect();
         let answers = at_once(questions.clone().into_iter().map(|question| {
-            let store = fixture.store();
             let message = fixture.message_from(&manager, at(1));
             let asking = anew(&question, Some(&first));
-            async move { store.store_unmatched(StoreUnmatched { message, asking }).await.unwrap() }
+            fixture.must().store_unmatched(StoreUnmatched { message, asking })
         }))
         .await;
-        let winner = answers
-            .iter()
-            .position(|answer| *answer == StoredUnmatched::Stored)
-            .unwrap();
+        let winner = place_of(&answers, &StoredUnmatched::Stored);
         let moved = answers
             .iter()
             .filter(|answer| **answer == StoredUnmatched::QuestionChanged);

@@ -2,26 +2,26 @@
 
 use ticket_domain::{
     Delivery, DeliveryState, EventKind, Progress,
-    ports::{Append, StatusUpdate, TicketLookup},
+    ports::{StatusUpdate, TicketLookup},
 };
 
 use crate::{
     Fixture,
-    fixture::{append_to, at, dead, delivered, fallback, retry_at},
+    fixture::{With as _, append_to, at, dead, delivered, fallback, retry_at},
 };
 
 /// A reference leads to its ticket; one that no ticket has leads nowhere.
 pub async fn a_ticket_is_found_by_its_reference_only(fixture: &Fixture) {
-    let store = fixture.store();
+    let store = fixture.must();
     let first = fixture.opened(at(0)).await;
     let second = fixture.opened(at(0)).await;
     for ticket in [first.ticket, second.ticket] {
-        let found = store.find(TicketLookup::Reference(ticket.reference)).await.unwrap();
+        let found = store.find(TicketLookup::Reference(ticket.reference)).await;
         assert_eq!(found, Some(ticket));
     }
     let unknown = fixture.reference();
-    assert_eq!(store.find(TicketLookup::Reference(unknown)).await.unwrap(), None);
-    assert_eq!(store.thread(unknown).await.unwrap(), None);
+    assert_eq!(store.find(TicketLookup::Reference(unknown)).await, None);
+    assert_eq!(store.thread(unknown).await, None);
 }
 
 /// A quoted message leads to its ticket, whether it opened the thread or came later; an unknown one leads nowhere.
@@ -32,7 +32,7 @@ pub async fn a_ticket_is_found_by_the_outside_id_of_a_message(fixture: &Fixture)
     fixture.open(opening.clone()).await;
     fixture.opened(at(0)).await;
     let append = append_to(&opening.ticket, fixture.message_of(&appended, at(1)));
-    fixture.store().append(append).await.unwrap();
+    fixture.must().append(append).await;
 
     for id in [&opened, &appended] {
         assert_eq!(fixture.quoted(id).await, Some(opening.ticket.reference), "{id}");
@@ -40,7 +40,7 @@ pub async fn a_ticket_is_found_by_the_outside_id_of_a_message(fixture: &Fixture)
     assert_eq!(fixture.quoted(&fixture.external_id()).await, None);
     let upper_case = "sm-upper".parse().unwrap();
     let kept = append_to(&opening.ticket, fixture.message_of(&upper_case, at(2)));
-    fixture.store().append(kept).await.unwrap();
+    fixture.must().append(kept).await;
     assert_eq!(fixture.quoted(&"SM-UPPER".parse().unwrap()).await, None);
 }
 
@@ -49,7 +49,7 @@ pub async fn a_ticket_is_found_by_the_outside_id_of_a_delivered_notification(fix
     let external_id = fixture.external_id();
     let opening = fixture.delivered(&external_id, at(0)).await;
     fixture.delivered(&fixture.external_id(), at(1)).await;
-    let found = fixture.store().find(TicketLookup::Quoted(external_id)).await.unwrap();
+    let found = fixture.must().find(TicketLookup::Quoted(external_id)).await;
     assert_eq!(found, Some(opening.ticket));
 }
 
@@ -74,11 +74,9 @@ pub async fn an_outside_id_of_two_tickets_leads_to_none(fixture: &Fixture) {
 pub async fn an_outside_id_that_names_one_ticket_twice_leads_to_it(fixture: &Fixture) {
     let external_id = fixture.external_id();
     let opening = fixture.delivered(&external_id, at(0)).await;
-    let append = Append {
-        notifications: vec![fixture.notification(EventKind::Updated, at(1))],
-        ..append_to(&opening.ticket, fixture.message_of(&external_id, at(1)))
-    };
-    fixture.store().append(append.clone()).await.unwrap();
+    let append = append_to(&opening.ticket, fixture.message_of(&external_id, at(1)))
+        .with(|append| append.notifications = vec![fixture.notification(EventKind::Updated, at(1))]);
+    fixture.must().append(append.clone()).await;
     assert_eq!(fixture.quoted(&external_id).await, Some(opening.ticket.reference));
 
     let claimed = fixture.claim_only(append.notifications[0].id, at(1)).await;
@@ -88,22 +86,21 @@ pub async fn an_outside_id_that_names_one_ticket_twice_leads_to_it(fixture: &Fix
 
 /// A message that was refused may have been seen all the same: who quotes it still means its ticket.
 pub async fn an_earlier_outside_id_leads_to_its_ticket_still(fixture: &Fixture) {
-    let store = fixture.store();
+    let store = fixture.must();
     let (first, second, third) = (fixture.external_id(), fixture.external_id(), fixture.external_id());
     let opening = fixture.delivered(&first, at(0)).await;
     let reference = Some(opening.ticket.reference);
     let refused = StatusUpdate::Fallback(fallback("backup"), "63016".into());
-    assert!(store.advance(first.clone(), refused, at(1)).await.unwrap());
+    assert!(store.advance(first.clone(), refused, at(1)).await);
     assert_eq!(fixture.quoted(&first).await, reference);
 
     let claimed = fixture.claim_only(opening.notifications[0].id, at(1)).await;
     fixture.settled(&claimed, delivered(at(2), Some(&second))).await;
     let refused = StatusUpdate::Dead("63003".into());
-    assert!(store.advance(second.clone(), refused, at(3)).await.unwrap());
+    assert!(store.advance(second.clone(), refused, at(3)).await);
     store
         .redeliver(opening.notifications[0].id, fixture.note(at(4)), None)
-        .await
-        .unwrap();
+        .await;
     let claimed = fixture.claim_only(opening.notifications[0].id, at(4)).await;
     fixture.settled(&claimed, delivered(at(5), Some(&third))).await;
     for id in [&first, &second, &third] {
@@ -113,7 +110,7 @@ pub async fn an_earlier_outside_id_leads_to_its_ticket_still(fixture: &Fixture) 
 
     // A message of the same ticket and the same id changes nothing, one of another ticket makes it uncertain.
     let append = append_to(&opening.ticket, fixture.message_of(&first, at(6)));
-    store.append(append).await.unwrap();
+    store.append(append).await;
     assert_eq!(fixture.quoted(&first).await, reference);
     fixture.delivered(&second, at(7)).await;
     assert_eq!(fixture.quoted(&second).await, None);
@@ -145,20 +142,20 @@ pub async fn a_thread_tells_how_far_its_newest_notification_got(fixture: &Fixtur
 
     // A message that nobody has to be told of changes nothing.
     let silent = append_to(&opening.ticket, fixture.message(at(12)));
-    fixture.store().append(silent).await.unwrap();
+    fixture.must().append(silent).await;
     expect(DeliveryState::Failed, 11).await;
 }
 
 /// The head says of every state what the thread says, and is another one after every change.
 pub async fn a_head_is_that_of_its_thread_whatever_happens(fixture: &Fixture) {
-    let store = fixture.store();
-    assert_eq!(store.summary(fixture.reference()).await.unwrap(), None);
+    let store = fixture.must();
+    assert_eq!(store.summary(fixture.reference()).await, None);
     let (opening, external_id) = (fixture.opened(at(0)).await, fixture.external_id());
     fixture.opened(at(100)).await;
     let mut states = Vec::new();
     let mut look = async || {
         let thread = fixture.thread(opening.ticket.reference).await;
-        let head = store.summary(opening.ticket.reference).await.unwrap().unwrap();
+        let head = store.summary(opening.ticket.reference).await.unwrap();
         assert_eq!((head.keys, head.state), (thread.ticket.keys.clone(), thread.state()));
         assert!(!states.contains(&head.state), "{:?}", head.state);
         states.push(head.state);
@@ -168,10 +165,10 @@ pub async fn a_head_is_that_of_its_thread_whatever_happens(fixture: &Fixture) {
     fixture.settled(&claimed, delivered(at(2), Some(&external_id))).await;
     look().await;
     let read = StatusUpdate::To(Progress::Read);
-    assert!(store.advance(external_id, read, at(3)).await.unwrap());
+    assert!(store.advance(external_id, read, at(3)).await);
     look().await;
     let silent = append_to(&opening.ticket, fixture.message(at(4)));
-    store.append(silent).await.unwrap();
+    store.append(silent).await;
     look().await;
     let second = fixture.updated(&opening.ticket, at(5)).await;
     look().await;

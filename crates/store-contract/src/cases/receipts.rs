@@ -8,7 +8,7 @@ use ticket_domain::{
 
 use crate::{
     Fixture,
-    fixture::{at, at_once, dead, delivered, fallback, later, retry_at},
+    fixture::{With as _, at, at_once, dead, delivered, fallback, later, retry_at},
 };
 
 fn refused(route: &'static str) -> StatusUpdate {
@@ -20,12 +20,11 @@ fn refused_for_good() -> StatusUpdate {
 }
 
 async fn advance(fixture: &Fixture, external_id: &ExternalId, advance: &StatusUpdate, at: Timestamp) -> bool {
-    let advanced = fixture.store().advance(external_id.clone(), advance.clone(), at).await;
-    advanced.unwrap()
+    fixture.must().advance(external_id.clone(), advance.clone(), at).await
 }
 
 async fn sent_notification(fixture: &Fixture, external_id: &ExternalId) -> Option<SentNotification> {
-    fixture.store().sent_notification(external_id.clone()).await.unwrap()
+    fixture.must().sent_notification(external_id.clone()).await
 }
 
 async fn state(fixture: &Fixture, opening: &Opening) -> NotificationState {
@@ -203,7 +202,7 @@ pub async fn a_message_refused_for_good_is_dead(fixture: &Fixture) {
     assert_eq!(fixture.vitals(later()).await.dead, 1);
     assert_eq!(fixture.claim(later()).await, []);
 
-    let redelivered = fixture.store().redeliver(id, fixture.note(at(6)), None).await.unwrap();
+    let redelivered = fixture.must().redeliver(id, fixture.note(at(6)), None).await;
     assert_eq!(redelivered, RedeliverResult::Queued);
     let claimed = fixture.claim_only(id, at(6)).await;
     assert_eq!((claimed.route.as_str(), claimed.round), ("text", 1));
@@ -228,19 +227,17 @@ pub async fn receipts_at_once_are_written_once(fixture: &Fixture) {
             let external_id = fixture.external_id();
             let opening = fixture.delivered(&external_id, at(0)).await;
             let advanced = at_once((0..10).map(|_| {
-                let store = fixture.store();
                 let (external_id, further) = (external_id.clone(), further.clone());
-                async move { store.advance(external_id, further, at(1)).await.unwrap() }
+                fixture.must().advance(external_id, further, at(1))
             }))
             .await;
             let written = advanced.iter().filter(|advanced| **advanced).count();
             assert_eq!(written, 1, "{further:?} {advanced:?}");
             if !matches!(further, StatusUpdate::To(_)) {
                 fixture
-                    .store()
+                    .must()
                     .redeliver(opening.notifications[0].id, fixture.note(at(1)), None)
-                    .await
-                    .unwrap();
+                    .await;
                 assert_eq!(fixture.claim_only(opening.notifications[0].id, at(1)).await.round, 1);
             }
         }
@@ -259,13 +256,12 @@ fn receipt(external_id: &ExternalId, status: MessageStatus, heard: Timestamp) ->
 /// Keeps a receipt, and forgets those of an hour ago.
 async fn keep(fixture: &Fixture, receipt: &Receipt) {
     let forget_before = receipt.at.minus(std::time::Duration::from_hours(1));
-    let kept = fixture.store().keep_receipt(receipt.clone(), forget_before).await;
-    kept.unwrap();
+    fixture.must().keep_receipt(receipt.clone(), forget_before).await;
 }
 
 /// In the order of their ids.
 async fn overtaken(fixture: &Fixture, since: Timestamp) -> Vec<Receipt> {
-    let mut receipts = fixture.store().overtaken(since, 1_000).await.unwrap();
+    let mut receipts = fixture.must().overtaken(since, 1_000).await;
     receipts.sort_by(|one, other| one.external_id.as_str().cmp(other.external_id.as_str()));
     receipts
 }
@@ -289,7 +285,7 @@ pub async fn what_is_sent_again_may_go_another_way(fixture: &Fixture) {
     assert!(advance(fixture, &external_id, &refused("backup"), at(1)).await);
     let backup = fixture.claim_only(id, at(1)).await;
     fixture.settled(&backup, dead(at(2))).await;
-    let way = fixture.store().current_message(id).await.unwrap();
+    let way = fixture.must().current_message(id).await;
     assert_eq!(
         way.map(|way| (way.route, way.payload)),
         Some((DeliveryRoute::new("backup"), backup.payload))
@@ -299,10 +295,9 @@ pub async fn what_is_sent_again_may_go_another_way(fixture: &Fixture) {
         payload: Payload(Box::from(*b"anew")),
     };
     let redelivered = fixture
-        .store()
+        .must()
         .redeliver(id, fixture.note(at(3)), Some(anew.clone()))
-        .await
-        .unwrap();
+        .await;
     assert_eq!(redelivered, RedeliverResult::Queued);
     let claimed = fixture.claim_only(id, at(3)).await;
     assert_eq!(
@@ -311,14 +306,10 @@ pub async fn what_is_sent_again_may_go_another_way(fixture: &Fixture) {
     );
     // What waits goes on as it is.
     fixture.settled(&claimed, retry_at(at(9))).await;
-    fixture
-        .store()
-        .redeliver(id, fixture.note(at(4)), Some(anew))
-        .await
-        .unwrap();
+    fixture.must().redeliver(id, fixture.note(at(4)), Some(anew)).await;
     assert_eq!(fixture.claim_only(id, at(4)).await.round, backup.round + 1);
     let unknown = NotificationId(uuid::Uuid::from_bytes([0; 16]));
-    assert_eq!(fixture.store().current_message(unknown).await.unwrap(), None);
+    assert_eq!(fixture.must().current_message(unknown).await, None);
 }
 
 /// A receipt that came ahead of its message's answer is told once the message is known, as long as it is kept.
@@ -345,19 +336,16 @@ pub async fn a_kept_receipt_reads_back_exactly_once_its_message_is_known(fixture
     assert_eq!(overtaken(fixture, at(0)).await, receipts[..3]);
     assert_eq!(overtaken(fixture, at(11)).await, receipts[1..3]);
     assert_eq!(overtaken(fixture, at(13)).await, []);
-    assert_eq!(fixture.store().overtaken(at(0), 2).await.unwrap().len(), 2);
-    assert_eq!(fixture.store().overtaken(at(0), 0).await.unwrap(), []);
+    assert_eq!(fixture.must().overtaken(at(0), 2).await.len(), 2);
+    assert_eq!(fixture.must().overtaken(at(0), 0).await, []);
 
-    let other = Receipt {
-        at: at(12),
-        ..receipts[1].clone()
-    };
-    fixture.store().drop_receipt(other).await.unwrap();
+    let other = receipts[1].clone().with(|receipt| receipt.at = at(12));
+    fixture.must().drop_receipt(other).await;
     assert_eq!(overtaken(fixture, at(0)).await.len(), 3, "only what was read is let go");
     let told = sent_notification(fixture, &ids[1]).await.unwrap();
     assert_eq!(told.kept, Some(receipts[1].clone()));
     for _ in 0..2 {
-        fixture.store().drop_receipt(receipts[1].clone()).await.unwrap();
+        fixture.must().drop_receipt(receipts[1].clone()).await;
     }
     assert_eq!(sent_notification(fixture, &ids[1]).await.unwrap().kept, None);
     assert_eq!(
@@ -368,7 +356,7 @@ pub async fn a_kept_receipt_reads_back_exactly_once_its_message_is_known(fixture
     assert!(advance(fixture, &ids[0], &refused("backup"), at(20)).await);
     assert_eq!(overtaken(fixture, at(0)).await.len(), 2);
     for receipt in [&receipts[0], &receipts[2]] {
-        fixture.store().drop_receipt(receipt.clone()).await.unwrap();
+        fixture.must().drop_receipt(receipt.clone()).await;
     }
     assert_eq!(overtaken(fixture, at(0)).await, []);
 

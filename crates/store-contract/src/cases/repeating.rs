@@ -2,12 +2,12 @@
 
 use ticket_domain::{
     AuditAction, EventKind, Message, Sender, Ticket,
-    ports::{Append, Appended, ExistingTicket, Idempotency, OpenResult, Opening},
+    ports::{Append, Appended, ExistingTicket, Idempotency, OpenResult},
 };
 
 use crate::{
     Fixture,
-    fixture::{append_to, at, at_once, keep_silently, later},
+    fixture::{With as _, append_to, at, at_once, count, keep_silently, later, place_of},
 };
 
 /// A message at `seconds` under a key that ends 100 seconds later.
@@ -29,7 +29,7 @@ fn again(fixture: &Fixture, first: &Append, ticket: &Ticket, seconds: i64) -> Ap
 }
 
 async fn append(fixture: &Fixture, append: &Append) -> Appended {
-    fixture.store().append(append.clone()).await.unwrap()
+    fixture.must().append(append.clone()).await
 }
 
 fn digest(idempotency: Option<&Idempotency>) -> [u8; 32] {
@@ -67,10 +67,7 @@ pub async fn a_used_key_answers_the_first_message_and_writes_nothing(fixture: &F
             ..again(fixture, &first, ticket, 99)
         };
         assert_eq!(append(fixture, &reopening).await, repeated(&first));
-        let joining = Append {
-            message: kept.clone(),
-            ..reopening
-        };
+        let joining = reopening.with(|append| append.message = kept.clone());
         assert_eq!(append(fixture, &joining).await, repeated(&first));
     }
     assert_eq!(
@@ -84,21 +81,18 @@ pub async fn a_used_key_answers_the_first_message_and_writes_nothing(fixture: &F
     assert_eq!(after, before);
     assert_eq!(fixture.thread(other.ticket.reference).await.messages, [other.message]);
     assert_eq!(fixture.open_question(&manager).await, Some(question));
-    assert_eq!(fixture.store().audit_log(None, None, 9).await.unwrap(), []);
+    assert_eq!(fixture.must().audit_log(None, None, 9).await, []);
 }
 
 /// A key that opened a ticket adds no message, and one that added a message opens no ticket: each is told what it was
 /// used for.
 pub async fn a_key_is_used_for_one_thing(fixture: &Fixture) {
-    let opening = Opening {
-        idempotency: Some(fixture.idempotency(at(100))),
-        ..fixture.opening(at(0))
-    };
+    let opening = fixture
+        .opening(at(0))
+        .with(|opening| opening.idempotency = Some(fixture.idempotency(at(100))));
     let opening = fixture.open(opening).await;
-    let message = Append {
-        idempotency: opening.idempotency.clone(),
-        ..append_to(&opening.ticket, fixture.message(at(1)))
-    };
+    let message = append_to(&opening.ticket, fixture.message(at(1)))
+        .with(|append| append.idempotency.clone_from(&opening.idempotency));
     let told = Appended::Repeated {
         digest: digest(opening.idempotency.as_ref()),
         message: None,
@@ -107,20 +101,16 @@ pub async fn a_key_is_used_for_one_thing(fixture: &Fixture) {
 
     let added = with_key(fixture, &opening.ticket, 2);
     assert_eq!(append(fixture, &added).await, Appended::Added);
-    let ticket = Opening {
-        idempotency: added.idempotency.clone(),
-        ..fixture.opening(at(3))
-    };
+    let ticket = fixture
+        .opening(at(3))
+        .with(|opening| opening.idempotency.clone_from(&added.idempotency));
     let precedent = ExistingTicket {
         digest: digest(added.idempotency.as_ref()),
         id: opening.ticket.id,
         reference: opening.ticket.reference,
         access_key: opening.ticket.keys.customer.clone(),
     };
-    assert_eq!(
-        fixture.store().open(ticket).await.unwrap(),
-        OpenResult::AlreadyOpened(precedent)
-    );
+    assert_eq!(fixture.must().open(ticket).await, OpenResult::AlreadyOpened(precedent));
 }
 
 /// From its end on a key adds another message, or opens a ticket, and then stands for that.
@@ -133,10 +123,9 @@ pub async fn a_key_ends_at_its_time_and_adds_another_message(fixture: &Fixture) 
     let third = again(fixture, &first, &opening.ticket, 199);
     assert_eq!(append(fixture, &third).await, repeated(&second));
 
-    let another = Opening {
-        idempotency: again(fixture, &first, &opening.ticket, 200).idempotency,
-        ..fixture.opening(at(200))
-    };
+    let another = fixture
+        .opening(at(200))
+        .with(|this| this.idempotency = again(fixture, &first, &opening.ticket, 200).idempotency);
     let another = fixture.open(another).await;
     let told = Appended::Repeated {
         digest: digest(another.idempotency.as_ref()),
@@ -160,26 +149,18 @@ pub async fn a_key_stands_only_for_what_was_written(fixture: &Fixture) {
     let known = fixture.message_of(&external_id, at(1));
     append(fixture, &append_to(&opening.ticket, known)).await;
     let with_key = with_key(fixture, &opening.ticket, 2);
-    let refused = Append {
-        message: fixture.message_of(&external_id, at(2)),
-        ..with_key.clone()
-    };
+    let refused = with_key
+        .clone()
+        .with(|append| append.message = fixture.message_of(&external_id, at(2)));
     assert!(matches!(
         append(fixture, &refused).await,
         Appended::AlreadyStored { .. }
     ));
-    let nobody = Append {
-        to: fixture.ticket(at(0)).id,
-        ..with_key.clone()
-    };
+    let nobody = with_key.clone().with(|append| append.to = fixture.ticket(at(0)).id);
     assert!(fixture.store().append(nobody).await.is_err());
 
     let kept = fixture.message_of(&fixture.external_id(), at(1));
-    fixture
-        .store()
-        .store_unmatched(keep_silently(kept.clone()))
-        .await
-        .unwrap();
+    fixture.must().store_unmatched(keep_silently(kept.clone())).await;
     let joining = Append {
         message: Message {
             id: with_key.message.id,
@@ -202,17 +183,11 @@ pub async fn a_key_stands_only_for_what_was_written(fixture: &Fixture) {
 /// An operator's reply is noted, with the message that it wrote; one that wrote nothing is not.
 pub async fn a_reply_is_noted(fixture: &Fixture) {
     let opening = fixture.opened(at(0)).await;
-    let reply = Append {
-        note: Some(fixture.note(at(1))),
-        ..with_key(fixture, &opening.ticket, 1)
-    };
+    let reply = with_key(fixture, &opening.ticket, 1).with(|append| append.note = Some(fixture.note(at(1))));
     assert_eq!(append(fixture, &reply).await, Appended::Added);
-    let again = Append {
-        note: Some(fixture.note(at(2))),
-        ..again(fixture, &reply, &opening.ticket, 2)
-    };
+    let again = again(fixture, &reply, &opening.ticket, 2).with(|append| append.note = Some(fixture.note(at(2))));
     assert_eq!(append(fixture, &again).await, repeated(&reply));
-    let entries = fixture.store().audit_log(None, None, 9).await.unwrap();
+    let entries = fixture.must().audit_log(None, None, 9).await;
     assert_eq!(entries.len(), 1);
     assert_eq!(Some(entries[0].stamp.id), reply.note.map(|note| note.id));
     assert_eq!(
@@ -231,32 +206,17 @@ pub async fn equal_keys_at_once_make_one_message(fixture: &Fixture) {
             .map(|_| Append {
                 idempotency: Some(key.clone()),
                 note: Some(fixture.note(at(2))),
-                message: Message {
-                    sender: Sender::Manager,
-                    ..fixture.message(at(2))
-                },
+                message: fixture.message(at(2)).with(|message| message.sender = Sender::Manager),
                 ..append_to(&opening.ticket, fixture.message(at(2)))
             })
             .collect();
-        let answers = at_once(appends.clone().into_iter().map(|append| {
-            let store = fixture.store();
-            async move { store.append(append).await.unwrap() }
-        }))
-        .await;
-        let winner = answers.iter().position(|answer| *answer == Appended::Added).unwrap();
+        let answers = at_once(appends.clone().into_iter().map(|append| fixture.must().append(append))).await;
+        let winner = place_of(&answers, &Appended::Added);
         let told = repeated(&appends[winner]);
-        assert_eq!(
-            answers.iter().filter(|answer| **answer == told).count(),
-            19,
-            "{answers:?}"
-        );
+        assert_eq!(count(&answers, &told), 19, "{answers:?}");
         let thread = fixture.thread(opening.ticket.reference).await;
         assert_eq!(thread.messages, [opening.message, appends[winner].message.clone()]);
-        let entries = fixture
-            .store()
-            .audit_log(Some(opening.ticket.id), None, 99)
-            .await
-            .unwrap();
+        let entries = fixture.must().audit_log(Some(opening.ticket.id), None, 99).await;
         assert_eq!(entries.len(), 1);
     }
 }

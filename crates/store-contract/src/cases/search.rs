@@ -8,17 +8,13 @@ use ticket_domain::{
 
 use crate::{
     Fixture,
-    fixture::{append_to, at, keep_silently},
+    fixture::{With as _, append_to, at, keep_silently},
 };
 
 fn looking_for(text: &str) -> TicketQuery {
     TicketQuery {
-        status: None,
-        priority: None,
-        awaiting: None,
         text: Some(text.parse().unwrap()),
-        after: None,
-        limit: 100,
+        ..TicketQuery::all(100)
     }
 }
 
@@ -27,7 +23,7 @@ async fn pages(fixture: &Fixture, listing: TicketQuery, limit: u16) -> Vec<Ticke
     let mut all = Vec::new();
     let mut listing = TicketQuery { limit, ..listing };
     loop {
-        let page = fixture.store().list(listing.clone()).await.unwrap();
+        let page = fixture.must().list(listing.clone()).await;
         assert!(page.tickets.len() <= usize::from(limit));
         all.extend(
             page.tickets
@@ -47,10 +43,9 @@ async fn found(fixture: &Fixture, text: &str) -> Vec<TicketRef> {
 }
 
 fn said(fixture: &Fixture, body: &str, seconds: i64) -> Message {
-    Message {
-        content: Content::new(body.parse().unwrap(), None).unwrap(),
-        ..fixture.message(at(seconds))
-    }
+    fixture
+        .message(at(seconds))
+        .with(|message| message.content = Content::new(body.parse().unwrap(), None).unwrap())
 }
 
 /// A ticket of this customer, about this, whose first message says this.
@@ -190,7 +185,7 @@ pub async fn each_message_is_looked_at_with_its_ticket(fixture: &Fixture) {
         .ticket;
     let boris = opened(fixture, BORIS, "Late parcel", "Three weeks.").await.ticket;
     let append = append_to(&anna, said(fixture, "A xylophone, too", 1));
-    fixture.store().append(append).await.unwrap();
+    fixture.must().append(append).await;
     for text in ["xylophone", "anna xylophone", "xylophone damaged schm"] {
         assert_eq!(found(fixture, text).await, [anna.reference], "{text}");
     }
@@ -201,11 +196,7 @@ pub async fn each_message_is_looked_at_with_its_ticket(fixture: &Fixture) {
 
     // What is kept is in no ticket, until it is.
     let kept = said(fixture, "Zebra crossing", 2);
-    fixture
-        .store()
-        .store_unmatched(keep_silently(kept.clone()))
-        .await
-        .unwrap();
+    fixture.must().store_unmatched(keep_silently(kept.clone())).await;
     assert_eq!(found(fixture, "zebra").await, []);
     let attach = Attach {
         message: kept.id,
@@ -215,16 +206,13 @@ pub async fn each_message_is_looked_at_with_its_ticket(fixture: &Fixture) {
         reopen: false,
         note: fixture.note(at(3)),
     };
-    fixture.store().attach(attach).await.unwrap();
+    fixture.must().attach(attach).await;
     assert_eq!(found(fixture, "zebra boris").await, [boris.reference]);
     let external_id = fixture.external_id();
-    let kept = Message {
-        external_id: Some(external_id.clone()),
-        ..said(fixture, "Quagga", 4)
-    };
-    fixture.store().store_unmatched(keep_silently(kept)).await.unwrap();
+    let kept = said(fixture, "Quagga", 4).with(|message| message.external_id = Some(external_id.clone()));
+    fixture.must().store_unmatched(keep_silently(kept)).await;
     let append = append_to(&anna, fixture.message_of(&external_id, at(5)));
-    fixture.store().append(append).await.unwrap();
+    fixture.must().append(append).await;
     assert_eq!(found(fixture, "quagga").await, [anna.reference]);
 }
 
@@ -319,7 +307,7 @@ pub async fn results_come_in_pages_and_meet_the_conditions(fixture: &Fixture) {
         let ticket = fixture.open(opening).await.ticket;
         for seconds in 0..i64::from(number % 4) {
             let append = append_to(&ticket, said(fixture, "Xylophones again: xylophone", 10 + seconds));
-            fixture.store().append(append).await.unwrap();
+            fixture.must().append(append).await;
         }
         fixture.opened(at(0)).await;
         all.insert(0, ticket);

@@ -77,12 +77,8 @@ pub async fn anything_may_be_looked_for(fixture: &Fixture) {
             };
             let is_ascii = text.as_str().is_ascii();
             let listing = TicketQuery {
-                status: None,
-                priority: None,
-                awaiting: None,
                 text: Some(text),
-                after: None,
-                limit: 10,
+                ..TicketQuery::all(10)
             };
             let page = Handle::current().block_on(fixture.store().list(listing));
             prop_assert!(page.is_ok(), "{:?}", page.err());

@@ -7,15 +7,11 @@ use ticket_domain::{
 
 use crate::{
     Fixture,
-    fixture::{append_to, at, at_once, keep_silently, later},
+    fixture::{With as _, append_to, at, at_once, count, keep_silently, later},
 };
 
 async fn keep(fixture: &Fixture, message: &Message) -> StoredUnmatched {
-    fixture
-        .store()
-        .store_unmatched(keep_silently(message.clone()))
-        .await
-        .unwrap()
+    fixture.must().store_unmatched(keep_silently(message.clone())).await
 }
 
 async fn unmatched(fixture: &Fixture) -> u64 {
@@ -55,8 +51,8 @@ pub async fn without_an_outside_id_every_message_is_kept(fixture: &Fixture) {
 /// What is kept reads back as it first came, under its own outside id only, and no more once it is part of a ticket.
 pub async fn what_is_kept_reads_back_exactly_until_it_joins(fixture: &Fixture) {
     let kept = |external_id: &ExternalId| {
-        let (store, external_id) = (fixture.store(), external_id.clone());
-        async move { store.unmatched_message(external_id).await.unwrap() }
+        let (store, external_id) = (fixture.must(), external_id.clone());
+        async move { store.unmatched_message(external_id).await }
     };
     let [with_media, plain, written, unknown] = [(); 4].map(|()| fixture.external_id());
     let first = Message {
@@ -78,17 +74,14 @@ pub async fn what_is_kept_reads_back_exactly_until_it_joins(fixture: &Fixture) {
     keep(fixture, &fixture.message_of(&with_media, at(4))).await;
     let opening = fixture.opened(at(0)).await;
     let append = append_to(&opening.ticket, fixture.message_of(&written, at(5)));
-    assert_eq!(fixture.store().append(append).await.unwrap(), Appended::Added);
+    assert_eq!(fixture.must().append(append).await, Appended::Added);
     assert_eq!(kept(&with_media).await, Some(first.clone()));
     assert_eq!(kept(&plain).await, Some(second.clone()));
     assert_eq!(kept(&written).await, None);
     assert_eq!(kept(&unknown).await, None);
 
     let append = append_to(&opening.ticket, fixture.message_of(&with_media, at(6)));
-    assert_eq!(
-        fixture.store().append(append).await.unwrap(),
-        Appended::Joined(first.id)
-    );
+    assert_eq!(fixture.must().append(append).await, Appended::Joined(first.id));
     assert_eq!(kept(&with_media).await, None);
     assert_eq!(kept(&plain).await, Some(second));
 }
@@ -98,25 +91,15 @@ pub async fn equal_outside_ids_kept_at_once_are_one(fixture: &Fixture) {
     for round in 1..=3 {
         let external_id = fixture.external_id();
         let messages: Vec<Message> = (0..50).map(|_| fixture.message_of(&external_id, at(0))).collect();
-        let answers = at_once(messages.into_iter().map(|message| {
-            let store = fixture.store();
-            async move { store.store_unmatched(keep_silently(message)).await.unwrap() }
-        }))
+        let answers = at_once(
+            messages
+                .into_iter()
+                .map(|message| fixture.must().store_unmatched(keep_silently(message))),
+        )
         .await;
-        assert_eq!(
-            answers
-                .iter()
-                .filter(|answer| **answer == StoredUnmatched::Stored)
-                .count(),
-            1,
-            "{answers:?}"
-        );
+        assert_eq!(count(&answers, &StoredUnmatched::Stored), 1, "{answers:?}");
         let before = StoredUnmatched::AlreadyKnown(Existing::Unmatched(None));
-        assert_eq!(
-            answers.iter().filter(|answer| **answer == before).count(),
-            49,
-            "{answers:?}"
-        );
+        assert_eq!(count(&answers, &before), 49, "{answers:?}");
         assert_eq!(unmatched(fixture).await, round);
     }
 }
@@ -126,33 +109,28 @@ pub async fn equal_outside_ids_kept_at_once_are_one(fixture: &Fixture) {
 pub async fn a_kept_message_joins_its_ticket(fixture: &Fixture) {
     let opening = fixture.opened(at(0)).await;
     let external_id = fixture.external_id();
-    let kept = Message {
-        sender: Sender::Agent,
-        ..fixture.message_of(&external_id, at(1))
-    };
+    let kept = fixture
+        .message_of(&external_id, at(1))
+        .with(|message| message.sender = Sender::Agent);
     keep(fixture, &kept).await;
     keep(fixture, &fixture.message_of(&fixture.external_id(), at(1))).await;
     let earlier = fixture.message(at(2));
     let append = append_to(&opening.ticket, earlier.clone());
-    assert_eq!(fixture.store().append(append).await.unwrap(), Appended::Added);
+    assert_eq!(fixture.must().append(append).await, Appended::Added);
 
     let again = Append {
-        message: Message {
-            sender: Sender::Customer,
-            ..fixture.message_of(&external_id, at(3))
-        },
+        message: fixture
+            .message_of(&external_id, at(3))
+            .with(|message| message.sender = Sender::Customer),
         notifications: vec![fixture.notification(EventKind::Updated, at(3))],
         ..append_to(&opening.ticket, fixture.message(at(3)))
     };
     let waiting = fixture.vitals(later()).await.waiting;
-    let answer = fixture.store().append(again.clone()).await.unwrap();
+    let answer = fixture.must().append(again.clone()).await;
     assert_eq!(answer, Appended::Joined(kept.id));
 
     let thread = fixture.thread(opening.ticket.reference).await;
-    let joined = Message {
-        sender: Sender::Customer,
-        ..kept.clone()
-    };
+    let joined = kept.clone().with(|message| message.sender = Sender::Customer);
     assert_eq!(thread.messages, [opening.message, earlier, joined]);
     assert_eq!(thread.ticket.version, 3);
     assert_eq!(thread.ticket.updated_at, at(3));
@@ -164,7 +142,7 @@ pub async fn a_kept_message_joins_its_ticket(fixture: &Fixture) {
         id: kept.id,
         of: Some(opening.ticket.reference),
     };
-    assert_eq!(fixture.store().append(again).await.unwrap(), before);
+    assert_eq!(fixture.must().append(again).await, before);
     let in_thread = Existing::InThread {
         id: kept.id,
         of: opening.ticket.reference,
@@ -184,9 +162,8 @@ pub async fn joining_at_once_happens_once(fixture: &Fixture) {
         let kept = fixture.message_of(&external_id, at(1));
         keep(fixture, &kept).await;
         let answers = at_once((0..20).map(|_| {
-            let store = fixture.store();
             let append = append_to(&opening.ticket, fixture.message_of(&external_id, at(2)));
-            async move { store.append(append).await.unwrap() }
+            fixture.must().append(append)
         }))
         .await;
 
@@ -196,11 +173,7 @@ pub async fn joining_at_once_happens_once(fixture: &Fixture) {
         };
         let joined = answers.iter().filter(|answer| **answer == Appended::Joined(kept.id));
         assert_eq!(joined.count(), 1, "{answers:?}");
-        assert_eq!(
-            answers.iter().filter(|answer| **answer == before).count(),
-            19,
-            "{answers:?}"
-        );
+        assert_eq!(count(&answers, &before), 19, "{answers:?}");
         let thread = fixture.thread(opening.ticket.reference).await;
         assert_eq!(thread.messages, [opening.message, kept]);
         assert_eq!(thread.ticket.version, 2);
@@ -214,7 +187,7 @@ pub async fn what_is_in_a_thread_is_not_kept(fixture: &Fixture) {
     let external_id = fixture.external_id();
     let message = fixture.message_of(&external_id, at(1));
     let append = append_to(&opening.ticket, message.clone());
-    fixture.store().append(append).await.unwrap();
+    fixture.must().append(append).await;
 
     let answer = keep(fixture, &fixture.message_of(&external_id, at(2))).await;
     let in_thread = Existing::InThread {
@@ -231,15 +204,15 @@ pub async fn keeping_and_appending_at_once_end_in_the_thread(fixture: &Fixture) 
         let opening = fixture.opened(at(0)).await;
         let external_id = fixture.external_id();
         let answers = at_once((0..20).map(|number| {
-            let store = fixture.store();
+            let store = fixture.must();
             let message = fixture.message_of(&external_id, at(1));
             let append = append_to(&opening.ticket, message.clone());
             async move {
                 if number % 2 == 0 {
-                    store.store_unmatched(keep_silently(message)).await.unwrap();
+                    store.store_unmatched(keep_silently(message)).await;
                     None
                 } else {
-                    Some(store.append(append).await.unwrap())
+                    Some(store.append(append).await)
                 }
             }
         }))
@@ -268,6 +241,6 @@ pub async fn joining_no_ticket_leaves_the_message_kept(fixture: &Fixture) {
 
     let opening = fixture.opened(at(0)).await;
     let append = append_to(&opening.ticket, fixture.message_of(&external_id, at(2)));
-    assert_eq!(fixture.store().append(append).await.unwrap(), Appended::Joined(kept.id));
+    assert_eq!(fixture.must().append(append).await, Appended::Joined(kept.id));
     assert_eq!(fixture.thread(opening.ticket.reference).await.messages[1], kept);
 }

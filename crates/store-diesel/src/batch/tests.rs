@@ -96,13 +96,22 @@ const LIMITS: Limits = Limits {
 
 /// A batcher, and what it executes.
 fn batcher(permits: &Arc<Semaphore>) -> (Batcher<Numbers>, Receiver<Vec<u8>>) {
+    batcher_of(permits, 256, LIMITS, || {})
+}
+
+fn batcher_of(
+    permits: &Arc<Semaphore>,
+    max_batch: usize,
+    limits: Limits,
+    before_commit: impl Fn() + Send + Sync + 'static,
+) -> (Batcher<Numbers>, Receiver<Vec<u8>>) {
     let (executed, executions) = mpsc::channel();
     let operation = Numbers {
         executed,
-        max_batch: 256,
-        before_commit: Box::new(|| {}),
+        max_batch,
+        before_commit: Box::new(before_commit),
     };
-    (Batcher::new(operation, LIMITS, permits.clone()), executions)
+    (Batcher::new(operation, limits, permits.clone()), executions)
 }
 
 fn permits(count: usize) -> Arc<Semaphore> {
@@ -177,13 +186,7 @@ async fn a_lone_request_is_executed_at_once() {
 async fn a_worker_that_panics_goes_on_with_the_next() {
     let permits = permits(1);
     let held = permits.clone().acquire_owned().await.unwrap();
-    let (executed, executions) = mpsc::channel();
-    let operation = Numbers {
-        executed,
-        max_batch: 1,
-        before_commit: Box::new(|| {}),
-    };
-    let batcher = Batcher::new(operation, LIMITS, permits);
+    let (batcher, executions) = batcher_of(&permits, 1, LIMITS, || {});
     let panics = call(&batcher, Panic, 0).await;
     let next = call(&batcher, Succeed(2), 1).await;
     drop(held);
@@ -248,12 +251,7 @@ fn a_key_is_in_a_batch_once_and_what_is_behind_its_repetition_too() {
 
 #[test]
 fn a_batch_holds_no_more_than_the_operation_allows() {
-    let operation = Numbers {
-        executed: mpsc::channel().0,
-        max_batch: 2,
-        before_commit: Box::new(|| {}),
-    };
-    let batcher = Batcher::new(operation, LIMITS, permits(1));
+    let (batcher, _executions) = batcher_of(&permits(1), 2, LIMITS, || {});
     let (waiting, _gates, _receivers) = pending([Succeed(1), Succeed(2), Succeed(3)]);
     batcher.0.queue().pending.extend(waiting);
     assert_eq!(batcher.0.take_batch().len(), 2);
@@ -275,16 +273,12 @@ fn no_caller_is_bound_while_another_has_given_up() {
 #[test]
 fn a_caller_that_gives_up_before_the_commit_is_left_out() {
     let (batch, gates, receivers) = pending([Succeed(1), Succeed(2), Succeed(3)]);
-    let gives_up = gates[1].clone();
-    let (executed, executions) = mpsc::channel();
-    let operation = Numbers {
-        executed,
-        max_batch: 256,
-        before_commit: Box::new(move || {
-            gives_up.give_up();
-        }),
+    let second = gates[1].clone();
+    let before_commit = move || {
+        second.give_up();
     };
-    run(&Batcher::new(operation, LIMITS, permits(1)), batch);
+    let (batcher, executions) = batcher_of(&permits(1), 256, LIMITS, before_commit);
+    run(&batcher, batch);
     assert_eq!(replies(receivers), [Some(Ok(1)), None, Some(Ok(3))]);
     assert_eq!(all(&executions), [vec![1, 2, 3], vec![1, 3]]);
 }
@@ -341,17 +335,11 @@ fn a_panic_while_publishing_changes_no_reply() {
 async fn a_caller_that_waits_too_long_gives_up() {
     let permits = permits(1);
     let held = permits.clone().acquire_owned().await.unwrap();
-    let (executed, executions) = mpsc::channel();
-    let operation = Numbers {
-        executed,
-        max_batch: 256,
-        before_commit: Box::new(|| {}),
-    };
     let limits = Limits {
         call: Duration::from_millis(50),
         ..LIMITS
     };
-    let batcher = Batcher::new(operation, limits, permits);
+    let (batcher, executions) = batcher_of(&permits, 256, limits, || {});
     let ended = batcher.call(Succeed(1)).await;
     assert!(matches!(ended, Err(StoreError::Unavailable(_))), "{ended:?}");
     drop(held);

@@ -148,7 +148,7 @@ pub(super) struct Writer<W> {
     out: W,
     hash: Sha256,
     line: Vec<u8>,
-    rows: Counts,
+    summary: Summary,
 }
 
 impl<W: Write> Writer<W> {
@@ -157,17 +157,17 @@ impl<W: Write> Writer<W> {
             out,
             hash: Sha256::new(),
             line: Vec::new(),
-            rows: Counts::new(),
+            summary: Summary::default(),
         };
         writer.line(header)?;
         Ok(writer)
     }
 
-    /// Writes a row; gives the line.
-    pub(super) fn row(&mut self, row: &Row) -> io::Result<&[u8]> {
-        *self.rows.entry(row.table()).or_default() += 1;
+    /// Writes a row.
+    pub(super) fn row(&mut self, row: &Row) -> io::Result<()> {
         self.line(row)?;
-        Ok(&self.line)
+        self.summary.add_line(row.table(), &self.line);
+        Ok(())
     }
 
     fn line(&mut self, value: &impl Serialize) -> io::Result<()> {
@@ -178,15 +178,15 @@ impl<W: Write> Writer<W> {
         self.out.write_all(&self.line)
     }
 
-    /// Writes the trailer; gives what was written to.
-    pub(super) fn end(mut self) -> io::Result<W> {
+    /// Writes the trailer; gives what was written to, and what was written.
+    pub(super) fn end(mut self) -> io::Result<(W, Summary)> {
         let end = End {
-            rows: std::mem::take(&mut self.rows),
+            rows: self.summary.rows(),
             sha256: hexadecimal(self.hash.clone()),
         };
         self.line(&Trailer { end })?;
         self.out.flush()?;
-        Ok(self.out)
+        Ok((self.out, self.summary))
     }
 }
 
@@ -198,8 +198,9 @@ pub fn compressed<W: Write>(out: W) -> GzEncoder<W> {
 /// Reads a dump, line by line.
 pub(super) struct Reader<'a> {
     lines: Lines<'a>,
-    rows: Counts,
     pub(super) header: Header,
+    /// What was read so far.
+    pub(super) summary: Summary,
 }
 
 impl<'a> Reader<'a> {
@@ -226,8 +227,8 @@ impl<'a> Reader<'a> {
         lines.keep();
         Ok(Self {
             lines,
-            rows: Counts::new(),
             header,
+            summary: Summary::default(),
         })
     }
 
@@ -250,12 +251,12 @@ impl<'a> Reader<'a> {
             source,
         })?;
         self.lines.keep();
-        *self.rows.entry(row.table()).or_default() += 1;
+        self.summary.add(&row).map_err(FormatError::Read)?;
         Ok(Some(row))
     }
 
     fn end(&mut self, end: &End) -> Result<(), FormatError> {
-        if end.sha256 != hexadecimal(self.lines.hash.clone()) || end.rows != self.rows {
+        if end.sha256 != hexadecimal(self.lines.hash.clone()) || end.rows != self.summary.rows() {
             return Err(FormatError::Damaged);
         }
         match self.lines.next()? {
@@ -355,7 +356,7 @@ impl Summary {
     }
 
     /// Counts the row that stands in a line.
-    pub(super) fn add_line(&mut self, table: Table, line: &[u8]) {
+    fn add_line(&mut self, table: Table, line: &[u8]) {
         let digest = Sha256::digest(line);
         let (rows, sum) = self.tables.entry(table).or_default();
         *rows += 1;

@@ -17,16 +17,49 @@ mod target;
 #[cfg(test)]
 mod tests;
 
-use std::io;
+use std::{io, path::PathBuf};
 
 use diesel::{connection::SimpleConnection, result::Error as QueryError};
 
 pub use format::{Counts, FormatError, Summary, compressed};
 pub use rows::Table;
-pub use source::{DumpError, Purpose, Source, SourceError, verify};
-pub use target::{LoadError, Target, TargetError};
+pub use source::{DumpError, Purpose, Source, verify};
+pub use target::{LoadError, Target};
 
+use crate::{postgres::ConnectError, sqlite::OpenError};
 use rows::{Batch, Row};
+
+/// Why a store can't be read or filled.
+#[derive(Debug, thiserror::Error)]
+pub enum EndpointError {
+    /// There is no file to be read.
+    #[error("there is no file {}: give the path of the one that the server has used", .0.display())]
+    Missing(PathBuf),
+    /// Its schema is of an older version of this program, or it has none.
+    #[error(
+        "it was made by an older version of this program, or holds no tickets: bring it up to date first, by `server \
+         migrate` with DATABASE_URL set to it"
+    )]
+    Outdated,
+    /// Somebody uses the store that is to be copied.
+    #[error("another program has it open: stop the server first, so that no ticket comes in that would not be copied")]
+    SourceInUse,
+    /// Somebody uses the store that is to be filled.
+    #[error("another program is at work in it, a server or another copy: stop the server first")]
+    TargetInUse,
+    /// The store that is to be filled has something already.
+    #[error("it is not empty, it has {0}: name an empty store, so that nothing in it is lost or mixed up")]
+    NotEmpty(String),
+    /// The file can't be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The database can't be reached.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// Anything else.
+    #[error("a query failed")]
+    Failed(#[from] QueryError),
+}
 
 /// How far a dump or a load is.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,21 +3,18 @@
 use std::{
     fmt,
     io::{self, Read, Write},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use diesel::result::Error as QueryError;
 use ticket_domain::Timestamp;
 
 use super::{
-    Database, Step, Summary, Table,
+    Database, EndpointError, Step, Summary, Table,
     format::{FormatError, Header, Reader, Writer},
     rows::Row,
 };
-use crate::{
-    postgres::{self, ConnectError},
-    sqlite::{self, OpenError},
-};
+use crate::{postgres, sqlite};
 
 /// What a store is read for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,32 +24,6 @@ pub enum Purpose {
     /// To be used in another place from now on: no ticket may come in that would be left behind. So it is refused while
     /// anybody else uses the store, and nobody can write to it until it is read.
     Copy,
-}
-
-/// Why a store can't be read.
-#[derive(Debug, thiserror::Error)]
-pub enum SourceError {
-    /// There is no file.
-    #[error("there is no file {}: give the path of the one that the server has used", .0.display())]
-    Missing(PathBuf),
-    /// Somebody uses it.
-    #[error("another program has it open: stop the server first, so that no ticket comes in that would not be copied")]
-    InUse,
-    /// Its schema is of an older version of this program, or it has none.
-    #[error(
-        "it was made by an older version of this program, or holds no tickets: bring it up to date first, by `server \
-         migrate` with DATABASE_URL set to it"
-    )]
-    Outdated,
-    /// The file can't be opened.
-    #[error(transparent)]
-    Open(#[from] OpenError),
-    /// The database can't be reached.
-    #[error(transparent)]
-    Connect(#[from] ConnectError),
-    /// Anything else.
-    #[error("it can't be read")]
-    Failed(#[from] QueryError),
 }
 
 /// Why a dump broke off.
@@ -104,13 +75,13 @@ impl fmt::Debug for Source {
 impl Source {
     /// Opens the file at `path`, and changes nothing in it. Refused if its schema is not that of this program. Blocks,
     /// some seconds at most.
-    pub fn sqlite(path: &Path, purpose: Purpose) -> Result<Self, SourceError> {
+    pub fn sqlite(path: &Path, purpose: Purpose) -> Result<Self, EndpointError> {
         Ok(Self(Box::new(sqlite::dump::open_source(path, purpose)?)))
     }
 
     /// Connects to the database at `url`, and changes nothing in it. Refused if its schema is not that of this program.
     /// Blocks, some seconds at most.
-    pub fn postgres(url: &str, purpose: Purpose) -> Result<Self, SourceError> {
+    pub fn postgres(url: &str, purpose: Purpose) -> Result<Self, EndpointError> {
         Ok(Self(Box::new(postgres::dump::open_source(url, purpose)?)))
     }
 
@@ -119,17 +90,14 @@ impl Source {
         let (schema, rows) = (self.0.schema()?, self.0.count()?);
         let mut writer = Writer::begin(out, &Header::new(now, schema, rows.clone()))?;
         tell(Step::Begin(rows));
-        let mut summary = Summary::default();
         self.0.read(&mut |mut row| {
             if let Row::Notifications(row) = &mut row {
                 row.hand_back();
             }
-            let table = row.table();
-            summary.add_line(table, writer.row(&row)?);
-            tell(Step::Written(table));
-            Ok(())
+            tell(Step::Written(row.table()));
+            writer.row(&row)
         })?;
-        writer.end()?;
+        let (_, summary) = writer.end()?;
         Ok(summary)
     }
 }
@@ -137,10 +105,8 @@ impl Source {
 /// Reads a whole dump, compressed or not, and returns what is in it. It is whole, and every row can be loaded.
 pub fn verify(input: impl Read, tell: &mut dyn FnMut(Step)) -> Result<Summary, FormatError> {
     let mut reader = Reader::open(input)?;
-    let mut summary = Summary::default();
     while let Some(row) = reader.next()? {
-        summary.add(&row).map_err(FormatError::Read)?;
         tell(Step::ReadBack(row.table()));
     }
-    Ok(summary)
+    Ok(reader.summary)
 }

@@ -5,36 +5,13 @@ use std::{fmt, io::Read, path::Path};
 use diesel::result::{DatabaseErrorKind, Error as QueryError};
 
 use super::{
-    Batch, Database, DumpError, Step, Summary, Table,
+    Batch, Database, DumpError, EndpointError, Step, Summary, Table,
     format::{Counts, FormatError, Reader},
 };
-use crate::{
-    postgres::{self, ConnectError},
-    sqlite::{self, OpenError},
-};
+use crate::{postgres, sqlite};
 
 /// Rows that are written together. More are not faster.
 const TOGETHER: usize = 2_000;
-
-/// Why a store takes nothing.
-#[derive(Debug, thiserror::Error)]
-pub enum TargetError {
-    /// It has something already.
-    #[error("it is not empty, it has {0}: name an empty store, so that nothing in it is lost or mixed up")]
-    NotEmpty(String),
-    /// Somebody uses it.
-    #[error("another program is at work in it, a server or another copy: stop the server first")]
-    InUse,
-    /// The file can't be opened.
-    #[error(transparent)]
-    Open(#[from] OpenError),
-    /// The database can't be reached.
-    #[error(transparent)]
-    Connect(#[from] ConnectError),
-    /// Anything else.
-    #[error("it can't be prepared")]
-    Failed(#[from] QueryError),
-}
 
 /// Why a load came to nothing. The target is as it was before, but for [`Unsure`](Self::Unsure).
 #[derive(Debug, thiserror::Error)]
@@ -72,17 +49,17 @@ impl fmt::Debug for Target {
 impl Target {
     /// Takes the file at `path` for itself; makes it if there is none, as [`SqliteStore::open`](crate::SqliteStore::open)
     /// does. Refused while anybody else has it open, and unless every table is empty. Blocks.
-    pub fn sqlite(path: &Path) -> Result<Self, TargetError> {
+    pub fn sqlite(path: &Path) -> Result<Self, EndpointError> {
         Self::if_empty(sqlite::dump::open_target(path)?)
     }
 
     /// Connects to the database at `url`, brings its schema up to date, and locks its tables. Refused while anybody else
     /// is at work in them, and unless every one is empty. Blocks.
-    pub fn postgres(url: &str) -> Result<Self, TargetError> {
+    pub fn postgres(url: &str) -> Result<Self, EndpointError> {
         Self::if_empty(postgres::dump::open_target(url)?)
     }
 
-    fn if_empty(mut database: impl Database + 'static) -> Result<Self, TargetError> {
+    fn if_empty(mut database: impl Database + 'static) -> Result<Self, EndpointError> {
         let counts = database.count()?.into_iter();
         let found: Vec<String> = counts
             .filter(|(_, rows)| *rows > 0)
@@ -91,7 +68,7 @@ impl Target {
         if found.is_empty() {
             Ok(Self(Box::new(database)))
         } else {
-            Err(TargetError::NotEmpty(found.join(", ")))
+            Err(EndpointError::NotEmpty(found.join(", ")))
         }
     }
 
@@ -106,9 +83,8 @@ impl Target {
         let Self(mut database) = self;
         let mut reader = Reader::open(input)?;
         tell(Step::Begin(reader.header.rows.clone()));
-        let (mut expected, mut batch) = (Summary::default(), Batch::default());
+        let mut batch = Batch::default();
         while let Some(row) = reader.next()? {
-            expected.add(&row).map_err(FormatError::Read)?;
             tell(Step::Written(row.table()));
             batch.push(row);
             if batch.len() == TOGETHER {
@@ -124,7 +100,7 @@ impl Target {
             tell(Step::ReadBack(row.table()));
             found.add(&row)
         })?;
-        if let Some(table) = expected.difference(&found) {
+        if let Some(table) = reader.summary.difference(&found) {
             return Err(LoadError::Differs(table));
         }
         if !may_commit() {
@@ -138,6 +114,6 @@ impl Target {
             ) => LoadError::Unsure(error),
             error => LoadError::Write(error),
         })?;
-        Ok(expected.rows())
+        Ok(reader.summary.rows())
     }
 }

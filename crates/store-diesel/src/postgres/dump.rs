@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     dump::{
-        Counts, Database, DumpError, Purpose, SourceError, Table, Take, TargetError,
+        Counts, Database, DumpError, EndpointError, Purpose, Table, Take,
         rows::{Batch, for_each_table},
     },
     prepared::typed,
@@ -79,10 +79,10 @@ fn tables() -> String {
 }
 
 /// See [`Source::postgres`](crate::dump::Source::postgres).
-pub(crate) fn open_source(url: &str, purpose: Purpose) -> Result<PgConnection, SourceError> {
+pub(crate) fn open_source(url: &str, purpose: Purpose) -> Result<PgConnection, EndpointError> {
     let mut connection = Address::new(url)?.connect()?;
     if pending(&mut connection)? > 0 {
-        return Err(SourceError::Outdated);
+        return Err(EndpointError::Outdated);
     }
     if purpose == Purpose::Copy {
         wait_until_alone(&mut connection)?;
@@ -94,7 +94,7 @@ pub(crate) fn open_source(url: &str, purpose: Purpose) -> Result<PgConnection, S
         let locked = connection.batch_execute(&format!("LOCK TABLE {} IN SHARE MODE", tables()));
         locked.map_err(|error| {
             if is_lock_timeout(&error) {
-                SourceError::InUse
+                EndpointError::SourceInUse
             } else {
                 error.into()
             }
@@ -104,7 +104,7 @@ pub(crate) fn open_source(url: &str, purpose: Purpose) -> Result<PgConnection, S
 }
 
 /// Waits until nobody else is connected, for as long as connections take that were just closed.
-fn wait_until_alone(connection: &mut PgConnection) -> Result<(), SourceError> {
+fn wait_until_alone(connection: &mut PgConnection) -> Result<(), EndpointError> {
     let begun = Instant::now();
     loop {
         let others_exist: bool = typed::<Bool, _>(sql_query(OTHERS)).get_result(connection)?;
@@ -112,14 +112,14 @@ fn wait_until_alone(connection: &mut PgConnection) -> Result<(), SourceError> {
             return Ok(());
         }
         if begun.elapsed() >= CLOSING {
-            return Err(SourceError::InUse);
+            return Err(EndpointError::SourceInUse);
         }
         connection.batch_execute("SELECT pg_sleep(0.05)")?;
     }
 }
 
 /// See [`Target::postgres`](crate::dump::Target::postgres).
-pub(crate) fn open_target(url: &str) -> Result<PgConnection, TargetError> {
+pub(crate) fn open_target(url: &str) -> Result<PgConnection, EndpointError> {
     let address = Address::new(url)?;
     migrate(&address)?;
     let mut connection = address.connect()?;
@@ -129,7 +129,7 @@ pub(crate) fn open_target(url: &str) -> Result<PgConnection, TargetError> {
     let locked = connection.batch_execute(&lock);
     locked.map_err(|error| {
         if is_lock_timeout(&error) {
-            TargetError::InUse
+            EndpointError::TargetInUse
         } else {
             error.into()
         }

@@ -1,10 +1,10 @@
 //! What is done to everything that waits is done in steps, between which others write.
 
-use diesel::connection::SimpleConnection;
+use diesel::{QueryResult, connection::SimpleConnection};
 use store_contract::Fixture;
 use ticket_domain::{
     AuditAction, Recipient, Timestamp,
-    ports::{OpenResult, OperatorQueries, Outbox, TicketStore},
+    ports::{OpenResult, OperatorQueries, Outbox, StoreError, TicketStore},
 };
 
 use super::{
@@ -51,40 +51,44 @@ async fn once(store: &SqliteStore, step: impl Fn(&mut Connection) -> Result<usiz
     store.db.write(step).await.unwrap()
 }
 
+type Step = fn(&mut Connection, Recipient, Timestamp) -> QueryResult<usize>;
+
+/// Does one `step`, and then `the_rest`, which is done once.
+async fn in_steps(
+    step: Step,
+    moment: Timestamp,
+    the_rest: impl AsyncFn(&SqliteStore, Recipient, Timestamp) -> Result<u64, StoreError>,
+) {
+    let (store, ..) = crowded(state::WAITING).await;
+    let first = once(&store, move |connection| {
+        Ok(step(connection, Recipient::Manager, moment)?)
+    })
+    .await;
+    assert_eq!(first, usize::from(BATCH));
+    for expected in [MANY - u64::from(BATCH), 0] {
+        assert_eq!(the_rest(&store, Recipient::Manager, moment).await.unwrap(), expected);
+    }
+}
+
 #[tokio::test]
 async fn everything_is_released_in_steps() {
-    let (store, ..) = crowded(state::WAITING).await;
-    let step = |connection: &mut _| Ok(release_waiting(connection, Recipient::Manager, at(50))?);
-    assert_eq!(once(&store, step).await, usize::from(BATCH));
-    assert_eq!(
-        store.release_waiting(Recipient::Manager, at(50)).await.unwrap(),
-        MANY - u64::from(BATCH)
-    );
-    assert_eq!(store.release_waiting(Recipient::Manager, at(50)).await.unwrap(), 0);
+    in_steps(release_waiting, at(50), async |store, to, at| {
+        store.release_waiting(to, at).await
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn everything_is_postponed_in_steps() {
-    let (store, ..) = crowded(state::WAITING).await;
-    let step = |connection: &mut _| Ok(postpone(connection, Recipient::Manager, at(200))?);
-    assert_eq!(once(&store, step).await, usize::from(BATCH));
-    assert_eq!(
-        store.postpone(Recipient::Manager, at(200)).await.unwrap(),
-        MANY - u64::from(BATCH)
-    );
-    assert_eq!(store.postpone(Recipient::Manager, at(200)).await.unwrap(), 0);
+    in_steps(postpone, at(200), async |store, to, at| store.postpone(to, at).await).await;
 }
 
 #[tokio::test]
 async fn everything_is_held_in_steps() {
-    let (store, ..) = crowded(state::WAITING).await;
-    let step = |connection: &mut _| Ok(hold_unaddressed(connection, Recipient::Manager, at(101))?);
-    assert_eq!(once(&store, step).await, usize::from(BATCH));
-    assert_eq!(
-        store.hold_unaddressed(Recipient::Manager, at(101)).await.unwrap(),
-        MANY - u64::from(BATCH)
-    );
-    assert_eq!(store.hold_unaddressed(Recipient::Manager, at(101)).await.unwrap(), 0);
+    in_steps(hold_unaddressed, at(101), async |store, to, at| {
+        store.hold_unaddressed(to, at).await
+    })
+    .await;
 }
 
 /// And is one entry in the audit log.

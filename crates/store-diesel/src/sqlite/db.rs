@@ -29,6 +29,10 @@ const READERS: u32 = 4;
 pub(crate) const SETTINGS: &str = "PRAGMA busy_timeout = 2500; PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL;
     PRAGMA journal_size_limit = 67108864;";
 
+/// For a file that is deleted in the end: nothing waits for the disk.
+pub(crate) const TEMPORARY_SETTINGS: &str =
+    "PRAGMA busy_timeout = 2500; PRAGMA foreign_keys = ON; PRAGMA synchronous = OFF;";
+
 /// A reader that tries to write is a fault of ours.
 const READER_SETTINGS: &str = "PRAGMA query_only = ON;";
 
@@ -48,12 +52,12 @@ pub(crate) struct Db {
 impl Db {
     /// Opens all connections. At most `max_batch` calls that write share a commit.
     pub(crate) fn new(file: &File, max_batch: usize) -> Result<Self, OpenError> {
-        let writers = pool(file, 1, Settings { is_reader: false })?;
+        let writers = pool(file, 1, Settings::new(file, false))?;
         let subscribers = Arc::<Subscribers>::default();
         Ok(Self {
             writer: Arc::new(Writer::new(writers.clone(), subscribers.clone(), max_batch)),
             writers,
-            readers: pool(file, READERS, Settings { is_reader: true })?,
+            readers: pool(file, READERS, Settings::new(file, true))?,
             permits: Arc::new(Semaphore::new(READERS as usize)),
             subscribers,
         })
@@ -130,118 +134,27 @@ fn pool(file: &File, size: u32, settings: Settings) -> Result<Pool, OpenError> {
 /// Tells each new connection what it needs.
 #[derive(Debug, Clone, Copy)]
 struct Settings {
+    all: &'static str,
     is_reader: bool,
+}
+
+impl Settings {
+    fn new(file: &File, is_reader: bool) -> Self {
+        Self {
+            all: file.settings(),
+            is_reader,
+        }
+    }
 }
 
 impl CustomizeConnection<SqliteConnection, r2d2::Error> for Settings {
     fn on_acquire(&self, connection: &mut SqliteConnection) -> Result<(), r2d2::Error> {
-        connection.batch_execute(SETTINGS).map_err(r2d2::Error::QueryError)?;
+        connection.batch_execute(self.all).map_err(r2d2::Error::QueryError)?;
         if self.is_reader {
             connection
                 .batch_execute(READER_SETTINGS)
                 .map_err(r2d2::Error::QueryError)?;
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use diesel::{RunQueryDsl, connection::SimpleConnection, sql_query};
-    use store_contract::Fixture;
-    use ticket_domain::{
-        Timestamp,
-        ports::{OpenResult, StoreError, StoreHealth, TicketStore},
-    };
-
-    use super::Failure;
-    use crate::sqlite::SqliteStore;
-
-    fn store() -> (SqliteStore, tempfile::TempDir) {
-        let folder = tempfile::tempdir().unwrap();
-        let store = SqliteStore::open(&folder.path().join("tickets.db")).unwrap();
-        (store, folder)
-    }
-
-    /// A disk that fills up: what was refused is not there, what was acknowledged is, and it goes on afterwards.
-    #[tokio::test]
-    async fn a_full_disk_is_unavailable_and_loses_nothing() {
-        let (store, _folder) = store();
-        let fixture = Fixture::new(Arc::new(store.clone()));
-        let now = Timestamp::from_unix_micros(0).unwrap();
-        store
-            .db
-            .write(|connection| Ok(connection.batch_execute("PRAGMA max_page_count = 40")?))
-            .await
-            .unwrap();
-        let mut written = Vec::new();
-        let refused = loop {
-            let opening = fixture.opening(now);
-            match store.open(opening.clone()).await {
-                Ok(opened) => assert_eq!(opened, OpenResult::Opened),
-                Err(error) => {
-                    assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
-                    break opening;
-                }
-            }
-            written.push(opening);
-            assert!(written.len() < 1_000, "40 pages hold so much?");
-        };
-        assert!(!written.is_empty());
-        assert_eq!(store.vitals(now).await.unwrap().waiting, written.len() as u64);
-        for opening in written {
-            assert!(store.thread(opening.ticket.reference).await.unwrap().is_some());
-        }
-        assert_eq!(store.thread(refused.ticket.reference).await.unwrap(), None);
-
-        let more_room = |connection: &mut _| {
-            sql_query("PRAGMA max_page_count = 4000").execute(connection)?;
-            Ok(())
-        };
-        store.db.write(more_room).await.unwrap();
-        assert_eq!(store.open(refused).await.unwrap(), OpenResult::Opened);
-    }
-
-    #[tokio::test]
-    async fn readers_cannot_write() {
-        let (store, _folder) = store();
-        let written = store
-            .db
-            .read(|connection| Ok(connection.batch_execute("DELETE FROM tickets")?))
-            .await;
-        assert!(written.is_err());
-    }
-
-    #[tokio::test]
-    async fn a_panic_is_a_failure_and_its_connection_is_replaced() {
-        let (store, _folder) = store();
-        let ended: Result<(), _> = store
-            .db
-            .write(|_| std::panic::resume_unwind(Box::new("a fault of ours")))
-            .await;
-        assert!(matches!(ended, Err(StoreError::Failed(_))), "{ended:?}");
-        let fixture = Fixture::new(Arc::new(store.clone()));
-        let opening = fixture.opening(Timestamp::from_unix_micros(0).unwrap());
-        assert_eq!(store.open(opening).await.unwrap(), OpenResult::Opened);
-    }
-
-    #[tokio::test]
-    async fn what_fails_midway_is_not_there() {
-        let (store, _folder) = store();
-        let ended: Result<(), _> = store
-            .db
-            .write(|connection| {
-                connection.batch_execute("CREATE TABLE half (id INTEGER) STRICT")?;
-                Err(Failure::Query(diesel::result::Error::NotFound))
-            })
-            .await;
-        assert!(matches!(ended, Err(StoreError::Failed(_))), "{ended:?}");
-        let half = store
-            .db
-            .read(|connection| Ok(connection.batch_execute("SELECT * FROM half")?))
-            .await;
-        assert!(matches!(half, Err(StoreError::Failed(_))), "{half:?}");
     }
 }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     dump::{
-        Counts, Database, DumpError, Purpose, SourceError, Take, TargetError,
+        Counts, Database, DumpError, EndpointError, Purpose, Take,
         rows::{Batch, for_each_table},
     },
     prepared::typed,
@@ -41,10 +41,10 @@ const TRIGGERS: &str =
 const INDEX: &str = "INSERT INTO ticket_search (rowid, text) SELECT number, text FROM ticket_documents ORDER BY number";
 
 /// See [`Source::sqlite`](crate::dump::Source::sqlite).
-pub(crate) fn open_source(path: &Path, purpose: Purpose) -> Result<SqliteConnection, SourceError> {
+pub(crate) fn open_source(path: &Path, purpose: Purpose) -> Result<SqliteConnection, EndpointError> {
     let file = File::named(path)?;
     if !path.exists() {
-        return Err(SourceError::Missing(path.to_owned()));
+        return Err(EndpointError::Missing(path.to_owned()));
     }
     let begin = match purpose {
         Purpose::Backup => LOOK,
@@ -53,7 +53,7 @@ pub(crate) fn open_source(path: &Path, purpose: Purpose) -> Result<SqliteConnect
     let mut connection = file.connect()?;
     connection.batch_execute(begin).map_err(|error| {
         if is_locked(&error) {
-            SourceError::InUse
+            EndpointError::SourceInUse
         } else {
             file.failed(error).into()
         }
@@ -62,12 +62,12 @@ pub(crate) fn open_source(path: &Path, purpose: Purpose) -> Result<SqliteConnect
     set.map_err(|error| file.failed(error))?;
     match check::schema(&file, &mut connection)? {
         Schema::UpToDate => Ok(connection),
-        Schema::Missing | Schema::Pending(_) => Err(SourceError::Outdated),
+        Schema::Missing | Schema::Pending(_) => Err(EndpointError::Outdated),
     }
 }
 
 /// See [`Target::sqlite`](crate::dump::Target::sqlite).
-pub(crate) fn open_target(path: &Path) -> Result<SqliteConnection, TargetError> {
+pub(crate) fn open_target(path: &Path) -> Result<SqliteConnection, EndpointError> {
     let file = File::prepare(path)?;
     let _lock = file.lock()?;
     file.create_if_missing()?;
@@ -75,7 +75,7 @@ pub(crate) fn open_target(path: &Path) -> Result<SqliteConnection, TargetError> 
     let mut connection = file.connect()?;
     connection.batch_execute(HOLD).map_err(|error| {
         if is_locked(&error) {
-            TargetError::InUse
+            EndpointError::TargetInUse
         } else {
             file.failed(error).into()
         }

@@ -8,7 +8,7 @@ use std::{
 
 use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
 
-use crate::sqlite::db::SETTINGS;
+use crate::sqlite::db::{SETTINGS, TEMPORARY_SETTINGS};
 
 /// Why a database file can't be used, and what would help.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +67,8 @@ pub enum OpenError {
 pub(crate) struct File {
     path: PathBuf,
     name: String,
+    /// Whether a commit waits until it is on the disk.
+    pub(crate) is_durable: bool,
 }
 
 /// Held while a database file is opened. Ends when it is dropped, or with the process.
@@ -83,7 +85,11 @@ impl File {
         if path.parent().is_none() {
             return Err(OpenError::IsAFolder(path));
         }
-        Ok(Self { path, name })
+        Ok(Self {
+            path,
+            name,
+            is_durable: true,
+        })
     }
 
     /// Makes the folder if there is none.
@@ -154,10 +160,15 @@ impl File {
         Ok(())
     }
 
+    /// The settings of every connection.
+    pub(crate) fn settings(&self) -> &'static str {
+        if self.is_durable { SETTINGS } else { TEMPORARY_SETTINGS }
+    }
+
     /// Opens a connection, set as every one has to be.
     pub(crate) fn connect(&self) -> Result<SqliteConnection, OpenError> {
         let mut connection = SqliteConnection::establish(&self.name).map_err(|error| self.failed(error))?;
-        let set = connection.batch_execute(SETTINGS);
+        let set = connection.batch_execute(self.settings());
         set.map_err(|error| self.failed(error))?;
         Ok(connection)
     }

@@ -24,8 +24,6 @@ mod indexing;
 mod migrate;
 #[cfg(test)]
 mod plans;
-#[cfg(test)]
-mod prepared_tests;
 mod scrub;
 mod search;
 #[path = "../statements/mod.rs"]
@@ -64,38 +62,39 @@ impl SqliteStore {
     /// A new folder gets mode 0700 and a new file 0600: they hold what customers wrote. Beside the file lie `-wal` and
     /// `-shm` while it is open (SQLite's own; they belong to the file) and `.lock`, empty, which is held while opening.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        Self::open_writing(path, MAX_BATCH)
+        Self::open_writing(&file::File::prepare(path)?, MAX_BATCH)
     }
 
     /// As [`open`](Self::open), but each call that writes gets a commit of its own: what sharing commits is compared with.
     #[cfg(feature = "testing")]
     pub fn open_one_by_one(path: &Path) -> Result<Self, OpenError> {
-        Self::open_writing(path, 1)
+        Self::open_writing(&file::File::prepare(path)?, 1)
     }
 
-    /// Opens an empty store in a file of its own, which is deleted when the last clone is dropped: for tests, examples and
-    /// fuzzing. Blocks, for some 20 ms.
+    /// Opens an empty store in a file of its own, which is deleted when the last clone is dropped, and never waits for the disk:
+    /// for tests, examples and fuzzing. Blocks, for some 20 ms.
     #[cfg(feature = "testing")]
     pub fn temporary() -> Result<Self, OpenError> {
         let folder = tempfile::tempdir().map_err(|source| OpenError::Folder {
             folder: tempfile::env::temp_dir(),
             source,
         })?;
-        let store = Self::open(&folder.path().join("tickets.db"))?;
+        let mut file = file::File::prepare(&folder.path().join("tickets.db"))?;
+        file.is_durable = false;
+        let store = Self::open_writing(&file, MAX_BATCH)?;
         Ok(Self {
             _folder: Some(Arc::new(folder)),
             ..store
         })
     }
 
-    fn open_writing(path: &Path, max_batch: usize) -> Result<Self, OpenError> {
-        let file = file::File::prepare(path)?;
+    fn open_writing(file: &file::File, max_batch: usize) -> Result<Self, OpenError> {
         // Held until everything is open.
         let _lock = file.lock()?;
         file.create_if_missing()?;
-        migrate::migrate(&file)?;
+        migrate::migrate(file)?;
         Ok(Self {
-            db: Db::new(&file, max_batch)?,
+            db: Db::new(file, max_batch)?,
             #[cfg(feature = "testing")]
             _folder: None,
         })

@@ -1,32 +1,21 @@
-//! No call looks through a whole table: each statement that the store sends is explained by SQLite.
+//! What the calls ask of a file, however much there is: by indexes, and prepared once.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    collections::{BTreeSet, HashSet},
+    mem,
+    sync::{Arc, Mutex},
+};
 
 use diesel::{
     Connection, QueryableByName, RunQueryDsl, SqliteConnection, connection::InstrumentationEvent, sql_query,
     sql_types::Text,
 };
 use diesel_migrations::MigrationHarness;
-use store_contract::Fixture;
-use ticket_domain::{
-    Actor, Awaiting, Cursor, DeliveryRoute, ExternalId, Fallback, MessageStatus, Payload, Priority, Progress, Question,
-    QuestionId, Reason, Receipt, Recipient, Sender, Status, Ticket, TicketPatch, TicketQuery, Timestamp,
-    ports::{
-        AnswerQuestion, Append, Attach, AttemptOutcome, EraseTarget, Erasure, InactiveQuery, Precondition, Purge,
-        QuestionUpdate, StatusUpdate, StoreUnmatched, StoredUnmatched, TicketLookup, UpdateTicket,
-    },
-};
+use store_contract::{Fixture, call_everything, list_everything};
+use ticket_domain::Timestamp;
 
-use super::{
-    claims, indexing,
-    migrate::MIGRATIONS,
-    search,
-    statements::{
-        audit_log, customer_data as customers, health, housekeeping, listing, messages, operators, outbox, outcomes,
-        questions, receipts, redelivery, tickets,
-    },
-    threads,
-};
+use super::{SqliteStore, engine::PING, migrate::MIGRATIONS};
+use crate::failure::Failure;
 
 /// They hold only what waits, is not delivered, is not matched or is open, however much was sent; of the open, and of the
 /// audit log, only the newest are read.
@@ -48,254 +37,107 @@ const TRIGGERED: [&str; 2] = [
         AND NOT EXISTS (SELECT 1 FROM messages WHERE ticket_id = ?2 AND seq > ?3)",
 ];
 
-/// Calls everything once, and gives the statements that were sent.
-fn statements(connection: &mut SqliteConnection) -> Vec<String> {
-    let sent = Arc::new(Mutex::new(Vec::new()));
-    let log = Arc::clone(&sent);
+/// What is asked seldom, or one of many at once.
+const SELDOM: [&str; 25] = [
+    "BEGIN",
+    "COMMIT",
+    // Once in 64 tickets, and planned for as many as there are.
+    "LIMIT 256",
+    // Operators, and managers who are asked back.
+    "INSERT INTO `audit_log`",
+    "UPDATE `questions`",
+    "UPDATE `messages` SET `ticket_id`",
+    "UPDATE `tickets` SET `status` = ?, `priority`",
+    "UPDATE `notifications` SET `state` = ?, `due_at` = ?, `addressed`",
+    "`notifications`.`route` != ?",
+    "messages.body = '[erased]'",
+    // Who asks for what is kept of a customer, and for its end.
+    "messages.sender <> 'manager'",
+    "ticket_search",
+    "DELETE FROM search_pending WHERE document IN (\n        SELECT t.number",
+    "PRAGMA secure_delete",
+    "questions.choices",
+    "UPDATE `messages` SET `body`",
+    "(`messages`.`id` IN (?",
+    "(`notifications`.`id` IN (?",
+    "UPDATE `tickets` SET `version` = (`tickets`.`version` + ?) WHERE (`tickets`.`id`",
+    "UPDATE `tickets` SET `customer_name`",
+    // Batches.
+    "WHERE (`notifications`.`id` IN (SELECT",
+    // What goes wrong: probes, messages that are refused, receipts that overtake.
+    "SET `probed_at`",
+    "SET `payload`",
+    "SET `round`",
+    "UPDATE `receipts`",
+];
+
+/// What was heard.
+#[derive(Default)]
+struct Heard {
+    /// Every statement that was run.
+    run: Vec<String>,
+    /// Those that were prepared and kept.
+    kept: HashSet<String>,
+}
+
+/// From then on, what becomes of every statement of a connection.
+fn overhear(connection: &mut SqliteConnection, heard: &Arc<Mutex<Heard>>) {
+    let heard = Arc::clone(heard);
     connection.set_instrumentation(move |event: InstrumentationEvent<'_>| {
-        if let InstrumentationEvent::StartQuery { query, .. } = event {
-            log.lock().unwrap().push(query.to_string());
+        let mut heard = heard.lock().unwrap();
+        match event {
+            InstrumentationEvent::StartQuery { query, .. } => {
+                // The statement as it is sent, and its values behind it.
+                let query = query.to_string();
+                heard.run.push(query.split(" -- binds: ").next().unwrap().to_owned());
+            }
+            InstrumentationEvent::CacheQuery { sql, .. } => {
+                heard.kept.insert(sql.to_owned());
+            }
+            _ => {}
         }
     });
-    let fixture = Fixture::new(Arc::new(crate::SqliteStore::temporary().unwrap()));
-    let now = Timestamp::from_unix_micros(0).unwrap();
-    let mut opening = fixture.opening(now);
-    opening.idempotency = Some(fixture.idempotency(now));
-    let id = opening.notifications[0].id;
-    let external_id = fixture.external_id();
-
-    threads::open(connection, &opening).unwrap();
-    indexing::catch_up(connection).unwrap();
-    tickets::opened_since(connection, now).unwrap();
-    threads::summary(connection, opening.ticket.reference).unwrap().unwrap();
-    threads::thread(connection, opening.ticket.reference).unwrap().unwrap();
-    let question = asked(connection, &fixture, &external_id, now);
-    messages::unmatched_message(connection, &external_id).unwrap().unwrap();
-    for message in [fixture.message(now), fixture.message_of(&external_id, now)] {
-        let append = Append {
-            to: opening.ticket.id,
-            message,
-            notifications: Vec::new(),
-            reopen: true,
-            ends_question_of: Some(question.of.clone()),
-            idempotency: None,
-            note: None,
-        };
-        messages::append(connection, &append).unwrap();
-    }
-    tickets::find(connection, &TicketLookup::Quoted(external_id))
-        .unwrap()
-        .unwrap();
-    redelivery::redeliver(connection, id, fixture.note(now), None).unwrap();
-    outbox::current_message(connection, id).unwrap().unwrap();
-    outbox::release_waiting(connection, Recipient::Manager, now).unwrap();
-    outbox::hold_unaddressed(connection, Recipient::Manager, now).unwrap();
-    outbox::postpone(connection, Recipient::Manager, now).unwrap();
-    claims::probe(connection, fixture.claim_at(now), now).unwrap();
-    let claim = fixture.claim_at(now);
-    assert_eq!(claims::due(connection, claim, 9).unwrap().len(), 1);
-    let outcome = AttemptOutcome::Delivered {
-        at: now,
-        external_id: Some("SM1".parse().unwrap()),
-    };
-    outbox::undelivered(connection, 9).unwrap();
-    outcomes::record_attempt(connection, id, claim.lease, &outcome).unwrap();
-    answered(connection, &fixture, &opening.ticket, now);
-    delivered(connection, &fixture, now);
-    health::vitals(connection, now).unwrap();
-    for after in [None, Some(id)] {
-        let purge = Purge {
-            after,
-            settled_before: now.plus(std::time::Duration::from_secs(1)),
-            limit: 9,
-        };
-        housekeeping::purge(connection, purge).unwrap();
-    }
-    housekeeping::purge_keys(connection, now, 9).unwrap();
-    operated(connection, &fixture, &opening.ticket, now);
-    forgotten(connection, &fixture, &opening.ticket, now);
-    std::mem::take(&mut *sent.lock().unwrap())
 }
 
-/// Looks for what is a customer's, and erases it.
-fn forgotten(connection: &mut SqliteConnection, fixture: &Fixture, ticket: &Ticket, now: Timestamp) {
-    customers::messages_from(connection, &ticket.details.customer.phone).unwrap();
-    let stale = InactiveQuery {
-        after: 0,
-        unchanged_since: now,
-        limit: 9,
+/// A store of which everything that is asked is heard.
+async fn overheard() -> (Fixture, Arc<Mutex<Heard>>) {
+    let store = SqliteStore::temporary().unwrap();
+    let heard = Arc::<Mutex<Heard>>::default();
+    // One call after the other has the same connection to read by, the one that was put back last.
+    let (writer, reader) = (heard.clone(), heard.clone());
+    let work = move |connection: &mut SqliteConnection| {
+        overhear(connection, &writer);
+        Ok::<_, Failure>(())
     };
-    customers::inactive(connection, stale).unwrap();
-    let kept = fixture.message(now);
-    let keep = StoreUnmatched {
-        message: kept.clone(),
-        asking: QuestionUpdate::None,
+    store.db.write(work).await.unwrap();
+    let work = move |connection: &mut SqliteConnection| {
+        overhear(connection, &reader);
+        Ok::<_, Failure>(())
     };
-    messages::keep(connection, &keep).unwrap();
-    let whole = EraseTarget::Ticket {
-        id: ticket.id,
-        after: 0,
-        limit: 300,
-    };
-    for what in [whole, EraseTarget::Messages(vec![kept.id])] {
-        let erasure = Erasure {
-            what,
-            stamp: fixture.note(now),
-        };
-        customers::erase(connection, &erasure).unwrap();
-    }
+    store.db.read(work).await.unwrap();
+    (Fixture::new(Arc::new(store)), heard)
 }
 
-/// Stores an unmatched message under an external id, and asks about it.
-fn asked(connection: &mut SqliteConnection, fixture: &Fixture, external_id: &ExternalId, now: Timestamp) -> Question {
-    let message = fixture.message_of(external_id, now);
-    let of = message.from.clone().unwrap();
-    questions::open_tickets(connection, 5).unwrap();
-    let instead_of = questions::question(connection, &of).unwrap().map(|open| open.id);
-    let id = QuestionId(message.id.0);
-    let question = Question::new(id, of, Reason::NoHint, &[], now);
-    let asking = QuestionUpdate::Ask {
-        question: question.clone(),
-        instead_of: Precondition::Only(instead_of),
-    };
-    messages::keep(connection, &StoreUnmatched { message, asking }).unwrap();
-    let keep = StoreUnmatched {
-        message: fixture.message(now),
-        asking: QuestionUpdate::Extend(id),
-    };
-    assert_eq!(messages::keep(connection, &keep).unwrap(), StoredUnmatched::Stored);
-    // Known by now.
-    messages::keep(
-        connection,
-        &StoreUnmatched {
-            message: fixture.message_of(external_id, now),
-            ..keep
-        },
-    )
-    .unwrap();
-    question
+fn now() -> Timestamp {
+    Timestamp::from_unix_micros(1_736_937_000_000_000).unwrap()
 }
 
-/// Asks in place of the open question, and takes the answer twice.
-fn answered(connection: &mut SqliteConnection, fixture: &Fixture, to: &Ticket, now: Timestamp) {
-    asked(connection, fixture, &fixture.external_id(), now);
-    let question = asked(connection, fixture, &fixture.external_id(), now).id;
-    let picking = AnswerQuestion {
-        question,
-        by: Some(fixture.external_id()),
-        ticket: Some(to.id),
-        at: now,
-    };
-    for _ in 0..2 {
-        questions::answer(connection, &picking).unwrap();
-    }
-    questions::choice_in(connection, &picking.by.unwrap()).unwrap().unwrap();
-}
-
-/// Takes receipts of a notification that is delivered as `SM1`.
-fn delivered(connection: &mut SqliteConnection, fixture: &Fixture, now: Timestamp) {
-    let external_id: ExternalId = "SM1".parse().unwrap();
-    let mut receipt = Receipt {
-        external_id: external_id.clone(),
-        status: MessageStatus::Sent,
-        error_code: None,
-        at: now,
-    };
-    receipts::keep(connection, &receipt, now).unwrap();
-    receipt.status = MessageStatus::Failed;
-    receipts::keep(connection, &receipt, now).unwrap();
-    assert_eq!(receipts::overtaken(connection, now, 9).unwrap(), [receipt.clone()]);
-    receipts::let_go(connection, &receipt).unwrap();
-    receipts::sent_notification(connection, &external_id).unwrap().unwrap();
-    let fallback = Fallback {
-        route: DeliveryRoute::new("backup"),
-        payload: Payload(Box::default()),
-    };
-    let fallback = StatusUpdate::Fallback(fallback, "refused".into());
-    receipts::advance(connection, &external_id, &fallback, now)
-        .unwrap()
-        .unwrap();
-    tickets::find(connection, &TicketLookup::Quoted(external_id))
-        .unwrap()
-        .unwrap();
-
-    let claim = fixture.claim_at(now);
-    let claimed = claims::due(connection, claim, 9).unwrap().remove(0);
-    let external_id: ExternalId = "SM2".parse().unwrap();
-    let outcome = AttemptOutcome::Delivered {
-        at: now,
-        external_id: Some(external_id.clone()),
-    };
-    outcomes::record_attempt(connection, claimed.id, claim.lease, &outcome).unwrap();
-    for advance in [StatusUpdate::Dead("refused".into()), StatusUpdate::To(Progress::Read)] {
-        receipts::advance(connection, &external_id, &advance, now).unwrap();
-    }
-}
-
-/// Lists, looks for and changes a ticket, has a message join it under a key, and looks at the audit log of that.
-fn operated(connection: &mut SqliteConnection, fixture: &Fixture, ticket: &Ticket, now: Timestamp) {
-    let mut query = TicketQuery {
-        status: None,
-        priority: None,
-        awaiting: None,
-        text: None,
-        after: None,
-        limit: 1,
-    };
-    listing::page(connection, &query).unwrap();
-    query.after = Some(Cursor { at: now, number: 9 });
-    query.awaiting = Some(Awaiting::Customer);
-    listing::page(connection, &query).unwrap();
-    for text in ["investigate quality", "quality i"] {
-        search::page(connection, &query, &text.parse().unwrap()).unwrap();
-    }
-    listing::attention(connection).unwrap();
-    let update = UpdateTicket {
-        ticket: ticket.id,
-        patch: TicketPatch {
-            status: Some(Status::Closed),
-            priority: Some(Priority::Low),
-        },
-        at: now,
-        by: Actor::Operator(None),
-        entries: [fixture.note(now).id, fixture.note(now).id],
-    };
-    operators::change(connection, &update).unwrap();
-
-    let message = fixture.message(now);
-    let asking = QuestionUpdate::None;
-    let keep = StoreUnmatched { message, asking };
-    messages::keep(connection, &keep).unwrap();
-    let id = keep.message.id;
-    operators::unmatched(connection, None, 9).unwrap();
-    operators::unmatched(connection, Some(id), 9).unwrap();
-    operators::message(connection, id).unwrap().unwrap();
-    let attach = Attach {
-        message: id,
-        to: ticket.id,
-        sender: Sender::Customer,
-        notifications: Vec::new(),
-        reopen: true,
-        note: fixture.note(now),
-    };
-    operators::attach(connection, &attach).unwrap();
-    let append = Append {
-        to: ticket.id,
-        message: fixture.message(now),
-        notifications: Vec::new(),
-        reopen: false,
-        ends_question_of: None,
-        idempotency: Some(fixture.idempotency(now)),
-        note: Some(fixture.note(now)),
-    };
-    messages::append(connection, &append).unwrap();
-    redelivery::redeliver_dead(connection, fixture.note(now), now).unwrap();
-    redelivery::dead_fallbacks(connection, 9).unwrap();
-    for of in [None, Some(ticket.id)] {
-        for before in [None, Some(fixture.note(now).id)] {
-            assert!(audit_log::read(connection, of, before, 9).unwrap().len() > 3);
-        }
-    }
+#[tokio::test]
+async fn what_is_asked_often_is_prepared_once() {
+    let (fixture, heard) = overheard().await;
+    call_everything(&fixture, now()).await;
+    let kept = mem::take(&mut *heard.lock().unwrap()).kept;
+    call_everything(&fixture, now()).await;
+    let again = mem::take(&mut *heard.lock().unwrap());
+    assert!(again.run.len() > 100, "{}", again.run.len());
+    assert_eq!(again.kept, HashSet::new(), "prepared once more");
+    let is_seldom = |statement: &&String| SELDOM.iter().any(|words| statement.contains(words));
+    let anew: BTreeSet<&String> = again
+        .run
+        .iter()
+        .filter(|statement| !kept.contains(*statement) && !is_seldom(statement))
+        .collect();
+    assert!(anew.is_empty(), "prepared each time: {anew:#?}");
 }
 
 #[derive(QueryableByName)]
@@ -304,13 +146,20 @@ struct Step {
     detail: String,
 }
 
-#[test]
-fn every_statement_finds_its_rows_by_an_index() {
+#[tokio::test]
+async fn every_statement_finds_its_rows_by_an_index() {
+    // The last reads one row, whichever it is.
+    const NOT_EXPLAINED: [&str; 4] = ["BEGIN", "COMMIT", "PRAGMA", PING];
+    let (fixture, heard) = overheard().await;
+    call_everything(&fixture, now()).await;
+    list_everything(&fixture).await;
+    let run = mem::take(&mut *heard.lock().unwrap()).run.into_iter();
+    let run: BTreeSet<String> = run.chain(TRIGGERED.map(str::to_owned)).collect();
+    assert!(run.len() > 120, "{run:#?}");
     let mut connection = SqliteConnection::establish(":memory:").unwrap();
     connection.run_pending_migrations(MIGRATIONS).unwrap();
-    let statements = statements(&mut connection);
-    assert!(statements.len() > 120, "{statements:#?}");
-    for statement in statements.into_iter().chain(TRIGGERED.map(str::to_owned)) {
+    let is_query = |statement: &&String| !NOT_EXPLAINED.iter().any(|word| statement.starts_with(word));
+    for statement in run.iter().filter(is_query) {
         let steps: Vec<Step> = sql_query(format!("EXPLAIN QUERY PLAN {statement}"))
             .load(&mut connection)
             .unwrap();

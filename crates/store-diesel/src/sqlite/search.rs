@@ -300,10 +300,8 @@ mod tests {
         let listing = TicketQuery {
             status: Some(Status::Closed),
             priority: Some(Priority::Low),
-            awaiting: None,
             text: Some(text.clone()),
-            after: None,
-            limit: 10,
+            ..TicketQuery::all(10)
         };
         (listing, text)
     }

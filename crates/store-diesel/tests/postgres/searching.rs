@@ -11,12 +11,8 @@ use crate::fixture::{connect, connection, opening};
 
 async fn found(store: &PostgresStore, text: &str) -> Vec<TicketRef> {
     let listing = TicketQuery {
-        status: None,
-        priority: None,
-        awaiting: None,
         text: Some(text.parse().unwrap()),
-        after: None,
-        limit: 9,
+        ..TicketQuery::all(9)
     };
     let page = store.list(listing).await.unwrap();
     assert_eq!(page.next, None);
@@ -101,12 +97,8 @@ async fn common_and_rare_words_are_found_page_by_page() {
         ("comm", 12_000),
     ] {
         let mut listing = TicketQuery {
-            status: None,
-            priority: None,
-            awaiting: None,
             text: Some(text.parse().unwrap()),
-            after: None,
-            limit: 100,
+            ..TicketQuery::all(100)
         };
         let mut numbers = Vec::new();
         loop {

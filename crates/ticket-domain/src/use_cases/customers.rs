@@ -150,12 +150,9 @@ impl Customers {
         let mut after: Option<Cursor> = None;
         while text.is_some() {
             let query = TicketQuery {
-                status: None,
-                priority: None,
-                awaiting: None,
                 text: text.clone(),
                 after,
-                limit: PAGE,
+                ..TicketQuery::all(PAGE)
             };
             let page = self.store.list(query).await?;
             let listed = page.tickets.into_iter().map(|listed| listed.ticket);

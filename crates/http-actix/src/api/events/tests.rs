@@ -1,12 +1,10 @@
 use std::time::{Duration, Instant};
 
-use serde_json::json;
-use ticket_domain::Access;
-
 use crate::{
     access::StreamLimits,
-    testing::{MANAGER, OPERATOR_TOKEN, Opened, Piece, Request, TestApp},
+    testing::{MANAGER, Opened, Piece, Request, TestApp},
 };
+use serde_json::json;
 
 /// Streams that show a sign of life soon.
 fn lively() -> TestApp {
@@ -167,50 +165,6 @@ fn a_quiet_stream_shows_that_it_lives() {
     stream.told(2);
     for _ in 0..3 {
         assert_eq!(stream.piece(), Some(Piece::Heartbeat));
-    }
-}
-
-#[test]
-fn private_tickets_are_followed_by_their_holders_and_operators_only() {
-    let api = TestApp::with(|setup| setup.settings.ticket_access = Access::Private);
-    let opened = api.open_ticket();
-    let target = target(&opened);
-    let missing = api.get("/api/ticket/T-20250115-1234/events");
-    missing.assert_problem(404, "ticket_not_found");
-    for hidden in [
-        target.clone(),
-        format!("{target}?key="),
-        format!("{target}?key={}", "0".repeat(32)),
-        "/api/ticket/x/events".into(),
-    ] {
-        let answer = api.get(&hidden);
-        assert_eq!((answer.status, answer.body), (404, missing.body.clone()), "{hidden}");
-    }
-    let by_key = Request::new("GET", &format!("{target}?key={}", opened.key));
-    for request in [by_key, Request::new("GET", &target).bearer(OPERATOR_TOKEN)] {
-        assert_eq!(api.follow(&request).told(2).len(), 2);
-    }
-}
-
-#[test]
-fn wrong_keys_are_limited_and_right_ones_are_not() {
-    let api = TestApp::with(|setup| {
-        setup.settings.ticket_access = Access::Private;
-    });
-    let opened = api.open_ticket();
-    let request = |query: &str| {
-        let target = format!("{}{query}", target(&opened));
-        Request::new("GET", &target).header("x-forwarded-for", "1.2.3.4")
-    };
-    let refused = (0..1_000)
-        .map(|_| api.send(request("?key=wrong")))
-        .find(|answer| answer.status != 404)
-        .unwrap();
-    refused.assert_problem(429, "rate_limited");
-    // The reads are used up as well.
-    assert!((0..60).any(|_| api.send(request("")).status == 429));
-    for _ in 0..140 {
-        api.follow(&request(&format!("?key={}", opened.key)));
     }
 }
 

@@ -91,7 +91,7 @@ pub(crate) async fn send(
         }
     };
     let key = form_token::idempotency_key(page.token, &[&ticket.digest()]);
-    // Somebody else with the same problem in the same office has another e-mail address.
+    // Somebody else in the same office with the same problem has another e-mail address.
     let words = [
         ticket.details.customer.email.as_str(),
         ticket.details.subject.as_str(),
@@ -113,10 +113,10 @@ pub(crate) async fn send(
     }
 }
 
-/// To the ticket's own page, or back to where the form came from.
+/// Redirects to the ticket's page, or to the address in the form.
 fn redirect(site: &Site, opened: &OpenedTicket, return_to: Option<ReturnTo>) -> HttpResponse {
     let reference = opened.reference.to_string();
-    // Without another address it is on the site that the visitor is on, whichever of its names they used.
+    // A relative address stays on the name of the site that the visitor used.
     let here = || {
         let link = Url::parse(&opened.url).ok();
         let query = link.as_ref().and_then(Url::query).unwrap_or_default();

@@ -1,11 +1,9 @@
 mod programs;
 mod sites;
 
-use std::thread;
-
 use crate::testing::{
     Request, TestApp,
-    pages::{NASTY, OpenedPage, escaped, form},
+    pages::{NASTY, escaped, form},
 };
 
 #[test]
@@ -175,20 +173,6 @@ fn the_same_form_sent_twice_is_one_ticket_and_another_text_another() {
     assert_ne!(other, first);
     assert_eq!(site.open(&[mark, ("message", "And another thing")]), other);
     assert_eq!(site.count(), 2);
-}
-
-#[test]
-fn simultaneous_twins_are_one_ticket() {
-    for _ in 0..5 {
-        let site = TestApp::start();
-        let all: Vec<OpenedPage> = thread::scope(|scope| {
-            let twin = || site.open(&[("idempotencyKey", "one-and-the-same")]);
-            let twins: Vec<_> = (0..8).map(|_| scope.spawn(twin)).collect();
-            twins.into_iter().map(|twin| twin.join().unwrap()).collect()
-        });
-        assert!(all.iter().all(|opened| opened == &all[0]), "{all:?}");
-        assert_eq!(site.count(), 1);
-    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! How the form looks.
+//! The page with the form.
 
 use actix_web::{HttpResponse, http::StatusCode};
 use maud::{Markup, html};
@@ -17,10 +17,10 @@ use crate::pages::{
     return_to::{self, ReturnTo},
 };
 
-/// A word above the form.
+/// A notice above the form.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Word {
-    /// The address to go back to is not one that people are sent to.
+    /// The address to return to is not allowed.
     NoWayBack,
     /// The request was not stored.
     NotStored(NotStored),
@@ -30,7 +30,7 @@ pub(super) enum Word {
 #[derive(Clone, Copy)]
 pub(super) struct FormPage<'a> {
     pub(super) site: &'a Site,
-    /// What was typed before.
+    /// The form as it was sent.
     pub(super) values: &'a FormData,
     pub(super) faults: &'a InvalidFields,
     pub(super) word: Option<Word>,
@@ -97,7 +97,7 @@ impl FormPage<'_> {
         let chosen = self.values.get(PRIORITY.name).parse().unwrap_or_default();
         let fault = self.faults.get(PRIORITY);
         let choice = |priority: Priority| {
-            // The list of faults leads to the first.
+            // The summary of errors links to the first.
             let id = (Some(&priority) == Priority::ALL.first()).then_some(PRIORITY.name);
             html! {
                 label {
@@ -117,7 +117,7 @@ impl FormPage<'_> {
         }
     }
 
-    /// Out of sight, unless somebody did fill it in: then they see what is in the way.
+    /// The honeypot. It is hidden unless somebody filled it in.
     fn trap(&self) -> Markup {
         let fault = self.faults.get(TRAP);
         html! {

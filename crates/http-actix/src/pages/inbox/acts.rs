@@ -1,4 +1,4 @@
-//! What an operator does with a ticket: answer it, move it, say how pressing it is.
+//! Actions on a ticket: reply, change its status, change its priority.
 
 use actix_web::{
     HttpResponse,
@@ -38,9 +38,9 @@ pub(super) async fn reply(
     };
     let text = match typed.parse::<MessageText>() {
         Ok(text) => text,
-        Err(fault) => return show(operator, &view_ticket, reference, draft(in_words(fault, typed), token)).await,
+        Err(fault) => return show(operator, &view_ticket, reference, draft(explain(fault, typed), token)).await,
     };
-    // A form of ours always has a token; without one the answer is taken too, only twice if it is sent twice.
+    // Our form always has a token. A reply without one is stored again when it is sent again.
     let content = [reference.to_string(), text.to_string()];
     let key = Some(token).filter(|token| !token.is_empty());
     let key = key.and_then(|token| form_token::idempotency_key(token, &content.each_ref().map(String::as_bytes)));
@@ -126,8 +126,8 @@ fn down(
     act.store_down(error, &path, fields)
 }
 
-/// Why an answer was not taken.
-fn in_words(fault: TextError, typed: &str) -> String {
+/// Why a reply is invalid, for the operator.
+fn explain(fault: TextError, typed: &str) -> String {
     match fault {
         TextError::Empty => "Write something first.".to_owned(),
         TextError::TooLong { max } => {

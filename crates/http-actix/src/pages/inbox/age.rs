@@ -1,4 +1,4 @@
-//! How long ago something was, in a word or two.
+//! Ages and durations in words.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
-/// A span, cut to its largest unit: `less than a minute`, `5 min`, `3 h`, `2 days`.
+/// A duration in its largest unit: `less than a minute`, `5 min`, `3 h`, `2 days`.
 fn span(span: Duration) -> String {
     let seconds = span.as_secs();
     match seconds {
@@ -21,8 +21,8 @@ fn span(span: Duration) -> String {
     }
 }
 
-/// How long ago `at` was: `now`, `5 min`, `3 h`, `2 days`, and after 30 days its date. The script keeps it up to date
-/// (`time[data-age]`), in the same words.
+/// The age of `at`: `now`, `5 min`, `3 h`, `2 days`, and after 30 days its date. The script updates it (`time[data-age]`) in
+/// the same words.
 pub(super) fn age(at: Timestamp, now: Timestamp) -> Markup {
     let since = now.since(at);
     let iso = at.to_string();
@@ -36,12 +36,12 @@ pub(super) fn age(at: Timestamp, now: Timestamp) -> Markup {
     html! { time datetime=(iso) data-age { (words) } }
 }
 
-/// For how long something has been so, since `at`. The script keeps it up to date too.
+/// The duration since `at`. The script updates it too.
 pub(super) fn since(at: Timestamp, now: Timestamp) -> Markup {
     html! { time datetime=(at.to_string()) data-age="span" { (span(now.since(at))) } }
 }
 
-/// How long it is until `at`.
+/// The duration until `at`.
 pub(super) fn until(at: Timestamp, now: Timestamp) -> String {
     span(at.since(now))
 }

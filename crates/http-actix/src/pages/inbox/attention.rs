@@ -1,4 +1,4 @@
-//! The head line: what needs an operator.
+//! The line above each page: what needs an operator's attention.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use ticket_domain::{
 
 use super::{age::since, auth::Operator, filter::Filter};
 
-/// Notifications that have waited for so long need a look.
+/// A notification that waits longer is shown.
 const LONG: Duration = Duration::from_mins(5);
 
-/// What is counted for the head of each page.
+/// The counts for the head of each page.
 pub(super) struct Counts {
     attention: Attention,
     vitals: Vitals,
@@ -28,7 +28,7 @@ impl Counts {
         Ok(Self { attention, vitals })
     }
 
-    /// Tickets that wait for an answer, as far as they are counted.
+    /// Tickets that await an answer, up to the maximum that is counted.
     pub(super) fn waiting(&self) -> u64 {
         self.attention.awaiting_manager.into()
     }
@@ -37,7 +37,7 @@ impl Counts {
         self.vitals.unmatched
     }
 
-    /// Notifications that need an operator's word.
+    /// Notifications that wait for an operator.
     pub(super) fn stuck(&self) -> u64 {
         self.vitals.dead + self.vitals.held
     }
@@ -46,8 +46,7 @@ impl Counts {
         self.vitals.dead
     }
 
-    /// Since when the notification waits that waits for the longest time, if that needs a look: if it is long, or if
-    /// there is nowhere to send it.
+    /// The time of the oldest waiting notification, if it waits for long or has no receiver.
     fn delayed(&self, operator: &Operator) -> Option<Timestamp> {
         let oldest = self.vitals.oldest_waiting?;
         let is_long = operator.now.since(oldest) >= LONG;
@@ -116,7 +115,7 @@ impl Counts {
     }
 }
 
-/// A number and what it counts.
+/// A number and the noun that it counts.
 pub(super) fn counted(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }

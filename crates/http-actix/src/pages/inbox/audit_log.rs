@@ -1,4 +1,4 @@
-//! `/inbox/audit_log`: who changed what. There is one token, so it tells what was done and when, not by whom.
+//! `/inbox/trail`: the audit log. Operators whose token has a name are named.
 
 use actix_web::{HttpResponse, http::StatusCode};
 use maud::{Markup, html};
@@ -14,10 +14,10 @@ use super::{
 };
 use crate::pages::labels;
 
-/// How many entries a page has.
+/// Maximum number of entries on a page.
 const LISTED: u16 = 50;
 
-/// `GET /inbox/audit_log`
+/// `GET /inbox/trail`
 pub(super) async fn page(operator: Operator) -> Result<HttpResponse, Rejection> {
     let before = Uuid::try_parse(operator.query.get("before")).ok().map(AuditEntryId);
     let read = async {
@@ -25,7 +25,7 @@ pub(super) async fn page(operator: Operator) -> Result<HttpResponse, Rejection> 
         match operate.audit_log(None, before, LISTED).await {
             Ok(entries) => Ok(entries),
             Err(OperateError::Store(error)) => Err(error),
-            // Nothing was asked of one ticket or one message.
+            // The query names no ticket and no message.
             Err(OperateError::NoSuchTicket | OperateError::NoSuchMessage | OperateError::InAnotherThread(_)) => {
                 Ok(Vec::new())
             }
@@ -65,7 +65,7 @@ pub(super) async fn page(operator: Operator) -> Result<HttpResponse, Rejection> 
     ))
 }
 
-/// Entries of the trail, of one ticket or of all.
+/// Entries of the audit log, of one ticket or of all.
 pub(super) fn entries(operator: &Operator, audit_log: &[AuditEntry], names_ticket: bool) -> Markup {
     html! {
         ol.audit_log {

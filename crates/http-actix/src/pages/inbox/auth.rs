@@ -49,7 +49,7 @@ pub(super) struct Operator {
     pub(super) session: Session,
     /// The query of the page's address.
     pub(super) query: FormData,
-    /// When the request came.
+    /// The time of the request.
     pub(super) now: Timestamp,
 }
 
@@ -74,7 +74,7 @@ impl Operator {
         }
     }
 
-    /// Who they are to the audit log.
+    /// The operator, for the audit log.
     pub(super) fn actor(&self) -> Actor {
         self.session.actor()
     }

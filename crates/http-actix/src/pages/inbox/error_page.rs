@@ -1,4 +1,4 @@
-//! Pages that say why something can't be had or was not done, and what to do instead. What was typed is not lost.
+//! Error pages of the inbox. They keep what was typed.
 
 use actix_web::{
     HttpResponse,
@@ -48,7 +48,7 @@ fn store_down(site: &Site, error: &StoreError, words: &Markup) -> Rejection {
     bare_page(site, StatusCode::SERVICE_UNAVAILABLE, title, words).into()
 }
 
-/// What somebody typed, for them to copy.
+/// The typed text, to copy.
 pub(super) fn kept(typed: &str) -> Markup {
     html! {
         @if !typed.trim().is_empty() {
@@ -60,7 +60,7 @@ pub(super) fn kept(typed: &str) -> Markup {
     }
 }
 
-/// A page with nothing around it.
+/// A page without the frame of the inbox.
 pub(super) fn bare_page(site: &Site, status: StatusCode, title: &str, words: &Markup) -> HttpResponse {
     let body = html! {
         a.skip href="#main" { "Skip to content" }
@@ -77,7 +77,7 @@ pub(super) fn bare_page(site: &Site, status: StatusCode, title: &str, words: &Ma
     respond(site, status, title, body)
 }
 
-/// An answer of the inbox: it shows what is not for everybody, so no browser keeps it.
+/// A response of the inbox. It may be confidential, so no browser stores it.
 pub(super) fn respond(site: &Site, status: StatusCode, title: &str, body: Markup) -> HttpResponse {
     let page = Page {
         title,
@@ -91,12 +91,12 @@ pub(super) fn respond(site: &Site, status: StatusCode, title: &str, body: Markup
 }
 
 impl Operator {
-    /// There is no such thing.
+    /// There is no such ticket, message, ….
     pub(super) fn not_found(&self, what: &str) -> Rejection {
         self.not_found_for(what, "")
     }
 
-    /// There is no such thing, and something was typed for it.
+    /// The same, with the typed text.
     pub(super) fn not_found_for(&self, what: &str, typed: &str) -> Rejection {
         let words = html! {
             p { "There is no such " (what) ". Perhaps the address was cut short." }
@@ -106,7 +106,7 @@ impl Operator {
         bare_page(&self.site, StatusCode::NOT_FOUND, "Not found", &words).into()
     }
 
-    /// The store did not answer a question.
+    /// A page could not be read from the store.
     pub(super) fn store_down(&self, error: &StoreError) -> Rejection {
         let words = html! {
             p { "The tickets can't be read at the moment. Nothing is lost. Try again in a minute." }
@@ -117,7 +117,7 @@ impl Operator {
 }
 
 impl OperatorForm {
-    /// The store did not do what it was asked. The same form can be sent again, to `path`, as it was.
+    /// An action failed. The page has the same form, to be sent to `path` again.
     pub(super) fn store_down(&self, error: &StoreError, path: &str, fields: &[&str]) -> Rejection {
         let words = html! {
             p { "Nothing was changed. Try again in a minute." }

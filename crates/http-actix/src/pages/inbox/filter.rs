@@ -1,28 +1,28 @@
-//! Which tickets the list shows, as it stands in the address of every page of tickets.
+//! The filter of the list of tickets, as a query in the address of every page of tickets.
 
 use ticket_domain::{Awaiting, Cursor, Priority, SearchText, Status, TextError, TicketQuery};
 
 use crate::pages::form_data::FormData;
 
-/// How many tickets a page has.
+/// Maximum number of tickets on a page.
 const LISTED: usize = 15;
-/// The fewest, however long the query is that each row's address carries.
+/// Minimum number of tickets on a page, however long the query in the address of each row is.
 const FEWEST: usize = 4;
-/// So many bytes all addresses of a page's rows take at most, so that the page stays below 50 KiB.
+/// Maximum size of all addresses of a page's rows, in bytes, so that the page stays below 50 KiB.
 const ADDRESSES: usize = 4 * 1024;
 
-/// A query that is being written.
+/// A query for an address.
 #[derive(Clone, Default)]
 pub(super) struct Query(Vec<(&'static str, String)>);
 
 impl Query {
-    /// With one field more.
+    /// Adds a field.
     pub(super) fn with(mut self, name: &'static str, value: impl std::fmt::Display) -> Self {
         self.0.push((name, format!("{value}")));
         self
     }
 
-    /// The address of a path, which may end with a fragment, with this query.
+    /// The address with this path, which may end with a fragment, and this query.
     pub(super) fn after(&self, path: &str) -> String {
         let (path, fragment) = match path.split_once('#') {
             Some((path, fragment)) => (path, format!("#{fragment}")),
@@ -38,22 +38,22 @@ impl Query {
     }
 }
 
-/// What the operator wants to see. Words that are unknown, as in an old link, are as if they were not there.
+/// Which tickets the operator wants to see. Unknown words, as in an old link, are ignored.
 #[derive(Clone)]
 pub(super) struct Filter {
-    /// None: any.
+    /// None: any status.
     pub(super) status: Option<Status>,
     pub(super) priority: Option<Priority>,
     pub(super) awaiting: Option<Awaiting>,
-    /// What stands in the field, good or not.
+    /// The content of the search field, valid or not.
     pub(super) typed: String,
-    /// What is looked for, if anything, or why that can't be.
+    /// The text to search for, if any, or why it is invalid.
     pub(super) text: Result<Option<SearchText>, TextError>,
     pub(super) after: Option<Cursor>,
 }
 
 impl Filter {
-    /// The filter of an address.
+    /// Reads the query of an address.
     pub(super) fn of(query: &FormData) -> Self {
         let typed = query.get("q").trim().to_owned();
         let text = match typed.parse() {
@@ -75,7 +75,7 @@ impl Filter {
         }
     }
 
-    /// Every ticket there is, the newest change first.
+    /// All tickets, last changed first.
     pub(super) fn everything() -> Self {
         Self {
             status: None,
@@ -87,7 +87,7 @@ impl Filter {
         }
     }
 
-    /// The usual one.
+    /// The default: open tickets.
     pub(super) fn open() -> Self {
         Self {
             status: Some(Status::Open),
@@ -95,7 +95,7 @@ impl Filter {
         }
     }
 
-    /// Tickets whose customer spoke last.
+    /// Open tickets that await an answer from the team.
     pub(super) fn waiting() -> Self {
         Self {
             awaiting: Some(Awaiting::Manager),
@@ -103,7 +103,7 @@ impl Filter {
         }
     }
 
-    /// The same text, and the first page.
+    /// Takes the text of another filter.
     pub(super) fn with_text_of(self, other: &Self) -> Self {
         Self {
             typed: other.typed.clone(),
@@ -112,22 +112,22 @@ impl Filter {
         }
     }
 
-    /// Another page of it.
+    /// Another page.
     pub(super) fn from(&self, after: Option<Cursor>) -> Self {
         Self { after, ..self.clone() }
     }
 
-    /// Whether it is the same but for its text and its page.
+    /// Whether it differs only in its text and its page.
     pub(super) fn is_like(&self, other: &Self) -> bool {
         self.status == other.status && self.priority == other.priority && self.awaiting == other.awaiting
     }
 
-    /// Whether it shows the first page of everything that is open.
+    /// Whether it is the default.
     pub(super) fn is_usual(&self) -> bool {
         self.is_like(&Self::open()) && self.typed.is_empty() && self.after.is_none()
     }
 
-    /// How it is written in an address. What is usual is left out.
+    /// Its query for an address, without defaults.
     pub(super) fn query(&self) -> Query {
         let mut query = Query::default();
         if self.status != Some(Status::Open) {
@@ -139,7 +139,7 @@ impl Filter {
         if let Some(awaiting) = self.awaiting {
             query = query.with("awaiting", awaiting);
         }
-        // What can't be looked for stays in its field alone.
+        // An invalid text stays in its field only.
         if !self.typed.is_empty() && self.text.is_ok() {
             query = query.with("q", &self.typed);
         }
@@ -149,13 +149,13 @@ impl Filter {
         query
     }
 
-    /// How many tickets a page has: fewer where each row's address is long.
+    /// Maximum number of tickets on a page: fewer if the address of each row is long.
     fn limit(&self) -> u16 {
         let fitting = ADDRESSES / self.query().after("").len().max(1);
         fitting.clamp(FEWEST, LISTED).try_into().unwrap_or(1)
     }
 
-    /// What is asked of the store.
+    /// The query for the store.
     pub(super) fn ticket_query(&self) -> TicketQuery {
         TicketQuery {
             status: self.status,
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_is_written_as_it_is_read() {
+    fn a_query_is_written_as_it_is_read() {
         for same in [
             "/inbox",
             "/inbox?status=any",
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unknown_or_usual_is_left_out() {
+    fn unknown_words_and_defaults_are_left_out() {
         for (query, expected) in [
             ("status=open&priority=&awaiting=&q=+", "/inbox"),
             ("status=nonsense", "/inbox?status=any"),
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_cant_be_looked_for_stays_in_the_field() {
+    fn an_invalid_text_stays_in_the_field() {
         let long = "ü".repeat(201);
         let filter = Filter::of(&FormData::parse(format!("q={long}").as_bytes()));
         assert_eq!((filter.typed.as_str(), filter.text.is_err()), (long.as_str(), true));
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_stands_before_the_fragment() {
+    fn a_query_is_written_before_the_fragment() {
         let query = Query::default().with("done", "sent");
         assert_eq!(query.after("/inbox#end"), "/inbox?done=sent#end");
         assert_eq!(Query::default().after("/inbox#end"), "/inbox#end");

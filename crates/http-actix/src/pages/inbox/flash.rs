@@ -19,10 +19,10 @@ pub(super) enum FlashMessage {
     RedeliveredAll(u64),
 }
 
-/// Each word and what it says. What a word says more is in a field of its own.
 impl FlashMessage {
-    pub(super) fn written_to(self, query: Query) -> Query {
-        let word = match self {
+    /// The word in the address.
+    fn word(self) -> &'static str {
+        match self {
             Self::Replied => "sent",
             Self::StatusChanged(Status::Open) => "reopened",
             Self::StatusChanged(Status::Resolved) => "resolved",
@@ -35,8 +35,30 @@ impl FlashMessage {
             Self::Redelivered(RedeliverResult::InProgress) => "under-way",
             Self::Redelivered(RedeliverResult::NotFound) => "no-notification",
             Self::RedeliveredAll(_) => "queued-all",
-        };
-        let query = query.with("done", word);
+        }
+    }
+
+    /// Every message that an address with this ticket and this count may name.
+    fn all(ticket: Option<TicketRef>, count: Option<u64>) -> impl Iterator<Item = Self> {
+        let results = [
+            RedeliverResult::Queued,
+            RedeliverResult::AlreadyDelivered,
+            RedeliverResult::InProgress,
+            RedeliverResult::NotFound,
+        ];
+        let redelivered = results.into_iter().map(Self::Redelivered);
+        let changed = Status::ALL.iter().copied().map(Self::StatusChanged);
+        [Self::Replied, Self::PriorityChanged]
+            .into_iter()
+            .chain(changed)
+            .chain(redelivered)
+            .chain(ticket.map(Self::Attached))
+            .chain(ticket.map(Self::AlreadyAttached))
+            .chain(count.map(Self::RedeliveredAll))
+    }
+
+    pub(super) fn written_to(self, query: Query) -> Query {
+        let query = query.with("done", self.word());
         match self {
             Self::Attached(reference) | Self::AlreadyAttached(reference) => query.with("ticket", reference),
             Self::RedeliveredAll(count) => query.with("count", count),
@@ -45,22 +67,9 @@ impl FlashMessage {
     }
 
     fn of(query: &FormData) -> Option<Self> {
-        let ticket = || query.get("ticket").parse().ok();
-        Some(match query.get("done") {
-            "sent" => Self::Replied,
-            "reopened" => Self::StatusChanged(Status::Open),
-            "resolved" => Self::StatusChanged(Status::Resolved),
-            "closed" => Self::StatusChanged(Status::Closed),
-            "priority" => Self::PriorityChanged,
-            "attached" => Self::Attached(ticket()?),
-            "attached-before" => Self::AlreadyAttached(ticket()?),
-            "queued" => Self::Redelivered(RedeliverResult::Queued),
-            "delivered-before" => Self::Redelivered(RedeliverResult::AlreadyDelivered),
-            "under-way" => Self::Redelivered(RedeliverResult::InProgress),
-            "no-notification" => Self::Redelivered(RedeliverResult::NotFound),
-            "queued-all" => Self::RedeliveredAll(query.get("count").parse().ok()?),
-            _ => return None,
-        })
+        let done = query.get("done");
+        let mut all = Self::all(query.get("ticket").parse().ok(), query.get("count").parse().ok());
+        all.find(|flash| flash.word() == done)
     }
 
     fn text(self, site: &Site) -> Markup {
@@ -103,30 +112,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_word_is_read_as_it_is_written() {
+    fn each_message_is_read_as_it_is_written() {
         let reference = "T-20250115-1234".parse().unwrap();
-        for done in [
-            FlashMessage::Replied,
-            FlashMessage::StatusChanged(Status::Open),
-            FlashMessage::StatusChanged(Status::Resolved),
-            FlashMessage::StatusChanged(Status::Closed),
-            FlashMessage::PriorityChanged,
-            FlashMessage::Attached(reference),
-            FlashMessage::AlreadyAttached(reference),
-            FlashMessage::Redelivered(RedeliverResult::Queued),
-            FlashMessage::Redelivered(RedeliverResult::AlreadyDelivered),
-            FlashMessage::Redelivered(RedeliverResult::InProgress),
-            FlashMessage::Redelivered(RedeliverResult::NotFound),
-            FlashMessage::RedeliveredAll(7),
-        ] {
-            let address = done.written_to(Query::default()).after("");
+        for flash in FlashMessage::all(Some(reference), Some(7)) {
+            let address = flash.written_to(Query::default()).after("");
             let query = FormData::parse(&address.as_bytes()[1..]);
-            assert_eq!(FlashMessage::of(&query), Some(done), "{address}");
+            assert_eq!(FlashMessage::of(&query), Some(flash), "{address}");
         }
     }
 
     #[test]
-    fn other_words_say_nothing() {
+    fn unknown_words_are_ignored() {
         for query in ["", "done=hello", "done=attached&ticket=<b>", "done=queued-all&count=-1"] {
             assert_eq!(FlashMessage::of(&FormData::parse(query.as_bytes())), None, "{query}");
         }

@@ -1,11 +1,11 @@
-//! What stands around each page of the inbox: the way to the others, what needs attention, what was just done.
+//! The frame around each page of the inbox: navigation, what needs attention, and the flash message.
 
 use actix_web::{HttpResponse, http::StatusCode};
 use maud::{Markup, html};
 
 use super::{attention::Counts, auth::Operator, error_page::respond, flash};
 
-/// The pages that the head leads to.
+/// The tabs of the navigation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tab {
     Tickets,
@@ -35,7 +35,7 @@ impl Tab {
         }
     }
 
-    /// How much waits there, and what is counted.
+    /// The number beside the tab, and what it counts.
     fn count(self, counts: &Counts) -> (u64, &'static str) {
         match self {
             Self::Tickets => (counts.waiting(), "waiting for you"),
@@ -94,7 +94,7 @@ fn head(operator: &Operator, here: Tab, counts: &Counts) -> Markup {
     }
 }
 
-/// The list of keys, which the script opens.
+/// The list of keyboard shortcuts, which the script opens.
 fn keys() -> Markup {
     html! {
         dialog #keys aria-labelledby="keys-title" {

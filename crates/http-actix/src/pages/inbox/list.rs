@@ -1,4 +1,4 @@
-//! `/inbox`: the list of tickets. On a wide screen it also stands beside the ticket that is open.
+//! `/inbox`: the list of tickets. On a wide screen it is also shown beside an open ticket.
 
 use actix_web::{HttpResponse, http::StatusCode};
 use maud::{Markup, html};
@@ -16,11 +16,11 @@ use super::{
 };
 use crate::pages::{excerpt::beginning, labels};
 
-/// The list beside a ticket, and on a page of its own.
+/// The list, beside a ticket or on its own page.
 pub(super) struct List {
     filter: Filter,
     tickets: TicketPage,
-    /// Whether there is any ticket at all. Known only where none is listed.
+    /// Whether any ticket exists.
     is_any: bool,
 }
 
@@ -50,7 +50,7 @@ pub(super) async fn page(operator: Operator) -> Result<HttpResponse, Rejection> 
 }
 
 impl List {
-    /// The list that the page's address asks for.
+    /// Reads the list for the query of the page's address.
     pub(super) async fn read(operator: &Operator) -> Result<Self, StoreError> {
         let filter = Filter::of(&operator.query);
         let operate = &operator.operate;
@@ -69,7 +69,7 @@ impl List {
         })
     }
 
-    /// The list, with its search and its filters. `open` is the ticket that stands beside it.
+    /// The list, its search and its filters. `open` is the ticket beside it.
     pub(super) fn pane(&self, operator: &Operator, open: Option<TicketRef>) -> Markup {
         html! {
             section.list aria-labelledby="list-title" {
@@ -198,7 +198,7 @@ impl List {
     }
 }
 
-/// What brings the first ticket.
+/// How to open the first ticket.
 fn no_tickets(operator: &Operator) -> Markup {
     let base_url = &operator.site.settings.base_url;
     html! {
@@ -238,7 +238,7 @@ fn select(
     }
 }
 
-/// What an option is called: as its badge is.
+/// The name of an option, as on its badge.
 fn option_name(field: &str, word: &str) -> String {
     match (field, word) {
         ("awaiting", "manager") => "You".to_owned(),
@@ -297,7 +297,7 @@ fn excerpt(listed: &TicketListItem) -> String {
     }
 }
 
-/// The first `max` characters; fewer of a text that takes more than half as many bytes again in a page.
+/// The first `max` characters of a text; fewer if they take over 1.5 times as many bytes in a page.
 pub(super) fn cut(text: &str, max: usize) -> String {
     match beginning(text, max, max + max / 2) {
         whole if whole.len() == text.len() => text.to_owned(),

@@ -1,9 +1,9 @@
 //! The operators' inbox.
 //!
-//! - `session.rs`, `auth.rs`, `sign_in.rs`: who may come in, and that only they act. `error_page.rs`: error pages.
-//! - `frame.rs`, `attention.rs`, `flash.rs`: what stands around each page.
+//! - `session.rs`, `auth.rs`, `sign_in.rs`: authentication. `error_page.rs`: error pages.
+//! - `frame.rs`, `attention.rs`, `flash.rs`: the frame around each page.
 //! - `filter.rs`, `list.rs`, `ticket.rs`, `acts.rs`: tickets. `unmatched.rs`, `notifications.rs`, `audit_log.rs`: the rest.
-//! - `events.rs`: the stream that tells an open page to look again.
+//! - `events.rs`: the stream that tells an open page to load itself again.
 
 mod acts;
 mod age;
@@ -35,7 +35,7 @@ use crate::{
     readable::readable,
 };
 
-/// Which address leads to which page.
+/// Maps paths to pages and actions.
 pub(crate) fn routes(config: &mut ServiceConfig) {
     for page in [
         readable("/inbox", list::page),
@@ -49,7 +49,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
     }
     let events = web::resource("/inbox/events").route(web::get().to(events::stream));
     config.service(events.default_service(refusing("GET")));
-    // A page that answers an act stands at the act's address. A GET of that address leads to the page behind it.
+    // An action may answer with a page of its own. A GET of the action's address redirects to the page that it belongs to.
     for (path, segments, act) in [
         ("/inbox/session", 1, web::post().to(sign_in::begin)),
         ("/inbox/session/end", 2, web::post().to(sign_in::end)),
@@ -81,7 +81,7 @@ async fn home(site: Data<Site>) -> HttpResponse {
     see_other(&site.at("/inbox"))
 }
 
-/// The address of the page that an act belongs to: without its last `segments`.
+/// The address of the page that an action belongs to: without its last `segments`.
 fn behind(request: &HttpRequest, segments: usize) -> String {
     let mut page = request.path();
     for _ in 0..segments {
@@ -93,7 +93,7 @@ fn behind(request: &HttpRequest, segments: usize) -> String {
     }
 }
 
-/// Go on there.
+/// Redirects.
 fn see_other(location: &str) -> HttpResponse {
     HttpResponse::SeeOther().insert_header((LOCATION, location)).finish()
 }

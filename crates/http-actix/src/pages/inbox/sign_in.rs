@@ -1,4 +1,4 @@
-//! Signing in with the operators' token, and out.
+//! Signing in with an operator token, and signing out.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -24,11 +24,11 @@ use crate::{
     pages::{Site, form_data::Form, origin::Origin},
 };
 
-/// The page that asks for the token, in place of what `request` is for. `typed` is what would be lost.
+/// The page that asks for the token instead of answering `request`. `typed` is the text of a form, which would be lost.
 pub(super) fn asked(site: &Site, request: &HttpRequest, typed: Option<&str>) -> Rejection {
     let next = match typed {
         None => request.uri().path_and_query().map_or("", |asked| asked.as_str()),
-        // What an act answers is no page to come back to.
+        // An action is not a page to return to.
         Some(_) => "",
     };
     let said = typed.filter(|typed| !typed.trim().is_empty()).map(|typed| {
@@ -84,13 +84,13 @@ fn with_cookie(mut response: HttpResponse, cookie: &str) -> HttpResponse {
     response
 }
 
-/// The address of a page of the inbox, as it was asked for; the inbox itself for anything else.
+/// `next` if it is the address of a page of the inbox, else the inbox itself.
 fn within_inbox(next: &str) -> String {
     let inbox = || "/inbox".to_owned();
     let Ok(base) = Url::parse("http://inbox.invalid") else {
         return inbox();
     };
-    // As a browser would read it: `//`, `\`, `..` and an origin of its own are seen for what they are.
+    // Parsed as browsers do, which recognises `//`, `\`, `..` and other origins.
     match base.join(next) {
         Ok(url) if url.origin() == base.origin() && is_page(url.path()) => match url.query() {
             Some(query) => format!("{}?{query}", url.path()),
@@ -120,7 +120,7 @@ fn form(site: &Site, status: StatusCode, next: &str, fault: Option<&str>, said: 
         @if let Some(said) = said { (said) }
         form.stack method="post" action=(site.at("/inbox/session")) {
             input type="hidden" name="next" value=(within_inbox(next));
-            // For password keepers, which file a secret under a name.
+            // Password managers store a secret under a name.
             input type="text" name="username" value="operator" autocomplete="username" hidden;
             div.field {
                 label for="token" { "Token" }
@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nobody_is_led_out_of_the_inbox() {
+    fn next_never_leaves_the_inbox() {
         for (next, expected) in [
             ("/inbox", "/inbox"),
             ("/inbox/ticket/T-1?q=a%20b", "/inbox/ticket/T-1?q=a%20b"),

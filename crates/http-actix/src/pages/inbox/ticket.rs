@@ -1,4 +1,4 @@
-//! `/inbox/ticket/{ref}`: a ticket, its thread and what can be done about it.
+//! `/inbox/ticket/{ref}`: a ticket, its messages, and the actions on it.
 
 use actix_web::{
     HttpResponse,
@@ -28,24 +28,24 @@ use crate::pages::{
     thread::{Side, some_messages},
 };
 
-/// So many entries of its trail are shown.
-const TRAIL: u16 = 8;
-/// So many bytes the list, the trail and the messages take together, so that the page stays below 50 KiB.
+/// Maximum number of entries of the audit log that are shown.
+const AUDIT_LOG: u16 = 8;
+/// Maximum size of the list, the audit log and the messages together, in bytes, so that the page stays below 50 KiB.
 const BYTES: usize = 18 * 1024;
-/// So many addresses beside those of the list carry its filter.
+/// The number of addresses outside the list that contain its query.
 const ADDRESSES: usize = 6;
-/// So many bytes of messages are shown however long the list is.
+/// The size of messages, in bytes, that is shown however long the list is.
 const TALK: usize = 4 * 1024;
 
-/// The field of the address that asks for all messages.
+/// The query field that asks for all messages.
 const ALL: &str = "all";
 
-/// An answer that is being written.
+/// The content of the reply form.
 pub(super) struct Draft<'a> {
     pub(super) text: &'a str,
     /// The form's token, which makes it harmless to send it twice.
     pub(super) token: String,
-    /// Why it was not taken.
+    /// Why the reply is invalid.
     pub(super) fault: Option<String>,
 }
 
@@ -73,7 +73,7 @@ pub(super) async fn page(
     show(&operator, &view_ticket, reference, draft).await
 }
 
-/// The page, with what was typed if it was not taken.
+/// The page, with a draft that was invalid.
 pub(super) async fn show(
     operator: &Operator,
     view_ticket: &ViewTicket,
@@ -84,7 +84,7 @@ pub(super) async fn show(
         async { Counts::read(operator).await.map_err(Fault::Store) },
         async { List::read(operator).await.map_err(Fault::Store) },
         thread(view_ticket, reference),
-        trail_of(operator, reference),
+        audit_log_of(operator, reference),
     )
     .map_err(|fault| match fault {
         Fault::NoSuchTicket => operator.not_found("ticket"),
@@ -111,7 +111,7 @@ pub(super) async fn show(
 }
 
 impl Operator {
-    /// The ticket that an address names. One that can't be a reference is one that no ticket has.
+    /// The reference in an address. A text that is not a reference is answered as a missing ticket.
     pub(super) fn ticket_named(&self, path: &str) -> Result<TicketRef, Rejection> {
         path.parse().map_err(|_| self.not_found("ticket"))
     }
@@ -135,9 +135,9 @@ async fn thread(view_ticket: &ViewTicket, reference: TicketRef) -> Result<Thread
     }
 }
 
-async fn trail_of(operator: &Operator, reference: TicketRef) -> Result<Vec<AuditEntry>, Fault> {
+async fn audit_log_of(operator: &Operator, reference: TicketRef) -> Result<Vec<AuditEntry>, Fault> {
     let operate = &operator.operate;
-    match operate.audit_log(Some(reference), None, TRAIL).await {
+    match operate.audit_log(Some(reference), None, AUDIT_LOG).await {
         Ok(entries) => Ok(entries),
         Err(OperateError::Store(error)) => Err(Fault::Store(error)),
         Err(OperateError::NoSuchTicket | OperateError::NoSuchMessage | OperateError::InAnotherThread(_)) => {
@@ -178,7 +178,7 @@ impl View {
         }
     }
 
-    /// The newest messages, as many as there is room for, and a link to all.
+    /// The newest messages that fit, and a link to all.
     fn messages(&self, forms: &Forms<'_>, bytes: usize) -> Markup {
         let thread = &self.thread;
         let (messages, earlier) = if forms.operator.query.find(ALL).is_some() {
@@ -200,7 +200,7 @@ impl View {
         }
     }
 
-    /// How far the customer's newest word got on the way to WhatsApp. Once somebody answered, that is past.
+    /// The delivery state of the customer's newest message, until somebody answers.
     fn delivery(&self, operator: &Operator) -> Markup {
         let delivery = self.thread.delivery;
         let notifications = operator.at("/inbox/notifications");
@@ -245,7 +245,7 @@ fn count(messages: usize) -> u64 {
 struct Forms<'a> {
     operator: &'a Operator,
     ticket: &'a Ticket,
-    /// The list's filter, which is kept through every act.
+    /// The query of the list, which every action keeps.
     query: Query,
 }
 
@@ -322,7 +322,7 @@ fn about(forms: &Forms<'_>) -> Markup {
     }
 }
 
-/// A link that writes to an address, whatever signs it has: `?` and `&` begin other fields in such a link.
+/// A `mailto` link. `?` and `&` in the address are encoded: they would start other fields.
 fn mailto(email: &str) -> String {
     let encoded = |part: &str| url::form_urlencoded::byte_serialize(part.as_bytes()).collect::<String>();
     match email.rsplit_once('@') {
@@ -336,7 +336,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_adds_no_fields_to_its_link() {
+    fn an_email_address_adds_no_fields_to_its_link() {
         for (email, expected) in [
             ("john@example.com", "mailto:john@example.com"),
             ("a?cc=b&x@example.com", "mailto:a%3Fcc%3Db%26x@example.com"),

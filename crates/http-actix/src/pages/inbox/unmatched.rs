@@ -1,4 +1,4 @@
-//! `/inbox/unmatched`: messages whose ticket is not known, for an operator to attach.
+//! `/inbox/unmatched`: unmatched messages, for an operator to attach.
 
 use actix_web::{HttpResponse, http::StatusCode, web::Path};
 use maud::{Markup, html};
@@ -23,17 +23,17 @@ use crate::pages::{
     thread::attachment,
 };
 
-/// The most messages of a page.
+/// Maximum number of messages on a page.
 const LISTED: u16 = 10;
-/// The most bytes of messages of a page, unless its first message alone has more: of that, so many are shown at first.
+/// Maximum size of the messages on a page, in bytes. Of a first message that is longer, this much is shown.
 const TEXT: usize = 8_000;
-/// So many tickets are proposed.
+/// Maximum number of tickets that are suggested.
 const PROPOSED: u16 = 15;
 
-/// The field of the address that asks for the whole of a long message.
+/// The query field that asks for the whole of a long message.
 const ALL: &str = "all";
 
-/// Why a message was not attached, and what stood in its form.
+/// Why a message was not attached, and the content of its form.
 struct Fault {
     message: MessageId,
     typed: String,
@@ -54,7 +54,7 @@ pub(super) async fn attach(act: OperatorForm, path: Path<String>) -> Result<Http
     };
     let message = MessageId(id);
     let typed = form.get("ticketRef");
-    // Without a word on it, the number tells.
+    // Absent: it follows from the number.
     let sender = form.get("sender").parse().ok();
     let fault = |reason: Markup| Fault {
         message,
@@ -93,7 +93,7 @@ pub(super) async fn attach(act: OperatorForm, path: Path<String>) -> Result<Http
     }
 }
 
-/// Where the page before ended.
+/// The last message of the previous page.
 fn after(operator: &Operator) -> Option<MessageId> {
     Uuid::try_parse(operator.query.get("after")).ok().map(MessageId)
 }
@@ -146,7 +146,7 @@ async fn show(operator: &Operator, fault: Option<Fault>) -> Result<HttpResponse,
     Ok(framed(operator, status, Tab::Unmatched, "Unmatched", &counts, &main))
 }
 
-/// Ends a page before its messages become too long; whether it did.
+/// Shortens a page to the maximum size, and returns whether it did.
 fn shorten(messages: &mut Vec<Message>) -> bool {
     let lengths = messages.iter().map(size);
     let sums = lengths.scan(0, |sum, length| {
@@ -159,7 +159,7 @@ fn shorten(messages: &mut Vec<Message>) -> bool {
     is_shorter
 }
 
-/// The fault of a message that is not on the page any more.
+/// The fault of a message that is not on this page.
 fn elsewhere(fault: Option<&Fault>, messages: &[Message]) -> Markup {
     let gone = fault.filter(|fault| messages.iter().all(|message| message.id != fault.message));
     html! {
@@ -205,7 +205,7 @@ fn card(operator: &Operator, message: &Message, fault: Option<&Fault>) -> Markup
     }
 }
 
-/// Whose word it is to be. A manager's number speaks for the team unless the operator knows better.
+/// The choice of the sender. The default follows from the number.
 fn whose(message: &Message, fault: Option<&Fault>) -> Markup {
     let (team, usual) = match message.sender {
         Sender::Manager => (Sender::Manager, Sender::Manager),
@@ -238,7 +238,7 @@ fn way(channel: Channel) -> &'static str {
     }
 }
 
-/// The tickets that a browser proposes as one types.
+/// The tickets that a browser suggests.
 fn proposals(tickets: &[TicketListItem]) -> Markup {
     html! {
         datalist #tickets {

@@ -1,4 +1,4 @@
-//! Where the customer writes back.
+//! The form for the customer's messages.
 
 use actix_web::HttpResponse;
 use maud::{Markup, html};
@@ -15,23 +15,19 @@ use crate::pages::{
     not_stored::NotStored,
 };
 
-pub(super) const MESSAGE: FormField = FormField {
-    name: "message",
-    label: "Write back",
-    called: "Your message",
-    missing: "Please write something first.",
-};
+pub(super) const MESSAGE: FormField =
+    FormField::new("message", "Write back", "Your message", "Please write something first.");
 
-/// What stands in the reply box.
+/// The content of the form.
 #[derive(Clone, Copy)]
 pub(super) struct Reply<'a> {
-    /// What was typed before.
+    /// The text as it was sent.
     pub(super) text: &'a str,
     pub(super) faults: &'a InvalidFields,
     pub(super) token: &'a str,
 }
 
-/// A ticket's page, below the base URL.
+/// The address of a ticket's page, below the base URL.
 pub(super) fn address(reference: TicketRef, key: Option<&str>, all: bool) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
     if let Some(key) = key {
@@ -46,7 +42,7 @@ pub(super) fn address(reference: TicketRef, key: Option<&str>, all: bool) -> Str
     }
 }
 
-/// The box. `action` is the ticket's page.
+/// The form. `action` is the ticket's page.
 pub(super) fn reply_box(reply: Reply<'_>, action: &str) -> Markup {
     let control = Control {
         field: MESSAGE,
@@ -64,7 +60,7 @@ pub(super) fn reply_box(reply: Reply<'_>, action: &str) -> Markup {
     }
 }
 
-/// The page for a message that could not be stored: with the message in it.
+/// The page for a message that was not stored, with the message in it.
 pub(super) fn not_sent(site: &Site, reply: Reply<'_>, address: &str, reason: NotStored) -> HttpResponse {
     let words = match reason {
         NotStored::Store => "We could not save your message just now. Please send it again in a minute.".to_owned(),

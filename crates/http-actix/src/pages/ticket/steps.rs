@@ -1,11 +1,11 @@
-//! How far the customer's last word came, told honestly: what nobody observed is not claimed.
+//! The progress of the customer's last message. It shows only steps that were observed.
 
 use maud::{Markup, html};
 use ticket_domain::{Delivery, DeliveryState, Thread};
 
 use crate::pages::labels;
 
-/// One step of the way.
+/// A step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Step {
     label: &'static str,
@@ -30,7 +30,7 @@ impl Reached {
         }
     }
 
-    /// What the colour says, for those who don't see it.
+    /// The colour in words, for screen readers.
     fn heard(self) -> &'static str {
         match self {
             Self::Done | Self::Now => ", done",
@@ -40,7 +40,7 @@ impl Reached {
     }
 }
 
-/// The steps of a word that was not answered yet.
+/// The steps of a message without an answer.
 fn on_its_way(state: DeliveryState) -> Vec<Step> {
     let reached = match state {
         DeliveryState::Waiting | DeliveryState::Failed => 0,
@@ -68,7 +68,7 @@ fn on_its_way(state: DeliveryState) -> Vec<Step> {
     steps
 }
 
-/// The steps of a word that was answered: only those that somebody observed.
+/// The steps of an answered message: only those that were observed.
 fn answered(state: DeliveryState) -> Vec<Step> {
     on_its_way(state)
         .into_iter()
@@ -84,8 +84,8 @@ fn answered(state: DeliveryState) -> Vec<Step> {
         .collect()
 }
 
-/// Where a word stands that was not answered yet. One that waits may wait for long: nothing goes out while the server
-/// knows no receiver, so nothing is promised of it.
+/// The state of a message without an answer. A waiting one may wait for long, without a receiver for ever, so nothing is
+/// promised.
 fn stand(state: DeliveryState) -> &'static str {
     match state {
         DeliveryState::Waiting => "Received",
@@ -93,7 +93,7 @@ fn stand(state: DeliveryState) -> &'static str {
     }
 }
 
-/// The way, and where on it things stand, in a sentence.
+/// The steps, and the current state in a sentence.
 pub(super) fn progress(thread: &Thread) -> Markup {
     let Delivery { state, at } = thread.delivery;
     let answer = thread.answered_at();
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn each_state_lights_the_steps_that_were_reached() {
+    fn each_state_marks_the_steps_that_were_reached() {
         for (state, expected) in [
             (
                 DeliveryState::Waiting,
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_claims_no_step_that_nobody_saw() {
+    fn an_answer_claims_no_step_that_was_not_observed() {
         for (state, expected) in [
             (DeliveryState::Waiting, "Received: done, Answered: now"),
             (DeliveryState::Failed, "Received: done, Answered: now"),

@@ -1,4 +1,4 @@
-//! How the ticket looks. What has a `data-part` is brought up to date by the script while the page is open.
+//! The page of a ticket. The script updates elements with `data-part` while the page is open.
 
 use actix_web::{HttpResponse, http::StatusCode};
 use maud::{Markup, html};
@@ -24,7 +24,7 @@ pub(super) struct TicketPage<'a> {
     site: &'a Site,
     thread: &'a Thread,
     access_level: AccessLevel,
-    /// A key that proves something. A wrong one is not carried along.
+    /// A valid key. A wrong one is not kept in links.
     key: Option<&'a str>,
     /// Whether all messages are shown.
     all: bool,
@@ -53,7 +53,7 @@ impl<'a> TicketPage<'a> {
                 section.card.way aria-label="How far it is" data-part="progress" { (progress(self.thread)) }
                 section.talk aria-label="Messages" {
                     (self.messages())
-                    // Whoever comes here by the fragment has the focus here, before the box.
+                    // The fragment moves the focus here, before the form.
                     div #end tabindex="-1" { span.sr { "End of the messages" } }
                     div.state data-part="state" {
                         @if let Some(means) = labels::status_means(ticket.status, can_write) { p.notice { (means) } }
@@ -119,7 +119,7 @@ impl<'a> TicketPage<'a> {
         self.site.at(&address(self.thread.ticket.reference, self.key, all))
     }
 
-    /// Where the script hears of news from now on.
+    /// The event stream of the script, from the current state on.
     fn events(&self) -> String {
         let seen = LastEventId::all(self.thread).to_string();
         self.api("/events", Some(("lastEventId", &seen)))

@@ -55,9 +55,9 @@ pub async fn the_outbox_does_what_its_model_does(fixture: &Fixture) {
 
 /// Delivers whatever an earlier sequence left.
 async fn clear(fixture: &Fixture, start: i64) {
-    let (store, now) = (fixture.store(), at(start - 1));
-    for record in store.undelivered(u16::MAX).await.unwrap() {
-        let queued = store.redeliver(record.id, fixture.note(now), None).await.unwrap();
+    let (store, now) = (fixture.must(), at(start - 1));
+    for record in store.undelivered(u16::MAX).await {
+        let queued = store.redeliver(record.id, fixture.note(now), None).await;
         assert_eq!(queued, RedeliverResult::Queued);
     }
     loop {

@@ -10,7 +10,7 @@ use ticket_domain::{
 use super::step::{End, Heard, Step};
 use crate::{
     Fixture,
-    fixture::{LEASE, at, at_once, dead, delivered, diverted, fallback, retry_at, returned},
+    fixture::{LEASE, With as _, at, at_once, dead, delivered, diverted, fallback, retry_at, returned},
 };
 
 /// Nothing is probed so many seconds after a probe.
@@ -98,7 +98,7 @@ impl<'f> Outbox<'f> {
 
     /// Takes a step, here and in the store, and compares the two.
     pub(super) async fn take(&mut self, step: &Step) -> Held {
-        let (store, now) = (self.fixture.store(), at(self.now));
+        let (store, now) = (self.fixture.must(), at(self.now));
         match step {
             Step::Open { addressed } => {
                 let mut opening = self.fixture.opening(now);
@@ -128,27 +128,27 @@ impl<'f> Outbox<'f> {
                     row.was_released = true;
                     row.wait_until(now);
                 });
-                prop_assert_eq!(store.release_waiting(Recipient::Manager, now).await.unwrap(), count);
+                prop_assert_eq!(store.release_waiting(Recipient::Manager, now).await, count);
             }
             Step::Postpone(seconds) => {
                 let until = at(self.now + seconds);
                 let earlier = |row: &Row| row.due().is_some_and(|due| due < until) && row.holder.is_none();
                 let count = self.change(earlier, |row| row.wait_until(until));
-                prop_assert_eq!(store.postpone(Recipient::Manager, until).await.unwrap(), count);
+                prop_assert_eq!(store.postpone(Recipient::Manager, until).await, count);
             }
             Step::Hold(seconds) => {
                 let before = at(self.now - seconds);
                 let is_stale =
                     |row: &Row| row.due().is_some() && !row.was_tried && !row.addressed && row.created_at < before;
                 let count = self.change(is_stale, |row| row.state = NotificationState::Held);
-                prop_assert_eq!(store.hold_unaddressed(Recipient::Manager, before).await.unwrap(), count);
+                prop_assert_eq!(store.hold_unaddressed(Recipient::Manager, before).await, count);
             }
             Step::Redeliver(..) if self.rows.is_empty() => {}
             Step::Redeliver(index, anew) => self.redeliver(index.index(self.rows.len()), *anew).await?,
             Step::RedeliverDead => {
                 let in_own_words = |row: &Row| row.is_dead() && row.route == "text";
                 let count = self.change(in_own_words, |row| row.redeliver(now, false));
-                prop_assert_eq!(store.redeliver_dead(self.fixture.note(now)).await.unwrap(), count);
+                prop_assert_eq!(store.redeliver_dead(self.fixture.note(now)).await, count);
             }
             Step::Receipt(index, heard) => {
                 let sent: Vec<usize> = (0..self.rows.len())
@@ -208,12 +208,12 @@ impl<'f> Outbox<'f> {
     }
 
     async fn claim(&mut self, limit: u16, first_tries_only: bool) -> Held {
-        let claim = Claim {
-            first_tries_only,
-            ..self.fixture.claim_at(at(self.now))
-        };
+        let claim = self
+            .fixture
+            .claim_at(at(self.now))
+            .with(|claim| claim.first_tries_only = first_tries_only);
         let due = self.due(first_tries_only);
-        let claimed = self.fixture.store().claim(claim, limit).await.unwrap();
+        let claimed = self.fixture.must().claim(claim, limit).await;
         prop_assert_eq!(claimed.len(), due.len().min(limit.into()));
         let waited: Vec<_> = claimed
             .iter()
@@ -235,8 +235,8 @@ impl<'f> Outbox<'f> {
         let due = self.due(false);
         let claims = [(); 2].map(|()| self.fixture.claim_at(at(self.now)));
         let claimed = at_once(claims.map(|claim| {
-            let store = self.fixture.store();
-            async move { store.claim(claim, 3).await.unwrap() }
+            let store = self.fixture.must();
+            async move { store.claim(claim, 3).await }
         }))
         .await;
         // What the first was given, the second may not have: it is due no more by then.
@@ -277,7 +277,7 @@ impl<'f> Outbox<'f> {
 
     async fn probe(&mut self) -> Held {
         let (claim, unless_after) = (self.fixture.claim_at(at(self.now)), at(self.now - PROBE_EVERY));
-        let probed = self.fixture.store().claim_probe(claim, unless_after).await.unwrap();
+        let probed = self.fixture.must().claim_probe(claim, unless_after).await;
         let is_recent = |row: &Row| row.due().is_some() && row.probed_at > Some(unless_after);
         let mut may_be: Vec<usize> = (0..self.rows.len())
             .filter(|row| self.rows[*row].due() > Some(claim.until) && self.rows[*row].holder.is_none())
@@ -396,7 +396,7 @@ impl<'f> Outbox<'f> {
                 reached == Some(Progress::Sent),
             ),
         };
-        let advanced = self.fixture.store().advance(of.clone(), advance, now).await.unwrap();
+        let advanced = self.fixture.must().advance(of.clone(), advance, now).await;
         prop_assert_eq!(advanced, counts);
         match heard {
             _ if !counts => {}
@@ -418,8 +418,8 @@ impl<'f> Outbox<'f> {
 
     /// Everything is there, and stands as it must.
     async fn compare(&self) -> Held {
-        let store = self.fixture.store();
-        let mut shown: Vec<NotificationRecord> = store.undelivered(u16::MAX).await.unwrap();
+        let store = self.fixture.must();
+        let mut shown: Vec<NotificationRecord> = store.undelivered(u16::MAX).await;
         for row in &self.rows {
             if matches!(row.state, NotificationState::Delivered { .. }) {
                 shown.push(self.fixture.record(row.id).await);

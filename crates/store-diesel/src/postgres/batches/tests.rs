@@ -78,19 +78,6 @@ async fn commits(database: &TestDatabase) -> i64 {
     count(database, "(SELECT count(DISTINCT xmin::text) FROM tickets)").await
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn callers_that_gave_up_before_are_left_out_and_the_others_share_a_commit() {
-    let database = TestDatabase::create().await;
-    let (batch, gates, mut receivers) = pending(openings::<5>(&fixture()));
-    assert!(gates[2].give_up());
-    start(writer(database.url()), batch).await.unwrap();
-    assert!(receivers.remove(2).await.is_err());
-    for reply in replies::<OpenTickets>(receivers).await {
-        assert_eq!(reply.unwrap(), OpenResult::Opened);
-    }
-    assert_eq!((ticket_count(&database).await, commits(&database).await), (4, 1));
-}
-
 /// In the middle of the work, when nothing is decided.
 #[tokio::test(flavor = "multi_thread")]
 async fn callers_that_give_up_meanwhile_are_left_out_and_the_others_share_a_commit() {

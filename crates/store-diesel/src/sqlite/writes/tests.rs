@@ -19,10 +19,7 @@ use diesel::{
 use store_contract::Fixture;
 use ticket_domain::{
     Timestamp,
-    ports::{
-        Append, ChangeEvent, ChangeFeed, CustomerData, EraseTarget, Erasure, OpenResult, StoreError, StoreHealth,
-        Subscriber, TicketStore,
-    },
+    ports::{Append, CustomerData, EraseTarget, Erasure, OpenResult, StoreError, StoreHealth, TicketStore},
 };
 use tokio::{sync::oneshot, task::JoinHandle};
 
@@ -145,7 +142,8 @@ async fn a_call_that_fails_harms_no_other() {
     assert_eq!(busy.store.db.read(|connection| Ok(rows(connection))).await.unwrap(), 2);
 }
 
-/// A disk that fills up in the middle of a shared commit: what was refused is not there, what was acknowledged is.
+/// A disk that fills up in the middle of a shared commit: what was refused is not there, what was acknowledged is, and the
+/// store goes on when there is room again.
 #[tokio::test]
 async fn a_full_disk_splits_a_commit_by_what_was_acknowledged() {
     let busy = Busy::new().await;
@@ -162,18 +160,34 @@ async fn a_full_disk_splits_a_commit_by_what_was_acknowledged() {
     }
     busy.release.send(()).unwrap();
     limit.await.unwrap();
-    let mut written = 0;
+    let (mut written, mut refused) = (0, None);
     for (opening, call) in openings.iter().zip(calls) {
         let ended = call.await;
         let is_there = store.thread(opening.ticket.reference).await.unwrap().is_some();
         match ended {
             Ok(opened) => assert!(opened == OpenResult::Opened && is_there),
-            Err(error) => assert!(matches!(error, StoreError::Unavailable(_)) && !is_there, "{error:?}"),
+            Err(error) => {
+                assert!(matches!(error, StoreError::Unavailable(_)) && !is_there, "{error:?}");
+                refused = Some(opening);
+            }
         }
         written += u64::from(is_there);
     }
     assert!((1..200).contains(&written), "{written}");
     assert_eq!(store.vitals(now).await.unwrap().waiting, written);
+
+    let more_room = |connection: &mut SqliteConnection| Ok(connection.batch_execute("PRAGMA max_page_count = 4000")?);
+    store.db.write(more_room).await.unwrap();
+    assert_eq!(store.open(refused.unwrap().clone()).await.unwrap(), OpenResult::Opened);
+}
+
+#[tokio::test]
+async fn readers_cannot_write() {
+    let store = SqliteStore::temporary().unwrap();
+    let written = store
+        .db
+        .read(|connection| Ok(connection.batch_execute("DELETE FROM tickets")?));
+    assert!(written.await.is_err());
 }
 
 /// Tickets that share a commit are one part of the search's index, which need not be merged with others later.
@@ -270,27 +284,6 @@ async fn the_writer_ends_with_the_store() {
     assert!(!path.with_extension("db-wal").exists());
     let mut connection = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
     assert_eq!(rows(&mut connection), 1);
-}
-
-struct Panicking;
-
-impl Subscriber for Panicking {
-    fn on_change(&self, _: ChangeEvent) {
-        resume_unwind(Box::new("a bug in a subscriber"));
-    }
-}
-
-/// What is committed is answered so, whatever becomes of telling it, and the writer goes on.
-#[tokio::test]
-async fn a_subscriber_that_panics_ends_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = SqliteStore::open(&folder.path().join("tickets.db")).unwrap();
-    store.follow(Arc::new(Panicking));
-    let fixture = Fixture::new(Arc::new(store.clone()));
-    for _ in 0..2 {
-        let opening = fixture.opening(Timestamp::from_unix_micros(0).unwrap());
-        assert_eq!(store.open(opening).await.unwrap(), OpenResult::Opened);
-    }
 }
 
 /// What panics when it is dropped on another thread than where it was made: on the writer's.

@@ -10,13 +10,6 @@ fn subjects(page: &Response) -> Vec<&str> {
     rows.map(|row| row.split('<').next().unwrap()).collect()
 }
 
-/// The address behind a link of this name.
-fn link(page: &Response, name: &str) -> Option<String> {
-    let (before, _) = page.text().split_once(&format!(">{name}</a>"))?;
-    let (_, href) = before.rsplit_once("href=\"")?;
-    Some(href.split('"').next().unwrap().replace("&amp;", "&"))
-}
-
 #[test]
 fn an_empty_desk_teaches() {
     let desk = TestApp::inbox();
@@ -53,7 +46,7 @@ fn the_list_shows_what_waits() {
     ]);
     assert_eq!(page.text().matches(">Waiting for you</span>").count(), 1);
 
-    let waiting = visitor.get(&link(&page, "Waiting for you").unwrap());
+    let waiting = visitor.get(&page.link("Waiting for you").unwrap());
     assert_eq!(subjects(&waiting), ["Second"]);
     let answered = visitor.get("/inbox?awaiting=customer");
     assert_eq!(subjects(&answered), ["First"]);
@@ -74,7 +67,7 @@ fn what_is_done_leaves_the_list_and_is_found_under_all() {
     assert_eq!(subjects(&page), Vec::<&str>::new());
     let list = visitor.get("/inbox");
     list.shows(&["Nothing is open"]);
-    let all = visitor.get(&link(&list, "All").unwrap());
+    let all = visitor.get(&list.link("All").unwrap());
     assert_eq!(subjects(&all), ["Product Quality Issue"]);
     all.shows(&["<span class=\"badge still\">Resolved</span>"]);
 
@@ -104,8 +97,8 @@ fn long_lists_have_pages_and_keep_the_filter() {
         let page = visitor.get(&address);
         assert_eq!(page.status, 200);
         seen.extend(subjects(&page).into_iter().map(str::to_owned));
-        assert_eq!(link(&page, "Newest").is_some(), address.contains("after="), "{address}");
-        match link(&page, "Older") {
+        assert_eq!(page.link("Newest").is_some(), address.contains("after="), "{address}");
+        match page.link("Older") {
             Some(older) => address = older,
             None => break,
         }
@@ -243,7 +236,7 @@ fn a_long_thread_begins_with_its_newest_messages() {
     page.lacks(&["I received damaged bottles.</p>", "Response 20."]);
     let shown = page.text().matches("class=\"bubble").count();
     let name = format!("Show {} earlier messages", 120 - shown);
-    let all = link(&page, &name).unwrap();
+    let all = page.link(&name).unwrap();
     assert_eq!(all, format!("/inbox/ticket/{ticket}?status=any&all="));
     let page = visitor.get(&all);
     assert_eq!(page.text().matches("class=\"bubble").count(), 120);
