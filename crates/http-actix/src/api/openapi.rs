@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_schema_does_not_know_is_found() {
+    fn the_check_finds_what_a_schema_does_not_allow() {
         let document = serde_json::json!({ "components": { "schemas": { "Named": {
             "type": "object",
             "required": ["a"],
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn required_fields_and_examples_are_the_seeds() {
+    fn required_fields_and_examples_are_documented() {
         let document = document_as_json();
         let schemas = &document["components"]["schemas"];
         for (name, expected) in [

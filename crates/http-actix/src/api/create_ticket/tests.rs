@@ -24,7 +24,7 @@ fn the_seeds_ticket_is_opened_and_can_be_read() {
 }
 
 #[test]
-fn each_rule_has_two_sides() {
+fn fields_are_validated() {
     let api = TestApp::start();
     let long = |c: &str, n: usize| Some(json!(c.repeat(n)));
     let cases = [
@@ -60,7 +60,7 @@ fn each_rule_has_two_sides() {
 }
 
 #[test]
-fn all_faults_are_told_at_once() {
+fn all_errors_are_listed_at_once() {
     let api = TestApp::start();
     let body = json!({
         "customerName": 1, "customerPhone": "x", "customerEmail": null, "subject": "a\nb", "priority": "soon"
@@ -104,7 +104,7 @@ fn a_repeated_key_repeats_the_answer() {
 }
 
 #[test]
-fn a_key_that_is_none_is_a_fault() {
+fn an_invalid_idempotency_key_is_an_error() {
     let api = TestApp::start();
     let post = || Request::post("/api/ticket", &seeds_ticket());
     for (request, expected) in [
@@ -126,7 +126,7 @@ fn a_key_that_is_none_is_a_fault() {
 }
 
 #[test]
-fn faults_of_the_key_and_of_fields_are_told_together() {
+fn errors_of_the_key_and_of_fields_are_listed_together() {
     let api = TestApp::start();
     let post = || Request::post("/api/ticket", &changed(seeds_ticket(), "subject", None));
     for (request, key_fault) in [

@@ -44,7 +44,7 @@ fn the_seeds_message_joins_its_ticket_once() {
 }
 
 #[test]
-fn each_rule_has_two_sides() {
+fn fields_are_validated() {
     let api = TestApp::start();
     let reference = api.open_ticket().reference;
     let cases = [
