@@ -13,8 +13,8 @@ use ticket_domain::{
     MessageId, Notification, NotificationId, NotificationRecord, Payload, Phone, Question, QuestionId, Reason,
     Recipient, Sender, Thread, Ticket, TicketId, TicketRef, Timestamp,
     ports::{
-        Append, AttemptOutcome, Claim, Claimed, Idempotency, OpenResult, Opening, Precondition, QuestionUpdate,
-        RecordResult, Store, StoreUnmatched, StoredUnmatched, TicketLookup, Vitals,
+        Append, Appended, AttemptOutcome, Claim, Claimed, Idempotency, OpenResult, Opening, Precondition,
+        QuestionUpdate, RecordResult, Store, StoreUnmatched, StoredUnmatched, TicketLookup, Vitals,
     },
     testing::{TicketBuilder, actors},
 };
@@ -191,20 +191,14 @@ impl Fixture {
     pub(crate) async fn asked(&self, manager: &Phone, now: Timestamp) -> (Message, Question) {
         let message = self.message_from(manager, now);
         let question = self.question(manager, now);
-        assert_eq!(
-            self.keep(&message, anew(&question, None)).await,
-            StoredUnmatched::Stored
-        );
+        self.stored(&message, anew(&question, None)).await;
         (message, question)
     }
 
     /// Asks the same again about a new message, which must be kept.
     pub(crate) async fn asked_again(&self, question: &Question, now: Timestamp) -> Message {
         let message = self.message_from(&question.of, now);
-        assert_eq!(
-            self.keep(&message, QuestionUpdate::Extend(question.id)).await,
-            StoredUnmatched::Stored
-        );
+        self.stored(&message, QuestionUpdate::Extend(question.id)).await;
         message
     }
 
@@ -214,6 +208,16 @@ impl Fixture {
             .store_unmatched(StoreUnmatched { message, asking })
             .await
             .unwrap()
+    }
+
+    /// Stores an unmatched message, which must be new.
+    pub(crate) async fn stored(&self, message: &Message, asking: QuestionUpdate) {
+        assert_eq!(self.keep(message, asking).await, StoredUnmatched::Stored);
+    }
+
+    /// Appends a message, which must be new.
+    pub(crate) async fn added(&self, append: Append) {
+        assert_eq!(self.must().append(append).await, Appended::Added);
     }
 
     pub(crate) async fn open_question(&self, of: &Phone) -> Option<Question> {

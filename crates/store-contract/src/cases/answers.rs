@@ -57,10 +57,7 @@ pub async fn an_answer_brings_everything_to_its_ticket(fixture: &Fixture) {
     let first = fixture
         .message_from(&manager, at(10))
         .with(|message| message.sender = Sender::Agent);
-    assert_eq!(
-        fixture.keep(&first, anew(&question, None)).await,
-        StoredUnmatched::Stored
-    );
+    fixture.stored(&first, anew(&question, None)).await;
     let third = fixture.asked_again(&question, at(12)).await;
     // Written last, though it came before.
     let second = fixture.asked_again(&question, at(11)).await;
@@ -70,7 +67,7 @@ pub async fn an_answer_brings_everything_to_its_ticket(fixture: &Fixture) {
     let (_, of_another) = fixture.asked(&fixture.manager(), at(10)).await;
     let meanwhile = fixture.message(at(20));
     let append = append_to(&opening.ticket, meanwhile.clone());
-    assert_eq!(fixture.must().append(append).await, Appended::Added);
+    fixture.added(append).await;
 
     let picking = picking(fixture, &question, Some(&opening));
     let expected = ChoiceResult {
@@ -205,10 +202,7 @@ pub async fn a_message_is_no_answer(fixture: &Fixture) {
     let append = append_to(&opening.ticket, written.clone());
     fixture.must().append(append).await;
     let silent = fixture.message_of(&fixture.external_id(), at(0));
-    assert_eq!(
-        fixture.keep(&silent, QuestionUpdate::None).await,
-        StoredUnmatched::Stored
-    );
+    fixture.stored(&silent, QuestionUpdate::None).await;
     let manager = fixture.manager();
     let (asked, question) = fixture.asked(&manager, at(1)).await;
 
