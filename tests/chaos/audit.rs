@@ -58,15 +58,10 @@ pub(crate) async fn audit(clients: &Clients, n8n: &FakeN8n, repeats: &Repeats) -
     let threads = threads(clients).await;
     let unmatched = unmatched(clients).await;
     let expected = clients.expected();
-    let mut audit = Audit {
-        counts: Counts {
-            acknowledged: expected.forms.len() + expected.messages.len() + expected.unmatched.len(),
-            ..Counts::default()
-        },
-        faults: Vec::new(),
-    };
+    let mut audit = Audit::default();
+    audit.counts.acknowledged = expected.forms.len() + expected.messages.len() + expected.unmatched.len();
     audit.store(&expected, &threads, &unmatched);
-    audit.told(&threads, &n8n.received(), repeats);
+    audit.sent(&threads, &n8n.received(), repeats);
     (audit.counts, audit.faults)
 }
 
@@ -133,16 +128,33 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
+#[derive(Default)]
 struct Audit {
     counts: Counts,
     faults: Vec<String>,
 }
 
 impl Audit {
+    /// Notes what is wrong; the first few say enough.
     fn fault(&mut self, what: String) {
         if self.faults.len() < 5 {
             self.faults.push(what);
         }
+    }
+
+    fn lost(&mut self, what: String) {
+        self.counts.lost += 1;
+        self.fault(what);
+    }
+
+    fn doubled(&mut self, count: usize, what: String) {
+        self.counts.doubled += count;
+        self.fault(what);
+    }
+
+    fn misplaced(&mut self, what: String) {
+        self.counts.misplaced += 1;
+        self.fault(what);
     }
 
     /// Compares what clients know with the store.
@@ -150,31 +162,27 @@ impl Audit {
         let mut forms: HashMap<u32, Vec<&str>> = HashMap::new();
         let mut messages: HashMap<u32, u32> = HashMap::new();
         for (reference, said) in threads {
-            let form = said.first().and_then(|said| form_of(&said.text));
-            let Some(form) = form else {
+            let Some(form) = said.first().and_then(|said| form_of(&said.text)) else {
                 self.fault(format!("{reference} begins with no form"));
                 continue;
             };
             forms.entry(form).or_default().push(reference);
             for said in &said[1..] {
-                match message_of(&said.text) {
-                    Some((number, meant)) => {
-                        *messages.entry(number).or_default() += 1;
-                        if meant != form {
-                            self.counts.misplaced += 1;
-                            self.fault(format!(
-                                "message {number} for form {meant} is in {reference}, of form {form}"
-                            ));
-                        }
-                    }
-                    None => self.fault(format!("{reference} holds what nobody sent")),
+                let Some((number, meant)) = message_of(&said.text) else {
+                    self.fault(format!("{reference} holds what nobody sent"));
+                    continue;
+                };
+                *messages.entry(number).or_default() += 1;
+                if meant != form {
+                    self.misplaced(format!(
+                        "message {number} for form {meant} is in {reference}, of form {form}"
+                    ));
                 }
             }
         }
         for (form, reference) in &expected.forms {
             if !forms.get(form).is_some_and(|found| found.contains(&reference.as_str())) {
-                self.counts.lost += 1;
-                self.fault(format!("form {form}, acknowledged as {reference}, is not there"));
+                self.lost(format!("form {form}, acknowledged as {reference}, is not there"));
             }
         }
         for message in expected
@@ -182,8 +190,7 @@ impl Audit {
             .keys()
             .filter(|message| !messages.contains_key(message))
         {
-            self.counts.lost += 1;
-            self.fault(format!("message {message}, acknowledged, is in no thread"));
+            self.lost(format!("message {message}, acknowledged, is in no thread"));
         }
         for message in unmatched {
             *messages.entry(*message).or_default() += 1;
@@ -193,21 +200,18 @@ impl Audit {
             .iter()
             .filter(|message| !messages.contains_key(message))
         {
-            self.counts.lost += 1;
-            self.fault(format!("message {message}, stored as unmatched, is nowhere"));
+            self.lost(format!("message {message}, stored as unmatched, is nowhere"));
         }
         for (form, found) in forms.iter().filter(|(_, found)| found.len() > 1) {
-            self.counts.doubled += found.len() - 1;
-            self.fault(format!("form {form} made {found:?}"));
+            self.doubled(found.len() - 1, format!("form {form} made {found:?}"));
         }
         for (message, count) in messages.iter().filter(|(_, count)| **count > 1) {
-            self.counts.doubled += 1;
-            self.fault(format!("message {message} is there {count} times"));
+            self.doubled(1, format!("message {message} is there {count} times"));
         }
     }
 
     /// Compares what n8n received with the store.
-    fn told(&mut self, threads: &Threads, received: &[Received], repeats: &Repeats) {
+    fn sent(&mut self, threads: &Threads, received: &[Received], repeats: &Repeats) {
         let mut by_id: BTreeMap<&str, Vec<&Received>> = BTreeMap::new();
         for received in received {
             by_id.entry(received.id()).or_default().push(received);
@@ -215,13 +219,13 @@ impl Audit {
         // The texts sent about each ticket, in the order of their first attempts.
         let mut firsts: Vec<&Received> = by_id.values().map(|tries| tries[0]).collect();
         firsts.sort_by_key(|received| received.at);
-        let mut told: HashMap<String, Vec<String>> = HashMap::new();
+        let mut sent: HashMap<String, Vec<String>> = HashMap::new();
         for first in firsts {
             let (reference, message) = (first.ticket_ref(), text(&first.json()["message"]));
             if !threads.contains_key(&reference) {
                 self.fault(format!("n8n was told of {reference}, which is not there"));
             }
-            told.entry(reference).or_default().push(message);
+            sent.entry(reference).or_default().push(message);
         }
         for (id, tries) in by_id {
             self.counts.repeated += tries.len() - 1;
@@ -229,46 +233,35 @@ impl Audit {
                 self.fault(format!("{id} came with other bytes"));
             }
             if !tries.iter().any(|one| one.accepted_at.is_some()) {
-                self.counts.lost += 1;
-                self.fault(format!("n8n took none of the {} tries of {id}", tries.len()));
+                self.lost(format!("n8n took none of the {} tries of {id}", tries.len()));
             }
             let too_many = repeats.too_many(&tries);
             if too_many > 0 {
-                self.counts.doubled += 1;
-                self.fault(format!("{id} came {} times, {too_many} too many", tries.len()));
+                self.doubled(1, format!("{id} came {} times, {too_many} too many", tries.len()));
             }
         }
         for (reference, said) in threads {
-            let wanted: Vec<&str> = said
-                .iter()
-                .filter(|said| said.by_customer)
-                .map(|said| said.text.as_str())
-                .collect();
-            self.ticket_told(reference, &wanted, told.get(reference).map_or(&[], Vec::as_slice));
+            let by_customer = said.iter().filter(|said| said.by_customer);
+            let wanted: Vec<&str> = by_customer.map(|said| said.text.as_str()).collect();
+            let sent = sent.get(reference).map_or(&[][..], Vec::as_slice);
+            self.of_ticket(reference, &wanted, sent);
         }
     }
 
     /// Each text of a customer has to be sent once, in order.
-    fn ticket_told(&mut self, reference: &str, wanted: &[&str], told: &[String]) {
+    fn of_ticket(&mut self, reference: &str, wanted: &[&str], sent: &[String]) {
         for text in wanted {
-            match told.iter().filter(|told| told == text).count() {
-                0 => {
-                    self.counts.lost += 1;
-                    self.fault(format!("n8n was never told {text:?} of {reference}"));
-                }
+            match sent.iter().filter(|sent| sent == text).count() {
+                0 => self.lost(format!("n8n was never told {text:?} of {reference}")),
                 1 => {}
-                more => {
-                    self.counts.doubled += more - 1;
-                    self.fault(format!("{text:?} of {reference} has {more} notifications"));
-                }
+                more => self.doubled(more - 1, format!("{text:?} of {reference} has {more} notifications")),
             }
         }
-        for text in told.iter().filter(|told| !wanted.contains(&told.as_str())) {
-            self.counts.misplaced += 1;
-            self.fault(format!("n8n was told {text:?} of {reference}, which is not in it"));
+        for text in sent.iter().filter(|text| !wanted.contains(&text.as_str())) {
+            self.misplaced(format!("n8n was told {text:?} of {reference}, which is not in it"));
         }
-        if told.len() == wanted.len() && told != wanted {
-            self.fault(format!("n8n was told of {reference} in another order: {told:?}"));
+        if sent.len() == wanted.len() && sent != wanted {
+            self.fault(format!("n8n was told of {reference} in another order: {sent:?}"));
         }
     }
 }

@@ -18,7 +18,7 @@ pub(crate) async fn the_loop_with_a_quoted_reply(fixture: &mut Fixture) {
             "🎫 *NEW SUPPORT TICKET*\n\n*Ticket:* {reference}\n*Customer:* Zoë Quuxley 🦊\n*Phone:* {CUSTOMER}\n\
              *Email:* zoe.quuxley@customer.example\n*Priority:* HIGH\n*Subject:* Product Quality Issue\n\n*Message:*\n\
              I received damaged bottles in my last order.\n\n*View Ticket:* https://desk.example/ticket/{reference}\n\n\
-             Response to this message to respond to the ticket."
+             Reply to this message to respond to the ticket."
         )
     );
     assert_eq!(sent.field("To"), format!("whatsapp:{MANAGER}"));

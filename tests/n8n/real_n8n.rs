@@ -134,22 +134,12 @@ impl RealN8n {
             ("templateSid", TEMPLATE.to_owned()),
             ("statusCallbackUrl", self.url("/webhook/twilio-status") + REPEAT),
         ]);
-        let nodes = workflow["nodes"].as_array_mut().unwrap();
-        let path = nodes
-            .iter()
-            .find_map(|node| node["parameters"]["path"].as_str())
-            .unwrap()
-            .to_owned();
-        let config = nodes.iter_mut().find(|node| node["name"] == "Config").unwrap();
-        let fields = config["parameters"]["assignments"]["assignments"]
-            .as_array_mut()
-            .unwrap();
-        for field in fields {
-            let name = field["name"].as_str().unwrap();
+        let public = self.url(&format!("/webhook/{}", path_of(workflow)));
+        for (name, field) in config(workflow) {
             if name == "publicWebhookUrl" {
-                field["value"] = self.url(&format!("/webhook/{path}")).into();
-            } else if let Some(value) = values.get(name) {
-                field["value"] = value.as_str().into();
+                *field = public.as_str().into();
+            } else if let Some(value) = values.get(name.as_str()) {
+                *field = value.as_str().into();
             }
         }
     }
@@ -298,20 +288,33 @@ impl RealN8n {
     }
 }
 
+/// The path of a workflow's webhook.
+fn path_of(workflow: &Value) -> String {
+    let mut nodes = workflow["nodes"].as_array().unwrap().iter();
+    let path = nodes.find_map(|node| node["parameters"]["path"].as_str());
+    path.unwrap().to_owned()
+}
+
+/// The fields of a workflow's Config node: names and values.
+fn config(workflow: &mut Value) -> BTreeMap<String, &mut Value> {
+    let mut nodes = workflow["nodes"].as_array_mut().unwrap().iter_mut();
+    let node = nodes.find(|node| node["name"] == "Config").unwrap();
+    let fields = node["parameters"]["assignments"]["assignments"].as_array_mut().unwrap();
+    let fields = fields.iter_mut();
+    fields
+        .map(|field| (field["name"].as_str().unwrap().to_owned(), &mut field["value"]))
+        .collect()
+}
+
 /// A workflow of its own, with another id, webhook and Config.
-fn copy(workflow: &Value, id: &str, config: &[(&str, &str)]) -> Value {
-    let webhook = |node: &Value| node["parameters"]["path"].as_str().map(str::to_owned);
-    let path = workflow["nodes"].as_array().unwrap().iter().find_map(webhook);
-    let text = workflow.to_string().replace(&path.unwrap(), id);
+fn copy(workflow: &Value, id: &str, changes: &[(&str, &str)]) -> Value {
+    let text = workflow.to_string().replace(&path_of(workflow), id);
     let mut workflow: Value = serde_json::from_str(&text).unwrap();
     workflow["id"] = id.into();
     workflow["name"] = id.into();
-    let nodes = workflow["nodes"].as_array_mut().unwrap();
-    let node = nodes.iter_mut().find(|node| node["name"] == "Config").unwrap();
-    let fields = node["parameters"]["assignments"]["assignments"].as_array_mut().unwrap();
-    for (name, value) in config {
-        let field = fields.iter_mut().find(|field| field["name"] == *name).unwrap();
-        field["value"] = (*value).into();
+    let mut fields = config(&mut workflow);
+    for (name, value) in changes {
+        **fields.get_mut(*name).unwrap() = (*value).into();
     }
     workflow
 }

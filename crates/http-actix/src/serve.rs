@@ -140,7 +140,7 @@ mod tests {
         time::Duration,
     };
 
-    use crate::testing::{Request, TestApp, seeds_ticket};
+    use crate::testing::{TestApp, seeds_ticket};
 
     fn head(body: &str, more: &str) -> String {
         let length = body.len();
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_is_under_way_is_finished_at_the_end() {
+    fn a_request_in_progress_is_finished_at_shutdown() {
         for _ in 0..5 {
             let mut api = TestApp::with(|setup| setup.settings.body_deadline = Duration::from_secs(10));
             let body = seeds_ticket().to_string();
@@ -176,37 +176,6 @@ mod tests {
             stream.write_all(body.as_bytes()).unwrap();
             let mut answer = String::new();
             stream.read_to_string(&mut answer).unwrap();
-            assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
-        }
-    }
-
-    #[test]
-    fn pages_are_served_beside_the_api_and_take_nothing_from_it() {
-        let api = TestApp::start();
-        let exchange = |target: &str| api.send(Request::new("GET", target));
-        let home = exchange("/");
-        assert_eq!(home.status, 200);
-        assert!(home.text().contains("How can we help?"));
-        assert!(home.header("x-request-id").is_some());
-        assert_eq!(home.header("x-content-type-options"), Some("nosniff"));
-        // An error page is sent as it is.
-        let elsewhere = exchange("/elsewhere");
-        assert_eq!(elsewhere.status, 404);
-        assert!(elsewhere.text().contains("There is nothing here"));
-        assert_eq!(api.get("/api/ticket").faults(), ["ticketRef required"]);
-        assert_eq!(exchange("/api/elsewhere").code(), "not_found");
-    }
-
-    #[test]
-    fn a_connection_serves_one_request_after_another() {
-        let api = TestApp::start();
-        let mut stream = TcpStream::connect(api.address).unwrap();
-        let body = seeds_ticket().to_string();
-        for _ in 0..3 {
-            stream
-                .write_all(format!("{}{body}", head(&body, "")).as_bytes())
-                .unwrap();
-            let answer = read_until(&mut stream, "\"}");
             assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
         }
     }

@@ -39,10 +39,4 @@ pub use ticket::{
     Access, AccessKeys, AccessLevel, Customer, Thread, Ticket, TicketDetails, TicketLinks, TicketRequest,
     TicketSummary, TicketVersion,
 };
-pub use values::{
-    AccessKey, AccessKeyError, ActorKind, AuditEntryId, AuditKind, Awaiting, Channel, Cursor, CustomerName,
-    DeliveryRoute, DeliveryState, Email, EmailError, EventKind, ExternalId, IdempotencyKey, IdempotencyKeyError,
-    InvalidCursor, LeaseToken, MediaUrl, MediaUrlError, MessageBody, MessageId, MessageStatus, MessageText,
-    NotificationId, Phone, PhoneError, Priority, Progress, QuestionId, Recipient, SearchText, Sender, Stage, Status,
-    StrictText, Subject, TextError, TicketId, Timestamp, TimestampError, UnknownWord, ValidationError,
-};
+pub use values::*;

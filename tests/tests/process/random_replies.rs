@@ -78,20 +78,15 @@ impl Writer {
         format!("reply {} of {}", self.sent + 1, self.number)
     }
 
-    fn ends_question(&mut self) {
-        self.asked_about.clear();
-        self.question.clear();
-    }
-
-    fn is_asked(&mut self, reply: &Response, text: &str, status: u16, is_bare: bool) {
-        assert_eq!(reply.status, status, "{text}: {reply:?}");
+    /// Notes the question to a message; several messages that name nothing share one.
+    fn is_asked(&mut self, reply: &Response, text: &str, is_bare: bool) {
         if !(is_bare && self.accepts_more && !self.question.is_empty()) {
             self.asked_about.clear();
         }
         self.accepts_more = is_bare;
         self.asked_about.push(text.to_owned());
         self.expected.insert(text.to_owned(), None);
-        reply.json()["ask"].as_str().unwrap().clone_into(&mut self.question);
+        self.question = reply.field("ask");
     }
 
     /// What everything that was asked about now belongs to.
@@ -108,32 +103,26 @@ impl Writer {
     }
 
     async fn answer_question(&mut self) {
-        let listed: Vec<String> = self
-            .question
-            .lines()
-            .filter_map(|line| line.split_once(". ")?.1.split(' ').next().map(str::to_owned))
+        let lines = self.question.lines();
+        let listed = lines.filter_map(|line| line.split_once(". ")?.1.split(' ').next());
+        let listed: Vec<String> = listed
             .filter(|word| word.starts_with("T-"))
+            .map(str::to_owned)
             .collect();
         assert_eq!(listed.len(), 5, "{}", self.question);
-        match self.draw.below(4) {
-            0 => {
-                let reply = self.send("0", json!({})).await;
-                self.picks(&reply, None);
-            }
+        let (tickets, number) = (self.tickets.clone(), self.draw.below(5));
+        // A swipe of the question itself quotes an id that the server does not know.
+        let quote = json!({ "repliedToExternalId": "SM-of-the-question" });
+        let (text, more, ticket) = match self.draw.below(4) {
+            0 => ("0".to_owned(), json!({}), None),
             1 => {
-                let tickets = self.tickets.clone();
-                let ticket = self.draw.one_of(&tickets).reference.clone();
-                let reply = self.send(&ticket.to_lowercase(), json!({})).await;
-                self.picks(&reply, Some(&ticket));
+                let ticket = &self.draw.one_of(&tickets).reference;
+                (ticket.to_lowercase(), json!({}), Some(ticket))
             }
-            _ => {
-                let number = self.draw.below(5);
-                // A swipe of the question itself quotes an id that the server does not know.
-                let quote = json!({ "repliedToExternalId": "SM-of-the-question" });
-                let reply = self.send(&format!("{}", number + 1), quote).await;
-                self.picks(&reply, Some(&listed[number]));
-            }
-        }
+            _ => ((number + 1).to_string(), quote, Some(&listed[number])),
+        };
+        let reply = self.send(&text, more).await;
+        self.picks(&reply, ticket.map(String::as_str));
     }
 
     /// One message of a manager, of any kind.
@@ -143,47 +132,35 @@ impl Writer {
         }
         let tickets = self.tickets.clone();
         let (ticket, other) = (self.draw.one_of(&tickets), self.draw.one_of(&tickets));
-        let text = self.text();
-        let (text, more) = match self.draw.below(7) {
+        let (reference, another) = (&ticket.reference, &other.reference);
+        let (text, lower) = (self.text(), reference.to_lowercase());
+        let quote = json!({ "repliedToExternalId": ticket.sid });
+        let unknown_quote = json!({ "repliedToExternalId": "SM-nobody-knows" });
+        // The text, what else, and the status: other than 200 it is answered with a question.
+        let (text, more, status) = match self.draw.below(7) {
             // Quoted, also with another ticket in the text.
-            0 => (text, json!({ "repliedToExternalId": ticket.sid })),
-            1 => (
-                format!("{text}, not {}", other.reference),
-                json!({ "repliedToExternalId": ticket.sid }),
-            ),
+            0 => (text, quote, 200),
+            1 => (format!("{text}, not {another}"), quote, 200),
             // Named in the text, also under a quote of somebody else's message.
-            2 => (format!("{text} for {}", ticket.reference.to_lowercase()), json!({})),
-            3 => (
-                format!("{text} ({})", ticket.reference),
-                json!({ "repliedToExternalId": "SM-nobody-knows" }),
-            ),
-            // Bare.
-            4 => {
-                let reply = self.send(&text, json!({})).await;
-                return self.is_asked(&reply, &text, 400, true);
-            }
-            // Wrong.
-            5 => {
-                let text = format!("{text} for T-20200101-0000");
-                let reply = self.send(&text, json!({})).await;
-                return self.is_asked(&reply, &text, 404, false);
-            }
-            // Two tickets at once.
-            _ if ticket.reference != other.reference => {
-                let text = format!("{text} for {} and {}", ticket.reference, other.reference);
-                let reply = self.send(&text, json!({})).await;
-                return self.is_asked(&reply, &text, 400, false);
-            }
-            _ => (text, json!({ "repliedToExternalId": ticket.sid })),
+            2 => (format!("{text} for {lower}"), json!({}), 200),
+            3 => (format!("{text} ({reference})"), unknown_quote, 200),
+            // Naming none, one that is not there, or two.
+            4 => (text, json!({}), 400),
+            5 => (format!("{text} for T-20200101-0000"), json!({}), 404),
+            _ if reference != another => (format!("{text} for {reference} and {another}"), json!({}), 400),
+            _ => (text, quote, 200),
         };
+        let is_bare = text == self.text();
         let reply = self.send(&text, more).await;
-        assert_eq!(
-            (reply.status, &reply.json()["ticketRef"]),
-            (200, &json!(ticket.reference)),
-            "{text}"
-        );
-        self.expected.insert(text, Some(ticket.reference.clone()));
-        self.ends_question();
+        assert_eq!(reply.status, status, "{text}: {reply:?}");
+        if status == 200 {
+            assert_eq!(reply.field("ticketRef"), *reference, "{text}");
+            self.expected.insert(text, Some(reference.clone()));
+            self.asked_about.clear();
+            self.question.clear();
+        } else {
+            self.is_asked(&reply, &text, is_bare);
+        }
     }
 
     /// One message of a stranger or of a customer, who may name only what is theirs, and are never asked.

@@ -1,10 +1,10 @@
-//! SIGTERM, and the log.
+//! SIGTERM, and the log. That a stop finishes deliveries under way is what `make chaos` shows (`stop`, also in CI).
 
 use std::time::{Duration, Instant};
 
 use black_box::{Engine, FakeN8n, Reaction, TempStore, TestServer, on_both_stores, ticket};
 
-on_both_stores!(a_stop_finishes_deliveries_under_way, a_stop_releases_a_hanging_delivery,);
+on_both_stores!(a_stop_releases_a_hanging_delivery);
 
 #[tokio::test]
 async fn each_request_is_one_json_line_without_the_key() {
@@ -22,23 +22,6 @@ async fn each_request_is_one_json_line_without_the_key() {
     for line in log.lines() {
         serde_json::from_str::<serde_json::Value>(line).unwrap();
     }
-    server.end().await;
-}
-
-async fn a_stop_finishes_deliveries_under_way(engine: Engine) {
-    let store = TempStore::new(engine).await;
-    let n8n = FakeN8n::start();
-    n8n.then(Reaction::accepted("SM1").after(Duration::from_secs(3)));
-    let options = TestServer::on(&store).notifying(&n8n);
-    let server = options.start().await;
-    server.open().await;
-    n8n.wait_for(1, Duration::from_secs(5)).await;
-    let begun = Instant::now();
-    server.end().await;
-    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
-    let server = options.start().await;
-    assert_eq!(server.metric("notifications{state=\"waiting\"}").await, 0.0);
-    assert_eq!(n8n.received().len(), 1, "the result was recorded before the end");
     server.end().await;
 }
 

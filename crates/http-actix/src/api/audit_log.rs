@@ -72,7 +72,7 @@ pub(crate) struct AuditEntryBody {
 
 impl From<&AuditEntry> for AuditEntryBody {
     fn from(entry: &AuditEntry) -> Self {
-        let row = Self {
+        let mut body = Self {
             id: entry.stamp.id.0,
             at: entry.stamp.at.to_string(),
             actor: entry.stamp.by.kind().as_str(),
@@ -86,29 +86,13 @@ impl From<&AuditEntry> for AuditEntryBody {
             count: None,
         };
         match entry.act {
-            AuditAction::Status { from, to } => Self {
-                from: Some(from.as_str()),
-                to: Some(to.as_str()),
-                ..row
-            },
-            AuditAction::Priority { from, to } => Self {
-                from: Some(from.as_str()),
-                to: Some(to.as_str()),
-                ..row
-            },
-            AuditAction::Reply(id) | AuditAction::Attach(id) => Self {
-                message_id: Some(id.0),
-                ..row
-            },
-            AuditAction::Redeliver(id) => Self {
-                notification_id: Some(id.0),
-                ..row
-            },
-            AuditAction::RedeliverDead(count) | AuditAction::Erase(count) => Self {
-                count: Some(count),
-                ..row
-            },
+            AuditAction::Status { from, to } => (body.from, body.to) = (Some(from.as_str()), Some(to.as_str())),
+            AuditAction::Priority { from, to } => (body.from, body.to) = (Some(from.as_str()), Some(to.as_str())),
+            AuditAction::Reply(id) | AuditAction::Attach(id) => body.message_id = Some(id.0),
+            AuditAction::Redeliver(id) => body.notification_id = Some(id.0),
+            AuditAction::RedeliverDead(count) | AuditAction::Erase(count) => body.count = Some(count),
         }
+        body
     }
 }
 

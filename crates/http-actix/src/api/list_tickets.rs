@@ -268,10 +268,4 @@ mod tests {
             assert_eq!(answer.faults(), faults, "{query}");
         }
     }
-
-    #[test]
-    fn head_is_get_without_a_body() {
-        let head = TestApp::start().as_operator(Request::new("HEAD", "/api/tickets"));
-        assert_eq!((head.status, head.body.len()), (200, 0));
-    }
 }

@@ -8,7 +8,7 @@ use actix_web::{
     HttpResponse, ResponseError,
     http::{
         StatusCode,
-        header::{RETRY_AFTER, WWW_AUTHENTICATE},
+        header::{HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE},
     },
 };
 use serde::Serialize;
@@ -51,11 +51,10 @@ pub(crate) struct Problem {
     detail: Cow<'static, str>,
     errors: Vec<FieldError>,
     ask: Option<Ask>,
-    retry_after_seconds: Option<u64>,
-    asks_for_bearer: bool,
+    header: Option<Box<(HeaderName, HeaderValue)>>,
 }
 
-/// Why the caller does not get what it asked for (RFC 9457).
+/// Why a request failed (RFC 9457).
 #[derive(Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub(crate) struct ProblemBody<'a> {
@@ -67,19 +66,19 @@ pub(crate) struct ProblemBody<'a> {
     title: &'a str,
     /// The status of the response.
     status: u16,
-    /// What went wrong this time.
+    /// What went wrong in this request.
     detail: &'a str,
     /// Always false.
     ok: bool,
     /// A stable word for the kind of problem.
     #[schema(value_type = CodeSchema)]
     code: &'a str,
-    /// Each field's fault, where fields are at fault.
+    /// The error of each invalid field.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     #[schema(required = false)]
     errors: &'a [FieldError],
-    /// What the manager is to be asked who wrote the message: a short text that lists tickets by number, to be passed
-    /// on as it is. It stands here only where somebody is asked.
+    /// The clarifying question for the manager who wrote the message: a short text that lists tickets by number, to be passed
+    /// on unchanged. Present only if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, required = false)]
     ask: Option<&'a str>,
@@ -99,8 +98,7 @@ impl Problem {
             detail: detail.into(),
             errors: Vec::new(),
             ask: None,
-            retry_after_seconds: None,
-            asks_for_bearer: false,
+            header: None,
         }
     }
 
@@ -145,7 +143,7 @@ impl Problem {
     /// The caller shows no operator token.
     pub(crate) fn bearer_needed() -> Self {
         Self {
-            asks_for_bearer: true,
+            header: Some(Box::new((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")))),
             ..Self::new(Code::Unauthorized)
         }
     }
@@ -203,7 +201,7 @@ impl Problem {
     }
 }
 
-/// The detail that the caller gets, and nothing else.
+/// The detail, which is what the caller gets.
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.detail)
@@ -217,11 +215,8 @@ impl ResponseError for Problem {
 
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status);
-        if let Some(seconds) = self.retry_after_seconds {
-            response.insert_header((RETRY_AFTER, seconds.to_string()));
-        }
-        if self.asks_for_bearer {
-            response.insert_header((WWW_AUTHENTICATE, "Bearer"));
+        if let Some(header) = &self.header {
+            response.insert_header((**header).clone());
         }
         // Texts and numbers always serialise.
         let body = serde_json::to_vec(&self.body()).unwrap_or_default();
@@ -238,7 +233,7 @@ impl From<MissingPart> for Problem {
 impl From<TooMany> for Problem {
     fn from(TooMany { seconds }: TooMany) -> Self {
         Self {
-            retry_after_seconds: Some(seconds),
+            header: Some(Box::new((RETRY_AFTER, seconds.into()))),
             ..Self::new(Code::RateLimited)
         }
     }
@@ -247,7 +242,7 @@ impl From<TooMany> for Problem {
 impl From<TooManyConnections> for Problem {
     fn from(TooManyConnections { seconds }: TooManyConnections) -> Self {
         Self {
-            retry_after_seconds: Some(seconds),
+            header: Some(Box::new((RETRY_AFTER, seconds.into()))),
             ..Self::with_detail(
                 Code::RateLimited,
                 "Too many event streams are open. Read the ticket now and then instead, or come again.",

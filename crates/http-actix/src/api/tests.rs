@@ -1,5 +1,7 @@
 //! What holds of every endpoint, and of the endpoints for one kind of caller.
 
+mod limits;
+
 use serde_json::{Value, json};
 
 use crate::testing::{INBOUND_KEY, MANAGER, Request, TestApp, seeds_ticket};
@@ -44,6 +46,38 @@ fn a_store_that_is_down_is_an_error() {
         };
         let answer = api.as_operator(request.header("x-api-key", INBOUND_KEY));
         answer.assert_problem(500, "storage_unavailable");
+    }
+}
+
+#[test]
+fn concurrent_duplicates_are_stored_once() {
+    let api = TestApp::with(|setup| setup.settings.workers = Some(2));
+    for round in 0..5 {
+        let opened = api.open_ticket();
+        let message = json!({ "from": MANAGER, "externalId": format!("SM{round}"), "message": "Whatever" });
+        api.receive(&message).assert_problem(400, "ticket_not_named");
+        let pick = json!({ "from": MANAGER, "externalId": format!("SM{round}-pick"), "message": "1" });
+        let key = format!("key-{round}");
+        for (request, id) in [
+            (Request::post("/api/ticket/inbound", &pick), "messageId"),
+            (
+                Request::post(&opened.messages(), &json!({ "message": "More" })),
+                "messageId",
+            ),
+            (Request::post("/api/ticket", &seeds_ticket()), "ticketId"),
+        ] {
+            // A pick has its external id instead of a key.
+            let request = request.header("x-api-key", INBOUND_KEY);
+            let request = request.header("idempotency-key", &format!("{key}-{id}-{}", opened.reference));
+            let answers: Vec<Value> = std::thread::scope(|scope| {
+                let twins: Vec<_> = (0..16).map(|_| scope.spawn(|| api.send(&request).json())).collect();
+                twins.into_iter().map(|twin| twin.join().unwrap()).collect()
+            });
+            assert!(answers[0][id].is_string(), "{answers:?}");
+            assert!(answers.iter().all(|answer| answer[id] == answers[0][id]), "{answers:?}");
+        }
+        let messages = api.shown(&opened.reference)["messages"].take();
+        assert_eq!(messages.as_array().unwrap().len(), 3, "{messages}");
     }
 }
 

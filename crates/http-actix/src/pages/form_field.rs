@@ -19,6 +19,22 @@ pub(crate) struct FormField {
     pub(crate) missing: &'static str,
 }
 
+impl FormField {
+    pub(crate) const fn new(
+        name: &'static str,
+        label: &'static str,
+        called: &'static str,
+        missing: &'static str,
+    ) -> Self {
+        Self {
+            name,
+            label,
+            called,
+            missing,
+        }
+    }
+}
+
 /// A field that is not valid, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct InvalidField {

@@ -1,4 +1,4 @@
-//! Whether the `OpenAPI` document knows what happened.
+//! Checks responses against the `OpenAPI` document.
 
 use std::sync::LazyLock;
 
@@ -8,7 +8,7 @@ use super::{Request, Response};
 
 static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::to_value(crate::api::openapi::document()).unwrap());
 
-/// Headers that mean something to callers, so that an answer may have one only where the document says so.
+/// Headers that matter to callers: a response has them exactly where the document says so.
 const TELLING: &[&str] = &[
     "etag",
     "idempotent-replayed",
@@ -26,7 +26,7 @@ fn operation(request: &Request) -> Option<&'static Value> {
         "HEAD" => "get".to_owned(),
         other => other.to_ascii_lowercase(),
     };
-    // The same without a slash at its end is documented.
+    // The path without the slash is documented.
     let path = if (path, method.as_str()) == ("/api/ticket/", "get") {
         "/api/ticket"
     } else {
@@ -49,7 +49,7 @@ fn operation(request: &Request) -> Option<&'static Value> {
     item.get(&method).filter(|_| !(is_stream && request.method == "HEAD"))
 }
 
-/// Panics unless the document has the answer: its status, its headers and its kind of body.
+/// Panics unless the document has the response: its status, headers and body.
 pub(super) fn check(request: &Request, answer: &Response) {
     assert!(answer.header("x-request-id").is_some(), "{request:?} {answer:?}");
     let is_api = ["/api", "/docs", "/health", "/metrics"]
@@ -80,7 +80,7 @@ pub(super) fn check(request: &Request, answer: &Response) {
             answer.header(name).is_none() || is_documented,
             "undocumented {name}: {request:?}"
         );
-        // Only a replay says that it is one; everything else that is promised is there.
+        // Only a replay has its header; all others are always present.
         let is_promised = is_documented && *name != "idempotent-replayed";
         assert!(
             answer.header(name).is_some() || !is_promised,
@@ -99,7 +99,7 @@ pub(super) fn check(request: &Request, answer: &Response) {
     }
 }
 
-/// Panics unless the data of an event is what the document says of it.
+/// Panics unless the data of an event matches the document.
 pub(super) fn check_event(name: &str, data: &Value) {
     let schema = match name {
         "ticket" => "Ticket",
@@ -110,7 +110,7 @@ pub(super) fn check_event(name: &str, data: &Value) {
     assert_eq!(fault(&DOCUMENT, schema, data), None, "undocumented: {data}");
 }
 
-/// What of a value its schema in a document does not know: a member, a kind of value, a word.
+/// What a schema does not allow in a value: a member, a type, a word.
 pub(crate) fn fault(document: &Value, schema: &Value, value: &Value) -> Option<String> {
     if let Some(reference) = schema["$ref"].as_str() {
         let named = document.pointer(reference.strip_prefix('#')?)?;

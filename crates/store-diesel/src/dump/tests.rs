@@ -43,7 +43,8 @@ fn dump() -> Vec<u8> {
     }
     let (dump, _) = writer.end().unwrap();
     let lines: Vec<&[u8]> = dump.split(|byte| *byte == b'\n').collect();
-    assert_eq!(lines[1..3], [TICKET.as_bytes(), RECEIPT.as_bytes()]);
+    let written = lines[1..3].iter().map(|line| row(std::str::from_utf8(line).unwrap()));
+    assert_eq!(written.collect::<Vec<_>>(), [row(TICKET), row(RECEIPT)]);
     dump
 }
 

@@ -187,9 +187,7 @@ async fn what_was_written_before_the_desk_is_found_there() {
 fn what_waits_for_the_index_is_not_lost_with_the_migration() {
     let mut connection = migrated();
     connection.batch_execute(WRITTEN_BEFORE).unwrap();
-    for _ in 0..2 {
-        connection.revert_last_migration(MIGRATIONS).unwrap();
-    }
+    while connection.revert_last_migration(MIGRATIONS).unwrap() != "20261128000000".into() {}
     assert_eq!(
         derived(&mut connection),
         [

@@ -14,22 +14,19 @@ mod search;
 mod text;
 mod timestamp;
 
-pub use cursor::{Cursor, InvalidCursor};
-pub use email::{Email, EmailError};
-pub use enums::{
-    ActorKind, AuditKind, Awaiting, Channel, DeliveryState, EventKind, MessageStatus, Priority, Progress, Recipient,
-    Sender, Stage, Status, UnknownWord,
-};
-pub use external::ExternalId;
-pub use ids::{AuditEntryId, LeaseToken, MessageId, NotificationId, QuestionId, TicketId};
-pub use keys::{AccessKey, AccessKeyError, IdempotencyKey, IdempotencyKeyError};
-pub use media::{MediaUrl, MediaUrlError};
-pub use new::StrictText;
-pub use phone::{Phone, PhoneError};
-pub use route::DeliveryRoute;
-pub use search::SearchText;
-pub use text::{CustomerName, MessageBody, MessageText, Subject, TextError};
-pub use timestamp::{Timestamp, TimestampError};
+pub use cursor::*;
+pub use email::*;
+pub use enums::*;
+pub use external::*;
+pub use ids::*;
+pub use keys::*;
+pub use media::*;
+pub use new::*;
+pub use phone::*;
+pub use route::*;
+pub use search::*;
+pub use text::*;
+pub use timestamp::*;
 
 /// Why a value is invalid, for programs (`code`) and for people (`Display`).
 pub trait ValidationError: std::error::Error {

@@ -11,50 +11,40 @@ use crate::{
     validation::{Field, field_errors},
 };
 
-pub(super) const NAME: FormField = FormField {
-    name: "customerName",
-    label: "Name",
-    called: "Your name",
-    missing: "Please tell us your name.",
-};
-pub(super) const PHONE: FormField = FormField {
-    name: "customerPhone",
-    label: "Phone",
-    called: "Your phone number",
-    missing: "Please enter your phone number.",
-};
+pub(super) const NAME: FormField = FormField::new("customerName", "Name", "Your name", "Please tell us your name.");
+pub(super) const PHONE: FormField = FormField::new(
+    "customerPhone",
+    "Phone",
+    "Your phone number",
+    "Please enter your phone number.",
+);
 // With non-breaking hyphens.
-pub(super) const EMAIL: FormField = FormField {
-    name: "customerEmail",
-    label: "E‑mail",
-    called: "Your e‑mail address",
-    missing: "Please enter your e‑mail address.",
-};
-pub(super) const SUBJECT: FormField = FormField {
-    name: "subject",
-    label: "Subject",
-    called: "The subject",
-    missing: "Please say in a few words what it is about.",
-};
-pub(super) const MESSAGE: FormField = FormField {
-    name: "message",
-    label: "Message",
-    called: "The message",
-    missing: "Please write what we can do for you.",
-};
-pub(super) const PRIORITY: FormField = FormField {
-    name: "priority",
-    label: "How urgent is it?",
-    called: "The urgency",
-    missing: "Please choose how urgent it is.",
-};
+pub(super) const EMAIL: FormField = FormField::new(
+    "customerEmail",
+    "E‑mail",
+    "Your e‑mail address",
+    "Please enter your e‑mail address.",
+);
+pub(super) const SUBJECT: FormField = FormField::new(
+    "subject",
+    "Subject",
+    "The subject",
+    "Please say in a few words what it is about.",
+);
+pub(super) const MESSAGE: FormField = FormField::new(
+    "message",
+    "Message",
+    "The message",
+    "Please write what we can do for you.",
+);
+pub(super) const PRIORITY: FormField = FormField::new(
+    "priority",
+    "How urgent is it?",
+    "The urgency",
+    "Please choose how urgent it is.",
+);
 /// A honeypot: people don't see it, but programs fill in every field.
-pub(super) const TRAP: FormField = FormField {
-    name: "website",
-    label: "Leave this empty",
-    called: "This",
-    missing: "",
-};
+pub(super) const TRAP: FormField = FormField::new("website", "Leave this empty", "This", "");
 
 /// The fields of the ticket, in the order of their controls.
 const FIELDS: [FormField; 6] = [SUBJECT, MESSAGE, PRIORITY, NAME, PHONE, EMAIL];

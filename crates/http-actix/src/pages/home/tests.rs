@@ -1,11 +1,9 @@
 mod programs;
 mod sites;
 
-use std::thread;
-
 use crate::testing::{
     Request, TestApp,
-    pages::{NASTY, OpenedPage, escaped, form},
+    pages::{NASTY, escaped, form},
 };
 
 #[test]
@@ -74,7 +72,7 @@ fn without_a_priority_it_is_medium() {
 }
 
 #[test]
-fn every_fault_is_told_beside_its_field_and_nothing_typed_is_lost() {
+fn errors_are_shown_beside_their_fields_and_the_input_is_kept() {
     let site = TestApp::start();
     let long = "x".repeat(201);
     let page = site.post(
@@ -178,21 +176,7 @@ fn the_same_form_sent_twice_is_one_ticket_and_another_text_another() {
 }
 
 #[test]
-fn simultaneous_twins_are_one_ticket() {
-    for _ in 0..5 {
-        let site = TestApp::start();
-        let all: Vec<OpenedPage> = thread::scope(|scope| {
-            let twin = || site.open(&[("idempotencyKey", "one-and-the-same")]);
-            let twins: Vec<_> = (0..8).map(|_| scope.spawn(twin)).collect();
-            twins.into_iter().map(|twin| twin.join().unwrap()).collect()
-        });
-        assert!(all.iter().all(|opened| opened == &all[0]), "{all:?}");
-        assert_eq!(site.count(), 1);
-    }
-}
-
-#[test]
-fn a_mark_that_cannot_be_used_is_never_an_error() {
+fn an_invalid_form_token_is_replaced() {
     let site = TestApp::start();
     let long = "x".repeat(256);
     for mark in ["", "schlüssel", "a\nb", &long] {
@@ -207,7 +191,7 @@ fn a_mark_that_cannot_be_used_is_never_an_error() {
 }
 
 #[test]
-fn what_a_program_filled_in_is_shown_and_not_dropped() {
+fn a_filled_honeypot_is_shown() {
     let site = TestApp::start();
     assert!(site.get("/").has("<div class=\"field trap\">"));
     let page = site.post("/", &form(&[("website", "https://spam.example")]));
@@ -218,7 +202,7 @@ fn what_a_program_filled_in_is_shown_and_not_dropped() {
 }
 
 #[test]
-fn when_the_store_is_down_the_form_waits_with_everything_in_it() {
+fn the_form_keeps_its_input_while_the_store_is_down() {
     let site = TestApp::start();
     let fields = form(&[("idempotencyKey", "mine"), ("message", "words that took an hour")]);
     site.store.set_failing(true);
@@ -234,7 +218,7 @@ fn when_the_store_is_down_the_form_waits_with_everything_in_it() {
 }
 
 #[test]
-fn too_many_are_told_to_wait_and_keep_their_words() {
+fn over_the_limit_the_form_keeps_its_input() {
     let site = TestApp::start();
     let ask = || Request::form("/", &form(&[("subject", ""), ("message", "kept")])).sent_from("203.0.113.7");
     let mut last = site.send(ask());

@@ -1,5 +1,7 @@
 //! Actions on a ticket: reply, change its status, change its priority.
 
+use std::str::FromStr;
+
 use actix_web::{
     HttpResponse,
     web::{Data, Path},
@@ -66,39 +68,39 @@ pub(super) async fn reply(
 
 /// `POST /inbox/ticket/{ref}/status`
 pub(super) async fn status(act: OperatorForm, path: Path<String>) -> Result<HttpResponse, Rejection> {
-    let reference = act.operator.ticket_named(&path)?;
-    let Ok(status) = act.form.get("status").parse() else {
-        return Err(act.operator.not_found("status"));
-    };
+    let status = chosen(&act, "status")?;
     let changes = TicketPatch {
         status: Some(status),
         ..TicketPatch::default()
     };
-    change(&act, reference, changes, FlashMessage::StatusChanged(status), "status").await
+    change(&act, &path, changes, FlashMessage::StatusChanged(status), "status").await
 }
 
 /// `POST /inbox/ticket/{ref}/priority`
 pub(super) async fn priority(act: OperatorForm, path: Path<String>) -> Result<HttpResponse, Rejection> {
-    let reference = act.operator.ticket_named(&path)?;
-    let Ok(priority) = act.form.get("priority").parse() else {
-        return Err(act.operator.not_found("priority"));
-    };
     let changes = TicketPatch {
-        priority: Some(priority),
+        priority: Some(chosen(&act, "priority")?),
         ..TicketPatch::default()
     };
-    change(&act, reference, changes, FlashMessage::PriorityChanged, "priority").await
+    change(&act, &path, changes, FlashMessage::PriorityChanged, "priority").await
+}
+
+/// The value of a field, which the buttons of our form always have.
+fn chosen<T: FromStr>(act: &OperatorForm, field: &str) -> Result<T, Rejection> {
+    let value = act.form.get(field).parse();
+    value.map_err(|_| act.operator.not_found(field))
 }
 
 async fn change(
     act: &OperatorForm,
-    reference: TicketRef,
-    patch: TicketPatch,
+    path: &str,
+    changes: TicketPatch,
     done: FlashMessage,
     field: &str,
 ) -> Result<HttpResponse, Rejection> {
     let operator = &act.operator;
-    match operator.operate.change(reference, patch, operator.actor()).await {
+    let reference = operator.ticket_named(path)?;
+    match operator.operate.change(reference, changes, operator.actor()).await {
         Ok(_) => Ok(operator.redirect_with_flash(done, &page(reference, ""), &filter(act))),
         Err(OperateError::Store(error)) => Err(down(act, &error, reference, field, &[field])),
         Err(OperateError::NoSuchTicket | OperateError::NoSuchMessage | OperateError::InAnotherThread(_)) => {

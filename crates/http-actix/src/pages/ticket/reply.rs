@@ -15,12 +15,8 @@ use crate::pages::{
     not_stored::NotStored,
 };
 
-pub(super) const MESSAGE: FormField = FormField {
-    name: "message",
-    label: "Write back",
-    called: "Your message",
-    missing: "Please write something first.",
-};
+pub(super) const MESSAGE: FormField =
+    FormField::new("message", "Write back", "Your message", "Please write something first.");
 
 /// The content of the form.
 #[derive(Clone, Copy)]

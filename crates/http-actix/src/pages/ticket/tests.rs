@@ -65,7 +65,7 @@ fn the_customer_reads_the_thread_and_can_write_back() {
 }
 
 #[test]
-fn the_script_is_told_where_to_listen() {
+fn the_page_names_its_event_stream() {
     let site = TestApp::start();
     let opened = site.open(&[]);
     let (_, key) = opened.page.split_once("?key=").unwrap();
@@ -84,7 +84,7 @@ fn the_script_is_told_where_to_listen() {
 }
 
 #[test]
-fn others_read_and_see_no_box_and_cannot_write() {
+fn other_readers_have_no_form() {
     let site = TestApp::start();
     let opened = site.open(&[]);
     let pages = [
@@ -165,7 +165,7 @@ fn a_message_is_sent_once_however_often_the_button_is_pressed() {
 }
 
 #[test]
-fn a_fault_stands_beside_the_box_and_the_words_stay() {
+fn an_error_is_shown_beside_the_message_which_is_kept() {
     let site = TestApp::start();
     let opened = site.open(&[]);
     let page = site.post(&opened.page, &[("message", " \r\n ")]);
@@ -190,7 +190,7 @@ fn after_sending_the_focus_is_where_the_messages_end() {
 }
 
 #[test]
-fn of_a_word_that_waits_nothing_is_promised() {
+fn nothing_is_promised_of_a_waiting_message() {
     let site = TestApp::start();
     let opened = site.open(&[]);
     let page = site.get(&opened.page);
@@ -263,7 +263,7 @@ fn only_our_own_pages_send_messages() {
 }
 
 #[test]
-fn when_the_store_is_down_the_words_stay_and_can_be_sent_again() {
+fn a_message_is_kept_while_the_store_is_down() {
     let site = TestApp::start();
     let opened = site.open(&[]);
     site.store.set_failing(true);

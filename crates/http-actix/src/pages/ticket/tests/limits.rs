@@ -56,7 +56,7 @@ fn a_store_that_is_down_counts_against_no_key() {
 }
 
 #[test]
-fn words_sent_under_a_wrong_key_once_too_often_stay() {
+fn a_message_over_the_limit_is_kept() {
     let site = TestApp::start();
     let opened = site.open(&[]);
     let ask =
@@ -66,7 +66,7 @@ fn words_sent_under_a_wrong_key_once_too_often_stay() {
 }
 
 #[test]
-fn the_same_words_are_stored_twice_and_then_held_back() {
+fn the_same_text_is_stored_twice_and_then_rejected() {
     let site = TestApp::start();
     let opened = site.open(&[]);
     let post = |page: &str, text: &str, mark: &str| {
