@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, web::Data};
 use serde::Serialize;
 use ticket_domain::{
-    NotificationId, NotificationRecord, NotificationState,
+    NotificationId, NotificationRecord, NotificationState, Stage,
     ports::{Outbox, RedeliverResult},
     use_cases::Redeliver,
 };
@@ -50,18 +50,18 @@ pub(crate) struct NotificationBody {
 
 impl From<NotificationRecord> for NotificationBody {
     fn from(record: NotificationRecord) -> Self {
-        let (state, at) = match record.state {
-            NotificationState::Waiting { due } => ("waiting", Some(due)),
-            NotificationState::Held => ("held", None),
-            NotificationState::Dead { at } => ("dead", Some(at)),
-            NotificationState::Delivered { at, .. } => ("delivered", Some(at)),
+        let (stage, at) = match record.state {
+            NotificationState::Waiting { due } => (Stage::Waiting, Some(due)),
+            NotificationState::Held => (Stage::Held, None),
+            NotificationState::Dead { at } => (Stage::Dead, Some(at)),
+            NotificationState::Delivered { at, .. } => (Stage::Delivered, Some(at)),
         };
         Self {
             id: record.id.0,
             ticket_ref: record.reference.to_string(),
             recipient: record.recipient.as_str(),
             event: record.event.as_str(),
-            state,
+            state: stage.as_str(),
             at: at.map(|at| at.to_string()),
             failures: record.failures,
             last_error: record.last_error,
