@@ -94,24 +94,6 @@ fn hostile_text_is_shown_as_text() {
 }
 
 #[test]
-fn a_full_list_is_one_small_page() {
-    let app = TestApp::inbox();
-    let operator = app.sign_in();
-    let mut last = None;
-    for number in 0..40 {
-        let subject = format!("My order number {number} arrived, and half of its bottles are broken");
-        let message =
-            "Good morning, I ordered twelve bottles last week. The box came today, and it was wet. ".repeat(4);
-        let ticket = app.ticket_of("Maria Fernanda de Oliveira", &subject, &message, Priority::High);
-        last = Some(ticket);
-    }
-    for path in ["/inbox".to_owned(), format!("/inbox/ticket/{}", last.unwrap())] {
-        let page = operator.get(&path);
-        page.assert_small();
-    }
-}
-
-#[test]
 fn pages_stay_small_whatever_is_written() {
     let app = TestApp::inbox();
     let operator = app.sign_in();
