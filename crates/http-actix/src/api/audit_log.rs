@@ -233,7 +233,7 @@ mod tests {
     fn invalid_parameters_and_unknown_tickets_are_problems() {
         let api = TestApp::start();
         let answer = api.get_as_operator("/api/audit-log?before=x&limit=many");
-        assert_eq!(answer.faults(), ["before invalid_cursor", "limit out_of_range"]);
+        assert_eq!(answer.field_errors(), ["before invalid_cursor", "limit out_of_range"]);
         for reference in ["T-20250115-1234", "x"] {
             let answer = api.get_as_operator(&format!("/api/audit-log?ticketRef={reference}"));
             answer.assert_problem(404, "ticket_not_found");

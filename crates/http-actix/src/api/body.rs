@@ -266,7 +266,7 @@ mod tests {
             (deep.as_bytes(), "The body is not valid JSON at line 1, column 138."),
         ] {
             let answer = api.send(Request::post_bytes("/api/ticket", body));
-            assert_eq!(answer.faults(), [""; 0]);
+            assert_eq!(answer.field_errors(), [""; 0]);
             assert_eq!(answer.json()["detail"], detail, "{}", String::from_utf8_lossy(body));
             assert!(!answer.text().contains("secret"));
         }
@@ -274,7 +274,7 @@ mod tests {
         let unknown_twice = b"{\"other\":1,\"other\":2}";
         assert_eq!(
             api.send(Request::post_bytes("/api/ticket", &unknown_twice[..]))
-                .faults()
+                .field_errors()
                 .len(),
             5
         );

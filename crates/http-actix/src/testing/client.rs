@@ -233,7 +233,7 @@ impl Response {
 
     /// The field errors as `field code`, in their order.
     #[track_caller]
-    pub(crate) fn faults(&self) -> Vec<String> {
+    pub(crate) fn field_errors(&self) -> Vec<String> {
         self.assert_problem(400, "validation_failed");
         let problem = self.json();
         let errors = problem["errors"].as_array().cloned().unwrap_or_default();

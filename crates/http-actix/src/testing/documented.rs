@@ -94,8 +94,8 @@ pub(super) fn check(request: &Request, answer: &Response) {
     let content = &response["content"][media_type];
     assert!(content.is_object(), "undocumented {media_type}: {request:?}");
     if media_type.ends_with("json") {
-        let fault = fault(&DOCUMENT, &content["schema"], &answer.json());
-        assert_eq!(fault, None, "undocumented: {request:?} {answer:?}");
+        let mismatch = mismatch(&DOCUMENT, &content["schema"], &answer.json());
+        assert_eq!(mismatch, None, "undocumented: {request:?} {answer:?}");
     }
 }
 
@@ -107,18 +107,18 @@ pub(super) fn check_event(name: &str, data: &Value) {
         other => panic!("undocumented event: {other}"),
     };
     let schema = &DOCUMENT["components"]["schemas"][schema];
-    assert_eq!(fault(&DOCUMENT, schema, data), None, "undocumented: {data}");
+    assert_eq!(mismatch(&DOCUMENT, schema, data), None, "undocumented: {data}");
 }
 
 /// What a schema does not allow in a value: a member, a type, a word.
-pub(crate) fn fault(document: &Value, schema: &Value, value: &Value) -> Option<String> {
+pub(crate) fn mismatch(document: &Value, schema: &Value, value: &Value) -> Option<String> {
     if let Some(reference) = schema["$ref"].as_str() {
         let named = document.pointer(reference.strip_prefix('#')?)?;
-        return fault(document, named, value);
+        return mismatch(document, named, value);
     }
     if let Some(ways) = schema["oneOf"].as_array() {
-        let mut faults = ways.iter().map(|way| fault(document, way, value));
-        return faults.try_fold(String::new(), |all, fault| fault.map(|fault| all + &fault));
+        let mut mismatches = ways.iter().map(|way| mismatch(document, way, value));
+        return mismatches.try_fold(String::new(), |all, mismatch| mismatch.map(|mismatch| all + &mismatch));
     }
     let is_allowed = match &schema["type"] {
         Value::Array(kinds) => kinds.iter().any(|kind| is_of_kind(value, kind)),
@@ -142,11 +142,11 @@ pub(crate) fn fault(document: &Value, schema: &Value, value: &Value) -> Option<S
             missing.or_else(|| {
                 members.iter().find_map(|(name, member)| match known.get(name) {
                     None => Some(format!("{name} is not known in {value}")),
-                    Some(schema) => fault(document, schema, member),
+                    Some(schema) => mismatch(document, schema, member),
                 })
             })
         }
-        (Value::Array(items), _) => items.iter().find_map(|item| fault(document, &schema["items"], item)),
+        (Value::Array(items), _) => items.iter().find_map(|item| mismatch(document, &schema["items"], item)),
         _ => None,
     }
 }

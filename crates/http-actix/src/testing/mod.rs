@@ -36,7 +36,7 @@ pub(crate) use any_json::any_json;
 pub(crate) use bodies::{check_fields, send_anything};
 pub(crate) use client::{Request, Response};
 pub(crate) use clock::{SystemClock, TestClock};
-pub(crate) use documented::fault;
+pub(crate) use documented::mismatch;
 pub(crate) use log::Log;
 pub(crate) use store_contract::FailingStore;
 pub(crate) use stream::{EventStream, Piece};

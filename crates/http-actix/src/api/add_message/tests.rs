@@ -116,7 +116,7 @@ fn fields_are_validated() {
     assert_eq!(texts(&api, &opened.reference)[2], "a\n\tb");
     let both = Request::post(&opened.messages(), &json!({})).header("idempotency-key", "");
     assert_eq!(
-        api.send(&both).faults(),
+        api.send(&both).field_errors(),
         ["Idempotency-Key required", "message required"]
     );
     let padded = changed(body(), "padding", Some(json!("x".repeat(65_536))));

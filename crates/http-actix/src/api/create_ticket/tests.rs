@@ -65,7 +65,7 @@ fn all_errors_are_listed_at_once() {
     let body = json!({
         "customerName": 1, "customerPhone": "x", "customerEmail": null, "subject": "a\nb", "priority": "soon"
     });
-    let faults = [
+    let errors = [
         "customerEmail required",
         "customerName not_text",
         "customerPhone invalid_phone",
@@ -73,8 +73,8 @@ fn all_errors_are_listed_at_once() {
         "priority not_allowed",
         "subject not_one_line",
     ];
-    assert_eq!(create(&api, &body).faults(), faults);
-    assert_eq!(create(&api, &json!({})).faults().len(), 5);
+    assert_eq!(create(&api, &body).field_errors(), errors);
+    assert_eq!(create(&api, &json!({})).field_errors().len(), 5);
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn an_invalid_idempotency_key_is_an_error() {
         let answer = api.send(&request);
         match expected {
             None => assert_eq!(answer.status, 201),
-            Some(code) => assert_eq!(answer.faults(), [format!("Idempotency-Key {code}")]),
+            Some(code) => assert_eq!(answer.field_errors(), [format!("Idempotency-Key {code}")]),
         }
     }
 }
@@ -129,15 +129,15 @@ fn an_invalid_idempotency_key_is_an_error() {
 fn errors_of_the_key_and_of_fields_are_listed_together() {
     let api = TestApp::start();
     let post = || Request::post("/api/ticket", &changed(seeds_ticket(), "subject", None));
-    for (request, key_fault) in [
+    for (request, key_error) in [
         (post().header("idempotency-key", ""), "required"),
         (
             post().header("idempotency-key", "a").header("idempotency-key", "b"),
             "not_single",
         ),
     ] {
-        let faults = [format!("Idempotency-Key {key_fault}"), "subject required".to_owned()];
-        assert_eq!(api.send(&request).faults(), faults);
+        let errors = [format!("Idempotency-Key {key_error}"), "subject required".to_owned()];
+        assert_eq!(api.send(&request).field_errors(), errors);
     }
 }
 
@@ -149,7 +149,7 @@ fn a_text_that_is_cut_in_a_character_is_refused() {
         body.pop();
         body.extend([b",\"message\":\"", broken, b"\"}"].concat());
         let answer = api.send(Request::post_bytes("/api/ticket", body));
-        assert_eq!(answer.faults(), [""; 0]);
+        assert_eq!(answer.field_errors(), [""; 0]);
         let detail = answer.json()["detail"].as_str().unwrap().to_owned();
         assert!(
             detail.starts_with("The body is not valid JSON at line 1, column "),

@@ -114,7 +114,7 @@ fn head_is_get_without_a_body() {
 fn a_missing_reference_is_invalid_and_a_wrong_one_is_not_found() {
     let api = TestApp::start();
     for target in ["/api/ticket", "/api/ticket/"] {
-        assert_eq!(api.get(target).faults(), ["ticketRef required"]);
+        assert_eq!(api.get(target).field_errors(), ["ticketRef required"]);
     }
     let missing = api.get("/api/ticket/T-20250115-1234");
     missing.assert_problem(404, "ticket_not_found");

@@ -76,8 +76,8 @@ fn fields_are_validated() {
     ];
     let good = changed(seeds_message(&reference), "externalId", None);
     check_fields(&good, &cases, |body| api.receive(body));
-    let faults = ["from required", "message required", "ticketRef not_text"];
-    assert_eq!(api.receive(&json!({ "ticketRef": 1 })).faults(), faults);
+    let errors = ["from required", "message required", "ticketRef not_text"];
+    assert_eq!(api.receive(&json!({ "ticketRef": 1 })).field_errors(), errors);
 }
 
 #[test]

@@ -143,10 +143,10 @@ fn fields_are_validated() {
     ];
     let good = changed(status("SM1", "failed"), "errorCode", Some(json!(63_016)));
     check_fields(&good, &cases, |body| report(&api, body));
-    let faults = ["errorCode not_a_number", "externalId required", "status required"];
-    let mut listed = report(&api, &json!({ "errorCode": "x" })).faults();
+    let errors = ["errorCode not_a_number", "externalId required", "status required"];
+    let mut listed = report(&api, &json!({ "errorCode": "x" })).field_errors();
     listed.sort();
-    assert_eq!(listed, faults);
+    assert_eq!(listed, errors);
 }
 
 #[test]

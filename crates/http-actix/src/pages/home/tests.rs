@@ -140,8 +140,8 @@ fn no_text_of_a_visitor_becomes_markup() {
             let page = site.post("/", &form(&[("priority", "none"), (field, nasty)]));
             page.assert_page(400);
             page.assert_tamed(nasty);
-            let is_mark = field == "idempotencyKey" && !nasty.is_ascii();
-            assert!(is_mark || page.has(&escaped(nasty)), "{field}: {nasty}");
+            let is_token = field == "idempotencyKey" && !nasty.is_ascii();
+            assert!(is_token || page.has(&escaped(nasty)), "{field}: {nasty}");
         }
         let page = site.post("/", &form(&[("priority", nasty)]));
         page.assert_page(400);
@@ -163,15 +163,15 @@ fn a_message_that_begins_with_a_line_break_keeps_it() {
 #[test]
 fn the_same_form_sent_twice_is_one_ticket_and_another_text_another() {
     let site = TestApp::start();
-    let mark = site.get("/").hidden("idempotencyKey").unwrap().to_owned();
-    let mark = ("idempotencyKey", mark.as_str());
-    let first = site.open(&[mark]);
-    assert_eq!(site.open(&[mark]), first);
+    let token = site.get("/").hidden("idempotencyKey").unwrap().to_owned();
+    let token = ("idempotencyKey", token.as_str());
+    let first = site.open(&[token]);
+    assert_eq!(site.open(&[token]), first);
     assert_eq!(site.count(), 1);
     // Somebody went back, wrote something else, and pressed the button twice.
-    let other = site.open(&[mark, ("message", "And another thing")]);
+    let other = site.open(&[token, ("message", "And another thing")]);
     assert_ne!(other, first);
-    assert_eq!(site.open(&[mark, ("message", "And another thing")]), other);
+    assert_eq!(site.open(&[token, ("message", "And another thing")]), other);
     assert_eq!(site.count(), 2);
 }
 
@@ -179,13 +179,13 @@ fn the_same_form_sent_twice_is_one_ticket_and_another_text_another() {
 fn an_invalid_form_token_is_replaced() {
     let site = TestApp::start();
     let long = "x".repeat(256);
-    for mark in ["", "schlüssel", "a\nb", &long] {
-        let one = site.open(&[("idempotencyKey", mark)]);
-        assert_ne!(site.open(&[("idempotencyKey", mark)]), one, "{mark:?}");
-        let page = site.post("/", &form(&[("idempotencyKey", mark), ("subject", "")]));
-        assert_eq!(page.hidden("idempotencyKey").unwrap().len(), 32, "{mark:?}");
+    for token in ["", "schlüssel", "a\nb", &long] {
+        let one = site.open(&[("idempotencyKey", token)]);
+        assert_ne!(site.open(&[("idempotencyKey", token)]), one, "{token:?}");
+        let page = site.post("/", &form(&[("idempotencyKey", token), ("subject", "")]));
+        assert_eq!(page.hidden("idempotencyKey").unwrap().len(), 32, "{token:?}");
     }
-    // After a fault the form keeps its mark.
+    // After a fault the form keeps its token.
     let page = site.post("/", &form(&[("idempotencyKey", "mine"), ("subject", "")]));
     assert_eq!(page.hidden("idempotencyKey"), Some("mine"));
 }

@@ -33,14 +33,14 @@ pub(super) async fn reply(
     let reference = operator.ticket_named(&path)?;
     let typed = form.get("message");
     let token = form.get(form_token::FIELD);
-    let draft = |fault: String, token: &str| Draft {
+    let draft = |error: String, token: &str| Draft {
         text: typed,
         token: token.to_owned(),
-        fault: Some(fault),
+        error: Some(error),
     };
     let text = match typed.parse::<MessageText>() {
         Ok(text) => text,
-        Err(fault) => return show(operator, &view_ticket, reference, draft(explain(fault, typed), token)).await,
+        Err(error) => return show(operator, &view_ticket, reference, draft(explain(error, typed), token)).await,
     };
     // Our form always has a token. A reply without one is stored again when it is sent again.
     let content = [reference.to_string(), text.to_string()];
@@ -53,12 +53,12 @@ pub(super) async fn reply(
         Ok(_) => Ok(operator.redirect_with_flash(FlashMessage::Replied, &page(reference, "#message"), &filter(&act))),
         Err(AddError::NotFound | AddError::NotAllowed) => Err(operator.not_found_for("ticket", typed)),
         Err(AddError::KeyReused) => {
-            let fault = "This could not be told from another answer. Send it once more.".to_owned();
+            let error = "This could not be told from another answer. Send it once more.".to_owned();
             show(
                 operator,
                 &view_ticket,
                 reference,
-                draft(fault, &form_token::new(&**random)),
+                draft(error, &form_token::new(&**random)),
             )
             .await
         }
@@ -129,13 +129,13 @@ fn down(
 }
 
 /// Why a reply is invalid, for the operator.
-fn explain(fault: TextError, typed: &str) -> String {
-    match fault {
+fn explain(error: TextError, typed: &str) -> String {
+    match error {
         TextError::Empty => "Write something first.".to_owned(),
         TextError::TooLong { max } => {
             let length = typed.trim().replace("\r\n", "\n").replace('\r', "\n").chars().count();
             format!("An answer has at most {max} characters, and this one has {length}. Send it in two parts.")
         }
-        TextError::NotOneLine | TextError::ControlCharacter => format!("An answer {fault}."),
+        TextError::NotOneLine | TextError::ControlCharacter => format!("An answer {error}."),
     }
 }

@@ -94,7 +94,7 @@ impl List {
 
     fn search(&self, operator: &Operator) -> Markup {
         let filter = &self.filter;
-        let fault = filter.text.as_ref().err();
+        let error = filter.text.as_ref().err();
         let is_special = ![Filter::open(), Filter::waiting(), Filter::everything()]
             .iter()
             .any(|usual| filter.is_like(usual));
@@ -103,10 +103,10 @@ impl List {
                 div.line {
                     label.sr for="q" { "Search the tickets" }
                     input.input #q type="search" name="q" value=(filter.typed) placeholder="Search" autocomplete="off"
-                        aria-invalid=[fault.map(|_| "true")] aria-describedby=[fault.map(|_| "q-fault")];
+                        aria-invalid=[error.map(|_| "true")] aria-describedby=[error.map(|_| "q-fault")];
                     button.button.plain.small.go { "Search" }
                 }
-                @if let Some(fault) = fault { p.fault #q-fault { "What you look for " (fault) "." } }
+                @if let Some(error) = error { p.fault #q-fault { "What you look for " (error) "." } }
                 details #filters open[is_special] {
                     summary { "Filter" }
                     div.line {

@@ -145,8 +145,8 @@ fn a_private_ticket_is_not_there_for_others() {
 fn a_message_is_sent_once_however_often_the_button_is_pressed() {
     let site = TestApp::start();
     let opened = site.open(&[]);
-    let mark = site.get(&opened.page).hidden("idempotencyKey").unwrap().to_owned();
-    let fields = [("message", "One\r\nmore"), ("idempotencyKey", mark.as_str())];
+    let token = site.get(&opened.page).hidden("idempotencyKey").unwrap().to_owned();
+    let fields = [("message", "One\r\nmore"), ("idempotencyKey", token.as_str())];
     let (one, two) = thread::scope(|scope| {
         let other = scope.spawn(|| site.post(&opened.page, &fields));
         (site.post(&opened.page, &fields), other.join().unwrap())
@@ -159,7 +159,7 @@ fn a_message_is_sent_once_however_often_the_button_is_pressed() {
     assert_eq!(thread.messages.len(), 2);
     assert_eq!(thread.messages[1].content.body().as_str(), "One\nmore");
     // Other words in the same form are another message; the same words of a new form too.
-    site.post(&opened.page, &[("message", "Else"), ("idempotencyKey", &mark)]);
+    site.post(&opened.page, &[("message", "Else"), ("idempotencyKey", &token)]);
     site.post(&opened.page, &[("message", "Else")]);
     assert_eq!(site.thread(&opened.reference).messages.len(), 4);
 }

@@ -11,8 +11,8 @@ fn from_afar(fields: &[(&str, &str)]) -> Request {
 #[test]
 fn the_same_text_is_stored_twice_and_then_rejected() {
     let site = TestApp::start();
-    for mark in ["one", "two"] {
-        assert_eq!(site.send(from_afar(&[("idempotencyKey", mark)])).status, 303);
+    for token in ["one", "two"] {
+        assert_eq!(site.send(from_afar(&[("idempotencyKey", token)])).status, 303);
     }
     // The same form again is the same ticket.
     assert_eq!(site.send(from_afar(&[("idempotencyKey", "two")])).status, 303);
