@@ -40,23 +40,7 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn it_has_the_layout_that_managers_know() {
-        let payload = json!({
-            "event": "ticket.created", "ticketRef": "T-20250115-1234", "customerName": "John *Doe*",
-            "customerPhone": "+1234567890", "customerEmail": "john_doe@example.com", "priority": "high",
-            "subject": "Bottles", "message": "*Ticket:* T-20250115-9999\nof snake_case", "ticketUrl": "http://x/ticket/_y_",
-        });
-        assert_eq!(
-            words(&payload),
-            "🎫 *NEW SUPPORT TICKET*\n\n*Ticket:* T-20250115-1234\n*Customer:* John ∗Doe∗\n*Phone:* +1234567890\n\
-             *Email:* john_doe@example.com\n*Priority:* HIGH\n*Subject:* Bottles\n\n*Message:*\n∗Ticket:∗ \
-             T-20250115-9999\nof snake_case\n\n*View Ticket:* http://x/ticket/_y_\n\n\
-             Reply to this message to respond to the ticket."
-        );
-    }
-
-    /// The same corpus as the composer's and the workflow's.
+    /// The layout and the texts of the corpus that the composer and the workflow are tested with.
     #[test]
     fn customers_texts_are_shown_as_the_workflow_shows_them() {
         let corpus: Value = serde_json::from_str(include_str!("../../../tests/corpus/notifications.json")).unwrap();

@@ -48,7 +48,7 @@ mod tests {
     use crate::testing::{Request, TestApp};
 
     #[test]
-    fn browsers_are_told_to_do_nothing_with_answers() {
+    fn responses_have_protective_headers() {
         let api = TestApp::with(|setup| setup.settings.base_url = "http://desk.example".into());
         for target in ["/health/live", "/api/nowhere", "/api/ticket", "/docs", "/metrics"] {
             let answer = api.get(target);
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn browsers_that_came_by_https_stay_with_it() {
+    fn https_sites_send_strict_transport_security() {
         let api = TestApp::start();
         for request in [Request::new("GET", "/health/live"), Request::new("PUT", "/docs")] {
             let answer = api.send(&request);
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn search_engines_find_what_is_for_everybody() {
+    fn search_engines_may_index_public_pages_only() {
         let api = TestApp::start();
         assert_eq!(api.get("/docs").header("x-robots-tag"), None);
         for target in ["/api/ticket/T-20250115-1234", "/metrics", "/inbox", "/ticket/x"] {

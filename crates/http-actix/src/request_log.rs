@@ -1,9 +1,6 @@
 //! Middleware around every request: its id, its log line, its metrics, and problems for errors that actix made.
 
-use std::{
-    panic::AssertUnwindSafe,
-    time::{Duration, Instant},
-};
+use std::{panic::AssertUnwindSafe, time::Instant};
 
 use actix_web::{
     Error, HttpResponse, ResponseError,
@@ -97,35 +94,22 @@ impl Observed {
     }
 
     /// Finishes a response whose request is gone: actix consumed it.
-    fn fail(self, response: HttpResponse) -> Error {
-        let mut response = response;
+    fn fail(self, mut response: HttpResponse) -> Error {
         let status = response.status();
         self.finish(status, response.headers_mut());
         InternalError::from_response("the request failed", response).into()
     }
 
     fn finish(self, status: StatusCode, headers: &mut HeaderMap) {
-        let took = self.began.elapsed();
-        let ms = milliseconds(took);
-        let Self {
-            id,
-            method,
-            route,
-            is_public,
-            metrics,
-            is_https,
-            ..
-        } = self;
-        metrics.count(method, &route, status.as_u16(), took);
+        let (took, status) = (self.began.elapsed(), status.as_u16());
+        let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let (method, route) = (self.method, self.route);
+        self.metrics.count(method, &route, status, took);
         // The span has the id.
-        tracing::info!(method, route, status = status.as_u16(), ms, "answered");
-        headers.insert(REQUEST_ID, id);
-        protect(headers, is_https, is_public);
+        tracing::info!(method, route, status, ms, "answered");
+        headers.insert(REQUEST_ID, self.id);
+        protect(headers, self.is_https, self.is_public);
     }
-}
-
-fn milliseconds(took: Duration) -> u64 {
-    u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The method as a label: few values, whatever callers invent.
@@ -181,7 +165,7 @@ mod tests {
     use crate::testing::{Log, MANAGER, Request, TestApp};
 
     #[test]
-    fn a_sane_id_comes_back_and_another_is_replaced() {
+    fn a_safe_request_id_is_returned_and_another_is_replaced() {
         let api = TestApp::start();
         let send = |id: &str| api.send(Request::new("GET", "/health/live").header("x-request-id", id));
         for sane in ["a", "my-id_1.2", &"x".repeat(128)] {
@@ -200,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn what_leads_nowhere_is_a_problem_too() {
+    fn unknown_paths_are_problems() {
         let api = TestApp::start();
         for target in [
             "/api",
@@ -219,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn another_method_is_told_the_right_ones() {
+    fn other_methods_get_the_allowed_ones() {
         let api = TestApp::start();
         for (method, target, allowed) in [
             ("DELETE", "/api/ticket", "POST, GET, HEAD"),

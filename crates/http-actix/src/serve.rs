@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_is_under_way_is_finished_at_the_end() {
+    fn a_request_in_progress_is_finished_at_shutdown() {
         for _ in 0..5 {
             let mut api = TestApp::with(|setup| setup.settings.body_deadline = Duration::from_secs(10));
             let body = seeds_ticket().to_string();

@@ -1,5 +1,4 @@
-//! Fields of a request, from JSON or a form. Each is parsed where it stands, so that one response lists the errors of all of
-//! them.
+//! Fields of a request, from JSON or a form. Each is parsed on its own, so that one response lists all errors.
 
 use std::{convert::Infallible, str::FromStr};
 
@@ -9,28 +8,28 @@ use serde_json::Value;
 use ticket_domain::{TicketRef, ValidationError};
 use utoipa::ToSchema;
 
-/// What is wrong with a field.
+/// An invalid field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct FieldError {
-    /// The field, as it is called in the request.
+    /// The name of the field in the request.
     #[schema(example = "customerEmail")]
     pub(crate) field: String,
-    /// A stable word for the fault.
+    /// A stable word for the error.
     #[schema(example = "invalid_email")]
     pub(crate) code: String,
-    /// The rule, for people.
+    /// The rule, for readers.
     #[schema(example = "must be an e-mail address such as name@example.com")]
     pub(crate) message: String,
 }
 
-/// A field's content. To read one never fails; garde reports what is wrong with it. `BLANK_IS_MISSING`: whether a blank
+/// The content of a field. Reading it never fails; garde reports errors. `BLANK_IS_MISSING`: whether a blank
 /// text counts as absent.
 pub(crate) enum Field<T: FromStr, const BLANK_IS_MISSING: bool = false> {
     /// Absent or null.
     Missing,
     /// A number, a list, anything but a text.
     NotText,
-    /// A text that its type refuses.
+    /// A text that its type rejects.
     Bad(T::Err),
     /// A value.
     Good(T),
@@ -95,8 +94,7 @@ impl<T: FromStr<Err: ValidationError>, const BLANK_IS_MISSING: bool> Validate fo
     }
 }
 
-/// What a field without a value that it needs is reported as. The rules for this, such as [`present`], report at the
-/// path of the field itself.
+/// The code of a missing field. Rules for this, such as [`present`], report at the path of the field itself.
 const MISSING: &str = "required";
 
 /// A garde rule: the field is given.
@@ -140,7 +138,7 @@ pub(crate) fn camel_case(name: &str) -> String {
     })
 }
 
-/// A ticket reference, or a text that is none: no ticket has it, which is not an error of the field.
+/// A ticket reference, or another text: no ticket has it, so it is not an error of the field.
 pub(crate) struct AnyReference(pub(crate) Option<TicketRef>);
 
 impl FromStr for AnyReference {

@@ -9,11 +9,11 @@ use std::{
 };
 
 use ticket_domain::{
-    AuditEntryId, AuditStamp, Channel, Content, DeliveryRoute, EventKind, ExternalId, Fallback, LeaseToken, Message,
-    MessageId, Notification, NotificationId, NotificationRecord, Payload, Phone, Question, QuestionId, Reason,
-    Recipient, Sender, Thread, Ticket, TicketId, TicketRef, Timestamp,
+    AuditEntryId, AuditStamp, Channel, Content, EventKind, ExternalId, LeaseToken, Message, MessageId, Notification,
+    NotificationId, NotificationRecord, Payload, Phone, Question, QuestionId, Reason, Recipient, Sender, Thread,
+    Ticket, TicketId, TicketRef, Timestamp,
     ports::{
-        Append, AttemptOutcome, Claim, Claimed, Idempotency, OpenResult, Opening, Precondition, QuestionUpdate,
+        Append, Appended, AttemptOutcome, Claim, Claimed, Idempotency, OpenResult, Opening, QuestionUpdate,
         RecordResult, Store, StoreUnmatched, StoredUnmatched, TicketLookup, Vitals,
     },
     testing::{TicketBuilder, actors},
@@ -22,6 +22,9 @@ use tokio::sync::Barrier;
 use uuid::Uuid;
 
 use crate::calls::Must;
+pub(crate) use crate::values::{
+    anew, append_to, dead, delivered, diverted, fallback, keep_silently, retry_at, returned,
+};
 
 /// How long a lease of [`Fixture::claim`] lasts, in seconds.
 pub(crate) const LEASE: i64 = 30;
@@ -191,20 +194,14 @@ impl Fixture {
     pub(crate) async fn asked(&self, manager: &Phone, now: Timestamp) -> (Message, Question) {
         let message = self.message_from(manager, now);
         let question = self.question(manager, now);
-        assert_eq!(
-            self.keep(&message, anew(&question, None)).await,
-            StoredUnmatched::Stored
-        );
+        self.stored(&message, anew(&question, None)).await;
         (message, question)
     }
 
     /// Asks the same again about a new message, which must be kept.
     pub(crate) async fn asked_again(&self, question: &Question, now: Timestamp) -> Message {
         let message = self.message_from(&question.of, now);
-        assert_eq!(
-            self.keep(&message, QuestionUpdate::Extend(question.id)).await,
-            StoredUnmatched::Stored
-        );
+        self.stored(&message, QuestionUpdate::Extend(question.id)).await;
         message
     }
 
@@ -214,6 +211,16 @@ impl Fixture {
             .store_unmatched(StoreUnmatched { message, asking })
             .await
             .unwrap()
+    }
+
+    /// Stores an unmatched message, which must be new.
+    pub(crate) async fn stored(&self, message: &Message, asking: QuestionUpdate) {
+        assert_eq!(self.keep(message, asking).await, StoredUnmatched::Stored);
+    }
+
+    /// Appends a message, which must be new.
+    pub(crate) async fn added(&self, append: Append) {
+        assert_eq!(self.must().append(append).await, Appended::Added);
     }
 
     pub(crate) async fn open_question(&self, of: &Phone) -> Option<Question> {
@@ -350,77 +357,5 @@ impl Fixture {
         let claimed = self.claim_only(opening.notifications[0].id, now).await;
         self.settled(&claimed, delivered(now, Some(external_id))).await;
         opening
-    }
-}
-
-/// `message`, to be added to `ticket` without a notification.
-pub(crate) fn append_to(ticket: &Ticket, message: Message) -> Append {
-    Append {
-        to: ticket.id,
-        message,
-        notifications: Vec::new(),
-        reopen: false,
-        ends_question_of: None,
-        idempotency: None,
-        note: None,
-    }
-}
-
-/// A new question, in place of the one that is open.
-pub(crate) fn anew(question: &Question, instead_of: Option<&Question>) -> QuestionUpdate {
-    QuestionUpdate::Ask {
-        question: question.clone(),
-        instead_of: Precondition::Only(instead_of.map(|open| open.id)),
-    }
-}
-
-/// `message`, to be kept without a question.
-pub(crate) fn keep_silently(message: Message) -> StoreUnmatched {
-    StoreUnmatched {
-        message,
-        asking: QuestionUpdate::None,
-    }
-}
-
-pub(crate) fn delivered(at: Timestamp, external_id: Option<&ExternalId>) -> AttemptOutcome {
-    AttemptOutcome::Delivered {
-        at,
-        external_id: external_id.cloned(),
-    }
-}
-
-pub(crate) fn retry_at(due: Timestamp) -> AttemptOutcome {
-    AttemptOutcome::RetryAt {
-        due,
-        reason: "503 Service Unavailable".into(),
-    }
-}
-
-pub(crate) fn dead(at: Timestamp) -> AttemptOutcome {
-    AttemptOutcome::Dead {
-        at,
-        reason: "410 Gone".into(),
-    }
-}
-
-pub(crate) fn returned(due: Timestamp) -> AttemptOutcome {
-    AttemptOutcome::Returned { due, reason: None }
-}
-
-/// Refused for good on its way; `route` is the other one.
-pub(crate) fn diverted(at: Timestamp, route: &'static str) -> AttemptOutcome {
-    AttemptOutcome::Rerouted {
-        at,
-        fallback: fallback(route),
-        reason: "410 Gone".into(),
-    }
-}
-
-/// Another way, and words of its own.
-pub(crate) fn fallback(route: &'static str) -> Fallback {
-    let payload = format!("{{\"by\": \"{route}\"}}");
-    Fallback {
-        route: DeliveryRoute::new(route),
-        payload: Payload(payload.into_bytes().into()),
     }
 }

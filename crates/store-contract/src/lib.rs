@@ -28,6 +28,7 @@ pub mod cases;
 mod everything;
 mod failing;
 mod fixture;
+mod values;
 
 pub use everything::{call_everything, list_everything};
 pub use failing::FailingStore;
@@ -102,13 +103,13 @@ macro_rules! store_contract {
             answers::an_answer_can_leave_everything_aside,
             answers::what_has_a_ticket_already_is_left_where_it_is,
             answers::a_message_is_no_answer,
-            answers::twins_of_an_answer_are_one,
-            answers::different_answers_at_once_are_one,
-            answers::one_answer_at_once_is_to_one_question,
-            answers::parts_that_come_as_the_answer_does_are_not_lost,
-            answers::answers_and_messages_at_once_end,
+            answers_at_once::twins_of_an_answer_are_one,
+            answers_at_once::different_answers_at_once_are_one,
+            answers_at_once::one_answer_at_once_is_to_one_question,
+            answers_at_once::parts_that_come_as_the_answer_does_are_not_lost,
+            answers_at_once::answers_and_messages_at_once_end,
             answers::an_answer_is_no_message,
-            answers::an_outside_id_is_an_answer_or_a_message_and_never_both,
+            answers_at_once::an_outside_id_is_an_answer_or_a_message_and_never_both,
 
             claiming::a_claim_tells_everything_about_its_notification,
             claiming::only_what_is_due_is_claimed_and_the_longest_due_first,
@@ -138,9 +139,9 @@ macro_rules! store_contract {
             receipts::a_message_that_arrived_is_not_refused,
             receipts::a_message_refused_for_good_is_dead,
             receipts::receipts_at_once_are_written_once,
-            receipts::a_kept_receipt_reads_back_exactly_once_its_message_is_known,
-            receipts::the_receipt_that_says_most_stays,
-            receipts::old_receipts_are_forgotten,
+            kept_receipts::a_kept_receipt_reads_back_exactly_once_its_message_is_known,
+            kept_receipts::the_receipt_that_says_most_stays,
+            kept_receipts::old_receipts_are_forgotten,
             receipts::a_message_that_is_called_like_an_earlier_one_is_not_known,
             receipts::what_is_sent_again_may_go_another_way,
 

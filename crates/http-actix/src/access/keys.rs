@@ -6,7 +6,7 @@ use actix_web::{
 };
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
-use subtle::{Choice, ConstantTimeEq};
+use subtle::ConstantTimeEq;
 use ticket_domain::{Actor, OperatorName};
 
 /// A key's SHA-256. Comparing digests takes the same time wherever two keys differ.
@@ -43,49 +43,51 @@ impl From<&str> for OperatorToken {
     }
 }
 
-/// All keys.
-pub(crate) struct Keys {
-    inbound: Vec<KeyDigest>,
-    operators: Vec<(KeyDigest, Actor)>,
-}
+/// Keys, each with what it opens.
+struct Opens<T>(Vec<(KeyDigest, T)>);
 
-impl Keys {
-    /// Hashes the keys. Empty ones are ignored.
-    pub(crate) fn new(inbound: &[SecretString], operators: &[OperatorToken]) -> Self {
-        let digest = |key: &SecretString| {
+impl<T: Copy> Opens<T> {
+    /// Hashes keys. Empty ones are ignored.
+    fn new<'k>(keys: impl Iterator<Item = (&'k SecretString, T)>) -> Self {
+        let digest = |(key, opens): (&SecretString, T)| {
             let key = key.expose_secret();
-            (!key.is_empty()).then(|| KeyDigest::of(key.as_bytes()))
+            (!key.is_empty()).then(|| (KeyDigest::of(key.as_bytes()), opens))
         };
-        Self {
-            inbound: inbound.iter().filter_map(digest).collect(),
-            operators: operators
-                .iter()
-                .filter_map(|token| Some((digest(&token.secret)?, token.actor())))
-                .collect(),
-        }
+        Self(keys.filter_map(digest).collect())
     }
 
-    pub(crate) fn is_inbound(&self, given: &[u8]) -> bool {
-        is_one_of(given, &self.inbound)
-    }
-
-    /// The operator whose token `given` is. Always compares with all.
-    pub(crate) fn operator(&self, given: &[u8]) -> Option<Actor> {
+    /// What `given` opens. Always compares with all keys.
+    fn find(&self, given: &[u8]) -> Option<T> {
         let given = KeyDigest::of(given);
-        self.operators.iter().fold(None, |found, (key, actor)| {
+        self.0.iter().fold(None, |found, (key, opens)| {
             let is_this = bool::from(key.0.ct_eq(&given.0));
-            found.or(is_this.then_some(*actor))
+            found.or(is_this.then_some(*opens))
         })
     }
 }
 
-/// Whether `given` is one of `keys`. Always compares with all.
-fn is_one_of(given: &[u8], keys: &[KeyDigest]) -> bool {
-    let given = KeyDigest::of(given);
-    let found = keys
-        .iter()
-        .fold(Choice::from(0), |found, key| found | key.0.ct_eq(&given.0));
-    found.into()
+/// All keys.
+pub(crate) struct Keys {
+    inbound: Opens<()>,
+    operators: Opens<Actor>,
+}
+
+impl Keys {
+    pub(crate) fn new(inbound: &[SecretString], operators: &[OperatorToken]) -> Self {
+        Self {
+            inbound: Opens::new(inbound.iter().map(|key| (key, ()))),
+            operators: Opens::new(operators.iter().map(|token| (&token.secret, token.actor()))),
+        }
+    }
+
+    pub(crate) fn is_inbound(&self, given: &[u8]) -> bool {
+        self.inbound.find(given).is_some()
+    }
+
+    /// The operator whose token `given` is.
+    pub(crate) fn operator(&self, given: &[u8]) -> Option<Actor> {
+        self.operators.find(given)
+    }
 }
 
 /// The only value of a header; none if there are none or several.
@@ -145,7 +147,7 @@ mod tests {
             let operator = keys.operator(given.as_bytes()).map(|actor| actor.to_string());
             assert_eq!(operator.as_deref(), expected, "{given}");
         }
-        assert!(!is_one_of(b"", &[]));
+        assert!(!Keys::new(&[], &[]).is_inbound(b""));
     }
 
     #[test]

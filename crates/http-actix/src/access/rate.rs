@@ -65,7 +65,7 @@ pub struct Rates {
     pub creations: Rate,
     /// Reading tickets.
     pub reads: Rate,
-    /// Asking for tickets that don't exist, or not for the caller.
+    /// Requests for tickets that don't exist, or not for the caller.
     pub misses: Rate,
     /// Showing wrong keys.
     pub wrong_keys: Rate,

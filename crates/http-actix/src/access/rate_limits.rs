@@ -48,12 +48,7 @@ pub struct TooMany {
 }
 
 /// The limits, in memory: every process has its own.
-pub(crate) struct RateLimits {
-    creations: Limit,
-    reads: Limit,
-    misses: Limit,
-    wrong_keys: Limit,
-}
+pub(crate) struct RateLimits([Limit; 4]);
 
 struct Limit {
     interval: Duration,
@@ -150,13 +145,9 @@ impl RateLimits {
     /// Creates the limits. No caller is known.
     pub(crate) fn new(rates: &Rates) -> Self {
         let now = Instant::now();
-        let limit = |rate| Limit::new(rate, MAX_CALLERS, now);
-        Self {
-            creations: limit(rates.creations),
-            reads: limit(rates.reads),
-            misses: limit(rates.misses),
-            wrong_keys: limit(rates.wrong_keys),
-        }
+        // In the order of the kinds.
+        let rates = [rates.creations, rates.reads, rates.misses, rates.wrong_keys];
+        Self(rates.map(|rate| Limit::new(rate, MAX_CALLERS, now)))
     }
 
     /// Counts a request of `client`.
@@ -173,15 +164,9 @@ impl RateLimits {
     }
 
     fn ask(&self, kind: Kind, client: ClientAddress, taking: Taking) -> Result<(), TooMany> {
-        let limit = match kind {
-            Kind::Creation => &self.creations,
-            Kind::Read => &self.reads,
-            Kind::Miss => &self.misses,
-            Kind::WrongKey => &self.wrong_keys,
-        };
         match client {
             ClientAddress::Local => Ok(()),
-            ClientAddress::Remote(ip) => limit
+            ClientAddress::Remote(ip) => self.0[kind as usize]
                 .take(ip, Instant::now(), taking)
                 .map_err(|seconds| TooMany { seconds }),
         }

@@ -158,12 +158,12 @@ mod tests {
         ] {
             attach(&api, id, &json!({ "ticketRef": reference })).assert_problem(404, code);
         }
-        for (body, fault) in [
+        for (body, error) in [
             (json!({}), "ticketRef required"),
             (json!({ "ticketRef": null }), "ticketRef required"),
             (json!({ "ticketRef": 7 }), "ticketRef not_text"),
         ] {
-            assert_eq!(attach(&api, &id, &body).faults(), [fault], "{body}");
+            assert_eq!(attach(&api, &id, &body).field_errors(), [error], "{body}");
         }
     }
 }

@@ -72,7 +72,7 @@ pub(crate) struct AuditEntryBody {
 
 impl From<&AuditEntry> for AuditEntryBody {
     fn from(entry: &AuditEntry) -> Self {
-        let row = Self {
+        let mut body = Self {
             id: entry.stamp.id.0,
             at: entry.stamp.at.to_string(),
             actor: entry.stamp.by.kind().as_str(),
@@ -86,29 +86,13 @@ impl From<&AuditEntry> for AuditEntryBody {
             count: None,
         };
         match entry.act {
-            AuditAction::Status { from, to } => Self {
-                from: Some(from.as_str()),
-                to: Some(to.as_str()),
-                ..row
-            },
-            AuditAction::Priority { from, to } => Self {
-                from: Some(from.as_str()),
-                to: Some(to.as_str()),
-                ..row
-            },
-            AuditAction::Reply(id) | AuditAction::Attach(id) => Self {
-                message_id: Some(id.0),
-                ..row
-            },
-            AuditAction::Redeliver(id) => Self {
-                notification_id: Some(id.0),
-                ..row
-            },
-            AuditAction::RedeliverDead(count) | AuditAction::Erase(count) => Self {
-                count: Some(count),
-                ..row
-            },
+            AuditAction::Status { from, to } => (body.from, body.to) = (Some(from.as_str()), Some(to.as_str())),
+            AuditAction::Priority { from, to } => (body.from, body.to) = (Some(from.as_str()), Some(to.as_str())),
+            AuditAction::Reply(id) | AuditAction::Attach(id) => body.message_id = Some(id.0),
+            AuditAction::Redeliver(id) => body.notification_id = Some(id.0),
+            AuditAction::RedeliverDead(count) | AuditAction::Erase(count) => body.count = Some(count),
         }
+        body
     }
 }
 
@@ -249,7 +233,7 @@ mod tests {
     fn invalid_parameters_and_unknown_tickets_are_problems() {
         let api = TestApp::start();
         let answer = api.get_as_operator("/api/audit-log?before=x&limit=many");
-        assert_eq!(answer.faults(), ["before invalid_cursor", "limit out_of_range"]);
+        assert_eq!(answer.field_errors(), ["before invalid_cursor", "limit out_of_range"]);
         for reference in ["T-20250115-1234", "x"] {
             let answer = api.get_as_operator(&format!("/api/audit-log?ticketRef={reference}"));
             answer.assert_problem(404, "ticket_not_found");

@@ -1,4 +1,4 @@
-//! JSON bodies: type, size and time are checked while a body is read, its fields before a handler sees it.
+//! JSON bodies. Type, size and time are checked while a body is read, its fields before the handler is called.
 
 mod repair_json;
 
@@ -21,9 +21,9 @@ use crate::state::part;
 use crate::validation::FieldError;
 use crate::validation::field_errors;
 
-/// A request body: fields as they came, and garde's rules for them.
+/// A request body: its fields, and garde's rules for them.
 pub(crate) trait Document: DeserializeOwned + Validate<Context = ()> + 'static {
-    /// What a valid document says.
+    /// The values of a valid document.
     type Parsed;
 
     /// Maximum size, in bytes.
@@ -124,9 +124,9 @@ fn too_large(max_bytes: usize) -> Problem {
     )
 }
 
-/// Reads a JSON object. Says where it is broken, and never what stands there.
+/// Parses a JSON object. The problem says where it is broken, but shows none of it.
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    // serde would accept a list as well: the values of the fields in their order.
+    // serde also accepts a list with the values of the fields in their order.
     let is_object = bytes.trim_ascii_start().starts_with(b"{");
     if !is_object {
         return Err(invalid("The body must be a JSON object."));
@@ -155,7 +155,7 @@ mod tests {
 
     use crate::testing::{INBOUND_KEY, Request, TestApp, seeds_ticket};
 
-    /// The seed's ticket in exactly so many bytes.
+    /// The example's ticket with exactly this size.
     fn of_size(bytes: usize) -> String {
         let mut body = seeds_ticket();
         body["padding"] = json!("");
@@ -172,13 +172,13 @@ mod tests {
             assert_eq!(api.send(&request).status, status, "{size}");
             assert_eq!(api.send(request.chunked()).status, status, "{size} in chunks");
         }
-        // What is too long by its own account is not waited for.
+        // A body that announces too much is not read.
         let announced = Request::post_bytes("/api/ticket", "{").announcing(65_537);
         assert_eq!(api.send(&announced).code(), "payload_too_large");
     }
 
     #[test]
-    fn a_message_from_outside_may_have_256_kib() {
+    fn a_message_from_n8n_may_have_256_kib() {
         let api = TestApp::start();
         let body = |size: usize| {
             let empty = json!({ "from": "+1234567", "message": "" }).to_string().len();
@@ -218,14 +218,14 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_does_not_arrive_is_not_waited_for() {
+    fn a_slow_body_times_out() {
         let api = TestApp::with(|setup| setup.settings.body_deadline = std::time::Duration::from_millis(100));
         let answer = api.send(Request::post_bytes("/api/ticket", "{\"subject\":").announcing(1_000));
         answer.assert_problem(408, "request_timeout");
     }
 
     #[test]
-    fn broken_json_is_told_where_and_not_what() {
+    fn a_problem_says_where_json_is_broken_and_shows_none_of_it() {
         let api = TestApp::start();
         let deep = format!("{{\"subject\":{}}}", "[".repeat(10_000));
         for (body, detail) in [
@@ -266,15 +266,15 @@ mod tests {
             (deep.as_bytes(), "The body is not valid JSON at line 1, column 138."),
         ] {
             let answer = api.send(Request::post_bytes("/api/ticket", body));
-            assert_eq!(answer.faults(), [""; 0]);
+            assert_eq!(answer.field_errors(), [""; 0]);
             assert_eq!(answer.json()["detail"], detail, "{}", String::from_utf8_lossy(body));
             assert!(!answer.text().contains("secret"));
         }
-        // Nobody looks at what nobody reads.
+        // Unknown fields are not read.
         let unknown_twice = b"{\"other\":1,\"other\":2}";
         assert_eq!(
             api.send(Request::post_bytes("/api/ticket", &unknown_twice[..]))
-                .faults()
+                .field_errors()
                 .len(),
             5
         );

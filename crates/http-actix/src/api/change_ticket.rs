@@ -120,7 +120,7 @@ mod tests {
     fn invalid_changes_and_unknown_tickets_are_problems() {
         let api = TestApp::start();
         let opened = api.open_ticket();
-        for (body, faults) in [
+        for (body, errors) in [
             (json!({}), &["status required"][..]),
             (json!({ "status": null, "priority": null }), &["status required"]),
             (json!({ "status": "OPEN" }), &["status not_allowed"]),
@@ -131,7 +131,7 @@ mod tests {
             ),
             (json!({ "priority": [] }), &["priority not_text"]),
         ] {
-            assert_eq!(change(&api, &opened.reference, &body).faults(), faults, "{body}");
+            assert_eq!(change(&api, &opened.reference, &body).field_errors(), errors, "{body}");
         }
         for reference in ["T-20250115-1234", "x"] {
             let answer = change(&api, reference, &json!({ "status": "open" }));

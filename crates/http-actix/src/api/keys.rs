@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tickets_key_is_no_operators_token() {
+    fn a_ticket_key_is_not_an_operator_token() {
         let api = TestApp::start();
         let opened = api.open_ticket();
         for (method, target) in OPERATORS {
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn guessing_the_token_comes_to_an_end_and_the_right_one_comes_in() {
+    fn wrong_tokens_are_limited_and_the_right_one_is_accepted() {
         let api = TestApp::start();
         for (number, (method, target)) in OPERATORS.into_iter().enumerate() {
             let address = format!("1.2.3.{number}");
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_right_key_opens_whatever_token_stands_beside_it() {
+    fn a_valid_key_is_accepted_beside_a_wrong_token() {
         let api = TestApp::start();
         let opened = api.open_ticket();
         let ask = |target: &str| {

@@ -218,7 +218,7 @@ mod tests {
     use crate::testing::TestApp;
 
     #[test]
-    fn requests_and_notifications_are_counted() {
+    fn requests_and_attempts_are_counted() {
         let tries = DeliveryMetrics::default();
         let api = TestApp::with(|setup| setup.delivery_metrics = tries.clone());
         api.open_ticket();
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn without_the_store_the_rest_is_shown() {
+    fn without_the_store_the_other_metrics_are_shown() {
         let api = TestApp::with(|setup| setup.is_down = true);
         api.get("/health/live");
         let answer = api.get("/metrics");

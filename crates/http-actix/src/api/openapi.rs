@@ -156,7 +156,7 @@ mod tests {
     use super::*;
     use crate::{
         api::problem::MEDIA_TYPE,
-        testing::{TestApp, fault},
+        testing::{TestApp, mismatch},
     };
 
     fn document_as_json() -> Value {
@@ -224,7 +224,7 @@ mod tests {
         let mut seen = 0;
         let mut check = |schema: &Value, example: &Value| {
             if !example.is_null() {
-                assert_eq!(fault(&document, schema, example), None);
+                assert_eq!(mismatch(&document, schema, example), None);
                 seen += 1;
             }
         };
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_schema_does_not_know_is_found() {
+    fn the_check_finds_what_a_schema_does_not_allow() {
         let document = serde_json::json!({ "components": { "schemas": { "Named": {
             "type": "object",
             "required": ["a"],
@@ -262,13 +262,13 @@ mod tests {
             (r#"[{ "a": 1, "b": "y" }]"#, false),
             (r#"[{ "a": 1, "c": 1 }]"#, false),
         ] {
-            let fault = fault(&document, &named, &serde_json::from_str(value).unwrap());
-            assert_eq!(fault.is_none(), is_known, "{value} {fault:?}");
+            let mismatch = mismatch(&document, &named, &serde_json::from_str(value).unwrap());
+            assert_eq!(mismatch.is_none(), is_known, "{value} {mismatch:?}");
         }
     }
 
     #[test]
-    fn required_fields_and_examples_are_the_seeds() {
+    fn required_fields_and_examples_are_documented() {
         let document = document_as_json();
         let schemas = &document["components"]["schemas"];
         for (name, expected) in [

@@ -22,17 +22,13 @@ impl<T: DeserializeOwned + Validate<Context = ()>> FromRequest for Params<T> {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Self::read(request.query_string()))
-    }
-}
-
-impl<T: DeserializeOwned + Validate<Context = ()>> Params<T> {
-    fn read(query: &str) -> Result<Self, Problem> {
         // Every parameter is read as a text, so this fails only for one that is given twice.
-        let Query(params) = Query::<T>::from_query(query)
-            .map_err(|_| Problem::with_detail(Code::ValidationFailed, "A parameter is given twice."))?;
-        Problem::unless_valid(field_errors(&params))?;
-        Ok(Self(params))
+        let params = Query::<T>::from_query(request.query_string())
+            .map_err(|_| Problem::with_detail(Code::ValidationFailed, "A parameter is given twice."));
+        ready(params.and_then(|Query(params)| {
+            Problem::unless_valid(field_errors(&params))?;
+            Ok(Self(params))
+        }))
     }
 }
 

@@ -54,7 +54,7 @@ pub(crate) struct Problem {
     header: Option<Box<(HeaderName, HeaderValue)>>,
 }
 
-/// Why the caller does not get what it asked for (RFC 9457).
+/// Why a request failed (RFC 9457).
 #[derive(Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub(crate) struct ProblemBody<'a> {
@@ -66,19 +66,19 @@ pub(crate) struct ProblemBody<'a> {
     title: &'a str,
     /// The status of the response.
     status: u16,
-    /// What went wrong this time.
+    /// What went wrong in this request.
     detail: &'a str,
     /// Always false.
     ok: bool,
     /// A stable word for the kind of problem.
     #[schema(value_type = CodeSchema)]
     code: &'a str,
-    /// Each field's fault, where fields are at fault.
+    /// The error of each invalid field.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     #[schema(required = false)]
     errors: &'a [FieldError],
-    /// What the manager is to be asked who wrote the message: a short text that lists tickets by number, to be passed
-    /// on as it is. It stands here only where somebody is asked.
+    /// The clarifying question for the manager who wrote the message: a short text that lists tickets by number, to be passed
+    /// on unchanged. Present only if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, required = false)]
     ask: Option<&'a str>,
@@ -201,7 +201,7 @@ impl Problem {
     }
 }
 
-/// The detail that the caller gets, and nothing else.
+/// The detail, which is what the caller gets.
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.detail)

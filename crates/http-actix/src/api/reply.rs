@@ -80,7 +80,7 @@ mod tests {
         let opened = api.open_ticket();
         let message = json!({ "message": "One" });
         let answer = reply(&api, &opened.reference, &json!({}));
-        assert_eq!(answer.faults(), ["message required"]);
+        assert_eq!(answer.field_errors(), ["message required"]);
         let first = reply(&api, &opened.reference, &message);
         let again = reply(&api, &opened.reference, &message);
         assert_eq!((first.status, again.status, &first.body), (201, 201, &again.body));

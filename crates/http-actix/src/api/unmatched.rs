@@ -135,13 +135,13 @@ mod tests {
     #[test]
     fn invalid_parameters_are_listed_at_once() {
         let api = TestApp::start();
-        for (query, faults) in [
+        for (query, errors) in [
             ("?limit=0&after=x", &["after invalid_cursor", "limit out_of_range"][..]),
             ("?limit=101", &["limit out_of_range"]),
             ("?limit=5&limit=6", &[]),
         ] {
             let answer = api.get_as_operator(&format!("/api/unmatched{query}"));
-            assert_eq!(answer.faults(), faults, "{query}");
+            assert_eq!(answer.field_errors(), errors, "{query}");
         }
         assert_eq!(list(&api, "?limit=&after=&%ff")["ok"], true);
     }

@@ -89,7 +89,7 @@ fn trickle(stream: &mut TcpStream, bytes: &[u8]) -> Duration {
 }
 
 #[test]
-fn every_head_has_to_come_in_time() {
+fn a_head_must_arrive_in_time_on_every_request() {
     let api = service(|deadlines| deadlines.head = SHORT);
     for requests_before in [0, 1, 3] {
         let mut stream = connect(&api);
@@ -104,7 +104,7 @@ fn every_head_has_to_come_in_time() {
 }
 
 #[test]
-fn a_head_that_trickles_is_not_waited_for() {
+fn a_slow_head_times_out() {
     let api = service(|deadlines| deadlines.head = SHORT);
     for requests_before in [0, 1] {
         let mut stream = connect(&api);
@@ -119,7 +119,7 @@ fn a_head_that_trickles_is_not_waited_for() {
 }
 
 #[test]
-fn what_is_left_of_a_body_is_not_waited_for() {
+fn the_rest_of_a_rejected_body_times_out() {
     let api = service(|deadlines| deadlines.head = SHORT);
     let mut stream = connect(&api);
     // Refused by its head; actix reads on, so that the connection could be used again.
@@ -132,7 +132,7 @@ fn what_is_left_of_a_body_is_not_waited_for() {
 }
 
 #[test]
-fn a_connection_idles_for_a_while_only() {
+fn an_idle_connection_is_closed() {
     let api = service(|deadlines| deadlines.idle = SHORT);
     let mut stream = connect(&api);
     for _ in 0..3 {
@@ -145,14 +145,14 @@ fn a_connection_idles_for_a_while_only() {
 }
 
 #[test]
-fn who_connects_has_something_to_say() {
+fn a_connection_without_a_request_is_closed() {
     let api = service(|deadlines| deadlines.head = SHORT);
     let mut stream = connect(&api);
     assert!(rest(&mut stream).starts_with("HTTP/1.1 408 "));
 }
 
 #[test]
-fn an_answer_has_to_be_taken() {
+fn a_response_must_be_read() {
     let api = service(|deadlines| deadlines.write = SHORT);
     for connection in ["close", "keep-alive"] {
         let mut stream = connect(&api);
@@ -191,7 +191,7 @@ fn is_open(from: u16, to: u16) -> bool {
 }
 
 #[test]
-fn an_answer_that_is_taken_slowly_is_given_whole() {
+fn a_response_may_be_read_slowly() {
     let api = service(|deadlines| deadlines.write = SHORT);
     let mut stream = connect(&api);
     stream
@@ -214,7 +214,7 @@ fn an_answer_that_is_taken_slowly_is_given_whole() {
 }
 
 #[test]
-fn a_stream_of_events_goes_on() {
+fn an_event_stream_has_no_deadline() {
     let api = service(|deadlines| {
         *deadlines = Deadlines {
             head: SHORT,
@@ -231,7 +231,7 @@ fn a_stream_of_events_goes_on() {
 }
 
 #[test]
-fn whoever_follows_a_ticket_has_nothing_to_say() {
+fn a_client_of_an_event_stream_may_not_send_much() {
     let api = service(|_| {});
     let opened = api.open_ticket();
     let mut stream = connect(&api);
@@ -253,7 +253,7 @@ fn whoever_follows_a_ticket_has_nothing_to_say() {
 }
 
 #[test]
-fn requests_may_come_one_behind_the_other() {
+fn pipelined_requests_are_answered() {
     let api = service(|deadlines| deadlines.head = SHORT);
     let mut stream = connect(&api);
     let body = seeds_ticket().to_string();
@@ -290,7 +290,7 @@ fn a_body_has_a_deadline_on_every_request() {
 }
 
 #[test]
-fn beyond_the_most_connections_one_waits_for_its_turn() {
+fn connections_over_the_maximum_wait() {
     let api = TestApp::with(|setup| setup.settings.max_connections = 2);
     let mut open = [connect(&api), connect(&api)];
     for stream in &mut open {

@@ -10,7 +10,7 @@ pub(crate) struct Control<'a> {
     pub(crate) field: FormField,
     /// The text that was typed before.
     pub(crate) value: &'a str,
-    pub(crate) fault: Option<&'a str>,
+    pub(crate) error: Option<&'a str>,
     /// A hint for filling it in; may be empty.
     pub(crate) help: &'a str,
 }
@@ -20,7 +20,7 @@ impl Control<'_> {
     pub(crate) fn line(self, kind: &str, autocomplete: &str) -> Markup {
         self.with(&html! {
             input.input type=(kind) #(self.field.name) name=(self.field.name) value=(self.value) dir="auto" required
-                autocomplete=(autocomplete) aria-invalid=[self.fault.map(|_| "true")] aria-describedby=[self.described_by()];
+                autocomplete=(autocomplete) aria-invalid=[self.error.map(|_| "true")] aria-describedby=[self.described_by()];
         })
     }
 
@@ -29,7 +29,7 @@ impl Control<'_> {
         self.with(&html! {
             // Browsers remove the first line break.
             textarea.input #(self.field.name) name=(self.field.name) rows="5" dir="auto" required data-max=(max)
-                aria-invalid=[self.fault.map(|_| "true")] aria-describedby=[self.described_by()] { "\n" (self.value) }
+                aria-invalid=[self.error.map(|_| "true")] aria-describedby=[self.described_by()] { "\n" (self.value) }
         })
     }
 
@@ -39,7 +39,7 @@ impl Control<'_> {
                 label for=(self.field.name) { (self.field.label) }
                 @if !self.help.is_empty() { p.help #{ (self.field.name) "-help" } { (self.help) } }
                 (input)
-                (fault_line(self.field, self.fault))
+                (error_line(self.field, self.error))
             }
         }
     }
@@ -47,26 +47,26 @@ impl Control<'_> {
     fn described_by(&self) -> Option<String> {
         let name = self.field.name;
         let help = (!self.help.is_empty()).then(|| format!("{name}-help"));
-        let fault = self.fault.map(|_| format!("{name}-fault"));
-        let ids: Vec<String> = help.into_iter().chain(fault).collect();
+        let error = self.error.map(|_| format!("{name}-fault"));
+        let ids: Vec<String> = help.into_iter().chain(error).collect();
         (!ids.is_empty()).then(|| ids.join(" "))
     }
 }
 
 /// The error beside the control.
-pub(crate) fn fault_line(field: FormField, fault: Option<&str>) -> Markup {
-    html! { @if let Some(fault) = fault { p.fault #{ (field.name) "-fault" } { (fault) } } }
+pub(crate) fn error_line(field: FormField, error: Option<&str>) -> Markup {
+    html! { @if let Some(error) = error { p.fault #{ (field.name) "-fault" } { (error) } } }
 }
 
 /// All errors, with links to their controls. It has the focus when the page opens, and is read out.
-pub(crate) fn summary(faults: &InvalidFields) -> Markup {
+pub(crate) fn summary(errors: &InvalidFields) -> Markup {
     let link =
         |InvalidField { field, message }: &InvalidField| html! { li { a href={ "#" (field.name) } { (message) } } };
     html! {
-        @if !faults.is_empty() {
+        @if !errors.is_empty() {
             div.notice.danger #faults role="alert" tabindex="-1" autofocus {
                 h2 { "Almost there" }
-                ul { @for fault in faults.iter() { (link(fault)) } }
+                ul { @for error in errors.iter() { (link(error)) } }
             }
         }
     }

@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_programs_ask_for_gets_no_page() {
+    fn paths_of_the_api_get_problems() {
         let site = TestApp::start();
         for target in ["/api", "/api/nothing", "/api/ticket/a/b", "/docs/x"] {
             let answer = site.get(target);
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn another_method_is_told_the_right_ones() {
+    fn other_methods_get_the_allowed_ones() {
         let site = TestApp::start();
         for target in ["/", "/ticket/T-20250115-1234"] {
             let page = site.send(Request::new("DELETE", target));

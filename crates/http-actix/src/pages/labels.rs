@@ -68,10 +68,10 @@ pub(crate) fn status_means(status: Status, can_write: bool) -> Option<&'static s
 }
 
 /// The name of a message's sender.
-pub(crate) fn sender(sender: Sender, customer: &str) -> String {
+pub(crate) fn sender(sender: Sender) -> &'static str {
     match sender {
-        Sender::Customer => customer.to_owned(),
-        Sender::Manager => "Manager".to_owned(),
-        Sender::Agent => "Support".to_owned(),
+        Sender::Customer => "Customer",
+        Sender::Manager => "Manager",
+        Sender::Agent => "Support",
     }
 }

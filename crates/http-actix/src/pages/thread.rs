@@ -38,8 +38,9 @@ fn bubble(message: &Message, customer: &str, side: Side) -> Markup {
     let is_own = is_customers == (side != Side::Team);
     let body = message.content.body().as_str();
     let name = match side {
-        Side::Customer if is_customers => "You".to_owned(),
-        _ => labels::sender(message.sender, customer),
+        Side::Customer if is_customers => "You",
+        _ if is_customers => customer,
+        _ => labels::sender(message.sender),
     };
     html! {
         li.bubble .own[is_own] id=(format!("m-{}", message.id)) {

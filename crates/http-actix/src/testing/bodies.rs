@@ -16,7 +16,7 @@ pub(crate) fn check_fields(
         let answer = send(&changed(good.clone(), field, value.clone()));
         match expected {
             None => assert!(matches!(answer.status, 200 | 201), "{field} {value:?} {answer:?}"),
-            Some(code) => assert_eq!(answer.faults(), [format!("{field} {code}")], "{field} {value:?}"),
+            Some(code) => assert_eq!(answer.field_errors(), [format!("{field} {code}")], "{field} {value:?}"),
         }
     }
 }

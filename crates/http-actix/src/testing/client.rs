@@ -1,4 +1,4 @@
-//! A client that sends exactly the bytes it is told to.
+//! A client that controls every byte of a request.
 
 use std::{
     borrow::Borrow,
@@ -23,12 +23,12 @@ pub(crate) struct Request {
     framing: Framing,
 }
 
-/// How the body's end is told.
+/// How the end of the body is marked.
 #[derive(Debug, Clone, Copy)]
 enum Framing {
     Length,
     Chunked,
-    /// The length is announced and the body ends before.
+    /// The announced length is larger than the body.
     Short(usize),
 }
 
@@ -95,13 +95,13 @@ impl Request {
         }
     }
 
-    /// From this address, as our proxy says. Without it a request is from a program on this machine.
+    /// Sent from this address, according to our proxy. Other requests are from a program on this machine.
     pub(crate) fn sent_from(mut self, address: &str) -> Self {
         self.headers.retain(|(name, _)| name != "x-forwarded-for");
         self.header("x-forwarded-for", address)
     }
 
-    /// Any bytes, said to be JSON.
+    /// Any bytes as JSON.
     pub(crate) fn post_bytes(target: &str, body: impl Into<Vec<u8>>) -> Self {
         let request = Self::new("POST", target).header("content-type", "application/json");
         request.body(body)
@@ -128,7 +128,7 @@ impl Request {
         }
     }
 
-    /// Announces so many bytes, and sends only what the body has.
+    /// Announces this length, and sends only the body.
     pub(crate) fn announcing(self, length: usize) -> Self {
         Self {
             framing: Framing::Short(length),
@@ -203,7 +203,7 @@ impl Response {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// The problem's code; that it is a whole problem is checked as well.
+    /// The problem's code. Checks that the problem is complete.
     pub(crate) fn code(&self) -> String {
         assert_eq!(
             self.header("content-type"),
@@ -233,7 +233,7 @@ impl Response {
 
     /// The field errors as `field code`, in their order.
     #[track_caller]
-    pub(crate) fn faults(&self) -> Vec<String> {
+    pub(crate) fn field_errors(&self) -> Vec<String> {
         self.assert_problem(400, "validation_failed");
         let problem = self.json();
         let errors = problem["errors"].as_array().cloned().unwrap_or_default();
@@ -249,7 +249,7 @@ impl TestApp {
         let request = request.borrow();
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        // A server that has heard enough may close before it has read everything.
+        // The server may close the connection before it has read everything.
         let _ = stream.write_all(&request.bytes("close"));
         let mut bytes = Vec::new();
         let read = stream.read_to_end(&mut bytes);

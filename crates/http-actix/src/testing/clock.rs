@@ -1,4 +1,4 @@
-//! Clocks of tests.
+//! Clocks for tests.
 
 use std::{
     sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed},
@@ -31,7 +31,7 @@ impl TestClock {
         self.micros.store(1_736_937_000_000_000, Relaxed);
     }
 
-    /// So many seconds pass.
+    /// Moves the clock forward.
     pub(crate) fn pass(&self, seconds: u64) {
         let micros = Duration::from_secs(seconds).as_micros();
         self.micros.fetch_add(micros.try_into().unwrap(), Relaxed);

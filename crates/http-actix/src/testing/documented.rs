@@ -1,4 +1,4 @@
-//! Whether the `OpenAPI` document knows what happened.
+//! Checks responses against the `OpenAPI` document.
 
 use std::sync::LazyLock;
 
@@ -8,7 +8,7 @@ use super::{Request, Response};
 
 static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::to_value(crate::api::openapi::document()).unwrap());
 
-/// Headers that mean something to callers, so that an answer may have one only where the document says so.
+/// Headers that matter to callers: a response has them exactly where the document says so.
 const TELLING: &[&str] = &[
     "etag",
     "idempotent-replayed",
@@ -26,7 +26,7 @@ fn operation(request: &Request) -> Option<&'static Value> {
         "HEAD" => "get".to_owned(),
         other => other.to_ascii_lowercase(),
     };
-    // The same without a slash at its end is documented.
+    // The path without the slash is documented.
     let path = if (path, method.as_str()) == ("/api/ticket/", "get") {
         "/api/ticket"
     } else {
@@ -49,7 +49,7 @@ fn operation(request: &Request) -> Option<&'static Value> {
     item.get(&method).filter(|_| !(is_stream && request.method == "HEAD"))
 }
 
-/// Panics unless the document has the answer: its status, its headers and its kind of body.
+/// Panics unless the document has the response: its status, headers and body.
 pub(super) fn check(request: &Request, answer: &Response) {
     assert!(answer.header("x-request-id").is_some(), "{request:?} {answer:?}");
     let is_api = ["/api", "/docs", "/health", "/metrics"]
@@ -80,7 +80,7 @@ pub(super) fn check(request: &Request, answer: &Response) {
             answer.header(name).is_none() || is_documented,
             "undocumented {name}: {request:?}"
         );
-        // Only a replay says that it is one; everything else that is promised is there.
+        // Only a replay has its header; all others are always present.
         let is_promised = is_documented && *name != "idempotent-replayed";
         assert!(
             answer.header(name).is_some() || !is_promised,
@@ -94,12 +94,12 @@ pub(super) fn check(request: &Request, answer: &Response) {
     let content = &response["content"][media_type];
     assert!(content.is_object(), "undocumented {media_type}: {request:?}");
     if media_type.ends_with("json") {
-        let fault = fault(&DOCUMENT, &content["schema"], &answer.json());
-        assert_eq!(fault, None, "undocumented: {request:?} {answer:?}");
+        let mismatch = mismatch(&DOCUMENT, &content["schema"], &answer.json());
+        assert_eq!(mismatch, None, "undocumented: {request:?} {answer:?}");
     }
 }
 
-/// Panics unless the data of an event is what the document says of it.
+/// Panics unless the data of an event matches the document.
 pub(super) fn check_event(name: &str, data: &Value) {
     let schema = match name {
         "ticket" => "Ticket",
@@ -107,18 +107,18 @@ pub(super) fn check_event(name: &str, data: &Value) {
         other => panic!("undocumented event: {other}"),
     };
     let schema = &DOCUMENT["components"]["schemas"][schema];
-    assert_eq!(fault(&DOCUMENT, schema, data), None, "undocumented: {data}");
+    assert_eq!(mismatch(&DOCUMENT, schema, data), None, "undocumented: {data}");
 }
 
-/// What of a value its schema in a document does not know: a member, a kind of value, a word.
-pub(crate) fn fault(document: &Value, schema: &Value, value: &Value) -> Option<String> {
+/// What a schema does not allow in a value: a member, a type, a word.
+pub(crate) fn mismatch(document: &Value, schema: &Value, value: &Value) -> Option<String> {
     if let Some(reference) = schema["$ref"].as_str() {
         let named = document.pointer(reference.strip_prefix('#')?)?;
-        return fault(document, named, value);
+        return mismatch(document, named, value);
     }
     if let Some(ways) = schema["oneOf"].as_array() {
-        let mut faults = ways.iter().map(|way| fault(document, way, value));
-        return faults.try_fold(String::new(), |all, fault| fault.map(|fault| all + &fault));
+        let mut mismatches = ways.iter().map(|way| mismatch(document, way, value));
+        return mismatches.try_fold(String::new(), |all, mismatch| mismatch.map(|mismatch| all + &mismatch));
     }
     let is_allowed = match &schema["type"] {
         Value::Array(kinds) => kinds.iter().any(|kind| is_of_kind(value, kind)),
@@ -142,11 +142,11 @@ pub(crate) fn fault(document: &Value, schema: &Value, value: &Value) -> Option<S
             missing.or_else(|| {
                 members.iter().find_map(|(name, member)| match known.get(name) {
                     None => Some(format!("{name} is not known in {value}")),
-                    Some(schema) => fault(document, schema, member),
+                    Some(schema) => mismatch(document, schema, member),
                 })
             })
         }
-        (Value::Array(items), _) => items.iter().find_map(|item| fault(document, &schema["items"], item)),
+        (Value::Array(items), _) => items.iter().find_map(|item| mismatch(document, &schema["items"], item)),
         _ => None,
     }
 }

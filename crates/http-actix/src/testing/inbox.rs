@@ -1,10 +1,10 @@
-//! What tests of the inbox need: a stopped clock, an operator who signs in, and something to look at.
+//! An application with an inbox, a stopped clock, and operators who sign in.
 
 use ticket_domain::{Access, Priority, TicketRef, testing::request};
 
 use super::{MANAGER, OPERATOR_TOKEN, Request, Response, Setup, TestApp, wait};
 
-/// Where the inbox is in its tests.
+/// The base URL in tests of the inbox.
 const INBOX_URL: &str = "http://desk.example";
 
 impl TestApp {
@@ -24,7 +24,7 @@ impl TestApp {
         app
     }
 
-    /// Opens the seed's ticket.
+    /// Opens a ticket.
     pub(crate) fn ticket(&self) -> TicketRef {
         self.ticket_of(
             "John Doe",
@@ -91,7 +91,7 @@ impl SignedIn<'_> {
         self.app.send(self.ask(Request::inbox_form(path, fields)))
     }
 
-    /// Sends a form that must be taken, and looks at the page that it leads to.
+    /// Sends a valid form, and reads the page that it redirects to.
     pub(crate) fn act(&self, path: &str, fields: &[(&str, &str)]) -> Response {
         let response = self.post(path, fields);
         assert_eq!(response.status, 303, "{response:?}");

@@ -2,7 +2,7 @@
 //!
 //! Every response of the API is looked up in the `OpenAPI` document, so that the document can't promise less than what
 //! happens.
-// The tests' surroundings are the real ones, so here is one of the places that ask for the time and for chance.
+// Tests run with the real clock and real randomness.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
 
 mod any_json;
@@ -36,7 +36,7 @@ pub(crate) use any_json::any_json;
 pub(crate) use bodies::{check_fields, send_anything};
 pub(crate) use client::{Request, Response};
 pub(crate) use clock::{SystemClock, TestClock};
-pub(crate) use documented::fault;
+pub(crate) use documented::mismatch;
 pub(crate) use log::Log;
 pub(crate) use store_contract::FailingStore;
 pub(crate) use stream::{EventStream, Piece};
@@ -45,18 +45,18 @@ pub(crate) use stream::{EventStream, Piece};
 pub(crate) const INBOUND_KEY: &str = "inbound-key-of-the-tests";
 /// The operators' token in tests.
 pub(crate) const OPERATOR_TOKEN: &str = "operator-token-of-the-tests";
-/// Where the site is in tests.
+/// The base URL in tests.
 pub(crate) const BASE_URL: &str = "https://desk.example";
-/// The manager's number in tests, which somebody set: it may be asked back.
+/// The manager's number in tests.
 pub(crate) const MANAGER: &str = "+919655716000";
 
-/// How a test wants its application.
+/// The configuration of a test's application.
 pub(crate) struct Setup {
     pub(crate) settings: Settings,
     pub(crate) managers: Managers,
-    /// A store that another application began. None: an empty one.
+    /// The store of another application. None: an empty one.
     pub(crate) store: Option<Arc<FailingStore>>,
-    /// Whether the store fails at everything.
+    /// Whether every call of the store fails.
     pub(crate) is_down: bool,
     /// Whether there is a receiver for notifications.
     pub(crate) has_receiver: bool,
@@ -87,7 +87,7 @@ impl Random for SystemRandom {
     }
 }
 
-/// Tells subjects, also as a template, and knows no second number.
+/// Composes notifications of the subject alone, with a template as fallback.
 struct Subjects;
 
 impl Composer for Subjects {
@@ -164,7 +164,7 @@ impl TestApp {
         }
     }
 
-    /// Tells the server to stop, and waits for nothing.
+    /// Stops the server without waiting.
     pub(crate) fn stop(&mut self) {
         if let Some(stop) = self.stop.take() {
             let _ = stop.send(());
@@ -192,7 +192,7 @@ impl TestApp {
         assert_eq!(answer.status, 200, "{answer:?}");
     }
 
-    /// Has n8n hand over a message that names no ticket; gives its id.
+    /// Receives a message that names no ticket, and returns its id.
     pub(crate) fn store_unmatched(&self, from: &str, text: &str) -> String {
         let kept = self.receive(&json!({ "from": from, "message": text }));
         assert_eq!(kept.code(), "ticket_not_named");
@@ -281,7 +281,7 @@ impl TestApp {
         }
     }
 
-    /// How far the newest notification of a ticket got, as the website is told.
+    /// The delivery state of a ticket, as the API shows it.
     pub(crate) fn delivery_state(&self, reference: &str) -> String {
         self.shown(reference)["ticket"]["delivery"]["state"]
             .as_str()
@@ -296,7 +296,7 @@ impl TestApp {
 }
 
 impl Opened {
-    /// Where its customer adds to it.
+    /// The path for messages, with the customer's key.
     pub(crate) fn messages(&self) -> String {
         format!("/api/ticket/{}/messages?key={}", self.reference, self.key)
     }
@@ -309,12 +309,12 @@ pub(crate) struct Opened {
     pub(crate) key: String,
 }
 
-/// Waits for what a store or a use case does.
+/// Waits for a future.
 pub(crate) fn wait<T>(work: impl Future<Output = T>) -> T {
     actix_web::rt::System::new().block_on(work)
 }
 
-/// The seed's example.
+/// The ticket in the documentation's example.
 pub(crate) fn seeds_ticket() -> Value {
     json!({
         "customerName": "John Doe",
@@ -326,7 +326,7 @@ pub(crate) fn seeds_ticket() -> Value {
     })
 }
 
-/// `object` with one field more, or another; without it if the value is none.
+/// `object` with this field set, or removed if the value is none.
 pub(crate) fn changed(mut object: Value, field: &str, value: Option<Value>) -> Value {
     match value {
         Some(value) => object[field] = value,

@@ -1,4 +1,4 @@
-//! What tests of pages need: forms, and what holds of every page.
+//! Forms, and checks of every page.
 
 use ticket_domain::{
     Channel, Content, Message, MessageId, Sender, Thread, TicketRef, Timestamp,
@@ -15,7 +15,7 @@ pub(crate) struct OpenedPage {
     pub(crate) reference: String,
 }
 
-/// The fields of a good form.
+/// The fields of a valid form.
 pub(crate) const GOOD: [(&str, &str); 6] = [
     ("customerName", "John Doe"),
     ("customerPhone", "+1 234 567-890"),
@@ -25,7 +25,7 @@ pub(crate) const GOOD: [(&str, &str); 6] = [
     ("priority", "high"),
 ];
 
-/// A good form with some fields otherwise, or more.
+/// A valid form with some fields changed or added.
 pub(crate) fn form<'a>(changes: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     let mut fields = GOOD.to_vec();
     for (name, value) in changes {
@@ -36,7 +36,7 @@ pub(crate) fn form<'a>(changes: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)
 }
 
 impl TestApp {
-    /// Sends a form, as a program does.
+    /// Sends a form without an `Origin`.
     pub(crate) fn post(&self, target: &str, fields: &[(&str, &str)]) -> Response {
         self.send(Request::form(target, fields))
     }
@@ -132,13 +132,13 @@ impl Response {
         assert!(self.text().len() < 50 * 1024, "{} bytes", self.text().len());
     }
 
-    /// What the page's forms carry in a hidden field; nothing if there is none.
+    /// The value of a hidden field; none if there is none.
     pub(crate) fn hidden(&self, name: &str) -> Option<&str> {
         let (_, rest) = self.text().split_once(&format!("name=\"{name}\" value=\""))?;
         rest.split_once('"').map(|(value, _)| value)
     }
 
-    /// That it is a whole page of ours, of a status, with everything that protects it.
+    /// Checks the status, the structure and the protective headers of a page.
     pub(crate) fn assert_page(&self, status: u16) {
         assert_eq!(self.status, status, "{}", self.text());
         assert_eq!(self.header("content-type"), Some("text/html; charset=utf-8"));
@@ -165,8 +165,8 @@ impl Response {
         assert!(self.text().len() < 50 * 1024, "{} bytes", self.text().len());
     }
 
-    /// That a text does not stand in the page as it is, if it could do harm so. A single quote alone can't: no attribute
-    /// of ours stands in single quotes.
+    /// Checks that the page does not contain a text unescaped, if it could do harm. A single quote can't: no attribute has single
+    /// quotes.
     pub(crate) fn assert_tamed(&self, text: &str) {
         assert!(escaped(text) == text || !self.has(text), "{text}");
     }
@@ -188,7 +188,7 @@ pub(crate) const NASTY: [&str; 12] = [
     "\u{202e}<i>right to left",
 ];
 
-/// A text as it stands in a page.
+/// The escaped text.
 pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")

@@ -1,4 +1,4 @@
-//! Streams of events, read as they come.
+//! Event streams.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -10,16 +10,16 @@ use serde_json::Value;
 
 use super::{Request, Response, TestApp, documented};
 
-/// A stream that is open.
+/// An open stream.
 pub(crate) struct EventStream {
     reader: BufReader<TcpStream>,
-    /// What came before the stream; its body is what was told at once.
+    /// The head of the response, with the first chunk as its body.
     pub(crate) head: Response,
-    /// What came and was not looked at.
+    /// The text that was received and not read yet.
     text: String,
 }
 
-/// What stands between two blank lines of a stream.
+/// A block of a stream, which ends with a blank line.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Piece {
     Retry(u32),
@@ -97,7 +97,7 @@ impl EventStream {
         Some(lines)
     }
 
-    /// The next event; what is none is passed over.
+    /// The next event, without other blocks.
     pub(crate) fn event(&mut self) -> Event {
         loop {
             match self.piece().expect("the stream goes on") {
@@ -107,7 +107,7 @@ impl EventStream {
         }
     }
 
-    /// The next so many events, as names and ids.
+    /// The names and ids of the next events.
     pub(crate) fn told(&mut self, events: usize) -> Vec<String> {
         let mut told = Vec::new();
         for _ in 0..events {

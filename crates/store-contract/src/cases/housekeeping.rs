@@ -111,7 +111,7 @@ pub async fn keys_whose_time_has_ended_go(fixture: &Fixture) {
     fixture.open(opening.clone()).await;
     let append = append_to(&opening.ticket, fixture.message(at(1)))
         .with(|append| append.idempotency = Some(fixture.idempotency(ends.plus(Duration::from_secs(1)))));
-    assert_eq!(store.append(append.clone()).await, Appended::Added);
+    fixture.added(append.clone()).await;
     assert_eq!(store.purge_keys(at(9), 9).await, 0);
     assert!(matches!(
         store.open(opening.clone()).await,

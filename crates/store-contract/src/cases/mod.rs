@@ -1,6 +1,7 @@
 //! The cases, by topic. Each takes a fixture over an empty store and panics if the store breaks its word.
 
 pub mod answers;
+pub mod answers_at_once;
 pub mod attaching;
 pub mod audit_log;
 pub mod change_feed;
@@ -10,6 +11,7 @@ pub mod erasing;
 pub mod health;
 pub mod housekeeping;
 pub mod idempotency;
+pub mod kept_receipts;
 pub mod listing;
 pub mod messages;
 pub mod model;

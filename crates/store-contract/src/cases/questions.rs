@@ -64,10 +64,7 @@ pub async fn a_question_reads_back_exactly(fixture: &Fixture) {
         let id = QuestionId(fixture.uuid());
         let question = Question::new(id, manager.clone(), reason, &choices, at(1));
         let message = fixture.message_from(&manager, at(1));
-        assert_eq!(
-            fixture.keep(&message, anew(&question, None)).await,
-            StoredUnmatched::Stored
-        );
+        fixture.stored(&message, anew(&question, None)).await;
         assert_eq!(fixture.open_question(&manager).await, Some(question));
         assert_eq!(fixture.open_question(&fixture.manager()).await, None);
         let kept = fixture
@@ -117,10 +114,7 @@ pub async fn a_question_takes_only_the_place_that_is_known(fixture: &Fixture) {
     let (_, first) = fixture.asked(&manager, at(0)).await;
     let second = fixture.question(&manager, at(1));
     let message = fixture.message_from(&manager, at(1));
-    assert_eq!(
-        fixture.keep(&message, anew(&second, Some(&first))).await,
-        StoredUnmatched::Stored
-    );
+    fixture.stored(&message, anew(&second, Some(&first))).await;
     assert_eq!(fixture.open_question(&manager).await, Some(second.clone()));
 
     let third = fixture.question(&manager, at(2));
@@ -155,26 +149,20 @@ pub async fn a_question_takes_only_the_place_that_is_known(fixture: &Fixture) {
 pub async fn a_kept_message_tells_its_own_question(fixture: &Fixture) {
     let manager = fixture.manager();
     let silent = fixture.message_from(&manager, at(0));
-    assert_eq!(
-        fixture.keep(&silent, QuestionUpdate::None).await,
-        StoredUnmatched::Stored
-    );
+    fixture.stored(&silent, QuestionUpdate::None).await;
     let (message, first) = fixture.asked(&manager, at(1)).await;
     let part = fixture.asked_again(&first, at(2)).await;
     let first = first.with(|question| question.asked_at = at(2));
     let second = fixture.question(&manager, at(3));
     let other = fixture.message_from(&manager, at(3));
-    assert_eq!(
-        fixture.keep(&other, anew(&second, Some(&first))).await,
-        StoredUnmatched::Stored
-    );
+    fixture.stored(&other, anew(&second, Some(&first))).await;
 
     let ended = [false, true];
     for has_ended in ended {
         if has_ended {
             let opening = fixture.opened(at(4)).await;
             let append = ending(fixture, &opening, &manager);
-            assert_eq!(fixture.must().append(append).await, Appended::Added);
+            fixture.added(append).await;
         }
         let open = fixture.open_question(&manager).await;
         assert_eq!(open.is_none(), has_ended);
@@ -206,7 +194,7 @@ pub async fn another_message_ends_the_question(fixture: &Fixture) {
     let opening = fixture.opened(at(0)).await;
     let manager = fixture.manager();
     let append = ending(fixture, &opening, &manager);
-    assert_eq!(store.append(append.clone()).await, Appended::Added);
+    fixture.added(append.clone()).await;
 
     let (_, question) = fixture.asked(&manager, at(1)).await;
     assert!(matches!(
@@ -216,12 +204,12 @@ pub async fn another_message_ends_the_question(fixture: &Fixture) {
     let of_another = ending(fixture, &opening, &fixture.manager());
     let of_a_customer = append_to(&opening.ticket, fixture.message_from(&manager, at(2)));
     for append in [of_another, of_a_customer] {
-        assert_eq!(store.append(append).await, Appended::Added);
+        fixture.added(append).await;
     }
     assert_eq!(fixture.open_question(&manager).await, Some(question));
 
     let append = ending(fixture, &opening, &manager);
-    assert_eq!(store.append(append).await, Appended::Added);
+    fixture.added(append).await;
     assert_eq!(fixture.open_question(&manager).await, None);
 
     // One that was kept is not said anew.

@@ -58,11 +58,13 @@ const PREPARE: &str = "
         FOR sql IN SELECT drop FROM made_later ORDER BY step DESC LOOP EXECUTE sql; END LOOP;
     END $$;";
 
-/// What triggers and the numbering of tickets would have made; `ALTER … RESTART` is undone with the transaction, unlike
+/// What triggers and the numbering of tickets would have made. Several processes cut texts into words if their result goes
+/// into a new table, which they never do for an INSERT. `ALTER … RESTART` is undone with the transaction, unlike
 /// `setval`.
 const COMPLETE: &str = "
-    INSERT INTO ticket_search (ticket_number, seq, words)
+    CREATE TEMP TABLE searched ON COMMIT DROP AS
         SELECT t.number, m.seq, search_vector(t, m.body) FROM messages m JOIN tickets t ON t.id = m.ticket_id;
+    INSERT INTO ticket_search (ticket_number, seq, words) SELECT * FROM searched;
     ALTER TABLE messages ENABLE TRIGGER USER;
     DO $$ DECLARE sql text; BEGIN
         FOR sql IN SELECT make FROM made_later ORDER BY step LOOP EXECUTE sql; END LOOP;

@@ -6,7 +6,6 @@ use std::{
     time::Duration,
 };
 
-use diesel::{PgConnection, QueryableByName, RunQueryDsl, sql_query, sql_types};
 use store_diesel::{PostgresStore, postgres::testing::TestDatabase};
 use ticket_domain::{
     Actor, AuditEntryId, TicketId,
@@ -18,7 +17,7 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use crate::fixture::{connect, connection, now, opening};
+use crate::fixture::{connect, connection, count, now, opening};
 
 /// Passes on every event.
 struct Recorder(UnboundedSender<ChangeEvent>);
@@ -72,16 +71,6 @@ async fn opens(store: &PostgresStore) -> TicketId {
     let id = opening.ticket.id;
     assert_eq!(store.open(opening).await.unwrap(), OpenResult::Opened);
     id
-}
-
-#[derive(QueryableByName)]
-struct Count {
-    #[diesel(sql_type = sql_types::BigInt)]
-    count: i64,
-}
-
-fn count(connection: &mut PgConnection, sql: &str) -> i64 {
-    sql_query(sql).get_result::<Count>(connection).unwrap().count
 }
 
 /// The connections that listen on a database.

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use diesel::{PgConnection, QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_query, sql_types};
+use diesel::{PgConnection, connection::SimpleConnection};
 use store_diesel::{PostgresStore, postgres::testing::TestDatabase};
 use ticket_domain::{
     LeaseToken, Recipient,
@@ -13,19 +13,9 @@ use tokio::{task::JoinSet, time::timeout};
 use uuid::Uuid;
 
 use crate::{
-    fixture::{connect, connection, everything, in_time, now, opening, unavailable},
+    fixture::{connect, connection, count, everything, in_time, now, opening, unavailable},
     proxy::Proxy,
 };
-
-#[derive(QueryableByName)]
-struct Count {
-    #[diesel(sql_type = sql_types::BigInt)]
-    count: i64,
-}
-
-fn count(connection: &mut PgConnection, sql: &str) -> i64 {
-    sql_query(sql).get_result::<Count>(connection).unwrap().count
-}
 
 /// Ends every connection to a database, and waits until they are gone. Says how many there were.
 fn end_connections(server: &mut PgConnection, database: &TestDatabase) -> i64 {
@@ -242,17 +232,6 @@ async fn a_missing_table_is_a_failure_and_not_unavailable() {
         "{}",
         everything(&error)
     );
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_pool_tells_how_it_is_used() {
-    let database = TestDatabase::create().await;
-    let store = connect(database.url(), 3).await.unwrap();
-    store.ping().await.unwrap();
-    let pool = store.pool_use().unwrap();
-    assert_eq!(pool.max, 3);
-    assert!((1..=3).contains(&pool.open), "{pool:?}");
-    assert!(pool.idle <= pool.open, "{pool:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

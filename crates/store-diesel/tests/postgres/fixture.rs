@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use diesel::{Connection, PgConnection};
+use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl, sql_query, sql_types};
 use store_diesel::{PostgresStore, postgres::ConnectError};
 use ticket_domain::{
     MessageId, NotificationId, TicketId, Timestamp,
@@ -31,6 +31,16 @@ pub(crate) async fn connection(url: &str) -> PgConnection {
     spawn_blocking(move || PgConnection::establish(&url).unwrap())
         .await
         .unwrap()
+}
+
+/// The number that a query gives as `count`.
+pub(crate) fn count(connection: &mut PgConnection, sql: &str) -> i64 {
+    #[derive(QueryableByName)]
+    struct Count {
+        #[diesel(sql_type = sql_types::BigInt)]
+        count: i64,
+    }
+    sql_query(sql).get_result::<Count>(connection).unwrap().count
 }
 
 pub(crate) fn now() -> Timestamp {

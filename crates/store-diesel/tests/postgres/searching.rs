@@ -1,13 +1,13 @@
 //! Words that are hard on the database must neither lose a message nor stop a search.
 
-use diesel::{QueryableByName, RunQueryDsl, sql_query, sql_types};
+use diesel::{RunQueryDsl, sql_query};
 use store_diesel::{PostgresStore, postgres::testing::TestDatabase};
 use ticket_domain::{
     Content, MessageBody, TicketQuery, TicketRef,
     ports::{OpenResult, OperatorQueries, TicketStore},
 };
 
-use crate::fixture::{connect, connection, opening};
+use crate::fixture::{connect, connection, count, opening};
 
 async fn found(store: &PostgresStore, text: &str) -> Vec<TicketRef> {
     let listing = TicketQuery {
@@ -80,11 +80,6 @@ async fn no_text_breaks_a_search() {
 /// Rare words are sought by the index, common ones among the newest tickets; a page of either goes on where it ended.
 #[tokio::test(flavor = "multi_thread")]
 async fn common_and_rare_words_are_found_page_by_page() {
-    #[derive(QueryableByName)]
-    struct Count {
-        #[diesel(sql_type = sql_types::BigInt)]
-        count: i64,
-    }
     let database = TestDatabase::create().await;
     let store = connect(database.url(), 2).await.unwrap();
     database.execute(CROWD).await;
@@ -112,10 +107,7 @@ async fn common_and_rare_words_are_found_page_by_page() {
         assert!(numbers.is_sorted_by(|one, next| one > next), "{text}");
         assert_eq!(numbers.len(), matches, "{text}");
     }
-    let words: Count = sql_query("SELECT count(*) FROM ticket_search")
-        .get_result(&mut connection)
-        .unwrap();
-    assert_eq!(words.count, 12_000);
+    assert_eq!(count(&mut connection, "SELECT count(*) FROM ticket_search"), 12_000);
 }
 
 /// 12,000 tickets: each has a common word, each thousandth a rare one, and all but the newest thousand are old.

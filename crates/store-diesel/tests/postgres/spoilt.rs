@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use diesel::{QueryableByName, RunQueryDsl, sql_query, sql_types};
 use store_diesel::{PostgresStore, postgres::testing::TestDatabase};
 use ticket_domain::{Timestamp, ports::Store};
-use time::OffsetDateTime;
 
-use crate::fixture::{connect, connection};
+use crate::fixture::{connect, connection, count};
 
 /// Drops what keeps a value out.
 const PAST_EVERY_RULE: &str = "DO $$ DECLARE sql text; BEGIN
@@ -39,18 +37,11 @@ impl Spoilt {
 
     /// How many notifications are as a corrupt one has to be: dead, not due, not leased, settled then, with this error.
     pub(crate) async fn buried(&self, settled_at: Timestamp, last_error: &str) -> i64 {
-        #[derive(QueryableByName)]
-        struct Count {
-            #[diesel(sql_type = sql_types::BigInt)]
-            count: i64,
-        }
-        let count = sql_query(
+        let sql = format!(
             "SELECT count(*) AS count FROM notifications WHERE state = 'dead' AND due_at IS NULL AND lease IS NULL
-                AND settled_at = $1 AND last_error = $2",
-        )
-        .bind::<sql_types::Timestamptz, _>(OffsetDateTime::from(settled_at))
-        .bind::<sql_types::Text, _>(last_error);
-        let mut connection = connection(self.database.url()).await;
-        count.get_result::<Count>(&mut connection).unwrap().count
+                AND settled_at = to_timestamp({}::numeric / 1000000) AND last_error = '{last_error}'",
+            settled_at.unix_micros()
+        );
+        count(&mut connection(self.database.url()).await, &sql)
     }
 }

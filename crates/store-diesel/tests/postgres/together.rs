@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use diesel::{PgConnection, QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_query, sql_types};
+use diesel::connection::SimpleConnection;
 use store_diesel::{PostgresStore, postgres::testing::TestDatabase};
 use ticket_domain::ports::{OpenResult, Opening, StoreError, TicketStore};
 use tokio::{
@@ -10,17 +10,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::fixture::{connect, connection, opening};
-
-#[derive(QueryableByName)]
-struct Count {
-    #[diesel(sql_type = sql_types::BigInt)]
-    count: i64,
-}
-
-fn count(connection: &mut PgConnection, sql: &str) -> i64 {
-    sql_query(sql).get_result::<Count>(connection).unwrap().count
-}
+use crate::fixture::{connect, connection, count, opening};
 
 /// Starts all openings while nobody may write tickets, so that the first are under way and all others wait for them.
 async fn open_behind_a_lock(

@@ -18,7 +18,7 @@ fn texts(api: &TestApp, reference: &str) -> Vec<Value> {
 }
 
 #[test]
-fn the_customer_adds_to_the_thread_and_the_manager_is_told() {
+fn the_customer_adds_a_message_and_the_manager_is_notified() {
     let api = TestApp::start();
     let opened = api.open_ticket();
     api.deliver(Some("SM1"));
@@ -46,7 +46,7 @@ fn the_customer_adds_to_the_thread_and_the_manager_is_told() {
 }
 
 #[test]
-fn a_message_opens_the_ticket_again() {
+fn a_message_reopens_the_ticket() {
     let api = TestApp::start();
     let opened = api.open_ticket();
     for status in ["resolved", "closed"] {
@@ -96,7 +96,7 @@ fn reader_key(api: &TestApp, reference: &str) -> String {
 }
 
 #[test]
-fn each_rule_has_two_sides() {
+fn fields_are_validated() {
     let api = TestApp::start();
     let opened = api.open_ticket();
     let send = |body: &Value| api.send(Request::post(&opened.messages(), body));
@@ -116,7 +116,7 @@ fn each_rule_has_two_sides() {
     assert_eq!(texts(&api, &opened.reference)[2], "a\n\tb");
     let both = Request::post(&opened.messages(), &json!({})).header("idempotency-key", "");
     assert_eq!(
-        api.send(&both).faults(),
+        api.send(&both).field_errors(),
         ["Idempotency-Key required", "message required"]
     );
     let padded = changed(body(), "padding", Some(json!("x".repeat(65_536))));

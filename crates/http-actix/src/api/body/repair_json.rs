@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// Replaces what can't be text by U+FFFD: bytes that aren't UTF-8, and halves of surrogate pairs, which `JSON.stringify`
+/// Replaces everything that isn't text by U+FFFD: bytes that aren't UTF-8, and halves of surrogate pairs, which `JSON.stringify`
 /// writes for a text that was cut in the middle of an emoji. Everything else stays as it is.
 pub(crate) fn repair_json(json: &[u8]) -> Cow<'_, [u8]> {
     let mut json = match String::from_utf8_lossy(json) {
@@ -54,7 +54,7 @@ mod tests {
     use crate::testing::any_json;
 
     #[test]
-    fn only_what_is_no_text_is_replaced() {
+    fn only_what_is_not_text_is_replaced() {
         for (json, expected) in [
             (&br"cut \ud83d"[..], br"cut \uFFFD".as_slice()),
             (br"\ude00 alone", br"\uFFFD alone"),

@@ -24,7 +24,7 @@ fn the_seeds_ticket_is_opened_and_can_be_read() {
 }
 
 #[test]
-fn each_rule_has_two_sides() {
+fn fields_are_validated() {
     let api = TestApp::start();
     let long = |c: &str, n: usize| Some(json!(c.repeat(n)));
     let cases = [
@@ -60,12 +60,12 @@ fn each_rule_has_two_sides() {
 }
 
 #[test]
-fn all_faults_are_told_at_once() {
+fn all_errors_are_listed_at_once() {
     let api = TestApp::start();
     let body = json!({
         "customerName": 1, "customerPhone": "x", "customerEmail": null, "subject": "a\nb", "priority": "soon"
     });
-    let faults = [
+    let errors = [
         "customerEmail required",
         "customerName not_text",
         "customerPhone invalid_phone",
@@ -73,8 +73,8 @@ fn all_faults_are_told_at_once() {
         "priority not_allowed",
         "subject not_one_line",
     ];
-    assert_eq!(create(&api, &body).faults(), faults);
-    assert_eq!(create(&api, &json!({})).faults().len(), 5);
+    assert_eq!(create(&api, &body).field_errors(), errors);
+    assert_eq!(create(&api, &json!({})).field_errors().len(), 5);
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn a_repeated_key_repeats_the_answer() {
 }
 
 #[test]
-fn a_key_that_is_none_is_a_fault() {
+fn an_invalid_idempotency_key_is_an_error() {
     let api = TestApp::start();
     let post = || Request::post("/api/ticket", &seeds_ticket());
     for (request, expected) in [
@@ -120,24 +120,24 @@ fn a_key_that_is_none_is_a_fault() {
         let answer = api.send(&request);
         match expected {
             None => assert_eq!(answer.status, 201),
-            Some(code) => assert_eq!(answer.faults(), [format!("Idempotency-Key {code}")]),
+            Some(code) => assert_eq!(answer.field_errors(), [format!("Idempotency-Key {code}")]),
         }
     }
 }
 
 #[test]
-fn faults_of_the_key_and_of_fields_are_told_together() {
+fn errors_of_the_key_and_of_fields_are_listed_together() {
     let api = TestApp::start();
     let post = || Request::post("/api/ticket", &changed(seeds_ticket(), "subject", None));
-    for (request, key_fault) in [
+    for (request, key_error) in [
         (post().header("idempotency-key", ""), "required"),
         (
             post().header("idempotency-key", "a").header("idempotency-key", "b"),
             "not_single",
         ),
     ] {
-        let faults = [format!("Idempotency-Key {key_fault}"), "subject required".to_owned()];
-        assert_eq!(api.send(&request).faults(), faults);
+        let errors = [format!("Idempotency-Key {key_error}"), "subject required".to_owned()];
+        assert_eq!(api.send(&request).field_errors(), errors);
     }
 }
 
@@ -149,7 +149,7 @@ fn a_text_that_is_cut_in_a_character_is_refused() {
         body.pop();
         body.extend([b",\"message\":\"", broken, b"\"}"].concat());
         let answer = api.send(Request::post_bytes("/api/ticket", body));
-        assert_eq!(answer.faults(), [""; 0]);
+        assert_eq!(answer.field_errors(), [""; 0]);
         let detail = answer.json()["detail"].as_str().unwrap().to_owned();
         assert!(
             detail.starts_with("The body is not valid JSON at line 1, column "),

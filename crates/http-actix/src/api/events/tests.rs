@@ -27,7 +27,7 @@ fn answer(api: &TestApp, opened: &Opened, text: &str) {
 }
 
 #[test]
-fn everything_that_there_is_comes_first() {
+fn a_stream_starts_with_everything() {
     let api = TestApp::start();
     let opened = api.open_ticket();
     answer(&api, &opened, "two\nlines\r\nand \u{2028} more");
@@ -54,7 +54,7 @@ fn everything_that_there_is_comes_first() {
 }
 
 #[test]
-fn who_comes_again_is_told_only_what_is_new() {
+fn a_client_that_reconnects_gets_only_later_events() {
     let api = lively();
     let opened = api.open_ticket();
     answer(&api, &opened, "One");
@@ -159,7 +159,7 @@ fn a_delivery_and_an_operators_change_appear_as_the_ticket() {
 }
 
 #[test]
-fn a_quiet_stream_shows_that_it_lives() {
+fn a_quiet_stream_sends_heartbeats() {
     let api = lively();
     let mut stream = api.events(&api.open_ticket().reference);
     stream.told(2);

@@ -67,7 +67,7 @@ fn a_ticket_has_the_seeds_shape() {
 }
 
 #[test]
-fn a_poller_is_told_only_what_is_new() {
+fn polling_returns_only_new_versions() {
     let api = TestApp::start();
     let opened = api.open_ticket();
     let target = format!("/api/ticket/{}", opened.reference);
@@ -111,10 +111,10 @@ fn head_is_get_without_a_body() {
 }
 
 #[test]
-fn no_reference_is_a_fault_and_a_wrong_one_is_not_found() {
+fn a_missing_reference_is_invalid_and_a_wrong_one_is_not_found() {
     let api = TestApp::start();
     for target in ["/api/ticket", "/api/ticket/"] {
-        assert_eq!(api.get(target).faults(), ["ticketRef required"]);
+        assert_eq!(api.get(target).field_errors(), ["ticketRef required"]);
     }
     let missing = api.get("/api/ticket/T-20250115-1234");
     missing.assert_problem(404, "ticket_not_found");
@@ -133,7 +133,7 @@ fn no_reference_is_a_fault_and_a_wrong_one_is_not_found() {
 }
 
 #[test]
-fn private_tickets_exist_for_their_holders_and_operators_only() {
+fn private_tickets_are_visible_to_key_holders_and_operators_only() {
     let api = TestApp::with(|setup| setup.settings.ticket_access = Access::Private);
     let opened = api.open_ticket();
     let target = format!("/api/ticket/{}", opened.reference);

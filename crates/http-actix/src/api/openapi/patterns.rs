@@ -153,7 +153,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whoever_keeps_to_the_patterns_is_not_refused(
+        fn texts_that_match_the_patterns_are_accepted(
             line in keeping_to(&without(NOT_IN_LINE)),
             visible in keeping_to(&visible_line()),
             prose in keeping_to(&without(NOT_IN_TEXT)),
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_refused_though_the_document_allowed_it_is_not_allowed_any_more() {
+    fn texts_that_match_no_pattern_are_rejected() {
         let api = TestApp::start();
         let document = api.get("/api/openapi.json").json();
         for (field, text) in [

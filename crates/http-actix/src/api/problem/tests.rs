@@ -1,12 +1,12 @@
 use super::*;
 
 #[test]
-fn words_of_an_error_become_a_sentence() {
+fn an_error_becomes_a_sentence() {
     assert_eq!(sentence(&AddError::NotFound), "There is no such ticket.");
 }
 
 #[test]
-fn what_is_asked_is_told_to_the_caller_and_to_no_log() {
+fn a_clarifying_question_is_sent_and_not_logged() {
     let ask = || Some("1. T-20250115-1234 – Secret".into());
     for (error, code) in [
         (ReceiveError::NotNamed { ask: ask() }, "ticket_not_named"),

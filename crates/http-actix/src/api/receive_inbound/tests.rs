@@ -44,7 +44,7 @@ fn the_seeds_message_joins_its_ticket_once() {
 }
 
 #[test]
-fn each_rule_has_two_sides() {
+fn fields_are_validated() {
     let api = TestApp::start();
     let reference = api.open_ticket().reference;
     let cases = [
@@ -76,8 +76,8 @@ fn each_rule_has_two_sides() {
     ];
     let good = changed(seeds_message(&reference), "externalId", None);
     check_fields(&good, &cases, |body| api.receive(body));
-    let faults = ["from required", "message required", "ticketRef not_text"];
-    assert_eq!(api.receive(&json!({ "ticketRef": 1 })).faults(), faults);
+    let errors = ["from required", "message required", "ticketRef not_text"];
+    assert_eq!(api.receive(&json!({ "ticketRef": 1 })).field_errors(), errors);
 }
 
 #[test]

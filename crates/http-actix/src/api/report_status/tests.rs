@@ -25,7 +25,7 @@ fn is_known(api: &TestApp, body: &Value) -> bool {
 }
 
 #[test]
-fn a_message_is_unknown_until_it_is_taken_and_never_goes_backwards() {
+fn a_status_is_unknown_before_the_message_and_never_goes_back() {
     let api = TestApp::start();
     let reference = api.open_ticket().reference;
     assert!(!is_known(&api, &status("SM1", "sent")));
@@ -50,7 +50,7 @@ fn a_message_is_unknown_until_it_is_taken_and_never_goes_backwards() {
 }
 
 #[test]
-fn a_poller_learns_that_it_was_read() {
+fn a_read_receipt_changes_the_version() {
     let api = TestApp::start();
     let target = format!("/api/ticket/{}", api.open_ticket().reference);
     api.deliver(Some("SM1"));
@@ -65,7 +65,7 @@ fn a_poller_learns_that_it_was_read() {
 }
 
 #[test]
-fn a_refused_message_goes_another_way_until_there_is_none() {
+fn a_refused_message_takes_its_fallback_and_is_dead_without_one() {
     let api = TestApp::start();
     let reference = api.open_ticket().reference;
     api.deliver(Some("SM1"));
@@ -101,7 +101,7 @@ fn a_refused_message_goes_another_way_until_there_is_none() {
 }
 
 #[test]
-fn each_rule_has_two_sides() {
+fn fields_are_validated() {
     let api = TestApp::start();
     let cases = [
         ("externalId", Some(json!(" SM1 ")), None),
@@ -143,14 +143,14 @@ fn each_rule_has_two_sides() {
     ];
     let good = changed(status("SM1", "failed"), "errorCode", Some(json!(63_016)));
     check_fields(&good, &cases, |body| report(&api, body));
-    let faults = ["errorCode not_a_number", "externalId required", "status required"];
-    let mut listed = report(&api, &json!({ "errorCode": "x" })).faults();
+    let errors = ["errorCode not_a_number", "externalId required", "status required"];
+    let mut listed = report(&api, &json!({ "errorCode": "x" })).field_errors();
     listed.sort();
-    assert_eq!(listed, faults);
+    assert_eq!(listed, errors);
 }
 
 #[test]
-fn no_error_and_no_number_are_the_same() {
+fn error_code_zero_counts_as_absent() {
     let code = |value: Value| {
         let body = changed(status("SM1", "failed"), "errorCode", Some(value));
         let report: StatusReport = serde_json::from_value(body).unwrap();
@@ -173,7 +173,7 @@ fn no_error_and_no_number_are_the_same() {
 }
 
 #[test]
-fn the_words_between_count_as_queued() {
+fn statuses_before_whatsapp_count_as_queued() {
     let parsed = |word: &str| word.parse::<TwilioStatus>().map(|TwilioStatus(status)| status);
     for word in IN_BETWEEN {
         assert_eq!(parsed(word), Ok(MessageStatus::Queued), "{word}");

@@ -112,7 +112,7 @@ fn guessing_references_ends_before_reading_does() {
 }
 
 #[test]
-fn whoever_has_spent_their_guesses_costs_the_store_nothing() {
+fn requests_over_the_limit_do_not_reach_the_store() {
     let api = TestApp::with(|setup| {
         setup.is_down = true;
     });
@@ -137,7 +137,7 @@ fn whoever_has_spent_their_guesses_costs_the_store_nothing() {
 }
 
 #[test]
-fn the_limits_are_those_that_are_set() {
+fn the_limits_are_those_of_the_settings() {
     let api = TestApp::with(|setup| {
         setup.settings.rates.misses = "1/3".parse().unwrap();
         setup.settings.rates.reads = "1/5".parse().unwrap();

@@ -37,7 +37,7 @@ pub(crate) async fn show(request: HttpRequest, site: Data<Site>, random: Data<dy
     let page = FormPage {
         site: &site,
         values: &FormData::default(),
-        faults: &InvalidFields::default(),
+        errors: &InvalidFields::default(),
         word: is_refused.then_some(Word::NoWayBack),
         token: &form_token::new(&**random),
         return_to: return_to.as_ref(),
@@ -68,7 +68,7 @@ pub(crate) async fn send(
     let page = FormPage {
         site: &site,
         values: &form,
-        faults: &InvalidFields::default(),
+        errors: &InvalidFields::default(),
         word: None,
         token: &form_token::of(&form, &**random),
         return_to: return_to.as_ref().ok().and_then(Option::as_ref),
@@ -78,16 +78,16 @@ pub(crate) async fn send(
         reason.respond(|status| FormPage { word, ..page }.respond(status))
     };
     if return_to.is_err() {
-        let faults = &request::read(&form).err().unwrap_or_default();
+        let errors = &request::read(&form).err().unwrap_or_default();
         let word = Some(Word::NoWayBack);
-        return Ok(FormPage { faults, word, ..page }.respond(StatusCode::BAD_REQUEST));
+        return Ok(FormPage { errors, word, ..page }.respond(StatusCode::BAD_REQUEST));
     }
     limited.map_err(|error| not_stored(NotStored::TooMany(error)))?;
     let ticket = match request::read(&form) {
         Ok(ticket) => ticket,
-        Err(faults) => {
-            let faults = &faults;
-            return Ok(FormPage { faults, ..page }.respond(StatusCode::BAD_REQUEST));
+        Err(errors) => {
+            let errors = &errors;
+            return Ok(FormPage { errors, ..page }.respond(StatusCode::BAD_REQUEST));
         }
     };
     let key = form_token::idempotency_key(page.token, &[&ticket.digest()]);

@@ -72,7 +72,7 @@ fn without_a_priority_it_is_medium() {
 }
 
 #[test]
-fn every_fault_is_told_beside_its_field_and_nothing_typed_is_lost() {
+fn errors_are_shown_beside_their_fields_and_the_input_is_kept() {
     let site = TestApp::start();
     let long = "x".repeat(201);
     let page = site.post(
@@ -140,8 +140,8 @@ fn no_text_of_a_visitor_becomes_markup() {
             let page = site.post("/", &form(&[("priority", "none"), (field, nasty)]));
             page.assert_page(400);
             page.assert_tamed(nasty);
-            let is_mark = field == "idempotencyKey" && !nasty.is_ascii();
-            assert!(is_mark || page.has(&escaped(nasty)), "{field}: {nasty}");
+            let is_token = field == "idempotencyKey" && !nasty.is_ascii();
+            assert!(is_token || page.has(&escaped(nasty)), "{field}: {nasty}");
         }
         let page = site.post("/", &form(&[("priority", nasty)]));
         page.assert_page(400);
@@ -163,35 +163,35 @@ fn a_message_that_begins_with_a_line_break_keeps_it() {
 #[test]
 fn the_same_form_sent_twice_is_one_ticket_and_another_text_another() {
     let site = TestApp::start();
-    let mark = site.get("/").hidden("idempotencyKey").unwrap().to_owned();
-    let mark = ("idempotencyKey", mark.as_str());
-    let first = site.open(&[mark]);
-    assert_eq!(site.open(&[mark]), first);
+    let token = site.get("/").hidden("idempotencyKey").unwrap().to_owned();
+    let token = ("idempotencyKey", token.as_str());
+    let first = site.open(&[token]);
+    assert_eq!(site.open(&[token]), first);
     assert_eq!(site.count(), 1);
     // Somebody went back, wrote something else, and pressed the button twice.
-    let other = site.open(&[mark, ("message", "And another thing")]);
+    let other = site.open(&[token, ("message", "And another thing")]);
     assert_ne!(other, first);
-    assert_eq!(site.open(&[mark, ("message", "And another thing")]), other);
+    assert_eq!(site.open(&[token, ("message", "And another thing")]), other);
     assert_eq!(site.count(), 2);
 }
 
 #[test]
-fn a_mark_that_cannot_be_used_is_never_an_error() {
+fn an_invalid_form_token_is_replaced() {
     let site = TestApp::start();
     let long = "x".repeat(256);
-    for mark in ["", "schlüssel", "a\nb", &long] {
-        let one = site.open(&[("idempotencyKey", mark)]);
-        assert_ne!(site.open(&[("idempotencyKey", mark)]), one, "{mark:?}");
-        let page = site.post("/", &form(&[("idempotencyKey", mark), ("subject", "")]));
-        assert_eq!(page.hidden("idempotencyKey").unwrap().len(), 32, "{mark:?}");
+    for token in ["", "schlüssel", "a\nb", &long] {
+        let one = site.open(&[("idempotencyKey", token)]);
+        assert_ne!(site.open(&[("idempotencyKey", token)]), one, "{token:?}");
+        let page = site.post("/", &form(&[("idempotencyKey", token), ("subject", "")]));
+        assert_eq!(page.hidden("idempotencyKey").unwrap().len(), 32, "{token:?}");
     }
-    // After a fault the form keeps its mark.
+    // After a fault the form keeps its token.
     let page = site.post("/", &form(&[("idempotencyKey", "mine"), ("subject", "")]));
     assert_eq!(page.hidden("idempotencyKey"), Some("mine"));
 }
 
 #[test]
-fn what_a_program_filled_in_is_shown_and_not_dropped() {
+fn a_filled_honeypot_is_shown() {
     let site = TestApp::start();
     assert!(site.get("/").has("<div class=\"field trap\">"));
     let page = site.post("/", &form(&[("website", "https://spam.example")]));
@@ -202,7 +202,7 @@ fn what_a_program_filled_in_is_shown_and_not_dropped() {
 }
 
 #[test]
-fn when_the_store_is_down_the_form_waits_with_everything_in_it() {
+fn the_form_keeps_its_input_while_the_store_is_down() {
     let site = TestApp::start();
     let fields = form(&[("idempotencyKey", "mine"), ("message", "words that took an hour")]);
     site.store.set_failing(true);
@@ -218,7 +218,7 @@ fn when_the_store_is_down_the_form_waits_with_everything_in_it() {
 }
 
 #[test]
-fn too_many_are_told_to_wait_and_keep_their_words() {
+fn over_the_limit_the_form_keeps_its_input() {
     let site = TestApp::start();
     let ask = || Request::form("/", &form(&[("subject", ""), ("message", "kept")])).sent_from("203.0.113.7");
     let mut last = site.send(ask());

@@ -7,7 +7,7 @@ use ticket_domain::{MessageText, Priority};
 use super::request::{EMAIL, MESSAGE, NAME, PHONE, PRIORITY, SUBJECT, TRAP};
 use crate::pages::{
     Site,
-    control::{Control, fault_line, summary},
+    control::{Control, error_line, summary},
     error_page,
     form_data::FormData,
     form_field::{FormField, InvalidFields},
@@ -32,7 +32,7 @@ pub(super) struct FormPage<'a> {
     pub(super) site: &'a Site,
     /// The form as it was sent.
     pub(super) values: &'a FormData,
-    pub(super) faults: &'a InvalidFields,
+    pub(super) errors: &'a InvalidFields,
     pub(super) word: Option<Word>,
     pub(super) token: &'a str,
     pub(super) return_to: Option<&'a ReturnTo>,
@@ -40,7 +40,7 @@ pub(super) struct FormPage<'a> {
 
 impl FormPage<'_> {
     pub(super) fn respond(&self, status: StatusCode) -> HttpResponse {
-        let title = if self.faults.is_empty() {
+        let title = if self.errors.is_empty() {
             "Write to us"
         } else {
             "Please look at the form again"
@@ -53,7 +53,7 @@ impl FormPage<'_> {
                 }
                 div.card.stack {
                     @if let Some(word) = self.word { (notice(word)) }
-                    (summary(self.faults))
+                    (summary(self.errors))
                     (self.form())
                 }
                 (what_happens_next())
@@ -88,14 +88,14 @@ impl FormPage<'_> {
         Control {
             field,
             value: self.values.get(field.name),
-            fault: self.faults.get(field),
+            error: self.errors.get(field),
             help,
         }
     }
 
     fn urgency(&self) -> Markup {
         let chosen = self.values.get(PRIORITY.name).parse().unwrap_or_default();
-        let fault = self.faults.get(PRIORITY);
+        let error = self.errors.get(PRIORITY);
         let choice = |priority: Priority| {
             // The summary of errors links to the first.
             let id = (Some(&priority) == Priority::ALL.first()).then_some(PRIORITY.name);
@@ -107,26 +107,26 @@ impl FormPage<'_> {
             }
         };
         html! {
-            fieldset.field aria-describedby=[fault.map(|_| "priority-fault")] {
+            fieldset.field aria-describedby=[error.map(|_| "priority-fault")] {
                 legend { (PRIORITY.label) }
                 div.segments {
                     @for priority in Priority::ALL { (choice(*priority)) }
                 }
-                (fault_line(PRIORITY, fault))
+                (error_line(PRIORITY, error))
             }
         }
     }
 
     /// The honeypot. It is hidden unless somebody filled it in.
     fn trap(&self) -> Markup {
-        let fault = self.faults.get(TRAP);
+        let error = self.errors.get(TRAP);
         html! {
-            div.field .trap[fault.is_none()] {
+            div.field .trap[error.is_none()] {
                 label for=(TRAP.name) { (TRAP.label) }
                 input.input type="text" #(TRAP.name) name=(TRAP.name) value=(self.values.get(TRAP.name)) autocomplete="off"
-                    tabindex=[fault.is_none().then_some("-1")] aria-invalid=[fault.map(|_| "true")]
-                    aria-describedby=[fault.map(|_| "website-fault")];
-                (fault_line(TRAP, fault))
+                    tabindex=[error.is_none().then_some("-1")] aria-invalid=[error.map(|_| "true")]
+                    aria-describedby=[error.map(|_| "website-fault")];
+                (error_line(TRAP, error))
             }
         }
     }

@@ -1,5 +1,7 @@
 //! Actions on a ticket: reply, change its status, change its priority.
 
+use std::str::FromStr;
+
 use actix_web::{
     HttpResponse,
     web::{Data, Path},
@@ -31,14 +33,14 @@ pub(super) async fn reply(
     let reference = operator.ticket_named(&path)?;
     let typed = form.get("message");
     let token = form.get(form_token::FIELD);
-    let draft = |fault: String, token: &str| Draft {
+    let draft = |error: String, token: &str| Draft {
         text: typed,
         token: token.to_owned(),
-        fault: Some(fault),
+        error: Some(error),
     };
     let text = match typed.parse::<MessageText>() {
         Ok(text) => text,
-        Err(fault) => return show(operator, &view_ticket, reference, draft(explain(fault, typed), token)).await,
+        Err(error) => return show(operator, &view_ticket, reference, draft(explain(error, typed), token)).await,
     };
     // Our form always has a token. A reply without one is stored again when it is sent again.
     let content = [reference.to_string(), text.to_string()];
@@ -51,12 +53,12 @@ pub(super) async fn reply(
         Ok(_) => Ok(operator.redirect_with_flash(FlashMessage::Replied, &page(reference, "#message"), &filter(&act))),
         Err(AddError::NotFound | AddError::NotAllowed) => Err(operator.not_found_for("ticket", typed)),
         Err(AddError::KeyReused) => {
-            let fault = "This could not be told from another answer. Send it once more.".to_owned();
+            let error = "This could not be told from another answer. Send it once more.".to_owned();
             show(
                 operator,
                 &view_ticket,
                 reference,
-                draft(fault, &form_token::new(&**random)),
+                draft(error, &form_token::new(&**random)),
             )
             .await
         }
@@ -66,39 +68,39 @@ pub(super) async fn reply(
 
 /// `POST /inbox/ticket/{ref}/status`
 pub(super) async fn status(act: OperatorForm, path: Path<String>) -> Result<HttpResponse, Rejection> {
-    let reference = act.operator.ticket_named(&path)?;
-    let Ok(status) = act.form.get("status").parse() else {
-        return Err(act.operator.not_found("status"));
-    };
+    let status = chosen(&act, "status")?;
     let changes = TicketPatch {
         status: Some(status),
         ..TicketPatch::default()
     };
-    change(&act, reference, changes, FlashMessage::StatusChanged(status), "status").await
+    change(&act, &path, changes, FlashMessage::StatusChanged(status), "status").await
 }
 
 /// `POST /inbox/ticket/{ref}/priority`
 pub(super) async fn priority(act: OperatorForm, path: Path<String>) -> Result<HttpResponse, Rejection> {
-    let reference = act.operator.ticket_named(&path)?;
-    let Ok(priority) = act.form.get("priority").parse() else {
-        return Err(act.operator.not_found("priority"));
-    };
     let changes = TicketPatch {
-        priority: Some(priority),
+        priority: Some(chosen(&act, "priority")?),
         ..TicketPatch::default()
     };
-    change(&act, reference, changes, FlashMessage::PriorityChanged, "priority").await
+    change(&act, &path, changes, FlashMessage::PriorityChanged, "priority").await
+}
+
+/// The value of a field, which the buttons of our form always have.
+fn chosen<T: FromStr>(act: &OperatorForm, field: &str) -> Result<T, Rejection> {
+    let value = act.form.get(field).parse();
+    value.map_err(|_| act.operator.not_found(field))
 }
 
 async fn change(
     act: &OperatorForm,
-    reference: TicketRef,
-    patch: TicketPatch,
+    path: &str,
+    changes: TicketPatch,
     done: FlashMessage,
     field: &str,
 ) -> Result<HttpResponse, Rejection> {
     let operator = &act.operator;
-    match operator.operate.change(reference, patch, operator.actor()).await {
+    let reference = operator.ticket_named(path)?;
+    match operator.operate.change(reference, changes, operator.actor()).await {
         Ok(_) => Ok(operator.redirect_with_flash(done, &page(reference, ""), &filter(act))),
         Err(OperateError::Store(error)) => Err(down(act, &error, reference, field, &[field])),
         Err(OperateError::NoSuchTicket | OperateError::NoSuchMessage | OperateError::InAnotherThread(_)) => {
@@ -127,13 +129,13 @@ fn down(
 }
 
 /// Why a reply is invalid, for the operator.
-fn explain(fault: TextError, typed: &str) -> String {
-    match fault {
+fn explain(error: TextError, typed: &str) -> String {
+    match error {
         TextError::Empty => "Write something first.".to_owned(),
         TextError::TooLong { max } => {
             let length = typed.trim().replace("\r\n", "\n").replace('\r', "\n").chars().count();
             format!("An answer has at most {max} characters, and this one has {length}. Send it in two parts.")
         }
-        TextError::NotOneLine | TextError::ControlCharacter => format!("An answer {fault}."),
+        TextError::NotOneLine | TextError::ControlCharacter => format!("An answer {error}."),
     }
 }

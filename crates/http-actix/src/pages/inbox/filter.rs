@@ -59,7 +59,7 @@ impl Filter {
         let text = match typed.parse() {
             _ if typed.is_empty() => Ok(None),
             Ok(text) => Ok(Some(text)),
-            Err(fault) => Err(fault),
+            Err(error) => Err(error),
         };
         let awaiting = query.get("awaiting").parse().ok();
         Self {

@@ -1,9 +1,11 @@
 //! `/inbox`: the list of tickets. On a wide screen it is also shown beside an open ticket.
 
+use std::fmt::Display;
+
 use actix_web::{HttpResponse, http::StatusCode};
 use maud::{Markup, html};
 use ticket_domain::{
-    Awaiting, Priority, Sender, Status, TicketListItem, TicketPage, TicketQuery, TicketRef, ports::StoreError,
+    Awaiting, Priority, Status, TicketListItem, TicketPage, TicketQuery, TicketRef, ports::StoreError,
 };
 
 use super::{
@@ -92,7 +94,7 @@ impl List {
 
     fn search(&self, operator: &Operator) -> Markup {
         let filter = &self.filter;
-        let fault = filter.text.as_ref().err();
+        let error = filter.text.as_ref().err();
         let is_special = ![Filter::open(), Filter::waiting(), Filter::everything()]
             .iter()
             .any(|usual| filter.is_like(usual));
@@ -101,16 +103,16 @@ impl List {
                 div.line {
                     label.sr for="q" { "Search the tickets" }
                     input.input #q type="search" name="q" value=(filter.typed) placeholder="Search" autocomplete="off"
-                        aria-invalid=[fault.map(|_| "true")] aria-describedby=[fault.map(|_| "q-fault")];
+                        aria-invalid=[error.map(|_| "true")] aria-describedby=[error.map(|_| "q-fault")];
                     button.button.plain.small.go { "Search" }
                 }
-                @if let Some(fault) = fault { p.fault #q-fault { "What you look for " (fault) "." } }
+                @if let Some(error) = error { p.fault #q-fault { "What you look for " (error) "." } }
                 details #filters open[is_special] {
                     summary { "Filter" }
                     div.line {
-                        (select("status", "Status", "any", filter.status.map(Status::as_str), Status::words()))
-                        (select("priority", "Priority", "", filter.priority.map(Priority::as_str), Priority::words()))
-                        (select("awaiting", "Waiting for", "", filter.awaiting.map(Awaiting::as_str), Awaiting::words()))
+                        (select("status", "Status", "any", filter.status, Status::ALL, labels::status))
+                        (select("priority", "Priority", "", filter.priority, Priority::ALL, labels::priority))
+                        (select("awaiting", "Waiting for", "", filter.awaiting, Awaiting::ALL, awaited))
                         button.button.plain.small { "Show" }
                     }
                 }
@@ -149,7 +151,7 @@ impl List {
                         (age(listed.last.at, operator.now))
                     }
                     span.subject { (cut(ticket.details.subject.as_str(), 64)) }
-                    span.excerpt { b { (writer(listed.last.sender)) ": " } (excerpt(listed)) }
+                    span.excerpt { b { (labels::sender(listed.last.sender)) ": " } (excerpt(listed)) }
                     (badges(listed))
                 }
             }
@@ -218,40 +220,31 @@ fn no_tickets(operator: &Operator) -> Markup {
     }
 }
 
-fn select(
+fn select<T: Copy + PartialEq + Display>(
     name: &str,
     label: &str,
     any: &str,
-    chosen: Option<&str>,
-    words: impl Iterator<Item = &'static str>,
+    chosen: Option<T>,
+    options: &[T],
+    name_of: fn(T) -> &'static str,
 ) -> Markup {
     html! {
         label {
             span { (label) }
             select.input name=(name) {
                 option value=(any) selected[chosen.is_none()] { "Any" }
-                @for word in words {
-                    option value=(word) selected[chosen == Some(word)] { (option_name(name, word)) }
+                @for &option in options {
+                    option value=(option) selected[chosen == Some(option)] { (name_of(option)) }
                 }
             }
         }
     }
 }
 
-/// The name of an option, as on its badge.
-fn option_name(field: &str, word: &str) -> String {
-    match (field, word) {
-        ("awaiting", "manager") => "You".to_owned(),
-        ("awaiting", "customer") => "The customer".to_owned(),
-        _ => {
-            let mut letters = word.chars();
-            letters
-                .next()
-                .into_iter()
-                .flat_map(char::to_uppercase)
-                .chain(letters)
-                .collect()
-        }
+fn awaited(awaiting: Awaiting) -> &'static str {
+    match awaiting {
+        Awaiting::Manager => "You",
+        Awaiting::Customer => "The customer",
     }
 }
 
@@ -280,14 +273,6 @@ pub(super) fn priority_badge(priority: Priority) -> Markup {
 
 pub(super) fn status_badge(status: Status) -> Markup {
     html! { span.badge .still[status != Status::Open] { (labels::status(status)) } }
-}
-
-fn writer(sender: Sender) -> &'static str {
-    match sender {
-        Sender::Customer => "Customer",
-        Sender::Manager => "Manager",
-        Sender::Agent => "Support",
-    }
 }
 
 fn excerpt(listed: &TicketListItem) -> String {

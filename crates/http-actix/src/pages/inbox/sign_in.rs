@@ -62,8 +62,8 @@ pub(super) async fn begin(
         Err(too_many) => return Err(wait(&site, next, too_many.seconds).into()),
     };
     let Some(token) = operator.and_then(|operator| site.token_of(operator)) else {
-        let fault = Some("This is not the token.");
-        return Err(self::form(&site, StatusCode::UNAUTHORIZED, next, fault, None).into());
+        let error = Some("This is not the token.");
+        return Err(self::form(&site, StatusCode::UNAUTHORIZED, next, error, None).into());
     };
     let session = Session::begin(token, clock.now(), &**random);
     let cookie = session.cookie(&site.at("/inbox"), site.settings.is_https());
@@ -106,13 +106,13 @@ fn is_page(path: &str) -> bool {
 }
 
 fn wait(site: &Site, next: &str, seconds: u64) -> HttpResponse {
-    let fault = format!("Too many wrong tokens. The next try may come in {seconds} s.");
-    let mut response = form(site, StatusCode::TOO_MANY_REQUESTS, next, Some(&fault), None);
+    let error = format!("Too many wrong tokens. The next try may come in {seconds} s.");
+    let mut response = form(site, StatusCode::TOO_MANY_REQUESTS, next, Some(&error), None);
     response.headers_mut().insert(RETRY_AFTER, seconds.into());
     response
 }
 
-fn form(site: &Site, status: StatusCode, next: &str, fault: Option<&str>, said: Option<&Markup>) -> HttpResponse {
+fn form(site: &Site, status: StatusCode, next: &str, error: Option<&str>, said: Option<&Markup>) -> HttpResponse {
     if site.tokens().next().is_none() {
         return bare_page(site, status, "The inbox is closed", &how_to_open());
     }
@@ -126,9 +126,9 @@ fn form(site: &Site, status: StatusCode, next: &str, fault: Option<&str>, said: 
                 label for="token" { "Token" }
                 p.help #token-help { "The one that the server was given as " code { "OPERATOR_TOKEN" } "." }
                 input.input #token type="password" name="token" autocomplete="current-password" required autofocus
-                    aria-describedby=(if fault.is_some() { "token-help token-fault" } else { "token-help" })
-                    aria-invalid=[fault.map(|_| "true")];
-                @if let Some(fault) = fault { p.fault #token-fault role="alert" { (fault) } }
+                    aria-describedby=(if error.is_some() { "token-help token-fault" } else { "token-help" })
+                    aria-invalid=[error.map(|_| "true")];
+                @if let Some(error) = error { p.fault #token-fault role="alert" { (error) } }
             }
             button.button { "Sign in" }
         }

@@ -46,7 +46,7 @@ pub(super) struct Draft<'a> {
     /// The form's token, which makes it harmless to send it twice.
     pub(super) token: String,
     /// Why the reply is invalid.
-    pub(super) fault: Option<String>,
+    pub(super) error: Option<String>,
 }
 
 /// Everything that the page shows.
@@ -68,7 +68,7 @@ pub(super) async fn page(
     let draft = Draft {
         text: "",
         token: form_token::new(&**random),
-        fault: None,
+        error: None,
     };
     show(&operator, &view_ticket, reference, draft).await
 }
@@ -81,14 +81,14 @@ pub(super) async fn show(
     draft: Draft<'_>,
 ) -> Result<HttpResponse, Rejection> {
     let (counts, list, thread, audit_log) = tokio::try_join!(
-        async { Counts::read(operator).await.map_err(Fault::Store) },
-        async { List::read(operator).await.map_err(Fault::Store) },
+        async { Counts::read(operator).await.map_err(ShowError::Store) },
+        async { List::read(operator).await.map_err(ShowError::Store) },
         thread(view_ticket, reference),
         audit_log_of(operator, reference),
     )
-    .map_err(|fault| match fault {
-        Fault::NoSuchTicket => operator.not_found("ticket"),
-        Fault::Store(error) => operator.store_down(&error),
+    .map_err(|error| match error {
+        ShowError::NoSuchTicket => operator.not_found("ticket"),
+        ShowError::Store(error) => operator.store_down(&error),
     })?;
     let view = View {
         counts,
@@ -96,7 +96,7 @@ pub(super) async fn show(
         thread,
         audit_log,
     };
-    let status = match draft.fault {
+    let status = match draft.error {
         Some(_) => StatusCode::BAD_REQUEST,
         None => StatusCode::OK,
     };
@@ -118,30 +118,30 @@ impl Operator {
 }
 
 /// Why there is nothing to show.
-enum Fault {
+enum ShowError {
     NoSuchTicket,
     Store(StoreError),
 }
 
-async fn thread(view_ticket: &ViewTicket, reference: TicketRef) -> Result<Thread, Fault> {
+async fn thread(view_ticket: &ViewTicket, reference: TicketRef) -> Result<Thread, ShowError> {
     let credentials = Credentials {
         is_operator: true,
         ..Credentials::default()
     };
     match view_ticket.view(reference, credentials).await {
         Ok(view) => Ok(view.thread),
-        Err(ViewError::NotFound) => Err(Fault::NoSuchTicket),
-        Err(ViewError::Store(error)) => Err(Fault::Store(error)),
+        Err(ViewError::NotFound) => Err(ShowError::NoSuchTicket),
+        Err(ViewError::Store(error)) => Err(ShowError::Store(error)),
     }
 }
 
-async fn audit_log_of(operator: &Operator, reference: TicketRef) -> Result<Vec<AuditEntry>, Fault> {
+async fn audit_log_of(operator: &Operator, reference: TicketRef) -> Result<Vec<AuditEntry>, ShowError> {
     let operate = &operator.operate;
     match operate.audit_log(Some(reference), None, AUDIT_LOG).await {
         Ok(entries) => Ok(entries),
-        Err(OperateError::Store(error)) => Err(Fault::Store(error)),
+        Err(OperateError::Store(error)) => Err(ShowError::Store(error)),
         Err(OperateError::NoSuchTicket | OperateError::NoSuchMessage | OperateError::InAnotherThread(_)) => {
-            Err(Fault::NoSuchTicket)
+            Err(ShowError::NoSuchTicket)
         }
     }
 }
@@ -284,15 +284,15 @@ impl Forms<'_> {
     }
 
     fn reply(&self, draft: &Draft<'_>) -> Markup {
-        let fault = draft.fault.as_deref();
+        let error = draft.error.as_deref();
         html! {
             form.answer #reply method="post" action=(self.action("reply")) {
                 input type="hidden" name=(form_token::FIELD) value=(draft.token);
                 label.sr for="message" { "Your answer" }
                 textarea.input #message name="message" rows="2" required placeholder="Write an answer"
-                    aria-invalid=[fault.map(|_| "true")] aria-describedby=[fault.map(|_| "message-fault")]
-                    autofocus[fault.is_some()] { "\n" (draft.text) }
-                @if let Some(fault) = fault { p.fault #message-fault role="alert" { (fault) } }
+                    aria-invalid=[error.map(|_| "true")] aria-describedby=[error.map(|_| "message-fault")]
+                    autofocus[error.is_some()] { "\n" (draft.text) }
+                @if let Some(error) = error { p.fault #message-fault role="alert" { (error) } }
                 button.button { "Send" }
             }
         }

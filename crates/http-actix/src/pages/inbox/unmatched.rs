@@ -34,7 +34,7 @@ const PROPOSED: u16 = 15;
 const ALL: &str = "all";
 
 /// Why a message was not attached, and the content of its form.
-struct Fault {
+struct AttachError {
     message: MessageId,
     typed: String,
     sender: Option<Sender>,
@@ -56,7 +56,7 @@ pub(super) async fn attach(act: OperatorForm, path: Path<String>) -> Result<Http
     let typed = form.get("ticketRef");
     // Absent: it follows from the number.
     let sender = form.get("sender").parse().ok();
-    let fault = |reason: Markup| Fault {
+    let error = |reason: Markup| AttachError {
         message,
         typed: cut(typed, 60),
         sender,
@@ -64,7 +64,7 @@ pub(super) async fn attach(act: OperatorForm, path: Path<String>) -> Result<Http
     };
     let Ok(reference) = typed.trim().parse::<TicketRef>() else {
         let reason = html! { "A reference reads like T-20250115-1234." };
-        return show(operator, Some(fault(reason))).await;
+        return show(operator, Some(error(reason))).await;
     };
     let operate = &operator.operate;
     match operate.attach(message, reference, sender, operator.actor()).await {
@@ -78,12 +78,12 @@ pub(super) async fn attach(act: OperatorForm, path: Path<String>) -> Result<Http
         }
         Err(OperateError::NoSuchTicket) => {
             let reason = html! { "There is no ticket " (reference) "." };
-            show(operator, Some(fault(reason))).await
+            show(operator, Some(error(reason))).await
         }
         Err(OperateError::InAnotherThread(other)) => {
             let ticket = operator.at(&format!("/inbox/ticket/{other}"));
             let reason = html! { "This message was attached to " a.ref href=(ticket) { (other) } " already." };
-            show(operator, Some(fault(reason))).await
+            show(operator, Some(error(reason))).await
         }
         Err(OperateError::NoSuchMessage) => Err(operator.not_found("message")),
         Err(OperateError::Store(error)) => {
@@ -105,7 +105,7 @@ fn place(after: Option<MessageId>) -> Query {
     }
 }
 
-async fn show(operator: &Operator, fault: Option<Fault>) -> Result<HttpResponse, Rejection> {
+async fn show(operator: &Operator, error: Option<AttachError>) -> Result<HttpResponse, Rejection> {
     let operate = &operator.operate;
     let newest = TicketQuery {
         limit: PROPOSED,
@@ -119,7 +119,7 @@ async fn show(operator: &Operator, fault: Option<Fault>) -> Result<HttpResponse,
     let (counts, mut messages, tickets) = read.map_err(|error| operator.store_down(&error))?;
     let is_more = shorten(&mut messages) || messages.len() == usize::from(LISTED);
     let next = messages.last().filter(|_| is_more).map(|last| last.id);
-    let status = match fault {
+    let status = match error {
         Some(_) => StatusCode::BAD_REQUEST,
         None => StatusCode::OK,
     };
@@ -127,10 +127,10 @@ async fn show(operator: &Operator, fault: Option<Fault>) -> Result<HttpResponse,
         div.sheet {
             h1 { "Unmatched" }
             p.lead { "Messages that came without saying for certain which ticket they belong to." }
-            (elsewhere(fault.as_ref(), &messages))
+            (elsewhere(error.as_ref(), &messages))
             div data-part="items" {
                 @if messages.is_empty() { (nothing(operator)) }
-                ol.cards { @for message in &messages { (card(operator, message, fault.as_ref())) } }
+                ol.cards { @for message in &messages { (card(operator, message, error.as_ref())) } }
                 @if after(operator).is_some() || next.is_some() {
                     nav.pages aria-label="Pages" {
                         @if after(operator).is_some() { a.button.plain.small href=(operator.at("/inbox/unmatched")) { "Oldest" } }
@@ -159,17 +159,17 @@ fn shorten(messages: &mut Vec<Message>) -> bool {
     is_shorter
 }
 
-/// The fault of a message that is not on this page.
-fn elsewhere(fault: Option<&Fault>, messages: &[Message]) -> Markup {
-    let gone = fault.filter(|fault| messages.iter().all(|message| message.id != fault.message));
+/// The error of a message that is not on this page.
+fn elsewhere(error: Option<&AttachError>, messages: &[Message]) -> Markup {
+    let gone = error.filter(|error| messages.iter().all(|message| message.id != error.message));
     html! {
-        @if let Some(fault) = gone { p.notice.danger role="alert" { (fault.reason) } }
+        @if let Some(error) = gone { p.notice.danger role="alert" { (error.reason) } }
     }
 }
 
-fn card(operator: &Operator, message: &Message, fault: Option<&Fault>) -> Markup {
+fn card(operator: &Operator, message: &Message, error: Option<&AttachError>) -> Markup {
     let id = message.id;
-    let fault = fault.filter(|fault| fault.message == id);
+    let error = error.filter(|error| error.message == id);
     let action = place(after(operator)).after(&format!("/inbox/unmatched/{id}/attach"));
     let (field, help) = (format!("t-{id}"), format!("f-{id}"));
     let body = message.content.body().as_str();
@@ -193,25 +193,25 @@ fn card(operator: &Operator, message: &Message, fault: Option<&Fault>) -> Markup
                 label for=(field) { "Attach to" }
                 div.line {
                     input.input id=(field) name="ticketRef" list="tickets" placeholder="T-…" autocomplete="off" required
-                        autocapitalize="characters" spellcheck="false" value=(fault.map_or("", |fault| &fault.typed))
-                        aria-invalid=[fault.map(|_| "true")] aria-describedby=[fault.map(|_| &help)]
-                        autofocus[fault.is_some()];
+                        autocapitalize="characters" spellcheck="false" value=(error.map_or("", |error| &error.typed))
+                        aria-invalid=[error.map(|_| "true")] aria-describedby=[error.map(|_| &help)]
+                        autofocus[error.is_some()];
                     button.button.small { "Attach" }
                 }
-                (whose(message, fault))
-                @if let Some(fault) = fault { p.fault id=(help) role="alert" { (fault.reason) } }
+                (whose(message, error))
+                @if let Some(error) = error { p.fault id=(help) role="alert" { (error.reason) } }
             }
         }
     }
 }
 
 /// The choice of the sender. The default follows from the number.
-fn whose(message: &Message, fault: Option<&Fault>) -> Markup {
+fn whose(message: &Message, error: Option<&AttachError>) -> Markup {
     let (team, usual) = match message.sender {
         Sender::Manager => (Sender::Manager, Sender::Manager),
         Sender::Customer | Sender::Agent => (Sender::Agent, Sender::Customer),
     };
-    let chosen = fault.and_then(|fault| fault.sender).unwrap_or(usual);
+    let chosen = error.and_then(|error| error.sender).unwrap_or(usual);
     html! {
         div.whose role="group" aria-label="Who wrote it" {
             @for (sender, name) in [(Sender::Customer, "From the customer"), (team, "From the team")] {

@@ -74,7 +74,7 @@ pub(crate) async fn show(
     let view = visit.view(&visit.visitor()?, &view_ticket).await?;
     let reply = Reply {
         text: "",
-        faults: &InvalidFields::default(),
+        errors: &InvalidFields::default(),
         token: &form_token::new(&**random),
     };
     Ok(visit.respond(&view, reply, StatusCode::OK))
@@ -97,15 +97,15 @@ pub(crate) async fn send(
     let form = form.read().await;
     let form = form.map_err(|error| error_page::unreadable_form(site, error))?;
     let token = form_token::of(&form, &**random);
-    let mut faults = InvalidFields::default();
-    let Some(text) = faults.parse::<MessageText>(MESSAGE, &form) else {
+    let mut errors = InvalidFields::default();
+    let Some(text) = errors.parse::<MessageText>(MESSAGE, &form) else {
         let view = visit.view(&visitor, &view_ticket).await?;
         if view.access_level != AccessLevel::Customer {
             return Ok(error_page::read_only(site));
         }
         let reply = Reply {
             text: form.get(MESSAGE.name),
-            faults: &faults,
+            errors: &errors,
             token: &token,
         };
         return Ok(visit.respond(&view, reply, StatusCode::BAD_REQUEST));
@@ -113,7 +113,7 @@ pub(crate) async fn send(
     let not_sent = |token: &str, reason: NotStored| {
         let reply = Reply {
             text: form.get(MESSAGE.name),
-            faults: &faults,
+            errors: &errors,
             token,
         };
         match visit.reference {

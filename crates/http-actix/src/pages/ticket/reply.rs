@@ -23,7 +23,7 @@ pub(super) const MESSAGE: FormField =
 pub(super) struct Reply<'a> {
     /// The text as it was sent.
     pub(super) text: &'a str,
-    pub(super) faults: &'a InvalidFields,
+    pub(super) errors: &'a InvalidFields,
     pub(super) token: &'a str,
 }
 
@@ -47,12 +47,12 @@ pub(super) fn reply_box(reply: Reply<'_>, action: &str) -> Markup {
     let control = Control {
         field: MESSAGE,
         value: reply.text,
-        fault: reply.faults.get(MESSAGE),
+        error: reply.errors.get(MESSAGE),
         help: "",
     };
     html! {
         form.form.reply method="post" action=(action) novalidate data-once {
-            (summary(reply.faults))
+            (summary(reply.errors))
             input type="hidden" name=(form_token::FIELD) value=(reply.token);
             (control.area(MessageText::MAX))
             div.send { button.button type="submit" data-busy="Sending…" { "Send" } }

@@ -65,7 +65,7 @@ fn the_customer_reads_the_thread_and_can_write_back() {
 }
 
 #[test]
-fn the_script_is_told_where_to_listen() {
+fn the_page_names_its_event_stream() {
     let site = TestApp::start();
     let opened = site.open(&[]);
     let (_, key) = opened.page.split_once("?key=").unwrap();
@@ -84,7 +84,7 @@ fn the_script_is_told_where_to_listen() {
 }
 
 #[test]
-fn others_read_and_see_no_box_and_cannot_write() {
+fn other_readers_have_no_form() {
     let site = TestApp::start();
     let opened = site.open(&[]);
     let pages = [
@@ -145,8 +145,8 @@ fn a_private_ticket_is_not_there_for_others() {
 fn a_message_is_sent_once_however_often_the_button_is_pressed() {
     let site = TestApp::start();
     let opened = site.open(&[]);
-    let mark = site.get(&opened.page).hidden("idempotencyKey").unwrap().to_owned();
-    let fields = [("message", "One\r\nmore"), ("idempotencyKey", mark.as_str())];
+    let token = site.get(&opened.page).hidden("idempotencyKey").unwrap().to_owned();
+    let fields = [("message", "One\r\nmore"), ("idempotencyKey", token.as_str())];
     let (one, two) = thread::scope(|scope| {
         let other = scope.spawn(|| site.post(&opened.page, &fields));
         (site.post(&opened.page, &fields), other.join().unwrap())
@@ -159,13 +159,13 @@ fn a_message_is_sent_once_however_often_the_button_is_pressed() {
     assert_eq!(thread.messages.len(), 2);
     assert_eq!(thread.messages[1].content.body().as_str(), "One\nmore");
     // Other words in the same form are another message; the same words of a new form too.
-    site.post(&opened.page, &[("message", "Else"), ("idempotencyKey", &mark)]);
+    site.post(&opened.page, &[("message", "Else"), ("idempotencyKey", &token)]);
     site.post(&opened.page, &[("message", "Else")]);
     assert_eq!(site.thread(&opened.reference).messages.len(), 4);
 }
 
 #[test]
-fn a_fault_stands_beside_the_box_and_the_words_stay() {
+fn an_error_is_shown_beside_the_message_which_is_kept() {
     let site = TestApp::start();
     let opened = site.open(&[]);
     let page = site.post(&opened.page, &[("message", " \r\n ")]);
@@ -190,7 +190,7 @@ fn after_sending_the_focus_is_where_the_messages_end() {
 }
 
 #[test]
-fn of_a_word_that_waits_nothing_is_promised() {
+fn nothing_is_promised_of_a_waiting_message() {
     let site = TestApp::start();
     let opened = site.open(&[]);
     let page = site.get(&opened.page);
@@ -263,7 +263,7 @@ fn only_our_own_pages_send_messages() {
 }
 
 #[test]
-fn when_the_store_is_down_the_words_stay_and_can_be_sent_again() {
+fn a_message_is_kept_while_the_store_is_down() {
     let site = TestApp::start();
     let opened = site.open(&[]);
     site.store.set_failing(true);

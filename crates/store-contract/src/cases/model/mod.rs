@@ -2,6 +2,7 @@
 //! fits on two pages. After each step the store must show what the model does.
 
 mod outbox;
+mod row;
 mod step;
 
 use std::cell::Cell;

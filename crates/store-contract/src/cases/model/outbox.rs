@@ -2,12 +2,14 @@
 
 use proptest::{prop_assert, prop_assert_eq, test_runner::TestCaseError};
 use ticket_domain::{
-    ExternalId, LeaseToken, NotificationId, NotificationRecord, NotificationState, Progress, Recipient, RetrySchedule,
-    Ticket, Timestamp,
+    NotificationId, NotificationRecord, NotificationState, Progress, Recipient, RetrySchedule, Ticket,
     ports::{Claim, Claimed, RecordResult, RedeliverResult, StatusUpdate},
 };
 
-use super::step::{End, Heard, Step};
+use super::{
+    row::Row,
+    step::{End, Heard, Step},
+};
 use crate::{
     Fixture,
     fixture::{LEASE, With as _, at, at_once, dead, delivered, diverted, fallback, retry_at, returned},
@@ -19,27 +21,6 @@ const PROBE_EVERY: i64 = 60;
 /// How far the outbox is from its model, if it is.
 type Held<T = ()> = Result<T, TestCaseError>;
 
-/// A notification as it must stand.
-struct Row {
-    id: NotificationId,
-    /// Which of the tickets; those of one ticket stand in their order.
-    ticket: usize,
-    created_at: Timestamp,
-    addressed: bool,
-    state: NotificationState,
-    /// Whose verdict counts.
-    holder: Option<LeaseToken>,
-    failures: u16,
-    scheduled_at: Timestamp,
-    was_tried: bool,
-    was_released: bool,
-    probed_at: Option<Timestamp>,
-    route: &'static str,
-    round: u16,
-    /// The outside ids of its messages, the last one being of its last message.
-    outside: Vec<ExternalId>,
-}
-
 /// A store, and what must be in it.
 pub(super) struct Outbox<'f> {
     fixture: &'f Fixture,
@@ -48,41 +29,6 @@ pub(super) struct Outbox<'f> {
     rows: Vec<Row>,
     /// Everything that a worker was ever given.
     given: Vec<Claimed>,
-}
-
-impl Row {
-    fn due(&self) -> Option<Timestamp> {
-        match self.state {
-            NotificationState::Waiting { due } => Some(due),
-            _ => None,
-        }
-    }
-
-    fn is_dead(&self) -> bool {
-        matches!(self.state, NotificationState::Dead { .. })
-    }
-
-    fn wait_until(&mut self, due: Timestamp) {
-        self.state = NotificationState::Waiting { due };
-    }
-
-    fn redeliver(&mut self, now: Timestamp, anew: bool) {
-        if self.is_dead() {
-            (self.failures, self.scheduled_at) = (0, now);
-            if anew {
-                (self.route, self.round) = ("backup", self.round + 1);
-            }
-        }
-        self.addressed = true;
-        self.wait_until(now);
-    }
-
-    fn divert(&mut self, now: Timestamp) {
-        (self.route, self.round) = ("template", self.round + 1);
-        (self.failures, self.scheduled_at) = (0, now);
-        (self.was_tried, self.was_released, self.addressed) = (false, false, true);
-        self.wait_until(now);
-    }
 }
 
 impl<'f> Outbox<'f> {

@@ -101,30 +101,6 @@ async fn callers_that_give_up_meanwhile_are_left_out_and_the_others_share_a_comm
     assert_eq!((ticket_count(&database).await, commits(&database).await), (4, 1));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_opening_that_fails_harms_no_other() {
-    let database = TestDatabase::create().await;
-    let mut openings = openings::<3>(&fixture());
-    let known = Some(fixture().external_id());
-    openings[0].message.external_id.clone_from(&known);
-    openings[1].message.external_id = known;
-    let (batch, _gates, receivers) = pending(openings);
-    start(writer(database.url()), batch).await.unwrap();
-    let replies = replies::<OpenTickets>(receivers).await;
-    assert!(
-        matches!(
-            replies[..],
-            [
-                Ok(OpenResult::Opened),
-                Err(StoreError::Failed(_)),
-                Ok(OpenResult::Opened)
-            ]
-        ),
-        "{replies:?}"
-    );
-    assert_eq!(ticket_count(&database).await, 2);
-}
-
 /// One look at a database that is away is enough for all of them.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_is_away_is_waited_for_once() {

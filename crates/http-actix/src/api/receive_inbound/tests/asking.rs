@@ -45,7 +45,7 @@ fn replies(api: &TestApp, reference: &str) -> Vec<(String, String)> {
 }
 
 #[test]
-fn a_manager_is_asked_with_either_problem() {
+fn a_manager_gets_a_clarifying_question_with_both_problems() {
     let (api, [older, newer]) = start();
     let list = format!("1. {newer} – Bottles\n2. {older} – Caps\n");
     for (id, named, words, status, code) in [
@@ -69,7 +69,7 @@ fn a_manager_is_asked_with_either_problem() {
 }
 
 #[test]
-fn nobody_else_is_asked() {
+fn nobody_else_gets_a_question() {
     let (api, [reference, _]) = start();
     for (from, named, words, status) in [
         (STRANGER, None, "It is on its way", 400),
@@ -86,7 +86,7 @@ fn nobody_else_is_asked() {
 }
 
 #[test]
-fn a_pick_by_number_or_by_reference_attaches_and_is_no_message() {
+fn a_choice_by_number_or_reference_attaches_and_is_not_stored() {
     let (api, [older, newer]) = start();
     let third = api.open_ticket().reference;
     // The newest is the first; the last pick is by reference.
@@ -129,7 +129,7 @@ fn a_pick_by_number_or_by_reference_attaches_and_is_no_message() {
 }
 
 #[test]
-fn nought_leaves_it_to_an_operator() {
+fn zero_leaves_the_message_to_an_operator() {
     let (api, references) = start();
     assert_eq!(say(&api, MANAGER, "SM1", "Whatever").status, 400);
     let first = say(&api, MANAGER, "SM2", "0");

@@ -9,10 +9,10 @@ fn from_afar(fields: &[(&str, &str)]) -> Request {
 }
 
 #[test]
-fn the_same_words_are_stored_twice_and_then_held_back() {
+fn the_same_text_is_stored_twice_and_then_rejected() {
     let site = TestApp::start();
-    for mark in ["one", "two"] {
-        assert_eq!(site.send(from_afar(&[("idempotencyKey", mark)])).status, 303);
+    for token in ["one", "two"] {
+        assert_eq!(site.send(from_afar(&[("idempotencyKey", token)])).status, 303);
     }
     // The same form again is the same ticket.
     assert_eq!(site.send(from_afar(&[("idempotencyKey", "two")])).status, 303);
@@ -39,7 +39,7 @@ fn the_same_words_are_stored_twice_and_then_held_back() {
 }
 
 #[test]
-fn what_the_store_did_not_take_does_not_count() {
+fn a_text_that_was_not_stored_does_not_count() {
     let site = TestApp::start();
     site.store.set_failing(true);
     for _ in 0..4 {
@@ -51,7 +51,7 @@ fn what_the_store_did_not_take_does_not_count() {
 }
 
 #[test]
-fn programs_of_this_machine_are_not_held_back() {
+fn programs_on_this_machine_may_repeat_texts() {
     let site = TestApp::start();
     for _ in 0..4 {
         assert_eq!(site.post("/", &form(&[])).status, 303);

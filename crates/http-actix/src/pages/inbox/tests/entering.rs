@@ -27,8 +27,8 @@ const ACTS: [&str; 7] = [
 
 #[test]
 fn nothing_is_reached_without_a_session() {
-    let desk = TestApp::inbox();
-    desk.ticket_of(
+    let app = TestApp::inbox();
+    app.ticket_of(
         "Secret Name",
         "Secret subject",
         "Secret words",
@@ -36,14 +36,14 @@ fn nothing_is_reached_without_a_session() {
     );
     for path in GETS {
         for ask in [Request::get(path), Request::get(path).header("cookie", "session=1.2.3")] {
-            let answer = desk.send(ask);
+            let answer = app.send(ask);
             assert_eq!(answer.status, 401, "{path}");
             answer.shows(&["<h1>Sign in</h1>", "name=\"token\""]);
             answer.lacks(&["Secret"]);
         }
     }
     for path in ACTS {
-        let answer = desk.send(Request::inbox_form(path, &[("status", "closed")]));
+        let answer = app.send(Request::inbox_form(path, &[("status", "closed")]));
         assert_eq!(answer.status, 401, "{path}");
         answer.lacks(&["Secret"]);
     }
@@ -51,8 +51,8 @@ fn nothing_is_reached_without_a_session() {
 
 #[test]
 fn a_form_is_taken_only_from_a_page_of_ours() {
-    let desk = TestApp::inbox();
-    let visitor = desk.sign_in();
+    let app = TestApp::inbox();
+    let operator = app.sign_in();
     for path in ACTS {
         let fields = [("message", "typed <b>words</b>")];
         for (name, value) in [
@@ -68,26 +68,26 @@ fn a_form_is_taken_only_from_a_page_of_ours() {
             ("sec-fetch-site", "none"),
             ("x-nothing", "said"),
         ] {
-            let ask = visitor.ask(Request::form(path, &fields));
-            let answer = desk.send(ask.header(name, value));
+            let ask = operator.ask(Request::form(path, &fields));
+            let answer = app.send(ask.header(name, value));
             assert_eq!(answer.status, 403, "{path} {name}: {value}");
             answer.shows(&["href=\"/inbox\"", "another website"]);
         }
-        let ask = visitor
+        let ask = operator
             .ask(Request::form(path, &[("status", "closed"), ("priority", "high")]))
             .header("sec-fetch-site", "same-origin");
-        assert_ne!(desk.send(ask).status, 403, "{path}");
-        let ask = visitor
+        assert_ne!(app.send(ask).status, 403, "{path}");
+        let ask = operator
             .ask(Request::inbox_form(path, &[]))
             .header("content-type", "application/json");
-        assert_eq!(desk.send(ask).status, 415, "{path}");
+        assert_eq!(app.send(ask).status, 415, "{path}");
     }
 }
 
 #[test]
 fn signing_in_leads_to_the_page_that_was_asked_for() {
-    let desk = TestApp::inbox();
-    let asked = desk.send(Request::get("/inbox/trail?before=x&q=%22a%22"));
+    let app = TestApp::inbox();
+    let asked = app.send(Request::get("/inbox/trail?before=x&q=%22a%22"));
     let next = asked.hidden("next").unwrap().replace("&amp;", "&");
     assert_eq!(next, "/inbox/trail?before=x&q=%22a%22");
     for (next, expected) in [
@@ -97,7 +97,7 @@ fn signing_in_leads_to_the_page_that_was_asked_for() {
         ("https://elsewhere.example/inbox", "/inbox"),
         ("/ticket/T-20250115-1234", "/inbox"),
     ] {
-        let answer = desk.send(Request::inbox_form(
+        let answer = app.send(Request::inbox_form(
             "/inbox/session",
             &[("token", OPERATOR_TOKEN), ("next", next)],
         ));
@@ -116,9 +116,9 @@ fn signing_in_leads_to_the_page_that_was_asked_for() {
 
 #[test]
 fn under_https_and_below_a_path_the_cookie_is_for_there() {
-    let desk = TestApp::inbox_with(|setup| setup.settings.base_url = "https://desk.example/help/".into());
+    let app = TestApp::inbox_with(|setup| setup.settings.base_url = "https://desk.example/help/".into());
     let ask = Request::inbox_form("/inbox/session", &[("token", OPERATOR_TOKEN), ("next", "/inbox/trail")]);
-    let answer = desk.send(ask.header("origin", "https://desk.example"));
+    let answer = app.send(ask.header("origin", "https://desk.example"));
     assert_eq!(answer.header("location"), Some("/help/inbox/trail"));
     let cookie = answer.header("set-cookie").unwrap();
     assert!(
@@ -127,34 +127,34 @@ fn under_https_and_below_a_path_the_cookie_is_for_there() {
             && cookie.ends_with("; Secure"),
         "{cookie}"
     );
-    let page = desk.send(Request::get("/inbox"));
+    let page = app.send(Request::get("/inbox"));
     page.shows(&["action=\"/help/inbox/session\""]);
 }
 
 #[test]
 fn a_session_ends_by_itself_and_by_signing_out() {
-    let desk = TestApp::inbox();
-    let visitor = desk.sign_in();
-    assert_eq!(visitor.get("/inbox").status, 200);
-    desk.clock.pass(7 * 24 * 3_600 - 1);
-    assert_eq!(visitor.get("/inbox").status, 200);
-    desk.clock.pass(1);
-    assert_eq!(visitor.get("/inbox").status, 401);
-    let late = visitor.post("/inbox/ticket/T-20250115-1234/reply", &[("message", "a long <answer>")]);
+    let app = TestApp::inbox();
+    let operator = app.sign_in();
+    assert_eq!(operator.get("/inbox").status, 200);
+    app.clock.pass(7 * 24 * 3_600 - 1);
+    assert_eq!(operator.get("/inbox").status, 200);
+    app.clock.pass(1);
+    assert_eq!(operator.get("/inbox").status, 401);
+    let late = operator.post("/inbox/ticket/T-20250115-1234/reply", &[("message", "a long <answer>")]);
     assert_eq!(late.status, 401);
     late.shows(&["Your session has ended", "a long &lt;answer&gt;"]);
 
-    let answer = desk.sign_in().post("/inbox/session/end", &[]);
+    let answer = app.sign_in().post("/inbox/session/end", &[]);
     assert_eq!((answer.status, answer.header("location")), (303, Some("/inbox")));
     let cookie = answer.header("set-cookie").unwrap();
     assert!(cookie.starts_with("session=; Path=/inbox; Max-Age=0"), "{cookie}");
 }
 
 #[test]
-fn a_wrong_token_is_told_and_counted() {
-    let desk = TestApp::inbox();
+fn a_wrong_token_is_an_error_and_counted() {
+    let app = TestApp::inbox();
     let wrong = || Request::inbox_form("/inbox/session", &[("token", "guess"), ("next", "/inbox/trail")]);
-    let first = desk.send(wrong());
+    let first = app.send(wrong());
     assert_eq!(first.status, 401);
     first.shows(&[
         "This is not the token.",
@@ -164,7 +164,7 @@ fn a_wrong_token_is_told_and_counted() {
     assert_eq!(first.header("set-cookie"), None);
     first.lacks(&["guess"]);
 
-    let mut guesses = (0..200).map(|_| desk.send(wrong().sent_from("203.0.113.9")));
+    let mut guesses = (0..200).map(|_| app.send(wrong().sent_from("203.0.113.9")));
     let refused = guesses
         .find(|answer| answer.status != 401)
         .expect("guessing comes to an end");
@@ -174,39 +174,39 @@ fn a_wrong_token_is_told_and_counted() {
     refused.shows(&["Too many wrong tokens"]);
     // The right one comes in all the same, and so does another caller's guess.
     let right = Request::inbox_form("/inbox/session", &[("token", OPERATOR_TOKEN)]);
-    assert_eq!(desk.send(right.sent_from("203.0.113.9")).status, 303);
-    assert_eq!(desk.send(wrong().sent_from("203.0.113.10")).status, 401);
+    assert_eq!(app.send(right.sent_from("203.0.113.9")).status, 303);
+    assert_eq!(app.send(wrong().sent_from("203.0.113.10")).status, 401);
 }
 
 #[test]
-fn another_site_signs_nobody_in() {
-    let desk = TestApp::inbox();
+fn another_site_cannot_sign_in() {
+    let app = TestApp::inbox();
     for origin in ["https://elsewhere.example", "https://shop.example"] {
         let ask = Request::inbox_form("/inbox/session", &[("token", OPERATOR_TOKEN)]).header("origin", origin);
-        let answer = desk.send(ask);
+        let answer = app.send(ask);
         assert_eq!((answer.status, answer.header("set-cookie")), (403, None), "{origin}");
     }
 }
 
 #[test]
-fn while_tokens_are_exchanged_both_open_the_inbox() {
+fn during_a_rotation_both_tokens_open_the_inbox() {
     let before = TestApp::inbox().sign_in().cookie;
     let both = vec!["the-new-token".into(), OPERATOR_TOKEN.into()];
-    let desk = TestApp::inbox_with(|setup| {
+    let app = TestApp::inbox_with(|setup| {
         setup.settings.operator_tokens.clone_from(&both);
     });
-    assert_eq!(desk.send(Request::get("/inbox").header("cookie", &before)).status, 200);
+    assert_eq!(app.send(Request::get("/inbox").header("cookie", &before)).status, 200);
     let after = TestApp::inbox_with(|setup| setup.settings.operator_tokens = vec!["the-new-token".into()]);
     for token in ["the-new-token", OPERATOR_TOKEN] {
         // Whichever was typed, the session outlives the exchange.
-        let cookie = desk.sign_in_with(token).cookie;
+        let cookie = app.sign_in_with(token).cookie;
         assert_eq!(after.send(Request::get("/inbox").header("cookie", &cookie)).status, 200);
     }
     assert_eq!(after.send(Request::get("/inbox").header("cookie", &before)).status, 401);
 }
 
 #[test]
-fn whoever_signs_in_by_a_token_with_a_name_is_named_in_the_audit_log() {
+fn an_operator_with_a_name_is_named_in_the_audit_log() {
     let zoes = OperatorToken {
         name: "Zoë".parse().ok(),
         secret: "zoes-token".into(),
@@ -226,14 +226,14 @@ fn whoever_signs_in_by_a_token_with_a_name_is_named_in_the_audit_log() {
 #[test]
 fn without_a_token_the_page_says_how_to_set_one() {
     for none in [vec![], vec!["".into()]] {
-        let desk = TestApp::inbox_with(|setup| {
+        let app = TestApp::inbox_with(|setup| {
             setup.settings.operator_tokens.clone_from(&none);
         });
         for ask in [
             Request::get("/inbox"),
             Request::inbox_form("/inbox/session", &[("token", "")]),
         ] {
-            let answer = desk.send(ask);
+            let answer = app.send(ask);
             assert_eq!(answer.status, 401);
             answer.shows(&["OPERATOR_TOKEN", "openssl rand -hex 32"]);
             answer.lacks(&["name=\"token\""]);
@@ -242,8 +242,8 @@ fn without_a_token_the_page_says_how_to_set_one() {
 }
 
 #[test]
-fn asking_for_the_address_of_an_act_leads_to_its_page() {
-    let desk = TestApp::inbox();
+fn a_get_of_an_action_redirects_to_its_page() {
+    let app = TestApp::inbox();
     for (act, page) in [
         ("/inbox/", "/inbox"),
         ("/inbox/session", "/inbox"),
@@ -254,21 +254,21 @@ fn asking_for_the_address_of_an_act_leads_to_its_page() {
         ("/inbox/notifications/1/redeliver", "/inbox/notifications"),
         ("/inbox/notifications/redeliver", "/inbox/notifications"),
     ] {
-        let answer = desk.send(Request::get(act));
+        let answer = app.send(Request::get(act));
         assert_eq!((answer.status, answer.header("location")), (303, Some(page)), "{act}");
     }
 }
 
 #[test]
 fn other_methods_are_refused() {
-    let desk = TestApp::inbox();
-    let visitor = desk.sign_in();
+    let app = TestApp::inbox();
+    let operator = app.sign_in();
     for (path, allowed) in [
         ("/inbox", "GET, HEAD"),
         ("/inbox/trail", "GET, HEAD"),
         ("/inbox/events", "GET"),
     ] {
-        let answer = visitor.post(path, &[]);
+        let answer = operator.post(path, &[]);
         assert_eq!((answer.status, answer.header("allow")), (405, Some(allowed)), "{path}");
     }
 }

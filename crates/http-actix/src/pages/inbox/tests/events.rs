@@ -18,7 +18,7 @@ fn listen(app: &TestApp) -> EventStream {
 }
 
 #[test]
-fn a_change_is_told() {
+fn a_change_is_sent() {
     let app = TestApp::inbox();
     let mut stream = listen(&app);
     app.ticket();

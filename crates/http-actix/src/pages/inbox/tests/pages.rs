@@ -8,26 +8,26 @@ use crate::testing::{Request, TestApp};
 
 const HOSTILE: &str = r#"<script>alert(1)</script>"'><img src=x onerror=alert(2)>{{7*7}}&lt;"#;
 
-fn rooms(desk: &TestApp) -> (TicketRef, Vec<String>) {
-    let ticket = desk.ticket_of(HOSTILE, HOSTILE, HOSTILE, Priority::Urgent);
-    desk.unmatched(HOSTILE);
-    desk.give_up(HOSTILE);
-    let mut rooms: Vec<String> = ["", "/unmatched", "/notifications", "/trail"]
+fn pages(app: &TestApp) -> (TicketRef, Vec<String>) {
+    let ticket = app.ticket_of(HOSTILE, HOSTILE, HOSTILE, Priority::Urgent);
+    app.unmatched(HOSTILE);
+    app.give_up(HOSTILE);
+    let mut pages: Vec<String> = ["", "/unmatched", "/notifications", "/trail"]
         .iter()
-        .map(|room| format!("/inbox{room}"))
+        .map(|target| format!("/inbox{target}"))
         .collect();
-    rooms.push(format!("/inbox/ticket/{ticket}"));
-    (ticket, rooms)
+    pages.push(format!("/inbox/ticket/{ticket}"));
+    (ticket, pages)
 }
 
 #[test]
 fn every_page_has_its_policy_and_one_heading() {
-    let desk = TestApp::inbox();
-    let visitor = desk.sign_in();
-    let (_, rooms) = rooms(&desk);
-    let mut answers = vec![desk.send(Request::get("/inbox")), visitor.get("/inbox/ticket/x")];
-    for room in &rooms {
-        answers.push(visitor.get(room));
+    let app = TestApp::inbox();
+    let operator = app.sign_in();
+    let (_, pages) = pages(&app);
+    let mut answers = vec![app.send(Request::get("/inbox")), operator.get("/inbox/ticket/x")];
+    for target in &pages {
+        answers.push(operator.get(target));
     }
     for answer in answers {
         let policy = answer.header("content-security-policy").unwrap();
@@ -53,9 +53,9 @@ fn every_page_has_its_policy_and_one_heading() {
 
 #[test]
 fn hostile_text_is_shown_as_text() {
-    let desk = TestApp::inbox();
-    let visitor = desk.sign_in();
-    let (ticket, mut rooms) = rooms(&desk);
+    let app = TestApp::inbox();
+    let operator = app.sign_in();
+    let (ticket, mut pages) = pages(&app);
     let hostile: String = url::form_urlencoded::byte_serialize(HOSTILE.as_bytes()).collect();
     for place in [
         "/inbox?q=",
@@ -64,19 +64,19 @@ fn hostile_text_is_shown_as_text() {
         "/inbox?done=attached&ticket=",
         "/inbox?after=",
     ] {
-        rooms.push(format!("{place}{hostile}"));
+        pages.push(format!("{place}{hostile}"));
     }
-    rooms.push(format!("/inbox/ticket/{ticket}?q={hostile}&status={hostile}"));
-    rooms.push(format!("/inbox/ticket/{hostile}"));
-    for room in &rooms {
-        visitor.get(room).lacks(&["<script>", "<img", "\"'>"]);
+    pages.push(format!("/inbox/ticket/{ticket}?q={hostile}&status={hostile}"));
+    pages.push(format!("/inbox/ticket/{hostile}"));
+    for target in &pages {
+        operator.get(target).lacks(&["<script>", "<img", "\"'>"]);
     }
     let path = format!("/inbox/ticket/{ticket}/reply?q={hostile}");
-    visitor.post(&path, &[("message", HOSTILE)]);
-    let page = visitor.get(&format!("/inbox/ticket/{ticket}"));
+    operator.post(&path, &[("message", HOSTILE)]);
+    let page = operator.get(&format!("/inbox/ticket/{ticket}"));
     page.lacks(&["<script>", "<img"]);
     page.shows(&["&lt;script&gt;alert(1)&lt;/script&gt;&quot;'&gt;&lt;img src=x"]);
-    let signed_out = desk.send(Request::get(&format!("/inbox?q={hostile}")));
+    let signed_out = app.send(Request::get(&format!("/inbox?q={hostile}")));
     signed_out.lacks(&["<script>", "<img"]);
     for fields in [
         [("next", HOSTILE), ("token", HOSTILE)],
@@ -87,49 +87,31 @@ fn hostile_text_is_shown_as_text() {
             "/inbox/ticket/x/reply",
             "/inbox/notifications/redeliver",
         ] {
-            desk.send(Request::inbox_form(path, &fields))
+            app.send(Request::inbox_form(path, &fields))
                 .lacks(&["<script>", "<img"]);
         }
     }
 }
 
 #[test]
-fn a_full_list_is_one_small_page() {
-    let desk = TestApp::inbox();
-    let visitor = desk.sign_in();
-    let mut last = None;
-    for number in 0..40 {
-        let subject = format!("My order number {number} arrived, and half of its bottles are broken");
-        let message =
-            "Good morning, I ordered twelve bottles last week. The box came today, and it was wet. ".repeat(4);
-        let ticket = desk.ticket_of("Maria Fernanda de Oliveira", &subject, &message, Priority::High);
-        last = Some(ticket);
-    }
-    for path in ["/inbox".to_owned(), format!("/inbox/ticket/{}", last.unwrap())] {
-        let page = visitor.get(&path);
-        page.assert_small();
-    }
-}
-
-#[test]
 fn pages_stay_small_whatever_is_written() {
-    let desk = TestApp::inbox();
-    let visitor = desk.sign_in();
+    let app = TestApp::inbox();
+    let operator = app.sign_in();
     let hostile = |characters: usize| "\"".repeat(characters);
     let mut last = None;
     for _ in 0..40 {
-        let ticket = desk.ticket_of(&hostile(100), &hostile(200), &hostile(400), Priority::Urgent);
-        desk.unmatched(&hostile(16_000));
-        desk.unmatched(&hostile(160));
+        let ticket = app.ticket_of(&hostile(100), &hostile(200), &hostile(400), Priority::Urgent);
+        app.unmatched(&hostile(16_000));
+        app.unmatched(&hostile(160));
         last = Some(ticket);
     }
     let ticket = last.unwrap();
     for _ in 0..119 {
         let fields = [("message", &*hostile(400))];
-        let sent = visitor.post(&format!("/inbox/ticket/{ticket}/reply"), &fields);
+        let sent = operator.post(&format!("/inbox/ticket/{ticket}/reply"), &fields);
         assert_eq!(sent.status, 303);
     }
-    desk.give_up(&hostile(300));
+    app.give_up(&hostile(300));
     let look_for = format!("q={}", "%22".repeat(200));
     let too_long = format!("q={}", "%22".repeat(300));
     for path in [
@@ -141,13 +123,13 @@ fn pages_stay_small_whatever_is_written() {
         "/inbox/notifications".to_owned(),
         "/inbox/trail".to_owned(),
     ] {
-        let page = visitor.get(&path);
+        let page = operator.get(&path);
         page.assert_small();
     }
     let mut address = "/inbox/unmatched".to_owned();
     let mut seen = 0;
     loop {
-        let page = visitor.get(&address);
+        let page = operator.get(&address);
         page.assert_small();
         seen += page.text().matches("<li class=\"card\">").count();
         match page.link("Newer") {
@@ -159,9 +141,9 @@ fn pages_stay_small_whatever_is_written() {
 }
 
 #[test]
-fn a_store_that_is_down_is_told_and_nothing_typed_is_lost() {
-    let desk = TestApp::inbox_with(|setup| setup.is_down = true);
-    let visitor = desk.sign_in();
+fn a_store_that_is_down_is_an_error_page_with_the_input() {
+    let app = TestApp::inbox_with(|setup| setup.is_down = true);
+    let operator = app.sign_in();
     let mut told = String::new();
     for path in [
         "/inbox",
@@ -170,7 +152,7 @@ fn a_store_that_is_down_is_told_and_nothing_typed_is_lost() {
         "/inbox/notifications",
         "/inbox/trail",
     ] {
-        let answer = visitor.get(path);
+        let answer = operator.get(path);
         assert_eq!(answer.status, 503, "{path}");
         answer.shows(&["The store does not answer", "Try again"]);
         let _ = write!(told, "{}", answer.text());
@@ -203,33 +185,33 @@ fn a_store_that_is_down_is_told_and_nothing_typed_is_lost() {
             ("priority", "low"),
             ("ticketRef", "T-20250115-1234"),
         ];
-        let answer = visitor.post(&path, &fields);
+        let answer = operator.post(&path, &fields);
         assert_eq!(answer.status, 503, "{path}");
         answer.shows(&["Nothing was changed", kept, &format!("action=\"{path}\"")]);
         let _ = write!(told, "{}", answer.text());
     }
     assert!(!told.contains("secret-host"));
     // Signing in and out needs no store.
-    assert_eq!(visitor.post("/inbox/session/end", &[]).status, 303);
+    assert_eq!(operator.post("/inbox/session/end", &[]).status, 303);
 }
 
 #[test]
 fn below_a_path_every_link_leads_there() {
-    let desk = TestApp::inbox_with(|setup| setup.settings.base_url = "http://desk.example/help".into());
-    let visitor = desk.sign_in();
-    let (ticket, rooms) = rooms(&desk);
-    for room in rooms {
-        let page = visitor.get(&room);
+    let app = TestApp::inbox_with(|setup| setup.settings.base_url = "http://desk.example/help".into());
+    let operator = app.sign_in();
+    let (ticket, pages) = pages(&app);
+    for target in pages {
+        let page = operator.get(&target);
         for attribute in ["href=\"", "action=\"", "src=\"", "data-events=\""] {
             for part in page.text().split(attribute).skip(1) {
                 let address = part.split('"').next().unwrap();
                 let is_outside = ["#", "tel:", "mailto:", "data:"]
                     .iter()
                     .any(|start| address.starts_with(start));
-                assert!(is_outside || address.starts_with("/help"), "{room} {address}");
+                assert!(is_outside || address.starts_with("/help"), "{target} {address}");
             }
         }
     }
-    let reply = visitor.post(&format!("/inbox/ticket/{ticket}/reply"), &[("message", "Yes")]);
+    let reply = operator.post(&format!("/inbox/ticket/{ticket}/reply"), &[("message", "Yes")]);
     assert!(reply.header("location").unwrap().starts_with("/help/inbox/ticket/"));
 }

@@ -11,28 +11,28 @@ fn subjects(page: &Response) -> Vec<&str> {
 }
 
 #[test]
-fn an_empty_desk_teaches() {
-    let desk = TestApp::inbox();
-    let visitor = desk.sign_in();
-    visitor
+fn an_empty_inbox_explains_itself() {
+    let app = TestApp::inbox();
+    let operator = app.sign_in();
+    operator
         .get("/inbox")
         .shows(&["No tickets yet", "curl http://desk.example/api/ticket", "All is well"]);
-    desk.ticket();
-    let page = visitor.get("/inbox?q=nowhere");
+    app.ticket();
+    let page = operator.get("/inbox?q=nowhere");
     page.shows(&["No ticket here has all these words.", "Search all tickets"]);
-    visitor.get("/inbox?status=closed").shows(&["No ticket is like that."]);
+    operator.get("/inbox?status=closed").shows(&["No ticket is like that."]);
 }
 
 #[test]
-fn the_list_shows_what_waits() {
-    let desk = TestApp::inbox();
-    let visitor = desk.sign_in();
-    let first = desk.ticket_of("Ann", "First", "Where is it?", Priority::Medium);
-    desk.ticket_of("Bob", "Second", "Broken again", Priority::Urgent);
-    desk.clock.pass(3 * 3_600);
-    visitor.post(&format!("/inbox/ticket/{first}/reply"), &[("message", "On its way.")]);
+fn the_list_shows_what_awaits_an_answer() {
+    let app = TestApp::inbox();
+    let operator = app.sign_in();
+    let first = app.ticket_of("Ann", "First", "Where is it?", Priority::Medium);
+    app.ticket_of("Bob", "Second", "Broken again", Priority::Urgent);
+    app.clock.pass(3 * 3_600);
+    operator.post(&format!("/inbox/ticket/{first}/reply"), &[("message", "On its way.")]);
 
-    let page = visitor.get("/inbox");
+    let page = operator.get("/inbox");
     assert_eq!(subjects(&page), ["First", "Second"]);
     page.shows(&[
         "<b>Manager: </b>On its way.",
@@ -46,55 +46,55 @@ fn the_list_shows_what_waits() {
     ]);
     assert_eq!(page.text().matches(">Waiting for you</span>").count(), 1);
 
-    let waiting = visitor.get(&page.link("Waiting for you").unwrap());
+    let waiting = operator.get(&page.link("Waiting for you").unwrap());
     assert_eq!(subjects(&waiting), ["Second"]);
-    let answered = visitor.get("/inbox?awaiting=customer");
+    let answered = operator.get("/inbox?awaiting=customer");
     assert_eq!(subjects(&answered), ["First"]);
-    assert_eq!(subjects(&visitor.get("/inbox?priority=urgent")), ["Second"]);
-    assert_eq!(subjects(&visitor.get("/inbox?q=broken")), ["Second"]);
+    assert_eq!(subjects(&operator.get("/inbox?priority=urgent")), ["Second"]);
+    assert_eq!(subjects(&operator.get("/inbox?q=broken")), ["Second"]);
 }
 
 #[test]
-fn what_is_done_leaves_the_list_and_is_found_under_all() {
-    let desk = TestApp::inbox();
-    let visitor = desk.sign_in();
-    let ticket = desk.ticket();
-    let page = visitor.act(
+fn a_resolved_ticket_leaves_the_list_and_is_found_under_all() {
+    let app = TestApp::inbox();
+    let operator = app.sign_in();
+    let ticket = app.ticket();
+    let page = operator.act(
         &format!("/inbox/ticket/{ticket}/status?q=bottles"),
         &[("status", "resolved")],
     );
     page.shows(&["The ticket is resolved.", "Open again", "value=\"bottles\""]);
     assert_eq!(subjects(&page), Vec::<&str>::new());
-    let list = visitor.get("/inbox");
+    let list = operator.get("/inbox");
     list.shows(&["Nothing is open"]);
-    let all = visitor.get(&list.link("All").unwrap());
+    let all = operator.get(&list.link("All").unwrap());
     assert_eq!(subjects(&all), ["Product Quality Issue"]);
     all.shows(&["<span class=\"badge still\">Resolved</span>"]);
 
     for (status, says) in [("open", "open again"), ("closed", "The ticket is closed.")] {
-        let page = visitor.act(&format!("/inbox/ticket/{ticket}/status"), &[("status", status)]);
+        let page = operator.act(&format!("/inbox/ticket/{ticket}/status"), &[("status", status)]);
         page.shows(&[says]);
     }
-    let page = visitor.act(&format!("/inbox/ticket/{ticket}/priority"), &[("priority", "urgent")]);
+    let page = operator.act(&format!("/inbox/ticket/{ticket}/priority"), &[("priority", "urgent")]);
     page.shows(&["The priority is changed.", "value=\"urgent\" aria-pressed=\"true\""]);
     for (what, field, value) in [("status", "status", "gone"), ("priority", "priority", "")] {
-        let answer = visitor.post(&format!("/inbox/ticket/{ticket}/{what}"), &[(field, value)]);
+        let answer = operator.post(&format!("/inbox/ticket/{ticket}/{what}"), &[(field, value)]);
         assert_eq!(answer.status, 404, "{what}");
     }
 }
 
 #[test]
 fn long_lists_have_pages_and_keep_the_filter() {
-    let desk = TestApp::inbox();
-    let visitor = desk.sign_in();
+    let app = TestApp::inbox();
+    let operator = app.sign_in();
     for number in 0..65 {
         let subject = format!("Number {number}");
-        desk.ticket_of("Ann", &subject, "About bottles", Priority::Low);
+        app.ticket_of("Ann", &subject, "About bottles", Priority::Low);
     }
     let mut seen = Vec::new();
     let mut address = "/inbox?priority=low&awaiting=manager".to_owned();
     loop {
-        let page = visitor.get(&address);
+        let page = operator.get(&address);
         assert_eq!(page.status, 200);
         seen.extend(subjects(&page).into_iter().map(str::to_owned));
         assert_eq!(page.link("Newest").is_some(), address.contains("after="), "{address}");
@@ -113,10 +113,10 @@ fn long_lists_have_pages_and_keep_the_filter() {
 
 #[test]
 fn a_ticket_opens_beside_the_list_that_led_to_it() {
-    let desk = TestApp::inbox();
-    let visitor = desk.sign_in();
-    let ticket = desk.ticket();
-    let page = visitor.get(&format!("/inbox/ticket/{ticket}?status=any&q=bottles"));
+    let app = TestApp::inbox();
+    let operator = app.sign_in();
+    let ticket = app.ticket();
+    let page = operator.get(&format!("/inbox/ticket/{ticket}?status=any&q=bottles"));
     page.shows(&[
         "<h1 id=\"subject\">Product Quality Issue</h1>",
         &ticket.to_string(),
@@ -130,26 +130,26 @@ fn a_ticket_opens_beside_the_list_that_led_to_it() {
         "Nothing yet. Answers, and changes",
     ]);
     assert_eq!(page.text().matches("<h1").count(), 1);
-    let lower = visitor.get(&format!("/inbox/ticket/{}", ticket.to_string().to_lowercase()));
+    let lower = operator.get(&format!("/inbox/ticket/{}", ticket.to_string().to_lowercase()));
     assert_eq!(lower.status, 200);
     for missing in ["T-20250115-999999999", "nonsense", "%3Cb%3E"] {
-        let answer = visitor.get(&format!("/inbox/ticket/{missing}"));
+        let answer = operator.get(&format!("/inbox/ticket/{missing}"));
         assert_eq!(answer.status, 404, "{missing}");
         answer.shows(&["There is no such ticket", "Back to tickets"]);
     }
 }
 
 #[test]
-fn an_answer_is_written_once() {
-    let desk = TestApp::inbox();
-    let visitor = desk.sign_in();
-    let ticket = desk.ticket();
+fn a_reply_is_stored_once() {
+    let app = TestApp::inbox();
+    let operator = app.sign_in();
+    let ticket = app.ticket();
     let path = format!("/inbox/ticket/{ticket}/reply");
-    let page = visitor.get(&format!("/inbox/ticket/{ticket}"));
+    let page = operator.get(&format!("/inbox/ticket/{ticket}"));
     let key = page.hidden("idempotencyKey").unwrap().to_owned();
     assert_ne!(
         key,
-        visitor
+        operator
             .get(&format!("/inbox/ticket/{ticket}"))
             .hidden("idempotencyKey")
             .unwrap()
@@ -159,29 +159,29 @@ fn an_answer_is_written_once() {
         ("idempotencyKey", key.as_str()),
     ];
     for _ in 0..2 {
-        let answer = visitor.post(&path, &fields);
+        let answer = operator.post(&path, &fields);
         let next = answer.header("location").unwrap().to_owned();
         assert!(next.ends_with("#message"), "{next}");
-        let page = visitor.act(&path, &fields);
+        let page = operator.act(&path, &fields);
         page.shows(&["Your answer is in the thread.", "We send new ones.\nToday.", "Wrote <a"]);
         page.lacks(&["to the manager"]);
         assert_eq!(page.text().matches("class=\"text\"").count(), 2);
     }
     // Whoever goes back and writes something else means it.
     let other = [("message", "And one more."), ("idempotencyKey", key.as_str())];
-    let page = visitor.act(&path, &other);
+    let page = operator.act(&path, &other);
     assert_eq!(page.text().matches("class=\"text\"").count(), 3);
     // The same words on another ticket are another answer.
-    let second = desk.ticket();
-    let page = visitor.act(&format!("/inbox/ticket/{second}/reply"), &fields);
+    let second = app.ticket();
+    let page = operator.act(&format!("/inbox/ticket/{second}/reply"), &fields);
     assert_eq!(page.text().matches("class=\"text\"").count(), 2);
 }
 
 #[test]
-fn an_answer_that_cant_be_taken_is_not_lost() {
-    let desk = TestApp::inbox();
-    let visitor = desk.sign_in();
-    let ticket = desk.ticket();
+fn an_invalid_reply_is_kept() {
+    let app = TestApp::inbox();
+    let operator = app.sign_in();
+    let ticket = app.ticket();
     let path = format!("/inbox/ticket/{ticket}/reply");
     let long = "ü".repeat(5_001);
     // As it is counted: line breaks are one character each.
@@ -198,7 +198,7 @@ fn an_answer_that_cant_be_taken_is_not_lost() {
         ),
         ("a\u{0}b", "An answer must not contain control characters."),
     ] {
-        let answer = visitor.post(&path, &[("message", typed), ("idempotencyKey", "the-key")]);
+        let answer = operator.post(&path, &[("message", typed), ("idempotencyKey", "the-key")]);
         assert_eq!(answer.status, 400, "{says}");
         answer.shows(&[
             says,
@@ -207,7 +207,7 @@ fn an_answer_that_cant_be_taken_is_not_lost() {
             "value=\"the-key\"",
         ]);
     }
-    let gone = visitor.post(
+    let gone = operator.post(
         "/inbox/ticket/T-20250115-999999999/reply",
         &[("message", "typed words")],
     );
@@ -217,20 +217,20 @@ fn an_answer_that_cant_be_taken_is_not_lost() {
 
 #[test]
 fn a_long_thread_begins_with_its_newest_messages() {
-    let desk = TestApp::inbox();
-    let visitor = desk.sign_in();
-    let ticket = desk.ticket();
+    let app = TestApp::inbox();
+    let operator = app.sign_in();
+    let ticket = app.ticket();
     let path = format!("/inbox/ticket/{ticket}?status=any");
-    visitor.get(&path).lacks(&["earlier message"]);
+    operator.get(&path).lacks(&["earlier message"]);
     for number in 1..=119 {
         let text = format!(
             "Response {number}. {}",
             "It comes on Monday, or on Tuesday at the latest. ".repeat(3)
         );
-        let sent = visitor.post(&format!("/inbox/ticket/{ticket}/reply"), &[("message", &text)]);
+        let sent = operator.post(&format!("/inbox/ticket/{ticket}/reply"), &[("message", &text)]);
         assert_eq!(sent.status, 303);
     }
-    let page = visitor.get(&path);
+    let page = operator.get(&path);
     assert!(page.text().len() < 50 * 1024, "{}", page.text().len());
     page.shows(&["Response 119.", "Response 110."]);
     page.lacks(&["I received damaged bottles.</p>", "Response 20."]);
@@ -238,7 +238,7 @@ fn a_long_thread_begins_with_its_newest_messages() {
     let name = format!("Show {} earlier messages", 120 - shown);
     let all = page.link(&name).unwrap();
     assert_eq!(all, format!("/inbox/ticket/{ticket}?status=any&all="));
-    let page = visitor.get(&all);
+    let page = operator.get(&all);
     assert_eq!(page.text().matches("class=\"bubble").count(), 120);
     page.lacks(&["earlier message"]);
 }

@@ -4,15 +4,15 @@ use crate::testing::{MANAGER, TestApp};
 
 #[test]
 fn a_message_is_attached() {
-    let desk = TestApp::inbox();
-    let visitor = desk.sign_in();
-    visitor
+    let app = TestApp::inbox();
+    let operator = app.sign_in();
+    operator
         .get("/inbox/unmatched")
         .shows(&["it is kept here instead of being guessed"]);
-    let ticket = desk.ticket();
-    let message = desk.unmatched("Tell them: tomorrow");
-    desk.clock.pass(120);
-    let page = visitor.get("/inbox/unmatched");
+    let ticket = app.ticket();
+    let message = app.unmatched("Tell them: tomorrow");
+    app.clock.pass(120);
+    let page = operator.get("/inbox/unmatched");
     page.shows(&[
         "Tell them: tomorrow",
         "+919655716000",
@@ -23,44 +23,44 @@ fn a_message_is_attached() {
     ]);
     let typed = format!(" {} ", ticket.to_string().to_lowercase());
     let path = format!("/inbox/unmatched/{message}/attach");
-    let page = visitor.act(&path, &[("ticketRef", &typed)]);
+    let page = operator.act(&path, &[("ticketRef", &typed)]);
     page.shows(&[
         "The message is now in",
         &format!("href=\"/inbox/ticket/{ticket}\""),
         "instead of being guessed",
     ]);
-    let again = visitor.act(&path, &[("ticketRef", &typed)]);
+    let again = operator.act(&path, &[("ticketRef", &typed)]);
     again.shows(&["The message was in"]);
-    let thread = visitor.get(&format!("/inbox/ticket/{ticket}"));
+    let thread = operator.get(&format!("/inbox/ticket/{ticket}"));
     thread.shows(&["Tell them: tomorrow", "Attached <a"]);
 }
 
 #[test]
-fn a_wrong_ticket_is_told_beside_the_field() {
-    let desk = TestApp::inbox();
-    let visitor = desk.sign_in();
-    let ticket = desk.ticket();
-    let message = desk.unmatched("Yes");
+fn a_wrong_ticket_is_an_error_beside_the_field() {
+    let app = TestApp::inbox();
+    let operator = app.sign_in();
+    let ticket = app.ticket();
+    let message = app.unmatched("Yes");
     let path = format!("/inbox/unmatched/{message}/attach");
     for (typed, says) in [
         ("", "A reference reads like T-20250115-1234."),
         ("T-2025<b>", "A reference reads like T-20250115-1234."),
         ("T-20250115-999999999", "There is no ticket T-20250115-999999999."),
     ] {
-        let answer = visitor.post(&path, &[("ticketRef", typed)]);
+        let answer = operator.post(&path, &[("ticketRef", typed)]);
         assert_eq!(answer.status, 400, "{typed}");
         let kept = format!("value=\"{}\"", typed.replace('<', "&lt;").replace('>', "&gt;"));
         answer.shows(&[says, &kept, &format!("aria-describedby=\"f-{message}\""), "Yes"]);
     }
-    let chosen = visitor.post(&path, &[("ticketRef", "T-1"), ("sender", "customer")]);
+    let chosen = operator.post(&path, &[("ticketRef", "T-1"), ("sender", "customer")]);
     chosen.shows(&["value=\"customer\" checked> From the customer"]);
-    let other = desk.ticket();
-    visitor.act(&path, &[("ticketRef", &other.to_string())]);
-    let elsewhere = visitor.post(&path, &[("ticketRef", &ticket.to_string())]);
+    let other = app.ticket();
+    operator.act(&path, &[("ticketRef", &other.to_string())]);
+    let elsewhere = operator.post(&path, &[("ticketRef", &ticket.to_string())]);
     assert_eq!(elsewhere.status, 400);
     elsewhere.shows(&["This message was attached to", &other.to_string(), "role=\"alert\""]);
     for missing in ["nonsense", "01946ba6-0000-7000-8000-000000000000"] {
-        let answer = visitor.post(
+        let answer = operator.post(
             &format!("/inbox/unmatched/{missing}/attach"),
             &[("ticketRef", &ticket.to_string())],
         );
@@ -70,8 +70,8 @@ fn a_wrong_ticket_is_told_beside_the_field() {
 
 #[test]
 fn many_messages_have_pages() {
-    let desk = TestApp::inbox();
-    let visitor = desk.sign_in();
+    let app = TestApp::inbox();
+    let operator = app.sign_in();
     let mut expected = Vec::new();
     for number in 0..45 {
         // Some are so long that a page ends early.
@@ -79,14 +79,14 @@ fn many_messages_have_pages() {
             "Message {number}. {} the end",
             "x".repeat(if number % 10 == 3 { 15_000 } else { 5 })
         );
-        desk.unmatched(&text);
+        app.unmatched(&text);
         expected.push(number);
     }
     let mut seen = Vec::new();
     let mut long = 0;
     let mut address = "/inbox/unmatched".to_owned();
     loop {
-        let page = visitor.get(&address);
+        let page = operator.get(&address);
         page.assert_small();
         let numbers = page
             .text()
@@ -96,7 +96,7 @@ fn many_messages_have_pages() {
         seen.extend(numbers.map(Result::unwrap));
         if let Some(whole) = page.link("Show all of it") {
             page.lacks(&["x the end"]);
-            let whole = visitor.get(&whole);
+            let whole = operator.get(&whole);
             whole.shows(&["x the end"]);
             whole.lacks(&["Show all of it"]);
             long += 1;
@@ -110,10 +110,10 @@ fn many_messages_have_pages() {
 }
 
 #[test]
-fn the_operator_says_who_wrote_it() {
-    let desk = TestApp::inbox();
-    let visitor = desk.sign_in();
-    let ticket = desk.ticket();
+fn the_operator_chooses_the_sender() {
+    let app = TestApp::inbox();
+    let operator = app.sign_in();
+    let ticket = app.ticket();
     for (from, usual, other) in [
         (
             MANAGER,
@@ -126,8 +126,8 @@ fn the_operator_says_who_wrote_it() {
             "value=\"agent\"> From",
         ),
     ] {
-        let message = desk.store_unmatched(from, "Hello");
-        let page = visitor.get("/inbox/unmatched");
+        let message = app.store_unmatched(from, "Hello");
+        let page = operator.get("/inbox/unmatched");
         page.shows(&[
             usual,
             other,
@@ -135,7 +135,7 @@ fn the_operator_says_who_wrote_it() {
         ]);
         let fields = [("ticketRef", ticket.to_string()), ("sender", "manager".to_owned())];
         let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
-        visitor.act(&format!("/inbox/unmatched/{message}/attach"), &fields);
+        operator.act(&format!("/inbox/unmatched/{message}/attach"), &fields);
     }
     let status = format!("/inbox/ticket/{ticket}/status");
     for (sender, badge, name) in [
@@ -143,13 +143,13 @@ fn the_operator_says_who_wrote_it() {
         ("manager", "Resolved", ">Manager</b>"),
         ("customer", "Open", ">John Doe</b>"),
     ] {
-        visitor.act(&status, &[("status", "resolved")]);
+        operator.act(&status, &[("status", "resolved")]);
         let text = format!("Spoken by {sender}");
-        let message = desk.store_unmatched("+15550123", &text);
+        let message = app.store_unmatched("+15550123", &text);
         let fields = [("ticketRef", ticket.to_string()), ("sender", sender.to_owned())];
         let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
-        visitor.act(&format!("/inbox/unmatched/{message}/attach"), &fields);
-        let page = visitor.get(&format!("/inbox/ticket/{ticket}"));
+        operator.act(&format!("/inbox/unmatched/{message}/attach"), &fields);
+        let page = operator.get(&format!("/inbox/ticket/{ticket}"));
         let (_, bubble) = page.text().split_once(&format!("id=\"m-{message}\"")).unwrap();
         let (who, _) = bubble.split_once(&text).unwrap();
         assert!(who.contains(name), "{who}");
@@ -157,7 +157,7 @@ fn the_operator_says_who_wrote_it() {
         let facts = facts.split("</p>").next().unwrap();
         assert!(facts.contains(&format!(">{badge}</span>")), "{facts}");
     }
-    let waiting = visitor.get("/inbox/notifications");
+    let waiting = operator.get("/inbox/notifications");
     assert_eq!(
         waiting.text().matches("<li class=\"card\">").count(),
         2,

@@ -56,7 +56,7 @@ fn a_store_that_is_down_counts_against_no_key() {
 }
 
 #[test]
-fn words_sent_under_a_wrong_key_once_too_often_stay() {
+fn a_message_over_the_limit_is_kept() {
     let site = TestApp::start();
     let opened = site.open(&[]);
     let ask =
@@ -66,14 +66,14 @@ fn words_sent_under_a_wrong_key_once_too_often_stay() {
 }
 
 #[test]
-fn the_same_words_are_stored_twice_and_then_held_back() {
+fn the_same_text_is_stored_twice_and_then_rejected() {
     let site = TestApp::start();
     let opened = site.open(&[]);
-    let post = |page: &str, text: &str, mark: &str| {
-        Request::form(page, &[("message", text), ("idempotencyKey", mark)]).sent_from("203.0.113.1")
+    let post = |page: &str, text: &str, token: &str| {
+        Request::form(page, &[("message", text), ("idempotencyKey", token)]).sent_from("203.0.113.1")
     };
-    for (text, mark) in [("Any news?", "one"), ("any  news?", "two"), ("any  news?", "two")] {
-        assert_eq!(site.send(post(&opened.page, text, mark)).status, 303);
+    for (text, token) in [("Any news?", "one"), ("any  news?", "two"), ("any  news?", "two")] {
+        assert_eq!(site.send(post(&opened.page, text, token)).status, 303);
     }
     let page = site.send(post(&opened.page, "Any news?", "three"));
     page.assert_page(429);
