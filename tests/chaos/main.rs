@@ -32,13 +32,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use black_box::Engine;
+use black_box::{Engine, chosen, conclude, or_until_asked_to_end};
 use experiments::{ALL, Experiment};
 use report::{Outcome, Row};
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    task::{JoinSet, LocalSet},
-};
+use tokio::task::JoinSet;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -46,19 +43,11 @@ async fn main() -> ExitCode {
         return shifted_clock::serve().await;
     }
     rlimit::increase_nofile_limit(u64::MAX).expect("a limit of open files");
-    let mut asked_to_end = signal(SignalKind::terminate()).expect("a handler");
-    let experiments = LocalSet::new();
-    // Dropping either future ends its processes.
-    tokio::select! {
-        code = experiments.run_until(run()) => code,
-        _ = asked_to_end.recv() => ExitCode::FAILURE,
-        _ = tokio::signal::ctrl_c() => ExitCode::FAILURE,
-    }
+    or_until_asked_to_end(run()).await
 }
 
 async fn run() -> ExitCode {
-    let begun = Instant::now();
-    let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let (begun, words) = (Instant::now(), chosen());
     let (parts, names): (Vec<&str>, Vec<&str>) = words.iter().map(String::as_str).partition(|word| word.contains('='));
     let wanted = |experiment: &Experiment| {
         let is_in_part = parts.iter().all(|part| *part == "part=ci" && experiment.in_ci);
@@ -75,15 +64,7 @@ async fn run() -> ExitCode {
         report::write(&rows);
     }
     println!("\n{}", report::table(&rows));
-    // Choosing no experiment is a mistake, not a success.
-    let is_ok = failed == 0 && !rows.is_empty();
-    println!(
-        "test result: {}. {} experiments passed; {failed} failed; finished in {:.0?}",
-        if is_ok { "ok" } else { "FAILED" },
-        rows.len() - failed,
-        begun.elapsed()
-    );
-    if is_ok { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    conclude("experiments", rows.len() - failed, failed, begun)
 }
 
 /// Runs experiments side by side, each on all its stores: most of them mostly wait. Each is a task, so a panic

@@ -32,10 +32,9 @@ mod xss;
 
 use std::{pin::Pin, process::ExitCode, sync::Arc, time::Instant};
 
-use black_box::Engine;
+use black_box::{Engine, chosen, conclude, or_until_asked_to_end};
 use chromedriver::Chromedriver;
 use fixture::Fixture;
-use tokio::signal::unix::{SignalKind, signal};
 
 /// A running scenario.
 type Running = Pin<Box<dyn Future<Output = ()>>>;
@@ -82,39 +81,21 @@ const SCENARIOS: &[Scenario] = &scenarios![
 #[tokio::main]
 async fn main() -> ExitCode {
     // A scenario is a local task, so that its panic ends nothing else.
-    let scenarios = tokio::task::LocalSet::new();
-    let mut asked_to_end = signal(SignalKind::terminate()).expect("a handler");
-    tokio::select! {
-        code = scenarios.run_until(run()) => code,
-        // Dropping the future ends the driver, and with it the browsers.
-        _ = asked_to_end.recv() => ExitCode::FAILURE,
-        _ = tokio::signal::ctrl_c() => ExitCode::FAILURE,
-    }
+    or_until_asked_to_end(run()).await
 }
 
 async fn run() -> ExitCode {
-    let begun = Instant::now();
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let (begun, wanted) = (Instant::now(), chosen());
     let driver = Arc::new(Chromedriver::start().await);
     // Both stores at once: a waiting browser leaves the machine to the other.
-    let stores = [Engine::Sqlite, Engine::Postgres].map(|engine| run_on(engine, &driver, &wanted));
-    let [sqlite, postgres] = stores;
+    let [sqlite, postgres] = Engine::ALL.map(|engine| run_on(engine, &driver, &wanted));
     let (sqlite, postgres) = tokio::join!(sqlite, postgres);
     driver.stop().await;
-    let (failed, passed): (Vec<_>, Vec<_>) = sqlite.into_iter().chain(postgres).partition(|(_, is_ok)| !is_ok);
+    let (passed, failed): (Vec<_>, Vec<_>) = sqlite.into_iter().chain(postgres).partition(|(_, is_ok)| *is_ok);
     for (name, _) in &failed {
         println!("failed: {name}");
     }
-    // Choosing no scenario is a mistake, not a success.
-    let is_ok = failed.is_empty() && !passed.is_empty();
-    println!(
-        "test result: {}. {} scenarios in the browser passed; {} failed; finished in {:.0?}",
-        if is_ok { "ok" } else { "FAILED" },
-        passed.len(),
-        failed.len(),
-        begun.elapsed()
-    );
-    if is_ok { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    conclude("scenarios in the browser", passed.len(), failed.len(), begun)
 }
 
 /// Runs the chosen scenarios on a store; returns their names and whether they passed.

@@ -19,6 +19,7 @@ mod table;
 
 use std::{panic::AssertUnwindSafe, pin::Pin, process::ExitCode, time::Instant};
 
+use black_box::{chosen, conclude};
 use fixture::Fixture;
 use futures_util::FutureExt;
 
@@ -64,11 +65,10 @@ const SCENARIOS: &[Scenario] = &scenarios![
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let begun = Instant::now();
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let (begun, wanted) = (Instant::now(), chosen());
     let mut fixture = Fixture::set_up().await;
     println!("n8n is set up after {:.0?}", begun.elapsed());
-    let mut failed = Vec::new();
+    let (mut passed, mut failed) = (0, 0);
     for (name, scenario) in SCENARIOS {
         let is_wanted = wanted.is_empty() || wanted.iter().any(|part| name.contains(part.as_str()));
         if !is_wanted {
@@ -82,19 +82,8 @@ async fn main() -> ExitCode {
             if is_ok { "ok    " } else { "FAILED" },
             begun.elapsed()
         );
-        if !is_ok {
-            failed.push(*name);
-        }
+        *(if is_ok { &mut passed } else { &mut failed }) += 1;
     }
     fixture.n8n.stop().await;
-    println!(
-        "{} scenarios failed {failed:?}, {:.0?} in all",
-        failed.len(),
-        begun.elapsed()
-    );
-    if failed.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    conclude("scenarios with n8n", passed, failed, begun)
 }

@@ -7,6 +7,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stdout,
     reason = "a failing fixture fails its test"
 )]
 
@@ -19,6 +20,7 @@ mod n8n_table;
 mod options;
 mod private_data;
 mod process;
+mod scenarios;
 mod server;
 mod store;
 mod tree;
@@ -31,6 +33,7 @@ pub use http::{Response, http_client, sum_of_metrics};
 pub use n8n_table::{N8nCase, TableRow, kind_of_body};
 pub use options::{Ended, ServerOptions, server_binary, setting};
 pub use process::{Signal, cpu_time, open_files, peak_kib, resident_kib, signal, signal_group};
+pub use scenarios::{chosen, conclude, or_until_asked_to_end};
 pub use server::TestServer;
 pub use store::{Engine, TempStore};
 pub use tree::{read, root, write_into_page};

@@ -8,7 +8,7 @@ use secrecy::ExposeSecret;
 use store_diesel::PostgresStore;
 use store_diesel::SqliteStore;
 use ticket_domain::{
-    Managers, Recipient, RetrySchedule, TicketLinks,
+    Managers, Recipient, TicketLinks,
     ports::{Clock, Composer, Composers, Notifier, Random, Store},
     use_cases::{Context, Deliver, ReportReceipt},
 };
@@ -144,7 +144,7 @@ impl Builder {
                     recipient,
                     notifier,
                     context.clone(),
-                    RetrySchedule::new(self.config.slow_retries),
+                    self.config.retry_schedule.clone(),
                 )),
                 signal: signal.subscribe(),
                 clock: self.clock.clone(),

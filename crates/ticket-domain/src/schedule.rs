@@ -1,11 +1,11 @@
-//! When a notification that failed is tried again.
+//! The retry schedule of notifications.
 
 use std::time::Duration;
 
-/// The three quick retries, for a receiver that restarts.
+/// Quick retries, for a receiver that restarts.
 const QUICK: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
 
-/// The slow ones, for an outage: 75 hours and a half in all, so that a failure on Friday evening survives the weekend.
+/// Slow retries, for an outage: 75.5 hours in total, so that a notification of Friday evening survives the weekend.
 const SLOW: [Duration; NOTIFY_SLOW_RETRIES_MAX as usize] = [
     Duration::from_mins(5),
     Duration::from_mins(30),
@@ -17,35 +17,34 @@ const SLOW: [Duration; NOTIFY_SLOW_RETRIES_MAX as usize] = [
     Duration::from_hours(24),
 ];
 
-/// The most slow retries there are.
+/// Maximum number of slow retries.
 pub const NOTIFY_SLOW_RETRIES_MAX: u8 = 8;
 
-/// The waits between tries, and how far they are spread so that many do not come together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The waits between the attempts of a notification.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RetrySchedule {
-    slow_retries: u8,
+    waits: Vec<Duration>,
 }
 
 impl RetrySchedule {
-    /// Each wait is up to this share longer or shorter.
+    /// Each wait is up to this share longer or shorter, so that many notifications do not come due together.
     pub const JITTER: f64 = 0.2;
 
-    /// The quick retries and the first `slow_retries` of the slow ones; there are eight.
+    /// The quick retries and the first `slow_retries` of the [eight](NOTIFY_SLOW_RETRIES_MAX) slow ones.
     pub fn new(slow_retries: u8) -> Self {
+        let slow = SLOW.iter().take(usize::from(slow_retries));
         Self {
-            slow_retries: slow_retries.min(NOTIFY_SLOW_RETRIES_MAX),
+            waits: QUICK.iter().chain(slow).copied().collect(),
         }
     }
 
-    /// How long to wait after `failures` tries have failed, `None` when that was the last one. `random` is any number,
-    /// all of them equally likely.
-    pub fn wait_after(self, failures: u16, random: u64) -> Option<Duration> {
+    /// Returns the wait after `failures` failed attempts; `None` if that was the last one. `random` is uniformly
+    /// distributed.
+    pub fn wait_after(&self, failures: u16, random: u64) -> Option<Duration> {
         let retry = usize::from(failures.checked_sub(1)?);
-        let slow = &SLOW[..usize::from(self.slow_retries)];
-        let wait = QUICK.iter().chain(slow).nth(retry)?;
         // 32 of the 64 bits, as a share between 0 and 1.
         let share = f64::from(u32::try_from(random >> 32).unwrap_or_default()) / f64::from(u32::MAX);
-        Some(wait.mul_f64(1.0 + Self::JITTER * (2.0 * share - 1.0)))
+        Some(self.waits.get(retry)?.mul_f64(1.0 + Self::JITTER * (2.0 * share - 1.0)))
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 
 use http_actix::{OperatorToken, Rates};
 use secrecy::{ExposeSecret as _, SecretString};
-use ticket_domain::{Access, Phone};
+use ticket_domain::{Access, Phone, RetrySchedule};
 use url::Url;
 
 use variables::Variables;
@@ -52,8 +52,8 @@ pub struct Config {
     pub max_connections: Option<u32>,
     /// Maximum number of connections per client address, if there is no proxy in front.
     pub connections_of_one: usize,
-    /// How many slow retries follow the three quick ones.
-    pub slow_retries: u8,
+    /// The waits between the attempts of a notification.
+    pub retry_schedule: RetrySchedule,
     /// Retention of delivered notifications, except the newest of each ticket. `None`: unlimited.
     pub notification_retention: Option<Duration>,
     /// Retention of personal data in inactive tickets. `None`: unlimited.
@@ -158,7 +158,7 @@ impl Config {
             rates: limits::rates(&mut vars),
             max_connections: limits::max_connections(&mut vars),
             connections_of_one: limits::connections_of_one(&mut vars),
-            slow_retries: parts::slow_retries(&mut vars),
+            retry_schedule: parts::retry_schedule(&mut vars),
             notification_retention: parts::notification_retention(&mut vars),
             ticket_retention: parts::ticket_retention(&mut vars),
             notify_concurrency: parts::notify_concurrency(&mut vars),

@@ -8,7 +8,7 @@ use std::{
 use http_actix::OperatorToken;
 use notify_n8n::Receiver;
 use secrecy::{ExposeSecret, SecretString};
-use ticket_domain::{Access, NOTIFY_SLOW_RETRIES_MAX, OperatorName, Phone};
+use ticket_domain::{Access, NOTIFY_SLOW_RETRIES_MAX, OperatorName, Phone, RetrySchedule};
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
@@ -327,9 +327,10 @@ pub(super) fn trusted_proxy_hops(vars: &mut Variables<'_>) -> usize {
     vars.number("TRUSTED_PROXY_HOPS", 0, 16, default) as usize
 }
 
-pub(super) fn slow_retries(vars: &mut Variables<'_>) -> u8 {
+pub(super) fn retry_schedule(vars: &mut Variables<'_>) -> RetrySchedule {
     let most = NOTIFY_SLOW_RETRIES_MAX;
-    u8::try_from(vars.number("NOTIFY_SLOW_RETRIES", 0, most.into(), most.into())).unwrap_or(most)
+    let slow_retries = vars.number("NOTIFY_SLOW_RETRIES", 0, most.into(), most.into());
+    RetrySchedule::new(u8::try_from(slow_retries).unwrap_or(most))
 }
 
 pub(super) fn notification_retention(vars: &mut Variables<'_>) -> Option<Duration> {

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, ffi::OsString, io::Write as _};
 
 use secrecy::ExposeSecret;
-use ticket_domain::OperatorName;
+use ticket_domain::{OperatorName, RetrySchedule};
 
 use super::*;
 
@@ -53,7 +53,10 @@ fn nothing_set_runs_on_the_embedded_store_with_warnings() {
     );
     assert_eq!(config.rates, Rates::default());
     assert_eq!((config.max_connections, config.connections_of_one), (None, 256));
-    assert_eq!((config.slow_retries, config.notify_concurrency), (8, 4));
+    assert_eq!(
+        (config.retry_schedule, config.notify_concurrency),
+        (RetrySchedule::new(8), 4)
+    );
     assert_eq!(
         (config.log_format, config.log_filter.as_str()),
         (LogFormat::Json, "info,actix_server=warn")
@@ -159,7 +162,10 @@ fn everything_can_be_set() {
         ["1/2", "3/4", "5/6", "7/8"]
     );
     assert_eq!((config.max_connections, config.connections_of_one), (Some(50_000), 32));
-    assert_eq!((config.slow_retries, config.notify_concurrency), (0, 16));
+    assert_eq!(
+        (config.retry_schedule, config.notify_concurrency),
+        (RetrySchedule::new(0), 16)
+    );
     assert_eq!(config.log_format, LogFormat::Text);
 }
 

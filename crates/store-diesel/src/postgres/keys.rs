@@ -12,6 +12,7 @@ use ticket_domain::{
     ports::{ExistingTicket, Idempotency, Opening},
 };
 
+use super::openings::all;
 use crate::{
     failure::Failure,
     prepared::typed,
@@ -78,20 +79,10 @@ pub(crate) fn remember_openings(connection: &mut PgConnection, openings: &[&Open
         return Ok(());
     };
     let statement = sql_query(REMEMBER_OPENINGS)
-        .bind::<Array<Text>, _>(keyed.iter().map(|(_, used)| used.key.as_str()).collect::<Vec<_>>())
-        .bind::<Array<Bytea>, _>(keyed.iter().map(|(_, used)| used.digest.as_slice()).collect::<Vec<_>>())
-        .bind::<Array<Id>, _>(
-            keyed
-                .iter()
-                .map(|(opening, _)| Stored(opening.ticket.id))
-                .collect::<Vec<_>>(),
-        )
-        .bind::<Array<Moment>, _>(
-            keyed
-                .iter()
-                .map(|(_, used)| Stored(used.expires_at))
-                .collect::<Vec<_>>(),
-        )
+        .bind::<Array<Text>, _>(all(&keyed, |(_, used)| used.key.as_str()))
+        .bind::<Array<Bytea>, _>(all(&keyed, |(_, used)| used.digest.as_slice()))
+        .bind::<Array<Id>, _>(all(&keyed, |(opening, _)| Stored(opening.ticket.id)))
+        .bind::<Array<Moment>, _>(all(&keyed, |(_, used)| Stored(used.expires_at)))
         .bind::<Moment, _>(Stored(now));
     let written: Vec<String> = typed::<Text, _>(statement).load(connection)?;
     if written.len() < keyed.len() {

@@ -120,6 +120,6 @@ fn insert(connection: &mut PgConnection, openings: &[&Opening]) -> Result<HashSe
 }
 
 /// The values of one column.
-fn all<R: Copy, T>(rows: &[R], value: impl Fn(R) -> T) -> Vec<T> {
+pub(crate) fn all<R: Copy, T>(rows: &[R], value: impl Fn(R) -> T) -> Vec<T> {
     rows.iter().map(|row| value(*row)).collect()
 }
