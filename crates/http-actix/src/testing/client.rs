@@ -243,8 +243,38 @@ impl Response {
     }
 }
 
+impl Response {
+    /// Checks a response of the application, which has a request id. What the connection itself refuses has none.
+    fn check_security_headers(&self, target: &str) {
+        if self.header("x-request-id").is_none() {
+            return;
+        }
+        for name in [
+            "referrer-policy",
+            "cache-control",
+            "permissions-policy",
+            "cross-origin-resource-policy",
+        ] {
+            assert!(self.header(name).is_some(), "{target}: no {name}");
+        }
+        for (name, value) in [
+            ("x-content-type-options", "nosniff"),
+            ("x-frame-options", "DENY"),
+            ("cross-origin-opener-policy", "same-origin"),
+        ] {
+            assert_eq!(self.header(name), Some(value), "{target}: {name}");
+        }
+        let policy = self.header("content-security-policy").unwrap_or_default();
+        let is_strict = ["default-src 'none'", "frame-ancestors 'none'"]
+            .iter()
+            .all(|rule| policy.contains(rule));
+        assert!(is_strict, "{target}: {policy}");
+    }
+}
+
 impl TestApp {
-    /// Sends a request on a connection of its own, and checks that a response of the API is documented.
+    /// Sends a request on a connection of its own. Checks that its response has the security headers and, if it is one of
+    /// the API, that it is documented.
     pub(crate) fn send(&self, request: impl Borrow<Request>) -> Response {
         let request = request.borrow();
         let mut stream = TcpStream::connect(self.address).unwrap();
@@ -256,6 +286,7 @@ impl TestApp {
         assert!(!bytes.is_empty(), "no answer: {read:?}");
         let response = Response::parse(request, &bytes);
         documented::check(request, &response);
+        response.check_security_headers(&request.target);
         response
     }
 }
