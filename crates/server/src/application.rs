@@ -97,6 +97,7 @@ impl Builder {
     /// Notifies `recipient` by these adapters; the manager, instead of by n8n.
     #[must_use]
     pub fn notifier(mut self, recipient: Recipient, composer: Arc<dyn Composer>, notifier: Arc<dyn Notifier>) -> Self {
+        self.adapters.retain(|adapters| adapters.recipient != recipient);
         self.adapters.push(Adapters {
             recipient,
             composer,

@@ -102,6 +102,7 @@ impl Worker {
             Err(error) => {
                 if !std::mem::replace(&mut rounds.store_failed, true) {
                     tracing::error!(
+                        recipient = %self.deliver.recipient(),
                         error = &error as &dyn std::error::Error,
                         "the delivery loop could not claim notifications"
                     );
@@ -244,29 +245,30 @@ impl Attempt {
         let Claimed {
             id, event, failures, ..
         } = &self.claimed;
+        let recipient = self.deliver.recipient();
         match outcome {
             AttemptOutcome::Delivered { external_id, .. } => {
                 self.metrics.delivered();
                 let has_id = external_id.is_some();
-                tracing::info!(notification = %id, %event, failures, has_id, "notification delivered");
+                tracing::info!(notification = %id, %recipient, %event, failures, has_id, "notification delivered");
             }
             AttemptOutcome::RetryAt { due, reason } => {
                 self.metrics.retry();
-                tracing::warn!(notification = %id, %event, failures = failures + 1, %due, %reason, "notification failed");
+                tracing::warn!(notification = %id, %recipient, %event, failures = failures + 1, %due, %reason, "notification failed");
             }
             AttemptOutcome::Rerouted { fallback, reason, .. } => {
                 self.metrics.retry();
                 let route = &fallback.route;
-                tracing::warn!(notification = %id, %event, failures, %route, %reason, "notification refused; it goes another way");
+                tracing::warn!(notification = %id, %recipient, %event, failures, %route, %reason, "notification refused; it goes another way");
             }
             AttemptOutcome::Returned { due, reason } => {
                 self.metrics.retry();
                 let reason = reason.as_deref().unwrap_or("not tried");
-                tracing::warn!(notification = %id, %event, failures, %due, %reason, "notification failed beside the schedule");
+                tracing::warn!(notification = %id, %recipient, %event, failures, %due, %reason, "notification failed beside the schedule");
             }
             AttemptOutcome::Dead { reason, .. } => {
                 self.metrics.dead();
-                tracing::error!(notification = %id, %event, failures = failures + 1, %reason, "notification given up");
+                tracing::error!(notification = %id, %recipient, %event, failures = failures + 1, %reason, "notification given up");
             }
         }
     }

@@ -46,9 +46,12 @@ impl Application {
     /// Waits until it has been stopped.
     pub async fn ended(mut self) -> Result<(), EndError> {
         let served = self.server.await;
+        // All of them end before an error is returned: dropping the set would abort attempts in progress.
+        let mut background = Ok(());
         while let Some(ended) = self.background.join_next().await {
-            ended?;
+            background = background.and(ended);
         }
+        background?;
         served?.map_err(EndError::Http)
     }
 }

@@ -19,7 +19,7 @@ impl Control<'_> {
     /// A field for one line. `kind` is its input type, `autocomplete` what browsers may fill in.
     pub(crate) fn line(self, kind: &str, autocomplete: &str) -> Markup {
         self.with(&html! {
-            input.input type=(kind) #(self.field.name) name=(self.field.name) value=(self.value) dir="auto" required
+            input.input type=(kind) #(self.field.name) name=(self.field.name) value=(self.value) dir="auto" required[self.field.is_required()]
                 autocomplete=(autocomplete) aria-invalid=[self.error.map(|_| "true")] aria-describedby=[self.described_by()];
         })
     }
@@ -28,7 +28,7 @@ impl Control<'_> {
     pub(crate) fn area(self, max: usize) -> Markup {
         self.with(&html! {
             // Browsers remove the first line break.
-            textarea.input #(self.field.name) name=(self.field.name) rows="5" dir="auto" required data-max=(max)
+            textarea.input #(self.field.name) name=(self.field.name) rows="5" dir="auto" required[self.field.is_required()] data-max=(max)
                 aria-invalid=[self.error.map(|_| "true")] aria-describedby=[self.described_by()] { "\n" (self.value) }
         })
     }

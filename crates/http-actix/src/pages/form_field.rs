@@ -15,7 +15,7 @@ pub(crate) struct FormField {
     pub(crate) label: &'static str,
     /// The subject of a sentence about it.
     pub(crate) called: &'static str,
-    /// The message if it is empty.
+    /// The message if it is empty. A field without one is optional.
     pub(crate) missing: &'static str,
 }
 
@@ -32,6 +32,10 @@ impl FormField {
             called,
             missing,
         }
+    }
+
+    pub(crate) const fn is_required(&self) -> bool {
+        !self.missing.is_empty()
     }
 }
 

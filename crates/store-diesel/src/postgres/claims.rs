@@ -56,7 +56,8 @@ const CLAIM_PROBE: &str = "
     FROM next WHERE n.id = next.id
     RETURNING n.id, n.ticket_id, n.event, n.payload, n.route, n.round, n.failed_attempts, n.scheduled_at";
 
-/// Under this number, workers that probe take turns. Another than the one for migrations.
+/// Under this number and the next ones, one for each recipient, workers that probe take turns. Others than the one for
+/// migrations.
 const PROBE_LOCK: i64 = i64::from_be_bytes(*b"probings");
 
 /// Leases what is due.
@@ -87,7 +88,8 @@ pub(crate) fn probe(
         taken: bool,
     }
     // A statement of its own: the next one must see what the last holder of the lock has written.
-    let lock = sql_query("SELECT pg_try_advisory_xact_lock($1) AS taken").bind::<BigInt, _>(PROBE_LOCK);
+    let lock = sql_query("SELECT pg_try_advisory_xact_lock($1) AS taken")
+        .bind::<BigInt, _>(PROBE_LOCK + claim.recipient as i64);
     let lock: Lock = prepared(lock).get_result(connection)?;
     if !lock.taken {
         return Ok(None);

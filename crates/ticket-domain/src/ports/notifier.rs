@@ -18,7 +18,7 @@ pub struct Event<'a> {
     pub ticket: &'a Ticket,
     /// What the customer wrote.
     pub message: &'a str,
-    /// The manager's link to the ticket.
+    /// The recipient's link to the ticket.
     pub ticket_url: &'a str,
 }
 
@@ -27,7 +27,8 @@ partly_redacted_debug!(Event<'_>, shows kind, ticket; hides message, ticket_url)
 /// Writes the messages of a notifier, for one recipient. A composer is pure: its bytes are stored with the event and sent
 /// unchanged on every attempt.
 pub trait Composer: Send + Sync {
-    /// Returns the bytes to send; `None` if the recipient is not notified of such an event.
+    /// Returns the bytes to send; `None` if the recipient is not notified of such an event. The manager must be notified of
+    /// every new ticket: a ticket's delivery state is that of the manager's newest notification.
     fn compose(&self, event: Event<'_>) -> Option<Payload>;
 
     /// Returns the message to send after `payload` was refused on `route`, with the other system's `error_code` if a receipt
@@ -73,10 +74,11 @@ impl Composers {
         self.0.get(&recipient).is_some_and(|(_, has_notifier)| *has_notifier)
     }
 
-    /// Returns the messages about an event: one for each recipient that is notified of it.
-    pub fn compose(&self, event: Event<'_>) -> impl Iterator<Item = (Recipient, Payload)> {
-        let messages = self.0.iter();
-        messages.filter_map(move |(recipient, (composer, _))| Some((*recipient, composer.compose(event)?)))
+    /// Returns every recipient and its composer.
+    pub fn iter(&self) -> impl Iterator<Item = (Recipient, &dyn Composer)> {
+        self.0
+            .iter()
+            .map(|(recipient, (composer, _))| (*recipient, &**composer))
     }
 }
 

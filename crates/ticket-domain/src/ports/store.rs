@@ -17,7 +17,7 @@ pub struct Opening {
     pub ticket: Ticket,
     /// The first message of its thread.
     pub message: Message,
-    /// The notifications to send, at most one for each recipient.
+    /// The notifications to send: one to the manager, and at most one to each other recipient.
     pub notifications: Vec<Notification>,
     /// The request's idempotency key, if it has one.
     pub idempotency: Option<Idempotency>,

@@ -136,6 +136,11 @@ impl Deliver {
         }
     }
 
+    /// Whose notifications it delivers.
+    pub fn recipient(&self) -> Recipient {
+        self.recipient
+    }
+
     /// Holds notifications that waited too long for their first receiver, and returns how many. To be called once before
     /// the first claim.
     ///
@@ -206,7 +211,7 @@ impl Deliver {
                     route: claimed.route.clone(),
                     payload,
                 },
-                reason: "another number is set by now".into(),
+                reason: "another address is set by now".into(),
             };
         }
         let delivering = Delivering {

@@ -26,7 +26,8 @@ pub use report_receipt::{ReportReceipt, Reported};
 pub use view_ticket::{Admitted, Credentials, View, ViewError, ViewTicket};
 
 use crate::{
-    Actor, AuditEntryId, AuditStamp, EventKind, Notification, NotificationId, Ticket, TicketLinks, Timestamp,
+    Actor, AuditEntryId, AuditStamp, EventKind, Notification, NotificationId, Recipient, Ticket, TicketLinks,
+    Timestamp,
     ports::{Clock, Composers, Event, Random, WakeSignal},
 };
 
@@ -74,21 +75,25 @@ impl Context {
 
     /// The notifications of an event, one for each recipient that is told of it.
     fn notifications(&self, kind: EventKind, ticket: &Ticket, message: &str, now: Timestamp) -> Vec<Notification> {
-        let ticket_url = self.links.for_manager(ticket.reference, &ticket.keys);
-        let event = Event {
-            kind,
-            ticket,
-            message,
-            ticket_url: &ticket_url,
-        };
-        let messages = self.composers.compose(event);
-        let notifications = messages.map(|(recipient, payload)| Notification {
-            id: NotificationId(self.new_id(now)),
-            recipient,
-            event: kind,
-            payload,
-            addressed: self.composers.has_notifier(recipient),
-            created_at: now,
+        let notifications = self.composers.iter().filter_map(|(recipient, composer)| {
+            let ticket_url = match recipient {
+                Recipient::Manager => self.links.for_manager(ticket.reference, &ticket.keys),
+                Recipient::Customer => self.links.for_customer(ticket.reference, &ticket.keys.customer),
+            };
+            let event = Event {
+                kind,
+                ticket,
+                message,
+                ticket_url: &ticket_url,
+            };
+            Some(Notification {
+                id: NotificationId(self.new_id(now)),
+                recipient,
+                event: kind,
+                payload: composer.compose(event)?,
+                addressed: self.composers.has_notifier(recipient),
+                created_at: now,
+            })
         });
         notifications.collect()
     }

@@ -1,6 +1,6 @@
 //! Sends notifications again.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use super::Context;
 use crate::{
@@ -49,10 +49,12 @@ impl Redeliver {
         if queued > 0 {
             self.context.wake.wake();
         }
+        let mut seen = HashSet::new();
         loop {
             let elsewhere = self.outbox.dead_fallbacks(AT_ONCE).await?;
             let mut was_any = false;
-            for id in elsewhere {
+            // One that dies again meanwhile is left alone, so that this ends.
+            for id in elsewhere.into_iter().filter(|id| seen.insert(*id)).collect::<Vec<_>>() {
                 if self.redeliver(id, by).await? == RedeliverResult::Queued {
                     was_any = true;
                     queued += 1;

@@ -15,5 +15,6 @@ mod open_ticket;
 mod operate;
 mod receipts;
 mod receive_reply;
+mod recipients;
 mod support;
 mod view_ticket;

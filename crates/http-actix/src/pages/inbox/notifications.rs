@@ -9,7 +9,8 @@ use actix_web::{
 };
 use maud::{Markup, html};
 use ticket_domain::{
-    EventKind, NotificationId, NotificationRecord, NotificationState, TicketRef, ports::Outbox, use_cases::Redeliver,
+    EventKind, NotificationId, NotificationRecord, NotificationState, Recipient, TicketRef, ports::Outbox,
+    use_cases::Redeliver,
 };
 use uuid::Uuid;
 
@@ -100,11 +101,13 @@ fn redirect(act: &OperatorForm, done: FlashMessage) -> HttpResponse {
         .redirect_with_flash(done, "/inbox/notifications", &Query::default())
 }
 
-/// The notifications that wait for an earlier one of their ticket. `records` has the newest first.
+/// The notifications that wait for an earlier one of their ticket to their recipient. `records` has the newest first.
 fn behind(records: &[NotificationRecord]) -> HashSet<NotificationId> {
-    let mut waiting: HashSet<TicketRef> = HashSet::new();
+    let mut waiting: HashSet<(TicketRef, Recipient)> = HashSet::new();
     let is_behind = |record: &&NotificationRecord| match record.state {
-        NotificationState::Waiting { .. } | NotificationState::Held => !waiting.insert(record.reference),
+        NotificationState::Waiting { .. } | NotificationState::Held => {
+            !waiting.insert((record.reference, record.recipient))
+        }
         NotificationState::Dead { .. } | NotificationState::Delivered { .. } => false,
     };
     records.iter().rev().filter(is_behind).map(|record| record.id).collect()
