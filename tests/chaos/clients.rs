@@ -35,7 +35,7 @@ const METRICS_AGE: Duration = Duration::from_millis(1_050);
 const PENDING: [&str; 2] = ["notifications{state=\"waiting\"}", "notifications{state=\"leased\"}"];
 
 /// A response: status and JSON, null if the body is none.
-pub(crate) type Answer = (u16, Value);
+pub(crate) type StatusAndBody = (u16, Value);
 
 /// What clients know.
 #[derive(Default)]
@@ -118,7 +118,7 @@ impl Clients {
         path: &str,
         header: (&str, &str),
         body: Option<&Value>,
-    ) -> Option<Answer> {
+    ) -> Option<StatusAndBody> {
         let server = {
             let servers = self.servers.read().unwrap();
             let turn = self.turn.fetch_add(1, Ordering::Relaxed);
@@ -135,7 +135,7 @@ impl Clients {
     }
 
     /// Gets a path with any key.
-    pub(crate) async fn get(&self, path: &str) -> Option<Answer> {
+    pub(crate) async fn get(&self, path: &str) -> Option<StatusAndBody> {
         self.ask(Method::GET, path, ("accept", "*/*"), None).await
     }
 
@@ -172,7 +172,7 @@ impl Clients {
     }
 
     /// Posts until the result is known: neither a lost response nor a store that is not available is one.
-    async fn post(&self, path: &str, header: (&str, &str), body: &Value) -> Answer {
+    async fn post(&self, path: &str, header: (&str, &str), body: &Value) -> StatusAndBody {
         loop {
             match self.ask(Method::POST, path, header, Some(body)).await {
                 Some((500, body)) if body["code"] == "storage_unavailable" => self.expected().refused += 1,

@@ -8,7 +8,7 @@ use black_box::{
 };
 use serde_json::{Value, json};
 
-use crate::real_n8n::{Answer, RealN8n, TO_WHATSAPP, free_port};
+use crate::real_n8n::{RealN8n, StatusAndBody, TO_WHATSAPP, free_port};
 
 /// How long a message may take from the server to Twilio when nothing is wrong.
 pub(crate) const SOON: Duration = Duration::from_secs(30);
@@ -38,7 +38,7 @@ impl Fixture {
     }
 
     /// Starts n8n without the workflow that takes notifications.
-    pub(crate) async fn start_n8n_inactive(&mut self) -> Vec<Option<Answer>> {
+    pub(crate) async fn start_n8n_inactive(&mut self) -> Vec<Option<StatusAndBody>> {
         self.n8n.start("/webhook/twilio-status", 403).await
     }
 

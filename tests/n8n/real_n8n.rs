@@ -68,7 +68,7 @@ fn program(variable: &str) -> PathBuf {
 }
 
 /// A response: status and body.
-pub(crate) type Answer = (u16, String);
+pub(crate) type StatusAndBody = (u16, String);
 
 impl Drop for RealN8n {
     fn drop(&mut self) {
@@ -199,7 +199,7 @@ impl RealN8n {
 
     /// Starts it and waits until the workflow at this path responds to a POST with this status. Returns what was answered
     /// until then, each answer once.
-    pub(crate) async fn start(&mut self, path: &str, status: u16) -> Vec<Option<Answer>> {
+    pub(crate) async fn start(&mut self, path: &str, status: u16) -> Vec<Option<StatusAndBody>> {
         let log = fs::File::create(self.folder.path().join("log")).unwrap();
         let mut command = self.command(&["start"]);
         command
@@ -210,7 +210,7 @@ impl RealN8n {
         let mut seen = Vec::new();
         let started = until(START, async || {
             let answer = self.post(path, &[], "{}").await;
-            let is_it = |(code, body): &Answer| *code == status && kind_of_body(body) != "HTML";
+            let is_it = |(code, body): &StatusAndBody| *code == status && kind_of_body(body) != "HTML";
             if answer.as_ref().is_some_and(is_it) {
                 return Some(());
             }
@@ -224,7 +224,7 @@ impl RealN8n {
     }
 
     /// Posts JSON; gives the status and the body, or nothing without an answer.
-    pub(crate) async fn post(&self, path: &str, headers: &[(&str, &str)], body: &str) -> Option<Answer> {
+    pub(crate) async fn post(&self, path: &str, headers: &[(&str, &str)], body: &str) -> Option<StatusAndBody> {
         let mut request = self
             .client
             .post(self.url(path))

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::{
     fixture::{Fixture, payload},
-    real_n8n::{Answer, CARELESS},
+    real_n8n::{CARELESS, StatusAndBody},
 };
 
 /// Every row whose case can be made while n8n runs; `failures::inactive_then_active` checks the others.
@@ -22,19 +22,19 @@ pub(crate) async fn n8n_answers_as_the_table_says(fixture: &mut Fixture) {
 }
 
 /// Asserts that a response is the one in the table.
-pub(crate) fn check(case: &str, answer: Option<&Answer>) {
+pub(crate) fn check(case: &str, answer: Option<&StatusAndBody>) {
     let (status, kind) = seen(answer);
     assert_eq!(TableRow::of(case).seen, (status, kind.to_owned()), "{case}: {answer:?}");
 }
 
 /// A response as the table writes it.
-pub(crate) fn seen(answer: Option<&Answer>) -> (Option<u16>, &'static str) {
+pub(crate) fn seen(answer: Option<&StatusAndBody>) -> (Option<u16>, &'static str) {
     let kind = answer.map_or("none", |(_, body)| kind_of_body(body));
     (answer.map(|(status, _)| *status), kind)
 }
 
 /// Brings a case about and returns the response; `None` if it can't be made now.
-async fn provoke(fixture: &Fixture, number: usize, case: &str) -> Option<Answer> {
+async fn provoke(fixture: &Fixture, number: usize, case: &str) -> Option<StatusAndBody> {
     let reference = format!("T-20261103-{number:04}");
     let ticket = payload(&reference).to_string();
     let n8n = &fixture.n8n;

@@ -70,7 +70,7 @@ calls! {
     Questions {
         fn open_tickets(limit: u8) -> Vec<Choice>;
         fn question(of: Phone) -> Option<Question>;
-        fn picked(by: ExternalId) -> Option<ChoiceResult>;
+        fn choice_made_by(by: ExternalId) -> Option<ChoiceResult>;
         fn answer(answer: AnswerQuestion) -> AnswerResult;
     }
     Outbox {
@@ -91,7 +91,7 @@ calls! {
         fn sent_notification(external_id: ExternalId) -> Option<SentNotification>;
         fn advance(external_id: ExternalId, update: StatusUpdate, at: Timestamp) -> bool;
         fn keep_receipt(receipt: Receipt, forget_before: Timestamp) -> ();
-        fn overtaken(since: Timestamp, limit: u16) -> Vec<Receipt>;
+        fn early_receipts(since: Timestamp, limit: u16) -> Vec<Receipt>;
         fn drop_receipt(receipt: Receipt) -> ();
     }
     OperatorQueries {
@@ -109,7 +109,7 @@ calls! {
     }
     CustomerData {
         fn messages_from(phone: Phone) -> Vec<(Message, Option<TicketRef>)>;
-        fn stale(query: InactiveQuery) -> InactiveTickets;
+        fn inactive_tickets(query: InactiveQuery) -> InactiveTickets;
         fn erase(erasure: Erasure) -> EraseStats;
     }
 }

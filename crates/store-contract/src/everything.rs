@@ -49,7 +49,7 @@ async fn forgotten(fixture: &Fixture, now: Timestamp) {
         unchanged_since: Timestamp::from_unix_micros(0).unwrap(),
         limit: 500,
     };
-    assert_eq!(store.stale(stale).await.tickets, []);
+    assert_eq!(store.inactive_tickets(stale).await.tickets, []);
     let kept = fixture.message(now);
     store.store_unmatched(keep_silently(kept.clone())).await;
     let whole = EraseTarget::Ticket {
@@ -105,7 +105,7 @@ async fn asked(fixture: &Fixture, ticket: &Ticket, now: Timestamp) {
     for _ in 0..2 {
         store.answer(picking.clone()).await;
     }
-    store.picked(picking.by.unwrap()).await.unwrap();
+    store.choice_made_by(picking.by.unwrap()).await.unwrap();
     store.message(kept.id).await.unwrap();
     for message in [known, fixture.message_of(&fixture.external_id(), now)] {
         let append = Append {
@@ -167,7 +167,7 @@ async fn delivered_and_told(fixture: &Fixture, ticket: &Ticket, now: Timestamp) 
     store.keep_receipt(receipt.clone(), now).await;
     receipt.status = MessageStatus::Read;
     store.keep_receipt(receipt.clone(), now).await;
-    store.overtaken(now, 9).await;
+    store.early_receipts(now, 9).await;
     store.drop_receipt(receipt).await;
     let refused = StatusUpdate::Fallback(fallback(), "refused".into());
     assert!(store.advance(external_id.clone(), refused, now).await);

@@ -78,8 +78,8 @@ pub async fn an_answer_brings_everything_to_its_ticket(fixture: &Fixture) {
         AnswerResult::Answered(expected.clone())
     );
     let by = picking.by.clone().unwrap();
-    assert_eq!(fixture.must().picked(by.clone()).await, Some(expected));
-    assert_eq!(fixture.must().picked(fixture.external_id()).await, None);
+    assert_eq!(fixture.must().choice_made_by(by.clone()).await, Some(expected));
+    assert_eq!(fixture.must().choice_made_by(fixture.external_id()).await, None);
     assert_eq!(fixture.open_question(&manager).await, None);
     assert_eq!(fixture.open_question(&of_another.of).await, Some(of_another));
     assert_eq!(fixture.unmatched().await, 2);

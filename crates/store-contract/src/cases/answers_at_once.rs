@@ -23,7 +23,7 @@ pub async fn twins_of_an_answer_are_one(fixture: &Fixture) {
         fixture.asked_again(&question, at(2)).await;
         let picking = picking(fixture, &question, Some(&opening));
         let answers = at_once_answered(fixture, vec![picking.clone(); 20]).await;
-        let picked = fixture.must().picked(picking.by.unwrap()).await.unwrap();
+        let picked = fixture.must().choice_made_by(picking.by.unwrap()).await.unwrap();
         assert_eq!(picked.attached, 2);
         let (now, before) = (
             AnswerResult::Answered(picked.clone()),
@@ -73,7 +73,7 @@ pub async fn one_answer_at_once_is_to_one_question(fixture: &Fixture) {
             pickings.push(picking(fixture, &question, Some(&opening)).with(|question| question.by = Some(by.clone())));
         }
         let answers = at_once_answered(fixture, pickings).await;
-        let picked = fixture.must().picked(by).await.unwrap();
+        let picked = fixture.must().choice_made_by(by).await.unwrap();
         let (now, before) = (
             AnswerResult::Answered(picked.clone()),
             AnswerResult::AlreadyKnown(Existing::Answer(picked)),

@@ -225,12 +225,12 @@ pub async fn what_came_since_is_erased_too(fixture: &Fixture) {
         unchanged_since: at(100),
         limit: 9,
     };
-    assert_eq!(store.stale(stale).await.tickets, [ticket.id]);
+    assert_eq!(store.inactive_tickets(stale).await.tickets, [ticket.id]);
     let removed = erase(fixture, &[ticket], 300).await;
     assert_eq!((removed.tickets, removed.messages, removed.cancelled), (0, 1, 1));
     assert_erased(&fixture.thread(ticket.reference).await);
     assert!(store.current_message(told).await.unwrap().payload.is_erased());
-    assert_eq!(store.stale(stale).await.tickets, []);
+    assert_eq!(store.inactive_tickets(stale).await.tickets, []);
     assert_eq!(fixture.claim(at(200)).await, []);
 }
 
@@ -262,11 +262,11 @@ pub async fn a_made_up_address_protects_nobody(fixture: &Fixture) {
         unchanged_since: at(50),
         limit: 9,
     };
-    assert_eq!(store.stale(stale).await.tickets, [opening.ticket.id]);
+    assert_eq!(store.inactive_tickets(stale).await.tickets, [opening.ticket.id]);
     let removed = erase(fixture, &[&opening.ticket], 300).await;
     assert_eq!((removed.tickets, removed.messages), (1, 1));
     assert_erased(&fixture.thread(opening.ticket.reference).await);
-    assert_eq!(store.stale(stale).await.tickets, []);
+    assert_eq!(store.inactive_tickets(stale).await.tickets, []);
 }
 
 /// Who is just sending a notification that is erased finds its lease gone.
@@ -383,7 +383,7 @@ pub async fn a_walk_finds_what_is_stale(fixture: &Fixture) {
                 unchanged_since: at(50),
                 limit,
             };
-            let InactiveTickets { tickets, next } = store.stale(stale).await;
+            let InactiveTickets { tickets, next } = store.inactive_tickets(stale).await;
             seen.extend(tickets);
             let Some(next) = next else { break };
             assert!(next > after);

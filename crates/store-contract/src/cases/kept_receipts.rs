@@ -24,8 +24,8 @@ async fn keep(fixture: &Fixture, receipt: &Receipt) {
 }
 
 /// In the order of their ids.
-async fn overtaken(fixture: &Fixture, since: Timestamp) -> Vec<Receipt> {
-    let mut receipts = fixture.must().overtaken(since, 1_000).await;
+async fn early_receipts(fixture: &Fixture, since: Timestamp) -> Vec<Receipt> {
+    let mut receipts = fixture.must().early_receipts(since, 1_000).await;
     receipts.sort_by(|one, other| one.external_id.as_str().cmp(other.external_id.as_str()));
     receipts
 }
@@ -47,19 +47,23 @@ pub async fn a_kept_receipt_reads_back_exactly_once_its_message_is_known(fixture
     for receipt in &receipts {
         keep(fixture, receipt).await;
     }
-    assert_eq!(overtaken(fixture, at(0)).await, []);
+    assert_eq!(early_receipts(fixture, at(0)).await, []);
     for id in &ids[..3] {
         fixture.delivered(id, at(0)).await;
     }
-    assert_eq!(overtaken(fixture, at(0)).await, receipts[..3]);
-    assert_eq!(overtaken(fixture, at(11)).await, receipts[1..3]);
-    assert_eq!(overtaken(fixture, at(13)).await, []);
-    assert_eq!(fixture.must().overtaken(at(0), 2).await.len(), 2);
-    assert_eq!(fixture.must().overtaken(at(0), 0).await, []);
+    assert_eq!(early_receipts(fixture, at(0)).await, receipts[..3]);
+    assert_eq!(early_receipts(fixture, at(11)).await, receipts[1..3]);
+    assert_eq!(early_receipts(fixture, at(13)).await, []);
+    assert_eq!(fixture.must().early_receipts(at(0), 2).await.len(), 2);
+    assert_eq!(fixture.must().early_receipts(at(0), 0).await, []);
 
     let other = receipts[1].clone().with(|receipt| receipt.at = at(12));
     fixture.must().drop_receipt(other).await;
-    assert_eq!(overtaken(fixture, at(0)).await.len(), 3, "only what was read is let go");
+    assert_eq!(
+        early_receipts(fixture, at(0)).await.len(),
+        3,
+        "only what was read is let go"
+    );
     let told = sent_notification(fixture, &ids[1]).await.unwrap();
     assert_eq!(told.kept, Some(receipts[1].clone()));
     for _ in 0..2 {
@@ -67,20 +71,20 @@ pub async fn a_kept_receipt_reads_back_exactly_once_its_message_is_known(fixture
     }
     assert_eq!(sent_notification(fixture, &ids[1]).await.unwrap().kept, None);
     assert_eq!(
-        overtaken(fixture, at(0)).await,
+        early_receipts(fixture, at(0)).await,
         [receipts[0].clone(), receipts[2].clone()]
     );
     // What is written lets go of nothing: what was kept may say more.
     assert!(advance(fixture, &ids[0], &refused("backup"), at(20)).await);
-    assert_eq!(overtaken(fixture, at(0)).await.len(), 2);
+    assert_eq!(early_receipts(fixture, at(0)).await.len(), 2);
     for receipt in [&receipts[0], &receipts[2]] {
         fixture.must().drop_receipt(receipt.clone()).await;
     }
-    assert_eq!(overtaken(fixture, at(0)).await, []);
+    assert_eq!(early_receipts(fixture, at(0)).await, []);
 
     // An earlier message is known as well.
     keep(fixture, &receipts[0]).await;
-    assert_eq!(overtaken(fixture, at(0)).await, [receipts[0].clone()]);
+    assert_eq!(early_receipts(fixture, at(0)).await, [receipts[0].clone()]);
 }
 
 /// Whatever the order in which receipts of one message come, the one that says most is kept; of two that say as much, the
@@ -108,7 +112,7 @@ pub async fn the_receipt_that_says_most_stays(fixture: &Fixture) {
             }
         }
     }
-    assert_eq!(overtaken(fixture, at(0)).await, expected);
+    assert_eq!(early_receipts(fixture, at(0)).await, expected);
 
     let external_id = fixture.external_id();
     let (failed, undelivered) = (MessageStatus::Failed, MessageStatus::Undelivered);
@@ -117,7 +121,7 @@ pub async fn the_receipt_that_says_most_stays(fixture: &Fixture) {
     }
     fixture.delivered(&external_id, at(0)).await;
     let first = receipt(&external_id, failed, at(100));
-    assert_eq!(overtaken(fixture, at(99)).await, [first]);
+    assert_eq!(early_receipts(fixture, at(99)).await, [first]);
 }
 
 /// Each receipt that is kept makes the store forget more than one that is too old, so that they never pile up; what is
@@ -137,7 +141,7 @@ pub async fn old_receipts_are_forgotten(fixture: &Fixture) {
     for id in &ids {
         fixture.delivered(id, at(0)).await;
     }
-    assert_eq!(overtaken(fixture, at(0)).await, fresh);
+    assert_eq!(early_receipts(fixture, at(0)).await, fresh);
 
     // An hour to the microsecond is not too old yet.
     keep(
@@ -145,5 +149,5 @@ pub async fn old_receipts_are_forgotten(fixture: &Fixture) {
         &receipt(&fixture.external_id(), MessageStatus::Sent, at(2 * HOUR + 1)),
     )
     .await;
-    assert_eq!(overtaken(fixture, at(0)).await, fresh);
+    assert_eq!(early_receipts(fixture, at(0)).await, fresh);
 }

@@ -66,8 +66,8 @@ const THREADS: &str = concat!(
 
 /// Reads the summaries of those tickets that exist.
 pub(crate) fn heads(connection: &mut PgConnection, references: &[TicketRef]) -> Result<Found<TicketSummary>, Failure> {
-    type Answer = (Text, Text, Text, BigInt, Nullable<Columns<StateRow>>);
-    let rows: Vec<SummaryRow> = typed::<Answer, _>(
+    type SqlRow = (Text, Text, Text, BigInt, Nullable<Columns<StateRow>>);
+    let rows: Vec<SummaryRow> = typed::<SqlRow, _>(
         sql_query(SUMMARIES)
             .bind::<Texts, _>(words(references))
             .bind::<Text, _>(Recipient::Manager.as_str()),
@@ -82,14 +82,14 @@ pub(crate) fn heads(connection: &mut PgConnection, references: &[TicketRef]) -> 
 
 /// Reads the threads of those tickets that exist.
 pub(crate) fn threads(connection: &mut PgConnection, references: &[TicketRef]) -> Result<Found<Thread>, Failure> {
-    type Answer = (
+    type SqlRow = (
         Text,
         Nullable<Columns<TicketRow>>,
         Nullable<Columns<StateRow>>,
         Nullable<Columns<MessageRow>>,
     );
     type Row = (String, Option<TicketRow>, Option<StateRow>, Option<MessageRow>);
-    let rows: Vec<Row> = typed::<Answer, _>(
+    let rows: Vec<Row> = typed::<SqlRow, _>(
         sql_query(THREADS)
             .bind::<Texts, _>(words(references))
             .bind::<Text, _>(Recipient::Manager.as_str()),

@@ -128,21 +128,21 @@ pub(crate) fn summary(
     connection: &mut SqliteConnection,
     reference: TicketRef,
 ) -> Result<Option<TicketSummary>, Failure> {
-    type Answer = (Text, Text, Text, BigInt, Nullable<Columns<StateRow>>);
+    type SqlRow = (Text, Text, Text, BigInt, Nullable<Columns<StateRow>>);
     let summary = sql_query(SUMMARY)
         .bind::<Text, _>(reference.to_string())
         .bind::<Text, _>(Recipient::Manager.as_str());
-    let row: Option<SummaryRow> = typed::<Answer, _>(summary).get_result(connection).optional()?;
+    let row: Option<SummaryRow> = typed::<SqlRow, _>(summary).get_result(connection).optional()?;
     Ok(row.map(TicketSummary::try_from).transpose()?)
 }
 
 pub(crate) fn thread(connection: &mut SqliteConnection, reference: TicketRef) -> Result<Option<Thread>, Failure> {
-    type Answer = (Columns<TicketRow>, Nullable<Columns<StateRow>>);
+    type SqlRow = (Columns<TicketRow>, Nullable<Columns<StateRow>>);
     let with_newest = sql_query(WITH_NEWEST)
         .bind::<Text, _>(reference.to_string())
         .bind::<Text, _>(Recipient::Manager.as_str());
     let found: Option<(TicketRow, Option<StateRow>)> =
-        typed::<Answer, _>(with_newest).get_result(connection).optional()?;
+        typed::<SqlRow, _>(with_newest).get_result(connection).optional()?;
     let Some((ticket, newest)) = found else {
         return Ok(None);
     };

@@ -50,7 +50,7 @@ impl CustomerData for Store {
         self.db.read(move |connection| messages_from(connection, &phone)).await
     }
 
-    async fn stale(&self, query: InactiveQuery) -> Result<InactiveTickets, StoreError> {
+    async fn inactive_tickets(&self, query: InactiveQuery) -> Result<InactiveTickets, StoreError> {
         self.db.read(move |connection| inactive(connection, query)).await
     }
 

@@ -38,7 +38,7 @@ impl Questions for Store {
         self.db.read(move |connection| question(connection, &of)).await
     }
 
-    async fn picked(&self, by: ExternalId) -> Result<Option<ChoiceResult>, StoreError> {
+    async fn choice_made_by(&self, by: ExternalId) -> Result<Option<ChoiceResult>, StoreError> {
         self.db.read(move |connection| choice_in(connection, &by)).await
     }
 

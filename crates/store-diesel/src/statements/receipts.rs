@@ -56,9 +56,9 @@ impl Receipts for Store {
             .await
     }
 
-    async fn overtaken(&self, since: Timestamp, limit: u16) -> Result<Vec<Receipt>, StoreError> {
+    async fn early_receipts(&self, since: Timestamp, limit: u16) -> Result<Vec<Receipt>, StoreError> {
         self.db
-            .read(move |connection| overtaken(connection, since, limit))
+            .read(move |connection| early_receipts(connection, since, limit))
             .await
     }
 
@@ -200,7 +200,11 @@ fn forget(connection: &mut Connection, before: Timestamp) -> Result<(), Failure>
     Ok(())
 }
 
-pub(crate) fn overtaken(connection: &mut Connection, since: Timestamp, limit: u16) -> Result<Vec<Receipt>, Failure> {
+pub(crate) fn early_receipts(
+    connection: &mut Connection,
+    since: Timestamp,
+    limit: u16,
+) -> Result<Vec<Receipt>, Failure> {
     let statement = sql_query(OVERTAKEN)
         .bind::<Moment, _>(Stored(since))
         .bind::<BigInt, _>(i64::from(limit));

@@ -89,7 +89,7 @@ pub trait CustomerData: Send + Sync {
     /// # Errors
     ///
     /// If the store is unavailable.
-    async fn stale(&self, stale: InactiveQuery) -> Result<InactiveTickets, StoreError>;
+    async fn inactive_tickets(&self, stale: InactiveQuery) -> Result<InactiveTickets, StoreError>;
 
     /// Replaces personal data by its [`Redaction`](crate::Redaction) wherever the store holds it: in tickets, messages, the
     /// search index, payloads, idempotency records and questions to managers, which are closed. Notifications that were

@@ -58,7 +58,7 @@ pub trait Questions: Send + Sync {
     async fn question(&self, of: Phone) -> Result<Option<Question>, StoreError>;
 
     /// Returns what the answer of this external id changed, if the id belongs to an answer.
-    async fn picked(&self, by: ExternalId) -> Result<Option<ChoiceResult>, StoreError>;
+    async fn choice_made_by(&self, by: ExternalId) -> Result<Option<ChoiceResult>, StoreError>;
 
     /// Answers and closes a question. Its unmatched messages join the chosen ticket in the order of arrival; each raises
     /// the ticket's version.

@@ -60,7 +60,7 @@ pub trait Receipts: Send + Sync {
 
     /// Returns up to `limit` stored receipts from `since` on whose message is known by now. Corrupt rows are skipped and
     /// logged.
-    async fn overtaken(&self, since: Timestamp, limit: u16) -> Result<Vec<Receipt>, StoreError>;
+    async fn early_receipts(&self, since: Timestamp, limit: u16) -> Result<Vec<Receipt>, StoreError>;
 
     /// Deletes a stored receipt, unless another has replaced it.
     async fn drop_receipt(&self, receipt: Receipt) -> Result<(), StoreError>;

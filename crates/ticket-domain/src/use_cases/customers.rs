@@ -124,7 +124,7 @@ impl Customers {
             unchanged_since,
             limit,
         };
-        let found = self.store.stale(stale).await?;
+        let found = self.store.inactive_tickets(stale).await?;
         Ok((self.erase_tickets(&found.tickets, by).await?, found.next))
     }
 

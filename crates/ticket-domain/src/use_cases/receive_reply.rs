@@ -170,7 +170,7 @@ impl ReceiveReply {
         }
         // After the look at the question: what closed it before that look is seen here.
         if let Some(id) = &reply.external_id
-            && let Some(picked) = self.questions.picked(id.clone()).await?
+            && let Some(picked) = self.questions.choice_made_by(id.clone()).await?
         {
             return Ok(Picks::Yes(self.answered(reply, &picked, true)));
         }

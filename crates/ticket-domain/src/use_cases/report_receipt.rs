@@ -95,7 +95,7 @@ impl ReportReceipt {
     pub async fn catch_up(&self) -> Result<Vec<Reported>, StoreError> {
         let since = self.context.clock.now().minus(KEPT_FOR);
         let mut done = Vec::new();
-        for receipt in self.receipts.overtaken(since, AT_ONCE).await? {
+        for receipt in self.receipts.early_receipts(since, AT_ONCE).await? {
             if let Some(handed) = self.receipts.sent_notification(receipt.external_id.clone()).await? {
                 done.push(self.apply(handed, &receipt).await?);
             }
