@@ -97,6 +97,8 @@ check: ## format, lints, documentation, licences, layering, scripts
 	@scripts/needs lints tests
 	cargo fmt --all --check
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
+	@# The fuzz targets have a lock file of their own, which goes stale unseen.
+	cargo metadata --locked --format-version 1 --manifest-path fuzz/Cargo.toml >/dev/null
 	cargo clippy --workspace --all-targets --features black-box/bench,black-box/n8n-e2e,black-box/browser-e2e,black-box/chaos $(LOCKED) -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps $(LOCKED)
 	scripts/check-dependencies
