@@ -39,8 +39,8 @@ const OTHERS: &str = "
 
 /// Has the server look now and then whether we are still there (Postgres 14 and later), so that an interrupted load is
 /// over at once. The triggers would do for each batch what is done for all at the end. So would foreign keys and indexes,
-/// which take most of the time if each row is checked and sorted in by itself: all but the primary keys go until the rows are
-/// in.
+/// which take most of the time if each row is checked and sorted in by itself: those of our tables go until the rows are in,
+/// but for primary keys and UNIQUE constraints. `$tables` stands for the tables' names.
 const PREPARE: &str = "
     SELECT set_config(name, '1s', true) FROM pg_settings WHERE name = 'client_connection_check_interval';
     SET LOCAL lock_timeout = 0;
@@ -48,11 +48,10 @@ const PREPARE: &str = "
     CREATE TEMP TABLE made_later ON COMMIT DROP AS
         SELECT 2 AS step, format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname) AS drop,
             format('ALTER TABLE %s ADD CONSTRAINT %I %s', conrelid::regclass, conname, pg_get_constraintdef(oid)) AS make
-        FROM pg_constraint WHERE contype = 'f' AND connamespace = current_schema()::regnamespace
+        FROM pg_constraint WHERE contype = 'f' AND conrelid = ANY ('{$tables}'::regclass[])
         UNION ALL
         SELECT 1, format('DROP INDEX %s', indexrelid::regclass), pg_get_indexdef(indexrelid)
-        FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
-        WHERE relnamespace = current_schema()::regnamespace
+        FROM pg_index WHERE indrelid = ANY ('{$tables}'::regclass[])
             AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid);
     DO $$ DECLARE sql text; BEGIN
         FOR sql IN SELECT drop FROM made_later ORDER BY step DESC LOOP EXECUTE sql; END LOOP;
@@ -75,6 +74,7 @@ const COMPLETE: &str = "
 /// How long a connection may take to go after its program is gone.
 const CLOSING: Duration = Duration::from_secs(2);
 
+/// The tables of a dump.
 fn tables() -> String {
     let names: Vec<&str> = Table::ALL.iter().map(|table| table.as_str()).collect();
     names.join(", ")
@@ -127,8 +127,8 @@ pub(crate) fn open_target(url: &str) -> Result<PgConnection, EndpointError> {
     let mut connection = address.connect()?;
     connection.batch_execute(WRITE)?;
     connection.batch_execute(SETTINGS)?;
-    let lock = format!("LOCK TABLE {}, ticket_search IN ACCESS EXCLUSIVE MODE", tables());
-    let locked = connection.batch_execute(&lock);
+    let written = tables() + ", ticket_search";
+    let locked = connection.batch_execute(&format!("LOCK TABLE {written} IN ACCESS EXCLUSIVE MODE"));
     locked.map_err(|error| {
         if is_lock_timeout(&error) {
             EndpointError::TargetInUse
@@ -136,7 +136,7 @@ pub(crate) fn open_target(url: &str) -> Result<PgConnection, EndpointError> {
             error.into()
         }
     })?;
-    connection.batch_execute(PREPARE)?;
+    connection.batch_execute(&PREPARE.replace("$tables", &written))?;
     Ok(connection)
 }
 

@@ -183,3 +183,20 @@ async fn the_schema_is_the_same_afterwards() {
         assert_eq!(after, other.ask(parts));
     }
 }
+
+/// Tables of others in the same schema are left alone. An index of a partition can't even be dropped.
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_of_others_are_left_alone() {
+    const THEIRS: &str = "SELECT string_agg(relname || ' ' || oid, chr(10) ORDER BY relname) FROM pg_class
+        WHERE relname LIKE 'orders%'";
+    let (file, postgres) = file_and_postgres(10).await;
+    postgres.execute(
+        "CREATE TABLE orders (year int, number int) PARTITION BY LIST (year);
+        CREATE TABLE orders_2026 PARTITION OF orders FOR VALUES IN (2026);
+        CREATE INDEX orders_number ON orders (number)",
+    );
+    let before = postgres.ask(THEIRS);
+    copy(&file, &postgres).await;
+    assert_eq!(postgres.ask(THEIRS), before);
+    assert_eq!(rows(&postgres), rows(&file));
+}
