@@ -173,8 +173,10 @@ async fn a_file_that_is_no_sound_backup_is_not_restored() {
     let restore = ["restore", text(&backup)];
     let whole = fs::read(&backup).unwrap();
     let lines = unzipped(&whole);
-    let mut flipped = whole.clone();
-    flipped[whole.len() / 2] ^= 1;
+    // One bit alone may decode to the same lines: many of them are alike, and any copy of what they share will do.
+    let mut damaged = whole.clone();
+    let middle = whole.len() / 2;
+    damaged[middle..middle + 16].fill(0);
     let changed = lines.replace("It came broken.", "It came whole.");
     for (content, said) in [
         (
@@ -183,7 +185,7 @@ async fn a_file_that_is_no_sound_backup_is_not_restored() {
         ),
         // What `server backup` wrote before this format.
         (&fs::read(file.file()).unwrap(), "server copy --from sqlite://"),
-        (&flipped, "nothing was restored"),
+        (&damaged, "nothing was restored"),
         (&whole[..whole.len() / 2], "it was cut off after line"),
         (&lines.as_bytes()[..lines.len() / 2], "it was cut off after line"),
         (changed.as_bytes(), "its checksum does not match"),
