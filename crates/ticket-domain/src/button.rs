@@ -1,6 +1,6 @@
 //! The buttons on a notification, and what a tap on one carries.
 
-use std::str::FromStr;
+use std::{fmt::Write as _, str::FromStr};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
@@ -73,7 +73,11 @@ fn mac(button: Button, reference: TicketRef, recipient: Recipient, keys: &Access
     let mac = Hmac::<Sha256>::new((&key).into())
         .chain_update(format!("button.{button}.{reference}.{recipient}"))
         .finalize();
-    format!("{:x}", mac.into_bytes())
+    mac.into_bytes().iter().fold(String::new(), |mut digits, byte| {
+        // Writing to a text does not fail.
+        let _ = write!(digits, "{byte:02x}");
+        digits
+    })
 }
 
 #[cfg(test)]

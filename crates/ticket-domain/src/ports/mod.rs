@@ -15,7 +15,9 @@ pub use change_feed::{ChangeEvent, ChangeFeed, Subscriber};
 pub use customer_data::{CustomerData, EraseStats, EraseTarget, Erasure, InactiveQuery, InactiveTickets};
 pub use environment::{Clock, Random, WakeSignal};
 pub use housekeeping::{Housekeeping, Purge, Purged};
-pub use notifier::{Composer, Composers, Delivering, DeliveryResult, Event, Failure, FailureKind, Notifier};
+pub use notifier::{
+    Composer, Composers, Delivering, DeliveryResult, Event, Failure, FailureKind, NextStep, Notifier, Refusal,
+};
 pub use operator_queries::{Attach, AttachResult, OperatorQueries, UpdateTicket};
 pub use outbox::{AttemptOutcome, Claim, Claimed, CurrentMessage, Outbox, RecordResult, RedeliverResult};
 pub use questions::{AnswerQuestion, AnswerResult, ChoiceResult, Questions};
