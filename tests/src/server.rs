@@ -3,7 +3,10 @@
 use std::{
     net::SocketAddr,
     process::{ExitStatus, Stdio},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -183,9 +186,11 @@ impl TestServer {
         self.send("POST", path, &headers, Some(body.to_string())).await
     }
 
-    /// Sends the form to the API.
+    /// Sends the form to the API, under a key of its own, so that the same form is another ticket.
     pub async fn create(&self, form: &Value) -> Response {
-        self.post("/api/ticket", &[], form).await
+        static CREATED: AtomicU64 = AtomicU64::new(0);
+        let key = format!("form {}", CREATED.fetch_add(1, Ordering::Relaxed));
+        self.post("/api/ticket", &[("idempotency-key", &key)], form).await
     }
 
     /// Opens a ticket and returns its reference.

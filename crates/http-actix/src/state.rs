@@ -16,7 +16,7 @@ use crate::{
     Settings,
     access::{AccessControl, TicketSubscriptions},
     api::{DeliveryMetrics, HealthProbe, Metrics},
-    pages::{DuplicateFilter, Site},
+    pages::Site,
 };
 
 /// What the handlers share: one per process. A handler names the parts that it needs as `web::Data` arguments.
@@ -37,7 +37,6 @@ pub struct AppState {
     pub(crate) subscriptions: Data<TicketSubscriptions>,
     pub(crate) metrics: Data<Metrics>,
     pub(crate) health_probe: Data<HealthProbe>,
-    pub(crate) duplicates: Data<DuplicateFilter>,
     pub(crate) site: Data<Site>,
     pub(crate) settings: Data<Settings>,
 }
@@ -78,7 +77,6 @@ impl AppState {
             access_control: Data::new(AccessControl::new(&settings)),
             subscriptions: subscriptions.into(),
             metrics: Data::new(Metrics::new(delivery_metrics).map_err(io::Error::other)?),
-            duplicates: Data::new(DuplicateFilter::new(context.clock.clone())),
             site: Data::new(Site::new(&settings, context.composers.has_notifier(Recipient::Manager))),
             settings: Data::new(settings),
             clock: context.clock.clone().into(),
@@ -105,7 +103,6 @@ impl AppState {
             .app_data(self.subscriptions.clone())
             .app_data(self.metrics.clone())
             .app_data(self.health_probe.clone())
-            .app_data(self.duplicates.clone())
             .app_data(self.site.clone())
             .app_data(self.settings.clone());
     }

@@ -12,8 +12,9 @@ use crate::{
     validation::{Field, present},
 };
 
-/// A new ticket. Texts are trimmed first, and CR LF becomes LF. Lengths count characters. A line without a visible
-/// character is invalid.
+/// A new ticket. Texts are trimmed first. Every kind of line break becomes LF, or a space in a line, and other control
+/// characters are removed. A number is read as its digits. Lengths count characters. A line without a visible character is
+/// invalid.
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = CreateTicket, example = json!({
@@ -29,7 +30,8 @@ pub(crate) struct CreateTicket {
     #[garde(custom(present), dive)]
     #[schema(value_type = String, min_length = 1, max_length = 200, example = "John Doe")]
     pub(crate) customer_name: Field<StrictText<CustomerName>>,
-    /// 7–15 digits, with or without `+`. Spaces, dots, dashes and brackets are removed, and a leading `00` becomes `+`.
+    /// 7–15 digits of any script, with or without `+`. Spaces, dots, dashes, slashes, brackets, `tel:`, an extension (`x12`,
+    /// `ext. 12`), `(0)` after a country code and invisible characters are removed, and a leading `00` becomes `+`.
     #[garde(custom(present), dive)]
     #[schema(value_type = String, example = "+1234567890")]
     pub(crate) customer_phone: Field<Phone>,

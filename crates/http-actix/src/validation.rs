@@ -4,7 +4,7 @@ use std::{convert::Infallible, str::FromStr};
 
 use garde::{Path, Report, Validate};
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::Value;
+use serde_json::{Number, Value};
 use ticket_domain::{TicketRef, ValidationError};
 use utoipa::ToSchema;
 
@@ -27,7 +27,7 @@ pub(crate) struct FieldError {
 pub(crate) enum Field<T: FromStr, const BLANK_IS_MISSING: bool = false> {
     /// Absent or null.
     Missing,
-    /// A number, a list, anything but a text.
+    /// A boolean, a list, anything but a text or a number.
     NotText,
     /// A text that its type rejects.
     Bad(T::Err),
@@ -58,9 +58,17 @@ impl<T: FromStr, const BLANK_IS_MISSING: bool> Field<T, BLANK_IS_MISSING> {
             Value::Null => Self::Missing,
             Value::String(text) if BLANK_IS_MISSING && text.trim().is_empty() => Self::Missing,
             Value::String(text) => Self::parsed(text),
+            Value::Number(number) if is_exact(number) => Self::parsed(&number.to_string()),
             _ => Self::NotText,
         }
     }
+}
+
+/// Whether a number still has the digits that it was written with. Larger ones were rounded.
+fn is_exact(number: &Number) -> bool {
+    /// 2⁵³, below which a double has every whole number.
+    const SAFE: f64 = 9_007_199_254_740_992.0;
+    number.is_i64() || number.is_u64() || number.as_f64().is_some_and(|number| number.abs() < SAFE)
 }
 
 /// An absent field is a missing one.
@@ -171,7 +179,10 @@ mod tests {
             ("\"words\"", "good", "good"),
             ("\" \"", "bad", "missing"),
             ("\"\"", "bad", "missing"),
-            ("12", "not text", "not text"),
+            ("12", "good", "good"),
+            ("-1.5", "good", "good"),
+            ("18446744073709551615", "good", "good"),
+            ("18446744073709551616", "not text", "not text"),
             ("true", "not text", "not text"),
             ("[\"words\"]", "not text", "not text"),
             ("{}", "not text", "not text"),

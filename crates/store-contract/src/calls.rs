@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use ticket_domain::{
     Address, Attention, AuditEntry, AuditEntryId, AuditStamp, Choice, ExternalId, Fallback, LeaseToken, Message,
-    MessageId, NotificationId, NotificationRecord, Phone, Question, Receipt, Recipient, Thread, Ticket, TicketId,
-    TicketPage, TicketQuery, TicketRef, TicketSummary, Timestamp,
+    MessageId, NotificationId, NotificationRecord, Question, Receipt, Recipient, Thread, Ticket, TicketId, TicketPage,
+    TicketQuery, TicketRef, TicketSummary, Timestamp,
     ports::{
         AnswerQuestion, AnswerResult, Append, Appended, Attach, AttachResult, AttemptOutcome, ChoiceResult, Claim,
         Claimed, CurrentMessage, CustomerData, EraseStats, Erasure, Housekeeping, InactiveQuery, InactiveTickets,
@@ -108,7 +108,7 @@ calls! {
         fn purge_keys(now: Timestamp, limit: u16) -> u64;
     }
     CustomerData {
-        fn messages_from(phone: Phone) -> Vec<(Message, Option<TicketRef>)>;
+        fn messages_from(addresses: Vec<Address>) -> Vec<(Message, Option<TicketRef>)>;
         fn inactive_tickets(query: InactiveQuery) -> InactiveTickets;
         fn erase(erasure: Erasure) -> EraseStats;
     }

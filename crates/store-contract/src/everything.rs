@@ -43,7 +43,7 @@ async fn forgotten(fixture: &Fixture, now: Timestamp) {
     let opening = fixture.opening(now);
     let phone = opening.ticket.details.customer.phone.clone();
     store.open(opening.clone()).await;
-    store.messages_from(phone).await;
+    store.messages_from(vec![phone.into()]).await;
     let stale = InactiveQuery {
         after: 0,
         unchanged_since: Timestamp::from_unix_micros(0).unwrap(),

@@ -11,7 +11,7 @@ use crate::{
 pub enum Contact {
     /// An e-mail address. ASCII case does not matter.
     Email(Email),
-    /// A phone number. A leading `+` does not matter.
+    /// A phone number, in any of its [spellings](Phone::spellings).
     Phone(Phone),
 }
 

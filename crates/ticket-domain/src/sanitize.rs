@@ -2,6 +2,8 @@
 //!
 //! The API gives texts back as they were written. Only what is composed of them goes through here.
 
+use icu_properties::{CodePointMapData, props::GeneralCategory};
+
 use crate::{TicketRef, reference::hide_references};
 
 /// Stands for a text of which nothing can be seen.
@@ -83,6 +85,21 @@ fn alike(mark: char) -> Option<(char, &'static str)> {
 /// White space as JavaScript has it, where the workflow does the same.
 fn is_space(c: char) -> bool {
     c.is_whitespace() || c == '\u{feff}'
+}
+
+/// The value of a decimal digit of any script.
+pub fn decimal_digit(c: char) -> Option<u8> {
+    if c.is_ascii() {
+        return c.to_digit(10).and_then(|digit| u8::try_from(digit).ok());
+    }
+    let category = CodePointMapData::<GeneralCategory>::new();
+    let is_digit = |c: &char| category.get(*c) == GeneralCategory::DecimalNumber;
+    if !is_digit(&c) {
+        return None;
+    }
+    // Unicode has them in runs of ten, each from zero to nine.
+    let before = ('\0'..c).rev().take_while(is_digit).count();
+    u8::try_from(before % 10).ok()
 }
 
 /// Whether nothing of a text can be seen.
@@ -211,6 +228,24 @@ mod tests {
             assert_eq!(cut(text(), max), expected, "{max}");
         }
         assert_eq!(cut("room 12345".into(), 8), "room 12…");
+    }
+
+    #[test]
+    fn a_digit_of_any_script_has_its_value() {
+        for digits in [
+            "0123456789",
+            "٠١٢٣٤٥٦٧٨٩",
+            "०१२३४५६७८९",
+            "０１２３４５６７８９",
+            "𝟘𝟙𝟚𝟛𝟜𝟝𝟞𝟟𝟠𝟡",
+            "𝟶𝟷𝟸𝟹𝟺𝟻𝟼𝟽𝟾𝟿",
+        ] {
+            let values: Vec<_> = digits.chars().map(decimal_digit).collect();
+            assert_eq!(values, (0..10).map(Some).collect::<Vec<_>>(), "{digits}");
+        }
+        for other in ['a', '²', '½', '①', '一', 'Ⅳ', ' '] {
+            assert_eq!(decimal_digit(other), None, "{other}");
+        }
     }
 
     proptest! {

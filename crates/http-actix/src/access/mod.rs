@@ -116,10 +116,8 @@ impl AccessControl {
         self.streams.take(None, None)
     }
 
-    /// The address that other limits may count a request for. None if it is not limited: requests of programs on this machine,
-    /// and all requests without rate limits.
+    /// The address that a request came from; none if it is a program on this machine.
     pub(crate) fn caller(&self, request: &HttpRequest) -> Option<IpAddr> {
-        self.limits.as_ref()?;
         self.client(request).remote()
     }
 

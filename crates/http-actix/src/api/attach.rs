@@ -161,7 +161,7 @@ mod tests {
         for (body, error) in [
             (json!({}), "ticketRef required"),
             (json!({ "ticketRef": null }), "ticketRef required"),
-            (json!({ "ticketRef": 7 }), "ticketRef not_text"),
+            (json!({ "ticketRef": [7] }), "ticketRef not_text"),
         ] {
             assert_eq!(attach(&api, &id, &body).field_errors(), [error], "{body}");
         }

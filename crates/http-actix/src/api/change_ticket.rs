@@ -126,7 +126,7 @@ mod tests {
             (json!({ "status": "OPEN" }), &["status not_allowed"]),
             (json!({ "status": "" }), &["status not_allowed"]),
             (
-                json!({ "status": 1, "priority": "soon" }),
+                json!({ "status": true, "priority": "soon" }),
                 &["priority not_allowed", "status not_text"],
             ),
             (json!({ "priority": [] }), &["priority not_text"]),

@@ -1,5 +1,7 @@
 //! `POST /api/ticket`: a customer opens a ticket.
 
+use std::net::IpAddr;
+
 use actix_web::{HttpResponse, http::header::LOCATION, web::Data};
 use serde::Serialize;
 use ticket_domain::{TicketRequest, use_cases::OpenTicket};
@@ -48,21 +50,22 @@ pub(crate) struct CreatedTicket {
 }
 
 /// The caller may open another ticket. The handler's first argument, so that the body of an excess request is not
-/// read.
-pub(crate) struct WithinLimit;
+/// read. With its address; none if it is a program on this machine.
+pub(crate) struct WithinLimit(Option<IpAddr>);
 
 from_head!(WithinLimit, |request| {
     let access = part::<AccessControl>(request)?;
     if !is_operator(access, request)? {
         access.limit(Kind::Creation, request)?;
     }
-    Ok(Self)
+    Ok(Self(access.caller(request)))
 });
 
 /// Open a ticket
 ///
 /// Stores the ticket with its first message. The manager is notified in the background; the response doesn't wait for
-/// it.
+/// it. Without an `Idempotency-Key`, the same customer, subject and message from the same address within 60 seconds are
+/// one ticket.
 #[utoipa::path(
     post,
     path = "/api/ticket",
@@ -75,11 +78,11 @@ from_head!(WithinLimit, |request| {
     )))
 )]
 pub(crate) async fn create_ticket(
-    _: WithinLimit,
+    WithinLimit(caller): WithinLimit,
     KeyedBody { key, body: ticket }: KeyedBody<CreateTicket>,
     open_ticket: Data<OpenTicket>,
 ) -> Result<HttpResponse, Problem> {
-    let opened = with_timeout(open_ticket.open(ticket, key)).await?;
+    let opened = with_timeout(open_ticket.open(ticket, key, caller)).await?;
     let mut response = HttpResponse::Created();
     mark_replayed(&mut response, opened.replayed);
     response.insert_header((LOCATION, format!("/api/ticket/{}", opened.reference)));

@@ -142,7 +142,7 @@ mod tests {
 
     use serde_json::{Value, json};
 
-    use crate::testing::{MANAGER, Request, TestApp, changed, seeds_ticket};
+    use crate::testing::{MANAGER, Request, TestApp, changed, seeds_ticket, unused_key};
 
     fn list(api: &TestApp, query: &str) -> Value {
         let answer = api.get_as_operator(&format!("/api/tickets{query}"));
@@ -157,7 +157,8 @@ mod tests {
 
     fn open(api: &TestApp, field: &str, value: &str) -> String {
         let body = changed(seeds_ticket(), field, Some(json!(value)));
-        let answer = api.send(Request::post("/api/ticket", &body));
+        let request = Request::post("/api/ticket", &body).header("idempotency-key", &unused_key());
+        let answer = api.send(request);
         answer.json()["ticketRef"].as_str().unwrap().to_owned()
     }
 
@@ -248,20 +249,19 @@ mod tests {
         let long = format!("?q={}", "x".repeat(201));
         for (query, errors) in [
             (
-                "?status=done&priority=HIGH&awaiting=agent&q=a%0Ab&limit=101&after=x",
+                "?status=done&priority=HIGH&awaiting=agent&q=%00%0B&limit=101&after=x",
                 &[
                     "after invalid_cursor",
                     "awaiting not_allowed",
                     "limit out_of_range",
                     "priority not_allowed",
-                    "q not_one_line",
+                    "q required",
                     "status not_allowed",
                 ][..],
             ),
             (&long, &["q too_long"]),
             ("?limit=0", &["limit out_of_range"]),
             ("?limit=1e1", &["limit out_of_range"]),
-            ("?q=%00", &["q control_character"]),
             ("?status=open&status=closed", &[]),
         ] {
             let answer = api.get_as_operator(&format!("/api/tickets{query}"));

@@ -1,6 +1,6 @@
 //! `POST /api/ticket/inbound`: n8n passes on a message from WhatsApp.
 
-use std::{borrow::Cow, convert::Infallible, str::FromStr};
+use std::{convert::Infallible, str::FromStr};
 
 use actix_web::{HttpResponse, web::Data};
 use garde::Validate;
@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::api::{
-    body::{Body, Document, repair_json},
+    body::{Body, Document},
     deadline::with_timeout,
     keys::InboundCaller,
     problem::Problem,
@@ -43,7 +43,7 @@ pub(crate) struct InboundMessage {
     #[schema(value_type = Option<String>, example = "T-20250115-1234")]
     ticket_ref: LenientField<AnyReference>,
     /// The first 16,000 characters are stored; a cut is marked. May be absent if there is a `mediaUrl`. A number or a
-    /// boolean is stored as it is written. What is not text, such as half of an emoji, becomes U+FFFD.
+    /// boolean is stored as it is written. Control characters and halves of an emoji are removed.
     #[serde(default, deserialize_with = "text_as_written")]
     #[garde(custom(present_unless(&self.media_url)), dive)]
     #[schema(
@@ -92,11 +92,6 @@ impl Document for InboundMessage {
     const MAX_BYTES: usize = 256 * 1024;
 
     type Parsed = Reply;
-
-    /// A reply is never lost because of its encoding.
-    fn preprocess(bytes: &[u8]) -> Cow<'_, [u8]> {
-        repair_json(bytes)
-    }
 
     fn parsed(self) -> Option<Reply> {
         let text = self.message.good().map(|AnyText(text)| text).unwrap_or_default();

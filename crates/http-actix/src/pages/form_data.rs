@@ -1,11 +1,18 @@
 //! Form data.
 
 use std::{
+    convert::Infallible,
     future::{Ready, ready},
     time::Duration,
 };
 
-use actix_web::{FromRequest, HttpRequest, dev::Payload, http::StatusCode};
+use actix_web::{
+    FromRequest, HttpRequest,
+    dev::Payload,
+    http::{StatusCode, header::CONTENT_TYPE},
+    web::Bytes,
+};
+use futures_util::stream;
 
 use crate::{
     Settings,
@@ -33,7 +40,7 @@ impl std::fmt::Debug for FormData {
 /// Why a form could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum FormError {
-    #[error("The form must be sent as application/x-www-form-urlencoded.")]
+    #[error("The form must be sent as application/x-www-form-urlencoded or multipart/form-data.")]
     NotAForm,
     #[error("The form is too large.")]
     TooLarge,
@@ -80,6 +87,29 @@ impl FormData {
     pub(crate) fn parse(encoded: &[u8]) -> Self {
         Self(url::form_urlencoded::parse(encoded).into_owned().collect())
     }
+
+    /// Reads the texts of `multipart/form-data`. Files are left out. What is not UTF-8 becomes U+FFFD.
+    async fn parse_multipart(body: Bytes, boundary: String) -> Result<Self, FormError> {
+        let body = stream::once(ready(Ok::<_, Infallible>(body)));
+        let mut parts = multer::Multipart::new(body, boundary);
+        let mut fields = Vec::new();
+        while let Some(part) = parts.next_field().await.map_err(|_| FormError::BrokeOff)? {
+            let name = part.name().map(str::to_owned);
+            if let (Some(name), None) = (name, part.file_name()) {
+                let value = part.bytes().await.map_err(|_| FormError::BrokeOff)?;
+                fields.push((name, String::from_utf8_lossy(&value).into_owned()));
+            }
+        }
+        Ok(Self(fields))
+    }
+}
+
+/// What stands between the parts of `multipart/form-data`; none if the body is something else.
+fn boundary(request: &HttpRequest) -> Option<String> {
+    let content_type = request.headers().get(CONTENT_TYPE)?.to_str().ok()?;
+    multer::parse_boundary(content_type)
+        .ok()
+        .filter(|_| is_plain(request, "multipart/form-data"))
 }
 
 /// A form that has not been read yet: the head of its request is checked first.
@@ -118,11 +148,15 @@ impl Form {
     }
 
     async fn read_within(self, max_bytes: usize, deadline: Duration) -> Result<FormData, FormError> {
-        if !is_plain(&self.request, "application/x-www-form-urlencoded") {
+        let boundary = boundary(&self.request);
+        if boundary.is_none() && !is_plain(&self.request, "application/x-www-form-urlencoded") {
             return Err(FormError::NotAForm);
         }
         let bytes = read(&self.request, self.payload, max_bytes, deadline).await?;
-        Ok(FormData::parse(&bytes))
+        match boundary {
+            Some(boundary) => FormData::parse_multipart(bytes, boundary).await,
+            None => Ok(FormData::parse(&bytes)),
+        }
     }
 }
 

@@ -100,10 +100,6 @@ fn message(field: FormField, code: &str, rule: &str) -> String {
         "required" | "not_allowed" => field.missing.to_owned(),
         "invalid_email" => "This is not a whole e‑mail address. One looks like name@example.com.".to_owned(),
         "invalid_phone" => "This is not a phone number. One looks like +44 20 7946 0000.".to_owned(),
-        "control_character" => format!(
-            "{} holds characters that can't be shown. Please type it again rather than paste it.",
-            field.called
-        ),
         _ => format!("{} {rule}.", field.called),
     }
 }

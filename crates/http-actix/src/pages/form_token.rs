@@ -11,10 +11,13 @@ pub(crate) const FIELD: &str = "idempotencyKey";
 
 /// The token of a form, or a new one if it is missing or invalid.
 pub(crate) fn of(form: &FormData, random: &dyn Random) -> String {
-    match form.get(FIELD).parse::<IdempotencyKey>() {
-        Ok(token) => token.to_string(),
-        Err(_) => new(random),
-    }
+    given(form).unwrap_or_else(|| new(random))
+}
+
+/// The token of a form, if it has a valid one.
+pub(crate) fn given(form: &FormData) -> Option<String> {
+    let token = form.get(FIELD).parse::<IdempotencyKey>().ok()?;
+    Some(token.to_string())
 }
 
 /// A token for a new form.

@@ -5,7 +5,7 @@
 //! - `layout.rs`: the frame of every page, its style and its policy. `error_page.rs`: error pages. `assets/`: style sheets
 //!   and scripts, sent by `assets.rs`; among them the form for other people's websites.
 //! - `form_data.rs`, `origin.rs`, `return_to.rs`: what a form sends, from which site, and where it leads.
-//! - `form_token.rs`, `duplicate_filter.rs`, `not_stored.rs`: a form sent twice is stored once; repeated texts are rejected.
+//! - `form_token.rs`, `not_stored.rs`: a form sent twice is stored once.
 //! - `control.rs`, `form_field.rs`: form controls, and what is wrong with a field.
 //! - `thread.rs`, `excerpt.rs`: messages, and which of many are shown at first.
 //! - `labels.rs`: labels for statuses and times.
@@ -14,7 +14,6 @@
 
 mod assets;
 mod control;
-mod duplicate_filter;
 mod error_page;
 mod excerpt;
 mod form_data;
@@ -34,7 +33,6 @@ mod ticket;
 use actix_web::{Route, web};
 
 use crate::{Settings, readable::readable};
-pub(crate) use duplicate_filter::DuplicateFilter;
 
 /// The site, for every page.
 pub(crate) struct Site {

@@ -11,8 +11,6 @@ pub(crate) enum NotStored {
     Store,
     /// The sender used up a rate limit.
     TooMany(TooMany),
-    /// The same text was stored twice already.
-    Duplicate(TooMany),
 }
 
 impl NotStored {
@@ -20,9 +18,7 @@ impl NotStored {
     pub(crate) fn respond(self, page: impl FnOnce(StatusCode) -> HttpResponse) -> HttpResponse {
         match self {
             Self::Store => page(StatusCode::INTERNAL_SERVER_ERROR),
-            Self::TooMany(error) | Self::Duplicate(error) => {
-                error_page::retry_after(page(StatusCode::TOO_MANY_REQUESTS), error)
-            }
+            Self::TooMany(error) => error_page::retry_after(page(StatusCode::TOO_MANY_REQUESTS), error),
         }
     }
 }

@@ -7,15 +7,6 @@ use std::{
 
 use ticket_domain::{Timestamp, ports::Clock};
 
-/// The real time.
-pub(crate) struct SystemClock;
-
-impl Clock for SystemClock {
-    fn now(&self) -> Timestamp {
-        time::OffsetDateTime::now_utc().into()
-    }
-}
-
 /// A clock that can be stopped, and set forward.
 #[derive(Default)]
 pub(crate) struct TestClock {
@@ -44,7 +35,7 @@ impl Clock for TestClock {
         let start = if self.is_stopped.load(Relaxed) {
             0
         } else {
-            SystemClock.now().unix_micros()
+            Timestamp::from(time::OffsetDateTime::now_utc()).unix_micros()
         };
         Timestamp::from_unix_micros(start + micros).unwrap()
     }

@@ -2,7 +2,7 @@
 
 use ticket_domain::{Access, Priority, TicketRef, testing::request};
 
-use super::{MANAGER, OPERATOR_TOKEN, Request, Response, Setup, TestApp, wait};
+use super::{MANAGER, OPERATOR_TOKEN, Request, Response, Setup, TestApp, unused_key, wait};
 
 /// The base URL in tests of the inbox.
 const INBOX_URL: &str = "http://desk.example";
@@ -40,7 +40,8 @@ impl TestApp {
         request.details.customer.name = name.parse().unwrap();
         request.details.subject = subject.parse().unwrap();
         request.details.priority = priority;
-        wait(self.state.open_ticket.open(request, None)).unwrap().reference
+        let key = unused_key().parse().ok();
+        wait(self.state.open_ticket.open(request, key, None)).unwrap().reference
     }
 
     /// Receives a manager's message that names no ticket.

@@ -17,7 +17,10 @@ mod stream;
 
 use std::{
     net::{SocketAddr, TcpListener},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     thread::JoinHandle,
 };
 
@@ -37,7 +40,7 @@ use crate::{AppState, DeliveryMetrics, Settings, serve::serve_with};
 pub(crate) use any_json::any_json;
 pub(crate) use bodies::{check_fields, send_anything};
 pub(crate) use client::{Request, Response};
-pub(crate) use clock::{SystemClock, TestClock};
+pub(crate) use clock::TestClock;
 pub(crate) use documented::mismatch;
 pub(crate) use log::Log;
 pub(crate) use store_contract::FailingStore;
@@ -113,6 +116,12 @@ struct NobodyWakes;
 
 impl WakeSignal for NobodyWakes {
     fn wake(&self) {}
+}
+
+/// An idempotency key, so that the same ticket is another one.
+pub(crate) fn unused_key() -> String {
+    static USED: AtomicU64 = AtomicU64::new(0);
+    format!("key {}", USED.fetch_add(1, Ordering::Relaxed))
 }
 
 impl TestApp {
@@ -208,7 +217,8 @@ impl TestApp {
 
     /// Opens the seed's ticket.
     pub(crate) fn open_ticket(&self) -> Opened {
-        let answer = self.send(Request::post("/api/ticket", &seeds_ticket()));
+        let request = Request::post("/api/ticket", &seeds_ticket()).header("idempotency-key", &unused_key());
+        let answer = self.send(request);
         assert_eq!(answer.status, 201, "{answer:?}");
         let body = answer.json();
         let url = body["ticketUrl"].as_str().unwrap();

@@ -5,7 +5,7 @@ use ticket_domain::{
     ports::{Append, Clock, TicketStore},
 };
 
-use super::{Request, Response, TestApp, wait};
+use super::{Request, Response, TestApp, unused_key, wait};
 
 /// A ticket that a test opened by the form.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,9 +41,11 @@ impl TestApp {
         self.send(Request::form(target, fields))
     }
 
-    /// Opens a ticket by the form.
+    /// Opens a ticket by the form, which has a token of its own unless another is given.
     pub(crate) fn open(&self, changes: &[(&str, &str)]) -> OpenedPage {
-        let response = self.post("/", &form(changes));
+        let token = unused_key();
+        let changes = [&[("idempotencyKey", token.as_str())], changes].concat();
+        let response = self.post("/", &form(&changes));
         assert_eq!(response.status, 303, "{}", response.text());
         let page = response.header("location").unwrap().to_owned();
         let (_, reference) = page.split_once("/ticket/").unwrap();

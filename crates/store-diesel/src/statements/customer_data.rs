@@ -10,7 +10,7 @@ use diesel::{
     update,
 };
 use ticket_domain::{
-    AuditAction, AuditStamp, Message, MessageId, NotificationId, Phone, Redaction, Ticket, TicketId, TicketRef,
+    Address, AuditAction, AuditStamp, Message, MessageId, NotificationId, Redaction, Ticket, TicketId, TicketRef,
     Timestamp,
     ports::{
         ChangeEvent, CustomerData, EraseStats, EraseTarget, Erasure, InactiveQuery, InactiveTickets, StoreError, parse,
@@ -46,8 +46,10 @@ pub(crate) enum SearchedBy {
 
 #[async_trait]
 impl CustomerData for Store {
-    async fn messages_from(&self, phone: Phone) -> Result<Vec<(Message, Option<TicketRef>)>, StoreError> {
-        self.db.read(move |connection| messages_from(connection, &phone)).await
+    async fn messages_from(&self, addresses: Vec<Address>) -> Result<Vec<(Message, Option<TicketRef>)>, StoreError> {
+        self.db
+            .read(move |connection| messages_from(connection, &addresses))
+            .await
     }
 
     async fn inactive_tickets(&self, query: InactiveQuery) -> Result<InactiveTickets, StoreError> {
@@ -270,12 +272,11 @@ pub(crate) fn is_erased() -> SqlLiteral<Bool> {
 
 pub(crate) fn messages_from(
     connection: &mut Connection,
-    phone: &Phone,
+    addresses: &[Address],
 ) -> Result<Vec<(Message, Option<TicketRef>)>, Failure> {
-    let digits = phone.as_str().trim_start_matches('+');
     let rows: Vec<(MessageRow, Option<String>)> = messages::table
         .left_join(tickets::table)
-        .filter(messages::from_address.eq_any([digits.to_owned(), format!("+{digits}")]))
+        .filter(messages::from_address.eq_any(addresses.iter().map(Address::as_str)))
         // Literally, as in the index.
         .filter(sql::<Bool>("messages.sender <> 'manager'"))
         .order(messages::id)

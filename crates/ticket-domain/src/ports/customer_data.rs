@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::StoreError;
-use crate::{AuditStamp, Message, MessageId, Phone, TicketId, TicketRef, Timestamp};
+use crate::{Address, AuditStamp, Message, MessageId, TicketId, TicketRef, Timestamp};
 
 /// One transaction of erasure.
 #[derive(Debug, Clone)]
@@ -76,13 +76,13 @@ pub struct InactiveTickets {
 /// Finds and erases personal data.
 #[async_trait]
 pub trait CustomerData: Send + Sync {
-    /// Returns the messages that came from `phone`, written with or without `+`, in threads and unmatched, except
+    /// Returns the messages that came from any of these addresses, written exactly so, in threads and unmatched, except
     /// managers' messages. Each comes with its ticket, if it has one.
     ///
     /// # Errors
     ///
     /// If the store is unavailable, or a row is corrupt.
-    async fn messages_from(&self, phone: Phone) -> Result<Vec<(Message, Option<TicketRef>)>, StoreError>;
+    async fn messages_from(&self, addresses: Vec<Address>) -> Result<Vec<(Message, Option<TicketRef>)>, StoreError>;
 
     /// Finds inactive tickets.
     ///

@@ -1,11 +1,11 @@
 //! Exports and erases personal data.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{cmp::Reverse, collections::BTreeSet, sync::Arc};
 
 use super::new_id;
 use crate::{
-    Actor, AuditEntryId, AuditStamp, Contact, Cursor, Message, MessageId, Phone, SearchText, Thread, Ticket, TicketId,
-    TicketQuery, TicketRef, Timestamp,
+    Actor, Address, AuditEntryId, AuditStamp, Contact, Cursor, Email, Message, MessageId, Phone, SearchText, Thread,
+    Ticket, TicketId, TicketQuery, TicketRef, Timestamp,
     ports::{Clock, EraseStats, EraseTarget, Erasure, InactiveQuery, Random, Store, StoreError},
 };
 
@@ -49,8 +49,7 @@ impl Customers {
         Self { store, clock, random }
     }
 
-    /// Returns all data of a person: for an e-mail address its tickets, for a phone number its tickets and its messages
-    /// elsewhere.
+    /// Returns all data of a person: the tickets of an e-mail address or a phone number, and its messages elsewhere.
     ///
     /// # Errors
     ///
@@ -146,36 +145,43 @@ impl Customers {
     /// Returns their tickets that are not erased yet, newest first: found by full-text search, then compared exactly.
     async fn tickets_of(&self, contact: &Contact) -> Result<Vec<Ticket>, StoreError> {
         let mut tickets = Vec::new();
-        let text = words(contact);
-        let mut after: Option<Cursor> = None;
-        while text.is_some() {
-            let query = TicketQuery {
-                text: text.clone(),
-                after,
-                ..TicketQuery::all(PAGE)
-            };
-            let page = self.store.list(query).await?;
-            let listed = page.tickets.into_iter().map(|listed| listed.ticket);
-            tickets.extend(listed.filter(|ticket| contact.is_of(&ticket.details.customer) && !ticket.is_erased()));
-            after = page.next;
-            if after.is_none() {
-                break;
+        for text in words(contact) {
+            let mut after: Option<Cursor> = None;
+            loop {
+                let query = TicketQuery {
+                    text: Some(text.clone()),
+                    after,
+                    ..TicketQuery::all(PAGE)
+                };
+                let page = self.store.list(query).await?;
+                let listed = page.tickets.into_iter().map(|listed| listed.ticket);
+                tickets.extend(listed.filter(|ticket| contact.is_of(&ticket.details.customer) && !ticket.is_erased()));
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
             }
         }
+        tickets.sort_by_key(|ticket| Reverse((ticket.created_at, ticket.id)));
+        tickets.dedup_by_key(|ticket| ticket.id);
         Ok(tickets)
     }
 
-    /// Returns messages from a person's number outside of `tickets`, which are theirs.
+    /// Returns messages from a person's addresses outside of `tickets`, which are theirs.
     async fn messages_elsewhere(
         &self,
         contact: &Contact,
         tickets: &[Ticket],
     ) -> Result<Vec<(Message, Option<TicketRef>)>, StoreError> {
-        match contact {
-            Contact::Phone(phone) => self.messages_outside(phone, tickets).await,
-            // Anyone can enter any number into the form.
-            Contact::Email(_) => Ok(Vec::new()),
-        }
+        let from = match contact {
+            Contact::Phone(phone) => spellings(phone),
+            // Not the numbers in their tickets: anyone can enter any number into the form.
+            Contact::Email(email) => {
+                let lower = email.as_str().to_ascii_lowercase().parse::<Email>();
+                lower.into_iter().chain([email.clone()]).map(Address::from).collect()
+            }
+        };
+        self.messages_outside(from, tickets).await
     }
 
     async fn other_numbers(&self, contact: &Contact, tickets: &[Ticket]) -> Result<Vec<(Phone, usize)>, StoreError> {
@@ -188,7 +194,7 @@ impl Customers {
             if others.iter().any(|(known, _)| known.is_called_as(phone)) {
                 continue;
             }
-            let count = self.messages_outside(phone, tickets).await?.len();
+            let count = self.messages_outside(spellings(phone), tickets).await?.len();
             others.push((phone.clone(), count));
         }
         others.retain(|(_, count)| *count > 0);
@@ -197,11 +203,11 @@ impl Customers {
 
     async fn messages_outside(
         &self,
-        phone: &Phone,
+        from: Vec<Address>,
         tickets: &[Ticket],
     ) -> Result<Vec<(Message, Option<TicketRef>)>, StoreError> {
         let own: BTreeSet<TicketRef> = tickets.iter().map(|ticket| ticket.reference).collect();
-        let mut found = self.store.messages_from(phone.clone()).await?;
+        let mut found = self.store.messages_from(from).await?;
         found.retain(|(_, of)| of.is_none_or(|of| !own.contains(&of)));
         Ok(found)
     }
@@ -244,14 +250,25 @@ impl Customers {
     }
 }
 
-/// Search words that find every ticket of a contact, and perhaps others.
-fn words(contact: &Contact) -> Option<SearchText> {
+/// The addresses of messages from a number.
+fn spellings(phone: &Phone) -> Vec<Address> {
+    phone.spellings().into_iter().map(Address::from).collect()
+}
+
+/// Search words of which each finds tickets of a contact, and perhaps others. Together they find all.
+fn words(contact: &Contact) -> Vec<SearchText> {
     match contact {
-        Contact::Phone(phone) => phone.as_str().trim_start_matches('+').parse().ok(),
+        Contact::Phone(phone) => {
+            let digits = phone
+                .spellings()
+                .into_iter()
+                .filter(|spelling| !spelling.is_international());
+            digits.filter_map(|digits| digits.as_str().parse().ok()).collect()
+        }
         Contact::Email(email) => {
             // One that is too long to be looked for is found by what stands before its @, at most 64 characters.
-            let (before, _) = email.as_str().rsplit_once('@')?;
-            email.as_str().parse().or_else(|_| before.parse()).ok()
+            let before = email.as_str().rsplit_once('@').map_or("", |(before, _)| before);
+            email.as_str().parse().or_else(|_| before.parse()).into_iter().collect()
         }
     }
 }

@@ -1,11 +1,17 @@
 //! Opens tickets.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use sha2::{Digest, Sha256};
 
 use super::{Context, KEY_LIFE};
 use crate::{
-    AccessKey, AccessKeys, Channel, Content, EventKind, IdempotencyKey, Message, MessageId, Sender, Status, Ticket,
-    TicketId, TicketRef, TicketRequest, Timestamp,
+    AccessKey, AccessKeys, Channel, Content, EventKind, IdempotencyKey, Message, MessageId, Priority, Sender, Status,
+    Ticket, TicketId, TicketRef, TicketRequest, Timestamp,
     ports::{ExistingTicket, Idempotency, OpenResult, Opening, StoreError, TicketStore},
     values::partly_redacted_debug,
 };
@@ -17,6 +23,9 @@ const RECOUNT_AFTER: u32 = 64;
 /// After this many taken references in a row, references get one more digit. At the fill that is allowed, that happens
 /// once in 200 tickets; it also bounds the search.
 const WIDEN_AFTER: u8 = 3;
+
+/// How long a request without a key is recognised when it is sent again.
+const DOUBLE_CLICK: Duration = Duration::from_mins(1);
 
 /// Opens tickets.
 pub struct OpenTicket {
@@ -80,19 +89,28 @@ impl OpenTicket {
     }
 
     /// Stores a ticket with its first message and notification. The same `key` with the same request returns the same
-    /// ticket for 24 hours.
+    /// ticket for 24 hours. Without a key, the same customer, subject and message from the same `caller` return the same
+    /// ticket for 60 seconds.
     ///
     /// # Errors
     ///
     /// [`OpenError::KeyReused`] if `key` belongs to another request; [`OpenError::Store`] if the store fails.
-    pub async fn open(&self, request: TicketRequest, key: Option<IdempotencyKey>) -> Result<OpenedTicket, OpenError> {
+    pub async fn open(
+        &self,
+        request: TicketRequest,
+        key: Option<IdempotencyKey>,
+        caller: Option<IpAddr>,
+    ) -> Result<OpenedTicket, OpenError> {
         let now = self.context.clock.now();
-        let digest = request.digest();
-        let idempotency = key.map(|key| Idempotency {
-            key,
-            digest,
-            expires_at: now.plus(KEY_LIFE),
-        });
+        let idempotency = match key {
+            Some(key) => Idempotency {
+                key,
+                digest: request.digest(),
+                expires_at: now.plus(KEY_LIFE),
+            },
+            None => double_click(&request, caller, now),
+        };
+        let digest = idempotency.digest;
         let digits = TicketRef::digits_for(self.opened_today(now).await?);
         let draws = WIDEN_AFTER * (TicketRef::MAX_DIGITS - TicketRef::MIN_DIGITS + 1);
         for draw in 0..draws {
@@ -121,7 +139,7 @@ impl OpenTicket {
         &self,
         request: TicketRequest,
         reference: TicketRef,
-        idempotency: Option<Idempotency>,
+        idempotency: Idempotency,
         now: Timestamp,
     ) -> Opening {
         let context = &self.context;
@@ -152,7 +170,7 @@ impl OpenTicket {
             ticket,
             message,
             notifications,
-            idempotency,
+            idempotency: Some(idempotency),
         }
     }
 
@@ -197,6 +215,21 @@ impl OpenTicket {
     }
 }
 
+/// What makes one ticket of a request that is sent twice without a key. Who corrects only the priority in between sends the
+/// same request.
+fn double_click(request: &TicketRequest, caller: Option<IpAddr>, now: Timestamp) -> Idempotency {
+    let mut same = request.clone();
+    same.details.priority = Priority::default();
+    let digest = same.digest();
+    let mut content = Sha256::new_with_prefix(digest);
+    content.update(caller.map_or_else(String::new, |caller| caller.to_string()));
+    Idempotency {
+        key: IdempotencyKey::of_content(content.finalize().into()),
+        digest,
+        expires_at: now.plus(DOUBLE_CLICK),
+    }
+}
+
 impl Day {
     /// Counts one more ticket. Returns `None` on another day, or when it is time to recount: that caller recounts, while
     /// the others continue.
@@ -216,8 +249,6 @@ impl Day {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]

@@ -56,7 +56,7 @@ impl Address {
     /// share.
     pub fn canonical(&self) -> Option<Self> {
         match (self.phone(), self.0.parse::<Email>()) {
-            (Some(phone), _) => phone.is_international().then(|| phone.into()),
+            (Some(phone), _) => phone.is_international().then(|| phone.canonical().into()),
             (None, Ok(_)) => Some(Self(self.0.to_ascii_lowercase().into())),
             (None, Err(_)) => Some(self.clone()),
         }
@@ -160,6 +160,7 @@ mod tests {
         let address = |raw: &str| Address::lenient(raw).unwrap();
         for (one, other, expected) in [
             ("+1 234 567 890", "whatsapp:+1234567890", true),
+            ("+55 11 8765-4321", "+55 11 98765-4321", true),
             ("US.134", "whatsapp:US.134", true),
             ("US.134", "US.135", false),
             ("Jane@example.com", "jane@EXAMPLE.com", true),

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use email_address::{EmailAddress, Options};
 
 use super::{Redacted, ValidationError, redacted_debug, text_value};
-use crate::Redaction;
+use crate::{Redaction, sanitize};
 
 /// An address that could receive mail: a local part and a domain with a dot, at most 254 characters.
 #[derive(Clone, PartialEq, Eq)]
@@ -50,7 +50,8 @@ impl FromStr for Email {
     type Err = EmailError;
 
     fn from_str(raw: &str) -> Result<Self, EmailError> {
-        let address = raw.trim();
+        let seen = raw.replace(|c: char| c.is_control() || sanitize::is_invisible(c), "");
+        let address = seen.trim();
         if address.is_empty() {
             return Err(EmailError::Empty);
         }
@@ -62,7 +63,7 @@ impl FromStr for Email {
             .without_display_text()
             .without_domain_literal();
         let is_address = EmailAddress::parse_with_options(address, options).is_ok();
-        if !is_address || address.chars().any(char::is_control) {
+        if !is_address {
             return Err(EmailError::NotAnAddress);
         }
         Ok(Self(address.into()))
@@ -87,6 +88,8 @@ mod tests {
         );
         for (raw, expected) in [
             (" john@example.com ", Ok("john@example.com")),
+            ("jane@example.com\u{200b}", Ok("jane@example.com")),
+            ("\u{202a}ja\u{7f}ne@example.com\u{202c}\r\n", Ok("jane@example.com")),
             ("jörg+tag@bücher.example", Ok("jörg+tag@bücher.example")),
             (long.as_str(), Ok(long.as_str())),
             ("", Err(EmailError::Empty)),

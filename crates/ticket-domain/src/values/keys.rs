@@ -1,6 +1,6 @@
 //! Access keys of tickets, and idempotency keys of requests.
 
-use std::str::FromStr;
+use std::{fmt::Write as _, str::FromStr};
 
 use subtle::ConstantTimeEq;
 
@@ -46,6 +46,16 @@ pub struct IdempotencyKey(Box<str>);
 impl IdempotencyKey {
     /// Maximum length in characters.
     pub const MAX: usize = 255;
+
+    /// The key of requests with this content, for callers that give none.
+    pub fn of_content(digest: [u8; 32]) -> Self {
+        let mut key = String::from("content-");
+        for byte in digest {
+            // Writing to a text does not fail.
+            let _ = write!(key, "{byte:02x}");
+        }
+        Self(key.into())
+    }
 }
 
 /// Why a key is invalid.

@@ -72,7 +72,7 @@ mod tests {
             assert_eq!(raw.parse::<StrictText<Subject>>().unwrap().0.as_str(), raw);
         }
         assert_eq!("".parse::<StrictText<Subject>>(), Err(TextError::Empty));
-        assert_eq!("a\nb".parse::<StrictText<Subject>>(), Err(TextError::NotOneLine));
+        assert_eq!("a\nb".parse::<StrictText<Subject>>().unwrap().0.as_str(), "a b");
     }
 
     #[test]

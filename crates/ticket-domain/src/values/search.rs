@@ -34,7 +34,7 @@ mod tests {
         let parsed = |raw: &str| raw.parse::<SearchText>().map(|text| text.to_string());
         assert_eq!(parsed(" damaged bottles "), Ok("damaged bottles".into()));
         assert_eq!(parsed("  "), Err(TextError::Empty));
-        assert_eq!(parsed("a\nb"), Err(TextError::NotOneLine));
+        assert_eq!(parsed("a\nb"), Ok("a b".into()));
         assert_eq!(parsed(&"ü".repeat(201)), Err(TextError::TooLong { max: 200 }));
         assert!(parsed(&"ü".repeat(200)).is_ok());
     }

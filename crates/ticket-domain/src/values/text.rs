@@ -17,10 +17,7 @@ pub enum TextError {
         /// The limit that was passed.
         max: usize,
     },
-    /// A line break where one line is asked for.
-    #[error("must be a single line")]
-    NotOneLine,
-    /// NUL or another control character.
+    /// NUL or another control character in an id.
     #[error("must not contain control characters")]
     ControlCharacter,
 }
@@ -30,47 +27,27 @@ impl ValidationError for TextError {
         match self {
             Self::Empty => "required",
             Self::TooLong { .. } => "too_long",
-            Self::NotOneLine => "not_one_line",
             Self::ControlCharacter => "control_character",
         }
     }
 }
 
-/// Trims, and turns CR LF or a lone CR into LF: browsers send CR LF from a text area.
+/// Turns every control character that breaks a line into LF, removes the other ones except tabs, and trims.
 fn tidy(raw: &str) -> String {
-    let trimmed = raw.trim();
-    if trimmed.contains('\r') {
-        trimmed.replace("\r\n", "\n").replace('\r', "\n")
-    } else {
-        trimmed.to_owned()
-    }
+    let is_line_break = |c: char| matches!(c, '\r' | '\u{b}' | '\u{c}' | '\u{85}');
+    let tidied = raw.replace("\r\n", "\n").replace(is_line_break, "\n");
+    let is_removed = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    tidied.replace(is_removed, "").trim().to_owned()
 }
 
-fn is_line_break(c: char) -> bool {
-    matches!(c, '\n' | '\u{85}' | '\u{2028}' | '\u{2029}')
-}
-
-fn is_refused_in_prose(c: char) -> bool {
-    c.is_control() && !matches!(c, '\n' | '\t')
-}
-
+/// One line: what breaks lines is a space in it.
 pub(super) fn one_line(raw: &str, max: usize) -> Result<Box<str>, TextError> {
-    let text = tidy(raw);
-    if text.chars().any(is_line_break) {
-        return Err(TextError::NotOneLine);
-    }
-    if text.chars().any(char::is_control) {
-        return Err(TextError::ControlCharacter);
-    }
-    within(text, max)
+    let is_break = |c: char| matches!(c, '\n' | '\t' | '\u{2028}' | '\u{2029}');
+    within(tidy(raw).replace(is_break, " "), max)
 }
 
 fn prose(raw: &str, max: usize) -> Result<Box<str>, TextError> {
-    let text = tidy(raw);
-    if text.chars().any(is_refused_in_prose) {
-        return Err(TextError::ControlCharacter);
-    }
-    within(text, max)
+    within(tidy(raw), max)
 }
 
 fn within(text: String, max: usize) -> Result<Box<str>, TextError> {
@@ -136,16 +113,14 @@ impl MessageBody {
     /// Stands behind a text that was cut.
     pub const CUT_MARK: &str = "… [cut]";
 
-    /// Makes a body of anything: tidies it, leaves out control characters, cuts and marks what is too long.
+    /// Makes a body of anything: tidies it, cuts and marks what is too long.
     pub fn lenient(raw: &str) -> Self {
-        let tidied = tidy(raw);
-        let mut text: String = tidied.chars().filter(|c| !is_refused_in_prose(*c)).collect();
+        let mut text = tidy(raw);
         if let Some((end, _)) = text.char_indices().nth(Self::MAX) {
             text.truncate(end);
             text.push_str(Self::CUT_MARK);
         }
-        // What stood around a removed control character may be white space.
-        Self(text.trim().into())
+        Self(text.into())
     }
 
     /// Whether there are no words.
@@ -190,12 +165,11 @@ mod tests {
             (long.as_str(), Ok(long.as_str())),
             ("", Err(TextError::Empty)),
             (" \t\r\n", Err(TextError::Empty)),
-            ("a\nb", Err(TextError::NotOneLine)),
-            ("a\r\nb", Err(TextError::NotOneLine)),
-            ("a\u{2028}b", Err(TextError::NotOneLine)),
-            ("a\tb", Err(TextError::ControlCharacter)),
-            ("a\0b", Err(TextError::ControlCharacter)),
-            ("a\u{7f}b", Err(TextError::ControlCharacter)),
+            ("a\nb", Ok("a b")),
+            ("a\r\nb", Ok("a b")),
+            ("a\u{2028}b\u{b}c\td", Ok("a b c d")),
+            ("\0 \u{7}", Err(TextError::Empty)),
+            ("a\0b\u{7f}", Ok("ab")),
             (&"x".repeat(201), Err(TextError::TooLong { max: 200 })),
         ] {
             let parsed = raw.parse::<CustomerName>();
@@ -217,7 +191,11 @@ mod tests {
         assert_eq!(parse(" a\r\nb\rc\td "), Ok("a\nb\nc\td".into()));
         assert_eq!(parse(&"é".repeat(5_000)), Ok("é".repeat(5_000)));
         assert_eq!(parse(&"é".repeat(5_001)), Err(TextError::TooLong { max: 5_000 }));
-        assert_eq!(parse("bell\u{7}"), Err(TextError::ControlCharacter));
+        assert_eq!(
+            parse("one\u{b}two\u{c}three\u{85}four\u{2028}five"),
+            Ok("one\ntwo\nthree\nfour\u{2028}five".into())
+        );
+        assert_eq!(parse("bell\u{7} \u{3}"), Ok("bell".into()));
         assert_eq!(parse("\r\n"), Err(TextError::Empty));
     }
 

@@ -191,7 +191,7 @@ async fn the_same_key_and_request_give_the_same_message_for_a_day() {
     let world = World::default();
     let opener = world.opener();
     let used_for_a_ticket = opener
-        .open(request("One"), Some(key("ticket")))
+        .open(request("One"), Some(key("ticket")), None)
         .await
         .unwrap()
         .reference;
@@ -228,7 +228,7 @@ async fn the_same_key_and_request_give_the_same_message_for_a_day() {
         .await;
     assert_eq!(outcome(&reply), "key reused");
     assert!(matches!(
-        opener.open(request("One"), Some(key("m"))).await,
+        opener.open(request("One"), Some(key("m")), None).await,
         Err(ticket_domain::use_cases::OpenError::KeyReused)
     ));
 

@@ -51,7 +51,7 @@ async fn the_customer_gets_their_own_link_and_their_own_fallbacks() {
     let world = World::default();
     let notifier = Arc::<ScriptedNotifier>::default();
     let opened = OpenTicket::new(world.store.clone(), context(&world));
-    let opened = opened.open(request("Broken"), None).await.unwrap();
+    let opened = opened.open(request("Broken"), None, None).await.unwrap();
     let deliver = to_customer(&world, &notifier);
     notifier.answers.lock().unwrap().push_back(accepted("MAIL-1"));
     assert_eq!(world.round(&deliver).await.len(), 1);
@@ -88,8 +88,8 @@ async fn the_customers_receiver_delays_no_manager() {
     let (deliver, to_manager) = (to_customer(&world, &notifier), world.deliver(8));
     let open = OpenTicket::new(world.store.clone(), context(&world));
     *notifier.otherwise.lock().unwrap() = Some(failure(FailureKind::Throttled, Some(600)));
-    for _ in 0..2 {
-        open.open(request("Broken"), None).await.unwrap();
+    for message in ["Broken", "Leaking"] {
+        open.open(request(message), None, None).await.unwrap();
         world.round(&deliver).await;
         assert_eq!(world.round(&to_manager).await.len(), 1);
     }

@@ -249,8 +249,13 @@ impl World {
         )
     }
 
+    /// Opens another ticket, also with the same message.
     pub async fn open(&self, message: &str) -> OpenedTicket {
-        self.opener().open(request(message), None).await.unwrap()
+        static OPENED: AtomicU64 = AtomicU64::new(0);
+        let key = format!("ticket {}", OPENED.fetch_add(1, Ordering::Relaxed))
+            .parse()
+            .unwrap();
+        self.opener().open(request(message), Some(key), None).await.unwrap()
     }
 
     /// One round of the delivery: claims, sends and settles; gives the verdicts.

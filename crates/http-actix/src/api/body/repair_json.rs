@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-/// Replaces everything that isn't text by U+FFFD: bytes that aren't UTF-8, and halves of surrogate pairs, which `JSON.stringify`
-/// writes for a text that was cut in the middle of an emoji. Everything else stays as it is.
+/// Replaces everything that isn't text: bytes that aren't UTF-8 by U+FFFD, and by a control character, which texts leave out,
+/// halves of surrogate pairs, which `JSON.stringify` writes for a text that was cut in the middle of an emoji. Everything else
+/// stays as it is.
 pub(crate) fn repair_json(json: &[u8]) -> Cow<'_, [u8]> {
     let mut json = match String::from_utf8_lossy(json) {
         Cow::Borrowed(_) => Cow::Borrowed(json),
@@ -31,8 +32,8 @@ pub(crate) fn repair_json(json: &[u8]) -> Cow<'_, [u8]> {
     json
 }
 
-/// The escape of U+FFFD. It is as long as what it replaces, so that the positions in a parser's errors stay right.
-const REPLACEMENT: &[u8; UNIT] = br"\uFFFD";
+/// The escape of U+0000. It is as long as what it replaces, so that the positions in a parser's errors stay right.
+const REPLACEMENT: &[u8; UNIT] = br"\u0000";
 /// Length of the escape of a UTF-16 unit, in bytes.
 const UNIT: usize = 6;
 
@@ -56,13 +57,13 @@ mod tests {
     #[test]
     fn only_what_is_not_text_is_replaced() {
         for (json, expected) in [
-            (&br"cut \ud83d"[..], br"cut \uFFFD".as_slice()),
-            (br"\ude00 alone", br"\uFFFD alone"),
-            (br"\uD83D\uD83D\uDE00", br"\uFFFD\uD83D\uDE00"),
-            (br"\ude00\ud83d", br"\uFFFD\uFFFD"),
-            (br"\ud83d \ude00", br"\uFFFD \uFFFD"),
-            (br"\ud83d\n\udE00", br"\uFFFD\n\uFFFD"),
-            (br"\ud83d\\ude00", br"\uFFFD\\ude00"),
+            (&br"cut \ud83d"[..], br"cut \u0000".as_slice()),
+            (br"\ude00 alone", br"\u0000 alone"),
+            (br"\uD83D\uD83D\uDE00", br"\u0000\uD83D\uDE00"),
+            (br"\ude00\ud83d", br"\u0000\u0000"),
+            (br"\ud83d \ude00", br"\u0000 \u0000"),
+            (br"\ud83d\n\udE00", br"\u0000\n\u0000"),
+            (br"\ud83d\\ude00", br"\u0000\\ude00"),
             (br"\uDBFF\uDC00", br"\uDBFF\uDC00"),
             (br"\uD800\uDFFF", br"\uD800\uDFFF"),
             (
@@ -71,15 +72,15 @@ mod tests {
             ),
             (br"\ud7ff\ue000\u005cud83d", br"\ud7ff\ue000\u005cud83d"),
             (br"\\ud83d \\\\ud83d", br"\\ud83d \\\\ud83d"),
-            (br"\\\ud83d", br"\\\uFFFD"),
+            (br"\\\ud83d", br"\\\u0000"),
             (br"\Ud83d \ud83 \ud83g \u+83d", br"\Ud83d \ud83 \ud83g \u+83d"),
             (br"ud83d", br"ud83d"),
-            (br"\ud83d\u", br"\uFFFD\u"),
+            (br"\ud83d\u", br"\u0000\u"),
             (br"\", br"\"),
             (b"", b""),
             (b"a\xff\xfeb", "a\u{fffd}\u{fffd}b".as_bytes()),
-            (b"\xff\\ud83d\xf0\x9f\x98", "\u{fffd}\\uFFFD\u{fffd}".as_bytes()),
-            ("\\é\\ud83d 🦊".as_bytes(), "\\é\\uFFFD 🦊".as_bytes()),
+            (b"\xff\\ud83d\xf0\x9f\x98", "\u{fffd}\\u0000\u{fffd}".as_bytes()),
+            ("\\é\\ud83d 🦊".as_bytes(), "\\é\\u0000 🦊".as_bytes()),
         ] {
             let shown = String::from_utf8_lossy(json);
             assert_eq!(
@@ -135,7 +136,8 @@ mod tests {
             json.push('"');
             let units: Vec<u16> = units.iter().map(|(unit, _)| *unit).collect();
             let read: String = serde_json::from_slice(&repair_json(json.as_bytes())).unwrap();
-            prop_assert_eq!(read, String::from_utf16_lossy(&units));
+            let expected: String = char::decode_utf16(units).map(|char| char.unwrap_or('\0')).collect();
+            prop_assert_eq!(read, expected);
         }
 
         #[test]

@@ -1,3 +1,5 @@
+mod pasted;
+
 use serde_json::{Value, json};
 
 use crate::testing::{Request, Response, TestApp, changed, check_fields, seeds_ticket, send_anything};
@@ -29,14 +31,15 @@ fn fields_are_validated() {
     let long = |c: &str, n: usize| Some(json!(c.repeat(n)));
     let cases = [
         ("customerName", Some(json!(" Zoë \u{1f98a} ")), None),
-        ("customerName", Some(json!("a\nb")), Some("not_one_line")),
-        ("customerName", Some(json!(7)), Some("not_text")),
+        ("customerName", Some(json!([7])), Some("not_text")),
+        ("customerName", Some(json!("\u{0} ")), Some("required")),
         ("customerName", Some(Value::Null), Some("required")),
         ("customerName", None, Some("required")),
         ("customerPhone", Some(json!("123456")), Some("wrong_length")),
         ("customerPhone", Some(json!("0049 (30) 123.45-67")), None),
         ("customerPhone", Some(json!("call me")), Some("invalid_phone")),
-        ("customerPhone", Some(json!(1_234_567)), Some("not_text")),
+        ("customerPhone", Some(json!(123_456)), Some("wrong_length")),
+        ("customerPhone", Some(json!(true)), Some("not_text")),
         ("customerPhone", None, Some("required")),
         ("customerEmail", Some(json!("a@b.example")), None),
         ("customerEmail", Some(json!("a@b")), Some("invalid_email")),
@@ -46,12 +49,12 @@ fn fields_are_validated() {
         ("subject", Some(json!(true)), Some("not_text")),
         ("subject", None, Some("required")),
         ("message", long("\u{1f600}", 5_000), None),
-        ("message", Some(json!("bell\u{7}")), Some("control_character")),
-        ("message", Some(json!(1.5)), Some("not_text")),
+        ("message", Some(json!("\u{7}")), Some("required")),
+        ("message", Some(json!(1e300)), Some("not_text")),
         ("message", None, Some("required")),
         ("priority", Some(json!("urgent")), None),
         ("priority", Some(json!("URGENT")), Some("not_allowed")),
-        ("priority", Some(json!(1)), Some("not_text")),
+        ("priority", Some(json!(1)), Some("not_allowed")),
         ("priority", Some(Value::Null), None),
         ("priority", None, None),
         ("somethingElse", Some(json!({ "deep": [1, 2] })), None),
@@ -63,7 +66,7 @@ fn fields_are_validated() {
 fn all_errors_are_listed_at_once() {
     let api = TestApp::start();
     let body = json!({
-        "customerName": 1, "customerPhone": "x", "customerEmail": null, "subject": "a\nb", "priority": "soon"
+        "customerName": {}, "customerPhone": "y", "customerEmail": null, "subject": "\n", "priority": "soon"
     });
     let errors = [
         "customerEmail required",
@@ -71,7 +74,7 @@ fn all_errors_are_listed_at_once() {
         "customerPhone invalid_phone",
         "message required",
         "priority not_allowed",
-        "subject not_one_line",
+        "subject required",
     ];
     assert_eq!(create(&api, &body).field_errors(), errors);
     assert_eq!(create(&api, &json!({})).field_errors().len(), 5);
@@ -138,23 +141,6 @@ fn errors_of_the_key_and_of_fields_are_listed_together() {
     ] {
         let errors = [format!("Idempotency-Key {key_error}"), "subject required".to_owned()];
         assert_eq!(api.send(&request).field_errors(), errors);
-    }
-}
-
-#[test]
-fn a_text_that_is_cut_in_a_character_is_refused() {
-    let api = TestApp::start();
-    for broken in [&br"cut \ud83d"[..], br"cut \uDE00 in two", b"\xff\xfe"] {
-        let mut body = changed(seeds_ticket(), "message", None).to_string().into_bytes();
-        body.pop();
-        body.extend([b",\"message\":\"", broken, b"\"}"].concat());
-        let answer = api.send(Request::post_bytes("/api/ticket", body));
-        assert_eq!(answer.field_errors(), [""; 0]);
-        let detail = answer.json()["detail"].as_str().unwrap().to_owned();
-        assert!(
-            detail.starts_with("The body is not valid JSON at line 1, column "),
-            "{detail}"
-        );
     }
 }
 

@@ -13,12 +13,8 @@ use super::operations::{has_tag, operations};
 
 /// Whitespace that is trimmed.
 const SPACE: &str = r"[^\S\u001C-\u001F]*";
-/// Control characters and line breaks.
-const NOT_IN_LINE: &str = r"\u0000-\u001F\u007F-\u009F\u2028\u2029";
-/// Control characters except line breaks and tabs.
-const NOT_IN_TEXT: &str = r"\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F-\u009F";
 /// Control characters.
-const NOT_IN_ID: &str = r"\u0000-\u001F\u007F-\u009F";
+const CONTROL: &str = r"\u0000-\u001F\u007F-\u009F";
 /// Invisible characters, as the domain defines them. Beyond the first 65,536 characters the escapes of regular expressions
 /// differ between languages, so these are written as themselves.
 const INVISIBLE: &str = concat!(
@@ -26,25 +22,26 @@ const INVISIBLE: &str = concat!(
     r"\uFE00-\uFE0F\uFEFF\uFFA0\uFFF0-\uFFFB",
     "\u{1bca0}-\u{1bca3}\u{1d173}-\u{1d17a}\u{e0000}-\u{e0fff}",
 );
-/// What may separate the digits of a phone number.
-const BETWEEN_DIGITS: &str = r"[\s.()\[\]\u2010-\u2015\u2212\u200E\u200F\u202A-\u202E-]*";
+/// An id: not empty when trimmed, and without control characters.
+fn id() -> String {
+    let visible = format!(r"[^\s{CONTROL}]");
+    format!("^{SPACE}{visible}([^{CONTROL}]*{visible})?{SPACE}$")
+}
 
-/// A text without the `refused` characters that is not empty when trimmed.
-fn without(refused: &str) -> String {
-    let visible = format!(r"[^\s{refused}]");
-    format!("^{SPACE}{visible}([^{refused}]*{visible})?{SPACE}$")
+/// A text that is not empty once control characters are removed.
+fn text() -> String {
+    format!(r"^[\s\S]*[^\s{CONTROL}][\s\S]*$")
 }
 
 /// A line with a visible character.
 fn visible_line() -> String {
-    let (any, edge) = (format!("[^{NOT_IN_LINE}]*"), format!(r"[^\s{NOT_IN_LINE}]"));
-    let visible = format!(r"[^\s{NOT_IN_LINE}{INVISIBLE}]");
-    format!("^{SPACE}({edge}{any})?{visible}({any}{edge})?{SPACE}$")
+    format!(r"^[\s\S]*[^\s{CONTROL}{INVISIBLE}][\s\S]*$")
 }
 
-/// 7–15 digits, also after `00` or `+`.
+/// 7–15 digits, also after `00` or `+`, and perhaps an extension. Digits of other scripts are accepted too.
 fn phone() -> String {
-    let between = BETWEEN_DIGITS;
+    // What may separate the digits.
+    let between = format!(r"[\s./()\[\]\u2010-\u2015\u2212{CONTROL}{INVISIBLE}-]*");
     let digits = |count: &str| format!("([0-9]{between}){{{count}}}");
     let international = format!("(\\+|0{between}0){between}{}", digits("7,15"));
     let national = format!(
@@ -52,7 +49,8 @@ fn phone() -> String {
         digits("6,14"),
         digits("5,13")
     );
-    format!("^{between}({international}|{national})$")
+    let extension = r"([;,]?([Xx]|[Ee][Xx][Tt])[\s.]*[0-9]+)?";
+    format!(r"^(\s*[Tt][Ee][Ll]:)?{between}({international}|{national}){extension}$")
 }
 
 /// Printable ASCII, without the spaces that a header loses.
@@ -64,9 +62,9 @@ const CURSOR: &str = "^[0-9A-Fa-f]{1,14}-[0-9A-Fa-f]{1,15}$";
 fn of_field(schema: &str, field: &str) -> Option<String> {
     match (schema, field) {
         ("CreateTicket", "customerName" | "subject") => Some(visible_line()),
-        ("CreateTicket" | "NewMessage", "message") => Some(without(NOT_IN_TEXT)),
+        ("CreateTicket" | "NewMessage", "message") => Some(text()),
         ("CreateTicket", "customerPhone") => Some(phone()),
-        ("MessageStatusReport", "externalId") => Some(without(NOT_IN_ID)),
+        ("MessageStatusReport", "externalId") => Some(id()),
         _ => None,
     }
 }
@@ -75,7 +73,7 @@ fn of_field(schema: &str, field: &str) -> Option<String> {
 fn of_parameter(operation: Option<&str>, parameter: &str) -> Option<String> {
     match (operation, parameter) {
         (_, "Idempotency-Key") => Some(KEY.into()),
-        (Some("listTickets"), "q") => Some(without(NOT_IN_LINE)),
+        (Some("listTickets"), "q") => Some(text()),
         (Some("listTickets"), "after") => Some(CURSOR.into()),
         _ => None,
     }
@@ -154,17 +152,16 @@ mod tests {
     proptest! {
         #[test]
         fn texts_that_match_the_patterns_are_accepted(
-            line in keeping_to(&without(NOT_IN_LINE)),
             visible in keeping_to(&visible_line()),
-            prose in keeping_to(&without(NOT_IN_TEXT)),
+            prose in keeping_to(&text()),
             phone in keeping_to(&phone()),
-            id in keeping_to(&without(NOT_IN_ID)),
+            id in keeping_to(&id()),
             key in keeping_to(KEY),
             cursor in keeping_to(CURSOR),
         ) {
             use ticket_domain::{CustomerName, ExternalId, IdempotencyKey, MessageText, StrictText, Phone, Cursor, SearchText};
             prop_assert!(visible.parse::<StrictText<CustomerName>>().is_ok(), "{visible:?}");
-            prop_assert!(line.parse::<SearchText>().is_ok(), "{line:?}");
+            prop_assert!(prose.parse::<SearchText>().is_ok(), "{prose:?}");
             prop_assert!(prose.parse::<MessageText>().is_ok(), "{prose:?}");
             prop_assert!(phone.parse::<Phone>().is_ok(), "{phone:?}");
             prop_assert!(id.parse::<ExternalId>().is_ok() || id.chars().count() > 128, "{id:?}");
@@ -211,8 +208,8 @@ mod tests {
         let api = TestApp::start();
         let document = api.get("/api/openapi.json").json();
         for (field, text) in [
-            ("subject", "x\u{2}y"),
-            ("message", "x\u{1f}"),
+            ("subject", "\u{2}"),
+            ("message", "\u{1f}"),
             ("customerPhone", "call me"),
             ("customerName", " "),
             ("subject", "\r \u{ad}"),

@@ -134,7 +134,7 @@ fn fields_are_validated() {
         ("externalId", Some(json!("x".repeat(129))), Some("too_long")),
         ("externalId", Some(json!(" ")), Some("required")),
         ("externalId", Some(Value::Null), Some("required")),
-        ("externalId", Some(json!(12)), Some("not_text")),
+        ("externalId", Some(json!([12])), Some("not_text")),
         ("externalId", None, Some("required")),
         ("status", Some(json!("queued")), None),
         ("status", Some(json!("Sent")), Some("not_allowed")),

@@ -18,7 +18,7 @@ use view::{FormPage, Word};
 use crate::{
     access::{AccessControl, Kind, log_store_failure},
     pages::{
-        DuplicateFilter, Site, error_page,
+        Site, error_page,
         form_data::{Form, FormData},
         form_field::InvalidFields,
         form_token,
@@ -51,7 +51,6 @@ pub(crate) async fn send(
     site: Data<Site>,
     access: Data<AccessControl>,
     random: Data<dyn Random>,
-    duplicates: Data<DuplicateFilter>,
     open_ticket: Data<OpenTicket>,
 ) -> Result<HttpResponse, Rejection> {
     if Origin::of(&request, &site.settings) == Origin::Foreign {
@@ -90,20 +89,11 @@ pub(crate) async fn send(
             return Ok(FormPage { errors, ..page }.respond(StatusCode::BAD_REQUEST));
         }
     };
-    let key = form_token::idempotency_key(page.token, &[&ticket.digest()]);
-    // Somebody else in the same office with the same problem has another e-mail address.
-    let words = [
-        ticket.details.customer.email.as_str(),
-        ticket.details.subject.as_str(),
-        ticket.message.as_str(),
-    ];
-    let taken = duplicates
-        .take(access.caller(&request), &words, key.as_ref())
-        .map_err(|error| not_stored(NotStored::Duplicate(error)))?;
-    match open_ticket.open(ticket, key).await {
+    // A form that another program made has no token.
+    let key = form_token::given(&form).and_then(|token| form_token::idempotency_key(&token, &[&ticket.digest()]));
+    match open_ticket.open(ticket, key, access.caller(&request)).await {
         Ok(opened) => Ok(redirect(&site, &opened, return_to.ok().flatten())),
         Err(error) => {
-            duplicates.forget(taken);
             // The key is made of the content: it is never reused for another.
             if let OpenError::Store(error) = &error {
                 log_store_failure(error);

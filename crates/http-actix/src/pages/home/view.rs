@@ -146,10 +146,6 @@ fn notice(word: Word) -> Markup {
             "One moment, please",
             format!("Very many requests came from your connection. {} Everything that you typed is still here.", error_page::wait(error)),
         ),
-        Word::NotStored(NotStored::Duplicate(error)) => (
-            "We have this already",
-            format!("The same words came twice from your connection, and both are with us. To ask about something else, please say what. {} Everything that you typed is still here.", error_page::wait(error)),
-        ),
     };
     html! { div.notice.warn role="alert" tabindex="-1" autofocus { h2 { (title) } p { (text) } } }
 }

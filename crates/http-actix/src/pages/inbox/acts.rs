@@ -136,6 +136,6 @@ fn explain(error: TextError, typed: &str) -> String {
             let length = typed.trim().replace("\r\n", "\n").replace('\r', "\n").chars().count();
             format!("An answer has at most {max} characters, and this one has {length}. Send it in two parts.")
         }
-        TextError::NotOneLine | TextError::ControlCharacter => format!("An answer {error}."),
+        TextError::ControlCharacter => format!("An answer {error}."),
     }
 }

@@ -23,7 +23,7 @@ use view::TicketPage;
 use crate::{
     access::{AccessControl, VisitError, Visitor, log_store_failure},
     pages::{
-        DuplicateFilter, Site, error_page,
+        Site, error_page,
         form_data::{Form, FormData},
         form_field::InvalidFields,
         form_token,
@@ -85,7 +85,6 @@ pub(crate) async fn send(
     form: Form,
     view_ticket: Data<ViewTicket>,
     add_message: Data<AddMessage>,
-    duplicates: Data<DuplicateFilter>,
     random: Data<dyn Random>,
 ) -> Result<HttpResponse, Rejection> {
     let site = &visit.site;
@@ -125,10 +124,6 @@ pub(crate) async fn send(
         .reference
         .map_or_else(String::new, |reference| reference.to_string());
     let once = form_token::idempotency_key(&token, &[name.as_bytes(), text.as_str().as_bytes()]);
-    let caller = visit.access.caller(&visit.request);
-    let recorded = duplicates
-        .take(caller, &[&name, text.as_str()], once.as_ref())
-        .map_err(|error| not_sent(&token, NotStored::Duplicate(error)))?;
     let error = match visitor.add(&add_message, visit.reference, text, once).await {
         Ok(added) => {
             let address = site.at(&visit.address(added.reference));
@@ -139,7 +134,6 @@ pub(crate) async fn send(
         }
         Err(error) => error,
     };
-    duplicates.forget(recorded);
     Ok(match error {
         VisitError::TooMany(error) => not_sent(&token, NotStored::TooMany(error)),
         VisitError::Refused(AddError::Store(error)) => {

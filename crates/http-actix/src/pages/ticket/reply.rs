@@ -68,10 +68,6 @@ pub(super) fn not_sent(site: &Site, reply: Reply<'_>, address: &str, reason: Not
             let wait = error_page::wait(error);
             format!("Very many requests came from your connection. {wait}")
         }
-        NotStored::Duplicate(error) => {
-            let wait = error_page::wait(error);
-            format!("We have this already: the same words came twice, and both are in your ticket. {wait}")
-        }
     };
     let title = "Your message is not sent yet";
     let address = site.at(address);

@@ -1,6 +1,6 @@
 //! From where the form may be sent, and where it may lead.
 
-use crate::testing::{BASE_URL, Request, TestApp, pages::form};
+use crate::testing::{BASE_URL, Request, TestApp, pages::form, unused_key};
 
 const SHOP: &str = "https://www.shop.example";
 
@@ -36,11 +36,10 @@ fn only_our_own_and_allowed_sites_send_the_form() {
         (vec![("sec-fetch-site", "cross-site")], 403),
         (vec![("sec-fetch-site", "same-site")], 403),
     ] {
-        let ask = headers
-            .iter()
-            .fold(Request::form("/", &form(&[])), |ask, (name, value)| {
-                ask.header(name, value)
-            });
+        let ask = headers.iter().fold(
+            Request::form("/", &form(&[("idempotencyKey", &unused_key())])),
+            |ask, (name, value)| ask.header(name, value),
+        );
         let answer = site.send(ask);
         assert_eq!(answer.status, status, "{headers:?}");
         if status == 403 {

@@ -64,23 +64,3 @@ fn a_message_over_the_limit_is_kept() {
     assert!(answered(&site, ask) < 200);
     assert!(site.send(ask()).has("\nkept</textarea>"));
 }
-
-#[test]
-fn the_same_text_is_stored_twice_and_then_rejected() {
-    let site = TestApp::start();
-    let opened = site.open(&[]);
-    let post = |page: &str, text: &str, token: &str| {
-        Request::form(page, &[("message", text), ("idempotencyKey", token)]).sent_from("203.0.113.1")
-    };
-    for (text, token) in [("Any news?", "one"), ("any  news?", "two"), ("any  news?", "two")] {
-        assert_eq!(site.send(post(&opened.page, text, token)).status, 303);
-    }
-    let page = site.send(post(&opened.page, "Any news?", "three"));
-    page.assert_page(429);
-    assert!(page.has("We have this already") && page.has("\nAny news?</textarea>"));
-    assert!(page.header("retry-after").is_some());
-    assert_eq!(site.send(post(&opened.page, "Hello?", "four")).status, 303);
-    assert_eq!(site.thread(&opened.reference).messages.len(), 4);
-    let other = site.open(&[]);
-    assert_eq!(site.send(post(&other.page, "Any news?", "five")).status, 303);
-}
