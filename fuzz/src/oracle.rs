@@ -1,35 +1,37 @@
 //! The rules of texts once more, as parse_naively as they can be said: what the product finds is held against this.
 
-/// A text as it is stored: trimmed, with LF for every line break that a keyboard makes.
+/// A text as it is stored: trimmed, with LF for every control character that breaks a line, and without the other ones.
 pub fn tidy(raw: &str) -> String {
     let mut text = String::new();
-    let mut chars = raw.trim().chars().peekable();
+    let mut chars = raw.chars().peekable();
     while let Some(char) = chars.next() {
-        if char == '\r' {
-            chars.next_if_eq(&'\n');
-            text.push('\n');
-        } else {
-            text.push(char);
+        match char {
+            '\r' => {
+                chars.next_if_eq(&'\n');
+                text.push('\n');
+            }
+            '\u{b}' | '\u{c}' | '\u{85}' => text.push('\n'),
+            '\n' | '\t' => text.push(char),
+            _ if char.is_control() => {}
+            _ => text.push(char),
         }
     }
-    text
+    text.trim().to_owned()
 }
 
 /// One line of at most `max` characters, if that is what `raw` holds.
 pub fn line(raw: &str, max: usize) -> Option<String> {
-    let is_break = |char| ['\n', '\u{85}', '\u{2028}', '\u{2029}'].contains(&char);
-    let text = tidy(raw);
-    let is_line = !text.chars().any(|char| is_break(char) || char.is_control());
-    (is_line && (1..=max).contains(&text.chars().count())).then_some(text)
+    let is_break = |char| ['\n', '\t', '\u{2028}', '\u{2029}'].contains(&char);
+    let line = tidy(raw)
+        .chars()
+        .map(|char| if is_break(char) { ' ' } else { char })
+        .collect();
+    Some(line).filter(|line: &String| (1..=max).contains(&line.chars().count()))
 }
 
 /// Prose of at most `max` characters, if that is what `raw` holds.
 pub fn prose(raw: &str, max: usize) -> Option<String> {
-    let text = tidy(raw);
-    let is_prose = text
-        .chars()
-        .all(|char| !char.is_control() || char == '\n' || char == '\t');
-    (is_prose && (1..=max).contains(&text.chars().count())).then_some(text)
+    Some(tidy(raw)).filter(|text| (1..=max).contains(&text.chars().count()))
 }
 
 /// Whether a text has control characters other than line breaks and tabs.

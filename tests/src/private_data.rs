@@ -86,7 +86,8 @@ impl PrivateData {
                 value
                     .split(',')
                     .map(digits)
-                    .filter(|digits| (7..=15).contains(&digits.len())),
+                    // What stands for an erased number is also a part of a migration's version.
+                    .filter(|digits| (7..=15).contains(&digits.len()) && digits != "0100000"),
             );
         } else if is_one_of(&TEXTS) {
             let text = value.trim();

@@ -169,8 +169,10 @@ async fn another_notifier_works_beside_n8n() {
         .unwrap();
     let api = format!("http://{}/api/ticket", application.address());
 
-    for _ in 0..2 {
-        assert!(post(&api, &form()).await["ticketRef"].is_string());
+    for message in ["They broke.", "They leak."] {
+        let mut form = form();
+        form["message"] = message.into();
+        assert!(post(&api, &form).await["ticketRef"].is_string());
         let postcard = tokio::time::timeout(Duration::from_secs(5), postcards.recv());
         assert_eq!(postcard.await.unwrap().unwrap(), "Dear John Doe, we have it.");
     }

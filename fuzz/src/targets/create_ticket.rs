@@ -39,7 +39,14 @@ pub fn run(data: &[u8]) {
         let answer = server.send(&TextRequest::post("/api/ticket", data));
         let Ok(Value::Object(body)) = serde_json::from_slice(data) else {
             // serde's own depth is limited where a value is kept, and not where it is passed over.
-            assert!(answer.status != 201 || data.len() > 100, "{}", answer.status);
+            let is_repaired = std::str::from_utf8(data).map_or(true, |text| {
+                text.starts_with('\u{feff}') || text.to_ascii_lowercase().contains("\\ud")
+            });
+            assert!(
+                is_repaired || answer.status != 201 || data.len() > 100,
+                "{}",
+                answer.status
+            );
             return;
         };
         let certain = certain(&body);

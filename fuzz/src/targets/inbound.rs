@@ -1,4 +1,4 @@
-//! The body of `POST /api/ticket/inbound`: a message that has a sender and words is in a thread or kept, whatever else it has.
+//! The body of `POST /api/ticket/inbound`: a message that has words is in a thread or kept, whatever else it has.
 
 use crate::{
     in_process::{REFERENCE, Server, with_server},
@@ -11,11 +11,9 @@ fn receive(server: &mut Server, body: &[u8]) -> (u16, Value) {
     (answer.status, answer.json())
 }
 
-/// Whether there is a sender and a text, and nothing that is of another kind than it should be.
+/// Whether there is a text, and nothing that is of another kind than it should be.
 fn is_message(body: &Map<String, Value>) -> bool {
     let is_text = |name: &str| body.get(name).is_none_or(|value| value.is_null() || value.is_string());
-    let digits = body.get("from").and_then(Value::as_str).unwrap_or_default();
-    let is_sender = (7..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
     let words = body.get("message").and_then(Value::as_str).unwrap_or_default();
     let has_words = words.chars().any(|char| !char.is_whitespace() && !char.is_control());
     let channel = body.get("channel").unwrap_or(&Value::Null);
@@ -25,7 +23,7 @@ fn is_message(body: &Map<String, Value>) -> bool {
     let texts = ["ticketRef", "message", "channel", "externalId"]
         .into_iter()
         .all(is_text);
-    is_sender && !digits.starts_with("00") && has_words && has_channel && has_id && texts
+    has_words && has_channel && has_id && texts
 }
 
 pub fn run(data: &[u8]) {
