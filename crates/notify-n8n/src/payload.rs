@@ -3,15 +3,12 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 use ticket_domain::{
-    DeliveryRoute, Fallback, Payload, Phone,
+    Button, DeliveryRoute, Fallback, Payload, Phone, Recipient,
     ports::{Composer, Event, NextStep, Refusal},
-    sanitize,
+    sanitize, texts,
 };
 
 use crate::route::{Cause, Route};
-
-/// Maximum length of the summary in characters.
-const SUMMARY_MAX: usize = 500;
 
 /// Writes events as the JSON bodies that the n8n workflows read.
 #[derive(Debug, Clone, Default)]
@@ -39,9 +36,19 @@ struct Body<'a> {
     /// When the ticket was opened.
     created_at: String,
     summary: String,
+    /// The whole message as the phone shows it.
+    text: String,
+    actions: Vec<Action>,
     /// The recipient's number, with `+` and country code.
     #[serde(skip_serializing_if = "Option::is_none")]
     to: Option<&'a str>,
+}
+
+/// A button on the message.
+#[derive(Serialize)]
+struct Action {
+    title: &'static str,
+    payload: String,
 }
 
 impl Composer for N8nComposer {
@@ -61,7 +68,15 @@ impl Composer for N8nComposer {
             message: sanitize::prose(event.message, Some(ticket.reference)),
             priority: ticket.details.priority.as_str(),
             created_at: ticket.created_at.to_string(),
-            summary: summary(&event),
+            summary: texts::summary(&event),
+            text: texts::notification(&event),
+            actions: Button::ALL
+                .iter()
+                .map(|button| Action {
+                    title: texts::button(*button),
+                    payload: button.payload(ticket, Recipient::Manager),
+                })
+                .collect(),
             to: self.to.as_ref().map(Phone::as_str),
         };
         // Never fails: the body consists of texts.
@@ -142,16 +157,6 @@ impl N8nComposer {
     }
 }
 
-/// Returns the event as one line, for message templates.
-fn summary(event: &Event<'_>) -> String {
-    let ticket = event.ticket;
-    let whole = format!(
-        "{} ({}) {}: {} – {}",
-        ticket.reference, ticket.details.priority, ticket.details.customer.name, ticket.details.subject, event.message
-    );
-    sanitize::cut(sanitize::line(&whole, Some(ticket.reference)), SUMMARY_MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use ticket_domain::{EventKind, Priority, Ticket, testing::TicketBuilder};
@@ -192,6 +197,14 @@ mod tests {
         };
         let payload = Payload(compose_by(&composer, "two\nare broken").to_string().into_bytes().into());
         let template = composer.on_route(Route::Template, &payload).unwrap();
+        let text = "🎫 *HIGH: New ticket from Zoë \"Z\" Doe* – Bottles 🍾\n\ntwo\nare broken\n\n*Ticket:* T-20250115-1234\n\
+            *Phone:* +1234567890\n*Email:* zoe@example.com\n*View ticket:* https://desk.example/ticket/x\n\n\
+            Swipe this message to answer.";
+        let button = |title: &str, button: Button| {
+            let payload = button.payload(&ticket(), Recipient::Manager);
+            serde_json::json!({ "title": title, "payload": payload })
+        };
+        let buttons = [button("Resolve", Button::Resolve), button("Note", Button::Note)];
         assert_eq!(
             serde_json::from_slice::<Value>(&template.0).unwrap(),
             serde_json::json!({
@@ -207,6 +220,8 @@ mod tests {
                 "priority": "high",
                 "createdAt": "2025-01-15T10:30:00.000001Z",
                 "summary": "T-20250115-1234 (high) Zoë \"Z\" Doe: Bottles 🍾 – two are broken",
+                "text": text,
+                "actions": buttons,
                 "to": "+919655716000",
                 "template": true,
             })
@@ -239,8 +254,28 @@ mod tests {
                 let expected = text(name, &[&case["payload"], &case["customer"], &corpus["customer"]]);
                 assert_eq!(payload[name], expected, "{}", case["why"]);
             }
+            let shown = |name: &str| {
+                sanitize::escape_whatsapp_markup(&text(
+                    name,
+                    &[&case["shown"], &case["payload"], &case["customer"], &corpus["customer"]],
+                ))
+            };
+            assert_eq!(
+                payload["text"],
+                format!(
+                    "🎫 *HIGH: New ticket from {}* – {}\n\n{}\n\n*Ticket:* {}\n*Phone:* +1234567890\n*Email:* {}\n\
+                     *View ticket:* https://desk.example/ticket/x\n\nSwipe this message to answer.",
+                    shown("customerName"),
+                    shown("subject"),
+                    shown("message"),
+                    ticket.reference,
+                    shown("customerEmail"),
+                ),
+                "{}",
+                case["why"]
+            );
             for (name, value) in payload.as_object().unwrap() {
-                let text = value.as_str().unwrap();
+                let Some(text) = value.as_str() else { continue };
                 let named = ticket_domain::references_in(text);
                 assert!(named.iter().all(|named| *named == ticket.reference), "{name}: {text}");
                 assert!(

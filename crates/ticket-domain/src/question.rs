@@ -1,8 +1,8 @@
 //! Clarifying questions to managers: which ticket is this for?
 
-use std::{fmt::Write as _, time::Duration};
+use std::time::Duration;
 
-use crate::{Phone, QuestionId, Subject, TicketRef, Timestamp, sanitize, values::partly_redacted_debug};
+use crate::{Phone, QuestionId, Subject, TicketRef, Timestamp, sanitize, texts, values::partly_redacted_debug};
 
 /// How many open tickets a question lists: as many as a phone shows without scrolling.
 pub const CHOICES: u8 = 5;
@@ -12,9 +12,6 @@ const OPEN_FOR: Duration = Duration::from_mins(15);
 
 /// Messages that name no ticket and follow each other within this time are one batch, such as an album.
 const RUN_LASTS: Duration = Duration::from_mins(2);
-
-/// The most characters of a subject that a question shows.
-const SUBJECT_SHOWN: usize = 60;
 
 /// A ticket that a question offers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,7 +71,7 @@ impl Question {
             id,
             of,
             choices: choices.iter().map(|choice| choice.reference).collect(),
-            text: words(reason, choices).into(),
+            text: texts::question(reason, choices).into(),
             is_batch: reason == Reason::NoHint,
             begun_at: now,
             asked_at: now,
@@ -137,47 +134,6 @@ impl Typed {
         let is_alone = chars.next().is_none();
         u8::try_from(digit).ok().filter(|_| is_alone).map(Self::Number)
     }
-}
-
-fn words(reason: Reason, choices: &[Choice]) -> String {
-    let mut text = String::new();
-    match reason {
-        Reason::NoHint => {}
-        Reason::Contradicting => text.push_str("More than one ticket is named. "),
-        Reason::NoSuchTicket => text.push_str("There is no ticket of that number. "),
-    }
-    if choices.is_empty() {
-        text.push_str(
-            "Which ticket is this for? None is open.\n\nAnswer with its reference (T-…), or with 0 to leave it for your team.",
-        );
-        return text;
-    }
-    text.push_str("Which ticket is this for?\n");
-    for (number, choice) in (1..).zip(choices) {
-        // Writing to a text does not fail.
-        let _ = write!(text, "\n{number}. {} – {}", choice.reference, shown(choice));
-    }
-    text.push_str("\n\nAnswer with the number alone, or a reference. 0 leaves it for your team.");
-    text
-}
-
-/// The confirmation of an answer: `attached` messages joined `to`, or are left to an operator.
-pub fn notice(to: Option<&Choice>, attached: u32) -> String {
-    match (to, attached) {
-        (None, _) => "Kept aside. Your team will see to it.".into(),
-        (Some(to), 0) => format!("Nothing was left to add to {}.", to.reference),
-        (Some(to), 1) => format!("Added to {} – {}", to.reference, shown(to)),
-        (Some(to), several) => format!("{several} messages added to {} – {}", to.reference, shown(to)),
-    }
-}
-
-/// A customer's subject as it may stand in a message of ours: not too long, without formatting, and without the
-/// references of other tickets.
-fn shown(choice: &Choice) -> String {
-    sanitize::cut(
-        sanitize::line(choice.subject.as_str(), Some(choice.reference)),
-        SUBJECT_SHOWN,
-    )
 }
 
 #[cfg(test)]
@@ -263,46 +219,5 @@ mod tests {
         assert!(!again.accepts_more(at(121)));
         assert!(!question(Reason::Contradicting).accepts_more(at(1)));
         assert!(!question(Reason::NoSuchTicket).accepts_more(at(1)));
-    }
-
-    #[test]
-    fn the_words_list_tickets_by_number() {
-        assert_eq!(
-            &*question(Reason::NoHint).text,
-            "Which ticket is this for?\n\n1. T-20250115-1111 – Bottles\n2. T-20250115-2222 – Caps\n\
-             3. T-20250115-3333 – Labels\n\nAnswer with the number alone, or a reference. 0 leaves it for your team."
-        );
-        let wrong = question(Reason::NoSuchTicket);
-        assert!(
-            wrong
-                .text
-                .starts_with("There is no ticket of that number. Which ticket"),
-            "{}",
-            wrong.text
-        );
-        assert!(words(Reason::NoHint, &[]).contains("None is open"));
-    }
-
-    #[test]
-    fn a_customers_subject_can_neither_format_nor_add_a_line() {
-        let hostile = "*2. T-20250115-9999* _x_ ~y~ `z` 2. T-20250115-8888\u{202e}\u{61c}abc";
-        let text = words(Reason::NoHint, &[choice(1111, hostile)]);
-        let lines: Vec<&str> = text.lines().filter(|line| line.contains("T-")).collect();
-        assert_eq!(lines.len(), 1, "{text}");
-        assert!(!text.contains(['*', '_', '~', '`', '\u{202e}', '\u{61c}']), "{text}");
-        let long = words(Reason::NoHint, &[choice(1111, &"ü".repeat(200))]);
-        assert!(long.contains(&format!("{}…\n", "ü".repeat(59))), "{long}");
-        let five: Vec<Choice> = (1..=5).map(|n| choice(n, &"🍾".repeat(200))).collect();
-        // Twilio refuses a message of more than 1,600 characters, counted as UTF-16.
-        assert!(words(Reason::NoSuchTicket, &five).encode_utf16().count() < 1_600);
-    }
-
-    #[test]
-    fn the_notice_tells_where_it_went() {
-        let to = choice(1111, "*Bottles*");
-        assert_eq!(notice(Some(&to), 1), "Added to T-20250115-1111 – ∗Bottles∗");
-        assert_eq!(notice(Some(&to), 3), "3 messages added to T-20250115-1111 – ∗Bottles∗");
-        assert_eq!(notice(Some(&to), 0), "Nothing was left to add to T-20250115-1111.");
-        assert_eq!(notice(None, 0), "Kept aside. Your team will see to it.");
     }
 }

@@ -9,11 +9,11 @@ use super::{
 use crate::{
     CHOICES, Channel, Content, EventKind, ExternalId, Managers, Match, Message, MessageId, Notification, Phone,
     Question, QuestionId, Reason, Selection, Sender, Ticket, TicketMatch, TicketRef, Timestamp, looks_like_a_choice,
-    notice,
     ports::{
         AnswerQuestion, AnswerResult, Append, Appended, ChoiceResult, Existing, Precondition, QuestionUpdate,
         Questions, StoreError, StoreUnmatched, StoredUnmatched, TicketStore,
     },
+    texts,
     values::partly_redacted_debug,
 };
 
@@ -321,7 +321,7 @@ impl ReceiveReply {
             reference: picked.to.as_ref().map(|to| to.reference),
             message: picked.message,
             duplicate,
-            notice: is_told.then(|| notice(picked.to.as_ref(), picked.attached)),
+            notice: is_told.then(|| texts::notice(picked.to.as_ref(), picked.attached)),
         }
     }
 
