@@ -48,6 +48,7 @@ const SCENARIOS: &[Scenario] = &scenarios![
     normal::forged_signatures,
     normal::long_and_marked_up_texts,
     normal::status_callbacks,
+    normal::a_rate_limit_by_callback,
     shapes::what_is_handed_on,
     shapes::odd_senders,
     shapes::a_question_is_asked_once,

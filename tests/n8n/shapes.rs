@@ -116,7 +116,7 @@ pub(crate) async fn what_is_handed_on(fixture: &mut Fixture) {
             .received()
             .split_off(before)
             .iter()
-            .map(|call| call.json())
+            .map(black_box::Received::json)
             .collect();
         assert_eq!(calls.len(), expected.len(), "{text:?} {more:?}: {calls:?}");
         for (call, fields) in calls.iter().zip(expected) {
@@ -223,12 +223,12 @@ pub(crate) async fn texts_buttons_and_rows(fixture: &mut Fixture) {
     let mut ticket = payload("T-20261108-0001");
     ticket["text"] = "*Zoë* (high): Bottles\n\nBroken. T-20261108-0001".into();
     ticket["actions"] = actions;
-    let send = async |id: &str, payload: &Value| {
+    let notify = async |id: &str, payload: &Value| {
         let (status, answer) = fixture.n8n.notify(id, payload).await;
         assert_eq!(status, 200, "{answer}");
         fixture.twilio.sent().pop().unwrap()
     };
-    let sent = send("buttons", &ticket).await;
+    let sent = notify("buttons", &ticket).await;
     let shown = fixture.twilio.shown(&sent);
     assert_eq!(shown.text, ticket["text"]);
     assert_eq!(
@@ -242,21 +242,21 @@ pub(crate) async fn texts_buttons_and_rows(fixture: &mut Fixture) {
     // Too long for buttons, and no longer for WhatsApp.
     let mut long = ticket.clone();
     long["text"] = format!("T-20261108-0001 {}", "x".repeat(1_500)).into();
-    let sent = send("long", &long).await;
+    let sent = notify("long", &long).await;
     assert_eq!(
         (sent.field("Body"), sent.field("ContentSid")),
         (long["text"].as_str().unwrap(), "")
     );
     // A resource that is gone: without buttons, in the same run.
     fixture.twilio.then(404, 20404, None);
-    let sent = send("gone", &ticket).await;
+    let sent = notify("gone", &ticket).await;
     assert_eq!(
         (sent.field("Body"), sent.field("ContentSid")),
         (ticket["text"].as_str().unwrap(), "")
     );
     // Too late for both: the template.
     fixture.twilio.then(400, 63016, None);
-    let sent = send("late", &ticket).await;
+    let sent = notify("late", &ticket).await;
     assert_eq!(sent.field("ContentSid"), crate::real_n8n::TEMPLATE);
 
     for rows in [2, 10] {
@@ -264,7 +264,7 @@ pub(crate) async fn texts_buttons_and_rows(fixture: &mut Fixture) {
             .map(|row| json!({ "title": format!("Zoë {row}"), "description": "Bottles, 2 days", "payload": format!("choose.{row}") }))
             .collect();
         let question = json!({ "event": "question", "to": MANAGER, "text": "Which ticket?", "actions": actions });
-        let sent = send(&format!("rows-{rows}"), &question).await;
+        let sent = notify(&format!("rows-{rows}"), &question).await;
         let shown = fixture.twilio.shown(&sent);
         assert_eq!((shown.text.as_str(), shown.choices.len()), ("Which ticket?", rows));
         let last = (
@@ -277,7 +277,7 @@ pub(crate) async fn texts_buttons_and_rows(fixture: &mut Fixture) {
     // One row, or a text without any: as text. There is no template for a question.
     let question = json!({ "event": "question", "to": MANAGER, "text": "Is this about Bottles? Reply 1" });
     assert_eq!(
-        send("row", &question).await.field("Body"),
+        notify("row", &question).await.field("Body"),
         "Is this about Bottles? Reply 1"
     );
     fixture.twilio.then(400, 63016, None);

@@ -155,7 +155,10 @@ fn the_servers_text_goes_as_it_is_and_buttons_only_with_a_resource() {
         { "title": "Ben", "description": "Caps", "payload": "d" },
     ]);
     let question = json!({ "event": "question", "to": "+15550000000", "text": "Which ticket?", "actions": rows });
-    let form = &sent(&[question.clone()], &json!({ "listSids": "{\"2\":\"HX2\"}" }))[0];
+    let form = &sent(
+        std::slice::from_ref(&question),
+        &json!({ "listSids": "{\"2\":\"HX2\"}" }),
+    )[0];
     assert_eq!(form["ContentSid"], "HX2");
     let variables: Value = serde_json::from_str(&form["ContentVariables"]).unwrap();
     let expected = [
@@ -172,7 +175,7 @@ fn the_servers_text_goes_as_it_is_and_buttons_only_with_a_resource() {
         assert_eq!(variables[number.to_string()], value);
     }
     for lists in ["", "{", "null", "{\"3\":\"HX3\"}"] {
-        let form = &sent(&[question.clone()], &json!({ "listSids": lists }))[0];
+        let form = &sent(std::slice::from_ref(&question), &json!({ "listSids": lists }))[0];
         assert_eq!(form["Body"], "Which ticket?", "{lists}");
     }
 }
