@@ -8,7 +8,8 @@ use super::{
 };
 use crate::{
     CHOICES, Channel, Content, EventKind, ExternalId, Managers, Match, Message, MessageId, Notification, Phone,
-    Question, QuestionId, Reason, Selection, Sender, Ticket, TicketMatch, TicketRef, Timestamp, looks_like_a_choice,
+    Question, QuestionId, Reason, Selection, Sender, Ticket, TicketMatch, TicketRef, Timestamp, Visibility,
+    looks_like_a_choice,
     ports::{
         AnswerQuestion, AnswerResult, Append, Appended, ChoiceResult, Existing, Precondition, QuestionUpdate,
         Questions, StoreError, StoreUnmatched, StoredUnmatched, TicketStore,
@@ -349,6 +350,7 @@ impl ReceiveReply {
             channel: reply.channel,
             from: Some(reply.from.clone()),
             content: reply.content.clone(),
+            visibility: Visibility::Public,
             external_id: reply.external_id.clone(),
             created_at: now,
         }
