@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use ticket_domain::{
-    Attention, AuditEntry, AuditEntryId, AuditStamp, Choice, ExternalId, Fallback, LeaseToken, Message, MessageId,
-    NotificationId, NotificationRecord, Phone, Question, Receipt, Recipient, Thread, Ticket, TicketId, TicketPage,
-    TicketQuery, TicketRef, TicketSummary, Timestamp,
+    Address, Attention, AuditEntry, AuditEntryId, AuditStamp, Choice, ExternalId, Fallback, LeaseToken, Message,
+    MessageId, NotificationId, NotificationRecord, Phone, Question, Receipt, Recipient, Thread, Ticket, TicketId,
+    TicketPage, TicketQuery, TicketRef, TicketSummary, Timestamp,
     ports::{
         AnswerQuestion, AnswerResult, Append, Appended, Attach, AttachResult, AttemptOutcome, ChoiceResult, Claim,
         Claimed, CurrentMessage, CustomerData, EraseStats, Erasure, Housekeeping, InactiveQuery, InactiveTickets,
@@ -69,7 +69,7 @@ calls! {
     }
     Questions {
         fn open_tickets(limit: u8) -> Vec<Choice>;
-        fn question(of: Phone) -> Option<Question>;
+        fn question(of: Address) -> Option<Question>;
         fn choice_made_by(by: ExternalId) -> Option<ChoiceResult>;
         fn answer(answer: AnswerQuestion) -> AnswerResult;
     }

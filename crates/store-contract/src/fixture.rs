@@ -9,8 +9,8 @@ use std::{
 };
 
 use ticket_domain::{
-    AuditEntryId, AuditStamp, Channel, Content, EventKind, ExternalId, LeaseToken, Message, MessageId, Notification,
-    NotificationId, NotificationRecord, Payload, Phone, Question, QuestionId, Reason, Recipient, Sender, Thread,
+    Address, AuditEntryId, AuditStamp, Channel, Content, EventKind, ExternalId, LeaseToken, Message, MessageId,
+    Notification, NotificationId, NotificationRecord, Payload, Question, QuestionId, Reason, Recipient, Sender, Thread,
     Ticket, TicketId, TicketRef, Timestamp, Visibility,
     ports::{
         Append, Appended, AttemptOutcome, Claim, Claimed, Idempotency, OpenResult, Opening, QuestionUpdate,
@@ -173,13 +173,13 @@ impl Fixture {
         }
     }
 
-    /// A manager's number that was not given before.
-    pub(crate) fn manager(&self) -> Phone {
+    /// A manager's address that was not given before.
+    pub(crate) fn manager(&self) -> Address {
         format!("+9196557{:06}", self.number()).parse().unwrap()
     }
 
     /// What this manager wrote, under an outside id of its own.
-    pub(crate) fn message_from(&self, manager: &Phone, created_at: Timestamp) -> Message {
+    pub(crate) fn message_from(&self, manager: &Address, created_at: Timestamp) -> Message {
         Message {
             from: Some(manager.clone()),
             ..self.message_of(&self.external_id(), created_at)
@@ -187,12 +187,12 @@ impl Fixture {
     }
 
     /// A question to a manager, with nothing to choose from.
-    pub(crate) fn question(&self, of: &Phone, now: Timestamp) -> Question {
+    pub(crate) fn question(&self, of: &Address, now: Timestamp) -> Question {
         Question::new(QuestionId(self.uuid()), of.clone(), Reason::NoHint, &[], now)
     }
 
     /// Keeps a new message of a manager who has no open question, and asks about it.
-    pub(crate) async fn asked(&self, manager: &Phone, now: Timestamp) -> (Message, Question) {
+    pub(crate) async fn asked(&self, manager: &Address, now: Timestamp) -> (Message, Question) {
         let message = self.message_from(manager, now);
         let question = self.question(manager, now);
         self.stored(&message, anew(&question, None)).await;
@@ -224,7 +224,7 @@ impl Fixture {
         assert_eq!(self.must().append(append).await, Appended::Added);
     }
 
-    pub(crate) async fn open_question(&self, of: &Phone) -> Option<Question> {
+    pub(crate) async fn open_question(&self, of: &Address) -> Option<Question> {
         self.store.question(of.clone()).await.unwrap()
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Phone, QuestionId, Subject, TicketRef, Timestamp, sanitize, texts, values::partly_redacted_debug};
+use crate::{Address, QuestionId, Subject, TicketRef, Timestamp, sanitize, texts, values::partly_redacted_debug};
 
 /// How many open tickets a question lists: as many as a phone shows without scrolling.
 pub const CHOICES: u8 = 5;
@@ -27,8 +27,8 @@ pub struct Choice {
 pub struct Question {
     /// Its id.
     pub id: QuestionId,
-    /// The manager who was asked.
-    pub of: Phone,
+    /// The manager who was asked, by [`Person::key`](crate::Person::key).
+    pub of: Address,
     /// The tickets to choose from; the answer `1` means the first.
     pub choices: Vec<TicketRef>,
     /// The text of the question.
@@ -66,7 +66,7 @@ pub enum Selection {
 
 impl Question {
     /// Asks which of `choices` a message is for.
-    pub fn new(id: QuestionId, of: Phone, reason: Reason, choices: &[Choice], now: Timestamp) -> Self {
+    pub fn new(id: QuestionId, of: Address, reason: Reason, choices: &[Choice], now: Timestamp) -> Self {
         Self {
             id,
             of,

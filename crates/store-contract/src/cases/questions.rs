@@ -1,7 +1,7 @@
 //! Clarifying questions to managers.
 
 use ticket_domain::{
-    Choice, Phone, Question, QuestionId, Reason, Status,
+    Address, Choice, Question, QuestionId, Reason, Status,
     ports::{Append, Appended, Existing, Opening, Precondition, QuestionUpdate, StoreUnmatched, StoredUnmatched},
 };
 
@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// A message of `manager`, to be added to the ticket, which ends the manager's question.
-fn ending(fixture: &Fixture, opening: &Opening, manager: &Phone) -> Append {
+fn ending(fixture: &Fixture, opening: &Opening, manager: &Address) -> Append {
     Append {
         ends_question_of: Some(manager.clone()),
         idempotency: None,
@@ -230,7 +230,7 @@ pub async fn a_message_to_no_ticket_leaves_the_question_open(fixture: &Fixture) 
 }
 
 /// Keeps a bare message as [`ReceiveReply`](ticket_domain::ReceiveReply) does: looks again as long as the question moves.
-fn keep_bare(fixture: &Fixture, manager: &Phone) -> impl Future<Output = StoredUnmatched> + Send + use<> {
+fn keep_bare(fixture: &Fixture, manager: &Address) -> impl Future<Output = StoredUnmatched> + Send + use<> {
     let store = fixture.must();
     let message = fixture.message_from(manager, at(1));
     let question = fixture.question(manager, at(1));

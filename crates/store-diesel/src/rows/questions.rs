@@ -16,7 +16,7 @@ use crate::{
 #[diesel(table_name = questions, check_for_backend(Pg, Sqlite), treat_none_as_default_value = false)]
 pub(crate) struct QuestionRow {
     id: Stored<QuestionId>,
-    of_phone: String,
+    asked: String,
     choices: String,
     text: String,
     is_batch: bool,
@@ -30,7 +30,7 @@ impl QuestionRow {
         let choices: Vec<String> = question.choices.iter().map(ToString::to_string).collect();
         Self {
             id: Stored(question.id),
-            of_phone: question.of.to_string(),
+            asked: question.of.to_string(),
             choices: choices.join(" "),
             text: question.text.to_string(),
             is_batch: question.is_batch,
@@ -48,7 +48,7 @@ impl TryFrom<QuestionRow> for Question {
         let choices = row.choices.split_whitespace();
         Ok(Self {
             id: row.id.0,
-            of: parse(TABLE, "of_phone", &row.of_phone)?,
+            of: parse(TABLE, "asked", &row.asked)?,
             choices: choices
                 .map(|reference| parse(TABLE, "choices", reference))
                 .collect::<Result<_, _>>()?,
@@ -82,7 +82,7 @@ impl TryFrom<ChoiceRow> for Choice {
 /// The result of a choice, but for the message.
 #[derive(Queryable)]
 pub(crate) struct ChoiceResultRow {
-    of_phone: String,
+    asked: String,
     attached: Option<i64>,
     to: Option<ChoiceRow>,
 }
@@ -94,7 +94,7 @@ impl ChoiceResultRow {
             .attached
             .ok_or_else(|| StoreError::corrupt("questions", "attached", MustNotBeNull))?;
         Ok(ChoiceResult {
-            of: parse("questions", "of_phone", &self.of_phone)?,
+            of: parse("questions", "asked", &self.asked)?,
             to: self.to.map(Choice::try_from).transpose()?,
             attached: number("questions", "attached", attached)?,
             message,

@@ -10,7 +10,7 @@ use diesel::{
     update,
 };
 use ticket_domain::{
-    Choice, ExternalId, MessageId, Phone, Question, QuestionId, Sender, TicketId, Timestamp,
+    Address, Choice, ExternalId, MessageId, Question, QuestionId, Sender, TicketId, Timestamp,
     ports::{
         AnswerQuestion, AnswerResult, ChangeEvent, ChoiceResult, Precondition, QuestionUpdate, Questions, StoreError,
     },
@@ -34,7 +34,7 @@ impl Questions for Store {
         self.db.read(move |connection| open_tickets(connection, limit)).await
     }
 
-    async fn question(&self, of: Phone) -> Result<Option<Question>, StoreError> {
+    async fn question(&self, of: Address) -> Result<Option<Question>, StoreError> {
         self.db.read(move |connection| question(connection, &of)).await
     }
 
@@ -71,9 +71,9 @@ pub(crate) fn open_tickets(connection: &mut Connection, limit: u8) -> Result<Vec
 }
 
 /// A manager's open question.
-pub(crate) fn question(connection: &mut Connection, of: &Phone) -> Result<Option<Question>, Failure> {
+pub(crate) fn question(connection: &mut Connection, of: &Address) -> Result<Option<Question>, Failure> {
     let row = questions::table
-        .filter(questions::of_phone.eq(of.as_str()))
+        .filter(questions::asked.eq(of.as_str()))
         .filter(questions::closed_at.is_null())
         .select(QuestionRow::as_select())
         .first(connection)
@@ -135,7 +135,7 @@ fn ask_new(
         Precondition::Only(Some(id)) => {
             let known = questions::table
                 .find(Stored(id))
-                .filter(questions::of_phone.eq(new.of.as_str()))
+                .filter(questions::asked.eq(new.of.as_str()))
                 .filter(questions::closed_at.is_null());
             let closed = update(known)
                 .set(questions::closed_at.eq(Stored(at)))
@@ -158,14 +158,14 @@ fn ask_new(
 }
 
 /// Serialises those who ask one manager: there may be no row yet at which they could meet.
-fn lock_asking(connection: &mut Connection, of: &Phone) -> Result<(), Failure> {
+fn lock_asking(connection: &mut Connection, of: &Address) -> Result<(), Failure> {
     lock(connection, LockKey::QuestionUpdate, of.as_str())
 }
 
 /// Closes a manager's open question.
-pub(crate) fn close(connection: &mut Connection, of: &Phone, at: Timestamp) -> Result<(), Failure> {
+pub(crate) fn close(connection: &mut Connection, of: &Address, at: Timestamp) -> Result<(), Failure> {
     let open = questions::table
-        .filter(questions::of_phone.eq(of.as_str()))
+        .filter(questions::asked.eq(of.as_str()))
         .filter(questions::closed_at.is_null());
     let closed = update(open)
         .set(questions::closed_at.eq(Stored(at)))
@@ -248,11 +248,7 @@ fn picked(connection: &mut Connection, question: QuestionId) -> Result<ChoiceRes
     let row: ChoiceResultRow = questions::table
         .left_join(tickets::table)
         .filter(questions::id.eq(Stored(question)))
-        .select((
-            questions::of_phone,
-            questions::attached,
-            Option::<ChoiceRow>::as_select(),
-        ))
+        .select((questions::asked, questions::attached, Option::<ChoiceRow>::as_select()))
         .first(connection)?;
     Ok(row.parsed(first)?)
 }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::{Existing, StoreError};
-use crate::{Choice, ExternalId, MessageId, Phone, Question, QuestionId, TicketId, Timestamp};
+use crate::{Address, Choice, ExternalId, MessageId, Question, QuestionId, TicketId, Timestamp};
 
 /// A manager's answer to a question.
 #[derive(Debug, Clone)]
@@ -22,7 +22,7 @@ pub struct AnswerQuestion {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChoiceResult {
     /// The manager who was asked.
-    pub of: Phone,
+    pub of: Address,
     /// The chosen ticket.
     pub to: Option<Choice>,
     /// How many messages joined the ticket.
@@ -55,7 +55,7 @@ pub trait Questions: Send + Sync {
     async fn open_tickets(&self, limit: u8) -> Result<Vec<Choice>, StoreError>;
 
     /// Returns a manager's open question.
-    async fn question(&self, of: Phone) -> Result<Option<Question>, StoreError>;
+    async fn question(&self, of: Address) -> Result<Option<Question>, StoreError>;
 
     /// Returns what the answer of this external id changed, if the id belongs to an answer.
     async fn choice_made_by(&self, by: ExternalId) -> Result<Option<ChoiceResult>, StoreError>;

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::ChoiceResult;
 use crate::{
-    AccessKey, AuditStamp, ExternalId, IdempotencyKey, Message, MessageId, Notification, Phone, Question, QuestionId,
+    AccessKey, Address, AuditStamp, ExternalId, IdempotencyKey, Message, MessageId, Notification, Question, QuestionId,
     Thread, Ticket, TicketId, TicketRef, TicketSummary, Timestamp,
 };
 
@@ -80,7 +80,7 @@ pub struct Append {
     /// Whether to reopen the ticket.
     pub reopen: bool,
     /// The manager whose open question the message closes, unless its `external_id` was known before.
-    pub ends_question_of: Option<Phone>,
+    pub ends_question_of: Option<Address>,
     /// The request's idempotency key, if it has one. A record that has expired at the message's `created_at` is ignored and
     /// replaced.
     pub idempotency: Option<Idempotency>,

@@ -7,8 +7,8 @@ use super::{
     hints::{Hints, by_reference},
 };
 use crate::{
-    CHOICES, Channel, Content, EventKind, ExternalId, Managers, Match, Message, MessageId, Notification, Phone,
-    Question, QuestionId, Reason, Selection, Sender, Ticket, TicketMatch, TicketRef, Timestamp, Visibility,
+    Address, CHOICES, Channel, Content, EventKind, ExternalId, Managers, Match, Message, MessageId, Notification,
+    Person, Question, QuestionId, Reason, Selection, Sender, Ticket, TicketMatch, TicketRef, Timestamp, Visibility,
     looks_like_a_choice,
     ports::{
         AnswerQuestion, AnswerResult, Append, Appended, ChoiceResult, Existing, Precondition, QuestionUpdate,
@@ -36,8 +36,10 @@ pub struct Reply {
     pub ticket: TicketName,
     /// Its content.
     pub content: Content,
-    /// The sender's number.
-    pub from: Phone,
+    /// Who sent it, if the other system says so.
+    pub from: Option<Address>,
+    /// The WhatsApp user id of who sent it, if `from` is their number.
+    pub from_user_id: Option<Address>,
     /// The channel it came through.
     pub channel: Channel,
     /// Its external id.
@@ -139,11 +141,12 @@ impl ReceiveReply {
     /// [`ReceiveError::NotNamed`] or [`ReceiveError::NotFound`] if the message was stored as unmatched;
     /// [`ReceiveError::Store`] if the store failed.
     pub async fn receive(&self, reply: Reply) -> Result<Received, ReceiveError> {
+        let from = Person::new(reply.from.iter().chain(&reply.from_user_id).cloned());
         for look in 0..LOOKS {
-            let hints = Hints::of(&reply, &*self.store, &self.managers).await?;
-            let question = if self.managers.may_be_asked(&reply.from) {
-                let question = self.questions.question(reply.from.clone()).await?;
-                match self.pick(&reply, &hints, question.as_ref()).await? {
+            let hints = Hints::of(&reply, &from, &*self.store, &self.managers).await?;
+            let question = if let Some(of) = self.asked_as(&from) {
+                let question = self.questions.question(of).await?;
+                match self.pick(&reply, &from, &hints, question.as_ref()).await? {
                     Picks::No => question,
                     Picks::Moved => continue,
                     Picks::Yes(received) => return Ok(received),
@@ -153,8 +156,10 @@ impl ReceiveReply {
                 None
             };
             let placed = match hints.which {
-                TicketMatch::Certain(ticket, sender) => self.append(&reply, *ticket, sender).await.map(Some),
-                TicketMatch::Uncertain | TicketMatch::NotFound => self.keep(&reply, &hints, question, look).await,
+                TicketMatch::Certain(ticket, sender) => self.append(&reply, &from, *ticket, sender).await.map(Some),
+                TicketMatch::Uncertain | TicketMatch::NotFound => {
+                    self.keep(&reply, &from, &hints, question, look).await
+                }
             };
             if let Some(received) = placed? {
                 return Ok(received);
@@ -164,7 +169,13 @@ impl ReceiveReply {
     }
 
     /// Treats a message as the answer to its sender's question, if it is one.
-    async fn pick(&self, reply: &Reply, hints: &Hints, question: Option<&Question>) -> Result<Picks, StoreError> {
+    async fn pick(
+        &self,
+        reply: &Reply,
+        from: &Person,
+        hints: &Hints,
+        question: Option<&Question>,
+    ) -> Result<Picks, StoreError> {
         let text = reply.content.body().as_str();
         if !hints.may_pick || !looks_like_a_choice(text) {
             return Ok(Picks::No);
@@ -173,7 +184,7 @@ impl ReceiveReply {
         if let Some(id) = &reply.external_id
             && let Some(picked) = self.questions.choice_made_by(id.clone()).await?
         {
-            return Ok(Picks::Yes(self.answered(reply, &picked, true)));
+            return Ok(Picks::Yes(self.answered(from, &picked, true)));
         }
         let now = self.context.clock.now();
         let Some((question, pick)) = question.and_then(|question| Some((question, question.choice_in(text, now)?)))
@@ -194,18 +205,24 @@ impl ReceiveReply {
             at: now,
         };
         Ok(match self.questions.answer(picking).await? {
-            AnswerResult::Answered(picked) => Picks::Yes(self.answered(reply, &picked, false)),
-            AnswerResult::AlreadyKnown(Existing::Answer(picked)) => Picks::Yes(self.answered(reply, &picked, true)),
+            AnswerResult::Answered(picked) => Picks::Yes(self.answered(from, &picked, false)),
+            AnswerResult::AlreadyKnown(Existing::Answer(picked)) => Picks::Yes(self.answered(from, &picked, true)),
             // A message of this id came before it could be an answer.
             AnswerResult::AlreadyKnown(Existing::InThread { id, of }) => Picks::Yes(duplicate(id, of)),
             AnswerResult::AlreadyKnown(Existing::Unmatched(before)) => {
-                Picks::StoredUnmatched(self.still_asked(reply, before).await?)
+                Picks::StoredUnmatched(self.still_asked(from, before).await?)
             }
             AnswerResult::Closed => Picks::Moved,
         })
     }
 
-    async fn append(&self, reply: &Reply, ticket: Ticket, sender: Sender) -> Result<Received, ReceiveError> {
+    async fn append(
+        &self,
+        reply: &Reply,
+        from: &Person,
+        ticket: Ticket,
+        sender: Sender,
+    ) -> Result<Received, ReceiveError> {
         let reference = ticket.reference;
         let message = self.message(reply, sender);
         let id = message.id;
@@ -219,7 +236,7 @@ impl ReceiveReply {
             message,
             notifications,
             reopen: sender == Sender::Customer,
-            ends_question_of: (sender == Sender::Manager).then(|| reply.from.clone()),
+            ends_question_of: if sender == Sender::Manager { from.key() } else { None },
             idempotency: None,
             note: None,
         };
@@ -228,7 +245,7 @@ impl ReceiveReply {
             Appended::Added | Appended::Repeated { .. } => id,
             Appended::Joined(message) => message,
             Appended::AlreadyStored { id, of } => return Ok(duplicate(id, of.unwrap_or(reference))),
-            Appended::Answer(picked) => return Ok(self.answered(reply, &picked, true)),
+            Appended::Answer(picked) => return Ok(self.answered(from, &picked, true)),
         };
         if is_told {
             self.context.wake.wake();
@@ -258,23 +275,20 @@ impl ReceiveReply {
     async fn keep(
         &self,
         reply: &Reply,
+        from: &Person,
         hints: &Hints,
         open: Option<Question>,
         look: u8,
     ) -> Result<Option<Received>, ReceiveError> {
-        let sender = if self.managers.include(&reply.from) {
+        let sender = if self.managers.include(from) {
             Sender::Manager
         } else {
             Sender::Agent
         };
         let message = self.message(reply, sender);
-        let asked = if self.managers.may_be_asked(&reply.from) {
-            Some(
-                self.asked(reply, hints.reason, open.as_ref(), message.created_at)
-                    .await?,
-            )
-        } else {
-            None
+        let asked = match self.asked_as(from) {
+            Some(of) => Some(self.asked(of, hints.reason, open.as_ref(), message.created_at).await?),
+            None => None,
         };
         let asking = match &asked {
             None => QuestionUpdate::None,
@@ -294,19 +308,19 @@ impl ReceiveReply {
         match self.store.store_unmatched(StoreUnmatched { message, asking }).await? {
             StoredUnmatched::Stored => Err(refusal(&hints.which, asked)),
             StoredUnmatched::AlreadyKnown(Existing::Unmatched(before)) => {
-                Err(refusal(&hints.which, self.still_asked(reply, before).await?))
+                Err(refusal(&hints.which, self.still_asked(from, before).await?))
             }
             // It joined a thread before, so it is a repetition, whatever it names now.
             StoredUnmatched::AlreadyKnown(Existing::InThread { id, of }) => Ok(Some(duplicate(id, of))),
-            StoredUnmatched::AlreadyKnown(Existing::Answer(picked)) => Ok(Some(self.answered(reply, &picked, true))),
+            StoredUnmatched::AlreadyKnown(Existing::Answer(picked)) => Ok(Some(self.answered(from, &picked, true))),
             StoredUnmatched::QuestionChanged => Ok(None),
         }
     }
 
     /// Returns the question about a message that was repeated, as long as it can be answered: an answer to a closed question
     /// would be taken for a message.
-    async fn still_asked(&self, reply: &Reply, before: Option<Question>) -> Result<Option<Question>, StoreError> {
-        let is_theirs = |before: &Question| before.of == reply.from && self.managers.may_be_asked(&reply.from);
+    async fn still_asked(&self, from: &Person, before: Option<Question>) -> Result<Option<Question>, StoreError> {
+        let is_theirs = |before: &Question| self.asked_as(from).as_ref() == Some(&before.of);
         let Some(before) = before.filter(is_theirs) else {
             return Ok(None);
         };
@@ -316,8 +330,8 @@ impl ReceiveReply {
     }
 
     /// The result of an answer. Only the sender of the answer gets the confirmation.
-    fn answered(&self, reply: &Reply, picked: &ChoiceResult, duplicate: bool) -> Received {
-        let is_told = picked.of == reply.from && self.managers.may_be_asked(&reply.from);
+    fn answered(&self, from: &Person, picked: &ChoiceResult, duplicate: bool) -> Received {
+        let is_told = self.asked_as(from).as_ref() == Some(&picked.of);
         Received {
             reference: picked.to.as_ref().map(|to| to.reference),
             message: picked.message,
@@ -329,7 +343,7 @@ impl ReceiveReply {
     /// The question to a message's sender: the open one for another message of a batch, else a new one.
     async fn asked(
         &self,
-        reply: &Reply,
+        of: Address,
         reason: Reason,
         open: Option<&Question>,
         now: Timestamp,
@@ -339,7 +353,12 @@ impl ReceiveReply {
         }
         let choices = self.questions.open_tickets(CHOICES).await?;
         let id = QuestionId(self.context.new_id(now));
-        Ok(Question::new(id, reply.from.clone(), reason, &choices, now))
+        Ok(Question::new(id, of, reason, &choices, now))
+    }
+
+    /// Under which address a sender is asked; `None` if they are not.
+    fn asked_as(&self, from: &Person) -> Option<Address> {
+        from.key().filter(|_| self.managers.may_be_asked(from))
     }
 
     fn message(&self, reply: &Reply, sender: Sender) -> Message {
@@ -348,7 +367,7 @@ impl ReceiveReply {
             id: MessageId(self.context.new_id(now)),
             sender,
             channel: reply.channel,
-            from: Some(reply.from.clone()),
+            from: reply.from.clone().or_else(|| reply.from_user_id.clone()),
             content: reply.content.clone(),
             visibility: Visibility::Public,
             external_id: reply.external_id.clone(),
