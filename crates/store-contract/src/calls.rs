@@ -11,8 +11,8 @@ use ticket_domain::{
         AnswerQuestion, AnswerResult, Append, Appended, Attach, AttachResult, AttemptOutcome, ChoiceResult, Claim,
         Claimed, CurrentMessage, CustomerData, EraseStats, Erasure, Housekeeping, InactiveQuery, InactiveTickets,
         OpenResult, Opening, OperatorQueries, Outbox, Purge, Purged, Questions, Receipts, RecordResult,
-        RedeliverResult, SentNotification, StatusUpdate, Store, StoreError, StoreUnmatched, StoredUnmatched,
-        TicketLookup, TicketStore, UpdateTicket, Vitals,
+        RedeliverResult, Remove, RemoveResult, SentNotification, StatusUpdate, Store, StoreError, StoreUnmatched,
+        StoredUnmatched, TicketLookup, TicketStore, UpdateTicket, Vitals,
     },
 };
 
@@ -101,6 +101,7 @@ calls! {
         fn unmatched(after: Option<MessageId>, limit: u16) -> Vec<Message>;
         fn message(id: MessageId) -> Option<(Message, Option<TicketRef>)>;
         fn attach(attach: Attach) -> AttachResult;
+        fn remove(remove: Remove) -> RemoveResult;
         fn audit_log(of: Option<TicketId>, before: Option<AuditEntryId>, limit: u16) -> Vec<AuditEntry>;
     }
     Housekeeping {

@@ -18,7 +18,7 @@ pub use housekeeping::{Housekeeping, Purge, Purged};
 pub use notifier::{
     Composer, Composers, Delivering, DeliveryResult, Event, Failure, FailureKind, NextStep, Notifier, Refusal,
 };
-pub use operator_queries::{Attach, AttachResult, OperatorQueries, UpdateTicket};
+pub use operator_queries::{Attach, AttachResult, OperatorQueries, Remove, RemoveResult, UpdateTicket};
 pub use outbox::{AttemptOutcome, Claim, Claimed, CurrentMessage, Outbox, RecordResult, RedeliverResult};
 pub use questions::{AnswerQuestion, AnswerResult, ChoiceResult, Questions};
 pub use receipts::{Receipts, SentNotification, StatusUpdate};

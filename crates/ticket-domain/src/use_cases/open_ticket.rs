@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::{Context, KEY_LIFE};
 use crate::{
     AccessKey, AccessKeys, Channel, Content, EventKind, IdempotencyKey, Message, MessageId, Priority, Sender, Status,
-    Ticket, TicketId, TicketRef, TicketRequest, Timestamp,
+    Ticket, TicketId, TicketRef, TicketRequest, Timestamp, Visibility,
     ports::{ExistingTicket, Idempotency, OpenResult, Opening, StoreError, TicketStore},
     values::partly_redacted_debug,
 };
@@ -153,6 +153,7 @@ impl OpenTicket {
                 reader: AccessKey::from_random(context.random.bytes()),
             },
             version: 1,
+            notes: 0,
             created_at: now,
             updated_at: now,
         };
@@ -163,6 +164,7 @@ impl OpenTicket {
             channel: Channel::Web,
             from: None,
             content: Content::from(request.message),
+            visibility: Visibility::Public,
             external_id: None,
             created_at: now,
         };

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     Address, CHOICES, Channel, Content, EventKind, ExternalId, Managers, Match, Message, MessageId, Notification,
-    Person, Question, QuestionId, Reason, Selection, Sender, Ticket, TicketMatch, TicketRef, Timestamp,
+    Person, Question, QuestionId, Reason, Selection, Sender, Ticket, TicketMatch, TicketRef, Timestamp, Visibility,
     looks_like_a_choice,
     ports::{
         AnswerQuestion, AnswerResult, Append, Appended, ChoiceResult, Existing, Precondition, QuestionUpdate,
@@ -369,6 +369,7 @@ impl ReceiveReply {
             channel: reply.channel,
             from: reply.from.clone().or_else(|| reply.from_user_id.clone()),
             content: reply.content.clone(),
+            visibility: Visibility::Public,
             external_id: reply.external_id.clone(),
             created_at: now,
         }
