@@ -3,8 +3,8 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 use ticket_domain::{
-    DeliveryRoute, Fallback, Payload, Phone,
-    ports::{Composer, Event},
+    DeliveryRoute, EventKind, Fallback, Payload, Phone,
+    ports::{Composer, Event, QuestionMessage},
     sanitize,
 };
 
@@ -12,6 +12,25 @@ use crate::route::Route;
 
 /// Maximum length of the summary in characters.
 const SUMMARY_MAX: usize = 500;
+
+/// The body of a clarifying question.
+#[derive(Serialize)]
+struct QuestionBody<'a> {
+    event: &'static str,
+    text: &'a str,
+    /// Who is asked, with `+` and country code.
+    to: &'a str,
+    /// The rows of a list to tap.
+    actions: Vec<Action<'a>>,
+}
+
+/// What can be tapped.
+#[derive(Serialize)]
+struct Action<'a> {
+    title: &'a str,
+    description: &'a str,
+    payload: &'a str,
+}
 
 /// Writes events as the JSON bodies that the n8n workflows read.
 #[derive(Debug, Clone, Default)]
@@ -68,6 +87,25 @@ impl Composer for N8nComposer {
         Some(Payload(serde_json::to_vec(&body).ok()?.into()))
     }
 
+    fn compose_question(&self, question: QuestionMessage<'_>) -> Option<Payload> {
+        let body = QuestionBody {
+            event: EventKind::Question.as_str(),
+            text: question.text,
+            to: question.to.as_str(),
+            actions: question
+                .rows
+                .iter()
+                .map(|row| Action {
+                    title: &row.title,
+                    description: &row.description,
+                    payload: &row.payload,
+                })
+                .collect(),
+        };
+        // Never fails: the body consists of texts.
+        Some(Payload(serde_json::to_vec(&body).ok()?.into()))
+    }
+
     fn fallback(&self, route: &DeliveryRoute, payload: &Payload, error_code: Option<u32>) -> Option<Fallback> {
         Route::named(route)?.alternatives(error_code).iter().find_map(|next| {
             Some(Fallback {
@@ -83,6 +121,10 @@ impl Composer for N8nComposer {
 
     fn retarget(&self, route: &DeliveryRoute, payload: &Payload) -> Option<Payload> {
         let mut body: Map<String, Value> = serde_json::from_slice(&payload.0).ok()?;
+        // A question goes to whoever it is about, also if that is not the first number.
+        if is_question(&body) {
+            return None;
+        }
         // Without a number, the workflow decides.
         let named = body.get("to")?.as_str()?;
         // If the second number was removed, the message goes to the first.
@@ -118,6 +160,10 @@ impl N8nComposer {
     fn on_route(&self, route: Route, payload: &Payload) -> Option<Payload> {
         let to = self.number(route).ok()?;
         let mut body: Map<String, Value> = serde_json::from_slice(&payload.0).ok()?;
+        // There is no template for a question, and nobody else could answer it.
+        if is_question(&body) {
+            return None;
+        }
         if let Some(to) = to {
             body.insert("to".into(), to.as_str().into());
         }
@@ -128,6 +174,10 @@ impl N8nComposer {
         }
         Some(Payload(serde_json::to_vec(&body).ok()?.into()))
     }
+}
+
+fn is_question(body: &Map<String, Value>) -> bool {
+    body.get("event").and_then(Value::as_str) == Some(EventKind::Question.as_str())
 }
 
 /// Returns the event as one line, for message templates.
@@ -199,6 +249,38 @@ mod tests {
                 "template": true,
             })
         );
+    }
+
+    #[test]
+    fn a_question_goes_to_whoever_is_asked_and_nowhere_else() {
+        let first: Phone = "+919655716000".parse().unwrap();
+        let composer = N8nComposer {
+            to: Some(first.clone()),
+            backup: Some(first),
+        };
+        let row = ticket_domain::ports::ListRow {
+            title: "Zoë".into(),
+            description: "Zoë – Bottles (2 h)".into(),
+            payload: "choice.1.1".into(),
+        };
+        let question = QuestionMessage {
+            to: &"+15550000000".parse().unwrap(),
+            text: "Which ticket?",
+            rows: &[row],
+        };
+        let payload = composer.compose_question(question).unwrap();
+        let body: Value = serde_json::from_slice(&payload.0).unwrap();
+        assert_eq!(
+            body,
+            serde_json::json!({
+                "event": "question",
+                "text": "Which ticket?",
+                "to": "+15550000000",
+                "actions": [{ "title": "Zoë", "description": "Zoë – Bottles (2 h)", "payload": "choice.1.1" }],
+            })
+        );
+        assert_eq!(composer.retarget(&DeliveryRoute::FIRST, &payload), None);
+        assert_eq!(composer.fallback(&DeliveryRoute::FIRST, &payload, Some(63_016)), None);
     }
 
     /// The demo and the workflow use the same corpus.

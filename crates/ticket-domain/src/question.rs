@@ -1,53 +1,68 @@
-//! Clarifying questions to managers: which ticket is this for?
+//! Clarifying questions: which ticket is this for?
 
 use std::{fmt::Write as _, time::Duration};
 
-use crate::{Phone, QuestionId, Subject, TicketRef, Timestamp, sanitize, values::partly_redacted_debug};
+use crate::{
+    CustomerName, Phone, QuestionId, QuestionKind, Subject, TicketRef, Timestamp, sanitize,
+    values::partly_redacted_debug,
+};
 
 /// How many open tickets a question lists: as many as a phone shows without scrolling.
 pub const CHOICES: u8 = 5;
 
-/// How long a question can be answered.
-const OPEN_FOR: Duration = Duration::from_mins(15);
+/// How long a question waits before it is sent, so that a burst of messages is one question.
+pub const BURST: Duration = Duration::from_secs(2);
 
-/// Messages that name no ticket and follow each other within this time are one batch, such as an album.
-const RUN_LASTS: Duration = Duration::from_mins(2);
+/// How long a question can be answered without quoting it.
+pub const OPEN_FOR: Duration = Duration::from_mins(15);
+
+/// How long messages may wait for an answer to be asked about again.
+pub const WAITING_FOR: Duration = Duration::from_hours(24);
+
+/// Messages that name no ticket and arrive within this time of the first are one batch, such as an album.
+const BATCH_LASTS: Duration = Duration::from_mins(2);
 
 /// The most characters of a subject that a question shows.
 const SUBJECT_SHOWN: usize = 60;
+
+/// The most characters of a message that a question is about, and of a name.
+const EXCERPT: usize = 40;
 
 /// A ticket that a question offers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Choice {
     /// The ticket.
     pub reference: TicketRef,
+    /// Its customer's name.
+    pub name: CustomerName,
     /// Its subject.
     pub subject: Subject,
+    /// When it was opened.
+    pub created_at: Timestamp,
 }
 
-/// A question to a manager, who has at most one open question.
+/// A question to a person about messages of theirs that name no ticket.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Question {
     /// Its id.
     pub id: QuestionId,
-    /// The manager who was asked.
+    /// Who was asked.
     pub of: Phone,
+    /// How it is answered, and whether more messages may join it.
+    pub kind: QuestionKind,
     /// The tickets to choose from; the answer `1` means the first.
     pub choices: Vec<TicketRef>,
     /// The text of the question.
     pub text: Box<str>,
-    /// Whether the question covers a batch of messages that name no ticket, so that more may join. Otherwise it covers one
-    /// message.
-    pub is_batch: bool,
-    /// When it was first asked.
-    pub begun_at: Timestamp,
-    /// When it was last asked.
+    /// When it was asked.
     pub asked_at: Timestamp,
+    /// When it was answered, or merged into another. Until then it is open.
+    pub closed_at: Option<Timestamp>,
 }
 
-partly_redacted_debug!(Question, shows id, of, choices, is_batch, begun_at, asked_at; hides text);
+partly_redacted_debug!(Question, shows id, of, kind, choices, asked_at, closed_at; hides text);
 
-/// Why the manager is asked.
+/// Why a manager is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
     /// The message names no ticket.
@@ -58,7 +73,7 @@ pub enum Reason {
     NoSuchTicket,
 }
 
-/// A manager's answer.
+/// An answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Selection {
     /// A ticket.
@@ -67,61 +82,72 @@ pub enum Selection {
     NoneOfThem,
 }
 
-impl Question {
-    /// Asks which of `choices` a message is for.
-    pub fn new(id: QuestionId, of: Phone, reason: Reason, choices: &[Choice], now: Timestamp) -> Self {
-        Self {
-            id,
-            of,
-            choices: choices.iter().map(|choice| choice.reference).collect(),
-            text: words(reason, choices).into(),
-            is_batch: reason == Reason::NoHint,
-            begun_at: now,
-            asked_at: now,
-        }
-    }
-
-    /// Whether the time for an answer has not ended at `now`.
-    pub fn is_in_time(&self, now: Timestamp) -> bool {
-        now.since(self.asked_at) <= OPEN_FOR
-    }
-
-    /// Whether a message that names no ticket and arrives at `now` joins the batch of this question.
-    pub fn accepts_more(&self, now: Timestamp) -> bool {
-        self.is_batch && now.since(self.begun_at) <= RUN_LASTS
-    }
-
-    /// Returns what `text` selects, if the question can still be answered and the text is nothing but an answer.
-    pub fn choice_in(&self, text: &str, now: Timestamp) -> Option<Selection> {
-        if !self.is_in_time(now) {
-            return None;
-        }
-        match Typed::parse(text)? {
-            Typed::Number(0) => Some(Selection::NoneOfThem),
-            Typed::Number(number) => self
-                .choices
-                .get(usize::from(number) - 1)
-                .copied()
-                .map(Selection::Ticket),
-            Typed::Reference(reference) => Some(Selection::Ticket(reference)),
-        }
-    }
-}
-
-/// Whether a text is nothing but an answer to a question, open or not.
-pub fn looks_like_a_choice(text: &str) -> bool {
-    Typed::parse(text).is_some()
-}
-
-enum Typed {
-    Number(u8),
+/// A text that is only a number or only a reference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Typed {
+    /// A number of the list; 0 for none of them.
+    Number(u64),
+    /// A reference.
     Reference(TicketRef),
 }
 
+impl Question {
+    /// When a batch must have been asked about at the earliest for the message of this new question to join it; `None` if it
+    /// joins none.
+    pub fn joins_since(&self) -> Option<Timestamp> {
+        (self.kind == QuestionKind::Batch).then(|| self.asked_at.minus(BATCH_LASTS))
+    }
+
+    /// Whether it is open and can be answered at `now` without being quoted.
+    pub fn is_open(&self, now: Timestamp) -> bool {
+        self.closed_at.is_none() && now.since(self.asked_at) <= OPEN_FOR
+    }
+
+    /// Whether a number that is meant for this question could be meant for one of `others`: one that could still be
+    /// answered when this one was asked.
+    pub fn is_ambiguous(&self, others: &[Self]) -> bool {
+        others.iter().any(|other| {
+            other.id != self.id
+                && other.asked_at <= self.asked_at
+                && self.asked_at.since(other.asked_at) <= OPEN_FOR
+                && other.closed_at.is_none_or(|closed| closed > self.asked_at)
+        })
+    }
+
+    /// Returns what was selected; `None` if it is not among the choices.
+    pub fn selection(&self, typed: Typed) -> Option<Selection> {
+        match typed {
+            Typed::Number(0) => Some(Selection::NoneOfThem),
+            Typed::Number(number) if self.kind != QuestionKind::Names => {
+                let place = usize::try_from(number - 1).ok()?;
+                self.choices.get(place).copied().map(Selection::Ticket)
+            }
+            Typed::Number(_) => None,
+            Typed::Reference(reference) => Some(Selection::Ticket(reference)),
+        }
+    }
+
+    /// What to answer a text that selects nothing: `typed` is what it was, `names` those of the choices.
+    pub fn repeat(&self, typed: Option<Typed>, names: &[&CustomerName]) -> String {
+        let missed = match typed {
+            Some(Typed::Number(number)) if self.kind != QuestionKind::Names => format!("I don't see a {number}."),
+            Some(Typed::Reference(reference)) => format!("I can't find ticket {reference}."),
+            _ => "I can't tell which ticket you mean.".into(),
+        };
+        let how = match (self.kind, self.choices.len()) {
+            (_, 0) => "Reply with a ticket's reference (T-…), or 0 for none.".into(),
+            (QuestionKind::Names, _) => format!("Reply with a name ({}), or 0 for none.", one_of(names)),
+            (_, 1) => "Reply 1, or 0.".into(),
+            (_, several) => format!("Reply 1–{several}, or 0."),
+        };
+        format!("{missed} {how}")
+    }
+}
+
 impl Typed {
-    /// Reads a text that is only one digit or only one reference, as people type them: `2`, `2.`, `#2`, `2️⃣`, `"2"`,
-    /// `*T-20250115-1234*`.
-    fn parse(text: &str) -> Option<Self> {
+    /// Reads a text that is only one number or only one reference, as people type them: `2`, `2.`, `#2`, `2️⃣`, `٢`,
+    /// `"2"`, `*T-20250115-1234*`.
+    pub fn parse(text: &str) -> Option<Self> {
         let is_decoration = |c: char| {
             c.is_whitespace()
                 || sanitize::is_invisible(c)
@@ -132,42 +158,143 @@ impl Typed {
         if let Ok(reference) = text.parse() {
             return Some(Self::Reference(reference));
         }
-        let mut chars = text.chars();
-        let digit = chars.next()?.to_digit(10)?;
-        let is_alone = chars.next().is_none();
-        u8::try_from(digit).ok().filter(|_| is_alone).map(Self::Number)
+        // Longer ones, such as a phone number, are no place in a list.
+        if text.is_empty() || text.chars().count() > 3 {
+            return None;
+        }
+        let digits = text.chars().map(|c| sanitize::decimal_digit(c).map(u64::from));
+        let number = digits.reduce(|number, digit| Some(number? * 10 + digit?));
+        number.flatten().map(Self::Number)
     }
 }
 
-fn words(reason: Reason, choices: &[Choice]) -> String {
+/// Whether a text is too short to be meant for a customer while its writer is asked something: at most two words, or three
+/// with a number.
+pub fn is_short(text: &str) -> bool {
+    let words = text.split_whitespace().count();
+    let has_number = text.chars().any(|c| sanitize::decimal_digit(c).is_some());
+    text.chars().count() <= 24 && (words <= 2 || words == 3 && has_number)
+}
+
+/// Whether a text is somebody's name, or its first word.
+pub fn names(text: &str, name: &CustomerName) -> bool {
+    let fold = |text: &str| text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
+    let (text, name) = (
+        fold(text.trim_matches(|c: char| !c.is_alphanumeric())),
+        fold(name.as_str()),
+    );
+    !text.is_empty() && (text == name || name.split(' ').next() == Some(&text))
+}
+
+/// A list of tickets to choose from by number. `about` is the first message in question; `waiting` are earlier ones, which
+/// another question is about.
+pub fn by_number(reason: Reason, about: &str, choices: &[Choice], waiting: &[String], now: Timestamp) -> String {
     let mut text = String::new();
     match reason {
         Reason::NoHint => {}
-        Reason::Contradicting => text.push_str("More than one ticket is named. "),
-        Reason::NoSuchTicket => text.push_str("There is no ticket of that number. "),
+        Reason::Contradicting => text.push_str("You named more than one ticket. "),
+        Reason::NoSuchTicket => text.push_str("I can't find that ticket. "),
     }
+    // Writing to a text does not fail.
+    let _ = write!(text, "Which ticket is {} for?", quoted(about));
     if choices.is_empty() {
-        text.push_str(
-            "Which ticket is this for? None is open.\n\nAnswer with its reference (T-…), or with 0 to leave it for your team.",
-        );
-        return text;
+        text.push_str(" None is open.\n\nReply with its reference (T-…), or 0 for none.");
+    } else {
+        text.push('\n');
+        for (number, choice) in (1..).zip(choices) {
+            let _ = write!(text, "\n{number}. {}", row(choice, now));
+        }
+        text.push_str("\n\nReply with a number, or 0 for none of them.");
     }
-    text.push_str("Which ticket is this for?\n");
-    for (number, choice) in (1..).zip(choices) {
-        // Writing to a text does not fail.
-        let _ = write!(text, "\n{number}. {} – {}", choice.reference, shown(choice));
+    if !waiting.is_empty() {
+        text.push_str(&not_sent(waiting));
     }
-    text.push_str("\n\nAnswer with the number alone, or a reference. 0 leaves it for your team.");
     text
+}
+
+/// What still waits for an answer, as the end of a text; there is something.
+pub fn not_sent(waiting: &[String]) -> String {
+    let (first, more) = waiting
+        .split_first()
+        .map_or(("", 0), |(first, rest)| (first, rest.len()));
+    let more = if more == 0 {
+        String::new()
+    } else {
+        format!(" and {more} more")
+    };
+    format!(
+        "\n\nNot sent yet: {}{more}. Swipe the question about it to answer it.",
+        quoted(first)
+    )
+}
+
+/// A list to choose from by name, about messages that several questions were about.
+pub fn by_name(about: &[String], choices: &[Choice]) -> String {
+    let mut text = String::from("I asked you more than once, so I can't tell which list you mean. Not sent yet:\n");
+    for message in about {
+        let _ = write!(text, "\n• {}", quoted(message));
+    }
+    let names: Vec<&CustomerName> = choices.iter().map(|choice| &choice.name).collect();
+    let _ = write!(
+        text,
+        "\n\nAll for one ticket? Reply with the name ({}) or the reference, or 0 for none. Otherwise swipe each list and \
+         answer it there.",
+        one_of(&names)
+    );
+    text
+}
+
+/// One line of a list: who, what, and for how long it has been open.
+pub fn row(choice: &Choice, now: Timestamp) -> String {
+    format!(
+        "{} – {} ({})",
+        shown_name(&choice.name),
+        shown(choice),
+        age(choice.created_at, now)
+    )
+}
+
+fn age(since: Timestamp, now: Timestamp) -> String {
+    let minutes = now.since(since).as_secs() / 60;
+    match minutes {
+        0 => "now".into(),
+        1..60 => format!("{minutes} min"),
+        60..1_440 => format!("{} h", minutes / 60),
+        _ => format!("{} d", minutes / 1_440),
+    }
+}
+
+fn one_of(names: &[&CustomerName]) -> String {
+    let mut shown: Vec<String> = names.iter().map(|name| shown_name(name)).collect();
+    shown.dedup();
+    match shown.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        Some((only, _)) => only.clone(),
+        None => String::new(),
+    }
+}
+
+fn quoted(text: &str) -> String {
+    format!("“{}”", sanitize::cut(sanitize::line(text, None), EXCERPT))
+}
+
+/// A customer's name as it may stand in a message of ours.
+pub fn shown_name(name: &CustomerName) -> String {
+    sanitize::cut(sanitize::line(name.as_str(), None), EXCERPT)
 }
 
 /// The confirmation of an answer: `attached` messages joined `to`, or are left to an operator.
 pub fn notice(to: Option<&Choice>, attached: u32) -> String {
     match (to, attached) {
-        (None, _) => "Kept aside. Your team will see to it.".into(),
-        (Some(to), 0) => format!("Nothing was left to add to {}.", to.reference),
-        (Some(to), 1) => format!("Added to {} – {}", to.reference, shown(to)),
-        (Some(to), several) => format!("{several} messages added to {} – {}", to.reference, shown(to)),
+        (None, _) => "OK, not sent. Your team can see it in the inbox.".into(),
+        (Some(to), 0) => format!("There was nothing left to send to {}.", shown_name(&to.name)),
+        (Some(to), 1) => format!("Sent to {} – {} ({}).", shown_name(&to.name), shown(to), to.reference),
+        (Some(to), several) => format!(
+            "{several} messages sent to {} – {} ({}).",
+            shown_name(&to.name),
+            shown(to),
+            to.reference
+        ),
     }
 }
 
@@ -178,131 +305,4 @@ fn shown(choice: &Choice) -> String {
         sanitize::line(choice.subject.as_str(), Some(choice.reference)),
         SUBJECT_SHOWN,
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use uuid::Uuid;
-
-    use super::*;
-
-    fn choice(number: u32, subject: &str) -> Choice {
-        Choice {
-            reference: format!("T-20250115-{number:04}").parse().unwrap(),
-            subject: subject.parse().unwrap(),
-        }
-    }
-
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp::from_unix_micros(seconds * 1_000_000).unwrap()
-    }
-
-    fn question(reason: Reason) -> Question {
-        let choices = [choice(1111, "Bottles"), choice(2222, "Caps"), choice(3333, "Labels")];
-        let id = QuestionId(Uuid::from_bytes([1; 16]));
-        Question::new(id, "+919655716000".parse().unwrap(), reason, &choices, at(0))
-    }
-
-    #[test]
-    fn only_an_answer_picks() {
-        let reference = |raw: &str| Some(Selection::Ticket(raw.parse().unwrap()));
-        let (first, second, third) = (
-            reference("T-20250115-1111"),
-            reference("T-20250115-2222"),
-            reference("T-20250115-3333"),
-        );
-        let other = reference("T-20250115-9999");
-        for (text, expected) in [
-            ("1", first),
-            (" 2 ", second),
-            ("2.", second),
-            ("2)", second),
-            ("(2)", second),
-            ("#2", second),
-            ("2\u{fe0f}\u{20e3}", second),
-            ("3\n", third),
-            ("*3*", third),
-            ("\"3\"!", third),
-            ("[3],", third),
-            ("\u{200e}3", third),
-            ("<t-20250115-2222>", second),
-            ("0", Some(Selection::NoneOfThem)),
-            ("T-20250115-2222", second),
-            ("t-20250115-2222.", second),
-            ("*T-20250115-9999*", other),
-            ("4", None),
-            ("9", None),
-            ("12", None),
-            ("-1", None),
-            ("1 2", None),
-            ("2 please", None),
-            ("two", None),
-            ("٢", None),
-            ("²", None),
-            ("", None),
-            ("?", None),
-            ("T-20250115-1111 T-20250115-2222", None),
-            ("for T-20250115-1111", None),
-            ("1111", None),
-        ] {
-            assert_eq!(question(Reason::NoHint).choice_in(text, at(60)), expected, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn a_question_is_open_for_fifteen_minutes_and_takes_more_for_two() {
-        let asked = question(Reason::NoHint);
-        assert!(asked.choice_in("1", at(15 * 60)).is_some());
-        assert!(asked.choice_in("1", at(15 * 60 + 1)).is_none());
-        assert!(asked.accepts_more(at(120)) && !asked.accepts_more(at(121)));
-        let again = Question {
-            asked_at: at(120),
-            ..asked
-        };
-        assert!(again.choice_in("1", at(17 * 60)).is_some());
-        assert!(!again.accepts_more(at(121)));
-        assert!(!question(Reason::Contradicting).accepts_more(at(1)));
-        assert!(!question(Reason::NoSuchTicket).accepts_more(at(1)));
-    }
-
-    #[test]
-    fn the_words_list_tickets_by_number() {
-        assert_eq!(
-            &*question(Reason::NoHint).text,
-            "Which ticket is this for?\n\n1. T-20250115-1111 – Bottles\n2. T-20250115-2222 – Caps\n\
-             3. T-20250115-3333 – Labels\n\nAnswer with the number alone, or a reference. 0 leaves it for your team."
-        );
-        let wrong = question(Reason::NoSuchTicket);
-        assert!(
-            wrong
-                .text
-                .starts_with("There is no ticket of that number. Which ticket"),
-            "{}",
-            wrong.text
-        );
-        assert!(words(Reason::NoHint, &[]).contains("None is open"));
-    }
-
-    #[test]
-    fn a_customers_subject_can_neither_format_nor_add_a_line() {
-        let hostile = "*2. T-20250115-9999* _x_ ~y~ `z` 2. T-20250115-8888\u{202e}\u{61c}abc";
-        let text = words(Reason::NoHint, &[choice(1111, hostile)]);
-        let lines: Vec<&str> = text.lines().filter(|line| line.contains("T-")).collect();
-        assert_eq!(lines.len(), 1, "{text}");
-        assert!(!text.contains(['*', '_', '~', '`', '\u{202e}', '\u{61c}']), "{text}");
-        let long = words(Reason::NoHint, &[choice(1111, &"ü".repeat(200))]);
-        assert!(long.contains(&format!("{}…\n", "ü".repeat(59))), "{long}");
-        let five: Vec<Choice> = (1..=5).map(|n| choice(n, &"🍾".repeat(200))).collect();
-        // Twilio refuses a message of more than 1,600 characters, counted as UTF-16.
-        assert!(words(Reason::NoSuchTicket, &five).encode_utf16().count() < 1_600);
-    }
-
-    #[test]
-    fn the_notice_tells_where_it_went() {
-        let to = choice(1111, "*Bottles*");
-        assert_eq!(notice(Some(&to), 1), "Added to T-20250115-1111 – ∗Bottles∗");
-        assert_eq!(notice(Some(&to), 3), "3 messages added to T-20250115-1111 – ∗Bottles∗");
-        assert_eq!(notice(Some(&to), 0), "Nothing was left to add to T-20250115-1111.");
-        assert_eq!(notice(None, 0), "Kept aside. Your team will see to it.");
-    }
 }

@@ -142,6 +142,18 @@ pub(crate) fn is_invisible(c: char) -> bool {
     )
 }
 
+/// The value of a decimal digit of any script.
+pub(crate) fn decimal_digit(c: char) -> Option<u8> {
+    /// The zeros of the scripts that people type on phones; their digits follow.
+    const ZEROS: [char; 21] = [
+        '0', '٠', '۰', '߀', '०', '০', '੦', '૦', '୦', '௦', '౦', '೦', '൦', '෦', '๐', '໐', '༠', '၀', '០', '᠐', '０',
+    ];
+    let digit = ZEROS
+        .iter()
+        .find_map(|zero| u32::from(c).checked_sub(u32::from(*zero)).filter(|digit| *digit < 10));
+    digit.and_then(|digit| u8::try_from(digit).ok())
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -149,7 +149,7 @@ pub async fn a_refused_message_goes_another_way(fixture: &Fixture) {
         let expected = Claimed {
             id,
             lease: claimed.lease,
-            ticket: opening.ticket.id,
+            ticket: Some(opening.ticket.id),
             event: opening.notifications[0].event,
             payload: payload.clone(),
             route: DeliveryRoute::new(route),

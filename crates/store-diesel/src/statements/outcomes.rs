@@ -15,13 +15,14 @@ use crate::{
     types::Stored,
 };
 
-/// Records the outcome of an attempt. Returns the ticket whose notification it was; none if the lease was lost.
+/// Records the outcome of an attempt. Returns the ticket whose notification it was, if it was one's; nothing if the lease was
+/// lost.
 pub(crate) fn record_attempt(
     connection: &mut Connection,
     id: NotificationId,
     lease: LeaseToken,
     outcome: &AttemptOutcome,
-) -> Result<Option<TicketId>, Failure> {
+) -> Result<Option<Option<TicketId>>, Failure> {
     let held = notifications::table
         .find(Stored(id))
         .filter(notifications::lease.eq(Stored(lease)));

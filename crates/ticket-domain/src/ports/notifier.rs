@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use async_trait::async_trait;
 
 use crate::{
-    DeliveryRoute, EventKind, ExternalId, Fallback, NotificationId, Payload, Recipient, Ticket,
+    DeliveryRoute, EventKind, ExternalId, Fallback, NotificationId, Payload, Phone, Recipient, Ticket,
     values::partly_redacted_debug,
 };
 
@@ -24,12 +24,42 @@ pub struct Event<'a> {
 
 partly_redacted_debug!(Event<'_>, shows kind, ticket; hides message, ticket_url);
 
+/// A clarifying question as a message.
+#[derive(Clone, Copy)]
+pub struct QuestionMessage<'a> {
+    /// Who is asked.
+    pub to: &'a Phone,
+    /// The question, whole.
+    pub text: &'a str,
+    /// The same tickets to choose from as a list to tap; empty if there is none.
+    pub rows: &'a [ListRow],
+}
+
+partly_redacted_debug!(QuestionMessage<'_>, shows to; hides text, rows);
+
+/// A row of a list to tap.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ListRow {
+    /// Its title: the customer's name.
+    pub title: String,
+    /// What stands below: the subject.
+    pub description: String,
+    /// What comes back when it is tapped.
+    pub payload: String,
+}
+
 /// Writes the messages of a notifier, for one recipient. A composer is pure: its bytes are stored with the event and sent
 /// unchanged on every attempt.
 pub trait Composer: Send + Sync {
     /// Returns the bytes to send; `None` if the recipient is not notified of such an event. The manager must be notified of
     /// every new ticket: a ticket's delivery state is that of the manager's newest notification.
     fn compose(&self, event: Event<'_>) -> Option<Payload>;
+
+    /// Returns the bytes of a clarifying question; `None` if the recipient can't be asked this way.
+    fn compose_question(&self, question: QuestionMessage<'_>) -> Option<Payload> {
+        let _ = question;
+        None
+    }
 
     /// Returns the message to send after `payload` was refused on `route`, with the other system's `error_code` if a receipt
     /// gave one. `None` if there is nothing else to try: the notification is dead. No route may lead back to an earlier
