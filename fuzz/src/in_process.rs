@@ -23,8 +23,8 @@ use notify_n8n::N8nComposer;
 use serde_json::Value;
 use store_diesel::SqliteStore;
 use ticket_domain::{
-    Access, AccessKey, AccessKeys, Managers, Message, MessageId, NotificationId, Priority, Recipient, Ticket,
-    TicketLinks, Timestamp,
+    Access, AccessKey, AccessKeys, Managers, Message, MessageId, NotificationId, Priority, Recipient,
+    RetrySchedule, Ticket, TicketLinks, Timestamp,
     ports::{Clock, Composers, Opening, Random, Store, WakeSignal},
     testing::{self, MessageBuilder, TicketBuilder},
     use_cases::{Context, ReportReceipt},
@@ -296,7 +296,7 @@ async fn serve(memory: &Arc<SqliteStore>) -> Box<dyn Fn(Request) -> Handling> {
         links: TicketLinks::new("https://desk.example", Access::Open),
     };
     let managers = Managers::new(vec![to(MANAGER)]);
-    let receipts = ReportReceipt::new(store.clone(), context.clone());
+    let receipts = ReportReceipt::new(store.clone(), context.clone(), RetrySchedule::new(8));
     let settings = Settings {
         inbound_keys: vec![INBOUND_KEY.into()],
         operator_tokens: vec![OPERATOR_TOKEN.into()],

@@ -4,11 +4,11 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use ticket_domain::{
     DeliveryRoute, EventKind, Fallback, Payload, Phone,
-    ports::{Composer, Event, QuestionMessage},
+    ports::{Composer, Event, NextStep, QuestionMessage, Refusal},
     sanitize,
 };
 
-use crate::route::Route;
+use crate::route::{Cause, Route};
 
 /// Maximum length of the summary in characters.
 const SUMMARY_MAX: usize = 500;
@@ -106,13 +106,25 @@ impl Composer for N8nComposer {
         Some(Payload(serde_json::to_vec(&body).ok()?.into()))
     }
 
-    fn fallback(&self, route: &DeliveryRoute, payload: &Payload, error_code: Option<u32>) -> Option<Fallback> {
-        Route::named(route)?.alternatives(error_code).iter().find_map(|next| {
+    fn after_refusal(&self, route: &DeliveryRoute, payload: &Payload, refusal: Refusal) -> NextStep {
+        let is_window_closed = match Cause::of(refusal) {
+            Cause::Temporary => return NextStep::Retry { to_repair: None },
+            Cause::Account(to_repair) => {
+                return NextStep::Retry {
+                    to_repair: Some(to_repair),
+                };
+            }
+            Cause::WindowClosed => true,
+            Cause::Recipient => false,
+        };
+        let alternatives = Route::named(route).map_or(&[][..], |route| route.alternatives(is_window_closed));
+        let fallback = alternatives.iter().find_map(|next| {
             Some(Fallback {
                 route: next.word(),
                 payload: self.on_route(*next, payload)?,
             })
-        })
+        });
+        fallback.map_or(NextStep::GiveUp, NextStep::Fallback)
     }
 
     fn on_first_route(&self, payload: &Payload) -> Option<Payload> {
@@ -280,7 +292,11 @@ mod tests {
             })
         );
         assert_eq!(composer.retarget(&DeliveryRoute::FIRST, &payload), None);
-        assert_eq!(composer.fallback(&DeliveryRoute::FIRST, &payload, Some(63_016)), None);
+        let refused = Refusal::Reported(Some(63_016));
+        assert_eq!(
+            composer.after_refusal(&DeliveryRoute::FIRST, &payload, refused),
+            NextStep::GiveUp
+        );
     }
 
     /// The demo and the workflow use the same corpus.
@@ -409,7 +425,7 @@ mod tests {
 
     #[test]
     fn every_refused_message_comes_to_an_end() {
-        let taken = |has_backup: bool, codes: &[Option<u32>]| {
+        let taken = |has_backup: bool, refusals: &[Refusal]| {
             let composer = N8nComposer {
                 to: None,
                 backup: has_backup.then(|| "+49301234567".parse().unwrap()),
@@ -419,8 +435,9 @@ mod tests {
                 payload: Payload(Box::from(*b"{}")),
             };
             let mut taken = String::new();
-            for code in codes {
-                let Some(next) = composer.fallback(&message.route, &message.payload, *code) else {
+            for refusal in refusals {
+                let NextStep::Fallback(next) = composer.after_refusal(&message.route, &message.payload, *refusal)
+                else {
                     return taken + "dead";
                 };
                 taken = format!("{taken}{} ", next.route);
@@ -428,10 +445,10 @@ mod tests {
             }
             taken
         };
-        let (late, gone) = (Some(63_016), None);
-        for (has_backup, codes, expected) in [
+        let (late, gone) = (Refusal::Reported(Some(63_016)), Refusal::Final);
+        for (has_backup, refusals, expected) in [
             (false, vec![gone], "dead"),
-            (false, vec![Some(63_003)], "dead"),
+            (false, vec![Refusal::Reported(Some(63_003))], "dead"),
             (false, vec![late, late], "template dead"),
             (false, vec![late, gone], "template dead"),
             (true, vec![gone, gone], "backup dead"),
@@ -443,10 +460,45 @@ mod tests {
             ),
             (true, vec![late, gone, gone], "template backup dead"),
         ] {
-            assert_eq!(taken(has_backup, &codes), expected, "{codes:?}");
+            assert_eq!(taken(has_backup, &refusals), expected, "{refusals:?}");
         }
         let foreign = DeliveryRoute::new("e-mail");
         let composer = N8nComposer::default();
-        assert_eq!(composer.fallback(&foreign, &Payload(Box::from(*b"{}")), late), None);
+        assert_eq!(
+            composer.after_refusal(&foreign, &Payload(Box::from(*b"{}")), late),
+            NextStep::GiveUp
+        );
+    }
+
+    #[test]
+    fn twilios_code_decides_what_follows() {
+        let composer = N8nComposer {
+            to: None,
+            backup: Some("+49301234567".parse().unwrap()),
+        };
+        let after = |route: Route, code: Option<u32>| match composer.after_refusal(
+            &route.word(),
+            &Payload(Box::from(*b"{}")),
+            Refusal::Reported(code),
+        ) {
+            NextStep::Retry { to_repair: None } => "retry",
+            NextStep::Retry { to_repair: Some(_) } => "repair",
+            NextStep::Fallback(fallback) if fallback.route.as_str() == "template" => "template",
+            NextStep::Fallback(_) => "backup",
+            NextStep::GiveUp => "dead",
+        };
+        for code in [63_018, 20_429, 63_038, 30_008, 63_049, 500, 503, 1, u32::MAX] {
+            assert_eq!(after(Route::Text, Some(code)), "retry", "{code}");
+            assert_eq!(after(Route::BackupTemplate, Some(code)), "retry", "{code}");
+        }
+        assert_eq!(after(Route::Text, None), "retry");
+        for code in [21_211, 21_610, 21_614, 63_003, 63_013, 63_014, 63_024, 63_032] {
+            assert_eq!(after(Route::Text, Some(code)), "backup", "{code}");
+            assert_eq!(after(Route::Backup, Some(code)), "dead", "{code}");
+        }
+        for code in [63_051, 63_007, 20_003, 21_617] {
+            assert_eq!(after(Route::Text, Some(code)), "repair", "{code}");
+        }
+        assert_eq!(after(Route::Text, Some(63_016)), "template");
     }
 }

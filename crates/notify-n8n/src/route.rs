@@ -1,10 +1,45 @@
-//! The routes of a message to a manager on WhatsApp, and which is next after a refusal.
+//! What Twilio's error codes mean, the routes of a message to a manager on WhatsApp, and which is next after a refusal.
 
-use ticket_domain::DeliveryRoute;
+use ticket_domain::{DeliveryRoute, ports::Refusal};
 
-/// Twilio's error for free text more than 24 hours after the manager's last message. Only a template may be sent then.
-/// <https://www.twilio.com/docs/api/errors/63016>
-const WINDOW_CLOSED: u32 = 63_016;
+/// Why a message was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// A limit or a fault that passes. Twilio advises against relying on codes alone, so unknown ones count as temporary.
+    Temporary,
+    /// Free text more than 24 hours after the manager's last message: only a template may be sent.
+    WindowClosed,
+    /// This number can't or won't be reached.
+    Recipient,
+    /// The account, its credentials or the workflow. It passes once its owner has done what the text says.
+    Account(&'static str),
+}
+
+impl Cause {
+    /// Returns the cause of a refusal. The codes: <https://www.twilio.com/docs/api/errors>
+    pub(crate) fn of(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Final => Self::Recipient,
+            Refusal::Reported(Some(63_016)) => Self::WindowClosed,
+            Refusal::Reported(Some(21_211 | 21_610 | 21_614 | 63_003 | 63_013 | 63_014 | 63_024 | 63_032)) => {
+                Self::Recipient
+            }
+            Refusal::Reported(Some(20_003)) => {
+                Self::Account("correct account SID and auth token in n8n's Twilio credential")
+            }
+            Refusal::Reported(Some(21_617)) => {
+                Self::Account("import the current n8n workflows: the message is longer than Twilio's 1,600 characters")
+            }
+            Refusal::Reported(Some(63_007)) => Self::Account(
+                "register the WhatsApp sender at Twilio, or correct `whatsappFrom` in the workflow's Config",
+            ),
+            Refusal::Reported(Some(63_051)) => {
+                Self::Account("unlock the WhatsApp business account at Meta, which has locked or restricted it")
+            }
+            Refusal::Reported(_) => Self::Temporary,
+        }
+    }
+}
 
 /// A route to a manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,13 +81,13 @@ impl Route {
         matches!(self, Self::Template | Self::BackupTemplate)
     }
 
-    /// Returns the routes to try after a refusal with Twilio's `error_code`, best first. None leads back, so that every
+    /// Returns the routes to try after a refusal that no retry can mend, best first. None leads back, so that every
     /// notification ends.
-    pub(crate) fn alternatives(self, error_code: Option<u32>) -> &'static [Self] {
-        match (self, error_code) {
-            (Self::Text, Some(WINDOW_CLOSED)) => &[Self::Template, Self::Backup],
+    pub(crate) fn alternatives(self, is_window_closed: bool) -> &'static [Self] {
+        match (self, is_window_closed) {
+            (Self::Text, true) => &[Self::Template, Self::Backup],
             (Self::Text | Self::Template, _) => &[Self::Backup],
-            (Self::Backup, Some(WINDOW_CLOSED)) => &[Self::BackupTemplate],
+            (Self::Backup, true) => &[Self::BackupTemplate],
             (Self::Backup | Self::BackupTemplate, _) => &[],
         }
     }

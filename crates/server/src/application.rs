@@ -134,7 +134,11 @@ impl Builder {
         let base_url = self.base_url(address);
         let context = self.context(&adapters, signal.clone(), &base_url);
         let metrics = DeliveryMetrics::default();
-        let receipts = Arc::new(ReportReceipt::new(store.clone(), context.clone()));
+        let receipts = Arc::new(ReportReceipt::new(
+            store.clone(),
+            context.clone(),
+            self.config.retry_schedule.clone(),
+        ));
         let notifiers = adapters
             .into_iter()
             .filter_map(|adapters| Some((adapters.recipient, adapters.notifier?)));

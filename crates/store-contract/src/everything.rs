@@ -188,15 +188,20 @@ async fn delivered_and_told(fixture: &Fixture, ticket: &Ticket, now: Timestamp) 
     store.keep_receipt(receipt.clone(), now).await;
     store.early_receipts(now, 9).await;
     store.drop_receipt(receipt).await;
-    let refused = StatusUpdate::Fallback(fallback(), "refused".into());
-    assert!(store.advance(external_id.clone(), refused, now).await);
-    store.find(TicketLookup::Quoted(external_id)).await.unwrap();
-    let external_id = fixture.external_id();
-    let claimed = store.claim(fixture.claim_at(now), u16::MAX).await;
-    for held in claimed {
-        store
-            .record_attempt(held.id, held.lease, delivered(now, Some(&external_id)))
-            .await;
+    let failed = StatusUpdate::Retry {
+        due: now,
+        reason: "failed".into(),
+    };
+    let mut external_id = external_id;
+    for update in [StatusUpdate::Fallback(fallback(), "refused".into()), failed] {
+        assert!(store.advance(external_id.clone(), update, now).await);
+        store.find(TicketLookup::Quoted(external_id)).await.unwrap();
+        external_id = fixture.external_id();
+        for held in store.claim(fixture.claim_at(now), u16::MAX).await {
+            store
+                .record_attempt(held.id, held.lease, delivered(now, Some(&external_id)))
+                .await;
+        }
     }
     for advance in [
         StatusUpdate::To(Progress::Delivered),

@@ -136,6 +136,7 @@ macro_rules! store_contract {
             receipts::a_message_never_goes_backwards,
             receipts::the_thread_tells_how_far_the_message_is,
             receipts::a_refused_message_goes_another_way,
+            receipts::a_message_that_failed_for_now_is_sent_again,
             receipts::a_message_that_arrived_is_not_refused,
             receipts::a_message_refused_for_good_is_dead,
             receipts::receipts_at_once_are_written_once,

@@ -306,3 +306,141 @@ fn shown(choice: &Choice) -> String {
         SUBJECT_SHOWN,
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_unix_micros(seconds * 1_000_000).unwrap()
+    }
+
+    fn question(number: u8, asked_at: i64, closed_at: Option<i64>) -> Question {
+        let reference = |number: u32| format!("T-20250115-{number}").parse().unwrap();
+        Question {
+            id: QuestionId(Uuid::from_bytes([number; 16])),
+            of: "+919655716000".parse().unwrap(),
+            kind: QuestionKind::Batch,
+            choices: [1111, 2222, 3333].map(reference).to_vec(),
+            text: "Which ticket is this for?".into(),
+            asked_at: at(asked_at),
+            closed_at: closed_at.map(at),
+        }
+    }
+
+    #[test]
+    fn only_an_answer_selects() {
+        let ticket = |raw: &str| Some(Selection::Ticket(raw.parse().unwrap()));
+        let (first, second, third) = (
+            ticket("T-20250115-1111"),
+            ticket("T-20250115-2222"),
+            ticket("T-20250115-3333"),
+        );
+        for (text, expected) in [
+            ("1", first),
+            (" 2 ", second),
+            ("2.", second),
+            ("(2)", second),
+            ("#2", second),
+            ("2\u{fe0f}\u{20e3}", second),
+            ("02", second),
+            ("3\n", third),
+            ("*3*", third),
+            ("\"3\"!", third),
+            ("\u{200e}3", third),
+            ("٢", second),
+            ("२", second),
+            ("２", second),
+            ("<t-20250115-2222>", second),
+            ("0", Some(Selection::NoneOfThem)),
+            ("*T-20250115-9999*", ticket("T-20250115-9999")),
+        ] {
+            let typed = Typed::parse(text);
+            assert_eq!(
+                typed.and_then(|typed| question(1, 0, None).selection(typed)),
+                expected,
+                "{text:?}"
+            );
+        }
+        for (text, number) in [("4", 4), ("12", 12), ("999", 999)] {
+            let typed = Typed::parse(text).unwrap();
+            assert_eq!(typed, Typed::Number(number));
+            assert_eq!(question(1, 0, None).selection(typed), None, "{text:?}");
+        }
+        for text in [
+            "-1",
+            "1 2",
+            "2 please",
+            "two",
+            "²",
+            "",
+            "?",
+            "T-20250115-1111 T-20250115-2222",
+            "for T-20250115-1111",
+            "1111",
+        ] {
+            assert_eq!(Typed::parse(text), None, "{text:?}");
+        }
+        let by_name = Question {
+            kind: QuestionKind::Names,
+            ..question(1, 0, None)
+        };
+        assert_eq!(by_name.selection(Typed::Number(1)), None);
+        assert_eq!(by_name.selection(Typed::Number(0)), Some(Selection::NoneOfThem));
+    }
+
+    #[test]
+    fn a_number_is_ambiguous_if_another_list_could_be_answered_when_the_newest_was_asked() {
+        let newest = question(9, 1_000, None);
+        let open = |asked_at, closed_at| newest.is_ambiguous(&[newest.clone(), question(1, asked_at, closed_at)]);
+        assert!(!newest.is_ambiguous(std::slice::from_ref(&newest)));
+        assert!(open(100, None) && open(1_000, None));
+        assert!(!open(99, None), "its time was over");
+        assert!(!open(900, Some(1_000)), "it was answered, or merged into this one");
+        assert!(open(900, Some(1_001)));
+    }
+
+    #[test]
+    fn a_question_is_open_for_fifteen_minutes() {
+        assert!(question(1, 0, None).is_open(at(900)));
+        assert!(!question(1, 0, None).is_open(at(901)));
+        assert!(!question(1, 0, Some(5)).is_open(at(6)));
+    }
+
+    #[test]
+    fn short_texts_are_no_messages_while_something_is_asked() {
+        for text in [
+            "9",
+            "the second",
+            "2 please",
+            "No. 1",
+            "one",
+            "?",
+            "number 2 please",
+            "ok",
+        ] {
+            assert!(is_short(text), "{text:?}");
+        }
+        for text in [
+            "We refund you.",
+            "And the caps?",
+            "Sorry, refund is 20 euros",
+            "Rindfleischetikettierungsüberwachung",
+        ] {
+            assert!(!is_short(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_whole_or_its_first_word() {
+        let name: CustomerName = "Asha Rao".parse().unwrap();
+        for text in ["Asha Rao", "asha", " ASHA  RAO! "] {
+            assert!(names(text, &name), "{text:?}");
+        }
+        for text in ["Ash", "Rao", "Asha R", "", "!"] {
+            assert!(!names(text, &name), "{text:?}");
+        }
+    }
+}

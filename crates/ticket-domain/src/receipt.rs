@@ -22,8 +22,8 @@ pub enum ReceiptEffect {
     Nothing,
     /// The message progressed.
     Progressed(Progress),
-    /// The message did not reach its recipient. The notifier's [`fallback`](crate::ports::Composer::fallback) depends on
-    /// the error code.
+    /// The message did not reach its recipient. [`Composer::after_refusal`](crate::ports::Composer::after_refusal) decides
+    /// what follows.
     NotDelivered,
 }
 

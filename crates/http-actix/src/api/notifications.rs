@@ -25,7 +25,8 @@ const MAX_LISTED: u16 = 200;
 #[serde(rename_all = "camelCase")]
 #[schema(as = Notification)]
 pub(crate) struct NotificationBody {
-    /// The id, which is also the `webhook-id` of every attempt. A fallback after a refused message appends `.1`, `.2` ….
+    /// The id, which is also the `webhook-id` of every attempt. Each message after a refused or failed
+    /// one appends `.1`, `.2` ….
     id: Uuid,
     /// Its ticket; null if it asks a manager which ticket a message is for.
     #[schema(required = true, example = "T-20250115-1234")]

@@ -142,9 +142,13 @@ pub(crate) struct ReportedStatus {
 /// For Twilio's status callbacks. A ticket's `delivery.state` goes from `sent` to `delivered` to `read` and never back,
 /// in whichever order the reports arrive.
 ///
-/// A message that is `failed` or `undelivered` is sent again over a fallback: as a template after error 63016, else to
-/// the second number, `AGENT_PHONE_BACKUP`. Without a fallback the notification is dead, and `delivery.state` becomes
-/// `failed`.
+/// What follows `failed` and `undelivered` depends on `errorCode`:
+///
+/// - 63016: the message is sent again as a template.
+/// - 21211, 21610, 21614, 63003, 63013, 63014, 63024, 63032: this number can't be reached. The message is sent to the
+///   second number, `AGENT_PHONE_BACKUP`. Without one the notification is dead, and `delivery.state` becomes `failed`.
+/// - Any other code, and none: the failure is temporary. The message is sent again on the retry schedule, with a new
+///   `webhook-id`, and `delivery.state` becomes `waiting`. For 20003, 21617, 63007 and 63051 the log says what to repair.
 #[utoipa::path(
     post,
     path = "/api/ticket/inbound/status",
@@ -172,6 +176,27 @@ pub(crate) async fn report_status(
 pub fn log_reported(reported: &Reported) {
     match reported {
         Reported::Unknown | Reported::Nothing | Reported::Further(..) => {}
+        Reported::Retrying {
+            id,
+            event,
+            due,
+            reason,
+            to_repair: None,
+        } => {
+            tracing::warn!(notification = %id, %event, %due, %reason, "notification failed after it was accepted");
+        }
+        Reported::Retrying {
+            id,
+            event,
+            due,
+            reason,
+            to_repair: Some(to_repair),
+        } => {
+            tracing::error!(
+                notification = %id, %event, %due, %reason, to_repair,
+                "notification fails until its owner acts"
+            );
+        }
         Reported::Diverted {
             id,
             event,

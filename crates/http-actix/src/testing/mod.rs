@@ -25,8 +25,10 @@ use actix_web::web::ServiceConfig;
 use serde_json::{Value, json};
 use store_diesel::SqliteStore;
 use ticket_domain::{
-    DeliveryRoute, Fallback, LeaseToken, Managers, Payload, Recipient, TicketLinks, Timestamp,
-    ports::{AttemptOutcome, Claim, Clock, Composer, Composers, Event, Outbox, Random, Store, WakeSignal},
+    DeliveryRoute, Fallback, LeaseToken, Managers, Payload, Recipient, RetrySchedule, TicketLinks, Timestamp,
+    ports::{
+        AttemptOutcome, Claim, Clock, Composer, Composers, Event, NextStep, Outbox, Random, Refusal, Store, WakeSignal,
+    },
     use_cases::{Context, ReportReceipt},
 };
 use tokio::sync::oneshot;
@@ -87,7 +89,7 @@ impl Random for SystemRandom {
     }
 }
 
-/// Composes notifications of the subject alone, with a template as fallback.
+/// Composes notifications of the subject alone, with a template as fallback. Error 20429 and none are temporary.
 struct Subjects;
 
 impl Composer for Subjects {
@@ -95,12 +97,15 @@ impl Composer for Subjects {
         Some(Payload(event.ticket.details.subject.as_str().as_bytes().into()))
     }
 
-    fn fallback(&self, route: &DeliveryRoute, payload: &Payload, error_code: Option<u32>) -> Option<Fallback> {
-        let is_late = *route == DeliveryRoute::FIRST && error_code == Some(63_016);
-        is_late.then(|| Fallback {
-            route: DeliveryRoute::new("template"),
-            payload: payload.clone(),
-        })
+    fn after_refusal(&self, route: &DeliveryRoute, payload: &Payload, refusal: Refusal) -> NextStep {
+        match refusal {
+            Refusal::Reported(Some(63_016)) if *route == DeliveryRoute::FIRST => NextStep::Fallback(Fallback {
+                route: DeliveryRoute::new("template"),
+                payload: payload.clone(),
+            }),
+            Refusal::Reported(None | Some(20_429)) => NextStep::Retry { to_repair: None },
+            _ => NextStep::GiveUp,
+        }
     }
 }
 
@@ -343,7 +348,11 @@ fn state(setup: Setup, store: &Arc<dyn Store>) -> AppState {
         wake: Arc::new(NobodyWakes),
         links: TicketLinks::new(&setup.settings.base_url, setup.settings.ticket_access),
     };
-    let receipts = Arc::new(ReportReceipt::new(store.clone(), context.clone()));
+    let receipts = Arc::new(ReportReceipt::new(
+        store.clone(),
+        context.clone(),
+        RetrySchedule::new(8),
+    ));
     let Setup {
         managers,
         delivery_metrics,

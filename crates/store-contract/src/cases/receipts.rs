@@ -15,6 +15,13 @@ pub(super) fn refused(route: &'static str) -> StatusUpdate {
     StatusUpdate::Fallback(fallback(route), "63016".into())
 }
 
+fn failed_for_now(due: Timestamp) -> StatusUpdate {
+    StatusUpdate::Retry {
+        due,
+        reason: "63018".into(),
+    }
+}
+
 fn refused_for_good() -> StatusUpdate {
     StatusUpdate::Dead("63003".into())
 }
@@ -49,6 +56,7 @@ pub async fn a_message_that_was_handed_over_is_known(fixture: &Fixture) {
         route: DeliveryRoute::FIRST,
         payload: opening.notifications[0].payload.clone(),
         progress: Some(Progress::Sent),
+        failures: 0,
         kept: None,
     };
     assert_eq!(sent_notification(fixture, &external_id).await, Some(expected));
@@ -67,7 +75,12 @@ pub async fn an_outside_id_of_two_notifications_leads_to_none(fixture: &Fixture)
         let other = fixture.delivered(&external_id, at(seconds)).await;
         assert_eq!(sent_notification(fixture, &external_id).await, None);
         let before = state(fixture, &other).await;
-        for further in [StatusUpdate::To(Progress::Read), refused("backup"), refused_for_good()] {
+        for further in [
+            StatusUpdate::To(Progress::Read),
+            failed_for_now(at(9)),
+            refused("backup"),
+            refused_for_good(),
+        ] {
             assert!(!advance(fixture, &external_id, &further, at(4)).await);
         }
         assert_eq!(state(fixture, &other).await, before);
@@ -140,7 +153,12 @@ pub async fn a_refused_message_goes_another_way(fixture: &Fixture) {
         };
         assert_eq!(fixture.record(id).await, record);
         // Whatever is heard of the earlier message now.
-        for late in [StatusUpdate::To(Progress::Read), refused(route), refused_for_good()] {
+        for late in [
+            StatusUpdate::To(Progress::Read),
+            failed_for_now(at(999)),
+            refused(route),
+            refused_for_good(),
+        ] {
             assert!(!advance(fixture, &refused_id, &late, at(99)).await);
         }
 
@@ -167,12 +185,60 @@ pub async fn a_refused_message_goes_another_way(fixture: &Fixture) {
             route: DeliveryRoute::new(route),
             payload,
             progress: Some(Progress::Sent),
+            failures: 0,
             kept: None,
         };
         assert_eq!(sent_notification(fixture, &next).await, Some(expected.clone()));
         expected.progress = None;
         assert_eq!(sent_notification(fixture, &refused_id).await, Some(expected));
         refused_id = next;
+    }
+}
+
+/// A message that failed for now is sent again: the same bytes on the same route, under one round more, each time as one
+/// more failed attempt.
+pub async fn a_message_that_failed_for_now_is_sent_again(fixture: &Fixture) {
+    let mut failed_id = fixture.external_id();
+    let opening = fixture.delivered(&failed_id, at(0)).await;
+    let id = opening.notifications[0].id;
+    let before = fixture.record(id).await;
+    for round in 1..=3 {
+        let (now, due) = (at(100 * i64::from(round)), at(100 * i64::from(round) + 7));
+        assert!(advance(fixture, &failed_id, &failed_for_now(due), now).await);
+        let record = NotificationRecord {
+            state: NotificationState::Waiting { due },
+            last_error: Some("63018".into()),
+            failures: round,
+            ..before.clone()
+        };
+        assert_eq!(fixture.record(id).await, record);
+        for late in [
+            StatusUpdate::To(Progress::Read),
+            failed_for_now(at(999)),
+            refused_for_good(),
+        ] {
+            assert!(!advance(fixture, &failed_id, &late, now).await);
+        }
+        assert_eq!(fixture.quoted(&failed_id).await, Some(opening.ticket.reference));
+        assert_eq!(fixture.claim(at(100 * i64::from(round) + 6)).await, []);
+        let claimed = fixture.claim_only(id, due).await;
+        let expected = Claimed {
+            id,
+            lease: claimed.lease,
+            ticket: opening.ticket.id,
+            event: opening.notifications[0].event,
+            payload: opening.notifications[0].payload.clone(),
+            route: DeliveryRoute::FIRST,
+            round,
+            failures: round,
+            scheduled_at: due,
+        };
+        assert_eq!(claimed, expected);
+        let next = fixture.external_id();
+        fixture.settled(&claimed, delivered(due, Some(&next))).await;
+        let sent = sent_notification(fixture, &next).await.unwrap();
+        assert_eq!((sent.progress, sent.failures), (Some(Progress::Sent), round));
+        failed_id = next;
     }
 }
 
@@ -183,7 +249,7 @@ pub async fn a_message_that_arrived_is_not_refused(fixture: &Fixture) {
         let opening = fixture.delivered(&external_id, at(0)).await;
         assert!(advance(fixture, &external_id, &StatusUpdate::To(progress), at(1)).await);
         let before = fixture.record(opening.notifications[0].id).await;
-        for late in [refused("backup"), refused_for_good()] {
+        for late in [failed_for_now(at(3)), refused("backup"), refused_for_good()] {
             assert!(!advance(fixture, &external_id, &late, at(2)).await);
         }
         assert_eq!(fixture.record(opening.notifications[0].id).await, before);
@@ -225,6 +291,7 @@ pub async fn a_message_refused_for_good_is_dead(fixture: &Fixture) {
 pub async fn receipts_at_once_are_written_once(fixture: &Fixture) {
     for further in [
         StatusUpdate::To(Progress::Delivered),
+        failed_for_now(at(9)),
         refused("backup"),
         refused_for_good(),
     ] {

@@ -7,7 +7,7 @@ use ticket_domain::{
     ports::{Claim, Claimed, CurrentMessage, SentNotification, StoreError, parse},
 };
 
-use super::{MustNotBeNull, parse_or_null};
+use super::{MustNotBeNull, number, parse_or_null};
 use crate::{schema::notifications, types::Stored};
 
 /// The words of `notifications.state`.
@@ -264,6 +264,7 @@ pub(crate) struct SentRow {
     payload: Vec<u8>,
     external_id: Option<String>,
     progress: String,
+    failed_attempts: i64,
 }
 
 impl SentRow {
@@ -286,6 +287,7 @@ impl SentRow {
             route,
             payload: Payload(self.payload.into()),
             progress: (is_current && !is_earlier).then_some(progress),
+            failures: number(TABLE, "failed_attempts", self.failed_attempts)?,
             kept,
         })
     }

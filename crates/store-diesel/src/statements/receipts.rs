@@ -123,7 +123,7 @@ pub(crate) fn advance(
         .filter(notifications::external_id.eq(external_id.as_str()));
     let refused = delivered.filter(notifications::progress.eq(Progress::Sent.as_str()));
     // What was erased since it was read is not sent again.
-    let diverted = refused.filter(notifications::payload.ne(outbox::NOTHING));
+    let sendable = refused.filter(notifications::payload.ne(outbox::NOTHING));
     let is_another_message = notifications::round.eq(notifications::round + 1);
     let of = notifications::ticket_id;
     let ticket: Option<Option<TicketId>> = match advance {
@@ -137,7 +137,21 @@ pub(crate) fn advance(
         }
         StatusUpdate::Fallback(fallback, reason) => {
             let is_rerouted = (FallbackRow::new(fallback, reason, at), is_another_message);
-            update_one!(connection, diverted, is_rerouted, of)?
+            update_one!(connection, sendable, is_rerouted, of)?
+        }
+        StatusUpdate::Retry { due, reason } => {
+            let is_waiting = (
+                is_another_message,
+                notifications::state.eq(state::WAITING),
+                notifications::due_at.eq(Stored(*due)),
+                notifications::scheduled_at.eq(Stored(*due)),
+                notifications::failed_attempts.eq(notifications::failed_attempts + 1),
+                notifications::released.eq(false),
+                notifications::last_error.eq(&**reason),
+                notifications::external_id.eq(None::<&str>),
+                notifications::settled_at.eq(None::<Stored<Timestamp>>),
+            );
+            update_one!(connection, sendable, is_waiting, of)?
         }
         StatusUpdate::Dead(reason) => {
             let is_dead = (

@@ -16,7 +16,8 @@ pub use customer_data::{CustomerData, EraseStats, EraseTarget, Erasure, Inactive
 pub use environment::{Clock, Random, WakeSignal};
 pub use housekeeping::{Housekeeping, Purge, Purged};
 pub use notifier::{
-    Composer, Composers, Delivering, DeliveryResult, Event, Failure, FailureKind, ListRow, Notifier, QuestionMessage,
+    Composer, Composers, Delivering, DeliveryResult, Event, Failure, FailureKind, ListRow, NextStep, Notifier,
+    QuestionMessage, Refusal,
 };
 pub use operator_queries::{Attach, AttachResult, OperatorQueries, UpdateTicket};
 pub use outbox::{AttemptOutcome, Claim, Claimed, CurrentMessage, Outbox, RecordResult, RedeliverResult};

@@ -48,6 +48,29 @@ pub struct ListRow {
     pub payload: String,
 }
 
+/// How a message was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// The receiver refused it for good: [`FailureKind::Permanent`].
+    Final,
+    /// A receipt reports that it failed, with the other system's error code if there is one.
+    Reported(Option<u32>),
+}
+
+/// What follows a refusal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NextStep {
+    /// The same message goes out again on the same route, on the retry schedule.
+    Retry {
+        /// What the owner must repair before it can succeed, for the log; `None` if the failure passes by itself.
+        to_repair: Option<&'static str>,
+    },
+    /// Another message goes out on another route.
+    Fallback(Fallback),
+    /// There is nothing else to try: the notification is dead.
+    GiveUp,
+}
+
 /// Writes the messages of a notifier, for one recipient. A composer is pure: its bytes are stored with the event and sent
 /// unchanged on every attempt.
 pub trait Composer: Send + Sync {
@@ -61,12 +84,11 @@ pub trait Composer: Send + Sync {
         None
     }
 
-    /// Returns the message to send after `payload` was refused on `route`, with the other system's `error_code` if a receipt
-    /// gave one. `None` if there is nothing else to try: the notification is dead. No route may lead back to an earlier
-    /// one, so that every notification ends.
-    fn fallback(&self, route: &DeliveryRoute, payload: &Payload, error_code: Option<u32>) -> Option<Fallback> {
-        let _ = (route, payload, error_code);
-        None
+    /// Decides what follows after `payload` was refused on `route`. No fallback may lead back to an earlier route, so that
+    /// every notification ends.
+    fn after_refusal(&self, route: &DeliveryRoute, payload: &Payload, refusal: Refusal) -> NextStep {
+        let _ = (route, payload, refusal);
+        NextStep::GiveUp
     }
 
     /// Returns the message of a fallback as it is on [`DeliveryRoute::FIRST`]; `None` if it can't be told.
@@ -117,7 +139,7 @@ impl Composers {
 pub struct Delivering<'a> {
     /// The notification.
     pub id: NotificationId,
-    /// Which message of the notification this is: 0 for the first, one more after each fallback or refusal. Together with
+    /// Which message of the notification this is: 0 for the first, one more after each fallback or failed receipt. With
     /// `id` it is the same on every attempt of a message, so that the receiver recognises a repetition.
     pub round: u16,
     /// The kind of event.

@@ -22,6 +22,8 @@ pub struct SentNotification {
     pub payload: Payload,
     /// Its progress; `None` if the external id belongs to a previous message of it.
     pub progress: Option<Progress>,
+    /// How many scheduled attempts have failed.
+    pub failures: u16,
     /// The receipt that arrived before the message was known.
     pub kept: Option<Receipt>,
 }
@@ -34,6 +36,14 @@ pub enum StatusUpdate {
     /// The message was refused, and another goes out on a fallback route. The notification waits again, without failed
     /// attempts, as if never tried, with the next `round`.
     Fallback(Fallback, Box<str>),
+    /// The message failed for now. It goes out again on its route at `due`, with the next `round`, and counts as a failed
+    /// attempt.
+    Retry {
+        /// When the next attempt is due.
+        due: Timestamp,
+        /// Why it failed.
+        reason: Box<str>,
+    },
     /// The message was refused for good: the notification is dead. Sent again on request, it gets the next `round`.
     Dead(Box<str>),
 }
@@ -49,8 +59,8 @@ pub trait Receipts: Send + Sync {
     async fn sent_notification(&self, external_id: ExternalId) -> Result<Option<SentNotification>, StoreError>;
 
     /// Changes the notification that was delivered under this external id, and returns whether it did. Progress never goes
-    /// backwards, and a message that arrived can no longer be refused. A refused message keeps its external id as a
-    /// previous one, so that a quote still finds the ticket.
+    /// backwards, and a message that arrived can no longer be refused. A message that was refused or failed keeps its
+    /// external id as a previous one, so that a quote still finds the ticket.
     async fn advance(&self, external_id: ExternalId, advance: StatusUpdate, at: Timestamp) -> Result<bool, StoreError>;
 
     /// Stores a receipt whose message is not known yet, because it may have overtaken the response that names the message.

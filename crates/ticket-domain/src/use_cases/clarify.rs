@@ -29,9 +29,10 @@ impl ReceiveReply {
     /// its own.
     pub(super) async fn answer_question(&self, reply: &Reply, hints: &Hints) -> Result<Option<Received>, ReceiveError> {
         let text = reply.content.body().as_str();
-        let (tapped, typed) = match reply.button_payload.as_deref().and_then(parse_row) {
-            Some((question, number)) => (self.questions.question(question).await?, Some(Typed::Number(number))),
-            None => (None, Typed::parse(text)),
+        let tapped = reply.button_payload.as_deref().and_then(parse_row);
+        let typed = match tapped {
+            Some((_, number)) => Some(Typed::Number(number)),
+            None => Typed::parse(text),
         };
         let may_answer = tapped.is_some() || hints.may_pick && (typed.is_some() || question::is_short(text));
         if !may_answer {
@@ -43,11 +44,15 @@ impl ReceiveReply {
             return self.repeated(reply, existing).await.map(Some);
         }
         let quoted = match (tapped, &reply.replied_to) {
+            (Some((id, _)), _) => self.questions.question(id).await?,
             (None, Some(id)) => self.questions.quoted_question(id.clone()).await?,
-            (tapped, _) => tapped,
+            (None, None) => None,
         };
         let quoted = quoted.filter(|question| question.of == reply.from);
         let now = self.context.clock.now();
+        if tapped.is_some() && quoted.is_none() {
+            return self.tell(reply, NOTHING_ASKED.into(), now).await.map(Some);
+        }
         let recent = match quoted {
             Some(_) => Vec::new(),
             None => {

@@ -9,8 +9,8 @@ use super::Context;
 use crate::{
     Fallback, LeaseToken, Recipient, RetrySchedule, Timestamp,
     ports::{
-        AttemptOutcome, Claim, Claimed, Composer, Delivering, DeliveryResult, Failure, FailureKind, Notifier, Outbox,
-        RecordResult, StoreError,
+        AttemptOutcome, Claim, Claimed, Composer, Delivering, DeliveryResult, Failure, FailureKind, NextStep, Notifier,
+        Outbox, RecordResult, Refusal, StoreError,
     },
 };
 
@@ -264,17 +264,22 @@ impl Deliver {
         } = failure;
         let earliest = now.plus(retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER));
         let is_probe = claimed.scheduled_at > begun;
-        if kind == FailureKind::Permanent {
-            let composer = self.composer();
-            let fallback = composer.and_then(|composer| composer.fallback(&claimed.route, &claimed.payload, None));
-            return match fallback {
-                Some(fallback) => AttemptOutcome::Rerouted {
+        let next = match kind {
+            FailureKind::Temporary | FailureKind::Throttled => NextStep::Retry { to_repair: None },
+            FailureKind::Permanent => self.composer().map_or(NextStep::GiveUp, |composer| {
+                composer.after_refusal(&claimed.route, &claimed.payload, Refusal::Final)
+            }),
+        };
+        match next {
+            NextStep::Retry { .. } => {}
+            NextStep::Fallback(fallback) => {
+                return AttemptOutcome::Rerouted {
                     at: now,
                     fallback,
                     reason,
-                },
-                None => AttemptOutcome::Dead { at: now, reason },
-            };
+                };
+            }
+            NextStep::GiveUp => return AttemptOutcome::Dead { at: now, reason },
         }
         if is_probe {
             return AttemptOutcome::Returned {

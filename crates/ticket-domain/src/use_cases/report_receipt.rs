@@ -4,8 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use super::Context;
 use crate::{
-    DeliveryRoute, EventKind, ExternalId, Fallback, MessageStatus, NotificationId, Progress, Receipt, ReceiptEffect,
-    ports::{Receipts, SentNotification, StatusUpdate, StoreError},
+    DeliveryRoute, EventKind, ExternalId, MessageStatus, NotificationId, Progress, Receipt, ReceiptEffect,
+    RetrySchedule, Timestamp,
+    ports::{NextStep, Receipts, Refusal, SentNotification, StatusUpdate, StoreError},
 };
 
 /// How long a receipt is stored whose message is not known yet. It can arrive before the response that names the message,
@@ -25,6 +26,19 @@ pub enum Reported {
     Nothing,
     /// The message progressed.
     Further(NotificationId, Progress),
+    /// The message failed for now, and goes out again on its route.
+    Retrying {
+        /// The notification.
+        id: NotificationId,
+        /// The kind of event.
+        event: EventKind,
+        /// When the next attempt is due.
+        due: Timestamp,
+        /// Why the message failed.
+        reason: Box<str>,
+        /// What the owner must repair before it can succeed.
+        to_repair: Option<&'static str>,
+    },
     /// The message was refused, and another goes out on a fallback route.
     Diverted {
         /// The notification.
@@ -36,7 +50,7 @@ pub enum Reported {
         /// Why the message was refused.
         reason: Box<str>,
     },
-    /// The message was refused, and there is no fallback.
+    /// The message was refused and there is no fallback, or it failed and was the last attempt.
     Dead {
         /// The notification.
         id: NotificationId,
@@ -51,12 +65,17 @@ pub enum Reported {
 pub struct ReportReceipt {
     receipts: Arc<dyn Receipts>,
     context: Context,
+    schedule: RetrySchedule,
 }
 
 impl ReportReceipt {
-    /// Records in `receipts`.
-    pub fn new(receipts: Arc<dyn Receipts>, context: Context) -> Self {
-        Self { receipts, context }
+    /// Records in `receipts`. Messages that failed for now go out again on `schedule`.
+    pub fn new(receipts: Arc<dyn Receipts>, context: Context, schedule: RetrySchedule) -> Self {
+        Self {
+            receipts,
+            context,
+            schedule,
+        }
     }
 
     /// Records the status of a message. A message's progress never goes backwards, in whatever order receipts arrive.
@@ -104,32 +123,17 @@ impl ReportReceipt {
         Ok(done)
     }
 
-    async fn apply(&self, handed: SentNotification, receipt: &Receipt) -> Result<Reported, StoreError> {
-        let SentNotification { id, event, .. } = handed;
-        let reason = receipt.reason();
-        let (advance, reported) = match handed.progress.map(|progress| receipt.meaning(progress)) {
+    async fn apply(&self, sent: SentNotification, receipt: &Receipt) -> Result<Reported, StoreError> {
+        let (update, reported) = match sent.progress.map(|progress| receipt.meaning(progress)) {
             None | Some(ReceiptEffect::Nothing) => return Ok(Reported::Nothing),
-            Some(ReceiptEffect::Progressed(progress)) => (StatusUpdate::To(progress), Reported::Further(id, progress)),
-            Some(ReceiptEffect::NotDelivered) => match self.fallback(&handed, receipt) {
-                Some(fallback) => {
-                    let route = fallback.route.clone();
-                    let update = StatusUpdate::Fallback(fallback, reason.clone());
-                    (
-                        update,
-                        Reported::Diverted {
-                            id,
-                            event,
-                            route,
-                            reason,
-                        },
-                    )
-                }
-                None => (StatusUpdate::Dead(reason.clone()), Reported::Dead { id, event, reason }),
-            },
+            Some(ReceiptEffect::Progressed(progress)) => {
+                (StatusUpdate::To(progress), Reported::Further(sent.id, progress))
+            }
+            Some(ReceiptEffect::NotDelivered) => self.after_refusal(&sent, receipt),
         };
         let advanced = self
             .receipts
-            .advance(receipt.external_id.clone(), advance, receipt.at)
+            .advance(receipt.external_id.clone(), update, receipt.at)
             .await?;
         if !advanced {
             return Ok(Reported::Nothing);
@@ -140,8 +144,45 @@ impl ReportReceipt {
         Ok(reported)
     }
 
-    fn fallback(&self, refused: &SentNotification, receipt: &Receipt) -> Option<Fallback> {
-        let composer = self.context.composers.get(refused.recipient)?;
-        composer.fallback(&refused.route, &refused.payload, receipt.error_code)
+    fn after_refusal(&self, refused: &SentNotification, receipt: &Receipt) -> (StatusUpdate, Reported) {
+        let SentNotification { id, event, .. } = *refused;
+        let reason = receipt.reason();
+        let composer = self.context.composers.get(refused.recipient);
+        let next = composer.map_or(NextStep::GiveUp, |composer| {
+            composer.after_refusal(&refused.route, &refused.payload, Refusal::Reported(receipt.error_code))
+        });
+        match next {
+            NextStep::Retry { to_repair } => {
+                let failures = refused.failures.saturating_add(1);
+                if let Some(wait) = self.schedule.wait_after(failures, self.context.random.bits()) {
+                    let due = self.context.clock.now().plus(wait);
+                    let update = StatusUpdate::Retry {
+                        due,
+                        reason: reason.clone(),
+                    };
+                    let reported = Reported::Retrying {
+                        id,
+                        event,
+                        due,
+                        reason,
+                        to_repair,
+                    };
+                    return (update, reported);
+                }
+            }
+            NextStep::Fallback(fallback) => {
+                let route = fallback.route.clone();
+                let update = StatusUpdate::Fallback(fallback, reason.clone());
+                let reported = Reported::Diverted {
+                    id,
+                    event,
+                    route,
+                    reason,
+                };
+                return (update, reported);
+            }
+            NextStep::GiveUp => {}
+        }
+        (StatusUpdate::Dead(reason.clone()), Reported::Dead { id, event, reason })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use crate::support::{HAS_BACKUP, MANAGER, WHO_LEFT, World, accepted, external_id, failure, reply};
+use crate::support::{HAS_BACKUP, MANAGER, REPAIR, WHO_LEFT, World, accepted, external_id, failure, reply};
 use ticket_domain::{
     Actor, DeliveryState, MessageStatus, NotificationState, Progress, TicketRef,
     ports::{FailureKind, RedeliverResult},
@@ -134,10 +134,10 @@ async fn sent_again_it_begins_anew_with_the_first_number() {
     let (world, _) = handed_over(HAS_BACKUP).await;
     let first = last_sent(&world).1;
     let deliver = world.deliver(8);
-    report(&world, "SM-1", Failed, None).await;
+    report(&world, "SM-1", Failed, Some(63_003)).await;
     world.notifier.answers.lock().unwrap().push_back(accepted("SM-2"));
     world.round(&deliver).await;
-    let Reported::Dead { id, .. } = report(&world, "SM-2", Failed, None).await else {
+    let Reported::Dead { id, .. } = report(&world, "SM-2", Failed, Some(63_003)).await else {
         panic!("there is no other way");
     };
     assert_eq!(
@@ -179,7 +179,7 @@ async fn too_late_for_words_goes_as_a_template_and_then_to_the_second_number() {
     assert_eq!(report(&world, "SM-1", Failed, Some(63_016)).await, Reported::Nothing);
     assert_eq!(delivery(&world, reference).await, DeliveryState::Sent);
 
-    let gone = report(&world, "SM-2", Undelivered, None).await;
+    let gone = report(&world, "SM-2", Undelivered, Some(63_003)).await;
     assert_eq!(route(&gone), Some("backup"), "{gone:?}");
     world.notifier.answers.lock().unwrap().push_back(accepted("SM-3"));
     world.round(&deliver).await;
@@ -234,4 +234,84 @@ async fn what_a_receiver_refuses_for_good_goes_to_the_second_number_at_once() {
         assert_eq!(world.tries(), tries, "{message}");
         assert_eq!(delivery(&world, reference).await, DeliveryState::Failed);
     }
+}
+
+#[tokio::test]
+async fn a_message_that_failed_for_now_is_sent_again_on_its_route() {
+    let (world, reference) = handed_over(HAS_BACKUP).await;
+    let deliver = world.deliver(8);
+    let first = last_sent(&world).1;
+    let failed = report(&world, "SM-1", Failed, None).await;
+    let Reported::Retrying { id, due, to_repair, .. } = failed else {
+        panic!("{failed:?}")
+    };
+    assert_eq!(to_repair, None);
+    let record = world.store.notification(id).await.unwrap().unwrap();
+    assert_eq!((record.state, record.failures), (NotificationState::Waiting { due }, 1));
+    // Nothing that comes of the failed message counts any more.
+    for status in [Failed, Delivered, Read] {
+        assert_eq!(report(&world, "SM-1", status, Some(63_003)).await, Reported::Nothing);
+    }
+    assert_eq!(world.round(&deliver).await, []);
+    world.clock.advance(Duration::from_secs(2));
+    world.notifier.answers.lock().unwrap().push_back(accepted("SM-2"));
+    assert_eq!(world.round(&deliver).await.len(), 1);
+    assert_eq!(last_sent(&world), (1, first.clone()));
+
+    let failed = report(&world, "SM-2", Undelivered, Some(20_003)).await;
+    assert!(
+        matches!(
+            failed,
+            Reported::Retrying {
+                to_repair: Some(REPAIR),
+                ..
+            }
+        ),
+        "{failed:?}"
+    );
+    world.clock.advance(Duration::from_secs(3));
+    world.notifier.answers.lock().unwrap().push_back(accepted("SM-3"));
+    world.round(&deliver).await;
+    assert_eq!(last_sent(&world), (2, first));
+    report(&world, "SM-3", Delivered, None).await;
+    assert_eq!(delivery(&world, reference).await, DeliveryState::Delivered);
+}
+
+#[tokio::test]
+async fn a_message_that_keeps_failing_is_dead_when_its_schedule_ends() {
+    let (world, reference) = handed_over("Broken").await;
+    let deliver = world.deliver(8);
+    for attempt in 1..=11 {
+        let failed = report(&world, &format!("SM-{attempt}"), Failed, None).await;
+        let Reported::Retrying { due, .. } = failed else {
+            panic!("{attempt} {failed:?}")
+        };
+        let now = ticket_domain::ports::Clock::now(&*world.clock);
+        world.clock.advance(due.since(now));
+        let next = accepted(&format!("SM-{}", attempt + 1));
+        world.notifier.answers.lock().unwrap().push_back(next);
+        world.round(&deliver).await;
+    }
+    let last = report(&world, "SM-12", Failed, None).await;
+    assert!(matches!(last, Reported::Dead { .. }), "{last:?}");
+    assert_eq!(delivery(&world, reference).await, DeliveryState::Failed);
+    assert_eq!(world.tries(), 12);
+}
+
+#[tokio::test]
+async fn a_failure_that_overtook_the_answer_is_sent_again_too() {
+    let world = World::default();
+    let reference = world.open("Broken").await.reference;
+    report(&world, "SM-1", Failed, None).await;
+    // The answer comes five minutes later: the schedule begins when the failure takes effect.
+    world.clock.advance(Duration::from_mins(5));
+    world.notifier.answers.lock().unwrap().push_back(accepted("SM-1"));
+    world.round(&world.deliver(8)).await;
+    let done = world.receipts().catch_up().await.unwrap();
+    let [Reported::Retrying { due, .. }] = done[..] else {
+        panic!("{done:?}")
+    };
+    let wait = due.since(ticket_domain::ports::Clock::now(&*world.clock));
+    assert!((800..=1_200).contains(&wait.as_millis()), "{wait:?}");
+    assert_eq!(delivery(&world, reference).await, DeliveryState::Waiting);
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ticket_domain::{
     Actor, DeliveryRoute, EventKind, Fallback, MessageStatus, Payload, Recipient, RetrySchedule,
-    ports::{AttemptOutcome, Composer, DeliveryResult, Event, FailureKind},
+    ports::{AttemptOutcome, Composer, DeliveryResult, Event, FailureKind, NextStep, Refusal},
     use_cases::{Context, Deliver, OpenTicket, Redeliver, ReportReceipt, Reported},
 };
 
@@ -18,8 +18,11 @@ impl Composer for Links {
         (event.kind == EventKind::Created).then(|| Payload(event.ticket_url.as_bytes().into()))
     }
 
-    fn fallback(&self, route: &DeliveryRoute, payload: &Payload, _: Option<u32>) -> Option<Fallback> {
-        (*route == DeliveryRoute::FIRST).then(|| Fallback {
+    fn after_refusal(&self, route: &DeliveryRoute, payload: &Payload, _: Refusal) -> NextStep {
+        if *route != DeliveryRoute::FIRST {
+            return NextStep::GiveUp;
+        }
+        NextStep::Fallback(Fallback {
             route: DeliveryRoute::new("post"),
             payload: payload.clone(),
         })
@@ -57,7 +60,7 @@ async fn the_customer_gets_their_own_link_and_their_own_fallbacks() {
     // The manager's notification was not touched.
     assert_eq!(world.tries(), 0);
 
-    let receipts = ReportReceipt::new(world.store.clone(), context(&world));
+    let receipts = ReportReceipt::new(world.store.clone(), context(&world), RetrySchedule::new(8));
     let refused = receipts
         .report(external_id("MAIL-1"), MessageStatus::Failed, Some(63_016))
         .await

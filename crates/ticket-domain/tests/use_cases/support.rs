@@ -16,7 +16,7 @@ use ticket_domain::{
     Recipient, RetrySchedule, TicketLinks, TicketRequest, Timestamp,
     ports::{
         AttemptOutcome, Claimed, Clock, Composer, Composers, Delivering, DeliveryResult, Event, Failure, FailureKind,
-        Notifier, QuestionMessage, Random, Store, WakeSignal,
+        NextStep, Notifier, QuestionMessage, Random, Refusal, Store, WakeSignal,
     },
     testing,
     use_cases::{
@@ -97,16 +97,23 @@ impl Composer for LineComposer {
         Some(Payload(text.into_bytes().into()))
     }
 
-    /// The second number is next, where its mark is in the text; after error 63016, a template.
-    fn fallback(&self, route: &DeliveryRoute, payload: &Payload, error_code: Option<u32>) -> Option<Fallback> {
+    /// The second number is next, where its mark is in the text; after error 63016, a template. Without a code, the
+    /// message is sent again; after error 20003, once the owner has acted.
+    fn after_refusal(&self, route: &DeliveryRoute, payload: &Payload, refusal: Refusal) -> NextStep {
         let text = String::from_utf8(payload.0.to_vec()).unwrap();
-        let next = match (route.as_str(), error_code) {
-            ("text", Some(63_016)) => "template",
+        let next = match (route.as_str(), refusal) {
+            (_, Refusal::Reported(None)) => return NextStep::Retry { to_repair: None },
+            (_, Refusal::Reported(Some(20_003))) => {
+                return NextStep::Retry {
+                    to_repair: Some(REPAIR),
+                };
+            }
+            ("text", Refusal::Reported(Some(63_016))) => "template",
             ("text" | "template", _) if text.contains(HAS_BACKUP) => "backup",
-            ("backup", Some(63_016)) => "backup_template",
-            _ => return None,
+            ("backup", Refusal::Reported(Some(63_016))) => "backup_template",
+            _ => return NextStep::GiveUp,
         };
-        Some(Fallback {
+        NextStep::Fallback(Fallback {
             route: DeliveryRoute::new(next),
             payload: Payload(format!("{text} by {next}").into_bytes().into()),
         })
@@ -124,6 +131,9 @@ impl Composer for LineComposer {
         (readdressed != text).then(|| Payload(readdressed.into_bytes().into()))
     }
 }
+
+/// What the owner must do after error 20003.
+pub const REPAIR: &str = "correct the credentials";
 
 /// A message for somebody who is no longer the one to be told.
 pub const WHO_LEFT: &str = "to who left";
@@ -231,7 +241,7 @@ impl World {
     }
 
     pub fn receipts(&self) -> ReportReceipt {
-        ReportReceipt::new(self.store.clone(), self.context())
+        ReportReceipt::new(self.store.clone(), self.context(), RetrySchedule::new(8))
     }
 
     pub fn deliver(&self, slow_retries: u8) -> Deliver {

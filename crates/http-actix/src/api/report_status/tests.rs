@@ -1,4 +1,4 @@
-use ticket_domain::{DeliveryRoute, EventKind, MessageStatus, NotificationId, Progress};
+use ticket_domain::{DeliveryRoute, EventKind, MessageStatus, NotificationId, Progress, Timestamp};
 use uuid::Uuid;
 
 use super::*;
@@ -98,6 +98,32 @@ fn a_refused_message_takes_its_fallback_and_is_dead_without_one() {
     ] {
         assert!(metrics.text().lines().any(|other| other == line), "{line}");
     }
+}
+
+#[test]
+fn a_temporary_failure_by_callback_waits_for_a_later_attempt() {
+    let api = TestApp::start();
+    let reference = api.open_ticket().reference;
+    api.deliver(Some("MMfirst"));
+    let failed = changed(status("MMfirst", "undelivered"), "errorCode", Some(json!(20_429)));
+    for _ in 0..2 {
+        assert!(is_known(&api, &failed));
+        assert_eq!(api.delivery_state(&reference), "waiting");
+        let list = api.get_as_operator("/api/notifications").json();
+        let waiting = &list["notifications"][0];
+        assert_eq!(
+            (&waiting["state"], &waiting["failures"], &waiting["lastError"]),
+            (
+                &json!("waiting"),
+                &json!(1),
+                &json!("WhatsApp reports: undelivered, error 20429")
+            )
+        );
+        assert!(waiting["at"].as_str() > waiting["createdAt"].as_str(), "{waiting}");
+    }
+    // A late word on the failed message changes nothing.
+    assert!(is_known(&api, &status("MMfirst", "delivered")));
+    assert_eq!(api.delivery_state(&reference), "waiting");
 }
 
 #[test]
@@ -204,6 +230,13 @@ fn no_body_makes_the_server_fail() {
 fn only_refusals_are_logged() {
     let id = NotificationId(Uuid::from_u128(1));
     let (event, reason) = (EventKind::Updated, || "WhatsApp reports: failed, error 63016".into());
+    let retrying = |to_repair| Reported::Retrying {
+        id,
+        event,
+        due: Timestamp::from_unix_micros(0).unwrap(),
+        reason: reason(),
+        to_repair,
+    };
     let diverted = Reported::Diverted {
         id,
         event,
@@ -224,6 +257,14 @@ fn only_refusals_are_logged() {
         (Reported::Unknown, None),
         (Reported::Nothing, None),
         (Reported::Further(id, Progress::Read), None),
+        (
+            retrying(None),
+            Some(["WARN", "due=1970-01-01T00:00:00", "notification failed"]),
+        ),
+        (
+            retrying(Some("correct the credentials")),
+            Some(["ERROR", "to_repair=\"correct the credentials\"", "until its owner acts"]),
+        ),
         (diverted, Some(["WARN", "route=backup_template", "goes another way"])),
         (dead, Some(["ERROR", "notification given up", "event="])),
     ] {

@@ -18,6 +18,9 @@ use crate::{
 /// Nothing is probed so many seconds after a probe.
 const PROBE_EVERY: i64 = 60;
 
+/// How many seconds a message waits that failed for now.
+const RETRY_WAIT: i64 = 7;
+
 /// How far the outbox is from its model, if it is.
 type Held<T = ()> = Result<T, TestCaseError>;
 
@@ -330,6 +333,11 @@ impl<'f> Outbox<'f> {
                 StatusUpdate::To(progress),
                 reached.is_some_and(|reached| reached < progress),
             ),
+            Heard::Failed => {
+                let reason = "WhatsApp reports: failed".into();
+                let due = at(self.now + RETRY_WAIT);
+                (StatusUpdate::Retry { due, reason }, reached == Some(Progress::Sent))
+            }
             Heard::Refused => {
                 let reason = "WhatsApp reports: failed".into();
                 (
@@ -353,6 +361,7 @@ impl<'f> Outbox<'f> {
                     progress,
                 };
             }
+            Heard::Failed => row.retry(at(self.now + RETRY_WAIT)),
             Heard::Refused => row.divert(now),
             Heard::RefusedForGood => {
                 row.round += 1;

@@ -50,6 +50,13 @@ impl Row {
         self.wait_until(now);
     }
 
+    /// Its last message failed for now.
+    pub(super) fn retry(&mut self, due: Timestamp) {
+        self.round += 1;
+        (self.failures, self.scheduled_at, self.was_released) = (self.failures + 1, due, false);
+        self.wait_until(due);
+    }
+
     pub(super) fn divert(&mut self, now: Timestamp) {
         (self.route, self.round) = ("template", self.round + 1);
         (self.failures, self.scheduled_at) = (0, now);

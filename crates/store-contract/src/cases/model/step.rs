@@ -57,6 +57,8 @@ pub(super) enum End {
 pub(super) enum Heard {
     /// It came so far.
     Further(Progress),
+    /// It failed for now.
+    Failed,
     /// It was refused, and there is another way.
     Refused,
     /// It was refused, and there is none.
@@ -78,6 +80,7 @@ fn step() -> impl Strategy<Value = Step> {
     ];
     let heard = prop_oneof![
         select(vec![Progress::Delivered, Progress::Read]).prop_map(Heard::Further),
+        Just(Heard::Failed),
         Just(Heard::Refused),
         Just(Heard::RefusedForGood),
     ];
