@@ -193,6 +193,7 @@ impl Fixture {
             kind: QuestionKind::Batch,
             choices: Vec::new(),
             text: "Which ticket is this for?".into(),
+            sent_at: now,
             asked_at: now,
             closed_at: None,
         }

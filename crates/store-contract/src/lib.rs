@@ -170,6 +170,7 @@ macro_rules! store_contract {
             operating::the_undelivered_are_listed_newest_first,
 
             model::the_outbox_does_what_its_model_does,
+            model::nobodys_words_go_astray,
 
             health::an_empty_store_is_well,
             health::vitals_count_every_state,

@@ -95,12 +95,13 @@ diesel::table! {
         of_phone -> Text,
         choices -> Text,
         text -> Text,
+        kind -> Text,
+        sent_at -> Moment,
         asked_at -> Moment,
         closed_at -> Nullable<Moment>,
         answered_by -> Nullable<Text>,
         answered_with -> Nullable<Id>,
         attached -> Nullable<BigInt>,
-        kind -> Text,
         merged_into -> Nullable<Id>,
     }
 }

@@ -54,13 +54,15 @@ pub struct Question {
     pub choices: Vec<TicketRef>,
     /// The text of the question.
     pub text: Box<str>,
+    /// When it is sent: a batch's a moment after it was asked, so that a burst of messages is one question.
+    pub sent_at: Timestamp,
     /// When it was asked.
     pub asked_at: Timestamp,
     /// When it was answered, or merged into another. Until then it is open.
     pub closed_at: Option<Timestamp>,
 }
 
-partly_redacted_debug!(Question, shows id, of, kind, choices, asked_at, closed_at; hides text);
+partly_redacted_debug!(Question, shows id, of, kind, choices, sent_at, asked_at, closed_at; hides text);
 
 /// Why a manager is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -325,6 +327,7 @@ mod tests {
             kind: QuestionKind::Batch,
             choices: [1111, 2222, 3333].map(reference).to_vec(),
             text: "Which ticket is this for?".into(),
+            sent_at: at(asked_at),
             asked_at: at(asked_at),
             closed_at: closed_at.map(at),
         }

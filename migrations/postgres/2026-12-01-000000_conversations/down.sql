@@ -2,11 +2,11 @@ DROP TABLE control_messages;
 
 DROP INDEX questions_merged_into;
 DROP INDEX questions_of_phone;
-ALTER TABLE questions DROP COLUMN merged_into;
-ALTER TABLE questions ADD COLUMN is_batch BOOLEAN NOT NULL DEFAULT false;
-ALTER TABLE questions ADD COLUMN begun_at TIMESTAMPTZ;
-UPDATE questions SET is_batch = kind = 'batch', begun_at = asked_at;
-ALTER TABLE questions ALTER COLUMN is_batch DROP DEFAULT, ALTER COLUMN begun_at SET NOT NULL, DROP COLUMN kind;
+ALTER TABLE questions RENAME COLUMN sent_at TO begun_at;
+ALTER TABLE questions RENAME COLUMN kind TO is_batch;
+ALTER TABLE questions
+    DROP COLUMN merged_into,
+    ALTER COLUMN is_batch TYPE BOOLEAN USING is_batch = 'batch';
 -- The version before knows one open question of each person.
 UPDATE questions SET closed_at = asked_at WHERE closed_at IS NULL AND id <> (
     SELECT id FROM questions newest

@@ -1,11 +1,13 @@
 -- Several questions to one person may be open; each is about messages of its own.
 DROP INDEX questions_open;
-ALTER TABLE questions ADD COLUMN kind TEXT NOT NULL DEFAULT 'batch';
-UPDATE questions SET kind = 'single' WHERE NOT is_batch;
-ALTER TABLE questions DROP COLUMN is_batch;
-ALTER TABLE questions DROP COLUMN begun_at;
--- The question that was asked in its place.
-ALTER TABLE questions ADD COLUMN merged_into UUID REFERENCES questions (id) DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE questions
+    -- How it is answered, and whether more messages may join it.
+    ALTER COLUMN is_batch TYPE TEXT USING CASE WHEN is_batch THEN 'batch' ELSE 'single' END,
+    -- The question that was asked in its place.
+    ADD COLUMN merged_into UUID REFERENCES questions (id) DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE questions RENAME COLUMN is_batch TO kind;
+-- When it is sent: a batch's a moment later, so that a burst is one question.
+ALTER TABLE questions RENAME COLUMN begun_at TO sent_at;
 CREATE INDEX questions_of_phone ON questions (of_phone, asked_at);
 CREATE INDEX questions_merged_into ON questions (merged_into) WHERE merged_into IS NOT NULL;
 

@@ -1,13 +1,41 @@
--- Several questions to one person may be open; each is about messages of its own.
-DROP INDEX questions_open;
-ALTER TABLE questions ADD COLUMN kind TEXT NOT NULL DEFAULT 'batch';
-UPDATE questions SET kind = 'single' WHERE NOT is_batch;
-ALTER TABLE questions DROP COLUMN is_batch;
-ALTER TABLE questions DROP COLUMN begun_at;
--- The question that was asked in its place.
-ALTER TABLE questions ADD COLUMN merged_into BLOB REFERENCES questions (id) DEFERRABLE INITIALLY DEFERRED
-    CHECK (length(merged_into) = 16);
+-- Several questions to one person may be open; each is about messages of its own. What refers to questions finds them again
+-- at the end of this transaction.
+PRAGMA defer_foreign_keys = ON;
+CREATE TEMP TABLE questions_before AS SELECT * FROM questions ORDER BY id;
+DROP TABLE questions;
+CREATE TABLE questions (
+    id            BLOB PRIMARY KEY NOT NULL CHECK (length(id) = 16),
+    -- Who was asked.
+    of_phone      TEXT NOT NULL,
+    -- The references to choose from, in order, separated by blanks.
+    choices       TEXT NOT NULL,
+    -- The words, to be repeated as they were.
+    text          TEXT NOT NULL,
+    -- How it is answered, and whether more messages may join it.
+    kind          TEXT NOT NULL,
+    -- When it is sent: a batch's a moment later, so that a burst is one question.
+    sent_at       INTEGER NOT NULL CHECK (sent_at BETWEEN -62167219200000000 AND 253402300799999999),
+    asked_at      INTEGER NOT NULL CHECK (asked_at BETWEEN -62167219200000000 AND 253402300799999999),
+    -- Null while it can be answered without being quoted.
+    closed_at     INTEGER CHECK (closed_at BETWEEN -62167219200000000 AND 253402300799999999),
+    -- The external id of the answer. It is no message; a repetition is recognised by it.
+    answered_by   TEXT UNIQUE,
+    -- The chosen ticket. Null also if an operator is to see to it.
+    answered_with BLOB REFERENCES tickets (id) CHECK (length(answered_with) = 16),
+    -- How many messages the answer attached to its ticket. Null unless there was an answer.
+    attached      INTEGER,
+    -- The question that was asked in its place.
+    merged_into   BLOB REFERENCES questions (id) DEFERRABLE INITIALLY DEFERRED CHECK (length(merged_into) = 16),
+    CONSTRAINT questions_are_closed_by_an_answer CHECK (attached IS NULL OR closed_at IS NOT NULL),
+    CONSTRAINT questions_count_what_an_answer_brought
+        CHECK (attached IS NOT NULL OR (answered_by IS NULL AND answered_with IS NULL))
+) STRICT;
+INSERT INTO questions (id, of_phone, choices, text, kind, sent_at, asked_at, closed_at, answered_by, answered_with, attached)
+    SELECT id, of_phone, choices, text, iif(is_batch, 'batch', 'single'), begun_at, asked_at, closed_at, answered_by, answered_with, attached
+    FROM questions_before;
+DROP TABLE questions_before;
 CREATE INDEX questions_of_phone ON questions (of_phone, asked_at);
+CREATE INDEX questions_answered_with ON questions (answered_with) WHERE answered_with IS NOT NULL;
 CREATE INDEX questions_merged_into ON questions (merged_into) WHERE merged_into IS NOT NULL;
 
 -- Messages that steer the server and are never published, so that a repeated one is answered as before.

@@ -109,7 +109,7 @@ pub async fn parts_that_come_as_the_answer_does_are_not_lost(fixture: &Fixture) 
             }
         }))
         .await;
-        let is_joined = |kept: &Option<StoredUnmatched>| matches!(kept, Some(StoredUnmatched::Joined(_)));
+        let is_joined = |kept: &Option<StoredUnmatched>| matches!(kept, Some(StoredUnmatched::Joined(joined)) if joined.id == question.id);
         let kept = results.iter().filter(|(kept, _)| is_joined(kept)).count();
         let Some(AnswerResult::Answered(picked)) = &results[6].1 else {
             panic!("the question is open: {results:?}");

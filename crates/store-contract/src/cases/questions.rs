@@ -331,7 +331,7 @@ pub async fn a_control_message_is_no_message(fixture: &Fixture) {
     let answer = picking(fixture, &question, None).with(|answer| answer.by = Some(id.clone()));
     assert_eq!(store.answer(answer).await, AnswerResult::AlreadyKnown(recorded));
     // A message is none either.
-    let written = fixture.message(at(4));
+    let written = fixture.message_of(&fixture.external_id(), at(4));
     fixture.added(append_to(&opening.ticket, written.clone())).await;
     let known = Existing::InThread {
         id: written.id,

@@ -152,13 +152,13 @@ tables! {
         of_phone: String as Phone,
         choices: String as Choices,
         text: String as AnyText,
+        kind: String as QuestionKind,
+        sent_at: Stored<Timestamp>,
         asked_at: Stored<Timestamp>,
         closed_at: Option<Stored<Timestamp>>,
         answered_by: Option<String> as ExternalId,
         answered_with: Option<Stored<Uuid>>,
         attached: Option<i64> as u64,
-        #[serde(default = "batch")]
-        kind: String as QuestionKind,
         #[serde(default)]
         merged_into: Option<Stored<Uuid>>,
     }
@@ -253,10 +253,6 @@ pub(crate) use for_each_table;
 // What the migrations put into columns that came later.
 fn customer() -> String {
     Sender::Customer.to_string()
-}
-
-fn batch() -> String {
-    QuestionKind::Batch.to_string()
 }
 
 fn sent() -> String {

@@ -20,6 +20,7 @@ pub(crate) struct QuestionRow {
     choices: String,
     text: String,
     kind: String,
+    sent_at: Stored<Timestamp>,
     asked_at: Stored<Timestamp>,
     closed_at: Option<Stored<Timestamp>>,
 }
@@ -34,6 +35,7 @@ impl QuestionRow {
             choices: choices.join(" "),
             text: question.text.to_string(),
             kind: question.kind.to_string(),
+            sent_at: Stored(question.sent_at),
             asked_at: Stored(question.asked_at),
             closed_at: question.closed_at.map(Stored),
         }
@@ -54,6 +56,7 @@ impl TryFrom<QuestionRow> for Question {
                 .collect::<Result<_, _>>()?,
             text: row.text.into_boxed_str(),
             kind: parse(TABLE, "kind", &row.kind)?,
+            sent_at: row.sent_at.0,
             asked_at: row.asked_at.0,
             closed_at: row.closed_at.map(|closed| closed.0),
         })

@@ -187,6 +187,9 @@ fn forget_questions(connection: &mut Connection, reference: TicketRef, at: Times
         .set(questions::text.eq(Redaction::TEXT))
         .returning(questions::id)
         .get_results(connection)?;
+    if about.is_empty() {
+        return Ok(());
+    }
     let asking = notifications::table
         .filter(notifications::question_id.eq_any(about))
         .order(notifications::id)

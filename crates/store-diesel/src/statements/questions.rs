@@ -232,19 +232,21 @@ pub(crate) fn merge(connection: &mut Connection, merge: &MergeQuestions) -> Resu
     }
     lock(connection, LockKey::QuestionUpdate, question.of.as_str())?;
     ask(connection, question, notification.as_ref())?;
-    let merged: Vec<Stored<QuestionId>> = merged.iter().copied().map(Stored).collect();
-    let unanswered = questions::table
-        .filter(questions::id.eq_any(merged))
-        .filter(questions::attached.is_null())
-        .filter(questions::merged_into.is_null());
-    let merged: Vec<Stored<QuestionId>> = update(unanswered)
-        .set((
-            questions::closed_at.eq(Stored(question.asked_at)),
-            questions::merged_into.eq(Stored(question.id)),
-        ))
-        .returning(questions::id)
-        .get_results(connection)?;
-    cancel(connection, &merged)?;
+    for id in merged {
+        let unanswered = questions::table
+            .find(Stored(*id))
+            .filter(questions::attached.is_null())
+            .filter(questions::merged_into.is_null());
+        let is_merged = update(unanswered)
+            .set((
+                questions::closed_at.eq(Stored(question.asked_at)),
+                questions::merged_into.eq(Stored(question.id)),
+            ))
+            .execute(connection)?;
+        if is_merged > 0 {
+            cancel(connection, &[*id])?;
+        }
+    }
     Ok(None)
 }
 
@@ -329,43 +331,51 @@ pub(crate) fn answer(connection: &mut Connection, answer: &AnswerQuestion) -> Re
     Ok(AnswerResult::Answered(picked(connection, answer.question)?))
 }
 
-/// A question and those that were merged into it, also by way of others.
-fn covered(connection: &mut Connection, question: QuestionId) -> Result<Vec<Stored<QuestionId>>, Failure> {
-    let mut covered = vec![Stored(question)];
-    let mut newest = covered.clone();
-    while !newest.is_empty() {
-        newest = questions::table
-            .filter(questions::merged_into.eq_any(newest.iter().copied().map(Some)))
+/// A question and those that were merged into it, also by way of others. They are few, and each is asked for alone, so that
+/// statements stay prepared.
+fn covered(connection: &mut Connection, question: QuestionId) -> Result<Vec<QuestionId>, Failure> {
+    let mut covered = vec![question];
+    let mut looked_at = 0;
+    while let Some(into) = covered.get(looked_at).copied() {
+        let merged: Vec<QuestionId> = questions::table
+            .filter(questions::merged_into.eq(Stored(into)))
             .filter(questions::attached.is_null())
             .select(questions::id)
             .load(connection)?;
-        covered.extend(&newest);
+        covered.extend(merged);
+        looked_at += 1;
     }
     Ok(covered)
 }
 
 /// Deletes the notifications of questions that need no answer any more, unless one is just being sent.
-fn cancel(connection: &mut Connection, of: &[Stored<QuestionId>]) -> Result<(), Failure> {
-    let unsent = notifications::table
-        .filter(notifications::question_id.eq_any(of.iter().copied().map(Some)))
-        .filter(notifications::state.ne(state::DELIVERED))
-        .filter(notifications::attempted_at.is_null());
-    delete(unsent).execute(connection)?;
+fn cancel(connection: &mut Connection, of: &[QuestionId]) -> Result<(), Failure> {
+    for question in of {
+        let unsent = notifications::table
+            .filter(notifications::question_id.eq(Stored(*question)))
+            .filter(notifications::state.ne(state::DELIVERED))
+            .filter(notifications::attempted_at.is_null());
+        delete(unsent).execute(connection)?;
+    }
     Ok(())
 }
 
 /// Attaches every unmatched message of questions to a ticket, as a manager's. Returns how many.
-fn attach(connection: &mut Connection, of: &[Stored<QuestionId>], to: TicketId, at: Timestamp) -> Result<i64, Failure> {
+fn attach(connection: &mut Connection, of: &[QuestionId], to: TicketId, at: Timestamp) -> Result<i64, Failure> {
     // So that none joins another ticket between the look and the writing.
     for_update!(tickets::table.find(Stored(to)).select(tickets::id)).first::<TicketId>(connection)?;
-    let unmatched = messages_table::table
-        .filter(messages_table::question_id.eq_any(of.iter().copied().map(Some)))
-        .filter(messages_table::ticket_id.is_null())
-        .order((messages_table::created_at, messages_table::id))
-        .select(messages_table::id);
-    let unmatched: Vec<MessageId> = for_update!(unmatched).load(connection)?;
+    let mut unmatched: Vec<(Timestamp, MessageId)> = Vec::new();
+    for question in of {
+        let theirs = messages_table::table
+            .filter(messages_table::question_id.eq(Stored(*question)))
+            .filter(messages_table::ticket_id.is_null())
+            .order((messages_table::created_at, messages_table::id))
+            .select((messages_table::created_at, messages_table::id));
+        unmatched.extend(for_update!(theirs).load::<(Timestamp, MessageId)>(connection)?);
+    }
+    unmatched.sort_by_key(|(created_at, message)| (*created_at, message.0));
     let mut attached = 0;
-    for message in unmatched {
+    for (_, message) in unmatched {
         let version = messages::raise_version(connection, to, at, false, None)?;
         messages::join(connection, message, Sender::Manager, to, version)?;
         attached += 1;
@@ -375,13 +385,19 @@ fn attach(connection: &mut Connection, of: &[Stored<QuestionId>], to: TicketId, 
 
 /// What the answer to a question did.
 fn picked(connection: &mut Connection, question: QuestionId) -> Result<ChoiceResult, Failure> {
-    let covered = covered(connection, question)?;
-    let first: Option<MessageId> = messages_table::table
-        .filter(messages_table::question_id.eq_any(covered.into_iter().map(Some)))
-        .order((messages_table::created_at, messages_table::id))
-        .select(messages_table::id)
-        .first(connection)
-        .optional()?;
+    let mut first: Option<(Timestamp, MessageId)> = None;
+    for question in covered(connection, question)? {
+        let theirs = messages_table::table
+            .filter(messages_table::question_id.eq(Stored(question)))
+            .order((messages_table::created_at, messages_table::id))
+            .select((messages_table::created_at, messages_table::id))
+            .first::<(Timestamp, MessageId)>(connection)
+            .optional()?;
+        first = [first, theirs]
+            .into_iter()
+            .flatten()
+            .min_by_key(|(at, message)| (*at, message.0));
+    }
     let row: ChoiceResultRow = questions::table
         .left_join(tickets::table)
         .filter(questions::id.eq(Stored(question)))
@@ -391,5 +407,5 @@ fn picked(connection: &mut Connection, question: QuestionId) -> Result<ChoiceRes
             Option::<ChoiceRow>::as_select(),
         ))
         .first(connection)?;
-    Ok(row.parsed(first)?)
+    Ok(row.parsed(first.map(|(_, message)| message))?)
 }

@@ -69,7 +69,7 @@ impl ReceiveReply {
             };
         };
         // Nobody has read it yet.
-        if !is_quoted && typed.is_none() && now.since(asked.asked_at) < BURST {
+        if !is_quoted && typed.is_none() && now < asked.sent_at {
             return Ok(None);
         }
         let offered = self.tickets(&asked).await?;
@@ -129,6 +129,10 @@ impl ReceiveReply {
             kind,
             choices: choices.iter().map(|choice| choice.reference).collect(),
             text: text.into(),
+            sent_at: match kind {
+                QuestionKind::Batch => now.plus(BURST),
+                QuestionKind::Single | QuestionKind::Names => now,
+            },
             asked_at: now,
             closed_at: None,
         };
@@ -166,10 +170,7 @@ impl ReceiveReply {
             payload,
             addressed: true,
             created_at: now,
-            due_at: match question.kind {
-                QuestionKind::Batch => now.plus(BURST),
-                QuestionKind::Single | QuestionKind::Names => now,
-            },
+            due_at: question.sent_at,
         })
     }
 

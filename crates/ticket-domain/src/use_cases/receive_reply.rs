@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{Context, hints::Hints};
 use crate::{
-    BURST, Channel, Content, EventKind, ExternalId, Managers, Message, MessageId, Notification, Phone, Question,
-    Recipient, Sender, Ticket, TicketMatch, TicketRef, Timestamp, notice,
+    Channel, Content, EventKind, ExternalId, Managers, Message, MessageId, Notification, Phone, Question, Recipient,
+    Sender, Ticket, TicketMatch, TicketRef, Timestamp, notice,
     ports::{
         Append, Appended, ChoiceResult, Existing, Questions, StoreError, StoreUnmatched, StoredUnmatched, TicketStore,
     },
@@ -288,7 +288,7 @@ impl ReceiveReply {
 
 /// What the sender of a further message of a batch is told: nothing before the question is sent.
 fn joined(question: &Question, now: Timestamp) -> Option<Ask> {
-    (now.since(question.asked_at) >= BURST).then(|| Ask {
+    (now >= question.sent_at).then(|| Ask {
         text: "That goes with your last message: one answer sends both.".into(),
         is_sent: false,
     })

@@ -66,6 +66,7 @@ fn debug_shows_no_text_and_no_secret() {
         kind: QuestionKind::Batch,
         choices: vec![ticket.reference],
         text: "1. Canary".into(),
+        sent_at: at,
         asked_at: at,
         closed_at: None,
     };
