@@ -49,7 +49,7 @@ struct Certificates {
 }
 
 /// The certificate of the authority that signed the good one.
-pub(crate) const AUTHORITY: &[u8] = include_bytes!("certificates/authority.pem");
+pub(crate) const AUTHORITY: &[u8] = include_bytes!("../certificates/authority.pem");
 
 /// Accepts connections for n8n.
 pub(crate) struct FaultyProxy {
@@ -65,9 +65,9 @@ impl FaultyProxy {
         let address = listener.local_addr().expect("an address");
         let (way, ways) = watch::channel(ProxyMode::Through);
         let certificates = with_tls.then(|| Certificates {
-            good: acceptor(include_bytes!("certificates/good.pem")),
-            untrusted: acceptor(include_bytes!("certificates/untrusted.pem")),
-            other_host: acceptor(include_bytes!("certificates/other_host.pem")),
+            good: acceptor(include_bytes!("../certificates/good.pem")),
+            untrusted: acceptor(include_bytes!("../certificates/untrusted.pem")),
+            other_host: acceptor(include_bytes!("../certificates/other_host.pem")),
         });
         tokio::spawn(accept(listener, n8n.address(), Arc::new(certificates), ways));
         Self {
@@ -206,7 +206,7 @@ async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, n8n: SocketAddr
 
 /// A TLS acceptor with this certificate.
 fn acceptor(certificate: &[u8]) -> TlsAcceptor {
-    let identity = native_tls::Identity::from_pkcs8(certificate, include_bytes!("certificates/key.pem"));
+    let identity = native_tls::Identity::from_pkcs8(certificate, include_bytes!("../certificates/key.pem"));
     let acceptor = native_tls::TlsAcceptor::new(identity.expect("an identity"));
     acceptor.expect("an acceptor").into()
 }

@@ -97,6 +97,8 @@ impl ServerOptions {
         command
             .args(arguments)
             .env_clear()
+            // Of the tests' Postgres; see `scripts/with-postgres`.
+            .env("PGSSLMODE", "disable")
             .envs(&self.vars)
             .current_dir(&self.folder)
             .kill_on_drop(true);

@@ -17,6 +17,7 @@ pub struct Settings {
     /// Who may read tickets.
     pub ticket_access: Access,
     /// Browser origins, such as `https://www.example.com`, that may call the public endpoints and send the form.
+    /// `https://*.example.com` stands for every subdomain, but not for the domain itself.
     pub allowed_origins: Vec<String>,
     /// Keys that n8n may send as `x-api-key`: one, or two during a rotation. Without any, its endpoints answer 401.
     pub inbound_keys: Vec<SecretString>,
@@ -43,6 +44,21 @@ pub struct Settings {
     pub body_deadline: Duration,
     /// An event stream without events sends a comment after this time, so that no proxy closes it.
     pub heartbeat: Duration,
+}
+
+/// Whether `origin`, as browsers write it, is among `allowed`.
+pub(crate) fn is_allowed_origin(allowed: &[String], origin: &str) -> bool {
+    allowed.iter().any(|allowed| {
+        let Some((scheme, domain)) = allowed.split_once('*') else {
+            return allowed == origin;
+        };
+        let subdomain = origin
+            .strip_prefix(scheme)
+            .and_then(|rest| rest.strip_suffix(domain))
+            .unwrap_or_default();
+        let is_in_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+        !subdomain.is_empty() && subdomain.bytes().all(is_in_name)
+    })
 }
 
 impl Settings {
@@ -92,6 +108,37 @@ impl Default for Deadlines {
             head: Duration::from_secs(5),
             idle: Duration::from_secs(75),
             write: Duration::from_secs(30),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_asterisk_stands_for_subdomains_alone() {
+        let allowed = [
+            "https://*.example.com:8443".to_owned(),
+            "https://shop.example".to_owned(),
+        ];
+        for (origin, expected) in [
+            ("https://www.example.com:8443", true),
+            ("https://a.b.example.com:8443", true),
+            ("https://shop.example", true),
+            ("https://example.com:8443", false),
+            ("https://.example.com:8443", false),
+            ("https://evil-example.com:8443", false),
+            ("https://www.example.com", false),
+            ("http://www.example.com:8443", false),
+            ("https://www.example.com.evil.example:8443", false),
+            ("https://evil.example/.example.com:8443", false),
+            ("https://evil.example#.example.com:8443", false),
+            ("https://evil.example:443.example.com:8443", false),
+            ("https://www.shop.example", false),
+            ("null", false),
+        ] {
+            assert_eq!(is_allowed_origin(&allowed, origin), expected, "{origin}");
         }
     }
 }

@@ -1,17 +1,16 @@
 //! The JSON bodies for n8n, and the fallbacks of refused messages.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::{Map, Value};
 use ticket_domain::{
-    DeliveryRoute, EventKind, Fallback, Payload, Phone,
+    Button, DeliveryRoute, EventKind, Fallback, Payload, Phone, Recipient,
     ports::{Composer, Event, NextStep, QuestionMessage, Refusal},
-    sanitize,
+    sanitize, texts,
 };
 
 use crate::route::{Cause, Route};
-
-/// Maximum length of the summary in characters.
-const SUMMARY_MAX: usize = 500;
 
 /// The body of a clarifying question.
 #[derive(Serialize)]
@@ -22,14 +21,6 @@ struct QuestionBody<'a> {
     to: &'a str,
     /// The rows of a list to tap.
     actions: Vec<Action<'a>>,
-}
-
-/// What can be tapped.
-#[derive(Serialize)]
-struct Action<'a> {
-    title: &'a str,
-    description: &'a str,
-    payload: &'a str,
 }
 
 /// Writes events as the JSON bodies that the n8n workflows read.
@@ -58,9 +49,21 @@ struct Body<'a> {
     /// When the ticket was opened.
     created_at: String,
     summary: String,
+    /// The whole message as the phone shows it.
+    text: String,
+    actions: Vec<Action<'a>>,
     /// The recipient's number, with `+` and country code.
     #[serde(skip_serializing_if = "Option::is_none")]
     to: Option<&'a str>,
+}
+
+/// A button on the message, or a row of its list.
+#[derive(Serialize)]
+struct Action<'a> {
+    title: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a str>,
+    payload: Cow<'a, str>,
 }
 
 impl Composer for N8nComposer {
@@ -80,7 +83,16 @@ impl Composer for N8nComposer {
             message: sanitize::prose(event.message, Some(ticket.reference)),
             priority: ticket.details.priority.as_str(),
             created_at: ticket.created_at.to_string(),
-            summary: summary(&event),
+            summary: texts::summary(&event),
+            text: texts::notification(&event),
+            actions: Button::ALL
+                .iter()
+                .map(|button| Action {
+                    title: texts::button(*button),
+                    description: None,
+                    payload: button.payload(ticket, Recipient::Manager).into(),
+                })
+                .collect(),
             to: self.to.as_ref().map(Phone::as_str),
         };
         // Never fails: the body consists of texts.
@@ -97,8 +109,8 @@ impl Composer for N8nComposer {
                 .iter()
                 .map(|row| Action {
                     title: &row.title,
-                    description: &row.description,
-                    payload: &row.payload,
+                    description: Some(&row.description),
+                    payload: (&row.payload).into(),
                 })
                 .collect(),
         };
@@ -192,16 +204,6 @@ fn is_question(body: &Map<String, Value>) -> bool {
     body.get("event").and_then(Value::as_str) == Some(EventKind::Question.as_str())
 }
 
-/// Returns the event as one line, for message templates.
-fn summary(event: &Event<'_>) -> String {
-    let ticket = event.ticket;
-    let whole = format!(
-        "{} ({}) {}: {} – {}",
-        ticket.reference, ticket.details.priority, ticket.details.customer.name, ticket.details.subject, event.message
-    );
-    sanitize::cut(sanitize::line(&whole, Some(ticket.reference)), SUMMARY_MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use ticket_domain::{EventKind, Priority, Ticket, testing::TicketBuilder};
@@ -242,6 +244,14 @@ mod tests {
         };
         let payload = Payload(compose_by(&composer, "two\nare broken").to_string().into_bytes().into());
         let template = composer.on_route(Route::Template, &payload).unwrap();
+        let text = "🎫 *HIGH: New ticket from Zoë \"Z\" Doe* – Bottles 🍾\n\ntwo\nare broken\n\n*Ticket:* T-20250115-1234\n\
+            *Phone:* +1234567890\n*Email:* zoe@example.com\n*View ticket:* https://desk.example/ticket/x\n\n\
+            Swipe this message to answer.";
+        let button = |title: &str, button: Button| {
+            let payload = button.payload(&ticket(), Recipient::Manager);
+            serde_json::json!({ "title": title, "payload": payload })
+        };
+        let buttons = [button("Resolve", Button::Resolve), button("Note", Button::Note)];
         assert_eq!(
             serde_json::from_slice::<Value>(&template.0).unwrap(),
             serde_json::json!({
@@ -257,6 +267,8 @@ mod tests {
                 "priority": "high",
                 "createdAt": "2025-01-15T10:30:00.000001Z",
                 "summary": "T-20250115-1234 (high) Zoë \"Z\" Doe: Bottles 🍾 – two are broken",
+                "text": text,
+                "actions": buttons,
                 "to": "+919655716000",
                 "template": true,
             })
@@ -272,7 +284,7 @@ mod tests {
         };
         let row = ticket_domain::ports::ListRow {
             title: "Zoë".into(),
-            description: "Zoë – Bottles (2 h)".into(),
+            description: "Bottles (2 h)".into(),
             payload: "choice.1.1".into(),
         };
         let question = QuestionMessage {
@@ -288,7 +300,7 @@ mod tests {
                 "event": "question",
                 "text": "Which ticket?",
                 "to": "+15550000000",
-                "actions": [{ "title": "Zoë", "description": "Zoë – Bottles (2 h)", "payload": "choice.1.1" }],
+                "actions": [{ "title": "Zoë", "description": "Bottles (2 h)", "payload": "choice.1.1" }],
             })
         );
         assert_eq!(composer.retarget(&DeliveryRoute::FIRST, &payload), None);
@@ -325,8 +337,28 @@ mod tests {
                 let expected = text(name, &[&case["payload"], &case["customer"], &corpus["customer"]]);
                 assert_eq!(payload[name], expected, "{}", case["why"]);
             }
+            let shown = |name: &str| {
+                sanitize::escape_whatsapp_markup(&text(
+                    name,
+                    &[&case["shown"], &case["payload"], &case["customer"], &corpus["customer"]],
+                ))
+            };
+            assert_eq!(
+                payload["text"],
+                format!(
+                    "🎫 *HIGH: New ticket from {}* – {}\n\n{}\n\n*Ticket:* {}\n*Phone:* +1234567890\n*Email:* {}\n\
+                     *View ticket:* https://desk.example/ticket/x\n\nSwipe this message to answer.",
+                    shown("customerName"),
+                    shown("subject"),
+                    shown("message"),
+                    ticket.reference,
+                    shown("customerEmail"),
+                ),
+                "{}",
+                case["why"]
+            );
             for (name, value) in payload.as_object().unwrap() {
-                let text = value.as_str().unwrap();
+                let Some(text) = value.as_str() else { continue };
                 let named = ticket_domain::references_in(text);
                 assert!(named.iter().all(|named| *named == ticket.reference), "{name}: {text}");
                 assert!(

@@ -87,11 +87,11 @@ async fn check_store(database: &Database) -> Result<String> {
     tokio::task::spawn_blocking(move || match database {
         Database::Sqlite(path) => Ok(store_diesel::sqlite::check(&path)?.to_string()),
         Database::Postgres { url, direct, .. } => {
-            if let Some(direct) = direct {
-                store_diesel::postgres::check(direct.expose_secret())
+            if let Some(direct) = &direct {
+                store_diesel::postgres::check(direct.expose_secret(), true)
                     .context("past the pooler, by DATABASE_DIRECT_URL")?;
             }
-            Ok(store_diesel::postgres::check(url.expose_secret())?.to_string())
+            Ok(store_diesel::postgres::check(url.expose_secret(), direct.is_none())?.to_string())
         }
     })
     .await?

@@ -2,18 +2,20 @@
 
 use std::{
     io,
-    net::{SocketAddr, TcpListener},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
 };
 
-use tokio::net::{TcpSocket, lookup_host};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::lookup_host;
 
 use crate::application::StartError;
 
 /// Length of the accept queue. The usual 128 overflows when a few hundred clients connect at once, and a dropped client
 /// retries only after a second.
-const BACKLOG: u32 = 1024;
+const BACKLOG: i32 = 1024;
 
-/// Listens on the first usable address of `host`.
+/// Listens on the first usable address of `host`. `::` stands for every address of this machine: IPv6 and IPv4, or IPv4
+/// alone where the system has no IPv6.
 pub(crate) async fn listen(host: &str, port: u16) -> Result<TcpListener, StartError> {
     let bare_host = host.trim_start_matches('[').trim_end_matches(']');
     let listening = async {
@@ -21,6 +23,9 @@ pub(crate) async fn listen(host: &str, port: u16) -> Result<TcpListener, StartEr
         for address in lookup_host((bare_host, port)).await? {
             match listen_at(address) {
                 Ok(listener) => return Ok(listener),
+                Err(error) if address.ip() == Ipv6Addr::UNSPECIFIED && is_without_ipv6(&error) => {
+                    return listen_at((Ipv4Addr::UNSPECIFIED, port).into());
+                }
                 Err(error) => last = error,
             }
         }
@@ -34,12 +39,50 @@ pub(crate) async fn listen(host: &str, port: u16) -> Result<TcpListener, StartEr
 }
 
 fn listen_at(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() {
-        TcpSocket::new_v4()
-    } else {
-        TcpSocket::new_v6()
-    }?;
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)?.into_std()
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        // IPv4 callers come in under mapped addresses, whatever the system's default is.
+        socket.set_only_v6(false)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Whether a socket can't be opened because the system has no IPv6: it knows no such addresses, or has none.
+fn is_without_ipv6(error: &io::Error) -> bool {
+    !matches!(
+        error.kind(),
+        io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidInput
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::net::{Ipv4Addr, TcpStream};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn every_address_is_ipv6_and_ipv4_alike() {
+        let listener = listen("::", 0).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+        // Where the system has no IPv6, IPv4 alone.
+        if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok() {
+            TcpStream::connect((Ipv6Addr::LOCALHOST, port)).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_port_that_is_taken_does_not_look_like_a_system_without_ipv6() {
+        // What Linux says: EAFNOSUPPORT of a kernel without IPv6, EADDRNOTAVAIL of one with all of it switched off.
+        for (code, expected) in [(97, true), (99, true), (98, false), (13, false)] {
+            assert_eq!(is_without_ipv6(&io::Error::from_raw_os_error(code)), expected, "{code}");
+        }
+    }
 }

@@ -4,6 +4,7 @@
 //! these through ports.
 
 mod actor;
+mod button;
 mod erasure;
 mod message;
 mod notification;
@@ -20,9 +21,11 @@ pub mod ports;
 pub mod sanitize;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod texts;
 pub mod use_cases;
 
 pub use actor::{Actor, ActorError, OperatorName, OperatorNameError};
+pub use button::{Button, NotATap, Tap};
 pub use erasure::{Contact, ContactError, Redaction};
 pub use message::{Content, EmptyMessage, Message};
 pub use notification::{Delivery, Fallback, Notification, NotificationRecord, NotificationState, Payload};
@@ -30,7 +33,7 @@ pub use operator::{
     Attention, AuditAction, AuditEntry, AuditStamp, Excerpt, Oldest, TicketListItem, TicketPage, TicketPatch,
     TicketQuery,
 };
-pub use question::{BURST, CHOICES, Choice, OPEN_FOR, Question, Reason, Selection, Typed, WAITING_FOR, notice};
+pub use question::{BURST, CHOICES, Choice, OPEN_FOR, Question, Reason, Selection, Typed, WAITING_FOR};
 pub use receipt::{Receipt, ReceiptEffect};
 pub use reference::{NotAReference, TicketRef, references_in};
 pub use resolve_ticket::{Managers, Match, TextMatch, TicketMatch, resolve_ticket};

@@ -1,6 +1,6 @@
 //! Clarifying questions: which ticket is this for?
 
-use std::{fmt::Write as _, time::Duration};
+use std::time::Duration;
 
 use crate::{
     CustomerName, Phone, QuestionId, QuestionKind, Subject, TicketRef, Timestamp, sanitize,
@@ -21,12 +21,6 @@ pub const WAITING_FOR: Duration = Duration::from_hours(24);
 
 /// Messages that name no ticket and arrive within this time of the first are one batch, such as an album.
 const BATCH_LASTS: Duration = Duration::from_mins(2);
-
-/// The most characters of a subject that a question shows.
-const SUBJECT_SHOWN: usize = 60;
-
-/// The most characters of a message that a question is about, and of a name.
-const EXCERPT: usize = 40;
 
 /// A ticket that a question offers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,22 +122,6 @@ impl Question {
             Typed::Reference(reference) => Some(Selection::Ticket(reference)),
         }
     }
-
-    /// What to answer a text that selects nothing: `typed` is what it was, `names` those of the choices.
-    pub fn repeat(&self, typed: Option<Typed>, names: &[&CustomerName]) -> String {
-        let missed = match typed {
-            Some(Typed::Number(number)) if self.kind != QuestionKind::Names => format!("I don't see a {number}."),
-            Some(Typed::Reference(reference)) => format!("I can't find ticket {reference}."),
-            _ => "I can't tell which ticket you mean.".into(),
-        };
-        let how = match (self.kind, self.choices.len()) {
-            (_, 0) => "Reply with a ticket's reference (T-…), or 0 for none.".into(),
-            (QuestionKind::Names, _) => format!("Reply with a name ({}), or 0 for none.", one_of(names)),
-            (_, 1) => "Reply 1, or 0.".into(),
-            (_, several) => format!("Reply 1–{several}, or 0."),
-        };
-        format!("{missed} {how}")
-    }
 }
 
 impl Typed {
@@ -186,127 +164,6 @@ pub fn names(text: &str, name: &CustomerName) -> bool {
         fold(name.as_str()),
     );
     !text.is_empty() && (text == name || name.split(' ').next() == Some(&text))
-}
-
-/// A list of tickets to choose from by number. `about` is the first message in question; `waiting` are earlier ones, which
-/// another question is about.
-pub fn by_number(reason: Reason, about: &str, choices: &[Choice], waiting: &[String], now: Timestamp) -> String {
-    let mut text = String::new();
-    match reason {
-        Reason::NoHint => {}
-        Reason::Contradicting => text.push_str("You named more than one ticket. "),
-        Reason::NoSuchTicket => text.push_str("I can't find that ticket. "),
-    }
-    // Writing to a text does not fail.
-    let _ = write!(text, "Which ticket is {} for?", quoted(about));
-    if choices.is_empty() {
-        text.push_str(" None is open.\n\nReply with its reference (T-…), or 0 for none.");
-    } else {
-        text.push('\n');
-        for (number, choice) in (1..).zip(choices) {
-            let _ = write!(text, "\n{number}. {}", row(choice, now));
-        }
-        text.push_str("\n\nReply with a number, or 0 for none of them.");
-    }
-    if !waiting.is_empty() {
-        text.push_str(&not_sent(waiting));
-    }
-    text
-}
-
-/// What still waits for an answer, as the end of a text; there is something.
-pub fn not_sent(waiting: &[String]) -> String {
-    let (first, more) = waiting
-        .split_first()
-        .map_or(("", 0), |(first, rest)| (first, rest.len()));
-    let more = if more == 0 {
-        String::new()
-    } else {
-        format!(" and {more} more")
-    };
-    format!(
-        "\n\nNot sent yet: {}{more}. Swipe the question about it to answer it.",
-        quoted(first)
-    )
-}
-
-/// A list to choose from by name, about messages that several questions were about.
-pub fn by_name(about: &[String], choices: &[Choice]) -> String {
-    let mut text = String::from("I asked you more than once, so I can't tell which list you mean. Not sent yet:\n");
-    for message in about {
-        let _ = write!(text, "\n• {}", quoted(message));
-    }
-    let names: Vec<&CustomerName> = choices.iter().map(|choice| &choice.name).collect();
-    let _ = write!(
-        text,
-        "\n\nAll for one ticket? Reply with the name ({}) or the reference, or 0 for none. Otherwise swipe each list and \
-         answer it there.",
-        one_of(&names)
-    );
-    text
-}
-
-/// One line of a list: who, what, and for how long it has been open.
-pub fn row(choice: &Choice, now: Timestamp) -> String {
-    format!(
-        "{} – {} ({})",
-        shown_name(&choice.name),
-        shown(choice),
-        age(choice.created_at, now)
-    )
-}
-
-fn age(since: Timestamp, now: Timestamp) -> String {
-    let minutes = now.since(since).as_secs() / 60;
-    match minutes {
-        0 => "now".into(),
-        1..60 => format!("{minutes} min"),
-        60..1_440 => format!("{} h", minutes / 60),
-        _ => format!("{} d", minutes / 1_440),
-    }
-}
-
-fn one_of(names: &[&CustomerName]) -> String {
-    let mut shown: Vec<String> = names.iter().map(|name| shown_name(name)).collect();
-    shown.dedup();
-    match shown.split_last() {
-        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
-        Some((only, _)) => only.clone(),
-        None => String::new(),
-    }
-}
-
-fn quoted(text: &str) -> String {
-    format!("“{}”", sanitize::cut(sanitize::line(text, None), EXCERPT))
-}
-
-/// A customer's name as it may stand in a message of ours.
-pub fn shown_name(name: &CustomerName) -> String {
-    sanitize::cut(sanitize::line(name.as_str(), None), EXCERPT)
-}
-
-/// The confirmation of an answer: `attached` messages joined `to`, or are left to an operator.
-pub fn notice(to: Option<&Choice>, attached: u32) -> String {
-    match (to, attached) {
-        (None, _) => "OK, not sent. Your team can see it in the inbox.".into(),
-        (Some(to), 0) => format!("There was nothing left to send to {}.", shown_name(&to.name)),
-        (Some(to), 1) => format!("Sent to {} – {} ({}).", shown_name(&to.name), shown(to), to.reference),
-        (Some(to), several) => format!(
-            "{several} messages sent to {} – {} ({}).",
-            shown_name(&to.name),
-            shown(to),
-            to.reference
-        ),
-    }
-}
-
-/// A customer's subject as it may stand in a message of ours: not too long, without formatting, and without the
-/// references of other tickets.
-fn shown(choice: &Choice) -> String {
-    sanitize::cut(
-        sanitize::line(choice.subject.as_str(), Some(choice.reference)),
-        SUBJECT_SHOWN,
-    )
 }
 
 #[cfg(test)]

@@ -31,10 +31,14 @@ pub fn cut(text: String, max: usize) -> String {
         return text;
     }
     let kept: String = text.chars().take(max.saturating_sub(1)).collect();
+    format!("{}…", without_partial_reference(&kept))
+}
+
+/// The text without a reference at its end that may have been cut off.
+pub(crate) fn without_partial_reference(kept: &str) -> &str {
     let tail = kept.trim_end_matches(|c: char| c == '-' || c.is_ascii_digit());
     let is_reference = kept[tail.len()..].starts_with('-') && tail.ends_with(['t', 'T']);
-    let end = if is_reference { tail.len() - 1 } else { kept.len() };
-    format!("{}…", &kept[..end])
+    if is_reference { &tail[..tail.len() - 1] } else { kept }
 }
 
 /// The signs by which WhatsApp formats, shown by others that look the same; in a link by their codes, so that it still

@@ -52,8 +52,11 @@ pub fn run(text: &str) {
         let value = body[field].as_str().expect("a text");
         assert!(!oracle::formats(value), "{field}: {value:?}");
     }
+    let text = body["text"].as_str().expect("a text");
+    assert!(text.encode_utf16().count() <= ticket_domain::texts::MAX, "{text:?}");
+    assert!(text.contains("\n*View ticket:* https://desk.example/ticket/T-20250115-1234\n\nSwipe"), "{text:?}");
     for (field, value) in body.as_object().expect("an object") {
-        let value = value.as_str().expect("a text");
+        let Some(value) = value.as_str() else { continue };
         assert!(!oracle::has_controls(value), "{field}");
         assert!(!oracle::turns_around(value), "{field}");
         // Whatever a manager passes on of it leads to this ticket or to none.
@@ -61,7 +64,7 @@ pub fn run(text: &str) {
             oracle::references(value).iter().all(|found| found == "T-20250115-1234"),
             "{field}: {value:?}"
         );
-        assert!(field == "message" || !value.contains(['\n', '\r', '\t']), "{field}");
+        assert!(matches!(field.as_str(), "message" | "text") || !value.contains(['\n', '\r', '\t']), "{field}");
     }
     let summary = body["summary"].as_str().expect("a summary");
     assert!(summary.chars().count() <= 500 && summary.starts_with("T-20250115-1234 (urgent) "));

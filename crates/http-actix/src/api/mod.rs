@@ -29,7 +29,7 @@ mod unmatched;
 use actix_cors::Cors;
 use actix_web::{FromRequest, Handler, Resource, Responder, middleware::Condition, web};
 
-use crate::readable::readable;
+use crate::{readable::readable, settings::is_allowed_origin};
 pub(crate) use health::HealthProbe;
 pub use metrics::DeliveryMetrics;
 pub(crate) use metrics::Metrics;
@@ -37,10 +37,9 @@ pub use report_status::log_reported;
 
 /// What browsers on other sites may do with a public endpoint.
 fn cors(allowed_origins: &[String]) -> Condition<Cors> {
-    let cors = allowed_origins
-        .iter()
-        .fold(Cors::default(), |cors, origin| cors.allowed_origin(origin));
-    let cors = cors
+    let allowed = allowed_origins.to_vec();
+    let cors = Cors::default()
+        .allowed_origin_fn(move |origin, _| origin.to_str().is_ok_and(|origin| is_allowed_origin(&allowed, origin)))
         .allowed_methods(["GET", "HEAD", "POST"])
         .allowed_headers([
             "content-type",

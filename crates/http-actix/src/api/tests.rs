@@ -171,6 +171,21 @@ fn a_listed_site_may_call_the_public_endpoints() {
 }
 
 #[test]
+fn a_subdomain_of_an_allowed_domain_may_call_the_public_endpoints() {
+    let api = TestApp::with(|setup| setup.settings.allowed_origins = vec!["https://*.shop.example".into()]);
+    for (origin, expected) in [
+        ("https://www.shop.example", Some("https://www.shop.example")),
+        ("https://shop.example", None),
+        ("https://evil-shop.example", None),
+    ] {
+        let asked = api.send(preflight("/api/ticket", origin, "POST", "content-type"));
+        assert_eq!(asked.header("access-control-allow-origin"), expected);
+        let read = api.send(Request::get("/api/ticket/T-20250115-1234").header("origin", origin));
+        assert_eq!(read.header("access-control-allow-origin"), expected);
+    }
+}
+
+#[test]
 fn other_sites_and_other_endpoints_are_not_for_browsers() {
     let api = TestApp::with(|setup| setup.settings.allowed_origins = vec![SITE.into()]);
     let unlisted = TestApp::start();

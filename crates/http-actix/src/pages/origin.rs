@@ -6,7 +6,7 @@ use actix_web::{
 };
 use url::{Host, Url};
 
-use crate::Settings;
+use crate::{Settings, settings::is_allowed_origin};
 
 /// The origin of a request, as the browser states it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +41,7 @@ impl Origin {
         };
         if is_own(origin, header(HOST.as_str()), &settings.base_url) {
             Self::Own
-        } else if settings.allowed_origins.iter().any(|allowed| allowed == origin) {
+        } else if is_allowed_origin(&settings.allowed_origins, origin) {
             Self::Allowed
         } else {
             Self::Foreign

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use crate::Settings;
+use crate::{Settings, settings::is_allowed_origin};
 
 /// The optional hidden field with the address.
 pub(crate) const FIELD: &str = "return";
@@ -33,7 +33,7 @@ impl ReturnTo {
         let origin = url.origin();
         let is_ours = Url::parse(&settings.base_url).is_ok_and(|base| base.origin() == origin);
         let name = origin.ascii_serialization();
-        if is_plain && (is_ours || settings.allowed_origins.contains(&name)) {
+        if is_plain && (is_ours || is_allowed_origin(&settings.allowed_origins, &name)) {
             Ok(Some(Self(url)))
         } else {
             Err(NotAllowed)

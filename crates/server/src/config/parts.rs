@@ -18,7 +18,7 @@ use super::{Agents, Database, LogFormat, variables::Variables};
 const DEFAULT_AGENT_PHONE: &str = "+919655716000";
 
 pub(super) fn host(vars: &mut Variables<'_>) -> String {
-    vars.text("HOST").unwrap_or_else(|| "0.0.0.0".into())
+    vars.text("HOST").unwrap_or_else(|| "::".into())
 }
 
 /// Maximum length of a site's name in characters, so that it fits on a phone's screen.
@@ -305,21 +305,33 @@ pub(super) fn allowed_origins(vars: &mut Variables<'_>) -> Vec<String> {
     let Some(text) = vars.text(VARIABLE) else {
         return Vec::new();
     };
-    let origins: Option<Vec<String>> = text.split(',').map(|origin| web_origin(origin.trim())).collect();
+    let origins: Option<Vec<String>> = text.split(',').map(|origin| allowed_origin(origin.trim())).collect();
     origins.unwrap_or_else(|| {
         vars.fault(
             VARIABLE,
-            "must be origins such as https://www.example.com, without a path, separated by commas",
+            "must be origins such as https://www.example.com, or https://*.example.com for its subdomains, without a \
+             path, separated by commas",
         );
         Vec::new()
     })
+}
+
+/// Returns an origin, or a pattern whose host begins with `*.`.
+fn allowed_origin(text: &str) -> Option<String> {
+    let Some((scheme, domain)) = text.split_once("://*.") else {
+        return web_origin(text);
+    };
+    let origin = web_origin(&format!("{scheme}://{domain}"))?;
+    let has_name = Url::parse(&origin).is_ok_and(|url| url.domain().is_some());
+    let (scheme, domain) = origin.split_once("://")?;
+    has_name.then(|| format!("{scheme}://*.{domain}"))
 }
 
 /// Returns the origin as browsers write it.
 fn web_origin(text: &str) -> Option<String> {
     let url = web_address(text)?;
     let origin = url.origin().ascii_serialization();
-    (url.as_str().trim_end_matches('/') == origin).then_some(origin)
+    (url.as_str().trim_end_matches('/') == origin && !origin.contains('*')).then_some(origin)
 }
 
 pub(super) fn trusted_proxy_hops(vars: &mut Variables<'_>) -> usize {

@@ -37,7 +37,7 @@ fn warnings(pairs: &[(&str, &str)]) -> Vec<String> {
 #[test]
 fn nothing_set_runs_on_the_embedded_store_with_warnings() {
     let Loaded { config, warnings } = load(&[]).unwrap();
-    assert_eq!((config.host.as_str(), config.port), ("0.0.0.0", 8080));
+    assert_eq!((config.host.as_str(), config.port), ("::", 8080));
     assert_eq!(config.base_url.unwrap().as_str(), "http://localhost:8080/");
     assert_eq!(config.site_name, "Support");
     assert!(matches!(config.database, Database::Sqlite(path) if path == Path::new("/srv/desk/data/tickets.db")));
@@ -200,6 +200,14 @@ fn each_fault_names_its_variable() {
         ("TICKET_ACCESS", "closed"),
         ("ALLOWED_ORIGINS", "*"),
         ("ALLOWED_ORIGINS", "https://www.example.com/path"),
+        ("ALLOWED_ORIGINS", "https://*"),
+        ("ALLOWED_ORIGINS", "https://*.*.example.com"),
+        ("ALLOWED_ORIGINS", "https://www.*.example.com"),
+        ("ALLOWED_ORIGINS", "https://*example.com"),
+        ("ALLOWED_ORIGINS", "https://www*.example.com"),
+        ("ALLOWED_ORIGINS", "https://*.192.0.2.1"),
+        ("ALLOWED_ORIGINS", "*.example.com"),
+        ("ALLOWED_ORIGINS", "https://*.example.com/path"),
         ("TRUSTED_PROXY_HOPS", "17"),
         ("RATE_LIMITS", "yes"),
         ("RATE_LIMIT_CREATIONS", "60"),
@@ -294,6 +302,31 @@ fn a_secret_may_come_from_a_file_but_not_from_both() {
         faulty(&[("OPERATOR_TOKEN_FILE", empty.path().to_str().unwrap())]),
         ["OPERATOR_TOKEN_FILE"]
     );
+}
+
+#[test]
+fn quotes_around_a_secret_are_warned_of() {
+    let is_warned = |variable: &str, secret: &str| {
+        let warnings = warnings(&[(variable, secret)]);
+        let quotes = warnings.iter().filter(|warning| warning.contains("quote")).count();
+        assert!(!warnings.iter().any(|warning| warning.contains(secret)), "{warnings:?}");
+        quotes > 0
+            && warnings
+                .iter()
+                .any(|warning| warning.starts_with(&format!("{variable} begins and ends")))
+    };
+    for variable in ["RAILWAY_INBOUND_SECRET", "N8N_SHARED_SECRET", "OPERATOR_TOKEN"] {
+        assert!(is_warned(variable, &format!("\"{LONG}\"")), "{variable}");
+        assert!(is_warned(variable, &format!("'{LONG}'")), "{variable}");
+        for secret in [
+            LONG.to_owned(),
+            format!("\"{LONG}"),
+            format!("{LONG}'"),
+            format!("\"{LONG}'"),
+        ] {
+            assert!(!is_warned(variable, &secret), "{variable}");
+        }
+    }
 }
 
 #[test]

@@ -143,6 +143,14 @@ impl<'a> Variables<'a> {
             self.fault(&file_variable, "names an empty file");
             return None;
         }
+        if ['"', '\'']
+            .iter()
+            .any(|quote| secret.len() > 1 && secret.starts_with(*quote) && secret.ends_with(*quote))
+        {
+            self.warn(format!(
+                "{variable} begins and ends with a quote, which is part of the secret; remove both unless you mean them"
+            ));
+        }
         Some(secret.as_str().into())
     }
 

@@ -62,8 +62,16 @@ impl Address {
         // A thread of its own, which is left behind if it takes too long: nothing can interrupt the look-up of a name.
         thread::spawn(move || answer.send(PgConnection::establish(&url)));
         match answered.recv_timeout(FIRST_CONNECTION) {
-            Ok(connected) => connected.map_err(|error| ConnectError::from(&error)),
+            Ok(connected) => connected.map_err(|error| self.without_password(ConnectError::from(&error))),
             Err(_) => Err(ConnectError::Away),
+        }
+    }
+
+    /// Where a password holds an `@`, what libpq takes for a parameter may be a part of it: it is not named.
+    fn without_password(&self, error: ConnectError) -> ConnectError {
+        match error {
+            ConnectError::UnknownParameter { .. } if self.0.matches('@').count() > 1 => ConnectError::Unreadable,
+            error => error,
         }
     }
 }
@@ -85,9 +93,23 @@ fn split_query(url: &str) -> (&str, &str) {
 /// can't read it.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// Not a URL that libpq reads, or a parameter in it that it does not know.
+    /// Not a URL that libpq reads.
     #[error("the database's URL can't be read (expected: postgres://user:password@host:port/database)")]
     Unreadable,
+    /// A parameter of the URL that libpq does not know. It is another library's, since they share this form of URL.
+    #[error("the database's URL has a parameter that Postgres' own library does not know: {name}; {advice}")]
+    UnknownParameter {
+        /// Its name.
+        name: Box<str>,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// `sslmode` has a value that libpq does not know.
+    #[error(
+        "sslmode in the database's URL must be disable, allow, prefer, require, verify-ca or verify-full; what other \
+         libraries call no-verify is require"
+    )]
+    UnknownSslMode,
     /// Its host's name leads nowhere.
     #[error("the database's host is unknown")]
     UnknownHost,
@@ -106,11 +128,11 @@ pub enum ConnectError {
     /// Every connection is taken.
     #[error("the database server takes no more connections")]
     TooManyConnections,
-    /// TLS is wanted on one side only, or the certificate is not trusted.
-    #[error("no secure connection to the database server: check sslmode and its certificate")]
-    Tls,
+    /// TLS is wanted on one side only, or the certificate is not trusted. The text says what to do.
+    #[error("no secure connection to the database server: {0}")]
+    Tls(&'static str),
     /// The server's rules refuse this client.
-    #[error("the database server does not admit this client (pg_hba.conf); it may want sslmode=require")]
+    #[error("the database server does not admit this client, user or database: its pg_hba.conf must")]
     NotAdmitted,
     /// Anything else that the server said, without names.
     #[error("the database server refuses the connection: {0}")]
@@ -118,6 +140,9 @@ pub enum ConnectError {
     /// The schema could not be brought up to date.
     #[error("the database's schema can't be brought up to date")]
     Migration(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The user can't bring the schema up to date. The text says what it lacks.
+    #[error("the database's user can't bring the schema up to date: {0}")]
+    MayNotMigrate(&'static str),
 }
 
 impl From<&ConnectionError> for ConnectError {
@@ -134,37 +159,116 @@ impl ConnectError {
     /// What libpq's words mean. It has no codes for this; its own words are never translated in the library that we
     /// compile in.
     pub(crate) fn of(message: &str) -> Self {
-        const MEANINGS: [(&str, ConnectError); 13] = [
-            ("password authentication failed", ConnectError::WrongPassword),
-            ("no password supplied", ConnectError::WrongPassword),
-            ("role \"", ConnectError::WrongPassword),
-            ("does not exist", ConnectError::NoSuchDatabase),
-            ("too many", ConnectError::TooManyConnections),
-            ("remaining connection slots", ConnectError::TooManyConnections),
-            ("the database system is", ConnectError::NotReady),
-            ("pg_hba.conf", ConnectError::NotAdmitted),
-            ("SSL", ConnectError::Tls),
-            ("certificate", ConnectError::Tls),
-            ("Connection refused", ConnectError::Away),
-            ("timeout expired", ConnectError::Away),
-            ("could not connect", ConnectError::Away),
-        ];
         if message.starts_with("could not translate host name") {
             return Self::UnknownHost;
         }
+        if let Some(name) = unknown_parameter(message) {
+            let advice = advice_on(name);
+            return Self::UnknownParameter {
+                name: name.into(),
+                advice,
+            };
+        }
+        if message.starts_with("invalid sslmode value") {
+            return Self::UnknownSslMode;
+        }
+        let tls = TLS.iter().find(|(words, _)| message.contains(words));
         // Whatever else is said before the server was reached is about the URL, and quotes it.
         if !message.starts_with("connection to server") {
-            return Self::Unreadable;
+            return tls.map_or(Self::Unreadable, |(_, advice)| Self::Tls(advice));
         }
         let said = message.split_once("failed: ").map_or("", |(_, said)| said);
-        let meaning = MEANINGS.into_iter().find(|(words, _)| said.contains(words));
-        match meaning {
-            Some((_, meaning)) => meaning,
-            None if said.contains("FATAL:") => Self::Refused(without_quotations(said)),
-            // The operating system's words, such as "No route to host".
-            None => Self::Away,
+        let has = |words: &str| said.contains(words);
+        // Before TLS: after a wrong password libpq tries again without it, and the server may refuse that.
+        if has("password authentication failed") || has("no password supplied") || is_absent(said, "role") {
+            Self::WrongPassword
+        } else if is_absent(said, "database") {
+            Self::NoSuchDatabase
+        } else if let Some((_, advice)) = tls {
+            Self::Tls(advice)
+        } else if has("too many") || has("remaining connection slots") {
+            Self::TooManyConnections
+        } else if has("the database system is") {
+            Self::NotReady
+        } else if has("pg_hba.conf") {
+            Self::NotAdmitted
+        } else if has("SSL") || has("certificate") {
+            Self::Tls("check sslmode and the other parameters that begin with ssl")
+        } else if has("FATAL:") {
+            Self::Refused(without_quotations(said))
+        } else {
+            // "Connection refused", "timeout expired", or the operating system's words, such as "No route to host".
+            Self::Away
         }
     }
+}
+
+/// What libpq and the server say of TLS, and what to do. The first that fits counts.
+const TLS: [(&str, &str); 10] = [
+    (
+        "server does not support SSL",
+        "it offers none; where only a private network is between, set sslmode=disable",
+    ),
+    // A rule of pg_hba.conf; Postgres before version 14 says "SSL off".
+    (
+        "no encryption",
+        "it admits encrypted connections only; set sslmode=require",
+    ),
+    ("SSL off", "it admits encrypted connections only; set sslmode=require"),
+    ("weak sslmode", "sslrootcert=system goes with sslmode=verify-full only"),
+    (
+        "root certificate file",
+        "sslmode asks to verify its certificate, and sslrootcert names no file of trusted certificates that can be read; \
+         set it to the file that the provider offers, or to system with sslmode=verify-full",
+    ),
+    (
+        "certificate verify failed",
+        "its certificate has expired, or is not signed by any that sslrootcert names",
+    ),
+    (
+        "does not match host name",
+        "its certificate is for another host name; put that into the URL, or set sslmode=verify-ca",
+    ),
+    (
+        "valid client certificate",
+        "it wants a client certificate; set sslcert and sslkey",
+    ),
+    ("certificate file", "sslcert names no certificate that can be read"),
+    (
+        "private key file",
+        "sslkey names no private key that can be read, by its owner alone",
+    ),
+];
+
+/// The name of a parameter that libpq does not know, from its own words.
+fn unknown_parameter(message: &str) -> Option<&str> {
+    let name = message
+        .strip_prefix("invalid URI query parameter: \"")?
+        .trim_end()
+        .strip_suffix('"')?;
+    let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    is_name.then_some(name)
+}
+
+/// What to do about a parameter of another library.
+fn advice_on(parameter: &str) -> &'static str {
+    match parameter {
+        "pgbouncer" | "statement_cache_size" | "prepared_statements" => {
+            "remove it, and set DATABASE_DIRECT_URL to the address without the pooler"
+        }
+        "schema" | "currentSchema" | "search_path" => "write options=-csearch_path%3DNAME instead",
+        "connection_limit" | "pool_size" | "pool_timeout" | "max" => {
+            "remove it; DATABASE_POOL_SIZE says how many connections there may be"
+        }
+        "ssl" | "sslaccept" | "tls" => "write sslmode=require or sslmode=verify-full instead",
+        _ => "remove it",
+    }
+}
+
+/// Whether the server said that it has no such role or database.
+fn is_absent(said: &str, kind: &str) -> bool {
+    said.lines()
+        .any(|line| line.contains(&format!("{kind} \"")) && line.ends_with("does not exist"))
 }
 
 /// The first line of what a server said, each quotation replaced by `"…"`: they hold names.
@@ -225,13 +329,16 @@ mod tests {
             ("FATAL:  the database system is starting up", "not ready yet"),
             (
                 "FATAL:  no pg_hba.conf entry for host \"::1\", user \"bob\", SSL off",
+                "set sslmode=require",
+            ),
+            (
+                "FATAL:  no pg_hba.conf entry for host \"::1\", user \"bob\", SSL encryption",
                 "does not admit this client",
             ),
             (
-                "server does not support SSL, but SSL was required",
-                "no secure connection",
+                "FATAL:  role \"bob\" is not permitted to log in",
+                "refuses the connection: role \"…\" is not permitted to log in",
             ),
-            ("SSL error: certificate verify failed", "no secure connection"),
             (
                 "Connection refused\n\tIs the server running on that host",
                 "no database server answers",

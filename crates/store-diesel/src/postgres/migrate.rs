@@ -32,10 +32,13 @@ impl fmt::Display for Schema {
     }
 }
 
-/// Whether the database at `url` can be reached, and how far its schema is. Changes nothing. Blocks, about 5 seconds if
-/// there is no server.
-pub fn check(url: &str) -> Result<Schema, ConnectError> {
+/// Whether the database at `url` can be reached, and how far its schema is; where `migrates`, also whether the user may
+/// bring it up to date, as every start does. Changes nothing. Blocks, about 5 seconds if there is no server.
+pub fn check(url: &str, migrates: bool) -> Result<Schema, ConnectError> {
     let mut connection = Address::new(url)?.connect()?;
+    if migrates {
+        check_privileges(&mut connection)?;
+    }
     match pending(&mut connection)? {
         0 => Ok(Schema::UpToDate),
         count => Ok(Schema::Pending(count)),
@@ -77,24 +80,61 @@ fn lock(connection: &mut PgConnection) -> diesel::QueryResult<()> {
     Ok(())
 }
 
-/// How many migrations are not applied. Does not make diesel's own table, as its question after them would.
+/// Whether the user may make tables, and change those that are there.
+fn check_privileges(connection: &mut PgConnection) -> Result<(), ConnectError> {
+    #[derive(QueryableByName)]
+    struct Privileges {
+        #[diesel(sql_type = sql_types::Bool)]
+        creates: bool,
+        #[diesel(sql_type = sql_types::Bool)]
+        owns: bool,
+    }
+    // Only its owner alters a table, and members of the role that owns it. Who made the first table made all.
+    let privileges: Privileges = sql_query(
+        "SELECT coalesce(has_schema_privilege(current_schema(), 'CREATE'), false) AS creates, NOT EXISTS (
+            SELECT FROM pg_class WHERE oid IN (to_regclass('__diesel_schema_migrations'), to_regclass('tickets'))
+            AND NOT pg_has_role(relowner, 'USAGE')) AS owns",
+    )
+    .get_result(connection)
+    .map_err(failed)?;
+    match privileges {
+        Privileges { creates: false, .. } => Err(ConnectError::MayNotMigrate(
+            "it may not create tables in the schema; as the schema's owner: GRANT CREATE ON SCHEMA … TO this user",
+        )),
+        Privileges { owns: false, .. } => Err(ConnectError::MayNotMigrate(
+            "the tables belong to another user; connect as that one, or as their owner: GRANT the owner's role TO this user",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// How many migrations are not applied. Diesel's own question after them would make its table, and needs the right to.
 pub(crate) fn pending(connection: &mut PgConnection) -> Result<usize, ConnectError> {
     #[derive(QueryableByName)]
     struct Table {
         #[diesel(sql_type = sql_types::Bool)]
         exists: bool,
     }
+    #[derive(QueryableByName)]
+    struct Applied {
+        #[diesel(sql_type = sql_types::Text)]
+        version: String,
+    }
     let table: Table = sql_query("SELECT to_regclass('__diesel_schema_migrations') IS NOT NULL AS exists")
         .get_result(connection)
         .map_err(failed)?;
+    let mut applied = Vec::new();
     if table.exists {
-        let pending = connection
-            .pending_migrations(MIGRATIONS)
-            .map_err(ConnectError::Migration)?;
-        return Ok(pending.len());
+        applied = sql_query("SELECT version FROM __diesel_schema_migrations")
+            .load::<Applied>(connection)
+            .map_err(failed)?;
     }
     let all = diesel::migration::MigrationSource::<Pg>::migrations(&MIGRATIONS).map_err(ConnectError::Migration)?;
-    Ok(all.len())
+    let is_pending = |version: String| !applied.iter().any(|applied| applied.version == version);
+    Ok(all
+        .iter()
+        .filter(|migration| is_pending(migration.name().version().to_string()))
+        .count())
 }
 
 fn failed(error: diesel::result::Error) -> ConnectError {

@@ -22,7 +22,7 @@ pub(crate) mod state {
 
 /// A new notification.
 #[derive(Insertable)]
-#[diesel(table_name = notifications, check_for_backend(Pg, Sqlite))]
+#[diesel(table_name = notifications, check_for_backend(Pg, Sqlite), treat_none_as_default_value = false)]
 pub(crate) struct NewNotificationRow {
     id: Stored<NotificationId>,
     ticket_id: Option<Stored<TicketId>>,

@@ -11,8 +11,8 @@ use diesel::{
     update,
 };
 use ticket_domain::{
-    Choice, ExternalId, Message, MessageId, Notification, Phone, Question, QuestionId, QuestionKind, Sender, TicketId,
-    Timestamp,
+    Choice, ExternalId, Message, MessageId, Notification, NotificationId, Phone, Question, QuestionId, QuestionKind,
+    Sender, TicketId, Timestamp,
     ports::{
         AnswerQuestion, AnswerResult, ChangeEvent, ChoiceResult, ControlMessage, Existing, MergeQuestions, Questions,
         StoreError,
@@ -212,9 +212,10 @@ pub(crate) fn ask(
         .values(QuestionRow::new(question))
         .execute(connection)?;
     if let Some(notification) = notification {
-        insert_into(notifications::table)
+        let asking = insert_into(notifications::table)
             .values(NewNotificationRow::asking(notification, question.id))
-            .execute(connection)?;
+            .returning(notifications::id);
+        prepared(asking).get_result::<NotificationId>(connection)?;
     }
     Ok(())
 }
@@ -242,10 +243,9 @@ pub(crate) fn merge(connection: &mut Connection, merge: &MergeQuestions) -> Resu
                 questions::closed_at.eq(Stored(question.asked_at)),
                 questions::merged_into.eq(Stored(question.id)),
             ))
-            .execute(connection)?;
-        if is_merged > 0 {
-            cancel(connection, &[*id])?;
-        }
+            .returning(questions::id);
+        let is_merged: Vec<QuestionId> = prepared(is_merged).load(connection)?;
+        cancel(connection, &is_merged)?;
     }
     Ok(None)
 }
@@ -304,18 +304,26 @@ pub(crate) fn answer(connection: &mut Connection, answer: &AnswerQuestion) -> Re
     if let Some(known) = messages::known(connection, answer.by.as_ref())? {
         return Ok(AnswerResult::AlreadyKnown(known));
     }
-    match found {
-        Some((is_open, is_unanswered)) if is_unanswered && (is_open || answer.is_quoted) => {}
+    let is_open = match found {
+        Some((is_open, is_unanswered)) if is_unanswered && (is_open || answer.is_quoted) => is_open,
         _ => return Ok(AnswerResult::Closed),
-    }
+    };
     let covered = covered(connection, answer.question)?;
     let attached = match answer.ticket {
         Some(ticket) => attach(connection, &covered, ticket, answer.at)?,
         None => 0,
     };
     cancel(connection, &covered)?;
+    // With one answer all of them are answered.
+    for merged in covered.into_iter().filter(|covered| *covered != answer.question) {
+        let answered = update(questions::table.find(Stored(merged)))
+            .set(questions::attached.eq(0))
+            .returning(questions::id);
+        prepared(answered).get_result::<QuestionId>(connection)?;
+    }
     let answered = (
-        questions::closed_at.eq(Stored(answer.at)),
+        // One that was merged into another is closed since then. An update leaves out what is `None`.
+        is_open.then(|| questions::closed_at.eq(Stored(answer.at))),
         questions::answered_by.eq(answer.by.as_ref().map(ExternalId::as_str)),
         questions::answered_with.eq(answer.ticket.map(Stored)),
         questions::attached.eq(attached),

@@ -17,5 +17,6 @@ mod proxy;
 mod reading;
 mod searching;
 mod spoilt;
+mod tls;
 mod together;
 mod written_before;

@@ -101,7 +101,7 @@ async fn replicas_may_start_together() {
         replicas.join_all().await;
         let url = database.url().to_owned();
         assert_eq!(
-            spawn_blocking(move || check(&url)).await.unwrap().unwrap(),
+            spawn_blocking(move || check(&url, true)).await.unwrap().unwrap(),
             Schema::UpToDate
         );
     }

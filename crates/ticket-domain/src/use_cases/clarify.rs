@@ -12,17 +12,14 @@ use crate::{
     ports::{
         AnswerQuestion, AnswerResult, Asking, ControlMessage, ListRow, MergeQuestions, QuestionMessage, StoreError,
     },
-    question,
+    question, texts,
 };
+
+/// The most tickets that a question by name offers.
+const NAMES: usize = 10;
 
 /// The payload of a list's row begins with this, and goes on with the question's id and the number.
 const ROW: &str = "choice";
-
-/// What a text that answers no question is told where none is open.
-const NOTHING_ASKED: &str = "I haven't asked you anything. Swipe a ticket's message to answer it.";
-
-/// What the second of two answers is told.
-const ANSWERED_BEFORE: &str = "That question is answered already.";
 
 impl ReceiveReply {
     /// Treats a message as an answer if it can be one: it selects a ticket, or is told how to. `None` if it is a message of
@@ -34,7 +31,9 @@ impl ReceiveReply {
             Some((_, number)) => Some(Typed::Number(number)),
             None => Typed::parse(text),
         };
-        let may_answer = tapped.is_some() || hints.may_pick && (typed.is_some() || question::is_short(text));
+        // Words with a reference among them name a ticket.
+        let is_short = hints.reason == Reason::NoHint && question::is_short(text);
+        let may_answer = tapped.is_some() || hints.may_pick && (typed.is_some() || is_short);
         if !may_answer {
             return Ok(None);
         }
@@ -51,7 +50,7 @@ impl ReceiveReply {
         let quoted = quoted.filter(|question| question.of == reply.from);
         let now = self.context.clock.now();
         if tapped.is_some() && quoted.is_none() {
-            return self.tell(reply, NOTHING_ASKED.into(), now).await.map(Some);
+            return self.tell(reply, texts::nothing_asked(), now).await.map(Some);
         }
         let recent = match quoted {
             Some(_) => Vec::new(),
@@ -87,7 +86,10 @@ impl ReceiveReply {
         };
         let Some(ticket) = ticket else {
             let names: Vec<&CustomerName> = offered.iter().map(|ticket| &ticket.details.customer.name).collect();
-            return self.tell(reply, asked.repeat(typed, &names), now).await.map(Some);
+            return self
+                .tell(reply, texts::no_selection(&asked, typed, &names), now)
+                .await
+                .map(Some);
         };
         if !is_quoted && asked.is_ambiguous(&recent) {
             return self.ask_by_name(reply, &recent, now).await.map(Some);
@@ -101,12 +103,11 @@ impl ReceiveReply {
         };
         match self.questions.answer(answer).await? {
             AnswerResult::Answered(picked) => {
-                let mut received = self.answered(reply, &picked, false);
-                self.mention_waiting(reply, &mut received, now).await?;
-                Ok(Some(received))
+                let waiting = self.waiting(reply, now).await?;
+                Ok(Some(self.answered(reply, &picked, false, &waiting)))
             }
             AnswerResult::AlreadyKnown(existing) => self.repeated(reply, existing).await.map(Some),
-            AnswerResult::Closed => self.tell(reply, ANSWERED_BEFORE.into(), now).await.map(Some),
+            AnswerResult::Closed => self.tell(reply, texts::answered_before(), now).await.map(Some),
         }
     }
 
@@ -118,7 +119,7 @@ impl ReceiveReply {
             Reason::NoHint => QuestionKind::Batch,
             Reason::Contradicting | Reason::NoSuchTicket => QuestionKind::Single,
         };
-        let text = question::by_number(reason, &reply.content.as_text(), &choices, &waiting, now);
+        let text = texts::by_number(reason, &reply.content.as_text(), &choices, &waiting, now);
         Ok(self.asking(reply, kind, text, &choices, now))
     }
 
@@ -152,8 +153,8 @@ impl ReceiveReply {
             QuestionKind::Batch | QuestionKind::Single => (1..)
                 .zip(choices)
                 .map(|(number, choice)| ListRow {
-                    title: question::shown_name(&choice.name),
-                    description: question::row(choice, now),
+                    title: texts::name(&choice.name),
+                    description: texts::detail(choice, now),
                     payload: format!("{ROW}.{}.{number}", question.id.0.as_simple()),
                 })
                 .collect(),
@@ -189,8 +190,9 @@ impl ReceiveReply {
                 }
             }
         }
+        choices.truncate(NAMES);
         let about = self.waiting(reply, now).await?;
-        let text = question::by_name(&about, &choices);
+        let text = texts::by_name(&about, &choices);
         let asking = self.asking(reply, QuestionKind::Names, text, &choices, now);
         self.merge(reply, asking, now).await
     }
@@ -199,14 +201,14 @@ impl ReceiveReply {
     async fn answer_to_nothing(&self, reply: &Reply, now: Timestamp) -> Result<Received, ReceiveError> {
         let waiting = self.waiting(reply, now).await?;
         let Some((about, others)) = waiting.split_first() else {
-            return self.tell(reply, NOTHING_ASKED.into(), now).await;
+            return self.tell(reply, texts::nothing_asked(), now).await;
         };
         let choices = self.questions.open_tickets(CHOICES).await?;
         let about = match others.len() {
             0 => about.clone(),
             more => format!("{about} (+{more})"),
         };
-        let text = question::by_number(Reason::NoHint, &about, &choices, &[], now);
+        let text = texts::by_number(Reason::NoHint, &about, &choices, &[], now);
         let asking = self.asking(reply, QuestionKind::Single, text, &choices, now);
         self.merge(reply, asking, now).await
     }
@@ -252,17 +254,6 @@ impl ReceiveReply {
             reply: text,
             at: now,
         }
-    }
-
-    /// Adds to a confirmation what else was not sent yet.
-    async fn mention_waiting(&self, reply: &Reply, received: &mut Received, now: Timestamp) -> Result<(), StoreError> {
-        if let Some(notice) = &mut received.notice {
-            let waiting = self.waiting(reply, now).await?;
-            if received.reference.is_some() && !waiting.is_empty() {
-                notice.push_str(&question::not_sent(&waiting));
-            }
-        }
-        Ok(())
     }
 
     /// What the sender's messages say that wait for an answer, oldest first.

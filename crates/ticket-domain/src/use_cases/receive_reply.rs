@@ -5,10 +5,11 @@ use std::sync::Arc;
 use super::{Context, hints::Hints};
 use crate::{
     Channel, Content, EventKind, ExternalId, Managers, Message, MessageId, Notification, Phone, Question, Recipient,
-    Sender, Ticket, TicketMatch, TicketRef, Timestamp, notice,
+    Sender, Ticket, TicketMatch, TicketRef, Timestamp,
     ports::{
         Append, Appended, ChoiceResult, Existing, Questions, StoreError, StoreUnmatched, StoredUnmatched, TicketStore,
     },
+    texts,
     values::partly_redacted_debug,
 };
 
@@ -234,7 +235,7 @@ impl ReceiveReply {
         match existing {
             // Whatever it names now.
             Existing::InThread { id, of } => Ok(duplicate(id, of)),
-            Existing::Answer(picked) => Ok(self.answered(reply, &picked, true)),
+            Existing::Answer(picked) => Ok(self.answered(reply, &picked, true, &[])),
             Existing::Unmatched(question) => Err(ReceiveError::NotNamed {
                 ask: self.still_asked(reply, question),
             }),
@@ -262,13 +263,19 @@ impl ReceiveReply {
     }
 
     /// The result of an answer. Only the sender of the answer gets the confirmation.
-    pub(super) fn answered(&self, reply: &Reply, picked: &ChoiceResult, duplicate: bool) -> Received {
+    pub(super) fn answered(
+        &self,
+        reply: &Reply,
+        picked: &ChoiceResult,
+        duplicate: bool,
+        waiting: &[String],
+    ) -> Received {
         let is_told = picked.of == reply.from && self.is_told(reply);
         Received {
             reference: picked.to.as_ref().map(|to| to.reference),
             message: picked.message,
             duplicate,
-            notice: is_told.then(|| notice(picked.to.as_ref(), picked.attached)),
+            notice: is_told.then(|| texts::notice(picked.to.as_ref(), picked.attached, waiting)),
         }
     }
 
@@ -289,7 +296,7 @@ impl ReceiveReply {
 /// What the sender of a further message of a batch is told: nothing before the question is sent.
 fn joined(question: &Question, now: Timestamp) -> Option<Ask> {
     (now >= question.sent_at).then(|| Ask {
-        text: "That goes with your last message: one answer sends both.".into(),
+        text: texts::joins_batch().into(),
         is_sent: false,
     })
 }

@@ -64,6 +64,8 @@ macro_rules! string_enum {
     };
 }
 
+pub(crate) use string_enum;
+
 string_enum! {
     /// How urgent the ticket is for the customer.
     #[derive(Default)]

@@ -91,6 +91,8 @@ struct Asked {
     rows: Vec<String>,
     /// What it is about.
     texts: Vec<String>,
+    /// The questions in whose place it was asked.
+    merged: Vec<QuestionId>,
     is_answered: bool,
 }
 
@@ -323,15 +325,22 @@ impl<'a> Conversation<'a> {
     }
 
     async fn is_answered(&mut self, person: usize, place: usize, selected: Option<TicketRef>, received: &Received) {
-        let asked = &mut self.people[person].asked[place];
         assert_eq!(received.reference, selected, "another list was answered");
-        assert!(!asked.is_answered, "it was answered before");
-        asked.is_answered = true;
-        let texts = asked.texts.clone();
-        for text in texts {
-            let meant = self.meant.get_mut(&text).expect("it was written");
-            // Another question about it may have been answered first.
-            *meant = meant.or(selected);
+        let mut covered = vec![self.people[person].asked[place].id];
+        assert!(!self.people[person].asked[place].is_answered, "it was answered before");
+        while let Some(id) = covered.pop() {
+            let asked = self.people[person].asked.iter_mut().find(|asked| asked.id == id);
+            let asked = asked.expect("it was asked");
+            // What was answered by itself is not answered again, also not with none.
+            if asked.is_answered {
+                continue;
+            }
+            asked.is_answered = true;
+            covered.extend(&asked.merged);
+            for text in &asked.texts {
+                let meant = self.meant.get_mut(text).expect("it was written");
+                *meant = meant.or(selected);
+            }
         }
     }
 
@@ -358,25 +367,21 @@ impl<'a> Conversation<'a> {
             external_id,
             rows,
             texts: Vec::new(),
+            merged: Vec::new(),
             is_answered: false,
         });
     }
 
     /// The newest question is about everything that those were about in whose place it was asked.
     async fn note_merged(&mut self, person: usize, new: &Question) {
-        let mut texts = Vec::new();
-        for asked in self.people[person]
-            .asked
-            .iter()
-            .filter(|asked| !asked.is_answered && asked.id != new.id)
-        {
+        let mut merged = Vec::new();
+        for asked in &self.people[person].asked {
             let question = self.fixture.must().question(asked.id).await.expect("it was asked");
-            if question.closed_at == Some(new.asked_at) {
-                texts.extend(asked.texts.clone());
+            if !asked.is_answered && question.closed_at == Some(new.asked_at) {
+                merged.push(asked.id);
             }
         }
-        let last = self.people[person].asked.last_mut().expect("it was noted");
-        last.texts = texts;
+        self.people[person].asked.last_mut().expect("it was noted").merged = merged;
     }
 
     async fn check(&self) {
