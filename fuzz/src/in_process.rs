@@ -295,7 +295,7 @@ async fn serve(memory: &Arc<SqliteStore>) -> Box<dyn Fn(Request) -> Handling> {
         wake: Arc::new(NobodyWakes),
         links: TicketLinks::new("https://desk.example", Access::Open),
     };
-    let managers = Managers::new(vec![to(MANAGER)]);
+    let managers = Managers::new(vec![to(MANAGER).into()]);
     let receipts = ReportReceipt::new(store.clone(), context.clone(), RetrySchedule::new(8));
     let settings = Settings {
         inbound_keys: vec![INBOUND_KEY.into()],

@@ -15,6 +15,7 @@ mod figures;
 mod fixture;
 mod normal;
 mod real_n8n;
+mod shapes;
 mod table;
 
 use std::{panic::AssertUnwindSafe, pin::Pin, process::ExitCode, time::Instant};
@@ -47,6 +48,12 @@ const SCENARIOS: &[Scenario] = &scenarios![
     normal::forged_signatures,
     normal::long_and_marked_up_texts,
     normal::status_callbacks,
+    normal::a_rate_limit_by_callback,
+    shapes::what_is_handed_on,
+    shapes::odd_senders,
+    shapes::a_question_is_asked_once,
+    shapes::a_tick_says_that_it_came,
+    shapes::texts_buttons_and_rows,
     failures::a_wrong_key,
     failures::messages_rejected_by_twilio,
     failures::the_same_webhook_twice,

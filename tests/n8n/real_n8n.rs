@@ -24,6 +24,9 @@ const WORKFLOWS: [(&str, &str); 3] = [
     ("status-to-ticket.json", "statusToTicket01"),
 ];
 
+/// The workflow that creates the Content resources for buttons and lists, and its id.
+const SET_UP: (&str, &str) = ("buttons-and-lists.json", "buttonsAndLists0");
+
 /// The workflow that takes notifications.
 pub(crate) const TO_WHATSAPP: &str = WORKFLOWS[0].1;
 
@@ -86,11 +89,16 @@ impl RealN8n {
             process: None,
             client: http_client(Duration::from_secs(20)),
         };
+        let credentials = real.folder.path().join("credentials.json");
+        fs::write(&credentials, credentials_with_secrets().to_string()).unwrap();
+        real.cli(&["import:credentials", &format!("--input={}", credentials.display())])
+            .await;
+        let content = real.create_content(twilio).await;
         let input = real.folder.path().join("workflows");
         fs::create_dir(&input).unwrap();
         for (file, _) in WORKFLOWS {
             let mut workflow: Value = serde_json::from_str(&read(&format!("deploy/n8n/{file}"))).unwrap();
-            real.configure(&mut workflow, ticket_server, twilio);
+            real.configure(&mut workflow, ticket_server, twilio, &content);
             fs::write(input.join(file), workflow.to_string()).unwrap();
             let copy = match file {
                 "whatsapp-to-ticket.json" => copy(&workflow, REPORT_ONLY, &[("signature", "report-only")]),
@@ -107,10 +115,6 @@ impl RealN8n {
         for (id, workflow) in &others {
             fs::write(input.join(format!("{id}.json")), workflow.to_string()).unwrap();
         }
-        let credentials = real.folder.path().join("credentials.json");
-        fs::write(&credentials, credentials_with_secrets().to_string()).unwrap();
-        real.cli(&["import:credentials", &format!("--input={}", credentials.display())])
-            .await;
         real.cli(&["import:workflow", "--separate", &format!("--input={}", input.display())])
             .await;
         for (_, id) in &WORKFLOWS[1..] {
@@ -122,16 +126,35 @@ impl RealN8n {
         real
     }
 
+    /// Runs the workflow that creates the Content resources; returns what it prints for Config.
+    async fn create_content(&self, twilio: &str) -> Value {
+        let (file, id) = SET_UP;
+        let mut workflow: Value = serde_json::from_str(&read(&format!("deploy/n8n/{file}"))).unwrap();
+        *config(&mut workflow).remove("twilioContentBase").unwrap() = twilio.into();
+        let input = self.folder.path().join(file);
+        fs::write(&input, workflow.to_string()).unwrap();
+        self.cli(&["import:workflow", &format!("--input={}", input.display())])
+            .await;
+        let printed = self.cli(&["execute", &format!("--id={id}"), "--rawOutput"]).await;
+        let begin = printed.find("\n{").expect("what the workflow printed");
+        let run: Value = serde_json::from_str(&printed[begin..]).expect("JSON");
+        run["data"]["resultData"]["runData"]["Ids for Config"][0]["data"]["main"][0][0]["json"].clone()
+    }
+
     /// Fills in the Config node, as the page on importing says.
-    fn configure(&self, workflow: &mut Value, ticket_server: &str, twilio: &str) {
+    fn configure(&self, workflow: &mut Value, ticket_server: &str, twilio: &str, content: &Value) {
         let values = BTreeMap::from([
-            ("ticketApiBase", ticket_server.to_owned()),
+            // A slash at the end does no harm.
+            ("ticketApiBase", format!("{ticket_server}/")),
             ("twilioApiBase", twilio.to_owned()),
             ("twilioAccountSid", ACCOUNT_SID.to_owned()),
             // As Twilio's console shows it; the workflow wants the number alone, and makes do with this.
             ("whatsappFrom", format!("whatsapp:{WHATSAPP_FROM}")),
             ("agentPhone", MANAGER.to_owned()),
             ("templateSid", TEMPLATE.to_owned()),
+            ("buttonsSid", content["buttonsSid"].as_str().unwrap().to_owned()),
+            ("listSids", content["listSids"].as_str().unwrap().to_owned()),
+            ("typingIndicatorUrl", format!("{twilio}/v2/Indicators/Typing.json")),
             ("statusCallbackUrl", self.url("/webhook/twilio-status") + REPEAT),
         ]);
         let public = self.url(&format!("/webhook/{}", path_of(workflow)));
@@ -180,8 +203,8 @@ impl RealN8n {
         command
     }
 
-    /// Runs a command of n8n to its end.
-    async fn cli(&self, arguments: &[&str]) {
+    /// Runs a command of n8n to its end; returns what it wrote.
+    async fn cli(&self, arguments: &[&str]) -> String {
         let output = timeout(Duration::from_mins(3), self.command(arguments).output()).await;
         let output = output.expect("the command ends").expect("n8n runs");
         let text = String::from_utf8_lossy(&output.stdout);
@@ -190,6 +213,7 @@ impl RealN8n {
             "n8n {arguments:?}: {text}{}",
             String::from_utf8_lossy(&output.stderr)
         );
+        text.into_owned()
     }
 
     /// Makes a workflow active at the next start.

@@ -1,5 +1,5 @@
-//! A web server in the place of Twilio: it accepts messages like Twilio's API, and calls webhooks with Twilio's
-//! signature.
+//! A web server in the place of Twilio: it accepts messages, Content resources and typing indicators like Twilio's API, and
+//! calls webhooks with Twilio's signature.
 
 use std::{
     collections::{BTreeMap, HashSet, VecDeque},
@@ -10,7 +10,7 @@ use std::{
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 use openssl::{base64, hash::MessageDigest, pkey::PKey, sign::Signer};
 use reqwest::Client;
-use serde_json::json;
+use serde_json::{Value, json};
 use url::form_urlencoded;
 
 use crate::{
@@ -55,6 +55,15 @@ impl SentMessage {
     }
 }
 
+/// A message with buttons or rows, as a phone shows it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// The text.
+    pub text: String,
+    /// Of each button or row: the title, the description, and what a tap carries.
+    pub choices: Vec<(String, String, String)>,
+}
+
 /// How Twilio rejects a message: HTTP status, its own code, and the `Retry-After` header in seconds.
 type Rejection = (u16, u32, Option<u32>);
 
@@ -62,6 +71,10 @@ type Rejection = (u16, u32, Option<u32>);
 struct State {
     rejections: Mutex<VecDeque<Rejection>>,
     sent: Journal<SentMessage>,
+    /// The messages that were marked as read.
+    read: Journal<String>,
+    /// The Content resources by their ids.
+    contents: Mutex<BTreeMap<String, Value>>,
     counts: Mutex<Counts>,
 }
 
@@ -84,11 +97,19 @@ impl State {
             counts.delay
         };
         tokio::time::sleep(delay).await;
+        if is_authorized(&request) {
+            match request.path() {
+                "/v1/Content" => return self.create_content(&body),
+                "/v2/Indicators/Typing.json" => return self.mark_as_read(&body),
+                _ => {}
+            }
+        }
         let form: BTreeMap<String, String> = form_urlencoded::parse(&body).into_owned().collect();
         let mut counts = self.counts.lock().unwrap();
         counts.waiting -= 1;
         counts.asked += 1;
-        let rejection = rejection_of(&request, &form).map(|(status, code)| (status, code, None));
+        let rejection = rejection_of(&request, &form).or_else(|| self.rejection_of_content(&form));
+        let rejection = rejection.map(|(status, code)| (status, code, None));
         if let Some((status, code, retry_after)) = rejection.or_else(|| self.rejections.lock().unwrap().pop_front()) {
             let mut response = HttpResponse::build(StatusCode::from_u16(status).expect("a status"));
             if let Some(seconds) = retry_after {
@@ -105,15 +126,74 @@ impl State {
     }
 }
 
-/// Why Twilio rejects a request by itself: status and code.
-fn rejection_of(request: &HttpRequest, form: &BTreeMap<String, String>) -> Option<(u16, u32)> {
+impl State {
+    fn create_content(&self, body: &[u8]) -> HttpResponse {
+        self.counts.lock().unwrap().waiting -= 1;
+        let mut content: Value = serde_json::from_slice(body).expect("a Content resource");
+        let mut contents = self.contents.lock().unwrap();
+        let sid = format!("HX{:032x}", contents.len() + 1);
+        content["sid"] = sid.as_str().into();
+        contents.insert(sid, content.clone());
+        HttpResponse::Created().json(content)
+    }
+
+    fn mark_as_read(&self, body: &[u8]) -> HttpResponse {
+        self.counts.lock().unwrap().waiting -= 1;
+        let form: BTreeMap<String, String> = form_urlencoded::parse(body).into_owned().collect();
+        assert_eq!(form["channel"], "whatsapp");
+        self.read.push(form["messageId"].clone());
+        HttpResponse::Ok().json(json!({ "success": true }))
+    }
+
+    /// Variables must be exactly those of the resource, none of them empty.
+    fn rejection_of_content(&self, form: &BTreeMap<String, String>) -> Option<(u16, u32)> {
+        let contents = self.contents.lock().unwrap();
+        let wanted = contents.get(form.get("ContentSid")?)?["variables"].as_object()?;
+        let given: BTreeMap<String, String> = serde_json::from_str(&form["ContentVariables"]).ok()?;
+        let is_complete = given.len() == wanted.len()
+            && wanted
+                .keys()
+                .all(|name| given.get(name).is_some_and(|value| !value.is_empty()));
+        (!is_complete).then_some((400, 21_656))
+    }
+
+    /// A resource with the variables of a message.
+    fn shown(&self, message: &SentMessage) -> Shown {
+        let contents = self.contents.lock().unwrap();
+        let types = &contents[message.field("ContentSid")]["types"];
+        let variables: BTreeMap<String, String> = serde_json::from_str(message.field("ContentVariables")).unwrap();
+        let filled = |text: &Value| {
+            let text = text.as_str().unwrap_or_default().to_owned();
+            variables.iter().fold(text, |text, (name, value)| {
+                text.replace(&format!("{{{{{name}}}}}"), value)
+            })
+        };
+        let (content, choices, title) = match types["twilio/quick-reply"].as_object() {
+            Some(_) => (&types["twilio/quick-reply"], "actions", "title"),
+            None => (&types["twilio/list-picker"], "items", "item"),
+        };
+        let choices = content[choices].as_array().unwrap().iter();
+        Shown {
+            text: filled(&content["body"]),
+            choices: choices
+                .map(|one| (filled(&one[title]), filled(&one["description"]), filled(&one["id"])))
+                .collect(),
+        }
+    }
+}
+
+fn is_authorized(request: &HttpRequest) -> bool {
     let basic = base64::encode_block(format!("{ACCOUNT_SID}:{AUTH_TOKEN}").as_bytes());
     let authorization = request.headers().get("authorization");
-    let is_known = authorization.is_some_and(|value| value.as_bytes() == format!("Basic {basic}").as_bytes());
+    authorization.is_some_and(|value| value.as_bytes() == format!("Basic {basic}").as_bytes())
+}
+
+/// Why Twilio rejects a request by itself: status and code.
+fn rejection_of(request: &HttpRequest, form: &BTreeMap<String, String>) -> Option<(u16, u32)> {
     let is_whatsapp = |name: &str| form.get(name).is_some_and(|number| number.starts_with("whatsapp:+"));
     let body = form.get("Body").map_or("", String::as_str);
     let rules = [
-        (is_known, (401, 20003)),
+        (is_authorized(request), (401, 20003)),
         (
             request.path() == format!("/2010-04-01/Accounts/{ACCOUNT_SID}/Messages.json"),
             (404, 20404),
@@ -170,6 +250,25 @@ impl FakeTwilio {
     /// The accepted messages.
     pub fn sent(&self) -> Vec<SentMessage> {
         self.state.sent.look(<[SentMessage]>::to_vec)
+    }
+
+    /// A message with buttons or rows, as the phone shows it.
+    pub fn shown(&self, message: &SentMessage) -> Shown {
+        self.state.shown(message)
+    }
+
+    /// The ids of the messages that were marked as read.
+    pub fn read(&self) -> Vec<String> {
+        self.state.read.look(<[String]>::to_vec)
+    }
+
+    /// Waits until `count` messages were marked as read in all.
+    pub async fn wait_for_read(&self, count: usize) -> Vec<String> {
+        let timeout = Duration::from_secs(10);
+        self.state
+            .read
+            .wait_for(timeout, "a message marked as read", |read| read.len() >= count)
+            .await
     }
 
     /// Forgets the accepted messages: another server may draw the same references.

@@ -28,7 +28,7 @@ mod wait;
 
 pub use database_proxy::DatabaseProxy;
 pub use fake_n8n::{FakeN8n, Reaction, Received};
-pub use fake_twilio::{ACCOUNT_SID, AUTH_TOKEN, FakeTwilio, SentMessage, WHATSAPP_FROM};
+pub use fake_twilio::{ACCOUNT_SID, AUTH_TOKEN, FakeTwilio, SentMessage, Shown, WHATSAPP_FROM};
 pub use http::{Response, http_client, sum_of_metrics};
 pub use n8n_table::{N8nCase, TableRow, kind_of_body};
 pub use options::{Ended, ServerOptions, server_binary, setting};

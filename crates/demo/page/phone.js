@@ -93,6 +93,7 @@ function draw(bubble) {
     ...(quoted ? [make("blockquote", {}, make("b", {}, writer(quoted)), short(quoted))] : []),
     ...(bubble.picture ? [picture(bubble.picture)] : []),
     ...(bubble.text ? [make("p", { class: "text" }, ...formatted(bubble.text))] : []),
+    ...choices(bubble),
     make("p", { class: "foot" }, make("time", { datetime: bubble.at }, clock(bubble.at)), make("span", { class: "ticks" })));
   const element = make("div", { class: `${isMine(bubble) ? "mine" : "theirs"} ${bubble.author}` }, body,
     make("button", { type: "button", class: "quote", "aria-label": `Quote: ${short(bubble).slice(0, 60)}`, title: "Quote this message",
@@ -100,6 +101,19 @@ function draw(bubble) {
   drawTicks(element, bubble);
   feel(body, bubble);
   return element;
+}
+
+/** Buttons under a message, or the rows of a list behind one, as WhatsApp shows them. */
+function choices(bubble) {
+  const tap = ({ title, payload }, row) => {
+    row.closest("details")?.removeAttribute("open");
+    send("POST", "/phone/messages", { number: phones[shown].number, text: title, quoting: bubble.sid, tapped: payload });
+  };
+  const all = bubble.actions.map((action) => make("button", { type: "button", onclick: ({ target }) => tap(action, target) },
+    action.title, ...(action.description ? [make("small", {}, action.description)] : [])));
+  if (all.length === 0) return [];
+  const isList = bubble.actions.some(({ description }) => description !== undefined);
+  return isList ? [make("details", { class: "choices" }, make("summary", {}, "Choose"), ...all)] : [make("div", { class: "choices" }, ...all)];
 }
 
 function drawTicks(element, bubble) {

@@ -32,6 +32,11 @@ impl ApiResponse {
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.body[name].as_str()
     }
+
+    /// The question that the caller is to ask.
+    pub(crate) fn question(&self) -> Option<&str> {
+        self.text("ask").filter(|_| self.body["questionSent"] != true)
+    }
 }
 
 /// The server, as it is seen from outside.

@@ -116,12 +116,14 @@ pub(crate) async fn reply(context: &Context, number: &'static str, bubble: &Chat
         return context.state.tick(&bubble.sid, Ticks::Failed);
     }
     let body = json!({
-        "message": bubble.text,
+        // What stands on a button was not written by anybody.
+        "message": if bubble.tapped.is_some() { "" } else { &bubble.text },
         "from": format!("whatsapp:{number}"),
         "channel": "whatsapp",
         "externalId": bubble.sid,
         "mediaUrl": bubble.picture.as_deref().map(media_url),
         "repliedToExternalId": bubble.quoting,
+        "buttonPayload": bubble.tapped,
     });
     let call = || context.api.hand_in("n8n → server", INBOUND, &body);
     let answer = if twice {
@@ -132,7 +134,8 @@ pub(crate) async fn reply(context: &Context, number: &'static str, bubble: &Chat
     show_reply(context, number, bubble, &answer);
 }
 
-/// Gives the phone what the server says to a reply: our workflow answers Twilio with `notice` or `ask` as a message.
+/// Gives the phone what the server says to a reply: our workflow answers Twilio with `notice` or `ask` as a message, unless
+/// the server sent the question by itself.
 fn show_reply(context: &Context, number: &str, bubble: &ChatMessage, answer: &ApiResponse) {
     let ticks = match answer.status {
         200 => Ticks::Read,
@@ -140,7 +143,7 @@ fn show_reply(context: &Context, number: &str, bubble: &ChatMessage, answer: &Ap
         400 | 404 => Ticks::Delivered,
         _ => Ticks::Failed,
     };
-    if let Some(words) = answer.text("notice").or_else(|| answer.text("ask")) {
+    if let Some(words) = answer.text("notice").or_else(|| answer.question()) {
         let said = ChatMessage::new(Author::Answer, words.into());
         context.state.change(|state| state.phone(number).bubbles.push(said));
     }

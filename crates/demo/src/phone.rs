@@ -23,6 +23,8 @@ pub(crate) struct Typed {
     text: String,
     /// The id of the message that is quoted.
     quoting: Option<String>,
+    /// What the button carries that was tapped; its title is the text.
+    tapped: Option<String>,
     /// The names of attached pictures: WhatsApp makes a message of each.
     #[serde(default)]
     pictures: Vec<String>,
@@ -38,6 +40,7 @@ pub(crate) struct Looked {
 pub(crate) fn show(context: &Data<Context>, payload: &Value) -> String {
     let mut bubble = ChatMessage::new(Author::Server, message::words(payload));
     bubble.template = payload["template"] == true;
+    bubble.actions = message::actions(payload);
     let sid = bubble.sid.clone();
     let fails = context.state.change(|state| {
         let fails = state.trouble.next_fails.take();
@@ -57,13 +60,15 @@ pub(crate) async fn send(context: Data<Context>, typed: Json<Typed>) -> HttpResp
         number,
         text,
         quoting,
+        tapped,
         pictures,
     } = typed.into_inner();
     let is_known = |picture: &String| PICTURES.contains(&picture.as_str());
     if (text.trim().is_empty() && pictures.is_empty()) || !pictures.iter().all(is_known) {
         return HttpResponse::BadRequest().finish();
     }
-    let messages = messages(&text, quoting, pictures);
+    let mut messages = messages(&text, quoting, pictures);
+    messages[0].tapped = tapped;
     let (number, twice) = context.state.change(|state| {
         let phone = state.phone(&number);
         phone.bubbles.extend(messages.iter().cloned());

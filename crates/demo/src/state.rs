@@ -52,6 +52,16 @@ pub(crate) enum Author {
     Manager,
 }
 
+/// A button under a message, or a row of its list.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Action {
+    title: String,
+    /// Only rows have one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    payload: String,
+}
+
 /// A message of a chat.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct ChatMessage {
@@ -63,6 +73,10 @@ pub(crate) struct ChatMessage {
     pub(crate) picture: Option<String>,
     /// The id of the message that is quoted.
     pub(crate) quoting: Option<String>,
+    /// What can be tapped.
+    pub(crate) actions: Vec<Action>,
+    /// What a tap carries, if it is one. Its text is what stood on the button.
+    pub(crate) tapped: Option<String>,
     pub(crate) ticks: Ticks,
     /// Whether it came as an approved template.
     pub(crate) template: bool,
@@ -78,6 +92,8 @@ impl ChatMessage {
             text,
             picture: None,
             quoting: None,
+            actions: Vec::new(),
+            tapped: None,
             ticks: Ticks::Sent,
             template: false,
             at: now(),

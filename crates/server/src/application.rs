@@ -8,7 +8,7 @@ use secrecy::ExposeSecret;
 use store_diesel::PostgresStore;
 use store_diesel::SqliteStore;
 use ticket_domain::{
-    Managers, Recipient, TicketLinks,
+    Address, Managers, Recipient, TicketLinks,
     ports::{Clock, Composer, Composers, Notifier, Random, Store},
     use_cases::{Context, Deliver, ReportReceipt},
 };
@@ -244,10 +244,11 @@ impl Builder {
             are_set,
             backup,
         } = self.config.agents.clone();
+        let addresses = phones.into_iter().chain(backup).map(Address::from).collect();
         if are_set {
-            Managers::new(phones.into_iter().chain(backup).collect())
+            Managers::new(addresses)
         } else {
-            Managers::only_recognised(phones)
+            Managers::only_recognised(addresses)
         }
     }
 

@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 use ticket_domain::{
-    Actor, Contact, ExternalId, MediaUrl, Message, Phone, Thread, TicketId, TicketRef,
+    Actor, Address, Contact, ExternalId, MediaUrl, Message, Phone, Thread, TicketId, TicketRef,
     ports::{Clock as _, EraseStats},
     use_cases::{Customers, Records},
 };
@@ -221,11 +221,15 @@ fn told(records: &Records, contact: &Contact) -> Value {
 
 fn thread(thread: &Thread, contact: &Contact) -> Value {
     let ticket = &thread.ticket;
-    let is_theirs = |phone: &Phone| {
-        let is_asked_for = matches!(contact, Contact::Phone(asked) if asked.is_called_as(phone));
-        is_asked_for || ticket.details.customer.phone.is_called_as(phone)
+    let is_theirs = |phone: Phone| {
+        let is_asked_for = matches!(contact, Contact::Phone(asked) if asked.is_called_as(&phone));
+        is_asked_for || ticket.details.customer.phone.is_called_as(&phone)
     };
-    let messages: Vec<Value> = thread.messages.iter().map(|said| message(said, is_theirs)).collect();
+    let messages: Vec<Value> = thread
+        .messages
+        .iter()
+        .map(|said| message(said, |from| from.phone().is_some_and(is_theirs)))
+        .collect();
     let mut told = json!({
         "ticketRef": ticket.reference.to_string(),
         "ticketId": ticket.id.0.to_string(),
@@ -241,14 +245,14 @@ fn thread(thread: &Thread, contact: &Contact) -> Value {
     told
 }
 
-/// A message, with its sender's number only if that is the customer's.
-fn message(message: &Message, is_theirs: impl Fn(&Phone) -> bool) -> Value {
+/// A message, with its sender's address only if that is the customer's.
+fn message(message: &Message, is_theirs: impl Fn(&Address) -> bool) -> Value {
     let from = message.from.as_ref().filter(|from| is_theirs(from));
     json!({
         "messageId": message.id.0.to_string(),
         "sender": message.sender.as_str(),
         "channel": message.channel.as_str(),
-        "from": from.map(Phone::as_str),
+        "from": from.map(Address::as_str),
         "body": message.content.body().as_str(),
         "mediaUrl": message.content.media().map(MediaUrl::as_str),
         "externalId": message.external_id.as_ref().map(ExternalId::as_str),

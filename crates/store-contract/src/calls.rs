@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use ticket_domain::{
-    Attention, AuditEntry, AuditEntryId, AuditStamp, Choice, ExternalId, Fallback, LeaseToken, Message, MessageId,
-    NotificationId, NotificationRecord, Phone, Question, QuestionId, Receipt, Recipient, Thread, Ticket, TicketId,
-    TicketPage, TicketQuery, TicketRef, TicketSummary, Timestamp,
+    Address, Attention, AuditEntry, AuditEntryId, AuditStamp, Choice, ExternalId, Fallback, LeaseToken, Message,
+    MessageId, NotificationId, NotificationRecord, Phone, Question, QuestionId, Receipt, Recipient, Thread, Ticket,
+    TicketId, TicketPage, TicketQuery, TicketRef, TicketSummary, Timestamp,
     ports::{
         AnswerQuestion, AnswerResult, Append, Appended, Attach, AttachResult, AttemptOutcome, Claim, Claimed,
         ControlMessage, CurrentMessage, CustomerData, EraseStats, Erasure, Existing, Housekeeping, InactiveQuery,
@@ -69,10 +69,10 @@ calls! {
     }
     Questions {
         fn open_tickets(limit: u8) -> Vec<Choice>;
-        fn questions_since(of: Phone, since: Timestamp) -> Vec<Question>;
+        fn questions_since(of: Address, since: Timestamp) -> Vec<Question>;
         fn question(id: QuestionId) -> Option<Question>;
         fn quoted_question(external_id: ExternalId) -> Option<Question>;
-        fn waiting_messages(of: Phone, since: Timestamp) -> Vec<(QuestionId, String)>;
+        fn waiting_messages(of: Address, since: Timestamp) -> Vec<(QuestionId, String)>;
         fn known(external_id: ExternalId) -> Option<Existing>;
         fn answer(answer: AnswerQuestion) -> AnswerResult;
         fn merge_questions(merge: MergeQuestions) -> Option<Existing>;

@@ -9,9 +9,9 @@ use std::{
 };
 
 use ticket_domain::{
-    AuditEntryId, AuditStamp, Channel, Content, EventKind, ExternalId, LeaseToken, Message, MessageId, Notification,
-    NotificationId, NotificationRecord, Payload, Phone, Question, QuestionId, QuestionKind, Recipient, Sender, Thread,
-    Ticket, TicketId, TicketRef, Timestamp,
+    Address, AuditEntryId, AuditStamp, Channel, Content, EventKind, ExternalId, LeaseToken, Message, MessageId,
+    Notification, NotificationId, NotificationRecord, Payload, Question, QuestionId, QuestionKind, Recipient, Sender,
+    Thread, Ticket, TicketId, TicketRef, Timestamp,
     ports::{
         Append, Appended, Asking, AttemptOutcome, Claim, Claimed, Idempotency, OpenResult, Opening, RecordResult,
         Store, StoreUnmatched, StoredUnmatched, TicketLookup, Vitals,
@@ -172,13 +172,13 @@ impl Fixture {
         }
     }
 
-    /// A manager's number that was not given before.
-    pub(crate) fn manager(&self) -> Phone {
+    /// A manager's address that was not given before.
+    pub(crate) fn manager(&self) -> Address {
         format!("+9196557{:06}", self.number()).parse().unwrap()
     }
 
     /// What this manager wrote, under an outside id of its own.
-    pub(crate) fn message_from(&self, manager: &Phone, created_at: Timestamp) -> Message {
+    pub(crate) fn message_from(&self, manager: &Address, created_at: Timestamp) -> Message {
         Message {
             from: Some(manager.clone()),
             ..self.message_of(&self.external_id(), created_at)
@@ -186,7 +186,7 @@ impl Fixture {
     }
 
     /// A question to a manager about a batch, with nothing to choose from.
-    pub fn question(&self, of: &Phone, now: Timestamp) -> Question {
+    pub fn question(&self, of: &Address, now: Timestamp) -> Question {
         Question {
             id: QuestionId(self.uuid()),
             of: of.clone(),
@@ -200,7 +200,7 @@ impl Fixture {
     }
 
     /// Keeps a new message of a manager who has no open question, and asks about it.
-    pub(crate) async fn asked(&self, manager: &Phone, now: Timestamp) -> (Message, Question) {
+    pub(crate) async fn asked(&self, manager: &Address, now: Timestamp) -> (Message, Question) {
         let message = self.message_from(manager, now);
         let question = self.question(manager, now);
         self.stored(&message, asking(&question)).await;
@@ -240,7 +240,7 @@ impl Fixture {
     }
 
     /// The newest open question of a person.
-    pub async fn open_question(&self, of: &Phone) -> Option<Question> {
+    pub async fn open_question(&self, of: &Address) -> Option<Question> {
         let questions = self.store.questions_since(of.clone(), Timestamp::UNIX_EPOCH).await;
         questions
             .unwrap()

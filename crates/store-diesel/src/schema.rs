@@ -33,7 +33,7 @@ diesel::table! {
         seq -> Nullable<BigInt>,
         sender -> Text,
         channel -> Text,
-        from_phone -> Nullable<Text>,
+        from_address -> Nullable<Text>,
         body -> Text,
         media_url -> Nullable<Text>,
         external_id -> Nullable<Text>,
@@ -92,7 +92,7 @@ diesel::table! {
 
     questions (id) {
         id -> Id,
-        of_phone -> Text,
+        asked -> Text,
         choices -> Text,
         text -> Text,
         kind -> Text,

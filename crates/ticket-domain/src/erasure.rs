@@ -76,7 +76,7 @@ impl Redaction {
         ticket.version += 1;
     }
 
-    /// Erases the message's content, and its number unless that is a manager's.
+    /// Erases the message's content, and where it came from unless that is a manager's.
     pub fn message(message: &mut Message) {
         if let Ok(content) = Content::new(MessageBody::lenient(Self::TEXT), None) {
             message.content = content;
@@ -101,7 +101,7 @@ impl Message {
         !is_known && self.content.media().is_none() && self.content.body().as_str() == Redaction::TEXT
     }
 
-    /// Whether it was erased while unmatched: every other unmatched message has a number.
+    /// Whether it was erased while unmatched.
     pub fn is_erased(&self) -> bool {
         self.from.is_none() && self.content.body().as_str() == Redaction::TEXT
     }

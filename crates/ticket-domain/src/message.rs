@@ -1,6 +1,6 @@
 //! Messages.
 
-use crate::{Channel, ExternalId, MediaUrl, MessageBody, MessageId, MessageText, Phone, Sender, Timestamp};
+use crate::{Address, Channel, ExternalId, MediaUrl, MessageBody, MessageId, MessageText, Sender, Timestamp};
 
 /// The content of a message: text, a medium, or both.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,8 +66,8 @@ pub struct Message {
     pub sender: Sender,
     /// The channel it came through.
     pub channel: Channel,
-    /// The phone number that sent it, if it came from a phone.
-    pub from: Option<Phone>,
+    /// Where it came from; `None` if it was written on the web, or if the other system named no sender.
+    pub from: Option<Address>,
     /// Its content.
     pub content: Content,
     /// Its id in another system, such as Twilio's `MessageSid`.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    CustomerName, Phone, QuestionId, QuestionKind, Subject, TicketRef, Timestamp, sanitize,
+    Address, CustomerName, QuestionId, QuestionKind, Subject, TicketRef, Timestamp, sanitize,
     values::partly_redacted_debug,
 };
 
@@ -41,7 +41,7 @@ pub struct Question {
     /// Its id.
     pub id: QuestionId,
     /// Who was asked.
-    pub of: Phone,
+    pub of: Address,
     /// How it is answered, and whether more messages may join it.
     pub kind: QuestionKind,
     /// The tickets to choose from; the answer `1` means the first.

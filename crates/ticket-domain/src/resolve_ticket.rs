@@ -1,39 +1,40 @@
 //! Which ticket a message belongs to, and who is speaking: certain, or not at all.
 
-use crate::{Phone, Sender, Ticket};
+use crate::{Address, Person, Sender, Ticket};
 
-/// The numbers of the people who answer tickets.
+/// The addresses of the people who answer tickets.
 #[derive(Debug, Clone, Default)]
 pub struct Managers {
-    numbers: Vec<Phone>,
+    addresses: Vec<Address>,
     are_asked: bool,
 }
 
 impl Managers {
-    /// These numbers. Only ones with their country code ever match.
-    pub fn new(numbers: Vec<Phone>) -> Self {
+    /// These numbers or WhatsApp user ids. Only numbers with their country code ever match.
+    pub fn new(addresses: Vec<Address>) -> Self {
         Self {
-            numbers,
+            addresses,
             are_asked: true,
         }
     }
 
-    /// These numbers, which nobody chose: whoever writes from them is a manager, and is told nothing of any ticket.
-    pub fn only_recognised(numbers: Vec<Phone>) -> Self {
+    /// These addresses, which nobody chose: whoever writes from them is a manager, and is told nothing of any ticket.
+    pub fn only_recognised(addresses: Vec<Address>) -> Self {
         Self {
-            numbers,
+            addresses,
             are_asked: false,
         }
     }
 
     /// Whether this is one of them.
-    pub fn include(&self, phone: &Phone) -> bool {
-        self.numbers.iter().any(|manager| manager.identifies(phone))
+    pub fn include(&self, person: &Person) -> bool {
+        self.addresses.iter().any(|manager| person.has(manager))
     }
 
-    /// Whether this is one of them that may be asked back.
-    pub fn may_be_asked(&self, phone: &Phone) -> bool {
-        self.are_asked && self.include(phone)
+    /// Where to send questions to a person; `None` if they are none of these, or are not asked.
+    pub fn asked_at(&self, person: &Person) -> Option<&Address> {
+        let own = self.addresses.iter().find(|manager| person.has(manager));
+        own.filter(|_| self.are_asked)
     }
 }
 
@@ -73,18 +74,18 @@ pub enum TicketMatch {
 /// Managers choose freely. A quote or a text from the ticket's own customer names that customer's ticket only; from
 /// anyone else it names nothing. The caller's word counts for everybody: a stranger is heard as an agent.
 pub fn resolve_ticket(
-    from: &Phone,
+    from: &Person,
     managers: &Managers,
     named: Match,
     quoted: Match,
     in_text: TextMatch,
 ) -> TicketMatch {
     let is_manager = managers.include(from);
-    let may_name = |ticket: &Ticket| is_manager || ticket.details.customer.phone.identifies(from);
+    let may_name = |ticket: &Ticket| is_manager || from.is(&ticket.details.customer);
     let certain = |ticket: Box<Ticket>| {
         let sender = if is_manager {
             Sender::Manager
-        } else if ticket.details.customer.phone.identifies(from) {
+        } else if from.is(&ticket.details.customer) {
             Sender::Customer
         } else {
             Sender::Agent
@@ -150,7 +151,8 @@ mod tests {
             '*' => TextMatch::Several,
             letter => TextMatch::One(clue(letter)),
         };
-        match resolve_ticket(&from.parse().unwrap(), &managers, named, quoted, in_text) {
+        let from = Person::new(Address::lenient(from));
+        match resolve_ticket(&from, &managers, named, quoted, in_text) {
             TicketMatch::Certain(ticket, sender) => format!("{} {sender}", char::from(ticket.id.0.as_bytes()[0])),
             TicketMatch::Uncertain => "not named".into(),
             TicketMatch::NotFound => "not found".into(),
@@ -210,6 +212,13 @@ mod tests {
             ("919655716000", "--A", "not named"),
             // Several managers.
             ("+1 555 000-0000", "-B-", "B manager"),
+            // Other senders.
+            ("John@example.com", "-A-", "A customer"),
+            ("jane@example.com", "-A-", "not named"),
+            ("103000000000001@lid", "-A-", "not named"),
+            ("103000000000001@lid", "A--", "A agent"),
+            ("", "-A-", "not named"),
+            ("", "A--", "A agent"),
         ] {
             assert_eq!(decide(from, clues), expected, "{from} {clues}");
         }

@@ -9,9 +9,9 @@
 use uuid::Uuid;
 
 use crate::{
-    AccessKey, AccessKeys, Actor, ActorKind, Channel, Content, Customer, EventKind, Message, MessageBody, MessageId,
-    Notification, NotificationId, Payload, Phone, Priority, Recipient, Sender, Status, Ticket, TicketDetails, TicketId,
-    TicketRef, TicketRequest, Timestamp,
+    AccessKey, AccessKeys, Actor, ActorKind, Address, Channel, Content, Customer, EventKind, Message, MessageBody,
+    MessageId, Notification, NotificationId, Payload, Priority, Recipient, Sender, Status, Ticket, TicketDetails,
+    TicketId, TicketRef, TicketRequest, Timestamp,
 };
 
 /// The moment at which most tests begin.
@@ -163,9 +163,9 @@ impl MessageBuilder {
         self
     }
 
-    /// It came over WhatsApp from this number.
+    /// It came over WhatsApp from this address.
     #[must_use]
-    pub fn over_whatsapp(mut self, from: Phone) -> Self {
+    pub fn over_whatsapp(mut self, from: Address) -> Self {
         self.0.channel = Channel::Whatsapp;
         self.0.from = Some(from);
         self

@@ -1,3 +1,10 @@
+-- Conversations as people have them. Programs of the version before can't use a database after this: stop them first.
+
+-- A sender is any address, not only a phone number.
+ALTER TABLE messages RENAME COLUMN from_phone TO from_address;
+ALTER INDEX messages_from_phone RENAME TO messages_from_address;
+ALTER TABLE questions RENAME COLUMN of_phone TO asked;
+
 -- Several questions to one person may be open; each is about messages of its own.
 DROP INDEX questions_open;
 ALTER TABLE questions
@@ -8,7 +15,7 @@ ALTER TABLE questions
 ALTER TABLE questions RENAME COLUMN is_batch TO kind;
 -- When it is sent: a batch's a moment later, so that a burst is one question.
 ALTER TABLE questions RENAME COLUMN begun_at TO sent_at;
-CREATE INDEX questions_of_phone ON questions (of_phone, asked_at);
+CREATE INDEX questions_asked ON questions (asked, asked_at);
 CREATE INDEX questions_merged_into ON questions (merged_into) WHERE merged_into IS NOT NULL;
 
 -- Messages that steer the server and are never published, so that a repeated one is answered as before.

@@ -6,7 +6,7 @@ DROP TABLE questions;
 CREATE TABLE questions (
     id            BLOB PRIMARY KEY NOT NULL CHECK (length(id) = 16),
     -- Who was asked.
-    of_phone      TEXT NOT NULL,
+    asked      TEXT NOT NULL,
     -- The references to choose from, in order, separated by blanks.
     choices       TEXT NOT NULL,
     -- The words, to be repeated as they were.
@@ -28,13 +28,23 @@ CREATE TABLE questions (
     CONSTRAINT questions_count_what_an_answer_brought
         CHECK (attached IS NOT NULL OR (answered_by IS NULL AND answered_with IS NULL))
 ) STRICT;
-INSERT INTO questions (id, of_phone, choices, text, is_batch, begun_at, asked_at, closed_at, answered_by, answered_with, attached)
-    SELECT id, of_phone, choices, text, kind = 'batch', sent_at, asked_at, closed_at, answered_by, answered_with, attached
+INSERT INTO questions (id, asked, choices, text, is_batch, begun_at, asked_at, closed_at, answered_by, answered_with, attached)
+    SELECT id, asked, choices, text, kind = 'batch', sent_at, asked_at, closed_at, answered_by, answered_with, attached
     FROM questions_after;
 DROP TABLE questions_after;
 CREATE INDEX questions_answered_with ON questions (answered_with) WHERE answered_with IS NOT NULL;
 -- The version before knows one open question of each person.
 UPDATE questions SET closed_at = asked_at WHERE closed_at IS NULL AND id <> (
     SELECT id FROM questions newest
-    WHERE newest.of_phone = questions.of_phone AND newest.closed_at IS NULL ORDER BY asked_at DESC, id DESC LIMIT 1);
-CREATE UNIQUE INDEX questions_open ON questions (of_phone) WHERE closed_at IS NULL;
+    WHERE newest.asked = questions.asked AND newest.closed_at IS NULL ORDER BY asked_at DESC, id DESC LIMIT 1);
+CREATE UNIQUE INDEX questions_open ON questions (asked) WHERE closed_at IS NULL;
+
+-- The version before reads phone numbers only.
+UPDATE questions SET asked = '0100000', closed_at = coalesce(closed_at, asked_at)
+    WHERE ltrim(asked, '+') GLOB '*[^0-9]*' OR length(ltrim(asked, '+')) NOT BETWEEN 7 AND 15;
+ALTER TABLE questions RENAME COLUMN asked TO of_phone;
+UPDATE messages SET from_address = NULL
+    WHERE ltrim(from_address, '+') GLOB '*[^0-9]*' OR length(ltrim(from_address, '+')) NOT BETWEEN 7 AND 15;
+DROP INDEX messages_from_address;
+ALTER TABLE messages RENAME COLUMN from_address TO from_phone;
+CREATE INDEX messages_from_phone ON messages (from_phone) WHERE from_phone IS NOT NULL AND sender <> 'manager';

@@ -1,3 +1,11 @@
+-- Conversations as people have them. Programs of the version before can't use a file after this.
+
+-- A sender is any address, not only a phone number.
+ALTER TABLE messages RENAME COLUMN from_phone TO from_address;
+DROP INDEX messages_from_phone;
+CREATE INDEX messages_from_address ON messages (from_address) WHERE from_address IS NOT NULL AND sender <> 'manager';
+ALTER TABLE questions RENAME COLUMN of_phone TO asked;
+
 -- Several questions to one person may be open; each is about messages of its own. What refers to questions finds them again
 -- at the end of this transaction.
 PRAGMA defer_foreign_keys = ON;
@@ -6,7 +14,7 @@ DROP TABLE questions;
 CREATE TABLE questions (
     id            BLOB PRIMARY KEY NOT NULL CHECK (length(id) = 16),
     -- Who was asked.
-    of_phone      TEXT NOT NULL,
+    asked         TEXT NOT NULL,
     -- The references to choose from, in order, separated by blanks.
     choices       TEXT NOT NULL,
     -- The words, to be repeated as they were.
@@ -30,11 +38,11 @@ CREATE TABLE questions (
     CONSTRAINT questions_count_what_an_answer_brought
         CHECK (attached IS NOT NULL OR (answered_by IS NULL AND answered_with IS NULL))
 ) STRICT;
-INSERT INTO questions (id, of_phone, choices, text, kind, sent_at, asked_at, closed_at, answered_by, answered_with, attached)
-    SELECT id, of_phone, choices, text, iif(is_batch, 'batch', 'single'), begun_at, asked_at, closed_at, answered_by, answered_with, attached
+INSERT INTO questions (id, asked, choices, text, kind, sent_at, asked_at, closed_at, answered_by, answered_with, attached)
+    SELECT id, asked, choices, text, iif(is_batch, 'batch', 'single'), begun_at, asked_at, closed_at, answered_by, answered_with, attached
     FROM questions_before;
 DROP TABLE questions_before;
-CREATE INDEX questions_of_phone ON questions (of_phone, asked_at);
+CREATE INDEX questions_asked ON questions (asked, asked_at);
 CREATE INDEX questions_answered_with ON questions (answered_with) WHERE answered_with IS NOT NULL;
 CREATE INDEX questions_merged_into ON questions (merged_into) WHERE merged_into IS NOT NULL;
 

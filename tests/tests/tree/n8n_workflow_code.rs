@@ -47,8 +47,10 @@ fn corpus() -> Value {
 /// What WhatsApp is sent for a payload.
 fn sent(payloads: &[Value], config: &Value) -> Vec<BTreeMap<String, String>> {
     let input = |payload: &Value| {
-        let mut input =
-            json!({ "headers": {}, "body": payload, "agentPhone": "+15550000000", "whatsappFrom": "+15551111111" });
+        let mut input = json!({
+            "headers": {}, "body": payload, "agentPhone": "+15550000000", "whatsappFrom": "+15551111111",
+            "ticketApiBase": "https://tickets.example.com",
+        });
         input
             .as_object_mut()
             .unwrap()
@@ -131,13 +133,103 @@ fn a_template_gets_single_lines() {
 }
 
 #[test]
-fn a_forwarded_message_is_marked() {
-    let config = |params: Value| {
+fn the_servers_text_goes_as_it_is_and_buttons_only_with_a_resource() {
+    let actions = json!([{ "title": "Resolve", "payload": "a" }, { "title": "Note", "payload": "b" }]);
+    let payload = |text: &str| {
         json!({
-            "headers": { "x-twilio-signature": "s" }, "body": params, "webhookUrl": "", "ticketApiBase": "http://x",
-            "signature": "enforce",
+            "event": "ticket.created", "ticketRef": "T-20250115-1234", "ticketUrl": "https://desk.example/ticket/x",
+            "subject": "x", "message": "x", "text": text, "actions": actions,
         })
     };
+    let (short, long) = ("*Zoë* (high): Bottles", "x".repeat(1_025));
+    let with_buttons = json!({ "buttonsSid": "HX1" });
+    assert_eq!(sent(&[payload(short)], &json!({}))[0]["Body"], short);
+    assert_eq!(sent(&[payload(&long)], &with_buttons)[0]["Body"], long);
+    let form = &sent(&[payload(short)], &with_buttons)[0];
+    assert_eq!(form["ContentSid"], "HX1");
+    let variables: Value = serde_json::from_str(&form["ContentVariables"]).unwrap();
+    assert_eq!(variables, json!({ "1": short, "2": "a", "3": "b" }));
+
+    let rows = json!([
+        { "title": "Zoë of the very long name", "description": "", "payload": "c" },
+        { "title": "Ben", "description": "Caps", "payload": "d" },
+    ]);
+    let question = json!({ "event": "question", "to": "+15550000000", "text": "Which ticket?", "actions": rows });
+    let form = &sent(
+        std::slice::from_ref(&question),
+        &json!({ "listSids": "{\"2\":\"HX2\"}" }),
+    )[0];
+    assert_eq!(form["ContentSid"], "HX2");
+    let variables: Value = serde_json::from_str(&form["ContentVariables"]).unwrap();
+    let expected = [
+        "Which ticket?",
+        "Zoë of the very long na…",
+        "-",
+        "c",
+        "Ben",
+        "Caps",
+        "d",
+    ];
+    assert_eq!(variables.as_object().unwrap().len(), expected.len());
+    for (number, value) in (1..).zip(expected) {
+        assert_eq!(variables[number.to_string()], value);
+    }
+    for lists in ["", "{", "null", "{\"3\":\"HX3\"}"] {
+        let form = &sent(std::slice::from_ref(&question), &json!({ "listSids": lists }))[0];
+        assert_eq!(form["Body"], "Which ticket?", "{lists}");
+    }
+}
+
+/// What reaches the server of a message with these parameters, and where.
+fn read_of(params: &[Value]) -> Vec<Value> {
+    let inputs: Vec<Value> = params
+        .iter()
+        .map(|params| {
+            let mut all = json!({ "From": "whatsapp:+15550000000", "MessageSid": "SM1" });
+            all.as_object_mut().unwrap().extend(merged(&[params]));
+            json!({ "input": { "expected": "s" }, "config": {
+                "headers": { "x-twilio-signature": "s" }, "body": all, "webhookUrl": "", "ticketApiBase": "http://x/",
+                "signature": "enforce",
+            } })
+        })
+        .collect();
+    run("whatsapp-to-ticket", "Check and read", &inputs)
+}
+
+#[test]
+fn what_people_wrote_is_handed_on_and_nothing_else() {
+    let cases = [
+        (
+            json!({ "Body": "We are here", "Latitude": "25.01", "Longitude": "-77.39" }),
+            Some("We are here\n📍 25.01,-77.39"),
+        ),
+        (
+            json!({ "Body": "", "Latitude": "1", "Longitude": "2", "Label": "Depot" }),
+            Some("📍 Depot 1,2"),
+        ),
+        (
+            json!({ "Body": "Resolve", "ButtonText": "Resolve", "ButtonPayload": "a" }),
+            Some(""),
+        ),
+        (json!({ "Body": "👍", "MessageType": "reaction" }), None),
+        (json!({ "Body": " " }), None),
+    ];
+    for ((params, expected), read) in cases.iter().zip(read_of(&cases.clone().map(|(params, _)| params))) {
+        assert_eq!(read["calls"][0]["message"].as_str(), *expected, "{params}");
+        assert_eq!(
+            read["kind"],
+            if expected.is_some() { "message" } else { "nothing" },
+            "{params}"
+        );
+        assert!(
+            expected.is_none() || read["url"] == "http://x/api/ticket/inbound",
+            "{read}"
+        );
+    }
+}
+
+#[test]
+fn a_forwarded_message_is_marked() {
     let cases = [
         (json!({}), false),
         (json!({ "Forwarded": "true" }), true),
@@ -145,11 +237,11 @@ fn a_forwarded_message_is_marked() {
         (json!({ "Forwarded": "false" }), false),
     ];
     let inputs = cases.clone().map(|(params, _)| {
-        let mut all = json!({ "Body": "see T-20250115-1234", "From": "whatsapp:+15550000000", "MessageSid": "SM1" });
+        let mut all = json!({ "Body": "see T-20250115-1234" });
         all.as_object_mut().unwrap().extend(merged(&[&params]));
-        json!({ "input": { "expected": "s" }, "config": config(all) })
+        all
     });
-    for ((params, is_forwarded), read) in cases.iter().zip(run("whatsapp-to-ticket", "Check and read", &inputs)) {
+    for ((params, is_forwarded), read) in cases.iter().zip(read_of(&inputs)) {
         assert_eq!(read["calls"][0]["forwarded"], *is_forwarded, "{params}");
     }
 }

@@ -18,7 +18,7 @@ const WORKFLOWS: [(&str, &[&str], &str); 3] = [
 ];
 
 /// The nodes that may be used, in versions that n8n 2.40.7 has.
-const NODES: [(&str, &str); 13] = [
+const NODES: [(&str, &str); 14] = [
     ("webhook", "2.1"),
     ("respondToWebhook", "1.4"),
     ("set", "3.4"),
@@ -32,7 +32,15 @@ const NODES: [(&str, &str); 13] = [
     ("noOp", "1"),
     ("scheduleTrigger", "1.2"),
     ("stopAndError", "1"),
+    ("manualTrigger", "1"),
 ];
+
+/// Run once by hand, it has neither webhook nor answer.
+const SET_UP: &str = "buttons-and-lists";
+
+fn all() -> impl Iterator<Item = &'static str> {
+    WORKFLOWS.into_iter().map(|(name, ..)| name).chain([SET_UP])
+}
 
 /// Credentials are found by these names.
 const CREDENTIALS: [(&str, &str); 4] = [
@@ -71,6 +79,8 @@ fn nodes(workflow: &Value) -> BTreeMap<&str, &Value> {
     let active: Vec<&Value> = nodes.iter().filter(|node| kind(node) != "stickyNote").collect();
     let named: BTreeMap<&str, &Value> = active.iter().map(|node| (string(&node["name"]), *node)).collect();
     assert_eq!(named.len(), active.len(), "a name stands twice");
+    let ids: BTreeSet<&str> = nodes.iter().map(|node| string(&node["id"])).collect();
+    assert_eq!(ids.len(), nodes.len(), "an id stands twice");
     named
 }
 
@@ -142,7 +152,7 @@ fn they_are_imported_switched_off_and_without_anybodys_data() {
 
 #[test]
 fn every_node_is_known_to_n8n() {
-    for (name, ..) in WORKFLOWS {
+    for name in all() {
         for (node, value) in nodes(&workflow(name)) {
             let version = value["typeVersion"].to_string();
             assert!(
@@ -161,7 +171,7 @@ fn every_node_is_known_to_n8n() {
 
 #[test]
 fn every_connection_leads_to_a_node_and_every_node_is_reached() {
-    for (name, ..) in WORKFLOWS {
+    for name in all() {
         let workflow = workflow(name);
         let nodes = nodes(&workflow);
         let mut reached = BTreeSet::new();
@@ -174,7 +184,7 @@ fn every_connection_leads_to_a_node_and_every_node_is_reached() {
             );
             reached.extend(outputs.into_iter().flatten());
         }
-        let triggers = |node: &&&str| matches!(kind(nodes[**node]), "webhook" | "scheduleTrigger");
+        let triggers = |node: &&&str| matches!(kind(nodes[**node]), "webhook" | "scheduleTrigger" | "manualTrigger");
         let all: BTreeSet<&str> = nodes.keys().copied().collect();
         let begun: BTreeSet<&str> = all.iter().filter(triggers).copied().collect();
         assert_eq!(reached.union(&begun).copied().collect::<BTreeSet<_>>(), all, "{name}");
@@ -226,7 +236,7 @@ fn every_branch_answers_once() {
 #[test]
 fn credentials_are_named_and_never_contained() {
     let mut used = BTreeSet::new();
-    for (name, ..) in WORKFLOWS {
+    for name in all() {
         for (node, value) in nodes(&workflow(name)) {
             for (kind, credential) in value["credentials"].as_object().into_iter().flatten() {
                 assert_eq!(credential.as_object().unwrap().len(), 2, "{name}, {node}: {credential}");
@@ -259,11 +269,10 @@ fn credentials_are_named_and_never_contained() {
 fn nothing_looks_like_a_secret_and_no_host_is_foreign() {
     let regex = |pattern| Regex::new(pattern).unwrap();
     let host = regex(r"://([\w.-]*)|\b([\w-][\w.-]*\.(?:com|net|org|io|dev|app|cloud|de|internal|local))\b");
-    let ours = regex(r"^(api\.twilio\.com|.*\.example\.com|)$");
+    let ours = regex(r"^((api|content|messaging)\.twilio\.com|.*\.example\.com|)$");
     let (number, long, digit) = (regex(r"\+(\d{7,})"), regex(r"[\w-]{24,}"), regex(r"\d"));
     let address = regex(r"\b\d{1,3}(\.\d{1,3}){3}\b");
-    let names = WORKFLOWS.map(|(name, ..)| name);
-    for name in names.into_iter().chain(["credentials.example"]) {
+    for name in all().chain(["credentials.example"]) {
         let text = text(name);
         for found in host.captures_iter(&text) {
             let host = found.get(1).or(found.get(2)).unwrap().as_str();
@@ -293,8 +302,19 @@ fn config_is_strict_and_empty_until_somebody_fills_it_in() {
             assert_eq!(config["signature"], "enforce", "{name}");
             let called = format!("https://n8n.example.com/webhook/{}", paths[0]);
             assert_eq!(config["publicWebhookUrl"], called, "{name}");
+            assert_eq!(
+                config.get("typingIndicatorUrl").copied().unwrap_or_default(),
+                "",
+                "{name}"
+            );
         } else {
-            for empty in ["agentPhone", "templateSid", "statusCallbackUrl"] {
+            for empty in [
+                "agentPhone",
+                "templateSid",
+                "buttonsSid",
+                "listSids",
+                "statusCallbackUrl",
+            ] {
                 assert_eq!(config[empty], "", "{name}, {empty}");
             }
             assert_eq!(config["twilioApiBase"], "https://api.twilio.com");

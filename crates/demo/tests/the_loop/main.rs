@@ -20,6 +20,13 @@ async fn a_ticket_reaches_the_phone_and_a_quote_answers_it() {
     let text = bubble["text"].as_str().unwrap();
     assert!(text.starts_with("🎫 *New ticket from "), "{text}");
     assert!(text.contains(&format!("\n*Ticket:* {reference}\n")), "{text}");
+    let titles: Vec<_> = bubble["actions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["title"])
+        .collect();
+    assert_eq!(titles, ["Resolve", "Note"]);
 
     visitor.types(0, "New ones are on their way.", &bubble["sid"]).await;
     assert_eq!(

@@ -276,7 +276,6 @@ mod tests {
                 "CreateTicket",
                 &["customerName", "customerPhone", "customerEmail", "subject", "message"][..],
             ),
-            ("InboundMessage", &["from"]),
             ("MessageStatusReport", &["externalId", "status"]),
             // `ticketRef` may be null, and `notice` absent.
             ("ReceivedMessage", &["duplicate", "messageId", "ok", "ticketRef"]),

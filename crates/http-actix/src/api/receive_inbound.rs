@@ -7,7 +7,7 @@ use garde::Validate;
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use serde_json::{Value, value::RawValue};
 use ticket_domain::{
-    Channel, Content, ExternalId, MediaUrl, MessageBody, Phone, PhoneError, StrictText, ValidationError,
+    Address, Channel, Content, ExternalId, MediaUrl, MessageBody, StrictText, ValidationError,
     use_cases::{ReceiveReply, Reply, TicketName},
 };
 use utoipa::ToSchema;
@@ -21,7 +21,7 @@ use crate::api::{
     schemas::ChannelSchema,
     success::success,
 };
-use crate::validation::{AnyReference, Field, LenientField, present};
+use crate::validation::{AnyReference, Field, LenientField};
 
 /// The text of a message that has none, and whose medium has an unusable URL.
 const UNUSABLE_MEDIUM: &str = "[attachment without a usable address]";
@@ -51,10 +51,17 @@ pub(crate) struct InboundMessage {
         example = "Thank you for reporting this. We'll investigate immediately."
     )]
     message: LenientField<AnyText>,
-    /// The sender's number, with or without `whatsapp:` before it.
-    #[garde(custom(present), dive)]
-    #[schema(value_type = String, example = "+919655716000")]
-    from: LenientField<SenderNumber>,
+    /// Who sent it: a phone number with or without `whatsapp:` before it, a WhatsApp user id, an e-mail address, or whatever
+    /// the other system calls them. A message is never refused because of its sender. Absent: nobody knows.
+    #[serde(default, deserialize_with = "text_as_written")]
+    #[garde(skip)]
+    #[schema(value_type = Option<String>, example = "+919655716000")]
+    from: LenientField<AnyAddress>,
+    /// The sender's WhatsApp user id, Twilio's `ExternalUserId`. It and the number in `from` are the same person.
+    #[serde(default, deserialize_with = "text_as_written")]
+    #[garde(skip)]
+    #[schema(value_type = Option<String>, example = "US.13491208655302741918")]
+    from_user_id: LenientField<AnyAddress>,
     /// Absent: `whatsapp`.
     #[garde(dive)]
     #[schema(value_type = Option<ChannelSchema>)]
@@ -96,7 +103,6 @@ impl Document for InboundMessage {
     }
 
     fn parsed(self) -> Option<Reply> {
-        let SenderNumber(from) = self.from.good()?;
         let text = self.message.good().map(|AnyText(text)| text).unwrap_or_default();
         let lost_medium = matches!(self.media_url, Field::NotText | Field::Bad(_));
         Some(Reply {
@@ -106,7 +112,8 @@ impl Document for InboundMessage {
                 Some(AnyReference(Some(reference))) => TicketName::Reference(reference),
             },
             content: content(text, self.media_url)?,
-            from,
+            from: self.from.good().and_then(|AnyAddress(from)| from),
+            from_user_id: self.from_user_id.good().and_then(|AnyAddress(id)| id),
             channel: self.channel.good().unwrap_or(Channel::Whatsapp),
             external_id: self.external_id.good(),
             replied_to: self.replied_to_external_id.good(),
@@ -131,15 +138,30 @@ impl FromStr for AnyText {
     }
 }
 
+/// Any sender; `None` if nothing of them can be seen.
+struct AnyAddress(Option<Address>);
+
+impl FromStr for AnyAddress {
+    type Err = Infallible;
+
+    fn from_str(raw: &str) -> Result<Self, Infallible> {
+        Ok(Self(Address::lenient(raw)))
+    }
+}
+
 /// Reads a text, and a number or a boolean as they are written: an n8n expression without quotes turns a text like `1234`
 /// into one.
-fn text_as_written<'de, D: Deserializer<'de>>(deserializer: D) -> Result<LenientField<AnyText>, D::Error> {
+fn text_as_written<'de, D, T>(deserializer: D) -> Result<LenientField<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err = Infallible>,
+{
     // Not as a `Value`, which would round a long number.
     let raw = Box::<RawValue>::deserialize(deserializer)?;
     match raw.get().as_bytes() {
         [b'[' | b'{', ..] => Ok(Field::NotText),
         [b'"' | b'n', ..] => serde_json::from_str(raw.get()).map_err(Error::custom),
-        _ => Ok(Field::Good(AnyText(MessageBody::lenient(raw.get())))),
+        _ => Ok(Field::parsed(raw.get())),
     }
 }
 
@@ -148,23 +170,6 @@ fn is_true<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error>
     let value = Value::deserialize(deserializer)?;
     let is_true = |text: &str| text.trim().eq_ignore_ascii_case("true");
     Ok(value.as_bool().unwrap_or_else(|| value.as_str().is_some_and(is_true)))
-}
-
-/// A number as Twilio writes it.
-struct SenderNumber(Phone);
-
-impl FromStr for SenderNumber {
-    type Err = PhoneError;
-
-    fn from_str(raw: &str) -> Result<Self, PhoneError> {
-        const SCHEME: &str = "whatsapp:";
-        let raw = raw.trim();
-        let number = match raw.split_at_checked(SCHEME.len()) {
-            Some((scheme, number)) if scheme.eq_ignore_ascii_case(SCHEME) => number,
-            _ => raw,
-        };
-        number.parse().map(Self)
-    }
 }
 
 /// A garde rule: there is a text, or a medium, usable or not.

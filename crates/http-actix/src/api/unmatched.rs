@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, web::Data};
 use garde::Validate;
 use serde::{Deserialize, Serialize};
-use ticket_domain::{Message, MessageId, Phone, use_cases::Operate};
+use ticket_domain::{Address, Message, MessageId, use_cases::Operate};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -36,7 +36,7 @@ pub(crate) struct UnmatchedParams {
 pub(crate) struct UnmatchedMessage<'a> {
     #[serde(flatten)]
     message: MessageBody<'a>,
-    /// The sender's number.
+    /// Who sent it: a phone number, a WhatsApp user id or whatever the other system calls them; null if it did not say.
     #[schema(required = true, example = "+919655716000")]
     from: Option<&'a str>,
 }
@@ -45,7 +45,7 @@ impl<'a> From<&'a Message> for UnmatchedMessage<'a> {
     fn from(message: &'a Message) -> Self {
         Self {
             message: message.into(),
-            from: message.from.as_ref().map(Phone::as_str),
+            from: message.from.as_ref().map(Address::as_str),
         }
     }
 }

@@ -292,7 +292,7 @@ pub async fn messages_are_found_by_their_number_and_erased(fixture: &Fixture) {
     for message in [&kept, &stranger] {
         store.store_unmatched(keep_silently(message.clone())).await;
     }
-    let manager = fixture.message_from(&phone, at(4));
+    let manager = fixture.message_from(&phone.clone().into(), at(4));
     store.append(append_to(&opening.ticket, manager.clone())).await;
 
     let mut all = store.messages_from("15550009999".parse().unwrap()).await;

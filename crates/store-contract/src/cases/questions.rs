@@ -1,7 +1,7 @@
 //! Clarifying questions.
 
 use ticket_domain::{
-    Choice, ControlKind, Phone, Question, QuestionKind, Status, Timestamp,
+    Address, Choice, ControlKind, Question, QuestionKind, Status, Timestamp,
     ports::{
         AnswerResult, Appended, Asking, ControlMessage, Existing, MergeQuestions, RecordedControl, StoreUnmatched,
         StoredUnmatched,
@@ -211,7 +211,7 @@ fn control(fixture: &Fixture, at: Timestamp) -> ControlMessage {
     }
 }
 
-fn merge(fixture: &Fixture, manager: &Phone, merged: &[&Question], seconds: i64) -> MergeQuestions {
+fn merge(fixture: &Fixture, manager: &Address, merged: &[&Question], seconds: i64) -> MergeQuestions {
     MergeQuestions {
         because: control(fixture, at(seconds)),
         question: fixture

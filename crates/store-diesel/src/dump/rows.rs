@@ -3,7 +3,7 @@
 use diesel::{Insertable, Queryable, Selectable, pg::Pg, sqlite::Sqlite};
 use serde::{Deserialize, Serialize};
 use ticket_domain::{
-    AccessKey, Actor, AuditKind, Channel, Content, ControlKind, CustomerName, DeliveryRoute, Email, EventKind,
+    AccessKey, Actor, Address, AuditKind, Channel, Content, ControlKind, CustomerName, DeliveryRoute, Email, EventKind,
     ExternalId, IdempotencyKey, MediaUrl, MessageBody, MessageStatus, Phone, Priority, Progress, QuestionKind,
     Recipient, Sender, Stage, Status, Subject, TicketRef, Timestamp,
     ports::{StoreError, parse},
@@ -149,7 +149,8 @@ tables! {
     }
     questions Questions QuestionRow, order "id", key id {
         id: Stored<Uuid>,
-        of_phone: String as Phone,
+        #[serde(alias = "of_phone")]
+        asked: String as Address,
         choices: String as Choices,
         text: String as AnyText,
         kind: String as QuestionKind,
@@ -168,7 +169,8 @@ tables! {
         seq: Option<i64> as u32,
         sender: String as Sender,
         channel: String as Channel,
-        from_phone: Option<String> as Phone,
+        #[serde(alias = "from_phone")]
+        from_address: Option<String> as Address,
         body: String as MessageBody,
         media_url: Option<String> as MediaUrl,
         external_id: Option<String> as ExternalId,

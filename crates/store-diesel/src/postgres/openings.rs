@@ -8,7 +8,7 @@ use diesel::{
     sql_types::{Array, Bool, Bytea, Nullable, Text},
 };
 use ticket_domain::{
-    ExternalId, MediaUrl, Notification, Phone, TicketId,
+    Address, ExternalId, MediaUrl, Notification, TicketId,
     ports::{OpenResult, Opening},
 };
 
@@ -51,7 +51,7 @@ pub(crate) fn open(connection: &mut PgConnection, openings: &[&Opening]) -> Resu
 const INSERT: &str = "
     WITH input AS (SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
         $19, $20) AS input (id, reference, customer_name, customer_phone, customer_email, subject, priority, status,
-        customer_key, reader_key, opened, updated, message_id, sender, channel, from_phone, body, media_url, external_id,
+        customer_key, reader_key, opened, updated, message_id, sender, channel, from_address, body, media_url, external_id,
         said)),
     outgoing AS (SELECT * FROM unnest($21, $22, $23, $24, $25, $26, $27)
         AS outgoing (id, ticket_id, recipient, event, payload, addressed, notified)),
@@ -62,8 +62,8 @@ const INSERT: &str = "
             reader_key, 1, opened, updated FROM input
         ON CONFLICT (reference) DO NOTHING RETURNING id),
     said AS (
-        INSERT INTO messages (id, ticket_id, seq, sender, channel, from_phone, body, media_url, external_id, created_at)
-        SELECT message_id, id, 1, sender, channel, from_phone, body, media_url, external_id, said
+        INSERT INTO messages (id, ticket_id, seq, sender, channel, from_address, body, media_url, external_id, created_at)
+        SELECT message_id, id, 1, sender, channel, from_address, body, media_url, external_id, said
         FROM input WHERE (id IN (SELECT id FROM opened)) IS TRUE),
     notified AS (
         INSERT INTO notifications (id, ticket_id, seq, recipient, event, payload, addressed, state, due_at, scheduled_at,
@@ -101,7 +101,7 @@ fn insert(connection: &mut PgConnection, openings: &[&Opening]) -> Result<HashSe
         .bind::<Array<Id>, _>(all(openings, |o| Stored(o.message.id)))
         .bind::<Array<Text>, _>(all(openings, |o| o.message.sender.as_str()))
         .bind::<Array<Text>, _>(all(openings, |o| o.message.channel.as_str()))
-        .bind::<Array<Nullable<Text>>, _>(all(openings, |o| o.message.from.as_ref().map(Phone::as_str)))
+        .bind::<Array<Nullable<Text>>, _>(all(openings, |o| o.message.from.as_ref().map(Address::as_str)))
         .bind::<Array<Text>, _>(all(openings, |o| o.message.content.body().as_str()))
         .bind::<Array<Nullable<Text>>, _>(all(openings, |o| o.message.content.media().map(MediaUrl::as_str)))
         .bind::<Array<Nullable<Text>>, _>(all(openings, |o| {

@@ -47,7 +47,7 @@ const CROWD: &str = "
     FROM generate_series(1, 20000) AS n;
     INSERT INTO receipts (external_id, status, at)
     SELECT 'SMr' || n, 'sent', to_timestamp(2000000000 + n) FROM generate_series(1, 20000) AS n;
-    INSERT INTO questions (id, of_phone, choices, text, kind, sent_at, asked_at, closed_at)
+    INSERT INTO questions (id, asked, choices, text, kind, sent_at, asked_at, closed_at)
     SELECT md5('q' || n)::uuid, '+919655716000', '', 'Which one?', 'single', to_timestamp(n), to_timestamp(n), to_timestamp(n)
     FROM generate_series(1, 20000) AS n;
     ANALYZE;

@@ -84,7 +84,7 @@ macro_rules! ticket_columns {
 /// The columns of a [`MessageRow`], of the message `m`.
 macro_rules! message_columns {
     () => {
-        "m.id, m.sender, m.channel, m.from_phone, m.body, m.media_url, m.external_id, m.created_at"
+        "m.id, m.sender, m.channel, m.from_address, m.body, m.media_url, m.external_id, m.created_at"
     };
 }
 pub(crate) use {message_columns, ticket_columns};
@@ -205,7 +205,7 @@ pub(crate) struct MessageRow {
     id: Stored<MessageId>,
     sender: String,
     channel: String,
-    from_phone: Option<String>,
+    from_address: Option<String>,
     body: String,
     media_url: Option<String>,
     external_id: Option<String>,
@@ -219,7 +219,7 @@ impl MessageRow {
             id: Stored(message.id),
             sender: message.sender.to_string(),
             channel: message.channel.to_string(),
-            from_phone: message.from.as_ref().map(ToString::to_string),
+            from_address: message.from.as_ref().map(ToString::to_string),
             body: message.content.body().to_string(),
             media_url: message.content.media().map(ToString::to_string),
             external_id: message.external_id.as_ref().map(ToString::to_string),
@@ -239,7 +239,7 @@ impl TryFrom<MessageRow> for Message {
             id: row.id.0,
             sender: parse(TABLE, "sender", &row.sender)?,
             channel: parse(TABLE, "channel", &row.channel)?,
-            from: parse_or_null(TABLE, "from_phone", row.from_phone)?,
+            from: parse_or_null(TABLE, "from_address", row.from_address)?,
             content: Content::new(body, media).map_err(|error| StoreError::corrupt(TABLE, "body", error))?,
             external_id: parse_or_null(TABLE, "external_id", row.external_id)?,
             created_at: row.created_at.0,

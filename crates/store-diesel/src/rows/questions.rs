@@ -16,7 +16,7 @@ use crate::{
 #[diesel(table_name = questions, check_for_backend(Pg, Sqlite), treat_none_as_default_value = false)]
 pub(crate) struct QuestionRow {
     id: Stored<QuestionId>,
-    of_phone: String,
+    asked: String,
     choices: String,
     text: String,
     kind: String,
@@ -31,7 +31,7 @@ impl QuestionRow {
         let choices: Vec<String> = question.choices.iter().map(ToString::to_string).collect();
         Self {
             id: Stored(question.id),
-            of_phone: question.of.to_string(),
+            asked: question.of.to_string(),
             choices: choices.join(" "),
             text: question.text.to_string(),
             kind: question.kind.to_string(),
@@ -50,7 +50,7 @@ impl TryFrom<QuestionRow> for Question {
         let choices = row.choices.split_whitespace();
         Ok(Self {
             id: row.id.0,
-            of: parse(TABLE, "of_phone", &row.of_phone)?,
+            of: parse(TABLE, "asked", &row.asked)?,
             choices: choices
                 .map(|reference| parse(TABLE, "choices", reference))
                 .collect::<Result<_, _>>()?,
@@ -89,7 +89,7 @@ impl TryFrom<ChoiceRow> for Choice {
 /// The result of a choice, but for the message.
 #[derive(Queryable)]
 pub(crate) struct ChoiceResultRow {
-    of_phone: String,
+    asked: String,
     attached: Option<i64>,
     to: Option<ChoiceRow>,
 }
@@ -101,7 +101,7 @@ impl ChoiceResultRow {
             .attached
             .ok_or_else(|| StoreError::corrupt("questions", "attached", MustNotBeNull))?;
         Ok(ChoiceResult {
-            of: parse("questions", "of_phone", &self.of_phone)?,
+            of: parse("questions", "asked", &self.asked)?,
             to: self.to.map(Choice::try_from).transpose()?,
             attached: number("questions", "attached", attached)?,
             message,

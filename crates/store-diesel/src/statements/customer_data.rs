@@ -207,8 +207,8 @@ fn overwrite(connection: &mut Connection, ids: &[Stored<MessageId>], searched_by
                 messages::body.eq(Redaction::TEXT),
                 messages::media_url.eq(None::<String>),
                 // A manager's number says nothing of the customer.
-                messages::from_phone.eq(sql(
-                    "CASE WHEN sender = 'manager' AND ticket_id IS NOT NULL THEN from_phone END",
+                messages::from_address.eq(sql(
+                    "CASE WHEN sender = 'manager' AND ticket_id IS NOT NULL THEN from_address END",
                 )),
             ))
             .execute(connection)?;
@@ -262,7 +262,7 @@ fn empty(connection: &mut Connection, notified: &[Stored<NotificationId>], at: T
 fn has_content() -> SqlLiteral<Bool> {
     sql(&format!(
         "(messages.body <> '{}' OR messages.media_url IS NOT NULL
-            OR (messages.from_phone IS NOT NULL AND messages.sender <> 'manager'))",
+            OR (messages.from_address IS NOT NULL AND messages.sender <> 'manager'))",
         Redaction::TEXT
     ))
 }
@@ -280,7 +280,7 @@ fn has_messages_to_erase() -> Condition {
 
 /// Whether an unmatched message was erased, and so waits for nothing.
 pub(crate) fn is_erased() -> SqlLiteral<Bool> {
-    sql("(messages.from_phone IS NULL AND messages.body = '[erased]')")
+    sql("(messages.from_address IS NULL AND messages.body = '[erased]')")
 }
 
 pub(crate) fn messages_from(
@@ -290,7 +290,7 @@ pub(crate) fn messages_from(
     let digits = phone.as_str().trim_start_matches('+');
     let rows: Vec<(MessageRow, Option<String>)> = messages::table
         .left_join(tickets::table)
-        .filter(messages::from_phone.eq_any([digits.to_owned(), format!("+{digits}")]))
+        .filter(messages::from_address.eq_any([digits.to_owned(), format!("+{digits}")]))
         // Literally, as in the index.
         .filter(sql::<Bool>("messages.sender <> 'manager'"))
         .order(messages::id)

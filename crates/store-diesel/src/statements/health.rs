@@ -26,7 +26,7 @@ const VITALS: &str = "
         count(*) FILTER (WHERE state = 'dead' AND length(payload) > 0) AS dead,
         min(created_at) FILTER (WHERE state = 'waiting') AS oldest_waiting,
         (SELECT count(*) FROM messages
-            WHERE ticket_id IS NULL AND NOT (from_phone IS NULL AND body = '[erased]')) AS unmatched
+            WHERE ticket_id IS NULL AND NOT (from_address IS NULL AND body = '[erased]')) AS unmatched
     FROM notifications WHERE state <> 'delivered'";
 
 #[derive(QueryableByName)]

@@ -11,7 +11,7 @@ use diesel::{
     update,
 };
 use ticket_domain::{
-    Choice, ExternalId, Message, MessageId, Notification, NotificationId, Phone, Question, QuestionId, QuestionKind,
+    Address, Choice, ExternalId, Message, MessageId, Notification, NotificationId, Question, QuestionId, QuestionKind,
     Sender, TicketId, Timestamp,
     ports::{
         AnswerQuestion, AnswerResult, ChangeEvent, ChoiceResult, ControlMessage, Existing, MergeQuestions, Questions,
@@ -37,7 +37,7 @@ impl Questions for Store {
         self.db.read(move |connection| open_tickets(connection, limit)).await
     }
 
-    async fn questions_since(&self, of: Phone, since: Timestamp) -> Result<Vec<Question>, StoreError> {
+    async fn questions_since(&self, of: Address, since: Timestamp) -> Result<Vec<Question>, StoreError> {
         self.db
             .read(move |connection| questions_since(connection, &of, since))
             .await
@@ -53,7 +53,7 @@ impl Questions for Store {
             .await
     }
 
-    async fn waiting_messages(&self, of: Phone, since: Timestamp) -> Result<Vec<(QuestionId, String)>, StoreError> {
+    async fn waiting_messages(&self, of: Address, since: Timestamp) -> Result<Vec<(QuestionId, String)>, StoreError> {
         self.db
             .read(move |connection| waiting_messages(connection, &of, since))
             .await
@@ -106,11 +106,11 @@ pub(crate) fn open_tickets(connection: &mut Connection, limit: u8) -> Result<Vec
 /// What a person was asked lately, the newest first.
 pub(crate) fn questions_since(
     connection: &mut Connection,
-    of: &Phone,
+    of: &Address,
     since: Timestamp,
 ) -> Result<Vec<Question>, Failure> {
     let rows: Vec<QuestionRow> = questions::table
-        .filter(questions::of_phone.eq(of.as_str()))
+        .filter(questions::asked.eq(of.as_str()))
         .filter(questions::asked_at.ge(Stored(since)))
         .order((questions::asked_at.desc(), questions::id.desc()))
         .select(QuestionRow::as_select())
@@ -150,12 +150,12 @@ pub(crate) fn quoted_question(
 /// What waits for a person's answer, oldest first.
 pub(crate) fn waiting_messages(
     connection: &mut Connection,
-    of: &Phone,
+    of: &Address,
     since: Timestamp,
 ) -> Result<Vec<(QuestionId, String)>, Failure> {
     let rows: Vec<(QuestionId, MessageRow)> = questions::table
         .inner_join(messages_table::table)
-        .filter(questions::of_phone.eq(of.as_str()))
+        .filter(questions::asked.eq(of.as_str()))
         .filter(questions::asked_at.ge(Stored(since)))
         // Left to an operator, who may attach it.
         .filter(questions::attached.is_null())
@@ -190,7 +190,7 @@ pub(crate) fn join(connection: &mut Connection, new: &Question) -> Result<Option
         return Ok(None);
     };
     let open = questions::table
-        .filter(questions::of_phone.eq(new.of.as_str()))
+        .filter(questions::asked.eq(new.of.as_str()))
         .filter(questions::asked_at.ge(Stored(since)))
         .filter(questions::kind.eq(QuestionKind::Batch.as_str()))
         .filter(questions::closed_at.is_null())
@@ -409,11 +409,7 @@ fn picked(connection: &mut Connection, question: QuestionId) -> Result<ChoiceRes
     let row: ChoiceResultRow = questions::table
         .left_join(tickets::table)
         .filter(questions::id.eq(Stored(question)))
-        .select((
-            questions::of_phone,
-            questions::attached,
-            Option::<ChoiceRow>::as_select(),
-        ))
+        .select((questions::asked, questions::attached, Option::<ChoiceRow>::as_select()))
         .first(connection)?;
     Ok(row.parsed(first.map(|(_, message)| message))?)
 }

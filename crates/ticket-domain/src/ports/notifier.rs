@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use async_trait::async_trait;
 
 use crate::{
-    DeliveryRoute, EventKind, ExternalId, Fallback, NotificationId, Payload, Phone, Recipient, Ticket,
+    Address, DeliveryRoute, EventKind, ExternalId, Fallback, NotificationId, Payload, Recipient, Ticket,
     values::partly_redacted_debug,
 };
 
@@ -28,7 +28,7 @@ partly_redacted_debug!(Event<'_>, shows kind, ticket; hides message, ticket_url)
 #[derive(Clone, Copy)]
 pub struct QuestionMessage<'a> {
     /// Who is asked.
-    pub to: &'a Phone,
+    pub to: &'a Address,
     /// The question, whole.
     pub text: &'a str,
     /// The same tickets to choose from as a list to tap; empty if there is none.

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::{Existing, StoreError};
 use crate::{
-    Choice, ControlKind, ExternalId, MessageId, Notification, Phone, Question, QuestionId, TicketId, TicketRef,
+    Address, Choice, ControlKind, ExternalId, MessageId, Notification, Question, QuestionId, TicketId, TicketRef,
     Timestamp,
 };
 
@@ -27,7 +27,7 @@ pub struct AnswerQuestion {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChoiceResult {
     /// Who was asked.
-    pub of: Phone,
+    pub of: Address,
     /// The chosen ticket.
     pub to: Option<Choice>,
     /// How many messages joined the ticket.
@@ -98,7 +98,7 @@ pub trait Questions: Send + Sync {
     async fn open_tickets(&self, limit: u8) -> Result<Vec<Choice>, StoreError>;
 
     /// Returns the questions that a person was asked at or after `since`, open or not, newest first.
-    async fn questions_since(&self, of: Phone, since: Timestamp) -> Result<Vec<Question>, StoreError>;
+    async fn questions_since(&self, of: Address, since: Timestamp) -> Result<Vec<Question>, StoreError>;
 
     /// Returns a question.
     async fn question(&self, id: QuestionId) -> Result<Option<Question>, StoreError>;
@@ -108,7 +108,7 @@ pub trait Questions: Send + Sync {
 
     /// Returns the texts of the unmatched messages that questions to a person since `since` are about, oldest first, each
     /// with its question.
-    async fn waiting_messages(&self, of: Phone, since: Timestamp) -> Result<Vec<(QuestionId, String)>, StoreError>;
+    async fn waiting_messages(&self, of: Address, since: Timestamp) -> Result<Vec<(QuestionId, String)>, StoreError>;
 
     /// Returns what an external id belongs to.
     async fn known(&self, external_id: ExternalId) -> Result<Option<Existing>, StoreError>;

@@ -2,7 +2,7 @@
 
 use super::{Ask, ReceiveError, Reply, TicketName};
 use crate::{
-    ExternalId, Managers, Match, Reason, TextMatch, TicketMatch, TicketRef,
+    ExternalId, Managers, Match, Person, Reason, TextMatch, TicketMatch, TicketRef,
     ports::{StoreError, TicketLookup, TicketStore},
     references_in, resolve_ticket,
 };
@@ -19,7 +19,12 @@ pub(super) struct Hints {
 
 impl Hints {
     /// Looks up everything that a message names, and weighs it.
-    pub(super) async fn of(reply: &Reply, store: &dyn TicketStore, managers: &Managers) -> Result<Self, StoreError> {
+    pub(super) async fn of(
+        reply: &Reply,
+        from: &Person,
+        store: &dyn TicketStore,
+        managers: &Managers,
+    ) -> Result<Self, StoreError> {
         let named = match reply.ticket {
             TicketName::Absent => Match::None,
             TicketName::Unreadable => Match::NoSuchTicket,
@@ -38,7 +43,7 @@ impl Hints {
         let is_theirs_alone = (&named, &quoted) == (&Match::None, &Match::None) && !reply.is_forwarded;
         let may_pick = is_theirs_alone && !has_medium;
         let has_no_hint = (&named, &quoted, &in_text) == (&Match::None, &Match::None, &TextMatch::One(Match::None));
-        let which = resolve_ticket(&reply.from, managers, named, quoted, in_text);
+        let which = resolve_ticket(from, managers, named, quoted, in_text);
         let reason = match which {
             TicketMatch::NotFound => Reason::NoSuchTicket,
             _ if has_no_hint => Reason::NoHint,

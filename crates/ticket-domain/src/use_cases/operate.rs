@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::Context;
 use crate::{
-    Actor, Attention, AuditEntry, AuditEntryId, EventKind, Managers, Message, MessageId, Sender, Ticket, TicketPage,
-    TicketPatch, TicketQuery, TicketRef,
+    Actor, Attention, AuditEntry, AuditEntryId, EventKind, Managers, Message, MessageId, Person, Sender, Ticket,
+    TicketPage, TicketPatch, TicketQuery, TicketRef,
     ports::{Attach, AttachResult, OperatorQueries, StoreError, TicketLookup, TicketStore, UpdateTicket},
 };
 
@@ -181,11 +181,13 @@ impl Operate {
         found.ok_or(OperateError::NoSuchTicket)
     }
 
-    /// Returns the sender of an unmatched message by its number.
+    /// Returns the sender of an unmatched message: a manager if they were one when it came, or are one now.
     fn writer(&self, message: &Message) -> Sender {
-        match &message.from {
-            Some(from) if self.managers.include(from) => Sender::Manager,
-            _ => Sender::Customer,
+        let is_manager = self.managers.include(&Person::new(message.from.clone()));
+        if is_manager || message.sender == Sender::Manager {
+            Sender::Manager
+        } else {
+            Sender::Customer
         }
     }
 }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Context, hints::Hints};
+use super::{Context, clarify::Respondent, hints::Hints};
 use crate::{
-    Channel, Content, EventKind, ExternalId, Managers, Message, MessageId, Notification, Phone, Question, Recipient,
-    Sender, Ticket, TicketMatch, TicketRef, Timestamp,
+    Address, Channel, Content, EventKind, ExternalId, Managers, Message, MessageId, Notification, Person, Question,
+    Recipient, Sender, Ticket, TicketMatch, TicketRef, Timestamp,
     ports::{
         Append, Appended, ChoiceResult, Existing, Questions, StoreError, StoreUnmatched, StoredUnmatched, TicketStore,
     },
@@ -31,8 +31,10 @@ pub struct Reply {
     pub ticket: TicketName,
     /// Its content.
     pub content: Content,
-    /// The sender's number.
-    pub from: Phone,
+    /// Who sent it, if the other system says so.
+    pub from: Option<Address>,
+    /// The WhatsApp user id of who sent it, if `from` is their number.
+    pub from_user_id: Option<Address>,
     /// The channel it came through.
     pub channel: Channel,
     /// Its external id.
@@ -137,19 +139,29 @@ impl ReceiveReply {
     /// [`ReceiveError::NotNamed`] or [`ReceiveError::NotFound`] if the message was stored as unmatched;
     /// [`ReceiveError::Store`] if the store failed.
     pub async fn receive(&self, reply: Reply) -> Result<Received, ReceiveError> {
-        let hints = Hints::of(&reply, &*self.store, &self.managers).await?;
-        if self.managers.may_be_asked(&reply.from)
-            && let Some(received) = self.answer_question(&reply, &hints).await?
+        let from = Person::new(reply.from.iter().chain(&reply.from_user_id).cloned());
+        let hints = Hints::of(&reply, &from, &*self.store, &self.managers).await?;
+        let asked = self.respondent(&from);
+        if let Some(asked) = &asked
+            && let Some(received) = self.answer_question(&reply, asked, &hints).await?
         {
             return Ok(received);
         }
         match hints.which {
-            TicketMatch::Certain(ticket, sender) => self.append(&reply, *ticket, sender).await,
-            TicketMatch::Uncertain | TicketMatch::NotFound => self.store_unmatched(&reply, &hints).await,
+            TicketMatch::Certain(ticket, sender) => self.append(&reply, asked.as_ref(), *ticket, sender).await,
+            TicketMatch::Uncertain | TicketMatch::NotFound => {
+                self.store_unmatched(&reply, &from, asked.as_ref(), &hints).await
+            }
         }
     }
 
-    async fn append(&self, reply: &Reply, ticket: Ticket, sender: Sender) -> Result<Received, ReceiveError> {
+    async fn append(
+        &self,
+        reply: &Reply,
+        asked: Option<&Respondent>,
+        ticket: Ticket,
+        sender: Sender,
+    ) -> Result<Received, ReceiveError> {
         let reference = ticket.reference;
         let message = self.message(reply, sender);
         let id = message.id;
@@ -171,7 +183,7 @@ impl ReceiveReply {
             Appended::Added | Appended::Repeated { .. } => id,
             Appended::Joined(message) => message,
             Appended::AlreadyStored { id, of } => return Ok(duplicate(id, of.unwrap_or(reference))),
-            Appended::NoMessage(existing) => return self.repeated(reply, existing).await,
+            Appended::NoMessage(existing) => return self.repeated(asked, existing),
         };
         if is_told {
             self.context.wake.wake();
@@ -198,32 +210,37 @@ impl ReceiveReply {
     }
 
     /// Stores a message as unmatched and asks its sender.
-    async fn store_unmatched(&self, reply: &Reply, hints: &Hints) -> Result<Received, ReceiveError> {
-        let sender = if self.managers.include(&reply.from) {
+    async fn store_unmatched(
+        &self,
+        reply: &Reply,
+        from: &Person,
+        asked: Option<&Respondent>,
+        hints: &Hints,
+    ) -> Result<Received, ReceiveError> {
+        let sender = if self.managers.include(from) {
             Sender::Manager
         } else {
             Sender::Agent
         };
         let message = self.message(reply, sender);
-        let asking = if self.managers.may_be_asked(&reply.from) {
-            Some(self.ask(reply, hints.reason, message.created_at).await?)
-        } else {
-            None
+        let asking = match asked {
+            Some(asked) => Some(self.ask(reply, asked, hints.reason, message.created_at).await?),
+            None => None,
         };
-        let asked = asking.as_ref().map(|asking| Ask {
+        let ask = asking.as_ref().map(|asking| Ask {
             text: asking.question.text.clone(),
             is_sent: asking.notification.is_some(),
         });
         let now = message.created_at;
         match self.store.store_unmatched(StoreUnmatched { message, asking }).await? {
             StoredUnmatched::Stored => {
-                if asked.as_ref().is_some_and(|asked| asked.is_sent) {
+                if ask.as_ref().is_some_and(|ask| ask.is_sent) {
                     self.context.wake.wake();
                 }
-                Err(hints.refusal(asked))
+                Err(hints.refusal(ask))
             }
             StoredUnmatched::Joined(question) => Err(hints.refusal(joined(&question, now))),
-            StoredUnmatched::AlreadyKnown(existing) => match self.repeated(reply, existing).await {
+            StoredUnmatched::AlreadyKnown(existing) => match self.repeated(asked, existing) {
                 Err(ReceiveError::NotNamed { ask }) => Err(hints.refusal(ask)),
                 received => received,
             },
@@ -231,16 +248,16 @@ impl ReceiveReply {
     }
 
     /// The result of a message whose external id is known already.
-    pub(super) async fn repeated(&self, reply: &Reply, existing: Existing) -> Result<Received, ReceiveError> {
+    pub(super) fn repeated(&self, asked: Option<&Respondent>, existing: Existing) -> Result<Received, ReceiveError> {
         match existing {
             // Whatever it names now.
             Existing::InThread { id, of } => Ok(duplicate(id, of)),
-            Existing::Answer(picked) => Ok(self.answered(reply, &picked, true, &[])),
+            Existing::Answer(picked) => Ok(answered(asked, &picked, true, &[])),
             Existing::Unmatched(question) => Err(ReceiveError::NotNamed {
-                ask: self.still_asked(reply, question),
+                ask: self.still_asked(asked, question),
             }),
             Existing::Control(recorded) => Err(ReceiveError::NotNamed {
-                ask: self.is_told(reply).then(|| Ask {
+                ask: asked.map(|_| Ask {
                     text: recorded.reply,
                     is_sent: false,
                 }),
@@ -249,34 +266,13 @@ impl ReceiveReply {
     }
 
     /// The question about a message that was repeated, as long as it can be answered.
-    fn still_asked(&self, reply: &Reply, question: Option<Question>) -> Option<Ask> {
+    fn still_asked(&self, asked: Option<&Respondent>, question: Option<Question>) -> Option<Ask> {
         let now = self.context.clock.now();
-        let question = question.filter(|question| question.of == reply.from && question.is_open(now))?;
-        self.is_told(reply).then(|| Ask {
+        let question = question.filter(|question| asked.is_some_and(|asked| asked.of == question.of))?;
+        question.is_open(now).then(|| Ask {
             is_sent: self.context.composers.has_notifier(Recipient::Manager),
             text: question.text,
         })
-    }
-
-    fn is_told(&self, reply: &Reply) -> bool {
-        self.managers.may_be_asked(&reply.from)
-    }
-
-    /// The result of an answer. Only the sender of the answer gets the confirmation.
-    pub(super) fn answered(
-        &self,
-        reply: &Reply,
-        picked: &ChoiceResult,
-        duplicate: bool,
-        waiting: &[String],
-    ) -> Received {
-        let is_told = picked.of == reply.from && self.is_told(reply);
-        Received {
-            reference: picked.to.as_ref().map(|to| to.reference),
-            message: picked.message,
-            duplicate,
-            notice: is_told.then(|| texts::notice(picked.to.as_ref(), picked.attached, waiting)),
-        }
     }
 
     fn message(&self, reply: &Reply, sender: Sender) -> Message {
@@ -285,7 +281,7 @@ impl ReceiveReply {
             id: MessageId(self.context.new_id(now)),
             sender,
             channel: reply.channel,
-            from: Some(reply.from.clone()),
+            from: reply.from.clone().or_else(|| reply.from_user_id.clone()),
             content: reply.content.clone(),
             external_id: reply.external_id.clone(),
             created_at: now,
@@ -299,6 +295,22 @@ fn joined(question: &Question, now: Timestamp) -> Option<Ask> {
         text: texts::joins_batch().into(),
         is_sent: false,
     })
+}
+
+/// The result of an answer. Only the sender of the answer gets the confirmation.
+pub(super) fn answered(
+    asked: Option<&Respondent>,
+    picked: &ChoiceResult,
+    duplicate: bool,
+    waiting: &[String],
+) -> Received {
+    let is_told = asked.is_some_and(|asked| asked.of == picked.of);
+    Received {
+        reference: picked.to.as_ref().map(|to| to.reference),
+        message: picked.message,
+        duplicate,
+        notice: is_told.then(|| texts::notice(picked.to.as_ref(), picked.attached, waiting)),
+    }
 }
 
 fn duplicate(message: MessageId, of: TicketRef) -> Received {

@@ -1,5 +1,6 @@
 //! The values that tickets consist of. Each validates itself: a value that exists is valid.
 
+mod address;
 mod cursor;
 mod email;
 mod enums;
@@ -14,6 +15,7 @@ mod search;
 mod text;
 mod timestamp;
 
+pub use address::*;
 pub use cursor::*;
 pub use email::*;
 pub use enums::*;

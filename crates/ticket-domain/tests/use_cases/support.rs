@@ -305,7 +305,8 @@ pub fn reply(from: &str, text: &str) -> Reply {
     Reply {
         ticket: TicketName::Absent,
         content: Content::new(ticket_domain::MessageBody::lenient(text), None).unwrap(),
-        from: from.parse().unwrap(),
+        from: ticket_domain::Address::lenient(from),
+        from_user_id: None,
         channel: Channel::Whatsapp,
         external_id: None,
         replied_to: None,

@@ -225,7 +225,10 @@ fn whose(message: &Message, error: Option<&AttachError>) -> Markup {
 fn from(message: &Message) -> Markup {
     html! {
         @match &message.from {
-            Some(phone) => a href=(format!("tel:{phone}")) { (phone) },
+            Some(from) => @match from.phone() {
+                Some(phone) => a href=(format!("tel:{phone}")) { (phone) },
+                None => (cut(from.as_str(), 40)),
+            },
             None => "Unknown sender",
         }
     }

@@ -12,7 +12,7 @@ use std::{
 };
 
 use ticket_domain::{
-    Access, Channel, Content, ExternalId, Managers, MessageBody, OPEN_FOR, Payload, Phone, Question, QuestionId,
+    Access, Address, Channel, Content, ExternalId, Managers, MessageBody, OPEN_FOR, Payload, Question, QuestionId,
     QuestionKind, Recipient, TicketLinks, TicketRef, Timestamp, Typed,
     ports::{Clock, Composer, Composers, Event, Existing, QuestionMessage, Random, WakeSignal},
     use_cases::{Context, ReceiveError, ReceiveReply, Received, Reply, TicketName},
@@ -97,7 +97,7 @@ struct Asked {
 }
 
 struct Person {
-    phone: Phone,
+    address: Address,
     asked: Vec<Asked>,
     /// What was written before, to be repeated.
     last: Option<Reply>,
@@ -142,8 +142,8 @@ impl<'a> Conversation<'a> {
             random,
             tickets: Vec::new(),
             people: people
-                .map(|phone| Person {
-                    phone,
+                .map(|address| Person {
+                    address,
                     asked: Vec::new(),
                     last: None,
                 })
@@ -201,7 +201,8 @@ impl<'a> Conversation<'a> {
         Reply {
             ticket: TicketName::Absent,
             content: Content::new(MessageBody::lenient(text), None).expect("a text"),
-            from: self.people[person].phone.clone(),
+            from: Some(self.people[person].address.clone()),
+            from_user_id: None,
             channel: Channel::Whatsapp,
             external_id: Some(format!("IN{}", self.count).parse().expect("an id")),
             replied_to: None,
@@ -267,7 +268,7 @@ impl<'a> Conversation<'a> {
     }
 
     async fn newest(&self, person: usize) -> Option<Question> {
-        let of = self.people[person].phone.clone();
+        let of = self.people[person].address.clone();
         let asked = self.fixture.must().questions_since(of, at(0)).await;
         asked.into_iter().next()
     }
