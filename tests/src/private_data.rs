@@ -11,7 +11,7 @@ use serde_json::Value;
 use url::{Url, form_urlencoded};
 
 /// JSON and form fields with personal data.
-const TEXTS: [&str; 10] = [
+const TEXTS: [&str; 11] = [
     "customerName",
     "customerEmail",
     "subject",
@@ -21,11 +21,15 @@ const TEXTS: [&str; 10] = [
     "ask",
     "notice",
     "summary",
+    "text",
     "q",
 ];
 
 /// Fields with telephone numbers.
 const NUMBERS: [&str; 5] = ["customerPhone", "from", "to", "AGENT_PHONE", "AGENT_PHONE_BACKUP"];
+
+/// Stands for the numbers of erased customers, and in the number of a migration.
+const ERASED: &str = "0100000";
 
 /// Fields, headers and environment variables with secrets.
 const SECRETS: [&str; 11] = [
@@ -86,7 +90,7 @@ impl PrivateData {
                 value
                     .split(',')
                     .map(digits)
-                    .filter(|digits| (7..=15).contains(&digits.len())),
+                    .filter(|digits| (7..=15).contains(&digits.len()) && digits != ERASED),
             );
         } else if is_one_of(&TEXTS) {
             let text = value.trim();

@@ -12,9 +12,11 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use ticket_domain::{
     EventKind, ExternalId, Timestamp,
-    ports::{Clock, Delivering, DeliveryResult, Failure, FailureKind, Notifier},
+    ports::{Clock, Delivering, DeliveryResult, Failure, FailureKind, Notifier, Refusal},
 };
 use url::Url;
+
+use crate::route::Cause;
 
 /// Time limit of a connection attempt.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -109,7 +111,7 @@ impl N8nWebhook {
             .await
     }
 
-    fn refusal(&self, status: StatusCode, headers: &HeaderMap) -> Failure {
+    fn refusal(&self, status: StatusCode, headers: &HeaderMap, twilio_code: Option<u32>) -> Failure {
         let kind = match status {
             StatusCode::GONE => FailureKind::Permanent,
             StatusCode::TOO_MANY_REQUESTS => FailureKind::Throttled,
@@ -120,8 +122,13 @@ impl N8nWebhook {
         } else {
             ""
         };
+        let cause = match twilio_code.map(|code| (code, Cause::of(Refusal::Reported(Some(code))))) {
+            Some((code, Cause::Account(to_repair))) => format!("; Twilio error {code}: {to_repair}"),
+            Some((code, _)) => format!("; Twilio error {code}"),
+            None => String::new(),
+        };
         Failure {
-            reason: format!("answered HTTP {}{note}", status.as_u16()).into(),
+            reason: format!("answered HTTP {}{note}{cause}", status.as_u16()).into(),
             kind,
             retry_after: headers
                 .get(RETRY_AFTER)
@@ -151,7 +158,12 @@ impl Notifier for N8nWebhook {
             Ok(response) if response.status().is_success() => DeliveryResult::Accepted {
                 external_id: external_id(response).await,
             },
-            Ok(response) => DeliveryResult::Failed(self.refusal(response.status(), response.headers())),
+            Ok(response) => {
+                let (status, headers) = (response.status(), response.headers().clone());
+                let refused = answer_body(response).await.unwrap_or_default();
+                let refused: Refused = serde_json::from_slice(&refused).unwrap_or_default();
+                DeliveryResult::Failed(self.refusal(status, &headers, refused.twilio_code))
+            }
             Err(error) => DeliveryResult::Failed(Failure {
                 reason: reason(error),
                 kind: FailureKind::Temporary,
@@ -168,6 +180,13 @@ struct Taken {
     external_id: Option<serde_json::Value>,
     message_sid: Option<serde_json::Value>,
     sid: Option<serde_json::Value>,
+}
+
+/// What our workflow says of a message that Twilio refused.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Refused {
+    twilio_code: Option<u32>,
 }
 
 /// Returns the id of the WhatsApp message, if the response contains it. n8n has accepted the notification in any case.

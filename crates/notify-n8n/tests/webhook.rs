@@ -284,6 +284,45 @@ async fn what_is_not_2xx_is_a_failure_and_says_what_follows() {
 }
 
 #[tokio::test]
+async fn twilios_code_is_told_and_what_its_owner_must_repair() {
+    use FailureKind::{Permanent, Temporary};
+    for (head, body, expected, kind) in [
+        (
+            "502 Bad Gateway",
+            "{\"twilioCode\":63018}",
+            "answered HTTP 502; Twilio error 63018",
+            Temporary,
+        ),
+        (
+            "410 Gone",
+            "{\"twilioCode\":63003}",
+            "answered HTTP 410; Twilio error 63003",
+            Permanent,
+        ),
+        (
+            "502 Bad Gateway",
+            "{\"twilioCode\":20003}",
+            "answered HTTP 502; Twilio error 20003: correct account SID and auth token in n8n's Twilio credential",
+            Temporary,
+        ),
+        (
+            "502 Bad Gateway",
+            "{\"twilioCode\":null}",
+            "answered HTTP 502",
+            Temporary,
+        ),
+        (
+            "502 Bad Gateway",
+            "{\"twilioCode\":\"x\"}",
+            "answered HTTP 502",
+            Temporary,
+        ),
+    ] {
+        assert_eq!(answer_to(head, body).await, failed(expected, kind, None), "{body}");
+    }
+}
+
+#[tokio::test]
 async fn a_redirect_is_a_failure_and_is_not_followed() {
     let target = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let location = target.local_addr().unwrap();

@@ -11,8 +11,8 @@ use ticket_domain::{
         AnswerQuestion, AnswerResult, Append, Appended, Attach, AttachResult, AttemptOutcome, Claim, Claimed,
         ControlMessage, CurrentMessage, CustomerData, EraseStats, Erasure, Existing, Housekeeping, InactiveQuery,
         InactiveTickets, MergeQuestions, OpenResult, Opening, OperatorQueries, Outbox, Purge, Purged, Questions,
-        Receipts, RecordResult, RedeliverResult, SentNotification, StatusUpdate, Store, StoreError, StoreUnmatched,
-        StoredUnmatched, TicketLookup, TicketStore, UpdateTicket, Vitals,
+        Receipts, RecordResult, RedeliverResult, Remove, RemoveResult, SentNotification, StatusUpdate, Store,
+        StoreError, StoreUnmatched, StoredUnmatched, TicketLookup, TicketStore, UpdateTicket, Vitals,
     },
 };
 
@@ -106,6 +106,7 @@ calls! {
         fn unmatched(after: Option<MessageId>, limit: u16) -> Vec<Message>;
         fn message(id: MessageId) -> Option<(Message, Option<TicketRef>)>;
         fn attach(attach: Attach) -> AttachResult;
+        fn remove(remove: Remove) -> RemoveResult;
         fn audit_log(of: Option<TicketId>, before: Option<AuditEntryId>, limit: u16) -> Vec<AuditEntry>;
     }
     Housekeeping {

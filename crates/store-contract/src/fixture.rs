@@ -11,7 +11,7 @@ use std::{
 use ticket_domain::{
     Address, AuditEntryId, AuditStamp, Channel, Content, EventKind, ExternalId, LeaseToken, Message, MessageId,
     Notification, NotificationId, NotificationRecord, Payload, Question, QuestionId, QuestionKind, Recipient, Sender,
-    Thread, Ticket, TicketId, TicketRef, Timestamp,
+    Thread, Ticket, TicketId, TicketRef, Timestamp, Visibility,
     ports::{
         Append, Appended, Asking, AttemptOutcome, Claim, Claimed, Idempotency, OpenResult, Opening, RecordResult,
         Store, StoreUnmatched, StoredUnmatched, TicketLookup, Vitals,
@@ -159,6 +159,7 @@ impl Fixture {
             channel: Channel::Whatsapp,
             from: Some("+919655716000".parse().unwrap()),
             content: Content::new(text.parse().unwrap(), None).unwrap(),
+            visibility: Visibility::Public,
             external_id: None,
             created_at,
         }

@@ -207,6 +207,11 @@ macro_rules! store_contract {
             attaching::attaching_at_once_happens_once,
             attaching::attaching_and_appending_at_once_end_in_one_thread,
 
+            visibility::a_note_changes_nothing_that_customers_see,
+            visibility::a_removed_message_no_longer_counts,
+            visibility::what_is_in_another_thread_is_not_removed,
+            visibility::removing_at_once_happens_once,
+
             repeating::a_used_key_answers_the_first_message_and_writes_nothing,
             repeating::a_key_is_used_for_one_thing,
             repeating::a_key_ends_at_its_time_and_adds_another_message,

@@ -20,6 +20,7 @@ diesel::table! {
         created_at -> Moment,
         updated_at -> Moment,
         last_sender -> Text,
+        notes -> BigInt,
     }
 }
 
@@ -39,6 +40,7 @@ diesel::table! {
         external_id -> Nullable<Text>,
         created_at -> Moment,
         question_id -> Nullable<Id>,
+        visibility -> Text,
     }
 }
 

@@ -1,6 +1,8 @@
 //! Messages.
 
-use crate::{Address, Channel, ExternalId, MediaUrl, MessageBody, MessageId, MessageText, Sender, Timestamp};
+use crate::{
+    Address, Channel, ExternalId, MediaUrl, MessageBody, MessageId, MessageText, Sender, Timestamp, Visibility,
+};
 
 /// The content of a message: text, a medium, or both.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +40,14 @@ impl Content {
         self.media.as_ref()
     }
 
+    /// What is shown in place of a removed message: nothing.
+    fn removed() -> Self {
+        Self {
+            body: MessageBody::lenient(""),
+            media: None,
+        }
+    }
+
     /// Text and URL of the medium as one text, for readers that show no media.
     pub fn as_text(&self) -> String {
         match &self.media {
@@ -70,10 +80,26 @@ pub struct Message {
     pub from: Option<Address>,
     /// Its content.
     pub content: Content,
+    /// Who sees it.
+    pub visibility: Visibility,
     /// Its id in another system, such as Twilio's `MessageSid`.
     pub external_id: Option<ExternalId>,
     /// When it was received.
     pub created_at: Timestamp,
+}
+
+impl Message {
+    /// The message as everyone but operators sees it: a removed one without its content. `None` for an internal note.
+    pub(crate) fn public(&self) -> Option<Self> {
+        match self.visibility {
+            Visibility::Public => Some(self.clone()),
+            Visibility::Internal => None,
+            Visibility::Removed => Some(Self {
+                content: Content::removed(),
+                ..self.clone()
+            }),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -174,6 +174,10 @@ pub enum AuditAction {
     },
     /// Answered with this message.
     Reply(MessageId),
+    /// Wrote this internal note.
+    Note(MessageId),
+    /// Removed this message from the customer's view.
+    Remove(MessageId),
     /// Attached this unmatched message to a ticket.
     Attach(MessageId),
     /// Sent this notification again.
@@ -191,6 +195,8 @@ impl AuditAction {
             Self::Status { .. } => AuditKind::Status,
             Self::Priority { .. } => AuditKind::Priority,
             Self::Reply(_) => AuditKind::Reply,
+            Self::Note(_) => AuditKind::Note,
+            Self::Remove(_) => AuditKind::Remove,
             Self::Attach(_) => AuditKind::Attach,
             Self::Redeliver(_) => AuditKind::Redeliver,
             Self::RedeliverDead(_) => AuditKind::RedeliverDead,

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::{
     AccessKey, AccessKeys, Actor, ActorKind, Address, Channel, Content, Customer, EventKind, Message, MessageBody,
     MessageId, Notification, NotificationId, Payload, Priority, Recipient, Sender, Status, Ticket, TicketDetails,
-    TicketId, TicketRef, TicketRequest, Timestamp,
+    TicketId, TicketRef, TicketRequest, Timestamp, Visibility,
 };
 
 /// The moment at which most tests begin.
@@ -70,6 +70,7 @@ impl TicketBuilder {
                 reader: key(0xd0),
             },
             version: 1,
+            notes: 0,
             created_at: moment(),
             updated_at: moment(),
         })
@@ -151,6 +152,7 @@ impl MessageBuilder {
             channel: Channel::Web,
             from: None,
             content: Content::new(MessageBody::lenient(text), None).expect("a text"),
+            visibility: Visibility::Public,
             external_id: None,
             created_at: moment(),
         })

@@ -1,10 +1,12 @@
 //! Tickets, who may read them, and their links.
 
+use std::borrow::Cow;
+
 use sha2::{Digest, Sha256};
 
 use crate::{
     AccessKey, Awaiting, CustomerName, Delivery, Email, Message, MessageText, Phone, Priority, Status, Subject,
-    TicketId, TicketRef, Timestamp, values::Redacted,
+    TicketId, TicketRef, Timestamp, Visibility, values::Redacted,
 };
 
 /// The person who opened a ticket.
@@ -146,6 +148,8 @@ pub struct Ticket {
     pub keys: AccessKeys,
     /// 1 when it is opened; the store raises it by one with every change.
     pub version: u32,
+    /// How many of these changes were internal notes. Only operators may learn of them.
+    pub notes: u32,
     /// When it was opened.
     pub created_at: Timestamp,
     /// When it last changed.
@@ -180,6 +184,25 @@ pub struct TicketSummary {
     pub keys: AccessKeys,
     /// Its version.
     pub state: TicketVersion,
+    /// How many internal notes are in that version.
+    pub notes: u32,
+}
+
+impl TicketSummary {
+    /// The version as readers of this access level know it: internal notes don't count for others than operators.
+    pub fn state_for(&self, level: AccessLevel) -> TicketVersion {
+        TicketVersion {
+            version: version_for(level, self.state.version, self.notes),
+            ..self.state
+        }
+    }
+}
+
+fn version_for(level: AccessLevel, version: u32, notes: u32) -> u32 {
+    match level {
+        AccessLevel::Operator => version,
+        AccessLevel::Anyone | AccessLevel::Reader | AccessLevel::Customer => version.saturating_sub(notes),
+    }
 }
 
 impl Thread {
@@ -191,9 +214,28 @@ impl Thread {
         }
     }
 
-    /// When the team answered; `None` if the customer wrote last.
+    /// The thread as readers of this access level see it. For others than operators it has no internal notes, nothing that
+    /// changes with them, and no content of removed messages.
+    pub fn shown_to(&self, level: AccessLevel) -> Cow<'_, Self> {
+        let is_public = |message: &Message| message.visibility == Visibility::Public;
+        if level == AccessLevel::Operator || self.messages.iter().all(is_public) {
+            return Cow::Borrowed(self);
+        }
+        Cow::Owned(Self {
+            ticket: Ticket {
+                version: version_for(level, self.ticket.version, self.ticket.notes),
+                notes: 0,
+                ..self.ticket.clone()
+            },
+            messages: self.messages.iter().filter_map(Message::public).collect(),
+            delivery: self.delivery,
+        })
+    }
+
+    /// When the team answered; `None` if the customer wrote last. Only what the customer can read is an answer.
     pub fn answered_at(&self) -> Option<Timestamp> {
-        let last = self.messages.last()?;
+        let mut newest = self.messages.iter().rev();
+        let last = newest.find(|message| message.visibility == Visibility::Public)?;
         let is_answered = Awaiting::after(last.sender, Status::Open) == Some(Awaiting::Customer);
         is_answered.then_some(last.created_at)
     }

@@ -30,3 +30,46 @@ CREATE TABLE control_messages (
 );
 CREATE INDEX control_messages_ticket_id ON control_messages (ticket_id) WHERE ticket_id IS NOT NULL;
 CREATE INDEX control_messages_at ON control_messages (at);
+
+-- Who sees a message: everyone (`public`), or only operators (`internal`, `removed`).
+ALTER TABLE messages ADD COLUMN visibility TEXT NOT NULL DEFAULT 'public';
+-- How many of the ticket's versions were made by internal notes: nobody else may learn of them.
+ALTER TABLE tickets ADD COLUMN notes BIGINT NOT NULL DEFAULT 0;
+-- Who wrote last is who wrote the last public message. Operators find every message by its words, as before.
+CREATE OR REPLACE FUNCTION message_came_into_its_thread() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE tickets SET last_sender = NEW.sender
+        WHERE NEW.visibility = 'public' AND id = NEW.ticket_id AND last_sender <> NEW.sender;
+    INSERT INTO ticket_search (ticket_number, seq, words)
+        SELECT t.number, NEW.seq, search_vector(t, NEW.body) FROM tickets t WHERE t.id = NEW.ticket_id
+        ON CONFLICT DO NOTHING;
+    RETURN NULL;
+END
+$$;
+CREATE OR REPLACE FUNCTION messages_came_into_their_threads() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    newest RECORD;
+BEGIN
+    -- A ticket begins with its customer as who wrote last: what opens one changes nothing.
+    IF EXISTS (SELECT FROM came WHERE (seq > 1 OR sender <> 'customer') AND visibility = 'public') THEN
+        -- Each ticket is looked up by its id, whatever plan seemed best when the tables were small: so says OFFSET 0.
+        FOR newest IN
+            SELECT m.ticket_id, m.sender
+            FROM (SELECT DISTINCT ON (ticket_id) ticket_id, sender FROM came
+                WHERE ticket_id IS NOT NULL AND visibility = 'public'
+                ORDER BY ticket_id, seq DESC) m
+            CROSS JOIN LATERAL (SELECT number, last_sender FROM tickets WHERE id = m.ticket_id OFFSET 0) t
+            WHERE t.last_sender <> m.sender
+            -- What is read together lies together, also after a bulk load.
+            ORDER BY t.number
+        LOOP
+            UPDATE tickets SET last_sender = newest.sender WHERE id = newest.ticket_id;
+        END LOOP;
+    END IF;
+    INSERT INTO ticket_search (ticket_number, seq, words)
+        SELECT (t.its).number, m.seq, search_vector(t.its, m.body)
+        FROM came m CROSS JOIN LATERAL (SELECT tickets AS its FROM tickets WHERE id = m.ticket_id OFFSET 0) t
+        ON CONFLICT DO NOTHING;
+    RETURN NULL;
+END
+$$;

@@ -58,3 +58,26 @@ CREATE TABLE control_messages (
 ) STRICT;
 CREATE INDEX control_messages_ticket_id ON control_messages (ticket_id) WHERE ticket_id IS NOT NULL;
 CREATE INDEX control_messages_at ON control_messages (at);
+
+-- Who sees a message: everyone (`public`), or only operators (`internal`, `removed`).
+ALTER TABLE messages ADD COLUMN visibility TEXT NOT NULL DEFAULT 'public';
+-- How many of the ticket's versions were made by internal notes: nobody else may learn of them.
+ALTER TABLE tickets ADD COLUMN notes INTEGER NOT NULL DEFAULT 0;
+-- Who wrote last is who wrote the last public message. Operators find every message by its words, as before.
+DROP TRIGGER messages_written;
+DROP TRIGGER messages_joined;
+CREATE TRIGGER messages_written AFTER INSERT ON messages WHEN NEW.ticket_id IS NOT NULL BEGIN
+    UPDATE tickets SET last_sender = NEW.sender WHERE NEW.visibility = 'public'
+        AND id = NEW.ticket_id AND last_sender <> NEW.sender
+        AND NOT EXISTS (SELECT 1 FROM messages WHERE ticket_id = NEW.ticket_id AND seq > NEW.seq AND visibility = 'public');
+    INSERT OR IGNORE INTO search_pending SELECT number << 20 | NEW.seq FROM tickets
+        WHERE id = NEW.ticket_id AND NEW.seq < 1 << 20;
+END;
+CREATE TRIGGER messages_joined AFTER UPDATE OF ticket_id ON messages
+    WHEN OLD.ticket_id IS NULL AND NEW.ticket_id IS NOT NULL BEGIN
+    UPDATE tickets SET last_sender = NEW.sender WHERE NEW.visibility = 'public'
+        AND id = NEW.ticket_id AND last_sender <> NEW.sender
+        AND NOT EXISTS (SELECT 1 FROM messages WHERE ticket_id = NEW.ticket_id AND seq > NEW.seq AND visibility = 'public');
+    INSERT OR IGNORE INTO search_pending SELECT number << 20 | NEW.seq FROM tickets
+        WHERE id = NEW.ticket_id AND NEW.seq < 1 << 20;
+END;

@@ -59,7 +59,7 @@ pub(crate) struct AuditEntryBody {
     /// The status or priority after.
     #[schema(required = true, example = "resolved")]
     to: Option<&'static str>,
-    /// The message that was written or attached.
+    /// The message that was written, removed or attached.
     #[schema(required = true)]
     message_id: Option<Uuid>,
     /// The notification that was redelivered.
@@ -88,7 +88,9 @@ impl From<&AuditEntry> for AuditEntryBody {
         match entry.act {
             AuditAction::Status { from, to } => (body.from, body.to) = (Some(from.as_str()), Some(to.as_str())),
             AuditAction::Priority { from, to } => (body.from, body.to) = (Some(from.as_str()), Some(to.as_str())),
-            AuditAction::Reply(id) | AuditAction::Attach(id) => body.message_id = Some(id.0),
+            AuditAction::Reply(id) | AuditAction::Note(id) | AuditAction::Remove(id) | AuditAction::Attach(id) => {
+                body.message_id = Some(id.0);
+            }
             AuditAction::Redeliver(id) => body.notification_id = Some(id.0),
             AuditAction::RedeliverDead(count) | AuditAction::Erase(count) => body.count = Some(count),
         }

@@ -10,7 +10,7 @@ use actix_web::{
 use futures_util::{Stream, stream};
 use serde::Serialize;
 use ticket_domain::{
-    Thread,
+    AccessLevel, Thread, Visibility,
     use_cases::{View, ViewTicket},
 };
 use tokio::time::timeout;
@@ -38,7 +38,8 @@ fn unseen(seen: &mut LastEventId, thread: &Thread) -> String {
     }
     let mut events = String::new();
     let state = state_tag(thread.state());
-    if seen.state != state {
+    let is_changed = seen.state != state;
+    if is_changed {
         seen.state = state;
         write_event(
             &mut events,
@@ -47,7 +48,15 @@ fn unseen(seen: &mut LastEventId, thread: &Thread) -> String {
             &TicketBody::new(&thread.ticket, thread.delivery),
         );
     }
-    for message in thread.messages.iter().skip(seen.messages) {
+    let (known, new) = thread.messages.split_at(seen.messages);
+    // They may have been removed since.
+    for message in known
+        .iter()
+        .filter(|message| is_changed && message.visibility == Visibility::Removed)
+    {
+        write_event(&mut events, "message", seen, &MessageBody::from(message));
+    }
+    for message in new {
         seen.messages += 1;
         write_event(&mut events, "message", seen, &MessageBody::from(message));
     }
@@ -67,6 +76,7 @@ struct Events {
     seen: LastEventId,
     /// The newest version that was sent.
     version: u32,
+    access_level: AccessLevel,
     subscription: Subscription,
     heartbeat: Duration,
     _open: OpenStream,
@@ -83,6 +93,7 @@ impl Events {
                 return Some(Bytes::from_static(HEARTBEAT));
             };
             let thread = thread?;
+            let thread = thread.shown_to(self.access_level);
             // The last change that was published may be older than what this client read at its start.
             if thread.ticket.version < self.version {
                 continue;
@@ -117,7 +128,7 @@ fn last_event_id(request: &HttpRequest) -> LastEventId {
 ///
 /// Server-sent events, for `EventSource`: `ticket` with the ticket, and `message` with one message each, both in the form
 /// of the ticket's endpoint; first everything that there is, then each change. A client that reconnects with the `id` of
-/// an event gets what came after it. Comments between events are at most 15 seconds apart. Whoever may read the ticket
+/// an event gets what came after it. A `message` with an `id` that came before replaces that message: it was removed. Comments between events are at most 15 seconds apart. Whoever may read the ticket
 /// may follow it. The stream ends when the server stops; reconnect then.
 ///
 /// The number of open streams is limited: per address without a valid key, per ticket, and in total. Beyond the limit,
@@ -169,6 +180,7 @@ pub(crate) async fn follow_ticket(
         first: Some(first),
         seen,
         version: thread.ticket.version,
+        access_level,
         subscription,
         heartbeat: settings.heartbeat,
         _open: metrics.open_stream(permit),

@@ -6,7 +6,7 @@ use actix_web::{
     web::Data,
 };
 use serde::Serialize;
-use ticket_domain::{Delivery, Message, Thread, Ticket, TicketRef, TicketVersion, use_cases::ViewTicket};
+use ticket_domain::{Delivery, Message, Thread, Ticket, TicketRef, TicketVersion, Visibility, use_cases::ViewTicket};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -83,7 +83,7 @@ pub(crate) struct MessageBody<'a> {
     sender: &'static str,
     #[schema(value_type = ChannelSchema)]
     channel: &'static str,
-    /// The text; empty for a medium without text.
+    /// The text; empty for a medium without text, and for a removed message.
     #[schema(example = "Thank you for reporting this. We'll investigate immediately.")]
     body: &'a str,
     /// The URL of a picture, a voice message or a document.
@@ -91,6 +91,14 @@ pub(crate) struct MessageBody<'a> {
     media_url: Option<&'a str>,
     #[schema(format = "date-time", example = "2025-01-15T11:45:00.000000Z")]
     created_at: String,
+    /// `true` if the message was removed; else absent. Only operators still get its text and media.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    removed: bool,
+    /// `true` for an internal note, which only operators get; else absent.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    internal: bool,
 }
 
 impl<'a> From<&'a Thread> for ThreadBody<'a> {
@@ -146,6 +154,8 @@ impl<'a> From<&'a Message> for MessageBody<'a> {
             body: message.content.body().as_str(),
             media_url: message.content.media().map(ticket_domain::MediaUrl::as_str),
             created_at: message.created_at.to_string(),
+            removed: message.visibility == Visibility::Removed,
+            internal: message.visibility == Visibility::Internal,
         }
     }
 }

@@ -20,6 +20,7 @@ pub(crate) mod openapi;
 mod params;
 pub(crate) mod problem;
 mod receive_inbound;
+mod remove_message;
 mod reply;
 mod report_status;
 pub(crate) mod schemas;
@@ -101,6 +102,10 @@ fn operator_routes(config: &mut web::ServiceConfig) {
     config
         .service(readable("/api/tickets", list_tickets::list_tickets))
         .service(writable("/api/ticket/{ticketRef}/replies", reply::reply))
+        .service(
+            web::resource("/api/ticket/{ticketRef}/messages/{id}")
+                .route(web::delete().to(remove_message::remove_message)),
+        )
         .service(readable("/api/notifications", notifications::list_undelivered))
         .service(writable("/api/notifications/redeliver", notifications::redeliver_dead))
         .service(writable(

@@ -17,7 +17,7 @@ use patterns::AddPatterns;
 
 use crate::api::{
     add_message, attach, audit_log, change_ticket, create_ticket, docs, events, get_ticket, health, list_tickets,
-    metrics, notifications, problem::ProblemBody, receive_inbound, reply, report_status, unmatched,
+    metrics, notifications, problem::ProblemBody, receive_inbound, remove_message, reply, report_status, unmatched,
 };
 
 /// The document.
@@ -44,6 +44,7 @@ use crate::api::{
         list_tickets::list_tickets,
         change_ticket::change_ticket,
         reply::reply,
+        remove_message::remove_message,
         notifications::list_undelivered,
         notifications::redeliver_notification,
         notifications::redeliver_dead,
@@ -181,7 +182,7 @@ mod tests {
             .map(|operation| &operation["operationId"])
             .collect();
         let distinct: BTreeSet<&str> = names.iter().filter_map(|name| name.as_str()).collect();
-        assert_eq!((names.len(), distinct.len()), (23, 23));
+        assert_eq!((names.len(), distinct.len()), (24, 24));
     }
 
     #[test]

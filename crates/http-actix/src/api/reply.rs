@@ -1,21 +1,52 @@
 //! `POST /api/ticket/{ticketRef}/replies`: an operator replies.
 
 use actix_web::{HttpResponse, web::Data};
-use ticket_domain::use_cases::AddMessage;
+use garde::Validate;
+use serde::Deserialize;
+use ticket_domain::{MessageText, Visibility, use_cases::AddMessage};
+use utoipa::ToSchema;
 
 use crate::api::{
-    add_message::{AddedMessage, NewMessage, created},
-    body::KeyedBody,
+    add_message::{AddedMessage, created},
+    body::{Document, KeyedBody},
     deadline::with_timeout,
     get_ticket::PathReference,
     keys::Operator,
     openapi::IdempotencyHeader,
     problem::Problem,
 };
+use crate::validation::{Field, present};
+
+/// A reply of the team. The text is trimmed first, and CR LF becomes LF. Lengths count characters.
+#[derive(Deserialize, Validate, ToSchema)]
+#[schema(as = NewReply, example = json!({ "message": "A new one is on its way." }))]
+pub(crate) struct NewReply {
+    /// 1–5,000 characters. Line breaks and tabs are welcome.
+    #[garde(custom(present), dive)]
+    #[schema(value_type = String, min_length = 1, max_length = 5_000, example = "A new one is on its way.")]
+    message: Field<MessageText>,
+    /// Whether it is an internal note, which only operators see. Absent or null: no.
+    #[serde(default)]
+    #[garde(skip)]
+    internal: Option<bool>,
+}
+
+impl Document for NewReply {
+    type Parsed = (MessageText, Visibility);
+
+    fn parsed(self) -> Option<Self::Parsed> {
+        let visibility = match self.internal {
+            Some(true) => Visibility::Internal,
+            Some(false) | None => Visibility::Public,
+        };
+        Some((self.message.good()?, visibility))
+    }
+}
 
 /// Reply to a ticket
 ///
-/// The message joins the thread as a manager's. The ticket keeps its status.
+/// The message joins the thread as a manager's, or as an internal note, which the customer never sees. The ticket keeps its
+/// status.
 #[utoipa::path(
     post,
     path = "/api/ticket/{ticketRef}/replies",
@@ -23,16 +54,17 @@ use crate::api::{
     params(
         IdempotencyHeader,
     ),
-    request_body = NewMessage,
+    request_body = NewReply,
     responses((status = 201, description = "The message is in the thread.", body = AddedMessage))
 )]
 pub(crate) async fn reply(
     Operator(by): Operator,
-    KeyedBody { key, body: text }: KeyedBody<NewMessage>,
+    KeyedBody { key, body }: KeyedBody<NewReply>,
     PathReference(reference): PathReference,
     add_message: Data<AddMessage>,
 ) -> Result<HttpResponse, Problem> {
-    let added = with_timeout(add_message.as_operator(reference, text, key, by)).await?;
+    let (text, visibility) = body;
+    let added = with_timeout(add_message.as_operator(reference, text, visibility, key, by)).await?;
     Ok(created(&added))
 }
 

@@ -1,7 +1,7 @@
 //! Messages as a chat.
 
 use maud::{Markup, html};
-use ticket_domain::{MediaUrl, Message, Sender, Thread};
+use ticket_domain::{MediaUrl, Message, Sender, Thread, Visibility};
 
 use crate::pages::labels;
 
@@ -43,10 +43,27 @@ fn bubble(message: &Message, customer: &str, side: Side) -> Markup {
         _ => labels::sender(message.sender),
     };
     html! {
-        li.bubble .own[is_own] id=(format!("m-{}", message.id)) {
-            p.who { b dir="auto" { (name) } " " (labels::moment(message.created_at)) }
+        li.bubble .own[is_own] .still[message.visibility != Visibility::Public] id=(format!("m-{}", message.id)) {
+            p.who {
+                b dir="auto" { (name) } " " (labels::moment(message.created_at))
+                @match message.visibility {
+                    Visibility::Public => {}
+                    Visibility::Internal => { " " span.badge { "Internal note" } }
+                    Visibility::Removed if side == Side::Team => { " " span.badge.still { "Removed" } }
+                    Visibility::Removed => {}
+                }
+            }
+            @if message.visibility == Visibility::Removed && side != Side::Team {
+                p.quiet { "This message was removed." }
+            }
             @if !body.is_empty() { p.text dir="auto" { (body) } }
             @if let Some(media) = message.content.media() { p.media { (attachment(media)) } }
+            @if side == Side::Team && message.visibility == Visibility::Public {
+                details.quiet {
+                    summary { "Remove" }
+                    button.button.plain.small form="remove" name="message" value=(message.id) { "Hide from the customer" }
+                }
+            }
         }
     }
 }

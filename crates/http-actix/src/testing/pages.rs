@@ -1,7 +1,7 @@
 //! Forms, and checks of every page.
 
 use ticket_domain::{
-    Channel, Content, Message, MessageId, Sender, Thread, TicketRef, Timestamp,
+    Channel, Content, Message, MessageId, Sender, Thread, TicketRef, Timestamp, Visibility,
     ports::{Append, Clock, TicketStore},
 };
 
@@ -64,6 +64,7 @@ impl TestApp {
                 channel: Channel::Whatsapp,
                 from: None,
                 content: Content::new(text.parse().unwrap(), media.map(|media| media.parse().unwrap())).unwrap(),
+                visibility: Visibility::Public,
                 external_id: None,
                 created_at: self.clock.now(),
             },

@@ -27,3 +27,4 @@ pub mod repeating;
 pub mod search;
 pub mod searching;
 pub mod unmatched;
+pub mod visibility;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use ticket_domain::{
     AccessKey, Actor, Address, AuditKind, Channel, Content, ControlKind, CustomerName, DeliveryRoute, Email, EventKind,
     ExternalId, IdempotencyKey, MediaUrl, MessageBody, MessageStatus, Phone, Priority, Progress, QuestionKind,
-    Recipient, Sender, Stage, Status, Subject, TicketRef, Timestamp,
+    Recipient, Sender, Stage, Status, Subject, TicketRef, Timestamp, Visibility,
     ports::{StoreError, parse},
 };
 use uuid::Uuid;
@@ -146,6 +146,8 @@ tables! {
         updated_at: Stored<Timestamp>,
         #[serde(default = "customer")]
         last_sender: String as Sender,
+        #[serde(default)]
+        notes: i64 as u32,
     }
     questions Questions QuestionRow, order "id", key id {
         id: Stored<Uuid>,
@@ -176,6 +178,8 @@ tables! {
         external_id: Option<String> as ExternalId,
         created_at: Stored<Timestamp>,
         question_id: Option<Stored<Uuid>>,
+        #[serde(default = "public")]
+        visibility: String as Visibility,
     }
     notifications Notifications NotificationRow, order "id", key id {
         id: Stored<Uuid>,
@@ -257,6 +261,10 @@ fn customer() -> String {
     Sender::Customer.to_string()
 }
 
+fn public() -> String {
+    Visibility::Public.to_string()
+}
+
 fn sent() -> String {
     Progress::Sent.to_string()
 }
@@ -313,7 +321,11 @@ impl AuditEntryRow {
                 parse::<Priority>(TABLE, "old_value", old)?;
                 parse::<Priority>(TABLE, "new_value", new)?;
             }
-            (AuditKind::Reply | AuditKind::Attach | AuditKind::Redeliver, (None, None), (true, false))
+            (
+                AuditKind::Reply | AuditKind::Note | AuditKind::Remove | AuditKind::Attach | AuditKind::Redeliver,
+                (None, None),
+                (true, false),
+            )
             | (AuditKind::RedeliverDead | AuditKind::Erase, (None, None), (false, true)) => {}
             _ => return Err(StoreError::corrupt(TABLE, "action", OtherColumns)),
         }

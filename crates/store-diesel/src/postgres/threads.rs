@@ -37,7 +37,7 @@ macro_rules! these {
 
 /// Of many tickets, in the order of [`SummaryRow`].
 const SUMMARIES: &str = concat!(
-    "SELECT t.reference, t.customer_key, t.reader_key, t.version,
+    "SELECT t.reference, t.customer_key, t.reader_key, t.version, t.notes,
         n.state, n.due_at, n.external_id, n.settled_at, n.progress, n.created_at
     FROM tickets t ",
     newest!(),
@@ -66,7 +66,7 @@ const THREADS: &str = concat!(
 
 /// Reads the summaries of those tickets that exist.
 pub(crate) fn heads(connection: &mut PgConnection, references: &[TicketRef]) -> Result<Found<TicketSummary>, Failure> {
-    type SqlRow = (Text, Text, Text, BigInt, Nullable<Columns<StateRow>>);
+    type SqlRow = (Text, Text, Text, BigInt, BigInt, Nullable<Columns<StateRow>>);
     let rows: Vec<SummaryRow> = typed::<SqlRow, _>(
         sql_query(SUMMARIES)
             .bind::<Texts, _>(words(references))

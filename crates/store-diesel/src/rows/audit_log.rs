@@ -31,7 +31,10 @@ impl NewAuditEntryRow {
         let (change, target, count) = match action {
             AuditAction::Status { from, to } => (Some((from.as_str(), to.as_str())), None, None),
             AuditAction::Priority { from, to } => (Some((from.as_str(), to.as_str())), None, None),
-            AuditAction::Reply(message) | AuditAction::Attach(message) => (None, Some(message.0), None),
+            AuditAction::Reply(message)
+            | AuditAction::Note(message)
+            | AuditAction::Remove(message)
+            | AuditAction::Attach(message) => (None, Some(message.0), None),
             AuditAction::Redeliver(notification) => (None, Some(notification.0), None),
             AuditAction::RedeliverDead(count) | AuditAction::Erase(count) => (None, None, Some(count)),
         };
@@ -94,6 +97,8 @@ impl AuditEntryRow {
                 to: parse(TABLE, "new_value", &new?)?,
             },
             AuditKind::Reply => AuditAction::Reply(MessageId(target?)),
+            AuditKind::Note => AuditAction::Note(MessageId(target?)),
+            AuditKind::Remove => AuditAction::Remove(MessageId(target?)),
             AuditKind::Attach => AuditAction::Attach(MessageId(target?)),
             AuditKind::Redeliver => AuditAction::Redeliver(NotificationId(target?)),
             AuditKind::RedeliverDead => AuditAction::RedeliverDead(count?),

@@ -60,6 +60,7 @@ pub(crate) struct TicketRow {
     version: i64,
     pub(crate) created_at: Stored<Timestamp>,
     pub(crate) updated_at: Stored<Timestamp>,
+    notes: i64,
 }
 
 /// What a customer gave.
@@ -77,14 +78,14 @@ pub(crate) struct DetailsRow {
 macro_rules! ticket_columns {
     () => {
         "t.id, t.reference, t.customer_name, t.customer_phone, t.customer_email, t.subject, t.priority, t.status, \
-            t.customer_key, t.reader_key, t.version, t.created_at, t.updated_at"
+            t.customer_key, t.reader_key, t.version, t.created_at, t.updated_at, t.notes"
     };
 }
 
 /// The columns of a [`MessageRow`], of the message `m`.
 macro_rules! message_columns {
     () => {
-        "m.id, m.sender, m.channel, m.from_address, m.body, m.media_url, m.external_id, m.created_at"
+        "m.id, m.sender, m.channel, m.from_address, m.body, m.media_url, m.external_id, m.created_at, m.visibility"
     };
 }
 pub(crate) use {message_columns, ticket_columns};
@@ -105,6 +106,7 @@ impl TicketRow {
             version: FIRST_VERSION,
             created_at: Stored(ticket.created_at),
             updated_at: Stored(ticket.updated_at),
+            notes: 0,
         }
     }
 }
@@ -155,6 +157,7 @@ impl TryFrom<TicketRow> for Ticket {
             version: number(TABLE, "version", row.version)?,
             created_at: row.created_at.0,
             updated_at: row.updated_at.0,
+            notes: number(TABLE, "notes", row.notes)?,
         })
     }
 }
@@ -166,6 +169,7 @@ pub(crate) struct SummaryRow {
     customer_key: String,
     reader_key: String,
     version: i64,
+    notes: i64,
     newest: Option<StateRow>,
 }
 
@@ -183,6 +187,7 @@ impl TryFrom<SummaryRow> for TicketSummary {
                 version: number(TABLE, "version", row.version)?,
                 delivery: delivery(row.newest)?,
             },
+            notes: number(TABLE, "notes", row.notes)?,
         })
     }
 }
@@ -210,6 +215,7 @@ pub(crate) struct MessageRow {
     media_url: Option<String>,
     external_id: Option<String>,
     created_at: Stored<Timestamp>,
+    visibility: String,
 }
 
 impl MessageRow {
@@ -224,6 +230,7 @@ impl MessageRow {
             media_url: message.content.media().map(ToString::to_string),
             external_id: message.external_id.as_ref().map(ToString::to_string),
             created_at: Stored(message.created_at),
+            visibility: message.visibility.to_string(),
         }
     }
 }
@@ -243,6 +250,7 @@ impl TryFrom<MessageRow> for Message {
             content: Content::new(body, media).map_err(|error| StoreError::corrupt(TABLE, "body", error))?,
             external_id: parse_or_null(TABLE, "external_id", row.external_id)?,
             created_at: row.created_at.0,
+            visibility: parse(TABLE, "visibility", &row.visibility)?,
         })
     }
 }

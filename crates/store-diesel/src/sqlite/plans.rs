@@ -34,7 +34,7 @@ const SMALL_INDEXES: [&str; 8] = [
 const TRIGGERED: [&str; 2] = [
     "SELECT number << 20 | ?2 FROM tickets WHERE id = ?1 AND ?2 < 1 << 20",
     "UPDATE tickets SET last_sender = ?1 WHERE id = ?2 AND last_sender <> ?1
-        AND NOT EXISTS (SELECT 1 FROM messages WHERE ticket_id = ?2 AND seq > ?3)",
+        AND NOT EXISTS (SELECT 1 FROM messages WHERE ticket_id = ?2 AND seq > ?3 AND visibility = 'public')",
 ];
 
 /// What is asked seldom, or one of many at once.

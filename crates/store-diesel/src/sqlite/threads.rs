@@ -39,7 +39,7 @@ macro_rules! with_newest {
 }
 
 /// In the order of [`SummaryRow`].
-const SUMMARY: &str = with_newest!("t.reference, t.customer_key, t.reader_key, t.version");
+const SUMMARY: &str = with_newest!("t.reference, t.customer_key, t.reader_key, t.version, t.notes");
 
 /// In the order of [`TicketRow`].
 const WITH_NEWEST: &str = with_newest!(ticket_columns!());
@@ -128,7 +128,7 @@ pub(crate) fn summary(
     connection: &mut SqliteConnection,
     reference: TicketRef,
 ) -> Result<Option<TicketSummary>, Failure> {
-    type SqlRow = (Text, Text, Text, BigInt, Nullable<Columns<StateRow>>);
+    type SqlRow = (Text, Text, Text, BigInt, BigInt, Nullable<Columns<StateRow>>);
     let summary = sql_query(SUMMARY)
         .bind::<Text, _>(reference.to_string())
         .bind::<Text, _>(Recipient::Manager.as_str());

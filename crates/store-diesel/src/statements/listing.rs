@@ -23,13 +23,15 @@ use crate::{
 pub(crate) type ListedRow = (i64, TicketRow, MessageRow);
 type Listed = (BigInt, Columns<TicketRow>, Columns<MessageRow>);
 
-/// The tickets whose numbers the query `page` gives. One statement, so that a ticket and its newest message are of one moment.
+/// The tickets whose numbers the query `page` gives, with their newest public messages, or else their first. One statement, so that a ticket and its newest message are of one moment.
 fn listed(page: &str, order: &str) -> String {
     const COLUMNS: &str = concat!("t.number, ", ticket_columns!(), ", ", message_columns!());
     format!(
         "WITH page (number) AS ({page})
         SELECT {COLUMNS} FROM page JOIN tickets t ON t.number = page.number
-            JOIN messages m ON m.ticket_id = t.id AND m.seq = (SELECT max(seq) FROM messages WHERE ticket_id = t.id)
+            JOIN messages m ON m.ticket_id = t.id AND m.seq = coalesce(
+                (SELECT max(seq) FROM messages WHERE ticket_id = t.id AND visibility = 'public'),
+                (SELECT min(seq) FROM messages WHERE ticket_id = t.id))
         ORDER BY {order}"
     )
 }

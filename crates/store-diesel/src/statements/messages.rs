@@ -3,6 +3,7 @@
 use diesel::{insert_into, prelude::*, update, upsert::excluded};
 use ticket_domain::{
     AuditAction, ExternalId, Message, MessageId, NotificationId, Sender, Status, TicketId, TicketRef, Timestamp,
+    Visibility,
     ports::{Append, Appended, Existing, StoreUnmatched, StoredUnmatched, parse},
 };
 
@@ -44,7 +45,12 @@ pub(crate) fn append(connection: &mut Connection, append: &Append) -> Result<App
     if let Some((id, of @ Some(_))) = before {
         return Ok(Appended::AlreadyStored { id, of });
     }
-    let version = raise_version(connection, *to, message.created_at, *reopen, Some(message.sender))?;
+    let version = match message.visibility {
+        Visibility::Internal => count_note(connection, *to)?,
+        Visibility::Public | Visibility::Removed => {
+            raise_version(connection, *to, message.created_at, *reopen, Some(message.sender))?
+        }
+    };
     let written = write_or_join(connection, message, *to, version)?;
     for notification in outgoing {
         let notified = insert_into(notifications::table)
@@ -56,7 +62,11 @@ pub(crate) fn append(connection: &mut Connection, append: &Append) -> Result<App
         keys::remember(connection, idempotency, *to, Some(written), message.created_at)?;
     }
     if let Some(note) = note {
-        audit_log::write(connection, *note, Some(*to), AuditAction::Reply(written))?;
+        let action = match message.visibility {
+            Visibility::Internal => AuditAction::Note(written),
+            Visibility::Public | Visibility::Removed => AuditAction::Reply(written),
+        };
+        audit_log::write(connection, *note, Some(*to), action)?;
     }
     if before.is_none() && written == message.id {
         Ok(Appended::Added)
@@ -183,6 +193,17 @@ pub(crate) fn raise_version(
     Ok(prepared(raised).get_result(connection)?)
 }
 
+/// Raises the version by a note, of which nothing else of the ticket may tell.
+fn count_note(connection: &mut Connection, ticket: TicketId) -> Result<i64, Failure> {
+    let raised = update(tickets::table.find(Stored(ticket)))
+        .set((
+            tickets::version.eq(tickets::version + 1),
+            tickets::notes.eq(tickets::notes + 1),
+        ))
+        .returning(tickets::version);
+    Ok(prepared(raised).get_result(connection)?)
+}
+
 /// Writes a message into a thread, or attaches the unmatched one with its external id. Returns the one that is there now.
 fn write_or_join(
     connection: &mut Connection,
@@ -205,6 +226,7 @@ fn write_or_join(
             messages::ticket_id.eq(excluded(messages::ticket_id)),
             messages::seq.eq(excluded(messages::seq)),
             messages::sender.eq(excluded(messages::sender)),
+            messages::visibility.eq(excluded(messages::visibility)),
         ))
         .filter(messages::ticket_id.is_null())
         .returning(messages::id);

@@ -1,11 +1,18 @@
 //! What operators see and do.
 
 use async_trait::async_trait;
-use diesel::{dsl::not, insert_into, prelude::*, update};
+use diesel::{
+    dsl::{not, sql},
+    insert_into,
+    prelude::*,
+    update,
+};
 use ticket_domain::{
     Attention, AuditAction, AuditEntry, AuditEntryId, Message, MessageId, NotificationId, Ticket, TicketId, TicketPage,
-    TicketQuery, TicketRef,
-    ports::{Attach, AttachResult, ChangeEvent, OperatorQueries, StoreError, UpdateTicket, parse},
+    TicketQuery, TicketRef, Visibility,
+    ports::{
+        Attach, AttachResult, ChangeEvent, OperatorQueries, Remove, RemoveResult, StoreError, UpdateTicket, parse,
+    },
 };
 use uuid::Uuid;
 
@@ -70,6 +77,19 @@ impl OperatorQueries for Store {
                 move |attached| match attached {
                     AttachResult::Attached => vec![ticket, ChangeEvent::Unmatched],
                     AttachResult::AlreadyAttached(_) | AttachResult::NoSuchMessage => Vec::new(),
+                },
+            )
+            .await
+    }
+
+    async fn remove(&self, remove: Remove) -> Result<RemoveResult, StoreError> {
+        let ticket = ChangeEvent::Ticket(remove.ticket);
+        self.db
+            .write_and_publish(
+                move |connection| self::remove(connection, &remove),
+                move |removed| match removed {
+                    RemoveResult::Removed(1..) => Some(ticket),
+                    RemoveResult::Removed(0) | RemoveResult::NoSuchMessage => None,
                 },
             )
             .await
@@ -178,6 +198,49 @@ pub(crate) fn attach(connection: &mut Connection, attach: &Attach) -> Result<Att
         AuditAction::Attach(attach.message),
     )?;
     Ok(AttachResult::Attached)
+}
+
+/// Every writer takes its locks in this order: key, external id, who is asked, question, ticket, message.
+pub(crate) fn remove(connection: &mut Connection, remove: &Remove) -> Result<RemoveResult, Failure> {
+    let Some((_, first)) = remove.messages.first() else {
+        return Ok(RemoveResult::Removed(0));
+    };
+    for_update!(tickets::table.find(Stored(remove.ticket)).select(tickets::id)).first::<TicketId>(connection)?;
+    let ids: Vec<_> = remove.messages.iter().map(|(id, _)| Stored(*id)).collect();
+    let theirs = messages_table::table
+        .filter(messages_table::id.eq_any(ids))
+        .filter(messages_table::ticket_id.eq(Stored(remove.ticket)))
+        .order(messages_table::id)
+        .select((messages_table::id, messages_table::visibility));
+    let found: Vec<(MessageId, String)> = for_update!(theirs).load(connection)?;
+    if found.len() < remove.messages.len() {
+        return Ok(RemoveResult::NoSuchMessage);
+    }
+    let is_public = |id| {
+        found
+            .iter()
+            .any(|(known, seen)| *known == id && seen == Visibility::Public.as_str())
+    };
+    let shown: Vec<_> = remove.messages.iter().filter(|(id, _)| is_public(*id)).collect();
+    if shown.is_empty() {
+        return Ok(RemoveResult::Removed(0));
+    }
+    for (id, stamp) in &shown {
+        update(messages_table::table.find(Stored(*id)))
+            .set(messages_table::visibility.eq(Visibility::Removed.as_str()))
+            .execute(connection)?;
+        audit_log::write(connection, *stamp, Some(remove.ticket), AuditAction::Remove(*id))?;
+    }
+    messages::raise_version(connection, remove.ticket, first.at, false, None)?;
+    update(tickets::table.find(Stored(remove.ticket)))
+        .set(tickets::last_sender.eq(sql::<diesel::sql_types::Text>(
+            "coalesce(
+                (SELECT sender FROM messages WHERE ticket_id = tickets.id AND visibility = 'public'
+                    ORDER BY seq DESC LIMIT 1),
+                (SELECT sender FROM messages WHERE ticket_id = tickets.id ORDER BY seq LIMIT 1))",
+        )))
+        .execute(connection)?;
+    Ok(RemoveResult::Removed(shown.len()))
 }
 
 fn reference(raw: Option<&str>) -> Result<Option<TicketRef>, StoreError> {

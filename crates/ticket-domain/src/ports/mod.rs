@@ -19,7 +19,7 @@ pub use notifier::{
     Composer, Composers, Delivering, DeliveryResult, Event, Failure, FailureKind, ListRow, NextStep, Notifier,
     QuestionMessage, Refusal,
 };
-pub use operator_queries::{Attach, AttachResult, OperatorQueries, UpdateTicket};
+pub use operator_queries::{Attach, AttachResult, OperatorQueries, Remove, RemoveResult, UpdateTicket};
 pub use outbox::{AttemptOutcome, Claim, Claimed, CurrentMessage, Outbox, RecordResult, RedeliverResult};
 pub use questions::{
     AnswerQuestion, AnswerResult, ChoiceResult, ControlMessage, MergeQuestions, Questions, RecordedControl,

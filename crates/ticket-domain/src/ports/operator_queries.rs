@@ -65,6 +65,24 @@ pub enum AttachResult {
     NoSuchMessage,
 }
 
+/// Removes messages of a ticket from everyone's view but the operators'.
+#[derive(Debug, Clone)]
+pub struct Remove {
+    /// The ticket.
+    pub ticket: TicketId,
+    /// The messages, each with its entry of the audit log. All of them are written at the time of the first entry.
+    pub messages: Vec<(MessageId, AuditStamp)>,
+}
+
+/// The result of removing messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RemoveResult {
+    /// So many of the messages were public, and are removed now. Nothing was written if there were none.
+    Removed(usize),
+    /// Nothing was written: one of the messages is not in the ticket's thread.
+    NoSuchMessage,
+}
+
 /// What operators read and change. Each change writes its entry of the audit log in the same transaction.
 ///
 /// # Errors
@@ -98,6 +116,9 @@ pub trait OperatorQueries: Send + Sync {
 
     /// Attaches an unmatched message to a ticket, which must exist, as [`append`](super::TicketStore::append) does.
     async fn attach(&self, attach: Attach) -> Result<AttachResult, StoreError>;
+
+    /// Removes those of the messages that are public, and raises the ticket's version. Their rows keep what they say.
+    async fn remove(&self, remove: Remove) -> Result<RemoveResult, StoreError>;
 
     /// Returns up to `limit` entries of the audit log, of one ticket or of all, newest first, older than `before`.
     async fn audit_log(

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::{Context, Credentials, KEY_LIFE};
 use crate::{
     Access, AccessLevel, Actor, Channel, Content, EventKind, IdempotencyKey, Message, MessageId, MessageText, Sender,
-    Ticket, TicketRef, Timestamp,
+    Ticket, TicketRef, Timestamp, Visibility,
     ports::{Append, Appended, Idempotency, StoreError, TicketLookup, TicketStore},
 };
 
@@ -77,13 +77,16 @@ impl AddMessage {
         match (credentials.access_level(&ticket.keys), self.access) {
             // Where the customer was erased, nobody is left who could be answered.
             (AccessLevel::Customer, _) if ticket.is_erased() => Err(AddError::NotAllowed),
-            (AccessLevel::Customer, _) => self.add(ticket, Sender::Customer, text, key, Actor::Customer).await,
+            (AccessLevel::Customer, _) => {
+                self.add(ticket, Sender::Customer, text, Visibility::Public, key, Actor::Customer)
+                    .await
+            }
             (AccessLevel::Anyone, Access::Private) => Err(AddError::NotFound),
             _ => Err(AddError::NotAllowed),
         }
     }
 
-    /// Adds an answer of the team, and leaves the ticket's status as it is.
+    /// Adds an answer of the team or an internal note, and leaves the ticket's status as it is. `visibility` says which.
     ///
     /// # Errors
     ///
@@ -92,11 +95,12 @@ impl AddMessage {
         &self,
         reference: TicketRef,
         text: MessageText,
+        visibility: Visibility,
         key: Option<IdempotencyKey>,
         by: Actor,
     ) -> Result<Added, AddError> {
         let ticket = self.ticket(reference).await?;
-        self.add(ticket, Sender::Manager, text, key, by).await
+        self.add(ticket, Sender::Manager, text, visibility, key, by).await
     }
 
     async fn ticket(&self, reference: TicketRef) -> Result<Ticket, AddError> {
@@ -109,12 +113,13 @@ impl AddMessage {
         ticket: Ticket,
         sender: Sender,
         text: MessageText,
+        visibility: Visibility,
         key: Option<IdempotencyKey>,
         by: Actor,
     ) -> Result<Added, AddError> {
         let context = &self.context;
         let now = context.clock.now();
-        let digest = digest(&ticket, sender, &text);
+        let digest = digest(&ticket, sender, &text, visibility);
         let is_customer = sender == Sender::Customer;
         let id = MessageId(context.new_id(now));
         let append = Append {
@@ -130,6 +135,7 @@ impl AddMessage {
                 channel: Channel::Web,
                 from: None,
                 content: Content::from(text),
+                visibility,
                 external_id: None,
                 created_at: now,
             },
@@ -165,7 +171,7 @@ impl AddMessage {
 }
 
 /// SHA-256 of the request: two are the same if theirs are equal.
-fn digest(ticket: &Ticket, sender: Sender, text: &MessageText) -> [u8; 32] {
+fn digest(ticket: &Ticket, sender: Sender, text: &MessageText, visibility: Visibility) -> [u8; 32] {
     let mut hash = Sha256::new();
     // No ticket's digest begins so: a name has no NUL.
     hash.update(b"\0message\0");
@@ -173,5 +179,10 @@ fn digest(ticket: &Ticket, sender: Sender, text: &MessageText) -> [u8; 32] {
     hash.update(sender.as_str());
     hash.update([0]);
     hash.update(text.as_str());
+    // Stored digests of public messages end here.
+    if visibility != Visibility::Public {
+        hash.update([0]);
+        hash.update(visibility.as_str());
+    }
     hash.finalize().into()
 }

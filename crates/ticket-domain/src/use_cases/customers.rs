@@ -4,8 +4,8 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use super::new_id;
 use crate::{
-    Actor, AuditEntryId, AuditStamp, Contact, Cursor, Message, MessageId, Phone, SearchText, Thread, Ticket, TicketId,
-    TicketQuery, TicketRef, Timestamp,
+    AccessLevel, Actor, AuditEntryId, AuditStamp, Contact, Cursor, Message, MessageId, Phone, SearchText, Thread,
+    Ticket, TicketId, TicketQuery, TicketRef, Timestamp,
     ports::{Clock, EraseStats, EraseTarget, Erasure, InactiveQuery, Random, Store, StoreError},
 };
 
@@ -59,7 +59,7 @@ impl Customers {
         let tickets = self.tickets_of(contact).await?;
         let mut threads = Vec::with_capacity(tickets.len());
         for ticket in &tickets {
-            threads.extend(self.store.thread(ticket.reference).await?);
+            threads.extend(self.thread(ticket.reference).await?);
         }
         Ok(Records {
             threads,
@@ -100,10 +100,16 @@ impl Customers {
     /// If the store fails.
     pub async fn records_of(&self, reference: TicketRef) -> Result<Records, StoreError> {
         Ok(Records {
-            threads: self.store.thread(reference).await?.into_iter().collect(),
+            threads: self.thread(reference).await?.into_iter().collect(),
             messages: Vec::new(),
             other_numbers: Vec::new(),
         })
+    }
+
+    /// A ticket as its customer sees it.
+    async fn thread(&self, reference: TicketRef) -> Result<Option<Thread>, StoreError> {
+        let thread = self.store.thread(reference).await?;
+        Ok(thread.map(|thread| thread.shown_to(AccessLevel::Customer).into_owned()))
     }
 
     /// Erases tickets without changes since `unchanged_since`, among the next `limit` after `after`. Returns what was erased,

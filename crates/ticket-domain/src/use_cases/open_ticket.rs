@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::{Context, KEY_LIFE};
 use crate::{
     AccessKey, AccessKeys, Channel, Content, EventKind, IdempotencyKey, Message, MessageId, Sender, Status, Ticket,
-    TicketId, TicketRef, TicketRequest, Timestamp,
+    TicketId, TicketRef, TicketRequest, Timestamp, Visibility,
     ports::{ExistingTicket, Idempotency, OpenResult, Opening, StoreError, TicketStore},
     values::partly_redacted_debug,
 };
@@ -135,6 +135,7 @@ impl OpenTicket {
                 reader: AccessKey::from_random(context.random.bytes()),
             },
             version: 1,
+            notes: 0,
             created_at: now,
             updated_at: now,
         };
@@ -145,6 +146,7 @@ impl OpenTicket {
             channel: Channel::Web,
             from: None,
             content: Content::from(request.message),
+            visibility: Visibility::Public,
             external_id: None,
             created_at: now,
         };

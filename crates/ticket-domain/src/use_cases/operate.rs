@@ -6,7 +6,10 @@ use super::Context;
 use crate::{
     Actor, Attention, AuditEntry, AuditEntryId, EventKind, Managers, Message, MessageId, Person, Sender, Ticket,
     TicketPage, TicketPatch, TicketQuery, TicketRef,
-    ports::{Attach, AttachResult, OperatorQueries, StoreError, TicketLookup, TicketStore, UpdateTicket},
+    ports::{
+        Attach, AttachResult, OperatorQueries, Remove, RemoveResult, StoreError, TicketLookup, TicketStore,
+        UpdateTicket,
+    },
 };
 
 /// Lists and changes tickets for operators.
@@ -155,6 +158,24 @@ impl Operate {
             }
             AttachResult::AlreadyAttached(of) => attached_before(message, reference, of),
             AttachResult::NoSuchMessage => Err(OperateError::NoSuchMessage),
+        }
+    }
+
+    /// Removes a message from the customer's view, and returns whether it was public until now: internal notes and removed
+    /// messages stay as they are.
+    ///
+    /// # Errors
+    ///
+    /// [`OperateError::NoSuchTicket`], or [`OperateError::NoSuchMessage`] if the ticket has no such message.
+    pub async fn remove(&self, reference: TicketRef, message: MessageId, by: Actor) -> Result<bool, OperateError> {
+        let ticket = self.ticket(reference).await?;
+        let remove = Remove {
+            ticket: ticket.id,
+            messages: vec![(message, self.context.stamp(by))],
+        };
+        match self.desk.remove(remove).await? {
+            RemoveResult::Removed(count) => Ok(count > 0),
+            RemoveResult::NoSuchMessage => Err(OperateError::NoSuchMessage),
         }
     }
 

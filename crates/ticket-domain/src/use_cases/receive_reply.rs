@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Context, clarify::Respondent, hints::Hints};
 use crate::{
     Address, Channel, Content, EventKind, ExternalId, Managers, Message, MessageId, Notification, Person, Question,
-    Recipient, Sender, Ticket, TicketMatch, TicketRef, Timestamp,
+    Recipient, Sender, Ticket, TicketMatch, TicketRef, Timestamp, Visibility,
     ports::{
         Append, Appended, ChoiceResult, Existing, Questions, StoreError, StoreUnmatched, StoredUnmatched, TicketStore,
     },
@@ -283,6 +283,7 @@ impl ReceiveReply {
             channel: reply.channel,
             from: reply.from.clone().or_else(|| reply.from_user_id.clone()),
             content: reply.content.clone(),
+            visibility: Visibility::Public,
             external_id: reply.external_id.clone(),
             created_at: now,
         }

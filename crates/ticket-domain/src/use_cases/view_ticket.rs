@@ -1,6 +1,6 @@
 //! Shows tickets.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use crate::{
     Access, AccessKeys, AccessLevel, Thread, TicketRef, TicketVersion,
@@ -37,13 +37,26 @@ impl Credentials<'_> {
     }
 }
 
-/// A ticket for a reader.
+/// A ticket as its reader may see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct View {
     /// The ticket with its messages.
     pub thread: Thread,
     /// The reader's access level.
     pub access_level: AccessLevel,
+}
+
+impl View {
+    fn new(thread: Thread, access_level: AccessLevel) -> Self {
+        let shown = match thread.shown_to(access_level) {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(shown) => Some(shown),
+        };
+        Self {
+            thread: shown.unwrap_or(thread),
+            access_level,
+        }
+    }
 }
 
 /// A reader with access to a ticket.
@@ -114,7 +127,7 @@ impl ViewTicket {
             (Access::Private | Access::Open, access_level) => Ok(Admitted {
                 reference,
                 access_level,
-                state: Some(head.state),
+                state: Some(head.state_for(access_level)),
             }),
         }
     }
@@ -126,10 +139,7 @@ impl ViewTicket {
     /// [`ViewError::NotFound`] without such a ticket.
     pub async fn read(&self, admitted: Admitted) -> Result<View, ViewError> {
         let thread = self.store.thread(admitted.reference).await?;
-        Ok(View {
-            thread: thread.ok_or(ViewError::NotFound)?,
-            access_level: admitted.access_level,
-        })
+        Ok(View::new(thread.ok_or(ViewError::NotFound)?, admitted.access_level))
     }
 
     /// Returns the ticket with its messages. Where tickets are open, the key only decides the access level, and one read is
@@ -145,6 +155,6 @@ impl ViewTicket {
         }
         let thread = self.store.thread(reference).await?.ok_or(ViewError::NotFound)?;
         let access_level = credentials.access_level(&thread.ticket.keys);
-        Ok(View { thread, access_level })
+        Ok(View::new(thread, access_level))
     }
 }

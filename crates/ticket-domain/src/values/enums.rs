@@ -114,6 +114,18 @@ string_enum! {
 }
 
 string_enum! {
+    /// Who sees a message of a thread.
+    Visibility {
+        /// Everyone who may read the ticket.
+        Public = "public",
+        /// Operators only: an internal note.
+        Internal = "internal",
+        /// Operators only. Others see that there was a message.
+        Removed = "removed",
+    }
+}
+
+string_enum! {
     /// Who has to answer next.
     Awaiting {
         /// The team, because the customer wrote last.
@@ -246,6 +258,10 @@ string_enum! {
         Priority = "priority",
         /// An operator answered the customer.
         Reply = "reply",
+        /// Someone wrote an internal note.
+        Note = "note",
+        /// Someone removed a message from the customer's view.
+        Remove = "remove",
         /// An operator attached an unmatched message to a ticket.
         Attach = "attach",
         /// An operator had one notification sent again.
@@ -320,6 +336,7 @@ mod tests {
         every_word_parses_back(Priority::ALL);
         every_word_parses_back(Status::ALL);
         every_word_parses_back(Sender::ALL);
+        every_word_parses_back(Visibility::ALL);
         every_word_parses_back(Awaiting::ALL);
         every_word_parses_back(Channel::ALL);
         every_word_parses_back(EventKind::ALL);

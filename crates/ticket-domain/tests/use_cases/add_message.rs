@@ -5,7 +5,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 use crate::support::{World, claim, request};
 use ticket_domain::{
     Access, Actor, AuditAction, Channel, DeliveryState, IdempotencyKey, MessageText, Sender, Status, Thread,
-    TicketPatch, TicketRef,
+    TicketPatch, TicketRef, Visibility,
     use_cases::{AddError, AddMessage, Added, Operate},
 };
 
@@ -78,7 +78,11 @@ async fn only_the_holder_of_the_customers_key_writes_as_the_customer() {
         let customer = adder.as_customer(nowhere, Some(keys.customer.as_str()), text("x"), None);
         assert_eq!(outcome(&customer.await), "not found");
         assert_eq!(
-            outcome(&adder.as_operator(nowhere, text("x"), None, Actor::Operator(None)).await),
+            outcome(
+                &adder
+                    .as_operator(nowhere, text("x"), Visibility::Public, None, Actor::Operator(None))
+                    .await
+            ),
             "not found"
         );
     }
@@ -165,7 +169,13 @@ async fn an_operators_answer_leaves_the_status_and_tells_nobody_but_the_trail() 
             .unwrap();
         let rung = world.bell.0.load(Ordering::SeqCst);
         let added = adder(&world, Access::Private)
-            .as_operator(reference, text("We see"), None, Actor::Operator(None))
+            .as_operator(
+                reference,
+                text("We see"),
+                Visibility::Public,
+                None,
+                Actor::Operator(None),
+            )
             .await
             .unwrap();
         let after = thread(&world, reference).await;
@@ -224,7 +234,13 @@ async fn the_same_key_and_request_give_the_same_message_for_a_day() {
         "key reused"
     );
     let reply = adder
-        .as_operator(used_for_a_ticket, text("More"), Some(key("m")), Actor::Operator(None))
+        .as_operator(
+            used_for_a_ticket,
+            text("More"),
+            Visibility::Public,
+            Some(key("m")),
+            Actor::Operator(None),
+        )
         .await;
     assert_eq!(outcome(&reply), "key reused");
     assert!(matches!(

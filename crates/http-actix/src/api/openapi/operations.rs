@@ -86,7 +86,9 @@ impl IntoParams for IdempotencyHeader {
 
 /// The operations of a path.
 pub(super) fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    [&mut item.get, &mut item.post, &mut item.patch].into_iter().flatten()
+    [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete]
+        .into_iter()
+        .flatten()
 }
 
 /// Whether an operation has this tag.

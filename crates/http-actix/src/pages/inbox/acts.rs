@@ -7,10 +7,12 @@ use actix_web::{
     web::{Data, Path},
 };
 use ticket_domain::{
-    MessageText, TextError, TicketPatch, TicketRef,
+    MessageId, MessageText, TextError, TicketPatch, TicketRef, Visibility,
     ports::Random,
     use_cases::{AddError, AddMessage, OperateError, ViewTicket},
 };
+
+use uuid::Uuid;
 
 use super::{
     Rejection,
@@ -43,14 +45,18 @@ pub(super) async fn reply(
         Err(error) => return show(operator, &view_ticket, reference, draft(explain(error, typed), token)).await,
     };
     // Our form always has a token. A reply without one is stored again when it is sent again.
-    let content = [reference.to_string(), text.to_string()];
+    let (visibility, done) = match form.get("internal") {
+        "" => (Visibility::Public, FlashMessage::Replied),
+        _ => (Visibility::Internal, FlashMessage::Noted),
+    };
+    let content = [reference.to_string(), text.to_string(), visibility.to_string()];
     let key = Some(token).filter(|token| !token.is_empty());
     let key = key.and_then(|token| form_token::idempotency_key(token, &content.each_ref().map(String::as_bytes)));
     match add_message
-        .as_operator(reference, text, key, act.operator.actor())
+        .as_operator(reference, text, visibility, key, act.operator.actor())
         .await
     {
-        Ok(_) => Ok(operator.redirect_with_flash(FlashMessage::Replied, &page(reference, "#message"), &filter(&act))),
+        Ok(_) => Ok(operator.redirect_with_flash(done, &page(reference, "#message"), &filter(&act))),
         Err(AddError::NotFound | AddError::NotAllowed) => Err(operator.not_found_for("ticket", typed)),
         Err(AddError::KeyReused) => {
             let error = "This could not be told from another answer. Send it once more.".to_owned();
@@ -62,7 +68,30 @@ pub(super) async fn reply(
             )
             .await
         }
-        Err(AddError::Store(error)) => Err(down(&act, &error, reference, "reply", &["message", form_token::FIELD])),
+        Err(AddError::Store(error)) => Err(down(
+            &act,
+            &error,
+            reference,
+            "reply",
+            &["message", "internal", form_token::FIELD],
+        )),
+    }
+}
+
+/// `POST /inbox/ticket/{ref}/remove`
+pub(super) async fn remove(act: OperatorForm, path: Path<String>) -> Result<HttpResponse, Rejection> {
+    let operator = &act.operator;
+    let reference = operator.ticket_named(&path)?;
+    let message = Uuid::try_parse(act.form.get("message")).map_err(|_| operator.not_found("message"))?;
+    match operator
+        .operate
+        .remove(reference, MessageId(message), operator.actor())
+        .await
+    {
+        Ok(_) => Ok(operator.redirect_with_flash(FlashMessage::Removed, &page(reference, ""), &filter(&act))),
+        Err(OperateError::Store(error)) => Err(down(&act, &error, reference, "remove", &["message"])),
+        Err(OperateError::NoSuchMessage) => Err(operator.not_found("message")),
+        Err(OperateError::NoSuchTicket | OperateError::InAnotherThread(_)) => Err(operator.not_found("ticket")),
     }
 }
 

@@ -98,6 +98,8 @@ fn what(operator: &Operator, entry: &AuditEntry) -> Markup {
             AuditAction::Status { from, to } => { "Status: " (labels::status(from)) " → " b { (labels::status(to)) } },
             AuditAction::Priority { from, to } => { "Priority: " (labels::priority(from)) " → " b { (labels::priority(to)) } },
             AuditAction::Reply(id) => { "Wrote " (message("an answer", id)) },
+            AuditAction::Note(id) => { "Wrote " (message("a note", id)) },
+            AuditAction::Remove(id) => { "Removed " (message("a message", id)) },
             AuditAction::Attach(id) => { "Attached " (message("a message", id)) },
             AuditAction::Redeliver(_) => "Had a notification sent again",
             AuditAction::RedeliverDead(count) => {

@@ -11,6 +11,8 @@ use crate::pages::{Site, form_data::FormData};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FlashMessage {
     Replied,
+    Noted,
+    Removed,
     StatusChanged(Status),
     PriorityChanged,
     Attached(TicketRef),
@@ -24,6 +26,8 @@ impl FlashMessage {
     fn word(self) -> &'static str {
         match self {
             Self::Replied => "sent",
+            Self::Noted => "noted",
+            Self::Removed => "removed",
             Self::StatusChanged(Status::Open) => "reopened",
             Self::StatusChanged(Status::Resolved) => "resolved",
             Self::StatusChanged(Status::Closed) => "closed",
@@ -48,7 +52,7 @@ impl FlashMessage {
         ];
         let redelivered = results.into_iter().map(Self::Redelivered);
         let changed = Status::ALL.iter().copied().map(Self::StatusChanged);
-        [Self::Replied, Self::PriorityChanged]
+        [Self::Replied, Self::Noted, Self::Removed, Self::PriorityChanged]
             .into_iter()
             .chain(changed)
             .chain(redelivered)
@@ -79,6 +83,8 @@ impl FlashMessage {
         html! {
             @match self {
                 Self::Replied => "Your answer is in the thread.",
+                Self::Noted => "Note saved. Only your team sees it.",
+                Self::Removed => "Removed. The customer no longer sees this message.",
                 Self::StatusChanged(Status::Open) => "The ticket is open again.",
                 Self::StatusChanged(Status::Resolved) => "The ticket is resolved. It opens again when the customer writes.",
                 Self::StatusChanged(Status::Closed) => "The ticket is closed. It opens again when the customer writes.",

@@ -54,6 +54,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         ("/inbox/session", 1, web::post().to(sign_in::begin)),
         ("/inbox/session/end", 2, web::post().to(sign_in::end)),
         ("/inbox/ticket/{reference}/reply", 1, web::post().to(acts::reply)),
+        ("/inbox/ticket/{reference}/remove", 1, web::post().to(acts::remove)),
         ("/inbox/ticket/{reference}/status", 1, web::post().to(acts::status)),
         ("/inbox/ticket/{reference}/priority", 1, web::post().to(acts::priority)),
         ("/inbox/unmatched/{id}/attach", 2, web::post().to(unmatched::attach)),

@@ -184,7 +184,8 @@ impl View {
         let (messages, earlier) = if forms.operator.query.find(ALL).is_some() {
             (thread.messages.as_slice(), 0)
         } else {
-            newest_within(&thread.messages, bytes)
+            // The markup around a message is half as long again as the customer's.
+            newest_within(&thread.messages, bytes / 3 * 2)
         };
         let path = format!("/inbox/ticket/{}", thread.ticket.reference);
         let all = forms.query.clone().with(ALL, "").after(&path);
@@ -197,6 +198,7 @@ impl View {
                 }
             }
             (some_messages(thread, messages, Side::Team))
+            form #remove method="post" action=(forms.action("remove")) {}
         }
     }
 
@@ -294,6 +296,7 @@ impl Forms<'_> {
                     autofocus[error.is_some()] { "\n" (draft.text) }
                 @if let Some(error) = error { p.fault #message-fault role="alert" { (error) } }
                 button.button { "Send" }
+                button.button.plain name="internal" value="yes" { "Save as note" }
             }
         }
     }

@@ -242,3 +242,53 @@ fn a_long_thread_begins_with_its_newest_messages() {
     assert_eq!(page.text().matches("class=\"bubble").count(), 120);
     page.lacks(&["earlier message"]);
 }
+
+#[test]
+fn a_message_is_removed_after_a_second_look() {
+    let app = TestApp::inbox();
+    let operator = app.sign_in();
+    let ticket = app.ticket();
+    let page = operator.act(&format!("/inbox/ticket/{ticket}/reply"), &[("message", "Not for you.")]);
+    // A summary that opens is the question whether it is meant.
+    page.shows(&["<summary>Remove</summary><button class=\"button plain small\" form=\"remove\" name=\"message\""]);
+    let thread = app.thread(&ticket.to_string());
+    let id = thread.messages[1].id.to_string();
+    let path = format!("/inbox/ticket/{ticket}/remove");
+    let page = operator.act(&path, &[("message", &id)]);
+    page.shows(&[
+        "Removed. The customer no longer sees this message.",
+        "Not for you.",
+        ">Removed</span>",
+        "Removed <a",
+    ]);
+    let customers = format!("/ticket/{ticket}?key={}", thread.ticket.keys.customer);
+    let page = app.get(&customers);
+    page.shows(&["This message was removed."]);
+    page.lacks(&["Not for you."]);
+    for wrong in ["", "x", "00000000-0000-4000-8000-000000000000"] {
+        assert_eq!(operator.post(&path, &[("message", wrong)]).status, 404, "{wrong}");
+    }
+}
+
+#[test]
+fn a_note_is_for_the_team() {
+    let app = TestApp::inbox();
+    let operator = app.sign_in();
+    let ticket = app.ticket();
+    let fields = [("message", "Ask Bob first."), ("internal", "yes")];
+    let page = operator.act(&format!("/inbox/ticket/{ticket}/reply"), &fields);
+    page.shows(&[
+        "Note saved.",
+        "Ask Bob first.",
+        ">Internal note</span>",
+        "Wrote <a",
+        "on its way to the manager",
+    ]);
+    let thread = app.thread(&ticket.to_string());
+    let page = app.get(&format!("/ticket/{ticket}?key={}", thread.ticket.keys.customer));
+    page.lacks(&["Ask Bob first."]);
+    // The list goes on to show, and to wait for, the customer.
+    operator
+        .get("/inbox")
+        .shows(&["<b>Customer: </b>", "Waiting for an answer: <b>1</b>"]);
+}
