@@ -18,6 +18,7 @@ pub(crate) fn append_to(ticket: &Ticket, message: Message) -> Append {
 }
 
 /// Asks this question, without a notification.
+#[expect(clippy::unnecessary_wraps, reason = "as calls take it")]
 pub(crate) fn asking(question: &Question) -> Option<Asking> {
     Some(Asking {
         question: question.clone(),

@@ -150,14 +150,14 @@ impl Typed {
 
 /// Whether a text is too short to be meant for a customer while its writer is asked something: at most two words, or three
 /// with a number.
-pub fn is_short(text: &str) -> bool {
+pub(crate) fn is_short(text: &str) -> bool {
     let words = text.split_whitespace().count();
     let has_number = text.chars().any(|c| sanitize::decimal_digit(c).is_some());
     text.chars().count() <= 24 && (words <= 2 || words == 3 && has_number)
 }
 
 /// Whether a text is somebody's name, or its first word.
-pub fn names(text: &str, name: &CustomerName) -> bool {
+pub(crate) fn names(text: &str, name: &CustomerName) -> bool {
     let fold = |text: &str| text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
     let (text, name) = (
         fold(text.trim_matches(|c: char| !c.is_alphanumeric())),

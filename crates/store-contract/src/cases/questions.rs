@@ -337,7 +337,7 @@ pub async fn a_control_message_is_no_message(fixture: &Fixture) {
         id: written.id,
         of: opening.ticket.reference,
     };
-    let late = control(fixture, at(5)).with(|control| control.external_id = written.external_id.clone());
+    let late = control(fixture, at(5)).with(|control| control.external_id.clone_from(&written.external_id));
     assert_eq!(store.record_control(late).await, Some(known));
     // It is forgotten after a week.
     store.purge_keys(at(7 * 86_400), 99).await;

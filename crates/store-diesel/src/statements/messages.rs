@@ -98,13 +98,14 @@ pub(crate) fn keep(connection: &mut Connection, keep: &StoreUnmatched) -> Result
     }
     let (question, stored) = match asking {
         None => (None, StoredUnmatched::Stored),
-        Some(asking) => match questions::join(connection, &asking.question)? {
-            Some(open) => (Some(open.id), StoredUnmatched::Joined(open)),
-            None => {
+        Some(asking) => {
+            if let Some(open) = questions::join(connection, &asking.question)? {
+                (Some(open.id), StoredUnmatched::Joined(open))
+            } else {
                 questions::ask(connection, &asking.question, asking.notification.as_ref())?;
                 (Some(asking.question.id), StoredUnmatched::Stored)
             }
-        },
+        }
     };
     let kept = insert_into(messages::table)
         .values((MessageRow::new(message), messages::question_id.eq(question.map(Stored))))

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use diesel::{alias, dsl::sql, prelude::*, sql_types::Bool, update};
 use ticket_domain::{
-    AuditStamp, Fallback, LeaseToken, NotificationId, NotificationRecord, Recipient, Timestamp,
+    AuditStamp, Fallback, LeaseToken, NotificationId, NotificationRecord, Recipient, TicketId, Timestamp,
     ports::{
         AttemptOutcome, ChangeEvent, Claim, Claimed, CurrentMessage, Outbox, RecordResult, RedeliverResult, StoreError,
     },
@@ -153,6 +153,9 @@ impl Store {
         }
     }
 }
+
+/// The ticket that a notification reports; none if it asks a question.
+pub(crate) type ReportedTicket = Option<TicketId>;
 
 /// What does not wait has no time.
 pub(crate) const NEVER: Option<Stored<Timestamp>> = None;

@@ -1,11 +1,11 @@
 //! Recording how an attempt ended.
 
 use diesel::prelude::*;
-use ticket_domain::{ExternalId, LeaseToken, NotificationId, Progress, TicketId, ports::AttemptOutcome};
+use ticket_domain::{ExternalId, LeaseToken, NotificationId, Progress, ports::AttemptOutcome};
 
 use super::{
     super::engine::Connection,
-    outbox::{NEVER, NOBODY},
+    outbox::{NEVER, NOBODY, ReportedTicket},
 };
 use crate::{
     failure::Failure,
@@ -22,7 +22,7 @@ pub(crate) fn record_attempt(
     id: NotificationId,
     lease: LeaseToken,
     outcome: &AttemptOutcome,
-) -> Result<Option<Option<TicketId>>, Failure> {
+) -> Result<Option<ReportedTicket>, Failure> {
     let held = notifications::table
         .find(Stored(id))
         .filter(notifications::lease.eq(Stored(lease)));

@@ -73,12 +73,11 @@ impl ReceiveReply {
         if tapped.is_some() && quoted.is_none() {
             return self.tell(reply, asked, texts::nothing_asked(), now).await.map(Some);
         }
-        let recent = match quoted {
-            Some(_) => Vec::new(),
-            None => {
-                let since = now.minus(OPEN_FOR + OPEN_FOR);
-                self.questions.questions_since(asked.of.clone(), since).await?
-            }
+        let recent = if quoted.is_some() {
+            Vec::new()
+        } else {
+            let since = now.minus(OPEN_FOR + OPEN_FOR);
+            self.questions.questions_since(asked.of.clone(), since).await?
         };
         let is_quoted = quoted.is_some();
         let newest = recent.iter().find(|question| question.is_open(now)).cloned();

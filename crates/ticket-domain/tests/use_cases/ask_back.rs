@@ -154,13 +154,12 @@ impl TestServer {
             }
         }
         let known = self.asks.iter().position(|(known, _)| *known == ask.text);
-        let number = match known {
-            Some(at) => at + 1,
-            None => {
-                let rows = self.send_question().await;
-                self.asks.push((ask.text, rows));
-                self.asks.len()
-            }
+        let number = if let Some(at) = known {
+            at + 1
+        } else {
+            let rows = self.send_question().await;
+            self.asks.push((ask.text, rows));
+            self.asks.len()
         };
         format!("{status} ask {number}")
     }
@@ -283,7 +282,7 @@ async fn a_number_that_nobody_set_is_recognised_and_never_asked() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn an_album_at_once_is_one_question_and_an_answer_at_once_one_answer() {
     for _ in 0..20 {
-        let mut desk = TestServer::open().await;
+        let desk = TestServer::open().await;
         let receiver = Arc::new(desk.world.receiver());
         let parts = (0..200).map(|part| {
             let said = Reply {

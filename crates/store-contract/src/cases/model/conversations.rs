@@ -314,7 +314,7 @@ impl<'a> Conversation<'a> {
         }
         self.people[person].last = Some(reply.clone());
         match self.receiver.receive(reply).await {
-            Ok(received) => self.is_answered(person, place, selected, &received).await,
+            Ok(received) => self.is_answered(person, place, selected, &received),
             Err(ReceiveError::NotNamed { ask: Some(ask) }) if ask.is_sent => {
                 let new = self.newest(person).await.expect("a new question");
                 self.note_question(person, new.id).await;
@@ -325,7 +325,7 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    async fn is_answered(&mut self, person: usize, place: usize, selected: Option<TicketRef>, received: &Received) {
+    fn is_answered(&mut self, person: usize, place: usize, selected: Option<TicketRef>, received: &Received) {
         assert_eq!(received.reference, selected, "another list was answered");
         let mut covered = vec![self.people[person].asked[place].id];
         assert!(!self.people[person].asked[place].is_answered, "it was answered before");
