@@ -23,8 +23,8 @@ use notify_n8n::N8nComposer;
 use serde_json::Value;
 use store_diesel::SqliteStore;
 use ticket_domain::{
-    Access, AccessKey, AccessKeys, Managers, Message, MessageId, NotificationId, Priority, Recipient,
-    RetrySchedule, Ticket, TicketLinks, Timestamp,
+    Access, AccessKey, AccessKeys, Managers, Message, MessageId, NotificationId, Priority, Recipient, RetrySchedule,
+    Ticket, TicketLinks, Timestamp,
     ports::{Clock, Composers, Opening, Random, Store, WakeSignal},
     testing::{self, MessageBuilder, TicketBuilder},
     use_cases::{Context, ReportReceipt},

@@ -5,7 +5,7 @@ use notify_n8n::N8nComposer;
 use serde_json::Value;
 use ticket_domain::{
     DeliveryRoute, EventKind, MessageBody, MessageText, Payload, Priority, Ticket,
-    ports::{Composer, Event},
+    ports::{Composer, Event, NextStep, Refusal},
     testing::{self, TicketBuilder},
 };
 
@@ -54,7 +54,10 @@ pub fn run(text: &str) {
     }
     let text = body["text"].as_str().expect("a text");
     assert!(text.encode_utf16().count() <= ticket_domain::texts::MAX, "{text:?}");
-    assert!(text.contains("\n*View ticket:* https://desk.example/ticket/T-20250115-1234\n\nSwipe"), "{text:?}");
+    assert!(
+        text.contains("\n*View ticket:* https://desk.example/ticket/T-20250115-1234\n\nSwipe"),
+        "{text:?}"
+    );
     for (field, value) in body.as_object().expect("an object") {
         let Some(value) = value.as_str() else { continue };
         assert!(!oracle::has_controls(value), "{field}");
@@ -64,7 +67,10 @@ pub fn run(text: &str) {
             oracle::references(value).iter().all(|found| found == "T-20250115-1234"),
             "{field}: {value:?}"
         );
-        assert!(matches!(field.as_str(), "message" | "text") || !value.contains(['\n', '\r', '\t']), "{field}");
+        assert!(
+            matches!(field.as_str(), "message" | "text") || !value.contains(['\n', '\r', '\t']),
+            "{field}"
+        );
     }
     let summary = body["summary"].as_str().expect("a summary");
     assert!(summary.chars().count() <= 500 && summary.starts_with("T-20250115-1234 (urgent) "));
@@ -74,7 +80,10 @@ pub fn run(text: &str) {
     let (mut route, mut payload) = (DeliveryRoute::FIRST, payload);
     for (to, is_template) in [("+919655716000", true), ("+49301234567", false), ("+49301234567", true)] {
         // Free text came too late.
-        let fallback = composer.fallback(&route, &payload, Some(63_016)).expect("a fallback");
+        let next = composer.after_refusal(&route, &payload, Refusal::Reported(Some(63_016)));
+        let NextStep::Fallback(fallback) = next else {
+            panic!("a fallback: {next:?}")
+        };
         (route, payload) = (fallback.route, fallback.payload);
         let mut other = read(&payload);
         assert_eq!(other["to"], to);
