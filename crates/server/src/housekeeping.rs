@@ -215,7 +215,7 @@ mod tests {
     use store_diesel::SqliteStore;
     use ticket_domain::{
         EventKind, Message, Timestamp,
-        ports::{Append, AttemptOutcome, Claim, QuestionUpdate, StoreUnmatched},
+        ports::{Append, AttemptOutcome, Claim, StoreUnmatched},
     };
 
     use super::*;
@@ -251,7 +251,6 @@ mod tests {
             message,
             notifications: vec![second.clone()],
             reopen: false,
-            ends_question_of: None,
             idempotency: None,
             note: None,
         };
@@ -323,14 +322,13 @@ mod tests {
             message: fixture.message(day(10)),
             notifications: Vec::new(),
             reopen: false,
-            ends_question_of: None,
             idempotency: None,
             note: None,
         };
         store.append(append).await.unwrap();
         let keep = StoreUnmatched {
             message: fixture.message(day(0)),
-            asking: QuestionUpdate::None,
+            asking: None,
         };
         store.store_unmatched(keep).await.unwrap();
         let retention = Retention {

@@ -31,9 +31,10 @@ impl Managers {
         self.addresses.iter().any(|manager| person.has(manager))
     }
 
-    /// Whether this is one of them that may be asked back.
-    pub fn may_be_asked(&self, person: &Person) -> bool {
-        self.are_asked && self.include(person)
+    /// Where to send questions to a person; `None` if they are none of these, or are not asked.
+    pub fn asked_at(&self, person: &Person) -> Option<&Address> {
+        let own = self.addresses.iter().find(|manager| person.has(manager));
+        own.filter(|_| self.are_asked)
     }
 }
 
