@@ -3,7 +3,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
-    Choice, CustomerName, Priority, Question, QuestionId, QuestionKind, Reason, Subject, Timestamp, Typed,
+    Choice, CustomerName, Priority, Question, QuestionId, QuestionKind, Reason, Status, Subject, Timestamp, Typed,
     references_in,
     testing::{TicketBuilder, details},
 };
@@ -152,6 +152,20 @@ fn every_text() -> Vec<(&'static str, String)> {
             notice(Some(bottles), 0, &[]),
         ),
         ("The answer `0`", notice(None, 1, &[])),
+        ("`/help`", help()),
+        ("Another word after `/`", unknown_command()),
+        ("A command that names no ticket", command_needs_ticket()),
+        ("`/resolve`, or the button", status_set(bottles, Status::Resolved)),
+        ("`/reopen`", status_set(bottles, Status::Open)),
+        ("`/note` and a text", noted(bottles)),
+        ("`/note` without a text, or the button", note_needs_text()),
+        ("`/list`", open_tickets(&choices, now)),
+        ("`/list` without an open ticket", open_tickets(&[], now)),
+        ("`/undo`", undone(bottles)),
+        ("`/undo` with nothing to take back", nothing_to_undo()),
+        ("A button that the server didn't make", unknown_button()),
+        ("Nothing but emoji to a ticket", reaction("👍", Some(&plain))),
+        ("Nothing but emoji", reaction("👍", None)),
     ]
 }
 
