@@ -293,7 +293,7 @@ fn last_published(
     since: Timestamp,
 ) -> Result<Option<(TicketRef, Vec<MessageId>)>, Failure> {
     let is_public = messages_table::visibility.eq(Visibility::Public.as_str());
-    let written: Option<(Timestamp, MessageId, String)> = messages_table::table
+    let written = messages_table::table
         .inner_join(tickets::table)
         // Literally as in the index.
         .filter(sql::<Bool>("messages.sender = 'manager'"))
@@ -302,9 +302,9 @@ fn last_published(
         .filter(messages_table::question_id.is_null())
         .filter(is_public)
         .order((messages_table::created_at.desc(), messages_table::id.desc()))
-        .select((messages_table::created_at, messages_table::id, tickets::reference))
-        .first(connection)
-        .optional()?;
+        .limit(1)
+        .select((messages_table::created_at, messages_table::id, tickets::reference));
+    let written: Option<(Timestamp, MessageId, String)> = prepared(written).get_result(connection).optional()?;
     let answered: Option<(Option<Timestamp>, QuestionId, String)> = questions::table
         .inner_join(tickets::table)
         .filter(questions::asked.eq(of.as_str()))

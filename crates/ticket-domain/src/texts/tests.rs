@@ -152,6 +152,18 @@ fn every_text() -> Vec<(&'static str, String)> {
             notice(Some(bottles), 0, &[]),
         ),
         ("The answer `0`", notice(None, 1, &[])),
+    ]
+}
+
+/// What is said of commands and buttons.
+fn every_answer_to_a_command() -> Vec<(&'static str, String)> {
+    let plain = asha(Priority::Medium);
+    let choices = [
+        choice(1234, "Asha Rao", "Damaged bottles"),
+        choice(5678, "Ben Doe", "Wrong invoice"),
+    ];
+    let ([bottles, _], now) = (&choices, at(2 * 3_600));
+    vec![
         ("`/help`", help()),
         ("Another word after `/`", unknown_command()),
         ("A command that names no ticket", command_needs_ticket()),
@@ -174,6 +186,7 @@ fn every_text() -> Vec<(&'static str, String)> {
 fn the_documentation_shows_every_text() {
     let rows = every_text()
         .into_iter()
+        .chain(every_answer_to_a_command())
         .map(|(occasion, text)| format!("| {occasion} | {} |\n", text.replace('*', "**").replace('\n', "<br>")));
     let table = format!("| when | text |\n|-|-|\n{}", rows.collect::<String>());
     let page = include_str!("../../../../docs/manager-texts.md");
