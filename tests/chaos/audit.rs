@@ -216,8 +216,9 @@ impl Audit {
         for received in received {
             by_id.entry(received.id()).or_default().push(received);
         }
-        // The texts sent about each ticket, in the order of their first attempts.
-        let mut firsts: Vec<&Received> = by_id.values().map(|tries| tries[0]).collect();
+        // The texts sent about each ticket, in the order of their first attempts. A question is about none.
+        let firsts = by_id.values().map(|tries| tries[0]);
+        let mut firsts: Vec<&Received> = firsts.filter(|first| first.json()["event"] != "question").collect();
         firsts.sort_by_key(|received| received.at);
         let mut sent: HashMap<String, Vec<String>> = HashMap::new();
         for first in firsts {

@@ -171,9 +171,9 @@ impl Browser {
         .await
     }
 
-    /// A field by its name.
+    /// A field by its name, which buttons may have too.
     pub(crate) async fn field(&self, name: &str) -> WebElement {
-        self.find(&format!("[name='{name}']")).await
+        self.find(&format!("[name='{name}']:not(button)")).await
     }
 
     /// A button, link or summary whose words begin so.
@@ -226,7 +226,7 @@ impl Browser {
 
     /// What stands in a field.
     pub(crate) async fn value(&self, name: &str) -> String {
-        let field = self.driver.find(By::Name(name)).await.expect("a field");
+        let field = self.field(name).await;
         field.prop("value").await.expect("a value").unwrap_or_default()
     }
 

@@ -123,7 +123,7 @@ pub(crate) async fn the_inbox_by_keyboard(fixture: Arc<Fixture>) {
     browser.until_path(&format!("/inbox/ticket/{reference}")).await;
 
     browser.keys("r").await;
-    browser.until_true("document.activeElement.name === 'message'").await;
+    browser.until_true("document.activeElement.id === 'message'").await;
     // Letters that are keys elsewhere are letters here.
     browser.keys("jkre/ by keyboard").await;
     browser.key(Key::Tab).await;
@@ -132,12 +132,12 @@ pub(crate) async fn the_inbox_by_keyboard(fixture: Arc<Fixture>) {
     browser.see("jkre/ by keyboard").await;
     // The driver's Enter may end in the box of the page that came, which has the focus at once.
     browser
-        .until_true("document.querySelector('[name=message]').value.trim() === ''")
+        .until_true("document.querySelector('textarea[name=message]').value.trim() === ''")
         .await;
     // Whoever answered may go on writing; Escape leads out of the box.
-    browser.until_true("document.activeElement.name === 'message'").await;
+    browser.until_true("document.activeElement.id === 'message'").await;
     browser.key(Key::Escape).await;
-    browser.until_true("document.activeElement.name !== 'message'").await;
+    browser.until_true("document.activeElement.id !== 'message'").await;
 
     browser.keys("/").await;
     browser.until_true("document.activeElement.name === 'q'").await;

@@ -76,6 +76,7 @@ calls! {
         fn known(external_id: ExternalId) -> Option<Existing>;
         fn answer(answer: AnswerQuestion) -> AnswerResult;
         fn merge_questions(merge: MergeQuestions) -> Option<Existing>;
+        fn last_published(of: Address, from: Address, since: Timestamp) -> Option<(TicketRef, Vec<MessageId>)>;
         fn record_control(control: ControlMessage) -> Option<Existing>;
     }
     Outbox {

@@ -96,6 +96,7 @@ macro_rules! store_contract {
             questions::a_merged_question_covers_the_others,
             questions::a_question_is_sent_and_found_by_its_quote,
             questions::a_control_message_is_no_message,
+            questions::the_last_published_answer_is_found_whole,
 
             answers::an_answer_brings_everything_to_its_ticket,
             answers::a_question_is_answered_once,

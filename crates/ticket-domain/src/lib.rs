@@ -5,6 +5,7 @@
 
 mod actor;
 mod button;
+mod command;
 mod erasure;
 mod message;
 mod notification;
@@ -26,6 +27,7 @@ pub mod use_cases;
 
 pub use actor::{Actor, ActorError, OperatorName, OperatorNameError};
 pub use button::{Button, NotATap, Tap};
+pub use command::Command;
 pub use erasure::{Contact, ContactError, Redaction};
 pub use message::{Content, EmptyMessage, Message};
 pub use notification::{Delivery, Fallback, Notification, NotificationRecord, NotificationState, Payload};

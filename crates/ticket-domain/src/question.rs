@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    Address, CustomerName, QuestionId, QuestionKind, Subject, TicketRef, Timestamp, sanitize,
+    Address, CustomerName, QuestionId, QuestionKind, Subject, Ticket, TicketRef, Timestamp, sanitize,
     values::partly_redacted_debug,
 };
 
@@ -33,6 +33,18 @@ pub struct Choice {
     pub subject: Subject,
     /// When it was opened.
     pub created_at: Timestamp,
+}
+
+impl Choice {
+    /// This ticket to choose.
+    pub fn of(ticket: &Ticket) -> Self {
+        Self {
+            reference: ticket.reference,
+            name: ticket.details.customer.name.clone(),
+            subject: ticket.details.subject.clone(),
+            created_at: ticket.created_at,
+        }
+    }
 }
 
 /// A question to a person about messages of theirs that name no ticket.

@@ -73,3 +73,6 @@ BEGIN
     RETURN NULL;
 END
 $$;
+
+-- A manager's last answers, to take one back.
+CREATE INDEX messages_of_managers ON messages (from_address, created_at) WHERE sender = 'manager';

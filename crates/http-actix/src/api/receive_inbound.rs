@@ -209,13 +209,13 @@ pub(crate) struct ReceivedMessage {
     /// in question to an operator.
     #[schema(required = true, example = "T-20250115-1234")]
     ticket_ref: Option<String>,
-    /// The message. For an answer to `ask`: the first message in question; null if there is none.
+    /// The message. For an answer to `ask`: the first message in question; null if there is none. Null for a command.
     #[schema(required = true)]
     message_id: Option<Uuid>,
     /// Whether the message was stored before. Then nothing was written.
     #[schema(example = false)]
     duplicate: bool,
-    /// A short text for the manager, present only if the message answered `ask`.
+    /// A short text for the manager, present only if the message answered `ask` or was a command.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, required = false)]
     notice: Option<String>,
@@ -230,7 +230,13 @@ pub(crate) struct ReceivedMessage {
 /// A manager whose message is unmatched gets a clarifying question: the problem has `ask`, a text for the manager that
 /// lists open tickets by number. The manager's next message within 15 minutes that is only one of those numbers, or only
 /// a reference, attaches the messages in question to that ticket and is not stored itself; `0` leaves them to an
-/// operator. The response to it has a `notice` for the manager. A repeated message gets the same response, but without
+/// operator. The response to it has a `notice` for the manager. With `questionSent`, `ask` also goes to the webhook as the
+/// event `question`, so that a quote of it (`repliedToExternalId`) or a tap on its list (`buttonPayload`) answers it.
+/// Where several questions are open, a number alone could be meant for each of them, and they are asked again by name. A
+/// short text that selects nothing is never published; `ask` says how to answer.
+///
+/// A manager's `/resolve`, `/reopen`, `/note …`, `/list`, `/undo` or `/help`, a tap on a button and a text of nothing but
+/// emoji are commands: the response has a `notice`, and nothing is published. A repeated message gets the same response, but without
 /// `ask` if the manager has been asked another question since.
 #[utoipa::path(
     post,
@@ -259,7 +265,7 @@ pub(crate) struct ReceivedMessage {
                         "ticketRef": "T-20250115-1234",
                         "messageId": "0194697a-2c40-7000-8000-000000000000",
                         "duplicate": false,
-                        "notice": "Added to T-20250115-1234 – Product Quality Issue"
+                        "notice": "Sent to Asha – Product Quality Issue (T-20250115-1234)."
                     })
                 )),
                 ("leftAside" = (
@@ -269,7 +275,7 @@ pub(crate) struct ReceivedMessage {
                         "ticketRef": null,
                         "messageId": "0194697a-2c40-7000-8000-000000000000",
                         "duplicate": false,
-                        "notice": "Kept aside. Your team will see to it."
+                        "notice": "OK, not sent. Your team can see it in the inbox."
                     })
                 )),
             )

@@ -1,10 +1,10 @@
 //! Clarifying questions.
 
 use ticket_domain::{
-    Address, Choice, ControlKind, Question, QuestionKind, Status, Timestamp,
+    Address, Choice, ControlKind, Question, QuestionKind, Status, Timestamp, Visibility,
     ports::{
-        AnswerResult, Appended, Asking, ControlMessage, Existing, MergeQuestions, RecordedControl, StoreUnmatched,
-        StoredUnmatched,
+        AnswerResult, Appended, Asking, ControlMessage, Existing, MergeQuestions, RecordedControl, Remove,
+        StoreUnmatched, StoredUnmatched,
     },
 };
 
@@ -344,4 +344,50 @@ pub async fn a_control_message_is_no_message(fixture: &Fixture) {
     assert!(store.known(id.clone()).await.is_some());
     store.purge_keys(at(7 * 86_400 + 1), 99).await;
     assert_eq!(store.known(id).await, None);
+}
+
+/// The last answer of a manager is a message that named its ticket, or all that an answer to a question attached; only what
+/// is public, theirs and recent.
+pub async fn the_last_published_answer_is_found_whole(fixture: &Fixture) {
+    let store = fixture.must();
+    let (manager, one, other) = (
+        fixture.manager(),
+        fixture.opened(at(0)).await,
+        fixture.opened(at(0)).await,
+    );
+    let last = async |since: i64| store.last_published(manager.clone(), manager.clone(), at(since)).await;
+    assert_eq!(last(0).await, None);
+    let written = fixture.message_from(&manager, at(10));
+    fixture.added(append_to(&one.ticket, written.clone())).await;
+    fixture
+        .added(append_to(
+            &other.ticket,
+            fixture.message_from(&fixture.manager(), at(11)),
+        ))
+        .await;
+    let note = fixture
+        .message_from(&manager, at(11))
+        .with(|message| message.visibility = Visibility::Internal);
+    fixture.added(append_to(&other.ticket, note)).await;
+    assert_eq!(last(10).await, Some((one.ticket.reference, vec![written.id])));
+    assert_eq!(last(11).await, None);
+
+    let (first, question) = fixture.asked(&manager, at(20)).await;
+    let second = fixture.joined(&question, at(21)).await;
+    let wide = merge(fixture, &manager, &[&question], 22);
+    store.merge_questions(wide.clone()).await;
+    // The answer comes 60 s after the beginning.
+    let picked = answer_now(fixture, &wide.question, Some(&other)).await;
+    assert_eq!(picked.attached, 2);
+    let whole = Some((other.ticket.reference, vec![first.id, second.id]));
+    assert_eq!(last(60).await, whole);
+    let later = fixture.message_from(&manager, at(70));
+    fixture.added(append_to(&one.ticket, later.clone())).await;
+    assert_eq!(last(60).await, Some((one.ticket.reference, vec![later.id])));
+    let remove = Remove {
+        ticket: one.ticket.id,
+        messages: vec![(later.id, fixture.note(at(71)))],
+    };
+    store.remove(remove).await;
+    assert_eq!(last(60).await, whole);
 }

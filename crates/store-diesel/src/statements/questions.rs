@@ -12,10 +12,10 @@ use diesel::{
 };
 use ticket_domain::{
     Address, Choice, ExternalId, Message, MessageId, Notification, NotificationId, Question, QuestionId, QuestionKind,
-    Sender, TicketId, Timestamp,
+    Sender, TicketId, TicketRef, Timestamp, Visibility,
     ports::{
         AnswerQuestion, AnswerResult, ChangeEvent, ChoiceResult, ControlMessage, Existing, MergeQuestions, Questions,
-        StoreError,
+        StoreError, parse,
     },
 };
 
@@ -82,6 +82,17 @@ impl Questions for Store {
 
     async fn merge_questions(&self, merge: MergeQuestions) -> Result<Option<Existing>, StoreError> {
         self.db.write(move |connection| self::merge(connection, &merge)).await
+    }
+
+    async fn last_published(
+        &self,
+        of: Address,
+        from: Address,
+        since: Timestamp,
+    ) -> Result<Option<(TicketRef, Vec<MessageId>)>, StoreError> {
+        self.db
+            .read(move |connection| last_published(connection, &of, &from, since))
+            .await
     }
 
     async fn record_control(&self, control: ControlMessage) -> Result<Option<Existing>, StoreError> {
@@ -274,6 +285,62 @@ pub(crate) fn record_control(
     Ok(None)
 }
 
+/// The last answer of a manager: a message that named its ticket, or what an answer to a question attached.
+fn last_published(
+    connection: &mut Connection,
+    of: &Address,
+    from: &Address,
+    since: Timestamp,
+) -> Result<Option<(TicketRef, Vec<MessageId>)>, Failure> {
+    let is_public = messages_table::visibility.eq(Visibility::Public.as_str());
+    let written = messages_table::table
+        .inner_join(tickets::table)
+        // Literally as in the index.
+        .filter(sql::<Bool>("messages.sender = 'manager'"))
+        .filter(messages_table::from_address.eq(from.as_str()))
+        .filter(messages_table::created_at.ge(Stored(since)))
+        .filter(messages_table::question_id.is_null())
+        .filter(is_public)
+        .order((messages_table::created_at.desc(), messages_table::id.desc()))
+        .limit(1)
+        .select((messages_table::created_at, messages_table::id, tickets::reference));
+    let written: Option<(Timestamp, MessageId, String)> = prepared(written).get_result(connection).optional()?;
+    let answered: Option<(Option<Timestamp>, QuestionId, String)> = questions::table
+        .inner_join(tickets::table)
+        .filter(questions::asked.eq(of.as_str()))
+        .filter(questions::closed_at.ge(Stored(since)))
+        .filter(questions::attached.gt(0))
+        .order(questions::closed_at.desc())
+        .select((questions::closed_at, questions::id, tickets::reference))
+        .first(connection)
+        .optional()?;
+    let (reference, messages) = match (written, answered) {
+        (Some((at, message, reference)), answered)
+            if answered
+                .as_ref()
+                .is_none_or(|(closed, ..)| closed.is_none_or(|closed| closed <= at)) =>
+        {
+            (reference, vec![message])
+        }
+        (_, Some((_, question, reference))) => {
+            let mut messages: Vec<MessageId> = Vec::new();
+            for question in covered(connection, question, true)? {
+                let theirs = messages_table::table
+                    .inner_join(tickets::table)
+                    .filter(messages_table::question_id.eq(Stored(question)))
+                    .filter(tickets::reference.eq(&reference))
+                    .filter(is_public)
+                    .select(messages_table::id);
+                messages.extend(theirs.load::<MessageId>(connection)?);
+            }
+            (reference, messages)
+        }
+        (_, None) => return Ok(None),
+    };
+    let reference = parse("tickets", "reference", &reference)?;
+    Ok((!messages.is_empty()).then_some((reference, messages)))
+}
+
 /// What an external id is, if it is no message: an answer or a control message.
 pub(crate) fn no_message(connection: &mut Connection, id: &ExternalId) -> Result<Option<Existing>, Failure> {
     let answered = questions::table
@@ -308,7 +375,7 @@ pub(crate) fn answer(connection: &mut Connection, answer: &AnswerQuestion) -> Re
         Some((is_open, is_unanswered)) if is_unanswered && (is_open || answer.is_quoted) => is_open,
         _ => return Ok(AnswerResult::Closed),
     };
-    let covered = covered(connection, answer.question)?;
+    let covered = covered(connection, answer.question, false)?;
     let attached = match answer.ticket {
         Some(ticket) => attach(connection, &covered, ticket, answer.at)?,
         None => 0,
@@ -341,15 +408,19 @@ pub(crate) fn answer(connection: &mut Connection, answer: &AnswerQuestion) -> Re
 
 /// A question and those that were merged into it, also by way of others. They are few, and each is asked for alone, so that
 /// statements stay prepared.
-fn covered(connection: &mut Connection, question: QuestionId) -> Result<Vec<QuestionId>, Failure> {
+fn covered(connection: &mut Connection, question: QuestionId, is_answered: bool) -> Result<Vec<QuestionId>, Failure> {
     let mut covered = vec![question];
     let mut looked_at = 0;
     while let Some(into) = covered.get(looked_at).copied() {
-        let merged: Vec<QuestionId> = questions::table
+        let merged = questions::table
             .filter(questions::merged_into.eq(Stored(into)))
-            .filter(questions::attached.is_null())
-            .select(questions::id)
-            .load(connection)?;
+            .select(questions::id);
+        // With the answer they were answered, with nothing of their own.
+        let merged: Vec<QuestionId> = if is_answered {
+            merged.filter(questions::attached.eq(0)).load(connection)?
+        } else {
+            merged.filter(questions::attached.is_null()).load(connection)?
+        };
         covered.extend(merged);
         looked_at += 1;
     }
@@ -394,7 +465,7 @@ fn attach(connection: &mut Connection, of: &[QuestionId], to: TicketId, at: Time
 /// What the answer to a question did.
 fn picked(connection: &mut Connection, question: QuestionId) -> Result<ChoiceResult, Failure> {
     let mut first: Option<(Timestamp, MessageId)> = None;
-    for question in covered(connection, question)? {
+    for question in covered(connection, question, true)? {
         let theirs = messages_table::table
             .filter(messages_table::question_id.eq(Stored(question)))
             .order((messages_table::created_at, messages_table::id))

@@ -121,6 +121,15 @@ pub trait Questions: Send + Sync {
     /// external id of that message belongs to if it is known already; nothing was written then.
     async fn merge_questions(&self, merge: MergeQuestions) -> Result<Option<Existing>, StoreError>;
 
+    /// Returns the last answer that a manager published at or after `since`: its ticket, and its messages that are still
+    /// public. `from` is the address that their messages come from, `of` the one under which they are asked.
+    async fn last_published(
+        &self,
+        of: Address,
+        from: Address,
+        since: Timestamp,
+    ) -> Result<Option<(TicketRef, Vec<MessageId>)>, StoreError>;
+
     /// Records a control message. Returns what its external id belongs to if it is known already; nothing was written then.
     async fn record_control(&self, control: ControlMessage) -> Result<Option<Existing>, StoreError>;
 }

@@ -4,6 +4,7 @@
 //! for a line of ours.
 
 mod clarify;
+mod commands;
 #[cfg(test)]
 mod tests;
 
@@ -11,6 +12,10 @@ use unicode_segmentation::UnicodeSegmentation;
 
 pub use clarify::{
     answered_before, by_name, by_number, detail, joins_batch, name, no_selection, nothing_asked, notice, row,
+};
+pub use commands::{
+    command_needs_ticket, help, note_needs_text, noted, nothing_to_undo, open_tickets, reaction, status_set, undone,
+    unknown_button, unknown_command,
 };
 
 use crate::{Button, EventKind, Ticket, ports::Event, sanitize};

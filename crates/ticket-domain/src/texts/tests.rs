@@ -3,7 +3,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
-    Choice, CustomerName, Priority, Question, QuestionId, QuestionKind, Reason, Subject, Timestamp, Typed,
+    Choice, CustomerName, Priority, Question, QuestionId, QuestionKind, Reason, Status, Subject, Timestamp, Typed,
     references_in,
     testing::{TicketBuilder, details},
 };
@@ -155,11 +155,38 @@ fn every_text() -> Vec<(&'static str, String)> {
     ]
 }
 
+/// What is said of commands and buttons.
+fn every_answer_to_a_command() -> Vec<(&'static str, String)> {
+    let plain = asha(Priority::Medium);
+    let choices = [
+        choice(1234, "Asha Rao", "Damaged bottles"),
+        choice(5678, "Ben Doe", "Wrong invoice"),
+    ];
+    let ([bottles, _], now) = (&choices, at(2 * 3_600));
+    vec![
+        ("`/help`", help()),
+        ("Another word after `/`", unknown_command()),
+        ("A command that names no ticket", command_needs_ticket()),
+        ("`/resolve`, or the button", status_set(bottles, Status::Resolved)),
+        ("`/reopen`", status_set(bottles, Status::Open)),
+        ("`/note` and a text", noted(bottles)),
+        ("`/note` without a text, or the button", note_needs_text()),
+        ("`/list`", open_tickets(&choices, now)),
+        ("`/list` without an open ticket", open_tickets(&[], now)),
+        ("`/undo`", undone(bottles)),
+        ("`/undo` with nothing to take back", nothing_to_undo()),
+        ("A button that the server didn't make", unknown_button()),
+        ("Nothing but emoji to a ticket", reaction("👍", Some(&plain))),
+        ("Nothing but emoji", reaction("👍", None)),
+    ]
+}
+
 /// In the page, `*bold*` is bold as on the phone.
 #[test]
 fn the_documentation_shows_every_text() {
     let rows = every_text()
         .into_iter()
+        .chain(every_answer_to_a_command())
         .map(|(occasion, text)| format!("| {occasion} | {} |\n", text.replace('*', "**").replace('\n', "<br>")));
     let table = format!("| when | text |\n|-|-|\n{}", rows.collect::<String>());
     let page = include_str!("../../../../docs/manager-texts.md");

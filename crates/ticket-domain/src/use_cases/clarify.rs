@@ -226,12 +226,7 @@ impl ReceiveReply {
         for open in recent.iter().filter(|question| question.closed_at.is_none()) {
             for ticket in self.tickets(open).await? {
                 if choices.iter().all(|choice| choice.reference != ticket.reference) {
-                    choices.push(Choice {
-                        reference: ticket.reference,
-                        name: ticket.details.customer.name,
-                        subject: ticket.details.subject,
-                        created_at: ticket.created_at,
-                    });
+                    choices.push(Choice::of(&ticket));
                 }
             }
         }

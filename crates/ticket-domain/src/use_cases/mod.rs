@@ -2,6 +2,7 @@
 
 mod add_message;
 mod clarify;
+mod commands;
 mod customers;
 mod deliver;
 mod hints;

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::{Context, clarify::Respondent, hints::Hints};
 use crate::{
-    Address, Channel, Content, EventKind, ExternalId, Managers, Message, MessageId, Notification, Person, Question,
-    Recipient, Sender, Ticket, TicketMatch, TicketRef, Timestamp, Visibility,
+    Address, Channel, Content, ControlKind, EventKind, ExternalId, Managers, Message, MessageId, Notification, Person,
+    Question, Recipient, Sender, Ticket, TicketMatch, TicketRef, Timestamp, Visibility,
     ports::{
-        Append, Appended, ChoiceResult, Existing, Questions, StoreError, StoreUnmatched, StoredUnmatched, TicketStore,
+        Append, Appended, ChoiceResult, Existing, OperatorQueries, Questions, StoreError, StoreUnmatched,
+        StoredUnmatched, TicketStore,
     },
     texts,
     values::partly_redacted_debug,
@@ -54,7 +55,7 @@ pub struct Reply {
 pub struct Received {
     /// Its ticket, or the ticket that it chose as an answer; `None` if the answer left the messages to an operator.
     pub reference: Option<TicketRef>,
-    /// The message; for an answer, the first message that the question was about, if any.
+    /// The message; for an answer, the first message that the question was about, if any. None for a command.
     pub message: Option<MessageId>,
     /// Whether it was stored before.
     pub duplicate: bool,
@@ -111,21 +112,24 @@ impl std::fmt::Debug for ReceiveError {
 pub struct ReceiveReply {
     pub(super) store: Arc<dyn TicketStore>,
     pub(super) questions: Arc<dyn Questions>,
+    pub(super) desk: Arc<dyn OperatorQueries>,
     pub(super) context: Context,
     pub(super) managers: Managers,
 }
 
 impl ReceiveReply {
-    /// Receives messages into `store`, and asks managers by `questions`.
+    /// Receives messages into `store`, asks managers by `questions`, and does by `desk` what they command.
     pub fn new(
         store: Arc<dyn TicketStore>,
         questions: Arc<dyn Questions>,
+        desk: Arc<dyn OperatorQueries>,
         context: Context,
         managers: Managers,
     ) -> Self {
         Self {
             store,
             questions,
+            desk,
             context,
             managers,
         }
@@ -142,10 +146,13 @@ impl ReceiveReply {
         let from = Person::new(reply.from.iter().chain(&reply.from_user_id).cloned());
         let hints = Hints::of(&reply, &from, &*self.store, &self.managers).await?;
         let asked = self.respondent(&from);
-        if let Some(asked) = &asked
-            && let Some(received) = self.answer_question(&reply, asked, &hints).await?
-        {
-            return Ok(received);
+        if let Some(asked) = &asked {
+            if let Some(received) = self.answer_question(&reply, asked, &hints).await? {
+                return Ok(received);
+            }
+            if let Some(received) = self.obey(&reply, asked, &hints).await? {
+                return Ok(received);
+            }
         }
         match hints.which {
             TicketMatch::Certain(ticket, sender) => self.append(&reply, asked.as_ref(), *ticket, sender).await,
@@ -256,12 +263,20 @@ impl ReceiveReply {
             Existing::Unmatched(question) => Err(ReceiveError::NotNamed {
                 ask: self.still_asked(asked, question),
             }),
-            Existing::Control(recorded) => Err(ReceiveError::NotNamed {
-                ask: asked.map(|_| Ask {
-                    text: recorded.reply,
-                    is_sent: false,
+            Existing::Control(recorded) => match recorded.kind {
+                ControlKind::Unclear => Err(ReceiveError::NotNamed {
+                    ask: asked.map(|_| Ask {
+                        text: recorded.reply,
+                        is_sent: false,
+                    }),
                 }),
-            }),
+                ControlKind::Command => Ok(Received {
+                    reference: recorded.ticket,
+                    message: None,
+                    duplicate: true,
+                    notice: asked.map(|_| recorded.reply.into()),
+                }),
+            },
         }
     }
 
@@ -275,7 +290,7 @@ impl ReceiveReply {
         })
     }
 
-    fn message(&self, reply: &Reply, sender: Sender) -> Message {
+    pub(super) fn message(&self, reply: &Reply, sender: Sender) -> Message {
         let now = self.context.clock.now();
         Message {
             id: MessageId(self.context.new_id(now)),

@@ -233,7 +233,13 @@ impl World {
     }
 
     pub fn receiver_for(&self, managers: Managers) -> ReceiveReply {
-        ReceiveReply::new(self.store.clone(), self.store.clone(), self.context(), managers)
+        ReceiveReply::new(
+            self.store.clone(),
+            self.store.clone(),
+            self.store.clone(),
+            self.context(),
+            managers,
+        )
     }
 
     pub fn redeliver(&self) -> Redeliver {

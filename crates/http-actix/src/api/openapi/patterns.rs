@@ -62,7 +62,7 @@ const CURSOR: &str = "^[0-9A-Fa-f]{1,14}-[0-9A-Fa-f]{1,15}$";
 fn of_field(schema: &str, field: &str) -> Option<String> {
     match (schema, field) {
         ("CreateTicket", "customerName" | "subject") => Some(visible_line()),
-        ("CreateTicket" | "NewMessage", "message") => Some(text()),
+        ("CreateTicket" | "NewMessage" | "NewReply", "message") => Some(text()),
         ("CreateTicket", "customerPhone") => Some(phone()),
         ("MessageStatusReport", "externalId") => Some(id()),
         _ => None,
@@ -201,6 +201,15 @@ mod tests {
             }
         }
         assert_eq!(seen, 5);
+    }
+
+    #[test]
+    fn a_message_has_the_same_pattern_wherever_it_is() {
+        let document = serde_json::to_value(crate::api::openapi::document()).unwrap();
+        for schema in ["CreateTicket", "NewMessage", "NewReply"] {
+            let pattern = &document["components"]["schemas"][schema]["properties"]["message"]["pattern"];
+            assert_eq!(*pattern, without(NOT_IN_TEXT), "{schema}");
+        }
     }
 
     #[test]

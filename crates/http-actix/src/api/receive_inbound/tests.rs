@@ -1,4 +1,5 @@
 mod asking;
+mod commands;
 
 use proptest::{prelude::*, test_runner::TestRunner};
 use serde_json::{Value, json};

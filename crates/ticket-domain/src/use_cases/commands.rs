@@ -1,0 +1,198 @@
+//! What managers steer the server with: words after a slash, and buttons. None of it is published.
+
+use std::time::Duration;
+
+use super::{ReceiveError, ReceiveReply, Received, Reply, clarify::Respondent, hints::Hints};
+use crate::{
+    Actor, Button, CHOICES, Choice, Command, Content, ControlKind, MessageText, Recipient, Sender, Status, Tap, Ticket,
+    TicketMatch, TicketPatch, Timestamp, Visibility, command,
+    ports::{Append, Appended, ControlMessage, Remove, TicketLookup, UpdateTicket},
+    texts,
+};
+
+/// How long an answer can be taken back.
+const UNDO_WITHIN: Duration = Duration::from_mins(1);
+
+impl ReceiveReply {
+    /// Carries out a command, or answers why not. `None` if the message is none.
+    pub(super) async fn obey(
+        &self,
+        reply: &Reply,
+        asked: &Respondent,
+        hints: &Hints,
+    ) -> Result<Option<Received>, ReceiveError> {
+        let text = reply.content.body().as_str();
+        let tap = reply.button_payload.as_deref().map(str::parse::<Tap>);
+        let command = Command::parse(text).filter(|_| !reply.is_forwarded);
+        let is_reaction = reply.content.media().is_none() && command::is_emoji(text);
+        if tap.is_none() && command.is_none() && !is_reaction {
+            return Ok(None);
+        }
+        if let Some(id) = &reply.external_id
+            && let Some(existing) = self.questions.known(id.clone()).await?
+        {
+            return self.repeated(Some(asked), existing).map(Some);
+        }
+        let ticket = match &hints.which {
+            TicketMatch::Certain(ticket, _) => Some(&**ticket),
+            TicketMatch::Uncertain | TicketMatch::NotFound => None,
+        };
+        let now = self.context.clock.now();
+        match (tap, command) {
+            (Some(tap), _) => self.tapped(reply, tap.ok(), now).await,
+            (None, Some(Command::Note(Some(note)))) if ticket.is_some() => {
+                self.note(reply, asked, ticket, note, now).await
+            }
+            (None, Some(command)) => {
+                let answer = self.carry_out(asked, reply, &command, ticket, now).await?;
+                self.answer_command(reply, ticket, answer, now).await
+            }
+            (None, None) => {
+                self.answer_command(reply, ticket, texts::reaction(text, ticket), now)
+                    .await
+            }
+        }
+        .map(Some)
+    }
+
+    async fn carry_out(
+        &self,
+        asked: &Respondent,
+        reply: &Reply,
+        command: &Command,
+        ticket: Option<&Ticket>,
+        now: Timestamp,
+    ) -> Result<String, ReceiveError> {
+        Ok(match (command, ticket) {
+            (Command::Help, _) => texts::help(),
+            (Command::Unknown, _) => texts::unknown_command(),
+            (Command::List, _) => texts::open_tickets(&self.questions.open_tickets(CHOICES).await?, now),
+            (Command::Undo, _) => self.undo(asked, reply, now).await?,
+            (Command::Resolve, Some(ticket)) => self.set_status(ticket, Status::Resolved, now).await?,
+            (Command::Reopen, Some(ticket)) => self.set_status(ticket, Status::Open, now).await?,
+            (Command::Note(_), Some(_)) => texts::note_needs_text(),
+            (Command::Resolve | Command::Reopen | Command::Note(_), None) => texts::command_needs_ticket(),
+        })
+    }
+
+    /// A button; nothing happens if the server didn't make it.
+    async fn tapped(&self, reply: &Reply, tap: Option<Tap>, now: Timestamp) -> Result<Received, ReceiveError> {
+        let ticket = match &tap {
+            Some(tap) => self.store.find(TicketLookup::Reference(tap.reference)).await?,
+            None => None,
+        };
+        let genuine = tap
+            .zip(ticket)
+            .filter(|(tap, ticket)| tap.is_genuine(Recipient::Manager, &ticket.keys));
+        let answer = match &genuine {
+            Some((tap, ticket)) => match tap.button {
+                Button::Resolve => self.set_status(ticket, Status::Resolved, now).await?,
+                Button::Note => texts::note_needs_text(),
+            },
+            None => texts::unknown_button(),
+        };
+        let ticket = genuine.as_ref().map(|(_, ticket)| ticket);
+        self.answer_command(reply, ticket, answer, now).await
+    }
+
+    async fn set_status(&self, ticket: &Ticket, status: Status, now: Timestamp) -> Result<String, ReceiveError> {
+        let by = Actor::Manager;
+        let update = UpdateTicket {
+            ticket: ticket.id,
+            patch: TicketPatch {
+                status: Some(status),
+                priority: None,
+            },
+            at: now,
+            by,
+            entries: [(); 2].map(|()| self.context.stamp_at(now, by).id),
+        };
+        self.desk.change(update).await?;
+        Ok(texts::status_set(&Choice::of(ticket), status))
+    }
+
+    async fn note(
+        &self,
+        reply: &Reply,
+        asked: &Respondent,
+        ticket: Option<&Ticket>,
+        note: MessageText,
+        now: Timestamp,
+    ) -> Result<Received, ReceiveError> {
+        let Some(ticket) = ticket else {
+            return self
+                .answer_command(reply, None, texts::command_needs_ticket(), now)
+                .await;
+        };
+        let mut message = self.message(reply, Sender::Manager);
+        message.content = Content::from(note);
+        message.visibility = Visibility::Internal;
+        let id = message.id;
+        let append = Append {
+            to: ticket.id,
+            message,
+            notifications: Vec::new(),
+            reopen: false,
+            idempotency: None,
+            note: Some(self.context.stamp_at(now, Actor::Manager)),
+        };
+        match self.store.append(append).await? {
+            Appended::Added | Appended::Joined(_) | Appended::Repeated { .. } => Ok(Received {
+                reference: Some(ticket.reference),
+                message: Some(id),
+                duplicate: false,
+                notice: Some(texts::noted(&Choice::of(ticket))),
+            }),
+            Appended::AlreadyStored { id, .. } => Ok(Received {
+                reference: Some(ticket.reference),
+                message: Some(id),
+                duplicate: true,
+                notice: None,
+            }),
+            Appended::NoMessage(existing) => self.repeated(Some(asked), existing),
+        }
+    }
+
+    /// Takes the last answer back that the manager published, with all its messages.
+    async fn undo(&self, asked: &Respondent, reply: &Reply, now: Timestamp) -> Result<String, ReceiveError> {
+        let since = now.minus(UNDO_WITHIN);
+        let from = reply.from.clone().unwrap_or_else(|| asked.of.clone());
+        let Some((reference, messages)) = self.questions.last_published(asked.of.clone(), from, since).await? else {
+            return Ok(texts::nothing_to_undo());
+        };
+        let Some(ticket) = self.store.find(TicketLookup::Reference(reference)).await? else {
+            return Ok(texts::nothing_to_undo());
+        };
+        let stamp = || self.context.stamp_at(now, Actor::Manager);
+        let remove = Remove {
+            ticket: ticket.id,
+            messages: messages.into_iter().map(|message| (message, stamp())).collect(),
+        };
+        self.desk.remove(remove).await?;
+        Ok(texts::undone(&Choice::of(&ticket)))
+    }
+
+    /// Answers a command, and remembers the answer.
+    async fn answer_command(
+        &self,
+        reply: &Reply,
+        ticket: Option<&Ticket>,
+        answer: String,
+        now: Timestamp,
+    ) -> Result<Received, ReceiveError> {
+        let control = ControlMessage {
+            external_id: reply.external_id.clone(),
+            kind: ControlKind::Command,
+            ticket: ticket.map(|ticket| ticket.id),
+            reply: answer.clone().into(),
+            at: now,
+        };
+        let known = self.questions.record_control(control).await?;
+        Ok(Received {
+            reference: ticket.map(|ticket| ticket.reference),
+            message: None,
+            duplicate: known.is_some(),
+            notice: Some(answer),
+        })
+    }
+}
