@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use crate::{
     api::schemas::PrioritySchema,
-    validation::{Field, present},
+    validation::{AnyCase, Field, LenientField, present},
 };
 
 /// A new ticket. Texts are trimmed first. Every kind of line break becomes LF, or a space in a line, and other control
@@ -50,10 +50,10 @@ pub(crate) struct CreateTicket {
         example = "I received damaged bottles in my last order."
     )]
     pub(crate) message: Field<MessageText>,
-    /// `low`, `medium`, `high` or `urgent`. Absent or null: `medium`.
+    /// `low`, `medium`, `high` or `urgent`, in any case. Absent, null or blank: `medium`.
     #[garde(dive)]
     #[schema(value_type = Option<PrioritySchema>)]
-    pub(crate) priority: Field<Priority>,
+    pub(crate) priority: LenientField<AnyCase<Priority>>,
 }
 
 impl CreateTicket {
@@ -67,7 +67,11 @@ impl CreateTicket {
                     email: self.customer_email.good()?,
                 },
                 subject: self.subject.good()?.0,
-                priority: self.priority.good().unwrap_or_default(),
+                priority: self
+                    .priority
+                    .good()
+                    .map(|AnyCase(priority)| priority)
+                    .unwrap_or_default(),
             },
             message: self.message.good()?,
         })

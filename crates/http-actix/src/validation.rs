@@ -52,6 +52,11 @@ impl<T: FromStr, const BLANK_IS_MISSING: bool> Field<T, BLANK_IS_MISSING> {
         text.parse().map_or_else(Self::Bad, Self::Good)
     }
 
+    /// Whether it is absent or null, or blank where that counts as absent.
+    pub(crate) fn is_missing(&self) -> bool {
+        matches!(self, Self::Missing)
+    }
+
     /// Reads a JSON value.
     pub(crate) fn read(value: &Value) -> Self {
         match value {
@@ -154,6 +159,17 @@ impl FromStr for AnyReference {
 
     fn from_str(raw: &str) -> Result<Self, Infallible> {
         Ok(Self(raw.parse().ok()))
+    }
+}
+
+/// A word in upper or lower case.
+pub(crate) struct AnyCase<T>(pub(crate) T);
+
+impl<T: FromStr> FromStr for AnyCase<T> {
+    type Err = T::Err;
+
+    fn from_str(raw: &str) -> Result<Self, T::Err> {
+        raw.trim().to_lowercase().parse().map(Self)
     }
 }
 

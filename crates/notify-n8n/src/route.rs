@@ -1,6 +1,6 @@
 //! What Twilio's error codes mean, the routes of a message to a manager on WhatsApp, and which is next after a refusal.
 
-use ticket_domain::{DeliveryRoute, ports::Refusal};
+use ticket_domain::{DeliveryRoute, ports::Rejection};
 
 /// Why a message was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,26 +17,26 @@ pub(crate) enum Cause {
 
 impl Cause {
     /// Returns the cause of a refusal. The codes: <https://www.twilio.com/docs/api/errors>
-    pub(crate) fn of(refusal: Refusal) -> Self {
+    pub(crate) fn of(refusal: Rejection) -> Self {
         match refusal {
-            Refusal::Final => Self::Recipient,
-            Refusal::Reported(Some(63_016)) => Self::WindowClosed,
-            Refusal::Reported(Some(21_211 | 21_610 | 21_614 | 63_003 | 63_013 | 63_014 | 63_024 | 63_032)) => {
+            Rejection::Final => Self::Recipient,
+            Rejection::Reported(Some(63_016)) => Self::WindowClosed,
+            Rejection::Reported(Some(21_211 | 21_610 | 21_614 | 63_003 | 63_013 | 63_014 | 63_024 | 63_032)) => {
                 Self::Recipient
             }
-            Refusal::Reported(Some(20_003)) => {
+            Rejection::Reported(Some(20_003)) => {
                 Self::Account("correct account SID and auth token in n8n's Twilio credential")
             }
-            Refusal::Reported(Some(21_617)) => {
+            Rejection::Reported(Some(21_617)) => {
                 Self::Account("import the current n8n workflows: the message is longer than Twilio's 1,600 characters")
             }
-            Refusal::Reported(Some(63_007)) => Self::Account(
+            Rejection::Reported(Some(63_007)) => Self::Account(
                 "register the WhatsApp sender at Twilio, or correct `whatsappFrom` in the workflow's Config",
             ),
-            Refusal::Reported(Some(63_051)) => {
+            Rejection::Reported(Some(63_051)) => {
                 Self::Account("unlock the WhatsApp business account at Meta, which has locked or restricted it")
             }
-            Refusal::Reported(_) => Self::Temporary,
+            Rejection::Reported(_) => Self::Temporary,
         }
     }
 }

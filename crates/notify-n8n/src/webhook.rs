@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use ticket_domain::{
     EventKind, ExternalId, Timestamp,
-    ports::{Clock, Delivering, DeliveryResult, Failure, FailureKind, Notifier, Refusal},
+    ports::{Clock, Delivering, DeliveryResult, Failure, FailureKind, Notifier, Rejection},
 };
 use url::Url;
 
@@ -122,7 +122,7 @@ impl N8nWebhook {
         } else {
             ""
         };
-        let cause = match twilio_code.map(|code| (code, Cause::of(Refusal::Reported(Some(code))))) {
+        let cause = match twilio_code.map(|code| (code, Cause::of(Rejection::Reported(Some(code))))) {
             Some((code, Cause::Account(to_repair))) => format!("; Twilio error {code}: {to_repair}"),
             Some((code, _)) => format!("; Twilio error {code}"),
             None => String::new(),
