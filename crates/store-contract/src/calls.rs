@@ -72,7 +72,7 @@ calls! {
         fn questions_since(of: Address, since: Timestamp) -> Vec<Question>;
         fn question(id: QuestionId) -> Option<Question>;
         fn quoted_question(external_id: ExternalId) -> Option<Question>;
-        fn waiting_messages(of: Address, since: Timestamp) -> Vec<(QuestionId, String)>;
+        fn waiting_messages(of: Address, since: Timestamp) -> Vec<String>;
         fn known(external_id: ExternalId) -> Option<Existing>;
         fn answer(answer: AnswerQuestion) -> AnswerResult;
         fn merge_questions(merge: MergeQuestions) -> Option<Existing>;

@@ -13,7 +13,7 @@ use ticket_domain::{
     Notification, NotificationId, NotificationRecord, Payload, Question, QuestionId, QuestionKind, Recipient, Sender,
     Thread, Ticket, TicketId, TicketRef, Timestamp, Visibility,
     ports::{
-        Append, Appended, Asking, AttemptOutcome, Claim, Claimed, Idempotency, OpenResult, Opening, RecordResult,
+        Append, Appended, AttemptOutcome, Claim, Claimed, Idempotency, NewQuestion, OpenResult, Opening, RecordResult,
         Store, StoreUnmatched, StoredUnmatched, TicketLookup, Vitals,
     },
     testing::{TicketBuilder, actors},
@@ -222,7 +222,7 @@ impl Fixture {
         self.notification(EventKind::Question, created_at)
     }
 
-    pub(crate) async fn keep(&self, message: &Message, asking: Option<Asking>) -> StoredUnmatched {
+    pub(crate) async fn keep(&self, message: &Message, asking: Option<NewQuestion>) -> StoredUnmatched {
         let message = message.clone();
         self.store
             .store_unmatched(StoreUnmatched { message, asking })
@@ -231,7 +231,7 @@ impl Fixture {
     }
 
     /// Stores an unmatched message, which must be new.
-    pub(crate) async fn stored(&self, message: &Message, asking: Option<Asking>) {
+    pub(crate) async fn stored(&self, message: &Message, asking: Option<NewQuestion>) {
         assert_eq!(self.keep(message, asking).await, StoredUnmatched::Stored);
     }
 

@@ -95,7 +95,8 @@ macro_rules! store_contract {
             questions::waiting_messages_are_those_without_an_answer,
             questions::a_merged_question_covers_the_others,
             questions::a_question_is_sent_and_found_by_its_quote,
-            questions::a_control_message_is_no_message,
+            control_messages::a_control_message_is_no_message,
+            control_messages::erasing_a_ticket_takes_what_was_said_of_it,
             questions::the_last_published_answer_is_found_whole,
 
             answers::an_answer_brings_everything_to_its_ticket,

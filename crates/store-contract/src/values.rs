@@ -2,7 +2,7 @@
 
 use ticket_domain::{
     DeliveryRoute, ExternalId, Fallback, Message, Payload, Question, Ticket, Timestamp,
-    ports::{Append, Asking, AttemptOutcome, StoreUnmatched},
+    ports::{Append, AttemptOutcome, NewQuestion, StoreUnmatched},
 };
 
 /// `message`, to be added to `ticket` without a notification.
@@ -19,8 +19,8 @@ pub(crate) fn append_to(ticket: &Ticket, message: Message) -> Append {
 
 /// Asks this question, without a notification.
 #[expect(clippy::unnecessary_wraps, reason = "as calls take it")]
-pub(crate) fn asking(question: &Question) -> Option<Asking> {
-    Some(Asking {
+pub(crate) fn asking(question: &Question) -> Option<NewQuestion> {
+    Some(NewQuestion {
         question: question.clone(),
         notification: None,
     })

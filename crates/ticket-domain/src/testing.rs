@@ -6,17 +6,46 @@
     reason = "a test that gives an invalid value fails"
 )]
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use uuid::Uuid;
 
 use crate::{
     AccessKey, AccessKeys, Actor, ActorKind, Address, Channel, Content, Customer, EventKind, Message, MessageBody,
     MessageId, Notification, NotificationId, Payload, Priority, Recipient, Sender, Status, Ticket, TicketDetails,
-    TicketId, TicketRef, TicketRequest, Timestamp, Visibility,
+    TicketId, TicketRef, TicketRequest, Timestamp, Visibility, ports::Random,
 };
 
 /// The moment at which most tests begin.
 pub fn moment() -> Timestamp {
     Timestamp::from_unix_micros(1_736_937_000_000_001).expect("a valid moment")
+}
+
+/// Draws the same in every run (splitmix64).
+#[derive(Debug, Default)]
+pub struct SeededRandom(AtomicU64);
+
+impl SeededRandom {
+    /// The next bits.
+    pub fn bits(&self) -> u64 {
+        let mut z = self.0.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::SeqCst);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A number below `end`.
+    pub fn below(&self, end: usize) -> usize {
+        usize::try_from(self.bits() % end as u64).expect("less than a usize")
+    }
+}
+
+impl Random for SeededRandom {
+    fn fill(&self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(8) {
+            chunk.copy_from_slice(&self.bits().to_be_bytes()[..chunk.len()]);
+        }
+    }
 }
 
 /// What John Doe gives about his ticket, which has the default priority.

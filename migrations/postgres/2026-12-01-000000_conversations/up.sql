@@ -28,7 +28,7 @@ CREATE TABLE control_messages (
     reply       TEXT NOT NULL,
     at          TIMESTAMPTZ NOT NULL
 );
-CREATE INDEX control_messages_ticket_id ON control_messages (ticket_id) WHERE ticket_id IS NOT NULL;
+CREATE INDEX control_messages_ticket_id ON control_messages (ticket_id);
 CREATE INDEX control_messages_at ON control_messages (at);
 
 -- Who sees a message: everyone (`public`), or only operators (`internal`, `removed`).

@@ -56,7 +56,7 @@ CREATE TABLE control_messages (
     reply       TEXT NOT NULL,
     at          INTEGER NOT NULL CHECK (at BETWEEN -62167219200000000 AND 253402300799999999)
 ) STRICT;
-CREATE INDEX control_messages_ticket_id ON control_messages (ticket_id) WHERE ticket_id IS NOT NULL;
+CREATE INDEX control_messages_ticket_id ON control_messages (ticket_id);
 CREATE INDEX control_messages_at ON control_messages (at);
 
 -- Who sees a message: everyone (`public`), or only operators (`internal`, `removed`).

@@ -4,7 +4,7 @@ use ticket_domain::{
     Address, AuditAction, Channel, Content, DeliveryState, EventKind, Message, Question, Redaction, Sender, Thread,
     Ticket, TicketQuery, TicketRef,
     ports::{
-        Asking, EraseStats, EraseTarget, Erasure, InactiveQuery, InactiveTickets, OpenResult, RecordResult,
+        EraseStats, EraseTarget, Erasure, InactiveQuery, InactiveTickets, NewQuestion, OpenResult, RecordResult,
         RedeliverResult, StatusUpdate, StoreUnmatched,
     },
 };
@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Erases all of these tickets, in steps of so many messages.
-async fn erase(fixture: &Fixture, tickets: &[&Ticket], limit: u16) -> EraseStats {
+pub(super) async fn erase(fixture: &Fixture, tickets: &[&Ticket], limit: u16) -> EraseStats {
     let mut removed = EraseStats::default();
     for ticket in tickets {
         let mut next = Some(0);
@@ -335,7 +335,7 @@ async fn asked(fixture: &Fixture, about: &Ticket, seconds: i64) -> (Message, Que
         .question(&manager, at(seconds))
         .with(|question| question.choices = vec![about.reference]);
     let message = fixture.message_from(&manager, at(seconds));
-    let asking = Asking {
+    let asking = NewQuestion {
         question: question.clone(),
         notification: Some(fixture.question_notification(at(seconds))),
     };

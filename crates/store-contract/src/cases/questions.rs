@@ -1,17 +1,20 @@
 //! Clarifying questions.
 
 use ticket_domain::{
-    Address, Choice, ControlKind, Question, QuestionKind, Status, Timestamp, Visibility,
+    Address, Choice, ControlKind, Question, QuestionKind, Status, Visibility,
     ports::{
-        AnswerResult, Appended, Asking, ControlMessage, Existing, MergeQuestions, RecordedControl, Remove,
-        StoreUnmatched, StoredUnmatched,
+        AnswerResult, Existing, MergeQuestions, NewQuestion, RecordedControl, Remove, StatusUpdate, StoreUnmatched,
+        StoredUnmatched,
     },
 };
 
-use super::answers::{answer_now, picking};
+use super::{
+    answers::{answer_now, picking},
+    control_messages::control,
+};
 use crate::{
     Fixture,
-    fixture::{With as _, append_to, asking, at, at_once, count, delivered},
+    fixture::{With as _, append_to, asking, at, at_once, count, delivered, retry_at},
 };
 
 /// The newest open tickets come first, those of one moment in the order in which they were written, the last first.
@@ -185,30 +188,16 @@ pub async fn waiting_messages_are_those_without_an_answer(fixture: &Fixture) {
     let second = fixture.joined(&question, at(2)).await;
     let (_, left_aside) = fixture.asked(&manager, at(200)).await;
     answer_now(fixture, &left_aside, None).await;
-    let (third, later) = fixture.asked(&manager, at(400)).await;
+    let (third, _) = fixture.asked(&manager, at(400)).await;
     fixture.asked(&fixture.manager(), at(400)).await;
     let store = fixture.must();
     let text = |message: &ticket_domain::Message| message.content.as_text();
-    let waiting = [
-        (question.id, text(&first)),
-        (question.id, text(&second)),
-        (later.id, text(&third)),
-    ];
+    let waiting = [&first, &second, &third].map(text);
     assert_eq!(store.waiting_messages(manager.clone(), at(0)).await, waiting);
     assert_eq!(store.waiting_messages(manager.clone(), at(2)).await, waiting[2..]);
     let opening = fixture.opened(at(401)).await;
     answer_now(fixture, &question, Some(&opening)).await;
     assert_eq!(store.waiting_messages(manager, at(0)).await, waiting[2..]);
-}
-
-fn control(fixture: &Fixture, at: Timestamp) -> ControlMessage {
-    ControlMessage {
-        external_id: Some(fixture.external_id()),
-        kind: ControlKind::Unclear,
-        ticket: None,
-        reply: "I don't see a 9. Reply 1–4, or 0.".into(),
-        at,
-    }
 }
 
 fn merge(fixture: &Fixture, manager: &Address, merged: &[&Question], seconds: i64) -> MergeQuestions {
@@ -279,7 +268,7 @@ pub async fn a_question_is_sent_and_found_by_its_quote(fixture: &Fixture) {
         let notification = fixture
             .question_notification(at(seconds))
             .with(|notification| notification.due_at = at(seconds + 2));
-        let asking = Asking {
+        let asking = NewQuestion {
             question: question.clone(),
             notification: Some(notification.clone()),
         };
@@ -303,47 +292,24 @@ pub async fn a_question_is_sent_and_found_by_its_quote(fixture: &Fixture) {
     let record = store.notification(notification.id).await.unwrap();
     assert_eq!(record.reference, None);
     assert_eq!(store.undelivered(9).await.len(), 1);
+    // Also if an attempt failed before, but not if it was sent and reported as failed: that one may be quoted.
+    let claimed = fixture.claim_only(notification.id, at(202)).await;
+    fixture.settled(&claimed, retry_at(at(300))).await;
     answer_now(fixture, &unsent, None).await;
     assert_eq!(store.notification(notification.id).await, None);
-    assert_eq!(fixture.claim(at(999)).await, []);
-}
-
-/// A control message is remembered by its external id, and is no message.
-pub async fn a_control_message_is_no_message(fixture: &Fixture) {
-    let store = fixture.must();
-    let opening = fixture.opened(at(0)).await;
-    let said = control(fixture, at(1)).with(|control| control.ticket = Some(opening.ticket.id));
-    let id = said.external_id.clone().unwrap();
-    assert_eq!(store.record_control(said.clone()).await, None);
-    let recorded = Existing::Control(RecordedControl {
-        kind: said.kind,
-        ticket: Some(opening.ticket.reference),
-        reply: said.reply.clone(),
-    });
-    assert_eq!(store.record_control(said).await, Some(recorded.clone()));
-    assert_eq!(store.known(id.clone()).await, Some(recorded.clone()));
-    let again = fixture.message_of(&id, at(2));
-    let kept = fixture.keep(&again, None).await;
-    assert_eq!(kept, StoredUnmatched::AlreadyKnown(recorded.clone()));
-    let appended = store.append(append_to(&opening.ticket, again)).await;
-    assert_eq!(appended, Appended::NoMessage(recorded.clone()));
-    let (_, question) = fixture.asked(&fixture.manager(), at(3)).await;
-    let answer = picking(fixture, &question, None).with(|answer| answer.by = Some(id.clone()));
-    assert_eq!(store.answer(answer).await, AnswerResult::AlreadyKnown(recorded));
-    // A message is none either.
-    let written = fixture.message_of(&fixture.external_id(), at(4));
-    fixture.added(append_to(&opening.ticket, written.clone())).await;
-    let known = Existing::InThread {
-        id: written.id,
-        of: opening.ticket.reference,
+    let (refused, notification) = ask(400).await;
+    let claimed = fixture.claim_only(notification.id, at(402)).await;
+    let external_id = fixture.external_id();
+    fixture.settled(&claimed, delivered(at(403), Some(&external_id))).await;
+    let again = StatusUpdate::Retry {
+        due: at(700),
+        reason: "try again".into(),
     };
-    let late = control(fixture, at(5)).with(|control| control.external_id.clone_from(&written.external_id));
-    assert_eq!(store.record_control(late).await, Some(known));
-    // It is forgotten after a week.
-    store.purge_keys(at(7 * 86_400), 99).await;
-    assert!(store.known(id.clone()).await.is_some());
-    store.purge_keys(at(7 * 86_400 + 1), 99).await;
-    assert_eq!(store.known(id).await, None);
+    assert!(store.advance(external_id.clone(), again, at(404)).await);
+    answer_now(fixture, &refused, None).await;
+    let quoted = store.quoted_question(external_id).await.map(|question| question.id);
+    assert_eq!(quoted, Some(refused.id));
+    assert_eq!(fixture.claim(at(999)).await, []);
 }
 
 /// The last answer of a manager is a message that named its ticket, or all that an answer to a question attached; only what

@@ -22,7 +22,7 @@ fn remove(fixture: &Fixture, ticket: &Ticket, messages: &[MessageId], seconds: i
     }
 }
 
-/// Whom the only ticket of the store awaits, and what its newest message says, as the list has it.
+/// Who has to answer the only ticket of the store next, and what its newest message says, as the list has it.
 async fn listed(fixture: &Fixture) -> (Option<Awaiting>, String) {
     let page = fixture.must().list(TicketQuery::all(10)).await;
     let [listed] = &page.tickets[..] else {

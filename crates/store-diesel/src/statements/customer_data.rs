@@ -23,11 +23,11 @@ use super::{
         engine::{Connection, Store, for_update},
     },
     audit_log,
-    outbox::{NEVER, NOBODY, NOTHING},
+    outbox::{NOTHING, empty},
 };
 use crate::{
     failure::Failure,
-    rows::{DetailsRow, MessageRow, TicketRow, state},
+    rows::{DetailsRow, MessageRow, TicketRow},
     schema::{control_messages, idempotency_keys, messages, notifications, questions, tickets},
     types::Stored,
 };
@@ -96,6 +96,8 @@ fn erase_ticket(
     let ticket = Ticket::try_from(row)?;
     delete(idempotency_keys::table.filter(idempotency_keys::ticket_id.eq(Stored(id)))).execute(connection)?;
     delete(control_messages::table.filter(control_messages::ticket_id.eq(Stored(id)))).execute(connection)?;
+    // What was said of no ticket alone may name this one's customer too, as lists do.
+    delete(control_messages::table.filter(control_messages::ticket_id.is_null())).execute(connection)?;
     forget_questions(connection, ticket.reference, stamp.at)?;
     if after == 0 && ticket.is_erased() && !has_messages {
         return Ok(Default::default());
@@ -231,33 +233,6 @@ fn cancel(connection: &mut Connection, of: &[Stored<MessageId>], at: Timestamp) 
         .select(notifications::id);
     let notified: Vec<Stored<NotificationId>> = for_update!(notified).load(connection)?;
     empty(connection, &notified, at)
-}
-
-/// Empties notifications. Returns how many were given up.
-fn empty(connection: &mut Connection, notified: &[Stored<NotificationId>], at: Timestamp) -> Result<u64, Failure> {
-    if notified.is_empty() {
-        return Ok(0);
-    }
-    let these = notifications::table.filter(notifications::id.eq_any(notified));
-    let cancelled = update(
-        these
-            .clone()
-            .filter(notifications::state.eq_any([state::WAITING, state::HELD])),
-    )
-    .set((
-        notifications::state.eq(state::DEAD),
-        notifications::due_at.eq(NEVER),
-        notifications::lease.eq(NOBODY),
-        notifications::settled_at.eq(Stored(at)),
-    ))
-    .execute(connection)?;
-    update(these)
-        .set((
-            notifications::payload.eq(NOTHING),
-            notifications::last_error.eq(None::<String>),
-        ))
-        .execute(connection)?;
-    Ok(cancelled as u64)
 }
 
 /// Whether there is something in a message to erase.

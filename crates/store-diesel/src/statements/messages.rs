@@ -9,7 +9,7 @@ use ticket_domain::{
 
 use super::{
     super::engine::{Connection, LockKey, lock},
-    audit_log, keys, questions,
+    audit_log, control_messages, keys, questions,
 };
 use crate::{
     failure::Failure,
@@ -37,7 +37,7 @@ pub(crate) fn append(connection: &mut Connection, append: &Append) -> Result<App
     }
     lock_id(connection, message.external_id.as_ref())?;
     if let Some(external_id) = &message.external_id
-        && let Some(existing) = questions::no_message(connection, external_id)?
+        && let Some(existing) = control_messages::no_message(connection, external_id)?
     {
         return Ok(Appended::NoMessage(existing));
     }
@@ -135,7 +135,7 @@ pub(crate) fn known(
     external_id: Option<&ExternalId>,
 ) -> Result<Option<Existing>, Failure> {
     if let Some(external_id) = external_id
-        && let Some(existing) = questions::no_message(connection, external_id)?
+        && let Some(existing) = control_messages::no_message(connection, external_id)?
     {
         return Ok(Some(existing));
     }

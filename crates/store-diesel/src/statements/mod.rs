@@ -4,7 +4,9 @@
 //! The text is the one that Postgres needs, where others write meanwhile; SQLite, which has one writer at a time, runs it as it
 //! stands. What differs, `engine.rs` of each engine says.
 
+pub(super) mod answers;
 pub(super) mod audit_log;
+pub(super) mod control_messages;
 pub(super) mod customer_data;
 pub(super) mod dump;
 pub(super) mod health;

@@ -264,6 +264,37 @@ pub(crate) fn hold_unaddressed(
         .execute(connection)
 }
 
+/// Empties notifications. Returns how many were given up.
+pub(crate) fn empty(
+    connection: &mut Connection,
+    notified: &[Stored<NotificationId>],
+    at: Timestamp,
+) -> Result<u64, Failure> {
+    if notified.is_empty() {
+        return Ok(0);
+    }
+    let these = notifications::table.filter(notifications::id.eq_any(notified));
+    let cancelled = update(
+        these
+            .clone()
+            .filter(notifications::state.eq_any([state::WAITING, state::HELD])),
+    )
+    .set((
+        notifications::state.eq(state::DEAD),
+        notifications::due_at.eq(NEVER),
+        notifications::lease.eq(NOBODY),
+        notifications::settled_at.eq(Stored(at)),
+    ))
+    .execute(connection)?;
+    update(these)
+        .set((
+            notifications::payload.eq(NOTHING),
+            notifications::last_error.eq(None::<String>),
+        ))
+        .execute(connection)?;
+    Ok(cancelled as u64)
+}
+
 pub(crate) fn undelivered(connection: &mut Connection, limit: u16) -> Result<Vec<NotificationRecord>, Failure> {
     let undelivered = notifications::table
         .left_join(tickets::table)

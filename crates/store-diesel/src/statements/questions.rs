@@ -1,33 +1,24 @@
-//! Clarifying questions, their answers, and control messages.
+//! NewQuestion clarifying questions, and the port by which they are asked and answered.
 
 use async_trait::async_trait;
-use diesel::{
-    delete,
-    dsl::sql,
-    insert_into,
-    prelude::*,
-    result::{DatabaseErrorKind, Error as QueryError},
-    sql_types::Bool,
-    update,
-};
+use diesel::{dsl::sql, insert_into, prelude::*, sql_types::Bool, update};
 use ticket_domain::{
     Address, Choice, ExternalId, Message, MessageId, Notification, NotificationId, Question, QuestionId, QuestionKind,
-    Sender, TicketId, TicketRef, Timestamp, Visibility,
+    TicketRef, Timestamp,
     ports::{
-        AnswerQuestion, AnswerResult, ChangeEvent, ChoiceResult, ControlMessage, Existing, MergeQuestions, Questions,
-        StoreError, parse,
+        AnswerQuestion, AnswerResult, ChangeEvent, ControlMessage, Existing, MergeQuestions, Questions, StoreError,
     },
 };
 
 use super::{
     super::engine::{Connection, LockKey, Store, for_update, lock},
-    messages,
+    answers, control_messages, messages,
 };
 use crate::{
     failure::Failure,
     prepared::prepared,
-    rows::{ChoiceResultRow, ChoiceRow, ControlRow, MessageRow, NewNotificationRow, QuestionRow, state},
-    schema::{control_messages, messages as messages_table, notifications, previous_external_ids, questions, tickets},
+    rows::{ChoiceRow, MessageRow, NewNotificationRow, QuestionRow},
+    schema::{messages as messages_table, notifications, previous_external_ids, questions, tickets},
     types::Stored,
 };
 
@@ -53,7 +44,7 @@ impl Questions for Store {
             .await
     }
 
-    async fn waiting_messages(&self, of: Address, since: Timestamp) -> Result<Vec<(QuestionId, String)>, StoreError> {
+    async fn waiting_messages(&self, of: Address, since: Timestamp) -> Result<Vec<String>, StoreError> {
         self.db
             .read(move |connection| waiting_messages(connection, &of, since))
             .await
@@ -69,7 +60,7 @@ impl Questions for Store {
         let ticket = answer.ticket.map(ChangeEvent::Ticket);
         self.db
             .write_and_publish(
-                move |connection| self::answer(connection, &answer),
+                move |connection| answers::answer(connection, &answer),
                 move |answered| match (answered, ticket) {
                     (AnswerResult::Answered(result), Some(ticket)) if result.attached > 0 => {
                         vec![ticket, ChangeEvent::Unmatched]
@@ -91,13 +82,13 @@ impl Questions for Store {
         since: Timestamp,
     ) -> Result<Option<(TicketRef, Vec<MessageId>)>, StoreError> {
         self.db
-            .read(move |connection| last_published(connection, &of, &from, since))
+            .read(move |connection| answers::last_published(connection, &of, &from, since))
             .await
     }
 
     async fn record_control(&self, control: ControlMessage) -> Result<Option<Existing>, StoreError> {
         self.db
-            .write(move |connection| self::record_control(connection, &control))
+            .write(move |connection| control_messages::record(connection, &control))
             .await
     }
 }
@@ -163,8 +154,8 @@ pub(crate) fn waiting_messages(
     connection: &mut Connection,
     of: &Address,
     since: Timestamp,
-) -> Result<Vec<(QuestionId, String)>, Failure> {
-    let rows: Vec<(QuestionId, MessageRow)> = questions::table
+) -> Result<Vec<String>, Failure> {
+    let rows: Vec<MessageRow> = questions::table
         .inner_join(messages_table::table)
         .filter(questions::asked.eq(of.as_str()))
         .filter(questions::asked_at.ge(Stored(since)))
@@ -172,16 +163,15 @@ pub(crate) fn waiting_messages(
         .filter(questions::attached.is_null())
         .filter(messages_table::ticket_id.is_null())
         .order((messages_table::created_at, messages_table::id))
-        .select((questions::id, MessageRow::as_select()))
+        .select(MessageRow::as_select())
         .load(connection)?;
-    let texts = rows.into_iter().map(|(question, row)| {
-        let message = Message::try_from(row)?;
-        Ok((question, message.content.as_text()))
-    });
+    let texts = rows
+        .into_iter()
+        .map(|row| Ok(Message::try_from(row)?.content.as_text()));
     Ok(texts.collect::<Result<_, StoreError>>()?)
 }
 
-/// What was asked about a message: the question, or the one into which it was merged.
+/// What was asked about a message at first.
 pub(crate) fn asked_about(connection: &mut Connection, message: MessageId) -> Result<Option<Question>, Failure> {
     let row = messages_table::table
         .inner_join(questions::table)
@@ -239,7 +229,7 @@ pub(crate) fn merge(connection: &mut Connection, merge: &MergeQuestions) -> Resu
         notification,
         merged,
     } = merge;
-    if let Some(known) = record_control(connection, because)? {
+    if let Some(known) = control_messages::record(connection, because)? {
         return Ok(Some(known));
     }
     lock(connection, LockKey::QuestionUpdate, question.of.as_str())?;
@@ -256,231 +246,7 @@ pub(crate) fn merge(connection: &mut Connection, merge: &MergeQuestions) -> Resu
             ))
             .returning(questions::id);
         let is_merged: Vec<QuestionId> = prepared(is_merged).load(connection)?;
-        cancel(connection, &is_merged)?;
+        answers::cancel(connection, &is_merged, question.asked_at)?;
     }
     Ok(None)
-}
-
-/// Records a control message. Returns what its external id is already.
-pub(crate) fn record_control(
-    connection: &mut Connection,
-    control: &ControlMessage,
-) -> Result<Option<Existing>, Failure> {
-    messages::lock_id(connection, control.external_id.as_ref())?;
-    if let Some(known) = messages::known(connection, control.external_id.as_ref())? {
-        return Ok(Some(known));
-    }
-    let Some(external_id) = &control.external_id else {
-        return Ok(None);
-    };
-    insert_into(control_messages::table)
-        .values((
-            control_messages::external_id.eq(external_id.as_str()),
-            control_messages::kind.eq(control.kind.as_str()),
-            control_messages::ticket_id.eq(control.ticket.map(Stored)),
-            control_messages::reply.eq(&*control.reply),
-            control_messages::at.eq(Stored(control.at)),
-        ))
-        .execute(connection)?;
-    Ok(None)
-}
-
-/// The last answer of a manager: a message that named its ticket, or what an answer to a question attached.
-fn last_published(
-    connection: &mut Connection,
-    of: &Address,
-    from: &Address,
-    since: Timestamp,
-) -> Result<Option<(TicketRef, Vec<MessageId>)>, Failure> {
-    let is_public = messages_table::visibility.eq(Visibility::Public.as_str());
-    let written = messages_table::table
-        .inner_join(tickets::table)
-        // Literally as in the index.
-        .filter(sql::<Bool>("messages.sender = 'manager'"))
-        .filter(messages_table::from_address.eq(from.as_str()))
-        .filter(messages_table::created_at.ge(Stored(since)))
-        .filter(messages_table::question_id.is_null())
-        .filter(is_public)
-        .order((messages_table::created_at.desc(), messages_table::id.desc()))
-        .limit(1)
-        .select((messages_table::created_at, messages_table::id, tickets::reference));
-    let written: Option<(Timestamp, MessageId, String)> = prepared(written).get_result(connection).optional()?;
-    let answered: Option<(Option<Timestamp>, QuestionId, String)> = questions::table
-        .inner_join(tickets::table)
-        .filter(questions::asked.eq(of.as_str()))
-        .filter(questions::closed_at.ge(Stored(since)))
-        .filter(questions::attached.gt(0))
-        .order(questions::closed_at.desc())
-        .select((questions::closed_at, questions::id, tickets::reference))
-        .first(connection)
-        .optional()?;
-    let (reference, messages) = match (written, answered) {
-        (Some((at, message, reference)), answered)
-            if answered
-                .as_ref()
-                .is_none_or(|(closed, ..)| closed.is_none_or(|closed| closed <= at)) =>
-        {
-            (reference, vec![message])
-        }
-        (_, Some((_, question, reference))) => {
-            let mut messages: Vec<MessageId> = Vec::new();
-            for question in covered(connection, question, true)? {
-                let theirs = messages_table::table
-                    .inner_join(tickets::table)
-                    .filter(messages_table::question_id.eq(Stored(question)))
-                    .filter(tickets::reference.eq(&reference))
-                    .filter(is_public)
-                    .select(messages_table::id);
-                messages.extend(theirs.load::<MessageId>(connection)?);
-            }
-            (reference, messages)
-        }
-        (_, None) => return Ok(None),
-    };
-    let reference = parse("tickets", "reference", &reference)?;
-    Ok((!messages.is_empty()).then_some((reference, messages)))
-}
-
-/// What an external id is, if it is no message: an answer or a control message.
-pub(crate) fn no_message(connection: &mut Connection, id: &ExternalId) -> Result<Option<Existing>, Failure> {
-    let answered = questions::table
-        .filter(questions::answered_by.eq(id.as_str()))
-        .select(questions::id);
-    if let Some(question) = prepared(answered).get_result::<QuestionId>(connection).optional()? {
-        return Ok(Some(Existing::Answer(picked(connection, question)?)));
-    }
-    let control = control_messages::table
-        .left_join(tickets::table)
-        .filter(control_messages::external_id.eq(id.as_str()))
-        .select((
-            control_messages::kind,
-            tickets::reference.nullable(),
-            control_messages::reply,
-        ));
-    let control: Option<ControlRow> = prepared(control).get_result(connection).optional()?;
-    Ok(control.map(|row| row.try_into().map(Existing::Control)).transpose()?)
-}
-
-/// Every writer takes its locks in this order: key, external id, who is asked, question, ticket, message.
-pub(crate) fn answer(connection: &mut Connection, answer: &AnswerQuestion) -> Result<AnswerResult, Failure> {
-    messages::lock_id(connection, answer.by.as_ref())?;
-    let this = questions::table.find(Stored(answer.question));
-    // First of all: what others commit meanwhile is seen, and concurrent duplicates come one after the other.
-    let found = this.select((questions::closed_at.is_null(), questions::attached.is_null()));
-    let found: Option<(bool, bool)> = for_update!(found).first(connection).optional()?;
-    if let Some(known) = messages::known(connection, answer.by.as_ref())? {
-        return Ok(AnswerResult::AlreadyKnown(known));
-    }
-    let is_open = match found {
-        Some((is_open, is_unanswered)) if is_unanswered && (is_open || answer.is_quoted) => is_open,
-        _ => return Ok(AnswerResult::Closed),
-    };
-    let covered = covered(connection, answer.question, false)?;
-    let attached = match answer.ticket {
-        Some(ticket) => attach(connection, &covered, ticket, answer.at)?,
-        None => 0,
-    };
-    cancel(connection, &covered)?;
-    // With one answer all of them are answered.
-    for merged in covered.into_iter().filter(|covered| *covered != answer.question) {
-        let answered = update(questions::table.find(Stored(merged)))
-            .set(questions::attached.eq(0))
-            .returning(questions::id);
-        prepared(answered).get_result::<QuestionId>(connection)?;
-    }
-    let answered = (
-        // One that was merged into another is closed since then. An update leaves out what is `None`.
-        is_open.then(|| questions::closed_at.eq(Stored(answer.at))),
-        questions::answered_by.eq(answer.by.as_ref().map(ExternalId::as_str)),
-        questions::answered_with.eq(answer.ticket.map(Stored)),
-        questions::attached.eq(attached),
-    );
-    update(this)
-        .set(answered)
-        .execute(connection)
-        .map_err(|error| match error {
-            // A concurrent duplicate answered another question.
-            QueryError::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => Failure::Conflict,
-            error => error.into(),
-        })?;
-    Ok(AnswerResult::Answered(picked(connection, answer.question)?))
-}
-
-/// A question and those that were merged into it, also by way of others. They are few, and each is asked for alone, so that
-/// statements stay prepared.
-fn covered(connection: &mut Connection, question: QuestionId, is_answered: bool) -> Result<Vec<QuestionId>, Failure> {
-    let mut covered = vec![question];
-    let mut looked_at = 0;
-    while let Some(into) = covered.get(looked_at).copied() {
-        let merged = questions::table
-            .filter(questions::merged_into.eq(Stored(into)))
-            .select(questions::id);
-        // With the answer they were answered, with nothing of their own.
-        let merged: Vec<QuestionId> = if is_answered {
-            merged.filter(questions::attached.eq(0)).load(connection)?
-        } else {
-            merged.filter(questions::attached.is_null()).load(connection)?
-        };
-        covered.extend(merged);
-        looked_at += 1;
-    }
-    Ok(covered)
-}
-
-/// Deletes the notifications of questions that need no answer any more, unless one is just being sent.
-fn cancel(connection: &mut Connection, of: &[QuestionId]) -> Result<(), Failure> {
-    for question in of {
-        let unsent = notifications::table
-            .filter(notifications::question_id.eq(Stored(*question)))
-            .filter(notifications::state.ne(state::DELIVERED))
-            .filter(notifications::attempted_at.is_null());
-        delete(unsent).execute(connection)?;
-    }
-    Ok(())
-}
-
-/// Attaches every unmatched message of questions to a ticket, as a manager's. Returns how many.
-fn attach(connection: &mut Connection, of: &[QuestionId], to: TicketId, at: Timestamp) -> Result<i64, Failure> {
-    // So that none joins another ticket between the look and the writing.
-    for_update!(tickets::table.find(Stored(to)).select(tickets::id)).first::<TicketId>(connection)?;
-    let mut unmatched: Vec<(Timestamp, MessageId)> = Vec::new();
-    for question in of {
-        let theirs = messages_table::table
-            .filter(messages_table::question_id.eq(Stored(*question)))
-            .filter(messages_table::ticket_id.is_null())
-            .order((messages_table::created_at, messages_table::id))
-            .select((messages_table::created_at, messages_table::id));
-        unmatched.extend(for_update!(theirs).load::<(Timestamp, MessageId)>(connection)?);
-    }
-    unmatched.sort_by_key(|(created_at, message)| (*created_at, message.0));
-    let mut attached = 0;
-    for (_, message) in unmatched {
-        let version = messages::raise_version(connection, to, at, false, None)?;
-        messages::join(connection, message, Sender::Manager, to, version)?;
-        attached += 1;
-    }
-    Ok(attached)
-}
-
-/// What the answer to a question did.
-fn picked(connection: &mut Connection, question: QuestionId) -> Result<ChoiceResult, Failure> {
-    let mut first: Option<(Timestamp, MessageId)> = None;
-    for question in covered(connection, question, true)? {
-        let theirs = messages_table::table
-            .filter(messages_table::question_id.eq(Stored(question)))
-            .order((messages_table::created_at, messages_table::id))
-            .select((messages_table::created_at, messages_table::id))
-            .first::<(Timestamp, MessageId)>(connection)
-            .optional()?;
-        first = [first, theirs]
-            .into_iter()
-            .flatten()
-            .min_by_key(|(at, message)| (*at, message.0));
-    }
-    let row: ChoiceResultRow = questions::table
-        .left_join(tickets::table)
-        .filter(questions::id.eq(Stored(question)))
-        .select((questions::asked, questions::attached, Option::<ChoiceRow>::as_select()))
-        .first(connection)?;
-    Ok(row.parsed(first.map(|(_, message)| message))?)
 }

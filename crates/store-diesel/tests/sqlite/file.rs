@@ -17,7 +17,7 @@ use store_diesel::{
 };
 use ticket_domain::{
     Timestamp,
-    ports::{Asking, OpenResult, StoreHealth, StoreUnmatched, StoredUnmatched, TicketStore},
+    ports::{NewQuestion, OpenResult, StoreHealth, StoreUnmatched, StoredUnmatched, TicketStore},
 };
 
 fn now() -> Timestamp {
@@ -79,7 +79,7 @@ async fn a_restart_keeps_everything() {
     let message = first.message_of(&first.external_id(), now());
     let of = message.from.clone().unwrap();
     let question = first.question(&of, now());
-    let asking = Some(Asking {
+    let asking = Some(NewQuestion {
         question: question.clone(),
         notification: None,
     });

@@ -17,7 +17,7 @@ pub use environment::{Clock, Random, WakeSignal};
 pub use housekeeping::{Housekeeping, Purge, Purged};
 pub use notifier::{
     Composer, Composers, Delivering, DeliveryResult, Event, Failure, FailureKind, ListRow, NextStep, Notifier,
-    QuestionMessage, Refusal,
+    QuestionMessage, Rejection,
 };
 pub use operator_queries::{Attach, AttachResult, OperatorQueries, Remove, RemoveResult, UpdateTicket};
 pub use outbox::{AttemptOutcome, Claim, Claimed, CurrentMessage, Outbox, RecordResult, RedeliverResult};
@@ -26,8 +26,8 @@ pub use questions::{
 };
 pub use receipts::{Receipts, SentNotification, StatusUpdate};
 pub use store::{
-    Append, Appended, Asking, Existing, ExistingTicket, Idempotency, OpenResult, Opening, PoolUse, Source, StoreError,
-    StoreHealth, StoreUnmatched, StoredUnmatched, TicketLookup, TicketStore, Vitals, parse,
+    Append, Appended, Existing, ExistingTicket, Idempotency, NewQuestion, OpenResult, Opening, PoolUse, Source,
+    StoreError, StoreHealth, StoreUnmatched, StoredUnmatched, TicketLookup, TicketStore, Vitals, parse,
 };
 
 /// All ports of a store.

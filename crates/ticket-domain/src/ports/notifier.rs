@@ -50,7 +50,7 @@ pub struct ListRow {
 
 /// How a message was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
+pub enum Rejection {
     /// The receiver refused it for good: [`FailureKind::Permanent`].
     Final,
     /// A receipt reports that it failed, with the other system's error code if there is one.
@@ -86,7 +86,7 @@ pub trait Composer: Send + Sync {
 
     /// Decides what follows after `payload` was refused on `route`. No fallback may lead back to an earlier route, so that
     /// every notification ends.
-    fn after_refusal(&self, route: &DeliveryRoute, payload: &Payload, refusal: Refusal) -> NextStep {
+    fn after_refusal(&self, route: &DeliveryRoute, payload: &Payload, refusal: Rejection) -> NextStep {
         let _ = (route, payload, refusal);
         NextStep::GiveUp
     }

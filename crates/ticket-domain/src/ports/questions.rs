@@ -106,9 +106,9 @@ pub trait Questions: Send + Sync {
     /// Returns the question that a message with this external id asked.
     async fn quoted_question(&self, external_id: ExternalId) -> Result<Option<Question>, StoreError>;
 
-    /// Returns the texts of the unmatched messages that questions to a person since `since` are about, oldest first, each
-    /// with its question.
-    async fn waiting_messages(&self, of: Address, since: Timestamp) -> Result<Vec<(QuestionId, String)>, StoreError>;
+    /// Returns the texts of the unmatched messages that unanswered questions to a person since `since` are about, oldest
+    /// first.
+    async fn waiting_messages(&self, of: Address, since: Timestamp) -> Result<Vec<String>, StoreError>;
 
     /// Returns what an external id belongs to.
     async fn known(&self, external_id: ExternalId) -> Result<Option<Existing>, StoreError>;

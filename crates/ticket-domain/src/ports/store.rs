@@ -92,12 +92,12 @@ pub struct StoreUnmatched {
     /// The message.
     pub message: Message,
     /// The question to its sender; `None` if nobody is asked.
-    pub asking: Option<Asking>,
+    pub asking: Option<NewQuestion>,
 }
 
 /// A question about an unmatched message.
 #[derive(Debug, Clone)]
-pub struct Asking {
+pub struct NewQuestion {
     /// The question. It is not asked if the message joins an open batch of the same person
     /// ([`Question::joins_since`]).
     pub question: Question,

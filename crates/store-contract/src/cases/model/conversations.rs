@@ -6,7 +6,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc,
-        atomic::{AtomicI64, AtomicU64, Ordering},
+        atomic::{AtomicI64, Ordering},
     },
     time::Duration,
 };
@@ -14,7 +14,8 @@ use std::{
 use ticket_domain::{
     Access, Address, Channel, Content, ExternalId, Managers, MessageBody, OPEN_FOR, Payload, Question, QuestionId,
     QuestionKind, Recipient, TicketLinks, TicketRef, Timestamp, Typed,
-    ports::{Clock, Composer, Composers, Event, Existing, QuestionMessage, Random, WakeSignal},
+    ports::{Clock, Composer, Composers, Event, Existing, QuestionMessage, WakeSignal},
+    testing::SeededRandom,
     use_cases::{Context, ReceiveError, ReceiveReply, Received, Reply, TicketName},
 };
 
@@ -39,31 +40,7 @@ impl Clock for Moving {
     }
 }
 
-/// Draws the same in every run (splitmix64).
-struct Drawn(AtomicU64);
-
-impl Drawn {
-    fn next(&self) -> u64 {
-        let mut z = self.0.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::SeqCst);
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&self, end: usize) -> usize {
-        usize::try_from(self.next() % end as u64).expect("less than a usize")
-    }
-}
-
-impl Random for Drawn {
-    fn fill(&self, bytes: &mut [u8]) {
-        for chunk in bytes.chunks_mut(8) {
-            chunk.copy_from_slice(&self.next().to_be_bytes()[..chunk.len()]);
-        }
-    }
-}
-
-/// Sends the payloads of the rows.
+/// Sends the payloads of the rows, and wakes nobody.
 struct Rows;
 
 impl Composer for Rows {
@@ -77,9 +54,7 @@ impl Composer for Rows {
     }
 }
 
-struct Silent;
-
-impl WakeSignal for Silent {
+impl WakeSignal for Rows {
     fn wake(&self) {}
 }
 
@@ -113,7 +88,7 @@ enum Way {
 struct Conversation<'a> {
     fixture: &'a Fixture,
     clock: Arc<Moving>,
-    random: Arc<Drawn>,
+    random: Arc<SeededRandom>,
     receiver: ReceiveReply,
     tickets: Vec<(TicketRef, &'static str)>,
     people: Vec<Person>,
@@ -125,13 +100,13 @@ struct Conversation<'a> {
 impl<'a> Conversation<'a> {
     fn new(fixture: &'a Fixture) -> Self {
         let clock = Arc::new(Moving(AtomicI64::new(at(0).unix_micros())));
-        let random = Arc::new(Drawn(AtomicU64::new(17)));
+        let random = Arc::new(SeededRandom::default());
         let people = [fixture.manager(), fixture.manager()];
         let context = Context {
             clock: clock.clone(),
             random: random.clone(),
             composers: Composers::default().with(Recipient::Manager, Arc::new(Rows), true),
-            wake: Arc::new(Silent),
+            wake: Arc::new(Rows),
             links: TicketLinks::new("https://desk.example", Access::Open),
         };
         let managers = Managers::new(people.to_vec());
