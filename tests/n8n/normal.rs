@@ -54,49 +54,110 @@ pub(crate) async fn the_loop_with_a_quoted_reply(fixture: &mut Fixture) {
     server.end().await;
 }
 
-/// A reply without a ticket is answered with a question; a number answers it.
+/// A reply without a ticket brings a question, one for a burst. A digit of any script, a row and a quote answer it; what
+/// selects nothing is answered and not published.
 pub(crate) async fn a_question_and_its_answer(fixture: &mut Fixture) {
     let (_store, server) = fixture.server().await;
     let (older, _) = fixture.open(&server).await;
     let (newer, _) = fixture.open(&server).await;
     let (sid, answer) = fixture.write(MANAGER, "We send new ones", &[]).await;
-    let asked = answer.twiml();
-    let place = |reference: &str| {
-        asked
-            .find(reference)
-            .unwrap_or_else(|| panic!("{reference} is not in {asked:?}"))
-    };
-    assert!(place(&newer) < place(&older), "{asked}");
-    assert_eq!(
-        fixture
-            .write_again(&sid, MANAGER, "We send new ones", &[])
-            .await
-            .twiml(),
-        asked
+    assert_eq!(answer.twiml(), "");
+    for (sid, text) in [(sid.as_str(), "We send new ones"), ("SMburst", "They come on Monday")] {
+        assert_eq!(fixture.write_again(sid, MANAGER, text, &[]).await.twiml(), "");
+    }
+    let question = fixture.twilio.wait_for(3, SOON).await.pop().unwrap();
+    let shown = fixture.twilio.shown(&question);
+    assert!(
+        shown.text.starts_with("Which ticket is “We send new ones” for?"),
+        "{shown:?}"
     );
-    assert_eq!(
-        texts(&server.ticket(&older).await).len() + texts(&server.ticket(&newer).await).len(),
-        2
-    );
-
-    let (pick, answer) = fixture.write(MANAGER, "2", &[]).await;
+    assert_eq!(shown.choices.len(), 2);
+    for (text, told) in [
+        ("9", "see a 9. Reply 1–2, or 0."),
+        ("the second", "tell which ticket you mean"),
+    ] {
+        let (_, answer) = fixture.write(MANAGER, text, &[]).await;
+        assert!(answer.twiml().contains(told), "{answer:?}");
+    }
+    let (pick, answer) = fixture.write(MANAGER, "٢", &[]).await;
     let told = answer.twiml();
     assert!(told.contains(&older), "{told}");
-    assert_eq!(fixture.write_again(&pick, MANAGER, "2", &[]).await.twiml(), told);
-    assert_eq!(texts(&server.ticket(&older).await)[1..], ["We send new ones"]);
-    assert_eq!(texts(&server.ticket(&newer).await).len(), 1);
+    assert_eq!(fixture.write_again(&pick, MANAGER, "٢", &[]).await.twiml(), told);
+    assert_eq!(
+        texts(&server.ticket(&older).await)[1..],
+        ["We send new ones", "They come on Monday"]
+    );
 
-    // Another question, left to the team.
-    let (_, answer) = fixture.write(MANAGER, "And another thing", &[]).await;
+    // By a row of the list, and by a quote of the question.
+    fixture.write(MANAGER, "Where shall we send them?", &[]).await;
+    let question = fixture.twilio.wait_for(4, SOON).await.pop().unwrap();
+    let row = fixture.twilio.shown(&question).choices[0].2.clone();
+    let tap = [
+        ("MessageType", "interactive"),
+        ("ListId", row.as_str()),
+        ("ListTitle", "Zoë"),
+    ];
+    let (_, answer) = fixture.write(MANAGER, "Zoë", &tap).await;
     assert!(answer.twiml().contains(&newer), "{answer:?}");
-    let (_, answer) = fixture.write(MANAGER, "0", &[]).await;
-    assert!(!answer.twiml().is_empty(), "{answer:?}");
-    // An unknown reference is a 404; the manager gets a question too.
+    fixture.write(MANAGER, "The first ones were too small", &[]).await;
+    let question = fixture.twilio.wait_for(5, SOON).await.pop().unwrap();
+    let quote = [("OriginalRepliedMessageSid", question.sid.as_str())];
+    let (_, answer) = fixture.write(MANAGER, "1", &quote).await;
+    assert!(answer.twiml().contains(&newer), "{answer:?}");
+    let said = ["Where shall we send them?", "The first ones were too small"];
+    assert_eq!(texts(&server.ticket(&newer).await)[1..], said);
+    assert_eq!(texts(&server.ticket(&older).await).len(), 3);
+
+    // An unknown reference is a 404; the manager is asked too. `0` leaves it to the team.
     let (_, answer) = fixture.write(MANAGER, "T-20200101-0000 is done", &[]).await;
-    assert!(answer.twiml().contains(&newer), "{answer:?}");
+    assert_eq!(answer.twiml(), "");
+    fixture.twilio.wait_for(6, SOON).await;
+    let (_, answer) = fixture.write(MANAGER, "0", &[]).await;
+    assert!(answer.twiml().contains("not sent"), "{answer:?}");
     // A stranger gets no question.
     let (_, answer) = fixture.write("+4915112345678", "Hello?", &[]).await;
     assert_eq!(answer.twiml(), "");
+    server.end().await;
+}
+
+/// Buttons and words after a slash do what they say, and never reach the customer.
+pub(crate) async fn buttons_and_commands(fixture: &mut Fixture) {
+    let (_store, server) = fixture.server().await;
+    let (reference, sent) = fixture.open(&server).await;
+    let quote = [("OriginalRepliedMessageSid", sent.sid.as_str())];
+    fixture.write(MANAGER, "Too early", &quote).await;
+    let (_, answer) = fixture.write(MANAGER, "/undo", &[]).await;
+    assert!(answer.twiml().contains("Taken back"), "{answer:?}");
+    let removed = &server.ticket(&reference).await["messages"][1];
+    assert_eq!((&removed["removed"], &removed["body"]), (&json!(true), &json!("")));
+
+    let button = fixture.twilio.shown(&sent).choices[0].2.clone();
+    let tap = [
+        ("MessageType", "button"),
+        ("ButtonText", "Resolve"),
+        ("ButtonPayload", button.as_str()),
+        quote[0],
+    ];
+    let (_, answer) = fixture.write(MANAGER, "Resolve", &tap).await;
+    assert!(answer.twiml().contains("Marked as solved"), "{answer:?}");
+    assert_eq!(server.ticket(&reference).await["ticket"]["status"], "resolved");
+    let forged = [
+        ("MessageType", "button"),
+        ("ButtonText", "Resolve"),
+        ("ButtonPayload", "resolve.T-1.x"),
+    ];
+    let (_, answer) = fixture.write(MANAGER, "Resolve", &forged).await;
+    assert!(answer.twiml().contains("work any more"), "{answer:?}");
+    for (text, told) in [
+        ("/reopen", "Open again"),
+        ("/note Ask Bob first", "Noted for your team"),
+        ("/what", "know that command"),
+        ("👍", "send 👍 to"),
+    ] {
+        let (_, answer) = fixture.write(MANAGER, text, &quote).await;
+        assert!(answer.twiml().contains(told), "{answer:?}");
+    }
+    assert_eq!(server.ticket(&reference).await["messages"].as_array().unwrap().len(), 2);
     server.end().await;
 }
 

@@ -72,7 +72,7 @@ pub enum TicketMatch {
 /// Weighs what is known: `named` by the caller, `quoted` by the writer, and what stands `in_text`.
 ///
 /// Managers choose freely. A quote or a text from the ticket's own customer names that customer's ticket only; from
-/// anyone else it names nothing. The caller's word counts for everybody: a stranger is heard as an agent.
+/// anyone else it names nothing, and neither does a text from an e-mail address, which anybody can write as. The caller's word counts for everybody: a stranger is heard as an agent.
 pub fn resolve_ticket(
     from: &Person,
     managers: &Managers,
@@ -102,7 +102,11 @@ pub fn resolve_ticket(
         (Match::NoSuchTicket, _, _) => TicketMatch::NotFound,
         (Match::Ticket(named), Some(quoted), _) if named.id != quoted.id => TicketMatch::Uncertain,
         (Match::Ticket(ticket), _, _) | (Match::None, Some(ticket), _) => certain(ticket),
-        (Match::None, None, TextMatch::One(Match::Ticket(ticket))) if may_name(&ticket) => certain(ticket),
+        (Match::None, None, TextMatch::One(Match::Ticket(ticket)))
+            if is_manager || from.has(&ticket.details.customer.phone.clone().into()) =>
+        {
+            certain(ticket)
+        }
         (Match::None, None, TextMatch::One(Match::NoSuchTicket)) if is_manager => TicketMatch::NotFound,
         (Match::None, None, _) => TicketMatch::Uncertain,
     }
@@ -215,6 +219,7 @@ mod tests {
             // Other senders.
             ("John@example.com", "-A-", "A customer"),
             ("jane@example.com", "-A-", "not named"),
+            ("john@example.com", "--A", "not named"),
             ("103000000000001@lid", "-A-", "not named"),
             ("103000000000001@lid", "A--", "A agent"),
             ("", "-A-", "not named"),

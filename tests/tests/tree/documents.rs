@@ -121,7 +121,7 @@ fn between<'t>(text: &'t str, open: &str, end: &str) -> &'t str {
 
 #[test]
 fn operations_name_the_fields_that_n8n_gets() {
-    let source = read("crates/notify-n8n/src/payload.rs");
+    let source = read("crates/notify-n8n/src/payload/tests.rs");
     let example = between(&source, "serde_json::json!({\n", "})");
     let sent: BTreeSet<&str> = example.lines().filter_map(|line| line.split('"').nth(1)).collect();
     let document = read("docs/operations.md");

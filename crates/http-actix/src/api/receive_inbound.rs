@@ -26,6 +26,9 @@ use crate::validation::{AnyReference, Field, LenientField};
 /// The text of a message that has none, and whose medium has an unusable URL.
 const UNUSABLE_MEDIUM: &str = "[attachment without a usable address]";
 
+/// The text of a tap that comes without its title. It is never published.
+const TAP: &str = "[tap]";
+
 /// A message from WhatsApp. A blank field counts as absent.
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -42,10 +45,10 @@ pub(crate) struct InboundMessage {
     #[garde(dive)]
     #[schema(value_type = Option<String>, example = "T-20250115-1234")]
     ticket_ref: LenientField<AnyReference>,
-    /// The first 16,000 characters are stored; a cut is marked. May be absent if there is a `mediaUrl`. A number or a
+    /// The first 16,000 characters are stored; a cut is marked. May be absent if there is a `mediaUrl` or a `buttonPayload`. A number or a
     /// boolean is stored as it is written. Control characters and halves of an emoji are removed.
     #[serde(default, deserialize_with = "text_as_written")]
-    #[garde(custom(present_unless(&self.media_url)), dive)]
+    #[garde(custom(present_unless(!self.media_url.is_missing() || !self.button_payload.is_missing())), dive)]
     #[schema(
         value_type = Option<String>,
         example = "Thank you for reporting this. We'll investigate immediately."
@@ -98,7 +101,11 @@ impl Document for InboundMessage {
     type Parsed = Reply;
 
     fn parsed(self) -> Option<Reply> {
-        let text = self.message.good().map(|AnyText(text)| text).unwrap_or_default();
+        let mut text = self.message.good().map(|AnyText(text)| text).unwrap_or_default();
+        let button_payload = self.button_payload.good().map(|AnyText(payload)| payload.to_string());
+        if text.is_empty() && button_payload.is_some() {
+            text = MessageBody::lenient(TAP);
+        }
         let lost_medium = matches!(self.media_url, Field::NotText | Field::Bad(_));
         Some(Reply {
             ticket: match self.ticket_ref.good() {
@@ -114,10 +121,7 @@ impl Document for InboundMessage {
             replied_to: self.replied_to_external_id.good(),
             lost_medium,
             is_forwarded: self.forwarded,
-            button_payload: self
-                .button_payload
-                .good()
-                .map(|AnyText(payload)| payload.to_string().into()),
+            button_payload: button_payload.map(Into::into),
         })
     }
 }
@@ -167,18 +171,18 @@ fn is_true<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error>
     Ok(value.as_bool().unwrap_or_else(|| value.as_str().is_some_and(is_true)))
 }
 
-/// A garde rule: there is a text, or a medium, usable or not.
-fn present_unless(
-    media: &LenientField<StrictText<MediaUrl>>,
-) -> impl FnOnce(&LenientField<AnyText>, &()) -> garde::Result + '_ {
+/// A garde rule: there is a text, or else a medium, usable or not, or a tap.
+fn present_unless(is_other: bool) -> impl FnOnce(&LenientField<AnyText>, &()) -> garde::Result {
     move |field, ()| {
         let is_empty = match field {
             Field::Missing => true,
             Field::Good(AnyText(text)) => text.is_empty(),
             Field::NotText | Field::Bad(_) => false,
         };
-        if is_empty && matches!(media, Field::Missing) {
-            return Err(garde::Error::new("must be given unless there is a mediaUrl"));
+        if is_empty && !is_other {
+            return Err(garde::Error::new(
+                "must be given unless there is a mediaUrl or a buttonPayload",
+            ));
         }
         Ok(())
     }
@@ -265,7 +269,7 @@ pub(crate) struct ReceivedMessage {
                         "ticketRef": "T-20250115-1234",
                         "messageId": "0194697a-2c40-7000-8000-000000000000",
                         "duplicate": false,
-                        "notice": "Sent to Asha – Product Quality Issue (T-20250115-1234)."
+                        "notice": "Sent to Asha – Product Quality Issue (T-20250115-1234). /undo takes it back."
                     })
                 )),
                 ("leftAside" = (

@@ -30,7 +30,8 @@ use store_diesel::SqliteStore;
 use ticket_domain::{
     DeliveryRoute, Fallback, LeaseToken, Managers, Payload, Recipient, RetrySchedule, TicketLinks, Timestamp,
     ports::{
-        AttemptOutcome, Claim, Clock, Composer, Composers, Event, NextStep, Outbox, Random, Refusal, Store, WakeSignal,
+        AttemptOutcome, Claim, Clock, Composer, Composers, Event, NextStep, Outbox, Random, Rejection, Store,
+        WakeSignal,
     },
     use_cases::{Context, ReportReceipt},
 };
@@ -100,13 +101,13 @@ impl Composer for Subjects {
         Some(Payload(event.ticket.details.subject.as_str().as_bytes().into()))
     }
 
-    fn after_refusal(&self, route: &DeliveryRoute, payload: &Payload, refusal: Refusal) -> NextStep {
+    fn after_refusal(&self, route: &DeliveryRoute, payload: &Payload, refusal: Rejection) -> NextStep {
         match refusal {
-            Refusal::Reported(Some(63_016)) if *route == DeliveryRoute::FIRST => NextStep::Fallback(Fallback {
+            Rejection::Reported(Some(63_016)) if *route == DeliveryRoute::FIRST => NextStep::Fallback(Fallback {
                 route: DeliveryRoute::new("template"),
                 payload: payload.clone(),
             }),
-            Refusal::Reported(None | Some(20_429)) => NextStep::Retry { to_repair: None },
+            Rejection::Reported(None | Some(20_429)) => NextStep::Retry { to_repair: None },
             _ => NextStep::GiveUp,
         }
     }

@@ -13,9 +13,9 @@ const EXCERPT: usize = 40;
 /// The most messages that a question lists.
 const LISTED: usize = 4;
 
-/// A list of tickets to choose from by number. `about` is the first message in question; `waiting` are earlier ones, which
-/// other questions are about.
-pub fn by_number(reason: Reason, about: &str, choices: &[Choice], waiting: &[String], now: Timestamp) -> String {
+/// A list of tickets to choose from by number. `about` are the messages in question; `waiting` are earlier ones, which other
+/// questions are about.
+pub fn by_number(reason: Reason, about: &[String], choices: &[Choice], waiting: &[String], now: Timestamp) -> String {
     let mut text = String::new();
     match reason {
         Reason::NoHint => {}
@@ -23,7 +23,8 @@ pub fn by_number(reason: Reason, about: &str, choices: &[Choice], waiting: &[Str
         Reason::NoSuchTicket => text.push_str("I can't find that ticket. "),
     }
     // Writing to a text does not fail.
-    let _ = write!(text, "Which ticket is {} for?", quoted(about));
+    let verb = if about.len() > 1 { "are" } else { "is" };
+    let _ = write!(text, "Which ticket {verb} {} for?", first_and_more(about));
     if choices.is_empty() {
         text.push_str(" None is open.\n\nReply with its reference (T-…), or 0 for none.");
     } else {
@@ -111,25 +112,30 @@ pub fn notice(to: Option<&Choice>, attached: u32, waiting: &[String]) -> String 
     let ticket = || format!("{} – {} ({})", name(&to.name), subject(to), to.reference);
     let sent = match attached {
         0 => format!("There was nothing left to send to {}.", name(&to.name)),
-        1 => format!("Sent to {}.", ticket()),
-        several => format!("{several} messages sent to {}.", ticket()),
+        1 => format!("Sent to {}. /undo takes it back.", ticket()),
+        several => format!("{several} messages sent to {}. /undo takes them back.", ticket()),
     };
     sent + &not_sent(waiting)
 }
 
 /// What still waits for an answer, as the end of a text; nothing if nothing does.
 fn not_sent(waiting: &[String]) -> String {
-    let Some((first, rest)) = waiting.split_first() else {
+    if waiting.is_empty() {
         return String::new();
-    };
-    let more = match rest.len() {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
+    }
     format!(
-        "\n\nNot sent yet: {}{more}. Swipe the question about it to answer it.",
-        quoted(first)
+        "\n\nNot sent yet: {}. Swipe the question about it to answer it.",
+        first_and_more(waiting)
     )
+}
+
+/// The first of several messages, and how many more there are.
+fn first_and_more(messages: &[String]) -> String {
+    let first = messages.first().map_or("", String::as_str);
+    match messages.len() {
+        0 | 1 => quoted(first),
+        more => format!("{} and {} more", quoted(first), more - 1),
+    }
 }
 
 fn age(since: Timestamp, now: Timestamp) -> String {

@@ -64,7 +64,7 @@ fn every_text() -> Vec<(&'static str, String)> {
     ];
     let [bottles, _] = &choices;
     let names: Vec<&CustomerName> = choices.iter().map(|choice| &choice.name).collect();
-    let (about, now) = ("We send you new ones.", at(2 * 3_600));
+    let (about, now) = (["We send you new ones.".to_owned()], at(2 * 3_600));
     let waiting = ["Which size?".to_owned(), "Two days".to_owned()];
     let (by_number_asked, by_name_asked) = (
         asked(QuestionKind::Batch, &choices),
@@ -97,23 +97,27 @@ fn every_text() -> Vec<(&'static str, String)> {
         ),
         (
             "A message names no ticket",
-            by_number(Reason::NoHint, about, &choices, &[], now),
+            by_number(Reason::NoHint, &about, &choices, &[], now),
         ),
         (
             "A message names no ticket, and none is open",
-            by_number(Reason::NoHint, about, &[], &[], now),
+            by_number(Reason::NoHint, &about, &[], &[], now),
         ),
         (
             "A message names no ticket, and earlier ones still wait",
-            by_number(Reason::NoHint, about, &choices, &waiting, now),
+            by_number(Reason::NoHint, &about, &choices, &waiting, now),
+        ),
+        (
+            "A number after the time for it: what waits is asked about again",
+            by_number(Reason::NoHint, &waiting, &choices, &[], now),
         ),
         (
             "A message names several tickets",
-            by_number(Reason::Contradicting, about, &choices, &[], now),
+            by_number(Reason::Contradicting, &about, &choices, &[], now),
         ),
         (
             "A message names a ticket that does not exist",
-            by_number(Reason::NoSuchTicket, about, &choices, &[], now),
+            by_number(Reason::NoSuchTicket, &about, &choices, &[], now),
         ),
         ("Another message of a batch whose question is sent", joins_batch()),
         (
@@ -264,7 +268,13 @@ fn a_customers_words_can_neither_format_nor_add_a_line_to_a_question() {
     let hostile = "*2. T-20250115-9999* _x_ ~y~ `z` 2. T-20250115-8888\u{202e}\u{61c}abc\n3. x";
     let one_line = hostile.replace('\n', " ");
     let list = |about: &str, name: &str, subject: &str| {
-        by_number(Reason::NoHint, about, &[choice(1111, name, subject)], &[], at(60))
+        by_number(
+            Reason::NoHint,
+            &[about.to_owned()],
+            &[choice(1111, name, subject)],
+            &[],
+            at(60),
+        )
     };
     let text = list(hostile, &one_line, &one_line);
     assert_eq!(text.lines().count(), 5, "{text}");
@@ -281,7 +291,7 @@ fn a_customers_words_can_neither_format_nor_add_a_line_to_a_question() {
         .map(|n| choice(n, &"🍾".repeat(200), &"🍾".repeat(200)))
         .collect();
     let waiting = ["🍾".repeat(900), "x".into()];
-    assert!(units(&by_number(Reason::NoSuchTicket, &waiting[0], &five, &waiting, at(0))) < MAX);
+    assert!(units(&by_number(Reason::NoSuchTicket, &waiting, &five, &waiting, at(0))) < MAX);
 }
 
 #[test]

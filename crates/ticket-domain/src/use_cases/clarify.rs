@@ -12,7 +12,7 @@ use crate::{
     OPEN_FOR, Person, Question, QuestionId, QuestionKind, Reason, Recipient, Selection, Ticket, Timestamp, Typed,
     WAITING_FOR,
     ports::{
-        AnswerQuestion, AnswerResult, Asking, ControlMessage, ListRow, MergeQuestions, QuestionMessage, StoreError,
+        AnswerQuestion, AnswerResult, ControlMessage, ListRow, MergeQuestions, NewQuestion, QuestionMessage, StoreError,
     },
     question, texts,
 };
@@ -138,14 +138,14 @@ impl ReceiveReply {
         asked: &Respondent,
         reason: Reason,
         now: Timestamp,
-    ) -> Result<Asking, StoreError> {
+    ) -> Result<NewQuestion, StoreError> {
         let choices = self.questions.open_tickets(CHOICES).await?;
         let waiting = self.waiting(asked, now).await?;
         let kind = match reason {
             Reason::NoHint => QuestionKind::Batch,
             Reason::Contradicting | Reason::NoSuchTicket => QuestionKind::Single,
         };
-        let text = texts::by_number(reason, &reply.content.as_text(), &choices, &waiting, now);
+        let text = texts::by_number(reason, &[reply.content.as_text()], &choices, &waiting, now);
         Ok(self.asking(asked, kind, text, &choices, now))
     }
 
@@ -156,7 +156,7 @@ impl ReceiveReply {
         text: String,
         choices: &[Choice],
         now: Timestamp,
-    ) -> Asking {
+    ) -> NewQuestion {
         let question = Question {
             id: QuestionId(self.context.new_id(now)),
             of: asked.of.clone(),
@@ -171,7 +171,7 @@ impl ReceiveReply {
             closed_at: None,
         };
         let notification = self.notification(asked, &question, choices, now);
-        Asking { question, notification }
+        NewQuestion { question, notification }
     }
 
     /// The notification that sends a question, if there is a notifier to send it.
@@ -245,15 +245,11 @@ impl ReceiveReply {
         now: Timestamp,
     ) -> Result<Received, ReceiveError> {
         let waiting = self.waiting(asked, now).await?;
-        let Some((about, others)) = waiting.split_first() else {
+        if waiting.is_empty() {
             return self.tell(reply, asked, texts::nothing_asked(), now).await;
-        };
+        }
         let choices = self.questions.open_tickets(CHOICES).await?;
-        let about = match others.len() {
-            0 => about.clone(),
-            more => format!("{about} (+{more})"),
-        };
-        let text = texts::by_number(Reason::NoHint, &about, &choices, &[], now);
+        let text = texts::by_number(Reason::NoHint, &waiting, &choices, &[], now);
         let asking = self.asking(asked, QuestionKind::Single, text, &choices, now);
         self.merge(reply, asked, asking, now).await
     }
@@ -263,7 +259,7 @@ impl ReceiveReply {
         &self,
         reply: &Reply,
         asked: &Respondent,
-        asking: Asking,
+        asking: NewQuestion,
         now: Timestamp,
     ) -> Result<Received, ReceiveError> {
         let since = now.minus(WAITING_FOR);
@@ -306,8 +302,7 @@ impl ReceiveReply {
     /// What the sender's messages say that wait for an answer, oldest first.
     async fn waiting(&self, asked: &Respondent, now: Timestamp) -> Result<Vec<String>, StoreError> {
         let since = now.minus(WAITING_FOR);
-        let waiting = self.questions.waiting_messages(asked.of.clone(), since).await?;
-        Ok(waiting.into_iter().map(|(_, text)| text).collect())
+        self.questions.waiting_messages(asked.of.clone(), since).await
     }
 
     /// The tickets that a question offers.
@@ -341,6 +336,11 @@ fn named(text: &str, offered: &[Ticket]) -> Option<Selection> {
         (Some(ticket), None) => Some(Selection::Ticket(ticket.reference)),
         _ => None,
     }
+}
+
+/// Whether a payload is that of a list's row.
+pub(super) fn is_row(payload: &str) -> bool {
+    parse_row(payload).is_some()
 }
 
 fn parse_row(payload: &str) -> Option<(QuestionId, u64)> {

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use super::{ReceiveError, ReceiveReply, Received, Reply, clarify::Respondent, hints::Hints};
+use super::{
+    ReceiveError, ReceiveReply, Received, Reply,
+    clarify::{Respondent, is_row},
+    hints::Hints,
+};
 use crate::{
     Actor, Button, CHOICES, Choice, Command, Content, ControlKind, MessageText, Recipient, Sender, Status, Tap, Ticket,
     TicketMatch, TicketPatch, Timestamp, Visibility, command,
@@ -22,7 +26,11 @@ impl ReceiveReply {
         hints: &Hints,
     ) -> Result<Option<Received>, ReceiveError> {
         let text = reply.content.body().as_str();
-        let tap = reply.button_payload.as_deref().map(str::parse::<Tap>);
+        let payload = reply.button_payload.as_deref();
+        if payload.is_some_and(is_row) {
+            return Ok(None);
+        }
+        let tap = payload.map(str::parse::<Tap>);
         let command = Command::parse(text).filter(|_| !reply.is_forwarded);
         let is_reaction = reply.content.media().is_none() && command::is_emoji(text);
         if tap.is_none() && command.is_none() && !is_reaction {
@@ -40,13 +48,13 @@ impl ReceiveReply {
         let now = self.context.clock.now();
         match (tap, command) {
             (Some(tap), _) => self.tapped(reply, tap.ok(), now).await,
-            (None, Some(Command::Note(Some(note)))) if ticket.is_some() => {
-                self.note(reply, asked, ticket, note, now).await
-            }
-            (None, Some(command)) => {
-                let answer = self.carry_out(asked, reply, &command, ticket, now).await?;
-                self.answer_command(reply, ticket, answer, now).await
-            }
+            (None, Some(command)) => match (command, ticket) {
+                (Command::Note(Some(note)), Some(ticket)) => self.note(reply, asked, ticket, note, now).await,
+                (command, ticket) => {
+                    let answer = self.carry_out(asked, reply, &command, ticket, now).await?;
+                    self.answer_command(reply, ticket, answer, now).await
+                }
+            },
             (None, None) => {
                 self.answer_command(reply, ticket, texts::reaction(text, ticket), now)
                     .await
@@ -115,15 +123,10 @@ impl ReceiveReply {
         &self,
         reply: &Reply,
         asked: &Respondent,
-        ticket: Option<&Ticket>,
+        ticket: &Ticket,
         note: MessageText,
         now: Timestamp,
     ) -> Result<Received, ReceiveError> {
-        let Some(ticket) = ticket else {
-            return self
-                .answer_command(reply, None, texts::command_needs_ticket(), now)
-                .await;
-        };
         let mut message = self.message(reply, Sender::Manager);
         message.content = Content::from(note);
         message.visibility = Visibility::Internal;
@@ -170,6 +173,16 @@ impl ReceiveReply {
         };
         self.desk.remove(remove).await?;
         Ok(texts::undone(&Choice::of(&ticket)))
+    }
+
+    /// A tap by somebody who has no buttons of ours: its title is nothing that they wrote.
+    pub(super) async fn ignore_tap(&self, reply: &Reply) -> Result<Received, ReceiveError> {
+        let now = self.context.clock.now();
+        let received = self.answer_command(reply, None, String::new(), now).await?;
+        Ok(Received {
+            notice: None,
+            ..received
+        })
     }
 
     /// Answers a command, and remembers the answer.

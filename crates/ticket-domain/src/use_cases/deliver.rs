@@ -10,7 +10,7 @@ use crate::{
     Fallback, LeaseToken, Recipient, RetrySchedule, Timestamp,
     ports::{
         AttemptOutcome, Claim, Claimed, Composer, Delivering, DeliveryResult, Failure, FailureKind, NextStep, Notifier,
-        Outbox, RecordResult, Refusal, StoreError,
+        Outbox, RecordResult, Rejection, StoreError,
     },
 };
 
@@ -267,7 +267,7 @@ impl Deliver {
         let next = match kind {
             FailureKind::Temporary | FailureKind::Throttled => NextStep::Retry { to_repair: None },
             FailureKind::Permanent => self.composer().map_or(NextStep::GiveUp, |composer| {
-                composer.after_refusal(&claimed.route, &claimed.payload, Refusal::Final)
+                composer.after_refusal(&claimed.route, &claimed.payload, Rejection::Final)
             }),
         };
         match next {

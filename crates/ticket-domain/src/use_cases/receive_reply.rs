@@ -135,8 +135,8 @@ impl ReceiveReply {
         }
     }
 
-    /// Adds a message to its thread if the ticket is certain, treats it as the answer to the sender's open question, or
-    /// stores it as unmatched and asks the sender.
+    /// Carries out a manager's command, treats a message as the answer to its sender's open question, adds it to its thread
+    /// if the ticket is certain, or stores it as unmatched and asks the sender.
     ///
     /// # Errors
     ///
@@ -147,12 +147,14 @@ impl ReceiveReply {
         let hints = Hints::of(&reply, &from, &*self.store, &self.managers).await?;
         let asked = self.respondent(&from);
         if let Some(asked) = &asked {
-            if let Some(received) = self.answer_question(&reply, asked, &hints).await? {
-                return Ok(received);
-            }
             if let Some(received) = self.obey(&reply, asked, &hints).await? {
                 return Ok(received);
             }
+            if let Some(received) = self.answer_question(&reply, asked, &hints).await? {
+                return Ok(received);
+            }
+        } else if reply.button_payload.is_some() {
+            return self.ignore_tap(&reply).await;
         }
         match hints.which {
             TicketMatch::Certain(ticket, sender) => self.append(&reply, asked.as_ref(), *ticket, sender).await,

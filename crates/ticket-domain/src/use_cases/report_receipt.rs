@@ -6,7 +6,7 @@ use super::Context;
 use crate::{
     DeliveryRoute, EventKind, ExternalId, MessageStatus, NotificationId, Progress, Receipt, ReceiptEffect,
     RetrySchedule, Timestamp,
-    ports::{NextStep, Receipts, Refusal, SentNotification, StatusUpdate, StoreError},
+    ports::{NextStep, Receipts, Rejection, SentNotification, StatusUpdate, StoreError},
 };
 
 /// How long a receipt is stored whose message is not known yet. It can arrive before the response that names the message,
@@ -149,7 +149,11 @@ impl ReportReceipt {
         let reason = receipt.reason();
         let composer = self.context.composers.get(refused.recipient);
         let next = composer.map_or(NextStep::GiveUp, |composer| {
-            composer.after_refusal(&refused.route, &refused.payload, Refusal::Reported(receipt.error_code))
+            composer.after_refusal(
+                &refused.route,
+                &refused.payload,
+                Rejection::Reported(receipt.error_code),
+            )
         });
         match next {
             NextStep::Retry { to_repair } => {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ticket_domain::{
     Actor, DeliveryRoute, EventKind, Fallback, MessageStatus, Payload, Recipient, RetrySchedule,
-    ports::{AttemptOutcome, Composer, DeliveryResult, Event, FailureKind, NextStep, Refusal},
+    ports::{AttemptOutcome, Composer, DeliveryResult, Event, FailureKind, NextStep, Rejection},
     use_cases::{Context, Deliver, OpenTicket, Redeliver, ReportReceipt, Reported},
 };
 
@@ -18,7 +18,7 @@ impl Composer for Links {
         (event.kind == EventKind::Created).then(|| Payload(event.ticket_url.as_bytes().into()))
     }
 
-    fn after_refusal(&self, route: &DeliveryRoute, payload: &Payload, _: Refusal) -> NextStep {
+    fn after_refusal(&self, route: &DeliveryRoute, payload: &Payload, _: Rejection) -> NextStep {
         if *route != DeliveryRoute::FIRST {
             return NextStep::GiveUp;
         }

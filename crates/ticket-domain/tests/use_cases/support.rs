@@ -16,7 +16,7 @@ use ticket_domain::{
     Recipient, RetrySchedule, TicketLinks, TicketRequest, Timestamp,
     ports::{
         AttemptOutcome, Claimed, Clock, Composer, Composers, Delivering, DeliveryResult, Event, Failure, FailureKind,
-        NextStep, Notifier, QuestionMessage, Random, Refusal, Store, WakeSignal,
+        NextStep, Notifier, QuestionMessage, Random, Rejection, Store, WakeSignal,
     },
     testing,
     use_cases::{
@@ -55,10 +55,10 @@ impl Clock for HandClock {
     }
 }
 
-/// Draws evenly, the same in every run (splitmix64); or what a test laid out first.
+/// Draws the same in every run, or what a test laid out first.
 #[derive(Default)]
 pub struct HandRandom {
-    state: AtomicU64,
+    drawn: testing::SeededRandom,
     pub next_bits: Mutex<VecDeque<u64>>,
 }
 
@@ -68,13 +68,8 @@ impl Random for HandRandom {
             && let Some(bits) = self.next_bits.lock().unwrap().pop_front()
         {
             bytes.copy_from_slice(&bits.to_be_bytes());
-            return;
-        }
-        for chunk in bytes.chunks_mut(8) {
-            let mut z = self.state.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::SeqCst);
-            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            chunk.copy_from_slice(&(z ^ (z >> 31)).to_be_bytes()[..chunk.len()]);
+        } else {
+            self.drawn.fill(bytes);
         }
     }
 }
@@ -99,18 +94,18 @@ impl Composer for LineComposer {
 
     /// The second number is next, where its mark is in the text; after error 63016, a template. Without a code, the
     /// message is sent again; after error 20003, once the owner has acted.
-    fn after_refusal(&self, route: &DeliveryRoute, payload: &Payload, refusal: Refusal) -> NextStep {
+    fn after_refusal(&self, route: &DeliveryRoute, payload: &Payload, refusal: Rejection) -> NextStep {
         let text = String::from_utf8(payload.0.to_vec()).unwrap();
         let next = match (route.as_str(), refusal) {
-            (_, Refusal::Reported(None)) => return NextStep::Retry { to_repair: None },
-            (_, Refusal::Reported(Some(20_003))) => {
+            (_, Rejection::Reported(None)) => return NextStep::Retry { to_repair: None },
+            (_, Rejection::Reported(Some(20_003))) => {
                 return NextStep::Retry {
                     to_repair: Some(REPAIR),
                 };
             }
-            ("text", Refusal::Reported(Some(63_016))) => "template",
+            ("text", Rejection::Reported(Some(63_016))) => "template",
             ("text" | "template", _) if text.contains(HAS_BACKUP) => "backup",
-            ("backup", Refusal::Reported(Some(63_016))) => "backup_template",
+            ("backup", Rejection::Reported(Some(63_016))) => "backup_template",
             _ => return NextStep::GiveUp,
         };
         NextStep::Fallback(Fallback {

@@ -108,7 +108,7 @@ fn a_choice_by_number_or_reference_attaches_and_is_not_stored() {
                 "ticketRef": reference,
                 "messageId": message["id"],
                 "duplicate": duplicate,
-                "notice": format!("Sent to John Doe – {subject} ({reference}).")
+                "notice": format!("Sent to John Doe – {subject} ({reference}). /undo takes it back.")
             })
         };
         assert_eq!((first.json(), again.json()), (expected(false), expected(true)));

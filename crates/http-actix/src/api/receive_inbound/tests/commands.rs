@@ -66,6 +66,46 @@ fn nothing_after_a_slash_is_published() {
 }
 
 #[test]
+fn a_command_is_none_of_the_answers_to_an_open_question() {
+    let (api, reference) = start();
+    say(&api, "SM1", &format!("Too early, {reference}"));
+    let asked = json!({ "from": MANAGER, "externalId": "SM2", "message": "We send you new bottles." });
+    assert_eq!(api.receive(&asked).status, 400);
+    // So that the question is sent, and a short text could be an answer to it.
+    api.clock.pass(3);
+    assert!(told(&say(&api, "SM3", "/list")).starts_with("Open tickets"));
+    assert!(told(&say(&api, "SM4", "👍")).starts_with("I didn't send 👍"));
+    assert!(told(&say(&api, "SM5", "/undo")).starts_with("Taken back."));
+    assert!(told(&say(&api, "SM6", "1")).starts_with("Sent to John Doe"));
+    assert_eq!(bodies(&api, &reference), [json!(""), json!("We send you new bottles.")]);
+}
+
+#[test]
+fn a_tap_needs_no_text() {
+    let (api, reference) = start();
+    let body = json!({ "from": MANAGER, "externalId": "SM1", "message": "", "buttonPayload": "whatever" });
+    let answer = api.receive(&body);
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert!(told(&answer.json()).starts_with("That button doesn't work any more"));
+    assert!(bodies(&api, &reference).is_empty());
+}
+
+#[test]
+fn a_tap_by_somebody_else_publishes_nothing() {
+    let (api, reference) = start();
+    for (id, from) in [("SM1", "+1234567890"), ("SM2", "+3333333333")] {
+        let body = json!({
+            "from": from, "externalId": id, "message": "Resolve", "ticketRef": reference,
+            "buttonPayload": format!("resolve.{reference}.00000000000000000000000000000000"),
+        });
+        let answer = api.receive(&body);
+        assert_eq!((answer.status, answer.json().get("notice")), (200, None));
+    }
+    assert!(bodies(&api, &reference).is_empty());
+    assert_eq!(api.shown(&reference)["ticket"]["status"], "open");
+}
+
+#[test]
 fn a_note_is_for_the_team() {
     let (api, reference) = start();
     let answer = say(&api, "SM1", &format!("/note {reference} Ask Bob first"));
