@@ -81,7 +81,13 @@ impl AppState {
             settings: Data::new(settings),
             clock: context.clock.clone().into(),
             random: context.random.clone().into(),
-            receive_reply: Data::new(ReceiveReply::new(store.clone(), store.clone(), context, managers)),
+            receive_reply: Data::new(ReceiveReply::new(
+                store.clone(),
+                store.clone(),
+                store.clone(),
+                context,
+                managers,
+            )),
         })
     }
 

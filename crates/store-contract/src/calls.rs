@@ -5,11 +5,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use ticket_domain::{
     Address, Attention, AuditEntry, AuditEntryId, AuditStamp, Choice, ExternalId, Fallback, LeaseToken, Message,
-    MessageId, NotificationId, NotificationRecord, Question, Receipt, Recipient, Thread, Ticket, TicketId, TicketPage,
+    MessageId, NotificationId, NotificationRecord, Phone, Question, Receipt, Recipient, Thread, Ticket, TicketId, TicketPage,
     TicketQuery, TicketRef, TicketSummary, Timestamp,
     ports::{
         AnswerQuestion, AnswerResult, Append, Appended, Attach, AttachResult, AttemptOutcome, ChoiceResult, Claim,
-        Claimed, CurrentMessage, CustomerData, EraseStats, Erasure, Housekeeping, InactiveQuery, InactiveTickets,
+        Claimed, Contacts, CurrentMessage, CustomerData, EraseStats, Erasure, Housekeeping, InactiveQuery, InactiveTickets, KnownContact,
         OpenResult, Opening, OperatorQueries, Outbox, Purge, Purged, Questions, Receipts, RecordResult,
         RedeliverResult, Remove, RemoveResult, SentNotification, StatusUpdate, Store, StoreError, StoreUnmatched,
         StoredUnmatched, TicketLookup, TicketStore, UpdateTicket, Vitals,
@@ -72,6 +72,12 @@ calls! {
         fn question(of: Address) -> Option<Question>;
         fn choice_made_by(by: ExternalId) -> Option<ChoiceResult>;
         fn answer(answer: AnswerQuestion) -> AnswerResult;
+    }
+    Contacts {
+        fn contacts_of(address: Address) -> Vec<KnownContact>;
+        fn learn(contact: KnownContact) -> ();
+        fn forget(phone: Phone) -> ();
+        fn forget_unseen(since: Timestamp) -> u64;
     }
     Outbox {
         fn claim(claim: Claim, limit: u16) -> Vec<Claimed>;

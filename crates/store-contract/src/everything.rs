@@ -6,7 +6,7 @@ use ticket_domain::{
     Actor, Awaiting, DeliveryRoute, EventKind, Fallback, MessageStatus, Payload, Priority, Progress, Question, Receipt,
     Recipient, Sender, Status, Ticket, TicketPatch, TicketQuery, Timestamp,
     ports::{
-        AnswerQuestion, Append, Attach, AttemptOutcome, EraseTarget, Erasure, InactiveQuery, Opening, Purge,
+        AnswerQuestion, Append, Attach, AttemptOutcome, EraseTarget, Erasure, InactiveQuery, KnownContact, Opening, Purge,
         StatusUpdate, TicketLookup, UpdateTicket,
     },
 };
@@ -31,6 +31,15 @@ pub async fn call_everything(fixture: &Fixture, now: Timestamp) {
     };
     assert_eq!(store.purge(purge).await.gone, 0);
     store.purge_keys(now, 500).await;
+    let contact = KnownContact {
+        user_id: "US.134".parse().unwrap(),
+        phone: "+15550001111".parse().unwrap(),
+        seen_at: now,
+    };
+    store.learn(contact.clone()).await;
+    assert_eq!(store.contacts_of(contact.user_id.clone()).await, [contact.clone()]);
+    store.forget(contact.phone).await;
+    store.forget_unseen(now).await;
     forgotten(fixture, now).await;
     store.ping().await;
     store.vitals(now).await;

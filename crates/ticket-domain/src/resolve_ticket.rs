@@ -26,6 +26,11 @@ impl Managers {
         }
     }
 
+    /// Whether one of them is given by something else than a number.
+    pub fn have_user_ids(&self) -> bool {
+        self.addresses.iter().any(|address| address.phone().is_none())
+    }
+
     /// Whether this is one of them.
     pub fn include(&self, person: &Person) -> bool {
         self.addresses.iter().any(|manager| person.has(manager))

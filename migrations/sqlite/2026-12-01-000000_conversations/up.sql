@@ -28,3 +28,13 @@ CREATE TRIGGER messages_joined AFTER UPDATE OF ticket_id ON messages
     INSERT OR IGNORE INTO search_pending SELECT number << 20 | NEW.seq FROM tickets
         WHERE id = NEW.ticket_id AND NEW.seq < 1 << 20;
 END;
+
+-- Numbers and WhatsApp user ids of the same person.
+CREATE TABLE contacts (
+    user_id TEXT PRIMARY KEY NOT NULL,
+    -- In the form in which numbers are compared.
+    phone   TEXT NOT NULL,
+    -- When they last came together, to the day.
+    seen_at INTEGER NOT NULL CHECK (seen_at BETWEEN -62167219200000000 AND 253402300799999999)
+) STRICT;
+CREATE INDEX contacts_phone ON contacts (phone);

@@ -229,6 +229,11 @@ tables! {
         error_code: Option<i64> as u32,
         at: Stored<Timestamp>,
     }
+    contacts Contacts ContactRow, order "user_id COLLATE \"C\"", key user_id {
+        user_id: String as Address,
+        phone: String as Phone,
+        seen_at: Stored<Timestamp>,
+    }
     audit_log AuditLog AuditEntryRow, order "id", key id {
         id: Stored<Uuid>,
         at: Stored<Timestamp>,

@@ -10,7 +10,7 @@ use ticket_domain::{Recipient, Timestamp, ports::Outbox};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
 
-const TABLES: [&str; 8] = [
+const TABLES: [&str; 9] = [
     "tickets",
     "messages",
     "notifications",
@@ -19,6 +19,7 @@ const TABLES: [&str; 8] = [
     "previous_external_ids",
     "receipts",
     "audit_log",
+    "contacts",
 ];
 
 fn migrated() -> SqliteConnection {

@@ -11,7 +11,7 @@ use crate::{
     Person, Question, QuestionId, Reason, Selection, Sender, Ticket, TicketMatch, TicketRef, Timestamp, Visibility,
     looks_like_a_choice,
     ports::{
-        AnswerQuestion, AnswerResult, Append, Appended, ChoiceResult, Existing, Precondition, QuestionUpdate,
+        AnswerQuestion, AnswerResult, Append, Appended, ChoiceResult, Contacts, Existing, Precondition, QuestionUpdate,
         Questions, StoreError, StoreUnmatched, StoredUnmatched, TicketStore,
     },
     texts,
@@ -113,21 +113,24 @@ const CONDITIONAL_LOOKS: u8 = 4;
 pub struct ReceiveReply {
     store: Arc<dyn TicketStore>,
     questions: Arc<dyn Questions>,
-    context: Context,
-    managers: Managers,
+    pub(super) contacts: Arc<dyn Contacts>,
+    pub(super) context: Context,
+    pub(super) managers: Managers,
 }
 
 impl ReceiveReply {
-    /// Receives messages into `store`, and asks managers by `questions`.
+    /// Receives messages into `store`, and asks managers by `questions`, who are recognised by `contacts`.
     pub fn new(
         store: Arc<dyn TicketStore>,
         questions: Arc<dyn Questions>,
+        contacts: Arc<dyn Contacts>,
         context: Context,
         managers: Managers,
     ) -> Self {
         Self {
             store,
             questions,
+            contacts,
             context,
             managers,
         }
@@ -141,7 +144,7 @@ impl ReceiveReply {
     /// [`ReceiveError::NotNamed`] or [`ReceiveError::NotFound`] if the message was stored as unmatched;
     /// [`ReceiveError::Store`] if the store failed.
     pub async fn receive(&self, reply: Reply) -> Result<Received, ReceiveError> {
-        let from = Person::new(reply.from.iter().chain(&reply.from_user_id).cloned());
+        let from = self.sender(&reply).await?;
         for look in 0..LOOKS {
             let hints = Hints::of(&reply, &from, &*self.store, &self.managers).await?;
             let question = if let Some(of) = self.asked_as(&from) {

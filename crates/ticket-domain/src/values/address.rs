@@ -47,6 +47,14 @@ impl Address {
         (!kept.is_empty()).then(|| Self(kept.into()))
     }
 
+    /// Whether it has the form of WhatsApp's user ids: a country code, a dot, and up to 128 letters and digits.
+    pub fn is_user_id(&self) -> bool {
+        self.0.split_once('.').is_some_and(|(country, id)| {
+            let is_country = country.len() == 2 && country.bytes().all(|byte| byte.is_ascii_uppercase());
+            is_country && (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        })
+    }
+
     /// The phone number, if it is one.
     pub fn phone(&self) -> Option<Phone> {
         self.0.parse().ok()

@@ -227,7 +227,7 @@ impl World {
     }
 
     pub fn receiver_for(&self, managers: Managers) -> ReceiveReply {
-        ReceiveReply::new(self.store.clone(), self.store.clone(), self.context(), managers)
+        ReceiveReply::new(self.store.clone(), self.store.clone(), self.store.clone(), self.context(), managers)
     }
 
     pub fn redeliver(&self) -> Redeliver {

@@ -27,6 +27,7 @@ const RARE: &str = "
         answered_with, attached)
         SELECT randomblob(16), '+15559998888', reference || ' T-20250115-0001', 'Which?' || char(10) || '1 or 2', 1,
             1736937000000007, 1736937000000008, 1736937000000009, 'SM-answer', id, 2 FROM tickets WHERE number = 1;
+    INSERT INTO contacts (user_id, phone, seen_at) VALUES ('US.134', '+15559998888', 1736937000000011);
     INSERT INTO audit_log (id, at, action, count) VALUES (randomblob(16), 1736937000000010, 'redeliver_dead', 7);";
 
 /// What becomes of a leased notification: it is handed back, and due since it was claimed.
