@@ -1,14 +1,27 @@
 //! The JSON bodies for n8n, and the fallbacks of refused messages.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::{Map, Value};
 use ticket_domain::{
-    Button, DeliveryRoute, Fallback, Payload, Phone, Recipient,
-    ports::{Composer, Event, NextStep, Refusal},
+    Button, DeliveryRoute, EventKind, Fallback, Payload, Phone, Recipient,
+    ports::{Composer, Event, NextStep, QuestionMessage, Refusal},
     sanitize, texts,
 };
 
 use crate::route::{Cause, Route};
+
+/// The body of a clarifying question.
+#[derive(Serialize)]
+struct QuestionBody<'a> {
+    event: &'static str,
+    text: &'a str,
+    /// Who is asked, with `+` and country code.
+    to: &'a str,
+    /// The rows of a list to tap.
+    actions: Vec<Action<'a>>,
+}
 
 /// Writes events as the JSON bodies that the n8n workflows read.
 #[derive(Debug, Clone, Default)]
@@ -38,17 +51,19 @@ struct Body<'a> {
     summary: String,
     /// The whole message as the phone shows it.
     text: String,
-    actions: Vec<Action>,
+    actions: Vec<Action<'a>>,
     /// The recipient's number, with `+` and country code.
     #[serde(skip_serializing_if = "Option::is_none")]
     to: Option<&'a str>,
 }
 
-/// A button on the message.
+/// A button on the message, or a row of its list.
 #[derive(Serialize)]
-struct Action {
-    title: &'static str,
-    payload: String,
+struct Action<'a> {
+    title: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a str>,
+    payload: Cow<'a, str>,
 }
 
 impl Composer for N8nComposer {
@@ -74,10 +89,30 @@ impl Composer for N8nComposer {
                 .iter()
                 .map(|button| Action {
                     title: texts::button(*button),
-                    payload: button.payload(ticket, Recipient::Manager),
+                    description: None,
+                    payload: button.payload(ticket, Recipient::Manager).into(),
                 })
                 .collect(),
             to: self.to.as_ref().map(Phone::as_str),
+        };
+        // Never fails: the body consists of texts.
+        Some(Payload(serde_json::to_vec(&body).ok()?.into()))
+    }
+
+    fn compose_question(&self, question: QuestionMessage<'_>) -> Option<Payload> {
+        let body = QuestionBody {
+            event: EventKind::Question.as_str(),
+            text: question.text,
+            to: question.to.as_str(),
+            actions: question
+                .rows
+                .iter()
+                .map(|row| Action {
+                    title: &row.title,
+                    description: Some(&row.description),
+                    payload: (&row.payload).into(),
+                })
+                .collect(),
         };
         // Never fails: the body consists of texts.
         Some(Payload(serde_json::to_vec(&body).ok()?.into()))
@@ -110,6 +145,10 @@ impl Composer for N8nComposer {
 
     fn retarget(&self, route: &DeliveryRoute, payload: &Payload) -> Option<Payload> {
         let mut body: Map<String, Value> = serde_json::from_slice(&payload.0).ok()?;
+        // A question goes to whoever it is about, also if that is not the first number.
+        if is_question(&body) {
+            return None;
+        }
         // Without a number, the workflow decides.
         let named = body.get("to")?.as_str()?;
         // If the second number was removed, the message goes to the first.
@@ -145,6 +184,10 @@ impl N8nComposer {
     fn on_route(&self, route: Route, payload: &Payload) -> Option<Payload> {
         let to = self.number(route).ok()?;
         let mut body: Map<String, Value> = serde_json::from_slice(&payload.0).ok()?;
+        // There is no template for a question, and nobody else could answer it.
+        if is_question(&body) {
+            return None;
+        }
         if let Some(to) = to {
             body.insert("to".into(), to.as_str().into());
         }
@@ -155,6 +198,10 @@ impl N8nComposer {
         }
         Some(Payload(serde_json::to_vec(&body).ok()?.into()))
     }
+}
+
+fn is_question(body: &Map<String, Value>) -> bool {
+    body.get("event").and_then(Value::as_str) == Some(EventKind::Question.as_str())
 }
 
 #[cfg(test)]
@@ -225,6 +272,42 @@ mod tests {
                 "to": "+919655716000",
                 "template": true,
             })
+        );
+    }
+
+    #[test]
+    fn a_question_goes_to_whoever_is_asked_and_nowhere_else() {
+        let first: Phone = "+919655716000".parse().unwrap();
+        let composer = N8nComposer {
+            to: Some(first.clone()),
+            backup: Some(first),
+        };
+        let row = ticket_domain::ports::ListRow {
+            title: "Zoë".into(),
+            description: "Bottles (2 h)".into(),
+            payload: "choice.1.1".into(),
+        };
+        let question = QuestionMessage {
+            to: &"+15550000000".parse().unwrap(),
+            text: "Which ticket?",
+            rows: &[row],
+        };
+        let payload = composer.compose_question(question).unwrap();
+        let body: Value = serde_json::from_slice(&payload.0).unwrap();
+        assert_eq!(
+            body,
+            serde_json::json!({
+                "event": "question",
+                "text": "Which ticket?",
+                "to": "+15550000000",
+                "actions": [{ "title": "Zoë", "description": "Bottles (2 h)", "payload": "choice.1.1" }],
+            })
+        );
+        assert_eq!(composer.retarget(&DeliveryRoute::FIRST, &payload), None);
+        let refused = Refusal::Reported(Some(63_016));
+        assert_eq!(
+            composer.after_refusal(&DeliveryRoute::FIRST, &payload, refused),
+            NextStep::GiveUp
         );
     }
 

@@ -96,7 +96,7 @@ impl N8nWebhook {
     /// Posts one message. `id` is the same on every attempt.
     pub(crate) async fn post(&self, to: EventKind, id: String, body: Vec<u8>) -> reqwest::Result<Response> {
         let url = match to {
-            EventKind::Created => &self.receiver.created,
+            EventKind::Created | EventKind::Question => &self.receiver.created,
             EventKind::Updated => &self.receiver.updated,
         };
         let seconds = self.clock.now().unix_micros().div_euclid(1_000_000);

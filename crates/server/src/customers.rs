@@ -206,7 +206,11 @@ fn agree(tickets: usize, messages: usize) -> Result<bool> {
 }
 
 fn told(records: &Records, contact: &Contact) -> Value {
-    let threads: Vec<Value> = records.threads.iter().map(|of| thread(of, contact, &records.user_ids)).collect();
+    let threads: Vec<Value> = records
+        .threads
+        .iter()
+        .map(|of| thread(of, contact, &records.user_ids))
+        .collect();
     let elsewhere = records.messages.iter().map(|(said, of)| {
         let mut told = message(said, |_| true);
         told["ticketRef"] = json!(of.as_ref().map(TicketRef::to_string));
@@ -229,7 +233,11 @@ fn thread(thread: &Thread, contact: &Contact, user_ids: &[Address]) -> Value {
     let messages: Vec<Value> = thread
         .messages
         .iter()
-        .map(|said| message(said, |from| user_ids.contains(from) || from.phone().is_some_and(is_theirs)))
+        .map(|said| {
+            message(said, |from| {
+                user_ids.contains(from) || from.phone().is_some_and(is_theirs)
+            })
+        })
         .collect();
     let mut told = json!({
         "ticketRef": ticket.reference.to_string(),

@@ -196,7 +196,12 @@ fn log(looked: &Result<Removed, StoreError>, has_failed: &mut bool) {
                 tracing::info!(notifications, keys, "deleted old notifications and idempotency keys");
             }
             if tickets + unmatched + contacts > 0 {
-                tracing::info!(tickets, unmatched, contacts, "erased personal data from inactive tickets");
+                tracing::info!(
+                    tickets,
+                    unmatched,
+                    contacts,
+                    "erased personal data from inactive tickets"
+                );
             }
         }
         Err(error) => {
@@ -218,7 +223,7 @@ mod tests {
     use store_diesel::SqliteStore;
     use ticket_domain::{
         EventKind, Message, Timestamp,
-        ports::{Append, AttemptOutcome, Claim, QuestionUpdate, StoreUnmatched},
+        ports::{Append, AttemptOutcome, Claim, StoreUnmatched},
     };
 
     use super::*;
@@ -254,7 +259,6 @@ mod tests {
             message,
             notifications: vec![second.clone()],
             reopen: false,
-            ends_question_of: None,
             idempotency: None,
             note: None,
         };
@@ -326,14 +330,13 @@ mod tests {
             message: fixture.message(day(10)),
             notifications: Vec::new(),
             reopen: false,
-            ends_question_of: None,
             idempotency: None,
             note: None,
         };
         store.append(append).await.unwrap();
         let keep = StoreUnmatched {
             message: fixture.message(day(0)),
-            asking: QuestionUpdate::None,
+            asking: None,
         };
         store.store_unmatched(keep).await.unwrap();
         let retention = Retention {

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use ticket_domain::{
     Address, Attention, AuditEntry, AuditEntryId, AuditStamp, Choice, ExternalId, Fallback, LeaseToken, Message,
-    MessageId, NotificationId, NotificationRecord, Phone, Question, Receipt, Recipient, Thread, Ticket, TicketId, TicketPage,
-    TicketQuery, TicketRef, TicketSummary, Timestamp,
+    MessageId, NotificationId, NotificationRecord, Phone, Question, QuestionId, Receipt, Recipient, Thread, Ticket,
+    TicketId, TicketPage, TicketQuery, TicketRef, TicketSummary, Timestamp,
     ports::{
-        AnswerQuestion, AnswerResult, Append, Appended, Attach, AttachResult, AttemptOutcome, ChoiceResult, Claim,
-        Claimed, Contacts, CurrentMessage, CustomerData, EraseStats, Erasure, Housekeeping, InactiveQuery, InactiveTickets, KnownContact,
-        OpenResult, Opening, OperatorQueries, Outbox, Purge, Purged, Questions, Receipts, RecordResult,
-        RedeliverResult, Remove, RemoveResult, SentNotification, StatusUpdate, Store, StoreError, StoreUnmatched,
-        StoredUnmatched, TicketLookup, TicketStore, UpdateTicket, Vitals,
+        AnswerQuestion, AnswerResult, Append, Appended, Attach, AttachResult, AttemptOutcome, Claim, Claimed, Contacts,
+        ControlMessage, CurrentMessage, CustomerData, EraseStats, Erasure, Existing, Housekeeping, InactiveQuery,
+        InactiveTickets, KnownContact, MergeQuestions, OpenResult, Opening, OperatorQueries, Outbox, Purge, Purged,
+        Questions, Receipts, RecordResult, RedeliverResult, Remove, RemoveResult, SentNotification, StatusUpdate,
+        Store, StoreError, StoreUnmatched, StoredUnmatched, TicketLookup, TicketStore, UpdateTicket, Vitals,
     },
 };
 
@@ -69,9 +69,14 @@ calls! {
     }
     Questions {
         fn open_tickets(limit: u8) -> Vec<Choice>;
-        fn question(of: Address) -> Option<Question>;
-        fn choice_made_by(by: ExternalId) -> Option<ChoiceResult>;
+        fn questions_since(of: Address, since: Timestamp) -> Vec<Question>;
+        fn question(id: QuestionId) -> Option<Question>;
+        fn quoted_question(external_id: ExternalId) -> Option<Question>;
+        fn waiting_messages(of: Address, since: Timestamp) -> Vec<(QuestionId, String)>;
+        fn known(external_id: ExternalId) -> Option<Existing>;
         fn answer(answer: AnswerQuestion) -> AnswerResult;
+        fn merge_questions(merge: MergeQuestions) -> Option<Existing>;
+        fn record_control(control: ControlMessage) -> Option<Existing>;
     }
     Contacts {
         fn contacts_of(address: Address) -> Vec<KnownContact>;

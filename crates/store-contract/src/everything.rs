@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use ticket_domain::{
-    Actor, Awaiting, DeliveryRoute, EventKind, Fallback, MessageStatus, Payload, Priority, Progress, Question, Receipt,
-    Recipient, Sender, Status, Ticket, TicketPatch, TicketQuery, Timestamp,
+    Actor, Awaiting, ControlKind, DeliveryRoute, EventKind, Fallback, MessageStatus, Payload, Priority, Progress,
+    Question, Receipt, Recipient, Sender, Status, Ticket, TicketPatch, TicketQuery, Timestamp,
     ports::{
-        AnswerQuestion, Append, Attach, AttemptOutcome, EraseTarget, Erasure, InactiveQuery, KnownContact, Opening, Purge,
-        StatusUpdate, TicketLookup, UpdateTicket,
+        AnswerQuestion, Append, Attach, AttemptOutcome, ControlMessage, EraseTarget, Erasure, InactiveQuery,
+        KnownContact, MergeQuestions, Opening, Purge, StatusUpdate, TicketLookup, UpdateTicket,
     },
 };
 
@@ -97,8 +97,28 @@ async fn asked(fixture: &Fixture, ticket: &Ticket, now: Timestamp) {
     store.open_tickets(5).await;
     let manager = fixture.manager();
     let (kept, question): (_, Question) = fixture.asked(&manager, now).await;
-    fixture.asked_again(&question, now).await;
-    store.question(manager.clone()).await.unwrap();
+    fixture.joined(&question, now).await;
+    store.questions_since(manager.clone(), now).await;
+    store.question(question.id).await.unwrap();
+    store.quoted_question(fixture.external_id()).await;
+    store.waiting_messages(manager.clone(), now).await;
+    let because = ControlMessage {
+        external_id: Some(fixture.external_id()),
+        kind: ControlKind::Unclear,
+        ticket: Some(ticket.id),
+        reply: "Reply 1–4, or 0.".into(),
+        at: now,
+    };
+    let merge = MergeQuestions {
+        because: because.clone(),
+        question: fixture.question(&manager, now),
+        notification: Some(fixture.question_notification(now)),
+        merged: vec![question.id],
+    };
+    let question = merge.question.clone();
+    store.merge_questions(merge).await;
+    store.record_control(because.clone()).await.unwrap();
+    store.known(because.external_id.unwrap()).await.unwrap();
     let external_id = fixture.external_id();
     let known = fixture.message_of(&external_id, now);
     for _ in 0..2 {
@@ -107,6 +127,7 @@ async fn asked(fixture: &Fixture, ticket: &Ticket, now: Timestamp) {
     store.unmatched_message(external_id.clone()).await.unwrap();
     let picking = AnswerQuestion {
         question: question.id,
+        is_quoted: false,
         by: Some(fixture.external_id()),
         ticket: Some(ticket.id),
         at: now,
@@ -114,13 +135,11 @@ async fn asked(fixture: &Fixture, ticket: &Ticket, now: Timestamp) {
     for _ in 0..2 {
         store.answer(picking.clone()).await;
     }
-    store.choice_made_by(picking.by.unwrap()).await.unwrap();
     store.message(kept.id).await.unwrap();
     for message in [known, fixture.message_of(&fixture.external_id(), now)] {
         let append = Append {
             notifications: vec![fixture.notification(EventKind::Updated, now)],
             reopen: true,
-            ends_question_of: Some(manager.clone()),
             idempotency: Some(fixture.idempotency(now.plus(Duration::from_hours(24)))),
             note: Some(fixture.note(now)),
             ..append_to(ticket, message)
@@ -157,7 +176,7 @@ async fn delivered_and_told(fixture: &Fixture, ticket: &Ticket, now: Timestamp) 
         // What others hold may stand before it; the ticket's own first one is due.
         let claimed = store.claim(claim, u16::MAX).await;
         for held in claimed {
-            let outcome = if held.ticket == ticket.id {
+            let outcome = if held.ticket == Some(ticket.id) {
                 outcome.clone()
             } else {
                 delivered(now, None)

@@ -10,11 +10,11 @@ use std::{
 
 use ticket_domain::{
     Address, AuditEntryId, AuditStamp, Channel, Content, EventKind, ExternalId, LeaseToken, Message, MessageId,
-    Notification, NotificationId, NotificationRecord, Payload, Question, QuestionId, Reason, Recipient, Sender, Thread,
-    Ticket, TicketId, TicketRef, Timestamp, Visibility,
+    Notification, NotificationId, NotificationRecord, Payload, Question, QuestionId, QuestionKind, Recipient, Sender,
+    Thread, Ticket, TicketId, TicketRef, Timestamp, Visibility,
     ports::{
-        Append, Appended, AttemptOutcome, Claim, Claimed, Idempotency, OpenResult, Opening, QuestionUpdate,
-        RecordResult, Store, StoreUnmatched, StoredUnmatched, TicketLookup, Vitals,
+        Append, Appended, Asking, AttemptOutcome, Claim, Claimed, Idempotency, OpenResult, Opening, RecordResult,
+        Store, StoreUnmatched, StoredUnmatched, TicketLookup, Vitals,
     },
     testing::{TicketBuilder, actors},
 };
@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 use crate::calls::Must;
 pub(crate) use crate::values::{
-    anew, append_to, dead, delivered, diverted, fallback, keep_silently, retry_at, returned,
+    append_to, asking, dead, delivered, diverted, fallback, keep_silently, retry_at, returned,
 };
 
 /// How long a lease of [`Fixture::claim`] lasts, in seconds.
@@ -186,27 +186,43 @@ impl Fixture {
         }
     }
 
-    /// A question to a manager, with nothing to choose from.
-    pub(crate) fn question(&self, of: &Address, now: Timestamp) -> Question {
-        Question::new(QuestionId(self.uuid()), of.clone(), Reason::NoHint, &[], now)
+    /// A question to a manager about a batch, with nothing to choose from.
+    pub fn question(&self, of: &Address, now: Timestamp) -> Question {
+        Question {
+            id: QuestionId(self.uuid()),
+            of: of.clone(),
+            kind: QuestionKind::Batch,
+            choices: Vec::new(),
+            text: "Which ticket is this for?".into(),
+            sent_at: now,
+            asked_at: now,
+            closed_at: None,
+        }
     }
 
     /// Keeps a new message of a manager who has no open question, and asks about it.
     pub(crate) async fn asked(&self, manager: &Address, now: Timestamp) -> (Message, Question) {
         let message = self.message_from(manager, now);
         let question = self.question(manager, now);
-        self.stored(&message, anew(&question, None)).await;
+        self.stored(&message, asking(&question)).await;
         (message, question)
     }
 
-    /// Asks the same again about a new message, which must be kept.
-    pub(crate) async fn asked_again(&self, question: &Question, now: Timestamp) -> Message {
+    /// Keeps another message of the open question's batch.
+    pub(crate) async fn joined(&self, question: &Question, now: Timestamp) -> Message {
         let message = self.message_from(&question.of, now);
-        self.stored(&message, QuestionUpdate::Extend(question.id)).await;
+        let another = self.question(&question.of, now);
+        let stored = self.keep(&message, asking(&another)).await;
+        assert_eq!(stored, StoredUnmatched::Joined(question.clone()));
         message
     }
 
-    pub(crate) async fn keep(&self, message: &Message, asking: QuestionUpdate) -> StoredUnmatched {
+    /// A notification that asks a question.
+    pub(crate) fn question_notification(&self, created_at: Timestamp) -> Notification {
+        self.notification(EventKind::Question, created_at)
+    }
+
+    pub(crate) async fn keep(&self, message: &Message, asking: Option<Asking>) -> StoredUnmatched {
         let message = message.clone();
         self.store
             .store_unmatched(StoreUnmatched { message, asking })
@@ -215,7 +231,7 @@ impl Fixture {
     }
 
     /// Stores an unmatched message, which must be new.
-    pub(crate) async fn stored(&self, message: &Message, asking: QuestionUpdate) {
+    pub(crate) async fn stored(&self, message: &Message, asking: Option<Asking>) {
         assert_eq!(self.keep(message, asking).await, StoredUnmatched::Stored);
     }
 
@@ -224,8 +240,13 @@ impl Fixture {
         assert_eq!(self.must().append(append).await, Appended::Added);
     }
 
-    pub(crate) async fn open_question(&self, of: &Address) -> Option<Question> {
-        self.store.question(of.clone()).await.unwrap()
+    /// The newest open question of a person.
+    pub async fn open_question(&self, of: &Address) -> Option<Question> {
+        let questions = self.store.questions_since(of.clone(), Timestamp::UNIX_EPOCH).await;
+        questions
+            .unwrap()
+            .into_iter()
+            .find(|question| question.closed_at.is_none())
     }
 
     pub(crate) async fn unmatched(&self) -> u64 {
@@ -241,6 +262,7 @@ impl Fixture {
             payload: Payload(payload.into_bytes().into()),
             addressed: true,
             created_at,
+            due_at: created_at,
         }
     }
 

@@ -87,15 +87,15 @@ macro_rules! store_contract {
 
             questions::the_newest_open_tickets_are_to_choose_from,
             questions::a_question_reads_back_exactly,
-            questions::a_question_is_asked_again,
-            questions::a_question_takes_only_the_place_that_is_known,
-            questions::a_question_may_take_any_place,
+            questions::a_batch_takes_more_for_two_minutes,
             questions::a_kept_message_tells_its_own_question,
-            questions::another_message_ends_the_question,
-            questions::a_message_to_no_ticket_leaves_the_question_open,
+            questions::another_message_leaves_the_question_open,
             questions::bare_messages_at_once_are_one_question,
             questions::equal_outside_ids_at_once_ask_one_question,
-            questions::one_question_at_once_takes_a_place,
+            questions::waiting_messages_are_those_without_an_answer,
+            questions::a_merged_question_covers_the_others,
+            questions::a_question_is_sent_and_found_by_its_quote,
+            questions::a_control_message_is_no_message,
 
             answers::an_answer_brings_everything_to_its_ticket,
             answers::a_question_is_answered_once,
@@ -170,6 +170,7 @@ macro_rules! store_contract {
             operating::the_undelivered_are_listed_newest_first,
 
             model::the_outbox_does_what_its_model_does,
+            model::nobodys_words_go_astray,
 
             health::an_empty_store_is_well,
             health::vitals_count_every_state,

@@ -2,7 +2,7 @@
 
 use ticket_domain::{
     DeliveryRoute, ExternalId, Fallback, Message, Payload, Question, Ticket, Timestamp,
-    ports::{Append, AttemptOutcome, Precondition, QuestionUpdate, StoreUnmatched},
+    ports::{Append, Asking, AttemptOutcome, StoreUnmatched},
 };
 
 /// `message`, to be added to `ticket` without a notification.
@@ -12,26 +12,23 @@ pub(crate) fn append_to(ticket: &Ticket, message: Message) -> Append {
         message,
         notifications: Vec::new(),
         reopen: false,
-        ends_question_of: None,
         idempotency: None,
         note: None,
     }
 }
 
-/// A new question, in place of the one that is open.
-pub(crate) fn anew(question: &Question, instead_of: Option<&Question>) -> QuestionUpdate {
-    QuestionUpdate::Ask {
+/// Asks this question, without a notification.
+#[expect(clippy::unnecessary_wraps, reason = "as calls take it")]
+pub(crate) fn asking(question: &Question) -> Option<Asking> {
+    Some(Asking {
         question: question.clone(),
-        instead_of: Precondition::Only(instead_of.map(|open| open.id)),
-    }
+        notification: None,
+    })
 }
 
 /// `message`, to be kept without a question.
 pub(crate) fn keep_silently(message: Message) -> StoreUnmatched {
-    StoreUnmatched {
-        message,
-        asking: QuestionUpdate::None,
-    }
+    StoreUnmatched { message, asking: None }
 }
 
 pub(crate) fn delivered(at: Timestamp, external_id: Option<&ExternalId>) -> AttemptOutcome {

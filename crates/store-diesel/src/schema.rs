@@ -50,8 +50,8 @@ diesel::table! {
 
     notifications (id) {
         id -> Id,
-        ticket_id -> Id,
-        seq -> BigInt,
+        ticket_id -> Nullable<Id>,
+        seq -> Nullable<BigInt>,
         event -> Text,
         payload -> Binary,
         addressed -> Bool,
@@ -71,6 +71,7 @@ diesel::table! {
         route -> Text,
         round -> BigInt,
         recipient -> Text,
+        question_id -> Nullable<Id>,
     }
 }
 
@@ -89,20 +90,34 @@ diesel::table! {
 
 diesel::table! {
     use crate::types::{Id, Moment};
-    use diesel::sql_types::{BigInt, Bool, Nullable, Text};
+    use diesel::sql_types::{BigInt, Nullable, Text};
 
     questions (id) {
         id -> Id,
         asked -> Text,
         choices -> Text,
         text -> Text,
-        is_batch -> Bool,
-        begun_at -> Moment,
+        kind -> Text,
+        sent_at -> Moment,
         asked_at -> Moment,
         closed_at -> Nullable<Moment>,
         answered_by -> Nullable<Text>,
         answered_with -> Nullable<Id>,
         attached -> Nullable<BigInt>,
+        merged_into -> Nullable<Id>,
+    }
+}
+
+diesel::table! {
+    use crate::types::{Id, Moment};
+    use diesel::sql_types::{Nullable, Text};
+
+    control_messages (external_id) {
+        external_id -> Text,
+        kind -> Text,
+        ticket_id -> Nullable<Id>,
+        reply -> Text,
+        at -> Moment,
     }
 }
 
@@ -162,6 +177,8 @@ diesel::joinable!(idempotency_keys -> tickets (ticket_id));
 diesel::joinable!(idempotency_keys -> messages (message_id));
 diesel::joinable!(messages -> questions (question_id));
 diesel::joinable!(questions -> tickets (answered_with));
+diesel::joinable!(notifications -> questions (question_id));
+diesel::joinable!(control_messages -> tickets (ticket_id));
 diesel::joinable!(audit_log -> tickets (ticket_id));
 diesel::joinable!(previous_external_ids -> notifications (notification_id));
 diesel::allow_tables_to_appear_in_same_query!(
@@ -170,6 +187,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     notifications,
     idempotency_keys,
     questions,
+    control_messages,
     previous_external_ids,
     receipts,
     audit_log,

@@ -3,7 +3,8 @@
 use std::str::FromStr;
 
 use crate::{
-    Address, Content, Customer, Email, EmailError, Message, MessageBody, Phone, PhoneError, Sender, Ticket, ValidationError,
+    Address, Content, Customer, Email, EmailError, Message, MessageBody, Phone, PhoneError, Sender, Ticket,
+    ValidationError,
 };
 
 /// Identifies a person by e-mail address, phone number or WhatsApp user id.

@@ -21,7 +21,7 @@ impl std::fmt::Debug for Payload {
     }
 }
 
-/// A new notification, due at once.
+/// A new notification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notification {
     /// Its id, which is the `webhook-id` of every attempt.
@@ -37,6 +37,8 @@ pub struct Notification {
     pub addressed: bool,
     /// When the event happened.
     pub created_at: Timestamp,
+    /// When it is to be sent.
+    pub due_at: Timestamp,
 }
 
 /// Another message of the same notification, on another route, with a payload of its own.
@@ -79,8 +81,8 @@ pub enum NotificationState {
 pub struct NotificationRecord {
     /// Its id.
     pub id: NotificationId,
-    /// Its ticket.
-    pub reference: TicketRef,
+    /// Its ticket; `None` if it asks which ticket a message is for.
+    pub reference: Option<TicketRef>,
     /// Who is notified.
     pub recipient: Recipient,
     /// The kind of event.

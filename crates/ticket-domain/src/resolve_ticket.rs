@@ -36,9 +36,15 @@ impl Managers {
         self.addresses.iter().any(|manager| person.has(manager))
     }
 
-    /// Whether this is one of them that may be asked back.
-    pub fn may_be_asked(&self, person: &Person) -> bool {
-        self.are_asked && self.include(person)
+    /// Where to send questions to a person: to a number if one is known, since WhatsApp doesn't deliver to a user id. `None`
+    /// if they are none of these, or are not asked.
+    pub fn asked_at(&self, person: &Person) -> Option<Address> {
+        let mut own = self.addresses.iter().filter(|manager| person.has(manager));
+        let first = own.clone().next().filter(|_| self.are_asked)?;
+        let number = own
+            .find(|address| address.phone().is_some())
+            .or_else(|| person.number());
+        Some(number.unwrap_or(first).clone())
     }
 }
 

@@ -202,5 +202,6 @@ pub fn notification(id: NotificationId, payload: &[u8], created_at: Timestamp) -
         payload: Payload(payload.into()),
         addressed: true,
         created_at,
+        due_at: created_at,
     }
 }

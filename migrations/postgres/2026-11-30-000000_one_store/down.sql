@@ -17,9 +17,10 @@ ALTER TABLE previous_external_ids
 ALTER TABLE previous_external_ids RENAME CONSTRAINT previous_external_ids_pkey TO earlier_ids_pkey;
 ALTER TABLE previous_external_ids RENAME TO earlier_ids;
 
--- The version before knows one recipient.
-DELETE FROM earlier_ids WHERE notification_id IN (SELECT id FROM notifications WHERE recipient <> 'manager');
-DELETE FROM notifications WHERE recipient <> 'manager';
+-- The version before knows one recipient, and sends no questions.
+DELETE FROM earlier_ids
+    WHERE notification_id IN (SELECT id FROM notifications WHERE recipient <> 'manager' OR ticket_id IS NULL);
+DELETE FROM notifications WHERE recipient <> 'manager' OR ticket_id IS NULL;
 DROP INDEX notifications_due;
 DROP INDEX notifications_first_attempts;
 DROP INDEX notifications_waiting;
@@ -28,6 +29,9 @@ ALTER TABLE notifications
     ALTER COLUMN failed_attempts TYPE INTEGER,
     ALTER COLUMN round TYPE INTEGER,
     DROP COLUMN recipient,
+    DROP COLUMN question_id,
+    ALTER COLUMN ticket_id SET NOT NULL,
+    ALTER COLUMN seq SET NOT NULL,
     ADD UNIQUE (ticket_id, seq),
     ADD CONSTRAINT notifications_event_check CHECK (event IN ('ticket.created', 'ticket.updated')),
     ADD CONSTRAINT notifications_state_check CHECK (state IN ('waiting', 'delivered', 'dead', 'held')),

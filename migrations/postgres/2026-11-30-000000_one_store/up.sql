@@ -30,6 +30,12 @@ ALTER TABLE notifications
     ALTER COLUMN round TYPE BIGINT,
     -- Who is notified. Order and blocking are per ticket and recipient.
     ADD COLUMN recipient TEXT NOT NULL DEFAULT 'manager',
+    -- One that asks a question is of no ticket.
+    ADD COLUMN question_id UUID REFERENCES questions (id),
+    ALTER COLUMN ticket_id DROP NOT NULL,
+    ALTER COLUMN seq DROP NOT NULL,
+    ADD CONSTRAINT notifications_report_a_ticket_or_ask
+        CHECK ((ticket_id IS NULL) = (seq IS NULL) AND (ticket_id IS NULL) = (question_id IS NOT NULL)),
     DROP CONSTRAINT notifications_ticket_id_seq_key,
     ADD UNIQUE (ticket_id, seq, recipient),
     DROP CONSTRAINT notifications_event_check,
@@ -41,6 +47,7 @@ CREATE INDEX notifications_due ON notifications (recipient, due_at) WHERE due_at
 CREATE INDEX notifications_first_attempts ON notifications (recipient, due_at)
     WHERE due_at IS NOT NULL AND attempted_at IS NULL;
 CREATE INDEX notifications_waiting ON notifications (ticket_id, recipient, seq) WHERE state IN ('waiting', 'held');
+CREATE INDEX notifications_question_id ON notifications (question_id) WHERE question_id IS NOT NULL;
 
 ALTER TABLE earlier_ids RENAME TO previous_external_ids;
 ALTER TABLE previous_external_ids RENAME CONSTRAINT earlier_ids_pkey TO previous_external_ids_pkey;

@@ -40,6 +40,21 @@ $$;
 ALTER TABLE messages DROP COLUMN visibility;
 ALTER TABLE tickets DROP COLUMN notes;
 
+DROP TABLE control_messages;
+
+DROP INDEX questions_merged_into;
+DROP INDEX questions_asked;
+ALTER TABLE questions RENAME COLUMN sent_at TO begun_at;
+ALTER TABLE questions RENAME COLUMN kind TO is_batch;
+ALTER TABLE questions
+    DROP COLUMN merged_into,
+    ALTER COLUMN is_batch TYPE BOOLEAN USING is_batch = 'batch';
+-- The version before knows one open question of each person.
+UPDATE questions SET closed_at = asked_at WHERE closed_at IS NULL AND id <> (
+    SELECT id FROM questions newest
+    WHERE newest.asked = questions.asked AND newest.closed_at IS NULL ORDER BY asked_at DESC, id DESC LIMIT 1);
+CREATE UNIQUE INDEX questions_open ON questions (asked) WHERE closed_at IS NULL;
+
 -- The version before reads phone numbers only.
 UPDATE questions SET asked = '0100000', closed_at = coalesce(closed_at, asked_at) WHERE asked !~ '^\+?[0-9]{7,15}$';
 ALTER TABLE questions RENAME COLUMN asked TO of_phone;

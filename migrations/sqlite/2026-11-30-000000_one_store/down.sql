@@ -17,11 +17,12 @@ INSERT INTO trail (id, at, ticket_id, act, was, became, subject, amount)
 DROP TABLE audit_log;
 CREATE INDEX trail_ticket_id ON trail (ticket_id, id);
 
--- The version before knows one recipient.
+-- The version before knows one recipient, and sends no questions.
 CREATE TEMP TABLE earlier_ids_before AS SELECT p.external_id, p.notification_id FROM previous_external_ids p
-    JOIN notifications n ON n.id = p.notification_id WHERE n.recipient = 'manager';
+    JOIN notifications n ON n.id = p.notification_id WHERE n.recipient = 'manager' AND n.ticket_id IS NOT NULL;
 DROP TABLE previous_external_ids;
-CREATE TEMP TABLE notifications_before AS SELECT * FROM notifications WHERE recipient = 'manager' ORDER BY id;
+CREATE TEMP TABLE notifications_before AS SELECT * FROM notifications
+    WHERE recipient = 'manager' AND ticket_id IS NOT NULL ORDER BY id;
 DROP TABLE notifications;
 CREATE TABLE notifications (
     -- The `webhook-id` of every try.

@@ -109,9 +109,10 @@ DROP TABLE notifications;
 CREATE TABLE notifications (
     -- The `webhook-id` of every attempt.
     id              BLOB PRIMARY KEY NOT NULL CHECK (length(id) = 16),
-    ticket_id       BLOB NOT NULL REFERENCES tickets (id) CHECK (length(ticket_id) = 16),
+    -- Null if it asks a question, which is of no ticket.
+    ticket_id       BLOB REFERENCES tickets (id) CHECK (length(ticket_id) = 16),
     -- The ticket's version that it reports.
-    seq             INTEGER NOT NULL,
+    seq             INTEGER,
     event           TEXT NOT NULL,
     payload         BLOB NOT NULL,
     -- Whether there was anywhere to send it to when it was made, or an operator has released it since.
@@ -144,8 +145,12 @@ CREATE TABLE notifications (
     round           INTEGER NOT NULL DEFAULT 0,
     -- Who is notified. Order and blocking are per ticket and recipient.
     recipient       TEXT NOT NULL DEFAULT 'manager',
+    -- The question that it asks.
+    question_id     BLOB REFERENCES questions (id) CHECK (length(question_id) = 16),
     UNIQUE (ticket_id, seq, recipient),
-    CONSTRAINT notifications_wait_until_a_time CHECK ((state = 'waiting') = (due_at IS NOT NULL))
+    CONSTRAINT notifications_wait_until_a_time CHECK ((state = 'waiting') = (due_at IS NOT NULL)),
+    CONSTRAINT notifications_report_a_ticket_or_ask
+        CHECK ((ticket_id IS NULL) = (seq IS NULL) AND (ticket_id IS NULL) = (question_id IS NOT NULL))
 ) STRICT;
 INSERT INTO notifications (id, ticket_id, seq, event, payload, addressed, state, due_at, scheduled_at, lease,
         failed_attempts, attempted_at, probed_at, released, last_error, external_id, settled_at, created_at, progress, route,
@@ -161,6 +166,7 @@ CREATE INDEX notifications_first_attempts ON notifications (recipient, due_at)
 CREATE INDEX notifications_waiting ON notifications (ticket_id, recipient, seq) WHERE state IN ('waiting', 'held');
 CREATE INDEX notifications_undelivered ON notifications (created_at) WHERE state <> 'delivered';
 CREATE INDEX notifications_external_id ON notifications (external_id) WHERE external_id IS NOT NULL;
+CREATE INDEX notifications_question_id ON notifications (question_id) WHERE question_id IS NOT NULL;
 
 -- The external ids of a notification's messages that were refused: they may still be quoted.
 CREATE TABLE previous_external_ids (

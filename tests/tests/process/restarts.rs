@@ -54,7 +54,7 @@ async fn a_question_to_a_manager_survives(engine: Engine) {
     let choice = server.inbound(&manager_writes("SM3", "1")).await;
     assert_eq!(
         choice.field("notice"),
-        format!("2 messages added to {reference} – Product Quality Issue")
+        format!("2 messages sent to Zoë Quuxley 🦊 – Product Quality Issue ({reference}).")
     );
     server.kill().await;
     let server = options.start().await;

@@ -64,7 +64,8 @@ async fn a_ticket_goes_round_the_loop(engine: Engine) {
     let bare = json!({ "message": "And we send new ones", "from": MANAGER, "externalId": "SM2" });
     let question = server.inbound(&bare).await;
     assert_eq!((question.status, question.problem()), (400, "ticket_not_named".into()));
-    assert!(question.field("ask").contains(&format!("1. {reference}")));
+    assert!(question.field("ask").contains("\n1. "), "{question:?}");
+    assert_eq!(question.json()["questionSent"], true);
     let choice = json!({ "message": "1", "from": MANAGER, "externalId": "SM3" });
     assert_eq!(server.inbound(&choice).await.field("ticketRef"), reference);
 

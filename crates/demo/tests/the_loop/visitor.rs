@@ -129,6 +129,14 @@ impl Visitor {
     }
 }
 
+impl Visitor {
+    /// Waits until a phone shows one question about this.
+    pub(crate) async fn is_asked(&self, phone: usize, about: &str) {
+        let look = |state: &Value| (notifications(state, phone, about).len() == 1).then_some(());
+        self.sees("/state", "the question", look).await;
+    }
+}
+
 pub(crate) fn notifications(state: &Value, phone: usize, reference: &str) -> Vec<Value> {
     let bubbles = state["phones"][phone]["bubbles"].as_array().unwrap().iter();
     let is_it = |bubble: &&Value| bubble["author"] == "server" && bubble["text"].as_str().unwrap().contains(reference);

@@ -28,8 +28,9 @@ pub(crate) struct NotificationBody {
     /// The id, which is also the `webhook-id` of every attempt. Each message after a refused or failed
     /// one appends `.1`, `.2` ….
     id: Uuid,
-    #[schema(example = "T-20250115-1234")]
-    ticket_ref: String,
+    /// Its ticket; null if it asks a manager which ticket a message is for.
+    #[schema(required = true, example = "T-20250115-1234")]
+    ticket_ref: Option<String>,
     #[schema(value_type = RecipientSchema)]
     recipient: &'static str,
     #[schema(value_type = EventSchema)]
@@ -59,7 +60,7 @@ impl From<NotificationRecord> for NotificationBody {
         };
         Self {
             id: record.id.0,
-            ticket_ref: record.reference.to_string(),
+            ticket_ref: record.reference.map(|reference| reference.to_string()),
             recipient: record.recipient.as_str(),
             event: record.event.as_str(),
             state: stage.as_str(),

@@ -14,7 +14,7 @@ use actix_web::{
 use serde::Serialize;
 use ticket_domain::{
     ports::StoreError,
-    use_cases::{AddError, OpenError, OperateError, ReceiveError},
+    use_cases::{AddError, Ask, OpenError, OperateError, ReceiveError},
 };
 use utoipa::ToSchema;
 
@@ -30,16 +30,12 @@ pub(crate) use code::Code;
 pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
 
 /// A clarifying question, for the documentation.
-const ASK_EXAMPLE: &str = "Which ticket is this for?\n\n1. T-20250115-1234 – Product Quality Issue\n\n\
-    Answer with the number alone, or a reference. 0 leaves it for your team.";
-
-/// The clarifying question for a manager. It contains customers' subjects, so `Debug` hides it from logs.
-#[derive(Clone)]
-struct Ask(Box<str>);
-
-impl fmt::Debug for Ask {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Ask(…)")
+fn ask_example() -> Ask {
+    Ask {
+        text: "Which ticket is “We'll send new ones” for?\n\n1. Asha – Product Quality Issue (2 h)\n\nReply with a number, or \
+               0 for none of them."
+            .into(),
+        is_sent: true,
     }
 }
 
@@ -56,6 +52,7 @@ pub(crate) struct Problem {
 
 /// Why a request failed (RFC 9457).
 #[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 #[schema(as = Problem)]
 pub(crate) struct ProblemBody<'a> {
     /// Where this kind of problem is explained.
@@ -82,6 +79,10 @@ pub(crate) struct ProblemBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, required = false)]
     ask: Option<&'a str>,
+    /// Whether `ask` also goes to the webhook, as the event `question`. Then it need not be passed on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = bool, required = false)]
+    question_sent: Option<bool>,
 }
 
 impl Problem {
@@ -133,9 +134,9 @@ impl Problem {
     }
 
     /// The message was stored as unmatched; `ask` is the clarifying question for its sender.
-    fn unmatched(code: Code, detail: String, ask: Option<Box<str>>) -> Self {
+    fn unmatched(code: Code, detail: String, ask: Option<Ask>) -> Self {
         Self {
-            ask: ask.map(Ask),
+            ask,
             ..Self::with_detail(code, detail)
         }
     }
@@ -180,7 +181,8 @@ impl Problem {
             ok: false,
             code: self.code.as_str(),
             errors: &self.errors,
-            ask: self.ask.as_ref().map(|Ask(text)| &**text),
+            ask: self.ask.as_ref().map(|ask| &*ask.text),
+            question_sent: self.ask.as_ref().map(|ask| ask.is_sent),
         }
     }
 
@@ -192,7 +194,7 @@ impl Problem {
                 "invalid_email",
                 "must be an e-mail address such as name@example.com",
             ),
-            Code::TicketNotNamed => Self::unmatched(code, code.meaning().to_owned(), Some(ASK_EXAMPLE.into())),
+            Code::TicketNotNamed => Self::unmatched(code, code.meaning().to_owned(), Some(ask_example())),
             code => Self::new(code),
         };
         let mut example = serde_json::json!(problem.body());

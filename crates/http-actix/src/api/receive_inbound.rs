@@ -80,6 +80,10 @@ pub(crate) struct InboundMessage {
     #[garde(skip)]
     #[schema(value_type = Option<String>)]
     replied_to_external_id: LenientField<ExternalId>,
+    /// What the button or list row that was tapped carries. `message` is then its title, which is never published.
+    #[garde(skip)]
+    #[schema(value_type = Option<String>)]
+    button_payload: LenientField<AnyText>,
     /// Whether the message was forwarded, as Twilio's `Forwarded` says. The text is then somebody else's, so a reference
     /// in it is ignored. Anything but `true` means no.
     #[serde(default, deserialize_with = "is_true")]
@@ -110,6 +114,10 @@ impl Document for InboundMessage {
             replied_to: self.replied_to_external_id.good(),
             lost_medium,
             is_forwarded: self.forwarded,
+            button_payload: self
+                .button_payload
+                .good()
+                .map(|AnyText(payload)| payload.to_string().into()),
         })
     }
 }
@@ -201,8 +209,9 @@ pub(crate) struct ReceivedMessage {
     /// in question to an operator.
     #[schema(required = true, example = "T-20250115-1234")]
     ticket_ref: Option<String>,
-    /// The message. For an answer to `ask`: the first message in question.
-    message_id: Uuid,
+    /// The message. For an answer to `ask`: the first message in question; null if there is none.
+    #[schema(required = true)]
+    message_id: Option<Uuid>,
     /// Whether the message was stored before. Then nothing was written.
     #[schema(example = false)]
     duplicate: bool,
@@ -287,7 +296,7 @@ pub(crate) async fn receive_inbound(
     let received = with_timeout(receive_reply.receive(reply)).await?;
     Ok(success(ReceivedMessage {
         ticket_ref: received.reference.map(|reference| reference.to_string()),
-        message_id: received.message.0,
+        message_id: received.message.map(|message| message.0),
         duplicate: received.duplicate,
         notice: received.notice,
     }))

@@ -72,7 +72,6 @@ impl TestApp {
             },
             notifications: Vec::new(),
             reopen: false,
-            ends_question_of: None,
             idempotency: None,
             note: None,
         };

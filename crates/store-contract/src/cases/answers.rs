@@ -2,18 +2,19 @@
 
 use ticket_domain::{
     Choice, Message, Question, Sender, Status, Thread, Ticket,
-    ports::{AnswerQuestion, AnswerResult, Appended, ChoiceResult, Existing, Opening, QuestionUpdate, StoredUnmatched},
+    ports::{AnswerQuestion, AnswerResult, Appended, ChoiceResult, Existing, Opening, StoredUnmatched},
 };
 
 use crate::{
     Fixture,
-    fixture::{With as _, anew, append_to, at, keep_silently},
+    fixture::{With as _, append_to, asking, at, keep_silently},
 };
 
 /// An answer under a new outside id; without a ticket an operator is to see to it.
 pub(super) fn picking(fixture: &Fixture, question: &Question, to: Option<&Opening>) -> AnswerQuestion {
     AnswerQuestion {
         question: question.id,
+        is_quoted: false,
         by: Some(fixture.external_id()),
         ticket: to.map(|opening| opening.ticket.id),
         at: at(60),
@@ -35,7 +36,9 @@ pub(super) async fn answer_now(fixture: &Fixture, question: &Question, to: Optio
 pub(super) fn choice(opening: &Opening) -> Choice {
     Choice {
         reference: opening.ticket.reference,
+        name: opening.ticket.details.customer.name.clone(),
         subject: opening.ticket.details.subject.clone(),
+        created_at: opening.ticket.created_at,
     }
 }
 
@@ -54,10 +57,10 @@ pub async fn an_answer_brings_everything_to_its_ticket(fixture: &Fixture) {
     let first = fixture
         .message_from(&manager, at(10))
         .with(|message| message.sender = Sender::Agent);
-    fixture.stored(&first, anew(&question, None)).await;
-    let third = fixture.asked_again(&question, at(12)).await;
+    fixture.stored(&first, asking(&question)).await;
+    let third = fixture.joined(&question, at(12)).await;
     // Written last, though it came before.
-    let second = fixture.asked_again(&question, at(11)).await;
+    let second = fixture.joined(&question, at(11)).await;
     // Not asked about, or by another question.
     let silent = fixture.message_from(&manager, at(10));
     fixture.must().store_unmatched(keep_silently(silent)).await;
@@ -71,15 +74,15 @@ pub async fn an_answer_brings_everything_to_its_ticket(fixture: &Fixture) {
         of: manager.clone(),
         to: Some(choice(&opening)),
         attached: 3,
-        message: first.id,
+        message: Some(first.id),
     };
     assert_eq!(
         answer(fixture, &picking).await,
         AnswerResult::Answered(expected.clone())
     );
     let by = picking.by.clone().unwrap();
-    assert_eq!(fixture.must().choice_made_by(by.clone()).await, Some(expected));
-    assert_eq!(fixture.must().choice_made_by(fixture.external_id()).await, None);
+    assert_eq!(fixture.must().known(by.clone()).await, Some(Existing::Answer(expected)));
+    assert_eq!(fixture.must().known(fixture.external_id()).await, None);
     assert_eq!(fixture.open_question(&manager).await, None);
     assert_eq!(fixture.open_question(&of_another.of).await, Some(of_another));
     assert_eq!(fixture.unmatched().await, 2);
@@ -135,7 +138,7 @@ pub async fn an_answer_needs_no_outside_id(fixture: &Fixture) {
             of: question.of.clone(),
             to: Some(choice(&opening)),
             attached: 1,
-            message: message.id,
+            message: Some(message.id),
         };
         assert_eq!(answer(fixture, &nameless).await, AnswerResult::Answered(picked));
         assert_eq!(answer(fixture, &nameless).await, AnswerResult::Closed);
@@ -147,13 +150,13 @@ pub async fn an_answer_needs_no_outside_id(fixture: &Fixture) {
 pub async fn an_answer_can_leave_everything_aside(fixture: &Fixture) {
     let manager = fixture.manager();
     let (message, question) = fixture.asked(&manager, at(1)).await;
-    fixture.asked_again(&question, at(2)).await;
+    fixture.joined(&question, at(2)).await;
     let aside = picking(fixture, &question, None);
     let picked = ChoiceResult {
         of: manager.clone(),
         to: None,
         attached: 0,
-        message: message.id,
+        message: Some(message.id),
     };
     assert_eq!(answer(fixture, &aside).await, AnswerResult::Answered(picked.clone()));
     assert_eq!(
@@ -176,10 +179,10 @@ pub async fn what_has_a_ticket_already_is_left_where_it_is(fixture: &Fixture) {
         assert_eq!(fixture.must().append(append).await, Appended::Joined(message.id));
     };
     let (first, question) = fixture.asked(&fixture.manager(), at(1)).await;
-    let second = fixture.asked_again(&question, at(2)).await;
+    let second = fixture.joined(&question, at(2)).await;
     join(&first).await;
     let picked = answer_now(fixture, &question, Some(&here)).await;
-    assert_eq!((picked.attached, picked.message), (1, first.id));
+    assert_eq!((picked.attached, picked.message), (1, Some(first.id)));
     let messages = fixture.thread(here.ticket.reference).await.messages;
     assert_eq!(messages, [here.message.clone(), second]);
 
@@ -199,7 +202,7 @@ pub async fn a_message_is_no_answer(fixture: &Fixture) {
     let append = append_to(&opening.ticket, written.clone());
     fixture.must().append(append).await;
     let silent = fixture.message_of(&fixture.external_id(), at(0));
-    fixture.stored(&silent, QuestionUpdate::None).await;
+    fixture.stored(&silent, None).await;
     let manager = fixture.manager();
     let (asked, question) = fixture.asked(&manager, at(1)).await;
 
@@ -229,10 +232,10 @@ pub async fn an_answer_is_no_message(fixture: &Fixture) {
         panic!("the question is open");
     };
     let again = fixture.message_of(picking.by.as_ref().unwrap(), at(2));
-    let kept = fixture.keep(&again, QuestionUpdate::None).await;
+    let kept = fixture.keep(&again, None).await;
     assert_eq!(kept, StoredUnmatched::AlreadyKnown(Existing::Answer(picked.clone())));
     let appended = fixture.must().append(append_to(&opening.ticket, again)).await;
-    assert_eq!(appended, Appended::Answer(picked));
+    assert_eq!(appended, Appended::NoMessage(Existing::Answer(picked)));
     assert_eq!(fixture.thread(opening.ticket.reference).await.messages.len(), 2);
     assert_eq!(fixture.unmatched().await, 0);
 }

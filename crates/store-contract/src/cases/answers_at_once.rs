@@ -1,14 +1,13 @@
 //! Managers' answers that come at the same moment as others, or as messages.
 
 use ticket_domain::ports::{
-    AnswerQuestion, AnswerResult, Append, Appended, ChoiceResult, Existing, QuestionUpdate, StoreUnmatched,
-    StoredUnmatched,
+    AnswerQuestion, AnswerResult, Appended, ChoiceResult, Existing, StoreUnmatched, StoredUnmatched,
 };
 
 use super::answers::{choice, picking};
 use crate::{
     Fixture,
-    fixture::{With as _, append_to, at, at_once, count, keep_silently},
+    fixture::{With as _, append_to, asking, at, at_once, count, keep_silently},
 };
 
 async fn at_once_answered(fixture: &Fixture, pickings: Vec<AnswerQuestion>) -> Vec<AnswerResult> {
@@ -20,10 +19,12 @@ pub async fn twins_of_an_answer_are_one(fixture: &Fixture) {
     for _ in 0..5 {
         let opening = fixture.opened(at(0)).await;
         let (_, question) = fixture.asked(&fixture.manager(), at(1)).await;
-        fixture.asked_again(&question, at(2)).await;
+        fixture.joined(&question, at(2)).await;
         let picking = picking(fixture, &question, Some(&opening));
         let answers = at_once_answered(fixture, vec![picking.clone(); 20]).await;
-        let picked = fixture.must().choice_made_by(picking.by.unwrap()).await.unwrap();
+        let Some(Existing::Answer(picked)) = fixture.must().known(picking.by.unwrap()).await else {
+            panic!("it is an answer");
+        };
         assert_eq!(picked.attached, 2);
         let (now, before) = (
             AnswerResult::Answered(picked.clone()),
@@ -73,7 +74,9 @@ pub async fn one_answer_at_once_is_to_one_question(fixture: &Fixture) {
             pickings.push(picking(fixture, &question, Some(&opening)).with(|question| question.by = Some(by.clone())));
         }
         let answers = at_once_answered(fixture, pickings).await;
-        let picked = fixture.must().choice_made_by(by).await.unwrap();
+        let Some(Existing::Answer(picked)) = fixture.must().known(by).await else {
+            panic!("it is an answer");
+        };
         let (now, before) = (
             AnswerResult::Answered(picked.clone()),
             AnswerResult::AlreadyKnown(Existing::Answer(picked)),
@@ -83,10 +86,10 @@ pub async fn one_answer_at_once_is_to_one_question(fixture: &Fixture) {
     }
 }
 
-/// An answer among further parts at the same moment: each part is brought along, or its caller is told that the question
-/// moved. None is left behind.
+/// An answer among further parts at the same moment: each part is brought along, or asked about by itself.
 pub async fn parts_that_come_as_the_answer_does_are_not_lost(fixture: &Fixture) {
     for _ in 0..10 {
+        let before = usize::try_from(fixture.unmatched().await).unwrap();
         let opening = fixture.opened(at(0)).await;
         let (_, question) = fixture.asked(&fixture.manager(), at(1)).await;
         let picking = picking(fixture, &question, Some(&opening));
@@ -95,7 +98,7 @@ pub async fn parts_that_come_as_the_answer_does_are_not_lost(fixture: &Fixture) 
             let picking = picking.clone();
             let keep = StoreUnmatched {
                 message: fixture.message_from(&question.of, at(2)),
-                asking: QuestionUpdate::Extend(question.id),
+                asking: asking(&fixture.question(&question.of, at(2))),
             };
             async move {
                 if number == 6 {
@@ -106,26 +109,19 @@ pub async fn parts_that_come_as_the_answer_does_are_not_lost(fixture: &Fixture) 
             }
         }))
         .await;
-        let kept = results
-            .iter()
-            .filter(|(kept, _)| *kept == Some(StoredUnmatched::Stored))
-            .count();
-        let moved = results
-            .iter()
-            .filter(|(kept, _)| *kept == Some(StoredUnmatched::QuestionChanged))
-            .count();
-        assert_eq!(kept + moved, 11, "{results:?}");
+        let is_joined = |kept: &Option<StoredUnmatched>| matches!(kept, Some(StoredUnmatched::Joined(joined)) if joined.id == question.id);
+        let kept = results.iter().filter(|(kept, _)| is_joined(kept)).count();
         let Some(AnswerResult::Answered(picked)) = &results[6].1 else {
             panic!("the question is open: {results:?}");
         };
         assert_eq!(usize::try_from(picked.attached).unwrap(), kept + 1);
-        assert_eq!(fixture.unmatched().await, 0);
+        assert_eq!(usize::try_from(fixture.unmatched().await).unwrap(), before + 11 - kept);
         let thread = fixture.thread(opening.ticket.reference).await;
         assert_eq!(thread.messages.len(), kept + 2);
     }
 }
 
-/// Answers, messages that end the question and messages that join otherwise, of four managers at the same moment and all
+/// Answers, other messages and messages that join otherwise, of four managers at the same moment and all
 /// about the same two tickets: everything ends, and every message is in one thread or kept.
 pub async fn answers_and_messages_at_once_end(fixture: &Fixture) {
     for _ in 0..5 {
@@ -137,17 +133,12 @@ pub async fn answers_and_messages_at_once_end(fixture: &Fixture) {
             let (here, there) = (&openings[number % 2], &openings[(number + 1) % 2]);
             let manager = fixture.manager();
             let (first, question) = fixture.asked(&manager, at(1)).await;
-            fixture.asked_again(&question, at(2)).await;
+            fixture.joined(&question, at(2)).await;
             pickings.push(picking(fixture, &question, Some(here)));
             let again = fixture.message_of(first.external_id.as_ref().unwrap(), at(3));
             // Joins by somebody else's word, and so does not take its turn at the question.
             appends.push(append_to(&there.ticket, again));
-            appends.push(Append {
-                ends_question_of: Some(manager.clone()),
-                idempotency: None,
-                note: None,
-                ..append_to(&there.ticket, fixture.message_from(&manager, at(3)))
-            });
+            appends.push(append_to(&there.ticket, fixture.message_from(&manager, at(3))));
         }
         let answering = at_once(pickings.into_iter().map(|picking| fixture.must().answer(picking)));
         let appending = at_once(appends.into_iter().map(|append| fixture.must().append(append)));

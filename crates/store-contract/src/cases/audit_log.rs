@@ -135,11 +135,11 @@ pub async fn sending_again_is_noted_if_it_was_done(fixture: &Fixture) {
     }
     let entry = |note: AuditStamp, reference, id| AuditEntry {
         stamp: note,
-        reference: Some(reference),
+        reference,
         act: AuditAction::Redeliver(id),
     };
     let expected = [
-        entry(notes[1], waiting.ticket.reference, waiting.notifications[0].id),
+        entry(notes[1], Some(waiting.ticket.reference), waiting.notifications[0].id),
         entry(notes[0], reference, given_up),
     ];
     assert_eq!(audit_log(fixture, None).await, expected);

@@ -120,6 +120,7 @@ pub async fn what_is_unmatched_is_told(fixture: &Fixture) {
     recorder.has_heard(&[ChangeEvent::Unmatched]);
     let picking = AnswerQuestion {
         question: question.id,
+        is_quoted: false,
         by: Some(fixture.external_id()),
         ticket: Some(opening.ticket.id),
         at: at(5),

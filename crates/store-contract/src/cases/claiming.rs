@@ -24,7 +24,7 @@ pub async fn a_claim_tells_everything_about_its_notification(fixture: &Fixture) 
     let expected = Claimed {
         id: opening.notifications[0].id,
         lease: claim.lease,
-        ticket: opening.ticket.id,
+        ticket: Some(opening.ticket.id),
         event: EventKind::Created,
         payload: opening.notifications[0].payload.clone(),
         route: DeliveryRoute::FIRST,

@@ -51,6 +51,10 @@ pub async fn pairs_are_forgotten_by_number_and_by_age(fixture: &Fixture) {
     assert_eq!(store.forget_unseen(at(2)).await, 1);
     assert_eq!(store.forget_unseen(at(2)).await, 0);
     for (user_id, left) in [("US.1", 0), ("US.2", 0), ("US.3", 0), ("US.4", 1)] {
-        assert_eq!(store.contacts_of(user_id.parse().unwrap()).await.len(), left, "{user_id}");
+        assert_eq!(
+            store.contacts_of(user_id.parse().unwrap()).await.len(),
+            left,
+            "{user_id}"
+        );
     }
 }

@@ -1,17 +1,17 @@
 //! What is kept of a person is found, and goes.
 
 use ticket_domain::{
-    Address, AuditAction, Channel, Choice, Content, DeliveryState, EventKind, Message, Question, QuestionId, Reason,
-    Redaction, Sender, Thread, Ticket, TicketQuery, TicketRef,
+    Address, AuditAction, Channel, Content, DeliveryState, EventKind, Message, Question, Redaction, Sender, Thread,
+    Ticket, TicketQuery, TicketRef,
     ports::{
-        EraseStats, EraseTarget, Erasure, InactiveQuery, InactiveTickets, OpenResult, RecordResult, RedeliverResult,
-        StatusUpdate, StoreUnmatched,
+        Asking, EraseStats, EraseTarget, Erasure, InactiveQuery, InactiveTickets, OpenResult, RecordResult,
+        RedeliverResult, StatusUpdate, StoreUnmatched,
     },
 };
 
 use crate::{
     Fixture,
-    fixture::{With as _, anew, append_to, at, dead, delivered, fallback, keep_silently},
+    fixture::{With as _, append_to, at, dead, delivered, fallback, keep_silently},
 };
 
 /// Erases all of these tickets, in steps of so many messages.
@@ -330,15 +330,16 @@ pub async fn messages_are_found_by_their_number_and_erased(fixture: &Fixture) {
 
 /// A manager is asked whether a message of theirs is for this ticket.
 async fn asked(fixture: &Fixture, about: &Ticket, seconds: i64) -> (Message, Question) {
-    let choice = Choice {
-        reference: about.reference,
-        subject: about.details.subject.clone(),
-    };
     let manager = fixture.manager();
-    let id = QuestionId(fixture.uuid());
-    let question = Question::new(id, manager.clone(), Reason::NoHint, &[choice], at(seconds));
+    let question = fixture
+        .question(&manager, at(seconds))
+        .with(|question| question.choices = vec![about.reference]);
     let message = fixture.message_from(&manager, at(seconds));
-    fixture.keep(&message, anew(&question, None)).await;
+    let asking = Asking {
+        question: question.clone(),
+        notification: Some(fixture.question_notification(at(seconds))),
+    };
+    fixture.stored(&message, Some(asking)).await;
     (message, question)
 }
 

@@ -79,7 +79,7 @@ async fn assert_reads_back(fixture: &Fixture, opening: &Opening) {
     let expected = NotificationRecord {
         recipient: Recipient::Manager,
         id: opening.notifications[0].id,
-        reference: opening.ticket.reference,
+        reference: Some(opening.ticket.reference),
         event: EventKind::Created,
         state: NotificationState::Waiting {
             due: opening.notifications[0].created_at,

@@ -247,7 +247,7 @@ pub async fn the_undelivered_are_listed_newest_first(fixture: &Fixture) {
     assert_eq!(store.undelivered(4).await, expected);
     assert_eq!(store.undelivered(2).await, expected[..2]);
     assert_eq!(store.undelivered(0).await, []);
-    assert_eq!(expected[0].reference, waits.ticket.reference);
+    assert_eq!(expected[0].reference, Some(waits.ticket.reference));
 
     let unknown = fixture.notification(update.event, at(0)).id;
     assert_eq!(store.notification(unknown).await, None);

@@ -53,7 +53,7 @@ pub async fn a_probe_takes_only_what_waits_and_is_not_due(fixture: &Fixture) {
     let expected = Claimed {
         id: opening.notifications[0].id,
         lease: probed.lease,
-        ticket: opening.ticket.id,
+        ticket: Some(opening.ticket.id),
         event: opening.notifications[0].event,
         payload: opening.notifications[0].payload.clone(),
         route: DeliveryRoute::FIRST,

@@ -1,24 +1,18 @@
-//! Clarifying questions to managers.
+//! Clarifying questions.
 
 use ticket_domain::{
-    Address, Choice, Question, QuestionId, Reason, Status,
-    ports::{Append, Appended, Existing, Opening, Precondition, QuestionUpdate, StoreUnmatched, StoredUnmatched},
+    Address, Choice, ControlKind, Question, QuestionKind, Status, Timestamp,
+    ports::{
+        AnswerResult, Appended, Asking, ControlMessage, Existing, MergeQuestions, RecordedControl, StoreUnmatched,
+        StoredUnmatched,
+    },
 };
 
+use super::answers::{answer_now, picking};
 use crate::{
     Fixture,
-    fixture::{With as _, anew, append_to, at, at_once, count, place_of},
+    fixture::{With as _, append_to, asking, at, at_once, count, delivered},
 };
-
-/// A message of `manager`, to be added to the ticket, which ends the manager's question.
-fn ending(fixture: &Fixture, opening: &Opening, manager: &Address) -> Append {
-    Append {
-        ends_question_of: Some(manager.clone()),
-        idempotency: None,
-        note: None,
-        ..append_to(&opening.ticket, fixture.message_from(manager, at(9)))
-    }
-}
 
 /// The newest open tickets come first, those of one moment in the order in which they were written, the last first.
 pub async fn the_newest_open_tickets_are_to_choose_from(fixture: &Fixture) {
@@ -36,7 +30,9 @@ pub async fn the_newest_open_tickets_are_to_choose_from(fixture: &Fixture) {
         let opening = fixture.open(opening).await;
         choices.push(Choice {
             reference: opening.ticket.reference,
+            name: opening.ticket.details.customer.name,
             subject: opening.ticket.details.subject,
+            created_at: opening.ticket.created_at,
         });
     }
     let expected = [3, 2, 0, 4, 1].map(|place: usize| choices[place].clone());
@@ -46,210 +42,87 @@ pub async fn the_newest_open_tickets_are_to_choose_from(fixture: &Fixture) {
     assert_eq!(store.open_tickets(0).await, []);
 }
 
-/// A question reads back as it was asked, to the one who was asked.
+/// A question reads back as it was asked, to the one who was asked, newest first.
 pub async fn a_question_reads_back_exactly(fixture: &Fixture) {
-    for (reason, count) in [
-        (Reason::NoHint, 5),
-        (Reason::Contradicting, 1),
-        (Reason::NoSuchTicket, 0),
+    let manager = fixture.manager();
+    let mut asked = Vec::new();
+    for (seconds, kind, count) in [
+        (1, QuestionKind::Names, 5),
+        (2, QuestionKind::Single, 1),
+        (3, QuestionKind::Batch, 0),
     ] {
-        let choices: Vec<Choice> = (0..count)
-            .map(|_| Choice {
-                reference: fixture.reference(),
-                subject: "Flaschen: \"kaputt\" 🍾".parse().unwrap(),
-            })
-            .collect();
-        let manager = fixture.manager();
-        assert_eq!(fixture.open_question(&manager).await, None);
-        let id = QuestionId(fixture.uuid());
-        let question = Question::new(id, manager.clone(), reason, &choices, at(1));
-        let message = fixture.message_from(&manager, at(1));
-        fixture.stored(&message, anew(&question, None)).await;
-        assert_eq!(fixture.open_question(&manager).await, Some(question));
-        assert_eq!(fixture.open_question(&fixture.manager()).await, None);
+        let question = fixture.question(&manager, at(seconds)).with(|question| {
+            question.kind = kind;
+            question.choices = (0..count).map(|_| fixture.reference()).collect();
+            question.text = "Flaschen: \"kaputt\" 🍾".into();
+        });
+        let message = fixture.message_from(&manager, at(seconds));
+        fixture.stored(&message, asking(&question)).await;
         let kept = fixture
-            .store()
+            .must()
             .unmatched_message(message.external_id.clone().unwrap())
             .await;
-        assert_eq!(kept.unwrap(), Some(message));
+        assert_eq!(kept, Some(message));
+        asked.insert(0, question);
     }
+    let store = fixture.must();
+    assert_eq!(store.questions_since(manager.clone(), at(1)).await, asked);
+    assert_eq!(store.questions_since(manager.clone(), at(2)).await, asked[..2]);
+    assert_eq!(store.questions_since(fixture.manager(), at(0)).await, []);
+    assert_eq!(store.question(asked[1].id).await.as_ref(), Some(&asked[1]));
+    assert_eq!(store.question(fixture.question(&manager, at(1)).id).await, None);
 }
 
-/// Each further part asks again, from which the time to answer counts; it never counts from earlier.
-pub async fn a_question_is_asked_again(fixture: &Fixture) {
-    let manager = fixture.manager();
-    let (_, question) = fixture.asked(&manager, at(0)).await;
-    for (seconds, last) in [(5, 5), (3, 5), (7, 7)] {
-        fixture.asked_again(&question, at(seconds)).await;
-        let again = question.clone().with(|question| question.asked_at = at(last));
-        assert_eq!(fixture.open_question(&manager).await, Some(again));
+/// A message joins the open batch of its writer for two minutes, and no other question.
+pub async fn a_batch_takes_more_for_two_minutes(fixture: &Fixture) {
+    let (manager, other) = (fixture.manager(), fixture.manager());
+    let (_, of_another) = fixture.asked(&other, at(0)).await;
+    let (_, batch) = fixture.asked(&manager, at(0)).await;
+    for seconds in [0, 120] {
+        fixture.joined(&batch, at(seconds)).await;
     }
-    assert_eq!(fixture.unmatched().await, 4);
+    fixture.joined(&of_another, at(60)).await;
+    // About one message alone.
+    for kind in [QuestionKind::Single, QuestionKind::Names] {
+        let question = fixture.question(&manager, at(60)).with(|question| question.kind = kind);
+        let message = fixture.message_from(&manager, at(60));
+        fixture.stored(&message, asking(&question)).await;
+    }
+    fixture.joined(&batch, at(61)).await;
+    let (_, next) = fixture.asked(&manager, at(121)).await;
+    fixture.joined(&next, at(122)).await;
+    answer_now(fixture, &next, None).await;
+    fixture.asked(&manager, at(123)).await;
 }
 
-/// A question may take the place of whichever is open, also where many do so at once: the last one is open.
-pub async fn a_question_may_take_any_place(fixture: &Fixture) {
-    let manager = fixture.manager();
-    for round in 0..10 {
-        let asks = (0..20).map(|_| {
-            let message = fixture.message_from(&manager, at(round));
-            let asking = QuestionUpdate::Ask {
-                question: fixture.question(&manager, at(round)),
-                instead_of: Precondition::AnyQuestion,
-            };
-            let store = fixture.must();
-            async move { store.store_unmatched(StoreUnmatched { message, asking }).await }
-        });
-        for kept in at_once(asks.collect::<Vec<_>>()).await {
-            assert_eq!(kept, StoredUnmatched::Stored);
-        }
-        assert!(fixture.open_question(&manager).await.is_some());
-    }
-    assert_eq!(fixture.unmatched().await, 200);
-}
-
-/// A question takes the place of the one that the caller knew to be open, and of no other. Otherwise nothing is written.
-pub async fn a_question_takes_only_the_place_that_is_known(fixture: &Fixture) {
-    let manager = fixture.manager();
-    let (_, first) = fixture.asked(&manager, at(0)).await;
-    let second = fixture.question(&manager, at(1));
-    let message = fixture.message_from(&manager, at(1));
-    fixture.stored(&message, anew(&second, Some(&first))).await;
-    assert_eq!(fixture.open_question(&manager).await, Some(second.clone()));
-
-    let third = fixture.question(&manager, at(2));
-    let never_asked = fixture.question(&manager, at(0));
-    for asking in [
-        anew(&third, Some(&first)),
-        anew(&third, None),
-        anew(&third, Some(&never_asked)),
-        QuestionUpdate::Extend(first.id),
-        QuestionUpdate::Extend(never_asked.id),
-    ] {
-        let message = fixture.message_from(&manager, at(2));
-        assert_eq!(fixture.keep(&message, asking).await, StoredUnmatched::QuestionChanged);
-        let external_id = message.external_id.unwrap();
-        assert_eq!(fixture.must().unmatched_message(external_id).await, None);
-    }
-    assert_eq!(fixture.unmatched().await, 2);
-    assert_eq!(fixture.open_question(&manager).await.as_ref(), Some(&second));
-
-    let nobody_asked = fixture.manager();
-    let message = fixture.message_from(&nobody_asked, at(3));
-    for of_another in [&first, &second] {
-        let asking = anew(&fixture.question(&nobody_asked, at(3)), Some(of_another));
-        assert_eq!(fixture.keep(&message, asking).await, StoredUnmatched::QuestionChanged);
-    }
-    assert_eq!(fixture.open_question(&nobody_asked).await, None);
-    assert_eq!(fixture.open_question(&manager).await, Some(second));
-    assert_eq!(fixture.unmatched().await, 2);
-}
-
-/// A message that comes again tells what was asked about it, though that may be closed by now, and asks nothing.
+/// A message that comes again tells what was asked about it, and asks nothing.
 pub async fn a_kept_message_tells_its_own_question(fixture: &Fixture) {
     let manager = fixture.manager();
     let silent = fixture.message_from(&manager, at(0));
-    fixture.stored(&silent, QuestionUpdate::None).await;
-    let (message, first) = fixture.asked(&manager, at(1)).await;
-    let part = fixture.asked_again(&first, at(2)).await;
-    let first = first.with(|question| question.asked_at = at(2));
-    let second = fixture.question(&manager, at(3));
-    let other = fixture.message_from(&manager, at(3));
-    fixture.stored(&other, anew(&second, Some(&first))).await;
-
-    let ended = [false, true];
-    for has_ended in ended {
-        if has_ended {
-            let opening = fixture.opened(at(4)).await;
-            let append = ending(fixture, &opening, &manager);
-            fixture.added(append).await;
+    fixture.stored(&silent, None).await;
+    let (message, question) = fixture.asked(&manager, at(1)).await;
+    let part = fixture.joined(&question, at(2)).await;
+    for (message, asked) in [(&silent, None), (&message, Some(&question)), (&part, Some(&question))] {
+        let newer = fixture.question(&manager, at(5));
+        for asking in [None, asking(&newer)] {
+            let again = fixture.message_of(message.external_id.as_ref().unwrap(), at(5));
+            let before = StoredUnmatched::AlreadyKnown(Existing::Unmatched(asked.cloned()));
+            assert_eq!(fixture.keep(&again, asking).await, before);
         }
-        let open = fixture.open_question(&manager).await;
-        assert_eq!(open.is_none(), has_ended);
-        for (message, asked) in [
-            (&silent, None),
-            (&message, Some(&first)),
-            (&part, Some(&first)),
-            (&other, Some(&second)),
-        ] {
-            let newer = fixture.question(&manager, at(5));
-            for asking in [
-                QuestionUpdate::None,
-                QuestionUpdate::Extend(second.id),
-                anew(&newer, open.as_ref()),
-            ] {
-                let again = fixture.message_of(message.external_id.as_ref().unwrap(), at(5));
-                let before = StoredUnmatched::AlreadyKnown(Existing::Unmatched(asked.cloned()));
-                assert_eq!(fixture.keep(&again, asking).await, before);
-            }
-        }
-        assert_eq!(fixture.open_question(&manager).await, open);
-        assert_eq!(fixture.unmatched().await, 4);
     }
+    assert_eq!(fixture.open_question(&manager).await, Some(question));
+    assert_eq!(fixture.unmatched().await, 3);
 }
 
-/// A manager's message to a thread ends the question, also where it had been kept; a repetition of it does not.
-pub async fn another_message_ends_the_question(fixture: &Fixture) {
-    let store = fixture.must();
+/// A manager's message to a thread leaves the question open.
+pub async fn another_message_leaves_the_question_open(fixture: &Fixture) {
     let opening = fixture.opened(at(0)).await;
     let manager = fixture.manager();
-    let append = ending(fixture, &opening, &manager);
-    fixture.added(append.clone()).await;
-
     let (_, question) = fixture.asked(&manager, at(1)).await;
-    assert!(matches!(
-        store.append(append).await,
-        Appended::AlreadyStored { of: Some(_), .. }
-    ));
-    let of_another = ending(fixture, &opening, &fixture.manager());
-    let of_a_customer = append_to(&opening.ticket, fixture.message_from(&manager, at(2)));
-    for append in [of_another, of_a_customer] {
-        fixture.added(append).await;
-    }
+    fixture
+        .added(append_to(&opening.ticket, fixture.message_from(&manager, at(2))))
+        .await;
     assert_eq!(fixture.open_question(&manager).await, Some(question));
-
-    let append = ending(fixture, &opening, &manager);
-    fixture.added(append).await;
-    assert_eq!(fixture.open_question(&manager).await, None);
-
-    // One that was kept is not said anew.
-    let (kept, question) = fixture.asked(&manager, at(3)).await;
-    let mut append = ending(fixture, &opening, &manager);
-    append.message.external_id.clone_from(&kept.external_id);
-    assert_eq!(store.append(append).await, Appended::Joined(kept.id));
-    assert_eq!(fixture.open_question(&manager).await, Some(question));
-}
-
-/// What is not written ends nothing.
-pub async fn a_message_to_no_ticket_leaves_the_question_open(fixture: &Fixture) {
-    let manager = fixture.manager();
-    let (_, question) = fixture.asked(&manager, at(0)).await;
-    let lost = ending(fixture, &fixture.opening(at(0)), &manager);
-    assert!(fixture.store().append(lost).await.is_err());
-    assert_eq!(fixture.open_question(&manager).await, Some(question));
-}
-
-/// Keeps a bare message as [`ReceiveReply`](ticket_domain::ReceiveReply) does: looks again as long as the question moves.
-fn keep_bare(fixture: &Fixture, manager: &Address) -> impl Future<Output = StoredUnmatched> + Send + use<> {
-    let store = fixture.must();
-    let message = fixture.message_from(manager, at(1));
-    let question = fixture.question(manager, at(1));
-    let manager = manager.clone();
-    async move {
-        for _ in 0..16 {
-            let open = store.question(manager.clone()).await;
-            let asking = match open {
-                Some(open) => QuestionUpdate::Extend(open.id),
-                None => anew(&question, None),
-            };
-            let message = message.clone();
-            match store.store_unmatched(StoreUnmatched { message, asking }).await {
-                StoredUnmatched::QuestionChanged => {}
-                kept => return kept,
-            }
-        }
-        StoredUnmatched::QuestionChanged
-    }
 }
 
 /// 100 messages of one manager at the same moment, such as a large album, and 20 of another: one question each.
@@ -257,14 +130,22 @@ pub async fn bare_messages_at_once_are_one_question(fixture: &Fixture) {
     for _ in 0..3 {
         let before = fixture.unmatched().await;
         let managers = [fixture.manager(), fixture.manager()];
-        let keeping = (0..120).map(|number| keep_bare(fixture, &managers[usize::from(number % 6 == 5)]));
-        assert_eq!(at_once(keeping).await, vec![StoredUnmatched::Stored; 120]);
+        let storing = (0..120).map(|number| {
+            let manager = &managers[usize::from(number % 6 == 5)];
+            let keep = StoreUnmatched {
+                message: fixture.message_from(manager, at(1)),
+                asking: asking(&fixture.question(manager, at(1))),
+            };
+            fixture.must().store_unmatched(keep)
+        });
+        let stored = at_once(storing.collect::<Vec<_>>()).await;
+        assert_eq!(count(&stored, &StoredUnmatched::Stored), 2, "{stored:?}");
         assert_eq!(fixture.unmatched().await, before + 120);
 
         let opening = fixture.opened(at(2)).await;
         for (manager, count) in managers.iter().zip([100, 20]) {
             let question = fixture.open_question(manager).await.unwrap();
-            let picked = super::answers::answer_now(fixture, &question, Some(&opening)).await;
+            let picked = answer_now(fixture, &question, Some(&opening)).await;
             assert_eq!(picked.attached, count);
             assert_eq!(fixture.open_question(manager).await, None);
         }
@@ -281,7 +162,7 @@ pub async fn equal_outside_ids_at_once_ask_one_question(fixture: &Fixture) {
         let external_id = fixture.external_id();
         let answers = at_once((0..20).map(|_| {
             let message = fixture.message_of(&external_id, at(1));
-            let asking = anew(&fixture.question(&manager, at(1)), None);
+            let asking = asking(&fixture.question(&manager, at(1)));
             fixture.must().store_unmatched(StoreUnmatched { message, asking })
         }))
         .await;
@@ -297,25 +178,170 @@ pub async fn equal_outside_ids_at_once_ask_one_question(fixture: &Fixture) {
     }
 }
 
-/// Ten questions at the same moment in the place of one: one takes it, and the others write nothing.
-pub async fn one_question_at_once_takes_a_place(fixture: &Fixture) {
-    for _ in 0..5 {
-        let manager = fixture.manager();
-        let (_, first) = fixture.asked(&manager, at(0)).await;
-        let before = fixture.unmatched().await;
-        let questions: Vec<Question> = (0..10).map(|_| fixture.question(&manager, at(1))).collect();
-        let answers = at_once(questions.clone().into_iter().map(|question| {
-            let message = fixture.message_from(&manager, at(1));
-            let asking = anew(&question, Some(&first));
-            fixture.must().store_unmatched(StoreUnmatched { message, asking })
-        }))
-        .await;
-        let winner = place_of(&answers, &StoredUnmatched::Stored);
-        let moved = answers
-            .iter()
-            .filter(|answer| **answer == StoredUnmatched::QuestionChanged);
-        assert_eq!(moved.count(), 9, "{answers:?}");
-        assert_eq!(fixture.open_question(&manager).await.as_ref(), questions.get(winner));
-        assert_eq!(fixture.unmatched().await, before + 1);
+/// What waits for an answer is what no answer was given to, of this person, since then.
+pub async fn waiting_messages_are_those_without_an_answer(fixture: &Fixture) {
+    let manager = fixture.manager();
+    let (first, question) = fixture.asked(&manager, at(1)).await;
+    let second = fixture.joined(&question, at(2)).await;
+    let (_, left_aside) = fixture.asked(&manager, at(200)).await;
+    answer_now(fixture, &left_aside, None).await;
+    let (third, later) = fixture.asked(&manager, at(400)).await;
+    fixture.asked(&fixture.manager(), at(400)).await;
+    let store = fixture.must();
+    let text = |message: &ticket_domain::Message| message.content.as_text();
+    let waiting = [
+        (question.id, text(&first)),
+        (question.id, text(&second)),
+        (later.id, text(&third)),
+    ];
+    assert_eq!(store.waiting_messages(manager.clone(), at(0)).await, waiting);
+    assert_eq!(store.waiting_messages(manager.clone(), at(2)).await, waiting[2..]);
+    let opening = fixture.opened(at(401)).await;
+    answer_now(fixture, &question, Some(&opening)).await;
+    assert_eq!(store.waiting_messages(manager, at(0)).await, waiting[2..]);
+}
+
+fn control(fixture: &Fixture, at: Timestamp) -> ControlMessage {
+    ControlMessage {
+        external_id: Some(fixture.external_id()),
+        kind: ControlKind::Unclear,
+        ticket: None,
+        reply: "I don't see a 9. Reply 1–4, or 0.".into(),
+        at,
     }
+}
+
+fn merge(fixture: &Fixture, manager: &Address, merged: &[&Question], seconds: i64) -> MergeQuestions {
+    MergeQuestions {
+        because: control(fixture, at(seconds)),
+        question: fixture
+            .question(manager, at(seconds))
+            .with(|question| question.kind = QuestionKind::Names),
+        notification: None,
+        merged: merged.iter().map(|question| question.id).collect(),
+    }
+}
+
+/// One question in the place of others covers what they were about, also through another, except what was answered.
+pub async fn a_merged_question_covers_the_others(fixture: &Fixture) {
+    let store = fixture.must();
+    let (manager, opening, other) = (
+        fixture.manager(),
+        fixture.opened(at(0)).await,
+        fixture.opened(at(0)).await,
+    );
+    let (_, answered) = fixture.asked(&manager, at(1)).await;
+    answer_now(fixture, &answered, Some(&other)).await;
+    let (first_message, first) = fixture.asked(&manager, at(2)).await;
+    let (_, second) = fixture.asked(&manager, at(200)).await;
+    let both = merge(fixture, &manager, &[&answered, &first, &second], 201);
+    assert_eq!(store.merge_questions(both.clone()).await, None);
+    assert_eq!(fixture.open_question(&manager).await.as_ref(), Some(&both.question));
+    let closed = store.question(first.id).await.unwrap();
+    assert_eq!(closed.closed_at, Some(at(201)));
+    // The same message again merges nothing.
+    let again = RecordedControl {
+        kind: ControlKind::Unclear,
+        ticket: None,
+        reply: both.because.reply.clone(),
+    };
+    let repeated = merge(fixture, &manager, &[&both.question], 202)
+        .with(|merge| merge.because.external_id.clone_from(&both.because.external_id));
+    assert_eq!(store.merge_questions(repeated).await, Some(Existing::Control(again)));
+
+    // Without a quote, what was merged is closed; quoted, it is answered by itself.
+    let unquoted = picking(fixture, &first, Some(&other));
+    assert_eq!(store.answer(unquoted).await, AnswerResult::Closed);
+    let quoted = picking(fixture, &first, Some(&other)).with(|answer| answer.is_quoted = true);
+    let AnswerResult::Answered(picked) = store.answer(quoted.clone()).await else {
+        panic!("a quoted question is answered");
+    };
+    assert_eq!((picked.attached, picked.message), (1, Some(first_message.id)));
+
+    let (_, third) = fixture.asked(&manager, at(400)).await;
+    let all = merge(fixture, &manager, &[&both.question, &third], 401);
+    assert_eq!(store.merge_questions(all.clone()).await, None);
+    let picked = answer_now(fixture, &all.question, Some(&opening)).await;
+    assert_eq!(picked.attached, 2);
+    assert_eq!(fixture.unmatched().await, 0);
+    assert_eq!(fixture.thread(opening.ticket.reference).await.messages.len(), 3);
+    let again = quoted.with(|answer| answer.by = Some(fixture.external_id()));
+    assert_eq!(store.answer(again).await, AnswerResult::Closed);
+}
+
+/// The notification of a question is of no ticket, and is sent when it is due. What it was sent as leads to the question,
+/// and an answer takes it back.
+pub async fn a_question_is_sent_and_found_by_its_quote(fixture: &Fixture) {
+    let store = fixture.must();
+    let manager = fixture.manager();
+    let ask = async |seconds: i64| {
+        let question = fixture.question(&manager, at(seconds));
+        let notification = fixture
+            .question_notification(at(seconds))
+            .with(|notification| notification.due_at = at(seconds + 2));
+        let asking = Asking {
+            question: question.clone(),
+            notification: Some(notification.clone()),
+        };
+        fixture
+            .stored(&fixture.message_from(&manager, at(seconds)), Some(asking))
+            .await;
+        (question, notification)
+    };
+    let (question, notification) = ask(10).await;
+    assert_eq!(fixture.claim(at(11)).await, []);
+    let claimed = fixture.claim(at(12)).await.remove(0);
+    assert_eq!((claimed.id, claimed.ticket), (notification.id, None));
+    let external_id = fixture.external_id();
+    let outcome = delivered(at(13), Some(&external_id));
+    store.record_attempt(claimed.id, claimed.lease, outcome).await;
+    assert_eq!(store.quoted_question(external_id.clone()).await, Some(question));
+    assert_eq!(fixture.quoted(&external_id).await, None);
+    assert_eq!(store.quoted_question(fixture.external_id()).await, None);
+
+    let (unsent, notification) = ask(200).await;
+    let record = store.notification(notification.id).await.unwrap();
+    assert_eq!(record.reference, None);
+    assert_eq!(store.undelivered(9).await.len(), 1);
+    answer_now(fixture, &unsent, None).await;
+    assert_eq!(store.notification(notification.id).await, None);
+    assert_eq!(fixture.claim(at(999)).await, []);
+}
+
+/// A control message is remembered by its external id, and is no message.
+pub async fn a_control_message_is_no_message(fixture: &Fixture) {
+    let store = fixture.must();
+    let opening = fixture.opened(at(0)).await;
+    let said = control(fixture, at(1)).with(|control| control.ticket = Some(opening.ticket.id));
+    let id = said.external_id.clone().unwrap();
+    assert_eq!(store.record_control(said.clone()).await, None);
+    let recorded = Existing::Control(RecordedControl {
+        kind: said.kind,
+        ticket: Some(opening.ticket.reference),
+        reply: said.reply.clone(),
+    });
+    assert_eq!(store.record_control(said).await, Some(recorded.clone()));
+    assert_eq!(store.known(id.clone()).await, Some(recorded.clone()));
+    let again = fixture.message_of(&id, at(2));
+    let kept = fixture.keep(&again, None).await;
+    assert_eq!(kept, StoredUnmatched::AlreadyKnown(recorded.clone()));
+    let appended = store.append(append_to(&opening.ticket, again)).await;
+    assert_eq!(appended, Appended::NoMessage(recorded.clone()));
+    let (_, question) = fixture.asked(&fixture.manager(), at(3)).await;
+    let answer = picking(fixture, &question, None).with(|answer| answer.by = Some(id.clone()));
+    assert_eq!(store.answer(answer).await, AnswerResult::AlreadyKnown(recorded));
+    // A message is none either.
+    let written = fixture.message_of(&fixture.external_id(), at(4));
+    fixture.added(append_to(&opening.ticket, written.clone())).await;
+    let known = Existing::InThread {
+        id: written.id,
+        of: opening.ticket.reference,
+    };
+    let late = control(fixture, at(5)).with(|control| control.external_id.clone_from(&written.external_id));
+    assert_eq!(store.record_control(late).await, Some(known));
+    // It is forgotten after a week.
+    store.purge_keys(at(7 * 86_400), 99).await;
+    assert!(store.known(id.clone()).await.is_some());
+    store.purge_keys(at(7 * 86_400 + 1), 99).await;
+    assert_eq!(store.known(id).await, None);
 }

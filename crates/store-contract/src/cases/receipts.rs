@@ -167,7 +167,7 @@ pub async fn a_refused_message_goes_another_way(fixture: &Fixture) {
         let expected = Claimed {
             id,
             lease: claimed.lease,
-            ticket: opening.ticket.id,
+            ticket: Some(opening.ticket.id),
             event: opening.notifications[0].event,
             payload: payload.clone(),
             route: DeliveryRoute::new(route),
@@ -225,7 +225,7 @@ pub async fn a_message_that_failed_for_now_is_sent_again(fixture: &Fixture) {
         let expected = Claimed {
             id,
             lease: claimed.lease,
-            ticket: opening.ticket.id,
+            ticket: Some(opening.ticket.id),
             event: opening.notifications[0].event,
             payload: opening.notifications[0].payload.clone(),
             route: DeliveryRoute::FIRST,

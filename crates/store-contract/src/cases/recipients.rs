@@ -179,7 +179,7 @@ pub async fn an_attached_message_notifies_every_recipient(fixture: &Fixture) {
         let record = fixture.record(notification.id).await;
         assert_eq!(
             (record.recipient, record.reference),
-            (notification.recipient, opening.ticket.reference)
+            (notification.recipient, Some(opening.ticket.reference))
         );
     }
 }

@@ -63,7 +63,6 @@ pub async fn a_used_key_answers_the_first_message_and_writes_nothing(fixture: &F
         let reopening = Append {
             reopen: true,
             note: Some(fixture.note(at(99))),
-            ends_question_of: Some(manager.clone()),
             ..again(fixture, &first, ticket, 99)
         };
         assert_eq!(append(fixture, &reopening).await, repeated(&first));

@@ -3,9 +3,9 @@
 use diesel::{Insertable, Queryable, Selectable, pg::Pg, sqlite::Sqlite};
 use serde::{Deserialize, Serialize};
 use ticket_domain::{
-    AccessKey, Actor, Address, AuditKind, Channel, Content, CustomerName, DeliveryRoute, Email, EventKind, ExternalId,
-    IdempotencyKey, MediaUrl, MessageBody, MessageStatus, Phone, Priority, Progress, Recipient, Sender, Stage, Status,
-    Subject, TicketRef, Timestamp, Visibility,
+    AccessKey, Actor, Address, AuditKind, Channel, Content, ControlKind, CustomerName, DeliveryRoute, Email, EventKind,
+    ExternalId, IdempotencyKey, MediaUrl, MessageBody, MessageStatus, Phone, Priority, Progress, QuestionKind,
+    Recipient, Sender, Stage, Status, Subject, TicketRef, Timestamp, Visibility,
     ports::{StoreError, parse},
 };
 use uuid::Uuid;
@@ -16,7 +16,8 @@ use super::{
 };
 use crate::{
     schema::{
-        audit_log, idempotency_keys, messages, notifications, previous_external_ids, questions, receipts, tickets,
+        audit_log, control_messages, idempotency_keys, messages, notifications, previous_external_ids, questions,
+        receipts, tickets,
     },
     types::Stored,
 };
@@ -154,13 +155,15 @@ tables! {
         asked: String as Address,
         choices: String as Choices,
         text: String as AnyText,
-        is_batch: bool,
-        begun_at: Stored<Timestamp>,
+        kind: String as QuestionKind,
+        sent_at: Stored<Timestamp>,
         asked_at: Stored<Timestamp>,
         closed_at: Option<Stored<Timestamp>>,
         answered_by: Option<String> as ExternalId,
         answered_with: Option<Stored<Uuid>>,
         attached: Option<i64> as u64,
+        #[serde(default)]
+        merged_into: Option<Stored<Uuid>>,
     }
     messages Messages MessageRow, order "id", key id {
         id: Stored<Uuid>,
@@ -180,8 +183,8 @@ tables! {
     }
     notifications Notifications NotificationRow, order "id", key id {
         id: Stored<Uuid>,
-        ticket_id: Stored<Uuid>,
-        seq: i64 as u32,
+        ticket_id: Option<Stored<Uuid>>,
+        seq: Option<i64> as u32,
         event: String as EventKind,
         #[serde(with = "encoding::bytes")]
         payload: Vec<u8>,
@@ -209,6 +212,8 @@ tables! {
         round: i64 as u32,
         #[serde(default = "manager")]
         recipient: String as Recipient,
+        #[serde(default)]
+        question_id: Option<Stored<Uuid>>,
     }
     previous_external_ids PreviousExternalIds PreviousExternalIdRow,
         order "external_id COLLATE \"C\", notification_id", key notification_id {
@@ -227,6 +232,13 @@ tables! {
         external_id: String as ExternalId,
         status: String as MessageStatus,
         error_code: Option<i64> as u32,
+        at: Stored<Timestamp>,
+    }
+    control_messages ControlMessages ControlMessageRow, order "external_id COLLATE \"C\"", key external_id {
+        external_id: String as ExternalId,
+        kind: String as ControlKind,
+        ticket_id: Option<Stored<Uuid>>,
+        reply: String as AnyText,
         at: Stored<Timestamp>,
     }
     contacts Contacts ContactRow, order "user_id COLLATE \"C\"", key user_id {

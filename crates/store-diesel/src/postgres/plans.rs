@@ -47,15 +47,16 @@ const CROWD: &str = "
     FROM generate_series(1, 20000) AS n;
     INSERT INTO receipts (external_id, status, at)
     SELECT 'SMr' || n, 'sent', to_timestamp(2000000000 + n) FROM generate_series(1, 20000) AS n;
-    INSERT INTO questions (id, asked, choices, text, is_batch, begun_at, asked_at, closed_at)
-    SELECT md5('q' || n)::uuid, '+919655716000', '', 'Which one?', false, to_timestamp(n), to_timestamp(n), to_timestamp(n)
+    INSERT INTO questions (id, asked, choices, text, kind, sent_at, asked_at, closed_at)
+    SELECT md5('q' || n)::uuid, '+919655716000', '', 'Which one?', 'single', to_timestamp(n), to_timestamp(n), to_timestamp(n)
     FROM generate_series(1, 20000) AS n;
     ANALYZE;
     SELECT pg_stat_force_next_flush()";
 
 /// The tables that are asked.
-const TABLES: [&str; 9] = [
+const TABLES: [&str; 10] = [
     "audit_log",
+    "control_messages",
     "idempotency_keys",
     "messages",
     "notifications",

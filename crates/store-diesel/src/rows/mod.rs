@@ -15,12 +15,12 @@ use ticket_domain::{
     ports::{ExistingTicket, StoreError, parse},
 };
 
-pub(crate) use contacts::ContactRow;
 pub(crate) use audit_log::{AuditEntryRow, NewAuditEntryRow};
+pub(crate) use contacts::ContactRow;
 pub(crate) use notifications::{
     ClaimedRow, CurrentMessageRow, FallbackRow, NewNotificationRow, RecordRow, SentRow, StateRow, state,
 };
-pub(crate) use questions::{ChoiceResultRow, ChoiceRow, QuestionRow};
+pub(crate) use questions::{ChoiceResultRow, ChoiceRow, ControlRow, QuestionRow};
 pub(crate) use receipts::ReceiptRow;
 
 use crate::{

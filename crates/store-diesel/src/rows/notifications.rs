@@ -3,11 +3,11 @@
 use diesel::{AsChangeset, Insertable, Queryable, QueryableByName, Selectable, pg::Pg, sqlite::Sqlite};
 use ticket_domain::{
     Delivery, DeliveryRoute, EventKind, ExternalId, Fallback, LeaseToken, Notification, NotificationId,
-    NotificationRecord, NotificationState, Payload, Progress, Receipt, Stage, TicketId, Timestamp,
+    NotificationRecord, NotificationState, Payload, Progress, QuestionId, Receipt, Stage, TicketId, Timestamp,
     ports::{Claim, Claimed, CurrentMessage, SentNotification, StoreError, parse},
 };
 
-use super::{MustNotBeNull, number};
+use super::{MustNotBeNull, number, parse_or_null};
 use crate::{schema::notifications, types::Stored};
 
 /// The words of `notifications.state`.
@@ -20,13 +20,14 @@ pub(crate) mod state {
     pub(crate) const HELD: &str = Stage::Held.as_str();
 }
 
-/// A new notification, due at once.
+/// A new notification.
 #[derive(Insertable)]
-#[diesel(table_name = notifications, check_for_backend(Pg, Sqlite))]
+#[diesel(table_name = notifications, check_for_backend(Pg, Sqlite), treat_none_as_default_value = false)]
 pub(crate) struct NewNotificationRow {
     id: Stored<NotificationId>,
-    ticket_id: Stored<TicketId>,
-    seq: i64,
+    ticket_id: Option<Stored<TicketId>>,
+    seq: Option<i64>,
+    question_id: Option<Stored<QuestionId>>,
     recipient: &'static str,
     event: &'static str,
     payload: Vec<u8>,
@@ -42,16 +43,33 @@ impl NewNotificationRow {
     /// It reports the ticket's version `seq`.
     pub(crate) fn new(notification: &Notification, ticket: TicketId, seq: i64) -> Self {
         Self {
+            ticket_id: Some(Stored(ticket)),
+            seq: Some(seq),
+            ..Self::of_nothing(notification)
+        }
+    }
+
+    /// It asks a question.
+    pub(crate) fn asking(notification: &Notification, question: QuestionId) -> Self {
+        Self {
+            question_id: Some(Stored(question)),
+            ..Self::of_nothing(notification)
+        }
+    }
+
+    fn of_nothing(notification: &Notification) -> Self {
+        Self {
             id: Stored(notification.id),
-            ticket_id: Stored(ticket),
-            seq,
+            ticket_id: None,
+            seq: None,
+            question_id: None,
             recipient: notification.recipient.as_str(),
             event: notification.event.as_str(),
             payload: notification.payload.0.to_vec(),
             addressed: notification.addressed,
             state: state::WAITING,
-            due_at: Stored(notification.created_at),
-            scheduled_at: Stored(notification.created_at),
+            due_at: Stored(notification.due_at),
+            scheduled_at: Stored(notification.due_at),
             failed_attempts: 0,
             created_at: Stored(notification.created_at),
         }
@@ -118,11 +136,11 @@ pub(crate) struct RecordRow {
 }
 
 impl RecordRow {
-    pub(crate) fn parsed(self, reference: &str) -> Result<NotificationRecord, StoreError> {
+    pub(crate) fn parsed(self, reference: Option<String>) -> Result<NotificationRecord, StoreError> {
         const TABLE: &str = "notifications";
         Ok(NotificationRecord {
             id: self.id,
-            reference: parse("tickets", "reference", reference)?,
+            reference: parse_or_null("tickets", "reference", reference)?,
             recipient: parse(TABLE, "recipient", &self.recipient)?,
             event: parse(TABLE, "event", &self.event)?,
             failures: self
@@ -141,7 +159,7 @@ impl RecordRow {
 #[diesel(table_name = notifications, check_for_backend(Pg, Sqlite))]
 pub(crate) struct ClaimedRow {
     pub(crate) id: NotificationId,
-    ticket_id: TicketId,
+    ticket_id: Option<TicketId>,
     event: String,
     payload: Vec<u8>,
     route: String,

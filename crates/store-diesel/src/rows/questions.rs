@@ -3,10 +3,10 @@
 use diesel::{Insertable, Queryable, Selectable, pg::Pg, sqlite::Sqlite};
 use ticket_domain::{
     Choice, MessageId, Question, QuestionId, Timestamp,
-    ports::{ChoiceResult, StoreError, parse},
+    ports::{ChoiceResult, RecordedControl, StoreError, parse},
 };
 
-use super::{MustNotBeNull, number};
+use super::{MustNotBeNull, number, parse_or_null};
 use crate::{
     schema::{questions, tickets},
     types::Stored,
@@ -19,9 +19,10 @@ pub(crate) struct QuestionRow {
     asked: String,
     choices: String,
     text: String,
-    is_batch: bool,
-    begun_at: Stored<Timestamp>,
+    kind: String,
+    sent_at: Stored<Timestamp>,
     asked_at: Stored<Timestamp>,
+    closed_at: Option<Stored<Timestamp>>,
 }
 
 impl QuestionRow {
@@ -33,9 +34,10 @@ impl QuestionRow {
             asked: question.of.to_string(),
             choices: choices.join(" "),
             text: question.text.to_string(),
-            is_batch: question.is_batch,
-            begun_at: Stored(question.begun_at),
+            kind: question.kind.to_string(),
+            sent_at: Stored(question.sent_at),
             asked_at: Stored(question.asked_at),
+            closed_at: question.closed_at.map(Stored),
         }
     }
 }
@@ -53,9 +55,10 @@ impl TryFrom<QuestionRow> for Question {
                 .map(|reference| parse(TABLE, "choices", reference))
                 .collect::<Result<_, _>>()?,
             text: row.text.into_boxed_str(),
-            is_batch: row.is_batch,
-            begun_at: row.begun_at.0,
+            kind: parse(TABLE, "kind", &row.kind)?,
+            sent_at: row.sent_at.0,
             asked_at: row.asked_at.0,
+            closed_at: row.closed_at.map(|closed| closed.0),
         })
     }
 }
@@ -65,7 +68,9 @@ impl TryFrom<QuestionRow> for Question {
 #[diesel(table_name = tickets, check_for_backend(Pg, Sqlite))]
 pub(crate) struct ChoiceRow {
     reference: String,
+    customer_name: String,
     subject: String,
+    created_at: Timestamp,
 }
 
 impl TryFrom<ChoiceRow> for Choice {
@@ -74,6 +79,8 @@ impl TryFrom<ChoiceRow> for Choice {
     fn try_from(row: ChoiceRow) -> Result<Self, StoreError> {
         Ok(Self {
             reference: parse("tickets", "reference", &row.reference)?,
+            name: parse("tickets", "customer_name", &row.customer_name)?,
+            created_at: row.created_at,
             subject: parse("tickets", "subject", &row.subject)?,
         })
     }
@@ -89,7 +96,7 @@ pub(crate) struct ChoiceResultRow {
 
 impl ChoiceResultRow {
     /// `message` is the first that was asked about.
-    pub(crate) fn parsed(self, message: MessageId) -> Result<ChoiceResult, StoreError> {
+    pub(crate) fn parsed(self, message: Option<MessageId>) -> Result<ChoiceResult, StoreError> {
         let attached = self
             .attached
             .ok_or_else(|| StoreError::corrupt("questions", "attached", MustNotBeNull))?;
@@ -98,6 +105,26 @@ impl ChoiceResultRow {
             to: self.to.map(Choice::try_from).transpose()?,
             attached: number("questions", "attached", attached)?,
             message,
+        })
+    }
+}
+
+/// A control message, but for its external id.
+#[derive(Queryable)]
+pub(crate) struct ControlRow {
+    kind: String,
+    ticket: Option<String>,
+    reply: String,
+}
+
+impl TryFrom<ControlRow> for RecordedControl {
+    type Error = StoreError;
+
+    fn try_from(row: ControlRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            kind: parse("control_messages", "kind", &row.kind)?,
+            ticket: parse_or_null("tickets", "reference", row.ticket)?,
+            reply: row.reply.into_boxed_str(),
         })
     }
 }

@@ -10,8 +10,8 @@ use diesel::{
     update,
 };
 use ticket_domain::{
-    Address, AuditAction, AuditStamp, Message, MessageId, NotificationId, Redaction, Ticket, TicketId, TicketRef,
-    Timestamp,
+    Address, AuditAction, AuditStamp, Message, MessageId, NotificationId, QuestionId, Redaction, Ticket, TicketId,
+    TicketRef, Timestamp,
     ports::{
         ChangeEvent, CustomerData, EraseStats, EraseTarget, Erasure, InactiveQuery, InactiveTickets, StoreError, parse,
     },
@@ -28,7 +28,7 @@ use super::{
 use crate::{
     failure::Failure,
     rows::{DetailsRow, MessageRow, TicketRow, state},
-    schema::{idempotency_keys, messages, notifications, questions, tickets},
+    schema::{control_messages, idempotency_keys, messages, notifications, questions, tickets},
     types::Stored,
 };
 
@@ -95,6 +95,7 @@ fn erase_ticket(
     };
     let ticket = Ticket::try_from(row)?;
     delete(idempotency_keys::table.filter(idempotency_keys::ticket_id.eq(Stored(id)))).execute(connection)?;
+    delete(control_messages::table.filter(control_messages::ticket_id.eq(Stored(id)))).execute(connection)?;
     forget_questions(connection, ticket.reference, stamp.at)?;
     if after == 0 && ticket.is_erased() && !has_messages {
         return Ok(Default::default());
@@ -184,9 +185,19 @@ fn forget_questions(connection: &mut Connection, reference: TicketRef, at: Times
     )
     .set(questions::closed_at.eq(Stored(at)))
     .execute(connection)?;
-    update(questions::table.filter(is_about(reference)))
+    let about: Vec<Stored<QuestionId>> = update(questions::table.filter(is_about(reference)))
         .set(questions::text.eq(Redaction::TEXT))
-        .execute(connection)?;
+        .returning(questions::id)
+        .get_results(connection)?;
+    if about.is_empty() {
+        return Ok(());
+    }
+    let asking = notifications::table
+        .filter(notifications::question_id.eq_any(about))
+        .order(notifications::id)
+        .select(notifications::id);
+    let asking: Vec<Stored<NotificationId>> = for_update!(asking).load(connection)?;
+    empty(connection, &asking, at)?;
     Ok(())
 }
 
@@ -211,19 +222,23 @@ fn overwrite(connection: &mut Connection, ids: &[Stored<MessageId>], searched_by
 /// sending one, who finds its lease gone. Returns how many were given up.
 fn cancel(connection: &mut Connection, of: &[Stored<MessageId>], at: Timestamp) -> Result<u64, Failure> {
     let is_of_message = notifications::ticket_id
-        .nullable()
         .eq(messages::ticket_id)
-        .and(notifications::seq.nullable().eq(messages::seq));
+        .and(notifications::seq.eq(messages::seq));
     let notified = messages::table
         .inner_join(notifications::table.on(is_of_message))
         .filter(messages::id.eq_any(of))
         .order(notifications::id)
         .select(notifications::id);
     let notified: Vec<Stored<NotificationId>> = for_update!(notified).load(connection)?;
+    empty(connection, &notified, at)
+}
+
+/// Empties notifications. Returns how many were given up.
+fn empty(connection: &mut Connection, notified: &[Stored<NotificationId>], at: Timestamp) -> Result<u64, Failure> {
     if notified.is_empty() {
         return Ok(0);
     }
-    let these = notifications::table.filter(notifications::id.eq_any(&notified));
+    let these = notifications::table.filter(notifications::id.eq_any(notified));
     let cancelled = update(
         these
             .clone()
@@ -260,7 +275,7 @@ fn has_messages_to_erase() -> Condition {
         .filter(messages::ticket_id.eq(tickets::id.nullable()))
         .filter(has_content());
     let sent = notifications::table
-        .filter(notifications::ticket_id.eq(tickets::id))
+        .filter(notifications::ticket_id.eq(tickets::id.nullable()))
         .filter(notifications::payload.ne(NOTHING));
     Box::new(exists(written).or(exists(sent)))
 }

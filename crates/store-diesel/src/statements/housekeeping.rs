@@ -1,5 +1,7 @@
 //! The retention job: deleting what nobody asks for any more.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use diesel::{
     alias, delete,
@@ -17,9 +19,12 @@ use super::super::engine::{Connection, Store, for_update_skip_locked};
 use crate::{
     failure::Failure,
     prepared::prepared,
-    schema::{idempotency_keys, notifications, previous_external_ids},
+    schema::{control_messages, idempotency_keys, notifications, previous_external_ids},
     types::Stored,
 };
+
+/// How long a repeated control message is recognised. Whoever passes messages on repeats them within minutes.
+const CONTROLS_KEPT: Duration = Duration::from_hours(7 * 24);
 
 #[async_trait]
 impl Housekeeping for Store {
@@ -59,7 +64,8 @@ pub(crate) fn purge(connection: &mut Connection, purge: Purge) -> Result<Purged,
         // Literally: SQLite would else look through the index of what is not delivered.
         .filter(sql::<Bool>("notifications.state = 'delivered'"))
         .filter(notifications::settled_at.lt(Stored(purge.settled_before)))
-        .filter(is_followed)
+        // A ticket keeps its newest.
+        .filter(is_followed.or(notifications::question_id.is_not_null()))
         .select(notifications::id);
     // One that is refused at this moment waits again, and is not old any more.
     let old: Vec<Stored<NotificationId>> = prepared(for_update_skip_locked!(old)).load(connection)?;
@@ -83,5 +89,14 @@ pub(crate) fn purge_keys(connection: &mut Connection, now: Timestamp, limit: u16
         .order(expired.field(idempotency_keys::expires_at))
         .limit(i64::from(limit));
     let expired = delete(idempotency_keys::table.filter(idempotency_keys::key.eq_any(for_update_skip_locked!(keys))));
-    Ok(expired.execute(connection)? as u64)
+    let keys = expired.execute(connection)? as u64;
+    let old = alias!(control_messages as old);
+    let controls = old
+        .select(old.field(control_messages::external_id))
+        .filter(old.field(control_messages::at).le(Stored(now.minus(CONTROLS_KEPT))))
+        .order(old.field(control_messages::at))
+        .limit(i64::from(limit));
+    let old =
+        delete(control_messages::table.filter(control_messages::external_id.eq_any(for_update_skip_locked!(controls))));
+    Ok(keys.max(old.execute(connection)? as u64))
 }

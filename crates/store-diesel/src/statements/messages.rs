@@ -9,8 +9,7 @@ use ticket_domain::{
 
 use super::{
     super::engine::{Connection, LockKey, lock},
-    audit_log, keys,
-    questions::{self, Asked},
+    audit_log, keys, questions,
 };
 use crate::{
     failure::Failure,
@@ -27,7 +26,6 @@ pub(crate) fn append(connection: &mut Connection, append: &Append) -> Result<App
         message,
         notifications: outgoing,
         reopen,
-        ends_question_of,
         idempotency,
         note,
     } = append;
@@ -39,16 +37,13 @@ pub(crate) fn append(connection: &mut Connection, append: &Append) -> Result<App
     }
     lock_id(connection, message.external_id.as_ref())?;
     if let Some(external_id) = &message.external_id
-        && let Some(picked) = questions::choice_in(connection, external_id)?
+        && let Some(existing) = questions::no_message(connection, external_id)?
     {
-        return Ok(Appended::Answer(picked));
+        return Ok(Appended::NoMessage(existing));
     }
     let before = before(connection, message.external_id.as_ref())?;
     if let Some((id, of @ Some(_))) = before {
         return Ok(Appended::AlreadyStored { id, of });
-    }
-    if let (Some(of), None) = (ends_question_of, before) {
-        questions::close(connection, of, message.created_at)?;
     }
     let version = match message.visibility {
         Visibility::Internal => count_note(connection, *to)?,
@@ -101,10 +96,16 @@ pub(crate) fn keep(connection: &mut Connection, keep: &StoreUnmatched) -> Result
     if let Some(known) = known(connection, message.external_id.as_ref())? {
         return Ok(StoredUnmatched::AlreadyKnown(known));
     }
-    let Asked::About(question) = questions::ask(connection, asking, message.created_at)? else {
-        // A concurrent duplicate of the message may have changed it; that goes first.
-        let known = known(connection, message.external_id.as_ref())?;
-        return Ok(known.map_or(StoredUnmatched::QuestionChanged, StoredUnmatched::AlreadyKnown));
+    let (question, stored) = match asking {
+        None => (None, StoredUnmatched::Stored),
+        Some(asking) => {
+            if let Some(open) = questions::join(connection, &asking.question)? {
+                (Some(open.id), StoredUnmatched::Joined(open))
+            } else {
+                questions::ask(connection, &asking.question, asking.notification.as_ref())?;
+                (Some(asking.question.id), StoredUnmatched::Stored)
+            }
+        }
     };
     let kept = insert_into(messages::table)
         .values((MessageRow::new(message), messages::question_id.eq(question.map(Stored))))
@@ -114,7 +115,7 @@ pub(crate) fn keep(connection: &mut Connection, keep: &StoreUnmatched) -> Result
     let kept: Vec<MessageId> = prepared(kept).load(connection)?;
     // What was asked is undone: the message is known by now.
     if kept.len() == 1 {
-        Ok(StoredUnmatched::Stored)
+        Ok(stored)
     } else {
         Err(Failure::Conflict)
     }
@@ -134,9 +135,9 @@ pub(crate) fn known(
     external_id: Option<&ExternalId>,
 ) -> Result<Option<Existing>, Failure> {
     if let Some(external_id) = external_id
-        && let Some(picked) = questions::choice_in(connection, external_id)?
+        && let Some(existing) = questions::no_message(connection, external_id)?
     {
-        return Ok(Some(Existing::Answer(picked)));
+        return Ok(Some(existing));
     }
     let Some((id, of)) = before(connection, external_id)? else {
         return Ok(None);

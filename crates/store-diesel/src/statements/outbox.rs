@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use diesel::{alias, dsl::sql, prelude::*, sql_types::Bool, update};
 use ticket_domain::{
-    AuditStamp, Fallback, LeaseToken, NotificationId, NotificationRecord, Recipient, Timestamp,
+    AuditStamp, Fallback, LeaseToken, NotificationId, NotificationRecord, Recipient, TicketId, Timestamp,
     ports::{
         AttemptOutcome, ChangeEvent, Claim, Claimed, CurrentMessage, Outbox, RecordResult, RedeliverResult, StoreError,
     },
@@ -64,7 +64,7 @@ impl Outbox for Store {
             .db
             .write_and_publish(
                 move |connection| outcomes::record_attempt(connection, id, lease, &outcome),
-                move |ticket| ticket.filter(|_| is_news).map(ChangeEvent::Ticket),
+                move |ticket| ticket.flatten().filter(|_| is_news).map(ChangeEvent::Ticket),
             )
             .await?;
         Ok(ticket.map_or(RecordResult::LeaseLost, |_| RecordResult::Recorded))
@@ -153,6 +153,9 @@ impl Store {
         }
     }
 }
+
+/// The ticket that a notification reports; none if it asks a question.
+pub(crate) type ReportedTicket = Option<TicketId>;
 
 /// What does not wait has no time.
 pub(crate) const NEVER: Option<Stored<Timestamp>> = None;
@@ -263,30 +266,30 @@ pub(crate) fn hold_unaddressed(
 
 pub(crate) fn undelivered(connection: &mut Connection, limit: u16) -> Result<Vec<NotificationRecord>, Failure> {
     let undelivered = notifications::table
-        .inner_join(tickets::table)
+        .left_join(tickets::table)
         // Literally as in the index: a plan for any value would not use it.
         .filter(sql::<Bool>("notifications.state <> 'delivered'"))
         .filter(notifications::payload.ne(NOTHING))
         .order((notifications::created_at.desc(), notifications::id.desc()))
         .limit(i64::from(limit))
-        .select((RecordRow::as_select(), tickets::reference));
-    let rows: Vec<(RecordRow, String)> = prepared(undelivered).load(connection)?;
+        .select((RecordRow::as_select(), tickets::reference.nullable()));
+    let rows: Vec<(RecordRow, Option<String>)> = prepared(undelivered).load(connection)?;
     let records = rows.into_iter().filter_map(|(row, reference)| {
         let id = row.id;
-        let record = row.parsed(&reference);
+        let record = row.parsed(reference);
         record.inspect_err(|error| log_corrupt(id, error)).ok()
     });
     Ok(records.collect())
 }
 
 fn notification(connection: &mut Connection, id: NotificationId) -> Result<Option<NotificationRecord>, Failure> {
-    let found: Option<(RecordRow, String)> = notifications::table
-        .inner_join(tickets::table)
+    let found: Option<(RecordRow, Option<String>)> = notifications::table
+        .left_join(tickets::table)
         .filter(notifications::id.eq(Stored(id)))
-        .select((RecordRow::as_select(), tickets::reference))
+        .select((RecordRow::as_select(), tickets::reference.nullable()))
         .first(connection)
         .optional()?;
-    Ok(found.map(|(row, reference)| row.parsed(&reference)).transpose()?)
+    Ok(found.map(|(row, reference)| row.parsed(reference)).transpose()?)
 }
 
 pub(crate) fn current_message(

@@ -1,11 +1,11 @@
 //! Recording how an attempt ended.
 
 use diesel::prelude::*;
-use ticket_domain::{ExternalId, LeaseToken, NotificationId, Progress, TicketId, ports::AttemptOutcome};
+use ticket_domain::{ExternalId, LeaseToken, NotificationId, Progress, ports::AttemptOutcome};
 
 use super::{
     super::engine::Connection,
-    outbox::{NEVER, NOBODY},
+    outbox::{NEVER, NOBODY, ReportedTicket},
 };
 use crate::{
     failure::Failure,
@@ -15,13 +15,14 @@ use crate::{
     types::Stored,
 };
 
-/// Records the outcome of an attempt. Returns the ticket whose notification it was; none if the lease was lost.
+/// Records the outcome of an attempt. Returns the ticket whose notification it was, if it was one's; nothing if the lease was
+/// lost.
 pub(crate) fn record_attempt(
     connection: &mut Connection,
     id: NotificationId,
     lease: LeaseToken,
     outcome: &AttemptOutcome,
-) -> Result<Option<TicketId>, Failure> {
+) -> Result<Option<ReportedTicket>, Failure> {
     let held = notifications::table
         .find(Stored(id))
         .filter(notifications::lease.eq(Stored(lease)));

@@ -3,13 +3,13 @@
 use async_trait::async_trait;
 use diesel::{alias, delete, dsl::exists, insert_into, prelude::*, select, sql_query, sql_types::BigInt, update};
 use ticket_domain::{
-    ExternalId, NotificationId, Progress, Receipt, TicketId, Timestamp,
+    ExternalId, NotificationId, Progress, Receipt, Timestamp,
     ports::{ChangeEvent, Receipts, SentNotification, StatusUpdate, StoreError},
 };
 
 use super::{
     super::engine::{Connection, Store, for_update, for_update_skip_locked},
-    outbox,
+    outbox::{self, ReportedTicket},
 };
 use crate::{
     failure::Failure,
@@ -44,7 +44,7 @@ impl Receipts for Store {
             .db
             .write_and_publish(
                 move |connection| self::advance(connection, &external_id, &advance, at),
-                |ticket| ticket.map(ChangeEvent::Ticket),
+                |ticket| ticket.flatten().map(ChangeEvent::Ticket),
             )
             .await?;
         Ok(ticket.is_some())
@@ -106,13 +106,13 @@ pub(crate) fn sent_notification(
     Ok(Some(row.parsed(external_id, is_earlier, kept)?))
 }
 
-/// The ticket whose notification got further.
+/// The ticket whose notification got further, if it is one's.
 pub(crate) fn advance(
     connection: &mut Connection,
     external_id: &ExternalId,
     advance: &StatusUpdate,
     at: Timestamp,
-) -> Result<Option<TicketId>, Failure> {
+) -> Result<Option<ReportedTicket>, Failure> {
     let Some(id) = notification_of(connection, external_id)? else {
         return Ok(None);
     };
@@ -126,7 +126,7 @@ pub(crate) fn advance(
     let sendable = refused.filter(notifications::payload.ne(outbox::NOTHING));
     let is_another_message = notifications::round.eq(notifications::round + 1);
     let of = notifications::ticket_id;
-    let ticket: Option<TicketId> = match advance {
+    let ticket: Option<ReportedTicket> = match advance {
         StatusUpdate::To(progress) => {
             let behind = delivered.filter(notifications::progress.eq_any(behind(*progress)));
             let is_further = (

@@ -32,7 +32,7 @@ pub(crate) fn redeliver(
             notifications::due_at,
         ));
     let found = for_update!(found)
-        .first::<(TicketId, String, Option<LeaseToken>, Option<Timestamp>)>(connection)
+        .first::<(Option<TicketId>, String, Option<LeaseToken>, Option<Timestamp>)>(connection)
         .optional()?;
     let Some((ticket, state, lease, due)) = found else {
         return Ok((RedeliverResult::NotFound, None));
@@ -68,8 +68,8 @@ pub(crate) fn redeliver(
             update(this).set(is_due).execute(connection)?;
         }
     }
-    audit_log::write(connection, note, Some(ticket), AuditAction::Redeliver(id))?;
-    Ok((RedeliverResult::Queued, Some(ticket)))
+    audit_log::write(connection, note, ticket, AuditAction::Redeliver(id))?;
+    Ok((RedeliverResult::Queued, ticket))
 }
 
 /// Makes a batch due of what was given up on the first route, the oldest created at or after `since`, and counts it in the

@@ -62,7 +62,7 @@ impl TicketStore for Store {
                 move |appended| match appended {
                     Appended::Added => vec![ticket],
                     Appended::Joined(_) => vec![ticket, ChangeEvent::Unmatched],
-                    Appended::AlreadyStored { .. } | Appended::Answer(_) | Appended::Repeated { .. } => Vec::new(),
+                    Appended::AlreadyStored { .. } | Appended::NoMessage(_) | Appended::Repeated { .. } => Vec::new(),
                 },
             )
             .await
@@ -78,7 +78,10 @@ impl TicketStore for Store {
         self.db
             .write_and_publish(
                 move |connection| messages::keep(connection, &keep),
-                |stored| (*stored == StoredUnmatched::Stored).then_some(ChangeEvent::Unmatched),
+                |stored| {
+                    let is_stored = !matches!(stored, StoredUnmatched::AlreadyKnown(_));
+                    is_stored.then_some(ChangeEvent::Unmatched)
+                },
             )
             .await
     }
@@ -108,11 +111,13 @@ pub(crate) fn find(connection: &mut Connection, look_up: &TicketLookup) -> Resul
                 .select(messages_table::ticket_id.assume_not_null());
             let of_notifications = notifications::table
                 .filter(notifications::external_id.eq(external_id.as_str()))
-                .select(notifications::ticket_id);
+                .filter(notifications::ticket_id.is_not_null())
+                .select(notifications::ticket_id.assume_not_null());
             let of_previous_ids = previous_external_ids::table
                 .inner_join(notifications::table)
                 .filter(previous_external_ids::external_id.eq(external_id.as_str()))
-                .select(notifications::ticket_id);
+                .filter(notifications::ticket_id.is_not_null())
+                .select(notifications::ticket_id.assume_not_null());
             let ids: Vec<TicketId> = of_messages
                 .union(of_notifications)
                 .union(of_previous_ids)

@@ -16,8 +16,8 @@ use store_diesel::{
     sqlite::{OpenError, Schema, check},
 };
 use ticket_domain::{
-    Question, QuestionId, Reason, Timestamp,
-    ports::{OpenResult, Precondition, QuestionUpdate, StoreHealth, StoreUnmatched, StoredUnmatched, TicketStore},
+    Timestamp,
+    ports::{Asking, OpenResult, StoreHealth, StoreUnmatched, StoredUnmatched, TicketStore},
 };
 
 fn now() -> Timestamp {
@@ -78,12 +78,11 @@ async fn a_restart_keeps_everything() {
     assert_eq!(first.store().open(opening.clone()).await.unwrap(), OpenResult::Opened);
     let message = first.message_of(&first.external_id(), now());
     let of = message.from.clone().unwrap();
-    let id = QuestionId(message.id.0);
-    let question = Question::new(id, of.clone(), Reason::NoHint, &[], now());
-    let asking = QuestionUpdate::Ask {
+    let question = first.question(&of, now());
+    let asking = Some(Asking {
         question: question.clone(),
-        instead_of: Precondition::Only(None),
-    };
+        notification: None,
+    });
     let kept = first.store().store_unmatched(StoreUnmatched { message, asking }).await;
     assert_eq!(kept.unwrap(), StoredUnmatched::Stored);
     let thread = first.store().thread(opening.ticket.reference).await.unwrap().unwrap();
@@ -94,7 +93,7 @@ async fn a_restart_keeps_everything() {
     assert_eq!(again, Some(thread));
     let vitals = second.store().vitals(now()).await.unwrap();
     assert_eq!((vitals.waiting, vitals.unmatched), (1, 1));
-    assert_eq!(second.store().question(of).await.unwrap(), Some(question));
+    assert_eq!(second.open_question(&of).await, Some(question));
     assert_eq!(second.store().opened_since(now()).await.unwrap(), 1);
 }
 

@@ -10,7 +10,7 @@ use ticket_domain::{Recipient, Timestamp, ports::Outbox};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
 
-const TABLES: [&str; 9] = [
+const TABLES: [&str; 10] = [
     "tickets",
     "messages",
     "notifications",
@@ -19,6 +19,7 @@ const TABLES: [&str; 9] = [
     "previous_external_ids",
     "receipts",
     "audit_log",
+    "control_messages",
     "contacts",
 ];
 
@@ -103,13 +104,16 @@ fn every_foreign_key_leads_an_index() {
         all,
         [
             "audit_log.ticket_id",
+            "control_messages.ticket_id",
             "idempotency_keys.message_id",
             "idempotency_keys.ticket_id",
             "messages.question_id",
             "messages.ticket_id",
+            "notifications.question_id",
             "notifications.ticket_id",
             "previous_external_ids.notification_id",
-            "questions.answered_with"
+            "questions.answered_with",
+            "questions.merged_into"
         ]
     );
     let without = lines(

@@ -79,12 +79,12 @@ async fn what_no_row_could_be_read_with_is_refused() {
     for (table, ids, moments) in [
         ("tickets", &["id"][..], &["created_at", "updated_at"][..]),
         ("messages", &["id", "ticket_id", "question_id"], &["created_at"]),
-        ("notifications", &["id", "ticket_id", "lease"], &NOTIFIED),
+        ("notifications", &["id", "ticket_id", "lease", "question_id"], &NOTIFIED),
         ("idempotency_keys", &["ticket_id", "message_id"], &["expires_at"]),
         (
             "questions",
-            &["id", "answered_with"],
-            &["begun_at", "asked_at", "closed_at"],
+            &["id", "answered_with", "merged_into"],
+            &["sent_at", "asked_at", "closed_at"],
         ),
         ("receipts", &[], &["at"]),
         ("contacts", &[], &["seen_at"]),

@@ -18,16 +18,18 @@ pub use customer_data::{CustomerData, EraseStats, EraseTarget, Erasure, Inactive
 pub use environment::{Clock, Random, WakeSignal};
 pub use housekeeping::{Housekeeping, Purge, Purged};
 pub use notifier::{
-    Composer, Composers, Delivering, DeliveryResult, Event, Failure, FailureKind, NextStep, Notifier, Refusal,
+    Composer, Composers, Delivering, DeliveryResult, Event, Failure, FailureKind, ListRow, NextStep, Notifier,
+    QuestionMessage, Refusal,
 };
 pub use operator_queries::{Attach, AttachResult, OperatorQueries, Remove, RemoveResult, UpdateTicket};
 pub use outbox::{AttemptOutcome, Claim, Claimed, CurrentMessage, Outbox, RecordResult, RedeliverResult};
-pub use questions::{AnswerQuestion, AnswerResult, ChoiceResult, Questions};
+pub use questions::{
+    AnswerQuestion, AnswerResult, ChoiceResult, ControlMessage, MergeQuestions, Questions, RecordedControl,
+};
 pub use receipts::{Receipts, SentNotification, StatusUpdate};
 pub use store::{
-    Append, Appended, Existing, ExistingTicket, Idempotency, OpenResult, Opening, PoolUse, Precondition,
-    QuestionUpdate, Source, StoreError, StoreHealth, StoreUnmatched, StoredUnmatched, TicketLookup, TicketStore,
-    Vitals, parse,
+    Append, Appended, Asking, Existing, ExistingTicket, Idempotency, OpenResult, Opening, PoolUse, Source, StoreError,
+    StoreHealth, StoreUnmatched, StoredUnmatched, TicketLookup, TicketStore, Vitals, parse,
 };
 
 /// All ports of a store.

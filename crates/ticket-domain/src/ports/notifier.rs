@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use async_trait::async_trait;
 
 use crate::{
-    DeliveryRoute, EventKind, ExternalId, Fallback, NotificationId, Payload, Recipient, Ticket,
+    Address, DeliveryRoute, EventKind, ExternalId, Fallback, NotificationId, Payload, Recipient, Ticket,
     values::partly_redacted_debug,
 };
 
@@ -23,6 +23,30 @@ pub struct Event<'a> {
 }
 
 partly_redacted_debug!(Event<'_>, shows kind, ticket; hides message, ticket_url);
+
+/// A clarifying question as a message.
+#[derive(Clone, Copy)]
+pub struct QuestionMessage<'a> {
+    /// Who is asked.
+    pub to: &'a Address,
+    /// The question, whole.
+    pub text: &'a str,
+    /// The same tickets to choose from as a list to tap; empty if there is none.
+    pub rows: &'a [ListRow],
+}
+
+partly_redacted_debug!(QuestionMessage<'_>, shows to; hides text, rows);
+
+/// A row of a list to tap.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ListRow {
+    /// Its title: the customer's name.
+    pub title: String,
+    /// What stands below: the subject.
+    pub description: String,
+    /// What comes back when it is tapped.
+    pub payload: String,
+}
 
 /// How a message was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +77,12 @@ pub trait Composer: Send + Sync {
     /// Returns the bytes to send; `None` if the recipient is not notified of such an event. The manager must be notified of
     /// every new ticket: a ticket's delivery state is that of the manager's newest notification.
     fn compose(&self, event: Event<'_>) -> Option<Payload>;
+
+    /// Returns the bytes of a clarifying question; `None` if the recipient can't be asked this way.
+    fn compose_question(&self, question: QuestionMessage<'_>) -> Option<Payload> {
+        let _ = question;
+        None
+    }
 
     /// Decides what follows after `payload` was refused on `route`. No fallback may lead back to an earlier route, so that
     /// every notification ends.

@@ -30,8 +30,8 @@ pub struct Claimed {
     pub id: NotificationId,
     /// The worker's lease.
     pub lease: LeaseToken,
-    /// The ticket.
-    pub ticket: TicketId,
+    /// The ticket; `None` if it asks which ticket a message is for.
+    pub ticket: Option<TicketId>,
     /// The kind of event.
     pub event: EventKind,
     /// The bytes to send.

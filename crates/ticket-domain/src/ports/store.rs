@@ -4,10 +4,10 @@ use std::{str::FromStr, sync::Arc};
 
 use async_trait::async_trait;
 
-use super::ChoiceResult;
+use super::{ChoiceResult, RecordedControl};
 use crate::{
-    AccessKey, Address, AuditStamp, ExternalId, IdempotencyKey, Message, MessageId, Notification, Question, QuestionId,
-    Thread, Ticket, TicketId, TicketRef, TicketSummary, Timestamp,
+    AccessKey, AuditStamp, ExternalId, IdempotencyKey, Message, MessageId, Notification, Question, Thread, Ticket,
+    TicketId, TicketRef, TicketSummary, Timestamp,
 };
 
 /// Everything that opening a ticket writes, in one transaction.
@@ -79,8 +79,6 @@ pub struct Append {
     pub notifications: Vec<Notification>,
     /// Whether to reopen the ticket.
     pub reopen: bool,
-    /// The manager whose open question the message closes, unless its `external_id` was known before.
-    pub ends_question_of: Option<Address>,
     /// The request's idempotency key, if it has one. A record that has expired at the message's `created_at` is ignored and
     /// replaced.
     pub idempotency: Option<Idempotency>,
@@ -93,33 +91,18 @@ pub struct Append {
 pub struct StoreUnmatched {
     /// The message.
     pub message: Message,
-    /// The question to its sender.
-    pub asking: QuestionUpdate,
+    /// The question to its sender; `None` if nobody is asked.
+    pub asking: Option<Asking>,
 }
 
-/// What happens to the question of an unmatched message's sender.
+/// A question about an unmatched message.
 #[derive(Debug, Clone)]
-pub enum QuestionUpdate {
-    /// The sender is not asked.
-    None,
-    /// The open question now covers this message too, and is asked again at the message's time.
-    Extend(QuestionId),
-    /// A new question replaces the open one.
-    Ask {
-        /// The question.
-        question: Question,
-        /// Which question it may replace.
-        instead_of: Precondition,
-    },
-}
-
-/// Which open question another may replace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Precondition {
-    /// Any open question, or none.
-    AnyQuestion,
-    /// This question, or none. Nothing is written if another is open.
-    Only(Option<QuestionId>),
+pub struct Asking {
+    /// The question. It is not asked if the message joins an open batch of the same person
+    /// ([`Question::joins_since`]).
+    pub question: Question,
+    /// The notification that sends it, if it can be sent.
+    pub notification: Option<Notification>,
 }
 
 /// Where a message of a known external id is.
@@ -136,17 +119,19 @@ pub enum Existing {
     },
     /// Nowhere: it answered a question, with this result.
     Answer(ChoiceResult),
+    /// Nowhere: it was a control message.
+    Control(RecordedControl),
 }
 
 /// The result of storing an unmatched message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoredUnmatched {
-    /// The message and its question were stored.
+    /// The message was stored, and the question asked if there is one.
     Stored,
+    /// The message was stored, and joined the batch of this question.
+    Joined(Question),
     /// Nothing was written: this `external_id` is known already.
     AlreadyKnown(Existing),
-    /// Nothing was written: the sender's open question has changed. Read it again and retry.
-    QuestionChanged,
 }
 
 /// The result of adding a message.
@@ -163,8 +148,8 @@ pub enum Appended {
         /// Its ticket; `None` while it is unmatched.
         of: Option<TicketRef>,
     },
-    /// Nothing was written: this `external_id` answered a question, with this result.
-    Answer(ChoiceResult),
+    /// Nothing was written: this `external_id` is no message, but an answer or a control message.
+    NoMessage(Existing),
     /// Nothing was written: the idempotency key was used before.
     Repeated {
         /// SHA-256 of the request that came first.

@@ -1,48 +1,163 @@
-//! Clarifying questions, and the confirmations of their answers.
+//! Clarifying questions, what is said of answers that are none, and confirmations.
 
 use std::fmt::Write as _;
 
-use crate::{Choice, Reason, sanitize};
+use crate::{Choice, CustomerName, Question, QuestionKind, Reason, Timestamp, Typed, sanitize};
 
 /// The most characters of a subject that a question shows.
 const SUBJECT_SHOWN: usize = 60;
 
-/// The question which of `choices` a message is for.
-pub fn question(reason: Reason, choices: &[Choice]) -> String {
+/// The most characters of a name, or of a message that a question is about.
+const EXCERPT: usize = 40;
+
+/// The most messages that a question lists.
+const LISTED: usize = 4;
+
+/// A list of tickets to choose from by number. `about` is the first message in question; `waiting` are earlier ones, which
+/// other questions are about.
+pub fn by_number(reason: Reason, about: &str, choices: &[Choice], waiting: &[String], now: Timestamp) -> String {
     let mut text = String::new();
     match reason {
         Reason::NoHint => {}
-        Reason::Contradicting => text.push_str("More than one ticket is named. "),
-        Reason::NoSuchTicket => text.push_str("There is no ticket of that number. "),
+        Reason::Contradicting => text.push_str("You named more than one ticket. "),
+        Reason::NoSuchTicket => text.push_str("I can't find that ticket. "),
     }
+    // Writing to a text does not fail.
+    let _ = write!(text, "Which ticket is {} for?", quoted(about));
     if choices.is_empty() {
-        text.push_str(
-            "Which ticket is this for? None is open.\n\nAnswer with its reference (T-…), or with 0 to leave it for your team.",
-        );
-        return text;
+        text.push_str(" None is open.\n\nReply with its reference (T-…), or 0 for none.");
+    } else {
+        text.push('\n');
+        for (number, choice) in (1..).zip(choices) {
+            let _ = write!(text, "\n{number}. {}", row(choice, now));
+        }
+        text.push_str("\n\nReply with a number, or 0 for none of them.");
     }
-    text.push_str("Which ticket is this for?\n");
-    for (number, choice) in (1..).zip(choices) {
-        // Writing to a text does not fail.
-        let _ = write!(text, "\n{number}. {} – {}", choice.reference, shown(choice));
-    }
-    text.push_str("\n\nAnswer with the number alone, or a reference. 0 leaves it for your team.");
+    text.push_str(&not_sent(waiting));
     text
 }
 
-/// The confirmation of an answer: `attached` messages joined `to`, or are left to an operator.
-pub fn notice(to: Option<&Choice>, attached: u32) -> String {
-    match (to, attached) {
-        (None, _) => "Kept aside. Your team will see to it.".into(),
-        (Some(to), 0) => format!("Nothing was left to add to {}.", to.reference),
-        (Some(to), 1) => format!("Added to {} – {}", to.reference, shown(to)),
-        (Some(to), several) => format!("{several} messages added to {} – {}", to.reference, shown(to)),
+/// A list to choose from by name, about messages that several questions were about.
+pub fn by_name(about: &[String], choices: &[Choice]) -> String {
+    let mut text = String::from("I asked you more than once, so I can't tell which list you mean. Not sent yet:\n");
+    for message in about.iter().take(LISTED) {
+        let _ = write!(text, "\n• {}", quoted(message));
+    }
+    if let Some(more) = about.len().checked_sub(LISTED).filter(|more| *more > 0) {
+        let _ = write!(text, "\n• and {more} more");
+    }
+    let names: Vec<&CustomerName> = choices.iter().map(|choice| &choice.name).collect();
+    let _ = write!(
+        text,
+        "\n\nAll for one ticket? Reply with the name ({}) or the reference, or 0 for none. Otherwise swipe each list and \
+         answer it there.",
+        one_of(&names)
+    );
+    text
+}
+
+/// One line of a list: who, what, and for how long it has been open.
+pub fn row(choice: &Choice, now: Timestamp) -> String {
+    format!("{} – {}", name(&choice.name), detail(choice, now))
+}
+
+/// What a ticket is about, and for how long it has been open.
+pub fn detail(choice: &Choice, now: Timestamp) -> String {
+    format!("{} ({})", subject(choice), age(choice.created_at, now))
+}
+
+/// A customer's name as it may stand in a message of ours.
+pub fn name(name: &CustomerName) -> String {
+    sanitize::cut(sanitize::line(name.as_str(), None), EXCERPT)
+}
+
+/// What a text is told that selects nothing: `typed` is what it was, `names` those of the customers to choose from.
+pub fn no_selection(question: &Question, typed: Option<Typed>, names: &[&CustomerName]) -> String {
+    let missed = match typed {
+        Some(Typed::Number(number)) if question.kind != QuestionKind::Names => format!("I don't see a {number}."),
+        Some(Typed::Reference(reference)) => format!("I can't find ticket {reference}."),
+        _ => "I can't tell which ticket you mean.".into(),
+    };
+    let how = match (question.kind, question.choices.len()) {
+        (_, 0) => "Reply with a ticket's reference (T-…), or 0 for none.".into(),
+        (QuestionKind::Names, _) => format!("Reply with a name ({}), or 0 for none.", one_of(names)),
+        (_, 1) => "Reply 1, or 0.".into(),
+        (_, several) => format!("Reply 1–{several}, or 0."),
+    };
+    format!("{missed} {how}")
+}
+
+/// What an answer is told where nothing was asked.
+pub fn nothing_asked() -> String {
+    "I haven't asked you anything. Swipe a ticket's message to answer it.".into()
+}
+
+/// What the second of two answers is told.
+pub fn answered_before() -> String {
+    "That question is answered already.".into()
+}
+
+/// What another message of a batch is told, once its question is sent.
+pub fn joins_batch() -> String {
+    "That goes with your last message: one answer sends both.".into()
+}
+
+/// The confirmation of an answer: `attached` messages joined `to`, or are left to an operator. `waiting` is what other
+/// questions are about.
+pub fn notice(to: Option<&Choice>, attached: u32, waiting: &[String]) -> String {
+    let Some(to) = to else {
+        return "OK, not sent. Your team can see it in the inbox.".into();
+    };
+    let ticket = || format!("{} – {} ({})", name(&to.name), subject(to), to.reference);
+    let sent = match attached {
+        0 => format!("There was nothing left to send to {}.", name(&to.name)),
+        1 => format!("Sent to {}.", ticket()),
+        several => format!("{several} messages sent to {}.", ticket()),
+    };
+    sent + &not_sent(waiting)
+}
+
+/// What still waits for an answer, as the end of a text; nothing if nothing does.
+fn not_sent(waiting: &[String]) -> String {
+    let Some((first, rest)) = waiting.split_first() else {
+        return String::new();
+    };
+    let more = match rest.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!(
+        "\n\nNot sent yet: {}{more}. Swipe the question about it to answer it.",
+        quoted(first)
+    )
+}
+
+fn age(since: Timestamp, now: Timestamp) -> String {
+    let minutes = now.since(since).as_secs() / 60;
+    match minutes {
+        0 => "now".into(),
+        1..60 => format!("{minutes} min"),
+        60..1_440 => format!("{} h", minutes / 60),
+        _ => format!("{} d", minutes / 1_440),
     }
 }
 
-/// A customer's subject as it may stand in a message of ours: not too long, without formatting, and without the
-/// references of other tickets.
-fn shown(choice: &Choice) -> String {
+fn one_of(names: &[&CustomerName]) -> String {
+    let mut shown: Vec<String> = names.iter().map(|one| name(one)).collect();
+    shown.dedup();
+    match shown.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        Some((only, _)) => only.clone(),
+        None => String::new(),
+    }
+}
+
+fn quoted(text: &str) -> String {
+    format!("“{}”", sanitize::cut(sanitize::line(text, None), EXCERPT))
+}
+
+/// A customer's subject: not too long, without formatting, and without the references of other tickets.
+fn subject(choice: &Choice) -> String {
     sanitize::cut(
         sanitize::line(choice.subject.as_str(), Some(choice.reference)),
         SUBJECT_SHOWN,

@@ -9,7 +9,9 @@ mod tests;
 
 use unicode_segmentation::UnicodeSegmentation;
 
-pub use clarify::{notice, question};
+pub use clarify::{
+    answered_before, by_name, by_number, detail, joins_batch, name, no_selection, nothing_asked, notice, row,
+};
 
 use crate::{Button, EventKind, Ticket, ports::Event, sanitize};
 
@@ -29,7 +31,8 @@ const SUMMARY_MAX: usize = 500;
 pub fn notification(event: &Event<'_>) -> String {
     let (head, tail) = match event.kind {
         EventKind::Created => created(event),
-        EventKind::Updated => updated(event),
+        // A question is of no ticket, and has texts of its own.
+        EventKind::Updated | EventKind::Question => updated(event),
     };
     let room = MAX.saturating_sub(units(&head) + units(&tail));
     let said = said(event.message, event.ticket);
@@ -40,7 +43,7 @@ pub fn notification(event: &Event<'_>) -> String {
 fn created(event: &Event<'_>) -> (String, String) {
     let ticket = event.ticket;
     let priority = ticket.details.priority;
-    let (name, subject) = (name(ticket), subject(ticket));
+    let (name, subject) = (customer(ticket), subject(ticket));
     let head = if priority.is_pressing() {
         let priority = priority.as_str().to_uppercase();
         format!("🎫 *{priority}: New ticket from {name}* – {subject}\n\n")
@@ -61,7 +64,7 @@ fn created(event: &Event<'_>) -> (String, String) {
 /// What surrounds a further message: who wrote it, and the ticket.
 fn updated(event: &Event<'_>) -> (String, String) {
     let ticket = event.ticket;
-    let head = format!("💬 *New message from {}*\n\n", name(ticket));
+    let head = format!("💬 *New message from {}*\n\n", customer(ticket));
     let tail = format!(
         "\n\n*Ticket:* {} – {}\n*View ticket:* {}",
         ticket.reference,
@@ -90,7 +93,7 @@ pub fn button(button: Button) -> &'static str {
     }
 }
 
-fn name(ticket: &Ticket) -> String {
+fn customer(ticket: &Ticket) -> String {
     cut(&line(ticket.details.customer.name.as_str(), ticket), NAME_MAX)
 }
 

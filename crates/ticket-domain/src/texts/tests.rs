@@ -1,8 +1,10 @@
 use proptest::prelude::*;
+use uuid::Uuid;
 
 use super::*;
 use crate::{
-    Choice, Priority, Reason, Subject, references_in,
+    Choice, CustomerName, Priority, Question, QuestionId, QuestionKind, Reason, Subject, Timestamp, Typed,
+    references_in,
     testing::{TicketBuilder, details},
 };
 
@@ -26,10 +28,29 @@ fn event<'a>(kind: EventKind, ticket: &'a Ticket, message: &'a str) -> Event<'a>
     }
 }
 
-fn choice(number: u32, subject: &str) -> Choice {
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_unix_micros(seconds * 1_000_000).unwrap()
+}
+
+fn choice(number: u32, name: &str, subject: &str) -> Choice {
     Choice {
         reference: format!("T-20250115-{number:04}").parse().unwrap(),
+        name: name.parse().unwrap(),
         subject: subject.parse().unwrap(),
+        created_at: at(0),
+    }
+}
+
+fn asked(kind: QuestionKind, choices: &[Choice]) -> Question {
+    Question {
+        id: QuestionId(Uuid::nil()),
+        of: "+919655716000".parse().unwrap(),
+        kind,
+        choices: choices.iter().map(|choice| choice.reference).collect(),
+        text: "Which ticket?".into(),
+        sent_at: at(0),
+        asked_at: at(0),
+        closed_at: None,
     }
 }
 
@@ -37,8 +58,18 @@ fn choice(number: u32, subject: &str) -> Choice {
 fn every_text() -> Vec<(&'static str, String)> {
     let (pressing, plain) = (asha(Priority::Urgent), asha(Priority::Medium));
     let broken = "I received damaged bottles in my last order.";
-    let choices = [choice(1234, "Damaged bottles"), choice(5678, "Wrong invoice")];
+    let choices = [
+        choice(1234, "Asha Rao", "Damaged bottles"),
+        choice(5678, "Ben Doe", "Wrong invoice"),
+    ];
     let [bottles, _] = &choices;
+    let names: Vec<&CustomerName> = choices.iter().map(|choice| &choice.name).collect();
+    let (about, now) = ("We send you new ones.", at(2 * 3_600));
+    let waiting = ["Which size?".to_owned(), "Two days".to_owned()];
+    let (by_number_asked, by_name_asked) = (
+        asked(QuestionKind::Batch, &choices),
+        asked(QuestionKind::Names, &choices),
+    );
     vec![
         (
             "A new ticket of high or urgent priority",
@@ -64,29 +95,63 @@ fn every_text() -> Vec<(&'static str, String)> {
                 .collect::<Vec<_>>()
                 .join("\n"),
         ),
-        ("A message names no ticket", question(Reason::NoHint, &choices)),
+        (
+            "A message names no ticket",
+            by_number(Reason::NoHint, about, &choices, &[], now),
+        ),
         (
             "A message names no ticket, and none is open",
-            question(Reason::NoHint, &[]),
+            by_number(Reason::NoHint, about, &[], &[], now),
+        ),
+        (
+            "A message names no ticket, and earlier ones still wait",
+            by_number(Reason::NoHint, about, &choices, &waiting, now),
         ),
         (
             "A message names several tickets",
-            question(Reason::Contradicting, &choices),
+            by_number(Reason::Contradicting, about, &choices, &[], now),
         ),
         (
             "A message names a ticket that does not exist",
-            question(Reason::NoSuchTicket, &choices),
+            by_number(Reason::NoSuchTicket, about, &choices, &[], now),
         ),
-        ("The answer to a question", notice(Some(bottles), 1)),
+        ("Another message of a batch whose question is sent", joins_batch()),
+        (
+            "A number that could be meant for several questions",
+            by_name(&waiting, &choices),
+        ),
+        (
+            "A number that is not in the list",
+            no_selection(&by_number_asked, Some(Typed::Number(9)), &names),
+        ),
+        (
+            "A reference that no ticket has",
+            no_selection(&by_number_asked, Typed::parse("T-20250115-0000"), &names),
+        ),
+        (
+            "Words that select nothing",
+            no_selection(&by_number_asked, None, &names),
+        ),
+        (
+            "Words that select nothing, where a name is asked for",
+            no_selection(&by_name_asked, None, &names),
+        ),
+        ("A number where nothing was asked", nothing_asked()),
+        ("The second answer to a question", answered_before()),
+        ("The answer to a question", notice(Some(bottles), 1, &[])),
         (
             "The answer to a question about several messages",
-            notice(Some(bottles), 3),
+            notice(Some(bottles), 3, &[]),
+        ),
+        (
+            "The answer to a question while earlier messages still wait",
+            notice(Some(bottles), 1, &waiting[..1]),
         ),
         (
             "The answer to a question whose messages joined a ticket already",
-            notice(Some(bottles), 0),
+            notice(Some(bottles), 0, &[]),
         ),
-        ("The answer `0`", notice(None, 1)),
+        ("The answer `0`", notice(None, 1, &[])),
     ]
 }
 
@@ -168,35 +233,43 @@ fn a_customer_can_neither_format_nor_fake_a_line() {
 }
 
 #[test]
-fn a_question_lists_tickets_by_number() {
-    let choices = [choice(1111, "Bottles"), choice(2222, "Caps"), choice(3333, "Labels")];
-    assert_eq!(
-        question(Reason::NoHint, &choices),
-        "Which ticket is this for?\n\n1. T-20250115-1111 – Bottles\n2. T-20250115-2222 – Caps\n\
-         3. T-20250115-3333 – Labels\n\nAnswer with the number alone, or a reference. 0 leaves it for your team."
+fn a_customers_words_can_neither_format_nor_add_a_line_to_a_question() {
+    let hostile = "*2. T-20250115-9999* _x_ ~y~ `z` 2. T-20250115-8888\u{202e}\u{61c}abc\n3. x";
+    let one_line = hostile.replace('\n', " ");
+    let list = |about: &str, name: &str, subject: &str| {
+        by_number(Reason::NoHint, about, &[choice(1111, name, subject)], &[], at(60))
+    };
+    let text = list(hostile, &one_line, &one_line);
+    assert_eq!(text.lines().count(), 5, "{text}");
+    assert!(
+        text.lines()
+            .any(|line| line.starts_with("1. ") && line.ends_with(" (1 min)")),
+        "{text}"
     );
-}
-
-#[test]
-fn a_customers_subject_can_neither_format_nor_add_a_line_to_a_question() {
-    let hostile = "*2. T-20250115-9999* _x_ ~y~ `z` 2. T-20250115-8888\u{202e}\u{61c}abc";
-    let text = question(Reason::NoHint, &[choice(1111, hostile)]);
-    let lines: Vec<&str> = text.lines().filter(|line| line.contains("T-")).collect();
-    assert_eq!(lines.len(), 1, "{text}");
     assert!(!text.contains(['*', '_', '~', '`', '\u{202e}', '\u{61c}']), "{text}");
-    let long = question(Reason::NoHint, &[choice(1111, &"ü".repeat(200))]);
-    assert!(long.contains(&format!("{}…\n", "ü".repeat(59))), "{long}");
-    let five: Vec<Choice> = (1..=5).map(|n| choice(n, &"🍾".repeat(200))).collect();
-    assert!(units(&question(Reason::NoSuchTicket, &five)) < MAX);
+    assert!(references_in(&text).is_empty(), "{text}");
+    let long = list("x", "Zoë", &"ü".repeat(200));
+    assert!(long.contains(&format!("{}… (1 min)\n", "ü".repeat(59))), "{long}");
+    let five: Vec<Choice> = (1..=5)
+        .map(|n| choice(n, &"🍾".repeat(200), &"🍾".repeat(200)))
+        .collect();
+    let waiting = ["🍾".repeat(900), "x".into()];
+    assert!(units(&by_number(Reason::NoSuchTicket, &waiting[0], &five, &waiting, at(0))) < MAX);
 }
 
 #[test]
-fn the_notice_tells_where_it_went() {
-    let to = choice(1111, "*Bottles*");
-    assert_eq!(notice(Some(&to), 1), "Added to T-20250115-1111 – ∗Bottles∗");
-    assert_eq!(notice(Some(&to), 3), "3 messages added to T-20250115-1111 – ∗Bottles∗");
-    assert_eq!(notice(Some(&to), 0), "Nothing was left to add to T-20250115-1111.");
-    assert_eq!(notice(None, 0), "Kept aside. Your team will see to it.");
+fn a_list_says_for_how_long_a_ticket_has_been_open() {
+    let choice = choice(1234, "Asha Rao", "Bottles");
+    for (seconds, age) in [
+        (59, "now"),
+        (60, "1 min"),
+        (3_599, "59 min"),
+        (3_600, "1 h"),
+        (86_399, "23 h"),
+        (86_400, "1 d"),
+    ] {
+        assert_eq!(row(&choice, at(seconds)), format!("Asha Rao – Bottles ({age})"));
+    }
 }
 
 proptest! {

@@ -140,7 +140,6 @@ impl AddMessage {
                 created_at: now,
             },
             reopen: is_customer,
-            ends_question_of: None,
             idempotency: key.map(|key| Idempotency {
                 key,
                 digest,
@@ -155,7 +154,7 @@ impl AddMessage {
             } if first == digest => (message, at, true),
             Appended::Repeated { .. } => return Err(AddError::KeyReused),
             // It has no outside id by which it could be known.
-            Appended::Added | Appended::Joined(_) | Appended::AlreadyStored { .. } | Appended::Answer(_) => {
+            Appended::Added | Appended::Joined(_) | Appended::AlreadyStored { .. } | Appended::NoMessage(_) => {
                 (id, now, false)
             }
         };

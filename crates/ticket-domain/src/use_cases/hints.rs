@@ -1,6 +1,6 @@
 //! What a message hints at, looked up.
 
-use super::{Reply, TicketName};
+use super::{Ask, ReceiveError, Reply, TicketName};
 use crate::{
     ExternalId, Managers, Match, Person, Reason, TextMatch, TicketMatch, TicketRef,
     ports::{StoreError, TicketLookup, TicketStore},
@@ -54,6 +54,14 @@ impl Hints {
             reason,
             may_pick,
         })
+    }
+
+    /// The error for a message that is unmatched.
+    pub(super) fn refusal(&self, ask: Option<Ask>) -> ReceiveError {
+        match self.which {
+            TicketMatch::NotFound => ReceiveError::NotFound { ask },
+            TicketMatch::Uncertain | TicketMatch::Certain(..) => ReceiveError::NotNamed { ask },
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The use cases.
 
 mod add_message;
+mod clarify;
 mod customers;
 mod deliver;
 mod hints;
@@ -21,7 +22,7 @@ pub use customers::{Customers, EraseReport, Records};
 pub use deliver::{Capacity, Claims, Deliver, LEASE};
 pub use open_ticket::{OpenError, OpenTicket, OpenedTicket};
 pub use operate::{AttachedMessage, Operate, OperateError};
-pub use receive_reply::{ReceiveError, ReceiveReply, Received, Reply, TicketName};
+pub use receive_reply::{Ask, ReceiveError, ReceiveReply, Received, Reply, TicketName};
 pub use redeliver::Redeliver;
 pub use report_receipt::{ReportReceipt, Reported};
 pub use view_ticket::{Admitted, Credentials, View, ViewError, ViewTicket};
@@ -94,6 +95,7 @@ impl Context {
                 payload: composer.compose(event)?,
                 addressed: self.composers.has_notifier(recipient),
                 created_at: now,
+                due_at: now,
             })
         });
         notifications.collect()

@@ -2,17 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{
-    Context,
-    hints::{Hints, by_reference},
-};
+use super::{Context, clarify::Respondent, hints::Hints};
 use crate::{
-    Address, CHOICES, Channel, Content, EventKind, ExternalId, Managers, Match, Message, MessageId, Notification,
-    Person, Question, QuestionId, Reason, Selection, Sender, Ticket, TicketMatch, TicketRef, Timestamp, Visibility,
-    looks_like_a_choice,
+    Address, Channel, Content, EventKind, ExternalId, Managers, Message, MessageId, Notification, Person, Question,
+    Recipient, Sender, Ticket, TicketMatch, TicketRef, Timestamp, Visibility,
     ports::{
-        AnswerQuestion, AnswerResult, Append, Appended, ChoiceResult, Contacts, Existing, Precondition, QuestionUpdate,
-        Questions, StoreError, StoreUnmatched, StoredUnmatched, TicketStore,
+        Append, Appended, ChoiceResult, Contacts, Existing, Questions, StoreError, StoreUnmatched, StoredUnmatched,
+        TicketStore,
     },
     texts,
     values::partly_redacted_debug,
@@ -50,6 +46,8 @@ pub struct Reply {
     pub lost_medium: bool,
     /// Whether it is forwarded: then its text names no ticket and answers no question.
     pub is_forwarded: bool,
+    /// What the button or list row that was tapped carries. The text is then only its title.
+    pub button_payload: Option<Box<str>>,
 }
 
 /// Where a message was stored.
@@ -57,8 +55,8 @@ pub struct Reply {
 pub struct Received {
     /// Its ticket, or the ticket that it chose as an answer; `None` if the answer left the messages to an operator.
     pub reference: Option<TicketRef>,
-    /// The message; for an answer, the first message that the question was about.
-    pub message: MessageId,
+    /// The message; for an answer, the first message that the question was about, if any.
+    pub message: Option<MessageId>,
     /// Whether it was stored before.
     pub duplicate: bool,
     /// The confirmation for the sender.
@@ -67,20 +65,32 @@ pub struct Received {
 
 partly_redacted_debug!(Received, shows reference, message, duplicate; hides notice);
 
-/// Why a message joined no thread. It is stored as unmatched, unless the store failed.
+/// A question to the sender of a message.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Ask {
+    /// The question.
+    pub text: Box<str>,
+    /// Whether it is sent by the manager's notifier, so that the caller need not pass it on.
+    pub is_sent: bool,
+}
+
+partly_redacted_debug!(Ask, shows is_sent; hides text);
+
+/// Why a message joined no thread. It is stored as unmatched, unless it answered a question in no way that is understood,
+/// or the store failed.
 #[derive(thiserror::Error)]
 pub enum ReceiveError {
     /// The message does not name a ticket with certainty.
     #[error("the message names no ticket for certain; it is kept until its ticket is known")]
     NotNamed {
         /// The question to its sender.
-        ask: Option<Box<str>>,
+        ask: Option<Ask>,
     },
     /// The message names a ticket that does not exist.
     #[error("there is no ticket of this reference; the message is kept until its ticket is known")]
     NotFound {
         /// The question to its sender.
-        ask: Option<Box<str>>,
+        ask: Option<Ask>,
     },
     /// The store failed.
     #[error("the message could not be stored")]
@@ -98,21 +108,10 @@ impl std::fmt::Debug for ReceiveError {
     }
 }
 
-/// The sender's question had changed at every retry, which can't happen by chance.
-#[derive(Debug, thiserror::Error)]
-#[error("the writer's question was another one at each of {0} looks")]
-struct RestlessQuestion(u8);
-
-/// How often to retry when the sender's other messages change the question in between.
-const LOOKS: u8 = 16;
-
-/// After this many retries a new question replaces any open one.
-const CONDITIONAL_LOOKS: u8 = 4;
-
 /// Receives messages from outside.
 pub struct ReceiveReply {
-    store: Arc<dyn TicketStore>,
-    questions: Arc<dyn Questions>,
+    pub(super) store: Arc<dyn TicketStore>,
+    pub(super) questions: Arc<dyn Questions>,
     pub(super) contacts: Arc<dyn Contacts>,
     pub(super) context: Context,
     pub(super) managers: Managers,
@@ -145,84 +144,25 @@ impl ReceiveReply {
     /// [`ReceiveError::Store`] if the store failed.
     pub async fn receive(&self, reply: Reply) -> Result<Received, ReceiveError> {
         let from = self.sender(&reply).await?;
-        for look in 0..LOOKS {
-            let hints = Hints::of(&reply, &from, &*self.store, &self.managers).await?;
-            let question = if let Some(of) = self.asked_as(&from) {
-                let question = self.questions.question(of).await?;
-                match self.pick(&reply, &from, &hints, question.as_ref()).await? {
-                    Picks::No => question,
-                    Picks::Moved => continue,
-                    Picks::Yes(received) => return Ok(received),
-                    Picks::StoredUnmatched(question) => return Err(refusal(&hints.which, question)),
-                }
-            } else {
-                None
-            };
-            let placed = match hints.which {
-                TicketMatch::Certain(ticket, sender) => self.append(&reply, &from, *ticket, sender).await.map(Some),
-                TicketMatch::Uncertain | TicketMatch::NotFound => {
-                    self.keep(&reply, &from, &hints, question, look).await
-                }
-            };
-            if let Some(received) = placed? {
-                return Ok(received);
-            }
-        }
-        Err(StoreError::Unavailable(Arc::new(RestlessQuestion(LOOKS))).into())
-    }
-
-    /// Treats a message as the answer to its sender's question, if it is one.
-    async fn pick(
-        &self,
-        reply: &Reply,
-        from: &Person,
-        hints: &Hints,
-        question: Option<&Question>,
-    ) -> Result<Picks, StoreError> {
-        let text = reply.content.body().as_str();
-        if !hints.may_pick || !looks_like_a_choice(text) {
-            return Ok(Picks::No);
-        }
-        // After the look at the question: what closed it before that look is seen here.
-        if let Some(id) = &reply.external_id
-            && let Some(picked) = self.questions.choice_made_by(id.clone()).await?
+        let hints = Hints::of(&reply, &from, &*self.store, &self.managers).await?;
+        let asked = self.respondent(&from);
+        if let Some(asked) = &asked
+            && let Some(received) = self.answer_question(&reply, asked, &hints).await?
         {
-            return Ok(Picks::Yes(self.answered(from, &picked, true)));
+            return Ok(received);
         }
-        let now = self.context.clock.now();
-        let Some((question, pick)) = question.and_then(|question| Some((question, question.choice_in(text, now)?)))
-        else {
-            return Ok(Picks::No);
-        };
-        let ticket = match pick {
-            Selection::NoneOfThem => None,
-            Selection::Ticket(reference) => match by_reference(&*self.store, reference).await? {
-                Match::Ticket(ticket) => Some(ticket.id),
-                Match::None | Match::NoSuchTicket => return Ok(Picks::No),
-            },
-        };
-        let picking = AnswerQuestion {
-            question: question.id,
-            by: reply.external_id.clone(),
-            ticket,
-            at: now,
-        };
-        Ok(match self.questions.answer(picking).await? {
-            AnswerResult::Answered(picked) => Picks::Yes(self.answered(from, &picked, false)),
-            AnswerResult::AlreadyKnown(Existing::Answer(picked)) => Picks::Yes(self.answered(from, &picked, true)),
-            // A message of this id came before it could be an answer.
-            AnswerResult::AlreadyKnown(Existing::InThread { id, of }) => Picks::Yes(duplicate(id, of)),
-            AnswerResult::AlreadyKnown(Existing::Unmatched(before)) => {
-                Picks::StoredUnmatched(self.still_asked(from, before).await?)
+        match hints.which {
+            TicketMatch::Certain(ticket, sender) => self.append(&reply, asked.as_ref(), *ticket, sender).await,
+            TicketMatch::Uncertain | TicketMatch::NotFound => {
+                self.store_unmatched(&reply, &from, asked.as_ref(), &hints).await
             }
-            AnswerResult::Closed => Picks::Moved,
-        })
+        }
     }
 
     async fn append(
         &self,
         reply: &Reply,
-        from: &Person,
+        asked: Option<&Respondent>,
         ticket: Ticket,
         sender: Sender,
     ) -> Result<Received, ReceiveError> {
@@ -239,7 +179,6 @@ impl ReceiveReply {
             message,
             notifications,
             reopen: sender == Sender::Customer,
-            ends_question_of: if sender == Sender::Manager { from.key() } else { None },
             idempotency: None,
             note: None,
         };
@@ -248,14 +187,14 @@ impl ReceiveReply {
             Appended::Added | Appended::Repeated { .. } => id,
             Appended::Joined(message) => message,
             Appended::AlreadyStored { id, of } => return Ok(duplicate(id, of.unwrap_or(reference))),
-            Appended::Answer(picked) => return Ok(self.answered(from, &picked, true)),
+            Appended::NoMessage(existing) => return self.repeated(asked, existing),
         };
         if is_told {
             self.context.wake.wake();
         }
         Ok(Received {
             reference: Some(reference),
-            message,
+            message: Some(message),
             duplicate: false,
             notice: None,
         })
@@ -274,94 +213,70 @@ impl ReceiveReply {
             .notifications(EventKind::Updated, ticket, &text, message.created_at))
     }
 
-    /// Stores a message as unmatched and asks its sender. Returns `None` if the sender's question changed meanwhile.
-    async fn keep(
+    /// Stores a message as unmatched and asks its sender.
+    async fn store_unmatched(
         &self,
         reply: &Reply,
         from: &Person,
+        asked: Option<&Respondent>,
         hints: &Hints,
-        open: Option<Question>,
-        look: u8,
-    ) -> Result<Option<Received>, ReceiveError> {
+    ) -> Result<Received, ReceiveError> {
         let sender = if self.managers.include(from) {
             Sender::Manager
         } else {
             Sender::Agent
         };
         let message = self.message(reply, sender);
-        let asked = match self.asked_as(from) {
-            Some(of) => Some(self.asked(of, hints.reason, open.as_ref(), message.created_at).await?),
+        let asking = match asked {
+            Some(asked) => Some(self.ask(reply, asked, hints.reason, message.created_at).await?),
             None => None,
         };
-        let asking = match &asked {
-            None => QuestionUpdate::None,
-            Some(question) if open.as_ref().is_some_and(|open| open.id == question.id) => {
-                QuestionUpdate::Extend(question.id)
-            }
-            // About one message alone, or in too great a bustle, it does not matter what was open.
-            Some(question) if !question.is_batch || look >= CONDITIONAL_LOOKS => QuestionUpdate::Ask {
-                question: question.clone(),
-                instead_of: Precondition::AnyQuestion,
-            },
-            Some(question) => QuestionUpdate::Ask {
-                question: question.clone(),
-                instead_of: Precondition::Only(open.as_ref().map(|open| open.id)),
-            },
-        };
+        let ask = asking.as_ref().map(|asking| Ask {
+            text: asking.question.text.clone(),
+            is_sent: asking.notification.is_some(),
+        });
+        let now = message.created_at;
         match self.store.store_unmatched(StoreUnmatched { message, asking }).await? {
-            StoredUnmatched::Stored => Err(refusal(&hints.which, asked)),
-            StoredUnmatched::AlreadyKnown(Existing::Unmatched(before)) => {
-                Err(refusal(&hints.which, self.still_asked(from, before).await?))
+            StoredUnmatched::Stored => {
+                if ask.as_ref().is_some_and(|ask| ask.is_sent) {
+                    self.context.wake.wake();
+                }
+                Err(hints.refusal(ask))
             }
-            // It joined a thread before, so it is a repetition, whatever it names now.
-            StoredUnmatched::AlreadyKnown(Existing::InThread { id, of }) => Ok(Some(duplicate(id, of))),
-            StoredUnmatched::AlreadyKnown(Existing::Answer(picked)) => Ok(Some(self.answered(from, &picked, true))),
-            StoredUnmatched::QuestionChanged => Ok(None),
+            StoredUnmatched::Joined(question) => Err(hints.refusal(joined(&question, now))),
+            StoredUnmatched::AlreadyKnown(existing) => match self.repeated(asked, existing) {
+                Err(ReceiveError::NotNamed { ask }) => Err(hints.refusal(ask)),
+                received => received,
+            },
         }
     }
 
-    /// Returns the question about a message that was repeated, as long as it can be answered: an answer to a closed question
-    /// would be taken for a message.
-    async fn still_asked(&self, from: &Person, before: Option<Question>) -> Result<Option<Question>, StoreError> {
-        let is_theirs = |before: &Question| self.asked_as(from).as_ref() == Some(&before.of);
-        let Some(before) = before.filter(is_theirs) else {
-            return Ok(None);
-        };
-        let open = self.questions.question(before.of.clone()).await?;
+    /// The result of a message whose external id is known already.
+    pub(super) fn repeated(&self, asked: Option<&Respondent>, existing: Existing) -> Result<Received, ReceiveError> {
+        match existing {
+            // Whatever it names now.
+            Existing::InThread { id, of } => Ok(duplicate(id, of)),
+            Existing::Answer(picked) => Ok(answered(asked, &picked, true, &[])),
+            Existing::Unmatched(question) => Err(ReceiveError::NotNamed {
+                ask: self.still_asked(asked, question),
+            }),
+            Existing::Control(recorded) => Err(ReceiveError::NotNamed {
+                ask: asked.map(|_| Ask {
+                    text: recorded.reply,
+                    is_sent: false,
+                }),
+            }),
+        }
+    }
+
+    /// The question about a message that was repeated, as long as it can be answered.
+    fn still_asked(&self, asked: Option<&Respondent>, question: Option<Question>) -> Option<Ask> {
         let now = self.context.clock.now();
-        Ok(open.filter(|open| open.id == before.id && open.is_in_time(now)))
-    }
-
-    /// The result of an answer. Only the sender of the answer gets the confirmation.
-    fn answered(&self, from: &Person, picked: &ChoiceResult, duplicate: bool) -> Received {
-        let is_told = self.asked_as(from).as_ref() == Some(&picked.of);
-        Received {
-            reference: picked.to.as_ref().map(|to| to.reference),
-            message: picked.message,
-            duplicate,
-            notice: is_told.then(|| texts::notice(picked.to.as_ref(), picked.attached)),
-        }
-    }
-
-    /// The question to a message's sender: the open one for another message of a batch, else a new one.
-    async fn asked(
-        &self,
-        of: Address,
-        reason: Reason,
-        open: Option<&Question>,
-        now: Timestamp,
-    ) -> Result<Question, StoreError> {
-        if let Some(open) = open.filter(|open| reason == Reason::NoHint && open.accepts_more(now)) {
-            return Ok(open.clone());
-        }
-        let choices = self.questions.open_tickets(CHOICES).await?;
-        let id = QuestionId(self.context.new_id(now));
-        Ok(Question::new(id, of, reason, &choices, now))
-    }
-
-    /// Under which address a sender is asked; `None` if they are not.
-    fn asked_as(&self, from: &Person) -> Option<Address> {
-        from.key().filter(|_| self.managers.may_be_asked(from))
+        let question = question.filter(|question| asked.is_some_and(|asked| asked.of == question.of))?;
+        question.is_open(now).then(|| Ask {
+            is_sent: self.context.composers.has_notifier(Recipient::Manager),
+            text: question.text,
+        })
     }
 
     fn message(&self, reply: &Reply, sender: Sender) -> Message {
@@ -379,32 +294,35 @@ impl ReceiveReply {
     }
 }
 
-/// What a message does to its sender's question.
-enum Picks {
-    /// It does not answer the question.
-    No,
-    /// It answered the question, with this result.
-    Yes(Received),
-    /// It was stored as unmatched before, and this was asked about it.
-    StoredUnmatched(Option<Question>),
-    /// It may answer the question, but the question changed: retry.
-    Moved,
+/// What the sender of a further message of a batch is told: nothing before the question is sent.
+fn joined(question: &Question, now: Timestamp) -> Option<Ask> {
+    (now >= question.sent_at).then(|| Ask {
+        text: texts::joins_batch().into(),
+        is_sent: false,
+    })
+}
+
+/// The result of an answer. Only the sender of the answer gets the confirmation.
+pub(super) fn answered(
+    asked: Option<&Respondent>,
+    picked: &ChoiceResult,
+    duplicate: bool,
+    waiting: &[String],
+) -> Received {
+    let is_told = asked.is_some_and(|asked| asked.of == picked.of);
+    Received {
+        reference: picked.to.as_ref().map(|to| to.reference),
+        message: picked.message,
+        duplicate,
+        notice: is_told.then(|| texts::notice(picked.to.as_ref(), picked.attached, waiting)),
+    }
 }
 
 fn duplicate(message: MessageId, of: TicketRef) -> Received {
     Received {
         reference: Some(of),
-        message,
+        message: Some(message),
         duplicate: true,
         notice: None,
-    }
-}
-
-/// The error for a message that is unmatched.
-fn refusal(which: &TicketMatch, asked: Option<Question>) -> ReceiveError {
-    let ask = asked.map(|question| question.text);
-    match which {
-        TicketMatch::NotFound => ReceiveError::NotFound { ask },
-        TicketMatch::Uncertain | TicketMatch::Certain(..) => ReceiveError::NotNamed { ask },
     }
 }

@@ -128,6 +128,12 @@ impl Person {
         self.has(&customer.phone.clone().into()) || self.has(&customer.email.clone().into())
     }
 
+    /// Their number with its country code, as it was given.
+    pub fn number(&self) -> Option<&Address> {
+        let is_number = |address: &&Address| address.phone().is_some_and(|phone| phone.is_international());
+        self.0.iter().find(is_number)
+    }
+
     /// The one address under which a person is known: their number if there is one, otherwise another.
     pub fn key(&self) -> Option<Address> {
         let numbers = self.0.iter().filter(|own| own.phone().is_some());

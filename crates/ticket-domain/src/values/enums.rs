@@ -163,6 +163,31 @@ string_enum! {
         Created = "ticket.created",
         /// The customer wrote another message.
         Updated = "ticket.updated",
+        /// A message names no ticket, and its writer is asked which one it is for.
+        Question = "question",
+    }
+}
+
+string_enum! {
+    /// How a clarifying question is answered.
+    QuestionKind {
+        /// By a number of its list. Further messages that name no ticket may join it.
+        Batch = "batch",
+        /// By a number of its list. It is about one message alone, or about all that earlier questions left.
+        Single = "single",
+        /// By a name or a reference, since a number could be meant for an earlier question. It covers the messages of
+        /// those.
+        Names = "names",
+    }
+}
+
+string_enum! {
+    /// What a control message did.
+    ControlKind {
+        /// It answered no question, and was answered with what would.
+        Unclear = "unclear",
+        /// It was carried out, or answered with why not.
+        Command = "command",
     }
 }
 
@@ -315,6 +340,8 @@ mod tests {
         every_word_parses_back(Awaiting::ALL);
         every_word_parses_back(Channel::ALL);
         every_word_parses_back(EventKind::ALL);
+        every_word_parses_back(QuestionKind::ALL);
+        every_word_parses_back(ControlKind::ALL);
         every_word_parses_back(DeliveryState::ALL);
         every_word_parses_back(Progress::ALL);
         every_word_parses_back(Stage::ALL);

@@ -3,10 +3,10 @@
 use crate::support::{CUSTOMER, reply, request};
 use ticket_domain::{
     AccessKey, Choice, Content, Excerpt, IdempotencyKey, MediaUrl, Message, MessageId, NotificationId, Payload,
-    Question, QuestionId, Reason, SearchText, StrictText, TicketQuery, Timestamp,
+    Question, QuestionId, QuestionKind, SearchText, StrictText, TicketQuery, Timestamp,
     ports::Event,
     testing::{self, MessageBuilder, TicketBuilder},
-    use_cases::{Credentials, OpenedTicket, ReceiveError, Received},
+    use_cases::{Ask, Credentials, OpenedTicket, ReceiveError, Received},
 };
 use uuid::Uuid;
 
@@ -56,31 +56,35 @@ fn debug_shows_no_text_and_no_secret() {
     });
     let choice = Choice {
         reference: ticket.reference,
+        name: ticket.details.customer.name.clone(),
         subject: ticket.details.subject.clone(),
+        created_at: at,
     };
-    let question = Question::new(
-        QuestionId(Uuid::nil()),
-        CUSTOMER.parse().unwrap(),
-        Reason::NoHint,
-        std::slice::from_ref(&choice),
-        at,
-    );
-    assert!(question.text.contains("Canary"));
+    let question = Question {
+        id: QuestionId(Uuid::nil()),
+        of: CUSTOMER.parse().unwrap(),
+        kind: QuestionKind::Batch,
+        choices: vec![ticket.reference],
+        text: "1. Canary".into(),
+        sent_at: at,
+        asked_at: at,
+        closed_at: None,
+    };
     shows_nothing(&question);
     shows_nothing(&choice);
     shows_nothing(&Received {
         reference: None,
-        message: MessageId(Uuid::nil()),
+        message: Some(MessageId(Uuid::nil())),
         duplicate: false,
         notice: Some("Added to T-20250115-1234 – Canary".into()),
     });
+    let ask = Ask {
+        text: question.text,
+        is_sent: true,
+    };
     for error in [
-        ReceiveError::NotNamed {
-            ask: Some(question.text.clone()),
-        },
-        ReceiveError::NotFound {
-            ask: Some(question.text.clone()),
-        },
+        ReceiveError::NotNamed { ask: Some(ask.clone()) },
+        ReceiveError::NotFound { ask: Some(ask) },
     ] {
         shows_nothing(&error);
     }

@@ -125,6 +125,8 @@ async fn an_attached_message_is_its_writers() {
         let written = operate.unmatched(None, 1).await.unwrap()[0].created_at;
         let before = rung(&world);
         world.clock.advance(Duration::from_mins(1));
+        // A manager's question, if there is one.
+        world.round(&deliver).await;
 
         let attached = operate
             .attach(kept, reference, said, Actor::Operator(None))

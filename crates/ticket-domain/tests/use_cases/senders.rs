@@ -72,7 +72,10 @@ async fn a_manager_may_be_known_by_a_user_id() {
     let other = "+1 555 000 1111";
     assert_eq!(sender(&world, &receiver, reply(other, "Hello")).await, Sender::Agent);
     assert_eq!(sender(&world, &receiver, reply(ID, "Hello")).await, Sender::Manager);
-    assert_eq!(sender(&world, &receiver, with_id(other, ID, "Hello")).await, Sender::Manager);
+    assert_eq!(
+        sender(&world, &receiver, with_id(other, ID, "Hello")).await,
+        Sender::Manager
+    );
     assert_eq!(sender(&world, &receiver, reply(other, "Hello")).await, Sender::Manager);
 }
 
@@ -93,7 +96,12 @@ async fn a_pair_is_written_once_a_day_and_only_if_both_identify_somebody() {
     send("+55 11 98765-4321", "BR.1").await;
     assert!(known(&world, "BR.1").await[0].seen_at > first[0].seen_at);
 
-    for (from, user_id) in [("5550001111", "US.1"), ("+15550001111", "+15550001111"), ("", "US.1"), ("US.1", "US.1")] {
+    for (from, user_id) in [
+        ("5550001111", "US.1"),
+        ("+15550001111", "+15550001111"),
+        ("", "US.1"),
+        ("US.1", "US.1"),
+    ] {
         send(from, user_id).await;
         for address in ["US.1", "+15550001111", "5550001111"] {
             assert_eq!(known(&world, address).await, [], "{from} {user_id}");

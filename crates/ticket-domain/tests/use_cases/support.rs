@@ -16,7 +16,7 @@ use ticket_domain::{
     Recipient, RetrySchedule, TicketLinks, TicketRequest, Timestamp,
     ports::{
         AttemptOutcome, Claimed, Clock, Composer, Composers, Delivering, DeliveryResult, Event, Failure, FailureKind,
-        NextStep, Notifier, Random, Refusal, Store, WakeSignal,
+        NextStep, Notifier, QuestionMessage, Random, Refusal, Store, WakeSignal,
     },
     testing,
     use_cases::{
@@ -89,6 +89,12 @@ impl Composer for LineComposer {
             event.kind, event.ticket.reference, event.ticket_url, event.message
         );
         Some(Payload(line.into_bytes().into()))
+    }
+
+    fn compose_question(&self, question: QuestionMessage<'_>) -> Option<Payload> {
+        let rows: Vec<&str> = question.rows.iter().map(|row| row.payload.as_str()).collect();
+        let text = format!("{} {}\n{}", question.to, question.text, rows.join("\n"));
+        Some(Payload(text.into_bytes().into()))
     }
 
     /// The second number is next, where its mark is in the text; after error 63016, a template. Without a code, the
@@ -227,7 +233,13 @@ impl World {
     }
 
     pub fn receiver_for(&self, managers: Managers) -> ReceiveReply {
-        ReceiveReply::new(self.store.clone(), self.store.clone(), self.store.clone(), self.context(), managers)
+        ReceiveReply::new(
+            self.store.clone(),
+            self.store.clone(),
+            self.store.clone(),
+            self.context(),
+            managers,
+        )
     }
 
     pub fn redeliver(&self) -> Redeliver {
@@ -311,6 +323,7 @@ pub fn reply(from: &str, text: &str) -> Reply {
         replied_to: None,
         lost_medium: false,
         is_forwarded: false,
+        button_payload: None,
     }
 }
 

@@ -23,11 +23,14 @@ const RARE: &str = "
         SELECT 'SM-earlier', id FROM notifications ORDER BY id LIMIT 1;
     INSERT INTO receipts (external_id, status, error_code, at)
         VALUES ('SM-nobody', 'undelivered', 63016, 1736937000000005), ('SM-some', 'read', NULL, 1736937000000006);
-    INSERT INTO questions (id, asked, choices, text, is_batch, begun_at, asked_at, closed_at, answered_by,
+    INSERT INTO questions (id, asked, choices, text, kind, sent_at, asked_at, closed_at, answered_by,
         answered_with, attached)
-        SELECT randomblob(16), '+15559998888', reference || ' T-20250115-0001', 'Which?' || char(10) || '1 or 2', 1,
+        SELECT randomblob(16), '+15559998888', reference || ' T-20250115-0001', 'Which?' || char(10) || '1 or 2', 'names',
             1736937000000007, 1736937000000008, 1736937000000009, 'SM-answer', id, 2 FROM tickets WHERE number = 1;
     INSERT INTO contacts (user_id, phone, seen_at) VALUES ('US.134', '+15559998888', 1736937000000011);
+    UPDATE questions SET merged_into = (SELECT max(id) FROM questions);
+    INSERT INTO control_messages (external_id, kind, ticket_id, reply, at)
+        SELECT 'SM-control', 'unclear', id, 'Reply 1–4, or 0.', 1736937000000011 FROM tickets WHERE number = 2;
     INSERT INTO audit_log (id, at, action, count) VALUES (randomblob(16), 1736937000000010, 'redeliver_dead', 7);";
 
 /// What becomes of a leased notification: it is handed back, and due since it was claimed.

@@ -73,7 +73,8 @@ async fn everything_of_a_person_is_exported_and_erased(engine: Engine) {
     server.wait_for_empty_outbox().await;
     n8n.always(Reaction::status(500));
     let reply = json!({ "from": PHONE, "message": "punched again", "externalId": "SM-2", "ticketRef": reference });
-    let unmatched = json!({ "from": PHONE, "message": "lovelace here", "externalId": "SM-lost", "fromUserId": USER_ID });
+    let unmatched =
+        json!({ "from": PHONE, "message": "lovelace here", "externalId": "SM-lost", "fromUserId": USER_ID });
     let by_id = json!({ "from": USER_ID, "message": "lovelace again", "externalId": "SM-id" });
     for (status, body) in [
         (
@@ -105,9 +106,15 @@ async fn everything_of_a_person_is_exported_and_erased(engine: Engine) {
     assert_eq!(exported["otherMessages"], json!([]));
     assert!(err.contains(&format!("1 other messages came from {PHONE}")), "{err}");
     let (exported, _) = export(&options, PHONE).await;
-    assert_eq!(values(&exported["otherMessages"], "body"), ["lovelace here", "lovelace again"]);
+    assert_eq!(
+        values(&exported["otherMessages"], "body"),
+        ["lovelace here", "lovelace again"]
+    );
     assert_eq!(exported["whatsappUserIds"], json!([USER_ID]));
-    assert_eq!(values(&exported["otherMessages"], "ticketRef"), [&json!(null), &json!(null)]);
+    assert_eq!(
+        values(&exported["otherMessages"], "ticketRef"),
+        [&json!(null), &json!(null)]
+    );
 
     let err = options.fail(&["erase", "--customer", EMAIL]).await;
     assert!(

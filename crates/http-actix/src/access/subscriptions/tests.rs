@@ -134,7 +134,6 @@ impl World {
             message: self.fixture.message(at(seconds)),
             notifications: Vec::new(),
             reopen: false,
-            ends_question_of: None,
             idempotency: None,
             note: None,
         };

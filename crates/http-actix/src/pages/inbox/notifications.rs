@@ -105,9 +105,9 @@ fn redirect(act: &OperatorForm, done: FlashMessage) -> HttpResponse {
 fn behind(records: &[NotificationRecord]) -> HashSet<NotificationId> {
     let mut waiting: HashSet<(TicketRef, Recipient)> = HashSet::new();
     let is_behind = |record: &&NotificationRecord| match record.state {
-        NotificationState::Waiting { .. } | NotificationState::Held => {
-            !waiting.insert((record.reference, record.recipient))
-        }
+        NotificationState::Waiting { .. } | NotificationState::Held => record
+            .reference
+            .is_some_and(|reference| !waiting.insert((reference, record.recipient))),
         NotificationState::Dead { .. } | NotificationState::Delivered { .. } => false,
     };
     records.iter().rev().filter(is_behind).map(|record| record.id).collect()
@@ -144,12 +144,16 @@ impl Card<'_> {
     fn show(&self) -> Markup {
         let Self { operator, record, .. } = self;
         let action = format!("/inbox/notifications/{}/redeliver", record.id);
-        let ticket = operator.at(&format!("/inbox/ticket/{}", record.reference));
         html! {
             li.card {
                 p.facts {
                     (badge(&record.state))
-                    span { (event(record.event)) " " a.ref href=(ticket) { (record.reference) } }
+                    span {
+                        (event(record.event))
+                        @if let Some(reference) = record.reference {
+                            " " a.ref href=(operator.at(&format!("/inbox/ticket/{reference}"))) { (reference) }
+                        }
+                    }
                     span.quiet { (age(record.created_at, operator.now)) }
                 }
                 p { (self.state()) }
@@ -158,7 +162,7 @@ impl Card<'_> {
                     form method="post" action=(operator.at(&action)) {
                         button.button.plain.small {
                             @if self.was_tried() { "Send again" } @else { "Send now" }
-                            span.sr { " the notification of " (record.reference) }
+                            @if let Some(reference) = record.reference { span.sr { " the notification of " (reference) } }
                         }
                     }
                 }
@@ -200,7 +204,8 @@ impl Card<'_> {
 fn event(event: EventKind) -> &'static str {
     match event {
         EventKind::Created => "New ticket",
-        EventKind::Updated => "News in",
+        EventKind::Updated => "Message in",
+        EventKind::Question => "Question to a manager",
     }
 }
 

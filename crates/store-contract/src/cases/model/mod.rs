@@ -1,6 +1,7 @@
 //! The outbox as a state machine: random sequences of what workers, operators, WhatsApp and time do, beside a model that
 //! fits on two pages. After each step the store must show what the model does.
 
+mod conversations;
 mod outbox;
 mod row;
 mod step;
@@ -15,6 +16,7 @@ use crate::{
     Fixture,
     fixture::{at, delivered},
 };
+pub use conversations::nobodys_words_go_astray;
 use outbox::Outbox;
 use step::steps;
 

@@ -219,7 +219,6 @@ async fn what_is_erased_by_the_commit_that_wrote_it_is_not_found() {
         message: fixture.message(now),
         notifications: Vec::new(),
         reopen: false,
-        ends_question_of: None,
         idempotency: None,
         note: None,
     };

@@ -47,7 +47,7 @@ fn replies(api: &TestApp, reference: &str) -> Vec<(String, String)> {
 #[test]
 fn a_manager_gets_a_clarifying_question_with_both_problems() {
     let (api, [older, newer]) = start();
-    let list = format!("1. {newer} – Bottles\n2. {older} – Caps\n");
+    let list = "1. John Doe – Bottles (now)\n2. John Doe – Caps (now)\n";
     for (id, named, words, status, code) in [
         ("SM1", None, "It is on its way", 400, "ticket_not_named"),
         ("SM2", None, &*format!("{older} and {newer}"), 400, "ticket_not_named"),
@@ -64,7 +64,7 @@ fn a_manager_gets_a_clarifying_question_with_both_problems() {
         let body = json!({ "ticketRef": named, "from": MANAGER, "externalId": id, "message": words });
         let (got_status, got_code, ask) = asked(&api.receive(&body));
         assert_eq!((got_status, got_code.as_str()), (status, code), "{words}");
-        assert!(ask.as_ref().is_some_and(|ask| ask.contains(&list)), "{words} {ask:?}");
+        assert!(ask.as_ref().is_some_and(|ask| ask.contains(list)), "{words} {ask:?}");
     }
 }
 
@@ -101,20 +101,14 @@ fn a_choice_by_number_or_reference_attaches_and_is_not_stored() {
         let again = say(&api, MANAGER, &by, pick);
         assert_eq!((first.status, again.status), (200, 200));
         let message = thread(&api, reference).pop().unwrap();
-        let subject = first.json()["notice"]
-            .as_str()
-            .unwrap()
-            .split(" – ")
-            .nth(1)
-            .unwrap()
-            .to_owned();
+        let subject = api.shown(reference)["ticket"]["subject"].as_str().unwrap().to_owned();
         let expected = |duplicate: bool| {
             json!({
                 "ok": true,
                 "ticketRef": reference,
                 "messageId": message["id"],
                 "duplicate": duplicate,
-                "notice": format!("Added to {reference} – {subject}")
+                "notice": format!("Sent to John Doe – {subject} ({reference}).")
             })
         };
         assert_eq!((first.json(), again.json()), (expected(false), expected(true)));
@@ -140,11 +134,44 @@ fn zero_leaves_the_message_to_an_operator() {
         first["ticketRef"].is_null() && first["messageId"].is_string(),
         "{first}"
     );
-    assert_eq!(first["notice"], "Kept aside. Your team will see to it.");
+    assert_eq!(first["notice"], "OK, not sent. Your team can see it in the inbox.");
     assert_eq!(again, changed(first, "duplicate", Some(json!(true))));
     assert!(references.iter().all(|reference| replies(&api, reference).is_empty()));
     // It is kept as before, and joins once its ticket is named.
     let named = json!({ "ticketRef": references[0], "from": MANAGER, "externalId": "SM1", "message": "Whatever" });
     assert_eq!(api.receive(&named).json()["duplicate"], false);
     assert_eq!(replies(&api, &references[0]).len(), 1);
+}
+
+#[test]
+fn what_answers_nothing_is_told_so_and_never_published() {
+    let (api, [older, _]) = start();
+    let first = say(&api, MANAGER, "SM1", "We refund you.");
+    assert_eq!(first.json()["questionSent"], false, "nobody is there to send it");
+    let told = |id: &str, words: &str| asked(&say(&api, MANAGER, id, words)).2.unwrap();
+    for _ in 0..2 {
+        assert_eq!(told("SM2", "9"), "I don't see a 9. Reply 1–2, or 0.");
+    }
+    assert_eq!(say(&api, MANAGER, "SM3", "2").status, 200);
+    assert_eq!(
+        replies(&api, &older),
+        [("manager".to_owned(), "We refund you.".to_owned())]
+    );
+    assert_eq!(
+        told("SM4", "2"),
+        "I haven't asked you anything. Swipe a ticket's message to answer it."
+    );
+    assert_eq!(replies(&api, &older).len(), 1);
+}
+
+#[test]
+fn a_row_that_is_tapped_answers_its_question_and_its_title_is_no_message() {
+    let (api, [older, _]) = start();
+    assert_eq!(say(&api, MANAGER, "SM1", "We refund you.").status, 400);
+    let forged = json!({
+        "from": MANAGER, "externalId": "SM2", "message": "John Doe",
+        "buttonPayload": "choice.01010101010101010101010101010101.1",
+    });
+    assert_eq!(api.receive(&forged).status, 400);
+    assert!(replies(&api, &older).is_empty());
 }

@@ -1,0 +1,359 @@
+//! Asks managers which ticket a message is for, and reads their answers.
+
+use uuid::Uuid;
+
+use super::{
+    Ask, ReceiveError, ReceiveReply, Received, Reply,
+    hints::{Hints, by_reference},
+    receive_reply::answered,
+};
+use crate::{
+    Address, BURST, CHOICES, Choice, ControlKind, CustomerName, EventKind, Match, Notification, NotificationId,
+    OPEN_FOR, Person, Question, QuestionId, QuestionKind, Reason, Recipient, Selection, Ticket, Timestamp, Typed,
+    WAITING_FOR,
+    ports::{
+        AnswerQuestion, AnswerResult, Asking, ControlMessage, ListRow, MergeQuestions, QuestionMessage, StoreError,
+    },
+    question, texts,
+};
+
+/// The most tickets that a question by name offers.
+const NAMES: usize = 10;
+
+/// The payload of a list's row begins with this, and goes on with the question's id and the number.
+const ROW: &str = "choice";
+
+/// Who is asked.
+pub(super) struct Respondent {
+    /// Under which address they are known.
+    pub(super) of: Address,
+    /// Where questions to them go.
+    to: Address,
+}
+
+impl ReceiveReply {
+    /// The sender of a message, if they are asked.
+    pub(super) fn respondent(&self, from: &Person) -> Option<Respondent> {
+        let to = self.managers.asked_at(from)?;
+        Some(Respondent { of: from.key()?, to })
+    }
+
+    /// Treats a message as an answer if it can be one: it selects a ticket, or is told how to. `None` if it is a message of
+    /// its own.
+    pub(super) async fn answer_question(
+        &self,
+        reply: &Reply,
+        asked: &Respondent,
+        hints: &Hints,
+    ) -> Result<Option<Received>, ReceiveError> {
+        let text = reply.content.body().as_str();
+        let tapped = reply.button_payload.as_deref().and_then(parse_row);
+        let typed = match tapped {
+            Some((_, number)) => Some(Typed::Number(number)),
+            None => Typed::parse(text),
+        };
+        // Words with a reference among them name a ticket.
+        let is_short = hints.reason == Reason::NoHint && question::is_short(text);
+        let may_answer = tapped.is_some() || hints.may_pick && (typed.is_some() || is_short);
+        if !may_answer {
+            return Ok(None);
+        }
+        if let Some(id) = &reply.external_id
+            && let Some(existing) = self.questions.known(id.clone()).await?
+        {
+            return self.repeated(Some(asked), existing).map(Some);
+        }
+        let quoted = match (tapped, &reply.replied_to) {
+            (Some((id, _)), _) => self.questions.question(id).await?,
+            (None, Some(id)) => self.questions.quoted_question(id.clone()).await?,
+            (None, None) => None,
+        };
+        let quoted = quoted.filter(|question| question.of == asked.of);
+        let now = self.context.clock.now();
+        if tapped.is_some() && quoted.is_none() {
+            return self.tell(reply, asked, texts::nothing_asked(), now).await.map(Some);
+        }
+        let recent = if quoted.is_some() {
+            Vec::new()
+        } else {
+            let since = now.minus(OPEN_FOR + OPEN_FOR);
+            self.questions.questions_since(asked.of.clone(), since).await?
+        };
+        let is_quoted = quoted.is_some();
+        let newest = recent.iter().find(|question| question.is_open(now)).cloned();
+        let Some(question) = quoted.or(newest) else {
+            return match typed {
+                Some(_) => self.answer_to_nothing(reply, asked, now).await.map(Some),
+                None => Ok(None),
+            };
+        };
+        // Nobody has read it yet.
+        if !is_quoted && typed.is_none() && now < question.sent_at {
+            return Ok(None);
+        }
+        let offered = self.tickets(&question).await?;
+        let selected = match typed {
+            Some(typed) => question.selection(typed),
+            None => named(text, &offered),
+        };
+        let ticket = match selected {
+            Some(Selection::Ticket(reference)) => match by_reference(&*self.store, reference).await? {
+                Match::Ticket(ticket) => Some(Some(ticket)),
+                Match::None | Match::NoSuchTicket => None,
+            },
+            Some(Selection::NoneOfThem) => Some(None),
+            None => None,
+        };
+        let Some(ticket) = ticket else {
+            let names: Vec<&CustomerName> = offered.iter().map(|ticket| &ticket.details.customer.name).collect();
+            return self
+                .tell(reply, asked, texts::no_selection(&question, typed, &names), now)
+                .await
+                .map(Some);
+        };
+        if !is_quoted && question.is_ambiguous(&recent) {
+            return self.ask_by_name(reply, asked, &recent, now).await.map(Some);
+        }
+        let answer = AnswerQuestion {
+            question: question.id,
+            is_quoted,
+            by: reply.external_id.clone(),
+            ticket: ticket.map(|ticket| ticket.id),
+            at: now,
+        };
+        match self.questions.answer(answer).await? {
+            AnswerResult::Answered(picked) => {
+                let waiting = self.waiting(asked, now).await?;
+                Ok(Some(answered(Some(asked), &picked, false, &waiting)))
+            }
+            AnswerResult::AlreadyKnown(existing) => self.repeated(Some(asked), existing).map(Some),
+            AnswerResult::Closed => self.tell(reply, asked, texts::answered_before(), now).await.map(Some),
+        }
+    }
+
+    /// The question about a message that names no ticket for certain, and its notification.
+    pub(super) async fn ask(
+        &self,
+        reply: &Reply,
+        asked: &Respondent,
+        reason: Reason,
+        now: Timestamp,
+    ) -> Result<Asking, StoreError> {
+        let choices = self.questions.open_tickets(CHOICES).await?;
+        let waiting = self.waiting(asked, now).await?;
+        let kind = match reason {
+            Reason::NoHint => QuestionKind::Batch,
+            Reason::Contradicting | Reason::NoSuchTicket => QuestionKind::Single,
+        };
+        let text = texts::by_number(reason, &reply.content.as_text(), &choices, &waiting, now);
+        Ok(self.asking(asked, kind, text, &choices, now))
+    }
+
+    fn asking(
+        &self,
+        asked: &Respondent,
+        kind: QuestionKind,
+        text: String,
+        choices: &[Choice],
+        now: Timestamp,
+    ) -> Asking {
+        let question = Question {
+            id: QuestionId(self.context.new_id(now)),
+            of: asked.of.clone(),
+            kind,
+            choices: choices.iter().map(|choice| choice.reference).collect(),
+            text: text.into(),
+            sent_at: match kind {
+                QuestionKind::Batch => now.plus(BURST),
+                QuestionKind::Single | QuestionKind::Names => now,
+            },
+            asked_at: now,
+            closed_at: None,
+        };
+        let notification = self.notification(asked, &question, choices, now);
+        Asking { question, notification }
+    }
+
+    /// The notification that sends a question, if there is a notifier to send it.
+    fn notification(
+        &self,
+        asked: &Respondent,
+        question: &Question,
+        choices: &[Choice],
+        now: Timestamp,
+    ) -> Option<Notification> {
+        let recipient = Recipient::Manager;
+        let composer = self.context.composers.get(recipient)?;
+        if !self.context.composers.has_notifier(recipient) {
+            return None;
+        }
+        let rows: Vec<ListRow> = match question.kind {
+            QuestionKind::Names => Vec::new(),
+            QuestionKind::Batch | QuestionKind::Single => (1..)
+                .zip(choices)
+                .map(|(number, choice)| ListRow {
+                    title: texts::name(&choice.name),
+                    description: texts::detail(choice, now),
+                    payload: format!("{ROW}.{}.{number}", question.id.0.as_simple()),
+                })
+                .collect(),
+        };
+        let payload = composer.compose_question(QuestionMessage {
+            to: &asked.to,
+            text: &question.text,
+            rows: &rows,
+        })?;
+        Some(Notification {
+            id: NotificationId(self.context.new_id(now)),
+            recipient,
+            event: EventKind::Question,
+            payload,
+            addressed: true,
+            created_at: now,
+            due_at: question.sent_at,
+        })
+    }
+
+    /// Asks one question in the place of several, since a number could be meant for each of them.
+    async fn ask_by_name(
+        &self,
+        reply: &Reply,
+        asked: &Respondent,
+        recent: &[Question],
+        now: Timestamp,
+    ) -> Result<Received, ReceiveError> {
+        let mut choices: Vec<Choice> = Vec::new();
+        for open in recent.iter().filter(|question| question.closed_at.is_none()) {
+            for ticket in self.tickets(open).await? {
+                if choices.iter().all(|choice| choice.reference != ticket.reference) {
+                    choices.push(Choice {
+                        reference: ticket.reference,
+                        name: ticket.details.customer.name,
+                        subject: ticket.details.subject,
+                        created_at: ticket.created_at,
+                    });
+                }
+            }
+        }
+        choices.truncate(NAMES);
+        let about = self.waiting(asked, now).await?;
+        let text = texts::by_name(&about, &choices);
+        let asking = self.asking(asked, QuestionKind::Names, text, &choices, now);
+        self.merge(reply, asked, asking, now).await
+    }
+
+    /// A number or a reference where no question is open: what waits for an answer is asked about again.
+    async fn answer_to_nothing(
+        &self,
+        reply: &Reply,
+        asked: &Respondent,
+        now: Timestamp,
+    ) -> Result<Received, ReceiveError> {
+        let waiting = self.waiting(asked, now).await?;
+        let Some((about, others)) = waiting.split_first() else {
+            return self.tell(reply, asked, texts::nothing_asked(), now).await;
+        };
+        let choices = self.questions.open_tickets(CHOICES).await?;
+        let about = match others.len() {
+            0 => about.clone(),
+            more => format!("{about} (+{more})"),
+        };
+        let text = texts::by_number(Reason::NoHint, &about, &choices, &[], now);
+        let asking = self.asking(asked, QuestionKind::Single, text, &choices, now);
+        self.merge(reply, asked, asking, now).await
+    }
+
+    /// Asks a question in the place of all that messages wait for.
+    async fn merge(
+        &self,
+        reply: &Reply,
+        asked: &Respondent,
+        asking: Asking,
+        now: Timestamp,
+    ) -> Result<Received, ReceiveError> {
+        let since = now.minus(WAITING_FOR);
+        let earlier = self.questions.questions_since(asked.of.clone(), since).await?;
+        let ask = Ask {
+            text: asking.question.text.clone(),
+            is_sent: asking.notification.is_some(),
+        };
+        let merge = MergeQuestions {
+            because: control(reply, ask.text.clone(), now),
+            question: asking.question,
+            notification: asking.notification,
+            merged: earlier.iter().map(|question| question.id).collect(),
+        };
+        if let Some(existing) = self.questions.merge_questions(merge).await? {
+            return self.repeated(Some(asked), existing);
+        }
+        self.context.wake.wake();
+        Err(ReceiveError::NotNamed { ask: Some(ask) })
+    }
+
+    /// Answers a message that is none for customers, and remembers it.
+    async fn tell(
+        &self,
+        reply: &Reply,
+        asked: &Respondent,
+        text: String,
+        now: Timestamp,
+    ) -> Result<Received, ReceiveError> {
+        let text: Box<str> = text.into();
+        let control = control(reply, text.clone(), now);
+        match self.questions.record_control(control).await? {
+            Some(existing) => self.repeated(Some(asked), existing),
+            None => Err(ReceiveError::NotNamed {
+                ask: Some(Ask { text, is_sent: false }),
+            }),
+        }
+    }
+
+    /// What the sender's messages say that wait for an answer, oldest first.
+    async fn waiting(&self, asked: &Respondent, now: Timestamp) -> Result<Vec<String>, StoreError> {
+        let since = now.minus(WAITING_FOR);
+        let waiting = self.questions.waiting_messages(asked.of.clone(), since).await?;
+        Ok(waiting.into_iter().map(|(_, text)| text).collect())
+    }
+
+    /// The tickets that a question offers.
+    async fn tickets(&self, question: &Question) -> Result<Vec<Ticket>, StoreError> {
+        let mut tickets = Vec::new();
+        for reference in &question.choices {
+            if let Match::Ticket(ticket) = by_reference(&*self.store, *reference).await? {
+                tickets.push(*ticket);
+            }
+        }
+        Ok(tickets)
+    }
+}
+
+fn control(reply: &Reply, text: Box<str>, now: Timestamp) -> ControlMessage {
+    ControlMessage {
+        external_id: reply.external_id.clone(),
+        kind: ControlKind::Unclear,
+        ticket: None,
+        reply: text,
+        at: now,
+    }
+}
+
+/// The ticket that a name selects, if it is the name of one customer's one ticket.
+fn named(text: &str, offered: &[Ticket]) -> Option<Selection> {
+    let mut named = offered
+        .iter()
+        .filter(|ticket| question::names(text, &ticket.details.customer.name));
+    match (named.next(), named.next()) {
+        (Some(ticket), None) => Some(Selection::Ticket(ticket.reference)),
+        _ => None,
+    }
+}
+
+fn parse_row(payload: &str) -> Option<(QuestionId, u64)> {
+    let mut parts = payload.split('.');
+    match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some(ROW), Some(id), Some(number), None) => {
+            Some((QuestionId(Uuid::try_parse(id).ok()?), number.parse().ok()?))
+        }
+        _ => None,
+    }
+}
