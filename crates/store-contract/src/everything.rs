@@ -7,7 +7,7 @@ use ticket_domain::{
     Question, Receipt, Recipient, Sender, Status, Ticket, TicketPatch, TicketQuery, Timestamp,
     ports::{
         AnswerQuestion, Append, Attach, AttemptOutcome, ControlMessage, EraseTarget, Erasure, InactiveQuery,
-        MergeQuestions, Opening, Purge, StatusUpdate, TicketLookup, UpdateTicket,
+        KnownContact, MergeQuestions, Opening, Purge, StatusUpdate, TicketLookup, UpdateTicket,
     },
 };
 
@@ -31,6 +31,15 @@ pub async fn call_everything(fixture: &Fixture, now: Timestamp) {
     };
     assert_eq!(store.purge(purge).await.gone, 0);
     store.purge_keys(now, 500).await;
+    let contact = KnownContact {
+        user_id: "US.134".parse().unwrap(),
+        phone: "+15550001111".parse().unwrap(),
+        seen_at: now,
+    };
+    store.learn(contact.clone()).await;
+    assert_eq!(store.contacts_of(contact.user_id).await.len(), 1);
+    store.forget(contact.phone).await;
+    store.forget_unseen(now).await;
     forgotten(fixture, now).await;
     store.ping().await;
     store.vitals(now).await;

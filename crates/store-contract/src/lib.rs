@@ -227,6 +227,9 @@ macro_rules! store_contract {
             audit_log::the_dead_of_other_ways_are_told,
             audit_log::the_dead_are_sent_again_once,
 
+            contacts::a_number_and_a_user_id_lead_to_each_other,
+            contacts::pairs_are_forgotten_by_number_and_by_age,
+
             erasing::what_is_erased_says_nothing_of_anybody,
             erasing::nobody_is_erased_twice,
             erasing::a_ticket_is_erased_in_steps,

@@ -7,6 +7,7 @@ pub mod audit_log;
 pub mod change_feed;
 pub mod changing;
 pub mod claiming;
+pub mod contacts;
 pub mod erasing;
 pub mod health;
 pub mod housekeeping;

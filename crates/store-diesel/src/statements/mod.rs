@@ -5,6 +5,7 @@
 //! stands. What differs, `engine.rs` of each engine says.
 
 pub(super) mod audit_log;
+pub(super) mod contacts;
 pub(super) mod customer_data;
 pub(super) mod dump;
 pub(super) mod health;

@@ -34,7 +34,7 @@ pub(super) struct Respondent {
 impl ReceiveReply {
     /// The sender of a message, if they are asked.
     pub(super) fn respondent(&self, from: &Person) -> Option<Respondent> {
-        let to = self.managers.asked_at(from)?.clone();
+        let to = self.managers.asked_at(from)?;
         Some(Respondent { of: from.key()?, to })
     }
 

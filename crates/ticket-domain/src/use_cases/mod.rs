@@ -11,6 +11,7 @@ mod operate;
 mod receive_reply;
 mod redeliver;
 mod report_receipt;
+mod sender;
 mod view_ticket;
 
 use std::{sync::Arc, time::Duration};

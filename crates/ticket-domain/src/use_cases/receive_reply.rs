@@ -7,7 +7,7 @@ use crate::{
     Address, Channel, Content, ControlKind, EventKind, ExternalId, Managers, Message, MessageId, Notification, Person,
     Question, Recipient, Sender, Ticket, TicketMatch, TicketRef, Timestamp, Visibility,
     ports::{
-        Append, Appended, ChoiceResult, Existing, OperatorQueries, Questions, StoreError, StoreUnmatched,
+        Append, Appended, ChoiceResult, Contacts, Existing, OperatorQueries, Questions, StoreError, StoreUnmatched,
         StoredUnmatched, TicketStore,
     },
     texts,
@@ -113,16 +113,19 @@ pub struct ReceiveReply {
     pub(super) store: Arc<dyn TicketStore>,
     pub(super) questions: Arc<dyn Questions>,
     pub(super) desk: Arc<dyn OperatorQueries>,
+    pub(super) contacts: Arc<dyn Contacts>,
     pub(super) context: Context,
     pub(super) managers: Managers,
 }
 
 impl ReceiveReply {
-    /// Receives messages into `store`, asks managers by `questions`, and does by `desk` what they command.
+    /// Receives messages into `store`, asks managers by `questions`, and does by `desk` what they command. `contacts` tells
+    /// who the senders are.
     pub fn new(
         store: Arc<dyn TicketStore>,
         questions: Arc<dyn Questions>,
         desk: Arc<dyn OperatorQueries>,
+        contacts: Arc<dyn Contacts>,
         context: Context,
         managers: Managers,
     ) -> Self {
@@ -130,6 +133,7 @@ impl ReceiveReply {
             store,
             questions,
             desk,
+            contacts,
             context,
             managers,
         }
@@ -143,7 +147,7 @@ impl ReceiveReply {
     /// [`ReceiveError::NotNamed`] or [`ReceiveError::NotFound`] if the message was stored as unmatched;
     /// [`ReceiveError::Store`] if the store failed.
     pub async fn receive(&self, reply: Reply) -> Result<Received, ReceiveError> {
-        let from = Person::new(reply.from.iter().chain(&reply.from_user_id).cloned());
+        let from = self.sender(&reply).await?;
         let hints = Hints::of(&reply, &from, &*self.store, &self.managers).await?;
         let asked = self.respondent(&from);
         if let Some(asked) = &asked {

@@ -16,5 +16,6 @@ mod operate;
 mod receipts;
 mod receive_reply;
 mod recipients;
+mod senders;
 mod support;
 mod view_ticket;

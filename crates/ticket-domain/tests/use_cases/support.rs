@@ -237,6 +237,7 @@ impl World {
             self.store.clone(),
             self.store.clone(),
             self.store.clone(),
+            self.store.clone(),
             self.context(),
             managers,
         )
