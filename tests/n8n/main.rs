@@ -43,6 +43,7 @@ const SCENARIOS: &[Scenario] = &scenarios![
     table::n8n_answers_as_the_table_says,
     normal::the_loop_with_a_quoted_reply,
     normal::a_question_and_its_answer,
+    normal::a_customer_without_a_reference,
     normal::buttons_and_commands,
     normal::several_media,
     normal::the_probe,

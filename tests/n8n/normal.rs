@@ -104,8 +104,8 @@ pub(crate) async fn a_question_and_its_answer(fixture: &mut Fixture) {
     let quote = [("OriginalRepliedMessageSid", question.sid.as_str())];
     let (_, answer) = fixture.write(MANAGER, "1", &quote).await;
     assert!(answer.twiml().contains(&newer), "{answer:?}");
-    let said = ["Where shall we send them?", "The first ones were too small"];
-    assert_eq!(texts(&server.ticket(&newer).await)[1..], said);
+    let expected = ["Where shall we send them?", "The first ones were too small"];
+    assert_eq!(texts(&server.ticket(&newer).await)[1..], expected);
     assert_eq!(texts(&server.ticket(&older).await).len(), 3);
 
     // An unknown reference is a 404; the manager is asked too. `0` leaves it to the team.
@@ -114,9 +114,38 @@ pub(crate) async fn a_question_and_its_answer(fixture: &mut Fixture) {
     fixture.twilio.wait_for(6, SOON).await;
     let (_, answer) = fixture.write(MANAGER, "0", &[]).await;
     assert!(answer.twiml().contains("not sent"), "{answer:?}");
-    // A stranger gets no question.
-    let (_, answer) = fixture.write("+4915112345678", "Hello?", &[]).await;
+    server.end().await;
+}
+
+/// A customer who names no ticket is asked, confirms, and is heard from then on; somebody else learns where to open one.
+pub(crate) async fn a_customer_without_a_reference(fixture: &mut Fixture) {
+    let (_store, server) = fixture.server().await;
+    let (reference, _) = fixture.open(&server).await;
+    let (_, answer) = fixture.write(CUSTOMER, "Any news?", &[]).await;
+    assert!(
+        answer
+            .twiml()
+            .contains(&format!("Is this about {reference}, *Product Quality Issue*?")),
+        "{answer:?}"
+    );
+    let (_, answer) = fixture.write(CUSTOMER, "Hello?", &[]).await;
     assert_eq!(answer.twiml(), "");
+    let (sid, answer) = fixture.write(CUSTOMER, "1", &[]).await;
+    let told = answer.twiml();
+    assert!(told.contains("The team has your message"), "{told}");
+    assert_eq!(fixture.write_again(&sid, CUSTOMER, "1", &[]).await.twiml(), told);
+    let (_, answer) = fixture.write(CUSTOMER, "It is here", &[]).await;
+    assert_eq!(answer.twiml(), "");
+    let expected = ["Any news?", "Hello?", "It is here"];
+    assert_eq!(texts(&server.ticket(&reference).await)[1..], expected);
+    // The manager reads each.
+    let read = fixture.twilio.wait_for(4, SOON).await;
+    for (message, text) in read[1..].iter().zip(expected) {
+        let shown = fixture.twilio.shown(message);
+        assert!(shown.text.contains(text), "{shown:?}");
+    }
+    let (_, answer) = fixture.write("+4915112345678", "Hello?", &[]).await;
+    assert!(answer.twiml().contains("Please open one at"), "{answer:?}");
     server.end().await;
 }
 

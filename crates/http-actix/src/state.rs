@@ -85,6 +85,7 @@ impl AppState {
                 store.clone(),
                 store.clone(),
                 store.clone(),
+                store.clone(),
                 context,
                 managers,
             )),

@@ -197,12 +197,13 @@ impl Builder {
         let webhook = self.config.receiver.clone();
         let webhook = webhook.map(|receiver| N8nWebhook::new(receiver, self.clock.clone()));
         let Agents {
-            phones,
+            addresses,
             are_set,
             backup,
         } = &self.config.agents;
         let composer = N8nComposer {
-            to: phones.first().filter(|_| *are_set).cloned(),
+            // WhatsApp doesn't deliver to a user id.
+            to: addresses.iter().find_map(Address::phone).filter(|_| *are_set),
             backup: backup.clone(),
         };
         adapters.push(Adapters {
@@ -237,14 +238,14 @@ impl Builder {
         }
     }
 
-    /// Returns the managers' numbers: those that may be notified.
+    /// Returns the managers' addresses: those that may be notified.
     fn managers(&self) -> Managers {
         let Agents {
-            phones,
+            addresses,
             are_set,
             backup,
         } = self.config.agents.clone();
-        let addresses = phones.into_iter().chain(backup).map(Address::from).collect();
+        let addresses = addresses.into_iter().chain(backup.map(Address::from)).collect();
         if are_set {
             Managers::new(addresses)
         } else {

@@ -58,7 +58,7 @@ pub(crate) async fn export(database: Database, contact: &str) -> Result<ExitCode
     let mut out = io::stdout().lock();
     serde_json::to_writer_pretty(&mut out, &told(&records, &contact))?;
     writeln!(out)?;
-    if records.threads.is_empty() && records.messages.is_empty() {
+    if records.threads.is_empty() && records.messages.is_empty() && records.user_ids.is_empty() {
         complain(NOBODY);
     }
     for hint in hints(&records) {
@@ -111,7 +111,7 @@ pub(crate) async fn erase(database: Database, whom: CustomerSelector, manner: Er
     };
     let messages: usize = records.threads.iter().map(|thread| thread.messages.len()).sum();
     let (tickets, messages) = (records.threads.len(), messages + records.messages.len());
-    if tickets + messages == 0 {
+    if tickets + messages + records.user_ids.len() == 0 {
         say(match whom {
             CustomerSelector::Customer(_) => NOBODY,
             CustomerSelector::Ticket(_) => "there is no such ticket",
@@ -206,7 +206,11 @@ fn agree(tickets: usize, messages: usize) -> Result<bool> {
 }
 
 fn told(records: &Records, contact: &Contact) -> Value {
-    let threads: Vec<Value> = records.threads.iter().map(|of| thread(of, contact)).collect();
+    let threads: Vec<Value> = records
+        .threads
+        .iter()
+        .map(|of| thread(of, contact, &records.user_ids))
+        .collect();
     let elsewhere = records.messages.iter().map(|(said, of)| {
         let mut told = message(said, |_| true);
         told["ticketRef"] = json!(of.as_ref().map(TicketRef::to_string));
@@ -214,12 +218,13 @@ fn told(records: &Records, contact: &Contact) -> Value {
     });
     json!({
         "exportedAt": SystemClock.now().to_string(),
+        "whatsappUserIds": records.user_ids.iter().map(Address::as_str).collect::<Vec<_>>(),
         "tickets": threads,
         "otherMessages": elsewhere.collect::<Vec<_>>(),
     })
 }
 
-fn thread(thread: &Thread, contact: &Contact) -> Value {
+fn thread(thread: &Thread, contact: &Contact, user_ids: &[Address]) -> Value {
     let ticket = &thread.ticket;
     let is_theirs = |phone: Phone| {
         let is_asked_for = matches!(contact, Contact::Phone(asked) if asked.is_called_as(&phone));
@@ -228,7 +233,11 @@ fn thread(thread: &Thread, contact: &Contact) -> Value {
     let messages: Vec<Value> = thread
         .messages
         .iter()
-        .map(|said| message(said, |from| from.phone().is_some_and(is_theirs)))
+        .map(|said| {
+            message(said, |from| {
+                user_ids.contains(from) || from.phone().is_some_and(is_theirs)
+            })
+        })
         .collect();
     let mut told = json!({
         "ticketRef": ticket.reference.to_string(),

@@ -64,6 +64,7 @@ struct Removed {
     keys: u64,
     tickets: u64,
     unmatched: u64,
+    contacts: u64,
 }
 
 impl Housekeeper {
@@ -111,6 +112,7 @@ impl Housekeeper {
         }
         if let Some(retention) = self.retention.tickets {
             self.erase_unmatched(retention, &mut removed).await?;
+            removed.contacts = self.customers.forget_unseen(self.clock.now().minus(retention)).await?;
             self.erase_tickets(retention, pass, &mut removed).await?;
         }
         Ok(removed)
@@ -187,13 +189,19 @@ fn log(looked: &Result<Removed, StoreError>, has_failed: &mut bool) {
             keys,
             tickets,
             unmatched,
+            contacts,
         }) => {
             *has_failed = false;
             if notifications + keys > 0 {
                 tracing::info!(notifications, keys, "deleted old notifications and idempotency keys");
             }
-            if tickets + unmatched > 0 {
-                tracing::info!(tickets, unmatched, "erased personal data from inactive tickets");
+            if tickets + unmatched + contacts > 0 {
+                tracing::info!(
+                    tickets,
+                    unmatched,
+                    contacts,
+                    "erased personal data from inactive tickets"
+                );
             }
         }
         Err(error) => {

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use ticket_domain::{
     Address, Attention, AuditEntry, AuditEntryId, AuditStamp, Choice, ExternalId, Fallback, LeaseToken, Message,
-    MessageId, NotificationId, NotificationRecord, Question, QuestionId, Receipt, Recipient, Thread, Ticket, TicketId,
-    TicketPage, TicketQuery, TicketRef, TicketSummary, Timestamp,
+    MessageId, NotificationId, NotificationRecord, Phone, Question, QuestionId, Receipt, Recipient, Thread, Ticket,
+    TicketId, TicketPage, TicketQuery, TicketRef, TicketSummary, Timestamp,
     ports::{
         AnswerQuestion, AnswerResult, Append, Appended, Attach, AttachResult, AttemptOutcome, Claim, Claimed,
-        ControlMessage, CurrentMessage, CustomerData, EraseStats, Erasure, Existing, Housekeeping, InactiveQuery,
-        InactiveTickets, MergeQuestions, OpenResult, Opening, OperatorQueries, Outbox, Purge, Purged, Questions,
-        Receipts, RecordResult, RedeliverResult, Remove, RemoveResult, SentNotification, StatusUpdate, Store,
-        StoreError, StoreUnmatched, StoredUnmatched, TicketLookup, TicketStore, UpdateTicket, Vitals,
+        Confirmed, Contacts, ControlMessage, CurrentMessage, CustomerData, EraseStats, Erasure, Existing, Housekeeping,
+        InactiveQuery, InactiveTickets, KnownContact, MergeQuestions, OpenResult, Opening, OperatorQueries, Outbox,
+        Purge, Purged, Questions, Receipts, RecordResult, RedeliverResult, Remove, RemoveResult, SentNotification,
+        StatusUpdate, Store, StoreError, StoreUnmatched, StoredUnmatched, TicketLookup, TicketStore, UpdateTicket,
+        Vitals,
     },
 };
 
@@ -73,11 +74,18 @@ calls! {
         fn question(id: QuestionId) -> Option<Question>;
         fn quoted_question(external_id: ExternalId) -> Option<Question>;
         fn waiting_messages(of: Address, since: Timestamp) -> Vec<String>;
+        fn confirmed(of: Address, since: Timestamp) -> Option<Confirmed>;
         fn known(external_id: ExternalId) -> Option<Existing>;
         fn answer(answer: AnswerQuestion) -> AnswerResult;
         fn merge_questions(merge: MergeQuestions) -> Option<Existing>;
         fn last_published(of: Address, from: Address, since: Timestamp) -> Option<(TicketRef, Vec<MessageId>)>;
         fn record_control(control: ControlMessage) -> Option<Existing>;
+    }
+    Contacts {
+        fn contacts_of(address: Address) -> Vec<KnownContact>;
+        fn learn(contact: KnownContact) -> ();
+        fn forget(phone: Phone) -> ();
+        fn forget_unseen(since: Timestamp) -> u64;
     }
     Outbox {
         fn claim(claim: Claim, limit: u16) -> Vec<Claimed>;

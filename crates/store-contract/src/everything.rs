@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use ticket_domain::{
     Actor, Awaiting, ControlKind, DeliveryRoute, EventKind, Fallback, MessageStatus, Payload, Priority, Progress,
-    Question, Receipt, Recipient, Sender, Status, Ticket, TicketPatch, TicketQuery, Timestamp,
+    Question, QuestionKind, Receipt, Recipient, Sender, Status, Ticket, TicketPatch, TicketQuery, Timestamp,
     ports::{
         AnswerQuestion, Append, Attach, AttemptOutcome, ControlMessage, EraseTarget, Erasure, InactiveQuery,
-        MergeQuestions, Opening, Purge, StatusUpdate, TicketLookup, UpdateTicket,
+        KnownContact, MergeQuestions, Opening, Purge, StatusUpdate, TicketLookup, UpdateTicket,
     },
 };
 
 use crate::{
     Fixture,
-    fixture::{With as _, append_to, dead, delivered, keep_silently, retry_at, returned},
+    fixture::{With as _, append_to, asking, dead, delivered, keep_silently, retry_at, returned},
 };
 
 /// Calls everything once or more, as at `now`, on a store that may hold whatever else. May be repeated.
@@ -31,6 +31,16 @@ pub async fn call_everything(fixture: &Fixture, now: Timestamp) {
     };
     assert_eq!(store.purge(purge).await.gone, 0);
     store.purge_keys(now, 500).await;
+    let contact = KnownContact {
+        user_id: "US.134".parse().unwrap(),
+        phone: "+15550001111".parse().unwrap(),
+        seen_at: now,
+    };
+    store.learn(contact.clone()).await;
+    assert_eq!(store.contacts_of(contact.user_id.clone()).await.len(), 1);
+    store.forget(contact.phone.clone()).await;
+    store.learn(contact).await;
+    store.forget_unseen(Timestamp::UNIX_EPOCH).await;
     forgotten(fixture, now).await;
     store.ping().await;
     store.vitals(now).await;
@@ -82,6 +92,27 @@ async fn opened(fixture: &Fixture, now: Timestamp) -> Opening {
     opening
 }
 
+/// Asks a customer, who confirms the ticket.
+async fn confirmed(fixture: &Fixture, ticket: &Ticket, now: Timestamp) {
+    let store = fixture.must();
+    let customer = fixture.manager();
+    let mut question = fixture.question(&customer, now);
+    question.kind = QuestionKind::Customer;
+    let answer = AnswerQuestion {
+        question: question.id,
+        is_quoted: false,
+        by: None,
+        ticket: Some(ticket.id),
+        join_as: None,
+        at: now,
+    };
+    fixture
+        .stored(&fixture.message_from(&customer, now), asking(&question))
+        .await;
+    store.answer(answer).await;
+    store.confirmed(customer, now).await.unwrap();
+}
+
 /// Keeps messages, asks about them and takes the answer; adds others to the ticket, each twice.
 async fn asked(fixture: &Fixture, ticket: &Ticket, now: Timestamp) {
     let store = fixture.must();
@@ -122,11 +153,13 @@ async fn asked(fixture: &Fixture, ticket: &Ticket, now: Timestamp) {
         is_quoted: false,
         by: Some(fixture.external_id()),
         ticket: Some(ticket.id),
+        join_as: Some(Sender::Manager),
         at: now,
     };
     for _ in 0..2 {
         store.answer(picking.clone()).await;
     }
+    confirmed(fixture, ticket, now).await;
     store.message(kept.id).await.unwrap();
     for message in [known, fixture.message_of(&fixture.external_id(), now)] {
         let append = Append {

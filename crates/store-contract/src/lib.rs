@@ -95,6 +95,7 @@ macro_rules! store_contract {
             questions::waiting_messages_are_those_without_an_answer,
             questions::a_merged_question_covers_the_others,
             questions::a_question_is_sent_and_found_by_its_quote,
+            asked_customers::a_customer_is_asked_once_a_day_and_confirms,
             control_messages::a_control_message_is_no_message,
             control_messages::erasing_a_ticket_takes_what_was_said_of_it,
             questions::the_last_published_answer_is_found_whole,
@@ -227,6 +228,9 @@ macro_rules! store_contract {
             audit_log::the_dead_are_sent_again_at_once,
             audit_log::the_dead_of_other_ways_are_told,
             audit_log::the_dead_are_sent_again_once,
+
+            contacts::a_number_and_a_user_id_lead_to_each_other,
+            contacts::pairs_are_forgotten_by_number_and_by_age,
 
             erasing::what_is_erased_says_nothing_of_anybody,
             erasing::nobody_is_erased_twice,

@@ -160,6 +160,17 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use crate::types::Moment;
+    use diesel::sql_types::Text;
+
+    contacts (user_id) {
+        user_id -> Text,
+        phone -> Text,
+        seen_at -> Moment,
+    }
+}
+
 diesel::joinable!(messages -> tickets (ticket_id));
 diesel::joinable!(notifications -> tickets (ticket_id));
 diesel::joinable!(idempotency_keys -> tickets (ticket_id));
@@ -180,6 +191,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     previous_external_ids,
     receipts,
     audit_log,
+    contacts,
 );
 
 #[cfg(test)]

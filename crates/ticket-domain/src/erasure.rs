@@ -3,16 +3,19 @@
 use std::str::FromStr;
 
 use crate::{
-    Content, Customer, Email, EmailError, Message, MessageBody, Phone, PhoneError, Sender, Ticket, ValidationError,
+    Address, Content, Customer, Email, EmailError, Message, MessageBody, Phone, PhoneError, Sender, Ticket,
+    ValidationError,
 };
 
-/// Identifies a person by e-mail address or phone number.
+/// Identifies a person by e-mail address, phone number or WhatsApp user id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Contact {
     /// An e-mail address. ASCII case does not matter.
     Email(Email),
     /// A phone number, in any of its [spellings](Phone::spellings).
     Phone(Phone),
+    /// A WhatsApp user id.
+    UserId(Address),
 }
 
 /// Why a text is not a contact.
@@ -41,6 +44,8 @@ impl FromStr for Contact {
     fn from_str(raw: &str) -> Result<Self, ContactError> {
         if raw.contains('@') {
             raw.parse().map(Self::Email).map_err(ContactError::Email)
+        } else if let Some(id) = Address::lenient(raw).filter(Address::is_user_id) {
+            Ok(Self::UserId(id))
         } else {
             raw.parse().map(Self::Phone).map_err(ContactError::Phone)
         }
@@ -53,6 +58,7 @@ impl Contact {
         match self {
             Self::Email(email) => email.as_str().eq_ignore_ascii_case(customer.email.as_str()),
             Self::Phone(phone) => phone.is_called_as(&customer.phone),
+            Self::UserId(_) => false,
         }
     }
 }
@@ -131,6 +137,8 @@ mod tests {
             parsed("00 1 (234) 567-890"),
             Ok(Contact::Phone("+1234567890".parse().unwrap()))
         );
+        let user_id = "US.13491208655302741918";
+        assert_eq!(parsed(user_id), Ok(Contact::UserId(user_id.parse().unwrap())));
         assert_eq!(parsed("zoe@"), Err(ContactError::Email(EmailError::NotAnAddress)));
         assert_eq!(parsed("zoe"), Err(ContactError::Phone(PhoneError::NotANumber)));
         assert_eq!(parsed(""), Err(ContactError::Phone(PhoneError::Empty)));

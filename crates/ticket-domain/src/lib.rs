@@ -35,7 +35,7 @@ pub use operator::{
     Attention, AuditAction, AuditEntry, AuditStamp, Excerpt, Oldest, TicketListItem, TicketPage, TicketPatch,
     TicketQuery,
 };
-pub use question::{BURST, CHOICES, Choice, OPEN_FOR, Question, Reason, Selection, Typed, WAITING_FOR};
+pub use question::{ASKED_DAILY, BURST, CHOICES, Choice, OPEN_FOR, Question, Reason, Selection, Typed, WAITING_FOR};
 pub use receipt::{Receipt, ReceiptEffect};
 pub use reference::{NotAReference, TicketRef, references_in};
 pub use resolve_ticket::{Managers, Match, TextMatch, TicketMatch, resolve_ticket};

@@ -16,6 +16,10 @@ pub const BURST: Duration = Duration::from_secs(2);
 /// How long a question can be answered without quoting it.
 pub const OPEN_FOR: Duration = Duration::from_mins(15);
 
+/// How often a customer is asked at most, how long they may answer, and for how long the ticket that they confirm gets what
+/// they write.
+pub const ASKED_DAILY: Duration = Duration::from_hours(24);
+
 /// How long messages may wait for an answer to be asked about again.
 pub const WAITING_FOR: Duration = Duration::from_hours(24);
 
@@ -100,15 +104,23 @@ pub enum Typed {
 }
 
 impl Question {
-    /// When a batch must have been asked about at the earliest for the message of this new question to join it; `None` if it
-    /// joins none.
+    /// When a question of this kind must have been asked at the earliest for the message of this new one to join it; `None`
+    /// if it joins none.
     pub fn joins_since(&self) -> Option<Timestamp> {
-        (self.kind == QuestionKind::Batch).then(|| self.asked_at.minus(BATCH_LASTS))
+        match self.kind {
+            QuestionKind::Batch => Some(self.asked_at.minus(BATCH_LASTS)),
+            QuestionKind::Customer => Some(self.asked_at.minus(ASKED_DAILY)),
+            QuestionKind::Single | QuestionKind::Names => None,
+        }
     }
 
     /// Whether it is open and can be answered at `now` without being quoted.
     pub fn is_open(&self, now: Timestamp) -> bool {
-        self.closed_at.is_none() && now.since(self.asked_at) <= OPEN_FOR
+        let open_for = match self.kind {
+            QuestionKind::Batch | QuestionKind::Single | QuestionKind::Names => OPEN_FOR,
+            QuestionKind::Customer => ASKED_DAILY,
+        };
+        self.closed_at.is_none() && now.since(self.asked_at) <= open_for
     }
 
     /// Whether a number that is meant for this question could be meant for one of `others`: one that could still be

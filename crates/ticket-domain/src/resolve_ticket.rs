@@ -26,15 +26,25 @@ impl Managers {
         }
     }
 
+    /// Whether one of them is given by something else than a number.
+    pub fn have_user_ids(&self) -> bool {
+        self.addresses.iter().any(|address| address.phone().is_none())
+    }
+
     /// Whether this is one of them.
     pub fn include(&self, person: &Person) -> bool {
         self.addresses.iter().any(|manager| person.has(manager))
     }
 
-    /// Where to send questions to a person; `None` if they are none of these, or are not asked.
-    pub fn asked_at(&self, person: &Person) -> Option<&Address> {
-        let own = self.addresses.iter().find(|manager| person.has(manager));
-        own.filter(|_| self.are_asked)
+    /// Where to send questions to a person: to a number if one is known, since WhatsApp doesn't deliver to a user id. `None`
+    /// if they are none of these, or are not asked.
+    pub fn asked_at(&self, person: &Person) -> Option<Address> {
+        let mut own = self.addresses.iter().filter(|manager| person.has(manager));
+        let first = own.clone().next().filter(|_| self.are_asked)?;
+        let number = own
+            .find(|address| address.phone().is_some())
+            .or_else(|| person.number());
+        Some(number.unwrap_or(first).clone())
     }
 }
 

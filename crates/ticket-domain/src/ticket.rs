@@ -266,6 +266,11 @@ impl TicketLinks {
         }
     }
 
+    /// Returns the address of the form that opens a ticket.
+    pub fn form(&self) -> &str {
+        &self.base_url
+    }
+
     /// Returns the customer's link. It contains the key that proves that its holder opened the ticket.
     pub fn for_customer(&self, reference: TicketRef, key: &AccessKey) -> String {
         format!("{}/ticket/{reference}?key={key}", self.base_url)

@@ -1,3 +1,5 @@
+DROP TABLE contacts;
+
 DROP INDEX messages_of_managers;
 
 -- The version before shows everything to everyone.

@@ -76,3 +76,14 @@ $$;
 
 -- A manager's last answers, to take one back.
 CREATE INDEX messages_of_managers ON messages (from_address, created_at) WHERE sender = 'manager';
+
+-- Numbers and WhatsApp user ids of the same person.
+CREATE TABLE contacts (
+    user_id TEXT PRIMARY KEY,
+    -- In the form in which numbers are compared.
+    phone   TEXT NOT NULL,
+    -- When they last came together, to the day.
+    seen_at TIMESTAMPTZ NOT NULL
+);
+CREATE INDEX contacts_phone ON contacts (phone);
+CREATE INDEX contacts_seen_at ON contacts (seen_at);

@@ -209,8 +209,8 @@ fn content(text: MessageBody, media: LenientField<StrictText<MediaUrl>>) -> Opti
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ReceivedMessage {
-    /// The ticket whose thread it is in, or that it chose. Null only if a manager answered `0`, which leaves the messages
-    /// in question to an operator.
+    /// The ticket whose thread it is in, or that it chose. Null if the answer was `0`, which leaves the messages in
+    /// question to an operator, and for a command about no ticket.
     #[schema(required = true, example = "T-20250115-1234")]
     ticket_ref: Option<String>,
     /// The message. For an answer to `ask`: the first message in question; null if there is none. Null for a command.
@@ -219,7 +219,7 @@ pub(crate) struct ReceivedMessage {
     /// Whether the message was stored before. Then nothing was written.
     #[schema(example = false)]
     duplicate: bool,
-    /// A short text for the manager, present only if the message answered `ask` or was a command.
+    /// A short text for the sender, present only if the message answered `ask` or was a command.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, required = false)]
     notice: Option<String>,
@@ -240,8 +240,12 @@ pub(crate) struct ReceivedMessage {
 /// short text that selects nothing is never published; `ask` says how to answer.
 ///
 /// A manager's `/resolve`, `/reopen`, `/note …`, `/list`, `/undo` or `/help`, a tap on a button and a text of nothing but
-/// emoji are commands: the response has a `notice`, and nothing is published. A repeated message gets the same response, but without
-/// `ask` if the manager has been asked another question since.
+/// emoji are commands: the response has a `notice`, and nothing is published.
+///
+/// Anybody else who writes on WhatsApp without naming a ticket is asked once a day: `ask` offers the open tickets with their
+/// number, or says how to open one. After they confirm one, their messages join it for a day. All texts are for the sender of
+/// the message. A repeated message gets the same response, but without `ask` if its sender has been asked another question
+/// since.
 #[utoipa::path(
     post,
     path = "/api/ticket/inbound",
@@ -287,12 +291,12 @@ pub(crate) struct ReceivedMessage {
         (
             status = 400,
             description = "`ticket_not_named`: the message names no ticket for certain. It is stored as unmatched, and `ask` \
-                is the question for a manager. `validation_failed`: the body is not a JSON object, or fields are invalid."
+                is the question for its sender. `validation_failed`: the body is not a JSON object, or fields are invalid."
         ),
         (
             status = 404,
             description = "`ticket_not_found`: the named ticket does not exist. The message is stored as unmatched, and \
-                `ask` is the question for a manager."
+                `ask` is the question for its sender."
         ),
         (status = 413, description = "`payload_too_large`: more than 256 KiB."),
         (status = 500, description = "`storage_unavailable` or `internal`: most likely nothing was stored. Repeat the request with the same `externalId`: it is stored only once."),

@@ -11,7 +11,7 @@ use std::{
 
 use http_actix::{OperatorToken, Rates};
 use secrecy::{ExposeSecret as _, SecretString};
-use ticket_domain::{Access, Phone, RetrySchedule};
+use ticket_domain::{Access, Address, Phone, RetrySchedule};
 use url::Url;
 
 use variables::Variables;
@@ -66,11 +66,11 @@ pub struct Config {
     pub log_filter: String,
 }
 
-/// The managers' numbers.
+/// The managers.
 #[derive(Debug, Clone)]
 pub struct Agents {
-    /// Managers. The first gets the notifications, if the numbers were set.
-    pub phones: Vec<Phone>,
+    /// Their numbers and WhatsApp user ids. The first number gets the notifications, if they were set.
+    pub addresses: Vec<Address>,
     /// Whether they were configured. Nothing is ever sent to the default number.
     pub are_set: bool,
     /// Another manager, who gets messages that do not reach the first.

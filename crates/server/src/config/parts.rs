@@ -8,7 +8,7 @@ use std::{
 use http_actix::OperatorToken;
 use notify_n8n::Receiver;
 use secrecy::{ExposeSecret, SecretString};
-use ticket_domain::{Access, NOTIFY_SLOW_RETRIES_MAX, OperatorName, Phone, RetrySchedule};
+use ticket_domain::{Access, Address, NOTIFY_SLOW_RETRIES_MAX, OperatorName, Phone, RetrySchedule};
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
@@ -220,14 +220,22 @@ pub(super) fn agents(vars: &mut Variables<'_>) -> Agents {
         ));
     }
     let text = text.unwrap_or_else(|| DEFAULT_AGENT_PHONE.into());
-    let phones: Option<Vec<Phone>> = text.split(',').map(international).collect();
-    let phones = phones.unwrap_or_else(|| {
+    let addresses: Option<Vec<Address>> = text.split(',').map(manager).collect();
+    let addresses = addresses.unwrap_or_else(|| {
         vars.fault(
             VARIABLE,
-            "must be numbers such as +919655716000, with + and country code, separated by commas",
+            "must be numbers such as +919655716000, with + and country code, or WhatsApp user ids such as \
+             US.13491208655302741918, separated by commas",
         );
         Vec::new()
     });
+    let number = addresses.iter().find_map(Address::phone);
+    if number.is_none() && !addresses.is_empty() {
+        vars.fault(
+            VARIABLE,
+            "must have a number as well: WhatsApp doesn't deliver to a user id",
+        );
+    }
     let backup = vars.text(BACKUP).and_then(|text| {
         let backup = international(&text);
         match &backup {
@@ -236,7 +244,7 @@ pub(super) fn agents(vars: &mut Variables<'_>) -> Agents {
                 "must be one number such as +919655716000, with + and country code",
             ),
             Some(_) if !are_set => vars.fault(VARIABLE, format!("must be set too when {BACKUP} is")),
-            Some(backup) if phones.first() == Some(backup) => {
+            Some(backup) if number.as_ref().is_some_and(|number| number.identifies(backup)) => {
                 vars.fault(BACKUP, format!("must be another number than the first of {VARIABLE}"));
             }
             Some(_) => {}
@@ -244,10 +252,16 @@ pub(super) fn agents(vars: &mut Variables<'_>) -> Agents {
         backup
     });
     Agents {
-        phones,
+        addresses,
         are_set,
         backup,
     }
+}
+
+/// A number with its country code, or a WhatsApp user id.
+fn manager(entry: &str) -> Option<Address> {
+    let user_id = || Address::lenient(entry).filter(Address::is_user_id);
+    international(entry).map(Address::from).or_else(user_id)
 }
 
 fn international(number: &str) -> Option<Phone> {

@@ -45,7 +45,7 @@ fn nothing_set_runs_on_the_embedded_store_with_warnings() {
     assert!(matches!(config.database, Database::Sqlite(path) if path == Path::new("/srv/desk/data/tickets.db")));
     assert!(config.receiver.is_none() && config.inbound_keys.is_empty() && config.operator_tokens.is_empty());
     assert_eq!(
-        config.agents.phones.iter().map(Phone::as_str).collect::<Vec<_>>(),
+        config.agents.addresses.iter().map(Address::as_str).collect::<Vec<_>>(),
         ["+919655716000"]
     );
     assert!(!config.agents.are_set && config.agents.backup.is_none());
@@ -144,7 +144,7 @@ fn everything_can_be_set() {
         .collect();
     let [newer, zoes] = ["y", "z"].map(|end| format!("{LONG}{end}"));
     assert_eq!(tokens, [(None, &*newer), (Some("zoe"), &zoes), (None, LONG)]);
-    assert_eq!(config.agents.phones[1].as_str(), "+49301234567");
+    assert_eq!(config.agents.addresses[1].as_str(), "+49301234567");
     assert!(config.agents.are_set);
     assert_eq!(config.agents.backup.as_ref().map(Phone::as_str), Some("+15550000000"));
     assert_eq!(config.access, Access::Private);
@@ -197,6 +197,9 @@ fn each_fault_names_its_variable() {
         ("OPERATOR_TOKEN", "zoe:a,a"),
         ("AGENT_PHONE", "919655716000"),
         ("AGENT_PHONE", "+919655716000,"),
+        ("AGENT_PHONE", "+919655716000,US."),
+        ("AGENT_PHONE", "+919655716000,103000000000001@lid"),
+        ("AGENT_PHONE", "US.13491208655302741918"),
         ("AGENT_PHONE_BACKUP", "919655716000"),
         ("AGENT_PHONE_BACKUP", "+15550000000,+15550000001"),
         ("TICKET_ACCESS", "closed"),
@@ -228,7 +231,7 @@ fn each_fault_names_its_variable() {
     }
     let backup = ("AGENT_PHONE_BACKUP", "+15550000000");
     assert_eq!(faulty(&[backup]), ["AGENT_PHONE"]);
-    let same = ("AGENT_PHONE", "+1 555 000 0000,+919655716000");
+    let same = ("AGENT_PHONE", "US.134,+1 555 000 0000,+919655716000");
     assert_eq!(faulty(&[same, backup]), ["AGENT_PHONE_BACKUP"]);
     load(&[("AGENT_PHONE", "+919655716000,+15550000000"), backup]).unwrap();
     let webhook = "N8N_TICKET_CREATED_WEBHOOK";

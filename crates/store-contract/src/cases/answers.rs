@@ -17,6 +17,7 @@ pub(super) fn picking(fixture: &Fixture, question: &Question, to: Option<&Openin
         is_quoted: false,
         by: Some(fixture.external_id()),
         ticket: to.map(|opening| opening.ticket.id),
+        join_as: Some(Sender::Manager),
         at: at(60),
     }
 }

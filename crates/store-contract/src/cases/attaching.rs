@@ -22,7 +22,7 @@ async fn keep(fixture: &Fixture, message: &Message) {
 }
 
 /// The message, to be attached as a manager's, who is told nothing of it.
-fn to(fixture: &Fixture, ticket: &Ticket, message: MessageId, seconds: i64) -> Attach {
+pub(super) fn to(fixture: &Fixture, ticket: &Ticket, message: MessageId, seconds: i64) -> Attach {
     Attach {
         message,
         to: ticket.id,
@@ -33,7 +33,7 @@ fn to(fixture: &Fixture, ticket: &Ticket, message: MessageId, seconds: i64) -> A
     }
 }
 
-async fn attach(fixture: &Fixture, attach: &Attach) -> AttachResult {
+pub(super) async fn attach(fixture: &Fixture, attach: &Attach) -> AttachResult {
     fixture.must().attach(attach.clone()).await
 }
 

@@ -123,6 +123,7 @@ pub async fn what_is_unmatched_is_told(fixture: &Fixture) {
         is_quoted: false,
         by: Some(fixture.external_id()),
         ticket: Some(opening.ticket.id),
+        join_as: Some(Sender::Manager),
         at: at(5),
     };
     for expected in [&joined[..], &[]] {

@@ -29,7 +29,7 @@ pub(super) async fn erase(fixture: &Fixture, tickets: &[&Ticket], limit: u16) ->
     removed
 }
 
-async fn act(fixture: &Fixture, what: EraseTarget) -> EraseStats {
+pub(super) async fn act(fixture: &Fixture, what: EraseTarget) -> EraseStats {
     let erasure = Erasure {
         what,
         stamp: fixture.note(at(50)),

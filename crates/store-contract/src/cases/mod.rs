@@ -2,11 +2,13 @@
 
 pub mod answers;
 pub mod answers_at_once;
+pub mod asked_customers;
 pub mod attaching;
 pub mod audit_log;
 pub mod change_feed;
 pub mod changing;
 pub mod claiming;
+pub mod contacts;
 pub mod control_messages;
 pub mod erasing;
 pub mod health;

@@ -16,8 +16,8 @@ use super::{
 };
 use crate::{
     schema::{
-        audit_log, control_messages, idempotency_keys, messages, notifications, previous_external_ids, questions,
-        receipts, tickets,
+        audit_log, contacts, control_messages, idempotency_keys, messages, notifications, previous_external_ids,
+        questions, receipts, tickets,
     },
     types::Stored,
 };
@@ -240,6 +240,11 @@ tables! {
         ticket_id: Option<Stored<Uuid>>,
         reply: String as AnyText,
         at: Stored<Timestamp>,
+    }
+    contacts Contacts ContactRow, order "user_id COLLATE \"C\"", key user_id {
+        user_id: String as Address,
+        phone: String as Phone,
+        seen_at: Stored<Timestamp>,
     }
     audit_log AuditLog AuditEntryRow, order "id", key id {
         id: Stored<Uuid>,

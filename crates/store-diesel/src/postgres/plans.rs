@@ -54,8 +54,9 @@ const CROWD: &str = "
     SELECT pg_stat_force_next_flush()";
 
 /// The tables that are asked.
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 11] = [
     "audit_log",
+    "contacts",
     "control_messages",
     "idempotency_keys",
     "messages",

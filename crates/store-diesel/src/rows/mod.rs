@@ -1,6 +1,7 @@
 //! Rows to values and back. A value that its own type refuses is a corrupt row.
 
 mod audit_log;
+mod contacts;
 mod notifications;
 mod questions;
 mod receipts;
@@ -15,6 +16,7 @@ use ticket_domain::{
 };
 
 pub(crate) use audit_log::{AuditEntryRow, NewAuditEntryRow};
+pub(crate) use contacts::ContactRow;
 pub(crate) use notifications::{
     ClaimedRow, CurrentMessageRow, FallbackRow, NewNotificationRow, RecordRow, SentRow, StateRow, state,
 };

@@ -45,8 +45,8 @@ pub(crate) fn answer(connection: &mut Connection, answer: &AnswerQuestion) -> Re
         _ => return Ok(AnswerResult::Closed),
     };
     let covered = covered(connection, answer.question, false)?;
-    let attached = match answer.ticket {
-        Some(ticket) => attach(connection, &covered, ticket, answer.at)?,
+    let attached = match answer.ticket.zip(answer.join_as) {
+        Some((ticket, sender)) => attach(connection, &covered, ticket, sender, answer.at)?,
         None => 0,
     };
     cancel(connection, &covered, answer.at)?;
@@ -120,8 +120,14 @@ pub(crate) fn cancel(connection: &mut Connection, of: &[QuestionId], at: Timesta
     Ok(())
 }
 
-/// Attaches every unmatched message of questions to a ticket, as a manager's. Returns how many.
-fn attach(connection: &mut Connection, of: &[QuestionId], to: TicketId, at: Timestamp) -> Result<i64, Failure> {
+/// Attaches every unmatched message of questions to a ticket. Returns how many.
+fn attach(
+    connection: &mut Connection,
+    of: &[QuestionId],
+    to: TicketId,
+    sender: Sender,
+    at: Timestamp,
+) -> Result<i64, Failure> {
     // So that none joins another ticket between the look and the writing.
     for_update!(tickets::table.find(Stored(to)).select(tickets::id)).first::<TicketId>(connection)?;
     let mut unmatched: Vec<(Timestamp, MessageId)> = Vec::new();
@@ -137,7 +143,7 @@ fn attach(connection: &mut Connection, of: &[QuestionId], to: TicketId, at: Time
     let mut attached = 0;
     for (_, message) in unmatched {
         let version = messages::raise_version(connection, to, at, false, None)?;
-        messages::join(connection, message, Sender::Manager, to, version)?;
+        messages::join(connection, message, sender, to, version)?;
         attached += 1;
     }
     Ok(attached)

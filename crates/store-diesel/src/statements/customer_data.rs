@@ -10,8 +10,8 @@ use diesel::{
     update,
 };
 use ticket_domain::{
-    Address, AuditAction, AuditStamp, Message, MessageId, NotificationId, QuestionId, Redaction, Ticket, TicketId,
-    TicketRef, Timestamp,
+    Address, AuditAction, AuditStamp, Message, MessageId, NotificationId, QuestionId, QuestionKind, Redaction, Ticket,
+    TicketId, TicketRef, Timestamp,
     ports::{
         ChangeEvent, CustomerData, EraseStats, EraseTarget, Erasure, InactiveQuery, InactiveTickets, StoreError, parse,
     },
@@ -99,6 +99,12 @@ fn erase_ticket(
     // What was said of no ticket alone may name this one's customer too, as lists do.
     delete(control_messages::table.filter(control_messages::ticket_id.is_null())).execute(connection)?;
     forget_questions(connection, ticket.reference, stamp.at)?;
+    let asked: Vec<Stored<QuestionId>> = messages::table
+        .filter(messages::ticket_id.eq(Stored(id)))
+        .filter(messages::question_id.is_not_null())
+        .select(messages::question_id.assume_not_null())
+        .load(connection)?;
+    forget_asked(connection, &asked, stamp.at)?;
     if after == 0 && ticket.is_erased() && !has_messages {
         return Ok(Default::default());
     }
@@ -142,6 +148,12 @@ fn erase_messages(
     stamp: AuditStamp,
 ) -> Result<(EraseStats, Vec<ChangeEvent>), Failure> {
     let wanted = messages::id.eq_any(wanted.iter().copied().map(Stored).collect::<Vec<_>>());
+    let asked: Vec<Stored<QuestionId>> = messages::table
+        .filter(wanted.clone())
+        .filter(messages::question_id.is_not_null())
+        .select(messages::question_id.assume_not_null())
+        .load(connection)?;
+    forget_asked(connection, &asked, stamp.at)?;
     let changed: Vec<TicketId> = messages::table
         .filter(wanted.clone())
         .filter(messages::ticket_id.is_not_null())
@@ -200,6 +212,25 @@ fn forget_questions(connection: &mut Connection, reference: TicketRef, at: Times
         .select(notifications::id);
     let asking: Vec<Stored<NotificationId>> = for_update!(asking).load(connection)?;
     empty(connection, &asking, at)?;
+    Ok(())
+}
+
+/// Erases which customers were asked these questions, and what. They can't answer any more.
+fn forget_asked(connection: &mut Connection, asked: &[Stored<QuestionId>], at: Timestamp) -> Result<(), Failure> {
+    let of_customers = || {
+        questions::table
+            .filter(questions::id.eq_any(asked))
+            .filter(questions::kind.eq(QuestionKind::Customer.as_str()))
+    };
+    update(of_customers().filter(questions::closed_at.is_null()))
+        .set(questions::closed_at.eq(Stored(at)))
+        .execute(connection)?;
+    update(of_customers())
+        .set((
+            questions::asked.eq(Redaction::TEXT),
+            questions::text.eq(Redaction::TEXT),
+        ))
+        .execute(connection)?;
     Ok(())
 }
 

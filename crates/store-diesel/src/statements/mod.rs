@@ -6,6 +6,7 @@
 
 pub(super) mod answers;
 pub(super) mod audit_log;
+pub(super) mod contacts;
 pub(super) mod control_messages;
 pub(super) mod customer_data;
 pub(super) mod dump;

@@ -1,4 +1,4 @@
-//! NewQuestion clarifying questions, and the port by which they are asked and answered.
+//! Clarifying questions, and the port by which they are asked and answered.
 
 use async_trait::async_trait;
 use diesel::{dsl::sql, insert_into, prelude::*, sql_types::Bool, update};
@@ -6,7 +6,8 @@ use ticket_domain::{
     Address, Choice, ExternalId, Message, MessageId, Notification, NotificationId, Question, QuestionId, QuestionKind,
     TicketRef, Timestamp,
     ports::{
-        AnswerQuestion, AnswerResult, ChangeEvent, ControlMessage, Existing, MergeQuestions, Questions, StoreError,
+        AnswerQuestion, AnswerResult, ChangeEvent, Confirmed, ControlMessage, Existing, MergeQuestions, Questions,
+        StoreError, parse,
     },
 };
 
@@ -48,6 +49,10 @@ impl Questions for Store {
         self.db
             .read(move |connection| waiting_messages(connection, &of, since))
             .await
+    }
+
+    async fn confirmed(&self, of: Address, since: Timestamp) -> Result<Option<Confirmed>, StoreError> {
+        self.db.read(move |connection| confirmed(connection, &of, since)).await
     }
 
     async fn known(&self, external_id: ExternalId) -> Result<Option<Existing>, StoreError> {
@@ -171,6 +176,37 @@ pub(crate) fn waiting_messages(
     Ok(texts.collect::<Result<_, StoreError>>()?)
 }
 
+/// What a customer confirmed last.
+pub(crate) fn confirmed(
+    connection: &mut Connection,
+    of: &Address,
+    since: Timestamp,
+) -> Result<Option<Confirmed>, Failure> {
+    let chosen: Option<(QuestionId, String)> = questions::table
+        .inner_join(tickets::table)
+        .filter(questions::asked.eq(of.as_str()))
+        .filter(questions::kind.eq(QuestionKind::Customer.as_str()))
+        .filter(questions::closed_at.ge(Stored(since)))
+        .order((questions::asked_at.desc(), questions::id.desc()))
+        .select((questions::id, tickets::reference))
+        .first(connection)
+        .optional()?;
+    let Some((question, reference)) = chosen else {
+        return Ok(None);
+    };
+    let unmatched: Vec<MessageRow> = messages_table::table
+        .filter(messages_table::question_id.eq(Stored(question)))
+        .filter(messages_table::ticket_id.is_null())
+        .order((messages_table::created_at, messages_table::id))
+        .select(MessageRow::as_select())
+        .load(connection)?;
+    let unmatched = unmatched.into_iter().map(Message::try_from);
+    Ok(Some(Confirmed {
+        ticket: parse("tickets", "reference", &reference)?,
+        unmatched: unmatched.collect::<Result<_, _>>()?,
+    }))
+}
+
 /// What was asked about a message at first.
 pub(crate) fn asked_about(connection: &mut Connection, message: MessageId) -> Result<Option<Question>, Failure> {
     let row = messages_table::table
@@ -193,7 +229,7 @@ pub(crate) fn join(connection: &mut Connection, new: &Question) -> Result<Option
     let open = questions::table
         .filter(questions::asked.eq(new.of.as_str()))
         .filter(questions::asked_at.ge(Stored(since)))
-        .filter(questions::kind.eq(QuestionKind::Batch.as_str()))
+        .filter(questions::kind.eq(new.kind.as_str()))
         .filter(questions::closed_at.is_null())
         .order((questions::asked_at.desc(), questions::id.desc()))
         .limit(1)

@@ -10,7 +10,7 @@ use ticket_domain::{Recipient, Timestamp, ports::Outbox};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
 
-const TABLES: [&str; 9] = [
+const TABLES: [&str; 10] = [
     "tickets",
     "messages",
     "notifications",
@@ -20,6 +20,7 @@ const TABLES: [&str; 9] = [
     "receipts",
     "audit_log",
     "control_messages",
+    "contacts",
 ];
 
 fn migrated() -> SqliteConnection {

@@ -87,6 +87,7 @@ async fn what_no_row_could_be_read_with_is_refused() {
             &["sent_at", "asked_at", "closed_at"],
         ),
         ("receipts", &[], &["at"]),
+        ("contacts", &[], &["seen_at"]),
     ] {
         let values = ids.iter().map(|id| (id, "randomblob(5)"));
         let moments = moments.iter().flat_map(|at| {

@@ -1,6 +1,7 @@
 //! The traits that adapters implement. Each call is one transaction: it happens entirely or not at all.
 
 mod change_feed;
+mod contacts;
 mod customer_data;
 mod environment;
 mod housekeeping;
@@ -12,6 +13,7 @@ mod receipts;
 mod store;
 
 pub use change_feed::{ChangeEvent, ChangeFeed, Subscriber};
+pub use contacts::{Contacts, KnownContact};
 pub use customer_data::{CustomerData, EraseStats, EraseTarget, Erasure, InactiveQuery, InactiveTickets};
 pub use environment::{Clock, Random, WakeSignal};
 pub use housekeeping::{Housekeeping, Purge, Purged};
@@ -22,7 +24,7 @@ pub use notifier::{
 pub use operator_queries::{Attach, AttachResult, OperatorQueries, Remove, RemoveResult, UpdateTicket};
 pub use outbox::{AttemptOutcome, Claim, Claimed, CurrentMessage, Outbox, RecordResult, RedeliverResult};
 pub use questions::{
-    AnswerQuestion, AnswerResult, ChoiceResult, ControlMessage, MergeQuestions, Questions, RecordedControl,
+    AnswerQuestion, AnswerResult, ChoiceResult, Confirmed, ControlMessage, MergeQuestions, Questions, RecordedControl,
 };
 pub use receipts::{Receipts, SentNotification, StatusUpdate};
 pub use store::{
@@ -32,13 +34,23 @@ pub use store::{
 
 /// All ports of a store.
 pub trait Store:
-    TicketStore + Questions + Outbox + Receipts + OperatorQueries + ChangeFeed + Housekeeping + CustomerData + StoreHealth
+    TicketStore
+    + Questions
+    + Contacts
+    + Outbox
+    + Receipts
+    + OperatorQueries
+    + ChangeFeed
+    + Housekeeping
+    + CustomerData
+    + StoreHealth
 {
 }
 
 impl<T> Store for T where
     T: TicketStore
         + Questions
+        + Contacts
         + Outbox
         + Receipts
         + OperatorQueries

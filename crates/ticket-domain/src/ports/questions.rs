@@ -4,8 +4,8 @@ use async_trait::async_trait;
 
 use super::{Existing, StoreError};
 use crate::{
-    Address, Choice, ControlKind, ExternalId, MessageId, Notification, Question, QuestionId, TicketId, TicketRef,
-    Timestamp,
+    Address, Choice, ControlKind, ExternalId, Message, MessageId, Notification, Question, QuestionId, Sender, TicketId,
+    TicketRef, Timestamp,
 };
 
 /// An answer to a question.
@@ -19,6 +19,8 @@ pub struct AnswerQuestion {
     pub by: Option<ExternalId>,
     /// The chosen ticket; `None` leaves the messages to an operator.
     pub ticket: Option<TicketId>,
+    /// As whose messages those in question join the ticket in the same transaction; `None` leaves them unmatched.
+    pub join_as: Option<Sender>,
     /// When.
     pub at: Timestamp,
 }
@@ -36,10 +38,19 @@ pub struct ChoiceResult {
     pub message: Option<MessageId>,
 }
 
+/// A ticket that a customer confirmed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Confirmed {
+    /// The ticket.
+    pub ticket: TicketRef,
+    /// The messages in question that have not joined it yet, oldest first.
+    pub unmatched: Vec<Message>,
+}
+
 /// The result of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AnswerResult {
-    /// The unmatched messages that the question was about have joined the chosen ticket, as a manager's.
+    /// The unmatched messages that the question was about have joined the chosen ticket, if they should.
     Answered(ChoiceResult),
     /// Nothing was written: this external id is known already.
     AlreadyKnown(Existing),
@@ -110,11 +121,15 @@ pub trait Questions: Send + Sync {
     /// first.
     async fn waiting_messages(&self, of: Address, since: Timestamp) -> Result<Vec<String>, StoreError>;
 
+    /// Returns the ticket that a customer chose last, if they did so at or after `since`.
+    async fn confirmed(&self, of: Address, since: Timestamp) -> Result<Option<Confirmed>, StoreError>;
+
     /// Returns what an external id belongs to.
     async fn known(&self, external_id: ExternalId) -> Result<Option<Existing>, StoreError>;
 
     /// Answers and closes a question. Its unmatched messages, and those of the questions merged into it, join the chosen
-    /// ticket in the order of arrival; each raises the ticket's version. Its notification is not sent any more.
+    /// ticket in the order of arrival if they should; each raises the ticket's version. Its notification is not sent any
+    /// more.
     async fn answer(&self, answer: AnswerQuestion) -> Result<AnswerResult, StoreError>;
 
     /// Asks one question in the place of others, and records the message because of which that is done. Returns what the

@@ -163,7 +163,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// A customer's subject: not too long, without formatting, and without the references of other tickets.
-fn subject(choice: &Choice) -> String {
+pub(super) fn subject(choice: &Choice) -> String {
     sanitize::cut(
         sanitize::line(choice.subject.as_str(), Some(choice.reference)),
         SUBJECT_SHOWN,

@@ -1,10 +1,11 @@
-//! Every text that a manager reads on WhatsApp. No other module has a sentence for them.
+//! Every text that managers and customers read on WhatsApp. No other module has a sentence for them.
 //!
 //! WhatsApp formats `*bold*`. What a customer wrote goes through [`sanitize`], so that it can neither format nor be taken
 //! for a line of ours.
 
 mod clarify;
 mod commands;
+mod customers;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +18,7 @@ pub use commands::{
     command_needs_ticket, help, note_needs_text, noted, nothing_to_undo, open_tickets, reaction, status_set, undone,
     unknown_button, unknown_command,
 };
+pub use customers::{confirmed, none_of_yours, which_of_yours};
 
 use crate::{Button, EventKind, Ticket, ports::Event, sanitize};
 

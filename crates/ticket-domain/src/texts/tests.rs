@@ -63,9 +63,10 @@ fn every_text() -> Vec<(&'static str, String)> {
         choice(5678, "Ben Doe", "Wrong invoice"),
     ];
     let [bottles, _] = &choices;
+    let buttons: Vec<&str> = Button::ALL.iter().map(|one| button(*one)).collect();
     let names: Vec<&CustomerName> = choices.iter().map(|choice| &choice.name).collect();
-    let (about, now) = (["We send you new ones.".to_owned()], at(2 * 3_600));
-    let waiting = ["Which size?".to_owned(), "Two days".to_owned()];
+    let [about, size, days] = ["We send you new ones.", "Which size?", "Two days"].map(str::to_owned);
+    let (about, waiting, now) = ([about], [size, days], at(2 * 3_600));
     let (by_number_asked, by_name_asked) = (
         asked(QuestionKind::Batch, &choices),
         asked(QuestionKind::Names, &choices),
@@ -87,14 +88,7 @@ fn every_text() -> Vec<(&'static str, String)> {
             "The `summary`, for message templates",
             summary(&event(EventKind::Created, &plain, broken)),
         ),
-        (
-            "The buttons",
-            Button::ALL
-                .iter()
-                .map(|one| button(*one))
-                .collect::<Vec<_>>()
-                .join("\n"),
-        ),
+        ("The buttons", buttons.join("\n")),
         (
             "A message names no ticket",
             by_number(Reason::NoHint, &about, &choices, &[], now),
@@ -185,16 +179,41 @@ fn every_answer_to_a_command() -> Vec<(&'static str, String)> {
     ]
 }
 
+/// What customers are told on WhatsApp.
+fn every_text_for_customers() -> Vec<(&'static str, String)> {
+    let form = "https://desk.example";
+    let choices = [
+        choice(1234, "Asha Rao", "Damaged bottles"),
+        choice(5678, "Asha Rao", "Wrong invoice"),
+    ];
+    let [bottles, _] = &choices;
+    vec![
+        (
+            "A message without a reference from the number of one open ticket",
+            which_of_yours(&choices[..1], form),
+        ),
+        ("From the number of several", which_of_yours(&choices, form)),
+        ("From any other number", which_of_yours(&[], form)),
+        ("The answer that it is about a ticket", confirmed(Some(bottles), form)),
+        ("The answer `0`", confirmed(None, form)),
+        ("A number that is not in the list", none_of_yours(9, 1)),
+    ]
+}
+
 /// In the page, `*bold*` is bold as on the phone.
 #[test]
 fn the_documentation_shows_every_text() {
-    let rows = every_text()
-        .into_iter()
-        .chain(every_answer_to_a_command())
-        .map(|(occasion, text)| format!("| {occasion} | {} |\n", text.replace('*', "**").replace('\n', "<br>")));
-    let table = format!("| when | text |\n|-|-|\n{}", rows.collect::<String>());
-    let page = include_str!("../../../../docs/manager-texts.md");
-    assert!(page.ends_with(&table), "docs/manager-texts.md has to end with\n{table}");
+    let table = |texts: Vec<(&str, String)>| {
+        let rows = texts
+            .into_iter()
+            .map(|(occasion, text)| format!("| {occasion} | {} |\n", text.replace('*', "**").replace('\n', "<br>")));
+        format!("| when | text |\n|-|-|\n{}", rows.collect::<String>())
+    };
+    let managers = [every_text(), every_answer_to_a_command()].concat();
+    let page = include_str!("../../../../docs/whatsapp-texts.md");
+    for table in [table(managers), table(every_text_for_customers())] {
+        assert!(page.contains(&table), "docs/whatsapp-texts.md has to have\n{table}");
+    }
 }
 
 #[test]
@@ -285,6 +304,9 @@ fn a_customers_words_can_neither_format_nor_add_a_line_to_a_question() {
     );
     assert!(!text.contains(['*', '_', '~', '`', '\u{202e}', '\u{61c}']), "{text}");
     assert!(references_in(&text).is_empty(), "{text}");
+    let asked = which_of_yours(&[choice(1111, "Zoë", &one_line)], "https://desk.example");
+    assert_eq!((asked.lines().count(), asked.matches('*').count()), (1, 2), "{asked}");
+    assert!(!asked.contains(['_', '~', '`', '\u{202e}', '\u{61c}']), "{asked}");
     let long = list("x", "Zoë", &"ü".repeat(200));
     assert!(long.contains(&format!("{}… (1 min)\n", "ü".repeat(59))), "{long}");
     let five: Vec<Choice> = (1..=5)

@@ -5,12 +5,11 @@ use uuid::Uuid;
 use super::{
     Ask, ReceiveError, ReceiveReply, Received, Reply,
     hints::{Hints, by_reference},
-    receive_reply::answered,
 };
 use crate::{
     Address, BURST, CHOICES, Choice, ControlKind, CustomerName, EventKind, Match, Notification, NotificationId,
-    OPEN_FOR, Person, Question, QuestionId, QuestionKind, Reason, Recipient, Selection, Ticket, Timestamp, Typed,
-    WAITING_FOR,
+    OPEN_FOR, Person, Question, QuestionId, QuestionKind, Reason, Recipient, Selection, Sender, Ticket, Timestamp,
+    Typed, WAITING_FOR,
     ports::{
         AnswerQuestion, AnswerResult, ControlMessage, ListRow, MergeQuestions, NewQuestion, QuestionMessage, StoreError,
     },
@@ -27,15 +26,18 @@ const ROW: &str = "choice";
 pub(super) struct Respondent {
     /// Under which address they are known.
     pub(super) of: Address,
-    /// Where questions to them go.
-    to: Address,
+    /// Where questions to a manager go. `None` for a customer, who is asked in the response.
+    pub(super) to: Option<Address>,
 }
 
 impl ReceiveReply {
-    /// The sender of a message, if they are asked.
+    /// The sender of a message, if they are a manager who is asked.
     pub(super) fn respondent(&self, from: &Person) -> Option<Respondent> {
-        let to = self.managers.asked_at(from)?.clone();
-        Some(Respondent { of: from.key()?, to })
+        let to = self.managers.asked_at(from)?;
+        Some(Respondent {
+            of: from.key()?,
+            to: Some(to),
+        })
     }
 
     /// Treats a message as an answer if it can be one: it selects a ticket, or is told how to. `None` if it is a message of
@@ -119,12 +121,13 @@ impl ReceiveReply {
             is_quoted,
             by: reply.external_id.clone(),
             ticket: ticket.map(|ticket| ticket.id),
+            join_as: Some(Sender::Manager),
             at: now,
         };
         match self.questions.answer(answer).await? {
             AnswerResult::Answered(picked) => {
                 let waiting = self.waiting(asked, now).await?;
-                Ok(Some(answered(Some(asked), &picked, false, &waiting)))
+                Ok(Some(self.answered(Some(asked), &picked, false, &waiting)))
             }
             AnswerResult::AlreadyKnown(existing) => self.repeated(Some(asked), existing).map(Some),
             AnswerResult::Closed => self.tell(reply, asked, texts::answered_before(), now).await.map(Some),
@@ -165,7 +168,7 @@ impl ReceiveReply {
             text: text.into(),
             sent_at: match kind {
                 QuestionKind::Batch => now.plus(BURST),
-                QuestionKind::Single | QuestionKind::Names => now,
+                QuestionKind::Single | QuestionKind::Names | QuestionKind::Customer => now,
             },
             asked_at: now,
             closed_at: None,
@@ -183,12 +186,13 @@ impl ReceiveReply {
         now: Timestamp,
     ) -> Option<Notification> {
         let recipient = Recipient::Manager;
+        let to = asked.to.as_ref()?;
         let composer = self.context.composers.get(recipient)?;
         if !self.context.composers.has_notifier(recipient) {
             return None;
         }
         let rows: Vec<ListRow> = match question.kind {
-            QuestionKind::Names => Vec::new(),
+            QuestionKind::Names | QuestionKind::Customer => Vec::new(),
             QuestionKind::Batch | QuestionKind::Single => (1..)
                 .zip(choices)
                 .map(|(number, choice)| ListRow {
@@ -199,7 +203,7 @@ impl ReceiveReply {
                 .collect(),
         };
         let payload = composer.compose_question(QuestionMessage {
-            to: &asked.to,
+            to,
             text: &question.text,
             rows: &rows,
         })?;
@@ -282,7 +286,7 @@ impl ReceiveReply {
     }
 
     /// Answers a message that is none for customers, and remembers it.
-    async fn tell(
+    pub(super) async fn tell(
         &self,
         reply: &Reply,
         asked: &Respondent,

@@ -5,8 +5,8 @@ use std::{cmp::Reverse, collections::BTreeSet, sync::Arc};
 use super::new_id;
 use crate::{
     AccessLevel, Actor, Address, AuditEntryId, AuditStamp, Contact, Cursor, Email, Message, MessageId, Phone,
-    SearchText, Thread, Ticket, TicketId, TicketQuery, TicketRef, Timestamp,
-    ports::{Clock, EraseStats, EraseTarget, Erasure, InactiveQuery, Random, Store, StoreError},
+    SearchText, Status, Thread, Ticket, TicketId, TicketQuery, TicketRef, Timestamp,
+    ports::{Clock, EraseStats, EraseTarget, Erasure, InactiveQuery, OperatorQueries, Random, Store, StoreError},
 };
 
 /// Page size when searching for a person's tickets.
@@ -20,7 +20,9 @@ const TOGETHER: u16 = 300;
 pub struct Records {
     /// Their tickets, newest first.
     pub threads: Vec<Thread>,
-    /// Messages from their number elsewhere: unmatched, or in other people's tickets.
+    /// Their WhatsApp user ids.
+    pub user_ids: Vec<Address>,
+    /// Messages from their addresses elsewhere: unmatched, or in other people's tickets.
     pub messages: Vec<(Message, Option<TicketRef>)>,
     /// For an e-mail address: other numbers in its tickets, and how many messages came from each. Whether they belong to
     /// the same person is not proven.
@@ -55,14 +57,16 @@ impl Customers {
     ///
     /// If the store fails.
     pub async fn records(&self, contact: &Contact) -> Result<Records, StoreError> {
-        let tickets = self.tickets_of(contact).await?;
+        let (contact, user_ids) = &self.person(contact).await?;
+        let tickets = tickets_of(&*self.store, contact, None).await?;
         let mut threads = Vec::with_capacity(tickets.len());
         for ticket in &tickets {
             threads.extend(self.thread(ticket.reference).await?);
         }
         Ok(Records {
             threads,
-            messages: self.messages_elsewhere(contact, &tickets).await?,
+            user_ids: user_ids.clone(),
+            messages: self.messages_elsewhere(contact, user_ids, &tickets).await?,
             other_numbers: self.other_numbers(contact, &tickets).await?,
         })
     }
@@ -77,10 +81,15 @@ impl Customers {
     /// If the store fails.
     pub async fn erase(&self, contact: &Contact, by: Actor) -> Result<EraseReport, StoreError> {
         let mut gone = EraseReport::default();
+        let (contact, user_ids) = &self.person(contact).await?;
         loop {
-            let tickets = self.tickets_of(contact).await?;
-            let messages = self.messages_elsewhere(contact, &tickets).await?;
+            let tickets = tickets_of(&*self.store, contact, None).await?;
+            let messages = self.messages_elsewhere(contact, user_ids, &tickets).await?;
             if tickets.is_empty() && messages.is_empty() {
+                // At last, since the messages are found by them.
+                if let Some(phone) = number(contact) {
+                    self.store.forget(phone).await?;
+                }
                 return Ok(gone);
             }
             let messages: Vec<MessageId> = messages.into_iter().map(|(message, _)| message.id).collect();
@@ -100,6 +109,7 @@ impl Customers {
     pub async fn records_of(&self, reference: TicketRef) -> Result<Records, StoreError> {
         Ok(Records {
             threads: self.thread(reference).await?.into_iter().collect(),
+            user_ids: Vec::new(),
             messages: Vec::new(),
             other_numbers: Vec::new(),
         })
@@ -133,6 +143,15 @@ impl Customers {
         Ok((self.erase_tickets(&found.tickets, by).await?, found.next))
     }
 
+    /// Forgets numbers and user ids that did not come together since then, and returns how many.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    pub async fn forget_unseen(&self, since: Timestamp) -> Result<u64, StoreError> {
+        self.store.forget_unseen(since).await
+    }
+
     /// Erases up to `limit` messages that are unmatched since before `kept_before`, and returns how many.
     ///
     /// # Errors
@@ -148,51 +167,51 @@ impl Customers {
         Ok(self.erase_messages(&old, by).await?.messages)
     }
 
-    /// Returns their tickets that are not erased yet, newest first: found by full-text search, then compared exactly.
-    async fn tickets_of(&self, contact: &Contact) -> Result<Vec<Ticket>, StoreError> {
-        let mut tickets = Vec::new();
-        for text in words(contact) {
-            let mut after: Option<Cursor> = None;
-            loop {
-                let query = TicketQuery {
-                    text: Some(text.clone()),
-                    after,
-                    ..TicketQuery::all(PAGE)
-                };
-                let page = self.store.list(query).await?;
-                let listed = page.tickets.into_iter().map(|listed| listed.ticket);
-                tickets.extend(listed.filter(|ticket| contact.is_of(&ticket.details.customer) && !ticket.is_erased()));
-                after = page.next;
-                if after.is_none() {
-                    break;
-                }
-            }
+    /// Returns a person's number instead of their user id, if it is known, and their user ids.
+    async fn person(&self, contact: &Contact) -> Result<(Contact, Vec<Address>), StoreError> {
+        let known_by = match contact {
+            Contact::Email(_) => return Ok((contact.clone(), Vec::new())),
+            Contact::Phone(_) => number(contact).map(Address::from),
+            Contact::UserId(id) => Some(id.clone()),
+        };
+        let known = match known_by {
+            Some(address) => self.store.contacts_of(address).await?,
+            None => Vec::new(),
+        };
+        let contact = match (contact, known.first()) {
+            (Contact::UserId(_), Some(known)) => Contact::Phone(known.phone.clone()),
+            _ => contact.clone(),
+        };
+        let mut user_ids: Vec<Address> = known.into_iter().map(|known| known.user_id).collect();
+        if let Contact::UserId(id) = &contact {
+            user_ids.push(id.clone());
         }
-        tickets.sort_by_key(|ticket| Reverse((ticket.created_at, ticket.id)));
-        tickets.dedup_by_key(|ticket| ticket.id);
-        Ok(tickets)
+        Ok((contact, user_ids))
     }
 
     /// Returns messages from a person's addresses outside of `tickets`, which are theirs.
     async fn messages_elsewhere(
         &self,
         contact: &Contact,
+        user_ids: &[Address],
         tickets: &[Ticket],
     ) -> Result<Vec<(Message, Option<TicketRef>)>, StoreError> {
-        let from = match contact {
+        let mut from = match contact {
             Contact::Phone(phone) => spellings(phone),
+            Contact::UserId(_) => Vec::new(),
             // Not the numbers in their tickets: anyone can enter any number into the form.
             Contact::Email(email) => {
                 let lower = email.as_str().to_ascii_lowercase().parse::<Email>();
                 lower.into_iter().chain([email.clone()]).map(Address::from).collect()
             }
         };
+        from.extend_from_slice(user_ids);
         self.messages_outside(from, tickets).await
     }
 
     async fn other_numbers(&self, contact: &Contact, tickets: &[Ticket]) -> Result<Vec<(Phone, usize)>, StoreError> {
         let mut others: Vec<(Phone, usize)> = Vec::new();
-        if let Contact::Phone(_) = contact {
+        if !matches!(contact, Contact::Email(_)) {
             return Ok(others);
         }
         for ticket in tickets {
@@ -256,6 +275,45 @@ impl Customers {
     }
 }
 
+/// Returns a person's tickets that are not erased yet, newest first: found by full-text search, then compared exactly.
+pub(super) async fn tickets_of(
+    desk: &dyn OperatorQueries,
+    contact: &Contact,
+    status: Option<Status>,
+) -> Result<Vec<Ticket>, StoreError> {
+    let mut tickets = Vec::new();
+    for text in words(contact) {
+        let mut after: Option<Cursor> = None;
+        loop {
+            let query = TicketQuery {
+                status,
+                text: Some(text.clone()),
+                after,
+                ..TicketQuery::all(PAGE)
+            };
+            let page = desk.list(query).await?;
+            let listed = page.tickets.into_iter().map(|listed| listed.ticket);
+            tickets.extend(listed.filter(|ticket| contact.is_of(&ticket.details.customer) && !ticket.is_erased()));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+    }
+    tickets.sort_by_key(|ticket| Reverse((ticket.created_at, ticket.id)));
+    tickets.dedup_by_key(|ticket| ticket.id);
+    Ok(tickets)
+}
+
+/// The number under which a person's user ids are known.
+fn number(contact: &Contact) -> Option<Phone> {
+    let Contact::Phone(phone) = contact else {
+        return None;
+    };
+    let international = phone.spellings().into_iter().find(Phone::is_international);
+    international.map(|phone| phone.canonical())
+}
+
 /// The addresses of messages from a number.
 fn spellings(phone: &Phone) -> Vec<Address> {
     phone.spellings().into_iter().map(Address::from).collect()
@@ -271,6 +329,7 @@ fn words(contact: &Contact) -> Vec<SearchText> {
                 .filter(|spelling| !spelling.is_international());
             digits.filter_map(|digits| digits.as_str().parse().ok()).collect()
         }
+        Contact::UserId(_) => Vec::new(),
         Contact::Email(email) => {
             // One that is too long to be looked for is found by what stands before its @, at most 64 characters.
             let before = email.as_str().rsplit_once('@').map_or("", |(before, _)| before);

@@ -1,6 +1,7 @@
 //! The use cases.
 
 mod add_message;
+mod ask_customer;
 mod clarify;
 mod commands;
 mod customers;
@@ -11,6 +12,7 @@ mod operate;
 mod receive_reply;
 mod redeliver;
 mod report_receipt;
+mod sender;
 mod view_ticket;
 
 use std::{sync::Arc, time::Duration};
@@ -28,9 +30,9 @@ pub use report_receipt::{ReportReceipt, Reported};
 pub use view_ticket::{Admitted, Credentials, View, ViewError, ViewTicket};
 
 use crate::{
-    Actor, AuditEntryId, AuditStamp, EventKind, Notification, NotificationId, Recipient, Ticket, TicketLinks,
-    Timestamp,
-    ports::{Clock, Composers, Event, Random, WakeSignal},
+    Actor, AuditEntryId, AuditStamp, EventKind, Message, Notification, NotificationId, Recipient, Sender, Ticket,
+    TicketLinks, Timestamp,
+    ports::{Attach, Clock, Composers, Event, Random, WakeSignal},
 };
 
 /// How long an idempotency key is valid.
@@ -72,6 +74,24 @@ impl Context {
             id: AuditEntryId(self.new_id(at)),
             at,
             by,
+        }
+    }
+
+    /// An unmatched message that joins a ticket as a message of `sender`. A customer's reopens the ticket and notifies the
+    /// manager.
+    fn attach(&self, message: &Message, ticket: &Ticket, sender: Sender, by: Actor, at: Timestamp) -> Attach {
+        let is_customer = sender == Sender::Customer;
+        Attach {
+            message: message.id,
+            to: ticket.id,
+            sender,
+            notifications: if is_customer {
+                self.notifications(EventKind::Updated, ticket, &message.content.as_text(), at)
+            } else {
+                Vec::new()
+            },
+            reopen: is_customer,
+            note: self.stamp_at(at, by),
         }
     }
 

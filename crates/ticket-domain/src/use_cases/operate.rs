@@ -4,12 +4,9 @@ use std::sync::Arc;
 
 use super::Context;
 use crate::{
-    Actor, Attention, AuditEntry, AuditEntryId, EventKind, Managers, Message, MessageId, Person, Sender, Ticket,
-    TicketPage, TicketPatch, TicketQuery, TicketRef,
-    ports::{
-        Attach, AttachResult, OperatorQueries, Remove, RemoveResult, StoreError, TicketLookup, TicketStore,
-        UpdateTicket,
-    },
+    Actor, Attention, AuditEntry, AuditEntryId, Managers, Message, MessageId, Person, Sender, Ticket, TicketPage,
+    TicketPatch, TicketQuery, TicketRef,
+    ports::{AttachResult, OperatorQueries, Remove, RemoveResult, StoreError, TicketLookup, TicketStore, UpdateTicket},
 };
 
 /// Lists and changes tickets for operators.
@@ -130,24 +127,12 @@ impl Operate {
             return attached_before(message, reference, of);
         }
         let sender = writer.unwrap_or_else(|| self.writer(&kept));
-        let is_customer = sender == Sender::Customer;
-        let note = self.context.stamp(by);
-        let text = kept.content.as_text();
-        let attach = Attach {
-            message,
-            to: ticket.id,
-            sender,
-            notifications: if is_customer {
-                self.context.notifications(EventKind::Updated, &ticket, &text, note.at)
-            } else {
-                Vec::new()
-            },
-            reopen: is_customer,
-            note,
-        };
+        let attach = self
+            .context
+            .attach(&kept, &ticket, sender, by, self.context.clock.now());
         match self.desk.attach(attach).await? {
             AttachResult::Attached => {
-                if is_customer {
+                if sender == Sender::Customer {
                     self.context.wake.wake();
                 }
                 Ok(AttachedMessage {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::{Context, clarify::Respondent, hints::Hints};
 use crate::{
     Address, Channel, Content, ControlKind, EventKind, ExternalId, Managers, Message, MessageId, Notification, Person,
-    Question, Recipient, Sender, Ticket, TicketMatch, TicketRef, Timestamp, Visibility,
+    Question, QuestionKind, Recipient, Sender, Ticket, TicketMatch, TicketRef, Timestamp, Visibility,
     ports::{
-        Append, Appended, ChoiceResult, Existing, OperatorQueries, Questions, StoreError, StoreUnmatched,
+        Append, Appended, ChoiceResult, Contacts, Existing, OperatorQueries, Questions, StoreError, StoreUnmatched,
         StoredUnmatched, TicketStore,
     },
     texts,
@@ -113,16 +113,19 @@ pub struct ReceiveReply {
     pub(super) store: Arc<dyn TicketStore>,
     pub(super) questions: Arc<dyn Questions>,
     pub(super) desk: Arc<dyn OperatorQueries>,
+    pub(super) contacts: Arc<dyn Contacts>,
     pub(super) context: Context,
     pub(super) managers: Managers,
 }
 
 impl ReceiveReply {
-    /// Receives messages into `store`, asks managers by `questions`, and does by `desk` what they command.
+    /// Receives messages into `store`, asks managers by `questions`, and does by `desk` what they command. `contacts` tells
+    /// who the senders are.
     pub fn new(
         store: Arc<dyn TicketStore>,
         questions: Arc<dyn Questions>,
         desk: Arc<dyn OperatorQueries>,
+        contacts: Arc<dyn Contacts>,
         context: Context,
         managers: Managers,
     ) -> Self {
@@ -130,6 +133,7 @@ impl ReceiveReply {
             store,
             questions,
             desk,
+            contacts,
             context,
             managers,
         }
@@ -143,19 +147,26 @@ impl ReceiveReply {
     /// [`ReceiveError::NotNamed`] or [`ReceiveError::NotFound`] if the message was stored as unmatched;
     /// [`ReceiveError::Store`] if the store failed.
     pub async fn receive(&self, reply: Reply) -> Result<Received, ReceiveError> {
-        let from = Person::new(reply.from.iter().chain(&reply.from_user_id).cloned());
+        let from = self.sender(&reply).await?;
         let hints = Hints::of(&reply, &from, &*self.store, &self.managers).await?;
-        let asked = self.respondent(&from);
-        if let Some(asked) = &asked {
-            if let Some(received) = self.obey(&reply, asked, &hints).await? {
+        let manager = self.respondent(&from);
+        if let Some(manager) = &manager {
+            if let Some(received) = self.obey(&reply, manager, &hints).await? {
                 return Ok(received);
             }
-            if let Some(received) = self.answer_question(&reply, asked, &hints).await? {
+            if let Some(received) = self.answer_question(&reply, manager, &hints).await? {
                 return Ok(received);
             }
         } else if reply.button_payload.is_some() {
             return self.ignore_tap(&reply).await;
         }
+        let customer = self.customer(&reply, &from);
+        if let Some(customer) = &customer
+            && let Some(received) = self.hear_customer(&reply, customer, &from, &hints).await?
+        {
+            return Ok(received);
+        }
+        let asked = manager.or(customer);
         match hints.which {
             TicketMatch::Certain(ticket, sender) => self.append(&reply, asked.as_ref(), *ticket, sender).await,
             TicketMatch::Uncertain | TicketMatch::NotFound => {
@@ -164,7 +175,7 @@ impl ReceiveReply {
         }
     }
 
-    async fn append(
+    pub(super) async fn append(
         &self,
         reply: &Reply,
         asked: Option<&Respondent>,
@@ -232,15 +243,16 @@ impl ReceiveReply {
             Sender::Agent
         };
         let message = self.message(reply, sender);
+        let now = message.created_at;
         let asking = match asked {
-            Some(asked) => Some(self.ask(reply, asked, hints.reason, message.created_at).await?),
+            Some(asked) if asked.to.is_some() => Some(self.ask(reply, asked, hints.reason, now).await?),
+            Some(asked) => self.ask_customer(asked, from, now).await?,
             None => None,
         };
         let ask = asking.as_ref().map(|asking| Ask {
             text: asking.question.text.clone(),
             is_sent: asking.notification.is_some(),
         });
-        let now = message.created_at;
         match self.store.store_unmatched(StoreUnmatched { message, asking }).await? {
             StoredUnmatched::Stored => {
                 if ask.as_ref().is_some_and(|ask| ask.is_sent) {
@@ -261,7 +273,7 @@ impl ReceiveReply {
         match existing {
             // Whatever it names now.
             Existing::InThread { id, of } => Ok(duplicate(id, of)),
-            Existing::Answer(picked) => Ok(answered(asked, &picked, true, &[])),
+            Existing::Answer(picked) => Ok(self.answered(asked, &picked, true, &[])),
             Existing::Unmatched(question) => Err(ReceiveError::NotNamed {
                 ask: self.still_asked(asked, question),
             }),
@@ -285,11 +297,34 @@ impl ReceiveReply {
     /// The question about a message that was repeated, as long as it can be answered.
     fn still_asked(&self, asked: Option<&Respondent>, question: Option<Question>) -> Option<Ask> {
         let now = self.context.clock.now();
-        let question = question.filter(|question| asked.is_some_and(|asked| asked.of == question.of))?;
+        let (asked, question) = asked
+            .zip(question)
+            .filter(|(asked, question)| asked.of == question.of)?;
         question.is_open(now).then(|| Ask {
-            is_sent: self.context.composers.has_notifier(Recipient::Manager),
+            is_sent: asked.to.is_some() && self.context.composers.has_notifier(Recipient::Manager),
             text: question.text,
         })
+    }
+
+    /// The result of an answer. Only the sender of the answer gets the confirmation.
+    pub(super) fn answered(
+        &self,
+        asked: Option<&Respondent>,
+        picked: &ChoiceResult,
+        duplicate: bool,
+        waiting: &[String],
+    ) -> Received {
+        let to = picked.to.as_ref();
+        let told = asked.filter(|asked| asked.of == picked.of);
+        Received {
+            reference: to.map(|to| to.reference),
+            message: picked.message,
+            duplicate,
+            notice: told.map(|told| match told.to {
+                Some(_) => texts::notice(to, picked.attached, waiting),
+                None => texts::confirmed(to, self.context.links.form()),
+            }),
+        }
     }
 
     pub(super) fn message(&self, reply: &Reply, sender: Sender) -> Message {
@@ -307,28 +342,12 @@ impl ReceiveReply {
     }
 }
 
-/// What the sender of a further message of a batch is told: nothing before the question is sent.
+/// What the sender of a further message is told: nothing before the question is sent, and customers are told once.
 fn joined(question: &Question, now: Timestamp) -> Option<Ask> {
-    (now >= question.sent_at).then(|| Ask {
+    (question.kind == QuestionKind::Batch && now >= question.sent_at).then(|| Ask {
         text: texts::joins_batch().into(),
         is_sent: false,
     })
-}
-
-/// The result of an answer. Only the sender of the answer gets the confirmation.
-pub(super) fn answered(
-    asked: Option<&Respondent>,
-    picked: &ChoiceResult,
-    duplicate: bool,
-    waiting: &[String],
-) -> Received {
-    let is_told = asked.is_some_and(|asked| asked.of == picked.of);
-    Received {
-        reference: picked.to.as_ref().map(|to| to.reference),
-        message: picked.message,
-        duplicate,
-        notice: is_told.then(|| texts::notice(picked.to.as_ref(), picked.attached, waiting)),
-    }
 }
 
 fn duplicate(message: MessageId, of: TicketRef) -> Received {

@@ -47,6 +47,14 @@ impl Address {
         (!kept.is_empty()).then(|| Self(kept.into()))
     }
 
+    /// Whether it has the form of WhatsApp's user ids: a country code, a dot, and up to 128 letters and digits.
+    pub fn is_user_id(&self) -> bool {
+        self.0.split_once('.').is_some_and(|(country, id)| {
+            let is_country = country.len() == 2 && country.bytes().all(|byte| byte.is_ascii_uppercase());
+            is_country && (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        })
+    }
+
     /// The phone number, if it is one.
     pub fn phone(&self) -> Option<Phone> {
         self.0.parse().ok()
@@ -118,6 +126,18 @@ impl Person {
     /// Whether they are this customer, by number or e-mail address.
     pub fn is(&self, customer: &Customer) -> bool {
         self.has(&customer.phone.clone().into()) || self.has(&customer.email.clone().into())
+    }
+
+    /// Their number with its country code, as it was given.
+    pub fn number(&self) -> Option<&Address> {
+        let is_number = |address: &&Address| address.phone().is_some_and(|phone| phone.is_international());
+        self.0.iter().find(is_number)
+    }
+
+    /// Their canonical numbers.
+    pub fn numbers(&self) -> impl Iterator<Item = Phone> {
+        let numbers = self.0.iter().filter_map(Address::phone);
+        numbers.filter(Phone::is_international).map(|phone| phone.canonical())
     }
 
     /// The one address under which a person is known: their number if there is one, otherwise another.

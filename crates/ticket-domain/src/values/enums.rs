@@ -178,6 +178,8 @@ string_enum! {
         /// By a name or a reference, since a number could be meant for an earlier question. It covers the messages of
         /// those.
         Names = "names",
+        /// By a number of its list, by a customer. Whatever they write until they answer joins it.
+        Customer = "customer",
     }
 }
 

@@ -149,6 +149,8 @@ impl TestServer {
             ("I haven't asked", "nothing"),
             ("That question is answered", "answered"),
             ("That goes with", "with"),
+            ("Which of your requests", "which"),
+            ("Thanks for your message", "how"),
         ] {
             if ask.text.starts_with(beginning) {
                 return format!("{status} {what}");

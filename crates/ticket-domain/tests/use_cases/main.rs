@@ -9,6 +9,7 @@
 
 mod add_message;
 mod ask_back;
+mod ask_customer;
 mod debug;
 mod deliver;
 mod open_ticket;
@@ -16,5 +17,6 @@ mod operate;
 mod receipts;
 mod receive_reply;
 mod recipients;
+mod senders;
 mod support;
 mod view_ticket;

@@ -232,6 +232,7 @@ impl World {
             self.store.clone(),
             self.store.clone(),
             self.store.clone(),
+            self.store.clone(),
             self.context(),
             managers,
         )

@@ -27,6 +27,7 @@ const RARE: &str = "
         answered_with, attached)
         SELECT randomblob(16), '+15559998888', reference || ' T-20250115-0001', 'Which?' || char(10) || '1 or 2', 'names',
             1736937000000007, 1736937000000008, 1736937000000009, 'SM-answer', id, 2 FROM tickets WHERE number = 1;
+    INSERT INTO contacts (user_id, phone, seen_at) VALUES ('US.134', '+15559998888', 1736937000000011);
     UPDATE questions SET merged_into = (SELECT max(id) FROM questions);
     INSERT INTO control_messages (external_id, kind, ticket_id, reply, at)
         SELECT 'SM-control', 'unclear', id, 'Reply 1–4, or 0.', 1736937000000011 FROM tickets WHERE number = 2;

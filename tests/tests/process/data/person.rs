@@ -20,9 +20,11 @@ on_both_stores!(
 
 const EMAIL: &str = "ada@lovelace.example";
 const PHONE: &str = "+15557771234";
+const USER_ID: &str = "US.13491208655302741918";
 
 /// Words by which the person or what was written would be known.
-const TRACES: [&str; 7] = [
+const TRACES: [&str; 8] = [
+    "13491208655302741918",
     "lovelace",
     "Ada",
     "15557771234",
@@ -71,7 +73,9 @@ async fn everything_of_a_person_is_exported_and_erased(engine: Engine) {
     server.wait_for_empty_outbox().await;
     n8n.always(Reaction::status(500));
     let reply = json!({ "from": PHONE, "message": "punched again", "externalId": "SM-2", "ticketRef": reference });
-    let unmatched = json!({ "from": PHONE, "message": "lovelace here", "externalId": "SM-lost" });
+    let unmatched =
+        json!({ "from": PHONE, "message": "lovelace here", "externalId": "SM-lost", "fromUserId": USER_ID });
+    let by_id = json!({ "from": USER_ID, "message": "lovelace again", "externalId": "SM-id" });
     for (status, body) in [
         (
             200,
@@ -80,6 +84,7 @@ async fn everything_of_a_person_is_exported_and_erased(engine: Engine) {
         ),
         (200, reply.clone()),
         (400, unmatched.clone()),
+        (400, by_id),
         // Answered with a question.
         (
             400,
@@ -101,8 +106,15 @@ async fn everything_of_a_person_is_exported_and_erased(engine: Engine) {
     assert_eq!(exported["otherMessages"], json!([]));
     assert!(err.contains(&format!("1 other messages came from {PHONE}")), "{err}");
     let (exported, _) = export(&options, PHONE).await;
-    assert_eq!(values(&exported["otherMessages"], "body"), ["lovelace here"]);
-    assert_eq!(values(&exported["otherMessages"], "ticketRef"), [&json!(null)]);
+    assert_eq!(
+        values(&exported["otherMessages"], "body"),
+        ["lovelace here", "lovelace again"]
+    );
+    assert_eq!(exported["whatsappUserIds"], json!([USER_ID]));
+    assert_eq!(
+        values(&exported["otherMessages"], "ticketRef"),
+        [&json!(null), &json!(null)]
+    );
 
     let err = options.fail(&["erase", "--customer", EMAIL]).await;
     assert!(
@@ -117,7 +129,7 @@ async fn everything_of_a_person_is_exported_and_erased(engine: Engine) {
     assert!(said.contains("1 other messages came from"), "{said}");
     let said = erase(&options, PHONE).await;
     assert!(
-        said.contains("erased: 0 tickets, 1 messages; 0 notifications"),
+        said.contains("erased: 0 tickets, 2 messages; 0 notifications"),
         "{said}"
     );
     assert!(

@@ -8,7 +8,7 @@ use tokio::{
     time::timeout,
 };
 
-pub(crate) const TABLES: [&str; 8] = [
+pub(crate) const TABLES: [&str; 10] = [
     "tickets",
     "questions",
     "messages",
@@ -16,6 +16,8 @@ pub(crate) const TABLES: [&str; 8] = [
     "previous_external_ids",
     "idempotency_keys",
     "receipts",
+    "control_messages",
+    "contacts",
     "audit_log",
 ];
 

@@ -3,6 +3,7 @@ mod commands;
 
 use proptest::{prelude::*, test_runner::TestRunner};
 use serde_json::{Value, json};
+use ticket_domain::Managers;
 
 use crate::testing::{INBOUND_KEY, MANAGER, Request, Response, TestApp, changed, check_fields, send_anything};
 
@@ -230,4 +231,23 @@ fn no_body_makes_the_server_fail() {
         Ok(())
     });
     sent.unwrap();
+}
+
+#[test]
+fn one_person_is_recognised_by_either_spelling_and_by_user_id() {
+    for (manager, from) in [
+        ("+5511987654321", "whatsapp:+551187654321"),
+        ("+551187654321", "whatsapp:+5511987654321"),
+    ] {
+        let api = TestApp::with(|setup| setup.managers = Managers::new(vec![manager.parse().unwrap()]));
+        let reference = api.open_ticket().reference;
+        let text = format!("done: {reference}");
+        let said = json!({ "from": from, "fromUserId": "BR.13491208655302741918", "message": text });
+        assert_eq!(api.receive(&said).json()["ticketRef"], reference);
+        assert_eq!(last_message(&api, &reference)["sender"], "manager");
+        let by_id = json!({ "from": "whatsapp:BR.13491208655302741918", "message": text });
+        assert_eq!(api.receive(&by_id).json()["ticketRef"], reference);
+        let landline = json!({ "from": "whatsapp:+5511287654321", "message": text });
+        api.receive(&landline).assert_problem(400, "ticket_not_named");
+    }
 }

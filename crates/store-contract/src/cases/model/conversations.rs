@@ -111,7 +111,14 @@ impl<'a> Conversation<'a> {
         };
         let managers = Managers::new(people.to_vec());
         Self {
-            receiver: ReceiveReply::new(fixture.store(), fixture.store(), fixture.store(), context, managers),
+            receiver: ReceiveReply::new(
+                fixture.store(),
+                fixture.store(),
+                fixture.store(),
+                fixture.store(),
+                context,
+                managers,
+            ),
             fixture,
             clock,
             random,

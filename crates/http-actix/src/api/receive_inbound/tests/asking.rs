@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::testing::{MANAGER, Request, Response, TestApp, changed, seeds_ticket};
+use crate::testing::{BASE_URL, MANAGER, Request, Response, TestApp, changed, seeds_ticket};
 
 const CUSTOMER: &str = "+1234567890";
 const STRANGER: &str = "+3333333333";
@@ -69,8 +69,41 @@ fn a_manager_gets_a_clarifying_question_with_both_problems() {
 }
 
 #[test]
-fn nobody_else_gets_a_question() {
+fn customers_are_asked_about_their_own_tickets_once_a_day() {
+    let (api, [older, newer]) = start();
+    let (status, code, ask) = asked(&say(&api, CUSTOMER, "SM1", "Where is it?"));
+    assert_eq!((status, code.as_str()), (400, "ticket_not_named"));
+    let list = format!("1. {newer}, *Bottles*\n2. {older}, *Caps*\n");
+    assert!(ask.as_ref().is_some_and(|ask| ask.contains(&list)), "{ask:?}");
+    assert_eq!(asked(&say(&api, CUSTOMER, "SM1", "Where is it?")).2, ask);
+    assert_eq!(asked(&say(&api, CUSTOMER, "SM2", "Hello?")).2, None);
+    let answer = say(&api, CUSTOMER, "SM3", "2");
+    assert_eq!(answer.status, 200);
+    let answer = answer.json();
+    assert_eq!(
+        (&answer["ticketRef"], &answer["duplicate"]),
+        (&json!(older), &json!(false))
+    );
+    assert!(
+        answer["notice"].as_str().unwrap().contains(&format!("{older}, *Caps*")),
+        "{answer}"
+    );
+    let again = say(&api, CUSTOMER, "SM3", "2").json();
+    assert_eq!(again, changed(answer, "duplicate", Some(json!(true))));
+    let said = ["Where is it?", "Hello?"].map(|text| ("customer".to_owned(), text.to_owned()));
+    assert_eq!(replies(&api, &older), said);
+
+    let (_, _, ask) = asked(&say(&api, STRANGER, "SM4", "Hello?"));
+    let how = format!("Please open one at {BASE_URL}");
+    assert!(ask.as_ref().is_some_and(|ask| ask.contains(&how)), "{ask:?}");
+}
+
+#[test]
+fn nobody_else_gets_a_managers_question() {
     let (api, [reference, _]) = start();
+    for from in [STRANGER, CUSTOMER] {
+        say(&api, from, "", "Hello");
+    }
     for (from, named, words, status) in [
         (STRANGER, None, "It is on its way", 400),
         (STRANGER, None, "1", 400),
