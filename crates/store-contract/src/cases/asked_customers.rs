@@ -2,7 +2,7 @@
 
 use ticket_domain::{
     Message, QuestionKind,
-    ports::{AnswerQuestion, AnswerResult, ChoiceResult, Confirmed, EraseTarget, StoredUnmatched},
+    ports::{AnswerQuestion, AnswerResult, ChoiceResult, Confirmed, EraseTarget, Existing, StoredUnmatched},
 };
 
 use super::{
@@ -32,6 +32,10 @@ pub async fn a_customer_is_asked_once_a_day_and_confirms(fixture: &Fixture) {
     let second = fixture.message_from(&customer, at(86_400));
     let joined = fixture.keep(&second, asking(&of_customer(86_400))).await;
     assert_eq!(joined, StoredUnmatched::Joined(question.clone()));
+    for (message, asked) in [(&first, Some(question.clone())), (&second, None)] {
+        let again = fixture.keep(message, None).await;
+        assert_eq!(again, StoredUnmatched::AlreadyKnown(Existing::Unmatched(asked)));
+    }
     assert_eq!(store.confirmed(customer.clone(), at(0)).await, None);
 
     let answer = AnswerQuestion {

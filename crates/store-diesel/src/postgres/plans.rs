@@ -73,7 +73,7 @@ const ROUNDS: usize = 7;
 
 /// What is asked seldom, or one of many at once; and what is planned better when its values are known: the search looks
 /// for the words that it is given.
-const SELDOM: [&str; 30] = [
+const SELDOM: [&str; 32] = [
     "BEGIN",
     "COMMIT",
     "SET LOCAL enable_seqscan",
@@ -103,6 +103,8 @@ const SELDOM: [&str; 30] = [
     "UPDATE \"notifications\" SET \"payload\" = $1, \"last_error\"",
     "UPDATE \"messages\" SET \"body\"",
     "UPDATE \"questions\" SET \"closed_at\" = $1 WHERE (string_to_array",
+    "UPDATE \"questions\" SET \"asked\" = $1, \"text\"",
+    "UPDATE \"questions\" SET \"closed_at\" = $1 WHERE (((\"questions\".\"id\" = ANY",
     "UPDATE \"questions\" SET \"text\"",
     "UPDATE \"tickets\" SET \"customer_name\"",
     "UPDATE \"tickets\" SET \"version\" = (\"tickets\".\"version\" + $1) WHERE",

@@ -207,11 +207,16 @@ pub(crate) fn confirmed(
     }))
 }
 
-/// What was asked about a message at first.
+/// What was asked about a message at first. A customer is asked because of one message alone.
 pub(crate) fn asked_about(connection: &mut Connection, message: MessageId) -> Result<Option<Question>, Failure> {
     let row = messages_table::table
         .inner_join(questions::table)
         .filter(messages_table::id.eq(Stored(message)))
+        .filter(
+            questions::kind
+                .ne(QuestionKind::Customer.as_str())
+                .or(messages_table::created_at.eq(questions::asked_at)),
+        )
         .select(QuestionRow::as_select())
         .first(connection)
         .optional()?;

@@ -108,7 +108,7 @@ pub struct NewQuestion {
 /// Where a message of a known external id is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Existing {
-    /// Unmatched, with the question that was asked about it.
+    /// Unmatched, with the question that was asked about it. A customer is asked about one message, whatever joins it later.
     Unmatched(Option<Question>),
     /// In a thread.
     InThread {
