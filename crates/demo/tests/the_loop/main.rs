@@ -91,6 +91,31 @@ async fn a_message_without_a_ticket_is_asked_about() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn buttons_and_rows_can_be_tapped() {
+    let visitor = Visitor::arrives().await;
+    let older = visitor.open("Broken bottles").await;
+    let newer = visitor.open("Wrong caps").await;
+    let bubble = visitor.receives(0, &older).await;
+    visitor.receives(0, &newer).await;
+
+    visitor.types(0, "On its way.", &Value::Null).await;
+    let question = visitor.is_asked(0, "“On its way.”").await;
+    assert_eq!(question["actions"].as_array().unwrap().len(), 2);
+    visitor.taps(0, &question, 1).await;
+    assert_eq!(visitor.thread(&older).await[1..], ["manager: On its way."]);
+    assert_eq!(visitor.thread(&newer).await.len(), 1);
+
+    visitor.taps(0, &bubble, 0).await;
+    visitor
+        .reads(&older, "that it is solved", |thread| {
+            (thread["ticket"]["status"] == "resolved").then_some(())
+        })
+        .await;
+    assert!(said(&visitor.state().await).last().unwrap().contains("/reopen"));
+    visitor.leaves().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_customer_sees_how_far_it_got() {
     let visitor = Visitor::arrives().await;
     let reference = visitor.open("Broken bottles").await;

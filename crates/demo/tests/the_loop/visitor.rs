@@ -103,6 +103,16 @@ impl Visitor {
         self.press(Method::POST, "/phone/messages", &typed).await;
     }
 
+    /// Somebody taps what a message offers.
+    pub(crate) async fn taps(&self, phone: usize, bubble: &Value, action: usize) {
+        let number = &self.state().await["phones"][phone]["number"];
+        let action = &bubble["actions"][action];
+        let tap = json!({
+            "number": number, "text": action["title"], "quoting": bubble["sid"], "tapped": action["payload"],
+        });
+        self.press(Method::POST, "/phone/messages", &tap).await;
+    }
+
     pub(crate) async fn trouble(&self, trouble: Value) {
         self.press(Method::PUT, "/trouble", &trouble).await;
     }
@@ -131,9 +141,10 @@ impl Visitor {
 
 impl Visitor {
     /// Waits until a phone shows one question about this.
-    pub(crate) async fn is_asked(&self, phone: usize, about: &str) {
-        let look = |state: &Value| (notifications(state, phone, about).len() == 1).then_some(());
-        self.sees("/state", "the question", look).await;
+    pub(crate) async fn is_asked(&self, phone: usize, about: &str) -> Value {
+        let look = |state: &Value| <[Value; 1]>::try_from(notifications(state, phone, about)).ok();
+        let [question] = self.sees("/state", "the question", look).await;
+        question
     }
 }
 
