@@ -73,7 +73,7 @@ calls! {
         fn questions_since(of: Address, since: Timestamp) -> Vec<Question>;
         fn question(id: QuestionId) -> Option<Question>;
         fn quoted_question(external_id: ExternalId) -> Option<Question>;
-        fn waiting_messages(of: Address, since: Timestamp) -> Vec<String>;
+        fn waiting_messages(of: Address, since: Timestamp) -> Vec<Message>;
         fn confirmed(of: Address, since: Timestamp) -> Option<Confirmed>;
         fn known(external_id: ExternalId) -> Option<Existing>;
         fn answer(answer: AnswerQuestion) -> AnswerResult;

@@ -97,6 +97,7 @@ macro_rules! store_contract {
             questions::a_question_is_sent_and_found_by_its_quote,
             asked_customers::a_customer_is_asked_once_a_day_and_confirms,
             control_messages::a_control_message_is_no_message,
+            control_messages::a_removal_is_recorded_with_its_command,
             control_messages::erasing_a_ticket_takes_what_was_said_of_it,
             questions::the_last_published_answer_is_found_whole,
 

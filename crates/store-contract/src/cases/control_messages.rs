@@ -1,8 +1,8 @@
 //! Messages that steer the server.
 
 use ticket_domain::{
-    ControlKind, Timestamp,
-    ports::{AnswerResult, Appended, ControlMessage, Existing, RecordedControl, StoredUnmatched},
+    ControlKind, Message, Timestamp, Visibility,
+    ports::{AnswerResult, Appended, ControlMessage, Existing, RecordedControl, Remove, RemoveResult, StoredUnmatched},
 };
 
 use super::{answers::picking, erasing::erase};
@@ -58,6 +58,33 @@ pub async fn a_control_message_is_no_message(fixture: &Fixture) {
     assert!(store.known(id.clone()).await.is_some());
     store.purge_keys(at(7 * 86_400 + 1), 99).await;
     assert_eq!(store.known(id).await, None);
+}
+
+/// A command that removes messages is recorded with that: its repetition removes nothing.
+pub async fn a_removal_is_recorded_with_its_command(fixture: &Fixture) {
+    let store = fixture.must();
+    let opening = fixture.opened(at(0)).await;
+    let ticket = &opening.ticket;
+    let [first, second] = [1, 2].map(|seconds| fixture.message_of(&fixture.external_id(), at(seconds)));
+    for message in [&first, &second] {
+        fixture.added(append_to(ticket, message.clone())).await;
+    }
+    let because = control(fixture, at(3)).with(|control| control.ticket = Some(ticket.id));
+    let recorded = RecordedControl {
+        kind: because.kind,
+        ticket: Some(ticket.reference),
+        reply: because.reply.clone(),
+    };
+    let remove = |message: &Message| Remove {
+        because: Some(because.clone()),
+        ..super::visibility::remove(fixture, ticket, &[message.id], 3)
+    };
+    assert_eq!(store.remove(remove(&second)).await, RemoveResult::Removed(1));
+    let again = store.remove(remove(&first)).await;
+    assert_eq!(again, RemoveResult::AlreadyKnown(Existing::Control(recorded)));
+    let thread = fixture.thread(ticket.reference).await;
+    let seen = thread.messages[1..].iter().map(|message| message.visibility);
+    assert_eq!(seen.collect::<Vec<_>>(), [Visibility::Public, Visibility::Removed]);
 }
 
 /// With a ticket goes what was said of it, and what was said of no ticket alone, which may name its customer.

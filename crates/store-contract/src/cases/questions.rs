@@ -191,8 +191,7 @@ pub async fn waiting_messages_are_those_without_an_answer(fixture: &Fixture) {
     let (third, _) = fixture.asked(&manager, at(400)).await;
     fixture.asked(&fixture.manager(), at(400)).await;
     let store = fixture.must();
-    let text = |message: &ticket_domain::Message| message.content.as_text();
-    let waiting = [&first, &second, &third].map(text);
+    let waiting = [first, second, third];
     assert_eq!(store.waiting_messages(manager.clone(), at(0)).await, waiting);
     assert_eq!(store.waiting_messages(manager.clone(), at(2)).await, waiting[2..]);
     let opening = fixture.opened(at(401)).await;
@@ -353,6 +352,7 @@ pub async fn the_last_published_answer_is_found_whole(fixture: &Fixture) {
     let remove = Remove {
         ticket: one.ticket.id,
         messages: vec![(later.id, fixture.note(at(71)))],
+        because: None,
     };
     store.remove(remove).await;
     assert_eq!(last(60).await, whole);

@@ -15,10 +15,11 @@ fn note(fixture: &Fixture, seconds: i64) -> Message {
     message.with(|message| message.visibility = Visibility::Internal)
 }
 
-fn remove(fixture: &Fixture, ticket: &Ticket, messages: &[MessageId], seconds: i64) -> Remove {
+pub(super) fn remove(fixture: &Fixture, ticket: &Ticket, messages: &[MessageId], seconds: i64) -> Remove {
     Remove {
         ticket: ticket.id,
         messages: messages.iter().map(|id| (*id, fixture.note(at(seconds)))).collect(),
+        because: None,
     }
 }
 

@@ -21,7 +21,7 @@ use super::{
         engine::{Connection, Store, for_update},
         search,
     },
-    audit_log,
+    audit_log, control_messages,
     customer_data::is_erased,
     listing, messages,
 };
@@ -89,7 +89,7 @@ impl OperatorQueries for Store {
                 move |connection| self::remove(connection, &remove),
                 move |removed| match removed {
                     RemoveResult::Removed(1..) => Some(ticket),
-                    RemoveResult::Removed(0) | RemoveResult::NoSuchMessage => None,
+                    RemoveResult::Removed(0) | RemoveResult::AlreadyKnown(_) | RemoveResult::NoSuchMessage => None,
                 },
             )
             .await
@@ -202,6 +202,11 @@ pub(crate) fn attach(connection: &mut Connection, attach: &Attach) -> Result<Att
 
 /// Every writer takes its locks in this order: key, external id, who is asked, question, ticket, message.
 pub(crate) fn remove(connection: &mut Connection, remove: &Remove) -> Result<RemoveResult, Failure> {
+    if let Some(because) = &remove.because
+        && let Some(known) = control_messages::record(connection, because)?
+    {
+        return Ok(RemoveResult::AlreadyKnown(known));
+    }
     let Some((_, first)) = remove.messages.first() else {
         return Ok(RemoveResult::Removed(0));
     };

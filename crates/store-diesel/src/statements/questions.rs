@@ -45,7 +45,7 @@ impl Questions for Store {
             .await
     }
 
-    async fn waiting_messages(&self, of: Address, since: Timestamp) -> Result<Vec<String>, StoreError> {
+    async fn waiting_messages(&self, of: Address, since: Timestamp) -> Result<Vec<Message>, StoreError> {
         self.db
             .read(move |connection| waiting_messages(connection, &of, since))
             .await
@@ -159,7 +159,7 @@ pub(crate) fn waiting_messages(
     connection: &mut Connection,
     of: &Address,
     since: Timestamp,
-) -> Result<Vec<String>, Failure> {
+) -> Result<Vec<Message>, Failure> {
     let rows: Vec<MessageRow> = questions::table
         .inner_join(messages_table::table)
         .filter(questions::asked.eq(of.as_str()))
@@ -170,10 +170,7 @@ pub(crate) fn waiting_messages(
         .order((messages_table::created_at, messages_table::id))
         .select(MessageRow::as_select())
         .load(connection)?;
-    let texts = rows
-        .into_iter()
-        .map(|row| Ok(Message::try_from(row)?.content.as_text()));
-    Ok(texts.collect::<Result<_, StoreError>>()?)
+    Ok(rows.into_iter().map(Message::try_from).collect::<Result<_, _>>()?)
 }
 
 /// What a customer confirmed last.

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::StoreError;
+use super::{ControlMessage, Existing, StoreError};
 use crate::{
     Actor, Attention, AuditAction, AuditEntry, AuditEntryId, AuditStamp, Message, MessageId, Notification, Sender,
     Ticket, TicketId, TicketPage, TicketPatch, TicketQuery, TicketRef, Timestamp,
@@ -72,13 +72,17 @@ pub struct Remove {
     pub ticket: TicketId,
     /// The messages, each with its entry of the audit log. All of them are written at the time of the first entry.
     pub messages: Vec<(MessageId, AuditStamp)>,
+    /// The control message that asks for it, if it is one, to record in the same transaction.
+    pub because: Option<ControlMessage>,
 }
 
 /// The result of removing messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RemoveResult {
-    /// So many of the messages were public, and are removed now. Nothing was written if there were none.
+    /// So many of the messages were public, and are removed now.
     Removed(usize),
+    /// Nothing was written: the external id of the control message is known already.
+    AlreadyKnown(Existing),
     /// Nothing was written: one of the messages is not in the ticket's thread.
     NoSuchMessage,
 }

@@ -117,9 +117,9 @@ pub trait Questions: Send + Sync {
     /// Returns the question that a message with this external id asked.
     async fn quoted_question(&self, external_id: ExternalId) -> Result<Option<Question>, StoreError>;
 
-    /// Returns the texts of the unmatched messages that unanswered questions to a person since `since` are about, oldest
+    /// Returns the unmatched messages that unanswered questions to a person since `since` are about, oldest
     /// first.
-    async fn waiting_messages(&self, of: Address, since: Timestamp) -> Result<Vec<String>, StoreError>;
+    async fn waiting_messages(&self, of: Address, since: Timestamp) -> Result<Vec<Message>, StoreError>;
 
     /// Returns the ticket that a customer chose last, if they did so at or after `since`.
     async fn confirmed(&self, of: Address, since: Timestamp) -> Result<Option<Confirmed>, StoreError>;

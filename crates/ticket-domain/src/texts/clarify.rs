@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::{Choice, CustomerName, Question, QuestionKind, Reason, Timestamp, Typed, sanitize};
+use crate::{Choice, Content, CustomerName, Question, QuestionKind, Reason, Timestamp, Typed, sanitize};
 
 /// The most characters of a subject that a question shows.
 const SUBJECT_SHOWN: usize = 60;
@@ -55,6 +55,15 @@ pub fn by_name(about: &[String], choices: &[Choice]) -> String {
         one_of(&names)
     );
     text
+}
+
+/// How a question shows a message.
+pub fn preview(content: &Content) -> String {
+    match (content.media(), content.body().as_str()) {
+        (None, text) => text.into(),
+        (Some(_), "") => "📎 attachment".into(),
+        (Some(_), text) => format!("📎 {text}"),
+    }
 }
 
 /// One line of a list: who, what, and for how long it has been open.

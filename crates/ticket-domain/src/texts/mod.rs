@@ -12,7 +12,7 @@ mod tests;
 use unicode_segmentation::UnicodeSegmentation;
 
 pub use clarify::{
-    answered_before, by_name, by_number, detail, joins_batch, name, no_selection, nothing_asked, notice, row,
+    answered_before, by_name, by_number, detail, joins_batch, name, no_selection, nothing_asked, notice, preview, row,
 };
 pub use commands::{
     command_needs_ticket, help, note_needs_text, noted, nothing_to_undo, open_tickets, reaction, status_set, undone,

@@ -3,8 +3,8 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
-    Choice, CustomerName, Priority, Question, QuestionId, QuestionKind, Reason, Status, Subject, Timestamp, Typed,
-    references_in,
+    Choice, Content, CustomerName, MessageBody, Priority, Question, QuestionId, QuestionKind, Reason, Status, Subject,
+    Timestamp, Typed, references_in,
     testing::{TicketBuilder, details},
 };
 
@@ -314,6 +314,19 @@ fn a_customers_words_can_neither_format_nor_add_a_line_to_a_question() {
         .collect();
     let waiting = ["🍾".repeat(900), "x".into()];
     assert!(units(&by_number(Reason::NoSuchTicket, &waiting, &five, &waiting, at(0))) < MAX);
+}
+
+#[test]
+fn a_question_says_that_there_is_an_attachment() {
+    let url = || Some("https://media.example/1".parse().unwrap());
+    for (text, media, expected) in [
+        ("Like this", None, "Like this"),
+        ("Like this", url(), "📎 Like this"),
+        ("", url(), "📎 attachment"),
+    ] {
+        let content = Content::new(MessageBody::lenient(text), media).unwrap();
+        assert_eq!(preview(&content), expected);
+    }
 }
 
 #[test]

@@ -148,7 +148,7 @@ impl ReceiveReply {
             Reason::NoHint => QuestionKind::Batch,
             Reason::Contradicting | Reason::NoSuchTicket => QuestionKind::Single,
         };
-        let text = texts::by_number(reason, &[reply.content.as_text()], &choices, &waiting, now);
+        let text = texts::by_number(reason, &[texts::preview(&reply.content)], &choices, &waiting, now);
         Ok(self.asking(asked, kind, text, &choices, now))
     }
 
@@ -306,7 +306,8 @@ impl ReceiveReply {
     /// What the sender's messages say that wait for an answer, oldest first.
     async fn waiting(&self, asked: &Respondent, now: Timestamp) -> Result<Vec<String>, StoreError> {
         let since = now.minus(WAITING_FOR);
-        self.questions.waiting_messages(asked.of.clone(), since).await
+        let waiting = self.questions.waiting_messages(asked.of.clone(), since).await?;
+        Ok(waiting.iter().map(|message| texts::preview(&message.content)).collect())
     }
 
     /// The tickets that a question offers.

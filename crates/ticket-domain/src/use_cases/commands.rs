@@ -9,8 +9,9 @@ use super::{
 };
 use crate::{
     Actor, Button, CHOICES, Choice, Command, Content, ControlKind, MessageText, Recipient, Sender, Status, Tap, Ticket,
-    TicketMatch, TicketPatch, Timestamp, Visibility, command,
-    ports::{Append, Appended, ControlMessage, Remove, TicketLookup, UpdateTicket},
+    TicketMatch, TicketPatch, Timestamp, Visibility,
+    command::is_emoji,
+    ports::{Append, Appended, ControlMessage, Remove, RemoveResult, TicketLookup, UpdateTicket},
     texts,
 };
 
@@ -32,7 +33,7 @@ impl ReceiveReply {
         }
         let tap = payload.map(str::parse::<Tap>);
         let command = Command::parse(text).filter(|_| !reply.is_forwarded);
-        let is_reaction = reply.content.media().is_none() && command::is_emoji(text);
+        let is_reaction = reply.content.media().is_none() && is_emoji(text);
         if tap.is_none() && command.is_none() && !is_reaction {
             return Ok(None);
         }
@@ -48,13 +49,7 @@ impl ReceiveReply {
         let now = self.context.clock.now();
         match (tap, command) {
             (Some(tap), _) => self.tapped(reply, tap.ok(), now).await,
-            (None, Some(command)) => match (command, ticket) {
-                (Command::Note(Some(note)), Some(ticket)) => self.note(reply, asked, ticket, note, now).await,
-                (command, ticket) => {
-                    let answer = self.carry_out(asked, reply, &command, ticket, now).await?;
-                    self.answer_command(reply, ticket, answer, now).await
-                }
-            },
+            (None, Some(command)) => self.carry_out(command, reply, asked, ticket, now).await,
             (None, None) => {
                 self.answer_command(reply, ticket, texts::reaction(text, ticket), now)
                     .await
@@ -65,22 +60,24 @@ impl ReceiveReply {
 
     async fn carry_out(
         &self,
-        asked: &Respondent,
+        command: Command,
         reply: &Reply,
-        command: &Command,
+        asked: &Respondent,
         ticket: Option<&Ticket>,
         now: Timestamp,
-    ) -> Result<String, ReceiveError> {
-        Ok(match (command, ticket) {
+    ) -> Result<Received, ReceiveError> {
+        let answer = match (command, ticket) {
+            (Command::Note(Some(note)), Some(ticket)) => return self.note(reply, asked, ticket, note, now).await,
+            (Command::Undo, _) => return self.undo(reply, asked, now).await,
             (Command::Help, _) => texts::help(),
             (Command::Unknown, _) => texts::unknown_command(),
             (Command::List, _) => texts::open_tickets(&self.questions.open_tickets(CHOICES).await?, now),
-            (Command::Undo, _) => self.undo(asked, reply, now).await?,
             (Command::Resolve, Some(ticket)) => self.set_status(ticket, Status::Resolved, now).await?,
             (Command::Reopen, Some(ticket)) => self.set_status(ticket, Status::Open, now).await?,
-            (Command::Note(_), Some(_)) => texts::note_needs_text(),
+            (Command::Note(None), Some(_)) => texts::note_needs_text(),
             (Command::Resolve | Command::Reopen | Command::Note(_), None) => texts::command_needs_ticket(),
-        })
+        };
+        self.answer_command(reply, ticket, answer, now).await
     }
 
     /// A button; nothing happens if the server didn't make it.
@@ -156,23 +153,33 @@ impl ReceiveReply {
         }
     }
 
-    /// Takes the last answer back that the manager published, with all its messages.
-    async fn undo(&self, asked: &Respondent, reply: &Reply, now: Timestamp) -> Result<String, ReceiveError> {
+    /// Takes the last answer back that the manager published, with all its messages. A repeated command takes back no other.
+    async fn undo(&self, reply: &Reply, asked: &Respondent, now: Timestamp) -> Result<Received, ReceiveError> {
         let since = now.minus(UNDO_WITHIN);
         let from = reply.from.clone().unwrap_or_else(|| asked.of.clone());
-        let Some((reference, messages)) = self.questions.last_published(asked.of.clone(), from, since).await? else {
-            return Ok(texts::nothing_to_undo());
+        let last = self.questions.last_published(asked.of.clone(), from, since).await?;
+        let Some((reference, messages)) = last else {
+            return self.answer_command(reply, None, texts::nothing_to_undo(), now).await;
         };
         let Some(ticket) = self.store.find(TicketLookup::Reference(reference)).await? else {
-            return Ok(texts::nothing_to_undo());
+            return self.answer_command(reply, None, texts::nothing_to_undo(), now).await;
         };
+        let answer = texts::undone(&Choice::of(&ticket));
         let stamp = || self.context.stamp_at(now, Actor::Manager);
         let remove = Remove {
             ticket: ticket.id,
             messages: messages.into_iter().map(|message| (message, stamp())).collect(),
+            because: Some(command(reply, Some(&ticket), &answer, now)),
         };
-        self.desk.remove(remove).await?;
-        Ok(texts::undone(&Choice::of(&ticket)))
+        match self.desk.remove(remove).await? {
+            RemoveResult::Removed(_) | RemoveResult::NoSuchMessage => Ok(Received {
+                reference: Some(reference),
+                message: None,
+                duplicate: false,
+                notice: Some(answer),
+            }),
+            RemoveResult::AlreadyKnown(existing) => self.repeated(Some(asked), existing),
+        }
     }
 
     /// A tap by somebody who has no buttons of ours: its title is nothing that they wrote.
@@ -193,19 +200,25 @@ impl ReceiveReply {
         answer: String,
         now: Timestamp,
     ) -> Result<Received, ReceiveError> {
-        let control = ControlMessage {
-            external_id: reply.external_id.clone(),
-            kind: ControlKind::Command,
-            ticket: ticket.map(|ticket| ticket.id),
-            reply: answer.clone().into(),
-            at: now,
-        };
-        let known = self.questions.record_control(control).await?;
+        let known = self
+            .questions
+            .record_control(command(reply, ticket, &answer, now))
+            .await?;
         Ok(Received {
             reference: ticket.map(|ticket| ticket.reference),
             message: None,
             duplicate: known.is_some(),
             notice: Some(answer),
         })
+    }
+}
+
+fn command(reply: &Reply, ticket: Option<&Ticket>, answer: &str, now: Timestamp) -> ControlMessage {
+    ControlMessage {
+        external_id: reply.external_id.clone(),
+        kind: ControlKind::Command,
+        ticket: ticket.map(|ticket| ticket.id),
+        reply: answer.into(),
+        at: now,
     }
 }

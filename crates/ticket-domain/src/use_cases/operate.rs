@@ -157,9 +157,12 @@ impl Operate {
         let remove = Remove {
             ticket: ticket.id,
             messages: vec![(message, self.context.stamp(by))],
+            because: None,
         };
         match self.desk.remove(remove).await? {
             RemoveResult::Removed(count) => Ok(count > 0),
+            // Nothing but a control message has an external id here.
+            RemoveResult::AlreadyKnown(_) => Ok(false),
             RemoveResult::NoSuchMessage => Err(OperateError::NoSuchMessage),
         }
     }
