@@ -78,7 +78,7 @@ calls! {
         fn known(external_id: ExternalId) -> Option<Existing>;
         fn answer(answer: AnswerQuestion) -> AnswerResult;
         fn merge_questions(merge: MergeQuestions) -> Option<Existing>;
-        fn last_published(of: Address, from: Address, since: Timestamp) -> Option<(TicketRef, Vec<MessageId>)>;
+        fn last_published(of: Address, from: Vec<Address>, since: Timestamp) -> Option<(TicketRef, Vec<MessageId>)>;
         fn record_control(control: ControlMessage) -> Option<Existing>;
     }
     Contacts {

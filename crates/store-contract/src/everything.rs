@@ -139,7 +139,7 @@ async fn asked(fixture: &Fixture, ticket: &Ticket, now: Timestamp) {
     };
     let question = merge.question.clone();
     store.merge_questions(merge).await;
-    store.last_published(manager.clone(), manager.clone(), now).await;
+    store.last_published(manager.clone(), vec![manager.clone()], now).await;
     store.record_control(because.clone()).await.unwrap();
     store.known(because.external_id.unwrap()).await.unwrap();
     let external_id = fixture.external_id();

@@ -95,6 +95,8 @@ macro_rules! store_contract {
             questions::waiting_messages_are_those_without_an_answer,
             questions::a_merged_question_covers_the_others,
             questions::a_question_is_sent_and_found_by_its_quote,
+            restating::a_question_says_more_until_it_is_sent,
+            restating::a_customers_question_says_more_until_it_is_answered,
             asked_customers::a_customer_is_asked_once_a_day_and_confirms,
             control_messages::a_control_message_is_no_message,
             control_messages::a_removal_is_recorded_with_its_command,
@@ -241,7 +243,8 @@ macro_rules! store_contract {
             erasing::a_made_up_address_protects_nobody,
             erasing::what_is_being_sent_is_erased_too,
             erasing::messages_are_found_by_their_number_and_erased,
-            erasing::questions_about_an_erased_ticket_are_closed,
+            erasing_questions::questions_about_an_erased_ticket_are_closed,
+            erasing_questions::questions_that_quote_an_erased_message_go,
             erasing::a_walk_finds_what_is_stale,
 
             change_feed::tickets_and_messages_are_told,

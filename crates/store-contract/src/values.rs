@@ -23,6 +23,7 @@ pub(crate) fn asking(question: &Question) -> Option<NewQuestion> {
     Some(NewQuestion {
         question: question.clone(),
         notification: None,
+        restated: None,
     })
 }
 

@@ -105,6 +105,7 @@ diesel::table! {
         answered_with -> Nullable<Id>,
         attached -> Nullable<BigInt>,
         merged_into -> Nullable<Id>,
+        answered_at -> Nullable<Moment>,
     }
 }
 

@@ -64,7 +64,8 @@ pub struct Question {
     pub choices: Vec<TicketRef>,
     /// The text of the question.
     pub text: Box<str>,
-    /// When it is sent: a batch's a moment after it was asked, so that a burst of messages is one question.
+    /// When it is sent: a batch's a moment after it was asked, so that a burst of messages is one question. At once if only the
+    /// response asks it.
     pub sent_at: Timestamp,
     /// When it was asked.
     pub asked_at: Timestamp,
@@ -123,14 +124,14 @@ impl Question {
         self.closed_at.is_none() && now.since(self.asked_at) <= open_for
     }
 
-    /// Whether a number that is meant for this question could be meant for one of `others`: one that could still be
-    /// answered when this one was asked.
+    /// Whether a number that is meant for this question could be meant for one of `others`: one that was asked later, or that
+    /// could still be answered when this one was asked.
     pub fn is_ambiguous(&self, others: &[Self]) -> bool {
         others.iter().any(|other| {
-            other.id != self.id
-                && other.asked_at <= self.asked_at
-                && self.asked_at.since(other.asked_at) <= OPEN_FOR
-                && other.closed_at.is_none_or(|closed| closed > self.asked_at)
+            let is_later = other.asked_at > self.asked_at;
+            let was_open = self.asked_at.since(other.asked_at) <= OPEN_FOR
+                && other.closed_at.is_none_or(|closed| closed > self.asked_at);
+            other.id != self.id && (is_later || was_open)
         })
     }
 
@@ -180,14 +181,21 @@ pub(crate) fn is_short(text: &str) -> bool {
     text.chars().count() <= 24 && (words <= 2 || words == 3 && has_number)
 }
 
-/// Whether a text is somebody's name, or its first word.
-pub(crate) fn names(text: &str, name: &CustomerName) -> bool {
+/// Whether a text is somebody's whole name.
+pub(crate) fn is_name(text: &str, name: &CustomerName) -> bool {
     let fold = |text: &str| text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
-    let (text, name) = (
-        fold(text.trim_matches(|c: char| !c.is_alphanumeric())),
-        fold(name.as_str()),
-    );
-    !text.is_empty() && (text == name || name.split(' ').next() == Some(&text))
+    let text = text.trim_matches(|c: char| !c.is_alphanumeric());
+    !text.is_empty() && fold(text) == fold(name.as_str().trim_matches(|c: char| !c.is_alphanumeric()))
+}
+
+/// Reads "yes" as 1 and "no" as 0.
+pub(crate) fn yes_or_no(text: &str) -> Option<u64> {
+    let text = text.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
+    match text.as_str() {
+        "yes" | "y" | "yes please" | "yep" | "yeah" => Some(1),
+        "no" | "n" | "no thanks" | "nope" => Some(0),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -318,13 +326,13 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_whole_or_its_first_word() {
+    fn a_name_is_a_whole_one() {
         let name: CustomerName = "Asha Rao".parse().unwrap();
-        for text in ["Asha Rao", "asha", " ASHA  RAO! "] {
-            assert!(names(text, &name), "{text:?}");
+        for text in ["Asha Rao", "asha rao", " ASHA  RAO! "] {
+            assert!(is_name(text, &name), "{text:?}");
         }
-        for text in ["Ash", "Rao", "Asha R", "", "!"] {
-            assert!(!names(text, &name), "{text:?}");
+        for text in ["Asha", "Rao", "Asha R", "", "!"] {
+            assert!(!is_name(text, &name), "{text:?}");
         }
     }
 }

@@ -50,6 +50,7 @@ ALTER TABLE questions RENAME COLUMN sent_at TO begun_at;
 ALTER TABLE questions RENAME COLUMN kind TO is_batch;
 ALTER TABLE questions
     DROP COLUMN merged_into,
+    DROP COLUMN answered_at,
     ALTER COLUMN is_batch TYPE BOOLEAN USING is_batch = 'batch';
 -- The version before knows one open question of each person.
 UPDATE questions SET closed_at = asked_at WHERE closed_at IS NULL AND id <> (

@@ -11,7 +11,9 @@ ALTER TABLE questions
     -- How it is answered, and whether more messages may join it.
     ALTER COLUMN is_batch TYPE TEXT USING CASE WHEN is_batch THEN 'batch' ELSE 'single' END,
     -- The question that was asked in its place.
-    ADD COLUMN merged_into UUID REFERENCES questions (id) DEFERRABLE INITIALLY DEFERRED;
+    ADD COLUMN merged_into UUID REFERENCES questions (id) DEFERRABLE INITIALLY DEFERRED,
+    -- When it was answered, which may be after it was merged.
+    ADD COLUMN answered_at TIMESTAMPTZ;
 ALTER TABLE questions RENAME COLUMN is_batch TO kind;
 -- When it is sent: a batch's a moment later, so that a burst is one question.
 ALTER TABLE questions RENAME COLUMN begun_at TO sent_at;

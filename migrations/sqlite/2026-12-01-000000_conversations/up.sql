@@ -34,6 +34,8 @@ CREATE TABLE questions (
     attached      INTEGER,
     -- The question that was asked in its place.
     merged_into   BLOB REFERENCES questions (id) DEFERRABLE INITIALLY DEFERRED CHECK (length(merged_into) = 16),
+    -- When it was answered, which may be after it was merged.
+    answered_at   INTEGER CHECK (answered_at BETWEEN -62167219200000000 AND 253402300799999999),
     CONSTRAINT questions_are_closed_by_an_answer CHECK (attached IS NULL OR closed_at IS NOT NULL),
     CONSTRAINT questions_count_what_an_answer_brought
         CHECK (attached IS NOT NULL OR (answered_by IS NULL AND answered_with IS NULL))

@@ -51,7 +51,7 @@ async fn nothing_private_is_logged_at_trace(engine: Engine) {
             "mediaUrl": "https://media.example/private-picture" }),
         ),
         (400, json!({ "from": from, "message": "Which one? Nobody knows" })),
-        (200, json!({ "from": from, "message": "1" })),
+        (200, json!({ "from": from, "message": reference })),
         (
             200,
             json!({ "from": from, "message": "With a picture, in confidence", "ticketRef": reference,

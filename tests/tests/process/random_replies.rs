@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use black_box::{CUSTOMER, Engine, FakeN8n, Reaction, Response, TempStore, TestServer, on_both_stores};
+use black_box::{CUSTOMER, Engine, FakeN8n, Reaction, Response, TempStore, TestServer, on_both_stores, until};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -43,6 +43,7 @@ struct Open {
 /// Somebody who writes, one message after the other, each perhaps several times at once.
 struct Writer {
     server: Arc<TestServer>,
+    n8n: Arc<FakeN8n>,
     tickets: Arc<Vec<Open>>,
     number: &'static str,
     draw: Draw,
@@ -90,18 +91,36 @@ impl Writer {
         }
     }
 
+    /// Waits until the open question is sent: it is about the first of these texts, as it was when the first came.
+    async fn question_is_sent(&self) {
+        let about = self.asked_about[0].as_str();
+        let is_sent = |request: &black_box::Received| {
+            let request = request.json();
+            request["event"] == "question" && request["text"].as_str().is_some_and(|text| text.contains(about))
+        };
+        let look = async || self.n8n.received().iter().any(is_sent).then_some(());
+        assert!(until(Duration::from_secs(20), look).await.is_some(), "{about}");
+    }
+
     async fn answer_question(&mut self) {
         let listed = self.listed.clone();
         let (tickets, number) = (self.tickets.clone(), self.draw.below(5));
-        // A swipe of the question itself quotes an id that the server does not know.
-        let quote = json!({ "repliedToExternalId": "SM-of-the-question" });
-        let (text, more, ticket) = match self.draw.below(4) {
-            0 => ("0".to_owned(), json!({}), None),
-            1 => {
+        // A number is for a list that was read, so the question has to be sent; a reference needs none.
+        let (text, ticket) = match self.draw.below(8) {
+            0 => ("0".to_owned(), None),
+            1 => ((number + 1).to_string(), Some(&listed[number])),
+            _ => {
                 let ticket = &self.draw.one_of(&tickets).reference;
-                (ticket.to_lowercase(), json!({}), Some(ticket))
+                (ticket.to_lowercase(), Some(ticket))
             }
-            _ => ((number + 1).to_string(), quote, Some(&listed[number])),
+        };
+        if text.len() == 1 {
+            self.question_is_sent().await;
+        }
+        // A quote of an id that the server does not know.
+        let more = match self.draw.below(2) {
+            0 => json!({}),
+            _ => json!({ "repliedToExternalId": "SM-of-nobody" }),
         };
         let reply = self.send(&text, more).await;
         self.picks(&reply, ticket.map(String::as_str));
@@ -182,7 +201,7 @@ async fn open_tickets(server: &TestServer, n8n: &FakeN8n) -> Vec<Open> {
 
 async fn a_thousand_random_replies_end_where_they_belong(engine: Engine) {
     let store = TempStore::new(engine).await;
-    let n8n = FakeN8n::start();
+    let n8n = Arc::new(FakeN8n::start());
     n8n.always(Reaction::AcceptWithOwnId);
     let server = TestServer::on(&store)
         .notifying(&n8n)
@@ -197,6 +216,7 @@ async fn a_thousand_random_replies_end_where_they_belong(engine: Engine) {
     let writers = (1..).zip(numbers).map(|(seed, number)| {
         let mut writer = Writer {
             server: server.clone(),
+            n8n: n8n.clone(),
             tickets: tickets.clone(),
             number,
             draw: Draw(seed),

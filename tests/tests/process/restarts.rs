@@ -51,14 +51,14 @@ async fn a_question_to_a_manager_survives(engine: Engine) {
     server.inbound(&manager_writes("SM2", "two")).await;
     server.kill().await;
     let server = options.start().await;
-    let choice = server.inbound(&manager_writes("SM3", "1")).await;
+    let choice = server.inbound(&manager_writes("SM3", &reference)).await;
     assert_eq!(
         choice.field("notice"),
         format!("2 messages sent to Zoë Quuxley 🦊 – Product Quality Issue ({reference}). /undo takes them back.")
     );
     server.kill().await;
     let server = options.start().await;
-    let repeated = server.inbound(&manager_writes("SM3", "1")).await;
+    let repeated = server.inbound(&manager_writes("SM3", &reference)).await;
     assert_eq!(repeated.json()["duplicate"], true);
     assert_eq!(server.messages(&reference).await[1..], ["one", "two"]);
     server.end().await;

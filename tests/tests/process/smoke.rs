@@ -66,13 +66,18 @@ async fn a_ticket_goes_round_the_loop(engine: Engine) {
     assert_eq!((question.status, question.problem()), (400, "ticket_not_named".into()));
     assert!(question.field("ask").contains("\n1. "), "{question:?}");
     assert_eq!(question.json()["questionSent"], true);
+    let sent = n8n.wait_for(2, TIMEOUT).await.remove(1).json();
+    assert_eq!(
+        (&sent["event"], &sent["text"]),
+        (&json!("question"), &question.json()["ask"])
+    );
     let choice = json!({ "message": "1", "from": MANAGER, "externalId": "SM3" });
     assert_eq!(server.inbound(&choice).await.field("ticketRef"), reference);
 
     let path = format!("/api/ticket/{reference}/messages?key={key}");
     let added = server.post(&path, &[], &json!({ "message": "Thank you" })).await;
     assert_eq!(added.status, 201, "{added:?}");
-    let updated = n8n.wait_for(2, TIMEOUT).await.remove(1).json();
+    let updated = n8n.wait_for(3, TIMEOUT).await.remove(2).json();
     assert_eq!(
         (&updated["event"], &updated["message"]),
         (&json!("ticket.updated"), &json!("Thank you"))

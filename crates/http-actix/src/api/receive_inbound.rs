@@ -102,7 +102,12 @@ impl Document for InboundMessage {
 
     fn parsed(self) -> Option<Reply> {
         let mut text = self.message.good().map(|AnyText(text)| text).unwrap_or_default();
-        let button_payload = self.button_payload.good().map(|AnyText(payload)| payload.to_string());
+        // Whatever it carries, it is a tap.
+        let button_payload = match self.button_payload {
+            Field::Missing => None,
+            Field::Good(AnyText(payload)) => Some(payload.to_string()),
+            Field::NotText | Field::Bad(_) => Some(String::new()),
+        };
         if text.is_empty() && button_payload.is_some() {
             text = MessageBody::lenient(TAP);
         }
@@ -283,7 +288,7 @@ pub(crate) struct ReceivedMessage {
                         "ticketRef": null,
                         "messageId": "0194697a-2c40-7000-8000-000000000000",
                         "duplicate": false,
-                        "notice": "OK, not sent. Your team can see it in the inbox."
+                        "notice": "OK, nothing was sent. Your team can see what you wrote in the inbox."
                     })
                 )),
             )

@@ -123,7 +123,9 @@ mod tests {
     #[test]
     fn pages_follow_each_other() {
         let api = TestApp::start();
-        let expected: Vec<String> = (0..5).map(|number| format!("message {number}")).collect();
+        let expected: Vec<String> = (0..5)
+            .map(|number| format!("a message of many words, {number}"))
+            .collect();
         for message in &expected {
             api.store_unmatched(MANAGER, message);
         }

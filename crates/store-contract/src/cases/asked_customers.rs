@@ -68,14 +68,23 @@ pub async fn a_customer_is_asked_once_a_day_and_confirms(fixture: &Fixture) {
     assert_eq!(store.confirmed(customer.clone(), at(61)).await, None);
     assert_eq!(store.confirmed(fixture.manager(), at(0)).await, None);
 
+    // What crosses the answer joins it too, and nobody is asked again that day.
+    let crossing = fixture.message_from(&customer, at(80_000));
+    let StoredUnmatched::Joined(closed) = fixture.keep(&crossing, asking(&of_customer(80_000))).await else {
+        panic!("they have answered today")
+    };
+    assert_eq!((closed.id, closed.closed_at), (question.id, Some(answer.at)));
+    let last = confirmed(&[&crossing, &second]);
+    assert_eq!(store.confirmed(customer.clone(), answer.at).await, last);
+
     // Whoever left everything aside has confirmed nothing.
     let third = fixture.message_from(&customer, at(90_000));
     let none = of_customer(90_000);
     fixture.stored(&third, asking(&none)).await;
     answer_now(fixture, &none, None).await;
-    assert_eq!(store.confirmed(customer.clone(), at(0)).await, confirmed(&[&second]));
+    assert_eq!(store.confirmed(customer.clone(), at(0)).await, last);
 
-    act(fixture, EraseTarget::Messages(vec![second.id, third.id])).await;
+    act(fixture, EraseTarget::Messages(vec![second.id, crossing.id, third.id])).await;
     assert_eq!(store.confirmed(customer.clone(), at(0)).await, None);
     for question in [question, none] {
         let forgotten = store.question(question.id).await.unwrap();

@@ -1,11 +1,11 @@
 //! What is kept of a person is found, and goes.
 
 use ticket_domain::{
-    Address, AuditAction, Channel, Content, DeliveryState, EventKind, Message, Question, Redaction, Sender, Thread,
-    Ticket, TicketQuery, TicketRef,
+    Address, AuditAction, Channel, Content, DeliveryState, EventKind, Message, Redaction, Sender, Thread, Ticket,
+    TicketQuery, TicketRef,
     ports::{
-        EraseStats, EraseTarget, Erasure, InactiveQuery, InactiveTickets, NewQuestion, OpenResult, RecordResult,
-        RedeliverResult, StatusUpdate, StoreUnmatched,
+        EraseStats, EraseTarget, Erasure, InactiveQuery, InactiveTickets, OpenResult, RecordResult, RedeliverResult,
+        StatusUpdate, StoreUnmatched,
     },
 };
 
@@ -326,46 +326,6 @@ pub async fn messages_are_found_by_their_number_and_erased(fixture: &Fixture) {
     assert_eq!(found(fixture, "It was me").await, []);
     let audit_log = store.audit_log(None, None, 9).await;
     assert_eq!((audit_log.len(), audit_log[0].act), (1, AuditAction::Erase(2)));
-}
-
-/// A manager is asked whether a message of theirs is for this ticket.
-async fn asked(fixture: &Fixture, about: &Ticket, seconds: i64) -> (Message, Question) {
-    let manager = fixture.manager();
-    let question = fixture
-        .question(&manager, at(seconds))
-        .with(|question| question.choices = vec![about.reference]);
-    let message = fixture.message_from(&manager, at(seconds));
-    let asking = NewQuestion {
-        question: question.clone(),
-        notification: Some(fixture.question_notification(at(seconds))),
-    };
-    fixture.stored(&message, Some(asking)).await;
-    (message, question)
-}
-
-/// What managers were asked shows subjects, so it goes too, and only that.
-pub async fn questions_about_an_erased_ticket_are_closed(fixture: &Fixture) {
-    let store = fixture.must();
-    let (one, other) = (fixture.opened(at(0)).await.ticket, fixture.opened(at(0)).await.ticket);
-    let (message, first) = asked(fixture, &one, 1).await;
-    let (_, untouched) = asked(fixture, &other, 1).await;
-    erase(fixture, &[&one], 300).await;
-    assert_eq!(fixture.open_question(&first.of).await, None);
-    assert_eq!(fixture.open_question(&untouched.of).await.as_ref(), Some(&untouched));
-    let twin = fixture.message_of(&message.external_id.unwrap(), at(2));
-    let known = store.store_unmatched(keep_silently(twin)).await;
-    let ticket_domain::ports::StoredUnmatched::AlreadyKnown(ticket_domain::ports::Existing::Unmatched(Some(question))) =
-        known
-    else {
-        panic!("{known:?}");
-    };
-    assert_eq!(&*question.text, Redaction::TEXT);
-
-    // One that was put together before, and is asked after it.
-    let (_, late) = asked(fixture, &one, 51).await;
-    let removed = erase(fixture, &[&one], 300).await;
-    assert_eq!(removed, EraseStats::default());
-    assert_eq!(fixture.open_question(&late.of).await, None);
 }
 
 /// A walk finds every ticket to which nothing happened for long, once, and none that is erased.

@@ -3,8 +3,8 @@
 use ticket_domain::{
     Address, Choice, ControlKind, Question, QuestionKind, Status, Visibility,
     ports::{
-        AnswerResult, Existing, MergeQuestions, NewQuestion, RecordedControl, Remove, StatusUpdate, StoreUnmatched,
-        StoredUnmatched,
+        AnswerQuestion, AnswerResult, Existing, MergeQuestions, NewQuestion, RecordedControl, Remove, StatusUpdate,
+        StoreUnmatched, StoredUnmatched,
     },
 };
 
@@ -270,6 +270,7 @@ pub async fn a_question_is_sent_and_found_by_its_quote(fixture: &Fixture) {
         let asking = NewQuestion {
             question: question.clone(),
             notification: Some(notification.clone()),
+            restated: None,
         };
         fixture
             .stored(&fixture.message_from(&manager, at(seconds)), Some(asking))
@@ -320,7 +321,11 @@ pub async fn the_last_published_answer_is_found_whole(fixture: &Fixture) {
         fixture.opened(at(0)).await,
         fixture.opened(at(0)).await,
     );
-    let last = async |since: i64| store.last_published(manager.clone(), manager.clone(), at(since)).await;
+    let last = async |since: i64| {
+        store
+            .last_published(manager.clone(), vec![manager.clone()], at(since))
+            .await
+    };
     assert_eq!(last(0).await, None);
     let written = fixture.message_from(&manager, at(10));
     fixture.added(append_to(&one.ticket, written.clone())).await;
@@ -356,4 +361,22 @@ pub async fn the_last_published_answer_is_found_whole(fixture: &Fixture) {
     };
     store.remove(remove).await;
     assert_eq!(last(60).await, whole);
+
+    // A question that was merged is answered later, by a quote.
+    let (quoted, early) = fixture.asked(&manager, at(100)).await;
+    store.merge_questions(merge(fixture, &manager, &[&early], 101)).await;
+    let late = AnswerQuestion {
+        is_quoted: true,
+        at: at(200),
+        ..picking(fixture, &early, Some(&one))
+    };
+    store.answer(late).await;
+    let late = Some((one.ticket.reference, vec![quoted.id]));
+    assert_eq!(last(200).await, late);
+    // They may write from several addresses.
+    let elsewhere = fixture.message_from(&fixture.manager(), at(210));
+    fixture.added(append_to(&one.ticket, elsewhere.clone())).await;
+    let from = vec![elsewhere.from.clone().unwrap(), manager.clone()];
+    let last = store.last_published(manager.clone(), from, at(200)).await;
+    assert_eq!(last, Some((one.ticket.reference, vec![elsewhere.id])));
 }

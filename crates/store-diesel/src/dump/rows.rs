@@ -164,6 +164,8 @@ tables! {
         attached: Option<i64> as u64,
         #[serde(default)]
         merged_into: Option<Stored<Uuid>>,
+        #[serde(default)]
+        answered_at: Option<Stored<Timestamp>>,
     }
     messages Messages MessageRow, order "id", key id {
         id: Stored<Uuid>,

@@ -73,7 +73,7 @@ const ROUNDS: usize = 7;
 
 /// What is asked seldom, or one of many at once; and what is planned better when its values are known: the search looks
 /// for the words that it is given.
-const SELDOM: [&str; 32] = [
+const SELDOM: [&str; 33] = [
     "BEGIN",
     "COMMIT",
     "SET LOCAL enable_seqscan",
@@ -102,8 +102,9 @@ const SELDOM: [&str; 32] = [
     "UPDATE \"notifications\" SET \"state\" = $1, \"due_at\" = $2, \"lease\"",
     "UPDATE \"notifications\" SET \"payload\" = $1, \"last_error\"",
     "UPDATE \"messages\" SET \"body\"",
-    "UPDATE \"questions\" SET \"closed_at\" = $1 WHERE (string_to_array",
-    "UPDATE \"questions\" SET \"asked\" = $1, \"text\"",
+    "UPDATE \"control_messages\" SET \"reply\"",
+    "string_to_array(questions.choices",
+    "UPDATE \"questions\" SET \"asked\" = $1",
     "UPDATE \"questions\" SET \"closed_at\" = $1 WHERE (((\"questions\".\"id\" = ANY",
     "UPDATE \"questions\" SET \"text\"",
     "UPDATE \"tickets\" SET \"customer_name\"",

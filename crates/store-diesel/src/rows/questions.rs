@@ -1,6 +1,6 @@
 //! Rows of clarifying questions to managers.
 
-use diesel::{Insertable, Queryable, Selectable, pg::Pg, sqlite::Sqlite};
+use diesel::{ExpressionMethods as _, Insertable, Queryable, Selectable, dsl::Eq, pg::Pg, sqlite::Sqlite};
 use ticket_domain::{
     Choice, MessageId, Question, QuestionId, Timestamp,
     ports::{ChoiceResult, RecordedControl, StoreError, parse},
@@ -39,6 +39,11 @@ impl QuestionRow {
             asked_at: Stored(question.asked_at),
             closed_at: question.closed_at.map(Stored),
         }
+    }
+
+    /// The columns that change when an open question says something else.
+    pub(crate) fn restated(self) -> (Eq<questions::text, String>, Eq<questions::choices, String>) {
+        (questions::text.eq(self.text), questions::choices.eq(self.choices))
     }
 }
 

@@ -38,7 +38,7 @@ const TRIGGERED: [&str; 2] = [
 ];
 
 /// What is asked seldom, or one of many at once.
-const SELDOM: [&str; 25] = [
+const SELDOM: [&str; 26] = [
     "BEGIN",
     "COMMIT",
     // Once in 64 tickets, and planned for as many as there are.
@@ -46,6 +46,7 @@ const SELDOM: [&str; 25] = [
     // Operators, and managers who are asked back.
     "INSERT INTO `audit_log`",
     "UPDATE `questions`",
+    "UPDATE `control_messages`",
     "UPDATE `messages` SET `ticket_id`",
     "UPDATE `tickets` SET `status` = ?, `priority`",
     "UPDATE `notifications` SET `state` = ?, `due_at` = ?, `addressed`",

@@ -63,6 +63,7 @@ pub(crate) fn answer(connection: &mut Connection, answer: &AnswerQuestion) -> Re
         questions::answered_by.eq(answer.by.as_ref().map(ExternalId::as_str)),
         questions::answered_with.eq(answer.ticket.map(Stored)),
         questions::attached.eq(attached),
+        questions::answered_at.eq(Stored(answer.at)),
     );
     update(this)
         .set(answered)
@@ -176,36 +177,43 @@ pub(super) fn picked(connection: &mut Connection, question: QuestionId) -> Resul
 pub(crate) fn last_published(
     connection: &mut Connection,
     of: &Address,
-    from: &Address,
+    from: &[Address],
     since: Timestamp,
 ) -> Result<Option<(TicketRef, Vec<MessageId>)>, Failure> {
     let is_public = messages_table::visibility.eq(Visibility::Public.as_str());
-    let written = messages_table::table
-        .inner_join(tickets::table)
-        // Literally as in the index.
-        .filter(sql::<Bool>("messages.sender = 'manager'"))
-        .filter(messages_table::from_address.eq(from.as_str()))
-        .filter(messages_table::created_at.ge(Stored(since)))
-        .filter(messages_table::question_id.is_null())
-        .filter(is_public)
-        .order((messages_table::created_at.desc(), messages_table::id.desc()))
-        .limit(1)
-        .select((messages_table::created_at, messages_table::id, tickets::reference));
-    let written: Option<(Timestamp, MessageId, String)> = prepared(written).get_result(connection).optional()?;
+    let mut written: Option<(Timestamp, MessageId, String)> = None;
+    for from in from {
+        let theirs = messages_table::table
+            .inner_join(tickets::table)
+            // Literally as in the index.
+            .filter(sql::<Bool>("messages.sender = 'manager'"))
+            .filter(messages_table::from_address.eq(from.as_str()))
+            .filter(messages_table::created_at.ge(Stored(since)))
+            .filter(messages_table::question_id.is_null())
+            .filter(is_public)
+            .order((messages_table::created_at.desc(), messages_table::id.desc()))
+            .limit(1)
+            .select((messages_table::created_at, messages_table::id, tickets::reference));
+        let theirs = prepared(theirs).get_result(connection).optional()?;
+        written = written
+            .into_iter()
+            .chain(theirs)
+            .max_by_key(|(at, message, _)| (*at, message.0));
+    }
     let answered: Option<(Option<Timestamp>, QuestionId, String)> = questions::table
         .inner_join(tickets::table)
         .filter(questions::asked.eq(of.as_str()))
-        .filter(questions::closed_at.ge(Stored(since)))
+        .filter(questions::answered_at.ge(Stored(since)))
         .filter(questions::attached.gt(0))
-        .order(questions::closed_at.desc())
-        .select((questions::closed_at, questions::id, tickets::reference))
+        .order(questions::answered_at.desc())
+        .select((questions::answered_at, questions::id, tickets::reference))
         .first(connection)
         .optional()?;
     let (reference, messages) = match (written, answered) {
         (Some((at, message, reference)), answered)
             if answered
                 .as_ref()
-                .is_none_or(|(closed, ..)| closed.is_none_or(|closed| closed <= at)) =>
+                .is_none_or(|(answered, ..)| answered.is_none_or(|answered| answered <= at)) =>
         {
             (reference, vec![message])
         }

@@ -11,7 +11,7 @@ use diesel::{
 };
 use ticket_domain::{
     Address, AuditAction, AuditStamp, Message, MessageId, NotificationId, QuestionId, QuestionKind, Redaction, Ticket,
-    TicketId, TicketRef, Timestamp,
+    TicketId, TicketRef, Timestamp, WAITING_FOR,
     ports::{
         ChangeEvent, CustomerData, EraseStats, EraseTarget, Erasure, InactiveQuery, InactiveTickets, StoreError, parse,
     },
@@ -95,16 +95,20 @@ fn erase_ticket(
     };
     let ticket = Ticket::try_from(row)?;
     delete(idempotency_keys::table.filter(idempotency_keys::ticket_id.eq(Stored(id)))).execute(connection)?;
-    delete(control_messages::table.filter(control_messages::ticket_id.eq(Stored(id)))).execute(connection)?;
+    let erased = control_messages::reply.eq(Redaction::TEXT);
+    update(control_messages::table.filter(control_messages::ticket_id.eq(Stored(id))))
+        .set(erased)
+        .execute(connection)?;
     // What was said of no ticket alone may name this one's customer too, as lists do.
-    delete(control_messages::table.filter(control_messages::ticket_id.is_null())).execute(connection)?;
-    forget_questions(connection, ticket.reference, stamp.at)?;
-    let asked: Vec<Stored<QuestionId>> = messages::table
+    update(control_messages::table.filter(control_messages::ticket_id.is_null()))
+        .set(erased)
+        .execute(connection)?;
+    let asked: Vec<QuestionId> = messages::table
         .filter(messages::ticket_id.eq(Stored(id)))
         .filter(messages::question_id.is_not_null())
         .select(messages::question_id.assume_not_null())
         .load(connection)?;
-    forget_asked(connection, &asked, stamp.at)?;
+    forget_questions(connection, Some(ticket.reference), &asked, stamp.at)?;
     if after == 0 && ticket.is_erased() && !has_messages {
         return Ok(Default::default());
     }
@@ -148,12 +152,12 @@ fn erase_messages(
     stamp: AuditStamp,
 ) -> Result<(EraseStats, Vec<ChangeEvent>), Failure> {
     let wanted = messages::id.eq_any(wanted.iter().copied().map(Stored).collect::<Vec<_>>());
-    let asked: Vec<Stored<QuestionId>> = messages::table
+    let asked: Vec<QuestionId> = messages::table
         .filter(wanted.clone())
         .filter(messages::question_id.is_not_null())
         .select(messages::question_id.assume_not_null())
         .load(connection)?;
-    forget_asked(connection, &asked, stamp.at)?;
+    forget_questions(connection, None, &asked, stamp.at)?;
     let changed: Vec<TicketId> = messages::table
         .filter(wanted.clone())
         .filter(messages::ticket_id.is_not_null())
@@ -190,47 +194,56 @@ fn erase_messages(
     ))
 }
 
-/// Erases what managers were asked about a ticket, since it shows subjects. It can't be answered any more.
-fn forget_questions(connection: &mut Connection, reference: TicketRef, at: Timestamp) -> Result<(), Failure> {
-    update(
-        questions::table
+/// Erases what people were asked that shows this ticket's subject, or the messages of the questions `asked`: whatever the same
+/// person was asked while those waited may quote them. None of it can be answered any more.
+fn forget_questions(
+    connection: &mut Connection,
+    reference: Option<TicketRef>,
+    asked: &[QuestionId],
+    at: Timestamp,
+) -> Result<(), Failure> {
+    let mut showing: Vec<Stored<QuestionId>> = match reference {
+        Some(reference) => questions::table
             .filter(is_about(reference))
-            .filter(questions::closed_at.is_null()),
-    )
-    .set(questions::closed_at.eq(Stored(at)))
-    .execute(connection)?;
-    let about: Vec<Stored<QuestionId>> = update(questions::table.filter(is_about(reference)))
-        .set(questions::text.eq(Redaction::TEXT))
-        .returning(questions::id)
-        .get_results(connection)?;
-    if about.is_empty() {
+            .select(questions::id)
+            .load(connection)?,
+        None => Vec::new(),
+    };
+    for question in asked {
+        let about: Option<(String, Timestamp)> = questions::table
+            .find(Stored(*question))
+            .select((questions::asked, questions::asked_at))
+            .first(connection)
+            .optional()?;
+        let Some((person, asked_at)) = about else { continue };
+        let quoting = questions::table
+            .filter(questions::asked.eq(person))
+            .filter(questions::asked_at.ge(Stored(asked_at)))
+            .filter(questions::asked_at.le(Stored(asked_at.plus(WAITING_FOR))))
+            .select(questions::id);
+        showing.extend(quoting.load::<Stored<QuestionId>>(connection)?);
+    }
+    if showing.is_empty() {
         return Ok(());
     }
+    let shown = || questions::table.filter(questions::id.eq_any(&showing));
+    for_update!(shown().order(questions::id).select(questions::id)).load::<QuestionId>(connection)?;
+    update(shown().filter(questions::closed_at.is_null()))
+        .set(questions::closed_at.eq(Stored(at)))
+        .execute(connection)?;
+    update(shown())
+        .set(questions::text.eq(Redaction::TEXT))
+        .execute(connection)?;
+    // A manager's number says nothing of the customer.
+    update(shown().filter(questions::kind.eq(QuestionKind::Customer.as_str())))
+        .set(questions::asked.eq(Redaction::TEXT))
+        .execute(connection)?;
     let asking = notifications::table
-        .filter(notifications::question_id.eq_any(about))
+        .filter(notifications::question_id.eq_any(&showing))
         .order(notifications::id)
         .select(notifications::id);
     let asking: Vec<Stored<NotificationId>> = for_update!(asking).load(connection)?;
     empty(connection, &asking, at)?;
-    Ok(())
-}
-
-/// Erases which customers were asked these questions, and what. They can't answer any more.
-fn forget_asked(connection: &mut Connection, asked: &[Stored<QuestionId>], at: Timestamp) -> Result<(), Failure> {
-    let of_customers = || {
-        questions::table
-            .filter(questions::id.eq_any(asked))
-            .filter(questions::kind.eq(QuestionKind::Customer.as_str()))
-    };
-    update(of_customers().filter(questions::closed_at.is_null()))
-        .set(questions::closed_at.eq(Stored(at)))
-        .execute(connection)?;
-    update(of_customers())
-        .set((
-            questions::asked.eq(Redaction::TEXT),
-            questions::text.eq(Redaction::TEXT),
-        ))
-        .execute(connection)?;
     Ok(())
 }
 

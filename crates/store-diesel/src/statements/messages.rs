@@ -100,7 +100,8 @@ pub(crate) fn keep(connection: &mut Connection, keep: &StoreUnmatched) -> Result
         None => (None, StoredUnmatched::Stored),
         Some(asking) => {
             if let Some(open) = questions::join(connection, &asking.question)? {
-                (Some(open.id), StoredUnmatched::Joined(open))
+                let joined = questions::restate(connection, open, asking.restated.as_ref())?;
+                (Some(joined.id), StoredUnmatched::Joined(joined))
             } else {
                 questions::ask(connection, &asking.question, asking.notification.as_ref())?;
                 (Some(asking.question.id), StoredUnmatched::Stored)

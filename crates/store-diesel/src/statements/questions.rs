@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use diesel::{dsl::sql, insert_into, prelude::*, sql_types::Bool, update};
 use ticket_domain::{
-    Address, Choice, ExternalId, Message, MessageId, Notification, NotificationId, Question, QuestionId, QuestionKind,
-    TicketRef, Timestamp,
+    Address, Choice, ExternalId, Message, MessageId, Notification, NotificationId, Payload, Question, QuestionId,
+    QuestionKind, TicketRef, Timestamp,
     ports::{
         AnswerQuestion, AnswerResult, ChangeEvent, Confirmed, ControlMessage, Existing, MergeQuestions, Questions,
         StoreError, parse,
@@ -83,7 +83,7 @@ impl Questions for Store {
     async fn last_published(
         &self,
         of: Address,
-        from: Address,
+        from: Vec<Address>,
         since: Timestamp,
     ) -> Result<Option<(TicketRef, Vec<MessageId>)>, StoreError> {
         self.db
@@ -220,7 +220,7 @@ pub(crate) fn asked_about(connection: &mut Connection, message: MessageId) -> Re
     Ok(row.map(Question::try_from).transpose()?)
 }
 
-/// The open question that a message joins instead of this new one. Whoever asks the same person waits until the
+/// The question that a message joins instead of this new one: an open one, or a customer's of today. Whoever asks the same person waits until the
 /// transaction ends.
 pub(crate) fn join(connection: &mut Connection, new: &Question) -> Result<Option<Question>, Failure> {
     // There may be no row yet at which they could meet.
@@ -232,13 +232,46 @@ pub(crate) fn join(connection: &mut Connection, new: &Question) -> Result<Option
         .filter(questions::asked.eq(new.of.as_str()))
         .filter(questions::asked_at.ge(Stored(since)))
         .filter(questions::kind.eq(new.kind.as_str()))
-        .filter(questions::closed_at.is_null())
+        // A customer who has answered today is not asked again.
+        .filter(
+            questions::closed_at
+                .is_null()
+                .or(questions::kind.eq(QuestionKind::Customer.as_str())),
+        )
         .order((questions::asked_at.desc(), questions::id.desc()))
         .limit(1)
         .select(QuestionRow::as_select());
     // Whoever answers it at this moment takes this message along, or has closed it.
     let row: Option<QuestionRow> = for_update!(open).first(connection).optional()?;
     Ok(row.map(Question::try_from).transpose()?)
+}
+
+/// Has an open question say something else, unless it was sent or is just being sent. Returns it as it is now.
+pub(crate) fn restate(
+    connection: &mut Connection,
+    open: Question,
+    restated: Option<&(Question, Option<Payload>)>,
+) -> Result<Question, Failure> {
+    let is_expected = |question: &Question| question.id == open.id && open.closed_at.is_none();
+    let Some((question, payload)) = restated.filter(|(question, _)| is_expected(question)) else {
+        return Ok(open);
+    };
+    if let Some(payload) = payload {
+        let unsent = notifications::table
+            .filter(notifications::question_id.eq(Stored(open.id)))
+            .filter(notifications::attempted_at.is_null())
+            .filter(notifications::lease.is_null());
+        let unsent = update(unsent)
+            .set(notifications::payload.eq(&payload.0[..]))
+            .returning(notifications::id);
+        if prepared(unsent).load::<NotificationId>(connection)?.is_empty() {
+            return Ok(open);
+        }
+    }
+    update(questions::table.find(Stored(open.id)))
+        .set(QuestionRow::new(question).restated())
+        .execute(connection)?;
+    Ok(question.clone())
 }
 
 /// Asks a new question.

@@ -82,6 +82,7 @@ async fn a_restart_keeps_everything() {
     let asking = Some(NewQuestion {
         question: question.clone(),
         notification: None,
+        restated: None,
     });
     let kept = first.store().store_unmatched(StoreUnmatched { message, asking }).await;
     assert_eq!(kept.unwrap(), StoredUnmatched::Stored);

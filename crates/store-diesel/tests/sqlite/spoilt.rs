@@ -84,7 +84,7 @@ async fn what_no_row_could_be_read_with_is_refused() {
         (
             "questions",
             &["id", "answered_with", "merged_into"],
-            &["sent_at", "asked_at", "closed_at"],
+            &["sent_at", "asked_at", "closed_at", "answered_at"],
         ),
         ("receipts", &[], &["at"]),
         ("contacts", &[], &["seen_at"]),

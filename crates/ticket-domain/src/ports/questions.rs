@@ -137,11 +137,11 @@ pub trait Questions: Send + Sync {
     async fn merge_questions(&self, merge: MergeQuestions) -> Result<Option<Existing>, StoreError>;
 
     /// Returns the last answer that a manager published at or after `since`: its ticket, and its messages that are still
-    /// public. `from` is the address that their messages come from, `of` the one under which they are asked.
+    /// public. `from` are the addresses that their messages come from, `of` the one under which they are asked.
     async fn last_published(
         &self,
         of: Address,
-        from: Address,
+        from: Vec<Address>,
         since: Timestamp,
     ) -> Result<Option<(TicketRef, Vec<MessageId>)>, StoreError>;
 

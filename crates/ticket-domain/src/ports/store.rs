@@ -6,8 +6,8 @@ use async_trait::async_trait;
 
 use super::{ChoiceResult, RecordedControl};
 use crate::{
-    AccessKey, AuditStamp, ExternalId, IdempotencyKey, Message, MessageId, Notification, Question, Thread, Ticket,
-    TicketId, TicketRef, TicketSummary, Timestamp,
+    AccessKey, AuditStamp, ExternalId, IdempotencyKey, Message, MessageId, Notification, Payload, Question, Thread,
+    Ticket, TicketId, TicketRef, TicketSummary, Timestamp,
 };
 
 /// Everything that opening a ticket writes, in one transaction.
@@ -103,6 +103,9 @@ pub struct NewQuestion {
     pub question: Question,
     /// The notification that sends it, if it can be sent.
     pub notification: Option<Notification>,
+    /// The question that the message is expected to join, as it reads from then on, and the payload that sends it. If the
+    /// message joins it and it is not sent yet, its text, its choices and its notification are replaced.
+    pub restated: Option<(Question, Option<Payload>)>,
 }
 
 /// Where a message of a known external id is.

@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use crate::{Choice, Content, CustomerName, Question, QuestionKind, Reason, Timestamp, Typed, sanitize};
+use crate::{
+    Choice, Content, CustomerName, Question, QuestionKind, Reason, Timestamp, Typed, question::is_name, sanitize,
+};
 
 /// The most characters of a subject that a question shows.
 const SUBJECT_SHOWN: usize = 60;
@@ -11,7 +13,7 @@ const SUBJECT_SHOWN: usize = 60;
 const EXCERPT: usize = 40;
 
 /// The most messages that a question lists.
-const LISTED: usize = 4;
+const LISTED: usize = 10;
 
 /// A list of tickets to choose from by number. `about` are the messages in question; `waiting` are earlier ones, which other
 /// questions are about.
@@ -32,7 +34,7 @@ pub fn by_number(reason: Reason, about: &[String], choices: &[Choice], waiting: 
         for (number, choice) in (1..).zip(choices) {
             let _ = write!(text, "\n{number}. {}", row(choice, now));
         }
-        text.push_str("\n\nReply with a number, or 0 for none of them.");
+        text.push_str("\n\nReply with a number or a reference (T-…), or 0 for none of them.");
     }
     text.push_str(&not_sent(waiting));
     text
@@ -47,12 +49,10 @@ pub fn by_name(about: &[String], choices: &[Choice]) -> String {
     if let Some(more) = about.len().checked_sub(LISTED).filter(|more| *more > 0) {
         let _ = write!(text, "\n• and {more} more");
     }
-    let names: Vec<&CustomerName> = choices.iter().map(|choice| &choice.name).collect();
     let _ = write!(
         text,
-        "\n\nAll for one ticket? Reply with the name ({}) or the reference, or 0 for none. Otherwise swipe each list and \
-         answer it there.",
-        one_of(&names)
+        "\n\nAll for one ticket? Reply {}, or 0 for none. Otherwise swipe each list and answer it there.",
+        one_of(choices)
     );
     text
 }
@@ -81,8 +81,8 @@ pub fn name(name: &CustomerName) -> String {
     sanitize::cut(sanitize::line(name.as_str(), None), EXCERPT)
 }
 
-/// What a text is told that selects nothing: `typed` is what it was, `names` those of the customers to choose from.
-pub fn no_selection(question: &Question, typed: Option<Typed>, names: &[&CustomerName]) -> String {
+/// What a text is told that selects nothing: `typed` is what it was, `choices` the tickets to choose from.
+pub fn no_selection(question: &Question, typed: Option<Typed>, choices: &[Choice]) -> String {
     let missed = match typed {
         Some(Typed::Number(number)) if question.kind != QuestionKind::Names => format!("I don't see a {number}."),
         Some(Typed::Reference(reference)) => format!("I can't find ticket {reference}."),
@@ -90,7 +90,7 @@ pub fn no_selection(question: &Question, typed: Option<Typed>, names: &[&Custome
     };
     let how = match (question.kind, question.choices.len()) {
         (_, 0) => "Reply with a ticket's reference (T-…), or 0 for none.".into(),
-        (QuestionKind::Names, _) => format!("Reply with a name ({}), or 0 for none.", one_of(names)),
+        (QuestionKind::Names, _) => format!("Reply {}, or 0 for none.", one_of(choices)),
         (_, 1) => "Reply 1, or 0.".into(),
         (_, several) => format!("Reply 1–{several}, or 0."),
     };
@@ -99,7 +99,7 @@ pub fn no_selection(question: &Question, typed: Option<Typed>, names: &[&Custome
 
 /// What an answer is told where nothing was asked.
 pub fn nothing_asked() -> String {
-    "I haven't asked you anything. Swipe a ticket's message to answer it.".into()
+    "No question of mine is open. Swipe a ticket's message to answer it.".into()
 }
 
 /// What the second of two answers is told.
@@ -109,14 +109,14 @@ pub fn answered_before() -> String {
 
 /// What another message of a batch is told, once its question is sent.
 pub fn joins_batch() -> String {
-    "That goes with your last message: one answer sends both.".into()
+    "That goes with your last message: one answer sends them all.".into()
 }
 
 /// The confirmation of an answer: `attached` messages joined `to`, or are left to an operator. `waiting` is what other
 /// questions are about.
 pub fn notice(to: Option<&Choice>, attached: u32, waiting: &[String]) -> String {
     let Some(to) = to else {
-        return "OK, not sent. Your team can see it in the inbox.".into();
+        return "OK, nothing was sent. Your team can see what you wrote in the inbox.".into();
     };
     let ticket = || format!("{} – {} ({})", name(&to.name), subject(to), to.reference);
     let sent = match attached {
@@ -132,8 +132,13 @@ fn not_sent(waiting: &[String]) -> String {
     if waiting.is_empty() {
         return String::new();
     }
+    let question = if waiting.len() > 1 {
+        "a question about them"
+    } else {
+        "the question about it"
+    };
     format!(
-        "\n\nNot sent yet: {}. Swipe the question about it to answer it.",
+        "\n\nNot sent yet: {}. Swipe {question} to answer.",
         first_and_more(waiting)
     )
 }
@@ -157,13 +162,30 @@ fn age(since: Timestamp, now: Timestamp) -> String {
     }
 }
 
-fn one_of(names: &[&CustomerName]) -> String {
-    let mut shown: Vec<String> = names.iter().map(|one| name(one)).collect();
-    shown.dedup();
+/// How tickets are called where one is to be named: by the customer's name, or by the reference if it is not the only one
+/// of that name.
+fn one_of(choices: &[Choice]) -> String {
+    let is_only = |choice: &Choice| {
+        choices
+            .iter()
+            .filter(|other| is_name(other.name.as_str(), &choice.name))
+            .count()
+            == 1
+    };
+    let shown: Vec<String> = choices
+        .iter()
+        .map(|choice| {
+            if is_only(choice) {
+                format!("“{}”", name(&choice.name))
+            } else {
+                format!("“{}” ({})", choice.reference, subject(choice))
+            }
+        })
+        .collect();
     match shown.split_last() {
         Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
         Some((only, _)) => only.clone(),
-        None => String::new(),
+        None => "a reference (T-…)".into(),
     }
 }
 

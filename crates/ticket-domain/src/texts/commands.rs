@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::clarify::{name, row};
-use crate::{Choice, Status, Ticket, Timestamp, sanitize};
+use crate::{CHOICES, Choice, Status, Ticket, TicketRef, Timestamp, sanitize};
 
 const WORDS: &str = "/resolve, /reopen or /note and your words, swiping a ticket's message\n/list shows open tickets\n\
     /undo takes your last answer back within a minute";
@@ -18,9 +18,21 @@ pub fn unknown_command() -> String {
     format!("I don't know that command, so nothing was sent. You can write:\n{WORDS}")
 }
 
-/// A command that names no ticket.
+/// A command that names no ticket, or two.
 pub fn command_needs_ticket() -> String {
-    "Which ticket? Swipe its message, or add its reference (T-…).".into()
+    "Which ticket? Swipe its message, or add its reference (T-…). Nothing is done yet.".into()
+}
+
+/// A command with a reference that no ticket has.
+pub fn no_such_ticket(reference: TicketRef) -> String {
+    format!("I can't find ticket {reference}, so nothing was done.")
+}
+
+/// A command that takes no words, with words or an attachment.
+pub fn command_takes_no_words() -> String {
+    "Only /note takes words or attachments, so nothing was done and nothing was sent. To answer the customer, swipe the \
+     ticket's message and write without a slash."
+        .into()
 }
 
 /// A note without words, or the button for one.
@@ -70,13 +82,17 @@ pub fn nothing_to_undo() -> String {
     "There's no answer of yours from the last minute to take back.".into()
 }
 
-/// The open tickets.
+/// The newest open tickets; one more than [`CHOICES`] says that there are more.
 pub fn open_tickets(tickets: &[Choice], now: Timestamp) -> String {
     if tickets.is_empty() {
         return "No ticket is open.".into();
     }
-    let mut text = String::from("Open tickets, newest first:");
-    for ticket in tickets {
+    let mut text = if tickets.len() > CHOICES.into() {
+        format!("The {CHOICES} newest open tickets (the inbox has all):")
+    } else {
+        String::from("Open tickets, newest first:")
+    };
+    for ticket in tickets.iter().take(CHOICES.into()) {
         // Writing to a text does not fail.
         let _ = write!(text, "\n• {}, {}", row(ticket, now), ticket.reference);
     }

@@ -15,8 +15,8 @@ pub use clarify::{
     answered_before, by_name, by_number, detail, joins_batch, name, no_selection, nothing_asked, notice, preview, row,
 };
 pub use commands::{
-    command_needs_ticket, help, note_needs_text, noted, nothing_to_undo, open_tickets, reaction, status_set, undone,
-    unknown_button, unknown_command,
+    command_needs_ticket, command_takes_no_words, help, no_such_ticket, note_needs_text, noted, nothing_to_undo,
+    open_tickets, reaction, status_set, undone, unknown_button, unknown_command,
 };
 pub use customers::{confirmed, none_of_yours, which_of_yours};
 

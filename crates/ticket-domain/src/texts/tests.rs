@@ -3,8 +3,8 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
-    Choice, Content, CustomerName, MessageBody, Priority, Question, QuestionId, QuestionKind, Reason, Status, Subject,
-    Timestamp, Typed, references_in,
+    Choice, Content, MessageBody, Priority, Question, QuestionId, QuestionKind, Reason, Status, Subject, Timestamp,
+    Typed, references_in,
     testing::{TicketBuilder, details},
 };
 
@@ -64,7 +64,6 @@ fn every_text() -> Vec<(&'static str, String)> {
     ];
     let [bottles, _] = &choices;
     let buttons: Vec<&str> = Button::ALL.iter().map(|one| button(*one)).collect();
-    let names: Vec<&CustomerName> = choices.iter().map(|choice| &choice.name).collect();
     let [about, size, days] = ["We send you new ones.", "Which size?", "Two days"].map(str::to_owned);
     let (about, waiting, now) = ([about], [size, days], at(2 * 3_600));
     let (by_number_asked, by_name_asked) = (
@@ -120,19 +119,19 @@ fn every_text() -> Vec<(&'static str, String)> {
         ),
         (
             "A number that is not in the list",
-            no_selection(&by_number_asked, Some(Typed::Number(9)), &names),
+            no_selection(&by_number_asked, Some(Typed::Number(9)), &choices),
         ),
         (
             "A reference that no ticket has",
-            no_selection(&by_number_asked, Typed::parse("T-20250115-0000"), &names),
+            no_selection(&by_number_asked, Typed::parse("T-20250115-0000"), &choices),
         ),
         (
             "Words that select nothing",
-            no_selection(&by_number_asked, None, &names),
+            no_selection(&by_number_asked, None, &choices),
         ),
         (
             "Words that select nothing, where a name is asked for",
-            no_selection(&by_name_asked, None, &names),
+            no_selection(&by_name_asked, None, &choices),
         ),
         ("A number where nothing was asked", nothing_asked()),
         ("The second answer to a question", answered_before()),
@@ -164,12 +163,21 @@ fn every_answer_to_a_command() -> Vec<(&'static str, String)> {
     vec![
         ("`/help`", help()),
         ("Another word after `/`", unknown_command()),
-        ("A command that names no ticket", command_needs_ticket()),
+        ("A command that names no ticket, or two", command_needs_ticket()),
+        (
+            "A command with a reference that no ticket has",
+            no_such_ticket("T-20250115-0000".parse().unwrap()),
+        ),
+        ("`/resolve` with words or a picture", command_takes_no_words()),
         ("`/resolve`, or the button", status_set(bottles, Status::Resolved)),
         ("`/reopen`", status_set(bottles, Status::Open)),
         ("`/note` and a text", noted(bottles)),
         ("`/note` without a text, or the button", note_needs_text()),
         ("`/list`", open_tickets(&choices, now)),
+        (
+            "`/list` where more are open",
+            open_tickets(&vec![bottles.clone(); 6], now),
+        ),
         ("`/list` without an open ticket", open_tickets(&[], now)),
         ("`/undo`", undone(bottles)),
         ("`/undo` with nothing to take back", nothing_to_undo()),

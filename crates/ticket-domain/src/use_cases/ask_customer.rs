@@ -4,15 +4,16 @@
 //! So what they write stays unmatched until they confirm, and is never published if they don't.
 
 use super::{
-    ReceiveError, ReceiveReply, Received, Reply,
+    Ask, ReceiveError, ReceiveReply, Received, Reply,
     clarify::Respondent,
     customers::tickets_of,
     hints::{Hints, by_reference},
 };
 use crate::{
-    ASKED_DAILY, Actor, CHOICES, Channel, Choice, Contact, Match, Person, Question, QuestionId, QuestionKind, Reason,
-    Selection, Sender, Status, Ticket, TicketMatch, Timestamp, Typed,
+    ASKED_DAILY, Actor, CHOICES, Channel, Choice, Contact, Match, OPEN_FOR, Person, Question, QuestionId, QuestionKind,
+    Reason, Selection, Sender, Status, Ticket, TicketMatch, Timestamp, Typed,
     ports::{AnswerQuestion, AnswerResult, Existing, NewQuestion, StoreError},
+    question::yes_or_no,
     texts,
 };
 
@@ -21,7 +22,12 @@ impl ReceiveReply {
     pub(super) fn customer(&self, reply: &Reply, from: &Person) -> Option<Respondent> {
         let is_asked = reply.channel == Channel::Whatsapp && !self.managers.include(from);
         let of = from.key().filter(|_| is_asked)?;
-        Some(Respondent { of, to: None })
+        Some(Respondent {
+            of,
+            is_manager: false,
+            to: None,
+            from: from.spellings(),
+        })
     }
 
     /// Takes a message for the answer to what its sender was asked, or adds it to the ticket that they confirmed. `None` if
@@ -50,18 +56,18 @@ impl ReceiveReply {
         }
     }
 
-    /// The question about a customer's message; `None` if they have answered today's.
+    /// The question about a customer's message, which joins today's if they were asked already. Whoever was told to open a
+    /// ticket, and has one now, is asked about that. `None` for a message that names something else than what they were
+    /// asked about.
     pub(super) async fn ask_customer(
         &self,
         customer: &Respondent,
         from: &Person,
+        reason: Reason,
         now: Timestamp,
     ) -> Result<Option<NewQuestion>, StoreError> {
-        if self
-            .todays_question(customer, now)
-            .await?
-            .is_some_and(|today| !today.is_open(now))
-        {
+        let today = self.todays_question(customer, now).await?;
+        if today.is_some() && reason != Reason::NoHint {
             return Ok(None);
         }
         let choices = self.open_tickets_of(from).await?;
@@ -75,10 +81,46 @@ impl ReceiveReply {
             asked_at: now,
             closed_at: None,
         };
+        let had_no_list = today.filter(|today| today.choices.is_empty() && !choices.is_empty());
+        let restated = had_no_list.map(|today| Question {
+            choices: question.choices.clone(),
+            text: question.text.clone(),
+            ..today
+        });
         Ok(Some(NewQuestion {
             question,
             notification: None,
+            restated: restated.map(|question| (question, None)),
         }))
+    }
+
+    /// A message that joined today's question: it is in the ticket that was confirmed meanwhile, or waits. The customer is
+    /// asked once more only if the question has changed.
+    pub(super) async fn join_customers(
+        &self,
+        customer: Option<&Respondent>,
+        from: &Person,
+        question: &Question,
+        is_restated: bool,
+        hints: &Hints,
+    ) -> Result<Received, ReceiveError> {
+        let now = self.context.clock.now();
+        if let Some(customer) = customer
+            && question.closed_at.is_some()
+            && let Some(ticket) = self.settle(customer, from, now).await?
+        {
+            return Ok(Received {
+                reference: Some(ticket.reference),
+                message: None,
+                duplicate: false,
+                notice: None,
+            });
+        }
+        let ask = is_restated.then(|| Ask {
+            text: question.text.clone(),
+            is_sent: false,
+        });
+        Err(hints.refusal(ask))
     }
 
     async fn confirm(
@@ -89,7 +131,9 @@ impl ReceiveReply {
         hints: &Hints,
         now: Timestamp,
     ) -> Result<Option<Received>, ReceiveError> {
-        let Some(typed) = Typed::parse(reply.content.body().as_str()).filter(|_| hints.may_pick) else {
+        let text = reply.content.body().as_str();
+        let word = yes_or_no(text).map(Typed::Number);
+        let Some(typed) = Typed::parse(text).or(word).filter(|_| hints.may_pick) else {
             return Ok(None);
         };
         if let Some(id) = &reply.external_id {
@@ -104,7 +148,12 @@ impl ReceiveReply {
             }
         }
         let today = self.todays_question(customer, now).await?;
-        let Some(question) = today.filter(|question| question.is_open(now)) else {
+        // Yes to one ticket; later it may answer something else.
+        let is_answer = |question: &Question| {
+            let is_meant = question.choices.len() == 1 && now.since(question.asked_at) <= OPEN_FOR;
+            question.is_open(now) && (word.is_none() || is_meant)
+        };
+        let Some(question) = today.filter(is_answer) else {
             return Ok(None);
         };
         let ticket = match (question.selection(typed), question.choices.is_empty()) {

@@ -7,9 +7,9 @@ use super::{
     hints::{Hints, by_reference},
 };
 use crate::{
-    Address, BURST, CHOICES, Choice, ControlKind, CustomerName, EventKind, Match, Notification, NotificationId,
-    OPEN_FOR, Person, Question, QuestionId, QuestionKind, Reason, Recipient, Selection, Sender, Ticket, Timestamp,
-    Typed, WAITING_FOR,
+    Address, BURST, CHOICES, Choice, ControlKind, EventKind, Match, Message, Notification, NotificationId, OPEN_FOR,
+    Person, Question, QuestionId, QuestionKind, Reason, Recipient, Selection, Sender, Ticket, Timestamp, Typed,
+    WAITING_FOR,
     ports::{
         AnswerQuestion, AnswerResult, ControlMessage, ListRow, MergeQuestions, NewQuestion, QuestionMessage, StoreError,
     },
@@ -26,17 +26,31 @@ const ROW: &str = "choice";
 pub(super) struct Respondent {
     /// Under which address they are known.
     pub(super) of: Address,
-    /// Where questions to a manager go. `None` for a customer, who is asked in the response.
+    pub(super) is_manager: bool,
+    /// Where questions to a manager go; `None` for one who is told nothing. Customers are asked in the response.
     pub(super) to: Option<Address>,
+    /// The addresses that their messages come from.
+    pub(super) from: Vec<Address>,
+}
+
+impl Respondent {
+    /// Whether they may be told anything.
+    pub(super) fn is_told(&self) -> bool {
+        !self.is_manager || self.to.is_some()
+    }
 }
 
 impl ReceiveReply {
-    /// The sender of a message, if they are a manager who is asked.
-    pub(super) fn respondent(&self, from: &Person) -> Option<Respondent> {
-        let to = self.managers.asked_at(from)?;
+    /// The sender of a message, if they are a manager.
+    pub(super) fn manager(&self, from: &Person) -> Option<Respondent> {
+        if !self.managers.include(from) {
+            return None;
+        }
         Some(Respondent {
             of: from.key()?,
-            to: Some(to),
+            is_manager: true,
+            to: self.managers.asked_at(from),
+            from: from.spellings(),
         })
     }
 
@@ -89,14 +103,14 @@ impl ReceiveReply {
                 None => Ok(None),
             };
         };
-        // Nobody has read it yet.
-        if !is_quoted && typed.is_none() && now < question.sent_at {
+        // Nobody has read it yet: a number is none of its list.
+        if !is_quoted && now < question.sent_at && !matches!(typed, Some(Typed::Reference(_))) {
             return Ok(None);
         }
         let offered = self.tickets(&question).await?;
         let selected = match typed {
             Some(typed) => question.selection(typed),
-            None => named(text, &offered),
+            None => named(text, &question, &offered),
         };
         let ticket = match selected {
             Some(Selection::Ticket(reference)) => match by_reference(&*self.store, reference).await? {
@@ -107,9 +121,9 @@ impl ReceiveReply {
             None => None,
         };
         let Some(ticket) = ticket else {
-            let names: Vec<&CustomerName> = offered.iter().map(|ticket| &ticket.details.customer.name).collect();
+            let choices: Vec<Choice> = offered.iter().map(Choice::of).collect();
             return self
-                .tell(reply, asked, texts::no_selection(&question, typed, &names), now)
+                .tell(reply, asked, texts::no_selection(&question, typed, &choices), now)
                 .await
                 .map(Some);
         };
@@ -126,7 +140,7 @@ impl ReceiveReply {
         };
         match self.questions.answer(answer).await? {
             AnswerResult::Answered(picked) => {
-                let waiting = self.waiting(asked, now).await?;
+                let waiting = previews(&self.waiting(asked, now).await?);
                 Ok(Some(self.answered(Some(asked), &picked, false, &waiting)))
             }
             AnswerResult::AlreadyKnown(existing) => self.repeated(Some(asked), existing).map(Some),
@@ -134,7 +148,8 @@ impl ReceiveReply {
         }
     }
 
-    /// The question about a message that names no ticket for certain, and its notification.
+    /// The question about a message that names no ticket for certain, and its notification. Where the question about the
+    /// messages just before is not sent yet, that one will be about this message too.
     pub(super) async fn ask(
         &self,
         reply: &Reply,
@@ -148,8 +163,31 @@ impl ReceiveReply {
             Reason::NoHint => QuestionKind::Batch,
             Reason::Contradicting | Reason::NoSuchTicket => QuestionKind::Single,
         };
-        let text = texts::by_number(reason, &[texts::preview(&reply.content)], &choices, &waiting, now);
-        Ok(self.asking(asked, kind, text, &choices, now))
+        let recent = self
+            .questions
+            .questions_since(asked.of.clone(), now.minus(BURST))
+            .await?;
+        let unsent = recent.into_iter().find(|question| {
+            question.kind == kind
+                && kind == QuestionKind::Batch
+                && question.closed_at.is_none()
+                && now < question.sent_at
+        });
+        let begun = unsent.as_ref().map_or(now, |unsent| unsent.asked_at);
+        let (about, earlier): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|message| message.created_at >= begun);
+        let about = [previews(&about), vec![texts::preview(&reply.content)]].concat();
+        let text = texts::by_number(reason, &about, &choices, &previews(&earlier), now);
+        let mut asking = self.asking(asked, kind, text, &choices, now);
+        asking.restated = unsent.map(|unsent| {
+            let question = Question {
+                choices: asking.question.choices.clone(),
+                text: asking.question.text.clone(),
+                ..unsent
+            };
+            let notification = self.notification(asked, &question, &choices, now);
+            (question, notification.map(|notification| notification.payload))
+        });
+        Ok(asking)
     }
 
     fn asking(
@@ -160,7 +198,7 @@ impl ReceiveReply {
         choices: &[Choice],
         now: Timestamp,
     ) -> NewQuestion {
-        let question = Question {
+        let mut question = Question {
             id: QuestionId(self.context.new_id(now)),
             of: asked.of.clone(),
             kind,
@@ -174,7 +212,15 @@ impl ReceiveReply {
             closed_at: None,
         };
         let notification = self.notification(asked, &question, choices, now);
-        NewQuestion { question, notification }
+        if notification.is_none() {
+            // The response asks it.
+            question.sent_at = now;
+        }
+        NewQuestion {
+            question,
+            notification,
+            restated: None,
+        }
     }
 
     /// The notification that sends a question, if there is a notifier to send it.
@@ -235,7 +281,7 @@ impl ReceiveReply {
             }
         }
         choices.truncate(NAMES);
-        let about = self.waiting(asked, now).await?;
+        let about = previews(&self.waiting(asked, now).await?);
         let text = texts::by_name(&about, &choices);
         let asking = self.asking(asked, QuestionKind::Names, text, &choices, now);
         self.merge(reply, asked, asking, now).await
@@ -253,7 +299,7 @@ impl ReceiveReply {
             return self.tell(reply, asked, texts::nothing_asked(), now).await;
         }
         let choices = self.questions.open_tickets(CHOICES).await?;
-        let text = texts::by_number(Reason::NoHint, &waiting, &choices, &[], now);
+        let text = texts::by_number(Reason::NoHint, &previews(&waiting), &choices, &[], now);
         let asking = self.asking(asked, QuestionKind::Single, text, &choices, now);
         self.merge(reply, asked, asking, now).await
     }
@@ -303,11 +349,10 @@ impl ReceiveReply {
         }
     }
 
-    /// What the sender's messages say that wait for an answer, oldest first.
-    async fn waiting(&self, asked: &Respondent, now: Timestamp) -> Result<Vec<String>, StoreError> {
+    /// The sender's messages that wait for an answer, oldest first.
+    async fn waiting(&self, asked: &Respondent, now: Timestamp) -> Result<Vec<Message>, StoreError> {
         let since = now.minus(WAITING_FOR);
-        let waiting = self.questions.waiting_messages(asked.of.clone(), since).await?;
-        Ok(waiting.iter().map(|message| texts::preview(&message.content)).collect())
+        self.questions.waiting_messages(asked.of.clone(), since).await
     }
 
     /// The tickets that a question offers.
@@ -322,6 +367,13 @@ impl ReceiveReply {
     }
 }
 
+fn previews(messages: &[Message]) -> Vec<String> {
+    messages
+        .iter()
+        .map(|message| texts::preview(&message.content))
+        .collect()
+}
+
 fn control(reply: &Reply, text: Box<str>, now: Timestamp) -> ControlMessage {
     ControlMessage {
         external_id: reply.external_id.clone(),
@@ -332,11 +384,15 @@ fn control(reply: &Reply, text: Box<str>, now: Timestamp) -> ControlMessage {
     }
 }
 
-/// The ticket that a name selects, if it is the name of one customer's one ticket.
-fn named(text: &str, offered: &[Ticket]) -> Option<Selection> {
+/// The ticket that a name selects, if names were asked for and it is the name of one customer's one ticket. Elsewhere a word
+/// may be a customer's name by chance, or because somebody called themselves so.
+fn named(text: &str, question: &Question, offered: &[Ticket]) -> Option<Selection> {
+    if question.kind != QuestionKind::Names {
+        return None;
+    }
     let mut named = offered
         .iter()
-        .filter(|ticket| question::names(text, &ticket.details.customer.name));
+        .filter(|ticket| question::is_name(text, &ticket.details.customer.name));
     match (named.next(), named.next()) {
         (Some(ticket), None) => Some(Selection::Ticket(ticket.reference)),
         _ => None,

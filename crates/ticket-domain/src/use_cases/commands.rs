@@ -5,11 +5,11 @@ use std::time::Duration;
 use super::{
     ReceiveError, ReceiveReply, Received, Reply,
     clarify::{Respondent, is_row},
-    hints::Hints,
+    hints::{Hints, by_reference},
 };
 use crate::{
-    Actor, Button, CHOICES, Choice, Command, Content, ControlKind, MessageText, Recipient, Sender, Status, Tap, Ticket,
-    TicketMatch, TicketPatch, Timestamp, Visibility,
+    Actor, Button, CHOICES, Choice, Command, Content, ControlKind, Match, MessageBody, MessageText, Recipient, Sender,
+    Status, Tap, Ticket, TicketMatch, TicketPatch, TicketRef, Timestamp, Visibility,
     command::is_emoji,
     ports::{Append, Appended, ControlMessage, Remove, RemoveResult, TicketLookup, UpdateTicket},
     texts,
@@ -33,7 +33,8 @@ impl ReceiveReply {
         }
         let tap = payload.map(str::parse::<Tap>);
         let command = Command::parse(text).filter(|_| !reply.is_forwarded);
-        let is_reaction = reply.content.media().is_none() && is_emoji(text);
+        let has_medium = reply.content.media().is_some() || reply.lost_medium;
+        let is_reaction = !has_medium && is_emoji(text);
         if tap.is_none() && command.is_none() && !is_reaction {
             return Ok(None);
         }
@@ -49,13 +50,41 @@ impl ReceiveReply {
         let now = self.context.clock.now();
         match (tap, command) {
             (Some(tap), _) => self.tapped(reply, tap.ok(), now).await,
-            (None, Some(command)) => self.carry_out(command, reply, asked, ticket, now).await,
+            (None, Some((command, reference))) => {
+                let ticket = match self.meant(reference, ticket).await? {
+                    Ok(ticket) => ticket,
+                    Err(answer) => return self.answer_command(reply, None, answer, now).await.map(Some),
+                };
+                let command = match command {
+                    Command::Note(_) | Command::Unknown => command,
+                    _ if has_medium => Command::WithWords,
+                    command => command,
+                };
+                self.carry_out(command, reply, asked, ticket.as_ref(), now).await
+            }
             (None, None) => {
                 self.answer_command(reply, ticket, texts::reaction(text, ticket), now)
                     .await
             }
         }
         .map(Some)
+    }
+
+    /// The ticket that a command is about: the one of its reference, or the one that is named otherwise. If these differ, or
+    /// there is no such ticket, what to answer.
+    async fn meant(
+        &self,
+        reference: Option<TicketRef>,
+        named: Option<&Ticket>,
+    ) -> Result<Result<Option<Ticket>, String>, ReceiveError> {
+        let Some(reference) = reference else {
+            return Ok(Ok(named.cloned()));
+        };
+        Ok(match by_reference(&*self.store, reference).await? {
+            Match::Ticket(ticket) if named.is_none_or(|named| named.id == ticket.id) => Ok(Some(*ticket)),
+            Match::Ticket(_) => Err(texts::command_needs_ticket()),
+            Match::None | Match::NoSuchTicket => Err(texts::no_such_ticket(reference)),
+        })
     }
 
     async fn carry_out(
@@ -66,15 +95,19 @@ impl ReceiveReply {
         ticket: Option<&Ticket>,
         now: Timestamp,
     ) -> Result<Received, ReceiveError> {
+        let has_medium = reply.content.media().is_some();
         let answer = match (command, ticket) {
-            (Command::Note(Some(note)), Some(ticket)) => return self.note(reply, asked, ticket, note, now).await,
+            (Command::Note(text), Some(ticket)) if text.is_some() || has_medium => {
+                return self.note(reply, asked, ticket, text, now).await;
+            }
             (Command::Undo, _) => return self.undo(reply, asked, now).await,
             (Command::Help, _) => texts::help(),
             (Command::Unknown, _) => texts::unknown_command(),
-            (Command::List, _) => texts::open_tickets(&self.questions.open_tickets(CHOICES).await?, now),
+            (Command::WithWords, _) => texts::command_takes_no_words(),
+            (Command::List, _) => texts::open_tickets(&self.questions.open_tickets(CHOICES + 1).await?, now),
             (Command::Resolve, Some(ticket)) => self.set_status(ticket, Status::Resolved, now).await?,
             (Command::Reopen, Some(ticket)) => self.set_status(ticket, Status::Open, now).await?,
-            (Command::Note(None), Some(_)) => texts::note_needs_text(),
+            (Command::Note(_), Some(_)) => texts::note_needs_text(),
             (Command::Resolve | Command::Reopen | Command::Note(_), None) => texts::command_needs_ticket(),
         };
         self.answer_command(reply, ticket, answer, now).await
@@ -121,11 +154,15 @@ impl ReceiveReply {
         reply: &Reply,
         asked: &Respondent,
         ticket: &Ticket,
-        note: MessageText,
+        text: Option<MessageText>,
         now: Timestamp,
     ) -> Result<Received, ReceiveError> {
         let mut message = self.message(reply, Sender::Manager);
-        message.content = Content::from(note);
+        let text = text.map_or_else(|| MessageBody::lenient(""), MessageBody::from);
+        // One of the two is there.
+        if let Ok(content) = Content::new(text, reply.content.media().cloned()) {
+            message.content = content;
+        }
         message.visibility = Visibility::Internal;
         let id = message.id;
         let append = Append {
@@ -156,8 +193,10 @@ impl ReceiveReply {
     /// Takes the last answer back that the manager published, with all its messages. A repeated command takes back no other.
     async fn undo(&self, reply: &Reply, asked: &Respondent, now: Timestamp) -> Result<Received, ReceiveError> {
         let since = now.minus(UNDO_WITHIN);
-        let from = reply.from.clone().unwrap_or_else(|| asked.of.clone());
-        let last = self.questions.last_published(asked.of.clone(), from, since).await?;
+        let last = self
+            .questions
+            .last_published(asked.of.clone(), asked.from.clone(), since);
+        let last = last.await?;
         let Some((reference, messages)) = last else {
             return self.answer_command(reply, None, texts::nothing_to_undo(), now).await;
         };

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::{Context, clarify::Respondent, hints::Hints};
 use crate::{
     Address, Channel, Content, ControlKind, EventKind, ExternalId, Managers, Message, MessageId, Notification, Person,
-    Question, QuestionKind, Recipient, Sender, Ticket, TicketMatch, TicketRef, Timestamp, Visibility,
+    Question, QuestionKind, Recipient, Redaction, Sender, Ticket, TicketMatch, TicketRef, Timestamp, Visibility,
+    command::is_emoji,
     ports::{
         Append, Appended, ChoiceResult, Contacts, Existing, OperatorQueries, Questions, StoreError, StoreUnmatched,
         StoredUnmatched, TicketStore,
@@ -149,15 +150,20 @@ impl ReceiveReply {
     pub async fn receive(&self, reply: Reply) -> Result<Received, ReceiveError> {
         let from = self.sender(&reply).await?;
         let hints = Hints::of(&reply, &from, &*self.store, &self.managers).await?;
-        let manager = self.respondent(&from);
-        if let Some(manager) = &manager {
-            if let Some(received) = self.obey(&reply, manager, &hints).await? {
-                return Ok(received);
-            }
-            if let Some(received) = self.answer_question(&reply, manager, &hints).await? {
-                return Ok(received);
-            }
-        } else if reply.button_payload.is_some() {
+        let manager = self.manager(&from);
+        if let Some(manager) = &manager
+            && let Some(received) = self.obey(&reply, manager, &hints).await?
+        {
+            let notice = received.notice.filter(|_| manager.is_told());
+            return Ok(Received { notice, ..received });
+        }
+        let manager = manager.filter(Respondent::is_told);
+        if let Some(manager) = &manager
+            && let Some(received) = self.answer_question(&reply, manager, &hints).await?
+        {
+            return Ok(received);
+        }
+        if reply.button_payload.is_some() {
             return self.ignore_tap(&reply).await;
         }
         let customer = self.customer(&reply, &from);
@@ -185,16 +191,19 @@ impl ReceiveReply {
         let reference = ticket.reference;
         let message = self.message(reply, sender);
         let id = message.id;
-        let notifications = match sender {
-            Sender::Customer => self.notifications(&message, &ticket).await?,
-            Sender::Manager | Sender::Agent => Vec::new(),
+        // A customer's reaction to what they read asks for nothing.
+        let calls = sender == Sender::Customer && !is_emoji(&message.content.as_text());
+        let notifications = if calls {
+            self.notifications(&message, &ticket).await?
+        } else {
+            Vec::new()
         };
         let is_told = !notifications.is_empty();
         let append = Append {
             to: ticket.id,
             message,
             notifications,
-            reopen: sender == Sender::Customer,
+            reopen: calls,
             idempotency: None,
             note: None,
         };
@@ -243,22 +252,34 @@ impl ReceiveReply {
             Sender::Agent
         };
         let message = self.message(reply, sender);
-        let now = message.created_at;
+        let (id, now) = (message.id, message.created_at);
         let asking = match asked {
-            Some(asked) if asked.to.is_some() => Some(self.ask(reply, asked, hints.reason, now).await?),
-            Some(asked) => self.ask_customer(asked, from, now).await?,
+            Some(asked) if asked.is_manager => Some(self.ask(reply, asked, hints.reason, now).await?),
+            // A reaction is no question.
+            Some(_) if is_emoji(reply.content.body().as_str()) => None,
+            Some(asked) => self.ask_customer(asked, from, hints.reason, now).await?,
             None => None,
         };
         let ask = asking.as_ref().map(|asking| Ask {
             text: asking.question.text.clone(),
             is_sent: asking.notification.is_some(),
         });
+        let restated = asking.as_ref().and_then(|asking| asking.restated.clone());
         match self.store.store_unmatched(StoreUnmatched { message, asking }).await? {
             StoredUnmatched::Stored => {
                 if ask.as_ref().is_some_and(|ask| ask.is_sent) {
                     self.context.wake.wake();
                 }
                 Err(hints.refusal(ask))
+            }
+            StoredUnmatched::Joined(question) if question.kind == QuestionKind::Customer => {
+                let is_restated = restated.is_some_and(|(restated, _)| restated == question);
+                self.join_customers(asked, from, &question, is_restated, hints)
+                    .await
+                    .map(|received| Received {
+                        message: Some(id),
+                        ..received
+                    })
             }
             StoredUnmatched::Joined(question) => Err(hints.refusal(joined(&question, now))),
             StoredUnmatched::AlreadyKnown(existing) => match self.repeated(asked, existing) {
@@ -279,16 +300,13 @@ impl ReceiveReply {
             }),
             Existing::Control(recorded) => match recorded.kind {
                 ControlKind::Unclear => Err(ReceiveError::NotNamed {
-                    ask: asked.map(|_| Ask {
-                        text: recorded.reply,
-                        is_sent: false,
-                    }),
+                    ask: told(asked, recorded.reply).map(|text| Ask { text, is_sent: false }),
                 }),
                 ControlKind::Command => Ok(Received {
                     reference: recorded.ticket,
                     message: None,
                     duplicate: true,
-                    notice: asked.map(|_| recorded.reply.into()),
+                    notice: told(asked, recorded.reply).map(Into::into),
                 }),
             },
         }
@@ -301,7 +319,7 @@ impl ReceiveReply {
             .zip(question)
             .filter(|(asked, question)| asked.of == question.of)?;
         question.is_open(now).then(|| Ask {
-            is_sent: asked.to.is_some() && self.context.composers.has_notifier(Recipient::Manager),
+            is_sent: asked.is_manager && self.context.composers.has_notifier(Recipient::Manager),
             text: question.text,
         })
     }
@@ -320,9 +338,12 @@ impl ReceiveReply {
             reference: to.map(|to| to.reference),
             message: picked.message,
             duplicate,
-            notice: told.map(|told| match told.to {
-                Some(_) => texts::notice(to, picked.attached, waiting),
-                None => texts::confirmed(to, self.context.links.form()),
+            notice: told.map(|told| {
+                if told.is_manager {
+                    texts::notice(to, picked.attached, waiting)
+                } else {
+                    texts::confirmed(to, self.context.links.form())
+                }
             }),
         }
     }
@@ -342,9 +363,15 @@ impl ReceiveReply {
     }
 }
 
-/// What the sender of a further message is told: nothing before the question is sent, and customers are told once.
+/// What was answered to a control message, unless it is erased or its sender may not be told.
+fn told(asked: Option<&Respondent>, reply: Box<str>) -> Option<Box<str>> {
+    let is_left = !reply.is_empty() && *reply != *Redaction::TEXT;
+    asked.filter(|asked| asked.is_told() && is_left).map(|_| reply)
+}
+
+/// What the sender of a further message is told: nothing before the question is sent.
 fn joined(question: &Question, now: Timestamp) -> Option<Ask> {
-    (question.kind == QuestionKind::Batch && now >= question.sent_at).then(|| Ask {
+    (now >= question.sent_at).then(|| Ask {
         text: texts::joins_batch().into(),
         is_sent: false,
     })

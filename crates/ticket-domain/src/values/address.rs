@@ -140,6 +140,26 @@ impl Person {
         numbers.filter(Phone::is_international).map(|phone| phone.canonical())
     }
 
+    /// Every address that messages of theirs may come from: numbers in each of their spellings.
+    pub fn spellings(&self) -> Vec<Address> {
+        let spellings = self
+            .0
+            .iter()
+            .flat_map(|own| match own.phone().filter(Phone::is_international) {
+                Some(phone) => phone
+                    .spellings()
+                    .into_iter()
+                    .filter(Phone::is_international)
+                    .map(Address::from)
+                    .collect(),
+                None => vec![own.clone()],
+            });
+        let mut addresses: Vec<Address> = spellings.collect();
+        addresses.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
+        addresses.dedup();
+        addresses
+    }
+
     /// The one address under which a person is known: their number if there is one, otherwise another.
     pub fn key(&self) -> Option<Address> {
         let numbers = self.0.iter().filter(|own| own.phone().is_some());

@@ -302,3 +302,74 @@ async fn an_answer_that_broke_off_is_brought_to_its_end() {
     assert_eq!(receive(&world, again).await, confirmed(reference));
     assert_eq!(thread(&world, reference).await, customers(&["Any news?"]));
 }
+
+#[tokio::test]
+async fn yes_is_enough_for_one_ticket_at_once() {
+    for (text, minutes, joins) in [("Yes!", 5, true), ("yes", 16, false), ("2 please", 1, false)] {
+        let world = World::default();
+        let reference = world.open("Broken").await.reference;
+        say(&world, "Any news?").await;
+        world.clock.advance(Duration::from_mins(minutes));
+        let told = say(&world, text).await;
+        assert_eq!(told, if joins { confirmed(reference) } else { Told::Nothing }, "{text}");
+    }
+    let world = World::default();
+    world.open("Broken").await;
+    say(&world, "Any news?").await;
+    assert!(matches!(say(&world, "No").await, Told::Left(Some(_))));
+    // Which of two?
+    let world = World::default();
+    world.open("Broken").await;
+    world.open("Lost").await;
+    say(&world, "Any news?").await;
+    assert_eq!(say(&world, "yes").await, Told::Nothing);
+}
+
+#[tokio::test]
+async fn whoever_opens_a_ticket_after_writing_is_asked_about_it() {
+    let world = World::default();
+    assert!(matches!(say(&world, "Hello").await, Told::Asked(_)));
+    assert_eq!(say(&world, "Hello?").await, Told::Nothing);
+    let reference = world.open("Broken").await.reference;
+    world.clock.advance(Duration::from_secs(1));
+    assert_eq!(say(&world, "It is broken").await, is_this(reference));
+    assert_eq!(say(&world, "Hello?").await, Told::Nothing);
+    assert_eq!(say(&world, "1").await, confirmed(reference));
+    assert_eq!(thread(&world, reference).await.len(), 4);
+}
+
+#[tokio::test]
+async fn a_reaction_calls_nobody() {
+    let world = World::default();
+    let reference = world.open("Broken").await.reference;
+    assert_eq!(say(&world, "👍").await, Told::Nothing);
+    say(&world, "Any news?").await;
+    say(&world, "1").await;
+    resolve(&world, reference).await;
+    let deliver = world.deliver(8);
+    while !world.round(&deliver).await.is_empty() {}
+    assert_eq!(say(&world, "🙏").await, Told::Joined(reference, None));
+    assert_eq!(world.round(&deliver).await, []);
+    let ticket = world.store.thread(reference).await.unwrap().unwrap().ticket;
+    assert_eq!(ticket.status, Status::Resolved);
+}
+
+/// What crosses the answer on its way is neither left behind nor asked about.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn messages_that_cross_the_answer_join_too() {
+    for _ in 0..20 {
+        let world = std::sync::Arc::new(World::default());
+        let reference = world.open("Broken").await.reference;
+        say(&world, "Any news?").await;
+        let texts = ["1", "one more", "two more", "three more", "four more"];
+        let told = texts.map(|text| {
+            let world = world.clone();
+            tokio::spawn(async move { say(&world, text).await })
+        });
+        for told in told {
+            assert!(!matches!(told.await.unwrap(), Told::Asked(_)));
+        }
+        assert_eq!(say(&world, "five more").await, Told::Joined(reference, None));
+        assert_eq!(thread(&world, reference).await.len(), 6);
+    }
+}

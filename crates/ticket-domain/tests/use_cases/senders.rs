@@ -61,6 +61,7 @@ async fn a_manager_answers_by_number_what_was_asked_of_the_user_id() {
     };
     let error = receiver.receive(bare).await.unwrap_err();
     assert!(matches!(error, ReceiveError::NotNamed { ask: Some(_) }));
+    world.clock.advance(ticket_domain::BURST);
     let answered = receiver.receive(reply(MANAGER, "1")).await.unwrap();
     assert_eq!(answered.reference, Some(opened.reference));
 }

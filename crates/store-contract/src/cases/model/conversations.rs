@@ -147,13 +147,15 @@ impl<'a> Conversation<'a> {
         }
         for step in 1..=steps {
             self.step().await;
-            if step % 500 == 0 || step == steps {
+            if step % (steps / 5).max(500) == 0 || step == steps {
                 self.check().await;
             }
         }
     }
 
     async fn step(&mut self) {
+        // Of two questions of one moment, neither would be the newer.
+        self.clock.0.fetch_add(1, Ordering::SeqCst);
         let person = self.random.below(self.people.len());
         match self.random.below(100) {
             0..4 => self.open_ticket().await,
@@ -280,7 +282,6 @@ impl<'a> Conversation<'a> {
         let name = self.tickets.iter().find(|(reference, _)| Some(*reference) == selected);
         let text = match (selected, self.random.below(4)) {
             (Some(reference), 0) => reference.to_string(),
-            (Some(_), 1) => name.expect("it was opened").1.to_owned(),
             (Some(_), _) if question.kind == QuestionKind::Names => name.expect("it was opened").1.to_owned(),
             _ => choice.to_string(),
         };
@@ -288,9 +289,10 @@ impl<'a> Conversation<'a> {
         let could_be_meant = newest.id == id
             || newest.asked_at.since(question.asked_at) <= OPEN_FOR
                 && question.closed_at.is_none_or(|closed| closed > newest.asked_at);
-        // Words are an answer to what was read, and otherwise a message.
+        // Numbers and words are an answer to what was read, and otherwise a message; a reference needs no list.
         let now = self.clock.now();
-        let is_read = newest.is_open(now) && now >= newest.sent_at || Typed::parse(&text).is_some();
+        let is_reference = matches!(Typed::parse(&text), Some(Typed::Reference(_)));
+        let is_read = newest.is_open(now) && now >= newest.sent_at || is_reference || !newest.is_open(now);
         if matches!(way, Way::Typed) && !(could_be_meant && is_read) {
             return;
         }
@@ -364,9 +366,16 @@ impl<'a> Conversation<'a> {
     /// The newest question is about everything that those were about in whose place it was asked.
     async fn note_merged(&mut self, person: usize, new: &Question) {
         let mut merged = Vec::new();
-        for asked in &self.people[person].asked {
+        // More than a day's.
+        for asked in self.people[person]
+            .asked
+            .iter()
+            .rev()
+            .take(1_000)
+            .filter(|asked| !asked.is_answered)
+        {
             let question = self.fixture.must().question(asked.id).await.expect("it was asked");
-            if !asked.is_answered && question.closed_at == Some(new.asked_at) {
+            if question.closed_at == Some(new.asked_at) {
                 merged.push(asked.id);
             }
         }

@@ -167,7 +167,10 @@ fn zero_leaves_the_message_to_an_operator() {
         first["ticketRef"].is_null() && first["messageId"].is_string(),
         "{first}"
     );
-    assert_eq!(first["notice"], "OK, not sent. Your team can see it in the inbox.");
+    assert_eq!(
+        first["notice"],
+        "OK, nothing was sent. Your team can see what you wrote in the inbox."
+    );
     assert_eq!(again, changed(first, "duplicate", Some(json!(true))));
     assert!(references.iter().all(|reference| replies(&api, reference).is_empty()));
     // It is kept as before, and joins once its ticket is named.
@@ -192,7 +195,7 @@ fn what_answers_nothing_is_told_so_and_never_published() {
     );
     assert_eq!(
         told("SM4", "2"),
-        "I haven't asked you anything. Swipe a ticket's message to answer it."
+        "No question of mine is open. Swipe a ticket's message to answer it."
     );
     assert_eq!(replies(&api, &older).len(), 1);
 }

@@ -1,6 +1,7 @@
 //! What managers steer the server with from their phone.
 
 use serde_json::{Value, json};
+use ticket_domain::Managers;
 
 use crate::testing::{MANAGER, TestApp};
 
@@ -145,5 +146,112 @@ fn a_button_that_is_not_ours_does_nothing() {
         assert!(told(&answer.json()).starts_with("That button doesn't work any more"));
     }
     assert_eq!(api.shown(&reference)["ticket"]["status"], "open");
+    assert!(bodies(&api, &reference).is_empty());
+}
+
+#[test]
+fn no_words_and_no_picture_are_lost_behind_a_slash() {
+    let (api, reference) = start();
+    let media = "https://media.example/1.jpg";
+    for (id, text, media) in [
+        ("SM1", format!("/resolve {reference} We sent a new one"), None),
+        ("SM2", format!("/resolve {reference}"), Some(media)),
+        ("SM3", "/undo this please".to_owned(), None),
+    ] {
+        let body = json!({ "from": MANAGER, "externalId": id, "message": text, "mediaUrl": media });
+        let answer = api.receive(&body).json();
+        assert!(
+            told(&answer).starts_with("Only /note takes words or attachments"),
+            "{text} {answer}"
+        );
+    }
+    assert_eq!(api.shown(&reference)["ticket"]["status"], "open");
+    for (id, text) in [
+        ("SM4", format!("/note {reference} Look at this")),
+        ("SM5", format!("/note {reference}")),
+    ] {
+        let body = json!({ "from": MANAGER, "externalId": id, "message": text, "mediaUrl": media });
+        assert!(told(&api.receive(&body).json()).starts_with("Noted"), "{text}");
+    }
+    let thread = api.get_as_operator(&format!("/api/ticket/{reference}")).json();
+    let notes = thread["messages"].as_array().unwrap()[1..].iter();
+    let notes: Vec<_> = notes
+        .map(|note| (note["body"].as_str().unwrap(), note["mediaUrl"].as_str().unwrap()))
+        .collect();
+    assert_eq!(notes, [("Look at this", media), ("", media)]);
+    assert!(bodies(&api, &reference).is_empty());
+}
+
+#[test]
+fn a_command_with_two_tickets_or_an_unknown_one_does_nothing() {
+    let (api, reference) = start();
+    let other = api.open_ticket().reference;
+    say(&api, "SM1", &format!("It is on its way, {reference}"));
+    for (id, text, begins) in [
+        ("SM2", format!("/resolve {other}"), "Which ticket?"),
+        ("SM3", format!("/note {other} Ask Bob"), "Which ticket?"),
+        (
+            "SM4",
+            "/note T-20000101-1234 Ask Bob".to_owned(),
+            "I can't find ticket T-20000101-1234",
+        ),
+    ] {
+        let body = json!({ "from": MANAGER, "externalId": id, "message": text, "repliedToExternalId": "SM1" });
+        let answer = api.receive(&body).json();
+        assert!(told(&answer).starts_with(begins), "{text} {answer}");
+    }
+    for reference in [&reference, &other] {
+        assert_eq!(api.shown(reference)["ticket"]["status"], "open");
+    }
+    // A note may mention another ticket.
+    let body = json!({
+        "from": MANAGER, "externalId": "SM5", "message": format!("/note as in {other}"), "repliedToExternalId": "SM1",
+    });
+    assert_eq!(api.receive(&body).json()["ticketRef"], reference);
+}
+
+/// The number that nobody chose recognises a manager, who is told nothing; nothing after a slash is published all the same.
+#[test]
+fn a_manager_who_is_told_nothing_publishes_no_command() {
+    let api = TestApp::with(|setup| setup.managers = Managers::only_recognised(vec![MANAGER.parse().unwrap()]));
+    let reference = api.open_ticket().reference;
+    let resolve = json!({ "from": MANAGER, "ticketRef": reference, "message": "Resolve", "buttonPayload": { "a": 1 } });
+    for (id, text) in [
+        ("SM1", "/note Ask Bob"),
+        ("SM2", "/list"),
+        ("SM3", "👍"),
+        ("SM4", "/resolve"),
+    ] {
+        let body = json!({ "from": MANAGER, "externalId": id, "message": text, "ticketRef": reference });
+        for _ in 0..2 {
+            let answer = api.receive(&body);
+            assert_eq!((answer.status, answer.json().get("notice")), (200, None), "{text}");
+        }
+    }
+    assert_eq!(api.receive(&resolve).json().get("notice"), None);
+    assert!(bodies(&api, &reference).is_empty());
+    assert_eq!(api.shown(&reference)["ticket"]["status"], "resolved");
+}
+
+#[test]
+fn an_answer_is_taken_back_from_any_of_their_numbers() {
+    let api = TestApp::with(|setup| setup.managers = Managers::new(vec!["+5511987654321".parse().unwrap()]));
+    let reference = api.open_ticket().reference;
+    let say = |from: &str, id: &str, text: &str| {
+        let body = json!({ "from": from, "externalId": id, "message": text, "fromUserId": "BR.1" });
+        api.receive(&body).json()
+    };
+    say("+551187654321", "SM1", &format!("Too early, {reference}"));
+    assert!(told(&say("+5511987654321", "SM2", "/undo")).starts_with("Taken back."));
+    say("BR.1", "SM3", &format!("Still too early, {reference}"));
+    assert!(told(&say("+551187654321", "SM4", "/undo")).starts_with("Taken back."));
+}
+
+/// Whatever a button carries, its title was written by nobody.
+#[test]
+fn a_payload_that_is_no_text_is_a_tap() {
+    let (api, reference) = start();
+    let body = json!({ "from": MANAGER, "ticketRef": reference, "message": "Resolve", "buttonPayload": { "a": 1 } });
+    assert!(told(&api.receive(&body).json()).starts_with("That button doesn't work any more"));
     assert!(bodies(&api, &reference).is_empty());
 }
