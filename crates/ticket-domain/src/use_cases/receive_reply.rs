@@ -61,9 +61,12 @@ pub struct Received {
     pub duplicate: bool,
     /// The confirmation for the sender.
     pub notice: Option<String>,
+    /// What the button under the confirmation carries that takes the answer back. Only of an answer that sent a message, and
+    /// not of a repeated one.
+    pub undo: Option<Box<str>>,
 }
 
-partly_redacted_debug!(Received, shows reference, message, duplicate; hides notice);
+partly_redacted_debug!(Received, shows reference, message, duplicate; hides notice, undo);
 
 /// A question to the sender of a message.
 #[derive(Clone, PartialEq, Eq)]
@@ -213,6 +216,7 @@ impl ReceiveReply {
             message: Some(message),
             duplicate: false,
             notice: None,
+            undo: None,
         })
     }
 
@@ -289,6 +293,7 @@ impl ReceiveReply {
                     message: None,
                     duplicate: true,
                     notice: asked.map(|_| recorded.reply.into()),
+                    undo: None,
                 }),
             },
         }
@@ -324,6 +329,7 @@ impl ReceiveReply {
                 Some(_) => texts::notice(to, picked.attached, waiting),
                 None => texts::confirmed(to, self.context.links.form()),
             }),
+            undo: None,
         }
     }
 
@@ -356,5 +362,6 @@ fn duplicate(message: MessageId, of: TicketRef) -> Received {
         message: Some(message),
         duplicate: true,
         notice: None,
+        undo: None,
     }
 }
