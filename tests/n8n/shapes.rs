@@ -4,7 +4,7 @@
 use black_box::{CUSTOMER, MANAGER, Reaction};
 use serde_json::{Value, json};
 
-use crate::fixture::{Fixture, payload, texts};
+use crate::fixture::{Fixture, SOON, payload, texts};
 
 /// What somebody sends, and what reaches the ticket server: the fields given here, of one call each.
 type Shape<'a> = (&'a str, &'a [(&'a str, &'a str)], Vec<Value>);
@@ -297,7 +297,7 @@ pub(crate) async fn buttons_that_undo(fixture: &mut Fixture) {
     let (_store, server) = fixture.server().await;
     let (reference, _) = fixture.open(&server).await;
     fixture.write(MANAGER, "We send new ones", &[]).await;
-    fixture.shown(2).await;
+    fixture.twilio.wait_for(2, SOON).await;
     let (_, answer) = fixture.write(MANAGER, "1", &[]).await;
     assert_eq!(answer.twiml(), "");
     let shown = fixture.shown(3).await;
@@ -325,7 +325,7 @@ pub(crate) async fn buttons_that_undo(fixture: &mut Fixture) {
 
     // A resource that is gone.
     fixture.write(MANAGER, "We send new ones", &[]).await;
-    fixture.shown(4).await;
+    fixture.twilio.wait_for(4, SOON).await;
     fixture.twilio.then(404, 20404, None);
     let (_, answer) = fixture.write(MANAGER, "1", &[]).await;
     assert!(answer.twiml().starts_with("Sent to Zoë"), "{answer:?}");
