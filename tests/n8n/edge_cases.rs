@@ -125,6 +125,14 @@ pub(crate) async fn twilio_is_silent(fixture: &mut Fixture) {
     let (status, answer) = fixture.n8n.notify("slow", &payload("T-20261106-0001")).await;
     assert_eq!(status, 200, "{answer}");
     fixture.twilio.delay(Duration::from_secs(16));
+    // A confirmation goes as text then, before the 15 seconds are over for which Twilio waits.
+    let server = fixture.impostor();
+    server.always(Reaction::json(&json!({
+        "ok": true, "notice": "Sent to Zoë.", "actions": [{ "title": "Undo", "payload": "undo.1.x" }],
+    })));
+    let (_, answer) = fixture.write(MANAGER, "1", &[]).await;
+    assert_eq!(answer.twiml(), "Sent to Zoë.");
+    assert!(answer.took < Duration::from_secs(14), "{answer:?}");
     let (begun, ticket) = (Instant::now(), payload("T-20261106-0002"));
     let (status, answer) = fixture.n8n.notify("silent", &ticket).await;
     assert_eq!((status, &answer["twilioStatus"]), (502, &json!(null)), "{answer}");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use black_box::{
     AUTH_TOKEN, CUSTOMER, Engine, FakeN8n, FakeTwilio, MANAGER, Response, SHARED_SECRET, SentMessage, ServerOptions,
-    TempStore, TestServer, until as wait_until,
+    Shown, TempStore, TestServer, until as wait_until,
 };
 use serde_json::{Value, json};
 
@@ -81,6 +81,12 @@ impl Fixture {
         let sent = self.twilio.wait_for_ticket(&reference, "", SOON).await;
         server.wait_for_empty_outbox().await;
         (reference, sent)
+    }
+
+    /// Waits until Twilio accepted `count` messages in all; returns the last one, which has buttons, as the phone shows it.
+    pub(crate) async fn shown(&self, count: usize) -> Shown {
+        let sent = self.twilio.wait_for(count, SOON).await.pop().unwrap();
+        self.twilio.shown(&sent)
     }
 
     /// Somebody writes to our number on WhatsApp; returns the message's id and n8n's response.

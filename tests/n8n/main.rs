@@ -56,6 +56,7 @@ const SCENARIOS: &[Scenario] = &scenarios![
     shapes::a_question_is_asked_once,
     shapes::a_tick_says_that_it_came,
     shapes::texts_buttons_and_rows,
+    shapes::buttons_that_undo,
     failures::a_wrong_key,
     failures::messages_rejected_by_twilio,
     failures::the_same_webhook_twice,

@@ -153,6 +153,7 @@ impl RealN8n {
             ("agentPhone", MANAGER.to_owned()),
             ("templateSid", TEMPLATE.to_owned()),
             ("buttonsSid", content["buttonsSid"].as_str().unwrap().to_owned()),
+            ("undoSid", content["undoSid"].as_str().unwrap().to_owned()),
             ("listSids", content["listSids"].as_str().unwrap().to_owned()),
             ("typingIndicatorUrl", format!("{twilio}/v2/Indicators/Typing.json")),
             ("statusCallbackUrl", self.url("/webhook/twilio-status") + REPEAT),

@@ -4,7 +4,7 @@
 use black_box::{CUSTOMER, MANAGER, Reaction};
 use serde_json::{Value, json};
 
-use crate::fixture::{Fixture, payload};
+use crate::fixture::{Fixture, SOON, payload, texts};
 
 /// What somebody sends, and what reaches the ticket server: the fields given here, of one call each.
 type Shape<'a> = (&'a str, &'a [(&'a str, &'a str)], Vec<Value>);
@@ -290,4 +290,45 @@ pub(crate) async fn texts_buttons_and_rows(fixture: &mut Fixture) {
             .0,
         410
     );
+}
+
+/// A confirmation goes with a button that takes the answer back, or as text if Twilio does not take that.
+pub(crate) async fn buttons_that_undo(fixture: &mut Fixture) {
+    let (_store, server) = fixture.server().await;
+    let (reference, _) = fixture.open(&server).await;
+    fixture.write(MANAGER, "We send new ones", &[]).await;
+    fixture.twilio.wait_for(2, SOON).await;
+    let (_, answer) = fixture.write(MANAGER, "1", &[]).await;
+    assert_eq!(answer.twiml(), "");
+    let shown = fixture.shown(3).await;
+    assert!(
+        shown.text.starts_with("Sent to Zoë") && shown.text.contains(&reference),
+        "{shown:?}"
+    );
+    let [(title, _, payload)] = &shown.choices[..] else {
+        panic!("not one button: {shown:?}");
+    };
+    assert_eq!(title, "Undo");
+    let sent = fixture.twilio.sent().pop().unwrap();
+    assert_eq!(sent.field("To"), format!("whatsapp:{MANAGER}"));
+    assert_eq!(sent.field("From"), "whatsapp:+14155238886");
+    assert_eq!(texts(&server.ticket(&reference).await)[1..], ["We send new ones"]);
+    let tap = [
+        ("MessageType", "button"),
+        ("ButtonText", "Undo"),
+        ("ButtonPayload", payload.as_str()),
+        ("OriginalRepliedMessageSid", sent.sid.as_str()),
+    ];
+    let (_, answer) = fixture.write(MANAGER, "Undo", &tap).await;
+    assert!(answer.twiml().contains("Taken back"), "{answer:?}");
+    assert_eq!(texts(&server.ticket(&reference).await)[1..], [""]);
+
+    // A resource that is gone.
+    fixture.write(MANAGER, "We send new ones", &[]).await;
+    fixture.twilio.wait_for(4, SOON).await;
+    fixture.twilio.then(404, 20404, None);
+    let (_, answer) = fixture.write(MANAGER, "1", &[]).await;
+    assert!(answer.twiml().starts_with("Sent to Zoë"), "{answer:?}");
+    assert_eq!(fixture.twilio.sent().len(), 4);
+    server.end().await;
 }

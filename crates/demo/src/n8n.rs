@@ -134,8 +134,8 @@ pub(crate) async fn reply(context: &Context, number: &'static str, bubble: &Chat
     show_reply(context, number, bubble, &answer);
 }
 
-/// Gives the phone what the server says to a reply: our workflow answers Twilio with `notice` or `ask` as a message, unless
-/// the server sent the question by itself.
+/// Gives the phone what the server says to a reply: our workflow answers Twilio with `notice` or `ask` as a message, with
+/// its buttons, unless the server sent the question by itself.
 fn show_reply(context: &Context, number: &str, bubble: &ChatMessage, answer: &ApiResponse) {
     let ticks = match answer.status {
         200 => Ticks::Read,
@@ -144,7 +144,8 @@ fn show_reply(context: &Context, number: &str, bubble: &ChatMessage, answer: &Ap
         _ => Ticks::Failed,
     };
     if let Some(words) = answer.text("notice").or_else(|| answer.question()) {
-        let said = ChatMessage::new(Author::Answer, words.into());
+        let mut said = ChatMessage::new(Author::Answer, words.into());
+        said.actions = serde_json::from_value(answer.body["actions"].clone()).unwrap_or_default();
         context.state.change(|state| state.phone(number).bubbles.push(said));
     }
     context.state.tick(&bubble.sid, ticks);

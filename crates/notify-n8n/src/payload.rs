@@ -85,10 +85,10 @@ impl Composer for N8nComposer {
             created_at: ticket.created_at.to_string(),
             summary: texts::summary(&event),
             text: texts::notification(&event),
-            actions: Button::ALL
-                .iter()
+            actions: Button::OF_NOTIFICATIONS
+                .into_iter()
                 .map(|button| Action {
-                    title: texts::button(*button),
+                    title: texts::button(button),
                     description: None,
                     payload: button.payload(ticket, Recipient::Manager).into(),
                 })

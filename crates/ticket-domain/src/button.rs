@@ -1,4 +1,4 @@
-//! The buttons on a notification, and what a tap on one carries.
+//! The buttons on messages to managers, and what a tap on one carries.
 
 use std::{fmt::Write as _, str::FromStr};
 
@@ -9,16 +9,21 @@ use subtle::ConstantTimeEq;
 use crate::{AccessKeys, Recipient, Ticket, TicketRef, values::string_enum};
 
 string_enum! {
-    /// A button on the notification of a ticket.
+    /// A button on a message to a manager.
     Button {
         /// Marks the ticket as resolved.
         Resolve = "resolve",
         /// Asks for an internal note.
         Note = "note",
+        /// Takes back the last answer to the ticket.
+        Undo = "undo",
     }
 }
 
 impl Button {
+    /// The buttons on the notification of a ticket.
+    pub const OF_NOTIFICATIONS: [Self; 2] = [Self::Resolve, Self::Note];
+
     /// Returns what a tap on this button carries: `resolve.T-20250115-1234.` and 64 hexadecimal digits that prove that the
     /// server made it for this ticket, button and recipient. It stays valid as long as the ticket has its keys.
     pub fn payload(self, ticket: &Ticket, recipient: Recipient) -> String {

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use black_box::{CUSTOMER, Engine, FakeN8n, Reaction, Response, TempStore, TestServer, on_both_stores, until};
+use black_box::{CUSTOMER, Engine, FakeN8n, Reaction, Response, TempStore, TestServer, on_both_stores};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -98,8 +98,13 @@ impl Writer {
             let request = request.json();
             request["event"] == "question" && request["text"].as_str().is_some_and(|text| text.contains(about))
         };
-        let look = async || self.n8n.received().iter().any(is_sent).then_some(());
-        assert!(until(Duration::from_secs(20), look).await.is_some(), "{about}");
+        let mut ticks = tokio::time::interval(Duration::from_millis(50));
+        let sent = async {
+            while !self.n8n.received().iter().any(is_sent) {
+                ticks.tick().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), sent).await.expect(about);
     }
 
     async fn answer_question(&mut self) {

@@ -15,8 +15,8 @@ use url::form_urlencoded;
 const RUNNER: &str = r"
 const { code, inputs } = JSON.parse(require('fs').readFileSync(0, 'utf8'));
 const node = new Function('$input', '$', '$execution', code);
-const first = (json) => ({ first: () => ({ json }) });
-const run = ({ input, config }) => node(first(input), () => first(config), { id: '1' })[0].json;
+const data = (json) => ({ first: () => ({ json }), last: () => ({ json }) });
+const run = ({ input, config }) => node(data(input), () => data(config), { id: '1' })[0].json;
 console.log(JSON.stringify(inputs.map(run)));
 ";
 
@@ -189,7 +189,7 @@ fn read_of(params: &[Value]) -> Vec<Value> {
             all.as_object_mut().unwrap().extend(merged(&[params]));
             json!({ "input": { "expected": "s" }, "config": {
                 "headers": { "x-twilio-signature": "s" }, "body": all, "webhookUrl": "", "ticketApiBase": "http://x/",
-                "signature": "enforce",
+                "signature": "enforce", "twilioApiBase": "https://api.twilio.com",
             } })
         })
         .collect();
@@ -243,5 +243,61 @@ fn a_forwarded_message_is_marked() {
     });
     for ((params, is_forwarded), read) in cases.iter().zip(read_of(&inputs)) {
         assert_eq!(read["calls"][0]["forwarded"], *is_forwarded, "{params}");
+    }
+}
+
+/// What becomes of a message after the server's answer, where Config names a resource for the button.
+fn told(answer: &Value, more: &Value) -> Value {
+    let read = read_of(&[json!({ "Body": "1", "To": "whatsapp:+15551111111", "AccountSid": "AC1" })]).remove(0);
+    let state = merged(&[&read, &json!({ "undoSid": "HX1" }), more]);
+    let input = json!({ "statusCode": 200, "body": answer.to_string() });
+    let input = json!({ "input": input, "config": state });
+    run("whatsapp-to-ticket", "What now?", &[input]).remove(0)
+}
+
+#[test]
+fn a_confirmation_goes_with_a_button_where_it_can_be_undone() {
+    let said = "Sent to Zoë – \"Bottles & caps\" (T-20250115-1234).\n\n/undo takes it back. 100% + 1";
+    let answer = json!({
+        "ok": true, "notice": said, "actions": [{ "title": "Undo", "payload": "undo.T-20250115-1234.0" }],
+    });
+    let with_button = told(&answer, &json!({}));
+    let form: BTreeMap<String, String> = form_urlencoded::parse(with_button["button"].as_str().unwrap().as_bytes())
+        .into_owned()
+        .collect();
+    let fields = [
+        ("To", "whatsapp:+15550000000"),
+        ("From", "whatsapp:+15551111111"),
+        ("ContentSid", "HX1"),
+    ];
+    assert_eq!(form.len(), fields.len() + 1);
+    for (field, value) in fields {
+        assert_eq!(form[field], value);
+    }
+    let variables: Value = serde_json::from_str(&form["ContentVariables"]).unwrap();
+    assert_eq!(variables, json!({ "1": said, "2": "undo.T-20250115-1234.0" }));
+    let url = "https://api.twilio.com/2010-04-01/Accounts/AC1/Messages.json";
+    assert_eq!(with_button["messagesUrl"], url);
+    // In case that Twilio does not take it.
+    assert!(with_button["twiml"].as_str().unwrap().contains("Sent to Zoë"));
+
+    let changed = |more: Value| merged(&[&answer, &more]).into();
+    let slow: Value = json!({ "started": 0 });
+    for (answer, more) in [
+        (answer.clone(), json!({ "undoSid": "" })),
+        (changed(json!({ "actions": null })), json!({})),
+        (changed(json!({ "actions": [] })), json!({})),
+        (changed(json!({ "actions": [{}] })), json!({})),
+        (changed(json!({ "notice": null })), json!({})),
+        (changed(json!({ "notice": "x".repeat(1_025) })), json!({})),
+        // Twilio waits 15 seconds.
+        (answer.clone(), slow),
+    ] {
+        let told = told(&answer, &more);
+        assert_eq!(
+            (&told["button"], &told["status"]),
+            (&json!(""), &json!(200)),
+            "{answer} {more}"
+        );
     }
 }

@@ -104,6 +104,11 @@ async fn buttons_and_rows_can_be_tapped() {
     visitor.taps(0, &question, 1).await;
     assert_eq!(visitor.thread(&older).await[1..], ["manager: On its way."]);
     assert_eq!(visitor.thread(&newer).await.len(), 1);
+    let state = visitor.state().await;
+    let mut bubbles = state["phones"][0]["bubbles"].as_array().unwrap().iter();
+    let confirmation = bubbles.rfind(|bubble| bubble["author"] == "answer").unwrap();
+    visitor.taps(0, confirmation, 0).await;
+    assert!(said(&visitor.state().await).last().unwrap().starts_with("Taken back."));
 
     visitor.taps(0, &bubble, 0).await;
     visitor

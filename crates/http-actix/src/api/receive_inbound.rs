@@ -7,7 +7,7 @@ use garde::Validate;
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use serde_json::{Value, value::RawValue};
 use ticket_domain::{
-    Address, Channel, Content, ExternalId, MediaUrl, MessageBody, StrictText, ValidationError,
+    Address, Button, Channel, Content, ExternalId, MediaUrl, MessageBody, StrictText, ValidationError, texts,
     use_cases::{ReceiveReply, Reply, TicketName},
 };
 use utoipa::ToSchema;
@@ -228,6 +228,20 @@ pub(crate) struct ReceivedMessage {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, required = false)]
     notice: Option<String>,
+    /// A button under `notice` that takes the answer back within a minute. Present only if a manager's answer to `ask` sent a
+    /// message, and not when it is repeated.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    actions: Vec<ReplyButton>,
+}
+
+/// A button.
+#[derive(Serialize, ToSchema)]
+struct ReplyButton {
+    #[schema(example = "Undo")]
+    title: &'static str,
+    /// What a tap carries, to be handed on as `buttonPayload`.
+    payload: Box<str>,
 }
 
 /// Pass on a message
@@ -239,8 +253,8 @@ pub(crate) struct ReceivedMessage {
 /// A manager whose message is unmatched gets a clarifying question: the problem has `ask`, a text for the manager that
 /// lists open tickets by number. The manager's next message within 15 minutes that is only one of those numbers, or only
 /// a reference, attaches the messages in question to that ticket and is not stored itself; `0` leaves them to an
-/// operator. The response to it has a `notice` for the manager. With `questionSent`, `ask` also goes to the webhook as the
-/// event `question`, so that a quote of it (`repliedToExternalId`) or a tap on its list (`buttonPayload`) answers it.
+/// operator. The response to it has a `notice` for the manager; if messages were sent, also `actions`, a button that takes
+/// them back. With `questionSent`, `ask` also goes to the webhook as the event `question`, so that a quote of it (`repliedToExternalId`) or a tap on its list (`buttonPayload`) answers it.
 /// Where several questions are open, a number alone could be meant for each of them, and they are asked again by name. A
 /// short text that selects nothing is never published; `ask` says how to answer.
 ///
@@ -249,8 +263,8 @@ pub(crate) struct ReceivedMessage {
 ///
 /// Anybody else who writes on WhatsApp without naming a ticket is asked once a day: `ask` offers the open tickets with their
 /// number, or says how to open one. After they confirm one, their messages join it for a day. All texts are for the sender of
-/// the message. A repeated message gets the same response, but without `ask` if its sender has been asked another question
-/// since.
+/// the message. A repeated message gets the same response, but without `actions`, and without `ask` if its sender has been
+/// asked another question since.
 #[utoipa::path(
     post,
     path = "/api/ticket/inbound",
@@ -278,7 +292,11 @@ pub(crate) struct ReceivedMessage {
                         "ticketRef": "T-20250115-1234",
                         "messageId": "0194697a-2c40-7000-8000-000000000000",
                         "duplicate": false,
-                        "notice": "Sent to Asha – Product Quality Issue (T-20250115-1234). /undo takes it back."
+                        "notice": "Sent to Asha – Product Quality Issue (T-20250115-1234). /undo takes it back.",
+                        "actions": [{
+                            "title": "Undo",
+                            "payload": "undo.T-20250115-1234.0000000000000000000000000000000000000000000000000000000000000000"
+                        }]
                     })
                 )),
                 ("leftAside" = (
@@ -318,7 +336,15 @@ pub(crate) async fn receive_inbound(
         message_id: received.message.map(|message| message.0),
         duplicate: received.duplicate,
         notice: received.notice,
+        actions: received.undo.into_iter().map(undo_button).collect(),
     }))
+}
+
+fn undo_button(payload: Box<str>) -> ReplyButton {
+    ReplyButton {
+        title: texts::button(Button::Undo),
+        payload,
+    }
 }
 
 #[cfg(test)]

@@ -97,6 +97,7 @@ pub fn button(button: Button) -> &'static str {
     match button {
         Button::Resolve => "Resolve",
         Button::Note => "Note",
+        Button::Undo => "Undo",
     }
 }
 

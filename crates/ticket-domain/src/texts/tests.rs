@@ -63,7 +63,7 @@ fn every_text() -> Vec<(&'static str, String)> {
         choice(5678, "Ben Doe", "Wrong invoice"),
     ];
     let [bottles, _] = &choices;
-    let buttons: Vec<&str> = Button::ALL.iter().map(|one| button(*one)).collect();
+    let buttons = Button::OF_NOTIFICATIONS.map(button);
     let [about, size, days] = ["We send you new ones.", "Which size?", "Two days"].map(str::to_owned);
     let (about, waiting, now) = ([about], [size, days], at(2 * 3_600));
     let (by_number_asked, by_name_asked) = (
@@ -179,8 +179,12 @@ fn every_answer_to_a_command() -> Vec<(&'static str, String)> {
             open_tickets(&vec![bottles.clone(); 6], now),
         ),
         ("`/list` without an open ticket", open_tickets(&[], now)),
-        ("`/undo`", undone(bottles)),
-        ("`/undo` with nothing to take back", nothing_to_undo()),
+        (
+            "The button under the confirmation of an answer",
+            button(Button::Undo).into(),
+        ),
+        ("`/undo`, or the button", undone(bottles)),
+        ("`/undo`, or the button, with nothing to take back", nothing_to_undo()),
         ("A button that the server didn't make", unknown_button()),
         ("Nothing but emoji to a ticket", reaction("👍", Some(&plain))),
         ("Nothing but emoji", reaction("👍", None)),

@@ -114,6 +114,7 @@ impl ReceiveReply {
                 message: None,
                 duplicate: false,
                 notice: None,
+                undo: None,
             });
         }
         let ask = is_restated.then(|| Ask {

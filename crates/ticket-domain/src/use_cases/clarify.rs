@@ -7,9 +7,9 @@ use super::{
     hints::{Hints, by_reference},
 };
 use crate::{
-    Address, BURST, CHOICES, Choice, ControlKind, EventKind, Match, Message, Notification, NotificationId, OPEN_FOR,
-    Person, Question, QuestionId, QuestionKind, Reason, Recipient, Selection, Sender, Ticket, Timestamp, Typed,
-    WAITING_FOR,
+    Address, BURST, Button, CHOICES, Choice, ControlKind, EventKind, Match, Message, Notification, NotificationId,
+    OPEN_FOR, Person, Question, QuestionId, QuestionKind, Reason, Recipient, Selection, Sender, Ticket, Timestamp,
+    Typed, WAITING_FOR,
     ports::{
         AnswerQuestion, AnswerResult, ControlMessage, ListRow, MergeQuestions, NewQuestion, QuestionMessage, StoreError,
     },
@@ -134,14 +134,20 @@ impl ReceiveReply {
             question: question.id,
             is_quoted,
             by: reply.external_id.clone(),
-            ticket: ticket.map(|ticket| ticket.id),
+            ticket: ticket.as_ref().map(|ticket| ticket.id),
             join_as: Some(Sender::Manager),
             at: now,
         };
         match self.questions.answer(answer).await? {
             AnswerResult::Answered(picked) => {
                 let waiting = previews(&self.waiting(asked, now).await?);
-                Ok(Some(self.answered(Some(asked), &picked, false, &waiting)))
+                let undo = ticket
+                    .filter(|_| picked.attached > 0)
+                    .map(|ticket| Button::Undo.payload(&ticket, Recipient::Manager).into());
+                Ok(Some(Received {
+                    undo,
+                    ..self.answered(Some(asked), &picked, false, &waiting)
+                }))
             }
             AnswerResult::AlreadyKnown(existing) => self.repeated(Some(asked), existing).map(Some),
             AnswerResult::Closed => self.tell(reply, asked, texts::answered_before(), now).await.map(Some),

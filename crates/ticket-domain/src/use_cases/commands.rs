@@ -49,7 +49,7 @@ impl ReceiveReply {
         };
         let now = self.context.clock.now();
         match (tap, command) {
-            (Some(tap), _) => self.tapped(reply, tap.ok(), now).await,
+            (Some(tap), _) => self.tapped(reply, asked, tap.ok(), now).await,
             (None, Some((command, reference))) => {
                 let ticket = match self.meant(reference, ticket).await? {
                     Ok(ticket) => ticket,
@@ -100,7 +100,7 @@ impl ReceiveReply {
             (Command::Note(text), Some(ticket)) if text.is_some() || has_medium => {
                 return self.note(reply, asked, ticket, text, now).await;
             }
-            (Command::Undo, _) => return self.undo(reply, asked, now).await,
+            (Command::Undo, _) => return self.undo(reply, asked, None, now).await,
             (Command::Help, _) => texts::help(),
             (Command::Unknown, _) => texts::unknown_command(),
             (Command::WithWords, _) => texts::command_takes_no_words(),
@@ -114,7 +114,13 @@ impl ReceiveReply {
     }
 
     /// A button; nothing happens if the server didn't make it.
-    async fn tapped(&self, reply: &Reply, tap: Option<Tap>, now: Timestamp) -> Result<Received, ReceiveError> {
+    async fn tapped(
+        &self,
+        reply: &Reply,
+        asked: &Respondent,
+        tap: Option<Tap>,
+        now: Timestamp,
+    ) -> Result<Received, ReceiveError> {
         let ticket = match &tap {
             Some(tap) => self.store.find(TicketLookup::Reference(tap.reference)).await?,
             None => None,
@@ -126,6 +132,7 @@ impl ReceiveReply {
             Some((tap, ticket)) => match tap.button {
                 Button::Resolve => self.set_status(ticket, Status::Resolved, now).await?,
                 Button::Note => texts::note_needs_text(),
+                Button::Undo => return self.undo(reply, asked, Some(tap.reference), now).await,
             },
             None => texts::unknown_button(),
         };
@@ -179,24 +186,34 @@ impl ReceiveReply {
                 message: Some(id),
                 duplicate: false,
                 notice: Some(texts::noted(&Choice::of(ticket))),
+                undo: None,
             }),
             Appended::AlreadyStored { id, .. } => Ok(Received {
                 reference: Some(ticket.reference),
                 message: Some(id),
                 duplicate: true,
                 notice: None,
+                undo: None,
             }),
             Appended::NoMessage(existing) => self.repeated(Some(asked), existing),
         }
     }
 
-    /// Takes the last answer back that the manager published, with all its messages. A repeated command takes back no other.
-    async fn undo(&self, reply: &Reply, asked: &Respondent, now: Timestamp) -> Result<Received, ReceiveError> {
+    /// Takes the last answer back that the manager published, with all its messages; nothing if it went to another
+    /// ticket than `only`. A repeated command takes back no other.
+    async fn undo(
+        &self,
+        reply: &Reply,
+        asked: &Respondent,
+        only: Option<TicketRef>,
+        now: Timestamp,
+    ) -> Result<Received, ReceiveError> {
         let since = now.minus(UNDO_WITHIN);
         let last = self
             .questions
             .last_published(asked.of.clone(), asked.from.clone(), since);
         let last = last.await?;
+        let last = last.filter(|(reference, _)| only.is_none_or(|only| only == *reference));
         let Some((reference, messages)) = last else {
             return self.answer_command(reply, None, texts::nothing_to_undo(), now).await;
         };
@@ -216,6 +233,7 @@ impl ReceiveReply {
                 message: None,
                 duplicate: false,
                 notice: Some(answer),
+                undo: None,
             }),
             RemoveResult::AlreadyKnown(existing) => self.repeated(Some(asked), existing),
         }
@@ -248,6 +266,7 @@ impl ReceiveReply {
             message: None,
             duplicate: known.is_some(),
             notice: Some(answer),
+            undo: None,
         })
     }
 }

@@ -62,9 +62,12 @@ pub struct Received {
     pub duplicate: bool,
     /// The confirmation for the sender.
     pub notice: Option<String>,
+    /// What the button under the confirmation carries that takes the answer back. Only of an answer that sent a message, and
+    /// not of a repeated one.
+    pub undo: Option<Box<str>>,
 }
 
-partly_redacted_debug!(Received, shows reference, message, duplicate; hides notice);
+partly_redacted_debug!(Received, shows reference, message, duplicate; hides notice, undo);
 
 /// A question to the sender of a message.
 #[derive(Clone, PartialEq, Eq)]
@@ -222,6 +225,7 @@ impl ReceiveReply {
             message: Some(message),
             duplicate: false,
             notice: None,
+            undo: None,
         })
     }
 
@@ -307,6 +311,7 @@ impl ReceiveReply {
                     message: None,
                     duplicate: true,
                     notice: told(asked, recorded.reply).map(Into::into),
+                    undo: None,
                 }),
             },
         }
@@ -345,6 +350,7 @@ impl ReceiveReply {
                     texts::confirmed(to, self.context.links.form())
                 }
             }),
+            undo: None,
         }
     }
 
@@ -383,5 +389,6 @@ fn duplicate(message: MessageId, of: TicketRef) -> Received {
         message: Some(message),
         duplicate: true,
         notice: None,
+        undo: None,
     }
 }

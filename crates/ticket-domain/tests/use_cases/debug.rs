@@ -77,6 +77,7 @@ fn debug_shows_no_text_and_no_secret() {
         message: Some(MessageId(Uuid::nil())),
         duplicate: false,
         notice: Some("Added to T-20250115-1234 – Canary".into()),
+        undo: Some("canary".into()),
     });
     let ask = Ask {
         text: question.text,

@@ -38,6 +38,7 @@ async fn a_managers_reply_joins_the_thread_and_tells_nobody() {
             message: Some(thread[1].id),
             duplicate: false,
             notice: None,
+            undo: None,
         }
     );
     assert_eq!((thread.len(), thread[1].sender), (2, Sender::Manager));

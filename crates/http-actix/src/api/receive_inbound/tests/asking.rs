@@ -133,6 +133,10 @@ fn a_choice_by_number_or_reference_attaches_and_is_not_stored() {
         let first = say(&api, MANAGER, &by, pick);
         let again = say(&api, MANAGER, &by, pick);
         assert_eq!((first.status, again.status), (200, 200));
+        let (mut first, again) = (first.json(), again.json());
+        let button = &first.as_object_mut().unwrap().remove("actions").unwrap()[0];
+        let payload = button["payload"].as_str().unwrap();
+        assert!(payload.starts_with(&format!("undo.{reference}.")), "{button}");
         let message = thread(&api, reference).pop().unwrap();
         let subject = api.shown(reference)["ticket"]["subject"].as_str().unwrap().to_owned();
         let expected = |duplicate: bool| {
@@ -144,7 +148,7 @@ fn a_choice_by_number_or_reference_attaches_and_is_not_stored() {
                 "notice": format!("Sent to John Doe – {subject} ({reference}). /undo takes it back.")
             })
         };
-        assert_eq!((first.json(), again.json()), (expected(false), expected(true)));
+        assert_eq!((first, again), (expected(false), expected(true)));
         assert_eq!(replies(&api, reference), [("manager".to_owned(), words)]);
         // What was asked about is a message of the thread from now on.
         let repeated = say(&api, MANAGER, &kept, "Words again").json();

@@ -255,3 +255,93 @@ fn a_payload_that_is_no_text_is_a_tap() {
     assert!(told(&api.receive(&body).json()).starts_with("That button doesn't work any more"));
     assert!(bodies(&api, &reference).is_empty());
 }
+
+/// The manager answers a question with the newest ticket; returns the button under the confirmation.
+fn answer(api: &TestApp, id: &str, text: &str) -> Value {
+    let asked = json!({ "from": MANAGER, "externalId": id, "message": text });
+    assert_eq!(api.receive(&asked).status, 400);
+    let mut answer = say(api, &format!("{id}-pick"), "1");
+    assert!(told(&answer).starts_with("Sent to John Doe"), "{answer}");
+    answer["actions"][0].take()
+}
+
+fn tap(api: &TestApp, id: &str, payload: &Value) -> Value {
+    let body = json!({ "from": MANAGER, "externalId": id, "message": "Undo", "buttonPayload": payload });
+    let answer = api.receive(&body);
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.json()
+}
+
+#[test]
+fn the_button_of_an_answer_takes_it_back() {
+    let (api, reference) = start();
+    let button = answer(&api, "SM1", "Too early");
+    assert_eq!(button["title"], "Undo");
+    for duplicate in [false, true] {
+        let answer = tap(&api, "SM2", &button["payload"]);
+        assert!(told(&answer).starts_with("Taken back. John Doe now sees"), "{answer}");
+        assert_eq!(
+            (&answer["duplicate"], &answer["ticketRef"]),
+            (&json!(duplicate), &json!(reference))
+        );
+        assert_eq!(bodies(&api, &reference), [""]);
+    }
+    let answer = tap(&api, "SM3", &button["payload"]);
+    assert!(told(&answer).starts_with("There's no answer"), "{answer}");
+}
+
+#[test]
+fn the_button_takes_back_nothing_else() {
+    let (api, reference) = start();
+    let button = answer(&api, "SM1", "Too early");
+    let payload = button["payload"].as_str().unwrap();
+    let other = api.open_ticket().reference;
+    say(&api, "SM2", &format!("On its way, {other}"));
+    for (id, payload, begins) in [
+        // The last answer went to another ticket.
+        ("SM3", payload.to_owned(), "There's no answer"),
+        ("SM4", payload.replace(&reference, &other), "That button doesn't work"),
+        ("SM5", payload.replace("undo.", "resolve."), "That button doesn't work"),
+        ("SM6", format!("undo.{other}."), "That button doesn't work"),
+    ] {
+        let answer = tap(&api, id, &json!(payload));
+        assert!(told(&answer).starts_with(begins), "{answer}");
+    }
+    let stranger = json!({ "from": "+1234567890", "externalId": "SM7", "message": "Undo", "buttonPayload": payload });
+    assert_eq!(api.receive(&stranger).json().get("notice"), None);
+    assert_eq!(bodies(&api, &reference), ["Too early"]);
+    assert_eq!(bodies(&api, &other), [format!("On its way, {other}")]);
+
+    // More than a minute later.
+    let button = answer(&api, "SM8", "Tomorrow");
+    api.clock.pass(61);
+    let late = tap(&api, "SM9", &button["payload"]);
+    assert!(told(&late).starts_with("There's no answer"), "{late}");
+    assert_eq!(bodies(&api, &other).len(), 2);
+}
+
+#[test]
+fn only_what_sent_a_message_has_a_button() {
+    let (api, reference) = start();
+    answer(&api, "SM1", "Too early");
+    for (id, text) in [
+        // Repeated.
+        ("SM1-pick", "1".to_owned()),
+        ("SM2", "/undo".to_owned()),
+        ("SM3", format!("/note {reference} Ask Bob first")),
+        ("SM4", format!("On its way, {reference}")),
+    ] {
+        assert_eq!(say(&api, id, &text).get("actions"), None, "{text}");
+    }
+    // The message in question has joined a ticket otherwise.
+    let mut asked = json!({ "from": MANAGER, "externalId": "SM5", "message": "Tomorrow" });
+    assert_eq!(api.receive(&asked).status, 400);
+    asked["ticketRef"] = json!(reference);
+    assert_eq!(api.receive(&asked).status, 200);
+    let nothing = say(&api, "SM6", "1");
+    assert!(told(&nothing).starts_with("There was nothing left"), "{nothing}");
+    assert_eq!(nothing.get("actions"), None);
+    let asked = json!({ "from": MANAGER, "externalId": "SM7", "message": "Whose is this?" });
+    assert_eq!(api.receive(&asked).status, 400);
+    assert_eq!(say(&api, "SM8", "0").get("actions"), None);
+}
