@@ -45,10 +45,10 @@ async fn a_question_to_a_manager_survives(engine: Engine) {
     let options = TestServer::on(&store);
     let server = options.start().await;
     let reference = server.open().await;
-    server.inbound(&manager_writes("SM1", "one")).await;
+    server.inbound(&manager_writes("SM1", "We send you a new one")).await;
     server.kill().await;
     let server = options.start().await;
-    server.inbound(&manager_writes("SM2", "two")).await;
+    server.inbound(&manager_writes("SM2", "It comes in two days")).await;
     server.kill().await;
     let server = options.start().await;
     let choice = server.inbound(&manager_writes("SM3", &reference)).await;
@@ -60,7 +60,7 @@ async fn a_question_to_a_manager_survives(engine: Engine) {
     let server = options.start().await;
     let repeated = server.inbound(&manager_writes("SM3", &reference)).await;
     assert_eq!(repeated.json()["duplicate"], true);
-    assert_eq!(server.messages(&reference).await[1..], ["one", "two"]);
+    assert_eq!(server.messages(&reference).await[1..], ["We send you a new one", "It comes in two days"]);
     server.end().await;
 }
 
