@@ -60,7 +60,10 @@ async fn a_question_to_a_manager_survives(engine: Engine) {
     let server = options.start().await;
     let repeated = server.inbound(&manager_writes("SM3", &reference)).await;
     assert_eq!(repeated.json()["duplicate"], true);
-    assert_eq!(server.messages(&reference).await[1..], ["We send you a new one", "It comes in two days"]);
+    assert_eq!(
+        server.messages(&reference).await[1..],
+        ["We send you a new one", "It comes in two days"]
+    );
     server.end().await;
 }
 
