@@ -25,8 +25,10 @@ pub fn by_number(reason: Reason, about: &[String], choices: &[Choice], waiting: 
         Reason::NoSuchTicket => text.push_str("I can't find that ticket. "),
     }
     // Writing to a text does not fail.
-    let verb = if about.len() > 1 { "are" } else { "is" };
-    let _ = write!(text, "Which ticket {verb} {} for?", first_and_more(about));
+    let _ = match about.len() {
+        0 | 1 => write!(text, "Which ticket is {} for?", first_and_more(about)),
+        _ => write!(text, "Which ticket are these for? {}.", first_and_more(about)),
+    };
     if choices.is_empty() {
         text.push_str(" None is open.\n\nReply with its reference (T-…), or 0 for none.");
     } else {

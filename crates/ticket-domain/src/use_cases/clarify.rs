@@ -1,19 +1,13 @@
-//! Asks managers which ticket a message is for, and reads their answers.
+//! Asks managers which ticket a message is for.
 
 use uuid::Uuid;
 
-use super::{
-    Ask, ReceiveError, ReceiveReply, Received, Reply,
-    hints::{Hints, by_reference},
-};
+use super::{Ask, ReceiveError, ReceiveReply, Received, Reply, hints::by_reference};
 use crate::{
-    Address, BURST, Button, CHOICES, Choice, ControlKind, EventKind, Match, Message, Notification, NotificationId,
-    OPEN_FOR, Person, Question, QuestionId, QuestionKind, Reason, Recipient, Selection, Sender, Ticket, Timestamp,
-    Typed, WAITING_FOR,
-    ports::{
-        AnswerQuestion, AnswerResult, ControlMessage, ListRow, MergeQuestions, NewQuestion, QuestionMessage, StoreError,
-    },
-    question, texts,
+    Address, BURST, CHOICES, Choice, ControlKind, EventKind, Match, Message, Notification, NotificationId, Person,
+    Question, QuestionId, QuestionKind, Reason, Recipient, Ticket, Timestamp, WAITING_FOR,
+    ports::{ControlMessage, ListRow, MergeQuestions, NewQuestion, QuestionMessage, StoreError},
+    texts,
 };
 
 /// The most tickets that a question by name offers.
@@ -52,106 +46,6 @@ impl ReceiveReply {
             to: self.managers.asked_at(from),
             from: from.spellings(),
         })
-    }
-
-    /// Treats a message as an answer if it can be one: it selects a ticket, or is told how to. `None` if it is a message of
-    /// its own.
-    pub(super) async fn answer_question(
-        &self,
-        reply: &Reply,
-        asked: &Respondent,
-        hints: &Hints,
-    ) -> Result<Option<Received>, ReceiveError> {
-        let text = reply.content.body().as_str();
-        let tapped = reply.button_payload.as_deref().and_then(parse_row);
-        let typed = match tapped {
-            Some((_, number)) => Some(Typed::Number(number)),
-            None => Typed::parse(text),
-        };
-        // Words with a reference among them name a ticket.
-        let is_short = hints.reason == Reason::NoHint && question::is_short(text);
-        let may_answer = tapped.is_some() || hints.may_pick && (typed.is_some() || is_short);
-        if !may_answer {
-            return Ok(None);
-        }
-        if let Some(id) = &reply.external_id
-            && let Some(existing) = self.questions.known(id.clone()).await?
-        {
-            return self.repeated(Some(asked), existing).map(Some);
-        }
-        let quoted = match (tapped, &reply.replied_to) {
-            (Some((id, _)), _) => self.questions.question(id).await?,
-            (None, Some(id)) => self.questions.quoted_question(id.clone()).await?,
-            (None, None) => None,
-        };
-        let quoted = quoted.filter(|question| question.of == asked.of);
-        let now = self.context.clock.now();
-        if tapped.is_some() && quoted.is_none() {
-            return self.tell(reply, asked, texts::nothing_asked(), now).await.map(Some);
-        }
-        let recent = if quoted.is_some() {
-            Vec::new()
-        } else {
-            let since = now.minus(OPEN_FOR + OPEN_FOR);
-            self.questions.questions_since(asked.of.clone(), since).await?
-        };
-        let is_quoted = quoted.is_some();
-        let newest = recent.iter().find(|question| question.is_open(now)).cloned();
-        let Some(question) = quoted.or(newest) else {
-            return match typed {
-                Some(_) => self.answer_to_nothing(reply, asked, now).await.map(Some),
-                None => Ok(None),
-            };
-        };
-        // Nobody has read it yet: a number is none of its list.
-        if !is_quoted && now < question.sent_at && !matches!(typed, Some(Typed::Reference(_))) {
-            return Ok(None);
-        }
-        let offered = self.tickets(&question).await?;
-        let selected = match typed {
-            Some(typed) => question.selection(typed),
-            None => named(text, &question, &offered),
-        };
-        let ticket = match selected {
-            Some(Selection::Ticket(reference)) => match by_reference(&*self.store, reference).await? {
-                Match::Ticket(ticket) => Some(Some(ticket)),
-                Match::None | Match::NoSuchTicket => None,
-            },
-            Some(Selection::NoneOfThem) => Some(None),
-            None => None,
-        };
-        let Some(ticket) = ticket else {
-            let choices: Vec<Choice> = offered.iter().map(Choice::of).collect();
-            return self
-                .tell(reply, asked, texts::no_selection(&question, typed, &choices), now)
-                .await
-                .map(Some);
-        };
-        if !is_quoted && question.is_ambiguous(&recent) {
-            return self.ask_by_name(reply, asked, &recent, now).await.map(Some);
-        }
-        let answer = AnswerQuestion {
-            question: question.id,
-            is_quoted,
-            by: reply.external_id.clone(),
-            ticket: ticket.as_ref().map(|ticket| ticket.id),
-            join_as: Some(Sender::Manager),
-            at: now,
-        };
-        match self.questions.answer(answer).await? {
-            AnswerResult::Answered(picked) => {
-                let waiting = previews(&self.waiting(asked, now).await?);
-                let undo = ticket
-                    .filter(|_| picked.attached > 0)
-                    .map(|ticket| Button::Undo.payload(&ticket, Recipient::Manager).into());
-                Ok(Some(Received {
-                    undo,
-                    ..self.answered(Some(asked), &picked, false, &waiting)
-                }))
-            }
-            AnswerResult::AlreadyKnown(existing) => self.repeated(Some(asked), existing).map(Some),
-            AnswerResult::Closed => self.tell(reply, asked, texts::answered_before(), now).await.map(Some),
-        }
     }
 
     /// The question about a message that names no ticket for certain, and its notification. Where the question about the
@@ -271,7 +165,7 @@ impl ReceiveReply {
     }
 
     /// Asks one question in the place of several, since a number could be meant for each of them.
-    async fn ask_by_name(
+    pub(super) async fn ask_by_name(
         &self,
         reply: &Reply,
         asked: &Respondent,
@@ -294,7 +188,7 @@ impl ReceiveReply {
     }
 
     /// A number or a reference where no question is open: what waits for an answer is asked about again.
-    async fn answer_to_nothing(
+    pub(super) async fn answer_to_nothing(
         &self,
         reply: &Reply,
         asked: &Respondent,
@@ -356,13 +250,13 @@ impl ReceiveReply {
     }
 
     /// The sender's messages that wait for an answer, oldest first.
-    async fn waiting(&self, asked: &Respondent, now: Timestamp) -> Result<Vec<Message>, StoreError> {
+    pub(super) async fn waiting(&self, asked: &Respondent, now: Timestamp) -> Result<Vec<Message>, StoreError> {
         let since = now.minus(WAITING_FOR);
         self.questions.waiting_messages(asked.of.clone(), since).await
     }
 
     /// The tickets that a question offers.
-    async fn tickets(&self, question: &Question) -> Result<Vec<Ticket>, StoreError> {
+    pub(super) async fn tickets(&self, question: &Question) -> Result<Vec<Ticket>, StoreError> {
         let mut tickets = Vec::new();
         for reference in &question.choices {
             if let Match::Ticket(ticket) = by_reference(&*self.store, *reference).await? {
@@ -373,7 +267,7 @@ impl ReceiveReply {
     }
 }
 
-fn previews(messages: &[Message]) -> Vec<String> {
+pub(super) fn previews(messages: &[Message]) -> Vec<String> {
     messages
         .iter()
         .map(|message| texts::preview(&message.content))
@@ -390,27 +284,12 @@ fn control(reply: &Reply, text: Box<str>, now: Timestamp) -> ControlMessage {
     }
 }
 
-/// The ticket that a name selects, if names were asked for and it is the name of one customer's one ticket. Elsewhere a word
-/// may be a customer's name by chance, or because somebody called themselves so.
-fn named(text: &str, question: &Question, offered: &[Ticket]) -> Option<Selection> {
-    if question.kind != QuestionKind::Names {
-        return None;
-    }
-    let mut named = offered
-        .iter()
-        .filter(|ticket| question::is_name(text, &ticket.details.customer.name));
-    match (named.next(), named.next()) {
-        (Some(ticket), None) => Some(Selection::Ticket(ticket.reference)),
-        _ => None,
-    }
-}
-
 /// Whether a payload is that of a list's row.
 pub(super) fn is_row(payload: &str) -> bool {
     parse_row(payload).is_some()
 }
 
-fn parse_row(payload: &str) -> Option<(QuestionId, u64)> {
+pub(super) fn parse_row(payload: &str) -> Option<(QuestionId, u64)> {
     let mut parts = payload.split('.');
     match (parts.next(), parts.next(), parts.next(), parts.next()) {
         (Some(ROW), Some(id), Some(number), None) => {

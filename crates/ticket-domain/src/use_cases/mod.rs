@@ -1,6 +1,7 @@
 //! The use cases.
 
 mod add_message;
+mod answer_question;
 mod ask_customer;
 mod clarify;
 mod commands;

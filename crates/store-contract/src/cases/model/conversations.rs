@@ -13,7 +13,7 @@ use std::{
 
 use ticket_domain::{
     Access, Address, Channel, Content, ExternalId, Managers, MessageBody, OPEN_FOR, Payload, Question, QuestionId,
-    QuestionKind, Recipient, TicketLinks, TicketRef, Timestamp, Typed,
+    QuestionKind, Recipient, TicketLinks, TicketRef, Timestamp, Typed, WAITING_FOR,
     ports::{Clock, Composer, Composers, Event, Existing, QuestionMessage, WakeSignal},
     testing::SeededRandom,
     use_cases::{Context, ReceiveError, ReceiveReply, Received, Reply, TicketName},
@@ -259,7 +259,9 @@ impl<'a> Conversation<'a> {
 
     async fn newest(&self, person: usize) -> Option<Question> {
         let of = self.people[person].address.clone();
-        let asked = self.fixture.must().questions_since(of, at(0)).await;
+        // Whatever is older can't be answered without a quote.
+        let since = self.clock.now().minus(WAITING_FOR);
+        let asked = self.fixture.must().questions_since(of, since).await;
         asked.into_iter().next()
     }
 
