@@ -5,7 +5,7 @@ use notify_n8n::N8nComposer;
 use serde_json::Value;
 use ticket_domain::{
     DeliveryRoute, EventKind, MessageBody, MessageText, Payload, Priority, Ticket,
-    ports::{Composer, Event, NextStep, Refusal},
+    ports::{Composer, Event, NextStep, Rejection},
     testing::{self, TicketBuilder},
 };
 
@@ -80,7 +80,7 @@ pub fn run(text: &str) {
     let (mut route, mut payload) = (DeliveryRoute::FIRST, payload);
     for (to, is_template) in [("+919655716000", true), ("+49301234567", false), ("+49301234567", true)] {
         // Free text came too late.
-        let next = composer.after_refusal(&route, &payload, Refusal::Reported(Some(63_016)));
+        let next = composer.after_refusal(&route, &payload, Rejection::Reported(Some(63_016)));
         let NextStep::Fallback(fallback) = next else {
             panic!("a fallback: {next:?}")
         };
