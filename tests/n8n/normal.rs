@@ -114,7 +114,7 @@ pub(crate) async fn a_question_and_its_answer(fixture: &mut Fixture) {
     assert_eq!(answer.twiml(), "");
     fixture.twilio.wait_for(9, SOON).await;
     let (_, answer) = fixture.write(MANAGER, "0", &[]).await;
-    assert!(answer.twiml().contains("not sent"), "{answer:?}");
+    assert!(answer.twiml().contains("nothing was sent"), "{answer:?}");
     server.end().await;
 }
 
