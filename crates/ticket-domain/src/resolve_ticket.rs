@@ -82,7 +82,8 @@ pub enum TicketMatch {
 /// Weighs what is known: `named` by the caller, `quoted` by the writer, and what stands `in_text`.
 ///
 /// Managers choose freely. A quote or a text from the ticket's own customer names that customer's ticket only; from
-/// anyone else it names nothing, and neither does a text from an e-mail address, which anybody can write as. The caller's word counts for everybody: a stranger is heard as an agent.
+/// anyone else it names nothing, and neither does a text from an e-mail address, which anybody can write as. The caller's
+/// word counts for everybody: a stranger is heard as an agent.
 pub fn resolve_ticket(
     from: &Person,
     managers: &Managers,

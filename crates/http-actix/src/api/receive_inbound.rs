@@ -45,8 +45,8 @@ pub(crate) struct InboundMessage {
     #[garde(dive)]
     #[schema(value_type = Option<String>, example = "T-20250115-1234")]
     ticket_ref: LenientField<AnyReference>,
-    /// The first 16,000 characters are stored; a cut is marked. May be absent if there is a `mediaUrl` or a `buttonPayload`. A number or a
-    /// boolean is stored as it is written. Control characters and halves of an emoji are removed.
+    /// The first 16,000 characters are stored; a cut is marked. May be absent if there is a `mediaUrl` or a `buttonPayload`.
+    /// A number or a boolean is stored as it is written. Control characters and halves of an emoji are removed.
     #[serde(default, deserialize_with = "text_as_written")]
     #[garde(custom(present_unless(!self.media_url.is_missing() || !self.button_payload.is_missing())), dive)]
     #[schema(
@@ -254,9 +254,10 @@ struct ReplyButton {
 /// lists open tickets by number. The manager's next message within 15 minutes that is only one of those numbers, or only
 /// a reference, attaches the messages in question to that ticket and is not stored itself; `0` leaves them to an
 /// operator. The response to it has a `notice` for the manager; if messages were sent, also `actions`, a button that takes
-/// them back. With `questionSent`, `ask` also goes to the webhook as the event `question`, so that a quote of it (`repliedToExternalId`) or a tap on its list (`buttonPayload`) answers it.
-/// Where several questions are open, a number alone could be meant for each of them, and they are asked again by name. A
-/// short text that selects nothing is never published; `ask` says how to answer.
+/// them back. With `questionSent`, `ask` also goes to the webhook as the event `question`, so that a quote of it
+/// (`repliedToExternalId`) or a tap on its list (`buttonPayload`) answers it. Where several questions are open, a number
+/// alone could be meant for each of them, and they are asked again by name. A short text that selects nothing is never
+/// published; `ask` says how to answer.
 ///
 /// A manager's `/resolve`, `/reopen`, `/note …`, `/list`, `/undo` or `/help`, a tap on a button and a text of nothing but
 /// emoji are commands: the response has a `notice`, and nothing is published.

@@ -96,17 +96,19 @@ fn erase_ticket(
     let ticket = Ticket::try_from(row)?;
     delete(idempotency_keys::table.filter(idempotency_keys::ticket_id.eq(Stored(id)))).execute(connection)?;
     let erased = control_messages::reply.eq(Redaction::TEXT);
-    update(control_messages::table.filter(control_messages::ticket_id.eq(Stored(id))))
+    let left = || control_messages::table.filter(control_messages::reply.ne(Redaction::TEXT));
+    update(left().filter(control_messages::ticket_id.eq(Stored(id))))
         .set(erased)
         .execute(connection)?;
     // What was said of no ticket alone may name this one's customer too, as lists do.
-    update(control_messages::table.filter(control_messages::ticket_id.is_null()))
+    update(left().filter(control_messages::ticket_id.is_null()))
         .set(erased)
         .execute(connection)?;
     let asked: Vec<QuestionId> = messages::table
         .filter(messages::ticket_id.eq(Stored(id)))
         .filter(messages::question_id.is_not_null())
         .select(messages::question_id.assume_not_null())
+        .distinct()
         .load(connection)?;
     forget_questions(connection, Some(ticket.reference), &asked, stamp.at)?;
     if after == 0 && ticket.is_erased() && !has_messages {
@@ -156,6 +158,7 @@ fn erase_messages(
         .filter(wanted.clone())
         .filter(messages::question_id.is_not_null())
         .select(messages::question_id.assume_not_null())
+        .distinct()
         .load(connection)?;
     forget_questions(connection, None, &asked, stamp.at)?;
     let changed: Vec<TicketId> = messages::table

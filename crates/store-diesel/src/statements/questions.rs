@@ -220,8 +220,8 @@ pub(crate) fn asked_about(connection: &mut Connection, message: MessageId) -> Re
     Ok(row.map(Question::try_from).transpose()?)
 }
 
-/// The question that a message joins instead of this new one: an open one, or a customer's of today. Whoever asks the same person waits until the
-/// transaction ends.
+/// The question that a message joins instead of this new one: an open one, or a customer's of today. Whoever asks the same
+/// person waits until the transaction ends.
 pub(crate) fn join(connection: &mut Connection, new: &Question) -> Result<Option<Question>, Failure> {
     // There may be no row yet at which they could meet.
     lock(connection, LockKey::QuestionUpdate, new.of.as_str())?;

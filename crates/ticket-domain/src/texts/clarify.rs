@@ -10,7 +10,7 @@ use crate::{
 const SUBJECT_SHOWN: usize = 60;
 
 /// The most characters of a name, or of a message that a question is about.
-const EXCERPT: usize = 40;
+pub const EXCERPT: usize = 40;
 
 /// The most messages that a question lists.
 const LISTED: usize = 10;
@@ -164,21 +164,19 @@ fn age(since: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// How tickets are called where one is to be named: by the customer's name, or by the reference if it is not the only one
-/// of that name.
+/// How tickets are called where one is to be named: by the customer's name, or by the reference where that name, as it is
+/// shown, would not select the ticket.
 fn one_of(choices: &[Choice]) -> String {
-    let is_only = |choice: &Choice| {
-        choices
-            .iter()
-            .filter(|other| is_name(other.name.as_str(), &choice.name))
-            .count()
-            == 1
+    let selects = |shown: &str| {
+        let named = choices.iter().filter(|choice| is_name(shown, &choice.name));
+        Typed::parse(shown).is_none() && named.count() == 1
     };
     let shown: Vec<String> = choices
         .iter()
         .map(|choice| {
-            if is_only(choice) {
-                format!("“{}”", name(&choice.name))
+            let shown = name(&choice.name);
+            if selects(&shown) {
+                format!("“{shown}”")
             } else {
                 format!("“{}” ({})", choice.reference, subject(choice))
             }

@@ -12,7 +12,8 @@ mod tests;
 use unicode_segmentation::UnicodeSegmentation;
 
 pub use clarify::{
-    answered_before, by_name, by_number, detail, joins_batch, name, no_selection, nothing_asked, notice, preview, row,
+    EXCERPT, answered_before, by_name, by_number, detail, joins_batch, name, no_selection, nothing_asked, notice,
+    preview, row,
 };
 pub use commands::{
     command_needs_ticket, command_takes_no_words, help, no_such_ticket, note_needs_text, noted, nothing_to_undo,

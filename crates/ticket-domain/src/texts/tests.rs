@@ -341,6 +341,28 @@ fn a_question_says_that_there_is_an_attachment() {
     }
 }
 
+/// What is asked for selects the ticket that it stands for.
+#[test]
+fn a_name_that_selects_no_ticket_is_replaced_by_the_reference() {
+    let long = "Maria ".repeat(10);
+    for (names, expected) in [
+        (["Asha Rao", "Ben Doe"], "“Asha Rao” or “Ben Doe”"),
+        (
+            ["Asha Rao", "asha  rao"],
+            "“T-20250115-0001” (Caps) or “T-20250115-0002” (Caps)",
+        ),
+        (["2", "🍾"], "“T-20250115-0001” (Caps) or “T-20250115-0002” (Caps)"),
+        (
+            [&long, "Asha *Rao* Lee"],
+            "“T-20250115-0001” (Caps) or “T-20250115-0002” (Caps)",
+        ),
+    ] {
+        let choices = [choice(1, names[0], "Caps"), choice(2, names[1], "Caps")];
+        let text = by_name(&["x".to_owned()], &choices);
+        assert!(text.contains(&format!("Reply {expected}, or 0")), "{text}");
+    }
+}
+
 #[test]
 fn a_list_says_for_how_long_a_ticket_has_been_open() {
     let choice = choice(1234, "Asha Rao", "Bottles");

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     Button, Choice, Match, OPEN_FOR, Question, QuestionKind, Reason, Recipient, Selection, Sender, Ticket, Typed,
-    ports::{AnswerQuestion, AnswerResult},
+    ports::{AnswerQuestion, AnswerResult, StoreError},
     question, texts,
 };
 
@@ -28,7 +28,8 @@ impl ReceiveReply {
         };
         // Words with a reference among them name a ticket.
         let is_short = hints.reason == Reason::NoHint && question::is_short(text);
-        let may_answer = tapped.is_some() || hints.may_pick && (typed.is_some() || is_short);
+        let may_be_name = hints.reason == Reason::NoHint && text.chars().count() <= texts::EXCERPT;
+        let may_answer = tapped.is_some() || hints.may_pick && (typed.is_some() || is_short || may_be_name);
         if !may_answer {
             return Ok(None);
         }
@@ -54,11 +55,13 @@ impl ReceiveReply {
             self.questions.questions_since(asked.of.clone(), since).await?
         };
         let is_quoted = quoted.is_some();
+        let is_name = typed.is_none() && self.is_asked_for(text, quoted.iter().chain(&recent)).await?;
         let newest = recent.iter().find(|question| question.is_open(now)).cloned();
         let Some(question) = quoted.or(newest) else {
-            return match typed {
-                Some(_) => self.answer_to_nothing(reply, asked, now).await.map(Some),
-                None => Ok(None),
+            return if typed.is_some() || is_name {
+                self.answer_to_nothing(reply, asked, now).await.map(Some)
+            } else {
+                Ok(None)
             };
         };
         // Nobody has read it yet: a number is none of its list.
@@ -70,6 +73,10 @@ impl ReceiveReply {
             Some(typed) => question.selection(typed),
             None => named(text, &question, &offered),
         };
+        // Too long for an answer.
+        if typed.is_none() && !is_short && !is_name {
+            return Ok(None);
+        }
         let ticket = match selected {
             Some(Selection::Ticket(reference)) => match by_reference(&*self.store, reference).await? {
                 Match::Ticket(ticket) => Some(Some(ticket)),
@@ -110,6 +117,20 @@ impl ReceiveReply {
             AnswerResult::AlreadyKnown(existing) => self.repeated(Some(asked), existing).map(Some),
             AnswerResult::Closed => self.tell(reply, asked, texts::answered_before(), now).await.map(Some),
         }
+    }
+
+    /// Whether a text is a name that one of these questions asks for, or asked for lately: then it is no message.
+    async fn is_asked_for(&self, text: &str, questions: impl Iterator<Item = &Question>) -> Result<bool, StoreError> {
+        for question in questions.filter(|question| question.kind == QuestionKind::Names) {
+            let offered = self.tickets(question).await?;
+            if offered
+                .iter()
+                .any(|ticket| question::is_name(text, &ticket.details.customer.name))
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 

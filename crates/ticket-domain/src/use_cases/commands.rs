@@ -100,7 +100,10 @@ impl ReceiveReply {
             (Command::Note(text), Some(ticket)) if text.is_some() || has_medium => {
                 return self.note(reply, asked, ticket, text, now).await;
             }
-            (Command::Undo, _) => return self.undo(reply, asked, None, now).await,
+            (Command::Undo, ticket) => {
+                let only = ticket.map(|ticket| ticket.reference);
+                return self.undo(reply, asked, only, now).await;
+            }
             (Command::Help, _) => texts::help(),
             (Command::Unknown, _) => texts::unknown_command(),
             (Command::WithWords, _) => texts::command_takes_no_words(),

@@ -195,8 +195,8 @@ impl ReceiveReply {
         let message = self.message(reply, sender);
         let id = message.id;
         // A customer's reaction to what they read asks for nothing.
-        let calls = sender == Sender::Customer && !is_emoji(&message.content.as_text());
-        let notifications = if calls {
+        let is_news = sender == Sender::Customer && !is_emoji(&message.content.as_text());
+        let notifications = if is_news {
             self.notifications(&message, &ticket).await?
         } else {
             Vec::new()
@@ -206,7 +206,7 @@ impl ReceiveReply {
             to: ticket.id,
             message,
             notifications,
-            reopen: calls,
+            reopen: is_news,
             idempotency: None,
             note: None,
         };
@@ -260,7 +260,7 @@ impl ReceiveReply {
         let asking = match asked {
             Some(asked) if asked.is_manager => Some(self.ask(reply, asked, hints.reason, now).await?),
             // A reaction is no question.
-            Some(_) if is_emoji(reply.content.body().as_str()) => None,
+            Some(_) if is_emoji(&reply.content.as_text()) => None,
             Some(asked) => self.ask_customer(asked, from, hints.reason, now).await?,
             None => None,
         };

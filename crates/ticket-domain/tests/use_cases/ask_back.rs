@@ -38,7 +38,7 @@ impl TestServer {
 
     async fn open_ticket(&mut self, name: &str) {
         self.world.clock.advance(Duration::from_secs(1));
-        let customer = ["Asha", "Ben", "Cleo", "Dora"][self.tickets.len() % 4];
+        let customer = ["Asha", "Ben", "Cleo", "Dora Maria"][self.tickets.len() % 4];
         let mut request = request("Broken");
         request.details.customer.name = format!("{customer} Doe").parse().unwrap();
         let key = format!("{name} {}", self.tickets.len()).parse().ok();
@@ -260,7 +260,7 @@ async fn the_question_lists_the_five_newest_open_tickets() {
         [
             "1. Ben Doe – Bottles (2 h)",
             "2. Asha Doe – Bottles (2 h)",
-            "3. Dora Doe – Bottles (2 h)",
+            "3. Dora Maria Doe – Bottles (2 h)",
             "4. Cleo Doe – Bottles (2 h)",
             "5. Ben Doe – Bottles (2 h)"
         ]

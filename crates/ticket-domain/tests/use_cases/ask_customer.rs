@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::support::{CUSTOMER, MANAGER, World, external_id, reply, request};
 use ticket_domain::{
-    Actor, Channel, ControlKind, Managers, Sender, Status, TicketPatch, TicketRef,
+    Actor, Channel, Content, ControlKind, Managers, MessageBody, Sender, Status, TicketPatch, TicketRef,
     ports::{AnswerQuestion, Clock as _, Existing},
     use_cases::{Ask, Operate, ReceiveError, Received, Reply, TicketName},
 };
@@ -343,6 +343,16 @@ async fn a_reaction_calls_nobody() {
     let world = World::default();
     let reference = world.open("Broken").await.reference;
     assert_eq!(say(&world, "👍").await, Told::Nothing);
+    // A picture is more than that.
+    let picture = Reply {
+        content: Content::new(
+            MessageBody::lenient("😢"),
+            Some("https://media.example/1".parse().unwrap()),
+        )
+        .unwrap(),
+        ..reply(CUSTOMER, "x")
+    };
+    assert_eq!(receive(&world, picture).await, is_this(reference));
     say(&world, "Any news?").await;
     say(&world, "1").await;
     resolve(&world, reference).await;

@@ -12,13 +12,14 @@ use std::{
 };
 
 use ticket_domain::{
-    Access, Address, Channel, Content, ExternalId, Managers, MessageBody, OPEN_FOR, Payload, Question, QuestionId,
-    QuestionKind, Recipient, TicketLinks, TicketRef, Timestamp, Typed, WAITING_FOR,
-    ports::{Clock, Composer, Composers, Event, Existing, QuestionMessage, WakeSignal},
+    Access, Address, Channel, Content, ExternalId, Managers, MessageBody, OPEN_FOR, Question, QuestionId, QuestionKind,
+    Recipient, TicketLinks, TicketRef, Typed, WAITING_FOR,
+    ports::{Clock, Composers, Existing},
     testing::SeededRandom,
     use_cases::{Context, ReceiveError, ReceiveReply, Received, Reply, TicketName},
 };
 
+use super::fakes::{Moving, Rows};
 use crate::{
     Fixture,
     fixture::{at, delivered},
@@ -36,32 +37,6 @@ const STEPS: u32 = match option_env!("CONVERSATION_STEPS") {
 /// Nothing that a manager writes ends where they don't mean it, and nothing is lost.
 pub async fn nobodys_words_go_astray(fixture: &Fixture) {
     Conversation::new(fixture).run(STEPS).await;
-}
-
-struct Moving(AtomicI64);
-
-impl Clock for Moving {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_unix_micros(self.0.load(Ordering::SeqCst)).expect("a time of the calendar")
-    }
-}
-
-/// Sends the payloads of the rows, and wakes nobody.
-struct Rows;
-
-impl Composer for Rows {
-    fn compose(&self, _: Event<'_>) -> Option<Payload> {
-        None
-    }
-
-    fn compose_question(&self, question: QuestionMessage<'_>) -> Option<Payload> {
-        let rows: Vec<&str> = question.rows.iter().map(|row| row.payload.as_str()).collect();
-        Some(Payload(rows.join("\n").into_bytes().into()))
-    }
-}
-
-impl WakeSignal for Rows {
-    fn wake(&self) {}
 }
 
 /// A question that a manager was asked.
@@ -179,7 +154,7 @@ impl<'a> Conversation<'a> {
     }
 
     async fn open_ticket(&mut self) {
-        let name = ["Asha Rao", "Ben Doe", "Cleo Poe", "Asha Lee"][self.random.below(4)];
+        let name = ["Asha Rao", "Ben Doe", "Cleo Maria Poe", "Asha Lee"][self.random.below(4)];
         let mut opening = self.fixture.opening(self.clock.now());
         opening.ticket.details.customer.name = name.parse().expect("a name");
         let reference = self.fixture.open(opening).await.ticket.reference;
@@ -270,7 +245,12 @@ impl<'a> Conversation<'a> {
         let Some(newest) = self.newest(person).await else {
             return;
         };
-        let place = self.random.below(self.people[person].asked.len());
+        // Mostly one of the last, which they still have in mind.
+        let asked = self.people[person].asked.len();
+        let place = match self.random.below(3) {
+            0 => self.random.below(asked),
+            _ => asked - 1 - self.random.below(asked.min(4)),
+        };
         let asked = &self.people[person].asked[place];
         let (id, quote, rows) = (asked.id, asked.external_id.clone(), asked.rows.clone());
         let question = self.fixture.must().question(id).await.expect("it was asked");
@@ -291,10 +271,13 @@ impl<'a> Conversation<'a> {
         let could_be_meant = newest.id == id
             || newest.asked_at.since(question.asked_at) <= OPEN_FOR
                 && question.closed_at.is_none_or(|closed| closed > newest.asked_at);
-        // Numbers and words are an answer to what was read, and otherwise a message; a reference needs no list.
+        // Numbers and names are an answer to what was read, and otherwise a message; a reference needs no list. Names are
+        // forgotten after half an hour.
         let now = self.clock.now();
+        let is_recent = Typed::parse(&text).is_some() || now.since(question.asked_at) <= OPEN_FOR + OPEN_FOR;
+        let is_read = !newest.is_open(now) || now >= newest.sent_at;
         let is_reference = matches!(Typed::parse(&text), Some(Typed::Reference(_)));
-        let is_read = newest.is_open(now) && now >= newest.sent_at || is_reference || !newest.is_open(now);
+        let is_read = is_reference || is_read && is_recent;
         if matches!(way, Way::Typed) && !(could_be_meant && is_read) {
             return;
         }

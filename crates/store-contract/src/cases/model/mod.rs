@@ -2,6 +2,7 @@
 //! fits on two pages. After each step the store must show what the model does.
 
 mod conversations;
+mod fakes;
 mod outbox;
 mod row;
 mod step;

@@ -133,6 +133,23 @@ fn the_last_answer_is_taken_back() {
     assert!(told(&say(&api, "SM3", "/undo")).starts_with("There's no answer"));
 }
 
+/// Whoever names a ticket means the answer to that one.
+#[test]
+fn an_answer_to_another_ticket_is_not_taken_back() {
+    let (api, reference) = start();
+    let other = api.open_ticket().reference;
+    say(&api, "SM1", &format!("On its way, {reference}"));
+    say(&api, "SM2", &format!("Which size? {other}"));
+    let swiped = json!({ "from": MANAGER, "externalId": "SM4", "message": "/undo", "repliedToExternalId": "SM1" });
+    for answer in [
+        say(&api, "SM3", &format!("/undo {reference}")),
+        api.receive(&swiped).json(),
+    ] {
+        assert!(told(&answer).starts_with("There's no answer"), "{answer}");
+    }
+    assert!(told(&say(&api, "SM5", &format!("/undo {other}"))).starts_with("Taken back."));
+}
+
 #[test]
 fn a_button_that_is_not_ours_does_nothing() {
     let (api, reference) = start();
