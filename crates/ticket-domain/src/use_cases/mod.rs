@@ -31,9 +31,9 @@ pub use report_receipt::{ReportReceipt, Reported};
 pub use view_ticket::{Admitted, Credentials, View, ViewError, ViewTicket};
 
 use crate::{
-    Actor, AuditEntryId, AuditStamp, EventKind, Message, Notification, NotificationId, Recipient, Sender, Ticket,
-    TicketLinks, Timestamp,
-    ports::{Attach, Clock, Composers, Event, Random, WakeSignal},
+    Actor, AuditEntryId, AuditStamp, EventKind, Message, Notification, NotificationId, Recipient, Sender, Status,
+    Ticket, TicketLinks, TicketPatch, Timestamp,
+    ports::{Attach, Clock, Composers, Event, Random, UpdateTicket, WakeSignal},
 };
 
 /// How long an idempotency key is valid.
@@ -79,18 +79,14 @@ impl Context {
     }
 
     /// An unmatched message that joins a ticket as a message of `sender`. A customer's reopens the ticket and notifies the
-    /// manager.
+    /// manager; any other is an answer.
     fn attach(&self, message: &Message, ticket: &Ticket, sender: Sender, by: Actor, at: Timestamp) -> Attach {
         let is_customer = sender == Sender::Customer;
         Attach {
             message: message.id,
             to: ticket.id,
             sender,
-            notifications: if is_customer {
-                self.notifications(EventKind::Updated, ticket, &message.content.as_text(), at)
-            } else {
-                Vec::new()
-            },
+            notifications: self.notifications(news_of(sender), ticket, &message.content.as_text(), at),
             reopen: is_customer,
             note: self.stamp_at(at, by),
         }
@@ -98,7 +94,8 @@ impl Context {
 
     /// The notifications of an event, one for each recipient that is told of it.
     fn notifications(&self, kind: EventKind, ticket: &Ticket, message: &str, now: Timestamp) -> Vec<Notification> {
-        let notifications = self.composers.iter().filter_map(|(recipient, composer)| {
+        let concerned = self.composers.iter().filter(|(recipient, _)| kind.concerns(*recipient));
+        let notifications = concerned.filter_map(|(recipient, composer)| {
             let ticket_url = match recipient {
                 Recipient::Manager => self.links.for_manager(ticket.reference, &ticket.keys),
                 Recipient::Customer => self.links.for_customer(ticket.reference, &ticket.keys.customer),
@@ -116,9 +113,34 @@ impl Context {
                 payload: composer.compose(event)?,
                 addressed: self.composers.has_notifier(recipient),
                 created_at: now,
-                due_at: now,
+                due_at: now.plus(composer.hold(kind)),
             })
         });
         notifications.collect()
+    }
+
+    /// A change of a ticket's status or priority by `by`. The customer is notified if it resolves the ticket.
+    fn update(&self, ticket: &Ticket, patch: TicketPatch, by: Actor) -> UpdateTicket {
+        let at = self.clock.now();
+        UpdateTicket {
+            ticket: ticket.id,
+            patch,
+            at,
+            by,
+            entries: [(); 2].map(|()| self.stamp_at(at, by).id),
+            notifications: if patch.status == Some(Status::Resolved) {
+                self.notifications(EventKind::Resolved, ticket, "", at)
+            } else {
+                Vec::new()
+            },
+        }
+    }
+}
+
+/// What a message of `sender` in a thread is to its recipients.
+fn news_of(sender: Sender) -> EventKind {
+    match sender {
+        Sender::Customer => EventKind::Updated,
+        Sender::Manager | Sender::Agent => EventKind::Answered,
     }
 }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Context, clarify::Respondent, hints::Hints};
+use super::{Context, clarify::Respondent, hints::Hints, news_of};
 use crate::{
-    Address, Channel, Content, ControlKind, EventKind, ExternalId, Managers, Message, MessageId, Notification, Person,
-    Question, QuestionKind, Recipient, Redaction, Sender, Ticket, TicketMatch, TicketRef, Timestamp, Visibility,
+    Address, Channel, Content, ControlKind, ExternalId, Managers, Message, MessageId, Notification, Person, Question,
+    QuestionKind, Recipient, Redaction, Sender, Ticket, TicketMatch, TicketRef, Timestamp, Visibility,
     command::is_emoji,
     ports::{
         Append, Appended, ChoiceResult, Contacts, Existing, OperatorQueries, Questions, StoreError, StoreUnmatched,
@@ -195,18 +195,18 @@ impl ReceiveReply {
         let message = self.message(reply, sender);
         let id = message.id;
         // A customer's reaction to what they read asks for nothing.
-        let is_news = sender == Sender::Customer && !is_emoji(&message.content.as_text());
-        let notifications = if is_news {
-            self.notifications(&message, &ticket).await?
-        } else {
+        let is_reaction = sender == Sender::Customer && is_emoji(&message.content.as_text());
+        let notifications = if is_reaction {
             Vec::new()
+        } else {
+            self.notifications(&message, &ticket).await?
         };
         let is_told = !notifications.is_empty();
         let append = Append {
             to: ticket.id,
             message,
             notifications,
-            reopen: is_news,
+            reopen: sender == Sender::Customer && !is_reaction,
             idempotency: None,
             note: None,
         };
@@ -229,7 +229,7 @@ impl ReceiveReply {
         })
     }
 
-    /// Returns the notifications of a customer's message. If the message was unmatched before, its stored text joins the
+    /// Returns the notifications of a message. If the message was unmatched before, its stored text joins the
     /// thread, and so is the one to send.
     async fn notifications(&self, message: &Message, ticket: &Ticket) -> Result<Vec<Notification>, StoreError> {
         let kept = match &message.external_id {
@@ -239,7 +239,7 @@ impl ReceiveReply {
         let text = kept.as_ref().unwrap_or(message).content.as_text();
         Ok(self
             .context
-            .notifications(EventKind::Updated, ticket, &text, message.created_at))
+            .notifications(news_of(message.sender), ticket, &text, message.created_at))
     }
 
     /// Stores a message as unmatched and asks its sender.
