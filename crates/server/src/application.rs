@@ -3,7 +3,8 @@
 use std::{io, net::SocketAddr, sync::Arc};
 
 use http_actix::{AppState, DeliveryMetrics, Settings, StreamLimits};
-use notify_n8n::{N8nComposer, N8nWebhook, SetUpError};
+use notify_n8n::{N8nComposer, N8nWebhook};
+use notify_smtp::{MailComposer, MailSettings, SmtpNotifier};
 use secrecy::ExposeSecret;
 use store_diesel::PostgresStore;
 use store_diesel::SqliteStore;
@@ -17,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::{
-        Agents, Config, Database,
+        Agents, Config, Database, Mail,
         limits::{MAX_CONNECTIONS, with_room},
     },
     delivery::{Worker, catch_up},
@@ -38,7 +39,10 @@ pub enum StartError {
     Postgres(#[from] store_diesel::postgres::ConnectError),
     /// The webhook can't be set up.
     #[error("the webhook can't be set up")]
-    Webhook(#[from] SetUpError),
+    Webhook(#[from] notify_n8n::SetUpError),
+    /// The mail server can't be set up.
+    #[error("the mail server can't be set up")]
+    Mail(#[from] notify_smtp::SetUpError),
     /// The server can't listen on this address.
     #[error("can't listen on {host} port {port} (HOST, PORT)")]
     Listen {
@@ -127,7 +131,7 @@ impl Builder {
             None => open_store(self.config.database.clone()).await?,
         };
         let adapters = std::mem::take(&mut self.adapters);
-        let adapters = self.with_n8n(adapters)?;
+        let adapters = self.with_mail(self.with_n8n(adapters)?)?;
         let listener = listen(&self.config.host, self.config.port).await?;
         let address = listener.local_addr().map_err(StartError::Http)?;
         let signal = Arc::new(DeliverySignal::default());
@@ -216,6 +220,20 @@ impl Builder {
         Ok(adapters)
     }
 
+    /// Adds e-mail for customers if a mail server is set, unless other adapters notify them.
+    fn with_mail(&self, mut adapters: Vec<Adapters>) -> Result<Vec<Adapters>, StartError> {
+        let is_other = |adapters: &Adapters| adapters.recipient == Recipient::Customer;
+        if let Some(mail) = self.config.mail.as_ref().filter(|_| !adapters.iter().any(is_other)) {
+            let notifier = smtp_notifier(&self.config, mail, self.clock.clone())?;
+            adapters.push(Adapters {
+                recipient: Recipient::Customer,
+                composer: Arc::new(MailComposer { hold: mail.hold }),
+                notifier: Some(Arc::new(notifier)),
+            });
+        }
+        Ok(adapters)
+    }
+
     /// Returns the base URL without a trailing slash.
     fn base_url(&self, address: SocketAddr) -> String {
         match &self.config.base_url {
@@ -276,6 +294,21 @@ impl Builder {
             ..Settings::default()
         }
     }
+}
+
+/// Sends mails as the configuration says.
+pub(crate) fn smtp_notifier(
+    config: &Config,
+    mail: &Mail,
+    clock: Arc<dyn Clock>,
+) -> Result<SmtpNotifier, notify_smtp::SetUpError> {
+    let settings = MailSettings {
+        from: mail.from.clone(),
+        reply_to: mail.reply_to.clone(),
+        site_name: config.site_name.clone(),
+        manager_name: None,
+    };
+    SmtpNotifier::new(mail.server.clone(), settings, config.notify_concurrency, clock)
 }
 
 /// Returns the connection limit: the configured or default one, at most what the limit of open files permits.

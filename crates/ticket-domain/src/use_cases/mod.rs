@@ -5,6 +5,7 @@ mod answer_question;
 mod ask_customer;
 mod clarify;
 mod commands;
+mod customer_mail;
 mod customers;
 mod deliver;
 mod hints;
@@ -21,6 +22,7 @@ use std::{sync::Arc, time::Duration};
 use uuid::{Builder, Uuid};
 
 pub use add_message::{AddError, AddMessage, Added};
+pub use customer_mail::CustomerMails;
 pub use customers::{Customers, EraseReport, Records};
 pub use deliver::{Capacity, Claims, Deliver, LEASE};
 pub use open_ticket::{OpenError, OpenTicket, OpenedTicket};
@@ -94,7 +96,10 @@ impl Context {
 
     /// The notifications of an event, one for each recipient that is told of it.
     fn notifications(&self, kind: EventKind, ticket: &Ticket, message: &str, now: Timestamp) -> Vec<Notification> {
-        let concerned = self.composers.iter().filter(|(recipient, _)| kind.concerns(*recipient));
+        // Nobody is left at the address of an erased customer.
+        let is_there = |recipient| recipient != Recipient::Customer || !ticket.is_erased();
+        let concerned = self.composers.iter();
+        let concerned = concerned.filter(|(recipient, _)| kind.concerns(*recipient) && is_there(*recipient));
         let notifications = concerned.filter_map(|(recipient, composer)| {
             let ticket_url = match recipient {
                 Recipient::Manager => self.links.for_manager(ticket.reference, &ticket.keys),
