@@ -21,7 +21,8 @@ fn unreachable(error: &smtp::Error) -> String {
     if error.is_timeout() {
         return "the mail server did not answer in time".into();
     }
-    if error.is_tls() {
+    // lettre calls it a connection error where the connection is encrypted from the start.
+    if error.is_tls() || error.to_string().contains("certificate") {
         return "no encrypted connection to the mail server: its certificate must be valid for the host in SMTP_URL"
             .into();
     }

@@ -22,13 +22,15 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     thread::JoinHandle,
+    time::Duration,
 };
 
 use actix_web::web::ServiceConfig;
 use serde_json::{Value, json};
 use store_diesel::SqliteStore;
 use ticket_domain::{
-    DeliveryRoute, Fallback, LeaseToken, Managers, Payload, Recipient, RetrySchedule, TicketLinks, Timestamp,
+    DeliveryRoute, Email, EventKind, Fallback, LeaseToken, Managers, Payload, Recipient, RetrySchedule, TicketLinks,
+    TicketRef, Timestamp,
     ports::{
         AttemptOutcome, Claim, Clock, Composer, Composers, Event, NextStep, Outbox, Random, Rejection, Store,
         WakeSignal,
@@ -66,6 +68,8 @@ pub(crate) struct Setup {
     pub(crate) is_down: bool,
     /// Whether there is a receiver for notifications.
     pub(crate) has_receiver: bool,
+    /// Whether customers are mailed.
+    pub(crate) has_mail: bool,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) delivery_metrics: DeliveryMetrics,
     /// More routes.
@@ -113,6 +117,26 @@ impl Composer for Subjects {
     }
 }
 
+/// Composes customers' notifications of their links alone. Answers wait for a minute.
+struct Links;
+
+impl Composer for Links {
+    fn compose(&self, event: Event<'_>) -> Option<Payload> {
+        Some(Payload(event.ticket_url.as_bytes().into()))
+    }
+
+    fn compose_links(&self, to: &Email, links: &[(TicketRef, String)]) -> Option<Payload> {
+        let lines = links.iter().map(|(_, link)| format!("\n{link}"));
+        Some(Payload(
+            format!("{to}{}", lines.collect::<String>()).into_bytes().into(),
+        ))
+    }
+
+    fn hold(&self, kind: EventKind) -> Duration {
+        Duration::from_secs(if kind.is_digest() { 60 } else { 0 })
+    }
+}
+
 struct NobodyWakes;
 
 impl WakeSignal for NobodyWakes {
@@ -146,6 +170,7 @@ impl TestApp {
             store: None,
             is_down: false,
             has_receiver: true,
+            has_mail: false,
             clock: clock.clone(),
             delivery_metrics: DeliveryMetrics::default(),
             routes: |_| (),
@@ -237,7 +262,7 @@ impl TestApp {
             recipient: Recipient::Manager,
             now,
             lease: LeaseToken(uuid::Uuid::from_u128(1)),
-            until: now.plus(std::time::Duration::from_secs(30)),
+            until: now.plus(Duration::from_secs(30)),
             first_tries_only: false,
         };
         wait(async {
@@ -248,6 +273,42 @@ impl TestApp {
                 record.await.unwrap();
             }
         });
+    }
+
+    /// What is due to customers: each event with its payload, and the texts of the answers that it tells. It is delivered.
+    pub(crate) fn mails(&self) -> Vec<(EventKind, String, Vec<String>)> {
+        let now = self.state.clock.now();
+        let claim = Claim {
+            recipient: Recipient::Customer,
+            now,
+            lease: LeaseToken(uuid::Uuid::from_u128(1)),
+            until: now.plus(Duration::from_secs(30)),
+            first_tries_only: false,
+        };
+        wait(async {
+            let mut mails = Vec::new();
+            // One of each ticket at a time.
+            while let Some(claimed) = self.store.claim(claim, 1).await.unwrap().pop() {
+                let news = self.store.news(claimed.id).await.unwrap();
+                let payload = String::from_utf8(claimed.payload.0.to_vec()).unwrap();
+                let answers = news.answers.iter().map(|answer| answer.content.as_text());
+                if !claimed.event.is_digest() || !news.is_empty() {
+                    mails.push((claimed.event, payload, answers.collect()));
+                }
+                let external_id = None;
+                let delivered = AttemptOutcome::Delivered { at: now, external_id };
+                let record = self.store.record_attempt(claimed.id, claim.lease, delivered);
+                record.await.unwrap();
+            }
+            mails
+        })
+    }
+
+    /// Answers a ticket as an operator.
+    pub(crate) fn reply(&self, reference: &str, text: &str) {
+        let target = format!("/api/ticket/{reference}/replies");
+        let answer = self.as_operator(Request::post(&target, &json!({ "message": text })));
+        assert_eq!(answer.status, 201, "{answer:?}");
     }
 
     /// Delivers every notification that is due, under an external id if n8n names one.
@@ -352,10 +413,14 @@ pub(crate) fn changed(mut object: Value, field: &str, value: Option<Value>) -> V
 }
 
 fn state(setup: Setup, store: &Arc<dyn Store>) -> AppState {
+    let mut composers = Composers::default().with(Recipient::Manager, Arc::new(Subjects), setup.has_receiver);
+    if setup.has_mail {
+        composers = composers.with(Recipient::Customer, Arc::new(Links), true);
+    }
     let context = Context {
         clock: setup.clock,
         random: Arc::new(SystemRandom),
-        composers: Composers::default().with(Recipient::Manager, Arc::new(Subjects), setup.has_receiver),
+        composers,
         wake: Arc::new(NobodyWakes),
         links: TicketLinks::new(&setup.settings.base_url, setup.settings.ticket_access),
     };

@@ -31,9 +31,8 @@ impl CustomerMail for Store {
     async fn set_unsubscribed(&self, ticket: TicketId, unsubscribed: bool) -> Result<(), StoreError> {
         self.db
             .write(move |connection| {
-                update(tickets::table.find(Stored(ticket)))
-                    .set(tickets::unsubscribed.eq(unsubscribed))
-                    .execute(connection)?;
+                let set = update(tickets::table.find(Stored(ticket))).set(tickets::unsubscribed.eq(unsubscribed));
+                prepared(set.returning(tickets::id)).load::<TicketId>(connection)?;
                 Ok(())
             })
             .await
