@@ -22,7 +22,7 @@ use client_address::ClientAddress;
 use keys::Keys;
 use permits::{KeyedSemaphore, Streams};
 use rate_limits::RateLimits;
-use ticket_domain::{AccessLevel, Actor, TicketId};
+use ticket_domain::{AccessLevel, TicketId};
 
 use crate::Settings;
 pub use keys::OperatorToken;
@@ -83,7 +83,7 @@ impl AccessControl {
 
     /// Whether `given` is an operator token. Nothing is counted.
     fn knows_operator(&self, given: &[u8]) -> bool {
-        self.keys.operator(given).is_some()
+        self.keys.operator_token(given).is_some()
     }
 
     /// Takes the permit of a connection from `peer`.
@@ -121,11 +121,15 @@ impl AccessControl {
         self.client(request).remote()
     }
 
-    /// The operator whose token `given` is. A wrong token counts against the caller's limit.
-    pub(crate) fn operator(&self, given: &[u8], request: &HttpRequest) -> Result<Option<Actor>, TooMany> {
-        let operator = self.keys.operator(given);
-        self.counted(operator.is_some(), request)?;
-        Ok(operator)
+    /// The operator token that `given` is. A wrong one counts against the caller's limit.
+    pub(crate) fn operator_token(
+        &self,
+        given: &[u8],
+        request: &HttpRequest,
+    ) -> Result<Option<&OperatorToken>, TooMany> {
+        let token = self.keys.operator_token(given);
+        self.counted(token.is_some(), request)?;
+        Ok(token)
     }
 
     /// Whether the request has one of n8n's keys. A wrong or missing key counts against the caller's limit.
