@@ -75,7 +75,8 @@ impl Browser {
             .await;
     }
 
-    async fn devtools(&self, method: &str, parameters: Value) {
+    /// Calls a method of the developer tools.
+    pub(crate) async fn devtools(&self, method: &str, parameters: Value) {
         self.driver
             .cdp()
             .send_raw(method, parameters)

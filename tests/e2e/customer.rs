@@ -54,6 +54,7 @@ pub(crate) async fn from_the_form_to_an_answer_on_the_open_page(fixture: Arc<Fix
     browser.until_path(&format!("/ticket/{reference}?key=")).await;
     assert_eq!(browser.path().await.split('#').next(), Some(path.as_str()));
     assert_eq!(browser.value("message").await, "", "the box is empty again");
+    browser.see("Answered").await;
     let told = backend.n8n.wait_for(2, Duration::from_secs(10)).await[1].json();
     assert_eq!(
         (&told["event"], &told["ticketRef"], &told["message"]),

@@ -23,6 +23,7 @@ mod form;
 mod inbox;
 mod keyboard;
 mod no_script;
+mod open_page;
 mod page_checks;
 mod private_tickets;
 mod screenshots;
@@ -54,6 +55,9 @@ const SCENARIOS: &[Scenario] = &scenarios![
     customer::from_the_form_to_an_answer_on_the_open_page,
     customer::an_answer_reopens_a_resolved_ticket,
     customer::through_many_tickets_in_one_window,
+    open_page::the_tab_says_that_there_is_news,
+    open_page::times_are_in_the_readers_language,
+    open_page::what_is_written_is_kept_and_sent_once,
     form::errors_are_shown_beside_their_fields,
     form::pressing_twice_makes_one_ticket,
     form::a_filled_honeypot_is_explained,

@@ -108,7 +108,7 @@ mod tests {
         // The honeypot.
         assert!(
             widget.has("\"website\", \"Leave this empty\"")
-                && widget.has("Please empty this field: it tells people from programs.")
+                && widget.has("Please empty this field: it helps us stop spam.")
         );
         // Below 15 KiB even without compression.
         assert!(widget.text().len() < 13 * 1024, "{}", widget.text().len());

@@ -65,7 +65,7 @@ pub(crate) fn summary(errors: &InvalidFields) -> Markup {
     html! {
         @if !errors.is_empty() {
             div.notice.danger #faults role="alert" tabindex="-1" autofocus {
-                h2 { "Almost there" }
+                h2 { @match errors.iter().count() { 1 => { "Please check this field" } count => { "Please check " (count) " fields" } } }
                 ul { @for error in errors.iter() { (link(error)) } }
             }
         }

@@ -22,7 +22,7 @@ fn error_page(site: &Site, status: StatusCode, title: &str, sentences: &[&str]) 
             div.empty {
                 h1 { (title) }
                 @for sentence in sentences { p { (sentence) } }
-                a.button href=(site.at("/")) { "Write to us" }
+                a.button href=(site.at("/")) { "Contact us" }
             }
         }
     };
@@ -47,7 +47,7 @@ pub(crate) async fn not_found(request: HttpRequest, site: Data<Site>) -> HttpRes
 pub(crate) fn ticket_not_found(site: &Site) -> HttpResponse {
     let sentences = [
         "No ticket can be shown at this address.",
-        "Please use the whole link that you got when you wrote to us: the part after the question mark belongs to it.",
+        "Please copy the whole link that you got when you wrote to us, including everything after “?”.",
     ];
     error_page(site, StatusCode::NOT_FOUND, "We can’t find this ticket", &sentences)
 }
@@ -68,10 +68,10 @@ pub(crate) fn method_not_allowed(site: &Site, allow: &'static str) -> HttpRespon
 /// The form came from a site that may not send it.
 pub(crate) fn foreign_origin(site: &Site) -> HttpResponse {
     let sentences = [
-        "The page that you came from may not send forms to us. Nothing was stored.",
+        "This form isn’t allowed from that website. Nothing was stored.",
         "Please write to us here instead.",
     ];
-    error_page(site, StatusCode::FORBIDDEN, "This form can’t be taken", &sentences)
+    error_page(site, StatusCode::FORBIDDEN, "This form isn’t allowed here", &sentences)
 }
 
 /// Only the customer writes on the customer's page.
@@ -98,7 +98,7 @@ pub(crate) fn unreadable_form(site: &Site, error: FormError) -> HttpResponse {
 pub(crate) fn too_many_requests(site: &Site, error: TooMany) -> HttpResponse {
     let wait = wait(error);
     let reason = error.limit.explanation();
-    let reason = reason.unwrap_or("Very many requests came from your connection just now.");
+    let reason = reason.unwrap_or("Too many requests from your network.");
     let sentences = [reason, wait.as_str()];
     let page = error_page(site, StatusCode::TOO_MANY_REQUESTS, "One moment, please", &sentences);
     retry_after(page, error)
@@ -122,10 +122,10 @@ pub(crate) fn retry_after(mut response: HttpResponse, TooMany { seconds, .. }: T
 /// The store does not answer.
 pub(crate) fn service_unavailable(site: &Site) -> HttpResponse {
     let sentences = [
-        "We can’t get at the tickets just now. Yours is safe.",
+        "We can’t load your ticket right now. It is safe.",
         "Please try again in a minute.",
     ];
-    let title = "Something is out of order here";
+    let title = "Something went wrong";
     error_page(site, StatusCode::INTERNAL_SERVER_ERROR, title, &sentences)
 }
 

@@ -8,7 +8,7 @@ const MAX: usize = 50;
 /// and `?all` has no limit.
 const BYTES: usize = 28 * 1024;
 /// The markup around each message, in bytes.
-const AROUND: usize = 380;
+const AROUND: usize = 420;
 
 /// The newest messages, and the number of older ones. The newest message is always shown.
 pub(crate) fn newest(messages: &[Message]) -> (&[Message], usize) {

@@ -98,8 +98,8 @@ impl InvalidFields {
 fn message(field: FormField, code: &str, rule: &str) -> String {
     match code {
         "required" | "not_allowed" => field.missing.to_owned(),
-        "invalid_email" => "This is not a whole e‑mail address. One looks like name@example.com.".to_owned(),
-        "invalid_phone" => "This is not a phone number. One looks like +44 20 7946 0000.".to_owned(),
+        "invalid_email" => "That e‑mail address looks incomplete. Example: name@example.com".to_owned(),
+        "invalid_phone" => "That phone number looks incomplete. Example: +44 20 7946 0000".to_owned(),
         _ => format!("{} {rule}.", field.called),
     }
 }

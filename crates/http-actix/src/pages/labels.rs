@@ -28,27 +28,15 @@ pub(crate) fn priority(priority: Priority) -> &'static str {
     }
 }
 
-/// The delivery state of the customer's last message.
+/// The delivery state of the customer's last message. A waiting one may wait for long, without a receiver for ever, so
+/// nothing is promised.
 pub(crate) fn delivery(state: DeliveryState) -> &'static str {
     match state {
-        DeliveryState::Waiting => "On its way to the manager",
-        DeliveryState::Sent => "Sent to the manager",
-        DeliveryState::Delivered => "Delivered to the manager",
+        DeliveryState::Waiting => "We’ve got it",
+        DeliveryState::Sent => "Sent to the manager’s phone",
+        DeliveryState::Delivered => "On the manager’s phone",
         DeliveryState::Read => "Read by the manager",
-        DeliveryState::Failed => "Not delivered yet; we keep it safe",
-    }
-}
-
-/// What the state means for the customer.
-pub(crate) fn delivery_means(state: DeliveryState) -> &'static str {
-    match state {
-        DeliveryState::Waiting => "We have it safely. It goes to the manager next.",
-        DeliveryState::Sent => "It left for the manager’s phone.",
-        DeliveryState::Delivered => "It is on the manager’s phone.",
-        DeliveryState::Read => "The manager has seen it.",
-        DeliveryState::Failed => {
-            "It could not be brought to the manager’s phone. It is not lost: the team sees it here."
-        }
+        DeliveryState::Failed => "We couldn’t reach the manager’s phone. Your message is safe and our team can see it.",
     }
 }
 
@@ -56,14 +44,10 @@ pub(crate) fn delivery_means(state: DeliveryState) -> &'static str {
 pub(crate) fn status_means(status: Status, can_write: bool) -> Option<&'static str> {
     match (status, can_write) {
         (Status::Open, _) => None,
-        (Status::Resolved, true) => {
-            Some("The team considers this solved. If it is not, write below and it opens again.")
-        }
-        (Status::Resolved, false) => Some("The team considers this solved."),
-        (Status::Closed, true) => {
-            Some("The team has closed this. If there is more to say, write below and it opens again.")
-        }
-        (Status::Closed, false) => Some("The team has closed this."),
+        (Status::Resolved, true) => Some("We’ve marked this as solved. Still a problem? Write below to reopen it."),
+        (Status::Resolved, false) => Some("The team marked this as solved."),
+        (Status::Closed, true) => Some("We’ve closed this. Something else to say? Write below to reopen it."),
+        (Status::Closed, false) => Some("The team closed this."),
     }
 }
 

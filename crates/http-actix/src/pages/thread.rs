@@ -15,12 +15,17 @@ pub(crate) enum Side {
     Team,
 }
 
-/// Some messages of a thread, oldest first.
-pub(crate) fn some_messages(thread: &Thread, messages: &[Message], side: Side) -> Markup {
+/// Some messages of a thread, oldest first, each with what `below` adds to it.
+pub(crate) fn some_messages(
+    thread: &Thread,
+    messages: &[Message],
+    side: Side,
+    below: impl Fn(&Message) -> Markup,
+) -> Markup {
     let customer = thread.ticket.details.customer.name.as_str();
     html! {
         ol.thread #thread data-part="thread" {
-            @for message in messages { (bubble(message, customer, side)) }
+            @for message in messages { (bubble(message, customer, side, &below(message))) }
         }
     }
 }
@@ -28,12 +33,12 @@ pub(crate) fn some_messages(thread: &Thread, messages: &[Message], side: Side) -
 /// A link to a medium, and its host, which may be anybody's.
 pub(crate) fn attachment(media: &MediaUrl) -> Markup {
     html! {
-        a href=(media) rel="noopener noreferrer nofollow" target="_blank" { "Open the attachment" }
+        a href=(media) rel="noopener noreferrer nofollow" target="_blank" { "Open attachment" }
         @if let Some(host) = media.host() { " " span.quiet { "at " (host) } }
     }
 }
 
-fn bubble(message: &Message, customer: &str, side: Side) -> Markup {
+fn bubble(message: &Message, customer: &str, side: Side, below: &Markup) -> Markup {
     let is_customers = message.sender == Sender::Customer;
     let is_own = is_customers == (side != Side::Team);
     let body = message.content.body().as_str();
@@ -58,6 +63,7 @@ fn bubble(message: &Message, customer: &str, side: Side) -> Markup {
             }
             @if !body.is_empty() { p.text dir="auto" { (body) } }
             @if let Some(media) = message.content.media() { p.media { (attachment(media)) } }
+            (below)
             @if side == Side::Team && message.visibility == Visibility::Public {
                 details.quiet {
                     summary { "Remove" }

@@ -207,10 +207,10 @@ p { margin: 0; overflow-wrap: anywhere; }
       }
       const first = [...controls.values()].find(({ fault }) => !fault.hidden);
       if (first) return first.control.focus();
-      if (status === 429) say(`Very many requests came at once. Please try again in ${Number(wait) || 60} seconds.`);
+      if (status === 429) say(`Too many messages from your network. Please try again in ${Number(wait) || 60} seconds.`);
       // A site that is not allowed is never let through, and the browser does not say that this is why.
-      else say("This did not go through. Your words are still here. Please try again, or ",
-        make("a", { href: at("."), target: "_blank", rel: "noopener" }, "write to us on our own page"), ".");
+      else say("We couldn’t send this. Nothing is lost. Please try again, or ",
+        make("a", { href: at("."), target: "_blank", rel: "noopener" }, "contact us on our own page"), ".");
     };
     const release = () => {
       send.removeAttribute("aria-disabled");
@@ -225,7 +225,7 @@ p { margin: 0; overflow-wrap: anywhere; }
       for (const name of controls.keys()) tell(name, "");
       if (controls.get("website").control.value) {
         trap.className = "";
-        tell("website", "Please empty this field: it tells people from programs. Then send again.");
+        tell("website", "Please empty this field: it helps us stop spam. Then send again.");
         controls.get("website").control.focus();
         return release();
       }

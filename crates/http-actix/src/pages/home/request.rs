@@ -29,14 +29,10 @@ pub(super) const SUBJECT: FormField = FormField::new(
     "subject",
     "Subject",
     "The subject",
-    "Please say in a few words what it is about.",
+    "Please say in a few words what it’s about.",
 );
-pub(super) const MESSAGE: FormField = FormField::new(
-    "message",
-    "Message",
-    "The message",
-    "Please write what we can do for you.",
-);
+pub(super) const MESSAGE: FormField =
+    FormField::new("message", "Message", "The message", "Please tell us what happened.");
 pub(super) const PRIORITY: FormField = FormField::new(
     "priority",
     "How urgent is it?",
@@ -65,10 +61,7 @@ pub(super) fn read(form: &FormData) -> Result<TicketRequest, InvalidFields> {
     let is_trapped = !form.get(TRAP.name).is_empty();
     let mut invalid = InvalidFields::of(&FIELDS, &field_errors(&request));
     if is_trapped {
-        invalid.add(
-            TRAP,
-            "Please empty this field: it tells people from programs. Then send again.",
-        );
+        invalid.add(TRAP, "Please empty this field: it helps us stop spam. Then send again.");
     }
     request.request().filter(|_| invalid.is_empty()).ok_or(invalid)
 }

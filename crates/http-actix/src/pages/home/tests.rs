@@ -91,11 +91,11 @@ fn errors_are_shown_beside_their_fields_and_the_input_is_kept() {
         ("customerName", "Please tell us your name."),
         (
             "customerPhone",
-            "This is not a phone number. One looks like +44 20 7946 0000.",
+            "That phone number looks incomplete. Example: +44 20 7946 0000",
         ),
         (
             "customerEmail",
-            "This is not a whole e‑mail address. One looks like name@example.com.",
+            "That e‑mail address looks incomplete. Example: name@example.com",
         ),
         ("subject", "The subject must be at most 200 characters long."),
         ("priority", "Please choose how urgent it is."),
@@ -119,7 +119,7 @@ fn errors_are_shown_beside_their_fields_and_the_input_is_kept() {
     ] {
         assert!(page.has(kept), "{kept}");
     }
-    assert!(page.has("<title>Please look at the form again"));
+    assert!(page.has("<title>Please check the form"));
     assert_eq!(site.count(), 0);
 }
 
@@ -212,7 +212,7 @@ fn the_form_keeps_its_input_while_the_store_is_down() {
     assert!(
         page.has("words that took an hour") && page.has("value=\"John Doe\"") && page.has("value=\"high\" checked")
     );
-    assert!(page.has("We could not save your request just now") && !page.has("secret-host"));
+    assert!(page.has("We couldn’t save your request") && !page.has("secret-host"));
     assert_eq!(page.hidden("idempotencyKey"), Some("mine"));
     site.store.set_failing(false);
     assert_eq!(site.post("/", &fields).status, 303);

@@ -41,15 +41,15 @@ pub(super) struct FormPage<'a> {
 impl FormPage<'_> {
     pub(super) fn respond(&self, status: StatusCode) -> HttpResponse {
         let title = if self.errors.is_empty() {
-            "Write to us"
+            "Contact us"
         } else {
-            "Please look at the form again"
+            "Please check the form"
         };
         let main = html! {
             main #main.wrap.home tabindex="-1" {
                 div.intro {
                     h1 { "How can we help?" }
-                    p.lead { "Tell us what happened. It goes to a manager, and the answer comes to a page of your own." }
+                    p.lead { "Tell us what happened. You’ll get a private page where our answer appears." }
                 }
                 div.card.stack {
                     @if let Some(word) = self.word { (notice(word)) }
@@ -71,12 +71,12 @@ impl FormPage<'_> {
                     input type="hidden" name=(return_to::FIELD) value=(address);
                 }
                 (self.control(SUBJECT, "").line("text", "off"))
-                (self.control(MESSAGE, "What happened, and what you would like us to do.").area(MessageText::MAX))
+                (self.control(MESSAGE, "What happened, and what you’d like us to do.").area(MessageText::MAX))
                 (self.urgency())
                 (self.control(NAME, "").line("text", "name"))
                 div.pair {
-                    (self.control(PHONE, "With country code, so that we can recognise you on WhatsApp.").line("tel", "tel"))
-                    (self.control(EMAIL, "In case we can’t reach you by phone.").line("email", "email"))
+                    (self.control(PHONE, "With country code, e.g. +55 11 91234-5678. So we know it’s you on WhatsApp.").line("tel", "tel"))
+                    (self.control(EMAIL, "").line("email", "email"))
                 }
                 (self.trap())
                 div.send { button.button type="submit" data-busy="Sending…" { "Send" } }
@@ -136,15 +136,15 @@ fn notice(word: Word) -> Markup {
     let (title, text) = match word {
         Word::NoWayBack => (
             "We can’t send you back from here",
-            "The page that you came from gave an address that we may not lead to. Please send the form, and you will see your request here instead.".to_owned(),
+            "The page you came from gave an address that isn’t allowed. Send the form, and you’ll see your request here instead.".to_owned(),
         ),
         Word::NotStored(NotStored::Store) => (
-            "We could not save your request just now",
-            "Everything that you typed is still here. Please send it again in a minute.".to_owned(),
+            "We couldn’t save your request",
+            "Nothing is lost. Please send it again in a minute.".to_owned(),
         ),
         Word::NotStored(NotStored::TooMany(error)) => (
             "One moment, please",
-            format!("Very many requests came from your connection. {} Everything that you typed is still here.", error_page::wait(error)),
+            format!("Too many messages from your network. {} Nothing is lost.", error_page::wait(error)),
         ),
     };
     html! { div.notice.warn role="alert" tabindex="-1" autofocus { h2 { (title) } p { (text) } } }
@@ -156,9 +156,9 @@ fn what_happens_next() -> Markup {
         section.next aria-labelledby="next" {
             h2 #next { "What happens next" }
             ol {
-                (step("You get a page", "It shows your request and every answer. Keep its link."))
-                (step("A manager reads it", "Your page tells you how far it has come."))
-                (step("The answer appears", "Right on your page, by itself. You can write back there."))
+                (step("You get a page", "It shows your request and every answer. Save the link."))
+                (step("A manager reads it", "You can see when they’ve read it."))
+                (step("The answer appears", "It appears on your page; no need to refresh. You can reply there."))
             }
         }
     }

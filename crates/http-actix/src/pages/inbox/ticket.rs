@@ -197,7 +197,7 @@ impl View {
                     }
                 }
             }
-            (some_messages(thread, messages, Side::Team))
+            (some_messages(thread, messages, Side::Team, |_| html! {}))
             form #remove method="post" action=(forms.action("remove")) {}
         }
     }

@@ -1,7 +1,7 @@
 //! The ticket: `GET /ticket/{ref}` shows it, `POST` to the same address adds what the customer writes.
 
+mod receipts;
 mod reply;
-mod steps;
 mod view;
 
 use std::future::{Ready, ready};

@@ -16,7 +16,7 @@ use crate::pages::{
 };
 
 pub(super) const MESSAGE: FormField =
-    FormField::new("message", "Write back", "Your message", "Please write something first.");
+    FormField::new("message", "Reply", "Your message", "Please write something first.");
 
 /// The content of the form.
 #[derive(Clone, Copy)]
@@ -63,18 +63,18 @@ pub(super) fn reply_box(reply: Reply<'_>, action: &str) -> Markup {
 /// The page for a message that was not stored, with the message in it.
 pub(super) fn not_sent(site: &Site, reply: Reply<'_>, address: &str, reason: NotStored) -> HttpResponse {
     let words = match reason {
-        NotStored::Store => "We could not save your message just now. Please send it again in a minute.".to_owned(),
+        NotStored::Store => "We couldn’t save your message. Please send it again in a minute.".to_owned(),
         NotStored::TooMany(error) => {
             let wait = error_page::wait(error);
-            format!("Very many requests came from your connection. {wait}")
+            format!("Too many messages from your network. {wait}")
         }
     };
-    let title = "Your message is not sent yet";
+    let title = "Your message isn’t sent yet";
     let address = site.at(address);
     let main = html! {
         main #main.wrap.narrow.plain-page.stack tabindex="-1" {
             h1 { (title) }
-            div.notice.warn role="alert" tabindex="-1" autofocus { p { (words) " Your words are still here." } }
+            div.notice.warn role="alert" tabindex="-1" autofocus { p { (words) " Nothing is lost." } }
             (reply_box(reply, &address))
             p { a href=(address) { "Back to the ticket" } }
         }

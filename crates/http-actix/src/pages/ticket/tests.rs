@@ -50,13 +50,13 @@ fn the_customer_reads_the_thread_and_can_write_back() {
     assert_eq!(page.text().matches("class=\"bubble own\"").count(), 1);
     assert!(page.has(
         "<a href=\"https://media.example/1?a=1&amp;b=2\" rel=\"noopener noreferrer nofollow\" target=\"_blank\">\
-         Open the attachment</a> <span class=\"quiet\">at media.example</span>"
+         Open attachment</a> <span class=\"quiet\">at media.example</span>"
     ));
     assert!(page.has(&format!(
         "<form class=\"form reply\" method=\"post\" action=\"{}\"",
         opened.page
     )));
-    assert!(page.has("Keep this page"));
+    assert!(page.has("Save this page"));
     for hidden in ["+1234567890", "john@example.com"] {
         assert!(!page.has(hidden), "{hidden}");
     }
@@ -75,7 +75,7 @@ fn the_page_names_its_event_stream() {
     let listen = format!("data-live=\"{api}/events?key={key}&amp;lastEventId=1.1-waiting-{at}\"");
     assert!(page.has(&listen), "{}", page.text());
     assert!(page.has(&format!("data-poll=\"{api}?key={key}\"")));
-    for part in ["badges", "earlier", "thread", "state", "progress"] {
+    for part in ["badges", "earlier", "thread", "state"] {
         assert!(page.has(&format!("data-part=\"{part}\"")), "{part}");
     }
     // A wrong key is not carried along.
@@ -96,7 +96,7 @@ fn other_readers_have_no_form() {
         let shown = site.get(&page);
         shown.assert_page(200);
         assert!(
-            shown.has("John Doe") && !shown.has("<textarea") && !shown.has("Keep this page"),
+            shown.has("John Doe") && !shown.has("<textarea") && !shown.has("Save this page"),
             "{page}"
         );
         for text in ["hello", ""] {
@@ -184,9 +184,30 @@ fn after_sending_the_focus_is_where_the_messages_end() {
     let site = TestApp::start();
     let opened = site.open(&[]);
     let page = site.get(&opened.page);
-    let end = "<div id=\"end\" tabindex=\"-1\"><span class=\"sr\">End of the messages</span></div>";
+    let end = "<div id=\"end\" tabindex=\"-1\"><span class=\"sr\">End of conversation</span></div>";
     let at = |words: &str| page.text().find(words).unwrap_or_else(|| panic!("{words}"));
     assert!(at("</ol>") < at(end) && at(end) < at("<textarea"));
+}
+
+#[test]
+fn receipts_tell_how_far_the_last_message_came_and_a_follow_up_undoes_no_answer() {
+    let site = TestApp::start();
+    let opened = site.open(&[]);
+    let receipts = || {
+        let page = site.get(&opened.page);
+        let lines = page.text().split("<p class=\"receipt ").skip(1);
+        lines
+            .map(|line| line.split([' ', '<']).next().unwrap().replace("\">", ": "))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(receipts(), ["waiting: We’ve"]);
+    site.answer(&opened.reference, "We look into it.", None);
+    assert_eq!(receipts(), ["read: Answered"]);
+    site.post(&opened.page, &[("message", "One more thing")]);
+    site.post(&opened.page, &[("message", "And another")]);
+    assert_eq!(receipts(), ["read: Answered", "waiting: We’ve"]);
+    set_status(&site, &opened, Status::Resolved);
+    assert_eq!(receipts(), ["read: Answered", "read: Resolved"]);
 }
 
 #[test]
@@ -194,7 +215,7 @@ fn nothing_is_promised_of_a_waiting_message() {
     let site = TestApp::start();
     let opened = site.open(&[]);
     let page = site.get(&opened.page);
-    assert!(page.has("<strong>Received</strong>") && page.has("We have it safely. It goes to the manager next."));
+    assert!(page.has("<p class=\"receipt waiting\">We’ve got it <time"));
     assert!(!page.has("On its way") && !page.has("phone"), "{}", page.text());
 }
 
@@ -210,12 +231,12 @@ fn resolved_is_explained_and_writing_opens_it_again() {
             "{}",
             page.text()
         );
-        assert!(page.has("write below and it opens again."));
+        assert!(page.has("Write below to reopen it."));
         let page = site.get(&bare(&opened));
-        assert!(page.has(badge) && !page.has("write below"));
+        assert!(page.has(badge) && !page.has("Write below"));
         site.post(&opened.page, &[("message", "Not yet")]);
         let page = site.get(&opened.page);
-        assert!(page.has("<span class=\"badge\">Open</span>") && !page.has("opens again"));
+        assert!(page.has("<span class=\"badge\">Open</span>") && !page.has("reopen"));
     }
 }
 

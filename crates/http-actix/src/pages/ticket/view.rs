@@ -5,8 +5,8 @@ use maud::{Markup, html};
 use ticket_domain::{AccessLevel, Status, Thread, use_cases::View};
 
 use super::{
+    receipts::Receipts,
     reply::{Reply, address, reply_box},
-    steps::progress,
 };
 use crate::{
     access::LastEventId,
@@ -50,17 +50,16 @@ impl<'a> TicketPage<'a> {
         let main = html! {
             main #main.wrap.ticket tabindex="-1" data-live=(self.events()) data-poll=(self.api("", None)) {
                 (self.head())
-                section.card.way aria-label="How far it is" data-part="progress" { (progress(self.thread)) }
                 section.talk aria-label="Messages" {
                     (self.messages())
                     // The fragment moves the focus here, before the form.
-                    div #end tabindex="-1" { span.sr { "End of the messages" } }
+                    div #end tabindex="-1" { span.sr { "End of conversation" } }
                     div.state data-part="state" {
                         @if let Some(means) = labels::status_means(ticket.status, can_write) { p.notice { (means) } }
                     }
                     @if can_write { (reply_box(self.reply, &self.page(self.all))) }
                 }
-                @if can_write { (keep_the_link()) }
+                @if can_write { aside.side aria-label="About this page" { (keep_the_link()) } }
                 p.sr #news role="status" {}
             }
         };
@@ -105,13 +104,14 @@ impl<'a> TicketPage<'a> {
         } else {
             Side::Onlooker
         };
+        let receipts = Receipts::of(thread);
         html! {
             div data-part="earlier" {
                 @if earlier > 0 {
                     p.earlier { a href=(self.page(true)) { "Show " (earlier) " earlier " @if earlier == 1 { "message" } @else { "messages" } } }
                 }
             }
-            (thread::some_messages(thread, messages, side))
+            (thread::some_messages(thread, messages, side, |message| receipts.below(message)))
         }
     }
 
@@ -140,11 +140,12 @@ impl<'a> TicketPage<'a> {
 fn keep_the_link() -> Markup {
     html! {
         section.keep aria-labelledby="keep" {
-            h2 #keep { "Keep this page" }
-            p.quiet {
-                "Bookmark it, or copy its link. Whoever has the link can read and write here, so keep it to yourself."
+            h2 #keep { "Save this page" }
+            p.quiet { "Bookmark it or copy its link. Anyone with the link can read and write here, so keep it to yourself." }
+            div.row {
+                button.button.plain.small type="button" data-copy="Copied" hidden { "Copy link" }
+                button.button.plain.small type="button" data-sound aria-pressed="false" hidden { "Sound for answers" }
             }
-            button.button.plain.small type="button" data-copy="Copied" hidden { "Copy the link" }
         }
     }
 }
