@@ -95,9 +95,8 @@ impl AccessControl {
 
     /// Checks whether a request without a valid key may find out if a ticket exists. Nothing is counted.
     fn may_guess(&self, request: &HttpRequest) -> Result<(), TooMany> {
-        match (&self.guessing, self.caller(request)) {
-            (Some(guessing), Some(_)) => guessing.check(Instant::now())?,
-            _ => {}
+        if let (Some(guessing), Some(_)) = (&self.guessing, self.caller(request)) {
+            guessing.check(Instant::now())?;
         }
         self.has_left(Kind::Miss, request)
     }
