@@ -10,7 +10,7 @@ use lettre::{
     },
 };
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use ticket_domain::NotificationId;
+use ticket_domain::{NotificationId, TicketId, mail_thread};
 use uuid::Uuid;
 
 use crate::words::Words;
@@ -74,7 +74,7 @@ pub(crate) fn message_id(id: NotificationId, settings: &MailSettings) -> String 
 
 /// The id under which mail programs gather a ticket's mails. No mail has it itself.
 fn thread_id(ticket: Uuid, settings: &MailSettings) -> String {
-    format!("<ticket.{ticket}@{}>", settings.from.domain())
+    format!("<{}@{}>", mail_thread(TicketId(ticket)), settings.from.domain())
 }
 
 /// Writes a mail to `to`, about a ticket or several. It is the same on every attempt, as long as the words are.

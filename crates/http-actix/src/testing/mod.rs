@@ -12,6 +12,7 @@ mod clock;
 mod documented;
 pub(crate) mod inbox;
 mod log;
+mod mail;
 pub(crate) mod pages;
 mod stream;
 
@@ -29,8 +30,7 @@ use actix_web::web::ServiceConfig;
 use serde_json::{Value, json};
 use store_diesel::SqliteStore;
 use ticket_domain::{
-    DeliveryRoute, Email, EventKind, Fallback, LeaseToken, Managers, Payload, Recipient, RetrySchedule, TicketLinks,
-    TicketRef, Timestamp,
+    DeliveryRoute, Fallback, LeaseToken, Managers, Payload, Recipient, RetrySchedule, TicketLinks, Timestamp,
     ports::{
         AttemptOutcome, Claim, Clock, Composer, Composers, Event, NextStep, Outbox, Random, Rejection, Store,
         WakeSignal,
@@ -114,26 +114,6 @@ impl Composer for Subjects {
             Rejection::Reported(None | Some(20_429)) => NextStep::Retry { to_repair: None },
             _ => NextStep::GiveUp,
         }
-    }
-}
-
-/// Composes customers' notifications of their links alone. Answers wait for a minute.
-struct Links;
-
-impl Composer for Links {
-    fn compose(&self, event: Event<'_>) -> Option<Payload> {
-        Some(Payload(event.ticket_url.as_bytes().into()))
-    }
-
-    fn compose_links(&self, to: &Email, links: &[(TicketRef, String)]) -> Option<Payload> {
-        let lines = links.iter().map(|(_, link)| format!("\n{link}"));
-        Some(Payload(
-            format!("{to}{}", lines.collect::<String>()).into_bytes().into(),
-        ))
-    }
-
-    fn hold(&self, kind: EventKind) -> Duration {
-        Duration::from_secs(if kind.is_digest() { 60 } else { 0 })
     }
 }
 
@@ -275,42 +255,6 @@ impl TestApp {
         });
     }
 
-    /// What is due to customers: each event with its payload, and the texts of the answers that it tells. It is delivered.
-    pub(crate) fn mails(&self) -> Vec<(EventKind, String, Vec<String>)> {
-        let now = self.state.clock.now();
-        let claim = Claim {
-            recipient: Recipient::Customer,
-            now,
-            lease: LeaseToken(uuid::Uuid::from_u128(1)),
-            until: now.plus(Duration::from_secs(30)),
-            first_tries_only: false,
-        };
-        wait(async {
-            let mut mails = Vec::new();
-            // One of each ticket at a time.
-            while let Some(claimed) = self.store.claim(claim, 1).await.unwrap().pop() {
-                let news = self.store.news(claimed.id).await.unwrap();
-                let payload = String::from_utf8(claimed.payload.0.to_vec()).unwrap();
-                let answers = news.answers.iter().map(|answer| answer.content.as_text());
-                if !claimed.event.is_digest() || !news.is_empty() {
-                    mails.push((claimed.event, payload, answers.collect()));
-                }
-                let external_id = None;
-                let delivered = AttemptOutcome::Delivered { at: now, external_id };
-                let record = self.store.record_attempt(claimed.id, claim.lease, delivered);
-                record.await.unwrap();
-            }
-            mails
-        })
-    }
-
-    /// Answers a ticket as an operator.
-    pub(crate) fn reply(&self, reference: &str, text: &str) {
-        let target = format!("/api/ticket/{reference}/replies");
-        let answer = self.as_operator(Request::post(&target, &json!({ "message": text })));
-        assert_eq!(answer.status, 201, "{answer:?}");
-    }
-
     /// Delivers every notification that is due, under an external id if n8n names one.
     pub(crate) fn deliver(&self, external_id: Option<&str>) {
         self.attempt(|at| AttemptOutcome::Delivered {
@@ -415,7 +359,7 @@ pub(crate) fn changed(mut object: Value, field: &str, value: Option<Value>) -> V
 fn state(setup: Setup, store: &Arc<dyn Store>) -> AppState {
     let mut composers = Composers::default().with(Recipient::Manager, Arc::new(Subjects), setup.has_receiver);
     if setup.has_mail {
-        composers = composers.with(Recipient::Customer, Arc::new(Links), true);
+        composers = composers.with(Recipient::Customer, Arc::new(mail::Links), true);
     }
     let context = Context {
         clock: setup.clock,

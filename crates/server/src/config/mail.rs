@@ -8,15 +8,15 @@ use super::variables::Variables;
 
 /// How customers are mailed.
 #[derive(Debug, Clone)]
-pub struct Mail {
+pub(crate) struct Mail {
     /// The mail server.
-    pub server: MailServer,
+    pub(crate) server: MailServer,
     /// The sender.
-    pub from: Mailbox,
+    pub(crate) from: Mailbox,
     /// Where replies go. `None`: mails say to answer on the page.
-    pub reply_to: Option<Mailbox>,
+    pub(crate) reply_to: Option<Mailbox>,
     /// How long an answer waits for more, and for the customer's open page to show it.
-    pub hold: Duration,
+    pub(crate) hold: Duration,
 }
 
 /// The longest hold. A customer who waits for longer has given up.

@@ -104,6 +104,7 @@ pub(crate) fn opened_since(connection: &mut Connection, since: Timestamp) -> Res
 pub(crate) fn find(connection: &mut Connection, look_up: &TicketLookup) -> Result<Option<Ticket>, Failure> {
     let id = match look_up {
         TicketLookup::Reference(reference) => return by_reference(connection, *reference),
+        TicketLookup::Id(id) => *id,
         TicketLookup::Quoted(external_id) => {
             let of_messages = messages_table::table
                 .filter(messages_table::external_id.eq(external_id.as_str()))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Context, clarify::Respondent, hints::Hints, news_of};
 use crate::{
     Address, Channel, Content, ControlKind, ExternalId, Managers, Message, MessageId, Notification, Person, Question,
-    QuestionKind, Recipient, Redaction, Sender, Ticket, TicketMatch, TicketRef, Timestamp, Visibility,
+    QuestionKind, Recipient, Redaction, Sender, Ticket, TicketId, TicketMatch, TicketRef, Timestamp, Visibility,
     command::is_emoji,
     ports::{
         Append, Appended, ChoiceResult, Contacts, Existing, OperatorQueries, Questions, StoreError, StoreUnmatched,
@@ -43,8 +43,12 @@ pub struct Reply {
     pub external_id: Option<ExternalId>,
     /// The external id of the message that it quotes.
     pub replied_to: Option<ExternalId>,
+    /// The ticket whose mails it follows, by its `References`.
+    pub thread: Option<TicketId>,
     /// Whether it had a medium that could not be stored, so that `content` is incomplete.
     pub lost_medium: bool,
+    /// Whether a program wrote it, such as an out-of-office reply. Then it is nobody's word and is not stored.
+    pub is_automatic: bool,
     /// Whether it is forwarded: then its text names no ticket and answers no question.
     pub is_forwarded: bool,
     /// What the button or list row that was tapped carries. The text is then only its title.
@@ -52,7 +56,7 @@ pub struct Reply {
 }
 
 /// Where a message was stored.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Received {
     /// Its ticket, or the ticket that it chose as an answer; `None` if the answer left the messages to an operator.
     pub reference: Option<TicketRef>,
@@ -151,6 +155,9 @@ impl ReceiveReply {
     /// [`ReceiveError::NotNamed`] or [`ReceiveError::NotFound`] if the message was stored as unmatched;
     /// [`ReceiveError::Store`] if the store failed.
     pub async fn receive(&self, reply: Reply) -> Result<Received, ReceiveError> {
+        if reply.is_automatic {
+            return Ok(Received::default());
+        }
         let from = self.sender(&reply).await?;
         let hints = Hints::of(&reply, &from, &*self.store, &self.managers).await?;
         let manager = self.manager(&from);
@@ -223,9 +230,7 @@ impl ReceiveReply {
         Ok(Received {
             reference: Some(reference),
             message: Some(message),
-            duplicate: false,
-            notice: None,
-            undo: None,
+            ..Received::default()
         })
     }
 

@@ -18,8 +18,8 @@ fn find(site: &TestApp, contact: &str) {
 /// The links that were mailed, with the address before them.
 fn links(site: &TestApp) -> Vec<String> {
     let mails = site.mails().into_iter();
-    let links = mails.filter(|(event, ..)| *event == EventKind::Links);
-    links.map(|(_, payload, _)| payload).collect()
+    let links = mails.filter(|mail| mail.event == EventKind::Links);
+    links.map(|mail| mail.payload).collect()
 }
 
 #[test]

@@ -7,7 +7,7 @@ fn with_mail() -> TestApp {
 /// The answers that are mailed once their minute is over.
 fn told(site: &TestApp) -> Vec<String> {
     site.clock.pass(61);
-    site.mails().into_iter().flat_map(|(_, _, answers)| answers).collect()
+    site.mails().into_iter().flat_map(|mail| mail.answers).collect()
 }
 
 fn beside(opened: &OpenedPage, page: &str) -> String {
