@@ -36,7 +36,7 @@ fn newest(site: &TestApp, opened: &Opened) -> (String, String) {
     let shown = site.shown(&opened.reference);
     let newest = shown["messages"].as_array().unwrap().last().unwrap().clone();
     let text = |field: &str| newest[field].as_str().unwrap().to_owned();
-    (text("message"), text("channel"))
+    (text("body"), text("channel"))
 }
 
 #[test]
