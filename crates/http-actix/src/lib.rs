@@ -28,8 +28,8 @@ mod variants_tests;
 pub use access::client_of;
 
 pub use access::{
-    AccessControl, InvalidEventId, Kind, LastEventId, NotARate, OperatorToken, Rate, Rates, StreamLimits, TooMany,
-    state_of_tag, state_tag,
+    AccessControl, InvalidEventId, Kind, LastEventId, Limited, NotARate, OperatorToken, Rate, Rates, StreamLimits,
+    TooMany, state_of_tag, state_tag,
 };
 pub use api::{DeliveryMetrics, log_reported};
 pub use serve::serve;

@@ -27,8 +27,8 @@ pub struct Settings {
     pub allowed_origins: Vec<String>,
     /// Keys that n8n may send as `x-api-key`: one, or two during a rotation. Without any, its endpoints answer 401.
     pub inbound_keys: Vec<SecretString>,
-    /// Operator tokens: any number with a name, and one without, or two during a rotation. Sessions start under the first
-    /// of a name. Without any, operators can't sign in.
+    /// Operator tokens: any number with a name, and one without, or two during a rotation. Without any, operators can't sign
+    /// in.
     pub operator_tokens: Vec<OperatorToken>,
     /// How many trusted reverse proxies append to `X-Forwarded-For`.
     pub trusted_proxy_hops: usize,

@@ -66,6 +66,8 @@ impl AppState {
         store.follow(subscriptions.clone());
         let health: Arc<dyn StoreHealth> = store.clone();
         let outbox: Arc<dyn Outbox> = store.clone();
+        let access_control = AccessControl::new(&settings);
+        let metrics = Metrics::new(delivery_metrics, access_control.guessing_stops()).map_err(io::Error::other)?;
         let operate = Operate::new(store.clone(), store.clone(), context.clone(), managers.clone());
         let answer_time = Arc::new(AnswerTime::new(store.clone(), context.clock.clone()));
         Ok(Self {
@@ -79,9 +81,9 @@ impl AppState {
             outbox: outbox.into(),
             health_probe: Data::new(HealthProbe::new(health.clone(), context.clock.clone())),
             health: health.into(),
-            access_control: Data::new(AccessControl::new(&settings)),
+            access_control: Data::new(access_control),
             subscriptions: subscriptions.into(),
-            metrics: Data::new(Metrics::new(delivery_metrics).map_err(io::Error::other)?),
+            metrics: Data::new(metrics),
             site: Data::new(Site::new(&settings, context.composers.has_notifier(Recipient::Manager))),
             settings: Data::new(settings),
             clock: context.clock.clone().into(),

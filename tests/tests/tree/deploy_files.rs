@@ -111,7 +111,7 @@ fn the_image_is_built_by_our_compiler_and_runs_without_root() {
     }
     let settings = all(&instructions, "ENV");
     let port = format!("PORT={}", last(&instructions, "EXPOSE"));
-    for setting in ["DATABASE_URL=sqlite:///data/tickets.db", &port] {
+    for setting in ["DATABASE_URL=sqlite:///data/tickets.db", "TICKET_ACCESS=private", &port] {
         assert!(settings.contains(&setting), "{setting} is not in {settings:?}");
     }
     assert_eq!(list(last(&instructions, "ENTRYPOINT")), ["/usr/local/bin/server"]);
@@ -270,8 +270,13 @@ fn compose_starts_the_loop_with_secrets_in_files_and_few_rights() {
         assert_known(variable);
     }
     // What protects whoever runs it can be set from outside; blank is as if it were not there.
-    for variable in ["TICKET_ACCESS", "ALLOWED_ORIGINS", "TRUSTED_PROXY_HOPS", "RATE_LIMITS"] {
-        let handed_on = format!("${{{variable}:-}}");
+    for (variable, default) in [
+        ("TICKET_ACCESS", "private"),
+        ("ALLOWED_ORIGINS", ""),
+        ("TRUSTED_PROXY_HOPS", ""),
+        ("RATE_LIMITS", ""),
+    ] {
+        let handed_on = format!("${{{variable}:-{default}}}");
         assert_eq!(
             server["environment"][variable].as_str(),
             Some(handed_on.as_str()),

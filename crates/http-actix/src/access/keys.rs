@@ -46,7 +46,7 @@ impl From<&str> for OperatorToken {
 /// Keys, each with what it opens.
 struct Opens<T>(Vec<(KeyDigest, T)>);
 
-impl<T: Copy> Opens<T> {
+impl<T> Opens<T> {
     /// Hashes keys. Empty ones are ignored.
     fn new<'k>(keys: impl Iterator<Item = (&'k SecretString, T)>) -> Self {
         let digest = |(key, opens): (&SecretString, T)| {
@@ -57,11 +57,11 @@ impl<T: Copy> Opens<T> {
     }
 
     /// What `given` opens. Always compares with all keys.
-    fn find(&self, given: &[u8]) -> Option<T> {
+    fn find(&self, given: &[u8]) -> Option<&T> {
         let given = KeyDigest::of(given);
         self.0.iter().fold(None, |found, (key, opens)| {
             let is_this = bool::from(key.0.ct_eq(&given.0));
-            found.or(is_this.then_some(*opens))
+            found.or(is_this.then_some(opens))
         })
     }
 }
@@ -69,14 +69,14 @@ impl<T: Copy> Opens<T> {
 /// All keys.
 pub(crate) struct Keys {
     inbound: Opens<()>,
-    operators: Opens<Actor>,
+    operators: Opens<OperatorToken>,
 }
 
 impl Keys {
     pub(crate) fn new(inbound: &[SecretString], operators: &[OperatorToken]) -> Self {
         Self {
             inbound: Opens::new(inbound.iter().map(|key| (key, ()))),
-            operators: Opens::new(operators.iter().map(|token| (&token.secret, token.actor()))),
+            operators: Opens::new(operators.iter().map(|token| (&token.secret, token.clone()))),
         }
     }
 
@@ -84,8 +84,8 @@ impl Keys {
         self.inbound.find(given).is_some()
     }
 
-    /// The operator whose token `given` is.
-    pub(crate) fn operator(&self, given: &[u8]) -> Option<Actor> {
+    /// The operator token that `given` is.
+    pub(crate) fn operator_token(&self, given: &[u8]) -> Option<&OperatorToken> {
         self.operators.find(given)
     }
 }
@@ -144,7 +144,9 @@ mod tests {
             ("old", None),
             ("one,two", None),
         ] {
-            let operator = keys.operator(given.as_bytes()).map(|actor| actor.to_string());
+            let operator = keys
+                .operator_token(given.as_bytes())
+                .map(|token| token.actor().to_string());
             assert_eq!(operator.as_deref(), expected, "{given}");
         }
         assert!(!Keys::new(&[], &[]).is_inbound(b""));

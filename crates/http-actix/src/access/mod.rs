@@ -3,6 +3,7 @@
 //! It knows nothing of JSON or HTML: API and pages each turn its errors into responses.
 
 mod client_address;
+mod guessing;
 mod keys;
 mod permits;
 mod rate;
@@ -14,15 +15,17 @@ mod visitor;
 
 use std::{
     net::{IpAddr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, atomic::AtomicU64},
+    time::Instant,
 };
 
 use actix_web::{HttpRequest, http::header::HeaderMap};
 use client_address::ClientAddress;
+use guessing::GuessingLimit;
 use keys::Keys;
 use permits::{KeyedSemaphore, Streams};
 use rate_limits::RateLimits;
-use ticket_domain::{AccessLevel, Actor, TicketId};
+use ticket_domain::{Access, AccessLevel, TicketId};
 
 use crate::Settings;
 pub use keys::OperatorToken;
@@ -30,7 +33,7 @@ pub(crate) use keys::bearer;
 pub use permits::StreamLimits;
 pub(crate) use permits::{ConnectionPermit, StreamPermit, TooManyConnections};
 pub use rate::{NotARate, Rate, Rates};
-pub use rate_limits::{Kind, TooMany};
+pub use rate_limits::{Kind, Limited, TooMany};
 pub use seen::{InvalidEventId, LastEventId, state_of_tag, state_tag};
 pub(crate) use store_failure::log_store_failure;
 pub(crate) use subscriptions::{Subscription, TicketSubscriptions};
@@ -44,6 +47,9 @@ pub struct AccessControl {
     keys: Keys,
     trusted_proxy_hops: usize,
     limits: Option<RateLimits>,
+    /// None where a reference alone shows no ticket.
+    guessing: Option<GuessingLimit>,
+    guessing_stops: Arc<AtomicU64>,
     /// None where a proxy is in front.
     connections: Option<Arc<KeyedSemaphore<IpAddr>>>,
     streams: Streams,
@@ -52,10 +58,15 @@ pub struct AccessControl {
 impl AccessControl {
     /// Creates the access layer from its settings.
     pub fn new(settings: &Settings) -> Self {
+        let guessing_stops = Arc::<AtomicU64>::default();
+        let is_guessing_limited = settings.rate_limits && settings.ticket_access == Access::Open;
         Self {
             keys: Keys::new(&settings.inbound_keys, &settings.operator_tokens),
             trusted_proxy_hops: settings.trusted_proxy_hops,
             limits: settings.rate_limits.then(|| RateLimits::new(&settings.rates)),
+            guessing: is_guessing_limited
+                .then(|| GuessingLimit::new(settings.rates.all_misses, guessing_stops.clone())),
+            guessing_stops,
             connections: (settings.trusted_proxy_hops == 0).then(|| KeyedSemaphore::new(settings.connections_of_one)),
             streams: Streams::new(settings.streams),
         }
@@ -67,10 +78,27 @@ impl AccessControl {
 
     /// Counts a request against its sender's limit.
     pub fn limit(&self, kind: Kind, request: &HttpRequest) -> Result<(), TooMany> {
+        let client = self.client(request);
+        if let (Kind::Miss, Some(guessing), Some(_)) = (kind, &self.guessing, client.remote()) {
+            guessing.count(Instant::now());
+        }
         match &self.limits {
-            Some(limits) => limits.take(kind, self.client(request)),
+            Some(limits) => limits.take(kind, client),
             None => Ok(()),
         }
+    }
+
+    /// Counts how often guessing stopped reading without a key.
+    pub(crate) fn guessing_stops(&self) -> Arc<AtomicU64> {
+        self.guessing_stops.clone()
+    }
+
+    /// Checks whether a request without a valid key may find out if a ticket exists. Nothing is counted.
+    fn may_guess(&self, request: &HttpRequest) -> Result<(), TooMany> {
+        if let (Some(guessing), Some(_)) = (&self.guessing, self.caller(request)) {
+            guessing.check(Instant::now())?;
+        }
+        self.has_left(Kind::Miss, request)
     }
 
     /// Checks a sender's limit without counting the request.
@@ -83,7 +111,7 @@ impl AccessControl {
 
     /// Whether `given` is an operator token. Nothing is counted.
     fn knows_operator(&self, given: &[u8]) -> bool {
-        self.keys.operator(given).is_some()
+        self.keys.operator_token(given).is_some()
     }
 
     /// Takes the permit of a connection from `peer`.
@@ -121,11 +149,15 @@ impl AccessControl {
         self.client(request).remote()
     }
 
-    /// The operator whose token `given` is. A wrong token counts against the caller's limit.
-    pub(crate) fn operator(&self, given: &[u8], request: &HttpRequest) -> Result<Option<Actor>, TooMany> {
-        let operator = self.keys.operator(given);
-        self.counted(operator.is_some(), request)?;
-        Ok(operator)
+    /// The operator token that `given` is. A wrong one counts against the caller's limit.
+    pub(crate) fn operator_token(
+        &self,
+        given: &[u8],
+        request: &HttpRequest,
+    ) -> Result<Option<&OperatorToken>, TooMany> {
+        let token = self.keys.operator_token(given);
+        self.counted(token.is_some(), request)?;
+        Ok(token)
     }
 
     /// Whether the request has one of n8n's keys. A wrong or missing key counts against the caller's limit.
@@ -148,11 +180,12 @@ mod tests {
     #[test]
     fn connections_are_limited_per_client_unless_a_proxy_is_in_front() {
         let access_control = |trusted_proxy_hops| {
-            AccessControl::new(&Settings {
+            let settings = Settings {
                 trusted_proxy_hops,
                 connections_of_one: 2,
                 ..Settings::default()
-            })
+            };
+            AccessControl::new(&settings)
         };
         let connect = |access_control: &AccessControl, peers: &[&str]| {
             let permits: Vec<_> = peers

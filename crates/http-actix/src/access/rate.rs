@@ -67,6 +67,8 @@ pub struct Rates {
     pub reads: Rate,
     /// Requests for tickets that don't exist, or not for the caller.
     pub misses: Rate,
+    /// The misses of all callers together. Applies where tickets are open.
+    pub all_misses: Rate,
     /// Showing wrong keys.
     pub wrong_keys: Rate,
 }
@@ -75,11 +77,15 @@ impl Default for Rates {
     fn default() -> Self {
         const USUAL: Rate = Rate::new(NonZeroU32::new(60).unwrap(), NonZeroU32::new(120).unwrap());
         const MISSES: Rate = Rate::new(NonZeroU32::new(20).unwrap(), NonZeroU32::new(40).unwrap());
+        const ALL_MISSES: Rate = Rate::new(NonZeroU32::new(2).unwrap(), NonZeroU32::new(300).unwrap());
         Self {
             creations: USUAL,
             reads: USUAL,
             // Nobody who has a link guesses. This leaves room for a few typing errors of many people.
             misses: MISSES,
+            // 2,880 a day, of at least 10,000 references that a day has, and many times what people mistype. The burst is
+            // that of seven callers.
+            all_misses: ALL_MISSES,
             wrong_keys: USUAL,
         }
     }

@@ -39,12 +39,44 @@ pub enum Kind {
     WrongKey,
 }
 
-/// The caller sent too many requests.
+/// A limit was exceeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("too many requests; the next may come in {seconds} s")]
 pub struct TooMany {
     /// How long to wait, in seconds, at least 1.
     pub seconds: u64,
+    /// Which limit.
+    pub limit: Limited,
+}
+
+/// A limit that requests can exceed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limited {
+    /// The requests of one caller.
+    Caller,
+    /// References guessed by all callers together.
+    Guessing,
+}
+
+impl Limited {
+    /// What happened and what to do, in sentences. None if it is the caller's own limit.
+    pub(crate) fn explanation(self) -> Option<&'static str> {
+        match self {
+            Self::Caller => None,
+            Self::Guessing => Some(
+                "Tickets can't be shown without their key at the moment, because too many references were guessed. Use \
+                 the whole link of the ticket, with its key.",
+            ),
+        }
+    }
+}
+
+impl TooMany {
+    /// The limit lets the next request pass after `wait`, in whole seconds.
+    pub(crate) fn after(wait: Duration, limit: Limited) -> Self {
+        let seconds = (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1);
+        Self { seconds, limit }
+    }
 }
 
 /// The limits, in memory: every process has its own.
@@ -95,16 +127,15 @@ impl Limit {
         self.parts[number].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Accepts a request at `now`, or returns the whole seconds to wait, at least 1.
-    fn take(&self, ip: IpAddr, now: Instant, taking: Taking) -> Result<(), u64> {
+    /// Accepts a request at `now`, or returns how long to wait.
+    fn take(&self, ip: IpAddr, now: Instant, taking: Taking) -> Result<(), Duration> {
         let hash = usize::try_from(self.hasher.hash_one(ip) & u64::from(u32::MAX)).unwrap_or_default();
         let mut part = self.part(hash % PARTS);
         let until = part.until(ip, hash / PARTS, now, self.max_callers_of_part);
         let begin = until.map_or(now, |until| until.max(now));
         let ahead = begin.duration_since(now);
         if ahead > self.lead {
-            let wait = ahead.saturating_sub(self.lead);
-            return Err((wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1));
+            return Err(ahead.saturating_sub(self.lead));
         }
         if taking == Taking::Count {
             part.keep(ip, hash / PARTS, begin + self.interval, self.max_callers_of_part);
@@ -168,7 +199,7 @@ impl RateLimits {
             ClientAddress::Local => Ok(()),
             ClientAddress::Remote(ip) => self.0[kind as usize]
                 .take(ip, Instant::now(), taking)
-                .map_err(|seconds| TooMany { seconds }),
+                .map_err(|wait| TooMany::after(wait, Limited::Caller)),
         }
     }
 }
@@ -197,10 +228,10 @@ mod tests {
         let (limit, begin) = limit(1_000);
         let after = |millis| begin + Duration::from_millis(millis);
         assert_eq!(passed(&limit, ip(1), begin), 120);
-        assert_eq!(limit.take(ip(1), begin, Taking::Count), Err(1));
-        assert_eq!(limit.take(ip(1), after(999), Taking::Count), Err(1));
+        assert!(limit.take(ip(1), begin, Taking::Count).is_err());
+        assert!(limit.take(ip(1), after(999), Taking::Count).is_err());
         assert_eq!(limit.take(ip(1), after(1_000), Taking::Count), Ok(()));
-        assert_eq!(limit.take(ip(1), after(1_000), Taking::Count), Err(1));
+        assert!(limit.take(ip(1), after(1_000), Taking::Count).is_err());
         assert_eq!(passed(&limit, ip(1), after(61_000)), 60);
         assert_eq!(passed(&limit, ip(1), after(1_000_000)), 120);
         assert_eq!(limit.take(ip(2), begin, Taking::Count), Ok(()));
@@ -213,7 +244,7 @@ mod tests {
             assert_eq!(limit.take(ip(1), now, Taking::LookOnly), Ok(()));
         }
         assert_eq!(passed(&limit, ip(1), now), 120);
-        assert_eq!(limit.take(ip(1), now, Taking::LookOnly), Err(1));
+        assert!(limit.take(ip(1), now, Taking::LookOnly).is_err());
     }
 
     #[test]
@@ -221,7 +252,7 @@ mod tests {
         let now = Instant::now();
         let limit = Limit::new("2/1".parse().unwrap(), 1_000, now);
         assert_eq!(passed(&limit, ip(1), now), 1);
-        assert_eq!(limit.take(ip(1), now, Taking::Count), Err(30));
+        assert_eq!(limit.take(ip(1), now, Taking::Count), Err(Duration::from_secs(30)));
     }
 
     #[test]

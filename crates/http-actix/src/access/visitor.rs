@@ -48,8 +48,8 @@ impl From<ViewError> for VisitError {
 }
 
 impl Visitor {
-    /// A visitor who may show a ticket key. A request without one can't turn out to be allowed, so it counts as a read, and
-    /// whoever has guessed too many references is refused before the store is asked.
+    /// A visitor who may show a ticket key; an empty one is none. A request without one can't turn out to be allowed, so it
+    /// counts as a read, and whoever has guessed too many references is refused before the store is asked.
     ///
     /// # Errors
     /// [`TooMany`] if they show no key and have used up a limit.
@@ -58,8 +58,9 @@ impl Visitor {
         request: &HttpRequest,
         key: Option<String>,
     ) -> Result<Self, TooMany> {
+        let key = key.filter(|key| !key.is_empty());
         if key.is_none() {
-            access.has_left(Kind::Miss, request)?;
+            access.may_guess(request)?;
             access.limit(Kind::Read, request)?;
         }
         Ok(Self {
@@ -91,7 +92,7 @@ impl Visitor {
             });
         }
         let shows_wrong_token = token.is_some();
-        if shows_wrong_token && key.is_none() {
+        if shows_wrong_token && key.as_deref().is_none_or(str::is_empty) {
             access.limit(Kind::WrongKey, request)?;
         }
         Ok(Self {
@@ -120,9 +121,8 @@ impl Visitor {
         // Should the key be wrong, what was read is within what they may read. Others have their key checked first.
         let may_try_key = || {
             let kinds = [Kind::WrongKey, Kind::Read];
-            kinds
-                .iter()
-                .all(|kind| self.access.has_left(*kind, &self.request).is_ok())
+            let has_left = |kind: &Kind| self.access.has_left(*kind, &self.request).is_ok();
+            self.access.may_guess(&self.request).is_ok() && kinds.iter().all(has_left)
         };
         if let Some(reference) = reference
             && self.key.is_some()
@@ -197,11 +197,14 @@ impl Visitor {
         result
     }
 
-    /// A wrong key is a read as well: it buys nothing beyond what they have without it. What is missing may have been
-    /// guessed.
+    /// A wrong key is a read and a guess as well: it buys nothing beyond what they have without it. What is missing may have
+    /// been guessed.
     fn count(&self, is_missing: bool) -> Result<(), TooMany> {
         if self.is_operator {
             return Ok(());
+        }
+        if self.key.is_some() {
+            self.access.may_guess(&self.request)?;
         }
         let by_key = [Kind::WrongKey, Kind::Read].into_iter().filter(|_| self.key.is_some());
         let mut kinds = by_key.chain(is_missing.then_some(Kind::Miss));

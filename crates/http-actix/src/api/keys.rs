@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, web::Query};
 use ticket_domain::Actor;
 
 use crate::{
-    access::{AccessControl, Visitor, bearer},
+    access::{AccessControl, OperatorToken, Visitor, bearer},
     api::problem::{Code, Problem},
     state::part,
 };
@@ -28,7 +28,7 @@ pub(crate) use from_head;
 /// Which operator's token the caller shows. A wrong one counts against the caller's rate limit.
 fn operator(access: &AccessControl, request: &HttpRequest) -> Result<Option<Actor>, Problem> {
     match bearer(request) {
-        Some(token) => Ok(access.operator(token, request)?),
+        Some(token) => Ok(access.operator_token(token, request)?.map(OperatorToken::actor)),
         None => Ok(None),
     }
 }

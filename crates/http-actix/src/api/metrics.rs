@@ -10,7 +10,8 @@ use std::{
 
 use actix_web::{HttpResponse, web::Data};
 use prometheus::{
-    Encoder, Error, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    Encoder, Error, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
 use ticket_domain::{
     Timestamp,
@@ -62,6 +63,7 @@ pub(crate) struct Metrics {
     requests: IntCounterVec,
     durations: HistogramVec,
     streams: IntGauge,
+    guessing_stops: Arc<AtomicU64>,
     attempts: DeliveryMetrics,
 }
 
@@ -78,11 +80,11 @@ impl Drop for OpenStream {
 }
 
 impl Metrics {
-    /// Registers the metrics, all at zero.
+    /// Registers the metrics, all at zero but those that others count.
     ///
     /// # Errors
     /// If two metrics have the same name.
-    pub(crate) fn new(attempts: DeliveryMetrics) -> Result<Self, Error> {
+    pub(crate) fn new(attempts: DeliveryMetrics, guessing_stops: Arc<AtomicU64>) -> Result<Self, Error> {
         let labels = &["method", "route", "status"];
         let requests = IntCounterVec::new(Opts::new("http_requests_total", "Requests answered."), labels)?;
         let durations = HistogramVec::new(
@@ -100,6 +102,7 @@ impl Metrics {
             requests,
             durations,
             streams,
+            guessing_stops,
             attempts,
         })
     }
@@ -134,6 +137,10 @@ impl Metrics {
             attempts.with_label_values(&[outcome]).inc_by(count.load(Relaxed));
         }
         now.register(Box::new(attempts))?;
+        let help = "How often guessed references stopped reading without a key.";
+        let stops = IntCounter::new("guessing_stops_total", help)?;
+        stops.inc_by(self.guessing_stops.load(Relaxed));
+        now.register(Box::new(stops))?;
         if let Some((vitals, at)) = vitals {
             show_vitals(&now, vitals, at)?;
         }
@@ -239,6 +246,7 @@ mod tests {
             r#"notifications{state="dead"} 0"#,
             "notifications_oldest_waiting_age_seconds 0",
             "messages_unmatched 0",
+            "guessing_stops_total 0",
             r#"notification_tries_total{outcome="delivered"} 1"#,
             r#"notification_tries_total{outcome="retry"} 2"#,
             r#"notification_tries_total{outcome="dead"} 0"#,
@@ -264,7 +272,8 @@ mod tests {
 
     #[test]
     fn the_pool_is_shown_where_there_is_one() {
-        let metrics = Metrics::new(DeliveryMetrics::default()).unwrap_or_else(|error| unreachable!("{error}"));
+        let metrics =
+            Metrics::new(DeliveryMetrics::default(), Arc::default()).unwrap_or_else(|error| unreachable!("{error}"));
         let pool = PoolUse {
             open: 5,
             idle: 3,

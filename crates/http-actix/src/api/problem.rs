@@ -233,10 +233,11 @@ impl From<MissingPart> for Problem {
 }
 
 impl From<TooMany> for Problem {
-    fn from(TooMany { seconds }: TooMany) -> Self {
+    fn from(TooMany { seconds, limit }: TooMany) -> Self {
+        let explanation = limit.explanation().unwrap_or(Code::RateLimited.meaning());
         Self {
             header: Some(Box::new((RETRY_AFTER, seconds.into()))),
-            ..Self::new(Code::RateLimited)
+            ..Self::with_detail(Code::RateLimited, explanation)
         }
     }
 }

@@ -97,21 +97,24 @@ pub(crate) fn unreadable_form(site: &Site, error: FormError) -> HttpResponse {
 /// The client spent its rate limit.
 pub(crate) fn too_many_requests(site: &Site, error: TooMany) -> HttpResponse {
     let wait = wait(error);
-    let sentences = ["Too many requests from your network.", wait.as_str()];
+    let reason = error.limit.explanation();
+    let reason = reason.unwrap_or("Too many requests from your network.");
+    let sentences = [reason, wait.as_str()];
     let page = error_page(site, StatusCode::TOO_MANY_REQUESTS, "One moment, please", &sentences);
     retry_after(page, error)
 }
 
 /// How long to wait, as a sentence.
-pub(crate) fn wait(TooMany { seconds }: TooMany) -> String {
+pub(crate) fn wait(TooMany { seconds, .. }: TooMany) -> String {
     match seconds {
         1 => "Please wait a second, and try again.".to_owned(),
-        _ => format!("Please wait {seconds} seconds, and try again."),
+        2..120 => format!("Please wait {seconds} seconds, and try again."),
+        _ => format!("Please wait {} minutes, and try again.", seconds.div_ceil(60)),
     }
 }
 
 /// Adds `Retry-After`.
-pub(crate) fn retry_after(mut response: HttpResponse, TooMany { seconds }: TooMany) -> HttpResponse {
+pub(crate) fn retry_after(mut response: HttpResponse, TooMany { seconds, .. }: TooMany) -> HttpResponse {
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     response
 }

@@ -26,6 +26,7 @@ pub(super) fn rates(vars: &mut Variables<'_>) -> Rates {
         creations: rate("RATE_LIMIT_CREATIONS", usual.creations),
         reads: rate("RATE_LIMIT_READS", usual.reads),
         misses: rate("RATE_LIMIT_MISSES", usual.misses),
+        all_misses: rate("RATE_LIMIT_ALL_MISSES", usual.all_misses),
         wrong_keys: rate("RATE_LIMIT_WRONG_KEYS", usual.wrong_keys),
     }
 }

@@ -146,10 +146,12 @@ impl Config {
     pub fn load(look_up: &LookUp<'_>, here: &Path, on_terminal: bool) -> Result<Loaded, ConfigErrors> {
         let mut vars = Variables::new(look_up);
         let port = parts::port(&mut vars);
+        let base_url = parts::base_url(&mut vars, port);
         let config = Self {
             host: parts::host(&mut vars),
             port,
-            base_url: parts::base_url(&mut vars, port),
+            access: parts::access(&mut vars, base_url.as_ref()),
+            base_url,
             site_name: site::site_name(&mut vars),
             manager_name: site::manager_name(&mut vars),
             whatsapp_number: site::whatsapp_number(&mut vars),
@@ -157,7 +159,6 @@ impl Config {
             receiver: parts::receiver(&mut vars),
             inbound_keys: parts::inbound_keys(&mut vars),
             agents: parts::agents(&mut vars),
-            access: parts::access(&mut vars),
             operator_tokens: parts::operator_tokens(&mut vars),
             allowed_origins: parts::allowed_origins(&mut vars),
             trusted_proxy_hops: parts::trusted_proxy_hops(&mut vars),

@@ -1,6 +1,7 @@
 //! Reads each variable.
 
 use std::{
+    net::IpAddr,
     path::{Component, Path, PathBuf},
     time::Duration,
 };
@@ -10,7 +11,7 @@ use notify_n8n::Receiver;
 use secrecy::{ExposeSecret, SecretString};
 use ticket_domain::{Access, Address, NOTIFY_SLOW_RETRIES_MAX, OperatorName, Phone, RetrySchedule};
 use tracing_subscriber::EnvFilter;
-use url::Url;
+use url::{Host, Url};
 
 use super::{Agents, Database, LogFormat, variables::Variables};
 
@@ -254,12 +255,46 @@ pub(super) fn international(number: &str) -> Option<Phone> {
     number.parse().ok().filter(Phone::is_international)
 }
 
-pub(super) fn access(vars: &mut Variables<'_>) -> Access {
-    vars.word(
-        "TICKET_ACCESS",
-        &[("open", Access::Open), ("private", Access::Private)],
-        Access::Open,
-    )
+/// Reads who may read tickets. `base_url` is where they are.
+pub(super) fn access(vars: &mut Variables<'_>, base_url: Option<&Url>) -> Access {
+    const VARIABLE: &str = "TICKET_ACCESS";
+    let words = [("open", Access::Open), ("private", Access::Private)];
+    let access = vars.word(VARIABLE, &words, Access::Open);
+    if access == Access::Open && base_url.is_some_and(is_public) {
+        vars.warn(format!(
+            "{VARIABLE} is open and BASE_URL is public: whoever guesses a reference reads a customer's name, number, \
+             address and messages. Set {VARIABLE}=private as soon as your website passes on the key in ticketUrl"
+        ));
+    }
+    access
+}
+
+/// Whether an address may be reached from the internet: its host is neither a private or loopback address nor a name that
+/// only private networks resolve.
+fn is_public(url: &Url) -> bool {
+    const PRIVATE_DOMAINS: [&str; 4] = [".localhost", ".local", ".internal", ".home.arpa"];
+    match url.host() {
+        Some(Host::Domain(name)) => {
+            let name = name.trim_end_matches('.');
+            name.contains('.') && !PRIVATE_DOMAINS.iter().any(|domain| name.ends_with(domain))
+        }
+        Some(Host::Ipv4(ip)) => is_public_address(ip.into()),
+        Some(Host::Ipv6(ip)) => is_public_address(ip.into()),
+        None => false,
+    }
+}
+
+fn is_public_address(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => {
+            // 100.64.0.0/10 is shared by the customers of a carrier, and by overlay networks.
+            let is_shared = ip.octets()[0] == 100 && ip.octets()[1] & 0b1100_0000 == 64;
+            !(ip.is_private() || ip.is_loopback() || ip.is_link_local() || ip.is_unspecified() || is_shared)
+        }
+        IpAddr::V6(ip) => {
+            !(ip.is_loopback() || ip.is_unspecified() || ip.is_unique_local() || ip.is_unicast_link_local())
+        }
+    }
 }
 
 /// Reads tokens, each as `token` or `name:token`.

@@ -104,6 +104,7 @@ fn everything_can_be_set() {
         ("RATE_LIMIT_READS", "3/4"),
         ("RATE_LIMIT_MISSES", "5/6"),
         ("RATE_LIMIT_WRONG_KEYS", "7 / 8"),
+        ("RATE_LIMIT_ALL_MISSES", "9/10"),
         ("MAX_CONNECTIONS", "50000"),
         ("MAX_CONNECTIONS_PER_ADDRESS", "32"),
         ("NOTIFY_SLOW_RETRIES", "0"),
@@ -161,11 +162,12 @@ fn everything_can_be_set() {
         creations,
         reads,
         misses,
+        all_misses,
         wrong_keys,
     } = config.rates;
     assert_eq!(
-        [creations, reads, misses, wrong_keys].map(|rate| rate.to_string()),
-        ["1/2", "3/4", "5/6", "7/8"]
+        [creations, reads, misses, wrong_keys, all_misses].map(|rate| rate.to_string()),
+        ["1/2", "3/4", "5/6", "7/8", "9/10"]
     );
     assert_eq!((config.max_connections, config.connections_of_one), (Some(50_000), 32));
     assert_eq!(

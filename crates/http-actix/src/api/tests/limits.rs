@@ -112,6 +112,76 @@ fn guessing_references_ends_before_reading_does() {
 }
 
 #[test]
+fn a_wrong_or_empty_key_is_a_guess_like_none_at_all() {
+    let api = TestApp::start();
+    let ticket = format!("/api/ticket/{}", api.open_ticket().reference);
+    for (key, address) in [("?key=", "1.2.3.4"), ("?key=wrong", "1.2.3.5"), ("", "1.2.3.6")] {
+        let guess = || Request::get(&format!("/api/ticket/T-20250115-1234{key}"));
+        assert!((40..55).contains(&limit_of(&api, 404, address, guess)), "{key}");
+        for target in [
+            format!("{ticket}{key}"),
+            format!("{ticket}/events{key}"),
+            format!("{ticket}?key=other"),
+        ] {
+            assert_eq!(
+                api.send(Request::get(&target).sent_from(address)).status,
+                429,
+                "{target}"
+            );
+        }
+    }
+}
+
+#[test]
+fn guesses_from_many_addresses_stop_reading_without_a_key() {
+    let api = TestApp::with(|setup| setup.settings.rates.all_misses = "1/100".parse().unwrap());
+    let opened = api.open_ticket();
+    let ticket = format!("/api/ticket/{}", opened.reference);
+    let read = |target: &str| api.send(Request::get(target).sent_from("198.51.100.7"));
+    assert_eq!(read(&ticket).status, 200);
+    let guess = |number: u32| {
+        let address = format!("10.0.0.{}", number % 200);
+        let guess = Request::get("/api/ticket/T-20250115-1234").sent_from(&address);
+        api.send(guess).status
+    };
+    assert_eq!((0..500).take_while(|number| guess(*number) == 404).count(), 101);
+    for target in [
+        ticket.clone(),
+        format!("{ticket}?key=wrong"),
+        format!("{ticket}?key="),
+        format!("{ticket}/events"),
+    ] {
+        let refused = read(&target);
+        refused.assert_problem(429, "rate_limited");
+        assert!(refused.text().contains("without their key"), "{}", refused.text());
+        assert!((590..=600).contains(&refused.header("retry-after").unwrap().parse::<u32>().unwrap()));
+    }
+    // Keys and tokens still open it, and so does a program on this machine.
+    assert_eq!(read(&format!("{ticket}?key={}", opened.key)).status, 200);
+    assert_eq!(
+        api.as_operator(Request::get(&ticket).sent_from("198.51.100.7")).status,
+        200
+    );
+    assert_eq!(api.get(&ticket).status, 200);
+    let page = read(&format!("/ticket/{}", opened.reference));
+    page.assert_page(429);
+    assert!(page.has("without their key") && page.has("wait 10 minutes"));
+    assert!(api.get("/metrics").text().contains("guessing_stops_total 1"));
+}
+
+#[test]
+fn where_tickets_are_private_guesses_stop_nobody() {
+    let api = TestApp::with(|setup| {
+        setup.settings.ticket_access = Access::Private;
+        setup.settings.rates.all_misses = "1/1".parse().unwrap();
+    });
+    for number in 0..20 {
+        let guess = Request::get("/api/ticket/T-20250115-1234").sent_from(&format!("10.0.0.{number}"));
+        assert_eq!(api.send(guess).status, 404);
+    }
+}
+
+#[test]
 fn requests_over_the_limit_do_not_reach_the_store() {
     let api = TestApp::with(|setup| {
         setup.is_down = true;

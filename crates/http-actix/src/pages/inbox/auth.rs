@@ -31,11 +31,6 @@ impl Site {
         tokens.filter(|token| !token.secret.expose_secret().is_empty())
     }
 
-    /// The token under which an operator's sessions start: the newer one during a rotation.
-    pub(super) fn token_of(&self, operator: Actor) -> Option<&OperatorToken> {
-        self.tokens().find(|token| token.actor() == operator)
-    }
-
     fn session(&self, request: &HttpRequest, now: Timestamp) -> Option<Session> {
         Session::of(request, self.settings.is_https(), self.tokens(), now)
     }

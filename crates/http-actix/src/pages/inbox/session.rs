@@ -1,8 +1,7 @@
 //! An operator's session: a signed cookie, so that the server keeps no state.
 //!
 //! The cookie is `end.nonce.mac`: the end in seconds since 1970, 16 random bytes, and the HMAC-SHA256 of both, keyed with the
-//! operator's token. During a rotation, sessions start under the newer token, and those of both are valid. A session ends
-//! with its token.
+//! token it was opened with. During a rotation sessions of both tokens are valid; removing a token ends its sessions.
 
 use std::time::Duration;
 

@@ -57,11 +57,11 @@ pub(super) async fn begin(
         .await
         .map_err(|error| error_page::unreadable_form(&site, error))?;
     let next = given.get("next");
-    let operator = match access.operator(given.get("token").trim().as_bytes(), &request) {
-        Ok(operator) => operator,
+    let token = match access.operator_token(given.get("token").trim().as_bytes(), &request) {
+        Ok(token) => token,
         Err(too_many) => return Err(wait(&site, next, too_many.seconds).into()),
     };
-    let Some(token) = operator.and_then(|operator| site.token_of(operator)) else {
+    let Some(token) = token else {
         let error = Some("This is not the token.");
         return Err(self::form(&site, StatusCode::UNAUTHORIZED, next, error, None).into());
     };

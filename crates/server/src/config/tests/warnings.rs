@@ -35,6 +35,7 @@ fn what_works_but_is_likely_not_meant_is_a_warning() {
         ("N8N_SHARED_SECRET", LONG),
         ("RAILWAY_INBOUND_SECRET", LONG),
         ("AGENT_PHONE", "+15550000000"),
+        ("TICKET_ACCESS", "private"),
     ];
     assert_eq!(warnings(&quiet), Vec::<String>::new());
     for (variable, value) in [
@@ -50,4 +51,42 @@ fn what_works_but_is_likely_not_meant_is_a_warning() {
         assert!(warnings.len() == 1 && warnings[0].starts_with(variable), "{warnings:?}");
         assert!(!warnings[0].contains("short-secret"), "{warnings:?}");
     }
+}
+
+#[test]
+fn open_tickets_on_a_public_site_are_warned_of() {
+    let is_warned = |base_url: &str, access: &str| {
+        let warnings = warnings(&[("BASE_URL", base_url), ("TICKET_ACCESS", access)]);
+        warnings
+            .iter()
+            .any(|warning| warning.starts_with("TICKET_ACCESS is open"))
+    };
+    for base_url in [
+        "https://desk.example.com/help",
+        "http://203.0.113.7:8080",
+        "http://[2001:db8::1]",
+        "http://100.128.0.1",
+    ] {
+        assert!(is_warned(base_url, "") && is_warned(base_url, "open"), "{base_url}");
+        assert!(!is_warned(base_url, "private"), "{base_url}");
+    }
+    for base_url in [
+        "http://localhost:8080",
+        "http://desk.localhost",
+        "http://tickets:8080",
+        "http://nas.local.",
+        "http://tickets.railway.internal",
+        "http://127.0.0.1:8080",
+        "http://[::1]:8080",
+        "http://10.1.2.3",
+        "http://172.16.0.1",
+        "http://192.168.1.2",
+        "http://100.64.0.1",
+        "http://[fd00::1]",
+        "http://[fe80::1]",
+        "http://[::ffff:192.168.1.2]",
+    ] {
+        assert!(!is_warned(base_url, "open"), "{base_url}");
+    }
+    assert!(!warnings(&[]).iter().any(|warning| warning.starts_with("TICKET_ACCESS")));
 }
