@@ -95,28 +95,7 @@ pub(crate) async fn pictures(fixture: Arc<Fixture>) {
     browser.goto(&backend.at("/ticket/T-20200101-0000")).await;
     take(&browser, shots, "not-found").await;
 
-    let (widget_backend, site) = widget::on_an_allowed_site(&fixture).await;
-    browser.look(LAPTOP, Scheme::Light).await;
-    widget::visit(&browser, &site).await;
-    take(&browser, shots, "widget").await;
-    widget::fill_in(&browser).await;
-    widget::send(&browser).await;
-    widget::until_sent(&browser).await;
-    take(&browser, shots, "widget-thanks").await;
-    widget::within(&browser, "button", "Open your request")
-        .await
-        .click()
-        .await
-        .unwrap();
-    let frame = widget::within(&browser, "iframe", "").await;
-    frame.clone().enter_frame().await.unwrap();
-    browser.see("Three of twelve.").await;
-    browser.driver().enter_default_frame().await.unwrap();
-    take(&browser, shots, "widget-thread").await;
-    widget::within(&browser, "button", "Back").await.click().await.unwrap();
-    widget::within(&browser, ".list li button", "Product Quality Issue").await;
-    take(&browser, shots, "widget-list").await;
-    drop(widget_backend);
+    pictures_of_the_widget(&fixture, &browser).await;
 
     browser.look(LAPTOP, Scheme::Light).await;
     browser.goto(&backend.at("/inbox")).await;
@@ -131,4 +110,29 @@ pub(crate) async fn pictures(fixture: Arc<Fixture>) {
         browser.goto(&backend.at(&format!("/inbox/{room}"))).await;
         take(&browser, shots, &format!("inbox-{room}")).await;
     }
+}
+
+async fn pictures_of_the_widget(fixture: &Fixture, browser: &Browser) {
+    let shots = &fixture.shots();
+    let (_backend, site) = widget::on_an_allowed_site(fixture).await;
+    browser.look(LAPTOP, Scheme::Light).await;
+    widget::visit(browser, &site).await;
+    take(browser, shots, "widget").await;
+    widget::fill_in(browser).await;
+    widget::send(browser).await;
+    widget::until_sent(browser).await;
+    take(browser, shots, "widget-thanks").await;
+    widget::within(browser, "button", "Open your request")
+        .await
+        .click()
+        .await
+        .unwrap();
+    let frame = widget::within(browser, "iframe", "").await;
+    frame.clone().enter_frame().await.unwrap();
+    browser.see("Three of twelve.").await;
+    browser.driver().enter_default_frame().await.unwrap();
+    take(browser, shots, "widget-thread").await;
+    widget::within(browser, "button", "Back").await.click().await.unwrap();
+    widget::within(browser, ".list li button", "Product Quality Issue").await;
+    take(browser, shots, "widget-list").await;
 }

@@ -55,8 +55,8 @@ impl AnswerTime {
     /// If the store fails. It is asked again after a minute.
     pub async fn usual(&self) -> Result<Option<Duration>, StoreError> {
         let now = self.clock.now();
-        if let Some(usual) = self.known(now) {
-            return Ok(usual);
+        if let Some(last) = self.known(now) {
+            return Ok(last.usual);
         }
         let mut waits = self.store.first_answers(now.minus(PERIOD)).await?;
         waits.sort_unstable();
@@ -67,11 +67,11 @@ impl AnswerTime {
         Ok(usual)
     }
 
-    /// The value that is still used; `None` if the caller is to read it.
-    fn known(&self, now: Timestamp) -> Option<Option<Duration>> {
+    /// What was read last, while it is used; `None` if the caller is to read it.
+    fn known(&self, now: Timestamp) -> Option<Last> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if now < last.until {
-            return Some(last.usual);
+            return Some(*last);
         }
         last.until = now.plus(PAUSE);
         None
