@@ -10,7 +10,8 @@ use ticket_domain::{
     Managers, Recipient,
     ports::{Clock, Outbox, Random, Store, StoreHealth},
     use_cases::{
-        AddMessage, Context, CustomerMails, OpenTicket, Operate, ReceiveReply, Redeliver, ReportReceipt, ViewTicket,
+        AddMessage, AnswerTime, Context, CustomerMails, OpenTicket, Operate, ReceiveReply, Redeliver, ReportReceipt,
+        ViewTicket,
     },
 };
 
@@ -18,7 +19,7 @@ use crate::{
     Settings,
     access::{AccessControl, TicketSubscriptions},
     api::{DeliveryMetrics, HealthProbe, Metrics},
-    pages::Site,
+    pages::{Site, WhoAnswers},
 };
 
 /// What the handlers share: one per process. A handler names the parts that it needs as `web::Data` arguments.
@@ -41,6 +42,7 @@ pub struct AppState {
     pub(crate) metrics: Data<Metrics>,
     pub(crate) health_probe: Data<HealthProbe>,
     pub(crate) site: Data<Site>,
+    pub(crate) who_answers: Data<WhoAnswers>,
     pub(crate) settings: Data<Settings>,
 }
 
@@ -69,7 +71,9 @@ impl AppState {
         let access_control = AccessControl::new(&settings);
         let metrics = Metrics::new(delivery_metrics, access_control.guessing_stops()).map_err(io::Error::other)?;
         let operate = Operate::new(store.clone(), store.clone(), context.clone(), managers.clone());
+        let answer_time = Arc::new(AnswerTime::new(store.clone(), context.clock.clone()));
         Ok(Self {
+            who_answers: Data::new(WhoAnswers::new(settings.manager_name.clone(), answer_time)),
             open_ticket: Data::new(OpenTicket::new(store.clone(), context.clone())),
             view_ticket: view_ticket.into(),
             add_message: Data::new(AddMessage::new(store.clone(), context.clone(), access)),
@@ -118,6 +122,7 @@ impl AppState {
             .app_data(self.metrics.clone())
             .app_data(self.health_probe.clone())
             .app_data(self.site.clone())
+            .app_data(self.who_answers.clone())
             .app_data(self.settings.clone());
     }
 }

@@ -17,8 +17,10 @@ use lettre::{
 };
 use secrecy::ExposeSecret;
 use ticket_domain::{
-    Email, NotificationId, Payload, Timestamp,
+    Email, EventKind, NotificationId, Payload, Timestamp,
     ports::{Clock, Delivering, DeliveryResult, Failure, FailureKind, Notifier},
+    texts,
+    use_cases::AnswerTime,
 };
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -34,6 +36,9 @@ use crate::{
 /// Time limit of a connection and of each answer of the server.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long to wait for how soon tickets are answered.
+const ANSWER_TIME_TIMEOUT: Duration = Duration::from_millis(500);
+
 /// Time limit of an attempt.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -44,6 +49,7 @@ const IDLE: Duration = Duration::from_secs(30);
 pub struct SmtpNotifier {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     settings: MailSettings,
+    answer_time: Option<AnswerTime>,
     clock: Arc<dyn Clock>,
 }
 
@@ -53,7 +59,8 @@ pub struct SmtpNotifier {
 pub struct SetUpError(#[source] smtp::Error);
 
 impl SmtpNotifier {
-    /// Sends by `server`, over at most `connections` connections at a time.
+    /// Sends by `server`, over at most `connections` connections at a time. `answer_time` tells whoever has written how soon
+    /// they will be answered.
     ///
     /// # Errors
     ///
@@ -62,6 +69,7 @@ impl SmtpNotifier {
         server: MailServer,
         settings: MailSettings,
         connections: u16,
+        answer_time: Option<AnswerTime>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, SetUpError> {
         let tls = || TlsParameters::new(server.host.clone()).map_err(SetUpError);
@@ -83,6 +91,7 @@ impl SmtpNotifier {
         Ok(Self {
             transport: transport.build(),
             settings,
+            answer_time,
             clock,
         })
     }
@@ -121,6 +130,16 @@ impl SmtpNotifier {
     }
 }
 
+impl SmtpNotifier {
+    /// Who answers a new ticket, and how soon. A store that does not say it is no reason to wait with the mail.
+    async fn who_answers(&self, event: EventKind) -> Option<String> {
+        let answer_time = self.answer_time.as_ref().filter(|_| event == EventKind::Created)?;
+        let usual = timeout(ANSWER_TIME_TIMEOUT, answer_time.usual()).await;
+        let usual = usual.ok().and_then(Result::ok).flatten();
+        texts::who_answers(self.settings.manager_name.as_deref(), usual)
+    }
+}
+
 fn failed(kind: FailureKind, reason: &str) -> DeliveryResult {
     DeliveryResult::Failed(Failure {
         reason: reason.into(),
@@ -135,8 +154,9 @@ impl Notifier for SmtpNotifier {
         let Payload(bytes) = delivering.payload;
         let news = delivering.news.cloned().unwrap_or_default();
         let payload: Option<MailPayload> = serde_json::from_slice(bytes).ok();
+        let who_answers = self.who_answers(delivering.event).await;
         let mail = payload.and_then(|payload| {
-            let words = Words::new(delivering.event, &payload, &news, &self.settings)?;
+            let words = Words::new(delivering.event, &payload, &news, who_answers, &self.settings)?;
             Some((payload, words))
         });
         let Some((payload, words)) = mail else {

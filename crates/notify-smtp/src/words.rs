@@ -25,7 +25,14 @@ pub(crate) struct Words {
 
 impl Words {
     /// Writes a mail; `None` if its payload names no ticket.
-    pub(crate) fn new(event: EventKind, payload: &MailPayload, news: &News, settings: &MailSettings) -> Option<Self> {
+    /// `who_answers` is a sentence about it, for a new ticket.
+    pub(crate) fn new(
+        event: EventKind,
+        payload: &MailPayload,
+        news: &News,
+        who_answers: Option<String>,
+        settings: &MailSettings,
+    ) -> Option<Self> {
         let first = payload.links.first()?;
         let site = &settings.site_name;
         let reference = &first.reference;
@@ -76,9 +83,12 @@ impl Words {
                 subject,
                 lead: format!("We've got your request. Its number is {reference}."),
                 answers: Vec::new(),
-                then: vec![
-                    "You can follow it and add to it on your private page. We'll e-mail you when we answer.".to_owned(),
-                ],
+                then: who_answers
+                    .into_iter()
+                    .chain([
+                        "You can follow it and add to it on your private page. We'll e-mail you when we answer.".into(),
+                    ])
+                    .collect(),
                 links: link("Open your request"),
                 footer: format!("{footer} If it wasn't you, just ignore it."),
                 unsubscribe,

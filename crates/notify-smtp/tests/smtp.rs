@@ -110,7 +110,7 @@ fn settings() -> MailSettings {
 fn notifier(url: &str, settings: MailSettings) -> SmtpNotifier {
     // Sun, 06 Nov 1994 08:49:37 GMT
     let clock = Arc::new(At(784_111_777));
-    SmtpNotifier::new(MailServer::parse(&url.into()).unwrap(), settings, 2, clock).unwrap()
+    SmtpNotifier::new(MailServer::parse(&url.into()).unwrap(), settings, 2, None, clock).unwrap()
 }
 
 const REFERENCE: &str = "T-20250115-1234";

@@ -11,7 +11,7 @@ use store_diesel::SqliteStore;
 use ticket_domain::{
     Address, Managers, Recipient, TicketLinks,
     ports::{Clock, Composer, Composers, Notifier, Random, Store},
-    use_cases::{Context, Deliver, ReportReceipt},
+    use_cases::{AnswerTime, Context, Deliver, ReportReceipt},
 };
 use tokio::task::{JoinError, JoinSet, spawn_blocking};
 use tokio_util::sync::CancellationToken;
@@ -131,7 +131,7 @@ impl Builder {
             None => open_store(self.config.database.clone()).await?,
         };
         let adapters = std::mem::take(&mut self.adapters);
-        let adapters = self.with_mail(self.with_n8n(adapters)?)?;
+        let adapters = self.with_mail(self.with_n8n(adapters)?, &store)?;
         let listener = listen(&self.config.host, self.config.port).await?;
         let address = listener.local_addr().map_err(StartError::Http)?;
         let signal = Arc::new(DeliverySignal::default());
@@ -170,7 +170,10 @@ impl Builder {
                 tickets: self.config.ticket_retention,
             },
         );
-        let settings = self.http_settings(base_url);
+        let settings = Settings {
+            mail: context.composers.has_notifier(Recipient::Customer),
+            ..self.http_settings(base_url)
+        };
         let state = AppState::new(&store, context, self.managers(), receipts.clone(), metrics, settings);
         let state = state.map_err(StartError::Http)?;
 
@@ -221,10 +224,11 @@ impl Builder {
     }
 
     /// Adds e-mail for customers if a mail server is set, unless other adapters notify them.
-    fn with_mail(&self, mut adapters: Vec<Adapters>) -> Result<Vec<Adapters>, StartError> {
+    fn with_mail(&self, mut adapters: Vec<Adapters>, store: &Arc<dyn Store>) -> Result<Vec<Adapters>, StartError> {
         let is_other = |adapters: &Adapters| adapters.recipient == Recipient::Customer;
         if let Some(mail) = self.config.mail.as_ref().filter(|_| !adapters.iter().any(is_other)) {
-            let notifier = smtp_notifier(&self.config, mail, self.clock.clone())?;
+            let answer_time = AnswerTime::new(store.clone(), self.clock.clone());
+            let notifier = smtp_notifier(&self.config, mail, Some(answer_time), self.clock.clone())?;
             adapters.push(Adapters {
                 recipient: Recipient::Customer,
                 composer: Arc::new(MailComposer { hold: mail.hold }),
@@ -276,6 +280,8 @@ impl Builder {
         let max_connections = max_connections(config.max_connections);
         Settings {
             site_name: config.site_name.clone(),
+            manager_name: config.manager_name.clone(),
+            whatsapp_number: config.whatsapp_number.clone(),
             base_url,
             ticket_access: config.access,
             allowed_origins: config.allowed_origins.clone(),
@@ -300,15 +306,22 @@ impl Builder {
 pub(crate) fn smtp_notifier(
     config: &Config,
     mail: &Mail,
+    answer_time: Option<AnswerTime>,
     clock: Arc<dyn Clock>,
 ) -> Result<SmtpNotifier, notify_smtp::SetUpError> {
     let settings = MailSettings {
         from: mail.from.clone(),
         reply_to: mail.reply_to.clone(),
         site_name: config.site_name.clone(),
-        manager_name: None,
+        manager_name: config.manager_name.clone(),
     };
-    SmtpNotifier::new(mail.server.clone(), settings, config.notify_concurrency, clock)
+    SmtpNotifier::new(
+        mail.server.clone(),
+        settings,
+        config.notify_concurrency,
+        answer_time,
+        clock,
+    )
 }
 
 /// Returns the connection limit: the configured or default one, at most what the limit of open files permits.

@@ -95,7 +95,7 @@ pub(crate) async fn check(config: &Config, warnings: &[String], probe: Probe, ma
 
 /// Connects to the mail server and signs in.
 async fn greet(config: &Config, mail: &Mail) -> Result<String> {
-    let notifier = smtp_notifier(config, mail, Arc::new(SystemClock))?;
+    let notifier = smtp_notifier(config, mail, None, Arc::new(SystemClock))?;
     let address = mail.server.address();
     match notifier.greet().await {
         Ok(()) => Ok(format!("{address} takes mail from us")),
@@ -105,7 +105,7 @@ async fn greet(config: &Config, mail: &Mail) -> Result<String> {
 
 async fn send_mail(config: &Config, to: &Email) -> Result<String> {
     let mail = config.mail.as_ref().context("needs SMTP_URL")?;
-    let notifier = smtp_notifier(config, mail, Arc::new(SystemClock))?;
+    let notifier = smtp_notifier(config, mail, None, Arc::new(SystemClock))?;
     match notifier.probe(to, random_id()).await {
         DeliveryResult::Accepted { .. } => Ok("the mail server took the test e-mail; look whether it arrives".into()),
         DeliveryResult::Failed(failure) => Err(anyhow!(failure.reason)),

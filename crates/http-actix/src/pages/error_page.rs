@@ -23,6 +23,9 @@ fn error_page(site: &Site, status: StatusCode, title: &str, sentences: &[&str]) 
                 h1 { (title) }
                 @for sentence in sentences { p { (sentence) } }
                 a.button href=(site.at("/")) { "Contact us" }
+                @if status == StatusCode::NOT_FOUND && site.settings.mail {
+                    p { a href=(site.at("/find")) { "Lost your link? Find my request" } }
+                }
             }
         }
     };

@@ -356,8 +356,9 @@ pub(crate) fn changed(mut object: Value, field: &str, value: Option<Value>) -> V
     object
 }
 
-fn state(setup: Setup, store: &Arc<dyn Store>) -> AppState {
+fn state(mut setup: Setup, store: &Arc<dyn Store>) -> AppState {
     let mut composers = Composers::default().with(Recipient::Manager, Arc::new(Subjects), setup.has_receiver);
+    setup.settings.mail |= setup.has_mail;
     if setup.has_mail {
         composers = composers.with(Recipient::Customer, Arc::new(mail::Links), true);
     }

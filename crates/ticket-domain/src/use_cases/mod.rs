@@ -2,6 +2,7 @@
 
 mod add_message;
 mod answer_question;
+mod answer_time;
 mod ask_customer;
 mod clarify;
 mod commands;
@@ -22,6 +23,7 @@ use std::{sync::Arc, time::Duration};
 use uuid::{Builder, Uuid};
 
 pub use add_message::{AddError, AddMessage, Added};
+pub use answer_time::AnswerTime;
 pub use customer_mail::CustomerMails;
 pub use customers::{Customers, EraseReport, Records};
 pub use deliver::{Capacity, Claims, Deliver, LEASE};

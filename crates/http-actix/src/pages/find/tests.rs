@@ -88,3 +88,15 @@ fn without_mail_there_is_no_such_page() {
     site.get("/find").assert_page(404);
     site.post("/find", &[("contact", "john@example.com")]).assert_page(404);
 }
+
+#[test]
+fn pages_lead_to_it() {
+    let site = with_mail();
+    for page in ["/", "/ticket/T-20250115-1234"] {
+        site.get(page).shows(&["href=\"/find\""]);
+    }
+    let without = TestApp::start();
+    for page in ["/", "/ticket/T-20250115-1234"] {
+        without.get(page).lacks(&["href=\"/find\""]);
+    }
+}

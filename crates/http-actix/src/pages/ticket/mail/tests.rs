@@ -120,3 +120,17 @@ fn what_was_taken_back_is_not_mailed() {
     assert_eq!(site.as_operator(Request::new("DELETE", &target)).status, 200);
     assert_eq!(told(&site), ["The right one."]);
 }
+
+#[test]
+fn the_script_reports_only_where_it_matters() {
+    let site = with_mail();
+    let opened = site.open(&[]);
+    let seen = format!("data-seen=\"{}\"", beside(&opened, "seen"));
+    site.get(&opened.page).shows(&[&seen]);
+    let reader = site.thread(&opened.reference).ticket.keys.reader;
+    let by_reader = format!("/ticket/{}?key={reader}", opened.reference);
+    site.get(&by_reader).lacks(&["data-seen"]);
+    let without = TestApp::start();
+    let opened = without.open(&[]);
+    without.get(&opened.page).lacks(&["data-seen"]);
+}
