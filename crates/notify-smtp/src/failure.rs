@@ -6,7 +6,7 @@ use ticket_domain::ports::{Failure, FailureKind};
 /// Returns what a failed attempt means. A server's own words are left out: they often repeat the address.
 pub(crate) fn failure(error: &smtp::Error) -> Failure {
     let (kind, reason) = match error.status() {
-        Some(code) => refused(code.into(), enhanced(&error.to_string())),
+        Some(code) => refused(code.into(), enhanced(&error.to_string()).as_deref()),
         None => (FailureKind::Temporary, unreachable(error)),
     };
     Failure {
@@ -36,16 +36,13 @@ fn unreachable(error: &smtp::Error) -> String {
 }
 
 /// What an answer means: its code, and its enhanced status such as `5.1.1` (RFC 3463) if it has one.
-fn refused(code: u16, enhanced: Option<String>) -> (FailureKind, String) {
-    let shown = match &enhanced {
+fn refused(code: u16, enhanced: Option<&str>) -> (FailureKind, String) {
+    let shown = match enhanced {
         Some(enhanced) => format!("{code} {enhanced}"),
         None => code.to_string(),
     };
-    let is_of = |classes: [&str; 2]| {
-        enhanced
-            .as_deref()
-            .is_some_and(|status| classes.iter().any(|class| status.starts_with(class)))
-    };
+    let is_of =
+        |classes: [&str; 2]| enhanced.is_some_and(|status| classes.iter().any(|class| status.starts_with(class)));
     match code {
         530 | 534 | 535 | 538 => (
             FailureKind::Temporary,
@@ -74,7 +71,7 @@ fn enhanced(answer: &str) -> Option<String> {
     let is_status = |word: &&str| {
         let parts: Vec<&str> = word.split('.').collect();
         let is_number = |part: &&str| (1..=3).contains(&part.len());
-        matches!(parts[..], ["4" | "5", ..]) && parts.len() == 3 && parts.iter().all(|part| is_number(&part))
+        matches!(parts[..], ["4" | "5", ..]) && parts.len() == 3 && parts.iter().all(is_number)
     };
     words.find(is_status).map(str::to_owned)
 }
@@ -100,7 +97,7 @@ mod tests {
             ("530 5.7.0 authentication required", Temporary, "SMTP_URL"),
         ] {
             let code: u16 = answer[..3].parse().unwrap();
-            let (is, why) = refused(code, enhanced(&answer[3..]));
+            let (is, why) = refused(code, enhanced(&answer[3..]).as_deref());
             assert_eq!(is, kind, "{answer}");
             assert!(why.contains(reason), "{answer}: {why}");
             assert!(!why.contains('@') && !why.contains("192"), "{why}");

@@ -109,7 +109,9 @@ fn decoded(text: &str) -> Result<String, MailServerError> {
 mod tests {
     use super::*;
 
-    fn parsed(url: &str) -> Result<(String, Encryption, Option<(String, String)>), MailServerError> {
+    type Parsed = (String, Encryption, Option<(String, String)>);
+
+    fn parsed(url: &str) -> Result<Parsed, MailServerError> {
         let server = MailServer::parse(&url.into())?;
         let credentials = server.credentials.as_ref();
         let credentials = credentials.map(|(user, password)| (user.clone(), password.expose_secret().to_owned()));

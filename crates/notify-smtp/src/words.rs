@@ -116,11 +116,13 @@ impl Words {
         parts.extend(self.answers.iter().cloned());
         parts.extend(self.then.iter().cloned());
         parts.extend(self.links.iter().map(|(words, url)| format!("{words}:\n{url}")));
-        let mut footer = format!("-- \n{}", self.footer);
-        if let Some(url) = &self.unsubscribe {
-            footer.push_str(&format!("\nStop e-mails about this request: {url}"));
-        }
-        parts.push(footer);
+        let mut footer = vec![format!("-- \n{}", self.footer)];
+        footer.extend(
+            self.unsubscribe
+                .iter()
+                .map(|url| format!("Stop e-mails about this request: {url}")),
+        );
+        parts.push(footer.join("\n"));
         parts.join("\n\n") + "\n"
     }
 }

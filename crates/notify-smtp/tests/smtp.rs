@@ -93,7 +93,7 @@ async fn converse(stream: impl AsyncRead + AsyncWrite, script: Script, heard: Ar
             let mut mail = String::new();
             while !mail.ends_with("\r\n.\r\n") && lines.read_line(&mut mail).await.unwrap_or(0) > 0 {}
             heard.lock().unwrap().push(mail);
-            said = ".".to_owned();
+            ".".clone_into(&mut said);
         }
     }
 }
@@ -163,12 +163,12 @@ async fn received(kind: EventKind, news: Option<&News>, settings: MailSettings) 
     let result = deliver(&notifier, kind, news).await;
     let external_id = Some(ID.parse().unwrap());
     assert_eq!(result, DeliveryResult::Accepted { external_id });
-    let heard = server.heard();
+    let spoken = server.heard();
     assert!(
-        heard.contains(&"MAIL FROM:<support@acme.example>".to_owned()),
-        "{heard:?}"
+        spoken.contains(&"MAIL FROM:<support@acme.example>".to_owned()),
+        "{spoken:?}"
     );
-    assert!(heard.contains(&"RCPT TO:<john@example.com>".to_owned()), "{heard:?}");
+    assert!(spoken.contains(&"RCPT TO:<john@example.com>".to_owned()), "{spoken:?}");
     let [mail] = server.mails().try_into().unwrap();
     let (head, body) = mail.split_once("\r\n\r\n").unwrap();
     // Soft line breaks of quoted-printable; the rest of it is readable.

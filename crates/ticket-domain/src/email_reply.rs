@@ -25,10 +25,9 @@ pub fn mail_thread_in(references: &str) -> Option<TicketId> {
 pub fn is_automatic_mail<'a>(headers: impl Iterator<Item = (&'a str, &'a str)>) -> bool {
     let mut headers = headers.map(|(name, value)| (name.trim().to_lowercase(), value.trim().to_lowercase()));
     headers.any(|(name, value)| match name.as_str() {
-        // RFC 3834: `auto-generated`, `auto-replied`.
-        "auto-submitted" => !value.is_empty() && value != "no",
+        // RFC 3834: `auto-generated`, `auto-replied`; and what older programs say instead.
+        "auto-submitted" | "x-autoreply" | "x-autorespond" => !value.is_empty() && value != "no",
         "precedence" => matches!(value.as_str(), "bulk" | "junk" | "list" | "auto_reply"),
-        "x-autoreply" | "x-autorespond" => !value.is_empty() && value != "no",
         "list-id" => !value.is_empty(),
         // A bounce has no sender who could be answered.
         "return-path" => value == "<>",

@@ -19,10 +19,8 @@ impl Composer for Links {
     }
 
     fn compose_links(&self, to: &Email, links: &[(TicketRef, String)]) -> Option<Payload> {
-        let lines = links.iter().map(|(_, link)| format!("\n{link}"));
-        Some(Payload(
-            format!("{to}{}", lines.collect::<String>()).into_bytes().into(),
-        ))
+        let all: Vec<&str> = links.iter().map(|(_, link)| link.as_str()).collect();
+        Some(Payload(format!("{to}\n{}", all.join("\n")).into_bytes().into()))
     }
 
     fn hold(&self, kind: EventKind) -> Duration {

@@ -18,7 +18,7 @@ fn answered(site: &TestApp) -> (Opened, String) {
     (opened, site.mails().pop().unwrap().message_id)
 }
 
-fn receive(site: &TestApp, external_id: &str, from: &str, more: Value) -> Response {
+fn receive(site: &TestApp, external_id: &str, from: &str, more: &Value) -> Response {
     let mut mail = json!({
         "channel": "email",
         "externalId": external_id,
@@ -45,12 +45,12 @@ fn a_reply_joins_the_ticket_whose_mail_it_answers() {
     let (opened, message_id) = answered(&site);
     site.set_status(&opened.reference, "resolved");
     let quoting = json!({ "repliedToExternalId": format!("<{message_id}>") });
-    let answer = receive(&site, "a@mail.example", "JOHN@example.com", quoting.clone());
+    let answer = receive(&site, "a@mail.example", "JOHN@example.com", &quoting);
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(answer.json()["ticketRef"], json!(opened.reference));
     assert_eq!(newest(&site, &opened), ("It works now.".into(), "email".into()));
     assert_eq!(site.shown(&opened.reference)["ticket"]["status"], "open");
-    let again = receive(&site, "a@mail.example", "JOHN@example.com", quoting);
+    let again = receive(&site, "a@mail.example", "JOHN@example.com", &quoting);
     assert_eq!(again.json()["duplicate"], json!(true));
 }
 
@@ -62,7 +62,7 @@ fn references_lead_to_the_ticket_where_the_id_was_changed_on_the_way() {
         "repliedToExternalId": "<010001@eu-west-1.amazonses.com>",
         "references": format!("<ticket.{}@desk.example> <010001@eu-west-1.amazonses.com>", opened.id),
     });
-    let answer = receive(&site, "b@mail.example", "john@example.com", more);
+    let answer = receive(&site, "b@mail.example", "john@example.com", &more);
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(newest(&site, &opened).0, "It works now.");
 }
@@ -80,12 +80,12 @@ fn only_the_customer_s_own_address_is_heard() {
         ("d", "john@example.com.evil.example"),
         ("e", ""),
     ] {
-        let answer = receive(&site, id, from, more.clone());
+        let answer = receive(&site, id, from, &more);
         assert_eq!(answer.code(), "ticket_not_named", "{from}");
         assert!(answer.json().get("ask").is_none(), "{answer:?}");
     }
     // Nor is a mail that answers none of ours, from whoever it comes.
-    let answer = receive(&site, "f", "john@example.com", json!({ "message": opened.reference }));
+    let answer = receive(&site, "f", "john@example.com", &json!({ "message": opened.reference }));
     assert_eq!(answer.code(), "ticket_not_named");
     assert_eq!(newest(&site, &opened).0, "We look into it.");
 }
@@ -103,7 +103,7 @@ fn what_no_person_wrote_enters_no_thread() {
     .enumerate()
     {
         let more = json!({ "repliedToExternalId": message_id, "headers": headers });
-        let answer = receive(&site, &format!("auto-{number}"), "john@example.com", more);
+        let answer = receive(&site, &format!("auto-{number}"), "john@example.com", &more);
         assert_eq!(answer.status, 200, "{answer:?}");
         assert_eq!(
             (&answer.json()["ticketRef"], &answer.json()["messageId"]),
@@ -115,7 +115,7 @@ fn what_no_person_wrote_enters_no_thread() {
     assert_eq!(unmatched["messages"], json!([]));
     // Headers that nobody can read are no reason to lose a mail.
     let more = json!({ "repliedToExternalId": message_id, "headers": ["x"] });
-    assert_eq!(receive(&site, "g", "john@example.com", more).status, 200);
+    assert_eq!(receive(&site, "g", "john@example.com", &more).status, 200);
     assert_eq!(newest(&site, &opened).0, "It works now.");
 }
 
