@@ -134,7 +134,7 @@ fn html_becomes_text_whose_quotes_can_be_told() {
             "It’s 5 < 6 & well 🙂\n\nSecond\nline\nOne\n\nTwo &unknown;\n\nOn Monday Support <a@desk.example> wrote:\n\
              > Does it?\n>\n> Tell us\n>\nYes",
         ),
-        ("&#99999999;<br", "&#99999999;"),
+        ("1 < 2<br>&#99999999;<br", "1 < 2\n&#99999999;"),
         ("<!-- all of it", "[e-mail without text]"),
     ];
     let mails = cases.map(|(html, _)| reply_with(&json!({ "text": " \n", "html": html })));
