@@ -1,7 +1,7 @@
 //! Hands mails to a mail server.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
 
@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use lettre::{
     AsyncSmtpTransport, AsyncTransport, Tokio1Executor,
     transport::smtp::{
-        self, PoolConfig,
+        self, AsyncSmtpTransportBuilder, PoolConfig,
         authentication::Credentials,
         client::{Tls, TlsParameters},
         extension::ClientId,
@@ -33,8 +33,8 @@ use crate::{
     words::Words,
 };
 
-/// Time limit of a connection and of each answer of the server.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time limit for connecting to one of the server's addresses.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long to wait for how soon tickets are answered.
 const ANSWER_TIME_TIMEOUT: Duration = Duration::from_millis(500);
@@ -47,7 +47,10 @@ const IDLE: Duration = Duration::from_secs(30);
 
 /// Sends mails to customers.
 pub struct SmtpNotifier {
-    transport: AsyncSmtpTransport<Tokio1Executor>,
+    /// Makes the next transport.
+    builder: AsyncSmtpTransportBuilder,
+    /// The connections.
+    transport: Mutex<AsyncSmtpTransport<Tokio1Executor>>,
     settings: MailSettings,
     answer_time: Option<AnswerTime>,
     clock: Arc<dyn Clock>,
@@ -81,7 +84,7 @@ impl SmtpNotifier {
         let mut transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(server.host)
             .port(server.port)
             .tls(tls)
-            .timeout(Some(ANSWER_TIMEOUT))
+            .timeout(Some(CONNECT_TIMEOUT))
             // Some servers refuse a name that is none.
             .hello_name(ClientId::Domain(settings.from.domain().to_owned()))
             .pool_config(PoolConfig::new().max_size(connections.into()).idle_timeout(IDLE));
@@ -89,7 +92,8 @@ impl SmtpNotifier {
             transport = transport.credentials(Credentials::new(user, password.expose_secret().to_owned()));
         }
         Ok(Self {
-            transport: transport.build(),
+            transport: Mutex::new(transport.clone().build()),
+            builder: transport,
             settings,
             answer_time,
             clock,
@@ -98,7 +102,7 @@ impl SmtpNotifier {
 
     /// Connects, signs in and says goodbye. Fails with a reason for people, without secrets.
     pub async fn greet(&self) -> Result<(), String> {
-        match timeout(TIMEOUT, self.transport.test_connection()).await {
+        match timeout(TIMEOUT, self.transport().test_connection()).await {
             Ok(Ok(true)) => Ok(()),
             Ok(Ok(false)) => Err("the mail server closed the connection".into()),
             Ok(Err(error)) => Err(failure(&error).reason.into()),
@@ -120,13 +124,26 @@ impl SmtpNotifier {
                 "the customer's address is none that mail can be sent to",
             );
         };
-        match timeout(TIMEOUT, self.transport.send(mail)).await {
+        match timeout(TIMEOUT, self.transport().send(mail)).await {
             Ok(Ok(_)) => DeliveryResult::Accepted {
                 external_id: message_id(id, &self.settings).parse().ok(),
             },
             Ok(Err(error)) => DeliveryResult::Failed(failure(&error)),
-            Err(_) => failed(FailureKind::Temporary, "the mail server did not answer in time"),
+            Err(_) => {
+                self.leave_connections();
+                failed(FailureKind::Temporary, "the mail server did not answer in time")
+            }
         }
+    }
+
+    fn transport(&self) -> AsyncSmtpTransport<Tokio1Executor> {
+        self.transport.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Opens other connections from now on. lettre keeps one that was given up in the middle of a mail: the late answer to
+    /// that mail would be taken for the answer to the next one.
+    fn leave_connections(&self) {
+        *self.transport.lock().unwrap_or_else(PoisonError::into_inner) = self.builder.clone().build();
     }
 }
 

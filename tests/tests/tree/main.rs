@@ -4,6 +4,7 @@
 mod deploy_files;
 mod documents;
 mod layering;
+mod n8n_mail_code;
 mod n8n_workflow_code;
 mod n8n_workflows;
 
