@@ -22,6 +22,7 @@ mod fixture;
 mod form;
 mod inbox;
 mod keyboard;
+mod mail;
 mod no_script;
 mod open_page;
 mod page_checks;
@@ -55,6 +56,8 @@ const SCENARIOS: &[Scenario] = &scenarios![
     customer::from_the_form_to_an_answer_on_the_open_page,
     customer::an_answer_reopens_a_resolved_ticket,
     customer::through_many_tickets_in_one_window,
+    mail::an_answer_is_found_by_its_mail_on_another_device,
+    mail::a_lost_link_is_found_and_mails_stop,
     open_page::the_tab_says_that_there_is_news,
     open_page::who_answers_and_the_way_to_whatsapp,
     open_page::times_are_in_the_readers_language,
