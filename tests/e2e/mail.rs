@@ -6,7 +6,7 @@ use black_box::{FakeSmtp, ReceivedMail};
 
 use crate::{actions::fill_in, backend::Backend, browser::Browser, fixture::Fixture};
 
-const CUSTOMER: &str = "john@example.com";
+const CUSTOMER: &str = "zoe.quuxley@customer.example";
 
 /// The newest of so many mails.
 async fn newest(smtp: &FakeSmtp, count: usize) -> ReceivedMail {
@@ -70,7 +70,7 @@ pub(crate) async fn a_lost_link_is_found_and_mails_stop(fixture: Arc<Fixture>) {
     let browser = fixture.browser_without_script().await;
     browser.goto(&backend.at("/")).await;
     browser.press("Find my request").await;
-    find(&browser, "JOHN@example.com").await;
+    find(&browser, "ZOE.Quuxley@customer.example").await;
     let links = newest(&smtp, 2).await;
     browser.goto(&link(&links)).await;
     browser.see("Product Quality Issue").await;
