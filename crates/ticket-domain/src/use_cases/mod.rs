@@ -20,7 +20,7 @@ use std::{sync::Arc, time::Duration};
 
 use uuid::{Builder, Uuid};
 
-pub use add_message::{AddError, AddMessage, Added};
+pub use add_message::{AddError, AddMessage, Added, CustomerTicket};
 pub use customers::{Customers, EraseReport, Records};
 pub use deliver::{Capacity, Claims, Deliver, LEASE};
 pub use open_ticket::{OpenError, OpenTicket, OpenedTicket};

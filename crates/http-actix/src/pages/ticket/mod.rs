@@ -16,12 +16,12 @@ use reply::{MESSAGE, Reply};
 use ticket_domain::{
     AccessLevel, MessageText, TicketRef,
     ports::Random,
-    use_cases::{AddError, AddMessage, View, ViewTicket},
+    use_cases::{AddError, AddMessage},
 };
 use view::TicketPage;
 
 use crate::{
-    access::{AccessControl, VisitError, Visitor, log_store_failure},
+    access::{AccessControl, SharedThreads, SharedView, VisitError, Visitor, log_store_failure},
     pages::{
         Site, error_page,
         form_data::{Form, FormData},
@@ -42,7 +42,7 @@ pub(crate) struct Visit {
     /// None if the address can't be a reference's: no ticket has it.
     reference: Option<TicketRef>,
     key: Option<String>,
-    /// Whether all messages are shown, however many: the page then has no maximum size.
+    /// Whether as many messages are shown as fit into a long page.
     all: bool,
 }
 
@@ -68,10 +68,10 @@ impl FromRequest for Visit {
 
 pub(crate) async fn show(
     visit: Visit,
-    view_ticket: Data<ViewTicket>,
+    threads: Data<SharedThreads>,
     random: Data<dyn Random>,
 ) -> Result<HttpResponse, Rejection> {
-    let view = visit.view(&visit.visitor()?, &view_ticket).await?;
+    let view = visit.view(&visit.visitor()?, &threads).await?;
     let reply = Reply {
         text: "",
         errors: &InvalidFields::default(),
@@ -83,7 +83,7 @@ pub(crate) async fn show(
 pub(crate) async fn send(
     visit: Visit,
     form: Form,
-    view_ticket: Data<ViewTicket>,
+    threads: Data<SharedThreads>,
     add_message: Data<AddMessage>,
     random: Data<dyn Random>,
 ) -> Result<HttpResponse, Rejection> {
@@ -98,7 +98,7 @@ pub(crate) async fn send(
     let token = form_token::of(&form, &**random);
     let mut errors = InvalidFields::default();
     let Some(text) = errors.parse::<MessageText>(MESSAGE, &form) else {
-        let view = visit.view(&visitor, &view_ticket).await?;
+        let view = visit.view(&visitor, &threads).await?;
         if view.access_level != AccessLevel::Customer {
             return Ok(error_page::read_only(site));
         }
@@ -141,7 +141,9 @@ pub(crate) async fn send(
             not_sent(&token, NotStored::Store)
         }
         // The idempotency key is made of the content, so it comes with no other; were it otherwise, a new form helps.
-        VisitError::Refused(AddError::KeyReused) => not_sent(&form_token::new(&**random), NotStored::Store),
+        VisitError::Refused(AddError::KeyReused | AddError::Full) => {
+            not_sent(&form_token::new(&**random), NotStored::Store)
+        }
         VisitError::Refused(AddError::NotFound | AddError::NotAllowed) => visit.refused(error),
     })
 }
@@ -152,8 +154,8 @@ impl Visit {
         visitor.map_err(|error| error_page::too_many_requests(&self.site, error).into())
     }
 
-    async fn view(&self, visitor: &Visitor, tickets: &ViewTicket) -> Result<View, Rejection> {
-        let view = visitor.view(tickets, self.reference).await;
+    async fn view(&self, visitor: &Visitor, threads: &SharedThreads) -> Result<SharedView, Rejection> {
+        let view = visitor.view(threads, self.reference).await;
         view.map_err(|error| self.refused(error).into())
     }
 
@@ -164,7 +166,7 @@ impl Visit {
             VisitError::TooMany(error) => error_page::too_many_requests(site, error),
             VisitError::Refused(AddError::NotFound) => error_page::ticket_not_found(site),
             VisitError::Refused(AddError::NotAllowed) => error_page::read_only(site),
-            VisitError::Refused(AddError::KeyReused) => error_page::service_unavailable(site),
+            VisitError::Refused(AddError::KeyReused | AddError::Full) => error_page::service_unavailable(site),
             VisitError::Refused(AddError::Store(error)) => {
                 log_store_failure(&error);
                 error_page::service_unavailable(site)
@@ -177,7 +179,7 @@ impl Visit {
         reply::address(reference, self.key.as_deref(), self.all)
     }
 
-    fn respond(&self, view: &View, reply: Reply<'_>, status: StatusCode) -> HttpResponse {
+    fn respond(&self, view: &SharedView, reply: Reply<'_>, status: StatusCode) -> HttpResponse {
         TicketPage::new(&self.site, view, self.key.as_deref(), self.all, reply).respond(status)
     }
 }

@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use ticket_domain::{MessageText, TicketRef};
 use url::form_urlencoded;
 
+use crate::access::Limited;
 use crate::pages::{
     Site,
     control::{Control, summary},
@@ -65,8 +66,12 @@ pub(super) fn not_sent(site: &Site, reply: Reply<'_>, address: &str, reason: Not
     let words = match reason {
         NotStored::Store => "We couldn’t save your message. Please send it again in a minute.".to_owned(),
         NotStored::TooMany(error) => {
-            let wait = error_page::wait(error);
-            format!("Too many messages from your network. {wait}")
+            let reason = error.limit.explanation();
+            let reason = reason.unwrap_or("Too many messages from your network.");
+            match error.limit {
+                Limited::Ticket => reason.to_owned(),
+                _ => format!("{reason} {}", error_page::wait(error)),
+            }
         }
     };
     let title = "Your message isn’t sent yet";

@@ -367,3 +367,20 @@ fn below_a_path_every_address_begins_with_it() {
     let sent = site.post(address.strip_prefix("/desk").unwrap(), &[("message", "hello")]);
     assert_eq!(sent.header("location"), Some(format!("{address}#end").as_str()));
 }
+
+#[test]
+fn a_long_page_has_a_maximum_size_and_says_what_is_missing() {
+    let site = TestApp::start();
+    let opened = site.open(&[]);
+    for number in 0..90 {
+        site.answer(&opened.reference, &format!("{number} {}", "x".repeat(15_900)), None);
+    }
+    let page = site.send(Request::get(&format!("{}&all", opened.page)));
+    page.assert_page(200);
+    assert!(
+        (900_000..1_100_000).contains(&page.text().len()),
+        "{}",
+        page.text().len()
+    );
+    assert!(page.has(">89 x") && page.has("oldest messages don't fit"));
+}

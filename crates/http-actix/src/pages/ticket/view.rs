@@ -2,17 +2,17 @@
 
 use actix_web::{HttpResponse, http::StatusCode};
 use maud::{Markup, html};
-use ticket_domain::{AccessLevel, Status, Thread, use_cases::View};
+use ticket_domain::{AccessLevel, Status, Thread};
 
 use super::{
     receipts::Receipts,
     reply::{Reply, address, reply_box},
 };
 use crate::{
-    access::LastEventId,
+    access::{LastEventId, SharedView},
     pages::{
         Site,
-        excerpt::newest,
+        excerpt::{newest, newest_of_long_page},
         labels,
         layout::public_page,
         thread::{self, Side},
@@ -26,17 +26,17 @@ pub(super) struct TicketPage<'a> {
     access_level: AccessLevel,
     /// A valid key. A wrong one is not kept in links.
     key: Option<&'a str>,
-    /// Whether all messages are shown.
+    /// Whether as many messages are shown as fit into a long page.
     all: bool,
     reply: Reply<'a>,
 }
 
 impl<'a> TicketPage<'a> {
-    pub(super) fn new(site: &'a Site, view: &'a View, key: Option<&'a str>, all: bool, reply: Reply<'a>) -> Self {
+    pub(super) fn new(site: &'a Site, view: &'a SharedView, key: Option<&'a str>, all: bool, reply: Reply<'a>) -> Self {
         let key = key.filter(|_| view.access_level > AccessLevel::Anyone);
         Self {
             site,
-            thread: &view.thread,
+            thread: view.thread(),
             access_level: view.access_level,
             key,
             all,
@@ -95,7 +95,7 @@ impl<'a> TicketPage<'a> {
     fn messages(&self) -> Markup {
         let thread = self.thread;
         let (messages, earlier) = if self.all {
-            (thread.messages.as_slice(), 0)
+            newest_of_long_page(&thread.messages)
         } else {
             newest(&thread.messages)
         };
@@ -107,7 +107,9 @@ impl<'a> TicketPage<'a> {
         let receipts = Receipts::of(thread);
         html! {
             div data-part="earlier" {
-                @if earlier > 0 {
+                @if self.all && earlier > 0 {
+                    p.earlier.quiet { "The " (earlier) " oldest messages don't fit into this page." }
+                } @else if earlier > 0 {
                     p.earlier { a href=(self.page(true)) { "Show " (earlier) " earlier " @if earlier == 1 { "message" } @else { "messages" } } }
                 }
             }
