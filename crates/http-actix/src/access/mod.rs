@@ -62,7 +62,7 @@ pub struct AccessControl {
 }
 
 /// Bytes of response bodies that wait for their readers, in KiB. Those of threads count as threads.
-const RESPONSES_KIB: u32 = 16 * 1024;
+const RESPONSES_KIB: u32 = 8 * 1024;
 /// Bodies of up to this many bytes don't count: they fit into the buffers of a connection.
 const SMALL_RESPONSE: usize = 64 * 1024;
 

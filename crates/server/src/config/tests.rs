@@ -54,7 +54,7 @@ fn nothing_set_runs_on_the_embedded_store_with_warnings() {
         (Access::Open, true, 0)
     );
     assert_eq!(config.rates, Rates::default());
-    assert_eq!(config.max_customer_messages, 99);
+    assert_eq!(config.max_customer_messages, 500);
     assert_eq!((config.max_connections, config.connections_of_one), (None, 256));
     assert_eq!(
         (config.retry_schedule, config.notify_concurrency),
@@ -169,6 +169,7 @@ fn everything_can_be_set() {
         [creations, reads, misses, wrong_keys, all_misses, messages].map(|rate| rate.to_string()),
         ["1/2", "3/4", "5/6", "7/8", "9/10", "11/12"]
     );
+    assert_eq!(config.max_customer_messages, 99);
     assert_eq!((config.max_connections, config.connections_of_one), (Some(50_000), 32));
     assert_eq!(
         (config.retry_schedule, config.notify_concurrency),

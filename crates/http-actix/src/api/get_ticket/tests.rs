@@ -186,7 +186,7 @@ fn a_long_thread_is_the_same_in_json_and_as_events() {
     let api = TestApp::start();
     let opened = api.open_ticket();
     let texts: Vec<String> = (0..40)
-        .map(|number| format!("{number} \"\u{1f600}\n{}", "x".repeat(1_000 * (number % 7))))
+        .map(|number| format!("{number} \"\u{1f600}\n.{}", "x".repeat(1_000 * (number % 7))))
         .collect();
     for text in &texts {
         api.answer(&opened.reference, text, None);
