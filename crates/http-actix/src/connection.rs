@@ -299,6 +299,8 @@ impl Connection {
         let write = self.state.deadlines.write;
         let now = Instant::now();
         if self.reading.is_too_slow(now, write) {
+            // What the system holds for the client goes too. It ends even if this fails.
+            let _ = self.io.set_zero_linger();
             return Some(Timeout::Write);
         }
         let until = [self.state.until(), self.reading.until(write)]
