@@ -74,7 +74,12 @@ pub(crate) async fn axe(browser: &Browser, rules: &str) -> Vec<String> {
 
 pub(crate) async fn of_the_customers_pages(fixture: Arc<Fixture>) {
     let backend = fixture
-        .backend_with(|options| options.set("TICKET_ACCESS", "private"))
+        .backend_with(|options| {
+            let options = options
+                .set("MANAGER_NAME", "Anna")
+                .set("WHATSAPP_NUMBER", "+14155238886");
+            options.set("TICKET_ACCESS", "private")
+        })
         .await;
     let browser = fixture.browser().await;
     browser.goto(&backend.at("/")).await;
@@ -185,6 +190,8 @@ pub(crate) async fn of_the_widget(fixture: Arc<Fixture>) {
     let (_backend, site) = widget::on_an_allowed_site(&fixture).await;
     let browser = fixture.browser().await;
     browser.expect_failures_of("/api/ticket");
+    // axe-core speaks to the frame before it knows whether it is of this origin.
+    browser.expect_failures_of("Failed to execute 'postMessage'");
     widget::visit(&browser, &site).await;
     check(&browser, "the widget").await;
     widget::send(&browser).await;
@@ -194,4 +201,14 @@ pub(crate) async fn of_the_widget(fixture: Arc<Fixture>) {
     widget::send(&browser).await;
     widget::until_sent(&browser).await;
     check(&browser, "the widget when all is done").await;
+    widget::within(&browser, "button", "Open your request")
+        .await
+        .click()
+        .await
+        .unwrap();
+    widget::within(&browser, "iframe", "").await;
+    check(&browser, "a thread in the widget").await;
+    widget::within(&browser, "button", "Back").await.click().await.unwrap();
+    widget::within(&browser, ".list li button", "Product Quality Issue").await;
+    check(&browser, "the widget's list").await;
 }

@@ -114,3 +114,28 @@ pub(crate) async fn what_is_written_is_kept_and_sent_once(fixture: Arc<Fixture>)
     browser.reload().await;
     assert_eq!(browser.value("message").await, "");
 }
+
+pub(crate) async fn who_answers_and_the_way_to_whatsapp(fixture: Arc<Fixture>) {
+    let backend = fixture
+        .backend_with(|options| {
+            options
+                .set("MANAGER_NAME", "Anna")
+                .set("WHATSAPP_NUMBER", "+14155238886")
+        })
+        .await;
+    let browser = fixture.browser().await;
+    browser.goto(&backend.at("/")).await;
+    browser.see("Anna will answer you.").await;
+    let (reference, path) = backend.ticket(json!({})).await;
+    browser.goto(&backend.at(&path)).await;
+    browser.see("Anna will answer you.").await;
+    let link = browser.control("Open WhatsApp").await;
+    let link = link.attr("href").await.unwrap().expect("an address");
+    assert_eq!(
+        link,
+        format!("https://wa.me/14155238886?text=My%20request%20{reference}%3A%20")
+    );
+    backend.manager_says(&reference, "Here I am.").await;
+    browser.see("Here I am.").await;
+    browser.see_no_more("Anna will answer you.").await;
+}

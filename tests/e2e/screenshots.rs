@@ -8,6 +8,7 @@ use crate::{
     actions,
     browser::{Browser, LAPTOP, PHONE, Scheme},
     fixture::Fixture,
+    widget,
 };
 
 /// Takes a page in every size and scheme, the whole of it.
@@ -26,7 +27,13 @@ async fn take(browser: &Browser, shots: &Path, name: &str) {
 }
 
 pub(crate) async fn pictures(fixture: Arc<Fixture>) {
-    let backend = fixture.backend().await;
+    let backend = fixture
+        .backend_with(|options| {
+            options
+                .set("MANAGER_NAME", "Anna")
+                .set("WHATSAPP_NUMBER", "+14155238886")
+        })
+        .await;
     let browser = fixture.browser().await;
     let shots = &fixture.shots();
     for (name, subject, priority, message) in [
@@ -61,6 +68,9 @@ pub(crate) async fn pictures(fixture: Arc<Fixture>) {
     browser.look(LAPTOP, Scheme::Light).await;
     let (reference, path) = actions::open_a_ticket(&browser, &backend).await;
     backend.server.wait_for_empty_outbox().await;
+    browser.see("Sent to the manager").await;
+    take(&browser, shots, "ticket-new").await;
+    browser.look(LAPTOP, Scheme::Light).await;
     backend
         .manager_says(
             &reference,
@@ -85,6 +95,8 @@ pub(crate) async fn pictures(fixture: Arc<Fixture>) {
     browser.goto(&backend.at("/ticket/T-20200101-0000")).await;
     take(&browser, shots, "not-found").await;
 
+    pictures_of_the_widget(&fixture, &browser).await;
+
     browser.look(LAPTOP, Scheme::Light).await;
     browser.goto(&backend.at("/inbox")).await;
     take(&browser, shots, "inbox-sign-in").await;
@@ -98,4 +110,29 @@ pub(crate) async fn pictures(fixture: Arc<Fixture>) {
         browser.goto(&backend.at(&format!("/inbox/{room}"))).await;
         take(&browser, shots, &format!("inbox-{room}")).await;
     }
+}
+
+async fn pictures_of_the_widget(fixture: &Fixture, browser: &Browser) {
+    let shots = &fixture.shots();
+    let (_backend, site) = widget::on_an_allowed_site(fixture).await;
+    browser.look(LAPTOP, Scheme::Light).await;
+    widget::visit(browser, &site).await;
+    take(browser, shots, "widget").await;
+    widget::fill_in(browser).await;
+    widget::send(browser).await;
+    widget::until_sent(browser).await;
+    take(browser, shots, "widget-thanks").await;
+    widget::within(browser, "button", "Open your request")
+        .await
+        .click()
+        .await
+        .unwrap();
+    let frame = widget::within(browser, "iframe", "").await;
+    frame.clone().enter_frame().await.unwrap();
+    browser.see("Three of twelve.").await;
+    browser.driver().enter_default_frame().await.unwrap();
+    take(browser, shots, "widget-thread").await;
+    widget::within(browser, "button", "Back").await.click().await.unwrap();
+    widget::within(browser, ".list li button", "Product Quality Issue").await;
+    take(browser, shots, "widget-list").await;
 }

@@ -8,7 +8,7 @@ use thirtyfour::WebElement;
 use crate::{actions, backend::Backend, browser::Browser, fixture::Fixture, websites::Website};
 
 /// The first shown element of the widget's shadow root that a CSS selector finds and whose words begin so.
-async fn within(browser: &Browser, selector: &str, words: &str) -> WebElement {
+pub(crate) async fn within(browser: &Browser, selector: &str, words: &str) -> WebElement {
     let find = format!(
         "[...document.querySelectorAll('*')].flatMap((e) => e.shadowRoot ? [...e.shadowRoot.querySelectorAll({selector:?})] : [])\
          .find((e) => e.checkVisibility() && e.textContent.trim().startsWith({words:?}))"
@@ -90,6 +90,7 @@ pub(crate) async fn on_a_page_of_an_allowed_site(fixture: Arc<Fixture>) {
     let link = until_sent(&browser).await;
     assert_eq!(backend.tickets().await, 1);
     assert_eq!(browser.path().await, "/", "the visitor is still on the site");
+    assert_eq!(stored(&browser).await, "{}", "nobody wanted to be remembered");
     let cookies = browser.driver().get_all_cookies().await.unwrap();
     assert!(cookies.is_empty(), "{cookies:?}");
     assert!(
@@ -100,6 +101,76 @@ pub(crate) async fn on_a_page_of_an_allowed_site(fixture: Arc<Fixture>) {
     browser.see("Three of twelve.").await;
     browser.field("message").await;
     backend.n8n.wait_for(1, Duration::from_secs(10)).await;
+}
+
+/// What the site's storage holds of the widget.
+async fn stored(browser: &Browser) -> String {
+    let stored = browser.js("JSON.stringify({ ...localStorage })").await;
+    stored.as_str().unwrap_or_default().to_owned()
+}
+
+/// Looks into the frame with the ticket's page.
+async fn enter_thread(browser: &Browser) {
+    within(browser, "iframe", "").await.enter_frame().await.unwrap();
+}
+
+async fn leave_thread(browser: &Browser) {
+    browser.driver().enter_default_frame().await.unwrap();
+}
+
+pub(crate) async fn remembering_requests_and_opening_them_in_place(fixture: Arc<Fixture>) {
+    let (backend, site) = on_an_allowed_site(&fixture).await;
+    let browser = fixture.browser().await;
+    visit(&browser, &site).await;
+    fill_in(&browser).await;
+    within(&browser, "#memory", "").await.click().await.unwrap();
+    send(&browser).await;
+    let link = until_sent(&browser).await;
+    let reference = actions::reference_in(link.strip_prefix(&backend.base).unwrap());
+    assert!(stored(&browser).await.contains(&reference));
+    within(&browser, "button", "Copy link").await;
+    within(&browser, "button", "Open your request")
+        .await
+        .click()
+        .await
+        .unwrap();
+    enter_thread(&browser).await;
+    browser.see("Three of twelve.").await;
+    browser.write("message", "Written in the frame.").await;
+    browser.press("Send").await;
+    browser.see("Written in the frame.").await;
+    backend.n8n.wait_for(2, Duration::from_secs(10)).await;
+    leave_thread(&browser).await;
+
+    // On another visit a dot says that there is an answer, until it was opened.
+    backend.manager_says(&reference, "It is on its way.").await;
+    browser.reload().await;
+    within(&browser, "button.open.news", "Help, new answer")
+        .await
+        .click()
+        .await
+        .unwrap();
+    within(&browser, ".list button.new", "Product Quality Issue")
+        .await
+        .click()
+        .await
+        .unwrap();
+    enter_thread(&browser).await;
+    browser.see("It is on its way.").await;
+    leave_thread(&browser).await;
+    within(&browser, "button", "Back").await.click().await.unwrap();
+    let entry = within(&browser, ".list li button", "Product Quality Issue").await;
+    assert!(entry.text().await.unwrap().contains("Answered"));
+    within(&browser, "button", "Close").await.click().await.unwrap();
+    within(&browser, "button.open:not(.news)", "Help")
+        .await
+        .click()
+        .await
+        .unwrap();
+
+    within(&browser, "button", "Forget these").await.click().await.unwrap();
+    within(&browser, "[name=subject]", "").await;
+    assert_eq!(stored(&browser).await, "{}");
 }
 
 pub(crate) async fn refused_on_a_page_of_another_site(fixture: Arc<Fixture>) {

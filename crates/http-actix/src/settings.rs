@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use secrecy::SecretString;
-use ticket_domain::Access;
+use ticket_domain::{Access, Phone};
 
 use crate::access::{OperatorToken, Rates, StreamLimits};
 
@@ -12,6 +12,12 @@ use crate::access::{OperatorToken, Rates, StreamLimits};
 pub struct Settings {
     /// Name of the site, for titles and page headers.
     pub site_name: String,
+    /// The name of who answers, for customers.
+    pub manager_name: Option<String>,
+    /// The number, with its country code, to which customers may send photos and voice notes on WhatsApp.
+    pub whatsapp_number: Option<Phone>,
+    /// Whether customers get e-mail.
+    pub mail: bool,
     /// Public URL of the site, without a trailing slash. With `https` browsers are told to stay with it.
     pub base_url: String,
     /// Who may read tickets.
@@ -74,6 +80,9 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             site_name: "Support".into(),
+            manager_name: None,
+            whatsapp_number: None,
+            mail: false,
             base_url: "http://localhost:8080".into(),
             ticket_access: Access::Open,
             allowed_origins: Vec::new(),

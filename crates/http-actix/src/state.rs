@@ -9,14 +9,16 @@ use actix_web::{
 use ticket_domain::{
     Managers, Recipient,
     ports::{Clock, Outbox, Random, Store, StoreHealth},
-    use_cases::{AddMessage, Context, OpenTicket, Operate, ReceiveReply, Redeliver, ReportReceipt, ViewTicket},
+    use_cases::{
+        AddMessage, AnswerTime, Context, OpenTicket, Operate, ReceiveReply, Redeliver, ReportReceipt, ViewTicket,
+    },
 };
 
 use crate::{
     Settings,
     access::{AccessControl, SharedThreads, TicketSubscriptions},
     api::{DeliveryMetrics, HealthProbe, Metrics},
-    pages::Site,
+    pages::{Site, WhoAnswers},
 };
 
 /// What the handlers share: one per process. A handler names the parts that it needs as `web::Data` arguments.
@@ -39,6 +41,7 @@ pub struct AppState {
     pub(crate) metrics: Data<Metrics>,
     pub(crate) health_probe: Data<HealthProbe>,
     pub(crate) site: Data<Site>,
+    pub(crate) who_answers: Data<WhoAnswers>,
     pub(crate) settings: Data<Settings>,
 }
 
@@ -67,7 +70,9 @@ impl AppState {
         let access_control = AccessControl::new(&settings);
         let metrics = Metrics::new(delivery_metrics, access_control.guessing_stops()).map_err(io::Error::other)?;
         let operate = Operate::new(store.clone(), store.clone(), context.clone(), managers.clone());
+        let answer_time = Arc::new(AnswerTime::new(store.clone(), context.clock.clone()));
         Ok(Self {
+            who_answers: Data::new(WhoAnswers::new(settings.manager_name.clone(), answer_time)),
             open_ticket: Data::new(OpenTicket::new(store.clone(), context.clone())),
             add_message: Data::new(AddMessage::new(
                 store.clone(),
@@ -121,6 +126,7 @@ impl AppState {
             .app_data(self.metrics.clone())
             .app_data(self.health_probe.clone())
             .app_data(self.site.clone())
+            .app_data(self.who_answers.clone())
             .app_data(self.settings.clone());
     }
 }

@@ -258,6 +258,8 @@ impl Builder {
         let max_connections = max_connections(config.max_connections);
         Settings {
             site_name: config.site_name.clone(),
+            manager_name: config.manager_name.clone(),
+            whatsapp_number: config.whatsapp_number.clone(),
             base_url,
             ticket_access: config.access,
             allowed_origins: config.allowed_origins.clone(),

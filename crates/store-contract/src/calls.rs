@@ -1,6 +1,6 @@
 //! The calls of the ports: as a [`FailingStore`] hands them on, and as cases make them.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use ticket_domain::{
@@ -61,6 +61,7 @@ calls! {
     TicketStore {
         fn open(opening: Opening) -> OpenResult;
         fn opened_since(since: Timestamp) -> u64;
+        fn first_answers(since: Timestamp) -> Vec<Duration>;
         fn find(look_up: TicketLookup) -> Option<Ticket>;
         fn summary(reference: TicketRef) -> Option<TicketSummary>;
         fn thread(reference: TicketRef) -> Option<Thread>;

@@ -85,6 +85,7 @@ async fn opened(fixture: &Fixture, now: Timestamp) -> Opening {
         store.open(opening).await;
     }
     store.opened_since(now).await;
+    store.first_answers(Timestamp::UNIX_EPOCH).await;
     let reference = opening.ticket.reference;
     store.summary(reference).await.unwrap();
     store.thread(reference).await.unwrap();

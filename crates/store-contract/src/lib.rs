@@ -63,6 +63,7 @@ macro_rules! store_contract {
             reading::an_earlier_outside_id_leads_to_its_ticket_still,
             reading::a_thread_tells_how_far_its_newest_notification_got,
             reading::a_head_is_that_of_its_thread_whatever_happens,
+            reading::first_answers_tell_how_long_tickets_waited,
 
             messages::appending_raises_the_version_and_keeps_the_order,
             messages::a_sender_fills_a_thread_up_and_no_other,

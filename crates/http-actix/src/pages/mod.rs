@@ -8,6 +8,7 @@
 //! - `form_token.rs`, `not_stored.rs`: a form sent twice is stored once.
 //! - `control.rs`, `form_field.rs`: form controls, and what is wrong with a field.
 //! - `thread.rs`, `excerpt.rs`: messages, and which of many are shown at first.
+//! - `who_answers.rs`, `whatsapp.rs`: who answers how soon, and the way to WhatsApp.
 //! - `labels.rs`: labels for statuses and times.
 //!
 //! Pages call the same use cases as the API and hold no rules of their own.
@@ -29,8 +30,12 @@ mod rejection;
 mod return_to;
 mod thread;
 mod ticket;
+mod whatsapp;
+mod who_answers;
 
 use actix_web::{Route, web};
+
+pub(crate) use who_answers::WhoAnswers;
 
 use crate::{Settings, readable::readable};
 
@@ -41,6 +46,8 @@ pub(crate) struct Site {
     /// Whether notifications have a receiver. Without one the inbox says that they wait for a webhook.
     pub(crate) has_receiver: bool,
     pub(crate) settings: Settings,
+    /// The script for other sites.
+    widget: assets::Script,
 }
 
 impl Site {
@@ -52,6 +59,7 @@ impl Site {
             prefix,
             has_receiver,
             settings: settings.clone(),
+            widget: assets::widget(settings),
         }
     }
 

@@ -58,10 +58,13 @@ impl TestApp {
 
     /// Adds a message from the team.
     pub(crate) fn answer(&self, reference: &str, text: &str, media: Option<&str>) {
+        let millis = u64::try_from(self.clock.now().unix_micros() / 1_000).unwrap();
+        let random = uuid::Uuid::new_v4().as_u64_pair().1.to_be_bytes();
+        let random = std::array::from_fn(|at| random[at % 8]);
         let append = Append {
             to: self.thread(reference).ticket.id,
             message: Message {
-                id: MessageId(uuid::Uuid::new_v4()),
+                id: MessageId(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()),
                 sender: Sender::Manager,
                 channel: Channel::Whatsapp,
                 from: None,

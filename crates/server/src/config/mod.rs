@@ -2,6 +2,7 @@
 
 pub(crate) mod limits;
 mod parts;
+mod site;
 mod variables;
 
 use std::{
@@ -28,6 +29,10 @@ pub struct Config {
     pub base_url: Option<Url>,
     /// The name of the site on its pages.
     pub site_name: String,
+    /// The name of who answers, for customers.
+    pub manager_name: Option<String>,
+    /// The number at which customers reach the workflows on WhatsApp.
+    pub whatsapp_number: Option<Phone>,
     /// The store.
     pub database: Database,
     /// The webhooks. Without them, notifications wait.
@@ -149,7 +154,9 @@ impl Config {
             port,
             access: parts::access(&mut vars, base_url.as_ref()),
             base_url,
-            site_name: parts::site_name(&mut vars),
+            site_name: site::site_name(&mut vars),
+            manager_name: site::manager_name(&mut vars),
+            whatsapp_number: site::whatsapp_number(&mut vars),
             database: parts::database(&mut vars, here),
             receiver: parts::receiver(&mut vars),
             inbound_keys: parts::inbound_keys(&mut vars),

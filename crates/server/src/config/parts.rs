@@ -22,20 +22,6 @@ pub(super) fn host(vars: &mut Variables<'_>) -> String {
     vars.text("HOST").unwrap_or_else(|| "::".into())
 }
 
-/// Maximum length of a site's name in characters, so that it fits on a phone's screen.
-const SITE_NAME_MAX: usize = 60;
-
-pub(super) fn site_name(vars: &mut Variables<'_>) -> String {
-    let name = vars.text("SITE_NAME").unwrap_or_else(|| "Support".into());
-    if name.chars().count() > SITE_NAME_MAX || name.chars().any(char::is_control) {
-        vars.fault(
-            "SITE_NAME",
-            format!("must be one line of at most {SITE_NAME_MAX} characters"),
-        );
-    }
-    name
-}
-
 pub(super) fn port(vars: &mut Variables<'_>) -> u16 {
     u16::try_from(vars.number("PORT", 0, 65_535, 8080)).unwrap_or(8080)
 }
@@ -265,7 +251,7 @@ fn manager(entry: &str) -> Option<Address> {
     international(entry).map(Address::from).or_else(user_id)
 }
 
-fn international(number: &str) -> Option<Phone> {
+pub(super) fn international(number: &str) -> Option<Phone> {
     number.parse().ok().filter(Phone::is_international)
 }
 

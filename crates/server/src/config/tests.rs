@@ -86,6 +86,8 @@ fn everything_can_be_set() {
         ("PORT", "9000"),
         ("BASE_URL", "https://desk.example/help"),
         ("SITE_NAME", "Bottles & Co"),
+        ("MANAGER_NAME", "Anna"),
+        ("WHATSAPP_NUMBER", "+1 (415) 523-8886"),
         ("DATABASE_URL", "postgresql://desk:pw@db.example/desk"),
         ("DATABASE_POOL_SIZE", "20"),
         ("N8N_TICKET_CREATED_WEBHOOK", "https://n8n.example/webhook/created"),
@@ -118,6 +120,8 @@ fn everything_can_be_set() {
     ]);
     assert_eq!(config.base_url.unwrap().as_str(), "https://desk.example/help");
     assert_eq!(config.site_name, "Bottles & Co");
+    assert_eq!(config.manager_name.as_deref(), Some("Anna"));
+    assert_eq!(config.whatsapp_number.unwrap().as_str(), "+14155238886");
     assert_eq!(config.notification_retention, Some(Duration::from_hours(24 * 90)));
     assert_eq!(config.ticket_retention, Some(Duration::from_hours(24 * 365)));
     let Database::Postgres { url, direct, pool_size } = config.database else {
@@ -251,7 +255,12 @@ fn each_fault_names_its_variable() {
         ["N8N_SHARED_SECRET"]
     );
     for name in [&"ü".repeat(61), "two\nlines"] {
-        assert_eq!(faulty(&[("SITE_NAME", name)]), ["SITE_NAME"]);
+        for variable in ["SITE_NAME", "MANAGER_NAME"] {
+            assert_eq!(faulty(&[(variable, name)]), [variable]);
+        }
+    }
+    for number in ["14155238886", "+1 415", "+14155238886,+14155238887", "call us"] {
+        assert_eq!(faulty(&[("WHATSAPP_NUMBER", number)]), ["WHATSAPP_NUMBER"], "{number}");
     }
     assert_eq!(faulty(&[("N8N_SHARED_SECRET", "two\nlines")]), ["N8N_SHARED_SECRET"]);
     assert_eq!(

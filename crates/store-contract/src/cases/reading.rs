@@ -1,9 +1,13 @@
 //! Finding tickets, certain or not at all.
 
+use std::time::Duration;
+
 use ticket_domain::{
-    Delivery, DeliveryState, EventKind, Progress,
+    Delivery, DeliveryState, EventKind, Message, MessageId, Progress, Sender, Visibility,
     ports::{StatusUpdate, TicketLookup},
 };
+
+use uuid::Builder;
 
 use crate::{
     Fixture,
@@ -175,4 +179,58 @@ pub async fn a_head_is_that_of_its_thread_whatever_happens(fixture: &Fixture) {
     let claimed = fixture.claim_only(second.id, at(6)).await;
     fixture.settled(&claimed, dead(at(7))).await;
     look().await;
+}
+
+/// A wait ends with the first answer that the customer can read; it counts from the moment on that is asked for.
+pub async fn first_answers_tell_how_long_tickets_waited(fixture: &Fixture) {
+    let store = fixture.must();
+    assert!(store.first_answers(at(0)).await.is_empty());
+    let written = |sender, visibility, seconds| {
+        let created_at = at(seconds);
+        let millis = u64::try_from(created_at.unix_micros() / 1_000).unwrap();
+        let mut random = [0; 10];
+        random[2..].copy_from_slice(&fixture.number().to_be_bytes());
+        Message {
+            id: MessageId(Builder::from_unix_timestamp_millis(millis, &random).into_uuid()),
+            sender,
+            visibility,
+            ..fixture.message(created_at)
+        }
+    };
+    let (customer, manager, agent) = (Sender::Customer, Sender::Manager, Sender::Agent);
+    let (public, internal, removed) = (Visibility::Public, Visibility::Internal, Visibility::Removed);
+    for (opened, later) in [
+        (
+            0,
+            vec![
+                (customer, public, 5),
+                (manager, internal, 10),
+                (agent, public, 60),
+                (manager, public, 90),
+            ],
+        ),
+        (1, vec![(manager, removed, 3), (manager, public, 121)]),
+        (2, vec![(customer, public, 70)]),
+        (3, vec![(manager, public, 40), (manager, public, 80)]),
+    ] {
+        let mut opening = fixture.opening(at(opened));
+        opening.message = written(customer, public, opened);
+        let ticket = fixture.open(opening).await.ticket;
+        for (sender, visibility, seconds) in later {
+            store
+                .append(append_to(&ticket, written(sender, visibility, seconds)))
+                .await;
+        }
+    }
+    for (since, expected) in [
+        (0, vec![37, 60, 120]),
+        (50, vec![60, 120]),
+        (121, vec![120]),
+        (122, vec![]),
+    ] {
+        let mut waits = store.first_answers(at(since)).await;
+        waits.sort_unstable();
+        let expected: Vec<_> = expected.into_iter().map(Duration::from_secs).collect();
+        assert_eq!(waits, expected, "since {since}");
+    }
 }

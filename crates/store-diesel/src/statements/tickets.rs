@@ -1,5 +1,7 @@
 //! Finding tickets, and the port by which they are opened and read.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use diesel::{
     prelude::*,
@@ -7,12 +9,13 @@ use diesel::{
     sql_types::{BigInt, Nullable},
 };
 use ticket_domain::{
-    ExternalId, Message, Thread, Ticket, TicketId, TicketRef, TicketSummary, Timestamp,
+    ExternalId, Message, MessageId, Thread, Ticket, TicketId, TicketRef, TicketSummary, Timestamp,
     ports::{
         Append, Appended, ChangeEvent, OpenResult, Opening, StoreError, StoreUnmatched, StoredUnmatched, TicketLookup,
         TicketStore,
     },
 };
+use uuid::Builder;
 
 use super::{
     super::engine::{Connection, Store},
@@ -20,9 +23,10 @@ use super::{
 };
 use crate::{
     failure::Failure,
+    prepared::typed,
     rows::TicketRow,
     schema::{messages as messages_table, notifications, previous_external_ids, tickets},
-    types::{Moment, Stored},
+    types::{Id, Moment, Stored},
 };
 
 /// The numbers that tickets got since the first one opened at or after `$1`. A ticket gets its number a moment before or
@@ -32,6 +36,16 @@ const OPENED_SINCE: &str = "
     SELECT (SELECT max(number) FROM tickets) - min(number) + 1 AS opened
     FROM (SELECT number FROM tickets WHERE created_at >= $1 ORDER BY created_at LIMIT 256) AS next";
 
+/// When tickets were first answered and opened, of the answers among the newest messages with an id from `$1` on.
+const FIRST_ANSWERS: &str = "
+    SELECT page.created_at, tickets.created_at
+    FROM (SELECT ticket_id, seq, sender, visibility, created_at FROM messages
+        WHERE id >= $1 ORDER BY id DESC LIMIT 1000) AS page
+    JOIN tickets ON tickets.id = page.ticket_id
+    WHERE page.sender <> 'customer' AND page.visibility = 'public' AND NOT EXISTS (
+        SELECT 1 FROM messages AS earlier WHERE earlier.ticket_id = page.ticket_id AND earlier.seq < page.seq
+            AND earlier.sender <> 'customer' AND earlier.visibility = 'public')";
+
 #[async_trait]
 impl TicketStore for Store {
     async fn open(&self, opening: Opening) -> Result<OpenResult, StoreError> {
@@ -40,6 +54,10 @@ impl TicketStore for Store {
 
     async fn opened_since(&self, since: Timestamp) -> Result<u64, StoreError> {
         self.db.read(move |connection| opened_since(connection, since)).await
+    }
+
+    async fn first_answers(&self, since: Timestamp) -> Result<Vec<Duration>, StoreError> {
+        self.db.read(move |connection| first_answers(connection, since)).await
     }
 
     async fn find(&self, look_up: TicketLookup) -> Result<Option<Ticket>, StoreError> {
@@ -102,6 +120,18 @@ pub(crate) fn opened_since(connection: &mut Connection, since: Timestamp) -> Res
         .bind::<Moment, _>(Stored(since))
         .get_result(connection)?;
     Ok(count.opened.unwrap_or_default().unsigned_abs())
+}
+
+/// Returns how long tickets waited for their first answer.
+fn first_answers(connection: &mut Connection, since: Timestamp) -> Result<Vec<Duration>, Failure> {
+    let millis = u64::try_from(since.unix_micros() / 1_000).unwrap_or_default();
+    let first = Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid();
+    let query = sql_query(FIRST_ANSWERS).bind::<Id, _>(Stored(MessageId(first)));
+    let rows = typed::<(Moment, Moment), _>(query).load::<(Timestamp, Timestamp)>(connection)?;
+    Ok(rows
+        .into_iter()
+        .map(|(answered, opened)| answered.since(opened))
+        .collect())
 }
 
 pub(crate) fn find(connection: &mut Connection, look_up: &TicketLookup) -> Result<Option<Ticket>, Failure> {

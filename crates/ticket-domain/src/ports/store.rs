@@ -1,6 +1,6 @@
 //! Tickets and messages.
 
-use std::{str::FromStr, sync::Arc};
+use std::{str::FromStr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
@@ -234,6 +234,11 @@ pub trait TicketStore: Send + Sync {
     /// Returns about how many tickets were opened at or after `since`: never too few, and too many only by transactions
     /// that were rolled back. The duration does not depend on the number of tickets.
     async fn opened_since(&self, since: Timestamp) -> Result<u64, StoreError>;
+
+    /// Returns how long tickets waited for their first answer, in any order: of those whose first answer came at or after
+    /// `since` and is among the newest 1,000 messages of all. Notes and removed messages are no answers. When a message came
+    /// is told by its id, a UUID of version 7. The duration does not depend on the number of tickets and messages.
+    async fn first_answers(&self, since: Timestamp) -> Result<Vec<Duration>, StoreError>;
 
     /// Finds a ticket. An external id that belongs to several tickets finds none.
     async fn find(&self, look_up: TicketLookup) -> Result<Option<Ticket>, StoreError>;

@@ -1,8 +1,10 @@
-//! Every text that managers and customers read on WhatsApp. No other module has a sentence for them.
+//! Every text that managers and customers read on WhatsApp, and what other channels say in the same words. No other module
+//! has a sentence for them.
 //!
 //! WhatsApp formats `*bold*`. What a customer wrote goes through [`sanitize`], so that it can neither format nor be taken
 //! for a line of ours.
 
+mod answer_time;
 mod clarify;
 mod commands;
 mod customers;
@@ -11,6 +13,7 @@ mod tests;
 
 use unicode_segmentation::UnicodeSegmentation;
 
+pub use answer_time::who_answers;
 pub use clarify::{
     EXCERPT, answered_before, by_name, by_number, detail, joins_batch, name, no_selection, nothing_asked, notice,
     preview, row,

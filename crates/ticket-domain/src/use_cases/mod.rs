@@ -2,6 +2,7 @@
 
 mod add_message;
 mod answer_question;
+mod answer_time;
 mod ask_customer;
 mod clarify;
 mod commands;
@@ -21,6 +22,7 @@ use std::{sync::Arc, time::Duration};
 use uuid::{Builder, Uuid};
 
 pub use add_message::{AddError, AddMessage, Added, CustomerTicket};
+pub use answer_time::AnswerTime;
 pub use customers::{Customers, EraseReport, Records};
 pub use deliver::{Capacity, Claims, Deliver, LEASE};
 pub use open_ticket::{OpenError, OpenTicket, OpenedTicket};

@@ -1,4 +1,5 @@
-// A button and the form, for any page of a site that ALLOWED_ORIGINS names. It keeps nothing in the browser.
+// A button and the form, for any page of a site that ALLOWED_ORIGINS names. It keeps nothing in the browser, unless the
+// visitor wants it to remember their requests.
 //   <script src="https://desk.example.com/widget.js" defer data-label="Help" data-title="How can we help?"
 //     data-side="right" data-accent="#0b6e5a"></script>
 (() => {
@@ -9,6 +10,8 @@
   if (!script || !script.src) return;
   script.setAttribute(MARK, "");
   const { label = "Help", title = "How can we help?", side, accent = "" } = script.dataset;
+  // What the desk can do; it writes this line itself.
+  const DESK = {};
   const at = (path) => new URL(path, script.src).href;
 
   const STYLE = `
@@ -25,15 +28,34 @@ button[aria-disabled=true] { opacity: .6; cursor: progress; }
 :focus-visible { outline: 3px solid var(--ink); outline-offset: 2px; }
 .open { position: fixed; z-index: 2147483000; inset-block-end: max(20px, env(safe-area-inset-bottom)); right: 20px;
   border-radius: 99px; min-height: 52px; padding: 8px 24px; box-shadow: 0 2px 6px rgb(0 0 0 / .2), 0 8px 24px rgb(0 0 0 / .16); }
+.open.news::after { content: ""; position: absolute; inset-block-start: -2px; right: -2px; width: 16px; height: 16px;
+  border: 2px solid #fff; border-radius: 50%; background: #d7263d; }
 .left .open { right: auto; left: 20px; }
 dialog { width: min(460px, 100% - 24px); max-height: calc(100% - 24px); margin: auto; padding: 0; border: 0; border-radius: 18px;
   background: var(--paper); color: var(--ink); box-shadow: 0 24px 64px rgb(0 0 0 / .3); overflow: auto; overscroll-behavior: contain; }
 dialog::backdrop { background: rgb(10 12 16 / .5); }
 @media (min-width: 600px) { dialog { margin: auto 20px 20px auto; } .left dialog { margin: auto auto 20px 20px; } }
+dialog:has(.thread:not([hidden])) { height: min(680px, 100% - 24px); }
+dialog[open]:has(.thread:not([hidden])) { display: flex; flex-direction: column; overflow: hidden; }
 header { display: flex; align-items: center; justify-content: space-between; gap: 12px; padding: 20px 12px 0 24px; }
 h2 { margin: 0; font-size: 22px; line-height: 1.25; letter-spacing: -.02em; overflow-wrap: anywhere; outline: none; }
 .close { background: transparent; color: var(--muted); padding: 8px 12px; font-weight: 400; }
-form, .done { display: grid; gap: 16px; padding: 16px 24px 24px; }
+.plain { background: transparent; color: inherit; border: 1px solid var(--line); }
+.row { display: flex; flex-wrap: wrap; gap: 8px; }
+.row > * { flex: 1 1 auto; text-align: center; }
+a.plain { min-height: 44px; padding: 9px 20px; border-radius: 12px; font-weight: 600; text-decoration: none; }
+.list ul { display: grid; gap: 8px; margin: 0; padding: 0; list-style: none; }
+.list li button { display: grid; gap: 2px; width: 100%; padding: 12px 16px; text-align: start; overflow-wrap: anywhere; }
+.list .new .help { color: inherit; font-weight: 600; }
+.list .new .help::before { content: ""; display: inline-block; width: 10px; height: 10px; margin-inline-end: 6px;
+  border-radius: 50%; background: #d7263d; }
+.thread { flex: 1; display: flex; flex-direction: column; min-height: 0; padding: 8px 0 0; }
+iframe { flex: 1; width: 100%; min-height: 0; border: 0; }
+.thread .row { padding: 8px 16px; border-block-end: 1px solid var(--line); }
+.check { display: flex; gap: 10px; align-items: start; font-weight: 400; }
+.check input { flex: none; width: 22px; min-height: 22px; margin: 1px 0 0; accent-color: var(--accent); }
+.sr { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+form, .done, .list { display: grid; gap: 16px; padding: 16px 24px 24px; }
 .pair { display: grid; gap: 16px; }
 @media (min-width: 420px) { .pair { grid-template-columns: 1fr 1fr; } }
 label { display: block; font-weight: 600; }
@@ -45,7 +67,7 @@ p { margin: 0; overflow-wrap: anywhere; }
 .help { color: var(--muted); font-size: 14px; font-weight: 400; }
 .fault { margin-block-start: 6px; color: var(--danger); font-size: 14px; font-weight: 600; }
 .word { padding: 12px 16px; border-radius: 10px; background: var(--soft); }
-.done a, .word a { color: inherit; font-weight: 600; }
+.done p a, .word a { color: inherit; font-weight: 600; }
 .trap { position: absolute; inset-inline-start: -200vw; width: 1px; overflow: hidden; }
 [hidden] { display: none !important; }`;
 
@@ -135,6 +157,38 @@ p { margin: 0; overflow-wrap: anywhere; }
     }
   };
 
+  // The visitor's requests, newest first: { url, isKept, seen }, `seen` being how many answers they know. Those that are
+  // kept are in the site's storage too; what else is known of a request is read anew by each page.
+  const STORED = `support-desk ${at(".")}`;
+  const MOST = 5;
+  const isTicket = (one) => /^https?:/.test(one?.url) && Number.isInteger(one.seen);
+  let tickets = [];
+  try {
+    const stored = JSON.parse(localStorage.getItem(STORED));
+    if (Array.isArray(stored)) tickets = stored.filter(isTicket).map(({ url, seen }) => ({ url, seen, isKept: true }));
+  } catch { /* Then it remembers nothing. */ }
+  const keep = () => {
+    try {
+      const kept = tickets.filter(({ isKept }) => isKept).map(({ url, seen }) => ({ url, seen }));
+      if (kept.length) localStorage.setItem(STORED, JSON.stringify(kept)); else localStorage.removeItem(STORED);
+    } catch { /* It remembers until the page is left. */ }
+  };
+  const read = async (ticket) => {
+    const { pathname, search } = new URL(ticket.url);
+    const url = at(`api/ticket/${pathname.split("/").pop()}${search}`);
+    const headers = ticket.tag ? { "if-none-match": ticket.tag } : {};
+    try {
+      const answer = await fetch(url, { headers, credentials: "omit", referrerPolicy: "origin", cache: "no-store" });
+      if (answer.status === 404) tickets = tickets.filter((one) => one !== ticket);
+      if (!answer.ok) return;
+      const { ticket: { subject, status }, messages } = await answer.json();
+      const answers = messages.filter(({ sender }) => sender !== "customer").length;
+      const isAnswered = answers > 0 && messages.at(-1).sender !== "customer";
+      Object.assign(ticket, { subject, status, answers, isAnswered, tag: answer.headers.get("etag") });
+    } catch { /* The next time. */ }
+  };
+  const hasNews = ({ answers, seen }) => answers > seen;
+
   const build = () => {
     if (document.querySelector(`div[${MARK}="${CSS.escape(at("."))}"]`)) return;
     const host = make("div", { [MARK]: at(".") });
@@ -149,6 +203,8 @@ p { margin: 0; overflow-wrap: anywhere; }
     const root = make("div", { class: side === "left" ? "root left" : "root", lang: "en" });
     paint(root);
     const open = make("button", { class: "open", type: "button", "aria-haspopup": "dialog" }, label);
+    const news = make("span", { class: "sr" });
+    open.append(news);
     const close = make("button", { class: "close", type: "button" }, "Close");
     const heading = make("h2", { id: "title", tabindex: "-1" }, title);
     const word = make("p", { class: "word", role: "alert", hidden: "" });
@@ -156,27 +212,106 @@ p { margin: 0; overflow-wrap: anywhere; }
     const [subject, message, priority, name, phone, mail, trap] = FIELDS.map(field);
     controls.get("website").control.removeAttribute("aria-required");
     trap.className = "trap";
+    const memory = make("input", { type: "checkbox", id: "memory" });
+    memory.checked = tickets.length > 0;
+    const check = make("label", { class: "check" }, memory, make("span", {}, "Remember me on this device ",
+      make("span", { class: "help" }, "Your request and our answer open here. Not for shared computers.")));
     const form = make("form", { novalidate: "" }, word, subject, message, priority, name,
-      make("div", { class: "pair" }, phone, mail), trap, send);
+      make("div", { class: "pair" }, phone, mail), trap, check, send);
     const done = make("div", { class: "done", role: "status" });
-    const dialog = make("dialog", { "aria-labelledby": "title" }, make("header", {}, heading, close), form, done);
+    const list = make("div", { class: "list" });
+    const thread = make("div", { class: "thread" });
+    const views = [form, done, list, thread];
+    const dialog = make("dialog", { "aria-labelledby": "title" }, make("header", {}, heading, close), ...views);
     root.append(open, dialog);
     shadow.append(root);
     document.body.append(host);
 
-    done.hidden = true;
+    const show = (view, words) => {
+      for (const one of views) one.hidden = one !== view;
+      if (view !== thread) thread.replaceChildren();
+      heading.textContent = words;
+    };
+    const button = (words, act, kind = "plain") => {
+      const made = make("button", { type: "button", class: kind }, words);
+      made.addEventListener("click", act);
+      return made;
+    };
+    // A link beside the buttons, to another window.
+    const way = (words, href) => make("a", { class: "plain", href, target: "_blank", rel: "noopener noreferrer" }, words);
+    const showForm = () => {
+      show(form, title);
+      controls.get("subject").control.focus();
+    };
+    const showList = () => {
+      const entry = (ticket) => {
+        const state = hasNews(ticket) ? "New answer" : ticket.status !== "open" ? "Resolved"
+          : ticket.isAnswered ? "Answered" : "Waiting for an answer";
+        const made = button("", () => showThread(ticket), hasNews(ticket) ? "plain new" : "plain");
+        made.append(make("span", { dir: "auto" }, ticket.subject || "Your request"),
+          make("span", { class: "help" }, ticket.status ? state : ""));
+        return make("li", {}, made);
+      };
+      const forget = button("Forget these", () => {
+        tickets = [];
+        keep();
+        memory.checked = false;
+        showNews();
+        showForm();
+      });
+      list.replaceChildren(make("ul", {}, ...tickets.map(entry)), make("div", { class: "row" },
+        button("New request", showForm, ""), forget));
+      show(list, "Your requests");
+      heading.focus();
+    };
+    // The ticket's own page, in place.
+    const showThread = (ticket) => {
+      const frame = make("iframe", { title: "Your request", src: `${ticket.url}&embed` });
+      show(thread, "Your request");
+      thread.replaceChildren(make("div", { class: "row" }, button("Back", leave), way("Open in a new tab", ticket.url)), frame);
+      thread.ticket = ticket;
+      frame.addEventListener("load", () => frame.focus());
+      know(ticket);
+    };
+    const know = (ticket) => {
+      ticket.seen = Math.max(ticket.seen, ticket.answers || 0);
+      keep();
+      showNews();
+    };
+    const leave = async () => {
+      const { ticket } = thread;
+      showList();
+      await read(ticket);
+      know(ticket);
+      if (!list.hidden) showList();
+    };
+    const showNews = () => {
+      const isNews = tickets.some(hasNews);
+      open.classList.toggle("news", isNews);
+      news.textContent = isNews ? ", new answer" : "";
+    };
+    const look = async () => {
+      if (document.hidden || !tickets.length) return;
+      await Promise.all(tickets.map(read));
+      if (!thread.hidden) know(thread.ticket);
+      keep();
+      showNews();
+    };
+    show(form, title);
+    look();
+    setInterval(look, 60_000);
+    addEventListener("visibilitychange", look);
+
     open.addEventListener("click", () => {
       if (!dialog.showModal) return void window.open(at("."), "_blank", "noopener");
       dialog.showModal();
-      if (done.hidden) controls.get("subject").control.focus();
+      if (tickets.length) showList(); else showForm();
     });
     close.addEventListener("click", () => dialog.close());
     dialog.addEventListener("close", () => {
+      if (!thread.hidden) leave();
+      show(form, title);
       open.focus();
-      if (done.hidden) return;
-      heading.textContent = title;
-      done.hidden = true;
-      form.hidden = false;
     });
 
     const say = (...words) => {
@@ -186,17 +321,34 @@ p { margin: 0; overflow-wrap: anywhere; }
       word.scrollIntoView({ block: "nearest" });
     };
     const thank = ({ ticketRef, ticketUrl }) => {
-      const link = make("a", { target: "_blank", rel: "noopener" }, "See your request and the answers");
-      if (/^https?:/.test(ticketUrl)) link.href = ticketUrl;
-      heading.textContent = "Thank you";
-      done.replaceChildren(make("p", {}, "We have your request. Its reference is ", make("strong", {}, String(ticketRef)), "."),
-        make("p", {}, link), make("p", { class: "help" }, "Keep that link: it is your way back."));
+      const isKept = memory.checked;
       form.reset();
+      memory.checked = isKept;
       controls.get("priority").control.value = "medium";
       sent = "";
-      form.hidden = true;
-      done.hidden = false;
+      const reference = make("p", {}, "We’ve got your request. Its reference is ", make("strong", {}, String(ticketRef)), ".");
+      done.replaceChildren(reference);
+      show(done, "Thank you");
       heading.focus();
+      if (!/^https?:/.test(ticketUrl)) return;
+      const ticket = { url: ticketUrl, seen: 0, isKept };
+      tickets = [ticket, ...tickets].slice(0, MOST);
+      keep();
+      read(ticket);
+      const ways = make("div", { class: "row" }, way("Open in a new tab", ticketUrl));
+      if (navigator.clipboard) {
+        const copy = button("Copy link", async () => {
+          try {
+            await navigator.clipboard.writeText(ticketUrl);
+            copy.textContent = "Copied";
+          } catch { /* The link beside it can be copied by hand. */ }
+        });
+        ways.prepend(copy);
+      }
+      if (DESK.mail) ways.append(way("E\u2011mail me the link", at("find")));
+      if (DESK.whatsapp) ways.append(way("Send photos on WhatsApp", DESK.whatsapp.replace("{ref}", ticketRef)));
+      done.append(button("Open your request", () => showThread(ticket), ""), ways, make("p", { class: "help" },
+        ticket.isKept ? "You’ll find it again here, on this device." : "Save the link. You’ll need it to see our answer."));
     };
     const refuse = ({ status, wait, said }) => {
       const errors = Array.isArray(said.errors) ? said.errors : [];

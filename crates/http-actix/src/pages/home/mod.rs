@@ -18,7 +18,7 @@ use view::{FormPage, Word};
 use crate::{
     access::{AccessControl, Kind, log_store_failure},
     pages::{
-        Site, error_page,
+        Site, WhoAnswers, error_page,
         form_data::{Form, FormData},
         form_field::InvalidFields,
         form_token,
@@ -29,11 +29,17 @@ use crate::{
     },
 };
 
-pub(crate) async fn show(request: HttpRequest, site: Data<Site>, random: Data<dyn Random>) -> HttpResponse {
+pub(crate) async fn show(
+    request: HttpRequest,
+    site: Data<Site>,
+    who_answers: Data<WhoAnswers>,
+    random: Data<dyn Random>,
+) -> HttpResponse {
     let query = FormData::parse(request.query_string().as_bytes());
     let asked = ReturnTo::parse(query.get(return_to::FIELD), &site.settings);
     let is_refused = asked.is_err();
     let return_to = asked.ok().flatten();
+    let who_answers = who_answers.sentence().await;
     let page = FormPage {
         site: &site,
         values: &FormData::default(),
@@ -41,6 +47,7 @@ pub(crate) async fn show(request: HttpRequest, site: Data<Site>, random: Data<dy
         word: is_refused.then_some(Word::NoWayBack),
         token: &form_token::new(&**random),
         return_to: return_to.as_ref(),
+        who_answers: who_answers.as_deref(),
     };
     page.respond(StatusCode::OK)
 }
@@ -71,6 +78,7 @@ pub(crate) async fn send(
         word: None,
         token: &form_token::of(&form, &**random),
         return_to: return_to.as_ref().ok().and_then(Option::as_ref),
+        who_answers: None,
     };
     let not_stored = |reason: NotStored| {
         let word = Some(Word::NotStored(reason));

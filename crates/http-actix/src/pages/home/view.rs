@@ -36,6 +36,8 @@ pub(super) struct FormPage<'a> {
     pub(super) word: Option<Word>,
     pub(super) token: &'a str,
     pub(super) return_to: Option<&'a ReturnTo>,
+    /// Who answers, and how soon.
+    pub(super) who_answers: Option<&'a str>,
 }
 
 impl FormPage<'_> {
@@ -50,6 +52,7 @@ impl FormPage<'_> {
                 div.intro {
                     h1 { "How can we help?" }
                     p.lead { "Tell us what happened. You’ll get a private page where our answer appears." }
+                    @if let Some(sentence) = self.who_answers { p.who-answers { (sentence) } }
                 }
                 div.card.stack {
                     @if let Some(word) = self.word { (notice(word)) }
@@ -76,7 +79,7 @@ impl FormPage<'_> {
                 (self.control(NAME, "").line("text", "name"))
                 div.pair {
                     (self.control(PHONE, "With country code, e.g. +55 11 91234-5678. So we know it’s you on WhatsApp.").line("tel", "tel"))
-                    (self.control(EMAIL, "").line("email", "email"))
+                    (self.control(EMAIL, if self.site.settings.mail { "We’ll e‑mail you when we answer." } else { "" }).line("email", "email"))
                 }
                 (self.trap())
                 div.send { button.button type="submit" data-busy="Sending…" { "Send" } }

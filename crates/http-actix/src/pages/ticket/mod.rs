@@ -12,7 +12,7 @@ use actix_web::{
     http::{StatusCode, header::LOCATION},
     web::Data,
 };
-use reply::{MESSAGE, Reply};
+use reply::{MESSAGE, Mode, Reply};
 use ticket_domain::{
     AccessLevel, MessageText, TicketRef,
     ports::Random,
@@ -23,7 +23,7 @@ use view::TicketPage;
 use crate::{
     access::{AccessControl, SharedThreads, SharedView, VisitError, Visitor, log_store_failure},
     pages::{
-        Site, error_page,
+        Site, WhoAnswers, error_page,
         form_data::{Form, FormData},
         form_field::InvalidFields,
         form_token,
@@ -39,11 +39,11 @@ pub(crate) struct Visit {
     request: HttpRequest,
     site: Data<Site>,
     access: Data<AccessControl>,
+    who_answers: Data<WhoAnswers>,
     /// None if the address can't be a reference's: no ticket has it.
     reference: Option<TicketRef>,
     key: Option<String>,
-    /// Whether as many messages are shown as fit into a long page.
-    all: bool,
+    mode: Mode,
 }
 
 impl FromRequest for Visit {
@@ -56,9 +56,13 @@ impl FromRequest for Visit {
             Ok(Self {
                 site: part::<Site>(request)?.clone(),
                 access: part::<AccessControl>(request)?.clone(),
+                who_answers: part::<WhoAnswers>(request)?.clone(),
                 reference: request.match_info().query("ticketRef").parse().ok(),
                 key: query.find("key").map(str::to_owned),
-                all: query.find("all").is_some(),
+                mode: Mode {
+                    all: query.find("all").is_some(),
+                    embed: query.find("embed").is_some(),
+                },
                 request: request.clone(),
             })
         };
@@ -77,7 +81,7 @@ pub(crate) async fn show(
         errors: &InvalidFields::default(),
         token: &form_token::new(&**random),
     };
-    Ok(visit.respond(&view, reply, StatusCode::OK))
+    Ok(visit.respond(&view, reply, StatusCode::OK).await)
 }
 
 pub(crate) async fn send(
@@ -107,7 +111,7 @@ pub(crate) async fn send(
             errors: &errors,
             token: &token,
         };
-        return Ok(visit.respond(&view, reply, StatusCode::BAD_REQUEST));
+        return Ok(visit.respond(&view, reply, StatusCode::BAD_REQUEST).await);
     };
     let not_sent = |token: &str, reason: NotStored| {
         let reply = Reply {
@@ -116,7 +120,7 @@ pub(crate) async fn send(
             token,
         };
         match visit.reference {
-            Some(reference) => reply::not_sent(site, reply, &visit.address(reference), reason),
+            Some(reference) => reply::not_sent(site, reply, &visit.address(reference), visit.mode, reason),
             None => error_page::ticket_not_found(site),
         }
     };
@@ -176,11 +180,12 @@ impl Visit {
 
     /// The page's address, below the base URL.
     fn address(&self, reference: TicketRef) -> String {
-        reply::address(reference, self.key.as_deref(), self.all)
+        reply::address(reference, self.key.as_deref(), self.mode)
     }
 
-    fn respond(&self, view: &SharedView, reply: Reply<'_>, status: StatusCode) -> HttpResponse {
-        TicketPage::new(&self.site, view, self.key.as_deref(), self.all, reply).respond(status)
+    async fn respond(&self, view: &SharedView, reply: Reply<'_>, status: StatusCode) -> HttpResponse {
+        let who_answers = self.who_answers.sentence().await;
+        TicketPage::new(&self.site, view, self.key.as_deref(), self.mode, reply).respond(status, who_answers.as_deref())
     }
 }
 

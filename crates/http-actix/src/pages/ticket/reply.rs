@@ -12,7 +12,7 @@ use crate::pages::{
     error_page,
     form_field::{FormField, InvalidFields},
     form_token,
-    layout::public_page,
+    layout::{embedded_page, public_page},
     not_stored::NotStored,
 };
 
@@ -28,14 +28,25 @@ pub(super) struct Reply<'a> {
     pub(super) token: &'a str,
 }
 
+/// How a ticket's page is shown. Its links and forms stay with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Mode {
+    /// As many messages as fit into a long page.
+    pub(super) all: bool,
+    /// Within the widget.
+    pub(super) embed: bool,
+}
+
 /// The address of a ticket's page, below the base URL.
-pub(super) fn address(reference: TicketRef, key: Option<&str>, all: bool) -> String {
+pub(super) fn address(reference: TicketRef, key: Option<&str>, mode: Mode) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
     if let Some(key) = key {
         query.append_pair("key", key);
     }
-    if all {
-        query.append_key_only("all");
+    for (name, is_set) in [("all", mode.all), ("embed", mode.embed)] {
+        if is_set {
+            query.append_key_only(name);
+        }
     }
     match query.finish() {
         query if query.is_empty() => format!("/ticket/{reference}"),
@@ -62,7 +73,7 @@ pub(super) fn reply_box(reply: Reply<'_>, action: &str) -> Markup {
 }
 
 /// The page for a message that was not stored, with the message in it.
-pub(super) fn not_sent(site: &Site, reply: Reply<'_>, address: &str, reason: NotStored) -> HttpResponse {
+pub(super) fn not_sent(site: &Site, reply: Reply<'_>, address: &str, mode: Mode, reason: NotStored) -> HttpResponse {
     let words = match reason {
         NotStored::Store => "We couldn’t save your message. Please send it again in a minute.".to_owned(),
         NotStored::TooMany(error) => {
@@ -84,5 +95,11 @@ pub(super) fn not_sent(site: &Site, reply: Reply<'_>, address: &str, reason: Not
             p { a href=(address) { "Back to the ticket" } }
         }
     };
-    reason.respond(|status| public_page(site, status, title, &html! {}, &main))
+    reason.respond(|status| {
+        if mode.embed {
+            embedded_page(site, status, title, main)
+        } else {
+            public_page(site, status, title, &html! {}, &main)
+        }
+    })
 }

@@ -6,7 +6,7 @@ use ticket_domain::{AccessLevel, Status, Thread};
 
 use super::{
     receipts::Receipts,
-    reply::{Reply, address, reply_box},
+    reply::{Mode, Reply, address, reply_box},
 };
 use crate::{
     access::{LastEventId, SharedView},
@@ -14,8 +14,9 @@ use crate::{
         Site,
         excerpt::{newest, newest_of_long_page},
         labels,
-        layout::public_page,
+        layout::{embedded_page, public_page},
         thread::{self, Side},
+        whatsapp,
     },
 };
 
@@ -26,30 +27,36 @@ pub(super) struct TicketPage<'a> {
     access_level: AccessLevel,
     /// A valid key. A wrong one is not kept in links.
     key: Option<&'a str>,
-    /// Whether as many messages are shown as fit into a long page.
-    all: bool,
+    mode: Mode,
     reply: Reply<'a>,
 }
 
 impl<'a> TicketPage<'a> {
-    pub(super) fn new(site: &'a Site, view: &'a SharedView, key: Option<&'a str>, all: bool, reply: Reply<'a>) -> Self {
+    pub(super) fn new(
+        site: &'a Site,
+        view: &'a SharedView,
+        key: Option<&'a str>,
+        mode: Mode,
+        reply: Reply<'a>,
+    ) -> Self {
         let key = key.filter(|_| view.access_level > AccessLevel::Anyone);
         Self {
             site,
             thread: view.thread(),
             access_level: view.access_level,
             key,
-            all,
+            mode,
             reply,
         }
     }
 
-    pub(super) fn respond(&self, status: StatusCode) -> HttpResponse {
+    /// The response. `who_answers` is a sentence for who still waits for an answer.
+    pub(super) fn respond(&self, status: StatusCode, who_answers: Option<&str>) -> HttpResponse {
         let ticket = &self.thread.ticket;
         let can_write = self.access_level == AccessLevel::Customer;
         let main = html! {
             main #main.wrap.ticket tabindex="-1" data-live=(self.events()) data-poll=(self.api("", None)) {
-                (self.head())
+                (self.head(who_answers))
                 section.talk aria-label="Messages" {
                     (self.messages())
                     // The fragment moves the focus here, before the form.
@@ -57,19 +64,23 @@ impl<'a> TicketPage<'a> {
                     div.state data-part="state" {
                         @if let Some(means) = labels::status_means(ticket.status, can_write) { p.notice { (means) } }
                     }
-                    @if can_write { (reply_box(self.reply, &self.page(self.all))) }
+                    @if can_write { (reply_box(self.reply, &self.page(self.mode))) }
                 }
-                @if can_write { aside.side aria-label="About this page" { (keep_the_link()) } }
+                @if can_write && !self.mode.embed { aside.side aria-label="About this page" { (self.on_whatsapp()) (keep_the_link()) } }
                 p.sr #news role="status" {}
             }
         };
-        let nav = html! { a href=(self.site.at("/")) { "New request" } };
         let title = format!("{} · {}", ticket.details.subject, ticket.reference);
+        if self.mode.embed {
+            return embedded_page(self.site, status, &title, main);
+        }
+        let nav = html! { a href=(self.site.at("/")) { "New request" } };
         public_page(self.site, status, &title, &nav, &main)
     }
 
-    fn head(&self) -> Markup {
+    fn head(&self, who_answers: Option<&str>) -> Markup {
         let ticket = &self.thread.ticket;
+        let is_waiting = ticket.status == Status::Open && self.thread.answered_at().is_none();
         let tone = if ticket.status == Status::Open {
             "badge"
         } else {
@@ -88,13 +99,16 @@ impl<'a> TicketPage<'a> {
                 }
                 h1 dir="auto" { (ticket.details.subject) }
                 p.quiet { "Opened " (labels::moment(ticket.created_at)) }
+                div data-part="who" {
+                    @if let Some(sentence) = who_answers.filter(|_| is_waiting) { p.who-answers { (sentence) } }
+                }
             }
         }
     }
 
     fn messages(&self) -> Markup {
         let thread = self.thread;
-        let (messages, earlier) = if self.all {
+        let (messages, earlier) = if self.mode.all {
             newest_of_long_page(&thread.messages)
         } else {
             newest(&thread.messages)
@@ -107,18 +121,35 @@ impl<'a> TicketPage<'a> {
         let receipts = Receipts::of(thread);
         html! {
             div data-part="earlier" {
-                @if self.all && earlier > 0 {
-                    p.earlier.quiet { "The " (earlier) " oldest messages don't fit into this page." }
+                @if self.mode.all && earlier > 0 {
+                    p.earlier.quiet { "The " (earlier) " oldest messages don’t fit into this page." }
                 } @else if earlier > 0 {
-                    p.earlier { a href=(self.page(true)) { "Show " (earlier) " earlier " @if earlier == 1 { "message" } @else { "messages" } } }
+                    p.earlier { a href=(self.page(Mode { all: true, ..self.mode })) { "Show " (earlier) " earlier " @if earlier == 1 { "message" } @else { "messages" } } }
                 }
             }
             (thread::some_messages(thread, messages, side, |message| receipts.below(message)))
         }
     }
 
-    fn page(&self, all: bool) -> String {
-        self.site.at(&address(self.thread.ticket.reference, self.key, all))
+    /// The way to WhatsApp.
+    fn on_whatsapp(&self) -> Markup {
+        let number = self.site.settings.whatsapp_number.as_ref();
+        html! {
+            @if let Some(number) = number {
+                section aria-labelledby="whatsapp" {
+                    h2 #whatsapp { "Photos or voice notes?" }
+                    p.quiet { "Send them on WhatsApp, from the phone number you gave us. They’ll show up here." }
+                    div.row {
+                        a.button.plain.small href=(whatsapp::link(number, self.thread.ticket.reference)) target="_blank"
+                            rel="noopener noreferrer" { "Open WhatsApp" }
+                    }
+                }
+            }
+        }
+    }
+
+    fn page(&self, mode: Mode) -> String {
+        self.site.at(&address(self.thread.ticket.reference, self.key, mode))
     }
 
     /// The event stream of the script, from the current state on.
@@ -141,7 +172,7 @@ impl<'a> TicketPage<'a> {
 
 fn keep_the_link() -> Markup {
     html! {
-        section.keep aria-labelledby="keep" {
+        section aria-labelledby="keep" {
             h2 #keep { "Save this page" }
             p.quiet { "Bookmark it or copy its link. Anyone with the link can read and write here, so keep it to yourself." }
             div.row {
