@@ -78,7 +78,7 @@ impl FormPage<'_> {
                 (self.urgency())
                 (self.control(NAME, "").line("text", "name"))
                 div.pair {
-                    (self.control(PHONE, "With country code, e.g. +55 11 91234-5678. So we know it’s you on WhatsApp.").line("tel", "tel"))
+                    (self.control(PHONE, "With country code, e.g. +55 11 91234‑5678. So we know it’s you on WhatsApp.").line("tel", "tel"))
                     (self.control(EMAIL, if self.site.settings.mail { "We’ll e‑mail you when we answer." } else { "" }).line("email", "email"))
                 }
                 (self.trap())

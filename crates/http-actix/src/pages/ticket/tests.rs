@@ -1,4 +1,6 @@
+mod embedded;
 mod limits;
+mod waiting;
 
 use std::thread;
 
@@ -190,27 +192,6 @@ fn after_sending_the_focus_is_where_the_messages_end() {
 }
 
 #[test]
-fn receipts_tell_how_far_the_last_message_came_and_a_follow_up_undoes_no_answer() {
-    let site = TestApp::start();
-    let opened = site.open(&[]);
-    let receipts = || {
-        let page = site.get(&opened.page);
-        let lines = page.text().split("<p class=\"receipt ").skip(1);
-        lines
-            .map(|line| line.split([' ', '<']).next().unwrap().replace("\">", ": "))
-            .collect::<Vec<_>>()
-    };
-    assert_eq!(receipts(), ["waiting: We’ve"]);
-    site.answer(&opened.reference, "We look into it.", None);
-    assert_eq!(receipts(), ["read: Answered"]);
-    site.post(&opened.page, &[("message", "One more thing")]);
-    site.post(&opened.page, &[("message", "And another")]);
-    assert_eq!(receipts(), ["read: Answered", "waiting: We’ve"]);
-    set_status(&site, &opened, Status::Resolved);
-    assert_eq!(receipts(), ["read: Answered", "read: Resolved"]);
-}
-
-#[test]
 fn nothing_is_promised_of_a_waiting_message() {
     let site = TestApp::start();
     let opened = site.open(&[]);
@@ -366,106 +347,4 @@ fn below_a_path_every_address_begins_with_it() {
     }
     let sent = site.post(address.strip_prefix("/desk").unwrap(), &[("message", "hello")]);
     assert_eq!(sent.header("location"), Some(format!("{address}#end").as_str()));
-}
-
-#[test]
-fn a_long_page_has_a_maximum_size_and_says_what_is_missing() {
-    let site = TestApp::start();
-    let opened = site.open(&[]);
-    for number in 0..90 {
-        site.answer(&opened.reference, &format!("{number} {}", "x".repeat(15_900)), None);
-    }
-    let page = site.send(Request::get(&format!("{}&all", opened.page)));
-    assert_eq!(page.status, 200);
-    assert!(
-        (900_000..1_100_000).contains(&page.text().len()),
-        "{}",
-        page.text().len()
-    );
-    assert!(page.has(">89 x") && page.has("oldest messages don’t fit"));
-}
-
-#[test]
-fn the_way_to_whatsapp_names_the_ticket_for_its_customer_alone() {
-    let site = TestApp::with(|setup| setup.settings.whatsapp_number = "+1 415 523 8886".parse().ok());
-    let opened = site.open(&[]);
-    let link = format!(
-        "href=\"https://wa.me/14155238886?text=My%20request%20{}%3A%20\"",
-        opened.reference
-    );
-    assert!(site.get(&opened.page).has(&link));
-    assert!(!site.get(&bare(&opened)).has("wa.me"));
-    let site = TestApp::start();
-    assert!(!site.get(&site.open(&[]).page).has("wa.me"));
-}
-
-#[test]
-fn who_waits_reads_how_soon_an_answer_usually_comes() {
-    let site = TestApp::with(|setup| setup.settings.manager_name = Some("Anna <b>".into()));
-    site.clock.stop();
-    assert!(
-        site.get("/")
-            .has("<p class=\"who-answers\">Anna &lt;b&gt; will answer you.</p>")
-    );
-    for number in 0..5 {
-        let opened = site.open(&[("message", &format!("No. {number}"))]);
-        site.clock.pass(300 * number);
-        site.answer(&opened.reference, "We look into it.", None);
-    }
-    // It is read once an hour.
-    let waiting = site.open(&[]);
-    assert!(site.get(&waiting.page).has("will answer you."));
-    site.clock.pass(3_600);
-    site.store.take_calls("first_answers");
-    for _ in 0..3 {
-        for page in ["/", &waiting.page] {
-            assert!(
-                site.get(page).has("Anna &lt;b&gt; usually answers within 10 minutes."),
-                "{page}"
-            );
-        }
-    }
-    assert_eq!(site.store.take_calls("first_answers"), 1);
-    site.answer(&waiting.reference, "Here we are.", None);
-    assert!(!site.get(&waiting.page).has("usually answers"));
-    // The form is there without the store.
-    site.clock.pass(3_600);
-    site.store.set_failing(true);
-    assert!(site.get("/").has("Anna &lt;b&gt; will answer you."));
-    assert!(
-        site.get("/").has("usually answers within 10 minutes."),
-        "the value from before, until it is read again"
-    );
-}
-
-#[test]
-fn the_widgets_page_may_be_framed_by_allowed_sites_alone() {
-    let site = TestApp::with(|setup| {
-        setup.settings.allowed_origins = vec!["https://www.shop.example".into(), "https://*.example.com".into()];
-    });
-    let opened = site.open(&[]);
-    let ancestors = |page: &crate::testing::Response| {
-        let policy = page.header("content-security-policy").unwrap();
-        policy.split_once("frame-ancestors ").unwrap().1.to_owned()
-    };
-    assert_eq!(ancestors(&site.get(&opened.page)), "'none'");
-    let address = format!("{}&embed", opened.page);
-    let page = site.get(&address);
-    assert_eq!(page.status, 200);
-    assert_eq!(ancestors(&page), "https://www.shop.example https://*.example.com");
-    // Browsers of today go by the policy, older ones by this.
-    assert_eq!(page.header("x-frame-options"), Some("DENY"));
-    assert!(page.has("<textarea") && !page.has("<header") && !page.has("Save this page"));
-    let fields = [("message", "From the frame"), ("idempotencyKey", "mine")];
-    let sent = site.post(&address, &fields);
-    assert_eq!(sent.header("location"), Some(format!("{address}#end").as_str()));
-    site.store.set_failing(true);
-    let failed = site.post(&address, &fields);
-    assert_eq!((failed.status, ancestors(&failed)), (500, ancestors(&page)));
-    assert!(failed.has("From the frame") && failed.has(&format!("action=\"{}\"", address.replace('&', "&amp;"))));
-
-    // Where no site is allowed, none may.
-    let site = TestApp::start();
-    let opened = site.open(&[]);
-    assert_eq!(ancestors(&site.get(&format!("{}&embed", opened.page))), "'none'");
 }
