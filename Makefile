@@ -74,7 +74,8 @@ e2e: ## the pages in a real browser, on both stores (Chromium and axe-core are f
 	$(BUILD_DEV)
 	SERVER_BINARY=$(DEV) scripts/with-postgres scripts/with-browser $(TEST) --features black-box/browser-e2e --test browser
 
-e2e-n8n: ## the whole loop with a real n8n, installed once from npm (10 minutes, 3 GB), and a Twilio of this machine
+e2e-n8n: ## the whole loop with a real n8n, installed once from npm (10 minutes, 3 GB), a Twilio and a mailbox of this machine
+	@scripts/needs mailbox
 	$(BUILD_DEV)
 	SERVER_BINARY=$(DEV) scripts/with-n8n $(TEST) --features black-box/n8n-e2e --test n8n_e2e
 

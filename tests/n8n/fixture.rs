@@ -1,4 +1,4 @@
-//! What every scenario needs: a real n8n, a fake Twilio, and a store for the server.
+//! What every scenario needs: a real n8n, a fake Twilio, a mailbox, and a store for the server.
 
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use black_box::{
 };
 use serde_json::{Value, json};
 
+use crate::mailbox::Mailbox;
 use crate::real_n8n::{RealN8n, StatusAndBody, TO_WHATSAPP, free_port};
 
 /// How long a message may take from the server to Twilio when nothing is wrong.
@@ -17,6 +18,7 @@ pub(crate) const SOON: Duration = Duration::from_secs(30);
 pub(crate) struct Fixture {
     pub(crate) n8n: RealN8n,
     pub(crate) twilio: FakeTwilio,
+    pub(crate) mailbox: Mailbox,
     /// n8n knows the server by its port, so all servers of a run share it.
     server_port: u16,
     messages: u32,
@@ -26,11 +28,12 @@ pub(crate) struct Fixture {
 impl Fixture {
     /// Sets everything up. n8n does not run yet.
     pub(crate) async fn set_up() -> Self {
-        let (twilio, server_port) = (FakeTwilio::start(), free_port());
-        let n8n = RealN8n::set_up(&format!("http://127.0.0.1:{server_port}"), twilio.url()).await;
+        let (twilio, server_port, mailbox) = (FakeTwilio::start(), free_port(), Mailbox::start().await);
+        let n8n = RealN8n::set_up(&format!("http://127.0.0.1:{server_port}"), twilio.url(), &mailbox).await;
         Self {
             n8n,
             twilio,
+            mailbox,
             server_port,
             messages: 0,
             is_published: false,

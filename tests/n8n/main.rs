@@ -1,5 +1,5 @@
-//! The whole loop with a real n8n: the real server, our workflows, and a fake Twilio. `make e2e-n8n`
-//! runs it. The scenarios share one n8n, since it starts slowly; each has its own server and tickets.
+//! The whole loop with a real n8n: the real server, our workflows, a fake Twilio, and a real mailbox.
+//! `make e2e-n8n` runs it. The scenarios share one n8n, since it starts slowly; each has its own server and tickets.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -13,6 +13,8 @@ mod edge_cases;
 mod failures;
 mod figures;
 mod fixture;
+mod mailbox;
+mod mails;
 mod normal;
 mod real_n8n;
 mod shapes;
@@ -51,6 +53,10 @@ const SCENARIOS: &[Scenario] = &scenarios![
     normal::long_and_marked_up_texts,
     normal::status_callbacks,
     normal::a_rate_limit_by_callback,
+    mails::a_reply_by_mail,
+    mails::automatic_mails,
+    mails::a_stranger_s_mail,
+    mails::mails_in_an_outage,
     shapes::what_is_handed_on,
     shapes::odd_senders,
     shapes::a_question_is_asked_once,

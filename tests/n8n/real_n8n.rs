@@ -14,6 +14,8 @@ use tokio::{
     time::timeout,
 };
 
+use crate::mailbox::Mailbox;
+
 /// The template that goes when free text is refused.
 pub(crate) const TEMPLATE: &str = "HX0123456789abcdef0123456789abcdef";
 
@@ -23,6 +25,9 @@ const WORKFLOWS: [(&str, &str); 3] = [
     ("whatsapp-to-ticket.json", "whatsappToTicket"),
     ("status-to-ticket.json", "statusToTicket01"),
 ];
+
+/// The workflow for replies by e-mail, and its id.
+const MAIL: (&str, &str) = ("mail-to-ticket.json", "mailToTicket0001");
 
 /// The workflow that creates the Content resources for buttons and lists, and its id.
 const SET_UP: (&str, &str) = ("buttons-and-lists.json", "buttonsAndLists0");
@@ -81,7 +86,7 @@ impl Drop for RealN8n {
 
 impl RealN8n {
     /// Sets a new one up: workflows and credentials imported, all but the one that takes notifications published.
-    pub(crate) async fn set_up(ticket_server: &str, twilio: &str) -> Self {
+    pub(crate) async fn set_up(ticket_server: &str, twilio: &str, mailbox: &Mailbox) -> Self {
         let real = Self {
             folder: tempfile::tempdir().expect("a temporary folder"),
             port: free_port(),
@@ -90,7 +95,7 @@ impl RealN8n {
             client: http_client(Duration::from_secs(20)),
         };
         let credentials = real.folder.path().join("credentials.json");
-        fs::write(&credentials, credentials_with_secrets().to_string()).unwrap();
+        fs::write(&credentials, credentials_with_secrets(mailbox).to_string()).unwrap();
         real.cli(&["import:credentials", &format!("--input={}", credentials.display())])
             .await;
         let content = real.create_content(twilio).await;
@@ -107,6 +112,7 @@ impl RealN8n {
             };
             fs::write(input.join(format!("copy-of-{file}")), copy.to_string()).unwrap();
         }
+        fs::write(input.join(MAIL.0), mail_workflow(ticket_server).to_string()).unwrap();
         let others: Vec<Value> = serde_json::from_str(OTHER_WORKFLOWS).unwrap();
         let others: BTreeMap<&str, &Value> = others
             .iter()
@@ -120,7 +126,7 @@ impl RealN8n {
         for (_, id) in &WORKFLOWS[1..] {
             real.publish(id).await;
         }
-        for id in others.into_keys().chain([REPORT_ONLY, IMPATIENT, CARELESS]) {
+        for id in others.into_keys().chain([REPORT_ONLY, IMPATIENT, CARELESS, MAIL.1]) {
             real.publish(id).await;
         }
         real
@@ -344,6 +350,16 @@ fn copy(workflow: &Value, id: &str, changes: &[(&str, &str)]) -> Value {
     workflow
 }
 
+/// The workflow for replies by e-mail. It looks into the mailbox every 6 seconds, not every ten minutes.
+fn mail_workflow(ticket_server: &str) -> Value {
+    let mut workflow: Value = serde_json::from_str(&read(&format!("deploy/n8n/{}", MAIL.0))).unwrap();
+    *config(&mut workflow).remove("ticketApiBase").unwrap() = ticket_server.into();
+    let nodes = workflow["nodes"].as_array_mut().unwrap();
+    let trigger = nodes.iter_mut().find(|node| node["name"] == "Mailbox").unwrap();
+    trigger["parameters"]["options"]["forceReconnect"] = json!(0.1);
+    workflow
+}
+
 /// The workflow for statuses with 6 seconds of patience.
 fn impatient(workflow: &Value) -> Value {
     let text = workflow.to_string();
@@ -352,7 +368,7 @@ fn impatient(workflow: &Value) -> Value {
 }
 
 /// The example with the secrets of this test in it.
-fn credentials_with_secrets() -> Value {
+fn credentials_with_secrets(mailbox: &Mailbox) -> Value {
     let mut credentials: Value = serde_json::from_str(&read("deploy/n8n/credentials.example.json")).unwrap();
     for credential in credentials.as_array_mut().unwrap() {
         let data = match credential["name"].as_str().unwrap() {
@@ -360,6 +376,7 @@ fn credentials_with_secrets() -> Value {
             "Ticket inbound key (RAILWAY_INBOUND_SECRET)" => json!({ "name": "x-api-key", "value": INBOUND_KEY }),
             "Twilio" => json!({ "authType": "authToken", "accountSid": ACCOUNT_SID, "authToken": AUTH_TOKEN }),
             "Twilio auth token (for signatures)" => json!({ "hmacSecret": AUTH_TOKEN }),
+            "Mailbox of replies (IMAP)" => mailbox.credential(),
             other => panic!("an unknown credential: {other}"),
         };
         credential["data"] = data;

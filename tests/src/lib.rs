@@ -1,7 +1,7 @@
 //! Black-box tests of the server: tests start its binary as a process, speak HTTP with it, and kill it.
 //!
 //! A [`TempStore`] holds the tickets and outlives the processes. A [`TestServer`] is such a process. A [`FakeN8n`] is a
-//! real HTTP server in the place of n8n.
+//! real HTTP server in the place of n8n, a [`FakeSmtp`] a mail server.
 #![allow(
     clippy::missing_panics_doc,
     clippy::unwrap_used,
@@ -14,8 +14,10 @@
 mod database_proxy;
 mod fake_n8n;
 mod fake_server;
+mod fake_smtp;
 mod fake_twilio;
 mod http;
+mod mail_text;
 mod n8n_table;
 mod options;
 mod private_data;
@@ -28,6 +30,7 @@ mod wait;
 
 pub use database_proxy::DatabaseProxy;
 pub use fake_n8n::{FakeN8n, Reaction, Received};
+pub use fake_smtp::{FakeSmtp, MailReaction, ReceivedMail};
 pub use fake_twilio::{ACCOUNT_SID, AUTH_TOKEN, FakeTwilio, SentMessage, Shown, WHATSAPP_FROM};
 pub use http::{Response, http_client, sum_of_metrics};
 pub use n8n_table::{N8nCase, TableRow, kind_of_body};

@@ -32,7 +32,7 @@ const NUMBERS: [&str; 5] = ["customerPhone", "from", "to", "AGENT_PHONE", "AGENT
 const ERASED: &str = "0100000";
 
 /// Fields, headers and environment variables with secrets.
-const SECRETS: [&str; 11] = [
+const SECRETS: [&str; 12] = [
     "x-api-key",
     "authorization",
     "cookie",
@@ -42,6 +42,7 @@ const SECRETS: [&str; 11] = [
     "RAILWAY_INBOUND_SECRET",
     "OPERATOR_TOKEN",
     "N8N_SHARED_SECRET",
+    "SMTP_URL",
     "DATABASE_URL",
     "DATABASE_DIRECT_URL",
 ];

@@ -10,7 +10,8 @@ use ticket_domain::{
     Managers, Recipient,
     ports::{Clock, Outbox, Random, Store, StoreHealth},
     use_cases::{
-        AddMessage, AnswerTime, Context, OpenTicket, Operate, ReceiveReply, Redeliver, ReportReceipt, ViewTicket,
+        AddMessage, AnswerTime, Context, CustomerMails, OpenTicket, Operate, ReceiveReply, Redeliver, ReportReceipt,
+        ViewTicket,
     },
 };
 
@@ -30,6 +31,7 @@ pub struct AppState {
     pub(crate) report_receipt: Data<ReportReceipt>,
     pub(crate) add_message: Data<AddMessage>,
     pub(crate) operate: Data<Operate>,
+    pub(crate) customer_mails: Data<CustomerMails>,
     pub(crate) redeliver: Data<Redeliver>,
     pub(crate) outbox: Data<dyn Outbox>,
     pub(crate) health: Data<dyn StoreHealth>,
@@ -81,6 +83,7 @@ impl AppState {
                 settings.max_customer_messages,
             )),
             operate: Data::new(operate),
+            customer_mails: Data::new(CustomerMails::new(store.clone(), store.clone(), context.clone())),
             redeliver: Data::new(Redeliver::new(store.clone(), context.clone())),
             report_receipt: receipts.into(),
             outbox: outbox.into(),
@@ -115,6 +118,7 @@ impl AppState {
             .app_data(self.report_receipt.clone())
             .app_data(self.add_message.clone())
             .app_data(self.operate.clone())
+            .app_data(self.customer_mails.clone())
             .app_data(self.redeliver.clone())
             .app_data(self.outbox.clone())
             .app_data(self.health.clone())

@@ -52,6 +52,7 @@ async fn deliver_round(address: &str, event: EventKind, round: u16) -> DeliveryR
             round,
             event,
             payload: &payload,
+            news: None,
         })
         .await
 }
@@ -468,6 +469,7 @@ async fn a_receiver_whose_certificate_is_not_trusted_gets_nothing() {
         round: 0,
         event: EventKind::Created,
         payload: &payload,
+        news: None,
     };
     let reason = reason(webhook.deliver(delivering).await);
     assert!(

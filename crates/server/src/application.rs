@@ -3,21 +3,22 @@
 use std::{io, net::SocketAddr, sync::Arc};
 
 use http_actix::{AppState, DeliveryMetrics, Settings, StreamLimits};
-use notify_n8n::{N8nComposer, N8nWebhook, SetUpError};
+use notify_n8n::{N8nComposer, N8nWebhook};
+use notify_smtp::{MailComposer, MailSettings, SmtpNotifier};
 use secrecy::ExposeSecret;
 use store_diesel::PostgresStore;
 use store_diesel::SqliteStore;
 use ticket_domain::{
     Address, Managers, Recipient, TicketLinks,
     ports::{Clock, Composer, Composers, Notifier, Random, Store},
-    use_cases::{Context, Deliver, ReportReceipt},
+    use_cases::{AnswerTime, Context, Deliver, ReportReceipt},
 };
 use tokio::task::{JoinError, JoinSet, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::{
-        Agents, Config, Database,
+        Agents, Config, Database, Mail,
         limits::{MAX_CONNECTIONS, with_room},
     },
     delivery::{Worker, catch_up},
@@ -38,7 +39,10 @@ pub enum StartError {
     Postgres(#[from] store_diesel::postgres::ConnectError),
     /// The webhook can't be set up.
     #[error("the webhook can't be set up")]
-    Webhook(#[from] SetUpError),
+    Webhook(#[from] notify_n8n::SetUpError),
+    /// The mail server can't be set up.
+    #[error("the mail server can't be set up")]
+    Mail(#[from] notify_smtp::SetUpError),
     /// The server can't listen on this address.
     #[error("can't listen on {host} port {port} (HOST, PORT)")]
     Listen {
@@ -127,7 +131,7 @@ impl Builder {
             None => open_store(self.config.database.clone()).await?,
         };
         let adapters = std::mem::take(&mut self.adapters);
-        let adapters = self.with_n8n(adapters)?;
+        let adapters = self.with_mail(self.with_n8n(adapters)?, &store)?;
         let listener = listen(&self.config.host, self.config.port).await?;
         let address = listener.local_addr().map_err(StartError::Http)?;
         let signal = Arc::new(DeliverySignal::default());
@@ -166,7 +170,10 @@ impl Builder {
                 tickets: self.config.ticket_retention,
             },
         );
-        let settings = self.http_settings(base_url);
+        let settings = Settings {
+            mail: context.composers.has_notifier(Recipient::Customer),
+            ..self.http_settings(base_url)
+        };
         let state = AppState::new(&store, context, self.managers(), receipts.clone(), metrics, settings);
         let state = state.map_err(StartError::Http)?;
 
@@ -213,6 +220,21 @@ impl Builder {
                 .transpose()?
                 .map(|webhook| Arc::new(webhook) as Arc<dyn Notifier>),
         });
+        Ok(adapters)
+    }
+
+    /// Adds e-mail for customers if a mail server is set, unless other adapters notify them.
+    fn with_mail(&self, mut adapters: Vec<Adapters>, store: &Arc<dyn Store>) -> Result<Vec<Adapters>, StartError> {
+        let is_other = |adapters: &Adapters| adapters.recipient == Recipient::Customer;
+        if let Some(mail) = self.config.mail.as_ref().filter(|_| !adapters.iter().any(is_other)) {
+            let answer_time = AnswerTime::new(store.clone(), self.clock.clone());
+            let notifier = smtp_notifier(&self.config, mail, Some(answer_time), self.clock.clone())?;
+            adapters.push(Adapters {
+                recipient: Recipient::Customer,
+                composer: Arc::new(MailComposer { hold: mail.hold }),
+                notifier: Some(Arc::new(notifier)),
+            });
+        }
         Ok(adapters)
     }
 
@@ -279,6 +301,28 @@ impl Builder {
             ..Settings::default()
         }
     }
+}
+
+/// Sends mails as the configuration says.
+pub(crate) fn smtp_notifier(
+    config: &Config,
+    mail: &Mail,
+    answer_time: Option<AnswerTime>,
+    clock: Arc<dyn Clock>,
+) -> Result<SmtpNotifier, notify_smtp::SetUpError> {
+    let settings = MailSettings {
+        from: mail.from.clone(),
+        reply_to: mail.reply_to.clone(),
+        site_name: config.site_name.clone(),
+        manager_name: config.manager_name.clone(),
+    };
+    SmtpNotifier::new(
+        mail.server.clone(),
+        settings,
+        config.notify_concurrency,
+        answer_time,
+        clock,
+    )
 }
 
 /// Returns the connection limit: the configured or default one, at most what the limit of open files permits.

@@ -5,19 +5,24 @@ use std::{process::ExitCode, sync::Arc, time::Duration};
 use anyhow::{Context as _, Result, anyhow, bail};
 use notify_n8n::{Inbound, N8nWebhook, Probed, Receiver};
 use secrecy::ExposeSecret as _;
-use ticket_domain::{EventKind, ports::Random};
+use ticket_domain::{
+    Email, EventKind,
+    ports::{DeliveryResult, Random},
+};
 use tokio::{net::TcpStream, time::timeout};
 use url::Url;
-use uuid::Builder;
+use uuid::{Builder, Uuid};
 
 use crate::{
+    application::smtp_notifier,
     commands::{complain, say},
-    config::{Config, Database},
+    config::{Config, Database, Mail},
     environment::{OsRandom, SystemClock},
 };
 
 const CREATED: &str = "N8N_TICKET_CREATED_WEBHOOK";
 const UPDATED: &str = "N8N_TICKET_UPDATED_WEBHOOK";
+const MAIL: &str = "SMTP_URL";
 
 /// Whether to send a probe through the loop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,8 +53,8 @@ impl Report {
     }
 }
 
-/// Checks a valid configuration, and the services that it names.
-pub(crate) async fn check(config: &Config, warnings: &[String], probe: Probe) -> ExitCode {
+/// Checks a valid configuration, and the services that it names. Sends a mail to `mail_to` if the probe is confirmed.
+pub(crate) async fn check(config: &Config, warnings: &[String], probe: Probe, mail_to: Option<Email>) -> ExitCode {
     for warning in warnings {
         say(&format!("warning  {warning}"));
     }
@@ -62,7 +67,14 @@ pub(crate) async fn check(config: &Config, warnings: &[String], probe: Probe) ->
             report.tell(UPDATED, reach(&receiver.updated).await);
         }
     }
+    if let Some(mail) = &config.mail {
+        report.tell(MAIL, greet(config, mail).await);
+    }
+    if let (Some(to), Probe::Yes) = (&mail_to, probe) {
+        report.tell("--mail", send_mail(config, to).await);
+    }
     match (probe, config.receiver.clone()) {
+        (Probe::Yes, None) if mail_to.is_some() => {}
         (Probe::No, _) => {}
         (_, None) => report.tell(CREATED, Err(anyhow!("is not set, so there is no loop to probe"))),
         (Probe::Unconfirmed, Some(_)) => report.tell(
@@ -79,6 +91,30 @@ pub(crate) async fn check(config: &Config, warnings: &[String], probe: Probe) ->
     } else {
         ExitCode::FAILURE
     }
+}
+
+/// Connects to the mail server and signs in.
+async fn greet(config: &Config, mail: &Mail) -> Result<String> {
+    let notifier = smtp_notifier(config, mail, None, Arc::new(SystemClock))?;
+    let address = mail.server.address();
+    match notifier.greet().await {
+        Ok(()) => Ok(format!("{address} takes mail from us")),
+        Err(reason) => bail!("{address}: {reason}"),
+    }
+}
+
+async fn send_mail(config: &Config, to: &Email) -> Result<String> {
+    let mail = config.mail.as_ref().context("needs SMTP_URL")?;
+    let notifier = smtp_notifier(config, mail, None, Arc::new(SystemClock))?;
+    match notifier.probe(to, random_id()).await {
+        DeliveryResult::Accepted { .. } => Ok("the mail server took the test e-mail; look whether it arrives".into()),
+        DeliveryResult::Failed(failure) => Err(anyhow!(failure.reason)),
+    }
+}
+
+fn random_id() -> Uuid {
+    let random: &dyn Random = &OsRandom;
+    Builder::from_random_bytes(random.bytes()).into_uuid()
 }
 
 /// Checks the store without changing it.
@@ -125,9 +161,7 @@ async fn probe_loop(report: &mut Report, receiver: Receiver) {
         Err(error) => return report.tell(CREATED, Err(error.into())),
     };
     for (variable, kind, url) in ways {
-        let random: &dyn Random = &OsRandom;
-        let id = Builder::from_random_bytes(random.bytes()).into_uuid();
-        let inbound = match webhook.probe(kind, id).await {
+        let inbound = match webhook.probe(kind, random_id()).await {
             Probed::Workflow(inbound) => inbound,
             failed => {
                 report.tell(variable_at_fault(&failed, variable), Err(fault_of(&failed, &url)));

@@ -12,6 +12,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Parser, Subcommand};
+use ticket_domain::Email;
 use tokio::signal::unix;
 use zeroize::Zeroizing;
 
@@ -52,6 +53,9 @@ enum Command {
         /// Send the probe even so that a workflow which is not ours may make a message of it.
         #[arg(long, requires = "probe")]
         yes: bool,
+        /// Also send a test e-mail to this address, by the mail server that customers are mailed by. Needs --probe --yes.
+        #[arg(long, value_name = "ADDRESS", requires = "yes")]
+        mail: Option<Email>,
     },
     /// Copy everything from one store into another, which must be empty, and end.
     ///
@@ -131,13 +135,13 @@ fn execute(command: Command) -> Result<ExitCode> {
             load_config().and_then(|Loaded { config, warnings }| runtime.block_on(serve(config, &warnings)))
         }
         Command::Migrate => load_config().and_then(|Loaded { config, .. }| runtime.block_on(migrate(config.database))),
-        Command::Check { probe, yes } => load_config().map(|Loaded { config, warnings }| {
+        Command::Check { probe, yes, mail } => load_config().map(|Loaded { config, warnings }| {
             let probe = match (probe, yes) {
                 (false, _) => Probe::No,
                 (true, false) => Probe::Unconfirmed,
                 (true, true) => Probe::Yes,
             };
-            runtime.block_on(check(&config, &warnings, probe))
+            runtime.block_on(check(&config, &warnings, probe, mail))
         }),
         Command::Copy { from, to } => {
             let here = working_folder()?;

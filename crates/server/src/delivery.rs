@@ -252,6 +252,9 @@ impl Attempt {
                 let has_id = external_id.is_some();
                 tracing::info!(notification = %id, %recipient, %event, failures, has_id, "notification delivered");
             }
+            AttemptOutcome::Dropped => {
+                tracing::info!(notification = %id, %recipient, %event, "notification dropped: there is no news to tell");
+            }
             AttemptOutcome::RetryAt { due, reason } => {
                 self.metrics.retry();
                 tracing::warn!(notification = %id, %recipient, %event, failures = failures + 1, %due, %reason, "notification failed");

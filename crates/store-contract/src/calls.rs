@@ -5,15 +5,15 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use ticket_domain::{
     Address, Attention, AuditEntry, AuditEntryId, AuditStamp, Choice, ExternalId, Fallback, LeaseToken, Message,
-    MessageId, NotificationId, NotificationRecord, Phone, Question, QuestionId, Receipt, Recipient, Thread, Ticket,
-    TicketId, TicketPage, TicketQuery, TicketRef, TicketSummary, Timestamp,
+    MessageId, Notification, NotificationId, NotificationRecord, Phone, Question, QuestionId, Receipt, Recipient,
+    Thread, Ticket, TicketId, TicketPage, TicketQuery, TicketRef, TicketSummary, Timestamp,
     ports::{
         AnswerQuestion, AnswerResult, Append, Appended, Attach, AttachResult, AttemptOutcome, Claim, Claimed,
-        Confirmed, Contacts, ControlMessage, CurrentMessage, CustomerData, EraseStats, Erasure, Existing, Housekeeping,
-        InactiveQuery, InactiveTickets, KnownContact, MergeQuestions, OpenResult, Opening, OperatorQueries, Outbox,
-        Purge, Purged, Questions, Receipts, RecordResult, RedeliverResult, Remove, RemoveResult, SentNotification,
-        StatusUpdate, Store, StoreError, StoreUnmatched, StoredUnmatched, TicketLookup, TicketStore, UpdateTicket,
-        Vitals,
+        Confirmed, Contacts, ControlMessage, CurrentMessage, CustomerData, CustomerMail, EraseStats, Erasure, Existing,
+        Housekeeping, InactiveQuery, InactiveTickets, KnownContact, MergeQuestions, News, OpenResult, Opening,
+        OperatorQueries, Outbox, Purge, Purged, Questions, Receipts, RecordResult, RedeliverResult, Remove,
+        RemoveResult, SentNotification, StatusUpdate, Store, StoreError, StoreUnmatched, StoredUnmatched, TicketLookup,
+        TicketStore, UpdateTicket, Vitals,
     },
 };
 
@@ -99,6 +99,7 @@ calls! {
         fn redeliver_dead(stamp: AuditStamp) -> u64;
         fn dead_fallbacks(limit: u16) -> Vec<NotificationId>;
         fn current_message(id: NotificationId) -> Option<CurrentMessage>;
+        fn news(id: NotificationId) -> News;
         fn undelivered(limit: u16) -> Vec<NotificationRecord>;
         fn notification(id: NotificationId) -> Option<NotificationRecord>;
     }
@@ -122,6 +123,11 @@ calls! {
     Housekeeping {
         fn purge(purge: Purge) -> Purged;
         fn purge_keys(now: Timestamp, limit: u16) -> u64;
+    }
+    CustomerMail {
+        fn seen(ticket: TicketId, up_to: MessageId) -> bool;
+        fn set_unsubscribed(ticket: TicketId, unsubscribed: bool) -> ();
+        fn request(about: TicketId, notification: Notification, since: Timestamp) -> bool;
     }
     CustomerData {
         fn messages_from(addresses: Vec<Address>) -> Vec<(Message, Option<TicketRef>)>;

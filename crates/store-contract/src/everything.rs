@@ -23,6 +23,7 @@ pub async fn call_everything(fixture: &Fixture, now: Timestamp) {
     delivered_and_told(fixture, &opening.ticket, now).await;
     sent_again(fixture, now).await;
     operated(fixture, &opening.ticket, now).await;
+    mailed(fixture, now).await;
     let store = fixture.must();
     let purge = Purge {
         after: None,
@@ -106,6 +107,7 @@ async fn confirmed(fixture: &Fixture, ticket: &Ticket, now: Timestamp) {
         ticket: Some(ticket.id),
         join_as: None,
         at: now,
+        notifications: Vec::new(),
     };
     fixture
         .stored(&fixture.message_from(&customer, now), asking(&question))
@@ -156,6 +158,7 @@ async fn asked(fixture: &Fixture, ticket: &Ticket, now: Timestamp) {
         ticket: Some(ticket.id),
         join_as: Some(Sender::Manager),
         at: now,
+        notifications: Vec::new(),
     };
     for _ in 0..2 {
         store.answer(picking.clone()).await;
@@ -283,6 +286,7 @@ async fn operated(fixture: &Fixture, ticket: &Ticket, now: Timestamp) {
         at: now,
         by: Actor::Operator(None),
         entries: [fixture.note(now).id, fixture.note(now).id],
+        notifications: Vec::new(),
     };
     store.change(update).await;
     let kept = fixture.message(now);
@@ -305,6 +309,39 @@ async fn operated(fixture: &Fixture, ticket: &Ticket, now: Timestamp) {
         for before in [None, Some(fixture.note(now).id)] {
             assert!(store.audit_log(of, before, 50).await.len() > 3);
         }
+    }
+}
+
+/// Answers a customer, who is mailed unless they have seen it.
+async fn mailed(fixture: &Fixture, now: Timestamp) {
+    let store = fixture.must();
+    let ticket = fixture.open(fixture.opening(now)).await.ticket;
+    let to_customer = |event| {
+        fixture
+            .notification(event, now)
+            .with(|notification| notification.recipient = Recipient::Customer)
+    };
+    let answer = fixture.message(now);
+    let digests = [(); 2].map(|()| to_customer(EventKind::Answered));
+    for digest in digests.clone() {
+        let append =
+            append_to(&ticket, fixture.message(now)).with(|append| append.notifications = vec![digest.clone()]);
+        fixture.added(append).await;
+    }
+    let append =
+        append_to(&ticket, answer.clone()).with(|append| append.notifications = vec![to_customer(EventKind::Resolved)]);
+    fixture.added(append).await;
+    assert_eq!(store.news(digests[0].id).await.answers.len(), 3);
+    for _ in 0..2 {
+        store.seen(ticket.id, answer.id).await;
+    }
+    store.set_unsubscribed(ticket.id, true).await;
+    store.request(ticket.id, to_customer(EventKind::Links), now).await;
+    let claim = fixture
+        .claim_at(now)
+        .with(|claim| claim.recipient = Recipient::Customer);
+    for held in store.claim(claim, u16::MAX).await {
+        store.record_attempt(held.id, held.lease, AttemptOutcome::Dropped).await;
     }
 }
 

@@ -160,6 +160,16 @@ macro_rules! store_contract {
             recipients::a_thread_tells_of_the_manager_s_notification,
             recipients::an_attached_message_notifies_every_recipient,
 
+            customer_mail::a_burst_of_answers_is_one_digest,
+            customer_mail::a_digest_tells_what_is_news,
+            customer_mail::nothing_is_told_to_whoever_wants_no_mail,
+            customer_mail::a_resolution_is_told_while_it_holds,
+            customer_mail::a_digest_without_news_is_dropped,
+            customer_mail::a_digest_waits_for_its_time,
+            customer_mail::answers_at_once_are_each_told_once,
+            customer_mail::links_are_sent_once_an_hour,
+            customer_mail::a_dead_digest_can_be_sent_again,
+
             probing::a_probe_takes_only_what_waits_and_is_not_due,
             probing::a_probe_takes_only_the_first_of_a_ticket,
             probing::the_one_probed_longest_ago_comes_next,

@@ -2,7 +2,7 @@
 
 diesel::table! {
     use crate::types::{Id, Moment};
-    use diesel::sql_types::{BigInt, Text};
+    use diesel::sql_types::{BigInt, Bool, Text};
 
     tickets (id) {
         number -> BigInt,
@@ -21,6 +21,8 @@ diesel::table! {
         updated_at -> Moment,
         last_sender -> Text,
         notes -> BigInt,
+        seen -> BigInt,
+        unsubscribed -> Bool,
     }
 }
 

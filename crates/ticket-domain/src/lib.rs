@@ -6,6 +6,7 @@
 mod actor;
 mod button;
 mod command;
+mod email_reply;
 mod erasure;
 mod message;
 mod notification;
@@ -28,6 +29,7 @@ pub mod use_cases;
 pub use actor::{Actor, ActorError, OperatorName, OperatorNameError};
 pub use button::{Button, NotATap, Tap};
 pub use command::Command;
+pub use email_reply::{is_automatic_mail, mail_thread, mail_thread_in, new_words};
 pub use erasure::{Contact, ContactError, Redaction};
 pub use message::{Content, EmptyMessage, Message};
 pub use notification::{Delivery, Fallback, Notification, NotificationRecord, NotificationState, Payload};

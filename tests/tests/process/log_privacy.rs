@@ -2,31 +2,21 @@
 //! starts is checked when it ends; here it logs at `trace`, and the requests fail as often as they succeed.
 
 use black_box::{
-    CUSTOMER, Engine, FakeN8n, MANAGER, OPERATOR_TOKEN, Reaction, Response, TempStore, TestServer, on_both_stores,
+    CUSTOMER, Engine, FakeN8n, FakeSmtp, MANAGER, OPERATOR_TOKEN, Reaction, TempStore, TestServer, on_both_stores,
     ticket, ticket_with,
 };
-use serde_json::{Value, json};
-use url::form_urlencoded;
+use serde_json::json;
+
+use crate::form::post_form;
 
 on_both_stores!(nothing_private_is_logged_at_trace);
-
-async fn post_form(server: &TestServer, path: &str, fields: &Value) -> Response {
-    let fields = fields.as_object().unwrap().iter();
-    let body = form_urlencoded::Serializer::new(String::new())
-        .extend_pairs(fields.map(|(name, value)| (name, value.as_str().unwrap())))
-        .finish();
-    let headers = [
-        ("content-type", "application/x-www-form-urlencoded"),
-        ("origin", "https://desk.example"),
-    ];
-    server.send("POST", path, &headers, Some(body)).await
-}
 
 async fn nothing_private_is_logged_at_trace(engine: Engine) {
     let store = TempStore::new(engine).await;
     let n8n = FakeN8n::start();
     n8n.always(Reaction::AcceptWithOwnId);
-    let options = TestServer::on(&store).notifying(&n8n);
+    let smtp = FakeSmtp::start();
+    let options = TestServer::on(&store).notifying(&n8n).mailing(&smtp);
     let options = options.set("RUST_LOG", "trace").set("TICKET_ACCESS", "private");
     let server = options.start().await;
     let created = server.create(&ticket()).await;
@@ -100,7 +90,18 @@ async fn nothing_private_is_logged_at_trace(engine: Engine) {
         let listed = server.get_as_operator(&format!("/api/{path}")).await;
         assert_eq!(listed.status, 200, "{path}");
     }
+    assert_eq!(
+        post_form(&server, "/find", &json!({ "contact": CUSTOMER }))
+            .await
+            .status,
+        200
+    );
     server.wait_for_empty_outbox().await;
+    let mailed = smtp.received();
+    assert!(
+        mailed.iter().any(|mail| mail.text.contains("in confidence")),
+        "{mailed:?}"
+    );
     assert!(server.log().contains("\"level\":\"TRACE\""), "the level was not set");
     server.end().await;
 }

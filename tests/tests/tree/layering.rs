@@ -21,10 +21,11 @@ enum Layer {
 }
 
 /// Every crate of the workspace. A new one needs a line here.
-const LAYERS: [(&str, Layer); 7] = [
+const LAYERS: [(&str, Layer); 8] = [
     ("ticket-domain", Layer::Domain),
     ("store-diesel", Layer::Adapter),
     ("notify-n8n", Layer::Adapter),
+    ("notify-smtp", Layer::Adapter),
     ("http-actix", Layer::Adapter),
     ("server", Layer::Server),
     ("store-contract", Layer::Development),
@@ -35,13 +36,14 @@ const LAYERS: [(&str, Layer); 7] = [
 const BLACK_BOX: &str = "black-box";
 
 /// Libraries that belong to certain crates, by how their names begin.
-const OWNERS: [(&str, &[&str]); 6] = [
+const OWNERS: [(&str, &[&str]); 7] = [
     ("diesel", &["store-diesel"]),
     ("pq-sys", &["store-diesel"]),
     ("libsqlite3-sys", &["store-diesel"]),
     ("actix", &["http-actix"]),
     ("utoipa", &["http-actix"]),
     ("reqwest", &["notify-n8n"]),
+    ("lettre", &["notify-smtp"]),
 ];
 
 /// What would make the domain depend on a wire format, a runtime or a source of chance, by how names begin.

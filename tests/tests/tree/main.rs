@@ -4,6 +4,7 @@
 mod deploy_files;
 mod documents;
 mod layering;
+mod n8n_mail_code;
 mod n8n_workflow_code;
 mod n8n_workflows;
 
@@ -75,7 +76,7 @@ fn is_variable(text: &str) -> bool {
 /// The variables that can be set, by the names that stand in the server's source.
 fn server_variables() -> BTreeSet<String> {
     let mut variables = BTreeSet::new();
-    for file in ["mod.rs", "limits.rs", "parts.rs", "site.rs", "variables.rs"] {
+    for file in ["mod.rs", "limits.rs", "mail.rs", "parts.rs", "site.rs", "variables.rs"] {
         let source = read(&format!("crates/server/src/config/{file}"));
         variables.extend(source.split('"').filter(|text| is_variable(text)).map(str::to_owned));
     }

@@ -15,13 +15,13 @@ use url::form_urlencoded;
 const RUNNER: &str = r"
 const { code, inputs } = JSON.parse(require('fs').readFileSync(0, 'utf8'));
 const node = new Function('$input', '$', '$execution', code);
-const data = (json) => ({ first: () => ({ json }), last: () => ({ json }) });
+const data = (json) => ({ first: () => ({ json }), last: () => ({ json }), all: () => [].concat(json).map((json) => ({ json })) });
 const run = ({ input, config }) => node(data(input), () => data(config), { id: '1' })[0].json;
 console.log(JSON.stringify(inputs.map(run)));
 ";
 
 /// What the code of a workflow's node gives for each of these inputs.
-fn run(workflow: &str, node: &str, inputs: &[Value]) -> Vec<Value> {
+pub(crate) fn run(workflow: &str, node: &str, inputs: &[Value]) -> Vec<Value> {
     let workflow: Value = serde_json::from_str(&read(&format!("deploy/n8n/{workflow}.json"))).unwrap();
     let nodes = workflow["nodes"].as_array().unwrap();
     let code = nodes.iter().find(|one| one["name"] == node).unwrap()["parameters"]["jsCode"].clone();

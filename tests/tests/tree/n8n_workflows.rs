@@ -7,7 +7,7 @@ use regex::Regex;
 use serde_json::Value;
 
 /// Each workflow, the paths of its webhooks, and how they are guarded.
-const WORKFLOWS: [(&str, &[&str], &str); 3] = [
+const WORKFLOWS: [(&str, &[&str], &str); 4] = [
     ("ticket-to-whatsapp", &["ticket-created"], "headerAuth"),
     (
         "whatsapp-to-ticket",
@@ -15,11 +15,14 @@ const WORKFLOWS: [(&str, &[&str], &str); 3] = [
         "none",
     ),
     ("status-to-ticket", &["twilio-status"], "none"),
+    // It begins with a mailbox.
+    ("mail-to-ticket", &[], ""),
 ];
 
 /// The nodes that may be used, in versions that n8n 2.40.7 has.
-const NODES: [(&str, &str); 14] = [
+const NODES: [(&str, &str); 15] = [
     ("webhook", "2.1"),
+    ("emailReadImap", "2.2"),
     ("respondToWebhook", "1.4"),
     ("set", "3.4"),
     ("code", "2"),
@@ -43,11 +46,12 @@ fn all() -> impl Iterator<Item = &'static str> {
 }
 
 /// Credentials are found by these names.
-const CREDENTIALS: [(&str, &str); 4] = [
+const CREDENTIALS: [(&str, &str); 5] = [
     ("httpHeaderAuth", "Ticket webhook key (N8N_SHARED_SECRET)"),
     ("httpHeaderAuth", "Ticket inbound key (RAILWAY_INBOUND_SECRET)"),
     ("twilioApi", "Twilio"),
     ("crypto", "Twilio auth token (for signatures)"),
+    ("imap", "Mailbox of replies (IMAP)"),
 ];
 
 fn text(name: &str) -> String {
@@ -184,7 +188,10 @@ fn every_connection_leads_to_a_node_and_every_node_is_reached() {
             );
             reached.extend(outputs.into_iter().flatten());
         }
-        let triggers = |node: &&&str| matches!(kind(nodes[**node]), "webhook" | "scheduleTrigger" | "manualTrigger");
+        let triggers = |node: &&&str| {
+            let kind = kind(nodes[**node]);
+            matches!(kind, "webhook" | "emailReadImap" | "scheduleTrigger" | "manualTrigger")
+        };
         let all: BTreeSet<&str> = nodes.keys().copied().collect();
         let begun: BTreeSet<&str> = all.iter().filter(triggers).copied().collect();
         assert_eq!(reached.union(&begun).copied().collect::<BTreeSet<_>>(), all, "{name}");
@@ -255,7 +262,8 @@ fn credentials_are_named_and_never_contained() {
         .map(|one| (string(&one["type"]).to_owned(), string(&one["name"]).to_owned()));
     assert_eq!(listed.collect::<BTreeSet<_>>(), BTreeSet::from(known));
     for one in example {
-        for (field, value) in one["data"].as_object().unwrap() {
+        let texts = one["data"].as_object().unwrap().iter();
+        for (field, value) in texts.filter(|(_, value)| value.is_string()) {
             let is_placeholder = ["CHANGE-ME", "x-api-key", "authToken"].contains(&string(value));
             assert!(
                 is_placeholder || string(value).ends_with("xxxxxxxx"),
@@ -305,7 +313,7 @@ fn config_is_strict_and_empty_until_somebody_fills_it_in() {
             for empty in ["typingIndicatorUrl", "undoSid"] {
                 assert_eq!(config.get(empty).copied().unwrap_or_default(), "", "{name}, {empty}");
             }
-        } else {
+        } else if guard == "headerAuth" {
             for empty in [
                 "agentPhone",
                 "templateSid",
@@ -359,4 +367,23 @@ fn addresses_for_twilio_ask_for_repeats() {
         !document.contains("/webhook/twilio-status`"),
         "an address without repeats"
     );
+}
+
+/// What stands unread in the mailbox is read, whatever was read before: numbers of mails begin anew in a mailbox that was
+/// moved. After a start n8n looks only when a mail comes or when it connects again.
+#[test]
+fn no_mail_is_passed_over() {
+    let workflow = workflow("mail-to-ticket");
+    let nodes = nodes(&workflow);
+    let parameters = &nodes["Mailbox"]["parameters"];
+    // The other formats know neither character sets nor more than one text part.
+    assert_eq!(parameters["format"], "resolved");
+    assert_eq!(parameters["postProcessAction"], "read");
+    let options = serde_json::json!({
+        "customEmailConfig": "[\"UNSEEN\"]", "trackLastMessageId": false, "forceReconnect": 10,
+    });
+    assert_eq!(parameters["options"], options);
+    // A failure is kept, and shown.
+    assert_eq!(workflow["settings"]["saveDataErrorExecution"], "all");
+    assert_eq!(outputs(&workflow, "Done?")[2], ["Show it in the executions"]);
 }

@@ -7,7 +7,8 @@ use garde::Validate;
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use serde_json::{Value, value::RawValue};
 use ticket_domain::{
-    Address, Button, Channel, Content, ExternalId, MediaUrl, MessageBody, StrictText, ValidationError, texts,
+    Address, Button, Channel, Content, ExternalId, MediaUrl, MessageBody, StrictText, ValidationError,
+    is_automatic_mail, mail_thread_in, new_words, texts,
     use_cases::{ReceiveReply, Reply, TicketName},
 };
 use utoipa::ToSchema;
@@ -79,10 +80,20 @@ pub(crate) struct InboundMessage {
     #[garde(skip)]
     #[schema(value_type = Option<String>, max_length = 2_048)]
     media_url: LenientField<StrictText<MediaUrl>>,
-    /// The external id of the quoted message. An unknown one is ignored.
+    /// The external id of the quoted message; of an e-mail, its `In-Reply-To`. An unknown one is ignored.
     #[garde(skip)]
     #[schema(value_type = Option<String>)]
-    replied_to_external_id: LenientField<ExternalId>,
+    replied_to_external_id: LenientField<AnyText>,
+    /// Of an e-mail: its `References`, by which a reply finds its ticket if its `In-Reply-To` is unknown.
+    #[garde(skip)]
+    #[schema(value_type = Option<String>)]
+    references: LenientField<AnyText>,
+    /// Of an e-mail: its headers, by their names in any case. They tell an out-of-office reply, a bounce or a mailing list,
+    /// which is not stored.
+    #[serde(default, deserialize_with = "headers")]
+    #[garde(skip)]
+    #[schema(value_type = Option<std::collections::HashMap<String, String>>, example = json!({ "auto-submitted": "no" }))]
+    headers: Vec<(String, String)>,
     /// What the button or list row that was tapped carries. `message` is then its title, which is never published.
     #[garde(skip)]
     #[schema(value_type = Option<String>)]
@@ -111,6 +122,15 @@ impl Document for InboundMessage {
         if text.is_empty() && button_payload.is_some() {
             text = MessageBody::lenient(TAP);
         }
+        let channel = self.channel.good().unwrap_or(Channel::Whatsapp);
+        let is_mail = channel == Channel::Email;
+        if is_mail {
+            text = MessageBody::lenient(new_words(text.as_str()));
+        }
+        let any_text = |field: LenientField<AnyText>| field.good().map(|AnyText(text)| text);
+        let references = any_text(self.references);
+        let headers = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let replied_to = any_text(self.replied_to_external_id);
         let lost_medium = matches!(self.media_url, Field::NotText | Field::Bad(_));
         Some(Reply {
             ticket: match self.ticket_ref.good() {
@@ -121,9 +141,12 @@ impl Document for InboundMessage {
             content: content(text, self.media_url)?,
             from: self.from.good().and_then(|AnyAddress(from)| from),
             from_user_id: self.from_user_id.good().and_then(|AnyAddress(id)| id),
-            channel: self.channel.good().unwrap_or(Channel::Whatsapp),
+            is_automatic: is_mail && is_automatic_mail(headers),
+            channel,
             external_id: self.external_id.good(),
-            replied_to: self.replied_to_external_id.good(),
+            // A `Message-ID` stands in angle brackets.
+            replied_to: replied_to.and_then(|id| id.as_str().trim_matches(['<', '>', ' ']).parse().ok()),
+            thread: references.and_then(|references| mail_thread_in(references.as_str())),
             lost_medium,
             is_forwarded: self.forwarded,
             button_payload: button_payload.map(Into::into),
@@ -176,6 +199,18 @@ fn is_true<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error>
     Ok(value.as_bool().unwrap_or_else(|| value.as_str().is_some_and(is_true)))
 }
 
+/// Reads headers with texts as values. Anything else is left out: no mail is lost because of it.
+fn headers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(String, String)>, D::Error> {
+    let Value::Object(headers) = Value::deserialize(deserializer)? else {
+        return Ok(Vec::new());
+    };
+    let texts = headers.into_iter().filter_map(|(name, value)| match value {
+        Value::String(value) => Some((name, value)),
+        _ => None,
+    });
+    Ok(texts.collect())
+}
+
 /// A garde rule: there is a text, or else a medium, usable or not, or a tap.
 fn present_unless(is_other: bool) -> impl FnOnce(&LenientField<AnyText>, &()) -> garde::Result {
     move |field, ()| {
@@ -215,10 +250,10 @@ fn content(text: MessageBody, media: LenientField<StrictText<MediaUrl>>) -> Opti
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ReceivedMessage {
     /// The ticket whose thread it is in, or that it chose. Null if the answer was `0`, which leaves the messages in
-    /// question to an operator, and for a command about no ticket.
+    /// question to an operator, for a command about no ticket, and for an automatic mail.
     #[schema(required = true, example = "T-20250115-1234")]
     ticket_ref: Option<String>,
-    /// The message. For an answer to `ask`: the first message in question; null if there is none. Null for a command.
+    /// The message. For an answer to `ask`: the first message in question; null if there is none. Null for a command or an automatic mail.
     #[schema(required = true)]
     message_id: Option<Uuid>,
     /// Whether the message was stored before. Then nothing was written.
@@ -261,6 +296,10 @@ struct ReplyButton {
 ///
 /// A manager's `/resolve`, `/reopen`, `/note …`, `/list`, `/undo` or `/help`, a tap on a button and a text of nothing but
 /// emoji are commands: the response has a `notice`, and nothing is published.
+///
+/// With `channel` `email`, the message is a reply to a mail of ours: it joins the ticket whose mail it answers
+/// (`repliedToExternalId`, `references`) if it comes from the customer's own address. What it quotes and its signature are cut.
+/// An automatic mail (`headers`) is not stored: the response has neither ticket nor message.
 ///
 /// Anybody else who writes on WhatsApp without naming a ticket is asked once a day: `ask` offers the open tickets with their
 /// number, or says how to open one. After they confirm one, their messages join it for a day. All texts are for the sender of

@@ -23,6 +23,9 @@ fn error_page(site: &Site, status: StatusCode, title: &str, sentences: &[&str]) 
                 h1 { (title) }
                 @for sentence in sentences { p { (sentence) } }
                 a.button href=(site.at("/")) { "Contact us" }
+                @if status == StatusCode::NOT_FOUND && site.settings.mail {
+                    p { a href=(site.at("/find")) { "Lost your link? Find my request" } }
+                }
             }
         }
     };
@@ -39,8 +42,13 @@ pub(crate) async fn not_found(request: HttpRequest, site: Data<Site>) -> HttpRes
     if is_below("/api") || is_below("/docs") {
         return HttpResponse::NotFound().finish();
     }
+    nothing_here(&site)
+}
+
+/// There is no such page.
+pub(crate) fn nothing_here(site: &Site) -> HttpResponse {
     let sentences = ["The address may have a typing error, or the page has moved."];
-    error_page(&site, StatusCode::NOT_FOUND, "There is nothing here", &sentences)
+    error_page(site, StatusCode::NOT_FOUND, "There is nothing here", &sentences)
 }
 
 /// The ticket does not exist, or the visitor may not know that it does.

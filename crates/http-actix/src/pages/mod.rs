@@ -1,7 +1,8 @@
 //! The HTML pages: the form, the ticket, the operators' inbox. They are rendered on the server, work without JavaScript, and
 //! load nothing from other sites.
 //!
-//! - `home/`: the form; `ticket/`: the ticket, where customers read and write; `inbox/`: what operators see.
+//! - `home/`: the form; `ticket/`: the ticket, where customers read and write; `find.rs`: how they get its link again;
+//!   `inbox/`: what operators see.
 //! - `layout.rs`: the frame of every page, its style and its policy. `error_page.rs`: error pages. `assets/`: style sheets
 //!   and scripts, sent by `assets.rs`; among them the form for other people's websites.
 //! - `form_data.rs`, `origin.rs`, `return_to.rs`: what a form sends, from which site, and where it leads.
@@ -17,6 +18,7 @@ mod assets;
 mod control;
 mod error_page;
 mod excerpt;
+mod find;
 mod form_data;
 mod form_field;
 mod form_token;
@@ -80,6 +82,21 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         .service(
             readable("/ticket/{ticketRef}", ticket::show)
                 .route(web::post().to(ticket::send))
+                .default_service(refusing("GET, HEAD, POST")),
+        )
+        .service(
+            readable("/ticket/{ticketRef}/mail", ticket::mail::ask)
+                .route(web::post().to(ticket::mail::choose))
+                .default_service(refusing("GET, HEAD, POST")),
+        )
+        .service(
+            web::resource("/ticket/{ticketRef}/seen")
+                .route(web::post().to(ticket::mail::seen))
+                .default_service(refusing("POST")),
+        )
+        .service(
+            readable("/find", find::show)
+                .route(web::post().to(find::send))
                 .default_service(refusing("GET, HEAD, POST")),
         );
     assets::routes(config);

@@ -12,6 +12,7 @@ mod clock;
 mod documented;
 pub(crate) mod inbox;
 mod log;
+mod mail;
 pub(crate) mod pages;
 mod stream;
 
@@ -22,6 +23,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     thread::JoinHandle,
+    time::Duration,
 };
 
 use actix_web::web::ServiceConfig;
@@ -66,6 +68,8 @@ pub(crate) struct Setup {
     pub(crate) is_down: bool,
     /// Whether there is a receiver for notifications.
     pub(crate) has_receiver: bool,
+    /// Whether customers are mailed.
+    pub(crate) has_mail: bool,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) delivery_metrics: DeliveryMetrics,
     /// More routes.
@@ -146,6 +150,7 @@ impl TestApp {
             store: None,
             is_down: false,
             has_receiver: true,
+            has_mail: false,
             clock: clock.clone(),
             delivery_metrics: DeliveryMetrics::default(),
             routes: |_| (),
@@ -237,7 +242,7 @@ impl TestApp {
             recipient: Recipient::Manager,
             now,
             lease: LeaseToken(uuid::Uuid::from_u128(1)),
-            until: now.plus(std::time::Duration::from_secs(30)),
+            until: now.plus(Duration::from_secs(30)),
             first_tries_only: false,
         };
         wait(async {
@@ -351,11 +356,16 @@ pub(crate) fn changed(mut object: Value, field: &str, value: Option<Value>) -> V
     object
 }
 
-fn state(setup: Setup, store: &Arc<dyn Store>) -> AppState {
+fn state(mut setup: Setup, store: &Arc<dyn Store>) -> AppState {
+    let mut composers = Composers::default().with(Recipient::Manager, Arc::new(Subjects), setup.has_receiver);
+    setup.settings.mail |= setup.has_mail;
+    if setup.has_mail {
+        composers = composers.with(Recipient::Customer, Arc::new(mail::Links), true);
+    }
     let context = Context {
         clock: setup.clock,
         random: Arc::new(SystemRandom),
-        composers: Composers::default().with(Recipient::Manager, Arc::new(Subjects), setup.has_receiver),
+        composers,
         wake: Arc::new(NobodyWakes),
         links: TicketLinks::new(&setup.settings.base_url, setup.settings.ticket_access),
     };

@@ -1,6 +1,7 @@
 //! The configuration, read once from the environment. All errors are reported together.
 
 pub(crate) mod limits;
+mod mail;
 mod parts;
 mod site;
 mod variables;
@@ -15,6 +16,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use ticket_domain::{Access, Address, Phone, RetrySchedule};
 use url::Url;
 
+pub(crate) use mail::Mail;
 use variables::Variables;
 pub use variables::{ConfigError, ConfigErrors, LookUp};
 
@@ -37,6 +39,8 @@ pub struct Config {
     pub database: Database,
     /// The webhooks. Without them, notifications wait.
     pub receiver: Option<notify_n8n::Receiver>,
+    /// How customers are mailed. `None`: not at all.
+    pub(crate) mail: Option<Mail>,
     /// The keys of the inbound endpoint: none, one, or two during rotation.
     pub inbound_keys: Vec<SecretString>,
     /// The managers' numbers.
@@ -159,6 +163,7 @@ impl Config {
             whatsapp_number: site::whatsapp_number(&mut vars),
             database: parts::database(&mut vars, here),
             receiver: parts::receiver(&mut vars),
+            mail: mail::mail(&mut vars),
             inbound_keys: parts::inbound_keys(&mut vars),
             agents: parts::agents(&mut vars),
             operator_tokens: parts::operator_tokens(&mut vars),

@@ -19,6 +19,7 @@ pub(super) fn picking(fixture: &Fixture, question: &Question, to: Option<&Openin
         ticket: to.map(|opening| opening.ticket.id),
         join_as: Some(Sender::Manager),
         at: at(60),
+        notifications: Vec::new(),
     }
 }
 

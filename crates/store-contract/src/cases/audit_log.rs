@@ -89,6 +89,7 @@ pub async fn what_was_done_to_many_is_in_no_ticket_s_trail(fixture: &Fixture) {
         at: at(12),
         by: Actor::Operator(None),
         entries: [fixture.note(at(12)).id, fixture.note(at(12)).id],
+        notifications: Vec::new(),
     };
     fixture.must().change(update).await;
     let of = async |ticket| -> Vec<AuditAction> {

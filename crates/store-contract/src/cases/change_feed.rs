@@ -125,6 +125,7 @@ pub async fn what_is_unmatched_is_told(fixture: &Fixture) {
         ticket: Some(opening.ticket.id),
         join_as: Some(Sender::Manager),
         at: at(5),
+        notifications: Vec::new(),
     };
     for expected in [&joined[..], &[]] {
         store.answer(picking.clone()).await;
@@ -148,6 +149,7 @@ pub async fn changes_are_told(fixture: &Fixture) {
             at: at(1),
             by: Actor::Operator(None),
             entries: [fixture.note(at(1)).id, fixture.note(at(1)).id],
+            notifications: Vec::new(),
         };
         fixture.must().change(update).await;
         recorder.has_heard(expected);

@@ -17,6 +17,7 @@ fn update(fixture: &Fixture, ticket: TicketId, patch: TicketPatch, seconds: i64)
         at: at(seconds),
         by: Actor::Operator(None),
         entries: [fixture.note(at(seconds)).id, fixture.note(at(seconds)).id],
+        notifications: Vec::new(),
     }
 }
 

@@ -148,6 +148,7 @@ pub async fn what_changes_comes_to_the_front(fixture: &Fixture) {
         at: at(4),
         by: Actor::Operator(None),
         entries: [fixture.note(at(4)).id, fixture.note(at(4)).id],
+        notifications: Vec::new(),
     };
     fixture.must().change(update).await;
     assert_eq!(order().await, [&second, &first, &third].map(|ticket| ticket.reference));

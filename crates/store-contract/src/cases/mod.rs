@@ -10,6 +10,7 @@ pub mod changing;
 pub mod claiming;
 pub mod contacts;
 pub mod control_messages;
+pub mod customer_mail;
 pub mod erasing;
 pub mod erasing_questions;
 pub mod health;

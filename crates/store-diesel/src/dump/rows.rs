@@ -148,6 +148,10 @@ tables! {
         last_sender: String as Sender,
         #[serde(default)]
         notes: i64 as u32,
+        #[serde(default)]
+        seen: i64 as u32,
+        #[serde(default)]
+        unsubscribed: bool,
     }
     questions Questions QuestionRow, order "id", key id {
         id: Stored<Uuid>,

@@ -41,12 +41,13 @@ macro_rules! claim {
 const CLAIM: &str = claim!("");
 const CLAIM_FIRST_ATTEMPTS: &str = claim!(" AND n.attempted_at IS NULL");
 
-/// The same for one that is not due and that nobody has, the one probed longest ago first; none if one was probed after
-/// `$2`.
+/// The same for one that is not due any more and that nobody has, the one probed longest ago first; none if one was probed
+/// after `$2`.
 const CLAIM_PROBE: &str = "
     WITH next AS MATERIALIZED (
         SELECT n.id FROM notifications n
-        WHERE n.recipient = $5 AND n.due_at > $4 AND n.lease IS NULL AND NOT EXISTS (
+        WHERE n.recipient = $5 AND n.due_at > $4 AND n.lease IS NULL
+        AND (n.attempted_at IS NOT NULL OR n.scheduled_at <= $1 OR n.created_at > $1) AND NOT EXISTS (
             SELECT FROM notifications e
             WHERE e.ticket_id = n.ticket_id AND e.recipient = n.recipient AND e.seq < n.seq AND e.state IN ('waiting', 'held'))
         AND NOT EXISTS (SELECT FROM notifications p

@@ -49,6 +49,14 @@ impl NewNotificationRow {
         }
     }
 
+    /// A customer asked for it. It reports no version.
+    pub(crate) fn requested(notification: &Notification, ticket: TicketId) -> Self {
+        Self {
+            ticket_id: Some(Stored(ticket)),
+            ..Self::of_nothing(notification)
+        }
+    }
+
     /// It asks a question.
     pub(crate) fn asking(notification: &Notification, question: QuestionId) -> Self {
         Self {

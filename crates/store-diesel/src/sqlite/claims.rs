@@ -66,6 +66,12 @@ pub(crate) fn probe(
         .filter(notifications::recipient.eq(claim.recipient.as_str()))
         .filter(notifications::due_at.gt(Stored(claim.until)))
         .filter(notifications::lease.is_null())
+        .filter(
+            notifications::attempted_at
+                .is_not_null()
+                .or(notifications::scheduled_at.le(Stored(claim.now)))
+                .or(notifications::created_at.gt(Stored(claim.now))),
+        )
         .filter(is_first_in_order())
         // To SQLite, never is the longest ago.
         .order((notifications::probed_at, notifications::due_at))

@@ -15,7 +15,7 @@ use ticket_domain::{
 
 use super::{
     super::engine::{Connection, LockKey, for_update, lock},
-    messages, outbox,
+    customer_mail, messages, outbox,
 };
 use crate::{
     failure::Failure,
@@ -46,7 +46,7 @@ pub(crate) fn answer(connection: &mut Connection, answer: &AnswerQuestion) -> Re
     };
     let covered = covered(connection, answer.question, false)?;
     let attached = match answer.ticket.zip(answer.join_as) {
-        Some((ticket, sender)) => attach(connection, &covered, ticket, sender, answer.at)?,
+        Some((ticket, sender)) => attach(connection, &covered, ticket, sender, answer)?,
         None => 0,
     };
     cancel(connection, &covered, answer.at)?;
@@ -127,7 +127,7 @@ fn attach(
     of: &[QuestionId],
     to: TicketId,
     sender: Sender,
-    at: Timestamp,
+    answer: &AnswerQuestion,
 ) -> Result<i64, Failure> {
     // So that none joins another ticket between the look and the writing.
     for_update!(tickets::table.find(Stored(to)).select(tickets::id)).first::<TicketId>(connection)?;
@@ -143,8 +143,11 @@ fn attach(
     unmatched.sort_by_key(|(created_at, message)| (*created_at, message.0));
     let mut attached = 0;
     for (_, message) in unmatched {
-        let version = messages::raise_version(connection, to, at, false, None)?;
+        let version = messages::raise_version(connection, to, answer.at, false, None)?;
         messages::join(connection, message, sender, to, version)?;
+        if attached == 0 {
+            customer_mail::notify(connection, &answer.notifications, to, version)?;
+        }
         attached += 1;
     }
     Ok(attached)

@@ -2,20 +2,19 @@
 
 use diesel::{insert_into, prelude::*, update, upsert::excluded};
 use ticket_domain::{
-    AuditAction, ExternalId, Message, MessageId, NotificationId, Sender, Status, TicketId, TicketRef, Timestamp,
-    Visibility,
+    AuditAction, ExternalId, Message, MessageId, Sender, Status, TicketId, TicketRef, Timestamp, Visibility,
     ports::{Append, Appended, Existing, StoreUnmatched, StoredUnmatched, parse},
 };
 
 use super::{
     super::engine::{Connection, LockKey, lock},
-    audit_log, control_messages, keys, questions,
+    audit_log, control_messages, customer_mail, keys, questions,
 };
 use crate::{
     failure::Failure,
     prepared::prepared,
-    rows::{MessageRow, NewNotificationRow},
-    schema::{messages, notifications, tickets},
+    rows::MessageRow,
+    schema::{messages, tickets},
     types::Stored,
 };
 
@@ -58,12 +57,7 @@ pub(crate) fn append(connection: &mut Connection, append: &Append) -> Result<App
         }
     };
     let written = write_or_join(connection, message, *to, version)?;
-    for notification in outgoing {
-        let notified = insert_into(notifications::table)
-            .values(NewNotificationRow::new(notification, *to, version))
-            .returning(notifications::id);
-        prepared(notified).get_result::<NotificationId>(connection)?;
-    }
+    customer_mail::notify(connection, outgoing, *to, version)?;
     if let Some(idempotency) = idempotency {
         keys::remember(connection, idempotency, *to, Some(written), message.created_at)?;
     }

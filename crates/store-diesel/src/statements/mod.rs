@@ -9,6 +9,7 @@ pub(super) mod audit_log;
 pub(super) mod contacts;
 pub(super) mod control_messages;
 pub(super) mod customer_data;
+pub(super) mod customer_mail;
 pub(super) mod dump;
 pub(super) mod health;
 pub(super) mod housekeeping;
@@ -32,4 +33,6 @@ pub(crate) enum LockKey {
     QuestionUpdate = 2,
     /// A key: there may be no row yet at which two could meet.
     IdempotencyKey = 3,
+    /// A customer's address: there may be no mail yet at which two could meet.
+    MailAddress = 4,
 }

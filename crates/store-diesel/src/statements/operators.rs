@@ -3,13 +3,12 @@
 use async_trait::async_trait;
 use diesel::{
     dsl::{not, sql},
-    insert_into,
     prelude::*,
     update,
 };
 use ticket_domain::{
-    Attention, AuditAction, AuditEntry, AuditEntryId, Message, MessageId, NotificationId, Ticket, TicketId, TicketPage,
-    TicketQuery, TicketRef, Visibility,
+    Attention, AuditAction, AuditEntry, AuditEntryId, Message, MessageId, Ticket, TicketId, TicketPage, TicketQuery,
+    TicketRef, Visibility,
     ports::{
         Attach, AttachResult, ChangeEvent, OperatorQueries, Remove, RemoveResult, StoreError, UpdateTicket, parse,
     },
@@ -23,13 +22,13 @@ use super::{
     },
     audit_log, control_messages,
     customer_data::is_erased,
-    listing, messages,
+    customer_mail, listing, messages,
 };
 use crate::{
     failure::Failure,
     prepared::prepared,
-    rows::{MessageRow, NewNotificationRow, TicketRow},
-    schema::{messages as messages_table, notifications, tickets},
+    rows::{MessageRow, TicketRow},
+    schema::{messages as messages_table, tickets},
     types::Stored,
 };
 
@@ -116,6 +115,7 @@ pub(crate) fn change(connection: &mut Connection, changes: &UpdateTicket) -> Res
     if acts.is_empty() {
         return Ok((ticket, false));
     }
+    let is_status_new = acts.iter().any(|(_, act)| matches!(act, AuditAction::Status { .. }));
     for (note, act) in acts {
         audit_log::write(connection, note, Some(ticket.id), act)?;
     }
@@ -132,7 +132,11 @@ pub(crate) fn change(connection: &mut Connection, changes: &UpdateTicket) -> Res
         ))
         .returning(TicketRow::as_returning())
         .get_result(connection)?;
-    Ok((row.try_into()?, true))
+    let ticket = Ticket::try_from(row)?;
+    if is_status_new {
+        customer_mail::notify(connection, &changes.notifications, ticket.id, ticket.version.into())?;
+    }
+    Ok((ticket, true))
 }
 
 /// Returns the unmatched messages after one. Ids sort by the time at which a message was stored.
@@ -185,12 +189,7 @@ pub(crate) fn attach(connection: &mut Connection, attach: &Attach) -> Result<Att
     }
     let version = messages::raise_version(connection, attach.to, attach.note.at, attach.reopen, None)?;
     messages::join(connection, attach.message, attach.sender, attach.to, version)?;
-    for notification in &attach.notifications {
-        let notified = insert_into(notifications::table)
-            .values(NewNotificationRow::new(notification, attach.to, version))
-            .returning(notifications::id);
-        prepared(notified).get_result::<NotificationId>(connection)?;
-    }
+    customer_mail::notify(connection, &attach.notifications, attach.to, version)?;
     audit_log::write(
         connection,
         attach.note,

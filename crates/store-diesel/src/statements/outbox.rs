@@ -5,7 +5,8 @@ use diesel::{alias, dsl::sql, prelude::*, sql_types::Bool, update};
 use ticket_domain::{
     AuditStamp, Fallback, LeaseToken, NotificationId, NotificationRecord, Recipient, TicketId, Timestamp,
     ports::{
-        AttemptOutcome, ChangeEvent, Claim, Claimed, CurrentMessage, Outbox, RecordResult, RedeliverResult, StoreError,
+        AttemptOutcome, ChangeEvent, Claim, Claimed, CurrentMessage, News, Outbox, RecordResult, RedeliverResult,
+        StoreError,
     },
 };
 
@@ -14,7 +15,7 @@ use super::{
         claims,
         engine::{BATCH, Connection, Store, for_update_skip_locked},
     },
-    outcomes, redelivery,
+    customer_mail, outcomes, redelivery,
 };
 use crate::{
     failure::Failure,
@@ -127,6 +128,12 @@ impl Outbox for Store {
         self.db.read(move |connection| current_message(connection, id)).await
     }
 
+    async fn news(&self, id: NotificationId) -> Result<News, StoreError> {
+        self.db
+            .read(move |connection| customer_mail::news(connection, id))
+            .await
+    }
+
     async fn undelivered(&self, limit: u16) -> Result<Vec<NotificationRecord>, StoreError> {
         self.db.read(move |connection| undelivered(connection, limit)).await
     }
@@ -224,6 +231,14 @@ pub(crate) fn release_waiting(connection: &mut Connection, recipient: Recipient,
         .filter(waiting.field(notifications::due_at).gt(Stored(now)))
         .filter(waiting.field(notifications::lease).is_null())
         .filter(waiting.field(notifications::released).eq(false))
+        // The time of what is held back has not come, outage or not. What seems to come from the future waits no longer.
+        .filter(
+            waiting
+                .field(notifications::attempted_at)
+                .is_not_null()
+                .or(waiting.field(notifications::scheduled_at).le(Stored(now)))
+                .or(waiting.field(notifications::created_at).gt(Stored(now))),
+        )
         .limit(i64::from(BATCH));
     update(notifications::table.filter(notifications::id.eq_any(for_update_skip_locked!(batch))))
         .set((notifications::due_at.eq(Stored(now)), notifications::released.eq(true)))

@@ -1,6 +1,6 @@
 //! Recording how an attempt ended.
 
-use diesel::prelude::*;
+use diesel::{delete, prelude::*};
 use ticket_domain::{ExternalId, LeaseToken, NotificationId, Progress, ports::AttemptOutcome};
 
 use super::{
@@ -11,7 +11,7 @@ use crate::{
     failure::Failure,
     prepared::update_one,
     rows::{FallbackRow, state},
-    schema::notifications,
+    schema::{notifications, previous_external_ids},
     types::Stored,
 };
 
@@ -62,6 +62,16 @@ pub(crate) fn record_attempt(
             FallbackRow::new(fallback, reason, *at),
             notifications::round.eq(notifications::round + 1),
         )),
+        // Nothing refers to it but the ids under which it failed before.
+        AttemptOutcome::Dropped => {
+            let theirs = held.select(notifications::id);
+            delete(previous_external_ids::table.filter(previous_external_ids::notification_id.eq_any(theirs)))
+                .execute(connection)?;
+            delete(held)
+                .returning(notifications::ticket_id)
+                .get_result(connection)
+                .optional()?
+        }
         AttemptOutcome::Returned { due, reason } => record!((
             is_free,
             notifications::due_at.eq(Stored(*due)),

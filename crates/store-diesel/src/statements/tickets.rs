@@ -137,6 +137,7 @@ fn first_answers(connection: &mut Connection, since: Timestamp) -> Result<Vec<Du
 pub(crate) fn find(connection: &mut Connection, look_up: &TicketLookup) -> Result<Option<Ticket>, Failure> {
     let id = match look_up {
         TicketLookup::Reference(reference) => return by_reference(connection, *reference),
+        TicketLookup::Id(id) => *id,
         TicketLookup::Quoted(external_id) => {
             let of_messages = messages_table::table
                 .filter(messages_table::external_id.eq(external_id.as_str()))

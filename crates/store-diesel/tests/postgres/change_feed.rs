@@ -120,6 +120,7 @@ async fn a_call_that_changes_nothing_publishes_nothing() {
         at: now(),
         by: Actor::Operator(None),
         entries: [AuditEntryId(Uuid::from_u128(1)), AuditEntryId(Uuid::from_u128(2))],
+        notifications: Vec::new(),
     };
     one.change(update).await.unwrap();
     let last = opens(&one).await;

@@ -3,6 +3,7 @@
 mod change_feed;
 mod contacts;
 mod customer_data;
+mod customer_mail;
 mod environment;
 mod housekeeping;
 mod notifier;
@@ -15,10 +16,11 @@ mod store;
 pub use change_feed::{ChangeEvent, ChangeFeed, Subscriber};
 pub use contacts::{Contacts, KnownContact};
 pub use customer_data::{CustomerData, EraseStats, EraseTarget, Erasure, InactiveQuery, InactiveTickets};
+pub use customer_mail::CustomerMail;
 pub use environment::{Clock, Random, WakeSignal};
 pub use housekeeping::{Housekeeping, Purge, Purged};
 pub use notifier::{
-    Composer, Composers, Delivering, DeliveryResult, Event, Failure, FailureKind, ListRow, NextStep, Notifier,
+    Composer, Composers, Delivering, DeliveryResult, Event, Failure, FailureKind, ListRow, News, NextStep, Notifier,
     QuestionMessage, Rejection,
 };
 pub use operator_queries::{Attach, AttachResult, OperatorQueries, Remove, RemoveResult, UpdateTicket};
@@ -43,6 +45,7 @@ pub trait Store:
     + ChangeFeed
     + Housekeeping
     + CustomerData
+    + CustomerMail
     + StoreHealth
 {
 }
@@ -57,6 +60,7 @@ impl<T> Store for T where
         + ChangeFeed
         + Housekeeping
         + CustomerData
+        + CustomerMail
         + StoreHealth
 {
 }

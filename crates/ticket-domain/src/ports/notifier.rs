@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use async_trait::async_trait;
 
 use crate::{
-    Address, DeliveryRoute, EventKind, ExternalId, Fallback, NotificationId, Payload, Recipient, Ticket,
-    values::partly_redacted_debug,
+    Address, DeliveryRoute, Email, EventKind, ExternalId, Fallback, Message, NotificationId, Payload, Recipient,
+    Ticket, TicketRef, values::partly_redacted_debug,
 };
 
 /// An event of a ticket that recipients may be notified of.
@@ -16,7 +16,7 @@ pub struct Event<'a> {
     pub kind: EventKind,
     /// The ticket after the event.
     pub ticket: &'a Ticket,
-    /// What the customer wrote.
+    /// What the customer or the team wrote; empty if nobody did.
     pub message: &'a str,
     /// The recipient's link to the ticket.
     pub ticket_url: &'a str,
@@ -78,9 +78,21 @@ pub trait Composer: Send + Sync {
     /// every new ticket: a ticket's delivery state is that of the manager's newest notification.
     fn compose(&self, event: Event<'_>) -> Option<Payload>;
 
+    /// How long such an event waits for more before the recipient is notified.
+    fn hold(&self, kind: EventKind) -> Duration {
+        let _ = kind;
+        Duration::ZERO
+    }
+
     /// Returns the bytes of a clarifying question; `None` if the recipient can't be asked this way.
     fn compose_question(&self, question: QuestionMessage<'_>) -> Option<Payload> {
         let _ = question;
+        None
+    }
+
+    /// Returns the bytes of a mail to `to` with the links to a customer's tickets; `None` if this is no way to send them.
+    fn compose_links(&self, to: &Email, links: &[(TicketRef, String)]) -> Option<Payload> {
+        let _ = (to, links);
         None
     }
 
@@ -134,6 +146,22 @@ impl Composers {
     }
 }
 
+/// What a customer has not been told of a ticket, as it is when they are told.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct News {
+    /// The public messages of the team that the customer has not seen, oldest first.
+    pub answers: Vec<Message>,
+    /// Whether the team resolved the ticket, and it still is.
+    pub is_resolved: bool,
+}
+
+impl News {
+    /// Whether there is nothing to tell.
+    pub fn is_empty(&self) -> bool {
+        self.answers.is_empty() && !self.is_resolved
+    }
+}
+
 /// One attempt.
 #[derive(Debug, Clone, Copy)]
 pub struct Delivering<'a> {
@@ -146,6 +174,8 @@ pub struct Delivering<'a> {
     pub event: EventKind,
     /// The bytes to send.
     pub payload: &'a Payload,
+    /// What to tell beside them, if the event [is a digest](EventKind::is_digest).
+    pub news: Option<&'a News>,
 }
 
 /// The result of an attempt.

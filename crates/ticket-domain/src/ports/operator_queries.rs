@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// A change of a ticket's status or priority.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct UpdateTicket {
     /// The ticket.
     pub ticket: TicketId,
@@ -21,6 +21,8 @@ pub struct UpdateTicket {
     pub by: Actor,
     /// The ids of the entries in the audit log: of the change of status, and of priority.
     pub entries: [AuditEntryId; 2],
+    /// The notifications to send if the status changes, at most one for each recipient.
+    pub notifications: Vec<Notification>,
 }
 
 impl UpdateTicket {

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::StoreError;
+use super::{News, StoreError};
 use crate::{
     AuditStamp, DeliveryRoute, EventKind, ExternalId, Fallback, LeaseToken, NotificationId, NotificationRecord,
     Payload, Recipient, TicketId, Timestamp,
@@ -80,6 +80,8 @@ pub enum AttemptOutcome {
         /// The reason, without secrets.
         reason: Box<str>,
     },
+    /// Nothing is left to tell: the notification is deleted.
+    Dropped,
     /// The attempt does not count: it was not made, or was a failed health probe. The schedule stays as it is.
     Returned {
         /// When the notification is due again.
@@ -125,6 +127,10 @@ pub enum RedeliverResult {
 /// Notifications to send. Those of one ticket to one recipient go out in order: a later one waits until every earlier one
 /// is delivered or dead. A lease keeps a claimed notification from other workers until it ends.
 ///
+/// A [digest](EventKind::is_digest) that is stored while an earlier one of its ticket and recipient was never claimed joins
+/// that one: it is not stored itself, and a resolution makes the earlier one a resolution. A digest covers the messages since
+/// its event, up to the event of the next.
+///
 /// # Errors
 ///
 /// Every call fails if the store is unavailable; nothing was written then.
@@ -135,7 +141,7 @@ pub trait Outbox: Send + Sync {
     async fn claim(&self, claim: Claim, limit: u16) -> Result<Vec<Claimed>, StoreError>;
 
     /// Leases one notification of `claim.recipient` as a health probe: of those that are not due before `claim.until`, the
-    /// one that was probed longest ago or never. Returns `None` if any of them was probed after `unless_after`, so that
+    /// one that was probed longest ago or never, but none whose time has never come. Returns `None` if any of them was probed after `unless_after`, so that
     /// concurrent workers get one probe between them.
     async fn claim_probe(&self, claim: Claim, unless_after: Timestamp) -> Result<Option<Claimed>, StoreError>;
 
@@ -149,7 +155,8 @@ pub trait Outbox: Send + Sync {
     ) -> Result<RecordResult, StoreError>;
 
     /// Makes all waiting notifications of `recipient` without a lease due at `now`, each at most once between two failed
-    /// attempts, and returns how many were not due before. Their schedules stay as they are.
+    /// attempts, and returns how many were not due before. Their schedules stay as they are. A notification whose time has
+    /// never come stays as it is.
     async fn release_waiting(&self, recipient: Recipient, now: Timestamp) -> Result<u64, StoreError>;
 
     /// Postpones all waiting notifications of `recipient` without a lease that are due before `until`, and returns how
@@ -179,6 +186,11 @@ pub trait Outbox: Send + Sync {
 
     /// Returns the message that a notification sends.
     async fn current_message(&self, id: NotificationId) -> Result<Option<CurrentMessage>, StoreError>;
+
+    /// Returns what a digest would tell now: the public messages that it covers and the customer has not
+    /// [seen](super::CustomerMail::seen), and whether it is about a resolution that holds. Empty if the customer wants no
+    /// mails about the ticket, or the notification is gone.
+    async fn news(&self, id: NotificationId) -> Result<News, StoreError>;
 
     /// Returns up to `limit` notifications that are not delivered, newest first. Corrupt rows are skipped and logged.
     async fn undelivered(&self, limit: u16) -> Result<Vec<NotificationRecord>, StoreError>;

@@ -21,6 +21,8 @@ pub struct AnswerQuestion {
     pub ticket: Option<TicketId>,
     /// As whose messages those in question join the ticket in the same transaction; `None` leaves them unmatched.
     pub join_as: Option<Sender>,
+    /// The notifications to send if messages join the ticket, at most one for each recipient.
+    pub notifications: Vec<Notification>,
     /// When.
     pub at: Timestamp,
 }

@@ -63,6 +63,8 @@ pub struct ExistingTicket {
 pub enum TicketLookup {
     /// By its reference.
     Reference(TicketRef),
+    /// By its id.
+    Id(TicketId),
     /// By the external id of one of its messages, or of a message that notified of it.
     Quoted(ExternalId),
 }

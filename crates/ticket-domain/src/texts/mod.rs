@@ -42,8 +42,10 @@ const SUMMARY_MAX: usize = 500;
 pub fn notification(event: &Event<'_>) -> String {
     let (head, tail) = match event.kind {
         EventKind::Created => created(event),
-        // A question is of no ticket, and has texts of its own.
-        EventKind::Updated | EventKind::Question => updated(event),
+        // A question is of no ticket, and has texts of its own; the others are the customer's.
+        EventKind::Updated | EventKind::Question | EventKind::Answered | EventKind::Resolved | EventKind::Links => {
+            updated(event)
+        }
     };
     let room = MAX.saturating_sub(units(&head) + units(&tail));
     let said = said(event.message, event.ticket);

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::{Context, Credentials, KEY_LIFE};
+use super::{Context, Credentials, KEY_LIFE, news_of};
 use crate::{
-    Access, AccessLevel, Actor, Channel, Content, EventKind, IdempotencyKey, Message, MessageId, MessageText, Sender,
-    Ticket, TicketId, TicketRef, Timestamp, Visibility,
+    Access, AccessLevel, Actor, Channel, Content, IdempotencyKey, Message, MessageId, MessageText, Sender, Ticket,
+    TicketId, TicketRef, Timestamp, Visibility,
     ports::{Append, Appended, Idempotency, StoreError, TicketLookup, TicketStore},
 };
 
@@ -151,8 +151,8 @@ impl AddMessage {
         let id = MessageId(context.new_id(now));
         let append = Append {
             to: ticket.id,
-            notifications: if is_customer {
-                context.notifications(EventKind::Updated, &ticket, text.as_str(), now)
+            notifications: if visibility == Visibility::Public {
+                context.notifications(news_of(sender), &ticket, text.as_str(), now)
             } else {
                 Vec::new()
             },

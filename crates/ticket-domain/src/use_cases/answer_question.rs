@@ -6,7 +6,8 @@ use super::{
     hints::{Hints, by_reference},
 };
 use crate::{
-    Button, Choice, Match, OPEN_FOR, Question, QuestionKind, Reason, Recipient, Selection, Sender, Ticket, Typed,
+    Button, Choice, EventKind, Match, OPEN_FOR, Question, QuestionKind, Reason, Recipient, Selection, Sender, Ticket,
+    Typed,
     ports::{AnswerQuestion, AnswerResult, StoreError},
     question, texts,
 };
@@ -101,6 +102,10 @@ impl ReceiveReply {
             by: reply.external_id.clone(),
             ticket: ticket.as_ref().map(|ticket| ticket.id),
             join_as: Some(Sender::Manager),
+            // Its composer needs no text: the customer is told what the thread says by then.
+            notifications: ticket.as_ref().map_or_else(Vec::new, |ticket| {
+                self.context.notifications(EventKind::Answered, ticket, "", now)
+            }),
             at: now,
         };
         match self.questions.answer(answer).await? {

@@ -178,6 +178,7 @@ impl ReceiveReply {
             ticket: ticket.map(|ticket| ticket.id),
             // Each joins with its notification.
             join_as: None,
+            notifications: Vec::new(),
             at: now,
         };
         match self.questions.answer(answer).await? {

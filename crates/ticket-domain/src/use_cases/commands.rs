@@ -11,7 +11,7 @@ use crate::{
     Actor, Button, CHOICES, Choice, Command, Content, ControlKind, Match, MessageBody, MessageText, Recipient, Sender,
     Status, Tap, Ticket, TicketMatch, TicketPatch, TicketRef, Timestamp, Visibility,
     command::is_emoji,
-    ports::{Append, Appended, ControlMessage, Remove, RemoveResult, TicketLookup, UpdateTicket},
+    ports::{Append, Appended, ControlMessage, Remove, RemoveResult, TicketLookup},
     texts,
 };
 
@@ -108,8 +108,8 @@ impl ReceiveReply {
             (Command::Unknown, _) => texts::unknown_command(),
             (Command::WithWords, _) => texts::command_takes_no_words(),
             (Command::List, _) => texts::open_tickets(&self.questions.open_tickets(CHOICES + 1).await?, now),
-            (Command::Resolve, Some(ticket)) => self.set_status(ticket, Status::Resolved, now).await?,
-            (Command::Reopen, Some(ticket)) => self.set_status(ticket, Status::Open, now).await?,
+            (Command::Resolve, Some(ticket)) => self.set_status(ticket, Status::Resolved).await?,
+            (Command::Reopen, Some(ticket)) => self.set_status(ticket, Status::Open).await?,
             (Command::Note(_), Some(_)) => texts::note_needs_text(),
             (Command::Resolve | Command::Reopen | Command::Note(_), None) => texts::command_needs_ticket(),
         };
@@ -133,7 +133,7 @@ impl ReceiveReply {
             .filter(|(tap, ticket)| tap.is_genuine(Recipient::Manager, &ticket.keys));
         let answer = match &genuine {
             Some((tap, ticket)) => match tap.button {
-                Button::Resolve => self.set_status(ticket, Status::Resolved, now).await?,
+                Button::Resolve => self.set_status(ticket, Status::Resolved).await?,
                 Button::Note => texts::note_needs_text(),
                 Button::Undo => return self.undo(reply, asked, Some(tap.reference), now).await,
             },
@@ -143,18 +143,12 @@ impl ReceiveReply {
         self.answer_command(reply, ticket, answer, now).await
     }
 
-    async fn set_status(&self, ticket: &Ticket, status: Status, now: Timestamp) -> Result<String, ReceiveError> {
-        let by = Actor::Manager;
-        let update = UpdateTicket {
-            ticket: ticket.id,
-            patch: TicketPatch {
-                status: Some(status),
-                priority: None,
-            },
-            at: now,
-            by,
-            entries: [(); 2].map(|()| self.context.stamp_at(now, by).id),
+    async fn set_status(&self, ticket: &Ticket, status: Status) -> Result<String, ReceiveError> {
+        let patch = TicketPatch {
+            status: Some(status),
+            priority: None,
         };
+        let update = self.context.update(ticket, patch, Actor::Manager);
         self.desk.change(update).await?;
         Ok(texts::status_set(&Choice::of(ticket), status))
     }

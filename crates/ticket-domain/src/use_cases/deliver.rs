@@ -27,6 +27,9 @@ const PROBE_EVERY: Duration = Duration::from_mins(1);
 /// Notifications that were never tried for want of a receiver, and are older than this, are held for an operator.
 const STALE_AFTER: Duration = Duration::from_hours(24);
 
+/// How long to wait before the store is asked again what is new.
+const NEWS_AGAIN: Duration = Duration::from_secs(5);
+
 /// A clock that was set back by more than this would delay due notifications noticeably.
 const SET_BACK: Duration = Duration::from_secs(5);
 
@@ -214,11 +217,26 @@ impl Deliver {
                 reason: "another address is set by now".into(),
             };
         }
+        let news = if claimed.event.is_digest() {
+            match self.outbox.news(claimed.id).await {
+                Ok(news) if news.is_empty() => return AttemptOutcome::Dropped,
+                Ok(news) => Some(news),
+                Err(_) => {
+                    return AttemptOutcome::Returned {
+                        due: begun.plus(NEWS_AGAIN),
+                        reason: Some("the store did not say what is new".into()),
+                    };
+                }
+            }
+        } else {
+            None
+        };
         let delivering = Delivering {
             id: claimed.id,
             round: claimed.round,
             event: claimed.event,
             payload: &claimed.payload,
+            news: news.as_ref(),
         };
         let answer = self.notifier.deliver(delivering).await;
         let now = self.context.clock.now();

@@ -2,7 +2,7 @@
 
 use super::{Ask, ReceiveError, Reply, TicketName};
 use crate::{
-    ExternalId, Managers, Match, Person, Reason, TextMatch, TicketMatch, TicketRef,
+    Managers, Match, Person, Reason, TextMatch, TicketMatch, TicketRef,
     ports::{StoreError, TicketLookup, TicketStore},
     references_in, resolve_ticket,
 };
@@ -30,10 +30,14 @@ impl Hints {
             TicketName::Unreadable => Match::NoSuchTicket,
             TicketName::Reference(reference) => by_reference(store, reference).await?,
         };
-        let quoted = match &reply.replied_to {
-            Some(id) => by_quote(store, id.clone()).await?,
-            None => Match::None,
-        };
+        let quote = reply.replied_to.clone().map(TicketLookup::Quoted);
+        let thread = reply.thread.map(TicketLookup::Id);
+        let mut quoted = Match::None;
+        for look_up in [quote, thread].into_iter().flatten() {
+            if quoted == Match::None {
+                quoted = by_quote(store, look_up).await?;
+            }
+        }
         let in_text = if reply.is_forwarded {
             TextMatch::One(Match::None)
         } else {
@@ -71,8 +75,8 @@ pub(super) async fn by_reference(store: &dyn TicketStore, reference: TicketRef) 
     Ok(ticket.map_or(Match::NoSuchTicket, |ticket| Match::Ticket(Box::new(ticket))))
 }
 
-async fn by_quote(store: &dyn TicketStore, id: ExternalId) -> Result<Match, StoreError> {
-    let ticket = store.find(TicketLookup::Quoted(id)).await?;
+async fn by_quote(store: &dyn TicketStore, look_up: TicketLookup) -> Result<Match, StoreError> {
+    let ticket = store.find(look_up).await?;
     Ok(ticket.map_or(Match::None, |ticket| Match::Ticket(Box::new(ticket))))
 }
 

@@ -6,6 +6,7 @@ mod answer_time;
 mod ask_customer;
 mod clarify;
 mod commands;
+mod customer_mail;
 mod customers;
 mod deliver;
 mod hints;
@@ -23,6 +24,7 @@ use uuid::{Builder, Uuid};
 
 pub use add_message::{AddError, AddMessage, Added, CustomerTicket};
 pub use answer_time::AnswerTime;
+pub use customer_mail::CustomerMails;
 pub use customers::{Customers, EraseReport, Records};
 pub use deliver::{Capacity, Claims, Deliver, LEASE};
 pub use open_ticket::{OpenError, OpenTicket, OpenedTicket};
@@ -33,9 +35,9 @@ pub use report_receipt::{ReportReceipt, Reported};
 pub use view_ticket::{Admitted, Credentials, View, ViewError, ViewTicket};
 
 use crate::{
-    Actor, AuditEntryId, AuditStamp, EventKind, Message, Notification, NotificationId, Recipient, Sender, Ticket,
-    TicketLinks, Timestamp,
-    ports::{Attach, Clock, Composers, Event, Random, WakeSignal},
+    Actor, AuditEntryId, AuditStamp, EventKind, Message, Notification, NotificationId, Recipient, Sender, Status,
+    Ticket, TicketLinks, TicketPatch, Timestamp,
+    ports::{Attach, Clock, Composers, Event, Random, UpdateTicket, WakeSignal},
 };
 
 /// How long an idempotency key is valid.
@@ -81,18 +83,14 @@ impl Context {
     }
 
     /// An unmatched message that joins a ticket as a message of `sender`. A customer's reopens the ticket and notifies the
-    /// manager.
+    /// manager; any other is an answer.
     fn attach(&self, message: &Message, ticket: &Ticket, sender: Sender, by: Actor, at: Timestamp) -> Attach {
         let is_customer = sender == Sender::Customer;
         Attach {
             message: message.id,
             to: ticket.id,
             sender,
-            notifications: if is_customer {
-                self.notifications(EventKind::Updated, ticket, &message.content.as_text(), at)
-            } else {
-                Vec::new()
-            },
+            notifications: self.notifications(news_of(sender), ticket, &message.content.as_text(), at),
             reopen: is_customer,
             note: self.stamp_at(at, by),
         }
@@ -100,7 +98,11 @@ impl Context {
 
     /// The notifications of an event, one for each recipient that is told of it.
     fn notifications(&self, kind: EventKind, ticket: &Ticket, message: &str, now: Timestamp) -> Vec<Notification> {
-        let notifications = self.composers.iter().filter_map(|(recipient, composer)| {
+        // Nobody is left at the address of an erased customer.
+        let is_there = |recipient| recipient != Recipient::Customer || !ticket.is_erased();
+        let concerned = self.composers.iter();
+        let concerned = concerned.filter(|(recipient, _)| kind.concerns(*recipient) && is_there(*recipient));
+        let notifications = concerned.filter_map(|(recipient, composer)| {
             let ticket_url = match recipient {
                 Recipient::Manager => self.links.for_manager(ticket.reference, &ticket.keys),
                 Recipient::Customer => self.links.for_customer(ticket.reference, &ticket.keys.customer),
@@ -118,9 +120,34 @@ impl Context {
                 payload: composer.compose(event)?,
                 addressed: self.composers.has_notifier(recipient),
                 created_at: now,
-                due_at: now,
+                due_at: now.plus(composer.hold(kind)),
             })
         });
         notifications.collect()
+    }
+
+    /// A change of a ticket's status or priority by `by`. The customer is notified if it resolves the ticket.
+    fn update(&self, ticket: &Ticket, patch: TicketPatch, by: Actor) -> UpdateTicket {
+        let at = self.clock.now();
+        UpdateTicket {
+            ticket: ticket.id,
+            patch,
+            at,
+            by,
+            entries: [(); 2].map(|()| self.stamp_at(at, by).id),
+            notifications: if patch.status == Some(Status::Resolved) {
+                self.notifications(EventKind::Resolved, ticket, "", at)
+            } else {
+                Vec::new()
+            },
+        }
+    }
+}
+
+/// What a message of `sender` in a thread is to its recipients.
+fn news_of(sender: Sender) -> EventKind {
+    match sender {
+        Sender::Customer => EventKind::Updated,
+        Sender::Manager | Sender::Agent => EventKind::Answered,
     }
 }

@@ -6,7 +6,7 @@ use super::Context;
 use crate::{
     Actor, Attention, AuditEntry, AuditEntryId, Managers, Message, MessageId, Person, Sender, Ticket, TicketPage,
     TicketPatch, TicketQuery, TicketRef,
-    ports::{AttachResult, OperatorQueries, Remove, RemoveResult, StoreError, TicketLookup, TicketStore, UpdateTicket},
+    ports::{AttachResult, OperatorQueries, Remove, RemoveResult, StoreError, TicketLookup, TicketStore},
 };
 
 /// Lists and changes tickets for operators.
@@ -86,15 +86,7 @@ impl Operate {
     /// [`OperateError::NoSuchTicket`] without such a ticket.
     pub async fn change(&self, reference: TicketRef, patch: TicketPatch, by: Actor) -> Result<Ticket, OperateError> {
         let ticket = self.ticket(reference).await?;
-        let at = self.context.clock.now();
-        let update = UpdateTicket {
-            ticket: ticket.id,
-            patch,
-            at,
-            by,
-            entries: [(); 2].map(|()| self.context.stamp_at(at, by).id),
-        };
-        Ok(self.desk.change(update).await?)
+        Ok(self.desk.change(self.context.update(&ticket, patch, by)).await?)
     }
 
     /// Returns up to `limit` unmatched messages, oldest first.

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Context, clarify::Respondent, hints::Hints};
+use super::{Context, clarify::Respondent, hints::Hints, news_of};
 use crate::{
-    Address, Channel, Content, ControlKind, EventKind, ExternalId, Managers, Message, MessageId, Notification, Person,
-    Question, QuestionKind, Recipient, Redaction, Sender, Ticket, TicketMatch, TicketRef, Timestamp, Visibility,
+    Address, Channel, Content, ControlKind, ExternalId, Managers, Message, MessageId, Notification, Person, Question,
+    QuestionKind, Recipient, Redaction, Sender, Ticket, TicketId, TicketMatch, TicketRef, Timestamp, Visibility,
     command::is_emoji,
     ports::{
         Append, Appended, ChoiceResult, Contacts, Existing, OperatorQueries, Questions, StoreError, StoreUnmatched,
@@ -43,8 +43,12 @@ pub struct Reply {
     pub external_id: Option<ExternalId>,
     /// The external id of the message that it quotes.
     pub replied_to: Option<ExternalId>,
+    /// The ticket whose mails it follows, by its `References`.
+    pub thread: Option<TicketId>,
     /// Whether it had a medium that could not be stored, so that `content` is incomplete.
     pub lost_medium: bool,
+    /// Whether a program wrote it, such as an out-of-office reply. Then it is nobody's word and is not stored.
+    pub is_automatic: bool,
     /// Whether it is forwarded: then its text names no ticket and answers no question.
     pub is_forwarded: bool,
     /// What the button or list row that was tapped carries. The text is then only its title.
@@ -52,7 +56,7 @@ pub struct Reply {
 }
 
 /// Where a message was stored.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Received {
     /// Its ticket, or the ticket that it chose as an answer; `None` if the answer left the messages to an operator.
     pub reference: Option<TicketRef>,
@@ -151,6 +155,9 @@ impl ReceiveReply {
     /// [`ReceiveError::NotNamed`] or [`ReceiveError::NotFound`] if the message was stored as unmatched;
     /// [`ReceiveError::Store`] if the store failed.
     pub async fn receive(&self, reply: Reply) -> Result<Received, ReceiveError> {
+        if reply.is_automatic {
+            return Ok(Received::default());
+        }
         let from = self.sender(&reply).await?;
         let hints = Hints::of(&reply, &from, &*self.store, &self.managers).await?;
         let manager = self.manager(&from);
@@ -195,18 +202,18 @@ impl ReceiveReply {
         let message = self.message(reply, sender);
         let id = message.id;
         // A customer's reaction to what they read asks for nothing.
-        let is_news = sender == Sender::Customer && !is_emoji(&message.content.as_text());
-        let notifications = if is_news {
-            self.notifications(&message, &ticket).await?
-        } else {
+        let is_reaction = sender == Sender::Customer && is_emoji(&message.content.as_text());
+        let notifications = if is_reaction {
             Vec::new()
+        } else {
+            self.notifications(&message, &ticket).await?
         };
         let is_told = !notifications.is_empty();
         let append = Append {
             to: ticket.id,
             message,
             notifications,
-            reopen: is_news,
+            reopen: sender == Sender::Customer && !is_reaction,
             idempotency: None,
             note: None,
             // Whatever came through n8n was acknowledged to its sender, or would be sent again forever.
@@ -225,13 +232,11 @@ impl ReceiveReply {
         Ok(Received {
             reference: Some(reference),
             message: Some(message),
-            duplicate: false,
-            notice: None,
-            undo: None,
+            ..Received::default()
         })
     }
 
-    /// Returns the notifications of a customer's message. If the message was unmatched before, its stored text joins the
+    /// Returns the notifications of a message. If the message was unmatched before, its stored text joins the
     /// thread, and so is the one to send.
     async fn notifications(&self, message: &Message, ticket: &Ticket) -> Result<Vec<Notification>, StoreError> {
         let kept = match &message.external_id {
@@ -241,7 +246,7 @@ impl ReceiveReply {
         let text = kept.as_ref().unwrap_or(message).content.as_text();
         Ok(self
             .context
-            .notifications(EventKind::Updated, ticket, &text, message.created_at))
+            .notifications(news_of(message.sender), ticket, &text, message.created_at))
     }
 
     /// Stores a message as unmatched and asks its sender.

@@ -153,6 +153,8 @@ string_enum! {
         Web = "web",
         /// WhatsApp.
         Whatsapp = "whatsapp",
+        /// E-mail.
+        Email = "email",
     }
 }
 
@@ -165,6 +167,28 @@ string_enum! {
         Updated = "ticket.updated",
         /// A message names no ticket, and its writer is asked which one it is for.
         Question = "question",
+        /// The team answered.
+        Answered = "ticket.answered",
+        /// The team resolved the ticket, and perhaps answered before.
+        Resolved = "ticket.resolved",
+        /// A customer asks for the links to their tickets.
+        Links = "ticket.links",
+    }
+}
+
+impl EventKind {
+    /// Whether a recipient is notified of such an event of a ticket.
+    pub fn concerns(self, recipient: Recipient) -> bool {
+        match self {
+            Self::Created => true,
+            Self::Updated | Self::Question => recipient == Recipient::Manager,
+            Self::Answered | Self::Resolved | Self::Links => recipient == Recipient::Customer,
+        }
+    }
+
+    /// Whether a notification of it reports what is news when it is sent, and so takes in everything that happens before.
+    pub fn is_digest(self) -> bool {
+        matches!(self, Self::Answered | Self::Resolved)
     }
 }
 

@@ -92,6 +92,8 @@ impl TestServer {
                 let kind = if name.is_ascii_digit() { "Q" } else { "SM" };
                 external_id(&format!("{kind}-{name}"))
             }),
+            thread: None,
+            is_automatic: false,
             button_payload: marks.strip_prefix('<').map(|row| {
                 let (question, row) = row.split_once('.').unwrap();
                 let rows = &self.asks[question.parse::<usize>().unwrap() - 1].1;

@@ -292,6 +292,7 @@ async fn an_answer_that_broke_off_is_brought_to_its_end() {
         ticket: Some(ticket.id),
         join_as: None,
         at: world.clock.now(),
+        notifications: Vec::new(),
     };
     world.store.answer(answer).await.unwrap();
     assert_eq!(thread(&world, reference).await, []);

@@ -319,6 +319,8 @@ pub fn reply(from: &str, text: &str) -> Reply {
         replied_to: None,
         lost_medium: false,
         is_forwarded: false,
+        thread: None,
+        is_automatic: false,
         button_payload: None,
     }
 }

@@ -1,5 +1,6 @@
 mod asking;
 mod commands;
+mod email;
 
 use proptest::{prelude::*, test_runner::TestRunner};
 use serde_json::{Value, json};

@@ -140,6 +140,8 @@
   let shown = "";
   const seen = (answer) => {
     shown = known = answer.id;
+    // What was seen is not mailed. Should this get lost, one mail too many comes.
+    if (main.dataset.seen) request(main.dataset.seen, { method: "POST", body: new URLSearchParams({ message: answer.id.slice(2) }) }).catch(() => {});
   };
   const look = () => {
     const all = answers();

@@ -58,6 +58,9 @@ impl FormPage<'_> {
                     @if let Some(word) = self.word { (notice(word)) }
                     (summary(self.errors))
                     (self.form())
+                    @if self.site.settings.mail {
+                        p.quiet { "Wrote to us before? " a href=(self.site.at("/find")) { "Find my request" } }
+                    }
                 }
                 (what_happens_next())
             }

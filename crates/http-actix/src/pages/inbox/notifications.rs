@@ -206,6 +206,9 @@ fn event(event: EventKind) -> &'static str {
         EventKind::Created => "New ticket",
         EventKind::Updated => "Message in",
         EventKind::Question => "Question to a manager",
+        EventKind::Answered => "Answer in",
+        EventKind::Resolved => "Resolution of",
+        EventKind::Links => "Links to tickets of the customer of",
     }
 }
 

@@ -238,6 +238,7 @@ fn way(channel: Channel) -> &'static str {
     match channel {
         Channel::Whatsapp => "WhatsApp",
         Channel::Web => "Web",
+        Channel::Email => "E-mail",
     }
 }
 

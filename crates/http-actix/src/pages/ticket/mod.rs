@@ -1,5 +1,6 @@
 //! The ticket: `GET /ticket/{ref}` shows it, `POST` to the same address adds what the customer writes.
 
+pub(crate) mod mail;
 mod receipts;
 mod reply;
 mod view;
@@ -16,7 +17,7 @@ use reply::{MESSAGE, Mode, Reply};
 use ticket_domain::{
     AccessLevel, MessageText, TicketRef,
     ports::Random,
-    use_cases::{AddError, AddMessage},
+    use_cases::{AddError, AddMessage, CustomerMails},
 };
 use view::TicketPage;
 
@@ -73,9 +74,11 @@ impl FromRequest for Visit {
 pub(crate) async fn show(
     visit: Visit,
     threads: Data<SharedThreads>,
+    mails: Data<CustomerMails>,
     random: Data<dyn Random>,
 ) -> Result<HttpResponse, Rejection> {
     let view = visit.view(&visit.visitor()?, &threads).await?;
+    mail::note_shown(&visit.request, &view, &mails).await;
     let reply = Reply {
         text: "",
         errors: &InvalidFields::default(),

@@ -55,7 +55,7 @@ impl<'a> TicketPage<'a> {
         let ticket = &self.thread.ticket;
         let can_write = self.access_level == AccessLevel::Customer;
         let main = html! {
-            main #main.wrap.ticket tabindex="-1" data-live=(self.events()) data-poll=(self.api("", None)) {
+            main #main.wrap.ticket tabindex="-1" data-live=(self.events()) data-poll=(self.api("", None)) data-seen=[self.seen()] {
                 (self.head(who_answers))
                 section.talk aria-label="Messages" {
                     (self.messages())
@@ -150,6 +150,13 @@ impl<'a> TicketPage<'a> {
 
     fn page(&self, mode: Mode) -> String {
         self.site.at(&address(self.thread.ticket.reference, self.key, mode))
+    }
+
+    /// Where the script says what the customer has seen; none if that changes nothing.
+    fn seen(&self) -> Option<String> {
+        let is_mailed = self.site.settings.mail && self.access_level == AccessLevel::Customer;
+        let page = self.page(self.mode);
+        is_mailed.then(|| page.replacen('?', "/seen?", 1))
     }
 
     /// The event stream of the script, from the current state on.

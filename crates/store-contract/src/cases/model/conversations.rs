@@ -173,6 +173,8 @@ impl<'a> Conversation<'a> {
             replied_to: None,
             lost_medium: false,
             is_forwarded: false,
+            thread: None,
+            is_automatic: false,
             button_payload: None,
         }
     }
