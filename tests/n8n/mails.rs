@@ -183,6 +183,19 @@ pub(crate) async fn a_stranger_s_mail(fixture: &mut Fixture) {
     let unmatched = unmatched["messages"].as_array().unwrap();
     assert_eq!(unmatched.len(), 1);
     assert_eq!(unmatched[0]["body"], body.trim());
+    // Nobody is the manager because a mail says so.
+    let from = format!("Manager <whatsapp:{MANAGER}>");
+    fixture.mailbox.deliver(
+        &Reply {
+            id: "manager",
+            from: &from,
+            headers: "",
+            body: "\n/list\n",
+        }
+        .to(&mail),
+    );
+    wait_for_calls(&server, 400, 2.0).await;
+    assert_eq!(texts(&server.ticket(&reference).await).len(), 2);
     assert!(!fixture.n8n.log().contains("was refused"), "{}", fixture.n8n.log());
     server.end().await;
 }

@@ -112,7 +112,10 @@ pub(crate) fn compose(
     let parts = MultiPart::alternative()
         .boundary(format!("part-{}", id.0.simple()))
         .singlepart(part(ContentType::TEXT_PLAIN, words.text()))
-        .singlepart(part(ContentType::TEXT_HTML, page(words).into_string()));
+        .singlepart(part(
+            ContentType::TEXT_HTML,
+            page(words, &settings.site_name).into_string(),
+        ));
     mail.multipart(parts).map_err(|_| Unsendable)
 }
 
@@ -133,22 +136,25 @@ const STYLE: &str = "
     @media (prefers-color-scheme: dark) {
         .page { background: #16181d !important; }
         .card { background: #22252c !important; color: #f0f1f4 !important; border-color: #3a3f4b !important; }
-        .answer { background: #2d313a !important; color: #f0f1f4 !important; }
+        .answer { background: #17352d !important; color: #f0f1f4 !important; }
+        .site { color: #f0f1f4 !important; }
         .small, .small a { color: #a9b0bd !important; }
-        .button { background: #7ab7ff !important; color: #10131a !important; }
+        .button { background: #58c9a9 !important; color: #06231b !important; }
     }";
 const PAGE: &str = "margin:0;padding:24px 12px;background:#f3f4f6;";
+const SITE: &str = "max-width:560px;margin:0 auto 12px;padding:0 24px;color:#1c2230;\
+    font:600 16px/1.5 -apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif;";
 const CARD: &str = "max-width:560px;margin:0 auto;padding:28px 24px;background:#ffffff;color:#1c2230;border:1px solid #e2e5ea;\
     border-radius:12px;font:16px/1.5 -apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif;";
 const ANSWER: &str =
-    "margin:0 0 12px;padding:14px 16px;background:#eef4fd;color:#1c2230;border-radius:10px;overflow-wrap:anywhere;";
-const BUTTON: &str = "display:inline-block;padding:12px 20px;background:#0b57b7;color:#ffffff;border-radius:8px;\
+    "margin:0 0 12px;padding:14px 16px;background:#e2f2ec;color:#1c2230;border-radius:10px;overflow-wrap:anywhere;";
+const BUTTON: &str = "display:inline-block;padding:12px 20px;background:#0b6e5a;color:#ffffff;border-radius:8px;\
     text-decoration:none;font-weight:600;";
 const SMALL: &str = "max-width:560px;margin:16px auto 0;padding:0 24px;color:#5a6372;\
     font:13px/1.5 -apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif;";
 
 /// The mail as HTML.
-fn page(words: &Words) -> Markup {
+fn page(words: &Words, site: &str) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -160,6 +166,7 @@ fn page(words: &Words) -> Markup {
                 style { (PreEscaped(STYLE)) }
             }
             body.page style=(PAGE) {
+                p.site style=(SITE) { (site) }
                 div.card style=(CARD) {
                     p style="margin:0 0 16px" { (words.lead) }
                     @for answer in &words.answers {

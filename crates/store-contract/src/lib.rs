@@ -168,6 +168,7 @@ macro_rules! store_contract {
             customer_mail::answers_at_once_are_each_told_once,
             customer_mail::links_are_sent_once_an_hour,
             customer_mail::a_dead_digest_can_be_sent_again,
+            customer_mail::the_mails_of_an_erased_ticket_go_with_it,
 
             probing::a_probe_takes_only_what_waits_and_is_not_due,
             probing::a_probe_takes_only_the_first_of_a_ticket,

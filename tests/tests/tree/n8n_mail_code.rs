@@ -73,6 +73,16 @@ fn odd_mails_are_handed_on_too() {
             json!(""),
         ),
         ("from", json!({ "from": { "value": [one, one] } }), json!("")),
+        (
+            "from",
+            json!({ "from": { "value": [{ "address": "whatsapp:+919655716000" }] } }),
+            json!(""),
+        ),
+        (
+            "from",
+            json!({ "from": { "value": [{ "address": "whatsapp:zoe@customer.example" }] } }),
+            json!(""),
+        ),
         ("references", json!({ "references": "<a@x>" }), json!("<a@x>")),
         ("references", json!({ "references": null }), json!("")),
         (

@@ -7,7 +7,7 @@ use garde::Validate;
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use serde_json::{Value, value::RawValue};
 use ticket_domain::{
-    Address, Button, Channel, Content, ExternalId, MediaUrl, MessageBody, StrictText, ValidationError,
+    Address, Button, Channel, Content, Email, ExternalId, MediaUrl, MessageBody, StrictText, ValidationError,
     is_automatic_mail, mail_thread_in, new_words, texts,
     use_cases::{ReceiveReply, Reply, TicketName},
 };
@@ -131,6 +131,8 @@ impl Document for InboundMessage {
         let references = any_text(self.references);
         let headers = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let replied_to = any_text(self.replied_to_external_id);
+        // Anybody can write a manager's number into the `From` of a mail.
+        let is_sender = |from: &Address| !is_mail || from.as_str().parse::<Email>().is_ok();
         let lost_medium = matches!(self.media_url, Field::NotText | Field::Bad(_));
         Some(Reply {
             ticket: match self.ticket_ref.good() {
@@ -139,7 +141,7 @@ impl Document for InboundMessage {
                 Some(AnyReference(Some(reference))) => TicketName::Reference(reference),
             },
             content: content(text, self.media_url)?,
-            from: self.from.good().and_then(|AnyAddress(from)| from),
+            from: self.from.good().and_then(|AnyAddress(from)| from).filter(is_sender),
             from_user_id: self.from_user_id.good().and_then(|AnyAddress(id)| id),
             is_automatic: is_mail && is_automatic_mail(headers),
             channel,

@@ -5,9 +5,10 @@ use std::time::Duration;
 use ticket_domain::{
     Actor, EventKind, Message, Notification, NotificationId, NotificationState, Recipient, Sender, Status, Ticket,
     TicketPatch, Visibility,
-    ports::{AttemptOutcome, Claim, Claimed, News, RecordResult, Remove, UpdateTicket},
+    ports::{AttemptOutcome, Claim, Claimed, EraseStats, News, Purge, RecordResult, Remove, UpdateTicket},
 };
 
+use super::erasing::erase;
 use crate::{
     Fixture,
     fixture::{With as _, append_to, at, at_once, dead, delivered, retry_at},
@@ -282,6 +283,30 @@ pub async fn links_are_sent_once_an_hour(fixture: &Fixture) {
         fixture.settled(link, delivered(at(3_621), None)).await;
     }
     assert_eq!(claim(fixture, 3_760).await[0].id, answer);
+    // No ticket keeps them.
+    let purge = Purge {
+        after: None,
+        settled_before: at(5_000),
+        limit: 500,
+    };
+    assert_eq!(store.purge(purge).await.gone, 3);
+}
+
+/// Mails hold the customer's address, also those about no message.
+pub async fn the_mails_of_an_erased_ticket_go_with_it(fixture: &Fixture) {
+    let store = fixture.must();
+    let opening = fixture.opened(at(0)).await;
+    let links = digest(fixture, EventKind::Links, 1);
+    let resolution = set_status(fixture, &opening.ticket, Status::Resolved, 1).await;
+    assert!(store.request(opening.ticket.id, links.clone(), at(0)).await);
+    let removed = erase(fixture, &[&opening.ticket], 300).await;
+    assert_eq!((removed.tickets, removed.cancelled), (1, 3));
+    for id in [resolution, links.id] {
+        assert!(store.current_message(id).await.unwrap().payload.is_erased());
+    }
+    assert_eq!(fixture.vitals(at(60)).await.waiting, 0);
+    // There is nothing left to do.
+    assert_eq!(erase(fixture, &[&opening.ticket], 300).await, EraseStats::default());
 }
 
 /// A digest that failed for good is sent again with what is news then.

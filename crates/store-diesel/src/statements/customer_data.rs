@@ -133,10 +133,14 @@ fn erase_ticket(
     let last = written.last().map(|(_, seq, _)| seq.unsigned_abs());
     let ids: Vec<Stored<MessageId>> = written.iter().map(|(id, ..)| Stored(*id)).collect();
     overwrite(connection, &ids, SearchedBy::Reference)?;
+    let mut cancelled = cancel(connection, &ids, stamp.at)?;
+    if is_last {
+        cancelled += cancel_rest(connection, id, stamp.at)?;
+    }
     let stats = EraseStats {
         tickets: u64::from(is_last && !ticket.is_erased()),
         messages: written.iter().filter(|(.., has_content)| *has_content).count() as u64,
-        cancelled: cancel(connection, &ids, stamp.at)?,
+        cancelled,
         next: last.filter(|_| !is_last),
     };
     if is_last {
@@ -280,6 +284,17 @@ fn cancel(connection: &mut Connection, of: &[Stored<MessageId>], at: Timestamp) 
         .select(notifications::id);
     let notified: Vec<Stored<NotificationId>> = for_update!(notified).load(connection)?;
     empty(connection, &notified, at)
+}
+
+/// The same for what a ticket's notifications tell that no message says: a resolution, or links. They hold the address.
+fn cancel_rest(connection: &mut Connection, ticket: TicketId, at: Timestamp) -> Result<u64, Failure> {
+    let rest = notifications::table
+        .filter(notifications::ticket_id.eq(Stored(ticket)))
+        .filter(notifications::payload.ne(NOTHING))
+        .order(notifications::id)
+        .select(notifications::id);
+    let rest: Vec<Stored<NotificationId>> = for_update!(rest).load(connection)?;
+    empty(connection, &rest, at)
 }
 
 /// Whether there is something in a message to erase.

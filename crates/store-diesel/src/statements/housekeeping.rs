@@ -64,8 +64,8 @@ pub(crate) fn purge(connection: &mut Connection, purge: Purge) -> Result<Purged,
         // Literally: SQLite would else look through the index of what is not delivered.
         .filter(sql::<Bool>("notifications.state = 'delivered'"))
         .filter(notifications::settled_at.lt(Stored(purge.settled_before)))
-        // A ticket keeps its newest.
-        .filter(is_followed.or(notifications::question_id.is_not_null()))
+        // A ticket keeps its newest. Questions and links are no ticket's news.
+        .filter(is_followed.or(notifications::seq.is_null()))
         .select(notifications::id);
     // One that is refused at this moment waits again, and is not old any more.
     let old: Vec<Stored<NotificationId>> = prepared(for_update_skip_locked!(old)).load(connection)?;

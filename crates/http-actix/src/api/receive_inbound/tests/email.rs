@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::testing::{Opened, Response, TestApp};
+use crate::testing::{MANAGER, Opened, Response, TestApp};
 
 const QUOTE: &str = "\n\nOn Mon, Jan 13, 2025 at 9:01 AM Support <support@desk.example> wrote:\n> We look into it.\n";
 
@@ -79,11 +79,15 @@ fn only_the_customer_s_own_address_is_heard() {
         ("c", "jane@example.com"),
         ("d", "john@example.com.evil.example"),
         ("e", ""),
+        ("manager", MANAGER),
+        ("scheme", &format!("whatsapp:{MANAGER}")),
     ] {
         let answer = receive(&site, id, from, &more);
         assert_eq!(answer.code(), "ticket_not_named", "{from}");
         assert!(answer.json().get("ask").is_none(), "{answer:?}");
     }
+    let command = receive(&site, "command", MANAGER, &json!({ "message": "/list" }));
+    assert_eq!(command.code(), "ticket_not_named", "{command:?}");
     // Nor is a mail that answers none of ours, from whoever it comes.
     let answer = receive(&site, "f", "john@example.com", &json!({ "message": opened.reference }));
     assert_eq!(answer.code(), "ticket_not_named");
