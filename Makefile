@@ -50,7 +50,7 @@ bench: ## how fast it is, beside pgbench on the same server; writes docs/perform
 	cargo build --release $(LOCKED) -p server
 	oha=$$(scripts/load-generator) && OHA=$$oha SERVER_BINARY=$(RELEASE) scripts/with-postgres --durable \
 		cargo bench $(LOCKED) -p black-box --features bench --bench load
-	SERVER_BINARY=$(RELEASE) scripts/with-postgres cargo bench $(LOCKED) -p black-box --features bench --bench live
+	SERVER_BINARY=$(RELEASE) scripts/with-postgres cargo bench $(LOCKED) -p black-box --features bench --bench live --bench slow_readers
 
 bench-growth: ## creation, reading, replies, claims with 5,000,000 tickets beside 10,000 (a quarter of an hour, 15 GB; BENCH_TICKETS=…)
 	cargo build --release $(LOCKED) -p server

@@ -14,6 +14,7 @@ use std::{
     pin::Pin,
     rc::Rc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use actix_web::{
@@ -27,7 +28,10 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
-use crate::{Deadlines, access::ConnectionPermit};
+use crate::{
+    Deadlines,
+    access::{AccessControl, BytePermit, ConnectionPermit, TooMany},
+};
 
 /// The response to a client that does not finish a head in time.
 const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
@@ -143,16 +147,47 @@ impl Drop for RequestGuard {
 
 /// The body of a response. The request counts as answered when the body is dropped.
 pub(crate) struct TrackedBody {
-    body: BoxBody,
+    size: BodySize,
+    content: Content,
+    _permit: BytePermit,
     _guard: RequestGuard,
 }
 
+/// What a body consists of.
+enum Content {
+    /// All that is left, in memory.
+    Ready(Bytes),
+    /// What comes bit by bit.
+    Written(BoxBody),
+}
+
+/// Maximum number of bytes that actix gets at a time: it copies them into the connection's buffer.
+const PIECE: usize = 16 * 1024;
+
 impl TrackedBody {
-    pub(crate) fn new(body: BoxBody, guard: RequestGuard) -> Self {
-        if let (BodySize::Stream, Some(state)) = (body.size(), &guard.0) {
+    /// Follows a body until its last byte is written.
+    ///
+    /// # Errors
+    /// [`TooMany`] if too many bytes wait for their readers already.
+    pub(crate) fn new(body: BoxBody, guard: RequestGuard, access_control: &AccessControl) -> Result<Self, TooMany> {
+        let size = body.size();
+        if let (BodySize::Stream, Some(state)) = (size, &guard.0) {
             state.phase.set(Phase::Streaming(0));
         }
-        Self { body, _guard: guard }
+        let content = match body.try_into_bytes() {
+            Ok(bytes) => Content::Ready(bytes),
+            Err(body) => Content::Written(body),
+        };
+        let waiting = match &content {
+            Content::Ready(bytes) => bytes.len(),
+            Content::Written(_) => 0,
+        };
+        Ok(Self {
+            size,
+            content,
+            _permit: access_control.hold_response(waiting)?,
+            _guard: guard,
+        })
     }
 }
 
@@ -160,11 +195,15 @@ impl MessageBody for TrackedBody {
     type Error = <BoxBody as MessageBody>::Error;
 
     fn size(&self) -> BodySize {
-        self.body.size()
+        self.size
     }
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        Pin::new(&mut self.body).poll_next(cx)
+        match &mut self.content {
+            Content::Ready(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Content::Ready(bytes) => Poll::Ready(Some(Ok(bytes.split_to(bytes.len().min(PIECE))))),
+            Content::Written(body) => Pin::new(body).poll_next(cx),
+        }
     }
 }
 
@@ -176,6 +215,54 @@ enum Timeout {
     Write,
 }
 
+/// How fast the client takes what is written, measured only while it is waited for.
+#[derive(Debug, Default)]
+struct ClientReading {
+    /// Since when nothing more can be written.
+    waiting_since: Option<Instant>,
+    /// How long it was waited for before, in this measurement.
+    waited: Duration,
+    /// Bytes written in this measurement.
+    written: usize,
+}
+
+impl ClientReading {
+    /// Something was written.
+    fn took(&mut self, count: usize) {
+        self.written = self.written.saturating_add(count);
+        if let Some(since) = self.waiting_since.take() {
+            self.waited += since.elapsed();
+        }
+    }
+
+    /// Nothing more can be written.
+    fn wait(&mut self) {
+        self.waiting_since.get_or_insert_with(Instant::now);
+    }
+
+    /// When the measurement ends.
+    fn until(&self, deadline: Duration) -> Option<Instant> {
+        let since = self.waiting_since?;
+        Some(since + deadline.saturating_sub(self.waited))
+    }
+
+    /// Whether a measurement of `deadline` has ended with too few bytes. One with enough starts the next.
+    fn is_too_slow(&mut self, now: Instant, deadline: Duration) -> bool {
+        if self.until(deadline).is_none_or(|until| now < until) {
+            return false;
+        }
+        let least = deadline.as_millis() * u128::from(Deadlines::MIN_RATE) / 1_000;
+        if (self.written as u128) < least {
+            return true;
+        }
+        *self = Self {
+            waiting_since: Some(now),
+            ..Self::default()
+        };
+        false
+    }
+}
+
 /// A client's connection, with deadlines.
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -184,8 +271,7 @@ pub(crate) struct Connection {
     /// Wakes the task at a deadline. Resetting a timer costs more than reading a clock, so it is reset only for an earlier
     /// deadline, and again when it fires too early.
     timer: Pin<Box<Sleep>>,
-    /// When the client must have read some of the response, if it has stopped reading.
-    write_until: Option<Instant>,
+    reading: ClientReading,
     /// Bytes read since the last `Poll::Pending`.
     unprocessed: usize,
     _permit: ConnectionPermit,
@@ -197,7 +283,7 @@ impl Connection {
             io,
             state: Rc::new(ConnectionState::new(deadlines)),
             timer: Box::pin(sleep_until(Instant::now())),
-            write_until: None,
+            reading: ClientReading::default(),
             unprocessed: 0,
             _permit: permit,
         }
@@ -210,11 +296,19 @@ impl Connection {
 
     /// The deadline that the client has missed. If none, the task is woken at the next one.
     fn overdue(&mut self, cx: &mut Context<'_>) -> Option<Timeout> {
-        let read_until = self.state.until();
-        let until = [read_until, self.write_until].into_iter().flatten().min()?;
-        if Instant::now() >= until {
+        let write = self.state.deadlines.write;
+        let now = Instant::now();
+        if self.reading.is_too_slow(now, write) {
+            // What the system holds for the client goes too. It ends even if this fails.
+            let _ = self.io.set_zero_linger();
+            return Some(Timeout::Write);
+        }
+        let until = [self.state.until(), self.reading.until(write)]
+            .into_iter()
+            .flatten()
+            .min()?;
+        if now >= until {
             return Some(match self.state.phase.get() {
-                _ if self.write_until == Some(until) => Timeout::Write,
                 Phase::Head(_) => Timeout::Head,
                 Phase::Idle(_) | Phase::Responding | Phase::Streaming(_) => Timeout::Idle,
             });
@@ -292,12 +386,13 @@ impl AsyncWrite for Connection {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.io).poll_write(cx, bytes);
-        if written.is_ready() {
-            this.write_until = None;
-            return written;
-        }
-        if this.write_until.is_none() {
-            this.write_until = Some(Instant::now() + this.state.deadlines.write);
+        match written {
+            Poll::Ready(Ok(count)) => {
+                this.reading.took(count);
+                return written;
+            }
+            Poll::Ready(Err(_)) => return written,
+            Poll::Pending => this.reading.wait(),
         }
         match this.overdue(cx) {
             Some(Timeout::Write) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),

@@ -21,6 +21,7 @@ use uuid::Builder;
 
 use crate::{
     Settings,
+    access::AccessControl,
     api::{
         Metrics,
         problem::{self, Code, Problem},
@@ -50,6 +51,7 @@ pub(crate) async fn observe(
     metrics: web::Data<Metrics>,
     random: web::Data<dyn Random>,
     settings: web::Data<Settings>,
+    access_control: web::Data<AccessControl>,
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<TrackedBody>, Error> {
@@ -63,9 +65,16 @@ pub(crate) async fn observe(
             .await;
         match answer {
             Ok(Ok(response)) => {
-                let mut response = as_problem(response.map_into_boxed_body());
-                observed.finish(response.status(), response.headers_mut());
-                Ok(response.map_body(|_, body| TrackedBody::new(body, guard)))
+                let response = as_problem(response.map_into_boxed_body());
+                let (request, response) = response.into_parts();
+                let (mut response, body) = response.into_parts();
+                match TrackedBody::new(body, guard, &access_control) {
+                    Ok(body) => {
+                        observed.finish(response.status(), response.headers_mut());
+                        Ok(ServiceResponse::new(request, response.set_body(body)))
+                    }
+                    Err(too_many) => Err(observed.fail(Problem::from(too_many).error_response())),
+                }
             }
             Ok(Err(error)) => Err(observed.fail(error.error_response())),
             Err(_panic) => {

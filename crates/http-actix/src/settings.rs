@@ -36,6 +36,8 @@ pub struct Settings {
     pub rate_limits: bool,
     /// The rate limits.
     pub rates: Rates,
+    /// How many messages a ticket takes that its customer writes on its page or with its key, the first included.
+    pub max_customer_messages: u32,
     /// Maximum connections per client address. Applies without a proxy only, and not to programs on this machine.
     pub connections_of_one: usize,
     /// Maximum open event streams.
@@ -89,6 +91,7 @@ impl Default for Settings {
             trusted_proxy_hops: 0,
             rate_limits: true,
             rates: Rates::default(),
+            max_customer_messages: 500,
             connections_of_one: 256,
             streams: StreamLimits::default(),
             workers: None,
@@ -107,8 +110,14 @@ pub struct Deadlines {
     pub head: Duration,
     /// Between two requests. Longer than the proxies in front keep idle connections, so that they close first.
     pub idle: Duration,
-    /// Without progress in writing a response.
+    /// In writing a response: closed if the client has taken less than [`MIN_RATE`](Self::MIN_RATE) over this time of waiting
+    /// for it.
     pub write: Duration,
+}
+
+impl Deadlines {
+    /// The slowest that a client may read, in bytes per second.
+    pub const MIN_RATE: u32 = 10_000;
 }
 
 impl Default for Deadlines {

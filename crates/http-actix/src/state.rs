@@ -17,7 +17,7 @@ use ticket_domain::{
 
 use crate::{
     Settings,
-    access::{AccessControl, TicketSubscriptions},
+    access::{AccessControl, SharedThreads, TicketSubscriptions},
     api::{DeliveryMetrics, HealthProbe, Metrics},
     pages::{Site, WhoAnswers},
 };
@@ -38,6 +38,7 @@ pub struct AppState {
     pub(crate) clock: Data<dyn Clock>,
     pub(crate) random: Data<dyn Random>,
     pub(crate) access_control: Data<AccessControl>,
+    pub(crate) threads: Data<SharedThreads>,
     pub(crate) subscriptions: Data<TicketSubscriptions>,
     pub(crate) metrics: Data<Metrics>,
     pub(crate) health_probe: Data<HealthProbe>,
@@ -63,8 +64,8 @@ impl AppState {
         settings: Settings,
     ) -> io::Result<Self> {
         let access = settings.ticket_access;
-        let view_ticket = Arc::new(ViewTicket::new(store.clone(), access));
-        let subscriptions = Arc::new(TicketSubscriptions::new(view_ticket.clone()));
+        let threads = Arc::new(SharedThreads::new(ViewTicket::new(store.clone(), access)));
+        let subscriptions = Arc::new(TicketSubscriptions::new(threads.clone()));
         store.follow(subscriptions.clone());
         let health: Arc<dyn StoreHealth> = store.clone();
         let outbox: Arc<dyn Outbox> = store.clone();
@@ -75,8 +76,12 @@ impl AppState {
         Ok(Self {
             who_answers: Data::new(WhoAnswers::new(settings.manager_name.clone(), answer_time)),
             open_ticket: Data::new(OpenTicket::new(store.clone(), context.clone())),
-            view_ticket: view_ticket.into(),
-            add_message: Data::new(AddMessage::new(store.clone(), context.clone(), access)),
+            add_message: Data::new(AddMessage::new(
+                store.clone(),
+                context.clone(),
+                access,
+                settings.max_customer_messages,
+            )),
             operate: Data::new(operate),
             customer_mails: Data::new(CustomerMails::new(store.clone(), store.clone(), context.clone())),
             redeliver: Data::new(Redeliver::new(store.clone(), context.clone())),
@@ -85,6 +90,8 @@ impl AppState {
             health_probe: Data::new(HealthProbe::new(health.clone(), context.clock.clone())),
             health: health.into(),
             access_control: Data::new(access_control),
+            view_ticket: Data::new(ViewTicket::new(store.clone(), access)),
+            threads: threads.into(),
             subscriptions: subscriptions.into(),
             metrics: Data::new(metrics),
             site: Data::new(Site::new(&settings, context.composers.has_notifier(Recipient::Manager))),
@@ -118,6 +125,7 @@ impl AppState {
             .app_data(self.clock.clone())
             .app_data(self.random.clone())
             .app_data(self.access_control.clone())
+            .app_data(self.threads.clone())
             .app_data(self.subscriptions.clone())
             .app_data(self.metrics.clone())
             .app_data(self.health_probe.clone())

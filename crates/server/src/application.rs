@@ -290,6 +290,7 @@ impl Builder {
             trusted_proxy_hops: config.trusted_proxy_hops,
             rate_limits: config.rate_limits,
             rates: config.rates,
+            max_customer_messages: config.max_customer_messages,
             connections_of_one: config.connections_of_one,
             streams: StreamLimits {
                 // Leaves connections for requests.

@@ -261,6 +261,7 @@ mod tests {
             reopen: false,
             idempotency: None,
             note: None,
+            max_of_sender: None,
         };
         store.open(opening).await.unwrap();
         store.append(append).await.unwrap();
@@ -332,6 +333,7 @@ mod tests {
             reopen: false,
             idempotency: None,
             note: None,
+            max_of_sender: None,
         };
         store.append(append).await.unwrap();
         let keep = StoreUnmatched {

@@ -66,6 +66,7 @@ macro_rules! store_contract {
             reading::first_answers_tell_how_long_tickets_waited,
 
             messages::appending_raises_the_version_and_keeps_the_order,
+            messages::a_sender_fills_a_thread_up_and_no_other,
             messages::appending_reads_back_exactly,
             messages::only_a_message_that_reopens_changes_the_status,
             messages::an_appended_notification_goes_out_after_the_first,

@@ -14,6 +14,7 @@ pub(crate) fn append_to(ticket: &Ticket, message: Message) -> Append {
         reopen: false,
         idempotency: None,
         note: None,
+        max_of_sender: None,
     }
 }
 

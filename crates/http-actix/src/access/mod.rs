@@ -2,6 +2,7 @@
 //!
 //! It knows nothing of JSON or HTML: API and pages each turn its errors into responses.
 
+mod byte_budget;
 mod client_address;
 mod guessing;
 mod keys;
@@ -11,6 +12,7 @@ mod rate_limits;
 mod seen;
 mod store_failure;
 mod subscriptions;
+mod threads;
 mod visitor;
 
 use std::{
@@ -20,6 +22,7 @@ use std::{
 };
 
 use actix_web::{HttpRequest, http::header::HeaderMap};
+use byte_budget::ByteBudget;
 use client_address::ClientAddress;
 use guessing::GuessingLimit;
 use keys::Keys;
@@ -28,6 +31,7 @@ use rate_limits::RateLimits;
 use ticket_domain::{Access, AccessLevel, TicketId};
 
 use crate::Settings;
+pub(crate) use byte_budget::BytePermit;
 pub use keys::OperatorToken;
 pub(crate) use keys::bearer;
 pub use permits::StreamLimits;
@@ -37,6 +41,7 @@ pub use rate_limits::{Kind, Limited, TooMany};
 pub use seen::{InvalidEventId, LastEventId, state_of_tag, state_tag};
 pub(crate) use store_failure::log_store_failure;
 pub(crate) use subscriptions::{Subscription, TicketSubscriptions};
+pub(crate) use threads::{ReadError, SharedThreads, SharedView, ThreadCopy};
 pub(crate) use visitor::{VisitError, Visitor};
 
 #[cfg(fuzzing)]
@@ -53,7 +58,13 @@ pub struct AccessControl {
     /// None where a proxy is in front.
     connections: Option<Arc<KeyedSemaphore<IpAddr>>>,
     streams: Streams,
+    responses: ByteBudget,
 }
+
+/// Bytes of response bodies that wait for their readers, in KiB. Those of threads count as threads.
+const RESPONSES_KIB: u32 = 8 * 1024;
+/// Bodies of up to this many bytes don't count: they fit into the buffers of a connection.
+const SMALL_RESPONSE: usize = 64 * 1024;
 
 impl AccessControl {
     /// Creates the access layer from its settings.
@@ -69,6 +80,7 @@ impl AccessControl {
             guessing_stops,
             connections: (settings.trusted_proxy_hops == 0).then(|| KeyedSemaphore::new(settings.connections_of_one)),
             streams: Streams::new(settings.streams),
+            responses: ByteBudget::new(RESPONSES_KIB, SMALL_RESPONSE),
         }
     }
 
@@ -86,6 +98,18 @@ impl AccessControl {
             Some(limits) => limits.take(kind, client),
             None => Ok(()),
         }
+    }
+
+    /// Counts a message that the customer writes into a ticket. A key shows who it is, and is no reason to take more.
+    fn limit_messages(&self, ticket: TicketId) -> Result<(), TooMany> {
+        self.limits
+            .as_ref()
+            .map_or(Ok(()), |limits| limits.take_message(ticket))
+    }
+
+    /// Takes the permit of a response body of which all `bytes` are in memory.
+    pub(crate) fn hold_response(&self, bytes: usize) -> Result<BytePermit, TooMany> {
+        self.responses.take(bytes)
     }
 
     /// Counts how often guessing stopped reading without a key.

@@ -71,12 +71,16 @@ pub struct Rates {
     pub all_misses: Rate,
     /// Showing wrong keys.
     pub wrong_keys: Rate,
+    /// Messages that the customer of a ticket writes into it, whoever they are.
+    pub messages: Rate,
 }
 
 impl Default for Rates {
     fn default() -> Self {
         const USUAL: Rate = Rate::new(NonZeroU32::new(60).unwrap(), NonZeroU32::new(120).unwrap());
         const MISSES: Rate = Rate::new(NonZeroU32::new(20).unwrap(), NonZeroU32::new(40).unwrap());
+        // Nobody types faster; what was typed while the line was away comes at once.
+        const MESSAGES: Rate = Rate::new(NonZeroU32::new(20).unwrap(), NonZeroU32::new(40).unwrap());
         const ALL_MISSES: Rate = Rate::new(NonZeroU32::new(2).unwrap(), NonZeroU32::new(300).unwrap());
         Self {
             creations: USUAL,
@@ -87,6 +91,7 @@ impl Default for Rates {
             // that of seven callers.
             all_misses: ALL_MISSES,
             wrong_keys: USUAL,
+            messages: MESSAGES,
         }
     }
 }

@@ -5,11 +5,13 @@
 
 use std::{
     collections::HashMap,
-    hash::{BuildHasher, RandomState},
+    hash::{BuildHasher, Hash, RandomState},
     net::IpAddr,
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
+
+use ticket_domain::TicketId;
 
 use crate::access::{
     client_address::ClientAddress,
@@ -26,7 +28,7 @@ const PARTS: usize = 64;
 /// The minimum time between two searches of a full part for callers without recent requests.
 const TIDY_EVERY: Duration = Duration::from_millis(500);
 
-/// What is limited, each on its own.
+/// What is limited for each caller, each on its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Opening a ticket.
@@ -56,6 +58,12 @@ pub enum Limited {
     Caller,
     /// References guessed by all callers together.
     Guessing,
+    /// The messages of a ticket's customer in a time.
+    Messages,
+    /// The messages of a ticket's customer in all.
+    Ticket,
+    /// Bytes that wait for their readers.
+    Memory,
 }
 
 impl Limited {
@@ -67,6 +75,11 @@ impl Limited {
                 "Tickets can't be shown without their key at the moment, because too many references were guessed. Use \
                  the whole link of the ticket, with its key.",
             ),
+            Self::Messages => Some("Many messages came for this ticket in a short time. This one is not stored yet."),
+            Self::Ticket => {
+                Some("This ticket has as many messages as it takes. Open a new one, and name this one in it.")
+            }
+            Self::Memory => Some("Many long tickets are being read at the moment."),
         }
     }
 }
@@ -80,20 +93,25 @@ impl TooMany {
 }
 
 /// The limits, in memory: every process has its own.
-pub(crate) struct RateLimits([Limit; 4]);
+pub(crate) struct RateLimits {
+    /// In the order of the kinds.
+    of_callers: [Limit<IpAddr>; 4],
+    /// The messages that customers write into their tickets. A valid key doesn't change it, nor does the address.
+    messages: Limit<TicketId>,
+}
 
-struct Limit {
+struct Limit<K> {
     interval: Duration,
     lead: Duration,
     hasher: RandomState,
     max_callers_of_part: usize,
-    parts: Vec<Mutex<Part>>,
+    parts: Vec<Mutex<Part<K>>>,
 }
 
 /// A part of the callers.
-struct Part {
+struct Part<K> {
     /// When each caller's requests would be done.
-    known: HashMap<IpAddr, Instant>,
+    known: HashMap<K, Instant>,
     /// The same for callers that share a time.
     shared: Box<[Option<Instant>]>,
     /// When the part may be searched again.
@@ -107,7 +125,7 @@ enum Taking {
     LookOnly,
 }
 
-impl Limit {
+impl<K: Copy + Eq + Hash> Limit<K> {
     fn new(rate: Rate, max_callers: usize, now: Instant) -> Self {
         let part = || Part {
             known: HashMap::new(),
@@ -123,31 +141,31 @@ impl Limit {
         }
     }
 
-    fn part(&self, number: usize) -> MutexGuard<'_, Part> {
+    fn part(&self, number: usize) -> MutexGuard<'_, Part<K>> {
         self.parts[number].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Accepts a request at `now`, or returns how long to wait.
-    fn take(&self, ip: IpAddr, now: Instant, taking: Taking) -> Result<(), Duration> {
-        let hash = usize::try_from(self.hasher.hash_one(ip) & u64::from(u32::MAX)).unwrap_or_default();
+    fn take(&self, caller: K, now: Instant, taking: Taking) -> Result<(), Duration> {
+        let hash = usize::try_from(self.hasher.hash_one(caller) & u64::from(u32::MAX)).unwrap_or_default();
         let mut part = self.part(hash % PARTS);
-        let until = part.until(ip, hash / PARTS, now, self.max_callers_of_part);
+        let until = part.until(caller, hash / PARTS, now, self.max_callers_of_part);
         let begin = until.map_or(now, |until| until.max(now));
         let ahead = begin.duration_since(now);
         if ahead > self.lead {
             return Err(ahead.saturating_sub(self.lead));
         }
         if taking == Taking::Count {
-            part.keep(ip, hash / PARTS, begin + self.interval, self.max_callers_of_part);
+            part.keep(caller, hash / PARTS, begin + self.interval, self.max_callers_of_part);
         }
         Ok(())
     }
 }
 
-impl Part {
+impl<K: Copy + Eq + Hash> Part<K> {
     /// When the requests of a caller would be done. A full part forgets callers without recent requests first.
-    fn until(&mut self, ip: IpAddr, place: usize, now: Instant, max_callers: usize) -> Option<Instant> {
-        if let Some(until) = self.known.get(&ip) {
+    fn until(&mut self, caller: K, place: usize, now: Instant, max_callers: usize) -> Option<Instant> {
+        if let Some(until) = self.known.get(&caller) {
             return Some(*until);
         }
         if self.known.len() >= max_callers && now >= self.tidy_from {
@@ -160,11 +178,11 @@ impl Part {
         self.shared[place % self.shared.len()]
     }
 
-    fn keep(&mut self, ip: IpAddr, place: usize, until: Instant, max_callers: usize) {
-        if let Some(known) = self.known.get_mut(&ip) {
+    fn keep(&mut self, caller: K, place: usize, until: Instant, max_callers: usize) {
+        if let Some(known) = self.known.get_mut(&caller) {
             *known = until;
         } else if self.known.len() < max_callers {
-            self.known.insert(ip, until);
+            self.known.insert(caller, until);
         } else {
             let place = place % self.shared.len();
             self.shared[place] = Some(until);
@@ -176,9 +194,11 @@ impl RateLimits {
     /// Creates the limits. No caller is known.
     pub(crate) fn new(rates: &Rates) -> Self {
         let now = Instant::now();
-        // In the order of the kinds.
-        let rates = [rates.creations, rates.reads, rates.misses, rates.wrong_keys];
-        Self(rates.map(|rate| Limit::new(rate, MAX_CALLERS, now)))
+        let of_callers = [rates.creations, rates.reads, rates.misses, rates.wrong_keys];
+        Self {
+            of_callers: of_callers.map(|rate| Limit::new(rate, MAX_CALLERS, now)),
+            messages: Limit::new(rates.messages, MAX_CALLERS, now),
+        }
     }
 
     /// Counts a request of `client`.
@@ -194,10 +214,19 @@ impl RateLimits {
         self.ask(kind, client, Taking::LookOnly)
     }
 
+    /// Counts a message that the customer writes into a ticket.
+    ///
+    /// # Errors
+    /// [`TooMany`] if it exceeds the limit.
+    pub(crate) fn take_message(&self, ticket: TicketId) -> Result<(), TooMany> {
+        let taken = self.messages.take(ticket, Instant::now(), Taking::Count);
+        taken.map_err(|wait| TooMany::after(wait, Limited::Messages))
+    }
+
     fn ask(&self, kind: Kind, client: ClientAddress, taking: Taking) -> Result<(), TooMany> {
         match client {
             ClientAddress::Local => Ok(()),
-            ClientAddress::Remote(ip) => self.0[kind as usize]
+            ClientAddress::Remote(ip) => self.of_callers[kind as usize]
                 .take(ip, Instant::now(), taking)
                 .map_err(|wait| TooMany::after(wait, Limited::Caller)),
         }
@@ -214,12 +243,12 @@ mod tests {
         Ipv4Addr::from_bits(number).into()
     }
 
-    fn limit(max_callers: usize) -> (Limit, Instant) {
+    fn limit(max_callers: usize) -> (Limit<IpAddr>, Instant) {
         let now = Instant::now();
         (Limit::new(Rates::default().reads, max_callers, now), now)
     }
 
-    fn passed(limit: &Limit, ip: IpAddr, now: Instant) -> usize {
+    fn passed(limit: &Limit<IpAddr>, ip: IpAddr, now: Instant) -> usize {
         (0..200).filter(|_| limit.take(ip, now, Taking::Count).is_ok()).count()
     }
 
@@ -289,7 +318,7 @@ mod tests {
         assert_eq!(callers(&limit), 6_400);
     }
 
-    fn callers(limit: &Limit) -> usize {
+    fn callers(limit: &Limit<IpAddr>) -> usize {
         (0..PARTS).map(|number| limit.part(number).known.len()).sum()
     }
 }

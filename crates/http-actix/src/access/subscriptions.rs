@@ -14,9 +14,9 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use ticket_domain::{
-    Thread, TicketId, TicketRef,
+    TicketId, TicketRef,
     ports::{ChangeEvent, StoreError, Subscriber},
-    use_cases::{Credentials, ViewError, ViewTicket},
+    use_cases::ViewError,
 };
 use tokio::{
     sync::{Notify, Semaphore, watch},
@@ -24,7 +24,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::access::store_failure::causes;
+use crate::access::{ReadError, SharedThreads, ThreadCopy, store_failure::causes};
 
 /// A ticket is read again after this time without an event: a process that died may not have published its changes.
 const READ_EVERY: Duration = Duration::from_mins(1);
@@ -34,9 +34,9 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 const READS_AT_ONCE: usize = 4;
 
 /// A ticket as it was last read. None before the first read.
-type Newest = Option<Arc<Thread>>;
+type Newest = Option<Arc<ThreadCopy>>;
 
-type ReadThread = dyn Fn(TicketRef) -> BoxFuture<'static, Result<Thread, ViewError>> + Send + Sync;
+type ReadThread = dyn Fn(TicketRef) -> BoxFuture<'static, Result<Arc<ThreadCopy>, ReadError>> + Send + Sync;
 
 /// All subscriptions: one per process, itself subscribed to the changes that the store publishes.
 pub(crate) struct TicketSubscriptions {
@@ -71,17 +71,11 @@ pub(crate) struct Subscription {
 }
 
 impl TicketSubscriptions {
-    /// Creates the subscriptions, of which there are none. `view` reads the tickets.
-    pub(crate) fn new(view: Arc<ViewTicket>) -> Self {
+    /// Creates the subscriptions, of which there are none. Whoever reads a ticket that has some shares its copy.
+    pub(crate) fn new(threads: Arc<SharedThreads>) -> Self {
         Self::reading(Box::new(move |reference| {
-            let view = view.clone();
-            Box::pin(async move {
-                let credentials = Credentials {
-                    is_operator: true,
-                    ..Credentials::default()
-                };
-                Ok(view.view(reference, credentials).await?.thread)
-            })
+            let threads = threads.clone();
+            Box::pin(async move { threads.copy(reference).await })
         }))
     }
 
@@ -202,17 +196,18 @@ impl Reader {
             match thread {
                 Ok(thread) => {
                     newest.send_if_modified(|newest| {
-                        let is_other = newest.as_deref() != Some(&thread);
+                        let is_other = newest.as_ref() != Some(&thread);
                         if is_other {
-                            *newest = Some(Arc::new(thread));
+                            *newest = Some(thread);
                         }
                         is_other
                     });
                 }
-                Err(ViewError::NotFound) => return,
+                // Without memory for one more version the subscriptions end. Their clients come back, or poll.
+                Err(ReadError::View(ViewError::NotFound) | ReadError::TooMany(_)) => return,
                 // Only another change can mend it.
-                Err(ViewError::Store(StoreError::Corrupt { .. })) => {}
-                Err(ViewError::Store(_)) => {
+                Err(ReadError::View(ViewError::Store(StoreError::Corrupt { .. }))) => {}
+                Err(ReadError::View(ViewError::Store(_))) => {
                     sleep(RETRY_AFTER).await;
                     continue;
                 }
@@ -222,17 +217,17 @@ impl Reader {
         }
     }
 
-    fn log(&self, read: &Result<Thread, ViewError>) {
+    fn log(&self, read: &Result<Arc<ThreadCopy>, ReadError>) {
         match read {
-            Err(ViewError::Store(error @ StoreError::Corrupt { .. })) => {
+            Err(ReadError::View(ViewError::Store(error @ StoreError::Corrupt { .. }))) => {
                 tracing::error!(error = causes(error), "a ticket that is followed could not be read");
             }
-            Err(ViewError::Store(error)) => {
+            Err(ReadError::View(ViewError::Store(error))) => {
                 if !self.is_failing.swap(true, Relaxed) {
                     tracing::warn!(error = causes(error), "tickets that are followed can't be read");
                 }
             }
-            Ok(_) | Err(ViewError::NotFound) => {
+            Ok(_) | Err(ReadError::View(ViewError::NotFound) | ReadError::TooMany(_)) => {
                 if self.is_failing.swap(false, Relaxed) {
                     tracing::info!("tickets that are followed can be read again");
                 }
@@ -244,7 +239,7 @@ impl Reader {
 impl Subscription {
     /// The ticket at first, and then its newest state after each change. None once the process is about to end or the ticket
     /// is gone. Dropping the future loses nothing.
-    pub(crate) async fn next(&mut self) -> Option<Arc<Thread>> {
+    pub(crate) async fn next(&mut self) -> Option<Arc<ThreadCopy>> {
         tokio::select! {
             biased;
             _ = self.is_closed.wait_for(|is_closed| *is_closed) => None,
@@ -253,6 +248,14 @@ impl Subscription {
                 self.newest.borrow_and_update().clone()
             }
         }
+    }
+}
+
+impl Subscription {
+    /// The newest state, if it was not returned before.
+    pub(crate) fn newer(&mut self) -> Option<Arc<ThreadCopy>> {
+        let has_changed = self.newest.has_changed().unwrap_or(false);
+        has_changed.then(|| self.newest.borrow_and_update().clone()).flatten()
     }
 }
 

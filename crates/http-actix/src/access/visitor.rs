@@ -1,12 +1,14 @@
 //! Callers who read a ticket or write to it, and what the rate limits count of them.
 
+use std::time::Duration;
+
 use actix_web::{HttpRequest, web::Data};
 use ticket_domain::{
     AccessLevel, IdempotencyKey, MessageText, TicketRef,
-    use_cases::{AddError, AddMessage, Added, Admitted, Credentials, View, ViewError, ViewTicket},
+    use_cases::{AddError, AddMessage, Added, Admitted, Credentials, ViewError},
 };
 
-use crate::access::{AccessControl, Kind, TooMany, bearer};
+use crate::access::{AccessControl, Kind, Limited, ReadError, SharedThreads, SharedView, TooMany, bearer};
 
 /// A caller who asks for a ticket, and the credentials that they show.
 pub(crate) struct Visitor {
@@ -34,7 +36,22 @@ impl From<TooMany> for VisitError {
 
 impl From<AddError> for VisitError {
     fn from(error: AddError) -> Self {
-        Self::Refused(error)
+        match error {
+            AddError::Full => Self::TooMany(TooMany::after(A_DAY, Limited::Ticket)),
+            error => Self::Refused(error),
+        }
+    }
+}
+
+/// When to look again whether a full ticket takes more: it may be configured to.
+const A_DAY: Duration = Duration::from_hours(24);
+
+impl From<ReadError> for VisitError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::View(error) => error.into(),
+            ReadError::TooMany(error) => Self::TooMany(error),
+        }
     }
 }
 
@@ -117,7 +134,11 @@ impl Visitor {
     ///
     /// # Errors
     /// [`VisitError`] if there is no such ticket for them, a limit is used up, or the store failed.
-    pub(crate) async fn view(&self, tickets: &ViewTicket, reference: Option<TicketRef>) -> Result<View, VisitError> {
+    pub(crate) async fn view(
+        &self,
+        threads: &SharedThreads,
+        reference: Option<TicketRef>,
+    ) -> Result<SharedView, VisitError> {
         // Should the key be wrong, what was read is within what they may read. Others have their key checked first.
         let may_try_key = || {
             let kinds = [Kind::WrongKey, Kind::Read];
@@ -128,11 +149,11 @@ impl Visitor {
             && self.key.is_some()
             && may_try_key()
         {
-            let view = tickets.view(reference, self.credentials()).await;
+            let view = threads.view(reference, self.credentials()).await;
             return self.counted(view, |view| Some(view.access_level));
         }
-        let admitted = self.admit(tickets, reference, false).await?;
-        self.read(tickets, admitted).await
+        let admitted = self.admit(threads, reference, false).await?;
+        self.read(threads, admitted).await
     }
 
     /// Checks whether they may see a ticket, and reads its version if it is wanted.
@@ -141,12 +162,12 @@ impl Visitor {
     /// As those of [`view`](Self::view).
     pub(crate) async fn admit(
         &self,
-        tickets: &ViewTicket,
+        threads: &SharedThreads,
         reference: Option<TicketRef>,
         wants_version: bool,
     ) -> Result<Admitted, VisitError> {
         let admitted = match reference {
-            Some(reference) => tickets.admit(reference, self.credentials(), wants_version).await,
+            Some(reference) => threads.admit(reference, self.credentials(), wants_version).await,
             None => Err(ViewError::NotFound),
         };
         self.counted(admitted, |admitted| Some(admitted.access_level()))
@@ -156,15 +177,16 @@ impl Visitor {
     ///
     /// # Errors
     /// As those of [`view`](Self::view).
-    pub(crate) async fn read(&self, tickets: &ViewTicket, admitted: Admitted) -> Result<View, VisitError> {
-        let read = tickets.read(admitted).await;
+    pub(crate) async fn read(&self, threads: &SharedThreads, admitted: Admitted) -> Result<SharedView, VisitError> {
+        let read = threads.read(admitted).await;
         self.counted(read, |_| None)
     }
 
     /// Adds a customer's message to a ticket. `once` makes it safe to repeat.
     ///
     /// # Errors
-    /// As those of [`view`](Self::view), and if they are not the ticket's customer or `once` was used for another message.
+    /// As those of [`view`](Self::view), if they are not the ticket's customer or `once` was used for another message, and if
+    /// the ticket has too many messages of theirs.
     pub(crate) async fn add(
         &self,
         messages: &AddMessage,
@@ -172,11 +194,13 @@ impl Visitor {
         text: MessageText,
         once: Option<IdempotencyKey>,
     ) -> Result<Added, VisitError> {
-        let added = match reference {
-            Some(reference) => messages.as_customer(reference, self.key(), text, once).await,
+        let ticket = match reference {
+            Some(reference) => messages.customer(reference, self.key()).await,
             None => Err(AddError::NotFound),
         };
-        self.counted(added, |_| Some(AccessLevel::Customer))
+        let ticket = self.counted(ticket, |_| Some(AccessLevel::Customer))?;
+        self.access.limit_messages(ticket.id())?;
+        Ok(messages.as_customer(ticket, text, once).await?)
     }
 
     /// Counts a visitor who proved nothing. `access_level` is none if they were counted before. While the store is down a key

@@ -85,7 +85,11 @@ pub(crate) fn created(added: &Added) -> HttpResponse {
             status = 404,
             description = "`ticket_not_found`: there is none, or tickets are private and `key` is not one of this ticket."
         ),
-        (status = 429, description = "`rate_limited`: too many requests without a valid key."),
+        (
+            status = 429,
+            description = "`rate_limited`: too many requests without a valid key, too many messages for this ticket in a short time, or \
+                           too many in all."
+        ),
     )
 )]
 pub(crate) async fn add_message(

@@ -1,6 +1,6 @@
 //! `GET /api/ticket/{ticketRef}/events`: the changes of a ticket as server-sent events.
 
-use std::{convert::Infallible, fmt::Write, time::Duration};
+use std::{convert::Infallible, fmt::Write, mem, sync::Arc, time::Duration};
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -9,14 +9,13 @@ use actix_web::{
 };
 use futures_util::{Stream, stream};
 use serde::Serialize;
-use ticket_domain::{
-    AccessLevel, Thread, Visibility,
-    use_cases::{View, ViewTicket},
-};
+use ticket_domain::{Thread, Visibility};
 use tokio::time::timeout;
 
 use crate::Settings;
-use crate::access::{AccessControl, LastEventId, Subscription, TicketSubscriptions, state_tag};
+use crate::access::{
+    AccessControl, LastEventId, SharedThreads, SharedView, Subscription, ThreadCopy, TicketSubscriptions, state_tag,
+};
 use crate::api::{
     get_ticket::{MessageBody, TicketBody, reference_of},
     keys::{Reader, parameter},
@@ -30,8 +29,11 @@ const RETRY: &str = "retry: 2000\n\n";
 /// A comment, which clients ignore.
 const HEARTBEAT: &[u8] = b":\n\n";
 
-/// The events that a client has not seen: an empty text if there are none. If the thread is shorter than the client has
-/// seen, it gets everything again.
+/// From this many bytes on, further events wait until the client has taken these.
+const PIECE: usize = 16 * 1024;
+
+/// The next events that a client has not seen: an empty text if there are none. If the thread is shorter than the client
+/// has seen, it gets everything again.
 fn unseen(seen: &mut LastEventId, thread: &Thread) -> String {
     if seen.messages > thread.messages.len() {
         *seen = LastEventId::default();
@@ -57,6 +59,9 @@ fn unseen(seen: &mut LastEventId, thread: &Thread) -> String {
         write_event(&mut events, "message", seen, &MessageBody::from(message));
     }
     for message in new {
+        if events.len() >= PIECE {
+            break;
+        }
         seen.messages += 1;
         write_event(&mut events, "message", seen, &MessageBody::from(message));
     }
@@ -71,12 +76,15 @@ fn write_event(events: &mut String, name: &str, id: &LastEventId, data: &impl Se
 
 /// A client's stream. It holds nothing that keeps the server from stopping.
 struct Events {
-    /// What is sent before the first wait.
-    first: Option<String>,
+    /// Whether nothing was sent yet.
+    is_new: bool,
     seen: LastEventId,
     /// The newest version that was sent.
     version: u32,
-    access_level: AccessLevel,
+    /// What is being sent. A slow client moves on to a newer version, so that it keeps no old one in memory.
+    view: SharedView,
+    /// Whether all of it was sent.
+    is_sent: bool,
     subscription: Subscription,
     heartbeat: Duration,
     _open: OpenStream,
@@ -85,24 +93,36 @@ struct Events {
 impl Events {
     /// The next chunk; none at the end.
     async fn next(&mut self) -> Option<Bytes> {
-        if let Some(first) = self.first.take() {
-            return Some(first.into());
+        if mem::take(&mut self.is_new) {
+            let events = format!("{RETRY}{}", unseen(&mut self.seen, self.view.thread()));
+            return Some(events.into());
         }
         loop {
-            let Ok(thread) = timeout(self.heartbeat, self.subscription.next()).await else {
-                return Some(Bytes::from_static(HEARTBEAT));
-            };
-            let thread = thread?;
-            let thread = thread.shown_to(self.access_level);
-            // The last change that was published may be older than what this client read at its start.
-            if thread.ticket.version < self.version {
-                continue;
+            match self.subscription.newer() {
+                Some(copy) => self.show(copy),
+                None if self.is_sent => {
+                    let Ok(copy) = timeout(self.heartbeat, self.subscription.next()).await else {
+                        return Some(Bytes::from_static(HEARTBEAT));
+                    };
+                    self.show(copy?);
+                }
+                None => {}
             }
-            self.version = thread.ticket.version;
-            let events = unseen(&mut self.seen, &thread);
+            let events = unseen(&mut self.seen, self.view.thread());
+            self.is_sent = events.is_empty();
             if !events.is_empty() {
                 return Some(events.into());
             }
+        }
+    }
+
+    /// Sends this from now on. The last change that was published may be older than what this client read at its start.
+    fn show(&mut self, copy: Arc<ThreadCopy>) {
+        let view = self.view.of(copy);
+        let version = view.thread().ticket.version;
+        if version >= self.version {
+            self.version = version;
+            self.view = view;
         }
     }
 
@@ -164,23 +184,22 @@ fn last_event_id(request: &HttpRequest) -> LastEventId {
 pub(crate) async fn follow_ticket(
     Reader(visitor): Reader,
     access: Data<AccessControl>,
-    view_ticket: Data<ViewTicket>,
+    threads: Data<SharedThreads>,
     subscriptions: Data<TicketSubscriptions>,
     metrics: Data<Metrics>,
     settings: Data<Settings>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let view = visitor.view(&view_ticket, reference_of(&request).ok()).await?;
-    let View { thread, access_level } = view;
-    let permit = access.open_stream(&request, thread.ticket.id, access_level)?;
+    let view = visitor.view(&threads, reference_of(&request).ok()).await?;
+    let thread = view.thread();
+    let permit = access.open_stream(&request, thread.ticket.id, view.access_level)?;
     let subscription = subscriptions.follow(thread.ticket.reference, thread.ticket.id);
-    let mut seen = last_event_id(&request);
-    let first = format!("{RETRY}{}", unseen(&mut seen, &thread));
     let events = Events {
-        first: Some(first),
-        seen,
+        is_new: true,
+        seen: last_event_id(&request),
         version: thread.ticket.version,
-        access_level,
+        view,
+        is_sent: false,
         subscription,
         heartbeat: settings.heartbeat,
         _open: metrics.open_stream(permit),

@@ -1,22 +1,24 @@
 //! `GET /api/ticket/{ticketRef}`: a ticket with its messages.
 
+mod thread_json;
+
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
-    http::header::{CACHE_CONTROL, ETAG, EntityTag, Header, IF_NONE_MATCH, IfNoneMatch},
+    http::header::{CACHE_CONTROL, ContentType, ETAG, EntityTag, Header, IF_NONE_MATCH, IfNoneMatch},
     web::Data,
 };
 use serde::Serialize;
-use ticket_domain::{Delivery, Message, Thread, Ticket, TicketRef, TicketVersion, Visibility, use_cases::ViewTicket};
+use ticket_domain::{Delivery, Message, Thread, Ticket, TicketRef, TicketVersion, Visibility};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::access::{state_of_tag, state_tag};
+use crate::access::{SharedThreads, state_of_tag, state_tag};
 use crate::api::{
     keys::{Reader, from_head},
     problem::{Code, Problem},
     schemas::{ChannelSchema, DeliverySchema, PrioritySchema, SenderSchema, StatusSchema},
-    success::Success,
 };
+use thread_json::ThreadJson;
 
 /// A ticket with its messages, oldest first.
 #[derive(Serialize, ToSchema)]
@@ -101,17 +103,12 @@ pub(crate) struct MessageBody<'a> {
     internal: bool,
 }
 
-impl<'a> From<&'a Thread> for ThreadBody<'a> {
-    fn from(
-        Thread {
-            ticket,
-            messages,
-            delivery,
-        }: &'a Thread,
-    ) -> Self {
+impl<'a> ThreadBody<'a> {
+    /// The thread without its messages.
+    fn empty(thread: &'a Thread) -> Self {
         Self {
-            ticket: TicketBody::new(ticket, *delivery),
-            messages: messages.iter().map(MessageBody::from).collect(),
+            ticket: TicketBody::new(&thread.ticket, thread.delivery),
+            messages: Vec::new(),
         }
     }
 }
@@ -207,28 +204,32 @@ fn includes(known: &IfNoneMatch, tag: &EntityTag) -> bool {
 )]
 pub(crate) async fn get_ticket(
     Reader(visitor): Reader,
-    view_ticket: Data<ViewTicket>,
+    threads: Data<SharedThreads>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let known = known_versions(&request);
     let reference = reference_of(&request).ok();
-    let thread = match known.as_ref().and_then(candidate) {
-        None => visitor.view(&view_ticket, reference).await?.thread,
+    let view = match known.as_ref().and_then(candidate) {
+        None => visitor.view(&threads, reference).await?,
         Some(candidate) => {
-            let admitted = visitor.admit(&view_ticket, reference, true).await?;
+            let admitted = visitor.admit(&threads, reference, true).await?;
             if admitted.state() == Some(candidate) {
                 let tag = EntityTag::new_strong(state_tag(candidate));
                 return Ok(tagged(&mut HttpResponse::NotModified(), &tag).finish());
             }
-            visitor.read(&view_ticket, admitted).await?.thread
+            visitor.read(&threads, admitted).await?
         }
     };
-    let tag = EntityTag::new_strong(state_tag(thread.state()));
+    let tag = EntityTag::new_strong(state_tag(view.thread().state()));
     if known.is_some_and(|known| includes(&known, &tag)) {
         return Ok(tagged(&mut HttpResponse::NotModified(), &tag).finish());
     }
-    let body = Success::new(ThreadBody::from(&thread));
-    Ok(tagged(&mut HttpResponse::Ok(), &tag).json(body))
+    let mut response = HttpResponse::Ok();
+    let response = tagged(&mut response, &tag).content_type(ContentType::json());
+    Ok(match ThreadJson::of(view)? {
+        thread_json::Begun::Whole(json) => response.body(json),
+        thread_json::Begun::Part(json) => response.body(json),
+    })
 }
 
 fn tagged<'r>(response: &'r mut HttpResponseBuilder, tag: &EntityTag) -> &'r mut HttpResponseBuilder {

@@ -285,6 +285,7 @@ impl From<AddError> for Problem {
             AddError::NotFound => Self::new(Code::TicketNotFound),
             AddError::NotAllowed => Self::with_detail(Code::Unauthorized, sentence(&error)),
             AddError::KeyReused => Self::new(Code::IdempotencyKeyReused),
+            AddError::Full => Self::with_detail(Code::RateLimited, sentence(&error)),
             AddError::Store(error) => error.into(),
         }
     }

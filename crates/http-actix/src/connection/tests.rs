@@ -305,3 +305,59 @@ fn connections_over_the_maximum_wait() {
     waiting.set_read_timeout(Some(SOON)).unwrap();
     assert!(read_answer(&mut waiting, LIVE).starts_with("HTTP/1.1 200 "));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_client_is_measured_only_while_it_is_waited_for() {
+    use tokio::time::{Instant, advance};
+
+    const DEADLINE: Duration = Duration::from_secs(30);
+    // Bytes taken each second of waiting, the pause after each, and whether the client is let go within five minutes.
+    for (bytes, pause, expected) in [
+        (0, 0, true),
+        (1_000, 0, true),
+        (9_000, 0, true),
+        (11_000, 0, false),
+        (1_000_000, 0, false),
+        // One that takes all there is, and then nothing is written for a while.
+        (11_000, 10, false),
+        (9_000, 10, true),
+    ] {
+        let mut reading = super::ClientReading::default();
+        let is_let_go = 'seconds: {
+            for _ in 0..300 {
+                reading.wait();
+                advance(Duration::from_secs(1)).await;
+                if reading.is_too_slow(Instant::now(), DEADLINE) {
+                    break 'seconds true;
+                }
+                if bytes > 0 {
+                    reading.took(bytes);
+                }
+                advance(Duration::from_secs(pause)).await;
+            }
+            false
+        };
+        assert_eq!(is_let_go, expected, "{bytes} {pause}");
+    }
+}
+
+#[test]
+fn responses_that_nobody_reads_are_bounded_in_all() {
+    let api = service(|_| {});
+    let get = |path: &str| {
+        let mut stream = connect(&api);
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: test\r\n\r\n").unwrap();
+        let status = read_answer(&mut stream, "\r\n\r\n")[9..12].to_owned();
+        (stream, status)
+    };
+    let (unread, status) = get("/large");
+    assert_eq!(status, "200");
+    let (_, status) = get("/large");
+    assert_eq!(status, "429");
+    assert_eq!(get("/health/live").1, "200");
+    drop(unread);
+    let begin = Instant::now();
+    while get("/large").1 != "200" {
+        assert!(begin.elapsed() < SOON);
+    }
+}

@@ -4,9 +4,10 @@ use ticket_domain::Message;
 
 /// Maximum number of messages.
 const MAX: usize = 50;
-/// Maximum size of the messages in the page, in bytes, so that the page stays below 50 KiB. A single message may be longer,
-/// and `?all` has no limit.
+/// Maximum size of the messages in the page, in bytes, so that the page stays below 50 KiB. A single message may be longer.
 const BYTES: usize = 28 * 1024;
+/// The same with `?all`: a few thousand usual messages. A page is in memory until its reader has taken it.
+const LONG_PAGE_BYTES: usize = 1024 * 1024;
 /// The markup around each message, in bytes.
 const AROUND: usize = 420;
 
@@ -17,8 +18,17 @@ pub(crate) fn newest(messages: &[Message]) -> (&[Message], usize) {
 
 /// The newest messages of at most `most` bytes in the page.
 pub(crate) fn newest_within(messages: &[Message], most: usize) -> (&[Message], usize) {
+    newest_of(messages, MAX, most)
+}
+
+/// The newest messages that fit into a long page.
+pub(crate) fn newest_of_long_page(messages: &[Message]) -> (&[Message], usize) {
+    newest_of(messages, usize::MAX, LONG_PAGE_BYTES)
+}
+
+fn newest_of(messages: &[Message], count: usize, most: usize) -> (&[Message], usize) {
     let mut bytes = 0;
-    let fitting = messages.iter().rev().take(MAX).take_while(|message| {
+    let fitting = messages.iter().rev().take(count).take_while(|message| {
         bytes += AROUND + size(message);
         bytes <= most
     });

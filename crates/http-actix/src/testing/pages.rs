@@ -77,6 +77,7 @@ impl TestApp {
             reopen: false,
             idempotency: None,
             note: None,
+            max_of_sender: None,
         };
         wait(self.store.append(append)).unwrap();
     }

@@ -28,7 +28,12 @@ pub(super) fn rates(vars: &mut Variables<'_>) -> Rates {
         misses: rate("RATE_LIMIT_MISSES", usual.misses),
         all_misses: rate("RATE_LIMIT_ALL_MISSES", usual.all_misses),
         wrong_keys: rate("RATE_LIMIT_WRONG_KEYS", usual.wrong_keys),
+        messages: rate("RATE_LIMIT_MESSAGES", usual.messages),
     }
+}
+
+pub(super) fn max_customer_messages(vars: &mut Variables<'_>) -> u32 {
+    vars.number("MAX_CUSTOMER_MESSAGES", 1, 1_000_000, 500)
 }
 
 pub(super) fn max_connections(vars: &mut Variables<'_>) -> Option<u32> {

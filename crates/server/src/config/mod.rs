@@ -57,6 +57,8 @@ pub struct Config {
     pub rate_limits: bool,
     /// The rate limits.
     pub rates: Rates,
+    /// How many messages a customer may write into a ticket by its key.
+    pub max_customer_messages: u32,
     /// Maximum number of connections. `None`: the default, or fewer if the limit of open files is lower.
     pub max_connections: Option<u32>,
     /// Maximum number of connections per client address, if there is no proxy in front.
@@ -169,6 +171,7 @@ impl Config {
             trusted_proxy_hops: parts::trusted_proxy_hops(&mut vars),
             rate_limits: limits::rate_limits(&mut vars),
             rates: limits::rates(&mut vars),
+            max_customer_messages: limits::max_customer_messages(&mut vars),
             max_connections: limits::max_connections(&mut vars),
             connections_of_one: limits::connections_of_one(&mut vars),
             retry_schedule: parts::retry_schedule(&mut vars),

@@ -54,6 +54,7 @@ fn nothing_set_runs_on_the_embedded_store_with_warnings() {
         (Access::Open, true, 0)
     );
     assert_eq!(config.rates, Rates::default());
+    assert_eq!(config.max_customer_messages, 500);
     assert_eq!((config.max_connections, config.connections_of_one), (None, 256));
     assert_eq!(
         (config.retry_schedule, config.notify_concurrency),
@@ -105,6 +106,8 @@ fn everything_can_be_set() {
         ("RATE_LIMIT_MISSES", "5/6"),
         ("RATE_LIMIT_WRONG_KEYS", "7 / 8"),
         ("RATE_LIMIT_ALL_MISSES", "9/10"),
+        ("RATE_LIMIT_MESSAGES", "11/12"),
+        ("MAX_CUSTOMER_MESSAGES", "99"),
         ("MAX_CONNECTIONS", "50000"),
         ("MAX_CONNECTIONS_PER_ADDRESS", "32"),
         ("NOTIFY_SLOW_RETRIES", "0"),
@@ -164,11 +167,13 @@ fn everything_can_be_set() {
         misses,
         all_misses,
         wrong_keys,
+        messages,
     } = config.rates;
     assert_eq!(
-        [creations, reads, misses, wrong_keys, all_misses].map(|rate| rate.to_string()),
-        ["1/2", "3/4", "5/6", "7/8", "9/10"]
+        [creations, reads, misses, wrong_keys, all_misses, messages].map(|rate| rate.to_string()),
+        ["1/2", "3/4", "5/6", "7/8", "9/10", "11/12"]
     );
+    assert_eq!(config.max_customer_messages, 99);
     assert_eq!((config.max_connections, config.connections_of_one), (Some(50_000), 32));
     assert_eq!(
         (config.retry_schedule, config.notify_concurrency),

@@ -43,6 +43,36 @@ pub async fn appending_raises_the_version_and_keeps_the_order(fixture: &Fixture)
     );
 }
 
+/// A thread takes as many messages of a sender on a channel as the call says; others don't count, nor does what is repeated.
+pub async fn a_sender_fills_a_thread_up_and_no_other(fixture: &Fixture) {
+    let ticket = fixture.opened(at(0)).await.ticket;
+    let of = |sender, channel| Message {
+        sender,
+        channel,
+        ..fixture.message(at(1))
+    };
+    let write = async |message: Message| {
+        let append = Append {
+            max_of_sender: Some(3),
+            ..append_to(&ticket, message)
+        };
+        fixture.must().append(append).await
+    };
+    let before = fixture.thread(ticket.reference).await.messages;
+    let is_like = |message: &&Message| (message.sender, message.channel) == (Sender::Customer, Channel::Web);
+    for _ in before.iter().filter(is_like).count()..3 {
+        assert_eq!(write(of(Sender::Customer, Channel::Web)).await, Appended::Added);
+    }
+    let full = fixture.thread(ticket.reference).await;
+    assert_eq!(write(of(Sender::Customer, Channel::Web)).await, Appended::Full);
+    assert_eq!(fixture.thread(ticket.reference).await, full);
+    for (sender, channel) in [(Sender::Manager, Channel::Web), (Sender::Customer, Channel::Whatsapp)] {
+        assert_eq!(write(of(sender, channel)).await, Appended::Added);
+    }
+    let unlimited = append(fixture, &ticket, &of(Sender::Customer, Channel::Web)).await;
+    assert_eq!(unlimited, Appended::Added);
+}
+
 /// A message reads back as it was written, with every field and with none of those that may be absent.
 pub async fn appending_reads_back_exactly(fixture: &Fixture) {
     let opening = fixture.opened(at(0)).await;

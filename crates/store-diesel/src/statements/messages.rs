@@ -27,6 +27,7 @@ pub(crate) fn append(connection: &mut Connection, append: &Append) -> Result<App
         reopen,
         idempotency,
         note,
+        max_of_sender,
     } = append;
     if let Some(idempotency) = idempotency {
         lock(connection, LockKey::IdempotencyKey, idempotency.key.as_str())?;
@@ -43,6 +44,11 @@ pub(crate) fn append(connection: &mut Connection, append: &Append) -> Result<App
     let before = before(connection, message.external_id.as_ref())?;
     if let Some((id, of @ Some(_))) = before {
         return Ok(Appended::AlreadyStored { id, of });
+    }
+    if let Some(max) = max_of_sender
+        && count_like(connection, *to, message)? >= i64::from(*max)
+    {
+        return Ok(Appended::Full);
     }
     let version = match message.visibility {
         Visibility::Internal => count_note(connection, *to)?,
@@ -67,6 +73,16 @@ pub(crate) fn append(connection: &mut Connection, append: &Append) -> Result<App
     } else {
         Ok(Appended::Joined(written))
     }
+}
+
+/// How many messages a thread has of a message's sender on its channel.
+fn count_like(connection: &mut Connection, ticket: TicketId, message: &Message) -> Result<i64, Failure> {
+    let like = messages::table
+        .filter(messages::ticket_id.eq(Stored(ticket)))
+        .filter(messages::sender.eq(message.sender.as_str()))
+        .filter(messages::channel.eq(message.channel.as_str()))
+        .count();
+    Ok(like.get_result(connection)?)
 }
 
 /// Finds the unmatched message with an external id.

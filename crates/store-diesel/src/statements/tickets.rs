@@ -80,7 +80,10 @@ impl TicketStore for Store {
                 move |appended| match appended {
                     Appended::Added => vec![ticket],
                     Appended::Joined(_) => vec![ticket, ChangeEvent::Unmatched],
-                    Appended::AlreadyStored { .. } | Appended::NoMessage(_) | Appended::Repeated { .. } => Vec::new(),
+                    Appended::AlreadyStored { .. }
+                    | Appended::NoMessage(_)
+                    | Appended::Repeated { .. }
+                    | Appended::Full => Vec::new(),
                 },
             )
             .await

@@ -86,6 +86,9 @@ pub struct Append {
     pub idempotency: Option<Idempotency>,
     /// The entry of the audit log, if an operator wrote the message.
     pub note: Option<AuditStamp>,
+    /// How many messages the thread may have of this message's sender on its channel, with this one. `None`: any number.
+    /// Calls at the same time may exceed it by one each.
+    pub max_of_sender: Option<u32>,
 }
 
 /// A message to store as unmatched.
@@ -155,6 +158,8 @@ pub enum Appended {
     },
     /// Nothing was written: this `external_id` is no message, but an answer or a control message.
     NoMessage(Existing),
+    /// Nothing was written: the thread has as many messages of the sender as it may have.
+    Full,
     /// Nothing was written: the idempotency key was used before.
     Repeated {
         /// SHA-256 of the request that came first.

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::{Context, Credentials, KEY_LIFE, news_of};
 use crate::{
     Access, AccessLevel, Actor, Channel, Content, IdempotencyKey, Message, MessageId, MessageText, Sender, Ticket,
-    TicketRef, Timestamp, Visibility,
+    TicketId, TicketRef, Timestamp, Visibility,
     ports::{Append, Appended, Idempotency, StoreError, TicketLookup, TicketStore},
 };
 
@@ -16,6 +16,18 @@ pub struct AddMessage {
     store: Arc<dyn TicketStore>,
     context: Context,
     access: Access,
+    max_of_customer: u32,
+}
+
+/// A ticket whose customer showed their key.
+#[derive(Debug)]
+pub struct CustomerTicket(Ticket);
+
+impl CustomerTicket {
+    /// The ticket's id.
+    pub fn id(&self) -> TicketId {
+        self.0.id
+    }
 }
 
 /// A message that was added, by this request or an identical one before.
@@ -43,32 +55,33 @@ pub enum AddError {
     /// The key was used for another request.
     #[error("this idempotency key was used for another request")]
     KeyReused,
+    /// The customer wrote as many messages into the ticket as it takes.
+    #[error("the ticket takes no more messages from its page")]
+    Full,
     /// The store failed.
     #[error("the message could not be stored")]
     Store(#[from] StoreError),
 }
 
 impl AddMessage {
-    /// Adds messages to tickets in `store`.
-    pub fn new(store: Arc<dyn TicketStore>, context: Context, access: Access) -> Self {
-        Self { store, context, access }
+    /// Adds messages to tickets in `store`. Each takes at most `max_of_customer` messages that its customer writes on the
+    /// web.
+    pub fn new(store: Arc<dyn TicketStore>, context: Context, access: Access, max_of_customer: u32) -> Self {
+        Self {
+            store,
+            context,
+            access,
+            max_of_customer,
+        }
     }
 
-    /// Adds a message of the customer, reopens the ticket and notifies the manager. The same `key` with the same text
-    /// returns the same message for 24 hours.
+    /// Returns the ticket if `access_key` is its customer's.
     ///
     /// # Errors
     ///
     /// [`AddError::NotFound`] without such a ticket, or without a valid key where tickets are private;
-    /// [`AddError::NotAllowed`] if the key does not permit to write, or the customer was erased; [`AddError::KeyReused`] if
-    /// `key` belongs to another request.
-    pub async fn as_customer(
-        &self,
-        reference: TicketRef,
-        access_key: Option<&str>,
-        text: MessageText,
-        key: Option<IdempotencyKey>,
-    ) -> Result<Added, AddError> {
+    /// [`AddError::NotAllowed`] if the key does not permit to write, or the customer was erased.
+    pub async fn customer(&self, reference: TicketRef, access_key: Option<&str>) -> Result<CustomerTicket, AddError> {
         let ticket = self.ticket(reference).await?;
         let credentials = Credentials {
             key: access_key,
@@ -77,13 +90,27 @@ impl AddMessage {
         match (credentials.access_level(&ticket.keys), self.access) {
             // Where the customer was erased, nobody is left who could be answered.
             (AccessLevel::Customer, _) if ticket.is_erased() => Err(AddError::NotAllowed),
-            (AccessLevel::Customer, _) => {
-                self.add(ticket, Sender::Customer, text, Visibility::Public, key, Actor::Customer)
-                    .await
-            }
+            (AccessLevel::Customer, _) => Ok(CustomerTicket(ticket)),
             (AccessLevel::Anyone, Access::Private) => Err(AddError::NotFound),
             _ => Err(AddError::NotAllowed),
         }
+    }
+
+    /// Adds a message of the customer, reopens the ticket and notifies the manager. The same `key` with the same text
+    /// returns the same message for 24 hours.
+    ///
+    /// # Errors
+    ///
+    /// [`AddError::KeyReused`] if `key` belongs to another request; [`AddError::Full`] if the customer wrote too many
+    /// messages.
+    pub async fn as_customer(
+        &self,
+        CustomerTicket(ticket): CustomerTicket,
+        text: MessageText,
+        key: Option<IdempotencyKey>,
+    ) -> Result<Added, AddError> {
+        self.add(ticket, Sender::Customer, text, Visibility::Public, key, Actor::Customer)
+            .await
     }
 
     /// Adds an answer of the team or an internal note, and leaves the ticket's status as it is. `visibility` says which.
@@ -146,6 +173,7 @@ impl AddMessage {
                 expires_at: now.plus(KEY_LIFE),
             }),
             note: (!is_customer).then(|| context.stamp_at(now, by)),
+            max_of_sender: is_customer.then_some(self.max_of_customer),
         };
         let (message, at, replayed) = match self.store.append(append).await? {
             Appended::Repeated {
@@ -153,6 +181,7 @@ impl AddMessage {
                 message: Some((message, at)),
             } if first == digest => (message, at, true),
             Appended::Repeated { .. } => return Err(AddError::KeyReused),
+            Appended::Full => return Err(AddError::Full),
             // It has no outside id by which it could be known.
             Appended::Added | Appended::Joined(_) | Appended::AlreadyStored { .. } | Appended::NoMessage(_) => {
                 (id, now, false)

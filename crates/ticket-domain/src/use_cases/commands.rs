@@ -176,9 +176,10 @@ impl ReceiveReply {
             reopen: false,
             idempotency: None,
             note: Some(self.context.stamp_at(now, Actor::Manager)),
+            max_of_sender: None,
         };
         match self.store.append(append).await? {
-            Appended::Added | Appended::Joined(_) | Appended::Repeated { .. } => Ok(Received {
+            Appended::Added | Appended::Joined(_) | Appended::Repeated { .. } | Appended::Full => Ok(Received {
                 reference: Some(ticket.reference),
                 message: Some(id),
                 duplicate: false,

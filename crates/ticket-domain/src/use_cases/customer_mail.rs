@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use super::{Context, View, customers::tickets_of};
+use super::{Context, customers::tickets_of};
 use crate::{
-    AccessLevel, Contact, EventKind, MessageId, Notification, NotificationId, Recipient, Sender, Status, Ticket,
-    TicketId, TicketRef, Visibility,
+    AccessLevel, Contact, EventKind, MessageId, Notification, NotificationId, Recipient, Sender, Status, Thread,
+    Ticket, TicketId, TicketRef, Visibility,
     ports::{CustomerMail, OperatorQueries, StoreError},
 };
 
@@ -41,14 +41,12 @@ impl CustomerMails {
     /// # Errors
     ///
     /// If the store fails.
-    pub async fn page_shown(&self, view: &View) -> Result<(), StoreError> {
+    pub async fn page_shown(&self, thread: &Thread, access_level: AccessLevel) -> Result<(), StoreError> {
         let is_answer = |sender| sender != Sender::Customer;
-        let mut messages = view.thread.messages.iter().rev();
+        let mut messages = thread.messages.iter().rev();
         let newest = messages.find(|message| is_answer(message.sender) && message.visibility == Visibility::Public);
         match newest {
-            Some(newest) if view.access_level == AccessLevel::Customer => {
-                self.seen(view.thread.ticket.id, newest.id).await
-            }
+            Some(newest) if access_level == AccessLevel::Customer => self.seen(thread.ticket.id, newest.id).await,
             _ => Ok(()),
         }
     }

@@ -22,7 +22,7 @@ use std::{sync::Arc, time::Duration};
 
 use uuid::{Builder, Uuid};
 
-pub use add_message::{AddError, AddMessage, Added};
+pub use add_message::{AddError, AddMessage, Added, CustomerTicket};
 pub use answer_time::AnswerTime;
 pub use customer_mail::CustomerMails;
 pub use customers::{Customers, EraseReport, Records};

@@ -216,10 +216,12 @@ impl ReceiveReply {
             reopen: sender == Sender::Customer && !is_reaction,
             idempotency: None,
             note: None,
+            // Whatever came through n8n was acknowledged to its sender, or would be sent again forever.
+            max_of_sender: None,
         };
         let message = match self.store.append(append).await? {
-            // It came without a key of that kind.
-            Appended::Added | Appended::Repeated { .. } => id,
+            // It came without a key of that kind, and has no limit.
+            Appended::Added | Appended::Repeated { .. } | Appended::Full => id,
             Appended::Joined(message) => message,
             Appended::AlreadyStored { id, of } => return Ok(duplicate(id, of.unwrap_or(reference))),
             Appended::NoMessage(existing) => return self.repeated(asked, existing),

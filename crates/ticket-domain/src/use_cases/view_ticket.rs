@@ -68,6 +68,11 @@ pub struct Admitted {
 }
 
 impl Admitted {
+    /// The ticket.
+    pub fn reference(&self) -> TicketRef {
+        self.reference
+    }
+
     /// The reader's access level.
     pub fn access_level(&self) -> AccessLevel {
         self.access_level

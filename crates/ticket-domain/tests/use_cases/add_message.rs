@@ -12,7 +12,7 @@ use ticket_domain::{
 const WELL_FORMED: &str = "0123456789abcdef0123456789abcdef";
 
 fn adder(world: &World, access: Access) -> AddMessage {
-    AddMessage::new(world.store.clone(), world.context(), access)
+    AddMessage::new(world.store.clone(), world.context(), access, MAX)
 }
 
 fn operate(world: &World) -> Operate {
@@ -32,6 +32,20 @@ async fn thread(world: &World, reference: TicketRef) -> Thread {
     world.store.thread(reference).await.unwrap().unwrap()
 }
 
+/// How many messages a customer may write into a ticket.
+const MAX: u32 = 20;
+
+async fn as_customer(
+    adder: &AddMessage,
+    reference: TicketRef,
+    access_key: Option<&str>,
+    text: MessageText,
+    key: Option<IdempotencyKey>,
+) -> Result<Added, AddError> {
+    let ticket = adder.customer(reference, access_key).await?;
+    adder.as_customer(ticket, text, key).await
+}
+
 /// What became of a try to write, in a word.
 fn outcome(result: &Result<Added, AddError>) -> &'static str {
     match result {
@@ -40,6 +54,7 @@ fn outcome(result: &Result<Added, AddError>) -> &'static str {
         Err(AddError::NotFound) => "not found",
         Err(AddError::NotAllowed) => "not allowed",
         Err(AddError::KeyReused) => "key reused",
+        Err(AddError::Full) => "full",
         Err(AddError::Store(error)) => panic!("{error}"),
     }
 }
@@ -60,9 +75,7 @@ async fn only_the_holder_of_the_customers_key_writes_as_the_customer() {
     ] {
         for (access, expected) in [(Access::Open, in_open), (Access::Private, in_private)] {
             let before = thread(&world, ours).await;
-            let result = adder(&world, access)
-                .as_customer(ours, access_key, text("More"), None)
-                .await;
+            let result = as_customer(&adder(&world, access), ours, access_key, text("More"), None).await;
             assert_eq!(outcome(&result), expected, "{access:?}");
             let after = thread(&world, ours).await;
             if expected == "added" {
@@ -75,7 +88,7 @@ async fn only_the_holder_of_the_customers_key_writes_as_the_customer() {
     for access in [Access::Open, Access::Private] {
         let nowhere = "T-20250114-1234".parse().unwrap();
         let adder = adder(&world, access);
-        let customer = adder.as_customer(nowhere, Some(keys.customer.as_str()), text("x"), None);
+        let customer = as_customer(&adder, nowhere, Some(keys.customer.as_str()), text("x"), None);
         assert_eq!(outcome(&customer.await), "not found");
         assert_eq!(
             outcome(
@@ -108,10 +121,15 @@ async fn what_the_customer_writes_opens_the_ticket_and_the_manager_is_told() {
         world.clock.advance(Duration::from_mins(1));
 
         let access_key = before.ticket.keys.customer.as_str();
-        let added = adder(&world, Access::Open)
-            .as_customer(reference, Some(access_key), text("Still broken"), None)
-            .await
-            .unwrap();
+        let added = as_customer(
+            &adder(&world, Access::Open),
+            reference,
+            Some(access_key),
+            text("Still broken"),
+            None,
+        )
+        .await
+        .unwrap();
         let after = thread(&world, reference).await;
         let message = &after.messages[1];
         assert_eq!(
@@ -211,9 +229,7 @@ async fn the_same_key_and_request_give_the_same_message_for_a_day() {
     let adder = adder(&world, Access::Open);
     let customer = async |reference, keys: &ticket_domain::AccessKeys, raw: &str, words: &str| {
         let access_key = Some(keys.customer.as_str());
-        adder
-            .as_customer(reference, access_key, text(words), Some(key(raw)))
-            .await
+        as_customer(&adder, reference, access_key, text(words), Some(key(raw))).await
     };
     let first = customer(used_for_a_ticket, &keys, "m", "More").await.unwrap();
     let rung = world.bell.0.load(Ordering::SeqCst);
@@ -252,4 +268,33 @@ async fn the_same_key_and_request_give_the_same_message_for_a_day() {
     let anew = customer(used_for_a_ticket, &keys, "m", "More").await.unwrap();
     assert!(!anew.replayed);
     assert_ne!(anew.message, first.message);
+}
+
+#[tokio::test]
+async fn a_customer_fills_a_ticket_up_and_nobody_else_does() {
+    let world = World::default();
+    let reference = world.open("Broken").await.reference;
+    let access_key = thread(&world, reference).await.ticket.keys.customer;
+    let adder = adder(&world, Access::Private);
+    let write = async |words: &str, raw: &str| {
+        let result = as_customer(
+            &adder,
+            reference,
+            Some(access_key.as_str()),
+            text(words),
+            Some(key(raw)),
+        )
+        .await;
+        outcome(&result)
+    };
+    let answer = || adder.as_operator(reference, text("Yes"), Visibility::Public, None, Actor::Operator(None));
+    answer().await.unwrap();
+    // What opened the ticket counts.
+    for number in 1..MAX {
+        assert_eq!(write("More", &number.to_string()).await, "added");
+    }
+    assert_eq!(write("More", "another").await, "full");
+    assert_eq!(write("More", "1").await, "replayed");
+    answer().await.unwrap();
+    assert_eq!(thread(&world, reference).await.messages.len(), MAX as usize + 2);
 }

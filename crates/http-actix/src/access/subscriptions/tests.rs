@@ -4,8 +4,9 @@ use futures_util::FutureExt;
 use store_contract::Fixture;
 use store_diesel::SqliteStore;
 use ticket_domain::{
-    Access, Status, Ticket, Timestamp,
+    Access, AccessLevel, Status, Thread, Ticket, Timestamp,
     ports::{Append, Appended, TicketStore},
+    use_cases::{Credentials, ViewTicket},
 };
 use tokio::time::Instant;
 
@@ -95,7 +96,10 @@ impl World {
             most_at_once: AtomicUsize::new(0),
         });
         let reader = reads.clone();
-        let read = move |reference| reader.clone().read(reference).boxed();
+        let read = move |reference| {
+            let reader = reader.clone();
+            async move { Ok(ThreadCopy::alone(reader.read(reference).await?)) }.boxed()
+        };
         Self {
             fixture: Fixture::new(store.clone()),
             subscriptions: Arc::new(TicketSubscriptions::reading(Box::new(read))),
@@ -136,6 +140,7 @@ impl World {
             reopen: false,
             idempotency: None,
             note: None,
+            max_of_sender: None,
         };
         assert_eq!(self.store.append(append).await.unwrap(), Appended::Added);
     }
@@ -150,7 +155,8 @@ fn at(seconds: i64) -> Timestamp {
 }
 
 async fn messages(subscription: &mut Subscription) -> Option<usize> {
-    soon(subscription.next()).await.map(|thread| thread.messages.len())
+    let copy = soon(subscription.next()).await?;
+    Some(copy.shown_to(AccessLevel::Operator).messages.len())
 }
 
 /// Lets every task that can go on do so, without the clock moving.
@@ -166,6 +172,7 @@ async fn a_subscriber_gets_the_ticket_first_and_then_each_change() {
     let ticket = world.open().await;
     let mut subscription = world.follow(&ticket);
     let first = soon(subscription.next()).await.unwrap();
+    let first = first.shown_to(AccessLevel::Operator);
     assert_eq!(
         (first.ticket.id, first.ticket.status, first.messages.len()),
         (ticket.id, Status::Open, 1)

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 use ticket_domain::Access;
 
-use crate::testing::{Request, Response, TestApp, changed, check_fields};
+use crate::testing::{MANAGER, Request, Response, TestApp, changed, check_fields};
 
 fn body() -> Value {
     json!({ "message": "The second parcel was broken too." })
@@ -148,4 +148,69 @@ fn a_repeated_key_repeats_the_answer() {
     assert_eq!(api.send(&ticket).status, 201);
     assert_eq!(send(&opened.messages(), "key-2", "One").status, 422);
     assert_eq!(send(&opened.messages(), "key-3", "One").status, 201);
+}
+
+/// What still comes in when the customer's key writes no more.
+fn others_still_write(api: &TestApp, reference: &str) {
+    for (number, from) in [MANAGER, "+1234567890"].into_iter().enumerate() {
+        let id = format!("SM{reference}{number}");
+        let message = json!({ "ticketRef": reference, "message": "Hello", "from": from, "externalId": id });
+        assert_eq!(api.receive(&message).status, 200, "{from}");
+    }
+    let reply = Request::post(&format!("/api/ticket/{reference}/replies"), &body());
+    assert_eq!(api.as_operator(reply).status, 201);
+}
+
+#[test]
+fn a_ticket_takes_so_many_messages_a_minute_whoever_sends_them() {
+    let api = TestApp::with(|setup| setup.settings.rates.messages = "2/3".parse().unwrap());
+    let (opened, other) = (api.open_ticket(), api.open_ticket());
+    // Strangers use nothing up.
+    for _ in 0..5 {
+        assert_eq!(
+            add(&api, &format!("/api/ticket/{}/messages?key=wrong", opened.reference)).status,
+            401
+        );
+    }
+    for address in ["203.0.113.1", "203.0.113.2", "203.0.113.3"] {
+        let post = Request::post(&opened.messages(), &body()).sent_from(address);
+        assert_eq!(api.send(post).status, 201);
+    }
+    let refused = add(&api, &opened.messages());
+    refused.assert_problem(429, "rate_limited");
+    assert!(refused.text().contains("in a short time"), "{}", refused.text());
+    assert!((25..=30).contains(&refused.header("retry-after").unwrap().parse::<u32>().unwrap()));
+    let page = format!("/ticket/{}?key={}", opened.reference, opened.key);
+    let page = api.send(Request::form(&page, &[("message", "kept words")]));
+    page.assert_page(429);
+    page.shows(&["in a short time", "kept words</textarea>", "seconds"]);
+    others_still_write(&api, &opened.reference);
+    assert_eq!(add(&api, &other.messages()).status, 201);
+}
+
+#[test]
+fn a_ticket_takes_so_many_messages_of_its_customer_in_all() {
+    let api = TestApp::with(|setup| {
+        setup.settings.max_customer_messages = 3;
+        setup.settings.rate_limits = false;
+    });
+    let opened = api.open_ticket();
+    let once = |key: &str| api.send(Request::post(&opened.messages(), &body()).header("idempotency-key", key));
+    others_still_write(&api, &opened.reference);
+    assert_eq!([once("a").status, once("b").status], [201, 201]);
+    let refused = once("c");
+    refused.assert_problem(429, "rate_limited");
+    assert!(
+        refused.text().contains("as many messages as it takes"),
+        "{}",
+        refused.text()
+    );
+    assert_eq!(refused.header("retry-after"), Some("86400"));
+    // What was acknowledged stays so.
+    assert_eq!(once("a").header("idempotent-replayed"), Some("true"));
+    let page = format!("/ticket/{}?key={}", opened.reference, opened.key);
+    let page = api.send(Request::form(&page, &[("message", "kept words")]));
+    page.assert_page(429);
+    page.shows(&["Open a new one", "kept words</textarea>"]);
+    assert_eq!(texts(&api, &opened.reference).len(), 6);
 }

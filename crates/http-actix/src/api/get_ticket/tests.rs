@@ -180,3 +180,33 @@ fn private_tickets_are_visible_to_key_holders_and_operators_only() {
         }
     }
 }
+
+#[test]
+fn a_long_thread_is_the_same_in_json_and_as_events() {
+    let api = TestApp::start();
+    let opened = api.open_ticket();
+    let texts: Vec<String> = (0..40)
+        .map(|number| format!("{number} \"\u{1f600}\n.{}", "x".repeat(1_000 * (number % 7))))
+        .collect();
+    for text in &texts {
+        api.answer(&opened.reference, text, None);
+    }
+    let target = format!("/api/ticket/{}", opened.reference);
+    let answer = api.get(&target);
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    assert_eq!(
+        answer.header("content-length"),
+        Some(answer.text().len().to_string().as_str())
+    );
+    let thread = answer.json();
+    assert_eq!(thread["ok"], true);
+    let messages = thread["messages"].as_array().unwrap();
+    let bodies = messages[1..].iter().map(|message| message["body"].as_str().unwrap());
+    assert!(bodies.eq(texts.iter().map(String::as_str)));
+    let mut stream = api.events(&opened.reference);
+    stream.piece();
+    assert_eq!(stream.event().data, thread["ticket"]);
+    for message in messages {
+        assert_eq!(stream.event().data, *message);
+    }
+}

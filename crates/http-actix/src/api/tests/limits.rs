@@ -22,7 +22,7 @@ fn limit_of(api: &TestApp, status: u16, address: &str, request: impl Fn() -> Req
 
 #[test]
 fn wrong_keys_are_limited_and_right_ones_are_not() {
-    let open = TestApp::start();
+    let open = TestApp::with(|setup| setup.settings.rates.messages = "1000/1000".parse().unwrap());
     let private = TestApp::with(|setup| setup.settings.ticket_access = Access::Private);
     let (opened, hidden) = (open.open_ticket(), private.open_ticket());
     let ticket = format!("/api/ticket/{}", opened.reference);

@@ -58,7 +58,7 @@ pub(super) async fn reply(
     {
         Ok(_) => Ok(operator.redirect_with_flash(done, &page(reference, "#message"), &filter(&act))),
         Err(AddError::NotFound | AddError::NotAllowed) => Err(operator.not_found_for("ticket", typed)),
-        Err(AddError::KeyReused) => {
+        Err(AddError::KeyReused | AddError::Full) => {
             let error = "This could not be told from another answer. Send it once more.".to_owned();
             show(
                 operator,

@@ -6,16 +6,12 @@ use actix_web::{
     web::Data,
 };
 use maud::html;
-use ticket_domain::{
-    AccessLevel, MessageId,
-    ports::StoreError,
-    use_cases::{CustomerMails, View, ViewTicket},
-};
+use ticket_domain::{AccessLevel, MessageId, ports::StoreError, use_cases::CustomerMails};
 use uuid::Uuid;
 
 use super::Visit;
 use crate::{
-    access::log_store_failure,
+    access::{SharedThreads, SharedView, log_store_failure},
     pages::{
         error_page,
         form_data::{Form, FormData},
@@ -33,9 +29,9 @@ const MESSAGE: &str = "message";
 
 /// Notes what a page has just shown to the customer. A browser that fetches the page ahead, or a script of the page, shows
 /// nothing.
-pub(super) async fn note_shown(request: &HttpRequest, view: &View, mails: &CustomerMails) {
+pub(super) async fn note_shown(request: &HttpRequest, view: &SharedView, mails: &CustomerMails) {
     if is_opened(request.headers())
-        && let Err(error) = mails.page_shown(view).await
+        && let Err(error) = mails.page_shown(view.thread(), view.access_level).await
     {
         log_store_failure(&error);
     }
@@ -57,13 +53,13 @@ fn is_opened(headers: &HeaderMap) -> bool {
 pub(crate) async fn seen(
     visit: Visit,
     form: Form,
-    view_ticket: Data<ViewTicket>,
+    threads: Data<SharedThreads>,
     mails: Data<CustomerMails>,
 ) -> Result<HttpResponse, Rejection> {
-    let (view, form) = visit.customers_form(form, &view_ticket).await?;
+    let (view, form) = visit.customers_form(form, &threads).await?;
     let message = form.get(MESSAGE).parse::<Uuid>();
     let done = match message {
-        Ok(message) => mails.seen(view.thread.ticket.id, MessageId(message)).await,
+        Ok(message) => mails.seen(view.thread().ticket.id, MessageId(message)).await,
         Err(_) => return Ok(HttpResponse::BadRequest().finish()),
     };
     Ok(match done {
@@ -73,8 +69,8 @@ pub(crate) async fn seen(
 }
 
 /// `GET /ticket/{ref}/mail`: asks whether to stop the mails. Opening a link changes nothing, as programs do it too.
-pub(crate) async fn ask(visit: Visit, view_ticket: Data<ViewTicket>) -> Result<HttpResponse, Rejection> {
-    let view = visit.view(&visit.visitor()?, &view_ticket).await?;
+pub(crate) async fn ask(visit: Visit, threads: Data<SharedThreads>) -> Result<HttpResponse, Rejection> {
+    let view = visit.view(&visit.visitor()?, &threads).await?;
     if view.access_level != AccessLevel::Customer {
         return Ok(error_page::read_only(&visit.site));
     }
@@ -85,12 +81,12 @@ pub(crate) async fn ask(visit: Visit, view_ticket: Data<ViewTicket>) -> Result<H
 pub(crate) async fn choose(
     visit: Visit,
     form: Form,
-    view_ticket: Data<ViewTicket>,
+    threads: Data<SharedThreads>,
     mails: Data<CustomerMails>,
 ) -> Result<HttpResponse, Rejection> {
-    let (view, form) = visit.customers_form(form, &view_ticket).await?;
+    let (view, form) = visit.customers_form(form, &threads).await?;
     let is_wanted = form.get(WANTED) == "yes";
-    match mails.set_unsubscribed(view.thread.ticket.id, !is_wanted).await {
+    match mails.set_unsubscribed(view.thread().ticket.id, !is_wanted).await {
         Ok(()) => Ok(visit.mail_page(&view, Some(is_wanted))),
         Err(error) => Ok(visit.not_done(&error)),
     }
@@ -98,7 +94,7 @@ pub(crate) async fn choose(
 
 impl Visit {
     /// The ticket and the form of a visitor who must be its customer.
-    async fn customers_form(&self, form: Form, view_ticket: &ViewTicket) -> Result<(View, FormData), Rejection> {
+    async fn customers_form(&self, form: Form, threads: &SharedThreads) -> Result<(SharedView, FormData), Rejection> {
         let site = &self.site;
         if !matches!(
             Origin::of(&self.request, &site.settings),
@@ -106,7 +102,7 @@ impl Visit {
         ) {
             return Err(error_page::foreign_origin(site).into());
         }
-        let view = self.view(&self.visitor()?, view_ticket).await?;
+        let view = self.view(&self.visitor()?, threads).await?;
         if view.access_level != AccessLevel::Customer {
             return Err(error_page::read_only(site).into());
         }
@@ -121,9 +117,9 @@ impl Visit {
     }
 
     /// Asks whether to stop the mails, or says what was chosen.
-    fn mail_page(&self, view: &View, chosen: Option<bool>) -> HttpResponse {
+    fn mail_page(&self, view: &SharedView, chosen: Option<bool>) -> HttpResponse {
         let site = &self.site;
-        let reference = view.thread.ticket.reference;
+        let reference = view.thread().ticket.reference;
         let ticket = site.at(&self.address(reference));
         let action = match ticket.split_once('?') {
             Some((page, query)) => format!("{page}/mail?{query}"),

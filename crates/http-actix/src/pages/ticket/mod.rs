@@ -17,12 +17,12 @@ use reply::{MESSAGE, Mode, Reply};
 use ticket_domain::{
     AccessLevel, MessageText, TicketRef,
     ports::Random,
-    use_cases::{AddError, AddMessage, CustomerMails, View, ViewTicket},
+    use_cases::{AddError, AddMessage, CustomerMails},
 };
 use view::TicketPage;
 
 use crate::{
-    access::{AccessControl, VisitError, Visitor, log_store_failure},
+    access::{AccessControl, SharedThreads, SharedView, VisitError, Visitor, log_store_failure},
     pages::{
         Site, WhoAnswers, error_page,
         form_data::{Form, FormData},
@@ -73,11 +73,11 @@ impl FromRequest for Visit {
 
 pub(crate) async fn show(
     visit: Visit,
-    view_ticket: Data<ViewTicket>,
+    threads: Data<SharedThreads>,
     mails: Data<CustomerMails>,
     random: Data<dyn Random>,
 ) -> Result<HttpResponse, Rejection> {
-    let view = visit.view(&visit.visitor()?, &view_ticket).await?;
+    let view = visit.view(&visit.visitor()?, &threads).await?;
     mail::note_shown(&visit.request, &view, &mails).await;
     let reply = Reply {
         text: "",
@@ -90,7 +90,7 @@ pub(crate) async fn show(
 pub(crate) async fn send(
     visit: Visit,
     form: Form,
-    view_ticket: Data<ViewTicket>,
+    threads: Data<SharedThreads>,
     add_message: Data<AddMessage>,
     random: Data<dyn Random>,
 ) -> Result<HttpResponse, Rejection> {
@@ -105,7 +105,7 @@ pub(crate) async fn send(
     let token = form_token::of(&form, &**random);
     let mut errors = InvalidFields::default();
     let Some(text) = errors.parse::<MessageText>(MESSAGE, &form) else {
-        let view = visit.view(&visitor, &view_ticket).await?;
+        let view = visit.view(&visitor, &threads).await?;
         if view.access_level != AccessLevel::Customer {
             return Ok(error_page::read_only(site));
         }
@@ -148,7 +148,9 @@ pub(crate) async fn send(
             not_sent(&token, NotStored::Store)
         }
         // The idempotency key is made of the content, so it comes with no other; were it otherwise, a new form helps.
-        VisitError::Refused(AddError::KeyReused) => not_sent(&form_token::new(&**random), NotStored::Store),
+        VisitError::Refused(AddError::KeyReused | AddError::Full) => {
+            not_sent(&form_token::new(&**random), NotStored::Store)
+        }
         VisitError::Refused(AddError::NotFound | AddError::NotAllowed) => visit.refused(error),
     })
 }
@@ -159,8 +161,8 @@ impl Visit {
         visitor.map_err(|error| error_page::too_many_requests(&self.site, error).into())
     }
 
-    async fn view(&self, visitor: &Visitor, tickets: &ViewTicket) -> Result<View, Rejection> {
-        let view = visitor.view(tickets, self.reference).await;
+    async fn view(&self, visitor: &Visitor, threads: &SharedThreads) -> Result<SharedView, Rejection> {
+        let view = visitor.view(threads, self.reference).await;
         view.map_err(|error| self.refused(error).into())
     }
 
@@ -171,7 +173,7 @@ impl Visit {
             VisitError::TooMany(error) => error_page::too_many_requests(site, error),
             VisitError::Refused(AddError::NotFound) => error_page::ticket_not_found(site),
             VisitError::Refused(AddError::NotAllowed) => error_page::read_only(site),
-            VisitError::Refused(AddError::KeyReused) => error_page::service_unavailable(site),
+            VisitError::Refused(AddError::KeyReused | AddError::Full) => error_page::service_unavailable(site),
             VisitError::Refused(AddError::Store(error)) => {
                 log_store_failure(&error);
                 error_page::service_unavailable(site)
@@ -184,7 +186,7 @@ impl Visit {
         reply::address(reference, self.key.as_deref(), self.mode)
     }
 
-    async fn respond(&self, view: &View, reply: Reply<'_>, status: StatusCode) -> HttpResponse {
+    async fn respond(&self, view: &SharedView, reply: Reply<'_>, status: StatusCode) -> HttpResponse {
         let who_answers = self.who_answers.sentence().await;
         TicketPage::new(&self.site, view, self.key.as_deref(), self.mode, reply).respond(status, who_answers.as_deref())
     }

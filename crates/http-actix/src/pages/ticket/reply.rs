@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use ticket_domain::{MessageText, TicketRef};
 use url::form_urlencoded;
 
+use crate::access::Limited;
 use crate::pages::{
     Site,
     control::{Control, summary},
@@ -30,7 +31,7 @@ pub(super) struct Reply<'a> {
 /// How a ticket's page is shown. Its links and forms stay with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Mode {
-    /// All messages, however many: the page then has no maximum size.
+    /// As many messages as fit into a long page.
     pub(super) all: bool,
     /// Within the widget.
     pub(super) embed: bool,
@@ -76,8 +77,12 @@ pub(super) fn not_sent(site: &Site, reply: Reply<'_>, address: &str, mode: Mode,
     let words = match reason {
         NotStored::Store => "We couldn’t save your message. Please send it again in a minute.".to_owned(),
         NotStored::TooMany(error) => {
-            let wait = error_page::wait(error);
-            format!("Too many messages from your network. {wait}")
+            let reason = error.limit.explanation();
+            let reason = reason.unwrap_or("Too many messages from your network.");
+            match error.limit {
+                Limited::Ticket => reason.to_owned(),
+                _ => format!("{reason} {}", error_page::wait(error)),
+            }
         }
     };
     let title = "Your message isn’t sent yet";

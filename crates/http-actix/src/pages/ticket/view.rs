@@ -2,17 +2,17 @@
 
 use actix_web::{HttpResponse, http::StatusCode};
 use maud::{Markup, html};
-use ticket_domain::{AccessLevel, Status, Thread, use_cases::View};
+use ticket_domain::{AccessLevel, Status, Thread};
 
 use super::{
     receipts::Receipts,
     reply::{Mode, Reply, address, reply_box},
 };
 use crate::{
-    access::LastEventId,
+    access::{LastEventId, SharedView},
     pages::{
         Site,
-        excerpt::newest,
+        excerpt::{newest, newest_of_long_page},
         labels,
         layout::{embedded_page, public_page},
         thread::{self, Side},
@@ -32,11 +32,17 @@ pub(super) struct TicketPage<'a> {
 }
 
 impl<'a> TicketPage<'a> {
-    pub(super) fn new(site: &'a Site, view: &'a View, key: Option<&'a str>, mode: Mode, reply: Reply<'a>) -> Self {
+    pub(super) fn new(
+        site: &'a Site,
+        view: &'a SharedView,
+        key: Option<&'a str>,
+        mode: Mode,
+        reply: Reply<'a>,
+    ) -> Self {
         let key = key.filter(|_| view.access_level > AccessLevel::Anyone);
         Self {
             site,
-            thread: &view.thread,
+            thread: view.thread(),
             access_level: view.access_level,
             key,
             mode,
@@ -103,7 +109,7 @@ impl<'a> TicketPage<'a> {
     fn messages(&self) -> Markup {
         let thread = self.thread;
         let (messages, earlier) = if self.mode.all {
-            (thread.messages.as_slice(), 0)
+            newest_of_long_page(&thread.messages)
         } else {
             newest(&thread.messages)
         };
@@ -115,7 +121,9 @@ impl<'a> TicketPage<'a> {
         let receipts = Receipts::of(thread);
         html! {
             div data-part="earlier" {
-                @if earlier > 0 {
+                @if self.mode.all && earlier > 0 {
+                    p.earlier.quiet { "The " (earlier) " oldest messages don’t fit into this page." }
+                } @else if earlier > 0 {
                     p.earlier { a href=(self.page(Mode { all: true, ..self.mode })) { "Show " (earlier) " earlier " @if earlier == 1 { "message" } @else { "messages" } } }
                 }
             }

@@ -221,6 +221,7 @@ async fn what_is_erased_by_the_commit_that_wrote_it_is_not_found() {
         reopen: false,
         idempotency: None,
         note: None,
+        max_of_sender: None,
     };
     // The first step leaves the customer's name.
     let step = |after| Erasure {

@@ -64,3 +64,20 @@ fn a_message_over_the_limit_is_kept() {
     assert!(answered(&site, ask) < 200);
     assert!(site.send(ask()).has("\nkept</textarea>"));
 }
+
+#[test]
+fn a_long_page_has_a_maximum_size_and_says_what_is_missing() {
+    let site = TestApp::start();
+    let opened = site.open(&[]);
+    for number in 0..90 {
+        site.answer(&opened.reference, &format!("{number} {}", "x".repeat(15_900)), None);
+    }
+    let page = site.send(Request::get(&format!("{}&all", opened.page)));
+    assert_eq!(page.status, 200);
+    assert!(
+        (900_000..1_100_000).contains(&page.text().len()),
+        "{}",
+        page.text().len()
+    );
+    assert!(page.has(">89 x") && page.has("oldest messages don’t fit"));
+}
