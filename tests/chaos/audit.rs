@@ -5,17 +5,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use black_box::{FakeN8n, Received};
+use black_box::{FakeN8n, Received, ReceivedMail};
 use futures_util::{StreamExt, stream};
 use reqwest::Method;
 use serde_json::Value;
 
 use crate::{
-    clients::{Clients, Expected, form_of, message_of},
+    clients::{Clients, Expected, form_of, is_answer, message_of},
     report::Counts,
 };
 
-/// How often n8n may receive the same notification.
+/// When something was sent, and when that was confirmed.
+type Try = (Instant, Option<Instant>);
+
+/// How often n8n, or the mail server, may receive the same notification.
 #[derive(Debug, Clone)]
 pub(crate) enum Repeats {
     /// Once more for each of these moments, at which an attempt or the recording of its result may have been interrupted.
@@ -27,18 +30,15 @@ pub(crate) enum Repeats {
 
 impl Repeats {
     /// How many of these attempts of one notification, oldest first, are too many.
-    fn too_many(&self, tries: &[&Received]) -> usize {
-        let last = tries[tries.len() - 1].at;
-        let too_many = tries.iter().enumerate().map(|(number, one)| {
+    fn too_many(&self, tries: &[Try]) -> usize {
+        let (last, _) = tries[tries.len() - 1];
+        let too_many = tries.iter().enumerate().map(|(number, (sent, accepted))| {
             let later = tries.len() - 1 - number;
             let allowed = match self {
-                Self::OnceFor(moments) => moments
-                    .iter()
-                    .filter(|at| **at + BLUR >= one.at && **at <= last)
-                    .count(),
+                Self::OnceFor(moments) => moments.iter().filter(|at| **at + BLUR >= *sent && **at <= last).count(),
                 Self::AsTheyFail(moments) => {
-                    let was_seen = one.accepted_at.is_some_and(|taken| {
-                        let is_within = |at: &Instant| *at + BLUR >= one.at && *at <= taken + BLUR;
+                    let was_seen = accepted.is_some_and(|taken| {
+                        let is_within = |at: &Instant| *at + BLUR >= *sent && *at <= taken + BLUR;
                         !moments.iter().any(is_within)
                     });
                     if was_seen { 0 } else { later }
@@ -54,7 +54,12 @@ impl Repeats {
 const BLUR: Duration = Duration::from_millis(100);
 
 /// Counts, and lists everything else that is wrong.
-pub(crate) async fn audit(clients: &Clients, n8n: &FakeN8n, repeats: &Repeats) -> (Counts, Vec<String>) {
+pub(crate) async fn audit(
+    clients: &Clients,
+    n8n: &FakeN8n,
+    mails: Option<&[ReceivedMail]>,
+    repeats: &Repeats,
+) -> (Counts, Vec<String>) {
     let threads = threads(clients).await;
     let unmatched = unmatched(clients).await;
     let expected = clients.expected();
@@ -62,6 +67,9 @@ pub(crate) async fn audit(clients: &Clients, n8n: &FakeN8n, repeats: &Repeats) -
     audit.counts.acknowledged = expected.forms.len() + expected.messages.len() + expected.unmatched.len();
     audit.store(&expected, &threads, &unmatched);
     audit.sent(&threads, &n8n.received(), repeats);
+    if let Some(mails) = mails {
+        audit.mailed(&expected, mails, repeats);
+    }
     (audit.counts, audit.faults)
 }
 
@@ -229,23 +237,82 @@ impl Audit {
             sent.entry(reference).or_default().push(message);
         }
         for (id, tries) in by_id {
-            self.counts.repeated += tries.len() - 1;
             if tries.iter().any(|again| again.body != tries[0].body) {
                 self.fault(format!("{id} came with other bytes"));
             }
             if !tries.iter().any(|one| one.accepted_at.is_some()) {
                 self.lost(format!("n8n took none of the {} tries of {id}", tries.len()));
             }
-            let too_many = repeats.too_many(&tries);
-            if too_many > 0 {
-                self.doubled(1, format!("{id} came {} times, {too_many} too many", tries.len()));
-            }
+            self.repeated(id, tries.iter().map(|one| (one.at, one.accepted_at)), repeats);
         }
         for (reference, said) in threads {
             let by_customer = said.iter().filter(|said| said.by_customer);
             let wanted: Vec<&str> = by_customer.map(|said| said.text.as_str()).collect();
             let sent = sent.get(reference).map_or(&[][..], Vec::as_slice);
             self.of_ticket(reference, &wanted, sent);
+        }
+    }
+
+    /// Counts what came more than once under the same id.
+    fn repeated(&mut self, id: &str, tries: impl Iterator<Item = Try>, repeats: &Repeats) {
+        let tries: Vec<Try> = tries.collect();
+        self.counts.repeated += tries.len() - 1;
+        let too_many = repeats.too_many(&tries);
+        if too_many > 0 {
+            self.doubled(1, format!("{id} came {} times, {too_many} too many", tries.len()));
+        }
+    }
+
+    /// Compares what the mail server received with what customers have to be told: each form is confirmed by one mail, and
+    /// each answer is in one.
+    fn mailed(&mut self, expected: &Expected, mails: &[ReceivedMail], repeats: &Repeats) {
+        let mut by_id: BTreeMap<&str, Vec<&ReceivedMail>> = BTreeMap::new();
+        for mail in mails {
+            by_id.entry(mail.id()).or_default().push(mail);
+        }
+        let (mut receipts, mut answers): (HashMap<&str, usize>, HashMap<u32, usize>) = (HashMap::new(), HashMap::new());
+        for (id, tries) in &by_id {
+            let mail = tries[0];
+            if !tries.iter().any(|one| one.accepted_at.is_some()) {
+                self.lost(format!(
+                    "the mail server took none of the {} tries of {id}",
+                    tries.len()
+                ));
+            }
+            self.repeated(id, tries.iter().map(|one| (one.at, one.accepted_at)), repeats);
+            let subject = mail.header("Subject");
+            let is_receipt = !subject.starts_with("Re: ");
+            // A receipt says how soon answers usually come, which changes.
+            if !is_receipt && tries.iter().any(|again| again.text != mail.text) {
+                self.fault(format!("the mail {id} came with another text"));
+            }
+            let mut words = subject.split(' ').filter(|_| is_receipt);
+            if let Some(reference) = words.find(|word| word.starts_with("T-")) {
+                *receipts.entry(reference).or_default() += 1;
+            }
+            for (number, form) in mail.text.lines().filter_map(message_of) {
+                *answers.entry(number).or_default() += 1;
+                let meant = expected.forms.get(&form);
+                if !meant.is_some_and(|reference| subject.contains(reference)) {
+                    self.misplaced(format!("message {number} for form {form} was mailed in {subject:?}"));
+                }
+            }
+        }
+        for (form, reference) in &expected.forms {
+            let count = receipts.get(reference.as_str()).copied().unwrap_or_default();
+            self.mailed_once(count, &format!("form {form}"));
+        }
+        for number in expected.messages.keys().filter(|number| is_answer(**number)) {
+            let count = answers.get(number).copied().unwrap_or_default();
+            self.mailed_once(count, &format!("message {number}"));
+        }
+    }
+
+    fn mailed_once(&mut self, mails: usize, what: &str) {
+        match mails {
+            0 => self.lost(format!("no mail tells of {what}")),
+            1 => {}
+            more => self.doubled(more - 1, format!("{more} mails tell of {what}")),
         }
     }
 

@@ -76,6 +76,11 @@ pub(crate) fn message_of(text: &str) -> Option<(u32, u32)> {
     Some((message.parse().ok()?, rest.split(':').next()?.parse().ok()?))
 }
 
+/// Whether the manager writes the message of this number. The customer writes every fifth.
+pub(crate) fn is_answer(number: u32) -> bool {
+    number % 5 != 3
+}
+
 /// All clients of the servers.
 pub(crate) struct Clients {
     http: Client,
@@ -242,13 +247,24 @@ impl Clients {
         match (number % 5, quoted) {
             (1, Some(quoted)) => body["repliedToExternalId"] = json!(quoted.external_id()),
             (2, _) => body["message"] = json!(format!("{text} {reference}")),
-            (3, _) => {
+            _ if !is_answer(number) => {
                 body["ticketRef"] = json!(reference);
                 body["from"] = json!(CUSTOMER);
             }
             _ => body["ticketRef"] = json!(reference),
         }
         body
+    }
+
+    /// Waits until so many answers of the manager are acknowledged; returns whether they are.
+    pub(crate) async fn answered(&self, count: usize) -> bool {
+        let answered = || {
+            let expected = self.expected();
+            expected.messages.keys().filter(|number| is_answer(**number)).count()
+        };
+        until(NO_ANSWER * 6, async || (answered() >= count).then_some(()))
+            .await
+            .is_some()
     }
 
     /// The sum of the samples of `/metrics` that start with one of `names`. `None` while the store is away.

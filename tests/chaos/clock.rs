@@ -76,26 +76,7 @@ pub(crate) async fn jumps(engine: Engine, times: u32) -> Outcome {
 /// away even longer.
 pub(crate) async fn outage(engine: Engine) -> Outcome {
     let mut fixture = Fixture::new(engine).await;
-    let mut server = start(&fixture).await;
-    let load = fixture.load(10, 5);
-    fixture.warm_up(&[server.pid()]).await;
-    load.end().await;
-    fixture.drains().await;
-
-    fixture.broken();
-    fixture.n8n.go_away().await;
-    let mut wanted = comes(&mut fixture, WAITING).await;
-    for night in &NIGHTS[..NIGHTS.len() - 1] {
-        server.forth(*night).await;
-        wanted += WAITING;
-        tries(&mut fixture, wanted).await;
-    }
-    fixture.n8n.come_back();
-    let back = Instant::now();
-    fixture.recovers(back).await;
-    fixture.drains_within(OUT_WITHIN).await;
-    println!("       on {engine:?}, {WAITING} went out in {:.1?}", back.elapsed());
-
+    let mut server = is_waited_out(&mut fixture).await;
     let begun = Instant::now();
     is_given_up(&mut fixture, &mut server).await;
     fixture.drains().await;
@@ -106,6 +87,39 @@ pub(crate) async fn outage(engine: Engine) -> Outcome {
     let outcome = fixture.audited().await;
     server.stop().await;
     outcome
+}
+
+/// The same with the mail server, while the manager is told at once.
+pub(crate) async fn mail_outage(engine: Engine) -> Outcome {
+    let mut fixture = Fixture::mailing(engine).await;
+    let server = is_waited_out(&mut fixture).await;
+    let outcome = fixture.audited().await;
+    server.stop().await;
+    outcome
+}
+
+/// The receiver is away until all slow retries but the last have failed; then it is back. Returns the server.
+async fn is_waited_out(fixture: &mut Fixture) -> ShiftedClockServer {
+    let mut server = start(fixture).await;
+    let load = fixture.load(10, 5);
+    fixture.warm_up(&[server.pid()]).await;
+    load.end().await;
+    fixture.drains().await;
+    fixture.broken();
+    fixture.receiver_goes_away().await;
+    let mut wanted = comes(fixture, WAITING).await;
+    for night in &NIGHTS[..NIGHTS.len() - 1] {
+        server.forth(*night).await;
+        wanted += WAITING;
+        tries(fixture, wanted).await;
+    }
+    fixture.receiver_comes_back();
+    let back = Instant::now();
+    fixture.recovers(back).await;
+    fixture.drains_within(OUT_WITHIN).await;
+    let engine = fixture.store.engine();
+    println!("       on {engine:?}, {WAITING} went out in {:.1?}", back.elapsed());
+    server
 }
 
 /// n8n is away until the last retry has failed; then an operator redelivers everything.

@@ -58,6 +58,13 @@ pub(crate) const ALL: &[&[Experiment]] = &[
         ci "stop", "SIGTERM under the same load", BOTH, |engine| kill::asked_to_stop(engine, 10);
     ],
     group![
+        "mail-kill", "`kill -9` while 1,000 answers are mailed", BOTH, |engine| kill::while_mailing(engine, 20);
+    ],
+    group![
+        "mail-replicas", "two replicas mail 1,000 receipts and 800 answers", POSTGRES,
+            |engine| replicas::mail_each_once(engine, 2);
+    ],
+    group![
         "kill-while-sending", "`kill -9` while n8n holds all that is being sent", BOTH, kill::while_n8n_holds;
         ci "frozen", "a replica is stopped (SIGSTOP) past its leases, and woken", BOTH, replicas::one_stands_still;
     ],
@@ -91,6 +98,9 @@ pub(crate) const ALL: &[&[Experiment]] = &[
     ],
     group![
         "outage", "n8n is away for 63 hours while 1,000 notifications wait; then until 50 are given up, and sent again", BOTH, clock::outage;
+    ],
+    group![
+        "mail-outage", "the mail server is away for 63 hours while 1,000 mails wait", BOTH, clock::mail_outage;
     ],
     group![
         "n8n-refuses", "n8n refuses connections", BOTH, |engine| n8n::fails(engine, Fault::Refuses);

@@ -6,7 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use black_box::{Engine, FakeN8n, Reaction, ServerOptions, TempStore, TestServer, peak_kib, resident_kib, until};
+use black_box::{
+    Engine, FakeN8n, FakeSmtp, MailReaction, Reaction, ReceivedMail, ServerOptions, TempStore, TestServer, peak_kib,
+    resident_kib, until,
+};
 use reqwest::Method;
 use tokio::time::sleep;
 
@@ -29,10 +32,15 @@ pub(crate) const TRIED_AGAIN_WITHIN: Duration = Duration::from_mins(1);
 /// How long a server works before its memory is measured.
 const WARM_UP: Duration = Duration::from_secs(2);
 
+/// How long the mail server takes for each mail: so long that a cut interrupts some.
+const MAIL_TAKES: Duration = Duration::from_millis(30);
+
 /// The fixture.
 pub(crate) struct Fixture {
     pub(crate) store: TempStore,
     pub(crate) n8n: Arc<FakeN8n>,
+    /// Where customers are mailed, if they are.
+    smtp: Option<FakeSmtp>,
     pub(crate) clients: Arc<Clients>,
     pub(crate) repeats: Option<Repeats>,
     outcome: Outcome,
@@ -47,6 +55,16 @@ impl Fixture {
         Self::on(TempStore::new(engine).await)
     }
 
+    /// The same with mails to customers.
+    pub(crate) async fn mailing(engine: Engine) -> Self {
+        let smtp = FakeSmtp::start();
+        smtp.always(MailReaction::AcceptAfter(MAIL_TAKES));
+        Self {
+            smtp: Some(smtp),
+            ..Self::new(engine).await
+        }
+    }
+
     /// The same with this store.
     pub(crate) fn on(store: TempStore) -> Self {
         let n8n = Arc::new(FakeN8n::start());
@@ -55,6 +73,7 @@ impl Fixture {
             store,
             clients: Arc::new(Clients::new(n8n.clone())),
             n8n,
+            smtp: None,
             repeats: None,
             outcome: Outcome::default(),
             cuts: Vec::new(),
@@ -65,7 +84,32 @@ impl Fixture {
 
     /// How to start a server here.
     pub(crate) fn options(&self) -> ServerOptions {
-        TestServer::on(&self.store).notifying(&self.n8n)
+        let options = TestServer::on(&self.store).notifying(&self.n8n);
+        match &self.smtp {
+            Some(smtp) => options.mailing(smtp),
+            None => options,
+        }
+    }
+
+    /// All mails so far, if there are any.
+    pub(crate) fn mails(&self) -> Option<Vec<ReceivedMail>> {
+        self.smtp.as_ref().map(FakeSmtp::received)
+    }
+
+    /// Stops the mail server if there is one, and otherwise n8n.
+    pub(crate) async fn receiver_goes_away(&self) {
+        match &self.smtp {
+            Some(smtp) => smtp.go_away().await,
+            None => self.n8n.go_away().await,
+        }
+    }
+
+    /// Starts it again.
+    pub(crate) fn receiver_comes_back(&self) {
+        match &self.smtp {
+            Some(smtp) => smtp.come_back(),
+            None => self.n8n.come_back(),
+        }
     }
 
     /// Starts a server and sends all clients to it.
@@ -204,8 +248,9 @@ impl Fixture {
         for (memory, pid) in self.outcome.memory.iter_mut().zip(&self.watched) {
             (memory.end, memory.peak) = (resident_kib(*pid), peak_kib(*pid));
         }
+        let mails = self.mails();
         let repeats = self.repeats.take().unwrap_or(Repeats::OnceFor(self.cuts));
-        let (counts, faults) = audit(&self.clients, &self.n8n, &repeats).await;
+        let (counts, faults) = audit(&self.clients, &self.n8n, mails.as_deref(), &repeats).await;
         let expected = self.clients.expected();
         let mut outcome = Outcome {
             counts,

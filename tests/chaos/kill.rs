@@ -9,10 +9,23 @@ use crate::{fixture::Fixture, report::Outcome};
 
 /// `kill -9`, again and again, under ten forms and five messages a second.
 pub(crate) async fn under_load(engine: Engine, cuts: u32) -> Outcome {
-    let mut fixture = Fixture::new(engine).await;
+    again_and_again(Fixture::new(engine).await, cuts, 5, 0).await
+}
+
+/// The same under 20 messages a second, of which the manager's are mailed: each crash after fifty more of these.
+pub(crate) async fn while_mailing(engine: Engine, cuts: u32) -> Outcome {
+    again_and_again(Fixture::mailing(engine).await, cuts, 20, 50).await
+}
+
+async fn again_and_again(mut fixture: Fixture, cuts: u32, messages: u32, answers: usize) -> Outcome {
     let mut server = fixture.start().await;
-    let load = fixture.load(10, 5);
+    let load = fixture.load(10, messages);
+    let mut wanted = 0;
     for cut in 0..cuts {
+        wanted += answers;
+        if !fixture.clients.answered(wanted).await {
+            fixture.fault(format!("not even {wanted} answers were acknowledged"));
+        }
         // Each crash at another point of the interval.
         sleep(Duration::from_millis(u64::from(150 + cut * 37 % 250))).await;
         let killed = fixture.cut();

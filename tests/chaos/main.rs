@@ -54,7 +54,7 @@ async fn run() -> ExitCode {
         let is_named = |name: &&str| experiment.name == *name;
         is_in_part && (names.is_empty() || names.iter().any(is_named))
     };
-    tampered::is_noticed().await;
+    Box::pin(tampered::is_noticed()).await;
     let mut rows = Vec::new();
     for group in ALL {
         rows.extend(run_together(group.iter().filter(|experiment| wanted(experiment))).await);

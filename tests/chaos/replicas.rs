@@ -16,7 +16,15 @@ const LEASE: Duration = Duration::from_secs(30);
 
 /// Each of a thousand notifications is sent once, by whichever replica.
 pub(crate) async fn deliver_each_once(engine: Engine, replicas: u32) -> Outcome {
-    let mut fixture = Fixture::new(engine).await;
+    deliver(Fixture::new(engine).await, replicas, 0).await
+}
+
+/// So is each of a thousand receipts, and each of a thousand messages is in one mail.
+pub(crate) async fn mail_each_once(engine: Engine, replicas: u32) -> Outcome {
+    deliver(Fixture::mailing(engine).await, replicas, TICKETS).await
+}
+
+async fn deliver(mut fixture: Fixture, replicas: u32, messages: usize) -> Outcome {
     let options = fixture.options();
     let servers = join_all((0..replicas).map(|_| {
         fixture.broken();
@@ -31,6 +39,8 @@ pub(crate) async fn deliver_each_once(engine: Engine, replicas: u32) -> Outcome 
     load.end().await;
     let forms = stream::iter(0..TICKETS).map(|_| fixture.clients.form());
     forms.buffer_unordered(32).for_each(async |_| ()).await;
+    let messages = stream::iter(0..messages).map(|_| fixture.clients.message());
+    messages.buffer_unordered(32).for_each(async |()| ()).await;
     fixture.drains().await;
     let outcome = fixture.audited().await;
     for server in servers {

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use black_box::{Engine, FakeN8n, Reaction, http_client};
+use black_box::{Engine, FakeN8n, Reaction, ReceivedMail, http_client};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -73,19 +73,64 @@ pub(crate) async fn is_noticed() {
     // A notification that n8n never accepted is lost, however often it was sent.
     fixture.n8n.then(Reaction::status(500));
     tell(&fixture, "refused", stray.as_bytes()).await;
-    let (counts, faults) = audit(&fixture.clients, &fixture.n8n, &as_it_fails).await;
+    let (counts, faults) = audit(&fixture.clients, &fixture.n8n, None, &as_it_fails).await;
     assert_eq!(counts.lost, 2, "{faults:?}");
     assert!(
         faults.iter().any(|fault| fault.contains("T-20200101-0000")),
         "{faults:?}"
     );
     server.stop().await;
+    is_noticed_in_mails().await;
     is_slow().await;
+}
+
+/// Fails unless the audit notices a mail that is missing, repeated, told under two ids, or about another ticket.
+async fn is_noticed_in_mails() {
+    let fixture = Fixture::mailing(Engine::Sqlite).await;
+    let server = fixture.start().await;
+    fixture.clients.form().await;
+    fixture.clients.form().await;
+    fixture.clients.message().await;
+    assert!(fixture.clients.drained(Duration::from_secs(30)).await);
+    let mails = fixture.mails().expect("mails");
+    let answer = mails.iter().position(|mail| mail.header("Subject").starts_with("Re: "));
+    let answer = mails[answer.expect("an answer")].clone();
+    let receipts = mails.iter().filter(|mail| mail.id() != answer.id());
+    let renamed = |name: &str, value: &str| {
+        let mut mail = answer.clone();
+        let header = mail.headers.iter_mut().find(|(other, _)| other == name);
+        value.clone_into(&mut header.expect("this header").1);
+        mail
+    };
+    let other = receipts
+        .clone()
+        .find(|mail| mail.header("References") != answer.header("References"));
+    let elsewhere = renamed(
+        "Subject",
+        &format!("Re: {}", other.expect("another ticket").header("Subject")),
+    );
+    let with = |more: &[&ReceivedMail]| {
+        let mut mails: Vec<ReceivedMail> = receipts.clone().cloned().collect();
+        mails.extend(more.iter().copied().cloned());
+        mails
+    };
+    for (mails, wanted) in [
+        (with(&[&answer]), [0, 0, 0]),
+        (with(&[]), [1, 0, 0]),
+        (with(&[&answer, &answer]), [0, 1, 0]),
+        (with(&[&answer, &renamed("Message-ID", "<other>")]), [0, 1, 0]),
+        (with(&[&elsewhere]), [0, 0, 1]),
+    ] {
+        let once = Repeats::OnceFor(Vec::new());
+        let (counts, faults) = audit(&fixture.clients, &fixture.n8n, Some(&mails), &once).await;
+        assert_eq!([counts.lost, counts.doubled, counts.misplaced], wanted, "{faults:?}");
+    }
+    server.stop().await;
 }
 
 /// Fails unless the audit counts these numbers of lost, duplicated and misplaced.
 async fn counts(fixture: &Fixture, repeats: &Repeats, wanted: [usize; 3]) {
-    let (counts, faults) = audit(&fixture.clients, &fixture.n8n, repeats).await;
+    let (counts, faults) = audit(&fixture.clients, &fixture.n8n, None, repeats).await;
     let counted = [counts.lost, counts.doubled, counts.misplaced];
     assert_eq!(counted, wanted, "{repeats:?}: {faults:?}");
 }

@@ -269,12 +269,6 @@ impl FakeSmtp {
         all.filter(|mail| mail.to == address).collect()
     }
 
-    /// Whether a mail about this ticket was received.
-    pub fn was_told(&self, reference: &str) -> bool {
-        let is_about = |mail: &ReceivedMail| mail.header("Subject").contains(reference);
-        self.state.received.look(|mails| mails.iter().rev().any(is_about))
-    }
-
     /// How many mails to this address were refused or not answered.
     pub fn refused(&self, address: &str) -> usize {
         let is_it = |to: &&String| *to == address;

@@ -7,6 +7,10 @@ use ticket_domain::ports::{Failure, FailureKind};
 pub(crate) fn failure(error: &smtp::Error) -> Failure {
     let (kind, reason) = match error.status() {
         Some(code) => refused(code.into(), enhanced(&error.to_string()).as_deref()),
+        None if error.is_client() && error.to_string().contains("SMTPUTF8") => (
+            FailureKind::Permanent,
+            "the mail server can't send to the customer's address: it has letters beyond ASCII before the @".into(),
+        ),
         None => (FailureKind::Temporary, unreachable(error)),
     };
     Failure {

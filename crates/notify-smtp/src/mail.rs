@@ -11,6 +11,7 @@ use lettre::{
 };
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use ticket_domain::{NotificationId, TicketId, mail_thread};
+use url::Host;
 use uuid::Uuid;
 
 use crate::words::Words;
@@ -86,7 +87,7 @@ pub(crate) fn compose(
     settings: &MailSettings,
     date: SystemTime,
 ) -> Result<Message, Unsendable> {
-    let to = to.parse().map_err(|_| Unsendable)?;
+    let to = with_ascii_domain(to).parse().map_err(|_| Unsendable)?;
     let raw = |name: HeaderName, value: &str| HeaderValue::new(name, value.to_owned());
     let mut mail = Message::builder()
         .from(settings.from.0.clone())
@@ -116,6 +117,13 @@ pub(crate) fn compose(
             page(words, &settings.site_name).into_string(),
         ));
     mail.multipart(parts).map_err(|_| Unsendable)
+}
+
+/// The address with its domain as DNS has it (`xn--…`), which every mail server takes.
+fn with_ascii_domain(address: &str) -> String {
+    let encoded = |(local, domain)| Some(format!("{local}@{}", Host::parse(domain).ok()?));
+    let encoded = address.rsplit_once('@').and_then(encoded);
+    encoded.unwrap_or_else(|| address.to_owned())
 }
 
 fn part(kind: ContentType, body: String) -> SinglePart {

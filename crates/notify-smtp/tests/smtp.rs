@@ -430,6 +430,35 @@ async fn connections_are_kept() {
 }
 
 #[tokio::test]
+async fn addresses_in_any_script_are_sent_to_if_the_server_can() {
+    let server = Server::start(&[]).await;
+    let notifier = notifier(&format!("smtp://{}", server.address), settings());
+    let send = async |email: &str| {
+        let payload = payload(EventKind::Created, email);
+        let delivering = Delivering {
+            id: NotificationId(Uuid::from_bytes([9; 16])),
+            round: 0,
+            event: EventKind::Created,
+            payload: &payload,
+            news: None,
+        };
+        notifier.deliver(delivering).await
+    };
+    assert!(matches!(
+        send("zoe@bücher.example").await,
+        DeliveryResult::Accepted { .. }
+    ));
+    let spoken = server.heard();
+    assert!(
+        spoken.contains(&"RCPT TO:<zoe@xn--bcher-kva.example>".to_owned()),
+        "{spoken:?}"
+    );
+    let failed = failure(send("zoë@example.com").await);
+    assert_eq!(failed.kind, FailureKind::Permanent);
+    assert!(failed.reason.contains("beyond ASCII"), "{}", failed.reason);
+}
+
+#[tokio::test]
 async fn an_unreadable_payload_is_given_up() {
     let server = Server::start(&[]).await;
     let notifier = notifier(&format!("smtp://{}", server.address), settings());

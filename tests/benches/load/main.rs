@@ -50,8 +50,8 @@ enum Step {
     Thread,
     /// The same, by a reader who has them already.
     NotModified,
-    /// Tickets are opened at half of the top rate, without a receiver of notifications, or while it hangs.
-    HalfRate { n8n_hangs: bool },
+    /// Tickets are opened at half of the top rate.
+    HalfRate(Receiver),
     /// Tickets are opened in a fresh store.
     FreshStore,
     /// The same, by a server that commits each ticket by itself.
@@ -62,6 +62,17 @@ enum Step {
     PgbenchThread,
 }
 
+/// Who is notified of tickets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Receiver {
+    /// Nobody.
+    Nobody,
+    /// An n8n that never answers.
+    HangingN8n,
+    /// Customers, by a mail server that is as slow as one on the internet.
+    Customers,
+}
+
 impl Step {
     fn name(self) -> String {
         match self {
@@ -69,9 +80,13 @@ impl Step {
             Self::Create(connections) => format!("create, {connections} connections"),
             Self::Thread => format!("thread of 3 messages, {MANY} connections"),
             Self::NotModified => "the same, not modified (304)".to_owned(),
-            Self::HalfRate { n8n_hangs } => {
-                let n8n = if n8n_hangs { "n8n hanging" } else { "without n8n" };
-                format!("create at half of the top rate, {n8n}")
+            Self::HalfRate(receiver) => {
+                let receiver = match receiver {
+                    Receiver::Nobody => "without n8n",
+                    Receiver::HangingN8n => "n8n hanging",
+                    Receiver::Customers => "with mails to customers",
+                };
+                format!("create at half of the top rate, {receiver}")
             }
             Self::FreshStore => format!("create, {MANY} connections, fresh store"),
             Self::OneByOne => "the same with a commit for each ticket".to_owned(),
@@ -239,11 +254,9 @@ fn bars(sqlite: &Results, postgres: &Results) -> Vec<Bar> {
         ),
     ];
     for (name, results) in [("SQLite", sqlite), ("Postgres", postgres)] {
-        let hanging = results.ratio(
-            Step::HalfRate { n8n_hangs: true },
-            Step::HalfRate { n8n_hangs: false },
-            |outcome| outcome.times[1],
-        );
+        let beside = |receiver, of| results.ratio(Step::HalfRate(receiver), Step::HalfRate(Receiver::Nobody), of);
+        let hanging = beside(Receiver::HangingN8n, |outcome| outcome.times[1]);
+        let mailing = beside(Receiver::Customers, |outcome| outcome.times[0]);
         let memory = |all: &[f64]| middle(all.iter().copied());
         for (what, measured, limit, unit) in [
             (
@@ -256,6 +269,12 @@ fn bars(sqlite: &Results, postgres: &Results) -> Vec<Bar> {
                 "p99 of create at half of the top rate, n8n hanging, over the same without n8n",
                 hanging,
                 1.1,
+                "",
+            ),
+            (
+                "median of create at half of the top rate, with mails to customers, over the same without",
+                mailing,
+                1.05,
                 "",
             ),
             ("resident memory at rest", memory(&results.at_rest), 30.0, " MiB"),

@@ -3,11 +3,11 @@
 
 use std::{fmt::Write as _, fs, path::PathBuf, time::Duration};
 
-use black_box::{Engine, FakeN8n, Reaction, TempStore, TestServer, peak_kib, resident_kib};
+use black_box::{Engine, FakeN8n, FakeSmtp, MailReaction, Reaction, TempStore, TestServer, peak_kib, resident_kib};
 use serde_json::{Value, json};
 
 use crate::{
-    MANY, MOST, Outcome, Results, Step,
+    MANY, MOST, Outcome, Receiver, Results, Step,
     measure::{
         fill::{Fill, fill},
         milliseconds,
@@ -25,11 +25,14 @@ const STEP_TIME: Duration = Duration::from_secs(6);
 const WARM_UP: Duration = Duration::from_secs(1);
 
 /// Short and many, since a percentile of so few requests jumps.
-const N8N_ROUNDS: usize = 15;
-const N8N_STEP_TIME: Duration = Duration::from_secs(2);
+const RECEIVER_ROUNDS: usize = 15;
+const RECEIVER_STEP_TIME: Duration = Duration::from_secs(2);
 
 /// Tickets to read: so many that no cache of a processor holds them all.
 const THREADS: u32 = 20_000;
+
+/// How long a mail server takes for a mail that it checks and passes on.
+const MAIL_TAKES: Duration = Duration::from_millis(100);
 
 /// Different forms; then they repeat, which the server takes as new tickets.
 const FORMS: u32 = 1_000;
@@ -82,7 +85,7 @@ pub(crate) async fn measure(engine: Engine) -> Results {
     for round in 0..ROUNDS {
         bench.round(round, &mut results).await;
     }
-    bench.beside_n8n(&mut results).await;
+    bench.beside_receivers(&mut results).await;
     results
 }
 
@@ -175,7 +178,7 @@ impl Bench {
                 let pgbench = self.pgbench.as_mut().unwrap();
                 pgbench.run("thread.sql", MANY, STEP_TIME).await
             }
-            Step::FreshStore | Step::OneByOne | Step::HalfRate { .. } => {
+            Step::FreshStore | Step::OneByOne | Step::HalfRate(_) => {
                 // Of a fresh store both: the one that opens more would soon have the larger one.
                 let store = store_on_disk(Engine::Sqlite).await;
                 let options = match step {
@@ -200,34 +203,47 @@ impl Bench {
         .await
     }
 
-    /// Opens tickets at half of the top rate without a receiver, and with one that takes every notification and never
-    /// answers.
-    async fn beside_n8n(&self, results: &mut Results) {
+    /// Opens tickets at half of the top rate without a receiver, with one that takes every notification and never answers,
+    /// and with mails to customers.
+    async fn beside_receivers(&self, results: &mut Results) {
         let rate = Some(results.rate(Step::Create(MANY)) / 2.0);
         let engine = self.store.engine();
-        let (quiet_store, hanging_store) = (store_on_disk(engine).await, store_on_disk(engine).await);
-        let n8n = FakeN8n::start();
+        let (n8n, smtp) = (FakeN8n::start(), FakeSmtp::start());
         n8n.always(Reaction::Hang);
-        let quiet = start(&quiet_store).await;
-        let hanging = Server::start(&hanging_store, TestServer::on(&hanging_store).notifying(&n8n)).await;
-        let mut servers = [(false, &quiet), (true, &hanging)];
-        for (_, server) in servers {
-            self.create(server, MANY, WARM_UP, rate).await;
+        smtp.always(MailReaction::AcceptAfter(MAIL_TAKES));
+        let mut servers = Vec::new();
+        for receiver in [Receiver::Nobody, Receiver::HangingN8n, Receiver::Customers] {
+            let store = store_on_disk(engine).await;
+            let options = match receiver {
+                Receiver::Nobody => TestServer::on(&store),
+                Receiver::HangingN8n => TestServer::on(&store).notifying(&n8n),
+                Receiver::Customers => TestServer::on(&store).mailing(&smtp),
+            };
+            let server = Server::start(&store, options).await;
+            self.create(&server, MANY, WARM_UP, rate).await;
+            servers.push((receiver, server, store));
         }
-        for _ in 0..N8N_ROUNDS {
-            for (n8n_hangs, server) in servers {
+        for _ in 0..RECEIVER_ROUNDS {
+            for (receiver, server, _) in &servers {
                 self.checkpoint();
-                let outcome = self.create(server, MANY, N8N_STEP_TIME, rate).await;
-                let step = Step::HalfRate { n8n_hangs };
-                println!("  {}: p99 {:.1} ms", step.name(), outcome.times[1]);
+                let outcome = self.create(server, MANY, RECEIVER_STEP_TIME, rate).await;
+                let step = Step::HalfRate(*receiver);
+                println!(
+                    "  {}: median {:.2} ms, p99 {:.1} ms",
+                    step.name(),
+                    outcome.times[0],
+                    outcome.times[1]
+                );
                 results.steps.entry(step).or_default().push(outcome);
             }
             servers.reverse();
         }
         assert!(n8n.count() > 0, "nothing was sent to n8n");
+        assert!(!smtp.received().is_empty(), "nothing was mailed");
         n8n.go_away().await;
-        quiet.kill().await;
-        hanging.kill().await;
+        for (_, server, _) in servers {
+            server.kill().await;
+        }
     }
 
     /// What Postgres put off is written now, and not during what is measured next.

@@ -4,45 +4,42 @@
 use std::time::Duration;
 
 use black_box::{
-    CUSTOMER, Engine, FakeN8n, FakeSmtp, MANAGER, MailReaction, Reaction, ReceivedMail, Response, TempStore,
-    TestServer, on_both_stores, ticket_with, until,
+    CUSTOMER, Engine, FakeN8n, FakeSmtp, MANAGER, Reaction, ReceivedMail, TempStore, TestServer, on_both_stores,
+    ticket_with, until,
 };
 use serde_json::{Value, json};
 
 use crate::form::post_form;
 
-on_both_stores!(customers_are_told_once, a_failing_mail_server_loses_nothing);
+on_both_stores!(customers_are_told_once);
 
 /// The second manager: `/undo` takes back the last answer of whoever writes it.
 const OTHER_MANAGER: &str = "+919655716001";
 
-const TIMEOUT: Duration = Duration::from_secs(30);
-
-/// Later than the 15 s that the server waits.
-const LATE: MailReaction = MailReaction::AcceptAfter(Duration::from_secs(16));
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A server, and what it is connected with.
-struct Desk {
+pub(crate) struct Desk {
     _store: TempStore,
     n8n: FakeN8n,
-    smtp: FakeSmtp,
-    server: TestServer,
+    pub(crate) smtp: FakeSmtp,
+    pub(crate) server: TestServer,
 }
 
 /// A customer's ticket.
-struct Opened {
-    address: String,
-    reference: String,
+pub(crate) struct Opened {
+    pub(crate) address: String,
+    pub(crate) reference: String,
     /// The path of the page with the customer's key.
     page: String,
 }
 
-fn address(name: &str) -> String {
+pub(crate) fn address(name: &str) -> String {
     format!("{name}@customer.example")
 }
 
 impl Desk {
-    async fn start(engine: Engine) -> Self {
+    pub(crate) async fn start(engine: Engine) -> Self {
         let (store, n8n, smtp) = (TempStore::new(engine).await, FakeN8n::start(), FakeSmtp::start());
         n8n.always(Reaction::AcceptWithOwnId);
         let options = TestServer::on(&store).notifying(&n8n).mailing(&smtp);
@@ -56,7 +53,7 @@ impl Desk {
         }
     }
 
-    async fn open(&self, name: &str) -> Opened {
+    pub(crate) async fn open(&self, name: &str) -> Opened {
         let form = ticket_with(&json!({ "customerEmail": address(name), "subject": name }));
         let created = self.server.create(&form).await;
         assert_eq!(created.status, 201, "{created:?}");
@@ -69,14 +66,14 @@ impl Desk {
     }
 
     /// A ticket whose receipt has arrived.
-    async fn open_and_receive(&self, name: &str) -> Opened {
+    pub(crate) async fn open_and_receive(&self, name: &str) -> Opened {
         let opened = self.open(name).await;
         self.mails(&opened, 1).await;
         opened
     }
 
     /// The customer's mails, at least this many.
-    async fn mails(&self, opened: &Opened, count: usize) -> Vec<ReceivedMail> {
+    pub(crate) async fn mails(&self, opened: &Opened, count: usize) -> Vec<ReceivedMail> {
         self.smtp.wait_for(&opened.address, count, TIMEOUT).await
     }
 
@@ -98,7 +95,7 @@ impl Desk {
     }
 
     /// Waits for undelivered notifications that satisfy `is_it`, and returns the first.
-    async fn undelivered(&self, is_it: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn undelivered(&self, is_it: impl Fn(&Value) -> bool) -> Value {
         let found = until(TIMEOUT, async || {
             let listed = self.server.get_as_operator("/api/notifications").await.json();
             listed["notifications"]
@@ -111,12 +108,12 @@ impl Desk {
     }
 
     /// How often n8n was told of a ticket.
-    fn told(&self, opened: &Opened) -> usize {
+    pub(crate) fn told(&self, opened: &Opened) -> usize {
         let received = self.n8n.received().into_iter();
         received.filter(|one| one.ticket_ref() == opened.reference).count()
     }
 
-    async fn end(self) {
+    pub(crate) async fn end(self) {
         self.server.wait_for_empty_outbox().await;
         // It checks that the log shows no address and no key.
         self.server.end().await;
@@ -297,90 +294,6 @@ async fn one_click_ends_the_mails(desk: &Desk, opened: &Opened) {
     let done = desk.server.send("POST", path, &headers, click).await;
     assert_eq!(done.status, 200, "{done:?}");
     desk.answer(opened, "Nobody is mailed this.").await;
-}
-
-async fn a_failing_mail_server_loses_nothing(engine: Engine) {
-    let desk = Desk::start(engine).await;
-    tokio::join!(
-        a_mail_is_repeated(
-            &desk,
-            "greylisted",
-            MailReaction::Refuse("451 4.7.1 greylisted, come back"),
-            1
-        ),
-        a_mail_is_repeated(&desk, "ignored", MailReaction::Hang, 1),
-        a_mail_is_repeated(&desk, "slow", MailReaction::AcceptAfter(Duration::from_secs(2)), 0),
-        a_cut_repeats_a_mail_once(&desk, "cut", MailReaction::DropAfterData),
-        a_cut_repeats_a_mail_once(&desk, "late", LATE),
-        an_unknown_address_is_given_up(&desk),
-    );
-    an_outage_is_waited_out(&desk).await;
-    desk.end().await;
-}
-
-/// Whatever is the first answer, the mail arrives once.
-async fn a_mail_is_repeated(desk: &Desk, name: &str, first: MailReaction, refused: usize) {
-    desk.smtp.then(&address(name), first);
-    let opened = desk.open_and_receive(name).await;
-    desk.server.wait_for_empty_outbox().await;
-    assert_eq!(desk.smtp.refused(&opened.address), refused, "{name}");
-    assert_eq!(desk.smtp.to(&opened.address).len(), 1, "{name}");
-}
-
-/// The mail was taken, which the server did not learn.
-async fn a_cut_repeats_a_mail_once(desk: &Desk, name: &str, first: MailReaction) {
-    desk.smtp.then(&address(name), first);
-    let opened = desk.open(name).await;
-    desk.mails(&opened, 2).await;
-    desk.server.wait_for_empty_outbox().await;
-    let [first, second] = desk.smtp.to(&opened.address).try_into().unwrap();
-    assert_eq!((first.id(), &first.text), (second.id(), &second.text));
-}
-
-async fn an_unknown_address_is_given_up(desk: &Desk) {
-    desk.smtp
-        .then(&address("unknown"), MailReaction::Refuse("550 5.1.1 no such user"));
-    let opened = desk.open("unknown").await;
-    let is_it = |one: &Value| one["ticketRef"] == *opened.reference && one["state"] == "dead";
-    let dead = desk.undelivered(is_it).await;
-    assert_eq!(
-        (&dead["recipient"], &dead["event"]),
-        (&json!("customer"), &json!("ticket.created"))
-    );
-    assert!(
-        dead["lastError"]
-            .as_str()
-            .unwrap()
-            .contains("customer's address (550 5.1.1)"),
-        "{dead}"
-    );
-    let told = until(TIMEOUT, async || (desk.told(&opened) == 1).then_some(()));
-    assert!(told.await.is_some(), "the manager was not told");
-    assert_eq!(
-        (desk.smtp.refused(&opened.address), desk.smtp.to(&opened.address).len()),
-        (1, 0)
-    );
-    let again = format!("/api/notifications/{}/redeliver", dead["id"].as_str().unwrap());
-    let queued: Response = desk.server.send_as_operator("POST", &again, &json!({})).await;
-    assert_eq!((queued.status, &queued.json()["queued"]), (200, &json!(true)));
-    desk.mails(&opened, 1).await;
-}
-
-async fn an_outage_is_waited_out(desk: &Desk) {
-    desk.smtp.go_away().await;
-    let opened = desk.open("away").await;
-    let has_failed = |one: &Value| one["ticketRef"] == *opened.reference && one["failures"] != 0;
-    let waiting = desk.undelivered(has_failed).await;
-    assert_eq!(waiting["recipient"], "customer");
-    assert!(
-        waiting["lastError"].as_str().unwrap().contains("could not be reached"),
-        "{waiting}"
-    );
-    desk.server.wait_for_delivery(&opened.reference, "sent").await;
-    desk.smtp.come_back();
-    desk.mails(&opened, 1).await;
-    desk.server.wait_for_empty_outbox().await;
-    assert_eq!((desk.told(&opened), desk.smtp.to(&opened.address).len()), (1, 1));
 }
 
 #[tokio::test]

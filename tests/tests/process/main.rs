@@ -19,6 +19,7 @@ mod form;
 mod limits;
 mod log_privacy;
 mod mail;
+mod mail_failures;
 mod n8n_table;
 mod random_replies;
 mod replicas;
