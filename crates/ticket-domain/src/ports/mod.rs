@@ -5,6 +5,7 @@ mod contacts;
 mod customer_data;
 mod customer_mail;
 mod environment;
+mod file_store;
 mod housekeeping;
 mod notifier;
 mod operator_queries;
@@ -18,6 +19,7 @@ pub use contacts::{Contacts, KnownContact};
 pub use customer_data::{CustomerData, EraseStats, EraseTarget, Erasure, InactiveQuery, InactiveTickets};
 pub use customer_mail::CustomerMail;
 pub use environment::{Clock, Random, WakeSignal};
+pub use file_store::{FileContent, FileStore, FileStoreError, FileStream, FileStreamError, StoredObject};
 pub use housekeeping::{Housekeeping, Purge, Purged};
 pub use notifier::{
     Composer, Composers, Delivering, DeliveryResult, Event, Failure, FailureKind, ListRow, News, NextStep, Notifier,

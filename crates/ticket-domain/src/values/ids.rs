@@ -40,3 +40,7 @@ id! {
     /// Identifies an entry of the audit log.
     AuditEntryId
 }
+id! {
+    /// Identifies a file.
+    FileId
+}
