@@ -74,6 +74,7 @@ impl CreateTicket {
                     .unwrap_or_default(),
             },
             message: self.message.good()?,
+            attachments: Vec::new(),
         })
     }
 }

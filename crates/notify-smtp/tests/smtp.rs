@@ -123,6 +123,7 @@ fn payload(kind: EventKind, email: &str) -> Payload {
         kind,
         ticket: &ticket,
         message: "spam spam",
+        attachments: &[],
         ticket_url: URL,
     };
     let composer = MailComposer {

@@ -257,6 +257,7 @@ mod tests {
         let append = Append {
             to: opening.ticket.id,
             message,
+            attachments: Vec::new(),
             notifications: vec![second.clone()],
             reopen: false,
             idempotency: None,
@@ -329,6 +330,7 @@ mod tests {
         let append = Append {
             to: alive.ticket.id,
             message: fixture.message(day(10)),
+            attachments: Vec::new(),
             notifications: Vec::new(),
             reopen: false,
             idempotency: None,

@@ -4,16 +4,16 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use ticket_domain::{
-    Address, Attention, AuditEntry, AuditEntryId, AuditStamp, Choice, ExternalId, Fallback, LeaseToken, Message,
-    MessageId, Notification, NotificationId, NotificationRecord, Phone, Question, QuestionId, Receipt, Recipient,
-    Thread, Ticket, TicketId, TicketPage, TicketQuery, TicketRef, TicketSummary, Timestamp,
+    Address, Attention, AuditEntry, AuditEntryId, AuditStamp, Choice, ExternalId, Fallback, FileId, LeaseToken,
+    Message, MessageId, Notification, NotificationId, NotificationRecord, Phone, Question, QuestionId, Receipt,
+    Recipient, Thread, Ticket, TicketId, TicketPage, TicketQuery, TicketRef, TicketSummary, Timestamp,
     ports::{
-        AnswerQuestion, AnswerResult, Append, Appended, Attach, AttachResult, AttemptOutcome, Claim, Claimed,
-        Confirmed, Contacts, ControlMessage, CurrentMessage, CustomerData, CustomerMail, EraseStats, Erasure, Existing,
-        Housekeeping, InactiveQuery, InactiveTickets, KnownContact, MergeQuestions, News, OpenResult, Opening,
-        OperatorQueries, Outbox, Purge, Purged, Questions, Receipts, RecordResult, RedeliverResult, Remove,
-        RemoveResult, SentNotification, StatusUpdate, Store, StoreError, StoreUnmatched, StoredUnmatched, TicketLookup,
-        TicketStore, UpdateTicket, Vitals,
+        AnswerQuestion, AnswerResult, Append, Appended, Attach, AttachResult, AttachedFile, Attachments,
+        AttemptOutcome, Claim, Claimed, Confirmed, Contacts, ControlMessage, CurrentMessage, CustomerData,
+        CustomerMail, EraseStats, Erasure, Existing, Housekeeping, InactiveQuery, InactiveTickets, KnownContact,
+        MergeQuestions, News, OpenResult, Opening, OperatorQueries, Outbox, Purge, Purged, Questions, Receipts,
+        RecordResult, RedeliverResult, Remove, RemoveResult, SentNotification, StatusUpdate, Store, StoreError,
+        StoreUnmatched, StoredUnmatched, TicketLookup, TicketStore, UpdateTicket, Upload, Vitals,
     },
 };
 
@@ -68,6 +68,16 @@ calls! {
         fn append(append: Append) -> Appended;
         fn unmatched_message(external_id: ExternalId) -> Option<Message>;
         fn store_unmatched(message: StoreUnmatched) -> StoredUnmatched;
+    }
+    Attachments {
+        fn begin_upload(id: FileId, at: Timestamp) -> ();
+        fn finish_upload(upload: Upload) -> bool;
+        fn uploads(ids: Vec<FileId>) -> Vec<Upload>;
+        fn attached_file(reference: TicketRef, id: FileId) -> Option<AttachedFile>;
+        fn file_bytes(of: Option<TicketId>) -> u64;
+        fn unwanted_files(begun_before: Timestamp, limit: u16) -> Vec<FileId>;
+        fn forget_files(ids: Vec<FileId>) -> ();
+        fn known_files(ids: Vec<FileId>) -> Vec<FileId>;
     }
     Questions {
         fn open_tickets(limit: u8) -> Vec<Choice>;

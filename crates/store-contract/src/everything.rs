@@ -13,6 +13,7 @@ use ticket_domain::{
 
 use crate::{
     Fixture,
+    cases::attachments::{joining, uploaded},
     fixture::{With as _, append_to, asking, dead, delivered, keep_silently, retry_at, returned},
 };
 
@@ -24,6 +25,7 @@ pub async fn call_everything(fixture: &Fixture, now: Timestamp) {
     sent_again(fixture, now).await;
     operated(fixture, &opening.ticket, now).await;
     mailed(fixture, now).await;
+    filed(fixture, &opening.ticket, now).await;
     let store = fixture.must();
     let purge = Purge {
         after: None,
@@ -46,6 +48,31 @@ pub async fn call_everything(fixture: &Fixture, now: Timestamp) {
     store.ping().await;
     store.vitals(now).await;
     store.attention().await;
+}
+
+/// Uploads files, and has them join messages.
+async fn filed(fixture: &Fixture, ticket: &Ticket, now: Timestamp) {
+    let store = fixture.must();
+    let upload = uploaded(fixture, now).await;
+    let id = upload.attachment.id;
+    assert_eq!(store.uploads(vec![id]).await.len(), 1);
+    let append = Append {
+        attachments: vec![joining(fixture, &upload, now)],
+        ..append_to(ticket, fixture.message(now))
+    };
+    fixture.added(append).await;
+    assert!(store.attached_file(ticket.reference, id).await.is_some());
+    let upload = uploaded(fixture, now).await;
+    let opening = Opening {
+        attachments: vec![joining(fixture, &upload, now)],
+        ..fixture.opening(now)
+    };
+    fixture.open(opening).await;
+    store.file_bytes(None).await;
+    store.file_bytes(Some(ticket.id)).await;
+    store.unwanted_files(Timestamp::UNIX_EPOCH, 10).await;
+    store.forget_files(vec![id]).await;
+    store.known_files(vec![id]).await;
 }
 
 /// Looks for what is a customer's, and erases it.

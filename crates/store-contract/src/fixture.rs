@@ -159,6 +159,7 @@ impl Fixture {
             channel: Channel::Whatsapp,
             from: Some("+919655716000".parse().unwrap()),
             content: Content::new(text.parse().unwrap(), None).unwrap(),
+            attachments: Vec::new(),
             visibility: Visibility::Public,
             external_id: None,
             created_at,
@@ -271,6 +272,7 @@ impl Fixture {
         Opening {
             ticket: self.ticket(created_at),
             message: self.message(created_at),
+            attachments: Vec::new(),
             notifications: vec![self.notification(EventKind::Created, created_at)],
             idempotency: None,
         }

@@ -27,6 +27,7 @@ mod calls;
 pub mod cases;
 mod everything;
 mod failing;
+pub mod files;
 mod fixture;
 mod values;
 
@@ -76,6 +77,14 @@ macro_rules! store_contract {
             messages::appending_to_no_ticket_is_an_error_and_writes_nothing,
             messages::equal_outside_ids_at_once_make_one_message,
             messages::different_messages_at_once_are_all_written,
+
+            attachments::an_upload_is_found_once_it_is_whole,
+            attachments::a_ticket_is_opened_with_files,
+            attachments::an_upload_joins_one_message,
+            attachments::a_repeated_opening_is_told_its_ticket,
+            attachments::files_of_a_note_raise_no_public_version,
+            attachments::an_old_upload_is_given_up,
+            attachments::erased_files_are_given_up,
 
             unmatched::a_message_is_kept_once_per_outside_id,
             unmatched::without_an_outside_id_every_message_is_kept,

@@ -10,6 +10,7 @@ pub(crate) fn append_to(ticket: &Ticket, message: Message) -> Append {
     Append {
         to: ticket.id,
         message,
+        attachments: Vec::new(),
         notifications: Vec::new(),
         reopen: false,
         idempotency: None,

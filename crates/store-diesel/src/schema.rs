@@ -43,6 +43,24 @@ diesel::table! {
         created_at -> Moment,
         question_id -> Nullable<Id>,
         visibility -> Text,
+        attachments -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use crate::types::{Id, Moment};
+    use diesel::sql_types::{BigInt, Binary, Nullable, Text};
+
+    files (id) {
+        id -> Id,
+        message_id -> Nullable<Id>,
+        seq -> Nullable<BigInt>,
+        state -> Text,
+        name -> Nullable<Text>,
+        file_type -> Nullable<Text>,
+        size -> Nullable<BigInt>,
+        digest -> Nullable<Binary>,
+        created_at -> Moment,
     }
 }
 
@@ -175,6 +193,7 @@ diesel::table! {
 }
 
 diesel::joinable!(messages -> tickets (ticket_id));
+diesel::joinable!(files -> messages (message_id));
 diesel::joinable!(notifications -> tickets (ticket_id));
 diesel::joinable!(idempotency_keys -> tickets (ticket_id));
 diesel::joinable!(idempotency_keys -> messages (message_id));
@@ -187,6 +206,7 @@ diesel::joinable!(previous_external_ids -> notifications (notification_id));
 diesel::allow_tables_to_appear_in_same_query!(
     tickets,
     messages,
+    files,
     notifications,
     idempotency_keys,
     questions,

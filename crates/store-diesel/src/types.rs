@@ -16,7 +16,7 @@ use diesel::{
     sql_types::{BigInt, Binary, SqlOrd, SqlType, Uuid as PgUuid},
     sqlite::{Sqlite, SqliteValue},
 };
-use ticket_domain::{AuditEntryId, LeaseToken, MessageId, NotificationId, QuestionId, TicketId, Timestamp};
+use ticket_domain::{AuditEntryId, FileId, LeaseToken, MessageId, NotificationId, QuestionId, TicketId, Timestamp};
 use uuid::Uuid;
 
 /// An id.
@@ -131,7 +131,8 @@ id!(
     MessageId,
     NotificationId,
     QuestionId,
-    TicketId
+    TicketId,
+    FileId
 );
 
 /// Postgres counts from the year 2000: so many microseconds after 1970.

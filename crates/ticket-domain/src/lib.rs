@@ -4,11 +4,13 @@
 //! these through ports.
 
 mod actor;
+mod attachment;
 mod button;
 mod command;
 mod email_reply;
 mod erasure;
 mod message;
+mod metadata_filter;
 mod notification;
 mod operator;
 mod question;
@@ -27,11 +29,13 @@ pub mod texts;
 pub mod use_cases;
 
 pub use actor::{Actor, ActorError, OperatorName, OperatorNameError};
+pub use attachment::{Attachment, AttachmentLink};
 pub use button::{Button, NotATap, Tap};
 pub use command::Command;
 pub use email_reply::{is_automatic_mail, mail_thread, mail_thread_in, new_words};
 pub use erasure::{Contact, ContactError, Redaction};
 pub use message::{Content, EmptyMessage, Message};
+pub use metadata_filter::MetadataFilter;
 pub use notification::{Delivery, Fallback, Notification, NotificationRecord, NotificationState, Payload};
 pub use operator::{
     Attention, AuditAction, AuditEntry, AuditStamp, Excerpt, Oldest, TicketListItem, TicketPage, TicketPatch,

@@ -1,7 +1,8 @@
 //! Messages.
 
 use crate::{
-    Address, Channel, ExternalId, MediaUrl, MessageBody, MessageId, MessageText, Sender, Timestamp, Visibility,
+    Address, Attachment, Channel, ExternalId, MediaUrl, MessageBody, MessageId, MessageText, Sender, Timestamp,
+    Visibility,
 };
 
 /// The content of a message: text, a medium, or both.
@@ -80,6 +81,8 @@ pub struct Message {
     pub from: Option<Address>,
     /// Its content.
     pub content: Content,
+    /// Its files, in order. They join it by [`NewAttachment`](crate::ports::NewAttachment).
+    pub attachments: Vec<Attachment>,
     /// Who sees it.
     pub visibility: Visibility,
     /// Its id in another system, such as Twilio's `MessageSid`.
@@ -96,6 +99,7 @@ impl Message {
             Visibility::Internal => None,
             Visibility::Removed => Some(Self {
                 content: Content::removed(),
+                attachments: Vec::new(),
                 ..self.clone()
             }),
         }

@@ -108,7 +108,7 @@ pub(crate) fn is_blank(text: &str) -> bool {
 }
 
 /// A text without what cannot be seen. What joins two signs of an emoji, or of a script beyond ASCII, stays.
-fn visible(text: &str) -> String {
+pub(crate) fn visible(text: &str) -> String {
     if !text.contains(is_invisible) {
         return text.to_owned();
     }

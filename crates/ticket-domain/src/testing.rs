@@ -66,6 +66,7 @@ pub fn request(message: &str) -> TicketRequest {
     TicketRequest {
         details: details(),
         message: message.parse().expect("a valid message"),
+        attachments: Vec::new(),
     }
 }
 
@@ -181,6 +182,7 @@ impl MessageBuilder {
             channel: Channel::Web,
             from: None,
             content: Content::new(MessageBody::lenient(text), None).expect("a text"),
+            attachments: Vec::new(),
             visibility: Visibility::Public,
             external_id: None,
             created_at: moment(),

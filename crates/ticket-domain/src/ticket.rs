@@ -1,12 +1,14 @@
 //! Tickets, who may read them, and their links.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
+use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 
 use crate::{
-    AccessKey, Awaiting, CustomerName, Delivery, Email, Message, MessageText, Phone, Priority, Status, Subject,
-    TicketId, TicketRef, Timestamp, Visibility, values::Redacted,
+    AccessKey, Awaiting, CustomerName, Delivery, Email, FileId, Message, MessageText, Phone, Priority, Status, Subject,
+    TicketId, TicketRef, Timestamp, Visibility, ports::Upload, values::Redacted,
 };
 
 /// The person who opened a ticket.
@@ -77,6 +79,8 @@ pub struct TicketRequest {
     pub details: TicketDetails,
     /// The first message of the thread.
     pub message: MessageText,
+    /// The files of that message, in order.
+    pub attachments: Vec<Upload>,
 }
 
 impl TicketRequest {
@@ -95,6 +99,10 @@ impl TicketRequest {
             }
             add(text);
         }
+        // What the files are, not which upload: whoever sends the form again uploads them again.
+        for upload in &self.attachments {
+            hash.update(upload.digest);
+        }
         hash.finalize().into()
     }
 }
@@ -107,6 +115,9 @@ pub struct AccessKeys {
     /// The key in the manager's link: only reads.
     pub reader: AccessKey,
 }
+
+/// How long a link to a file is valid, from the beginning of the day on which it was made.
+const FILE_LINK_LIFE: Duration = Duration::from_hours(8 * 24);
 
 /// Access level to a ticket. Later ones may do more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -130,6 +141,34 @@ impl AccessKeys {
             (false, true) => AccessLevel::Reader,
             (false, false) => AccessLevel::Anyone,
         }
+    }
+
+    /// Signs a link to a file of the ticket, which expires so many seconds after 1970: 32 hexadecimal digits.
+    fn file_signature(&self, file: FileId, expires: i64) -> String {
+        let code = self.file_code(file, expires).finalize().into_bytes();
+        code[..16]
+            .iter()
+            .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+    }
+
+    /// Whether a link to a file was signed so, and has not expired.
+    pub fn has_signed(&self, file: FileId, expires: i64, signature: &str, now: Timestamp) -> bool {
+        let expected = self.file_signature(file, expires);
+        let is_right = expected.as_bytes().ct_eq(signature.as_bytes());
+        bool::from(is_right) && now.unix_micros() / 1_000_000 < expires
+    }
+
+    fn file_code(&self, file: FileId, expires: i64) -> Hmac<Sha256> {
+        // The key is shorter than a block of the hash.
+        let mut key = [0; 64];
+        for (place, byte) in key.iter_mut().zip(self.reader.as_str().bytes()) {
+            *place = byte;
+        }
+        let mut code = Hmac::<Sha256>::new(&key.into());
+        code.update(b"file\0");
+        code.update(file.0.as_bytes());
+        code.update(&expires.to_be_bytes());
+        code
     }
 }
 
@@ -274,6 +313,17 @@ impl TicketLinks {
     /// Returns the customer's link. It contains the key that proves that its holder opened the ticket.
     pub fn for_customer(&self, reference: TicketRef, key: &AccessKey) -> String {
         format!("{}/ticket/{reference}?key={key}", self.base_url)
+    }
+
+    /// Returns a link to a file that lets anyone fetch it for a week or a day more: the link of one day stays the same.
+    pub fn for_file(&self, reference: TicketRef, keys: &AccessKeys, file: FileId, now: Timestamp) -> String {
+        let expires = now.midnight().plus(FILE_LINK_LIFE);
+        format!(
+            "{}/api/ticket/{reference}/files/{file}?expires={}&signature={}",
+            self.base_url,
+            expires.unix_micros() / 1_000_000,
+            keys.file_signature(file, expires.unix_micros() / 1_000_000),
+        )
     }
 
     /// Returns the manager's link. It never contains the customer's key; where tickets are private, it contains the key

@@ -200,7 +200,7 @@ impl Visitor {
         };
         let ticket = self.counted(ticket, |_| Some(AccessLevel::Customer))?;
         self.access.limit_messages(ticket.id())?;
-        Ok(messages.as_customer(ticket, text, once).await?)
+        Ok(messages.as_customer(ticket, (text, Vec::new()), once).await?)
     }
 
     /// Counts a visitor who proved nothing. `access_level` is none if they were counted before. While the store is down a key

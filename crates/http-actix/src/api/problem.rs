@@ -265,6 +265,7 @@ impl From<OpenError> for Problem {
     fn from(error: OpenError) -> Self {
         match error {
             OpenError::KeyReused => Self::new(Code::IdempotencyKeyReused),
+            OpenError::UploadGone => Self::new(Code::UploadNotFound),
             OpenError::Store(error) => error.into(),
         }
     }
@@ -285,6 +286,7 @@ impl From<AddError> for Problem {
             AddError::NotFound => Self::new(Code::TicketNotFound),
             AddError::NotAllowed => Self::with_detail(Code::Unauthorized, sentence(&error)),
             AddError::KeyReused => Self::new(Code::IdempotencyKeyReused),
+            AddError::UploadGone => Self::new(Code::UploadNotFound),
             AddError::Full => Self::with_detail(Code::RateLimited, sentence(&error)),
             AddError::Store(error) => error.into(),
         }

@@ -64,7 +64,7 @@ pub(crate) async fn reply(
     add_message: Data<AddMessage>,
 ) -> Result<HttpResponse, Problem> {
     let (text, visibility) = body;
-    let added = with_timeout(add_message.as_operator(reference, text, visibility, key, by)).await?;
+    let added = with_timeout(add_message.as_operator(reference, (text, Vec::new(), visibility), key, by)).await?;
     Ok(created(&added))
 }
 

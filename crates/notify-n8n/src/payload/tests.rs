@@ -21,6 +21,7 @@ fn compose_by(composer: &N8nComposer, message: &str) -> serde_json::Value {
         kind: EventKind::Created,
         ticket: &ticket,
         message,
+        attachments: &[],
         ticket_url: "https://desk.example/ticket/x",
     };
     let payload = composer.compose(event).unwrap();
@@ -122,6 +123,7 @@ fn customers_texts_are_composed_as_the_corpus_says() {
             kind: EventKind::Created,
             ticket: &ticket,
             message: &written("message"),
+            attachments: &[],
             ticket_url: "https://desk.example/ticket/x",
         };
         let payload: Value = serde_json::from_slice(&N8nComposer::default().compose(event).unwrap().0).unwrap();

@@ -4,6 +4,7 @@ pub mod answers;
 pub mod answers_at_once;
 pub mod asked_customers;
 pub mod attaching;
+pub mod attachments;
 pub mod audit_log;
 pub mod change_feed;
 pub mod changing;

@@ -8,6 +8,8 @@ use std::{
 
 use ticket_domain::{NotAReference, TicketRef, ports::StoreError};
 
+use crate::rows::{attachment_list, attachments};
+
 /// A column whose values are those of a type of the domain.
 pub(super) trait Check<T> {
     fn check(&self, table: &'static str, column: &'static str) -> Result<(), StoreError>;
@@ -48,6 +50,19 @@ where
 impl<T, V: Check<T>> Check<T> for Option<V> {
     fn check(&self, table: &'static str, column: &'static str) -> Result<(), StoreError> {
         self.as_ref().map_or(Ok(()), |value| value.check(table, column))
+    }
+}
+
+/// A message's files.
+pub(super) struct AttachmentList;
+
+impl Check<AttachmentList> for String {
+    fn check(&self, table: &'static str, column: &'static str) -> Result<(), StoreError> {
+        if attachment_list(&attachments(Some(self))?)? == *self {
+            Ok(())
+        } else {
+            Err(StoreError::corrupt(table, column, WrittenDifferently))
+        }
     }
 }
 

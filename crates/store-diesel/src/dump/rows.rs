@@ -4,19 +4,19 @@ use diesel::{Insertable, Queryable, Selectable, pg::Pg, sqlite::Sqlite};
 use serde::{Deserialize, Serialize};
 use ticket_domain::{
     AccessKey, Actor, Address, AuditKind, Channel, Content, ControlKind, CustomerName, DeliveryRoute, Email, EventKind,
-    ExternalId, IdempotencyKey, MediaUrl, MessageBody, MessageStatus, Phone, Priority, Progress, QuestionKind,
-    Recipient, Sender, Stage, Status, Subject, TicketRef, Timestamp, Visibility,
+    ExternalId, FileName, FileState, FileType, IdempotencyKey, MediaUrl, MessageBody, MessageStatus, Phone, Priority,
+    Progress, QuestionKind, Recipient, Sender, Stage, Status, Subject, TicketRef, Timestamp, Visibility,
     ports::{StoreError, parse},
 };
 use uuid::Uuid;
 
 use super::{
-    check::{AnyText, Check, Choices, Digest},
+    check::{AnyText, AttachmentList, Check, Choices, Digest},
     encoding,
 };
 use crate::{
     schema::{
-        audit_log, contacts, control_messages, idempotency_keys, messages, notifications, previous_external_ids,
+        audit_log, contacts, control_messages, files, idempotency_keys, messages, notifications, previous_external_ids,
         questions, receipts, tickets,
     },
     types::Stored,
@@ -186,6 +186,20 @@ tables! {
         question_id: Option<Stored<Uuid>>,
         #[serde(default = "public")]
         visibility: String as Visibility,
+        #[serde(default)]
+        attachments: Option<String> as AttachmentList,
+    }
+    files Files FileRow, order "id", key id {
+        id: Stored<Uuid>,
+        message_id: Option<Stored<Uuid>>,
+        seq: Option<i64> as u32,
+        state: String as FileState,
+        name: Option<String> as FileName,
+        file_type: Option<String> as FileType,
+        size: Option<i64> as u64,
+        #[serde(with = "encoding::optional_bytes")]
+        digest: Option<Vec<u8>> as Digest,
+        created_at: Stored<Timestamp>,
     }
     notifications Notifications NotificationRow, order "id", key id {
         id: Stored<Uuid>,

@@ -2,7 +2,12 @@
 
 pub(crate) use diesel::{PgConnection as Connection, pg::PgRowByRowLoadingMode as RowByRow};
 
-pub(crate) use super::{PostgresStore as Store, locks::lock, statements::LockKey};
+pub(crate) use super::{
+    PostgresStore as Store,
+    locks::lock,
+    openings::{existing_ticket, open_one},
+    statements::LockKey,
+};
 
 /// How many notifications one transaction releases, postpones, holds or redelivers: some 0.2 s.
 pub(crate) const BATCH: u16 = 10_000;

@@ -9,7 +9,7 @@ use diesel::{
 };
 use ticket_domain::{
     Address, ExternalId, MediaUrl, Notification, TicketId,
-    ports::{OpenResult, Opening},
+    ports::{ExistingTicket, OpenResult, Opening},
 };
 
 use super::keys;
@@ -43,6 +43,21 @@ pub(crate) fn open(connection: &mut PgConnection, openings: &[&Opening]) -> Resu
         before.map_or(OpenResult::ReferenceTaken, OpenResult::AlreadyOpened)
     });
     Ok(opened.collect())
+}
+
+/// Opens one ticket.
+pub(crate) fn open_one(connection: &mut PgConnection, opening: &Opening) -> Result<OpenResult, Failure> {
+    Ok(open(connection, &[opening])?
+        .pop()
+        .unwrap_or(OpenResult::ReferenceTaken))
+}
+
+/// The ticket that an opening's key opened before.
+pub(crate) fn existing_ticket(
+    connection: &mut PgConnection,
+    opening: &Opening,
+) -> Result<Option<ExistingTicket>, Failure> {
+    Ok(keys::existing(connection, &[opening])?.remove(&opening.ticket.id))
 }
 
 /// All rows of many openings, however many, by one statement. Gives the ids of the tickets that were written: the others'

@@ -1,5 +1,6 @@
 //! Rows to values and back. A value that its own type refuses is a corrupt row.
 
+mod attachments;
 mod audit_log;
 mod contacts;
 mod notifications;
@@ -15,6 +16,7 @@ use ticket_domain::{
     ports::{ExistingTicket, StoreError, parse},
 };
 
+pub(crate) use attachments::{AttachedFileRow, UploadRow, attachment_list, attachments};
 pub(crate) use audit_log::{AuditEntryRow, NewAuditEntryRow};
 pub(crate) use contacts::ContactRow;
 pub(crate) use notifications::{
@@ -87,7 +89,8 @@ macro_rules! ticket_columns {
 /// The columns of a [`MessageRow`], of the message `m`.
 macro_rules! message_columns {
     () => {
-        "m.id, m.sender, m.channel, m.from_address, m.body, m.media_url, m.external_id, m.created_at, m.visibility"
+        "m.id, m.sender, m.channel, m.from_address, m.body, m.media_url, m.external_id, m.created_at, m.visibility, \
+            m.attachments"
     };
 }
 pub(crate) use {message_columns, ticket_columns};
@@ -218,6 +221,7 @@ pub(crate) struct MessageRow {
     external_id: Option<String>,
     created_at: Stored<Timestamp>,
     visibility: String,
+    attachments: Option<String>,
 }
 
 impl MessageRow {
@@ -233,6 +237,8 @@ impl MessageRow {
             external_id: message.external_id.as_ref().map(ToString::to_string),
             created_at: Stored(message.created_at),
             visibility: message.visibility.to_string(),
+            // They join later in the transaction.
+            attachments: None,
         }
     }
 }
@@ -253,6 +259,7 @@ impl TryFrom<MessageRow> for Message {
             external_id: parse_or_null(TABLE, "external_id", row.external_id)?,
             created_at: row.created_at.0,
             visibility: parse(TABLE, "visibility", &row.visibility)?,
+            attachments: attachments(row.attachments.as_deref())?,
         })
     }
 }
@@ -271,7 +278,7 @@ impl TryFrom<ExistingTicketRow> for ExistingTicket {
 
     fn try_from(row: ExistingTicketRow) -> Result<Self, StoreError> {
         Ok(Self {
-            digest: digest(&row.digest)?,
+            digest: digest("idempotency_keys", &row.digest)?,
             id: row.id,
             reference: parse("tickets", "reference", &row.reference)?,
             access_key: parse("tickets", "customer_key", &row.access_key)?,
@@ -279,8 +286,8 @@ impl TryFrom<ExistingTicketRow> for ExistingTicket {
     }
 }
 
-/// The digest of the request that a key was used for.
-pub(crate) fn digest(raw: &[u8]) -> Result<[u8; 32], StoreError> {
+/// The SHA-256 digest in a table's column `digest`.
+pub(crate) fn digest(table: &'static str, raw: &[u8]) -> Result<[u8; 32], StoreError> {
     raw.try_into()
-        .map_err(|error| StoreError::corrupt("idempotency_keys", "digest", error))
+        .map_err(|error| StoreError::corrupt(table, "digest", error))
 }

@@ -2,7 +2,11 @@
 
 pub(crate) use diesel::{SqliteConnection as Connection, connection::DefaultLoadingMode as RowByRow};
 
-pub(crate) use super::{SqliteStore as Store, statements::LockKey};
+pub(crate) use super::{
+    SqliteStore as Store,
+    statements::LockKey,
+    threads::{existing_ticket, open as open_one},
+};
 use crate::failure::Failure;
 
 /// How many notifications one job releases, postpones, holds or redelivers at most: some 30 ms.

@@ -19,7 +19,9 @@ use crate::failure::Failure;
 
 /// They hold only what waits, is not delivered, is not matched or is open, however much was sent; of the open, and of the
 /// audit log, only the newest are read.
-const SMALL_INDEXES: [&str; 8] = [
+const SMALL_INDEXES: [&str; 9] = [
+    // Once a minute while files are received.
+    "files_size",
     "notifications_due",
     "notifications_waiting",
     "notifications_undelivered",
@@ -38,7 +40,10 @@ const TRIGGERED: [&str; 2] = [
 ];
 
 /// What is asked seldom, or one of many at once.
-const SELDOM: [&str; 26] = [
+const SELDOM: [&str; 28] = [
+    // Files, and the messages that they join.
+    "`files`",
+    "UPDATE `messages` SET `attachments`",
     "BEGIN",
     "COMMIT",
     // Once in 64 tickets, and planned for as many as there are.

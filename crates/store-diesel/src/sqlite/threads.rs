@@ -70,10 +70,9 @@ pub(crate) fn open(connection: &mut SqliteConnection, opening: &Opening) -> Resu
         message,
         notifications: outgoing,
         idempotency,
+        ..
     } = opening;
-    if let Some(idempotency) = idempotency
-        && let Some(existing) = opened_before(connection, idempotency, opening)?
-    {
+    if let Some(existing) = existing_ticket(connection, opening)? {
         return Ok(OpenResult::AlreadyOpened(existing));
     }
     let written = insert_into(tickets::table)
@@ -102,12 +101,14 @@ pub(crate) fn open(connection: &mut SqliteConnection, opening: &Opening) -> Resu
     Ok(OpenResult::Opened)
 }
 
-/// The ticket that a key opened, or to which it wrote, unless the key has expired.
-fn opened_before(
+/// The ticket that an opening's key opened, or to which it wrote, unless the key has expired.
+pub(crate) fn existing_ticket(
     connection: &mut SqliteConnection,
-    Idempotency { key, .. }: &Idempotency,
     opening: &Opening,
 ) -> Result<Option<ExistingTicket>, Failure> {
+    let Some(Idempotency { key, .. }) = &opening.idempotency else {
+        return Ok(None);
+    };
     let row = idempotency_keys::table
         .inner_join(tickets::table)
         .filter(idempotency_keys::key.eq(key.as_str()))

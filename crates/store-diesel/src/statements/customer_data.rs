@@ -22,13 +22,13 @@ use super::{
         customer_data::{is_about, reindexed, securely},
         engine::{Connection, Store, for_update},
     },
-    audit_log,
+    attachments, audit_log,
     outbox::{NOTHING, empty},
 };
 use crate::{
     failure::Failure,
     rows::{DetailsRow, MessageRow, TicketRow},
-    schema::{control_messages, idempotency_keys, messages, notifications, questions, tickets},
+    schema::{control_messages, files, idempotency_keys, messages, notifications, questions, tickets},
     types::Stored,
 };
 
@@ -132,8 +132,9 @@ fn erase_ticket(
     written.truncate(limit.into());
     let last = written.last().map(|(_, seq, _)| seq.unsigned_abs());
     let ids: Vec<Stored<MessageId>> = written.iter().map(|(id, ..)| Stored(*id)).collect();
-    overwrite(connection, &ids, SearchedBy::Reference)?;
+    // The files lead to their notifications until they are deleted.
     let mut cancelled = cancel(connection, &ids, stamp.at)?;
+    overwrite(connection, &ids, SearchedBy::Reference)?;
     if is_last {
         cancelled += cancel_rest(connection, id, stamp.at)?;
     }
@@ -184,12 +185,12 @@ fn erase_messages(
         .select((messages::id, messages::ticket_id.is_null()));
     let written: Vec<(MessageId, bool)> = for_update!(written).load(connection)?;
     let ids: Vec<Stored<MessageId>> = written.iter().map(|(id, _)| Stored(*id)).collect();
-    overwrite(connection, &ids, SearchedBy::WhatIsLeft)?;
     let stats = EraseStats {
         messages: ids.len() as u64,
         cancelled: cancel(connection, &ids, stamp.at)?,
         ..EraseStats::default()
     };
+    overwrite(connection, &ids, SearchedBy::WhatIsLeft)?;
     if stats.messages > 0 {
         audit_log::write(connection, stamp, None, AuditAction::Erase(stats.messages))?;
     }
@@ -261,13 +262,14 @@ fn overwrite(connection: &mut Connection, ids: &[Stored<MessageId>], searched_by
             .set((
                 messages::body.eq(Redaction::TEXT),
                 messages::media_url.eq(None::<String>),
+                messages::attachments.eq(None::<String>),
                 // A manager's number says nothing of the customer.
                 messages::from_address.eq(sql(
                     "CASE WHEN sender = 'manager' AND ticket_id IS NOT NULL THEN from_address END",
                 )),
             ))
             .execute(connection)?;
-        Ok(())
+        attachments::delete_of(connection, ids)
     })
 }
 
@@ -282,8 +284,18 @@ fn cancel(connection: &mut Connection, of: &[Stored<MessageId>], at: Timestamp) 
         .filter(messages::id.eq_any(of))
         .order(notifications::id)
         .select(notifications::id);
-    let notified: Vec<Stored<NotificationId>> = for_update!(notified).load(connection)?;
-    empty(connection, &notified, at)
+    let mut cancelled: Vec<Stored<NotificationId>> = for_update!(notified).load(connection)?;
+    let is_of_file = notifications::ticket_id
+        .eq(messages::ticket_id)
+        .and(notifications::seq.eq(files::seq));
+    let of_files = files::table
+        .inner_join(messages::table)
+        .inner_join(notifications::table.on(is_of_file))
+        .filter(messages::id.eq_any(of))
+        .order(notifications::id)
+        .select(notifications::id);
+    cancelled.extend(for_update!(of_files).load::<Stored<NotificationId>>(connection)?);
+    empty(connection, &cancelled, at)
 }
 
 /// The same for what a ticket's notifications tell that no message says: a resolution, or links. They hold the address.
@@ -300,7 +312,7 @@ fn cancel_rest(connection: &mut Connection, ticket: TicketId, at: Timestamp) -> 
 /// Whether there is something in a message to erase.
 fn has_content() -> SqlLiteral<Bool> {
     sql(&format!(
-        "(messages.body <> '{}' OR messages.media_url IS NOT NULL
+        "(messages.body <> '{}' OR messages.media_url IS NOT NULL OR messages.attachments IS NOT NULL
             OR (messages.from_address IS NOT NULL AND messages.sender <> 'manager'))",
         Redaction::TEXT
     ))

@@ -34,7 +34,7 @@ pub(crate) fn repeated(
         .optional()?;
     let repeated = found.map(|(raw, message)| {
         Ok::<_, Failure>(Appended::Repeated {
-            digest: digest(&raw)?,
+            digest: digest("idempotency_keys", &raw)?,
             message,
         })
     });

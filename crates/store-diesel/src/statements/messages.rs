@@ -8,7 +8,7 @@ use ticket_domain::{
 
 use super::{
     super::engine::{Connection, LockKey, lock},
-    audit_log, control_messages, customer_mail, keys, questions,
+    attachments, audit_log, control_messages, customer_mail, keys, questions,
 };
 use crate::{
     failure::Failure,
@@ -18,23 +18,28 @@ use crate::{
     types::Stored,
 };
 
-/// Every writer takes its locks in this order: key, external id, who is asked, question, ticket, message.
+/// Every writer takes its locks in this order: files, key, external id, who is asked, question, ticket, message.
 pub(crate) fn append(connection: &mut Connection, append: &Append) -> Result<Appended, Failure> {
     let Append {
         to,
         message,
+        attachments: new_files,
         notifications: outgoing,
         reopen,
         idempotency,
         note,
         max_of_sender,
     } = append;
+    let files = attachments::take(connection, new_files)?;
     if let Some(idempotency) = idempotency {
         lock(connection, LockKey::IdempotencyKey, idempotency.key.as_str())?;
         if let Some(repeated) = keys::repeated(connection, idempotency, message.created_at)? {
             return Ok(repeated);
         }
     }
+    let Some(files) = files else {
+        return Ok(Appended::UploadGone);
+    };
     lock_id(connection, message.external_id.as_ref())?;
     if let Some(external_id) = &message.external_id
         && let Some(existing) = control_messages::no_message(connection, external_id)?
@@ -58,6 +63,9 @@ pub(crate) fn append(connection: &mut Connection, append: &Append) -> Result<App
     };
     let written = write_or_join(connection, message, *to, version)?;
     customer_mail::notify(connection, outgoing, *to, version)?;
+    if !files.is_empty() {
+        attachments::attach(connection, (*to, written, message.visibility), &files, new_files)?;
+    }
     if let Some(idempotency) = idempotency {
         keys::remember(connection, idempotency, *to, Some(written), message.created_at)?;
     }

@@ -5,6 +5,7 @@
 //! stands. What differs, `engine.rs` of each engine says.
 
 pub(super) mod answers;
+pub(super) mod attachments;
 pub(super) mod audit_log;
 pub(super) mod contacts;
 pub(super) mod control_messages;

@@ -19,7 +19,7 @@ use uuid::Builder;
 
 use super::{
     super::engine::{Connection, Store},
-    messages,
+    attachments, messages,
 };
 use crate::{
     failure::Failure,
@@ -49,7 +49,16 @@ const FIRST_ANSWERS: &str = "
 #[async_trait]
 impl TicketStore for Store {
     async fn open(&self, opening: Opening) -> Result<OpenResult, StoreError> {
-        self.db.open(opening).await
+        if opening.attachments.is_empty() {
+            return self.db.open(opening).await;
+        }
+        let ticket = ChangeEvent::Ticket(opening.ticket.id);
+        self.db
+            .write_and_publish(
+                move |connection| attachments::open(connection, &opening),
+                move |opened| (*opened == OpenResult::Opened).then_some(ticket),
+            )
+            .await
     }
 
     async fn opened_since(&self, since: Timestamp) -> Result<u64, StoreError> {
@@ -83,7 +92,8 @@ impl TicketStore for Store {
                     Appended::AlreadyStored { .. }
                     | Appended::NoMessage(_)
                     | Appended::Repeated { .. }
-                    | Appended::Full => Vec::new(),
+                    | Appended::Full
+                    | Appended::UploadGone => Vec::new(),
                 },
             )
             .await

@@ -11,6 +11,9 @@ use crate::{FileId, Timestamp};
 /// The bytes of a file, piece by piece.
 pub type FileStream = Pin<Box<dyn Stream<Item = Result<Bytes, FileStreamError>> + Send>>;
 
+/// Files, one after the other.
+pub type FileList = Pin<Box<dyn Stream<Item = Result<StoredObject, FileStoreError>> + Send>>;
+
 /// Why a stream of bytes ended early.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum FileStreamError {
@@ -90,8 +93,9 @@ pub trait FileStore: Send + Sync {
     /// Deletes a file. Succeeds also if there is none.
     async fn delete(&self, id: FileId) -> Result<(), FileStoreError>;
 
-    /// Returns up to `limit` files after `after`, by id, for repairs.
-    async fn list(&self, after: Option<FileId>, limit: u16) -> Result<Vec<StoredObject>, FileStoreError>;
+    /// Returns all files in any order, for repairs. What an interrupted [`put`](Self::put) left is removed meanwhile, once
+    /// it is a day old.
+    fn list(&self) -> FileList;
 
     /// Checks that files can be written, read and deleted.
     async fn check(&self) -> Result<(), FileStoreError>;

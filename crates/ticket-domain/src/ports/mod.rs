@@ -1,5 +1,6 @@
 //! The traits that adapters implement. Each call is one transaction: it happens entirely or not at all.
 
+mod attachments;
 mod change_feed;
 mod contacts;
 mod customer_data;
@@ -14,12 +15,13 @@ mod questions;
 mod receipts;
 mod store;
 
+pub use attachments::{AttachedFile, Attachments, NewAttachment, Upload};
 pub use change_feed::{ChangeEvent, ChangeFeed, Subscriber};
 pub use contacts::{Contacts, KnownContact};
 pub use customer_data::{CustomerData, EraseStats, EraseTarget, Erasure, InactiveQuery, InactiveTickets};
 pub use customer_mail::CustomerMail;
 pub use environment::{Clock, Random, WakeSignal};
-pub use file_store::{FileContent, FileStore, FileStoreError, FileStream, FileStreamError, StoredObject};
+pub use file_store::{FileContent, FileList, FileStore, FileStoreError, FileStream, FileStreamError, StoredObject};
 pub use housekeeping::{Housekeeping, Purge, Purged};
 pub use notifier::{
     Composer, Composers, Delivering, DeliveryResult, Event, Failure, FailureKind, ListRow, News, NextStep, Notifier,
@@ -39,6 +41,7 @@ pub use store::{
 /// All ports of a store.
 pub trait Store:
     TicketStore
+    + Attachments
     + Questions
     + Contacts
     + Outbox
@@ -54,6 +57,7 @@ pub trait Store:
 
 impl<T> Store for T where
     T: TicketStore
+        + Attachments
         + Questions
         + Contacts
         + Outbox

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use async_trait::async_trait;
 
 use crate::{
-    Address, DeliveryRoute, Email, EventKind, ExternalId, Fallback, Message, NotificationId, Payload, Recipient,
-    Ticket, TicketRef, values::partly_redacted_debug,
+    Address, AttachmentLink, DeliveryRoute, Email, EventKind, ExternalId, Fallback, Message, NotificationId, Payload,
+    Recipient, Ticket, TicketRef, values::partly_redacted_debug,
 };
 
 /// An event of a ticket that recipients may be notified of.
@@ -18,11 +18,13 @@ pub struct Event<'a> {
     pub ticket: &'a Ticket,
     /// What the customer or the team wrote; empty if nobody did.
     pub message: &'a str,
+    /// The files of the message, or the one that this event is about.
+    pub attachments: &'a [AttachmentLink],
     /// The recipient's link to the ticket.
     pub ticket_url: &'a str,
 }
 
-partly_redacted_debug!(Event<'_>, shows kind, ticket; hides message, ticket_url);
+partly_redacted_debug!(Event<'_>, shows kind, ticket; hides message, attachments, ticket_url);
 
 /// A clarifying question as a message.
 #[derive(Clone, Copy)]

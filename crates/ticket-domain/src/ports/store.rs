@@ -4,7 +4,7 @@ use std::{str::FromStr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
-use super::{ChoiceResult, RecordedControl};
+use super::{ChoiceResult, NewAttachment, RecordedControl};
 use crate::{
     AccessKey, AuditStamp, ExternalId, IdempotencyKey, Message, MessageId, Notification, Payload, Question, Thread,
     Ticket, TicketId, TicketRef, TicketSummary, Timestamp,
@@ -17,6 +17,8 @@ pub struct Opening {
     pub ticket: Ticket,
     /// The first message of its thread.
     pub message: Message,
+    /// Its files, in order.
+    pub attachments: Vec<NewAttachment>,
     /// The notifications to send: one to the manager, and at most one to each other recipient.
     pub notifications: Vec<Notification>,
     /// The request's idempotency key, if it has one.
@@ -43,6 +45,8 @@ pub enum OpenResult {
     ReferenceTaken,
     /// Nothing was written: the key was used before.
     AlreadyOpened(ExistingTicket),
+    /// Nothing was written: an upload is not there, or joined a message before.
+    UploadGone,
 }
 
 /// The ticket that an idempotency key opened.
@@ -77,6 +81,8 @@ pub struct Append {
     /// The message. If an unmatched message has its `external_id`, that one joins the ticket instead: with this sender, and
     /// with its own id, content and time.
     pub message: Message,
+    /// Its files, in order. None may join together with an unmatched message.
+    pub attachments: Vec<NewAttachment>,
     /// The notifications to send, at most one for each recipient.
     pub notifications: Vec<Notification>,
     /// Whether to reopen the ticket.
@@ -160,6 +166,8 @@ pub enum Appended {
     NoMessage(Existing),
     /// Nothing was written: the thread has as many messages of the sender as it may have.
     Full,
+    /// Nothing was written: an upload is not there, or joined a message before.
+    UploadGone,
     /// Nothing was written: the idempotency key was used before.
     Repeated {
         /// SHA-256 of the request that came first.
@@ -229,8 +237,9 @@ where
 /// Every call fails if the store is unavailable or a row is corrupt; nothing was written then.
 #[async_trait]
 pub trait TicketStore: Send + Sync {
-    /// Opens a ticket with its first message, notification and idempotency record. If the key was used and the reference
-    /// is taken as well, the key decides the result.
+    /// Opens a ticket with its first message, files, notification and idempotency record. If the key was used and the
+    /// reference is taken or an upload gone as well, the key decides the result. Each file that joins raises the ticket's
+    /// version by one, and its notification goes out after the ones before.
     async fn open(&self, opening: Opening) -> Result<OpenResult, StoreError>;
 
     /// Returns about how many tickets were opened at or after `since`: never too few, and too many only by transactions
@@ -252,7 +261,8 @@ pub trait TicketStore: Send + Sync {
     async fn thread(&self, reference: TicketRef) -> Result<Option<Thread>, StoreError>;
 
     /// Adds a message to a ticket, which must exist. Raises the ticket's version, and sets its `updated_at` to the time of
-    /// the given message, also where an unmatched one joins. A used key is checked first.
+    /// the given message, also where an unmatched one joins. A used key is checked first. Each file raises the version by one
+    /// more, and its notification goes out after the ones before.
     async fn append(&self, append: Append) -> Result<Appended, StoreError>;
 
     /// Returns the unmatched message of an external id.

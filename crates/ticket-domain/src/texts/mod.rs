@@ -42,6 +42,7 @@ const SUMMARY_MAX: usize = 500;
 pub fn notification(event: &Event<'_>) -> String {
     let (head, tail) = match event.kind {
         EventKind::Created => created(event),
+        EventKind::Attachment => attachment(event),
         // A question is of no ticket, and has texts of its own; the others are the customer's.
         EventKind::Updated | EventKind::Question | EventKind::Answered | EventKind::Resolved | EventKind::Links => {
             updated(event)
@@ -85,6 +86,17 @@ fn updated(event: &Event<'_>) -> (String, String) {
         event.ticket_url
     );
     (head, tail)
+}
+
+/// The name of a file, and what surrounds it.
+fn attachment(event: &Event<'_>) -> (String, String) {
+    let ticket = event.ticket;
+    let names = event
+        .attachments
+        .iter()
+        .map(|link| line(link.attachment.name.as_str(), ticket));
+    let head = format!("📎 {}", names.collect::<Vec<_>>().join(", "));
+    (head, format!("\n*Ticket:* {} – {}", ticket.reference, subject(ticket)))
 }
 
 /// The event as one line of at most 500 characters, for message templates.

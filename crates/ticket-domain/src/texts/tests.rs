@@ -24,6 +24,7 @@ fn event<'a>(kind: EventKind, ticket: &'a Ticket, message: &'a str) -> Event<'a>
         kind,
         ticket,
         message,
+        attachments: &[],
         ticket_url: URL,
     }
 }

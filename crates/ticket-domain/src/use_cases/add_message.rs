@@ -8,7 +8,7 @@ use super::{Context, Credentials, KEY_LIFE, news_of};
 use crate::{
     Access, AccessLevel, Actor, Channel, Content, IdempotencyKey, Message, MessageId, MessageText, Sender, Ticket,
     TicketId, TicketRef, Timestamp, Visibility,
-    ports::{Append, Appended, Idempotency, StoreError, TicketLookup, TicketStore},
+    ports::{Append, Appended, Idempotency, StoreError, TicketLookup, TicketStore, Upload},
 };
 
 /// Adds messages that people write on the web.
@@ -58,6 +58,9 @@ pub enum AddError {
     /// The customer wrote as many messages into the ticket as it takes.
     #[error("the ticket takes no more messages from its page")]
     Full,
+    /// A file joined another message, or was cleared away.
+    #[error("an upload is gone")]
+    UploadGone,
     /// The store failed.
     #[error("the message could not be stored")]
     Store(#[from] StoreError),
@@ -106,11 +109,11 @@ impl AddMessage {
     pub async fn as_customer(
         &self,
         CustomerTicket(ticket): CustomerTicket,
-        text: MessageText,
+        (text, attachments): (MessageText, Vec<Upload>),
         key: Option<IdempotencyKey>,
     ) -> Result<Added, AddError> {
-        self.add(ticket, Sender::Customer, text, Visibility::Public, key, Actor::Customer)
-            .await
+        let written = (text, attachments, Visibility::Public);
+        self.add(ticket, Sender::Customer, written, key, Actor::Customer).await
     }
 
     /// Adds an answer of the team or an internal note, and leaves the ticket's status as it is. `visibility` says which.
@@ -121,13 +124,12 @@ impl AddMessage {
     pub async fn as_operator(
         &self,
         reference: TicketRef,
-        text: MessageText,
-        visibility: Visibility,
+        written: (MessageText, Vec<Upload>, Visibility),
         key: Option<IdempotencyKey>,
         by: Actor,
     ) -> Result<Added, AddError> {
         let ticket = self.ticket(reference).await?;
-        self.add(ticket, Sender::Manager, text, visibility, key, by).await
+        self.add(ticket, Sender::Manager, written, key, by).await
     }
 
     async fn ticket(&self, reference: TicketRef) -> Result<Ticket, AddError> {
@@ -139,20 +141,28 @@ impl AddMessage {
         &self,
         ticket: Ticket,
         sender: Sender,
-        text: MessageText,
-        visibility: Visibility,
+        (text, uploads, visibility): (MessageText, Vec<Upload>, Visibility),
         key: Option<IdempotencyKey>,
         by: Actor,
     ) -> Result<Added, AddError> {
         let context = &self.context;
         let now = context.clock.now();
-        let digest = digest(&ticket, sender, &text, visibility);
+        let digest = digest(&ticket, sender, &text, &uploads, visibility);
         let is_customer = sender == Sender::Customer;
         let id = MessageId(context.new_id(now));
+        let links = context.attachment_links(&ticket, &uploads, now);
+        let mut attachments = context.new_attachments(&ticket, &links, now);
+        if !is_customer {
+            // Whoever sends a file for the team need not get it.
+            for attachment in &mut attachments {
+                attachment.notification = None;
+            }
+        }
         let append = Append {
             to: ticket.id,
+            attachments,
             notifications: if visibility == Visibility::Public {
-                context.notifications(news_of(sender), &ticket, text.as_str(), now)
+                context.notifications_with(news_of(sender), &ticket, text.as_str(), &links, now)
             } else {
                 Vec::new()
             },
@@ -162,6 +172,7 @@ impl AddMessage {
                 channel: Channel::Web,
                 from: None,
                 content: Content::from(text),
+                attachments: uploads.into_iter().map(|upload| upload.attachment).collect(),
                 visibility,
                 external_id: None,
                 created_at: now,
@@ -182,6 +193,7 @@ impl AddMessage {
             } if first == digest => (message, at, true),
             Appended::Repeated { .. } => return Err(AddError::KeyReused),
             Appended::Full => return Err(AddError::Full),
+            Appended::UploadGone => return Err(AddError::UploadGone),
             // It has no outside id by which it could be known.
             Appended::Added | Appended::Joined(_) | Appended::AlreadyStored { .. } | Appended::NoMessage(_) => {
                 (id, now, false)
@@ -200,7 +212,7 @@ impl AddMessage {
 }
 
 /// SHA-256 of the request: two are the same if theirs are equal.
-fn digest(ticket: &Ticket, sender: Sender, text: &MessageText, visibility: Visibility) -> [u8; 32] {
+fn digest(ticket: &Ticket, sender: Sender, text: &MessageText, uploads: &[Upload], visibility: Visibility) -> [u8; 32] {
     let mut hash = Sha256::new();
     // No ticket's digest begins so: a name has no NUL.
     hash.update(b"\0message\0");
@@ -212,6 +224,9 @@ fn digest(ticket: &Ticket, sender: Sender, text: &MessageText, visibility: Visib
     if visibility != Visibility::Public {
         hash.update([0]);
         hash.update(visibility.as_str());
+    }
+    for upload in uploads {
+        hash.update(upload.digest);
     }
     hash.finalize().into()
 }

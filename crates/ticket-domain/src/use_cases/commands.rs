@@ -172,6 +172,7 @@ impl ReceiveReply {
         let append = Append {
             to: ticket.id,
             message,
+            attachments: Vec::new(),
             notifications: Vec::new(),
             reopen: false,
             idempotency: None,
@@ -179,7 +180,11 @@ impl ReceiveReply {
             max_of_sender: None,
         };
         match self.store.append(append).await? {
-            Appended::Added | Appended::Joined(_) | Appended::Repeated { .. } | Appended::Full => Ok(Received {
+            Appended::Added
+            | Appended::Joined(_)
+            | Appended::Repeated { .. }
+            | Appended::Full
+            | Appended::UploadGone => Ok(Received {
                 reference: Some(ticket.reference),
                 message: Some(id),
                 duplicate: false,

@@ -16,6 +16,7 @@ mod receive_reply;
 mod redeliver;
 mod report_receipt;
 mod sender;
+mod uploads;
 mod view_ticket;
 
 use std::{sync::Arc, time::Duration};
@@ -32,12 +33,13 @@ pub use operate::{AttachedMessage, Operate, OperateError};
 pub use receive_reply::{Ask, ReceiveError, ReceiveReply, Received, Reply, TicketName};
 pub use redeliver::Redeliver;
 pub use report_receipt::{ReportReceipt, Reported};
+pub use uploads::{FileLimits, FindUploadsError, UploadError, Uploads};
 pub use view_ticket::{Admitted, Credentials, View, ViewError, ViewTicket};
 
 use crate::{
-    Actor, AuditEntryId, AuditStamp, EventKind, Message, Notification, NotificationId, Recipient, Sender, Status,
-    Ticket, TicketLinks, TicketPatch, Timestamp,
-    ports::{Attach, Clock, Composers, Event, Random, UpdateTicket, WakeSignal},
+    Actor, AttachmentLink, AuditEntryId, AuditStamp, EventKind, Message, Notification, NotificationId, Recipient,
+    Sender, Status, Ticket, TicketLinks, TicketPatch, Timestamp,
+    ports::{Attach, Clock, Composers, Event, NewAttachment, Random, UpdateTicket, Upload, WakeSignal},
 };
 
 /// How long an idempotency key is valid.
@@ -98,6 +100,18 @@ impl Context {
 
     /// The notifications of an event, one for each recipient that is told of it.
     fn notifications(&self, kind: EventKind, ticket: &Ticket, message: &str, now: Timestamp) -> Vec<Notification> {
+        self.notifications_with(kind, ticket, message, &[], now)
+    }
+
+    /// The same for an event with files.
+    fn notifications_with(
+        &self,
+        kind: EventKind,
+        ticket: &Ticket,
+        message: &str,
+        attachments: &[AttachmentLink],
+        now: Timestamp,
+    ) -> Vec<Notification> {
         // Nobody is left at the address of an erased customer.
         let is_there = |recipient| recipient != Recipient::Customer || !ticket.is_erased();
         let concerned = self.composers.iter();
@@ -111,6 +125,7 @@ impl Context {
                 kind,
                 ticket,
                 message,
+                attachments,
                 ticket_url: &ticket_url,
             };
             Some(Notification {
@@ -124,6 +139,26 @@ impl Context {
             })
         });
         notifications.collect()
+    }
+
+    /// Links to uploads, as messages of a ticket.
+    fn attachment_links(&self, ticket: &Ticket, uploads: &[Upload], now: Timestamp) -> Vec<AttachmentLink> {
+        let link = |Upload { attachment, .. }: &Upload| AttachmentLink {
+            url: self.links.for_file(ticket.reference, &ticket.keys, attachment.id, now),
+            attachment: attachment.clone(),
+        };
+        uploads.iter().map(link).collect()
+    }
+
+    /// Files that join a message; each is sent to the manager by a notification of its own.
+    fn new_attachments(&self, ticket: &Ticket, links: &[AttachmentLink], now: Timestamp) -> Vec<NewAttachment> {
+        let new = |link: &AttachmentLink| NewAttachment {
+            file: link.attachment.id,
+            notification: self
+                .notifications_with(EventKind::Attachment, ticket, "", std::slice::from_ref(link), now)
+                .pop(),
+        };
+        links.iter().map(new).collect()
     }
 
     /// A change of a ticket's status or priority by `by`. The customer is notified if it resolves the ticket.

@@ -63,6 +63,9 @@ pub enum OpenError {
     /// The key was used for another request.
     #[error("this idempotency key was used for another request")]
     KeyReused,
+    /// A file joined another message, or was cleared away.
+    #[error("an upload is gone")]
+    UploadGone,
     /// The store failed.
     #[error("the ticket could not be stored")]
     Store(#[from] StoreError),
@@ -94,7 +97,8 @@ impl OpenTicket {
     ///
     /// # Errors
     ///
-    /// [`OpenError::KeyReused`] if `key` belongs to another request; [`OpenError::Store`] if the store fails.
+    /// [`OpenError::KeyReused`] if `key` belongs to another request; [`OpenError::UploadGone`] if a file can't join;
+    /// [`OpenError::Store`] if the store fails.
     pub async fn open(
         &self,
         request: TicketRequest,
@@ -130,6 +134,7 @@ impl OpenTicket {
                 }
                 OpenResult::ReferenceTaken => {}
                 OpenResult::AlreadyOpened(precedent) => return self.replay(&precedent, digest),
+                OpenResult::UploadGone => return Err(OpenError::UploadGone),
             }
         }
         Err(StoreError::Failed(Arc::new(NoFreeReference(draws))).into())
@@ -157,18 +162,26 @@ impl OpenTicket {
             created_at: now,
             updated_at: now,
         };
-        let notifications = context.notifications(EventKind::Created, &ticket, request.message.as_str(), now);
+        let links = context.attachment_links(&ticket, &request.attachments, now);
+        let notifications =
+            context.notifications_with(EventKind::Created, &ticket, request.message.as_str(), &links, now);
         let message = Message {
             id: MessageId(context.new_id(now)),
             sender: Sender::Customer,
             channel: Channel::Web,
             from: None,
             content: Content::from(request.message),
+            attachments: request
+                .attachments
+                .into_iter()
+                .map(|upload| upload.attachment)
+                .collect(),
             visibility: Visibility::Public,
             external_id: None,
             created_at: now,
         };
         Opening {
+            attachments: context.new_attachments(&ticket, &links, now),
             ticket,
             message,
             notifications,

@@ -212,6 +212,7 @@ impl ReceiveReply {
         let append = Append {
             to: ticket.id,
             message,
+            attachments: Vec::new(),
             notifications,
             reopen: sender == Sender::Customer && !is_reaction,
             idempotency: None,
@@ -220,8 +221,8 @@ impl ReceiveReply {
             max_of_sender: None,
         };
         let message = match self.store.append(append).await? {
-            // It came without a key of that kind, and has no limit.
-            Appended::Added | Appended::Repeated { .. } | Appended::Full => id,
+            // It came without a key of that kind and without files, and has no limit.
+            Appended::Added | Appended::Repeated { .. } | Appended::Full | Appended::UploadGone => id,
             Appended::Joined(message) => message,
             Appended::AlreadyStored { id, of } => return Ok(duplicate(id, of.unwrap_or(reference))),
             Appended::NoMessage(existing) => return self.repeated(asked, existing),
@@ -369,6 +370,7 @@ impl ReceiveReply {
             channel: reply.channel,
             from: reply.from.clone().or_else(|| reply.from_user_id.clone()),
             content: reply.content.clone(),
+            attachments: Vec::new(),
             visibility: Visibility::Public,
             external_id: reply.external_id.clone(),
             created_at: now,

@@ -173,6 +173,8 @@ string_enum! {
         Resolved = "ticket.resolved",
         /// A customer asks for the links to their tickets.
         Links = "ticket.links",
+        /// A message has a file.
+        Attachment = "ticket.attachment",
     }
 }
 
@@ -181,7 +183,7 @@ impl EventKind {
     pub fn concerns(self, recipient: Recipient) -> bool {
         match self {
             Self::Created => true,
-            Self::Updated | Self::Question => recipient == Recipient::Manager,
+            Self::Updated | Self::Question | Self::Attachment => recipient == Recipient::Manager,
             Self::Answered | Self::Resolved | Self::Links => recipient == Recipient::Customer,
         }
     }
@@ -189,6 +191,18 @@ impl EventKind {
     /// Whether a notification of it reports what is news when it is sent, and so takes in everything that happens before.
     pub fn is_digest(self) -> bool {
         matches!(self, Self::Answered | Self::Resolved)
+    }
+}
+
+string_enum! {
+    /// What became of a file.
+    FileState {
+        /// Its content is being stored.
+        Receiving = "receiving",
+        /// Its content is stored.
+        Stored = "stored",
+        /// Its content is to be deleted.
+        Deleted = "deleted",
     }
 }
 
@@ -366,6 +380,7 @@ mod tests {
         every_word_parses_back(Awaiting::ALL);
         every_word_parses_back(Channel::ALL);
         every_word_parses_back(EventKind::ALL);
+        every_word_parses_back(FileState::ALL);
         every_word_parses_back(QuestionKind::ALL);
         every_word_parses_back(ControlKind::ALL);
         every_word_parses_back(DeliveryState::ALL);

@@ -43,7 +43,7 @@ async fn as_customer(
     key: Option<IdempotencyKey>,
 ) -> Result<Added, AddError> {
     let ticket = adder.customer(reference, access_key).await?;
-    adder.as_customer(ticket, text, key).await
+    adder.as_customer(ticket, (text, Vec::new()), key).await
 }
 
 /// What became of a try to write, in a word.
@@ -55,6 +55,7 @@ fn outcome(result: &Result<Added, AddError>) -> &'static str {
         Err(AddError::NotAllowed) => "not allowed",
         Err(AddError::KeyReused) => "key reused",
         Err(AddError::Full) => "full",
+        Err(AddError::UploadGone) => "upload gone",
         Err(AddError::Store(error)) => panic!("{error}"),
     }
 }
@@ -93,7 +94,12 @@ async fn only_the_holder_of_the_customers_key_writes_as_the_customer() {
         assert_eq!(
             outcome(
                 &adder
-                    .as_operator(nowhere, text("x"), Visibility::Public, None, Actor::Operator(None))
+                    .as_operator(
+                        nowhere,
+                        (text("x"), Vec::new(), Visibility::Public),
+                        None,
+                        Actor::Operator(None)
+                    )
                     .await
             ),
             "not found"
@@ -189,8 +195,7 @@ async fn an_operators_answer_leaves_the_status_and_tells_nobody_but_the_trail() 
         let added = adder(&world, Access::Private)
             .as_operator(
                 reference,
-                text("We see"),
-                Visibility::Public,
+                (text("We see"), Vec::new(), Visibility::Public),
                 None,
                 Actor::Operator(None),
             )
@@ -252,8 +257,7 @@ async fn the_same_key_and_request_give_the_same_message_for_a_day() {
     let reply = adder
         .as_operator(
             used_for_a_ticket,
-            text("More"),
-            Visibility::Public,
+            (text("More"), Vec::new(), Visibility::Public),
             Some(key("m")),
             Actor::Operator(None),
         )
@@ -287,7 +291,14 @@ async fn a_customer_fills_a_ticket_up_and_nobody_else_does() {
         .await;
         outcome(&result)
     };
-    let answer = || adder.as_operator(reference, text("Yes"), Visibility::Public, None, Actor::Operator(None));
+    let answer = || {
+        adder.as_operator(
+            reference,
+            (text("Yes"), Vec::new(), Visibility::Public),
+            None,
+            Actor::Operator(None),
+        )
+    };
     answer().await.unwrap();
     // What opened the ticket counts.
     for number in 1..MAX {

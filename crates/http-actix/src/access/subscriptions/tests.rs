@@ -136,6 +136,7 @@ impl World {
         let append = Append {
             to: ticket.id,
             message: self.fixture.message(at(seconds)),
+            attachments: Vec::new(),
             notifications: Vec::new(),
             reopen: false,
             idempotency: None,

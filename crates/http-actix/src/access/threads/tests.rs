@@ -48,6 +48,7 @@ impl World {
                 visibility,
                 ..self.fixture.message(AT)
             },
+            attachments: Vec::new(),
             notifications: Vec::new(),
             reopen: false,
             idempotency: None,

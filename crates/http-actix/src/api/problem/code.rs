@@ -42,6 +42,8 @@ codes! {
         "Something in the request breaks a rule. Where it is a field, `errors` lists every fault at once.";
     TicketNotNamed = "ticket_not_named", BAD_REQUEST, "No ticket is named for certain",
         "The message names no ticket, or two at once. It is kept, and joins its ticket when it is sent again with a `ticketRef`, or when the manager who wrote it answers `ask`.";
+    UploadNotFound = "upload_not_found", BAD_REQUEST, "A file is not there",
+        "An upload does not exist, was not used within 24 hours, or is in another message. Upload the file again.";
     Unauthorized = "unauthorized", UNAUTHORIZED, "The key is missing or wrong",
         "The operation needs a key, and the request has none or another one.";
     TicketNotFound = "ticket_not_found", NOT_FOUND, "There is no such ticket",

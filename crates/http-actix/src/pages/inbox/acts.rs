@@ -53,12 +53,12 @@ pub(super) async fn reply(
     let key = Some(token).filter(|token| !token.is_empty());
     let key = key.and_then(|token| form_token::idempotency_key(token, &content.each_ref().map(String::as_bytes)));
     match add_message
-        .as_operator(reference, text, visibility, key, act.operator.actor())
+        .as_operator(reference, (text, Vec::new(), visibility), key, act.operator.actor())
         .await
     {
         Ok(_) => Ok(operator.redirect_with_flash(done, &page(reference, "#message"), &filter(&act))),
         Err(AddError::NotFound | AddError::NotAllowed) => Err(operator.not_found_for("ticket", typed)),
-        Err(AddError::KeyReused | AddError::Full) => {
+        Err(AddError::KeyReused | AddError::Full | AddError::UploadGone) => {
             let error = "This could not be told from another answer. Send it once more.".to_owned();
             show(
                 operator,

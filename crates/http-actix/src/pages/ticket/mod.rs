@@ -148,7 +148,7 @@ pub(crate) async fn send(
             not_sent(&token, NotStored::Store)
         }
         // The idempotency key is made of the content, so it comes with no other; were it otherwise, a new form helps.
-        VisitError::Refused(AddError::KeyReused | AddError::Full) => {
+        VisitError::Refused(AddError::KeyReused | AddError::Full | AddError::UploadGone) => {
             not_sent(&form_token::new(&**random), NotStored::Store)
         }
         VisitError::Refused(AddError::NotFound | AddError::NotAllowed) => visit.refused(error),
@@ -173,7 +173,9 @@ impl Visit {
             VisitError::TooMany(error) => error_page::too_many_requests(site, error),
             VisitError::Refused(AddError::NotFound) => error_page::ticket_not_found(site),
             VisitError::Refused(AddError::NotAllowed) => error_page::read_only(site),
-            VisitError::Refused(AddError::KeyReused | AddError::Full) => error_page::service_unavailable(site),
+            VisitError::Refused(AddError::KeyReused | AddError::Full | AddError::UploadGone) => {
+                error_page::service_unavailable(site)
+            }
             VisitError::Refused(AddError::Store(error)) => {
                 log_store_failure(&error);
                 error_page::service_unavailable(site)
