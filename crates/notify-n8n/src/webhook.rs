@@ -97,7 +97,11 @@ impl N8nWebhook {
     pub(crate) async fn post(&self, to: EventKind, id: String, body: Vec<u8>) -> reqwest::Result<Response> {
         let url = match to {
             EventKind::Created | EventKind::Question => &self.receiver.created,
-            EventKind::Updated | EventKind::Answered | EventKind::Resolved | EventKind::Links => &self.receiver.updated,
+            EventKind::Updated
+            | EventKind::Attachment
+            | EventKind::Answered
+            | EventKind::Resolved
+            | EventKind::Links => &self.receiver.updated,
         };
         let seconds = self.clock.now().unix_micros().div_euclid(1_000_000);
         self.client

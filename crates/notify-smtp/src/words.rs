@@ -79,7 +79,7 @@ impl Words {
                     unsubscribe,
                 }
             }
-            EventKind::Created | EventKind::Updated | EventKind::Question => Self {
+            EventKind::Created | EventKind::Updated | EventKind::Attachment | EventKind::Question => Self {
                 subject,
                 lead: format!("We've got your request. Its number is {reference}."),
                 answers: Vec::new(),

@@ -54,10 +54,11 @@ const CROWD: &str = "
     SELECT pg_stat_force_next_flush()";
 
 /// The tables that are asked.
-const TABLES: [&str; 11] = [
+const TABLES: [&str; 12] = [
     "audit_log",
     "contacts",
     "control_messages",
+    "files",
     "idempotency_keys",
     "messages",
     "notifications",
@@ -73,8 +74,9 @@ const ROUNDS: usize = 7;
 
 /// What is asked seldom, or one of many at once; and what is planned better when its values are known: the search looks
 /// for the words that it is given.
-const SELDOM: [&str; 35] = [
-    // Files, and the messages that they join.
+const SELDOM: [&str; 36] = [
+    // Files, and the messages and tickets that they join.
+    r#"UPDATE "tickets" SET "version" = ("tickets"."version" + $1), "notes""#,
     r#""files""#,
     r#"UPDATE "messages" SET "attachments""#,
     "BEGIN",

@@ -19,7 +19,8 @@ use crate::failure::Failure;
 
 /// They hold only what waits, is not delivered, is not matched or is open, however much was sent; of the open, and of the
 /// audit log, only the newest are read.
-const SMALL_INDEXES: [&str; 9] = [
+const SMALL_INDEXES: [&str; 10] = [
+    "files_unclaimed",
     // Once a minute while files are received.
     "files_size",
     "notifications_due",
@@ -40,8 +41,9 @@ const TRIGGERED: [&str; 2] = [
 ];
 
 /// What is asked seldom, or one of many at once.
-const SELDOM: [&str; 28] = [
-    // Files, and the messages that they join.
+const SELDOM: [&str; 29] = [
+    // Files, and the messages and tickets that they join.
+    "UPDATE `tickets` SET `version` = (`tickets`.`version` + ?), `notes`",
     "`files`",
     "UPDATE `messages` SET `attachments`",
     "BEGIN",

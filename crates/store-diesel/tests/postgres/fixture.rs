@@ -59,6 +59,7 @@ pub(crate) fn opening() -> Opening {
         message: MessageBuilder::new(MessageId(id(2)), "The bottles are broken")
             .created_at(now())
             .build(),
+        attachments: Vec::new(),
         notifications: vec![testing::notification(NotificationId(id(3)), b"{}", now())],
         idempotency: None,
     }

@@ -10,9 +10,10 @@ use ticket_domain::{Recipient, Timestamp, ports::Outbox};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
 
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 11] = [
     "tickets",
     "messages",
+    "files",
     "notifications",
     "idempotency_keys",
     "questions",
@@ -105,6 +106,7 @@ fn every_foreign_key_leads_an_index() {
         [
             "audit_log.ticket_id",
             "control_messages.ticket_id",
+            "files.message_id",
             "idempotency_keys.message_id",
             "idempotency_keys.ticket_id",
             "messages.question_id",

@@ -88,15 +88,15 @@ fn updated(event: &Event<'_>) -> (String, String) {
     (head, tail)
 }
 
-/// The name of a file, and what surrounds it.
+/// What surrounds the message, if there is one, that comes with a file: its name, and the ticket.
 fn attachment(event: &Event<'_>) -> (String, String) {
-    let ticket = event.ticket;
+    let (_, tail) = updated(event);
     let names = event
         .attachments
         .iter()
-        .map(|link| line(link.attachment.name.as_str(), ticket));
-    let head = format!("📎 {}", names.collect::<Vec<_>>().join(", "));
-    (head, format!("\n*Ticket:* {} – {}", ticket.reference, subject(ticket)))
+        .map(|link| line(link.attachment.name.as_str(), event.ticket));
+    let below = if event.message.is_empty() { "" } else { "\n\n" };
+    (format!("📎 {}{below}", names.collect::<Vec<_>>().join(", ")), tail)
 }
 
 /// The event as one line of at most 500 characters, for message templates.

@@ -41,6 +41,7 @@ fn debug_shows_no_text_and_no_secret() {
         kind: ticket_domain::EventKind::Created,
         ticket: &ticket,
         message: "a canary sings",
+        attachments: &[],
         ticket_url: "https://desk.example/?key=canary",
     };
     shows_nothing(&event);

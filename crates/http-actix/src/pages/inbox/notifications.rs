@@ -208,6 +208,7 @@ fn event(event: EventKind) -> &'static str {
         EventKind::Question => "Question to a manager",
         EventKind::Answered => "Answer in",
         EventKind::Resolved => "Resolution of",
+        EventKind::Attachment => "File in",
         EventKind::Links => "Links to tickets of the customer of",
     }
 }

@@ -217,6 +217,7 @@ async fn what_is_erased_by_the_commit_that_wrote_it_is_not_found() {
     let append = Append {
         to: opening.ticket.id,
         message: fixture.message(now),
+        attachments: Vec::new(),
         notifications: Vec::new(),
         reopen: false,
         idempotency: None,
