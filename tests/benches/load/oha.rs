@@ -68,7 +68,7 @@ async fn read(addresses: &Path, tag: Option<&str>, load: Load) -> Outcome {
     let count = |of: &Value| u32::try_from(of.as_u64().unwrap_or_default()).unwrap();
     let sum = |of: &Value| of.as_object().unwrap().values().map(count).sum::<u32>();
     let responses = count(&report["statusCodeDistribution"][wanted]);
-    assert!(responses > 0, "{addresses:?}: {report}");
+    assert!(responses > 0, "{}: {report}", addresses.display());
     let percentiles =
         ["p50", "p99", "p99.9"].map(|name| report["latencyPercentiles"][name].as_f64().unwrap() * 1_000.0);
     Outcome {
