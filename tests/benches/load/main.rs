@@ -7,6 +7,7 @@
     reason = "a benchmark"
 )]
 
+mod create;
 #[path = "../measure/mod.rs"]
 mod measure;
 mod oha;
@@ -106,6 +107,8 @@ struct Outcome {
     times: Vec<f64>,
     /// Microseconds of the server's processor time for one response, without that of Postgres.
     processor_time: Option<f64>,
+    /// How many responses or transactions that is; 0 of `pgbench`.
+    responses: u32,
     /// Responses with another status than the right one, and requests without a response.
     failed: u32,
 }

@@ -1,19 +1,19 @@
-//! The load generator: so many connections, each with its next request as soon as it has a response, or all together at
-//! a rate.
+//! The load generators: so many connections, each with its next request as soon as it has a response, or all together at
+//! a rate. Reading is oha's.
 
 use std::{path::Path, time::Duration};
 
 use black_box::{cpu_time, setting};
 use serde_json::Value;
-use tokio::{process::Command, time::timeout};
+use tokio::{process::Command, task::spawn_blocking, time::timeout};
 
-use crate::{Outcome, measure::server::Server};
+use crate::{Outcome, create::create, measure::server::Server};
 
 /// What is requested.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Requests<'a> {
-    /// `POST /api/ticket`, each time with one of the bodies of a file, a line each.
-    Create(&'a Path),
+    /// `POST /api/ticket`, each time with another form.
+    Create,
     /// One of the addresses of a file, a line each; with a tag, by a reader who has this version already.
     Read(&'a Path, Option<&'a str>),
 }
@@ -21,9 +21,9 @@ pub(crate) enum Requests<'a> {
 /// How much is requested.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Load {
-    connections: u16,
-    time: Duration,
-    rate: Option<f64>,
+    pub(crate) connections: u16,
+    pub(crate) time: Duration,
+    pub(crate) rate: Option<f64>,
 }
 
 impl Load {
@@ -41,28 +41,46 @@ impl Load {
 /// Sends requests to `server`. Responses with a wrong status count for no rate, but as failures.
 pub(crate) async fn press(server: &Server, requests: Requests<'_>, load: Load) -> Outcome {
     let before = cpu_time(server.pid());
-    let report = run(server, requests, load).await;
-    let used = cpu_time(server.pid()).saturating_sub(before);
-    let wanted = match requests {
-        Requests::Create(_) => "201",
-        Requests::Read(_, None) => "200",
-        Requests::Read(_, Some(_)) => "304",
+    let mut outcome = match requests {
+        Requests::Create => {
+            let address = server.address();
+            let tally = spawn_blocking(move || create(address, load)).await.unwrap();
+            let responses = u32::try_from(tally.times.len()).unwrap();
+            let permille = |part: usize| tally.times[tally.times.len() * part / 1_000];
+            Outcome {
+                rate: f64::from(responses) / tally.took.as_secs_f64(),
+                times: [500, 990, 999].map(permille).to_vec(),
+                processor_time: None,
+                responses,
+                failed: tally.failed,
+            }
+        }
+        Requests::Read(addresses, tag) => read(addresses, tag, load).await,
     };
+    let used = cpu_time(server.pid()).saturating_sub(before);
+    outcome.processor_time = Some(used.as_secs_f64() * 1e6 / f64::from(outcome.responses));
+    outcome
+}
+
+async fn read(addresses: &Path, tag: Option<&str>, load: Load) -> Outcome {
+    let report = run(addresses, tag, load).await;
+    let wanted = if tag.is_some() { "304" } else { "200" };
     let count = |of: &Value| u32::try_from(of.as_u64().unwrap_or_default()).unwrap();
     let sum = |of: &Value| of.as_object().unwrap().values().map(count).sum::<u32>();
     let responses = count(&report["statusCodeDistribution"][wanted]);
-    assert!(responses > 0, "{requests:?}: {report}");
+    assert!(responses > 0, "{}: {report}", addresses.display());
     let percentiles =
         ["p50", "p99", "p99.9"].map(|name| report["latencyPercentiles"][name].as_f64().unwrap() * 1_000.0);
     Outcome {
         rate: f64::from(responses) / report["summary"]["total"].as_f64().unwrap(),
         times: percentiles.to_vec(),
-        processor_time: Some(used.as_secs_f64() * 1e6 / f64::from(responses)),
+        processor_time: None,
+        responses,
         failed: sum(&report["statusCodeDistribution"]) - responses + sum(&report["errorDistribution"]),
     }
 }
 
-async fn run(server: &Server, requests: Requests<'_>, load: Load) -> Value {
+async fn run(addresses: &Path, tag: Option<&str>, load: Load) -> Value {
     let mut command = Command::new(setting("OHA").expect("OHA: run this with `make bench`"));
     command
         .args([
@@ -72,19 +90,8 @@ async fn run(server: &Server, requests: Requests<'_>, load: Load) -> Value {
         ])
         .arg(format!("-z{}ms", load.time.as_millis()))
         .arg(format!("-c{}", load.connections));
-    if let Some(rate) = load.rate {
-        command.arg("--latency-correction").arg(format!("-q{rate:.0}"));
-    }
-    match requests {
-        Requests::Create(bodies) => {
-            command.args(["-mPOST", "-Tapplication/json", "-Z"]).arg(bodies);
-            command.arg(server.url("/api/ticket"));
-        }
-        Requests::Read(addresses, tag) => {
-            command.args(tag.map(|tag| format!("-HIf-None-Match: {tag}")));
-            command.arg("--urls-from-file").arg(addresses);
-        }
-    }
+    command.args(tag.map(|tag| format!("-HIf-None-Match: {tag}")));
+    command.arg("--urls-from-file").arg(addresses);
     command.kill_on_drop(true);
     let output = timeout(load.time + Duration::from_secs(30), command.output()).await;
     let output = output.expect("oha ends in time").expect("oha runs");

@@ -88,6 +88,7 @@ impl Pgbench {
             rate: number("tps = "),
             times: vec![number("latency average = ")],
             processor_time: None,
+            responses: 0,
             failed: 0,
         }
     }

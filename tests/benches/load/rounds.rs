@@ -1,7 +1,7 @@
 //! Measures one engine round by round: within a round everything that is compared is measured side by side, and every
 //! second round runs backwards, so that nothing always comes first.
 
-use std::{fmt::Write as _, fs, path::PathBuf, time::Duration};
+use std::{fs, path::PathBuf, time::Duration};
 
 use black_box::{Engine, FakeN8n, FakeSmtp, MailReaction, Reaction, TempStore, TestServer, peak_kib, resident_kib};
 use serde_json::{Value, json};
@@ -34,9 +34,6 @@ const THREADS: u32 = 20_000;
 /// How long a mail server takes for a mail that it checks and passes on.
 const MAIL_TAKES: Duration = Duration::from_millis(100);
 
-/// Different forms; then they repeat, which the server takes as new tickets.
-const FORMS: u32 = 1_000;
-
 const OF_SQLITE: [Step; 7] = [
     Step::Create(1),
     Step::Create(MANY),
@@ -58,11 +55,11 @@ const OF_POSTGRES: [Step; 8] = [
     Step::NotModified,
 ];
 
-/// The form of this number: all are about as long.
-fn form(number: u32) -> Value {
+/// The form of this number, of each another one: all are about as long.
+pub(crate) fn form(number: u32) -> Value {
     json!({
         "customerName": format!("Zoë Quuxley {number:04}"),
-        "customerPhone": format!("+1555000{number:04}"),
+        "customerPhone": format!("+1555{number:07}"),
         "customerEmail": format!("zoe.quuxley.{number:04}@customer.example"),
         "subject": format!("Order {number:04} came damaged"),
         "message": format!(
@@ -92,7 +89,6 @@ pub(crate) async fn measure(engine: Engine) -> Results {
 /// A store with threads to read, and what is needed to ask for them.
 struct Bench {
     store: TempStore,
-    bodies: PathBuf,
     addresses: PathBuf,
     pgbench: Option<Pgbench>,
 }
@@ -109,14 +105,6 @@ impl Bench {
             payload: "{}",
         };
         fill(&store, &what);
-        let lines = |line: &dyn Fn(u32) -> String, count| {
-            (0..count).fold(String::new(), |mut text, number| {
-                writeln!(text, "{}", line(number)).unwrap();
-                text
-            })
-        };
-        let bodies = store.folder().join("bodies");
-        fs::write(&bodies, lines(&|number| form(number).to_string(), FORMS)).unwrap();
         let pgbench = match engine {
             Engine::Sqlite => None,
             Engine::Postgres => {
@@ -131,7 +119,6 @@ impl Bench {
         Self {
             addresses: store.folder().join("addresses"),
             store,
-            bodies,
             pgbench,
         }
     }
@@ -195,12 +182,7 @@ impl Bench {
     }
 
     async fn create(&self, server: &Server, connections: u16, time: Duration, rate: Option<f64>) -> Outcome {
-        press(
-            server,
-            Requests::Create(&self.bodies),
-            Load::of(connections, time, rate),
-        )
-        .await
+        press(server, Requests::Create, Load::of(connections, time, rate)).await
     }
 
     /// Opens tickets at half of the top rate without a receiver, with one that takes every notification and never answers,
