@@ -19,4 +19,5 @@ mod receive_reply;
 mod recipients;
 mod senders;
 mod support;
+mod uploads;
 mod view_ticket;
