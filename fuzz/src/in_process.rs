@@ -274,6 +274,7 @@ async fn store_ticket(store: &SqliteStore) {
                 .created_at(moment(0))
                 .build()
         },
+        attachments: Vec::new(),
         notifications: vec![testing::notification(NotificationId(id(3)), b"{}", moment(0))],
         idempotency: None,
     };

@@ -43,6 +43,7 @@ pub fn run(text: &str) {
         kind: EventKind::Created,
         ticket: &ticket,
         message: &message,
+        attachments: &[],
         ticket_url: "https://desk.example/ticket/T-20250115-1234",
     };
     let payload = composer.compose(event).expect("a notification");
