@@ -2,7 +2,7 @@
 //!
 //! Nothing is decoded. A picture passes byte by byte, and what is not its image is left out: in JPEG everything but the
 //! image, its colours and its orientation; in PNG texts, times and EXIF; in GIF comments and XMP. Where lengths or places of
-//! other parts come first, in WebP and HEIC, it is overwritten by zeros instead. What follows the end of a picture is left
+//! other parts come first, in WebP and HEIC, it is overwritten instead. What follows the end of a picture is left
 //! out. A file that is no such picture, or breaks off, passes as far as it can be understood.
 
 mod gif;

@@ -172,7 +172,7 @@ fn a_webp_keeps_its_size_its_image_and_colours() {
 }
 
 #[test]
-fn a_heic_has_zeros_where_its_metadata_was() {
+fn a_heic_has_nothing_where_its_metadata_was() {
     let boxed = |name: &[u8], content: &[&[u8]]| {
         let content = content.concat();
         let size = u32::try_from(content.len() + 8).unwrap().to_be_bytes();
@@ -190,12 +190,13 @@ fn a_heic_has_zeros_where_its_metadata_was() {
     );
     let file = |in_data: &[u8], in_file: &[u8]| {
         let length = u8::try_from(SECRET.len()).unwrap();
-        let location = |id: u8, method: u8, offset: u8| [0, id, 0, method, 0, 0, 0, 1, 0, offset, 0, length];
+        let location =
+            |id: u8, method: u8, offset: u8, length: u8| [0, id, 0, method, 0, 0, 0, 1, 0, offset, 0, length];
         let of = |offset: u8| {
             let locations = [
-                location(1, 0, offset - length),
-                location(2, 0, offset),
-                location(3, 1, 0),
+                location(1, 0, offset - length, length),
+                location(2, 0, offset, 2 * length),
+                location(3, 1, 0, length),
             ]
             .concat();
             let meta = boxed(
@@ -217,10 +218,13 @@ fn a_heic_has_zeros_where_its_metadata_was() {
         ]
         .concat()
     };
+    let exif = [SECRET, SECRET].concat();
+    let nothing = [&b"\0\0\0\0MM\0*\0\0\0\x08\0\0\0\0\0\0"[..], &[0; 4]].concat();
+    assert_eq!(exif.len(), nothing.len());
     let zeros = vec![0; SECRET.len()];
     assert_eq!(
-        filtered_anyhow(FileType::Heic, &file(SECRET, SECRET)),
-        file(&zeros, &zeros)
+        filtered_anyhow(FileType::Heic, &file(SECRET, &exif)),
+        file(&zeros, &nothing)
     );
 }
 
